@@ -1,0 +1,41 @@
+import type { Metadata } from '../store/store.js';
+
+/** What an agent is given for one turn. */
+export interface AgentRequest {
+  readonly turnId: string;
+  readonly messageId: string;
+  readonly session: string;
+  readonly seq: number;
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly text: string;
+  readonly metadata: Metadata;
+}
+
+export interface AgentReply {
+  readonly text: string;
+  readonly metadata: Metadata;
+}
+
+export interface Agent {
+  readonly type: string;
+  /**
+   * Runs one turn. Rejects with an `AgentError`. Once `signal` is aborted it ends all that it has started and
+   * rejects with reason `cancelled`; only then is the turn over.
+   */
+  run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply>;
+}
+
+/** Why a turn gave no reply; the message says what happened and where to look. */
+export class AgentError extends Error {
+  constructor(
+    readonly reason: 'cancelled' | 'timeout' | 'exit-status' | 'signal' | 'not-started' | 'bad-reply',
+    message: string,
+    /** False: another attempt can't end otherwise (a program that doesn't exist). */
+    readonly retry: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'AgentError';
+  }
+}

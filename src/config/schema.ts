@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import { addressRange, listenAddress, size, timeSpan } from './values.js';
+
+const day = 86_400_000;
+
+/**
+ * The whole configuration: every key with its default and its description. `sd-gateway.toml`, the environment's
+ * overrides and the documentation are read from here, so that they can't differ. Time spans become milliseconds,
+ * sizes bytes.
+ */
+export const configurationSchema = z.strictObject({
+  supervisor: z
+    .enum(['auto', 'container'])
+    .default('auto')
+    .describe(
+      'Who stops the gateway: "auto" finds systemd by its evidence; "container" takes a SIGTERM of the container runtime as a planned stop.',
+    ),
+  http: z
+    .strictObject({
+      listen: listenAddress
+        .prefault('127.0.0.1:8733')
+        .describe(
+          'Where the HTTP server listens: "HOST:PORT", "unix:/PATH", or "systemd" for a passed socket only. A socket passed by systemd always comes first.',
+        ),
+      body_limit: size(1_024, 64 * 1024 ** 2)
+        .prefault('256K')
+        .describe('Largest request body.'),
+      wait_limit: timeSpan(0, 3_600_000)
+        .prefault('60s')
+        .describe('Longest wait for a reply in GET /v1/messages/{id}?wait=SECONDS.'),
+    })
+    .prefault({}),
+  dispatch: z
+    .strictObject({
+      concurrency: z.int().min(1).max(10_000).default(8).describe('Turns that run at the same time.'),
+      max_attempts: z
+        .int()
+        .min(1)
+        .max(1_000)
+        .default(3)
+        .describe(
+          'Attempts of a turn whose agent fails or takes the gateway down, before its message is dead.',
+        ),
+      retry_delay: timeSpan(0, day)
+        .prefault('1s')
+        .describe('Wait before the second attempt of a turn; doubled for each further one.'),
+      session_queue: z
+        .int()
+        .min(1)
+        .max(10_000_000)
+        .default(1_000)
+        .describe('Messages that may wait in one session; one more is answered 429.'),
+      total_queue: z
+        .int()
+        .min(1)
+        .max(100_000_000)
+        .default(1_000_000)
+        .describe('Messages that may wait in all; one more is answered 429.'),
+      lease: timeSpan(1_000, 3_600_000)
+        .prefault('30s')
+        .describe(
+          'How long a claim on a session lasts unless it is renewed; another gateway on the same store takes over after that.',
+        ),
+    })
+    .prefault({}),
+  agent: z
+    .strictObject({
+      type: z
+        .enum(['echo', 'command'])
+        .default('echo')
+        .describe('"echo" replies with the message itself; "command" runs a program for each message.'),
+      command: z
+        .array(z.string().min(1))
+        .default([])
+        .describe(
+          'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
+        ),
+      timeout: timeSpan(100, day).prefault('5min').describe('Longest time of one turn.'),
+      kill_delay: timeSpan(0, 600_000)
+        .prefault('5s')
+        .describe('Time between SIGTERM and SIGKILL to the process group of a command that has to end.'),
+      reply_limit: size(1, 64 * 1024 ** 2)
+        .prefault('1M')
+        .describe('Largest reply; a command that writes more is ended and its turn fails.'),
+    })
+    .prefault({})
+    .superRefine((agent, context) => {
+      if (agent.type === 'command' && agent.command.length === 0) {
+        context.addIssue({
+          code: 'custom',
+          path: ['command'],
+          message:
+            'must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]',
+        });
+      }
+    }),
+  delivery: z
+    .strictObject({
+      allow: z
+        .array(addressRange)
+        .default([])
+        .describe('Loopback, private and other special address ranges (CIDR) that replies may be posted to.'),
+      concurrency: z.int().min(1).max(10_000).default(16).describe('Deliveries under way at the same time.'),
+      timeout: timeSpan(100, 3_600_000).prefault('15s').describe('Longest time of one attempt.'),
+      max_attempts: z.int().min(1).max(1_000).default(10).describe('Attempts before a delivery is dead.'),
+      retry_delay: timeSpan(1, day)
+        .prefault('1s')
+        .describe('Base of the exponential backoff between attempts; the wait is drawn at random up to it.'),
+      retry_delay_limit: timeSpan(1, day).prefault('5min').describe('Longest wait between two attempts.'),
+    })
+    .prefault({}),
+  stop: z
+    .strictObject({
+      drain: timeSpan(0, day)
+        .prefault('30s')
+        .describe('How long running turns may go on after a stop was asked for; then they are put back.'),
+      foreign_sigterm: z
+        .enum(['fail', 'clean'])
+        .default('fail')
+        .describe('Exit status after a SIGTERM that was not the supervisor\'s: "fail" is 1, "clean" is 0.'),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      path: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('Database file. Unset: gateway.db in the state directory.'),
+      busy_timeout: timeSpan(0, 600_000)
+        .prefault('5s')
+        .describe('How long to wait for a lock that another process holds on the database.'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['debug', 'info', 'notice', 'warning', 'err'])
+        .default('info')
+        .describe('Least priority of the records that are written (syslog(3)).'),
+      bodies: z.boolean().default(false).describe('Write the texts of messages and replies to the log.'),
+    })
+    .prefault({}),
+});
+
+/** The configuration in force. Time spans in milliseconds, sizes in bytes. */
+export type Configuration = z.output<typeof configurationSchema>;

@@ -1,0 +1,159 @@
+import { BlockList, isIP } from 'node:net';
+import { z } from 'zod';
+
+/** Units of a time span, as in systemd.time(7), in milliseconds. */
+const timeUnits: Readonly<Record<string, number>> = {
+  ms: 1,
+  msec: 1,
+  s: 1_000,
+  sec: 1_000,
+  second: 1_000,
+  seconds: 1_000,
+  m: 60_000,
+  min: 60_000,
+  minute: 60_000,
+  minutes: 60_000,
+  h: 3_600_000,
+  hr: 3_600_000,
+  hour: 3_600_000,
+  hours: 3_600_000,
+  d: 86_400_000,
+  day: 86_400_000,
+  days: 86_400_000,
+  w: 604_800_000,
+  week: 604_800_000,
+  weeks: 604_800_000,
+};
+
+/** Units of a size, to the base 1024 as in systemd.unit(5), in bytes. */
+const sizeUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  K: 1024,
+  KiB: 1024,
+  M: 1024 ** 2,
+  MiB: 1024 ** 2,
+  G: 1024 ** 3,
+  GiB: 1024 ** 3,
+};
+
+/** Reads "1min 30s", "500ms" or a plain number of seconds (systemd.time(7)); null when it is none. Milliseconds. */
+export function parseTimeSpan(text: string): number | null {
+  const trimmed = text.trim();
+  if (/^\d+(\.\d+)?$/.test(trimmed)) return Math.round(Number(trimmed) * 1_000);
+  const part = /(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy;
+  let total = 0;
+  let end = 0;
+  for (let match = part.exec(trimmed); match !== null; match = part.exec(trimmed)) {
+    const unit = timeUnits[match[2] ?? ''];
+    if (unit === undefined) return null;
+    total += Number(match[1]) * unit;
+    end = part.lastIndex;
+  }
+  return end === trimmed.length && end > 0 ? Math.round(total) : null;
+}
+
+/** Reads "256K", "1 MiB" or a plain number of bytes; null when it is none. Bytes. */
+export function parseSize(text: string): number | null {
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim());
+  const unit = sizeUnits[match?.[2] ?? '?'];
+  return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
+}
+
+/** A time span given as a number of seconds or as text such as "1min 30s"; becomes milliseconds. */
+export function timeSpan(minimumMilliseconds: number, maximumMilliseconds: number) {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const milliseconds = typeof value === 'number' ? Math.round(value * 1_000) : parseTimeSpan(value);
+    if (milliseconds === null || !Number.isFinite(milliseconds)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be a number of seconds or a time span such as "30s" or "5min"',
+      });
+      return z.NEVER;
+    }
+    if (milliseconds < minimumMilliseconds || milliseconds > maximumMilliseconds) {
+      context.addIssue({
+        code: 'custom',
+        message: `must be from ${minimumMilliseconds / 1_000} to ${maximumMilliseconds / 1_000} seconds`,
+      });
+      return z.NEVER;
+    }
+    return milliseconds;
+  });
+}
+
+/** A size given as a number of bytes or as text such as "256K"; becomes bytes. */
+export function size(minimumBytes: number, maximumBytes: number) {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    const bytes = typeof value === 'number' ? value : parseSize(value);
+    if (bytes === null || !Number.isSafeInteger(bytes)) {
+      context.addIssue({
+        code: 'custom',
+        message: 'must be a number of bytes or a size such as "256K" or "1M"',
+      });
+      return z.NEVER;
+    }
+    if (bytes < minimumBytes || bytes > maximumBytes) {
+      context.addIssue({ code: 'custom', message: `must be from ${minimumBytes} to ${maximumBytes} bytes` });
+      return z.NEVER;
+    }
+    return bytes;
+  });
+}
+
+/** An address range in CIDR notation (RFC 4632, RFC 4291), such as "127.0.0.0/8". */
+export const addressRange = z.string().superRefine((value, context) => {
+  const match = /^([^/]+)\/(\d{1,3})$/.exec(value);
+  const family = isIP(match?.[1] ?? '');
+  const prefix = Number(match?.[2]);
+  if (match === null || family === 0 || prefix > (family === 4 ? 32 : 128)) {
+    context.addIssue({
+      code: 'custom',
+      message: `"${value}" is not an address range in CIDR notation, such as "127.0.0.0/8" or "::1/128"`,
+    });
+    return;
+  }
+  new BlockList().addSubnet(match[1] ?? '', prefix, family === 4 ? 'ipv4' : 'ipv6');
+});
+
+/** Where a server listens. */
+export type ListenAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+  /** Only a socket passed by systemd (sd_listen_fds(3)), by its FileDescriptorName= if one is given. */
+  | { readonly kind: 'systemd'; readonly name: string | null };
+
+/** Reads "127.0.0.1:8733", "[::1]:8733", "unix:/path" or "systemd[:NAME]"; null when it is none. */
+export function parseListenAddress(text: string): ListenAddress | null {
+  if (text === 'systemd') return { kind: 'systemd', name: null };
+  if (text.startsWith('systemd:')) {
+    const name = text.slice('systemd:'.length);
+    return name === '' ? null : { kind: 'systemd', name };
+  }
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length);
+    // sockaddr_un holds 108 bytes with the closing NUL, unix(7).
+    return path.startsWith('/') && Buffer.byteLength(path) <= 107 ? { kind: 'unix', path } : null;
+  }
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return null;
+  const host = match[1] ?? match[2] ?? '';
+  const port = Number(match[3]);
+  if (port > 65_535 || (match[1] !== undefined && isIP(host) !== 6)) return null;
+  if (match[2] !== undefined && isIP(host) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host)) {
+    return null;
+  }
+  return { kind: 'tcp', host, port };
+}
+
+export const listenAddress = z.string().transform((value, context) => {
+  const address = parseListenAddress(value);
+  if (address === null) {
+    context.addIssue({
+      code: 'custom',
+      message: `"${value}" is not an address to listen on: use "127.0.0.1:8733", "[::1]:8733", "unix:/path/of/socket" or "systemd"`,
+    });
+    return z.NEVER;
+  }
+  return address;
+});

@@ -1,0 +1,218 @@
+/**
+ * What the gateway asks of its store, whichever database keeps it. Every method is one transaction that is on disk
+ * when its promise resolves. Times are milliseconds since the Unix epoch. Nothing here assumes that one process
+ * runs all sessions: who runs a session is written in the store as a claim with a lease.
+ */
+
+/** The states of a message (README, "States of a message"). */
+export type MessageState = 'queued' | 'running' | 'replied' | 'delivered' | 'dead';
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+export type Metadata = { readonly [key: string]: JsonValue };
+
+export interface NewMessage {
+  /** UUID, version 7. */
+  readonly id: string;
+  readonly session: string;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly replyUrl: string | null;
+  /** The sender's `Idempotency-Key`, one name space a session. */
+  readonly idempotencyKey: string | null;
+  /** SHA-256 of what the key stands for; the same key with another fingerprint is a conflict. */
+  readonly fingerprint: Uint8Array;
+  /** The channel that it came by, such as "http". */
+  readonly channel: string;
+  readonly acceptedAt: number;
+}
+
+export interface QueueLimits {
+  readonly session: number;
+  readonly total: number;
+}
+
+export type AcceptOutcome =
+  | { readonly outcome: 'accepted'; readonly message: Message }
+  /** The key and the body were seen before: the first answer again. */
+  | { readonly outcome: 'repeated'; readonly message: Message }
+  | { readonly outcome: 'conflict'; readonly messageId: string }
+  | { readonly outcome: 'full'; readonly limit: 'session' | 'total'; readonly waiting: number };
+
+export interface Message {
+  readonly id: string;
+  readonly session: string;
+  /** Place in the session: 1, 2, 3, … without a gap. */
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly replyUrl: string | null;
+  readonly channel: string;
+  readonly acceptedAt: number;
+  /** Attempts begun so far. */
+  readonly attempts: number;
+  readonly reply: { readonly text: string; readonly metadata: Metadata; readonly at: number } | null;
+  readonly delivery: DeliverySummary | null;
+  /** Why it is dead, or why the last attempt failed. */
+  readonly error: string | null;
+  /** When it got to its present state. */
+  readonly changedAt: number;
+}
+
+export interface DeliverySummary {
+  readonly webhookId: string;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly deliveredAt: number | null;
+  readonly lastError: string | null;
+}
+
+/** One claim on the head of a session's queue: the right and the duty to run it. */
+export interface Turn {
+  /** Stays the same over all attempts. */
+  readonly turnId: string;
+  readonly messageId: string;
+  readonly session: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly replyUrl: string | null;
+  readonly acceptedAt: number;
+  /** 1 for the first. */
+  readonly attempt: number;
+  readonly owner: string;
+}
+
+/** One claim on a reply that has to be posted. */
+export interface Delivery {
+  readonly messageId: string;
+  readonly session: string;
+  readonly seq: number;
+  readonly url: string;
+  /** `webhook-id`: stays the same over all attempts. */
+  readonly webhookId: string;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly replyText: string;
+  readonly replyMetadata: Metadata;
+  readonly repliedAt: number;
+  readonly attempt: number;
+  readonly owner: string;
+}
+
+export interface Claim {
+  /** Who claims: one id for each start of a gateway. */
+  readonly owner: string;
+  readonly limit: number;
+  readonly now: number;
+  readonly leaseUntil: number;
+}
+
+export interface StoreCounts {
+  readonly sessions: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly replied: number;
+  readonly delivered: number;
+  readonly dead: number;
+  /** Replies that still have to be posted. */
+  readonly undelivered: number;
+}
+
+export interface SessionSummary {
+  readonly session: string;
+  readonly lastSeq: number;
+  readonly waiting: number;
+  readonly running: boolean;
+  readonly lastAcceptedAt: number;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Opaque; asks for the next page; null at the end. */
+  readonly next: string | null;
+}
+
+/** What a start found and made of what the last run had left. */
+export interface Recovery {
+  /** Turns that the last run had left running, now queued again. */
+  readonly resumedTurns: number;
+  /** Turns set aside because they had used up their attempts. */
+  readonly deadTurns: number;
+  readonly resumedDeliveries: number;
+}
+
+export interface Store {
+  accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome>;
+
+  /**
+   * Claims the heads of up to `limit` sessions that nobody runs (or whose lease ran out) and that are due: one
+   * turn a session, the session that has waited longest first. Adds one to the attempts.
+   */
+  claimTurns(claim: Claim): Promise<readonly Turn[]>;
+  /** Moves the lease of all turns and deliveries that `owner` holds; says which turns it no longer holds. */
+  renewLeases(
+    owner: string,
+    leaseUntil: number,
+  ): Promise<{ readonly turns: number; readonly deliveries: number }>;
+  /** Writes the reply and, with a reply URL, its delivery, in one transaction. False when the claim was lost. */
+  completeTurn(
+    turn: Turn,
+    reply: { readonly text: string; readonly metadata: Metadata },
+    now: number,
+  ): Promise<boolean>;
+  /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False when the claim was lost. */
+  failTurn(turn: Turn, error: string, retryAt: number | null, now: number): Promise<boolean>;
+  /** Queues turns again that a planned stop cut off: the attempt does not count. The number put back. */
+  putBackTurns(turns: readonly Turn[], now: number): Promise<number>;
+
+  /** Claims deliveries that are due: the oldest of each session only, so that replies arrive in order. */
+  claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;
+  completeDelivery(delivery: Delivery, now: number): Promise<boolean>;
+  /** Tries again at `retryAt`, or ends the message as dead with `retryAt` null. */
+  failDelivery(delivery: Delivery, error: string, retryAt: number | null, now: number): Promise<boolean>;
+  putBackDeliveries(deliveries: readonly Delivery[], now: number): Promise<number>;
+  /** When the next retry (turn or delivery) or the end of another owner's lease is due; null: nothing waits. */
+  nextDueAt(owner: string): Promise<number | null>;
+
+  message(id: string): Promise<Message | null>;
+  sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
+  /** Null when there is no such session. In `seq` order. */
+  sessionMessages(
+    session: string,
+    page: { readonly limit: number; readonly after: string | null },
+  ): Promise<Page<Message> | null>;
+  counts(): Promise<StoreCounts>;
+
+  /** Resolves once the store has done a round trip to its database: the watchdog's evidence of progress. */
+  probe(): Promise<void>;
+  /** Finishes what was asked for before, then closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Why a store could not take or do what was asked; what was accepted before is not touched by it. */
+export class StoreError extends Error {
+  constructor(
+    readonly reason:
+      | 'full'
+      | 'read-only'
+      | 'damaged'
+      | 'newer-schema'
+      | 'locked'
+      | 'input-output'
+      | 'closed'
+      | 'internal',
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'StoreError';
+  }
+}

@@ -1,0 +1,53 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'vitest/config';
+
+/**
+ * A worker thread is started from a file that Node itself loads, so under vitest, which runs the TypeScript
+ * sources, the workers' URLs point to the built files.
+ */
+function builtWorkers(): Plugin {
+  const source = fileURLToPath(new URL('./src/', import.meta.url));
+  const built = new URL('./dist/', import.meta.url);
+  return {
+    name: 'built-workers',
+    transform(code, id) {
+      if (!id.startsWith(source) || !code.includes('-worker.js')) return null;
+      const folder = id.slice(source.length).replace(/[^/]*$/, '');
+      return code.replace(
+        /new URL\((['"])\.\/([\w-]+-worker\.js)\1, import\.meta\.url\)/g,
+        (_match, _quote, file: string) => `new URL(${JSON.stringify(new URL(folder + file, built).href)})`,
+      );
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [builtWorkers()],
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/systemd/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'systemd',
+          include: ['test/systemd/**/*.test.ts'],
+          testTimeout: 90_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['src/lifecycle/**/*.ts'],
+      thresholds: { branches: 100, functions: 100, lines: 100, statements: 100 },
+    },
+  },
+});
