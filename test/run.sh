@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Runs every check of the project, from a clean clone on: installs what it needs, builds, lints, tests.
+#   npm test               all of it
+#   npm test -- --quick    without the sanitizers, the Node versions, the prebuilt binaries and real systemd
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+quick=false
+for argument in "$@"; do
+  case "$argument" in
+    --quick) quick=true ;;
+    *) echo "test/run.sh: unknown argument '$argument'; known: --quick" >&2; exit 64 ;;
+  esac
+done
+
+passed=0
+failed=0
+skipped=0
+failures=()
+
+heading() { printf '\n== %s\n' "$1"; }
+
+# step NAME COMMAND...: runs it, counts it, goes on after a failure so that one run shows all of them.
+step() {
+  local name=$1
+  shift
+  heading "$name"
+  local began=$SECONDS
+  if "$@"; then
+    passed=$((passed + 1))
+    printf -- '-- %s: passed (%d s)\n' "$name" $((SECONDS - began))
+  else
+    failed=$((failed + 1))
+    failures+=("$name")
+    printf -- '-- %s: FAILED (%d s)\n' "$name" $((SECONDS - began))
+  fi
+}
+
+# Debian's packages that the tests compare with, boot or build with.
+debian_packages=(
+  build-essential python3 iproute2 procps util-linux file
+  systemd dbus libpam-systemd dbus-user-session
+  libsystemd-dev g++-aarch64-linux-gnu musl-tools valgrind
+)
+
+install_debian_packages() {
+  local missing=()
+  local package
+  for package in "${debian_packages[@]}"; do
+    dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
+      missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  if [ "$(id -u)" -ne 0 ]; then
+    echo "Not root, so these are not installed, and the tests that need them are skipped: ${missing[*]}"
+    return 0
+  fi
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq "${missing[@]}" >/dev/null
+}
+
+vitest() {
+  local project=$1
+  shift
+  local report
+  report=$(mktemp)
+  local status=0
+  npx vitest run --project "$project" --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
+  # The step counts as one; its tests are added on top.
+  eval "$(node -e '
+    const r = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+    console.log(`passed=$((passed + ${r.numPassedTests})) failed=$((failed + ${r.numFailedTests})) skipped=$((skipped + ${r.numPendingTests + r.numTodoTests}))`);
+  ' "$report")"
+  rm -f "$report"
+  return $status
+}
+
+if command -v apt-get >/dev/null; then
+  heading "Debian packages"
+  install_debian_packages
+fi
+
+heading "npm packages"
+if [ "${CI:-}" = true ] || [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm ci
+fi
+if [ -f /usr/include/systemd/sd-daemon.h ]; then
+  npm ci --prefix test/peers
+fi
+
+heading "Build"
+npm run build
+
+step "Lint and format" npm run --silent lint
+step "Types" npm run --silent typecheck
+step "Unit tests" vitest unit --coverage
+if ! $quick; then
+  step "Real systemd" vitest systemd
+  step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh
+  step "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
+  step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
+  step "Prebuilt binaries" bash native/build-prebuilds.sh
+fi
+
+printf '\n'
+for name in "${failures[@]}"; do printf 'failed: %s\n' "$name"; done
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+if [ "${CI:-}" = true ] && [ "$skipped" -ne 0 ]; then
+  echo "Under CI a skipped test is a failure."
+  exit 1
+fi
+[ "$failed" -eq 0 ]
