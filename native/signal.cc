@@ -1,0 +1,3 @@
+#include "signal.h"
+
+void InitializeSignal(Napi::Env, Napi::Object) {}
