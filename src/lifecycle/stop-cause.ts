@@ -1,0 +1,167 @@
+import type { SignalDelivery, WatchedSignal } from '../systemd/signal.js';
+import { type ExitStatus, exitStatus } from './exit-status.js';
+import type { Supervision } from './supervision.js';
+
+/** Why the gateway ends; each stop has exactly one. */
+export type StopCause =
+  /** The supervisor, or somebody entitled through the control socket, asked for it. */
+  | 'planned-stop'
+  /** Supervised, and a SIGTERM from somebody who is not the supervisor. */
+  | 'foreign-kill'
+  /** Supervised, and a terminating signal other than SIGTERM. */
+  | 'killed-by-signal'
+  /** Not supervised, and a terminating signal from another process. */
+  | 'unexpected-kill'
+  /** The person at the keyboard. */
+  | 'keyboard'
+  | 'restart'
+  /** The configuration, or what it points to, can't be used. */
+  | 'refused'
+  | 'crash';
+
+export interface Sender {
+  readonly pid: number;
+  readonly uid: number;
+  /** Null when it was gone before its name could be read. */
+  readonly comm: string | null;
+  readonly isSupervisor: boolean;
+}
+
+/** A stop that was asked for or has become necessary: what, by whom, and how the process will exit. */
+export interface StopRequest {
+  readonly cause: StopCause;
+  readonly exitStatus: ExitStatus;
+  readonly signal: WatchedSignal | null;
+  readonly sender: Sender | null;
+  readonly requestedBy: 'signal' | 'control-socket' | 'gateway';
+}
+
+export interface StopPolicy {
+  /** `stop.foreign_sigterm`. */
+  readonly foreignSigterm: 'fail' | 'clean';
+}
+
+export type SignalVerdict =
+  | { readonly kind: 'reload'; readonly sender: Sender }
+  | { readonly kind: 'stop'; readonly stop: StopRequest }
+  /** The second interrupt of the person at the keyboard. */
+  | { readonly kind: 'end-at-once'; readonly exitStatus: typeof exitStatus.interrupted };
+
+/**
+ * "Supervisor": an ancestor of this process, or a process outside its PID namespace, which the kernel shows as
+ * `si_pid` 0. A signal that the kernel itself raised shows 0 too, and is told apart by its `si_code`.
+ */
+export function isSupervisor(delivery: SignalDelivery, supervision: Supervision): boolean {
+  if (delivery.code === 'SI_KERNEL') return false;
+  return delivery.senderPid === 0 || supervision.ancestorPids.includes(delivery.senderPid);
+}
+
+function causeOf(delivery: SignalDelivery, supervision: Supervision, fromSupervisor: boolean): StopCause {
+  const fromTerminal = delivery.signal === 'SIGINT' && delivery.code === 'SI_KERNEL';
+  // A terminal that merely handed on its unit's INVOCATION_ID is still a terminal to the person at it. A service
+  // has no terminal that could raise this signal.
+  if (fromTerminal && (!supervision.supervised || supervision.origin === 'inherited')) return 'keyboard';
+  if (!supervision.supervised) return 'unexpected-kill';
+  if (delivery.signal !== 'SIGTERM') return 'killed-by-signal';
+  return fromSupervisor ? 'planned-stop' : 'foreign-kill';
+}
+
+/** The exit status that a cause leads to. */
+export function exitStatusOf(cause: StopCause, policy: StopPolicy): ExitStatus {
+  switch (cause) {
+    case 'planned-stop':
+    case 'keyboard':
+      return exitStatus.success;
+    case 'foreign-kill':
+      return policy.foreignSigterm === 'clean' ? exitStatus.success : exitStatus.failure;
+    case 'restart':
+      return exitStatus.restart;
+    case 'refused':
+      return exitStatus.configuration;
+    case 'killed-by-signal':
+    case 'unexpected-kill':
+    case 'crash':
+      return exitStatus.failure;
+  }
+}
+
+/**
+ * Judges a signal with its sender (README, "Who stopped it").
+ * @param stopping whether a stop by the keyboard is under way already
+ */
+export function judgeSignal(
+  delivery: SignalDelivery,
+  supervision: Supervision,
+  policy: StopPolicy,
+  stopping: StopRequest | null,
+): SignalVerdict {
+  const fromSupervisor = isSupervisor(delivery, supervision);
+  const sender: Sender = {
+    pid: delivery.senderPid,
+    uid: delivery.senderUid,
+    comm: delivery.senderComm,
+    isSupervisor: fromSupervisor,
+  };
+  if (delivery.signal === 'SIGHUP') return { kind: 'reload', sender };
+  const cause = causeOf(delivery, supervision, fromSupervisor);
+  if (cause === 'keyboard' && stopping !== null) {
+    return { kind: 'end-at-once', exitStatus: exitStatus.interrupted };
+  }
+  return {
+    kind: 'stop',
+    stop: {
+      cause,
+      exitStatus: exitStatusOf(cause, policy),
+      signal: delivery.signal,
+      sender,
+      requestedBy: 'signal',
+    },
+  };
+}
+
+/** A stop asked for by other means than a signal. */
+export function stopRequest(
+  cause: 'planned-stop' | 'restart' | 'refused' | 'crash',
+  requestedBy: 'control-socket' | 'gateway',
+  sender: Sender | null,
+): StopRequest {
+  return {
+    cause,
+    // None of these causes depends on the policy.
+    exitStatus: exitStatusOf(cause, { foreignSigterm: 'fail' }),
+    signal: null,
+    sender,
+    requestedBy,
+  };
+}
+
+function describeSender(sender: Sender): string {
+  if (sender.pid === 0) return 'a process outside this PID namespace';
+  const name = sender.comm === null ? 'a process that has ended' : sender.comm;
+  return `${name} (PID ${sender.pid}, UID ${sender.uid})`;
+}
+
+/** The stop in the words of an operator: cause, signal and sender. */
+export function describeStop(stop: StopRequest): string {
+  const by = stop.sender === null ? '' : ` by ${describeSender(stop.sender)}`;
+  switch (stop.cause) {
+    case 'planned-stop':
+      return stop.requestedBy === 'control-socket'
+        ? `stop asked for through the control socket${by}`
+        : `planned stop${by}`;
+    case 'foreign-kill':
+      return `foreign kill: ${stop.signal}${by}, which is not the supervisor`;
+    case 'killed-by-signal':
+      return `killed by ${stop.signal}${by}`;
+    case 'unexpected-kill':
+      return `unexpected ${stop.signal}${by}`;
+    case 'keyboard':
+      return 'stop from the keyboard';
+    case 'restart':
+      return `restart asked for through the control socket${by}`;
+    case 'refused':
+      return 'unusable configuration';
+    case 'crash':
+      return 'crash';
+  }
+}

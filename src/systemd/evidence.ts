@@ -1,0 +1,100 @@
+import { fstatSync, readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { parseCgroup } from './cgroup.js';
+
+/** A process between this one and its manager. */
+export interface Ancestor {
+  readonly pid: number;
+  /** /proc/PID/comm. */
+  readonly comm: string;
+}
+
+/** What there is to see of who supervises this process, as it was at the start; nothing is judged here. */
+export interface SupervisionEvidence {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly uid: number;
+  /** `$INVOCATION_ID`, `$SYSTEMD_EXEC_PID`, … of systemd.exec(5), unchecked. */
+  readonly invocationId: string | null;
+  readonly notifySocket: string | null;
+  readonly systemdExecPid: string | null;
+  readonly journalStream: string | null;
+  /** `$MANAGERPID`: set by user managers for their units. */
+  readonly managerPid: string | null;
+  /** Device and inode of standard error, `DEV:INO` in decimal as in `$JOURNAL_STREAM`; null when it is closed. */
+  readonly standardError: string | null;
+  /** Whether standard input or standard error is a terminal. */
+  readonly terminal: boolean;
+  /** From the parent up to PID 1 of this PID namespace. */
+  readonly ancestors: readonly Ancestor[];
+  /** The path in the control group hierarchy that systemd manages. */
+  readonly cgroup: string | null;
+  /** sd_booted(3). */
+  readonly booted: boolean;
+}
+
+/** Name and parent from the text of /proc/PID/stat (proc(5)); the name may hold spaces and parentheses. */
+export function parseProcessStat(text: string): { readonly comm: string; readonly parentPid: number } | null {
+  const match = /^\d+ \((.*)\) \S (\d+) /s.exec(text);
+  return match === null ? null : { comm: match[1] ?? '', parentPid: Number(match[2]) };
+}
+
+/** The contents of a file below /proc; null when the process is gone or hidden (`hidepid=`, `ProtectProc=`). */
+function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function readAncestors(parentPid: number): Ancestor[] {
+  const ancestors: Ancestor[] = [];
+  let pid = parentPid;
+  // A parent that exits while we climb hands its children to another: a bound instead of a chance of a loop.
+  for (let depth = 0; pid > 0 && depth < 64; depth++) {
+    const stat = parseProcessStat(readProc(`/proc/${pid}/stat`) ?? '');
+    // Hidden processes keep their number: it is what a signal's sender is compared with.
+    ancestors.push({ pid, comm: stat?.comm ?? '' });
+    if (stat === null) break;
+    pid = stat.parentPid;
+  }
+  // The manager is an ancestor of all, also where the way up to it is hidden.
+  if (ancestors.length > 0 && ancestors.at(-1)?.pid !== 1) {
+    const stat = parseProcessStat(readProc('/proc/1/stat') ?? '');
+    ancestors.push({ pid: 1, comm: stat?.comm ?? '' });
+  }
+  return ancestors;
+}
+
+function deviceAndInode(descriptor: number): string | null {
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
+}
+
+/** Reads the evidence once; `booted` is the outcome of sd_booted(3). */
+export function readSupervisionEvidence(
+  environment: NodeJS.ProcessEnv,
+  booted: boolean,
+): SupervisionEvidence {
+  const parentPid = process.ppid;
+  return {
+    pid: process.pid,
+    parentPid,
+    uid: process.getuid?.() ?? -1,
+    invocationId: environment.INVOCATION_ID ?? null,
+    notifySocket: environment.NOTIFY_SOCKET ?? null,
+    systemdExecPid: environment.SYSTEMD_EXEC_PID ?? null,
+    journalStream: environment.JOURNAL_STREAM ?? null,
+    managerPid: environment.MANAGERPID ?? null,
+    standardError: deviceAndInode(2),
+    terminal: isatty(0) || isatty(2),
+    ancestors: readAncestors(parentPid),
+    cgroup: parseCgroup(readProc('/proc/self/cgroup') ?? ''),
+    booted,
+  };
+}
