@@ -1,0 +1,144 @@
+import type { StopRequest } from './stop-cause.js';
+import { describeStop } from './stop-cause.js';
+
+/** What there is of work, for the status line. */
+export interface WorkFacts {
+  readonly sessions: number;
+  readonly running: number;
+  readonly waiting: number;
+  readonly delivered: number;
+  readonly failed: number;
+  /** Replies that still have to be posted. */
+  readonly undelivered: number;
+}
+
+/** What the status line is made of; times in milliseconds. */
+export type StatusFacts =
+  /** `step`: what the start is at, such as "opening the store". */
+  | { readonly state: 'starting'; readonly step: string }
+  | {
+      readonly state: 'ready';
+      readonly readyFor: number;
+      readonly work: WorkFacts;
+      /** Parts that make no progress: the watchdog isn't fed while there is one. */
+      readonly stalled: readonly string[];
+      /** Why new messages are refused, such as a full disk. */
+      readonly trouble: string | null;
+      readonly reloadRefused: string | null;
+    }
+  | { readonly state: 'reloading' }
+  | {
+      readonly state: 'draining';
+      readonly stop: StopRequest;
+      readonly running: number;
+      readonly sending: number;
+      readonly elapsed: number;
+      readonly limit: number;
+    }
+  | { readonly state: 'closing'; readonly stop: StopRequest }
+  | {
+      readonly state: 'stopped';
+      readonly stop: StopRequest;
+      readonly elapsed: number;
+      readonly putBack: number;
+    }
+  | { readonly state: 'failed'; readonly reason: string };
+
+function count(number: number, singular: string): string {
+  return `${number} ${number === 1 ? singular : `${singular}s`}`;
+}
+
+/** "3min 12s" of milliseconds, the two largest units, as systemd writes time spans. */
+export function formatTimeSpan(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1_000);
+  const units: readonly (readonly [string, number])[] = [
+    ['d', Math.floor(seconds / 86_400)],
+    ['h', Math.floor(seconds / 3_600) % 24],
+    ['min', Math.floor(seconds / 60) % 60],
+    ['s', seconds % 60],
+  ];
+  const first = units.findIndex(([, amount]) => amount > 0);
+  if (first < 0) return '0s';
+  return units
+    .slice(first, first + 2)
+    .filter(([, amount]) => amount > 0)
+    .map(([unit, amount]) => `${amount}${unit}`)
+    .join(' ');
+}
+
+/**
+ * How long the gateway has been ready, in steps that grow with it (none in the first minute, then minutes, hours,
+ * days), so that the passing of time alone seldom changes the line.
+ */
+function readyFor(milliseconds: number): string {
+  if (milliseconds < 60_000) return 'Ready';
+  if (milliseconds < 3_600_000) return `Ready for ${Math.floor(milliseconds / 60_000)}min`;
+  if (milliseconds < 86_400_000) return `Ready for ${Math.floor(milliseconds / 3_600_000)}h`;
+  return `Ready for ${Math.floor(milliseconds / 86_400_000)}d`;
+}
+
+function workLine(work: WorkFacts): string {
+  const parts = [
+    count(work.sessions, 'session'),
+    `${work.running} running`,
+    `${work.waiting} waiting`,
+    `${work.delivered} answered`,
+    `${work.failed} failed`,
+  ];
+  if (work.undelivered > 0) parts.push(`${work.undelivered} to deliver`);
+  return parts.join(', ');
+}
+
+/** The line for `STATUS=` (sd_notify(3)): what an operator asks first. */
+export function statusLine(facts: StatusFacts): string {
+  switch (facts.state) {
+    case 'starting':
+      return `Starting: ${facts.step}`;
+    case 'ready': {
+      const notes = [
+        ...(facts.stalled.length > 0 ? [`no progress in: ${facts.stalled.join(', ')}`] : []),
+        ...(facts.trouble === null ? [] : [facts.trouble]),
+        ...(facts.reloadRefused === null ? [] : [`reload refused: ${facts.reloadRefused}`]),
+      ];
+      return [`${readyFor(facts.readyFor)}: ${workLine(facts.work)}`, ...notes].join('; ');
+    }
+    case 'reloading':
+      return 'Reloading the configuration';
+    case 'draining': {
+      const waitsFor = [
+        ...(facts.running > 0 ? [count(facts.running, 'running turn')] : []),
+        ...(facts.sending > 0 ? [count(facts.sending, 'delivery').replace('deliverys', 'deliveries')] : []),
+      ];
+      const waiting =
+        waitsFor.length === 0 ? 'nothing left to wait for' : `waiting for ${waitsFor.join(' and ')}`;
+      return `Stopping (${describeStop(facts.stop)}): ${waiting}, ${formatTimeSpan(facts.elapsed)} of ${formatTimeSpan(facts.limit)}`;
+    }
+    case 'closing':
+      return `Stopping (${describeStop(facts.stop)}): closing the store`;
+    case 'stopped': {
+      const putBack =
+        facts.putBack === 0 ? 'nothing was left over' : `${count(facts.putBack, 'turn')} put back`;
+      return `Stopped (${describeStop(facts.stop)}) in ${formatTimeSpan(facts.elapsed)}; ${putBack}`;
+    }
+    case 'failed':
+      return `Failed: ${facts.reason}`;
+  }
+}
+
+/** The least time between two updates of `STATUS=`, in milliseconds. */
+export const statusInterval = 1_000;
+
+export interface SentStatus {
+  readonly text: string;
+  readonly at: number;
+}
+
+/**
+ * Whether a status text is to be sent now, later, or not at all: at most one a second, none when nothing changed.
+ * @returns milliseconds to wait, 0 for now, null for never
+ */
+export function statusDueIn(last: SentStatus | null, text: string, now: number): number | null {
+  if (last === null) return 0;
+  if (last.text === text) return null;
+  return Math.max(0, last.at + statusInterval - now);
+}

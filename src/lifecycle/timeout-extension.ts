@@ -1,0 +1,30 @@
+/** How a phase asks the manager for time; see `EXTEND_TIMEOUT_USEC=` in sd_notify(3). */
+export interface TimeoutExtensionPlan {
+  /** Time between two requests, in milliseconds. */
+  readonly interval: number;
+  /** What each request asks for, in µs from the moment it is received. */
+  readonly extensionMicroseconds: bigint;
+  /** After which time nothing is asked for any more, in milliseconds; null: as long as there is progress. */
+  readonly limit: number | null;
+}
+
+const interval = 2_000;
+/** Five intervals: four requests may be late or lost before the manager's patience ends. */
+const extensionMicroseconds = 10_000_000n;
+
+/** Time for what follows the drain: closing the store and waiting for the barrier, in milliseconds. */
+export const closingTime = 15_000;
+
+/** The barrier's longest wait at the end, in milliseconds. */
+export const barrierTimeout = 5_000;
+
+/** While starting: for as long as it makes progress. */
+export const startExtension: TimeoutExtensionPlan = { interval, extensionMicroseconds, limit: null };
+
+/** Without progress for this long a start is given up to the manager's timeout, in milliseconds. */
+export const startStall = 30_000;
+
+/** While stopping: the drain and what follows it, whatever `TimeoutStopSec=` the unit file has. */
+export function stopExtension(drain: number): TimeoutExtensionPlan {
+  return { interval, extensionMicroseconds, limit: drain + closingTime };
+}
