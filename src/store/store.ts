@@ -205,9 +205,13 @@ export class StoreError extends Error {
       | 'read-only'
       | 'damaged'
       | 'newer-schema'
+      /** The file is another program's. */
+      | 'foreign'
       | 'locked'
       | 'input-output'
       | 'closed'
+      /** The cursor of a page is none that the store has given: the caller's mistake. */
+      | 'bad-cursor'
       | 'internal',
     message: string,
     options?: ErrorOptions,

@@ -1,0 +1,79 @@
+import type { AcceptOutcome, NewMessage, QueueLimits } from '../store.js';
+import { idToBytes, idToText } from './identifiers.js';
+import { ticketAtEnd } from './lines.js';
+import { readMessage } from './reads.js';
+import type { Transaction } from './transaction.js';
+
+/** Takes a message in at the end of its session. A repeated one is answered even if the queue is full. */
+export function accept(transaction: Transaction, message: NewMessage, limits: QueueLimits): AcceptOutcome {
+  const { sql, counters } = transaction;
+  const known = sql.session.get(message.session);
+  if (known !== undefined && message.idempotencyKey !== null) {
+    const earlier = sql.messageByKey.get(known.number, message.idempotencyKey);
+    if (earlier !== undefined) return repeat(transaction, earlier.id, earlier.fingerprint, message);
+  }
+
+  const head = known === undefined ? undefined : sql.head.get('turn', known.number);
+  const running = head?.owner == null ? 0 : 1;
+  const waiting = (known?.unfinished ?? 0) - running;
+  if (waiting >= limits.session) return { outcome: 'full', limit: 'session', waiting };
+  if (counters.queued >= limits.total) {
+    return { outcome: 'full', limit: 'total', waiting: counters.queued };
+  }
+
+  const session =
+    known?.number ?? Number(sql.insertSession.run(message.session, message.acceptedAt).lastInsertRowid);
+  if (known === undefined) counters.sessions += 1;
+  else sql.extendSession.run(message.acceptedAt, session);
+  const seq = (known?.last_seq ?? 0) + 1;
+  const number = Number(
+    sql.insertMessage.run(
+      idToBytes(message.id),
+      session,
+      seq,
+      message.acceptedAt,
+      message.acceptedAt,
+      message.channel,
+      message.replyUrl,
+      message.idempotencyKey,
+      message.idempotencyKey === null ? null : message.fingerprint,
+    ).lastInsertRowid,
+  );
+  sql.insertText.run(number, message.text, JSON.stringify(message.metadata));
+  if (head === undefined) sql.insertHead.run('turn', session, number, ticketAtEnd(transaction, 'turn'));
+  counters.queued += 1;
+
+  return {
+    outcome: 'accepted',
+    message: {
+      id: message.id,
+      session: message.session,
+      seq,
+      state: 'queued',
+      text: message.text,
+      metadata: message.metadata,
+      replyUrl: message.replyUrl,
+      channel: message.channel,
+      acceptedAt: message.acceptedAt,
+      attempts: 0,
+      reply: null,
+      delivery: null,
+      error: null,
+      changedAt: message.acceptedAt,
+    },
+  };
+}
+
+function repeat(
+  transaction: Transaction,
+  earlierId: Buffer,
+  earlierFingerprint: Buffer,
+  message: NewMessage,
+): AcceptOutcome {
+  const id = idToText(earlierId);
+  const earlier = readMessage(transaction, id);
+  if (earlier === null || !earlierFingerprint.equals(message.fingerprint)) {
+    return { outcome: 'conflict', messageId: id };
+  }
+  return { outcome: 'repeated', message: earlier };
+}

@@ -1,0 +1,63 @@
+import { StoreError } from '../store.js';
+
+type Reason = StoreError['reason'];
+
+/** Primary result codes of SQLite (https://www.sqlite.org/rescode.html) and errno names that say why. */
+const reasons: readonly (readonly [prefix: string, reason: Reason])[] = [
+  ['SQLITE_FULL', 'full'],
+  ['ENOSPC', 'full'],
+  ['EDQUOT', 'full'],
+  ['SQLITE_READONLY', 'read-only'],
+  ['SQLITE_CANTOPEN', 'read-only'],
+  ['SQLITE_PERM', 'read-only'],
+  ['EROFS', 'read-only'],
+  ['EACCES', 'read-only'],
+  ['EPERM', 'read-only'],
+  ['SQLITE_IOERR', 'input-output'],
+  ['EIO', 'input-output'],
+  ['SQLITE_CORRUPT', 'damaged'],
+  ['SQLITE_NOTADB', 'damaged'],
+  ['SQLITE_BUSY', 'locked'],
+  ['SQLITE_LOCKED', 'locked'],
+];
+
+function advice(reason: Reason, path: string): string {
+  switch (reason) {
+    case 'full':
+      return `There is no room for the database ${path}: free space on its file system (df "${path}") or raise the quota. What was accepted before is safe.`;
+    case 'read-only':
+      return `The database ${path} can't be opened for writing: check the owner and mode of the file and its directory, and that the file system is mounted read-write.`;
+    case 'input-output':
+      return `The disk under the database ${path} failed: look for its errors in the kernel's log (journalctl -k).`;
+    case 'damaged':
+      return damagedAdvice(path);
+    case 'locked':
+      return `Another process holds a lock on the database ${path}: find it with "fuser ${path}" and end it.`;
+    default:
+      return `The store failed on ${path}.`;
+  }
+}
+
+/** What to do about a database that can't be trusted. */
+export function damagedAdvice(path: string): string {
+  return (
+    `The database ${path} is damaged; it was left as it is. Restore a backup; or move it away together with its ` +
+    `-wal file and salvage what is readable: sqlite3 MOVED-FILE .recover | sqlite3 "${path}"`
+  );
+}
+
+/** Whatever was thrown, as a StoreError with what happened, where, and what to do. */
+export function toStoreError(error: unknown, path: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const reason = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
+  const detail = error instanceof Error ? error.message : String(error);
+  return new StoreError(reason, `${advice(reason, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
+    cause: error,
+  });
+}
+
+/** True for an error of the database or its disk, which the rest of a transaction would meet as well. */
+export function endsTransaction(error: StoreError): boolean {
+  return error.reason !== 'internal' && error.reason !== 'bad-cursor';
+}

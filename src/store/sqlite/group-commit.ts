@@ -1,0 +1,202 @@
+import type { Database } from 'better-sqlite3';
+import type { Recovery, StoreError } from '../store.js';
+import { accept } from './accept.js';
+import { claimDeliveries, completeDelivery, failDelivery, putBackDeliveries } from './deliveries.js';
+import { endsTransaction, toStoreError } from './errors.js';
+import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
+import { readCounts, readMessage, readNextDueAt, readSessionMessages, readSessions } from './reads.js';
+import { recover } from './recover.js';
+import { prepareStatements, type Statements } from './sql.js';
+import type { Counters, Transaction } from './transaction.js';
+import { claimTurns, completeTurn, failTurn, putBackTurns } from './turns.js';
+
+type Handlers = {
+  readonly [Name in OperationName]: (
+    transaction: Transaction,
+    ...parameters: ParametersOf<Name>
+  ) => ResultOf<Name>;
+};
+
+/** Operations that change nothing: they are answered even when the database can't be written. */
+const reads: ReadonlySet<OperationName> = new Set<OperationName>([
+  'message',
+  'sessions',
+  'sessionMessages',
+  'counts',
+  'nextDueAt',
+  'probe',
+  'statistics',
+]);
+
+/** Frames in the write-ahead log before they are copied into the database (4 MB of pages). */
+const checkpointAfter = 1_000;
+
+/** Runs all calls that wait as one transaction with one commit, so that they share one fsync. */
+export class GroupCommit {
+  readonly #database: Database;
+  readonly #path: string;
+  readonly #maxAttempts: number;
+  readonly #sql: Statements;
+  readonly #handlers: Handlers;
+  #commits = 0;
+  #operations = 0;
+  #checkpoints = 0;
+  #checkpointAt = checkpointAfter;
+
+  constructor(database: Database, path: string, maxAttempts: number) {
+    this.#database = database;
+    this.#path = path;
+    this.#maxAttempts = maxAttempts;
+    this.#sql = prepareStatements(database);
+    this.#handlers = {
+      accept,
+      claimTurns,
+      renewLeases: ({ sql }, owner, leaseUntil) => ({
+        turns: sql.renewLeases.run(leaseUntil, 'turn', owner).changes,
+        deliveries: sql.renewLeases.run(leaseUntil, 'delivery', owner).changes,
+      }),
+      completeTurn,
+      failTurn,
+      putBackTurns,
+      claimDeliveries,
+      completeDelivery,
+      failDelivery,
+      putBackDeliveries,
+      nextDueAt: readNextDueAt,
+      message: readMessage,
+      sessions: readSessions,
+      sessionMessages: readSessionMessages,
+      counts: readCounts,
+      // The counters were read from the database when the transaction began: that is the round trip.
+      probe: () => undefined,
+      statistics: () => this.#statistics(),
+    };
+  }
+
+  recover(now: number): Recovery {
+    return this.#transact((transaction) => recover(transaction, now));
+  }
+
+  /** One answer for each call, in no order that matters. */
+  run(calls: readonly Call[]): Answer[] {
+    const writes = calls.filter((call) => !reads.has(call.operation));
+    if (writes.length === 0) return this.#read(calls);
+    try {
+      const answers = this.#transact((transaction) => calls.map((call) => this.#perform(transaction, call)));
+      this.#operations += writes.length;
+      return answers;
+    } catch (error) {
+      // Nothing of it is in the database. Those who only asked are still answered.
+      const failure = toStoreError(error, this.#path);
+      return [
+        ...writes.map((call) => failed(call, failure)),
+        ...this.#read(calls.filter((call) => reads.has(call.operation))),
+      ];
+    }
+  }
+
+  /** Copies the log into the database when it has grown long. Call it when nobody waits for an answer. */
+  checkpointWhenDue(): void {
+    const { log } = this.#checkpoint('NOOP');
+    if (log < this.#checkpointAt) return;
+    // Should this fail (a full disk), it is tried again only after as much again was written.
+    this.#checkpointAt = log + checkpointAfter;
+    const { checkpointed } = this.#checkpoint('PASSIVE');
+    this.#checkpoints += 1;
+    if (checkpointed >= log) this.#checkpointAt = checkpointAfter;
+  }
+
+  #checkpoint(mode: 'NOOP' | 'PASSIVE'): { readonly log: number; readonly checkpointed: number } {
+    const row = this.#database
+      .prepare<[], { busy: number; log: number; checkpointed: number }>(`PRAGMA wal_checkpoint(${mode})`)
+      .get();
+    return row ?? { log: 0, checkpointed: 0 };
+  }
+
+  #transact<Outcome>(work: (transaction: Transaction) => Outcome): Outcome {
+    this.#sql.begin.run();
+    try {
+      const before = this.#readCounters();
+      const transaction = this.#transaction({ ...before });
+      const outcome = work(transaction);
+      if (
+        Object.entries(before).some(([name, count]) => transaction.counters[name as keyof Counters] !== count)
+      ) {
+        this.#sql.writeCounters.run(transaction.counters);
+      }
+      this.#sql.commit.run();
+      this.#commits += 1;
+      return outcome;
+    } catch (error) {
+      // SQLite may have rolled back by itself: https://www.sqlite.org/lang_transaction.html
+      if (this.#database.inTransaction) this.#sql.rollback.run();
+      throw error;
+    }
+  }
+
+  /** An operation that fails on its own leaves the others of its transaction alone. */
+  #perform(transaction: Transaction, call: Call): Answer {
+    if (reads.has(call.operation)) return this.#answer(transaction, call);
+    const counters = { ...transaction.counters };
+    this.#sql.savepoint.run();
+    try {
+      const answer = { id: call.id, result: this.#handle(transaction, call) };
+      this.#sql.release.run();
+      return answer;
+    } catch (error) {
+      const failure = toStoreError(error, this.#path);
+      if (endsTransaction(failure) || !this.#database.inTransaction) throw failure;
+      this.#sql.rollbackToSavepoint.run();
+      this.#sql.release.run();
+      Object.assign(transaction.counters, counters);
+      return failed(call, failure);
+    }
+  }
+
+  #read(calls: readonly Call[]): Answer[] {
+    return calls.map((call) => {
+      try {
+        return this.#answer(this.#transaction(this.#readCounters()), call);
+      } catch (error) {
+        return failed(call, toStoreError(error, this.#path));
+      }
+    });
+  }
+
+  #answer(transaction: Transaction, call: Call): Answer {
+    try {
+      return { id: call.id, result: this.#handle(transaction, call) };
+    } catch (error) {
+      return failed(call, toStoreError(error, this.#path));
+    }
+  }
+
+  #handle<Name extends OperationName>(transaction: Transaction, call: Call<Name>): ResultOf<Name> {
+    const handler: Handlers[Name] = this.#handlers[call.operation];
+    return handler(transaction, ...call.parameters);
+  }
+
+  #transaction(counters: Counters): Transaction {
+    return { sql: this.#sql, counters, maxAttempts: this.#maxAttempts };
+  }
+
+  #readCounters(): Counters {
+    const counters = this.#sql.counters.get();
+    if (counters === undefined) throw new Error(`The counters of the database ${this.#path} are missing.`);
+    return counters;
+  }
+
+  #statistics(): StoreStatistics {
+    return {
+      commits: this.#commits,
+      operations: this.#operations,
+      checkpoints: this.#checkpoints,
+      journalMode: String(this.#database.pragma('journal_mode', { simple: true })),
+      synchronous: Number(this.#database.pragma('synchronous', { simple: true })),
+    };
+  }
+}
+
+function failed(call: Call, error: StoreError): Answer {
+  return { id: call.id, failure: { reason: error.reason, message: error.message } };
+}

@@ -1,0 +1,28 @@
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** The 16 bytes of a UUID (RFC 9562) in its text form. Throws a TypeError when it is none. */
+export function idToBytes(id: string): Buffer {
+  if (!uuid.test(id)) throw new TypeError(`The message id "${id}" is not a UUID.`);
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+/** Null when it is none, so that no such message can exist. */
+export function idToBytesOrNull(id: string): Buffer | null {
+  return uuid.test(id) ? idToBytes(id) : null;
+}
+
+/** The text form of a UUID, in lower case. */
+export function idToText(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/** One message makes one turn, so the turn's id, the same over all attempts, follows from the message's. */
+export function turnIdOf(messageId: string): string {
+  return `turn_${messageId.replaceAll('-', '')}`;
+}
+
+/** The `webhook-id` of a message's reply, in the form that Standard Webhooks suggests. */
+export function webhookIdOf(messageId: Buffer): string {
+  return `msg_${messageId.toString('hex')}`;
+}

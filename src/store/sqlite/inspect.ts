@@ -1,0 +1,76 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import type { Database } from 'better-sqlite3';
+import { StoreError } from '../store.js';
+import { damagedAdvice } from './errors.js';
+import { applicationId, outlineQueries, schemaVersion } from './schema.js';
+
+const headerLength = 100;
+const magic = 'SQLite format 3\0';
+
+/**
+ * Looks at the first 100 bytes (https://www.sqlite.org/fileformat2.html#the_database_header) without SQLite, which
+ * would already make files beside it: a newer schema or another program's file is refused untouched.
+ */
+export function checkHeader(path: string): void {
+  const header = Buffer.alloc(headerLength);
+  const descriptor = openSync(path, 'r');
+  try {
+    const length = readSync(descriptor, header, 0, headerLength, 0);
+    if (length < headerLength || header.toString('latin1', 0, magic.length) !== magic) {
+      throw new StoreError(
+        'damaged',
+        `${damagedAdvice(path)} (${length < headerLength ? `it has ${length} bytes only` : 'it does not begin as a database does'})`,
+      );
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  checkIdentity(path, header.readUInt32BE(68), header.readUInt32BE(60));
+}
+
+export function checkIdentity(path: string, application: number, version: number): void {
+  if (application !== applicationId) {
+    throw new StoreError(
+      'foreign',
+      `${path} is a database, but not one of sd-gateway's (application_id ${application}): set store.path to another file. It was left as it is.`,
+    );
+  }
+  if (version > schemaVersion) {
+    throw new StoreError(
+      'newer-schema',
+      `The database ${path} has schema version ${version}; this sd-gateway knows versions up to ${schemaVersion}: run the newer sd-gateway that wrote it. It was left as it is.`,
+    );
+  }
+}
+
+/** A fixed cost at each start: every table and index of the present schema is there and begins as it should. */
+export function checkOutline(database: Database, path: string): void {
+  for (const query of outlineQueries) {
+    try {
+      const row = database.prepare(query).get();
+      if (row !== undefined || !query.includes('counters')) continue;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_ERROR')) throw error;
+      throw new StoreError('damaged', `${damagedAdvice(path)} (${error.message})`, { cause: error });
+    }
+    throw new StoreError('damaged', `${damagedAdvice(path)} (its counters are missing)`);
+  }
+}
+
+/** Reads all pages, https://www.sqlite.org/pragma.html#pragma_quick_check; some 0.1 s for each 100 MB in the cache. */
+export function checkWhole(database: Database, path: string): void {
+  const found = database
+    .prepare<[], string>('PRAGMA quick_check(3)')
+    .pluck()
+    .all()
+    .filter((line) => line !== 'ok');
+  if (found.length > 0) {
+    throw new StoreError('damaged', `${damagedAdvice(path)} (${found.join('; ').replaceAll('\n', ' ')})`);
+  }
+}
+
+/** True when a write-ahead log with frames lies there although its database does not. */
+export function hasOrphanedLog(path: string): boolean {
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  return log !== undefined && log.size > 0;
+}

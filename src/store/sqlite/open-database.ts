@@ -1,0 +1,122 @@
+import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { StoreError } from '../store.js';
+import { damagedAdvice } from './errors.js';
+import { checkHeader, checkIdentity, checkOutline, checkWhole, hasOrphanedLog } from './inspect.js';
+import { migrate, schemaVersionOf } from './migrate.js';
+import { applicationId, migrations, schemaVersion } from './schema.js';
+import { breakSeal, isSealed } from './seal.js';
+
+export interface OpenOptions {
+  readonly path: string;
+  /** How long to wait for another process's lock, in milliseconds. */
+  readonly busyTimeout: number;
+  /** Called at each step of a check or a migration. */
+  readonly progress: (step: string) => void;
+}
+
+/** How the database was found. */
+export interface Finding {
+  readonly created: boolean;
+  /** False when the last run ended without closing it, or the file was changed since. */
+  readonly closedCleanly: boolean;
+  /** The schema version that was migrated from; null when it was the present one. */
+  readonly migratedFrom: number | null;
+}
+
+/** Opens the database, makes it if there is none, and trusts it only after it was checked. */
+export function openDatabase(options: OpenOptions): {
+  readonly database: Database.Database;
+  readonly finding: Finding;
+} {
+  const { path, progress } = options;
+  const created = createIfMissing(options);
+  checkHeader(path);
+  const closedCleanly = created || isSealed(path);
+  const database = connect(options);
+  try {
+    checkIdentity(
+      path,
+      Number(database.pragma('application_id', { simple: true })),
+      schemaVersionOf(database),
+    );
+    const outdated = schemaVersionOf(database) < schemaVersion;
+    if (!closedCleanly || outdated) {
+      progress('checking the database');
+      checkWhole(database, path);
+    }
+    if (outdated) progress('migrating the database');
+    const before = migrate(database, migrations, () => progress('migrating the database'));
+    // So that an older program sees the newer version in the file's header, and leaves it alone.
+    if (outdated) database.pragma('wal_checkpoint(TRUNCATE)');
+    checkOutline(database, path);
+    breakSeal(path);
+    return { database, finding: { created, closedCleanly, migratedFrom: outdated ? before : null } };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function connect({ path, busyTimeout }: OpenOptions): Database.Database {
+  const database = new Database(path, { fileMustExist: true, timeout: busyTimeout });
+  try {
+    if (database.pragma('journal_mode = WAL', { simple: true }) !== 'wal') {
+      throw new StoreError(
+        'internal',
+        `The database ${path} can't use a write-ahead log on its file system.`,
+      );
+    }
+    // A commit is on disk when it returns: what was answered 202 survives a power cut.
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    database.pragma('temp_store = MEMORY');
+    // Checkpoints run after the answers were sent, not within a commit that somebody waits for.
+    database.pragma('wal_autocheckpoint = 0');
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * A new database appears under its name only when it is complete, so that an empty file is never one of ours and a
+ * lost one is never replaced in silence.
+ */
+function createIfMissing(options: OpenOptions): boolean {
+  const { path } = options;
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+  if (hasOrphanedLog(path)) {
+    throw new StoreError(
+      'damaged',
+      `${damagedAdvice(path)} (the file is gone, but its write-ahead log ${path}-wal is there)`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  options.progress('making the database');
+  const unfinished = `${path}-new`;
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(unfinished + suffix, { force: true });
+  closeSync(openSync(unfinished, 'wx', 0o600));
+  const database = new Database(unfinished, { timeout: options.busyTimeout });
+  try {
+    // Lets free pages be given back later; it can't be turned on in a database that has tables.
+    database.pragma('auto_vacuum = INCREMENTAL');
+    database.pragma('synchronous = FULL');
+    database.pragma(`application_id = ${applicationId}`);
+    migrate(database, migrations, () => {});
+    database.pragma('journal_mode = WAL');
+  } finally {
+    database.close();
+  }
+  renameSync(unfinished, path);
+  const directory = openSync(dirname(path), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+  return true;
+}

@@ -1,0 +1,58 @@
+import type { Recovery, Store, StoreError } from '../store.js';
+import type { Finding } from './open-database.js';
+
+/** What can be asked of the worker: the store's methods, and its own figures. */
+export interface Operations extends Omit<Store, 'close'> {
+  statistics(): Promise<StoreStatistics>;
+}
+
+export type OperationName = keyof Operations;
+export type ParametersOf<Name extends OperationName> = Parameters<Operations[Name]>;
+export type ResultOf<Name extends OperationName> = Awaited<ReturnType<Operations[Name]>>;
+
+export interface StoreStatistics {
+  /** Write transactions that were committed. */
+  readonly commits: number;
+  /** Operations that they held. */
+  readonly operations: number;
+  readonly checkpoints: number;
+  /** As the connection says them: "wal", and 2 for FULL. */
+  readonly journalMode: string;
+  readonly synchronous: number;
+}
+
+export type Call<Name extends OperationName = OperationName> = {
+  [Each in Name]: { readonly id: number; readonly operation: Each; readonly parameters: ParametersOf<Each> };
+}[Name];
+
+/** A StoreError in a form that crosses threads. */
+export interface Failure {
+  readonly reason: StoreError['reason'];
+  readonly message: string;
+}
+
+export type Answer =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly failure: Failure };
+
+export interface WorkerOptions {
+  readonly path: string;
+  readonly busyTimeout: number;
+  readonly maxAttempts: number;
+  readonly now: number;
+  /** Reports each step to the thread that extends systemd's start timeout. */
+  readonly extendStartTimeout: boolean;
+}
+
+export type ToWorker =
+  | { readonly type: 'calls'; readonly calls: readonly Call[] }
+  | { readonly type: 'close' };
+
+export type FromWorker =
+  | { readonly type: 'progress'; readonly step: string }
+  | { readonly type: 'opened'; readonly recovery: Recovery; readonly finding: Finding }
+  | { readonly type: 'not-opened'; readonly failure: Failure }
+  | { readonly type: 'answers'; readonly answers: readonly Answer[] }
+  /** Something that no caller waits for went wrong. */
+  | { readonly type: 'warning'; readonly failure: Failure }
+  | { readonly type: 'closed'; readonly failure: Failure | null };

@@ -1,0 +1,105 @@
+import type { DeliverySummary, Message, Metadata, Page, SessionSummary, StoreCounts } from '../store.js';
+import { StoreError } from '../store.js';
+import { decodeCursor, encodeCursor } from './cursor.js';
+import { idToBytesOrNull, idToText } from './identifiers.js';
+import type { MessageRow } from './sql.js';
+import type { Transaction } from './transaction.js';
+
+/** Items of one page at most: a page is read while every other caller waits. */
+const largestPage = 10_000;
+
+interface PageRequest {
+  readonly limit: number;
+  readonly after: string | null;
+}
+
+export function readMessage({ sql }: Transaction, id: string): Message | null {
+  const bytes = idToBytesOrNull(id);
+  const row = bytes === null ? undefined : sql.message.get(bytes);
+  return row === undefined ? null : toMessage(row);
+}
+
+/** In the order of their names. */
+export function readSessions({ sql }: Transaction, page: PageRequest): Page<SessionSummary> {
+  const after = page.after === null ? '' : decodeCursor('sessions', page.after);
+  const rows = sql.sessions.all(after, checkLimit(page.limit) + 1);
+  const items = rows.slice(0, page.limit).map((row) => ({
+    session: row.name,
+    lastSeq: row.last_seq,
+    waiting: row.unfinished - row.running,
+    running: row.running === 1,
+    lastAcceptedAt: row.last_accepted_at,
+  }));
+  const last = items.at(-1);
+  const more = rows.length > page.limit && last !== undefined;
+  return { items, next: more ? encodeCursor('sessions', last.session) : null };
+}
+
+export function readSessionMessages(
+  { sql }: Transaction,
+  session: string,
+  page: PageRequest,
+): Page<Message> | null {
+  const after = page.after === null ? 0 : Number(decodeCursor('messages', page.after));
+  if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
+  const limit = checkLimit(page.limit);
+  const known = sql.session.get(session);
+  if (known === undefined) return null;
+  const rows = sql.sessionMessages.all(known.number, after, limit + 1);
+  const items = rows.slice(0, limit).map(toMessage);
+  const last = items.at(-1);
+  const more = rows.length > limit && last !== undefined;
+  return { items, next: more ? encodeCursor('messages', String(last.seq)) : null };
+}
+
+export function readCounts({ counters }: Transaction): StoreCounts {
+  return { ...counters };
+}
+
+export function readNextDueAt({ sql }: Transaction, owner: string): number | null {
+  return sql.nextDueAt.get(owner, owner) ?? null;
+}
+
+function checkLimit(limit: number): number {
+  if (!Number.isSafeInteger(limit) || limit < 1 || limit > largestPage) {
+    throw new RangeError(`The limit of a page must be from 1 to ${largestPage}, not ${limit}.`);
+  }
+  return limit;
+}
+
+export function parseMetadata(json: string): Metadata {
+  return JSON.parse(json);
+}
+
+function toMessage(row: MessageRow): Message {
+  return {
+    id: idToText(row.id),
+    session: row.session,
+    seq: row.seq,
+    state: row.state,
+    text: row.text,
+    metadata: parseMetadata(row.metadata),
+    replyUrl: row.reply_url,
+    channel: row.channel,
+    acceptedAt: row.accepted_at,
+    attempts: row.attempts,
+    reply:
+      row.reply_text === null || row.reply_metadata === null || row.replied_at === null
+        ? null
+        : { text: row.reply_text, metadata: parseMetadata(row.reply_metadata), at: row.replied_at },
+    delivery: toDeliverySummary(row),
+    error: row.error,
+    changedAt: row.changed_at,
+  };
+}
+
+function toDeliverySummary(row: MessageRow): DeliverySummary | null {
+  if (row.webhook_id === null || row.delivery_attempts === null) return null;
+  return {
+    webhookId: row.webhook_id,
+    attempts: row.delivery_attempts,
+    nextAttemptAt: row.next_attempt_at,
+    deliveredAt: row.delivered_at,
+    lastError: row.delivery_error,
+  };
+}

@@ -1,0 +1,16 @@
+import type { Recovery } from '../store.js';
+import { takeBackDeliveries } from './deliveries.js';
+import type { Transaction } from './transaction.js';
+import { takeBackTurns } from './turns.js';
+
+/**
+ * Takes back all claims. Only at open: this database belongs to one gateway at a time (a lock on the state directory
+ * sees to that), so whoever holds a claim is gone, and no lease has to run out first.
+ */
+export function recover(transaction: Transaction, now: number): Recovery {
+  const { sql } = transaction;
+  const everything = [Number.MAX_SAFE_INTEGER, '', -1] as const;
+  const turns = takeBackTurns(transaction, sql.expiredTurns.all(...everything), now);
+  const resumedDeliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(...everything));
+  return { resumedTurns: turns.resumed, deadTurns: turns.dead, resumedDeliveries };
+}

@@ -1,0 +1,134 @@
+/** "SDGW": written in the header of each database of the gateway, so that another program's file is told apart. */
+export const applicationId = 0x53444757;
+
+/** One step of the schema, forward only. A released step is never edited: a change is a new step. */
+export interface Migration {
+  /** `user_version` once it is done: 1, 2, 3, … */
+  readonly version: number;
+  /** Run one after another in one transaction, with a sign of progress after each. */
+  readonly statements: readonly string[];
+}
+
+/**
+ * Version 1. Costs must not grow with what is stored, so:
+ * - what changes often (`messages`) is kept apart from texts of any length, which are written once;
+ * - `heads` has a row only for a session in which something waits, and says when and by whom its oldest item can be
+ *   run. A claim reads its first few rows by an index, whatever else there is. A row is in one of three conditions:
+ *   `ready` (a ticket in the line of sessions, not a time, so that a clock that jumps can't hold it up), waiting for
+ *   `retry_at`, or held by `owner` until `lease_until`;
+ * - `counters` are kept in the transactions that change what they count.
+ * Times are milliseconds since the Unix epoch.
+ */
+const firstVersion: readonly string[] = [
+  `CREATE TABLE sessions (
+     number           INTEGER PRIMARY KEY,
+     name             TEXT    NOT NULL CHECK (name <> ''),
+     last_seq         INTEGER NOT NULL,
+     -- Messages that are queued or running.
+     unfinished       INTEGER NOT NULL CHECK (unfinished >= 0),
+     last_accepted_at INTEGER NOT NULL
+   ) STRICT`,
+  'CREATE UNIQUE INDEX sessions_by_name ON sessions (name)',
+
+  `CREATE TABLE messages (
+     number          INTEGER PRIMARY KEY,
+     id              BLOB    NOT NULL CHECK (length(id) = 16),
+     session         INTEGER NOT NULL REFERENCES sessions (number),
+     seq             INTEGER NOT NULL,
+     state           TEXT    NOT NULL CHECK (state IN ('queued', 'running', 'replied', 'delivered', 'dead')),
+     attempts        INTEGER NOT NULL CHECK (attempts >= 0),
+     accepted_at     INTEGER NOT NULL,
+     changed_at      INTEGER NOT NULL,
+     channel         TEXT    NOT NULL,
+     reply_url       TEXT,
+     idempotency_key TEXT,
+     fingerprint     BLOB    CHECK ((fingerprint IS NULL) = (idempotency_key IS NULL)),
+     error           TEXT
+   ) STRICT`,
+  'CREATE UNIQUE INDEX messages_by_id ON messages (id)',
+  'CREATE UNIQUE INDEX messages_by_seq ON messages (session, seq)',
+  `CREATE UNIQUE INDEX messages_by_key ON messages (session, idempotency_key)
+     WHERE idempotency_key IS NOT NULL`,
+
+  `CREATE TABLE message_texts (
+     message  INTEGER PRIMARY KEY REFERENCES messages (number) ON DELETE CASCADE,
+     text     TEXT NOT NULL,
+     metadata TEXT NOT NULL
+   ) STRICT`,
+
+  `CREATE TABLE replies (
+     message  INTEGER PRIMARY KEY REFERENCES messages (number) ON DELETE CASCADE,
+     text     TEXT    NOT NULL,
+     metadata TEXT    NOT NULL,
+     at       INTEGER NOT NULL
+   ) STRICT`,
+
+  `CREATE TABLE deliveries (
+     message      INTEGER PRIMARY KEY REFERENCES messages (number) ON DELETE CASCADE,
+     session      INTEGER NOT NULL,
+     seq          INTEGER NOT NULL,
+     webhook_id   TEXT    NOT NULL,
+     state        TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+     attempts     INTEGER NOT NULL CHECK (attempts >= 0),
+     delivered_at INTEGER,
+     last_error   TEXT
+   ) STRICT`,
+  "CREATE INDEX deliveries_pending ON deliveries (session, seq) WHERE state = 'pending'",
+
+  // No foreign keys here: they would need an index on message only to make a deletion quick, and each claim and
+  // completion would have to keep it.
+  `CREATE TABLE heads (
+     line        TEXT    NOT NULL CHECK (line IN ('turn', 'delivery')),
+     session     INTEGER NOT NULL,
+     message     INTEGER NOT NULL,
+     ready       INTEGER,
+     retry_at    INTEGER,
+     owner       TEXT,
+     lease_until INTEGER,
+     PRIMARY KEY (line, session),
+     CHECK ((ready IS NOT NULL) + (retry_at IS NOT NULL) + (owner IS NOT NULL) = 1),
+     CHECK ((owner IS NULL) = (lease_until IS NULL))
+   ) STRICT, WITHOUT ROWID`,
+  'CREATE INDEX heads_ready ON heads (line, ready) WHERE ready IS NOT NULL',
+  'CREATE INDEX heads_retry ON heads (line, retry_at) WHERE retry_at IS NOT NULL',
+  'CREATE INDEX heads_lease ON heads (line, lease_until) WHERE lease_until IS NOT NULL',
+
+  `CREATE TABLE counters (
+     number      INTEGER PRIMARY KEY CHECK (number = 1),
+     sessions    INTEGER NOT NULL CHECK (sessions >= 0),
+     queued      INTEGER NOT NULL CHECK (queued >= 0),
+     running     INTEGER NOT NULL CHECK (running >= 0),
+     replied     INTEGER NOT NULL CHECK (replied >= 0),
+     delivered   INTEGER NOT NULL CHECK (delivered >= 0),
+     dead        INTEGER NOT NULL CHECK (dead >= 0),
+     undelivered INTEGER NOT NULL CHECK (undelivered >= 0)
+   ) STRICT`,
+  'INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0)',
+];
+
+export const migrations: readonly Migration[] = [{ version: 1, statements: firstVersion }];
+
+/** The version that this program writes. */
+export const schemaVersion = migrations.length;
+
+/**
+ * One look at the root and the first leaf of each table and index: a fixed cost that finds a missing or a
+ * mangled one (see `checkOutline`).
+ */
+export const outlineQueries: readonly string[] = [
+  'SELECT number FROM counters WHERE number = 1',
+  'SELECT * FROM sessions LIMIT 1',
+  'SELECT name FROM sessions INDEXED BY sessions_by_name LIMIT 1',
+  'SELECT * FROM messages LIMIT 1',
+  'SELECT id FROM messages INDEXED BY messages_by_id LIMIT 1',
+  'SELECT session, seq FROM messages INDEXED BY messages_by_seq LIMIT 1',
+  'SELECT session FROM messages INDEXED BY messages_by_key WHERE idempotency_key IS NOT NULL LIMIT 1',
+  'SELECT * FROM message_texts LIMIT 1',
+  'SELECT * FROM replies LIMIT 1',
+  'SELECT * FROM deliveries LIMIT 1',
+  "SELECT session, seq FROM deliveries INDEXED BY deliveries_pending WHERE state = 'pending' LIMIT 1",
+  'SELECT * FROM heads LIMIT 1',
+  'SELECT ready FROM heads INDEXED BY heads_ready WHERE ready IS NOT NULL LIMIT 1',
+  'SELECT retry_at FROM heads INDEXED BY heads_retry WHERE retry_at IS NOT NULL LIMIT 1',
+  'SELECT lease_until FROM heads INDEXED BY heads_lease WHERE lease_until IS NOT NULL LIMIT 1',
+];

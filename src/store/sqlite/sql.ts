@@ -1,0 +1,333 @@
+import type { Database } from 'better-sqlite3';
+import type { MessageState, StoreCounts } from '../store.js';
+
+/** Which line a session waits in: to have its oldest message run, or its oldest reply posted. */
+export type Line = 'turn' | 'delivery';
+
+export interface SessionRow {
+  readonly number: number;
+  readonly last_seq: number;
+  readonly unfinished: number;
+}
+
+export interface SessionSummaryRow {
+  readonly name: string;
+  readonly last_seq: number;
+  readonly unfinished: number;
+  readonly last_accepted_at: number;
+  readonly running: 0 | 1;
+}
+
+export interface KeyRow {
+  readonly id: Buffer;
+  readonly fingerprint: Buffer;
+}
+
+export interface HeadRow {
+  readonly session: number;
+  readonly message: number;
+  readonly owner: string | null;
+}
+
+export interface MessageRow {
+  readonly id: Buffer;
+  readonly session: string;
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly attempts: number;
+  readonly accepted_at: number;
+  readonly changed_at: number;
+  readonly channel: string;
+  readonly reply_url: string | null;
+  readonly error: string | null;
+  readonly text: string;
+  readonly metadata: string;
+  readonly reply_text: string | null;
+  readonly reply_metadata: string | null;
+  readonly replied_at: number | null;
+  readonly webhook_id: string | null;
+  readonly delivery_attempts: number | null;
+  readonly delivered_at: number | null;
+  readonly delivery_error: string | null;
+  readonly next_attempt_at: number | null;
+}
+
+export interface TurnRow {
+  readonly message: number;
+  readonly session_number: number;
+  readonly id: Buffer;
+  readonly session: string;
+  readonly seq: number;
+  readonly attempts: number;
+  readonly text: string;
+  readonly metadata: string;
+  readonly reply_url: string | null;
+  readonly accepted_at: number;
+}
+
+/** What a claim that ends has to know of the item that it holds. */
+export interface HeldRow {
+  readonly message: number;
+  readonly session: number;
+  readonly seq: number;
+  readonly attempts: number;
+  readonly reply_url: string | null;
+  readonly owner: string | null;
+}
+
+export interface DeliveryRow {
+  readonly message: number;
+  readonly session_number: number;
+  readonly id: Buffer;
+  readonly session: string;
+  readonly seq: number;
+  readonly url: string;
+  readonly webhook_id: string;
+  readonly text: string;
+  readonly metadata: string;
+  readonly reply_text: string;
+  readonly reply_metadata: string;
+  readonly replied_at: number;
+  readonly attempts: number;
+}
+
+export interface TakenRow {
+  readonly session: number;
+  readonly message: number;
+  readonly seq: number;
+  readonly attempts: number;
+}
+
+const messageColumns = `
+  m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.reply_url, m.error,
+  t.text, t.metadata,
+  r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
+  d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
+  h.retry_at AS next_attempt_at`;
+
+const messageJoins = `
+  JOIN message_texts t ON t.message = m.number
+  LEFT JOIN replies r ON r.message = m.number
+  LEFT JOIN deliveries d ON d.message = m.number
+  LEFT JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number`;
+
+/** All SQL of the store in use (the schema apart), prepared once. Every one finds its rows by an index. */
+export function prepareStatements(database: Database) {
+  return {
+    // Sessions and acceptance.
+    session: database.prepare<[name: string], SessionRow>(
+      'SELECT number, last_seq, unfinished FROM sessions WHERE name = ?',
+    ),
+    insertSession: database.prepare<[name: string, acceptedAt: number]>(
+      'INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at) VALUES (?, 1, 1, ?)',
+    ),
+    extendSession: database.prepare<[acceptedAt: number, session: number]>(
+      'UPDATE sessions SET last_seq = last_seq + 1, unfinished = unfinished + 1, last_accepted_at = ? WHERE number = ?',
+    ),
+    finishInSession: database.prepare<[session: number]>(
+      'UPDATE sessions SET unfinished = unfinished - 1 WHERE number = ?',
+    ),
+    messageByKey: database.prepare<[session: number, key: string], KeyRow>(
+      'SELECT id, fingerprint FROM messages WHERE session = ? AND idempotency_key = ?',
+    ),
+    insertMessage: database.prepare<
+      [
+        id: Buffer,
+        session: number,
+        seq: number,
+        acceptedAt: number,
+        changedAt: number,
+        channel: string,
+        replyUrl: string | null,
+        key: string | null,
+        fingerprint: Uint8Array | null,
+      ]
+    >(
+      `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
+         idempotency_key, fingerprint)
+       VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?)`,
+    ),
+    insertText: database.prepare<[message: number, text: string, metadata: string]>(
+      'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
+    ),
+
+    // The two lines of sessions.
+    head: database.prepare<[line: Line, session: number], HeadRow>(
+      'SELECT session, message, owner FROM heads WHERE line = ? AND session = ?',
+    ),
+    firstTicket: database
+      .prepare<[line: Line], number>(
+        'SELECT ready FROM heads WHERE line = ? AND ready IS NOT NULL ORDER BY ready LIMIT 1',
+      )
+      .pluck(),
+    lastTicket: database
+      .prepare<[line: Line], number>(
+        'SELECT ready FROM heads WHERE line = ? AND ready IS NOT NULL ORDER BY ready DESC LIMIT 1',
+      )
+      .pluck(),
+    insertHead: database.prepare<[line: Line, session: number, message: number, ticket: number]>(
+      'INSERT INTO heads (line, session, message, ready) VALUES (?, ?, ?, ?)',
+    ),
+    readyHead: database.prepare<[message: number, ticket: number, line: Line, session: number]>(
+      `UPDATE heads SET message = ?, ready = ?, retry_at = NULL, owner = NULL, lease_until = NULL
+       WHERE line = ? AND session = ?`,
+    ),
+    retryHead: database.prepare<[retryAt: number, line: Line, session: number]>(
+      `UPDATE heads SET retry_at = ?, ready = NULL, owner = NULL, lease_until = NULL
+       WHERE line = ? AND session = ?`,
+    ),
+    holdHead: database.prepare<[owner: string, leaseUntil: number, line: Line, session: number]>(
+      `UPDATE heads SET owner = ?, lease_until = ?, ready = NULL, retry_at = NULL
+       WHERE line = ? AND session = ?`,
+    ),
+    deleteHead: database.prepare<[line: Line, session: number]>(
+      'DELETE FROM heads WHERE line = ? AND session = ?',
+    ),
+    dueRetries: database.prepare<[line: Line, now: number, limit: number], HeadRow>(
+      `SELECT session, message, owner FROM heads
+       WHERE line = ? AND retry_at IS NOT NULL AND retry_at <= ? ORDER BY retry_at LIMIT ?`,
+    ),
+    renewLeases: database.prepare<[leaseUntil: number, line: Line, owner: string]>(
+      'UPDATE heads SET lease_until = ? WHERE line = ? AND lease_until IS NOT NULL AND owner = ?',
+    ),
+    nextDueAt: database
+      .prepare<[owner: string, owner: string], number | null>(
+        `SELECT min(at) FROM (
+           SELECT (SELECT retry_at FROM heads WHERE line = 'turn' AND retry_at IS NOT NULL
+                   ORDER BY retry_at LIMIT 1) AS at
+           UNION ALL SELECT (SELECT retry_at FROM heads WHERE line = 'delivery' AND retry_at IS NOT NULL
+                   ORDER BY retry_at LIMIT 1)
+           UNION ALL SELECT (SELECT lease_until FROM heads WHERE line = 'turn' AND lease_until IS NOT NULL
+                   AND owner <> ? ORDER BY lease_until LIMIT 1)
+           UNION ALL SELECT (SELECT lease_until FROM heads WHERE line = 'delivery' AND lease_until IS NOT NULL
+                   AND owner <> ? ORDER BY lease_until LIMIT 1))`,
+      )
+      .pluck(),
+
+    // Turns.
+    readyTurns: database.prepare<[limit: number], TurnRow>(
+      `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.attempts, t.text,
+         t.metadata, m.reply_url, m.accepted_at
+       FROM heads h
+       JOIN messages m ON m.number = h.message
+       JOIN message_texts t ON t.message = h.message
+       JOIN sessions s ON s.number = h.session
+       WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready LIMIT ?`,
+    ),
+    beginTurn: database.prepare<[now: number, message: number]>(
+      "UPDATE messages SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE number = ?",
+    ),
+    heldTurn: database.prepare<[id: Buffer], HeldRow>(
+      `SELECT m.number AS message, m.session, m.seq, m.attempts, m.reply_url, h.owner
+       FROM messages m
+       JOIN heads h ON h.line = 'turn' AND h.session = m.session AND h.message = m.number
+       WHERE m.id = ?`,
+    ),
+    insertReply: database.prepare<[message: number, text: string, metadata: string, at: number]>(
+      'INSERT INTO replies (message, text, metadata, at) VALUES (?, ?, ?, ?)',
+    ),
+    setState: database.prepare<[state: MessageState, error: string | null, now: number, message: number]>(
+      'UPDATE messages SET state = ?, error = ?, changed_at = ? WHERE number = ?',
+    ),
+    requeue: database.prepare<[now: number, message: number]>(
+      "UPDATE messages SET state = 'queued', changed_at = ? WHERE number = ?",
+    ),
+    requeueUncounted: database.prepare<[now: number, message: number]>(
+      "UPDATE messages SET state = 'queued', attempts = attempts - 1, changed_at = ? WHERE number = ?",
+    ),
+    // Messages that are no longer queued (cancelled ones, say) are stepped over once: the head only moves forward.
+    nextQueued: database
+      .prepare<[session: number, seq: number], number>(
+        "SELECT number FROM messages WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1",
+      )
+      .pluck(),
+
+    // Deliveries.
+    insertDelivery: database.prepare<[message: number, session: number, seq: number, webhookId: string]>(
+      `INSERT INTO deliveries (message, session, seq, webhook_id, state, attempts)
+       VALUES (?, ?, ?, ?, 'pending', 0)`,
+    ),
+    readyDeliveries: database.prepare<[limit: number], DeliveryRow>(
+      `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.reply_url AS url,
+         d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
+         d.attempts
+       FROM heads h
+       JOIN messages m ON m.number = h.message
+       JOIN deliveries d ON d.message = h.message
+       JOIN message_texts t ON t.message = h.message
+       JOIN replies r ON r.message = h.message
+       JOIN sessions s ON s.number = h.session
+       WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready LIMIT ?`,
+    ),
+    beginDelivery: database.prepare<[message: number]>(
+      'UPDATE deliveries SET attempts = attempts + 1 WHERE message = ?',
+    ),
+    heldDelivery: database.prepare<[id: Buffer], HeldRow>(
+      `SELECT m.number AS message, m.session, m.seq, d.attempts, m.reply_url, h.owner
+       FROM messages m
+       JOIN deliveries d ON d.message = m.number
+       JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number
+       WHERE m.id = ?`,
+    ),
+    endDelivery: database.prepare<
+      [state: 'delivered' | 'dead', deliveredAt: number | null, error: string | null, message: number]
+    >('UPDATE deliveries SET state = ?, delivered_at = ?, last_error = ? WHERE message = ?'),
+    noteDeliveryError: database.prepare<[error: string, message: number]>(
+      'UPDATE deliveries SET last_error = ? WHERE message = ?',
+    ),
+    uncountDelivery: database.prepare<[message: number]>(
+      'UPDATE deliveries SET attempts = attempts - 1 WHERE message = ?',
+    ),
+    nextPending: database
+      .prepare<[session: number], number>(
+        "SELECT message FROM deliveries WHERE session = ? AND state = 'pending' ORDER BY seq LIMIT 1",
+      )
+      .pluck(),
+
+    // Claims of others: at a start all of them, later those whose lease ran out. Oldest message first.
+    expiredTurns: database.prepare<[now: number, owner: string, limit: number], TakenRow>(
+      `SELECT h.session, h.message, m.seq, m.attempts
+       FROM heads h JOIN messages m ON m.number = h.message
+       WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
+       ORDER BY h.lease_until LIMIT ?`,
+    ),
+    expiredDeliveries: database.prepare<[now: number, owner: string, limit: number], TakenRow>(
+      `SELECT h.session, h.message, d.seq, d.attempts
+       FROM heads h JOIN deliveries d ON d.message = h.message
+       WHERE h.line = 'delivery' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
+       ORDER BY h.lease_until LIMIT ?`,
+    ),
+
+    // Reading.
+    message: database.prepare<[id: Buffer], MessageRow>(
+      `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
+       WHERE m.id = ?`,
+    ),
+    sessionMessages: database.prepare<[session: number, after: number, limit: number], MessageRow>(
+      `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
+       WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT ?`,
+    ),
+    sessions: database.prepare<[after: string, limit: number], SessionSummaryRow>(
+      `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running
+       FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
+       WHERE s.name > ? ORDER BY s.name LIMIT ?`,
+    ),
+    counters: database.prepare<[], StoreCounts>(
+      'SELECT sessions, queued, running, replied, delivered, dead, undelivered FROM counters WHERE number = 1',
+    ),
+    writeCounters: database.prepare<StoreCounts>(
+      `UPDATE counters SET sessions = @sessions, queued = @queued, running = @running, replied = @replied,
+         delivered = @delivered, dead = @dead, undelivered = @undelivered WHERE number = 1`,
+    ),
+
+    // Transactions.
+    begin: database.prepare<[]>('BEGIN IMMEDIATE'),
+    commit: database.prepare<[]>('COMMIT'),
+    rollback: database.prepare<[]>('ROLLBACK'),
+    savepoint: database.prepare<[]>('SAVEPOINT operation'),
+    release: database.prepare<[]>('RELEASE operation'),
+    rollbackToSavepoint: database.prepare<[]>('ROLLBACK TO operation'),
+  };
+}
+
+export type Statements = ReturnType<typeof prepareStatements>;

@@ -1,0 +1,279 @@
+import { Worker } from 'node:worker_threads';
+import {
+  type AcceptOutcome,
+  type Claim,
+  type Delivery,
+  type Message,
+  type Metadata,
+  type NewMessage,
+  type Page,
+  type QueueLimits,
+  type Recovery,
+  type SessionSummary,
+  type Store,
+  type StoreCounts,
+  StoreError,
+  type Turn,
+} from '../store.js';
+import type { Finding } from './open-database.js';
+import type {
+  Answer,
+  Call,
+  Failure,
+  FromWorker,
+  OperationName,
+  ParametersOf,
+  ResultOf,
+  StoreStatistics,
+  ToWorker,
+  WorkerOptions,
+} from './protocol.js';
+
+export interface SqliteStoreOptions {
+  /** The database file; it and its directory are made if they are missing. */
+  readonly path: string;
+  /** How long to wait for a lock of another process, in milliseconds. */
+  readonly busyTimeout: number;
+  /** Attempts of a turn before it is set aside when the gateway went down in the last of them. */
+  readonly maxAttempts: number;
+  /** Milliseconds since the Unix epoch; the time that recovery writes. */
+  readonly now?: () => number;
+  /** Told each step of a check, a migration or a recovery, while the start goes on. */
+  readonly onProgress?: (step: string) => void;
+  /** Told of what went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
+  readonly onWarning?: (error: StoreError) => void;
+  /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
+  readonly extendStartTimeout?: boolean;
+}
+
+export interface OpenedStore {
+  readonly store: SqliteStore;
+  readonly recovery: Recovery;
+  readonly finding: Finding;
+}
+
+/** Opens the database in a thread of its own. Rejects with a StoreError that says what to do. */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<OpenedStore> {
+  const workerData: WorkerOptions = {
+    path: options.path,
+    busyTimeout: options.busyTimeout,
+    maxAttempts: options.maxAttempts,
+    now: (options.now ?? Date.now)(),
+    extendStartTimeout: options.extendStartTimeout ?? false,
+  };
+  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { name: 'store', workerData });
+  const store = new SqliteStore(worker, options);
+  return { store, ...(await store.opened) };
+}
+
+interface Waiter {
+  resolve(result: unknown): void;
+  reject(error: StoreError): void;
+}
+
+/**
+ * The store's side on the main thread: it never waits for the disk. The calls of one turn of the event loop travel
+ * as one message, in their order; the worker does the rest (see sqlite-worker.ts).
+ */
+export class SqliteStore implements Store {
+  /** Settled once the worker has opened the database, or could not. */
+  readonly opened: Promise<Pick<OpenedStore, 'recovery' | 'finding'>>;
+  /** Resolves when the worker has ended: null after `close`, else why it is gone and nothing can be asked of it. */
+  readonly ended: Promise<StoreError | null>;
+
+  readonly #worker: Worker;
+  readonly #waiters = new Map<number, Waiter>();
+  #collected: Call[] = [];
+  #nextId = 1;
+  #closing: Promise<void> | null = null;
+  #closeFailure: StoreError | null = null;
+  /** Why no call can be taken any more. */
+  #end: StoreError | null = null;
+
+  constructor(worker: Worker, options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'path'>) {
+    this.#worker = worker;
+    this.ended = new Promise((resolve) => {
+      worker.on('error', (error: unknown) => {
+        const detail = error instanceof Error ? error.message : String(error);
+        this.#end = new StoreError(
+          'internal',
+          `The thread of the store on ${options.path} failed: ${detail}`,
+          {
+            cause: error,
+          },
+        );
+      });
+      worker.on('exit', (status) => resolve(this.#stopped(options.path, status)));
+    });
+    this.opened = new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.type === 'opened') resolve(message);
+        else this.#receive(message, options);
+      });
+      worker.on('exit', () => reject(this.#end));
+    });
+  }
+
+  accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
+    // A copy: a view into a larger buffer would take all of that buffer along to the other thread.
+    return this.#call('accept', { ...message, fingerprint: new Uint8Array(message.fingerprint) }, limits);
+  }
+
+  claimTurns(claim: Claim): Promise<readonly Turn[]> {
+    return this.#call('claimTurns', claim);
+  }
+
+  renewLeases(owner: string, leaseUntil: number): Promise<ResultOf<'renewLeases'>> {
+    return this.#call('renewLeases', owner, leaseUntil);
+  }
+
+  completeTurn(
+    turn: Turn,
+    reply: { readonly text: string; readonly metadata: Metadata },
+    now: number,
+  ): Promise<boolean> {
+    return this.#call('completeTurn', turn, reply, now);
+  }
+
+  failTurn(turn: Turn, error: string, retryAt: number | null, now: number): Promise<boolean> {
+    return this.#call('failTurn', turn, error, retryAt, now);
+  }
+
+  putBackTurns(turns: readonly Turn[], now: number): Promise<number> {
+    return this.#call('putBackTurns', turns, now);
+  }
+
+  claimDeliveries(claim: Claim): Promise<readonly Delivery[]> {
+    return this.#call('claimDeliveries', claim);
+  }
+
+  completeDelivery(delivery: Delivery, now: number): Promise<boolean> {
+    return this.#call('completeDelivery', delivery, now);
+  }
+
+  failDelivery(delivery: Delivery, error: string, retryAt: number | null, now: number): Promise<boolean> {
+    return this.#call('failDelivery', delivery, error, retryAt, now);
+  }
+
+  putBackDeliveries(deliveries: readonly Delivery[], now: number): Promise<number> {
+    return this.#call('putBackDeliveries', deliveries, now);
+  }
+
+  nextDueAt(owner: string): Promise<number | null> {
+    return this.#call('nextDueAt', owner);
+  }
+
+  message(id: string): Promise<Message | null> {
+    return this.#call('message', id);
+  }
+
+  sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>> {
+    return this.#call('sessions', page);
+  }
+
+  sessionMessages(
+    session: string,
+    page: { readonly limit: number; readonly after: string | null },
+  ): Promise<Page<Message> | null> {
+    return this.#call('sessionMessages', session, page);
+  }
+
+  counts(): Promise<StoreCounts> {
+    return this.#call('counts');
+  }
+
+  probe(): Promise<void> {
+    return this.#call('probe');
+  }
+
+  /** How well commits are shared, and how they are made durable. */
+  statistics(): Promise<StoreStatistics> {
+    return this.#call('statistics');
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#end === null) {
+      this.#send();
+      this.#post({ type: 'close' });
+    }
+    const failure = (await this.ended) ?? this.#closeFailure;
+    if (failure !== null) throw failure;
+  }
+
+  #call<Name extends OperationName>(
+    operation: Name,
+    ...parameters: ParametersOf<Name>
+  ): Promise<ResultOf<Name>> {
+    if (this.#end !== null) return Promise.reject(this.#end);
+    if (this.#closing !== null) return Promise.reject(closedError());
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#waiters.set(id, { resolve, reject });
+      this.#collected.push({ id, operation, parameters } as Call);
+      // After the events that came with this one, before the loop waits for new ones: no delay for a lone call.
+      if (this.#collected.length === 1) setImmediate(() => this.#send());
+    });
+  }
+
+  #receive(message: FromWorker, options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning'>): void {
+    switch (message.type) {
+      case 'answers':
+        for (const answer of message.answers) this.#settle(answer);
+        break;
+      case 'progress':
+        options.onProgress?.(message.step);
+        break;
+      case 'warning':
+        options.onWarning?.(toError(message.failure));
+        break;
+      case 'not-opened':
+        this.#end = toError(message.failure);
+        break;
+      case 'closed':
+        this.#closeFailure = message.failure === null ? null : toError(message.failure);
+        break;
+    }
+  }
+
+  /** The worker is gone: whoever still waits is told why. Null when it had been asked to go. */
+  #stopped(path: string, status: number): StoreError | null {
+    const planned = this.#closing !== null && this.#end === null;
+    this.#end ??= planned
+      ? closedError()
+      : new StoreError('internal', `The thread of the store on ${path} ended (status ${status}).`);
+    for (const waiter of this.#waiters.values()) waiter.reject(this.#end);
+    this.#waiters.clear();
+    return planned ? null : this.#end;
+  }
+
+  #send(): void {
+    const calls = this.#collected;
+    if (calls.length === 0 || this.#end !== null) return;
+    this.#collected = [];
+    this.#post({ type: 'calls', calls });
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #settle(answer: Answer): void {
+    const waiter = this.#waiters.get(answer.id);
+    this.#waiters.delete(answer.id);
+    if ('failure' in answer) waiter?.reject(toError(answer.failure));
+    else waiter?.resolve(answer.result);
+  }
+}
+
+function toError(failure: Failure): StoreError {
+  return new StoreError(failure.reason, failure.message);
+}
+
+function closedError(): StoreError {
+  return new StoreError('closed', 'The store is closed: the gateway is stopping.');
+}

@@ -1,0 +1,99 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Database } from 'better-sqlite3';
+import { toStoreError } from './errors.js';
+import { GroupCommit } from './group-commit.js';
+import { openDatabase } from './open-database.js';
+import type { Call, Failure, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
+import { seal } from './seal.js';
+
+/**
+ * The thread that owns the database. Calls that arrive while a commit is under way wait in the port; the next
+ * transaction takes all of them. A lone call is committed at once: there is no timer.
+ */
+
+/** Calls of one transaction, so that those behind a great crowd are answered in steps. */
+const largestGroup = 1_024;
+
+const port = parentPort;
+if (port === null) throw new Error('sqlite-worker is a worker thread; it is started by SqliteStore.');
+const options: WorkerOptions = workerData;
+
+const post = (message: FromWorker) => port.postMessage(message);
+
+function toFailure(error: unknown): Failure {
+  const { reason, message } = toStoreError(error, options.path);
+  return { reason, message };
+}
+
+function close(database: Database): void {
+  let failure: Failure | null = null;
+  try {
+    database.pragma('wal_checkpoint(TRUNCATE)');
+    database.close();
+    seal(options.path);
+  } catch (error) {
+    failure = toFailure(error);
+    // Unsealed: the next start checks the whole database.
+    if (database.open) database.close();
+  }
+  post({ type: 'closed', failure });
+  port?.close();
+}
+
+function serve(database: Database, groups: GroupCommit): void {
+  const perform = (calls: readonly Call[]) => {
+    if (calls.length > 0) post({ type: 'answers', answers: groups.run(calls) });
+  };
+  port?.on('message', (first: ToWorker) => {
+    let calls: Call[] = [];
+    for (
+      let message: ToWorker | undefined = first;
+      message !== undefined;
+      message = receiveMessageOnPort(port)?.message
+    ) {
+      if (message.type === 'close') {
+        perform(calls);
+        close(database);
+        return;
+      }
+      calls.push(...message.calls);
+      if (calls.length >= largestGroup) {
+        perform(calls);
+        calls = [];
+      }
+    }
+    perform(calls);
+    try {
+      groups.checkpointWhenDue();
+    } catch (error) {
+      post({ type: 'warning', failure: toFailure(error) });
+    }
+  });
+}
+
+async function start(): Promise<void> {
+  // Imported only when asked for, so that the store has no need of the addon.
+  const extension = options.extendStartTimeout
+    ? await import('../../systemd/timeout-extension.js')
+    : { reportProgress: () => {} };
+  const progress = (step: string) => {
+    extension.reportProgress();
+    post({ type: 'progress', step });
+  };
+  const { database, finding } = openDatabase({ ...options, progress });
+  try {
+    progress('recovering what the last run left');
+    const groups = new GroupCommit(database, options.path, options.maxAttempts);
+    const recovery = groups.recover(options.now);
+    serve(database, groups);
+    post({ type: 'opened', recovery, finding });
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+start().catch((error: unknown) => {
+  post({ type: 'not-opened', failure: toFailure(error) });
+  port.close();
+});

@@ -1,0 +1,13 @@
+import type { StoreCounts } from '../store.js';
+import type { Statements } from './sql.js';
+
+export type Counters = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name] };
+
+/** What an operation works with while its transaction is open. */
+export interface Transaction {
+  readonly sql: Statements;
+  /** Read when the transaction began, changed by its operations, written back before it is committed. */
+  readonly counters: Counters;
+  /** Attempts of a turn before it is set aside when the process that ran it went down. */
+  readonly maxAttempts: number;
+}
