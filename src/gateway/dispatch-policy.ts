@@ -1,0 +1,58 @@
+/** Decisions of the dispatcher: pure functions over plain data. Times and spans in milliseconds. */
+
+/** A turn's backoff ends here however often it is doubled. */
+const longestRetryDelay = 86_400_000;
+
+/** Between two tries of a store call that failed. */
+const firstStoreDelay = 100;
+const longestStoreDelay = 5_000;
+
+/** After what is due was asked for and nothing came, something else (a delivery, say) is what is due. */
+const shortestPause = 250;
+
+export interface FailedTurn {
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** False: another attempt can't end otherwise. */
+  readonly retry: boolean;
+  readonly now: number;
+}
+
+export interface RetrySettings {
+  readonly max_attempts: number;
+  readonly retry_delay: number;
+}
+
+/** When the turn is tried again; null: its message is dead. */
+export function retryAt(failed: FailedTurn, settings: RetrySettings): number | null {
+  if (!failed.retry || failed.attempt >= settings.max_attempts) return null;
+  const delay = settings.retry_delay * 2 ** Math.max(failed.attempt - 1, 0);
+  return failed.now + Math.min(delay, longestRetryDelay);
+}
+
+/** How long to wait after the store has failed for the `failures`th time in a row. */
+export function storeDelay(failures: number): number {
+  return Math.min(firstStoreDelay * 2 ** Math.max(failures - 1, 0), longestStoreDelay);
+}
+
+/**
+ * How long the dispatcher sleeps once it has claimed all that was ready. It looks again after a lease at the latest:
+ * a gateway that shares the store may have claimed a session since `nextDueAt` was read, and have died.
+ */
+export function pauseUntilDue(nextDueAt: number | null, now: number, lease: number): number {
+  if (nextDueAt === null) return lease;
+  return Math.min(Math.max(nextDueAt - now, shortestPause), lease);
+}
+
+/** A lease is renewed this often, so that two renewals may fail before it runs out. */
+export function renewalInterval(lease: number): number {
+  return Math.floor(lease / 3);
+}
+
+/** Whether the store's record of a message still is this attempt's claim: every new claim adds one to the attempts. */
+export function claimStands(
+  turn: { readonly attempt: number },
+  record: { readonly state: string; readonly attempts: number } | null,
+): boolean {
+  return record !== null && record.state === 'running' && record.attempts === turn.attempt;
+}
