@@ -4,7 +4,17 @@
       'target_name': 'sd_gateway',
       'sources': [
         'native/addon.cc',
+        'native/arguments.cc',
+        'native/barrier.cc',
+        'native/datagram-sender.cc',
+        'native/journal.cc',
+        'native/listen-fds.cc',
+        'native/notify.cc',
+        'native/process.cc',
         'native/signal.cc',
+        'native/socket-address.cc',
+        'native/timeout-extension.cc',
+        'native/vsock.cc',
       ],
       'defines': [
         # One binary for every Node from 20.19 on.

@@ -2,11 +2,23 @@
 
 #include <napi.h>
 
+#include "barrier.h"
+#include "journal.h"
+#include "listen-fds.h"
+#include "notify.h"
+#include "process.h"
 #include "signal.h"
+#include "timeout-extension.h"
 
 namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  InitializeNotify(env, exports);
+  InitializeBarrier(env, exports);
+  InitializeListenFds(env, exports);
+  InitializeProcess(env, exports);
+  InitializeJournal(env, exports);
+  InitializeTimeoutExtension(env, exports);
   InitializeSignal(env, exports);
   return exports;
 }

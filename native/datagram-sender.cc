@@ -1,0 +1,332 @@
+#include "datagram-sender.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "monotonic-time.h"
+#include "thread.h"
+#include "vsock.h"
+
+namespace {
+
+constexpr size_t kMaximumWaiting = 4096;
+constexpr size_t kMaximumWaitingBytes = 8 * 1024 * 1024;
+// As libsystemd asks for; the kernel gives at most net.core.wmem_max.
+constexpr int kSendBuffer = 8 * 1024 * 1024;
+// SCM_MAX_FD of the kernel, unix(7).
+constexpr size_t kMaximumFds = 253;
+// How long a queued datagram waits for kernel memory (ENOBUFS), and how long between the attempts.
+constexpr int64_t kBufferPatience = 30'000;
+constexpr timespec kBufferPause = {0, 10'000'000};
+
+// All senders of this process, for the fork handlers; they are never destroyed.
+DatagramSender* all_senders = nullptr;
+pthread_mutex_t all_senders_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+// The socket's other end is gone, or the descriptor is no longer ours: a new socket may succeed.
+bool IsStale(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case ENOTCONN:
+    case EPIPE:
+    case EDESTADDRREQ:
+    case EBADF:
+    case ENOTSOCK:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Closed by somebody else; the number may by now belong to another file, which is not ours to close.
+bool IsForeign(int error) { return error == EBADF || error == ENOTSOCK; }
+
+// The control message of one datagram: descriptors and credentials.
+class Control {
+ public:
+  Control(const Datagram& datagram, msghdr* message) : message_(message) {
+    size_t fds_space = datagram.fd_count == 0 ? 0 : CMSG_SPACE(sizeof(int) * datagram.fd_count);
+    credentials_space_ = datagram.pid == 0 ? 0 : CMSG_SPACE(sizeof(ucred));
+    if (fds_space + credentials_space_ == 0) return;
+    memset(buffer_, 0, fds_space + credentials_space_);
+    message->msg_control = buffer_;
+    message->msg_controllen = fds_space + credentials_space_;
+    cmsghdr* header = CMSG_FIRSTHDR(message);
+    if (datagram.fd_count != 0) {
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_RIGHTS;
+      header->cmsg_len = CMSG_LEN(sizeof(int) * datagram.fd_count);
+      memcpy(CMSG_DATA(header), datagram.fds, sizeof(int) * datagram.fd_count);
+      header = CMSG_NXTHDR(message, header);
+    }
+    if (datagram.pid != 0) {
+      ucred credentials = {datagram.pid, getuid(), getgid()};
+      header->cmsg_level = SOL_SOCKET;
+      header->cmsg_type = SCM_CREDENTIALS;
+      header->cmsg_len = CMSG_LEN(sizeof(ucred));
+      memcpy(CMSG_DATA(header), &credentials, sizeof(credentials));
+    }
+  }
+
+  bool has_credentials() const { return credentials_space_ != 0; }
+
+  void DropCredentials() {
+    message_->msg_controllen -= credentials_space_;
+    if (message_->msg_controllen == 0) message_->msg_control = nullptr;
+    credentials_space_ = 0;
+  }
+
+ private:
+  msghdr* message_;
+  size_t credentials_space_;
+  alignas(cmsghdr) char buffer_[CMSG_SPACE(sizeof(int) * kMaximumFds) + CMSG_SPACE(sizeof(ucred))];
+};
+
+}  // namespace
+
+struct DatagramSender::Waiting {
+  Waiting* next = nullptr;
+  char* address;
+  Datagram datagram;
+
+  // A copy with descriptors of its own; null with errno set when memory or descriptors ran out.
+  static Waiting* Copy(const char* address, const Datagram& datagram) {
+    size_t fds_size = sizeof(int) * datagram.fd_count;
+    size_t address_size = strlen(address) + 1;
+    char* memory = static_cast<char*>(malloc(sizeof(Waiting) + fds_size + address_size + datagram.size));
+    if (memory == nullptr) return nullptr;
+    auto* waiting = reinterpret_cast<Waiting*>(memory);
+    auto* fds = reinterpret_cast<int*>(memory + sizeof(Waiting));
+    char* address_copy = memory + sizeof(Waiting) + fds_size;
+    char* data = address_copy + address_size;
+    memcpy(address_copy, address, address_size);
+    if (datagram.size != 0) memcpy(data, datagram.data, datagram.size);
+    *waiting = Waiting{nullptr, address_copy, {data, datagram.size, fds, 0, datagram.pid}};
+    for (size_t i = 0; i < datagram.fd_count; i++) {
+      fds[i] = fcntl(datagram.fds[i], F_DUPFD_CLOEXEC, 3);
+      if (fds[i] < 0) {
+        int error = errno;
+        waiting->Free();
+        errno = error;
+        return nullptr;
+      }
+      waiting->datagram.fd_count = i + 1;
+    }
+    return waiting;
+  }
+
+  void CloseDescriptors() {
+    for (size_t i = 0; i < datagram.fd_count; i++) close(datagram.fds[i]);
+  }
+
+  void Free() {
+    CloseDescriptors();
+    free(this);
+  }
+};
+
+DatagramSender::DatagramSender(bool wait_for_buffers) : wait_for_buffers_(wait_for_buffers) {
+  pthread_mutex_init(&mutex_, nullptr);
+  InitializeMonotonicCondition(&drained_);
+  address_text_[0] = '\0';
+  MutexLock lock(&all_senders_mutex);
+  if (all_senders == nullptr) pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
+  next_ = all_senders;
+  all_senders = this;
+}
+
+void DatagramSender::BeforeFork() {
+  for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
+    pthread_mutex_lock(&sender->mutex_);
+  }
+}
+
+void DatagramSender::AfterForkInParent() {
+  for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
+    pthread_mutex_unlock(&sender->mutex_);
+  }
+}
+
+// The child has no thread and none of the parent's datagrams; it opens a socket of its own. What waited stays
+// allocated, because free(3) is not safe here, but a barrier's pipe must not be held open.
+void DatagramSender::AfterForkInChild() {
+  for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
+    pthread_mutex_init(&sender->mutex_, nullptr);
+    InitializeMonotonicCondition(&sender->drained_);
+    for (Waiting* waiting = sender->first_; waiting != nullptr; waiting = waiting->next) waiting->CloseDescriptors();
+    sender->first_ = sender->last_ = nullptr;
+    sender->waiting_count_ = sender->waiting_bytes_ = 0;
+    sender->thread_runs_ = false;
+    sender->Close();
+  }
+}
+
+int DatagramSender::Send(const char* address, const Datagram& datagram) {
+  if (datagram.fd_count > kMaximumFds) return -E2BIG;
+  MutexLock lock(&mutex_);
+  if (first_ != nullptr) return Enqueue(address, datagram);
+  int result = UseAddress(address);
+  if (result < 0) return result;
+  // A connection is made and waited for; only the thread may do that.
+  if (socket_type_ != SOCK_DGRAM) return Enqueue(address, datagram);
+  result = Transmit(datagram, MSG_DONTWAIT);
+  if (result == -EAGAIN || (result == -ENOBUFS && wait_for_buffers_)) return Enqueue(address, datagram);
+  return result;
+}
+
+bool DatagramSender::Flush(long timeout_milliseconds) {
+  timespec deadline = MonotonicTime(MonotonicMilliseconds() + timeout_milliseconds);
+  MutexLock lock(&mutex_);
+  while (first_ != nullptr) {
+    if (pthread_cond_timedwait(&drained_, &mutex_, &deadline) == ETIMEDOUT) return first_ == nullptr;
+  }
+  return true;
+}
+
+DatagramSender::QueueState DatagramSender::queue_state() {
+  MutexLock lock(&mutex_);
+  return {waiting_count_, failed_count_, last_error_};
+}
+
+// Makes `text` the address of the socket to be used. 0, or a negative errno.
+int DatagramSender::UseAddress(const char* text) {
+  if (address_text_[0] != '\0' && strcmp(text, address_text_) == 0) return 0;
+  Close();
+  address_text_[0] = '\0';
+  if (strlen(text) >= sizeof(address_text_)) return text[0] == '/' || text[0] == '@' ? -ENAMETOOLONG : -EAFNOSUPPORT;
+  int result = ParseSocketAddress(text, &address_);
+  if (result < 0) return result;
+  socket_type_ = address_.type;
+  if (socket_type_ == 0) {
+    result = VsockTypeThatWorks();
+    if (result < 0) return result;
+    socket_type_ = result;
+  }
+  strcpy(address_text_, text);
+  return 0;
+}
+
+int DatagramSender::Open() {
+  int fd = socket(address_.family(), socket_type_ | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
+  int result = address_.family() == AF_VSOCK ? BindPrivilegedVsockPort(fd) : 0;
+  if (result == 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address_.storage), address_.length) < 0) {
+    result = -errno;
+  }
+  if (result < 0) {
+    close(fd);
+    return result;
+  }
+  fd_ = fd;
+  return 0;
+}
+
+void DatagramSender::Close() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+// Sends on the socket kept open; on a new one when that was stale. kSent, or a negative errno.
+int DatagramSender::Transmit(const Datagram& datagram, int flags) {
+  flags |= MSG_NOSIGNAL;
+  if (datagram.fd_count == 0 && datagram.pid == 0) {
+    return Attempt([&](int fd) { return send(fd, datagram.data, datagram.size, flags); });
+  }
+  iovec data = {const_cast<char*>(datagram.data), datagram.size};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  Control control(datagram, &message);
+  return Attempt([&](int fd) {
+    ssize_t count = sendmsg(fd, &message, flags);
+    if (count >= 0 || errno != EPERM || !control.has_credentials()) return count;
+    // Not allowed to speak for another process: speak for ourselves, as libsystemd does.
+    control.DropCredentials();
+    return sendmsg(fd, &message, flags);
+  });
+}
+
+template <typename SendOn>
+int DatagramSender::Attempt(SendOn send_on) {
+  bool fresh = false;
+  while (true) {
+    if (fd_ < 0) {
+      int result = Open();
+      if (result < 0) return result;
+      fresh = true;
+    }
+    if (send_on(fd_) >= 0) return kSent;
+    int error = errno;
+    if (error == EINTR) continue;
+    if (fresh || !IsStale(error)) return -error;
+    if (IsForeign(error)) fd_ = -1;
+    Close();
+  }
+}
+
+// Puts a copy behind all that waits, and has a thread send it. kQueued, or a negative errno.
+int DatagramSender::Enqueue(const char* address, const Datagram& datagram) {
+  if (waiting_count_ >= kMaximumWaiting || waiting_bytes_ + datagram.size > kMaximumWaitingBytes) return -ENOBUFS;
+  if (!thread_runs_) {
+    pthread_t thread;
+    int result = StartThread(&thread, true, RunThread, this);
+    if (result < 0) return result;
+    thread_runs_ = true;  // it waits for the mutex that we hold
+  }
+  Waiting* waiting = Waiting::Copy(address, datagram);
+  if (waiting == nullptr) return -errno;
+  (first_ == nullptr ? first_ : last_->next) = waiting;
+  last_ = waiting;
+  waiting_count_++;
+  waiting_bytes_ += datagram.size;
+  return kQueued;
+}
+
+void* DatagramSender::RunThread(void* sender) {
+  static_cast<DatagramSender*>(sender)->Run();
+  return nullptr;
+}
+
+void DatagramSender::Run() {
+  pthread_mutex_lock(&mutex_);
+  while (first_ != nullptr) {
+    Waiting* waiting = first_;
+    pthread_mutex_unlock(&mutex_);
+    int result = Deliver(*waiting);
+    pthread_mutex_lock(&mutex_);
+    if (result < 0) {
+      failed_count_++;
+      last_error_ = -result;
+    }
+    first_ = waiting->next;
+    if (first_ == nullptr) last_ = nullptr;
+    waiting_count_--;
+    waiting_bytes_ -= waiting->datagram.size;
+    waiting->Free();
+  }
+  pthread_cond_broadcast(&drained_);
+  thread_runs_ = false;
+  pthread_mutex_unlock(&mutex_);
+}
+
+// Sends one datagram and waits as long as its receiver has no room. kSent, or a negative errno.
+int DatagramSender::Deliver(const Waiting& waiting) {
+  int result = UseAddress(waiting.address);
+  if (result < 0) return result;
+  if (socket_type_ != SOCK_DGRAM) {
+    return SendByVsockConnection(address_, socket_type_, waiting.datagram.data, waiting.datagram.size);
+  }
+  int64_t deadline = MonotonicMilliseconds() + kBufferPatience;
+  while (true) {
+    result = Transmit(waiting.datagram, 0);
+    if (result != -ENOBUFS || MonotonicMilliseconds() > deadline) return result;
+    nanosleep(&kBufferPause, nullptr);
+  }
+}

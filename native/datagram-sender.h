@@ -1,0 +1,77 @@
+#pragma once
+
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "socket-address.h"
+
+struct Datagram {
+  const char* data;
+  size_t size;
+  // Sent along with SCM_RIGHTS.
+  const int* fds = nullptr;
+  size_t fd_count = 0;
+  // Sent along as SCM_CREDENTIALS in place of this process's own; 0: own.
+  pid_t pid = 0;
+};
+
+// Sends datagrams in order from any thread, without ever blocking its caller. The socket is kept open from one to the
+// next and opened again after an error, a fork or a change of the address. What the receiver has no room for waits in
+// a bounded queue that a thread empties; whatever is sent meanwhile goes behind it.
+class DatagramSender {
+ public:
+  static constexpr int kSent = 1;
+  static constexpr int kQueued = 2;
+
+  // What became of datagrams that had to wait.
+  struct QueueState {
+    size_t waiting;
+    size_t failed;
+    int last_error;  // errno of the last that failed; 0: none
+  };
+
+  // `wait_for_buffers`: ENOBUFS is waited out like a full queue, not returned.
+  explicit DatagramSender(bool wait_for_buffers);
+
+  // kSent, kQueued, or a negative errno; ENOBUFS: the queue is full as well.
+  int Send(const char* address, const Datagram& datagram);
+  // Waits until nothing is queued; false when that took longer.
+  bool Flush(long timeout_milliseconds);
+  QueueState queue_state();
+
+ private:
+  struct Waiting;
+
+  static void* RunThread(void* sender);
+  static void BeforeFork();
+  static void AfterForkInParent();
+  static void AfterForkInChild();
+
+  int UseAddress(const char* text);
+  int Open();
+  void Close();
+  int Transmit(const Datagram& datagram, int flags);
+  template <typename SendOn>
+  int Attempt(SendOn send_on);
+  int Enqueue(const char* address, const Datagram& datagram);
+  int Deliver(const Waiting& waiting);
+  void Run();
+
+  const bool wait_for_buffers_;
+  // Guards all below. While `first_` is set, the thread alone uses the address and the socket, without it.
+  pthread_mutex_t mutex_;
+  pthread_cond_t drained_;
+  char address_text_[128];
+  SocketAddress address_;
+  int socket_type_ = 0;
+  int fd_ = -1;
+  Waiting* first_ = nullptr;
+  Waiting* last_ = nullptr;
+  size_t waiting_count_ = 0;
+  size_t waiting_bytes_ = 0;
+  size_t failed_count_ = 0;
+  int last_error_ = 0;
+  bool thread_runs_ = false;
+  DatagramSender* next_ = nullptr;
+};

@@ -1,0 +1,83 @@
+// sd_notify(3): messages to the service manager. The protocol is spoken here; libsystemd is not needed.
+
+#include "notify.h"
+
+
+#include "arguments.h"
+#include "environment.h"
+#include "queue-state.h"
+
+DatagramSender& NotificationSender() {
+  // Never destroyed: its thread may outlive main().
+  static DatagramSender& sender = *new DatagramSender(/*wait_for_buffers=*/true);
+  return sender;
+}
+
+int SendNotification(const Datagram& state) {
+  const char* address = getenv("NOTIFY_SOCKET");
+  return address == nullptr ? 0 : NotificationSender().Send(address, state);
+}
+
+namespace {
+
+int Notify(bool unset_environment, const Datagram& state) {
+  int result = CheckUnset(unset_environment);
+  if (result < 0) return result;
+  result = SendNotification(state);
+  UnsetEnvironment(unset_environment, "NOTIFY_SOCKET");
+  return result;
+}
+
+// sd_notify(unset_environment: boolean, state: string): number
+napi_value SdNotify(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  bool unset_environment;
+  Utf8 state;
+  if (!arguments.Boolean(0, &unset_environment) || !state.Read(env, arguments[1])) return nullptr;
+  if (state.has_nul()) return Number(env, -EINVAL);
+  return Number(env, Notify(unset_environment, {state.data(), state.size()}));
+}
+
+// sd_pid_notify_with_fds(pid: number, unset_environment: boolean, state: string, fds: number[]): number
+napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t pid;
+  bool unset_environment;
+  Utf8 state;
+  if (!arguments.Int32(0, &pid) || !arguments.Boolean(1, &unset_environment) || !state.Read(env, arguments[2])) {
+    return nullptr;
+  }
+  uint32_t count = 0;
+  if (napi_get_array_length(env, arguments[3], &count) != napi_ok) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "an array of descriptors is needed");
+    return nullptr;
+  }
+  int fds[253];
+  if (count > sizeof(fds) / sizeof(*fds)) return Number(env, -E2BIG);
+  for (uint32_t i = 0; i < count; i++) {
+    napi_value element;
+    if (napi_get_element(env, arguments[3], i, &element) != napi_ok) return nullptr;
+    if (napi_get_value_int32(env, element, &fds[i]) != napi_ok) {
+      napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a descriptor is a number");
+      return nullptr;
+    }
+  }
+  if (state.has_nul() || pid < 0) return Number(env, -EINVAL);
+  // With the set-user-ID bit the kernel would tell the effective ids; the manager is told the real ones.
+  bool credentials = (pid != 0 && pid != getpid()) || getuid() != geteuid() || getgid() != getegid();
+  Datagram datagram = {state.data(), state.size(), fds, count, credentials ? (pid != 0 ? pid : getpid()) : 0};
+  return Number(env, Notify(unset_environment, datagram));
+}
+
+// sd_notify_queue(): [waiting: number, failed: number, errno of the last failure: number]
+napi_value SdNotifyQueue(napi_env env, napi_callback_info) {
+  return QueueStateArray(env, NotificationSender().queue_state());
+}
+
+}  // namespace
+
+void InitializeNotify(Napi::Env env, Napi::Object exports) {
+  ExportFunction(env, exports, "sd_notify", SdNotify);
+  ExportFunction(env, exports, "sd_pid_notify_with_fds", SdPidNotifyWithFds);
+  ExportFunction(env, exports, "sd_notify_queue", SdNotifyQueue);
+}

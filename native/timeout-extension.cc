@@ -1,0 +1,220 @@
+// EXTEND_TIMEOUT_USEC= of sd_notify(3), from a thread of its own: it goes on while JavaScript's thread is inside one
+// long call, such as a migration or an integrity check, and ends when the process makes no progress any more.
+
+#include "timeout-extension.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "arguments.h"
+#include "monotonic-time.h"
+#include "notify.h"
+#include "thread.h"
+
+namespace {
+
+// Fewer bytes than a database page in one interval are no progress: event loops wake each other by a few bytes too.
+constexpr uint64_t kProgressBytes = 4096;
+
+// How often progress was reported, by all threads of this process.
+std::atomic<uint64_t> reported_progress{0};
+
+// The bytes that this process has read and written (proc_pid_io(5)).
+class TransferredBytes {
+ public:
+  ~TransferredBytes() {
+    if (fd_ >= 0) close(fd_);
+  }
+  // False where the kernel doesn't count or doesn't tell.
+  bool Open() {
+    fd_ = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
+    return fd_ >= 0;
+  }
+  // False when it couldn't be read.
+  bool Read(uint64_t* bytes) {
+    char text[512];
+    ssize_t size = pread(fd_, text, sizeof(text) - 1, 0);
+    if (size <= 0) return false;
+    text[size] = '\0';
+    uint64_t read;
+    uint64_t written;
+    if (!Field(text, "rchar: ", &read) || !Field(text, "wchar: ", &written)) return false;
+    *bytes = read + written - own_;
+    // Reading the count is counted as well, from the next time on.
+    own_ += static_cast<uint64_t>(size);
+    return true;
+  }
+
+ private:
+  static bool Field(const char* text, const char* name, uint64_t* value) {
+    const char* found = strstr(text, name);
+    if (found == nullptr) return false;
+    *value = strtoull(found + strlen(name), nullptr, 10);
+    return true;
+  }
+
+  int fd_ = -1;
+  uint64_t own_ = 0;
+};
+
+struct Extension {
+  napi_env env;
+  int32_t id;
+  Extension* next;
+  pthread_t thread;
+  pthread_mutex_t mutex;
+  pthread_cond_t wake;
+  bool stop = false;
+  int64_t interval;  // milliseconds
+  int64_t stall;     // milliseconds without progress until it ends; 0: progress doesn't count
+  int64_t until;     // monotonic milliseconds up to which no progress is needed; 0: none
+  char* address;
+  char message[64];
+
+  ~Extension() {
+    pthread_mutex_destroy(&mutex);
+    pthread_cond_destroy(&wake);
+    free(address);
+  }
+};
+
+pthread_mutex_t extensions_mutex = PTHREAD_MUTEX_INITIALIZER;
+Extension* extensions = nullptr;
+int32_t last_id = 0;
+
+int Extend(const Extension& extension) {
+  return NotificationSender().Send(extension.address, {extension.message, strlen(extension.message)});
+}
+
+// Waits for the next interval; false when it has been stopped.
+bool Pause(Extension* extension) {
+  timespec end = MonotonicTime(MonotonicMilliseconds() + extension->interval);
+  MutexLock lock(&extension->mutex);
+  while (!extension->stop) {
+    if (pthread_cond_timedwait(&extension->wake, &extension->mutex, &end) == ETIMEDOUT) break;
+  }
+  return !extension->stop;
+}
+
+void* RunThread(void* data) {
+  auto* extension = static_cast<Extension*>(data);
+  TransferredBytes transferred;
+  bool counts = extension->stall > 0 && transferred.Open();
+  uint64_t bytes = 0;
+  if (counts) counts = transferred.Read(&bytes);
+  uint64_t reported = reported_progress.load(std::memory_order_relaxed);
+  int64_t progress_at = MonotonicMilliseconds();
+  while (Pause(extension)) {
+    int64_t now = MonotonicMilliseconds();
+    uint64_t reported_now = reported_progress.load(std::memory_order_relaxed);
+    if (reported_now != reported) progress_at = now;
+    reported = reported_now;
+    uint64_t bytes_now;
+    if (counts && transferred.Read(&bytes_now)) {
+      if (bytes_now - bytes >= kProgressBytes) progress_at = now;
+      bytes = bytes_now;
+    }
+    // After a stall it goes on watching: systemd decides when it has waited long enough.
+    if (now < extension->until || now - progress_at < extension->stall) Extend(*extension);
+  }
+  return nullptr;
+}
+
+// Takes it out of the list; null when it isn't there, or is another environment's.
+Extension* Remove(napi_env env, int32_t id) {
+  MutexLock lock(&extensions_mutex);
+  for (Extension** place = &extensions; *place != nullptr; place = &(*place)->next) {
+    if ((*place)->id != id || (*place)->env != env) continue;
+    Extension* found = *place;
+    *place = found->next;
+    return found;
+  }
+  return nullptr;
+}
+
+void End(Extension* extension) {
+  pthread_mutex_lock(&extension->mutex);
+  extension->stop = true;
+  pthread_cond_signal(&extension->wake);
+  pthread_mutex_unlock(&extension->mutex);
+  pthread_join(extension->thread, nullptr);
+  delete extension;
+}
+
+void EndAtEnvironmentEnd(void* data) {
+  auto* extension = static_cast<Extension*>(data);
+  End(Remove(extension->env, extension->id));
+}
+
+// timeout_extension_start(interval in ms, extension in µs, stall in ms or 0, duration in ms or 0): id > 0,
+// 0 without NOTIFY_SOCKET, or a negative errno
+napi_value Start(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t interval;
+  int64_t extension_time;
+  int64_t stall;
+  int64_t duration;
+  if (!arguments.Int64(0, &interval) || !arguments.Int64(1, &extension_time) || !arguments.Int64(2, &stall) ||
+      !arguments.Int64(3, &duration)) {
+    return nullptr;
+  }
+  if (interval <= 0 || extension_time <= 0 || stall < 0 || duration < 0) return Number(env, -EINVAL);
+  const char* address = getenv("NOTIFY_SOCKET");
+  if (address == nullptr) return Number(env, 0);
+  auto* extension = new Extension;
+  extension->env = env;
+  extension->interval = interval;
+  extension->stall = stall;
+  extension->until = duration == 0 ? 0 : MonotonicMilliseconds() + duration;
+  extension->address = strdup(address);
+  snprintf(extension->message, sizeof(extension->message), "EXTEND_TIMEOUT_USEC=%" PRId64, extension_time);
+  pthread_mutex_init(&extension->mutex, nullptr);
+  InitializeMonotonicCondition(&extension->wake);
+  // The first one at once, and from here, so that a failure can be told.
+  int result = Extend(*extension);
+  if (result > 0) result = StartThread(&extension->thread, false, RunThread, extension);
+  if (result < 0) {
+    delete extension;
+    return Number(env, result);
+  }
+  pthread_mutex_lock(&extensions_mutex);
+  extension->id = ++last_id;
+  extension->next = extensions;
+  extensions = extension;
+  pthread_mutex_unlock(&extensions_mutex);
+  napi_add_env_cleanup_hook(env, EndAtEnvironmentEnd, extension);
+  return Number(env, extension->id);
+}
+
+// timeout_extension_stop(id): nothing is sent any more once it has returned
+napi_value Stop(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t id;
+  if (!arguments.Int32(0, &id)) return nullptr;
+  Extension* extension = Remove(env, id);
+  if (extension == nullptr) return Number(env, -ENOENT);
+  napi_remove_env_cleanup_hook(env, EndAtEnvironmentEnd, extension);
+  End(extension);
+  return Number(env, 0);
+}
+
+// report_progress()
+napi_value ReportProgress(napi_env, napi_callback_info) {
+  reported_progress.fetch_add(1, std::memory_order_relaxed);
+  return nullptr;
+}
+
+}  // namespace
+
+void InitializeTimeoutExtension(Napi::Env env, Napi::Object exports) {
+  ExportFunction(env, exports, "timeout_extension_start", Start);
+  ExportFunction(env, exports, "timeout_extension_stop", Stop);
+  ExportFunction(env, exports, "report_progress", ReportProgress);
+}
