@@ -1,0 +1,6 @@
+import { SqliteFactory } from './sqlite-factory.js';
+import { storeContract } from './store-contract.js';
+import { storeModel } from './store-model.js';
+
+storeContract('SQLite', () => new SqliteFactory());
+storeModel('SQLite', () => new SqliteFactory());

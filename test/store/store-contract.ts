@@ -1,0 +1,426 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type Store, StoreError } from '../../src/store/store.js';
+import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
+
+/** An empty store of the kind under test. */
+export interface StoreFactory {
+  open(options: { readonly maxAttempts: number }): Promise<Store>;
+  /** Closes what is open and removes what it kept. */
+  remove(): Promise<void>;
+}
+
+/** What every store must do, whichever database keeps it. */
+export function storeContract(name: string, createFactory: () => StoreFactory): void {
+  describe(`${name} keeps the contract of a store`, () => {
+    let factory: StoreFactory;
+    let store: Store;
+
+    beforeEach(async () => {
+      factory = createFactory();
+      store = await factory.open({ maxAttempts: 3 });
+    });
+    afterEach(() => factory.remove());
+
+    describe('accept', () => {
+      test('gives a session the numbers 1, 2, 3, … and what was sent back', async () => {
+        const sent = newMessage('a', {
+          text: 'grüße \u0000 🦀',
+          metadata: { list: [1, null, { deep: 'x' }], flag: true },
+          replyUrl: 'https://receiver.example/',
+          channel: 'telegram',
+          acceptedAt: 1_234,
+        });
+        const first = await store.accept(sent, noLimits);
+        expect(first).toEqual({
+          outcome: 'accepted',
+          message: {
+            id: sent.id,
+            session: 'a',
+            seq: 1,
+            state: 'queued',
+            text: sent.text,
+            metadata: sent.metadata,
+            replyUrl: sent.replyUrl,
+            channel: 'telegram',
+            acceptedAt: 1_234,
+            attempts: 0,
+            reply: null,
+            delivery: null,
+            error: null,
+            changedAt: 1_234,
+          },
+        });
+        expect((await acceptOne(store, 'a')).seq).toBe(2);
+        expect((await acceptOne(store, 'b')).seq).toBe(1);
+        expect(await store.message(sent.id)).toEqual(first.outcome === 'accepted' ? first.message : null);
+      });
+
+      test('answers a repeated key with the first message, also when the queue is full', async () => {
+        const sent = newMessage('a', { idempotencyKey: 'k', fingerprint: new Uint8Array(32).fill(7) });
+        await store.accept(sent, noLimits);
+        await store.claimTurns(claim());
+        await acceptOne(store, 'a');
+        const again = await store.accept(
+          { ...sent, id: newMessage('a').id, acceptedAt: 9_999 },
+          { session: 1, total: 1 },
+        );
+        expect(again).toMatchObject({
+          outcome: 'repeated',
+          message: { id: sent.id, seq: 1, state: 'running', acceptedAt: 1_000 },
+        });
+        expect((await store.counts()).queued).toBe(1);
+      });
+
+      test('refuses a key that stands for another body, in the same session only', async () => {
+        const sent = newMessage('a', { idempotencyKey: 'k' });
+        await store.accept(sent, noLimits);
+        const other = { idempotencyKey: 'k', fingerprint: new Uint8Array(32).fill(1) };
+        expect(await store.accept(newMessage('a', other), noLimits)).toEqual({
+          outcome: 'conflict',
+          messageId: sent.id,
+        });
+        expect(await store.accept(newMessage('b', other), noLimits)).toMatchObject({ outcome: 'accepted' });
+      });
+
+      test('concurrent posts of one key make one message', async () => {
+        const outcomes = await Promise.all(
+          Array.from({ length: 20 }, () =>
+            store.accept(newMessage('a', { idempotencyKey: 'same' }), noLimits),
+          ),
+        );
+        expect(outcomes.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(1);
+        expect(outcomes.filter(({ outcome }) => outcome === 'repeated')).toHaveLength(19);
+        expect((await store.counts()).queued).toBe(1);
+      });
+
+      test('counts what waits against the limits, not what runs', async () => {
+        const limits = { session: 2, total: 3 };
+        await acceptOne(store, 'a');
+        await claimOne(store);
+        await acceptOne(store, 'a');
+        await acceptOne(store, 'a');
+        expect(await store.accept(newMessage('a'), limits)).toEqual({
+          outcome: 'full',
+          limit: 'session',
+          waiting: 2,
+        });
+        await acceptOne(store, 'b');
+        expect(await store.accept(newMessage('c'), limits)).toEqual({
+          outcome: 'full',
+          limit: 'total',
+          waiting: 3,
+        });
+        expect((await store.counts()).sessions).toBe(2);
+      });
+
+      test('a message that fails on its own leaves those beside it alone', async () => {
+        const taken = await acceptOne(store, 'a');
+        const results = await Promise.allSettled([
+          store.accept(newMessage('new'), noLimits),
+          store.accept(newMessage('broken', { id: taken.id }), noLimits),
+          store.accept(newMessage('broken', { id: 'no UUID' }), noLimits),
+          store.accept(newMessage('new'), noLimits),
+        ]);
+        expect(results.map(({ status }) => status)).toEqual([
+          'fulfilled',
+          'rejected',
+          'rejected',
+          'fulfilled',
+        ]);
+        expect(await store.counts()).toMatchObject({ sessions: 2, queued: 3 });
+        expect(await store.sessionMessages('broken', { limit: 1, after: null })).toBeNull();
+      });
+    });
+
+    describe('turns', () => {
+      test('run one at a time in a session, in order', async () => {
+        const first = await acceptOne(store, 'a', { text: 'one', metadata: { n: 1 } });
+        const second = await acceptOne(store, 'a', { text: 'two' });
+        const turn = await claimOne(store);
+        expect(turn).toMatchObject({
+          messageId: first.id,
+          session: 'a',
+          seq: 1,
+          text: 'one',
+          metadata: { n: 1 },
+          replyUrl: null,
+          acceptedAt: 1_000,
+          attempt: 1,
+          owner: 'first',
+        });
+        expect(await store.message(first.id)).toMatchObject({
+          state: 'running',
+          attempts: 1,
+          changedAt: 2_000,
+        });
+        expect(await store.claimTurns(claim())).toEqual([]);
+        expect(await store.completeTurn(turn, { text: 'reply', metadata: { ok: true } }, 3_000)).toBe(true);
+        expect(await store.message(first.id)).toMatchObject({
+          state: 'replied',
+          changedAt: 3_000,
+          reply: { text: 'reply', metadata: { ok: true }, at: 3_000 },
+          delivery: null,
+        });
+        expect((await claimOne(store)).messageId).toBe(second.id);
+      });
+
+      test('a flood in one session starves no other', async () => {
+        for (let count = 0; count < 5; count += 1) await acceptOne(store, 'flood');
+        await acceptOne(store, 'quiet');
+        await acceptOne(store, 'late');
+        const served: string[] = [];
+        for (let round = 0; round < 4; round += 1) {
+          const turn = await claimOne(store);
+          served.push(turn.session);
+          await store.completeTurn(turn, { text: '', metadata: {} }, 3_000);
+        }
+        expect(served).toEqual(['flood', 'quiet', 'late', 'flood']);
+      });
+
+      test('are claimed up to the limit, one of each session', async () => {
+        for (const session of ['a', 'a', 'b', 'c']) await acceptOne(store, session);
+        expect((await store.claimTurns(claim({ limit: 2 }))).map((turn) => turn.session)).toEqual(['a', 'b']);
+        expect((await store.claimTurns(claim({ limit: 2 }))).map((turn) => turn.session)).toEqual(['c']);
+        expect(await store.claimTurns(claim({ limit: 0 }))).toEqual([]);
+      });
+
+      test('a failed one is tried again when it is due, before its successors, under the same id', async () => {
+        const message = await acceptOne(store, 'a');
+        await acceptOne(store, 'a');
+        const turn = await claimOne(store);
+        expect(await store.failTurn(turn, 'exit status 3', 5_000, 3_000)).toBe(true);
+        expect(await store.message(message.id)).toMatchObject({
+          state: 'queued',
+          error: 'exit status 3',
+          attempts: 1,
+        });
+        expect(await store.nextDueAt('first')).toBe(5_000);
+        expect(await store.claimTurns(claim({ now: 4_999 }))).toEqual([]);
+        const again = await claimOne(store, { now: 5_000 });
+        expect(again).toMatchObject({ messageId: message.id, turnId: turn.turnId, attempt: 2 });
+        await store.completeTurn(again, { text: 'at last', metadata: {} }, 6_000);
+        expect(await store.message(message.id)).toMatchObject({ state: 'replied', error: null, attempts: 2 });
+      });
+
+      test('one that is given up is dead, and the next goes on', async () => {
+        const message = await acceptOne(store, 'a');
+        const next = await acceptOne(store, 'a');
+        await store.failTurn(await claimOne(store), 'no such program', null, 3_000);
+        expect(await store.message(message.id)).toMatchObject({ state: 'dead', error: 'no such program' });
+        expect((await claimOne(store)).messageId).toBe(next.id);
+      });
+
+      test('one that is put back keeps its place, and its attempt does not count', async () => {
+        const sessions = ['a', 'b', 'c'];
+        for (const session of [...sessions, 'a', 'z']) await acceptOne(store, session);
+        const turns = await store.claimTurns(claim({ limit: 3 }));
+        expect(await store.putBackTurns(turns, 3_000)).toBe(3);
+        expect(await store.putBackTurns(turns, 3_000)).toBe(0);
+        const again = await store.claimTurns(claim({ limit: 3 }));
+        expect(again).toEqual(turns);
+        expect(await store.counts()).toMatchObject({ queued: 2, running: 3 });
+      });
+
+      test('a claim that was lost changes nothing', async () => {
+        const message = await acceptOne(store, 'a');
+        const lost = await claimOne(store, { leaseUntil: 3_000 });
+        const taken = await claimOne(store, { owner: 'second', now: 3_000 });
+        expect(taken).toMatchObject({ messageId: message.id, turnId: lost.turnId, attempt: 2 });
+        const reply = { text: 'late', metadata: {} };
+        expect(await store.completeTurn(lost, reply, 4_000)).toBe(false);
+        expect(await store.failTurn(lost, 'late', null, 4_000)).toBe(false);
+        expect(await store.putBackTurns([lost], 4_000)).toBe(0);
+        expect(await store.completeTurn({ ...lost, owner: 'second' }, reply, 4_000)).toBe(false);
+        expect(await store.message(message.id)).toMatchObject({ state: 'running', reply: null });
+        expect(await store.completeTurn(taken, reply, 4_000)).toBe(true);
+        expect(await store.completeTurn(taken, reply, 4_000)).toBe(false);
+      });
+
+      test('leases that are renewed are not taken, and nobody takes his own', async () => {
+        await acceptOne(store, 'a');
+        await claimOne(store, { leaseUntil: 3_000 });
+        expect(await store.nextDueAt('first')).toBeNull();
+        expect(await store.nextDueAt('second')).toBe(3_000);
+        expect(await store.renewLeases('second', 9_000)).toEqual({ turns: 0, deliveries: 0 });
+        expect(await store.renewLeases('first', 5_000)).toEqual({ turns: 1, deliveries: 0 });
+        expect(await store.claimTurns(claim({ owner: 'second', now: 4_999 }))).toEqual([]);
+        expect(await store.claimTurns(claim({ owner: 'first', now: 5_000 }))).toEqual([]);
+        expect(await store.claimTurns(claim({ owner: 'second', now: 5_000 }))).toHaveLength(1);
+      });
+
+      test('one that outlived its owners as often as may be is set aside', async () => {
+        const poison = await acceptOne(store, 'a');
+        const next = await acceptOne(store, 'a');
+        await claimOne(store, { owner: 'one', now: 10, leaseUntil: 20 });
+        await claimOne(store, { owner: 'two', now: 20, leaseUntil: 30 });
+        await claimOne(store, { owner: 'three', now: 30, leaseUntil: 40 });
+        const turn = await claimOne(store, { owner: 'four', now: 40, leaseUntil: 50 });
+        expect(turn.messageId).toBe(next.id);
+        expect(await store.message(poison.id)).toMatchObject({
+          state: 'dead',
+          attempts: 3,
+          error: expect.stringContaining('dispatch.max_attempts is 3'),
+        });
+      });
+    });
+
+    describe('deliveries', () => {
+      test('carry the message, its reply and one webhook id over all attempts', async () => {
+        const message = await replyTo(store, 'a');
+        const [delivery] = await store.claimDeliveries(claim());
+        expect(delivery).toMatchObject({
+          messageId: message.id,
+          session: 'a',
+          seq: 1,
+          url: 'https://receiver.example/',
+          text: message.text,
+          replyText: `reply to ${message.text}`,
+          repliedAt: 3_000,
+          attempt: 1,
+          owner: 'first',
+        });
+        if (delivery === undefined) return;
+        expect(await store.claimDeliveries(claim())).toEqual([]);
+        expect(await store.failDelivery(delivery, '503', 7_000, 4_000)).toBe(true);
+        expect(await store.nextDueAt('first')).toBe(7_000);
+        expect((await store.message(message.id))?.delivery).toEqual({
+          webhookId: delivery.webhookId,
+          attempts: 1,
+          nextAttemptAt: 7_000,
+          deliveredAt: null,
+          lastError: '503',
+        });
+        expect(await store.claimDeliveries(claim({ now: 6_999 }))).toEqual([]);
+        const [again] = await store.claimDeliveries(claim({ now: 7_000 }));
+        expect(again).toEqual({ ...delivery, attempt: 2 });
+        expect(await store.completeDelivery(delivery, 8_000)).toBe(false);
+        if (again === undefined) return;
+        expect(await store.completeDelivery(again, 8_000)).toBe(true);
+        expect(await store.message(message.id)).toMatchObject({
+          state: 'delivered',
+          changedAt: 8_000,
+          delivery: { attempts: 2, deliveredAt: 8_000, nextAttemptAt: null, lastError: null },
+        });
+        expect(await store.counts()).toMatchObject({ replied: 0, delivered: 1, undelivered: 0 });
+      });
+
+      test('keep the order of their session; a dead one lets the next go', async () => {
+        const first = await replyTo(store, 'a');
+        const second = await replyTo(store, 'a');
+        await replyTo(store, 'b');
+        const claimed = await store.claimDeliveries(claim());
+        expect(claimed.map(({ session, seq }) => `${session}${seq}`)).toEqual(['a1', 'b1']);
+        const [head] = claimed;
+        if (head === undefined) return;
+        await store.failDelivery(head, '500', 9_000, 4_000);
+        expect(await store.claimDeliveries(claim({ now: 5_000 }))).toEqual([]);
+        const [again] = await store.claimDeliveries(claim({ now: 9_000 }));
+        if (again === undefined) throw new Error('Expected the retry.');
+        await store.failDelivery(again, '410 Gone', null, 9_500);
+        expect(await store.message(first.id)).toMatchObject({
+          state: 'dead',
+          error: expect.stringContaining('410 Gone'),
+          reply: { at: 3_000 },
+          delivery: { lastError: '410 Gone', deliveredAt: null },
+        });
+        const [next] = await store.claimDeliveries(claim());
+        expect(next?.messageId).toBe(second.id);
+      });
+
+      test('that are put back do not count; those of an owner that is gone do', async () => {
+        await replyTo(store, 'a');
+        const [delivery] = await store.claimDeliveries(claim({ leaseUntil: 3_000 }));
+        if (delivery === undefined) throw new Error('Expected a delivery.');
+        expect(await store.putBackDeliveries([delivery], 2_500)).toBe(1);
+        expect(await store.putBackDeliveries([delivery], 2_500)).toBe(0);
+        expect(await store.claimDeliveries(claim({ leaseUntil: 3_000 }))).toEqual([delivery]);
+        expect(await store.renewLeases('first', 3_500)).toEqual({ turns: 0, deliveries: 1 });
+        const [taken] = await store.claimDeliveries(claim({ owner: 'second', now: 3_500 }));
+        expect(taken).toEqual({ ...delivery, attempt: 2, owner: 'second' });
+        expect(await store.completeDelivery(delivery, 4_000)).toBe(false);
+        expect(await store.putBackDeliveries([delivery], 4_000)).toBe(0);
+      });
+    });
+
+    describe('reading', () => {
+      test('gives sessions and messages in pages that meet without gap or overlap', async () => {
+        for (const session of ['c', 'a', 'b', 'a', 'a']) await acceptOne(store, session);
+        await claimOne(store);
+        const names: string[] = [];
+        let after: string | null = null;
+        do {
+          const page: Awaited<ReturnType<Store['sessions']>> = await store.sessions({ limit: 2, after });
+          names.push(...page.items.map((item) => item.session));
+          after = page.next;
+        } while (after !== null);
+        expect(names).toEqual(['a', 'b', 'c']);
+
+        const { items } = await store.sessions({ limit: 3, after: null });
+        expect(items).toEqual([
+          { session: 'a', lastSeq: 3, waiting: 3, running: false, lastAcceptedAt: 1_000 },
+          { session: 'b', lastSeq: 1, waiting: 1, running: false, lastAcceptedAt: 1_000 },
+          { session: 'c', lastSeq: 1, waiting: 0, running: true, lastAcceptedAt: 1_000 },
+        ]);
+        const first = await store.sessionMessages('a', { limit: 2, after: null });
+        const second = await store.sessionMessages('a', { limit: 2, after: first?.next ?? null });
+        expect([first, second].map((page) => page?.items.map(({ seq }) => seq))).toEqual([[1, 2], [3]]);
+        expect(second?.next).toBeNull();
+      });
+
+      test('knows no message or session that was never sent', async () => {
+        expect(await store.message(newMessage('a').id)).toBeNull();
+        expect(await store.message("' OR 1=1 --")).toBeNull();
+        expect(await store.sessionMessages('nobody', { limit: 1, after: null })).toBeNull();
+        expect(await store.sessions({ limit: 1, after: null })).toEqual({ items: [], next: null });
+        expect(await store.nextDueAt('first')).toBeNull();
+      });
+
+      test.each(['', 'x', '%', 'bWVzc2FnZXM6MQ', 'c2Vzc2lvbnM6YQ=='])(
+        'refuses %j, a cursor that it has not given',
+        async (after) => {
+          await expect(store.sessions({ limit: 1, after })).rejects.toMatchObject({ reason: 'bad-cursor' });
+        },
+      );
+
+      test.each([0, -1, 1.5, Number.NaN, 1e9])('refuses a page of %d items', async (limit) => {
+        await expect(store.sessions({ limit, after: null })).rejects.toBeInstanceOf(StoreError);
+      });
+
+      test('counts messages by their states', async () => {
+        await replyTo(store, 'a');
+        await replyTo(store, 'b');
+        await acceptOne(store, 'c');
+        await acceptOne(store, 'c');
+        const [delivery] = await store.claimDeliveries(claim({ limit: 1 }));
+        if (delivery === undefined) throw new Error('Expected a delivery.');
+        await store.completeDelivery(delivery, 4_000);
+        await claimOne(store);
+        expect(await store.counts()).toEqual({
+          sessions: 3,
+          queued: 1,
+          running: 1,
+          replied: 1,
+          delivered: 1,
+          dead: 0,
+          undelivered: 1,
+        });
+      });
+    });
+
+    describe('closing', () => {
+      test('finishes what was asked for before and refuses what comes after', async () => {
+        const pending = Promise.all(Array.from({ length: 10 }, () => acceptOne(store, 'a')));
+        const closing = store.close();
+        await expect(store.probe()).rejects.toMatchObject({ reason: 'closed' });
+        expect(await pending).toHaveLength(10);
+        await closing;
+        await store.close();
+        await expect(store.accept(newMessage('a'), noLimits)).rejects.toMatchObject({ reason: 'closed' });
+      });
+
+      test('a probe that resolves has reached the database', async () => {
+        await expect(store.probe()).resolves.toBeUndefined();
+      });
+    });
+  });
+}

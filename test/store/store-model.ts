@@ -1,0 +1,318 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Delivery, Message, MessageState, Store, Turn } from '../../src/store/store.js';
+import { newMessage, noLimits } from './samples.js';
+import type { StoreFactory } from './store-contract.js';
+
+/** One step of a history: numbers pick among what there is to pick from. */
+type Step =
+  | {
+      readonly kind: 'accept';
+      readonly session: string;
+      readonly key: string | null;
+      readonly reply: boolean;
+    }
+  | { readonly kind: 'claim'; readonly line: Line; readonly owner: string; readonly limit: number }
+  | {
+      readonly kind: 'end';
+      readonly line: Line;
+      readonly pick: number;
+      readonly how: 'complete' | 'retry' | 'dead' | 'put back';
+    }
+  | { readonly kind: 'renew'; readonly owner: string }
+  | { readonly kind: 'wait'; readonly time: number };
+type Line = 'turn' | 'delivery';
+type Claimed =
+  | { readonly line: 'turn'; readonly claim: Turn }
+  | { readonly line: 'delivery'; readonly claim: Delivery };
+
+const owner = fc.constantFrom('one', 'two');
+const line = fc.constantFrom<Line>('turn', 'delivery');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('accept' as const),
+      session: fc.constantFrom('a', 'b', 'c'),
+      key: fc.option(fc.constantFrom('k', 'l', 'm'), { freq: 3 }),
+      reply: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('claim' as const),
+      line,
+      owner,
+      limit: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('end' as const),
+      line,
+      pick: fc.nat({ max: 1_000 }),
+      how: fc.constantFrom(
+        'complete' as const,
+        'complete' as const,
+        'retry' as const,
+        'dead' as const,
+        'put back' as const,
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew' as const), owner }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('wait' as const), time: fc.integer({ min: 1, max: 300 }) }),
+  },
+);
+
+interface Item {
+  readonly id: string;
+  readonly session: string;
+  readonly seq: number;
+  readonly key: string | null;
+  readonly reply: boolean;
+  state: MessageState;
+  attempts: Record<Line, number>;
+}
+
+interface Hold {
+  owner: string;
+  attempt: number;
+  until: number;
+}
+
+const lease = 100;
+const retryDelay = 50;
+
+/** What a store must do, in the plainest terms: lists of messages, and who holds which. */
+class Model {
+  now = 1_000;
+  readonly items: Item[] = [];
+  readonly holds = new Map<string, Hold>();
+  readonly retries = new Map<string, number>();
+
+  static key = (line: Line, item: Item) => `${line} ${item.id}`;
+
+  /** The oldest item of each session that has still to go through the line. */
+  heads(line: Line): Item[] {
+    const heads = new Map<string, Item>();
+    for (const item of this.items) {
+      const pending =
+        line === 'turn'
+          ? item.state === 'queued' || item.state === 'running'
+          : item.state === 'replied' && item.reply;
+      if (pending && !heads.has(item.session)) heads.set(item.session, item);
+    }
+    return [...heads.values()];
+  }
+
+  claimable(line: Line, owner: string): Item[] {
+    return this.heads(line).filter((item) => {
+      const hold = this.holds.get(Model.key(line, item));
+      if (hold !== undefined) return hold.owner !== owner && hold.until <= this.now;
+      return (this.retries.get(Model.key(line, item)) ?? 0) <= this.now;
+    });
+  }
+}
+
+async function apply(store: Store, model: Model, claimed: Claimed[], step: Step): Promise<void> {
+  switch (step.kind) {
+    case 'wait':
+      model.now += step.time;
+      return;
+    case 'accept':
+      return accept(store, model, step);
+    case 'renew': {
+      const until = model.now + lease;
+      for (const hold of model.holds.values()) if (hold.owner === step.owner) hold.until = until;
+      await store.renewLeases(step.owner, until);
+      return;
+    }
+    case 'claim':
+      await claim(store, model, claimed, step);
+      return;
+    case 'end': {
+      const candidates = claimed.filter((entry) => entry.line === step.line);
+      const picked = candidates[step.pick % Math.max(1, candidates.length)];
+      if (picked !== undefined) await end(store, model, picked, step.how);
+    }
+  }
+}
+
+async function accept(store: Store, model: Model, step: Step & { kind: 'accept' }): Promise<void> {
+  const sent = newMessage(step.session, {
+    idempotencyKey: step.key,
+    replyUrl: step.reply ? 'https://receiver.example/' : null,
+    acceptedAt: model.now,
+  });
+  const outcome = await store.accept(sent, noLimits);
+  const same = model.items.find(
+    (item) => step.key !== null && item.key === step.key && item.session === step.session,
+  );
+  if (same !== undefined) {
+    expect(outcome).toMatchObject({ outcome: 'repeated', message: { id: same.id, state: same.state } });
+    return;
+  }
+  const seq = model.items.filter((item) => item.session === step.session).length + 1;
+  expect(outcome).toMatchObject({ outcome: 'accepted', message: { id: sent.id, seq, state: 'queued' } });
+  model.items.push({
+    id: sent.id,
+    session: step.session,
+    seq,
+    key: step.key,
+    reply: step.reply,
+    state: 'queued',
+    attempts: { turn: 0, delivery: 0 },
+  });
+}
+
+async function claim(
+  store: Store,
+  model: Model,
+  claimed: Claimed[],
+  step: { readonly line: Line; readonly owner: string; readonly limit: number },
+): Promise<number> {
+  const expected = model.claimable(step.line, step.owner);
+  // How many expired leases a claim with a small limit looks at is the store's affair.
+  const takesOver = expected.some((item) => model.holds.has(Model.key(step.line, item)));
+  const limit = takesOver ? Math.max(step.limit, expected.length) : step.limit;
+  const request = { owner: step.owner, limit, now: model.now, leaseUntil: model.now + lease };
+  const got: Claimed[] =
+    step.line === 'turn'
+      ? (await store.claimTurns(request)).map((claim) => ({ line: 'turn', claim }))
+      : (await store.claimDeliveries(request)).map((claim) => ({ line: 'delivery', claim }));
+  expect(got).toHaveLength(Math.min(limit, expected.length));
+  for (const entry of got) {
+    // The head of its session, that nobody else runs, once.
+    const item = expected.find(({ id }) => id === entry.claim.messageId);
+    expect(item, `claimed ${entry.line} of ${entry.claim.session} ${entry.claim.seq}`).toBeDefined();
+    if (item === undefined) continue;
+    expected.splice(expected.indexOf(item), 1);
+    item.attempts[step.line] += 1;
+    expect(entry.claim).toMatchObject({ seq: item.seq, attempt: item.attempts[step.line] });
+    if (step.line === 'turn') item.state = 'running';
+    model.retries.delete(Model.key(step.line, item));
+    model.holds.set(Model.key(step.line, item), {
+      owner: step.owner,
+      attempt: entry.claim.attempt,
+      until: request.leaseUntil,
+    });
+    claimed.push(entry);
+  }
+  return got.length;
+}
+
+async function end(
+  store: Store,
+  model: Model,
+  { line, claim }: Claimed,
+  how: 'complete' | 'retry' | 'dead' | 'put back',
+): Promise<void> {
+  const item = model.items.find(({ id }) => id === claim.messageId);
+  if (item === undefined) throw new Error('A claim on a message that was never accepted.');
+  const key = Model.key(line, item);
+  const hold = model.holds.get(key);
+  const held = hold?.owner === claim.owner && hold.attempt === claim.attempt;
+  const retryAt = how === 'retry' ? model.now + retryDelay : null;
+  let took: boolean;
+  if (how === 'complete') {
+    took =
+      line === 'turn'
+        ? await store.completeTurn(claim, { text: `reply ${item.seq}`, metadata: {} }, model.now)
+        : await store.completeDelivery(claim, model.now);
+  } else if (how === 'put back') {
+    took =
+      (line === 'turn'
+        ? await store.putBackTurns([claim], model.now)
+        : await store.putBackDeliveries([claim], model.now)) === 1;
+  } else {
+    took =
+      line === 'turn'
+        ? await store.failTurn(claim, 'failed', retryAt, model.now)
+        : await store.failDelivery(claim, 'failed', retryAt, model.now);
+  }
+  expect(took, `${how} a ${line} that is ${held ? 'held' : 'lost'}`).toBe(held);
+  if (!held) return;
+  model.holds.delete(key);
+  if (how === 'put back') item.attempts[line] -= 1;
+  if (retryAt !== null) model.retries.set(key, retryAt);
+  if (how === 'dead') item.state = 'dead';
+  else if (how === 'complete') item.state = line === 'turn' ? 'replied' : 'delivered';
+  else if (line === 'turn') item.state = 'queued';
+}
+
+async function compare(store: Store, model: Model): Promise<void> {
+  for (const session of new Set(model.items.map((item) => item.session))) {
+    const items = model.items.filter((item) => item.session === session);
+    const page = await store.sessionMessages(session, { limit: 1_000, after: null });
+    const plain = (message: Message) => ({
+      id: message.id,
+      seq: message.seq,
+      state: message.state,
+      attempts: message.attempts,
+      deliveryAttempts: message.delivery?.attempts ?? 0,
+      replied: message.reply !== null,
+    });
+    expect(page?.items.map(plain)).toMatchObject(
+      items.map(({ id, seq, state, attempts }) => ({
+        id,
+        seq,
+        state,
+        attempts: attempts.turn,
+        deliveryAttempts: attempts.delivery,
+      })),
+    );
+  }
+  const count = (state: MessageState) => model.items.filter((item) => item.state === state).length;
+  expect(await store.counts()).toEqual({
+    sessions: new Set(model.items.map((item) => item.session)).size,
+    queued: count('queued'),
+    running: count('running'),
+    replied: count('replied'),
+    delivered: count('delivered'),
+    dead: count('dead'),
+    undelivered: model.items.filter((item) => item.state === 'replied' && item.reply).length,
+  });
+}
+
+/** A store and a model go through the same random histories and must agree at each step. */
+export function storeModel(name: string, createFactory: () => StoreFactory): void {
+  describe(`${name} agrees with a model`, () => {
+    test('order, one runner a session, nothing lost, nothing twice', { timeout: 60_000 }, async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
+          const factory = createFactory();
+          try {
+            const store = await factory.open({ maxAttempts: 1_000_000 });
+            const model = new Model();
+            const claimed: Claimed[] = [];
+            for (const each of steps) await apply(store, model, claimed, each);
+            await compare(store, model);
+
+            // Whatever the history, everything comes to an end once it is worked off.
+            let claims = 0;
+            do {
+              model.now += lease + retryDelay;
+              claims = 0;
+              for (const line of ['turn', 'delivery'] as const) {
+                const before = claimed.length;
+                claims += await claim(store, model, claimed, { line, owner: 'three', limit: 10 });
+                for (const entry of claimed.slice(before)) await end(store, model, entry, 'complete');
+              }
+            } while (claims > 0);
+            await compare(store, model);
+            const { queued, running, undelivered } = await store.counts();
+            expect({ queued, running, undelivered }).toEqual({ queued: 0, running: 0, undelivered: 0 });
+          } finally {
+            await factory.remove();
+          }
+        }),
+        { numRuns: Number(process.env['STORE_MODEL_RUNS'] ?? 25) },
+      );
+    });
+  });
+}
