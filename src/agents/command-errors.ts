@@ -1,0 +1,30 @@
+import { AgentError } from './agent.js';
+
+/** Errors of execve(2) and fork(2) that pass by themselves. */
+const passing: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE', 'ETXTBSY', 'EINTR']);
+
+const mends: Readonly<Record<string, string>> = {
+  ENOENT:
+    'check that agent.command names a program that exists (an absolute path is safest), that its interpreter exists, and that the working directory does',
+  ENOTDIR: 'check the path in agent.command: a part of it is not a directory',
+  EACCES:
+    'check that agent.command names a file that this user may execute, on a file system that is not mounted noexec, and that the sandbox of the unit shows it',
+  EPERM: 'check whether the sandbox of the unit (systemd.exec(5)) lets it run',
+  ENOEXEC: 'check that it is a program for this machine or begins with a "#!" line',
+  E2BIG: 'the arguments and the environment are too large together',
+  EAGAIN: 'the limit of processes is reached (TasksMax= of the unit, or RLIMIT_NPROC)',
+  ENOMEM: 'memory is short (MemoryMax= of the unit)',
+  EMFILE: 'the limit of open files is reached (LimitNOFILE= of the unit)',
+};
+
+/** The error of a command that could not be started; says what to check. */
+export function notStarted(error: unknown, program: string, workingDirectory: string): AgentError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const mend = mends[code];
+  return new AgentError(
+    'not-started',
+    `the command "${program}" could not be started in ${workingDirectory}: ${code === '' ? message : code}${mend === undefined ? '' : `; ${mend}`}`,
+    passing.has(code),
+    { cause: error },
+  );
+}

@@ -1,0 +1,237 @@
+import { isUtf8 } from 'node:buffer';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { Log, LogFields } from '../log/log.js';
+import { type Agent, AgentError, type AgentReply, type AgentRequest } from './agent.js';
+import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
+import { notStarted } from './command-errors.js';
+import { ProcessGroup } from './process-group.js';
+import { StandardError } from './standard-error.js';
+
+export interface CommandAgentOptions {
+  /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
+  readonly command: readonly string[];
+  /** Longest time of a turn, in milliseconds. */
+  readonly timeout: number;
+  /** Time between SIGTERM and SIGKILL to the command's process group, in milliseconds. */
+  readonly killDelay: number;
+  /** Largest reply, in bytes. */
+  readonly replyLimit: number;
+  readonly workingDirectory: string;
+  /** The gateway's own environment; the unit's variables and the gateway's settings are taken out. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+}
+
+/**
+ * Runs a program for each message.
+ *
+ * - Standard input: one line, a JSON object with `id`, `session`, `seq`, `attempt`, `turn_id`, `text`, `metadata`.
+ *   A program need not read it.
+ * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply.
+ * - Standard error: logged line by line; its end goes into the error of a turn that fails.
+ * - Exit status 0: the reply counts. Any other, or an end by a signal: the turn failed and may be tried again.
+ *
+ * The program leads a process group of its own, inherits no descriptor but these three, and neither the unit's
+ * environment nor the gateway's. The turn ends when the program exits; what it left running in its group is ended
+ * (SIGTERM, SIGKILL after `killDelay`) before the turn is over.
+ */
+export class CommandAgent implements Agent {
+  readonly type = 'command';
+  readonly #file: string;
+  readonly #arguments: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
+
+  constructor(private readonly options: CommandAgentOptions) {
+    const [file, ...rest] = options.command;
+    if (file === undefined) throw new TypeError('agent.command names no program');
+    this.#file = file;
+    this.#arguments = rest;
+    this.#environment = inheritedEnvironment(options.environment);
+  }
+
+  run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
+        return;
+      }
+      let child: ChildProcessWithoutNullStreams;
+      try {
+        child = spawn(this.#file, this.#arguments, {
+          cwd: this.options.workingDirectory,
+          env: { ...this.#environment, ...turnEnvironment(request) },
+          // setsid(2): a process group of its own, which can be ended as a whole.
+          detached: true,
+          stdio: ['pipe', 'pipe', 'pipe'],
+        });
+      } catch (error) {
+        reject(notStarted(error, this.#file, this.options.workingDirectory));
+        return;
+      }
+      if (child.pid === undefined) {
+        child.once('error', (error) => reject(notStarted(error, this.#file, this.options.workingDirectory)));
+        return;
+      }
+      new CommandTurn(this.options, request, signal, child, child.pid, (outcome) => {
+        if (outcome instanceof AgentError) reject(outcome);
+        else resolve({ text: outcome, metadata: {} });
+      });
+    });
+  }
+}
+
+/** One running command. */
+class CommandTurn {
+  readonly #group: ProcessGroup;
+  readonly #standardError: StandardError;
+  readonly #chunks: Buffer[] = [];
+  readonly #fields: LogFields;
+  readonly #timer: NodeJS.Timeout;
+  readonly #cancel = () =>
+    this.#give(new AgentError('cancelled', 'the turn was cancelled and its command ended', true));
+  #size = 0;
+  #arrived = 0;
+  #openOutputs = 2;
+  /** Why the turn fails whatever the command still does. */
+  #failure: AgentError | null = null;
+
+  constructor(
+    private readonly options: CommandAgentOptions,
+    request: AgentRequest,
+    private readonly signal: AbortSignal,
+    private readonly child: ChildProcessWithoutNullStreams,
+    pid: number,
+    private readonly done: (outcome: string | AgentError) => void,
+  ) {
+    this.#fields = { SD_GATEWAY_SESSION: request.session, SD_GATEWAY_MESSAGE: request.messageId };
+    this.#group = new ProcessGroup(pid, options.killDelay);
+    this.#standardError = new StandardError((line) => options.log.info(`agent: ${line}`, this.#fields));
+    this.#timer = setTimeout(
+      () =>
+        this.#give(
+          new AgentError(
+            'timeout',
+            `the command did not end within ${options.timeout / 1_000} s (agent.timeout) and was ended`,
+            true,
+          ),
+        ),
+      options.timeout,
+    );
+    signal.addEventListener('abort', this.#cancel, { once: true });
+    // Listened to before anything is written: a command that is gone already must not become an uncaught error.
+    child.on('error', (error) =>
+      this.#give(new AgentError('signal', `the command could not be ended: ${error.message}`, true)),
+    );
+    child.stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
+    child.stdout.on('data', (chunk: Buffer) => this.#output(chunk));
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#arrived += 1;
+      this.#standardError.write(chunk);
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('error', (error) =>
+        this.#give(
+          new AgentError('bad-reply', `the command's output could not be read: ${error.message}`, true),
+        ),
+      );
+      stream.once('close', () => {
+        this.#openOutputs -= 1;
+      });
+    }
+    child.once('exit', (status, killedBy) => {
+      clearTimeout(this.#timer);
+      this.#group.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
+    });
+    child.stdin.end(`${JSON.stringify(inputOf(request))}\n`);
+  }
+
+  /** Fails the turn, once, and ends the process group; the turn is over when it has ended. */
+  #give(failure: AgentError): void {
+    this.#failure ??= failure;
+    this.#group.end();
+  }
+
+  #inputFailed(error: NodeJS.ErrnoException): void {
+    // A command may exit or close its standard input without reading it; that is its own business.
+    if (error.code === 'EPIPE' || error.code === 'ECONNRESET') return;
+    this.options.log.warning(
+      `The message could not be written to the command's standard input: ${error.message}`,
+      this.#fields,
+    );
+  }
+
+  #output(chunk: Buffer): void {
+    this.#arrived += 1;
+    this.#size += chunk.length;
+    if (this.#size <= this.options.replyLimit) {
+      this.#chunks.push(chunk);
+      return;
+    }
+    this.#chunks.length = 0;
+    this.#give(
+      new AgentError(
+        'bad-reply',
+        `the reply is larger than ${this.options.replyLimit} bytes (agent.reply_limit); the command was ended`,
+        true,
+      ),
+    );
+  }
+
+  /**
+   * Takes what the command had written. Usually its outputs have ended or end now. A process that left the group
+   * may hold them open for ever; then all has arrived once a whole round of the event loop brought nothing more.
+   */
+  #drain(drained: () => void): void {
+    if (this.#openOutputs === 0) {
+      drained();
+      return;
+    }
+    const before = this.#arrived;
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.#openOutputs === 0 || this.#arrived === before) drained();
+        else this.#drain(drained);
+      }),
+    );
+  }
+
+  #finish(status: number | null, killedBy: NodeJS.Signals | null): void {
+    this.signal.removeEventListener('abort', this.#cancel);
+    this.child.stdin.destroy();
+    this.child.stdout.destroy();
+    this.child.stderr.destroy();
+    this.#standardError.end();
+    this.done(this.#failure ?? this.#outcome(status, killedBy));
+  }
+
+  #outcome(status: number | null, killedBy: NodeJS.Signals | null): string | AgentError {
+    const tail = this.#standardError.tail();
+    const said = tail === '' ? '; it wrote nothing to standard error' : `; standard error ends: ${tail}`;
+    if (killedBy !== null)
+      return new AgentError('signal', `the command was killed by ${killedBy}${said}`, true);
+    if (status !== 0)
+      return new AgentError('exit-status', `the command exited with status ${status}${said}`, true);
+    return replyText(Buffer.concat(this.#chunks));
+  }
+}
+
+function inputOf(request: AgentRequest): object {
+  return {
+    id: request.messageId,
+    session: request.session,
+    seq: request.seq,
+    attempt: request.attempt,
+    turn_id: request.turnId,
+    text: request.text,
+    metadata: request.metadata,
+  };
+}
+
+function replyText(bytes: Buffer): string | AgentError {
+  if (!isUtf8(bytes))
+    return new AgentError('bad-reply', 'the reply on standard output is not valid UTF-8', true);
+  // No store keeps it in a text: PostgreSQL refuses it, and C programs would see the reply end there.
+  if (bytes.includes(0))
+    return new AgentError('bad-reply', 'the reply on standard output has a NUL byte', true);
+  return bytes.toString('utf8').replace(/\r?\n$/, '');
+}

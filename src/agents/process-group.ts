@@ -1,0 +1,69 @@
+/** How often a process group that was told to end is looked at again, in milliseconds: nothing tells of its end. */
+const interval = 20;
+
+/** Sends a signal to all processes of a group (kill(2)). False when the group has no process left. */
+export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-group, signal);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH') return false;
+    // Processes that took another user's rights are out of reach, yet there.
+    if (code === 'EPERM') return true;
+    throw error;
+  }
+}
+
+/**
+ * Ends a process group: SIGTERM now, SIGKILL after `killDelay` milliseconds to what is left by then. It calls back
+ * once nothing of the group runs any more. What left the group by setsid(2) is not touched.
+ */
+export class ProcessGroup {
+  #timer: NodeJS.Timeout | undefined;
+  #killAt = 0;
+  #ending = false;
+
+  constructor(
+    readonly id: number,
+    private readonly killDelay: number,
+  ) {}
+
+  /** Asks the group to end, once; a further call does nothing. */
+  end(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    this.#killAt = performance.now() + this.killDelay;
+    if (!signalGroup(this.id, 'SIGTERM')) return;
+    this.#timer = setTimeout(() => signalGroup(this.id, 'SIGKILL'), this.killDelay);
+  }
+
+  /**
+   * Ends what the leader left behind and calls `gone` when there is nothing of it. To be called after the leader
+   * was reaped: as long as the group is not empty its number can't be another's (the kernel keeps it).
+   */
+  sweep(gone: () => void): void {
+    clearTimeout(this.#timer);
+    if (!this.#ending) {
+      this.#ending = true;
+      this.#killAt = performance.now() + this.killDelay;
+      signalGroup(this.id, 'SIGTERM');
+    }
+    this.#await(gone);
+  }
+
+  #await(gone: () => void): void {
+    if (!signalGroup(this.id, 0)) {
+      gone();
+      return;
+    }
+    const left = this.#killAt - performance.now();
+    if (left <= 0) {
+      // Nothing of the group runs a further instruction after this; what may be left are zombies of a dead parent.
+      signalGroup(this.id, 'SIGKILL');
+      gone();
+      return;
+    }
+    this.#timer = setTimeout(() => this.#await(gone), Math.min(interval, left));
+  }
+}

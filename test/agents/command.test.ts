@@ -1,0 +1,400 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
+import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
+import type { LogFields } from '../../src/log/log.js';
+import { RecordingLog } from '../delivery/recording-log.js';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'command-agent-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const request: AgentRequest = {
+  turnId: 'turn-1',
+  messageId: 'message-1',
+  session: 'alice',
+  seq: 3,
+  attempt: 2,
+  text: 'hello\nwörld',
+  metadata: { color: 'blue', list: [1, null] },
+};
+
+function agent(command: readonly string[], options: Partial<CommandAgentOptions> = {}) {
+  const log = new RecordingLog();
+  const made = new CommandAgent({
+    command,
+    timeout: 15_000,
+    killDelay: 10_000,
+    replyLimit: 1024 ** 2,
+    workingDirectory: directory,
+    environment: process.env,
+    log,
+    ...options,
+  });
+  return { log, run: (signal = new AbortController().signal, of = request) => made.run(of, signal) };
+}
+
+const sh = (script: string, options?: Partial<CommandAgentOptions>) =>
+  agent(['/bin/sh', '-c', script], options);
+const js = (script: string, options?: Partial<CommandAgentOptions>) =>
+  agent([process.execPath, '-e', script], options);
+
+async function failure(run: Promise<unknown>): Promise<AgentError> {
+  const error = await run.then(
+    () => new Error('it did not fail'),
+    (reason: unknown) => reason,
+  );
+  if (error instanceof AgentError) return error;
+  throw error;
+}
+
+/** Descriptors of this very process that exec would hand on (proc(5), fdinfo: O_CLOEXEC is octal 02000000). */
+function inheritable(): string[] {
+  return readdirSync('/proc/self/fdinfo').filter((descriptor) => {
+    try {
+      const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8'));
+      return (Number.parseInt(flags?.[1] ?? '0', 8) & 0o2000000) === 0;
+    } catch {
+      return false; // The directory that was read just now.
+    }
+  });
+}
+
+/**
+ * A listening socket for processes that must be seen to end: each connects and stays connected for as long as it
+ * lives, whatever becomes of its standard streams.
+ */
+async function lifeline(count: number) {
+  const path = join(directory, `lifeline-${Math.random().toString(36).slice(2)}`);
+  const open = new Set<Socket>();
+  const server = createServer().listen(path);
+  await once(server, 'listening');
+  const started = new Promise<void>((resolve) => {
+    server.on('connection', (socket) => {
+      open.add(socket);
+      if (open.size === count) resolve();
+      socket.on('error', () => undefined);
+      socket.on('close', () => open.delete(socket));
+      socket.resume();
+    });
+  });
+  /** Resolves when none of those that connected lives any more. */
+  const ended = () => new Promise((resolve) => server.close(resolve));
+  return { path, started, ended };
+}
+
+/** A Node process that holds on to the lifeline, deaf to SIGTERM or not, with children of the same kind. */
+const family = (path: string, options: { deaf: boolean; children: number; rest?: string }) => `
+  const { spawn } = require('node:child_process');
+  ${options.deaf ? "process.on('SIGTERM', () => {});" : ''}
+  const line = require('node:net').connect(${JSON.stringify(path)});
+  const child = ${JSON.stringify(`${options.deaf ? "process.on('SIGTERM', () => {});" : ''} require('node:net').connect(${JSON.stringify(path)})`)};
+  for (let i = 0; i < ${options.children}; i += 1) spawn(process.execPath, ['-e', child], { stdio: 'inherit' });
+  ${options.rest ?? ''}
+`;
+
+describe('what a command is given', () => {
+  test('the message as one line of JSON', async () => {
+    const reply = await sh('cat').run();
+    expect(JSON.parse(reply.text)).toEqual({
+      id: 'message-1',
+      session: 'alice',
+      seq: 3,
+      attempt: 2,
+      turn_id: 'turn-1',
+      text: 'hello\nwörld',
+      metadata: { color: 'blue', list: [1, null] },
+    });
+    expect(reply.metadata).toEqual({});
+    expect((await sh('wc -l | tr -d " "').run()).text).toBe('1');
+  });
+
+  test('its arguments without a shell', async () => {
+    const run = agent([
+      process.execPath,
+      '-p',
+      'JSON.stringify(process.argv.slice(1))',
+      '$HOME',
+      '*',
+      'a b;c',
+    ]);
+    expect(JSON.parse((await run.run()).text)).toEqual(['$HOME', '*', 'a b;c']);
+  });
+
+  test("an environment without what is the unit's or the gateway's", async () => {
+    const environment = {
+      PATH: process.env['PATH'],
+      HOME: '/home/agent',
+      LANG: 'C.UTF-8',
+      OWN: 'kept',
+      NOTIFY_SOCKET: '/run/notify',
+      WATCHDOG_PID: '1',
+      WATCHDOG_USEC: '1',
+      LISTEN_PID: '1',
+      LISTEN_FDS: '1',
+      LISTEN_FDNAMES: 'http',
+      CREDENTIALS_DIRECTORY: '/run/credentials/x',
+      INVOCATION_ID: 'a'.repeat(32),
+      SYSTEMD_EXEC_PID: '1',
+      JOURNAL_STREAM: '8:1',
+      MEMORY_PRESSURE_WATCH: '/sys/fs/cgroup/x',
+      NODE_CHANNEL_FD: '3',
+      SD_GATEWAY_TOKEN: 'secret',
+      SD_GATEWAY_TOKEN_FILE: '/token',
+      SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:1',
+      SD_GATEWAY_ATTEMPT: '77',
+    };
+    const run = js('process.stdout.write(JSON.stringify(process.env))', { environment });
+    expect(JSON.parse((await run.run()).text)).toEqual({
+      PATH: process.env['PATH'],
+      HOME: '/home/agent',
+      LANG: 'C.UTF-8',
+      OWN: 'kept',
+      SD_GATEWAY_SESSION: 'alice',
+      SD_GATEWAY_MESSAGE: 'message-1',
+      SD_GATEWAY_TURN: 'turn-1',
+      SD_GATEWAY_ATTEMPT: '2',
+    });
+  });
+
+  test('no descriptors but the standard streams, though the gateway has sockets open', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { text } = await agent(['/bin/ls', '/proc/self/fd']).run();
+    server.close();
+    // The fourth is the directory that ls itself reads; what this test was started with may be in the list too.
+    const expected = new Set(['0', '1', '2', '3', ...inheritable()]);
+    expect(text.split('\n').filter((descriptor) => !expected.has(descriptor))).toEqual([]);
+  });
+
+  test('no sockets passed by systemd either: Node closes those it was started with on exec', () => {
+    const list =
+      "require('node:child_process').spawnSync('/bin/ls', ['/proc/self/fd'], { stdio: ['ignore', 'inherit', 'inherit'] })";
+    const { stdout } = spawnSync(process.execPath, ['-e', list], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe', 'pipe', 'pipe'],
+    });
+    const expected = new Set(['0', '1', '2', '3', ...inheritable()]);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .filter((descriptor) => !expected.has(descriptor)),
+    ).toEqual([]);
+  });
+
+  test('the working directory, and a session and process group of its own', async () => {
+    expect((await sh('pwd').run()).text).toBe(directory);
+    const [pid, group, session] = (await sh('cut -d" " -f1,5,6 /proc/$$/stat').run()).text.split(' ');
+    expect([group, session]).toEqual([pid, pid]);
+  });
+});
+
+describe('the reply', () => {
+  test.each([
+    ['one line feed at the end is taken off', "printf 'a\\n\\n'", 'a\n'],
+    ['a carriage return with it', "printf 'a\\r\\n'", 'a'],
+    ['none to take off', "printf ' a '", ' a '],
+    ['nothing is an empty reply', 'true', ''],
+    ['UTF-8', "printf '\\303\\244\\360\\237\\230\\200'", 'ä😀'],
+  ])('%s', async (_name, script, expected) => {
+    expect((await sh(script).run()).text).toBe(expected);
+  });
+
+  test('is whole when it is as large as it may be', async () => {
+    const run = js("process.stdout.write('x'.repeat(1024 ** 2))");
+    expect((await run.run()).text.length).toBe(1024 ** 2);
+  });
+
+  test.each([
+    ['invalid UTF-8', "printf 'a\\377b'", /UTF-8/],
+    ['cut off within a character', "printf 'a\\303'", /UTF-8/],
+    ['a NUL byte', "printf 'a\\000b'", /NUL/],
+  ])('%s is refused', async (_name, script, message) => {
+    const error = await failure(sh(script).run());
+    expect(error).toMatchObject({ reason: 'bad-reply', retry: true });
+    expect(error.message).toMatch(message);
+  });
+
+  test('a command that writes too much is ended with its children', async () => {
+    const line = await lifeline(2);
+    const run = js(
+      family(line.path, {
+        deaf: false,
+        children: 1,
+        rest: "line.on('connect', () => setInterval(() => process.stdout.write('x'.repeat(4096)), 1));",
+      }),
+      {
+        replyLimit: 200_000,
+      },
+    );
+    const error = await failure(run.run());
+    expect(error.reason).toBe('bad-reply');
+    expect(error.message).toContain('agent.reply_limit');
+    await line.ended();
+  });
+
+  test('comes though the command does not read 1 MiB of input', async () => {
+    const large = { ...request, text: 'x'.repeat(1024 ** 2) };
+    const { log, run } = sh('echo done');
+    expect((await run(undefined, large)).text).toBe('done');
+    expect((await sh('exec 0<&-; sleep 0.1; echo closed').run(undefined, large)).text).toBe('closed');
+    expect(log.records).toEqual([]);
+  });
+
+  test('1 MiB of input reaches a command that reads it', async () => {
+    const large = { ...request, text: 'ä'.repeat(512 * 1024) };
+    const { text } = await js(
+      "let s=''; process.stdin.setEncoding('utf8').on('data', (d) => { s += d; }).on('end', () => console.log(JSON.parse(s).text.length))",
+    ).run(undefined, large);
+    expect(text).toBe('524288');
+  });
+});
+
+describe('how a command ends', () => {
+  test('by another status than 0: the end of its standard error is in the error', async () => {
+    const error = await failure(sh("echo first >&2; printf 'no \\033[31mmodel\\033[0m' >&2; exit 3").run());
+    expect(error).toMatchObject({ reason: 'exit-status', retry: true });
+    expect(error.message).toBe('the command exited with status 3; standard error ends: first\nno model');
+  });
+
+  test('the tail of a flood on standard error is bounded, and so is the log', async () => {
+    const { log, run } = js(
+      "for (let i = 0; i < 5000; i += 1) console.error('line ' + i); process.exitCode = 1",
+    );
+    const error = await failure(run());
+    expect(error.message.length).toBeLessThan(1_200);
+    expect(error.message).toMatch(/line 4998\nline 4999$/);
+    expect(log.records.length).toBe(1_001);
+    expect(log.records.at(-1)?.message).toContain('4000 more lines');
+  });
+
+  test('by a signal', async () => {
+    const error = await failure(sh('kill -SEGV $$').run());
+    expect(error).toMatchObject({ reason: 'signal', retry: true });
+    expect(error.message).toContain('SIGSEGV');
+  });
+
+  test('standard error goes to the log with the session and the message', async () => {
+    const { log, run } = sh('echo one >&2; printf two >&2; echo reply');
+    expect((await run()).text).toBe('reply');
+    const fields: LogFields = { SD_GATEWAY_SESSION: 'alice', SD_GATEWAY_MESSAGE: 'message-1' };
+    expect(log.records).toEqual([
+      { priority: 'info', message: 'agent: one', fields },
+      { priority: 'info', message: 'agent: two', fields },
+    ]);
+  });
+
+  test('not started: it does not exist, may not be executed, is no program, or has no directory', async () => {
+    const file = join(directory, 'not-a-program');
+    writeFileSync(file, 'x');
+    const missing = await failure(agent(['/no/such/program']).run());
+    expect(missing).toMatchObject({ reason: 'not-started', retry: false });
+    expect(missing.message).toMatch(/"\/no\/such\/program".*ENOENT; check/);
+    const forbidden = await failure(agent([file]).run());
+    expect(forbidden).toMatchObject({ reason: 'not-started', retry: false });
+    expect(forbidden.message).toMatch(/EACCES; check/);
+    const script = join(directory, 'lost-interpreter');
+    writeFileSync(script, '#!/no/such/interpreter\n');
+    chmodSync(script, 0o755);
+    expect((await failure(agent([script]).run())).message).toContain('interpreter');
+    const lost = await failure(agent(['/bin/true'], { workingDirectory: '/no/such/directory' }).run());
+    expect(lost).toMatchObject({ reason: 'not-started', retry: false });
+    expect(lost.message).toContain('/no/such/directory');
+  });
+
+  test('children that hold its output open do not hold up the turn, and are ended', async () => {
+    const line = await lifeline(2);
+    const run = js(
+      family(line.path, {
+        deaf: false,
+        children: 1,
+        rest: "process.on('SIGUSR1', () => { process.stdout.write('reply\\n', () => process.exit(0)); }); console.error(process.pid)",
+      }),
+    );
+    const logged = run.log.next();
+    const reply = run.run();
+    await line.started;
+    process.kill(Number((await logged).message.replace('agent: ', '')), 'SIGUSR1');
+    expect((await reply).text).toBe('reply');
+    await line.ended();
+  });
+
+  test('a process that left the group does not hold up the turn, and what was written before arrives', async () => {
+    const line = await lifeline(1);
+    const orphan = `require('node:net').connect(${JSON.stringify(line.path)}).on('data', () => process.exit())`;
+    const reply = await js(
+      `const child = require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(orphan)}], { detached: true, stdio: 'inherit' });
+       process.stdout.write('x'.repeat(300_000) + child.pid, () => process.exit(0));`,
+    ).run();
+    expect(reply.text.length).toBeGreaterThan(300_000);
+    await line.started;
+    process.kill(Number(reply.text.slice(300_000)), 'SIGKILL');
+    await line.ended();
+  });
+});
+
+describe('ending a command', () => {
+  test.each([
+    ['that obeys SIGTERM', false, 10_000],
+    ['that is deaf to SIGTERM', true, 100],
+  ])('by timeout, with its children, one %s', async (_name, deaf, killDelay) => {
+    const line = await lifeline(3);
+    const run = js(family(line.path, { deaf, children: 2 }), { timeout: 1_500, killDelay });
+    const error = await failure(run.run());
+    expect(error).toMatchObject({ reason: 'timeout', retry: true });
+    expect(error.message).toContain('agent.timeout');
+    await line.ended();
+  });
+
+  test('by cancelling, with its children, before the turn is over', async () => {
+    const line = await lifeline(3);
+    const controller = new AbortController();
+    const outcome = failure(
+      js(family(line.path, { deaf: true, children: 2 }), { killDelay: 50 }).run(controller.signal),
+    );
+    await line.started;
+    controller.abort();
+    expect((await outcome).reason).toBe('cancelled');
+    await line.ended();
+  });
+
+  test('a child that outlives an obedient leader is killed in the end', async () => {
+    const line = await lifeline(2);
+    const deafChild = `process.on('SIGTERM', () => {}); require('node:net').connect(${JSON.stringify(line.path)})`;
+    const controller = new AbortController();
+    const outcome = failure(
+      js(
+        `require('node:net').connect(${JSON.stringify(line.path)});
+         require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(deafChild)}], { stdio: 'ignore' })`,
+        { killDelay: 200 },
+      ).run(controller.signal),
+    );
+    await line.started;
+    controller.abort();
+    expect((await outcome).reason).toBe('cancelled');
+    await line.ended();
+  });
+
+  test('cancelled before it began: nothing is started', async () => {
+    const error = await failure(agent(['/no/such/program']).run(AbortSignal.abort()));
+    expect(error).toMatchObject({ reason: 'cancelled', retry: true });
+  });
+
+  test('a reply that comes after the cancelling is not taken', async () => {
+    const controller = new AbortController();
+    const run = sh("trap 'echo late; exit 0' TERM; echo ready >&2; while :; do sleep 0.01; done");
+    const ready = run.log.next();
+    const outcome = failure(run.run(controller.signal));
+    await ready;
+    controller.abort();
+    expect((await outcome).reason).toBe('cancelled');
+  });
+});

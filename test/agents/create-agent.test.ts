@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest';
+import { createAgent } from '../../src/agents/create-agent.js';
+import { configurationSchema } from '../../src/config/schema.js';
+import { RecordingLog } from '../delivery/recording-log.js';
+
+const request = {
+  turnId: 'turn-1',
+  messageId: 'message-1',
+  session: 'alice',
+  seq: 1,
+  attempt: 1,
+  text: 'hello',
+  metadata: {},
+};
+
+function created(agent: unknown) {
+  return createAgent(configurationSchema.parse({ agent }).agent, {
+    log: new RecordingLog(),
+    workingDirectory: '/',
+    environment: process.env,
+  });
+}
+
+test('the echo is the default, and replies with the text', async () => {
+  const agent = created({});
+  expect(agent.type).toBe('echo');
+  expect(await agent.run(request, new AbortController().signal)).toEqual({ text: 'hello', metadata: {} });
+  await expect(agent.run(request, AbortSignal.abort())).rejects.toMatchObject({ reason: 'cancelled' });
+});
+
+test('a command as it is configured', async () => {
+  const agent = created({ type: 'command', command: ['/bin/sh', '-c', 'echo done'] });
+  expect(agent.type).toBe('command');
+  expect(await agent.run(request, new AbortController().signal)).toEqual({ text: 'done', metadata: {} });
+});
