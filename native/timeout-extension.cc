@@ -153,26 +153,26 @@ void EndAtEnvironmentEnd(void* data) {
   End(Remove(extension->env, extension->id));
 }
 
-// timeout_extension_start(interval in ms, extension in µs, stall in ms or 0, duration in ms or 0): id > 0,
+// timeout_extension_start(interval in ms, extension in µs, stall in ms or 0, limit in ms or 0): id > 0,
 // 0 without NOTIFY_SOCKET, or a negative errno
 napi_value Start(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int64_t interval;
   int64_t extension_time;
   int64_t stall;
-  int64_t duration;
+  int64_t limit;
   if (!arguments.Int64(0, &interval) || !arguments.Int64(1, &extension_time) || !arguments.Int64(2, &stall) ||
-      !arguments.Int64(3, &duration)) {
+      !arguments.Int64(3, &limit)) {
     return nullptr;
   }
-  if (interval <= 0 || extension_time <= 0 || stall < 0 || duration < 0) return Number(env, -EINVAL);
+  if (interval <= 0 || extension_time <= 0 || stall < 0 || limit < 0) return Number(env, -EINVAL);
   const char* address = getenv("NOTIFY_SOCKET");
   if (address == nullptr) return Number(env, 0);
   auto* extension = new Extension;
   extension->env = env;
   extension->interval = interval;
   extension->stall = stall;
-  extension->until = duration == 0 ? 0 : MonotonicMilliseconds() + duration;
+  extension->until = limit == 0 ? 0 : MonotonicMilliseconds() + limit;
   extension->address = strdup(address);
   snprintf(extension->message, sizeof(extension->message), "EXTEND_TIMEOUT_USEC=%" PRId64, extension_time);
   pthread_mutex_init(&extension->mutex, nullptr);

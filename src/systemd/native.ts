@@ -2,8 +2,47 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { NativeSignal } from './native-signal.js';
 
-/** What the addon exports besides the signals: the system calls, under their C names (native/). */
-export type NativeCore = object;
+/** What waits in the addon's queue: how many datagrams, how many failed so far, the last failure's errno or 0. */
+export type NativeQueue = readonly [waiting: number, failed: number, errno: number];
+
+/**
+ * What the addon exports besides the signals: the system calls, under their C names (native/). A negative number is
+ * a negative errno. The functions of sd-daemon(3) read the process's own environment, which `process.env` is in the
+ * main thread only; `unset_environment` fails with EPERM in a worker thread.
+ */
+export interface NativeCore {
+  /** sd_notify(3): 1 sent, 2 queued, 0 without NOTIFY_SOCKET. */
+  sd_notify(unset_environment: boolean, state: string): number;
+  sd_pid_notify_with_fds(
+    pid: number,
+    unset_environment: boolean,
+    state: string,
+    fds: readonly number[],
+  ): number;
+  sd_notify_queue(): NativeQueue;
+  /** 1 acknowledged, 0 without NOTIFY_SOCKET. `timeout` in µs, negative for none. */
+  sd_notify_barrier(unset_environment: boolean, timeout: number): Promise<number>;
+  /** sd_listen_fds(3): the names of the descriptors from 3 on. */
+  sd_listen_fds_with_names(unset_environment: boolean): readonly string[] | number;
+  /** sd_watchdog_enabled(3): µs, or 0. */
+  sd_watchdog_enabled(unset_environment: boolean): bigint | number;
+  /** sd_booted(3): 1 or 0. */
+  sd_booted(): number;
+  getppid(): number;
+  /** flock(2), without ever waiting. */
+  flock(fd: number, operation: number): number;
+  /** SO_PEERCRED of unix(7). */
+  getsockopt_peercred(fd: number): readonly [pid: number, uid: number, gid: number] | number;
+  /** 1 sent, 2 queued. */
+  journal_send(address: string, entry: string | Uint8Array): number;
+  /** Blocks for at most `timeout` ms; whether nothing waits any more. */
+  journal_flush(timeout: number): boolean;
+  journal_queue(): NativeQueue;
+  /** Times in ms, but `extension` in µs; 0 for no `stall` or `limit`. An id above 0, or 0 without NOTIFY_SOCKET. */
+  timeout_extension_start(interval: number, extension: number, stall: number, limit: number): number;
+  timeout_extension_stop(id: number): number;
+  report_progress(): void;
+}
 
 export type Native = NativeCore & NativeSignal;
 

@@ -1,0 +1,85 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { SystemCallError } from './failure.js';
+import { native } from './native.js';
+
+export type FileLock =
+  /** Held until `release` or the end of the process, however that ends: the kernel frees it. */
+  | { readonly locked: true; release(): void }
+  /** `holderPid`: null when the kernel doesn't tell, or it is outside this PID namespace. */
+  | { readonly locked: false; readonly holderPid: number | null };
+
+/** flock(2). */
+const LOCK_EX = 2;
+const errnoWouldBlock = 11;
+
+interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+/** The numbers of a device, as gnu_dev_major(3) splits them. */
+function deviceNumbers(device: bigint): { readonly major: bigint; readonly minor: bigint } {
+  return {
+    major: ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n),
+    minor: (device & 0xffn) | ((device >> 12n) & 0xffffff00n),
+  };
+}
+
+/**
+ * Who holds the flock(2) lock of a file, from the text of /proc/locks (proc_locks(5)); null when it doesn't say, as
+ * for a holder outside this PID namespace.
+ */
+export function lockHolder(locks: string, file: FileIdentity): number | null {
+  const { major, minor } = deviceNumbers(file.dev);
+  for (const line of locks.split('\n')) {
+    const match = /^\d+: FLOCK\s+\S+\s+\S+\s+(-?\d+)\s+([\da-f]+):([\da-f]+):(\d+)\s/.exec(line);
+    if (match === null) continue;
+    const [, pid = '', lineMajor = '', lineMinor = '', inode = ''] = match;
+    if (
+      BigInt(`0x${lineMajor}`) !== major ||
+      BigInt(`0x${lineMinor}`) !== minor ||
+      BigInt(inode) !== file.ino
+    ) {
+      continue;
+    }
+    return Number(pid) > 0 ? Number(pid) : null;
+  }
+  return null;
+}
+
+function isStillAt(path: string, file: FileIdentity): boolean {
+  const now = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return now !== undefined && now.dev === file.dev && now.ino === file.ino;
+}
+
+/**
+ * Locks the file at `path` for this process alone (flock(2)), without waiting. Makes the file if need be, mode 0600,
+ * and leaves it there: removing it would let two processes hold a lock on two files of one name. Throws the errors
+ * of open(2), and `SystemCallError` where locks don't work.
+ */
+export function tryLock(path: string): FileLock {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  while (true) {
+    // Node opens with O_CLOEXEC: a child can't keep the lock alive.
+    const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    const file = fstatSync(fd, { bigint: true });
+    const result = native().flock(fd, LOCK_EX);
+    if (result < 0) {
+      closeSync(fd);
+      if (result === -errnoWouldBlock) {
+        return { locked: false, holderPid: lockHolder(readFileSync('/proc/locks', 'utf8'), file) };
+      }
+      throw new SystemCallError(`Could not lock ${path}`, result);
+    }
+    if (isStillAt(path, file)) {
+      let held = true;
+      const release = () => {
+        if (held) closeSync(fd);
+        held = false;
+      };
+      return { locked: true, release };
+    }
+    // Somebody removed the file between our open and our lock: what we hold keeps nobody out.
+    closeSync(fd);
+  }
+}

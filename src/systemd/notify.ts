@@ -1,0 +1,98 @@
+import { type Failure, failure } from './failure.js';
+import { monotonicMicroseconds } from './monotonic-clock.js';
+import { native } from './native.js';
+import { formatNotification, type NotifyFields } from './notification.js';
+
+export { formatNotification, type NotifyFields } from './notification.js';
+
+/** What became of a message to the service manager. */
+export type NotifyOutcome =
+  /** It is in the manager's queue. */
+  | { readonly outcome: 'sent' }
+  /** The manager's queue is full: a thread sends it as soon as there is room, after what was queued before. */
+  | { readonly outcome: 'queued' }
+  /** There is no `NOTIFY_SOCKET`. */
+  | { readonly outcome: 'not-supervised' }
+  | Failure;
+
+export type BarrierOutcome =
+  /** The manager has taken in all that was sent before. */
+  { readonly outcome: 'acknowledged' | 'not-supervised' | 'timed-out' } | Failure;
+
+/** What became of the messages that were queued. */
+export interface NotifyQueue {
+  readonly waiting: number;
+  /** How many could not be sent after all, since the start of the process. */
+  readonly failed: number;
+  readonly lastFailure: Failure | null;
+}
+
+const sent: NotifyOutcome = Object.freeze({ outcome: 'sent' });
+const queued: NotifyOutcome = Object.freeze({ outcome: 'queued' });
+const notSupervised = Object.freeze({ outcome: 'not-supervised' });
+
+const errnoTimedOut = 110;
+
+function notifyOutcome(result: number): NotifyOutcome {
+  if (result < 0) return failure(result);
+  if (result === 0) return notSupervised;
+  return result === 1 ? sent : queued;
+}
+
+function message(fields: NotifyFields): string {
+  return formatNotification(
+    fields.reloading && fields.monotonicMicroseconds === undefined
+      ? { ...fields, monotonicMicroseconds: monotonicMicroseconds() }
+      : fields,
+  );
+}
+
+/**
+ * sd_notify(3): tells the service manager, without ever blocking. The address is `NOTIFY_SOCKET` of the process's
+ * own environment at this moment: in a worker thread too, whatever its copy in `process.env` says. Throws
+ * `RangeError` as `formatNotification` does.
+ */
+export function notify(
+  fields: NotifyFields,
+  options: { readonly unsetEnvironment?: boolean } = {},
+): NotifyOutcome {
+  return notifyOutcome(native().sd_notify(options.unsetEnvironment ?? false, message(fields)));
+}
+
+/**
+ * sd_pid_notify_with_fds(3): the same with descriptors, for `fdStore`, or in another process's name. The manager
+ * gets duplicates; the caller keeps its own.
+ */
+export function notifyWithDescriptors(
+  fields: NotifyFields,
+  descriptors: readonly number[],
+  options: { readonly pid?: number; readonly unsetEnvironment?: boolean } = {},
+): NotifyOutcome {
+  const { pid = 0, unsetEnvironment = false } = options;
+  return notifyOutcome(native().sd_pid_notify_with_fds(pid, unsetEnvironment, message(fields), descriptors));
+}
+
+/**
+ * sd_notify_barrier(3): resolves once the service manager has taken in all that was sent before, or after
+ * `timeoutMilliseconds`. Waited for off the event loop, which it keeps alive.
+ */
+export async function notifyBarrier(
+  timeoutMilliseconds: number,
+  options: { readonly unsetEnvironment?: boolean } = {},
+): Promise<BarrierOutcome> {
+  if (!(timeoutMilliseconds >= 0 && timeoutMilliseconds <= Number.MAX_SAFE_INTEGER / 1_000)) {
+    throw new RangeError(`${timeoutMilliseconds} ms is not a time that a barrier can be waited for`);
+  }
+  const result = await native().sd_notify_barrier(
+    options.unsetEnvironment ?? false,
+    Math.round(timeoutMilliseconds * 1_000),
+  );
+  if (result > 0) return { outcome: 'acknowledged' };
+  if (result === 0) return { outcome: 'not-supervised' };
+  return result === -errnoTimedOut ? { outcome: 'timed-out' } : failure(result);
+}
+
+export function notifyQueue(): NotifyQueue {
+  const [waiting, failed, errno] = native().sd_notify_queue();
+  return { waiting, failed, lastFailure: errno === 0 ? null : failure(-errno) };
+}
