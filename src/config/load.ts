@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { readOverrides } from './environment.js';
+import { nearest } from './nearest.js';
+import { type Configuration, configurationSchema } from './schema.js';
+import { keysOf } from './settings.js';
+import { readToml, type TomlDocument, TomlSyntaxError } from './toml.js';
+
+export interface ConfigurationProblem {
+  /** `FILE:LINE:COLUMN`, the environment variable, or the file. */
+  readonly where: string;
+  readonly message: string;
+}
+
+/** The configuration can't be used. Lists all that is wrong with it; exit status 78. */
+export class ConfigurationError extends Error {
+  readonly problems: readonly ConfigurationProblem[];
+
+  constructor(problems: readonly ConfigurationProblem[]) {
+    super(problems.map(({ where, message }) => `${where}: ${message}`).join('; '));
+    this.name = 'ConfigurationError';
+    this.problems = problems;
+  }
+}
+
+export interface ConfigurationSource {
+  /** Null: no file, only defaults and the environment. */
+  readonly file: string | null;
+  /** Whether a missing file is an error: it was named by the operator. */
+  readonly required: boolean;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+export interface LoadedConfiguration {
+  readonly configuration: Configuration;
+  readonly warnings: readonly string[];
+  /** The file that was read; null when there was none. */
+  readonly file: string | null;
+}
+
+function readFile({ file, required }: ConfigurationSource): string | null {
+  if (file === null) return null;
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    if (code === 'ENOENT' && !required) return null;
+    const causes: Readonly<Record<string, string>> = {
+      ENOENT: 'there is no such file; name another one with --config, or leave it out for the defaults',
+      EACCES: `it may not be read by UID ${process.getuid?.()}; mend its owner or mode`,
+      EISDIR: 'it is a directory; name the file in it',
+    };
+    const message = causes[code] ?? (error instanceof Error ? error.message : String(error));
+    throw new ConfigurationError([{ where: file, message: `can't be read: ${message}` }]);
+  }
+}
+
+function readDocument(source: ConfigurationSource): TomlDocument | null {
+  const text = readFile(source);
+  if (text === null) return null;
+  try {
+    return readToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlSyntaxError)) throw error;
+    const { line, column } = error.position;
+    throw new ConfigurationError([
+      { where: `${source.file}:${line}:${column}`, message: `no valid TOML: ${error.message}` },
+    ]);
+  }
+}
+
+type Table = Record<string, unknown>;
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Sets a key without touching the document's own values. */
+function withValue(table: Table, path: readonly string[], value: unknown): Table {
+  const [key, ...below] = path;
+  if (key === undefined) return table;
+  if (below.length === 0) return { ...table, [key]: value };
+  const inner = table[key];
+  // A value where a table should be is left for the schema to refuse.
+  if (inner !== undefined && !isTable(inner)) return table;
+  return { ...table, [key]: withValue(inner ?? {}, below, value) };
+}
+
+function describeUnknownKey(path: readonly string[]): string {
+  const key = path.at(-1) ?? '';
+  const table = path.slice(0, -1);
+  const meant = nearest(key, keysOf(table) ?? []);
+  const place = table.length === 0 ? '' : ` in [${table.join('.')}]`;
+  return `unknown key "${key}"${place}${meant === null ? '' : `; did you mean "${meant}"?`}`;
+}
+
+/** The document's numbers for time and such are checked by the schema; its dates and big integers are not for it. */
+function problemsOf(
+  error: z.ZodError,
+  variables: ReadonlyMap<string, string>,
+  positionOf: (path: readonly (string | number)[]) => string,
+): ConfigurationProblem[] {
+  return error.issues.flatMap((issue) => {
+    const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        where: positionOf([...path, key]),
+        message: describeUnknownKey([...path.map(String), key]),
+      }));
+    }
+    // An item of a list belongs to the setting that the list is.
+    const setting = path.filter((part) => typeof part === 'string').join('.');
+    const variable = variables.get(setting);
+    const where = variable ?? positionOf(path);
+    return [{ where, message: `${setting}: ${issue.message}` }];
+  });
+}
+
+/** Reads the file and the environment. Throws a ConfigurationError that names all problems at once. */
+export function loadConfiguration(source: ConfigurationSource): LoadedConfiguration {
+  const { overrides, problems, warnings } = readOverrides(source.environment);
+  const document = readDocument(source);
+  let values: Table = document?.values ?? {};
+  const variables = new Map<string, string>();
+  for (const { setting, value } of overrides) {
+    values = withValue(values, setting.path, value);
+    variables.set(setting.path.join('.'), setting.variable);
+  }
+  const positionOf = (path: readonly (string | number)[]): string => {
+    const position = document?.positionOf(path) ?? null;
+    if (source.file === null || document === null) return 'configuration';
+    return position === null ? source.file : `${source.file}:${position.line}:${position.column}`;
+  };
+  const result = configurationSchema.safeParse(values);
+  const found = result.success ? [] : problemsOf(result.error, variables, positionOf);
+  if (!result.success || problems.length > 0) throw new ConfigurationError([...problems, ...found]);
+  return { configuration: result.data, warnings, file: document === null ? null : source.file };
+}

@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import { configurationSchema } from './schema.js';
+
+/** How a setting is written in the environment, where all is text. */
+export type SettingForm = 'text' | 'number' | 'boolean' | 'list';
+
+/** One key of the configuration, as the schema has it. */
+export interface Setting {
+  /** Section and key, such as `["http", "listen"]`, or the key alone. */
+  readonly path: readonly string[];
+  /** `SD_GATEWAY_HTTP_LISTEN`. */
+  readonly variable: string;
+  readonly form: SettingForm;
+  readonly description: string;
+}
+
+interface Wrapper {
+  readonly innerType?: z.ZodType;
+  readonly in?: z.ZodType;
+}
+
+/** The type inside of defaults, transformations and the like. */
+function unwrap(type: z.ZodType): z.ZodType {
+  let inner = type;
+  for (;;) {
+    const definition = inner.def as Wrapper;
+    const next = definition.innerType ?? definition.in;
+    if (next === undefined) return inner;
+    inner = next;
+  }
+}
+
+/** The description stands on the outermost type that has one. */
+function descriptionOf(type: z.ZodType): string {
+  return type.description ?? '';
+}
+
+function formOf(type: z.ZodType): SettingForm {
+  const inner = unwrap(type);
+  if (inner instanceof z.ZodNumber) return 'number';
+  if (inner instanceof z.ZodBoolean) return 'boolean';
+  if (inner instanceof z.ZodArray) return 'list';
+  return 'text';
+}
+
+function collect(type: z.ZodObject, path: readonly string[]): Setting[] {
+  return Object.entries(type.shape).flatMap(([key, value]) => {
+    const setting = value as z.ZodType;
+    const inner = unwrap(setting);
+    const below = [...path, key];
+    if (inner instanceof z.ZodObject) return collect(inner, below);
+    return [
+      {
+        path: below,
+        variable: ['SD_GATEWAY', ...below].join('_').toUpperCase(),
+        form: formOf(setting),
+        description: descriptionOf(setting),
+      },
+    ];
+  });
+}
+
+/** Every setting that there is, in the schema's order. */
+export const settings: readonly Setting[] = collect(configurationSchema, []);
+
+/** The keys that may stand in a table of the file; null when there is no such table. */
+export function keysOf(table: readonly string[]): readonly string[] | null {
+  const keys = settings
+    .filter(({ path }) => path.length > table.length && table.every((key, index) => path[index] === key))
+    .map(({ path }) => path[table.length] ?? '');
+  return keys.length === 0 ? null : [...new Set(keys)];
+}
