@@ -24,8 +24,12 @@ export class SqliteFactory implements StoreFactory {
     return (await this.openWithFinding(options)).store;
   }
 
-  async remove(): Promise<void> {
+  async close(): Promise<void> {
     await Promise.all(this.#stores.map((store) => store.close()));
+  }
+
+  async remove(): Promise<void> {
+    await this.close();
     rmSync(this.directory, { recursive: true });
   }
 }

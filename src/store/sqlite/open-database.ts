@@ -95,7 +95,7 @@ function createIfMissing(options: OpenOptions): boolean {
       `${damagedAdvice(path)} (the file is gone, but its write-ahead log ${path}-wal is there)`,
     );
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(path));
   options.progress('making the database');
   const unfinished = `${path}-new`;
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(unfinished + suffix, { force: true });
@@ -119,4 +119,11 @@ function createIfMissing(options: OpenOptions): boolean {
     closeSync(directory);
   }
   return true;
+}
+
+/** Step by step, because mkdirSync's own recursion never ends where no directory can be made (below /proc, say). */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
 }

@@ -187,8 +187,10 @@ export function prepareStatements(database: Database) {
       `SELECT session, message, owner FROM heads
        WHERE line = ? AND retry_at IS NOT NULL AND retry_at <= ? ORDER BY retry_at LIMIT ?`,
     ),
+    // The index is named because the planner would rather read the whole line.
     renewLeases: database.prepare<[leaseUntil: number, line: Line, owner: string]>(
-      'UPDATE heads SET lease_until = ? WHERE line = ? AND lease_until IS NOT NULL AND owner = ?',
+      `UPDATE heads INDEXED BY heads_lease SET lease_until = ?
+       WHERE line = ? AND lease_until IS NOT NULL AND owner = ?`,
     ),
     nextDueAt: database
       .prepare<[owner: string, owner: string], number | null>(

@@ -1,0 +1,185 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { acceptOne, claim, newMessage, noLimits } from './samples.js';
+import { SqliteFactory } from './sqlite-factory.js';
+
+let files: SqliteFactory;
+beforeEach(() => {
+  files = new SqliteFactory();
+});
+afterEach(() => files.remove());
+
+describe('group commit', () => {
+  test('a thousand concurrent posts share a few commits', async () => {
+    const store = await files.open();
+    const before = await store.statistics();
+    const seqs = await Promise.all(
+      Array.from({ length: 1_000 }, async () => (await acceptOne(store, 'a')).seq),
+    );
+    const after = await store.statistics();
+    expect(seqs).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1));
+    expect(after.operations - before.operations).toBe(1_000);
+    expect(after.commits - before.commits).toBeLessThanOrEqual(4);
+  });
+
+  test('a lone post has a commit of its own and waits for no timer', async () => {
+    const store = await files.open();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] });
+    try {
+      const before = await store.statistics();
+      for (let count = 0; count < 5; count += 1) await acceptOne(store, 'a');
+      expect((await store.statistics()).commits - before.commits).toBe(5);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('the log is copied into the database as it grows', async () => {
+    const store = await files.open();
+    for (let count = 0; count < 3; count += 1) {
+      await Promise.all(
+        Array.from({ length: 400 }, (_, index) =>
+          acceptOne(store, `${count} ${index}`, { text: 'x'.repeat(5_000) }),
+        ),
+      );
+    }
+    expect((await store.statistics()).checkpoints).toBeGreaterThan(0);
+  });
+});
+
+describe('a lock of another process', () => {
+  /** Another process that holds the database's lock until it is told to let go. */
+  async function lock(mode: 'IMMEDIATE' | 'EXCLUSIVE'): Promise<() => Promise<void>> {
+    const script = `
+      const database = new (require(${JSON.stringify(createRequire(import.meta.url).resolve('better-sqlite3'))}))(process.argv[1]);
+      database.exec('BEGIN ${mode}');
+      console.log('locked');
+      process.stdin.once('end', () => database.close()).resume();`;
+    const holder = spawn(process.execPath, ['-e', script, files.path], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    await once(createInterface(holder.stdout), 'line');
+    return async () => {
+      holder.stdin.end();
+      await once(holder, 'exit');
+    };
+  }
+
+  test('refuses writes with the reason; reads go on; and it mends itself', async () => {
+    const store = await files.open({ busyTimeout: 20 });
+    const message = await acceptOne(store, 'a');
+    const release = await lock('IMMEDIATE');
+    const [write, read, count] = await Promise.allSettled([
+      store.accept(newMessage('a'), noLimits),
+      store.message(message.id),
+      store.counts(),
+    ]);
+    expect(write).toMatchObject({ status: 'rejected', reason: { reason: 'locked' } });
+    expect(read).toMatchObject({ status: 'fulfilled', value: { id: message.id } });
+    expect(count).toMatchObject({ status: 'fulfilled', value: { queued: 1 } });
+    await release();
+    expect((await acceptOne(store, 'a')).seq).toBe(2);
+  });
+
+  test('a start waits for it, then says who is in the way', async () => {
+    await (await files.open()).close();
+    const release = await lock('IMMEDIATE');
+    await expect(files.open({ busyTimeout: 20 })).rejects.toMatchObject({
+      reason: 'locked',
+      message: expect.stringContaining('fuser'),
+    });
+    await release();
+    await expect(files.open()).resolves.toBeDefined();
+  });
+});
+
+describe('a thread that ends by itself', () => {
+  const endings: Readonly<Record<string, string>> = {
+    'an exit': 'process.exit(7)',
+    'an exception': "throw new Error('out of order')",
+  };
+
+  test.each(Object.entries(endings))(
+    '%s rejects all that wait, and all that comes',
+    async (_name, ending) => {
+      const worker = new Worker(
+        `require('node:worker_threads').parentPort.once('message', () => { ${ending}; })`,
+        {
+          eval: true,
+        },
+      );
+      const store = new SqliteStore(worker, { path: '/var/lib/sd-gateway/gateway.db' });
+      const opening = expect(store.opened).rejects.toMatchObject({ reason: 'internal' });
+      const results = await Promise.allSettled([store.probe(), store.counts(), store.claimTurns(claim())]);
+      expect(results).toMatchObject(
+        Array.from({ length: 3 }, () => ({ status: 'rejected', reason: { reason: 'internal' } })),
+      );
+      await opening;
+      await expect(store.probe()).rejects.toMatchObject({ message: expect.stringContaining('gateway.db') });
+      expect(await store.ended).toMatchObject({ reason: 'internal' });
+      await expect(store.close()).rejects.toMatchObject({ reason: 'internal' });
+    },
+  );
+});
+
+/** Why there can be no file system of a few megabytes here; null when there can. */
+function whyNoSmallFileSystem(): string | null {
+  const probe = new SqliteFactory();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', probe.directory], { stdio: 'pipe' });
+    execFileSync('umount', [probe.directory]);
+    return null;
+  } catch (error) {
+    return `mount(8) of a tmpfs failed, root is needed: ${error instanceof Error ? error.message.trim() : error}`;
+  } finally {
+    rmSync(probe.directory, { recursive: true });
+  }
+}
+
+describe('a full disk', () => {
+  const reason = whyNoSmallFileSystem();
+
+  test('refuses new work, keeps what it has, and goes on when there is room', async ({ skip }) => {
+    if (reason !== null) skip(reason);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', files.directory]);
+    try {
+      const ballast = `${files.directory}/ballast`;
+      writeFileSync(ballast, Buffer.alloc(1_000_000));
+      const store = await files.open();
+      const accepted: string[] = [];
+      let refused: unknown = null;
+      while (refused === null) {
+        const sent = newMessage('a', { text: 'x'.repeat(10_000) });
+        await store.accept(sent, noLimits).then(
+          () => accepted.push(sent.id),
+          (error: unknown) => {
+            refused = error;
+          },
+        );
+      }
+      expect(refused).toMatchObject({ reason: 'full', message: expect.stringContaining('df') });
+      expect(accepted.length).toBeGreaterThan(10);
+      await expect(store.probe()).resolves.toBeUndefined();
+      expect(await store.counts()).toMatchObject({ queued: accepted.length });
+
+      rmSync(ballast);
+      accepted.push((await acceptOne(store, 'a', { text: 'x'.repeat(10_000) })).id);
+      await store.close();
+      const again = await files.openWithFinding();
+      expect(again.finding.closedCleanly).toBe(true);
+      const page = await again.store.sessionMessages('a', { limit: 1_000, after: null });
+      expect(page?.items.map(({ id }) => id)).toEqual(accepted);
+      expect(page?.items.map(({ seq }) => seq)).toEqual(accepted.map((_, index) => index + 1));
+      await again.store.close();
+    } finally {
+      await files.close();
+      execFileSync('umount', [files.directory]);
+    }
+  });
+});

@@ -1,0 +1,263 @@
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { migrate, schemaVersionOf } from '../../src/store/sqlite/migrate.js';
+import { applicationId, migrations, schemaVersion } from '../../src/store/sqlite/schema.js';
+import { StoreError } from '../../src/store/store.js';
+import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
+import { SqliteFactory } from './sqlite-factory.js';
+
+let files: SqliteFactory;
+beforeEach(() => {
+  files = new SqliteFactory();
+});
+afterEach(() => files.remove());
+
+/** Leaves a database with `count` messages, cleanly closed. */
+async function fill(count: number): Promise<void> {
+  const store = await files.open();
+  await Promise.all(
+    Array.from({ length: count }, (_, index) =>
+      acceptOne(store, `session ${index % 7}`, { text: 'x'.repeat(500) }),
+    ),
+  );
+  await store.close();
+}
+
+function loadFixture(version: number): void {
+  const database = new Database(files.path);
+  database.exec(readFileSync(new URL(`./fixtures/schema-${version}.sql`, import.meta.url), 'utf8'));
+  database.pragma(`application_id = ${applicationId}`);
+  database.pragma(`user_version = ${version}`);
+  database.close();
+}
+
+async function refusal(): Promise<StoreError> {
+  const error = await files.open().then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof StoreError)) throw new Error(`Expected a refusal, got ${error}`);
+  return error;
+}
+
+describe('opening', () => {
+  test('makes a database that only its owner can read, and leaves nothing else behind', async () => {
+    const store = await files.open();
+    await acceptOne(store, 'a');
+    const mode = (name: string) => statSync(`${files.directory}/${name}`).mode & 0o777;
+    expect(readdirSync(files.directory).map((name) => [name, mode(name)])).toEqual([
+      ['gateway.db', 0o600],
+      ['gateway.db-shm', 0o600],
+      ['gateway.db-wal', 0o600],
+    ]);
+    await store.close();
+    expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
+    expect(mode('gateway.db-seal')).toBe(0o600);
+  });
+
+  test('makes missing directories, for its owner only', async () => {
+    const path = `${files.directory}/state/deep/gateway.db`;
+    await files.open({ path });
+    expect(statSync(`${files.directory}/state`).mode & 0o777).toBe(0o700);
+    expect(statSync(`${files.directory}/state/deep`).mode & 0o777).toBe(0o700);
+  });
+
+  test('commits to disk: write-ahead log, synchronous FULL', async () => {
+    const { journalMode, synchronous } = await (await files.open()).statistics();
+    expect({ journalMode, synchronous }).toEqual({ journalMode: 'wal', synchronous: 2 });
+  });
+
+  test('after a clean stop it looks at the outline only', async () => {
+    await fill(10);
+    const steps: string[] = [];
+    const { finding } = await files.openWithFinding({ onProgress: (step) => steps.push(step) });
+    expect(finding).toEqual({ created: false, closedCleanly: true, migratedFrom: null });
+    expect(steps).not.toContain('checking the database');
+  });
+
+  test('checks the whole database when somebody wrote to it since', async () => {
+    await fill(10);
+    const database = new Database(files.path);
+    database.pragma('user_version = 1');
+    database.exec("UPDATE sessions SET name = 'renamed' WHERE number = 1");
+    database.close();
+    const steps: string[] = [];
+    const { finding } = await files.openWithFinding({ onProgress: (step) => steps.push(step) });
+    expect(finding.closedCleanly).toBe(false);
+    expect(steps).toContain('checking the database');
+  });
+
+  test('a database that can not be reached says so', async () => {
+    const error = await files.open({ path: '/proc/no/gateway.db' }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(StoreError);
+    expect(String(error)).toContain('/proc/no');
+  });
+});
+
+describe('a damaged database is refused and left as it is', () => {
+  const damages: Readonly<Record<string, () => void>> = {
+    'its beginning is overwritten': () => overwrite(0, 512),
+    'a page in its middle is overwritten': () => overwrite(40 * 4_096, 4_096),
+    'it is cut short': () => truncateSync(files.path, 30 * 4_096),
+    'it is empty': () => truncateSync(files.path, 0),
+    'it is something else': () => writeFileSync(files.path, 'a note about the database\n'.repeat(100)),
+  };
+
+  function overwrite(at: number, length: number): void {
+    const bytes = readFileSync(files.path);
+    bytes.fill(0xff, at, at + length);
+    writeFileSync(files.path, bytes);
+  }
+
+  test.each(Object.keys(damages))('%s', async (name) => {
+    await fill(300);
+    damages[name]?.();
+    const before = readFileSync(files.path);
+    const error = await refusal();
+    expect(error.reason).toBe('damaged');
+    expect(error.message).toContain(files.path);
+    expect(error.message).toContain('backup');
+    expect(readFileSync(files.path).equals(before)).toBe(true);
+  });
+
+  test('a table is missing', async () => {
+    await fill(10);
+    const database = new Database(files.path);
+    database.exec('DROP TABLE replies');
+    database.close();
+    expect((await refusal()).reason).toBe('damaged');
+  });
+
+  test('it is gone, but its write-ahead log is there', async () => {
+    writeFileSync(`${files.path}-wal`, 'frames');
+    expect((await refusal()).reason).toBe('damaged');
+    expect(readdirSync(files.directory)).toEqual(['gateway.db-wal']);
+  });
+});
+
+describe('a database that is not for this program is left untouched', () => {
+  function makeForeign(change: (database: Database.Database) => void): Buffer {
+    const database = new Database(files.path);
+    change(database);
+    database.close();
+    return readFileSync(files.path);
+  }
+
+  test('a newer schema', async () => {
+    await fill(3);
+    const before = makeForeign((database) => database.pragma(`user_version = ${schemaVersion + 1}`));
+    const error = await refusal();
+    expect(error.reason).toBe('newer-schema');
+    expect(error.message).toContain(`schema version ${schemaVersion + 1}`);
+    expect(readFileSync(files.path).equals(before)).toBe(true);
+    expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
+  });
+
+  test("another program's database", async () => {
+    const before = makeForeign((database) => database.exec('CREATE TABLE bookmarks (url TEXT)'));
+    expect((await refusal()).reason).toBe('foreign');
+    expect(readFileSync(files.path).equals(before)).toBe(true);
+  });
+});
+
+describe('migrations', () => {
+  const next = {
+    version: schemaVersion + 1,
+    statements: ['ALTER TABLE sessions ADD COLUMN policy TEXT', "UPDATE sessions SET policy = 'queue'"],
+  };
+
+  test.each(migrations.map(({ version }) => version))(
+    'a database of version %i is brought to the present one with all that it holds',
+    async (version) => {
+      loadFixture(version);
+      const { store, finding, recovery } = await files.openWithFinding();
+      expect(finding).toEqual({
+        created: false,
+        closedCleanly: false,
+        migratedFrom: version === schemaVersion ? null : version,
+      });
+      expect(recovery).toEqual({ resumedTurns: 1, deadTurns: 0, resumedDeliveries: 1 });
+      expect(await store.counts()).toEqual({
+        sessions: 8,
+        queued: 5,
+        running: 0,
+        replied: 3,
+        delivered: 1,
+        dead: 1,
+        undelivered: 2,
+      });
+      expect(await store.sessionMessages('running', { limit: 5, after: null })).toMatchObject({
+        items: [
+          { seq: 1, state: 'queued', attempts: 1, text: 'message to running', metadata: { n: 7 } },
+          { seq: 2 },
+        ],
+      });
+      const turns = await store.claimTurns(claim({ now: 9_000 }));
+      expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
+        ['running', 2],
+        ['queued', 1],
+        ['retried', 2],
+      ]);
+      const repeated = newMessage('running', {
+        idempotencyKey: 'key',
+        fingerprint: new Uint8Array(32).fill(5),
+      });
+      expect(await store.accept(repeated, noLimits)).toMatchObject({ outcome: 'repeated' });
+    },
+  );
+
+  test('run in order, each once, with signs of progress', async () => {
+    loadFixture(1);
+    const database = new Database(files.path);
+    let steps = 0;
+    expect(migrate(database, [...migrations, next], () => (steps += 1))).toBe(1);
+    expect(schemaVersionOf(database)).toBe(next.version);
+    expect(steps).toBeGreaterThanOrEqual(next.statements.length);
+    expect(database.prepare('SELECT DISTINCT policy FROM sessions').all()).toEqual([{ policy: 'queue' }]);
+    expect(migrate(database, [...migrations, next], () => {})).toBe(next.version);
+    database.close();
+  });
+
+  test('one that fails leaves the version before it', () => {
+    loadFixture(1);
+    const database = new Database(files.path);
+    const failing = { ...next, statements: [...next.statements, 'INSERT INTO nowhere VALUES (1)'] };
+    expect(() => migrate(database, [...migrations, failing], () => {})).toThrow(/nowhere/);
+    expect(schemaVersionOf(database)).toBe(schemaVersion);
+    expect(() => database.prepare('SELECT policy FROM sessions')).toThrow(/policy/);
+    database.close();
+  });
+});
+
+describe('the next start', () => {
+  test('queues again what the last one left, in front of the others, and gives up what took it down too often', async () => {
+    const store = await files.open({ maxAttempts: 2 });
+    await replyTo(store, 'reply');
+    const poison = await acceptOne(store, 'poison');
+    await store.failTurn(await claimOne(store), 'first', 2_000, 2_000);
+    const cut = await acceptOne(store, 'cut');
+    const turns = await store.claimTurns(claim());
+    expect(turns.map(({ session }) => session)).toEqual(['cut', 'poison']);
+    const [delivery] = await store.claimDeliveries(claim());
+    await acceptOne(store, 'other');
+    await store.close();
+
+    const next = await files.openWithFinding({ maxAttempts: 2, now: () => 5_000 });
+    expect(next.recovery).toEqual({ resumedTurns: 1, deadTurns: 1, resumedDeliveries: 1 });
+    expect(await next.store.message(poison.id)).toMatchObject({
+      state: 'dead',
+      attempts: 2,
+      changedAt: 5_000,
+      error: expect.stringContaining('Set aside after attempt 2'),
+    });
+    // The same owner's name is of no consequence: at a start every claim is void.
+    const again = await next.store.claimTurns(claim());
+    expect(again.map(({ session, attempt }) => [session, attempt])).toEqual([
+      ['cut', 2],
+      ['other', 1],
+    ]);
+    expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
+    expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
+  });
+});

@@ -1,0 +1,42 @@
+import Database from 'better-sqlite3';
+import { expect, test } from 'vitest';
+import { migrate } from '../../src/store/sqlite/migrate.js';
+import { migrations, outlineQueries } from '../../src/store/sqlite/schema.js';
+import { prepareStatements } from '../../src/store/sqlite/sql.js';
+
+const database = new Database(':memory:');
+migrate(database, migrations, () => {});
+
+interface PlanRow {
+  readonly detail: string;
+}
+
+function planOf(sql: string): string[] {
+  const positional = sql.split('?').length - 1;
+  const parameters: unknown[] = Array.from({ length: positional }, () => null);
+  const named = [...sql.matchAll(/@(\w+)/g)].map(([, name]) => [name, null]);
+  if (named.length > 0) parameters.push(Object.fromEntries(named));
+  return database
+    .prepare<unknown[], PlanRow>(`EXPLAIN QUERY PLAN ${sql}`)
+    .all(...parameters)
+    .map(({ detail }) => detail);
+}
+
+const statements = Object.entries(prepareStatements(database))
+  .map(([name, { source }]) => [name, source] as const)
+  .filter(([, source]) => /^\s*(SELECT|UPDATE|INSERT|DELETE)/.test(source));
+
+test.each(statements)('%s reads by an index, and sorts nothing', (_name, source) => {
+  const plan = planOf(source);
+  // Scans of a table or of a whole line, and sorts, take time in proportion to what is stored.
+  const costly = /^SCAN (?!CONSTANT)|TEMP B-TREE|PRIMARY KEY \(line=\?\)/;
+  expect(plan.filter((line) => costly.test(line))).toEqual([]);
+});
+
+test('the outline looks at every table and index', () => {
+  const names = database
+    .prepare<[], string>("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
+    .pluck()
+    .all();
+  expect(names.filter((name) => !outlineQueries.some((query) => query.includes(` ${name} `)))).toEqual([]);
+});
