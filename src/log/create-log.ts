@@ -1,0 +1,118 @@
+import { writeSync } from 'node:fs';
+import type { Configuration } from '../config/schema.js';
+import { journalSend } from '../systemd/journal.js';
+import { formatJsonLine, formatPrefixedLine, formatTerminalLines, type LogRecord } from './format.js';
+import { type Log, type LogFields, type Priority, priorities } from './log.js';
+
+export type LogLevel = Configuration['log']['level'];
+
+/** Where the records go. */
+export type Destination =
+  /** To journald by its own protocol: standard error is the journal's. */
+  | 'journal'
+  /** Lines for a person. */
+  | 'terminal'
+  /** One JSON object a line. */
+  | 'json-lines';
+
+export interface LogOptions {
+  readonly destination: Destination;
+  /** Colours on a terminal. */
+  readonly colour: boolean;
+  readonly level: LogLevel;
+  /** The descriptor of standard error. */
+  readonly standardError: number;
+  /** `SYSLOG_IDENTIFIER`. */
+  readonly identifier: string;
+}
+
+export interface AdjustableLog extends Log {
+  setLevel(level: LogLevel): void;
+}
+
+/** The destination that fits: the journal, a terminal, or a pipe. */
+export function destinationFor(options: {
+  readonly journal: boolean;
+  readonly isTerminal: boolean;
+}): Destination {
+  if (options.journal) return 'journal';
+  return options.isTerminal ? 'terminal' : 'json-lines';
+}
+
+function journalFields(record: LogRecord, identifier: string): (readonly [string, string])[] {
+  const own = Object.entries(record.fields).map(([name, value]) => [name, value] as const);
+  return [
+    ['MESSAGE', record.message],
+    ['PRIORITY', String(priorities[record.priority])],
+    ['SYSLOG_IDENTIFIER', identifier],
+    ...own,
+  ];
+}
+
+/** Values in text; what is undefined or null is left out. */
+function presentFields(fields: LogFields): Record<string, string> {
+  const present: Record<string, string> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined && value !== null) present[name] = String(value);
+  }
+  return present;
+}
+
+/**
+ * Makes the log. Every record is written before the call returns, so that what is said before a crash is on record.
+ */
+export function createLog(options: LogOptions): AdjustableLog {
+  let level = options.level;
+  let journalFailed = false;
+
+  const toStandardError = (text: string): void => {
+    try {
+      writeSync(options.standardError, text);
+    } catch (error) {
+      // A reader that went away (EPIPE) or a full pipe (EAGAIN) must not end the gateway, and there is no other place
+      // to say so.
+      const code = error instanceof Error && 'code' in error ? error.code : '';
+      if (code !== 'EPIPE' && code !== 'EAGAIN' && code !== 'EIO' && code !== 'ENOSPC') throw error;
+    }
+  };
+
+  const toJournal = (record: LogRecord): void => {
+    const outcome = journalSend(journalFields(record, options.identifier));
+    if (outcome.outcome !== 'failed') return;
+    // Standard error is the journal's too: a line there arrives by another way, without the fields.
+    if (!journalFailed) {
+      journalFailed = true;
+      const text = `The journal's socket refuses records (${outcome.message}); they go to standard error without their fields. Said once.`;
+      toStandardError(formatPrefixedLine({ priority: 'warning', message: text, fields: {}, at: new Date() }));
+    }
+    toStandardError(formatPrefixedLine(record));
+  };
+
+  const write = (priority: Priority, message: string, fields: LogFields = {}): void => {
+    if (priorities[priority] > priorities[level]) return;
+    const record: LogRecord = { priority, message, fields: presentFields(fields), at: new Date() };
+    switch (options.destination) {
+      case 'journal':
+        toJournal(record);
+        break;
+      case 'terminal':
+        toStandardError(formatTerminalLines(record, options.colour));
+        break;
+      case 'json-lines':
+        toStandardError(formatJsonLine(record));
+        break;
+    }
+  };
+
+  return {
+    crit: (message, fields) => write('crit', message, fields),
+    err: (message, fields) => write('err', message, fields),
+    warning: (message, fields) => write('warning', message, fields),
+    notice: (message, fields) => write('notice', message, fields),
+    info: (message, fields) => write('info', message, fields),
+    debug: (message, fields) => write('debug', message, fields),
+    setLevel(next) {
+      level = next;
+    },
+  };
+}

@@ -1,0 +1,20 @@
+/**
+ * The gateway's own fields of a journal record, with what each says. The one list that code, documentation and tests
+ * share; the names follow systemd.journal-fields(7).
+ */
+export const recordFields = {
+  SD_GATEWAY_SESSION: 'The session that the record is about.',
+  SD_GATEWAY_MESSAGE: 'The id of the message that the record is about.',
+  SD_GATEWAY_ATTEMPT: 'The attempt of the turn or the delivery, from 1.',
+  SD_GATEWAY_STOP_CAUSE: 'Why the gateway stops, such as "planned-stop" or "foreign-kill".',
+  SD_GATEWAY_SIGNAL: 'The signal that asked for the stop.',
+  SD_GATEWAY_SENDER_PID: 'The process that sent the signal; 0: outside of the PID namespace.',
+  SD_GATEWAY_SENDER_UID: 'The user that the sender ran as.',
+  SD_GATEWAY_SENDER_COMM: 'The name of the sender, where it could still be read.',
+  SD_GATEWAY_DRAIN_USEC: 'How long the drain took, in microseconds.',
+  SD_GATEWAY_PUT_BACK: 'How many turns were put back for the next start.',
+  SD_GATEWAY_SUPERVISION: 'Who supervises the gateway, as told from the evidence.',
+  SD_GATEWAY_RESUMED: 'How many turns of the last run were queued again.',
+} as const;
+
+export type RecordField = keyof typeof recordFields;
