@@ -1,0 +1,45 @@
+import { createConnection } from 'node:net';
+import { type ControlCommand, type ControlEvent, controlEvent, LineSplitter } from './protocol.js';
+
+/** Nobody answers at the control socket. */
+export class NoGatewayError extends Error {
+  constructor(path: string, options?: ErrorOptions) {
+    super(`no gateway answers at ${path}`, options);
+    this.name = 'NoGatewayError';
+  }
+}
+
+/**
+ * Sends one order and tells each event of the answer. Resolves when the gateway closes the connection: after a stop,
+ * that is when it has ended. Rejects with a NoGatewayError when there is none.
+ */
+export async function control(
+  path: string,
+  command: ControlCommand,
+  onEvent: (event: ControlEvent) => void,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const socket = createConnection({ path });
+    const splitter = new LineSplitter();
+    let connected = false;
+    socket.setEncoding('utf8');
+    socket.on('connect', () => {
+      connected = true;
+      socket.write(`${JSON.stringify({ command })}\n`);
+    });
+    socket.on('data', (chunk: string) => {
+      try {
+        for (const line of splitter.push(chunk)) onEvent(controlEvent.parse(JSON.parse(line)));
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (!connected) reject(new NoGatewayError(path, { cause: error }));
+      // The process that was to end has ended with data unread: its end is what was asked for.
+      else if (error.code === 'ECONNRESET' || error.code === 'EPIPE') resolve();
+      else reject(error);
+    });
+    socket.on('close', () => resolve());
+  });
+}

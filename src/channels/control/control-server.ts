@@ -1,0 +1,143 @@
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Log } from '../../log/log.js';
+import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
+import { type ControlCommand, type ControlEvent, controlRequest, LineSplitter } from './protocol.js';
+
+export interface ControlServerOptions {
+  /** Where the socket is made, in a directory that only its owner may enter. */
+  readonly path: string;
+  readonly log: Log;
+  readonly unit: string | null;
+  stop(peer: PeerCredentials): void;
+  restart(peer: PeerCredentials): void;
+  reload(peer: PeerCredentials): void;
+  /** The status line as it is now. */
+  status(): string;
+}
+
+/** How long a client may take to send its request, in milliseconds. */
+const requestTimeout = 10_000;
+
+/**
+ * Takes orders through a Unix socket. Who may give them: the gateway's own user and root (SO_PEERCRED, unix(7)).
+ * The caller holds the gateway's lock, so that a socket file which is there already is a dead one.
+ */
+export class ControlServer {
+  readonly #options: ControlServerOptions;
+  readonly #server: Server;
+  readonly #followers = new Set<Socket>();
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(options: ControlServerOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#serve(socket));
+  }
+
+  static async listen(options: ControlServerOptions): Promise<ControlServer> {
+    const control = new ControlServer(options);
+    rmSync(options.path, { force: true });
+    await new Promise<void>((resolve, reject) => {
+      control.#server.once('error', reject);
+      control.#server.listen({ path: options.path }, () => {
+        control.#server.off('error', reject);
+        resolve();
+      });
+    });
+    chmodSync(options.path, 0o600);
+    control.#server.on('error', (error) => {
+      options.log.err(`The control socket ${options.path} failed: ${error.message}`);
+    });
+    return control;
+  }
+
+  /** Tells those who wait for the gateway's end what it is at. */
+  announce(text: string): void {
+    for (const socket of this.#followers) send(socket, { event: 'status', text });
+  }
+
+  /** Takes no more orders. Who waits for the end sees it as the end of the connection. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of this.#sockets) {
+      if (this.#followers.has(socket)) socket.unref();
+      else socket.destroy();
+    }
+    // Followers are let go by the process's end: that is what they wait for.
+    if (this.#followers.size === 0) await closed;
+  }
+
+  #serve(socket: Socket): void {
+    const { log, path } = this.#options;
+    this.#sockets.add(socket);
+    socket.setTimeout(requestTimeout, () => socket.destroy());
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      this.#followers.delete(socket);
+    });
+    socket.on('error', (error) => log.debug(`A client of the control socket went away: ${error.message}`));
+    const peer = peerOf(socket);
+    if (peer === null || (peer.uid !== process.getuid?.() && peer.uid !== 0)) {
+      log.warning(
+        `Refused an order through ${path} from UID ${peer?.uid ?? 'unknown'}: not the gateway's user.`,
+        {
+          SD_GATEWAY_SENDER_PID: peer?.pid,
+          SD_GATEWAY_SENDER_UID: peer?.uid,
+        },
+      );
+      refuse(socket, 'only the user that the gateway runs as, and root, may give orders');
+      return;
+    }
+    const splitter = new LineSplitter();
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      try {
+        const [line] = splitter.push(chunk);
+        if (line === undefined) return;
+        socket.removeAllListeners('data');
+        socket.resume();
+        this.#obey(socket, peer, controlRequest.parse(JSON.parse(line)).command);
+      } catch (error) {
+        refuse(socket, `no request that is known: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    });
+  }
+
+  #obey(socket: Socket, peer: PeerCredentials, command: ControlCommand): void {
+    const { stop, restart, reload, status, unit } = this.#options;
+    socket.setTimeout(0);
+    send(socket, { event: 'accepted', pid: process.pid, unit });
+    switch (command) {
+      case 'stop':
+      case 'restart':
+        this.#followers.add(socket);
+        (command === 'stop' ? stop : restart)(peer);
+        break;
+      case 'reload':
+        reload(peer);
+        send(socket, { event: 'status', text: status() });
+        socket.end();
+        break;
+      case 'status':
+        send(socket, { event: 'status', text: status() });
+        socket.end();
+        break;
+    }
+  }
+}
+
+/** Null when the peer is gone already. */
+function peerOf(socket: Socket): PeerCredentials | null {
+  // The handle is Node's only way to a socket's descriptor.
+  const { _handle: handle } = socket as Socket & { _handle?: { readonly fd: number } | null };
+  return handle === undefined || handle === null || handle.fd < 0 ? null : peerCredentials(handle.fd);
+}
+
+function send(socket: Socket, event: ControlEvent): void {
+  socket.write(`${JSON.stringify(event)}\n`);
+}
+
+function refuse(socket: Socket, reason: string): void {
+  send(socket, { event: 'refused', reason });
+  socket.end();
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+
+/**
+ * The control socket speaks lines of JSON. A client sends one request; the gateway answers with events until the
+ * request is done, and closes.
+ */
+export const controlRequest = z.strictObject({
+  command: z.enum(['stop', 'restart', 'reload', 'status']),
+});
+
+export type ControlCommand = z.output<typeof controlRequest>['command'];
+
+export const controlEvent = z.discriminatedUnion('event', [
+  /** The request was taken; the pid of the gateway, and its unit where it runs as one. */
+  z.object({ event: z.literal('accepted'), pid: z.number(), unit: z.string().nullable() }),
+  /** The status line, whenever it changes. */
+  z.object({ event: z.literal('status'), text: z.string() }),
+  /** The request can't be carried out. */
+  z.object({ event: z.literal('refused'), reason: z.string() }),
+]);
+
+export type ControlEvent = z.output<typeof controlEvent>;
+
+/** The longest line that either side takes, in bytes. */
+export const lineLimit = 64 * 1024;
+
+/** Splits what arrives into lines; throws a RangeError when one is longer than `lineLimit`. */
+export class LineSplitter {
+  #rest = '';
+
+  push(chunk: string): readonly string[] {
+    const lines = (this.#rest + chunk).split('\n');
+    this.#rest = lines.pop() ?? '';
+    if (this.#rest.length > lineLimit) throw new RangeError(`a line is longer than ${lineLimit} bytes`);
+    return lines;
+  }
+}
