@@ -1,0 +1,25 @@
+import { hash } from 'node:crypto';
+import type { JsonValue } from '../../store/store.js';
+import type { MessageBody } from './request-schema.js';
+
+/** What stands for a message without an idempotency key: nothing asks for it. */
+export const noFingerprint = new Uint8Array(0);
+
+/**
+ * SHA-256 of what an idempotency key stands for: the session and the body's content, so that neither the order of
+ * members nor white space makes another message of it. Metadata left out and empty are the same.
+ */
+export function fingerprint(session: string, body: MessageBody): Uint8Array {
+  const content = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
+  return hash('sha256', JSON.stringify(sorted(content)), 'buffer');
+}
+
+function sorted(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(sorted);
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, item]) => [key, sorted(item)]),
+  );
+}

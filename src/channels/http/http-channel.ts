@@ -1,0 +1,134 @@
+import { fastify } from 'fastify';
+import type { Log } from '../../log/log.js';
+import type { JsonValue, Message, QueueLimits, Store } from '../../store/store.js';
+import { bearerCheck } from './bearer.js';
+import { internalProblem, problemOf } from './failures.js';
+import { addHealthRoutes } from './health-routes.js';
+import type { HttpEndpoint } from './listen.js';
+import { LongPolls, type MessageChanges } from './long-polls.js';
+import { addMessageRoutes } from './message-routes.js';
+import { Problem, problemContentType, writeProblem } from './problem.js';
+import { Servers } from './servers.js';
+import { addSessionRoutes } from './session-routes.js';
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** The lifecycle's state, the parts' progress and whatever else an operator asks first. */
+  readonly facts: Readonly<Record<string, JsonValue>>;
+}
+
+/** May change with a reload. */
+export interface HttpSettings {
+  /** Longest wait for a reply, in milliseconds. */
+  readonly waitLimit: number;
+  readonly queue: QueueLimits;
+}
+
+export type ReplyUrlVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+export interface HttpChannelOptions {
+  readonly store: Pick<Store, 'accept' | 'message' | 'sessions' | 'sessionMessages'>;
+  readonly changes: MessageChanges;
+  readonly log: Log;
+  /** The bearer token that every request but those for health and readiness must have. */
+  readonly token: string;
+  /** Largest body, in bytes. */
+  readonly bodyLimit: number;
+  /** Read with each request. */
+  readonly settings: () => HttpSettings;
+  readonly readiness: () => Readiness;
+  /** Whether a reply may be posted there; if not, why, such as "must be an http or https URL". */
+  readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
+  /** A message is on disk: the dispatcher may claim it. */
+  readonly onAccepted: (message: Message) => void;
+  /** Milliseconds since the Unix epoch. */
+  readonly now?: () => number;
+}
+
+export interface HttpChannel {
+  /** Binds all endpoints, or none; gives the addresses that clients use. Throws a ListenError. */
+  listen(endpoints: readonly HttpEndpoint[]): Promise<readonly string[]>;
+  /**
+   * From now on posts are answered 503 with this `Retry-After`, long polls with the present state, each answer is
+   * the last of its connection, and connections to passed sockets wait in the kernel. Reading goes on.
+   */
+  refuseNewWork(retryAfterSeconds: number): void;
+  /**
+   * Accepts no connection more, closes the idle ones at once, the others after their answer, and what is left after
+   * `patience` milliseconds. Gives how many were cut off. Nothing of the channel holds the process afterwards.
+   */
+  close(patience: number): Promise<number>;
+  facts(): { readonly connections: number; readonly waiting: number };
+}
+
+/** The HTTP interface, as docs/http.md describes it. */
+export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
+  const { log } = options;
+  const longPolls = new LongPolls(options.store, options.changes);
+  const checkToken = bearerCheck(options.token);
+  let retryAfter: number | null = null;
+
+  const application = fastify({
+    bodyLimit: options.bodyLimit,
+    routerOptions: { maxParamLength: 1_024 },
+    exposeHeadRoutes: true,
+    frameworkErrors: (error, _request, reply) => {
+      writeProblem(reply.raw, problemOf(error) ?? internalProblem);
+    },
+  });
+
+  application.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error) ?? internalProblem;
+    if (problem.status >= 500 && !(error instanceof Problem)) {
+      const reason = error instanceof Error ? error.message : String(error);
+      const stack = problem === internalProblem && error instanceof Error ? error.stack : null;
+      const route = request.routeOptions.url ?? 'an unknown address';
+      const message = `${request.method} ${route} was answered ${problem.status}: ${reason}`;
+      log.err(message, { SD_GATEWAY_STACK: stack });
+    }
+    return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
+  });
+
+  addHealthRoutes(application, options.readiness);
+  application.register(async (guarded) => {
+    guarded.addHook('onRequest', (request, _reply, done) => {
+      checkToken(request.headers.authorization);
+      done();
+    });
+    guarded.setNotFoundHandler(() => {
+      throw new Problem('not-found', 'No call of this interface has this address; docs/http.md lists them.');
+    });
+    addMessageRoutes(guarded, { ...options, longPolls, refusing: () => retryAfter });
+    addSessionRoutes(guarded, options.store);
+  });
+
+  const servers = new Servers((request, response) => application.routing(request, response));
+
+  return {
+    async listen(endpoints) {
+      await application.ready();
+      const addresses: string[] = [];
+      try {
+        for (const endpoint of endpoints) addresses.push(await servers.bind(endpoint));
+      } catch (error) {
+        await servers.close(0);
+        throw error;
+      }
+      return addresses;
+    },
+    refuseNewWork(retryAfterSeconds) {
+      retryAfter = retryAfterSeconds;
+      servers.stopAcceptingOnPassed();
+      servers.connections.makeAnswersLast();
+      longPolls.end();
+    },
+    async close(patience) {
+      retryAfter ??= 1;
+      longPolls.end();
+      const cutOff = await servers.close(patience);
+      await application.close();
+      return cutOff;
+    },
+    facts: () => ({ connections: servers.connections.count, waiting: longPolls.count }),
+  };
+}

@@ -1,0 +1,164 @@
+import { chmod, lstat, unlink } from 'node:fs/promises';
+import { connect, isIPv6, type ListenOptions, type Server } from 'node:net';
+import { portHolder } from './port-holder.js';
+
+/** Where the HTTP server is to listen. */
+export type HttpEndpoint =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+  /** A listening stream socket passed by systemd (sd_listen_fds(3)), by its FileDescriptorName=. */
+  | { readonly kind: 'descriptor'; readonly descriptor: number; readonly name: string };
+
+/** Why an address could not be listened on; the message says by whom it is taken, if that is known. */
+export class ListenError extends Error {
+  constructor(
+    /** As it stands in the configuration: "127.0.0.1:8733", "unix:/path". */
+    readonly address: string,
+    /** The errno's name, such as "EADDRINUSE". */
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'ListenError';
+  }
+}
+
+/** Owner and group: who may connect to a Unix socket is for the directory's and the group's permissions to say. */
+const unixSocketMode = 0o660;
+
+/** Connections that wait in the kernel; it takes the least of this and net.core.somaxconn. */
+const backlog = 4_096;
+
+/** Binds the server; gives the address that clients use. Throws a ListenError. */
+export async function listen(server: Server, endpoint: HttpEndpoint): Promise<string> {
+  try {
+    if (endpoint.kind === 'unix') {
+      await listenOnPath(server, endpoint.path);
+      return `unix:${endpoint.path}`;
+    }
+    const options =
+      endpoint.kind === 'tcp' ? { host: endpoint.host, port: endpoint.port } : { fd: endpoint.descriptor };
+    await bind(server, options);
+    return boundAddress(server);
+  } catch (error) {
+    if (error instanceof ListenError) throw error;
+    throw listenError(endpoint, error);
+  }
+}
+
+function bind(server: Server, options: ListenOptions & { readonly fd?: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error) => {
+      server.off('listening', bound);
+      reject(error);
+    };
+    const bound = () => {
+      server.off('error', failed);
+      resolve();
+    };
+    server.once('error', failed);
+    server.once('listening', bound);
+    server.listen({ ...options, backlog });
+  });
+}
+
+async function listenOnPath(server: Server, path: string): Promise<void> {
+  try {
+    await bind(server, { path });
+  } catch (error) {
+    if (errorCode(error) !== 'EADDRINUSE') throw error;
+    await removeStaleSocket(path);
+    await bind(server, { path });
+  }
+  await chmod(path, unixSocketMode);
+}
+
+/** Removes a socket file that nobody listens on any more; anything else stays and is an error. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const address = `unix:${path}`;
+  if (!(await lstat(path)).isSocket()) {
+    throw new ListenError(
+      address,
+      'EADDRINUSE',
+      `Can't listen on ${address}: there is a file that is not a socket. Remove it, or set http.listen to another path.`,
+    );
+  }
+  if (await isLive(path)) {
+    throw new ListenError(
+      address,
+      'EADDRINUSE',
+      `Can't listen on ${address}: another process does. Stop it, or set http.listen to another path.`,
+    );
+  }
+  await unlink(path);
+}
+
+function isLive(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', (error) => {
+      const code = errorCode(error);
+      if (code === 'ECONNREFUSED') resolve(false);
+      // Its queue is full: somebody listens.
+      else if (code === 'EAGAIN') resolve(true);
+      else reject(error);
+    });
+  });
+}
+
+function boundAddress(server: Server): string {
+  const address = server.address();
+  if (address === null) throw new Error('The server listens, but has no address.');
+  if (typeof address === 'string') return `unix:${address}`;
+  return `http://${isIPv6(address.address) ? `[${address.address}]` : address.address}:${address.port}`;
+}
+
+function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {
+  const address = nameOf(endpoint);
+  const code = errorCode(error) ?? 'unknown';
+  const reason = error instanceof Error ? error.message : String(error);
+  return new ListenError(address, code, `Can't listen on ${address}: ${advice(endpoint, code) ?? reason}`, {
+    cause: error,
+  });
+}
+
+function nameOf(endpoint: HttpEndpoint): string {
+  if (endpoint.kind === 'unix') return `unix:${endpoint.path}`;
+  if (endpoint.kind === 'descriptor') return `the passed socket "${endpoint.name}" (${endpoint.descriptor})`;
+  return `${isIPv6(endpoint.host) ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;
+}
+
+function advice(endpoint: HttpEndpoint, code: string): string | null {
+  switch (code) {
+    case 'EADDRINUSE': {
+      const holder = endpoint.kind === 'tcp' ? portHolder(endpoint.port) : null;
+      const who = holder === null ? 'another process' : `${holder.name} (pid ${holder.pid})`;
+      return `${who} listens there. Stop it, or set http.listen to another address.`;
+    }
+    case 'EACCES':
+      return endpoint.kind === 'tcp'
+        ? 'this user may not bind that port. Use one from 1024 on, or give the unit AmbientCapabilities=CAP_NET_BIND_SERVICE.'
+        : 'this user may not write to the directory. Use one that it owns, such as RuntimeDirectory= makes.';
+    case 'EADDRNOTAVAIL':
+      return 'this machine has no such address. Set http.listen to one that "ip address" shows.';
+    case 'ENOENT':
+      return 'the directory does not exist. Make it, or set http.listen to another path.';
+    case 'ENOTFOUND':
+      return 'the host name has no address. Set http.listen to an address or a name that resolves.';
+    case 'EINVAL':
+      return endpoint.kind === 'descriptor'
+        ? 'it is not a stream socket. Use ListenStream= with Accept=no in the socket unit.'
+        : null;
+    default:
+      return null;
+  }
+}
+
+function errorCode(error: unknown): string | null {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
+}

@@ -1,0 +1,125 @@
+import type { FastifyInstance } from 'fastify';
+import { v7 as uuid } from 'uuid';
+import type { AcceptOutcome, Message } from '../../store/store.js';
+import { fingerprint, noFingerprint } from './fingerprint.js';
+import type { HttpChannelOptions } from './http-channel.js';
+import type { LongPolls } from './long-polls.js';
+import { Problem } from './problem.js';
+import {
+  idempotencyKey,
+  type MessageBody,
+  messageBody,
+  messageQuery,
+  sessionName,
+} from './request-schema.js';
+import { refuseOtherMethods } from './routes.js';
+import { validateBody, validateOne, validateQuery } from './validate.js';
+import { messageView } from './views.js';
+
+/** Seconds after which a place in a full queue may be free. */
+const queueRetryAfter = 5;
+
+export interface MessageRoutesOptions
+  extends Pick<HttpChannelOptions, 'store' | 'settings' | 'validateReplyUrl' | 'onAccepted' | 'now'> {
+  readonly longPolls: LongPolls;
+  /** Seconds for `Retry-After` while no new work is taken; else null. */
+  readonly refusing: () => number | null;
+}
+
+/** Serialised by code made for it: this answer is the one that has to be fast. */
+const acceptedSchema = {
+  type: 'object',
+  properties: {
+    id: { type: 'string' },
+    session: { type: 'string' },
+    seq: { type: 'integer' },
+    state: { type: 'string' },
+  },
+};
+
+export function addMessageRoutes(application: FastifyInstance, options: MessageRoutesOptions): void {
+  const { store, settings, longPolls } = options;
+  const now = options.now ?? Date.now;
+
+  application.post<{ Params: { session: string } }>(
+    '/v1/sessions/:session/messages',
+    {
+      schema: { response: { 202: acceptedSchema } },
+      onRequest: (_request, _reply, done) => {
+        const retryAfter = options.refusing();
+        if (retryAfter !== null) {
+          throw new Problem('stopping', 'No new message is taken; send it again.', { retryAfter });
+        }
+        done();
+      },
+    },
+    async (request, reply) => {
+      const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
+      const key = keyOf(request.headers['idempotency-key']);
+      const body = validateBody(messageBody, request.body);
+      const replyUrl = replyUrlOf(body, options.validateReplyUrl);
+      const outcome = await store.accept(
+        {
+          id: uuid(),
+          session,
+          text: body.text,
+          metadata: body.metadata ?? {},
+          replyUrl,
+          idempotencyKey: key,
+          fingerprint: key === null ? noFingerprint : fingerprint(session, body),
+          channel: 'http',
+          acceptedAt: now(),
+        },
+        settings().queue,
+      );
+      const message = acceptedMessage(outcome);
+      if (outcome.outcome === 'accepted') options.onAccepted(message);
+      else reply.header('Idempotency-Replayed', 'true');
+      reply.code(202).header('Location', `/v1/messages/${message.id}`);
+      // The first answer's state, so that the same key gives the same answer.
+      return { id: message.id, session: message.session, seq: message.seq, state: 'queued' };
+    },
+  );
+  refuseOtherMethods(application, '/v1/sessions/:session/messages', ['GET', 'HEAD', 'POST']);
+
+  application.get<{ Params: { id: string } }>('/v1/messages/:id', async (request, reply) => {
+    const { wait = 0 } = validateQuery(messageQuery, request.query);
+    const { id } = request.params;
+    const message = await longPolls.read(id, Math.min(wait * 1_000, settings().waitLimit), reply.raw);
+    if (message === null)
+      throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+    return messageView(message);
+  });
+  refuseOtherMethods(application, '/v1/messages/:id', ['GET', 'HEAD']);
+}
+
+function keyOf(header: string | string[] | undefined): string | null {
+  return header === undefined ? null : validateOne(idempotencyKey, header, { header: 'Idempotency-Key' });
+}
+
+function replyUrlOf(body: MessageBody, validate: HttpChannelOptions['validateReplyUrl']): string | null {
+  if (body.reply_to === undefined) return null;
+  const verdict = validate(body.reply_to.url);
+  if (verdict.ok) return body.reply_to.url;
+  const errors = [{ pointer: '#/reply_to/url', detail: verdict.reason }];
+  throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
+}
+
+function acceptedMessage(outcome: AcceptOutcome): Message {
+  switch (outcome.outcome) {
+    case 'accepted':
+    case 'repeated':
+      return outcome.message;
+    case 'conflict':
+      throw new Problem(
+        'idempotency-conflict',
+        `The key was used in this session for another message, ${outcome.messageId}.`,
+      );
+    case 'full': {
+      const where = outcome.limit === 'session' ? 'this session' : 'this gateway';
+      throw new Problem('queue-full', `${outcome.waiting} messages wait in ${where}, and no more may.`, {
+        retryAfter: queueRetryAfter,
+      });
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import type { ServerResponse } from 'node:http';
+import type { JsonValue } from '../../store/store.js';
+
+/** Kinds of errors that the HTTP interface answers with (docs/http.md), by the last part of their `type`. */
+export const problemKinds = {
+  'malformed-request': { status: 400, title: 'The request is not well-formed' },
+  'invalid-parameter': { status: 400, title: 'A parameter or header is not valid' },
+  unauthorized: { status: 401, title: 'A valid token is required' },
+  'not-found': { status: 404, title: 'There is nothing under this address' },
+  'unknown-message': { status: 404, title: 'There is no such message' },
+  'unknown-session': { status: 404, title: 'There is no such session' },
+  'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  'request-timeout': { status: 408, title: 'The request took too long to arrive' },
+  'idempotency-conflict': { status: 409, title: 'The idempotency key was used for another message' },
+  'body-too-large': { status: 413, title: 'The request body is too large' },
+  'address-too-long': { status: 414, title: 'The request address is too long' },
+  'unsupported-media-type': { status: 415, title: 'The request body is not JSON' },
+  'expectation-failed': { status: 417, title: 'The expectation of the request cannot be met' },
+  'invalid-message': { status: 422, title: 'The message is not valid' },
+  'queue-full': { status: 429, title: 'Too many messages are waiting' },
+  'headers-too-large': { status: 431, title: 'The request headers are too large' },
+  internal: { status: 500, title: 'The gateway failed' },
+  stopping: { status: 503, title: 'The gateway is stopping' },
+  'not-ready': { status: 503, title: 'The gateway is not ready' },
+  'store-unavailable': { status: 503, title: 'The store cannot take the message now' },
+  'store-full': { status: 507, title: 'The store has no room' },
+} as const satisfies Readonly<Record<string, { readonly status: number; readonly title: string }>>;
+
+export type ProblemKind = keyof typeof problemKinds;
+
+/** One mistake in the request: where, as a JSON pointer into the body (RFC 6901) or by name, and what. */
+export type Mistake =
+  | { readonly pointer: string; readonly detail: string }
+  | { readonly parameter: string; readonly detail: string }
+  | { readonly header: string; readonly detail: string };
+
+export interface ProblemOptions {
+  readonly errors?: readonly Mistake[];
+  /** Further members, beside those of the RFC. */
+  readonly facts?: Readonly<Record<string, JsonValue>>;
+  /** Seconds, for `Retry-After` (RFC 9110, 10.2.3). */
+  readonly retryAfter?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer other than success: problem details as in RFC 9457. */
+export class Problem extends Error {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly #extensions: { readonly errors?: readonly Mistake[]; readonly facts?: object };
+
+  constructor(
+    readonly kind: ProblemKind,
+    readonly detail: string,
+    options: ProblemOptions = {},
+  ) {
+    super(detail);
+    this.name = 'Problem';
+    this.status = problemKinds[kind].status;
+    const { errors, facts } = options;
+    this.#extensions = { ...(errors && { errors }), ...(facts && { facts }) };
+    const retry = options.retryAfter === undefined ? {} : { 'Retry-After': String(options.retryAfter) };
+    this.headers = { ...options.headers, ...retry };
+  }
+
+  /** The body, as `application/problem+json`. */
+  body(): string {
+    const { title, status } = problemKinds[this.kind];
+    const type = `urn:sd-gateway:problem:${this.kind}`;
+    return JSON.stringify({ type, title, status, detail: this.detail, ...this.#extensions });
+  }
+}
+
+export const problemContentType = 'application/problem+json';
+
+/** For requests that get no further than this; the connection is closed after it. */
+export function writeProblem(response: ServerResponse, problem: Problem): void {
+  response.writeHead(problem.status, {
+    ...problem.headers,
+    'Content-Type': problemContentType,
+    Connection: 'close',
+  });
+  response.end(problem.body());
+}

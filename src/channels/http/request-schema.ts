@@ -1,0 +1,89 @@
+import { z } from 'zod';
+import type { JsonValue } from '../../store/store.js';
+
+/** Bounds of what a request may hold, as documented in docs/http.md. */
+export const bounds = {
+  sessionLength: 128,
+  idempotencyKeyLength: 255,
+  urlLength: 2_048,
+  metadataBytes: 16_384,
+  metadataDepth: 16,
+  pageLimit: 1_000,
+  pageLimitDefault: 100,
+  cursorLength: 1_024,
+} as const;
+
+/** NUL and unpaired surrogates: text that not every database keeps as it is. */
+const unstorable = /[\0\p{Surrogate}]/u;
+const unstorableMessage = 'must not hold U+0000 or unpaired surrogates';
+
+/**
+ * A session's name: characters that need no escape in an address, a log or a file name, and no name that an address
+ * gives a meaning of its own.
+ */
+export const sessionName = z
+  .string()
+  .regex(
+    /^(?!\.{1,2}$)[A-Za-z0-9._~:@+-]{1,128}$/,
+    `must be 1 to ${bounds.sessionLength} of the characters A-Z a-z 0-9 . _ ~ : @ + - and neither "." nor ".."`,
+  );
+
+/** Visible ASCII, so that it is the same for every HTTP library. */
+export const idempotencyKey = z
+  .string()
+  .regex(
+    /^[\x21-\x7e]{1,255}$/,
+    `must be 1 to ${bounds.idempotencyKeyLength} visible ASCII characters without spaces`,
+  );
+
+const metadata = z.custom<{ readonly [key: string]: JsonValue }>().superRefine((value, context) => {
+  const mistake = metadataMistake(value);
+  if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
+});
+
+/** Why a parsed JSON value can't be metadata; null when it can. */
+export function metadataMistake(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
+  if (deeperThan(value, bounds.metadataDepth))
+    return `must not be nested deeper than ${bounds.metadataDepth}`;
+  const json = JSON.stringify(value);
+  if (Buffer.byteLength(json) > bounds.metadataBytes) {
+    return `must not take more than ${bounds.metadataBytes} bytes as JSON`;
+  }
+  // JSON.stringify escapes NUL and unpaired surrogates, and nothing else, in this form.
+  return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json) ? unstorableMessage : null;
+}
+
+function deeperThan(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (depth === 0) return true;
+  return Object.values(value).some((item) => deeperThan(item, depth - 1));
+}
+
+export const messageBody = z.strictObject({
+  text: z
+    .string()
+    .min(1, 'must not be empty')
+    .refine((text) => !unstorable.test(text), unstorableMessage),
+  reply_to: z.strictObject({ url: z.string().min(1).max(bounds.urlLength) }).optional(),
+  metadata: metadata.optional(),
+});
+
+export type MessageBody = z.output<typeof messageBody>;
+
+const seconds = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,3})?$/, 'must be a number of seconds')
+  .transform(Number);
+
+export const messageQuery = z.strictObject({ wait: seconds.optional() });
+
+export const pageQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,9}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(1).max(bounds.pageLimit))
+    .optional(),
+  after: z.string().min(1).max(bounds.cursorLength).optional(),
+});

@@ -1,0 +1,99 @@
+import type { z } from 'zod';
+import { type Mistake, Problem } from './problem.js';
+
+type Issue = z.core.$ZodIssue;
+
+/** Checks a request's body; throws the 422 that names each mistake with its place. */
+export function validateBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const errors = result.error.issues.flatMap(bodyMistakes);
+  throw new Problem('invalid-message', sentence(errors), { errors });
+}
+
+/** Checks the query's parameters; throws the 400 that names each mistake. */
+export function validateQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> {
+  const result = schema.safeParse(query);
+  if (result.success) return result.data;
+  const errors = result.error.issues.flatMap((issue) =>
+    issue.code === 'unrecognized_keys'
+      ? issue.keys.map((key) => ({ parameter: shorten(key), detail: 'is not a known parameter' }))
+      : [{ parameter: shorten(issue.path.join('.')), detail: describe(issue) }],
+  );
+  throw new Problem('invalid-parameter', sentence(errors), { errors });
+}
+
+/** Checks one parameter of the path, or one header. */
+export function validateOne<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  place: { readonly parameter: string } | { readonly header: string },
+): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const errors = result.error.issues.map((issue) => ({ ...place, detail: describe(issue) }));
+  throw new Problem('invalid-parameter', sentence(errors), { errors });
+}
+
+function bodyMistakes(issue: Issue): Mistake[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      pointer: pointer([...issue.path, key]),
+      detail: 'is not a known member',
+    }));
+  }
+  return [{ pointer: pointer(issue.path), detail: describe(issue) }];
+}
+
+/** As the URI fragment of RFC 6901, section 6, like RFC 9457 shows it. */
+function pointer(path: readonly PropertyKey[]): string {
+  const tokens = path.map((part) => {
+    const token = shorten(String(part)).replaceAll('~', '~0').replaceAll('/', '~1');
+    // An unpaired surrogate has no percent-encoding.
+    return `/${encodeURIComponent(token.replace(/\p{Surrogate}/gu, '\ufffd'))}`;
+  });
+  return `#${tokens.join('')}`;
+}
+
+function describe(issue: Issue): string {
+  if (issue.code === 'invalid_type') {
+    return issue.input === undefined && issue.path.length > 0
+      ? 'is missing'
+      : `must be ${article(issue.expected)}`;
+  }
+  if (issue.code === 'too_small') {
+    if (issue.origin === 'string' && issue.minimum === 1) return 'must not be empty';
+    return `must be at least ${issue.minimum}${unit(issue.origin)}`;
+  }
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}${unit(issue.origin)}`;
+  return issue.message;
+}
+
+function unit(origin: string): string {
+  return origin === 'string' ? ' characters long' : '';
+}
+
+function article(type: string): string {
+  return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
+}
+
+/** What the client sent is named back to it, but not at any length. */
+function shorten(text: string): string {
+  return text.length <= 64 ? text : `${text.slice(0, 64)}…`;
+}
+
+function sentence(errors: readonly Mistake[]): string {
+  const first = errors[0];
+  if (first === undefined) return 'The request is not valid.';
+  const place =
+    'pointer' in first
+      ? first.pointer === '#'
+        ? 'The body'
+        : `"${first.pointer.slice(2)}"`
+      : 'header' in first
+        ? `The header ${first.header}`
+        : `The parameter "${first.parameter}"`;
+  const others = errors.length - 1;
+  const more = others === 0 ? '.' : `, and ${others} more.`;
+  return `${place} ${first.detail}${more}`;
+}

@@ -1,0 +1,52 @@
+import type { Message, Page, SessionSummary } from '../../store/store.js';
+
+/** A message as the HTTP interface shows it (docs/http.md). */
+export function messageView(message: Message) {
+  const { reply, delivery } = message;
+  return {
+    id: message.id,
+    session: message.session,
+    seq: message.seq,
+    state: message.state,
+    text: message.text,
+    metadata: message.metadata,
+    accepted_at: time(message.acceptedAt),
+    changed_at: time(message.changedAt),
+    attempts: message.attempts,
+    reply: reply === null ? null : { text: reply.text, metadata: reply.metadata, at: time(reply.at) },
+    delivery:
+      delivery === null
+        ? null
+        : {
+            webhook_id: delivery.webhookId,
+            attempts: delivery.attempts,
+            next_attempt_at: timeOrNull(delivery.nextAttemptAt),
+            delivered_at: timeOrNull(delivery.deliveredAt),
+            last_error: delivery.lastError,
+          },
+    error: message.error,
+  };
+}
+
+export function sessionView(summary: SessionSummary) {
+  return {
+    session: summary.session,
+    last_seq: summary.lastSeq,
+    waiting: summary.waiting,
+    running: summary.running,
+    last_accepted_at: time(summary.lastAcceptedAt),
+  };
+}
+
+export function pageView<Item, View>(page: Page<Item>, view: (item: Item) => View) {
+  return { items: page.items.map(view), next: page.next };
+}
+
+/** RFC 3339, in UTC with milliseconds. */
+function time(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+function timeOrNull(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : time(milliseconds);
+}
