@@ -1,18 +1,19 @@
 /**
  * Works on the store as hard as it can and says on stdout what was promised to it, until it is killed:
  * "accepted ID" and "replied ID", each only once its promise has resolved.
- * Arguments: the URL of the built sqlite-store.js, the path of the database, a name for this run.
+ * Arguments: the URL of the built sqlite-store.js, the path of the database, a name for this run, and how many
+ * messages to send before it does nothing more (default: no end).
  */
 import { writeSync } from 'node:fs';
 import { v7 } from 'uuid';
 
-const [, , module, path, run] = process.argv;
+const [, , module, path, run, count] = process.argv;
 const { openSqliteStore } = await import(module);
 const { store } = await openSqliteStore({ path, busyTimeout: 5_000, maxAttempts: 1_000 });
 const limits = { session: 1_000_000, total: 1_000_000 };
 
-async function post(session) {
-  for (;;) {
+async function post(session, messages = Number.POSITIVE_INFINITY) {
+  for (let sent = 0; sent < messages; sent += 1) {
     const id = v7();
     const outcome = await store.accept(
       {
@@ -44,4 +45,6 @@ async function work() {
   }
 }
 
-await Promise.all([...Array.from({ length: 8 }, (_, index) => post(`session ${index}`)), work()]);
+if (count === undefined)
+  await Promise.all([...Array.from({ length: 8 }, (_, index) => post(`session ${index}`)), work()]);
+else await post('session', Number(count));

@@ -1,4 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, schemaVersionOf } from '../../src/store/sqlite/migrate.js';
@@ -22,6 +26,19 @@ async function fill(count: number): Promise<void> {
     ),
   );
   await store.close();
+}
+
+/** Lets another process accept one message, and kills it as it does nothing. */
+async function killWhileOpen(): Promise<void> {
+  const program = fileURLToPath(new URL('./accepting-process.mjs', import.meta.url));
+  const built = new URL('../../dist/store/sqlite/sqlite-store.js', import.meta.url).href;
+  const child = spawn(process.execPath, [program, built, files.path, 'killed', '1'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = once(child, 'exit');
+  await once(createInterface(child.stdout), 'line');
+  child.kill('SIGKILL');
+  await exit;
 }
 
 function loadFixture(version: number): void {
@@ -48,12 +65,12 @@ describe('opening', () => {
     const mode = (name: string) => statSync(`${files.directory}/${name}`).mode & 0o777;
     expect(readdirSync(files.directory).map((name) => [name, mode(name)])).toEqual([
       ['gateway.db', 0o600],
+      ['gateway.db-seal', 0o600],
       ['gateway.db-shm', 0o600],
       ['gateway.db-wal', 0o600],
     ]);
     await store.close();
     expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
-    expect(mode('gateway.db-seal')).toBe(0o600);
   });
 
   test('makes missing directories, for its owner only', async () => {
@@ -70,22 +87,41 @@ describe('opening', () => {
 
   test('after a clean stop it looks at the outline only', async () => {
     await fill(10);
-    const steps: string[] = [];
-    const { finding } = await files.openWithFinding({ onProgress: (step) => steps.push(step) });
-    expect(finding).toEqual({ created: false, closedCleanly: true, migratedFrom: null });
-    expect(steps).not.toContain('checking the database');
+    const { finding } = await files.openWithFinding();
+    expect(finding).toEqual({ created: false, closedCleanly: true, checkedWhole: false, migratedFrom: null });
   });
 
-  test('checks the whole database when somebody wrote to it since', async () => {
-    await fill(10);
+  test('after a kill too, but not when somebody wrote to it since', async () => {
+    await killWhileOpen();
+    const killed = await files.openWithFinding();
+    expect(killed.finding).toMatchObject({ closedCleanly: false, checkedWhole: false });
+    await killed.store.close();
+
+    await killWhileOpen();
     const database = new Database(files.path);
-    database.pragma('user_version = 1');
     database.exec("UPDATE sessions SET name = 'renamed' WHERE number = 1");
     database.close();
     const steps: string[] = [];
-    const { finding } = await files.openWithFinding({ onProgress: (step) => steps.push(step) });
-    expect(finding.closedCleanly).toBe(false);
+    const changed = await files.openWithFinding({ onProgress: (step) => steps.push(step) });
+    expect(changed.finding).toMatchObject({ closedCleanly: false, checkedWhole: true });
     expect(steps).toContain('checking the database');
+    expect(await changed.store.counts()).toMatchObject({ queued: 2 });
+  });
+
+  test.each(['', 'size 1, modified', 'open in boot another'])(
+    'checks the whole database when its seal says %j',
+    async (text) => {
+      await fill(10);
+      writeFileSync(`${files.path}-seal`, text);
+      expect((await files.openWithFinding()).finding.checkedWhole).toBe(true);
+    },
+  );
+
+  test('checks the whole database after a crash of the machine', async () => {
+    await killWhileOpen();
+    const seal = readFileSync(`${files.path}-seal`, 'utf8');
+    writeFileSync(`${files.path}-seal`, seal.replace(/boot .*/, 'boot 00000000-0000-0000-0000-000000000000'));
+    expect((await files.openWithFinding()).finding.checkedWhole).toBe(true);
   });
 
   test('a database that can not be reached says so', async () => {
@@ -175,6 +211,7 @@ describe('migrations', () => {
       expect(finding).toEqual({
         created: false,
         closedCleanly: false,
+        checkedWhole: true,
         migratedFrom: version === schemaVersion ? null : version,
       });
       expect(recovery).toEqual({ resumedTurns: 1, deadTurns: 0, resumedDeliveries: 1 });

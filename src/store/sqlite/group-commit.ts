@@ -95,15 +95,19 @@ export class GroupCommit {
     }
   }
 
-  /** Copies the log into the database when it has grown long. Call it when nobody waits for an answer. */
-  checkpointWhenDue(): void {
+  /**
+   * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
+   * an answer.
+   */
+  checkpointWhenDue(): boolean {
     const { log } = this.#checkpoint('NOOP');
-    if (log < this.#checkpointAt) return;
+    if (log < this.#checkpointAt) return false;
     // Should this fail (a full disk), it is tried again only after as much again was written.
     this.#checkpointAt = log + checkpointAfter;
     const { checkpointed } = this.#checkpoint('PASSIVE');
     this.#checkpoints += 1;
     if (checkpointed >= log) this.#checkpointAt = checkpointAfter;
+    return true;
   }
 
   #checkpoint(mode: 'NOOP' | 'PASSIVE'): { readonly log: number; readonly checkpointed: number } {

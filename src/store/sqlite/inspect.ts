@@ -57,7 +57,7 @@ export function checkOutline(database: Database, path: string): void {
   }
 }
 
-/** Reads all pages, https://www.sqlite.org/pragma.html#pragma_quick_check; some 0.1 s for each 100 MB in the cache. */
+/** Reads all pages: https://www.sqlite.org/pragma.html#pragma_quick_check */
 export function checkWhole(database: Database, path: string): void {
   const found = database
     .prepare<[], string>('PRAGMA quick_check(3)')

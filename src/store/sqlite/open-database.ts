@@ -6,7 +6,7 @@ import { damagedAdvice } from './errors.js';
 import { checkHeader, checkIdentity, checkOutline, checkWhole, hasOrphanedLog } from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
-import { breakSeal, isSealed } from './seal.js';
+import { readSeal, seal } from './seal.js';
 
 export interface OpenOptions {
   readonly path: string;
@@ -19,8 +19,10 @@ export interface OpenOptions {
 /** How the database was found. */
 export interface Finding {
   readonly created: boolean;
-  /** False when the last run ended without closing it, or the file was changed since. */
+  /** True when the last run closed it and nobody has written to it since. */
   readonly closedCleanly: boolean;
+  /** Every page of it was read and checked (see seal.ts for when). */
+  readonly checkedWhole: boolean;
   /** The schema version that was migrated from; null when it was the present one. */
   readonly migratedFrom: number | null;
 }
@@ -33,7 +35,7 @@ export function openDatabase(options: OpenOptions): {
   const { path, progress } = options;
   const created = createIfMissing(options);
   checkHeader(path);
-  const closedCleanly = created || isSealed(path);
+  const { intact, closed } = created ? { intact: true, closed: true } : readSeal(path);
   const database = connect(options);
   try {
     checkIdentity(
@@ -42,7 +44,8 @@ export function openDatabase(options: OpenOptions): {
       schemaVersionOf(database),
     );
     const outdated = schemaVersionOf(database) < schemaVersion;
-    if (!closedCleanly || outdated) {
+    const checkedWhole = !intact || outdated;
+    if (checkedWhole) {
       progress('checking the database');
       checkWhole(database, path);
     }
@@ -51,8 +54,11 @@ export function openDatabase(options: OpenOptions): {
     // So that an older program sees the newer version in the file's header, and leaves it alone.
     if (outdated) database.pragma('wal_checkpoint(TRUNCATE)');
     checkOutline(database, path);
-    breakSeal(path);
-    return { database, finding: { created, closedCleanly, migratedFrom: outdated ? before : null } };
+    seal(path, 'open');
+    return {
+      database,
+      finding: { created, closedCleanly: closed, checkedWhole, migratedFrom: outdated ? before : null },
+    };
   } catch (error) {
     database.close();
     throw error;

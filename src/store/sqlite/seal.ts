@@ -1,33 +1,63 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 
 /**
- * A whole check of the database takes time in proportion to its size, so a start after a clean stop must do without.
- * A mark inside the database would not see what happened to the file meanwhile. So a clean close leaves a seal beside
- * it: the size, time of change and inode that the file had then. If they still agree, nobody has written to the file
- * since, and what was sound is sound. If not (a crash, a restored copy, an edit, a truncation) it is checked whole.
- * Commits newer than the file are in the write-ahead log, whose frames carry checksums.
+ * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
+ * inside the database would not see what happened to the file meanwhile. So a seal lies beside it: the size, time of
+ * change and inode that the file had when the gateway last wrote to it. If they still agree, nobody has touched the
+ * file since, and what was sound is sound. If not (a restored copy, an edit, a truncation) it is checked whole.
+ *
+ * The file is written by checkpoints only, and sealed again after each; what is newer lies in the write-ahead log,
+ * whose frames carry checksums. So the seal also holds after a kill, unless it struck within a checkpoint. Over a
+ * crash of the machine, when the kernel may have lost writes, only the seal of a clean close is trusted: any other
+ * names the boot that it was made in.
  */
 const sealPath = (path: string) => `${path}-seal`;
 
+export interface SealFinding {
+  /** True when nobody has written to the database since the gateway did. */
+  readonly intact: boolean;
+  /** True when the last run had closed the database. */
+  readonly closed: boolean;
+}
+
+const broken: SealFinding = { intact: false, closed: false };
+
 function fingerprintOf(path: string): string {
   const { size, mtimeNs, ino } = statSync(path, { bigint: true });
-  return `size ${size}, modified ${mtimeNs} ns, inode ${ino}\n`;
+  return `size ${size}, modified ${mtimeNs} ns, inode ${ino}`;
 }
 
-/** Call it after the database was closed. */
-export function seal(path: string): void {
-  writeFileSync(sealPath(path), fingerprintOf(path), { mode: 0o600 });
+/** random(4): the kernel's own id of this boot. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-export function isSealed(path: string): boolean {
-  try {
-    return readFileSync(sealPath(path), 'utf8') === fingerprintOf(path);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
-    throw error;
+const closedNote = 'closed';
+const openNote = () => `open in boot ${bootId()}`;
+
+/** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
+export function seal(path: string, state: 'open' | 'closed'): void {
+  const note = state === 'closed' ? closedNote : openNote();
+  writeFileSync(sealPath(path), `${fingerprintOf(path)}, ${note}\n`, { mode: 0o600 });
+}
+
+export function readSeal(path: string): SealFinding {
+  const fingerprint = fingerprintOf(path);
+  switch (readIfThere(sealPath(path))) {
+    case `${fingerprint}, ${closedNote}\n`:
+      return { intact: true, closed: true };
+    case `${fingerprint}, ${openNote()}\n`:
+      return { intact: true, closed: false };
+    default:
+      return broken;
   }
 }
 
-export function breakSeal(path: string): void {
-  rmSync(sealPath(path), { force: true });
+function readIfThere(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
 }

@@ -30,10 +30,9 @@ function close(database: Database): void {
   try {
     database.pragma('wal_checkpoint(TRUNCATE)');
     database.close();
-    seal(options.path);
+    seal(options.path, 'closed');
   } catch (error) {
     failure = toFailure(error);
-    // Unsealed: the next start checks the whole database.
     if (database.open) database.close();
   }
   post({ type: 'closed', failure });
@@ -64,7 +63,7 @@ function serve(database: Database, groups: GroupCommit): void {
     }
     perform(calls);
     try {
-      groups.checkpointWhenDue();
+      if (groups.checkpointWhenDue()) seal(options.path, 'open');
     } catch (error) {
       post({ type: 'warning', failure: toFailure(error) });
     }
