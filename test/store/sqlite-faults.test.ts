@@ -40,6 +40,21 @@ describe('group commit', () => {
     }
   });
 
+  test('a crowd of any size is served, in steps', async () => {
+    const store = await files.open();
+    const before = await store.statistics();
+    await Promise.all(Array.from({ length: 150_000 }, () => store.counts()));
+    await Promise.all(Array.from({ length: 2_500 }, () => acceptOne(store, 'a')));
+    expect((await store.statistics()).commits - before.commits).toBeGreaterThan(1);
+  });
+
+  test('what is no plain data is refused, and nothing after it', async () => {
+    const store = await files.open();
+    const metadata = { call: (() => {}) as unknown as string };
+    await expect(acceptOne(store, 'a', { metadata })).rejects.toMatchObject({ reason: 'internal' });
+    expect((await acceptOne(store, 'a')).seq).toBe(1);
+  });
+
   test('the log is copied into the database as it grows', async () => {
     const store = await files.open();
     for (let count = 0; count < 3; count += 1) {
@@ -142,9 +157,9 @@ function whyNoSmallFileSystem(): string | null {
   }
 }
 
-describe('a full disk', () => {
-  const reason = whyNoSmallFileSystem();
+const reason = whyNoSmallFileSystem();
 
+describe('a full disk', () => {
   test('refuses new work, keeps what it has, and goes on when there is room', async ({ skip }) => {
     if (reason !== null) skip(reason);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', files.directory]);
@@ -177,6 +192,28 @@ describe('a full disk', () => {
       expect(page?.items.map(({ id }) => id)).toEqual(accepted);
       expect(page?.items.map(({ seq }) => seq)).toEqual(accepted.map((_, index) => index + 1));
       await again.store.close();
+    } finally {
+      await files.close();
+      execFileSync('umount', [files.directory]);
+    }
+  });
+});
+
+describe('a read-only file system', () => {
+  test('is said at start, and nothing is changed', async ({ skip }) => {
+    if (reason !== null) skip(reason);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', files.directory]);
+    try {
+      const store = await files.open();
+      await acceptOne(store, 'a');
+      await store.close();
+      execFileSync('mount', ['-o', 'remount,ro', files.directory]);
+      await expect(files.open()).rejects.toMatchObject({
+        reason: 'read-only',
+        message: expect.stringContaining('mounted read-write'),
+      });
+      execFileSync('mount', ['-o', 'remount,rw', files.directory]);
+      expect(await (await files.open()).counts()).toMatchObject({ queued: 1 });
     } finally {
       await files.close();
       execFileSync('umount', [files.directory]);

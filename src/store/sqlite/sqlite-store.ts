@@ -255,7 +255,18 @@ export class SqliteStore implements Store {
     const calls = this.#collected;
     if (calls.length === 0 || this.#end !== null) return;
     this.#collected = [];
-    this.#post({ type: 'calls', calls });
+    try {
+      this.#post({ type: 'calls', calls });
+    } catch (error) {
+      // DataCloneError: a value that is not plain data. None of these calls was sent.
+      const failure = new StoreError('internal', `The store was given what it can't keep: ${error}`, {
+        cause: error,
+      });
+      for (const { id } of calls) {
+        this.#waiters.get(id)?.reject(failure);
+        this.#waiters.delete(id);
+      }
+    }
   }
 
   #post(message: ToWorker): void {

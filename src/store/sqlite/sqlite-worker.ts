@@ -41,25 +41,22 @@ function close(database: Database): void {
 
 function serve(database: Database, groups: GroupCommit): void {
   const perform = (calls: readonly Call[]) => {
-    if (calls.length > 0) post({ type: 'answers', answers: groups.run(calls) });
+    for (let start = 0; start < calls.length; start += largestGroup) {
+      post({ type: 'answers', answers: groups.run(calls.slice(start, start + largestGroup)) });
+    }
   };
   port?.on('message', (first: ToWorker) => {
-    let calls: Call[] = [];
-    for (
-      let message: ToWorker | undefined = first;
-      message !== undefined;
-      message = receiveMessageOnPort(port)?.message
-    ) {
+    const calls: Call[] = [];
+    let message: ToWorker | undefined = first;
+    while (message !== undefined) {
       if (message.type === 'close') {
         perform(calls);
         close(database);
         return;
       }
-      calls.push(...message.calls);
-      if (calls.length >= largestGroup) {
-        perform(calls);
-        calls = [];
-      }
+      for (const call of message.calls) calls.push(call);
+      // What is left over in the port comes as an event of its own.
+      message = calls.length < largestGroup ? receiveMessageOnPort(port)?.message : undefined;
     }
     perform(calls);
     try {
