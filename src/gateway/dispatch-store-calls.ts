@@ -2,23 +2,26 @@ import type { Log } from '../log/log.js';
 import type { Clock } from './dispatch-clock.js';
 
 /**
- * The dispatcher's calls to the store: which are under way and since when, so that a store that hangs is seen, and
+ * The calls to the store of one part of the gateway, the dispatcher say: which are under way and since when, so that a store that hangs is seen, and
  * whether the last ones failed, so that trouble is put on record when it begins and when it ends, not in between.
  */
 export class StoreCalls {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #caller: string;
   readonly #pending = new Set<{ readonly since: number }>();
-  #trouble: string | null = null;
+  readonly #troubles = new Map<StorePurpose, string>();
 
-  constructor(log: Log, clock: Clock) {
+  constructor(log: Log, clock: Clock, caller = 'dispatcher') {
     this.#log = log;
     this.#clock = clock;
+    this.#caller = caller;
   }
 
-  /** Why the last call failed; null when it did not. */
+  /** Why the last call for some purpose failed; null when none did. */
   get trouble(): string | null {
-    return this.#trouble;
+    for (const reason of this.#troubles.values()) return reason;
+    return null;
   }
 
   /** When the oldest call that has not been answered began; null when there is none. */
@@ -28,20 +31,20 @@ export class StoreCalls {
   }
 
   /** Passes on what the call gives or throws. */
-  async run<Result>(what: string, call: () => Promise<Result>): Promise<Result> {
+  async run<Result>(purpose: StorePurpose, call: () => Promise<Result>): Promise<Result> {
     const pending = { since: this.#clock.now() };
     this.#pending.add(pending);
     try {
       const result = await call();
       if (this.#trouble !== null) {
         this.#trouble = null;
-        this.#log.notice('The store answers the dispatcher again.');
+        this.#log.notice(`The store answers the ${this.#caller} again.`);
       }
       return result;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (this.#trouble === null) {
-        this.#log.err(`The store could not ${what}: ${reason} The dispatcher keeps trying.`);
+        this.#log.err(`The store could not ${what}: ${reason} The ${this.#caller} keeps trying.`);
       }
       this.#trouble = reason;
       throw error;

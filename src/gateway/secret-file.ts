@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+export interface SecretOptions {
+  /** `$CREDENTIALS_DIRECTORY` (systemd.exec(5), LoadCredential=); null outside a unit that has credentials. */
+  readonly credentialsDirectory: string | null;
+  /** Of the credential and of the file alike: "token", "webhook-secret". */
+  readonly name: string;
+  readonly stateDirectory: string;
+  /** Makes the secret of a first start. */
+  readonly create: () => string;
+}
+
+export interface Secret {
+  readonly value: string;
+  readonly source: 'credential' | 'file' | 'created';
+  readonly path: string;
+}
+
+/** A secret that can't be used as it is; the message says what to do. Another start would end the same way. */
+export class SecretError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'SecretError';
+  }
+}
+
+/** Larger than any secret, in bytes. */
+const largest = 64 * 1024;
+
+/**
+ * The secret from the unit's credential if it has one, else from a file in the state directory that only its owner
+ * can read, made at the first start. White space around it is no part of it.
+ *
+ * @throws SecretError
+ */
+export function readOrCreateSecret(options: SecretOptions): Secret {
+  if (options.credentialsDirectory !== null) {
+    const path = join(options.credentialsDirectory, options.name);
+    const value = read(path, options.name, false);
+    if (value !== null) return { value, source: 'credential', path };
+  }
+  const path = join(options.stateDirectory, options.name);
+  const present = read(path, options.name, true);
+  if (present !== null) return { value: present, source: 'file', path };
+  const created = create(path, options.stateDirectory, options.create());
+  if (created !== null) return { value: created, source: 'created', path };
+  // Another start was quicker.
+  const value = read(path, options.name, true);
+  if (value === null) throw new SecretError(`The ${options.name} in ${path} came and went; start again.`);
+  return { value, source: 'file', path };
+}
+
+/** Null when there is no such file. systemd guards credentials itself, by means that their mode doesn't show. */
+function read(path: string, name: string, checkMode: boolean): string | null {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new SecretError(
+      `The ${name} in ${path} can't be read: ${(error as Error).message}. Check its owner and its mode.`,
+      { cause: error },
+    );
+  }
+  try {
+    const { mode, size, uid } = fstatSync(descriptor);
+    if ((mode & constants.S_IFMT) !== constants.S_IFREG) {
+      throw new SecretError(
+        `${path} is no regular file; move it away, so that the ${name} can be kept there.`,
+      );
+    }
+    if (checkMode && (mode & 0o077) !== 0) {
+      const shown = (mode & 0o777).toString(8).padStart(4, '0');
+      throw new SecretError(
+        `The ${name} in ${path} is open to other users (mode ${shown}). If nobody has read it: chmod 600 ${path}. Otherwise remove it; the next start makes a new one.`,
+      );
+    }
+    if (checkMode && uid !== process.geteuid?.() && uid !== 0) {
+      throw new SecretError(
+        `The ${name} in ${path} belongs to user ${uid}, who may change it; give it to user ${process.geteuid?.()}, who the gateway runs as.`,
+      );
+    }
+    if (size > largest) throw new SecretError(`The ${name} in ${path} is larger than ${largest} bytes.`);
+    const value = readFileSync(descriptor, 'utf8').trim();
+    if (value === '') {
+      throw new SecretError(`The ${name} in ${path} is empty; write one into it, or remove the file.`);
+    }
+    return value;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Writes beside and links into place, so that a crash can't leave half of a secret and two starts can't have two.
+ * Null when there is one already.
+ */
+function create(path: string, directory: string, value: string): string | null {
+  const draft = `${path}.${randomBytes(6).toString('hex')}`;
+  try {
+    const descriptor = openSync(draft, 'wx', 0o600);
+    try {
+      writeFileSync(descriptor, `${value}\n`);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    try {
+      linkSync(draft, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
+      throw error;
+    } finally {
+      unlinkSync(draft);
+    }
+    const parent = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      fsyncSync(parent);
+    } finally {
+      closeSync(parent);
+    }
+    return value;
+  } catch (error) {
+    throw new SecretError(
+      `A new secret can't be kept in ${path}: ${(error as Error).message}. Check that ${directory} exists and can be written to by user ${process.geteuid?.()}.`,
+      { cause: error },
+    );
+  }
+}
