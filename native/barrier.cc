@@ -23,6 +23,7 @@ struct Barrier {
   napi_threadsafe_function settle = nullptr;
   pthread_t thread;
   int pipe = -1;
+  Delivery* delivery = new Delivery;
   // Becomes readable when the environment ends before the manager has answered.
   int stop = -1;
   int64_t deadline = 0;  // monotonic milliseconds; negative: none
@@ -31,6 +32,7 @@ struct Barrier {
   ~Barrier() {
     if (pipe >= 0) close(pipe);
     if (stop >= 0) close(stop);
+    delivery->Release();
   }
 };
 
@@ -46,7 +48,8 @@ int Wait(const Barrier& barrier) {
     }
     int ready = poll(waited, 2, timeout);
     if (ready < 0 && errno != EINTR) return -errno;
-    if (ready > 0 && waited[0].revents != 0) return 1;
+    // Also when nobody got the other end, because it waited in the queue and could then not be sent.
+    if (ready > 0 && waited[0].revents != 0) return barrier.delivery->error() < 0 ? barrier.delivery->error() : 1;
     if (ready > 0) return -ECANCELED;
     if (ready == 0 && MonotonicMilliseconds() >= barrier.deadline) return -ETIMEDOUT;
   }
@@ -82,7 +85,7 @@ int Begin(Barrier* barrier) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
   barrier->pipe = ends[0];
-  int result = SendNotification({"BARRIER=1", 9, &ends[1], 1});
+  int result = SendNotification({"BARRIER=1", 9, &ends[1], 1, 0, barrier->delivery});
   close(ends[1]);
   if (result <= 0) return result;
   barrier->stop = eventfd(0, EFD_CLOEXEC);

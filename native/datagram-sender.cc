@@ -107,7 +107,8 @@ struct DatagramSender::Waiting {
     char* data = address_copy + address_size;
     memcpy(address_copy, address, address_size);
     if (datagram.size != 0) memcpy(data, datagram.data, datagram.size);
-    *waiting = Waiting{nullptr, address_copy, {data, datagram.size, fds, 0, datagram.pid}};
+    *waiting = Waiting{nullptr, address_copy, {data, datagram.size, fds, 0, datagram.pid, datagram.delivery}};
+    if (datagram.delivery != nullptr) datagram.delivery->Hold();
     for (size_t i = 0; i < datagram.fd_count; i++) {
       fds[i] = fcntl(datagram.fds[i], F_DUPFD_CLOEXEC, 3);
       if (fds[i] < 0) {
@@ -127,6 +128,7 @@ struct DatagramSender::Waiting {
 
   void Free() {
     CloseDescriptors();
+    if (datagram.delivery != nullptr) datagram.delivery->Release();
     free(this);
   }
 };
@@ -304,6 +306,7 @@ void DatagramSender::Run() {
     if (result < 0) {
       failed_count_++;
       last_error_ = -result;
+      if (waiting->datagram.delivery != nullptr) waiting->datagram.delivery->Fail(result);
     }
     first_ = waiting->next;
     if (first_ == nullptr) last_ = nullptr;

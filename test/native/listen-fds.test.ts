@@ -1,0 +1,85 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const child = fileURLToPath(new URL('./listen-fds-child.mjs', import.meta.url));
+
+/** Runs the child with `count` pipes from descriptor 3 on. */
+function withDescriptors(count: number, environment: Readonly<Record<string, string>>) {
+  const run = spawnSync(process.execPath, [child], {
+    env: { PATH: process.env['PATH'], ...environment },
+    stdio: ['ignore', 'pipe', 'inherit', ...new Array<'pipe'>(count).fill('pipe')],
+    encoding: 'utf8',
+  });
+  return JSON.parse(run.stdout);
+}
+
+function passed(...names: string[]) {
+  return names.map((name, index) => ({ fd: 3 + index, name, closedOnExec: true }));
+}
+
+describe('listenFds', () => {
+  it.each<[string, Record<string, string>, unknown]>([
+    ['nothing', {}, []],
+    ['no count', { LISTEN_PID: 'self' }, []],
+    ['another process', { LISTEN_PID: '1', LISTEN_FDS: '2' }, []],
+    ['no process', { LISTEN_FDS: '2' }, []],
+    ['no names', { LISTEN_PID: 'self', LISTEN_FDS: '2' }, passed('unknown', 'unknown')],
+    ['names', { LISTEN_PID: 'self', LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:admin' }, passed('http', 'admin')],
+    ['an empty name', { LISTEN_PID: 'self', LISTEN_FDS: '2', LISTEN_FDNAMES: 'http:' }, passed('http', '')],
+    [
+      'another process that had our PID',
+      { LISTEN_PID: 'self', LISTEN_PIDFDID: '1', LISTEN_FDS: '2' },
+      hasPidInodes() ? [] : passed('unknown', 'unknown'),
+    ],
+  ])('with %s in the environment', (_what, environment, expected) => {
+    expect(withDescriptors(2, environment)).toEqual({ first: expected, left: [], second: [] });
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ['too few names', { LISTEN_PID: 'self', LISTEN_FDS: '2', LISTEN_FDNAMES: 'http' }, 'EINVAL'],
+    ['too many names', { LISTEN_PID: 'self', LISTEN_FDS: '2', LISTEN_FDNAMES: 'a:b:c' }, 'EINVAL'],
+    ['no PID', { LISTEN_PID: '', LISTEN_FDS: '2' }, 'EINVAL'],
+    ['PID 0', { LISTEN_PID: '0', LISTEN_FDS: '2' }, 'EINVAL'],
+    ['a wrong count', { LISTEN_PID: 'self', LISTEN_FDS: '2x' }, 'EINVAL'],
+    ['a count of 0', { LISTEN_PID: 'self', LISTEN_FDS: '0' }, 'EINVAL'],
+    ['a count that overflows', { LISTEN_PID: 'self', LISTEN_FDS: '2147483647' }, 'EINVAL'],
+    ['descriptors that are not open', { LISTEN_PID: 'self', LISTEN_FDS: '2000' }, 'EBADF'],
+  ])('names what is wrong with %s', (_what, environment, code) => {
+    expect(withDescriptors(2, environment)).toMatchObject({
+      first: { code, message: expect.stringContaining('LISTEN_FDS') },
+      left: [],
+      second: [],
+    });
+  });
+
+  it('takes over what systemd-socket-activate passes', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-listen-'));
+    const paths = [join(folder, 'one'), join(folder, 'two')];
+    const activator = spawn(
+      'systemd-socket-activate',
+      [...paths.flatMap((path) => ['--listen', path]), '--fdname', 'http:admin', process.execPath, child],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const output = text(activator.stdout);
+    // It says so once it listens.
+    await new Promise((resolve) => activator.stderr.once('data', resolve));
+    const client = connect(paths[0] ?? '');
+    client.on('error', () => {});
+    expect(JSON.parse(await output)).toEqual({ first: passed('http', 'admin'), left: [], second: [] });
+    client.destroy();
+    rmSync(folder, { recursive: true });
+  });
+});
+
+/** Whether the kernel gives each process's pidfd an inode of its own (from 6.9 on). */
+function hasPidInodes(): boolean {
+  const release = execFileSync('uname', ['-r'], { encoding: 'utf8' }).split('.').map(Number.parseFloat);
+  const [major = 0, minor = 0] = release;
+  return major > 6 || (major === 6 && minor >= 9);
+}

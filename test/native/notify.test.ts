@@ -1,0 +1,213 @@
+import { mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { native } from '../../src/systemd/native.js';
+import { notify, notifyBarrier, notifyQueue, notifyWithDescriptors } from '../../src/systemd/notify.js';
+import { DatagramReceiver } from './datagram-receiver.js';
+
+let folder: string;
+let address: string;
+const receivers: DatagramReceiver[] = [];
+
+async function receive(at = address): Promise<DatagramReceiver> {
+  const receiver = await DatagramReceiver.open(at);
+  receivers.push(receiver);
+  return receiver;
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sd-gateway-notify-'));
+  address = join(folder, 'socket');
+  process.env['NOTIFY_SOCKET'] = address;
+});
+
+afterEach(async () => {
+  delete process.env['NOTIFY_SOCKET'];
+  for (const receiver of receivers.splice(0)) await receiver.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** Sends until the receiver's queue is full; the messages sent, the last of them queued on our side. */
+function fill(): string[] {
+  const messages: string[] = [];
+  for (let n = 0; n < 10_000; n++) {
+    messages.push(`STATUS=${n}`);
+    if (notify({ status: String(n) }).outcome === 'queued') return messages;
+  }
+  throw new Error('the queue never filled up');
+}
+
+describe('notify', () => {
+  it('sends one datagram with the credentials of this process', async () => {
+    const receiver = await receive();
+    expect(notify({ ready: true, status: 'serving' })).toEqual({ outcome: 'sent' });
+    expect(await receiver.next()).toMatchObject({
+      text: 'READY=1\nSTATUS=serving',
+      pid: process.pid,
+      uid: process.getuid?.(),
+      gid: process.getgid?.(),
+      fds: [],
+    });
+  });
+
+  it('sends to an abstract address', async () => {
+    process.env['NOTIFY_SOCKET'] = `@sd-gateway-test-${process.pid}`;
+    const receiver = await receive(process.env['NOTIFY_SOCKET']);
+    expect(notify({ stopping: true })).toEqual({ outcome: 'sent' });
+    expect((await receiver.next()).text).toBe('STOPPING=1');
+  });
+
+  it('says that nobody supervises without NOTIFY_SOCKET', async () => {
+    delete process.env['NOTIFY_SOCKET'];
+    expect(notify({ ready: true })).toEqual({ outcome: 'not-supervised' });
+    expect(await notifyBarrier(1_000)).toEqual({ outcome: 'not-supervised' });
+  });
+
+  it('adds the monotonic time to a reload', async () => {
+    const receiver = await receive();
+    const before = process.hrtime.bigint() / 1_000n;
+    notify({ reloading: true });
+    const after = process.hrtime.bigint() / 1_000n;
+    const match = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec((await receiver.next()).text);
+    const time = BigInt(match?.[1] ?? 0);
+    expect(time >= before && time <= after).toBe(true);
+  });
+
+  it.each([
+    ['a relative path', 'run/notify', 'EAFNOSUPPORT'],
+    ['another kind of address', 'tcp:127.0.0.1:1', 'EAFNOSUPPORT'],
+    ['an empty address', '', 'EAFNOSUPPORT'],
+    ['a path of one character', '/', 'EINVAL'],
+    ['a path too long', `/${'a'.repeat(107)}`, 'ENAMETOOLONG'],
+    ['a path much too long', `/${'a'.repeat(5_000)}`, 'ENAMETOOLONG'],
+    ['an abstract name too long', `@${'a'.repeat(107)}`, 'ENAMETOOLONG'],
+    ['a vsock address without a port', 'vsock:2', 'EINVAL'],
+    ['a vsock address without a context', 'vsock::2', 'EINVAL'],
+    ['a vsock address for any context', 'vsock:4294967295:2', 'EINVAL'],
+    ['a vsock address out of range', 'vsock:4294967296:2', 'EINVAL'],
+    ['a vsock address that is no number', 'vsock-stream:2:0x10', 'EINVAL'],
+    ['nobody there', '/nonexistent/sd-gateway', 'ENOENT'],
+  ])('names the error for %s', (_what, wrong, code) => {
+    process.env['NOTIFY_SOCKET'] = wrong;
+    expect(notify({ ready: true })).toMatchObject({ outcome: 'failed', code });
+  });
+
+  it('accepts the longest path there is', async () => {
+    process.env['NOTIFY_SOCKET'] = join(folder, 'a'.repeat(107 - folder.length - 1));
+    const receiver = await receive(process.env['NOTIFY_SOCKET']);
+    expect(notify({ ready: true })).toEqual({ outcome: 'sent' });
+    expect((await receiver.next()).text).toBe('READY=1');
+  });
+
+  it('opens a new socket when the manager has come back', async () => {
+    const first = await receive();
+    notify({ status: 'one' });
+    await first.next();
+    await first.close();
+    expect(notify({ status: 'lost' })).toMatchObject({ outcome: 'failed', code: 'ECONNREFUSED' });
+    rmSync(address);
+    const second = await receive();
+    expect(notify({ status: 'two' })).toEqual({ outcome: 'sent' });
+    expect((await second.next()).text).toBe('STATUS=two');
+  });
+
+  it('follows a change of the address', async () => {
+    const first = await receive();
+    const second = await receive(`${address}-2`);
+    notify({ status: 'one' });
+    process.env['NOTIFY_SOCKET'] = `${address}-2`;
+    notify({ status: 'two' });
+    expect((await first.next()).text).toBe('STATUS=one');
+    expect((await second.next()).text).toBe('STATUS=two');
+  });
+
+  it('removes the address from the environment when asked to', async () => {
+    const receiver = await receive();
+    expect(notify({ ready: true }, { unsetEnvironment: true })).toEqual({ outcome: 'sent' });
+    expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
+    expect(notify({ ready: true })).toEqual({ outcome: 'not-supervised' });
+    expect((await receiver.next()).text).toBe('READY=1');
+    process.env['NOTIFY_SOCKET'] = 'unsupported';
+    expect(notify({ ready: true }, { unsetEnvironment: true })).toMatchObject({ outcome: 'failed' });
+    expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
+  });
+
+  it('loses nothing and keeps the order when the manager has no room', async () => {
+    const receiver = await receive();
+    const messages = fill();
+    for (const status of ['later', 'and later']) {
+      expect(notify({ status })).toEqual({ outcome: 'queued' });
+      messages.push(`STATUS=${status}`);
+    }
+    expect(notifyQueue().waiting).toBe(3);
+    for (const message of messages) expect((await receiver.next()).text).toBe(message);
+    expect(notifyQueue().waiting).toBe(0);
+    expect(notify({ ready: true })).toEqual({ outcome: 'sent' });
+  });
+
+  it('says so when its own queue is full as well, and counts what can no longer be sent', async () => {
+    const receiver = await receive();
+    fill();
+    const failedBefore = notifyQueue().failed;
+    let outcome = notify({ status: 'x' });
+    while (outcome.outcome === 'queued') outcome = notify({ status: 'x' });
+    expect(outcome).toMatchObject({ outcome: 'failed', code: 'ENOBUFS' });
+    const { waiting } = notifyQueue();
+    await receiver.close();
+    await expect.poll(() => notifyQueue().waiting).toBe(0);
+    expect(notifyQueue().lastFailure).toMatchObject({ code: 'ECONNREFUSED' });
+    expect(notifyQueue().failed - failedBefore).toBe(waiting);
+  });
+});
+
+describe('notifyWithDescriptors', () => {
+  it('sends duplicates of descriptors', async () => {
+    const receiver = await receive();
+    const fd = openSync('/dev/null', 'r');
+    expect(notifyWithDescriptors({ fdStore: true, fdName: 'null' }, [fd, fd])).toEqual({ outcome: 'sent' });
+    expect(await receiver.next()).toMatchObject({
+      text: 'FDSTORE=1\nFDNAME=null',
+      fds: [{ kind: 'other' }, { kind: 'other' }],
+    });
+  });
+
+  it('keeps descriptors with their message in the queue', async () => {
+    const receiver = await receive();
+    const messages = fill();
+    expect(notifyWithDescriptors({ fdStore: true }, [0])).toEqual({ outcome: 'queued' });
+    for (const message of messages) expect((await receiver.next()).text).toBe(message);
+    expect(await receiver.next()).toMatchObject({ text: 'FDSTORE=1', fds: [{}] });
+  });
+
+  it('refuses more descriptors than a message can carry, and closed ones', async () => {
+    await receive();
+    expect(notifyWithDescriptors({ fdStore: true }, new Array(254).fill(0))).toMatchObject({ code: 'E2BIG' });
+    expect(notifyWithDescriptors({ fdStore: true }, [1_000_000])).toMatchObject({ code: 'EBADF' });
+  });
+
+  it('speaks for another process where that is allowed', async () => {
+    const receiver = await receive();
+    expect(notifyWithDescriptors({ ready: true }, [], { pid: process.ppid })).toEqual({ outcome: 'sent' });
+    expect((await receiver.next()).pid).toBe(process.getuid?.() === 0 ? process.ppid : process.pid);
+  });
+});
+
+describe('sd_notify', () => {
+  it.each([
+    ['empty', ''],
+    ['beyond the buffer on the stack', `STATUS=${'x'.repeat(20_000)}`],
+    ['at the edge of that buffer', `STATUS=${'€'.repeat(1_363)}`],
+    ['lone surrogates', 'STATUS=\ud800'],
+  ])('sends a state that is %s', async (_what, state) => {
+    const receiver = await receive();
+    expect(native().sd_notify(false, state)).toBe(1);
+    expect((await receiver.next()).data).toEqual(Buffer.from(state));
+  });
+
+  it('refuses what C could not pass on', () => {
+    expect(native().sd_notify(false, 'STATUS=a\0b')).toBe(-22);
+    expect(() => Reflect.apply(native().sd_notify, null, [false, 1])).toThrow(TypeError);
+    expect(() => Reflect.apply(native().sd_notify, null, [])).toThrow(TypeError);
+  });
+});
