@@ -2,15 +2,16 @@ import type { Log } from '../log/log.js';
 import type { Clock } from './dispatch-clock.js';
 
 /**
- * The calls to the store of one part of the gateway, the dispatcher say: which are under way and since when, so that a store that hangs is seen, and
- * whether the last ones failed, so that trouble is put on record when it begins and when it ends, not in between.
+ * The calls to the store of one part of the gateway, the dispatcher say: which are under way and since when, so that
+ * a store that hangs is seen, and whether the last ones failed, so that trouble is put on record when it begins and
+ * when it ends, not in between. Each purpose by itself: a full disk stops the writing, not the reading.
  */
 export class StoreCalls {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #caller: string;
   readonly #pending = new Set<{ readonly since: number }>();
-  readonly #troubles = new Map<StorePurpose, string>();
+  readonly #troubles = new Map<string, string>();
 
   constructor(log: Log, clock: Clock, caller = 'dispatcher') {
     this.#log = log;
@@ -30,23 +31,25 @@ export class StoreCalls {
     return null;
   }
 
-  /** Passes on what the call gives or throws. */
-  async run<Result>(purpose: StorePurpose, call: () => Promise<Result>): Promise<Result> {
+  /**
+   * Passes on what the call gives or throws. `purpose` completes "The store could not …", and must be tried again
+   * after a failure, or the trouble would stand for ever.
+   */
+  async run<Result>(purpose: string, call: () => Promise<Result>): Promise<Result> {
     const pending = { since: this.#clock.now() };
     this.#pending.add(pending);
     try {
       const result = await call();
-      if (this.#trouble !== null) {
-        this.#trouble = null;
-        this.#log.notice(`The store answers the ${this.#caller} again.`);
+      if (this.#troubles.delete(purpose)) {
+        this.#log.notice(`The store can ${purpose} again, as the ${this.#caller} asks.`);
       }
       return result;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      if (this.#trouble === null) {
-        this.#log.err(`The store could not ${what}: ${reason} The ${this.#caller} keeps trying.`);
+      if (!this.#troubles.has(purpose)) {
+        this.#log.err(`The store could not ${purpose}: ${reason} The ${this.#caller} keeps trying.`);
       }
-      this.#trouble = reason;
+      this.#troubles.set(purpose, reason);
       throw error;
     } finally {
       this.#pending.delete(pending);

@@ -155,7 +155,7 @@ export class Dispatcher {
         const turns = await this.#claim(limit);
         this.#claimFailures = 0;
         if (this.#wanted || turns.length === limit || this.#state !== 'open') continue;
-        const due = await this.#calls.run('say what is due next', () => this.#store.nextDueAt(this.#owner));
+        const due = await this.#calls.run('hand out turns', () => this.#store.nextDueAt(this.#owner));
         this.#wakeAfter(pauseUntilDue(due, this.#clock.now(), this.#settings.lease));
       } catch {
         // On record by StoreCalls.
@@ -234,7 +234,7 @@ export class Dispatcher {
       cancelTimeout();
       running.phase = 'writing';
     }
-    await this.#write(running, 'keep a reply', async () => {
+    await this.#write(turn, async () => {
       if (!(await this.#store.completeTurn(turn, reply, this.#clock.now()))) return false;
       this.#counts.replied += 1;
       this.#tell(turn, 'replied');
@@ -249,7 +249,7 @@ export class Dispatcher {
       this.#unfinished.add(turn);
       return;
     }
-    await this.#write(running, 'note the failure of a turn', async () => {
+    await this.#write(turn, async () => {
       const now = this.#clock.now();
       const again = retryAt({ attempt: turn.attempt, retry: failure.retry, now }, this.#settings);
       if (!(await this.#store.failTurn(turn, failure.message, again, now))) return false;
@@ -267,12 +267,11 @@ export class Dispatcher {
   }
 
   /** Tries until the store has it: a reply that the agent has given is neither lost nor made a second time. */
-  async #write(running: RunningTurn, what: string, write: () => Promise<boolean>): Promise<void> {
-    const { turn } = running;
+  async #write(turn: Turn, write: () => Promise<boolean>): Promise<void> {
     for (let failures = 1; ; failures += 1) {
       const lastTry = this.#giveUp.signal.aborted;
       try {
-        if (!(await this.#calls.run(what, write))) this.#noteLostClaim(turn);
+        if (!(await this.#calls.run('write the end of a turn', write))) this.#noteLostClaim(turn);
         return;
       } catch (error) {
         if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
@@ -345,7 +344,7 @@ export class Dispatcher {
   async #cutOffIfLost(running: RunningTurn): Promise<void> {
     if (running.phase !== 'agent') return;
     const { turn } = running;
-    const record = await this.#calls.run('read a message', () => this.#store.message(turn.messageId));
+    const record = await this.#calls.run('renew leases', () => this.#store.message(turn.messageId));
     if (running.phase !== 'agent' || claimStands(turn, record)) return;
     this.#noteLostClaim(turn);
     this.#cutOff(running, 'claim-lost');
@@ -367,7 +366,7 @@ export class Dispatcher {
     const cutOffAll = () => this.#cutOffAll();
     const cancelDeadline = this.#clock.after(patience, cutOffAll);
     signal?.addEventListener('abort', cutOffAll);
-    if (signal?.aborted) cutOffAll();
+    if (signal?.aborted || patience <= 0) cutOffAll();
     await this.#claiming;
     await Promise.all([...this.#running.values()].map((running) => running.done));
     cancelDeadline();

@@ -1,0 +1,406 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AgentError } from '../../src/agents/agent.js';
+import { Dispatcher, type DispatchSettings } from '../../src/gateway/dispatcher.js';
+import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { type MessageState, type Store, StoreError } from '../../src/store/store.js';
+import {
+  type Change,
+  HeldAgent,
+  ManualClock,
+  Occurrences,
+  openStore,
+  post,
+  recordingLog,
+} from './fixture.js';
+
+const settings: DispatchSettings = {
+  concurrency: 2,
+  max_attempts: 3,
+  retry_delay: 1_000,
+  lease: 30_000,
+  timeout: 60_000,
+};
+
+let opened: Awaited<ReturnType<typeof openStore>>;
+let store: SqliteStore;
+let clock: ManualClock;
+let agent: HeldAgent;
+let changes: Occurrences<Change>;
+let recorded: ReturnType<typeof recordingLog>;
+
+beforeEach(async () => {
+  opened = await openStore();
+  store = opened.store;
+  clock = new ManualClock();
+  agent = new HeldAgent();
+  changes = new Occurrences();
+  recorded = recordingLog();
+});
+
+afterEach(() => opened.dispose());
+
+function dispatcher(overrides: Partial<DispatchSettings> = {}, over: Partial<Store> = {}) {
+  return new Dispatcher({
+    store: withFaults(over),
+    agent,
+    log: recorded.log,
+    owner: 'first',
+    settings: { ...settings, ...overrides },
+    onChange: (turn, state) => changes.add({ turn, state }),
+    clock,
+  });
+}
+
+/** The real store, with some of its calls replaced. */
+function withFaults(over: Partial<Store>): Store {
+  return new Proxy<Store>(store, {
+    get(target, name) {
+      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+function until(state: MessageState, count = 1): Promise<void> {
+  return changes.until((all) => all.filter((change) => change.state === state).length >= count);
+}
+
+/** Lets time pass until something falls due; there is nothing to wait for but the store's own answers. */
+async function passUntil(milliseconds: number, happened: Promise<void>): Promise<void> {
+  let over = false;
+  void happened.then(() => {
+    over = true;
+  });
+  while (!over) {
+    await store.probe();
+    clock.advance(milliseconds);
+  }
+}
+
+describe('running turns', () => {
+  test('runs the messages of a session one after the other, in their order', async () => {
+    const ids = [await post(store, 'a', 'one'), await post(store, 'a', 'two')].map((message) => message.id);
+    const dispatch = dispatcher();
+    dispatch.wake();
+    (await agent.nth(0)).reply('1');
+    (await agent.nth(1)).reply('2');
+    await until('replied', 2);
+    expect(agent.runs.all.map(({ request }) => request.messageId)).toEqual(ids);
+    expect(changes.all.map(({ turn, state }) => [turn.seq, state])).toEqual([
+      [1, 'running'],
+      [1, 'replied'],
+      [2, 'running'],
+      [2, 'replied'],
+    ]);
+    expect((await store.message(ids[1] ?? ''))?.reply?.text).toBe('2');
+    await dispatch.drain(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test('runs no more turns than its concurrency, and the next once one has ended', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const dispatch = dispatcher({ concurrency: 2 });
+    dispatch.wake();
+    const first = await agent.nth(1);
+    expect(dispatch.facts()).toMatchObject({ running: 2, replied: 0, state: 'open' });
+    expect((await store.counts()).queued).toBe(1);
+    first.reply('x');
+    expect((await agent.nth(2)).request.session).toBe('c');
+    await dispatch.drain(0);
+  });
+
+  test('takes a larger concurrency with a reload', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const dispatch = dispatcher({ concurrency: 1 });
+    dispatch.wake();
+    await agent.nth(0);
+    dispatch.configure(agent, { ...settings, concurrency: 3 });
+    await agent.nth(2);
+    await dispatch.drain(0);
+  });
+
+  test('claims a message that comes while it sleeps', async () => {
+    const dispatch = dispatcher();
+    dispatch.wake();
+    await post(store, 'a', 'later');
+    dispatch.wake();
+    (await agent.nth(0)).reply('now');
+    await until('replied');
+    await dispatch.drain(0);
+  });
+});
+
+describe('failing turns', () => {
+  test('tries again after 1, 2, … delays with the same turn id, then the message is dead', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const begun: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const run = agent.nth(attempt);
+      await passUntil(
+        100,
+        run.then(() => {
+          begun.push(clock.now());
+        }),
+      );
+      (await run).fail(new AgentError('exit-status', 'The program exited with status 3.', true));
+      await (attempt < 2 ? until('queued', attempt + 1) : until('dead'));
+    }
+    expect(begun[1]).toBeGreaterThanOrEqual((begun[0] ?? 0) + 1_000);
+    expect(begun[2]).toBeGreaterThanOrEqual((begun[1] ?? 0) + 2_000);
+    expect(new Set(agent.runs.all.map(({ request }) => request.turnId)).size).toBe(1);
+    expect(agent.runs.all.map(({ request }) => request.attempt)).toEqual([1, 2, 3]);
+    const message = await store.message(id);
+    expect(message).toMatchObject({ state: 'dead', error: 'The program exited with status 3.', attempts: 3 });
+    expect(dispatch.facts()).toMatchObject({ failed: 3, dead: 1 });
+    await dispatch.drain(0);
+  });
+
+  test('a failure that can not end otherwise is dead at once, and the session goes on', async () => {
+    await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    (await agent.nth(0)).fail(new AgentError('not-started', 'There is no such program.', false));
+    expect((await agent.nth(1)).request.seq).toBe(2);
+    expect(changes.all.map(({ state }) => state)).toEqual(['running', 'dead', 'running']);
+    await dispatch.drain(0);
+  });
+
+  test('ends a turn that takes longer than its time', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    const dispatch = dispatcher({ timeout: 5_000, max_attempts: 1 });
+    dispatch.wake();
+    await agent.nth(0);
+    clock.advance(5_000);
+    await until('dead');
+    expect((await store.message(id))?.error).toBe('The agent gave no reply within 5 s (agent.timeout).');
+    await dispatch.drain(0);
+  });
+
+  test('an agent that throws something else fails its turn, not the gateway', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = new Dispatcher({
+      store,
+      agent: { type: 'broken', run: () => Promise.reject(new TypeError('no')) },
+      log: recorded.log,
+      owner: 'first',
+      settings: { ...settings, max_attempts: 1 },
+      onChange: (turn, state) => changes.add({ turn, state }),
+      clock,
+    });
+    dispatch.wake();
+    await until('dead');
+    expect((await store.message(id))?.error).toContain('no');
+    await dispatch.drain(0);
+  });
+});
+
+describe('leases', () => {
+  test('are renewed while a turn runs, so that no other gateway takes it', async () => {
+    await post(store, 'a', 'x', clock.now());
+    const renewed = new Occurrences<number>();
+    const dispatch = dispatcher(
+      {},
+      {
+        async renewLeases(owner, leaseUntil) {
+          const held = await store.renewLeases(owner, leaseUntil);
+          renewed.add(held.turns);
+          return held;
+        },
+      },
+    );
+    dispatch.wake();
+    const run = await agent.nth(0);
+    for (let round = 1; round <= 4; round += 1) {
+      await passUntil(
+        1_000,
+        renewed.until((all) => all.length >= round),
+      );
+      const now = clock.now();
+      const other = { owner: 'second', limit: 1, now, leaseUntil: now + 1_000 };
+      expect(await store.claimTurns(other)).toEqual([]);
+    }
+    run.reply('done');
+    await until('replied');
+    await dispatch.drain(0);
+  });
+
+  test('a claim that another gateway has taken ends the turn here, and nothing is written of it', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = await agent.nth(0);
+    const aborted = new Promise<void>((resolve) => run.signal.addEventListener('abort', () => resolve()));
+    // Another gateway's clock is ahead: for it the lease is over.
+    const now = clock.now() + 31_000;
+    const taken = await store.claimTurns({ owner: 'second', limit: 1, now, leaseUntil: now + 60_000 });
+    expect(taken.map((turn) => turn.attempt)).toEqual([2]);
+    await passUntil(5_000, aborted);
+    await dispatch.drain(0);
+    expect(await store.message(id)).toMatchObject({ state: 'running', attempts: 2, error: null });
+    expect(recorded.records.some(({ message }) => message.includes('another gateway has the turn now'))).toBe(
+      true,
+    );
+  });
+
+  test("another gateway's turn is taken once its lease is over", async () => {
+    await post(store, 'a', 'x', clock.now());
+    const now = clock.now();
+    await store.claimTurns({ owner: 'second', limit: 1, now, leaseUntil: now + 10_000 });
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = agent.nth(0);
+    await passUntil(
+      1_000,
+      run.then(() => {}),
+    );
+    expect((await run).request.attempt).toBe(2);
+    expect(clock.now()).toBeGreaterThanOrEqual(now + 10_000);
+    await dispatch.drain(0);
+  });
+});
+
+describe('a store in trouble', () => {
+  test('a reply is neither lost nor made again: it is written once there is room', async () => {
+    const { id } = await post(store, 'a', 'x');
+    let failures = 5;
+    const dispatch = dispatcher(
+      {},
+      {
+        completeTurn(...parameters) {
+          failures -= 1;
+          if (failures >= 0) return Promise.reject(new StoreError('full', 'The disk is full.'));
+          return store.completeTurn(...parameters);
+        },
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('kept');
+    await passUntil(100, until('replied'));
+    expect((await store.message(id))?.reply?.text).toBe('kept');
+    expect(agent.runs.all.length).toBe(1);
+    const about = recorded.records.filter(({ message }) => message.includes('The store'));
+    expect(about.map(({ priority }) => priority)).toEqual(['err', 'notice']);
+    await dispatch.drain(0);
+  });
+
+  test('claims go on once it answers again', async () => {
+    await post(store, 'a', 'x');
+    let failures = 3;
+    const dispatch = dispatcher(
+      {},
+      {
+        claimTurns(claim) {
+          failures -= 1;
+          if (failures >= 0) return Promise.reject(new StoreError('input-output', 'The disk fails.'));
+          return store.claimTurns(claim);
+        },
+      },
+    );
+    dispatch.wake();
+    await passUntil(
+      100,
+      agent.nth(0).then(() => {}),
+    );
+    expect(dispatch.facts().storeTrouble).toBeNull();
+    await dispatch.drain(0);
+  });
+
+  test('a call that hangs shows as no progress', async () => {
+    await post(store, 'a', 'x');
+    const began = clock.now();
+    let answer: () => void = () => {};
+    const dispatch = dispatcher(
+      {},
+      {
+        claimTurns: () =>
+          new Promise((resolve) => {
+            answer = () => resolve([]);
+          }),
+      },
+    );
+    expect(dispatch.facts().lastProgressAt).toBe(clock.now());
+    dispatch.wake();
+    clock.advance(40_000);
+    expect(dispatch.facts().lastProgressAt).toBe(began);
+    answer();
+    await dispatch.drain(0);
+    expect(dispatch.facts().lastProgressAt).toBe(clock.now());
+  });
+});
+
+describe('drain', () => {
+  test('lets turns end in their time and claims no more', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const runs = [await agent.nth(0), await agent.nth(1)];
+    const drained = dispatch.drain(30_000);
+    expect(dispatch.facts().state).toBe('draining');
+    for (const run of runs) run.reply('in time');
+    expect(await drained).toEqual({ finished: 2, putBack: 0 });
+    expect(agent.runs.all.length).toBe(2);
+    expect(await store.counts()).toMatchObject({ queued: 1, running: 0, replied: 2 });
+    expect(clock.timers).toBe(0);
+    dispatch.wake();
+    expect(dispatch.facts()).toMatchObject({ state: 'drained', running: 0 });
+  });
+
+  test('cuts off what runs longer, and puts it back without counting the attempt', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    await post(store, 'b', 'y', clock.now());
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const runs = [await agent.nth(0), await agent.nth(1)];
+    const drained = dispatch.drain(30_000);
+    runs[1]?.reply('in time');
+    await until('replied');
+    clock.advance(30_000);
+    expect(await drained).toEqual({ finished: 1, putBack: 1 });
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+  });
+
+  test('ends at once when it is told to', async () => {
+    await post(store, 'a', 'x', clock.now());
+    const dispatch = dispatcher();
+    dispatch.wake();
+    await agent.nth(0);
+    const hurry = new AbortController();
+    const drained = dispatch.drain(30_000, hurry.signal);
+    hurry.abort();
+    expect(await drained).toEqual({ finished: 0, putBack: 1 });
+  });
+
+  test('puts back what was being claimed when it began', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    const dispatch = dispatcher();
+    dispatch.wake();
+    expect(await dispatch.drain(30_000)).toEqual({ finished: 0, putBack: 1 });
+    expect(agent.runs.all.length).toBe(0);
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+  });
+
+  test('a reply that the store would not take is run again, and that is said', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    const tried = new Occurrences<null>();
+    const dispatch = dispatcher(
+      {},
+      {
+        completeTurn() {
+          tried.add(null);
+          return Promise.reject(new StoreError('full', 'The disk is full.'));
+        },
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('lost');
+    await tried.until((all) => all.length > 0);
+    const drained = dispatch.drain(1_000);
+    clock.advance(1_000);
+    expect(await drained).toEqual({ finished: 0, putBack: 1 });
+    expect(await store.message(id)).toMatchObject({ state: 'queued' });
+    expect(recorded.records.some(({ message }) => message.includes('the turn is run again'))).toBe(true);
+  });
+});
