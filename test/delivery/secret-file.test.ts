@@ -1,0 +1,109 @@
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { readOrCreateSecret, SecretError } from '../../src/gateway/secret-file.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'secret-file-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+let made = 0;
+const secret = (credentialsDirectory: string | null = null) =>
+  readOrCreateSecret({
+    credentialsDirectory,
+    name: 'token',
+    stateDirectory: directory,
+    create: () => {
+      made += 1;
+      return `secret-${made}`;
+    },
+  });
+
+test('is made at the first start, for its owner only, and kept', () => {
+  const first = secret();
+  expect(first).toMatchObject({ source: 'created', path: join(directory, 'token') });
+  expect(statSync(first.path).mode & 0o777).toBe(0o600);
+  expect(readFileSync(first.path, 'utf8')).toBe(`${first.value}\n`);
+  expect(secret()).toEqual({ ...first, source: 'file' });
+  expect(readdirSync(directory)).toEqual(['token']);
+});
+
+test('is for its owner only whatever the umask', () => {
+  const before = process.umask(0);
+  try {
+    expect(statSync(secret().path).mode & 0o777).toBe(0o600);
+  } finally {
+    process.umask(before);
+  }
+});
+
+test('a credential comes first, whatever its mode shows', () => {
+  const credentials = join(directory, 'credentials');
+  mkdirSync(credentials);
+  writeFileSync(join(credentials, 'token'), ' from-systemd \n', { mode: 0o440 });
+  expect(secret(credentials)).toEqual({
+    value: 'from-systemd',
+    source: 'credential',
+    path: join(credentials, 'token'),
+  });
+  expect(readdirSync(directory)).toEqual(['credentials']);
+});
+
+test('a unit with other credentials has its file', () => {
+  expect(secret(directory).source).toBe('created');
+});
+
+test.each([
+  ['others may read it', 0o644, /0644.*chmod 600/],
+  ['the group may read it', 0o640, /0640.*chmod 600/],
+  ['others may write it', 0o602, /0602.*chmod 600/],
+])('is refused when %s', (_name, mode, message) => {
+  const path = join(directory, 'token');
+  writeFileSync(path, 'x');
+  chmodSync(path, mode);
+  expect(() => secret()).toThrow(SecretError);
+  expect(() => secret()).toThrow(message);
+});
+
+test.runIf(process.geteuid?.() === 0)("is refused when it is another user's", () => {
+  const path = join(directory, 'token');
+  writeFileSync(path, 'x', { mode: 0o600 });
+  chownSync(path, 65_534, 65_534);
+  expect(() => secret()).toThrow(/belongs to user 65534/);
+});
+
+test('is refused when it is empty, a directory, or too large', () => {
+  const path = join(directory, 'token');
+  writeFileSync(path, ' \n', { mode: 0o600 });
+  expect(() => secret()).toThrow(/empty/);
+  writeFileSync(path, 'x'.repeat(70_000));
+  expect(() => secret()).toThrow(/larger/);
+  rmSync(path);
+  mkdirSync(path);
+  expect(() => secret()).toThrow(/no regular file/);
+});
+
+test('says what to check when there is nowhere to keep it', () => {
+  const nowhere = join(directory, 'missing');
+  expect(() =>
+    readOrCreateSecret({
+      credentialsDirectory: null,
+      name: 'token',
+      stateDirectory: nowhere,
+      create: () => 'x',
+    }),
+  ).toThrow(/Check that .*missing exists/);
+});
