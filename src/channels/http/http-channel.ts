@@ -77,6 +77,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     },
   });
 
+  application.removeContentTypeParser('text/plain');
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
     if (problem.status >= 500 && !(error instanceof Problem)) {

@@ -3,9 +3,12 @@ import { type Mistake, Problem } from './problem.js';
 
 type Issue = z.core.$ZodIssue;
 
+/** With the input, what is missing can be told from what has a wrong type. */
+const reporting = { reportInput: true } as const;
+
 /** Checks a request's body; throws the 422 that names each mistake with its place. */
 export function validateBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  const result = schema.safeParse(body);
+  const result = schema.safeParse(body, reporting);
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap(bodyMistakes);
   throw new Problem('invalid-message', sentence(errors), { errors });
@@ -13,7 +16,7 @@ export function validateBody<Schema extends z.ZodType>(schema: Schema, body: unk
 
 /** Checks the query's parameters; throws the 400 that names each mistake. */
 export function validateQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> {
-  const result = schema.safeParse(query);
+  const result = schema.safeParse(query, reporting);
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
@@ -29,7 +32,7 @@ export function validateOne<Schema extends z.ZodType>(
   value: unknown,
   place: { readonly parameter: string } | { readonly header: string },
 ): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(value, reporting);
   if (result.success) return result.data;
   const errors = result.error.issues.map((issue) => ({ ...place, detail: describe(issue) }));
   throw new Problem('invalid-parameter', sentence(errors), { errors });

@@ -1,0 +1,154 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createHttpChannel,
+  type HttpChannelOptions,
+  type HttpSettings,
+} from '../../src/channels/http/http-channel.js';
+import type { HttpEndpoint } from '../../src/channels/http/listen.js';
+import { MessageEvents } from '../../src/gateway/message-events.js';
+import type { Log } from '../../src/log/log.js';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import type { Message, Store } from '../../src/store/store.js';
+
+export const token = 'correct-horse-battery-staple';
+
+export interface ServeOptions {
+  readonly endpoints?: readonly HttpEndpoint[];
+  readonly settings?: Partial<HttpSettings>;
+  readonly channel?: Partial<HttpChannelOptions>;
+  /** Calls of the real store to be replaced. */
+  readonly over?: Partial<Store>;
+}
+
+/** The HTTP channel over a real store and real sockets; nothing runs the messages but the test. */
+export async function serve({ endpoints, settings, channel: overrides, over }: ServeOptions = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-http-'));
+  const { store } = await openSqliteStore({
+    path: join(directory, 'gateway.db'),
+    busyTimeout: 5_000,
+    maxAttempts: 3,
+  });
+  const events = new MessageEvents();
+  const accepted: Message[] = [];
+  const records: string[] = [];
+  const record = (message: string) => void records.push(message);
+  const log: Log = {
+    crit: record,
+    err: record,
+    warning: record,
+    notice: record,
+    info: record,
+    debug: record,
+  };
+  const channel = createHttpChannel({
+    store: withCalls(store, over ?? {}),
+    changes: events,
+    log,
+    token,
+    bodyLimit: 262_144,
+    settings: () => ({ waitLimit: 60_000, queue: { session: 1_000, total: 10_000 }, ...settings }),
+    readiness: () => ({ ready: true, facts: { state: 'ready' } }),
+    validateReplyUrl: (url) =>
+      url.startsWith('https://') ? { ok: true } : { ok: false, reason: 'must be an https URL' },
+    onAccepted: (message) => accepted.push(message),
+    ...overrides,
+  });
+  const addresses = await channel.listen(endpoints ?? [{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+  const base = addresses[0] ?? '';
+  return {
+    channel,
+    store,
+    events,
+    accepted,
+    records,
+    addresses,
+    base,
+    directory,
+    get: (path: string, headers = {}) =>
+      fetch(base + path, { headers: { authorization: `Bearer ${token}`, ...headers } }),
+    post: (session: string, body: unknown, headers: Record<string, string> = {}) =>
+      fetch(`${base}/v1/sessions/${session}/messages`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    /** Does what the dispatcher does: runs the session's next message. */
+    async reply(text: string) {
+      const now = Date.now();
+      const [turn] = await store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
+      if (turn === undefined) throw new Error('No message waits.');
+      await store.completeTurn(turn, { text, metadata: {} }, now);
+      events.emit(turn.messageId);
+    },
+    async dispose() {
+      await channel.close(0);
+      await store.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What the answers hold, as far as tests look into them one by one. */
+export interface Body {
+  readonly id: string;
+  readonly session: string;
+  readonly seq: number;
+  readonly delivery: object | null;
+  readonly items: readonly { readonly session: string; readonly text: string }[];
+  readonly next: string | null;
+  readonly type: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly errors: readonly { readonly pointer: string }[];
+}
+
+export async function bodyOf(response: Response | Promise<Response>): Promise<Body> {
+  return JSON.parse(await (await response).text());
+}
+
+export type Served = Awaited<ReturnType<typeof serve>>;
+
+function withCalls(store: Store, over: Partial<Store>): Store {
+  return new Proxy<Store>(store, {
+    get(target, name) {
+      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** One connection, written to byte for byte. */
+export async function rawConnection(base: string) {
+  const address = new URL(base);
+  const socket = connect({ host: address.hostname, port: Number(address.port) });
+  await new Promise((resolve) => socket.once('connect', resolve));
+  let received = '';
+  const checks = new Set<() => void>();
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk: string) => {
+    received += chunk;
+    for (const check of [...checks]) check();
+  });
+  // A reset is an end, too.
+  socket.on('error', () => {});
+  const ended = new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
+  return {
+    write: (text: string) => void socket.write(text),
+    /** Everything received until the other side closed. */
+    ended,
+    end: () => void socket.destroy(),
+    until: (part: string) =>
+      new Promise<string>((resolve) => {
+        const check = () => {
+          if (!received.includes(part)) return;
+          checks.delete(check);
+          resolve(received);
+        };
+        checks.add(check);
+        check();
+      }),
+  };
+}
