@@ -1,3 +1,335 @@
+// Signals with their sender. The handler takes down siginfo and the sender's name and writes them to a pipe; a thread
+// of its own reads the pipe and hands each record to the environments that watch the signal, whether or not their
+// event loops are busy. What is process-wide here is never freed: a handler may run at any moment.
+
 #include "signal.h"
 
-void InitializeSignal(Napi::Env, Napi::Object) {}
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "arguments.h"
+#include "thread.h"
+
+namespace {
+
+// Those that are offered all have numbers below this.
+constexpr int kSignals = 32;
+constexpr size_t kCommSize = 16;
+// Room for some 26,000 records that the reader has not come to; more are merged, see Overflow.
+constexpr int kPipeSize = 1 << 20;
+
+// One delivery of a signal. Smaller than PIPE_BUF, so that it is written whole or not at all.
+struct Record {
+  int32_t signal;
+  int32_t code;
+  int32_t pid;
+  uint32_t uid;
+  // Not closed by a NUL where the name fills it; empty when the sender was gone.
+  char comm[kCommSize];
+};
+
+struct Watch {
+  int64_t id;
+  uint32_t signals;  // a bit each
+  napi_env env;
+  napi_threadsafe_function function;
+  Watch* next;
+};
+
+// Deliveries for which the pipe had no room: that there were some, and the sender of the last. Merging is what the
+// kernel does with pending standard signals too; the sender that is told is a true one.
+struct Overflow {
+  // 0: none; else the pid in the upper half and the uid in the lower. A pid of 0 is written as 1 << 31.
+  std::atomic<uint64_t> sender{0};
+  std::atomic<int32_t> code{0};
+};
+
+std::atomic<int> pipe_write_end{-1};
+std::atomic<pid_t> owner{0};
+// What was installed before us, to be called too. Replaced, never freed: a handler may be reading it.
+std::atomic<const struct sigaction*> previous[kSignals];
+Overflow overflows[kSignals];
+
+pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+// What follows is guarded by the mutex.
+Watch* watches = nullptr;
+int64_t last_id = 0;
+int watchers[kSignals];
+int pipe_read_end = -1;
+
+constexpr uint64_t kPidZero = uint64_t{1} << 31;
+
+// Reads /proc/PID/comm by async-signal-safe calls alone (signal-safety(7)).
+void ReadComm(pid_t pid, char comm[kCommSize]) {
+  char path[32] = "/proc/";
+  char digits[12];
+  size_t count = 0;
+  for (pid_t rest = pid; rest > 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
+  size_t length = strlen("/proc/");
+  while (count > 0) path[length++] = digits[--count];
+  memcpy(path + length, "/comm", sizeof("/comm"));
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char text[kCommSize + 1];
+  ssize_t size = read(fd, text, sizeof(text));
+  close(fd);
+  if (size > 0 && text[size - 1] == '\n') size--;
+  if (size > 0) memcpy(comm, text, static_cast<size_t>(size) < kCommSize ? static_cast<size_t>(size) : kCommSize);
+}
+
+// si_pid and si_uid share their place with other things; only these codes say that a process is meant.
+bool HasSender(int code) { return code == SI_USER || code == SI_QUEUE || code == SI_TKILL || code == SI_MESGQ; }
+
+void TakeDown(int signal, const siginfo_t* info) {
+  Record record = {};
+  record.signal = signal;
+  record.code = info->si_code;
+  if (HasSender(info->si_code)) {
+    record.pid = info->si_pid;
+    record.uid = info->si_uid;
+    if (record.pid > 0) ReadComm(record.pid, record.comm);
+  }
+  if (write(pipe_write_end.load(), &record, sizeof(record)) == static_cast<ssize_t>(sizeof(record))) return;
+  Overflow& overflow = overflows[signal];
+  overflow.code.store(record.code);
+  uint64_t pid = record.pid > 0 ? static_cast<uint64_t>(record.pid) : kPidZero;
+  overflow.sender.store(pid << 32 | record.uid);
+}
+
+void Handle(int signal, siginfo_t* info, void* context) {
+  int saved_errno = errno;
+  // A child that has forked and not yet executed shares the pipe: its signals are not ours.
+  if (getpid() == owner.load()) TakeDown(signal, info);
+  const struct sigaction* before = previous[signal].load();
+  if (before != nullptr) {
+    if ((before->sa_flags & SA_SIGINFO) != 0) {
+      before->sa_sigaction(signal, info, context);
+    } else if (before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN) {
+      before->sa_handler(signal);
+    }
+  }
+  errno = saved_errno;
+}
+
+bool IsOurs(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == Handle;
+}
+
+// Puts our handler before the one that is there, unless it is there already. 0, or a negative errno.
+int Install(int signal) {
+  struct sigaction current;
+  if (sigaction(signal, nullptr, &current) < 0) return -errno;
+  if (IsOurs(current)) return 0;
+  // Known before ours can run.
+  previous[signal].store(new struct sigaction(current));
+  struct sigaction ours = {};
+  ours.sa_sigaction = Handle;
+  ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+  sigfillset(&ours.sa_mask);
+  return sigaction(signal, &ours, nullptr) < 0 ? -errno : 0;
+}
+
+// Takes our handler away again, unless somebody has put another in its place.
+void Uninstall(int signal) {
+  struct sigaction current;
+  if (sigaction(signal, nullptr, &current) < 0 || !IsOurs(current)) return;
+  const struct sigaction* before = previous[signal].load();
+  if (before != nullptr) sigaction(signal, before, nullptr);
+}
+
+void HandOver(const Record& record) {
+  MutexLock lock(&mutex);
+  for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
+    if ((watch->signals & (1u << record.signal)) == 0) continue;
+    Record* copy = new Record(record);
+    if (napi_call_threadsafe_function(watch->function, copy, napi_tsfn_nonblocking) != napi_ok) delete copy;
+  }
+}
+
+void HandOverOverflows() {
+  for (int signal = 1; signal < kSignals; signal++) {
+    uint64_t sender = overflows[signal].sender.exchange(0);
+    if (sender == 0) continue;
+    Record record = {};
+    record.signal = signal;
+    record.code = overflows[signal].code.load();
+    record.pid = (sender >> 32) == kPidZero ? 0 : static_cast<int32_t>(sender >> 32);
+    record.uid = static_cast<uint32_t>(sender);
+    HandOver(record);
+  }
+}
+
+void* ReadRecords(void*) {
+  Record records[64];
+  for (;;) {
+    // Records are written whole, and read whole as the pipe holds nothing else.
+    ssize_t size = read(pipe_read_end, records, sizeof(records));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return nullptr;
+    size_t count = static_cast<size_t>(size) / sizeof(Record);
+    for (size_t i = 0; i < count; i++) HandOver(records[i]);
+    HandOverOverflows();
+  }
+}
+
+// Opens the pipe and starts its reader, once in a process. 0, or a negative errno. The mutex is held.
+int StartReader() {
+  if (pipe_read_end >= 0) return 0;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  // Best effort: with the usual 64 KiB some 1,600 records fit.
+  fcntl(ends[1], F_SETPIPE_SZ, kPipeSize);
+  pipe_read_end = ends[0];
+  pthread_t thread;
+  int result = StartThread(&thread, true, ReadRecords, nullptr);
+  if (result < 0) {
+    pipe_read_end = -1;
+    close(ends[0]);
+    close(ends[1]);
+    return result;
+  }
+  owner.store(getpid());
+  pipe_write_end.store(ends[1]);
+  return 0;
+}
+
+void CallListener(napi_env env, napi_value listener, void*, void* data) {
+  Record* record = static_cast<Record*>(data);
+  // Null when the environment is going down.
+  if (env != nullptr) {
+    napi_value arguments[5];
+    arguments[0] = Number(env, record->signal);
+    arguments[1] = Number(env, record->code);
+    arguments[2] = Number(env, record->pid);
+    arguments[3] = Number(env, record->uid);
+    size_t length = strnlen(record->comm, kCommSize);
+    if (length == 0) {
+      napi_get_null(env, &arguments[4]);
+    } else {
+      napi_create_string_utf8(env, record->comm, length, &arguments[4]);
+    }
+    napi_value receiver;
+    napi_get_undefined(env, &receiver);
+    napi_call_function(env, receiver, listener, 5, arguments, nullptr);
+  }
+  delete record;
+}
+
+// Takes the watch off the list and the handlers off its signals. False when it wasn't there. The mutex is held.
+bool Remove(Watch* watch) {
+  Watch** place = &watches;
+  while (*place != nullptr && *place != watch) place = &(*place)->next;
+  if (*place == nullptr) return false;
+  *place = watch->next;
+  for (int signal = 1; signal < kSignals; signal++) {
+    if ((watch->signals & (1u << signal)) != 0 && --watchers[signal] == 0) Uninstall(signal);
+  }
+  return true;
+}
+
+// The environment goes down with the watch open: the reader must not call into it any more.
+void RemoveAtCleanup(void* data) {
+  MutexLock lock(&mutex);
+  Remove(static_cast<Watch*>(data));
+}
+
+void Free(napi_env, void* data, void*) { delete static_cast<Watch*>(data); }
+
+bool ReadSignals(napi_env env, napi_value array, uint32_t* signals) {
+  uint32_t length;
+  if (napi_get_array_length(env, array, &length) != napi_ok) return false;
+  *signals = 0;
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    int32_t signal;
+    if (napi_get_element(env, array, i, &element) != napi_ok) return false;
+    if (napi_get_value_int32(env, element, &signal) != napi_ok) return false;
+    if (signal < 1 || signal >= kSignals || signal == SIGKILL || signal == SIGSTOP) return false;
+    *signals |= 1u << signal;
+  }
+  return true;
+}
+
+// signal_watch(signals: number[], listener): an id above 0, or a negative errno
+napi_value SignalWatch(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  uint32_t signals;
+  napi_valuetype type;
+  if (!ReadSignals(env, arguments[0], &signals) || napi_typeof(env, arguments[1], &type) != napi_ok ||
+      type != napi_function) {
+    napi_throw_type_error(env, nullptr, "signal_watch takes an array of signal numbers and a function");
+    return nullptr;
+  }
+  napi_value name;
+  napi_create_string_utf8(env, "sd_gateway signal_watch", NAPI_AUTO_LENGTH, &name);
+  Watch* watch = new Watch{0, signals, env, nullptr, nullptr};
+  if (napi_create_threadsafe_function(env, arguments[1], nullptr, name, 0, 1, watch, Free, nullptr, CallListener,
+                                      &watch->function) != napi_ok) {
+    delete watch;
+    return Number(env, -ENOMEM);
+  }
+  // A watch is no reason to go on: it is for those who do something else.
+  napi_unref_threadsafe_function(env, watch->function);
+  MutexLock lock(&mutex);
+  int result = StartReader();
+  for (int signal = 1; result == 0 && signal < kSignals; signal++) {
+    if ((signals & (1u << signal)) == 0) continue;
+    result = Install(signal);
+  }
+  if (result < 0) {
+    for (int signal = 1; signal < kSignals; signal++) {
+      if ((signals & (1u << signal)) != 0 && watchers[signal] == 0) Uninstall(signal);
+    }
+    napi_release_threadsafe_function(watch->function, napi_tsfn_abort);
+    return Number(env, result);
+  }
+  for (int signal = 1; signal < kSignals; signal++) {
+    if ((signals & (1u << signal)) != 0) watchers[signal]++;
+  }
+  watch->id = ++last_id;
+  watch->next = watches;
+  watches = watch;
+  // Hooks run in the reverse order: this one before the function's own.
+  napi_add_env_cleanup_hook(env, RemoveAtCleanup, watch);
+  return Number(env, watch->id);
+}
+
+// signal_unwatch(id: number): 1, or 0 when there is no such watch in this environment
+napi_value SignalUnwatch(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int64_t id;
+  if (!arguments.Int64(0, &id)) return nullptr;
+  MutexLock lock(&mutex);
+  Watch* watch = watches;
+  while (watch != nullptr && (watch->id != id || watch->env != env)) watch = watch->next;
+  if (watch == nullptr) return Number(env, 0);
+  Remove(watch);
+  napi_remove_env_cleanup_hook(env, RemoveAtCleanup, watch);
+  napi_release_threadsafe_function(watch->function, napi_tsfn_abort);
+  return Number(env, 1);
+}
+
+// signal_reinstall(): 0, or a negative errno. Puts the handlers of all watched signals back to the front.
+napi_value SignalReinstall(napi_env env, napi_callback_info) {
+  MutexLock lock(&mutex);
+  int result = 0;
+  for (int signal = 1; result == 0 && signal < kSignals; signal++) {
+    if (watchers[signal] > 0) result = Install(signal);
+  }
+  return Number(env, result);
+}
+
+}  // namespace
+
+void InitializeSignal(Napi::Env env, Napi::Object exports) {
+  ExportFunction(env, exports, "signal_watch", SignalWatch);
+  ExportFunction(env, exports, "signal_unwatch", SignalUnwatch);
+  ExportFunction(env, exports, "signal_reinstall", SignalReinstall);
+}
