@@ -48,6 +48,11 @@ function readProc(path: string): string | null {
   }
 }
 
+/** /proc/PID/comm; null when the process has ended or is hidden. */
+export function processName(pid: number): string | null {
+  return readProc(`/proc/${pid}/comm`)?.trimEnd() ?? null;
+}
+
 function readAncestors(parentPid: number): Ancestor[] {
   const ancestors: Ancestor[] = [];
   let pid = parentPid;

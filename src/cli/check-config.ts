@@ -1,0 +1,36 @@
+import { ConfigurationError } from '../config/load.js';
+import type { Configuration } from '../config/schema.js';
+import { settings } from '../config/settings.js';
+import { commandStatus } from './commands.js';
+import { configurationOf } from './place.js';
+import type { ParsedCommand } from './usage.js';
+
+function settingOf(configuration: Configuration, path: readonly string[]): unknown {
+  let value: unknown = configuration;
+  for (const key of path) value = (value as Readonly<Record<string, unknown>>)[key];
+  return value;
+}
+
+/** Prints what is in force, or every problem. */
+export async function run(parsed: ParsedCommand): Promise<number> {
+  const asJson = parsed.flags.has('json');
+  try {
+    const { configuration, warnings, file } = configurationOf(parsed);
+    for (const warning of warnings) process.stderr.write(`sd-gateway: ${warning}\n`);
+    if (asJson) {
+      process.stdout.write(`${JSON.stringify({ valid: true, file, configuration })}\n`);
+      return commandStatus.success;
+    }
+    process.stdout.write(
+      `# ${file ?? 'no file: defaults and environment'}; time spans in ms, sizes in bytes\n`,
+    );
+    for (const { path } of settings) {
+      process.stdout.write(`${path.join('.')} = ${JSON.stringify(settingOf(configuration, path))}\n`);
+    }
+    return commandStatus.success;
+  } catch (error) {
+    if (!asJson || !(error instanceof ConfigurationError)) throw error;
+    process.stdout.write(`${JSON.stringify({ valid: false, problems: error.problems })}\n`);
+    return commandStatus.configuration;
+  }
+}

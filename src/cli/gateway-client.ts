@@ -1,0 +1,89 @@
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { request as requestSecurely } from 'node:https';
+
+/** No gateway answers at the address. */
+export class UnreachableError extends Error {
+  constructor(address: string, options: ErrorOptions) {
+    const reason = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    super(`no gateway answers at ${address}: ${reason}`, options);
+    this.name = 'UnreachableError';
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  /** Null when there is none, or it is no JSON. */
+  readonly body: Readonly<Record<string, unknown>> | null;
+}
+
+/** Longest answer that is read, in bytes. */
+const longestAnswer = 128 * 1024 * 1024;
+
+/** Asks one gateway over TCP or a Unix socket (`unix:/PATH`). */
+export class GatewayClient {
+  readonly #address: string;
+  readonly #token: string;
+
+  constructor(address: string, token: string) {
+    this.#address = address;
+    this.#token = token;
+  }
+
+  post(path: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer> {
+    return this.#ask('POST', path, JSON.stringify(body), headers);
+  }
+
+  get(path: string): Promise<Answer> {
+    return this.#ask('GET', path, null, {});
+  }
+
+  #ask(
+    method: string,
+    path: string,
+    body: string | null,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<Answer> {
+    const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
+    const base = new URL(unix === null ? this.#address : 'http://localhost');
+    const url = new URL(path, base);
+    const options: RequestOptions = {
+      method,
+      headers: {
+        Authorization: `Bearer ${this.#token}`,
+        ...(body === null
+          ? {}
+          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+        ...headers,
+      },
+      ...(unix === null ? {} : { socketPath: unix }),
+    };
+    return new Promise((resolve, reject) => {
+      const send = base.protocol === 'https:' ? requestSecurely : request;
+      const outgoing = send(url, options, (incoming) => {
+        readJson(incoming).then(
+          (answer) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: answer }),
+          (cause) => reject(new UnreachableError(this.#address, { cause })),
+        );
+      });
+      outgoing.on('error', (cause) => reject(new UnreachableError(this.#address, { cause })));
+      outgoing.end(body ?? undefined);
+    });
+  }
+}
+
+async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<string, unknown>> | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,100 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { ConfigurationError } from '../config/load.js';
+import { NativeAddonError } from '../systemd/native.js';
+import { type CommandDescription, commandStatus } from './commands.js';
+import { commandHelp, programHelp } from './help.js';
+import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
+
+type Run = (parsed: ParsedCommand) => Promise<number>;
+
+/** Each command is loaded when it is wanted, so that the others cost it nothing. */
+const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
+  run: () => import('./run.js'),
+  send: () => import('./send.js'),
+  stop: () => import('./stop.js'),
+  restart: () => import('./restart.js'),
+  'check-config': () => import('./check-config.js'),
+};
+
+function width(): number {
+  return Math.min(process.stdout.columns ?? 80, 100);
+}
+
+function version(): string {
+  const description: unknown = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  );
+  return String((description as { readonly version: string }).version);
+}
+
+async function perform(command: CommandDescription, words: readonly string[]): Promise<number> {
+  const parsed = parseCommand(command, words);
+  if (parsed.flags.has('help')) {
+    process.stdout.write(commandHelp(command, width()));
+    return commandStatus.success;
+  }
+  const load = runners[command.name];
+  if (load === undefined) throw new Error(`The command ${command.name} is described but not there.`);
+  return (await load()).run(parsed);
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const [first, ...rest] = words;
+  switch (first) {
+    case undefined:
+      process.stderr.write(programHelp(width()));
+      return commandStatus.usage;
+    case '--version':
+    case '-V':
+      process.stdout.write(`sd-gateway ${version()}\n`);
+      return commandStatus.success;
+    case '--help':
+    case '-h':
+    case 'help': {
+      const [topic] = first === 'help' ? rest : [];
+      process.stdout.write(
+        topic === undefined ? programHelp(width()) : commandHelp(findCommand(topic), width()),
+      );
+      return commandStatus.success;
+    }
+  }
+  if (first.startsWith('-')) {
+    throw new UsageError(`"${first}" must come after a command, such as "sd-gateway run ${first}"`, null);
+  }
+  return perform(findCommand(first), rest);
+}
+
+/** Says what went wrong on standard error; gives the exit status. */
+function report(error: unknown): number {
+  if (error instanceof UsageError) {
+    const topic = error.command === null ? '' : ` ${error.command}`;
+    process.stderr.write(`sd-gateway: ${error.message}\nTry "sd-gateway help${topic}".\n`);
+    return commandStatus.usage;
+  }
+  if (error instanceof ConfigurationError) {
+    for (const { where, message } of error.problems)
+      process.stderr.write(`sd-gateway: ${where}: ${message}\n`);
+    return commandStatus.configuration;
+  }
+  if (error instanceof NativeAddonError) {
+    process.stderr.write(`sd-gateway: ${error.message}\n`);
+    return commandStatus.failure;
+  }
+  process.stderr.write(
+    `sd-gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+  );
+  return commandStatus.failure;
+}
+
+// A reader that has seen enough, as in "sd-gateway help | head", is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(commandStatus.success);
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,14 @@
+import { runGateway } from '../gateway/run.js';
+import { instanceOf } from './place.js';
+import type { ParsedCommand } from './usage.js';
+
+/** Runs the gateway; the process ends with it. */
+export async function run(parsed: ParsedCommand): Promise<never> {
+  const instance = instanceOf(parsed);
+  return runGateway({
+    configurationFile: parsed.values['config'] ?? null,
+    instance,
+    environment: process.env,
+    colour: !parsed.flags.has('no-color') && (process.env['NO_COLOR'] ?? '') === '',
+  });
+}

@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ListenAddress } from '../config/values.js';
+import { parseTimeSpan } from '../config/values.js';
+import { commandStatus } from './commands.js';
+import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
+import { configurationOf, directoriesOf } from './place.js';
+import { type ParsedCommand, UsageError } from './usage.js';
+
+const defaultSession = 'cli';
+const defaultWait = '5min';
+/** How long one request for the reply waits, in seconds; a gateway may allow less. */
+const longestPoll = 30;
+/** Where the socket unit of this package listens, for a configuration that leaves that to systemd. */
+const socketUnitAddress = 'http://127.0.0.1:8733';
+
+function addressOf(listen: ListenAddress): string {
+  switch (listen.kind) {
+    case 'unix':
+      return `unix:${listen.path}`;
+    case 'systemd':
+      return socketUnitAddress;
+    case 'tcp': {
+      // A server on all addresses is reached on this machine's own.
+      const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
+      return `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+    }
+  }
+}
+
+function readToken(parsed: ParsedCommand): string | null {
+  const given = process.env['SD_GATEWAY_TOKEN'];
+  if (given !== undefined && given !== '') return given;
+  const path = join(directoriesOf(parsed).state, 'token');
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    const reason =
+      code === 'ENOENT'
+        ? `there is no token in ${path}, so no gateway has been started here as this user`
+        : `the token in ${path} can’t be read (${String(code)})`;
+    process.stderr.write(
+      `sd-gateway: ${reason}. Start one with "sd-gateway run", name it with --instance, or set SD_GATEWAY_TOKEN.\n`,
+    );
+    return null;
+  }
+}
+
+function problemText(answer: Answer): string {
+  const detail = answer.body?.['detail'] ?? answer.body?.['title'];
+  return typeof detail === 'string' ? detail : `HTTP status ${answer.status}`;
+}
+
+/** Posts until the gateway has taken it or refused it: while it restarts it answers 503. */
+async function post(
+  client: GatewayClient,
+  session: string,
+  message: string,
+  deadline: number,
+): Promise<Answer> {
+  const headers = { 'Idempotency-Key': randomUUID() };
+  for (;;) {
+    const answer = await client.post(
+      `/v1/sessions/${encodeURIComponent(session)}/messages`,
+      { text: message },
+      headers,
+    );
+    const retryAfter = Number(answer.headers['retry-after'] ?? 1) * 1_000;
+    if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
+    await pause(retryAfter);
+  }
+}
+
+function isSettled(state: unknown): boolean {
+  return state === 'replied' || state === 'delivered' || state === 'dead';
+}
+
+async function awaitReply(client: GatewayClient, id: string, deadline: number): Promise<Answer> {
+  for (;;) {
+    const left = Math.max(0, (deadline - performance.now()) / 1_000);
+    const seconds = Math.min(longestPoll, Math.ceil(left));
+    const answer = await client.get(`/v1/messages/${id}?wait=${seconds}`);
+    if (answer.status !== 200 || isSettled(answer.body?.['state'])) return answer;
+    if (performance.now() >= deadline) return answer;
+  }
+}
+
+/** Prints the end of a message that is settled, or that it isn't. */
+function finish(answer: Answer, id: string, asJson: boolean): number {
+  const { body } = answer;
+  if (asJson) process.stdout.write(`${JSON.stringify(body)}\n`);
+  if (body?.['state'] === 'dead') {
+    process.stderr.write(`sd-gateway: message ${id} is dead: ${String(body['error'])}\n`);
+    return commandStatus.failure;
+  }
+  if (!isSettled(body?.['state'])) {
+    process.stderr.write(
+      `sd-gateway: no reply yet; message ${id} goes on, and its reply can be read at /v1/messages/${id}.\n`,
+    );
+    return commandStatus.restart;
+  }
+  const reply = body?.['reply'] as { readonly text?: unknown } | null;
+  if (!asJson) process.stdout.write(`${String(reply?.text ?? '')}\n`);
+  return commandStatus.success;
+}
+
+function refused(answer: Answer): number {
+  if (answer.status === 401) {
+    process.stderr.write(
+      'sd-gateway: the gateway does not accept the token. It is the file "token" in the gateway’s state directory; another one can be given in SD_GATEWAY_TOKEN.\n',
+    );
+    return commandStatus.noPermission;
+  }
+  process.stderr.write(`sd-gateway: the gateway refused the message: ${problemText(answer)}\n`);
+  return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
+}
+
+/** Sends a message, waits for its reply and prints it. */
+export async function run(parsed: ParsedCommand): Promise<number> {
+  const wait = parseTimeSpan(parsed.values['wait'] ?? defaultWait);
+  if (wait === null) throw new UsageError('--wait needs a time such as "30s" or "5min"', parsed.command.name);
+  const [operand = ''] = parsed.operands;
+  const message = operand === '-' ? await text(process.stdin) : operand;
+  const address =
+    parsed.values['url'] ??
+    process.env['SD_GATEWAY_URL'] ??
+    addressOf(configurationOf(parsed).configuration.http.listen);
+  if (!address.startsWith('unix:/') && !URL.canParse(address)) {
+    throw new UsageError(
+      `"${address}" is no address: use http://HOST:PORT or unix:/PATH`,
+      parsed.command.name,
+    );
+  }
+  const token = readToken(parsed);
+  if (token === null) return commandStatus.unavailable;
+  const client = new GatewayClient(address, token);
+  const deadline = performance.now() + wait;
+  try {
+    const accepted = await post(client, parsed.values['session'] ?? defaultSession, message, deadline);
+    if (accepted.status !== 202) return refused(accepted);
+    const id = String(accepted.body?.['id']);
+    const answer = await awaitReply(client, id, deadline);
+    return answer.status === 200 ? finish(answer, id, parsed.flags.has('json')) : refused(answer);
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    process.stderr.write(
+      `sd-gateway: ${error.message}. Start it with "sd-gateway run" or "systemctl start sd-gateway", or name another address with --url.\n`,
+    );
+    return commandStatus.unavailable;
+  }
+}

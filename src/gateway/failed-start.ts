@@ -1,0 +1,46 @@
+import { constants } from 'node:os';
+import { StoreError } from '../store/store.js';
+import { SecretError } from './secret-file.js';
+
+/** A start that can't go on because of what the operator has set up: restarting would end the same way. */
+export class RefusedStart extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RefusedStart';
+  }
+}
+
+/** A failed start in the words and numbers that the operator and the service manager get. */
+export interface FailedStart {
+  /** `refused`: exit 78, not restarted; `crash`: exit 1, restarted. */
+  readonly cause: 'refused' | 'crash';
+  /** One line, for `STATUS=`. */
+  readonly reason: string;
+  /** For the journal; with the stack where the gateway itself may be at fault. */
+  readonly text: string;
+  /** errno(3), for `ERRNO=`. */
+  readonly errno: number | null;
+}
+
+/** The errno(3) of a failed system call, by its name such as "EADDRINUSE". */
+function errnoOf(error: unknown): number | null {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
+  return (constants.errno as Readonly<Record<string, number>>)[error.code] ?? null;
+}
+
+/** What another start with the same store would meet again. */
+const refusals: readonly StoreError['reason'][] = ['newer-schema', 'foreign', 'damaged'];
+
+/** Judges what ended a start. */
+export function failedStart(error: unknown): FailedStart {
+  const reason = error instanceof Error ? error.message : String(error);
+  const errno = errnoOf(error);
+  const refused =
+    error instanceof RefusedStart ||
+    error instanceof SecretError ||
+    (error instanceof StoreError && refusals.includes(error.reason));
+  // These explain themselves; any other may be the gateway's own mistake.
+  const explained = refused || error instanceof StoreError || errno !== null;
+  const detail = !explained && error instanceof Error && error.stack !== undefined ? error.stack : reason;
+  return { cause: refused ? 'refused' : 'crash', reason, text: `The gateway can't start: ${detail}`, errno };
+}

@@ -1,0 +1,357 @@
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { v7 as uuid } from 'uuid';
+import { createAgent } from '../agents/create-agent.js';
+import { ControlServer } from '../channels/control/control-server.js';
+import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
+import { type Directories, directories } from '../config/directories.js';
+import { restartNeeded } from '../config/restart-needed.js';
+import type { Configuration } from '../config/schema.js';
+import type { Sender } from '../lifecycle/stop-cause.js';
+import type { PartProgress } from '../lifecycle/watchdog.js';
+import type { Log } from '../log/log.js';
+import { openSqliteStore } from '../store/sqlite/sqlite-store.js';
+import type { Store } from '../store/store.js';
+import { processName } from '../systemd/evidence.js';
+import { tryLock } from '../systemd/file-lock.js';
+import type { PeerCredentials } from '../systemd/peer-credentials.js';
+import { parseRange } from './delivery/address-range.js';
+import { Deliverer } from './delivery/deliverer.js';
+import { validateReplyUrl } from './delivery/reply-url.js';
+import { createWebhookSender, type WebhookSender } from './delivery/webhook-sender.js';
+import {
+  createWebhookSecret,
+  parseWebhookSecrets,
+  type WebhookSecret,
+} from './delivery/webhook-signature.js';
+import { Dispatcher } from './dispatcher.js';
+import { endpoints } from './endpoints.js';
+import { RefusedStart } from './failed-start.js';
+import { MessageEvents } from './message-events.js';
+import { readOrCreateSecret } from './secret-file.js';
+import { createToken } from './token.js';
+
+export interface PartsOptions {
+  readonly configuration: Configuration;
+  readonly instance: string | null;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly unit: string | null;
+  readonly log: Log;
+  /** Aborted when the start is cancelled. */
+  readonly signal: AbortSignal;
+  /** Told what the start is at. */
+  step(step: string): void;
+  readiness(): Readiness;
+  /** Work has come, moved on or gone. */
+  changed(): void;
+  /** Something failed with nobody left to take the exception. */
+  crash(error: unknown): void;
+  stop(cause: 'planned-stop' | 'restart', sender: Sender): void;
+  reload(): void;
+  status(): string;
+}
+
+/** How long clients may take for their answers once the drain is over, in milliseconds. */
+const httpPatience = 2_000;
+
+/** What is closed in the reverse of the order in which it was opened. */
+type Closer = () => Promise<void> | void;
+
+/** Everything that a gateway has open while it serves. */
+export class Parts {
+  readonly #options: PartsOptions;
+  readonly #directories: Directories;
+  readonly #owner = uuid();
+  readonly #events = new MessageEvents();
+  readonly #closers: Closer[] = [];
+  readonly #senders: WebhookSender[] = [];
+  #configuration: Configuration;
+  #secrets: readonly WebhookSecret[] = [];
+  #store: Store | null = null;
+  #dispatcher: Dispatcher | null = null;
+  #deliverer: Deliverer | null = null;
+  #http: HttpChannel | null = null;
+  #control: ControlServer | null = null;
+  #listening: readonly string[] = [];
+
+  constructor(options: PartsOptions) {
+    this.#options = options;
+    this.#configuration = options.configuration;
+    const { instance, environment } = options;
+    this.#directories = directories({
+      instance,
+      environment,
+      uid: process.getuid?.() ?? -1,
+      home: homedir(),
+    });
+  }
+
+  /** The addresses that clients use. */
+  get listening(): readonly string[] {
+    return this.#listening;
+  }
+
+  get store(): Store | null {
+    return this.#store;
+  }
+
+  /**
+   * Opens everything, the listeners last. What was opened before a failure or a cancellation is for `close`.
+   */
+  async open(): Promise<void> {
+    const { signal, step } = this.#options;
+    const database = this.#configuration.store.path ?? join(this.#directories.state, 'gateway.db');
+    this.#makeDirectories(database);
+    this.#lock(database);
+    await this.#openControl();
+    if (signal.aborted) return;
+    step('opening the store');
+    await this.#openStore(database);
+    if (signal.aborted) return;
+    step('binding the listeners');
+    await this.#openHttp();
+  }
+
+  /** From now on turns are run and replies delivered. */
+  start(): void {
+    this.#dispatcher?.wake();
+    this.#deliverer?.wake();
+  }
+
+  /** Takes a new configuration; gives the settings that can't change without a restart. */
+  reconfigure(configuration: Configuration): readonly string[] {
+    const before = this.#configuration;
+    this.#configuration = configuration;
+    this.#dispatcher?.configure(this.#createAgent(), this.#dispatchSettings());
+    this.#deliverer?.configure(this.#senderFor(before), this.#deliverySettings());
+    return restartNeeded(this.#options.configuration, configuration);
+  }
+
+  /** Takes no new work, lets what runs go on until the patience is over, and puts back what has not ended. */
+  async drain(patience: number): Promise<{ readonly finished: number; readonly putBack: number }> {
+    const began = performance.now();
+    this.#http?.refuseNewWork(Math.ceil(patience / 1_000) + 1);
+    const turns = await this.#dispatcher?.drain(patience);
+    // Replies that were made meanwhile are on their way already.
+    const left = Math.max(0, patience - (performance.now() - began));
+    await this.#deliverer?.drain(left);
+    return { finished: turns?.finished ?? 0, putBack: turns?.putBack ?? 0 };
+  }
+
+  inFlight(): { readonly running: number; readonly sending: number } {
+    return {
+      running: this.#dispatcher?.facts().running ?? 0,
+      sending: this.#deliverer?.facts().inFlight ?? 0,
+    };
+  }
+
+  /** What keeps the store from doing its work, in one line; null when nothing does. */
+  trouble(): string | null {
+    return this.#dispatcher?.facts().storeTrouble ?? this.#deliverer?.facts().storeTrouble ?? null;
+  }
+
+  progress(): readonly PartProgress[] {
+    return [
+      progressOf('dispatcher', this.#dispatcher?.facts().lastProgressAt),
+      progressOf('deliverer', this.#deliverer?.facts().lastProgressAt),
+    ];
+  }
+
+  /** Tells those who wait for the end at the control socket. */
+  announce(text: string): void {
+    this.#control?.announce(text);
+  }
+
+  /** Closes what is open, in the reverse order. */
+  async close(): Promise<void> {
+    for (const closer of this.#closers.splice(0).reverse()) await closer();
+  }
+
+  #makeDirectories(database: string): void {
+    for (const path of [this.#directories.state, this.#directories.runtime, dirname(database)]) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+    }
+  }
+
+  /** One gateway for a state directory, and one for a database: kernel locks, which no crash leaves behind. */
+  #lock(database: string): void {
+    const { state } = this.#directories;
+    for (const [what, path] of [
+      [`state directory ${state}`, join(state, 'lock')],
+      [`database ${database}`, `${database}.lock`],
+    ] as const) {
+      const lock = tryLock(path);
+      if (!lock.locked) {
+        const holder = lock.holderPid === null ? 'another process' : `the process with PID ${lock.holderPid}`;
+        throw new RefusedStart(
+          `The ${what} is in use by ${holder}. Stop that gateway first, or start this one with --instance NAME for directories of its own.`,
+        );
+      }
+      this.#closers.push(() => lock.release());
+    }
+  }
+
+  async #openControl(): Promise<void> {
+    const { log, unit, stop, reload, status } = this.#options;
+    const senderOf = ({ pid, uid }: PeerCredentials): Sender => ({
+      pid,
+      uid,
+      comm: processName(pid),
+      isSupervisor: false,
+    });
+    this.#control = await ControlServer.listen({
+      path: join(this.#directories.runtime, 'control.sock'),
+      log,
+      unit,
+      stop: (peer) => stop('planned-stop', senderOf(peer)),
+      restart: (peer) => stop('restart', senderOf(peer)),
+      reload,
+      status,
+    });
+    this.#closers.push(() => this.#control?.close());
+  }
+
+  async #openStore(path: string): Promise<void> {
+    const { log, crash, step } = this.#options;
+    const { store, recovery } = await openSqliteStore({
+      path,
+      busyTimeout: this.#configuration.store.busy_timeout,
+      maxAttempts: this.#configuration.dispatch.max_attempts,
+      extendStartTimeout: true,
+      onProgress: step,
+      onWarning: (error) => log.warning(error.message),
+    });
+    this.#store = store;
+    this.#closers.push(() => store.close());
+    void store.ended.then((failure) => {
+      if (failure !== null) crash(failure);
+    });
+    const { resumedTurns, deadTurns, resumedDeliveries } = recovery;
+    if (resumedTurns + deadTurns + resumedDeliveries > 0) {
+      log.notice(
+        `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt.`,
+        { SD_GATEWAY_RESUMED: resumedTurns },
+      );
+    }
+    this.#openWorkers(store);
+  }
+
+  #openWorkers(store: Store): void {
+    const { log, changed } = this.#options;
+    const secret = this.#secret('webhook-secret', createWebhookSecret);
+    this.#secrets = parseWebhookSecrets(secret);
+    const onChange = (messageId: string): void => {
+      this.#events.emit(messageId);
+      changed();
+    };
+    const deliverer = new Deliverer({
+      store,
+      sender: this.#createSender(),
+      log,
+      owner: this.#owner,
+      settings: this.#deliverySettings(),
+      onChange: ({ messageId }) => onChange(messageId),
+    });
+    this.#deliverer = deliverer;
+    this.#dispatcher = new Dispatcher({
+      store,
+      agent: this.#createAgent(),
+      log,
+      owner: this.#owner,
+      settings: this.#dispatchSettings(),
+      onChange: (turn, state) => {
+        if (state === 'replied' && turn.replyUrl !== null) deliverer.wake();
+        onChange(turn.messageId);
+      },
+    });
+    // Without a drain before (a start that was cancelled or failed) these have nothing to end.
+    this.#closers.push(async () => {
+      await this.#dispatcher?.drain(0);
+      await deliverer.drain(0);
+      for (const sender of this.#senders) await sender.close();
+    });
+  }
+
+  async #openHttp(): Promise<void> {
+    const { log, readiness, changed } = this.#options;
+    const store = this.#store;
+    if (store === null) throw new Error('The listeners need an open store.');
+    const http = createHttpChannel({
+      store,
+      changes: this.#events,
+      log,
+      token: this.#secret('token', createToken),
+      bodyLimit: this.#configuration.http.body_limit,
+      settings: () => ({
+        waitLimit: this.#configuration.http.wait_limit,
+        queue: {
+          session: this.#configuration.dispatch.session_queue,
+          total: this.#configuration.dispatch.total_queue,
+        },
+      }),
+      readiness,
+      validateReplyUrl: (url) => validateReplyUrl(url, this.#configuration.delivery.allow.map(parseRange)),
+      onAccepted: () => {
+        this.#dispatcher?.wake();
+        changed();
+      },
+    });
+    this.#http = http;
+    this.#closers.push(async () => {
+      const cutOff = await http.close(httpPatience);
+      if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
+    });
+    this.#listening = await http.listen(endpoints(this.#configuration.http.listen));
+  }
+
+  #secret(name: string, create: () => string): string {
+    const { credentials, state } = this.#directories;
+    const secret = readOrCreateSecret({
+      credentialsDirectory: credentials,
+      name,
+      stateDirectory: state,
+      create,
+    });
+    if (secret.source === 'created') this.#options.log.notice(`Made a new ${name} in ${secret.path}.`);
+    return secret.value;
+  }
+
+  #createAgent() {
+    return createAgent(this.#configuration.agent, {
+      log: this.#options.log,
+      workingDirectory: this.#directories.state,
+      environment: this.#options.environment,
+    });
+  }
+
+  #createSender(): WebhookSender {
+    const { allow, timeout } = this.#configuration.delivery;
+    const sender = createWebhookSender({ allow, timeout, secrets: this.#secrets, userAgent: 'sd-gateway' });
+    this.#senders.push(sender);
+    return sender;
+  }
+
+  /** The present sender, unless its own settings changed; a replaced one is closed at the end, its posts done. */
+  #senderFor(before: Configuration): WebhookSender {
+    const present = this.#senders.at(-1);
+    const { allow, timeout } = this.#configuration.delivery;
+    const same =
+      before.delivery.timeout === timeout && JSON.stringify(before.delivery.allow) === JSON.stringify(allow);
+    return same && present !== undefined ? present : this.#createSender();
+  }
+
+  #dispatchSettings() {
+    return { ...this.#configuration.dispatch, timeout: this.#configuration.agent.timeout };
+  }
+
+  #deliverySettings() {
+    return { ...this.#configuration.delivery, lease: this.#configuration.dispatch.lease };
+  }
+}
+
+/** `lastProgressAt` in milliseconds since the Unix epoch: now, unless something is unanswered. */
+function progressOf(name: string, lastProgressAt: number | undefined): PartProgress {
+  const silentFor = lastProgressAt === undefined ? 0 : Date.now() - lastProgressAt;
+  return { name, pendingSince: silentFor > 0 ? performance.now() - silentFor : null };
+}

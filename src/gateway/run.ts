@@ -1,0 +1,101 @@
+import { homedir } from 'node:os';
+import { configurationFile, directories } from '../config/directories.js';
+import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { exitStatus } from '../lifecycle/exit-status.js';
+import { statusLine } from '../lifecycle/status-line.js';
+import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.js';
+import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
+import { booted } from '../systemd/booted.js';
+import { readSupervisionEvidence } from '../systemd/evidence.js';
+import { journalFlush } from '../systemd/journal.js';
+import { notify } from '../systemd/notify.js';
+import { watchedSignals } from '../systemd/signal.js';
+import { watchSignals } from '../systemd/signal-watch.js';
+import { Service } from './service.js';
+
+export interface RunOptions {
+  /** `--config`; null: the default place. */
+  readonly configurationFile: string | null;
+  readonly instance: string | null;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Whether a terminal may get colours. */
+  readonly colour: boolean;
+}
+
+/** How long journald may take for the last records, in milliseconds. */
+const journalPatience = 1_000;
+
+/** The one place where a gateway's process ends. */
+function leave(status: number): never {
+  journalFlush(journalPatience);
+  process.exit(status);
+}
+
+/** Tells why a configuration can't be used, in the journal and in the unit's status. */
+function refuse(error: ConfigurationError, log: AdjustableLog): never {
+  for (const { where, message } of error.problems) log.crit(`${where}: ${message}`);
+  const [first] = error.problems;
+  const more = error.problems.length > 1 ? ` (and ${error.problems.length - 1} more, see the journal)` : '';
+  const reason = `unusable configuration: ${first?.where}: ${first?.message}${more}`;
+  log.crit(
+    'The configuration can’t be used; the gateway is not started. Mend it, and check it with "sd-gateway check-config".',
+  );
+  notify({ status: statusLine({ state: 'failed', reason }) });
+  return leave(exitStatus.configuration);
+}
+
+/** Runs a gateway until it ends, and the process with it. */
+export async function runGateway(options: RunOptions): Promise<never> {
+  const { environment, instance } = options;
+  // Nothing that the gateway makes is for anybody else.
+  process.umask(0o077);
+  const evidence = readSupervisionEvidence(environment, booted());
+  const journal = evidence.journalStream !== null && evidence.journalStream === evidence.standardError;
+  const isTerminal = process.stderr.isTTY === true;
+  const log = createLog({
+    destination: destinationFor({ journal, isTerminal }),
+    colour: options.colour && isTerminal,
+    level: 'info',
+    standardError: 2,
+    identifier: 'sd-gateway',
+  });
+  const { configuration: configurationDirectory } = directories({
+    instance,
+    environment,
+    uid: evidence.uid,
+    home: homedir(),
+  });
+  const load = (): LoadedConfiguration =>
+    loadConfiguration({
+      file: options.configurationFile ?? configurationFile(configurationDirectory, instance),
+      required: options.configurationFile !== null,
+      environment,
+    });
+  let loaded: LoadedConfiguration;
+  try {
+    loaded = load();
+  } catch (error) {
+    if (error instanceof ConfigurationError) return refuse(error, log);
+    throw error;
+  }
+  log.setLevel(loaded.configuration.log.level);
+  for (const warning of loaded.warnings) log.warning(warning);
+  const supervision = judgeSupervision(evidence, loaded.configuration.supervisor);
+  log.info(`Starting, ${describeSupervision(supervision)}`, {
+    SD_GATEWAY_SUPERVISION: supervision.origin,
+  });
+  for (const { text } of supervision.warnings) log.warning(text);
+
+  const service = new Service({
+    log,
+    supervision,
+    configuration: loaded.configuration,
+    instance,
+    environment,
+    reload: () => load().configuration,
+  });
+  process.on('uncaughtException', (error) => service.crash(error));
+  process.on('unhandledRejection', (reason) => service.crash(reason));
+  watchSignals(watchedSignals, (delivery) => service.receive(delivery));
+  return leave(await service.run());
+}

@@ -1,0 +1,390 @@
+import type { Readiness } from '../channels/http/http-channel.js';
+import type { Configuration } from '../config/schema.js';
+import { exitStatus } from '../lifecycle/exit-status.js';
+import {
+  initialState,
+  type LifecycleEffect,
+  type LifecycleEvent,
+  type LifecycleState,
+  transition,
+} from '../lifecycle/state.js';
+import { type StatusFacts, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
+import { describeStop, judgeSignal, type StopRequest, stopRequest } from '../lifecycle/stop-cause.js';
+import type { Supervision } from '../lifecycle/supervision.js';
+import { barrierTimeout, startExtension, startStall, stopExtension } from '../lifecycle/timeout-extension.js';
+import type { AdjustableLog } from '../log/create-log.js';
+import type { LogFields } from '../log/log.js';
+import { messageIds } from '../log/message-ids.js';
+import type { Store } from '../store/store.js';
+import type { SignalDelivery } from '../systemd/signal.js';
+import { startTimeoutExtension, type TimeoutExtension } from '../systemd/timeout-extension.js';
+import { watchdogEnabled } from '../systemd/watchdog.js';
+import { Announcer } from './announcer.js';
+import { failedStart } from './failed-start.js';
+import { Parts } from './parts.js';
+import { StatusReporter } from './status-reporter.js';
+import { StoreProbe, WatchdogFeeder } from './watchdog-feeder.js';
+
+/** How often the status line follows a drain, in milliseconds. */
+const drainStatusInterval = 1_000;
+
+export interface ServiceOptions {
+  readonly log: AdjustableLog;
+  readonly supervision: Supervision;
+  readonly configuration: Configuration;
+  readonly instance: string | null;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Reads the configuration again; throws a ConfigurationError. */
+  reload(): Configuration;
+}
+
+/**
+ * The one owner of the lifecycle's state: takes in what happens as events, and performs the effects that
+ * src/lifecycle/state.ts answers with. Nothing else in the project ends the process of a running gateway.
+ */
+export class Service {
+  readonly #options: ServiceOptions;
+  readonly #announcer: Announcer;
+  readonly #status: StatusReporter;
+  readonly #cancelStart = new AbortController();
+  readonly #startedAt = performance.now();
+  #configuration: Configuration;
+  #state: LifecycleState = initialState;
+  readonly #parts: Parts;
+  #opening: Promise<void> = Promise.resolve();
+  #extension: TimeoutExtension | null = null;
+  #watchdog: WatchdogFeeder | null = null;
+  #startStep = 'reading the configuration';
+  #readyAt = 0;
+  #stoppingAt = 0;
+  #putBack = 0;
+  #reloadRefused: string | null = null;
+  #stop: StopRequest | null = null;
+  #failure: string | null = null;
+  #exit: (status: number) => void = () => undefined;
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    this.#configuration = options.configuration;
+    this.#announcer = new Announcer(options.log);
+    this.#status = new StatusReporter(this.#announcer, (work) => this.#statusFacts(work));
+    this.#parts = new Parts({
+      configuration: options.configuration,
+      instance: options.instance,
+      environment: options.environment,
+      unit: options.supervision.unit,
+      log: options.log,
+      signal: this.#cancelStart.signal,
+      step: (step) => {
+        this.#startStep = step;
+        this.#status.changed();
+      },
+      readiness: () => this.#readiness(),
+      changed: () => this.#status.changed(),
+      crash: (error) => this.crash(error),
+      stop: (cause, sender) =>
+        this.#happen({ type: 'stop-requested', stop: stopRequest(cause, 'control-socket', sender) }),
+      reload: () => this.#happen({ type: 'reload-requested' }),
+      status: () => this.#status.text(),
+    });
+  }
+
+  /** Starts, serves and stops. Resolves with the exit status once all is done. */
+  async run(): Promise<number> {
+    return new Promise((resolve) => {
+      this.#exit = resolve;
+      this.#extendTimeout(startExtension.interval, startExtension.extensionMicroseconds, null);
+      this.#opening = this.#open();
+    });
+  }
+
+  /** Takes in a signal with its sender. */
+  receive(delivery: SignalDelivery): void {
+    const stopping = this.#state.name === 'stopping' ? this.#state.stop : null;
+    const policy = { foreignSigterm: this.#configuration.stop.foreign_sigterm };
+    const verdict = judgeSignal(delivery, this.#options.supervision, policy, stopping);
+    switch (verdict.kind) {
+      case 'reload':
+        this.#happen({ type: 'reload-requested' });
+        break;
+      case 'stop':
+        this.#happen({ type: 'stop-requested', stop: verdict.stop });
+        break;
+      case 'end-at-once':
+        this.#happen({ type: 'end-at-once', exitStatus: verdict.exitStatus });
+        break;
+    }
+  }
+
+  /** Takes in an exception that nobody caught: the process can't be trusted any more. */
+  crash(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const stack = error instanceof Error && error.stack !== undefined ? error.stack : reason;
+    this.#options.log.crit(`The gateway crashes: ${stack}`, { MESSAGE_ID: messageIds.crash });
+    this.#happen({ type: 'crashed', reason });
+  }
+
+  #happen(event: LifecycleEvent): void {
+    const { state, effects } = transition(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: LifecycleEffect): void {
+    switch (effect.type) {
+      case 'announce-ready':
+        this.#announceReady();
+        break;
+      case 'announce-reloading':
+        this.#announcer.send({ reloading: true, status: statusLine({ state: 'reloading' }) });
+        break;
+      case 'announce-reload-refused':
+        this.#announceReloadRefused(effect.reason);
+        break;
+      case 'announce-stopping':
+        this.#announceStopping(effect.stop);
+        break;
+      case 'announce-failure':
+        this.#failure = effect.reason;
+        this.#announcer.send({
+          status: this.#status.text(),
+          ...(effect.errno === null ? {} : { errno: effect.errno }),
+        });
+        break;
+      case 'note-further-stop':
+        this.#options.log.notice(
+          `Already stopping; a further stop changes nothing: ${describeStop(effect.stop)}`,
+          stopFields(effect.stop),
+        );
+        break;
+      case 'begin-reload':
+        this.#reload();
+        break;
+      case 'cancel-start':
+        this.#cancelStart.abort();
+        break;
+      case 'begin-drain':
+        this.#run(this.#drain());
+        break;
+      case 'close':
+        this.#run(this.#close());
+        break;
+      case 'exit':
+        this.#run(this.#leave(effect.exitStatus, effect.atOnce));
+        break;
+    }
+  }
+
+  /** An effect that goes on; what it throws is a crash like any other. */
+  #run(promise: Promise<void>): void {
+    promise.catch((error: unknown) => this.crash(error));
+  }
+
+  async #open(): Promise<void> {
+    try {
+      await this.#parts.open();
+      const { store } = this.#parts;
+      if (this.#cancelStart.signal.aborted || store === null) return;
+      this.#feedWatchdog(store);
+      this.#status.follow(store);
+      this.#happen({ type: 'started' });
+      this.#parts.start();
+    } catch (error) {
+      // A start that was cancelled may fail in any way; what it had opened is closed all the same.
+      if (this.#cancelStart.signal.aborted) return;
+      const failure = failedStart(error);
+      this.#options.log.crit(failure.text, { ERRNO: failure.errno });
+      this.#happen({
+        type: 'start-failed',
+        cause: failure.cause,
+        reason: failure.reason,
+        errno: failure.errno,
+      });
+    }
+  }
+
+  #announceReady(): void {
+    this.#endExtension();
+    const first = this.#readyAt === 0;
+    if (first) this.#readyAt = performance.now();
+    this.#announcer.send({ ready: true, status: this.#status.text() });
+    if (first) {
+      const { log } = this.#options;
+      log.notice(
+        `Ready after ${Math.round(this.#readyAt - this.#startedAt)} ms, listening on ${this.#parts.listening.join(', ')}`,
+        { MESSAGE_ID: messageIds.ready },
+      );
+    }
+  }
+
+  #announceReloadRefused(reason: string): void {
+    this.#reloadRefused = reason;
+    this.#options.log.err(`The new configuration is refused, the old one stays in force: ${reason}`, {
+      MESSAGE_ID: messageIds.reloadRefused,
+    });
+  }
+
+  #announceStopping(stop: StopRequest): void {
+    this.#stoppingAt = performance.now();
+    this.#stop = stop;
+    // The manager's patience must have been extended before its own timeout can end, whatever the unit file says.
+    const extension = stopExtension(this.#configuration.stop.drain);
+    this.#announcer.send({ stopping: true, status: this.#status.text() });
+    this.#extendTimeout(extension.interval, extension.extensionMicroseconds, extension.limit);
+    const planned = stop.exitStatus === exitStatus.success || stop.exitStatus === exitStatus.restart;
+    const fields: LogFields = {
+      MESSAGE_ID: stop.cause === 'foreign-kill' ? messageIds.foreignKill : messageIds.stopRequested,
+      ...stopFields(stop),
+    };
+    const text = `Stopping: ${describeStop(stop)}`;
+    if (planned) this.#options.log.notice(text, fields);
+    else this.#options.log.err(text, fields);
+  }
+
+  #reload(): void {
+    const { log, reload } = this.#options;
+    try {
+      const configuration = reload();
+      const unchanged = this.#parts.reconfigure(configuration);
+      this.#configuration = configuration;
+      this.#reloadRefused = null;
+      log.setLevel(configuration.log.level);
+      log.notice('The configuration was read again.', { MESSAGE_ID: messageIds.reloadDone });
+      if (unchanged.length > 0) {
+        log.warning(
+          `These settings changed, and take effect at the next restart only: ${unchanged.join(', ')}`,
+        );
+      }
+      this.#happen({ type: 'reload-done' });
+    } catch (error) {
+      this.#happen({
+        type: 'reload-refused',
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const follow = setInterval(() => this.#status.changed(), drainStatusInterval);
+    try {
+      const drained = await this.#parts.drain(this.#configuration.stop.drain);
+      this.#putBack = drained.putBack;
+      const microseconds = Math.round((performance.now() - this.#stoppingAt) * 1_000);
+      this.#options.log.notice(
+        `Drained in ${Math.round(microseconds / 1_000)} ms: ${drained.finished} ended, ${this.#putBack} put back for the next start`,
+        {
+          MESSAGE_ID: messageIds.drainFinished,
+          SD_GATEWAY_DRAIN_USEC: microseconds,
+          SD_GATEWAY_PUT_BACK: this.#putBack,
+        },
+      );
+    } finally {
+      clearInterval(follow);
+    }
+    this.#happen({ type: 'drain-finished' });
+  }
+
+  async #close(): Promise<void> {
+    await this.#opening;
+    this.#status.changed();
+    await this.#parts.close();
+    this.#happen({ type: 'closed' });
+  }
+
+  async #leave(status: number, atOnce: boolean): Promise<void> {
+    this.#status.close();
+    this.#watchdog?.close();
+    if (!atOnce) {
+      this.#announcer.send({ status: this.#status.text() });
+      await this.#announcer.barrier(barrierTimeout);
+    }
+    this.#endExtension();
+    this.#announcer.close();
+    this.#exit(status);
+  }
+
+  #feedWatchdog(store: Store): void {
+    const watchdog = watchdogEnabled();
+    if (!watchdog.enabled) return;
+    const probe = new StoreProbe(store);
+    this.#watchdog = new WatchdogFeeder({
+      microseconds: watchdog.microseconds,
+      announcer: this.#announcer,
+      log: this.#options.log,
+      begin: () => probe.begin(),
+      parts: () => [probe.progress(), ...this.#parts.progress()],
+    });
+  }
+
+  #extendTimeout(interval: number, extensionMicroseconds: bigint, limit: number | null): void {
+    this.#endExtension();
+    this.#extension = startTimeoutExtension({
+      intervalMilliseconds: interval,
+      extensionMicroseconds,
+      ...(limit === null ? { stallMilliseconds: startStall } : { limitMilliseconds: limit }),
+    });
+  }
+
+  #endExtension(): void {
+    this.#extension?.close();
+    this.#extension = null;
+  }
+
+  #readiness(): Readiness {
+    const { name } = this.#state;
+    const stalled = this.#watchdog?.stalled ?? [];
+    const serves = name === 'ready' || name === 'reloading';
+    return {
+      ready: serves && stalled.length === 0,
+      facts: { state: name, stalled, trouble: this.#parts.trouble() },
+    };
+  }
+
+  #statusFacts(work: WorkFacts): StatusFacts {
+    const state = this.#state;
+    if (this.#failure !== null) return { state: 'failed', reason: this.#failure };
+    switch (state.name) {
+      case 'starting':
+        return { state: 'starting', step: this.#startStep };
+      case 'reloading':
+        return { state: 'reloading' };
+      case 'ready':
+        return {
+          state: 'ready',
+          readyFor: performance.now() - this.#readyAt,
+          work,
+          stalled: this.#watchdog?.stalled ?? [],
+          trouble: this.#parts.trouble(),
+          reloadRefused: this.#reloadRefused,
+        };
+      case 'stopping': {
+        if (state.phase === 'closing') return { state: 'closing', stop: state.stop };
+        const inFlight = this.#parts.inFlight();
+        return {
+          state: 'draining',
+          stop: state.stop,
+          ...inFlight,
+          elapsed: performance.now() - this.#stoppingAt,
+          limit: this.#configuration.stop.drain,
+        };
+      }
+      case 'stopped':
+        return {
+          state: 'stopped',
+          stop: this.#stop ?? stopRequest('crash', 'gateway', null),
+          elapsed: performance.now() - this.#stoppingAt,
+          putBack: this.#putBack,
+        };
+    }
+  }
+}
+
+function stopFields(stop: StopRequest): LogFields {
+  return {
+    SD_GATEWAY_STOP_CAUSE: stop.cause,
+    SD_GATEWAY_SIGNAL: stop.signal,
+    SD_GATEWAY_SENDER_PID: stop.sender?.pid,
+    SD_GATEWAY_SENDER_UID: stop.sender?.uid,
+    SD_GATEWAY_SENDER_COMM: stop.sender?.comm,
+  };
+}

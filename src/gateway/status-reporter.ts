@@ -1,0 +1,84 @@
+import { type StatusFacts, statusInterval, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
+import type { Store } from '../store/store.js';
+import type { Announcer } from './announcer.js';
+
+/** How often an otherwise idle gateway looks whether its status line is still true, in milliseconds. */
+const idleInterval = 60_000;
+
+const noWork: WorkFacts = { sessions: 0, running: 0, waiting: 0, delivered: 0, failed: 0, undelivered: 0 };
+
+/** Keeps `STATUS=` true: it asks the store for its counts when something has changed, at most once a second. */
+export class StatusReporter {
+  readonly #announcer: Announcer;
+  readonly #facts: (work: WorkFacts) => StatusFacts;
+  #store: Store | null = null;
+  #work: WorkFacts = noWork;
+  #asking = false;
+  #changed = false;
+  #pause: NodeJS.Timeout | null = null;
+  #idle: NodeJS.Timeout | null = null;
+
+  constructor(announcer: Announcer, facts: (work: WorkFacts) => StatusFacts) {
+    this.#announcer = announcer;
+    this.#facts = facts;
+  }
+
+  /** From now on the store's counts are part of the line. */
+  follow(store: Store): void {
+    this.#store = store;
+    this.#idle = setInterval(() => this.changed(), idleInterval);
+    this.#idle.unref();
+    this.changed();
+  }
+
+  /** The line as it is now. */
+  text(): string {
+    return statusLine(this.#facts(this.#work));
+  }
+
+  /** Something that the line shows may be different. */
+  changed(): void {
+    this.#changed = true;
+    if (this.#store === null) {
+      this.#announcer.status(this.text());
+      return;
+    }
+    if (this.#asking || this.#pause !== null) return;
+    this.#changed = false;
+    this.#asking = true;
+    this.#store.counts().then(
+      (counts) => {
+        this.#work = {
+          sessions: counts.sessions,
+          running: counts.running,
+          waiting: counts.queued,
+          delivered: counts.replied + counts.delivered,
+          failed: counts.dead,
+          undelivered: counts.undelivered,
+        };
+        this.#answered();
+      },
+      // The store's trouble is logged and shown by those who need it to work; the last counts stay.
+      () => this.#answered(),
+    );
+  }
+
+  close(): void {
+    this.#store = null;
+    if (this.#pause !== null) clearTimeout(this.#pause);
+    if (this.#idle !== null) clearInterval(this.#idle);
+    this.#pause = null;
+    this.#idle = null;
+  }
+
+  #answered(): void {
+    this.#asking = false;
+    if (this.#store === null) return;
+    this.#announcer.status(this.text());
+    this.#pause = setTimeout(() => {
+      this.#pause = null;
+      if (this.#changed) this.changed();
+    }, statusInterval);
+    this.#pause.unref();
+  }
+}

@@ -1,0 +1,76 @@
+import { type PartProgress, watchdogDecision, watchdogInterval } from '../lifecycle/watchdog.js';
+import type { Log } from '../log/log.js';
+import type { Store } from '../store/store.js';
+import type { Announcer } from './announcer.js';
+
+/** Measures whether the store answers: one round trip at a time, begun at each tick. */
+export class StoreProbe {
+  readonly #store: Store;
+  #pendingSince: number | null = null;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Begins a round trip unless one is under way. A store that answers with an error has answered. */
+  begin(): void {
+    if (this.#pendingSince !== null) return;
+    this.#pendingSince = performance.now();
+    const answered = () => {
+      this.#pendingSince = null;
+    };
+    this.#store.probe().then(answered, answered);
+  }
+
+  progress(): PartProgress {
+    return { name: 'store', pendingSince: this.#pendingSince };
+  }
+}
+
+export interface WatchdogFeederOptions {
+  /** `WATCHDOG_USEC`, in µs. */
+  readonly microseconds: bigint;
+  readonly announcer: Announcer;
+  readonly log: Log;
+  /** Called at each tick, before the parts are asked. */
+  begin(): void;
+  parts(): readonly PartProgress[];
+}
+
+/**
+ * Sends `WATCHDOG=1` from the main event loop, so that a blocked loop sends none, and only while every part makes
+ * progress. What hangs is logged once and shown in the status line.
+ */
+export class WatchdogFeeder {
+  readonly #options: WatchdogFeederOptions;
+  readonly #timer: NodeJS.Timeout;
+  #stalled: readonly string[] = [];
+
+  constructor(options: WatchdogFeederOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => this.#tick(), watchdogInterval(options.microseconds));
+    this.#timer.unref();
+    this.#tick();
+  }
+
+  get stalled(): readonly string[] {
+    return this.#stalled;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const { microseconds, announcer, log, begin, parts } = this.#options;
+    const decision = watchdogDecision(parts(), performance.now(), microseconds);
+    begin();
+    if (decision.feed) announcer.send({ watchdog: 'ping' });
+    else if (this.#stalled.length === 0) {
+      log.err(
+        `No progress in: ${decision.stalled.join(', ')}. The watchdog is not fed any more; systemd will end and restart the gateway ${Number(microseconds) / 1_000_000} s after the last sign of life.`,
+      );
+    }
+    this.#stalled = decision.stalled;
+  }
+}
