@@ -48,7 +48,6 @@ export class Connections {
 
   /** Closes what is idle now, and each other connection once it has its answer. */
   closeWhenIdle(): void {
-    this.makeAnswersLast();
     this.#closing = true;
     for (const [socket, connection] of this.#connections) this.#closeIfIdle(socket, connection);
   }

@@ -75,6 +75,9 @@ export class Servers {
   /** After `patience` milliseconds all connections are closed; gives how many of them had to be cut off. */
   async close(patience: number): Promise<number> {
     for (const { server } of this.#bound) stopAccepting(server);
+    this.connections.makeAnswersLast();
+    // What has arrived by now is read first, so that its connection is not taken for an idle one.
+    await new Promise((resolve) => setImmediate(resolve));
     this.connections.closeWhenIdle();
     let cutOff = 0;
     const timer = setTimeout(() => {

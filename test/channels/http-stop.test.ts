@@ -1,0 +1,129 @@
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bodyOf, rawConnection, type Served, serve, token } from './http-fixture.js';
+
+let served: Served;
+
+beforeEach(async () => {
+  served = await serve();
+});
+
+afterEach(() => served.dispose());
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`;
+
+function post(text: string): string {
+  const body = JSON.stringify({ text });
+  return (
+    `POST /v1/sessions/a/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  );
+}
+
+describe('refusing new work', () => {
+  test('posts are answered 503 with Retry-After and the connection closed; reading goes on', async () => {
+    const { id } = await bodyOf(served.post('a', { text: 'x' }));
+    served.channel.refuseNewWork(7);
+    const response = await served.post('a', { text: 'y' });
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toBe('7');
+    expect(response.headers.get('connection')).toBe('close');
+    expect((await bodyOf(response)).type).toBe('urn:sd-gateway:problem:stopping');
+    expect((await served.get(`/v1/messages/${id}`)).status).toBe(200);
+    expect(served.accepted.length).toBe(1);
+  });
+
+  test('a post without a token is not told that it stops', async () => {
+    served.channel.refuseNewWork(7);
+    const response = await served.post('a', { text: 'y' }, { authorization: 'Bearer wrong' });
+    expect(response.status).toBe(401);
+  });
+
+  test('a kept-alive connection gets its next answer with "Connection: close"', async () => {
+    const connection = await rawConnection(served.base);
+    connection.write(get('/healthz'));
+    expect(await connection.until('healthy')).toContain('Connection: keep-alive');
+    served.channel.refuseNewWork(1);
+    connection.write(post('x'));
+    expect(await connection.ended).toMatch(/HTTP\/1.1 503[\s\S]*Connection: close/);
+  });
+
+  test('long polls are answered with the present state, and each further one at once', async () => {
+    const { id } = await bodyOf(served.post('a', { text: 'x' }));
+    const waiting = served.get(`/v1/messages/${id}?wait=60`);
+    await expect.poll(() => served.channel.facts().waiting).toBe(1);
+    served.channel.refuseNewWork(1);
+    const response = await waiting;
+    expect(response.headers.get('connection')).toBe('close');
+    expect(await bodyOf(response)).toMatchObject({ id, state: 'queued' });
+    expect(await bodyOf(served.get(`/v1/messages/${id}?wait=60`))).toMatchObject({ state: 'queued' });
+  });
+});
+
+describe('closing', () => {
+  test('idle connections end at once, those that never asked among them', async () => {
+    const idle = await rawConnection(served.base);
+    idle.write(get('/healthz'));
+    await idle.until('healthy');
+    const silent = await rawConnection(served.base);
+    await expect.poll(() => served.channel.facts().connections).toBe(2);
+    expect(await served.channel.close(600_000)).toBe(0);
+    await idle.ended;
+    expect(await silent.ended).toBe('');
+  });
+
+  test('a connection with a request under way ends after its answer', async () => {
+    await served.dispose();
+    const begun = new EventTarget();
+    let finish: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    served = await serve({
+      over: {
+        async accept(message, limits) {
+          begun.dispatchEvent(new Event('begun'));
+          await held;
+          return served.store.accept(message, limits);
+        },
+      },
+    });
+    const connection = await rawConnection(served.base);
+    const posting = once(begun, 'begun');
+    connection.write(post('kept'));
+    await posting;
+    const closed = served.channel.close(600_000);
+    finish();
+    expect(await connection.ended).toMatch(/^HTTP\/1.1 202[\s\S]*Connection: close/);
+    expect(await closed).toBe(0);
+    expect(await served.store.counts()).toMatchObject({ queued: 1 });
+  });
+
+  test('a request that has come in part is waited for, and refused', async () => {
+    const connection = await rawConnection(served.base);
+    connection.write(get('/healthz'));
+    await connection.until('healthy');
+    const whole = post('x');
+    connection.write(whole.slice(0, 60));
+    connection.write('');
+    // Its bytes have arrived once another connection's later request has been answered.
+    await served.get('/healthz');
+    const closed = served.channel.close(600_000);
+    connection.write(whole.slice(60));
+    expect(await connection.ended).toMatch(/HTTP\/1.1 503/);
+    expect(await closed).toBe(0);
+  });
+
+  test('what does not end in time is cut off, and counted', async () => {
+    const connection = await rawConnection(served.base);
+    connection.write(get('/healthz').slice(0, 10));
+    await served.get('/healthz');
+    expect(await served.channel.close(10)).toBe(1);
+    expect(await connection.ended).toBe('');
+  });
+
+  test('no connection is taken any more', async () => {
+    await served.channel.close(0);
+    await expect(fetch(`${served.base}/healthz`)).rejects.toThrow();
+  });
+});
