@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../dispatch-clock.js';
 import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch-policy.js';
 import { StoreCalls } from '../dispatch-store-calls.js';
 import { nextAttemptAt } from './backoff.js';
+import { LeaseRenewal } from './lease-renewal.js';
 import type { SendOutcome, WebhookSender } from './webhook-sender.js';
 
 export type DeliverySettings = Pick<
@@ -68,6 +69,7 @@ export class Deliverer {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #calls: StoreCalls;
+  readonly #renewal: LeaseRenewal;
   readonly #running = new Map<string, RunningDelivery>();
   /** Cut off by the drain, or claimed while it began: to be put back. */
   readonly #unfinished = new Set<Delivery>();
@@ -81,7 +83,6 @@ export class Deliverer {
   #claiming: Promise<void> | null = null;
   #claimFailures = 0;
   #cancelWake: (() => void) | null = null;
-  #cancelRenewal: (() => void) | null = null;
   #drain: Promise<{ readonly finished: number; readonly putBack: number }> | null = null;
 
   constructor(options: DelivererOptions) {
@@ -94,6 +95,15 @@ export class Deliverer {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#calls = new StoreCalls(this.#log, this.#clock, 'deliverer');
+    this.#renewal = new LeaseRenewal({
+      clock: this.#clock,
+      interval: () => renewalInterval(this.#settings.lease),
+      held: () => this.#running.size > 0,
+      renew: () =>
+        this.#calls.run('renew leases', () =>
+          this.#store.renewLeases(this.#owner, this.#clock.now() + this.#settings.lease),
+        ),
+    });
   }
 
   /** Something may be due: a start, a reply with a reply URL. Costs nothing when all places are taken. */
@@ -187,11 +197,11 @@ export class Deliverer {
   #start(delivery: Delivery): void {
     const done = this.#run(delivery).finally(() => {
       this.#running.delete(delivery.messageId);
-      if (this.#running.size === 0) this.#stopRenewals();
+      this.#renewal.released();
       this.wake();
     });
     this.#running.set(delivery.messageId, { delivery, done });
-    if (this.#cancelRenewal === null) this.#renewAfter(renewalInterval(this.#settings.lease));
+    this.#renewal.claimed();
   }
 
   async #run(delivery: Delivery): Promise<void> {
@@ -278,30 +288,6 @@ export class Deliverer {
     });
   }
 
-  #renewAfter(milliseconds: number): void {
-    this.#cancelRenewal = this.#clock.after(milliseconds, () => {
-      void this.#renew().then(() => {
-        if (this.#running.size > 0) this.#renewAfter(renewalInterval(this.#settings.lease));
-        else this.#cancelRenewal = null;
-      });
-    });
-  }
-
-  async #renew(): Promise<void> {
-    try {
-      await this.#calls.run('renew leases', () =>
-        this.#store.renewLeases(this.#owner, this.#clock.now() + this.#settings.lease),
-      );
-    } catch {
-      // On record by StoreCalls. A claim that is lost by it is noticed when its outcome is written.
-    }
-  }
-
-  #stopRenewals(): void {
-    this.#cancelRenewal?.();
-    this.#cancelRenewal = null;
-  }
-
   #noteLostClaim(delivery: Delivery): void {
     this.#log.warning(
       'The lease on a delivery ran out before it was renewed; another gateway sends the reply again, under the same webhook-id.',
@@ -318,14 +304,14 @@ export class Deliverer {
     const giveUp = () => this.#giveUp.abort();
     const cancelDeadline = this.#clock.after(patience, giveUp);
     signal?.addEventListener('abort', giveUp);
-    if (signal?.aborted) giveUp();
+    if (patience <= 0 || signal?.aborted) giveUp();
     await this.#claiming;
     await Promise.all([...this.#running.values()].map(({ done }) => done));
     cancelDeadline();
     signal?.removeEventListener('abort', giveUp);
     const putBack = await this.#putBack();
     this.#state = 'drained';
-    this.#stopRenewals();
+    this.#renewal.stop();
     const finished = this.#counts.delivered - began.delivered + this.#counts.failed - began.failed;
     return { finished, putBack };
   }

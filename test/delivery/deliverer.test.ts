@@ -1,0 +1,445 @@
+import Database from 'better-sqlite3';
+import { Webhook } from 'standardwebhooks';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  Deliverer,
+  type DelivererOptions,
+  type DeliverySettings,
+} from '../../src/gateway/delivery/deliverer.js';
+import { createWebhookSender } from '../../src/gateway/delivery/webhook-sender.js';
+import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
+import type { Clock } from '../../src/gateway/dispatch-clock.js';
+import type { Message, MessageState, Store } from '../../src/store/store.js';
+import { acceptOne } from '../store/samples.js';
+import { SqliteFactory } from '../store/sqlite-factory.js';
+import { type Answer, hang, Receiver, status } from './receiver.js';
+import { RecordingLog } from './recording-log.js';
+
+const secret = createWebhookSecret();
+let factory: SqliteFactory;
+let store: Store;
+let ended: (() => Promise<unknown>)[];
+
+beforeEach(async () => {
+  factory = new SqliteFactory();
+  store = await factory.open({ busyTimeout: 50 });
+  ended = [];
+});
+afterEach(async () => {
+  for (const end of ended.reverse()) await end();
+  await factory.remove();
+});
+
+async function receiver(...answers: Answer[]): Promise<Receiver> {
+  const made = await Receiver.listen(...answers);
+  ended.push(() => made.close());
+  return made;
+}
+
+interface Fixture {
+  readonly deliverer: Deliverer;
+  readonly log: RecordingLog;
+  /** Resolves when a message has got to this state, now or before. */
+  until(message: Message, state: MessageState): Promise<void>;
+}
+
+function deliverer(
+  settings: Partial<DeliverySettings> = {},
+  options: Partial<DelivererOptions> & { allow?: string[]; timeout?: number } = {},
+): Fixture {
+  const log = new RecordingLog();
+  const seen = new Set<string>();
+  const waiting = new Map<string, () => void>();
+  const sender = createWebhookSender({
+    allow: options.allow ?? ['127.0.0.0/8'],
+    timeout: options.timeout ?? 10_000,
+    secrets: parseWebhookSecrets(secret),
+    userAgent: 'sd-gateway/0.0.0',
+  });
+  const made = new Deliverer({
+    store,
+    sender,
+    log,
+    owner: 'first',
+    settings: {
+      concurrency: 16,
+      max_attempts: 10,
+      retry_delay: 1,
+      retry_delay_limit: 1,
+      lease: 30_000,
+      ...settings,
+    },
+    onChange: (delivery, state) => {
+      const key = `${delivery.messageId} ${state}`;
+      seen.add(key);
+      waiting.get(key)?.();
+    },
+    ...options,
+  });
+  ended.push(async () => {
+    await made.drain(0);
+    await sender.close();
+  });
+  return {
+    deliverer: made,
+    log,
+    until: (message, state) => {
+      const key = `${message.id} ${state}`;
+      return seen.has(key) ? Promise.resolve() : new Promise((resolve) => waiting.set(key, resolve));
+    },
+  };
+}
+
+/** A message whose reply waits to be posted. */
+async function replied(session: string, url: string): Promise<Message> {
+  const message = await acceptOne(store, session, { replyUrl: url, text: 'secret question' });
+  const now = Date.now();
+  const turns = await store.claimTurns({ owner: 'dispatcher', limit: 1, now, leaseUntil: now + 60_000 });
+  for (const turn of turns)
+    await store.completeTurn(turn, { text: `reply to ${turn.seq}`, metadata: {} }, now);
+  return message;
+}
+
+const record = async (message: Message) => (await store.message(message.id)) as Message;
+
+describe('delivering', () => {
+  test('each session in order, and the sessions side by side', async () => {
+    const to = await receiver(status(204));
+    const messages: Message[] = [];
+    for (const session of ['a', 'b', 'a', 'b', 'a'])
+      messages.push(await replied(session, to.url(`/${session}`)));
+    const { deliverer: made, until } = deliverer();
+    made.wake();
+    await Promise.all(messages.map((message) => until(message, 'delivered')));
+    const seqs = (path: string) =>
+      to.received.filter((got) => got.path === path).map((got) => JSON.parse(got.body).data.seq);
+    expect(seqs('/a')).toEqual([1, 2, 3]);
+    expect(seqs('/b')).toEqual([1, 2]);
+    expect(await record(messages[0] as Message)).toMatchObject({
+      state: 'delivered',
+      delivery: { attempts: 1 },
+    });
+    expect(made.facts()).toMatchObject({ delivered: 5, failed: 0, dead: 0, storeTrouble: null });
+    for (const got of to.received) new Webhook(secret).verify(got.body, got.headers);
+  });
+
+  test('again after a failure, under the same webhook-id, and then what is behind it', async () => {
+    const to = await receiver(status(500), status(503), status(200));
+    const first = await replied('a', to.url());
+    const second = await replied('a', to.url());
+    const { deliverer: made, log, until } = deliverer();
+    made.wake();
+    await until(second, 'delivered');
+    const ids = to.received.map((got) => got.headers['webhook-id']);
+    expect(ids.slice(0, 3)).toEqual(new Array(3).fill((await record(first)).delivery?.webhookId));
+    expect(ids[3]).toBe((await record(second)).delivery?.webhookId);
+    expect(new Set(ids).size).toBe(2);
+    expect(await record(first)).toMatchObject({ state: 'delivered', delivery: { attempts: 3 } });
+    expect(log.records.filter(({ priority }) => priority === 'warning').map(({ fields }) => fields)).toEqual(
+      [1, 2].map((attempt) => ({
+        SD_GATEWAY_SESSION: 'a',
+        SD_GATEWAY_MESSAGE: first.id,
+        SD_GATEWAY_ATTEMPT: attempt,
+      })),
+    );
+    expect(JSON.stringify(log.records)).not.toMatch(/secret question|reply to/);
+  });
+
+  test("not before the receiver's Retry-After", async () => {
+    const to = await receiver(status(429, { 'retry-after': '3600' }));
+    const message = await replied('a', to.url());
+    const before = Date.now();
+    const { deliverer: made, until } = deliverer();
+    made.wake();
+    await until(message, 'replied');
+    const { delivery, state } = await record(message);
+    expect(state).toBe('replied');
+    expect(delivery?.nextAttemptAt).toBeGreaterThanOrEqual(before + 3_600_000);
+    expect(to.received).toHaveLength(1);
+  });
+
+  test.each([
+    ['the receiver refuses it', status(400), ['127.0.0.0/8'], /HTTP 400/],
+    ['the receiver redirects', status(301, { location: 'http://127.0.0.1/' }), ['127.0.0.0/8'], /redirects/],
+    ['its target is not allowed', status(200), [], /delivery\.allow/],
+  ])('dead at once when %s, and the next one is sent', async (_name, answer, allow, reason) => {
+    const to = await receiver(answer);
+    const messages = [await replied('a', to.url()), await replied('a', to.url())];
+    const { deliverer: made, log, until } = deliverer({}, { allow });
+    made.wake();
+    for (const message of messages) {
+      await until(message, 'dead');
+      const { state, error, delivery } = await record(message);
+      expect(state).toBe('dead');
+      expect(error).toMatch(reason);
+      expect(delivery?.attempts).toBe(1);
+    }
+    expect(log.records.map(({ priority }) => priority)).toEqual(['err', 'err']);
+    expect(made.facts()).toMatchObject({ failed: 2, dead: 2 });
+  });
+
+  test('dead after the last attempt', async () => {
+    const to = await receiver(status(500));
+    const message = await replied('a', to.url());
+    const { deliverer: made, until } = deliverer({ max_attempts: 3 });
+    made.wake();
+    await until(message, 'dead');
+    expect(to.received).toHaveLength(3);
+    expect((await record(message)).error).toContain('HTTP 500');
+  });
+
+  test('so many at a time, and no more', async () => {
+    const held: (() => void)[] = [];
+    const to = await receiver((_request, response) => held.push(() => response.end()));
+    const messages: Message[] = [];
+    for (let index = 0; index < 5; index += 1) messages.push(await replied(`s${index}`, to.url()));
+    const { deliverer: made, until } = deliverer({ concurrency: 2 });
+    made.wake();
+    await to.arrived(2);
+    made.wake();
+    expect(made.facts().inFlight).toBe(2);
+    for (let index = 0; index < 5; index += 1) {
+      await to.arrived(index + 1);
+      expect(made.facts().inFlight).toBeLessThanOrEqual(2);
+      held[index]?.();
+    }
+    await Promise.all(messages.map((message) => until(message, 'delivered')));
+    expect(to.received).toHaveLength(5);
+  });
+
+  test('a receiver that hangs holds up no other session', async () => {
+    const stuck = await receiver(hang);
+    const fine = await receiver(status(200));
+    await replied('a', stuck.url());
+    const message = await replied('b', fine.url());
+    const { deliverer: made, until } = deliverer({ concurrency: 2 });
+    made.wake();
+    await until(message, 'delivered');
+    await stuck.arrived(1);
+    expect(made.facts()).toMatchObject({ delivered: 1, failed: 0 });
+  });
+});
+
+describe('a stop', () => {
+  test('lets attempts under way come to their end', async () => {
+    let answer = () => {};
+    const to = await receiver((_request, response) => {
+      answer = () => response.end();
+    });
+    const message = await replied('a', to.url());
+    const { deliverer: made } = deliverer();
+    made.wake();
+    await to.arrived(1);
+    const drained = made.drain(60_000);
+    answer();
+    expect(await drained).toEqual({ finished: 1, putBack: 0 });
+    expect((await record(message)).state).toBe('delivered');
+    expect(made.facts()).toMatchObject({ state: 'drained', inFlight: 0 });
+  });
+
+  test.each([
+    ['when its time is up', 10, false],
+    ['when it is cut short', 60_000, true],
+  ])('puts the rest back %s, and the next start sends it', async (_name, patience, abort) => {
+    const to = await receiver(hang, status(200));
+    const message = await replied('a', to.url());
+    const { deliverer: made } = deliverer();
+    made.wake();
+    await to.arrived(1);
+    const controller = new AbortController();
+    const drained = made.drain(patience, controller.signal);
+    if (abort) controller.abort();
+    expect(await drained).toEqual({ finished: 0, putBack: 1 });
+    expect(await record(message)).toMatchObject({ state: 'replied', delivery: { attempts: 0 } });
+    made.wake();
+    expect(to.received).toHaveLength(1);
+    const next = deliverer({}, { owner: 'second' });
+    next.deliverer.wake();
+    await next.until(message, 'delivered');
+    expect(to.received[1]?.headers['webhook-id']).toBe(to.received[0]?.headers['webhook-id']);
+  });
+
+  test('in the middle of a claim loses nothing', async () => {
+    const to = await receiver(status(200));
+    const message = await replied('a', to.url());
+    const { deliverer: made } = deliverer();
+    made.wake();
+    expect(await made.drain(60_000)).toEqual({ finished: 0, putBack: 1 });
+    expect(await record(message)).toMatchObject({ state: 'replied', delivery: { attempts: 0 } });
+    expect(to.received).toEqual([]);
+  });
+
+  test('with nothing to do is over at once, and only once', async () => {
+    const { deliverer: made } = deliverer();
+    const [first, second] = await Promise.all([made.drain(60_000), made.drain(60_000)]);
+    expect(first).toEqual({ finished: 0, putBack: 0 });
+    expect(second).toBe(first);
+  });
+});
+
+/** Time that goes on when it is told to. */
+class ManualClock implements Clock {
+  #now = Date.now();
+  readonly #awaited = new Map<number, () => void>();
+  readonly timers = new Map<object, { at: number; callback: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(milliseconds: number, callback: () => void): () => void {
+    const key = {};
+    this.timers.set(key, { at: this.#now + milliseconds, callback });
+    this.#awaited.get(milliseconds)?.();
+    return () => this.timers.delete(key);
+  }
+
+  /** Resolves when a timer of just this length is set. */
+  set(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.#awaited.set(milliseconds, resolve));
+  }
+
+  advance(milliseconds: number): void {
+    this.#now += milliseconds;
+    for (const [key, { at, callback }] of [...this.timers]) {
+      if (at > this.#now) continue;
+      this.timers.delete(key);
+      callback();
+    }
+  }
+}
+
+/** The store, and what is asked of it. */
+function watched(real: Store, calls: string[], answered: (call: string) => void = () => {}): Store {
+  return new Proxy(real, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return async (...parameters: unknown[]) => {
+        calls.push(String(name));
+        try {
+          return await Reflect.apply(member, target, parameters);
+        } finally {
+          answered(String(name));
+        }
+      };
+    },
+  });
+}
+
+describe('time', () => {
+  test('idle, it asks once and holds one timer', async () => {
+    const calls: string[] = [];
+    const clock = new ManualClock();
+    let idle = () => {};
+    const asked = new Promise<void>((resolve) => {
+      idle = resolve;
+    });
+    const { deliverer: made } = deliverer(
+      { lease: 30_000 },
+      { clock, store: watched(store, calls, (call) => call === 'nextDueAt' && setImmediate(idle)) },
+    );
+    made.wake();
+    await asked;
+    expect(calls).toEqual(['claimDeliveries', 'nextDueAt']);
+    expect([...clock.timers.values()].map(({ at }) => at - clock.now())).toEqual([30_000]);
+  });
+
+  test('it wakes when a retry is due, without being told', async () => {
+    const clock = new ManualClock();
+    const to = await receiver(status(503, { 'retry-after': '10' }), status(200));
+    const message = await replied('a', to.url());
+    const { deliverer: made, until } = deliverer({ lease: 60_000 }, { clock });
+    const asleep = clock.set(10_000);
+    made.wake();
+    await asleep;
+    clock.advance(9_000);
+    expect(to.received).toHaveLength(1);
+    clock.advance(2_000);
+    await until(message, 'delivered');
+    expect(to.received).toHaveLength(2);
+  });
+
+  test('a claim is renewed for as long as an attempt takes; without it another gateway takes over', async () => {
+    const clock = new ManualClock();
+    const to = await receiver(hang, status(200));
+    const message = await replied('a', to.url());
+    const now = () => ({ owner: 'second', limit: 1, now: clock.now(), leaseUntil: clock.now() + 30_000 });
+    let renewed = () => {};
+    const { deliverer: made, log } = deliverer(
+      { lease: 30_000 },
+      { clock, store: watched(store, [], (call) => call === 'renewLeases' && setImmediate(() => renewed())) },
+    );
+    made.wake();
+    await to.arrived(1);
+    for (let round = 0; round < 6; round += 1) {
+      const done = new Promise<void>((resolve) => {
+        renewed = resolve;
+      });
+      clock.advance(10_000);
+      await done;
+      expect(await store.claimDeliveries(now())).toEqual([]);
+    }
+    await made.drain(0);
+    const [again] = await store.claimDeliveries(now());
+    expect(again).toMatchObject({ messageId: message.id, attempt: 1 });
+    // The second owner dies: its attempt may have reached the receiver, so it counts.
+    clock.advance(31_000);
+    const third = deliverer({}, { clock, owner: 'third' });
+    third.deliverer.wake();
+    await third.until(message, 'delivered');
+    expect(await record(message)).toMatchObject({ delivery: { attempts: 2 } });
+    expect(to.received[1]?.headers['webhook-id']).toBe(to.received[0]?.headers['webhook-id']);
+    expect(log.records).toEqual([]);
+  });
+});
+
+describe('a store in trouble', () => {
+  test('is put on record once, and delivery goes on when it is over', async () => {
+    const to = await receiver(status(200));
+    const message = await replied('a', to.url());
+    const other = new Database(factory.path);
+    other.exec('BEGIN IMMEDIATE');
+    const failures: (() => void)[] = [];
+    const {
+      deliverer: made,
+      log,
+      until,
+    } = deliverer({}, { store: watched(store, [], () => failures.shift()?.()) });
+    const third = new Promise<void>((resolve) =>
+      failures.push(
+        () => {},
+        () => {},
+        resolve,
+      ),
+    );
+    made.wake();
+    await third;
+    expect(made.facts().storeTrouble).toContain('lock');
+    other.exec('ROLLBACK');
+    other.close();
+    await until(message, 'delivered');
+    expect(log.records.filter(({ priority }) => priority === 'err')).toHaveLength(1);
+    expect(log.records.map(({ message }) => message)).toContain(
+      'The store can hand out deliveries again, as the deliverer asks.',
+    );
+    expect(made.facts().storeTrouble).toBeNull();
+  });
+
+  test('while the outcome is written: it is written later, and nothing is posted twice', async () => {
+    const other = new Database(factory.path);
+    const to = await receiver((_request, response) => {
+      other.exec('BEGIN IMMEDIATE');
+      response.end();
+    });
+    const message = await replied('a', to.url());
+    const { deliverer: made, log, until } = deliverer();
+    const noted = log.next();
+    made.wake();
+    expect((await noted).message).toContain('note the outcome of a delivery');
+    other.exec('ROLLBACK');
+    other.close();
+    await until(message, 'delivered');
+    expect(to.received).toHaveLength(1);
+  });
+});
