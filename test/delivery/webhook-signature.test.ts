@@ -46,14 +46,14 @@ describe('secrets', () => {
   });
 
   test.each([
-    ['', /no webhook secret/],
-    ['  \n', /no webhook secret/],
-    ['secret', /secret 1 of 1/],
-    [randomBytes(32).toString('base64'), /secret 1 of 1/],
+    ['', /no secret in the webhook-secret/],
+    ['  \n', /no secret in the webhook-secret/],
+    ['secret', /Secret 1 of 1/],
+    [randomBytes(32).toString('base64'), /Secret 1 of 1/],
     [`whsec_${randomBytes(23).toString('base64')}`, /24 to 64/],
     [`whsec_${randomBytes(65).toString('base64')}`, /24 to 64/],
-    [`whsec_${randomBytes(24).toString('base64')}!`, /secret 1 of 1/],
-    [`${createWebhookSecret()} other`, /secret 2 of 2/],
+    [`whsec_${randomBytes(24).toString('base64')}!`, /Secret 1 of 1/],
+    [`${createWebhookSecret()} other`, /Secret 2 of 2/],
   ])('%j is refused', (text, message) => {
     expect(() => parseWebhookSecrets(text)).toThrow(message);
   });

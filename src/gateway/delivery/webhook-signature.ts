@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { SecretError } from '../secret-file.js';
 
 /**
  * Signatures of Standard Webhooks (standardwebhooks.com, specification 1.0.0): HMAC-SHA256 over
@@ -19,17 +20,17 @@ export function createWebhookSecret(): string {
 /**
  * Reads the secrets in force: one, or several apart by white space, all of which sign.
  *
- * @throws Error that says what is wrong without repeating the secret
+ * @throws SecretError that says what is wrong without repeating the secret
  */
 export function parseWebhookSecrets(text: string): readonly WebhookSecret[] {
   const words = text.split(/\s+/).filter((word) => word !== '');
-  if (words.length === 0) throw new Error('there is no webhook secret in it');
+  if (words.length === 0) throw new SecretError('There is no secret in the webhook-secret.');
   return words.map((word, index) => {
     const encoded = word.startsWith(prefix) ? word.slice(prefix.length) : '';
     const bytes = Buffer.from(encoded, 'base64');
     if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded) || bytes.length < shortest || bytes.length > longest) {
-      throw new Error(
-        `secret ${index + 1} of ${words.length} is no webhook secret: "${prefix}" followed by ${shortest} to ${longest} random bytes in base64, as from: echo ${prefix}$(openssl rand -base64 32)`,
+      throw new SecretError(
+        `Secret ${index + 1} of ${words.length} in the webhook-secret can't be used; it must be "${prefix}" followed by ${shortest} to ${longest} random bytes in base64, as from: echo ${prefix}$(openssl rand -base64 32)`,
       );
     }
     return createSecretKey(bytes);
