@@ -9,18 +9,20 @@ export interface CgroupUnit {
 
 /**
  * The path of this process in the hierarchy that systemd manages, from the text of /proc/PID/cgroup (cgroups(7)):
- * version 2's entry `0::PATH`, or with version 1 the one named `name=systemd`. Null when there is neither.
+ * version 2's entry `0::PATH`, or with version 1 the one named `name=systemd`. Where a machine has both, the one that
+ * says more than "/" counts: a manager in a container may use the one that its host doesn't. Null when there is
+ * neither.
  */
 export function parseCgroup(text: string): string | null {
-  let unified: string | null = null;
+  const paths: string[] = [];
   for (const line of text.split('\n')) {
     const match = /^(\d+):([^:]*):(\/.*)$/.exec(line);
     if (match === null) continue;
-    const [, hierarchy, controllers, path] = match;
-    if (controllers === 'name=systemd') return path ?? null;
-    if (hierarchy === '0' && controllers === '') unified = path ?? null;
+    const [, hierarchy, controllers, path = ''] = match;
+    if (hierarchy === '0' && controllers === '') paths.unshift(path);
+    else if (controllers === 'name=systemd') paths.push(path);
   }
-  return unified;
+  return paths.find((path) => path !== '/') ?? paths[0] ?? null;
 }
 
 /** systemd escapes names that would clash with a file of the cgroup file system by a leading underscore. */

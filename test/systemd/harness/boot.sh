@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Runs as the first process of new PID, mount, UTS, IPC, cgroup and network namespaces: puts an overlay of the
+# running system under a new root, and becomes systemd there. Nothing outside is touched.
+#   boot.sh DIRECTORY CHECKOUT NODE JOURNAL
+# DIRECTORY  an empty one, for the mounts    CHECKOUT  the built project, as /usr/lib/sd-gateway
+# NODE       Node.js to run it with          JOURNAL   a directory that outlives the machine, for its journal
+set -euo pipefail
+directory=$1 checkout=$2 node=$3 journal=$4
+
+mount --make-rprivate /
+mount -t tmpfs -o mode=0755 tmpfs "$directory"
+mkdir "$directory"/{upper,work,root}
+mount -t overlay -o "lowerdir=/,upperdir=$directory/upper,workdir=$directory/work" overlay "$directory/root"
+cd "$directory/root"
+
+mount -t proc proc proc
+mount -t tmpfs -o mode=0755 tmpfs run
+mount -t tmpfs -o mode=1777 tmpfs tmp
+mount -t sysfs -o ro sysfs sys
+mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount --rbind /dev dev
+mkdir -p var/log/journal
+mount --bind "$journal" var/log/journal
+
+rm -rf usr/lib/sd-gateway
+mkdir -p usr/lib/sd-gateway
+mount --bind "$checkout" usr/lib/sd-gateway
+mount -o remount,bind,ro usr/lib/sd-gateway
+ln -sf /usr/lib/sd-gateway/dist/cli/main.js usr/local/bin/sd-gateway
+if [ "$node" != /usr/bin/node ]; then
+  rm -f usr/local/bin/node
+  touch usr/local/bin/node
+  mount --bind "$node" usr/local/bin/node
+fi
+
+# Units of the system outside that are slow, or would do there what they are for.
+for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
+  man-db.timer logrotate.timer postgresql.service docker.service docker.socket containerd.service ssh.service \
+  cron.service systemd-timesyncd.service systemd-binfmt.service systemd-modules-load.service \
+  systemd-sysctl.service systemd-firstboot.service console-getty.service getty@tty1.service getty.target \
+  systemd-networkd.service systemd-resolved.service e2scrub_reap.service; do
+  ln -sf /dev/null "etc/systemd/system/$unit"
+done
+mkdir -p etc/systemd/journald.conf.d
+printf '[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nRateLimitBurst=0\n' >etc/systemd/journald.conf.d/test.conf
+printf 'd31d8d3a7f2b4c0f9c6f0a2f9a1b5e77\n' >etc/machine-id
+rm -f etc/fstab
+touch etc/fstab
+
+mkdir .outside
+pivot_root . .outside
+umount -l /.outside
+rmdir /.outside
+ip link set lo up
+exec env -i container=sd-gateway-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  LANG=C.UTF-8 /lib/systemd/systemd --system --log-target=journal --show-status=no

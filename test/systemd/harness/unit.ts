@@ -1,0 +1,226 @@
+import type { JournalRecord, Machine, User } from './machine.js';
+
+/** What a person reads after a stop. */
+export interface UnitResult {
+  readonly ActiveState: string;
+  readonly SubState: string;
+  readonly Result: string;
+  readonly ExecMainStatus: string;
+  readonly NRestarts: string;
+}
+
+export interface UnitOptions {
+  readonly name: string;
+  /** Undefined: the system manager. */
+  readonly user?: User;
+  /** Lines of [Service] besides the type and the command. */
+  readonly service?: readonly string[];
+  readonly unit?: readonly string[];
+  /** What is run instead of the gateway alone. */
+  readonly command?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** An answer of the gateway's HTTP interface. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/** One gateway as a unit of the machine, with a Unix socket of its own to listen on. */
+export class GatewayUnit {
+  readonly name: string;
+  readonly #machine: Machine;
+  readonly #options: UnitOptions;
+
+  private constructor(machine: Machine, options: UnitOptions) {
+    this.#machine = machine;
+    this.#options = options;
+    this.name = options.name;
+  }
+
+  /** Writes the unit's file and has the manager read it. */
+  static async install(machine: Machine, options: UnitOptions): Promise<GatewayUnit> {
+    const unit = new GatewayUnit(machine, options);
+    const { user, service = [], environment = {}, command = '/usr/local/bin/sd-gateway run' } = options;
+    const variables = { SD_GATEWAY_HTTP_LISTEN: `unix:${unit.socket}`, ...environment };
+    const text = [
+      '[Unit]',
+      `Description=Gateway under test, ${options.name}`,
+      'StartLimitIntervalSec=0',
+      ...(options.unit ?? []),
+      '[Service]',
+      'Type=notify',
+      'NotifyAccess=main',
+      `ExecStart=${command}`,
+      'ExecReload=/bin/kill -HUP $MAINPID',
+      'SuccessExitStatus=75',
+      'RestartForceExitStatus=75',
+      'RestartPreventExitStatus=78',
+      'KillMode=mixed',
+      'RestartSec=100ms',
+      `StateDirectory=${options.name}`,
+      `RuntimeDirectory=${options.name}`,
+      `ConfigurationDirectory=${options.name}`,
+      ...Object.entries(variables).map(
+        ([name, value]) => `Environment="${name}=${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
+      ),
+      ...service,
+      '',
+    ].join('\n');
+    const folder = user === undefined ? '/etc/systemd/system' : '/etc/systemd/user';
+    await machine.writeFile(`${folder}/${options.name}.service`, text);
+    await unit.systemctl('daemon-reload');
+    return unit;
+  }
+
+  get runtimeDirectory(): string {
+    const { user } = this.#options;
+    return user === undefined ? `/run/${this.name}` : `/run/user/${user.uid}/${this.name}`;
+  }
+
+  get stateDirectory(): string {
+    const { user } = this.#options;
+    return user === undefined ? `/var/lib/${this.name}` : `/home/${user.name}/.config/${this.name}`;
+  }
+
+  get configurationFile(): string {
+    const { user } = this.#options;
+    const folder = user === undefined ? `/etc/${this.name}` : `/home/${user.name}/.config/${this.name}`;
+    return `${folder}/sd-gateway.toml`;
+  }
+
+  get socket(): string {
+    return `${this.runtimeDirectory}/http.sock`;
+  }
+
+  /** `systemctl VERB…` in the unit's manager; gives the exit status. */
+  async systemctl(...words: readonly string[]): Promise<number> {
+    return (await this.#machine.run(this.#systemctlWords(words), this.#as)).status;
+  }
+
+  /** `systemctl VERB UNIT`, which has to succeed. */
+  async succeed(verb: string, ...words: readonly string[]): Promise<void> {
+    await this.#machine.check(this.#systemctlWords([verb, ...words, `${this.name}.service`]), this.#as);
+  }
+
+  /** `systemctl VERB UNIT`; gives the exit status. */
+  attempt(verb: string, ...words: readonly string[]): Promise<number> {
+    return this.systemctl(verb, ...words, `${this.name}.service`);
+  }
+
+  async show(...properties: readonly string[]): Promise<Readonly<Record<string, string>>> {
+    const words = this.#systemctlWords([
+      'show',
+      `--property=${properties.join(',')}`,
+      `${this.name}.service`,
+    ]);
+    const text = await this.#machine.check(words, this.#as);
+    return Object.fromEntries(
+      text
+        .split('\n')
+        .filter((line) => line.includes('='))
+        .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+    );
+  }
+
+  async result(): Promise<UnitResult> {
+    const shown = await this.show('ActiveState', 'SubState', 'Result', 'ExecMainStatus', 'NRestarts');
+    return shown as unknown as UnitResult;
+  }
+
+  async mainPid(): Promise<number> {
+    return Number((await this.show('MainPID'))['MainPID']);
+  }
+
+  /**
+   * Waits until a property of the unit has a value, by the manager's own signals (busctl monitor is not for waiting),
+   * asked for in short turns; rejects after `timeout` ms with what it was last.
+   */
+  async waitFor(
+    wanted: Partial<Record<string, string | ((value: string) => boolean)>>,
+    timeout = 30_000,
+  ): Promise<void> {
+    const deadline = performance.now() + timeout;
+    for (;;) {
+      const shown = await this.show(...Object.keys(wanted));
+      const met = Object.entries(wanted).every(([name, test]) => {
+        const value = shown[name] ?? '';
+        return typeof test === 'function' ? test(value) : value === test;
+      });
+      if (met) return;
+      if (performance.now() > deadline) {
+        throw new Error(`${this.name} did not get there within ${timeout} ms: ${JSON.stringify(shown)}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+  }
+
+  async waitForStatus(part: string, timeout?: number): Promise<void> {
+    await this.waitFor({ StatusText: (text) => text.includes(part) }, timeout);
+  }
+
+  /** All records of the unit, the manager's about it among them. */
+  journal(...matches: readonly string[]): Promise<readonly JournalRecord[]> {
+    if (this.#options.user === undefined) return this.#machine.journal(`--unit=${this.name}`, ...matches);
+    // --user-unit= asks for the caller's own; root is another user.
+    const own = `_SYSTEMD_USER_UNIT=${this.name}.service`;
+    return this.#machine.journal(own, ...matches, '+', `USER_UNIT=${this.name}.service`, ...matches);
+  }
+
+  async messages(): Promise<readonly string[]> {
+    return (await this.journal()).map((record) => record['MESSAGE'] ?? '');
+  }
+
+  /** Signals the main process by a `kill` of root, who is not the supervisor. */
+  async kill(signal: string): Promise<void> {
+    await this.#machine.check(['/bin/kill', `-${signal}`, String(await this.mainPid())]);
+  }
+
+  async post(session: string, body: unknown): Promise<HttpAnswer> {
+    return this.http('POST', `/v1/sessions/${session}/messages`, body);
+  }
+
+  async http(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
+    const token = await this.#machine.check(['cat', `${this.stateDirectory}/token`]);
+    const { stdout } = await this.#machine.run([
+      'curl',
+      '--silent',
+      '--show-error',
+      '--max-time',
+      '40',
+      '--unix-socket',
+      this.socket,
+      '--request',
+      method,
+      '--header',
+      `Authorization: Bearer ${token.trim()}`,
+      ...(body === undefined
+        ? []
+        : ['--header', 'Content-Type: application/json', '--data', JSON.stringify(body)]),
+      '--write-out',
+      '\n%{http_code}',
+      `http://gateway${path}`,
+    ]);
+    const end = stdout.lastIndexOf('\n');
+    const text = stdout.slice(0, end);
+    return {
+      status: Number(stdout.slice(end + 1)),
+      body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>),
+    };
+  }
+
+  /** Waits for a message's reply and gives its text. */
+  async reply(id: string): Promise<string | null> {
+    const { body } = await this.http('GET', `/v1/messages/${id}?wait=30`);
+    return (body['reply'] as { readonly text: string } | null)?.text ?? null;
+  }
+
+  get #as(): { readonly user?: User } {
+    return this.#options.user === undefined ? {} : { user: this.#options.user };
+  }
+
+  #systemctlWords(words: readonly string[]): readonly string[] {
+    return ['systemctl', ...(this.#options.user === undefined ? [] : ['--user']), ...words];
+  }
+}
