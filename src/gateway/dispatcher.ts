@@ -1,10 +1,14 @@
 import { type Agent, AgentError, type AgentReply } from '../agents/agent.js';
 import type { Configuration } from '../config/schema.js';
 import type { Log } from '../log/log.js';
-import { type MessageState, type Store, StoreError, type Turn } from '../store/store.js';
+import type { MessageState, Store, Turn } from '../store/store.js';
+import { LeaseRenewal } from './delivery/lease-renewal.js';
+import { Claims } from './dispatch-claims.js';
 import { type Clock, systemClock } from './dispatch-clock.js';
-import { claimStands, pauseUntilDue, renewalInterval, retryAt, storeDelay } from './dispatch-policy.js';
+import { Persistence } from './dispatch-persistence.js';
+import { claimStands, renewalInterval, retryAt } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
+import { type CutOff, type Failure, failureOf, turnFields } from './dispatch-turn-end.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
@@ -52,9 +56,6 @@ export interface DrainOutcome {
   readonly putBack: number;
 }
 
-/** Why this gateway ended a turn that the agent had not ended. */
-type CutOff = 'timeout' | 'claim-lost' | 'drain';
-
 interface RunningTurn {
   readonly turn: Turn;
   readonly abort: AbortController;
@@ -74,21 +75,16 @@ export class Dispatcher {
   readonly #onChange: DispatcherOptions['onChange'];
   readonly #clock: Clock;
   readonly #calls: StoreCalls;
+  readonly #claims: Claims;
+  readonly #persistence: Persistence;
+  readonly #renewal: LeaseRenewal;
   readonly #running = new Map<string, RunningTurn>();
   /** Cut off by the drain, or claimed while it began: to be queued again. */
   readonly #unfinished = new Set<Turn>();
-  /** Aborted once nothing may be tried for longer. */
-  readonly #giveUp = new AbortController();
   readonly #counts = { replied: 0, failed: 0, dead: 0 };
   #agent: Agent;
   #settings: DispatchSettings;
   #state: DispatcherFacts['state'] = 'open';
-  #wanted = false;
-  #claiming: Promise<void> | null = null;
-  #claimFailures = 0;
-  #renewing = false;
-  #cancelWake: (() => void) | null = null;
-  #cancelRenewal: (() => void) | null = null;
   #drain: Promise<DrainOutcome> | null = null;
 
   constructor(options: DispatcherOptions) {
@@ -100,15 +96,27 @@ export class Dispatcher {
     this.#onChange = options.onChange;
     this.#clock = options.clock ?? systemClock;
     this.#calls = new StoreCalls(this.#log, this.#clock);
+    this.#claims = new Claims({
+      store: this.#store,
+      calls: this.#calls,
+      clock: this.#clock,
+      owner: this.#owner,
+      lease: () => this.#settings.lease,
+      freePlaces: () => (this.#state === 'open' ? this.#settings.concurrency - this.#running.size : 0),
+      onClaimed: (turn) => this.#takeClaimed(turn),
+    });
+    this.#persistence = new Persistence(this.#calls, this.#clock);
+    this.#renewal = new LeaseRenewal({
+      clock: this.#clock,
+      interval: () => renewalInterval(this.#settings.lease),
+      held: () => this.#running.size > 0 || this.#unfinished.size > 0,
+      renew: () => this.#renewLeases(),
+    });
   }
 
   /** Something may be ready: a start, an accepted message. Costs nothing when all places are taken. */
   wake(): void {
-    // The end of a turn wakes again, and so does the wait after a failure of the store.
-    const backingOff = this.#claimFailures > 0 && this.#cancelWake !== null;
-    if (this.#freePlaces() < 1 || backingOff) return;
-    this.#wanted = true;
-    this.#claiming ??= this.#claimWhileWanted();
+    this.#claims.wake();
   }
 
   /** Takes a reloaded configuration: the next turns go by it. */
@@ -140,54 +148,9 @@ export class Dispatcher {
     return this.#drain;
   }
 
-  #freePlaces(): number {
-    return this.#state === 'open' ? this.#settings.concurrency - this.#running.size : 0;
-  }
-
-  async #claimWhileWanted(): Promise<void> {
-    while (this.#wanted) {
-      this.#wanted = false;
-      this.#cancelWake?.();
-      this.#cancelWake = null;
-      const limit = this.#freePlaces();
-      if (limit < 1) break;
-      try {
-        const turns = await this.#claim(limit);
-        this.#claimFailures = 0;
-        if (this.#wanted || turns.length === limit || this.#state !== 'open') continue;
-        const due = await this.#calls.run('hand out turns', () => this.#store.nextDueAt(this.#owner));
-        this.#wakeAfter(pauseUntilDue(due, this.#clock.now(), this.#settings.lease));
-      } catch {
-        // On record by StoreCalls.
-        this.#claimFailures += 1;
-        this.#wanted = false;
-        this.#wakeAfter(storeDelay(this.#claimFailures));
-      }
-    }
-    this.#claiming = null;
-  }
-
-  async #claim(limit: number): Promise<readonly Turn[]> {
-    const turns = await this.#calls.run('hand out turns', () => {
-      const now = this.#clock.now();
-      const leaseUntil = now + this.#settings.lease;
-      return this.#store.claimTurns({ owner: this.#owner, limit, now, leaseUntil });
-    });
-    for (const turn of turns) {
-      if (this.#state === 'open') this.#start(turn);
-      else this.#unfinished.add(turn);
-    }
-    return turns;
-  }
-
-  #wakeAfter(milliseconds: number): void {
-    this.#cancelWake?.();
-    this.#cancelWake = null;
-    if (this.#state !== 'open') return;
-    this.#cancelWake = this.#clock.after(milliseconds, () => {
-      this.#cancelWake = null;
-      this.wake();
-    });
+  #takeClaimed(turn: Turn): void {
+    if (this.#state === 'open') this.#start(turn);
+    else this.#unfinished.add(turn);
   }
 
   #start(turn: Turn): void {
@@ -202,44 +165,40 @@ export class Dispatcher {
     this.#tell(turn, 'running');
     running.done = this.#run(running).finally(() => {
       this.#running.delete(turn.messageId);
-      if (this.#running.size === 0 && this.#state === 'open') this.#stopRenewals();
+      this.#renewal.released();
       this.wake();
     });
-    if (this.#cancelRenewal === null && !this.#renewing)
-      this.#renewAfter(renewalInterval(this.#settings.lease));
+    this.#renewal.claimed();
   }
 
   async #run(running: RunningTurn): Promise<void> {
     const { turn } = running;
-    const timeout = this.#settings.timeout;
-    const cancelTimeout = this.#clock.after(timeout, () => this.#cutOff(running, 'timeout'));
-    let reply: AgentReply;
-    try {
-      reply = await this.#agent.run(
-        {
-          turnId: turn.turnId,
-          messageId: turn.messageId,
-          session: turn.session,
-          seq: turn.seq,
-          attempt: turn.attempt,
-          text: turn.text,
-          metadata: turn.metadata,
-        },
-        running.abort.signal,
-      );
-    } catch (error) {
-      await this.#endWithoutReply(running, failureOf(error, running.cutOff, timeout));
+    const result = await this.#runAgent(running);
+    running.phase = 'writing';
+    if ('failure' in result) {
+      await this.#endWithoutReply(running, result.failure);
       return;
-    } finally {
-      cancelTimeout();
-      running.phase = 'writing';
     }
     await this.#write(turn, async () => {
-      if (!(await this.#store.completeTurn(turn, reply, this.#clock.now()))) return false;
+      if (!(await this.#store.completeTurn(turn, result.reply, this.#clock.now()))) return false;
       this.#counts.replied += 1;
       this.#tell(turn, 'replied');
       return true;
     });
+  }
+
+  async #runAgent(running: RunningTurn): Promise<{ reply: AgentReply } | { failure: Failure }> {
+    const { turnId, messageId, session, seq, attempt, text, metadata } = running.turn;
+    const request = { turnId, messageId, session, seq, attempt, text, metadata };
+    const timeout = this.#settings.timeout;
+    const cancelTimeout = this.#clock.after(timeout, () => this.#cutOff(running, 'timeout'));
+    try {
+      return { reply: await this.#agent.run(request, running.abort.signal) };
+    } catch (error) {
+      return { failure: failureOf(error, running.cutOff, timeout) };
+    } finally {
+      cancelTimeout();
+    }
   }
 
   async #endWithoutReply(running: RunningTurn, failure: Failure): Promise<void> {
@@ -259,45 +218,23 @@ export class Dispatcher {
       const next = again === null ? 'its message is dead' : `tried again in ${(again - now) / 1_000} s`;
       this.#log[record](
         `Attempt ${turn.attempt} of a turn failed, ${next}: ${failure.message}`,
-        fields(turn),
+        turnFields(turn),
       );
       this.#tell(turn, again === null ? 'dead' : 'queued');
       return true;
     });
   }
 
-  /** Tries until the store has it: a reply that the agent has given is neither lost nor made a second time. */
   async #write(turn: Turn, write: () => Promise<boolean>): Promise<void> {
-    for (let failures = 1; ; failures += 1) {
-      const lastTry = this.#giveUp.signal.aborted;
-      try {
-        if (!(await this.#calls.run('write the end of a turn', write))) this.#noteLostClaim(turn);
-        return;
-      } catch (error) {
-        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
-          const message = `The store did not take the end of a turn before the gateway had to stop; the turn is run again.`;
-          this.#log.err(message, fields(turn));
-          this.#unfinished.add(turn);
-          return;
-        }
-      }
-      await this.#pause(storeDelay(failures));
+    const result = await this.#persistence.write(write);
+    if (result === 'claim-lost') this.#noteLostClaim(turn);
+    if (result === 'given-up') {
+      this.#unfinished.add(turn);
+      this.#log.err(
+        'The store did not take the end of a turn before the gateway had to stop; the turn is run again.',
+        turnFields(turn),
+      );
     }
-  }
-
-  /** Ends early when nothing may be tried for longer. */
-  #pause(milliseconds: number): Promise<void> {
-    const { signal } = this.#giveUp;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.#clock.after(milliseconds, end);
-      signal.addEventListener('abort', end);
-    });
   }
 
   #cutOff(running: RunningTurn, reason: CutOff): void {
@@ -306,45 +243,22 @@ export class Dispatcher {
     running.abort.abort(new AgentError('cancelled', `The turn was cut off: ${reason}.`, true));
   }
 
-  #renewAfter(milliseconds: number): void {
-    this.#cancelRenewal = this.#clock.after(milliseconds, () => {
-      this.#cancelRenewal = null;
-      this.#renewing = true;
-      void this.#renew().then((next) => {
-        this.#renewing = false;
-        if (this.#running.size > 0 || this.#state === 'draining') this.#renewAfter(next);
-      });
-    });
-  }
-
-  #stopRenewals(): void {
-    this.#cancelRenewal?.();
-    this.#cancelRenewal = null;
-  }
-
-  /** Gives the time until the next renewal. */
-  async #renew(): Promise<number> {
-    const interval = renewalInterval(this.#settings.lease);
+  async #renewLeases(): Promise<void> {
     const before = [...this.#running.values()].filter((running) => running.phase === 'agent');
     // The store counts what it holds at that moment, to which a claim or an end under way may or may not belong.
-    const countsAgree = before.length === this.#running.size && this.#claiming === null;
-    try {
-      const held = await this.#calls.run('renew leases', () =>
-        this.#store.renewLeases(this.#owner, this.#clock.now() + this.#settings.lease),
-      );
-      if (countsAgree && held.turns === before.length) return interval;
+    const countsAgree = before.length === this.#running.size && !this.#claims.underWay;
+    await this.#calls.run('renew leases', async () => {
+      const until = this.#clock.now() + this.#settings.lease;
+      const held = await this.#store.renewLeases(this.#owner, until);
+      if (countsAgree && held.turns === before.length) return;
       for (const running of before) await this.#cutOffIfLost(running);
-      return interval;
-    } catch {
-      // On record by StoreCalls.
-      return Math.min(interval, 1_000);
-    }
+    });
   }
 
   async #cutOffIfLost(running: RunningTurn): Promise<void> {
     if (running.phase !== 'agent') return;
     const { turn } = running;
-    const record = await this.#calls.run('renew leases', () => this.#store.message(turn.messageId));
+    const record = await this.#store.message(turn.messageId);
     if (running.phase !== 'agent' || claimStands(turn, record)) return;
     this.#noteLostClaim(turn);
     this.#cutOff(running, 'claim-lost');
@@ -353,33 +267,31 @@ export class Dispatcher {
   #noteLostClaim(turn: Turn): void {
     this.#log.warning(
       'The lease on a turn ran out before it was renewed, and another gateway has the turn now; what was done here is dropped.',
-      fields(turn),
+      turnFields(turn),
     );
   }
 
   async #drainOnce(patience: number, signal: AbortSignal | undefined): Promise<DrainOutcome> {
     this.#state = 'draining';
-    this.#wanted = false;
-    this.#cancelWake?.();
-    this.#cancelWake = null;
+    const claimed = this.#claims.stop();
     const began = { ...this.#counts };
     const cutOffAll = () => this.#cutOffAll();
     const cancelDeadline = this.#clock.after(patience, cutOffAll);
     signal?.addEventListener('abort', cutOffAll);
     if (signal?.aborted || patience <= 0) cutOffAll();
-    await this.#claiming;
+    await claimed;
     await Promise.all([...this.#running.values()].map((running) => running.done));
     cancelDeadline();
     signal?.removeEventListener('abort', cutOffAll);
     const putBack = await this.#putBack();
     this.#state = 'drained';
-    this.#stopRenewals();
+    this.#renewal.stop();
     const finished = this.#counts.replied - began.replied + this.#counts.failed - began.failed;
     return { finished, putBack };
   }
 
   #cutOffAll(): void {
-    this.#giveUp.abort();
+    this.#persistence.hurry();
     for (const running of this.#running.values()) this.#cutOff(running, 'drain');
   }
 
@@ -405,32 +317,7 @@ export class Dispatcher {
       this.#onChange(turn, state);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#log.err(`Who follows a message could not be told of its change: ${reason}`, fields(turn));
+      this.#log.err(`Who follows a message could not be told of its change: ${reason}`, turnFields(turn));
     }
   }
-}
-
-interface Failure {
-  readonly message: string;
-  readonly retry: boolean;
-}
-
-/** What goes on record of a turn without a reply. */
-function failureOf(error: unknown, cutOff: CutOff | null, timeout: number): Failure {
-  if (cutOff === 'timeout') {
-    return { message: `The agent gave no reply within ${timeout / 1_000} s (agent.timeout).`, retry: true };
-  }
-  if (error instanceof AgentError) return { message: error.message, retry: error.retry };
-  const reason = error instanceof Error ? error.message : String(error);
-  return { message: `The agent failed in a way that it should not: ${reason}`, retry: true };
-}
-
-function fields(turn: Turn) {
-  return {
-    SD_GATEWAY_SESSION: turn.session,
-    SD_GATEWAY_MESSAGE: turn.messageId,
-    SD_GATEWAY_TURN: turn.turnId,
-    SD_GATEWAY_SEQ: turn.seq,
-    SD_GATEWAY_ATTEMPT: turn.attempt,
-  };
 }

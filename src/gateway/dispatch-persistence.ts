@@ -1,0 +1,50 @@
+import { StoreError } from '../store/store.js';
+import type { Clock } from './dispatch-clock.js';
+import { storeDelay } from './dispatch-policy.js';
+import type { StoreCalls } from './dispatch-store-calls.js';
+
+/** Writes how turns ended until the store has it: a reply that the agent gave is neither lost nor made again. */
+export class Persistence {
+  readonly #calls: StoreCalls;
+  readonly #clock: Clock;
+  readonly #pauses = new Set<() => void>();
+  #hurried = false;
+
+  constructor(calls: StoreCalls, clock: Clock) {
+    this.#calls = calls;
+    this.#clock = clock;
+  }
+
+  /** `write` gives false when the claim was lost. It gives up when the store is closed, or hurried. */
+  async write(write: () => Promise<boolean>): Promise<'written' | 'claim-lost' | 'given-up'> {
+    for (let failures = 1; ; failures += 1) {
+      const lastTry = this.#hurried;
+      try {
+        return (await this.#calls.run('write the end of a turn', write)) ? 'written' : 'claim-lost';
+      } catch (error) {
+        // On record by StoreCalls.
+        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) return 'given-up';
+      }
+      await this.#pause(storeDelay(failures));
+    }
+  }
+
+  /** From now on each write is tried once more at most. */
+  hurry(): void {
+    this.#hurried = true;
+    for (const end of [...this.#pauses]) end();
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    if (this.#hurried) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const cancel = this.#clock.after(milliseconds, end);
+      this.#pauses.add(end);
+    });
+  }
+}
