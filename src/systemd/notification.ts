@@ -47,6 +47,7 @@ const fdNamePattern = /^[\x20-\x39\x3b-\x7e]{1,255}$/;
 const busErrorPattern = /^(?=.{1,255}$)[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
 const controlCharacters = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+const printableAscii = /^[\x20-\x7e]*$/;
 const loneSurrogates = /\p{Surrogate}/gu;
 
 function refuse(name: string, value: unknown, wanted: string): never {
@@ -76,14 +77,16 @@ function matching(name: string, value: string, pattern: RegExp, wanted: string):
   return pattern.test(value) ? value : refuse(name, value, wanted);
 }
 
-/** A text as one line of valid UTF-8. */
+/** A text as one line of valid UTF-8. Most texts are that already. */
 function oneLine(text: string): string {
+  if (printableAscii.test(text)) return text;
   return text.replace(controlCharacters, ' ').replace(loneSurrogates, '\ufffd');
 }
 
 /** As much of `text` as fits into `bytes` of UTF-8, with an ellipsis where something is left out. */
 function shorten(text: string, bytes: number): string {
-  if (Buffer.byteLength(text) <= bytes) return text;
+  // A UTF-16 unit takes three bytes at most.
+  if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) return text;
   const ellipsis = '…';
   let end = bytes - Buffer.byteLength(ellipsis);
   const encoded = Buffer.from(text);

@@ -12,7 +12,7 @@ const child = fileURLToPath(new URL('./listen-fds-child.mjs', import.meta.url));
 /** Runs the child with `count` pipes from descriptor 3 on. */
 function withDescriptors(count: number, environment: Readonly<Record<string, string>>) {
   const run = spawnSync(process.execPath, [child], {
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit', ...new Array<'pipe'>(count).fill('pipe')],
     encoding: 'utf8',
   });
@@ -61,9 +61,17 @@ describe('listenFds', () => {
   it('takes over what systemd-socket-activate passes', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-listen-'));
     const paths = [join(folder, 'one'), join(folder, 'two')];
+    // It passes on no more of the environment than it is told to; the sanitizers need theirs.
+    const environment = ['LD_PRELOAD', 'ASAN_OPTIONS', 'UBSAN_OPTIONS'].filter((name) => name in process.env);
     const activator = spawn(
       'systemd-socket-activate',
-      [...paths.flatMap((path) => ['--listen', path]), '--fdname', 'http:admin', process.execPath, child],
+      [
+        ...environment.map((name) => `--setenv=${name}`),
+        ...paths.map((path) => `--listen=${path}`),
+        '--fdname=http:admin',
+        process.execPath,
+        child,
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     const output = text(activator.stdout);

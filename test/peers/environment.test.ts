@@ -9,15 +9,18 @@ const child = fileURLToPath(new URL('../native/listen-fds-child.mjs', import.met
 type Environment = Readonly<Record<string, string>>;
 
 /** Answers as numbers and names, the errors as negative errno. */
-function listenFds(environment: Environment): unknown {
-  const run = spawnSync(process.execPath, [child], {
-    env: { PATH: process.env['PATH'], ...environment },
+function listenFds(environments: readonly Environment[]): unknown[] {
+  const run = spawnSync(process.execPath, [child, JSON.stringify(environments)], {
     stdio: ['ignore', 'pipe', 'inherit', 'pipe', 'pipe'],
     encoding: 'utf8',
   });
-  const { first } = JSON.parse(run.stdout);
-  if (!Array.isArray(first)) return first.code === 'EBADF' ? -9 : -22;
-  return first.length === 0 ? 0 : first.map(({ name }) => name);
+  const answers: { readonly first: { readonly name: string }[] | { readonly code: string } }[] = JSON.parse(
+    run.stdout,
+  );
+  return answers.map(({ first }) => {
+    if (!Array.isArray(first)) return first.code === 'EBADF' ? -9 : -22;
+    return first.length === 0 ? 0 : first.map(({ name }) => name);
+  });
 }
 
 function watchdog(environment: Environment): unknown {
@@ -64,11 +67,9 @@ describe.skipIf(libsystemd.missing !== null)(
         LISTEN_PID: ['self', '1', '0', 'x'],
         LISTEN_FDS: ['0', '1', '2', '2000', 'x', '-1'],
         LISTEN_FDNAMES: ['a', 'a:b', ':'],
-      }).filter(
-        ({ LISTEN_PID }) => LISTEN_PID === 'self' || LISTEN_PID === undefined || LISTEN_PID.length === 1,
-      );
+      });
       const expected = askLibsystemd('listen-fds', environments).map(asError);
-      const actual = environments.map(listenFds).map(asError);
+      const actual = listenFds(environments).map(asError);
       expect(environments.map((environment, i) => ({ environment, answer: actual[i] }))).toEqual(
         environments.map((environment, i) => ({ environment, answer: expected[i] })),
       );
