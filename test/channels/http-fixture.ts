@@ -137,6 +137,8 @@ export async function rawConnection(base: string) {
   const ended = new Promise<string>((resolve) => socket.once('close', () => resolve(received)));
   return {
     write: (text: string) => void socket.write(text),
+    /** Sends no more, and waits for the other side to end. */
+    finish: () => void socket.end(),
     /** Everything received until the other side closed. */
     ended,
     end: () => void socket.destroy(),
