@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,19 +43,25 @@ struct Watch {
   Watch* next;
 };
 
-// Deliveries for which the pipe had no room: that there were some, and the sender of the last. Merging is what the
-// kernel does with pending standard signals too; the sender that is told is a true one.
+// A delivery for which the pipe had no room; the next such one of the same signal takes its place. Merging is what
+// the kernel does with pending standard signals too: the sender that is told is a true one, and never none.
+//
+// There are two a signal, as nobody may wait in a handler. The reader holds one at a time, so a handler that finds
+// both held knows that another handler is just storing the same signal, and that this one is merged into that.
 struct Overflow {
-  // 0: none; else the pid in the upper half and the uid in the lower. A pid of 0 is written as 1 << 31.
-  std::atomic<uint64_t> sender{0};
-  std::atomic<int32_t> code{0};
+  std::atomic_flag held = ATOMIC_FLAG_INIT;
+  Record record = {};  // signal 0: none
 };
 
 std::atomic<int> pipe_write_end{-1};
 std::atomic<pid_t> owner{0};
-// What was installed before us, to be called too. Replaced, never freed: a handler may be reading it.
+// What was installed before us, to be called too. Each is kept for ever, once: a handler may be reading it.
+struct Disposition {
+  struct sigaction action;
+  Disposition* next;
+};
 std::atomic<const struct sigaction*> previous[kSignals];
-Overflow overflows[kSignals];
+Overflow overflows[kSignals][2];
 
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 // What follows is guarded by the mutex.
@@ -62,8 +69,10 @@ Watch* watches = nullptr;
 int64_t last_id = 0;
 int watchers[kSignals];
 int pipe_read_end = -1;
+Disposition* dispositions = nullptr;
 
-constexpr uint64_t kPidZero = uint64_t{1} << 31;
+// Whether /proc shows this process's own PID namespace. With that of another a PID is somebody else there.
+bool proc_is_ours = false;
 
 // Reads /proc/PID/comm by async-signal-safe calls alone (signal-safety(7)).
 void ReadComm(pid_t pid, char comm[kCommSize]) {
@@ -93,13 +102,19 @@ void TakeDown(int signal, const siginfo_t* info) {
   if (HasSender(info->si_code)) {
     record.pid = info->si_pid;
     record.uid = info->si_uid;
-    if (record.pid > 0) ReadComm(record.pid, record.comm);
+    if (record.pid > 0 && proc_is_ours) ReadComm(record.pid, record.comm);
   }
-  if (write(pipe_write_end.load(), &record, sizeof(record)) == static_cast<ssize_t>(sizeof(record))) return;
-  Overflow& overflow = overflows[signal];
-  overflow.code.store(record.code);
-  uint64_t pid = record.pid > 0 ? static_cast<uint64_t>(record.pid) : kPidZero;
-  overflow.sender.store(pid << 32 | record.uid);
+  int pipe = pipe_write_end.load();
+  if (write(pipe, &record, sizeof(record)) == static_cast<ssize_t>(sizeof(record))) return;
+  for (Overflow& overflow : overflows[signal]) {
+    if (overflow.held.test_and_set(std::memory_order_acquire)) continue;
+    overflow.record = record;
+    overflow.held.clear(std::memory_order_release);
+    break;
+  }
+  // The reader may have emptied the pipe meanwhile and be asleep. If there is still no room, it has yet to read.
+  Record wake = {};
+  if (write(pipe, &wake, sizeof(wake)) < 0) return;
 }
 
 void Handle(int signal, siginfo_t* info, void* context) {
@@ -121,13 +136,30 @@ bool IsOurs(const struct sigaction& action) {
   return (action.sa_flags & SA_SIGINFO) != 0 && action.sa_sigaction == Handle;
 }
 
+bool IsSame(const struct sigaction& one, const struct sigaction& other) {
+  if (one.sa_flags != other.sa_flags || one.sa_sigaction != other.sa_sigaction) return false;
+  for (int signal = 1; signal < NSIG; signal++) {
+    if (sigismember(&one.sa_mask, signal) != sigismember(&other.sa_mask, signal)) return false;
+  }
+  return true;
+}
+
+// There are but few different ones in a process, however often a watch is opened.
+const struct sigaction* Keep(const struct sigaction& action) {
+  for (Disposition* kept = dispositions; kept != nullptr; kept = kept->next) {
+    if (IsSame(kept->action, action)) return &kept->action;
+  }
+  dispositions = new Disposition{action, dispositions};
+  return &dispositions->action;
+}
+
 // Puts our handler before the one that is there, unless it is there already. 0, or a negative errno.
 int Install(int signal) {
   struct sigaction current;
   if (sigaction(signal, nullptr, &current) < 0) return -errno;
   if (IsOurs(current)) return 0;
   // Known before ours can run.
-  previous[signal].store(new struct sigaction(current));
+  previous[signal].store(Keep(current));
   struct sigaction ours = {};
   ours.sa_sigaction = Handle;
   ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
@@ -154,14 +186,14 @@ void HandOver(const Record& record) {
 
 void HandOverOverflows() {
   for (int signal = 1; signal < kSignals; signal++) {
-    uint64_t sender = overflows[signal].sender.exchange(0);
-    if (sender == 0) continue;
-    Record record = {};
-    record.signal = signal;
-    record.code = overflows[signal].code.load();
-    record.pid = (sender >> 32) == kPidZero ? 0 : static_cast<int32_t>(sender >> 32);
-    record.uid = static_cast<uint32_t>(sender);
-    HandOver(record);
+    for (Overflow& overflow : overflows[signal]) {
+      // Held by a handler: it writes to the pipe next, so we come back.
+      if (overflow.held.test_and_set(std::memory_order_acquire)) continue;
+      Record record = overflow.record;
+      overflow.record.signal = 0;
+      overflow.held.clear(std::memory_order_release);
+      if (record.signal != 0) HandOver(record);
+    }
   }
 }
 
@@ -173,9 +205,18 @@ void* ReadRecords(void*) {
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return nullptr;
     size_t count = static_cast<size_t>(size) / sizeof(Record);
-    for (size_t i = 0; i < count; i++) HandOver(records[i]);
+    for (size_t i = 0; i < count; i++) {
+      if (records[i].signal != 0) HandOver(records[i]);
+    }
     HandOverOverflows();
   }
+}
+
+// In /proc of another PID namespace, /proc/self is this process by its number there.
+bool ProcIsOurs() {
+  char number[16] = {};
+  if (readlink("/proc/self", number, sizeof(number) - 1) <= 0) return false;
+  return strtol(number, nullptr, 10) == getpid();
 }
 
 // Opens the pipe and starts its reader, once in a process. 0, or a negative errno. The mutex is held.
@@ -195,6 +236,7 @@ int StartReader() {
     close(ends[1]);
     return result;
   }
+  proc_is_ours = ProcIsOurs();
   owner.store(getpid());
   pipe_write_end.store(ends[1]);
   return 0;

@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { SystemCallError } from './failure.js';
 import { native } from './native.js';
-import type { SignalCode, SignalDelivery, WatchedSignal } from './signal.js';
+import { type SignalCode, type SignalDelivery, type WatchedSignal, watchedSignals } from './signal.js';
 
 export interface SignalWatch {
   /** Gives the signals back to those who had them before. Idempotent. */
@@ -20,24 +20,46 @@ const codes: ReadonlyMap<number, SignalCode> = new Map([
 ]);
 
 /**
- * libuv installs its handler with the first listener that JavaScript adds for a signal, and none for further ones.
- * With a listener of our own it is there before our handler, which then stays in front whatever others add.
- */
-function hold(): void {}
-
-/**
  * Tells each delivery of the signals with its sender, until closed. Listeners that others have added with
- * `process.on` go on hearing the signals too; without any, a watched signal has no effect but to be told. Works in
- * worker threads. Doesn't keep the process alive. Throws a SystemCallError.
+ * `process.on` go on hearing the signals too; without any, a watched signal has no effect but to be told. Doesn't
+ * keep the process alive. Throws a TypeError for a signal that can't be watched, and a SystemCallError.
+ *
+ * Works in worker threads, with one limit: only the main thread can keep libuv from putting its own handler into
+ * place, so a watch of a worker alone hears nothing more of a signal once the main thread adds its first
+ * `process.on` listener for it, or removes its last.
  */
 export function watchSignals(
   signals: readonly WatchedSignal[],
   listener: (delivery: SignalDelivery) => void,
 ): SignalWatch {
-  const names = new Map(signals.map((signal) => [constants.signals[signal] as number, signal]));
-  if (isMainThread) for (const signal of signals) process.on(signal, hold);
+  const names = numbersOf(signals);
+  if (typeof listener !== 'function')
+    throw new TypeError('A watch of signals needs a function to tell them to');
+  let open = true;
 
-  const id = native().signal_watch([...names.keys()], (number, code, senderPid, senderUid, senderComm) => {
+  // libuv installs its handler with the first listener that JavaScript adds for a signal, and none for further ones.
+  // With a listener of ours it is there before our handler, which then stays in front whatever others add. One for
+  // each watch, so that the end of one is told from somebody's removing all.
+  const hold = (): void => {};
+  // Somebody who removes all listeners takes libuv's handler away, and ours with it.
+  const restore = (event: string | symbol, removed: unknown): void => {
+    if (!open || removed !== hold) return;
+    process.on(event as WatchedSignal, hold);
+    native().signal_reinstall();
+  };
+  const giveBack = (): void => {
+    open = false;
+    if (!isMainThread) return;
+    process.off('removeListener', restore);
+    for (const signal of names.values()) process.off(signal, hold);
+  };
+
+  const addon = native();
+  if (isMainThread) {
+    for (const signal of names.values()) process.on(signal, hold);
+    process.on('removeListener', restore);
+  }
+  const id = addon.signal_watch([...names.keys()], (number, code, senderPid, senderUid, senderComm) => {
     const signal = names.get(number);
     if (signal === undefined) return;
     const delivery: SignalDelivery = {
@@ -48,33 +70,35 @@ export function watchSignals(
       senderComm,
     };
     // What a listener throws is an uncaught exception like any other, not one of the addon's.
-    queueMicrotask(() => listener(delivery));
+    queueMicrotask(() => {
+      if (open) listener(delivery);
+    });
   });
-
-  let open = true;
-  // Somebody who removes all listeners takes libuv's handler away, and ours with it.
-  const restore = (event: string | symbol, removed: unknown): void => {
-    if (!open || removed !== hold || !signals.some((signal) => signal === event)) return;
-    process.on(event as WatchedSignal, hold);
-    native().signal_reinstall();
-  };
-  const giveBack = (): void => {
-    open = false;
-    process.off('removeListener', restore);
-    if (isMainThread) for (const signal of signals) process.off(signal, hold);
-  };
   if (id < 0) {
     giveBack();
     throw new SystemCallError('Could not watch signals', id);
   }
-  if (isMainThread) process.on('removeListener', restore);
 
   return {
     close() {
       if (!open) return;
-      open = false;
-      native().signal_unwatch(id);
+      addon.signal_unwatch(id);
       giveBack();
+      // A worker may still watch what libuv has just set back to its default.
+      addon.signal_reinstall();
     },
   };
+}
+
+function numbersOf(signals: readonly WatchedSignal[]): ReadonlyMap<number, WatchedSignal> {
+  const given: unknown = signals;
+  if (!Array.isArray(given)) throw new TypeError('A watch of signals needs an array of their names');
+  const names = new Map<number, WatchedSignal>();
+  for (const signal of signals) {
+    if (!watchedSignals.includes(signal)) {
+      throw new TypeError(`${String(signal)} can't be watched; those that can: ${watchedSignals.join(', ')}`);
+    }
+    names.set(constants.signals[signal], signal);
+  }
+  return names;
 }
