@@ -24,9 +24,8 @@ constexpr size_t kMaximumFds = 253;
 constexpr int64_t kBufferPatience = 30'000;
 constexpr timespec kBufferPause = {0, 10'000'000};
 
-// All senders of this process, for the fork handlers; they are never destroyed.
+// All senders of this process, for the fork handlers. They are made when the library is loaded.
 DatagramSender* all_senders = nullptr;
-pthread_mutex_t all_senders_mutex = PTHREAD_MUTEX_INITIALIZER;
 
 // The socket's other end is gone, or the descriptor is no longer ours: a new socket may succeed.
 bool IsStale(int error) {
@@ -137,7 +136,6 @@ DatagramSender::DatagramSender(bool wait_for_buffers) : wait_for_buffers_(wait_f
   pthread_mutex_init(&mutex_, nullptr);
   InitializeMonotonicCondition(&drained_);
   address_text_[0] = '\0';
-  MutexLock lock(&all_senders_mutex);
   if (all_senders == nullptr) pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
   next_ = all_senders;
   all_senders = this;

@@ -21,11 +21,8 @@ constexpr size_t kMaximumDatagram = 128 * 1024;
 // The largest entry that journald takes (ENTRY_SIZE_MAX).
 constexpr size_t kMaximumEntry = 768 * 1024 * 1024;
 
-DatagramSender& JournalSender() {
-  // Never destroyed: its thread may outlive main().
-  static DatagramSender& sender = *new DatagramSender(/*wait_for_buffers=*/false);
-  return sender;
-}
+// Made when the library is loaded, and never destroyed: its thread may outlive main().
+DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/false);
 
 // A descriptor of the entry, which nobody can change any more; or a negative errno.
 int SealedMemory(const char* data, size_t size) {
@@ -52,12 +49,12 @@ int SealedMemory(const char* data, size_t size) {
 int SendEntry(const char* address, const char* data, size_t size) {
   if (size > kMaximumEntry) return -E2BIG;
   if (size <= kMaximumDatagram) {
-    int result = JournalSender().Send(address, {data, size});
+    int result = sender->Send(address, {data, size});
     if (result != -EMSGSIZE && result != -ENOBUFS) return result;
   }
   int fd = SealedMemory(data, size);
   if (fd < 0) return fd;
-  int result = JournalSender().Send(address, {nullptr, 0, &fd, 1});
+  int result = sender->Send(address, {nullptr, 0, &fd, 1});
   close(fd);
   return result;
 }
@@ -88,13 +85,13 @@ napi_value JournalFlush(napi_env env, napi_callback_info info) {
   int64_t timeout;
   if (!arguments.Int64(0, &timeout)) return nullptr;
   napi_value value;
-  napi_get_boolean(env, JournalSender().Flush(static_cast<long>(timeout)), &value);
+  napi_get_boolean(env, sender->Flush(static_cast<long>(timeout)), &value);
   return value;
 }
 
 // journal_queue(): [waiting: number, failed: number, errno of the last failure: number]
 napi_value JournalQueue(napi_env env, napi_callback_info) {
-  return QueueStateArray(env, JournalSender().queue_state());
+  return QueueStateArray(env, sender->queue_state());
 }
 
 }  // namespace

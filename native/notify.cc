@@ -7,11 +7,14 @@
 #include "environment.h"
 #include "queue-state.h"
 
-DatagramSender& NotificationSender() {
-  // Never destroyed: its thread may outlive main().
-  static DatagramSender& sender = *new DatagramSender(/*wait_for_buffers=*/true);
-  return sender;
-}
+namespace {
+
+// Made when the library is loaded, and never destroyed: its thread may outlive main().
+DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/true);
+
+}  // namespace
+
+DatagramSender& NotificationSender() { return *sender; }
 
 int SendNotification(const Datagram& state) {
   const char* address = getenv("NOTIFY_SOCKET");

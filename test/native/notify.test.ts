@@ -93,6 +93,19 @@ describe('notify', () => {
     expect(notify({ ready: true })).toMatchObject({ outcome: 'failed', code });
   });
 
+  it.each(['vsock', 'vsock-stream', 'vsock-seqpacket', 'vsock-dgram'])(
+    'does not lose in silence what can not be sent to %s',
+    async (kind) => {
+      // Port 1 of the local context: nobody listens there, or the machine has no such sockets at all.
+      process.env['NOTIFY_SOCKET'] = `${kind}:1:1`;
+      const failedBefore = notifyQueue().failed;
+      const { outcome } = notify({ ready: true });
+      await expect.poll(() => notifyQueue().waiting, { timeout: 15_000 }).toBe(0);
+      const failedLater = notifyQueue().failed - failedBefore;
+      expect([outcome, failedLater]).toEqual(outcome === 'failed' ? ['failed', 0] : ['queued', 1]);
+    },
+  );
+
   it('accepts the longest path there is', async () => {
     process.env['NOTIFY_SOCKET'] = join(folder, 'a'.repeat(107 - folder.length - 1));
     const receiver = await receive(process.env['NOTIFY_SOCKET']);
