@@ -134,6 +134,7 @@ struct DatagramSender::Waiting {
 
 DatagramSender::DatagramSender(bool wait_for_buffers) : wait_for_buffers_(wait_for_buffers) {
   pthread_mutex_init(&mutex_, nullptr);
+  pthread_cond_init(&filled_, nullptr);
   InitializeMonotonicCondition(&drained_);
   address_text_[0] = '\0';
   if (all_senders == nullptr) pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
@@ -158,6 +159,7 @@ void DatagramSender::AfterForkInParent() {
 void DatagramSender::AfterForkInChild() {
   for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
     pthread_mutex_init(&sender->mutex_, nullptr);
+    pthread_cond_init(&sender->filled_, nullptr);
     InitializeMonotonicCondition(&sender->drained_);
     for (Waiting* waiting = sender->first_; waiting != nullptr; waiting = waiting->next) waiting->CloseDescriptors();
     sender->first_ = sender->last_ = nullptr;
@@ -278,7 +280,7 @@ int DatagramSender::Enqueue(const char* address, const Datagram& datagram) {
     pthread_t thread;
     int result = StartThread(&thread, true, RunThread, this);
     if (result < 0) return result;
-    thread_runs_ = true;  // it waits for the mutex that we hold
+    thread_runs_ = true;
   }
   Waiting* waiting = Waiting::Copy(address, datagram);
   if (waiting == nullptr) return -errno;
@@ -286,6 +288,7 @@ int DatagramSender::Enqueue(const char* address, const Datagram& datagram) {
   last_ = waiting;
   waiting_count_++;
   waiting_bytes_ += datagram.size;
+  pthread_cond_signal(&filled_);
   return kQueued;
 }
 
@@ -294,9 +297,11 @@ void* DatagramSender::RunThread(void* sender) {
   return nullptr;
 }
 
+// Once there was a need for it the thread stays: a queue that has filled up will do so again.
 void DatagramSender::Run() {
   pthread_mutex_lock(&mutex_);
-  while (first_ != nullptr) {
+  while (true) {
+    while (first_ == nullptr) pthread_cond_wait(&filled_, &mutex_);
     Waiting* waiting = first_;
     pthread_mutex_unlock(&mutex_);
     int result = Deliver(*waiting);
@@ -311,10 +316,8 @@ void DatagramSender::Run() {
     waiting_count_--;
     waiting_bytes_ -= waiting->datagram.size;
     waiting->Free();
+    if (first_ == nullptr) pthread_cond_broadcast(&drained_);
   }
-  pthread_cond_broadcast(&drained_);
-  thread_runs_ = false;
-  pthread_mutex_unlock(&mutex_);
 }
 
 // Sends one datagram and waits as long as its receiver has no room. kSent, or a negative errno.

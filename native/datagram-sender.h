@@ -79,11 +79,12 @@ class DatagramSender {
   int Attempt(SendOn send_on);
   int Enqueue(const char* address, const Datagram& datagram);
   int Deliver(const Waiting& waiting);
-  void Run();
+  [[noreturn]] void Run();
 
   const bool wait_for_buffers_;
   // Guards all below. While `first_` is set, the thread alone uses the address and the socket, without it.
   pthread_mutex_t mutex_;
+  pthread_cond_t filled_;
   pthread_cond_t drained_;
   char address_text_[128];
   SocketAddress address_;
