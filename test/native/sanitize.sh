@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs the addon's tests with a build that AddressSanitizer and UndefinedBehaviorSanitizer watch; any report in any of
+# the tests' processes is a failure. Leaks are test/native/leak.sh's matter.
+#   test/native/sanitize.sh [VITEST ARGUMENT...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+folder=$(mktemp -d)
+# Tests run processes of other users too.
+chmod 1777 "$folder"
+trap 'rm -rf "$folder"' EXIT
+
+native/compile.sh "$folder/build/Release/sd_gateway.node" -g -O1 -fno-omit-frame-pointer \
+  -fsanitize=address,undefined -fno-sanitize=vptr
+chmod -R a+rX "$folder/build"
+npx --no-install tsc --project tsconfig.build.json
+
+runtime="$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so)"
+watched() {
+  env SD_GATEWAY_PREBUILD="$folder" LD_PRELOAD="$runtime" \
+    ASAN_OPTIONS="detect_leaks=0:detect_stack_use_after_return=1:log_path=$folder/report" \
+    UBSAN_OPTIONS="print_stacktrace=1:log_path=$folder/report" "$@"
+}
+
+# Proves that the watched build is what the tests load.
+loaded=$(watched node --input-type=module --eval '
+  import { readFileSync } from "node:fs";
+  import { native } from "./dist/systemd/native.js";
+  native();
+  console.log(/\S+sd_gateway\.node/.exec(readFileSync("/proc/self/maps", "utf8"))[0]);')
+if [ "$loaded" != "$folder/build/Release/sd_gateway.node" ]; then
+  echo "sanitize.sh: the tests would load $loaded" >&2
+  exit 1
+fi
+
+status=0
+if [ $# -eq 0 ]; then set -- test/native; fi
+watched node node_modules/vitest/vitest.mjs run --project unit "$@" || status=$?
+if compgen -G "$folder/report*" >/dev/null; then
+  cat "$folder"/report*
+  echo "sanitize.sh: the sanitizers reported the above" >&2
+  exit 1
+fi
+exit "$status"
