@@ -90,13 +90,14 @@ export class Machine {
     const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     const asUser =
       user === undefined
-        ? ['env', ...variables]
+        ? ['env', '--chdir=/', ...variables]
         : [
             'runuser',
             '-u',
             user.name,
             '--',
             'env',
+            '--chdir=/',
             `HOME=/home/${user.name}`,
             `XDG_RUNTIME_DIR=/run/user/${user.uid}`,
             `DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/${user.uid}/bus`,
@@ -105,7 +106,7 @@ export class Machine {
     return new Promise((resolve, reject) => {
       const child = execFile(
         'nsenter',
-        ['--target', String(this.#pid), '--all', '--wd=/', ...asUser, ...argv],
+        ['--target', String(this.#pid), '--all', ...asUser, ...argv],
         {
           env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' },
           maxBuffer: 64 * 1024 * 1024,

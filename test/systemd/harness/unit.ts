@@ -39,7 +39,10 @@ export class GatewayUnit {
     this.name = options.name;
   }
 
-  /** Writes the unit's file and has the manager read it. */
+  /**
+   * Writes the unit's file. The manager reads it when it is started for the first time; a daemon-reload would disturb
+   * the restarts and the timeouts of other units that are under test at the same time.
+   */
   static async install(machine: Machine, options: UnitOptions): Promise<GatewayUnit> {
     const unit = new GatewayUnit(machine, options);
     const { user, service = [], environment = {}, command = '/usr/local/bin/sd-gateway run' } = options;
@@ -70,7 +73,6 @@ export class GatewayUnit {
     ].join('\n');
     const folder = user === undefined ? '/etc/systemd/system' : '/etc/systemd/user';
     await machine.writeFile(`${folder}/${options.name}.service`, text);
-    await unit.systemctl('daemon-reload');
     return unit;
   }
 
@@ -150,7 +152,8 @@ export class GatewayUnit {
       });
       if (met) return;
       if (performance.now() > deadline) {
-        throw new Error(`${this.name} did not get there within ${timeout} ms: ${JSON.stringify(shown)}`);
+        const said = (await this.messages()).join('\n');
+        throw new Error(`${this.name} did not get there in ${timeout} ms: ${JSON.stringify(shown)}\n${said}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 30));
     }
@@ -172,9 +175,20 @@ export class GatewayUnit {
     return (await this.journal()).map((record) => record['MESSAGE'] ?? '');
   }
 
-  /** Signals the main process by a `kill` of root, who is not the supervisor. */
+  /**
+   * Signals the main process from a shell of root, who is not the supervisor. The shell stays until the process has
+   * ended, so that its name can be read.
+   */
   async kill(signal: string): Promise<void> {
-    await this.#machine.check(['/bin/kill', `-${signal}`, String(await this.mainPid())]);
+    const script = 'kill -"$1" "$2" && exec timeout 20 tail --pid="$2" -f /dev/null';
+    await this.#machine.check(['sh', '-c', script, 'sh', signal, String(await this.mainPid())]);
+  }
+
+  /** `sd-gateway COMMAND`, as root, for this unit's directories. */
+  async command(...words: readonly string[]): Promise<void> {
+    await this.#machine.check(['/usr/local/bin/sd-gateway', ...words], {
+      environment: { RUNTIME_DIRECTORY: this.runtimeDirectory, STATE_DIRECTORY: this.stateDirectory },
+    });
   }
 
   async post(session: string, body: unknown): Promise<HttpAnswer> {

@@ -1,0 +1,216 @@
+import { expect, it } from 'vitest';
+import { agentThatWaitsFor } from './harness/agent.js';
+import { describeOnMachine } from './harness/suite.js';
+import { GatewayUnit } from './harness/unit.js';
+
+const success = { ActiveState: 'inactive', Result: 'success', ExecMainStatus: '0' } as const;
+
+describeOnMachine('the lifecycle', (machine) => {
+  it.concurrent('start returns when the gateway serves', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'serves' });
+    await gateway.succeed('start');
+    expect((await gateway.http('GET', '/readyz')).status).toBe(200);
+    expect((await gateway.show('StatusText'))['StatusText']).toBe(
+      'Ready: 0 sessions, 0 running, 0 waiting, 0 answered, 0 failed',
+    );
+    await gateway.post('one', { text: 'hello' });
+    await gateway.waitForStatus('1 session, 0 running, 0 waiting, 1 answered, 0 failed');
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('reload takes a good configuration, and refuses a bad one without harm', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'reloads' });
+    await gateway.succeed('start');
+    await machine().writeFile(gateway.configurationFile, '[stop]\nforeign_sigterm = "clean"\n');
+    await gateway.succeed('reload');
+    await gateway.waitFor({ ActiveState: 'active', SubState: 'running' });
+
+    await machine().writeFile(gateway.configurationFile, '[stop]\nforeign_sigterm = "perhaps"\n');
+    await gateway.succeed('reload');
+    await gateway.waitForStatus('reload refused: ');
+    expect((await gateway.show('StatusText'))['StatusText']).toContain(
+      `${gateway.configurationFile}:2:1: stop.foreign_sigterm`,
+    );
+    const { body } = await gateway.post('chat', { text: 'still here' });
+    expect(await gateway.reply(String(body['id']))).toBe('still here');
+
+    // What the good one said is in force.
+    await gateway.kill('TERM');
+    await gateway.waitFor(success);
+    const messages = await gateway.messages();
+    expect(messages).toContain('The configuration was read again.');
+    expect(messages).toContainEqual(
+      expect.stringMatching(/^The new configuration is refused, the old one stays/),
+    );
+  });
+
+  it.concurrent('restart keeps what was accepted', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'restarts' });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('chat', { text: 'before' });
+    expect(await gateway.reply(String(body['id']))).toBe('before');
+    await gateway.succeed('restart');
+    expect((await gateway.http('GET', `/v1/messages/${body['id']}`)).body['state']).toBe('replied');
+    await gateway.succeed('stop');
+    expect(await gateway.result()).toMatchObject({ ...success, NRestarts: '0' });
+  });
+
+  it.concurrent('a stop waits for a running turn, refuses new work meanwhile, and says so', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'drains',
+      environment: agentThatWaitsFor('/tmp/drains-go'),
+    });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('chat', { text: 'work' });
+    await gateway.waitForStatus('1 running');
+    const stop = gateway.succeed('stop');
+    await gateway.waitForStatus(
+      'Stopping (planned stop by systemd (PID 1, UID 0)): waiting for 1 running turn',
+    );
+    expect((await gateway.post('chat', { text: 'more' })).status).toBe(503);
+    await machine().check(['touch', '/tmp/drains-go']);
+    await stop;
+    expect(await gateway.result()).toMatchObject(success);
+    await gateway.succeed('start');
+    expect(await gateway.reply(String(body['id']))).toBe('done');
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('two stops, of which the second changes nothing', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'twice',
+      environment: agentThatWaitsFor('/tmp/twice-go'),
+    });
+    await gateway.succeed('start');
+    await gateway.post('chat', { text: 'work' });
+    await gateway.waitForStatus('1 running');
+    const stops = [gateway.succeed('stop')];
+    await gateway.waitForStatus('Stopping');
+    stops.push(gateway.succeed('stop'));
+    await gateway.attempt('kill', '--signal=SIGTERM');
+    await machine().check(['touch', '/tmp/twice-go']);
+    await Promise.all(stops);
+    expect(await gateway.result()).toMatchObject(success);
+  });
+
+  it.concurrent('what does not end within the drain is put back, and run again by the next start', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'puts-back',
+      environment: { ...agentThatWaitsFor('/tmp/puts-back-go'), SD_GATEWAY_STOP_DRAIN: '200ms' },
+    });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('chat', { text: 'work' });
+    const later = await gateway.post('chat', { text: 'more work' });
+    await gateway.waitForStatus('1 running');
+    await gateway.succeed('stop');
+    expect(await gateway.result()).toMatchObject(success);
+    expect((await gateway.show('StatusText'))['StatusText']).toBe('');
+    expect(await gateway.messages()).toContainEqual(
+      expect.stringMatching(/^Drained in \d+ ms: 0 ended, 1 put back/),
+    );
+    await machine().check(['touch', '/tmp/puts-back-go']);
+    await gateway.succeed('start');
+    expect(await gateway.reply(String(body['id']))).toBe('done');
+    expect(await gateway.reply(String(later.body['id']))).toBe('done');
+    expect((await gateway.http('GET', `/v1/messages/${body['id']}`)).body).toMatchObject({
+      attempts: 1,
+      seq: 1,
+    });
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('a stop during the start is a stop', async () => {
+    // Another process has the database, so that the start waits for it.
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'early',
+      environment: { SD_GATEWAY_STORE_BUSY_TIMEOUT: '60s' },
+    });
+    await gateway.succeed('start');
+    await gateway.succeed('stop');
+    const lock = `import sqlite3, time
+connection = sqlite3.connect("${gateway.stateDirectory}/gateway.db")
+connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+connection.execute("BEGIN EXCLUSIVE")
+open("/tmp/early-locked", "w").close()
+import os
+while not os.path.exists("/tmp/early-unlock"): time.sleep(0.05)
+`;
+    const holder = machine().check(['python3', '-c', lock]);
+    await machine().check(['sh', '-c', 'while ! test -e /tmp/early-locked; do sleep 0.05; done']);
+    const start = gateway.attempt('start');
+    await gateway.waitForStatus('Starting: ');
+    const stop = gateway.succeed('stop');
+    await gateway.waitForStatus('Stopping');
+    await machine().check(['touch', '/tmp/early-unlock']);
+    await holder;
+    await stop;
+    expect(await start).not.toBe(0);
+    expect(await gateway.result()).toMatchObject(success);
+    await gateway.succeed('start');
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('start right after a stop, ten times', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'again' });
+    for (let round = 0; round < 10; round++) {
+      await gateway.succeed('start');
+      await gateway.systemctl('stop', '--no-block', 'again.service');
+    }
+    await gateway.succeed('stop');
+    expect(await gateway.result()).toMatchObject({ ...success, NRestarts: '0' });
+  });
+
+  it.concurrent('a wedged gateway is ended by the watchdog and started again', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'wedged',
+      service: ['Restart=always', 'WatchdogSec=1', 'WatchdogSignal=SIGKILL'],
+      environment: {
+        NODE_OPTIONS: "--import=data:text/javascript,process.on('SIGWINCH',()=>{for(;;);})".replaceAll(
+          '%',
+          '%%',
+        ),
+      },
+    });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('chat', { text: 'before the loop' });
+    const { InvocationID } = await gateway.show('InvocationID');
+    await machine().check(['kill', '-WINCH', String(await gateway.mainPid())]);
+    await gateway.waitFor({
+      NRestarts: '1',
+      ActiveState: 'active',
+      InvocationID: (id) => id !== InvocationID,
+    });
+    expect((await gateway.messages()).join('\n')).toMatch(/Watchdog timeout \(limit 1s\)!/);
+    expect(await gateway.reply(String(body['id']))).toBe('before the loop');
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('a wrapper gets one warning that says what to do', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'wrapped',
+      command: "/bin/sh -c 'sd-gateway run; exit $?'",
+      service: ['Restart=no', 'TimeoutStartSec=3'],
+    });
+    expect(await gateway.attempt('start')).not.toBe(0);
+    const warnings = (await gateway.messages()).filter((message) => message.includes('NotifyAccess='));
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^The unit's main process is sh \(PID \d+\), not the gateway .* put "exec" before it/,
+      ),
+    ]);
+  });
+
+  it.concurrent('a wrapper with NotifyAccess=all is a planned stop all the same', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'wrapped-all',
+      command: "/bin/sh -c 'sd-gateway run; exit $?'",
+      service: ['Restart=no', 'NotifyAccess=all', 'KillMode=control-group', 'SuccessExitStatus=143 SIGTERM'],
+    });
+    await gateway.succeed('start');
+    await gateway.succeed('stop');
+    expect(await gateway.messages()).toContainEqual(
+      expect.stringMatching(/^Stopping: planned stop by systemd/),
+    );
+    expect((await gateway.result()).ActiveState).toBe('inactive');
+  });
+});

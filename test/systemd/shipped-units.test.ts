@@ -1,0 +1,104 @@
+import { expect, it } from 'vitest';
+import type { Machine } from './harness/machine.js';
+import { describeOnMachine } from './harness/suite.js';
+
+const shipped = '/usr/lib/sd-gateway/systemd';
+
+async function installShippedUnits(machine: Machine): Promise<void> {
+  await machine.check(['sh', '-c', `cp ${shipped}/*.service ${shipped}/*.socket /etc/systemd/system/`]);
+  await machine.check(['sh', '-c', `cp ${shipped}/user/* /etc/systemd/user/`]);
+  await machine.check(['systemctl', 'daemon-reload']);
+}
+
+async function post(machine: Machine, state: string, text: string): Promise<string> {
+  return machine.check(['sd-gateway', 'send', text], {
+    environment: { STATE_DIRECTORY: state, SD_GATEWAY_URL: 'http://127.0.0.1:8733' },
+  });
+}
+
+describeOnMachine('the shipped units', (machine) => {
+  it('are valid', async () => {
+    await installShippedUnits(machine());
+    const names = (await machine().check(['sh', '-c', `cd ${shipped} && ls *.service *.socket`])).split('\n');
+    for (const name of names.filter((candidate) => candidate !== '')) {
+      const unit = `/etc/systemd/system/${name}`;
+      const { status, stdout, stderr } = await machine().run(['systemd-analyze', 'verify', unit]);
+      expect({ unit, status, stdout, stderr }).toEqual({ unit, status: 0, stdout: '', stderr: '' });
+    }
+    const user = await machine().addUser('dave', 1503);
+    for (const name of ['sd-gateway.service', 'sd-gateway@.service', 'sd-gateway.socket']) {
+      const unit = `/etc/systemd/user/${name}`;
+      const { status, stderr } = await machine().run(['systemd-analyze', '--user', 'verify', unit], { user });
+      expect({ unit, status, stderr }).toEqual({ unit, status: 0, stderr: '' });
+    }
+  });
+
+  it('are exposed at most 1.5, by systemd-analyze security', async () => {
+    for (const unit of ['sd-gateway.service', 'sd-gateway@one.service']) {
+      await machine().check(['systemd-analyze', 'security', '--threshold=15', unit]);
+    }
+  });
+
+  it('run the gateway in their sandbox, with the echo agent', async () => {
+    await machine().check(['systemctl', 'start', 'sd-gateway.service']);
+    expect(await post(machine(), '/var/lib/sd-gateway', 'hello')).toBe('hello\n');
+    const uid = await machine().check(['sh', '-c', 'stat -c %U /var/lib/private/sd-gateway/token']);
+    expect(uid.trim()).toBe('sd-gateway');
+    await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
+    expect(
+      await machine().check([
+        'systemctl',
+        'show',
+        '--value',
+        '-p',
+        'ActiveState,Result',
+        'sd-gateway.service',
+      ]),
+    ).toBe('success\ninactive\n');
+  });
+
+  it('run a command agent in their sandbox, which gets nothing of the unit', async () => {
+    await machine().writeFile(
+      '/etc/sd-gateway/sd-gateway.toml',
+      '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; env; ls /proc/self/fd | wc -l"]\n',
+    );
+    await machine().check(['systemctl', 'start', 'sd-gateway.service']);
+    const environment = await post(machine(), '/var/lib/sd-gateway', 'hello');
+    expect(environment).toContain('SD_GATEWAY_SESSION=cli\n');
+    expect(environment).not.toMatch(
+      /NOTIFY_SOCKET|WATCHDOG|INVOCATION_ID|LISTEN_|CREDENTIALS|JOURNAL_STREAM|TOKEN/,
+    );
+    // Standard input, output and error, and the directory that ls reads.
+    expect(environment.trimEnd().split('\n').at(-1)?.trim()).toBe('4');
+    await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
+    await machine().check(['rm', '/etc/sd-gateway/sd-gateway.toml']);
+  });
+
+  it('take a connection before the service is up, on the socket unit', async () => {
+    await machine().check(['systemctl', 'start', 'sd-gateway.socket']);
+    expect((await machine().run(['systemctl', 'is-active', 'sd-gateway.service'])).stdout).toBe('inactive\n');
+    expect(await post(machine(), '/var/lib/sd-gateway', 'first')).toBe('first\n');
+    expect((await machine().run(['systemctl', 'is-active', 'sd-gateway.service'])).stdout).toBe('active\n');
+    await machine().check(['systemctl', 'stop', 'sd-gateway.socket', 'sd-gateway.service']);
+  });
+
+  it('run instances side by side, each with directories of its own', async () => {
+    for (const [instance, port] of [
+      ['one', 9001],
+      ['two', 9002],
+    ] as const) {
+      await machine().writeFile(
+        `/etc/sd-gateway/sd-gateway-${instance}.toml`,
+        `[http]\nlisten = "127.0.0.1:${port}"\n`,
+      );
+    }
+    await machine().check(['systemctl', 'start', 'sd-gateway@one.service', 'sd-gateway@two.service']);
+    for (const instance of ['one', 'two']) {
+      const reply = await machine().check(['sd-gateway', 'send', '--instance', instance, `to ${instance}`], {
+        environment: { STATE_DIRECTORY: `/var/lib/sd-gateway-${instance}` },
+      });
+      expect(reply).toBe(`to ${instance}\n`);
+    }
+    await machine().check(['systemctl', 'stop', 'sd-gateway@one.service', 'sd-gateway@two.service']);
+  });
+});
