@@ -73,20 +73,20 @@ export function judgeSupervision(
   evidence: SupervisionEvidence,
   configured: 'auto' | 'container',
 ): Supervision {
-  const hasInvocation = evidence.invocationId !== null && isInvocationId(evidence.invocationId);
+  const { invocationId: given } = evidence;
+  const invocationId = given !== null && isInvocationId(given) ? given.toLowerCase() : null;
   const managerPids = managersAmong(evidence);
   const { unit, manager } = unitOfCgroup(evidence.cgroup);
   const ancestorPids = evidence.ancestors.map(({ pid }) => pid);
   const journal = evidence.journalStream !== null && evidence.journalStream === evidence.standardError;
   const warnings: SupervisionWarning[] = [];
-  if (evidence.invocationId !== null && !hasInvocation) {
+  if (given !== null && invocationId === null) {
     warnings.push({
       kind: 'invalid-invocation-id',
-      text: `INVOCATION_ID is set to ${JSON.stringify(evidence.invocationId.slice(0, 64))}, which is no 128-bit id, and was not counted as a sign of systemd. Unset it, or start the gateway as a unit.`,
+      text: `INVOCATION_ID is set to ${JSON.stringify(given.slice(0, 64))}, which is no 128-bit id, and was not counted as a sign of systemd. Unset it, or start the gateway as a unit.`,
     });
   }
-  const invocationId = hasInvocation ? (evidence.invocationId?.toLowerCase() ?? null) : null;
-  const origin = judgeOrigin(evidence, hasInvocation, managerPids);
+  const origin = judgeOrigin(evidence, invocationId !== null, managerPids);
   const common = { unit, invocationId, ancestorPids, journal, warnings };
   if (configured === 'container') {
     return { ...common, supervised: true, manager: 'container', origin: 'container', wrapper: null };

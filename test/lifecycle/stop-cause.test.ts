@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import {
+  describeStop,
+  exitStatusOf,
+  isSupervisor,
+  judgeSignal,
+  type StopCause,
+  type StopPolicy,
+  stopRequest,
+} from '../../src/lifecycle/stop-cause.js';
+import type { Supervision } from '../../src/lifecycle/supervision.js';
+import type { SignalDelivery } from '../../src/systemd/signal.js';
+import { byHand, delivery, inTerminal, supervision, systemUnit, userUnit, wrapped } from './samples.js';
+
+const fail: StopPolicy = { foreignSigterm: 'fail' };
+const clean: StopPolicy = { foreignSigterm: 'clean' };
+
+const fromPid1 = delivery({ senderPid: 1, senderComm: 'systemd' });
+const fromOutside = delivery({ senderPid: 0, senderComm: null });
+const fromTerminal = delivery({ signal: 'SIGINT', code: 'SI_KERNEL', senderPid: 0, senderComm: null });
+
+describe('the stop table', () => {
+  const rows: readonly (readonly [string, Supervision, SignalDelivery, StopPolicy, StopCause, number])[] = [
+    ['system unit, its manager', supervision(systemUnit), fromPid1, fail, 'planned-stop', 0],
+    ['user unit, its manager', supervision(userUnit), delivery({ senderPid: 350 }), fail, 'planned-stop', 0],
+    ['user unit, PID 1', supervision(userUnit), fromPid1, fail, 'planned-stop', 0],
+    [
+      'wrapped, forwarded by npm',
+      supervision(wrapped),
+      delivery({ senderPid: 440 }),
+      fail,
+      'planned-stop',
+      0,
+    ],
+    ['unit, from outside the namespace', supervision(systemUnit), fromOutside, fail, 'planned-stop', 0],
+    [
+      'unit, by sigqueue of the manager',
+      supervision(systemUnit),
+      { ...fromPid1, code: 'SI_QUEUE' },
+      fail,
+      'planned-stop',
+      0,
+    ],
+    ['unit, somebody else', supervision(systemUnit), delivery({}), fail, 'foreign-kill', 1],
+    ['unit, somebody else, clean', supervision(systemUnit), delivery({}), clean, 'foreign-kill', 0],
+    [
+      'unit, by the kernel',
+      supervision(systemUnit),
+      { ...fromOutside, code: 'SI_KERNEL' },
+      fail,
+      'foreign-kill',
+      1,
+    ],
+    ['unit, itself', supervision(systemUnit), delivery({ senderPid: 500 }), fail, 'foreign-kill', 1],
+    ...(['SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const).flatMap(
+      (signal) =>
+        [
+          [
+            `unit, ${signal} by the manager`,
+            supervision(systemUnit),
+            { ...fromPid1, signal },
+            clean,
+            'killed-by-signal',
+            1,
+          ],
+          [
+            `unit, ${signal} by another`,
+            supervision(systemUnit),
+            delivery({ signal }),
+            fail,
+            'killed-by-signal',
+            1,
+          ],
+          [`by hand, ${signal}`, supervision(byHand), delivery({ signal }), clean, 'unexpected-kill', 1],
+        ] as const,
+    ),
+    ['unit, SIGINT of the kernel', supervision(systemUnit), fromTerminal, fail, 'killed-by-signal', 1],
+    [
+      'by hand, SIGTERM of the shell',
+      supervision(byHand),
+      delivery({ senderPid: 400 }),
+      clean,
+      'unexpected-kill',
+      1,
+    ],
+    ['by hand, SIGTERM of another', supervision(byHand), delivery({}), clean, 'unexpected-kill', 1],
+    ['by hand, Ctrl-C', supervision(byHand), fromTerminal, fail, 'keyboard', 0],
+    ['terminal with a handed-on id, Ctrl-C', supervision(inTerminal), fromTerminal, fail, 'keyboard', 0],
+    ['container, its runtime', supervision(byHand, 'container'), fromOutside, fail, 'planned-stop', 0],
+    ['container, its init', supervision(byHand, 'container'), fromPid1, fail, 'planned-stop', 0],
+    ['container, another', supervision(byHand, 'container'), delivery({}), fail, 'foreign-kill', 1],
+  ];
+  it.each(rows)('%s', (_name, judged, signal, policy, cause, status) => {
+    const verdict = judgeSignal(signal, judged, policy, null);
+    expect(verdict).toEqual({
+      kind: 'stop',
+      stop: {
+        cause,
+        exitStatus: status,
+        signal: signal.signal,
+        sender: {
+          pid: signal.senderPid,
+          uid: signal.senderUid,
+          comm: signal.senderComm,
+          isSupervisor: isSupervisor(signal, judged),
+        },
+        requestedBy: 'signal',
+      },
+    });
+  });
+
+  it.each([byHand, systemUnit, inTerminal])('SIGHUP is a reload, from whomever (%#)', (evidence) => {
+    for (const sender of [fromPid1, fromOutside, delivery({})]) {
+      expect(judgeSignal({ ...sender, signal: 'SIGHUP' }, supervision(evidence), fail, null)).toMatchObject({
+        kind: 'reload',
+      });
+    }
+  });
+
+  it('a second Ctrl-C ends at once, with 130; another signal does not', () => {
+    const stopping = stopRequest('planned-stop', 'control-socket', null);
+    expect(judgeSignal(fromTerminal, supervision(byHand), fail, stopping)).toEqual({
+      kind: 'end-at-once',
+      exitStatus: 130,
+    });
+    expect(judgeSignal(delivery({}), supervision(byHand), fail, stopping)).toMatchObject({ kind: 'stop' });
+    expect(judgeSignal(fromTerminal, supervision(systemUnit), fail, stopping)).toMatchObject({
+      kind: 'stop',
+    });
+  });
+
+  it.each([
+    ['planned-stop', 0],
+    ['keyboard', 0],
+    ['restart', 75],
+    ['refused', 78],
+    ['crash', 1],
+    ['killed-by-signal', 1],
+    ['unexpected-kill', 1],
+  ] as const)('%s exits with %d', (cause, status) => {
+    expect(exitStatusOf(cause, fail)).toBe(status);
+    expect(exitStatusOf(cause, clean)).toBe(status);
+  });
+
+  it('is told to an operator', () => {
+    const by = (signal: SignalDelivery, judged = supervision(systemUnit)) => {
+      const verdict = judgeSignal(signal, judged, fail, null);
+      return verdict.kind === 'stop' ? describeStop(verdict.stop) : null;
+    };
+    expect(by(fromPid1)).toBe('planned stop by systemd (PID 1, UID 0)');
+    expect(by(fromOutside)).toBe('planned stop by a process outside this PID namespace');
+    expect(by(delivery({ senderComm: null }))).toBe(
+      'foreign kill: SIGTERM by a process that has ended (PID 999, UID 0), which is not the supervisor',
+    );
+    expect(by(delivery({ signal: 'SIGQUIT' }))).toBe('killed by SIGQUIT by kill (PID 999, UID 0)');
+    expect(by(delivery({}), supervision(byHand))).toBe('unexpected SIGTERM by kill (PID 999, UID 0)');
+    expect(by(fromTerminal, supervision(byHand))).toBe('stop from the keyboard');
+    const sender = { pid: 7, uid: 1000, comm: 'node', isSupervisor: false };
+    expect(describeStop(stopRequest('planned-stop', 'control-socket', sender))).toBe(
+      'stop asked for through the control socket by node (PID 7, UID 1000)',
+    );
+    expect(describeStop(stopRequest('restart', 'control-socket', sender))).toBe(
+      'restart asked for through the control socket by node (PID 7, UID 1000)',
+    );
+    expect(describeStop(stopRequest('refused', 'gateway', null))).toBe('unusable configuration');
+    expect(describeStop(stopRequest('crash', 'gateway', null))).toBe('crash');
+  });
+});

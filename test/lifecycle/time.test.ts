@@ -1,0 +1,47 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { startExtension, stopExtension } from '../../src/lifecycle/timeout-extension.js';
+import { watchdogDecision, watchdogInterval } from '../../src/lifecycle/watchdog.js';
+
+describe('the watchdog', () => {
+  it('is fed at under half of its time, and at least every millisecond', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: 1n, max: 10n ** 12n }), (microseconds) => {
+        const interval = watchdogInterval(microseconds);
+        expect(interval).toBeGreaterThanOrEqual(1);
+        if (microseconds > 2_000n) expect(interval * 2_000).toBeLessThan(Number(microseconds));
+      }),
+    );
+  });
+
+  it.each([
+    [[], true, []],
+    [[{ name: 'store', pendingSince: null }], true, []],
+    [[{ name: 'store', pendingSince: 9_000 }], true, []],
+    [[{ name: 'store', pendingSince: 4_999 }], false, ['store']],
+    [
+      [
+        { name: 'store', pendingSince: 0 },
+        { name: 'dispatcher', pendingSince: null },
+        { name: 'deliverer', pendingSince: 1 },
+      ],
+      false,
+      ['store', 'deliverer'],
+    ],
+  ])('is fed only while every part gets on (%#)', (parts, feed, stalled) => {
+    expect(watchdogDecision(parts, 10_000, 10_000_000n)).toEqual({ feed, stalled });
+  });
+});
+
+describe('timeout extensions', () => {
+  it('last for several intervals, so that a late one does no harm', () => {
+    for (const plan of [startExtension, stopExtension(30_000)]) {
+      expect(Number(plan.extensionMicroseconds)).toBeGreaterThanOrEqual(plan.interval * 1_000 * 3);
+    }
+  });
+
+  it('cover the drain and what follows it', () => {
+    expect(stopExtension(30_000).limit).toBeGreaterThan(30_000 + 5_000);
+    expect(startExtension.limit).toBeNull();
+  });
+});

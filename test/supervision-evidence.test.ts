@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseCgroup, unitOfCgroup } from '../src/systemd/cgroup.js';
+import { parseProcessStat, processName, readSupervisionEvidence } from '../src/systemd/evidence.js';
+
+describe('the control group', () => {
+  it.each([
+    ['0::/system.slice/a.service\n', '/system.slice/a.service'],
+    ['12:pids:/x\n1:name=systemd:/system.slice/a.service\n0::/\n', '/system.slice/a.service'],
+    ['1:name=systemd:/\n0::/system.slice/a.service\n', '/system.slice/a.service'],
+    ['1:name=systemd:/b.service\n0::/system.slice/a.service\n', '/system.slice/a.service'],
+    ['0::/\n', '/'],
+    ['', null],
+    ['nonsense\n2:cpu:/x\n', null],
+  ])('%j has the path %j', (text, path) => {
+    expect(parseCgroup(text)).toBe(path);
+  });
+
+  it.each([
+    [null, null, null, false],
+    ['/', null, null, false],
+    ['/system.slice/sd-gateway.service', 'sd-gateway.service', 'system', false],
+    [
+      '/system.slice/system-sd\\x2dgateway.slice/sd-gateway@one.service',
+      'sd-gateway@one.service',
+      'system',
+      false,
+    ],
+    ['/system.slice/sd-gateway.service/workers/1', 'sd-gateway.service', 'system', false],
+    ['/system.slice/_cpu.service', 'cpu.service', 'system', false],
+    ['/user.slice/user-1000.slice/session-3.scope', 'session-3.scope', 'system', true],
+    ['/user.slice/user-1000.slice/user@1000.service/app.slice/a.service', 'a.service', 'user', false],
+    ['/user.slice/user-1000.slice/user@1000.service/app.slice/app-x.scope', 'app-x.scope', 'user', true],
+    ['/user.slice/user-1000.slice/user@1000.service/init.scope', 'user@1000.service', 'system', false],
+    ['/user.slice/user-1000.slice/user@1000.service', 'user@1000.service', 'system', false],
+    ['/docker/0123456789abcdef', null, null, false],
+  ])('%j is of unit %j, manager %j, scope %j', (path, unit, manager, isScope) => {
+    expect(unitOfCgroup(path)).toEqual({ unit, manager, isScope });
+  });
+
+  it('reads any text without an exception', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        unitOfCgroup(parseCgroup(text));
+        unitOfCgroup(text);
+      }),
+    );
+  });
+});
+
+describe('/proc', () => {
+  it.each([
+    ['1 (systemd) S 0 1 1', { comm: 'systemd', parentPid: 0 }],
+    ['77 (a) b (c)) R 12 3 ', { comm: 'a) b (c)', parentPid: 12 }],
+    ['77 (new\nline) S 12 3 ', { comm: 'new\nline', parentPid: 12 }],
+    ['', null],
+    ['77', null],
+  ])('%j', (text, expected) => {
+    expect(parseProcessStat(text)).toEqual(expected);
+  });
+
+  it('tells this process and its ancestors up to PID 1', () => {
+    const evidence = readSupervisionEvidence({ INVOCATION_ID: 'x', NOTIFY_SOCKET: '/y' }, true);
+    expect(evidence).toMatchObject({
+      pid: process.pid,
+      parentPid: process.ppid,
+      invocationId: 'x',
+      notifySocket: '/y',
+      systemdExecPid: null,
+      booted: true,
+    });
+    expect(evidence.standardError).toMatch(/^\d+:\d+$/);
+    expect(evidence.ancestors[0]?.pid).toBe(process.ppid);
+    expect(evidence.ancestors.at(-1)?.pid).toBe(1);
+    expect(new Set(evidence.ancestors.map(({ pid }) => pid)).size).toBe(evidence.ancestors.length);
+  });
+
+  it('has the name of a process, and none of one that is gone', () => {
+    expect(processName(process.pid)).not.toBe('');
+    expect(processName(2 ** 30)).toBeNull();
+  });
+});
