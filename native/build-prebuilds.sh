@@ -1,116 +1,59 @@
 #!/usr/bin/env bash
-# Builds the addon's binaries for the published package, prebuilds/PLATFORM-ARCHITECTURE/, from where node-gyp-build
-# loads them:
-#   x64, arm64   glibc; the one that isn't this machine's by a cross compiler (Debian: g++-aarch64-linux-gnu)
-#   x64          musl (Debian: musl-tools); for arm64 Debian has no musl compiler, so Alpine builds from source there
-# A binary whose compiler is missing is left out with a word; under CI that is a failure.
+# Builds the addon's binaries for the published package, as node-gyp-build looks for them:
+#   prebuilds/linux-x64/sd-gateway.glibc.node     run here
+#   prebuilds/linux-x64/sd-gateway.musl.node      loaded here by musl's own loader, but not in a Node for musl
+#   prebuilds/linux-arm64/sd-gateway.glibc.node   run here where there is qemu-user, else only built
+# They take nothing from a C++ library, and need glibc 2.34 or musl 1.2.3. A machine that none fits builds from source
+# at the install. Needs Debian's g++, g++-aarch64-linux-gnu and musl-tools; leaves out what it lacks, except under CI.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-root=$PWD
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-missing=0
-
-left_out() {
-  echo "Not built: $1"
-  missing=1
-}
-
-host=$(node -p 'process.arch')
-# Node's own headers, or those that node-gyp has fetched.
-headers=$(node -p 'require("node:path").resolve(process.execPath, "../../include/node")')
-[ -f "$headers/node_api.h" ] || headers=${XDG_CACHE_HOME:-$HOME/.cache}/node-gyp/$(node -p process.versions.node)/include/node
-addon_api=$(node -p 'require("node:path").dirname(require.resolve("node-addon-api"))')
-
-# check FILE: it needs nothing but the C library and Node, and exports nothing but what Node asks for.
-check() {
-  local needed
-  needed=$(readelf --dynamic "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE '^(libc\.so(\.6)?|ld-linux.*)$' || true)
-  if [ -n "$needed" ]; then
-    echo "$1 needs more than the C library: $needed" >&2
-    exit 1
-  fi
-}
-
-# with_glibc ARCHITECTURE [PREFIX]: by node-gyp, as an installation builds it, in a folder of its own.
-with_glibc() {
-  local architecture=$1 prefix=${2:-}
-  local folder="$work/glibc-$architecture"
-  mkdir "$folder"
-  cp -r native binding.gyp package.json "$folder"
-  ln -s "$root/node_modules" "$folder/node_modules"
-  CC=${prefix}gcc CXX=${prefix}g++ npx --no-install node-gyp rebuild --silent --directory="$folder" --arch="$architecture" >&2
-  "${prefix}strip" --strip-unneeded "$folder/build/Release/sd_gateway.node"
-  check "$folder/build/Release/sd_gateway.node"
-  install -D -m 0644 "$folder/build/Release/sd_gateway.node" \
-    "prebuilds/linux-$architecture/sd-gateway.napi.glibc.node"
-}
-
-# musl comes with a C compiler only: g++ is told its specs, borrows glibc's libstdc++ for its headers, and links none.
-with_musl() {
-  local folder="$work/musl" libstdcxx multiarch source
-  local specs
-  specs=$(dirname "$(musl-gcc -print-file-name=libc.so)")/musl-gcc.specs
-  [ -f "$specs" ] || specs=/usr/lib/$(uname -m)-linux-musl/musl-gcc.specs
-  multiarch=$(g++ -print-multiarch)
-  libstdcxx=/usr/include/c++/$(g++ -dumpversion)
-  mkdir "$folder"
-  for source in native/*.cc native/musl/*.cc; do
-    g++ -specs "$specs" '-D__GLIBC_PREREQ(major,minor)=0' -include native/musl/declarations.h \
-      -fPIC -O3 -std=c++17 -Wall -Wextra -Werror -fno-exceptions -fno-rtti -fno-threadsafe-statics \
-      -fno-asynchronous-unwind-tables -fvisibility=hidden -ffunction-sections \
-      -D_GNU_SOURCE -DNAPI_VERSION=9 -DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS -DNODE_GYP_MODULE_NAME=sd_gateway \
-      -isystem "$addon_api" -isystem "$headers" \
-      -isystem "$libstdcxx" -isystem "/usr/include/$multiarch/c++/$(g++ -dumpversion)" \
-      -c "$source" -o "$folder/$(basename "$source").o"
-  done
-  musl-gcc -shared -s -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,relro,-z,now "$folder"/*.o -o "$folder/sd_gateway.node"
-  check "$folder/sd_gateway.node"
-  loads_with_musl "$folder"
-  install -D -m 0644 "$folder/sd_gateway.node" "prebuilds/linux-$host/sd-gateway.napi.musl.node"
-}
-
-# musl binds every symbol at once: a program with empty functions in Node's place shows that nothing else is missing.
-loads_with_musl() {
-  local folder=$1
-  {
-    nm --dynamic --undefined-only "$folder/sd_gateway.node" |
-      sed -n 's/^ *U \(napi_[a-z0-9_]*\)$/void \1(void) {}/p'
-    cat <<'C'
-#include <dlfcn.h>
-#include <stdio.h>
-int main(int count, char **arguments) {
-  void *addon = count == 2 ? dlopen(arguments[1], RTLD_NOW) : NULL;
-  if (addon == NULL || dlsym(addon, "napi_register_module_v1") == NULL) {
-    fprintf(stderr, "musl can't load the addon: %s\n", dlerror());
-    return 1;
-  }
-  return 0;
-}
-C
-  } >"$folder/host.c"
-  musl-gcc -rdynamic "$folder/host.c" -o "$folder/host"
-  "$folder/host" "$folder/sd_gateway.node"
-}
+arguments=(native/prebuild/operator-new.cc -O2 -DNDEBUG -nodefaultlibs -Wl,-s)
 
 rm -rf prebuilds
-with_glibc "$host"
-LIBC=glibc node -e '
-  const path = require("node-gyp-build").resolve(process.argv[1]);
-  if (!path.includes("prebuilds")) throw new Error(`${path} was found in place of the prebuilt binary`);
-  const { getppid } = require(path);
-  if (getppid() !== process.ppid) throw new Error("the prebuilt binary does not work");
-' "$(mkdir "$work/try" && ln -s "$root/prebuilds" "$work/try/prebuilds" && echo "$work/try")"
+missing=()
 
-if [ "$host" = x64 ]; then
-  if command -v aarch64-linux-gnu-g++ >/dev/null; then with_glibc arm64 aarch64-linux-gnu-; else
-    left_out "linux-arm64 for glibc; it needs Debian's g++-aarch64-linux-gnu"
-  fi
-fi
-if command -v musl-gcc >/dev/null; then with_musl; else
-  left_out "linux-$host for musl; it needs Debian's musl-tools"
+# have COMMAND PACKAGE
+have() {
+  command -v "$1" >/dev/null && return 0
+  missing+=("$2")
+  return 1
+}
+
+if [ "$(uname -m)" = x86_64 ]; then
+  native/compile.sh prebuilds/linux-x64/sd-gateway.glibc.node "${arguments[@]}" -lc
+else
+  missing+=("an x86-64 machine")
 fi
 
-find prebuilds -name '*.node' -exec ls -l {} +
-if [ "$missing" -ne 0 ] && [ "${CI:-}" = true ]; then exit 1; fi
+if have aarch64-linux-gnu-g++ g++-aarch64-linux-gnu; then
+  CXX=aarch64-linux-gnu-g++ native/compile.sh prebuilds/linux-arm64/sd-gateway.glibc.node "${arguments[@]}" -lc -lgcc
+fi
+
+if [ "$(uname -m)" = x86_64 ] && have musl-gcc musl-tools; then
+  # Debian has no C++ library for musl, so GCC's headers are used over musl's: of them the addon uses templates only.
+  # Nothing is linked: Node for musl has the C library loaded, whose symbols have no versions.
+  include=()
+  while read -r folder; do
+    case "$folder" in */c++/* | */gcc/*) include+=(-isystem "$folder") ;; esac
+  done < <(g++ -E -x c++ - -v </dev/null 2>&1 >/dev/null | sed -n '/^#include </,/^End of/s/^ //p')
+  # After the C++ ones, as those end with #include_next. The kernel's are the same for every C library.
+  kernel=$(mktemp -d)
+  trap 'rm -rf "$kernel"' EXIT
+  ln -s /usr/include/linux /usr/include/asm-generic "/usr/include/$(gcc -print-multiarch)/asm" "$kernel"
+  include+=(-isystem "/usr/include/$(uname -m)-linux-musl" -isystem "$kernel")
+  native/compile.sh prebuilds/linux-x64/sd-gateway.musl.node "${arguments[@]}" -nostdinc -nostdinc++ \
+    "${include[@]}" -include native/prebuild/musl.h -U_FORTIFY_SOURCE -nostdlib
+fi
+
+for binary in prebuilds/*/*.node; do
+  glibc=$(objdump -T "$binary" 2>/dev/null | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -1) || true
+  needed=$(readelf -d "$binary" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | tr '\n' ' ')
+  printf '%s: %s, %s bytes; needs %s%s\n' "$binary" "$(readelf -h "$binary" | sed -n 's/ *Machine: *//p')" \
+    "$(stat -c %s "$binary")" "${needed:-no library by name }" "${glibc:-}"
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "build-prebuilds.sh: not all were built, for want of: ${missing[*]}" >&2
+  [ "${CI:-}" != true ] || exit 1
+fi
+bash native/verify-prebuilds.sh
