@@ -10,6 +10,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -22,7 +24,7 @@ namespace {
 // Those that are offered all have numbers below this.
 constexpr int kSignals = 32;
 constexpr size_t kCommSize = 16;
-// Room for some 26,000 records that the reader has not come to; more are merged, see Overflow.
+// Room for some 32,000 records that the reader has not come to; more are merged, see Overflow.
 constexpr int kPipeSize = 1 << 20;
 
 // One delivery of a signal. Smaller than PIPE_BUF, so that it is written whole or not at all.
@@ -198,6 +200,7 @@ void HandOverOverflows() {
 }
 
 void* ReadRecords(void*) {
+  prctl(PR_SET_NAME, "sd-signals");
   Record records[64];
   for (;;) {
     // Records are written whole, and read whole as the pipe holds nothing else.
@@ -208,7 +211,9 @@ void* ReadRecords(void*) {
     for (size_t i = 0; i < count; i++) {
       if (records[i].signal != 0) HandOver(records[i]);
     }
-    HandOverOverflows();
+    // Those beyond the pipe came after those within.
+    int left = 0;
+    if (ioctl(pipe_read_end, FIONREAD, &left) < 0 || left == 0) HandOverOverflows();
   }
 }
 
@@ -225,7 +230,7 @@ int StartReader() {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
   fcntl(ends[1], F_SETFL, O_NONBLOCK);
-  // Best effort: with the usual 64 KiB some 1,600 records fit.
+  // Best effort: with the usual 64 KiB some 2,000 records fit.
   fcntl(ends[1], F_SETPIPE_SZ, kPipeSize);
   pipe_read_end = ends[0];
   pthread_t thread;

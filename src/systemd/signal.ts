@@ -2,7 +2,10 @@
 export const watchedSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
 export type WatchedSignal = (typeof watchedSignals)[number];
 
-/** Where a signal came from: `si_code` of sigaction(2); `other` for a code that no name is known for. */
+/**
+ * Where a signal came from: `si_code` of sigaction(2); `other` for a code that no name is known for. The kernel vouches
+ * for the sender of SI_USER and SI_TKILL; that of SI_QUEUE is what the sender says (rt_sigqueueinfo(2)).
+ */
 export type SignalCode =
   | 'SI_USER'
   | 'SI_KERNEL'
@@ -16,7 +19,7 @@ export type SignalCode =
 export interface SignalDelivery {
   readonly signal: WatchedSignal;
   readonly code: SignalCode;
-  /** `si_pid`; 0 when the sender is the kernel or outside this process's PID namespace. */
+  /** `si_pid`; 0 when it is the kernel, a timer, or a process outside this process's PID namespace. */
   readonly senderPid: number;
   readonly senderUid: number;
   /** The sender's /proc/PID/comm, read as early as could be; null when it was gone by then. */

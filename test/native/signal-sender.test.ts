@@ -189,4 +189,26 @@ describe('the sender of a signal', () => {
     expect(deliveries.filter((delivery) => delivery.signal === 'SIGUSR1').length).toBeGreaterThan(0);
     expect(deliveries.length).toBeLessThanOrEqual(3 * 1000 + 1000 + 2);
   });
+
+  it('is a true one also when the records have no room, and the last is not lost', async () => {
+    const child = start({ commands: [{ do: 'watch', signals: ['SIGUSR1', 'SIGUSR2'] }] });
+    const pid = await child.pid();
+    const stopper = spawn('python3', [fixture('signal-stop-reader.py'), String(pid)]);
+    await once(stopper.stdout, 'data');
+    const floods = [fixture('signal-send.py'), 'kill', String(pid), String(SIGUSR1), '3000', '0.0001'];
+    const flood = await send('python3', floods);
+    const taken = /^ShdPnd:\s*0+$/m;
+    while (!taken.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) await send('/bin/true', []);
+    const last = await send('/bin/kill', ['-USR1', String(pid)]);
+    const other = await send('/bin/kill', ['-USR2', String(pid)]);
+    stopper.stdin.end('\n');
+    await once(stopper, 'close');
+    await child.event('delivery', { signal: 'SIGUSR1', senderPid: last });
+    await child.event('delivery', { signal: 'SIGUSR2', senderPid: other });
+    const deliveries = child.named('delivery');
+    expect(new Set(deliveries.map((delivery) => delivery.senderPid))).toEqual(new Set([flood, last, other]));
+    // As many as a page of the pipe holds, and some for those beyond.
+    expect(deliveries.length).toBeGreaterThan(4096 / 32);
+    expect(deliveries.length).toBeLessThan(4096 / 32 + 10);
+  });
 });
