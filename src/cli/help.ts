@@ -58,7 +58,7 @@ export function programHelp(width: number): string {
 export function commandHelp(command: CommandDescription, width: number): string {
   const operands = command.operands === '' ? '' : ` ${command.operands}`;
   return [
-    `sd-gateway ${command.name}: ${command.summary}\n`,
+    `${wrap(`sd-gateway ${command.name}: ${command.summary}`, width, '')}\n`,
     `Usage: sd-gateway ${command.name} [OPTION…]${operands}\n`,
     ...command.description.map((paragraph) => `${wrap(paragraph, width, '')}\n`),
     section(

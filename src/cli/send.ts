@@ -31,23 +31,27 @@ function addressOf(listen: ListenAddress): string {
   }
 }
 
+/** The token of this instance's gateway: from the environment, or from where a gateway or its unit keeps it. */
 function readToken(parsed: ParsedCommand): string | null {
   const given = process.env['SD_GATEWAY_TOKEN'];
   if (given !== undefined && given !== '') return given;
-  const path = join(directoriesOf(parsed).state, 'token');
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : '';
-    const reason =
-      code === 'ENOENT'
-        ? `there is no token in ${path}, so no gateway has been started here as this user`
-        : `the token in ${path} can’t be read (${String(code)})`;
-    process.stderr.write(
-      `sd-gateway: ${reason}. Start one with "sd-gateway run", name it with --instance, or set SD_GATEWAY_TOKEN.\n`,
-    );
-    return null;
+  const { state, earlierUserState } = directoriesOf(parsed);
+  const paths = [state, earlierUserState].flatMap((directory) =>
+    directory === null ? [] : [join(directory, 'token')],
+  );
+  const reasons: string[] = [];
+  for (const path of paths) {
+    try {
+      return readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      reasons.push(code === 'ENOENT' ? `there is none in ${path}` : `${path} can’t be read (${code})`);
+    }
   }
+  process.stderr.write(
+    `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN.\n`,
+  );
+  return null;
 }
 
 function problemText(answer: Answer): string {

@@ -8,6 +8,8 @@ export interface Directories {
   readonly runtime: string;
   /** `sd-gateway.toml`. */
   readonly configuration: string;
+  /** Where a user manager before systemd 254 puts a unit's StateDirectory=; null where that is of no concern. */
+  readonly earlierUserState: string | null;
   /** `$CREDENTIALS_DIRECTORY`: null outside of units with credentials. */
   readonly credentials: string | null;
 }
@@ -38,7 +40,7 @@ function absolute(path: string | undefined): string | null {
 
 /** Says where everything is; creates nothing. */
 export function directories({ instance, environment, uid, home }: DirectoriesOptions): Directories {
-  const name = instance === null ? 'sd-gateway' : join('sd-gateway', 'instances', instance);
+  const name = instance === null ? 'sd-gateway' : `sd-gateway-${instance}`;
   const isRoot = uid === 0;
   const stateHome = isRoot
     ? '/var/lib'
@@ -54,6 +56,8 @@ export function directories({ instance, environment, uid, home }: DirectoriesOpt
     runtime:
       firstOf(environment.RUNTIME_DIRECTORY) ?? (runtimeHome === null ? state : join(runtimeHome, name)),
     configuration: firstOf(environment.CONFIGURATION_DIRECTORY) ?? join(configurationHome, 'sd-gateway'),
+    earlierUserState:
+      isRoot || environment.STATE_DIRECTORY !== undefined ? null : join(configurationHome, name),
     credentials: firstOf(environment.CREDENTIALS_DIRECTORY),
   };
 }

@@ -1,7 +1,13 @@
 import type { SentStatus } from '../lifecycle/status-line.js';
 import { statusDueIn } from '../lifecycle/status-line.js';
 import type { Log } from '../log/log.js';
-import { type NotifyFields, type NotifyOutcome, notify, notifyBarrier } from '../systemd/notify.js';
+import {
+  type NotifyFields,
+  type NotifyOutcome,
+  notify,
+  notifyBarrier,
+  notifyQueue,
+} from '../systemd/notify.js';
 
 /** Tells the service manager what it is to know; the only sender of notifications but the watchdog's. */
 export class Announcer {
@@ -22,10 +28,12 @@ export class Announcer {
       this.#wanted = null;
     }
     const outcome = notify(fields);
-    if (outcome.outcome === 'failed' && !this.#failureLogged) {
+    const late = notifyQueue().lastFailure;
+    if ((outcome.outcome === 'failed' || late !== null) && !this.#failureLogged) {
       this.#failureLogged = true;
+      const reason = outcome.outcome === 'failed' ? outcome.message : late?.message;
       this.#log.warning(
-        `The service manager can't be notified: ${outcome.message}. It won't see when the gateway is ready, stops or hangs; look at NOTIFY_SOCKET. Said once.`,
+        `The service manager can't be notified: ${reason}. It won't see when the gateway is ready, stops or hangs; look at NOTIFY_SOCKET. Said once.`,
       );
     }
     return outcome;

@@ -11,7 +11,13 @@ import {
 import { type StatusFacts, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
 import { describeStop, judgeSignal, type StopRequest, stopRequest } from '../lifecycle/stop-cause.js';
 import type { Supervision } from '../lifecycle/supervision.js';
-import { barrierTimeout, startExtension, startStall, stopExtension } from '../lifecycle/timeout-extension.js';
+import {
+  barrierTimeout,
+  closingTime,
+  startExtension,
+  startStall,
+  stopExtension,
+} from '../lifecycle/timeout-extension.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
@@ -27,6 +33,8 @@ import { StoreProbe, WatchdogFeeder } from './watchdog-feeder.js';
 
 /** How often the status line follows a drain, in milliseconds. */
 const drainStatusInterval = 1_000;
+/** The longest that setInterval takes, in milliseconds. */
+const longestInterval = 2 ** 31 - 1;
 
 export interface ServiceOptions {
   readonly log: AdjustableLog;
@@ -62,12 +70,19 @@ export class Service {
   #stop: StopRequest | null = null;
   #failure: string | null = null;
   #exit: (status: number) => void = () => undefined;
+  /** Nothing but the exit ends the process: not even an event loop that has nothing left to wait for. */
+  #alive: NodeJS.Timeout | null = null;
+  #overdue: NodeJS.Timeout | null = null;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.#configuration = options.configuration;
     this.#announcer = new Announcer(options.log);
-    this.#status = new StatusReporter(this.#announcer, (work) => this.#statusFacts(work));
+    this.#status = new StatusReporter(
+      this.#announcer,
+      (work) => this.#statusFacts(work),
+      (text) => this.#parts.announce(text),
+    );
     this.#parts = new Parts({
       configuration: options.configuration,
       instance: options.instance,
@@ -93,6 +108,7 @@ export class Service {
   async run(): Promise<number> {
     return new Promise((resolve) => {
       this.#exit = resolve;
+      this.#alive = setInterval(() => undefined, longestInterval);
       this.#extendTimeout(startExtension.interval, startExtension.extensionMicroseconds, null);
       this.#opening = this.#open();
     });
@@ -229,8 +245,18 @@ export class Service {
     this.#stop = stop;
     // The manager's patience must have been extended before its own timeout can end, whatever the unit file says.
     const extension = stopExtension(this.#configuration.stop.drain);
-    this.#announcer.send({ stopping: true, status: this.#status.text() });
+    const status = this.#status.text();
+    this.#announcer.send({ stopping: true, status });
+    this.#parts.announce(status);
     this.#extendTimeout(extension.interval, extension.extensionMicroseconds, extension.limit);
+    // Before the manager's patience ends: a stop that hangs is to say so itself.
+    const patience = this.#configuration.stop.drain + closingTime - barrierTimeout;
+    this.#overdue = setTimeout(
+      () => {
+        this.crash(new Error(`the stop did not end within ${patience} ms: ${this.#status.text()}`));
+      },
+      Math.min(patience, longestInterval),
+    );
     const planned = stop.exitStatus === exitStatus.success || stop.exitStatus === exitStatus.restart;
     const fields: LogFields = {
       MESSAGE_ID: stop.cause === 'foreign-kill' ? messageIds.foreignKill : messageIds.stopRequested,
@@ -295,11 +321,15 @@ export class Service {
     this.#status.close();
     this.#watchdog?.close();
     if (!atOnce) {
-      this.#announcer.send({ status: this.#status.text() });
+      const status = this.#status.text();
+      this.#parts.announce(status);
+      this.#announcer.send({ status });
       await this.#announcer.barrier(barrierTimeout);
     }
     this.#endExtension();
     this.#announcer.close();
+    if (this.#alive !== null) clearInterval(this.#alive);
+    if (this.#overdue !== null) clearTimeout(this.#overdue);
     this.#exit(status);
   }
 

@@ -11,6 +11,7 @@ const noWork: WorkFacts = { sessions: 0, running: 0, waiting: 0, delivered: 0, f
 export class StatusReporter {
   readonly #announcer: Announcer;
   readonly #facts: (work: WorkFacts) => StatusFacts;
+  readonly #listener: (text: string) => void;
   #store: Store | null = null;
   #work: WorkFacts = noWork;
   #asking = false;
@@ -18,9 +19,15 @@ export class StatusReporter {
   #pause: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
 
-  constructor(announcer: Announcer, facts: (work: WorkFacts) => StatusFacts) {
+  /** `listener` hears each line, also those that are too soon for the service manager. */
+  constructor(
+    announcer: Announcer,
+    facts: (work: WorkFacts) => StatusFacts,
+    listener: (text: string) => void,
+  ) {
     this.#announcer = announcer;
     this.#facts = facts;
+    this.#listener = listener;
   }
 
   /** From now on the store's counts are part of the line. */
@@ -40,7 +47,7 @@ export class StatusReporter {
   changed(): void {
     this.#changed = true;
     if (this.#store === null) {
-      this.#announcer.status(this.text());
+      this.#tell();
       return;
     }
     if (this.#asking || this.#pause !== null) return;
@@ -74,11 +81,17 @@ export class StatusReporter {
   #answered(): void {
     this.#asking = false;
     if (this.#store === null) return;
-    this.#announcer.status(this.text());
+    this.#tell();
     this.#pause = setTimeout(() => {
       this.#pause = null;
       if (this.#changed) this.changed();
     }, statusInterval);
     this.#pause.unref();
+  }
+
+  #tell(): void {
+    const text = this.text();
+    this.#announcer.status(text);
+    this.#listener(text);
   }
 }

@@ -78,11 +78,11 @@ export function createLog(options: LogOptions): AdjustableLog {
 
   const toJournal = (record: LogRecord): void => {
     const outcome = journalSend(journalFields(record, options.identifier));
-    if (outcome.outcome !== 'failed') return;
+    if (outcome.outcome === 'sent' || outcome.outcome === 'queued') return;
     // Standard error is the journal's too: a line there arrives by another way, without the fields.
     if (!journalFailed) {
       journalFailed = true;
-      const text = `The journal's socket refuses records (${outcome.message}); they go to standard error without their fields. Said once.`;
+      const text = `The journal's socket refuses records (${outcome.outcome === 'failed' ? outcome.message : 'it is not there'}); they go to standard error without their fields. Said once.`;
       toStandardError(formatPrefixedLine({ priority: 'warning', message: text, fields: {}, at: new Date() }));
     }
     toStandardError(formatPrefixedLine(record));

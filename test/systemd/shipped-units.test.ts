@@ -10,10 +10,9 @@ async function installShippedUnits(machine: Machine): Promise<void> {
   await machine.check(['systemctl', 'daemon-reload']);
 }
 
-async function post(machine: Machine, state: string, text: string): Promise<string> {
-  return machine.check(['sd-gateway', 'send', text], {
-    environment: { STATE_DIRECTORY: state, SD_GATEWAY_URL: 'http://127.0.0.1:8733' },
-  });
+/** As root would on the command line: nothing is named. */
+async function post(machine: Machine, text: string): Promise<string> {
+  return machine.check(['sd-gateway', 'send', text]);
 }
 
 describeOnMachine('the shipped units', (machine) => {
@@ -41,7 +40,7 @@ describeOnMachine('the shipped units', (machine) => {
 
   it('run the gateway in their sandbox, with the echo agent', async () => {
     await machine().check(['systemctl', 'start', 'sd-gateway.service']);
-    expect(await post(machine(), '/var/lib/sd-gateway', 'hello')).toBe('hello\n');
+    expect(await post(machine(), 'hello')).toBe('hello\n');
     const uid = await machine().check(['sh', '-c', 'stat -c %U /var/lib/private/sd-gateway/token']);
     expect(uid.trim()).toBe('sd-gateway');
     await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
@@ -63,7 +62,7 @@ describeOnMachine('the shipped units', (machine) => {
       '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; env; ls /proc/self/fd | wc -l"]\n',
     );
     await machine().check(['systemctl', 'start', 'sd-gateway.service']);
-    const environment = await post(machine(), '/var/lib/sd-gateway', 'hello');
+    const environment = await post(machine(), 'hello');
     expect(environment).toContain('SD_GATEWAY_SESSION=cli\n');
     expect(environment).not.toMatch(
       /NOTIFY_SOCKET|WATCHDOG|INVOCATION_ID|LISTEN_|CREDENTIALS|JOURNAL_STREAM|TOKEN/,
@@ -77,9 +76,25 @@ describeOnMachine('the shipped units', (machine) => {
   it('take a connection before the service is up, on the socket unit', async () => {
     await machine().check(['systemctl', 'start', 'sd-gateway.socket']);
     expect((await machine().run(['systemctl', 'is-active', 'sd-gateway.service'])).stdout).toBe('inactive\n');
-    expect(await post(machine(), '/var/lib/sd-gateway', 'first')).toBe('first\n');
+    expect(await post(machine(), 'first')).toBe('first\n');
     expect((await machine().run(['systemctl', 'is-active', 'sd-gateway.service'])).stdout).toBe('active\n');
     await machine().check(['systemctl', 'stop', 'sd-gateway.socket', 'sd-gateway.service']);
+  });
+
+  it('run in a user manager, where their user needs to name nothing', async () => {
+    const user = await machine().addUser('erin', 1504);
+    await machine().check(['systemctl', '--user', 'start', 'sd-gateway.service'], { user });
+    expect(await machine().check(['sd-gateway', 'send', 'mine'], { user })).toBe('mine\n');
+    const status = await machine().check(['systemctl', '--user', 'status', 'sd-gateway.service'], { user });
+    expect(status).toContain('Status: "Ready: ');
+    expect(status).not.toContain('mode is different');
+    await machine().check(['systemctl', '--user', 'stop', 'sd-gateway.service'], { user });
+    expect(
+      await machine().check(
+        ['systemctl', '--user', 'show', '--value', '-p', 'ActiveState,Result', 'sd-gateway.service'],
+        { user },
+      ),
+    ).toBe('success\ninactive\n');
   });
 
   it('run instances side by side, each with directories of its own', async () => {
@@ -94,9 +109,7 @@ describeOnMachine('the shipped units', (machine) => {
     }
     await machine().check(['systemctl', 'start', 'sd-gateway@one.service', 'sd-gateway@two.service']);
     for (const instance of ['one', 'two']) {
-      const reply = await machine().check(['sd-gateway', 'send', '--instance', instance, `to ${instance}`], {
-        environment: { STATE_DIRECTORY: `/var/lib/sd-gateway-${instance}` },
-      });
+      const reply = await machine().check(['sd-gateway', 'send', '--instance', instance, `to ${instance}`]);
       expect(reply).toBe(`to ${instance}\n`);
     }
     await machine().check(['systemctl', 'stop', 'sd-gateway@one.service', 'sd-gateway@two.service']);

@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commands } from '../../src/cli/commands.js';
+import { commandReference } from '../../src/cli/reference.js';
+import { configurationReference } from '../../src/config/reference.js';
+import { Place } from './foreground.js';
+
+let place: Place;
+beforeAll(() => {
+  place = new Place();
+});
+afterAll(() => {
+  place.remove();
+});
+
+describe('the command line', () => {
+  it.each<[string[], number, RegExp, RegExp]>([
+    [['--version'], 0, /^sd-gateway \d+\.\d+\.\d+\n$/, /^$/],
+    [['--help'], 0, /^sd-gateway: a message gateway.*\bcheck-config\b/s, /^$/],
+    [['help', 'send'], 0, /Usage: sd-gateway send \[OPTION…\] TEXT/, /^$/],
+    [['send', '--help'], 0, /--session NAME/, /^$/],
+    [[], 64, /^$/, /Usage: sd-gateway COMMAND/],
+    [['sned', 'x'], 64, /^$/, /unknown command "sned"; did you mean "send"\?/],
+    [['frobnicate'], 64, /^$/, /unknown command "frobnicate"\n/],
+    [['help', 'runn'], 64, /^$/, /did you mean "run"\?/],
+    [
+      ['run', '--confg', 'x'],
+      64,
+      /^$/,
+      /unknown option "--confg"; did you mean "--config"\?\nTry "sd-gateway help run"/,
+    ],
+    [['run', '--config'], 64, /^$/, /--config needs FILE/],
+    [['run', 'x'], 64, /^$/, /"x" is one word too many/],
+    [['send'], 64, /^$/, /TEXT is missing/],
+    [
+      ['send', 'two', 'words'],
+      64,
+      /^$/,
+      /"words" is one word too many \(a text with blanks goes in quotes\)/,
+    ],
+    [['send', '--json=yes', 'x'], 64, /^$/, /--json takes no value/],
+    [['send', '--wait', 'long', 'x'], 64, /^$/, /--wait needs a time such as "30s"/],
+    [['send', '--url', 'nowhere', 'x'], 64, /^$/, /"nowhere" is no address/],
+    [['run', '--instance', 'a/b'], 64, /^$/, /"a\/b" is no name of an instance/],
+    [['--config', 'x', 'run'], 64, /^$/, /"--config" must come after a command/],
+    [['stop'], 69, /^$/, /no gateway answers at .*control\.sock\. Is it running, and as this user\?/],
+    [['restart'], 69, /^$/, /no gateway answers/],
+    [['send', 'x'], 69, /^$/, /no token: there is none in .*token/],
+    [
+      ['check-config', '--config', '/nonexistent.toml'],
+      78,
+      /^$/,
+      /\/nonexistent\.toml: can't be read: there is no such file/,
+    ],
+    [['check-config'], 0, /^# no file: defaults and environment.*stop\.drain = 30000\n/s, /^$/],
+    [['check-config', '--json'], 0, /^\{"valid":true,"file":null,"configuration":\{/, /^$/],
+  ])('%j ends with %d', async (argv, status, stdout, stderr) => {
+    const ended = await place.run(argv);
+    expect(ended.stdout).toMatch(stdout);
+    expect(ended.stderr).toMatch(stderr);
+    expect(ended.status).toBe(status);
+  });
+
+  it('says in JSON what is wrong with a configuration', async () => {
+    const ended = await place.run(['check-config', '--json'], { SD_GATEWAY_STOP_DRAIN: 'x' });
+    expect(ended.status).toBe(78);
+    expect(JSON.parse(ended.stdout)).toMatchObject({
+      valid: false,
+      problems: [{ where: 'SD_GATEWAY_STOP_DRAIN' }],
+    });
+  });
+
+  it('says what to run where the addon is missing', async () => {
+    const ended = await place.run(['run'], { SD_GATEWAY_PREBUILD: '/nonexistent' });
+    expect(ended.status).toBe(1);
+    expect(ended.stderr).toContain('npm rebuild sd-gateway');
+    expect(ended.stderr).not.toContain('    at ');
+  });
+
+  it('keeps every line of the help within the width', async () => {
+    for (const { name } of commands) {
+      const { stdout } = await place.run(['help', name]);
+      for (const line of stdout.split('\n')) {
+        if (!line.startsWith('  sd-gateway ') && !line.startsWith('  SD_GATEWAY'))
+          expect(line.length).toBeLessThanOrEqual(80);
+      }
+    }
+  });
+});
+
+describe('send', () => {
+  it('reads standard input, tells a refused token, and what a dead or a slow message is', async () => {
+    const gateway = await place.start({
+      SD_GATEWAY_AGENT_TYPE: 'command',
+      SD_GATEWAY_AGENT_COMMAND: JSON.stringify([
+        '/bin/sh',
+        '-c',
+        'read line; case $line in *fail*) exit 3;; *slow*) sleep 100;; esac; echo done',
+      ]),
+      SD_GATEWAY_DISPATCH_MAX_ATTEMPTS: '1',
+      SD_GATEWAY_STOP_DRAIN: '0',
+    });
+    expect(await place.run(['send', '-'], {}, 'from a pipe\n')).toMatchObject({
+      status: 0,
+      stdout: 'done\n',
+    });
+    const refused = await place.run(['send', 'x'], { SD_GATEWAY_TOKEN: 'wrong' });
+    expect(refused).toMatchObject({ status: 77, stdout: '' });
+    expect(refused.stderr).toContain('does not accept the token');
+    const dead = await place.run(['send', '--session', 'a', 'fail']);
+    expect(dead).toMatchObject({ status: 1, stdout: '' });
+    expect(dead.stderr).toMatch(/message [0-9a-f-]{36} is dead: .*status 3/);
+    const slow = await place.run(['send', '--session', 'b', '--wait', '100ms', 'slow']);
+    expect(slow).toMatchObject({ status: 75, stdout: '' });
+    expect(slow.stderr).toMatch(/no reply yet; message [0-9a-f-]{36} goes on/);
+    const bad = await place.run(['send', '--session', 'a b', 'x']);
+    expect(bad).toMatchObject({ status: 1, stdout: '' });
+    expect(bad.stderr).toContain('the gateway refused the message: ');
+    expect((await place.run(['stop'])).status).toBe(0);
+    await gateway.end;
+    const gone = await place.run(['send', 'x']);
+    expect(gone).toMatchObject({ status: 69, stdout: '' });
+    expect(gone.stderr).toContain('no gateway answers at unix:');
+  });
+
+  it('gives up on a gateway that hangs up', async () => {
+    const path = join(place.directory, 'rude.sock');
+    const rude = createServer((socket) => socket.destroy()).listen(path);
+    const ended = await place.run(['send', '--url', `unix:${path}`, 'x'], { SD_GATEWAY_TOKEN: 'x' });
+    rude.close();
+    expect(ended.status).toBe(69);
+  });
+});
+
+describe('the documentation', () => {
+  it.each([
+    ['configuration.md', configurationReference],
+    ['commands.md', commandReference],
+  ])('docs/%s is what the source says', (file, reference) => {
+    const text = readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8');
+    expect(text).toContain(`-->\n${reference()}<!-- end -->`);
+  });
+});

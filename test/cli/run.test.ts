@@ -1,0 +1,175 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Place, program } from './foreground.js';
+
+let place: Place;
+beforeEach(() => {
+  place = new Place();
+});
+afterEach(() => {
+  place.remove();
+});
+
+describe('a gateway in the foreground', () => {
+  it('answers, and is stopped through its control socket with progress', async () => {
+    const gateway = await place.start();
+    const sent = await place.run(['send', 'hello']);
+    expect(sent).toMatchObject({ status: 0, stdout: 'hello\n', stderr: '' });
+    const stopped = await place.run(['stop']);
+    expect(stopped.status).toBe(0);
+    expect(stopped.stderr).toContain('Stopping (stop asked for through the control socket by node');
+    expect((await gateway.end).status).toBe(0);
+  });
+
+  it.each([
+    ['SIGTERM', {}, 1, 'unexpected SIGTERM by '],
+    ['SIGINT', {}, 1, 'unexpected SIGINT by '],
+    ['SIGQUIT', {}, 1, 'unexpected SIGQUIT by '],
+    // The test is the gateway's parent, as a container's init would be.
+    ['SIGTERM', { SD_GATEWAY_SUPERVISOR: 'container' }, 0, 'planned stop by '],
+    ['SIGTERM', { INVOCATION_ID: '0123456789abcdef0123456789abcdef' }, 0, 'planned stop by '],
+  ] as const)('%s with %j ends with %d', async (signal, environment, status, text) => {
+    const gateway = await place.start(environment);
+    gateway.child.kill(signal);
+    const end = await gateway.end;
+    expect(end.stderr).toContain(`Stopping: ${text}`);
+    expect(end).toMatchObject({ status, signal: null });
+  });
+
+  it('names a foreign killer, under an INVOCATION_ID', async () => {
+    const gateway = await place.start({ INVOCATION_ID: '0123456789abcdef0123456789abcdef' });
+    const killer = spawn('sh', ['-c', `kill -TERM ${gateway.child.pid}; exec cat`]);
+    const end = await gateway.end;
+    killer.stdin.end();
+    await once(killer, 'close');
+    expect(end.status).toBe(1);
+    expect(end.stderr).toMatch(/Stopping: foreign kill: SIGTERM by (sh|cat) \(PID \d+, UID \d+\)/);
+    const record = end.stderr.split('\n').find((line) => line.includes('foreign kill'));
+    expect(JSON.parse(record ?? '')).toMatchObject({
+      priority: 'err',
+      SD_GATEWAY_STOP_CAUSE: 'foreign-kill',
+      SD_GATEWAY_SENDER_PID: String(killer.pid),
+    });
+  });
+
+  it('takes Ctrl-C as a stop by the person, and a second one at its word', async () => {
+    // A pseudo-terminal of its own; "type" writes what the person at it would.
+    const script = `import os, pty, signal, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+seen = b""
+def until(text):
+    global seen
+    while text not in seen:
+        seen += os.read(terminal, 4096)
+until(b"Ready after")
+for _ in range(int(os.environ["INTERRUPTS"])):
+    os.write(terminal, b"\\x03")
+    until(b"Stopping: stop from the keyboard")
+_, status = os.waitpid(pid, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+`;
+    const run = (interrupts: number, environment: NodeJS.ProcessEnv) => {
+      try {
+        execFileSync('python3', ['-c', script, process.execPath, program, 'run'], {
+          env: { ...place.environment, ...environment, INTERRUPTS: String(interrupts) },
+          stdio: 'pipe',
+        });
+        return 0;
+      } catch (error) {
+        return (error as { status: number }).status;
+      }
+    };
+    expect(run(1, {})).toBe(0);
+    // A terminal that was started by a unit hands on its id; it is a terminal all the same.
+    expect(run(1, { INVOCATION_ID: '0123456789abcdef0123456789abcdef' })).toBe(0);
+  });
+
+  it('ends at once with 130 on a second Ctrl-C while a turn runs', () => {
+    const script = `import os, pty, subprocess, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+seen = b""
+def until(text):
+    global seen
+    while text not in seen:
+        seen += os.read(terminal, 4096)
+until(b"Ready after")
+subprocess.run([sys.argv[1], sys.argv[2], "send", "--wait", "0", "work"], stderr=subprocess.DEVNULL)
+os.write(terminal, b"\\x03")
+until(b"Stopping: stop from the keyboard")
+os.write(terminal, b"\\x03")
+_, status = os.waitpid(pid, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+`;
+    let status = 0;
+    try {
+      execFileSync('python3', ['-c', script, process.execPath, program, 'run'], {
+        env: {
+          ...place.environment,
+          SD_GATEWAY_AGENT_TYPE: 'command',
+          SD_GATEWAY_AGENT_COMMAND: '["/bin/sleep", "1000"]',
+        },
+        stdio: 'pipe',
+      });
+    } catch (error) {
+      status = (error as { status: number }).status;
+    }
+    expect(status).toBe(130);
+  });
+
+  it('keeps its files to itself', async () => {
+    const gateway = await place.start();
+    for (const [path, mode] of [
+      ['state', 0o700],
+      ['run', 0o700],
+      ['state/token', 0o600],
+      ['state/gateway.db', 0o600],
+      ['run/control.sock', 0o600],
+    ] as const) {
+      expect([path, (statSync(join(place.directory, path)).mode & 0o777).toString(8)]).toEqual([
+        path,
+        mode.toString(8),
+      ]);
+    }
+    gateway.child.kill('SIGKILL');
+    await gateway.end;
+  });
+
+  it('is alone with its state: a second one is refused with 78 and told who is there', async () => {
+    const gateway = await place.start();
+    const second = await place.run(['run']);
+    expect(second.status).toBe(78);
+    expect(second.stderr).toContain(`is in use by the process with PID ${gateway.child.pid}`);
+    // After kill -9 nothing is in the way.
+    gateway.child.kill('SIGKILL');
+    await gateway.end;
+    const third = await place.start();
+    third.child.kill('SIGKILL');
+  });
+
+  it('ends with 78 on an unusable configuration, naming every problem', async () => {
+    mkdirSync(join(place.directory, 'etc'));
+    writeFileSync(
+      join(place.directory, 'etc/sd-gateway.toml'),
+      '[http]\nlisen = 1\n[stop]\ndrain = "soon"\n',
+    );
+    const end = await place.run(['run']);
+    expect(end.status).toBe(78);
+    expect(end.stderr).toContain(
+      'sd-gateway.toml:2:1: unknown key \\"lisen\\" in [http]; did you mean \\"listen\\"?',
+    );
+    expect(end.stderr).toContain('sd-gateway.toml:4:1: stop.drain: must be a number of seconds');
+  });
+
+  it('refuses http.listen = "systemd" without a passed socket', async () => {
+    const end = await place.run(['run'], { SD_GATEWAY_HTTP_LISTEN: 'systemd' });
+    expect(end.status).toBe(78);
+    expect(end.stderr).toContain('asks for a socket from systemd, which passed none');
+  });
+});

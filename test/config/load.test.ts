@@ -1,0 +1,211 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigurationError, loadConfiguration } from '../../src/config/load.js';
+import { restartNeeded } from '../../src/config/restart-needed.js';
+import { settings } from '../../src/config/settings.js';
+
+let directory: string;
+let file: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-config-'));
+  file = join(directory, 'sd-gateway.toml');
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function load(text: string | null, environment: NodeJS.ProcessEnv = {}) {
+  if (text !== null) writeFileSync(file, text);
+  return loadConfiguration({ file: text === null ? null : file, required: true, environment });
+}
+
+function problems(text: string | null, environment: NodeJS.ProcessEnv = {}): string[] {
+  try {
+    load(text, environment);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.problems.map(({ where, message }) => `${where.replace(`${directory}/`, '')}: ${message}`);
+  }
+}
+
+describe('the configuration', () => {
+  it('has a default for every key', () => {
+    const { configuration, warnings, file: read } = load(null);
+    expect({ warnings, read }).toEqual({ warnings: [], read: null });
+    for (const { path } of settings) {
+      let value: unknown = configuration;
+      for (const key of path) value = (value as Record<string, unknown>)[key];
+      expect([path, value === undefined]).toEqual([path, false]);
+    }
+    expect(configuration.stop.drain).toBe(30_000);
+    expect(configuration.dispatch.concurrency).toBe(8);
+    expect(configuration.http.listen).toEqual({ kind: 'tcp', host: '127.0.0.1', port: 8733 });
+    expect(configuration.delivery.allow).toEqual([]);
+  });
+
+  it('is read from TOML', () => {
+    const { configuration } = load(`supervisor = "container"
+http.listen = "unix:/run/x.sock"
+[stop]
+drain = "1min 30s"
+[dispatch]
+retry_delay = 0.5
+[agent]
+type = "command"
+command = ["/bin/cat", "-u"]
+reply_limit = "2M"
+`);
+    expect(configuration).toMatchObject({
+      supervisor: 'container',
+      http: { listen: { kind: 'unix', path: '/run/x.sock' } },
+      stop: { drain: 90_000 },
+      dispatch: { retry_delay: 500 },
+      agent: { type: 'command', command: ['/bin/cat', '-u'], reply_limit: 2 * 1024 ** 2 },
+    });
+  });
+
+  it('takes the environment before the file', () => {
+    const { configuration, warnings } = load('[stop]\ndrain = 1\n[log]\nlevel = "err"\n', {
+      SD_GATEWAY_STOP_DRAIN: '2s',
+      SD_GATEWAY_DELIVERY_ALLOW: '127.0.0.0/8, ::1/128',
+      SD_GATEWAY_AGENT_COMMAND: '["/bin/sh", "-c", "echo a, b"]',
+      SD_GATEWAY_DISPATCH_CONCURRENCY: '3',
+      SD_GATEWAY_LOG_BODIES: 'yes',
+      SD_GATEWAY_LOG_LEVEL: '',
+      SD_GATEWAY_TOKEN: 'secret',
+    });
+    expect(configuration).toMatchObject({
+      stop: { drain: 2_000 },
+      delivery: { allow: ['127.0.0.0/8', '::1/128'] },
+      agent: { command: ['/bin/sh', '-c', 'echo a, b'] },
+      dispatch: { concurrency: 3 },
+      log: { bodies: true, level: 'err' },
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it('warns of an environment variable that is no setting', () => {
+    expect(load(null, { SD_GATEWAY_HTTP_LISEN: 'x' }).warnings).toEqual([
+      'The environment variable SD_GATEWAY_HTTP_LISEN is no setting and has no effect; did you mean SD_GATEWAY_HTTP_LISTEN?',
+    ]);
+  });
+
+  it.each<[string, NodeJS.ProcessEnv, string[]]>([
+    ['lisen = 1', {}, ['sd-gateway.toml:1:1: unknown key "lisen"']],
+    [
+      '[http]\n\nlisen = 1',
+      {},
+      ['sd-gateway.toml:3:1: unknown key "lisen" in [http]; did you mean "listen"?'],
+    ],
+    ['[htp]\nlisten = 1', {}, ['sd-gateway.toml:1:1: unknown key "htp"; did you mean "http"?']],
+    ['http = 5', {}, ['sd-gateway.toml:1:1: http: Invalid input: expected object, received number']],
+    [
+      '[stop]\ndrain = "soon"\nforeign_sigterm = "x"',
+      {},
+      [
+        'sd-gateway.toml:2:1: stop.drain: must be a number of seconds or a time span such as "30s" or "5min"',
+        'sd-gateway.toml:3:1: stop.foreign_sigterm: Invalid option: expected one of "fail"|"clean"',
+      ],
+    ],
+    [
+      'delivery = { allow = ["10.0.0.0/8", "10.0.0.0/33"] }',
+      {},
+      [
+        'sd-gateway.toml:1:14: delivery.allow: "10.0.0.0/33" is not an address range in CIDR notation, such as "127.0.0.0/8" or "::1/128"',
+      ],
+    ],
+    [
+      '[agent]\ntype = "command"',
+      {},
+      [
+        'sd-gateway.toml:1:1: agent.command: must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]',
+      ],
+    ],
+    ['a = ', {}, ['sd-gateway.toml:1:5: no valid TOML: Unspecified values are invalid']],
+    [
+      '[stop]\ndrain = 1\ndrain = 2',
+      {},
+      ['sd-gateway.toml:3:1: no valid TOML: Defining a key multiple times is invalid'],
+    ],
+    [
+      '',
+      {
+        SD_GATEWAY_STOP_DRAIN: 'soon',
+        SD_GATEWAY_DISPATCH_CONCURRENCY: 'many',
+        SD_GATEWAY_LOG_BODIES: 'perhaps',
+      },
+      [
+        'SD_GATEWAY_DISPATCH_CONCURRENCY: must be a number, not "many"',
+        'SD_GATEWAY_LOG_BODIES: must be "true" or "false", not "perhaps"',
+        'SD_GATEWAY_STOP_DRAIN: stop.drain: must be a number of seconds or a time span such as "30s" or "5min"',
+      ],
+    ],
+    [
+      '',
+      { SD_GATEWAY_AGENT_COMMAND: '["a"' },
+      ['SD_GATEWAY_AGENT_COMMAND: must be a JSON array such as ["a", "b"], or words separated by commas'],
+    ],
+  ])('%j with %j is refused, each problem with its place', (text, environment, expected) => {
+    expect(problems(text, environment).sort()).toEqual([...expected].sort());
+  });
+
+  it('tells a missing file apart from one that was not asked for', () => {
+    const missing = join(directory, 'missing.toml');
+    expect(loadConfiguration({ file: missing, required: false, environment: {} }).file).toBeNull();
+    expect(() => loadConfiguration({ file: missing, required: true, environment: {} })).toThrow(
+      /missing\.toml: can't be read: there is no such file/,
+    );
+    expect(() => loadConfiguration({ file: directory, required: false, environment: {} })).toThrow(
+      /it is a directory/,
+    );
+  });
+
+  it('answers any text and any environment with a configuration or a ConfigurationError', () => {
+    const word = fc.constantFrom(
+      '[http]',
+      'listen',
+      '=',
+      '"x"',
+      '\n',
+      '1',
+      '[',
+      ']',
+      '{',
+      '}',
+      '.',
+      'stop',
+      'drain',
+      "'''",
+      '#',
+    );
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(word).map((words) => words.join(' ')),
+    );
+    const environment = fc.dictionary(
+      fc.constantFrom(...settings.map(({ variable }) => variable)),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(text, environment, (written, variables) => {
+        try {
+          load(written, variables);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigurationError);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('knows what a reload can’t change', () => {
+    const before = load(null).configuration;
+    const after = load(
+      '[http]\nlisten = "127.0.0.1:1"\n[stop]\ndrain = 5\n[store]\npath = "/x"',
+    ).configuration;
+    expect(restartNeeded(before, after)).toEqual(['http.listen', 'store.path']);
+    expect(restartNeeded(before, before)).toEqual([]);
+  });
+});

@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { configurationFile, directories, isInstanceName } from '../../src/config/directories.js';
+import { editDistance, nearest } from '../../src/config/nearest.js';
+import { parseListenAddress, parseSize, parseTimeSpan } from '../../src/config/values.js';
+
+describe('values', () => {
+  it.each([
+    ['30', 30_000],
+    ['0.5', 500],
+    ['500ms', 500],
+    ['1min 30s', 90_000],
+    ['1min30s', 90_000],
+    ['2h', 7_200_000],
+    ['30d', 2_592_000_000],
+    ['1 w', 604_800_000],
+    ['', null],
+    ['s', null],
+    ['1 fortnight', null],
+    ['1s x', null],
+    ['-1s', null],
+  ])('the time span %j is %j ms', (text, milliseconds) => {
+    expect(parseTimeSpan(text)).toBe(milliseconds);
+  });
+
+  it.each([
+    ['1024', 1024],
+    ['256K', 262_144],
+    ['1 MiB', 1_048_576],
+    ['1.5K', 1_536],
+    ['2G', 2_147_483_648],
+    ['x', null],
+    ['1T', null],
+    ['', null],
+  ])('the size %j is %j bytes', (text, bytes) => {
+    expect(parseSize(text)).toBe(bytes);
+  });
+
+  it.each([
+    ['127.0.0.1:8733', { kind: 'tcp', host: '127.0.0.1', port: 8733 }],
+    ['localhost:0', { kind: 'tcp', host: 'localhost', port: 0 }],
+    ['[::1]:80', { kind: 'tcp', host: '::1', port: 80 }],
+    ['unix:/run/x', { kind: 'unix', path: '/run/x' }],
+    ['systemd', { kind: 'systemd', name: null }],
+    ['systemd:http', { kind: 'systemd', name: 'http' }],
+    ['systemd:', null],
+    ['unix:relative', null],
+    [`unix:/${'x'.repeat(107)}`, null],
+    ['127.0.0.1', null],
+    ['127.0.0.1:65536', null],
+    ['[127.0.0.1]:80', null],
+    ['::1:80', null],
+    ['a b:80', null],
+    ['', null],
+  ])('the address %j is %j', (text, address) => {
+    expect(parseListenAddress(text)).toEqual(address);
+  });
+
+  it('reads any text without an exception', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        parseTimeSpan(text);
+        parseSize(text);
+        parseListenAddress(text);
+      }),
+    );
+  });
+});
+
+describe('the nearest word', () => {
+  it.each([
+    ['lisen', 'listen'],
+    ['LISTEN', 'listen'],
+    ['stpo', 'stop'],
+    ['entirely', null],
+    ['x', null],
+  ])('to %j is %j', (word, expected) => {
+    expect(nearest(word, ['listen', 'stop', 'body_limit'])).toBe(expected);
+  });
+
+  it('is measured by a distance', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (from, to) => {
+        expect(editDistance(from, to)).toBe(editDistance(to, from));
+        expect(editDistance(from, to) === 0).toBe(from === to);
+        expect(editDistance(from, to)).toBeLessThanOrEqual(Math.max(from.length, to.length));
+      }),
+    );
+  });
+});
+
+describe('directories', () => {
+  const root = { instance: null, environment: {}, uid: 0, home: '/root' };
+  const person = { instance: null, environment: { XDG_RUNTIME_DIR: '/run/user/1' }, uid: 1, home: '/home/p' };
+  it.each([
+    [root, ['/var/lib/sd-gateway', '/run/sd-gateway', '/etc/sd-gateway']],
+    [{ ...root, instance: 'a' }, ['/var/lib/sd-gateway-a', '/run/sd-gateway-a', '/etc/sd-gateway']],
+    [person, ['/home/p/.local/state/sd-gateway', '/run/user/1/sd-gateway', '/home/p/.config/sd-gateway']],
+    [
+      { ...person, environment: {} },
+      ['/home/p/.local/state/sd-gateway', '/home/p/.local/state/sd-gateway', '/home/p/.config/sd-gateway'],
+    ],
+    [
+      { ...person, environment: { XDG_STATE_HOME: 'relative', XDG_CONFIG_HOME: '/c' } },
+      ['/home/p/.local/state/sd-gateway', '/home/p/.local/state/sd-gateway', '/c/sd-gateway'],
+    ],
+    [
+      {
+        ...root,
+        environment: { STATE_DIRECTORY: '/s:/t', RUNTIME_DIRECTORY: '/r', CONFIGURATION_DIRECTORY: '/c' },
+      },
+      ['/s', '/r', '/c'],
+    ],
+  ])('%#', (options, [state, runtime, configuration]) => {
+    expect(directories(options)).toMatchObject({ state, runtime, configuration, credentials: null });
+  });
+
+  it('names the file and the instance', () => {
+    expect(configurationFile('/etc/sd-gateway', null)).toBe('/etc/sd-gateway/sd-gateway.toml');
+    expect(configurationFile('/etc/sd-gateway', 'a')).toBe('/etc/sd-gateway/sd-gateway-a.toml');
+    expect(['a', 'a.b_c-1:2', '', '..', 'a/b', 'a b', 'x'.repeat(65)].map(isInstanceName)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
