@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { control, NoGatewayError } from '../../src/channels/control/control-client.js';
+import { ControlServer } from '../../src/channels/control/control-server.js';
+import { type ControlEvent, LineSplitter, lineLimit } from '../../src/channels/control/protocol.js';
+import { createLog } from '../../src/log/create-log.js';
+
+let directory: string;
+let path: string;
+let orders: string[];
+let server: ControlServer;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-control-'));
+  path = join(directory, 'control.sock');
+  orders = [];
+  // A file of a gateway that was killed.
+  writeFileSync(path, '');
+  const log = createLog({
+    destination: 'json-lines',
+    colour: false,
+    level: 'err',
+    standardError: 2,
+    identifier: 'test',
+  });
+  server = await ControlServer.listen({
+    path,
+    log,
+    unit: 'sd-gateway.service',
+    stop: ({ uid }) => orders.push(`stop by ${uid}`),
+    restart: () => orders.push('restart'),
+    reload: () => orders.push('reload'),
+    status: () => 'Ready: all is well',
+  });
+});
+afterEach(async () => {
+  await server.close();
+  rmSync(directory, { recursive: true });
+});
+
+function ask(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path);
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      answer += chunk;
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
+    socket.write(text);
+  });
+}
+
+describe('the control socket', () => {
+  it('is for its owner alone', () => {
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('tells the status', async () => {
+    const events: ControlEvent[] = [];
+    await control(path, 'status', (event) => events.push(event));
+    expect(events).toEqual([
+      { event: 'accepted', pid: process.pid, unit: 'sd-gateway.service' },
+      { event: 'status', text: 'Ready: all is well' },
+    ]);
+  });
+
+  it('passes on orders, with who gave them', async () => {
+    await control(path, 'reload', () => undefined);
+    expect(orders).toEqual(['reload']);
+  });
+
+  it.each([
+    ['{"command":"dance"}\n', /"refused".*command/],
+    ['{"command":"stop","force":true}\n', /"refused".*force/],
+    ['not JSON\n', /"refused".*no request that is known/],
+    ['\n', /"refused"/],
+    [`${'x'.repeat(lineLimit + 1)}`, /"refused".*longer than/],
+  ])('refuses %j', async (text, answer) => {
+    expect(await ask(text)).toMatch(answer);
+    expect(orders).toEqual([]);
+  });
+
+  it.runIf(process.getuid?.() === 0)('refuses another user, even one who got to the socket', async () => {
+    const { chmodSync } = await import('node:fs');
+    chmodSync(directory, 0o755);
+    chmodSync(path, 0o666);
+    const script = `const s = require('node:net').connect(process.argv[1]); s.pipe(process.stdout); s.write('{"command":"stop"}\\n')`;
+    const child = spawn('setpriv', [
+      '--reuid=65534',
+      '--clear-groups',
+      process.execPath,
+      '--eval',
+      script,
+      path,
+    ]);
+    let answer = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+    });
+    await once(child, 'close');
+    expect(answer).toContain('only the user that the gateway runs as, and root, may give orders');
+    expect(orders).toEqual([]);
+  });
+
+  it('tells who waits for the end what the gateway is at', async () => {
+    const socket = createConnection(path);
+    socket.setEncoding('utf8');
+    socket.write('{"command":"stop"}\n');
+    const [accepted] = (await once(socket, 'data')) as [string];
+    expect(accepted).toContain('"accepted"');
+    expect(orders).toEqual([`stop by ${process.getuid?.()}`]);
+    server.announce('Stopping: almost there');
+    const [status] = (await once(socket, 'data')) as [string];
+    expect(JSON.parse(status)).toEqual({ event: 'status', text: 'Stopping: almost there' });
+    socket.destroy();
+    await once(socket, 'close');
+  });
+
+  it('is missed where there is none', async () => {
+    await expect(control(join(directory, 'none.sock'), 'stop', () => undefined)).rejects.toThrow(
+      NoGatewayError,
+    );
+    expect(existsSync(path)).toBe(true);
+  });
+});
+
+describe('lines', () => {
+  it('come out as they went in, however they are cut', () => {
+    const lines = fc.array(
+      fc.string().map((text) => text.replaceAll('\n', '')),
+      { maxLength: 20 },
+    );
+    fc.assert(
+      fc.property(lines, fc.infiniteStream(fc.integer({ min: 1, max: 9 })), (wanted, sizes) => {
+        const splitter = new LineSplitter();
+        const got: string[] = [];
+        let text = wanted.map((line) => `${line}\n`).join('');
+        for (const size of sizes) {
+          if (text === '') break;
+          got.push(...splitter.push(text.slice(0, size)));
+          text = text.slice(size);
+        }
+        expect(got).toEqual(wanted);
+      }),
+    );
+  });
+});

@@ -1,0 +1,126 @@
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLog, type Destination, destinationFor } from '../../src/log/create-log.js';
+import { recordFields } from '../../src/log/fields.js';
+import { formatJsonLine, formatPrefixedLine, formatTerminalLines } from '../../src/log/format.js';
+import type { Log } from '../../src/log/log.js';
+import { messageIds } from '../../src/log/message-ids.js';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-log-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function written(destination: Destination, level: 'debug' | 'info' | 'err', say: (log: Log) => void): string {
+  const path = join(directory, 'output');
+  const descriptor = openSync(path, 'w');
+  say(createLog({ destination, colour: false, level, standardError: descriptor, identifier: 'test' }));
+  closeSync(descriptor);
+  return readFileSync(path, 'utf8');
+}
+
+describe('the log', () => {
+  it('goes to the journal, a terminal, or a pipe', () => {
+    expect(destinationFor({ journal: true, isTerminal: false })).toBe('journal');
+    expect(destinationFor({ journal: false, isTerminal: true })).toBe('terminal');
+    expect(destinationFor({ journal: false, isTerminal: false })).toBe('json-lines');
+  });
+
+  it('leaves out what is below its level and fields that have no value', () => {
+    const text = written('json-lines', 'info', (log) => {
+      log.debug('no');
+      log.info('yes', { SD_GATEWAY_SESSION: 'a', SD_GATEWAY_MESSAGE: null, SD_GATEWAY_ATTEMPT: 2 });
+      log.err('also');
+    });
+    expect(
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      {
+        time: expect.any(String),
+        priority: 'info',
+        message: 'yes',
+        SD_GATEWAY_SESSION: 'a',
+        SD_GATEWAY_ATTEMPT: '2',
+      },
+      { time: expect.any(String), priority: 'err', message: 'also' },
+    ]);
+  });
+
+  it('can be made to say more or less while it runs', () => {
+    const path = join(directory, 'levels');
+    const descriptor = openSync(path, 'w');
+    const log = createLog({
+      destination: 'json-lines',
+      colour: false,
+      level: 'err',
+      standardError: descriptor,
+      identifier: 'test',
+    });
+    log.warning('no');
+    log.setLevel('debug');
+    log.debug('yes');
+    closeSync(descriptor);
+    expect(readFileSync(path, 'utf8')).toContain('"yes"');
+    expect(readFileSync(path, 'utf8')).not.toContain('"no"');
+  });
+
+  it('never forges a line: every record is one line of JSON, whatever it says', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (message, session) => {
+        const line = formatJsonLine({
+          priority: 'info',
+          message,
+          fields: { SD_GATEWAY_SESSION: session },
+          at: new Date(0),
+        });
+        expect(line.split('\n').length).toBe(2);
+        expect(JSON.parse(line)).toMatchObject({ priority: 'info' });
+      }),
+    );
+  });
+
+  it('never steers a terminal', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const record = {
+          priority: 'info',
+          message: text,
+          fields: { SD_GATEWAY_SESSION: text },
+          at: new Date(0),
+        } as const;
+        for (const line of [formatTerminalLines(record, false), formatPrefixedLine(record)]) {
+          // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+          expect(line.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+        }
+      }),
+    );
+  });
+
+  it('is plain for a person, with the priority where it matters', () => {
+    const at = new Date(2026, 0, 2, 3, 4, 5);
+    const fields = { SD_GATEWAY_SESSION: 'a', SD_GATEWAY_MESSAGE: '1' };
+    expect(formatTerminalLines({ priority: 'err', message: 'it\nbroke', fields, at }, false)).toBe(
+      '03:04:05 err: it\n         broke (session=a message=1)\n',
+    );
+    expect(formatTerminalLines({ priority: 'err', message: 'x', fields: {}, at }, true)).toBe(
+      '03:04:05 \u001b[31merr: x\u001b[0m\n',
+    );
+    expect(formatPrefixedLine({ priority: 'warning', message: 'a\nb', fields: {}, at })).toBe('<4>a\n<4>b\n');
+  });
+});
+
+describe('what the journal is told', () => {
+  it('has ids and fields as the journal wants them, none twice', () => {
+    const ids = Object.values(messageIds);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{32}$/);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const name of Object.keys(recordFields)) expect(name).toMatch(/^SD_GATEWAY_[A-Z_]{1,53}$/);
+  });
+});
