@@ -133,9 +133,10 @@ export class Parts {
     const began = performance.now();
     this.#http?.refuseNewWork(Math.ceil(patience / 1_000) + 1);
     const turns = await this.#dispatcher?.drain(patience);
-    // Replies that were made meanwhile are on their way already.
-    const left = Math.max(0, patience - (performance.now() - began));
-    await this.#deliverer?.drain(left);
+    // Replies that were made meanwhile are to go out before the end, not with the next start.
+    const left = () => Math.max(0, patience - (performance.now() - began));
+    await this.#deliverer?.settle(left());
+    await this.#deliverer?.drain(left());
     return { finished: turns?.finished ?? 0, putBack: turns?.putBack ?? 0 };
   }
 

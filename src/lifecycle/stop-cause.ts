@@ -49,10 +49,11 @@ export type SignalVerdict =
 
 /**
  * "Supervisor": an ancestor of this process, or a process outside its PID namespace, which the kernel shows as
- * `si_pid` 0. A signal that the kernel itself raised shows 0 too, and is told apart by its `si_code`.
+ * `si_pid` 0. Only of kill(2) and tgkill(2) does the kernel itself vouch for the sender: with SI_QUEUE the sender
+ * writes its own number (rt_sigqueueinfo(2)), and other codes show 0 for want of one.
  */
 export function isSupervisor(delivery: SignalDelivery, supervision: Supervision): boolean {
-  if (delivery.code === 'SI_KERNEL') return false;
+  if (delivery.code !== 'SI_USER' && delivery.code !== 'SI_TKILL') return false;
   return delivery.senderPid === 0 || supervision.ancestorPids.includes(delivery.senderPid);
 }
 

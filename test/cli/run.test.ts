@@ -1,8 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GatewayClient } from '../../src/cli/gateway-client.js';
 import { Place, program } from './foreground.js';
 
 let place: Place;
@@ -121,6 +124,39 @@ sys.exit(os.waitstatus_to_exitcode(status))
       status = (error as { status: number }).status;
     }
     expect(status).toBe(130);
+  });
+
+  it('delivers a reply that was made during the drain before it ends', async () => {
+    const received: string[] = [];
+    const receiver = createServer((request, response) => {
+      received.push(String(request.headers['webhook-id']));
+      response.end();
+    });
+    await once(receiver.listen(0, '127.0.0.1'), 'listening');
+    const go = join(place.directory, 'go');
+    const gateway = await place.start({
+      SD_GATEWAY_SUPERVISOR: 'container',
+      SD_GATEWAY_LOG_LEVEL: 'debug',
+      SD_GATEWAY_DELIVERY_ALLOW: '127.0.0.0/8',
+      SD_GATEWAY_AGENT_TYPE: 'command',
+      SD_GATEWAY_AGENT_COMMAND: JSON.stringify([
+        '/bin/sh',
+        '-c',
+        `echo begun >&2; until test -e ${go}; do sleep 0.05; done; echo done`,
+      ]),
+    });
+    const token = readFileSync(join(place.directory, 'state/token'), 'utf8').trim();
+    const client = new GatewayClient(`unix:${place.directory}/http.sock`, token);
+    const { port } = receiver.address() as AddressInfo;
+    const message = { text: 'work', reply_to: { url: `http://127.0.0.1:${port}/` } };
+    expect((await client.post('/v1/sessions/a/messages', message, {})).status).toBe(202);
+    await gateway.says('begun');
+    gateway.child.kill('SIGTERM');
+    await gateway.says('Stopping: planned stop');
+    writeFileSync(go, '');
+    expect((await gateway.end).status).toBe(0);
+    expect(received).toHaveLength(1);
+    receiver.close();
   });
 
   it('keeps its files to itself', async () => {

@@ -132,6 +132,25 @@ export class Deliverer {
     };
   }
 
+  /** Resolves once all that is due has had its attempt, or after `patience` milliseconds. */
+  async settle(patience: number): Promise<void> {
+    let over = false;
+    let end = () => {};
+    const timeOver = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const cancel = this.#clock.after(patience, () => {
+      over = true;
+      end();
+    });
+    this.wake();
+    while (!over && (this.#claiming !== null || this.#running.size > 0)) {
+      const attempts = [...this.#running.values()].map(({ done }) => done);
+      await Promise.race([timeOver, this.#claiming ?? Promise.race(attempts)]);
+    }
+    cancel();
+  }
+
   /**
    * Claims no more. Attempts under way may go on for `patience` milliseconds, or until `signal` is aborted; then
    * they are cut off and put back, to be sent at the next start. Nothing is under way when the promise resolves.
