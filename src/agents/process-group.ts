@@ -15,6 +15,17 @@ export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean 
   }
 }
 
+/** The groups of this process that may still run. */
+const alive = new Set<number>();
+
+/**
+ * When the gateway ends without having ended them (a crash, a person who insists), they end with it: the next start
+ * runs their turns again, and must not find them at it. Below a unit systemd sees to it; in the foreground nobody would.
+ */
+function endWithTheProcess(): void {
+  for (const group of alive) signalGroup(group, 'SIGKILL');
+}
+
 /**
  * Ends a process group: SIGTERM now, SIGKILL after `killDelay` milliseconds to what is left by then. It calls back
  * once nothing of the group runs any more. What left the group by setsid(2) is not touched.
@@ -27,7 +38,10 @@ export class ProcessGroup {
   constructor(
     readonly id: number,
     private readonly killDelay: number,
-  ) {}
+  ) {
+    if (!process.listeners('exit').includes(endWithTheProcess)) process.on('exit', endWithTheProcess);
+    alive.add(id);
+  }
 
   /** Asks the group to end, once; a further call does nothing. */
   end(): void {
@@ -54,6 +68,7 @@ export class ProcessGroup {
 
   #await(gone: () => void): void {
     if (!signalGroup(this.id, 0)) {
+      alive.delete(this.id);
       gone();
       return;
     }
@@ -61,6 +76,7 @@ export class ProcessGroup {
     if (left <= 0) {
       // Nothing of the group runs a further instruction after this; what may be left are zombies of a dead parent.
       signalGroup(this.id, 'SIGKILL');
+      alive.delete(this.id);
       gone();
       return;
     }

@@ -92,8 +92,9 @@ sys.exit(os.waitstatus_to_exitcode(status))
     expect(run(1, { INVOCATION_ID: '0123456789abcdef0123456789abcdef' })).toBe(0);
   });
 
-  it('ends at once with 130 on a second Ctrl-C while a turn runs', () => {
-    const script = `import os, pty, subprocess, sys, time
+  it('ends at once with 130 on a second Ctrl-C while a turn runs, and its command with it', () => {
+    const held = join(place.directory, 'held');
+    const script = `import os, pty, subprocess, sys
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:])
@@ -104,6 +105,7 @@ def until(text):
         seen += os.read(terminal, 4096)
 until(b"Ready after")
 subprocess.run([sys.argv[1], sys.argv[2], "send", "--wait", "0", "work"], stderr=subprocess.DEVNULL)
+until(b"begun")
 os.write(terminal, b"\\x03")
 until(b"Stopping: stop from the keyboard")
 os.write(terminal, b"\\x03")
@@ -115,8 +117,13 @@ sys.exit(os.waitstatus_to_exitcode(status))
       execFileSync('python3', ['-c', script, process.execPath, program, 'run'], {
         env: {
           ...place.environment,
+          SD_GATEWAY_LOG_LEVEL: 'debug',
           SD_GATEWAY_AGENT_TYPE: 'command',
-          SD_GATEWAY_AGENT_COMMAND: '["/bin/sleep", "1000"]',
+          SD_GATEWAY_AGENT_COMMAND: JSON.stringify([
+            '/bin/sh',
+            '-c',
+            `exec 9>${held}; flock 9; echo begun >&2; sleep 1000`,
+          ]),
         },
         stdio: 'pipe',
       });
@@ -124,6 +131,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
       status = (error as { status: number }).status;
     }
     expect(status).toBe(130);
+    // The command holds this lock for as long as it or its child lives; another start would run the turn again.
+    execFileSync('flock', ['--timeout', '10', held, 'true']);
   });
 
   it('delivers a reply that was made during the drain before it ends', async () => {
