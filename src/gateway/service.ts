@@ -11,23 +11,17 @@ import {
 import { type StatusFacts, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
 import { describeStop, judgeSignal, type StopRequest, stopRequest } from '../lifecycle/stop-cause.js';
 import type { Supervision } from '../lifecycle/supervision.js';
-import {
-  barrierTimeout,
-  closingTime,
-  startExtension,
-  startStall,
-  stopExtension,
-} from '../lifecycle/timeout-extension.js';
+import { barrierTimeout, closingTime } from '../lifecycle/timeout-extension.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import type { Store } from '../store/store.js';
 import type { SignalDelivery } from '../systemd/signal.js';
-import { startTimeoutExtension, type TimeoutExtension } from '../systemd/timeout-extension.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { Announcer } from './announcer.js';
 import { failedStart } from './failed-start.js';
 import { Parts } from './parts.js';
+import { Patience } from './patience.js';
 import { StatusReporter } from './status-reporter.js';
 import { StoreProbe, WatchdogFeeder } from './watchdog-feeder.js';
 
@@ -53,6 +47,7 @@ export interface ServiceOptions {
 export class Service {
   readonly #options: ServiceOptions;
   readonly #announcer: Announcer;
+  readonly #patience: Patience;
   readonly #status: StatusReporter;
   readonly #cancelStart = new AbortController();
   readonly #startedAt = performance.now();
@@ -60,7 +55,6 @@ export class Service {
   #state: LifecycleState = initialState;
   readonly #parts: Parts;
   #opening: Promise<void> = Promise.resolve();
-  #extension: TimeoutExtension | null = null;
   #watchdog: WatchdogFeeder | null = null;
   #startStep = 'reading the configuration';
   #readyAt = 0;
@@ -78,6 +72,7 @@ export class Service {
     this.#options = options;
     this.#configuration = options.configuration;
     this.#announcer = new Announcer(options.log);
+    this.#patience = new Patience(options.log);
     this.#status = new StatusReporter(
       this.#announcer,
       (work) => this.#statusFacts(work),
@@ -109,7 +104,7 @@ export class Service {
     return new Promise((resolve) => {
       this.#exit = resolve;
       this.#alive = setInterval(() => undefined, longestInterval);
-      this.#extendTimeout(startExtension.interval, startExtension.extensionMicroseconds, null);
+      this.#patience.whileStarting();
       this.#opening = this.#open();
     });
   }
@@ -220,7 +215,7 @@ export class Service {
   }
 
   #announceReady(): void {
-    this.#endExtension();
+    this.#patience.end();
     const first = this.#readyAt === 0;
     if (first) this.#readyAt = performance.now();
     this.#announcer.send({ ready: true, status: this.#status.text() });
@@ -244,11 +239,10 @@ export class Service {
     this.#stoppingAt = performance.now();
     this.#stop = stop;
     // The manager's patience must have been extended before its own timeout can end, whatever the unit file says.
-    const extension = stopExtension(this.#configuration.stop.drain);
     const status = this.#status.text();
     this.#announcer.send({ stopping: true, status });
     this.#parts.announce(status);
-    this.#extendTimeout(extension.interval, extension.extensionMicroseconds, extension.limit);
+    this.#patience.whileStopping(this.#configuration.stop.drain);
     // Before the manager's patience ends: a stop that hangs is to say so itself.
     const patience = this.#configuration.stop.drain + closingTime - barrierTimeout;
     this.#overdue = setTimeout(
@@ -326,7 +320,7 @@ export class Service {
       this.#announcer.send({ status });
       await this.#announcer.barrier(barrierTimeout);
     }
-    this.#endExtension();
+    this.#patience.end();
     this.#announcer.close();
     if (this.#alive !== null) clearInterval(this.#alive);
     if (this.#overdue !== null) clearTimeout(this.#overdue);
@@ -344,20 +338,6 @@ export class Service {
       begin: () => probe.begin(),
       parts: () => [probe.progress(), ...this.#parts.progress()],
     });
-  }
-
-  #extendTimeout(interval: number, extensionMicroseconds: bigint, limit: number | null): void {
-    this.#endExtension();
-    this.#extension = startTimeoutExtension({
-      intervalMilliseconds: interval,
-      extensionMicroseconds,
-      ...(limit === null ? { stallMilliseconds: startStall } : { limitMilliseconds: limit }),
-    });
-  }
-
-  #endExtension(): void {
-    this.#extension?.close();
-    this.#extension = null;
   }
 
   #readiness(): Readiness {

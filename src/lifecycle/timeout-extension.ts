@@ -4,8 +4,6 @@ export interface TimeoutExtensionPlan {
   readonly interval: number;
   /** What each request asks for, in µs from the moment it is received. */
   readonly extensionMicroseconds: bigint;
-  /** After which time nothing is asked for any more, in milliseconds; null: as long as there is progress. */
-  readonly limit: number | null;
 }
 
 const interval = 2_000;
@@ -19,12 +17,16 @@ export const closingTime = 15_000;
 export const barrierTimeout = 5_000;
 
 /** While starting: for as long as it makes progress. */
-export const startExtension: TimeoutExtensionPlan = { interval, extensionMicroseconds, limit: null };
+export const startExtension: TimeoutExtensionPlan = { interval, extensionMicroseconds };
 
 /** Without progress for this long a start is given up to the manager's timeout, in milliseconds. */
 export const startStall = 30_000;
 
-/** While stopping: the drain and what follows it, whatever `TimeoutStopSec=` the unit file has. */
-export function stopExtension(drain: number): TimeoutExtensionPlan {
+/**
+ * While stopping: the drain and what follows it, whatever `TimeoutStopSec=` the unit file has.
+ * @param drain milliseconds
+ * @returns with the time after which nothing is asked for any more, in milliseconds
+ */
+export function stopExtension(drain: number): TimeoutExtensionPlan & { readonly limit: number } {
   return { interval, extensionMicroseconds, limit: drain + closingTime };
 }
