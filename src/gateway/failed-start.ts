@@ -29,7 +29,7 @@ function errnoOf(error: unknown): number | null {
 }
 
 /** What another start with the same store would meet again. */
-const refusals: readonly StoreError['reason'][] = ['newer-schema', 'foreign', 'damaged'];
+const refusals: readonly StoreError['reason'][] = ['newer-schema', 'foreign', 'damaged', 'not-built'];
 
 /** Judges what ended a start. */
 export function failedStart(error: unknown): FailedStart {

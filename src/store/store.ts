@@ -209,6 +209,8 @@ export class StoreError extends Error {
       | 'foreign'
       | 'locked'
       | 'input-output'
+      /** The database's native module is not there for this Node. */
+      | 'not-built'
       | 'closed'
       /** The cursor of a page is none that the store has given: the caller's mistake. */
       | 'bad-cursor'

@@ -22,7 +22,11 @@ const reasons: readonly (readonly [prefix: string, reason: Reason])[] = [
   ['SQLITE_NOTADB', 'damaged'],
   ['SQLITE_BUSY', 'locked'],
   ['SQLITE_LOCKED', 'locked'],
+  ['ERR_DLOPEN_FAILED', 'not-built'],
 ];
+
+/** What `bindings` says when it has looked everywhere; it gives no code. */
+const notFound = 'Could not locate the bindings file';
 
 function advice(reason: Reason, path: string): string {
   switch (reason) {
@@ -36,6 +40,8 @@ function advice(reason: Reason, path: string): string {
       return damagedAdvice(path);
     case 'locked':
       return `Another process holds a lock on the database ${path}: find it with "fuser ${path}" and end it.`;
+    case 'not-built':
+      return 'SQLite’s native module (better-sqlite3) is not built for this Node.js, as after an install without scripts or a change of Node.js. Run "npm rebuild better-sqlite3 --ignore-scripts=false" where sd-gateway is installed; a build needs a C++ compiler, make and python3.';
     default:
       return `The store failed on ${path}.`;
   }
@@ -53,8 +59,11 @@ export function damagedAdvice(path: string): string {
 export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const reason = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
   const detail = error instanceof Error ? error.message : String(error);
+  if (detail.startsWith(notFound)) {
+    return new StoreError('not-built', advice('not-built', path), { cause: error });
+  }
+  const reason = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
   return new StoreError(reason, `${advice(reason, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
     cause: error,
   });
