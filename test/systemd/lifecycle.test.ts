@@ -150,6 +150,42 @@ while not os.path.exists("/tmp/early-unlock"): time.sleep(0.05)
     await gateway.succeed('stop');
   });
 
+  it.concurrent('a start that takes longer than TimeoutStartSec= is waited for', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'slow-start',
+      service: ['TimeoutStartSec=2'],
+      environment: { SD_GATEWAY_STORE_BUSY_TIMEOUT: '60s' },
+    });
+    await gateway.succeed('start');
+    await gateway.succeed('stop');
+    const lock = `import sqlite3, time
+connection = sqlite3.connect("${gateway.stateDirectory}/gateway.db")
+connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+connection.execute("BEGIN EXCLUSIVE")
+open("/tmp/slow-start-locked", "w").close()
+time.sleep(6)
+`;
+    const holder = machine().check(['python3', '-c', lock]);
+    await machine().check(['sh', '-c', 'while ! test -e /tmp/slow-start-locked; do sleep 0.05; done']);
+    await gateway.succeed('start');
+    await holder;
+    expect((await gateway.messages()).join('\n')).not.toMatch(/timed out/);
+    await gateway.succeed('stop');
+    expect(await gateway.result()).toMatchObject(success);
+  });
+
+  it.concurrent('a stop in the middle of a reload is a stop', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'reload-stop' });
+    for (let round = 0; round < 10; round++) {
+      await gateway.succeed('start');
+      // The other way round the reload's job would replace the stop's.
+      await gateway.systemctl('reload', '--no-block', 'reload-stop.service');
+      await gateway.succeed('stop');
+      await gateway.waitFor(success);
+    }
+    expect((await gateway.messages()).join('\n')).not.toMatch(/FAILURE|Failed with result/);
+  });
+
   it.concurrent('start right after a stop, ten times', async () => {
     const gateway = await GatewayUnit.install(machine(), { name: 'again' });
     for (let round = 0; round < 10; round++) {

@@ -56,7 +56,7 @@ export class GatewayUnit {
       'Type=notify',
       'NotifyAccess=main',
       `ExecStart=${command}`,
-      'ExecReload=/bin/kill -HUP $MAINPID',
+      'ExecReload=-/bin/kill -HUP $MAINPID',
       'SuccessExitStatus=75',
       'RestartForceExitStatus=75',
       'RestartPreventExitStatus=78',
