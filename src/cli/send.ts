@@ -31,27 +31,32 @@ function addressOf(listen: ListenAddress): string {
   }
 }
 
-/** The token of this instance's gateway: from the environment, or from where a gateway or its unit keeps it. */
-function readToken(parsed: ParsedCommand): string | null {
+/**
+ * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
+ * foreground and a unit keep theirs. None: the reason was printed.
+ */
+function readTokens(parsed: ParsedCommand): readonly string[] {
   const given = process.env['SD_GATEWAY_TOKEN'];
-  if (given !== undefined && given !== '') return given;
+  if (given !== undefined && given !== '') return [given];
   const { state, earlierUserState } = directoriesOf(parsed);
-  const paths = [state, earlierUserState].flatMap((directory) =>
-    directory === null ? [] : [join(directory, 'token')],
-  );
+  const tokens: string[] = [];
   const reasons: string[] = [];
-  for (const path of paths) {
+  for (const directory of [state, earlierUserState]) {
+    if (directory === null) continue;
+    const path = join(directory, 'token');
     try {
-      return readFileSync(path, 'utf8').trim();
+      tokens.push(readFileSync(path, 'utf8').trim());
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
       reasons.push(code === 'ENOENT' ? `there is none in ${path}` : `${path} can’t be read (${code})`);
     }
   }
-  process.stderr.write(
-    `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN.\n`,
-  );
-  return null;
+  if (tokens.length === 0) {
+    process.stderr.write(
+      `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN.\n`,
+    );
+  }
+  return tokens;
 }
 
 function problemText(answer: Answer): string {
@@ -139,16 +144,19 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       parsed.command.name,
     );
   }
-  const token = readToken(parsed);
-  if (token === null) return commandStatus.unavailable;
-  const client = new GatewayClient(address, token);
   const deadline = performance.now() + wait;
+  const session = parsed.values['session'] ?? defaultSession;
+  const tokens = readTokens(parsed);
+  if (tokens.length === 0) return commandStatus.unavailable;
   try {
-    const accepted = await post(client, parsed.values['session'] ?? defaultSession, message, deadline);
-    if (accepted.status !== 202) return refused(accepted);
-    const id = String(accepted.body?.['id']);
-    const answer = await awaitReply(client, id, deadline);
-    return answer.status === 200 ? finish(answer, id, parsed.flags.has('json')) : refused(answer);
+    let answer: Answer | null = null;
+    for (const token of tokens) {
+      const client = new GatewayClient(address, token);
+      answer = await post(client, session, message, deadline);
+      if (answer.status === 202) return await report(client, answer, deadline, parsed.flags.has('json'));
+      if (answer.status !== 401) break;
+    }
+    return answer === null ? commandStatus.unavailable : refused(answer);
   } catch (error) {
     if (!(error instanceof UnreachableError)) throw error;
     process.stderr.write(
@@ -156,4 +164,16 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     );
     return commandStatus.unavailable;
   }
+}
+
+/** Waits for the reply to what was accepted, and prints it. */
+async function report(
+  client: GatewayClient,
+  accepted: Answer,
+  deadline: number,
+  asJson: boolean,
+): Promise<number> {
+  const id = String(accepted.body?.['id']);
+  const answer = await awaitReply(client, id, deadline);
+  return answer.status === 200 ? finish(answer, id, asJson) : refused(answer);
 }

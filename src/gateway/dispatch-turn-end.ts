@@ -21,6 +21,11 @@ export function failureOf(error: unknown, cutOff: CutOff | null, timeout: number
   return { message: `The agent failed in a way that it should not: ${reason}`, retry: true };
 }
 
+/** Whether a signal ended the agent, of which a stop of the whole unit may be the cause. */
+export function wasKilled(error: unknown): boolean {
+  return error instanceof AgentError && error.reason === 'signal';
+}
+
 /** The journal's fields of a record about a turn. */
 export function turnFields(turn: Turn): LogFields {
   return {

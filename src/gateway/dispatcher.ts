@@ -8,7 +8,7 @@ import { type Clock, systemClock } from './dispatch-clock.js';
 import { Persistence } from './dispatch-persistence.js';
 import { claimStands, renewalInterval, retryAt } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
-import { type CutOff, type Failure, failureOf, turnFields } from './dispatch-turn-end.js';
+import { type CutOff, type Failure, failureOf, turnFields, wasKilled } from './dispatch-turn-end.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
@@ -63,6 +63,12 @@ interface RunningTurn {
   cutOff: CutOff | null;
   done: Promise<void>;
 }
+
+/**
+ * `systemctl kill` and the end of a session signal all processes of a unit at once: an agent may die of it before the
+ * gateway has begun to stop. In milliseconds.
+ */
+const stopMoment = 200;
 
 /**
  * Claims turns from the store up to its concurrency, has the agent run them, and writes how they ended. Who runs a
@@ -195,10 +201,18 @@ export class Dispatcher {
     try {
       return { reply: await this.#agent.run(request, running.abort.signal) };
     } catch (error) {
+      if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))
+        running.cutOff = 'drain';
       return { failure: failureOf(error, running.cutOff, timeout) };
     } finally {
       cancelTimeout();
     }
+  }
+
+  /** Whether the gateway is stopping, or is told to within a moment. */
+  async #stopFollows(): Promise<boolean> {
+    if (this.#state === 'open') await new Promise<void>((resolve) => this.#clock.after(stopMoment, resolve));
+    return this.#state !== 'open';
   }
 
   async #endWithoutReply(running: RunningTurn, failure: Failure): Promise<void> {

@@ -164,9 +164,17 @@ export class Parts {
     this.#control?.announce(text);
   }
 
-  /** Closes what is open, in the reverse order. */
+  /** Closes what is open, in the reverse order; all of it, before it rejects with the first failure. */
   async close(): Promise<void> {
-    for (const closer of this.#closers.splice(0).reverse()) await closer();
+    const failures: unknown[] = [];
+    for (const closer of this.#closers.splice(0).reverse()) {
+      try {
+        await closer();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #makeDirectories(database: string): void {
@@ -175,12 +183,14 @@ export class Parts {
     }
   }
 
-  /** One gateway for a state directory, and one for a database: kernel locks, which no crash leaves behind. */
+  /** One gateway for each of its directories and its database: kernel locks, which no crash leaves behind. */
   #lock(database: string): void {
-    const { state } = this.#directories;
+    const { state, runtime } = this.#directories;
     for (const [what, path] of [
       [`state directory ${state}`, join(state, 'lock')],
       [`database ${database}`, `${database}.lock`],
+      // The control socket of another gateway must not be taken away.
+      ...(runtime === state ? [] : [[`runtime directory ${runtime}`, join(runtime, 'lock')] as const]),
     ] as const) {
       const lock = tryLock(path);
       if (!lock.locked) {

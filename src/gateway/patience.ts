@@ -1,4 +1,4 @@
-import { startExtension, startStall, stopExtension } from '../lifecycle/timeout-extension.js';
+import { type StopTimes, startExtension, startStall, stopExtension } from '../lifecycle/timeout-extension.js';
 import type { Log } from '../log/log.js';
 import { startTimeoutExtension, type TimeoutExtension } from '../systemd/timeout-extension.js';
 
@@ -17,9 +17,9 @@ export class Patience {
     this.#ask({ intervalMilliseconds: interval, extensionMicroseconds, stallMilliseconds: startStall });
   }
 
-  /** For the drain and what follows it. @param drain milliseconds */
-  whileStopping(drain: number): void {
-    const { interval, extensionMicroseconds, limit } = stopExtension(drain);
+  /** For the drain and what follows it. */
+  whileStopping(times: StopTimes): void {
+    const { interval, extensionMicroseconds, limit } = stopExtension(times);
     this.#ask({ intervalMilliseconds: interval, extensionMicroseconds, limitMilliseconds: limit });
   }
 

@@ -9,6 +9,7 @@ import { booted } from '../systemd/booted.js';
 import { readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush } from '../systemd/journal.js';
 import { notify } from '../systemd/notify.js';
+import { exitAtOnce } from '../systemd/process.js';
 import { watchedSignals } from '../systemd/signal.js';
 import { watchSignals } from '../systemd/signal-watch.js';
 import { Service } from './service.js';
@@ -28,7 +29,7 @@ const journalPatience = 1_000;
 /** The one place where a gateway's process ends. */
 function leave(status: number): never {
   journalFlush(journalPatience);
-  process.exit(status);
+  return exitAtOnce(status);
 }
 
 /** Tells why a configuration can't be used, in the journal and in the unit's status. */

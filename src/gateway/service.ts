@@ -11,7 +11,7 @@ import {
 import { type StatusFacts, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
 import { describeStop, judgeSignal, type StopRequest, stopRequest } from '../lifecycle/stop-cause.js';
 import type { Supervision } from '../lifecycle/supervision.js';
-import { barrierTimeout, closingTime } from '../lifecycle/timeout-extension.js';
+import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
@@ -27,6 +27,8 @@ import { StoreProbe, WatchdogFeeder } from './watchdog-feeder.js';
 
 /** How often the status line follows a drain, in milliseconds. */
 const drainStatusInterval = 1_000;
+/** How long a start that was cancelled may take to notice, in milliseconds. */
+const cancelledStartPatience = 2_000;
 /** The longest that setInterval takes, in milliseconds. */
 const longestInterval = 2 ** 31 - 1;
 
@@ -242,9 +244,9 @@ export class Service {
     const status = this.#status.text();
     this.#announcer.send({ stopping: true, status });
     this.#parts.announce(status);
-    this.#patience.whileStopping(this.#configuration.stop.drain);
+    this.#patience.whileStopping(this.#stopTimes());
     // Before the manager's patience ends: a stop that hangs is to say so itself.
-    const patience = this.#configuration.stop.drain + closingTime - barrierTimeout;
+    const patience = longestStop(this.#stopTimes());
     this.#overdue = setTimeout(
       () => {
         this.crash(new Error(`the stop did not end within ${patience} ms: ${this.#status.text()}`));
@@ -305,10 +307,24 @@ export class Service {
   }
 
   async #close(): Promise<void> {
-    await this.#opening;
+    // A start that was cancelled may be in a long call of the store, a check or a migration in one transaction: the
+    // end of the process ends it, and the next start does it again.
+    await Promise.race([this.#opening, this.#unlessCancelled()]);
     this.#status.changed();
     await this.#parts.close();
     this.#happen({ type: 'closed' });
+  }
+
+  /** Resolves a moment after a start was cancelled; else never. */
+  #unlessCancelled(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#cancelStart.signal.aborted) setTimeout(resolve, cancelledStartPatience);
+    });
+  }
+
+  #stopTimes(): StopTimes {
+    const { stop, agent, store } = this.#configuration;
+    return { drain: stop.drain, killDelay: agent.kill_delay, busyTimeout: store.busy_timeout };
   }
 
   async #leave(status: number, atOnce: boolean): Promise<void> {

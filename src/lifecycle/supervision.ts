@@ -98,7 +98,7 @@ export function judgeSupervision(
   if (wrapper !== null && evidence.notifySocket !== null) {
     warnings.push({
       kind: 'wrapper-notifications-dropped',
-      text: `The unit's main process is ${wrapper.comm === '' ? 'another process' : wrapper.comm} (PID ${wrapper.pid}), not the gateway (PID ${evidence.pid}): with NotifyAccess=main systemd drops the gateway's READY=1, status and watchdog. Start the gateway directly in ExecStart=, put "exec" before it in a shell script, or set NotifyAccess=all.`,
+      text: `The unit's main process is ${wrapper.comm === '' ? 'another process' : wrapper.comm} (PID ${wrapper.pid}), not the gateway (PID ${evidence.pid}): with NotifyAccess=main systemd drops the gateway's READY=1 and status, and its watchdog and sockets are for the main process alone. Start the gateway directly in ExecStart=, or put "exec" before it in the shell script.`,
     });
   }
   return { ...common, supervised: true, manager, origin, wrapper };

@@ -22,11 +22,26 @@ export const startExtension: TimeoutExtensionPlan = { interval, extensionMicrose
 /** Without progress for this long a start is given up to the manager's timeout, in milliseconds. */
 export const startStall = 30_000;
 
+/** What a stop may take besides the drain; milliseconds. */
+export interface StopTimes {
+  /** `stop.drain`. */
+  readonly drain: number;
+  /** `agent.kill_delay`: until a command that has to end is killed. */
+  readonly killDelay: number;
+  /** `store.busy_timeout`: until a lock of another process is given up. */
+  readonly busyTimeout: number;
+}
+
+/** The longest that a stop may take before it is plain that it hangs, in milliseconds. */
+export function longestStop({ drain, killDelay, busyTimeout }: StopTimes): number {
+  return drain + killDelay + busyTimeout + closingTime;
+}
+
 /**
  * While stopping: the drain and what follows it, whatever `TimeoutStopSec=` the unit file has.
- * @param drain milliseconds
  * @returns with the time after which nothing is asked for any more, in milliseconds
  */
-export function stopExtension(drain: number): TimeoutExtensionPlan & { readonly limit: number } {
-  return { interval, extensionMicroseconds, limit: drain + closingTime };
+export function stopExtension(times: StopTimes): TimeoutExtensionPlan & { readonly limit: number } {
+  // Until after the gateway itself would have ended a stop that hangs, and its barrier.
+  return { interval, extensionMicroseconds, limit: longestStop(times) + barrierTimeout };
 }

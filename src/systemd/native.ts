@@ -29,6 +29,8 @@ export interface NativeCore {
   /** sd_booted(3): 1 or 0. */
   sd_booted(): number;
   getppid(): number;
+  /** _exit(2). */
+  _exit(status: number): never;
   /** flock(2), without ever waiting. */
   flock(fd: number, operation: number): number;
   /** SO_PEERCRED of unix(7). */

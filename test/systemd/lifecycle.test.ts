@@ -76,6 +76,22 @@ describeOnMachine('the lifecycle', (machine) => {
     await gateway.succeed('stop');
   });
 
+  it.concurrent('systemctl kill, which hits the running command too, costs its message no attempt', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'kills-all',
+      environment: { ...agentThatWaitsFor('/tmp/kills-all-go'), SD_GATEWAY_DISPATCH_MAX_ATTEMPTS: '1' },
+    });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('chat', { text: 'work' });
+    await gateway.waitForStatus('1 running');
+    await gateway.succeed('kill');
+    await gateway.waitFor(success);
+    await machine().check(['touch', '/tmp/kills-all-go']);
+    await gateway.succeed('start');
+    expect(await gateway.reply(String(body['id']))).toBe('done');
+    await gateway.succeed('stop');
+  });
+
   it.concurrent('two stops, of which the second changes nothing', async () => {
     const gateway = await GatewayUnit.install(machine(), {
       name: 'twice',
@@ -140,12 +156,12 @@ while not os.path.exists("/tmp/early-unlock"): time.sleep(0.05)
     const start = gateway.attempt('start');
     await gateway.waitForStatus('Starting: ');
     const stop = gateway.succeed('stop');
-    await gateway.waitForStatus('Stopping');
-    await machine().check(['touch', '/tmp/early-unlock']);
-    await holder;
+    // It does not wait for the one who has the database.
     await stop;
     expect(await start).not.toBe(0);
     expect(await gateway.result()).toMatchObject(success);
+    await machine().check(['touch', '/tmp/early-unlock']);
+    await holder;
     await gateway.succeed('start');
     await gateway.succeed('stop');
   });

@@ -97,6 +97,12 @@ describeOnMachine('the shipped units', (machine) => {
     ).toBe('success\ninactive\n');
   });
 
+  it('can be restarted by a person again and again', async () => {
+    for (let round = 0; round < 15; round++)
+      await machine().check(['systemctl', 'restart', 'sd-gateway.service']);
+    await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
+  });
+
   it('run instances side by side, each with directories of its own', async () => {
     for (const [instance, port] of [
       ['one', 9001],

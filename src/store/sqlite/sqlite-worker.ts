@@ -25,12 +25,23 @@ function toFailure(error: unknown): Failure {
   return { reason, message };
 }
 
+/** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
+function checkpoint(database: Database): boolean {
+  try {
+    database.pragma('wal_checkpoint(TRUNCATE)');
+    return true;
+  } catch (error) {
+    post({ type: 'warning', failure: toFailure(error) });
+    return false;
+  }
+}
+
 function close(database: Database): void {
   let failure: Failure | null = null;
   try {
-    database.pragma('wal_checkpoint(TRUNCATE)');
+    const checkpointed = checkpoint(database);
     database.close();
-    seal(options.path, 'closed');
+    if (checkpointed) seal(options.path, 'closed');
   } catch (error) {
     failure = toFailure(error);
     if (database.open) database.close();

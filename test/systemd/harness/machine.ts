@@ -1,5 +1,5 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -34,6 +34,12 @@ const checkout = fileURLToPath(new URL('../../..', import.meta.url));
 export function whyNoMachine(): string | null {
   if (process.platform !== 'linux') return `real systemd needs Linux, not ${process.platform}`;
   if (process.getuid?.() !== 0) return 'real systemd in namespaces needs root';
+  for (const file of ['/lib/systemd/systemd', '/usr/bin/dbus-daemon']) {
+    if (!existsSync(file)) return `real systemd needs ${file}, which is not installed`;
+  }
+  const namespaces = ['--pid', '--mount', '--uts', '--ipc', '--cgroup', '--net', '--fork'];
+  const { status, stderr, error } = spawnSync('unshare', [...namespaces, 'true'], { encoding: 'utf8' });
+  if (status !== 0) return `no namespaces can be made here: ${error?.message ?? stderr.trim()}`;
   return null;
 }
 
@@ -48,9 +54,12 @@ export class Machine {
   private constructor() {
     this.#directory = mkdtempSync(join(tmpdir(), 'sd-gateway-machine-'));
     this.#journal = mkdtempSync(join(tmpdir(), 'sd-gateway-journal-'));
+    // Ends with the process of the tests, however that ends.
     this.#unshare = spawn(
-      'unshare',
+      'setpriv',
       [
+        '--pdeathsig=KILL',
+        'unshare',
         '--kill-child',
         '--pid',
         '--mount',
@@ -191,7 +200,7 @@ export class Machine {
   async #waitForBoot(): Promise<void> {
     const deadline = performance.now() + 60_000;
     for (;;) {
-      if (this.#unshare.exitCode !== null) break;
+      if (this.#unshare.exitCode !== null || this.#unshare.signalCode !== null) break;
       this.#pid = childOf(this.#unshare.pid ?? 0);
       // Until systemd has its private socket nobody can be asked to wait.
       if (this.#pid > 0 && (await this.run(['systemctl', 'is-system-running', '--wait'])).stdout !== '') {
