@@ -159,7 +159,43 @@ function whyNoSmallFileSystem(): string | null {
 
 const reason = whyNoSmallFileSystem();
 
+/** Accepts messages until the disk is full; gives the ids of those that were taken. */
+async function fill(store: SqliteStore): Promise<string[]> {
+  const accepted: string[] = [];
+  for (;;) {
+    const sent = newMessage('a', { text: 'x'.repeat(10_000) });
+    try {
+      await store.accept(sent, noLimits);
+      accepted.push(sent.id);
+    } catch (error) {
+      expect(error).toMatchObject({ reason: 'full', message: expect.stringContaining('df') });
+      return accepted;
+    }
+  }
+}
+
 describe('a full disk', () => {
+  test('is no failure of the close: the log has it all', async ({ skip }) => {
+    if (reason !== null) skip(reason);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', files.directory]);
+    try {
+      const ballast = `${files.directory}/ballast`;
+      writeFileSync(ballast, Buffer.alloc(1_000_000));
+      const warnings: string[] = [];
+      const store = await files.open({ onWarning: (warning) => warnings.push(warning.reason) });
+      const accepted = await fill(store);
+      await store.close();
+      expect(warnings).toEqual(['full']);
+
+      rmSync(ballast);
+      const again = await files.open();
+      expect(await again.counts()).toMatchObject({ queued: accepted.length });
+    } finally {
+      await files.close();
+      execFileSync('umount', [files.directory]);
+    }
+  });
+
   test('refuses new work, keeps what it has, and goes on when there is room', async ({ skip }) => {
     if (reason !== null) skip(reason);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', files.directory]);
@@ -167,18 +203,7 @@ describe('a full disk', () => {
       const ballast = `${files.directory}/ballast`;
       writeFileSync(ballast, Buffer.alloc(1_000_000));
       const store = await files.open();
-      const accepted: string[] = [];
-      let refused: unknown = null;
-      while (refused === null) {
-        const sent = newMessage('a', { text: 'x'.repeat(10_000) });
-        await store.accept(sent, noLimits).then(
-          () => accepted.push(sent.id),
-          (error: unknown) => {
-            refused = error;
-          },
-        );
-      }
-      expect(refused).toMatchObject({ reason: 'full', message: expect.stringContaining('df') });
+      const accepted = await fill(store);
       expect(accepted.length).toBeGreaterThan(10);
       await expect(store.probe()).resolves.toBeUndefined();
       expect(await store.counts()).toMatchObject({ queued: accepted.length });
