@@ -20,6 +20,8 @@ export interface FailedStart {
   readonly text: string;
   /** errno(3), for `ERRNO=`. */
   readonly errno: number | null;
+  /** The database can't be trusted. */
+  readonly damaged: boolean;
 }
 
 /** The errno(3) of a failed system call, by its name such as "EADDRINUSE". */
@@ -42,5 +44,11 @@ export function failedStart(error: unknown): FailedStart {
   // These explain themselves; any other may be the gateway's own mistake.
   const explained = refused || error instanceof StoreError || errno !== null;
   const detail = !explained && error instanceof Error && error.stack !== undefined ? error.stack : reason;
-  return { cause: refused ? 'refused' : 'crash', reason, text: `The gateway can't start: ${detail}`, errno };
+  return {
+    cause: refused ? 'refused' : 'crash',
+    reason,
+    text: `The gateway can't start: ${detail}`,
+    errno,
+    damaged: error instanceof StoreError && error.reason === 'damaged',
+  };
 }

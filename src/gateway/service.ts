@@ -206,7 +206,10 @@ export class Service {
       // A start that was cancelled may fail in any way; what it had opened is closed all the same.
       if (this.#cancelStart.signal.aborted) return;
       const failure = failedStart(error);
-      this.#options.log.crit(failure.text, { ERRNO: failure.errno });
+      this.#options.log.crit(failure.text, {
+        ERRNO: failure.errno,
+        MESSAGE_ID: failure.damaged ? messageIds.storeDamaged : null,
+      });
       this.#happen({
         type: 'start-failed',
         cause: failure.cause,
@@ -295,7 +298,7 @@ export class Service {
       this.#options.log.notice(
         `Drained in ${Math.round(microseconds / 1_000)} ms: ${drained.finished} ended, ${this.#putBack} put back for the next start`,
         {
-          MESSAGE_ID: messageIds.drainFinished,
+          MESSAGE_ID: this.#putBack > 0 ? messageIds.putBack : messageIds.drainFinished,
           SD_GATEWAY_DRAIN_USEC: microseconds,
           SD_GATEWAY_PUT_BACK: this.#putBack,
         },

@@ -1,5 +1,6 @@
 import { type PartProgress, watchdogDecision, watchdogInterval } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
+import { messageIds } from '../log/message-ids.js';
 import type { Store } from '../store/store.js';
 import type { Announcer } from './announcer.js';
 
@@ -69,6 +70,7 @@ export class WatchdogFeeder {
     else if (this.#stalled.length === 0) {
       log.err(
         `No progress in: ${decision.stalled.join(', ')}. The watchdog is not fed any more; systemd will end and restart the gateway ${Number(microseconds) / 1_000_000} s after the last sign of life.`,
+        { MESSAGE_ID: messageIds.watchdogStall },
       );
     }
     this.#stalled = decision.stalled;

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { messageIds } from '../../src/log/message-ids.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit, type UnitResult } from './harness/unit.js';
 
@@ -181,6 +182,29 @@ describeOnMachine('the stop table', (machine) => {
     expect(StatusText).toMatch(/^Failed: Can't listen on 127\.0\.0\.1:7001: .*listens there\./);
     expect(StatusErrno).toBe('98');
     await holder.succeed('stop');
+  });
+
+  it.concurrent('a foreign kill is found in the journal by its id, with its sender in fields', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'fields', service: ['Restart=no'] });
+    await gateway.succeed('start');
+    const pid = await gateway.mainPid();
+    await gateway.kill('TERM');
+    await gateway.waitFor(failed);
+    expect(await gateway.journal(`MESSAGE_ID=${messageIds.foreignKill}`)).toEqual([
+      expect.objectContaining({
+        PRIORITY: '3',
+        SYSLOG_IDENTIFIER: 'sd-gateway',
+        _PID: String(pid),
+        _TRANSPORT: 'journal',
+        SD_GATEWAY_STOP_CAUSE: 'foreign-kill',
+        SD_GATEWAY_SIGNAL: 'SIGTERM',
+        SD_GATEWAY_SENDER_PID: expect.stringMatching(/^[1-9]\d*$/),
+        SD_GATEWAY_SENDER_UID: '0',
+        SD_GATEWAY_SENDER_COMM: expect.stringMatching(/^(sh|tail|timeout)$/),
+      }),
+    ]);
+    expect(await gateway.journal(`MESSAGE_ID=${messageIds.ready}`)).toHaveLength(1);
+    await gateway.attempt('reset-failed');
   });
 
   it.concurrent('user manager: its SIGTERM is a planned stop, another one is not', async () => {

@@ -1,5 +1,6 @@
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
+import { messageIds } from '../../log/message-ids.js';
 import { type Delivery, type MessageState, type Store, StoreError } from '../../store/store.js';
 import { type Clock, systemClock } from '../dispatch-clock.js';
 import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch-policy.js';
@@ -259,7 +260,7 @@ export class Deliverer {
       this.#counts.dead += 1;
       this.#log.err(
         `A reply could not be delivered, attempt ${delivery.attempt} was the last: ${outcome.reason}`,
-        fields(delivery),
+        { ...fields(delivery), MESSAGE_ID: messageIds.deliveryDead },
       );
     } else {
       this.#log.warning(
