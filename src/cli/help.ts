@@ -24,7 +24,8 @@ function entry(term: string, meaning: string, column: number, width: number): st
     : `  ${term.padEnd(column - 2)}${lines.slice(column)}`;
 }
 
-function optionTerm({ name, short, value }: OptionDescription): string {
+/** An option as it is listed, such as "-s, --session NAME". */
+export function optionTerm({ name, short, value }: OptionDescription): string {
   return `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
 }
 

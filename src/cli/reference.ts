@@ -1,8 +1,8 @@
 import { commands, type OptionDescription } from './commands.js';
+import { optionTerm } from './help.js';
 
-function optionRow({ name, short, value, summary }: OptionDescription): string {
-  const term = `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
-  return `| \`${term}\` | ${summary} |`;
+function optionRow(option: OptionDescription): string {
+  return `| \`${optionTerm(option)}\` | ${option.summary} |`;
 }
 
 /** All commands with their options and exit statuses, in Markdown; docs/commands.md holds it. */

@@ -12,22 +12,31 @@ export interface Setting {
   readonly variable: string;
   readonly form: SettingForm;
   readonly description: string;
+  /** As it would be written in the file; undefined or null: there is none. */
+  readonly default: unknown;
 }
 
 interface Wrapper {
   readonly innerType?: z.ZodType;
   readonly in?: z.ZodType;
+  readonly defaultValue?: unknown;
+}
+
+function innerOf(type: z.ZodType): z.ZodType | undefined {
+  const definition = type.def as Wrapper;
+  return definition.innerType ?? definition.in;
 }
 
 /** The type inside of defaults, transformations and the like. */
 function unwrap(type: z.ZodType): z.ZodType {
-  let inner = type;
-  for (;;) {
-    const definition = inner.def as Wrapper;
-    const next = definition.innerType ?? definition.in;
-    if (next === undefined) return inner;
-    inner = next;
-  }
+  const inner = innerOf(type);
+  return inner === undefined ? type : unwrap(inner);
+}
+
+function defaultOf(type: z.ZodType | undefined): unknown {
+  if (type === undefined) return undefined;
+  const definition = type.def as Wrapper;
+  return 'defaultValue' in definition ? definition.defaultValue : defaultOf(innerOf(type));
 }
 
 /** The description stands on the outermost type that has one. */
@@ -55,6 +64,7 @@ function collect(type: z.ZodObject, path: readonly string[]): Setting[] {
         variable: ['SD_GATEWAY', ...below].join('_').toUpperCase(),
         form: formOf(setting),
         description: descriptionOf(setting),
+        default: defaultOf(setting),
       },
     ];
   });

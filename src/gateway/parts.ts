@@ -16,7 +16,7 @@ import type { Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
-import { parseRange } from './delivery/address-range.js';
+import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
 import { validateReplyUrl } from './delivery/reply-url.js';
 import { createWebhookSender, type WebhookSender } from './delivery/webhook-sender.js';
@@ -67,6 +67,8 @@ export class Parts {
   readonly #closers: Closer[] = [];
   readonly #senders: WebhookSender[] = [];
   #configuration: Configuration;
+  /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
+  #allow: readonly AddressRange[];
   #secrets: readonly WebhookSecret[] = [];
   #store: Store | null = null;
   #dispatcher: Dispatcher | null = null;
@@ -78,6 +80,7 @@ export class Parts {
   constructor(options: PartsOptions) {
     this.#options = options;
     this.#configuration = options.configuration;
+    this.#allow = options.configuration.delivery.allow.map(parseRange);
     const { instance, environment } = options;
     this.#directories = directories({
       instance,
@@ -123,6 +126,7 @@ export class Parts {
   reconfigure(configuration: Configuration): readonly string[] {
     const before = this.#configuration;
     this.#configuration = configuration;
+    this.#allow = configuration.delivery.allow.map(parseRange);
     this.#dispatcher?.configure(this.#createAgent(), this.#dispatchSettings());
     this.#deliverer?.configure(this.#senderFor(before), this.#deliverySettings());
     return restartNeeded(this.#options.configuration, configuration);
@@ -302,7 +306,7 @@ export class Parts {
         },
       }),
       readiness,
-      validateReplyUrl: (url) => validateReplyUrl(url, this.#configuration.delivery.allow.map(parseRange)),
+      validateReplyUrl: (url) => validateReplyUrl(url, this.#allow),
       onAccepted: () => {
         this.#dispatcher?.wake();
         changed();

@@ -7,7 +7,7 @@ import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.
 import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
 import { booted } from '../systemd/booted.js';
 import { readSupervisionEvidence } from '../systemd/evidence.js';
-import { journalFlush } from '../systemd/journal.js';
+import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
 import { notify } from '../systemd/notify.js';
 import { exitAtOnce } from '../systemd/process.js';
 import { watchedSignals } from '../systemd/signal.js';
@@ -22,6 +22,8 @@ export interface RunOptions {
   /** Whether a terminal may get colours. */
   readonly colour: boolean;
 }
+
+const standardError = 2;
 
 /** How long journald may take for the last records, in milliseconds. */
 const journalPatience = 1_000;
@@ -51,13 +53,12 @@ export async function runGateway(options: RunOptions): Promise<never> {
   // Nothing that the gateway makes is for anybody else.
   process.umask(0o077);
   const evidence = readSupervisionEvidence(environment, booted());
-  const journal = evidence.journalStream !== null && evidence.journalStream === evidence.standardError;
   const isTerminal = process.stderr.isTTY === true;
   const log = createLog({
-    destination: destinationFor({ journal, isTerminal }),
+    destination: destinationFor({ journal: journalStreamMatches(standardError, environment), isTerminal }),
     colour: options.colour && isTerminal,
     level: 'info',
-    standardError: 2,
+    standardError,
     identifier: 'sd-gateway',
   });
   const { configuration: configurationDirectory } = directories({
