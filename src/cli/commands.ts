@@ -25,6 +25,10 @@ export interface CommandDescription {
 /** Exit statuses of the commands besides the gateway's own, after sysexits.h. */
 export const commandStatus = {
   ...exitStatus,
+  /** LSB: the unit is there, and stopped. */
+  notRunning: 3,
+  /** LSB: there is no such unit. */
+  noUnit: 4,
   /** EX_USAGE: the command line is wrong. */
   usage: 64,
   /** EX_UNAVAILABLE: no gateway answers. */
@@ -47,6 +51,14 @@ const configuration: OptionDescription = {
 
 const json: OptionDescription = { name: 'json', summary: 'Print one JSON object instead of text.' };
 
+const scope: readonly OptionDescription[] = [
+  { name: 'user', summary: 'The unit of your own service manager; the default, unless you are root.' },
+  { name: 'system', summary: 'The unit of the system’s service manager; the default for root.' },
+];
+
+/** Which unit an operator’s command is about. */
+const unitOptions: readonly OptionDescription[] = [...scope, instance];
+
 /** Options that every command takes. */
 export const commonOptions: readonly OptionDescription[] = [
   { name: 'help', short: 'h', summary: 'Show the help and exit.' },
@@ -55,6 +67,8 @@ export const commonOptions: readonly OptionDescription[] = [
 
 const usageStatus = [commandStatus.usage, 'The command line is wrong.'] as const;
 const configurationStatus = [commandStatus.configuration, 'The configuration can’t be used.'] as const;
+const noUnitStatus = [commandStatus.noUnit, 'There is no such unit.'] as const;
+const noPermissionStatus = [commandStatus.noPermission, 'Not allowed to this user.'] as const;
 const unavailableStatus = [commandStatus.unavailable, 'No gateway answers.'] as const;
 
 export const commands: readonly CommandDescription[] = [
@@ -94,7 +108,7 @@ export const commands: readonly CommandDescription[] = [
       },
       { name: 'url', value: 'URL', summary: 'The gateway’s address: http://HOST:PORT or unix:/PATH.' },
       configuration,
-      instance,
+      ...unitOptions,
       json,
     ],
     exitStatuses: [
@@ -109,19 +123,82 @@ export const commands: readonly CommandDescription[] = [
     examples: ['sd-gateway send "hello"', 'git diff | sd-gateway send --session review -'],
   },
   {
+    name: 'install',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Write a systemd unit for this machine, and enable it.',
+    description: [
+      'Renders the unit for this version of systemd, this Node and this configuration, checks it with systemd-analyze, and enables it. A unit that it did not write, or that was edited since, is left alone without --force.',
+    ],
+    options: [
+      ...unitOptions,
+      configuration,
+      { name: 'print', summary: 'Print the unit and change nothing.' },
+      { name: 'dry-run', summary: 'Say what would be done and change nothing.' },
+      { name: 'force', summary: 'Overwrite a unit that was edited by hand or written by something else.' },
+      json,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'The unit is installed.'],
+      [commandStatus.failure, 'It could not be installed; what was there before still is.'],
+      usageStatus,
+      noPermissionStatus,
+      configurationStatus,
+    ],
+    examples: ['sd-gateway install', 'sudo sd-gateway install --system --instance test'],
+  },
+  {
+    name: 'uninstall',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Stop and disable the unit, and remove what install wrote.',
+    description: ['Messages, token and configuration are kept, unless --purge is given.'],
+    options: [
+      ...unitOptions,
+      { name: 'purge', summary: 'Remove the data too; asks first.' },
+      { name: 'yes', summary: 'Don’t ask.' },
+      json,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'It is removed.'],
+      [commandStatus.failure, 'It could not be removed.'],
+      noUnitStatus,
+      usageStatus,
+      noPermissionStatus,
+    ],
+    examples: ['sd-gateway uninstall', 'sd-gateway uninstall --purge --yes'],
+  },
+  {
+    name: 'start',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Start the unit and wait until it serves.',
+    description: ['Through systemd. When the start fails, the reason is printed from the journal.'],
+    options: unitOptions,
+    exitStatuses: [
+      [commandStatus.success, 'It serves.'],
+      [commandStatus.failure, 'The start failed.'],
+      noUnitStatus,
+      usageStatus,
+      noPermissionStatus,
+    ],
+    examples: ['sd-gateway start', 'sd-gateway start --instance test'],
+  },
+  {
     name: 'stop',
     operands: '',
     operandCount: { least: 0, most: 0 },
-    summary: 'Stop a gateway that runs in the foreground, and wait until it has ended.',
+    summary: 'Stop the unit, or a gateway in the foreground, and wait until it has ended.',
     description: [
-      'Asks through the control socket. Running turns may end first. A gateway that runs as a unit is stopped with "systemctl stop" instead: its unit would start it again.',
+      'A unit is stopped through systemd; a gateway in the foreground is asked through its control socket. Running turns may end first.',
     ],
-    options: [instance],
+    options: unitOptions,
     exitStatuses: [
       [commandStatus.success, 'It has ended.'],
-      [commandStatus.failure, 'It runs as a unit, or refused.'],
+      [commandStatus.failure, 'It could not be stopped, or not cleanly.'],
       usageStatus,
       unavailableStatus,
+      noPermissionStatus,
     ],
     examples: ['sd-gateway stop', 'sd-gateway stop --instance test'],
   },
@@ -129,18 +206,103 @@ export const commands: readonly CommandDescription[] = [
     name: 'restart',
     operands: '',
     operandCount: { least: 0, most: 0 },
-    summary: 'Ask the gateway to end with status 75, upon which its unit starts it again.',
+    summary: 'Restart the unit and wait until it serves again.',
     description: [
-      'Asks through the control socket, and waits until the gateway has ended. Only a gateway with a supervisor comes back.',
+      'Through systemd. A gateway in the foreground ends with status 75, for its supervisor to start it again.',
     ],
-    options: [instance],
+    options: [
+      ...unitOptions,
+      { name: 'when-idle', summary: 'Wait first until no turn runs or waits.' },
+      { name: 'timeout', value: 'TIME', summary: 'How long to wait for that, such as "10min".' },
+    ],
     exitStatuses: [
-      [commandStatus.success, 'It has ended, to be started again.'],
-      [commandStatus.failure, 'It refused.'],
+      [commandStatus.success, 'It serves again; or has ended, to be started again.'],
+      [commandStatus.failure, 'It could not be restarted.'],
       usageStatus,
       unavailableStatus,
+      noPermissionStatus,
     ],
-    examples: ['sd-gateway restart'],
+    examples: ['sd-gateway restart', 'sd-gateway restart --when-idle'],
+  },
+  {
+    name: 'reload',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Have the gateway read its configuration again.',
+    description: ['A configuration that can’t be used is refused, and the old one stays in force.'],
+    options: unitOptions,
+    exitStatuses: [
+      [commandStatus.success, 'The configuration is in force.'],
+      [commandStatus.failure, 'It was refused.'],
+      usageStatus,
+      unavailableStatus,
+      noPermissionStatus,
+    ],
+    examples: ['sd-gateway reload'],
+  },
+  {
+    name: 'status',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Show how the gateway is: unit, state, work, last stop.',
+    description: ['One screen, from systemd, the gateway and its store.'],
+    options: [...unitOptions, json],
+    exitStatuses: [
+      [commandStatus.success, 'It runs.'],
+      [commandStatus.failure, 'It has failed.'],
+      [commandStatus.notRunning, 'It is stopped.'],
+      noUnitStatus,
+      usageStatus,
+    ],
+    examples: ['sd-gateway status', 'sd-gateway status --json'],
+  },
+  {
+    name: 'logs',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Show the gateway’s records in the journal.',
+    description: ['Found by their fields: of one start, one session or one message.'],
+    options: [
+      ...unitOptions,
+      { name: 'follow', short: 'f', summary: 'Go on with what is written from now on.' },
+      { name: 'since', value: 'TIME', summary: 'From then on, as journalctl takes it.' },
+      { name: 'until', value: 'TIME', summary: 'Up to then.' },
+      { name: 'lines', short: 'n', value: 'NUMBER', summary: 'The newest so many.' },
+      { name: 'invocation', value: 'WHICH', summary: '"current", "previous", or an invocation’s ID.' },
+      { name: 'session', short: 's', value: 'NAME', summary: 'About this session only.' },
+      { name: 'message', value: 'ID', summary: 'About this message only.' },
+      json,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'The records were shown.'],
+      [commandStatus.failure, 'The journal can’t be read.'],
+      noUnitStatus,
+      usageStatus,
+    ],
+    examples: [
+      'sd-gateway logs -f',
+      'sd-gateway logs --invocation previous',
+      'sd-gateway logs --session chat-42',
+    ],
+  },
+  {
+    name: 'doctor',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Check the machine, the unit and the store; say what to mend and how.',
+    description: ['Each check has a verdict and, where something is wrong, a mend.'],
+    options: [
+      ...unitOptions,
+      configuration,
+      { name: 'fix', summary: 'Mend what can be mended safely.' },
+      json,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'All is well.'],
+      [commandStatus.failure, 'Something is wrong.'],
+      usageStatus,
+    ],
+    examples: ['sd-gateway doctor', 'sd-gateway doctor --fix'],
   },
   {
     name: 'check-config',
@@ -150,8 +312,18 @@ export const commands: readonly CommandDescription[] = [
     description: [
       'Names every problem with its line. A configuration that can be used is printed as it is in force, with the file, the environment and the defaults taken together.',
     ],
-    options: [configuration, instance, json],
+    options: [configuration, ...unitOptions, json],
     exitStatuses: [[commandStatus.success, 'It can be used.'], usageStatus, configurationStatus],
     examples: ['sd-gateway check-config', 'sd-gateway check-config --config ./sd-gateway.toml --json'],
+  },
+  {
+    name: 'completion',
+    operands: 'SHELL',
+    operandCount: { least: 1, most: 1 },
+    summary: 'Print the completion for bash, zsh or fish.',
+    description: ['Made from the same list of commands and options as this help.'],
+    options: [],
+    exitStatuses: [[commandStatus.success, 'It was printed.'], usageStatus],
+    examples: ['source <(sd-gateway completion bash)', 'sd-gateway completion fish | source'],
   },
 ];

@@ -1,6 +1,13 @@
 import { homedir } from 'node:os';
-import { configurationFile, type Directories, directories, isInstanceName } from '../config/directories.js';
+import {
+  configurationFile,
+  type Directories,
+  directories,
+  isInstanceName,
+  scopeOfUser,
+} from '../config/directories.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import type { Scope } from '../manager/scope.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 /** The instance that `--instance` names; null: the one without a name. Throws a UsageError. */
@@ -16,12 +23,21 @@ export function instanceOf(parsed: ParsedCommand): string | null {
   return instance;
 }
 
+/** `--system` or `--user`; root's is the system, anybody else's their own. Throws a UsageError. */
+export function scopeOf(parsed: ParsedCommand): Scope {
+  const system = parsed.flags.has('system');
+  const user = parsed.flags.has('user');
+  if (system && user) throw new UsageError('--system and --user exclude each other', parsed.command.name);
+  if (system || user) return system ? 'system' : 'user';
+  return scopeOfUser(process.getuid?.() ?? -1);
+}
+
 /** The directories of the instance, as the gateway itself would find them. */
 export function directoriesOf(parsed: ParsedCommand): Directories {
   return directories({
     instance: instanceOf(parsed),
     environment: process.env,
-    uid: process.getuid?.() ?? -1,
+    scope: scopeOf(parsed),
     home: homedir(),
   });
 }

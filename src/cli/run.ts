@@ -1,5 +1,6 @@
 import { runGateway } from '../gateway/run.js';
 import { instanceOf } from './place.js';
+import { wantsColour } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
 /** Runs the gateway; the process ends with it. */
@@ -9,6 +10,6 @@ export async function run(parsed: ParsedCommand): Promise<never> {
     configurationFile: parsed.values['config'] ?? null,
     instance,
     environment: process.env,
-    colour: !parsed.flags.has('no-color') && (process.env['NO_COLOR'] ?? '') === '',
+    colour: wantsColour(parsed.flags, process.env, process.stderr.isTTY === true),
   });
 }

@@ -18,8 +18,14 @@ export interface DirectoriesOptions {
   /** Null: the instance without a name. */
   readonly instance: string | null;
   readonly environment: NodeJS.ProcessEnv;
-  readonly uid: number;
+  /** Whose directories: the system's (root), or those of a user. */
+  readonly scope: 'system' | 'user';
   readonly home: string;
+}
+
+/** Root's directories are the system's. */
+export function scopeOfUser(uid: number): 'system' | 'user' {
+  return uid === 0 ? 'system' : 'user';
 }
 
 /** What a unit's name may hold (systemd.unit(5)), short enough for a socket's path. */
@@ -39,14 +45,14 @@ function absolute(path: string | undefined): string | null {
 }
 
 /** Says where everything is; creates nothing. */
-export function directories({ instance, environment, uid, home }: DirectoriesOptions): Directories {
+export function directories({ instance, environment, scope, home }: DirectoriesOptions): Directories {
   const name = instance === null ? 'sd-gateway' : `sd-gateway-${instance}`;
-  const isRoot = uid === 0;
-  const stateHome = isRoot
+  const isSystem = scope === 'system';
+  const stateHome = isSystem
     ? '/var/lib'
     : (absolute(environment.XDG_STATE_HOME) ?? join(home, '.local/state'));
-  const runtimeHome = isRoot ? '/run' : absolute(environment.XDG_RUNTIME_DIR);
-  const configurationHome = isRoot
+  const runtimeHome = isSystem ? '/run' : absolute(environment.XDG_RUNTIME_DIR);
+  const configurationHome = isSystem
     ? '/etc'
     : (absolute(environment.XDG_CONFIG_HOME) ?? join(home, '.config'));
   const state = firstOf(environment.STATE_DIRECTORY) ?? join(stateHome, name);
@@ -57,7 +63,7 @@ export function directories({ instance, environment, uid, home }: DirectoriesOpt
       firstOf(environment.RUNTIME_DIRECTORY) ?? (runtimeHome === null ? state : join(runtimeHome, name)),
     configuration: firstOf(environment.CONFIGURATION_DIRECTORY) ?? join(configurationHome, 'sd-gateway'),
     earlierUserState:
-      isRoot || environment.STATE_DIRECTORY !== undefined ? null : join(configurationHome, name),
+      isSystem || environment.STATE_DIRECTORY !== undefined ? null : join(configurationHome, name),
     credentials: firstOf(environment.CREDENTIALS_DIRECTORY),
   };
 }

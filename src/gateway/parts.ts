@@ -5,7 +5,7 @@ import { v7 as uuid } from 'uuid';
 import { createAgent } from '../agents/create-agent.js';
 import { ControlServer } from '../channels/control/control-server.js';
 import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
-import { type Directories, directories } from '../config/directories.js';
+import { type Directories, directories, scopeOfUser } from '../config/directories.js';
 import { restartNeeded } from '../config/restart-needed.js';
 import type { Configuration } from '../config/schema.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
@@ -85,7 +85,7 @@ export class Parts {
     this.#directories = directories({
       instance,
       environment,
-      uid: process.getuid?.() ?? -1,
+      scope: scopeOfUser(process.getuid?.() ?? -1),
       home: homedir(),
     });
   }

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { configurationFile, directories } from '../config/directories.js';
+import { configurationFile, directories, scopeOfUser } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { exitStatus } from '../lifecycle/exit-status.js';
 import { statusLine } from '../lifecycle/status-line.js';
@@ -64,7 +64,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
   const { configuration: configurationDirectory } = directories({
     instance,
     environment,
-    uid: evidence.uid,
+    scope: scopeOfUser(evidence.uid),
     home: homedir(),
   });
   const load = (): LoadedConfiguration =>

@@ -90,8 +90,13 @@ describe('the nearest word', () => {
 });
 
 describe('directories', () => {
-  const root = { instance: null, environment: {}, uid: 0, home: '/root' };
-  const person = { instance: null, environment: { XDG_RUNTIME_DIR: '/run/user/1' }, uid: 1, home: '/home/p' };
+  const root = { instance: null, environment: {}, scope: 'system' as const, home: '/root' };
+  const person = {
+    instance: null,
+    environment: { XDG_RUNTIME_DIR: '/run/user/1' },
+    scope: 'user' as const,
+    home: '/home/p',
+  };
   it.each([
     [root, ['/var/lib/sd-gateway', '/run/sd-gateway', '/etc/sd-gateway']],
     [{ ...root, instance: 'a' }, ['/var/lib/sd-gateway-a', '/run/sd-gateway-a', '/etc/sd-gateway']],

@@ -1,0 +1,54 @@
+import type { RunRecord } from '../../store/run-record.js';
+import type { StoreCounts } from '../../store/store.js';
+
+/** Whether one part of the gateway gets on. */
+export interface PartFacts {
+  /** "event loop", "store", "dispatcher", "deliverer", "http". */
+  readonly name: string;
+  /** How long it has had something to do without getting on, in ms; 0: idle or getting on. */
+  readonly pendingFor: number;
+  /** It holds the watchdog back. */
+  readonly stalled: boolean;
+}
+
+/** What a running gateway tells of itself: to `status` and `doctor` through the control socket, in part at /readyz. */
+export interface GatewayFacts {
+  readonly version: string;
+  readonly node: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly instance: string | null;
+  readonly unit: string | null;
+  readonly invocationId: string | null;
+  /** A state of the lifecycle: "starting", "ready", "reloading", "stopping", "stopped". */
+  readonly state: string;
+  /** The status line. */
+  readonly status: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+  readonly readyAt: number | null;
+  /** One line: by whom it is supervised, and how that was found. */
+  readonly supervision: string;
+  readonly supervisionWarnings: readonly string[];
+  /** Null: the unit has none. */
+  readonly watchdog: {
+    /** WatchdogSec= in µs. */
+    readonly microseconds: number;
+    /** Since the last WATCHDOG=1, in ms; null: none yet. */
+    readonly sinceLastPing: number | null;
+  } | null;
+  readonly parts: readonly PartFacts[];
+  /** Delay of the event loop since the last look, in ms. */
+  readonly eventLoopDelay: { readonly mean: number; readonly p99: number; readonly max: number };
+  /** What keeps a part from its work, in one line. */
+  readonly trouble: string | null;
+  readonly reloadRefused: string | null;
+  readonly work: StoreCounts | null;
+  readonly listening: readonly string[];
+  /** Resident memory in bytes. */
+  readonly residentMemory: number;
+  readonly database: string;
+  readonly configurationFile: string | null;
+  /** Newest first; the first is this one. */
+  readonly runs: readonly RunRecord[];
+}

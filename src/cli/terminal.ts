@@ -1,0 +1,56 @@
+import type { ParsedCommand } from './usage.js';
+
+export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+
+const codes: Readonly<Record<Style, string>> = {
+  bold: '1',
+  dim: '2',
+  red: '31',
+  green: '32',
+  yellow: '33',
+  cyan: '36',
+};
+
+/** What a command writes to, and what it can show there. */
+export interface Terminal {
+  readonly isTerminal: boolean;
+  /** Columns; at least 40. */
+  readonly width: number;
+  /** The text in the style, or as it is where there are no colours. */
+  paint(style: Style, text: string): string;
+}
+
+/** Whether colours are wanted: on a terminal that can, unless --no-color or NO_COLOR (no-color.org) says no. */
+export function wantsColour(
+  flags: ReadonlySet<string>,
+  environment: NodeJS.ProcessEnv,
+  isTerminal: boolean,
+): boolean {
+  const { NO_COLOR, TERM } = environment;
+  return (
+    isTerminal && !flags.has('no-color') && (NO_COLOR === undefined || NO_COLOR === '') && TERM !== 'dumb'
+  );
+}
+
+/** The terminal that a stream leads to. */
+export function terminalOf(
+  parsed: Pick<ParsedCommand, 'flags'>,
+  stream: NodeJS.WriteStream = process.stdout,
+  environment: NodeJS.ProcessEnv = process.env,
+): Terminal {
+  const isTerminal = stream.isTTY === true;
+  const colour = wantsColour(parsed.flags, environment, isTerminal);
+  return {
+    isTerminal,
+    width: Math.max(40, isTerminal ? stream.columns : Number(environment.COLUMNS ?? 80) || 80),
+    paint: (style, text) => (colour ? `\u001b[${codes[style]}m${text}\u001b[0m` : text),
+  };
+}
+
+/** Text from elsewhere, with what could steer a terminal made visible; line feeds and tabs stay. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}

@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { ProgramError } from './program.js';
+
+/** A record of the journal by its fields (systemd.journal-fields(7)). A field with several values has a list. */
+export type JournalRecord = Readonly<Record<string, string | readonly string[]>>;
+
+export interface JournalQuery {
+  /** As journalctl(1) takes them: FIELD=VALUE, and "+" for "or". */
+  readonly matches: readonly string[];
+  /** As journalctl's --since and --until take them. */
+  readonly since?: string;
+  readonly until?: string;
+  /** The newest so many only. */
+  readonly lines?: number;
+  /** Newest first. */
+  readonly reverse?: boolean;
+  /** Goes on with what is written from now on. */
+  readonly follow?: boolean;
+  /** Ends the reading. */
+  readonly signal?: AbortSignal;
+}
+
+/** journalctl could not read the journal; `detail` is what it printed. */
+export class JournalError extends Error {
+  constructor(readonly detail: string) {
+    super(`journalctl: ${detail}`);
+    this.name = 'JournalError';
+  }
+}
+
+function parametersOf(query: JournalQuery): string[] {
+  return [
+    '--output=json',
+    '--all',
+    '--no-pager',
+    // Hints for a person, such as which groups may read the journal, are said by who asks.
+    '--quiet',
+    ...(query.since === undefined ? [] : [`--since=${query.since}`]),
+    ...(query.until === undefined ? [] : [`--until=${query.until}`]),
+    ...(query.lines === undefined ? [] : [`--lines=${query.lines}`]),
+    ...(query.reverse === true ? ['--reverse'] : []),
+    ...(query.follow === true ? ['--follow'] : []),
+    ...query.matches,
+  ];
+}
+
+/** Text of a field; journalctl gives one that is no UTF-8, or holds control characters, as a list of bytes. */
+function readValue(value: unknown): string | readonly string[] {
+  if (typeof value === 'string') return value;
+  if (value === null || value === undefined) return '';
+  if (!Array.isArray(value)) return String(value);
+  if (value.every((item) => typeof item === 'number')) return Buffer.from(value).toString('utf8');
+  return value.map((item) => {
+    const text = readValue(item);
+    return typeof text === 'string' ? text : text.join('\n');
+  });
+}
+
+/** The first value of a field; null when the record doesn't have it. */
+export function fieldOf(record: JournalRecord, name: string): string | null {
+  const value = record[name];
+  if (value === undefined) return null;
+  return typeof value === 'string' ? value : (value[0] ?? null);
+}
+
+/**
+ * Reads the journal through `journalctl --output=json`. Throws a JournalError when journalctl fails, and a
+ * ProgramError when it isn't there. The end of the iteration ends journalctl.
+ */
+export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalRecord, void, undefined> {
+  const child = spawn('journalctl', parametersOf(query), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C.UTF-8', SYSTEMD_COLORS: '0' },
+  });
+  const started = new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const missing = error.code === 'ENOENT';
+      const message = missing ? 'there is no journalctl here' : `journalctl can’t be run: ${error.message}`;
+      reject(
+        new ProgramError('journalctl', missing ? 'missing' : 'failed-to-start', message, { cause: error }),
+      );
+    });
+  });
+  let complaint = '';
+  child.stderr.setEncoding('utf8');
+  child.stderr.on('data', (chunk: string) => {
+    complaint = `${complaint}${chunk}`.slice(-4_096);
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('close', (status) => resolve(status)));
+  const stop = () => child.kill('SIGTERM');
+  query.signal?.addEventListener('abort', stop, { once: true });
+  try {
+    await started;
+    if (query.signal?.aborted === true) stop();
+    for await (const line of createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (line === '') continue;
+      const fields = JSON.parse(line) as Readonly<Record<string, unknown>>;
+      yield Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readValue(value)]));
+    }
+    const status = await ended;
+    // journalctl says 1 for a journal without a matching record.
+    if (status !== 0 && status !== null && complaint.trim() !== '') throw new JournalError(complaint.trim());
+  } finally {
+    query.signal?.removeEventListener('abort', stop);
+    if (child.exitCode === null && child.signalCode === null) stop();
+  }
+}
