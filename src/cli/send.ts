@@ -53,7 +53,7 @@ function readTokens(parsed: ParsedCommand): readonly string[] {
   }
   if (tokens.length === 0) {
     process.stderr.write(
-      `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN.\n`,
+      `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
     );
   }
   return tokens;
@@ -120,7 +120,7 @@ function finish(answer: Answer, id: string, asJson: boolean): number {
 function refused(answer: Answer): number {
   if (answer.status === 401) {
     process.stderr.write(
-      'sd-gateway: the gateway does not accept the token. It is the file "token" in the gateway’s state directory; another one can be given in SD_GATEWAY_TOKEN.\n',
+      'sd-gateway: the gateway does not accept the token. It is the file "token" in the gateway’s state directory or, where its unit has one, the credential "token" (systemctl cat shows where it comes from; root can read it in /run/credentials/UNIT/token); it can be given in SD_GATEWAY_TOKEN.\n',
     );
     return commandStatus.noPermission;
   }

@@ -51,6 +51,8 @@ mkdir .outside
 pivot_root . .outside
 umount -l /.outside
 rmdir /.outside
+# As on a real system, where the service manager does it: credentials reach a unit by propagation (systemd.exec(5)).
+mount --make-rshared /
 ip link set lo up
 exec env -i container=sd-gateway-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   LANG=C.UTF-8 /lib/systemd/systemd --system --log-target=journal --show-status=no
