@@ -53,6 +53,58 @@ describeOnMachine('the sandbox', (machine) => {
     );
   });
 
+  it('refuses no call of a delivery, a start on a taken port, or a crash either', async () => {
+    const throws =
+      "--import=data:text/javascript,process.on('SIGWINCH',()=>{throw(new(Error)('thrown_by_the_test'))})";
+    await machine().writeFile(
+      '/etc/systemd/system/sd-gateway.service.d/environment.conf',
+      `[Service]\nEnvironment=SD_GATEWAY_DELIVERY_ALLOW=127.0.0.0/8 SD_GATEWAY_DELIVERY_MAX_ATTEMPTS=1\nEnvironment="NODE_OPTIONS=${throws}"\n`,
+    );
+    // Holds the port of the default configuration.
+    await machine().check(['cp', `${shipped}/sd-gateway.socket`, '/etc/systemd/system/held.socket']);
+    await machine().check([
+      'sed',
+      '-i',
+      '/^FileDescriptorName/s/.*/Service=sleeps.service/',
+      '/etc/systemd/system/held.socket',
+    ]);
+    await machine().writeFile('/etc/systemd/system/sleeps.service', '[Service]\nExecStart=sleep 600\n');
+    await machine().check(['systemctl', 'daemon-reload']);
+    await machine().check(['systemctl', 'start', 'held.socket']);
+    const status = [
+      'systemctl',
+      'show',
+      '--property=Result,ExecMainCode,ExecMainStatus',
+      'sd-gateway.service',
+    ];
+    const failed = 'Result=exit-code\nExecMainCode=1\nExecMainStatus=1\n';
+    expect((await machine().run(['systemctl', 'start', 'sd-gateway.service'])).status).not.toBe(0);
+    expect(await machine().check(status)).toBe(failed);
+    await machine().check(['systemctl', 'stop', 'held.socket']);
+
+    await machine().check(['systemctl', 'start', 'sd-gateway.service']);
+    const token = (await machine().check(['cat', '/var/lib/sd-gateway/token'])).trim();
+    await machine().check([
+      'curl',
+      '--silent',
+      '--fail',
+      '--header',
+      `Authorization: Bearer ${token}`,
+      '--header',
+      'Content-Type: application/json',
+      '--data',
+      '{"text": "hello", "reply_to": {"url": "http://127.0.0.1:1/nobody"}}',
+      'http://127.0.0.1:8733/v1/sessions/a/messages',
+    ]);
+    const dead =
+      'journalctl --follow --lines=all --unit=sd-gateway --output=cat | grep --max-count=1 "could not be delivered"';
+    await machine().check(['timeout', '20', 'sh', '-c', dead]);
+    const crash =
+      'kill -WINCH $(systemctl show -P MainPID sd-gateway); while systemctl is-active -q sd-gateway; do sleep 0.05; done';
+    await machine().check(['timeout', '20', 'sh', '-c', crash]);
+    expect(await machine().check(status)).toBe(failed);
+  });
+
   it('of the user unit is exposed 1.7 at most, in force, and refuses no call either', async () => {
     await machine().check(['sh', '-c', `cp ${shipped}/user/*.service /etc/systemd/user/`]);
     await killWhatIsRefused(machine(), '/etc/systemd/user');
