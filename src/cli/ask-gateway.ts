@@ -1,8 +1,8 @@
-import { join } from 'node:path';
 import { control, NoGatewayError } from '../channels/control/control-client.js';
+import type { ControlCommand } from '../channels/control/protocol.js';
 import { commandStatus } from './commands.js';
-import { directoriesOf } from './place.js';
-import type { ParsedCommand } from './usage.js';
+import { refusalIn } from './operate-job.js';
+import { printable } from './terminal.js';
 
 /** A unit that restarts what it runs; a scope does not. */
 function serviceUnit(unit: string | null): string | null {
@@ -10,34 +10,48 @@ function serviceUnit(unit: string | null): string | null {
 }
 
 /**
- * Orders a stop or a restart through the control socket, shows the status line while it is carried out, and waits
- * for the gateway's end.
+ * Gives an order through the control socket, shows the status line while it is carried out and, for a stop or a
+ * restart, waits for the gateway's end. Gives the command's exit status; throws a NoGatewayError.
  */
-export async function askToEnd(parsed: ParsedCommand, command: 'stop' | 'restart'): Promise<number> {
-  const path = join(directoriesOf(parsed).runtime, 'control.sock');
+export async function order(path: string, command: Exclude<ControlCommand, 'status'>): Promise<number> {
   let refused: string | null = null;
   let shown = '';
-  try {
-    await control(path, command, (event) => {
-      if (event.event === 'refused') refused = event.reason;
-      if (event.event === 'accepted' && command === 'stop' && serviceUnit(event.unit) !== null) {
-        process.stderr.write(
-          `sd-gateway: the gateway runs as ${event.unit}, which may start it again; "systemctl stop ${event.unit}" (with --user for a user unit) stops it for good.\n`,
-        );
-      }
-      if (event.event === 'status' && event.text !== shown) {
-        shown = event.text;
-        process.stderr.write(`${event.text}\n`);
-      }
-    });
-  } catch (error) {
-    if (!(error instanceof NoGatewayError)) throw error;
-    process.stderr.write(
-      `sd-gateway: ${error.message}. Is it running, and as this user? For another instance there is --instance; a unit is stopped with "systemctl stop".\n`,
-    );
-    return commandStatus.unavailable;
+  await control(path, command, (event) => {
+    if (event.event === 'refused') refused = event.reason;
+    if (event.event === 'accepted' && command === 'stop' && serviceUnit(event.unit) !== null) {
+      process.stderr.write(
+        `sd-gateway: the gateway runs as ${event.unit}, which may start it again; "systemctl stop ${event.unit}" (with --user for a user unit) stops it for good.\n`,
+      );
+    }
+    if (event.event === 'status' && event.text !== shown) {
+      shown = event.text;
+      process.stderr.write(`${printable(event.text)}\n`);
+    }
+  });
+  if (refused !== null) {
+    process.stderr.write(`sd-gateway: the gateway refused: ${printable(refused)}\n`);
+    return commandStatus.failure;
   }
-  if (refused === null) return commandStatus.success;
-  process.stderr.write(`sd-gateway: the gateway refused: ${refused}\n`);
-  return commandStatus.failure;
+  return command === 'reload' && refusalIn(shown) !== null
+    ? commandStatus.configuration
+    : commandStatus.success;
+}
+
+/** The status line that the gateway at the socket gives. Throws a NoGatewayError. */
+export async function askStatus(path: string): Promise<string | null> {
+  let status: string | null = null;
+  await control(path, 'status', (event) => {
+    if (event.event === 'status') status = event.text;
+  });
+  return status;
+}
+
+/** Whether a gateway answers at the socket and takes this user's orders. */
+export async function answers(path: string): Promise<boolean> {
+  try {
+    return (await askStatus(path)) !== null;
+  } catch (error) {
+    if (error instanceof NoGatewayError) return false;
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
-import { askToEnd } from './ask-gateway.js';
+import { operate } from './operate.js';
 import type { ParsedCommand } from './usage.js';
 
 export function run(parsed: ParsedCommand): Promise<number> {
-  return askToEnd(parsed, 'stop');
+  return operate(parsed, 'stop');
 }

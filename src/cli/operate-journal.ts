@@ -1,0 +1,204 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { fieldOf, JournalError, type JournalRecord, readJournal } from '../manager/journal-reader.js';
+import { ProgramError } from '../manager/program.js';
+import type { Scope } from '../manager/scope.js';
+
+/** A record in short. */
+export interface JournalLine {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** 0 (emerg) to 7 (debug), syslog(3). */
+  readonly priority: number;
+  readonly identifier: string;
+  readonly message: string;
+}
+
+export interface UnitOfJournal {
+  readonly scope: Scope;
+  readonly name: string;
+}
+
+/** The manager's records about the ends of units and their processes, sd-messages(3). */
+const managerMessages = {
+  unitFailed: 'be02cf6855d2428ba40df7e9d022f03d',
+  failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
+} as const;
+
+/** What the unit's processes wrote, and the manager about the unit; `fields` narrow both. */
+export function unitMatches({ scope, name }: UnitOfJournal, fields: readonly string[] = []): string[] {
+  if (scope === 'system')
+    return [`_SYSTEMD_UNIT=${name}`, ...fields, '+', '_PID=1', `UNIT=${name}`, ...fields];
+  const own = `_UID=${process.getuid?.() ?? 0}`;
+  return [`_SYSTEMD_USER_UNIT=${name}`, own, ...fields, '+', `USER_UNIT=${name}`, own, ...fields];
+}
+
+/** A time as journalctl's --since takes it. */
+function since(milliseconds: number): string {
+  return `@${(milliseconds / 1_000).toFixed(3)}`;
+}
+
+function lineOf(record: JournalRecord): JournalLine {
+  return {
+    at: Number(fieldOf(record, '__REALTIME_TIMESTAMP') ?? 0) / 1_000,
+    priority: Number(fieldOf(record, 'PRIORITY') ?? 6),
+    identifier: fieldOf(record, 'SYSLOG_IDENTIFIER') ?? fieldOf(record, '_COMM') ?? '',
+    message: fieldOf(record, 'MESSAGE') ?? '',
+  };
+}
+
+async function read(matches: readonly string[], from: number, lines: number): Promise<JournalRecord[]> {
+  const records: JournalRecord[] = [];
+  for await (const record of readJournal({ matches, since: since(from), lines })) records.push(record);
+  return records;
+}
+
+function invocationOf(record: JournalRecord): string | null {
+  return (
+    fieldOf(record, '_SYSTEMD_INVOCATION_ID') ??
+    fieldOf(record, 'INVOCATION_ID') ??
+    fieldOf(record, 'USER_INVOCATION_ID')
+  );
+}
+
+/**
+ * The records that tell why a start failed: errors of the first start among them or, where it left none, the last that
+ * its processes said.
+ * @param before the invocation that a restart ended; null: there was none
+ */
+export function tellingRecords(
+  records: readonly JournalRecord[],
+  before: string | null,
+  limit: number,
+): readonly JournalLine[] {
+  const invocations = records.map(invocationOf).filter((id) => id !== null);
+  // Where the old one is the only one, it is what failed.
+  const first = invocations.find((id) => id !== before) ?? invocations[0];
+  const ofStart = records.filter((record) => first === undefined || invocationOf(record) === first);
+  // That the start has failed is known; the manager's errors about what it could not execute are not.
+  const lines = ofStart
+    .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
+    .map(lineOf);
+  const errors = lines.filter(({ priority }) => priority <= 3);
+  return (errors.length > 0 ? errors : lines.filter(({ identifier }) => identifier !== 'systemd')).slice(
+    -limit,
+  );
+}
+
+/** Why the journal could not be read, in one line. */
+export function journalTrouble(error: unknown): string {
+  if (error instanceof JournalError) return `the journal can’t be read: ${error.detail}`;
+  if (error instanceof ProgramError) return `the journal can’t be read: ${error.message}`;
+  throw error;
+}
+
+export interface Reasons {
+  readonly records: readonly JournalLine[];
+  /** Why there are none; null: there are, or there was nothing to be found. */
+  readonly trouble: string | null;
+}
+
+/** How often and with what pauses, in ms, the journal is looked at until the manager's last word is in it. */
+const looks = 15;
+const lookPause = 100;
+
+/** Reads why the unit failed since then. The records may take a moment to get into the journal. */
+export async function reasonsSince(
+  unit: UnitOfJournal,
+  from: number,
+  before: string | null,
+  limit = 5,
+): Promise<Reasons> {
+  try {
+    let records: JournalRecord[] = [];
+    for (let look = 0; look < looks; look++) {
+      if (look > 0) await pause(lookPause);
+      records = await read(unitMatches(unit), from, 200);
+      const ids = records.map((record) => fieldOf(record, 'MESSAGE_ID'));
+      if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
+    }
+    if (records.length === 0) {
+      return {
+        records: [],
+        trouble:
+          'the journal shows this user no record of it; root, and members of the group systemd-journal, may read all',
+      };
+    }
+    return { records: tellingRecords(records, before, limit), trouble: null };
+  } catch (error) {
+    return { records: [], trouble: journalTrouble(error) };
+  }
+}
+
+/** The newest errors of one invocation, oldest first. */
+export async function errorsOf(
+  unit: UnitOfJournal,
+  invocationId: string,
+  limit: number,
+): Promise<readonly JournalLine[]> {
+  const { scope, name } = unit;
+  const errors = ['PRIORITY=0', 'PRIORITY=1', 'PRIORITY=2', 'PRIORITY=3'];
+  const byManager = scope === 'system' ? ['_PID=1', `UNIT=${name}`] : [`USER_UNIT=${name}`];
+  const idOfManager = scope === 'system' ? 'INVOCATION_ID' : 'USER_INVOCATION_ID';
+  const matches = [
+    `_SYSTEMD_INVOCATION_ID=${invocationId}`,
+    ...errors,
+    '+',
+    ...byManager,
+    `${idOfManager}=${invocationId}`,
+    ...errors,
+  ];
+  const lines: JournalLine[] = [];
+  for await (const record of readJournal({ matches, lines: limit })) lines.push(lineOf(record));
+  return lines;
+}
+
+/** The unit's own newest record with the id; null when there is none, or the journal may not be read. */
+export async function lastRecord(
+  unit: UnitOfJournal,
+  messageId: string,
+  from: number | null = null,
+): Promise<JournalRecord | null> {
+  const matches = [...ownMatches(unit), `MESSAGE_ID=${messageId}`];
+  try {
+    for await (const record of readJournal({
+      matches,
+      lines: 1,
+      ...(from === null ? {} : { since: since(from) }),
+    })) {
+      return record;
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof JournalError || error instanceof ProgramError) return null;
+    throw error;
+  }
+}
+
+function ownMatches({ scope, name }: UnitOfJournal): readonly string[] {
+  return scope === 'system'
+    ? [`_SYSTEMD_UNIT=${name}`]
+    : [`_SYSTEMD_USER_UNIT=${name}`, `_UID=${process.getuid?.() ?? 0}`];
+}
+
+/**
+ * Waits for a record of the unit's own with one of the ids; null when none has come within `timeout` ms, or the journal
+ * may not be read.
+ */
+export async function awaitRecord(
+  unit: UnitOfJournal,
+  messageIds: readonly string[],
+  from: number,
+  timeout: number,
+): Promise<JournalRecord | null> {
+  const matches = [...ownMatches(unit), ...messageIds.map((id) => `MESSAGE_ID=${id}`)];
+  const signal = AbortSignal.timeout(timeout);
+  try {
+    for await (const record of readJournal({ matches, since: since(from), follow: true, signal }))
+      return record;
+    return null;
+  } catch (error) {
+    // Who asks has another way to know, and says which it took.
+    if (error instanceof JournalError || error instanceof ProgramError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,176 @@
+import { parseTimeSpan } from '../config/values.js';
+import { type Scope, scopeOption } from '../manager/scope.js';
+import { parseProperties, type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+
+/**
+ * What the service manager knows of a unit (org.freedesktop.systemd1(5)). Times are milliseconds since the Unix epoch,
+ * sizes bytes; null: not set, not known, or no limit.
+ */
+export interface UnitFacts {
+  readonly scope: Scope;
+  readonly name: string;
+  /** "loaded", "not-found", "masked", "bad-setting", "error". */
+  readonly loadState: string;
+  readonly loadError: string | null;
+  readonly path: string | null;
+  readonly dropIns: readonly string[];
+  /** UnitFileState=: "enabled", "disabled", "static", …; null: there is no unit file. */
+  readonly enabled: string | null;
+  /** The unit's file was changed since the manager read it. */
+  readonly needsDaemonReload: boolean;
+  /** "active", "reloading", "inactive", "failed", "activating", "deactivating". */
+  readonly activeState: string;
+  /** "running", "dead", "auto-restart", "start", "stop-sigterm", … */
+  readonly subState: string;
+  /** Since when it is in this state. */
+  readonly since: number | null;
+  readonly result: string;
+  readonly invocationId: string | null;
+  readonly mainPid: number | null;
+  readonly uid: number | null;
+  readonly statusText: string | null;
+  /** How the last main process ended. */
+  readonly exit: {
+    readonly how: 'exited' | 'killed' | 'dumped';
+    /** Exit status, or number of the signal. */
+    readonly status: number;
+    readonly at: number | null;
+  } | null;
+  /** Restarts by the manager itself since the last start by somebody. */
+  readonly restarts: number;
+  readonly restart: string;
+  /** RestartSec=, in ms. */
+  readonly restartDelay: number | null;
+  /** TimeoutStartSec=, in ms. */
+  readonly startTimeout: number | null;
+  readonly startLimit: { readonly burst: number; readonly interval: number } | null;
+  /** WatchdogSec= in ms, and when WATCHDOG=1 last came; null: none. */
+  readonly watchdog: { readonly timeout: number; readonly lastPing: number | null } | null;
+  readonly memory: {
+    readonly current: number | null;
+    readonly peak: number | null;
+    readonly high: number | null;
+    readonly max: number | null;
+  };
+  /** Whether a job for it is queued or runs. */
+  readonly hasJob: boolean;
+  readonly triggeredBy: readonly string[];
+  /** First of RuntimeDirectory= and StateDirectory=, as the unit has them. */
+  readonly runtimeDirectory: string | null;
+  readonly stateDirectory: string | null;
+}
+
+const properties = [
+  'LoadState',
+  'LoadError',
+  'FragmentPath',
+  'DropInPaths',
+  'UnitFileState',
+  'NeedDaemonReload',
+  'ActiveState',
+  'SubState',
+  'StateChangeTimestamp',
+  'Result',
+  'InvocationID',
+  'MainPID',
+  'UID',
+  'StatusText',
+  'ExecMainCode',
+  'ExecMainStatus',
+  'ExecMainExitTimestamp',
+  'NRestarts',
+  'Restart',
+  'RestartUSec',
+  'TimeoutStartUSec',
+  'StartLimitBurst',
+  'StartLimitIntervalUSec',
+  'WatchdogUSec',
+  'WatchdogTimestamp',
+  'MemoryCurrent',
+  'MemoryPeak',
+  'MemoryHigh',
+  'MemoryMax',
+  'Job',
+  'TriggeredBy',
+  'RuntimeDirectory',
+  'StateDirectory',
+] as const;
+
+/** Asks the manager. Throws a ServiceManagerError, or a ProgramError. */
+export async function readUnit(manager: ServiceManager, name: string): Promise<UnitFacts> {
+  const words = ['show', name, '--no-pager', `--property=${properties.join(',')}`];
+  // In UTC, so that the times can be read whatever the time zone here is called.
+  const { status, stdout, stderr } = await manager.systemctl(words, { environment: { TZ: 'UTC' } });
+  if (status !== 0) {
+    throw new ServiceManagerError(`systemctl ${scopeOption(manager.scope)} show`, stderr.trim(), status);
+  }
+  return unitFacts(manager.scope, name, parseProperties(stdout));
+}
+
+/** Reads the properties as `systemctl show` prints them in UTC; those that this systemd doesn't know are absent. */
+export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<string, string>>): UnitFacts {
+  const text = (property: (typeof properties)[number]): string | null => {
+    const value = shown[property];
+    return value === undefined || value === '' || value === '[not set]' || value === 'n/a' ? null : value;
+  };
+  const number = (property: (typeof properties)[number]): number | null => {
+    const value = text(property);
+    // The largest 64-bit number stands for "not known", and for "no limit".
+    return value === null || !/^\d{1,19}$/.test(value) ? null : Number(value);
+  };
+  const span = (property: (typeof properties)[number]): number | null => parseTimeSpan(text(property) ?? '');
+  const list = (property: (typeof properties)[number]): readonly string[] =>
+    (text(property) ?? '').split(/\s+/).filter((word) => word !== '');
+  const how = ([null, 'exited', 'killed', 'dumped'] as const)[number('ExecMainCode') ?? 0] ?? null;
+  const burst = number('StartLimitBurst');
+  const interval = span('StartLimitIntervalUSec');
+  const watchdog = span('WatchdogUSec');
+  const loadError = text('LoadError');
+  return {
+    scope,
+    name,
+    loadState: text('LoadState') ?? 'not-found',
+    loadError: loadError === null ? null : (/"(.*)"/.exec(loadError)?.[1] ?? loadError),
+    path: text('FragmentPath'),
+    dropIns: list('DropInPaths'),
+    enabled: text('UnitFileState'),
+    needsDaemonReload: text('NeedDaemonReload') === 'yes',
+    activeState: text('ActiveState') ?? 'inactive',
+    subState: text('SubState') ?? 'dead',
+    since: readTime(text('StateChangeTimestamp')),
+    result: text('Result') ?? 'success',
+    invocationId: text('InvocationID'),
+    mainPid: number('MainPID') || null,
+    uid: number('UID'),
+    statusText: text('StatusText'),
+    exit:
+      how === null
+        ? null
+        : { how, status: number('ExecMainStatus') ?? 0, at: readTime(text('ExecMainExitTimestamp')) },
+    restarts: number('NRestarts') ?? 0,
+    restart: text('Restart') ?? 'no',
+    restartDelay: span('RestartUSec'),
+    startTimeout: span('TimeoutStartUSec'),
+    startLimit: burst === null || interval === null || interval === 0 ? null : { burst, interval },
+    watchdog:
+      watchdog === null || watchdog === 0
+        ? null
+        : { timeout: watchdog, lastPing: readTime(text('WatchdogTimestamp')) },
+    memory: {
+      current: number('MemoryCurrent'),
+      peak: number('MemoryPeak'),
+      high: number('MemoryHigh'),
+      max: number('MemoryMax'),
+    },
+    hasJob: (number('Job') ?? 0) > 0,
+    triggeredBy: list('TriggeredBy'),
+    runtimeDirectory: list('RuntimeDirectory')[0] ?? null,
+    stateDirectory: list('StateDirectory')[0] ?? null,
+  };
+}
+
+/** "Mon 2026-11-23 16:51:24 UTC", as systemctl writes a time in UTC; null when it is none. */
+function readTime(text: string | null): number | null {
+  const match = /(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) UTC$/.exec(text ?? '');
+  return match === null ? null : Date.parse(`${match[1]}T${match[2]}Z`);
+}

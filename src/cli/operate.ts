@@ -1,0 +1,319 @@
+import { NoGatewayError } from '../channels/control/control-client.js';
+import { parseTimeSpan } from '../config/values.js';
+import { formatTimeSpan } from '../lifecycle/status-line.js';
+import { messageIds } from '../log/message-ids.js';
+import { fieldOf } from '../manager/journal-reader.js';
+import type { ServiceManager } from '../manager/service-manager.js';
+import { answers, askStatus, order } from './ask-gateway.js';
+import { commandStatus } from './commands.js';
+import { controlSocketOf, namedByDirectory } from './operate-control.js';
+import {
+  type Action,
+  explainFailure,
+  explainStop,
+  type Failure,
+  failureLines,
+  triesAgain,
+  whyUnusable,
+} from './operate-failure.js';
+import {
+  commandFor,
+  type Found,
+  findUnit,
+  type ManagerTrouble,
+  systemctlFor,
+  type Target,
+} from './operate-find.js';
+import { awaitIdle, describeWork, workIn } from './operate-idle.js';
+import { performJob, reloadOutcome } from './operate-job.js';
+import { lastRecord, reasonsSince } from './operate-journal.js';
+import { readUnit, type UnitFacts } from './operate-unit.js';
+import { instanceOf, scopeOf } from './place.js';
+import { Spinner } from './spinner.js';
+import { printable, terminalOf } from './terminal.js';
+import { type ParsedCommand, UsageError } from './usage.js';
+
+function say(text: string): void {
+  process.stdout.write(`${printable(text)}\n`);
+}
+
+function complain(...lines: readonly string[]): void {
+  process.stderr.write(`sd-gateway: ${lines.map(printable).join('\n')}\n`);
+}
+
+/** One run of start, stop, restart or reload. */
+class Operation {
+  readonly #parsed: ParsedCommand;
+  readonly #action: Action;
+  readonly #target: Target;
+  readonly #spinner: Spinner;
+  /** When the order was given; what the journal has since then is about it. */
+  #began = Date.now();
+  /** The invocation that ran before. */
+  #invocationBefore: string | null = null;
+
+  constructor(parsed: ParsedCommand, action: Action) {
+    this.#parsed = parsed;
+    this.#action = action;
+    this.#target = { scope: scopeOf(parsed), instance: instanceOf(parsed) };
+    this.#spinner = new Spinner(process.stderr, terminalOf(parsed, process.stderr));
+  }
+
+  async run(): Promise<number> {
+    const timeout = this.#idleTimeout();
+    const found: Found = namedByDirectory() ? { kind: 'none', trouble: null } : await findUnit(this.#target);
+    if (found.kind !== 'unit') return this.#withoutUnit(found, timeout);
+    const unusable = whyUnusable(found.unit, this.#target);
+    // What is masked can still be stopped.
+    if (unusable !== null && this.#action !== 'stop') return this.#fail(unusable, null);
+    return this.#throughSystemd(found.manager, found.unit, timeout);
+  }
+
+  /** `--timeout`, in ms; null: none. Throws a UsageError. */
+  #idleTimeout(): number | null {
+    const { timeout } = this.#parsed.values;
+    if (timeout === undefined) return null;
+    const { name } = this.#parsed.command;
+    if (!this.#parsed.flags.has('when-idle')) {
+      throw new UsageError('--timeout says how long --when-idle waits; give both', name);
+    }
+    const milliseconds = parseTimeSpan(timeout);
+    if (milliseconds === null) {
+      throw new UsageError('--timeout needs a time such as "10min" or "30s"', name);
+    }
+    return milliseconds;
+  }
+
+  async #withoutUnit(found: Exclude<Found, { kind: 'unit' }>, timeout: number | null): Promise<number> {
+    const socket = controlSocketOf(this.#target, null);
+    if (this.#action !== 'start' && (found.kind === 'none' || (await answers(socket)))) {
+      return this.#throughSocket(socket, found.kind === 'none' ? found.trouble : null, timeout);
+    }
+    return found.kind === 'elsewhere'
+      ? this.#tellElsewhere(found.unit, found.trouble)
+      : this.#tellNoUnit(found.trouble);
+  }
+
+  #tellElsewhere(unit: UnitFacts, trouble: ManagerTrouble | null): number {
+    const where = unit.scope === 'system' ? 'the system’s service manager' : 'your user manager';
+    complain(
+      `the unit ${unit.name} is one of ${where}${unit.path === null ? '' : ` (${unit.path})`}; nothing was done.`,
+      ...(trouble === null
+        ? []
+        : [`  And ${trouble.text}.`, ...(trouble.next === null ? [] : [`  ${trouble.next}`])]),
+      `  To ${this.#action} it: ${commandFor(this.#action, { ...this.#target, scope: unit.scope }, true)}`,
+    );
+    return commandStatus.noUnit;
+  }
+
+  /** Nothing can be started. */
+  #tellNoUnit(trouble: ManagerTrouble | null): number {
+    if (trouble !== null) {
+      complain(
+        `${trouble.text}, so no unit can be started.`,
+        ...(trouble.next === null ? [] : [`  ${trouble.next}`]),
+        `  Run the gateway in the foreground: ${commandFor('run', this.#target, true)}`,
+      );
+      return commandStatus.unavailable;
+    }
+    const { scope, instance } = this.#target;
+    const whose = scope === 'system' ? 'the system’s service manager' : 'your user manager';
+    complain(
+      `${whose} has no unit${instance === null ? '' : ` for the instance ${instance}`}.`,
+      `  Install it: ${commandFor('install', this.#target, true)}`,
+      `  Or run the gateway in the foreground: ${commandFor('run', this.#target, true)}`,
+    );
+    return commandStatus.noUnit;
+  }
+
+  /** A gateway in the foreground, or one that systemd can't be asked about. */
+  async #throughSocket(
+    socket: string,
+    trouble: ManagerTrouble | null,
+    timeout: number | null,
+  ): Promise<number> {
+    if (this.#action === 'start') throw new Error('A start has no control socket to go through.');
+    try {
+      const idle = await this.#whenIdle(() => askStatus(socket), timeout);
+      return idle ?? (await order(socket, this.#action));
+    } catch (error) {
+      if (!(error instanceof NoGatewayError)) throw error;
+      const code =
+        error.cause instanceof Error && 'code' in error.cause ? ` (${String(error.cause.code)})` : '';
+      const { scope, instance } = this.#target;
+      const whose = scope === 'system' ? 'the system’s service manager' : 'your user manager';
+      complain(
+        `${error.message}${code}, and ${trouble?.text ?? `${whose} has no unit${instance === null ? '' : ` for the instance ${instance}`}`}.`,
+        ...(trouble === null || trouble.next === null ? [] : [`  ${trouble.next}`]),
+        '  Is it running, and as this user? --instance NAME names another one.',
+      );
+      return commandStatus.unavailable;
+    }
+  }
+
+  async #throughSystemd(manager: ServiceManager, unit: UnitFacts, timeout: number | null): Promise<number> {
+    const isUp = unit.activeState === 'active' || unit.activeState === 'reloading';
+    const isDown = unit.activeState === 'inactive' || unit.activeState === 'failed';
+    if (unit.needsDaemonReload && this.#action !== 'stop') {
+      complain(
+        `the file of ${unit.name} has changed since systemd read it; for it to count: ${systemctlFor('daemon-reload', unit.scope)}`,
+      );
+    }
+    if (this.#action === 'start' && isUp) {
+      say(`${unit.name} runs already${status(unit)}`);
+      return commandStatus.success;
+    }
+    if ((this.#action === 'stop' && isDown) || (this.#action === 'reload' && !isUp)) {
+      // The unit and a gateway in the foreground can't run at the same time with the same directories.
+      const socket = controlSocketOf(this.#target, unit);
+      if (isDown && (await answers(socket))) return order(socket, this.#action);
+      if (this.#action === 'stop') {
+        say(
+          `${unit.name} is not running${unit.activeState === 'failed' ? ' (it has failed; see the status)' : ''}`,
+        );
+        return commandStatus.success;
+      }
+      complain(
+        `${unit.name} is not running (${unit.activeState}); it reads its configuration when it starts.`,
+        `  Start it: ${commandFor('start', this.#target, true)}`,
+      );
+      return commandStatus.notRunning;
+    }
+    if (isUp) {
+      const idle = await this.#whenIdle(async () => (await readUnit(manager, unit.name)).statusText, timeout);
+      if (idle !== null) return idle;
+    }
+    return this.#job(manager, unit);
+  }
+
+  /** Waits for idleness where that was asked for. Null: go on; else the exit status. */
+  async #whenIdle(statusText: () => Promise<string | null>, timeout: number | null): Promise<number | null> {
+    if (!this.#parsed.flags.has('when-idle')) return null;
+    const stop = new AbortController();
+    const interrupt = () => stop.abort();
+    process.once('SIGINT', interrupt);
+    try {
+      const idle = await awaitIdle({
+        ask: async () => workIn(await statusText()),
+        onProgress: (text) => this.#spinner.show(text),
+        timeout,
+        signal: stop.signal,
+      });
+      this.#spinner.stop();
+      if (idle.outcome === 'idle') return null;
+      if (idle.outcome === 'interrupted') {
+        complain('interrupted; nothing was restarted.');
+        return commandStatus.interrupted;
+      }
+      complain(
+        `not idle within ${formatTimeSpan(timeout ?? 0)}: ${describeWork(idle.work)}. Nothing was restarted.`,
+      );
+      return commandStatus.restart;
+    } finally {
+      process.off('SIGINT', interrupt);
+      this.#spinner.stop();
+    }
+  }
+
+  async #job(manager: ServiceManager, before: UnitFacts): Promise<number> {
+    const { name } = before;
+    this.#began = Date.now();
+    this.#invocationBefore = before.invocationId;
+    this.#spinner.show(`${words[this.#action].doing} ${name}`);
+    const outcome = await performJob(manager, this.#action, name, (unit) => {
+      // What it said before is no progress of this.
+      if (unit.statusText !== null && unit.statusText !== before.statusText) {
+        this.#spinner.show(`${name}: ${unit.statusText}`);
+      } else this.#spinner.show(`${words[this.#action].doing} ${name} (${unit.subState})`);
+    });
+    if (outcome.outcome === 'interrupted') {
+      this.#spinner.stop();
+      complain(
+        `no longer waiting; systemd goes on with the ${this.#action} of ${name}.`,
+        `  See how it is: ${commandFor('status', this.#target, false)}`,
+      );
+      return commandStatus.interrupted;
+    }
+    const { status: exit, stderr } = outcome.result;
+    const after = await readUnit(manager, name);
+    if (exit !== 0) {
+      this.#spinner.stop();
+      return this.#fail(explainFailure(this.#action, stderr.trim(), after, this.#target), after);
+    }
+    // Such as that a socket unit can start it again.
+    if (stderr.trim() !== '') complain(stderr.trim());
+    return this.#settled(manager, before, after);
+  }
+
+  /** The job is done; what is the unit now? */
+  async #settled(manager: ServiceManager, before: UnitFacts, after: UnitFacts): Promise<number> {
+    const { name } = after;
+    switch (this.#action) {
+      case 'stop': {
+        this.#spinner.stop();
+        const failure = explainStop(before, after, this.#target);
+        if (failure !== null) return this.#fail(failure, after);
+        const drained = await lastRecord(after, messageIds.drainFinished, this.#began);
+        const how = drained === null ? null : fieldOf(drained, 'MESSAGE');
+        say(`${name} has stopped${how === null ? '' : `: ${how}`}`);
+        return commandStatus.success;
+      }
+      case 'reload': {
+        const reload = await reloadOutcome(manager, name, this.#began);
+        this.#spinner.stop();
+        if (reload.outcome === 'done') {
+          say(`${name} has read its configuration again`);
+          return commandStatus.success;
+        }
+        if (reload.outcome === 'refused') {
+          complain(reload.reason, `  See what is wrong: ${commandFor('check-config', this.#target, false)}`);
+          return commandStatus.configuration;
+        }
+        return this.#fail(explainFailure('reload', 'Job for it failed', reload.unit, this.#target), after);
+      }
+      default:
+        this.#spinner.stop();
+        if (after.activeState === 'active' || after.activeState === 'reloading') {
+          say(`${name} ${this.#action === 'start' ? 'serves' : 'serves again'}${status(after)}`);
+          return commandStatus.success;
+        }
+        return this.#fail(explainFailure(this.#action, 'Job for it failed', after, this.#target), after);
+    }
+  }
+
+  /** Prints why, with what the journal says. */
+  async #fail(failure: Failure, after: UnitFacts | null): Promise<number> {
+    const [first = '', ...next] = failureLines(failure);
+    const said: string[] = [];
+    if (failure.journal && after !== null) {
+      const { records, trouble } = await reasonsSince(after, this.#began, this.#invocationBefore);
+      for (const { identifier, message } of records) {
+        for (const line of message.split('\n').slice(0, 8)) said.push(`  ${identifier}: ${line}`);
+      }
+      if (trouble !== null) said.push(`  (${trouble})`);
+    }
+    if (after !== null && failure.journal && triesAgain(after)) {
+      const delay =
+        after.restartDelay === null ? '' : `, ${formatTimeSpan(after.restartDelay)} after each end`;
+      said.push(`  systemd starts it again by itself (Restart=${after.restart}${delay}).`);
+    }
+    complain(first, ...said, ...next);
+    return failure.status;
+  }
+}
+
+const words: Readonly<Record<Action, { readonly doing: string }>> = {
+  start: { doing: 'Starting' },
+  stop: { doing: 'Stopping' },
+  restart: { doing: 'Restarting' },
+  reload: { doing: 'Reloading' },
+};
+
+function status(unit: UnitFacts): string {
+  return unit.statusText === null ? '' : `: ${unit.statusText}`;
+}
+
+/** Starts, stops, restarts or reloads the unit or, where there is none, a gateway in the foreground. */
+export function operate(parsed: ParsedCommand, action: Action): Promise<number> {
+  return new Operation(parsed, action).run();
+}

@@ -1,0 +1,6 @@
+import { operate } from './operate.js';
+import type { ParsedCommand } from './usage.js';
+
+export function run(parsed: ParsedCommand): Promise<number> {
+  return operate(parsed, 'reload');
+}
