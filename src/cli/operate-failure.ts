@@ -84,7 +84,7 @@ export function describeResult(unit: UnitFacts): string {
 }
 
 /** What to do about a unit that has failed. */
-function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
+export function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
   if (unit.result === 'start-limit-hit') {
     return [
       `See why it ended each time: ${commandFor('logs', target, false)}`,

@@ -1,10 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { formatTimeSpan } from '../lifecycle/status-line.js';
+import { askFacts } from './gateway-facts.js';
 
 /** Turns that run or wait. */
 export interface Work {
   readonly running: number;
   readonly waiting: number;
+}
+
+/** The gateway's own counts or, where it can't be asked for them, those of its status line; null: it tells none. */
+export async function workOf(socket: string, statusText: () => Promise<string | null>): Promise<Work | null> {
+  const answer = await askFacts(socket);
+  if (answer.outcome !== 'told' || answer.facts.work === null) return workIn(await statusText());
+  const { running, queued } = answer.facts.work;
+  return { running, waiting: queued };
 }
 
 /** Reads a status line such as "Ready for 3min: 2 sessions, 1 running, 0 waiting, …"; null: it tells no counts. */

@@ -52,7 +52,7 @@ async function read(matches: readonly string[], from: number, lines: number): Pr
   return records;
 }
 
-function invocationOf(record: JournalRecord): string | null {
+export function invocationOf(record: JournalRecord): string | null {
   return (
     fieldOf(record, '_SYSTEMD_INVOCATION_ID') ??
     fieldOf(record, 'INVOCATION_ID') ??
@@ -148,24 +148,27 @@ export async function errorsOf(
     ...errors,
   ];
   const lines: JournalLine[] = [];
-  for await (const record of readJournal({ matches, lines: limit })) lines.push(lineOf(record));
-  return lines;
+  for await (const record of readJournal({ matches, lines: limit + 1 })) {
+    // That the start has failed is known.
+    if (fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed) lines.push(lineOf(record));
+  }
+  return lines.slice(-limit);
 }
 
-/** The unit's own newest record with the id; null when there is none, or the journal may not be read. */
+/**
+ * The unit's own newest record with one of the ids, since then if that is said; null when there is none, or the journal
+ * may not be read. `fields` narrow the search; records of the invocation `except` are passed over.
+ */
 export async function lastRecord(
   unit: UnitOfJournal,
-  messageId: string,
-  from: number | null = null,
+  messageIds: readonly string[],
+  { from, fields = [], except }: { from?: number; fields?: readonly string[]; except?: string | null } = {},
 ): Promise<JournalRecord | null> {
-  const matches = [...ownMatches(unit), `MESSAGE_ID=${messageId}`];
+  const matches = [...ownMatches(unit), ...fields, ...messageIds.map((id) => `MESSAGE_ID=${id}`)];
+  const span = from === undefined ? {} : { since: since(from) };
   try {
-    for await (const record of readJournal({
-      matches,
-      lines: 1,
-      ...(from === null ? {} : { since: since(from) }),
-    })) {
-      return record;
+    for await (const record of readJournal({ matches, lines: 20, reverse: true, ...span })) {
+      if (except === undefined || except === null || invocationOf(record) !== except) return record;
     }
     return null;
   } catch (error) {

@@ -24,7 +24,7 @@ import {
   systemctlFor,
   type Target,
 } from './operate-find.js';
-import { awaitIdle, describeWork, workIn } from './operate-idle.js';
+import { awaitIdle, describeWork, workOf } from './operate-idle.js';
 import { performJob, reloadOutcome } from './operate-job.js';
 import { lastRecord, reasonsSince } from './operate-journal.js';
 import { readUnit, type UnitFacts } from './operate-unit.js';
@@ -134,7 +134,7 @@ class Operation {
   ): Promise<number> {
     if (this.#action === 'start') throw new Error('A start has no control socket to go through.');
     try {
-      const idle = await this.#whenIdle(() => askStatus(socket), timeout);
+      const idle = await this.#whenIdle(socket, () => askStatus(socket), timeout);
       return idle ?? (await order(socket, this.#action));
     } catch (error) {
       if (!(error instanceof NoGatewayError)) throw error;
@@ -187,14 +187,18 @@ class Operation {
   }
 
   /** Waits for idleness where that was asked for. Null: go on; else the exit status. */
-  async #whenIdle(statusText: () => Promise<string | null>, timeout: number | null): Promise<number | null> {
+  async #whenIdle(
+    socket: string,
+    statusText: () => Promise<string | null>,
+    timeout: number | null,
+  ): Promise<number | null> {
     if (!this.#parsed.flags.has('when-idle')) return null;
     const stop = new AbortController();
     const interrupt = () => stop.abort();
     process.once('SIGINT', interrupt);
     try {
       const idle = await awaitIdle({
-        ask: async () => workIn(await statusText()),
+        ask: () => workOf(socket, statusText),
         onProgress: (text) => this.#spinner.show(text),
         timeout,
         signal: stop.signal,
@@ -253,7 +257,9 @@ class Operation {
         this.#spinner.stop();
         const failure = explainStop(before, after, this.#target);
         if (failure !== null) return this.#fail(failure, after);
-        const drained = await lastRecord(after, messageIds.drainFinished, this.#began);
+        const drained = await lastRecord(after, [messageIds.drainFinished, messageIds.putBack], {
+          from: this.#began,
+        });
         const how = drained === null ? null : fieldOf(drained, 'MESSAGE');
         say(`${name} has stopped${how === null ? '' : `: ${how}`}`);
         return commandStatus.success;

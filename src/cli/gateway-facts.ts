@@ -1,0 +1,77 @@
+import { createConnection } from 'node:net';
+import type { GatewayFacts } from '../channels/control/facts.js';
+
+/** How long a gateway may take to tell its facts, in ms: one that hangs is to be shown as one, not to hang this too. */
+const patience = 3_000;
+
+/** Longest answer that is read, in characters. */
+const longestAnswer = 4 * 1024 * 1024;
+
+/** What came of asking a gateway for its facts. */
+export type FactsAnswer =
+  | { readonly outcome: 'told'; readonly facts: GatewayFacts }
+  /** Nobody listens there. */
+  | { readonly outcome: 'absent'; readonly reason: string }
+  /** This user may not ask. */
+  | { readonly outcome: 'forbidden'; readonly reason: string }
+  /** Somebody is there, who doesn't answer, or not this question. */
+  | { readonly outcome: 'unanswered'; readonly reason: string };
+
+/** Asks the gateway at the control socket for its facts; never takes longer than 3 s. */
+export function askFacts(path: string): Promise<FactsAnswer> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ path });
+    let rest = '';
+    const settle = (answer: FactsAnswer) => {
+      resolve(answer);
+      socket.destroy();
+    };
+    socket.setEncoding('utf8');
+    socket.setTimeout(patience, () =>
+      settle({
+        outcome: 'unanswered',
+        reason: `the gateway did not answer at ${path} within ${patience} ms`,
+      }),
+    );
+    socket.on('connect', () => socket.write(`${JSON.stringify({ request: 'facts' })}\n`));
+    socket.on('data', (chunk: string) => {
+      try {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        if (rest.length > longestAnswer) throw new RangeError('it is too long');
+        for (const line of lines) {
+          const event = JSON.parse(line) as Readonly<Record<string, unknown>>;
+          if (event['event'] === 'facts') {
+            settle({ outcome: 'told', facts: event['facts'] as GatewayFacts });
+          } else if (event['event'] === 'refused') {
+            settle(refusal(String(event['reason'])));
+          }
+        }
+      } catch (error) {
+        settle({
+          outcome: 'unanswered',
+          reason: `no answer that is known: ${error instanceof Error ? error.message : String(error)}`,
+        });
+      }
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EACCES' || error.code === 'EPERM') {
+        settle({ outcome: 'forbidden', reason: `this user may not ask the gateway at ${path}` });
+      } else settle({ outcome: 'absent', reason: `no gateway answers at ${path} (${error.code})` });
+    });
+    socket.on('close', () => settle({ outcome: 'unanswered', reason: `the gateway at ${path} hung up` }));
+  });
+}
+
+function refusal(reason: string): FactsAnswer {
+  if (reason.startsWith('only the user')) return { outcome: 'forbidden', reason };
+  // The words of the gateways that did not tell their facts yet.
+  if (reason.startsWith('no request that is known')) {
+    return {
+      outcome: 'unanswered',
+      reason:
+        'the gateway that runs is of an earlier version, which does not tell its facts; a restart mends that',
+    };
+  }
+  return { outcome: 'unanswered', reason: `the gateway refused: ${reason}` };
+}

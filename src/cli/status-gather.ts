@@ -1,0 +1,127 @@
+import { formatTimeSpan } from '../lifecycle/status-line.js';
+import type { Scope } from '../manager/scope.js';
+import { answers } from './ask-gateway.js';
+import { askFacts, type FactsAnswer } from './gateway-facts.js';
+import { controlSocketOf, namedByDirectory } from './operate-control.js';
+import { nextAfter } from './operate-failure.js';
+import { commandFor, type Found, findUnit, systemctlFor, type Target } from './operate-find.js';
+import { errorsOf, type JournalLine, journalTrouble } from './operate-journal.js';
+import type { UnitFacts } from './operate-unit.js';
+import { lastStopInJournal } from './status-last-stop.js';
+import { type LastStop, lastStopOf, type StatusReport, type Verdict, verdictOf } from './status-report.js';
+
+/** How many errors of the journal are shown. */
+const shownErrors = 5;
+
+function managerOf(scope: Scope): string {
+  return scope === 'system' ? 'the system’s service manager' : 'your user manager';
+}
+
+/** What a person may want to know or do besides. */
+export function notesOf(
+  verdict: Verdict,
+  unit: UnitFacts | null,
+  target: Target,
+  found: Found,
+): readonly string[] {
+  const notes: string[] = [];
+  const trouble = found.kind === 'unit' ? null : found.trouble;
+  if (trouble !== null) {
+    notes.push(`Note: ${trouble.text}.${trouble.next === null ? '' : ` ${trouble.next}`}`);
+  }
+  if (found.kind === 'elsewhere') {
+    const { name, path, scope } = found.unit;
+    notes.push(
+      `Note: ${name} is a unit of ${managerOf(scope)}${path === null ? '' : ` (${path})`}; ${managerOf(target.scope)} has none. See it with: ${commandFor('status', { ...target, scope }, false)}`,
+    );
+  }
+  if (unit?.needsDaemonReload === true) {
+    notes.push(
+      `Note: the unit’s file has changed since systemd read it. For it to count: ${systemctlFor('daemon-reload', unit.scope)}`,
+    );
+  }
+  const own = unit === null ? target : { ...target, scope: unit.scope };
+  if (unit?.subState === 'auto-restart') {
+    const delay = unit.restartDelay === null ? '' : ` ${formatTimeSpan(unit.restartDelay)} after each end`;
+    notes.push(`systemd starts it again by itself${delay}.`);
+  }
+  if (verdict === 'failed' && unit !== null) notes.push(...nextAfter(unit, own));
+  if (verdict === 'foreground' && unit !== null) {
+    notes.push(
+      `Note: ${unit.name} is not running; the gateway that answers was started in the foreground, with the same directories.`,
+    );
+  }
+  if (verdict === 'stopped' && unit?.loadState === 'loaded') {
+    notes.push(`To start it: ${commandFor('start', own, true)}`);
+  }
+  if (unit?.loadState === 'masked') {
+    notes.push(`It is masked. To make it startable: ${systemctlFor(`unmask ${unit.name}`, unit.scope)}`);
+  }
+  if (verdict === 'not-installed' && found.kind === 'none') {
+    notes.push(
+      `There is no unit and no gateway in the foreground. To install one: ${commandFor('install', target, true)}`,
+    );
+  }
+  return notes;
+}
+
+/** Why the gateway itself could not be asked; null where it was, or where nobody would expect it to answer. */
+function gatewayTroubleOf(answer: FactsAnswer, unit: UnitFacts | null, target: Target): string | null {
+  switch (answer.outcome) {
+    case 'told':
+      return null;
+    case 'forbidden':
+      return `${answer.reason}; what only the gateway knows is missing here. ${unit?.scope === 'system' ? `As root: sudo ${commandFor('status', { ...target, scope: 'system' }, false, 0)}` : 'Ask as the user that it runs as.'}`;
+    case 'absent':
+      return unit !== null && unit.mainPid !== null ? answer.reason : null;
+    case 'unanswered':
+      return answer.reason;
+  }
+}
+
+async function lastStopFor(answer: FactsAnswer, unit: UnitFacts | null): Promise<LastStop | null> {
+  if (answer.outcome === 'told') return lastStopOf(answer.facts.runs[1], 'gateway');
+  return unit === null ? null : lastStopInJournal(unit);
+}
+
+async function errorsFor(unit: UnitFacts | null): Promise<readonly JournalLine[] | string> {
+  if (unit === null || unit.invocationId === null) return [];
+  try {
+    return await errorsOf(unit, unit.invocationId, shownErrors);
+  } catch (error) {
+    return journalTrouble(error);
+  }
+}
+
+/**
+ * Asks everybody who knows something: the service manager, the gateway, its store, the journal.
+ * @param explicitScope whether the person named the scope: then a unit in the other one is no answer, only a hint
+ */
+export async function gather(target: Target, explicitScope: boolean): Promise<StatusReport> {
+  const found: Found = namedByDirectory() ? { kind: 'none', trouble: null } : await findUnit(target);
+  const ownSocket = controlSocketOf(target, null);
+  let unit = found.kind === 'unit' ? found.unit : null;
+  if (found.kind === 'elsewhere' && !explicitScope && !(await answers(ownSocket))) unit = found.unit;
+  const answer = await askFacts(controlSocketOf(target, unit));
+  const hasGateway = answer.outcome === 'told' || answer.outcome === 'unanswered';
+  const managerAnswered = found.kind !== 'none' || found.trouble === null;
+  const verdict = verdictOf(unit, hasGateway, managerAnswered);
+  const [lastStop, errors] = await Promise.all([lastStopFor(answer, unit), errorsFor(unit)]);
+  const notes = [...notesOf(verdict, unit, target, found)];
+  if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
+  const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
+  if (gatewayTrouble !== null) notes.push(`Note: ${gatewayTrouble}`);
+  return {
+    verdict,
+    scope: unit?.scope ?? target.scope,
+    instance: target.instance,
+    at: Date.now(),
+    unit,
+    gateway: answer.outcome === 'told' ? answer.facts : null,
+    gatewayTrouble,
+    lastStop,
+    drift: null,
+    errors: typeof errors === 'string' ? [] : errors,
+    notes,
+  };
+}
