@@ -52,6 +52,14 @@ export function describeExit(exit: NonNullable<UnitFacts['exit']>): string {
   return `${exit.how === 'dumped' ? 'ended with a core dump by' : 'killed by'} ${signalName(exit.status)}`;
 }
 
+function describeStartLimit({ startLimit }: UnitFacts): string {
+  const often =
+    startLimit === null
+      ? 'too often'
+      : `${startLimit.burst} times within ${formatTimeSpan(startLimit.interval)}`;
+  return `it was started ${often}, and systemd has given up (start limit)`;
+}
+
 /** Result= of a unit in words (systemd.service(5), `$SERVICE_RESULT` in systemd.exec(5)). */
 export function describeResult(unit: UnitFacts): string {
   const exit = unit.exit === null ? '' : `: ${describeExit(unit.exit)}`;
@@ -71,9 +79,7 @@ export function describeResult(unit: UnitFacts): string {
     case 'oom-kill':
       return 'the kernel killed it for want of memory';
     case 'start-limit-hit':
-      return unit.startLimit === null
-        ? 'it was started too often; systemd has given up'
-        : `it was started ${unit.startLimit.burst} times within ${formatTimeSpan(unit.startLimit.interval)}; systemd has given up (start limit)`;
+      return describeStartLimit(unit);
     case 'resources':
       return 'systemd could not set up what the unit needs (Result=resources)';
     case 'exec-condition':
@@ -83,9 +89,18 @@ export function describeResult(unit: UnitFacts): string {
   }
 }
 
+/**
+ * Whether systemd refuses to start it again for a while. Result= mostly keeps what the last start failed with; that a
+ * unit which is restarted always has come to rest after so many restarts tells it.
+ */
+export function hitStartLimit(unit: UnitFacts): boolean {
+  if (unit.result === 'start-limit-hit') return true;
+  return unit.activeState === 'failed' && unit.startLimit !== null && unit.restarts >= unit.startLimit.burst;
+}
+
 /** What to do about a unit that has failed. */
 export function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
-  if (unit.result === 'start-limit-hit') {
+  if (hitStartLimit(unit)) {
     return [
       `See why it ended each time: ${commandFor('logs', target, false)}`,
       `Mend it, then: ${systemctlFor(`reset-failed ${unit.name}`, unit.scope)} && ${commandFor('start', target, true)}`,
@@ -182,6 +197,15 @@ export function explainFailure(action: Action, said: string, unit: UnitFacts, ta
     return {
       reason: `${unit.name} could not be reloaded`,
       next: [`See all that was said: ${commandFor('logs --invocation current', target, false)}`],
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
+  if (hitStartLimit(unit)) {
+    const last = unit.exit === null ? '' : `; the last time it ended with ${describeExit(unit.exit)}`;
+    return {
+      reason: `${unit.name} was not started: ${describeStartLimit(unit)}${last}`,
+      next: nextAfter(unit, target),
       status: commandStatus.failure,
       journal: true,
     };

@@ -95,6 +95,8 @@ export interface Reasons {
   readonly records: readonly JournalLine[];
   /** Why there are none; null: there are, or there was nothing to be found. */
   readonly trouble: string | null;
+  /** The manager would not start it, for it was started too often. */
+  readonly startLimit: boolean;
 }
 
 /** How often and with what pauses, in ms, the journal is looked at until the manager's last word is in it. */
@@ -119,13 +121,20 @@ export async function reasonsSince(
     if (records.length === 0) {
       return {
         records: [],
+        startLimit: false,
         trouble:
           'the journal shows this user no record of it; root, and members of the group systemd-journal, may read all',
       };
     }
-    return { records: tellingRecords(records, before, limit), trouble: null };
+    return {
+      records: tellingRecords(records, before, limit),
+      trouble: null,
+      startLimit: records.some((record) =>
+        fieldOf(record, 'MESSAGE')?.includes('Start request repeated too quickly'),
+      ),
+    };
   } catch (error) {
-    return { records: [], trouble: journalTrouble(error) };
+    return { records: [], trouble: journalTrouble(error), startLimit: false };
   }
 }
 

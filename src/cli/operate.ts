@@ -30,6 +30,7 @@ import { lastRecord, reasonsSince } from './operate-journal.js';
 import { readUnit, type UnitFacts } from './operate-unit.js';
 import { instanceOf, scopeOf } from './place.js';
 import { Spinner } from './spinner.js';
+import { formatMicroseconds } from './status-words.js';
 import { printable, terminalOf } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
@@ -180,7 +181,11 @@ class Operation {
       return commandStatus.notRunning;
     }
     if (isUp) {
-      const idle = await this.#whenIdle(async () => (await readUnit(manager, unit.name)).statusText, timeout);
+      const idle = await this.#whenIdle(
+        controlSocketOf(this.#target, unit),
+        async () => (await readUnit(manager, unit.name)).statusText,
+        timeout,
+      );
       if (idle !== null) return idle;
     }
     return this.#job(manager, unit);
@@ -228,7 +233,9 @@ class Operation {
       // What it said before is no progress of this.
       if (unit.statusText !== null && unit.statusText !== before.statusText) {
         this.#spinner.show(`${name}: ${unit.statusText}`);
-      } else this.#spinner.show(`${words[this.#action].doing} ${name} (${unit.subState})`);
+      } else if (unit.activeState === 'activating' || unit.activeState === 'deactivating') {
+        this.#spinner.show(`${words[this.#action].doing} ${name} (${unit.subState})`);
+      }
     });
     if (outcome.outcome === 'interrupted') {
       this.#spinner.stop();
@@ -289,22 +296,29 @@ class Operation {
 
   /** Prints why, with what the journal says. */
   async #fail(failure: Failure, after: UnitFacts | null): Promise<number> {
-    const [first = '', ...next] = failureLines(failure);
+    let told = failure;
     const said: string[] = [];
     if (failure.journal && after !== null) {
-      const { records, trouble } = await reasonsSince(after, this.#began, this.#invocationBefore);
+      const { records, trouble, startLimit } = await reasonsSince(after, this.#began, this.#invocationBefore);
       for (const { identifier, message } of records) {
         for (const line of message.split('\n').slice(0, 8)) said.push(`  ${identifier}: ${line}`);
+      }
+      if (startLimit && this.#action !== 'stop') {
+        const limited = { ...after, result: 'start-limit-hit' };
+        told = explainFailure(this.#action, 'Job for it failed', limited, this.#target);
       }
       if (trouble !== null) said.push(`  (${trouble})`);
     }
     if (after !== null && failure.journal && triesAgain(after)) {
       const delay =
-        after.restartDelay === null ? '' : `, ${formatTimeSpan(after.restartDelay)} after each end`;
+        after.restartDelay === null
+          ? ''
+          : `, ${formatMicroseconds(after.restartDelay * 1_000)} after each end`;
       said.push(`  systemd starts it again by itself (Restart=${after.restart}${delay}).`);
     }
+    const [first = '', ...next] = failureLines(told);
     complain(first, ...said, ...next);
-    return failure.status;
+    return told.status;
   }
 }
 

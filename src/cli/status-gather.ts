@@ -1,4 +1,3 @@
-import { formatTimeSpan } from '../lifecycle/status-line.js';
 import type { Scope } from '../manager/scope.js';
 import { answers } from './ask-gateway.js';
 import { askFacts, type FactsAnswer } from './gateway-facts.js';
@@ -9,6 +8,7 @@ import { errorsOf, type JournalLine, journalTrouble } from './operate-journal.js
 import type { UnitFacts } from './operate-unit.js';
 import { lastStopInJournal } from './status-last-stop.js';
 import { type LastStop, lastStopOf, type StatusReport, type Verdict, verdictOf } from './status-report.js';
+import { formatMicroseconds } from './status-words.js';
 
 /** How many errors of the journal are shown. */
 const shownErrors = 5;
@@ -42,7 +42,8 @@ export function notesOf(
   }
   const own = unit === null ? target : { ...target, scope: unit.scope };
   if (unit?.subState === 'auto-restart') {
-    const delay = unit.restartDelay === null ? '' : ` ${formatTimeSpan(unit.restartDelay)} after each end`;
+    const delay =
+      unit.restartDelay === null ? '' : ` ${formatMicroseconds(unit.restartDelay * 1_000)} after each end`;
     notes.push(`systemd starts it again by itself${delay}.`);
   }
   if (verdict === 'failed' && unit !== null) notes.push(...nextAfter(unit, own));

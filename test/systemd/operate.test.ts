@@ -1,0 +1,273 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { StatusReport } from '../../src/cli/status-report.js';
+import { agentThatWaitsFor } from './harness/agent.js';
+import type { CommandResult, User } from './harness/machine.js';
+import { describeOnMachine } from './harness/suite.js';
+import { GatewayUnit } from './harness/unit.js';
+
+describeOnMachine('start, stop, restart, reload and status', (machine) => {
+  let olga: User;
+  beforeAll(async () => {
+    olga = await machine().addUser('olga', 1510);
+  });
+
+  /** `sd-gateway …` as a person types it. */
+  const type = (words: string, user?: User): Promise<CommandResult> =>
+    machine().run(['sd-gateway', ...words.split(' ')], user === undefined ? {} : { user });
+
+  const statusOf = async (words: string, user?: User): Promise<StatusReport> =>
+    JSON.parse((await type(`status --json ${words}`, user)).stdout) as StatusReport;
+
+  const writeUnit = (instance: string, ...service: readonly string[]) =>
+    machine().writeFile(
+      `/etc/systemd/system/sd-gateway-${instance}.service`,
+      ['[Service]', ...service, ''].join('\n'),
+    );
+
+  describe.each(['system', 'user'] as const)('a unit of the %s manager', (scope) => {
+    const instance = `of-${scope}`;
+    const name = `sd-gateway-${instance}.service`;
+    const person = () => (scope === 'user' ? olga : undefined);
+    let unit: GatewayUnit;
+
+    it('is started, shown, restarted, reloaded and stopped', async () => {
+      const user = person();
+      unit = await GatewayUnit.install(machine(), {
+        name: `sd-gateway-${instance}`,
+        ...(user === undefined ? {} : { user }),
+        service: ['WatchdogSec=20'],
+      });
+      expect(await type(`status --instance ${instance}`, user)).toMatchObject({
+        status: 3,
+        stdout: expect.stringContaining(`● ${name}: stopped`),
+      });
+      expect(await type(`start --instance ${instance}`, user)).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining(`${name} serves: Ready: 0 sessions`),
+      });
+      expect(await type(`start --instance ${instance}`, user)).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining(`${name} runs already`),
+      });
+      const first = await statusOf(`--instance ${instance}`, user);
+      expect(first).toMatchObject({
+        verdict: 'running',
+        scope,
+        unit: { name, activeState: 'active', watchdog: { timeout: 20_000 } },
+      });
+      const shown = await type(`status --instance ${instance}`, user);
+      expect(shown.status).toBe(0);
+      expect(shown.stdout).toContain('  Watchdog: every 20s; last sign of life ');
+
+      expect(await type(`restart --instance ${instance}`, user)).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining(`${name} serves again`),
+      });
+      const second = await statusOf(`--instance ${instance}`, user);
+      expect(second.unit?.invocationId).not.toBe(first.unit?.invocationId);
+      expect(second.lastStop).toMatchObject({
+        cause: 'planned-stop',
+        invocationId: first.unit?.invocationId,
+        putBackTurns: 0,
+      });
+
+      expect(await type(`reload --instance ${instance}`, user)).toMatchObject({
+        status: 0,
+        stdout: `${name} has read its configuration again\n`,
+      });
+      expect(await type(`stop --instance ${instance}`, user)).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/has stopped: Drained in \d+ ms: 0 ended, 0 put back/),
+      });
+      expect(await unit.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
+      expect(await type(`stop --instance ${instance}`, user)).toMatchObject({
+        status: 0,
+        stdout: `${name} is not running\n`,
+      });
+      expect(await type(`reload --instance ${instance}`, user)).toMatchObject({
+        status: 3,
+        stderr: expect.stringContaining(`Start it: sd-gateway start --instance ${instance}`),
+      });
+    });
+
+    it('that fails says why, from the journal, and what to do', async () => {
+      const user = person();
+      await unit.succeed('start');
+      await machine().writeFile(unit.configurationFile, '[http]\nlisen = 1\n');
+      const reload = await type(`reload --instance ${instance}`, user);
+      expect(reload.status).toBe(78);
+      expect(reload.stderr).toContain('is refused, the old one stays in force: ');
+      expect(reload.stderr).toContain('did you mean "listen"?');
+      const restart = await type(`restart --instance ${instance}`, user);
+      expect(restart.status).toBe(78);
+      expect(restart.stderr).toContain('exit status 78 (the configuration can’t be used).');
+      expect(restart.stderr).toContain('unknown key "lisen" in [http]; did you mean "listen"?');
+      expect(restart.stderr).toContain(`sd-gateway check-config --instance ${instance}`);
+      // The run before, which was stopped for this, has no part in it.
+      expect(restart.stderr).not.toContain('planned stop');
+      const status = await type(`status --instance ${instance}`, user);
+      expect(status.status).toBe(1);
+      expect(status.stdout).toContain(`● ${name}: failed`);
+      expect(status.stdout.replace(/\s+/g, ' ')).toContain('did you mean "listen"?');
+      await machine().check(['rm', unit.configurationFile]);
+      expect((await type(`start --instance ${instance}`, user)).status).toBe(0);
+      await unit.succeed('stop');
+    });
+  });
+
+  it('a restart when idle waits for the turn that runs', async () => {
+    const unit = await GatewayUnit.install(machine(), {
+      name: 'sd-gateway-work',
+      environment: agentThatWaitsFor('/tmp/work-go'),
+    });
+    await unit.succeed('start');
+    const { body } = await unit.post('chat', { text: 'long' });
+    await unit.waitForStatus('1 running');
+    const before = (await statusOf('--instance work')).unit?.invocationId;
+    expect(await type('restart --when-idle --timeout 1s --instance work')).toMatchObject({
+      status: 75,
+      stderr: expect.stringMatching(/not idle within 1s: 1 running turn\. Nothing was restarted\./),
+    });
+    expect((await statusOf('--instance work')).unit?.invocationId).toBe(before);
+
+    const restart = type('restart --when-idle --instance work');
+    // It refuses nothing meanwhile.
+    expect((await unit.post('chat', { text: 'more' })).status).toBe(202);
+    await machine().check(['touch', '/tmp/work-go']);
+    expect(await unit.reply(String(body['id']))).toBe('done');
+    expect(await restart).toMatchObject({ status: 0, stdout: expect.stringContaining('serves again') });
+    expect((await statusOf('--instance work')).unit?.invocationId).not.toBe(before);
+    expect((await unit.messages()).join('\n')).not.toMatch(/[1-9]\d* put back/);
+    await unit.succeed('stop');
+  });
+
+  it('a gateway that was killed is shown as such', async () => {
+    const unit = await GatewayUnit.install(machine(), {
+      name: 'sd-gateway-killed',
+      service: ['Restart=always', 'RestartSec=1h'],
+    });
+    await unit.succeed('start');
+    await unit.kill('KILL');
+    await unit.waitFor({ SubState: 'auto-restart' });
+    const { status, stdout } = await type('status --instance killed');
+    expect(status).toBe(1);
+    expect(stdout).toContain('Result: signal: the gateway ended: killed by SIGKILL');
+    expect(stdout).toContain('Last stop: it ended without a word');
+    expect(stdout).toContain('systemd starts it again by itself 1h after each end.');
+    expect(stdout).not.toContain('Ready:');
+    await unit.succeed('stop');
+  });
+
+  it('what a person may not do, or has in the other scope, is said with the command to type', async () => {
+    await machine().check([
+      'sh',
+      '-c',
+      'cp /usr/lib/sd-gateway/systemd/sd-gateway.service /etc/systemd/system/ && systemctl daemon-reload',
+    ]);
+    expect((await type('start')).status).toBe(0);
+    expect(await type('stop --system', olga)).toMatchObject({
+      status: 77,
+      stderr: expect.stringContaining(
+        'this user may not stop sd-gateway.service.\n  As root: sudo sd-gateway stop',
+      ),
+    });
+    expect(await type('stop', olga)).toMatchObject({
+      status: 4,
+      stderr: expect.stringMatching(
+        /one of the system’s service manager.*nothing was done.*sudo sd-gateway stop/s,
+      ),
+    });
+    const other = await type('status', olga);
+    expect(other.status).toBe(0);
+    expect(other.stdout).toContain('● sd-gateway.service: running');
+    expect(other.stdout.replace(/\s+/g, ' ')).toContain(
+      'this user may not ask the gateway at /run/sd-gateway/control.sock',
+    );
+    expect((await type('status --user', olga)).status).toBe(4);
+    expect((await type('status')).status).toBe(0);
+    expect((await type('stop')).status).toBe(0);
+  });
+
+  it('says what keeps a unit from starting', async () => {
+    await writeUnit('limit', 'Type=notify', 'ExecStart=/bin/false');
+    await writeUnit('slow', 'Type=notify', 'ExecStart=/bin/sleep 1000', 'TimeoutStartSec=1');
+    await writeUnit('missing', 'ExecStart=/usr/bin/not-there', 'Type=notify');
+    await machine().check(['ln', '-s', '/dev/null', '/etc/systemd/system/sd-gateway-masked.service']);
+    await machine().check(['systemctl', 'daemon-reload']);
+    const cases: readonly (readonly [instance: string, text: RegExp])[] = [
+      ['masked', /is masked: .*systemctl unmask sd-gateway-masked\.service/s],
+      ['slow', /it took longer than the unit allows \(TimeoutStartSec=/],
+      ['missing', /exit status 203 \(EXEC: .*not-there: No such file.*sd-gateway install/s],
+    ];
+    for (const [instance, text] of cases) {
+      expect(await type(`start --instance ${instance}`)).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(text),
+      });
+    }
+    for (let start = 0; start < 5; start++)
+      await machine().run(['systemctl', 'start', 'sd-gateway-limit.service']);
+    expect(await type('start --instance limit')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /started 5 times within 10s, and systemd has given up.*reset-failed sd-gateway-limit/s,
+      ),
+    });
+    expect(await type('start --instance nowhere')).toMatchObject({
+      status: 4,
+      stderr: expect.stringMatching(
+        /has no unit for the instance nowhere\..*sd-gateway install --instance nowhere/s,
+      ),
+    });
+    const all = await type('status --all');
+    expect(all.status).toBe(1);
+    expect(all.stdout).toMatch(/^sd-gateway-masked\.service +masked /m);
+    expect(all.stdout).toMatch(/^sd-gateway-slow\.service +failed /m);
+  });
+
+  it('Ctrl-C ends the wait, not the start', async () => {
+    await writeUnit(
+      'patient',
+      'Type=notify',
+      'NotifyAccess=all',
+      'ExecStart=/bin/sh -c "until test -e /tmp/patient-go; do sleep 0.05; done; systemd-notify --ready; exec sleep 1000"',
+    );
+    await machine().check(['systemctl', 'daemon-reload']);
+    const script =
+      'sd-gateway start --instance patient & until systemctl show -P SubState sd-gateway-patient | grep -qx start; do sleep 0.05; done; kill -INT $!; wait $!';
+    // A shell without job control has its background commands ignore SIGINT; "set -m" turns that off.
+    const started = await machine().run(['bash', '-c', `set -m; ${script}`]);
+    expect(started.status).toBe(130);
+    expect(started.stderr).toContain(
+      'no longer waiting; systemd goes on with the start of sd-gateway-patient.service.',
+    );
+    const show = ['systemctl', 'show', '-P', 'ActiveState', 'sd-gateway-patient.service'];
+    expect(await machine().check(show)).toBe('activating\n');
+    await machine().check(['touch', '/tmp/patient-go']);
+    expect((await type('start --instance patient')).status).toBe(0);
+    expect(await machine().check(show)).toBe('active\n');
+    await machine().check(['systemctl', 'kill', '--signal=KILL', 'sd-gateway-patient.service']);
+  });
+
+  it('a gateway in the foreground is asked through its control socket', async () => {
+    const place = ['env', 'SD_GATEWAY_HTTP_LISTEN=unix:/run/user/1510/hand.sock'];
+    const ran = machine().run([...place, 'sd-gateway', 'run', '--instance', 'hand'], { user: olga });
+    const deadline = performance.now() + 20_000;
+    while ((await type('status --instance hand', olga)).status !== 0) {
+      if (performance.now() > deadline) throw new Error('The gateway in the foreground did not come up.');
+    }
+    expect((await type('status --instance hand', olga)).stdout).toContain(
+      '● sd-gateway, instance hand: running in the foreground',
+    );
+    expect((await type('reload --instance hand', olga)).status).toBe(0);
+    expect(await type('start --instance hand', olga)).toMatchObject({ status: 4 });
+    const stop = await type('stop --instance hand', olga);
+    expect(stop).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining('asked for through the control socket'),
+    });
+    expect((await ran).status).toBe(0);
+    expect((await type('stop --instance hand', olga)).status).toBe(69);
+    expect((await type('status --instance hand', olga)).status).toBe(4);
+  });
+});
