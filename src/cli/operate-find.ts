@@ -54,6 +54,11 @@ export function systemctlFor(words: string, scope: Scope, uid: number = process.
   return `${uid === 0 ? '' : 'sudo '}systemctl ${words}`;
 }
 
+/** Whose manager it is, in words. */
+export function managerOf(scope: Scope): string {
+  return scope === 'system' ? 'the system’s service manager' : 'your user manager';
+}
+
 /** What keeps a manager from answering, in words. */
 export function managerTrouble(scope: Scope, error: ProgramError | ServiceManagerError): ManagerTrouble {
   if (error instanceof ProgramError) {

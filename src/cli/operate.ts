@@ -21,6 +21,7 @@ import {
   type Found,
   findUnit,
   type ManagerTrouble,
+  managerOf,
   systemctlFor,
   type Target,
 } from './operate-find.js';
@@ -96,9 +97,8 @@ class Operation {
   }
 
   #tellElsewhere(unit: UnitFacts, trouble: ManagerTrouble | null): number {
-    const where = unit.scope === 'system' ? 'the system’s service manager' : 'your user manager';
     complain(
-      `the unit ${unit.name} is one of ${where}${unit.path === null ? '' : ` (${unit.path})`}; nothing was done.`,
+      `the unit ${unit.name} is one of ${managerOf(unit.scope)}${unit.path === null ? '' : ` (${unit.path})`}; nothing was done.`,
       ...(trouble === null
         ? []
         : [`  And ${trouble.text}.`, ...(trouble.next === null ? [] : [`  ${trouble.next}`])]),
@@ -118,9 +118,8 @@ class Operation {
       return commandStatus.unavailable;
     }
     const { scope, instance } = this.#target;
-    const whose = scope === 'system' ? 'the system’s service manager' : 'your user manager';
     complain(
-      `${whose} has no unit${instance === null ? '' : ` for the instance ${instance}`}.`,
+      `${managerOf(scope)} has no unit${instance === null ? '' : ` for the instance ${instance}`}.`,
       `  Install it: ${commandFor('install', this.#target, true)}`,
       `  Or run the gateway in the foreground: ${commandFor('run', this.#target, true)}`,
     );
@@ -139,14 +138,18 @@ class Operation {
       return idle ?? (await order(socket, this.#action));
     } catch (error) {
       if (!(error instanceof NoGatewayError)) throw error;
-      const code =
-        error.cause instanceof Error && 'code' in error.cause ? ` (${String(error.cause.code)})` : '';
+      if (error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'EACCES') {
+        complain(
+          `this user may not ask the gateway at ${socket}; ask as the user that it runs as, or as root.`,
+        );
+        return commandStatus.noPermission;
+      }
       const { scope, instance } = this.#target;
-      const whose = scope === 'system' ? 'the system’s service manager' : 'your user manager';
+      const none = `${managerOf(scope)} has no unit${instance === null ? '' : ` for the instance ${instance}`}`;
       complain(
-        `${error.message}${code}, and ${trouble?.text ?? `${whose} has no unit${instance === null ? '' : ` for the instance ${instance}`}`}.`,
+        `${error.message}. Is it running, and as this user? For another instance there is --instance.`,
+        ...(namedByDirectory() ? [] : [`  And ${trouble?.text ?? none}.`]),
         ...(trouble === null || trouble.next === null ? [] : [`  ${trouble.next}`]),
-        '  Is it running, and as this user? --instance NAME names another one.',
       );
       return commandStatus.unavailable;
     }

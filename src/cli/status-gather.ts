@@ -1,9 +1,8 @@
-import type { Scope } from '../manager/scope.js';
 import { answers } from './ask-gateway.js';
 import { askFacts, type FactsAnswer } from './gateway-facts.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
 import { nextAfter } from './operate-failure.js';
-import { commandFor, type Found, findUnit, systemctlFor, type Target } from './operate-find.js';
+import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from './operate-find.js';
 import { errorsOf, type JournalLine, journalTrouble } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';
 import { lastStopInJournal } from './status-last-stop.js';
@@ -12,10 +11,6 @@ import { formatMicroseconds } from './status-words.js';
 
 /** How many errors of the journal are shown. */
 const shownErrors = 5;
-
-function managerOf(scope: Scope): string {
-  return scope === 'system' ? 'the system’s service manager' : 'your user manager';
-}
 
 /** What a person may want to know or do besides. */
 export function notesOf(
