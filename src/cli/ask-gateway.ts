@@ -1,6 +1,7 @@
-import { control, NoGatewayError } from '../channels/control/control-client.js';
+import { control } from '../channels/control/control-client.js';
 import type { ControlCommand } from '../channels/control/protocol.js';
 import { commandStatus } from './commands.js';
+import { askFacts } from './gateway-facts.js';
 import { refusalIn } from './operate-job.js';
 import { printable } from './terminal.js';
 
@@ -46,12 +47,8 @@ export async function askStatus(path: string): Promise<string | null> {
   return status;
 }
 
-/** Whether a gateway answers at the socket and takes this user's orders. */
+/** Whether a gateway is at the socket that would take this user's orders; never takes long. */
 export async function answers(path: string): Promise<boolean> {
-  try {
-    return (await askStatus(path)) !== null;
-  } catch (error) {
-    if (error instanceof NoGatewayError) return false;
-    throw error;
-  }
+  const { outcome } = await askFacts(path);
+  return outcome === 'told' || outcome === 'unanswered';
 }

@@ -221,7 +221,7 @@ export function explainFailure(action: Action, said: string, unit: UnitFacts, ta
 
 /** A stop that systemd carried out, and that was no clean one; null: it was clean. */
 export function explainStop(before: UnitFacts, after: UnitFacts, target: Target): Failure | null {
-  const hadFailed = before.activeState === 'failed';
+  const hadFailed = before.activeState === 'failed' || before.subState === 'auto-restart';
   if (after.activeState === 'inactive' || (after.activeState === 'failed' && hadFailed)) return null;
   if (after.activeState === 'failed') {
     return {

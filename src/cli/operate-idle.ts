@@ -51,9 +51,14 @@ export interface IdleOptions {
 export async function awaitIdle(options: IdleOptions): Promise<IdleOutcome> {
   const { ask, onProgress, timeout, signal, interval = 500 } = options;
   const began = performance.now();
+  const aborted = new Promise<'aborted'>((resolve) => {
+    signal.addEventListener('abort', () => resolve('aborted'), { once: true });
+  });
   for (;;) {
     if (signal.aborted) return { outcome: 'interrupted' };
-    const work = await ask();
+    // A gateway that hangs must not hang this.
+    const work = await Promise.race([ask(), aborted]);
+    if (work === 'aborted') return { outcome: 'interrupted' };
     if (work === null || (work.running === 0 && work.waiting === 0)) return { outcome: 'idle' };
     const elapsed = performance.now() - began;
     if (timeout !== null && elapsed >= timeout) return { outcome: 'late', work };

@@ -3,7 +3,8 @@ import { parseTimeSpan } from '../config/values.js';
 import { formatTimeSpan } from '../lifecycle/status-line.js';
 import { messageIds } from '../log/message-ids.js';
 import { fieldOf } from '../manager/journal-reader.js';
-import type { ServiceManager } from '../manager/service-manager.js';
+import { ProgramError } from '../manager/program.js';
+import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { answers, askStatus, order } from './ask-gateway.js';
 import { commandStatus } from './commands.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
@@ -22,6 +23,7 @@ import {
   findUnit,
   type ManagerTrouble,
   managerOf,
+  managerTrouble,
   systemctlFor,
   type Target,
 } from './operate-find.js';
@@ -135,7 +137,7 @@ class Operation {
     if (this.#action === 'start') throw new Error('A start has no control socket to go through.');
     try {
       const idle = await this.#whenIdle(socket, () => askStatus(socket), timeout);
-      return idle ?? (await order(socket, this.#action));
+      return idle ?? (await this.#order(socket, this.#action));
     } catch (error) {
       if (!(error instanceof NoGatewayError)) throw error;
       if (error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'EACCES') {
@@ -155,6 +157,20 @@ class Operation {
     }
   }
 
+  async #order(socket: string, action: Exclude<Action, 'start'>): Promise<number> {
+    // The connection would keep the process; what it would still say is not wanted any more.
+    const interrupt = () => {
+      complain(`no longer waiting; the gateway goes on with the ${action}.`);
+      process.exit(commandStatus.interrupted);
+    };
+    process.once('SIGINT', interrupt);
+    try {
+      return await order(socket, action);
+    } finally {
+      process.off('SIGINT', interrupt);
+    }
+  }
+
   async #throughSystemd(manager: ServiceManager, unit: UnitFacts, timeout: number | null): Promise<number> {
     const isUp = unit.activeState === 'active' || unit.activeState === 'reloading';
     const isDown = unit.activeState === 'inactive' || unit.activeState === 'failed';
@@ -170,7 +186,7 @@ class Operation {
     if ((this.#action === 'stop' && isDown) || (this.#action === 'reload' && !isUp)) {
       // The unit and a gateway in the foreground can't run at the same time with the same directories.
       const socket = controlSocketOf(this.#target, unit);
-      if (isDown && (await answers(socket))) return order(socket, this.#action);
+      if (isDown && (await answers(socket))) return this.#order(socket, this.#action);
       if (this.#action === 'stop') {
         say(
           `${unit.name} is not running${unit.activeState === 'failed' ? ' (it has failed; see the status)' : ''}`,
@@ -337,6 +353,13 @@ function status(unit: UnitFacts): string {
 }
 
 /** Starts, stops, restarts or reloads the unit or, where there is none, a gateway in the foreground. */
-export function operate(parsed: ParsedCommand, action: Action): Promise<number> {
-  return new Operation(parsed, action).run();
+export async function operate(parsed: ParsedCommand, action: Action): Promise<number> {
+  try {
+    return await new Operation(parsed, action).run();
+  } catch (error) {
+    if (!(error instanceof ProgramError || error instanceof ServiceManagerError)) throw error;
+    const { text, next } = managerTrouble(scopeOf(parsed), error);
+    complain(`${text}.`, ...(next === null ? [] : [`  ${next}`]));
+    return commandStatus.unavailable;
+  }
 }

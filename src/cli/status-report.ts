@@ -39,12 +39,12 @@ export interface LastStop {
 
 /** Whether the installed unit is what this version would write. */
 export interface DriftFacts {
-  /** "current", "outdated", "edited", "foreign". */
+  /** "none", "drifted", "edited", "foreign", "packaged", "undecided", "not-installed". */
   readonly state: string;
   /** One line for a person. */
   readonly text: string;
-  /** Lines that differ. */
-  readonly differences: readonly string[];
+  /** A unified difference, from what is there to what would be written; empty when alike, or not for us to write. */
+  readonly difference: string;
 }
 
 /** All that `status` knows; `status --json` prints it as it is. Times: ms since the Unix epoch; sizes: bytes. */

@@ -145,7 +145,15 @@ function lastStopRow(stop: LastStop | null, now: number, timeZone: string | unde
 }
 
 function driftRow(drift: DriftFacts | null): Row[] {
-  return drift === null ? [] : [['Unit file', drift.text, drift.state === 'current' ? undefined : 'yellow']];
+  return drift === null
+    ? []
+    : [
+        [
+          'Unit file',
+          drift.text,
+          drift.state === 'drifted' || drift.state === 'edited' ? 'yellow' : undefined,
+        ],
+      ];
 }
 
 /** The status line, unless it is what a gateway said before it ended. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { driftFacts } from '../../src/cli/status-drift.js';
 import {
   lastStopOf,
   type StatusReport,
@@ -9,7 +10,7 @@ import {
 import { statusTable } from '../../src/cli/status-table.js';
 import { statusText } from '../../src/cli/status-text.js';
 import { formatAgo, formatMicroseconds, formatSize, formatTime, wrap } from '../../src/cli/status-words.js';
-import { exited, failed, gateway, now, plain, run, unit } from './operate-samples.js';
+import { exited, failed, gateway, now, plain, run, target, unit } from './operate-samples.js';
 
 function report(changes: Partial<StatusReport> = {}): StatusReport {
   return {
@@ -164,6 +165,22 @@ describe('the screen', () => {
       'UTC',
     );
     expect(painted).toContain('<green>●</> <bold>sd-gateway.service</>: <green>running</>');
+  });
+});
+
+describe('the unit file', () => {
+  it.each([
+    ['none', /^as this version/],
+    ['drifted', /see sd-gateway install --dry-run.*, then (sudo )?sd-gateway install/],
+    ['edited', /edited since/],
+    ['foreign', /not written by/],
+    ['packaged', /package/],
+    ['undecided', /can’t be said: no configuration/],
+    ['not-installed', /elsewhere/],
+  ] as const)('%s', (state, text) => {
+    const drift = driftFacts({ state, difference: '', reason: 'no configuration' }, target);
+    expect(drift).toMatchObject({ state, text: expect.stringMatching(text) });
+    expect(show({ drift }, 400)).toContain(`  Unit file: ${drift.text}\n`);
   });
 });
 
