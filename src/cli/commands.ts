@@ -69,6 +69,14 @@ const usageStatus = [commandStatus.usage, 'The command line is wrong.'] as const
 const configurationStatus = [commandStatus.configuration, 'The configuration can’t be used.'] as const;
 const noUnitStatus = [commandStatus.noUnit, 'There is no such unit.'] as const;
 const noPermissionStatus = [commandStatus.noPermission, 'Not allowed to this user.'] as const;
+const otherScopeStatus = [
+  commandStatus.noUnit,
+  'The unit is one of the other scope; the command to type is printed.',
+] as const;
+const interruptedStatus = [
+  commandStatus.interrupted,
+  'Ctrl-C: no longer waited for; systemd goes on with it.',
+] as const;
 const unavailableStatus = [commandStatus.unavailable, 'No gateway answers.'] as const;
 
 export const commands: readonly CommandDescription[] = [
@@ -173,14 +181,19 @@ export const commands: readonly CommandDescription[] = [
     operands: '',
     operandCount: { least: 0, most: 0 },
     summary: 'Start the unit and wait until it serves.',
-    description: ['Through systemd. When the start fails, the reason is printed from the journal.'],
+    description: [
+      'Through systemd. When the start fails, the reason is printed from the journal, with what to do next. A unit that runs already is left alone.',
+    ],
     options: unitOptions,
     exitStatuses: [
       [commandStatus.success, 'It serves.'],
       [commandStatus.failure, 'The start failed.'],
-      noUnitStatus,
+      [commandStatus.noUnit, 'There is no such unit in this scope.'],
       usageStatus,
+      [commandStatus.unavailable, 'There is no systemd here, or it can’t be reached.'],
       noPermissionStatus,
+      configurationStatus,
+      interruptedStatus,
     ],
     examples: ['sd-gateway start', 'sd-gateway start --instance test'],
   },
@@ -194,11 +207,13 @@ export const commands: readonly CommandDescription[] = [
     ],
     options: unitOptions,
     exitStatuses: [
-      [commandStatus.success, 'It has ended.'],
+      [commandStatus.success, 'It has ended, or did not run.'],
       [commandStatus.failure, 'It could not be stopped, or not cleanly.'],
+      otherScopeStatus,
       usageStatus,
       unavailableStatus,
       noPermissionStatus,
+      interruptedStatus,
     ],
     examples: ['sd-gateway stop', 'sd-gateway stop --instance test'],
   },
@@ -212,17 +227,28 @@ export const commands: readonly CommandDescription[] = [
     ],
     options: [
       ...unitOptions,
-      { name: 'when-idle', summary: 'Wait first until no turn runs or waits.' },
-      { name: 'timeout', value: 'TIME', summary: 'How long to wait for that, such as "10min".' },
+      {
+        name: 'when-idle',
+        summary: 'Wait first until no turn runs or waits; new messages are taken meanwhile.',
+      },
+      {
+        name: 'timeout',
+        value: 'TIME',
+        summary: 'How long to wait for that, such as "10min"; as long as it takes by default.',
+      },
     ],
     exitStatuses: [
       [commandStatus.success, 'It serves again; or has ended, to be started again.'],
       [commandStatus.failure, 'It could not be restarted.'],
+      otherScopeStatus,
       usageStatus,
       unavailableStatus,
+      [commandStatus.restart, 'Not idle within the time; nothing was restarted.'],
       noPermissionStatus,
+      configurationStatus,
+      interruptedStatus,
     ],
-    examples: ['sd-gateway restart', 'sd-gateway restart --when-idle'],
+    examples: ['sd-gateway restart', 'sd-gateway restart --when-idle --timeout 10min'],
   },
   {
     name: 'reload',
@@ -233,10 +259,14 @@ export const commands: readonly CommandDescription[] = [
     options: unitOptions,
     exitStatuses: [
       [commandStatus.success, 'The configuration is in force.'],
-      [commandStatus.failure, 'It was refused.'],
+      [commandStatus.failure, 'It could not be reloaded.'],
+      [commandStatus.notRunning, 'The unit is not running.'],
+      otherScopeStatus,
       usageStatus,
       unavailableStatus,
       noPermissionStatus,
+      [commandStatus.configuration, 'The new configuration was refused; the reason is printed.'],
+      interruptedStatus,
     ],
     examples: ['sd-gateway reload'],
   },
@@ -245,16 +275,22 @@ export const commands: readonly CommandDescription[] = [
     operands: '',
     operandCount: { least: 0, most: 0 },
     summary: 'Show how the gateway is: unit, state, work, last stop.',
-    description: ['One screen, from systemd, the gateway and its store.'],
-    options: [...unitOptions, json],
+    description: [
+      'One screen, from systemd, the gateway, its store and the journal. Who may not ask one of them sees what the others know. Without --user or --system, a unit of the other scope is shown too.',
+    ],
+    options: [
+      ...unitOptions,
+      { name: 'all', summary: 'A line for each unit sd-gateway*.service of the scope.' },
+      json,
+    ],
     exitStatuses: [
-      [commandStatus.success, 'It runs.'],
-      [commandStatus.failure, 'It has failed.'],
-      [commandStatus.notRunning, 'It is stopped.'],
-      noUnitStatus,
+      [commandStatus.success, 'It serves.'],
+      [commandStatus.failure, 'It has failed, or waits to be started again after a failure.'],
+      [commandStatus.notRunning, 'It is stopped, starting or stopping.'],
+      [commandStatus.noUnit, 'There is no such unit, or nobody can be asked.'],
       usageStatus,
     ],
-    examples: ['sd-gateway status', 'sd-gateway status --json'],
+    examples: ['sd-gateway status', 'sd-gateway status --json', 'sd-gateway status --all'],
   },
   {
     name: 'logs',

@@ -12,8 +12,11 @@ type Run = (parsed: ParsedCommand) => Promise<number>;
 const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
   run: () => import('./run.js'),
   send: () => import('./send.js'),
+  start: () => import('./start.js'),
   stop: () => import('./stop.js'),
   restart: () => import('./restart.js'),
+  reload: () => import('./reload.js'),
+  status: () => import('./status.js'),
   'check-config': () => import('./check-config.js'),
 };
 
