@@ -154,10 +154,16 @@ export function whyUnusable(unit: UnitFacts, target: Target): Failure | null {
 
 /**
  * Why systemctl could not do it.
- * @param said what systemctl printed, in the C locale
+ * @param printed by systemctl, in the C locale; null: the job itself failed
  * @param unit as it is afterwards
  */
-export function explainFailure(action: Action, said: string, unit: UnitFacts, target: Target): Failure {
+export function explainFailure(
+  action: Action,
+  printed: string | null,
+  unit: UnitFacts,
+  target: Target,
+): Failure {
+  const said = printed ?? 'Job for it failed.';
   const [line = ''] = said.split('\n');
   if (/interactive authentication required|access denied|permission denied/i.test(said)) {
     return {

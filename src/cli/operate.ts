@@ -7,6 +7,7 @@ import { ProgramError } from '../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { answers, askStatus, order } from './ask-gateway.js';
 import { commandStatus } from './commands.js';
+import { elsewhereLines, noAnswerLines, nothingToStartLines } from './operate-absence.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
 import {
   type Action,
@@ -22,7 +23,6 @@ import {
   type Found,
   findUnit,
   type ManagerTrouble,
-  managerOf,
   managerTrouble,
   systemctlFor,
   type Target,
@@ -93,39 +93,12 @@ class Operation {
     if (this.#action !== 'start' && (found.kind === 'none' || (await answers(socket)))) {
       return this.#throughSocket(socket, found.kind === 'none' ? found.trouble : null, timeout);
     }
-    return found.kind === 'elsewhere'
-      ? this.#tellElsewhere(found.unit, found.trouble)
-      : this.#tellNoUnit(found.trouble);
-  }
-
-  #tellElsewhere(unit: UnitFacts, trouble: ManagerTrouble | null): number {
-    complain(
-      `the unit ${unit.name} is one of ${managerOf(unit.scope)}${unit.path === null ? '' : ` (${unit.path})`}; nothing was done.`,
-      ...(trouble === null
-        ? []
-        : [`  And ${trouble.text}.`, ...(trouble.next === null ? [] : [`  ${trouble.next}`])]),
-      `  To ${this.#action} it: ${commandFor(this.#action, { ...this.#target, scope: unit.scope }, true)}`,
-    );
-    return commandStatus.noUnit;
-  }
-
-  /** Nothing can be started. */
-  #tellNoUnit(trouble: ManagerTrouble | null): number {
-    if (trouble !== null) {
-      complain(
-        `${trouble.text}, so no unit can be started.`,
-        ...(trouble.next === null ? [] : [`  ${trouble.next}`]),
-        `  Run the gateway in the foreground: ${commandFor('run', this.#target, true)}`,
-      );
-      return commandStatus.unavailable;
+    if (found.kind === 'elsewhere') {
+      complain(...elsewhereLines(this.#action, found.unit, this.#target, found.trouble));
+      return commandStatus.noUnit;
     }
-    const { scope, instance } = this.#target;
-    complain(
-      `${managerOf(scope)} has no unit${instance === null ? '' : ` for the instance ${instance}`}.`,
-      `  Install it: ${commandFor('install', this.#target, true)}`,
-      `  Or run the gateway in the foreground: ${commandFor('run', this.#target, true)}`,
-    );
-    return commandStatus.noUnit;
+    complain(...nothingToStartLines(this.#target, found.trouble));
+    return found.trouble === null ? commandStatus.noUnit : commandStatus.unavailable;
   }
 
   /** A gateway in the foreground, or one that systemd can't be asked about. */
@@ -146,13 +119,7 @@ class Operation {
         );
         return commandStatus.noPermission;
       }
-      const { scope, instance } = this.#target;
-      const none = `${managerOf(scope)} has no unit${instance === null ? '' : ` for the instance ${instance}`}`;
-      complain(
-        `${error.message}. Is it running, and as this user? For another instance there is --instance.`,
-        ...(namedByDirectory() ? [] : [`  And ${trouble?.text ?? none}.`]),
-        ...(trouble === null || trouble.next === null ? [] : [`  ${trouble.next}`]),
-      );
+      complain(...noAnswerLines(error.message, this.#target, trouble, !namedByDirectory()));
       return commandStatus.unavailable;
     }
   }
@@ -301,7 +268,7 @@ class Operation {
           complain(reload.reason, `  See what is wrong: ${commandFor('check-config', this.#target, false)}`);
           return commandStatus.configuration;
         }
-        return this.#fail(explainFailure('reload', 'Job for it failed', reload.unit, this.#target), after);
+        return this.#fail(explainFailure('reload', null, reload.unit, this.#target), after);
       }
       default:
         this.#spinner.stop();
@@ -309,7 +276,7 @@ class Operation {
           say(`${name} ${this.#action === 'start' ? 'serves' : 'serves again'}${status(after)}`);
           return commandStatus.success;
         }
-        return this.#fail(explainFailure(this.#action, 'Job for it failed', after, this.#target), after);
+        return this.#fail(explainFailure(this.#action, null, after, this.#target), after);
     }
   }
 
@@ -324,7 +291,7 @@ class Operation {
       }
       if (startLimit && this.#action !== 'stop') {
         const limited = { ...after, result: 'start-limit-hit' };
-        told = explainFailure(this.#action, 'Job for it failed', limited, this.#target);
+        told = explainFailure(this.#action, null, limited, this.#target);
       }
       if (trouble !== null) said.push(`  (${trouble})`);
     }

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { elsewhereLines, noAnswerLines, nothingToStartLines } from '../../src/cli/operate-absence.js';
 import { describeExit, explainFailure, explainStop, whyUnusable } from '../../src/cli/operate-failure.js';
 import { commandFor, managerTrouble, systemctlFor } from '../../src/cli/operate-find.js';
 import { awaitIdle, describeWork, type Work, workIn } from '../../src/cli/operate-idle.js';
@@ -219,6 +220,41 @@ describe('a job that failed', () => {
     [{ how: 'exited', status: 3, at: null }, 'exit status 3'],
   ] as const)('with the exit %j', (exit, text) => {
     expect(describeExit(exit)).toBe(text);
+  });
+});
+
+describe('a unit that isn’t there', () => {
+  const trouble = { scope: 'user', kind: 'no-manager', text: 'the bus is away', next: 'Log in.' } as const;
+  it('is told where it is in the other scope', () => {
+    const lines = elsewhereLines('stop', unit(), { scope: 'user', instance: null }, trouble);
+    expect(lines).toEqual([
+      'the unit sd-gateway.service is one of the system’s service manager (/etc/systemd/system/sd-gateway.service); nothing was done.',
+      '  And the bus is away.',
+      '  Log in.',
+      expect.stringMatching(/^ {2}To stop it: (sudo )?sd-gateway stop$/),
+    ]);
+  });
+
+  it.each([
+    [
+      null,
+      true,
+      ['no gateway answers. Is it', '  And the system’s service manager has no unit for the instance a.'],
+    ],
+    [null, false, ['no gateway answers. Is it']],
+    [trouble, true, ['no gateway answers. Is it', '  And the bus is away.', '  Log in.']],
+  ])('and no gateway answers (%j, manager asked: %j)', (why, asked, lines) => {
+    const said = noAnswerLines('no gateway answers', { scope: 'system', instance: 'a' }, why, asked);
+    expect(said.map((line, index) => line.slice(0, lines[index]?.length))).toEqual(lines);
+  });
+
+  it('can’t be started', () => {
+    expect(nothingToStartLines(target, null).join('\n')).toMatch(
+      /has no unit\..*sd-gateway install.*sd-gateway run/s,
+    );
+    expect(nothingToStartLines(target, trouble).join('\n')).toMatch(
+      /^the bus is away, so .*Log in\..*sd-gateway run/s,
+    );
   });
 });
 
