@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fieldOf, JournalError, type JournalRecord, readJournal } from '../manager/journal-reader.js';
 import { ProgramError } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
+import type { UnitFacts } from './operate-unit.js';
 
 /** A record in short. */
 export interface JournalLine {
@@ -23,6 +24,14 @@ const managerMessages = {
   unitFailed: 'be02cf6855d2428ba40df7e9d022f03d',
   failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
 } as const;
+
+/**
+ * journald looks up the unit of a sender in /proc: what a process wrote just before it ended may have come to be
+ * without it, and is found by its process then.
+ */
+function processMatches(pid: number | null, fields: readonly string[] = []): string[] {
+  return pid === null ? [] : ['+', `_PID=${pid}`, ...fields];
+}
 
 /** What the unit's processes wrote, and the manager about the unit; `fields` narrow both. */
 export function unitMatches({ scope, name }: UnitOfJournal, fields: readonly string[] = []): string[] {
@@ -62,7 +71,7 @@ export function invocationOf(record: JournalRecord): string | null {
 
 /**
  * The records that tell why a start failed: errors of the first start among them or, where it left none, the last that
- * its processes said.
+ * its processes said. One that names no invocation belongs to it.
  * @param before the invocation that a restart ended; null: there was none
  */
 export function tellingRecords(
@@ -73,7 +82,7 @@ export function tellingRecords(
   const invocations = records.map(invocationOf).filter((id) => id !== null);
   // Where the old one is the only one, it is what failed.
   const first = invocations.find((id) => id !== before) ?? invocations[0];
-  const ofStart = records.filter((record) => first === undefined || invocationOf(record) === first);
+  const ofStart = records.filter((record) => [first, undefined].includes(invocationOf(record) ?? undefined));
   // That the start has failed is known; the manager's errors about what it could not execute are not.
   const lines = ofStart
     .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
@@ -105,7 +114,7 @@ const lookPause = 100;
 
 /** Reads why the unit failed since then. The records may take a moment to get into the journal. */
 export async function reasonsSince(
-  unit: UnitOfJournal,
+  unit: UnitOfJournal & { readonly lastMain: { readonly pid: number } | null },
   from: number,
   before: string | null,
   limit = 5,
@@ -114,7 +123,7 @@ export async function reasonsSince(
     let records: JournalRecord[] = [];
     for (let look = 0; look < looks; look++) {
       if (look > 0) await pause(lookPause);
-      records = await read(unitMatches(unit), from, 200);
+      records = await read([...unitMatches(unit), ...processMatches(unit.lastMain?.pid ?? null)], from, 200);
       const ids = records.map((record) => fieldOf(record, 'MESSAGE_ID'));
       if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
     }
@@ -138,13 +147,10 @@ export async function reasonsSince(
   }
 }
 
-/** The newest errors of one invocation, oldest first. */
-export async function errorsOf(
-  unit: UnitOfJournal,
-  invocationId: string,
-  limit: number,
-): Promise<readonly JournalLine[]> {
-  const { scope, name } = unit;
+/** The newest errors of the unit's present or last invocation, oldest first. */
+export async function errorsOf(unit: UnitFacts, limit: number): Promise<readonly JournalLine[]> {
+  const { scope, name, invocationId, lastMain } = unit;
+  if (invocationId === null) return [];
   const errors = ['PRIORITY=0', 'PRIORITY=1', 'PRIORITY=2', 'PRIORITY=3'];
   const byManager = scope === 'system' ? ['_PID=1', `UNIT=${name}`] : [`USER_UNIT=${name}`];
   const idOfManager = scope === 'system' ? 'INVOCATION_ID' : 'USER_INVOCATION_ID';
@@ -155,9 +161,13 @@ export async function errorsOf(
     ...byManager,
     `${idOfManager}=${invocationId}`,
     ...errors,
+    ...processMatches(lastMain?.pid ?? null, errors),
   ];
+  // A process id comes again some day.
+  const from = lastMain?.startedAt ?? null;
+  const span = from === null ? {} : { since: since(from) };
   const lines: JournalLine[] = [];
-  for await (const record of readJournal({ matches, lines: limit + 1 })) {
+  for await (const record of readJournal({ matches, lines: limit + 1, ...span })) {
     // That the start has failed is known.
     if (fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed) lines.push(lineOf(record));
   }

@@ -27,6 +27,8 @@ export interface UnitFacts {
   readonly result: string;
   readonly invocationId: string | null;
   readonly mainPid: number | null;
+  /** The main process of now or, when there is none, of last time; and when it was started. */
+  readonly lastMain: { readonly pid: number; readonly startedAt: number | null } | null;
   readonly uid: number | null;
   readonly statusText: string | null;
   /** How the last main process ended. */
@@ -75,6 +77,8 @@ const properties = [
   'MainPID',
   'UID',
   'StatusText',
+  'ExecMainPID',
+  'ExecMainStartTimestamp',
   'ExecMainCode',
   'ExecMainStatus',
   'ExecMainExitTimestamp',
@@ -126,6 +130,7 @@ export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<str
   const interval = span('StartLimitIntervalUSec');
   const watchdog = span('WatchdogUSec');
   const loadError = text('LoadError');
+  const lastMainPid = number('ExecMainPID') || null;
   return {
     scope,
     name,
@@ -141,6 +146,8 @@ export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<str
     result: text('Result') ?? 'success',
     invocationId: text('InvocationID'),
     mainPid: number('MainPID') || null,
+    lastMain:
+      lastMainPid === null ? null : { pid: lastMainPid, startedAt: readTime(text('ExecMainStartTimestamp')) },
     uid: number('UID'),
     statusText: text('StatusText'),
     exit:

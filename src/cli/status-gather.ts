@@ -81,9 +81,9 @@ async function lastStopFor(answer: FactsAnswer, unit: UnitFacts | null): Promise
 }
 
 async function errorsFor(unit: UnitFacts | null): Promise<readonly JournalLine[] | string> {
-  if (unit === null || unit.invocationId === null) return [];
+  if (unit === null) return [];
   try {
-    return await errorsOf(unit, unit.invocationId, shownErrors);
+    return await errorsOf(unit, shownErrors);
   } catch (error) {
     return journalTrouble(error);
   }

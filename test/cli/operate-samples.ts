@@ -19,6 +19,8 @@ export const shown: Readonly<Record<string, string>> = {
   InvocationID: 'b1d599e96c8349858a32494571302be6',
   MainPID: '147',
   UID: '62592',
+  ExecMainPID: '147',
+  ExecMainStartTimestamp: 'Mon 2026-11-23 16:52:56 UTC',
   StatusText: 'Ready for 7min: 1 session, 0 running, 0 waiting, 1 answered, 0 failed',
   ExecMainCode: '0',
   ExecMainStatus: '0',

@@ -327,6 +327,12 @@ describe('the records that tell why', () => {
     expect(tellingRecords(records, 'a', 5).map(({ message }) => message)).toEqual(['wrong']);
   });
 
+  it('are also those that journald could not tell the unit of', () => {
+    const { _SYSTEMD_INVOCATION_ID: _, ...lost } = record('b', 3, 'last words');
+    const records = [record('a', 3, 'old'), lost, ofManager];
+    expect(tellingRecords(records, 'a', 5).map(({ message }) => message)).toEqual(['last words']);
+  });
+
   it('are the last words where there is no error', () => {
     const records = [
       record('b', 6, 'one', 'node'),
