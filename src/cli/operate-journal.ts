@@ -61,11 +61,12 @@ async function read(matches: readonly string[], from: number, lines: number): Pr
   return records;
 }
 
+/** The unit's invocation that a record is about; a user manager's own, which is a unit too, comes last. */
 export function invocationOf(record: JournalRecord): string | null {
   return (
-    fieldOf(record, '_SYSTEMD_INVOCATION_ID') ??
+    fieldOf(record, 'USER_INVOCATION_ID') ??
     fieldOf(record, 'INVOCATION_ID') ??
-    fieldOf(record, 'USER_INVOCATION_ID')
+    fieldOf(record, '_SYSTEMD_INVOCATION_ID')
   );
 }
 

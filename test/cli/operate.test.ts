@@ -309,7 +309,9 @@ describe('the records that tell why', () => {
     __REALTIME_TIMESTAMP: '1795453479000000',
   });
   const ofManager = {
-    INVOCATION_ID: 'b',
+    // A user manager runs in a unit itself.
+    _SYSTEMD_INVOCATION_ID: 'm',
+    USER_INVOCATION_ID: 'b',
     PRIORITY: '3',
     SYSLOG_IDENTIFIER: 'systemd',
     MESSAGE: 'Failed to start',
@@ -317,7 +319,13 @@ describe('the records that tell why', () => {
   };
 
   it('are the errors of the start that failed, not of the run before or the next try', () => {
+    const stopping = {
+      ...ofManager,
+      USER_INVOCATION_ID: 'a',
+      MESSAGE_ID: 'de5b426a63be47a7b6ac3eaac82e2f6f',
+    };
     const records = [
+      stopping,
       record('a', 3, 'old'),
       record('b', 6, 'starting'),
       record('b', 3, 'wrong'),
