@@ -2,7 +2,7 @@ import { createConnection } from 'node:net';
 import type { GatewayFacts } from '../channels/control/facts.js';
 
 /** How long a gateway may take to tell its facts, in ms: one that hangs is to be shown as one, not to hang this too. */
-const patience = 3_000;
+const defaultPatience = 3_000;
 
 /** Longest answer that is read, in characters. */
 const longestAnswer = 4 * 1024 * 1024;
@@ -17,8 +17,8 @@ export type FactsAnswer =
   /** Somebody is there, who doesn't answer, or not this question. */
   | { readonly outcome: 'unanswered'; readonly reason: string };
 
-/** Asks the gateway at the control socket for its facts; never takes longer than 3 s. */
-export function askFacts(path: string): Promise<FactsAnswer> {
+/** Asks the gateway at the control socket for its facts; never takes longer than the patience, in ms. */
+export function askFacts(path: string, patience = defaultPatience): Promise<FactsAnswer> {
   return new Promise((resolve) => {
     const socket = createConnection({ path });
     let rest = '';

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Found } from '../../src/cli/operate-find.js';
+import type { UnitFacts } from '../../src/cli/operate-unit.js';
 import { driftFacts } from '../../src/cli/status-drift.js';
+import { notesOf } from '../../src/cli/status-gather.js';
 import {
   lastStopOf,
   type StatusReport,
@@ -10,6 +13,7 @@ import {
 import { statusTable } from '../../src/cli/status-table.js';
 import { statusText } from '../../src/cli/status-text.js';
 import { formatAgo, formatMicroseconds, formatSize, formatTime, wrap } from '../../src/cli/status-words.js';
+import { ServiceManager } from '../../src/manager/service-manager.js';
 import { exited, failed, gateway, now, plain, run, target, unit } from './operate-samples.js';
 
 function report(changes: Partial<StatusReport> = {}): StatusReport {
@@ -165,6 +169,55 @@ describe('the screen', () => {
       'UTC',
     );
     expect(painted).toContain('<green>●</> <bold>sd-gateway.service</>: <green>running</>');
+  });
+});
+
+describe('the notes', () => {
+  const manager = new ServiceManager('system');
+  const here = (one: UnitFacts): Found => ({ kind: 'unit', manager, unit: one });
+  const none: Found = { kind: 'none', trouble: null };
+  it.each<[string, Parameters<typeof notesOf>, RegExp]>([
+    ['running', ['running', unit(), target, here(unit())], /^$/],
+    ['stopped', ['stopped', unit(), target, here(unit())], /^To start it: (sudo )?sd-gateway start$/],
+    [
+      'changed since',
+      ['running', unit({ needsDaemonReload: true }), target, none],
+      /changed since systemd read it.*systemctl daemon-reload$/,
+    ],
+    [
+      'waiting for its restart',
+      ['failed', failed({ subState: 'auto-restart', restartDelay: 100 }), target, none],
+      /by itself 100 ms after each end\..*logs/s,
+    ],
+    ['unusable configuration', ['failed', failed({ exit: exited(78) }), target, none], /check-config/],
+    ['masked', ['stopped', unit({ loadState: 'masked' }), target, none], /unmask sd-gateway\.service$/],
+    ['foreground beside a unit', ['foreground', unit(), target, none], /was started in the foreground/],
+    ['no unit', ['not-installed', null, target, none], /To install one: (sudo )?sd-gateway install$/],
+    [
+      'elsewhere',
+      [
+        'running',
+        unit(),
+        { scope: 'user', instance: null },
+        { kind: 'elsewhere', manager, unit: unit(), trouble: null },
+      ],
+      /is a unit of the system’s service manager .*your user manager has none/,
+    ],
+    [
+      'no systemd',
+      [
+        'unknown',
+        null,
+        target,
+        {
+          kind: 'none',
+          trouble: { scope: 'system', kind: 'no-systemd', text: 'no systemd here', next: null },
+        },
+      ],
+      /^Note: no systemd here\.$/,
+    ],
+  ])('%s', (_name, given, text) => {
+    expect(notesOf(...given).join('\n')).toMatch(text);
   });
 });
 
