@@ -30,7 +30,7 @@ export function askFacts(path: string, patience = defaultPatience): Promise<Fact
     socket.setTimeout(patience, () =>
       settle({
         outcome: 'unanswered',
-        reason: `the gateway did not answer at ${path} within ${patience} ms`,
+        reason: `the gateway did not answer at ${path} within ${patience} ms; it may hang`,
       }),
     );
     socket.on('connect', () => socket.write(`${JSON.stringify({ request: 'facts' })}\n`));

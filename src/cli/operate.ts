@@ -237,8 +237,8 @@ class Operation {
       this.#spinner.stop();
       return this.#fail(explainFailure(this.#action, stderr.trim(), after, this.#target), after);
     }
-    // Such as that a socket unit can start it again.
-    if (stderr.trim() !== '') complain(stderr.trim());
+    const warnings = notSaidYet(stderr);
+    if (warnings !== '') complain(warnings);
     return this.#settled(manager, before, after);
   }
 
@@ -314,6 +314,15 @@ const words: Readonly<Record<Action, { readonly doing: string }>> = {
   restart: { doing: 'Restarting' },
   reload: { doing: 'Reloading' },
 };
+
+/** What systemctl warned of, such as that a socket unit can start it again; that its file has changed was said. */
+function notSaidYet(stderr: string): string {
+  return stderr
+    .split('\n')
+    .filter((line) => !/^Warning: The unit file, .* changed on disk/.test(line))
+    .join('\n')
+    .trim();
+}
 
 function status(unit: UnitFacts): string {
   return unit.statusText === null ? '' : `: ${unit.statusText}`;

@@ -36,6 +36,7 @@ function unitRows(unit: UnitFacts, now: number, timeZone: string | undefined): R
   if (unit.loadState !== 'loaded') where.push(unit.loadState);
   rows.push(['Unit', `${unit.path ?? unit.name} (${[...where].join(', ')})`]);
   if (unit.dropIns.length > 0) rows.push(['Drop-ins', unit.dropIns.join(' ')]);
+  if (unit.triggeredBy.length > 0) rows.push(['Triggered', `by ${unit.triggeredBy.join(', ')}`]);
   if (unit.loadError !== null && unit.loadState !== 'masked')
     rows.push(['Load error', unit.loadError, 'red']);
   const since =

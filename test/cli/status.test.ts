@@ -124,6 +124,21 @@ describe('the screen', () => {
     expect(text).not.toContain('Watchdog:');
   });
 
+  it('names what triggers it, what adds to its file, and what is wrong with that', () => {
+    const text = show({
+      unit: unit({
+        dropIns: ['/etc/systemd/system/sd-gateway.service.d/a.conf'],
+        triggeredBy: ['sd-gateway.socket'],
+        loadState: 'bad-setting',
+        loadError: 'it has a bad setting.',
+      }),
+    });
+    expect(text).toContain('(system, enabled, bad-setting)\n');
+    expect(text).toContain('   Drop-ins: /etc/systemd/system/sd-gateway.service.d/a.conf\n');
+    expect(text).toContain('  Triggered: by sd-gateway.socket\n');
+    expect(text).toContain(' Load error: it has a bad setting.\n');
+  });
+
   it('tells a run that ended without a word', () => {
     expect(show({ lastStop: lastStopOf(run({ stop: null }), 'store') })).toContain(
       'Last stop: it ended without a word',
