@@ -42,7 +42,7 @@ export function terminalOf(
   const colour = wantsColour(parsed.flags, environment, isTerminal);
   return {
     isTerminal,
-    width: Math.max(40, isTerminal ? stream.columns : Number(environment.COLUMNS ?? 80) || 80),
+    width: Math.max(40, (isTerminal ? stream.columns : Number(environment.COLUMNS)) || 80),
     paint: (style, text) => (colour ? `\u001b[${codes[style]}m${text}\u001b[0m` : text),
   };
 }
