@@ -297,7 +297,10 @@ export const commands: readonly CommandDescription[] = [
     operands: '',
     operandCount: { least: 0, most: 0 },
     summary: 'Show the gateway’s records in the journal.',
-    description: ['Found by their fields: of one start, one session or one message.'],
+    description: [
+      'Found by their fields: what the gateway wrote and what systemd wrote about its unit, of one start, one session or one message. The newest 100 where nothing else limits them.',
+      'A gateway in the foreground writes to its terminal, not to the journal. Ctrl-C ends --follow with status 0.',
+    ],
     options: [
       ...unitOptions,
       { name: 'follow', short: 'f', summary: 'Go on with what is written from now on.' },
@@ -307,10 +310,16 @@ export const commands: readonly CommandDescription[] = [
       { name: 'invocation', value: 'WHICH', summary: '"current", "previous", or an invocation’s ID.' },
       { name: 'session', short: 's', value: 'NAME', summary: 'About this session only.' },
       { name: 'message', value: 'ID', summary: 'About this message only.' },
-      json,
+      {
+        name: 'priority',
+        short: 'p',
+        value: 'LEVEL',
+        summary: 'This urgent or more: "err", "warning", "notice", "info", "debug", …, or 0 to 7.',
+      },
+      { name: 'json', summary: 'Print each record as one line of JSON, with all its fields.' },
     ],
     exitStatuses: [
-      [commandStatus.success, 'The records were shown.'],
+      [commandStatus.success, 'The records were shown, or there are none that match.'],
       [commandStatus.failure, 'The journal can’t be read.'],
       noUnitStatus,
       usageStatus,
@@ -326,7 +335,10 @@ export const commands: readonly CommandDescription[] = [
     operands: '',
     operandCount: { least: 0, most: 0 },
     summary: 'Check the machine, the unit and the store; say what to mend and how.',
-    description: ['Each check has a verdict and, where something is wrong, a mend.'],
+    description: [
+      'Each check has a verdict and, where something is wrong, a mend. Changes nothing without --fix; works without root, and says what it could not look at.',
+      'With --fix: modes of the token and the directories, your own linger, daemon-reload, reset-failed. All else is a command to type.',
+    ],
     options: [
       ...unitOptions,
       configuration,
@@ -334,8 +346,8 @@ export const commands: readonly CommandDescription[] = [
       json,
     ],
     exitStatuses: [
-      [commandStatus.success, 'All is well.'],
-      [commandStatus.failure, 'Something is wrong.'],
+      [commandStatus.success, 'No problem; there may be warnings.'],
+      [commandStatus.failure, 'At least one problem.'],
       usageStatus,
     ],
     examples: ['sd-gateway doctor', 'sd-gateway doctor --fix'],

@@ -17,6 +17,7 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   restart: () => import('./restart.js'),
   reload: () => import('./reload.js'),
   status: () => import('./status.js'),
+  logs: () => import('./logs.js'),
   'check-config': () => import('./check-config.js'),
 };
 

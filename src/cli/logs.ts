@@ -1,0 +1,199 @@
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { JournalError, type JournalRecord, readJournal } from '../manager/journal-reader.js';
+import { ProgramError } from '../manager/program.js';
+import { otherScope, type Scope } from '../manager/scope.js';
+import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { unitName } from '../manager/unit-name.js';
+import { commandStatus } from './commands.js';
+import { type Absence, explainAbsence } from './logs-absence.js';
+import { formatInvocation, formatRecord, invocationOfRecord } from './logs-format.js';
+import { logsMatches, startMatches, type UnitOfLogs } from './logs-matches.js';
+import { type LogsRequest, logsRequest } from './logs-request.js';
+import { directoriesOf, instanceOf, scopeOf } from './place.js';
+import { terminalOf } from './terminal.js';
+import { type ParsedCommand, UsageError } from './usage.js';
+
+interface FoundUnit {
+  readonly name: string;
+  /** Null: the manager could not be asked. */
+  readonly loadState: string | null;
+  readonly invocationId: string | null;
+}
+
+/** The unit of the instance, or one of the template; the journal may know it where the manager no longer does. */
+async function findUnit(scope: Scope, instance: string | null): Promise<FoundUnit> {
+  const own = unitName(instance);
+  const names = instance === null ? [own] : [own, `sd-gateway@${instance}.service`];
+  const manager = new ServiceManager(scope);
+  try {
+    for (const name of names) {
+      const { LoadState = 'not-found', InvocationID = '' } = await manager.show(name, [
+        'LoadState',
+        'InvocationID',
+      ]);
+      const invocationId = InvocationID === '' ? null : InvocationID;
+      if (LoadState !== 'not-found') return { name, loadState: LoadState, invocationId };
+    }
+    return { name: own, loadState: 'not-found', invocationId: null };
+  } catch (error) {
+    // The journal can be read without a manager: with --user after the last log-out, in a rescue shell.
+    if (error instanceof ServiceManagerError || error instanceof ProgramError) {
+      return { name: own, loadState: null, invocationId: null };
+    }
+    throw error;
+  }
+}
+
+/** The unit's invocations from the journal, newest first, as many as wanted. */
+async function newestInvocations(unit: UnitOfLogs, wanted: number): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for await (const record of readJournal({ matches: startMatches(unit), reverse: true })) {
+    const id = invocationOfRecord(record);
+    if (id !== null) found.add(id);
+    if (found.size >= wanted) break;
+  }
+  return [...found];
+}
+
+/** The id of the invocation that is asked for; undefined: the journal knows none. */
+async function chosenInvocation(
+  asked: LogsRequest['invocation'],
+  unit: UnitOfLogs,
+  present: string | null,
+): Promise<string | null | undefined> {
+  if (asked === null) return null;
+  if (typeof asked === 'object') return asked.id;
+  const newest = await newestInvocations(unit, 2);
+  if (asked === 'current') return present ?? newest[0];
+  return newest.find((id) => id !== (present ?? newest[0]));
+}
+
+/** Whether the system's journal file can be read by this user; null: there is none. */
+function mayReadJournal(): boolean | null {
+  let found = false;
+  for (const root of ['/var/log/journal', '/run/log/journal']) {
+    try {
+      for (const machine of readdirSync(root)) {
+        const file = join(root, machine, 'system.journal');
+        if (!existsSync(file)) continue;
+        found = true;
+        accessSync(file, constants.R_OK);
+        return true;
+      }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EACCES' || code === 'EPERM') found = true;
+      else if (code !== 'ENOENT') throw error;
+    }
+  }
+  return found ? false : null;
+}
+
+async function absenceOf(parsed: ParsedCommand, unit: FoundUnit, narrowed: boolean): Promise<Absence> {
+  const scope = scopeOf(parsed);
+  const elsewhere = await findUnit(otherScope(scope), instanceOf(parsed));
+  return {
+    unit: unit.name,
+    scope,
+    loadState: unit.loadState,
+    narrowed,
+    mayRead: mayReadJournal(),
+    hasRun: unit.invocationId !== null,
+    foreground: existsSync(join(directoriesOf(parsed).runtime, 'control.sock')),
+    otherScopeHasUnit: elsewhere.loadState !== null && elsewhere.loadState !== 'not-found',
+  };
+}
+
+/** Resolves when the pipe has taken it: a slow reader holds the reading up instead of filling the memory. */
+async function write(text: string): Promise<void> {
+  if (process.stdout.write(text)) return;
+  await new Promise<void>((resolve) => process.stdout.once('drain', () => resolve()));
+}
+
+/** In the order in which they were written. */
+async function* recordsOf(
+  matches: readonly string[],
+  request: LogsRequest,
+  signal: AbortSignal,
+): AsyncGenerator<JournalRecord> {
+  const { follow, since, until, lines } = request;
+  const span = { ...(since === null ? {} : { since }), ...(until === null ? {} : { until }) };
+  if (follow || lines === null) {
+    yield* readJournal({ matches, ...span, follow, signal, ...(lines === null ? {} : { lines }) });
+    return;
+  }
+  // With --since, --lines of journalctl means the oldest so many; backwards it means the newest.
+  const newest: JournalRecord[] = [];
+  for await (const record of readJournal({ matches, ...span, lines, reverse: true, signal }))
+    newest.push(record);
+  yield* newest.reverse();
+}
+
+async function show(records: AsyncIterable<JournalRecord>, parsed: ParsedCommand): Promise<number> {
+  const terminal = terminalOf(parsed);
+  let count = 0;
+  let before: string | null = null;
+  for await (const record of records) {
+    count++;
+    if (parsed.flags.has('json')) {
+      await write(`${JSON.stringify(record)}\n`);
+      continue;
+    }
+    const invocation = invocationOfRecord(record);
+    if (invocation !== null && before !== null && invocation !== before)
+      await write(formatInvocation(invocation, terminal));
+    before = invocation ?? before;
+    await write(formatRecord(record, terminal));
+  }
+  return count;
+}
+
+/** Shows the records of the unit. Ctrl-C ends `--follow` with status 0: it is how one ends it. */
+export async function run(parsed: ParsedCommand): Promise<number> {
+  const request = logsRequest(parsed);
+  const scope = scopeOf(parsed);
+  const found = await findUnit(scope, instanceOf(parsed));
+  const unit: UnitOfLogs = { scope, name: found.name, uid: process.getuid?.() ?? 0 };
+  const ending = new AbortController();
+  if (request.follow)
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+  try {
+    const invocation = await chosenInvocation(request.invocation, unit, found.invocationId);
+    const { session, message, priority } = request;
+    let count = 0;
+    if (invocation !== undefined) {
+      const matches = logsMatches(unit, { invocation, session, message, priority });
+      if (request.follow && found.loadState === 'not-found') {
+        for (const line of explainAbsence(await absenceOf(parsed, found, false)))
+          process.stderr.write(`sd-gateway: ${line}\n`);
+        return commandStatus.noUnit;
+      }
+      if (request.follow && mayReadJournal() === false) {
+        for (const line of explainAbsence({ ...(await absenceOf(parsed, found, false)), mayRead: false }))
+          process.stderr.write(`sd-gateway: ${line}\n`);
+      }
+      count = await show(recordsOf(matches, request, ending.signal), parsed);
+    }
+    if (count > 0 || request.follow) return commandStatus.success;
+    const isNarrowed = [session, message, priority, request.since, request.until, request.invocation].some(
+      (value) => value !== null,
+    );
+    const absence = await absenceOf(parsed, found, isNarrowed);
+    for (const line of explainAbsence(absence)) process.stderr.write(`sd-gateway: ${line}\n`);
+    if (absence.loadState === 'not-found') return commandStatus.noUnit;
+    return absence.mayRead === true ? commandStatus.success : commandStatus.failure;
+  } catch (error) {
+    if (error instanceof JournalError && error.detail.startsWith('Failed to parse timestamp')) {
+      throw new UsageError(
+        `${error.detail}; times are such as "10 min ago", "today", "2026-11-23 17:00" (systemd.time(7))`,
+        parsed.command.name,
+      );
+    }
+    if (error instanceof JournalError || error instanceof ProgramError) {
+      process.stderr.write(`sd-gateway: the journal can’t be read: ${error.message}\n`);
+      return commandStatus.failure;
+    }
+    throw error;
+  }
+}
