@@ -1,0 +1,91 @@
+import { asRoot, type DoctorFacts, type FileFacts } from './facts.js';
+import { type Finding, findings, mend } from './finding.js';
+
+/** "0600" */
+export function octal(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
+}
+
+/** A path as a shell takes it. */
+export function quoted(path: string): string {
+  return /^[\w/.:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function tighten(facts: DoctorFacts, { path, uid }: FileFacts, mode: number) {
+  const command = `chmod ${mode.toString(8)} ${quoted(path)}`;
+  return mend(
+    'Close it to others:',
+    facts.uid === uid ? command : asRoot(facts, command),
+    facts.uid === 0 || facts.uid === uid ? { kind: 'chmod', path, mode } : null,
+  );
+}
+
+/** The secret that opens the gateway: only its user may read it, and only they or root may own it. */
+export function checkToken(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'token');
+  const { token, stateDirectory } = facts.data;
+  if (!token.known) return [say('unknown', `It can’t be looked at: ${token.why}`)];
+  if (token.value === null)
+    return [
+      say('not-applicable', 'There is none yet; the first start makes it, unless a credential is given'),
+    ];
+  const { path, mode, uid } = token.value;
+  if ((mode & 0o077) !== 0) {
+    return [
+      say(
+        'problem',
+        `${path} is open to other users (mode ${octal(mode)}): the gateway refuses to start with it. Who could read it may have it; removing it makes the next start make a new one.`,
+        tighten(facts, token.value, 0o600),
+      ),
+    ];
+  }
+  const owner = stateDirectory.known ? (stateDirectory.value?.uid ?? null) : null;
+  if (owner !== null && uid !== owner && uid !== 0) {
+    return [
+      say(
+        'problem',
+        `${path} belongs to user ${uid}, its directory to user ${owner}.`,
+        mend('Give it to the gateway’s user:', asRoot(facts, `chown ${owner} ${quoted(path)}`)),
+      ),
+    ];
+  }
+  return [say('ok', `${path}, mode ${octal(mode)}`)];
+}
+
+export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
+  const { stateDirectory, runtimeDirectory, entries } = facts.data;
+  const found: Finding[] = [];
+  for (const [name, directory] of [
+    ['state directory', stateDirectory],
+    ['runtime directory', runtimeDirectory],
+  ] as const) {
+    const say = findings('data', name);
+    if (!directory.known) found.push(say('unknown', `It can’t be looked at: ${directory.why}`));
+    else if (directory.value === null)
+      found.push(say('not-applicable', 'There is none yet; the start makes it'));
+    else if ((directory.value.mode & 0o077) !== 0) {
+      const { path, mode } = directory.value;
+      found.push(
+        say(
+          'warning',
+          `${path} is open to other users (mode ${octal(mode)}).`,
+          tighten(facts, directory.value, 0o700),
+        ),
+      );
+    } else found.push(say('ok', `${directory.value.path}, mode ${octal(directory.value.mode)}`));
+  }
+  const say = findings('data', 'owners');
+  if (!entries.known || !stateDirectory.known || stateDirectory.value === null) return found;
+  const { uid, path } = stateDirectory.value;
+  const others = entries.value.filter((entry) => entry.uid !== uid && entry.path !== path);
+  if (others.length > 0) {
+    found.push(
+      say(
+        'problem',
+        `${path} belongs to user ${uid}, but ${others.map((entry) => `${entry.path} to user ${entry.uid}`).join(', ')}: the gateway may not be able to write there.`,
+        mend('Give it to the gateway’s user:', asRoot(facts, `chown --recursive ${uid} ${quoted(path)}`)),
+      ),
+    );
+  }
+  return found;
+}

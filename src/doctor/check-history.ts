@@ -1,0 +1,52 @@
+import { type DoctorFacts, gatewayCommand, type HistoryEvent } from './facts.js';
+import { type Finding, findings, mend } from './finding.js';
+
+/** How many starts and stops are looked at. */
+export const historyLength = 10;
+
+const shownKinds: readonly HistoryEvent['kind'][] = [
+  'started',
+  'start-failed',
+  'stop',
+  'foreign-kill',
+  'crash',
+  'failed',
+];
+
+/** The last starts and stops, newest last. */
+export function lastEvents(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
+  return events.filter(({ kind }) => shownKinds.includes(kind)).slice(-2 * historyLength);
+}
+
+export function checkHistory(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('running', 'last starts and stops');
+  if (!facts.journal.known) return [say('unknown', facts.journal.why)];
+  const events = lastEvents(facts.journal.value.events);
+  if (events.length === 0) {
+    return facts.journal.value.mayReadAll
+      ? [say('not-applicable', 'None is in the journal')]
+      : [
+          say(
+            'unknown',
+            'This user may not read the system’s journal.',
+            mend(
+              'Join the group systemd-journal and log in again:',
+              `sudo usermod --append --groups systemd-journal ${facts.user}`,
+            ),
+          ),
+        ];
+  }
+  const bad = events.filter(({ kind }) => kind !== 'started' && kind !== 'stop');
+  const starts = events.filter(({ kind }) => kind === 'started').length;
+  const last = bad.at(-1);
+  if (last !== undefined) {
+    return [
+      say(
+        'warning',
+        `${bad.length} of the last ${events.length} were failures, crashes or kills by others; the newest: ${last.text}`,
+        mend('See what went before:', gatewayCommand(facts, 'logs --lines 200')),
+      ),
+    ];
+  }
+  return [say('ok', `${starts} starts and ${events.length - starts} stops, all as planned`)];
+}

@@ -1,0 +1,168 @@
+import type { Scope } from '../manager/scope.js';
+
+/** A fact, or why it could not be found out. */
+export type Known<Fact> =
+  | { readonly known: true; readonly value: Fact }
+  | { readonly known: false; readonly why: string };
+
+export interface ManagerFacts {
+  /** sd_booted(3). */
+  readonly booted: boolean;
+  readonly version: number | null;
+  /** Why the manager of this scope can’t be asked; null: it answers. */
+  readonly unreachable: string | null;
+}
+
+/** Properties of the unit as `systemctl show` names them. */
+export type UnitProperties = Readonly<Record<string, string>>;
+
+export interface UnitFacts {
+  readonly name: string;
+  readonly properties: UnitProperties;
+  /** The words of ExecStart=. */
+  readonly command: readonly string[];
+  /** What systemd-analyze verify complains about. */
+  readonly complaints: Known<readonly string[]>;
+  /** How the file differs from what this version writes. */
+  readonly drift: Known<{ readonly state: string; readonly reason: string | null }>;
+}
+
+export interface FileFacts {
+  readonly path: string;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly isDirectory: boolean;
+}
+
+export interface DataFacts {
+  readonly stateDirectory: Known<FileFacts | null>;
+  readonly runtimeDirectory: Known<FileFacts | null>;
+  readonly token: Known<FileFacts | null>;
+  /** Entries of the state directory. */
+  readonly entries: Known<readonly FileFacts[]>;
+  readonly database: Known<FileFacts | null>;
+  readonly integrity: Known<{ readonly errors: readonly string[] } | null>;
+  readonly disk: Known<{
+    readonly path: string;
+    readonly freeBytes: number;
+    readonly totalBytes: number;
+    /** 0: the file system has no fixed number. */
+    readonly totalInodes: number;
+    readonly freeInodes: number;
+  }>;
+}
+
+export interface NodeFacts {
+  readonly file: string;
+  readonly version: string;
+  /** NODE_MODULE_VERSION. */
+  readonly modules: string;
+  /** Why the addon can’t be loaded; null: it can. */
+  readonly addon: string | null;
+  readonly sqlite: string | null;
+}
+
+export interface ConfigurationFacts {
+  readonly file: string | null;
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+  /** stop.drain in ms. */
+  readonly drain: number;
+  /** TCP port to listen on; null: something else. */
+  readonly port: number | null;
+  readonly listen: string;
+}
+
+export interface PortFacts {
+  readonly holder: { readonly pid: number; readonly name: string } | null;
+}
+
+/** A start or a stop as the journal has it. */
+export interface HistoryEvent {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  readonly kind:
+    | 'starting'
+    | 'started'
+    | 'start-failed'
+    | 'stop'
+    | 'foreign-kill'
+    | 'crash'
+    | 'failed'
+    | 'stall';
+  readonly text: string;
+  readonly invocation: string | null;
+}
+
+export interface JournalFacts {
+  /** Newest last. */
+  readonly events: readonly HistoryEvent[];
+  /** Of the last stops, in ms, newest last. */
+  readonly drains: readonly number[];
+  /** SD_GATEWAY_SUPERVISION of the present invocation. */
+  readonly supervision: string | null;
+  /** journald’s records that it dropped some of the unit’s. */
+  readonly suppressed: readonly string[];
+  readonly mayReadAll: boolean;
+}
+
+export interface JournaldFacts {
+  /** Storage= in force. */
+  readonly storage: string;
+  readonly persistentDirectory: boolean;
+  readonly rateLimitBurst: string | null;
+  readonly rateLimitInterval: string | null;
+}
+
+/** All that the checks look at. */
+export interface DoctorFacts {
+  readonly scope: Scope;
+  readonly instance: string | null;
+  readonly uid: number;
+  readonly user: string;
+  /** Milliseconds of CLOCK_MONOTONIC. */
+  readonly monotonic: number;
+  readonly manager: ManagerFacts;
+  /** Null: there is none. */
+  readonly unit: Known<UnitFacts | null>;
+  readonly linger: Known<boolean> | null;
+  readonly configuration: Known<ConfigurationFacts>;
+  readonly node: Known<NodeFacts>;
+  readonly data: DataFacts;
+  readonly port: Known<PortFacts> | null;
+  readonly journal: Known<JournalFacts>;
+  readonly journald: Known<JournaldFacts>;
+}
+
+export function known<Fact>(value: Fact): Known<Fact> {
+  return { known: true, value };
+}
+
+export function unknown(why: string): { readonly known: false; readonly why: string } {
+  return { known: false, why };
+}
+
+/** The unit, where there is one that can be started. */
+export function unitOf(facts: DoctorFacts): UnitFacts | null {
+  return facts.unit.known ? facts.unit.value : null;
+}
+
+/** A command of systemctl for the person who reads it. */
+export function systemctl(facts: Pick<DoctorFacts, 'scope' | 'uid'>, words: string): string {
+  if (facts.scope === 'user') return `systemctl --user ${words}`;
+  return `${facts.uid === 0 ? '' : 'sudo '}systemctl ${words}`;
+}
+
+export function asRoot(facts: Pick<DoctorFacts, 'uid'>, command: string): string {
+  return facts.uid === 0 ? command : `sudo ${command}`;
+}
+
+/** The words that name this gateway to sd-gateway itself. */
+export function gatewayCommand(
+  facts: Pick<DoctorFacts, 'scope' | 'uid' | 'instance'>,
+  words: string,
+): string {
+  const scope = (facts.uid === 0) === (facts.scope === 'system') ? '' : ` --${facts.scope}`;
+  return `sd-gateway ${words}${scope}${facts.instance === null ? '' : ` --instance ${facts.instance}`}`;
+}

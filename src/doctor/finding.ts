@@ -1,0 +1,47 @@
+export type Verdict = 'ok' | 'warning' | 'problem' | 'not-applicable' | 'unknown';
+
+/** What --fix can do by itself: safe, and undone by nobody’s loss. */
+export type Fix =
+  | { readonly kind: 'chmod'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'enable-linger' }
+  | { readonly kind: 'daemon-reload' }
+  | { readonly kind: 'reset-failed'; readonly unit: string };
+
+export interface Mend {
+  /** What to do, for a person. */
+  readonly text: string;
+  /** The command to type; null where there is none. */
+  readonly command: string | null;
+  readonly fix: Fix | null;
+}
+
+export type Group = 'systemd' | 'unit' | 'program' | 'data' | 'network' | 'running' | 'journal';
+
+/** The outcome of one check. */
+export interface Finding {
+  readonly group: Group;
+  readonly check: string;
+  readonly verdict: Verdict;
+  readonly text: string;
+  readonly mend: Mend | null;
+}
+
+export function mend(text: string, command: string | null = null, fix: Fix | null = null): Mend {
+  return { text, command, fix };
+}
+
+/** Makes the findings of one check. */
+export function findings(group: Group, check: string) {
+  return (verdict: Verdict, text: string, how: Mend | null = null): Finding => ({
+    group,
+    check,
+    verdict,
+    text,
+    mend: how,
+  });
+}
+
+/** Healthy: no problem among them. Warnings and what could not be looked at don’t make a gateway ill. */
+export function isHealthy(all: readonly Finding[]): boolean {
+  return all.every(({ verdict }) => verdict !== 'problem');
+}
