@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { mayReadJournal } from '../manager/journal-access.js';
 import { JournalError, type JournalRecord, readJournal } from '../manager/journal-reader.js';
 import { ProgramError } from '../manager/program.js';
 import { otherScope, type Scope } from '../manager/scope.js';
@@ -67,27 +68,6 @@ async function chosenInvocation(
   const newest = await newestInvocations(unit, 2);
   if (asked === 'current') return present ?? newest[0];
   return newest.find((id) => id !== (present ?? newest[0]));
-}
-
-/** Whether the system's journal file can be read by this user; null: there is none. */
-function mayReadJournal(): boolean | null {
-  let found = false;
-  for (const root of ['/var/log/journal', '/run/log/journal']) {
-    try {
-      for (const machine of readdirSync(root)) {
-        const file = join(root, machine, 'system.journal');
-        if (!existsSync(file)) continue;
-        found = true;
-        accessSync(file, constants.R_OK);
-        return true;
-      }
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EACCES' || code === 'EPERM') found = true;
-      else if (code !== 'ENOENT') throw error;
-    }
-  }
-  return found ? false : null;
 }
 
 async function absenceOf(parsed: ParsedCommand, unit: FoundUnit, narrowed: boolean): Promise<Absence> {

@@ -18,6 +18,7 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   reload: () => import('./reload.js'),
   status: () => import('./status.js'),
   logs: () => import('./logs.js'),
+  doctor: () => import('./doctor.js'),
   'check-config': () => import('./check-config.js'),
 };
 

@@ -23,8 +23,8 @@ export interface UnitFacts {
   readonly command: readonly string[];
   /** What systemd-analyze verify complains about. */
   readonly complaints: Known<readonly string[]>;
-  /** How the file differs from what this version writes. */
-  readonly drift: Known<{ readonly state: string; readonly reason: string | null }>;
+  /** How the file differs from what this version writes; null: it is not for install to write. */
+  readonly drift: Known<{ readonly state: string; readonly reason: string | null }> | null;
 }
 
 export interface FileFacts {

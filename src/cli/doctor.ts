@@ -1,0 +1,101 @@
+import { lastEvents } from '../doctor/check-history.js';
+import { examine } from '../doctor/examine.js';
+import type { DoctorFacts } from '../doctor/facts.js';
+import { unitOf } from '../doctor/facts.js';
+import { type Finding, type Fix, isHealthy, type Verdict } from '../doctor/finding.js';
+import { type DoctorTarget, gather } from '../doctor/gather.js';
+import { applyFix, type Mended } from '../doctor/mend.js';
+import { commandStatus } from './commands.js';
+import { instanceOf, scopeOf } from './place.js';
+import { printable, type Style, type Terminal, terminalOf } from './terminal.js';
+import type { ParsedCommand } from './usage.js';
+
+const labels: Readonly<Record<Verdict, readonly [label: string, style: Style]>> = {
+  ok: ['ok', 'green'],
+  warning: ['warning', 'yellow'],
+  problem: ['problem', 'red'],
+  'not-applicable': ['–', 'dim'],
+  unknown: ['unknown', 'yellow'],
+};
+const labelWidth = 9;
+
+function findingLines({ verdict, check, text, mend }: Finding, terminal: Terminal): string[] {
+  const [label, style] = labels[verdict];
+  const lines = [
+    `  ${terminal.paint(style, label.padEnd(labelWidth))}${terminal.paint('bold', check)}: ${printable(text)}`,
+  ];
+  if (mend !== null) {
+    const command = mend.command === null ? '' : ` ${terminal.paint('bold', mend.command)}`;
+    lines.push(`  ${' '.repeat(labelWidth)}→ ${mend.text}${command}`);
+  }
+  return lines;
+}
+
+function report(facts: DoctorFacts, found: readonly Finding[], terminal: Terminal): string {
+  const lines: string[] = [];
+  let group = '';
+  for (const finding of found) {
+    if (finding.group !== group) {
+      group = finding.group;
+      lines.push(terminal.paint('bold', group));
+    }
+    lines.push(...findingLines(finding, terminal));
+    if (finding.check === 'last starts and stops' && facts.journal.known) {
+      for (const { at, text } of lastEvents(facts.journal.value.events)) {
+        const time = new Date(at).toLocaleString('sv-SE');
+        lines.push(`  ${' '.repeat(labelWidth)}${terminal.paint('dim', time)} ${printable(text)}`);
+      }
+    }
+  }
+  const count = (verdict: Verdict) => found.filter((finding) => finding.verdict === verdict).length;
+  const healthy = isHealthy(found);
+  const counts = `${count('problem')} problems, ${count('warning')} warnings, ${count('unknown')} unknown`;
+  lines.push(
+    '',
+    terminal.paint(healthy ? 'green' : 'red', `${healthy ? 'Healthy' : 'Not healthy'}: ${counts}`),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+async function mendAll(found: readonly Finding[], target: DoctorTarget): Promise<readonly Mended[]> {
+  const fixes = found
+    .filter(({ verdict }) => verdict === 'problem' || verdict === 'warning')
+    .map(({ mend }) => mend?.fix ?? null)
+    .filter((fix): fix is Fix => fix !== null);
+  const mended: Mended[] = [];
+  for (const fix of fixes) mended.push(await applyFix(fix, target.scope));
+  return mended;
+}
+
+/** Looks, with --fix mends and looks again, and says what it found. */
+export async function run(parsed: ParsedCommand): Promise<number> {
+  const target: DoctorTarget = {
+    scope: scopeOf(parsed),
+    instance: instanceOf(parsed),
+    configuration: parsed.values['config'] ?? null,
+  };
+  let facts = await gather(target);
+  let found = examine(facts);
+  let mended: readonly Mended[] = [];
+  if (parsed.flags.has('fix')) {
+    mended = await mendAll(found, target);
+    if (mended.length > 0) {
+      facts = await gather(target);
+      found = examine(facts);
+    }
+  }
+  if (parsed.flags.has('json')) {
+    const history = facts.journal.known ? lastEvents(facts.journal.value.events) : null;
+    const unit = unitOf(facts)?.name ?? null;
+    process.stdout.write(
+      `${JSON.stringify({ healthy: isHealthy(found), unit, scope: target.scope, mended, findings: found, history })}\n`,
+    );
+  } else {
+    for (const { done, text } of mended)
+      process.stdout.write(`${done ? 'Mended' : 'Not mended'}: ${printable(text)}\n`);
+    if (parsed.flags.has('fix') && mended.length === 0)
+      process.stdout.write('There is nothing to mend by itself.\n');
+    process.stdout.write(report(facts, found, terminalOf(parsed)));
+  }
+  return isHealthy(found) ? commandStatus.success : commandStatus.failure;
+}

@@ -1,0 +1,105 @@
+import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ProgramError, runProgram } from '../manager/program.js';
+import { type DataFacts, type FileFacts, type Known, known, unknown } from './facts.js';
+
+/** How long a whole store may be read, in ms; a larger one is not read to its end. */
+const integrityTimeout = 30_000;
+
+/** A process of its own: reading a damaged or huge file can take any time, and has to be ended from outside. */
+const integrityProbe = `
+const [, inspect, sqlite, path] = process.argv;
+const { checkHeader, checkWhole } = await import(inspect);
+const { default: Database } = await import(sqlite);
+const say = (outcome) => process.stdout.write(JSON.stringify(outcome));
+try {
+  checkHeader(path);
+  const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 2000 });
+  try { checkWhole(database, path); } finally { database.close(); }
+  say({ errors: [] });
+} catch (error) {
+  const isFinding = error.name === 'StoreError' || /^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(error.code ?? '');
+  say(isFinding ? { errors: [error.message] } : { unknown: error.message });
+}
+`;
+
+function attempt<Fact>(look: () => Fact): Known<Fact> {
+  try {
+    return known(look());
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    return unknown(code === 'EACCES' || code === 'EPERM' ? `not allowed to this user (${message})` : message);
+  }
+}
+
+function factsOf(path: string, stats: Stats): FileFacts {
+  return { path, mode: stats.mode & 0o7777, uid: stats.uid, isDirectory: stats.isDirectory() };
+}
+
+function fileFacts(path: string): Known<FileFacts | null> {
+  return attempt(() => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? null : factsOf(path, stats);
+  });
+}
+
+async function integrityOf(path: string): Promise<DataFacts['integrity']> {
+  try {
+    const { stdout, stderr } = await runProgram(
+      process.execPath,
+      [
+        '--input-type=module',
+        '--eval',
+        integrityProbe,
+        new URL('../store/sqlite/inspect.js', import.meta.url).href,
+        import.meta.resolve('better-sqlite3'),
+        path,
+      ],
+      { timeout: integrityTimeout },
+    );
+    if (stdout === '') return unknown(stderr.trim().split('\n').at(-1) ?? 'the check said nothing');
+    const outcome = JSON.parse(stdout) as { errors?: readonly string[]; unknown?: string };
+    return outcome.errors === undefined ? unknown(outcome.unknown ?? '') : known({ errors: outcome.errors });
+  } catch (error) {
+    if (error instanceof ProgramError) return unknown(`it took longer than ${integrityTimeout / 1_000} s`);
+    throw error;
+  }
+}
+
+export interface DataPlaces {
+  readonly state: string;
+  readonly runtime: string;
+  readonly database: string;
+}
+
+/** Looks at what the gateway keeps; opens neither token nor secret. */
+export async function gatherData({ state, runtime, database }: DataPlaces): Promise<DataFacts> {
+  const file = fileFacts(database);
+  return {
+    stateDirectory: fileFacts(state),
+    runtimeDirectory: fileFacts(runtime),
+    token: fileFacts(join(state, 'token')),
+    entries: attempt(() =>
+      statSync(state, { throwIfNoEntry: false }) === undefined
+        ? []
+        : readdirSync(state).flatMap((name) => {
+            // A running gateway's files come and go.
+            const stats = lstatSync(join(state, name), { throwIfNoEntry: false });
+            return stats === undefined ? [] : [factsOf(join(state, name), stats)];
+          }),
+    ),
+    database: file,
+    integrity: file.known && file.value !== null ? await integrityOf(database) : known(null),
+    disk: attempt(() => {
+      const { bavail, bsize, blocks, ffree, files } = statfsSync(state);
+      return {
+        path: state,
+        freeBytes: bavail * bsize,
+        totalBytes: blocks * bsize,
+        freeInodes: ffree,
+        totalInodes: files,
+      };
+    }),
+  };
+}

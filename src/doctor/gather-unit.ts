@@ -1,0 +1,84 @@
+import { ProgramError } from '../manager/program.js';
+import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { unitName } from '../manager/unit-name.js';
+import { type Known, known, type UnitFacts, unknown } from './facts.js';
+
+const properties = [
+  'LoadState',
+  'LoadError',
+  'UnitFileState',
+  'FragmentPath',
+  'DropInPaths',
+  'NeedDaemonReload',
+  'ActiveState',
+  'SubState',
+  'Result',
+  'MainPID',
+  'NRestarts',
+  'InvocationID',
+  'Type',
+  'NotifyAccess',
+  'ExecStart',
+  'Environment',
+  'EnvironmentFiles',
+  'StateDirectory',
+  'RuntimeDirectory',
+  'ConfigurationDirectory',
+  'TimeoutStartUSec',
+  'TimeoutStopUSec',
+  'WatchdogUSec',
+  'WatchdogTimestampMonotonic',
+] as const;
+
+/** The words of ExecStart= from systemctl's notation; quotes are lost in it. */
+export function commandOf(execStart: string): readonly string[] {
+  const words = /argv\[\]=(.*?) ; ignore_errors=/.exec(execStart)?.[1] ?? '';
+  return words.split(' ').filter((word) => word !== '');
+}
+
+async function complaintsOf(
+  manager: ServiceManager,
+  name: string,
+  path: string,
+): Promise<Known<readonly string[]>> {
+  try {
+    const { stdout, stderr } = await manager.program('systemd-analyze', ['verify', path], {
+      timeout: 20_000,
+    });
+    // It loads what the unit depends on too, and complains of that.
+    const lines = `${stdout}${stderr}`
+      .split('\n')
+      .filter((line) => line.includes(name) || line.includes(path));
+    return known(lines);
+  } catch (error) {
+    if (error instanceof ProgramError) return unknown(error.message);
+    throw error;
+  }
+}
+
+/** The instance's own unit or the template's; null: the manager knows none. */
+export async function gatherUnit(
+  manager: ServiceManager,
+  instance: string | null,
+): Promise<Known<UnitFacts | null>> {
+  const own = unitName(instance);
+  try {
+    for (const name of instance === null ? [own] : [own, `sd-gateway@${instance}.service`]) {
+      const shown = await manager.show(name, properties);
+      const { LoadState = 'not-found', FragmentPath = '', ExecStart = '' } = shown;
+      if (LoadState === 'not-found') continue;
+      // The template is there for each name; an instance is one that was ever started or enabled.
+      return known({
+        name,
+        properties: shown,
+        command: commandOf(ExecStart),
+        complaints: LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath) : known([]),
+        drift: null,
+      });
+    }
+    return known(null);
+  } catch (error) {
+    if (error instanceof ServiceManagerError || error instanceof ProgramError) return unknown(error.message);
+    throw error;
+  }
+}

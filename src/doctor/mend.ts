@@ -1,0 +1,48 @@
+import { chmodSync } from 'node:fs';
+import { ProgramError, runProgram } from '../manager/program.js';
+import type { Scope } from '../manager/scope.js';
+import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { octal } from './check-data.js';
+import type { Fix } from './finding.js';
+
+export interface Mended {
+  readonly done: boolean;
+  /** What was done, or why it was not. */
+  readonly text: string;
+}
+
+async function perform(fix: Fix, scope: Scope): Promise<string> {
+  const manager = new ServiceManager(scope);
+  switch (fix.kind) {
+    case 'chmod':
+      chmodSync(fix.path, fix.mode);
+      return `Set the mode of ${fix.path} to ${octal(fix.mode)}`;
+    case 'daemon-reload':
+      await manager.daemonReload();
+      return 'Had systemd read the changed units (daemon-reload)';
+    case 'enable-linger': {
+      const { status, stderr } = await runProgram('loginctl', ['enable-linger']);
+      if (status !== 0) throw new ServiceManagerError('loginctl enable-linger', stderr.trim(), status);
+      return 'Let your user manager run without a log-in (loginctl enable-linger)';
+    }
+    case 'reset-failed': {
+      const { status, stderr } = await manager.act('reset-failed', fix.unit);
+      if (status !== 0) throw new ServiceManagerError('systemctl reset-failed', stderr.trim(), status);
+      return `Had systemd forget the failure of ${fix.unit} (reset-failed); it is not started`;
+    }
+  }
+}
+
+/** Performs one mend; a failure is told, not thrown. */
+export async function applyFix(fix: Fix, scope: Scope): Promise<Mended> {
+  try {
+    return { done: true, text: await perform(fix, scope) };
+  } catch (error) {
+    const isExpected =
+      error instanceof ServiceManagerError ||
+      error instanceof ProgramError ||
+      (error as NodeJS.ErrnoException).code !== undefined;
+    if (!isExpected) throw error;
+    return { done: false, text: `${fix.kind} failed: ${(error as Error).message}` };
+  }
+}
