@@ -49,7 +49,8 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
   }
   const count = (verdict: Verdict) => found.filter((finding) => finding.verdict === verdict).length;
   const healthy = isHealthy(found);
-  const counts = `${count('problem')} problems, ${count('warning')} warnings, ${count('unknown')} unknown`;
+  const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
+  const counts = `${counted(count('problem'), 'problem')}, ${counted(count('warning'), 'warning')}, ${count('unknown')} unknown`;
   lines.push(
     '',
     terminal.paint(healthy ? 'green' : 'red', `${healthy ? 'Healthy' : 'Not healthy'}: ${counts}`),

@@ -11,12 +11,12 @@ export function quoted(path: string): string {
   return /^[\w/.:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-function tighten(facts: DoctorFacts, { path, uid }: FileFacts, mode: number) {
+function tighten(facts: DoctorFacts, { path, uid, isDirectory }: FileFacts, mode: number) {
   const command = `chmod ${mode.toString(8)} ${quoted(path)}`;
   return mend(
     'Close it to others:',
     facts.uid === uid ? command : asRoot(facts, command),
-    facts.uid === 0 || facts.uid === uid ? { kind: 'chmod', path, mode } : null,
+    facts.uid === 0 || facts.uid === uid ? { kind: 'chmod', path, mode, isDirectory } : null,
   );
 }
 

@@ -43,7 +43,9 @@ export function checkJournal(facts: DoctorFacts): readonly Finding[] {
       last === undefined
         ? limits(
             journal.known ? 'ok' : 'unknown',
-            `${rateLimitBurst ?? '10000'} records in ${rateLimitInterval ?? '30s'}; no record was dropped`,
+            rateLimitBurst === '0' || rateLimitInterval === '0'
+              ? 'journald has none'
+              : `${rateLimitBurst ?? '10000'} records in ${rateLimitInterval ?? '30s'}; no record was dropped`,
           )
         : limits(
             'warning',

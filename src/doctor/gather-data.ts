@@ -37,9 +37,10 @@ function factsOf(path: string, stats: Stats): FileFacts {
   return { path, mode: stats.mode & 0o7777, uid: stats.uid, isDirectory: stats.isDirectory() };
 }
 
-function fileFacts(path: string): Known<FileFacts | null> {
+/** A directory may be a link, as with DynamicUser=; a file that is one shows as itself. */
+function fileFacts(path: string, look: typeof statSync | typeof lstatSync): Known<FileFacts | null> {
   return attempt(() => {
-    const stats = statSync(path, { throwIfNoEntry: false });
+    const stats = look(path, { throwIfNoEntry: false }) as Stats | undefined;
     return stats === undefined ? null : factsOf(path, stats);
   });
 }
@@ -75,11 +76,11 @@ export interface DataPlaces {
 
 /** Looks at what the gateway keeps; opens neither token nor secret. */
 export async function gatherData({ state, runtime, database }: DataPlaces): Promise<DataFacts> {
-  const file = fileFacts(database);
+  const file = fileFacts(database, statSync);
   return {
-    stateDirectory: fileFacts(state),
-    runtimeDirectory: fileFacts(runtime),
-    token: fileFacts(join(state, 'token')),
+    stateDirectory: fileFacts(state, statSync),
+    runtimeDirectory: fileFacts(runtime, statSync),
+    token: fileFacts(join(state, 'token'), lstatSync),
     entries: attempt(() =>
       statSync(state, { throwIfNoEntry: false }) === undefined
         ? []

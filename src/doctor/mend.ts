@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import { ProgramError, runProgram } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
@@ -11,11 +11,25 @@ export interface Mended {
   readonly text: string;
 }
 
+/**
+ * The gateway's user owns the directory: root follows no link that they may have put at the file's place. The state
+ * directory itself is a link with DynamicUser=, in a directory of root's.
+ */
+function changeMode(path: string, mode: number, isDirectory: boolean): void {
+  const kind = isDirectory ? constants.O_DIRECTORY : constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const descriptor = openSync(path, constants.O_RDONLY | kind);
+  try {
+    fchmodSync(descriptor, mode);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
 async function perform(fix: Fix, scope: Scope): Promise<string> {
   const manager = new ServiceManager(scope);
   switch (fix.kind) {
     case 'chmod':
-      chmodSync(fix.path, fix.mode);
+      changeMode(fix.path, fix.mode, fix.isDirectory);
       return `Set the mode of ${fix.path} to ${octal(fix.mode)}`;
     case 'daemon-reload':
       await manager.daemonReload();

@@ -1,0 +1,237 @@
+import { beforeAll, expect, it } from 'vitest';
+import type { Finding } from '../../src/doctor/finding.js';
+import type { User } from './harness/machine.js';
+import { describeOnMachine } from './harness/suite.js';
+import { GatewayUnit } from './harness/unit.js';
+
+interface Report {
+  readonly healthy: boolean;
+  readonly findings: readonly Finding[];
+  readonly mended: readonly { readonly done: boolean; readonly text: string }[];
+  readonly history: readonly { readonly kind: string; readonly text: string }[];
+}
+
+describeOnMachine('sd-gateway doctor', (machine) => {
+  let unit: GatewayUnit;
+  const name = 'sd-gateway-ill.service';
+  const dropIn = `/etc/systemd/system/${name}.d/test.conf`;
+
+  beforeAll(async () => {
+    unit = await GatewayUnit.install(machine(), {
+      name: 'sd-gateway-ill',
+      service: ['WatchdogSec=20', 'StateDirectoryMode=0700', 'RuntimeDirectoryMode=0700'],
+      environment: { SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:9055' },
+    });
+  });
+
+  async function examine(...words: readonly string[]): Promise<Report & { readonly status: number }> {
+    const { status, stdout } = await machine().run([
+      'sd-gateway',
+      'doctor',
+      '--json',
+      '--instance',
+      'ill',
+      ...words,
+    ]);
+    return { ...(JSON.parse(stdout) as Report), status };
+  }
+
+  /** The findings that are neither fine nor of no concern. */
+  const bad = ({ findings }: Report): readonly Finding[] =>
+    findings.filter(({ verdict }) => verdict === 'problem' || verdict === 'warning');
+
+  const finding = ({ findings }: Report, check: string): Finding | undefined =>
+    findings.find((candidate) => candidate.check === check);
+
+  async function dropInto(...lines: readonly string[]): Promise<void> {
+    await machine().writeFile(dropIn, ['[Service]', ...lines, ''].join('\n'));
+    await machine().check(['systemctl', 'daemon-reload']);
+  }
+
+  async function withoutDropIn(): Promise<void> {
+    await machine().check(['rm', dropIn]);
+    await machine().check(['systemctl', 'daemon-reload']);
+  }
+
+  it('finds a healthy unit healthy, running and stopped, and leaves its files alone', async () => {
+    await unit.succeed('start');
+    const running = await examine();
+    expect(bad(running)).toEqual([]);
+    expect(running).toMatchObject({ status: 0, healthy: true });
+    expect(finding(running, 'main process')?.text).toBe('The gateway is the unit’s main process');
+    expect(finding(running, 'port')?.text).toContain('The gateway listens on 127.0.0.1:9055');
+    expect(finding(running, 'store')?.verdict).toBe('ok');
+    await unit.succeed('stop');
+    const files = () => machine().check(['ls', unit.stateDirectory]);
+    const before = await files();
+    const stopped = await examine();
+    expect(bad(stopped)).toEqual([]);
+    expect(stopped.history.map(({ kind }) => kind)).toEqual(['started', 'stop']);
+    expect(await files()).toBe(before);
+  });
+
+  it('finds a token that others may read, and mends it', async () => {
+    const token = `${unit.stateDirectory}/token`;
+    const secret = (await machine().check(['cat', token])).trim();
+    await machine().check(['chmod', '644', token]);
+    const ill = await examine();
+    expect(ill.status).toBe(1);
+    expect(finding(ill, 'token')).toMatchObject({
+      verdict: 'problem',
+      mend: { command: `chmod 600 ${token}` },
+    });
+    expect(JSON.stringify(ill)).not.toContain(secret);
+    const mended = await examine('--fix');
+    expect(mended.mended).toEqual([{ done: true, text: `Set the mode of ${token} to 0600` }]);
+    expect(mended.status).toBe(0);
+  });
+
+  it('follows no link that the gateway’s user has put in the token’s place', async () => {
+    const token = `${unit.stateDirectory}/token`;
+    await machine().check(['mv', token, `${token}.kept`]);
+    await machine().check(['ln', '-s', '/etc/hostname', token]);
+    const mode = await machine().check(['stat', '-c', '%a', '/etc/hostname']);
+    const { mended } = await examine('--fix');
+    expect(mended).toMatchObject([{ done: false, text: expect.stringContaining('ELOOP') }]);
+    expect(await machine().check(['stat', '-c', '%a', '/etc/hostname'])).toBe(mode);
+    await machine().check(['mv', `${token}.kept`, token]);
+  });
+
+  it('finds a wrapper in ExecStart, before and while it runs', async () => {
+    await dropInto('ExecStart=', 'ExecStart=/bin/sh -c "sd-gateway run; true"', 'NotifyAccess=all');
+    const before = await examine();
+    expect(finding(before, 'main process')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringContaining('through sh'),
+    });
+    await unit.succeed('start');
+    expect(finding(await examine(), 'main process')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringContaining('stands between systemd and the running gateway'),
+    });
+    await unit.succeed('stop');
+    await withoutDropIn();
+  });
+
+  it('finds a unit whose notifications nobody hears', async () => {
+    await dropInto('Type=exec', 'WatchdogSec=0', 'NotifyAccess=none');
+    expect(finding(await examine(), 'notification')).toMatchObject({ verdict: 'problem' });
+    expect(finding(await examine(), 'watchdog')).toMatchObject({ verdict: 'warning' });
+    await withoutDropIn();
+  });
+
+  it('finds a drain that is longer than TimeoutStopSec', async () => {
+    await dropInto('TimeoutStopSec=20');
+    expect(finding(await examine(), 'time to stop')).toMatchObject({
+      verdict: 'warning',
+      text: expect.stringContaining('stop.drain (30 s) is not covered by TimeoutStopSec=20 s'),
+      mend: { text: expect.stringContaining('TimeoutStopSec=60') },
+    });
+    await withoutDropIn();
+  });
+
+  it('finds a change that is not in force, and a failure, and mends both', async () => {
+    await dropInto('Environment=SD_GATEWAY_HTTP_LISEN=1');
+    await unit.attempt('start');
+    await unit.waitFor({ ActiveState: 'failed' });
+    await machine().writeFile(dropIn, '[Service]\nRestartSec=1\n');
+    const ill = await examine();
+    expect(bad(ill).map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['in force', 'state', 'last starts and stops']),
+    );
+    const mended = await examine('--fix');
+    expect(mended.mended.map(({ done }) => done)).toEqual([true, true]);
+    expect(finding(mended, 'state')?.verdict).toBe('ok');
+    expect(finding(mended, 'in force')?.verdict).toBe('ok');
+    await withoutDropIn();
+  });
+
+  it('finds a configuration that can’t be used', async () => {
+    await machine().writeFile(
+      unit.configurationFile.replace('sd-gateway.toml', 'sd-gateway-ill.toml'),
+      '[http]\nlisen = 1\n',
+    );
+    expect(finding(await examine(), 'configuration')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringContaining('did you mean "listen"?'),
+    });
+    await machine().check(['rm', unit.configurationFile.replace('sd-gateway.toml', 'sd-gateway-ill.toml')]);
+  });
+
+  it('finds who has taken the port', async () => {
+    const script =
+      'require("net").createServer().listen(9055, "127.0.0.1", () => require("fs").writeFileSync("/run/taken", ""))';
+    await machine().check([
+      'systemd-run',
+      '--unit=taker',
+      '--property=ExecStartPost=/bin/sh -c "until test -e /run/taken; do :; done"',
+      'node',
+      '-e',
+      script,
+    ]);
+    const { stdout } = await machine().run(['systemctl', 'show', '--value', '--property=MainPID', 'taker']);
+    expect(finding(await examine(), 'port')).toMatchObject({
+      verdict: 'problem',
+      text: `127.0.0.1:9055 is taken by node (PID ${stdout.trim()}).`,
+    });
+    await machine().check(['systemctl', 'stop', 'taker']);
+  });
+
+  it('finds a damaged store', async () => {
+    const database = `${unit.stateDirectory}/gateway.db`;
+    await machine().check(['cp', database, '/root/kept.db']);
+    await machine().check([
+      'dd',
+      'if=/dev/urandom',
+      `of=${database}`,
+      'bs=4096',
+      'seek=1',
+      'count=8',
+      'conv=notrunc',
+    ]);
+    const ill = await examine();
+    expect(ill.status).toBe(1);
+    expect(finding(ill, 'store')).toMatchObject({ verdict: 'problem' });
+    await machine().check(['cp', '/root/kept.db', database]);
+  });
+
+  it('finds a masked unit', async () => {
+    await machine().check(['systemctl', 'mask', '--runtime', name]);
+    await machine().check(['systemctl', 'daemon-reload']);
+    const runtime = await examine();
+    // A unit in /etc wins over a mask in /run; where it was moved away, nothing is left but the mask.
+    if (finding(runtime, 'unit file')?.verdict !== 'problem') {
+      await machine().check(['systemctl', 'unmask', '--runtime', name]);
+      await machine().check(['mv', `/etc/systemd/system/${name}`, '/root/']);
+      await machine().check(['systemctl', 'mask', name]);
+    }
+    expect(finding(await examine(), 'unit file')).toMatchObject({
+      verdict: 'problem',
+      text: `${name} is masked: it can’t be started.`,
+      mend: { command: `systemctl unmask ${name}` },
+    });
+  });
+
+  it('of a user without root says what they can’t look at, and finds that they don’t linger', async () => {
+    const user: User = await machine().addUser('dora', 1520);
+    const mine = await GatewayUnit.install(machine(), {
+      name: 'sd-gateway',
+      user,
+      service: ['WatchdogSec=20'],
+    });
+    await mine.succeed('start');
+    const ask = async (...words: readonly string[]) => {
+      const { stdout, status } = await machine().run(['sd-gateway', 'doctor', '--json', ...words], { user });
+      return { ...(JSON.parse(stdout) as Report), status };
+    };
+    expect(await ask()).toMatchObject({ status: 0, healthy: true });
+    await machine().check(['rm', '/var/lib/systemd/linger/dora']);
+    expect(finding(await ask(), 'linger')).toMatchObject({
+      verdict: 'warning',
+      mend: { fix: { kind: 'enable-linger' } },
+    });
+    const system = await ask('--system', '--instance', 'absent');
+    expect(finding(system, 'unit file')).toMatchObject({ verdict: 'problem' });
+    await mine.succeed('stop');
+  });
+});
