@@ -8,6 +8,10 @@ export function checkWatchdog(facts: DoctorFacts): readonly Finding[] {
   const say = findings('running', 'watchdog');
   const { WatchdogUSec, WatchdogTimestampMonotonic, ActiveState } = unit.properties;
   const every = parseSpan(WatchdogUSec);
+  const isNone = every === null || every === 0 || every === Number.POSITIVE_INFINITY;
+  if (isNone && ActiveState !== 'active') {
+    return [say('not-applicable', 'systemd tells it of a running unit only')];
+  }
   if (every === null || every === 0 || every === Number.POSITIVE_INFINITY) {
     return [
       say(

@@ -1,0 +1,317 @@
+import { describe, expect, it } from 'vitest';
+import { wrapperIn } from '../../src/doctor/check-command.js';
+import { isSupportedNode } from '../../src/doctor/check-node.js';
+import { startDurations } from '../../src/doctor/check-timing.js';
+import { examine } from '../../src/doctor/examine.js';
+import { type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
+import { isHealthy } from '../../src/doctor/finding.js';
+import { journaldSettings } from '../../src/doctor/gather-journal.js';
+import { commandOf } from '../../src/doctor/gather-unit.js';
+import { parseSpan, span } from '../../src/doctor/time-span.js';
+import { environmentOf, environmentOfFile } from '../../src/doctor/unit-environment.js';
+
+const file = (path: string, mode: number, uid = 7) => known({ path, mode, uid, isDirectory: mode === 0o700 });
+const properties = {
+  LoadState: 'loaded',
+  FragmentPath: '/etc/systemd/system/sd-gateway.service',
+  UnitFileState: 'enabled',
+  ActiveState: 'active',
+  SubState: 'running',
+  Result: 'success',
+  Type: 'notify',
+  NotifyAccess: 'main',
+  MainPID: '42',
+  NeedDaemonReload: 'no',
+  TimeoutStartUSec: '1min 30s',
+  TimeoutStopUSec: '1min',
+  WatchdogUSec: '30s',
+  WatchdogTimestampMonotonic: '99000000',
+};
+const unit = {
+  name: 'sd-gateway.service',
+  properties,
+  command: ['sd-gateway', 'run'],
+  complaints: known([]),
+  drift: null,
+};
+const node = { file: '/usr/bin/node', version: 'v20.19.0', modules: '115', addon: null, sqlite: null };
+const configuration = {
+  file: null,
+  problems: [],
+  warnings: [],
+  drain: 30_000,
+  port: 8733,
+  listen: '127.0.0.1:8733',
+};
+const data: DoctorFacts['data'] = {
+  stateDirectory: file('/s', 0o700),
+  runtimeDirectory: file('/r', 0o700),
+  token: file('/s/token', 0o600),
+  entries: known([]),
+  database: file('/s/gateway.db', 0o600),
+  integrity: known({ errors: [] }),
+  disk: known({ path: '/s', freeBytes: 5e9, totalBytes: 1e10, totalInodes: 1000, freeInodes: 900 }),
+};
+const journal = { events: [], drains: [], supervision: 'unit', suppressed: [], mayReadAll: true };
+const journald = {
+  storage: 'persistent',
+  persistentDirectory: true,
+  rateLimitBurst: null,
+  rateLimitInterval: null,
+};
+const healthy: DoctorFacts = {
+  scope: 'system',
+  instance: null,
+  uid: 0,
+  user: 'root',
+  monotonic: 100_000,
+  manager: { booted: true, version: 252, unreachable: null },
+  unit: known(unit),
+  linger: null,
+  configuration: known(configuration),
+  node: known(node),
+  data,
+  port: known({ holder: { pid: 42, name: 'node' } }),
+  journal: known(journal),
+  journald: known(journald),
+};
+const withUnit = (change: Partial<typeof properties>) => ({
+  unit: known({ ...unit, properties: { ...properties, ...change } }),
+});
+const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
+const event = { at: 0, kind: 'crash', text: 'a crash', invocation: null } as const;
+
+describe('verdicts', () => {
+  it('finds nothing in what is healthy', () => {
+    const found = examine(healthy);
+    expect(found.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'not-applicable')).toEqual([]);
+  });
+
+  it.each<[check: string, verdict: string, change: Partial<DoctorFacts>, mend: string | null]>([
+    [
+      'service manager',
+      'problem',
+      { manager: { booted: false, version: null, unreachable: null } },
+      'foreground',
+    ],
+    ['service manager', 'problem', { manager: { booted: true, version: null, unreachable: 'no bus' } }, null],
+    ['service manager', 'warning', { manager: { booted: true, version: 241, unreachable: null } }, null],
+    ['linger', 'warning', { linger: known(false) }, 'loginctl enable-linger'],
+    ['linger', 'ok', { linger: known(true) }, null],
+    ['unit file', 'unknown', { unit: unknown('why') }, null],
+    ['unit file', 'problem', { unit: known(null) }, 'sd-gateway install'],
+    ['unit file', 'problem', withUnit({ LoadState: 'masked' }), 'systemctl unmask sd-gateway.service'],
+    ['unit file', 'problem', withUnit({ LoadState: 'bad-setting' }), 'systemctl status'],
+    ['validity', 'warning', { unit: known({ ...unit, complaints: known(['x']) }) }, 'daemon-reload'],
+    ['validity', 'unknown', { unit: known({ ...unit, complaints: unknown('x') }) }, null],
+    [
+      'drift',
+      'warning',
+      { unit: known({ ...unit, drift: known({ state: 'drifted', reason: null }) }) },
+      'install',
+    ],
+    [
+      'drift',
+      'warning',
+      { unit: known({ ...unit, drift: known({ state: 'edited', reason: null }) }) },
+      'drop-in',
+    ],
+    [
+      'drift',
+      'unknown',
+      { unit: known({ ...unit, drift: known({ state: 'undecided', reason: 'x' }) }) },
+      null,
+    ],
+    ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
+    ['state', 'problem', withUnit({ ActiveState: 'failed' }), 'sd-gateway logs'],
+    ['state', 'problem', withUnit({ ActiveState: 'activating', SubState: 'auto-restart' }), 'logs'],
+    ['notification', 'problem', withUnit({ NotifyAccess: 'none' }), 'NotifyAccess=main'],
+    ['notification', 'problem', withUnit({ Type: 'simple' }), 'Type=notify'],
+    ['notification', 'warning', withUnit({ NotifyAccess: 'all' }), 'NotifyAccess=main'],
+    ['main process', 'problem', { journal: known({ ...journal, supervision: 'wrapper' }) }, 'ExecStart='],
+    [
+      'main process',
+      'problem',
+      { unit: known({ ...unit, command: ['npm', 'start'] }), journal: unknown('x') },
+      'ExecStart=',
+    ],
+    ['Node.js', 'problem', { node: unknown('gone') }, 'Install'],
+    ['Node.js', 'problem', { node: known({ ...node, version: 'v18.20.0' }) }, 'Install'],
+    ['addon', 'problem', { node: known({ ...node, addon: 'no ABI' }) }, 'npm rebuild'],
+    ['SQLite module', 'problem', { node: known({ ...node, sqlite: 'no ABI' }) }, 'npm rebuild'],
+    [
+      'configuration',
+      'problem',
+      { configuration: known({ ...configuration, problems: ['x'] }) },
+      'check-config',
+    ],
+    ['configuration', 'warning', { configuration: known({ ...configuration, warnings: ['x'] }) }, null],
+    ['token', 'problem', withData({ token: file('/s/token', 0o640) }), 'chmod 600 /s/token'],
+    ['token', 'problem', withData({ token: file('/s/token', 0o600, 8) }), 'chown 7 /s/token'],
+    ['token', 'ok', withData({ token: file('/s/token', 0o400, 0) }), null],
+    ['token', 'unknown', withData({ token: unknown('EACCES') }), null],
+    ['state directory', 'warning', withData({ stateDirectory: file('/s d', 0o755) }), "chmod 700 '/s d'"],
+    [
+      'owners',
+      'problem',
+      withData({ entries: known([{ path: '/s/x', mode: 0o600, uid: 0, isDirectory: false }]) }),
+      'chown --recursive 7 /s',
+    ],
+    ['store', 'problem', withData({ integrity: known({ errors: ['row missing'] }) }), 'sd-gateway stop'],
+    ['store', 'unknown', withData({ integrity: unknown('busy') }), null],
+    [
+      'disk',
+      'problem',
+      withData({
+        disk: known({ path: '/s', freeBytes: 1e6, totalBytes: 1e10, totalInodes: 0, freeInodes: 0 }),
+      }),
+      'du ',
+    ],
+    [
+      'disk',
+      'problem',
+      withData({
+        disk: known({ path: '/s', freeBytes: 1e9, totalBytes: 1e10, totalInodes: 9e5, freeInodes: 9 }),
+      }),
+      'du ',
+    ],
+    [
+      'disk',
+      'warning',
+      withData({
+        disk: known({ path: '/s', freeBytes: 1e8, totalBytes: 1e10, totalInodes: 0, freeInodes: 0 }),
+      }),
+      'du ',
+    ],
+    ['port', 'problem', { port: known({ holder: { pid: 9, name: 'nginx' } }) }, 'ps -fp 9'],
+    ['port', 'ok', { port: known({ holder: { pid: 1, name: 'systemd' } }) }, null],
+    ['port', 'unknown', { port: known({ holder: null }) }, null],
+    ['time to stop', 'warning', withUnit({ TimeoutStopUSec: '30s' }), 'TimeoutStopSec=60'],
+    ['time to stop', 'warning', { journal: known({ ...journal, drains: [70_000] }) }, 'TimeoutStopSec='],
+    [
+      'time to ready',
+      'warning',
+      {
+        journal: known({
+          ...journal,
+          events: [
+            { at: 0, kind: 'starting', text: '', invocation: 'a' },
+            { at: 50_000, kind: 'started', text: '', invocation: 'a' },
+          ],
+        }),
+      },
+      'TimeoutStartSec=',
+    ],
+    ['watchdog', 'warning', withUnit({ WatchdogUSec: '0' }), 'WatchdogSec=30'],
+    [
+      'watchdog',
+      'warning',
+      { journal: known({ ...journal, events: [{ ...event, kind: 'stall' }] }) },
+      'logs',
+    ],
+    ['watchdog', 'problem', { monotonic: 199_000 }, 'systemctl status'],
+    ['last starts and stops', 'warning', { journal: known({ ...journal, events: [event] }) }, 'logs'],
+    [
+      'last starts and stops',
+      'unknown',
+      { journal: known({ ...journal, mayReadAll: false }) },
+      'systemd-journal',
+    ],
+    ['persistence', 'problem', { journald: known({ ...journald, storage: 'none' }) }, 'Storage=persistent'],
+    [
+      'persistence',
+      'warning',
+      { journald: known({ ...journald, storage: 'volatile' }) },
+      'Storage=persistent',
+    ],
+    [
+      'persistence',
+      'warning',
+      { journald: known({ ...journald, storage: 'auto', persistentDirectory: false }) },
+      '/var/log/journal',
+    ],
+    [
+      'rate limit',
+      'warning',
+      { journal: known({ ...journal, suppressed: ['Suppressed 3'] }) },
+      'LogRateLimitBurst=',
+    ],
+  ])('%s: %s', (check, verdict, change, mend) => {
+    const found = examine({ ...healthy, ...change });
+    const finding = found.find((candidate) => candidate.check === check);
+    expect(finding?.verdict).toBe(verdict);
+    const said = `${finding?.mend?.text ?? ''} ${finding?.mend?.command ?? ''}`;
+    if (mend === null) expect(finding?.mend ?? null).toBeNull();
+    else expect(said).toContain(mend);
+    if (verdict === 'problem') expect(isHealthy(found)).toBe(false);
+  });
+
+  it('lets a user other than root put sudo before what takes root, and mends nothing of others', () => {
+    const found = examine({ ...healthy, uid: 8, ...withData({ token: file('/s/token', 0o644) }) });
+    const finding = found.find(({ check }) => check === 'token');
+    expect(finding?.mend).toMatchObject({ command: 'sudo chmod 600 /s/token', fix: null });
+  });
+});
+
+describe('the parts', () => {
+  it.each<[string, string | null]>([
+    ['sd-gateway run', null],
+    ['/usr/bin/node --enable-source-maps /opt/main.js run', null],
+    ['/usr/bin/env node main.js run', null],
+    ['/usr/bin/env -i PATH=/bin sd-gateway run', null],
+    ['/bin/sh -c sd-gateway run', 'sh'],
+    ['/bin/sh -c exec sd-gateway run', null],
+    ['/bin/bash -lc cd /opt; exec node main.js run', null],
+    ['/bin/sh -c exec node main.js | tee log', 'sh'],
+    ['/opt/start.sh', null],
+    ['/bin/bash /opt/start.sh', 'bash'],
+    ['/usr/bin/npm start', 'npm'],
+    ['npx sd-gateway run', 'npx'],
+    ['/usr/bin/sudo -u me sd-gateway run', 'sudo'],
+    ['/usr/bin/nice -n 5 npm start', null],
+  ])('%s has the wrapper %s', (command, wrapper) => {
+    expect(wrapperIn(command.split(' '))).toBe(wrapper);
+  });
+
+  it.each([
+    ['1min 30s', 90_000],
+    ['500ms', 500],
+    ['1.5s', 1_500],
+    ['infinity', Number.POSITIVE_INFINITY],
+    ['0', 0],
+    ['soon', null],
+    [undefined, null],
+  ])('%s is %s ms', (text, milliseconds) => {
+    expect(parseSpan(text)).toBe(milliseconds);
+  });
+
+  it.each([
+    [3, '3 ms'],
+    [2_500, '2.5 s'],
+    [60_000, '1 min'],
+    [90_000, '1 min 30 s'],
+  ])('%s ms is %s', (milliseconds, text) => {
+    expect(span(milliseconds)).toBe(text);
+  });
+
+  it.each([
+    ['v20.19.0', true],
+    ['v20.18.9', false],
+    ['v22.0.0', true],
+    ['v18.20.0', false],
+  ])('%s: %s', (version, supported) => {
+    expect(isSupportedNode(version)).toBe(supported);
+  });
+
+  it('reads what systemctl and the files say', () => {
+    expect(commandOf('{ path=a ; argv[]=/bin/a run ; ignore_errors=no ; pid=1 }')).toEqual(['/bin/a', 'run']);
+    expect(environmentOf('A=b "C=d e" F=g\\ h')).toEqual({ A: 'b', C: 'd e', F: 'g h' });
+    expect(environmentOfFile('# x\nA="b c"\n\nD=e=f\n')).toEqual({ A: 'b c', D: 'e=f' });
+    expect(
+      journaldSettings('[Journal]\n#Storage=none\nStorage=auto\n# /etc/x\nStorage = volatile\n'),
+    ).toEqual({
+      Storage: 'volatile',
+    });
+    expect(startDurations([{ at: 5, kind: 'started', text: '', invocation: 'a' }])).toEqual([]);
+  });
+});
