@@ -9,13 +9,31 @@ const integrityTimeout = 30_000;
 /** A process of its own: reading a damaged or huge file can take any time, and has to be ended from outside. */
 const integrityProbe = `
 const [, inspect, sqlite, path] = process.argv;
+const { readFileSync, statSync } = await import('node:fs');
+const logSize = () => statSync(path + '-wal', { throwIfNoEntry: false })?.size ?? null;
+// To open a stopped gateway's database, even to read it, would leave a -wal and a -shm beside it: it is checked in
+// memory, where there is no write-ahead log (bytes 18 and 19 of the header).
+const open = (Database) => {
+  if (logSize() !== null) return new Database(path, { readonly: true, fileMustExist: true, timeout: 2000 });
+  const { size } = statSync(path);
+  if (size > 512 * 1024 ** 2) throw new Error('it is larger than 512 MiB and the gateway is stopped; start it and look again');
+  const content = readFileSync(path);
+  content[18] = content[19] = 1;
+  return new Database(content, { readonly: true });
+};
 const { checkHeader, checkWhole } = await import(inspect);
 const { default: Database } = await import(sqlite);
 const say = (outcome) => process.stdout.write(JSON.stringify(outcome));
 try {
   checkHeader(path);
-  const database = new Database(path, { readonly: true, fileMustExist: true, timeout: 2000 });
-  try { checkWhole(database, path); } finally { database.close(); }
+  const wasStopped = logSize() === null;
+  const database = open(Database);
+  try { checkWhole(database, path); }
+  catch (error) {
+    if (wasStopped && logSize() !== null) throw new Error('the gateway was started meanwhile; look again');
+    throw error;
+  }
+  finally { database.close(); }
   say({ errors: [] });
 } catch (error) {
   const isFinding = error.name === 'StoreError' || /^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(error.code ?? '');
