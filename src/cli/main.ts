@@ -20,6 +20,7 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   logs: () => import('./logs.js'),
   doctor: () => import('./doctor.js'),
   'check-config': () => import('./check-config.js'),
+  completion: () => import('./completion.js'),
 };
 
 function width(): number {
