@@ -10,7 +10,7 @@ function optionLine(command: CommandDescription, option: OptionDescription): str
   const { name, short, value, summary } = option;
   const kind = valueKind(option);
   return [
-    `complete -c sd-gateway -n '__sd_gateway_wants ${command.name} --${name}${short === undefined ? '' : ` -${short}`}'`,
+    `complete -c sd-gateway -n '${value === undefined ? '__sd_gateway_wants' : '__sd_gateway_wants_value'} ${command.name} --${name}${short === undefined ? '' : ` -${short}`}'`,
     `-l ${name}`,
     ...(short === undefined ? [] : [`-s ${short}`]),
     ...(value === undefined ? [] : [kind === 'file' ? '-r -F' : '-x']),
@@ -32,6 +32,16 @@ function __sd_gateway_wants
     test (count $words) -ge 2; and test "$words[2]" = "$argv[1]"; or return 1
     for option in $argv[2..-1]
         contains -- $option $words; and return 1
+    end
+    return 0
+end
+
+# The same for an option with a value: the last word may be the option itself, its value being asked for.
+function __sd_gateway_wants_value
+    set -l words (commandline -opc)
+    test (count $words) -ge 2; and test "$words[2]" = "$argv[1]"; or return 1
+    for option in $argv[2..-1]
+        contains -- $option $words[1..-2]; and return 1
     end
     return 0
 end

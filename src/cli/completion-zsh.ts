@@ -48,13 +48,13 @@ _sd_gateway_instances() {
 }
 
 _sd_gateway_first() {
-  local -a words
-  words=(
+  local -a offered
+  offered=(
 ${firstWords()
   .map(([word, summary]) => `    ${quote(`${word}:${summary}`)}`)
   .join('\n')}
   )
-  _describe command words
+  _describe command offered
 }
 
 _sd_gateway() {

@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Builds the Debian package from this tree, which is built already ("npm ci && npm run build"):
+#   systemd/debian/build-package.sh FOLDER [VERSION]
+# puts sd-gateway_VERSION_ARCHITECTURE.deb there and prints its path. The native modules are those in node_modules and
+# build, so it is for this architecture and a glibc no older than this one. With SOURCE_DATE_EPOCH, or in a git
+# checkout, the same tree gives the same bytes.
+set -euo pipefail
+[ $# -ge 1 ] || { echo "usage: build-package.sh FOLDER [VERSION]" >&2; exit 64; }
+mkdir -p "$1"
+folder=$(cd "$1" && pwd)
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+version=${2:-$(node -p 'require("./package.json").version')}
+architecture=$(dpkg --print-architecture)
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || date +%s)}"
+export SOURCE_DATE_EPOCH
+umask 022
+
+for needed in dist/cli/main.js build/Release/sd_gateway.node node_modules/better-sqlite3/build/Release/better_sqlite3.node; do
+  [ -e "$needed" ] || { echo "build-package.sh: $needed is missing; run: npm ci && npm run build" >&2; exit 1; }
+done
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+application=$root/usr/lib/sd-gateway
+mkdir -p "$application/build/Release" "$application/node_modules" "$root/DEBIAN"
+
+# The program. Its maps are for those who have the sources.
+cp -R dist "$application/"
+find "$application/dist" -name '*.map' -delete
+rm -rf "$application/dist/man" "$application/dist/cli/write-man-pages.js"
+find "$application/dist" -name '*.js' -exec sed -i '/^\/\/# sourceMappingURL=/d' {} +
+cp package.json "$application/"
+install -m 644 -s build/Release/sd_gateway.node "$application/build/Release/"
+cp -R systemd "$application/"
+rm -rf "$application/systemd/debian"
+
+# The libraries that it runs with, by the lock; not what only fetches or builds native modules.
+node -e '
+  const { packages } = require("./package-lock.json");
+  const found = new Set();
+  const add = (name, from) => {
+    if (["node-addon-api", "prebuild-install"].includes(name)) return;
+    for (let base = from; ; base = base.slice(0, Math.max(0, base.lastIndexOf("node_modules/") - 1))) {
+      const path = (base === "" ? "" : base + "/") + "node_modules/" + name;
+      if (packages[path] !== undefined) {
+        if (!found.has(path)) {
+          found.add(path);
+          for (const dependency of Object.keys(packages[path].dependencies ?? {})) add(dependency, path);
+        }
+        return;
+      }
+      if (base === "") throw new Error(name + " is not in the lock");
+    }
+  };
+  for (const name of Object.keys(require("./package.json").dependencies)) add(name, "");
+  for (const path of found) if (path.lastIndexOf("node_modules/") === 0) console.log(path.slice(13));
+' | while read -r name; do
+  mkdir -p "$application/node_modules/$(dirname "$name")"
+  cp -R "node_modules/$name" "$application/node_modules/$name"
+done
+rm -rf "$application"/node_modules/better-sqlite3/{deps,src,build,binding.gyp}
+mkdir -p "$application/node_modules/better-sqlite3/build/Release"
+install -m 644 -s node_modules/better-sqlite3/build/Release/better_sqlite3.node \
+  "$application/node_modules/better-sqlite3/build/Release/"
+find "$application/node_modules" \( -name '*.ts' -o -name '*.map' -o -name '*.md' -o -name '*.markdown' -o -name '.*' \
+  -o -name '*.mts' -o -name '*.cts' -o -name '*.html' -o -name '*.sh' \) -type f -delete
+find "$application/node_modules" -type d \( -name test -o -name tests -o -name benchmark -o -name benchmarks \
+  -o -name .github -o -name .husky -o -name bin -o -name scripts -o -name integration -o -name docs -o -name example -o -name examples \) -prune -exec rm -rf {} +
+find "$application" -type d -empty -delete
+find "$application" -type f -exec chmod 644 {} +
+chmod 755 "$application/dist/cli/main.js"
+
+# Their own programs are not run from here; as modules their first line has no meaning.
+{ grep -rlZ '^#!' --include='*.js' --include='*.cjs' --include='*.mjs' "$application/node_modules" || true; } | xargs -0r sed -i '1{/^#!/d}'
+
+# Debian's node is /usr/bin/node; the command must not depend on the caller's PATH.
+sed -i '1s|.*|#!/usr/bin/node|' "$application/dist/cli/main.js"
+mkdir -p "$root/usr/bin"
+ln -s ../lib/sd-gateway/dist/cli/main.js "$root/usr/bin/sd-gateway"
+
+# Units, with the program's full path. They need no sysusers.d: DynamicUser=yes makes the user at each start.
+for scope in system user; do
+  mkdir -p "$root/usr/lib/systemd/$scope"
+  from=systemd
+  [ $scope = system ] || from=systemd/user
+  for unit in "$from"/*.service "$from"/*.socket; do
+    sed 's|^ExecStart=sd-gateway |ExecStart=/usr/bin/sd-gateway |' "$unit" >"$root/usr/lib/systemd/$scope/${unit##*/}"
+  done
+done
+if [ -e systemd/sd-gateway.catalog ]; then
+  install -D -m 644 systemd/sd-gateway.catalog "$root/usr/lib/systemd/catalog/sd-gateway.catalog"
+fi
+
+# Manual pages, completions, documents.
+mkdir -p "$root/usr/share/man/man1" "$root/usr/share/man/man5"
+gzip -9n <dist/man/sd-gateway.1 >"$root/usr/share/man/man1/sd-gateway.1.gz"
+gzip -9n <dist/man/sd-gateway.toml.5 >"$root/usr/share/man/man5/sd-gateway.toml.5.gz"
+mkdir -p "$root"/usr/share/{bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
+node dist/cli/main.js completion bash >"$root/usr/share/bash-completion/completions/sd-gateway"
+node dist/cli/main.js completion zsh >"$root/usr/share/zsh/vendor-completions/_sd-gateway"
+node dist/cli/main.js completion fish >"$root/usr/share/fish/vendor_completions.d/sd-gateway.fish"
+documents=$root/usr/share/doc/sd-gateway
+mkdir -p "$documents"
+{
+  cat systemd/debian/copyright
+  sed -n '/^Permission/,$s/^$/./; /^Permission/,$s/^/ /p' LICENSE | sed '1i License: Expat'
+} >"$documents/copyright"
+printf 'sd-gateway (%s) unstable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- The sd-gateway developers <maintainers@users.noreply.github.com>  %s\n' \
+  "$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$documents/changelog.Debian.gz"
+gzip -9n <CHANGELOG.md >"$documents/changelog.gz"
+
+# What the compiled modules need, with versions, as dpkg knows it.
+mkdir -p "$work/debian"
+printf 'Source: sd-gateway\n\nPackage: sd-gateway\nArchitecture: any\n' >"$work/debian/control"
+libraries=$(cd "$work" && dpkg-shlibdeps -O $(find root -name '*.node' -printf '-e%p ') 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
+[ -n "$libraries" ] || { echo "build-package.sh: dpkg-shlibdeps found no library" >&2; exit 1; }
+
+size=$(du -k --apparent-size -s "$root/usr" | cut -f 1)
+sed "s|@VERSION@|$version|; s|@ARCHITECTURE@|$architecture|; s|@SIZE@|$size|; s|@LIBRARIES@|$libraries|" \
+  systemd/debian/control >"$root/DEBIAN/control"
+install -m 755 systemd/debian/{postinst,prerm,postrm} "$root/DEBIAN/"
+(cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
+if [ -e systemd/debian/lintian-overrides ]; then
+  install -D -m 644 systemd/debian/lintian-overrides "$root/usr/share/lintian/overrides/sd-gateway"
+fi
+
+package=$folder/sd-gateway_${version}_$architecture.deb
+dpkg-deb --root-owner-group -Zxz --build "$root" "$package" >/dev/null
+echo "$package"
