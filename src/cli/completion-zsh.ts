@@ -44,7 +44,7 @@ export function zshCompletion(): string {
 _sd_gateway_instances() {
   local -a instances
   instances=(\${(f)"$(${listInstances})"})
-  compadd -a instances
+  compadd "$@" -a instances
 }
 
 _sd_gateway_first() {

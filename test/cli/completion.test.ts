@@ -129,19 +129,17 @@ function zsh(line: string): string {
   const script = `
     zmodload zsh/zpty
     zpty z zsh -f -i
-    zpty -w z "PROMPT='' TERM=dumb; unsetopt zle_bracketed_paste 2>/dev/null; autoload -Uz compinit && compinit -u -D; source ./script.zsh; zstyle ':completion:*' verbose no; LISTMAX=1000; bindkey '^I' expand-or-complete"
-    zpty -w z 'setopt list_rows_first; compadd () { local -a found; builtin compadd -A found "$@"; (( $#found )) && print -rl -- "OFFER:"$^found >>offers; builtin compadd "$@" }'
-    rm -f offers
-    zpty -n -w z $'stty -echo; print READ''Y\\n'
-    local text=; while zpty -r z text '*READY*'; do break; done
+    zpty -w z "PROMPT=''; autoload -Uz compinit && compinit -u -D; source ./script.zsh"
+    zpty -w z 'compadd () { local -a found; builtin compadd -O found "$@"; (( $#found )) && print -rl -- $found >>offers; builtin compadd "$@" }'
+    # What is typed has quotes in the word, what is printed has not.
+    zpty -w z "print READ''Y"
+    local text; while zpty -r z text '*READY*'; do break; done
     zpty -n -w z "$1"$'\\t'
-    zpty -n -w z $'\\C-u print END''ED\\n'
+    zpty -n -w z $'\\C-u print END\\'\\'ED\\n'
     while zpty -r z text '*ENDED*'; do break; done
     zpty -d z
     [[ -e offers ]] && sort -u offers; rm -f offers; true`;
-  return shell('zsh', ['-f', '-c', script, 'zsh', `sd-gateway ${line}`])
-    .map((offer) => offer.replace(/^OFFER:/, ''))
-    .join(' ');
+  return shell('zsh', ['-f', '-c', script, 'zsh', `sd-gateway ${line}`]).join(' ');
 }
 
 describe('in zsh', () => {
