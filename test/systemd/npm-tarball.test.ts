@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeOnMachine } from './harness/suite.js';
+
+const checkout = fileURLToPath(new URL('../..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-npm-'));
+const prefix = join(folder, 'prefix');
+const archive = join(folder, 'prefix.tar');
+
+// The machine has no network, so npm installs outside of it, and what it installed is taken in.
+beforeAll(() => {
+  const npm = (...words: readonly string[]) =>
+    execFileSync('npm', words, { cwd: checkout, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  // Built already, and tested elsewhere: the tarball takes the addon's source, which is built at the install.
+  npm('pack', '--ignore-scripts', '--pack-destination', folder);
+  const [tarball = ''] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
+  npm(
+    'install',
+    '--global',
+    '--prefix',
+    prefix,
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    join(folder, tarball),
+  );
+  // As their install scripts would leave them; compiling takes minutes.
+  const installed = join(prefix, 'lib/node_modules/sd-gateway');
+  cpSync(join(checkout, 'build/Release/sd_gateway.node'), join(installed, 'build/Release/sd_gateway.node'));
+  const sqlite = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
+  cpSync(join(checkout, sqlite), join(installed, sqlite));
+  execFileSync('tar', ['--create', '--file', archive, '--directory', prefix, '.']);
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describeOnMachine('the npm tarball', (machine) => {
+  it('has man pages, links them, and has all that the program loads', async () => {
+    const user = await machine().addUser('nina', 1601);
+    // Nothing of the checkout is to help.
+    await machine().check(['sh', '-c', 'umount /usr/lib/sd-gateway && rm -f /usr/local/bin/sd-gateway']);
+    await machine().check(
+      ['sh', '-c', 'mkdir -p ~/.local && base64 -d | tar --extract --directory ~/.local'],
+      { user, input: execFileSync('base64', [archive], { encoding: 'utf8', maxBuffer: 1 << 30 }) },
+    );
+    const home = '/home/nina/.local';
+    await machine().check(['test', '-e', `${home}/share/man/man1/sd-gateway.1`], { user });
+    await machine().check(['test', '-e', `${home}/share/man/man5/sd-gateway.toml.5`], { user });
+    expect(await machine().check([`${home}/bin/sd-gateway`, '--version'], { user })).toMatch(
+      /^sd-gateway \d/,
+    );
+  });
+
+  it('serves a user with linger', async () => {
+    const user = { name: 'nina', uid: 1601 };
+    await machine().check(
+      [
+        'sh',
+        '-c',
+        'mkdir -p ~/.config/systemd/user && sed "s|^ExecStart=sd-gateway|ExecStart=%h/.local/bin/sd-gateway|" ~/.local/lib/node_modules/sd-gateway/systemd/user/sd-gateway.service >~/.config/systemd/user/sd-gateway.service && systemctl --user daemon-reload && systemctl --user start sd-gateway.service',
+      ],
+      { user },
+    );
+    expect(await machine().check(['/home/nina/.local/bin/sd-gateway', 'send', 'hi'], { user })).toBe('hi\n');
+    await machine().check(['systemctl', '--user', 'stop', 'sd-gateway.service'], { user });
+  });
+});
