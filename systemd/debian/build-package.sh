@@ -106,7 +106,7 @@ mkdir -p "$documents"
   cat systemd/debian/copyright
   sed -n '/^Permission/,$s/^$/./; /^Permission/,$s/^/ /p' LICENSE | sed '1i License: Expat'
 } >"$documents/copyright"
-printf 'sd-gateway (%s) unstable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- The sd-gateway developers <maintainers@users.noreply.github.com>  %s\n' \
+printf 'sd-gateway (%s) unstable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- The sd-gateway developers <maintainers@sd-gateway.example>  %s\n' \
   "$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$documents/changelog.Debian.gz"
 gzip -9n <CHANGELOG.md >"$documents/changelog.gz"
 
