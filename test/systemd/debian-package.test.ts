@@ -43,7 +43,11 @@ describe('the Debian package', () => {
  * images have a policy-rc.d that forbids packages to start services; this one has a service manager.
  */
 async function copyIn(machine: Machine): Promise<void> {
-  await machine.check(['sh', '-c', 'umount /usr/lib/sd-gateway && rm -f /usr/local/bin/sd-gateway /usr/sbin/policy-rc.d']);
+  await machine.check([
+    'sh',
+    '-c',
+    'umount /usr/lib/sd-gateway && rm -f /usr/local/bin/sd-gateway /usr/sbin/policy-rc.d',
+  ]);
   for (const file of [first, second]) {
     await machine.check(['sh', '-c', 'base64 -d >"$1"', 'sh', `/root/${basename(file)}`], {
       input: readFileSync(file).toString('base64'),
