@@ -1,0 +1,96 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigurationError } from '../config/load.js';
+import { unitName } from '../manager/unit-name.js';
+import { readChoices } from './choices.js';
+import { unifiedDifference } from './difference.js';
+import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './places.js';
+import { planUnit, shippedUnit, type UnitTarget } from './plan.js';
+import { renderUnit } from './render.js';
+import { judge } from './seal.js';
+
+export type DriftState =
+  /** What this version would write is what is there. */
+  | 'none'
+  /** Written by install, of another version, systemd or configuration. */
+  | 'drifted'
+  /** Written by install and edited since. */
+  | 'edited'
+  /** At the place where install writes, by something else; a link (such as a mask) among them. */
+  | 'foreign'
+  /** Not where install writes, but the manager finds one elsewhere: a package's. */
+  | 'packaged'
+  /** Written by install; what it should be can't be said, for the `reason`. */
+  | 'undecided'
+  | 'not-installed';
+
+export interface UnitDrift {
+  readonly state: DriftState;
+  /** The unit file; where it would be when there is none. */
+  readonly path: string;
+  /** From what is there to what this version would write; empty when alike, or not for us to write. */
+  readonly difference: string;
+  /** Files that add to the unit, in the order in which they apply. */
+  readonly dropIns: readonly string[];
+  /** Why it is undecided; else null. */
+  readonly reason: string | null;
+}
+
+/** What is at a unit's place. */
+export interface InstalledUnit {
+  readonly path: string;
+  /** Null: there is none. */
+  readonly text: string | null;
+  /** Where a link at its place leads; null for what is no link. */
+  readonly link: string | null;
+}
+
+/** Reads the file where install writes it. Throws what the file system says, except that there is none. */
+export function readInstalled(target: UnitTarget): InstalledUnit {
+  const path = join(unitDirectory(target), unitName(target.instance));
+  const link = linkTarget(path);
+  if (link !== null || !existsSync(path)) return { path, text: null, link };
+  return { path, text: readFileSync(path, 'utf8'), link };
+}
+
+/** How the installed unit of an instance differs from what this version would write, with the same choices. */
+export function unitDrift(target: UnitTarget): UnitDrift {
+  const unit = unitName(target.instance);
+  const { path, text, link } = readInstalled(target);
+  const dropIns = dropInsOf(target, unit);
+  const found = (state: DriftState, difference = '', reason: string | null = null): UnitDrift => ({
+    state,
+    path,
+    difference,
+    dropIns,
+    reason,
+  });
+  if (link !== null) return found('foreign');
+  if (text === null) {
+    const elsewhere = packagedUnit(target, unit);
+    return elsewhere === null ? found('not-installed') : { ...found('packaged'), path: elsewhere };
+  }
+  const installed = readChoices(text);
+  // A Node.js that is gone would be replaced by the one that runs here.
+  const choices =
+    installed === null || existsSync(installed.node) ? installed : { ...installed, node: process.execPath };
+  const ownership = judge(text);
+  if (ownership === 'foreign' || choices === null)
+    return found(ownership === 'edited' ? 'edited' : 'foreign');
+  let wanted: string;
+  try {
+    wanted = renderUnit(shippedUnit(target.scope), planUnit(target, choices)).text;
+  } catch (error) {
+    const isExpected =
+      error instanceof ConfigurationError || (error as NodeJS.ErrnoException).code !== undefined;
+    if (!isExpected) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    return found(ownership === 'edited' ? 'edited' : 'undecided', '', reason);
+  }
+  const difference = unifiedDifference(
+    { name: `${path} (as it is)`, text },
+    { name: `${path} (as this version writes it)`, text: wanted },
+  );
+  if (ownership === 'edited') return found('edited', difference);
+  return found(difference === '' ? 'none' : 'drifted', difference);
+}

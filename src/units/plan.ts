@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { configurationFile, directories } from '../config/directories.js';
+import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import type { Scope } from '../manager/scope.js';
+import type { UnitChoices } from './choices.js';
+import { parseEnvironmentFile } from './environment-file.js';
+import type { Place } from './places.js';
+import type { UnitPlan } from './render.js';
+
+/** Which gateway, and on which systemd. */
+export interface UnitTarget extends Place {
+  /** Null: the instance without a name. */
+  readonly instance: string | null;
+  readonly systemdVersion: number;
+}
+
+/** Files that the unit's gateway reads. */
+export interface UnitFiles {
+  readonly configurationDirectory: string;
+  readonly configuration: string;
+  readonly environment: string;
+}
+
+const standardSearchPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+
+/** The unit that is shipped for the scope: what an installed one is made from. */
+export function shippedUnit(scope: Scope): string {
+  const file = scope === 'system' ? 'sd-gateway.service' : 'user/sd-gateway.service';
+  return readFileSync(new URL(`../../systemd/${file}`, import.meta.url), 'utf8');
+}
+
+/** This package's program, as the unit runs it. */
+export const ownProgram = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export function unitFiles(
+  { scope, home, environment, instance }: UnitTarget,
+  choices: UnitChoices,
+): UnitFiles {
+  const { XDG_CONFIG_HOME } = environment;
+  // Only what the unit has too: not the directories of a unit that this process itself may belong to.
+  const { configuration: directory } = directories({
+    instance,
+    environment: XDG_CONFIG_HOME === undefined ? {} : { XDG_CONFIG_HOME },
+    scope,
+    home,
+  });
+  const own = configurationFile(directory, instance);
+  return {
+    configurationDirectory: directory,
+    configuration: choices.configurationFile ?? own,
+    environment: choices.environmentFile ?? own.replace(/\.toml$/, '.env'),
+  };
+}
+
+function readEnvironment(file: string, required: boolean): Readonly<Record<string, string>> {
+  try {
+    return parseEnvironmentFile(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !required) return {};
+    throw error;
+  }
+}
+
+/**
+ * The configuration that the unit's gateway will read, with what the environment file overrides; the environment of
+ * this process has no part in it. Throws a ConfigurationError, or the error of an environment file that can't be read.
+ */
+export function unitConfiguration(target: UnitTarget, choices: UnitChoices): LoadedConfiguration {
+  const files = unitFiles(target, choices);
+  return loadConfiguration({
+    file: files.configuration,
+    required: choices.configurationFile !== null,
+    environment: readEnvironment(files.environment, choices.environmentFile !== null),
+  });
+}
+
+/** Where the gateway and its agents find programs: the same whoever installs. */
+function searchPath({ scope, home }: UnitTarget, node: string): string {
+  const own = scope === 'user' ? [join(home, '.local/bin')] : [];
+  return [...new Set([dirname(node), ...own, ...standardSearchPath])]
+    .sort(
+      (one, other) => Number(standardSearchPath.includes(one)) - Number(standardSearchPath.includes(other)),
+    )
+    .filter((directory) => !directory.includes(':'))
+    .join(':');
+}
+
+/** All that the unit is made from, as this machine is. Throws what `unitConfiguration` throws. */
+export function planUnit(target: UnitTarget, choices: UnitChoices, program = ownProgram): UnitPlan {
+  const { configuration } = unitConfiguration(target, choices);
+  return {
+    scope: target.scope,
+    instance: target.instance,
+    systemdVersion: target.systemdVersion,
+    choices,
+    program,
+    searchPath: searchPath(target, choices.node),
+    defaultEnvironmentFile: unitFiles(target, { ...choices, environmentFile: null, configurationFile: null })
+      .environment,
+    stop: {
+      drain: configuration.stop.drain,
+      killDelay: configuration.agent.kill_delay,
+      busyTimeout: configuration.store.busy_timeout,
+    },
+  };
+}

@@ -1,0 +1,167 @@
+import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
+import type { Scope } from '../manager/scope.js';
+import { unitName } from '../manager/unit-name.js';
+import { choicesLine, type UnitChoices } from './choices.js';
+import { firstVersion, notifyReloadVersion } from './directive-versions.js';
+import { commandLine, environmentFilePath, quoteWord } from './escape.js';
+import { seal } from './seal.js';
+import { comment, directive, parseUnit, type UnitLine, unitText } from './unit-text.js';
+
+/** All that a unit is made from. */
+export interface UnitPlan {
+  readonly scope: Scope;
+  /** Null: the instance without a name. */
+  readonly instance: string | null;
+  /** Such as 252. */
+  readonly systemdVersion: number;
+  readonly choices: UnitChoices;
+  /** `dist/cli/main.js` of this package; an absolute path. */
+  readonly program: string;
+  /** `$PATH` for the gateway and its agents. */
+  readonly searchPath: string;
+  /** The environment file where none was chosen; it need not be there. */
+  readonly defaultEnvironmentFile: string;
+  /** Of the configuration, in milliseconds. */
+  readonly stop: StopTimes;
+}
+
+/** A directive that this systemd doesn't know. */
+export interface LeftOut {
+  readonly directive: string;
+  /** The first version of systemd that does. */
+  readonly since: number;
+}
+
+export interface RenderedUnit {
+  readonly text: string;
+  readonly leftOut: readonly LeftOut[];
+}
+
+const ownDirectories: ReadonlySet<string> = new Set([
+  'StateDirectory',
+  'RuntimeDirectory',
+  'CacheDirectory',
+  'LogsDirectory',
+]);
+
+/** The shipped unit for one instance: with a name, a description and directories of its own. */
+export function forInstance(lines: readonly UnitLine[], instance: string): UnitLine[] {
+  return lines.map((line) => {
+    if (line.kind !== 'directive') return line;
+    if (line.name === 'Description') return directive(line.name, `${line.value}, instance ${instance}`);
+    if (line.name === 'ExecStart') return directive(line.name, `${line.value} --instance ${instance}`);
+    if (ownDirectories.has(line.name)) {
+      return directive(line.name, line.value.replace(/^sd-gateway(?=\/|$)/, `$&-${instance}`));
+    }
+    return line;
+  });
+}
+
+/** Whether a directive stands directly below the line, so that a comment there is about it, too. */
+function isDirective(line: UnitLine | undefined): boolean {
+  return line?.kind === 'directive';
+}
+
+function isComment(line: UnitLine | undefined): boolean {
+  return line?.kind === 'other' && line.text.trim() !== '';
+}
+
+/**
+ * Puts other lines in the place of a directive and of its further values. The comment above it goes with it, unless it
+ * is kept, or `kept-if-shared` and there is another directive directly below.
+ */
+function replace(
+  lines: readonly UnitLine[],
+  name: string,
+  replacement: readonly UnitLine[],
+  commentAbove: 'kept' | 'removed' | 'kept-if-shared',
+): UnitLine[] {
+  const output: UnitLine[] = [];
+  let replaced = false;
+  for (const [index, line] of lines.entries()) {
+    if (line.kind !== 'directive' || line.name !== name) {
+      output.push(line);
+      continue;
+    }
+    const shared = isDirective(lines[index + 1]);
+    if (commentAbove === 'removed' || (commentAbove === 'kept-if-shared' && !shared)) {
+      while (isComment(output.at(-1))) output.pop();
+    }
+    if (!replaced) output.push(...replacement);
+    replaced = true;
+  }
+  return output;
+}
+
+/** A time for a directive: whole seconds, never less than it takes. */
+function seconds(milliseconds: number): string {
+  return String(Math.ceil(milliseconds / 1_000));
+}
+
+function stopTimeout(stop: StopTimes): UnitLine[] {
+  const { drain, killDelay, busyTimeout } = stop;
+  return [
+    comment(
+      `stop.drain ${drain / 1_000} s, agent.kill_delay ${killDelay / 1_000} s, store.busy_timeout ${busyTimeout / 1_000} s, closing and the barrier.`,
+    ),
+    directive('TimeoutStopSec', seconds(longestStop(stop) + barrierTimeout)),
+  ];
+}
+
+function command(plan: UnitPlan): UnitLine[] {
+  const { choices, instance, program, searchPath, defaultEnvironmentFile } = plan;
+  const config = choices.configurationFile === null ? [] : ['--config', choices.configurationFile];
+  const named = instance === null ? [] : ['--instance', instance];
+  const environmentFile =
+    choices.environmentFile === null
+      ? // "-": it need not be there.
+        `-${environmentFilePath(defaultEnvironmentFile)}`
+      : environmentFilePath(choices.environmentFile);
+  return [
+    directive('ExecStart', commandLine(choices.node, [program, 'run', ...config, ...named])),
+    // Without it a line on standard error is that of "node".
+    directive('SyslogIdentifier', 'sd-gateway'),
+    directive('Environment', quoteWord(`PATH=${searchPath}`)),
+    directive('EnvironmentFile', environmentFile),
+  ];
+}
+
+function leaveOutUnknown(
+  lines: readonly UnitLine[],
+  { scope, systemdVersion }: UnitPlan,
+): { readonly lines: UnitLine[]; readonly leftOut: readonly LeftOut[] } {
+  const names = new Set(lines.flatMap((line) => (line.kind === 'directive' ? [line.name] : [])));
+  const leftOut = [...names]
+    .map((name) => ({ directive: name, since: firstVersion(name, scope) }))
+    .filter(({ since }) => since > systemdVersion);
+  return {
+    lines: leftOut.reduce<UnitLine[]>(
+      (rest, { directive: name }) => replace(rest, name, [], 'kept-if-shared'),
+      [...lines],
+    ),
+    leftOut,
+  };
+}
+
+/** A unit for this machine, from the unit that is shipped for the scope. */
+export function renderUnit(shipped: string, plan: UnitPlan): RenderedUnit {
+  const { scope, instance, systemdVersion, choices } = plan;
+  let lines = parseUnit(shipped);
+  if (instance !== null) lines = forInstance(lines, instance);
+  lines = replace(lines, 'ExecStart', command(plan), 'kept');
+  lines = replace(lines, 'TimeoutStopSec', stopTimeout(plan.stop), 'removed');
+  if (systemdVersion >= notifyReloadVersion) {
+    lines = replace(lines, 'Type', [directive('Type', 'notify-reload')], 'kept');
+    lines = replace(lines, 'ExecReload', [], 'removed');
+  }
+  if (choices.runAs !== null) {
+    lines = replace(lines, 'DynamicUser', [directive('User', quoteWord(choices.runAs))], 'kept');
+  }
+  const known = leaveOutUnknown(lines, plan);
+  const edit = `systemctl ${scope === 'user' ? '--user ' : ''}edit ${unitName(instance)}`;
+  const head = [
+    comment(`To change something use a drop-in, which is kept: ${edit}`).text,
+    choicesLine(choices),
+  ];
+  return { text: seal(`${head.join('\n')}\n${unitText(known.lines)}`), leftOut: known.leftOut };
+}

@@ -1,0 +1,51 @@
+/** A line of a unit file (systemd.syntax(7)); a directive with continuation lines is one. */
+export type UnitLine =
+  | { readonly kind: 'section'; readonly name: string; readonly text: string }
+  | { readonly kind: 'directive'; readonly name: string; readonly value: string; readonly text: string }
+  /** A comment or an empty line. */
+  | { readonly kind: 'other'; readonly text: string };
+
+/** Reads a unit file line by line; nothing of it is lost. */
+export function parseUnit(text: string): UnitLine[] {
+  const lines = text.replace(/\n$/, '').split('\n');
+  const parsed: UnitLine[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    let line = lines[i] ?? '';
+    const section = /^\[(.+)\]\s*$/.exec(line);
+    if (section !== null) {
+      parsed.push({ kind: 'section', name: section[1] ?? '', text: line });
+      continue;
+    }
+    if (/^\s*([#;]|$)/.test(line)) {
+      parsed.push({ kind: 'other', text: line });
+      continue;
+    }
+    while (line.endsWith('\\') && i + 1 < lines.length) line += `\n${lines[++i]}`;
+    const at = line.indexOf('=');
+    parsed.push({
+      kind: 'directive',
+      name: line.slice(0, at).trim(),
+      value: line.slice(at + 1).trim(),
+      text: line,
+    });
+  }
+  return parsed;
+}
+
+export function unitText(lines: readonly UnitLine[]): string {
+  return `${lines.map(({ text }) => text).join('\n')}\n`;
+}
+
+export function directive(name: string, value: string): UnitLine {
+  return { kind: 'directive', name, value, text: `${name}=${value}` };
+}
+
+export function comment(text: string): UnitLine {
+  return { kind: 'other', text: `# ${text}` };
+}
+
+/** The last value of a directive; null when the text doesn't have it. */
+export function valueIn(lines: readonly UnitLine[], name: string): string | null {
+  const found = lines.findLast((line) => line.kind === 'directive' && line.name === name);
+  return found?.kind === 'directive' ? found.value : null;
+}
