@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { parseEnvironmentFile } from '../../src/units/environment-file.js';
+import { stablePath, versionManagerOf } from '../../src/units/stable-path.js';
+
+describe('a stable path', () => {
+  it.each([
+    ['/usr/bin/node', null],
+    ['/usr/local/bin/node', null],
+    ['/opt/node-v20.19.0/bin/node', null],
+    ['/home/a/.nvm/versions/node/v20.19.0/bin/node', 'nvm'],
+    ['/home/a/.local/share/fnm/node-versions/v20.19.0/installation/bin/node', 'fnm'],
+    ['/run/user/1000/fnm_multishells/123/bin/node', 'fnm'],
+    ['/home/a/.volta/tools/image/node/20.19.0/bin/node', 'Volta'],
+    ['/home/a/.asdf/installs/nodejs/20.19.0/bin/node', 'asdf'],
+    ['/home/a/.local/share/mise/installs/node/20.19.0/bin/node', 'mise'],
+    ['/home/linuxbrew/.linuxbrew/Cellar/node/20.19.0/bin/node', 'Homebrew'],
+    ['/nix/store/abc-nodejs-20.19.0/bin/node', 'Nix'],
+    ['/snap/node/9999/bin/node', 'snap'],
+    ['/snap/node/current/bin/node', null],
+    ['/home/a/.npm/_npx/0123/node_modules/sd-gateway/dist/cli/main.js', 'npx'],
+  ])('%s belongs to %s', (path, expected) => {
+    expect(versionManagerOf(path)).toBe(expected);
+  });
+
+  it('is a link to it where there is one that stays', () => {
+    const cellar = '/home/linuxbrew/.linuxbrew/Cellar/node/20.19.0/bin/node';
+    expect(stablePath('/usr/bin/node', ['/bin/node'])).toBe('/usr/bin/node');
+    expect(stablePath(cellar, ['/home/linuxbrew/.linuxbrew/bin/node'])).toBe(
+      '/home/linuxbrew/.linuxbrew/bin/node',
+    );
+    expect(stablePath(cellar, ['/run/user/1000/fnm_multishells/1/bin/node'])).toBe(cellar);
+  });
+});
+
+describe('an environment file', () => {
+  it.each([
+    ['A=1\nB=2\n', { A: '1', B: '2' }],
+    ['# A=1\n; B=2\n\n  C=3', { C: '3' }],
+    ['A=one two  \nB= x\n', { A: 'one two', B: 'x' }],
+    ['A="one # two"\nB=\'$x \\y\'\n', { A: 'one # two', B: '$x \\y' }],
+    ['A=a#b\n', { A: 'a#b' }],
+    ['A="two\nlines"\nB=1', { A: 'two\nlines', B: '1' }],
+    ['A=one\\\n two\n', { A: 'one two' }],
+    ['A="a\\"b\\n"\n', { A: 'a"b\\n' }],
+    ['A=\nB=1\n', { A: '', B: '1' }],
+    ['no variable\n1A=2\nA=1\nA=2\n', { A: '2' }],
+    ['', {}],
+  ])('%j holds %j', (text, expected) => {
+    expect(parseEnvironmentFile(text)).toEqual(expected);
+  });
+});

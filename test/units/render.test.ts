@@ -1,0 +1,170 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { readChoices } from '../../src/units/choices.js';
+import { firstVersion } from '../../src/units/directive-versions.js';
+import { shippedUnit } from '../../src/units/plan.js';
+import { forInstance, renderUnit, type UnitPlan } from '../../src/units/render.js';
+import { judge } from '../../src/units/seal.js';
+import { parseUnit, unitText, valueIn } from '../../src/units/unit-text.js';
+
+const plan: UnitPlan = {
+  scope: 'system',
+  instance: null,
+  systemdVersion: 252,
+  choices: { configurationFile: null, environmentFile: null, runAs: null, node: '/usr/bin/node' },
+  program: '/usr/lib/sd-gateway/dist/cli/main.js',
+  searchPath: '/usr/local/bin:/usr/bin:/bin',
+  defaultEnvironmentFile: '/etc/sd-gateway/sd-gateway.env',
+  stop: { drain: 30_000, killDelay: 5_000, busyTimeout: 5_000 },
+};
+
+function render(changes: Partial<UnitPlan> = {}, choices: Partial<UnitPlan['choices']> = {}) {
+  const whole = { ...plan, ...changes, choices: { ...plan.choices, ...choices } };
+  return renderUnit(shippedUnit(whole.scope), whole);
+}
+
+function directives(text: string): string[] {
+  return parseUnit(text).flatMap((line) => (line.kind === 'directive' ? [line.text] : []));
+}
+
+function shipped(file: string): string {
+  return readFileSync(new URL(`../../systemd/${file}`, import.meta.url), 'utf8');
+}
+
+describe('a unit file', () => {
+  it.each([
+    'sd-gateway.service',
+    'sd-gateway@.service',
+    'user/sd-gateway.service',
+    'user/sd-gateway@.service',
+  ])('%s is read without loss', (file) => {
+    expect(unitText(parseUnit(shipped(file)))).toBe(shipped(file));
+  });
+
+  it('has directives over several lines', () => {
+    const lines = parseUnit('[Service]\nExecStart=/bin/a \\\n  b\n# no\nType=notify\n');
+    expect(valueIn(lines, 'ExecStart')).toBe('/bin/a \\\n  b');
+    expect(valueIn(lines, 'Type')).toBe('notify');
+    expect(valueIn(lines, 'User')).toBeNull();
+  });
+});
+
+describe('the shipped templates', () => {
+  it.each(['', 'user/'])('%ssd-gateway@.service is sd-gateway.service with the instance’s name', (folder) => {
+    const derived = unitText(forInstance(parseUnit(shipped(`${folder}sd-gateway.service`)), '%i'));
+    expect(derived).toBe(shipped(`${folder}sd-gateway@.service`));
+  });
+});
+
+describe('a rendered unit', () => {
+  it.each(['system', 'user'] as const)(
+    'of the %s manager is the shipped one, but for this machine’s paths and times',
+    (scope) => {
+      const { text, leftOut } = render({ scope });
+      expect(leftOut).toEqual([]);
+      const before = directives(shippedUnit(scope));
+      const after = directives(text);
+      expect(before.filter((line) => !after.includes(line))).toEqual(['ExecStart=sd-gateway run']);
+      expect(after.filter((line) => !before.includes(line))).toEqual([
+        'ExecStart=/usr/bin/node /usr/lib/sd-gateway/dist/cli/main.js run',
+        'SyslogIdentifier=sd-gateway',
+        'Environment=PATH=/usr/local/bin:/usr/bin:/bin',
+        'EnvironmentFile=-/etc/sd-gateway/sd-gateway.env',
+      ]);
+    },
+  );
+
+  it('is sealed, and remembers the choices', () => {
+    const choices = {
+      configurationFile: '/etc/a b.toml',
+      environmentFile: '/etc/c.env',
+      runAs: 'agent',
+      node: '/opt/node/bin/node',
+    };
+    const { text } = render({}, choices);
+    expect(judge(text)).toBe('own');
+    expect(readChoices(text)).toEqual(choices);
+    expect(text).toContain(
+      '# To change something use a drop-in, which is kept: systemctl edit sd-gateway.service\n',
+    );
+    expect(render({ scope: 'user', instance: 'x' }).text).toContain(
+      'systemctl --user edit sd-gateway-x.service\n',
+    );
+  });
+
+  it('of an instance has directories of its own, and the common configuration directory', () => {
+    const after = directives(render({ instance: 'one' }).text);
+    expect(after).toContain('Description=Message gateway for agents, instance one');
+    expect(after).toContain(
+      'ExecStart=/usr/bin/node /usr/lib/sd-gateway/dist/cli/main.js run --instance one',
+    );
+    expect(after).toContain('StateDirectory=sd-gateway-one');
+    expect(after).toContain('RuntimeDirectory=sd-gateway-one');
+    expect(after).toContain('ConfigurationDirectory=sd-gateway');
+  });
+
+  it('runs as a user in place of a dynamic one', () => {
+    const after = directives(render({}, { runAs: 'agent' }).text);
+    expect(after).toContain('User=agent');
+    expect(after.join('\n')).not.toContain('DynamicUser');
+  });
+
+  it.each([
+    [{ drain: 30_000, killDelay: 5_000, busyTimeout: 5_000 }, '60'],
+    [{ drain: 0, killDelay: 0, busyTimeout: 0 }, '20'],
+    [{ drain: 600_500, killDelay: 5_000, busyTimeout: 5_000 }, '631'],
+  ])('covers a stop of %j with %s s', (stop, expected) => {
+    const { text } = render({ stop });
+    expect(valueIn(parseUnit(text), 'TimeoutStopSec')).toBe(expected);
+    expect(text.match(/^TimeoutStopSec=/gm)).toHaveLength(1);
+    expect(text).toContain(`# stop.drain ${stop.drain / 1000} s, agent.kill_delay`);
+    expect(text).not.toContain('The default drain');
+  });
+
+  it('has notify-reload from 253 on, and no command for the reload', () => {
+    expect(directives(render({ systemdVersion: 252 }).text)).toContain('Type=notify');
+    expect(directives(render({ systemdVersion: 252 }).text)).toContain('ExecReload=-/bin/kill -HUP $MAINPID');
+    for (const systemdVersion of [253, 257]) {
+      const { text } = render({ systemdVersion });
+      expect(directives(text)).toContain('Type=notify-reload');
+      expect(text).not.toContain('ExecReload');
+      expect(text).not.toContain('in the middle of a reload');
+    }
+  });
+
+  it('leaves out what an older systemd doesn’t know, and says what', () => {
+    const { text, leftOut } = render({ systemdVersion: 241 });
+    expect(leftOut).toContainEqual({ directive: 'PrivateIPC', since: 248 });
+    expect(leftOut).toContainEqual({ directive: 'ProtectClock', since: 245 });
+    expect(leftOut.map(({ directive }) => directive)).not.toContain('DynamicUser');
+    expect(text).not.toMatch(/^(PrivateIPC|ProtectClock|ProtectHostname)=/m);
+    for (const name of directives(text).map((line) => line.split('=')[0] ?? '')) {
+      expect(firstVersion(name, 'system')).toBeLessThanOrEqual(241);
+    }
+  });
+
+  it('keeps a comment that is also about the next directive, and no other', () => {
+    const text =
+      '[Service]\n# Both.\nPrivateIPC=yes\nUMask=0077\n\n# One.\nProtectClock=yes\n\n[Install]\nWantedBy=x\n';
+    const { text: rendered } = renderUnit(text, { ...plan, systemdVersion: 240 });
+    expect(rendered).toContain('[Service]\n# Both.\nUMask=0077\n\n\n[Install]\n');
+  });
+
+  it.each([
+    [{ node: '/opt/my node/bin/node' }, 'ExecStart="/opt/my node/bin/node" /usr/lib'],
+    [{ node: '/opt/100%/node' }, 'ExecStart=/opt/100%%/node /usr/lib'],
+    [{ configurationFile: '/etc/a "b" $c\\d.toml' }, ' run --config "/etc/a \\"b\\" $$c\\\\d.toml"\n'],
+    [{ configurationFile: '/etc/$HOME.toml' }, ' --config "/etc/$$HOME.toml"\n'],
+    [{ environmentFile: '/etc/a b%[1].env' }, 'EnvironmentFile=/etc/a b%%\\[1].env\n'],
+  ])('%j is written so that nothing is expanded', (choices, expected) => {
+    expect(render({}, choices).text).toContain(expected);
+  });
+
+  it.each([
+    [{ node: '/opt/$x/node' }, /can’t have a "\$"/],
+    [{ configurationFile: '/etc/a\nUser=root' }, /control character/],
+    [{ environmentFile: '/etc/a\nUser=root' }, /control character/],
+  ])('%j is refused', (choices, expected) => {
+    expect(() => render({}, choices)).toThrow(expected);
+  });
+});
