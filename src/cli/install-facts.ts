@@ -1,0 +1,242 @@
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir, userInfo } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { sampleConfiguration } from '../config/sample.js';
+import type { Configuration } from '../config/schema.js';
+import { runProgram } from '../manager/program.js';
+import { otherScope } from '../manager/scope.js';
+import { ServiceManager } from '../manager/service-manager.js';
+import { unitName } from '../manager/unit-name.js';
+import { catalogPath, catalogToInstall } from '../units/catalog.js';
+import { readChoices, type UnitChoices } from '../units/choices.js';
+import { type InstalledUnit, readInstalled } from '../units/drift.js';
+import { dropInsOf, packagedUnit, unitDirectory } from '../units/places.js';
+import {
+  ownProgram,
+  planUnit,
+  shippedUnit,
+  type UnitFiles,
+  type UnitTarget,
+  unitConfiguration,
+  unitFiles,
+} from '../units/plan.js';
+import { type RenderedUnit, renderUnit } from '../units/render.js';
+import { judge, type Ownership } from '../units/seal.js';
+import { stablePath } from '../units/stable-path.js';
+import { unreadablePart } from '../units/visibility.js';
+import type { InstallRequest } from './install-request.js';
+
+/** A file that install would make. */
+export interface NewFile {
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** All that is found before anything is changed. */
+export interface InstallFacts {
+  readonly unit: string;
+  readonly target: UnitTarget;
+  readonly installed: InstalledUnit;
+  /** Null: there is nothing at its place. */
+  readonly ownership: Ownership | null;
+  /** A unit of the same name elsewhere, which an installed one would hide. */
+  readonly packaged: string | null;
+  /** The unit of the same name in the other scope. */
+  readonly inOtherScope: string | null;
+  readonly dropIns: readonly string[];
+  readonly choices: UnitChoices;
+  readonly program: string;
+  readonly files: UnitFiles;
+  readonly configuration: LoadedConfiguration;
+  readonly rendered: RenderedUnit;
+  /** Null: there is a configuration. */
+  readonly sample: NewFile | null;
+  /** Files of the gateway that a user who owns nothing can’t read: the file, and what keeps it from them. */
+  readonly unreadable: readonly { readonly path: string; readonly part: string }[];
+  /** The address of the configuration, if somebody else listens there now. */
+  readonly takenAddress: string | null;
+  /** Null: nothing to install. */
+  readonly catalog: NewFile | null;
+  /** Of a user unit: who it is, and whether their manager runs without a session. */
+  readonly linger: { readonly user: string; readonly enabled: boolean } | null;
+  /** Null where the manager wasn't asked. */
+  readonly state: { readonly enabled: string; readonly active: string } | null;
+}
+
+/** This process’s Node.js, by a path that stays when it is upgraded, if there is one. */
+function findNode(): string {
+  const here = process.execPath;
+  const links = (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((directory) => directory.startsWith('/'))
+    .map((directory) => join(directory, 'node'))
+    .filter((path) => existsSync(path) && realpathSync(path) === realpathSync(here));
+  return stablePath(here, links);
+}
+
+/** Whether linger is on for the user; logind keeps a file for each (loginctl(1), enable-linger). */
+async function lingers(user: string): Promise<boolean> {
+  const { status, stdout } = await runProgram('loginctl', [
+    'show-user',
+    user,
+    '--property=Linger',
+    '--value',
+  ]);
+  // A user without a session and without linger isn't known to logind.
+  return status === 0 ? stdout.trim() === 'yes' : existsSync(`/var/lib/systemd/linger/${user}`);
+}
+
+/** Whether a port can’t be bound, as by another gateway; a host that is not this machine’s is not asked about. */
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EADDRINUSE'));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(false)));
+  });
+}
+
+function portOf({ http }: Configuration): number | null {
+  return http.listen.kind === 'tcp' ? http.listen.port : null;
+}
+
+/** Ports of the other instances, by their configuration files; one that can’t be read has none. */
+function portsOfOthers(directory: string, own: string): Set<number> {
+  const ports = new Set<number>();
+  if (!existsSync(directory)) return ports;
+  for (const name of readdirSync(directory)) {
+    const file = join(directory, name);
+    if (file === own || !/^sd-gateway(-.*)?\.toml$/.test(name)) continue;
+    try {
+      const port = portOf(loadConfiguration({ file, required: true, environment: {} }).configuration);
+      if (port !== null) ports.add(port);
+    } catch (error) {
+      // It can't be started either; whoever starts it is told.
+      if (!(error instanceof ConfigurationError)) throw error;
+    }
+  }
+  return ports;
+}
+
+const host = '127.0.0.1';
+
+/** The first port from the default on that neither an instance nor anybody else has. */
+async function freePort(first: number, taken: ReadonlySet<number>): Promise<number> {
+  for (let port = first; port < first + 1_000; port++)
+    if (!taken.has(port) && !(await isTaken(host, port))) return port;
+  return first;
+}
+
+async function newConfiguration(
+  target: UnitTarget,
+  files: UnitFiles,
+  configuration: Configuration,
+  isNew: boolean,
+): Promise<NewFile> {
+  const preset = portOf(configuration);
+  const others = portsOfOthers(files.configurationDirectory, files.configuration);
+  // The instance without a name has the default, unless its file says otherwise; and it may not have one.
+  if (target.instance !== null && preset !== null) {
+    const unnamed = join(files.configurationDirectory, 'sd-gateway.toml');
+    if (!existsSync(unnamed)) others.add(preset);
+  }
+  const port = preset === null || !isNew ? preset : await freePort(preset, others);
+  const values = port === preset ? {} : { 'http.listen': `${host}:${port}` };
+  return {
+    path: files.configuration,
+    text: sampleConfiguration(values),
+    // A system unit’s user is made at its start; it has to read the file all the same.
+    mode: target.scope === 'system' ? 0o644 : 0o600,
+  };
+}
+
+function readUnlessMissing(path: string): string | null {
+  return existsSync(path) ? readFileSync(path, 'utf8') : null;
+}
+
+function newCatalog(target: UnitTarget): NewFile | null {
+  const text = target.scope === 'system' ? catalogToInstall() : null;
+  return text === null || text === readUnlessMissing(catalogPath)
+    ? null
+    : { path: catalogPath, text, mode: 0o644 };
+}
+
+function findUnreadable(paths: readonly string[]): { path: string; part: string }[] {
+  return paths.flatMap((path) => {
+    const part = unreadablePart(path);
+    return part === null ? [] : [{ path, part }];
+  });
+}
+
+/**
+ * Finds out all that install needs to know. Changes nothing. Throws a ConfigurationError, a ProgramError, a
+ * ServiceManagerError, a UnitValueError, and what the file system says.
+ */
+export async function findInstallFacts(request: InstallRequest): Promise<InstallFacts> {
+  const { scope, instance, asksManager } = request;
+  const manager = new ServiceManager(scope);
+  const unit = unitName(instance);
+  const target: UnitTarget = {
+    scope,
+    instance,
+    home: homedir(),
+    environment: process.env,
+    systemdVersion: await manager.version(),
+  };
+  const installed = readInstalled(target);
+  const before = installed.text === null ? null : readChoices(installed.text);
+  const choices: UnitChoices = {
+    configurationFile: request.configurationFile ?? before?.configurationFile ?? null,
+    environmentFile: request.environmentFile ?? before?.environmentFile ?? null,
+    runAs: request.runAs ?? before?.runAs ?? null,
+    node: findNode(),
+  };
+  const files = unitFiles(target, choices);
+  const configuration = unitConfiguration(target, choices);
+  const state = asksManager
+    ? {
+        enabled: await manager.isEnabled(unit),
+        active: (await manager.show(unit, ['ActiveState']))['ActiveState'] ?? 'unknown',
+      }
+    : null;
+  const { listen } = configuration.configuration.http;
+  const isRunning = state !== null && state.active !== 'inactive' && state.active !== 'failed';
+  const needsSample = choices.configurationFile === null && !existsSync(files.configuration);
+  const isNew = installed.text === null && !isRunning;
+  const isOpenToAll = process.getuid?.() === 0 && scope === 'system';
+  const user = scope === 'user' ? userInfo().username : null;
+  return {
+    unit,
+    target,
+    installed,
+    ownership: installed.link !== null ? 'foreign' : installed.text === null ? null : judge(installed.text),
+    packaged: packagedUnit(target, unit),
+    inOtherScope: unitElsewhere(target, unit),
+    dropIns: dropInsOf(target, unit),
+    choices,
+    program: ownProgram,
+    files,
+    configuration,
+    rendered: renderUnit(shippedUnit(scope), planUnit(target, choices)),
+    sample: needsSample ? await newConfiguration(target, files, configuration.configuration, isNew) : null,
+    unreadable: isOpenToAll ? findUnreadable([choices.node, ownProgram, files.configuration]) : [],
+    takenAddress:
+      listen.kind === 'tcp' &&
+      !isRunning &&
+      !(needsSample && isNew) &&
+      (await isTaken(listen.host, listen.port))
+        ? `${listen.host}:${listen.port}`
+        : null,
+    catalog: newCatalog(target),
+    linger: user === null ? null : { user, enabled: await lingers(user) },
+    state,
+  };
+}
+
+/** The unit of the same name where the other scope’s are written. */
+function unitElsewhere(target: UnitTarget, unit: string): string | null {
+  const path = join(unitDirectory({ ...target, scope: otherScope(target.scope) }), unit);
+  return statSync(path, { throwIfNoEntry: false }) === undefined ? null : path;
+}

@@ -1,0 +1,97 @@
+import { otherScope } from '../manager/scope.js';
+import { unifiedDifference } from '../units/difference.js';
+import { versionManagerOf } from '../units/stable-path.js';
+import { hiddenBy } from '../units/visibility.js';
+import type { InstallFacts } from './install-facts.js';
+
+/** How the unit’s name is given to systemctl. */
+export function systemctl({ unit, target }: Pick<InstallFacts, 'unit' | 'target'>, verb: string): string {
+  return `systemctl ${target.scope === 'user' ? '--user ' : ''}${verb} ${unit}`;
+}
+
+/** The words that name this gateway to another command of ours. */
+export function ownCommand({ target }: Pick<InstallFacts, 'target'>, verb: string): string {
+  const { scope, instance } = target;
+  return `sd-gateway ${verb} --${scope}${instance === null ? '' : ` --instance ${instance}`}`;
+}
+
+/** From the unit that is there to the one that would be; empty when they are alike or there is none. */
+export function differenceOf({ installed, rendered }: InstallFacts): string {
+  if (installed.text === null) return '';
+  const { path, text } = installed;
+  return unifiedDifference({ name: `${path} (before)`, text }, { name: path, text: rendered.text });
+}
+
+/** Why there must be no install unless it is forced. */
+export function objections(facts: InstallFacts): readonly string[] {
+  const { installed, ownership, packaged, rendered, choices, program, files, unreadable } = facts;
+  const dropIn = `use a drop-in for changes of your own ("${systemctl(facts, 'edit')}")`;
+  const found: string[] = [];
+  if (installed.link !== null) {
+    found.push(
+      installed.link === '/dev/null'
+        ? `${installed.path} masks the unit; "${systemctl(facts, 'unmask')}" ends that`
+        : `${installed.path} is a link to ${installed.link}, which install did not make`,
+    );
+  } else if (ownership === 'foreign') {
+    found.push(`${installed.path} was not written by install; keep it and ${dropIn}`);
+  } else if (ownership === 'edited') {
+    found.push(`${installed.path} was edited by hand since it was installed; ${dropIn}`);
+  }
+  if (packaged !== null && ownership === null) {
+    found.push(
+      `${packaged} has this name already, and would be hidden; "${systemctl(facts, 'enable --now')}" runs that one`,
+    );
+  }
+  const paths = new Set([choices.node, program, files.configuration]);
+  for (const path of paths) {
+    const directive = hiddenBy(rendered.text, path);
+    if (directive !== null) {
+      found.push(
+        `the unit’s ${directive} hides ${path} from the gateway; put it elsewhere, such as below /opt or /etc`,
+      );
+    }
+  }
+  if (choices.runAs === null) found.push(...unreadable.map(unreadableText));
+  return found;
+}
+
+function unreadableText({ path, part }: { readonly path: string; readonly part: string }): string {
+  return part === path
+    ? `the gateway’s user can’t read ${path}; mend it with "chmod o+r ${path}"`
+    : `the gateway’s user can’t read ${path}, as it may not enter ${part}; mend it with "chmod o+x ${part}"`;
+}
+
+/** What the operator should know, and what to do about it. */
+export function warningsOf(facts: InstallFacts): readonly string[] {
+  const { target, choices, program, rendered, unreadable, configuration, takenAddress, inOtherScope, files } =
+    facts;
+  const found: string[] = [...configuration.warnings];
+  for (const path of [choices.node, program]) {
+    const manager = versionManagerOf(path);
+    if (manager !== null) {
+      found.push(
+        `${path} belongs to one version in ${manager}’s keeping: after an upgrade that removes it the unit can’t start; install again then, or use a Node.js with a path that stays`,
+      );
+    }
+  }
+  if (choices.runAs !== null) found.push(...unreadable.map(unreadableText));
+  if (rendered.leftOut.length > 0) {
+    const list = rendered.leftOut.map(({ directive, since }) => `${directive}= (${since})`).join(', ');
+    found.push(`systemd ${target.systemdVersion} doesn’t know, and the unit leaves out: ${list}`);
+  }
+  if (takenAddress !== null) {
+    found.push(
+      `somebody listens on ${takenAddress} already: set another http.listen in ${files.configuration} before the start`,
+    );
+  }
+  if (configuration.configuration.http.listen.kind === 'systemd') {
+    found.push('http.listen is "systemd": the gateway needs a socket unit, which install doesn’t write');
+  }
+  if (inOtherScope !== null) {
+    found.push(
+      `there is a unit of this name for the ${otherScope(target.scope)} manager, too (${inOtherScope}): they need different addresses`,
+    );
+  }
+  return found;
+}
