@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'n
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { scopeOfUser } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { sampleConfiguration } from '../config/sample.js';
 import type { Configuration } from '../config/schema.js';
@@ -39,6 +40,8 @@ export interface NewFile {
 export interface InstallFacts {
   readonly unit: string;
   readonly target: UnitTarget;
+  /** Whether this person's commands are about that scope unless they name one. */
+  readonly isDefaultScope: boolean;
   readonly installed: InstalledUnit;
   /** Null: there is nothing at its place. */
   readonly ownership: Ownership | null;
@@ -210,6 +213,7 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
   return {
     unit,
     target,
+    isDefaultScope: scopeOfUser(process.getuid?.() ?? -1) === scope,
     installed,
     ownership: installed.link !== null ? 'foreign' : installed.text === null ? null : judge(installed.text),
     packaged: packagedUnit(target, unit),

@@ -1,5 +1,6 @@
 import { otherScope } from '../manager/scope.js';
 import { unifiedDifference } from '../units/difference.js';
+import { withoutHash } from '../units/seal.js';
 import { versionManagerOf } from '../units/stable-path.js';
 import { hiddenBy } from '../units/visibility.js';
 import type { InstallFacts } from './install-facts.js';
@@ -9,17 +10,23 @@ export function systemctl({ unit, target }: Pick<InstallFacts, 'unit' | 'target'
   return `systemctl ${target.scope === 'user' ? '--user ' : ''}${verb} ${unit}`;
 }
 
-/** The words that name this gateway to another command of ours. */
-export function ownCommand({ target }: Pick<InstallFacts, 'target'>, verb: string): string {
+/** The command line of another of our commands, for the same gateway and the same person. */
+export function ownCommand(
+  { target, isDefaultScope }: Pick<InstallFacts, 'target' | 'isDefaultScope'>,
+  verb: string,
+): string {
   const { scope, instance } = target;
-  return `sd-gateway ${verb} --${scope}${instance === null ? '' : ` --instance ${instance}`}`;
+  return `sd-gateway ${verb}${isDefaultScope ? '' : ` --${scope}`}${instance === null ? '' : ` --instance ${instance}`}`;
 }
 
 /** From the unit that is there to the one that would be; empty when they are alike or there is none. */
 export function differenceOf({ installed, rendered }: InstallFacts): string {
   if (installed.text === null) return '';
   const { path, text } = installed;
-  return unifiedDifference({ name: `${path} (before)`, text }, { name: path, text: rendered.text });
+  return unifiedDifference(
+    { name: `${path} (before)`, text: withoutHash(text) },
+    { name: path, text: withoutHash(rendered.text) },
+  );
 }
 
 /** Why there must be no install unless it is forced. */
@@ -43,16 +50,20 @@ export function objections(facts: InstallFacts): readonly string[] {
       `${packaged} has this name already, and would be hidden; "${systemctl(facts, 'enable --now')}" runs that one`,
     );
   }
-  const paths = new Set([choices.node, program, files.configuration]);
-  for (const path of paths) {
+  const hidden = [...new Set([choices.node, program, files.configuration])].flatMap((path) => {
     const directive = hiddenBy(rendered.text, path);
-    if (directive !== null) {
-      found.push(
-        `the unit’s ${directive} hides ${path} from the gateway; put it elsewhere, such as below /opt or /etc`,
-      );
-    }
+    return directive === null ? [] : [{ path, directive }];
+  });
+  for (const { path, directive } of hidden) {
+    found.push(
+      `the unit’s ${directive} hides ${path} from the gateway; put it elsewhere, such as below /opt or /etc`,
+    );
   }
-  if (choices.runAs === null) found.push(...unreadable.map(unreadableText));
+  if (choices.runAs === null) {
+    found.push(
+      ...unreadable.filter(({ path }) => hidden.every((other) => other.path !== path)).map(unreadableText),
+    );
+  }
   return found;
 }
 

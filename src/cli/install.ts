@@ -112,11 +112,15 @@ function outcomeForPrograms(
   };
 }
 
+function showDifference(facts: InstallFacts, voice: Voice): void {
+  const difference = differenceOf(facts);
+  if (difference !== '') voice.say(paintDifference(difference.trimEnd(), voice.terminal));
+}
+
 /** What was found, before anything is done. */
 function showFindings(facts: InstallFacts, voice: Voice): void {
-  const { request, terminal } = voice;
-  const difference = differenceOf(facts);
-  if (difference !== '') voice.say(paintDifference(difference.trimEnd(), terminal));
+  const { request } = voice;
+  showDifference(facts, voice);
   for (const name of ['configurationFile', 'environmentFile', 'runAs'] as const) {
     const kept = facts.choices[name];
     if (kept !== null && request[name] === null) voice.say(`As installed before: ${optionOf[name]} ${kept}`);
@@ -151,8 +155,8 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
   const steps = installSteps(facts, request);
   const against = objections(facts);
   if (against.length > 0 && !request.force) {
-    if (!request.json && differenceOf(facts) !== '')
-      voice.say(paintDifference(differenceOf(facts).trimEnd(), voice.terminal));
+    // What an edit by hand is about is seen by what would be undone.
+    if (facts.ownership === 'edited') showDifference(facts, voice);
     return voice.refuse(
       commandStatus.failure,
       `${against.join('\nsd-gateway: ')}\nsd-gateway: nothing was changed; --force installs it all the same`,

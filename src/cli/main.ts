@@ -13,6 +13,8 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   run: () => import('./run.js'),
   send: () => import('./send.js'),
   start: () => import('./start.js'),
+  install: () => import('./install.js'),
+  uninstall: () => import('./uninstall.js'),
   stop: () => import('./stop.js'),
   restart: () => import('./restart.js'),
   reload: () => import('./reload.js'),

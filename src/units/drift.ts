@@ -7,7 +7,7 @@ import { unifiedDifference } from './difference.js';
 import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './places.js';
 import { planUnit, shippedUnit, type UnitTarget } from './plan.js';
 import { renderUnit } from './render.js';
-import { judge } from './seal.js';
+import { judge, withoutHash } from './seal.js';
 
 export type DriftState =
   /** What this version would write is what is there. */
@@ -88,9 +88,9 @@ export function unitDrift(target: UnitTarget): UnitDrift {
     return found(ownership === 'edited' ? 'edited' : 'undecided', '', reason);
   }
   const difference = unifiedDifference(
-    { name: `${path} (as it is)`, text },
-    { name: `${path} (as this version writes it)`, text: wanted },
+    { name: `${path} (as it is)`, text: withoutHash(text) },
+    { name: `${path} (as this version writes it)`, text: withoutHash(wanted) },
   );
   if (ownership === 'edited') return found('edited', difference);
-  return found(difference === '' ? 'none' : 'drifted', difference);
+  return found(text === wanted ? 'none' : 'drifted', difference);
 }

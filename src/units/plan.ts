@@ -79,12 +79,9 @@ export function unitConfiguration(target: UnitTarget, choices: UnitChoices): Loa
 /** Where the gateway and its agents find programs: the same whoever installs. */
 function searchPath({ scope, home }: UnitTarget, node: string): string {
   const own = scope === 'user' ? [join(home, '.local/bin')] : [];
-  return [...new Set([dirname(node), ...own, ...standardSearchPath])]
-    .sort(
-      (one, other) => Number(standardSearchPath.includes(one)) - Number(standardSearchPath.includes(other)),
-    )
-    .filter((directory) => !directory.includes(':'))
-    .join(':');
+  const added = [dirname(node), ...own].filter((directory) => !standardSearchPath.includes(directory));
+  // A directory with a colon in its name can't be in a search path.
+  return [...added, ...standardSearchPath].filter((directory) => !directory.includes(':')).join(':');
 }
 
 /** All that the unit is made from, as this machine is. Throws what `unitConfiguration` throws. */

@@ -20,3 +20,8 @@ export function judge(text: string): Ownership {
   if (match === null) return 'foreign';
   return hashOf(text.slice(match[0].length)) === match[1] ? 'own' : 'edited';
 }
+
+/** A sealed text without its hash, which tells a reader of a difference nothing. */
+export function withoutHash(text: string): string {
+  return text.replace(header, (line, hash: string) => line.replace(hash, '…'));
+}
