@@ -5,6 +5,7 @@ import { nextAfter } from './operate-failure.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from './operate-find.js';
 import { errorsOf, type JournalLine, journalTrouble } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';
+import { driftOf } from './status-drift.js';
 import { lastStopInJournal } from './status-last-stop.js';
 import { type LastStop, lastStopOf, type StatusReport, type Verdict, verdictOf } from './status-report.js';
 import { formatMicroseconds } from './status-words.js';
@@ -102,7 +103,11 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const hasGateway = answer.outcome === 'told' || answer.outcome === 'unanswered';
   const managerAnswered = found.kind !== 'none' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
-  const [lastStop, errors] = await Promise.all([lastStopFor(answer, unit), errorsFor(unit)]);
+  const [lastStop, errors, drift] = await Promise.all([
+    lastStopFor(answer, unit),
+    errorsFor(unit),
+    found.kind === 'none' || unit === null ? null : driftOf(found.manager, unit, target),
+  ]);
   const notes = [...notesOf(verdict, unit, target, found)];
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
   const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
@@ -116,7 +121,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
     gateway: answer.outcome === 'told' ? answer.facts : null,
     gatewayTrouble,
     lastStop,
-    drift: null,
+    drift,
     errors: typeof errors === 'string' ? [] : errors,
     notes,
   };
