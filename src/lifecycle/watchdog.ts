@@ -22,6 +22,11 @@ export function watchdogInterval(watchdogMicroseconds: bigint): number {
   return Math.max(1, Number(watchdogMicroseconds / 3_000n));
 }
 
+/** Whether a delay of the event loop, in milliseconds, is over half the watchdog's time. */
+export function isTooLate(delay: number, watchdogMicroseconds: bigint): boolean {
+  return delay > Number(watchdogMicroseconds) / 2_000;
+}
+
 /** Feeds the watchdog only while no part has been stuck for half the timeout. */
 export function watchdogDecision(
   parts: readonly PartProgress[],

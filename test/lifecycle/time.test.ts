@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { longestStop, startExtension, stopExtension } from '../../src/lifecycle/timeout-extension.js';
-import { watchdogDecision, watchdogInterval } from '../../src/lifecycle/watchdog.js';
+import { isTooLate, watchdogDecision, watchdogInterval } from '../../src/lifecycle/watchdog.js';
 
 describe('the watchdog', () => {
   it('is fed at under half of its time, and at least every millisecond', () => {
@@ -12,6 +12,13 @@ describe('the watchdog', () => {
         if (microseconds > 2_000n) expect(interval * 2_000).toBeLessThan(Number(microseconds));
       }),
     );
+  });
+
+  it.each([
+    [5_000, false],
+    [5_001, true],
+  ])('takes a delay of %i ms of 10 s for too long: %s', (delay, expected) => {
+    expect(isTooLate(delay, 10_000_000n)).toBe(expected);
   });
 
   it.each([
