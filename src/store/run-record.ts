@@ -1,3 +1,5 @@
+import type { StopJob } from '../lifecycle/stop-job.js';
+
 /**
  * One start of a gateway and how it ended. Kept in the store, so that the next start, `status` and `doctor` know.
  * Times are milliseconds since the Unix epoch.
@@ -45,13 +47,14 @@ export interface StopRecord {
   readonly error: string | null;
 }
 
-export interface StopJob {
-  /** `stop`, `restart`, … (org.freedesktop.systemd1(5), jobs). */
-  readonly type: string;
-  /** What the manager is doing with the whole system or session. */
-  readonly shutdown: 'poweroff' | 'reboot' | 'halt' | 'kexec' | 'exit' | 'shutdown' | null;
-  /** The unit whose job drew this one along; null: it was asked for itself. */
-  readonly because: { readonly unit: string; readonly job: string; readonly dependency: string } | null;
+/** Where the runs are kept. Each method is one transaction, on disk when its promise resolves. */
+export interface RunStore {
+  /** Records a start, and forgets all but the newest `keptRuns`. The runs that are kept, newest first. */
+  beginRun(run: RunRecord): Promise<readonly RunRecord[]>;
+  /** Records what has become of the run with the same id; of one that isn't kept any more, nothing. */
+  updateRun(run: RunRecord): Promise<void>;
+  /** Newest first. */
+  runs(limit: number): Promise<readonly RunRecord[]>;
 }
 
 /** How many runs are kept. */

@@ -6,6 +6,7 @@ import { endsTransaction, toStoreError } from './errors.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
 import { readCounts, readMessage, readNextDueAt, readSessionMessages, readSessions } from './reads.js';
 import { recover } from './recover.js';
+import { beginRun, readRuns, updateRun } from './runs.js';
 import { prepareStatements, type Statements } from './sql.js';
 import type { Counters, Transaction } from './transaction.js';
 import { claimTurns, completeTurn, failTurn, putBackTurns } from './turns.js';
@@ -24,6 +25,7 @@ const reads: ReadonlySet<OperationName> = new Set<OperationName>([
   'sessionMessages',
   'counts',
   'nextDueAt',
+  'runs',
   'probe',
   'statistics',
 ]);
@@ -67,6 +69,9 @@ export class GroupCommit {
       sessions: readSessions,
       sessionMessages: readSessionMessages,
       counts: readCounts,
+      beginRun,
+      updateRun,
+      runs: readRuns,
       // The counters were read from the database when the transaction began: that is the round trip.
       probe: () => undefined,
       statistics: () => this.#statistics(),

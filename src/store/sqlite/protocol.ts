@@ -1,8 +1,9 @@
+import type { RunStore } from '../run-record.js';
 import type { Recovery, Store, StoreError } from '../store.js';
 import type { Finding } from './open-database.js';
 
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations extends Omit<Store, 'close'> {
+export interface Operations extends Omit<Store, 'close'>, RunStore {
   statistics(): Promise<StoreStatistics>;
 }
 

@@ -106,7 +106,20 @@ const firstVersion: readonly string[] = [
   'INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0, 0)',
 ];
 
-export const migrations: readonly Migration[] = [{ version: 1, statements: firstVersion }];
+/** Version 2: each start of a gateway and how it ended, as JSON (`RunRecord`): read as a whole, never searched. */
+const secondVersion: readonly string[] = [
+  `CREATE TABLE runs (
+     number INTEGER PRIMARY KEY,
+     id     BLOB    NOT NULL CHECK (length(id) = 16),
+     record TEXT    NOT NULL CHECK (json_valid(record))
+   ) STRICT`,
+  'CREATE UNIQUE INDEX runs_by_id ON runs (id)',
+];
+
+export const migrations: readonly Migration[] = [
+  { version: 1, statements: firstVersion },
+  { version: 2, statements: secondVersion },
+];
 
 /** The version that this program writes. */
 export const schemaVersion = migrations.length;
@@ -127,6 +140,8 @@ export const outlineQueries: readonly string[] = [
   'SELECT * FROM replies LIMIT 1',
   'SELECT * FROM deliveries LIMIT 1',
   "SELECT session, seq FROM deliveries INDEXED BY deliveries_pending WHERE state = 'pending' LIMIT 1",
+  'SELECT * FROM runs LIMIT 1',
+  'SELECT id FROM runs INDEXED BY runs_by_id LIMIT 1',
   'SELECT * FROM heads LIMIT 1',
   'SELECT ready FROM heads INDEXED BY heads_ready WHERE ready IS NOT NULL LIMIT 1',
   'SELECT retry_at FROM heads INDEXED BY heads_retry WHERE retry_at IS NOT NULL LIMIT 1',

@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3';
+import type { Database, Statement } from 'better-sqlite3';
 import type { MessageState, StoreCounts } from '../store.js';
 
 /** Which line a session waits in: to have its oldest message run, or its oldest reply posted. */
@@ -321,6 +321,19 @@ export function prepareStatements(database: Database) {
       `UPDATE counters SET sessions = @sessions, queued = @queued, running = @running, replied = @replied,
          delivered = @delivered, dead = @dead, undelivered = @undelivered WHERE number = 1`,
     ),
+
+    // Runs.
+    insertRun: database.prepare<[id: Buffer, record: string]>('INSERT INTO runs (id, record) VALUES (?, ?)'),
+    updateRun: database.prepare<[record: string, id: Buffer]>('UPDATE runs SET record = ? WHERE id = ?'),
+    forgetRuns: database.prepare<[kept: number]>(
+      'DELETE FROM runs WHERE number <= (SELECT max(number) FROM runs) - ?',
+    ),
+    // No more than the newest so many by their numbers, which have no gaps but at the old end.
+    runs: database
+      .prepare<[newest: number], string>(
+        'SELECT record FROM runs WHERE number > (SELECT max(number) FROM runs) - ? ORDER BY number DESC',
+      )
+      .pluck() as Statement<[newest: number], string>,
 
     // Transactions.
     begin: database.prepare<[]>('BEGIN IMMEDIATE'),

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { RunRecord, RunStore } from '../run-record.js';
 import {
   type AcceptOutcome,
   type Claim,
@@ -75,7 +76,7 @@ interface Waiter {
  * The store's side on the main thread: it never waits for the disk. The calls of one turn of the event loop travel
  * as one message, in their order; the worker does the rest (see sqlite-worker.ts).
  */
-export class SqliteStore implements Store {
+export class SqliteStore implements Store, RunStore {
   /** Settled once the worker has opened the database, or could not. */
   readonly opened: Promise<Pick<OpenedStore, 'recovery' | 'finding'>>;
   /** Resolves when the worker has ended: null after `close`, else why it is gone and nothing can be asked of it. */
@@ -180,6 +181,18 @@ export class SqliteStore implements Store {
 
   counts(): Promise<StoreCounts> {
     return this.#call('counts');
+  }
+
+  beginRun(run: RunRecord): Promise<readonly RunRecord[]> {
+    return this.#call('beginRun', run);
+  }
+
+  updateRun(run: RunRecord): Promise<void> {
+    return this.#call('updateRun', run);
+  }
+
+  runs(limit: number): Promise<readonly RunRecord[]> {
+    return this.#call('runs', limit);
   }
 
   probe(): Promise<void> {
