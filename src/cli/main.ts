@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { ConfigurationError } from '../config/load.js';
+import { programVersion } from '../gateway/version.js';
 import { NativeAddonError } from '../systemd/native.js';
 import { type CommandDescription, commandStatus } from './commands.js';
 import { commandHelp, programHelp } from './help.js';
@@ -29,13 +29,6 @@ function width(): number {
   return Math.min(process.stdout.columns ?? 80, 100);
 }
 
-function version(): string {
-  const description: unknown = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  return String((description as { readonly version: string }).version);
-}
-
 async function perform(command: CommandDescription, words: readonly string[]): Promise<number> {
   const parsed = parseCommand(command, words);
   if (parsed.flags.has('help')) {
@@ -55,7 +48,7 @@ async function main(words: readonly string[]): Promise<number> {
       return commandStatus.usage;
     case '--version':
     case '-V':
-      process.stdout.write(`sd-gateway ${version()}\n`);
+      process.stdout.write(`sd-gateway ${programVersion()}\n`);
       return commandStatus.success;
     case '--help':
     case '-h':

@@ -17,6 +17,8 @@ const messageMeanings: Readonly<Record<keyof typeof messageIds, string>> = {
   reloadDone: 'The configuration was read again.',
   reloadRefused: 'A new configuration was refused; the old one stays in force.',
   stopRequested: 'The gateway stops; cause, signal and sender are in the fields.',
+  stopped: 'The gateway has stopped; who, what, why, how long and what was left are in the fields.',
+  previousRun: 'How the run before this one ended.',
   drainFinished: 'The running turns have ended, or were cut off.',
   putBack: 'Turns were cut off and put back for the next start.',
   foreignKill: 'A SIGTERM came from a process that is not the supervisor.',

@@ -1,6 +1,7 @@
 import type { GatewayFacts } from '../channels/control/facts.js';
+import type { StopJob } from '../lifecycle/stop-job.js';
 import type { Scope } from '../manager/scope.js';
-import type { RunRecord, StopJob } from '../store/run-record.js';
+import type { RunRecord } from '../store/run-record.js';
 import { commandStatus } from './commands.js';
 import type { JournalLine } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';

@@ -1,5 +1,5 @@
 import { formatTimeSpan } from '../lifecycle/status-line.js';
-import type { StopJob } from '../store/run-record.js';
+import type { StopJob } from '../lifecycle/stop-job.js';
 import { describeResult } from './operate-failure.js';
 import type { JournalLine } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';

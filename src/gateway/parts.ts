@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { v7 as uuid } from 'uuid';
 import { createAgent } from '../agents/create-agent.js';
 import { ControlServer } from '../channels/control/control-server.js';
+import type { GatewayFacts } from '../channels/control/facts.js';
 import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
 import { type Directories, directories, scopeOfUser } from '../config/directories.js';
 import { restartNeeded } from '../config/restart-needed.js';
@@ -11,7 +12,7 @@ import type { Configuration } from '../config/schema.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
-import { openSqliteStore } from '../store/sqlite/sqlite-store.js';
+import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
 import type { Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
@@ -50,6 +51,11 @@ export interface PartsOptions {
   stop(cause: 'planned-stop' | 'restart', sender: Sender): void;
   reload(): void;
   status(): string;
+  facts(): Promise<GatewayFacts>;
+  /** The store is open, with so many turns of the last run queued again. */
+  storeOpened(store: SqliteStore, resumedTurns: number): Promise<void>;
+  /** All but the store is closed. */
+  storeCloses(): Promise<void>;
 }
 
 /** How long clients may take for their answers once the drain is over, in milliseconds. */
@@ -90,6 +96,14 @@ export class Parts {
     });
   }
 
+  get stateDirectory(): string {
+    return this.#directories.state;
+  }
+
+  get database(): string {
+    return this.#configuration.store.path ?? join(this.#directories.state, 'gateway.db');
+  }
+
   /** The addresses that clients use. */
   get listening(): readonly string[] {
     return this.#listening;
@@ -104,7 +118,7 @@ export class Parts {
    */
   async open(): Promise<void> {
     const { signal, step } = this.#options;
-    const database = this.#configuration.store.path ?? join(this.#directories.state, 'gateway.db');
+    const { database } = this;
     this.#makeDirectories(database);
     this.#lock(database);
     await this.#openControl();
@@ -208,7 +222,7 @@ export class Parts {
   }
 
   async #openControl(): Promise<void> {
-    const { log, unit, stop, reload, status } = this.#options;
+    const { log, unit, stop, reload, status, facts } = this.#options;
     const senderOf = ({ pid, uid }: PeerCredentials): Sender => ({
       pid,
       uid,
@@ -223,12 +237,13 @@ export class Parts {
       restart: (peer) => stop('restart', senderOf(peer)),
       reload,
       status,
+      facts,
     });
     this.#closers.push(() => this.#control?.close());
   }
 
   async #openStore(path: string): Promise<void> {
-    const { log, crash, step } = this.#options;
+    const { log, crash, step, storeOpened, storeCloses } = this.#options;
     const { store, recovery } = await openSqliteStore({
       path,
       busyTimeout: this.#configuration.store.busy_timeout,
@@ -239,6 +254,7 @@ export class Parts {
     });
     this.#store = store;
     this.#closers.push(() => store.close());
+    this.#closers.push(storeCloses);
     void store.ended.then((failure) => {
       if (failure !== null) crash(failure);
     });
@@ -249,6 +265,7 @@ export class Parts {
         { SD_GATEWAY_RESUMED: resumedTurns },
       );
     }
+    await storeOpened(store, resumedTurns);
     this.#openWorkers(store);
   }
 

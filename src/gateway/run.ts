@@ -93,6 +93,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
     supervision,
     configuration: loaded.configuration,
     instance,
+    configurationFile: loaded.file,
     environment,
     reload: () => load().configuration,
   });

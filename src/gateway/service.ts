@@ -1,3 +1,4 @@
+import type { GatewayFacts } from '../channels/control/facts.js';
 import type { Readiness } from '../channels/http/http-channel.js';
 import type { Configuration } from '../config/schema.js';
 import { exitStatus } from '../lifecycle/exit-status.js';
@@ -10,25 +11,32 @@ import {
 } from '../lifecycle/state.js';
 import { type StatusFacts, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
 import { describeStop, judgeSignal, type StopRequest, stopRequest } from '../lifecycle/stop-cause.js';
-import type { Supervision } from '../lifecycle/supervision.js';
+import { describeStopJob, type StopJob } from '../lifecycle/stop-job.js';
+import { describeSupervision, type Supervision } from '../lifecycle/supervision.js';
 import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
-import type { Store } from '../store/store.js';
+import type { Store, StoreCounts } from '../store/store.js';
 import type { SignalDelivery } from '../systemd/signal.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { Announcer } from './announcer.js';
+import { EventLoopDelay } from './event-loop-delay.js';
 import { failedStart } from './failed-start.js';
 import { Parts } from './parts.js';
 import { Patience } from './patience.js';
+import { RunHistory } from './run-history.js';
 import { StatusReporter } from './status-reporter.js';
+import { StopJobSearch } from './stop-job-search.js';
+import { programVersion } from './version.js';
 import { StoreProbe, WatchdogFeeder } from './watchdog-feeder.js';
 
 /** How often the status line follows a drain, in milliseconds. */
 const drainStatusInterval = 1_000;
 /** How long a start that was cancelled may take to notice, in milliseconds. */
 const cancelledStartPatience = 2_000;
+/** How long the store may take for its counts when somebody asks how the gateway is, in milliseconds. */
+const countsPatience = 1_000;
 /** The longest that setInterval takes, in milliseconds. */
 const longestInterval = 2 ** 31 - 1;
 
@@ -37,6 +45,8 @@ export interface ServiceOptions {
   readonly supervision: Supervision;
   readonly configuration: Configuration;
   readonly instance: string | null;
+  /** Null: there is none. */
+  readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Reads the configuration again; throws a ConfigurationError. */
   reload(): Configuration;
@@ -62,6 +72,13 @@ export class Service {
   #readyAt = 0;
   #stoppingAt = 0;
   #putBack = 0;
+  #finished = 0;
+  #drainMicroseconds: number | null = null;
+  #stopRequestedAt = 0;
+  readonly #history: RunHistory;
+  readonly #delay = new EventLoopDelay();
+  #stopJob: StopJobSearch | null = null;
+  #sayStopping: () => void = () => undefined;
   #reloadRefused: string | null = null;
   #stop: StopRequest | null = null;
   #failure: string | null = null;
@@ -98,6 +115,15 @@ export class Service {
         this.#happen({ type: 'stop-requested', stop: stopRequest(cause, 'control-socket', sender) }),
       reload: () => this.#happen({ type: 'reload-requested' }),
       status: () => this.#status.text(),
+      facts: () => this.#facts(),
+      storeOpened: (store, resumedTurns) => this.#history.begin(store, resumedTurns),
+      storeCloses: () => this.#endHistory(),
+    });
+    this.#history = new RunHistory({
+      log: options.log,
+      stateDirectory: this.#parts.stateDirectory,
+      invocationId: options.supervision.invocationId,
+      startedAt: Math.round(performance.timeOrigin),
     });
   }
 
@@ -134,6 +160,7 @@ export class Service {
     const reason = error instanceof Error ? error.message : String(error);
     const stack = error instanceof Error && error.stack !== undefined ? error.stack : reason;
     this.#options.log.crit(`The gateway crashes: ${stack}`, { MESSAGE_ID: messageIds.crash });
+    this.#history.crashed(reason);
     this.#happen({ type: 'crashed', reason });
   }
 
@@ -225,6 +252,7 @@ export class Service {
     if (first) this.#readyAt = performance.now();
     this.#announcer.send({ ready: true, status: this.#status.text() });
     if (first) {
+      this.#history.ready(Math.round(this.#readyAt));
       const { log } = this.#options;
       log.notice(
         `Ready after ${Math.round(this.#readyAt - this.#startedAt)} ms, listening on ${this.#parts.listening.join(', ')}`,
@@ -242,6 +270,7 @@ export class Service {
 
   #announceStopping(stop: StopRequest): void {
     this.#stoppingAt = performance.now();
+    this.#stopRequestedAt = Date.now();
     this.#stop = stop;
     // The manager's patience must have been extended before its own timeout can end, whatever the unit file says.
     const status = this.#status.text();
@@ -256,12 +285,26 @@ export class Service {
       },
       Math.min(patience, longestInterval),
     );
+    this.#stopJob = StopJobSearch.begin(stop, this.#options.supervision);
+    let said = false;
+    this.#sayStopping = () => {
+      if (said) return;
+      said = true;
+      this.#logStopping(stop, this.#stopJob?.job ?? null);
+    };
+    // The manager's answer is part of the record if it comes in time; the stop itself waits for nothing.
+    if (this.#stopJob === null) this.#sayStopping();
+    else void this.#stopJob.settled.then(this.#sayStopping);
+  }
+
+  #logStopping(stop: StopRequest, job: StopJob | null): void {
     const planned = stop.exitStatus === exitStatus.success || stop.exitStatus === exitStatus.restart;
     const fields: LogFields = {
       MESSAGE_ID: stop.cause === 'foreign-kill' ? messageIds.foreignKill : messageIds.stopRequested,
+      SD_GATEWAY_JOB: job?.type,
       ...stopFields(stop),
     };
-    const text = `Stopping: ${describeStop(stop)}`;
+    const text = `Stopping: ${describeStop(stop)}${job === null ? '' : `, ${describeStopJob(job)}`}`;
     if (planned) this.#options.log.notice(text, fields);
     else this.#options.log.err(text, fields);
   }
@@ -294,7 +337,10 @@ export class Service {
     try {
       const drained = await this.#parts.drain(this.#configuration.stop.drain);
       this.#putBack = drained.putBack;
+      this.#finished = drained.finished;
+      this.#sayStopping();
       const microseconds = Math.round((performance.now() - this.#stoppingAt) * 1_000);
+      this.#drainMicroseconds = microseconds;
       this.#options.log.notice(
         `Drained in ${Math.round(microseconds / 1_000)} ms: ${drained.finished} ended, ${this.#putBack} put back for the next start`,
         {
@@ -314,8 +360,73 @@ export class Service {
     // end of the process ends it, and the next start does it again.
     await Promise.race([this.#opening, this.#unlessCancelled()]);
     this.#status.changed();
+    this.#sayStopping();
     await this.#parts.close();
     this.#happen({ type: 'closed' });
+  }
+
+  /** The last thing that is written to the store. */
+  async #endHistory(): Promise<void> {
+    const job = this.#stopJob?.job ?? null;
+    this.#stopJob?.abandon();
+    await this.#history.end({
+      stop: this.#stop ?? stopRequest('crash', 'gateway', null),
+      requestedAt: this.#stopRequestedAt === 0 ? Date.now() : this.#stopRequestedAt,
+      job,
+      drainMicroseconds: this.#drainMicroseconds,
+      finishedTurns: this.#finished,
+      putBackTurns: this.#putBack,
+      error: this.#failure,
+    });
+  }
+
+  async #facts(): Promise<GatewayFacts> {
+    const { supervision, instance } = this.#options;
+    const { store } = this.#parts;
+    const now = performance.now();
+    const stalled = this.#watchdog?.stalled ?? [];
+    const watchdog = watchdogEnabled();
+    return {
+      version: programVersion(),
+      node: process.version,
+      pid: process.pid,
+      uid: process.getuid?.() ?? -1,
+      instance,
+      unit: supervision.unit,
+      invocationId: supervision.invocationId,
+      state: this.#state.name,
+      status: this.#status.text(),
+      startedAt: Math.round(performance.timeOrigin),
+      readyAt: this.#readyAt === 0 ? null : Math.round(performance.timeOrigin + this.#readyAt),
+      supervision: describeSupervision(supervision),
+      supervisionWarnings: supervision.warnings.map(({ text }) => text),
+      watchdog: watchdog.enabled
+        ? {
+            microseconds: Number(watchdog.microseconds),
+            sinceLastPing: this.#watchdog?.sinceLastPing ?? null,
+          }
+        : null,
+      parts: this.#parts.progress().map(({ name, pendingSince }) => ({
+        name,
+        pendingFor: pendingSince === null ? 0 : Math.round(now - pendingSince),
+        stalled: stalled.includes(name),
+      })),
+      eventLoopDelay: this.#delay.take(),
+      trouble: this.#parts.trouble(),
+      reloadRefused: this.#reloadRefused,
+      work: store === null || this.#state.name === 'stopped' ? null : await this.#counts(store),
+      listening: this.#parts.listening,
+      residentMemory: process.memoryUsage.rss(),
+      database: this.#parts.database,
+      configurationFile: this.#options.configurationFile,
+      runs: this.#history.runs,
+    };
+  }
+
+  /** Null when the store can't say now: what else there is to tell must not wait for it. */
+  async #counts(store: Store): Promise<StoreCounts | null> {
+    const late = new Promise<null>((resolve) => setTimeout(resolve, countsPatience, null).unref());
+    return Promise.race([store.counts().catch(() => null), late]);
   }
 
   /** Resolves a moment after a start was cancelled; else never. */
@@ -340,6 +451,7 @@ export class Service {
       await this.#announcer.barrier(barrierTimeout);
     }
     this.#patience.end();
+    this.#delay.close();
     this.#announcer.close();
     if (this.#alive !== null) clearInterval(this.#alive);
     if (this.#overdue !== null) clearTimeout(this.#overdue);

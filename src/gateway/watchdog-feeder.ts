@@ -1,4 +1,4 @@
-import { type PartProgress, watchdogDecision, watchdogInterval } from '../lifecycle/watchdog.js';
+import { isTooLate, type PartProgress, watchdogDecision, watchdogInterval } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import type { Store } from '../store/store.js';
@@ -45,6 +45,8 @@ export interface WatchdogFeederOptions {
 export class WatchdogFeeder {
   readonly #options: WatchdogFeederOptions;
   readonly #timer: NodeJS.Timeout;
+  #lastTick = performance.now();
+  #lastPing: number | null = null;
   #stalled: readonly string[] = [];
 
   constructor(options: WatchdogFeederOptions) {
@@ -58,21 +60,42 @@ export class WatchdogFeeder {
     return this.#stalled;
   }
 
+  /** Since the last `WATCHDOG=1`, in milliseconds; null: none was sent yet. */
+  get sinceLastPing(): number | null {
+    return this.#lastPing === null ? null : performance.now() - this.#lastPing;
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }
 
   #tick(): void {
     const { microseconds, announcer, log, begin, parts } = this.#options;
-    const decision = watchdogDecision(parts(), performance.now(), microseconds);
+    const now = performance.now();
+    this.#noteLateness(now);
+    const decision = watchdogDecision(parts(), now, microseconds);
     begin();
-    if (decision.feed) announcer.send({ watchdog: 'ping' });
-    else if (this.#stalled.length === 0) {
+    if (decision.feed) {
+      announcer.send({ watchdog: 'ping' });
+      this.#lastPing = now;
+    } else if (this.#stalled.length === 0) {
       log.err(
         `No progress in: ${decision.stalled.join(', ')}. The watchdog is not fed any more; systemd will end and restart the gateway ${Number(microseconds) / 1_000_000} s after the last sign of life.`,
         { MESSAGE_ID: messageIds.watchdogStall },
       );
     }
     this.#stalled = decision.stalled;
+  }
+
+  /** A loop that was blocked for long can say so only afterwards, when it got away with it. */
+  #noteLateness(now: number): void {
+    const { microseconds, log } = this.#options;
+    const late = now - this.#lastTick - watchdogInterval(microseconds);
+    this.#lastTick = now;
+    if (!isTooLate(late, microseconds)) return;
+    log.err(
+      `The event loop was blocked for ${Math.round(late)} ms, over half of the watchdog's time. Had it lasted longer, systemd would have ended the gateway.`,
+      { MESSAGE_ID: messageIds.watchdogStall },
+    );
   }
 }

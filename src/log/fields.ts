@@ -14,6 +14,11 @@ export const recordFields = {
   SD_GATEWAY_DRAIN_USEC: 'How long the drain took, in microseconds.',
   SD_GATEWAY_PUT_BACK: 'How many turns were put back for the next start.',
   SD_GATEWAY_SUPERVISION: 'Who supervises the gateway, as told from the evidence.',
+  SD_GATEWAY_FINISHED: 'How many turns ended during the drain.',
+  SD_GATEWAY_EXIT_STATUS: 'The exit status that the stop leads to.',
+  SD_GATEWAY_JOB: 'The type of the service manager’s job that stopped the unit, such as "restart".',
+  SD_GATEWAY_PREVIOUS_INVOCATION: 'The invocation ID of the run before.',
+  SD_GATEWAY_PREVIOUS_OUTCOME: 'How the run before ended: "clean", "failed" or "crashed".',
   SD_GATEWAY_RESUMED: 'How many turns of the last run were queued again.',
 } as const;
 

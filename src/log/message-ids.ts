@@ -11,6 +11,10 @@ export const messageIds = {
   reloadRefused: 'ff673352ba20411584bb9d47808ad1af',
   /** The gateway stops: cause, signal and sender are in the fields. */
   stopRequested: '2906812ff5504d1693186dff15892235',
+  /** The gateway has stopped: who, what, why, how long and what was left are in the fields. */
+  stopped: '4dd928d77a894a47ae99ccdea6067f0d',
+  /** How the run before this one ended. */
+  previousRun: '97672bde56a245869c942ec3336813fd',
   /** The running turns have ended or were cut off. */
   drainFinished: 'b7f667d93e7e48c399fcef1dbacd4c4e',
   /** Turns were cut off and put back for the next start. */

@@ -37,6 +37,7 @@ beforeEach(async () => {
     restart: () => orders.push('restart'),
     reload: () => orders.push('reload'),
     status: () => 'Ready: all is well',
+    facts: () => Promise.reject(new Error('not asked for here')),
   });
 });
 afterEach(async () => {

@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../../log/log.js';
 import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
+import type { GatewayFacts } from './facts.js';
 import { type ControlCommand, type ControlEvent, controlRequest, LineSplitter } from './protocol.js';
 
 export interface ControlServerOptions {
@@ -14,6 +15,7 @@ export interface ControlServerOptions {
   reload(peer: PeerCredentials): void;
   /** The status line as it is now. */
   status(): string;
+  facts(): Promise<GatewayFacts>;
 }
 
 /** How long a client may take to send its request, in milliseconds. */
@@ -96,11 +98,24 @@ export class ControlServer {
         if (line === undefined) return;
         socket.removeAllListeners('data');
         socket.resume();
-        this.#obey(socket, peer, controlRequest.parse(JSON.parse(line)).command);
+        const request = controlRequest.parse(JSON.parse(line));
+        if ('command' in request) this.#obey(socket, peer, request.command);
+        else this.#tell(socket);
       } catch (error) {
         refuse(socket, `no request that is known: ${error instanceof Error ? error.message : String(error)}`);
       }
     });
+  }
+
+  #tell(socket: Socket): void {
+    socket.setTimeout(0);
+    this.#options.facts().then(
+      (facts) => {
+        send(socket, { event: 'facts', facts });
+        socket.end();
+      },
+      (error: unknown) => refuse(socket, error instanceof Error ? error.message : String(error)),
+    );
   }
 
   #obey(socket: Socket, peer: PeerCredentials, command: ControlCommand): void {

@@ -1,20 +1,24 @@
 import { z } from 'zod';
+import type { GatewayFacts } from './facts.js';
 
 /**
  * The control socket speaks lines of JSON. A client sends one request; the gateway answers with events until the
  * request is done, and closes.
  */
-export const controlRequest = z.strictObject({
-  command: z.enum(['stop', 'restart', 'reload', 'status']),
-});
+export const controlRequest = z.union([
+  z.strictObject({ command: z.enum(['stop', 'restart', 'reload', 'status']) }),
+  z.strictObject({ request: z.literal('facts') }),
+]);
 
-export type ControlCommand = z.output<typeof controlRequest>['command'];
+export type ControlCommand = 'stop' | 'restart' | 'reload' | 'status';
 
 export const controlEvent = z.discriminatedUnion('event', [
   /** The request was taken; the pid of the gateway, and its unit where it runs as one. */
   z.object({ event: z.literal('accepted'), pid: z.number(), unit: z.string().nullable() }),
   /** The status line, whenever it changes. */
   z.object({ event: z.literal('status'), text: z.string() }),
+  /** `GatewayFacts`, in one line that may be longer than `lineLimit`. */
+  z.object({ event: z.literal('facts'), facts: z.custom<GatewayFacts>() }),
   /** The request can't be carried out. */
   z.object({ event: z.literal('refused'), reason: z.string() }),
 ]);

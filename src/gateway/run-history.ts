@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs';
+import { v7 as uuid } from 'uuid';
+import { describeStop, type StopRequest } from '../lifecycle/stop-cause.js';
+import type { StopJob } from '../lifecycle/stop-job.js';
+import { describeStopJob } from '../lifecycle/stop-job.js';
+import type { Log } from '../log/log.js';
+import { messageIds } from '../log/message-ids.js';
+import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../store/run-record.js';
+import { leaveLastWords, takeLastWords } from './last-words.js';
+import { programVersion } from './version.js';
+
+/** What is told of a stop once all but the store is closed. */
+export interface StopSummary {
+  readonly stop: StopRequest;
+  /** Milliseconds since the Unix epoch. */
+  readonly requestedAt: number;
+  readonly job: StopJob | null;
+  /** Null: there was no drain. */
+  readonly drainMicroseconds: number | null;
+  readonly finishedTurns: number;
+  readonly putBackTurns: number;
+  readonly error: string | null;
+}
+
+/**
+ * Keeps the record of this run, and links it to the one before. Trouble with it is logged and stops nothing: a
+ * gateway on a full disk must start and stop all the same.
+ */
+export class RunHistory {
+  readonly #log: Log;
+  readonly #stateDirectory: string;
+  #store: RunStore | null = null;
+  #current: RunRecord;
+  #before: readonly RunRecord[] = [];
+
+  constructor(options: {
+    readonly log: Log;
+    readonly stateDirectory: string;
+    readonly invocationId: string | null;
+    readonly startedAt: number;
+  }) {
+    this.#log = options.log;
+    this.#stateDirectory = options.stateDirectory;
+    this.#current = {
+      id: uuid(),
+      invocationId: options.invocationId,
+      bootId: bootId(),
+      pid: process.pid,
+      version: programVersion(),
+      startedAt: options.startedAt,
+      startDuration: null,
+      readyAt: null,
+      resumedTurns: 0,
+      stop: null,
+    };
+  }
+
+  /** Newest first; this run is the first. */
+  get runs(): readonly RunRecord[] {
+    return [this.#current, ...this.#before];
+  }
+
+  /** Puts this run on record and says how the last one ended. */
+  async begin(store: RunStore, resumedTurns: number): Promise<void> {
+    this.#store = store;
+    this.#current = { ...this.#current, resumedTurns };
+    await this.#keep(async () => {
+      const [, ...before] = await store.beginRun(this.#current);
+      this.#before = before;
+      await this.#hearLastWords(store);
+      this.#linkToPrevious();
+    });
+  }
+
+  ready(startDuration: number): void {
+    this.#current = { ...this.#current, readyAt: Date.now(), startDuration };
+    void this.#update();
+  }
+
+  /** Called when only the store is still open. */
+  async end(summary: StopSummary): Promise<void> {
+    const { stop } = summary;
+    const description =
+      summary.job === null ? describeStop(stop) : `${describeStop(stop)}, ${describeStopJob(summary.job)}`;
+    const record: StopRecord = {
+      requestedAt: summary.requestedAt,
+      at: Date.now(),
+      cause: stop.cause,
+      description,
+      exitStatus: stop.exitStatus,
+      signal: stop.signal,
+      sender:
+        stop.sender === null ? null : { pid: stop.sender.pid, uid: stop.sender.uid, comm: stop.sender.comm },
+      job: summary.job,
+      drainMicroseconds: summary.drainMicroseconds,
+      finishedTurns: summary.finishedTurns,
+      putBackTurns: summary.putBackTurns,
+      error: summary.error,
+    };
+    this.#current = { ...this.#current, stop: record };
+    this.#say(record);
+    await this.#update();
+  }
+
+  /** Leaves word of a crash for the next start, without the store. */
+  crashed(error: string): void {
+    try {
+      leaveLastWords(this.#stateDirectory, { run: this.#current.id, at: Date.now(), error });
+    } catch (failure) {
+      this.#log.warning(`The next start won't know of this crash: ${String(failure)}`);
+    }
+  }
+
+  #say(record: StopRecord): void {
+    const { sender } = record;
+    const took = record.at - record.requestedAt;
+    const left = `${record.finishedTurns} turns ended, ${record.putBackTurns} put back for the next start`;
+    this.#log.notice(
+      `Stopped after ${took} ms: ${record.description}; ${left}; exit status ${record.exitStatus}`,
+      {
+        MESSAGE_ID: messageIds.stopped,
+        SD_GATEWAY_STOP_CAUSE: record.cause,
+        SD_GATEWAY_SIGNAL: record.signal,
+        SD_GATEWAY_SENDER_PID: sender?.pid,
+        SD_GATEWAY_SENDER_UID: sender?.uid,
+        SD_GATEWAY_SENDER_COMM: sender?.comm,
+        SD_GATEWAY_JOB: record.job?.type,
+        SD_GATEWAY_DRAIN_USEC: record.drainMicroseconds,
+        SD_GATEWAY_FINISHED: record.finishedTurns,
+        SD_GATEWAY_PUT_BACK: record.putBackTurns,
+        SD_GATEWAY_EXIT_STATUS: record.exitStatus,
+      },
+    );
+  }
+
+  /** A crash could not reach the store: what it left beside it is put on its record now. */
+  async #hearLastWords(store: RunStore): Promise<void> {
+    const words = takeLastWords(this.#stateDirectory);
+    const [previous] = this.#before;
+    if (words === null || previous === undefined || previous.id !== words.run || previous.stop !== null)
+      return;
+    const stop: StopRecord = {
+      requestedAt: words.at,
+      at: words.at,
+      cause: 'crash',
+      description: 'crash',
+      exitStatus: 1,
+      signal: null,
+      sender: null,
+      job: null,
+      drainMicroseconds: null,
+      finishedTurns: 0,
+      putBackTurns: 0,
+      error: words.error,
+    };
+    const told = { ...previous, stop };
+    this.#before = [told, ...this.#before.slice(1)];
+    await store.updateRun(told);
+  }
+
+  #linkToPrevious(): void {
+    const [previous] = this.#before;
+    if (previous === undefined) return;
+    const outcome = runOutcome(previous, false);
+    const fields = {
+      MESSAGE_ID: messageIds.previousRun,
+      SD_GATEWAY_PREVIOUS_INVOCATION: previous.invocationId,
+      SD_GATEWAY_PREVIOUS_OUTCOME: outcome,
+      SD_GATEWAY_RESUMED: this.#current.resumedTurns,
+    };
+    const resumed = `${this.#current.resumedTurns} turns are run again`;
+    if (outcome === 'clean') {
+      this.#log.info(`The last run ended cleanly: ${previous.stop?.description}; ${resumed}`, fields);
+      return;
+    }
+    const how =
+      previous.stop === null
+        ? previous.bootId === this.#current.bootId
+          ? 'without a word: killed, aborted or out of memory'
+          : 'without a word: the machine went down'
+        : `${previous.stop.description}${previous.stop.error === null ? '' : ` (${previous.stop.error})`}`;
+    this.#log.warning(`The last run did not end as planned: ${how}; ${resumed}`, fields);
+  }
+
+  #update(): Promise<void> {
+    return this.#keep(async () => this.#store?.updateRun(this.#current));
+  }
+
+  async #keep(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.warning(`The record of this run could not be kept: ${reason}`);
+    }
+  }
+}
+
+/** /proc/sys/kernel/random/boot_id (random(4)); another one: the machine was started again since. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
