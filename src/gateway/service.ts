@@ -285,7 +285,7 @@ export class Service {
       },
       Math.min(patience, longestInterval),
     );
-    this.#stopJob = StopJobSearch.begin(stop, this.#options.supervision);
+    this.#stopJob = StopJobSearch.begin(stop, this.#options.supervision, this.#options.log);
     let said = false;
     this.#sayStopping = () => {
       if (said) return;

@@ -1,6 +1,7 @@
 import type { StopRequest } from '../lifecycle/stop-cause.js';
 import type { StopJob } from '../lifecycle/stop-job.js';
 import type { Supervision } from '../lifecycle/supervision.js';
+import type { Log } from '../log/log.js';
 import { findStopJob } from '../manager/jobs.js';
 
 /**
@@ -13,21 +14,25 @@ export class StopJobSearch {
   readonly #abort = new AbortController();
   #job: StopJob | null = null;
 
-  private constructor(scope: 'system' | 'user', unit: string) {
+  private constructor(scope: 'system' | 'user', unit: string, log: Log) {
     this.settled = findStopJob(scope, unit, this.#abort.signal).then(
       (job) => {
         this.#job = job;
       },
-      () => undefined,
+      (error: unknown) => {
+        if (this.#abort.signal.aborted) return;
+        const reason = error instanceof Error ? error.message : String(error);
+        log.info(`Which job stops ${unit} is not known, as the service manager can’t be asked: ${reason}`);
+      },
     );
   }
 
   /** Null where no job can be at work: only a planned stop by the manager of our own unit has one. */
-  static begin(stop: StopRequest, { manager, origin, unit }: Supervision): StopJobSearch | null {
+  static begin(stop: StopRequest, { manager, origin, unit }: Supervision, log: Log): StopJobSearch | null {
     if (stop.cause !== 'planned-stop' || stop.sender?.isSupervisor !== true) return null;
     if ((manager !== 'system' && manager !== 'user') || (origin !== 'unit' && origin !== 'wrapper'))
       return null;
-    return unit === null ? null : new StopJobSearch(manager, unit);
+    return unit === null ? null : new StopJobSearch(manager, unit, log);
   }
 
   /** Null as long as there is no answer. */
