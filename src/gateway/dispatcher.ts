@@ -169,6 +169,7 @@ export class Dispatcher {
     };
     this.#running.set(turn.messageId, running);
     this.#tell(turn, 'running');
+    this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     running.done = this.#run(running).finally(() => {
       this.#running.delete(turn.messageId);
       this.#renewal.released();
@@ -188,6 +189,10 @@ export class Dispatcher {
     await this.#write(turn, async () => {
       if (!(await this.#store.completeTurn(turn, result.reply, this.#clock.now()))) return false;
       this.#counts.replied += 1;
+      this.#log.debug('A turn has its reply.', {
+        ...turnFields(turn),
+        SD_GATEWAY_REPLY: result.reply.text,
+      });
       this.#tell(turn, 'replied');
       return true;
     });

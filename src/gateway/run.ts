@@ -80,7 +80,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
     if (error instanceof ConfigurationError) return refuse(error, log);
     throw error;
   }
-  log.setLevel(loaded.configuration.log.level);
+  log.configure(loaded.configuration.log);
   for (const warning of loaded.warnings) log.warning(warning);
   const supervision = judgeSupervision(evidence, loaded.configuration.supervisor);
   log.info(`Starting, ${describeSupervision(supervision)}`, {

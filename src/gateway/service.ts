@@ -316,7 +316,7 @@ export class Service {
       const unchanged = this.#parts.reconfigure(configuration);
       this.#configuration = configuration;
       this.#reloadRefused = null;
-      log.setLevel(configuration.log.level);
+      log.configure(configuration.log);
       log.notice('The configuration was read again.', { MESSAGE_ID: messageIds.reloadDone });
       if (unchanged.length > 0) {
         log.warning(

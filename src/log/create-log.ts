@@ -1,6 +1,8 @@
 import { writeSync } from 'node:fs';
 import type { Configuration } from '../config/schema.js';
 import { journalSend } from '../systemd/journal.js';
+import { callSiteAbove } from './call-site.js';
+import { bodyFields } from './fields.js';
 import { formatJsonLine, formatPrefixedLine, formatTerminalLines, type LogRecord } from './format.js';
 import { type Log, type LogFields, type Priority, priorities } from './log.js';
 
@@ -24,10 +26,13 @@ export interface LogOptions {
   readonly standardError: number;
   /** `SYSLOG_IDENTIFIER`. */
   readonly identifier: string;
+  /** Whether texts of messages and replies are shown. Default: false. */
+  readonly bodies?: boolean;
 }
 
 export interface AdjustableLog extends Log {
-  setLevel(level: LogLevel): void;
+  /** Changes what is written from now on. */
+  configure(settings: { readonly level: LogLevel; readonly bodies: boolean }): void;
 }
 
 /** The destination that fits: the journal, a terminal, or a pipe. */
@@ -58,11 +63,23 @@ function presentFields(fields: LogFields): Record<string, string> {
   return present;
 }
 
+function hasBody(fields: LogFields): boolean {
+  return bodyFields.some((name) => fields[name] !== undefined);
+}
+
+/** The same object where there is nothing to leave out. */
+function withoutBodies(fields: LogFields): LogFields {
+  if (!hasBody(fields)) return fields;
+  return Object.fromEntries(
+    Object.entries(fields).filter(([name]) => !bodyFields.some((field) => field === name)),
+  );
+}
+
 /**
  * Makes the log. Every record is written before the call returns, so that what is said before a crash is on record.
  */
 export function createLog(options: LogOptions): AdjustableLog {
-  let level = options.level;
+  let { level, bodies = false } = options;
   let journalFailed = false;
 
   const toStandardError = (text: string): void => {
@@ -89,8 +106,13 @@ export function createLog(options: LogOptions): AdjustableLog {
   };
 
   const write = (priority: Priority, message: string, fields: LogFields = {}): void => {
-    if (priorities[priority] > priorities[level]) return;
-    const record: LogRecord = { priority, message, fields: presentFields(fields), at: new Date() };
+    const shown = bodies ? fields : withoutBodies(fields);
+    // Who wants the texts on record wants the records that have them.
+    const raised = shown === fields && hasBody(fields) && priority === 'debug' ? 'info' : priority;
+    if (priorities[raised] > priorities[level]) return;
+    const site = level === 'debug' && options.destination === 'journal' ? callSiteAbove(log[priority]) : {};
+    const present = { ...presentFields(shown), ...site };
+    const record: LogRecord = { priority: raised, message, fields: present, at: new Date() };
     switch (options.destination) {
       case 'journal':
         toJournal(record);
@@ -104,15 +126,16 @@ export function createLog(options: LogOptions): AdjustableLog {
     }
   };
 
-  return {
+  const log: AdjustableLog = {
     crit: (message, fields) => write('crit', message, fields),
     err: (message, fields) => write('err', message, fields),
     warning: (message, fields) => write('warning', message, fields),
     notice: (message, fields) => write('notice', message, fields),
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),
-    setLevel(next) {
-      level = next;
+    configure(settings) {
+      ({ level, bodies } = settings);
     },
   };
+  return log;
 }

@@ -19,7 +19,12 @@ export const recordFields = {
   SD_GATEWAY_JOB: 'The type of the service manager’s job that stopped the unit, such as "restart".',
   SD_GATEWAY_PREVIOUS_INVOCATION: 'The invocation ID of the run before.',
   SD_GATEWAY_PREVIOUS_OUTCOME: 'How the run before ended: "clean", "failed" or "crashed".',
+  SD_GATEWAY_TEXT: 'The text of the message; only with log.bodies = true.',
+  SD_GATEWAY_REPLY: 'The text of the reply; only with log.bodies = true.',
   SD_GATEWAY_RESUMED: 'How many turns of the last run were queued again.',
 } as const;
+
+/** What people write and agents answer is nobody else’s: redacted unless the configuration says otherwise. */
+export const bodyFields = ['SD_GATEWAY_TEXT', 'SD_GATEWAY_REPLY'] as const satisfies readonly RecordField[];
 
 export type RecordField = keyof typeof recordFields;

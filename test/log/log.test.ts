@@ -53,6 +53,37 @@ describe('the log', () => {
     ]);
   });
 
+  it('shows texts of messages and replies only where that was asked for', () => {
+    const path = join(directory, 'bodies');
+    const descriptor = openSync(path, 'w');
+    const log = createLog({
+      destination: 'json-lines',
+      colour: false,
+      level: 'info',
+      standardError: descriptor,
+      identifier: 'test',
+    });
+    const say = () => {
+      log.debug('A turn begins.', { SD_GATEWAY_SESSION: 'a', SD_GATEWAY_TEXT: 'secret' });
+      log.warning('Odd.', { SD_GATEWAY_SESSION: 'a', SD_GATEWAY_REPLY: 'secret' });
+      log.debug('Nothing with a body.');
+    };
+    say();
+    expect(readFileSync(path, 'utf8')).not.toContain('secret');
+    log.configure({ level: 'info', bodies: true });
+    say();
+    closeSync(descriptor);
+    const records = readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    expect(records).toMatchObject([
+      { priority: 'warning', message: 'Odd.' },
+      { priority: 'info', message: 'A turn begins.', SD_GATEWAY_TEXT: 'secret' },
+      { priority: 'warning', message: 'Odd.', SD_GATEWAY_REPLY: 'secret' },
+    ]);
+  });
+
   it('can be made to say more or less while it runs', () => {
     const path = join(directory, 'levels');
     const descriptor = openSync(path, 'w');
@@ -64,7 +95,7 @@ describe('the log', () => {
       identifier: 'test',
     });
     log.warning('no');
-    log.setLevel('debug');
+    log.configure({ level: 'debug', bodies: false });
     log.debug('yes');
     closeSync(descriptor);
     expect(readFileSync(path, 'utf8')).toContain('"yes"');

@@ -12,7 +12,11 @@ describeOnMachine('the record of a stop', (machine) => {
   it.concurrent('says who, what, why, by which job, how long, and what was left; the next start links to it', async () => {
     const gateway = await GatewayUnit.install(machine(), {
       name: 'recorded',
-      environment: { ...agentThatWaitsFor('/tmp/never-there'), SD_GATEWAY_STOP_DRAIN: '1s' },
+      environment: {
+        ...agentThatWaitsFor('/tmp/never-there'),
+        SD_GATEWAY_STOP_DRAIN: '1s',
+        SD_GATEWAY_LOG_LEVEL: 'debug',
+      },
     });
     await gateway.succeed('start');
     const { InvocationID: invocation } = await gateway.show('InvocationID');
@@ -31,6 +35,11 @@ describeOnMachine('the record of a stop', (machine) => {
       SD_GATEWAY_PUT_BACK: '1',
       SD_GATEWAY_FINISHED: '0',
       SD_GATEWAY_EXIT_STATUS: '0',
+    });
+    // At debug each record tells where in the code it comes from.
+    expect(stopped).toMatchObject({
+      CODE_FILE: expect.stringMatching(/\/dist\/gateway\/run-history\.js$/),
+      CODE_LINE: expect.stringMatching(/^\d+$/),
     });
     expect(Number(stopped?.['SD_GATEWAY_DRAIN_USEC'])).toBeGreaterThanOrEqual(1_000_000);
     const links = await gateway.journal(`MESSAGE_ID=${messageIds.previousRun}`);
