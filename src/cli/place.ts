@@ -16,7 +16,7 @@ export function instanceOf(parsed: ParsedCommand): string | null {
   if (instance === undefined) return null;
   if (!isInstanceName(instance)) {
     throw new UsageError(
-      `"${instance}" is no name of an instance: it takes 1 to 64 of letters, digits, ":", "_", "." and "-"`,
+      `"${instance}" is no name of an instance: it takes 1 to 64 of letters, digits, "_", "." and "-"`,
       parsed.command.name,
     );
   }

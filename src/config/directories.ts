@@ -28,9 +28,12 @@ export function scopeOfUser(uid: number): 'system' | 'user' {
   return uid === 0 ? 'system' : 'user';
 }
 
-/** What a unit's name may hold (systemd.unit(5)), short enough for a socket's path. */
+/**
+ * What a unit's name may hold (systemd.unit(5)), short enough for a socket's path; without ":", which separates the
+ * directories in `$STATE_DIRECTORY`.
+ */
 export function isInstanceName(name: string): boolean {
-  return /^[A-Za-z0-9:_.-]{1,64}$/.test(name) && !/^\.+$/.test(name);
+  return /^[A-Za-z0-9_.-]{1,64}$/.test(name) && !/^\.+$/.test(name);
 }
 
 /** systemd gives lists of directories separated by colons; the first is ours. */

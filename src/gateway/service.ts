@@ -380,11 +380,21 @@ export class Service {
     });
   }
 
+  #partFacts() {
+    const now = performance.now();
+    const stalled = this.#watchdog?.stalled ?? [];
+    // The store's round trips are measured for the watchdog only.
+    const parts = this.#watchdog?.progress() ?? this.#parts.progress();
+    return parts.map(({ name, pendingSince }) => ({
+      name,
+      pendingFor: pendingSince === null ? 0 : Math.round(now - pendingSince),
+      stalled: stalled.includes(name),
+    }));
+  }
+
   async #facts(): Promise<GatewayFacts> {
     const { supervision, instance } = this.#options;
     const { store } = this.#parts;
-    const now = performance.now();
-    const stalled = this.#watchdog?.stalled ?? [];
     const watchdog = watchdogEnabled();
     return {
       version: programVersion(),
@@ -406,11 +416,7 @@ export class Service {
             sinceLastPing: this.#watchdog?.sinceLastPing ?? null,
           }
         : null,
-      parts: this.#parts.progress().map(({ name, pendingSince }) => ({
-        name,
-        pendingFor: pendingSince === null ? 0 : Math.round(now - pendingSince),
-        stalled: stalled.includes(name),
-      })),
+      parts: this.#partFacts(),
       eventLoopDelay: this.#delay.take(),
       trouble: this.#parts.trouble(),
       reloadRefused: this.#reloadRefused,
@@ -477,7 +483,7 @@ export class Service {
     const serves = name === 'ready' || name === 'reloading';
     return {
       ready: serves && stalled.length === 0,
-      facts: { state: name, stalled, trouble: this.#parts.trouble() },
+      facts: { state: name, stalled, trouble: this.#parts.trouble(), parts: this.#partFacts() },
     };
   }
 

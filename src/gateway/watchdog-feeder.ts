@@ -60,6 +60,10 @@ export class WatchdogFeeder {
     return this.#stalled;
   }
 
+  progress(): readonly PartProgress[] {
+    return this.#options.parts();
+  }
+
   /** Since the last `WATCHDOG=1`, in milliseconds; null: none was sent yet. */
   get sinceLastPing(): number | null {
     return this.#lastPing === null ? null : performance.now() - this.#lastPing;
