@@ -1,7 +1,7 @@
+import { askFacts } from '../channels/control/ask-facts.js';
 import { control } from '../channels/control/control-client.js';
 import type { ControlCommand } from '../channels/control/protocol.js';
 import { commandStatus } from './commands.js';
-import { askFacts } from './gateway-facts.js';
 import { refusalIn } from './operate-job.js';
 import { printable } from './terminal.js';
 

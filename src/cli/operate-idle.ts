@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { askFacts } from '../channels/control/ask-facts.js';
 import { formatTimeSpan } from '../lifecycle/status-line.js';
-import { askFacts } from './gateway-facts.js';
 
 /** Turns that run or wait. */
 export interface Work {

@@ -1,5 +1,5 @@
+import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { answers } from './ask-gateway.js';
-import { askFacts, type FactsAnswer } from './gateway-facts.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
 import { nextAfter } from './operate-failure.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from './operate-find.js';

@@ -7,6 +7,7 @@ import { checkLinger } from './check-linger.js';
 import { checkManager } from './check-manager.js';
 import { checkNode } from './check-node.js';
 import { checkNotify } from './check-notify.js';
+import { checkParts } from './check-parts.js';
 import { checkPort } from './check-port.js';
 import { checkDisk, checkStore } from './check-store.js';
 import { checkTiming } from './check-timing.js';
@@ -30,6 +31,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkPort,
   checkTiming,
   checkWatchdog,
+  checkParts,
   checkHistory,
   checkJournal,
 ];

@@ -1,3 +1,4 @@
+import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { Scope } from '../manager/scope.js';
 
 /** A fact, or why it could not be found out. */
@@ -133,6 +134,8 @@ export interface DoctorFacts {
   readonly port: Known<PortFacts> | null;
   readonly journal: Known<JournalFacts>;
   readonly journald: Known<JournaldFacts>;
+  /** What the gateway itself tells. */
+  readonly gateway: FactsAnswer;
 }
 
 export function known<Fact>(value: Fact): Known<Fact> {

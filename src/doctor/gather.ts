@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
+import { askFacts } from '../channels/control/ask-facts.js';
 import { portHolder } from '../channels/http/port-holder.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
@@ -157,7 +158,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const port = configurationFacts.known ? configurationFacts.value.port : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
-  const [node, data, journal, journald] = await Promise.all([
+  const [node, data, journal, journald, gateway] = await Promise.all([
     gatherNode(found?.command ?? [], ofUnit),
     gatherData({
       state: places.state,
@@ -166,6 +167,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     }),
     gatherJournal(scope, name, uid, invocation === '' ? null : invocation),
     gatherJournald(),
+    askFacts(join(places.runtime, 'control.sock')),
   ]);
   return {
     scope,
@@ -182,6 +184,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     port: port === null ? null : known({ holder: portHolder(port) }),
     journal,
     journald,
+    gateway,
   };
 }
 

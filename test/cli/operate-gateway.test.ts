@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { askFacts } from '../../src/cli/gateway-facts.js';
+import { askFacts } from '../../src/channels/control/ask-facts.js';
 import { controlSocketOf, namedByDirectory } from '../../src/cli/operate-control.js';
 import { workOf } from '../../src/cli/operate-idle.js';
 import { gateway, unit } from './operate-samples.js';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { GatewayFacts } from '../../src/channels/control/facts.js';
 import { wrapperIn } from '../../src/doctor/check-command.js';
 import { isSupportedNode } from '../../src/doctor/check-node.js';
 import { startDurations } from '../../src/doctor/check-timing.js';
@@ -9,6 +10,7 @@ import { journaldSettings } from '../../src/doctor/gather-journal.js';
 import { commandOf } from '../../src/doctor/gather-unit.js';
 import { parseSpan, span } from '../../src/doctor/time-span.js';
 import { environmentOf, environmentOfFile } from '../../src/doctor/unit-environment.js';
+import { gateway } from '../cli/operate-samples.js';
 
 const file = (path: string, mode: number, uid = 7) => known({ path, mode, uid, isDirectory: mode === 0o700 });
 const properties = {
@@ -59,6 +61,10 @@ const journald = {
   rateLimitBurst: null,
   rateLimitInterval: null,
 };
+const told = (change: Partial<GatewayFacts>): DoctorFacts['gateway'] => ({
+  outcome: 'told',
+  facts: gateway(change),
+});
 const healthy: DoctorFacts = {
   scope: 'system',
   instance: null,
@@ -74,6 +80,7 @@ const healthy: DoctorFacts = {
   port: known({ holder: { pid: 42, name: 'node' } }),
   journal: known(journal),
   journald: known(journald),
+  gateway: told({}),
 };
 const withUnit = (change: Partial<typeof properties>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
@@ -210,6 +217,26 @@ describe('verdicts', () => {
       'logs',
     ],
     ['watchdog', 'problem', { monotonic: 199_000 }, 'systemctl status'],
+    [
+      'parts',
+      'problem',
+      { gateway: told({ parts: [{ name: 'store', pendingFor: 20_000, stalled: true }] }) },
+      'logs',
+    ],
+    ['parts', 'problem', { gateway: told({ trouble: 'the disk is full' }) }, 'logs'],
+    ['parts', 'warning', { gateway: told({ eventLoopDelay: { mean: 1, p99: 2, max: 3_000 } }) }, 'processor'],
+    ['parts', 'problem', { gateway: { outcome: 'unanswered', reason: 'it may hang' } }, 'logs'],
+    ['parts', 'problem', { gateway: { outcome: 'absent', reason: 'nobody answers' } }, 'logs'],
+    ['parts', 'unknown', { gateway: { outcome: 'forbidden', reason: 'not for you' } }, 'Ask as root'],
+    [
+      'parts',
+      'not-applicable',
+      {
+        ...withUnit({ ActiveState: 'inactive' }),
+        gateway: { outcome: 'absent', reason: 'nobody answers' },
+      },
+      null,
+    ],
     ['last starts and stops', 'warning', { journal: known({ ...journal, events: [event] }) }, 'logs'],
     [
       'last starts and stops',

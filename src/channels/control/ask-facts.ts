@@ -1,5 +1,5 @@
 import { createConnection } from 'node:net';
-import type { GatewayFacts } from '../channels/control/facts.js';
+import type { GatewayFacts } from './facts.js';
 
 /** How long a gateway may take to tell its facts, in ms: one that hangs is to be shown as one, not to hang this too. */
 const defaultPatience = 3_000;
