@@ -13,6 +13,7 @@
         'native/process.cc',
         'native/signal.cc',
         'native/socket-address.cc',
+        'native/stall-watch.cc',
         'native/timeout-extension.cc',
         'native/vsock.cc',
       ],

@@ -8,6 +8,7 @@
 #include "notify.h"
 #include "process.h"
 #include "signal.h"
+#include "stall-watch.h"
 #include "timeout-extension.h"
 
 namespace {
@@ -19,6 +20,7 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   InitializeProcess(env, exports);
   InitializeJournal(env, exports);
   InitializeTimeoutExtension(env, exports);
+  InitializeStallWatch(env, exports);
   InitializeSignal(env, exports);
   return exports;
 }

@@ -46,7 +46,9 @@ int SealedMemory(const char* data, size_t size) {
   return fd;
 }
 
-int SendEntry(const char* address, const char* data, size_t size) {
+}  // namespace
+
+int SendJournalEntry(const char* address, const char* data, size_t size) {
   if (size > kMaximumEntry) return -E2BIG;
   if (size <= kMaximumDatagram) {
     int result = sender->Send(address, {data, size});
@@ -58,6 +60,8 @@ int SendEntry(const char* address, const char* data, size_t size) {
   close(fd);
   return result;
 }
+
+namespace {
 
 // journal_send(address: string, entry: string | Uint8Array): 1 sent, 2 queued, or a negative errno
 napi_value JournalSend(napi_env env, napi_callback_info info) {
@@ -72,11 +76,11 @@ napi_value JournalSend(napi_env env, napi_callback_info info) {
     size_t length;
     void* data;
     napi_get_typedarray_info(env, arguments[1], &type, &length, &data, nullptr, nullptr);
-    if (type == napi_uint8_array) return Number(env, SendEntry(address.data(), static_cast<char*>(data), length));
+    if (type == napi_uint8_array) return Number(env, SendJournalEntry(address.data(), static_cast<char*>(data), length));
   }
   Utf8 entry;
   if (!entry.Read(env, arguments[1])) return nullptr;
-  return Number(env, SendEntry(address.data(), entry.data(), entry.size()));
+  return Number(env, SendJournalEntry(address.data(), entry.data(), entry.size()));
 }
 
 // journal_flush(timeout: number in ms): whether nothing waits any more

@@ -5,6 +5,7 @@ import { exitStatus } from '../lifecycle/exit-status.js';
 import { statusLine } from '../lifecycle/status-line.js';
 import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.js';
 import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
+import { identifier } from '../log/log.js';
 import { booted } from '../systemd/booted.js';
 import { readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
@@ -59,7 +60,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
     colour: options.colour && isTerminal,
     level: 'info',
     standardError,
-    identifier: 'sd-gateway',
+    identifier,
   });
   const { configuration: configurationDirectory } = directories({
     instance,

@@ -1,7 +1,8 @@
 import { isTooLate, type PartProgress, watchdogDecision, watchdogInterval } from '../lifecycle/watchdog.js';
-import type { Log } from '../log/log.js';
+import { identifier, type Log, priorities } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import type { Store } from '../store/store.js';
+import { type StallWatch, startStallWatch } from '../systemd/stall-watch.js';
 import type { Announcer } from './announcer.js';
 
 /** Measures whether the store answers: one round trip at a time, begun at each tick. */
@@ -45,12 +46,14 @@ export interface WatchdogFeederOptions {
 export class WatchdogFeeder {
   readonly #options: WatchdogFeederOptions;
   readonly #timer: NodeJS.Timeout;
+  readonly #stallWatch: StallWatch;
   #lastTick = performance.now();
   #lastPing: number | null = null;
   #stalled: readonly string[] = [];
 
   constructor(options: WatchdogFeederOptions) {
     this.#options = options;
+    this.#stallWatch = watchLoop(options.microseconds);
     this.#timer = setInterval(() => this.#tick(), watchdogInterval(options.microseconds));
     this.#timer.unref();
     this.#tick();
@@ -71,11 +74,13 @@ export class WatchdogFeeder {
 
   close(): void {
     clearInterval(this.#timer);
+    this.#stallWatch.close();
   }
 
   #tick(): void {
     const { microseconds, announcer, log, begin, parts } = this.#options;
     const now = performance.now();
+    this.#stallWatch.alive();
     this.#noteLateness(now);
     const decision = watchdogDecision(parts(), now, microseconds);
     begin();
@@ -91,15 +96,34 @@ export class WatchdogFeeder {
     this.#stalled = decision.stalled;
   }
 
-  /** A loop that was blocked for long can say so only afterwards, when it got away with it. */
+  /** That the loop is blocked was said by the stall watch; that it has got away with it is said here. */
   #noteLateness(now: number): void {
     const { microseconds, log } = this.#options;
     const late = now - this.#lastTick - watchdogInterval(microseconds);
     this.#lastTick = now;
     if (!isTooLate(late, microseconds)) return;
     log.err(
-      `The event loop was blocked for ${Math.round(late)} ms, over half of the watchdog's time. Had it lasted longer, systemd would have ended the gateway.`,
+      `The event loop was blocked for ${Math.round(late)} ms and goes on. Had it lasted longer, systemd would have ended the gateway.`,
       { MESSAGE_ID: messageIds.watchdogStall },
     );
   }
+}
+
+/** Half the watchdog's time after a tick should have come, and before systemd acts. */
+function watchLoop(microseconds: bigint): StallWatch {
+  const limit = watchdogInterval(microseconds) + Number(microseconds) / 2_000;
+  const blocked = `the event loop has been blocked for ${Math.round(limit / 100) / 10} s`;
+  return startStallWatch({
+    limitMilliseconds: limit,
+    status: `Not getting on: ${blocked}`,
+    journalEntry: [
+      [
+        'MESSAGE',
+        `No progress: ${blocked}. systemd will end and restart the gateway ${Number(microseconds) / 1_000_000} s after the last sign of life.`,
+      ],
+      ['PRIORITY', String(priorities.err)],
+      ['SYSLOG_IDENTIFIER', identifier],
+      ['MESSAGE_ID', messageIds.watchdogStall],
+    ],
+  });
 }

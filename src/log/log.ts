@@ -1,3 +1,6 @@
+/** `SYSLOG_IDENTIFIER` of all records. */
+export const identifier = 'sd-gateway';
+
 /** Priorities of syslog(3) that the gateway uses. */
 export const priorities = { crit: 2, err: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 export type Priority = keyof typeof priorities;

@@ -15,7 +15,7 @@ export type JournalOutcome =
   | Failure;
 
 /** journald's socket for entries; a unit with `LogNamespace=` finds its own at the same place. */
-const journalSocket = '/run/systemd/journal/socket';
+export const journalSocket = '/run/systemd/journal/socket';
 
 const errnoNoEntry = 2;
 const sent: JournalOutcome = Object.freeze({ outcome: 'sent' });

@@ -44,6 +44,10 @@ export interface NativeCore {
   timeout_extension_start(interval: number, extension: number, stall: number, limit: number): number;
   timeout_extension_stop(id: number): number;
   report_progress(): void;
+  /** `limit` in ms; an id above 0. */
+  stall_watch_start(limit: number, address: string, entry: string, state: string): number;
+  stall_watch_alive(id: number): number;
+  stall_watch_stop(id: number): number;
 }
 
 export type Native = NativeCore & NativeSignal;
