@@ -57,16 +57,25 @@ node -e '
   for (const path of found) if (path.lastIndexOf("node_modules/") === 0) console.log(path.slice(13));
 ' | while read -r name; do
   mkdir -p "$application/node_modules/$(dirname "$name")"
-  cp -R "node_modules/$name" "$application/node_modules/$name"
+  case $name in
+    # What compiling it left is several times as large as all the rest.
+    better-sqlite3) tar -C node_modules -c --exclude=better-sqlite3/build "$name" | tar -C "$application/node_modules" -xm ;;
+    *) cp -R "node_modules/$name" "$application/node_modules/$name" ;;
+  esac
 done
-rm -rf "$application"/node_modules/better-sqlite3/{deps,src,build,binding.gyp}
 mkdir -p "$application/node_modules/better-sqlite3/build/Release"
 install -m 644 -s node_modules/better-sqlite3/build/Release/better_sqlite3.node \
   "$application/node_modules/better-sqlite3/build/Release/"
-find "$application/node_modules" \( -name '*.ts' -o -name '*.map' -o -name '*.md' -o -name '*.markdown' -o -name '.*' \
-  -o -name '*.mts' -o -name '*.cts' -o -name '*.html' -o -name '*.sh' \) -type f -delete
-find "$application/node_modules" -type d \( -name test -o -name tests -o -name benchmark -o -name benchmarks \
-  -o -name .github -o -name .husky -o -name bin -o -name scripts -o -name integration -o -name docs -o -name example -o -name examples \) -prune -exec rm -rf {} +
+# Only what can't be loaded goes, whatever folder it is in: sources of what is compiled already (Node strips no types
+# below node_modules), maps, settings of tools, shell scripts, and pages that would load from the network. A licence
+# is kept wherever it is.
+(
+  cd "$application/node_modules"
+  find . -type l -path '*/.bin/*' -delete
+  find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.sh' -o -name '*.html' \
+    -o -path './better-sqlite3/deps/*' -o -path './better-sqlite3/src/*' -o -path './better-sqlite3/binding.gyp' \
+    -o -path '*/.[!.]*' \) -not -iname 'licen[cs]e*' -not -iname 'copying*' -not -iname 'notice*' -delete
+)
 find "$application" -type d -empty -delete
 find "$application" -type f -exec chmod 644 {} +
 chmod 755 "$application/dist/cli/main.js"
@@ -102,10 +111,7 @@ node dist/cli/main.js completion zsh >"$root/usr/share/zsh/vendor-completions/_s
 node dist/cli/main.js completion fish >"$root/usr/share/fish/vendor_completions.d/sd-gateway.fish"
 documents=$root/usr/share/doc/sd-gateway
 mkdir -p "$documents"
-{
-  cat systemd/debian/copyright
-  sed -n '/^Permission/,$s/^$/./; /^Permission/,$s/^/ /p' LICENSE | sed '1i License: Expat'
-} >"$documents/copyright"
+node systemd/debian/write-copyright.js "$application" >"$documents/copyright"
 printf 'sd-gateway (%s) unstable; urgency=medium\n\n  * What has changed is in changelog.gz.\n\n -- The sd-gateway developers <maintainers@sd-gateway.example>  %s\n' \
   "$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$documents/changelog.Debian.gz"
 gzip -9n <CHANGELOG.md >"$documents/changelog.gz"
