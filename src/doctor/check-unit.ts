@@ -79,7 +79,7 @@ function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Findin
   return state('ok', `${ActiveState} (${SubState})`);
 }
 
-function checkDrift(facts: DoctorFacts, { drift }: UnitFacts): Finding {
+function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
   const say = findings('unit', 'drift');
   if (drift === null) return say('not-applicable', 'The unit was not written by "sd-gateway install"');
   if (!drift.known)
@@ -101,7 +101,7 @@ function checkDrift(facts: DoctorFacts, { drift }: UnitFacts): Finding {
       return say(
         'warning',
         'The unit was edited since it was installed: an update will leave it alone.',
-        mend('Keep your settings in a drop-in instead:', systemctl(facts, 'edit sd-gateway')),
+        mend('Keep your settings in a drop-in instead:', systemctl(facts, `edit ${name}`)),
       );
     case 'undecided':
       return say(

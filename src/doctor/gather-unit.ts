@@ -1,6 +1,8 @@
+import { homedir } from 'node:os';
 import { ProgramError } from '../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { unitName } from '../manager/unit-name.js';
+import { unitDrift } from '../units/drift.js';
 import { type Known, known, type UnitFacts, unknown } from './facts.js';
 
 const properties = [
@@ -42,7 +44,7 @@ async function complaintsOf(
   path: string,
 ): Promise<Known<readonly string[]>> {
   try {
-    const { stdout, stderr } = await manager.program('systemd-analyze', ['verify', path], {
+    const { stdout, stderr } = await manager.program('systemd-analyze', ['--man=no', 'verify', path], {
       timeout: 20_000,
     });
     // It loads what the unit depends on too, and complains of that.
@@ -53,6 +55,31 @@ async function complaintsOf(
   } catch (error) {
     if (error instanceof ProgramError) return unknown(error.message);
     throw error;
+  }
+}
+
+/** Null for an instance of a template, which install doesn't write. */
+async function driftOf(
+  manager: ServiceManager,
+  name: string,
+  instance: string | null,
+): Promise<UnitFacts['drift']> {
+  if (name !== unitName(instance)) return null;
+  const systemdVersion = await manager.version();
+  const target = {
+    scope: manager.scope,
+    instance,
+    home: homedir(),
+    environment: process.env,
+    systemdVersion,
+  };
+  try {
+    const { state, reason } = unitDrift(target);
+    return known({ state, reason });
+  } catch (error) {
+    // A file or directory that this user may not read.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return unknown((error as Error).message);
   }
 }
 
@@ -73,7 +100,7 @@ export async function gatherUnit(
         properties: shown,
         command: commandOf(ExecStart),
         complaints: LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath) : known([]),
-        drift: null,
+        drift: await driftOf(manager, name, instance),
       });
     }
     return known(null);

@@ -61,6 +61,7 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     expect(finding(running, 'main process')?.text).toBe('The gateway is the unit’s main process');
     expect(finding(running, 'port')?.text).toContain('The gateway listens on 127.0.0.1:9055');
     expect(finding(running, 'store')?.verdict).toBe('ok');
+    expect(finding(running, 'drift')?.verdict).toBe('not-applicable');
     await unit.succeed('stop');
     const files = () => machine().check(['ls', unit.stateDirectory]);
     const before = await files();
@@ -192,6 +193,32 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     expect(ill.status).toBe(1);
     expect(finding(ill, 'store')).toMatchObject({ verdict: 'problem' });
     await machine().check(['cp', '/root/kept.db', database]);
+  });
+
+  it('finds that an installed unit is not what it would write now, and that it was edited', async () => {
+    const drift = async () => {
+      const { stdout } = await machine().run(['sd-gateway', 'doctor', '--json', '--instance', 'drift']);
+      return finding(JSON.parse(stdout) as Report, 'drift');
+    };
+    const install = () =>
+      machine().check(['sd-gateway', 'install', '--no-enable', '--instance', 'drift'], { timeout: 60_000 });
+    await install();
+    expect(await drift()).toMatchObject({ verdict: 'ok' });
+    // A longer drain asks for a longer TimeoutStopSec=.
+    await machine().writeFile('/etc/sd-gateway/sd-gateway-drift.toml', '[stop]\ndrain = "5min"\n');
+    expect(await drift()).toMatchObject({
+      verdict: 'warning',
+      mend: { command: 'sd-gateway install --instance drift' },
+    });
+    await install();
+    expect(await drift()).toMatchObject({ verdict: 'ok' });
+    const file = '/etc/systemd/system/sd-gateway-drift.service';
+    await machine().check(['sed', '-i', 's/^RestartSec=.*/RestartSec=9/', file]);
+    expect(await drift()).toMatchObject({
+      verdict: 'warning',
+      text: expect.stringContaining('was edited'),
+      mend: { command: 'systemctl edit sd-gateway-drift.service' },
+    });
   });
 
   it('finds a masked unit', async () => {
