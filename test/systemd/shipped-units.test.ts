@@ -7,6 +7,13 @@ const shipped = '/usr/lib/sd-gateway/systemd';
 async function installShippedUnits(machine: Machine): Promise<void> {
   await machine.check(['sh', '-c', `cp ${shipped}/*.service ${shipped}/*.socket /etc/systemd/system/`]);
   await machine.check(['sh', '-c', `cp ${shipped}/user/* /etc/systemd/user/`]);
+  // As npm does it, by "man" in package.json: systemd-analyze looks for what Documentation= names.
+  const pages = '/usr/local/share/man/man1';
+  await machine.check([
+    'sh',
+    '-c',
+    `mkdir -p ${pages} && ln -s /usr/lib/sd-gateway/dist/man/sd-gateway.1 ${pages}/`,
+  ]);
   await machine.check(['systemctl', 'daemon-reload']);
 }
 
@@ -87,6 +94,7 @@ describeOnMachine('the shipped units', (machine) => {
     expect(await machine().check(['sd-gateway', 'send', 'mine'], { user })).toBe('mine\n');
     const status = await machine().check(['systemctl', '--user', 'status', 'sd-gateway.service'], { user });
     expect(status).toContain('Status: "Ready: ');
+    expect(status).toContain('Docs: man:sd-gateway(1)');
     expect(status).not.toContain('mode is different');
     await machine().check(['systemctl', '--user', 'stop', 'sd-gateway.service'], { user });
     expect(

@@ -95,6 +95,7 @@ describe('a rendered unit', () => {
   it('of an instance has directories of its own, and the common configuration directory', () => {
     const after = directives(render({ instance: 'one' }).text);
     expect(after).toContain('Description=Message gateway for agents, instance one');
+    expect(after).toContain('Documentation=man:sd-gateway(1)');
     expect(after).toContain(
       'ExecStart=/usr/bin/node /usr/lib/sd-gateway/dist/cli/main.js run --instance one',
     );
