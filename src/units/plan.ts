@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configurationFile, directories } from '../config/directories.js';
-import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import type { Scope } from '../manager/scope.js';
 import type { UnitChoices } from './choices.js';
 import { parseEnvironmentFile } from './environment-file.js';
@@ -58,14 +58,20 @@ function readEnvironment(file: string, required: boolean): Readonly<Record<strin
   try {
     return parseEnvironmentFile(readFileSync(file, 'utf8'));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && !required) return {};
-    throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    if (code === 'ENOENT' && !required) return {};
+    const reason =
+      code === 'ENOENT'
+        ? 'there is no such file; make it, or name another one with --environment-file'
+        : message;
+    throw new ConfigurationError([{ where: file, message: `can't be read: ${reason}` }]);
   }
 }
 
 /**
  * The configuration that the unit's gateway will read, with what the environment file overrides; the environment of
- * this process has no part in it. Throws a ConfigurationError, or the error of an environment file that can't be read.
+ * this process has no part in it. Throws a ConfigurationError, also about an environment file that can't be read.
  */
 export function unitConfiguration(target: UnitTarget, choices: UnitChoices): LoadedConfiguration {
   const files = unitFiles(target, choices);
