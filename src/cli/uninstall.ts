@@ -175,7 +175,11 @@ async function uninstall(parsed: ParsedCommand, target: UnitTarget, say: Say): P
     await removeCatalog(target, unit, removal, say);
   }
   if (isPurge) purge(target, removal, say);
-  else if (data.paths.length > 0) say(`Kept, until --purge: ${data.paths.join(', ')}`);
+  else {
+    // Not as it was before the stop, which has the store tidy up.
+    const { paths } = gatewayData(target);
+    if (paths.length > 0) say(`Kept, until --purge: ${paths.join(', ')}`);
+  }
   const dropIns = dropInsOf(target, unit).filter((path) => path.includes(`/${unit}.d/`));
   if (dropIns.length > 0) removal.warnings.push(`drop-ins are yours, and stay: ${dropIns.join(', ')}`);
   return removal;
