@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -13,7 +13,7 @@ import { unitName } from '../manager/unit-name.js';
 import { catalogPath, catalogToInstall } from '../units/catalog.js';
 import { readChoices, type UnitChoices } from '../units/choices.js';
 import { type InstalledUnit, readInstalled } from '../units/drift.js';
-import { dropInsOf, packagedUnit, unitDirectory } from '../units/places.js';
+import { dropInsOf, packagedUnit } from '../units/places.js';
 import {
   ownProgram,
   planUnit,
@@ -47,7 +47,7 @@ export interface InstallFacts {
   readonly ownership: Ownership | null;
   /** A unit of the same name elsewhere, which an installed one would hide. */
   readonly packaged: string | null;
-  /** The unit of the same name in the other scope. */
+  /** The unit of the same name in the other scope, where it may have the same address. */
   readonly inOtherScope: string | null;
   readonly dropIns: readonly string[];
   readonly choices: UnitChoices;
@@ -132,14 +132,40 @@ async function freePort(first: number, taken: ReadonlySet<number>): Promise<numb
   return first;
 }
 
+/** The unit of the same name in the other scope, and its port: null for none, undefined where it can’t be read. */
+interface OtherUnit {
+  readonly path: string;
+  readonly port: number | null | undefined;
+}
+
+function findInOtherScope(target: UnitTarget): OtherUnit | null {
+  const other = { ...target, scope: otherScope(target.scope) };
+  const { path, text, link } = readInstalled(other);
+  if (text === null) return link === null || link === '/dev/null' ? null : { path, port: undefined };
+  const choices = readChoices(text);
+  if (choices === null) return { path, port: undefined };
+  try {
+    return { path, port: portOf(unitConfiguration(other, choices).configuration) };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return { path, port: undefined };
+  }
+}
+
+interface NewConfiguration extends NewFile {
+  readonly port: number | null;
+}
+
 async function newConfiguration(
   target: UnitTarget,
   files: UnitFiles,
   configuration: Configuration,
   isNew: boolean,
-): Promise<NewFile> {
+  otherUnit: OtherUnit | null,
+): Promise<NewConfiguration> {
   const preset = portOf(configuration);
   const others = portsOfOthers(files.configurationDirectory, files.configuration);
+  if (typeof otherUnit?.port === 'number') others.add(otherUnit.port);
   // The instance without a name has the default, unless its file says otherwise; and it may not have one.
   if (target.instance !== null && preset !== null) {
     const unnamed = join(files.configurationDirectory, 'sd-gateway.toml');
@@ -149,6 +175,7 @@ async function newConfiguration(
   const values = port === preset ? {} : { 'http.listen': `${host}:${port}` };
   return {
     path: files.configuration,
+    port,
     text: sampleConfiguration(values),
     // A system unit’s user is made at its start; it has to read the file all the same.
     mode: target.scope === 'system' ? 0o644 : 0o600,
@@ -189,6 +216,8 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
     systemdVersion: await manager.version(),
   };
   const installed = readInstalled(target);
+  const ownership =
+    installed.link !== null ? 'foreign' : installed.text === null ? null : judge(installed.text);
   const before = installed.text === null ? null : readChoices(installed.text);
   const choices: UnitChoices = {
     configurationFile: request.configurationFile ?? before?.configurationFile ?? null,
@@ -207,24 +236,32 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
   const { listen } = configuration.configuration.http;
   const isRunning = state !== null && state.active !== 'inactive' && state.active !== 'failed';
   const needsSample = choices.configurationFile === null && !existsSync(files.configuration);
-  const isNew = installed.text === null && !isRunning;
+  // What somebody else's unit ran had nothing of this configuration.
+  const isNew = (ownership === null || ownership === 'foreign') && !isRunning;
   const isOpenToAll = process.getuid?.() === 0 && scope === 'system';
   const user = scope === 'user' ? userInfo().username : null;
+  const otherUnit = findInOtherScope(target);
+  const sample = needsSample
+    ? await newConfiguration(target, files, configuration.configuration, isNew, otherUnit)
+    : null;
+  const port = sample === null ? portOf(configuration.configuration) : sample.port;
+  const mayCollide =
+    otherUnit !== null && (otherUnit.port === undefined || (port !== null && otherUnit.port === port));
   return {
     unit,
     target,
     isDefaultScope: scopeOfUser(process.getuid?.() ?? -1) === scope,
     installed,
-    ownership: installed.link !== null ? 'foreign' : installed.text === null ? null : judge(installed.text),
+    ownership,
     packaged: packagedUnit(target, unit),
-    inOtherScope: unitElsewhere(target, unit),
+    inOtherScope: mayCollide ? otherUnit.path : null,
     dropIns: dropInsOf(target, unit),
     choices,
     program: ownProgram,
     files,
     configuration,
     rendered: renderUnit(shippedUnit(scope), planUnit(target, choices)),
-    sample: needsSample ? await newConfiguration(target, files, configuration.configuration, isNew) : null,
+    sample,
     unreadable: isOpenToAll ? findUnreadable([choices.node, ownProgram, files.configuration]) : [],
     takenAddress:
       listen.kind === 'tcp' &&
@@ -237,10 +274,4 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
     linger: user === null ? null : { user, enabled: await lingers(user) },
     state,
   };
-}
-
-/** The unit of the same name where the other scope’s are written. */
-function unitElsewhere(target: UnitTarget, unit: string): string | null {
-  const path = join(unitDirectory({ ...target, scope: otherScope(target.scope) }), unit);
-  return statSync(path, { throwIfNoEntry: false }) === undefined ? null : path;
 }
