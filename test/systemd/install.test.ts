@@ -1,0 +1,334 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { CommandResult } from './harness/machine.js';
+import { describeOnMachine } from './harness/suite.js';
+
+describeOnMachine('install and uninstall', (machine) => {
+  /** `sd-gateway …` as root types it. */
+  const type = (...words: readonly string[]): Promise<CommandResult> =>
+    machine().run(['sd-gateway', ...words]);
+
+  /** A login shell of a user, as by `su -`. */
+  const login = (user: string, script: string): Promise<CommandResult> =>
+    machine().run(['su', '-', user, '-c', script]);
+
+  /** Files and links below directories, with their contents' hashes. */
+  const filesIn = (...directories: readonly string[]): Promise<string> =>
+    machine().check([
+      'sh',
+      '-c',
+      'find "$@" -type f -exec sha256sum {} + -o -type l -printf "%p -> %l\\n" 2>/dev/null | LC_ALL=C sort',
+      'sh',
+      ...directories,
+    ]);
+
+  const isThere = async (path: string): Promise<boolean> =>
+    (await machine().run(['test', '-e', path])).status === 0;
+
+  const property = async (unit: string, name: string): Promise<string> =>
+    (await machine().check(['systemctl', 'show', '-P', name, unit])).trim();
+
+  const unitPath = (name: string) => `/etc/systemd/system/${name}.service`;
+  const edit = (path: string, expression: string) => machine().check(['sed', '-i', expression, path]);
+
+  describe('a unit of the system', () => {
+    const configuration = '/etc/sd-gateway/sd-gateway.toml';
+
+    it('is shown and planned without a change', async () => {
+      const places = [
+        '/etc/systemd',
+        '/etc/sd-gateway',
+        '/usr/local/lib',
+        '/var/lib/sd-gateway',
+        '/var/lib/private',
+      ];
+      const before = await filesIn(...places);
+      const printed = await type('install', '--print');
+      expect(printed).toMatchObject({ status: 0, stderr: '' });
+      expect(printed.stdout).toContain('\nExecStart=/');
+      const planned = await type('install', '--dry-run');
+      expect(planned).toMatchObject({ status: 0, stderr: '' });
+      expect(planned.stdout).toMatch(
+        /^Would write \/etc\/sd-gateway\/sd-gateway\.toml.*\nWould write \/etc\/systemd\/system\/sd-gateway\.service/,
+      );
+      expect(await filesIn(...places)).toBe(before);
+      expect(await property('sd-gateway.service', 'LoadState')).toBe('not-found');
+      expect(await type('uninstall')).toMatchObject({
+        status: 4,
+        stderr: 'sd-gateway: sd-gateway.service is not installed in /etc/systemd/system\n',
+      });
+    });
+
+    it('is installed, started and answers; a second instance beside it', async () => {
+      const printed = await type('install', '--print');
+      const installed = await type('install');
+      expect(installed).toMatchObject({ status: 0, stderr: '' });
+      expect(installed.stdout).toContain('Start it with: sd-gateway start\n');
+      expect(await machine().check(['cat', unitPath('sd-gateway')])).toBe(printed.stdout);
+      expect(await machine().check(['stat', '-c', '%a %U', unitPath('sd-gateway')])).toBe('644 root\n');
+      expect(await property('sd-gateway.service', 'UnitFileState')).toBe('enabled');
+      expect((await type('start')).status).toBe(0);
+
+      expect((await type('install', '--instance', 'two', '--now')).status).toBe(0);
+      for (const unit of ['sd-gateway', 'sd-gateway-two'])
+        expect(await property(`${unit}.service`, 'ActiveState')).toBe('active');
+      expect(await type('send', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
+      expect(await type('send', '--instance', 'two', 'ho')).toMatchObject({ status: 0, stdout: 'ho\n' });
+    });
+
+    it('has its records explained by the journal’s catalog', async () => {
+      await machine().check(['journalctl', '--sync']);
+      const explained = await machine().check(['journalctl', '-x', '--no-pager', '-u', 'sd-gateway.service']);
+      expect(explained).toContain('Subject: The gateway serves');
+    });
+
+    it('is left alone when nothing has changed, and shown in the difference when something has', async () => {
+      const path = unitPath('sd-gateway');
+      const untouched = await machine().check(['stat', '-c', '%i %Y', path]);
+      expect(await type('install')).toMatchObject({
+        status: 0,
+        stdout: `${path} is as it should be\n`,
+        stderr: '',
+      });
+      expect(await machine().check(['stat', '-c', '%i %Y', path])).toBe(untouched);
+
+      await edit(configuration, 's/^#drain = .*/drain = "200s"/');
+      const updated = await type('install');
+      expect(updated).toMatchObject({ status: 0, stderr: '' });
+      expect(updated.stdout).toMatch(/^-TimeoutStopSec=60\n(\+#.*\n)?\+TimeoutStopSec=2[1-9]\d$/m);
+      expect(updated.stdout).toContain('It runs as before until: sd-gateway restart\n');
+      const [, limit] = /^\+TimeoutStopSec=(\d+)$/m.exec(updated.stdout) ?? [];
+      const known = await machine().check([
+        'busctl',
+        'get-property',
+        'org.freedesktop.systemd1',
+        '/org/freedesktop/systemd1/unit/sd_2dgateway_2eservice',
+        'org.freedesktop.systemd1.Service',
+        'TimeoutStopUSec',
+      ]);
+      expect(known).toBe(`t ${Number(limit) * 1_000_000}\n`);
+      expect((await type('restart')).status).toBe(0);
+    });
+
+    it('that was edited by hand is left alone, unless forced; a drop-in stays', async () => {
+      const path = unitPath('sd-gateway');
+      await edit(path, 's/^RestartSec=.*/RestartSec=7/');
+      const edited = await machine().check(['cat', path]);
+      const refused = await type('install');
+      expect(refused.status).toBe(1);
+      expect(refused.stdout).toMatch(/^-RestartSec=7\n\+RestartSec=2$/m);
+      expect(refused.stderr).toContain('was edited by hand');
+      expect(refused.stderr).toContain(
+        'use a drop-in for changes of your own ("systemctl edit sd-gateway.service")',
+      );
+      expect(refused.stderr).toContain('nothing was changed; --force');
+      expect(await type('uninstall')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('nothing was removed; --force'),
+      });
+      expect(await machine().check(['cat', path])).toBe(edited);
+
+      const dropIn = `${path}.d/own.conf`;
+      await machine().writeFile(dropIn, '[Service]\nRestartSec=9\nNonsense=1\n');
+      const forced = await type('install', '--force');
+      expect(forced.status).toBe(0);
+      expect(forced.stdout).toContain(`Drop-ins that apply besides: ${dropIn}\n`);
+      expect(forced.stderr).toContain("own.conf:3: Unknown key 'Nonsense'");
+      expect(await property('sd-gateway.service', 'RestartUSec')).toBe('9s');
+    });
+
+    it('that a drop-in breaks is not written', async () => {
+      const path = unitPath('sd-gateway-two');
+      const before = await machine().check(['cat', path]);
+      await machine().writeFile(`${path}.d/own.conf`, '[Service]\nExecStart=/bin/true\n');
+      await edit('/etc/sd-gateway/sd-gateway-two.toml', 's/^#drain = .*/drain = "100s"/');
+      expect(await type('install', '--instance', 'two')).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(/systemd-analyze refuses the unit.*more than one ExecStart=/s),
+      });
+      expect(await machine().check(['cat', path])).toBe(before);
+      await machine().check(['rm', '-r', `${path}.d`]);
+    });
+
+    it('of somebody else, and a mask, are left alone, unless forced', async () => {
+      const path = unitPath('sd-gateway-other');
+      const text = '[Service]\nExecStart=/bin/true\n';
+      await machine().writeFile(path, text);
+      expect(await type('install', '--instance', 'other')).toMatchObject({
+        status: 1,
+        stderr: expect.stringMatching(
+          /was not written by install; .*"systemctl edit sd-gateway-other\.service"/,
+        ),
+      });
+      expect((await type('uninstall', '--instance', 'other')).status).toBe(1);
+      expect(await machine().check(['cat', path])).toBe(text);
+      expect(await type('install', '--instance', 'other', '--force', '--no-enable')).toMatchObject({
+        status: 0,
+        stderr: '',
+      });
+      expect(await property('sd-gateway-other.service', 'UnitFileState')).toBe('disabled');
+      expect((await type('uninstall', '--instance', 'other', '--purge', '--yes')).status).toBe(0);
+
+      await machine().check(['ln', '-s', '/dev/null', unitPath('sd-gateway-masked')]);
+      expect(await type('install', '--instance', 'masked')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('"systemctl unmask sd-gateway-masked.service" ends that'),
+      });
+    });
+
+    it('whose configuration or environment file can’t be used is not written', async () => {
+      await machine().writeFile('/etc/sd-gateway/sd-gateway-bad.toml', '[http]\nlisen = 1\n');
+      expect(await type('install', '--instance', 'bad')).toMatchObject({
+        status: 78,
+        stderr: expect.stringContaining('did you mean "listen"?'),
+      });
+      expect(
+        await type('install', '--instance', 'bare', '--environment-file', '/etc/not-there'),
+      ).toMatchObject({
+        status: 78,
+        stderr: expect.stringContaining("/etc/not-there: can't be read: there is no such file; make it"),
+      });
+      for (const name of ['bad', 'bare']) expect(await isThere(unitPath(`sd-gateway-${name}`))).toBe(false);
+    });
+
+    it('runs by a Node.js with a blank in its path', async () => {
+      await machine().check([
+        'sh',
+        '-c',
+        'mkdir "/opt/node js" && cp "$(command -v node)" "/opt/node js/node"',
+      ]);
+      const install = ['/opt/node js/node', '/usr/lib/sd-gateway/dist/cli/main.js', 'install', '--now'];
+      expect((await machine().run([...install, '--instance', 'blank'])).status).toBe(0);
+      expect(await type('send', '--instance', 'blank', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
+      const pid = await property('sd-gateway-blank.service', 'MainPID');
+      expect(await machine().check(['readlink', `/proc/${pid}/exe`])).toBe('/opt/node js/node\n');
+      expect((await type('uninstall', '--instance', 'blank', '--purge', '--yes')).status).toBe(0);
+    });
+
+    it('runs as a user, with what a dynamic one has left', async () => {
+      const state = '/var/lib/sd-gateway-two';
+      const token = await machine().check(['cat', `${state}/token`]);
+      await machine().check(['useradd', '--system', 'worker']);
+      expect(await type('install', '--instance', 'two', '--run-as', 'nobody-here')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('useradd --system nobody-here'),
+      });
+      const installed = await type('install', '--instance', 'two', '--run-as', 'worker', '--now');
+      expect(installed.status).toBe(0);
+      expect(installed.stdout).toMatch(/^-DynamicUser=yes\n\+User=worker$/m);
+      const pid = await property('sd-gateway-two.service', 'MainPID');
+      expect(await machine().check(['stat', '-c', '%U', `/proc/${pid}`])).toBe('worker\n');
+      expect(await type('send', '--instance', 'two', 'again')).toMatchObject({
+        status: 0,
+        stdout: 'again\n',
+      });
+      expect(await machine().check(['stat', '-c', '%U', `${state}/token`])).toBe('worker\n');
+      expect(await machine().check(['cat', `${state}/token`])).toBe(token);
+      expect((await type('install', '--instance', 'two')).stdout).toContain(
+        'As installed before: --run-as worker\n',
+      );
+    });
+
+    it('is removed with its data kept, until they are purged', async () => {
+      const state = '/var/lib/sd-gateway-two';
+      const removed = await type('uninstall', '--instance', 'two');
+      expect(removed).toMatchObject({ status: 0, stderr: '' });
+      expect(removed.stdout).toContain(
+        `Kept, until --purge: /etc/sd-gateway/sd-gateway-two.toml, ${state}\n`,
+      );
+      expect(await property('sd-gateway-two.service', 'LoadState')).toBe('not-found');
+      expect(await filesIn('/etc/systemd/system')).not.toContain('sd-gateway-two');
+      expect(await isThere(`${state}/gateway.db`)).toBe(true);
+      expect((await type('uninstall', '--instance', 'two')).status).toBe(4);
+
+      expect(await type('uninstall', '--instance', 'two', '--purge')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('add --yes'),
+      });
+      expect(await isThere(`${state}/gateway.db`)).toBe(true);
+      expect((await type('uninstall', '--instance', 'two', '--purge', '--yes')).status).toBe(0);
+      for (const path of [state, '/etc/sd-gateway/sd-gateway-two.toml'])
+        expect(await isThere(path)).toBe(false);
+      // The other one has nothing of it.
+      expect(await type('send', 'still')).toMatchObject({ status: 0, stdout: 'still\n' });
+    });
+
+    it('the last one takes the catalog with it, and leaves drop-ins', async () => {
+      const catalog = '/usr/local/lib/systemd/catalog/sd-gateway.catalog';
+      const dropIn = `${unitPath('sd-gateway')}.d/own.conf`;
+      await machine().check([
+        'rm',
+        '-r',
+        '/etc/sd-gateway/sd-gateway-bad.toml',
+        unitPath('sd-gateway-masked'),
+      ]);
+      expect(await isThere(catalog)).toBe(true);
+      expect(await type('uninstall', '--purge', '--yes')).toMatchObject({
+        status: 0,
+        stderr: `sd-gateway: drop-ins are yours, and stay: ${dropIn}\n`,
+      });
+      const paths = [catalog, '/etc/sd-gateway', '/var/lib/sd-gateway', '/var/lib/private/sd-gateway'];
+      for (const path of paths) expect(await isThere(path)).toBe(false);
+      expect(await isThere(dropIn)).toBe(true);
+      const known = await machine().check(['journalctl', '--no-pager', '--dump-catalog']);
+      expect(known).not.toContain('Defined-By: sd-gateway');
+    });
+  });
+
+  describe('a unit of a user', () => {
+    beforeAll(async () => {
+      await machine().addUser('nora', 1520);
+      await machine().check(['useradd', '--create-home', '--uid', '1521', '--shell', '/bin/bash', 'lea']);
+    });
+
+    it('is installed, answers and is removed', async () => {
+      expect(
+        await login('nora', 'sd-gateway install && sd-gateway start && sd-gateway send hi'),
+      ).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/\nhi\n$/),
+      });
+      const home = '/home/nora/.config';
+      expect(await machine().check(['stat', '-c', '%a %U', `${home}/sd-gateway/sd-gateway.toml`])).toBe(
+        '600 nora\n',
+      );
+      expect(
+        await login('nora', 'sd-gateway install --instance two --now && sd-gateway send --instance two ho'),
+      ).toMatchObject({
+        status: 0,
+        stderr: '',
+        stdout: expect.stringMatching(/\nho\n$/),
+      });
+      const removed = await login('nora', 'sd-gateway uninstall');
+      expect(removed.status).toBe(0);
+      expect(removed.stdout).toContain(`${home}/sd-gateway/gateway.db,`);
+      expect(removed.stdout).not.toContain('gateway.db-wal');
+      expect(await isThere(`${home}/systemd/user/sd-gateway.service`)).toBe(false);
+      expect(await isThere(`${home}/sd-gateway/token`)).toBe(true);
+      const purge = 'sd-gateway uninstall --purge --yes && sd-gateway uninstall --instance two --purge --yes';
+      expect((await login('nora', purge)).status).toBe(0);
+      expect(await filesIn(home)).toBe('');
+      expect((await login('nora', 'sd-gateway uninstall')).status).toBe(4);
+    });
+
+    it('without linger says what that means, and enables it with --yes', async () => {
+      const why = 'Without linger the gateway ends when lea logs out, and doesn’t start at boot.';
+      expect(await login('lea', 'sd-gateway install')).toMatchObject({
+        status: 0,
+        stderr: `sd-gateway: ${why} "loginctl enable-linger lea" enables it.\n`,
+      });
+      expect(await isThere('/var/lib/systemd/linger/lea')).toBe(false);
+      expect(await login('lea', 'sd-gateway install --yes')).toMatchObject({
+        status: 0,
+        stderr: '',
+        stdout: expect.stringContaining('Enabled linger for lea'),
+      });
+      expect(await isThere('/var/lib/systemd/linger/lea')).toBe(true);
+    });
+
+    it('is not one of the system', async () => {
+      expect((await login('lea', 'sd-gateway install --system')).status).toBe(77);
+      expect((await login('lea', 'sd-gateway uninstall --system')).status).toBe(77);
+      expect((await login('lea', 'sd-gateway install --run-as lea')).status).toBe(64);
+    });
+  });
+});
