@@ -55,17 +55,17 @@ describeOnMachine('the npm tarball', (machine) => {
     );
   });
 
-  it('serves a user with linger', async () => {
-    const user = { name: 'nina', uid: 1601 };
-    await machine().check(
-      [
-        'sh',
-        '-c',
-        'mkdir -p ~/.config/systemd/user && sed "s|^ExecStart=sd-gateway|ExecStart=%h/.local/bin/sd-gateway|" ~/.local/lib/node_modules/sd-gateway/systemd/user/sd-gateway.service >~/.config/systemd/user/sd-gateway.service && systemctl --user daemon-reload && systemctl --user start sd-gateway.service',
-      ],
-      { user },
-    );
-    expect(await machine().check(['/home/nina/.local/bin/sd-gateway', 'send', 'hi'], { user })).toBe('hi\n');
-    await machine().check(['systemctl', '--user', 'stop', 'sd-gateway.service'], { user });
+  it('is installed, started and answers for a user with linger', async () => {
+    // As a login has it, with the directory of npm's prefix in its search path (~/.profile).
+    const login = (script: string) =>
+      machine().run(['su', '-', 'nina', '-c', `PATH="$HOME/.local/bin:$PATH"; ${script}`]);
+    expect(await login('sd-gateway install && sd-gateway start && sd-gateway send hi')).toMatchObject({
+      status: 0,
+      stdout: expect.stringMatching(/\nhi\n$/),
+    });
+    expect(await login('grep ^ExecStart= ~/.config/systemd/user/sd-gateway.service')).toMatchObject({
+      stdout: expect.stringContaining(' /home/nina/.local/lib/node_modules/sd-gateway/dist/cli/main.js run'),
+    });
+    expect(await login('sd-gateway uninstall --purge --yes')).toMatchObject({ status: 0, stderr: '' });
   });
 });
