@@ -4,6 +4,7 @@ import { withoutHash } from '../units/seal.js';
 import { versionManagerOf } from '../units/stable-path.js';
 import { hiddenBy } from '../units/visibility.js';
 import type { InstallFacts } from './install-facts.js';
+import { shellWord } from './shell-word.js';
 
 /** How the unit’s name is given to systemctl. */
 export function systemctl({ unit, target }: Pick<InstallFacts, 'unit' | 'target'>, verb: string): string {
@@ -69,8 +70,8 @@ export function objections(facts: InstallFacts): readonly string[] {
 
 function unreadableText({ path, part }: { readonly path: string; readonly part: string }): string {
   return part === path
-    ? `the gateway’s user can’t read ${path}; mend it with "chmod o+r ${path}"`
-    : `the gateway’s user can’t read ${path}, as it may not enter ${part}; mend it with "chmod o+x ${part}"`;
+    ? `the gateway’s user can’t read ${path}; mend it with "chmod o+r ${shellWord(path)}"`
+    : `the gateway’s user can’t read ${path}, as it may not enter ${part}; mend it with "chmod o+x ${shellWord(part)}"`;
 }
 
 /** What the operator should know, and what to do about it. */
