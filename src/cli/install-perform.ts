@@ -133,13 +133,19 @@ export class Installation {
 
   /** Has the manager read the unit, and makes sure that it took this one. */
   async #reload(): Promise<void> {
-    const { unit, installed } = this.#facts;
+    const { unit, installed, target } = this.#facts;
     await this.#manager.daemonReload();
     const { LoadState, LoadError, FragmentPath } = await this.#manager.show(unit, [
       'LoadState',
       'LoadError',
       'FragmentPath',
     ]);
+    const { XDG_CONFIG_HOME } = target.environment;
+    if (LoadState === 'not-found' && target.scope === 'user' && XDG_CONFIG_HOME !== undefined) {
+      throw new InstallError(
+        `your service manager doesn’t look for units in ${dirname(installed.path)}: its XDG_CONFIG_HOME is another one ("systemctl --user show-environment"); unset it here, or set it there by environment.d(5)`,
+      );
+    }
     if (LoadState !== 'loaded') {
       throw new InstallError(`systemd can’t load ${unit} (${LoadState}): ${LoadError ?? 'no reason given'}`);
     }

@@ -325,6 +325,15 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await isThere('/var/lib/systemd/linger/lea')).toBe(true);
     });
 
+    it('that its manager would not look for is taken back', async () => {
+      const refused = await login('lea', 'XDG_CONFIG_HOME=$HOME/other sd-gateway install --instance lost');
+      expect(refused).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('doesn’t look for units in /home/lea/other/systemd/user'),
+      });
+      expect(await filesIn('/home/lea/other')).toBe('');
+    });
+
     it('is not one of the system', async () => {
       expect((await login('lea', 'sd-gateway install --system')).status).toBe(77);
       expect((await login('lea', 'sd-gateway uninstall --system')).status).toBe(77);
