@@ -310,6 +310,21 @@ describeOnMachine('install and uninstall', (machine) => {
       expect((await login('nora', 'sd-gateway uninstall')).status).toBe(4);
     });
 
+    it('keeps data that a gateway in the foreground uses', async () => {
+      const script = [
+        'sd-gateway run --instance held 2>/tmp/held.log &',
+        'until sd-gateway status --instance held >/dev/null; do kill -0 $! || exit 99; sleep 0.05; done',
+        'sd-gateway uninstall --instance held --purge --yes; purged=$?',
+        'sd-gateway send --instance held hi; sd-gateway stop --instance held >/dev/null; wait',
+        'sd-gateway uninstall --instance held --purge --yes >/dev/null && exit $purged',
+      ];
+      expect(await login('nora', script.join('\n'))).toMatchObject({
+        status: 1,
+        stdout: 'hi\n',
+        stderr: expect.stringMatching(/ is in use by .*: stop that gateway, then run this again/),
+      });
+    });
+
     it('without linger says what that means, and enables it with --yes', async () => {
       const why = 'Without linger the gateway ends when lea logs out, and doesn’t start at boot.';
       expect(await login('lea', 'sd-gateway install')).toMatchObject({
