@@ -132,7 +132,8 @@ function zsh(line: string): string {
     zpty -w z "PROMPT=''; autoload -Uz compinit && compinit -u -D; source ./script.zsh"
     zpty -w z 'compadd () { local -a found; builtin compadd -O found "$@"; (( $#found )) && print -rl -- $found >>offers; builtin compadd "$@" }'
     # What is typed has quotes in the word, what is printed has not.
-    zpty -w z "print READ''Y"
+    # Before the line editor has the terminal a Ctrl-U would be the terminal's own, and take away the line.
+    zpty -w z "zle-line-init () { print READ''Y }; zle -N zle-line-init"
     local text; while zpty -r z text '*READY*'; do break; done
     zpty -n -w z "$1"$'\\t'
     zpty -n -w z $'\\C-u print END\\'\\'ED\\n'
