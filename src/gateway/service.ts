@@ -285,7 +285,12 @@ export class Service {
       },
       Math.min(patience, longestInterval),
     );
-    this.#stopJob = StopJobSearch.begin(stop, this.#options.supervision, this.#options.log);
+    // An idle gateway has stopped before the manager could answer: asking would only cost it time.
+    const { running, sending } = this.#parts.inFlight();
+    this.#stopJob =
+      running + sending === 0
+        ? null
+        : StopJobSearch.begin(stop, this.#options.supervision, this.#options.log);
     let said = false;
     this.#sayStopping = () => {
       if (said) return;
