@@ -123,9 +123,10 @@ describe('directories', () => {
   it('names the file and the instance', () => {
     expect(configurationFile('/etc/sd-gateway', null)).toBe('/etc/sd-gateway/sd-gateway.toml');
     expect(configurationFile('/etc/sd-gateway', 'a')).toBe('/etc/sd-gateway/sd-gateway-a.toml');
-    expect(['a', 'a.b_c-1:2', '', '..', 'a/b', 'a b', 'x'.repeat(65)].map(isInstanceName)).toEqual([
+    expect(['a', 'a.b_c-1', '', '..', 'a/b', 'a b', 'a:b', 'x'.repeat(65)].map(isInstanceName)).toEqual([
       true,
       true,
+      false,
       false,
       false,
       false,
