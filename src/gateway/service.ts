@@ -77,7 +77,7 @@ export class Service {
   #stopRequestedAt = 0;
   readonly #history: RunHistory;
   readonly #delay = new EventLoopDelay();
-  #stopJob: StopJobSearch | null = null;
+  readonly #stopJob: StopJobSearch;
   #sayStopping: () => void = () => undefined;
   #reloadRefused: string | null = null;
   #stop: StopRequest | null = null;
@@ -91,6 +91,7 @@ export class Service {
     this.#options = options;
     this.#configuration = options.configuration;
     this.#announcer = new Announcer(options.log);
+    this.#stopJob = new StopJobSearch(options.supervision, options.environment, options.log);
     this.#patience = new Patience(options.log);
     this.#status = new StatusReporter(
       this.#announcer,
@@ -252,6 +253,7 @@ export class Service {
     if (first) this.#readyAt = performance.now();
     this.#announcer.send({ ready: true, status: this.#status.text() });
     if (first) {
+      this.#stopJob.prepare();
       this.#history.ready(Math.round(this.#readyAt));
       const { log } = this.#options;
       log.notice(
@@ -285,21 +287,17 @@ export class Service {
       },
       Math.min(patience, longestInterval),
     );
-    // An idle gateway has stopped before the manager could answer: asking would only cost it time.
     const { running, sending } = this.#parts.inFlight();
-    this.#stopJob =
-      running + sending === 0
-        ? null
-        : StopJobSearch.begin(stop, this.#options.supervision, this.#options.log);
+    const answered = this.#stopJob.begin(stop, running + sending > 0);
     let said = false;
     this.#sayStopping = () => {
       if (said) return;
       said = true;
-      this.#logStopping(stop, this.#stopJob?.job ?? null);
+      this.#logStopping(stop, this.#stopJob.job);
     };
-    // The manager's answer is part of the record if it comes in time; the stop itself waits for nothing.
-    if (this.#stopJob === null) this.#sayStopping();
-    else void this.#stopJob.settled.then(this.#sayStopping);
+    // The manager's answer is part of the record if it comes before the store is closed; nothing waits for it.
+    if (answered === null) this.#sayStopping();
+    else void answered.then(this.#sayStopping);
   }
 
   #logStopping(stop: StopRequest, job: StopJob | null): void {
@@ -365,15 +363,18 @@ export class Service {
     // end of the process ends it, and the next start does it again.
     await Promise.race([this.#opening, this.#unlessCancelled()]);
     this.#status.changed();
-    this.#sayStopping();
     await this.#parts.close();
+    // A start that was cancelled has no history to end.
+    this.#sayStopping();
     this.#happen({ type: 'closed' });
   }
 
   /** The last thing that is written to the store. */
   async #endHistory(): Promise<void> {
-    const job = this.#stopJob?.job ?? null;
-    this.#stopJob?.abandon();
+    await this.#stopJob.settled();
+    this.#sayStopping();
+    const { job } = this.#stopJob;
+    this.#stopJob.close();
     await this.#history.end({
       stop: this.#stop ?? stopRequest('crash', 'gateway', null),
       requestedAt: this.#stopRequestedAt === 0 ? Date.now() : this.#stopRequestedAt,

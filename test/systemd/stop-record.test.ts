@@ -68,4 +68,27 @@ describeOnMachine('the record of a stop', (machine) => {
     });
     await gateway.succeed('stop');
   });
+
+  it.concurrent('names the job of an idle gateway too, and what drew it along', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'asked',
+      unit: ['PartOf=whole.target', 'After=whole.target'],
+      environment: { SD_GATEWAY_LOG_LEVEL: 'debug' },
+    });
+    await machine().writeFile('/etc/systemd/system/whole.target', '[Unit]\nDescription=Whole\n');
+    for (const [words, said] of [
+      [['stop', 'asked.service'], 'stop job'],
+      [['restart', 'asked.service'], 'restart job'],
+      [['stop', 'whole.target'], 'stop job, drawn along by the stop of whole.target (PartOf=)'],
+    ] as const) {
+      await machine().check(['systemctl', 'start', 'whole.target', 'asked.service']);
+      const { InvocationID: invocation } = await gateway.show('InvocationID');
+      const connected = { MESSAGE: 'Connected to the service manager over D-Bus.' };
+      await gateway.waitForRecord(connected, `_SYSTEMD_INVOCATION_ID=${invocation}`);
+      await machine().check(['systemctl', ...words]);
+      const own = [`_SYSTEMD_INVOCATION_ID=${invocation}`, `MESSAGE_ID=${messageIds.stopped}`];
+      const [stopped] = await gateway.journal(...own);
+      expect(stopped?.['MESSAGE']).toContain(`by systemd (PID 1, UID 0), ${said}; 0 turns ended`);
+    }
+  });
 });

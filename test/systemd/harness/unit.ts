@@ -159,6 +159,21 @@ export class GatewayUnit {
     }
   }
 
+  /** Waits for a record with these fields among those that match; rejects after `timeout` ms. */
+  async waitForRecord(fields: JournalRecord, ...matches: readonly string[]): Promise<void> {
+    const timeout = 30_000;
+    const deadline = performance.now() + timeout;
+    const wanted = Object.entries(fields);
+    for (;;) {
+      const records = await this.journal(...matches);
+      if (records.some((record) => wanted.every(([name, value]) => record[name] === value))) return;
+      if (performance.now() > deadline) {
+        throw new Error(`${this.name} did not write ${JSON.stringify(fields)} in ${timeout} ms`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   async waitForStatus(part: string, timeout?: number): Promise<void> {
     await this.waitFor({ StatusText: (text) => text.includes(part) }, timeout);
   }
