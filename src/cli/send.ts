@@ -64,7 +64,7 @@ function problemText(answer: Answer): string {
   return typeof detail === 'string' ? detail : `HTTP status ${answer.status}`;
 }
 
-/** Posts until the gateway has taken it or refused it: while it restarts it answers 503. */
+/** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
 async function post(
   client: GatewayClient,
   session: string,
@@ -94,7 +94,10 @@ async function awaitReply(client: GatewayClient, id: string, deadline: number): 
     const seconds = Math.min(longestPoll, Math.ceil(left));
     const answer = await client.get(`/v1/messages/${id}?wait=${seconds}`);
     if (answer.status !== 200 || isSettled(answer.body?.['state'])) return answer;
-    if (performance.now() >= deadline) return answer;
+    // A gateway that stops ends polls early, and says when to ask the next one.
+    const retryAfter = Number(answer.headers['retry-after'] ?? 0) * 1_000;
+    if (performance.now() + retryAfter >= deadline) return answer;
+    await pause(retryAfter);
   }
 }
 

@@ -1,37 +1,53 @@
-import type { HttpEndpoint } from '../channels/http/listen.js';
+import { type HttpEndpoint, nameOf } from '../channels/http/listen.js';
 import type { ListenAddress } from '../config/values.js';
-import { listenFds, type PassedDescriptor } from '../systemd/listen-fds.js';
+import type { PassedDescriptor } from '../systemd/listen-fds.js';
 import { RefusedStart } from './failed-start.js';
+import { connectionName, isListenerName, listenerName } from './kept-names.js';
+
+/** What becomes of the descriptors that the service manager passed (sd_listen_fds(3)). */
+export interface SocketPlan {
+  readonly endpoints: readonly HttpEndpoint[];
+  /** Connections that the last run kept open. */
+  readonly connections: readonly number[];
+  /** Listening sockets that the last run kept, and that no longer fit the configuration. */
+  readonly stale: readonly PassedDescriptor[];
+}
 
 /**
- * Where the HTTP server listens: on the sockets that systemd passed, and without any on the configured address.
- * `passed` are those of sd_listen_fds(3).
+ * Where the HTTP server listens: on the sockets of a socket unit, and without any on the configured address, on the
+ * socket for it that the last run kept, if it did.
  */
-export function chooseEndpoints(
-  listen: ListenAddress,
-  passed: readonly PassedDescriptor[],
-): readonly HttpEndpoint[] {
+export function planSockets(listen: ListenAddress, passed: readonly PassedDescriptor[]): SocketPlan {
+  const listeners = passed.filter(({ name }) => isListenerName(name));
+  const connections = passed.filter(({ name }) => name === connectionName).map(({ fd }) => fd);
+  const ofUnits = passed.filter(({ name }) => !isListenerName(name) && name !== connectionName);
   const name = listen.kind === 'systemd' ? listen.name : null;
-  const chosen = name === null ? passed : passed.filter((descriptor) => descriptor.name === name);
+  const chosen = name === null ? ofUnits : ofUnits.filter((descriptor) => descriptor.name === name);
   if (chosen.length > 0) {
-    return chosen.map((descriptor) => ({
-      kind: 'descriptor',
-      descriptor: descriptor.fd,
-      name: descriptor.name,
-    }));
+    const endpoints = chosen.map(
+      ({ fd, name }): HttpEndpoint => ({ kind: 'descriptor', descriptor: fd, name }),
+    );
+    return { endpoints, connections, stale: listeners };
   }
-  if (listen.kind !== 'systemd') return [listen];
+  if (listen.kind === 'systemd') throw noSocket(name, ofUnits);
+  const wanted = listenerName(nameOf(listen));
+  const fitting = listeners.filter((listener) => listener.name === wanted);
+  // The store forgets by name: of two with one name neither can be kept alone.
+  const kept = fitting.length === 1 ? fitting[0] : undefined;
+  return {
+    endpoints: [kept === undefined ? listen : { ...listen, kept: kept.fd }],
+    connections,
+    stale: listeners.filter((listener) => listener !== kept),
+  };
+}
+
+function noSocket(name: string | null, passed: readonly PassedDescriptor[]): RefusedStart {
   const wanted = name === null ? 'a socket' : `a socket with FileDescriptorName=${name}`;
   const got =
     passed.length === 0
       ? 'passed none'
       : `passed only: ${passed.map((descriptor) => descriptor.name).join(', ')}`;
-  throw new RefusedStart(
+  return new RefusedStart(
     `http.listen asks for ${wanted} from systemd, which ${got}. Start the gateway through its socket unit, or set http.listen to an address.`,
   );
-}
-
-/** The endpoints of this process. Throws a SystemCallError when the announced descriptors aren't there. */
-export function endpoints(listen: ListenAddress): readonly HttpEndpoint[] {
-  return chooseEndpoints(listen, listenFds());
 }

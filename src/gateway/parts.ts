@@ -27,8 +27,8 @@ import {
   type WebhookSecret,
 } from './delivery/webhook-signature.js';
 import { Dispatcher } from './dispatcher.js';
-import { endpoints } from './endpoints.js';
 import { RefusedStart } from './failed-start.js';
+import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
 import { readOrCreateSecret } from './secret-file.js';
 import { createToken } from './token.js';
@@ -146,10 +146,10 @@ export class Parts {
     return restartNeeded(this.#options.configuration, configuration);
   }
 
-  /** Takes no new work, lets what runs go on until the patience is over, and puts back what has not ended. */
+  /** Begins no new turn, lets what runs go on until the patience is over, and puts back what has not ended. */
   async drain(patience: number): Promise<{ readonly finished: number; readonly putBack: number }> {
     const began = performance.now();
-    this.#http?.refuseNewWork(Math.ceil(patience / 1_000) + 1);
+    this.#http?.beginStop();
     const turns = await this.#dispatcher?.drain(patience);
     // Replies that were made meanwhile are to go out before the end, not with the next start.
     const left = () => Math.max(0, patience - (performance.now() - began));
@@ -309,8 +309,11 @@ export class Parts {
     const { log, readiness, changed } = this.#options;
     const store = this.#store;
     if (store === null) throw new Error('The listeners need an open store.');
+    const sockets = new ManagerSockets(this.#options.environment, log);
+    const { listen } = this.#configuration.http;
     const http = createHttpChannel({
       store,
+      sockets,
       changes: this.#events,
       log,
       token: this.#secret('token', createToken),
@@ -334,7 +337,8 @@ export class Parts {
       const cutOff = await http.close(httpPatience);
       if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
     });
-    this.#listening = await http.listen(endpoints(this.#configuration.http.listen));
+    const { endpoints, connections } = await sockets.take(listen);
+    this.#listening = await http.listen(endpoints, connections);
   }
 
   #secret(name: string, create: () => string): string {

@@ -167,7 +167,7 @@ test('serves on a passed socket, and leaves its connections to the next once it 
   expect((await fetch(`${address}/healthz`)).status).toBe(200);
 
   process.kill(gateway, 'SIGUSR2');
-  await until('refusing');
+  await until('closed to clients');
   // A connection of its own: it is made by the kernel, and nobody accepts it.
   const waiting = await rawConnection(address);
   waiting.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');

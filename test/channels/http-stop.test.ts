@@ -20,48 +20,43 @@ function post(text: string): string {
   );
 }
 
-describe('refusing new work', () => {
-  test('posts are answered 503 with Retry-After and the connection closed; reading goes on', async () => {
+describe('while it stops', () => {
+  test('messages are taken, each with the last answer of its connection; reading goes on', async () => {
     const { id } = await bodyOf(served.post('a', { text: 'x' }));
-    served.channel.refuseNewWork(7);
+    served.channel.beginStop();
     const response = await served.post('a', { text: 'y' });
-    expect(response.status).toBe(503);
-    expect(response.headers.get('retry-after')).toBe('7');
+    expect(response.status).toBe(202);
     expect(response.headers.get('connection')).toBe('close');
-    expect((await bodyOf(response)).type).toBe('urn:sd-gateway:problem:stopping');
     expect((await served.get(`/v1/messages/${id}`)).status).toBe(200);
-    expect(served.accepted.length).toBe(1);
-  });
-
-  test('a post without a token is not told that it stops', async () => {
-    served.channel.refuseNewWork(7);
-    const response = await served.post('a', { text: 'y' }, { authorization: 'Bearer wrong' });
-    expect(response.status).toBe(401);
+    expect(served.accepted.length).toBe(2);
+    expect(await served.store.counts()).toMatchObject({ queued: 2 });
   });
 
   test('a kept-alive connection gets its next answer with "Connection: close"', async () => {
     const connection = await rawConnection(served.base);
     connection.write(get('/healthz'));
     expect(await connection.until('healthy')).toContain('Connection: keep-alive');
-    served.channel.refuseNewWork(1);
+    served.channel.beginStop();
     connection.write(post('x'));
-    expect(await connection.ended).toMatch(/HTTP\/1.1 503[\s\S]*Connection: close/);
+    expect(await connection.ended).toMatch(/HTTP\/1.1 202[\s\S]*Connection: close/);
   });
 
-  test('long polls are answered with the present state, and each further one at once', async () => {
+  test('long polls are answered with the present state, and when to ask again', async () => {
     const { id } = await bodyOf(served.post('a', { text: 'x' }));
     const waiting = served.get(`/v1/messages/${id}?wait=60`);
     await expect.poll(() => served.channel.facts().waiting).toBe(1);
-    served.channel.refuseNewWork(1);
+    served.channel.beginStop();
     const response = await waiting;
     expect(response.headers.get('connection')).toBe('close');
+    expect(response.headers.get('retry-after')).toBe('1');
     expect(await bodyOf(response)).toMatchObject({ id, state: 'queued' });
     expect(await bodyOf(served.get(`/v1/messages/${id}?wait=60`))).toMatchObject({ state: 'queued' });
+    expect((await served.get(`/v1/messages/${id}`)).headers.get('retry-after')).toBe(null);
   });
 });
 
 describe('closing', () => {
-  test('idle connections end at once, those that never asked among them', async () => {
+  test('idle connections end, those that never asked among them', async () => {
     const idle = await rawConnection(served.base);
     idle.write(get('/healthz'));
     await idle.until('healthy');
@@ -99,7 +94,7 @@ describe('closing', () => {
     expect(await served.store.counts()).toMatchObject({ queued: 1 });
   });
 
-  test('a request that has come in part is waited for, and refused', async () => {
+  test('a request that has come in part is waited for, and taken', async () => {
     const connection = await rawConnection(served.base);
     connection.write(get('/healthz'));
     await connection.until('healthy');
@@ -110,7 +105,7 @@ describe('closing', () => {
     await served.get('/healthz');
     const closed = served.channel.close(600_000);
     connection.write(whole.slice(60));
-    expect(await connection.ended).toMatch(/HTTP\/1.1 503/);
+    expect(await connection.ended).toMatch(/HTTP\/1.1 202/);
     expect(await closed).toBe(0);
   });
 

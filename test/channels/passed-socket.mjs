@@ -38,12 +38,12 @@ if (role === 'holder') {
     validateReplyUrl: () => ({ ok: true }),
     onAccepted: () => {},
   });
-  process.once('SIGUSR2', () => {
-    channel.refuseNewWork(1);
-    say({ event: 'refusing' });
+  process.once('SIGUSR2', async () => {
+    channel.beginStop();
+    await channel.close(1_000);
+    say({ event: 'closed to clients' });
   });
   process.once('SIGTERM', async () => {
-    await channel.close(1_000);
     await store.close();
     // No exit here: nothing may hold the process.
     say({ event: 'closed' });

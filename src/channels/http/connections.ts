@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { descriptorOf } from './kept-sockets.js';
 
 interface Connection {
   readonly answers: Set<ServerResponse>;
@@ -11,7 +12,7 @@ interface Connection {
 export class Connections {
   readonly #connections = new Map<Socket, Connection>();
   #last = false;
-  #closing = false;
+  #changed: () => void = () => undefined;
 
   get count(): number {
     return this.#connections.size;
@@ -19,9 +20,30 @@ export class Connections {
 
   follow(server: Server): void {
     server.on('connection', (socket) => {
-      this.#connections.set(socket, { answers: new Set(), bytesWhenIdle: 0 });
-      socket.once('close', () => this.#connections.delete(socket));
+      if (this.#connections.has(socket)) return;
+      this.#add(socket);
     });
+  }
+
+  /**
+   * Takes over a connection that an earlier process had accepted and that had no request under way. The server gets it
+   * with its first byte: to the server a new connection is one that owes it a request (`headersTimeout`).
+   * @param idleTimeout how long it may be silent, in milliseconds
+   */
+  adopt(descriptor: number, server: Server, idleTimeout: number): void {
+    const socket = new Socket({ fd: descriptor, readable: true, writable: true, allowHalfOpen: true });
+    this.#add(socket);
+    const drop = () => void socket.destroy();
+    const begin = (chunk: Buffer) => {
+      socket.off('end', drop).off('error', drop).off('timeout', drop);
+      socket.setTimeout(0);
+      socket.pause();
+      socket.unshift(chunk);
+      server.emit('connection', socket);
+      socket.resume();
+    };
+    socket.once('end', drop).once('error', drop).once('timeout', drop).once('data', begin);
+    socket.setTimeout(idleTimeout);
   }
 
   /** To be called first with each request. */
@@ -34,7 +56,7 @@ export class Connections {
     response.once('close', () => {
       connection.answers.delete(response);
       connection.bytesWhenIdle = socket.bytesRead;
-      if (this.#closing) this.#closeIfIdle(socket, connection);
+      this.#changed();
     });
   }
 
@@ -46,22 +68,52 @@ export class Connections {
     }
   }
 
-  /** Closes what is idle now, and each other connection once it has its answer. */
-  closeWhenIdle(): void {
-    this.#closing = true;
-    for (const [socket, connection] of this.#connections) this.#closeIfIdle(socket, connection);
+  /** Resolves once no request is under way, or after `patience` milliseconds. */
+  settle(patience: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#changed = () => undefined;
+        resolve();
+      };
+      const timer = setTimeout(end, patience);
+      this.#changed = () => {
+        for (const [socket, connection] of this.#connections) if (!isIdle(socket, connection)) return;
+        end();
+      };
+      this.#changed();
+    });
   }
 
-  /** Closes what is left, with or without an answer; gives the number of connections. */
+  /** Descriptors of those without a request under way. What is still unread is in the kernel, and stays there. */
+  idleDescriptors(): number[] {
+    return [...this.#connections].flatMap(([socket, connection]) => {
+      const open = socket.writable && socket.readable && isIdle(socket, connection);
+      const descriptor = open ? descriptorOf(socket) : null;
+      return descriptor === null ? [] : [descriptor];
+    });
+  }
+
+  /** Closes all, with or without an answer; gives how many were owed one. */
   destroyAll(): number {
-    const count = this.#connections.size;
-    for (const socket of this.#connections.keys()) socket.destroy();
-    return count;
+    let owed = 0;
+    for (const [socket, connection] of this.#connections) {
+      if (!isIdle(socket, connection)) owed++;
+      socket.destroy();
+    }
+    return owed;
   }
 
-  #closeIfIdle(socket: Socket, connection: Connection): void {
-    if (connection.answers.size > 0 || socket.bytesRead > connection.bytesWhenIdle) return;
-    // Ends once what is still being written has gone out.
-    socket.destroySoon();
+  #add(socket: Socket): void {
+    this.#connections.set(socket, { answers: new Set(), bytesWhenIdle: 0 });
+    socket.once('close', () => {
+      this.#connections.delete(socket);
+      this.#changed();
+    });
   }
+}
+
+function isIdle(socket: Socket, { answers, bytesWhenIdle }: Connection): boolean {
+  if (socket.destroyed) return true;
+  return answers.size === 0 && socket.bytesRead === bytesWhenIdle && socket.writableLength === 0;
 }

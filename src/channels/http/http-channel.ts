@@ -4,6 +4,7 @@ import type { JsonValue, Message, QueueLimits, Store } from '../../store/store.j
 import { bearerCheck } from './bearer.js';
 import { internalProblem, problemOf } from './failures.js';
 import { addHealthRoutes } from './health-routes.js';
+import { type KeptSockets, nothingKept } from './kept-sockets.js';
 import type { HttpEndpoint } from './listen.js';
 import { LongPolls, type MessageChanges } from './long-polls.js';
 import { addMessageRoutes } from './message-routes.js';
@@ -41,21 +42,27 @@ export interface HttpChannelOptions {
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
   /** A message is on disk: the dispatcher may claim it. */
   readonly onAccepted: (message: Message) => void;
+  /** Where sockets outlive this process; by default nowhere. */
+  readonly sockets?: KeptSockets;
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
 }
 
 export interface HttpChannel {
-  /** Binds all endpoints, or none; gives the addresses that clients use. Throws a ListenError. */
-  listen(endpoints: readonly HttpEndpoint[]): Promise<readonly string[]>;
   /**
-   * From now on posts are answered 503 with this `Retry-After`, long polls with the present state, each answer is
-   * the last of its connection, and connections to passed sockets wait in the kernel. Reading goes on.
+   * Binds all endpoints, or none, and goes on with the `connections` of an earlier process; gives the addresses that
+   * clients use. Throws a ListenError.
    */
-  refuseNewWork(retryAfterSeconds: number): void;
+  listen(endpoints: readonly HttpEndpoint[], connections?: readonly number[]): Promise<readonly string[]>;
   /**
-   * Accepts no connection more, closes the idle ones at once, the others after their answer, and what is left after
-   * `patience` milliseconds. Gives how many were cut off. Nothing of the channel holds the process afterwards.
+   * From now on each answer is the last of its connection, and long polls are answered with the present state. Messages
+   * are taken until `close`: they are on disk before their answer, and the next start runs them.
+   */
+  beginStop(): void;
+  /**
+   * Accepts no connection more, waits at most `patience` milliseconds for the answers that are owed, and leaves idle
+   * connections to the next process or, where that can't be, closes them. Gives how many were cut off. Nothing of the
+   * channel holds the process afterwards.
    */
   close(patience: number): Promise<number>;
   facts(): { readonly connections: number; readonly waiting: number };
@@ -66,7 +73,6 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
   const longPolls = new LongPolls(options.store, options.changes);
   const checkToken = bearerCheck(options.token);
-  let retryAfter: number | null = null;
 
   const application = fastify({
     bodyLimit: options.bodyLimit,
@@ -99,14 +105,17 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     guarded.setNotFoundHandler(() => {
       throw new Problem('not-found', 'No call of this interface has this address; docs/http.md lists them.');
     });
-    addMessageRoutes(guarded, { ...options, longPolls, refusing: () => retryAfter });
+    addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, options.store);
   });
 
-  const servers = new Servers((request, response) => application.routing(request, response));
+  const servers = new Servers(
+    (request, response) => application.routing(request, response),
+    options.sockets ?? nothingKept,
+  );
 
   return {
-    async listen(endpoints) {
+    async listen(endpoints, connections = []) {
       await application.ready();
       const addresses: string[] = [];
       try {
@@ -115,16 +124,15 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
         await servers.close(0);
         throw error;
       }
+      servers.keepListeners();
+      servers.adopt(connections);
       return addresses;
     },
-    refuseNewWork(retryAfterSeconds) {
-      retryAfter = retryAfterSeconds;
-      servers.stopAcceptingOnPassed();
+    beginStop() {
       servers.connections.makeAnswersLast();
       longPolls.end();
     },
     async close(patience) {
-      retryAfter ??= 1;
       longPolls.end();
       const cutOff = await servers.close(patience);
       await application.close();

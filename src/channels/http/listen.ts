@@ -1,11 +1,12 @@
-import { chmod, lstat, unlink } from 'node:fs/promises';
+import { chmod, lstat, rename, rm } from 'node:fs/promises';
 import { connect, isIPv6, type ListenOptions, type Server } from 'node:net';
+import { basename, dirname, join } from 'node:path';
 import { portHolder } from './port-holder.js';
 
-/** Where the HTTP server is to listen. */
+/** Where the HTTP server is to listen. `kept`: the listening socket of an earlier process, if that kept it. */
 export type HttpEndpoint =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly kept?: number }
+  | { readonly kind: 'unix'; readonly path: string; readonly kept?: number }
   /** A listening stream socket passed by systemd (sd_listen_fds(3)), by its FileDescriptorName=. */
   | { readonly kind: 'descriptor'; readonly descriptor: number; readonly name: string };
 
@@ -34,12 +35,11 @@ const backlog = 4_096;
 export async function listen(server: Server, endpoint: HttpEndpoint): Promise<string> {
   try {
     if (endpoint.kind === 'unix') {
-      await listenOnPath(server, endpoint.path);
+      if (endpoint.kept === undefined) await listenOnPath(server, endpoint.path);
+      else await bind(server, { fd: endpoint.kept });
       return `unix:${endpoint.path}`;
     }
-    const options =
-      endpoint.kind === 'tcp' ? { host: endpoint.host, port: endpoint.port } : { fd: endpoint.descriptor };
-    await bind(server, options);
+    await bind(server, optionsFor(endpoint));
     return boundAddress(server);
   } catch (error) {
     if (error instanceof ListenError) throw error;
@@ -47,7 +47,19 @@ export async function listen(server: Server, endpoint: HttpEndpoint): Promise<st
   }
 }
 
-function bind(server: Server, options: ListenOptions & { readonly fd?: number }): Promise<void> {
+function optionsFor(endpoint: HttpEndpoint & { readonly kind: 'tcp' | 'descriptor' }): BindOptions {
+  if (endpoint.kind === 'descriptor') return { fd: endpoint.descriptor };
+  return endpoint.kept === undefined ? { host: endpoint.host, port: endpoint.port } : { fd: endpoint.kept };
+}
+
+/** Whether clients get to a kept socket: that of a Unix socket's path may have been removed since. */
+export async function isReachable(endpoint: HttpEndpoint): Promise<boolean> {
+  return endpoint.kind !== 'unix' || (await fileAt(endpoint.path)) === 'socket';
+}
+
+type BindOptions = ListenOptions & { readonly fd?: number };
+
+function bind(server: Server, options: BindOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const failed = (error: Error) => {
       server.off('listening', bound);
@@ -63,21 +75,38 @@ function bind(server: Server, options: ListenOptions & { readonly fd?: number })
   });
 }
 
+/**
+ * Binds under another name and renames that: who sees the path can connect to it, and may. Node removes the name that it
+ * bound when it closes the socket, but a socket that is kept must still be found.
+ */
 async function listenOnPath(server: Server, path: string): Promise<void> {
-  try {
-    await bind(server, { path });
-  } catch (error) {
-    if (errorCode(error) !== 'EADDRINUSE') throw error;
-    await removeStaleSocket(path);
-    await bind(server, { path });
-  }
-  await chmod(path, unixSocketMode);
+  if ((await fileAt(path)) !== 'nothing') await expectStaleSocket(path);
+  const temporary = join(dirname(path), temporaryName(basename(path)));
+  await rm(temporary, { force: true });
+  await bind(server, { path: temporary });
+  await chmod(temporary, unixSocketMode);
+  await rename(temporary, path);
 }
 
-/** Removes a socket file that nobody listens on any more; anything else stays and is an error. */
-async function removeStaleSocket(path: string): Promise<void> {
+/** Not longer than the name itself, as the whole path may be no longer than an address of unix(7). */
+function temporaryName(name: string): string {
+  return `~${process.pid.toString(36)}`.slice(0, Buffer.byteLength(name));
+}
+
+async function fileAt(path: string): Promise<'socket' | 'other' | 'nothing'> {
+  try {
+    return (await lstat(path)).isSocket() ? 'socket' : 'other';
+  } catch (error) {
+    // A directory that isn't there is for bind(2) to say.
+    if (errorCode(error) === 'ENOENT') return 'nothing';
+    throw error;
+  }
+}
+
+/** Throws unless there is the file of a socket that nobody listens on any more. */
+async function expectStaleSocket(path: string): Promise<void> {
   const address = `unix:${path}`;
-  if (!(await lstat(path)).isSocket()) {
+  if ((await fileAt(path)) === 'other') {
     throw new ListenError(
       address,
       'EADDRINUSE',
@@ -91,7 +120,6 @@ async function removeStaleSocket(path: string): Promise<void> {
       `Can't listen on ${address}: another process does. Stop it, or set http.listen to another path.`,
     );
   }
-  await unlink(path);
 }
 
 function isLive(path: string): Promise<boolean> {
@@ -103,7 +131,7 @@ function isLive(path: string): Promise<boolean> {
     });
     socket.once('error', (error) => {
       const code = errorCode(error);
-      if (code === 'ECONNREFUSED') resolve(false);
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);
       // Its queue is full: somebody listens.
       else if (code === 'EAGAIN') resolve(true);
       else reject(error);
@@ -127,7 +155,8 @@ function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {
   });
 }
 
-function nameOf(endpoint: HttpEndpoint): string {
+/** As it stands in the configuration. */
+export function nameOf(endpoint: HttpEndpoint): string {
   if (endpoint.kind === 'unix') return `unix:${endpoint.path}`;
   if (endpoint.kind === 'descriptor') return `the passed socket "${endpoint.name}" (${endpoint.descriptor})`;
   return `${isIPv6(endpoint.host) ? `[${endpoint.host}]` : endpoint.host}:${endpoint.port}`;

@@ -35,6 +35,11 @@ export class LongPolls {
     for (const waiter of this.#waiting) waiter.wake();
   }
 
+  /** Whether a stop keeps the message from being waited for. */
+  endsEarly(message: Message): boolean {
+    return this.#ended && unsettled.includes(message.state);
+  }
+
   /** The message once it has a reply or is dead, or as it is after `wait` milliseconds; null when there is none. */
   async read(id: string, wait: number, response: ServerResponse): Promise<Message | null> {
     if (wait <= 0) return this.#store.message(id);

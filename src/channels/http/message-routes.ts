@@ -19,11 +19,12 @@ import { messageView } from './views.js';
 /** Seconds after which a place in a full queue may be free. */
 const queueRetryAfter = 5;
 
+/** Seconds after which a poll that a stop ended early may be asked again. */
+const restartRetryAfter = 1;
+
 export interface MessageRoutesOptions
   extends Pick<HttpChannelOptions, 'store' | 'settings' | 'validateReplyUrl' | 'onAccepted' | 'now'> {
   readonly longPolls: LongPolls;
-  /** Seconds for `Retry-After` while no new work is taken; else null. */
-  readonly refusing: () => number | null;
 }
 
 /** Serialised by code made for it: this answer is the one that has to be fast. */
@@ -43,16 +44,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
 
   application.post<{ Params: { session: string } }>(
     '/v1/sessions/:session/messages',
-    {
-      schema: { response: { 202: acceptedSchema } },
-      onRequest: (_request, _reply, done) => {
-        const retryAfter = options.refusing();
-        if (retryAfter !== null) {
-          throw new Problem('stopping', 'No new message is taken; send it again.', { retryAfter });
-        }
-        done();
-      },
-    },
+    { schema: { response: { 202: acceptedSchema } } },
     async (request, reply) => {
       const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
       const key = keyOf(request.headers['idempotency-key']);
@@ -88,6 +80,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
     const message = await longPolls.read(id, Math.min(wait * 1_000, settings().waitLimit), reply.raw);
     if (message === null)
       throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+    if (wait > 0 && longPolls.endsEarly(message)) reply.header('Retry-After', restartRetryAfter);
     return messageView(message);
   });
   refuseOtherMethods(application, '/v1/messages/:id', ['GET', 'HEAD']);

@@ -20,7 +20,6 @@ export const problemKinds = {
   'queue-full': { status: 429, title: 'Too many messages are waiting' },
   'headers-too-large': { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The gateway failed' },
-  stopping: { status: 503, title: 'The gateway is stopping' },
   'not-ready': { status: 503, title: 'The gateway is not ready' },
   'store-unavailable': { status: 503, title: 'The store cannot take the message now' },
   'store-full': { status: 507, title: 'The store has no room' },

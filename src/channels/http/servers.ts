@@ -1,3 +1,5 @@
+import { closeSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import {
   createServer,
   type IncomingMessage,
@@ -9,7 +11,8 @@ import { Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Connections } from './connections.js';
 import { clientErrorProblem } from './failures.js';
-import { type HttpEndpoint, listen } from './listen.js';
+import { descriptorOf, type KeptSockets } from './kept-sockets.js';
+import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 
 /** Bounds that Node's HTTP server keeps itself (http.createServer). Milliseconds, bytes. */
@@ -29,22 +32,75 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 interface BoundServer {
   readonly server: Server;
-  readonly passed: boolean;
-  readonly closed: Promise<void>;
+  readonly endpoint: HttpEndpoint;
+  kept: boolean;
 }
 
 /** The HTTP servers, one for each socket, and their way to an orderly end. */
 export class Servers {
   readonly connections = new Connections();
   readonly #handle: RequestHandler;
+  readonly #sockets: KeptSockets;
   readonly #bound: BoundServer[] = [];
 
-  constructor(handle: RequestHandler) {
+  constructor(handle: RequestHandler, sockets: KeptSockets) {
     this.#handle = handle;
+    this.#sockets = sockets;
   }
 
   /** Gives the address that clients use. Throws a ListenError. */
   async bind(endpoint: HttpEndpoint): Promise<string> {
+    const server = this.#create();
+    const usable = await this.#withReachable(endpoint);
+    const address = await listen(server, usable);
+    const kept = usable.kind !== 'descriptor' && usable.kept !== undefined;
+    this.#bound.push({ server, endpoint: usable, kept });
+    return address;
+  }
+
+  /** Has the listening sockets kept for the next process, where they aren't yet and can be. */
+  keepListeners(): void {
+    for (const bound of this.#bound) {
+      const { server, endpoint } = bound;
+      const descriptor = descriptorOf(server);
+      // What a socket unit passed is the manager's own.
+      if (bound.kept || endpoint.kind === 'descriptor' || descriptor === null) continue;
+      bound.kept = this.#sockets.keepListener(nameOf(endpoint), descriptor);
+    }
+  }
+
+  /** Goes on with connections that an earlier process kept. */
+  adopt(descriptors: readonly number[]): void {
+    const server = this.#bound[0]?.server;
+    if (server === undefined) throw new Error('Nothing listens yet.');
+    for (const descriptor of descriptors) {
+      this.connections.adopt(descriptor, server, serverOptions.keepAliveTimeout);
+    }
+  }
+
+  /**
+   * Waits at most `patience` milliseconds for the answers that are owed; what is idle then is kept for the next process
+   * or, where that can't be, closed. Gives how many had to be cut off.
+   */
+  async close(patience: number): Promise<number> {
+    // From now on connections wait in the kernel where the socket is kept or passed, and are refused elsewhere.
+    for (const { server } of this.#bound) stopAccepting(server);
+    this.connections.makeAnswersLast();
+    // What has arrived by now is read first, so that its connection is not taken for an idle one.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.connections.settle(patience);
+    // In one turn: nothing is read between the look at a connection and its end here.
+    this.#sockets.keepConnections(this.connections.idleDescriptors());
+    const cutOff = this.connections.destroyAll();
+    for (const { server, endpoint, kept } of this.#bound) {
+      // Stops Node's check of connections, and takes no part in anything else by now.
+      server.close();
+      if (endpoint.kind === 'unix' && !kept) await rm(endpoint.path, { force: true });
+    }
+    return cutOff;
+  }
+
+  #create(): Server {
     const server = createServer(serverOptions, (request, response) => {
       this.connections.begin(request, response);
       if (request.httpVersion === '1.1' && request.headers.host === undefined) {
@@ -61,33 +117,17 @@ export class Servers {
       const problem = new Problem('expectation-failed', 'Only "Expect: 100-continue" can be met.');
       writeProblem(response, problem);
     });
-    const address = await listen(server, endpoint);
-    const closed = new Promise<void>((resolve) => server.once('close', resolve));
-    this.#bound.push({ server, passed: endpoint.kind === 'descriptor', closed });
-    return address;
+    return server;
   }
 
-  /** Connections to passed sockets wait in the kernel from now on, for the next process that is given them. */
-  stopAcceptingOnPassed(): void {
-    for (const { server, passed } of this.#bound) if (passed) stopAccepting(server);
-  }
-
-  /** After `patience` milliseconds all connections are closed; gives how many of them had to be cut off. */
-  async close(patience: number): Promise<number> {
-    for (const { server } of this.#bound) stopAccepting(server);
-    this.connections.makeAnswersLast();
-    // What has arrived by now is read first, so that its connection is not taken for an idle one.
-    await new Promise((resolve) => setImmediate(resolve));
-    this.connections.closeWhenIdle();
-    let cutOff = 0;
-    const timer = setTimeout(() => {
-      cutOff = this.connections.destroyAll();
-    }, patience);
-    await Promise.all(this.#bound.map(({ closed }) => closed));
-    clearTimeout(timer);
-    // Stops Node's check of connections, and takes no part in anything else by now.
-    for (const { server } of this.#bound) server.close();
-    return cutOff;
+  /** Gives up a kept socket that no client gets to any more. */
+  async #withReachable(endpoint: HttpEndpoint): Promise<HttpEndpoint> {
+    if (endpoint.kind === 'descriptor' || endpoint.kept === undefined) return endpoint;
+    if (await isReachable(endpoint)) return endpoint;
+    closeSync(endpoint.kept);
+    this.#sockets.dropListener(nameOf(endpoint));
+    const { kept: _, ...fresh } = endpoint;
+    return fresh;
   }
 }
 

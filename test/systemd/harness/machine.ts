@@ -81,6 +81,11 @@ export class Machine {
     }
   }
 
+  /** Its systemd, outside of its namespaces. */
+  get pid(): number {
+    return this.#pid;
+  }
+
   /** Resolves when the machine runs; rejects with what it printed. */
   static async boot(): Promise<Machine> {
     const machine = new Machine();
