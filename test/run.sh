@@ -94,10 +94,10 @@ npm run build
 
 step "Lint and format" npm run --silent lint
 step "Types" npm run --silent typecheck
-step "Unit tests" vitest unit --coverage
+step "Unit tests" vitest unit --coverage --maxWorkers=2
 if ! $quick; then
-  step "Real systemd" vitest systemd
-  step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh
+  step "Real systemd" vitest systemd --maxWorkers=2
+  step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh --maxWorkers=2
   step "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
   step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
   step "Prebuilt binaries" bash native/build-prebuilds.sh

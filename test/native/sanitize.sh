@@ -34,7 +34,7 @@ if [ "$loaded" != "$folder/build/Release/sd_gateway.node" ]; then
 fi
 
 status=0
-if [ $# -eq 0 ]; then set -- test/native; fi
+set -- test/native "$@"
 watched node node_modules/vitest/vitest.mjs run --project unit "$@" || status=$?
 if compgen -G "$folder/report*" >/dev/null; then
   cat "$folder"/report*
