@@ -56,6 +56,11 @@ export class Announcer {
     this.#timer.unref();
   }
 
+  /** Sends the last status line again, as another one has taken its place. */
+  repeatStatus(): void {
+    if (this.#status !== null) this.send({ status: this.#status.text });
+  }
+
   /** Resolves when the manager has taken in all that was sent before, or after the barrier's longest wait. */
   async barrier(timeoutMilliseconds: number): Promise<void> {
     const outcome = await notifyBarrier(timeoutMilliseconds);

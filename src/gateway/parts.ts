@@ -174,6 +174,7 @@ export class Parts {
     return [
       progressOf('dispatcher', this.#dispatcher?.facts().lastProgressAt),
       progressOf('deliverer', this.#deliverer?.facts().lastProgressAt),
+      { name: 'http', pendingSince: this.#http?.facts().pendingSince ?? null },
     ];
   }
 

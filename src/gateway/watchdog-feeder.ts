@@ -98,7 +98,7 @@ export class WatchdogFeeder {
 
   /** That the loop is blocked was said by the stall watch; that it has got away with it is said here. */
   #noteLateness(now: number): void {
-    const { microseconds, log } = this.#options;
+    const { microseconds, announcer, log } = this.#options;
     const late = now - this.#lastTick - watchdogInterval(microseconds);
     this.#lastTick = now;
     if (!isTooLate(late, microseconds)) return;
@@ -106,6 +106,8 @@ export class WatchdogFeeder {
       `The event loop was blocked for ${Math.round(late)} ms and goes on. Had it lasted longer, systemd would have ended the gateway.`,
       { MESSAGE_ID: messageIds.watchdogStall },
     );
+    // The stall watch had put its own in the place of it.
+    announcer.repeatStatus();
   }
 }
 

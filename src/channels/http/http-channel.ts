@@ -3,6 +3,7 @@ import type { Log } from '../../log/log.js';
 import type { JsonValue, Message, QueueLimits, Store } from '../../store/store.js';
 import { bearerCheck } from './bearer.js';
 import { internalProblem, problemOf } from './failures.js';
+import { Handling } from './handling.js';
 import { addHealthRoutes } from './health-routes.js';
 import { type KeptSockets, nothingKept } from './kept-sockets.js';
 import type { HttpEndpoint } from './listen.js';
@@ -65,7 +66,12 @@ export interface HttpChannel {
    * channel holds the process afterwards.
    */
   close(patience: number): Promise<number>;
-  facts(): { readonly connections: number; readonly waiting: number };
+  facts(): {
+    readonly connections: number;
+    readonly waiting: number;
+    /** Since when the oldest request has been handled, by `performance.now()`; null: none is. */
+    readonly pendingSince: number | null;
+  };
 }
 
 /** The HTTP interface, as docs/http.md describes it. */
@@ -96,6 +102,8 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
   });
 
+  const handling = new Handling();
+  handling.follow(application);
   addHealthRoutes(application, options.readiness);
   application.register(async (guarded) => {
     guarded.addHook('onRequest', (request, _reply, done) => {
@@ -138,6 +146,10 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       await application.close();
       return cutOff;
     },
-    facts: () => ({ connections: servers.connections.count, waiting: longPolls.count }),
+    facts: () => ({
+      connections: servers.connections.count,
+      waiting: longPolls.count,
+      pendingSince: handling.pendingSince,
+    }),
   };
 }
