@@ -140,6 +140,17 @@ export const configurationSchema = z.strictObject({
         .default('info')
         .describe('Least priority of the records that are written (syslog(3)).'),
       bodies: z.boolean().default(false).describe('Write the texts of messages and replies to the log.'),
+      rate_limit_interval: timeSpan(0, 3_600_000)
+        .prefault('30s')
+        .describe('In how long at most log.rate_limit_burst records of one kind are written.'),
+      rate_limit_burst: z
+        .int()
+        .min(0)
+        .max(1_000_000)
+        .default(1_000)
+        .describe(
+          'Records of one kind in log.rate_limit_interval; what is left out is counted. 0: no limit.',
+        ),
     })
     .prefault({}),
 });

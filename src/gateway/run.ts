@@ -30,7 +30,8 @@ const standardError = 2;
 const journalPatience = 1_000;
 
 /** The one place where a gateway's process ends. */
-function leave(status: number): never {
+function leave(status: number, log: AdjustableLog): never {
+  log.settle();
   journalFlush(journalPatience);
   return exitAtOnce(status);
 }
@@ -45,7 +46,7 @@ function refuse(error: ConfigurationError, log: AdjustableLog): never {
     'The configuration can’t be used; the gateway is not started. Mend it, and check it with "sd-gateway check-config".',
   );
   notify({ status: statusLine({ state: 'failed', reason }) });
-  return leave(exitStatus.configuration);
+  return leave(exitStatus.configuration, log);
 }
 
 /** Runs a gateway until it ends, and the process with it. */
@@ -101,5 +102,5 @@ export async function runGateway(options: RunOptions): Promise<never> {
   process.on('uncaughtException', (error) => service.crash(error));
   process.on('unhandledRejection', (reason) => service.crash(reason));
   watchSignals(watchedSignals, (delivery) => service.receive(delivery));
-  return leave(await service.run());
+  return leave(await service.run(), log);
 }

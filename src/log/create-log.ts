@@ -5,6 +5,8 @@ import { callSiteAbove } from './call-site.js';
 import { bodyFields } from './fields.js';
 import { formatJsonLine, formatPrefixedLine, formatTerminalLines, type LogRecord } from './format.js';
 import { type Log, type LogFields, type Priority, priorities } from './log.js';
+import { messageIds } from './message-ids.js';
+import { kindOf, RateLimit } from './rate-limit.js';
 
 export type LogLevel = Configuration['log']['level'];
 
@@ -32,7 +34,9 @@ export interface LogOptions {
 
 export interface AdjustableLog extends Log {
   /** Changes what is written from now on. */
-  configure(settings: { readonly level: LogLevel; readonly bodies: boolean }): void;
+  configure(settings: Configuration['log']): void;
+  /** Says what was left out for being too much, before the process ends. */
+  settle(): void;
 }
 
 /** The destination that fits: the journal, a terminal, or a pipe. */
@@ -75,6 +79,12 @@ function withoutBodies(fields: LogFields): LogFields {
   );
 }
 
+/** A record that somebody looks for by its id is never left out, unless there can be one for each message. */
+function isLimited(priority: Priority, fields: LogFields): boolean {
+  const id = fields['MESSAGE_ID'];
+  return priority !== 'crit' && (id == null || id === messageIds.deliveryDead);
+}
+
 /**
  * Makes the log. Every record is written before the call returns, so that what is said before a crash is on record.
  */
@@ -105,6 +115,35 @@ export function createLog(options: LogOptions): AdjustableLog {
     toStandardError(formatPrefixedLine(record));
   };
 
+  const limit = new RateLimit({ interval: 0, burst: 0 });
+  let timer: NodeJS.Timeout | null = null;
+  /** Says what was left out in the intervals that ended before `time`. */
+  const sayLeftOut = (time: number): void => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    for (const { kind, count } of limit.takeEnded(time)) {
+      const text = `${count} more records were left out that begin “${kind}” (log.rate_limit_burst)`;
+      write('warning', text, { SD_GATEWAY_LEFT_OUT: count });
+    }
+    const next = limit.nextEnd();
+    if (next === null) return;
+    timer = setTimeout(() => sayLeftOut(performance.now()), next - performance.now());
+    timer.unref();
+  };
+
+  const writeWithin = (priority: Priority, message: string, fields: LogFields = {}): void => {
+    if (priorities[priority] > priorities[level] && !hasBody(fields)) return;
+    if (isLimited(priority, fields)) {
+      const now = performance.now();
+      const kind = kindOf(message);
+      if (!limit.admit(kind, now)) {
+        if (timer === null) sayLeftOut(now);
+        return;
+      }
+    }
+    write(priority, message, fields);
+  };
+
   const write = (priority: Priority, message: string, fields: LogFields = {}): void => {
     const shown = bodies ? fields : withoutBodies(fields);
     // Who wants the texts on record wants the records that have them.
@@ -127,15 +166,17 @@ export function createLog(options: LogOptions): AdjustableLog {
   };
 
   const log: AdjustableLog = {
-    crit: (message, fields) => write('crit', message, fields),
-    err: (message, fields) => write('err', message, fields),
-    warning: (message, fields) => write('warning', message, fields),
-    notice: (message, fields) => write('notice', message, fields),
-    info: (message, fields) => write('info', message, fields),
-    debug: (message, fields) => write('debug', message, fields),
+    crit: (message, fields) => writeWithin('crit', message, fields),
+    err: (message, fields) => writeWithin('err', message, fields),
+    warning: (message, fields) => writeWithin('warning', message, fields),
+    notice: (message, fields) => writeWithin('notice', message, fields),
+    info: (message, fields) => writeWithin('info', message, fields),
+    debug: (message, fields) => writeWithin('debug', message, fields),
     configure(settings) {
       ({ level, bodies } = settings);
+      limit.configure({ interval: settings.rate_limit_interval, burst: settings.rate_limit_burst });
     },
+    settle: () => sayLeftOut(Number.POSITIVE_INFINITY),
   };
   return log;
 }

@@ -15,6 +15,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
+const unlimited = { rate_limit_interval: 30_000, rate_limit_burst: 0 };
+
 function written(destination: Destination, level: 'debug' | 'info' | 'err', say: (log: Log) => void): string {
   const path = join(directory, 'output');
   const descriptor = openSync(path, 'w');
@@ -70,7 +72,7 @@ describe('the log', () => {
     };
     say();
     expect(readFileSync(path, 'utf8')).not.toContain('secret');
-    log.configure({ level: 'info', bodies: true });
+    log.configure({ level: 'info', bodies: true, ...unlimited });
     say();
     closeSync(descriptor);
     const records = readFileSync(path, 'utf8')
@@ -95,11 +97,43 @@ describe('the log', () => {
       identifier: 'test',
     });
     log.warning('no');
-    log.configure({ level: 'debug', bodies: false });
+    log.configure({ level: 'debug', bodies: false, ...unlimited });
     log.debug('yes');
     closeSync(descriptor);
     expect(readFileSync(path, 'utf8')).toContain('"yes"');
     expect(readFileSync(path, 'utf8')).not.toContain('"no"');
+  });
+
+  it('keeps a flood of one kind from drowning the rest, and counts what it left out', () => {
+    const path = join(directory, 'flood');
+    const descriptor = openSync(path, 'w');
+    const log = createLog({
+      destination: 'json-lines',
+      colour: false,
+      level: 'info',
+      standardError: descriptor,
+      identifier: 'test',
+    });
+    log.configure({ level: 'info', bodies: false, rate_limit_interval: 30_000, rate_limit_burst: 2 });
+    for (let attempt = 1; attempt <= 10; attempt++) {
+      log.warning(`Attempt ${attempt} failed: receiver ${attempt} is down`);
+      log.notice('Stopping.', { MESSAGE_ID: messageIds.stopRequested });
+      log.crit(`Crash ${attempt}`);
+    }
+    log.info('Another kind.');
+    log.settle();
+    closeSync(descriptor);
+    const records = readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    const count = (text: string) => records.filter(({ message }) => message?.startsWith(text)).length;
+    expect([count('Attempt'), count('Stopping'), count('Crash'), count('Another')]).toEqual([2, 10, 10, 1]);
+    expect(records.at(-1)).toMatchObject({
+      priority: 'warning',
+      message: '8 more records were left out that begin “Attempt # failed” (log.rate_limit_burst)',
+      SD_GATEWAY_LEFT_OUT: '8',
+    });
   });
 
   it('never forges a line: every record is one line of JSON, whatever it says', () => {
