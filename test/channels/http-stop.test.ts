@@ -109,6 +109,27 @@ describe('closing', () => {
     expect(await closed).toBe(0);
   });
 
+  test('a connection whose refused body came after the answer is idle', async () => {
+    const connection = await rawConnection(served.base);
+    const whole = post('x'.repeat(1_000)).replace(token, 'wrong');
+    connection.write(whole.slice(0, -500));
+    await connection.until('unauthorized');
+    connection.write(whole.slice(-500));
+    // Its bytes have arrived once another connection's later request has been answered.
+    await served.get('/healthz');
+    expect(await served.channel.close(600_000)).toBe(0);
+    await connection.ended;
+  });
+
+  test('a connection whose refused body is still coming is not idle', async () => {
+    const connection = await rawConnection(served.base);
+    const whole = post('x'.repeat(1_000)).replace(token, 'wrong');
+    connection.write(whole.slice(0, -500));
+    await connection.until('unauthorized');
+    expect(await served.channel.close(10)).toBe(1);
+    await connection.ended;
+  });
+
   test('what does not end in time is cut off, and counted', async () => {
     const connection = await rawConnection(served.base);
     connection.write(get('/healthz').slice(0, 10));

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { agentThatWaitsFor } from './harness/agent.js';
 import type { Machine } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
@@ -110,6 +111,24 @@ print(connection.recv(4096))
     await gateway.succeed('restart');
     expect((await gateway.http('GET', '/healthz')).status).toBe(200);
     expect(await storeSize(gateway)).toBe(1);
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('who waits for a reply gets it from the next start', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'waiting',
+      service: stored,
+      environment: { ...agentThatWaitsFor('/tmp/waiting-go'), SD_GATEWAY_STOP_DRAIN: '100ms' },
+    });
+    await gateway.succeed('start');
+    const token = (await machine().check(['cat', `${gateway.stateDirectory}/token`])).trim();
+    const send = machine().check(['sd-gateway', 'send', '--url', `unix:${gateway.socket}`, 'wait for me'], {
+      environment: { SD_GATEWAY_TOKEN: token },
+    });
+    await gateway.waitForStatus('1 running');
+    await gateway.succeed('restart');
+    await machine().check(['touch', '/tmp/waiting-go']);
+    expect(await send).toBe('done\n');
     await gateway.succeed('stop');
   });
 

@@ -6,10 +6,13 @@ interface Connection {
   readonly answers: Set<ServerResponse>;
   /** Bytes that had come when it was last idle: more of them mean a request that is under way. */
   bytesWhenIdle: number;
+  /** The latest. Its body may come after the answer that refuses it. */
+  request: IncomingMessage | null;
 }
 
 /** The open connections of the servers, so that a stop closes each of them at its right moment. */
 export class Connections {
+  /** Those that were used last come last. */
   readonly #connections = new Map<Socket, Connection>();
   #last = false;
   #changed: () => void = () => undefined;
@@ -51,13 +54,20 @@ export class Connections {
     const { socket } = request;
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
+    this.#connections.delete(socket);
+    this.#connections.set(socket, connection);
     connection.answers.add(response);
+    connection.request = request;
     if (this.#last) response.setHeader('Connection', 'close');
-    response.once('close', () => {
-      connection.answers.delete(response);
+    const ended = () => {
       connection.bytesWhenIdle = socket.bytesRead;
       this.#changed();
+    };
+    response.once('close', () => {
+      connection.answers.delete(response);
+      ended();
     });
+    request.once('close', ended);
   }
 
   /** From now on each answer is the last of its connection, and says so. */
@@ -85,9 +95,12 @@ export class Connections {
     });
   }
 
-  /** Descriptors of those without a request under way. What is still unread is in the kernel, and stays there. */
+  /**
+   * Descriptors of those without a request under way, those that were used last first. What is still unread is in the
+   * kernel, and stays there.
+   */
   idleDescriptors(): number[] {
-    return [...this.#connections].flatMap(([socket, connection]) => {
+    return [...this.#connections].reverse().flatMap(([socket, connection]) => {
       const open = socket.writable && socket.readable && isIdle(socket, connection);
       const descriptor = open ? descriptorOf(socket) : null;
       return descriptor === null ? [] : [descriptor];
@@ -105,7 +118,7 @@ export class Connections {
   }
 
   #add(socket: Socket): void {
-    this.#connections.set(socket, { answers: new Set(), bytesWhenIdle: 0 });
+    this.#connections.set(socket, { answers: new Set(), bytesWhenIdle: 0, request: null });
     socket.once('close', () => {
       this.#connections.delete(socket);
       this.#changed();
@@ -113,7 +126,8 @@ export class Connections {
   }
 }
 
-function isIdle(socket: Socket, { answers, bytesWhenIdle }: Connection): boolean {
+function isIdle(socket: Socket, { answers, bytesWhenIdle, request }: Connection): boolean {
   if (socket.destroyed) return true;
-  return answers.size === 0 && socket.bytesRead === bytesWhenIdle && socket.writableLength === 0;
+  const taken = request === null || request.complete;
+  return answers.size === 0 && taken && socket.bytesRead === bytesWhenIdle && socket.writableLength === 0;
 }
