@@ -35,10 +35,15 @@ describe('while it stops', () => {
   test('a kept-alive connection gets its next answer with "Connection: close"', async () => {
     const connection = await rawConnection(served.base);
     connection.write(get('/healthz'));
-    expect(await connection.until('healthy')).toContain('Connection: keep-alive');
+    const answer = await connection.until('healthy');
+    expect(answer).toContain('Connection: keep-alive');
+    // Before the gateway would close it itself.
+    expect(answer).toContain('Keep-Alive: timeout=65');
     served.channel.beginStop();
     connection.write(post('x'));
-    expect(await connection.ended).toMatch(/HTTP\/1.1 202[\s\S]*Connection: close/);
+    const last = (await connection.ended).slice(answer.length);
+    expect(last).toMatch(/^HTTP\/1.1 202[\s\S]*Connection: close/);
+    expect(last).not.toContain('Keep-Alive');
   });
 
   test('long polls are answered with the present state, and when to ask again', async () => {

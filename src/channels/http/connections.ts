@@ -2,6 +2,15 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { descriptorOf } from './kept-sockets.js';
 
+/**
+ * How long clients are told that they may use an idle connection, in seconds. Less than it is kept for, so that none is
+ * closed while a request is on its way (RFC 9112, 9.5).
+ */
+const advertisedKeepAlive = 65;
+
+/** How long an idle connection is kept, in milliseconds. */
+export const keepAliveTimeout = 72_000;
+
 interface Connection {
   readonly answers: Set<ServerResponse>;
   /** Bytes that had come when it was last idle: more of them mean a request that is under way. */
@@ -31,9 +40,8 @@ export class Connections {
   /**
    * Takes over a connection that an earlier process had accepted and that had no request under way. The server gets it
    * with its first byte: to the server a new connection is one that owes it a request (`headersTimeout`).
-   * @param idleTimeout how long it may be silent, in milliseconds
    */
-  adopt(descriptor: number, server: Server, idleTimeout: number): void {
+  adopt(descriptor: number, server: Server): void {
     const socket = new Socket({ fd: descriptor, readable: true, writable: true, allowHalfOpen: true });
     this.#add(socket);
     const drop = () => void socket.destroy();
@@ -46,7 +54,7 @@ export class Connections {
       socket.resume();
     };
     socket.once('end', drop).once('error', drop).once('timeout', drop).once('data', begin);
-    socket.setTimeout(idleTimeout);
+    socket.setTimeout(keepAliveTimeout);
   }
 
   /** To be called first with each request. */
@@ -58,7 +66,8 @@ export class Connections {
     this.#connections.set(socket, connection);
     connection.answers.add(response);
     connection.request = request;
-    if (this.#last) response.setHeader('Connection', 'close');
+    if (this.#last) makeLast(response);
+    else response.setHeader('Keep-Alive', `timeout=${advertisedKeepAlive}`);
     const ended = () => {
       connection.bytesWhenIdle = socket.bytesRead;
       this.#changed();
@@ -74,7 +83,7 @@ export class Connections {
   makeAnswersLast(): void {
     this.#last = true;
     for (const { answers } of this.#connections.values()) {
-      for (const response of answers) if (!response.headersSent) response.setHeader('Connection', 'close');
+      for (const response of answers) if (!response.headersSent) makeLast(response);
     }
   }
 
@@ -124,6 +133,11 @@ export class Connections {
       this.#changed();
     });
   }
+}
+
+function makeLast(response: ServerResponse): void {
+  response.removeHeader('Keep-Alive');
+  response.setHeader('Connection', 'close');
 }
 
 function isIdle(socket: Socket, { answers, bytesWhenIdle, request }: Connection): boolean {

@@ -9,7 +9,7 @@ import {
 } from 'node:http';
 import { Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Connections } from './connections.js';
+import { Connections, keepAliveTimeout } from './connections.js';
 import { clientErrorProblem } from './failures.js';
 import { descriptorOf, type KeptSockets } from './kept-sockets.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
@@ -22,7 +22,7 @@ const serverOptions = {
   headersTimeout: 15_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 5_000,
-  keepAliveTimeout: 72_000,
+  keepAliveTimeout,
   noDelay: true,
   // Answered below, with problem details.
   requireHostHeader: false,
@@ -73,9 +73,7 @@ export class Servers {
   adopt(descriptors: readonly number[]): void {
     const server = this.#bound[0]?.server;
     if (server === undefined) throw new Error('Nothing listens yet.');
-    for (const descriptor of descriptors) {
-      this.connections.adopt(descriptor, server, serverOptions.keepAliveTimeout);
-    }
+    for (const descriptor of descriptors) this.connections.adopt(descriptor, server);
   }
 
   /**
