@@ -2,7 +2,7 @@ import { ConfigurationError } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { settings } from '../config/settings.js';
 import { commandStatus } from './commands.js';
-import { configurationOf } from './place.js';
+import { configurationAt, placeOf } from './place.js';
 import type { ParsedCommand } from './usage.js';
 
 function settingOf(configuration: Configuration, path: readonly string[]): unknown {
@@ -15,14 +15,15 @@ function settingOf(configuration: Configuration, path: readonly string[]): unkno
 export async function run(parsed: ParsedCommand): Promise<number> {
   const asJson = parsed.flags.has('json');
   try {
-    const { configuration, warnings, file } = configurationOf(parsed);
+    const place = await placeOf(parsed);
+    const { configuration, warnings, file } = configurationAt(place);
     for (const warning of warnings) process.stderr.write(`sd-gateway: ${warning}\n`);
     if (asJson) {
-      process.stdout.write(`${JSON.stringify({ valid: true, file, configuration })}\n`);
+      process.stdout.write(`${JSON.stringify({ valid: true, file, unit: place.unit, configuration })}\n`);
       return commandStatus.success;
     }
     process.stdout.write(
-      `# ${file ?? 'no file: defaults and environment'}; time spans in ms, sizes in bytes\n`,
+      `# ${file ?? 'no file: defaults and environment'}${place.unit === null ? '' : `, as ${place.unit} reads it`}; time spans in ms, sizes in bytes\n`,
     );
     for (const { path } of settings) {
       process.stdout.write(`${path.join('.')} = ${JSON.stringify(settingOf(configuration, path))}\n`);

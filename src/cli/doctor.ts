@@ -1,9 +1,9 @@
-import { lastEvents } from '../doctor/check-history.js';
 import { examine } from '../doctor/examine.js';
 import type { DoctorFacts } from '../doctor/facts.js';
 import { unitOf } from '../doctor/facts.js';
 import { type Finding, type Fix, isHealthy, type Verdict } from '../doctor/finding.js';
 import { type DoctorTarget, gather } from '../doctor/gather.js';
+import { history } from '../doctor/history.js';
 import { applyFix, type Mended } from '../doctor/mend.js';
 import { commandStatus } from './commands.js';
 import { instanceOf, scopeOf } from './place.js';
@@ -40,8 +40,8 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
       lines.push(terminal.paint('bold', group));
     }
     lines.push(...findingLines(finding, terminal));
-    if (finding.check === 'last starts and stops' && facts.journal.known) {
-      for (const { at, text } of lastEvents(facts.journal.value.events)) {
+    if (finding.check === 'last starts and stops') {
+      for (const { at, text } of history(facts)) {
         const time = new Date(at).toLocaleString('sv-SE');
         lines.push(`  ${' '.repeat(labelWidth)}${terminal.paint('dim', time)} ${printable(text)}`);
       }
@@ -86,10 +86,9 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     }
   }
   if (parsed.flags.has('json')) {
-    const history = facts.journal.known ? lastEvents(facts.journal.value.events) : null;
     const unit = unitOf(facts)?.name ?? null;
     process.stdout.write(
-      `${JSON.stringify({ healthy: isHealthy(found), unit, scope: target.scope, mended, findings: found, history })}\n`,
+      `${JSON.stringify({ healthy: isHealthy(found), unit, scope: target.scope, mended, findings: found, history: history(facts) })}\n`,
     );
   } else {
     for (const { done, text } of mended)

@@ -5,7 +5,7 @@ import { JournalError, type JournalRecord, readJournal } from '../manager/journa
 import { ProgramError } from '../manager/program.js';
 import { otherScope, type Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { unitName } from '../manager/unit-name.js';
+import { unitName, unitNames } from '../manager/unit-name.js';
 import { commandStatus } from './commands.js';
 import { type Absence, explainAbsence } from './logs-absence.js';
 import { formatInvocation, formatRecord, invocationOfRecord } from './logs-format.js';
@@ -25,10 +25,9 @@ interface FoundUnit {
 /** The unit of the instance, or one of the template; the journal may know it where the manager no longer does. */
 async function findUnit(scope: Scope, instance: string | null): Promise<FoundUnit> {
   const own = unitName(instance);
-  const names = instance === null ? [own] : [own, `sd-gateway@${instance}.service`];
   const manager = new ServiceManager(scope);
   try {
-    for (const name of names) {
+    for (const name of unitNames(instance)) {
       const { LoadState = 'not-found', InvocationID = '' } = await manager.show(name, [
         'LoadState',
         'InvocationID',

@@ -2,7 +2,7 @@ import { scopeOfUser } from '../config/directories.js';
 import { ProgramError } from '../manager/program.js';
 import { otherScope, type Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { unitName } from '../manager/unit-name.js';
+import { unitNames } from '../manager/unit-name.js';
 import { readUnit, type UnitFacts } from './operate-unit.js';
 
 /** Which gateway a command is about. */
@@ -83,13 +83,8 @@ export function managerTrouble(scope: Scope, error: ProgramError | ServiceManage
   return { scope, kind: 'other', text: error.message, next: null };
 }
 
-/** By its own unit, or by the template unit of this package. */
-function candidates(instance: string | null): readonly string[] {
-  return instance === null ? [unitName(null)] : [unitName(instance), `sd-gateway@${instance}.service`];
-}
-
 async function lookIn(manager: ServiceManager, instance: string | null): Promise<UnitFacts | null> {
-  for (const name of candidates(instance)) {
+  for (const name of unitNames(instance)) {
     const unit = await readUnit(manager, name);
     if (unit.loadState !== 'not-found') return unit;
   }

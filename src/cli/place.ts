@@ -7,7 +7,12 @@ import {
   scopeOfUser,
 } from '../config/directories.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { ProgramError } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
+import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { unitNames } from '../manager/unit-name.js';
+import { settingsProperties, type UnitSettings, unitSettings } from '../units/unit-settings.js';
+import { namedByDirectory } from './operate-control.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 /** The instance that `--instance` names; null: the one without a name. Throws a UsageError. */
@@ -42,9 +47,63 @@ export function directoriesOf(parsed: ParsedCommand): Directories {
   });
 }
 
-/** The configuration of the instance. Throws a ConfigurationError. */
-export function configurationOf(parsed: ParsedCommand): LoadedConfiguration {
+/** What the instance's gateway works with. */
+export interface Place {
+  readonly directories: Directories;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly file: { readonly path: string; readonly named: boolean };
+  /** The unit that says so; null: there is none, so it is what a gateway in the foreground would have. */
+  readonly unit: string | null;
+}
+
+/**
+ * With what the instance's gateway is run: by its installed unit or, where there is none, in the foreground. Directories
+ * in the environment name a gateway whatever units there are (`namedByDirectory`).
+ */
+export async function placeOf(parsed: ParsedCommand): Promise<Place> {
   const { config } = parsed.values;
-  const file = config ?? configurationFile(directoriesOf(parsed).configuration, instanceOf(parsed));
-  return loadConfiguration({ file, required: config !== undefined, environment: process.env });
+  const own = namedByDirectory() ? null : await unitPlace(scopeOf(parsed), instanceOf(parsed));
+  const directories = own?.directories ?? directoriesOf(parsed);
+  const usual = own?.file ?? {
+    path: configurationFile(directories.configuration, instanceOf(parsed)),
+    named: false,
+  };
+  return {
+    directories,
+    environment: own?.environment ?? process.env,
+    file: config === undefined ? usual : { path: config, named: true },
+    unit: own?.unit ?? null,
+  };
+}
+
+/** The configuration there. Throws a ConfigurationError. */
+export function configurationAt({ file, environment }: Place): LoadedConfiguration {
+  return loadConfiguration({ file: file.path, required: file.named, environment });
+}
+
+/** Null where no manager answers, or none knows such a unit: then there is only the foreground. */
+async function unitPlace(
+  scope: Scope,
+  instance: string | null,
+): Promise<(UnitSettings & { readonly unit: string }) | null> {
+  const manager = new ServiceManager(scope);
+  try {
+    for (const unit of unitNames(instance)) {
+      const properties = await manager.show(unit, ['LoadState', ...settingsProperties]);
+      if (properties['LoadState'] !== 'loaded') continue;
+      const settings = unitSettings(properties, {
+        scope,
+        instance,
+        systemdVersion: await manager.version(),
+        home: homedir(),
+        environment: process.env,
+        uid: process.getuid?.() ?? -1,
+      });
+      return { ...settings, unit };
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof ServiceManagerError || error instanceof ProgramError) return null;
+    throw error;
+  }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -7,7 +7,7 @@ import type { ListenAddress } from '../config/values.js';
 import { parseTimeSpan } from '../config/values.js';
 import { commandStatus } from './commands.js';
 import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
-import { configurationOf, directoriesOf } from './place.js';
+import { configurationAt, type Place, placeOf } from './place.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const defaultSession = 'cli';
@@ -31,17 +31,26 @@ function addressOf(listen: ListenAddress): string {
   }
 }
 
+/** Where systemd keeps the credentials of a running unit that has some (systemd.exec(5)); for root to read. */
+function credentialsOf(unit: string | null): readonly string[] {
+  if (unit === null) return [];
+  const { XDG_RUNTIME_DIR: own } = process.env;
+  const roots = process.getuid?.() === 0 || own === undefined ? ['/run'] : [own];
+  return roots
+    .map((root) => join(root, 'credentials', unit))
+    .filter((path) => existsSync(join(path, 'token')));
+}
+
 /**
  * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
  * foreground and a unit keep theirs. None: the reason was printed.
  */
-function readTokens(parsed: ParsedCommand): readonly string[] {
+function readTokens({ directories: { state, earlierUserState }, unit }: Place): readonly string[] {
   const given = process.env['SD_GATEWAY_TOKEN'];
   if (given !== undefined && given !== '') return [given];
-  const { state, earlierUserState } = directoriesOf(parsed);
   const tokens: string[] = [];
   const reasons: string[] = [];
-  for (const directory of [state, earlierUserState]) {
+  for (const directory of [...credentialsOf(unit), state, earlierUserState]) {
     if (directory === null) continue;
     const path = join(directory, 'token');
     try {
@@ -137,10 +146,11 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   if (wait === null) throw new UsageError('--wait needs a time such as "30s" or "5min"', parsed.command.name);
   const [operand = ''] = parsed.operands;
   const message = operand === '-' ? await text(process.stdin) : operand;
+  const place = await placeOf(parsed);
   const address =
     parsed.values['url'] ??
     process.env['SD_GATEWAY_URL'] ??
-    addressOf(configurationOf(parsed).configuration.http.listen);
+    addressOf(configurationAt(place).configuration.http.listen);
   if (!address.startsWith('unix:/') && !URL.canParse(address)) {
     throw new UsageError(
       `"${address}" is no address: use http://HOST:PORT or unix:/PATH`,
@@ -149,7 +159,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   }
   const deadline = performance.now() + wait;
   const session = parsed.values['session'] ?? defaultSession;
-  const tokens = readTokens(parsed);
+  const tokens = readTokens(place);
   if (tokens.length === 0) return commandStatus.unavailable;
   try {
     let answer: Answer | null = null;

@@ -8,6 +8,7 @@ import type { UnitFacts } from './operate-unit.js';
 import { driftOf } from './status-drift.js';
 import { lastStopInJournal } from './status-last-stop.js';
 import { type LastStop, lastStopOf, type StatusReport, type Verdict, verdictOf } from './status-report.js';
+import { lastStopInStore } from './status-stored-stop.js';
 import { formatMicroseconds } from './status-words.js';
 
 /** How many errors of the journal are shown. */
@@ -76,9 +77,18 @@ function gatewayTroubleOf(answer: FactsAnswer, unit: UnitFacts | null, target: T
   }
 }
 
-async function lastStopFor(answer: FactsAnswer, unit: UnitFacts | null): Promise<LastStop | null> {
+async function lastStopFor(
+  answer: FactsAnswer,
+  found: Found,
+  unit: UnitFacts | null,
+  instance: string | null,
+): Promise<LastStop | null> {
   if (answer.outcome === 'told') return lastStopOf(answer.facts.runs[1], 'gateway');
-  return unit === null ? null : lastStopInJournal(unit);
+  if (unit === null || found.kind === 'none') return null;
+  // What still runs has the store to itself.
+  const stored = unit.mainPid === null ? await lastStopInStore(found.manager, unit, instance) : null;
+  // Of a crash the store knows only that there was no word; the journal may have the reason.
+  return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
 }
 
 async function errorsFor(unit: UnitFacts | null): Promise<readonly JournalLine[] | string> {
@@ -104,7 +114,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const managerAnswered = found.kind !== 'none' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
   const [lastStop, errors, drift] = await Promise.all([
-    lastStopFor(answer, unit),
+    lastStopFor(answer, found, unit, target.instance),
     errorsFor(unit),
     found.kind === 'none' || unit === null ? null : driftOf(found.manager, unit, target),
   ]);

@@ -2,7 +2,7 @@ import { messageIds } from '../log/message-ids.js';
 import { fieldOf, type JournalRecord } from '../manager/journal-reader.js';
 import { invocationOf, lastRecord } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';
-import type { LastStop } from './status-report.js';
+import { type LastStop, withoutWord } from './status-report.js';
 
 function numberOf(record: JournalRecord | null, field: string): number | null {
   const value = record === null ? null : fieldOf(record, field);
@@ -22,23 +22,7 @@ export async function lastStopInJournal(unit: UnitFacts): Promise<LastStop | nul
   const invocationId = invocationOf(record);
   const message = fieldOf(record, 'MESSAGE') ?? '';
   const id = fieldOf(record, 'MESSAGE_ID');
-  const common = {
-    source: 'journal',
-    job: null,
-    exitStatus: null,
-    finishedTurns: null,
-    invocationId,
-  } as const;
-  if (id === messageIds.ready) {
-    return {
-      ...common,
-      at: null,
-      cause: null,
-      description: 'it ended without a word: killed, aborted, out of memory, or the machine went down',
-      drainMicroseconds: null,
-      putBackTurns: null,
-    };
-  }
+  if (id === messageIds.ready) return withoutWord('journal', invocationId);
   const drained =
     invocationId === null
       ? null
@@ -46,7 +30,7 @@ export async function lastStopInJournal(unit: UnitFacts): Promise<LastStop | nul
           fields: [`_SYSTEMD_INVOCATION_ID=${invocationId}`],
         });
   return {
-    ...common,
+    ...withoutWord('journal', invocationId),
     at: Number(fieldOf(record, '__REALTIME_TIMESTAMP') ?? 0) / 1_000,
     cause: fieldOf(record, 'SD_GATEWAY_STOP_CAUSE') ?? (id === messageIds.crash ? 'crash' : null),
     description: (message.split('\n')[0] ?? '').replace(/^Stopping: /, ''),

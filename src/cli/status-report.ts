@@ -107,24 +107,27 @@ export function statusOf(verdict: Verdict): number {
   }
 }
 
+/** A run that ended without a word. */
+export function withoutWord(source: LastStop['source'], invocationId: string | null): LastStop {
+  return {
+    source,
+    at: null,
+    cause: null,
+    description: 'it ended without a word: killed, aborted, out of memory, or the machine went down',
+    exitStatus: null,
+    job: null,
+    drainMicroseconds: null,
+    finishedTurns: null,
+    putBackTurns: null,
+    invocationId,
+  };
+}
+
 /** How a run ended, by its record; null: it hasn't. */
 export function lastStopOf(run: RunRecord | undefined, source: 'gateway' | 'store'): LastStop | null {
   if (run === undefined) return null;
   const { stop, invocationId } = run;
-  if (stop === null) {
-    return {
-      source,
-      at: null,
-      cause: null,
-      description: 'it ended without a word: killed, aborted, out of memory, or the machine went down',
-      exitStatus: null,
-      job: null,
-      drainMicroseconds: null,
-      finishedTurns: null,
-      putBackTurns: null,
-      invocationId,
-    };
-  }
+  if (stop === null) return withoutWord(source, invocationId);
   const { at, cause, description, exitStatus, job, drainMicroseconds, finishedTurns, putBackTurns } = stop;
   return {
     source,

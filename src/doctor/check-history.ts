@@ -1,30 +1,14 @@
-import { type DoctorFacts, gatewayCommand, type HistoryEvent } from './facts.js';
+import { type DoctorFacts, gatewayCommand } from './facts.js';
 import { type Finding, findings, mend } from './finding.js';
-
-/** How many starts and stops are looked at. */
-export const historyLength = 10;
-
-const shownKinds: readonly HistoryEvent['kind'][] = [
-  'started',
-  'start-failed',
-  'stop',
-  'foreign-kill',
-  'crash',
-  'failed',
-];
-
-/** The last starts and stops, newest last. */
-export function lastEvents(events: readonly HistoryEvent[]): readonly HistoryEvent[] {
-  return events.filter(({ kind }) => shownKinds.includes(kind)).slice(-2 * historyLength);
-}
+import { history } from './history.js';
 
 export function checkHistory(facts: DoctorFacts): readonly Finding[] {
   const say = findings('running', 'last starts and stops');
-  if (!facts.journal.known) return [say('unknown', facts.journal.why)];
-  const events = lastEvents(facts.journal.value.events);
+  const events = history(facts);
   if (events.length === 0) {
+    if (!facts.journal.known) return [say('unknown', facts.journal.why)];
     return facts.journal.value.mayReadAll
-      ? [say('not-applicable', 'None is in the journal')]
+      ? [say('not-applicable', 'None is on record')]
       : [
           say(
             'unknown',

@@ -15,9 +15,13 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
       ? [say('unknown', `Who listens on ${listen} can’t be seen by this user, or nobody does.`)]
       : [say('ok', `${listen} is free, as far as this user can see`)];
   }
-  if (holder.pid === main) return [say('ok', `The gateway listens on ${listen}`)];
-  // The manager holds the port for a socket unit.
-  if (holder.pid === 1) return [say('ok', `systemd holds ${listen} for a socket unit`)];
+  // A socket that is kept over restarts is the manager's too.
+  const { gateway } = facts;
+  const serves =
+    gateway.outcome === 'told' && gateway.facts.listening.some((url) => url.endsWith(`:${wanted}`));
+  if (holder.pid === main || (holder.pid === 1 && serves))
+    return [say('ok', `The gateway listens on ${listen}`)];
+  if (holder.pid === 1) return [say('ok', `systemd holds ${listen}, for a socket unit or the gateway`)];
   return [
     say(
       'problem',

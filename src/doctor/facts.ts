@@ -1,5 +1,6 @@
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { Scope } from '../manager/scope.js';
+import type { RunRecord } from '../store/run-record.js';
 
 /** A fact, or why it could not be found out. */
 export type Known<Fact> =
@@ -134,6 +135,8 @@ export interface DoctorFacts {
   readonly port: Known<PortFacts> | null;
   readonly journal: Known<JournalFacts>;
   readonly journald: Known<JournaldFacts>;
+  /** The gateway's own records of its runs, newest first. */
+  readonly runs: Known<readonly RunRecord[]>;
   /** What the gateway itself tells. */
   readonly gateway: FactsAnswer;
 }

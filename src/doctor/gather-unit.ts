@@ -1,8 +1,9 @@
 import { homedir } from 'node:os';
 import { ProgramError } from '../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { unitName } from '../manager/unit-name.js';
+import { unitName, unitNames } from '../manager/unit-name.js';
 import { unitDrift } from '../units/drift.js';
+import { settingsProperties } from '../units/unit-settings.js';
 import { type Known, known, type UnitFacts, unknown } from './facts.js';
 
 const properties = [
@@ -20,19 +21,14 @@ const properties = [
   'InvocationID',
   'Type',
   'NotifyAccess',
-  'ExecStart',
-  'Environment',
-  'EnvironmentFiles',
-  'StateDirectory',
-  'RuntimeDirectory',
-  'ConfigurationDirectory',
+  ...settingsProperties,
   'TimeoutStartUSec',
   'TimeoutStopUSec',
   'WatchdogUSec',
   'WatchdogTimestampMonotonic',
 ] as const;
 
-/** The words of ExecStart= from systemctl's notation; quotes are lost in it. */
+/** The words of ExecStart= from systemctl's notation; quotes are lost in it, see `namedConfiguration`. */
 export function commandOf(execStart: string): readonly string[] {
   const words = /argv\[\]=(.*?) ; ignore_errors=/.exec(execStart)?.[1] ?? '';
   return words.split(' ').filter((word) => word !== '');
@@ -88,9 +84,8 @@ export async function gatherUnit(
   manager: ServiceManager,
   instance: string | null,
 ): Promise<Known<UnitFacts | null>> {
-  const own = unitName(instance);
   try {
-    for (const name of instance === null ? [own] : [own, `sd-gateway@${instance}.service`]) {
+    for (const name of unitNames(instance)) {
       const shown = await manager.show(name, properties);
       const { LoadState = 'not-found', FragmentPath = '', ExecStart = '' } = shown;
       if (LoadState === 'not-found') continue;

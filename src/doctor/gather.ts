@@ -1,7 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { askFacts } from '../channels/control/ask-facts.js';
+import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { portHolder } from '../channels/http/port-holder.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
@@ -9,22 +9,21 @@ import { ProgramError } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { unitName } from '../manager/unit-name.js';
+import { StoreError } from '../store/store.js';
 import { booted } from '../systemd/booted.js';
+import { unitSettings } from '../units/unit-settings.js';
 import {
   type ConfigurationFacts,
   type DoctorFacts,
   type Known,
   known,
   type ManagerFacts,
-  type UnitFacts,
-  type UnitProperties,
   unknown,
 } from './facts.js';
 import { gatherData } from './gather-data.js';
 import { gatherJournal, gatherJournald } from './gather-journal.js';
 import { gatherNode } from './gather-program.js';
 import { gatherUnit } from './gather-unit.js';
-import { environmentOf, environmentOfFile } from './unit-environment.js';
 
 export interface DoctorTarget {
   readonly scope: Scope;
@@ -47,55 +46,17 @@ async function gatherManager(manager: ServiceManager): Promise<ManagerFacts> {
   }
 }
 
-/** The environment that the unit gives the gateway, as far as this user can read it. */
-function environmentOfUnit(properties: UnitProperties): Record<string, string> {
-  const fromFiles = (properties['EnvironmentFiles'] ?? '').split('\n').map((line) => {
-    const path = line.replace(/ \(ignore_errors=(yes|no)\)$/, '');
-    try {
-      return path === '' ? {} : environmentOfFile(readFileSync(path, 'utf8'));
-    } catch (error) {
-      // That it isn't there or not for us to read is for systemd to complain of.
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-      return {};
-    }
-  });
-  return Object.assign(environmentOf(properties['Environment'] ?? ''), ...fromFiles);
-}
-
-function firstDirectory(property: string | undefined): string | null {
-  const [first = ''] = (property ?? '').split(' ');
-  const name = first.split(':')[0] ?? '';
-  return name === '' ? null : name;
-}
-
-/** Where the unit's own directories are, systemd.exec(5). */
-function directoryVariables(
-  scope: Scope,
-  unit: UnitFacts | null,
-  home: string,
-  version: number | null,
-): Record<string, string> {
-  if (unit === null) return {};
-  const { properties } = unit;
-  const runtime =
-    scope === 'system' ? '/run' : (process.env.XDG_RUNTIME_DIR ?? `/run/user/${process.getuid?.()}`);
-  const configuration = scope === 'system' ? '/etc' : (process.env.XDG_CONFIG_HOME ?? join(home, '.config'));
-  // A user manager before 254 keeps state beside the configuration.
-  const userState =
-    version !== null && version < 254
-      ? configuration
-      : (process.env.XDG_STATE_HOME ?? join(home, '.local/state'));
-  const roots = {
-    StateDirectory: ['STATE_DIRECTORY', scope === 'system' ? '/var/lib' : userState],
-    RuntimeDirectory: ['RUNTIME_DIRECTORY', runtime],
-    ConfigurationDirectory: ['CONFIGURATION_DIRECTORY', configuration],
-  } as const;
-  return Object.fromEntries(
-    Object.entries(roots).flatMap(([property, [variable, root]]) => {
-      const name = firstDirectory(properties[property]);
-      return name === null ? [] : [[variable, join(root, name)]];
-    }),
-  );
+/** From the gateway itself or, when it doesn't run, from what it has left. */
+async function gatherRuns(gateway: FactsAnswer, database: string): Promise<DoctorFacts['runs']> {
+  if (gateway.outcome === 'told') return known(gateway.facts.runs);
+  // The database's module is loaded only where it is needed.
+  const { readRuns } = await import('../store/sqlite/offline-runs.js');
+  try {
+    return known(readRuns(database) ?? []);
+  } catch (error) {
+    if (error instanceof StoreError) return unknown(error.message);
+    throw error;
+  }
 }
 
 function portOf(listen: LoadedConfiguration['configuration']['http']['listen']): number | null {
@@ -122,19 +83,25 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
       ? await gatherUnit(manager, instance)
       : unknown('the service manager can’t be asked');
   const found = unit.known ? unit.value : null;
-  const ofUnit = found === null ? {} : environmentOfUnit(found.properties);
-  const environment = {
-    ...(found === null ? process.env : { XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR }),
-    ...ofUnit,
-    ...directoryVariables(scope, found, homedir(), managerFacts.version),
-  };
-  const places = directories({ scope, instance, environment, home: homedir() });
+  const settings =
+    found === null
+      ? null
+      : unitSettings(found.properties, {
+          scope,
+          instance,
+          systemdVersion: managerFacts.version,
+          home: homedir(),
+          environment: process.env,
+          uid,
+        });
+  const environment = settings?.environment ?? process.env;
+  const places = settings?.directories ?? directories({ scope, instance, environment, home: homedir() });
   let loaded: LoadedConfiguration | null = null;
   let configurationFacts: Known<ConfigurationFacts>;
-  const named = configuration ?? namedFile(found?.command ?? []);
-  const file = named ?? configurationFile(places.configuration, instance);
+  const usual = settings?.file ?? { path: configurationFile(places.configuration, instance), named: false };
+  const { path: file, named } = configuration === null ? usual : { path: configuration, named: true };
   try {
-    loaded = loadConfiguration({ file, required: named !== null, environment });
+    loaded = loadConfiguration({ file, required: named, environment });
     const { listen } = loaded.configuration.http;
     configurationFacts = known({
       file: loaded.file,
@@ -158,12 +125,13 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const port = configurationFacts.known ? configurationFacts.value.port : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
+  const database = loaded?.configuration.store.path ?? join(places.state, 'gateway.db');
   const [node, data, journal, journald, gateway] = await Promise.all([
-    gatherNode(found?.command ?? [], ofUnit),
+    gatherNode(found?.command ?? [], settings?.environment ?? {}),
     gatherData({
       state: places.state,
       runtime: places.runtime,
-      database: loaded?.configuration.store.path ?? join(places.state, 'gateway.db'),
+      database,
     }),
     gatherJournal(scope, name, uid, invocation === '' ? null : invocation),
     gatherJournald(),
@@ -184,16 +152,9 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     port: port === null ? null : known({ holder: portHolder(port) }),
     journal,
     journald,
+    runs: await gatherRuns(gateway, database),
     gateway,
   };
-}
-
-/** The file that ExecStart= names with --config. */
-function namedFile(command: readonly string[]): string | null {
-  const at = command.findIndex((word) => word === '--config' || word.startsWith('--config='));
-  const word = command[at];
-  if (word === undefined) return null;
-  return word === '--config' ? (command[at + 1] ?? null) : word.slice('--config='.length);
 }
 
 function describeListen(listen: LoadedConfiguration['configuration']['http']['listen']): string {

@@ -55,7 +55,7 @@ describe('the command line', () => {
       /\/nonexistent\.toml: can't be read: there is no such file/,
     ],
     [['check-config'], 0, /^# no file: defaults and environment.*stop\.drain = 30000\n/s, /^$/],
-    [['check-config', '--json'], 0, /^\{"valid":true,"file":null,"configuration":\{/, /^$/],
+    [['check-config', '--json'], 0, /^\{"valid":true,"file":null,"unit":null,"configuration":\{/, /^$/],
   ])('%j ends with %d', async (argv, status, stdout, stderr) => {
     const ended = await place.run(argv);
     expect(ended.stdout).toMatch(stdout);

@@ -9,7 +9,7 @@ import { isHealthy } from '../../src/doctor/finding.js';
 import { journaldSettings } from '../../src/doctor/gather-journal.js';
 import { commandOf } from '../../src/doctor/gather-unit.js';
 import { parseSpan, span } from '../../src/doctor/time-span.js';
-import { environmentOf, environmentOfFile } from '../../src/doctor/unit-environment.js';
+import { environmentOf, namedConfiguration } from '../../src/units/unit-settings.js';
 import { gateway } from '../cli/operate-samples.js';
 
 const file = (path: string, mode: number, uid = 7) => known({ path, mode, uid, isDirectory: mode === 0o700 });
@@ -80,6 +80,7 @@ const healthy: DoctorFacts = {
   port: known({ holder: { pid: 42, name: 'node' } }),
   journal: known(journal),
   journald: known(journald),
+  runs: known([]),
   gateway: told({}),
 };
 const withUnit = (change: Partial<typeof properties>) => ({
@@ -333,7 +334,11 @@ describe('the parts', () => {
   it('reads what systemctl and the files say', () => {
     expect(commandOf('{ path=a ; argv[]=/bin/a run ; ignore_errors=no ; pid=1 }')).toEqual(['/bin/a', 'run']);
     expect(environmentOf('A=b "C=d e" F=g\\ h')).toEqual({ A: 'b', C: 'd e', F: 'g h' });
-    expect(environmentOfFile('# x\nA="b c"\n\nD=e=f\n')).toEqual({ A: 'b c', D: 'e=f' });
+    const named = (words: string) =>
+      namedConfiguration(`{ path=a ; argv[]=/bin/a run${words} ; ignore_errors=no ; }`);
+    expect(named('')).toBeNull();
+    expect(named(' --config /etc/a b/c.toml --instance x')).toBe('/etc/a b/c.toml');
+    expect(named(' --instance x --config=/etc/c.toml')).toBe('/etc/c.toml');
     expect(
       journaldSettings('[Journal]\n#Storage=none\nStorage=auto\n# /etc/x\nStorage = volatile\n'),
     ).toEqual({

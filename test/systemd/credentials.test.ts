@@ -62,7 +62,10 @@ describeOnMachine('the token as a credential', (machine) => {
 
   it('is told to be one where it is missing or wrong', async () => {
     await machine().check(['systemctl', 'start', unit]);
-    const missing = await machine().run(['sd-gateway', 'send', 'hello']);
+    // Root reads it where systemd keeps it.
+    expect((await machine().run(['sd-gateway', 'send', 'hello'])).status).toBe(0);
+    const user = await machine().addUser('alice', 1_201);
+    const missing = await machine().run(['sd-gateway', 'send', 'hello'], { user });
     expect(missing.status).not.toBe(0);
     expect(missing.stderr).toContain('/run/credentials/UNIT/token');
     const wrong = await machine().run(['sd-gateway', 'send', 'hello'], {

@@ -190,6 +190,24 @@ describeOnMachine('install and uninstall', (machine) => {
       for (const name of ['bad', 'bare']) expect(await isThere(unitPath(`sd-gateway-${name}`))).toBe(false);
     });
 
+    it('is found by the other commands with its own configuration, blanks in its path included', async () => {
+      await machine().writeFile('/etc/own place/gate way.toml', '[http]\nlisten = "127.0.0.1:9171"\n');
+      const file = '/etc/own place/gate way.toml';
+      const own = ['--instance', 'blank', '--config', file];
+      expect((await type('install', '--now', ...own)).status).toBe(0);
+      expect(await type('check-config', '--instance', 'blank')).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(
+          /^# \/etc\/own place\/gate way\.toml, as sd-gateway-blank\.service reads it;.*http\.listen = .*9171/s,
+        ),
+      });
+      expect(await type('send', '--instance', 'blank', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
+      const { stdout } = await type('doctor', '--instance', 'blank');
+      expect(stdout).toContain('The gateway listens on 127.0.0.1:9171');
+      expect(stdout).toContain(file);
+      expect((await type('uninstall', '--instance', 'blank', '--purge', '--yes')).status).toBe(0);
+    });
+
     it('runs by a Node.js with a blank in its path', async () => {
       await machine().check([
         'sh',

@@ -80,6 +80,16 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
         stdout: expect.stringMatching(/has stopped: Drained in \d+ ms: 0 ended, 0 put back/),
       });
       expect(await unit.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
+      const files = () => machine().check(['ls', '-l', '--time-style=full-iso', unit.stateDirectory]);
+      const before = await files();
+      const stopped = await statusOf(`--instance ${instance}`, user);
+      expect(stopped.lastStop).toMatchObject({
+        source: 'store',
+        cause: 'planned-stop',
+        exitStatus: 0,
+        invocationId: second.unit?.invocationId,
+      });
+      expect(await files()).toBe(before);
       expect(await type(`stop --instance ${instance}`, user)).toMatchObject({
         status: 0,
         stdout: `${name} is not running\n`,

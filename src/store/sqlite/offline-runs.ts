@@ -1,0 +1,39 @@
+import { existsSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { keptRuns, type RunRecord } from '../run-record.js';
+import { toStoreError } from './errors.js';
+import { applicationId } from './schema.js';
+
+/** How long a lock of another process is waited for, in milliseconds. */
+const busyTimeout = 1_000;
+
+/**
+ * The runs in the database of a gateway that doesn't run, newest first; null: there is no database, or it is older than
+ * such records. Nothing in it is changed. Throws a StoreError.
+ */
+export function readRuns(path: string): readonly RunRecord[] | null {
+  if (!existsSync(path)) return null;
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  try {
+    // With a log that a crash has left, closing must not copy it into the database: that is for the next start. Without
+    // one, a connection that only reads would leave an empty one behind.
+    const readonly = log !== undefined && log.size > 0;
+    const database = new Database(path, { readonly, fileMustExist: true, timeout: busyTimeout });
+    try {
+      if (database.pragma('application_id', { simple: true }) !== applicationId) return null;
+      const table = database
+        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'runs'")
+        .get();
+      if (table === undefined) return null;
+      return database
+        .prepare<[limit: number], string>('SELECT record FROM runs ORDER BY number DESC LIMIT ?')
+        .pluck()
+        .all(keptRuns)
+        .map((record) => JSON.parse(String(record)) as RunRecord);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw toStoreError(error, path);
+  }
+}

@@ -1,0 +1,134 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { configurationFile, type Directories, directories } from '../config/directories.js';
+import type { Scope } from '../manager/scope.js';
+import { parseEnvironmentFile } from './environment-file.js';
+
+/** The properties that say with what a unit runs its gateway, as `systemctl show` names them. */
+export const settingsProperties = [
+  'ExecStart',
+  'Environment',
+  'EnvironmentFiles',
+  'StateDirectory',
+  'RuntimeDirectory',
+  'ConfigurationDirectory',
+] as const;
+
+/** With what an installed unit runs its gateway. */
+export interface UnitSettings {
+  /** What the unit sets, as far as this user can read it, with the directories that the manager makes. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directories: Directories;
+  /** `named`: ExecStart= names it with --config; else it is the usual one, and need not be there. */
+  readonly file: { readonly path: string; readonly named: boolean };
+}
+
+export interface UnitSettingsOptions {
+  readonly scope: Scope;
+  readonly instance: string | null;
+  /** Null: not known. */
+  readonly systemdVersion: number | null;
+  readonly home: string;
+  /** Of the person who asks: where a user's directories are. */
+  readonly environment: NodeJS.ProcessEnv;
+  readonly uid: number;
+}
+
+/** Words as systemd.exec(5) quotes them in Environment=, and a shell's simple ones: "A=b" 'C=d e' F=g. */
+function words(text: string): readonly string[] {
+  const found: string[] = [];
+  const pattern = /"((?:[^"\\]|\\.)*)"|'([^']*)'|((?:[^\s\\]|\\.)+)/g;
+  for (const [, double, single, bare] of text.matchAll(pattern)) {
+    found.push(single ?? (double ?? bare ?? '').replace(/\\(.)/g, '$1'));
+  }
+  return found;
+}
+
+/** What the unit sets itself, from the property Environment=. */
+export function environmentOf(property: string): Record<string, string> {
+  return Object.fromEntries(
+    words(property).flatMap((assignment) => {
+      const at = assignment.indexOf('=');
+      return at <= 0 ? [] : [[assignment.slice(0, at), assignment.slice(at + 1)]];
+    }),
+  );
+}
+
+/** What its environment files set; one that isn't there or not for us to read is for systemd to complain of. */
+function environmentOfFiles(property: string): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const line of property.split('\n')) {
+    const path = line.replace(/ \(ignore_errors=(yes|no)\)$/, '');
+    if (path === '') continue;
+    try {
+      Object.assign(variables, parseEnvironmentFile(readFileSync(path, 'utf8')));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    }
+  }
+  return variables;
+}
+
+/**
+ * The file that ExecStart= names with --config, from systemctl's notation. Quotes are lost in that: a path with blanks
+ * goes on to the next option.
+ */
+export function namedConfiguration(execStart: string): string | null {
+  const command = /argv\[\]=(.*?) ; ignore_errors=/.exec(execStart)?.[1] ?? '';
+  return / --config[ =](.+?)(?= --[a-z]|$)/.exec(command)?.[1] ?? null;
+}
+
+/** Where the unit's own directories are, as systemd.exec(5) tells the unit. */
+function directoryVariables(
+  properties: Readonly<Record<string, string>>,
+  { scope, systemdVersion, home, environment, uid }: UnitSettingsOptions,
+): Record<string, string> {
+  const isSystem = scope === 'system';
+  const configuration = isSystem ? '/etc' : (environment.XDG_CONFIG_HOME ?? join(home, '.config'));
+  // A user manager before 254 keeps state beside the configuration.
+  const userState =
+    systemdVersion !== null && systemdVersion < 254
+      ? configuration
+      : (environment.XDG_STATE_HOME ?? join(home, '.local/state'));
+  const roots = {
+    StateDirectory: ['STATE_DIRECTORY', isSystem ? '/var/lib' : userState],
+    RuntimeDirectory: [
+      'RUNTIME_DIRECTORY',
+      isSystem ? '/run' : (environment.XDG_RUNTIME_DIR ?? `/run/user/${uid}`),
+    ],
+    ConfigurationDirectory: ['CONFIGURATION_DIRECTORY', configuration],
+  } as const;
+  return Object.fromEntries(
+    Object.entries(roots).flatMap(([property, [variable, root]]) => {
+      const [first = ''] = (properties[property] ?? '').split(' ');
+      const name = first.split(':')[0] ?? '';
+      return name === '' ? [] : [[variable, join(root, name)]];
+    }),
+  );
+}
+
+/** Reads them from the unit's properties. */
+export function unitSettings(
+  properties: Readonly<Record<string, string>>,
+  options: UnitSettingsOptions,
+): UnitSettings {
+  const { scope, instance, home } = options;
+  const environment = {
+    ...environmentOf(properties['Environment'] ?? ''),
+    ...environmentOfFiles(properties['EnvironmentFiles'] ?? ''),
+    ...directoryVariables(properties, options),
+  };
+  const { XDG_RUNTIME_DIR } = options.environment;
+  const places = directories({
+    scope,
+    instance,
+    environment: { ...(XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR }), ...environment },
+    home,
+  });
+  const named = namedConfiguration(properties['ExecStart'] ?? '');
+  return {
+    environment,
+    directories: places,
+    file: { path: named ?? configurationFile(places.configuration, instance), named: named !== null },
+  };
+}
