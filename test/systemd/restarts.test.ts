@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import type { Machine } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 import { Poster, type PosterReport } from './load/poster.js';
+import { mistakesInStore } from './load/sessions.js';
 
 /** RESTARTS=50 npm run restarts: all ways, and the check that a failure would be seen. */
 const onDemand = process.env['RESTARTS'] !== undefined;
@@ -32,68 +33,9 @@ async function restartUnderLoad(machine: Machine, address: string): Promise<Post
   await poster.answered(rate / 2);
   for (let count = 0; count < restarts; count++) {
     await machine.check(['systemctl', 'restart', unit]);
-    await poster.answered(rate);
+    await poster.answered(onDemand ? rate : rate / 2);
   }
   return poster.end();
-}
-
-interface View {
-  readonly seq: number;
-  readonly text: string;
-  readonly state: string;
-  readonly reply: { readonly text: string; readonly at: string } | null;
-}
-
-/** What is wrong with a session's messages, as the store has them. */
-function mistakesOf(session: string, taken: number, messages: readonly View[]): string[] {
-  const mistakes: string[] = [];
-  if (messages.length !== taken) mistakes.push(`${session}: ${taken} taken, ${messages.length} there`);
-  let last = '';
-  for (const [index, { seq, text, state, reply }] of messages.entries()) {
-    const wanted = String(index + 1);
-    if (seq !== index + 1 || text !== wanted)
-      mistakes.push(`${session}: message ${wanted} is ${seq}, ${text}`);
-    if (state !== 'replied' || reply?.text !== wanted)
-      mistakes.push(`${session}: message ${seq} is ${state}`);
-    if (reply !== null && reply.at < last) mistakes.push(`${session}: message ${seq} was run out of order`);
-    last = reply?.at ?? last;
-  }
-  return mistakes;
-}
-
-async function curl(machine: Machine, address: string, token: string, path: string): Promise<string> {
-  const target = address.startsWith('unix:')
-    ? ['--unix-socket', address.slice('unix:'.length), `http://gateway${path}`]
-    : [`${address}${path}`];
-  return machine.check([
-    'curl',
-    '--silent',
-    '--show-error',
-    '-H',
-    `Authorization: Bearer ${token}`,
-    ...target,
-  ]);
-}
-
-async function sessionMessages(
-  machine: Machine,
-  address: string,
-  token: string,
-  session: string,
-): Promise<View[]> {
-  const messages: View[] = [];
-  let after: string | null = null;
-  do {
-    const query: string = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const path = `/v1/sessions/${session}/messages?limit=1000${query}`;
-    const page = JSON.parse(await curl(machine, address, token, path)) as {
-      readonly items: readonly View[];
-      readonly next: string | null;
-    };
-    messages.push(...page.items);
-    after = page.next;
-  } while (after !== null);
-  return messages;
 }
 
 /** Waits until nothing is left to be run. */
@@ -101,7 +43,7 @@ async function settled(machine: Machine): Promise<void> {
   await machine.check([
     'sh',
     '-c',
-    `until systemctl show --value -p StatusText ${unit} | grep -q " 0 running, 0 waiting"; do sleep 0.2; done`,
+    `until systemctl show --value -p StatusText ${unit} | grep -q " 0 running, 0 waiting"; do sleep 0.05; done`,
   ]);
 }
 
@@ -152,12 +94,8 @@ describeOnMachine('a restart under load', (machine) => {
       expect(report.failures).toEqual([]);
       await settled(machine());
       const token = (await machine().check(['cat', tokenFile])).trim();
-      const mistakes: string[] = [];
-      for (const [session, taken] of Object.entries(report.sessions)) {
-        const messages = await sessionMessages(machine(), way.address, token, session);
-        mistakes.push(...mistakesOf(session, taken, messages));
-      }
-      expect(mistakes).toEqual([]);
+      const place = { address: way.address, token };
+      expect(await mistakesInStore(machine(), place, report.sessions)).toEqual([]);
       await forget(machine());
     },
   );
