@@ -46,6 +46,37 @@ describe('while it stops', () => {
     expect(last).not.toContain('Keep-Alive');
   });
 
+  test.for(['before', 'after'] as const)(
+    'of requests sent in one go %s its begin each is answered, the last with "Connection: close"',
+    async (when) => {
+      await served.dispose();
+      let finish: () => void = () => {};
+      const held = new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      let begun = 0;
+      served = await serve({
+        over: {
+          async accept(message, limits) {
+            begun++;
+            await held;
+            return served.store.accept(message, limits);
+          },
+        },
+      });
+      if (when === 'after') served.channel.beginStop();
+      const connection = await rawConnection(served.base);
+      connection.write(post('1') + post('2') + post('3'));
+      await expect.poll(() => begun).toBe(3);
+      if (when === 'before') served.channel.beginStop();
+      finish();
+      const answers = (await connection.ended).split(/(?=HTTP\/1\.1 )/);
+      expect(answers.map((answer) => answer.startsWith('HTTP/1.1 202'))).toEqual([true, true, true]);
+      expect(answers.map((answer) => answer.includes('Connection: close'))).toEqual([false, false, true]);
+      expect(served.accepted.length).toBe(3);
+    },
+  );
+
   test('long polls are answered with the present state, and when to ask again', async () => {
     const { id } = await bodyOf(served.post('a', { text: 'x' }));
     const waiting = served.get(`/v1/messages/${id}?wait=60`);

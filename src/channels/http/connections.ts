@@ -66,7 +66,7 @@ export class Connections {
     this.#connections.set(socket, connection);
     connection.answers.add(response);
     connection.request = request;
-    if (this.#last) makeLast(response);
+    if (this.#last) makeLastAnswer(connection);
     else response.setHeader('Keep-Alive', `timeout=${advertisedKeepAlive}`);
     const ended = () => {
       connection.bytesWhenIdle = socket.bytesRead;
@@ -79,12 +79,10 @@ export class Connections {
     request.once('close', ended);
   }
 
-  /** From now on each answer is the last of its connection, and says so. */
+  /** From now on each answer is the last of its connection, and says so, unless a later one is owed already. */
   makeAnswersLast(): void {
     this.#last = true;
-    for (const { answers } of this.#connections.values()) {
-      for (const response of answers) if (!response.headersSent) makeLast(response);
-    }
+    for (const connection of this.#connections.values()) makeLastAnswer(connection);
   }
 
   /** Resolves once no request is under way, or after `patience` milliseconds. */
@@ -135,9 +133,15 @@ export class Connections {
   }
 }
 
-function makeLast(response: ServerResponse): void {
-  response.removeHeader('Keep-Alive');
-  response.setHeader('Connection', 'close');
+/** Of requests that were sent without waiting for an answer each is answered, in their order (RFC 9112, 9.3.2). */
+function makeLastAnswer({ answers }: Connection): void {
+  const last = [...answers].at(-1);
+  for (const response of answers) {
+    if (response.headersSent) continue;
+    response.removeHeader('Keep-Alive');
+    if (response === last) response.setHeader('Connection', 'close');
+    else response.removeHeader('Connection');
+  }
 }
 
 function isIdle(socket: Socket, { answers, bytesWhenIdle, request }: Connection): boolean {
