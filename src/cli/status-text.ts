@@ -163,6 +163,19 @@ function presentStatus(unit: UnitFacts | null): string | null {
   return unit?.mainPid != null || text?.startsWith('Failed') === true ? text : null;
 }
 
+/** A gateway of an older version doesn’t tell. */
+function waitingHostRows({ gateway, at }: StatusReport): Row[] {
+  return (gateway?.waitingHosts ?? []).map(({ origin, failures, until }, index) => {
+    const next =
+      until === null ? 'one is tried now' : `next try in ${Math.max(0, Math.ceil((until - at) / 1_000))} s`;
+    return [
+      index === 0 ? 'Waiting for' : '',
+      `${origin}: ${failures} failures in a row, ${next}`,
+      'yellow',
+    ] as const;
+  });
+}
+
 function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
   const { unit, gateway, at } = report;
   const status = gateway?.status ?? presentStatus(unit);
@@ -177,6 +190,7 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
       ? []
       : [['Reload', `the newest configuration was refused: ${gateway.reloadRefused}`, 'red'] as const]),
     ...workRow(report),
+    ...waitingHostRows(report),
     ...(gateway === null || gateway.listening.length === 0
       ? []
       : [['Listening', gateway.listening.join(', ')] as const]),

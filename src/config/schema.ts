@@ -100,13 +100,28 @@ export const configurationSchema = z.strictObject({
         .array(addressRange)
         .default([])
         .describe('Loopback, private and other special address ranges (CIDR) that replies may be posted to.'),
-      concurrency: z.int().min(1).max(10_000).default(16).describe('Deliveries under way at the same time.'),
+      concurrency: z.int().min(1).max(10_000).default(32).describe('Deliveries under way at the same time.'),
+      host_concurrency: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(8)
+        .describe('Of these, to one host: so many places a host that hangs can hold.'),
       timeout: timeSpan(100, 3_600_000).prefault('15s').describe('Longest time of one attempt.'),
       max_attempts: z.int().min(1).max(1_000).default(10).describe('Attempts before a delivery is dead.'),
       retry_delay: timeSpan(1, day)
         .prefault('1s')
         .describe('Base of the exponential backoff between attempts; the wait is drawn at random up to it.'),
       retry_delay_limit: timeSpan(1, day).prefault('5min').describe('Longest wait between two attempts.'),
+      expire: timeSpan(0, 365 * day)
+        .prefault('1d')
+        .describe('A reply that is older is not sent any more, its message is dead. "0" is never.'),
+      unknown: z
+        .enum(['resend', 'ask', 'drop'])
+        .default('ask')
+        .describe(
+          'What becomes of a reply that may have arrived, where the receiver would take a second one for another ("idempotent": false): "resend" sends it again, "ask" sets it aside for a person, "drop" gives it up.',
+        ),
     })
     .prefault({}),
   stop: z

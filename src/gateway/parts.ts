@@ -19,6 +19,7 @@ import { tryLock } from '../systemd/file-lock.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
+import type { CircuitFacts } from './delivery/destinations.js';
 import { validateReplyUrl } from './delivery/reply-url.js';
 import { createWebhookSender, type WebhookSender } from './delivery/webhook-sender.js';
 import {
@@ -170,6 +171,11 @@ export class Parts {
     return this.#dispatcher?.facts().storeTrouble ?? this.#deliverer?.facts().storeTrouble ?? null;
   }
 
+  /** Hosts that replies wait for, as they failed too often. */
+  circuits(): readonly CircuitFacts[] {
+    return this.#deliverer?.facts().circuits ?? [];
+  }
+
   progress(): readonly PartProgress[] {
     return [
       progressOf('dispatcher', this.#dispatcher?.facts().lastProgressAt),
@@ -249,6 +255,7 @@ export class Parts {
       path,
       busyTimeout: this.#configuration.store.busy_timeout,
       maxAttempts: this.#configuration.dispatch.max_attempts,
+      unknownPolicy: this.#configuration.delivery.unknown,
       extendStartTimeout: true,
       onProgress: step,
       onWarning: (error) => log.warning(error.message),
@@ -259,10 +266,11 @@ export class Parts {
     void store.ended.then((failure) => {
       if (failure !== null) crash(failure);
     });
-    const { resumedTurns, deadTurns, resumedDeliveries } = recovery;
-    if (resumedTurns + deadTurns + resumedDeliveries > 0) {
+    const { resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries } = recovery;
+    const { setAside } = unknownDeliveries;
+    if (resumedTurns + deadTurns + resumedDeliveries + setAside > 0) {
       log.notice(
-        `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt.`,
+        `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt, ${setAside} replies are not sent again because they may have arrived.`,
         { SD_GATEWAY_RESUMED: resumedTurns },
       );
     }

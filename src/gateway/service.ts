@@ -426,6 +426,7 @@ export class Service {
       eventLoopDelay: this.#delay.take(),
       trouble: this.#parts.trouble(),
       reloadRefused: this.#reloadRefused,
+      waitingHosts: this.#parts.circuits(),
       work: store === null || this.#state.name === 'stopped' ? null : await this.#counts(store),
       listening: this.#parts.listening,
       residentMemory: process.memoryUsage.rss(),
@@ -489,7 +490,13 @@ export class Service {
     const serves = name === 'ready' || name === 'reloading';
     return {
       ready: serves && stalled.length === 0,
-      facts: { state: name, stalled, trouble: this.#parts.trouble(), parts: this.#partFacts() },
+      facts: {
+        state: name,
+        stalled,
+        trouble: this.#parts.trouble(),
+        parts: this.#partFacts(),
+        waitingHosts: this.#parts.circuits().map((circuit) => ({ ...circuit })),
+      },
     };
   }
 

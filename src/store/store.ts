@@ -24,6 +24,8 @@ export interface NewMessage {
   readonly text: string;
   readonly metadata: Metadata;
   readonly replyUrl: string | null;
+  /** Whether who gets the reply takes one that comes twice under the same key for one; by default it does. */
+  readonly replyIdempotent?: boolean;
   /** The sender's `Idempotency-Key`, one name space a session. */
   readonly idempotencyKey: string | null;
   /** SHA-256 of what the key stands for; the same key with another fingerprint is a conflict. */
@@ -72,7 +74,15 @@ export interface DeliverySummary {
   readonly nextAttemptAt: number | null;
   readonly deliveredAt: number | null;
   readonly lastError: string | null;
+  /** Attempts that began and of which nobody knows whether the reply arrived. */
+  readonly unknown: number;
 }
+
+/**
+ * What becomes of a delivery of which nobody knows whether it arrived, where the receiver would take a second one for
+ * another reply: sent again, set aside for a person to decide, or given up.
+ */
+export type UnknownPolicy = 'resend' | 'ask' | 'drop';
 
 /** One claim on the head of a session's queue: the right and the duty to run it. */
 export interface Turn {
@@ -104,7 +114,27 @@ export interface Delivery {
   readonly replyMetadata: Metadata;
   readonly repliedAt: number;
   readonly attempt: number;
+  /** False: to be marked with `beginDelivery` before its first byte is sent, as it must not be sent twice unasked. */
+  readonly idempotent: boolean;
   readonly owner: string;
+}
+
+/** One that ends without an outcome. */
+export interface CutOffDelivery extends Delivery {
+  /** For the record, where the reply may have arrived. */
+  readonly unknownOutcome?: string;
+}
+
+/** How an attempt to deliver has failed. */
+export interface DeliveryFailure {
+  /** Null: that it is put off is no failure, what failed before stays on record. */
+  readonly error: string | null;
+  /** Null: the message is dead. */
+  readonly retryAt: number | null;
+  /** Whether anything was tried: what was not does not count as an attempt. */
+  readonly attempted: boolean;
+  /** Whether the reply may have arrived. */
+  readonly unknown: boolean;
 }
 
 export interface Claim {
@@ -147,6 +177,8 @@ export interface Recovery {
   /** Turns set aside because they had used up their attempts. */
   readonly deadTurns: number;
   readonly resumedDeliveries: number;
+  /** Deliveries that had begun and whose outcome is not known: sent again under their key, or as the policy says. */
+  readonly unknownDeliveries: { readonly resent: number; readonly setAside: number };
 }
 
 export interface Store {
@@ -175,10 +207,12 @@ export interface Store {
 
   /** Claims deliveries that are due: the oldest of each session only, so that replies arrive in order. */
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;
+  /** Notes that the attempt is about to send its first byte. False when the claim was lost. */
+  beginDelivery(delivery: Delivery, now: number): Promise<boolean>;
   completeDelivery(delivery: Delivery, now: number): Promise<boolean>;
-  /** Tries again at `retryAt`, or ends the message as dead with `retryAt` null. */
-  failDelivery(delivery: Delivery, error: string, retryAt: number | null, now: number): Promise<boolean>;
-  putBackDeliveries(deliveries: readonly Delivery[], now: number): Promise<number>;
+  failDelivery(delivery: Delivery, failure: DeliveryFailure, now: number): Promise<boolean>;
+  /** Sends again what a planned stop cut off: the attempt does not count. */
+  putBackDeliveries(deliveries: readonly CutOffDelivery[], now: number): Promise<number>;
   /** When the next retry (turn or delivery) or the end of another owner's lease is due; null: nothing waits. */
   nextDueAt(owner: string): Promise<number | null>;
 
@@ -189,6 +223,8 @@ export interface Store {
     session: string,
     page: { readonly limit: number; readonly after: string | null },
   ): Promise<Page<Message> | null>;
+  /** The messages behind `seq` that are neither queued nor running, up to the first one that is; none of no session. */
+  settledMessages(session: string, seq: number, limit: number): Promise<readonly Message[]>;
   counts(): Promise<StoreCounts>;
 
   /** Resolves once the store has done a round trip to its database: the watchdog's evidence of progress. */

@@ -127,6 +127,7 @@ describe('reading', () => {
       next_attempt_at: null,
       delivered_at: null,
       last_error: null,
+      unknown: 0,
     });
   });
 

@@ -114,6 +114,7 @@ export function gateway(changes: Partial<GatewayFacts> = {}): GatewayFacts {
     ],
     eventLoopDelay: { mean: 1.25, p99: 3, max: 11 },
     trouble: null,
+    waitingHosts: [],
     reloadRefused: null,
     work: { sessions: 1, queued: 0, running: 0, replied: 1, delivered: 0, dead: 0, undelivered: 0 },
     listening: ['127.0.0.1:8733'],

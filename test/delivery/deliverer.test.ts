@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { failuresToOpen } from '../../src/gateway/delivery/circuit.js';
 import {
   Deliverer,
   type DelivererOptions,
@@ -12,7 +13,7 @@ import type { Clock } from '../../src/gateway/dispatch-clock.js';
 import type { Message, MessageState, Store } from '../../src/store/store.js';
 import { acceptOne } from '../store/samples.js';
 import { SqliteFactory } from '../store/sqlite-factory.js';
-import { type Answer, hang, Receiver, status } from './receiver.js';
+import { type Answer, hang, Receiver, reset, status } from './receiver.js';
 import { RecordingLog } from './recording-log.js';
 
 const secret = createWebhookSecret();
@@ -63,6 +64,9 @@ function deliverer(
     owner: 'first',
     settings: {
       concurrency: 16,
+      host_concurrency: 16,
+      expire: 86_400_000,
+      unknown: 'ask',
       max_attempts: 10,
       retry_delay: 1,
       retry_delay_limit: 1,
@@ -91,9 +95,16 @@ function deliverer(
 }
 
 /** A message whose reply waits to be posted. */
-async function replied(session: string, url: string): Promise<Message> {
-  const message = await acceptOne(store, session, { replyUrl: url, text: 'secret question' });
-  const now = Date.now();
+async function replied(
+  session: string,
+  url: string,
+  { idempotent = true, now = Date.now() } = {},
+): Promise<Message> {
+  const message = await acceptOne(store, session, {
+    replyUrl: url,
+    replyIdempotent: idempotent,
+    text: 'secret question',
+  });
   const turns = await store.claimTurns({ owner: 'dispatcher', limit: 1, now, leaseUntil: now + 60_000 });
   for (const turn of turns)
     await store.completeTurn(turn, { text: `reply to ${turn.seq}`, metadata: {} }, now);
@@ -217,6 +228,125 @@ describe('delivering', () => {
     await until(message, 'delivered');
     await stuck.arrived(1);
     expect(made.facts()).toMatchObject({ delivered: 1, failed: 0 });
+  });
+});
+
+describe('one host and the others', () => {
+  test('a host that fails is asked once in a while, and its replies use up no attempts', async () => {
+    const fails = await receiver(status(503));
+    const fine = await receiver(status(200));
+    for (let index = 0; index < 40; index += 1) await replied(`failing ${index}`, fails.url());
+    const {
+      deliverer: made,
+      log,
+      until,
+    } = deliverer({
+      concurrency: 2,
+      retry_delay: 3_600_000,
+      retry_delay_limit: 3_600_000,
+    });
+    const message = await replied('z', fine.url());
+    made.wake();
+    await until(message, 'delivered');
+    await made.settle(60_000);
+    // Those that were under way when the circuit opened are the last.
+    expect(fails.received.length).toBeLessThanOrEqual(failuresToOpen + 1);
+    expect(made.facts().circuits).toMatchObject([{ origin: new URL(fails.url()).origin, state: 'open' }]);
+    expect(log.records.filter((record) => record.message.includes('failed in a row'))).toHaveLength(1);
+    const page = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        store.sessionMessages(`failing ${index}`, { limit: 1, after: null }),
+      ),
+    );
+    const attempts = page.map((each) => each?.items[0]?.delivery?.attempts ?? -1);
+    expect(attempts.reduce((sum, each) => sum + each, 0)).toBe(fails.received.length);
+  });
+
+  test('a host that comes back gets all, each once and in order', async () => {
+    const to = await receiver(...new Array(7).fill(status(500)), status(200));
+    const messages: Message[] = [];
+    for (const session of ['a', 'b', 'a', 'c']) messages.push(await replied(session, to.url()));
+    const { deliverer: made, log, until } = deliverer({ max_attempts: 100 });
+    made.wake();
+    await Promise.all(messages.map((message) => until(message, 'delivered')));
+    expect(made.facts().circuits).toEqual([]);
+    expect(log.records.some((record) => record.message.includes('takes replies again'))).toBe(true);
+    expect(to.received).toHaveLength(7 + messages.length);
+  });
+
+  test('a host that hangs holds no more than its share', async () => {
+    const hangs = await receiver(hang);
+    const fine = await receiver(status(200));
+    for (let index = 0; index < 20; index += 1) await replied(`hanging ${index}`, hangs.url());
+    const messages: Message[] = [];
+    for (let index = 0; index < 20; index += 1) messages.push(await replied(`fine ${index}`, fine.url()));
+    const { deliverer: made, until } = deliverer({ concurrency: 4, host_concurrency: 2 });
+    made.wake();
+    await Promise.all(messages.map((message) => until(message, 'delivered')));
+    expect(hangs.received).toHaveLength(2);
+  });
+
+  test('one busy host gets all the places there are, one after another', async () => {
+    const to = await receiver(status(200));
+    const messages: Message[] = [];
+    for (let index = 0; index < 60; index += 1) messages.push(await replied(`s${index}`, to.url()));
+    const { deliverer: made, until } = deliverer({ concurrency: 8, host_concurrency: 2 });
+    made.wake();
+    await Promise.all(messages.map((message) => until(message, 'delivered')));
+    expect(made.facts()).toMatchObject({ delivered: 60, failed: 0 });
+  });
+});
+
+describe('a reply that is too old', () => {
+  test('is dead without an attempt, and the next one is sent', async () => {
+    const to = await receiver(status(200));
+    const old = await replied('a', to.url(), { now: Date.now() - 60_000 });
+    const fresh = await replied('a', to.url());
+    const { deliverer: made, until } = deliverer({ expire: 30_000 });
+    made.wake();
+    await until(fresh, 'delivered');
+    expect(await record(old)).toMatchObject({
+      state: 'dead',
+      error: expect.stringContaining('delivery.expire'),
+      delivery: { attempts: 0 },
+    });
+    expect(to.received).toHaveLength(1);
+  });
+});
+
+describe('an outcome that nobody knows', () => {
+  test.each([
+    ['resend', true, 2, 'delivered'],
+    ['ask', true, 2, 'delivered'],
+    ['resend', false, 2, 'delivered'],
+    ['ask', false, 1, 'dead'],
+    ['drop', false, 1, 'dead'],
+  ] as const)('%s, where the key is known: %s', async (unknown, idempotent, posts, state) => {
+    const to = await receiver(reset, status(200));
+    const message = await replied('a', to.url(), { idempotent });
+    const next = await replied('a', to.url());
+    const { deliverer: made, until } = deliverer({ unknown });
+    made.wake();
+    await until(next, 'delivered');
+    expect(to.received).toHaveLength(posts + 1);
+    const { state: end, error, delivery } = await record(message);
+    expect({ end, unknown: delivery?.unknown }).toEqual({ end: state, unknown: 1 });
+    if (state === 'dead') expect(error).toContain(`delivery.unknown is "${unknown}"`);
+  });
+
+  test.each([
+    [true, 'replied'],
+    [false, 'dead'],
+  ])('of an attempt that a stop cut off, where the key is known: %s', async (idempotent, state) => {
+    const to = await receiver(hang);
+    const message = await replied('a', to.url(), { idempotent });
+    const { deliverer: made } = deliverer();
+    made.wake();
+    await to.arrived(1);
+    await made.drain(0);
+    const { state: end, delivery } = await record(message);
+    expect({ end, unknown: delivery?.unknown }).toEqual({ end: state, unknown: 1 });
+    expect(delivery?.lastError).toContain('the gateway stopped after it had begun');
   });
 });
 

@@ -62,6 +62,7 @@ const delivery = (url: string): Delivery => ({
   replyMetadata: { model: 'x' },
   repliedAt: Date.parse('2026-01-02T03:04:05.678Z'),
   attempt: 1,
+  idempotent: true,
   owner: 'owner',
 });
 
@@ -121,6 +122,8 @@ describe('what the status means', () => {
       kind: 'retry',
       reason: `the receiver answered HTTP ${code}`,
       retryAfterMilliseconds: null,
+      peer: code >= 500 ? 'failing' : 'well',
+      unknown: false,
     });
   });
 
@@ -128,6 +131,7 @@ describe('what the status means', () => {
     expect(await send((await receiver(status(code))).url())).toEqual({
       kind: 'dead',
       reason: `the receiver refuses the reply: HTTP ${code}`,
+      peer: 'well',
     });
   });
 
@@ -151,35 +155,37 @@ describe('what the status means', () => {
 });
 
 describe('answers that are none', () => {
-  const again = (outcome: SendOutcome) => {
-    expect(outcome.kind).toBe('retry');
+  const again = (outcome: SendOutcome, unknown: boolean) => {
+    expect(outcome).toMatchObject({ kind: 'retry', peer: 'failing', unknown });
     return outcome.kind === 'retry' ? outcome.reason : '';
   };
 
   test('a reset', async () => {
-    expect(again(await send((await receiver(reset)).url()))).toMatch(/could not be reached: /);
+    expect(again(await send((await receiver(reset)).url()), true)).toMatch(/could not be reached: /);
   });
 
   test('nobody listens', async () => {
     const gone = await Receiver.listen(hang);
     const url = gone.url();
     await gone.close();
-    expect(again(await send(url))).toContain('ECONNREFUSED');
+    expect(again(await send(url), false)).toContain('ECONNREFUSED');
   });
 
   test('a name that does not exist', async () => {
-    expect(again(await send('http://name.invalid/'))).toMatch(/ENOTFOUND|EAI_AGAIN/);
+    expect(again(await send('http://name.invalid/'), false)).toMatch(/ENOTFOUND|EAI_AGAIN/);
   });
 
   test('silence', async () => {
-    expect(again(await send((await receiver(hang)).url(), { timeout: 200 }))).toContain('delivery.timeout');
+    expect(again(await send((await receiver(hang)).url(), { timeout: 200 }), true)).toContain(
+      'delivery.timeout',
+    );
   });
 
   test('no HTTP', async () => {
     const url = await raw((server) =>
       server.on('connection', (socket) => socket.resume().end('220 mail ready\r\n')),
     );
-    expect(again(await send(url))).toMatch(/could not be reached/);
+    expect(again(await send(url), true)).toMatch(/could not be reached/);
   });
 
   test('headers without end', async () => {
@@ -189,7 +195,7 @@ describe('answers that are none', () => {
         socket.once('data', () => socket.write(`HTTP/1.1 200 OK\r\n${'x-filler: y\r\n'.repeat(10_000)}\r\n`));
       }),
     );
-    expect(again(await send(url))).toMatch(/too large|could not be reached/);
+    expect(again(await send(url), true)).toMatch(/too large|could not be reached/);
   });
 
   test('a certificate that nobody has vouched for', async () => {
@@ -204,7 +210,9 @@ describe('answers that are none', () => {
     ended.push(() => new Promise((resolve) => server.close(resolve)));
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    expect(again(await send(`https://localhost:${port}/`))).toMatch(/could not be reached: .*self.signed/);
+    expect(again(await send(`https://localhost:${port}/`), false)).toMatch(
+      /could not be reached: .*self.signed/,
+    );
     expect(requests).toBe(0);
   });
 });
@@ -266,12 +274,12 @@ describe('aborting', () => {
     const outcome = send(to.url(), {}, controller.signal);
     await to.arrived(1);
     controller.abort();
-    expect(await outcome).toEqual({ kind: 'aborted' });
+    expect(await outcome).toEqual({ kind: 'aborted', unknown: true });
   });
 
   test('before: nothing is sent', async () => {
     const to = await receiver(status(200));
-    expect(await send(to.url(), {}, AbortSignal.abort())).toEqual({ kind: 'aborted' });
+    expect(await send(to.url(), {}, AbortSignal.abort())).toEqual({ kind: 'aborted', unknown: false });
     expect(to.received).toEqual([]);
   });
 });

@@ -1,5 +1,13 @@
 import { v7 } from 'uuid';
-import type { Claim, Message, NewMessage, QueueLimits, Store, Turn } from '../../src/store/store.js';
+import type {
+  Claim,
+  DeliveryFailure,
+  Message,
+  NewMessage,
+  QueueLimits,
+  Store,
+  Turn,
+} from '../../src/store/store.js';
 
 export const noLimits: QueueLimits = { session: 1_000_000, total: 10_000_000 };
 
@@ -36,6 +44,10 @@ export async function claimOne(store: Store, changes: Partial<Claim> = {}): Prom
   const [turn] = await store.claimTurns(claim({ limit: 1, ...changes }));
   if (turn === undefined) throw new Error('Expected a turn to claim.');
   return turn;
+}
+
+export function failure(error: string, retryAt: number | null): DeliveryFailure {
+  return { error, retryAt, attempted: true, unknown: false };
 }
 
 /** Brings a message of a new session to where its reply waits to be posted. */

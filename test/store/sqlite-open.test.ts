@@ -214,7 +214,12 @@ describe('migrations', () => {
         checkedWhole: true,
         migratedFrom: version === schemaVersion ? null : version,
       });
-      expect(recovery).toEqual({ resumedTurns: 1, deadTurns: 0, resumedDeliveries: 1 });
+      expect(recovery).toEqual({
+        resumedTurns: 1,
+        deadTurns: 0,
+        resumedDeliveries: 1,
+        unknownDeliveries: { resent: 1, setAside: 0 },
+      });
       expect(await store.counts()).toEqual({
         sessions: 8,
         queued: 5,
@@ -281,7 +286,12 @@ describe('the next start', () => {
     await store.close();
 
     const next = await files.openWithFinding({ maxAttempts: 2, now: () => 5_000 });
-    expect(next.recovery).toEqual({ resumedTurns: 1, deadTurns: 1, resumedDeliveries: 1 });
+    expect(next.recovery).toEqual({
+      resumedTurns: 1,
+      deadTurns: 1,
+      resumedDeliveries: 1,
+      unknownDeliveries: { resent: 1, setAside: 0 },
+    });
     expect(await next.store.message(poison.id)).toMatchObject({
       state: 'dead',
       attempts: 2,
@@ -297,4 +307,38 @@ describe('the next start', () => {
     expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
     expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
   });
+
+  test.each([
+    ['claimed only', 'ask', false, 'replied', 0, 0, null],
+    ['begun', 'ask', true, 'dead', 1, 1, /set aside for a person/],
+    ['begun', 'drop', true, 'dead', 1, 1, /not sent again/],
+    ['begun', 'resend', true, 'replied', 1, 1, /sent again \(delivery\.unknown/],
+  ] as const)(
+    'judges a delivery that was %s, by "%s"',
+    async (_name, unknownPolicy, begun, state, attempts, unknown, lastError) => {
+      const store = await files.open();
+      const message = await acceptOne(store, 'a', { replyUrl: 'https://x.example/', replyIdempotent: false });
+      await store.completeTurn(await claimOne(store), { text: 'first', metadata: {} }, 3_000);
+      await replyTo(store, 'a');
+      const [delivery] = await store.claimDeliveries(claim());
+      if (delivery === undefined) throw new Error('Nothing was claimed.');
+      expect(delivery.idempotent).toBe(false);
+      if (begun) expect(await store.beginDelivery(delivery, 4_000)).toBe(true);
+      await store.close();
+
+      const next = await files.openWithFinding({ unknownPolicy });
+      const dead = state === 'dead';
+      expect(next.recovery).toMatchObject({
+        resumedDeliveries: dead ? 0 : 1,
+        unknownDeliveries: { resent: begun && !dead ? 1 : 0, setAside: dead ? 1 : 0 },
+      });
+      const record = await next.store.message(message.id);
+      expect(record).toMatchObject({ state, delivery: { attempts, unknown } });
+      if (lastError === null) expect(record?.delivery?.lastError).toBe(null);
+      else expect(record?.delivery?.lastError).toMatch(lastError);
+      // The one behind it comes next where this one has ended.
+      expect(await next.store.claimDeliveries(claim())).toMatchObject([{ seq: dead ? 2 : 1 }]);
+      expect(await next.store.counts()).toMatchObject({ undelivered: dead ? 1 : 2, dead: dead ? 1 : 0 });
+    },
+  );
 });

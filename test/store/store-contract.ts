@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Store, StoreError } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
+import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
 
 /** An empty store of the kind under test. */
 export interface StoreFactory {
@@ -281,11 +281,12 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         });
         if (delivery === undefined) return;
         expect(await store.claimDeliveries(claim())).toEqual([]);
-        expect(await store.failDelivery(delivery, '503', 7_000, 4_000)).toBe(true);
+        expect(await store.failDelivery(delivery, failure('503', 7_000), 4_000)).toBe(true);
         expect(await store.nextDueAt('first')).toBe(7_000);
         expect((await store.message(message.id))?.delivery).toEqual({
           webhookId: delivery.webhookId,
           attempts: 1,
+          unknown: 0,
           nextAttemptAt: 7_000,
           deliveredAt: null,
           lastError: '503',
@@ -312,11 +313,11 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(claimed.map(({ session, seq }) => `${session}${seq}`)).toEqual(['a1', 'b1']);
         const [head] = claimed;
         if (head === undefined) return;
-        await store.failDelivery(head, '500', 9_000, 4_000);
+        await store.failDelivery(head, failure('500', 9_000), 4_000);
         expect(await store.claimDeliveries(claim({ now: 5_000 }))).toEqual([]);
         const [again] = await store.claimDeliveries(claim({ now: 9_000 }));
         if (again === undefined) throw new Error('Expected the retry.');
-        await store.failDelivery(again, '410 Gone', null, 9_500);
+        await store.failDelivery(again, failure('410 Gone', null), 9_500);
         expect(await store.message(first.id)).toMatchObject({
           state: 'dead',
           error: expect.stringContaining('410 Gone'),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Delivery, Message, MessageState, Store, Turn } from '../../src/store/store.js';
-import { newMessage, noLimits } from './samples.js';
+import { failure, newMessage, noLimits } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
 /** One step of a history: numbers pick among what there is to pick from. */
@@ -233,7 +233,7 @@ async function end(
     took =
       line === 'turn'
         ? await store.failTurn(claim, 'failed', retryAt, model.now)
-        : await store.failDelivery(claim, 'failed', retryAt, model.now);
+        : await store.failDelivery(claim, failure('failed', retryAt), model.now);
   }
   expect(took, `${how} a ${line} that is ${held ? 'held' : 'lost'}`).toBe(held);
   if (!held) return;

@@ -11,6 +11,17 @@ export interface PartFacts {
   readonly stalled: boolean;
 }
 
+/** A host that replies wait for, as it failed too often. */
+export interface WaitingHost {
+  /** Scheme, name and port. */
+  readonly origin: string;
+  /** "open": nothing is sent until `until`; "half-open": one attempt is under way. */
+  readonly state: string;
+  readonly failures: number;
+  /** Milliseconds since the Unix epoch. */
+  readonly until: number | null;
+}
+
 /** What a running gateway tells of itself: to `status` and `doctor` through the control socket, in part at /readyz. */
 export interface GatewayFacts {
   readonly version: string;
@@ -43,6 +54,7 @@ export interface GatewayFacts {
   /** What keeps a part from its work, in one line. */
   readonly trouble: string | null;
   readonly reloadRefused: string | null;
+  readonly waitingHosts: readonly WaitingHost[];
   readonly work: StoreCounts | null;
   readonly listening: readonly string[];
   /** Resident memory in bytes. */

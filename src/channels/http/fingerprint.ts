@@ -10,7 +10,9 @@ export const noFingerprint = new Uint8Array(0);
  * members nor white space makes another message of it. Metadata left out and empty are the same.
  */
 export function fingerprint(session: string, body: MessageBody): Uint8Array {
-  const content = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
+  const content: JsonValue[] = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
+  // Only where it says other than when it is left out: the fingerprints that are stored stay as they are.
+  if (body.reply_to?.idempotent === false) content.push({ idempotent: false });
   return hash('sha256', JSON.stringify(sorted(content)), 'buffer');
 }
 

@@ -57,6 +57,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
           text: body.text,
           metadata: body.metadata ?? {},
           replyUrl,
+          replyIdempotent: body.reply_to?.idempotent ?? true,
           idempotencyKey: key,
           fingerprint: key === null ? noFingerprint : fingerprint(session, body),
           channel: 'http',

@@ -65,7 +65,9 @@ export const messageBody = z.strictObject({
     .string()
     .min(1, 'must not be empty')
     .refine((text) => !unstorable.test(text), unstorableMessage),
-  reply_to: z.strictObject({ url: z.string().min(1).max(bounds.urlLength) }).optional(),
+  reply_to: z
+    .strictObject({ url: z.string().min(1).max(bounds.urlLength), idempotent: z.boolean().optional() })
+    .optional(),
   metadata: metadata.optional(),
 });
 

@@ -23,6 +23,7 @@ export function messageView(message: Message) {
             next_attempt_at: timeOrNull(delivery.nextAttemptAt),
             delivered_at: timeOrNull(delivery.deliveredAt),
             last_error: delivery.lastError,
+            unknown: delivery.unknown,
           },
     error: message.error,
   };

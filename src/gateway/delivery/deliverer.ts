@@ -1,17 +1,25 @@
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
-import { messageIds } from '../../log/message-ids.js';
-import { type Delivery, type MessageState, type Store, StoreError } from '../../store/store.js';
+import type { CutOffDelivery, Delivery, MessageState, Store } from '../../store/store.js';
+import { settleUnknown } from '../../store/unknown-delivery.js';
 import { type Clock, systemClock } from '../dispatch-clock.js';
 import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch-policy.js';
 import { StoreCalls } from '../dispatch-store-calls.js';
-import { nextAttemptAt } from './backoff.js';
+import { DeliveryRecords } from './delivery-records.js';
+import { type CircuitFacts, Destinations } from './destinations.js';
 import { LeaseRenewal } from './lease-renewal.js';
-import type { SendOutcome, WebhookSender } from './webhook-sender.js';
+import { judgeAge, judgeFailure, postponed } from './verdict.js';
+import type { PeerState, SendOutcome, WebhookSender } from './webhook-sender.js';
 
 export type DeliverySettings = Pick<
   Configuration['delivery'],
-  'concurrency' | 'max_attempts' | 'retry_delay' | 'retry_delay_limit'
+  | 'concurrency'
+  | 'host_concurrency'
+  | 'max_attempts'
+  | 'retry_delay'
+  | 'retry_delay_limit'
+  | 'expire'
+  | 'unknown'
 > & {
   /** How long a claim lasts unless it is renewed, in milliseconds. */
   readonly lease: number;
@@ -22,6 +30,7 @@ export interface DelivererOptions {
     Store,
     | 'claimDeliveries'
     | 'renewLeases'
+    | 'beginDelivery'
     | 'completeDelivery'
     | 'failDelivery'
     | 'putBackDeliveries'
@@ -47,15 +56,12 @@ export interface DelivererFacts {
   readonly delivered: number;
   readonly failed: number;
   readonly dead: number;
+  /** Hosts to which nothing, or only a probe, is sent now. */
+  readonly circuits: readonly CircuitFacts[];
   /** Why the last call to the store failed; null when it did not. */
   readonly storeTrouble: string | null;
   /** Now, unless a call to the store is unanswered: then when it was made. Milliseconds since the Unix epoch. */
   readonly lastProgressAt: number;
-}
-
-interface RunningDelivery {
-  readonly delivery: Delivery;
-  readonly done: Promise<void>;
 }
 
 /**
@@ -66,17 +72,18 @@ export class Deliverer {
   readonly #store: DelivererOptions['store'];
   readonly #log: Log;
   readonly #owner: string;
-  readonly #onChange: DelivererOptions['onChange'];
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #calls: StoreCalls;
   readonly #renewal: LeaseRenewal;
-  readonly #running = new Map<string, RunningDelivery>();
+  readonly #records: DeliveryRecords;
+  readonly #destinations: Destinations;
+  /** By the message's id: until the outcome is written. */
+  readonly #running = new Map<string, Promise<void>>();
   /** Cut off by the drain, or claimed while it began: to be put back. */
-  readonly #unfinished = new Set<Delivery>();
+  readonly #unfinished = new Map<string, CutOffDelivery>();
   /** Aborted once nothing may go on for longer. */
   readonly #giveUp = new AbortController();
-  readonly #counts = { delivered: 0, failed: 0, dead: 0 };
   #sender: WebhookSender;
   #settings: DeliverySettings;
   #state: DelivererFacts['state'] = 'open';
@@ -92,14 +99,33 @@ export class Deliverer {
     this.#log = options.log;
     this.#owner = options.owner;
     this.#settings = options.settings;
-    this.#onChange = options.onChange;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     this.#calls = new StoreCalls(this.#log, this.#clock, 'deliverer');
+    this.#records = new DeliveryRecords({
+      store: this.#store,
+      calls: this.#calls,
+      log: this.#log,
+      clock: this.#clock,
+      giveUp: this.#giveUp.signal,
+      onChange: options.onChange,
+      onGivenUp: (delivery) => {
+        // One that must not be sent twice stays claimed: the next start sees whether it had begun.
+        if (delivery.idempotent) this.#unfinished.set(delivery.messageId, delivery);
+      },
+    });
+    this.#destinations = new Destinations({
+      log: this.#log,
+      clock: this.#clock,
+      random: this.#random,
+      settings: () => this.#settings,
+      send: (delivery) => this.#track(delivery, this.#send(delivery)),
+      postpone: (delivery, until) => this.#postpone(delivery, until),
+    });
     this.#renewal = new LeaseRenewal({
       clock: this.#clock,
       interval: () => renewalInterval(this.#settings.lease),
-      held: () => this.#running.size > 0,
+      held: () => this.#held > 0,
       renew: () =>
         this.#calls.run('renew leases', () =>
           this.#store.renewLeases(this.#owner, this.#clock.now() + this.#settings.lease),
@@ -126,8 +152,9 @@ export class Deliverer {
   facts(): DelivererFacts {
     return {
       state: this.#state,
-      inFlight: this.#running.size,
-      ...this.#counts,
+      inFlight: this.#held,
+      ...this.#records.counts,
+      circuits: this.#destinations.circuits(),
       storeTrouble: this.#calls.trouble,
       lastProgressAt: this.#calls.waitingSince ?? this.#clock.now(),
     };
@@ -146,8 +173,7 @@ export class Deliverer {
     });
     this.wake();
     while (!over && (this.#claiming !== null || this.#running.size > 0)) {
-      const attempts = [...this.#running.values()].map(({ done }) => done);
-      await Promise.race([timeOver, this.#claiming ?? Promise.race(attempts)]);
+      await Promise.race([timeOver, this.#claiming ?? Promise.race(this.#running.values())]);
     }
     cancel();
   }
@@ -164,8 +190,13 @@ export class Deliverer {
     return this.#drain;
   }
 
+  /** Deliveries that are claimed. */
+  get #held(): number {
+    return this.#running.size + this.#destinations.waiting;
+  }
+
   #freePlaces(): number {
-    return this.#state === 'open' ? this.#settings.concurrency - this.#running.size : 0;
+    return this.#state === 'open' ? this.#settings.concurrency - this.#held : 0;
   }
 
   async #claimWhileWanted(): Promise<void> {
@@ -198,8 +229,8 @@ export class Deliverer {
       return this.#store.claimDeliveries({ owner: this.#owner, limit, now, leaseUntil });
     });
     for (const delivery of deliveries) {
-      if (this.#state === 'open') this.#start(delivery);
-      else this.#unfinished.add(delivery);
+      if (this.#state === 'open') this.#place(delivery);
+      else this.#unfinished.set(delivery.messageId, delivery);
     }
     return deliveries.length;
   }
@@ -214,105 +245,61 @@ export class Deliverer {
     });
   }
 
-  #start(delivery: Delivery): void {
-    const done = this.#run(delivery).finally(() => {
+  /** Sends a claimed delivery, or writes that and why it is not sent. */
+  #place(delivery: Delivery): void {
+    const tooOld = judgeAge(delivery, this.#clock.now(), this.#settings);
+    if (tooOld === null) this.#destinations.place(delivery);
+    else this.#track(delivery, this.#records.failed(delivery, tooOld));
+  }
+
+  #postpone(delivery: Delivery, until: number): void {
+    const failure = postponed(delivery, until, this.#settings);
+    this.#track(delivery, this.#records.postponed(delivery, failure));
+  }
+
+  #track(delivery: Delivery, work: Promise<void>): void {
+    const done = work.finally(() => {
       this.#running.delete(delivery.messageId);
       this.#renewal.released();
       this.wake();
     });
-    this.#running.set(delivery.messageId, { delivery, done });
+    this.#running.set(delivery.messageId, done);
     this.#renewal.claimed();
   }
 
-  async #run(delivery: Delivery): Promise<void> {
-    const outcome = await this.#sender.send(delivery, this.#giveUp.signal);
-    if (outcome.kind === 'aborted') {
-      this.#unfinished.add(delivery);
-      return;
-    }
+  async #send(delivery: Delivery): Promise<void> {
+    this.#destinations.begin(delivery);
+    const begun = delivery.idempotent || (await this.#records.begin(delivery));
+    const outcome = begun ? await this.#sender.send(delivery, this.#giveUp.signal) : null;
+    const peer = outcome === null || outcome.kind === 'aborted' ? 'unasked' : peerOf(outcome);
+    this.#destinations.end(delivery, peer);
+    if (outcome !== null) await this.#note(delivery, outcome);
+  }
+
+  async #note(delivery: Delivery, outcome: SendOutcome): Promise<void> {
     if (outcome.kind === 'delivered') {
-      await this.#write(delivery, () => this.#writeDelivered(delivery));
+      await this.#records.delivered(delivery);
+    } else if (outcome.kind === 'aborted') {
+      await this.#noteCutOff(delivery, outcome.unknown);
+    } else {
+      const verdict = judgeFailure(delivery, outcome, this.#clock.now(), this.#settings, this.#random);
+      await this.#records.failed(delivery, verdict);
+    }
+  }
+
+  async #noteCutOff(delivery: Delivery, unknown: boolean): Promise<void> {
+    if (!unknown) {
+      this.#unfinished.set(delivery.messageId, delivery);
       return;
     }
-    await this.#write(delivery, () => this.#writeFailure(delivery, outcome));
-  }
-
-  async #writeDelivered(delivery: Delivery): Promise<boolean> {
-    if (!(await this.#store.completeDelivery(delivery, this.#clock.now()))) return false;
-    this.#counts.delivered += 1;
-    this.#log.debug('A reply was delivered.', fields(delivery));
-    this.#tell(delivery, 'delivered');
-    return true;
-  }
-
-  async #writeFailure(
-    delivery: Delivery,
-    outcome: Exclude<SendOutcome, { kind: 'delivered' | 'aborted' }>,
-  ): Promise<boolean> {
-    const now = this.#clock.now();
-    const again =
-      outcome.kind === 'dead'
-        ? null
-        : nextAttemptAt(delivery.attempt, outcome.retryAfterMilliseconds, now, this.#settings, this.#random);
-    if (!(await this.#store.failDelivery(delivery, outcome.reason, again, now))) return false;
-    this.#counts.failed += 1;
-    if (again === null) {
-      this.#counts.dead += 1;
-      this.#log.err(
-        `A reply could not be delivered, attempt ${delivery.attempt} was the last: ${outcome.reason}`,
-        { ...fields(delivery), MESSAGE_ID: messageIds.deliveryDead },
-      );
-    } else {
-      this.#log.warning(
-        `Attempt ${delivery.attempt} to deliver a reply failed, tried again in ${(again - now) / 1_000} s: ${outcome.reason}`,
-        fields(delivery),
-      );
+    const { attempt, idempotent } = delivery;
+    const cause = 'the gateway stopped';
+    const { resend, record } = settleUnknown({ attempt, idempotent, cause }, this.#settings.unknown);
+    if (resend) this.#unfinished.set(delivery.messageId, { ...delivery, unknownOutcome: record });
+    else {
+      const verdict = { error: record, retryAt: null, attempted: true, unknown: true };
+      await this.#records.failed(delivery, verdict);
     }
-    this.#tell(delivery, again === null ? 'dead' : 'replied');
-    return true;
-  }
-
-  /** Tries until the store has it: a reply that was delivered is not to be posted again. */
-  async #write(delivery: Delivery, write: () => Promise<boolean>): Promise<void> {
-    for (let failures = 1; ; failures += 1) {
-      const lastTry = this.#giveUp.signal.aborted;
-      try {
-        if (!(await this.#calls.run('note the outcome of a delivery', write))) this.#noteLostClaim(delivery);
-        return;
-      } catch (error) {
-        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
-          this.#log.err(
-            'The store did not take the outcome of a delivery before the gateway had to stop; it is sent again under the same webhook-id.',
-            fields(delivery),
-          );
-          this.#unfinished.add(delivery);
-          return;
-        }
-      }
-      await this.#pause(storeDelay(failures));
-    }
-  }
-
-  /** Ends early when nothing may go on for longer. */
-  #pause(milliseconds: number): Promise<void> {
-    const { signal } = this.#giveUp;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.#clock.after(milliseconds, end);
-      signal.addEventListener('abort', end);
-    });
-  }
-
-  #noteLostClaim(delivery: Delivery): void {
-    this.#log.warning(
-      'The lease on a delivery ran out before it was renewed; another gateway sends the reply again, under the same webhook-id.',
-      fields(delivery),
-    );
   }
 
   async #drainOnce(patience: number, signal: AbortSignal | undefined) {
@@ -320,30 +307,34 @@ export class Deliverer {
     this.#wanted = false;
     this.#cancelWake?.();
     this.#cancelWake = null;
-    const began = { ...this.#counts };
+    const began = { ...this.#records.counts };
     const giveUp = () => this.#giveUp.abort();
     const cancelDeadline = this.#clock.after(patience, giveUp);
     signal?.addEventListener('abort', giveUp);
     if (patience <= 0 || signal?.aborted) giveUp();
     await this.#claiming;
-    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    for (const delivery of this.#destinations.release()) this.#unfinished.set(delivery.messageId, delivery);
+    await Promise.all(this.#running.values());
     cancelDeadline();
     signal?.removeEventListener('abort', giveUp);
     const putBack = await this.#putBack();
     this.#state = 'drained';
     this.#renewal.stop();
-    const finished = this.#counts.delivered - began.delivered + this.#counts.failed - began.failed;
+    const { delivered, failed } = this.#records.counts;
+    const finished = delivered - began.delivered + failed - began.failed;
     return { finished, putBack };
   }
 
   async #putBack(): Promise<number> {
-    const deliveries = [...this.#unfinished].sort((a, b) => a.repliedAt - b.repliedAt || a.seq - b.seq);
+    const deliveries = [...this.#unfinished.values()].sort(
+      (a, b) => a.repliedAt - b.repliedAt || a.seq - b.seq,
+    );
     if (deliveries.length === 0) return 0;
     try {
       const count = await this.#calls.run('take deliveries back', () =>
         this.#store.putBackDeliveries(deliveries, this.#clock.now()),
       );
-      for (const delivery of deliveries) this.#tell(delivery, 'replied');
+      for (const delivery of deliveries) this.#records.tell(delivery, 'replied');
       return count;
     } catch {
       // On record by StoreCalls; the deliveries still stand there as claimed.
@@ -351,21 +342,8 @@ export class Deliverer {
       return 0;
     }
   }
-
-  #tell(delivery: Delivery, state: MessageState): void {
-    try {
-      this.#onChange(delivery, state);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#log.err(`Who follows a message could not be told of its change: ${reason}`, fields(delivery));
-    }
-  }
 }
 
-function fields(delivery: Delivery) {
-  return {
-    SD_GATEWAY_SESSION: delivery.session,
-    SD_GATEWAY_MESSAGE: delivery.messageId,
-    SD_GATEWAY_ATTEMPT: delivery.attempt,
-  };
+function peerOf(outcome: Exclude<SendOutcome, { kind: 'aborted' }>): PeerState {
+  return outcome.kind === 'delivered' ? 'well' : outcome.peer;
 }

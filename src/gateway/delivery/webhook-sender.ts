@@ -1,6 +1,7 @@
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { Delivery } from '../../store/store.js';
 import { type AddressRange, parseRange } from './address-range.js';
+import { type Beginning, noteBeginning } from './beginning.js';
 import { judgedLookup, RefusedTarget } from './judged-lookup.js';
 import { validateReplyUrl } from './reply-url.js';
 import { parseRetryAfter } from './retry-after.js';
@@ -10,10 +11,20 @@ import { signWebhook, type WebhookSecret } from './webhook-signature.js';
 export type SendOutcome =
   | { readonly kind: 'delivered' }
   /** Another attempt may end otherwise; `retryAfterMilliseconds` is the receiver's wish. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly retryAfterMilliseconds: number | null }
-  | { readonly kind: 'dead'; readonly reason: string }
-  /** The signal was aborted before the receiver answered; it may have the reply or not. */
-  | { readonly kind: 'aborted' };
+  | {
+      readonly kind: 'retry';
+      readonly reason: string;
+      readonly retryAfterMilliseconds: number | null;
+      readonly peer: PeerState;
+      /** The reply may have arrived: bytes went out, and no answer came. */
+      readonly unknown: boolean;
+    }
+  | { readonly kind: 'dead'; readonly reason: string; readonly peer: PeerState }
+  /** The signal was aborted before the receiver answered; `unknown` says whether it may have the reply. */
+  | { readonly kind: 'aborted'; readonly unknown: boolean };
+
+/** What an attempt says of the host: it answers, it fails, or it was never asked. */
+export type PeerState = 'well' | 'failing' | 'unasked';
 
 export interface WebhookSender {
   /** Never rejects. */
@@ -39,16 +50,24 @@ const answerPatience = 1_000;
 /** Posts replies as Standard Webhooks (standardwebhooks.com). */
 export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
   const allow = options.allow.map(parseRange);
-  const agent = new Agent({
+  const connections = {
     connect: { lookup: judgedLookup(allow), timeout: options.timeout },
     // The attempt as a whole has its time; these would only cut it short.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16 * 1024,
-  });
+  };
+  const kept = new Agent(connections);
+  // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
+  // unknown then: not for a reply that must not be sent twice.
+  const single = new Agent({ ...connections, pipelining: 0 });
+  const noting = { kept: kept.compose(noteBeginning), single: single.compose(noteBeginning) };
   return {
-    send: (delivery, signal) => attempt(delivery, signal, options, allow, agent),
-    close: () => agent.destroy(),
+    send: (delivery, signal) =>
+      attempt(delivery, signal, options, allow, delivery.idempotent ? noting.kept : noting.single),
+    close: async () => {
+      await Promise.all([kept.destroy(), single.destroy()]);
+    },
   };
 }
 
@@ -72,11 +91,14 @@ async function attempt(
   signal: AbortSignal,
   options: WebhookSenderOptions,
   allow: readonly AddressRange[],
-  agent: Agent,
+  dispatcher: Dispatcher,
 ): Promise<SendOutcome> {
-  if (signal.aborted) return { kind: 'aborted' };
+  if (signal.aborted) return { kind: 'aborted', unknown: false };
   const target = validateReplyUrl(delivery.url, allow);
-  if (!target.ok) return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}` };
+  if (!target.ok) {
+    return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
+  }
+  const beginning: Beginning = { begun: false };
   const body = webhookBody(delivery);
   const end = new AbortController();
   const abort = () => end.abort();
@@ -84,7 +106,8 @@ async function attempt(
   const timer = setTimeout(abort, options.timeout);
   try {
     const response = await request(target.url, {
-      dispatcher: agent,
+      dispatcher,
+      opaque: beginning,
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -102,43 +125,52 @@ async function attempt(
     clearTimeout(patience);
     return judgeStatus(response);
   } catch (error) {
-    if (signal.aborted) return { kind: 'aborted' };
+    const unknown = beginning.begun;
+    if (signal.aborted) return { kind: 'aborted', unknown };
     if (end.signal.aborted) {
-      return retry(`the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`);
+      const reason = `the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`;
+      return { kind: 'retry', reason, retryAfterMilliseconds: null, peer: 'failing', unknown };
     }
-    return judgeError(error);
+    return judgeError(error, unknown);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
   }
 }
 
-function judgeStatus(response: Dispatcher.ResponseData): SendOutcome {
+function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>): SendOutcome {
   const { statusCode: status, headers } = response;
   if (status >= 200 && status < 300) return { kind: 'delivered' };
   if (status >= 300 && status < 400) {
-    const location = single(headers['location'])?.slice(0, 200);
+    const location = first(headers['location'])?.slice(0, 200);
     const where = location === undefined ? '' : ` to ${JSON.stringify(location)}`;
     return {
       kind: 'dead',
       reason: `the receiver redirects${where} (HTTP ${status}); redirects are not followed, so the reply URL must be the final one`,
+      peer: 'well',
     };
   }
   if (status >= 500 || status === 408 || status === 425 || status === 429) {
-    return retry(
-      `the receiver answered HTTP ${status}`,
-      parseRetryAfter(single(headers['retry-after']), Date.now()),
-    );
+    return {
+      kind: 'retry',
+      reason: `the receiver answered HTTP ${status}`,
+      retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
+      peer: status >= 500 ? 'failing' : 'well',
+      unknown: false,
+    };
   }
-  return { kind: 'dead', reason: `the receiver refuses the reply: HTTP ${status}` };
+  return { kind: 'dead', reason: `the receiver refuses the reply: HTTP ${status}`, peer: 'well' };
 }
 
-function judgeError(error: unknown): SendOutcome {
-  if (error instanceof RefusedTarget)
-    return { kind: 'dead', reason: `the reply URL is refused: ${error.message}` };
-  if (error instanceof errors.HeadersOverflowError)
-    return retry("the headers of the receiver's answer are too large");
-  return retry(`the receiver could not be reached: ${describe(error)}`);
+function judgeError(error: unknown, unknown: boolean): SendOutcome {
+  if (error instanceof RefusedTarget) {
+    return { kind: 'dead', reason: `the reply URL is refused: ${error.message}`, peer: 'unasked' };
+  }
+  const reason =
+    error instanceof errors.HeadersOverflowError
+      ? "the headers of the receiver's answer are too large"
+      : `the receiver could not be reached: ${describe(error)}`;
+  return { kind: 'retry', reason, retryAfterMilliseconds: null, peer: 'failing', unknown };
 }
 
 /** A connection tried at several addresses fails with an AggregateError that says nothing by itself. */
@@ -150,10 +182,6 @@ function describe(error: unknown): string {
   return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
 }
 
-function single(header: string | string[] | undefined): string | undefined {
+function first(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' ? header : header?.[0];
-}
-
-function retry(reason: string, retryAfterMilliseconds: number | null = null): SendOutcome {
-  return { kind: 'retry', reason, retryAfterMilliseconds };
 }

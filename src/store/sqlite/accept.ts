@@ -35,6 +35,7 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
       message.acceptedAt,
       message.channel,
       message.replyUrl,
+      message.replyIdempotent === false ? 0 : 1,
       message.idempotencyKey,
       message.idempotencyKey === null ? null : message.fingerprint,
     ).lastInsertRowid,

@@ -1,8 +1,9 @@
-import type { Claim, Delivery } from '../store.js';
+import type { Claim, CutOffDelivery, Delivery, DeliveryFailure } from '../store.js';
+import { settleUnknown } from '../unknown-delivery.js';
 import { idToBytes, idToText, webhookIdOf } from './identifiers.js';
 import { admitRetries, join, moveOn, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
-import type { HeldRow, TakenRow } from './sql.js';
+import type { HeldRow, TakenDeliveryRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
 /** The outbox: called in the transaction that writes the reply. */
@@ -19,11 +20,12 @@ export function createDelivery(
 export function claimDeliveries(transaction: Transaction, claim: Claim): Delivery[] {
   const { sql } = transaction;
   if (claim.limit < 1) return [];
-  takeBackDeliveries(transaction, sql.expiredDeliveries.all(claim.now, claim.owner, claim.limit));
+  takeBackDeliveries(transaction, sql.expiredDeliveries.all(claim.now, claim.owner, claim.limit), claim.now);
   admitRetries(transaction, 'delivery', claim);
   return sql.readyDeliveries.all(claim.limit).map((row) => {
     sql.holdHead.run(claim.owner, claim.leaseUntil, 'delivery', row.session_number);
-    sql.beginDelivery.run(row.message);
+    // One that may be sent twice counts as begun from now on: that costs no write of its own.
+    sql.claimDelivery.run(row.idempotent === 1 ? claim.now : null, row.message);
     return {
       messageId: idToText(row.id),
       session: row.session,
@@ -36,9 +38,16 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
       replyMetadata: parseMetadata(row.reply_metadata),
       repliedAt: row.replied_at,
       attempt: row.attempts + 1,
+      idempotent: row.idempotent === 1,
       owner: claim.owner,
     };
   });
+}
+
+export function beginDelivery(transaction: Transaction, delivery: Delivery, now: number): boolean {
+  const held = heldDelivery(transaction, delivery);
+  if (held !== null) transaction.sql.beginDelivery.run(now, held.message);
+  return held !== null;
 }
 
 export function completeDelivery(transaction: Transaction, delivery: Delivery, now: number): boolean {
@@ -55,42 +64,72 @@ export function completeDelivery(transaction: Transaction, delivery: Delivery, n
 export function failDelivery(
   transaction: Transaction,
   delivery: Delivery,
-  error: string,
-  retryAt: number | null,
+  failure: DeliveryFailure,
   now: number,
 ): boolean {
-  const { sql, counters } = transaction;
+  const { sql } = transaction;
   const held = heldDelivery(transaction, delivery);
   if (held === null) return false;
-  if (retryAt !== null) {
-    sql.noteDeliveryError.run(error, held.message);
-    sql.retryHead.run(retryAt, 'delivery', held.session);
+  if (!failure.attempted) sql.uncountDelivery.run(held.message);
+  if (failure.unknown) sql.noteUnknownDelivery.run(held.message);
+  if (failure.retryAt === null) {
+    endDead(transaction, held, failure.error ?? 'it was given up', now);
     return true;
   }
-  sql.endDelivery.run('dead', null, error, held.message);
-  sql.setState.run('dead', `The reply could not be delivered: ${error}`, now, held.message);
-  counters.dead += 1;
-  finish(transaction, held);
+  sql.noteDeliveryError.run(failure.error, held.message);
+  sql.retryHead.run(failure.retryAt, 'delivery', held.session);
   return true;
 }
 
-export function putBackDeliveries(transaction: Transaction, deliveries: readonly Delivery[]): number {
+export function putBackDeliveries(transaction: Transaction, deliveries: readonly CutOffDelivery[]): number {
   const { sql } = transaction;
   let count = 0;
   for (const delivery of deliveries.toReversed()) {
     const held = heldDelivery(transaction, delivery);
     if (held === null) continue;
     sql.uncountDelivery.run(held.message);
+    if (delivery.unknownOutcome !== undefined) {
+      sql.noteUnknownDelivery.run(held.message);
+      sql.noteDeliveryError.run(delivery.unknownOutcome, held.message);
+    }
     putBack(transaction, 'delivery', held.session, held.message);
     count += 1;
   }
   return count;
 }
 
-/** Takes deliveries from an owner that is gone. The attempt counts: it may have reached the receiver. */
-export function takeBackDeliveries(transaction: Transaction, taken: readonly TakenRow[]): number {
-  for (const row of taken.toReversed()) putBack(transaction, 'delivery', row.session, row.message);
-  return taken.length;
+/**
+ * Takes deliveries from an owner that is gone. An attempt that had begun counts, as it may have reached the receiver;
+ * one that was only claimed does not.
+ */
+export function takeBackDeliveries(
+  transaction: Transaction,
+  taken: readonly TakenDeliveryRow[],
+  now: number,
+): { readonly resumed: number; readonly resent: number; readonly setAside: number } {
+  const { sql, unknownPolicy } = transaction;
+  let resent = 0;
+  let setAside = 0;
+  for (const row of taken.toReversed()) {
+    const idempotent = row.idempotent === 1;
+    if (row.begun_at === null && !idempotent) {
+      sql.uncountDelivery.run(row.message);
+      putBack(transaction, 'delivery', row.session, row.message);
+      continue;
+    }
+    const cause = 'the gateway went down';
+    const { resend, record } = settleUnknown({ attempt: row.attempts, idempotent, cause }, unknownPolicy);
+    sql.noteUnknownDelivery.run(row.message);
+    if (resend) {
+      sql.noteDeliveryError.run(record, row.message);
+      putBack(transaction, 'delivery', row.session, row.message);
+      resent += 1;
+    } else {
+      endDead(transaction, row, record, now);
+      setAside += 1;
+    }
+  }
+  return { resumed: taken.length - setAside, resent, setAside };
 }
 
 function heldDelivery({ sql }: Transaction, delivery: Delivery): HeldRow | null {
@@ -98,6 +137,19 @@ function heldDelivery({ sql }: Transaction, delivery: Delivery): HeldRow | null 
   return held !== undefined && held.owner === delivery.owner && held.attempts === delivery.attempt
     ? held
     : null;
+}
+
+function endDead(
+  transaction: Transaction,
+  delivery: Pick<HeldRow, 'message' | 'session'>,
+  error: string,
+  now: number,
+): void {
+  const { sql, counters } = transaction;
+  sql.endDelivery.run('dead', null, error, delivery.message);
+  sql.setState.run('dead', `The reply could not be delivered: ${error}`, now, delivery.message);
+  counters.dead += 1;
+  finish(transaction, delivery);
 }
 
 function finish(transaction: Transaction, delivery: Pick<HeldRow, 'session'>): void {

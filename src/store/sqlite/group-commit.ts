@@ -1,15 +1,30 @@
 import type { Database } from 'better-sqlite3';
 import type { Recovery, StoreError } from '../store.js';
 import { accept } from './accept.js';
-import { claimDeliveries, completeDelivery, failDelivery, putBackDeliveries } from './deliveries.js';
+import {
+  beginDelivery,
+  claimDeliveries,
+  completeDelivery,
+  failDelivery,
+  putBackDeliveries,
+} from './deliveries.js';
 import { endsTransaction, toStoreError } from './errors.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
-import { readCounts, readMessage, readNextDueAt, readSessionMessages, readSessions } from './reads.js';
+import {
+  readCounts,
+  readMessage,
+  readNextDueAt,
+  readSessionMessages,
+  readSessions,
+  readSettledMessages,
+} from './reads.js';
 import { recover } from './recover.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { prepareStatements, type Statements } from './sql.js';
 import type { Counters, Transaction } from './transaction.js';
 import { claimTurns, completeTurn, failTurn, putBackTurns } from './turns.js';
+
+type Limits = Pick<Transaction, 'maxAttempts' | 'unknownPolicy'>;
 
 type Handlers = {
   readonly [Name in OperationName]: (
@@ -23,6 +38,7 @@ const reads: ReadonlySet<OperationName> = new Set<OperationName>([
   'message',
   'sessions',
   'sessionMessages',
+  'settledMessages',
   'counts',
   'nextDueAt',
   'runs',
@@ -37,7 +53,7 @@ const checkpointAfter = 1_000;
 export class GroupCommit {
   readonly #database: Database;
   readonly #path: string;
-  readonly #maxAttempts: number;
+  readonly #limits: Limits;
   readonly #sql: Statements;
   readonly #handlers: Handlers;
   #commits = 0;
@@ -45,10 +61,10 @@ export class GroupCommit {
   #checkpoints = 0;
   #checkpointAt = checkpointAfter;
 
-  constructor(database: Database, path: string, maxAttempts: number) {
+  constructor(database: Database, options: Limits & { readonly path: string }) {
     this.#database = database;
-    this.#path = path;
-    this.#maxAttempts = maxAttempts;
+    this.#path = options.path;
+    this.#limits = { maxAttempts: options.maxAttempts, unknownPolicy: options.unknownPolicy };
     this.#sql = prepareStatements(database);
     this.#handlers = {
       accept,
@@ -61,6 +77,7 @@ export class GroupCommit {
       failTurn,
       putBackTurns,
       claimDeliveries,
+      beginDelivery,
       completeDelivery,
       failDelivery,
       putBackDeliveries,
@@ -68,6 +85,7 @@ export class GroupCommit {
       message: readMessage,
       sessions: readSessions,
       sessionMessages: readSessionMessages,
+      settledMessages: readSettledMessages,
       counts: readCounts,
       beginRun,
       updateRun,
@@ -186,7 +204,7 @@ export class GroupCommit {
   }
 
   #transaction(counters: Counters): Transaction {
-    return { sql: this.#sql, counters, maxAttempts: this.#maxAttempts };
+    return { sql: this.#sql, counters, ...this.#limits };
   }
 
   #readCounters(): Counters {

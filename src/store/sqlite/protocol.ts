@@ -1,5 +1,5 @@
 import type { RunStore } from '../run-record.js';
-import type { Recovery, Store, StoreError } from '../store.js';
+import type { Recovery, Store, StoreError, UnknownPolicy } from '../store.js';
 import type { Finding } from './open-database.js';
 
 /** What can be asked of the worker: the store's methods, and its own figures. */
@@ -40,6 +40,7 @@ export interface WorkerOptions {
   readonly path: string;
   readonly busyTimeout: number;
   readonly maxAttempts: number;
+  readonly unknownPolicy: UnknownPolicy;
   readonly now: number;
   /** Reports each step to the thread that extends systemd's start timeout. */
   readonly extendStartTimeout: boolean;

@@ -52,6 +52,22 @@ export function readSessionMessages(
   return { items, next: more ? encodeCursor('messages', String(last.seq)) : null };
 }
 
+export function readSettledMessages(
+  { sql }: Transaction,
+  session: string,
+  seq: number,
+  limit: number,
+): readonly Message[] {
+  const known = sql.session.get(session);
+  if (known === undefined) return [];
+  const settled: Message[] = [];
+  for (const row of sql.sessionMessages.iterate(known.number, seq, checkLimit(limit))) {
+    if (row.state === 'queued' || row.state === 'running') break;
+    settled.push(toMessage(row));
+  }
+  return settled;
+}
+
 export function readCounts({ counters }: Transaction): StoreCounts {
   return { ...counters };
 }
@@ -101,5 +117,6 @@ function toDeliverySummary(row: MessageRow): DeliverySummary | null {
     nextAttemptAt: row.next_attempt_at,
     deliveredAt: row.delivered_at,
     lastError: row.delivery_error,
+    unknown: row.delivery_unknown ?? 0,
   };
 }

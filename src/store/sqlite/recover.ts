@@ -11,6 +11,11 @@ export function recover(transaction: Transaction, now: number): Recovery {
   const { sql } = transaction;
   const everything = [Number.MAX_SAFE_INTEGER, '', -1] as const;
   const turns = takeBackTurns(transaction, sql.expiredTurns.all(...everything), now);
-  const resumedDeliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(...everything));
-  return { resumedTurns: turns.resumed, deadTurns: turns.dead, resumedDeliveries };
+  const deliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(...everything), now);
+  return {
+    resumedTurns: turns.resumed,
+    deadTurns: turns.dead,
+    resumedDeliveries: deliveries.resumed,
+    unknownDeliveries: { resent: deliveries.resent, setAside: deliveries.setAside },
+  };
 }

@@ -116,9 +116,22 @@ const secondVersion: readonly string[] = [
   'CREATE UNIQUE INDEX runs_by_id ON runs (id)',
 ];
 
+/**
+ * Version 3: what is known of a delivery that was cut off. The columns have constant defaults and no checks, so that no
+ * row is read or written.
+ */
+const thirdVersion: readonly string[] = [
+  'ALTER TABLE messages ADD COLUMN reply_idempotent INTEGER NOT NULL DEFAULT 1',
+  // When the present attempt sent its first byte, or may have; null: it has not begun.
+  'ALTER TABLE deliveries ADD COLUMN begun_at INTEGER',
+  // Attempts whose outcome is not known.
+  'ALTER TABLE deliveries ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
+  { version: 3, statements: thirdVersion },
 ];
 
 /** The version that this program writes. */

@@ -49,6 +49,7 @@ export interface MessageRow {
   readonly delivery_attempts: number | null;
   readonly delivered_at: number | null;
   readonly delivery_error: string | null;
+  readonly delivery_unknown: number | null;
   readonly next_attempt_at: number | null;
 }
 
@@ -75,6 +76,11 @@ export interface HeldRow {
   readonly owner: string | null;
 }
 
+export interface TakenDeliveryRow extends TakenRow {
+  readonly idempotent: 0 | 1;
+  readonly begun_at: number | null;
+}
+
 export interface DeliveryRow {
   readonly message: number;
   readonly session_number: number;
@@ -89,6 +95,7 @@ export interface DeliveryRow {
   readonly reply_metadata: string;
   readonly replied_at: number;
   readonly attempts: number;
+  readonly idempotent: 0 | 1;
 }
 
 export interface TakenRow {
@@ -103,6 +110,7 @@ const messageColumns = `
   t.text, t.metadata,
   r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
   d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
+  d.unknown AS delivery_unknown,
   h.retry_at AS next_attempt_at`;
 
 const messageJoins = `
@@ -139,13 +147,14 @@ export function prepareStatements(database: Database) {
         changedAt: number,
         channel: string,
         replyUrl: string | null,
+        replyIdempotent: 0 | 1,
         key: string | null,
         fingerprint: Uint8Array | null,
       ]
     >(
       `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-         idempotency_key, fingerprint)
-       VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?)`,
+         reply_idempotent, idempotency_key, fingerprint)
+       VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertText: database.prepare<[message: number, text: string, metadata: string]>(
       'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
@@ -252,7 +261,7 @@ export function prepareStatements(database: Database) {
     readyDeliveries: database.prepare<[limit: number], DeliveryRow>(
       `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.reply_url AS url,
          d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
-         d.attempts
+         d.attempts, m.reply_idempotent AS idempotent
        FROM heads h
        JOIN messages m ON m.number = h.message
        JOIN deliveries d ON d.message = h.message
@@ -261,8 +270,11 @@ export function prepareStatements(database: Database) {
        JOIN sessions s ON s.number = h.session
        WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready LIMIT ?`,
     ),
-    beginDelivery: database.prepare<[message: number]>(
-      'UPDATE deliveries SET attempts = attempts + 1 WHERE message = ?',
+    claimDelivery: database.prepare<[begunAt: number | null, message: number]>(
+      'UPDATE deliveries SET attempts = attempts + 1, begun_at = ? WHERE message = ?',
+    ),
+    beginDelivery: database.prepare<[now: number, message: number]>(
+      'UPDATE deliveries SET begun_at = ? WHERE message = ?',
     ),
     heldDelivery: database.prepare<[id: Buffer], HeldRow>(
       `SELECT m.number AS message, m.session, m.seq, d.attempts, m.reply_url, h.owner
@@ -273,12 +285,15 @@ export function prepareStatements(database: Database) {
     ),
     endDelivery: database.prepare<
       [state: 'delivered' | 'dead', deliveredAt: number | null, error: string | null, message: number]
-    >('UPDATE deliveries SET state = ?, delivered_at = ?, last_error = ? WHERE message = ?'),
-    noteDeliveryError: database.prepare<[error: string, message: number]>(
-      'UPDATE deliveries SET last_error = ? WHERE message = ?',
+    >('UPDATE deliveries SET state = ?, delivered_at = ?, last_error = ?, begun_at = NULL WHERE message = ?'),
+    noteDeliveryError: database.prepare<[error: string | null, message: number]>(
+      'UPDATE deliveries SET last_error = coalesce(?, last_error), begun_at = NULL WHERE message = ?',
+    ),
+    noteUnknownDelivery: database.prepare<[message: number]>(
+      'UPDATE deliveries SET unknown = unknown + 1 WHERE message = ?',
     ),
     uncountDelivery: database.prepare<[message: number]>(
-      'UPDATE deliveries SET attempts = attempts - 1 WHERE message = ?',
+      'UPDATE deliveries SET attempts = attempts - 1, begun_at = NULL WHERE message = ?',
     ),
     nextPending: database
       .prepare<[session: number], number>(
@@ -293,9 +308,11 @@ export function prepareStatements(database: Database) {
        WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
        ORDER BY h.lease_until LIMIT ?`,
     ),
-    expiredDeliveries: database.prepare<[now: number, owner: string, limit: number], TakenRow>(
-      `SELECT h.session, h.message, d.seq, d.attempts
-       FROM heads h JOIN deliveries d ON d.message = h.message
+    expiredDeliveries: database.prepare<[now: number, owner: string, limit: number], TakenDeliveryRow>(
+      `SELECT h.session, h.message, d.seq, d.attempts, d.begun_at, m.reply_idempotent AS idempotent
+       FROM heads h
+       JOIN deliveries d ON d.message = h.message
+       JOIN messages m ON m.number = h.message
        WHERE h.line = 'delivery' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
        ORDER BY h.lease_until LIMIT ?`,
     ),

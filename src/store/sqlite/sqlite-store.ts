@@ -3,7 +3,9 @@ import type { RunRecord, RunStore } from '../run-record.js';
 import {
   type AcceptOutcome,
   type Claim,
+  type CutOffDelivery,
   type Delivery,
+  type DeliveryFailure,
   type Message,
   type Metadata,
   type NewMessage,
@@ -15,6 +17,7 @@ import {
   type StoreCounts,
   StoreError,
   type Turn,
+  type UnknownPolicy,
 } from '../store.js';
 import type { Finding } from './open-database.js';
 import type {
@@ -37,6 +40,8 @@ export interface SqliteStoreOptions {
   readonly busyTimeout: number;
   /** Attempts of a turn before it is set aside when the gateway went down in the last of them. */
   readonly maxAttempts: number;
+  /** For deliveries that were cut off after they had begun; see `UnknownPolicy`. Default: "ask". */
+  readonly unknownPolicy?: UnknownPolicy;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
   readonly now?: () => number;
   /** Told each step of a check, a migration or a recovery, while the start goes on. */
@@ -59,6 +64,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
     path: options.path,
     busyTimeout: options.busyTimeout,
     maxAttempts: options.maxAttempts,
+    unknownPolicy: options.unknownPolicy ?? 'ask',
     now: (options.now ?? Date.now)(),
     extendStartTimeout: options.extendStartTimeout ?? false,
   };
@@ -152,11 +158,15 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('completeDelivery', delivery, now);
   }
 
-  failDelivery(delivery: Delivery, error: string, retryAt: number | null, now: number): Promise<boolean> {
-    return this.#call('failDelivery', delivery, error, retryAt, now);
+  beginDelivery(delivery: Delivery, now: number): Promise<boolean> {
+    return this.#call('beginDelivery', delivery, now);
   }
 
-  putBackDeliveries(deliveries: readonly Delivery[], now: number): Promise<number> {
+  failDelivery(delivery: Delivery, failure: DeliveryFailure, now: number): Promise<boolean> {
+    return this.#call('failDelivery', delivery, failure, now);
+  }
+
+  putBackDeliveries(deliveries: readonly CutOffDelivery[], now: number): Promise<number> {
     return this.#call('putBackDeliveries', deliveries, now);
   }
 
@@ -177,6 +187,10 @@ export class SqliteStore implements Store, RunStore {
     page: { readonly limit: number; readonly after: string | null },
   ): Promise<Page<Message> | null> {
     return this.#call('sessionMessages', session, page);
+  }
+
+  settledMessages(session: string, seq: number, limit: number): Promise<readonly Message[]> {
+    return this.#call('settledMessages', session, seq, limit);
   }
 
   counts(): Promise<StoreCounts> {

@@ -90,7 +90,7 @@ async function start(): Promise<void> {
   const { database, finding } = openDatabase({ ...options, progress });
   try {
     progress('recovering what the last run left');
-    const groups = new GroupCommit(database, options.path, options.maxAttempts);
+    const groups = new GroupCommit(database, options);
     const recovery = groups.recover(options.now);
     serve(database, groups);
     post({ type: 'opened', recovery, finding });

@@ -1,4 +1,4 @@
-import type { StoreCounts } from '../store.js';
+import type { StoreCounts, UnknownPolicy } from '../store.js';
 import type { Statements } from './sql.js';
 
 export type Counters = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name] };
@@ -10,4 +10,6 @@ export interface Transaction {
   readonly counters: Counters;
   /** Attempts of a turn before it is set aside when the process that ran it went down. */
   readonly maxAttempts: number;
+  /** What becomes of a delivery that such a process had begun, where it must not be sent twice. */
+  readonly unknownPolicy: UnknownPolicy;
 }

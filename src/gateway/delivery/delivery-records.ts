@@ -1,0 +1,144 @@
+import type { Log } from '../../log/log.js';
+import { messageIds } from '../../log/message-ids.js';
+import {
+  type Delivery,
+  type DeliveryFailure,
+  type MessageState,
+  type Store,
+  StoreError,
+} from '../../store/store.js';
+import type { Clock } from '../dispatch-clock.js';
+import { storeDelay } from '../dispatch-policy.js';
+import type { StoreCalls } from '../dispatch-store-calls.js';
+import type { Verdict } from './verdict.js';
+
+export interface DeliveryRecordsOptions {
+  readonly store: Pick<Store, 'beginDelivery' | 'completeDelivery' | 'failDelivery'>;
+  readonly calls: StoreCalls;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Aborted once nothing may go on for longer. */
+  readonly giveUp: AbortSignal;
+  readonly onChange: (delivery: Delivery, state: MessageState) => void;
+  /** The store did not take it before the end: the delivery is to be put back. */
+  readonly onGivenUp: (delivery: Delivery) => void;
+}
+
+/** Writes what becomes of deliveries to the store, and says it in the log. */
+export class DeliveryRecords {
+  readonly counts = { delivered: 0, failed: 0, dead: 0 };
+  readonly #options: DeliveryRecordsOptions;
+
+  constructor(options: DeliveryRecordsOptions) {
+    this.#options = options;
+  }
+
+  /** False when it must not be sent: the claim is lost, or the gateway ends. */
+  begin(delivery: Delivery): Promise<boolean> {
+    const { store, clock } = this.#options;
+    return this.#write(delivery, () => store.beginDelivery(delivery, clock.now()));
+  }
+
+  async delivered(delivery: Delivery): Promise<void> {
+    const { store, clock, log } = this.#options;
+    if (!(await this.#write(delivery, () => store.completeDelivery(delivery, clock.now())))) return;
+    this.counts.delivered += 1;
+    log.debug('A reply was delivered.', fields(delivery));
+    this.tell(delivery, 'delivered');
+  }
+
+  async failed(delivery: Delivery, verdict: Verdict): Promise<void> {
+    if (!(await this.#writeFailure(delivery, verdict))) return;
+    const { log, clock } = this.#options;
+    this.counts.failed += 1;
+    if (verdict.retryAt === null) {
+      this.counts.dead += 1;
+      log.err(`A reply could not be delivered: ${verdict.error}`, {
+        ...fields(delivery),
+        MESSAGE_ID: messageIds.deliveryDead,
+      });
+    } else {
+      const seconds = Math.max(0, verdict.retryAt - clock.now()) / 1_000;
+      log.warning(
+        `Attempt ${delivery.attempt} to deliver a reply failed, tried again in ${seconds} s: ${verdict.error}`,
+        fields(delivery),
+      );
+    }
+    this.tell(delivery, verdict.retryAt === null ? 'dead' : 'replied');
+  }
+
+  /** Of its host there is a record, not of each delivery that waits for it. */
+  async postponed(delivery: Delivery, failure: DeliveryFailure): Promise<void> {
+    await this.#writeFailure(delivery, failure);
+  }
+
+  tell(delivery: Delivery, state: MessageState): void {
+    try {
+      this.#options.onChange(delivery, state);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.err(
+        `Who follows a message could not be told of its change: ${reason}`,
+        fields(delivery),
+      );
+    }
+  }
+
+  #writeFailure(delivery: Delivery, failure: DeliveryFailure): Promise<boolean> {
+    const { store, clock } = this.#options;
+    return this.#write(delivery, () => store.failDelivery(delivery, failure, clock.now()));
+  }
+
+  /** Tries until the store has it: a reply that was delivered is not to be posted again. */
+  async #write(delivery: Delivery, write: () => Promise<boolean>): Promise<boolean> {
+    const { calls, giveUp, log } = this.#options;
+    for (let failures = 1; ; failures += 1) {
+      const lastTry = giveUp.aborted;
+      try {
+        const held = await calls.run('note the outcome of a delivery', write);
+        if (!held) this.#noteLostClaim(delivery);
+        return held;
+      } catch (error) {
+        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
+          log.err(
+            'The store did not take the outcome of a delivery before the gateway had to stop; the next start judges it as one that was cut off.',
+            fields(delivery),
+          );
+          this.#options.onGivenUp(delivery);
+          return false;
+        }
+      }
+      await this.#pause(storeDelay(failures));
+    }
+  }
+
+  /** Ends early when nothing may go on for longer. */
+  #pause(milliseconds: number): Promise<void> {
+    const { giveUp, clock } = this.#options;
+    if (giveUp.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        giveUp.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = clock.after(milliseconds, end);
+      giveUp.addEventListener('abort', end);
+    });
+  }
+
+  #noteLostClaim(delivery: Delivery): void {
+    this.#options.log.warning(
+      'The lease on a delivery ran out before it was renewed; another gateway has it now, under the same webhook-id.',
+      fields(delivery),
+    );
+  }
+}
+
+function fields(delivery: Delivery) {
+  return {
+    SD_GATEWAY_SESSION: delivery.session,
+    SD_GATEWAY_MESSAGE: delivery.messageId,
+    SD_GATEWAY_ATTEMPT: delivery.attempt,
+  };
+}

@@ -1,0 +1,119 @@
+import {
+  begun,
+  type Circuit,
+  type CircuitSettings,
+  closedCircuit,
+  failed,
+  lets,
+  unjudged,
+} from './circuit.js';
+import type { PeerState } from './webhook-sender.js';
+
+export interface DestinationSettings extends CircuitSettings {
+  /** Attempts under way to one destination at the same time. */
+  readonly host_concurrency: number;
+}
+
+/** What becomes of a delivery that was claimed. */
+export type Admission =
+  | { readonly kind: 'send' }
+  /** A place will be free in a moment. */
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'postpone'; readonly until: number; readonly reason: string };
+
+/** A delivery waits here for a place at its destination for so long at most, in milliseconds. */
+export const longestWait = 250;
+
+/** Deliveries that are put off come back this far apart, and not before `firstReturn`; milliseconds. */
+const spacing = 20;
+const firstReturn = 1_000;
+const latestReturn = 60_000;
+/** While a probe is under way nothing else is worth a claim. */
+const probeReturn = 5_000;
+
+/**
+ * One host that replies go to: its circuit, and its share of the attempts under way. Deliveries that it can't take now
+ * are put off in the store rather than held here, so that one that is down or slow costs the others nothing.
+ */
+export class Destination {
+  #circuit: Circuit = closedCircuit;
+  #sending = 0;
+  #waiting = 0;
+  /** Mean time between two places that became free while all were taken. */
+  #meanGap = 0;
+  #fullSince = 0;
+  #lastReturn = 0;
+
+  constructor(readonly origin: string) {}
+
+  get circuit(): Circuit {
+    return this.#circuit;
+  }
+
+  /** Whether nothing is known of it that a new one would not know. */
+  get forgettable(): boolean {
+    return this.#sending === 0 && this.#waiting === 0 && this.#circuit === closedCircuit;
+  }
+
+  admit(now: number, settings: DestinationSettings): Admission {
+    const { state } = this.#circuit;
+    if (!lets(this.#circuit, now)) {
+      const earliest = this.#circuit.state === 'open' ? this.#circuit.until : now + probeReturn;
+      return this.#postpone(earliest, now, `the circuit of ${this.origin} is ${state}: it failed too often`);
+    }
+    if (this.#sending < settings.host_concurrency) return { kind: 'send' };
+    const gap = Math.max(this.#meanGap, now - this.#fullSince);
+    if ((this.#waiting + 1) * gap <= longestWait) return { kind: 'wait' };
+    return this.postponeBusy(now);
+  }
+
+  /** For one that has waited for too long. */
+  postponeBusy(now: number): Admission & { kind: 'postpone' } {
+    const reason = `${this.origin} is busy with ${this.#sending} replies (delivery.host_concurrency)`;
+    return this.#postpone(now + firstReturn, now, reason);
+  }
+
+  beginWait(): void {
+    this.#waiting += 1;
+  }
+
+  endWait(): void {
+    this.#waiting -= 1;
+  }
+
+  begin(now: number, settings: DestinationSettings): void {
+    this.#circuit = begun(this.#circuit);
+    this.#sending += 1;
+    if (this.#sending >= settings.host_concurrency) this.#fullSince = now;
+  }
+
+  end(
+    peer: PeerState,
+    now: number,
+    settings: DestinationSettings,
+    random: () => number,
+  ): 'opened' | 'closed' | null {
+    if (this.#sending >= settings.host_concurrency) {
+      this.#meanGap += (now - this.#fullSince - this.#meanGap) / 4;
+      this.#fullSince = now;
+    }
+    this.#sending -= 1;
+    const before = this.#circuit;
+    if (peer === 'well') this.#circuit = closedCircuit;
+    else if (peer === 'failing') this.#circuit = failed(before, now, settings, random);
+    else this.#circuit = unjudged(before, now);
+    if (this.#circuit.state === 'open' && before.state === 'closed') return 'opened';
+    return this.#circuit.state === 'closed' && before.state !== 'closed' ? 'closed' : null;
+  }
+
+  #postpone(earliest: number, now: number, reason: string): Admission & { kind: 'postpone' } {
+    const spaced = Math.max(earliest, this.#lastReturn + spacing);
+    this.#lastReturn = Math.min(spaced, Math.max(earliest, now + latestReturn));
+    return { kind: 'postpone', until: this.#lastReturn, reason };
+  }
+}
+
+/** Deliveries for one host share its fate: scheme, name and port of the URL (RFC 6454). */
+export function originOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : url;
+}

@@ -1,0 +1,139 @@
+import type { Log } from '../../log/log.js';
+import type { Delivery } from '../../store/store.js';
+import type { Clock } from '../dispatch-clock.js';
+import type { Circuit } from './circuit.js';
+import {
+  type Admission,
+  Destination,
+  type DestinationSettings,
+  longestWait,
+  originOf,
+} from './destination.js';
+import type { PeerState } from './webhook-sender.js';
+
+/** A destination to which nothing, or only a probe, is sent. */
+export interface CircuitFacts {
+  /** Scheme, name and port: nothing of a URL that may be secret. */
+  readonly origin: string;
+  readonly state: Exclude<Circuit['state'], 'closed'>;
+  readonly failures: number;
+  /** When the next attempt is made, in milliseconds since the Unix epoch; null: it is under way. */
+  readonly until: number | null;
+}
+
+export interface DestinationsOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly settings: () => DestinationSettings;
+  readonly send: (delivery: Delivery) => void;
+  readonly postpone: (delivery: Delivery, until: number) => void;
+}
+
+interface Waiting {
+  readonly delivery: Delivery;
+  readonly destination: Destination;
+  readonly cancel: () => void;
+}
+
+/** Shares out the attempts among the hosts that replies go to; forgets a host that nothing is to be known of. */
+export class Destinations {
+  readonly #options: DestinationsOptions;
+  readonly #byOrigin = new Map<string, Destination>();
+  readonly #waiting = new Set<Waiting>();
+
+  constructor(options: DestinationsOptions) {
+    this.#options = options;
+  }
+
+  /** Deliveries that wait a moment for a place at their host. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  circuits(): readonly CircuitFacts[] {
+    return [...this.#byOrigin.values()].flatMap(({ origin, circuit }) => {
+      if (circuit.state === 'closed') return [];
+      const until = circuit.state === 'open' ? circuit.until : null;
+      return [{ origin, state: circuit.state, failures: circuit.failures, until }];
+    });
+  }
+
+  /** Sends a claimed delivery, has it wait a moment, or puts it off. */
+  place(delivery: Delivery): void {
+    const destination = this.#of(delivery);
+    this.#act(destination, delivery, destination.admit(this.#now, this.#options.settings()));
+  }
+
+  begin(delivery: Delivery): void {
+    this.#of(delivery).begin(this.#now, this.#options.settings());
+  }
+
+  end(delivery: Delivery, peer: PeerState): void {
+    const destination = this.#of(delivery);
+    const { log, random, settings } = this.#options;
+    const change = destination.end(peer, this.#now, settings(), random);
+    const { origin, circuit } = destination;
+    if (change === 'opened' && circuit.state === 'open') {
+      const seconds = Math.ceil((circuit.until - this.#now) / 1_000);
+      log.warning(
+        `${circuit.failures} attempts to deliver to ${origin} failed in a row: its replies wait from now on, and one attempt at a time is made, the next in ${seconds} s.`,
+      );
+    } else if (change === 'closed') {
+      log.notice(`${origin} takes replies again; what waited for it is delivered now.`);
+    }
+    this.#next(destination);
+    if (destination.forgettable) this.#byOrigin.delete(origin);
+  }
+
+  /** Gives back what waits: nothing more is to be sent. */
+  release(): readonly Delivery[] {
+    return [...this.#waiting].map((waiting) => this.#take(waiting));
+  }
+
+  get #now(): number {
+    return this.#options.clock.now();
+  }
+
+  #of({ url }: Delivery): Destination {
+    const origin = originOf(url);
+    const known = this.#byOrigin.get(origin);
+    if (known !== undefined) return known;
+    const destination = new Destination(origin);
+    this.#byOrigin.set(origin, destination);
+    return destination;
+  }
+
+  #act(destination: Destination, delivery: Delivery, admission: Admission): void {
+    if (admission.kind === 'send') {
+      this.#options.send(delivery);
+    } else if (admission.kind === 'postpone') {
+      this.#options.postpone(delivery, admission.until);
+    } else {
+      const cancel = this.#options.clock.after(longestWait, () => {
+        this.#take(waiting);
+        this.#options.postpone(delivery, destination.postponeBusy(this.#now).until);
+      });
+      const waiting = { delivery, destination, cancel };
+      destination.beginWait();
+      this.#waiting.add(waiting);
+    }
+  }
+
+  #take(waiting: Waiting): Delivery {
+    waiting.cancel();
+    this.#waiting.delete(waiting);
+    waiting.destination.endWait();
+    return waiting.delivery;
+  }
+
+  /** A place is free, or the circuit has opened: those that wait are looked at again, in their order. */
+  #next(destination: Destination): void {
+    for (const waiting of [...this.#waiting]) {
+      if (waiting.destination !== destination) continue;
+      const admission = destination.admit(this.#now, this.#options.settings());
+      if (admission.kind === 'wait') return;
+      this.#act(destination, this.#take(waiting), admission);
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import type { Delivery, DeliveryFailure, UnknownPolicy } from '../../store/store.js';
+import { settleUnknown } from '../../store/unknown-delivery.js';
+import { type BackoffSettings, nextAttemptAt } from './backoff.js';
+import type { SendOutcome } from './webhook-sender.js';
+
+/** What becomes of a delivery: pure functions. Times and spans in milliseconds. */
+
+export interface VerdictSettings extends BackoffSettings {
+  /** Age of a reply from which it is not sent any more; 0: it never is too old. */
+  readonly expire: number;
+  readonly unknown: UnknownPolicy;
+}
+
+/** A failure that is to be written, with its reason. */
+export type Verdict = DeliveryFailure & { readonly error: string };
+
+/** When the reply is too old to be sent; null: never. */
+export function expiresAt({ repliedAt }: Pick<Delivery, 'repliedAt'>, expire: number): number | null {
+  return expire === 0 ? null : repliedAt + expire;
+}
+
+/** Judges a delivery before its attempt: null when it may be sent. */
+export function judgeAge(
+  delivery: Pick<Delivery, 'repliedAt'>,
+  now: number,
+  { expire }: VerdictSettings,
+): Verdict | null {
+  const end = expiresAt(delivery, expire);
+  if (end === null || now < end) return null;
+  const error = `it was not delivered within ${span(expire)} (delivery.expire) and is not sent late`;
+  return { error, retryAt: null, attempted: false, unknown: false };
+}
+
+/** A delivery that can't be sent now, and not for the lack of anything in it; it is looked at when it expires. */
+export function postponed(
+  delivery: Pick<Delivery, 'repliedAt'>,
+  until: number,
+  { expire }: VerdictSettings,
+): DeliveryFailure {
+  const end = expiresAt(delivery, expire);
+  return {
+    error: null,
+    retryAt: end === null ? until : Math.min(until, end),
+    attempted: false,
+    unknown: false,
+  };
+}
+
+/** Judges an attempt that has failed. */
+export function judgeFailure(
+  delivery: Pick<Delivery, 'repliedAt' | 'attempt' | 'idempotent'>,
+  outcome: Extract<SendOutcome, { kind: 'retry' | 'dead' }>,
+  now: number,
+  settings: VerdictSettings,
+  random: () => number,
+): Verdict {
+  const { reason } = outcome;
+  const dead = (error: string, unknown = false): Verdict => ({
+    error,
+    retryAt: null,
+    attempted: true,
+    unknown,
+  });
+  if (outcome.kind === 'dead') return dead(reason);
+  const { unknown } = outcome;
+  let error = reason;
+  if (unknown && !delivery.idempotent) {
+    const { resend, record } = settleUnknown(
+      { attempt: delivery.attempt, idempotent: false, cause: reason },
+      settings.unknown,
+    );
+    if (!resend) return dead(record, true);
+    error = record;
+  }
+  const again = nextAttemptAt(delivery.attempt, outcome.retryAfterMilliseconds, now, settings, random);
+  if (again === null) return dead(`${error}; attempt ${delivery.attempt} was the last`, unknown);
+  const end = expiresAt(delivery, settings.expire);
+  if (end !== null && again >= end) {
+    return dead(
+      `${error}; the next attempt would come after ${span(settings.expire)} (delivery.expire)`,
+      unknown,
+    );
+  }
+  return { error, retryAt: again, attempted: true, unknown };
+}
+
+function span(milliseconds: number): string {
+  for (const [unit, length] of [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1_000],
+  ] as const) {
+    if (milliseconds % length === 0) return `${milliseconds / length} ${unit}`;
+  }
+  return `${milliseconds} ms`;
+}
