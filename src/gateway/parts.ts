@@ -180,7 +180,6 @@ export class Parts {
     return [
       progressOf('dispatcher', this.#dispatcher?.facts().lastProgressAt),
       progressOf('deliverer', this.#deliverer?.facts().lastProgressAt),
-      { name: 'http', pendingSince: this.#http?.facts().pendingSince ?? null },
     ];
   }
 

@@ -21,6 +21,7 @@ import type { Store, StoreCounts } from '../store/store.js';
 import type { SignalDelivery } from '../systemd/signal.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { Announcer } from './announcer.js';
+import { ChannelProbe } from './channel-probe.js';
 import { EventLoopDelay } from './event-loop-delay.js';
 import { failedStart } from './failed-start.js';
 import { Parts } from './parts.js';
@@ -475,27 +476,35 @@ export class Service {
     const watchdog = watchdogEnabled();
     if (!watchdog.enabled) return;
     const probe = new StoreProbe(store);
+    const channel = new ChannelProbe(() => (this.#serves() ? this.#parts.listening : []));
     this.#watchdog = new WatchdogFeeder({
       microseconds: watchdog.microseconds,
       announcer: this.#announcer,
       log: this.#options.log,
-      begin: () => probe.begin(),
-      parts: () => [probe.progress(), ...this.#parts.progress()],
+      begin: () => {
+        probe.begin();
+        channel.begin();
+      },
+      parts: () => [probe.progress(), ...this.#parts.progress(), channel.progress()],
     });
   }
 
-  #readiness(): Readiness {
+  #serves(): boolean {
     const { name } = this.#state;
+    return name === 'ready' || name === 'reloading';
+  }
+
+  #readiness(): Readiness {
     const stalled = this.#watchdog?.stalled ?? [];
-    const serves = name === 'ready' || name === 'reloading';
     return {
-      ready: serves && stalled.length === 0,
+      ready: this.#serves() && stalled.length === 0,
       facts: {
-        state: name,
+        state: this.#state.name,
         stalled,
         trouble: this.#parts.trouble(),
         parts: this.#partFacts(),
-        waitingHosts: this.#parts.circuits().map((circuit) => ({ ...circuit })),
+        // No more than their number: whoever asks here has shown no token.
+        waitingHosts: this.#parts.circuits().length,
       },
     };
   }

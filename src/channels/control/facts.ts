@@ -3,7 +3,7 @@ import type { StoreCounts } from '../../store/store.js';
 
 /** Whether one part of the gateway gets on. */
 export interface PartFacts {
-  /** "store" (where there is a watchdog), "dispatcher", "deliverer", "http". */
+  /** "dispatcher", "deliverer", and where there is a watchdog "store" and "http". */
   readonly name: string;
   /** How long it has had something to do without getting on, in ms; 0: idle or getting on. */
   readonly pendingFor: number;

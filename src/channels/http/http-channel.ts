@@ -3,7 +3,6 @@ import type { Log } from '../../log/log.js';
 import type { JsonValue, Message, QueueLimits, Store } from '../../store/store.js';
 import { bearerCheck } from './bearer.js';
 import { internalProblem, problemOf } from './failures.js';
-import { Handling } from './handling.js';
 import { addHealthRoutes } from './health-routes.js';
 import { type KeptSockets, nothingKept } from './kept-sockets.js';
 import type { HttpEndpoint } from './listen.js';
@@ -66,12 +65,7 @@ export interface HttpChannel {
    * channel holds the process afterwards.
    */
   close(patience: number): Promise<number>;
-  facts(): {
-    readonly connections: number;
-    readonly waiting: number;
-    /** Since when the oldest request has been handled, by `performance.now()`; null: none is. */
-    readonly pendingSince: number | null;
-  };
+  facts(): { readonly connections: number; readonly waiting: number };
 }
 
 /** The HTTP interface, as docs/http.md describes it. */
@@ -102,8 +96,6 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
   });
 
-  const handling = new Handling();
-  handling.follow(application);
   addHealthRoutes(application, options.readiness);
   application.register(async (guarded) => {
     guarded.addHook('onRequest', (request, _reply, done) => {
@@ -149,7 +141,6 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     facts: () => ({
       connections: servers.connections.count,
       waiting: longPolls.count,
-      pendingSince: handling.pendingSince,
     }),
   };
 }

@@ -75,8 +75,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
   );
   refuseOtherMethods(application, '/v1/sessions/:session/messages', ['GET', 'HEAD', 'POST']);
 
-  const waits = { config: { waits: true } };
-  application.get<{ Params: { id: string } }>('/v1/messages/:id', waits, async (request, reply) => {
+  application.get<{ Params: { id: string } }>('/v1/messages/:id', async (request, reply) => {
     const { wait = 0 } = validateQuery(messageQuery, request.query);
     const { id } = request.params;
     const message = await longPolls.read(id, Math.min(wait * 1_000, settings().waitLimit), reply.raw);
