@@ -134,18 +134,17 @@ print(connection.recv(4096))
 
   it.concurrent('clients wait for an upgrade that migrates the store, and none fails', async () => {
     const schema = readFileSync(new URL('../store/fixtures/schema-1.sql', import.meta.url), 'utf8');
-    await machine().writeFile('/tmp/upgrade.sql', schema);
     const older = `import os, sqlite3
-if os.path.exists("/tmp/upgrade.sql"):
+if os.path.exists("/var/lib/upgrade/upgrade.sql"):
     for name in ("gateway.db", "gateway.db-wal", "gateway.db-shm", "gateway.db-seal"):
         path = "/var/lib/upgrade/" + name
         if os.path.exists(path): os.remove(path)
     database = sqlite3.connect("/var/lib/upgrade/gateway.db")
-    database.executescript(open("/tmp/upgrade.sql").read())
+    database.executescript(open("/var/lib/upgrade/upgrade.sql").read())
     database.execute("PRAGMA application_id = APPLICATION")
     database.execute("PRAGMA user_version = 1")
     database.close()
-    os.rename("/tmp/upgrade.sql", "/tmp/upgrade.done")
+    os.rename("/var/lib/upgrade/upgrade.sql", "/var/lib/upgrade/upgrade.done")
 `;
     const { applicationId } = await import('../../src/store/sqlite/schema.js');
     await machine().writeFile('/tmp/older.py', older.replace('APPLICATION', String(applicationId)));
@@ -154,9 +153,8 @@ if os.path.exists("/tmp/upgrade.sql"):
       // Between the stop and the start: as if the last version had written this database.
       service: [...stored, 'ExecStartPre=/usr/bin/python3 /tmp/older.py'],
     });
-    await machine().check(['mv', '/tmp/upgrade.sql', '/tmp/upgrade.later']);
     await gateway.succeed('start');
-    await machine().check(['mv', '/tmp/upgrade.later', '/tmp/upgrade.sql']);
+    await machine().writeFile('/var/lib/upgrade/upgrade.sql', schema);
     const restart = gateway.succeed('restart');
     const posts: Promise<{ readonly status: number }>[] = [];
     let restarting = true;
@@ -178,7 +176,7 @@ if os.path.exists("/tmp/upgrade.sql"):
       'import sqlite3; print(sqlite3.connect("/var/lib/upgrade/gateway.db").execute("PRAGMA user_version").fetchone()[0])',
     ]);
     expect(Number(version)).toBeGreaterThan(1);
-    expect(await machine().check(['ls', '/tmp/upgrade.done'])).toContain('upgrade.done');
+    expect(await machine().check(['ls', '/var/lib/upgrade/upgrade.done'])).toContain('upgrade.done');
     await gateway.succeed('stop');
   });
 });

@@ -27,6 +27,32 @@ export interface HttpAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** What tests share with the gateway through /tmp and home directories has to be there. */
+const notForTests = /^(DynamicUser|PrivateTmp|ProtectHome)=/;
+
+/**
+ * With SD_GATEWAY_TEST_SANDBOX=yes (npm run test:sandbox) each unit under test has the shipped unit's sandbox, and a
+ * system call that its filter refuses kills, so that it can't be missed.
+ */
+async function sandbox(machine: Machine, isUser: boolean): Promise<readonly string[]> {
+  if (process.env['SD_GATEWAY_TEST_SANDBOX'] !== 'yes') return [];
+  const shipped = await machine.check([
+    'cat',
+    `/usr/lib/sd-gateway/systemd/${isUser ? 'user/' : ''}sd-gateway.service`,
+  ]);
+  const lines = shipped.split('\n');
+  const directives = lines.slice(
+    lines.findIndex((line) => /^(DynamicUser|PrivateUsers)=/.test(line)),
+    lines.indexOf('[Install]'),
+  );
+  return [
+    // In the place of a dynamic one: root has rights that the filter takes from it.
+    ...(isUser ? [] : ['User=daemon']),
+    ...directives.filter((line) => /^[A-Z]/.test(line) && !notForTests.test(line)),
+    'SystemCallErrorNumber=kill',
+  ];
+}
+
 /** One gateway as a unit of the machine, with a Unix socket of its own to listen on. */
 export class GatewayUnit {
   readonly name: string;
@@ -68,6 +94,7 @@ export class GatewayUnit {
       ...Object.entries(variables).map(
         ([name, value]) => `Environment="${name}=${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
       ),
+      ...(await sandbox(machine, user !== undefined)),
       ...service,
       '',
     ].join('\n');
