@@ -17,6 +17,9 @@ passed=0
 failed=0
 skipped=0
 failures=()
+# Each failed test, told again at the end, where it is looked for.
+failed_tests=$(mktemp)
+trap 'rm -f "$failed_tests"' EXIT
 
 heading() { printf '\n== %s\n' "$1"; }
 
@@ -70,8 +73,14 @@ vitest() {
   # The step counts as one; its tests are added on top.
   eval "$(node -e '
     const r = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+    for (const file of r.testResults) {
+      if (file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed"))
+        console.error(`${file.name}: ${file.message}`);
+      for (const test of file.assertionResults)
+        if (test.status === "failed") console.error(`${test.fullName}\n${test.failureMessages.join("\n").slice(0, 3000)}\n`);
+    }
     console.log(`passed=$((passed + ${r.numPassedTests})) failed=$((failed + ${r.numFailedTests})) skipped=$((skipped + ${r.numPendingTests + r.numTodoTests}))`);
-  ' "$report")"
+  ' "$report" 2>>"$failed_tests")"
   rm -f "$report"
   return $status
 }
@@ -104,6 +113,7 @@ if ! $quick; then
 fi
 
 printf '\n'
+cat "$failed_tests"
 for name in "${failures[@]}"; do printf 'failed: %s\n' "$name"; done
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 if [ "${CI:-}" = true ] && [ "$skipped" -ne 0 ]; then
