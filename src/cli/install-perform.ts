@@ -5,9 +5,12 @@ import { ServiceManager } from '../manager/service-manager.js';
 import { verifyUnit } from '../units/verify.js';
 import { askYesNo } from './ask.js';
 import type { InstallFacts, NewFile } from './install-facts.js';
-import { ownCommand, systemctl } from './install-judgement.js';
+import { systemctl } from './install-judgement.js';
 import type { InstallRequest } from './install-request.js';
 import type { InstallStep } from './install-steps.js';
+import { accountOf } from './operate-account.js';
+import { explainFailure } from './operate-failure.js';
+import { readUnit } from './operate-unit.js';
 import { writeAtomically } from './write-atomically.js';
 
 /** The unit could not be installed; what was there before still is. */
@@ -192,13 +195,19 @@ export class Installation {
   }
 
   async #start(verb: 'start' | 'restart'): Promise<boolean> {
-    const { unit } = this.#facts;
+    const { unit, target } = this.#facts;
+    const { invocationId } = await readUnit(this.#manager, unit);
+    const began = Date.now();
     const { status, stderr } = await this.#manager.act(verb, unit);
     if (status === 0) {
       this.#say(`${verb === 'start' ? 'Started' : 'Restarted'} ${unit}`);
       return true;
     }
-    this.#startFailure = `${unit} is installed, but could not be started: ${stderr.trim().split('\n')[0] ?? ''} "${ownCommand(this.#facts, 'logs')}" says more.`;
+    const after = await readUnit(this.#manager, unit);
+    const failure = explainFailure(verb, stderr.trim(), after, target);
+    const failed = { action: verb, target, began, invocationBefore: invocationId } as const;
+    const { lines } = await accountOf(failed, failure, after);
+    this.#startFailure = [`${unit} is installed, but does not run.`, ...lines].join('\n');
     return false;
   }
 }

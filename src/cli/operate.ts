@@ -8,16 +8,9 @@ import { type ServiceManager, ServiceManagerError } from '../manager/service-man
 import { answers, askStatus, order } from './ask-gateway.js';
 import { commandStatus } from './commands.js';
 import { elsewhereLines, noAnswerLines, nothingToStartLines } from './operate-absence.js';
+import { accountOf } from './operate-account.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
-import {
-  type Action,
-  explainFailure,
-  explainStop,
-  type Failure,
-  failureLines,
-  triesAgain,
-  whyUnusable,
-} from './operate-failure.js';
+import { type Action, explainFailure, explainStop, type Failure, whyUnusable } from './operate-failure.js';
 import {
   commandFor,
   type Found,
@@ -29,11 +22,10 @@ import {
 } from './operate-find.js';
 import { awaitIdle, describeWork, workOf } from './operate-idle.js';
 import { performJob, reloadOutcome } from './operate-job.js';
-import { lastRecord, reasonsSince } from './operate-journal.js';
+import { lastRecord } from './operate-journal.js';
 import { readUnit, type UnitFacts } from './operate-unit.js';
 import { instanceOf, scopeOf } from './place.js';
 import { Spinner } from './spinner.js';
-import { formatMicroseconds } from './status-words.js';
 import { printable, terminalOf } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
@@ -282,29 +274,15 @@ class Operation {
 
   /** Prints why, with what the journal says. */
   async #fail(failure: Failure, after: UnitFacts | null): Promise<number> {
-    let told = failure;
-    const said: string[] = [];
-    if (failure.journal && after !== null) {
-      const { records, trouble, startLimit } = await reasonsSince(after, this.#began, this.#invocationBefore);
-      for (const { identifier, message } of records) {
-        for (const line of message.split('\n').slice(0, 8)) said.push(`  ${identifier}: ${line}`);
-      }
-      if (startLimit && this.#action !== 'stop') {
-        const limited = { ...after, result: 'start-limit-hit' };
-        told = explainFailure(this.#action, null, limited, this.#target);
-      }
-      if (trouble !== null) said.push(`  (${trouble})`);
-    }
-    if (after !== null && failure.journal && triesAgain(after)) {
-      const delay =
-        after.restartDelay === null
-          ? ''
-          : `, ${formatMicroseconds(after.restartDelay * 1_000)} after each end`;
-      said.push(`  systemd starts it again by itself (Restart=${after.restart}${delay}).`);
-    }
-    const [first = '', ...next] = failureLines(told);
-    complain(first, ...said, ...next);
-    return told.status;
+    const failed = {
+      action: this.#action,
+      target: this.#target,
+      began: this.#began,
+      invocationBefore: this.#invocationBefore,
+    };
+    const { lines, status } = await accountOf(failed, failure, after);
+    complain(...lines);
+    return status;
   }
 }
 

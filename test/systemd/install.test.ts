@@ -190,6 +190,31 @@ describeOnMachine('install and uninstall', (machine) => {
       for (const name of ['bad', 'bare']) expect(await isThere(unitPath(`sd-gateway-${name}`))).toBe(false);
     });
 
+    it('that does not start says why, as start does, and stays installed', async () => {
+      await machine().check([
+        'systemd-run',
+        '--unit=taker',
+        '--property=ExecStartPost=/bin/sh -c "until test -e /run/taken-9172; do :; done"',
+        'node',
+        '-e',
+        'require("net").createServer().listen(9172, "127.0.0.1", () => require("fs").writeFileSync("/run/taken-9172", ""))',
+      ]);
+      await machine().writeFile(
+        '/etc/sd-gateway/sd-gateway-late.toml',
+        '[http]\nlisten = "127.0.0.1:9172"\n',
+      );
+      const { status, stderr } = await type('install', '--instance', 'late', '--now');
+      expect(status).toBe(1);
+      expect(stderr).toMatch(
+        /sd-gateway: sd-gateway-late\.service is installed, but does not run\.\nsd-gateway-late\.service did not start: .*\n {2}sd-gateway: .*127\.0\.0\.1:9172/s,
+      );
+      expect(stderr).toContain('sd-gateway logs --invocation current --instance late');
+      await machine().check(['systemctl', 'stop', 'taker', 'sd-gateway-late']);
+      expect((await type('install', '--instance', 'late', '--now')).status).toBe(0);
+      expect(await type('send', '--instance', 'late', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
+      expect((await type('uninstall', '--instance', 'late', '--purge', '--yes')).status).toBe(0);
+    });
+
     it('is found by the other commands with its own configuration, blanks in its path included', async () => {
       await machine().writeFile('/etc/own place/gate way.toml', '[http]\nlisten = "127.0.0.1:9171"\n');
       const file = '/etc/own place/gate way.toml';
@@ -365,6 +390,23 @@ describeOnMachine('install and uninstall', (machine) => {
         stderr: expect.stringContaining('doesn’t look for units in /home/lea/other/systemd/user'),
       });
       expect(await filesIn('/home/lea/other')).toBe('');
+    });
+
+    it('that can’t be enabled is taken back', async () => {
+      const before = await filesIn('/home/lea/.config');
+      const script = `
+        directory=~/.config/systemd/user/default.target.wants
+        mv $directory $directory.kept && touch $directory
+        sd-gateway install --instance lost; status=$?
+        rm $directory && mv $directory.kept $directory
+        systemctl --user show --property=LoadState --value sd-gateway-lost
+        exit $status`;
+      expect(await login('lea', script)).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/\nnot-found\n$/),
+        stderr: expect.stringMatching(/^sd-gateway: systemctl --user enable: .*default\.target\.wants/s),
+      });
+      expect(await filesIn('/home/lea/.config')).toBe(before);
     });
 
     it('is not one of the system', async () => {
