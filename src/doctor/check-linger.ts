@@ -10,7 +10,11 @@ export function checkLinger({ linger, user }: DoctorFacts): readonly Finding[] {
     say(
       'warning',
       `${user} doesn’t linger: the gateway ends with the last log-out, and doesn’t start at boot.`,
-      mend('Let the user manager run always:', 'loginctl enable-linger', { kind: 'enable-linger' }),
+      // With the name: without it logind looks for a session, which a shell by su or from cron has not.
+      mend('Let the user manager run always:', `loginctl enable-linger ${user}`, {
+        kind: 'enable-linger',
+        user,
+      }),
     ),
   ];
 }

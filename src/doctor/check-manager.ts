@@ -4,7 +4,7 @@ import { type Finding, findings, mend } from './finding.js';
 /** The oldest systemd that the units are written for. */
 const oldest = 247;
 
-export function checkManager({ manager, scope }: DoctorFacts): readonly Finding[] {
+export function checkManager({ manager, scope, user }: DoctorFacts): readonly Finding[] {
   const say = findings('systemd', 'service manager');
   const { booted, version, unreachable } = manager;
   if (!booted) {
@@ -24,7 +24,7 @@ export function checkManager({ manager, scope }: DoctorFacts): readonly Finding[
         scope === 'user'
           ? mend(
               'Log in as this user (not by su or sudo), or let its manager run always:',
-              'loginctl enable-linger',
+              `loginctl enable-linger ${user}`,
             )
           : null,
       ),

@@ -3,7 +3,7 @@ export type Verdict = 'ok' | 'warning' | 'problem' | 'not-applicable' | 'unknown
 /** What --fix can do by itself: safe, and undone by nobody’s loss. */
 export type Fix =
   | { readonly kind: 'chmod'; readonly path: string; readonly mode: number; readonly isDirectory: boolean }
-  | { readonly kind: 'enable-linger' }
+  | { readonly kind: 'enable-linger'; readonly user: string }
   | { readonly kind: 'daemon-reload' }
   | { readonly kind: 'reset-failed'; readonly unit: string };
 

@@ -35,9 +35,9 @@ async function perform(fix: Fix, scope: Scope): Promise<string> {
       await manager.daemonReload();
       return 'Had systemd read the changed units (daemon-reload)';
     case 'enable-linger': {
-      const { status, stderr } = await runProgram('loginctl', ['enable-linger']);
+      const { status, stderr } = await runProgram('loginctl', ['enable-linger', fix.user]);
       if (status !== 0) throw new ServiceManagerError('loginctl enable-linger', stderr.trim(), status);
-      return 'Let your user manager run without a log-in (loginctl enable-linger)';
+      return `Let the user manager of ${fix.user} run without a log-in (loginctl enable-linger ${fix.user})`;
     }
     case 'reset-failed': {
       const { status, stderr } = await manager.act('reset-failed', fix.unit);

@@ -104,7 +104,7 @@ describe('verdicts', () => {
     ],
     ['service manager', 'problem', { manager: { booted: true, version: null, unreachable: 'no bus' } }, null],
     ['service manager', 'warning', { manager: { booted: true, version: 241, unreachable: null } }, null],
-    ['linger', 'warning', { linger: known(false) }, 'loginctl enable-linger'],
+    ['linger', 'warning', { linger: known(false) }, 'loginctl enable-linger root'],
     ['linger', 'ok', { linger: known(true) }, null],
     ['unit file', 'unknown', { unit: unknown('why') }, null],
     ['unit file', 'problem', { unit: known(null) }, 'sd-gateway install'],

@@ -87,6 +87,15 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     expect(mended.status).toBe(0);
   });
 
+  it('finds a state directory that others may enter, and mends it', async () => {
+    await machine().check(['chmod', '755', unit.stateDirectory]);
+    expect(bad(await examine())).toMatchObject([{ mend: { command: `chmod 700 ${unit.stateDirectory}` } }]);
+    const mended = await examine('--fix');
+    expect(mended.mended).toEqual([{ done: true, text: `Set the mode of ${unit.stateDirectory} to 0700` }]);
+    expect(mended.status).toBe(0);
+    expect(await machine().check(['stat', '-c', '%a', unit.stateDirectory])).toBe('700\n');
+  });
+
   it('follows no link that the gateway’s user has put in the token’s place', async () => {
     const token = `${unit.stateDirectory}/token`;
     await machine().check(['mv', token, `${token}.kept`]);
@@ -250,6 +259,13 @@ describeOnMachine('sd-gateway doctor', (machine) => {
       verdict: 'warning',
       mend: { fix: { kind: 'enable-linger' } },
     });
+    expect(await ask('--fix')).toMatchObject({
+      status: 0,
+      mended: expect.arrayContaining([
+        { done: true, text: expect.stringContaining('loginctl enable-linger dora') },
+      ]),
+    });
+    expect((await machine().run(['test', '-e', '/var/lib/systemd/linger/dora'])).status).toBe(0);
     const system = await ask('--system', '--instance', 'absent');
     expect(finding(system, 'unit file')).toMatchObject({ verdict: 'problem' });
     await mine.succeed('stop');
