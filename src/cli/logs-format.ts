@@ -3,15 +3,6 @@ import { printable, type Style, type Terminal } from './terminal.js';
 
 const styles: readonly (Style | null)[] = ['red', 'red', 'red', 'red', 'yellow', 'bold', null, 'dim'];
 
-/** The unit's invocation that a record is about; a user manager's own, which is a unit too, comes last. */
-export function invocationOfRecord(record: JournalRecord): string | null {
-  return (
-    fieldOf(record, 'USER_INVOCATION_ID') ??
-    fieldOf(record, 'INVOCATION_ID') ??
-    fieldOf(record, '_SYSTEMD_INVOCATION_ID')
-  );
-}
-
 /** Local time, as a person compares it with their clock: 2026-11-23 17:40:28. */
 function localTime(milliseconds: number): string {
   const at = new Date(milliseconds);

@@ -1,12 +1,9 @@
-import type { Scope } from '../manager/scope.js';
-
-/** Whose records: a unit's, by the fields that journald and the manager set (systemd.journal-fields(7)). */
-export interface UnitOfLogs {
-  readonly scope: Scope;
-  readonly name: string;
-  /** User of a user unit: units of several users' managers have the same name. */
-  readonly uid: number;
-}
+import {
+  managerMessages,
+  messageMatches,
+  recordMatches,
+  type UnitOfRecords,
+} from '../manager/unit-records.js';
 
 export interface Narrowing {
   /** 32 hexadecimal digits. */
@@ -17,34 +14,9 @@ export interface Narrowing {
   readonly priority: number | null;
 }
 
-/** The manager's records of a start's begin and end, sd-messages(3). */
-const startMessages = ['7d4958e842da4a758f6c1cdc7b36dcc5', '39f53479d3a045ac8e11786248231fbf'] as const;
-
-interface Sides {
-  /** Records of the unit's processes; journald sets these fields, no process can. */
-  readonly own: readonly string[];
-  /** Records of the service manager about the unit. */
-  readonly manager: readonly string[];
-  readonly managerInvocation: string;
-}
-
-function sidesOf({ scope, name, uid }: UnitOfLogs): Sides {
-  return scope === 'system'
-    ? {
-        own: [`_SYSTEMD_UNIT=${name}`],
-        manager: [`UNIT=${name}`, '_PID=1'],
-        managerInvocation: 'INVOCATION_ID',
-      }
-    : {
-        own: [`_SYSTEMD_USER_UNIT=${name}`, `_UID=${uid}`],
-        manager: [`USER_UNIT=${name}`, `_UID=${uid}`],
-        managerInvocation: 'USER_INVOCATION_ID',
-      };
-}
-
 /** What journalctl is to look for: fields side by side are "and", the same field twice is "or", "+" parts groups. */
-export function logsMatches(unit: UnitOfLogs, narrowing: Narrowing): readonly string[] {
-  const { own, manager, managerInvocation } = sidesOf(unit);
+export function logsMatches(unit: UnitOfRecords, narrowing: Narrowing): readonly string[] {
+  const { own, manager, managerInvocation } = recordMatches(unit);
   const { invocation, session, message, priority } = narrowing;
   const levels =
     priority === null ? [] : Array.from({ length: priority + 1 }, (_, level) => `PRIORITY=${level}`);
@@ -66,6 +38,7 @@ export function logsMatches(unit: UnitOfLogs, narrowing: Narrowing): readonly st
 }
 
 /** One or two records of each start, by which the invocations are told without reading all that they wrote. */
-export function startMatches(unit: UnitOfLogs): readonly string[] {
-  return [...sidesOf(unit).manager, ...startMessages.map((id) => `MESSAGE_ID=${id}`)];
+export function startMatches(unit: UnitOfRecords): readonly string[] {
+  const { starting, started } = managerMessages;
+  return [...recordMatches(unit).manager, ...messageMatches([starting, started])];
 }

@@ -6,10 +6,11 @@ import { ProgramError } from '../manager/program.js';
 import { otherScope, type Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { unitName, unitNames } from '../manager/unit-name.js';
+import { invocationOf, type UnitOfRecords } from '../manager/unit-records.js';
 import { commandStatus } from './commands.js';
 import { type Absence, explainAbsence } from './logs-absence.js';
-import { formatInvocation, formatRecord, invocationOfRecord } from './logs-format.js';
-import { logsMatches, startMatches, type UnitOfLogs } from './logs-matches.js';
+import { formatInvocation, formatRecord } from './logs-format.js';
+import { logsMatches, startMatches } from './logs-matches.js';
 import { type LogsRequest, logsRequest } from './logs-request.js';
 import { directoriesOf, instanceOf, scopeOf } from './place.js';
 import { terminalOf } from './terminal.js';
@@ -46,10 +47,10 @@ async function findUnit(scope: Scope, instance: string | null): Promise<FoundUni
 }
 
 /** The unit's invocations from the journal, newest first, as many as wanted. */
-async function newestInvocations(unit: UnitOfLogs, wanted: number): Promise<readonly string[]> {
+async function newestInvocations(unit: UnitOfRecords, wanted: number): Promise<readonly string[]> {
   const found = new Set<string>();
   for await (const record of readJournal({ matches: startMatches(unit), reverse: true })) {
-    const id = invocationOfRecord(record);
+    const id = invocationOf(record);
     if (id !== null) found.add(id);
     if (found.size >= wanted) break;
   }
@@ -59,7 +60,7 @@ async function newestInvocations(unit: UnitOfLogs, wanted: number): Promise<read
 /** The id of the invocation that is asked for; undefined: the journal knows none. */
 async function chosenInvocation(
   asked: LogsRequest['invocation'],
-  unit: UnitOfLogs,
+  unit: UnitOfRecords,
   present: string | null,
 ): Promise<string | null | undefined> {
   if (asked === null) return null;
@@ -119,7 +120,7 @@ async function show(records: AsyncIterable<JournalRecord>, parsed: ParsedCommand
       await write(`${JSON.stringify(record)}\n`);
       continue;
     }
-    const invocation = invocationOfRecord(record);
+    const invocation = invocationOf(record);
     if (invocation !== null && before !== null && invocation !== before)
       await write(formatInvocation(invocation, terminal));
     before = invocation ?? before;
@@ -133,7 +134,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const request = logsRequest(parsed);
   const scope = scopeOf(parsed);
   const found = await findUnit(scope, instanceOf(parsed));
-  const unit: UnitOfLogs = { scope, name: found.name, uid: process.getuid?.() ?? 0 };
+  const unit: UnitOfRecords = { scope, name: found.name, uid: process.getuid?.() ?? 0 };
   const ending = new AbortController();
   if (request.follow)
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());

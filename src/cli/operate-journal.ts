@@ -1,7 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { fieldOf, JournalError, type JournalRecord, readJournal } from '../manager/journal-reader.js';
 import { ProgramError } from '../manager/program.js';
-import type { Scope } from '../manager/scope.js';
+import {
+  invocationOf,
+  managerMessages,
+  messageMatches,
+  recordMatches,
+  type UnitOfRecords,
+} from '../manager/unit-records.js';
 import type { UnitFacts } from './operate-unit.js';
 
 /** A record in short. */
@@ -14,17 +20,6 @@ export interface JournalLine {
   readonly message: string;
 }
 
-export interface UnitOfJournal {
-  readonly scope: Scope;
-  readonly name: string;
-}
-
-/** The manager's records about the ends of units and their processes, sd-messages(3). */
-const managerMessages = {
-  unitFailed: 'be02cf6855d2428ba40df7e9d022f03d',
-  failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
-} as const;
-
 /**
  * journald looks up the unit of a sender in /proc: what a process wrote just before it ended may have come to be
  * without it, and is found by its process then.
@@ -34,11 +29,9 @@ function processMatches(pid: number | null, fields: readonly string[] = []): str
 }
 
 /** What the unit's processes wrote, and the manager about the unit; `fields` narrow both. */
-export function unitMatches({ scope, name }: UnitOfJournal, fields: readonly string[] = []): string[] {
-  if (scope === 'system')
-    return [`_SYSTEMD_UNIT=${name}`, ...fields, '+', '_PID=1', `UNIT=${name}`, ...fields];
-  const own = `_UID=${process.getuid?.() ?? 0}`;
-  return [`_SYSTEMD_USER_UNIT=${name}`, own, ...fields, '+', `USER_UNIT=${name}`, own, ...fields];
+export function unitMatches(unit: UnitOfRecords, fields: readonly string[] = []): string[] {
+  const { own, manager } = recordMatches(unit);
+  return [...own, ...fields, '+', ...manager, ...fields];
 }
 
 /** A time as journalctl's --since takes it. */
@@ -59,15 +52,6 @@ async function read(matches: readonly string[], from: number, lines: number): Pr
   const records: JournalRecord[] = [];
   for await (const record of readJournal({ matches, since: since(from), lines })) records.push(record);
   return records;
-}
-
-/** The unit's invocation that a record is about; a user manager's own, which is a unit too, comes last. */
-export function invocationOf(record: JournalRecord): string | null {
-  return (
-    fieldOf(record, 'USER_INVOCATION_ID') ??
-    fieldOf(record, 'INVOCATION_ID') ??
-    fieldOf(record, '_SYSTEMD_INVOCATION_ID')
-  );
 }
 
 /**
@@ -115,7 +99,7 @@ const lookPause = 100;
 
 /** Reads why the unit failed since then. The records may take a moment to get into the journal. */
 export async function reasonsSince(
-  unit: UnitOfJournal & { readonly lastMain: { readonly pid: number } | null },
+  unit: UnitOfRecords & { readonly lastMain: { readonly pid: number } | null },
   from: number,
   before: string | null,
   limit = 5,
@@ -150,17 +134,16 @@ export async function reasonsSince(
 
 /** The newest errors of the unit's present or last invocation, oldest first. */
 export async function errorsOf(unit: UnitFacts, limit: number): Promise<readonly JournalLine[]> {
-  const { scope, name, invocationId, lastMain } = unit;
+  const { invocationId, lastMain } = unit;
   if (invocationId === null) return [];
   const errors = ['PRIORITY=0', 'PRIORITY=1', 'PRIORITY=2', 'PRIORITY=3'];
-  const byManager = scope === 'system' ? ['_PID=1', `UNIT=${name}`] : [`USER_UNIT=${name}`];
-  const idOfManager = scope === 'system' ? 'INVOCATION_ID' : 'USER_INVOCATION_ID';
+  const { manager, managerInvocation } = recordMatches(unit);
   const matches = [
     `_SYSTEMD_INVOCATION_ID=${invocationId}`,
     ...errors,
     '+',
-    ...byManager,
-    `${idOfManager}=${invocationId}`,
+    ...manager,
+    `${managerInvocation}=${invocationId}`,
     ...errors,
     ...processMatches(lastMain?.pid ?? null, errors),
   ];
@@ -180,11 +163,11 @@ export async function errorsOf(unit: UnitFacts, limit: number): Promise<readonly
  * may not be read. `fields` narrow the search; records of the invocation `except` are passed over.
  */
 export async function lastRecord(
-  unit: UnitOfJournal,
+  unit: UnitOfRecords,
   messageIds: readonly string[],
   { from, fields = [], except }: { from?: number; fields?: readonly string[]; except?: string | null } = {},
 ): Promise<JournalRecord | null> {
-  const matches = [...ownMatches(unit), ...fields, ...messageIds.map((id) => `MESSAGE_ID=${id}`)];
+  const matches = [...recordMatches(unit).own, ...fields, ...messageMatches(messageIds)];
   const span = from === undefined ? {} : { since: since(from) };
   try {
     for await (const record of readJournal({ matches, lines: 20, reverse: true, ...span })) {
@@ -197,23 +180,17 @@ export async function lastRecord(
   }
 }
 
-function ownMatches({ scope, name }: UnitOfJournal): readonly string[] {
-  return scope === 'system'
-    ? [`_SYSTEMD_UNIT=${name}`]
-    : [`_SYSTEMD_USER_UNIT=${name}`, `_UID=${process.getuid?.() ?? 0}`];
-}
-
 /**
  * Waits for a record of the unit's own with one of the ids; null when none has come within `timeout` ms, or the journal
  * may not be read.
  */
 export async function awaitRecord(
-  unit: UnitOfJournal,
+  unit: UnitOfRecords,
   messageIds: readonly string[],
   from: number,
   timeout: number,
 ): Promise<JournalRecord | null> {
-  const matches = [...ownMatches(unit), ...messageIds.map((id) => `MESSAGE_ID=${id}`)];
+  const matches = [...recordMatches(unit).own, ...messageMatches(messageIds)];
   const signal = AbortSignal.timeout(timeout);
   try {
     for await (const record of readJournal({ matches, since: since(from), follow: true, signal }))

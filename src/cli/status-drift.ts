@@ -1,12 +1,6 @@
-import { homedir } from 'node:os';
-import type { ServiceManager } from '../manager/service-manager.js';
-import { unitName } from '../manager/unit-name.js';
-import { type UnitDrift, unitDrift } from '../units/drift.js';
+import type { Drift } from '../units/drift-here.js';
 import { commandFor, type Target } from './operate-find.js';
-import type { UnitFacts } from './operate-unit.js';
 import type { DriftFacts } from './status-report.js';
-
-type Drift = Pick<UnitDrift, 'state' | 'difference' | 'reason'>;
 
 function textOf({ state, reason }: Drift, target: Target): string {
   const see = `see ${commandFor('install --dry-run', target, false)}`;
@@ -28,28 +22,7 @@ function textOf({ state, reason }: Drift, target: Target): string {
   }
 }
 
-/** The same for a person, with what to do. */
+/** The drift of an installed unit for a person, with what to do. */
 export function driftFacts(drift: Drift, target: Target): DriftFacts {
   return { state: drift.state, text: textOf(drift, target), difference: drift.difference };
-}
-
-/** Compares the installed unit with what this version would write; null for a unit that install doesn’t write. */
-export async function driftOf(
-  manager: ServiceManager,
-  { name, scope }: UnitFacts,
-  { instance }: Target,
-): Promise<DriftFacts | null> {
-  if (name !== unitName(instance)) return null;
-  const target = { scope, instance };
-  const systemdVersion = await manager.version();
-  try {
-    return driftFacts(
-      unitDrift({ ...target, home: homedir(), environment: process.env, systemdVersion }),
-      target,
-    );
-  } catch (error) {
-    // A file that this user may not read.
-    if (!(error instanceof Error && 'code' in error)) throw error;
-    return driftFacts({ state: 'undecided', difference: '', reason: error.message }, target);
-  }
 }

@@ -1,11 +1,12 @@
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
+import { driftHere } from '../units/drift-here.js';
 import { answers } from './ask-gateway.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
 import { nextAfter } from './operate-failure.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from './operate-find.js';
 import { errorsOf, type JournalLine, journalTrouble } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';
-import { driftOf } from './status-drift.js';
+import { driftFacts } from './status-drift.js';
 import { lastStopInJournal } from './status-last-stop.js';
 import { type LastStop, lastStopOf, type StatusReport, type Verdict, verdictOf } from './status-report.js';
 import { lastStopInStore } from './status-stored-stop.js';
@@ -116,7 +117,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const [lastStop, errors, drift] = await Promise.all([
     lastStopFor(answer, found, unit, target.instance),
     errorsFor(unit),
-    found.kind === 'none' || unit === null ? null : driftOf(found.manager, unit, target),
+    found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
   ]);
   const notes = [...notesOf(verdict, unit, target, found)];
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
@@ -131,7 +132,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
     gateway: answer.outcome === 'told' ? answer.facts : null,
     gatewayTrouble,
     lastStop,
-    drift,
+    drift: drift === null ? null : driftFacts(drift, target),
     errors: typeof errors === 'string' ? [] : errors,
     notes,
   };

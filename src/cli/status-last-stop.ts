@@ -1,6 +1,7 @@
 import { messageIds } from '../log/message-ids.js';
 import { fieldOf, type JournalRecord } from '../manager/journal-reader.js';
-import { invocationOf, lastRecord } from './operate-journal.js';
+import { invocationOf } from '../manager/unit-records.js';
+import { lastRecord } from './operate-journal.js';
 import type { UnitFacts } from './operate-unit.js';
 import { type LastStop, withoutWord } from './status-report.js';
 

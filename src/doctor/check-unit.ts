@@ -82,9 +82,7 @@ function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Findin
 function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
   const say = findings('unit', 'drift');
   if (drift === null) return say('not-applicable', 'The unit was not written by "sd-gateway install"');
-  if (!drift.known)
-    return say('unknown', `Whether it is what this version would write can’t be said: ${drift.why}`);
-  const { state, reason } = drift.value;
+  const { state, reason } = drift;
   switch (state) {
     case 'none':
       return say('ok', 'The unit is as this version of sd-gateway writes it');

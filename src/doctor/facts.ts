@@ -1,6 +1,7 @@
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { Scope } from '../manager/scope.js';
 import type { RunRecord } from '../store/run-record.js';
+import type { Drift } from '../units/drift-here.js';
 
 /** A fact, or why it could not be found out. */
 export type Known<Fact> =
@@ -26,7 +27,7 @@ export interface UnitFacts {
   /** What systemd-analyze verify complains about. */
   readonly complaints: Known<readonly string[]>;
   /** How the file differs from what this version writes; null: it is not for install to write. */
-  readonly drift: Known<{ readonly state: string; readonly reason: string | null }> | null;
+  readonly drift: Drift | null;
 }
 
 export interface FileFacts {

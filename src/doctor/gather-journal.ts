@@ -4,6 +4,7 @@ import { mayReadJournal } from '../manager/journal-access.js';
 import { fieldOf, JournalError, type JournalRecord, readJournal } from '../manager/journal-reader.js';
 import { ProgramError, runProgram } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
+import { invocationOf, managerMessages, messageMatches, recordMatches } from '../manager/unit-records.js';
 import {
   type HistoryEvent,
   type JournaldFacts,
@@ -16,19 +17,13 @@ import {
 /** How long the journal may take to answer, in ms. */
 const journalTimeout = 10_000;
 
-/** sd-messages(3). */
-const managerMessages = {
-  starting: '7d4958e842da4a758f6c1cdc7b36dcc5',
-  started: '39f53479d3a045ac8e11786248231fbf',
-  startFailed: 'be02cf6855d2428ba40df7e9d022f03d',
-  failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
-  suppressed: 'a596d6fe7bfa4994828e72309e95d61e',
-} as const;
+/** journald's own, of records that it dropped; sd-messages(3). */
+const suppressedMessage = 'a596d6fe7bfa4994828e72309e95d61e';
 
 const kinds: Readonly<Record<string, HistoryEvent['kind']>> = {
   [managerMessages.starting]: 'starting',
   [managerMessages.started]: 'started',
-  [managerMessages.startFailed]: 'start-failed',
+  [managerMessages.unitFailed]: 'start-failed',
   [managerMessages.failureResult]: 'failed',
   [messageIds.stopRequested]: 'stop',
   [messageIds.foreignKill]: 'foreign-kill',
@@ -43,10 +38,7 @@ function eventOf(record: JournalRecord): HistoryEvent | null {
     at: Number(fieldOf(record, '__REALTIME_TIMESTAMP') ?? 0) / 1_000,
     kind,
     text: (fieldOf(record, 'MESSAGE') ?? '').split('\n')[0] ?? '',
-    invocation:
-      fieldOf(record, 'USER_INVOCATION_ID') ??
-      fieldOf(record, 'INVOCATION_ID') ??
-      fieldOf(record, '_SYSTEMD_INVOCATION_ID'),
+    invocation: invocationOf(record),
   };
 }
 
@@ -68,19 +60,17 @@ export async function gatherJournal(
   invocation: string | null,
 ): Promise<Known<JournalFacts>> {
   const signal = AbortSignal.timeout(journalTimeout);
-  const own = scope === 'system' ? [`_SYSTEMD_UNIT=${name}`] : [`_SYSTEMD_USER_UNIT=${name}`, `_UID=${uid}`];
-  const manager = scope === 'system' ? [`UNIT=${name}`, '_PID=1'] : [`USER_UNIT=${name}`, `_UID=${uid}`];
-  const { starting, started, startFailed, failureResult, suppressed } = managerMessages;
+  const { own, manager } = recordMatches({ scope, name, uid });
+  const { starting, started, unitFailed, failureResult } = managerMessages;
   const { stopRequested, foreignKill, crash, watchdogStall, drainFinished } = messageIds;
-  const ids = (list: readonly string[]) => list.map((id) => `MESSAGE_ID=${id}`);
   try {
     const records = await newest(
       [
         ...own,
-        ...ids([stopRequested, foreignKill, crash, watchdogStall, drainFinished]),
+        ...messageMatches([stopRequested, foreignKill, crash, watchdogStall, drainFinished]),
         '+',
         ...manager,
-        ...ids([starting, started, startFailed, failureResult]),
+        ...messageMatches([starting, started, unitFailed, failureResult]),
       ],
       100,
       signal,
@@ -92,7 +82,7 @@ export async function gatherJournal(
       invocation === null
         ? []
         : await newest([...own, `_SYSTEMD_INVOCATION_ID=${invocation}`, ...origins], 1, signal);
-    const dropped = await newest([`MESSAGE_ID=${suppressed}`, '_COMM=systemd-journal'], 50, signal);
+    const dropped = await newest([`MESSAGE_ID=${suppressedMessage}`, '_COMM=systemd-journal'], 50, signal);
     if (signal.aborted) return unknown(`journalctl did not answer within ${journalTimeout / 1_000} s`);
     return known({
       events: records.map(eventOf).filter((event) => event !== null),

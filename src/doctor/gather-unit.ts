@@ -1,8 +1,7 @@
-import { homedir } from 'node:os';
 import { ProgramError } from '../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { unitName, unitNames } from '../manager/unit-name.js';
-import { unitDrift } from '../units/drift.js';
+import { unitNames } from '../manager/unit-name.js';
+import { driftHere } from '../units/drift-here.js';
 import { settingsProperties } from '../units/unit-settings.js';
 import { type Known, known, type UnitFacts, unknown } from './facts.js';
 
@@ -54,31 +53,6 @@ async function complaintsOf(
   }
 }
 
-/** Null for an instance of a template, which install doesn't write. */
-async function driftOf(
-  manager: ServiceManager,
-  name: string,
-  instance: string | null,
-): Promise<UnitFacts['drift']> {
-  if (name !== unitName(instance)) return null;
-  const systemdVersion = await manager.version();
-  const target = {
-    scope: manager.scope,
-    instance,
-    home: homedir(),
-    environment: process.env,
-    systemdVersion,
-  };
-  try {
-    const { state, reason } = unitDrift(target);
-    return known({ state, reason });
-  } catch (error) {
-    // A file or directory that this user may not read.
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    return unknown((error as Error).message);
-  }
-}
-
 /** The instance's own unit or the template's; null: the manager knows none. */
 export async function gatherUnit(
   manager: ServiceManager,
@@ -95,7 +69,7 @@ export async function gatherUnit(
         properties: shown,
         command: commandOf(ExecStart),
         complaints: LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath) : known([]),
-        drift: await driftOf(manager, name, instance),
+        drift: await driftHere(manager, name, instance),
       });
     }
     return known(null);

@@ -115,19 +115,19 @@ describe('verdicts', () => {
     [
       'drift',
       'warning',
-      { unit: known({ ...unit, drift: known({ state: 'drifted', reason: null }) }) },
+      { unit: known({ ...unit, drift: { state: 'drifted', reason: null, difference: '' } }) },
       'install',
     ],
     [
       'drift',
       'warning',
-      { unit: known({ ...unit, drift: known({ state: 'edited', reason: null }) }) },
+      { unit: known({ ...unit, drift: { state: 'edited', reason: null, difference: '' } }) },
       'drop-in',
     ],
     [
       'drift',
       'unknown',
-      { unit: known({ ...unit, drift: known({ state: 'undecided', reason: 'x' }) }) },
+      { unit: known({ ...unit, drift: { state: 'undecided', reason: 'x', difference: '' } }) },
       null,
     ],
     ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
