@@ -101,7 +101,7 @@ function workRow({ gateway }: StatusReport): Row[] {
     `${work.queued} waiting`,
     `${work.replied + work.delivered} answered`,
     `${work.undelivered} to deliver`,
-    `${work.dead} failed`,
+    work.dead === 0 ? '0 failed' : `${work.dead} failed ("sd-gateway dead" lists them)`,
   ];
   return [['Work', parts.join(', ')]];
 }

@@ -76,6 +76,12 @@ export const configurationSchema = z.strictObject({
           'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
         ),
       timeout: timeSpan(100, day).prefault('5min').describe('Longest time of one turn.'),
+      retry: z
+        .enum(['always', 'never'])
+        .default('always')
+        .describe(
+          'Whether a turn that failed or was cut off is run again; "never" for an agent that must not do a thing twice: the message is dead then.',
+        ),
       kill_delay: timeSpan(0, 600_000)
         .prefault('5s')
         .describe('Time between SIGTERM and SIGKILL to the process group of a command that has to end.'),
@@ -116,6 +122,10 @@ export const configurationSchema = z.strictObject({
       expire: timeSpan(0, 365 * day)
         .prefault('1d')
         .describe('A reply that is older is not sent any more, its message is dead. "0" is never.'),
+      notices: z
+        .boolean()
+        .default(true)
+        .describe('Whether the reply URL of a message that is dead without a reply gets a notice of that.'),
       unknown: z
         .enum(['resend', 'ask', 'drop'])
         .default('ask')

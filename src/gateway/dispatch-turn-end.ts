@@ -3,7 +3,7 @@ import type { LogFields } from '../log/log.js';
 import type { Turn } from '../store/store.js';
 
 /** Why this gateway ended a turn that the agent had not ended. */
-export type CutOff = 'timeout' | 'claim-lost' | 'drain';
+export type CutOff = 'timeout' | 'claim-lost' | 'drain' | 'cancelled';
 
 export interface Failure {
   readonly message: string;

@@ -16,12 +16,21 @@ export type DispatchSettings = Pick<
 > & {
   /** Longest time of one turn, in milliseconds. */
   readonly timeout: number;
+  /** Whether a turn that has begun may be run again. */
+  readonly repeatable: boolean;
 };
 
 export interface DispatcherOptions {
   readonly store: Pick<
     Store,
-    'claimTurns' | 'renewLeases' | 'completeTurn' | 'failTurn' | 'putBackTurns' | 'nextDueAt' | 'message'
+    | 'claimTurns'
+    | 'renewLeases'
+    | 'completeTurn'
+    | 'failTurn'
+    | 'putBackTurns'
+    | 'releaseTurn'
+    | 'nextDueAt'
+    | 'message'
   >;
   readonly agent: Agent;
   readonly log: Log;
@@ -132,6 +141,12 @@ export class Dispatcher {
     this.wake();
   }
 
+  /** The message is cancelled, and that is on disk: ends its turn, if it runs here. */
+  cancel(messageId: string): void {
+    const running = this.#running.get(messageId);
+    if (running !== undefined) this.#cutOff(running, 'cancelled');
+  }
+
   facts(): DispatcherFacts {
     let writing = 0;
     for (const running of this.#running.values()) if (running.phase === 'writing') writing += 1;
@@ -222,37 +237,54 @@ export class Dispatcher {
 
   async #endWithoutReply(running: RunningTurn, failure: Failure): Promise<void> {
     const { turn, cutOff } = running;
+    const { repeatable } = this.#settings;
     if (cutOff === 'claim-lost') return;
-    if (cutOff === 'drain') {
+    if (cutOff === 'cancelled') {
+      await this.#write(turn, () => this.#store.releaseTurn(turn));
+    } else if (cutOff === 'drain' && repeatable) {
       this.#unfinished.add(turn);
-      return;
+    } else {
+      await this.#write(turn, () => this.#fail(turn, failure));
     }
-    await this.#write(turn, async () => {
-      const now = this.#clock.now();
-      const again = retryAt({ attempt: turn.attempt, retry: failure.retry, now }, this.#settings);
-      if (!(await this.#store.failTurn(turn, failure.message, again, now))) return false;
-      this.#counts.failed += 1;
-      if (again === null) this.#counts.dead += 1;
-      const record = again === null ? 'err' : 'warning';
-      const next = again === null ? 'its message is dead' : `tried again in ${(again - now) / 1_000} s`;
-      this.#log[record](
-        `Attempt ${turn.attempt} of a turn failed, ${next}: ${failure.message}`,
-        turnFields(turn),
-      );
-      this.#tell(turn, again === null ? 'dead' : 'queued');
-      return true;
-    });
+  }
+
+  async #fail(turn: Turn, failure: Failure): Promise<boolean> {
+    const { repeatable } = this.#settings;
+    const now = this.#clock.now();
+    const retry = failure.retry && repeatable;
+    const again = retryAt({ attempt: turn.attempt, retry, now }, this.#settings);
+    const message = repeatable ? failure.message : `${failure.message} (agent.retry is "never")`;
+    if (!(await this.#store.failTurn(turn, message, again, now))) return false;
+    this.#counts.failed += 1;
+    if (again === null) this.#counts.dead += 1;
+    const record = again === null ? 'err' : 'warning';
+    const next = again === null ? 'its message is dead' : `tried again in ${(again - now) / 1_000} s`;
+    this.#log[record](`Attempt ${turn.attempt} of a turn failed, ${next}: ${message}`, turnFields(turn));
+    this.#tell(turn, again === null ? 'dead' : 'queued');
+    return true;
   }
 
   async #write(turn: Turn, write: () => Promise<boolean>): Promise<void> {
     const result = await this.#persistence.write(write);
-    if (result === 'claim-lost') this.#noteLostClaim(turn);
+    if (result === 'claim-lost' && !(await this.#isCancelled(turn))) this.#noteLostClaim(turn);
     if (result === 'given-up') {
-      this.#unfinished.add(turn);
+      const { repeatable } = this.#settings;
+      if (repeatable) this.#unfinished.add(turn);
+      const next = repeatable ? 'the turn is run again' : 'the next start sets its message aside';
       this.#log.err(
-        'The store did not take the end of a turn before the gateway had to stop; the turn is run again.',
+        `The store did not take the end of a turn before the gateway had to stop; ${next}.`,
         turnFields(turn),
       );
+    }
+  }
+
+  /** Whether that is why the store did not take the end of the turn; that it can't be asked is on record. */
+  async #isCancelled({ messageId }: Turn): Promise<boolean> {
+    try {
+      const message = await this.#calls.run('read a message', () => this.#store.message(messageId));
+      return message?.state === 'cancelled';
+    } catch {
+      return false;
     }
   }
 

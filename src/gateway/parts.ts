@@ -29,6 +29,7 @@ import {
 } from './delivery/webhook-signature.js';
 import { Dispatcher } from './dispatcher.js';
 import { RefusedStart } from './failed-start.js';
+import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
 import { readOrCreateSecret } from './secret-file.js';
@@ -254,6 +255,8 @@ export class Parts {
       path,
       busyTimeout: this.#configuration.store.busy_timeout,
       maxAttempts: this.#configuration.dispatch.max_attempts,
+      repeatable: this.#configuration.agent.retry === 'always',
+      notices: this.#configuration.delivery.notices,
       unknownPolicy: this.#configuration.delivery.unknown,
       extendStartTimeout: true,
       onProgress: step,
@@ -301,7 +304,7 @@ export class Parts {
       owner: this.#owner,
       settings: this.#dispatchSettings(),
       onChange: (turn, state) => {
-        if (state === 'replied' && turn.replyUrl !== null) deliverer.wake();
+        if ((state === 'replied' || state === 'dead') && turn.replyUrl !== null) deliverer.wake();
         onChange(turn.messageId);
       },
     });
@@ -339,6 +342,16 @@ export class Parts {
         this.#dispatcher?.wake();
         changed();
       },
+      interventions: new Interventions({
+        store,
+        cutOff: (messageId) => this.#dispatcher?.cancel(messageId),
+        onChange: (messageId) => {
+          this.#events.emit(messageId);
+          this.#dispatcher?.wake();
+          this.#deliverer?.wake();
+          changed();
+        },
+      }),
     });
     this.#http = http;
     this.#closers.push(async () => {
@@ -386,7 +399,8 @@ export class Parts {
   }
 
   #dispatchSettings() {
-    return { ...this.#configuration.dispatch, timeout: this.#configuration.agent.timeout };
+    const { timeout, retry } = this.#configuration.agent;
+    return { ...this.#configuration.dispatch, timeout, repeatable: retry === 'always' };
   }
 
   #deliverySettings() {

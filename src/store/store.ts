@@ -5,7 +5,7 @@
  */
 
 /** The states of a message (README, "States of a message"). */
-export type MessageState = 'queued' | 'running' | 'replied' | 'delivered' | 'dead';
+export type MessageState = 'queued' | 'running' | 'replied' | 'delivered' | 'dead' | 'cancelled';
 
 export type JsonValue =
   | null
@@ -69,6 +69,8 @@ export interface Message {
 }
 
 export interface DeliverySummary {
+  /** A notice tells that the message is dead and has no reply. */
+  readonly kind: 'reply' | 'notice';
   readonly webhookId: string;
   readonly attempts: number;
   readonly nextAttemptAt: number | null;
@@ -110,9 +112,14 @@ export interface Delivery {
   readonly webhookId: string;
   readonly text: string;
   readonly metadata: Metadata;
+  /** Why the message is dead: what is told in the place of a reply, which there is none of; null: the reply is. */
+  readonly notice: string | null;
   readonly replyText: string;
   readonly replyMetadata: Metadata;
+  /** Of a notice: when the message was dead. */
   readonly repliedAt: number;
+  /** From when its age counts: then, or when somebody had it tried again. */
+  readonly dueSince: number;
   readonly attempt: number;
   /** False: to be marked with `beginDelivery` before its first byte is sent, as it must not be sent twice unasked. */
   readonly idempotent: boolean;
@@ -152,7 +159,8 @@ export interface StoreCounts {
   readonly replied: number;
   readonly delivered: number;
   readonly dead: number;
-  /** Replies that still have to be posted. */
+  readonly cancelled: number;
+  /** Replies and notices that still have to be posted. */
   readonly undelivered: number;
 }
 
@@ -169,6 +177,23 @@ export interface Page<Item> {
   /** Opaque; asks for the next page; null at the end. */
   readonly next: string | null;
 }
+
+export type CancelOutcome =
+  /** `running`: its turn is under way still, and the one who runs it has to end it and to release it. */
+  | { readonly outcome: 'cancelled'; readonly message: Message; readonly running: boolean }
+  /** It has a reply, or is dead: there is nothing to be cancelled. */
+  | { readonly outcome: 'settled'; readonly message: Message };
+
+export interface SessionCancelled {
+  /** In the order of their `seq`. */
+  readonly messages: readonly { readonly id: string; readonly seq: number; readonly running: boolean }[];
+}
+
+export type DeadOutcome =
+  | { readonly outcome: 'done'; readonly message: Message }
+  | { readonly outcome: 'not-dead'; readonly message: Message }
+  /** Its notice is being sent: to be tried again in a moment. */
+  | { readonly outcome: 'busy'; readonly message: Message };
 
 /** What a start found and made of what the last run had left. */
 export interface Recovery {
@@ -194,16 +219,36 @@ export interface Store {
     owner: string,
     leaseUntil: number,
   ): Promise<{ readonly turns: number; readonly deliveries: number }>;
-  /** Writes the reply and, with a reply URL, its delivery, in one transaction. False when the claim was lost. */
+  /**
+   * Writes the reply and, with a reply URL, its delivery, in one transaction. False when the claim was lost or, which
+   * ends it, the message was cancelled.
+   */
   completeTurn(
     turn: Turn,
     reply: { readonly text: string; readonly metadata: Metadata },
     now: number,
   ): Promise<boolean>;
-  /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False when the claim was lost. */
+  /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False as `completeTurn`. */
   failTurn(turn: Turn, error: string, retryAt: number | null, now: number): Promise<boolean>;
   /** Queues turns again that a planned stop cut off: the attempt does not count. The number put back. */
   putBackTurns(turns: readonly Turn[], now: number): Promise<number>;
+
+  /**
+   * Cancels a message that is queued or running; null when there is none. A running turn keeps its session until it is
+   * released, so that the next one does not begin beside it.
+   */
+  cancelMessage(id: string, now: number): Promise<CancelOutcome | null>;
+  /** The same for all of a session; null when there is no such session. */
+  cancelSession(session: string, now: number): Promise<SessionCancelled | null>;
+  /** The agent has ended its turn of a cancelled message. False when the claim was lost. */
+  releaseTurn(turn: Turn): Promise<boolean>;
+
+  /** Messages that are dead, in the order in which they were accepted. */
+  deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>>;
+  /** Tries a dead message again, its turn or its delivery, with attempts counted anew; null when there is none. */
+  retryDead(id: string, now: number): Promise<DeadOutcome | null>;
+  /** Ends a dead message as cancelled: a person has seen to it. */
+  discardDead(id: string, now: number): Promise<DeadOutcome | null>;
 
   /** Claims deliveries that are due: the oldest of each session only, so that replies arrive in order. */
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;

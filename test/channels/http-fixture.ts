@@ -8,6 +8,7 @@ import {
   type HttpSettings,
 } from '../../src/channels/http/http-channel.js';
 import type { HttpEndpoint } from '../../src/channels/http/listen.js';
+import { Interventions } from '../../src/gateway/interventions.js';
 import { MessageEvents } from '../../src/gateway/message-events.js';
 import type { Log } from '../../src/log/log.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
@@ -43,8 +44,15 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     info: record,
     debug: record,
   };
+  const cutOff: string[] = [];
+  const called = withCalls(store, over ?? {});
   const channel = createHttpChannel({
-    store: withCalls(store, over ?? {}),
+    store: called,
+    interventions: new Interventions({
+      store: called,
+      cutOff: (id) => cutOff.push(id),
+      onChange: (id) => events.emit(id),
+    }),
     changes: events,
     log,
     token,
@@ -63,6 +71,8 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     store,
     events,
     accepted,
+    /** Messages whose turns were to be ended. */
+    cutOff,
     records,
     addresses,
     base,
@@ -74,6 +84,16 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    /** A POST without a body. */
+    ask: (path: string, body?: string) =>
+      fetch(base + path, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body }),
       }),
     /** Does what the dispatcher does: runs the session's next message. */
     async reply(text: string) {

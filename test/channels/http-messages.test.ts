@@ -122,6 +122,7 @@ describe('reading', () => {
     const { id } = await bodyOf(served.post('a', body));
     await served.reply('y');
     expect((await bodyOf(served.get(`/v1/messages/${id}`))).delivery).toEqual({
+      kind: 'reply',
       webhook_id: expect.any(String),
       attempts: 0,
       next_attempt_at: null,

@@ -109,7 +109,16 @@ describe('the facts', () => {
   });
 
   it('tell what work there is; else the status line does', async () => {
-    const work = { sessions: 1, queued: 4, running: 2, replied: 0, delivered: 0, dead: 0, undelivered: 0 };
+    const work = {
+      sessions: 1,
+      queued: 4,
+      running: 2,
+      replied: 0,
+      delivered: 0,
+      dead: 0,
+      cancelled: 0,
+      undelivered: 0,
+    };
     const line = 'Ready: 1 session, 0 running, 1 waiting, 0 answered, 0 failed';
     expect(await workOf(path, async () => line)).toEqual({ running: 0, waiting: 1 });
     await answering(`${JSON.stringify({ event: 'facts', facts: gateway({ work }) })}\n`);

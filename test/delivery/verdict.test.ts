@@ -13,7 +13,7 @@ const settings: VerdictSettings = {
   expire: 3_600_000,
   unknown: 'ask',
 };
-const delivery = { repliedAt: 0, attempt: 1, idempotent: true };
+const delivery = { dueSince: 0, attempt: 1, idempotent: true };
 const retry = {
   kind: 'retry',
   reason: 'HTTP 500',

@@ -47,7 +47,14 @@ test('order in a session, one turn of it at a time, no more than the concurrency
             agent: watched.agent(counted, concurrency),
             log,
             owner: `gateway ${starts}`,
-            settings: { concurrency, max_attempts: 3, retry_delay: 0, lease: 600_000, timeout: 600_000 },
+            settings: {
+              concurrency,
+              max_attempts: 3,
+              retry_delay: 0,
+              lease: 600_000,
+              timeout: 600_000,
+              repeatable: true,
+            },
             onChange: (turn, state) => watched.change(turn.messageId, state),
           });
           dispatch.wake();

@@ -19,6 +19,7 @@ const settings: DispatchSettings = {
   retry_delay: 1_000,
   lease: 30_000,
   timeout: 60_000,
+  repeatable: true,
 };
 
 let opened: Awaited<ReturnType<typeof openStore>>;
@@ -193,6 +194,67 @@ describe('failing turns', () => {
     dispatch.wake();
     await until('dead');
     expect((await store.message(id))?.error).toContain('no');
+    await dispatch.drain(0);
+  });
+});
+
+describe('a message that is cancelled', () => {
+  test('has its turn ended before the next of its session begins', async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = await agent.nth(0);
+    await store.cancelMessage(id, clock.now());
+    expect(run.signal.aborted).toBe(false);
+    dispatch.cancel(id);
+    expect(run.signal.aborted).toBe(true);
+    expect((await agent.nth(1)).request.seq).toBe(2);
+    expect(await store.message(id)).toMatchObject({ state: 'cancelled', reply: null });
+    expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    await dispatch.drain(0);
+  });
+
+  test('while its reply is being written loses it, without a word of a lost lease', async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher(
+      {},
+      {
+        async completeTurn(turn, reply, now) {
+          if (turn.messageId === id) await store.cancelMessage(id, now);
+          return store.completeTurn(turn, reply, now);
+        },
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('late');
+    (await agent.nth(1)).reply('in time');
+    await until('replied');
+    expect(await store.message(id)).toMatchObject({ state: 'cancelled', reply: null });
+    expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    await dispatch.drain(0);
+  });
+
+  test('and does not run here is no concern of the dispatcher', () => {
+    dispatcher().cancel('nothing');
+  });
+});
+
+describe('an agent that must not be run twice', () => {
+  test.each(['failed', 'stopped'])('whose turn has %s: the message is dead', async (how) => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher({ repeatable: false });
+    dispatch.wake();
+    const run = await agent.nth(0);
+    if (how === 'failed') run.fail(new AgentError('exit-status', 'The program exited with status 3.', true));
+    else expect(await dispatch.drain(0)).toEqual({ finished: 1, putBack: 0 });
+    await until('dead');
+    expect(await store.message(id)).toMatchObject({
+      state: 'dead',
+      attempts: 1,
+      error: expect.stringMatching(/ \(agent\.retry is "never"\)$/),
+    });
     await dispatch.drain(0);
   });
 });

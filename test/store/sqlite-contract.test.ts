@@ -1,6 +1,8 @@
+import { byHandContract } from './by-hand-contract.js';
 import { SqliteFactory } from './sqlite-factory.js';
 import { storeContract } from './store-contract.js';
 import { storeModel } from './store-model.js';
 
 storeContract('SQLite', () => new SqliteFactory());
+byHandContract('SQLite', () => new SqliteFactory());
 storeModel('SQLite', () => new SqliteFactory());

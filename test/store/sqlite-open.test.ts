@@ -227,6 +227,7 @@ describe('migrations', () => {
         replied: 3,
         delivered: 1,
         dead: 1,
+        cancelled: 0,
         undelivered: 2,
       });
       expect(await store.sessionMessages('running', { limit: 5, after: null })).toMatchObject({
@@ -306,6 +307,38 @@ describe('the next start', () => {
     ]);
     expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
     expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
+  });
+
+  test('sets aside what must not be run twice, tells its sender, and ends what was cancelled', async () => {
+    const store = await files.open();
+    const cut = await acceptOne(store, 'cut', { replyUrl: 'https://x.example/' });
+    await acceptOne(store, 'cut', { text: 'next' });
+    const cancelled = await acceptOne(store, 'cancelled');
+    await acceptOne(store, 'cancelled', { text: 'next' });
+    await store.claimTurns(claim());
+    await store.cancelMessage(cancelled.id, 4_000);
+    await store.close();
+
+    const next = await files.openWithFinding({ repeatable: false });
+    expect(next.recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1 });
+    expect(await next.store.message(cut.id)).toMatchObject({
+      state: 'dead',
+      error: expect.stringMatching(/the gateway that ran it went down, and agent\.retry is "never"/),
+    });
+    expect(await next.store.message(cancelled.id)).toMatchObject({ state: 'cancelled' });
+    const turns = await next.store.claimTurns(claim());
+    expect(turns.map(({ text }) => text)).toEqual(['next', 'next']);
+    expect(await next.store.claimDeliveries(claim())).toMatchObject([
+      { messageId: cut.id, notice: expect.stringContaining('agent.retry') },
+    ]);
+  });
+
+  test('tells no sender where notices are off', async () => {
+    const store = await files.open({ notices: false });
+    await acceptOne(store, 'a', { replyUrl: 'https://x.example/' });
+    await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+    expect(await store.claimDeliveries(claim())).toEqual([]);
+    expect(await store.counts()).toMatchObject({ dead: 1, undelivered: 0 });
   });
 
   test.each([

@@ -284,6 +284,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(await store.failDelivery(delivery, failure('503', 7_000), 4_000)).toBe(true);
         expect(await store.nextDueAt('first')).toBe(7_000);
         expect((await store.message(message.id))?.delivery).toEqual({
+          kind: 'reply',
           webhookId: delivery.webhookId,
           attempts: 1,
           unknown: 0,
@@ -403,6 +404,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           replied: 1,
           delivered: 1,
           dead: 0,
+          cancelled: 0,
           undelivered: 1,
         });
       });

@@ -19,6 +19,9 @@ type Step =
       readonly pick: number;
       readonly how: 'complete' | 'retry' | 'dead' | 'put back';
     }
+  /** What a person does with a message, or with a whole session. */
+  | { readonly kind: 'cancel' | 'retry dead' | 'discard dead'; readonly pick: number }
+  | { readonly kind: 'cancel session'; readonly session: string }
   | { readonly kind: 'renew'; readonly owner: string }
   | { readonly kind: 'wait'; readonly time: number };
 type Line = 'turn' | 'delivery';
@@ -62,6 +65,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       ),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('cancel' as const, 'retry dead' as const, 'discard dead' as const),
+      pick: fc.nat({ max: 1_000 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('cancel session' as const),
+      session: fc.constantFrom('a', 'b', 'c'),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew' as const), owner }) },
   {
     weight: 2,
@@ -76,6 +93,9 @@ interface Item {
   readonly key: string | null;
   readonly reply: boolean;
   state: MessageState;
+  replied: boolean;
+  /** What waits to be posted. */
+  outbox: 'reply' | 'notice' | null;
   attempts: Record<Line, number>;
 }
 
@@ -97,17 +117,27 @@ class Model {
 
   static key = (line: Line, item: Item) => `${line} ${item.id}`;
 
-  /** The oldest item of each session that has still to go through the line. */
+  /** By line and session: the item whose turn it is, once there is one. */
+  readonly #heads = new Map<string, Item>();
+
+  pending(line: Line, item: Item): boolean {
+    if (line === 'delivery') return item.outbox !== null;
+    // A cancelled one keeps its session until its turn has ended.
+    return item.state === 'queued' || this.holds.has(Model.key(line, item));
+  }
+
+  /** The item of each session that comes next in the line: one that came to be it stays it until it is done with. */
   heads(line: Line): Item[] {
-    const heads = new Map<string, Item>();
-    for (const item of this.items) {
-      const pending =
-        line === 'turn'
-          ? item.state === 'queued' || item.state === 'running'
-          : item.state === 'replied' && item.reply;
-      if (pending && !heads.has(item.session)) heads.set(item.session, item);
-    }
-    return [...heads.values()];
+    const sessions = [...new Set(this.items.map(({ session }) => session))];
+    return sessions.flatMap((session) => {
+      const place = `${line} ${session}`;
+      const present = this.#heads.get(place);
+      if (present !== undefined && this.pending(line, present)) return [present];
+      const next = this.items.find((item) => item.session === session && this.pending(line, item));
+      if (next === undefined) this.#heads.delete(place);
+      else this.#heads.set(place, next);
+      return next === undefined ? [] : [next];
+    });
   }
 
   claimable(line: Line, owner: string): Item[] {
@@ -135,6 +165,22 @@ async function apply(store: Store, model: Model, claimed: Claimed[], step: Step)
     case 'claim':
       await claim(store, model, claimed, step);
       return;
+    case 'cancel':
+    case 'retry dead':
+    case 'discard dead': {
+      const item = model.items[step.pick % Math.max(1, model.items.length)];
+      if (item !== undefined) await intervene(store, model, item, step.kind);
+      return;
+    }
+    case 'cancel session': {
+      const items = model.items.filter(({ session }) => session === step.session);
+      const cancelled = await store.cancelSession(step.session, model.now);
+      expect(cancelled?.messages.map(({ seq }) => seq) ?? []).toEqual(
+        items.filter(({ state }) => state === 'queued' || state === 'running').map(({ seq }) => seq),
+      );
+      for (const item of items) cancelInModel(model, item);
+      return;
+    }
     case 'end': {
       const candidates = claimed.filter((entry) => entry.line === step.line);
       const picked = candidates[step.pick % Math.max(1, candidates.length)];
@@ -166,8 +212,60 @@ async function accept(store: Store, model: Model, step: Step & { kind: 'accept' 
     key: step.key,
     reply: step.reply,
     state: 'queued',
+    replied: false,
+    outbox: null,
     attempts: { turn: 0, delivery: 0 },
   });
+  settleHeads(model);
+}
+
+/** So that the model knows who came first. */
+function settleHeads(model: Model): void {
+  for (const line of ['turn', 'delivery'] as const) model.heads(line);
+}
+
+function cancelInModel(model: Model, item: Item): void {
+  if (item.state !== 'queued' && item.state !== 'running') return;
+  item.state = 'cancelled';
+  model.retries.delete(Model.key('turn', item));
+  settleHeads(model);
+}
+
+async function intervene(
+  store: Store,
+  model: Model,
+  item: Item,
+  kind: 'cancel' | 'retry dead' | 'discard dead',
+): Promise<void> {
+  if (kind === 'cancel') {
+    const outcome = await store.cancelMessage(item.id, model.now);
+    const possible = item.state === 'queued' || item.state === 'running' || item.state === 'cancelled';
+    expect(outcome?.outcome).toBe(possible ? 'cancelled' : 'settled');
+    cancelInModel(model, item);
+    return;
+  }
+  const isDead = item.state === 'dead';
+  const noticeHeld = item.outbox === 'notice' && model.holds.has(Model.key('delivery', item));
+  if (kind === 'discard dead') {
+    const outcome = await store.discardDead(item.id, model.now);
+    expect(outcome?.outcome).toBe(isDead ? 'done' : 'not-dead');
+    if (isDead) item.state = 'cancelled';
+    return;
+  }
+  const outcome = await store.retryDead(item.id, model.now);
+  expect(outcome?.outcome).toBe(!isDead ? 'not-dead' : noticeHeld ? 'busy' : 'done');
+  if (!isDead || noticeHeld) return;
+  model.retries.delete(Model.key('delivery', item));
+  item.attempts.delivery = 0;
+  if (item.replied) {
+    item.state = 'replied';
+    item.outbox = 'reply';
+  } else {
+    item.state = 'queued';
+    item.outbox = null;
+    item.attempts.turn = 0;
+  }
+  settleHeads(model);
 }
 
 async function claim(
@@ -176,10 +274,16 @@ async function claim(
   claimed: Claimed[],
   step: { readonly line: Line; readonly owner: string; readonly limit: number },
 ): Promise<number> {
+  const takenOver = model
+    .claimable(step.line, step.owner)
+    .filter((item) => model.holds.has(Model.key(step.line, item)));
+  // The turn of a cancelled message whose owner is gone: nobody is to run it again.
+  for (const item of takenOver) {
+    if (step.line === 'turn' && item.state === 'cancelled') model.holds.delete(Model.key(step.line, item));
+  }
   const expected = model.claimable(step.line, step.owner);
   // How many expired leases a claim with a small limit looks at is the store's affair.
-  const takesOver = expected.some((item) => model.holds.has(Model.key(step.line, item)));
-  const limit = takesOver ? Math.max(step.limit, expected.length) : step.limit;
+  const limit = takenOver.length > 0 ? Math.max(step.limit, expected.length, takenOver.length) : step.limit;
   const request = { owner: step.owner, limit, now: model.now, leaseUntil: model.now + lease };
   const got: Claimed[] =
     step.line === 'turn'
@@ -235,14 +339,41 @@ async function end(
         ? await store.failTurn(claim, 'failed', retryAt, model.now)
         : await store.failDelivery(claim, failure('failed', retryAt), model.now);
   }
-  expect(took, `${how} a ${line} that is ${held ? 'held' : 'lost'}`).toBe(held);
+  const cancelled = line === 'turn' && item.state === 'cancelled';
+  expect(took, `${how} a ${line} that is ${held ? 'held' : 'lost'}`).toBe(held && !cancelled);
   if (!held) return;
   model.holds.delete(key);
+  await settle(model, item, line, how, retryAt);
+  settleHeads(model);
+}
+
+function settle(
+  model: Model,
+  item: Item,
+  line: Line,
+  how: 'complete' | 'retry' | 'dead' | 'put back',
+  retryAt: number | null,
+): void {
+  const key = Model.key(line, item);
+  // The turn of a cancelled message: nothing came of it.
+  if (line === 'turn' && item.state === 'cancelled') return;
   if (how === 'put back') item.attempts[line] -= 1;
   if (retryAt !== null) model.retries.set(key, retryAt);
-  if (how === 'dead') item.state = 'dead';
-  else if (how === 'complete') item.state = line === 'turn' ? 'replied' : 'delivered';
-  else if (line === 'turn') item.state = 'queued';
+  if (line === 'turn') {
+    if (how === 'complete') {
+      item.state = 'replied';
+      item.replied = true;
+      if (item.reply) item.outbox = 'reply';
+    } else if (how === 'dead') {
+      item.state = 'dead';
+      if (item.reply) item.outbox = 'notice';
+    } else {
+      item.state = 'queued';
+    }
+  } else if (how === 'complete' || how === 'dead') {
+    if (item.outbox === 'reply') item.state = how === 'dead' ? 'dead' : 'delivered';
+    item.outbox = null;
+  }
 }
 
 async function compare(store: Store, model: Model): Promise<void> {
@@ -275,7 +406,8 @@ async function compare(store: Store, model: Model): Promise<void> {
     replied: count('replied'),
     delivered: count('delivered'),
     dead: count('dead'),
-    undelivered: model.items.filter((item) => item.state === 'replied' && item.reply).length,
+    cancelled: count('cancelled'),
+    undelivered: model.items.filter(({ outbox }) => outbox !== null).length,
   });
 }
 

@@ -1,7 +1,17 @@
 import { fastify } from 'fastify';
 import type { Log } from '../../log/log.js';
-import type { JsonValue, Message, QueueLimits, Store } from '../../store/store.js';
+import type {
+  CancelOutcome,
+  DeadOutcome,
+  JsonValue,
+  Message,
+  QueueLimits,
+  SessionCancelled,
+  Store,
+} from '../../store/store.js';
 import { bearerCheck } from './bearer.js';
+import { addCancelRoutes } from './cancel-routes.js';
+import { addDeadRoutes } from './dead-routes.js';
 import { internalProblem, problemOf } from './failures.js';
 import { addHealthRoutes } from './health-routes.js';
 import { type KeptSockets, nothingKept } from './kept-sockets.js';
@@ -27,8 +37,17 @@ export interface HttpSettings {
 
 export type ReplyUrlVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
+/** What people do with messages that were accepted; null: there is none of that id or name. */
+export interface Interventions {
+  cancelMessage(id: string): Promise<CancelOutcome | null>;
+  cancelSession(session: string): Promise<SessionCancelled | null>;
+  retryDead(id: string): Promise<DeadOutcome | null>;
+  discardDead(id: string): Promise<DeadOutcome | null>;
+}
+
 export interface HttpChannelOptions {
-  readonly store: Pick<Store, 'accept' | 'message' | 'sessions' | 'sessionMessages'>;
+  readonly store: Pick<Store, 'accept' | 'message' | 'sessions' | 'sessionMessages' | 'deadMessages'>;
+  readonly interventions: Interventions;
   readonly changes: MessageChanges;
   readonly log: Log;
   /** The bearer token that every request but those for health and readiness must have. */
@@ -107,6 +126,8 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     });
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, options.store);
+    addCancelRoutes(guarded, options.interventions);
+    addDeadRoutes(guarded, options.store, options.interventions);
   });
 
   const servers = new Servers(

@@ -73,6 +73,9 @@ export const messageBody = z.strictObject({
 
 export type MessageBody = z.output<typeof messageBody>;
 
+/** Of a request that says all by its address: nothing, or an empty object. */
+export const noBody = z.strictObject({}).nullish();
+
 const seconds = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,3})?$/, 'must be a number of seconds')

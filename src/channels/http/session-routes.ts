@@ -23,7 +23,7 @@ export function addSessionRoutes(
   });
 }
 
-function pageOf(query: unknown) {
+export function pageOf(query: unknown) {
   const { limit, after } = validateQuery(pageQuery, query);
   return { limit: limit ?? bounds.pageLimitDefault, after: after ?? null };
 }

@@ -18,6 +18,7 @@ export function messageView(message: Message) {
       delivery === null
         ? null
         : {
+            kind: delivery.kind,
             webhook_id: delivery.webhookId,
             attempts: delivery.attempts,
             next_attempt_at: timeOrNull(delivery.nextAttemptAt),

@@ -15,13 +15,13 @@ export interface VerdictSettings extends BackoffSettings {
 export type Verdict = DeliveryFailure & { readonly error: string };
 
 /** When the reply is too old to be sent; null: never. */
-export function expiresAt({ repliedAt }: Pick<Delivery, 'repliedAt'>, expire: number): number | null {
-  return expire === 0 ? null : repliedAt + expire;
+export function expiresAt({ dueSince }: Pick<Delivery, 'dueSince'>, expire: number): number | null {
+  return expire === 0 ? null : dueSince + expire;
 }
 
 /** Judges a delivery before its attempt: null when it may be sent. */
 export function judgeAge(
-  delivery: Pick<Delivery, 'repliedAt'>,
+  delivery: Pick<Delivery, 'dueSince'>,
   now: number,
   { expire }: VerdictSettings,
 ): Verdict | null {
@@ -33,7 +33,7 @@ export function judgeAge(
 
 /** A delivery that can't be sent now, and not for the lack of anything in it; it is looked at when it expires. */
 export function postponed(
-  delivery: Pick<Delivery, 'repliedAt'>,
+  delivery: Pick<Delivery, 'dueSince'>,
   until: number,
   { expire }: VerdictSettings,
 ): DeliveryFailure {
@@ -48,7 +48,7 @@ export function postponed(
 
 /** Judges an attempt that has failed. */
 export function judgeFailure(
-  delivery: Pick<Delivery, 'repliedAt' | 'attempt' | 'idempotent'>,
+  delivery: Pick<Delivery, 'dueSince' | 'attempt' | 'idempotent'>,
   outcome: Extract<SendOutcome, { kind: 'retry' | 'dead' }>,
   now: number,
   settings: VerdictSettings,

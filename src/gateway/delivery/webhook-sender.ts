@@ -73,17 +73,16 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
 
 /** The body that is posted; the same at each attempt. */
 export function webhookBody(delivery: Delivery): string {
-  return JSON.stringify({
-    type: 'message.replied',
-    timestamp: new Date(delivery.repliedAt).toISOString(),
-    data: {
-      id: delivery.messageId,
-      session: delivery.session,
-      seq: delivery.seq,
-      metadata: delivery.metadata,
-      reply: { text: delivery.replyText, metadata: delivery.replyMetadata },
-    },
-  });
+  const { messageId: id, session, seq, metadata, notice } = delivery;
+  const message = { id, session, seq, metadata };
+  const [type, data] =
+    notice === null
+      ? [
+          'message.replied',
+          { ...message, reply: { text: delivery.replyText, metadata: delivery.replyMetadata } },
+        ]
+      : ['message.failed', { ...message, error: notice }];
+  return JSON.stringify({ type, timestamp: new Date(delivery.repliedAt).toISOString(), data });
 }
 
 async function attempt(

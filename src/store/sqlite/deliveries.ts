@@ -1,18 +1,25 @@
 import type { Claim, CutOffDelivery, Delivery, DeliveryFailure } from '../store.js';
 import { settleUnknown } from '../unknown-delivery.js';
-import { idToBytes, idToText, webhookIdOf } from './identifiers.js';
+import { idToBytes, idToText, noticeIdOf, webhookIdOf } from './identifiers.js';
 import { admitRetries, join, moveOn, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
-import type { HeldRow, TakenDeliveryRow } from './sql.js';
+import type { HeldDeliveryRow, TakenDeliveryRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
-/** The outbox: called in the transaction that writes the reply. */
+/** The outbox: called in the transaction that writes the reply, or that there will be none. */
 export function createDelivery(
   transaction: Transaction,
-  message: Pick<HeldRow, 'message' | 'session' | 'seq'>,
-  messageId: Buffer,
+  message: Pick<HeldDeliveryRow, 'id' | 'message' | 'session' | 'seq'>,
+  kind: 'reply' | 'notice',
 ): void {
-  transaction.sql.insertDelivery.run(message.message, message.session, message.seq, webhookIdOf(messageId));
+  const isNotice = kind === 'notice';
+  transaction.sql.insertDelivery.run(
+    message.message,
+    message.session,
+    message.seq,
+    isNotice ? noticeIdOf(message.id) : webhookIdOf(message.id),
+    isNotice ? 1 : 0,
+  );
   join(transaction, 'delivery', message.session, message.message);
   transaction.counters.undelivered += 1;
 }
@@ -34,9 +41,11 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
       webhookId: row.webhook_id,
       text: row.text,
       metadata: parseMetadata(row.metadata),
-      replyText: row.reply_text,
-      replyMetadata: parseMetadata(row.reply_metadata),
-      repliedAt: row.replied_at,
+      notice: row.notice === 1 ? (row.error ?? '') : null,
+      replyText: row.reply_text ?? '',
+      replyMetadata: row.reply_metadata === null ? {} : parseMetadata(row.reply_metadata),
+      repliedAt: row.replied_at ?? row.changed_at,
+      dueSince: row.retried_at ?? row.replied_at ?? row.changed_at,
       attempt: row.attempts + 1,
       idempotent: row.idempotent === 1,
       owner: claim.owner,
@@ -55,8 +64,10 @@ export function completeDelivery(transaction: Transaction, delivery: Delivery, n
   const held = heldDelivery(transaction, delivery);
   if (held === null) return false;
   sql.endDelivery.run('delivered', now, null, held.message);
-  sql.setState.run('delivered', null, now, held.message);
-  counters.delivered += 1;
+  if (held.notice === 0) {
+    sql.setState.run('delivered', null, now, held.message);
+    counters.delivered += 1;
+  }
   finish(transaction, held);
   return true;
 }
@@ -132,7 +143,7 @@ export function takeBackDeliveries(
   return { resumed: taken.length - setAside, resent, setAside };
 }
 
-function heldDelivery({ sql }: Transaction, delivery: Delivery): HeldRow | null {
+function heldDelivery({ sql }: Transaction, delivery: Delivery): HeldDeliveryRow | null {
   const held = sql.heldDelivery.get(idToBytes(delivery.messageId));
   return held !== undefined && held.owner === delivery.owner && held.attempts === delivery.attempt
     ? held
@@ -141,20 +152,23 @@ function heldDelivery({ sql }: Transaction, delivery: Delivery): HeldRow | null 
 
 function endDead(
   transaction: Transaction,
-  delivery: Pick<HeldRow, 'message' | 'session'>,
+  delivery: Pick<HeldDeliveryRow, 'message' | 'session' | 'notice'>,
   error: string,
   now: number,
 ): void {
   const { sql, counters } = transaction;
   sql.endDelivery.run('dead', null, error, delivery.message);
-  sql.setState.run('dead', `The reply could not be delivered: ${error}`, now, delivery.message);
-  counters.dead += 1;
+  // Of a notice the message was dead before, and for its own reason.
+  if (delivery.notice === 0) {
+    sql.setState.run('dead', `The reply could not be delivered: ${error}`, now, delivery.message);
+    counters.dead += 1;
+  }
   finish(transaction, delivery);
 }
 
-function finish(transaction: Transaction, delivery: Pick<HeldRow, 'session'>): void {
+function finish(transaction: Transaction, delivery: Pick<HeldDeliveryRow, 'session' | 'notice'>): void {
   const { sql, counters } = transaction;
-  counters.replied -= 1;
+  if (delivery.notice === 0) counters.replied -= 1;
   counters.undelivered -= 1;
   moveOn(transaction, 'delivery', delivery.session, sql.nextPending.get(delivery.session));
 }

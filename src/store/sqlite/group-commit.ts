@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { Recovery, StoreError } from '../store.js';
 import { accept } from './accept.js';
+import { cancelMessage, cancelSession, discardDead, retryDead } from './by-hand.js';
 import {
   beginDelivery,
   claimDeliveries,
@@ -12,6 +13,7 @@ import { endsTransaction, toStoreError } from './errors.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
 import {
   readCounts,
+  readDeadMessages,
   readMessage,
   readNextDueAt,
   readSessionMessages,
@@ -22,9 +24,9 @@ import { recover } from './recover.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { prepareStatements, type Statements } from './sql.js';
 import type { Counters, Transaction } from './transaction.js';
-import { claimTurns, completeTurn, failTurn, putBackTurns } from './turns.js';
+import { claimTurns, completeTurn, failTurn, putBackTurns, releaseTurn } from './turns.js';
 
-type Limits = Pick<Transaction, 'maxAttempts' | 'unknownPolicy'>;
+type Limits = Pick<Transaction, 'maxAttempts' | 'repeatable' | 'notices' | 'unknownPolicy'>;
 
 type Handlers = {
   readonly [Name in OperationName]: (
@@ -39,6 +41,7 @@ const reads: ReadonlySet<OperationName> = new Set<OperationName>([
   'sessions',
   'sessionMessages',
   'settledMessages',
+  'deadMessages',
   'counts',
   'nextDueAt',
   'runs',
@@ -64,7 +67,8 @@ export class GroupCommit {
   constructor(database: Database, options: Limits & { readonly path: string }) {
     this.#database = database;
     this.#path = options.path;
-    this.#limits = { maxAttempts: options.maxAttempts, unknownPolicy: options.unknownPolicy };
+    const { maxAttempts, repeatable, notices, unknownPolicy } = options;
+    this.#limits = { maxAttempts, repeatable, notices, unknownPolicy };
     this.#sql = prepareStatements(database);
     this.#handlers = {
       accept,
@@ -76,6 +80,12 @@ export class GroupCommit {
       completeTurn,
       failTurn,
       putBackTurns,
+      releaseTurn,
+      cancelMessage,
+      cancelSession,
+      deadMessages: readDeadMessages,
+      retryDead,
+      discardDead,
       claimDeliveries,
       beginDelivery,
       completeDelivery,

@@ -26,3 +26,8 @@ export function turnIdOf(messageId: string): string {
 export function webhookIdOf(messageId: Buffer): string {
   return `msg_${messageId.toString('hex')}`;
 }
+
+/** Of the notice that it is dead: another one, as a reply may still follow when somebody has it tried again. */
+export function noticeIdOf(messageId: Buffer): string {
+  return `${webhookIdOf(messageId)}_failed`;
+}

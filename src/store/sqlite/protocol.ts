@@ -40,6 +40,8 @@ export interface WorkerOptions {
   readonly path: string;
   readonly busyTimeout: number;
   readonly maxAttempts: number;
+  readonly repeatable: boolean;
+  readonly notices: boolean;
   readonly unknownPolicy: UnknownPolicy;
   readonly now: number;
   /** Reports each step to the thread that extends systemd's start timeout. */

@@ -52,6 +52,19 @@ export function readSessionMessages(
   return { items, next: more ? encodeCursor('messages', String(last.seq)) : null };
 }
 
+export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<Message> {
+  const after = page.after === null ? 0 : Number(decodeCursor('dead', page.after));
+  if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
+  const limit = checkLimit(page.limit);
+  const rows = sql.deadMessages.all(after, limit + 1);
+  const last = rows[limit - 1];
+  const more = rows.length > limit && last !== undefined;
+  return {
+    items: rows.slice(0, limit).map(toMessage),
+    next: more ? encodeCursor('dead', String(last.number)) : null,
+  };
+}
+
 export function readSettledMessages(
   { sql }: Transaction,
   session: string,
@@ -112,6 +125,7 @@ function toMessage(row: MessageRow): Message {
 function toDeliverySummary(row: MessageRow): DeliverySummary | null {
   if (row.webhook_id === null || row.delivery_attempts === null) return null;
   return {
+    kind: row.notice === 1 ? 'notice' : 'reply',
     webhookId: row.webhook_id,
     attempts: row.delivery_attempts,
     nextAttemptAt: row.next_attempt_at,

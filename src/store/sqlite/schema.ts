@@ -6,7 +6,15 @@ export interface Migration {
   /** `user_version` once it is done: 1, 2, 3, … */
   readonly version: number;
   /** Run one after another in one transaction, with a sign of progress after each. */
-  readonly statements: readonly string[];
+  readonly statements: readonly (string | Redefinition)[];
+}
+
+/** Changes a table's CHECK constraint so that it allows more: no row is read or written. */
+export interface Redefinition {
+  readonly table: string;
+  /** Text of its CREATE statement, which has it once. */
+  readonly from: string;
+  readonly to: string;
 }
 
 /**
@@ -128,10 +136,31 @@ const thirdVersion: readonly string[] = [
   'ALTER TABLE deliveries ADD COLUMN unknown INTEGER NOT NULL DEFAULT 0',
 ];
 
+/**
+ * Version 4: messages that were cancelled, dead ones that are tried again, and notices of dead ones to their senders.
+ */
+const fourthVersion: readonly (string | Redefinition)[] = [
+  {
+    table: 'messages',
+    from: "CHECK (state IN ('queued', 'running', 'replied', 'delivered', 'dead'))",
+    to: "CHECK (state IN ('queued', 'running', 'replied', 'delivered', 'dead', 'cancelled'))",
+  },
+  // When somebody had it tried again after it was dead; null: never.
+  'ALTER TABLE messages ADD COLUMN retried_at INTEGER',
+  "CREATE INDEX messages_dead ON messages (number) WHERE state = 'dead'",
+  // Those that wait behind the place in their session that the head has come to.
+  `CREATE INDEX messages_retried ON messages (session, seq)
+     WHERE retried_at IS NOT NULL AND state = 'queued'`,
+  // 1: tells the sender that the message is dead, and has no reply.
+  'ALTER TABLE deliveries ADD COLUMN notice INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE counters ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0 CHECK (cancelled >= 0)',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
   { version: 3, statements: thirdVersion },
+  { version: 4, statements: fourthVersion },
 ];
 
 /** The version that this program writes. */
@@ -149,6 +178,8 @@ export const outlineQueries: readonly string[] = [
   'SELECT id FROM messages INDEXED BY messages_by_id LIMIT 1',
   'SELECT session, seq FROM messages INDEXED BY messages_by_seq LIMIT 1',
   'SELECT session FROM messages INDEXED BY messages_by_key WHERE idempotency_key IS NOT NULL LIMIT 1',
+  "SELECT number FROM messages INDEXED BY messages_dead WHERE state = 'dead' LIMIT 1",
+  "SELECT seq FROM messages INDEXED BY messages_retried WHERE retried_at IS NOT NULL AND state = 'queued' LIMIT 1",
   'SELECT * FROM message_texts LIMIT 1',
   'SELECT * FROM replies LIMIT 1',
   'SELECT * FROM deliveries LIMIT 1',

@@ -50,6 +50,7 @@ export interface MessageRow {
   readonly delivered_at: number | null;
   readonly delivery_error: string | null;
   readonly delivery_unknown: number | null;
+  readonly notice: 0 | 1 | null;
   readonly next_attempt_at: number | null;
 }
 
@@ -68,17 +69,50 @@ export interface TurnRow {
 
 /** What a claim that ends has to know of the item that it holds. */
 export interface HeldRow {
+  readonly id: Buffer;
   readonly message: number;
   readonly session: number;
   readonly seq: number;
   readonly attempts: number;
-  readonly reply_url: string | null;
   readonly owner: string | null;
+}
+
+export interface HeldTurnRow extends HeldRow {
+  readonly state: MessageState;
+  readonly reply_url: string | null;
+}
+
+export interface HeldDeliveryRow extends HeldRow {
+  readonly notice: 0 | 1;
+}
+
+export interface TakenTurnRow extends TakenRow {
+  readonly id: Buffer;
+  readonly state: MessageState;
+  readonly reply_url: string | null;
 }
 
 export interface TakenDeliveryRow extends TakenRow {
   readonly idempotent: 0 | 1;
   readonly begun_at: number | null;
+  readonly notice: 0 | 1;
+}
+
+/** What a change by a person has to know of a message. */
+export interface PlaceRow {
+  readonly message: number;
+  readonly session: number;
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly error: string | null;
+  readonly replied: 0 | 1;
+  /** Of its delivery; null when there is none. */
+  readonly delivery: 'pending' | 'delivered' | 'dead' | null;
+}
+
+export interface CancelledRow {
+  readonly id: Buffer;
+  readonly seq: number;
 }
 
 export interface DeliveryRow {
@@ -91,9 +125,14 @@ export interface DeliveryRow {
   readonly webhook_id: string;
   readonly text: string;
   readonly metadata: string;
-  readonly reply_text: string;
-  readonly reply_metadata: string;
-  readonly replied_at: number;
+  /** Null for a notice. */
+  readonly reply_text: string | null;
+  readonly reply_metadata: string | null;
+  readonly replied_at: number | null;
+  readonly notice: 0 | 1;
+  readonly error: string | null;
+  readonly changed_at: number;
+  readonly retried_at: number | null;
   readonly attempts: number;
   readonly idempotent: 0 | 1;
 }
@@ -110,7 +149,7 @@ const messageColumns = `
   t.text, t.metadata,
   r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
   d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
-  d.unknown AS delivery_unknown,
+  d.unknown AS delivery_unknown, d.notice,
   h.retry_at AS next_attempt_at`;
 
 const messageJoins = `
@@ -132,8 +171,8 @@ export function prepareStatements(database: Database) {
     extendSession: database.prepare<[acceptedAt: number, session: number]>(
       'UPDATE sessions SET last_seq = last_seq + 1, unfinished = unfinished + 1, last_accepted_at = ? WHERE number = ?',
     ),
-    finishInSession: database.prepare<[session: number]>(
-      'UPDATE sessions SET unfinished = unfinished - 1 WHERE number = ?',
+    addUnfinished: database.prepare<[count: number, session: number]>(
+      'UPDATE sessions SET unfinished = unfinished + ? WHERE number = ?',
     ),
     messageByKey: database.prepare<[session: number, key: string], KeyRow>(
       'SELECT id, fingerprint FROM messages WHERE session = ? AND idempotency_key = ?',
@@ -228,8 +267,8 @@ export function prepareStatements(database: Database) {
     beginTurn: database.prepare<[now: number, message: number]>(
       "UPDATE messages SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE number = ?",
     ),
-    heldTurn: database.prepare<[id: Buffer], HeldRow>(
-      `SELECT m.number AS message, m.session, m.seq, m.attempts, m.reply_url, h.owner
+    heldTurn: database.prepare<[id: Buffer], HeldTurnRow>(
+      `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.attempts, m.reply_url, h.owner
        FROM messages m
        JOIN heads h ON h.line = 'turn' AND h.session = m.session AND h.message = m.number
        WHERE m.id = ?`,
@@ -246,6 +285,13 @@ export function prepareStatements(database: Database) {
     requeueUncounted: database.prepare<[now: number, message: number]>(
       "UPDATE messages SET state = 'queued', attempts = attempts - 1, changed_at = ? WHERE number = ?",
     ),
+    // Those that were dead come first: the head has gone past their places.
+    nextRetried: database
+      .prepare<[session: number], number>(
+        `SELECT number FROM messages INDEXED BY messages_retried
+         WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' ORDER BY seq LIMIT 1`,
+      )
+      .pluck(),
     // Messages that are no longer queued (cancelled ones, say) are stepped over once: the head only moves forward.
     nextQueued: database
       .prepare<[session: number, seq: number], number>(
@@ -253,20 +299,63 @@ export function prepareStatements(database: Database) {
       )
       .pluck(),
 
+    // What people do: cancel, try again, discard.
+    place: database.prepare<[id: Buffer], PlaceRow>(
+      `SELECT m.number AS message, m.session, m.seq, m.state, m.error, r.message IS NOT NULL AS replied,
+         d.state AS delivery
+       FROM messages m
+       LEFT JOIN replies r ON r.message = m.number
+       LEFT JOIN deliveries d ON d.message = m.number
+       WHERE m.id = ?`,
+    ),
+    placeOfHead: database.prepare<
+      [session: number],
+      { id: Buffer; message: number; seq: number; state: MessageState }
+    >(
+      `SELECT m.id, m.number AS message, m.seq, m.state
+       FROM heads h JOIN messages m ON m.number = h.message WHERE h.line = 'turn' AND h.session = ?`,
+    ),
+    cancelQueuedFrom: database.prepare<[now: number, session: number, seq: number], CancelledRow>(
+      `UPDATE messages SET state = 'cancelled', changed_at = ?
+       WHERE session = ? AND seq >= ? AND state = 'queued' RETURNING id, seq`,
+    ),
+    cancelRetried: database.prepare<[now: number, session: number], CancelledRow>(
+      `UPDATE messages INDEXED BY messages_retried SET state = 'cancelled', changed_at = ?
+       WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' RETURNING id, seq`,
+    ),
+    deadMessages: database.prepare<[after: number, limit: number], MessageRow & { readonly number: number }>(
+      `SELECT m.number, ${messageColumns}
+       FROM messages m INDEXED BY messages_dead JOIN sessions s ON s.number = m.session ${messageJoins}
+       WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT ?`,
+    ),
+    retryTurn: database.prepare<[now: number, now: number, message: number]>(
+      `UPDATE messages SET state = 'queued', attempts = 0, error = NULL, retried_at = ?, changed_at = ?
+       WHERE number = ?`,
+    ),
+    retryReply: database.prepare<[now: number, now: number, message: number]>(
+      `UPDATE messages SET state = 'replied', error = NULL, retried_at = ?, changed_at = ? WHERE number = ?`,
+    ),
+    retryDelivery: database.prepare<[message: number]>(
+      "UPDATE deliveries SET state = 'pending', attempts = 0, begun_at = NULL WHERE message = ?",
+    ),
+    deleteDelivery: database.prepare<[message: number]>('DELETE FROM deliveries WHERE message = ?'),
+
     // Deliveries.
-    insertDelivery: database.prepare<[message: number, session: number, seq: number, webhookId: string]>(
-      `INSERT INTO deliveries (message, session, seq, webhook_id, state, attempts)
-       VALUES (?, ?, ?, ?, 'pending', 0)`,
+    insertDelivery: database.prepare<
+      [message: number, session: number, seq: number, webhookId: string, notice: 0 | 1]
+    >(
+      `INSERT INTO deliveries (message, session, seq, webhook_id, state, attempts, notice)
+       VALUES (?, ?, ?, ?, 'pending', 0, ?)`,
     ),
     readyDeliveries: database.prepare<[limit: number], DeliveryRow>(
       `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.reply_url AS url,
          d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
-         d.attempts, m.reply_idempotent AS idempotent
+         d.attempts, d.notice, m.error, m.changed_at, m.retried_at, m.reply_idempotent AS idempotent
        FROM heads h
        JOIN messages m ON m.number = h.message
        JOIN deliveries d ON d.message = h.message
        JOIN message_texts t ON t.message = h.message
-       JOIN replies r ON r.message = h.message
+       LEFT JOIN replies r ON r.message = h.message
        JOIN sessions s ON s.number = h.session
        WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready LIMIT ?`,
     ),
@@ -276,8 +365,8 @@ export function prepareStatements(database: Database) {
     beginDelivery: database.prepare<[now: number, message: number]>(
       'UPDATE deliveries SET begun_at = ? WHERE message = ?',
     ),
-    heldDelivery: database.prepare<[id: Buffer], HeldRow>(
-      `SELECT m.number AS message, m.session, m.seq, d.attempts, m.reply_url, h.owner
+    heldDelivery: database.prepare<[id: Buffer], HeldDeliveryRow>(
+      `SELECT m.id, m.number AS message, m.session, m.seq, d.attempts, d.notice, h.owner
        FROM messages m
        JOIN deliveries d ON d.message = m.number
        JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number
@@ -302,14 +391,14 @@ export function prepareStatements(database: Database) {
       .pluck(),
 
     // Claims of others: at a start all of them, later those whose lease ran out. Oldest message first.
-    expiredTurns: database.prepare<[now: number, owner: string, limit: number], TakenRow>(
-      `SELECT h.session, h.message, m.seq, m.attempts
+    expiredTurns: database.prepare<[now: number, owner: string, limit: number], TakenTurnRow>(
+      `SELECT h.session, h.message, m.id, m.seq, m.state, m.attempts, m.reply_url
        FROM heads h JOIN messages m ON m.number = h.message
        WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
        ORDER BY h.lease_until LIMIT ?`,
     ),
     expiredDeliveries: database.prepare<[now: number, owner: string, limit: number], TakenDeliveryRow>(
-      `SELECT h.session, h.message, d.seq, d.attempts, d.begun_at, m.reply_idempotent AS idempotent
+      `SELECT h.session, h.message, d.seq, d.attempts, d.begun_at, d.notice, m.reply_idempotent AS idempotent
        FROM heads h
        JOIN deliveries d ON d.message = h.message
        JOIN messages m ON m.number = h.message
@@ -332,11 +421,11 @@ export function prepareStatements(database: Database) {
        WHERE s.name > ? ORDER BY s.name LIMIT ?`,
     ),
     counters: database.prepare<[], StoreCounts>(
-      'SELECT sessions, queued, running, replied, delivered, dead, undelivered FROM counters WHERE number = 1',
+      'SELECT sessions, queued, running, replied, delivered, dead, cancelled, undelivered FROM counters WHERE number = 1',
     ),
     writeCounters: database.prepare<StoreCounts>(
       `UPDATE counters SET sessions = @sessions, queued = @queued, running = @running, replied = @replied,
-         delivered = @delivered, dead = @dead, undelivered = @undelivered WHERE number = 1`,
+         delivered = @delivered, dead = @dead, cancelled = @cancelled, undelivered = @undelivered WHERE number = 1`,
     ),
 
     // Runs.

@@ -2,8 +2,10 @@ import { Worker } from 'node:worker_threads';
 import type { RunRecord, RunStore } from '../run-record.js';
 import {
   type AcceptOutcome,
+  type CancelOutcome,
   type Claim,
   type CutOffDelivery,
+  type DeadOutcome,
   type Delivery,
   type DeliveryFailure,
   type Message,
@@ -12,6 +14,7 @@ import {
   type Page,
   type QueueLimits,
   type Recovery,
+  type SessionCancelled,
   type SessionSummary,
   type Store,
   type StoreCounts,
@@ -40,6 +43,10 @@ export interface SqliteStoreOptions {
   readonly busyTimeout: number;
   /** Attempts of a turn before it is set aside when the gateway went down in the last of them. */
   readonly maxAttempts: number;
+  /** Whether a turn that was cut off may be run again (`agent.retry`). Default: true. */
+  readonly repeatable?: boolean;
+  /** Whether senders with a reply URL are told of messages that are dead (`delivery.notices`). Default: true. */
+  readonly notices?: boolean;
   /** For deliveries that were cut off after they had begun; see `UnknownPolicy`. Default: "ask". */
   readonly unknownPolicy?: UnknownPolicy;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
@@ -64,6 +71,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
     path: options.path,
     busyTimeout: options.busyTimeout,
     maxAttempts: options.maxAttempts,
+    repeatable: options.repeatable ?? true,
+    notices: options.notices ?? true,
     unknownPolicy: options.unknownPolicy ?? 'ask',
     now: (options.now ?? Date.now)(),
     extendStartTimeout: options.extendStartTimeout ?? false,
@@ -148,6 +157,30 @@ export class SqliteStore implements Store, RunStore {
 
   putBackTurns(turns: readonly Turn[], now: number): Promise<number> {
     return this.#call('putBackTurns', turns, now);
+  }
+
+  releaseTurn(turn: Turn): Promise<boolean> {
+    return this.#call('releaseTurn', turn);
+  }
+
+  cancelMessage(id: string, now: number): Promise<CancelOutcome | null> {
+    return this.#call('cancelMessage', id, now);
+  }
+
+  cancelSession(session: string, now: number): Promise<SessionCancelled | null> {
+    return this.#call('cancelSession', session, now);
+  }
+
+  deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>> {
+    return this.#call('deadMessages', page);
+  }
+
+  retryDead(id: string, now: number): Promise<DeadOutcome | null> {
+    return this.#call('retryDead', id, now);
+  }
+
+  discardDead(id: string, now: number): Promise<DeadOutcome | null> {
+    return this.#call('discardDead', id, now);
   }
 
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]> {

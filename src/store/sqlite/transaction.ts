@@ -10,6 +10,10 @@ export interface Transaction {
   readonly counters: Counters;
   /** Attempts of a turn before it is set aside when the process that ran it went down. */
   readonly maxAttempts: number;
+  /** Whether a turn that was cut off may be run again; else it is set aside. */
+  readonly repeatable: boolean;
+  /** Whether senders are told of messages that are dead. */
+  readonly notices: boolean;
   /** What becomes of a delivery that such a process had begun, where it must not be sent twice. */
   readonly unknownPolicy: UnknownPolicy;
 }

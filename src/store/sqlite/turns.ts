@@ -3,7 +3,7 @@ import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
 import { admitRetries, moveOn, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
-import type { HeldRow, TakenRow } from './sql.js';
+import type { HeldTurnRow, TakenTurnRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
 export function claimTurns(transaction: Transaction, claim: Claim): Turn[] {
@@ -40,12 +40,12 @@ export function completeTurn(
 ): boolean {
   const { sql, counters } = transaction;
   const held = heldTurn(transaction, turn);
-  if (held === null) return false;
+  if (held === null || endIfCancelled(transaction, held)) return false;
   sql.insertReply.run(held.message, reply.text, JSON.stringify(reply.metadata), now);
   sql.setState.run('replied', null, now, held.message);
   counters.running -= 1;
   counters.replied += 1;
-  if (held.reply_url !== null) createDelivery(transaction, held, idToBytes(turn.messageId));
+  if (held.reply_url !== null) createDelivery(transaction, held, 'reply');
   finish(transaction, held);
   return true;
 }
@@ -59,7 +59,7 @@ export function failTurn(
 ): boolean {
   const { sql, counters } = transaction;
   const held = heldTurn(transaction, turn);
-  if (held === null) return false;
+  if (held === null || endIfCancelled(transaction, held)) return false;
   if (retryAt === null) {
     endDead(transaction, held, error, now);
     return true;
@@ -77,7 +77,7 @@ export function putBackTurns(transaction: Transaction, turns: readonly Turn[], n
   // The last one first, as each goes to the very front: they end in the order that they were given.
   for (const turn of turns.toReversed()) {
     const held = heldTurn(transaction, turn);
-    if (held === null) continue;
+    if (held === null || endIfCancelled(transaction, held)) continue;
     sql.requeueUncounted.run(now, held.message);
     putBack(transaction, 'turn', held.session, held.message);
     counters.running -= 1;
@@ -87,23 +87,31 @@ export function putBackTurns(transaction: Transaction, turns: readonly Turn[], n
   return count;
 }
 
+/** The turn of a cancelled message has ended: the session goes on. */
+export function releaseTurn(transaction: Transaction, turn: Turn): boolean {
+  const held = heldTurn(transaction, turn);
+  return held !== null && endIfCancelled(transaction, held);
+}
+
 /**
- * Takes turns from an owner that is gone. The attempt that it had begun counts; one that was the last attempt is set
- * aside, so that a message that brings the gateway down can't do so for ever.
+ * Takes turns from an owner that is gone. The attempt that it had begun counts; one that was the last attempt, or that
+ * must not be repeated, is set aside, so that a message that brings the gateway down can't do so for ever.
  */
 export function takeBackTurns(
   transaction: Transaction,
-  taken: readonly TakenRow[],
+  taken: readonly TakenTurnRow[],
   now: number,
 ): { readonly resumed: number; readonly dead: number } {
-  const { sql, counters, maxAttempts } = transaction;
+  const { sql, counters } = transaction;
   let resumed = 0;
+  let dead = 0;
   for (const row of taken.toReversed()) {
-    if (row.attempts >= maxAttempts) {
-      const reason =
-        `Set aside after attempt ${row.attempts}: the gateway that ran it went down, and ` +
-        `dispatch.max_attempts is ${maxAttempts}.`;
+    if (endIfCancelled(transaction, row)) continue;
+    const why = whyNotAgain(transaction, row.attempts);
+    if (why !== null) {
+      const reason = `Set aside after attempt ${row.attempts}: the gateway that ran it went down, and ${why}.`;
       endDead(transaction, row, reason, now);
+      dead += 1;
       continue;
     }
     sql.requeue.run(now, row.message);
@@ -112,30 +120,47 @@ export function takeBackTurns(
     counters.queued += 1;
     resumed += 1;
   }
-  return { resumed, dead: taken.length - resumed };
+  return { resumed, dead };
+}
+
+function whyNotAgain({ maxAttempts, repeatable }: Transaction, attempts: number): string | null {
+  if (!repeatable) return 'agent.retry is "never"';
+  return attempts >= maxAttempts ? `dispatch.max_attempts is ${maxAttempts}` : null;
 }
 
 /** Null when the claim was lost: another owner, or another attempt, has the turn now. */
-function heldTurn({ sql }: Transaction, turn: Turn): HeldRow | null {
+function heldTurn({ sql }: Transaction, turn: Turn): HeldTurnRow | null {
   const held = sql.heldTurn.get(idToBytes(turn.messageId));
   return held !== undefined && held.owner === turn.owner && held.attempts === turn.attempt ? held : null;
 }
 
+/** Whether it was cancelled while it ran: then its turn is over, whatever came of it. */
+function endIfCancelled(
+  transaction: Transaction,
+  turn: Pick<HeldTurnRow, 'state' | 'session' | 'seq'>,
+): boolean {
+  if (turn.state !== 'cancelled') return false;
+  finish(transaction, turn);
+  return true;
+}
+
 function endDead(
   transaction: Transaction,
-  turn: Pick<HeldRow, 'message' | 'session' | 'seq'>,
+  turn: Pick<HeldTurnRow, 'id' | 'message' | 'session' | 'seq' | 'reply_url'>,
   error: string,
   now: number,
 ): void {
   transaction.sql.setState.run('dead', error, now, turn.message);
   transaction.counters.running -= 1;
   transaction.counters.dead += 1;
+  if (turn.reply_url !== null && transaction.notices) createDelivery(transaction, turn, 'notice');
   finish(transaction, turn);
 }
 
 /** The session's next message takes the place of one that has ended. */
-function finish(transaction: Transaction, turn: Pick<HeldRow, 'session' | 'seq'>): void {
+export function finish(transaction: Transaction, turn: Pick<HeldTurnRow, 'session' | 'seq'>): void {
   const { sql } = transaction;
-  sql.finishInSession.run(turn.session);
-  moveOn(transaction, 'turn', turn.session, sql.nextQueued.get(turn.session, turn.seq));
+  sql.addUnfinished.run(-1, turn.session);
+  const next = sql.nextRetried.get(turn.session) ?? sql.nextQueued.get(turn.session, turn.seq);
+  moveOn(transaction, 'turn', turn.session, next);
 }

@@ -1,0 +1,54 @@
+import type { FastifyInstance } from 'fastify';
+import type { DeadOutcome, Store } from '../../store/store.js';
+import type { Interventions } from './http-channel.js';
+import { Problem } from './problem.js';
+import { noBody } from './request-schema.js';
+import { refuseOtherMethods } from './routes.js';
+import { pageOf } from './session-routes.js';
+import { validateBody } from './validate.js';
+import { messageView, pageView } from './views.js';
+
+/** Seconds after which a message that is in use may be asked for again. */
+const busyRetryAfter = 1;
+
+/** Dead letters: messages that are dead, for a person to see to. */
+export function addDeadRoutes(
+  application: FastifyInstance,
+  store: Pick<Store, 'deadMessages'>,
+  interventions: Pick<Interventions, 'retryDead' | 'discardDead'>,
+): void {
+  application.get('/v1/dead', async (request) => {
+    return pageView(await store.deadMessages(pageOf(request.query)), messageView);
+  });
+  refuseOtherMethods(application, '/v1/dead', ['GET', 'HEAD']);
+
+  const actions = {
+    retry: (id: string) => interventions.retryDead(id),
+    discard: (id: string) => interventions.discardDead(id),
+  };
+  for (const [name, act] of Object.entries(actions)) {
+    const url = `/v1/messages/:id/${name}`;
+    application.post<{ Params: { id: string } }>(url, async (request) => {
+      validateBody(noBody, request.body);
+      return messageView(changed(await act(request.params.id)));
+    });
+    refuseOtherMethods(application, url, ['POST']);
+  }
+}
+
+function changed(outcome: DeadOutcome | null) {
+  if (outcome === null) {
+    throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+  }
+  const { message } = outcome;
+  switch (outcome.outcome) {
+    case 'done':
+      return message;
+    case 'not-dead':
+      throw new Problem('not-dead', `The message is ${message.state}.`);
+    case 'busy':
+      throw new Problem('busy', 'Its sender is being told just now that it is dead.', {
+        retryAfter: busyRetryAfter,
+      });
+  }
+}

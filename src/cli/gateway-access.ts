@@ -1,0 +1,117 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ListenAddress } from '../config/values.js';
+import { commandStatus } from './commands.js';
+import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
+import { configurationAt, type Place, placeOf } from './place.js';
+import { type ParsedCommand, UsageError } from './usage.js';
+
+/** Where the socket unit of this package listens, for a configuration that leaves that to systemd. */
+const socketUnitAddress = 'http://127.0.0.1:8733';
+
+function addressOf(listen: ListenAddress): string {
+  switch (listen.kind) {
+    case 'unix':
+      return `unix:${listen.path}`;
+    case 'systemd':
+      return socketUnitAddress;
+    case 'tcp': {
+      // A server on all addresses is reached on this machine's own.
+      const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
+      return `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+    }
+  }
+}
+
+/** Where systemd keeps the credentials of a running unit that has some (systemd.exec(5)); for root to read. */
+function credentialsOf(unit: string | null): readonly string[] {
+  if (unit === null) return [];
+  const { XDG_RUNTIME_DIR: own } = process.env;
+  const roots = process.getuid?.() === 0 || own === undefined ? ['/run'] : [own];
+  return roots
+    .map((root) => join(root, 'credentials', unit))
+    .filter((path) => existsSync(join(path, 'token')));
+}
+
+/**
+ * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
+ * foreground and a unit keep theirs. None: the reason was printed.
+ */
+function readTokens({ directories: { state, earlierUserState }, unit }: Place): readonly string[] {
+  const given = process.env['SD_GATEWAY_TOKEN'];
+  if (given !== undefined && given !== '') return [given];
+  const tokens: string[] = [];
+  const reasons: string[] = [];
+  for (const directory of [...credentialsOf(unit), state, earlierUserState]) {
+    if (directory === null) continue;
+    const path = join(directory, 'token');
+    try {
+      tokens.push(readFileSync(path, 'utf8').trim());
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      reasons.push(code === 'ENOENT' ? `there is none in ${path}` : `${path} can’t be read (${code})`);
+    }
+  }
+  if (tokens.length === 0) {
+    process.stderr.write(
+      `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
+    );
+  }
+  return tokens;
+}
+
+function problemText(answer: Answer): string {
+  const detail = answer.body?.['detail'] ?? answer.body?.['title'];
+  return typeof detail === 'string' ? detail : `HTTP status ${answer.status}`;
+}
+
+/** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
+export function refused(answer: Answer, what: string): number {
+  process.stderr.write(`sd-gateway: the gateway refused ${what}: ${problemText(answer)}\n`);
+  return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
+}
+
+/** The address of the gateway that the command is about. Throws a UsageError, or a ConfigurationError. */
+function addressFor(parsed: ParsedCommand, place: Place): string {
+  const address =
+    parsed.values['url'] ??
+    process.env['SD_GATEWAY_URL'] ??
+    addressOf(configurationAt(place).configuration.http.listen);
+  if (!address.startsWith('unix:/') && !URL.canParse(address)) {
+    throw new UsageError(
+      `"${address}" is no address: use http://HOST:PORT or unix:/PATH`,
+      parsed.command.name,
+    );
+  }
+  return address;
+}
+
+/**
+ * Has `ask` ask the gateway with each token that may be its own, until one is taken: it gives null where the answer was
+ * 401. Gives the exit status.
+ */
+export async function askGateway(
+  parsed: ParsedCommand,
+  ask: (client: GatewayClient) => Promise<number | null>,
+): Promise<number> {
+  const place = await placeOf(parsed);
+  const address = addressFor(parsed, place);
+  const tokens = readTokens(place);
+  if (tokens.length === 0) return commandStatus.unavailable;
+  try {
+    for (const token of tokens) {
+      const status = await ask(new GatewayClient(address, token));
+      if (status !== null) return status;
+    }
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    process.stderr.write(
+      `sd-gateway: ${error.message}. Start it with "sd-gateway run" or "systemctl start sd-gateway", or name another address with --url.\n`,
+    );
+    return commandStatus.unavailable;
+  }
+  process.stderr.write(
+    'sd-gateway: the gateway does not accept the token. It is the file "token" in the gateway’s state directory or, where its unit has one, the credential "token" (systemctl cat shows where it comes from; root can read it in /run/credentials/UNIT/token); it can be given in SD_GATEWAY_TOKEN.\n',
+  );
+  return commandStatus.noPermission;
+}

@@ -1,0 +1,57 @@
+import type { CancelOutcome, DeadOutcome, SessionCancelled, Store } from '../store/store.js';
+
+export interface InterventionsOptions {
+  readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardDead'>;
+  /** Ends the turn of a message that was cancelled, if it runs in this process. */
+  readonly cutOff: (messageId: string) => void;
+  /** The message has changed, and the change is on disk. */
+  readonly onChange: (messageId: string) => void;
+  /** Milliseconds since the Unix epoch. */
+  readonly now?: () => number;
+}
+
+/** What people do with messages that were accepted. Each is on disk when its promise resolves. */
+export class Interventions {
+  readonly #options: InterventionsOptions;
+
+  constructor(options: InterventionsOptions) {
+    this.#options = options;
+  }
+
+  /** Null when there is no such message. */
+  async cancelMessage(id: string): Promise<CancelOutcome | null> {
+    const outcome = await this.#options.store.cancelMessage(id, this.#now());
+    if (outcome?.outcome === 'cancelled') this.#cancelled(id, outcome.running);
+    return outcome;
+  }
+
+  /** Null when there is no such session. */
+  async cancelSession(session: string): Promise<SessionCancelled | null> {
+    const cancelled = await this.#options.store.cancelSession(session, this.#now());
+    for (const { id, running } of cancelled?.messages ?? []) this.#cancelled(id, running);
+    return cancelled;
+  }
+
+  /** Null when there is no such message. */
+  async retryDead(id: string): Promise<DeadOutcome | null> {
+    const outcome = await this.#options.store.retryDead(id, this.#now());
+    if (outcome?.outcome === 'done') this.#options.onChange(id);
+    return outcome;
+  }
+
+  /** Null when there is no such message. */
+  async discardDead(id: string): Promise<DeadOutcome | null> {
+    const outcome = await this.#options.store.discardDead(id, this.#now());
+    if (outcome?.outcome === 'done') this.#options.onChange(id);
+    return outcome;
+  }
+
+  #cancelled(id: string, running: boolean): void {
+    if (running) this.#options.cutOff(id);
+    this.#options.onChange(id);
+  }
+
+  #now(): number {
+    return (this.#options.now ?? Date.now)();
+  }
+}

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bodyOf, type Served, serve } from './http-fixture.js';
+
+let served: Served;
+
+beforeEach(async () => {
+  served = await serve();
+});
+
+afterEach(() => served.dispose());
+
+async function posted(session: string): Promise<string> {
+  return (await bodyOf(served.post(session, { text: 'hello' }))).id;
+}
+
+async function dead(session: string): Promise<string> {
+  const id = await posted(session);
+  const now = Date.now();
+  const [turn] = await served.store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
+  if (turn === undefined) throw new Error('No message waits.');
+  await served.store.failTurn(turn, 'exit status 3', null, now);
+  return id;
+}
+
+describe('cancelling', () => {
+  test('a message that waits; whoever polls for it is answered', async () => {
+    const id = await posted('a');
+    const poll = bodyOf(served.get(`/v1/messages/${id}?wait=60`));
+    const answer = await served.ask(`/v1/messages/${id}/cancel`);
+    expect(answer.status).toBe(200);
+    expect(await bodyOf(answer)).toMatchObject({ id, state: 'cancelled' });
+    expect(await poll).toMatchObject({ id, state: 'cancelled' });
+    expect(served.cutOff).toEqual([]);
+  });
+
+  test('one that runs has its turn ended; twice is the same', async () => {
+    const id = await posted('a');
+    const now = Date.now();
+    await served.store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
+    expect((await served.ask(`/v1/messages/${id}/cancel`, '{}')).status).toBe(200);
+    expect((await served.ask(`/v1/messages/${id}/cancel`)).status).toBe(200);
+    expect(served.cutOff).toEqual([id, id]);
+  });
+
+  test('all of a session', async () => {
+    const ids = [await posted('a'), await posted('a')];
+    const answer = await served.ask('/v1/sessions/a/cancel');
+    expect(await bodyOf(answer)).toEqual({
+      session: 'a',
+      cancelled: ids.map((id, index) => ({ id, seq: index + 1 })),
+    });
+    expect(await bodyOf(served.ask('/v1/sessions/a/cancel'))).toEqual({ session: 'a', cancelled: [] });
+  });
+
+  test.each([
+    ['/v1/messages/0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b/cancel', undefined, 404, 'unknown-message'],
+    ['/v1/messages/nonsense/cancel', undefined, 404, 'unknown-message'],
+    ['/v1/sessions/nowhere/cancel', undefined, 404, 'unknown-session'],
+    ['/v1/sessions/a%20b/cancel', undefined, 400, 'invalid-parameter'],
+    ['/v1/sessions/a/cancel', '{"all": true}', 422, 'invalid-message'],
+    ['/v1/sessions/a/cancel', '[]', 422, 'invalid-message'],
+  ])('%s with body %s is %i %s', async (path, body, status, kind) => {
+    const answer = await served.ask(path, body);
+    expect(answer.status).toBe(status);
+    expect(await bodyOf(answer)).toMatchObject({ type: `urn:sd-gateway:problem:${kind}` });
+  });
+
+  test('a message with a reply is a conflict, and other methods are refused', async () => {
+    const id = await posted('a');
+    await served.reply('done');
+    const answer = await served.ask(`/v1/messages/${id}/cancel`);
+    expect(answer.status).toBe(409);
+    expect(await bodyOf(answer)).toMatchObject({ detail: 'The message is replied.' });
+    const get = await served.get(`/v1/messages/${id}/cancel`);
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
+  });
+});
+
+describe('dead letters', () => {
+  test('are listed in pages', async () => {
+    const ids = [await dead('a'), await dead('b')];
+    await posted('c');
+    const first = await bodyOf(served.get('/v1/dead?limit=1'));
+    expect(first.items).toMatchObject([{ id: ids[0], state: 'dead', error: 'exit status 3' }]);
+    const second = await bodyOf(served.get(`/v1/dead?limit=1&after=${first.next}`));
+    expect(second).toMatchObject({ items: [{ id: ids[1] }], next: null });
+    expect((await served.get('/v1/dead?after=x')).status).toBe(400);
+  });
+
+  test('are tried again, or discarded', async () => {
+    const [again, discarded] = [await dead('a'), await dead('b')];
+    expect(await bodyOf(served.ask(`/v1/messages/${again}/retry`))).toMatchObject({ state: 'queued' });
+    await served.reply('at last');
+    expect(await bodyOf(served.get(`/v1/messages/${again}`))).toMatchObject({
+      state: 'replied',
+      reply: { text: 'at last' },
+    });
+    expect(await bodyOf(served.ask(`/v1/messages/${discarded}/discard`))).toMatchObject({
+      state: 'cancelled',
+    });
+    expect(await bodyOf(served.get('/v1/dead'))).toEqual({ items: [], next: null });
+  });
+
+  test.each(['retry', 'discard'])('only dead ones: %s', async (action) => {
+    const id = await posted('a');
+    const answer = await served.ask(`/v1/messages/${id}/${action}`);
+    expect(answer.status).toBe(409);
+    expect(await bodyOf(answer)).toMatchObject({
+      type: 'urn:sd-gateway:problem:not-dead',
+      detail: 'The message is queued.',
+    });
+    expect((await served.ask(`/v1/messages/none/${action}`)).status).toBe(404);
+  });
+
+  test('one whose sender is being told is busy', async () => {
+    const id = (await bodyOf(served.post('a', { text: 'x', reply_to: { url: 'https://example.org/' } }))).id;
+    const now = Date.now();
+    const claim = { owner: 'test', limit: 1, now, leaseUntil: now + 60_000 };
+    const [turn] = await served.store.claimTurns(claim);
+    if (turn !== undefined) await served.store.failTurn(turn, 'exit status 3', null, now);
+    await served.store.claimDeliveries(claim);
+    const answer = await served.ask(`/v1/messages/${id}/retry`);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([409, '1']);
+  });
+});
