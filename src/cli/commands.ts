@@ -49,6 +49,12 @@ const configuration: OptionDescription = {
   summary: 'The configuration file, instead of sd-gateway.toml in the configuration directory.',
 };
 
+const url: OptionDescription = {
+  name: 'url',
+  value: 'URL',
+  summary: 'The gateway’s address: http://HOST:PORT or unix:/PATH.',
+};
+
 const json: OptionDescription = { name: 'json', summary: 'Print one JSON object instead of text.' };
 
 const scope: readonly OptionDescription[] = [
@@ -114,7 +120,7 @@ export const commands: readonly CommandDescription[] = [
         value: 'TIME',
         summary: 'How long to wait for the reply, such as "30s" or "5min"; 5 min by default.',
       },
-      { name: 'url', value: 'URL', summary: 'The gateway’s address: http://HOST:PORT or unix:/PATH.' },
+      url,
       configuration,
       ...unitOptions,
       json,
@@ -129,6 +135,61 @@ export const commands: readonly CommandDescription[] = [
       configurationStatus,
     ],
     examples: ['sd-gateway send "hello"', 'git diff | sd-gateway send --session review -'],
+  },
+  {
+    name: 'cancel',
+    operands: '[ID]',
+    operandCount: { least: 0, most: 1 },
+    summary: 'Cancel a message, or all of a session that waits or runs.',
+    description: [
+      'It is not run, or its turn is ended; there is no reply. What has a reply, or is dead, is left alone.',
+      'The gateway is found as "send" finds it.',
+    ],
+    options: [
+      { name: 'session', short: 's', value: 'NAME', summary: 'All messages of this session.' },
+      url,
+      configuration,
+      ...unitOptions,
+      json,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'It is cancelled.'],
+      [commandStatus.failure, 'It could not be cancelled; the reason is printed.'],
+      usageStatus,
+      unavailableStatus,
+      [commandStatus.noPermission, 'The token is not accepted.'],
+      configurationStatus,
+    ],
+    examples: [
+      'sd-gateway cancel 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
+      'sd-gateway cancel --session chat-42',
+    ],
+  },
+  {
+    name: 'dead',
+    operands: '[list | show ID | retry ID... | discard ID...]',
+    operandCount: { least: 0, most: Number.POSITIVE_INFINITY },
+    summary: 'List messages that are dead, try them again, or discard them.',
+    description: [
+      'Dead is what could not be run, or whose reply could not be delivered. With "retry" its turn is run again, as the next of its session, or its reply is sent again under the same key; with "discard" it ends as cancelled.',
+      'The gateway is found as "send" finds it.',
+    ],
+    options: [
+      { name: 'all', summary: 'With "retry" and "discard": all that are dead now.' },
+      url,
+      configuration,
+      ...unitOptions,
+      { name: 'json', summary: 'Print each message as one line of JSON.' },
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'It is done.'],
+      [commandStatus.failure, 'It could not be done for one of them; the reason is printed.'],
+      usageStatus,
+      unavailableStatus,
+      [commandStatus.noPermission, 'The token is not accepted.'],
+      configurationStatus,
+    ],
+    examples: ['sd-gateway dead', 'sd-gateway dead retry --all'],
   },
   {
     name: 'install',

@@ -12,6 +12,8 @@ type Run = (parsed: ParsedCommand) => Promise<number>;
 const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
   run: () => import('./run.js'),
   send: () => import('./send.js'),
+  cancel: () => import('./cancel.js'),
+  dead: () => import('./dead.js'),
   start: () => import('./start.js'),
   install: () => import('./install.js'),
   uninstall: () => import('./uninstall.js'),
