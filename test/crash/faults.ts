@@ -1,0 +1,124 @@
+import type { CrashGateway } from './gateway.js';
+import type { Random } from './random.js';
+import type { Worker } from './worker.js';
+
+export interface Surroundings {
+  readonly gateway: CrashGateway;
+  readonly receiver: Worker;
+  readonly random: Random;
+  pause(milliseconds: number): Promise<void>;
+}
+
+export interface Fault {
+  readonly name: string;
+  /** How often it is picked, against the others. */
+  readonly weight: number;
+  /** Whether the gateway goes down of it, to be started again by systemd. */
+  readonly endsGateway: boolean;
+  /** Does it; resolves when it is done and, where it lasts, over. */
+  inject(surroundings: Surroundings): Promise<void>;
+}
+
+const kill =
+  (signal: NodeJS.Signals): Fault['inject'] =>
+  async ({ gateway }) =>
+    gateway.signal(signal);
+
+/** At a commit point: right before or after the store's data are on disk. */
+const killAtSync =
+  (when: 'before' | 'after'): Fault['inject'] =>
+  async ({ gateway, random }) =>
+    gateway.killAtSync(random.between(1, 8), when);
+
+/** The receiver does this for a while; half of the times the gateway is killed in the middle of it. */
+const receiver =
+  (behaviour: string): Fault['inject'] =>
+  async ({ gateway, receiver: server, random, pause }) => {
+    server.tell(behaviour);
+    await pause(random.between(100, 600));
+    if (random.chance(0.5)) gateway.signal('SIGKILL');
+    await pause(random.between(0, 200));
+    server.tell('well');
+  };
+
+export const faults: readonly Fault[] = [
+  { name: 'SIGKILL', weight: 14, endsGateway: true, inject: kill('SIGKILL') },
+  { name: 'SIGABRT', weight: 6, endsGateway: true, inject: kill('SIGABRT') },
+  { name: 'SIGSEGV', weight: 4, endsGateway: true, inject: kill('SIGSEGV') },
+  { name: 'a stray SIGTERM', weight: 4, endsGateway: true, inject: kill('SIGTERM') },
+  { name: 'SIGSTOP until the watchdog', weight: 2, endsGateway: true, inject: kill('SIGSTOP') },
+  { name: 'SIGKILL before a sync', weight: 10, endsGateway: true, inject: killAtSync('before') },
+  { name: 'SIGKILL after a sync', weight: 10, endsGateway: true, inject: killAtSync('after') },
+  {
+    name: 'power cut',
+    weight: 12,
+    endsGateway: true,
+    async inject({ gateway, random }) {
+      gateway.orderPowerCut(random.chance(0.5) ? 0 : random.between(1, 2 ** 30));
+      gateway.signal('SIGKILL');
+    },
+  },
+  {
+    name: 'power cut at a sync',
+    weight: 12,
+    endsGateway: true,
+    async inject({ gateway, random }) {
+      gateway.orderPowerCut(random.chance(0.5) ? 0 : random.between(1, 2 ** 30));
+      gateway.killAtSync(random.between(1, 8), random.chance(0.5) ? 'before' : 'after');
+    },
+  },
+  {
+    name: 'no more memory',
+    weight: 3,
+    endsGateway: true,
+    async inject({ gateway, pause }) {
+      await gateway.takeMemory();
+      // It may get along with what it has.
+      await pause(1_000);
+      gateway.signal('SIGKILL');
+    },
+  },
+  {
+    name: 'full disk',
+    weight: 5,
+    endsGateway: false,
+    async inject({ gateway, random, pause }) {
+      await gateway.fillDisk();
+      await pause(random.between(100, 800));
+      if (random.chance(0.5)) gateway.signal('SIGKILL');
+      await pause(random.between(0, 800));
+      gateway.freeDisk();
+    },
+  },
+  {
+    name: 'wall clock jumps',
+    weight: 6,
+    endsGateway: false,
+    async inject({ gateway, random, pause }) {
+      gateway.setClock(random.between(-3_600, 3_600));
+      await pause(random.between(50, 400));
+      if (random.chance(0.5)) gateway.signal('SIGKILL');
+    },
+  },
+  { name: 'receiver hangs', weight: 4, endsGateway: false, inject: receiver('hang') },
+  { name: 'receiver resets', weight: 4, endsGateway: false, inject: receiver('reset') },
+  { name: 'receiver fails', weight: 4, endsGateway: false, inject: receiver('fail') },
+  { name: 'receiver lies', weight: 4, endsGateway: false, inject: receiver('lie') },
+  {
+    name: 'systemctl restart',
+    weight: 6,
+    endsGateway: false,
+    async inject({ gateway }) {
+      await gateway.unit.attempt('restart');
+    },
+  },
+  {
+    name: 'systemctl stop, then start',
+    weight: 4,
+    endsGateway: false,
+    async inject({ gateway }) {
+      await gateway.unit.attempt('stop');
+      await gateway.unit.attempt('start');
+    },
+  },
+];

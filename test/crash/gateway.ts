@@ -1,0 +1,184 @@
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import type { Machine } from '../systemd/harness/machine.js';
+import { GatewayUnit } from '../systemd/harness/unit.js';
+
+export const port = 8733;
+export const receiverPort = 9100;
+const inside = '/usr/lib/sd-gateway/test/crash/inside';
+/** Room for the store, in bytes; a full disk is a file that takes the rest. */
+const storeSize = 2 * 1024 ** 3;
+const watchdogSeconds = 2;
+
+/** Where the preloaded library finds its orders (inside/faults.c, struct control). */
+const clockOffset = 0;
+const syncsOffset = 8;
+const whenOffset = 12;
+
+/** The gateway under test: a unit with the preloaded library, on a file system of its own. */
+export class CrashGateway {
+  readonly unit: GatewayUnit;
+  readonly #machine: Machine;
+
+  private constructor(machine: Machine, unit: GatewayUnit) {
+    this.#machine = machine;
+    this.unit = unit;
+  }
+
+  /** @param program what is run, such as `/usr/local/bin/sd-gateway run` */
+  static async install(machine: Machine, program: string): Promise<CrashGateway> {
+    const setUp = `set -e
+      mkdir -p /run/tester/locks /var/lib/crash
+      mount -t tmpfs -o size=${storeSize},mode=0700 tmpfs /var/lib/crash
+      cc -O2 -Wall -Werror -shared -fPIC -o /run/tester/faults.so ${inside}/faults.c -ldl
+      cc -O2 -Wall -Werror -o /run/tester/power-cut ${inside}/power-cut.c
+      head -c 4096 /dev/zero >/run/tester/control
+      touch /run/tester/turns /run/tester/received`;
+    await machine.check(['sh', '-c', setUp]);
+    const store = '/var/lib/crash/gateway.db';
+    const unit = await GatewayUnit.install(machine, {
+      name: 'crash',
+      command: program,
+      service: [
+        'Restart=always',
+        'RestartSec=10ms',
+        `WatchdogSec=${watchdogSeconds}`,
+        'TimeoutAbortSec=5',
+        'LimitCORE=0',
+        'FileDescriptorStoreMax=512',
+        `ExecStartPre=/run/tester/power-cut ${store} /run/tester/log /run/tester/power-cut-order`,
+        'Environment=LD_PRELOAD=/run/tester/faults.so',
+        `Environment=CRASH_STORE=${store} CRASH_LOG=/run/tester/log CRASH_CONTROL=/run/tester/control`,
+      ],
+      environment: { SD_GATEWAY_HTTP_LISTEN: `127.0.0.1:${port}` },
+    });
+    await machine.writeFile(
+      unit.configurationFile,
+      `[agent]
+type = "command"
+command = ["${inside}/agent.sh"]
+kill_delay = "1s"
+[dispatch]
+max_attempts = 1000
+retry_delay = "50ms"
+session_queue = 100
+[delivery]
+allow = ["127.0.0.0/8"]
+timeout = "1s"
+max_attempts = 1000
+retry_delay = "50ms"
+retry_delay_limit = "500ms"
+expire = "0"
+[stop]
+drain = "2s"
+[log]
+level = "info"
+`,
+    );
+    return new CrashGateway(machine, unit);
+  }
+
+  /** A file of the machine, as it is seen from outside: no process is needed to read or write it. */
+  path(file: string): string {
+    return `/proc/${this.#machine.pid}/root${file}`;
+  }
+
+  read(file: string): string {
+    return readFileSync(this.path(file), 'utf8');
+  }
+
+  /** The gateway's process as it is seen from outside; null while there is none. */
+  processId(): number | null {
+    const group = this.path('/sys/fs/cgroup/system.slice/crash.service/cgroup.procs');
+    if (!existsSync(group)) return null;
+    for (const pid of readFileSync(group, 'utf8').split('\n')) {
+      if (pid === '') continue;
+      try {
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+        if (words.includes('run') && words.some((word) => word.includes('node'))) return Number(pid);
+      } catch (error) {
+        // It has ended meanwhile.
+        if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      }
+    }
+    return null;
+  }
+
+  /** Signals the gateway, if it is there; from outside of the machine, so that nobody in it is the sender. */
+  signal(name: NodeJS.Signals): void {
+    const pid = this.processId();
+    if (pid === null) return;
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  /** Moves the gateway's wall clock. */
+  setClock(seconds: number): void {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(seconds));
+    this.#control(clockOffset, bytes);
+  }
+
+  /** Has the gateway killed at its sync of this number from now on, before or after it. */
+  killAtSync(count: number, when: 'before' | 'after'): void {
+    const word = (value: number) => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeInt32LE(value);
+      return bytes;
+    };
+    this.#control(whenOffset, word(when === 'before' ? 1 : 2));
+    this.#control(syncsOffset, word(count));
+  }
+
+  /** The next start finds the store without what was not synced; with a seed, some of that may be there. */
+  orderPowerCut(seed: number): void {
+    writeFileSync(this.path('/run/tester/power-cut-order'), `${seed}\n`);
+  }
+
+  async fillDisk(): Promise<void> {
+    const script =
+      'fallocate -l "$(df --output=avail -B1 /var/lib/crash | tail -1)" /var/lib/crash/ballast; df -k /var/lib/crash | tail -1 >/dev/null';
+    await this.#machine.run(['sh', '-c', script]);
+  }
+
+  freeDisk(): void {
+    rmSync(this.path('/var/lib/crash/ballast'), { force: true });
+  }
+
+  /** Takes all memory from the gateway but what it has. */
+  async takeMemory(): Promise<void> {
+    const pid = this.processId();
+    if (pid === null) return;
+    const size =
+      Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
+    const data =
+      Number(/^VmData:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
+    await this.#machine.run(['true']);
+    const { execFileSync } = await import('node:child_process');
+    execFileSync('prlimit', ['--pid', String(pid), `--as=${size}`, `--data=${data}`]);
+  }
+
+  get storeSize(): number {
+    return statSync(this.path('/var/lib/crash/gateway.db'), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
+  #control(offset: number, bytes: Buffer): void {
+    const descriptor = openSync(this.path('/run/tester/control'), 'r+');
+    try {
+      writeSync(descriptor, bytes, 0, bytes.length, offset);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// Run before each start of a gateway under test (ExecStartPre=). When there is an order for a power cut, takes back
+// what was written to the store and not synced: all of it, or, as a disk may have written some of it in any order,
+// all but some writes by chance. Then forgets what was written.
+//   power-cut STORE LOG ORDER    ORDER: a file with a seed; 0 takes back everything
+#define _GNU_SOURCE
+#include "log.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void fail(const char *what) {
+  perror(what);
+  exit(1);
+}
+
+int main(int count, char **words) {
+  if (count != 4) return 64;
+  FILE *order = fopen(words[3], "r");
+  if (order != NULL) {
+    unsigned seed = 0;
+    if (fscanf(order, "%u", &seed) != 1) fail("order");
+    fclose(order);
+    int log = open(words[2], O_RDONLY);
+    struct stat status;
+    if (log < 0 || fstat(log, &status) != 0) fail(words[2]);
+    char *bytes = malloc(status.st_size + 1);
+    if (bytes == NULL || read(log, bytes, status.st_size) != status.st_size) fail(words[2]);
+    close(log);
+
+    size_t capacity = 1024, entries = 0;
+    char **place = malloc(capacity * sizeof *place);
+    size_t synced[2] = {0, 0};
+    for (size_t at = 0; at + sizeof(struct entry) <= (size_t)status.st_size;) {
+      struct entry entry;
+      memcpy(&entry, bytes + at, sizeof entry);
+      size_t size = sizeof entry + entry.old_length + entry.new_length;
+      // The last one may be cut off: what it tells of was not done then.
+      if (entry.magic != MAGIC || at + size > (size_t)status.st_size) break;
+      if (entries == capacity) place = realloc(place, (capacity *= 2) * sizeof *place);
+      if (place == NULL) fail("memory");
+      place[entries++] = bytes + at;
+      if (entry.kind == SYNCED) synced[entry.file] = entries;
+      at += size;
+    }
+
+    char path[2][4096];
+    snprintf(path[DATABASE], sizeof path[0], "%s", words[1]);
+    snprintf(path[WRITE_AHEAD_LOG], sizeof path[1], "%s-wal", words[1]);
+    unsigned lost = 0, kept = 0;
+    for (int file = 0; file < 2; file++) {
+      int descriptor = open(path[file], O_RDWR);
+      if (descriptor < 0) continue;
+      for (size_t index = entries; index > synced[file]; index--) {
+        struct entry entry;
+        memcpy(&entry, place[index - 1], sizeof entry);
+        if (entry.file != file || entry.kind == SYNCED) continue;
+        const char *before = place[index - 1] + sizeof entry;
+        if (pwrite(descriptor, before, entry.old_length, entry.offset) != entry.old_length) fail(path[file]);
+        if (ftruncate(descriptor, entry.old_size) != 0) fail(path[file]);
+        lost++;
+      }
+      for (size_t index = synced[file]; seed != 0 && index < entries; index++) {
+        struct entry entry;
+        memcpy(&entry, place[index], sizeof entry);
+        if (entry.file != file || entry.kind != WRITTEN || rand_r(&seed) % 2 == 0) continue;
+        const char *after = place[index] + sizeof entry + entry.old_length;
+        if (pwrite(descriptor, after, entry.new_length, entry.offset) != entry.new_length) fail(path[file]);
+        kept++;
+      }
+      close(descriptor);
+    }
+    printf("power cut: %u writes were not synced, %u of them are there all the same\n", lost, kept);
+    unlink(words[3]);
+  }
+  if (truncate(words[2], 0) != 0 && access(words[2], F_OK) == 0) fail(words[2]);
+  return 0;
+}

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { makeMutant, mutants } from '../crash/mutants.js';
+import { crashTest } from '../crash/tester.js';
+import { describeOnMachine } from './harness/suite.js';
+
+for (const mutant of mutants) {
+  describeOnMachine(`a gateway ${mutant.name}`, (machine) => {
+    it('is found out', async () => {
+      const program = await makeMutant(machine(), mutant);
+      const report = await crashTest(machine(), {
+        seed: 1,
+        duration: 6_000,
+        program,
+        only: mutant.only,
+        startPatience: 5_000,
+        endPatience: 1_500,
+      });
+      expect(report.violations.join('\n')).toMatch(mutant.violation);
+    });
+  });
+}
