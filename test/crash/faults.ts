@@ -72,10 +72,10 @@ export const faults: readonly Fault[] = [
     weight: 3,
     endsGateway: true,
     async inject({ gateway, pause }) {
-      await gateway.takeMemory();
-      // It may get along with what it has.
+      const pid = gateway.takeMemory();
       await pause(1_000);
-      gateway.signal('SIGKILL');
+      // It may get along with what it has.
+      if (pid === gateway.processId()) gateway.signal('SIGKILL');
     },
   },
   {

@@ -1,13 +1,5 @@
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import type { Machine } from '../systemd/harness/machine.js';
 import { GatewayUnit } from '../systemd/harness/unit.js';
 
@@ -51,6 +43,7 @@ export class CrashGateway {
         'Restart=always',
         'RestartSec=10ms',
         `WatchdogSec=${watchdogSeconds}`,
+        'TimeoutStartSec=10',
         'TimeoutAbortSec=5',
         'LimitCORE=0',
         'FileDescriptorStoreMax=512',
@@ -147,8 +140,7 @@ level = "info"
   }
 
   async fillDisk(): Promise<void> {
-    const script =
-      'fallocate -l "$(df --output=avail -B1 /var/lib/crash | tail -1)" /var/lib/crash/ballast; df -k /var/lib/crash | tail -1 >/dev/null';
+    const script = 'fallocate -l "$(df --output=avail -B1 /var/lib/crash | tail -1)" /var/lib/crash/ballast';
     await this.#machine.run(['sh', '-c', script]);
   }
 
@@ -156,21 +148,15 @@ level = "info"
     rmSync(this.path('/var/lib/crash/ballast'), { force: true });
   }
 
-  /** Takes all memory from the gateway but what it has. */
-  async takeMemory(): Promise<void> {
+  /** Takes all memory from the gateway but what it has; gives its process, null when there is none. */
+  takeMemory(): number | null {
     const pid = this.processId();
-    if (pid === null) return;
-    const size =
-      Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
-    const data =
-      Number(/^VmData:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024;
-    await this.#machine.run(['true']);
-    const { execFileSync } = await import('node:child_process');
-    execFileSync('prlimit', ['--pid', String(pid), `--as=${size}`, `--data=${data}`]);
-  }
-
-  get storeSize(): number {
-    return statSync(this.path('/var/lib/crash/gateway.db'), { throwIfNoEntry: false })?.size ?? 0;
+    if (pid === null) return null;
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const bytes = (field: string) =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
+    execFileSync('prlimit', ['--pid', String(pid), `--as=${bytes('VmSize')}`, `--data=${bytes('VmData')}`]);
+    return pid;
   }
 
   #control(offset: number, bytes: Buffer): void {
