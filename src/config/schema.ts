@@ -156,6 +156,11 @@ export const configurationSchema = z.strictObject({
       busy_timeout: timeSpan(0, 600_000)
         .prefault('5s')
         .describe('How long to wait for a lock that another process holds on the database.'),
+      keep: timeSpan(0, 3_650 * day)
+        .prefault('30d')
+        .describe(
+          'How long a message is kept after its end, and its idempotency key with it. "0" is for ever.',
+        ),
     })
     .prefault({}),
   log: z

@@ -258,6 +258,7 @@ export class Parts {
       repeatable: this.#configuration.agent.retry === 'always',
       notices: this.#configuration.delivery.notices,
       unknownPolicy: this.#configuration.delivery.unknown,
+      keep: this.#configuration.store.keep,
       extendStartTimeout: true,
       onProgress: step,
       onWarning: (error) => log.warning(error.message),

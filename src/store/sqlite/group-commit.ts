@@ -10,6 +10,7 @@ import {
   putBackDeliveries,
 } from './deliveries.js';
 import { endsTransaction, toStoreError } from './errors.js';
+import { type ForgetRequest, type Forgotten, forget } from './forget.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
 import {
   readCounts,
@@ -110,6 +111,10 @@ export class GroupCommit {
     return this.#transact((transaction) => recover(transaction, now));
   }
 
+  forget(request: ForgetRequest): Forgotten {
+    return this.#transact((transaction) => forget(transaction, request));
+  }
+
   /** One answer for each call, in no order that matters. */
   run(calls: readonly Call[]): Answer[] {
     const writes = calls.filter((call) => !reads.has(call.operation));
@@ -130,11 +135,11 @@ export class GroupCommit {
 
   /**
    * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
-   * an answer.
+   * an answer. `least`: how many frames make it long.
    */
-  checkpointWhenDue(): boolean {
+  checkpointWhenDue(least = this.#checkpointAt): boolean {
     const { log } = this.#checkpoint('NOOP');
-    if (log < this.#checkpointAt) return false;
+    if (log < least) return false;
     // Should this fail (a full disk), it is tried again only after as much again was written.
     this.#checkpointAt = log + checkpointAfter;
     const { checkpointed } = this.#checkpoint('PASSIVE');

@@ -43,6 +43,9 @@ export interface WorkerOptions {
   readonly repeatable: boolean;
   readonly notices: boolean;
   readonly unknownPolicy: UnknownPolicy;
+  /** How long a message is kept after its end, in milliseconds; 0: for ever. */
+  readonly keep: number;
+  readonly housekeepingInterval: number;
   readonly now: number;
   /** Reports each step to the thread that extends systemd's start timeout. */
   readonly extendStartTimeout: boolean;

@@ -110,6 +110,15 @@ export interface PlaceRow {
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
 }
 
+export interface OldMessageRow {
+  readonly number: number;
+  readonly session: number;
+  readonly state: MessageState;
+  readonly accepted_at: number;
+  readonly changed_at: number;
+  readonly delivery: 'pending' | 'delivered' | 'dead' | null;
+}
+
 export interface CancelledRow {
   readonly id: Buffer;
   readonly seq: number;
@@ -427,6 +436,14 @@ export function prepareStatements(database: Database) {
       `UPDATE counters SET sessions = @sessions, queued = @queued, running = @running, replied = @replied,
          delivered = @delivered, dead = @dead, cancelled = @cancelled, undelivered = @undelivered WHERE number = 1`,
     ),
+
+    // Forgetting.
+    oldestMessages: database.prepare<[after: number, limit: number], OldMessageRow>(
+      `SELECT m.number, m.session, m.state, m.accepted_at, m.changed_at, d.state AS delivery
+       FROM messages m LEFT JOIN deliveries d ON d.message = m.number
+       WHERE m.number > ? ORDER BY m.number LIMIT ?`,
+    ),
+    deleteMessage: database.prepare<[message: number]>('DELETE FROM messages WHERE number = ?'),
 
     // Runs.
     insertRun: database.prepare<[id: Buffer, record: string]>('INSERT INTO runs (id, record) VALUES (?, ?)'),

@@ -47,6 +47,10 @@ export interface SqliteStoreOptions {
   readonly repeatable?: boolean;
   /** Whether senders with a reply URL are told of messages that are dead (`delivery.notices`). Default: true. */
   readonly notices?: boolean;
+  /** How long a message is kept after its end, in milliseconds; 0, the default: for ever. */
+  readonly keep?: number;
+  /** How often it is looked for what is older, in milliseconds. Default: ten minutes. */
+  readonly housekeepingInterval?: number;
   /** For deliveries that were cut off after they had begun; see `UnknownPolicy`. Default: "ask". */
   readonly unknownPolicy?: UnknownPolicy;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
@@ -74,6 +78,8 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
     repeatable: options.repeatable ?? true,
     notices: options.notices ?? true,
     unknownPolicy: options.unknownPolicy ?? 'ask',
+    keep: options.keep ?? 0,
+    housekeepingInterval: options.housekeepingInterval ?? 600_000,
     now: (options.now ?? Date.now)(),
     extendStartTimeout: options.extendStartTimeout ?? false,
   };

@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { Database } from 'better-sqlite3';
 import { toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
+import { Housekeeping } from './housekeeping.js';
 import { openDatabase } from './open-database.js';
 import type { Call, Failure, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 import { seal } from './seal.js';
@@ -36,7 +37,8 @@ function checkpoint(database: Database): boolean {
   }
 }
 
-function close(database: Database): void {
+function close(database: Database, housekeeping: Housekeeping): void {
+  housekeeping.stop();
   let failure: Failure | null = null;
   try {
     const checkpointed = checkpoint(database);
@@ -51,6 +53,19 @@ function close(database: Database): void {
 }
 
 function serve(database: Database, groups: GroupCommit): void {
+  const checkpointWhenDue = (least?: number) => {
+    try {
+      if (groups.checkpointWhenDue(least)) seal(options.path, 'open');
+    } catch (error) {
+      post({ type: 'warning', failure: toFailure(error) });
+    }
+  };
+  const housekeeping = new Housekeeping(database, groups, {
+    keep: options.keep,
+    interval: options.housekeepingInterval,
+    checkpoint: checkpointWhenDue,
+    onFailure: (error) => post({ type: 'warning', failure: toFailure(error) }),
+  });
   const perform = (calls: readonly Call[]) => {
     for (let start = 0; start < calls.length; start += largestGroup) {
       post({ type: 'answers', answers: groups.run(calls.slice(start, start + largestGroup)) });
@@ -62,7 +77,7 @@ function serve(database: Database, groups: GroupCommit): void {
     while (message !== undefined) {
       if (message.type === 'close') {
         perform(calls);
-        close(database);
+        close(database, housekeeping);
         return;
       }
       for (const call of message.calls) calls.push(call);
@@ -70,11 +85,7 @@ function serve(database: Database, groups: GroupCommit): void {
       message = calls.length < largestGroup ? receiveMessageOnPort(port)?.message : undefined;
     }
     perform(calls);
-    try {
-      if (groups.checkpointWhenDue()) seal(options.path, 'open');
-    } catch (error) {
-      post({ type: 'warning', failure: toFailure(error) });
-    }
+    checkpointWhenDue();
   });
 }
 

@@ -1,0 +1,40 @@
+import type { Transaction } from './transaction.js';
+
+export interface ForgetRequest {
+  /** What came to its end before that is forgotten, in milliseconds since the Unix epoch. */
+  readonly before: number;
+  /** Number of the message behind which to go on; 0 to begin with. */
+  readonly after: number;
+  /** Messages looked at, at most: while it goes on nobody else is served. */
+  readonly limit: number;
+}
+
+export interface Forgotten {
+  readonly count: number;
+  /** Where to go on; null: there is nothing more. */
+  readonly after: number | null;
+}
+
+/**
+ * Deletes messages that are older than they have to be kept, oldest first. What waits, runs or has still to be
+ * delivered stays whatever its age, and sessions stay so that their numbers never begin again.
+ */
+export function forget(transaction: Transaction, { before, after, limit }: ForgetRequest): Forgotten {
+  const { sql, counters } = transaction;
+  let count = 0;
+  let last = after;
+  const rows = sql.oldestMessages.all(after, limit);
+  for (const row of rows) {
+    // Nothing can have come to its end before it was accepted.
+    if (row.accepted_at >= before) return { count, after: null };
+    last = row.number;
+    if (row.state === 'queued' || row.state === 'running') continue;
+    if (row.delivery === 'pending' || row.changed_at >= before) continue;
+    // A cancelled one whose turn has not ended yet.
+    if (sql.head.get('turn', row.session)?.message === row.number) continue;
+    sql.deleteMessage.run(row.number);
+    counters[row.state] -= 1;
+    count += 1;
+  }
+  return { count, after: rows.length < limit ? null : last };
+}

@@ -1,0 +1,88 @@
+import type { Database } from 'better-sqlite3';
+import type { GroupCommit } from './group-commit.js';
+
+export interface HousekeepingOptions {
+  /** How long a message is kept after its end, in milliseconds; 0: for ever. */
+  readonly keep: number;
+  /** From one round to the next, in milliseconds. */
+  readonly interval: number;
+  /** Copies the write-ahead log into the database, if it has so many frames. */
+  readonly checkpoint: (least?: number) => void;
+  /** Nobody waits for it, so that a failure is told there. */
+  readonly onFailure: (error: unknown) => void;
+  readonly now?: () => number;
+}
+
+/** Small steps, so that a post waits for one at most. */
+const messagesInStep = 64;
+const pagesInStep = 128;
+/** Time between two steps, in milliseconds, for whoever waits. */
+const pauseBetweenSteps = 10;
+/** Free pages stay for what comes next, unless they are more than a quarter of the file. */
+const freeShare = 4;
+const fewPages = 1_024;
+/** Behind every message. */
+const allForgotten = Number.MAX_SAFE_INTEGER;
+
+/** Forgets what is older than `store.keep`, and gives the room back to the file system: now and then, in small steps. */
+export class Housekeeping {
+  readonly #database: Database;
+  readonly #groups: GroupCommit;
+  readonly #options: HousekeepingOptions;
+  readonly #now: () => number;
+  #timer: NodeJS.Timeout;
+  #hasShrunk = false;
+
+  constructor(database: Database, groups: GroupCommit, options: HousekeepingOptions) {
+    this.#database = database;
+    this.#groups = groups;
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    // A start has more to do than this.
+    this.#timer = this.#after(Math.min(options.interval, 60_000), 0);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #after(milliseconds: number, message: number): NodeJS.Timeout {
+    return setTimeout(() => this.#step(message), milliseconds).unref();
+  }
+
+  /** Looks at the messages behind this number. */
+  #step(message: number): void {
+    const { interval, onFailure, checkpoint } = this.#options;
+    try {
+      const next = this.#forget(message);
+      if (next !== null) this.#timer = this.#after(pauseBetweenSteps, next);
+      else if (this.#shrink()) this.#timer = this.#after(pauseBetweenSteps, allForgotten);
+      else {
+        this.#timer = this.#after(interval, 0);
+        // The file is as long as it was until then.
+        if (this.#hasShrunk) checkpoint(1);
+        this.#hasShrunk = false;
+      }
+      checkpoint();
+    } catch (error) {
+      onFailure(error);
+      this.#timer = this.#after(interval, 0);
+    }
+  }
+
+  #forget(after: number): number | null {
+    const { keep } = this.#options;
+    if (keep === 0 || after === allForgotten) return null;
+    return this.#groups.forget({ before: this.#now() - keep, after, limit: messagesInStep }).after;
+  }
+
+  /** Whether there is more to be given back. */
+  #shrink(): boolean {
+    const free = Number(this.#database.pragma('freelist_count', { simple: true }));
+    const pages = Number(this.#database.pragma('page_count', { simple: true }));
+    if (free < fewPages || free * freeShare < pages) return false;
+    this.#hasShrunk = true;
+    this.#database.pragma(`incremental_vacuum(${pagesInStep})`);
+    return true;
+  }
+}

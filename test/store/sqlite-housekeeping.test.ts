@@ -1,0 +1,121 @@
+import { statSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
+import { SqliteFactory } from './sqlite-factory.js';
+
+let files: SqliteFactory;
+beforeEach(() => {
+  files = new SqliteFactory();
+});
+afterEach(() => files.remove());
+
+/** The messages of these tests are from 1970: with this, whatever has come to its end is old. */
+const soon = { keep: 1, housekeepingInterval: 20 };
+
+async function statesOf(store: SqliteStore, ...ids: readonly string[]) {
+  return Promise.all(ids.map(async (id) => (await store.message(id))?.state ?? null));
+}
+
+test('what has come to its end is forgotten; what waits, runs or has to be delivered is not', async () => {
+  const store = await files.open();
+  const first = await acceptOne(store, 'a', { idempotencyKey: 'k' });
+  await store.completeTurn(await claimOne(store), { text: 'done', metadata: {} }, 3_000);
+  const dead = await acceptOne(store, 'dead');
+  await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+  const noticed = await acceptOne(store, 'noticed', { replyUrl: 'https://receiver.example/' });
+  await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+  const undelivered = await replyTo(store, 'undelivered');
+  const cancelled = await acceptOne(store, 'cancelled');
+  await store.cancelMessage(cancelled.id, 3_000);
+  const running = await acceptOne(store, 'running');
+  await claimOne(store);
+  const ending = await acceptOne(store, 'ending');
+  const turn = await claimOne(store);
+  await store.cancelMessage(ending.id, 3_000);
+  const queued = await acceptOne(store, 'a');
+  const fresh = await acceptOne(store, 'fresh', { acceptedAt: Date.now() + 3_600_000 });
+  await store.cancelMessage(fresh.id, Date.now() + 3_600_000);
+  await store.close();
+
+  const next = await files.open(soon);
+  const gone = [first.id, dead.id, cancelled.id];
+  await vi.waitFor(async () => expect(await statesOf(next, ...gone)).toEqual([null, null, null]));
+  // A start takes the turns of the last run back: the cancelled one has ended by that.
+  await vi.waitFor(async () => expect(await statesOf(next, ending.id)).toEqual([null]));
+  expect(turn.messageId).toBe(ending.id);
+  expect(await statesOf(next, noticed.id, undelivered.id, running.id, queued.id, fresh.id)).toEqual([
+    'dead',
+    'replied',
+    'queued',
+    'queued',
+    'cancelled',
+  ]);
+  expect(await next.counts()).toMatchObject({
+    queued: 2,
+    replied: 1,
+    dead: 1,
+    cancelled: 1,
+    undelivered: 2,
+    sessions: 8,
+  });
+  // The key is gone with its message, the session's numbers go on.
+  const again = await next.accept(newMessage('a', { idempotencyKey: 'k' }), noLimits);
+  expect(again).toMatchObject({ outcome: 'accepted', message: { seq: 3 } });
+});
+
+test('a cancelled message whose turn goes on keeps its session', async () => {
+  const store = await files.open(soon);
+  const { id } = await acceptOne(store, 'a');
+  const next = await acceptOne(store, 'a');
+  const turn = await claimOne(store, { leaseUntil: Date.now() + 3_600_000 });
+  await store.cancelMessage(id, 3_000);
+  // Another message that is forgotten shows that a round has gone by.
+  const other = await acceptOne(store, 'b');
+  await store.cancelMessage(other.id, 3_000);
+  await vi.waitFor(async () => expect(await statesOf(store, other.id)).toEqual([null]));
+  expect(await statesOf(store, id)).toEqual(['cancelled']);
+  expect(await store.releaseTurn(turn)).toBe(true);
+  expect((await claimOne(store)).messageId).toBe(next.id);
+});
+
+test('nothing is forgotten where all is kept, nor before its time', async () => {
+  for (const keep of [0, 1_000_000_000_000_000]) {
+    const store = await files.open({ keep, housekeepingInterval: 1 });
+    const { id } = await acceptOne(store, 'a');
+    await store.cancelMessage(id, 3_000);
+    await pause(50);
+    expect(await statesOf(store, id)).toEqual(['cancelled']);
+    await store.close();
+  }
+});
+
+test('the file shrinks once much of it is free, while messages go on', { timeout: 60_000 }, async () => {
+  const store = await files.open(soon);
+  const big = { text: 'x'.repeat(20_000) };
+  const ids: string[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const messages = await Promise.all(Array.from({ length: 100 }, () => acceptOne(store, 'a', big)));
+    ids.push(...messages.map(({ id }) => id));
+  }
+  await store.close();
+  const full = statSync(files.path).size;
+  const next = await files.open(soon);
+  await next.cancelSession('a', 3_000);
+  await vi.waitFor(async () => expect((await next.counts()).cancelled).toBe(0), { timeout: 30_000 });
+  const during = await acceptOne(next, 'b');
+  await vi.waitFor(() => expect(statSync(files.path).size).toBeLessThan(full / 2), { timeout: 30_000 });
+  expect((await next.message(during.id))?.state).toBe('queued');
+  expect(await statesOf(next, ...ids.slice(0, 3))).toEqual([null, null, null]);
+});
+
+test('a delivery that ends later lets its message go', async () => {
+  const store = await files.open(soon);
+  const message = await replyTo(store, 'a');
+  const [delivery] = await store.claimDeliveries(claim());
+  if (delivery === undefined) throw new Error('Expected a delivery.');
+  await store.failDelivery(delivery, failure('HTTP 410', null), 4_000);
+  await vi.waitFor(async () => expect(await statesOf(store, message.id)).toEqual([null]));
+  expect(await store.counts()).toMatchObject({ dead: 0, undelivered: 0 });
+});
