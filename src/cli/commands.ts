@@ -167,10 +167,11 @@ export const commands: readonly CommandDescription[] = [
   },
   {
     name: 'dead',
-    operands: '[list | show ID | retry ID... | discard ID...]',
+    operands: '[ACTION [ID...]]',
     operandCount: { least: 0, most: Number.POSITIVE_INFINITY },
     summary: 'List messages that are dead, try them again, or discard them.',
     description: [
+      'ACTION is "list" (the default), "show ID", "retry ID..." or "discard ID...".',
       'Dead is what could not be run, or whose reply could not be delivered. With "retry" its turn is run again, as the next of its session, or its reply is sent again under the same key; with "discard" it ends as cancelled.',
       'The gateway is found as "send" finds it.',
     ],
@@ -439,6 +440,31 @@ export const commands: readonly CommandDescription[] = [
       usageStatus,
     ],
     examples: ['sd-gateway doctor', 'sd-gateway doctor --fix'],
+  },
+  {
+    name: 'store',
+    operands: 'ACTION [FILE]',
+    operandCount: { least: 1, most: 2 },
+    summary: 'Check, copy, export, import or recover the messages that are kept.',
+    description: [
+      'ACTION is "check", "backup FILE", "export [FILE]", "import FILE" or "recover".',
+      '"check", "backup" and "export" work while the gateway runs. "export" writes lines of JSON, to standard output without FILE; "import" adds them to the store, all or none, from standard input for FILE "-".',
+      '"recover" puts what can be read of a damaged database into a new one, and keeps the damaged files aside. It and "import" need the gateway to be stopped.',
+    ],
+    options: [configuration, ...unitOptions, json],
+    exitStatuses: [
+      [commandStatus.success, 'It is done; the database is sound; nothing was lost.'],
+      [
+        commandStatus.failure,
+        'It could not be done; the database is damaged; or "recover" could not save all. What is printed says more.',
+      ],
+      usageStatus,
+      configurationStatus,
+    ],
+    examples: [
+      'sd-gateway store backup /var/backups/gateway.db',
+      'sd-gateway store export | gzip > messages.jsonl.gz',
+    ],
   },
   {
     name: 'check-config',

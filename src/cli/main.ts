@@ -14,6 +14,7 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   send: () => import('./send.js'),
   cancel: () => import('./cancel.js'),
   dead: () => import('./dead.js'),
+  store: () => import('./store.js'),
   start: () => import('./start.js'),
   install: () => import('./install.js'),
   uninstall: () => import('./uninstall.js'),

@@ -53,8 +53,10 @@ export function fold(page: string): string {
     .map((line) => {
       if (line === '.EX') kept = true;
       if (line === '.EE') kept = false;
-      // Beginning with a dot, a word would become a request.
-      return kept || line.startsWith('.') ? line : line.replace(/(?=.{81})(.{1,80}) (?=[^.' ])/g, '$1\n');
+      // Beginning with a dot, a word would become a request; after the end of a sentence, two blanks would be set.
+      return kept || line.startsWith('.')
+        ? line
+        : line.replace(/(?=.{81})(.{1,80})(?<![.?!](?:\\\(dq)?) (?=[^.' ])/g, '$1\n');
     })
     .join('\n');
 }

@@ -11,6 +11,8 @@ const fixedSettings: readonly {
   { key: 'http.wait_limit', of: ({ http }) => http.wait_limit },
   { key: 'store.path', of: ({ store }) => store.path },
   { key: 'store.busy_timeout', of: ({ store }) => store.busy_timeout },
+  { key: 'store.keep', of: ({ store }) => store.keep },
+  { key: 'delivery.notices', of: ({ delivery }) => delivery.notices },
 ];
 
 /** The changed settings that a reload can't put into effect. */

@@ -19,7 +19,7 @@ export function checkStore(facts: DoctorFacts): readonly Finding[] {
       'problem',
       `${database.value.path} is damaged: ${integrity.value.errors.join('; ')}`,
       mend(
-        'Stop the gateway and copy the file with its -wal and -shm beside; restore a backup, or recover with "sqlite3 FILE .recover":',
+        'Look at the disk; then restore a backup, or stop the gateway and salvage what can be read (sd-gateway store recover):',
         gatewayCommand(facts, 'stop'),
       ),
     ),

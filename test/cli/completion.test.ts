@@ -95,7 +95,7 @@ describe('in bash', () => {
 
   it('operands', () => {
     expect(bash('completion', '')).toEqual([...shells]);
-    expect(bash('help', 'st')).toEqual(['start', 'stop', 'status']);
+    expect(bash('help', 'st')).toEqual(['start', 'stop', 'status', 'store']);
   });
 });
 

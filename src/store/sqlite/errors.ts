@@ -50,8 +50,8 @@ function advice(reason: Reason, path: string): string {
 /** What to do about a database that can't be trusted. */
 export function damagedAdvice(path: string): string {
   return (
-    `The database ${path} is damaged; it was left as it is. Restore a backup; or move it away together with its ` +
-    `-wal file and salvage what is readable: sqlite3 MOVED-FILE .recover | sqlite3 "${path}"`
+    `The database ${path} is damaged; it was left as it is. Restore a backup; or salvage what is readable: ` +
+    `"sd-gateway store recover", which keeps the damaged files aside.`
   );
 }
 

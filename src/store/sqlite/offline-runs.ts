@@ -1,7 +1,7 @@
-import { existsSync, statSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import { existsSync } from 'node:fs';
 import { keptRuns, type RunRecord } from '../run-record.js';
 import { toStoreError } from './errors.js';
+import { connectOffline } from './offline.js';
 import { applicationId } from './schema.js';
 
 /** How long a lock of another process is waited for, in milliseconds. */
@@ -13,12 +13,8 @@ const busyTimeout = 1_000;
  */
 export function readRuns(path: string): readonly RunRecord[] | null {
   if (!existsSync(path)) return null;
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
   try {
-    // With a log that a crash has left, closing must not copy it into the database: that is for the next start. Without
-    // one, a connection that only reads would leave an empty one behind.
-    const readonly = log !== undefined && log.size > 0;
-    const database = new Database(path, { readonly, fileMustExist: true, timeout: busyTimeout });
+    const database = connectOffline(path, busyTimeout);
     try {
       if (database.pragma('application_id', { simple: true }) !== applicationId) return null;
       const table = database

@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import type { JsonValue } from './store.js';
+
+/**
+ * The store as lines of JSON (docs/store.md): a header, the sessions, the messages in the order in which they were
+ * accepted, and an end by which it is seen that nothing is missing.
+ */
+export const archiveFormat = 'sd-gateway-archive';
+export const archiveVersion = 1;
+
+const time = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text));
+const text = z.string();
+const count = z.int().min(0);
+const metadata = z.record(z.string(), z.json()) as z.ZodType<{ readonly [key: string]: JsonValue }>;
+
+const session = z.strictObject({
+  type: z.literal('session'),
+  session: text.min(1),
+  /** Number of its last message, which may be forgotten by now. */
+  last_seq: z.int().min(1),
+  last_accepted_at: time,
+});
+
+const message = z.strictObject({
+  type: z.literal('message'),
+  id: z.uuid(),
+  session: text.min(1),
+  seq: z.int().min(1),
+  state: z.enum(['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled']),
+  text,
+  metadata,
+  channel: text,
+  accepted_at: time,
+  changed_at: time,
+  retried_at: time.nullable(),
+  attempts: count,
+  error: text.nullable(),
+  /** Whether its turn is under way, or was when the gateway went down. */
+  held: z.boolean(),
+  reply_to: z.strictObject({ url: text, idempotent: z.boolean() }).nullable(),
+  /** `fingerprint`: SHA-256 in hexadecimal digits. */
+  idempotency: z.strictObject({ key: text, fingerprint: z.hex() }).nullable(),
+  reply: z.strictObject({ text, metadata, at: time }).nullable(),
+  delivery: z
+    .strictObject({
+      kind: z.enum(['reply', 'notice']),
+      webhook_id: text,
+      state: z.enum(['pending', 'delivered', 'dead']),
+      attempts: count,
+      delivered_at: time.nullable(),
+      last_error: text.nullable(),
+      unknown: count,
+      begun_at: time.nullable(),
+      held: z.boolean(),
+    })
+    .nullable(),
+});
+
+const header = z.strictObject({
+  type: z.literal('header'),
+  format: z.literal(archiveFormat),
+  version: z.literal(archiveVersion),
+  exported_at: time,
+});
+
+const end = z.strictObject({ type: z.literal('end'), sessions: count, messages: count });
+
+const line = z.discriminatedUnion('type', [header, session, message, end]);
+
+export type ArchivedSession = z.output<typeof session>;
+export type ArchivedMessage = z.output<typeof message>;
+export type ArchiveItem = ArchivedSession | ArchivedMessage;
+
+/** The archive can't be used; the message says where and why. */
+export class ArchiveError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ArchiveError';
+  }
+}
+
+const timeMembers: ReadonlySet<string> = new Set([
+  'accepted_at',
+  'changed_at',
+  'retried_at',
+  'last_accepted_at',
+  'exported_at',
+  'delivered_at',
+  'begun_at',
+  'at',
+]);
+
+/** Times as RFC 3339 in UTC; members of metadata are left as they are. */
+function formatLine(value: object): string {
+  const shown = (members: object): object =>
+    Object.fromEntries(
+      Object.entries(members).map(([name, member]) => {
+        if (timeMembers.has(name) && typeof member === 'number')
+          return [name, new Date(member).toISOString()];
+        const isPart = name === 'reply' || name === 'delivery';
+        return [name, isPart && member !== null ? shown(member) : member];
+      }),
+    );
+  return `${JSON.stringify(shown(value))}\n`;
+}
+
+export function* formatArchive(items: Iterable<ArchiveItem>, now: number): Generator<string> {
+  const counts = { session: 0, message: 0 };
+  yield formatLine({ type: 'header', format: archiveFormat, version: archiveVersion, exported_at: now });
+  for (const item of items) {
+    counts[item.type] += 1;
+    yield formatLine(item);
+  }
+  yield formatLine({ type: 'end', sessions: counts.session, messages: counts.message });
+}
+
+/** Reads the lines; throws an ArchiveError that names the line. */
+export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerator<ArchiveItem> {
+  const counts = { session: 0, message: 0 };
+  let number = 0;
+  let ended = false;
+  for await (const written of lines) {
+    number += 1;
+    if (ended) throw new ArchiveError(`line ${number}: there is more behind the end`);
+    const read = parseLine(written, number);
+    if ((read.type === 'header') !== (number === 1)) {
+      throw new ArchiveError(
+        `line ${number}: ${number === 1 ? `it does not begin as an export does ("format": "${archiveFormat}")` : 'a second header'}`,
+      );
+    }
+    if (read.type === 'end') {
+      ended = true;
+      if (read.sessions !== counts.session || read.messages !== counts.message) {
+        throw new ArchiveError(
+          `line ${number}: ${read.messages} messages of ${read.sessions} sessions were exported, ${counts.message} of ${counts.session} are there`,
+        );
+      }
+    } else if (read.type !== 'header') {
+      counts[read.type] += 1;
+      yield read;
+    }
+  }
+  if (!ended) throw new ArchiveError(`it is cut off after line ${number}: its end is missing`);
+}
+
+function parseLine(written: string, number: number): z.output<typeof line> {
+  let value: unknown;
+  try {
+    value = JSON.parse(written);
+  } catch {
+    throw new ArchiveError(`line ${number}: it is no JSON`);
+  }
+  const result = line.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const place = issue === undefined || issue.path.length === 0 ? '' : ` "${issue.path.join('.')}"`;
+  throw new ArchiveError(`line ${number}:${place} ${issue?.message ?? 'it is not valid'}`);
+}

@@ -1,0 +1,165 @@
+import type { Database } from 'better-sqlite3';
+import type { ArchivedMessage, ArchivedSession, ArchiveItem } from '../archive.js';
+import type { MessageState } from '../store.js';
+import { idToText } from './identifiers.js';
+import { parseMetadata } from './reads.js';
+
+export interface SessionRow {
+  readonly number: number;
+  readonly name: string;
+  readonly last_seq: number;
+  readonly last_accepted_at: number;
+}
+
+export interface MessageRow {
+  readonly number: number;
+  readonly id: Buffer;
+  readonly session: number;
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly attempts: number;
+  readonly accepted_at: number;
+  readonly changed_at: number;
+  readonly retried_at: number | null;
+  readonly channel: string;
+  readonly reply_url: string | null;
+  readonly reply_idempotent: 0 | 1;
+  readonly idempotency_key: string | null;
+  readonly fingerprint: Buffer | null;
+  readonly error: string | null;
+}
+
+export interface TextRow {
+  readonly message: number;
+  readonly text: string;
+  readonly metadata: string;
+}
+
+export interface ReplyRow extends TextRow {
+  readonly at: number;
+}
+
+export interface DeliveryRow {
+  readonly message: number;
+  readonly webhook_id: string;
+  readonly state: 'pending' | 'delivered' | 'dead';
+  readonly attempts: number;
+  readonly delivered_at: number | null;
+  readonly last_error: string | null;
+  readonly unknown: number;
+  readonly begun_at: number | null;
+  readonly notice: 0 | 1;
+}
+
+/** All that belongs to one message. */
+export interface MessageParts {
+  readonly message: MessageRow;
+  readonly session: string;
+  readonly text: TextRow;
+  readonly reply: ReplyRow | null;
+  readonly delivery: DeliveryRow | null;
+  /** Lines in which somebody holds it. */
+  readonly held: { readonly turn: boolean; readonly delivery: boolean };
+}
+
+export function archivedSession(row: SessionRow): ArchivedSession {
+  const { name, last_seq, last_accepted_at } = row;
+  return { type: 'session', session: name, last_seq, last_accepted_at };
+}
+
+export function archivedMessage({
+  message,
+  session,
+  text,
+  reply,
+  delivery,
+  held,
+}: MessageParts): ArchivedMessage {
+  const { seq, state, channel, accepted_at, changed_at, retried_at, attempts, error } = message;
+  return {
+    type: 'message',
+    id: idToText(message.id),
+    session,
+    seq,
+    state,
+    text: text.text,
+    metadata: parseMetadata(text.metadata),
+    channel,
+    accepted_at,
+    changed_at,
+    retried_at,
+    attempts,
+    error,
+    held: held.turn,
+    reply_to:
+      message.reply_url === null
+        ? null
+        : { url: message.reply_url, idempotent: message.reply_idempotent === 1 },
+    idempotency:
+      message.idempotency_key === null
+        ? null
+        : { key: message.idempotency_key, fingerprint: message.fingerprint?.toString('hex') ?? '' },
+    reply:
+      reply === null ? null : { text: reply.text, metadata: parseMetadata(reply.metadata), at: reply.at },
+    delivery:
+      delivery === null
+        ? null
+        : {
+            kind: delivery.notice === 1 ? 'notice' : 'reply',
+            webhook_id: delivery.webhook_id,
+            state: delivery.state,
+            attempts: delivery.attempts,
+            delivered_at: delivery.delivered_at,
+            last_error: delivery.last_error,
+            unknown: delivery.unknown,
+            begun_at: delivery.begun_at,
+            held: held.delivery,
+          },
+  };
+}
+
+/** All that a sound database holds, as it was when the first item was asked for. */
+export function* readArchive(database: Database): Generator<ArchiveItem> {
+  database.exec('BEGIN');
+  try {
+    const sessions = database.prepare<[], SessionRow>(
+      'SELECT number, name, last_seq, last_accepted_at FROM sessions ORDER BY number',
+    );
+    const names = new Map<number, string>();
+    for (const row of sessions.iterate()) {
+      names.set(row.number, row.name);
+      yield archivedSession(row);
+    }
+    const part = <Row>(sql: string) => database.prepare<[message: number], Row>(sql);
+    const text = part<TextRow>('SELECT * FROM message_texts WHERE message = ?');
+    const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
+    const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
+    const held = database.prepare<[line: string, session: number, message: number]>(
+      'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
+    );
+    const messages = database.prepare<[], MessageRow>('SELECT * FROM messages ORDER BY number');
+    for (const message of messages.iterate()) {
+      const { number, session } = message;
+      const own = text.get(number);
+      const name = names.get(session);
+      if (own === undefined || name === undefined) {
+        throw new Error(
+          `The message ${idToText(message.id)} has no text or no session: "store check" says more.`,
+        );
+      }
+      yield archivedMessage({
+        message,
+        session: name,
+        text: own,
+        reply: reply.get(number) ?? null,
+        delivery: delivery.get(number) ?? null,
+        held: {
+          turn: held.get('turn', session, number) !== undefined,
+          delivery: held.get('delivery', session, number) !== undefined,
+        },
+      });
+    }
+  } finally {
+    database.exec('ROLLBACK');
+  }
+}

@@ -1,0 +1,180 @@
+import type { Database } from 'better-sqlite3';
+import { type ArchivedMessage, type ArchivedSession, ArchiveError, type ArchiveItem } from '../archive.js';
+import { idToBytes } from './identifiers.js';
+
+export interface Written {
+  readonly sessions: number;
+  readonly messages: number;
+}
+
+/** Who held what was under way: the next start finds that nobody does any more, and judges it as after a crash. */
+const goneOwner = 'imported';
+
+/** Puts items into a database; to be called in a transaction of the caller's, and ended by `finish`. */
+export class ArchiveWriter {
+  readonly #database: Database;
+  readonly #statements;
+  #sessions = 0;
+  #messages = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#statements = {
+      session: database.prepare<[name: string], number>('SELECT number FROM sessions WHERE name = ?').pluck(),
+      insertSession: database.prepare<[name: string, lastSeq: number, lastAcceptedAt: number]>(
+        `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at) VALUES (?, ?, 0, ?)
+         ON CONFLICT (name) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq),
+           last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)`,
+      ),
+      known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
+      message: database.prepare(
+        `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
+           reply_idempotent, idempotency_key, fingerprint, error, retried_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ),
+      text: database.prepare('INSERT INTO message_texts VALUES (?, ?, ?)'),
+      reply: database.prepare('INSERT INTO replies VALUES (?, ?, ?, ?)'),
+      delivery: database.prepare(
+        `INSERT INTO deliveries (message, session, seq, webhook_id, state, attempts, delivered_at, last_error,
+           unknown, begun_at, notice)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ),
+      hold: database.prepare<[line: string, session: number, message: number, owner: string]>(
+        'INSERT INTO heads (line, session, message, owner, lease_until) VALUES (?, ?, ?, ?, 0)',
+      ),
+    };
+  }
+
+  /** Throws an ArchiveError where it does not go with what is there already. */
+  write(item: ArchiveItem): void {
+    if (item.type === 'session') this.#session(item);
+    else this.#message(item);
+  }
+
+  /** Says what is to be done next in each session, and counts anew. */
+  finish(): Written {
+    this.#database.exec(`
+      UPDATE sessions SET unfinished =
+        (SELECT count(*) FROM messages m WHERE m.session = sessions.number AND m.state IN ('queued', 'running')) +
+        (SELECT count(*) FROM heads h JOIN messages m ON m.number = h.message
+         WHERE h.line = 'turn' AND h.session = sessions.number AND m.state = 'cancelled');
+      INSERT INTO heads (line, session, message, ready)
+        SELECT 'turn', session, number, ticket + row_number() OVER (ORDER BY number)
+        FROM (SELECT session, number,
+                row_number() OVER (PARTITION BY session ORDER BY retried_at IS NULL, seq) AS place
+              FROM messages WHERE state = 'queued'),
+          (SELECT coalesce(max(ready), 0) AS ticket FROM heads WHERE line = 'turn')
+        WHERE place = 1 AND session NOT IN (SELECT session FROM heads WHERE line = 'turn');
+      INSERT INTO heads (line, session, message, ready)
+        SELECT 'delivery', session, message, ticket + row_number() OVER (ORDER BY message)
+        FROM (SELECT session, message, row_number() OVER (PARTITION BY session ORDER BY seq) AS place
+              FROM deliveries WHERE state = 'pending'),
+          (SELECT coalesce(max(ready), 0) AS ticket FROM heads WHERE line = 'delivery')
+        WHERE place = 1 AND session NOT IN (SELECT session FROM heads WHERE line = 'delivery');
+      UPDATE counters SET
+        sessions = (SELECT count(*) FROM sessions),
+        queued = (SELECT count(*) FROM messages WHERE state = 'queued'),
+        running = (SELECT count(*) FROM messages WHERE state = 'running'),
+        replied = (SELECT count(*) FROM messages WHERE state = 'replied'),
+        delivered = (SELECT count(*) FROM messages WHERE state = 'delivered'),
+        dead = (SELECT count(*) FROM messages WHERE state = 'dead'),
+        cancelled = (SELECT count(*) FROM messages WHERE state = 'cancelled'),
+        undelivered = (SELECT count(*) FROM deliveries WHERE state = 'pending')`);
+    return { sessions: this.#sessions, messages: this.#messages };
+  }
+
+  #session({ session, last_seq, last_accepted_at }: ArchivedSession): void {
+    this.#statements.insertSession.run(session, last_seq, last_accepted_at);
+    this.#sessions += 1;
+  }
+
+  #message(item: ArchivedMessage): void {
+    const session = this.#statements.session.get(item.session);
+    if (session === undefined) {
+      throw new ArchiveError(
+        `the message ${item.id} is of the session "${item.session}", which is not there`,
+      );
+    }
+    // A turn that was under way and is not held by anybody could never end.
+    const state = item.state === 'running' && !item.held ? 'queued' : item.state;
+    const { reply_to, idempotency, reply, delivery } = item;
+    const number = this.#insert(item, state, session);
+    this.#statements.text.run(number, item.text, JSON.stringify(item.metadata));
+    if (reply !== null) {
+      this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at);
+    }
+    if (delivery !== null) {
+      if (reply_to === null) throw new ArchiveError(`the message ${item.id} has a delivery, and no reply_to`);
+      this.#statements.delivery.run(
+        number,
+        session,
+        item.seq,
+        delivery.webhook_id,
+        delivery.state,
+        delivery.attempts,
+        delivery.delivered_at,
+        delivery.last_error,
+        delivery.unknown,
+        delivery.begun_at,
+        delivery.kind === 'notice' ? 1 : 0,
+      );
+    }
+    const holds = item.held && (state === 'running' || state === 'cancelled');
+    if (holds) this.#hold('turn', item, session, number);
+    if (delivery?.state === 'pending' && delivery.held) this.#hold('delivery', item, session, number);
+    if (idempotency !== null && idempotency.fingerprint === '') {
+      throw new ArchiveError(`the message ${item.id} has an idempotency key without a fingerprint`);
+    }
+    this.#messages += 1;
+  }
+
+  #insert(item: ArchivedMessage, state: string, session: number): number {
+    const { id, seq, reply_to, idempotency } = item;
+    if (this.#statements.known.get(idToBytes(id)) !== undefined) {
+      throw new ArchiveError(`the message ${id} is in the store already`);
+    }
+    try {
+      const { lastInsertRowid } = this.#statements.message.run(
+        idToBytes(id),
+        session,
+        seq,
+        state,
+        item.attempts,
+        item.accepted_at,
+        item.changed_at,
+        item.channel,
+        reply_to?.url ?? null,
+        reply_to?.idempotent === false ? 0 : 1,
+        idempotency?.key ?? null,
+        idempotency === null ? null : Buffer.from(idempotency.fingerprint, 'hex'),
+        item.error,
+        item.retried_at,
+      );
+      return Number(lastInsertRowid);
+    } catch (error) {
+      const taken = takenBy(error, item);
+      throw taken === null ? error : new ArchiveError(taken);
+    }
+  }
+
+  #hold(
+    line: 'turn' | 'delivery',
+    { session: name }: ArchivedMessage,
+    session: number,
+    number: number,
+  ): void {
+    try {
+      this.#statements.hold.run(line, session, number, goneOwner);
+    } catch (error) {
+      if ((error as { readonly code?: string }).code !== 'SQLITE_CONSTRAINT_PRIMARYKEY') throw error;
+      throw new ArchiveError(`two messages of the session "${name}" are under way at the same time`);
+    }
+  }
+}
+
+function takenBy(error: unknown, { session, seq, idempotency }: ArchivedMessage): string | null {
+  const { code, message } = error as { readonly code?: string; readonly message?: string };
+  if (code !== 'SQLITE_CONSTRAINT_UNIQUE') return null;
+  if (message?.includes('messages.seq')) return `the session "${session}" has another message ${seq} already`;
+  return `the session "${session}" has another message with the key ${JSON.stringify(idempotency?.key)} already`;
+}

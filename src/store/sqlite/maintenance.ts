@@ -1,0 +1,195 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import type { ArchiveItem } from '../archive.js';
+import { StoreError } from '../store.js';
+import { readArchive } from './archive-read.js';
+import { ArchiveWriter, type Written } from './archive-write.js';
+import { toStoreError } from './errors.js';
+import { checkHeader } from './inspect.js';
+import { connectOffline, connectToPresent } from './offline.js';
+import { openDatabase } from './open-database.js';
+import { salvage } from './salvage.js';
+
+/** What is done with a database from outside of a gateway. Each throws a StoreError. */
+
+/** How long a lock of another process is waited for, in milliseconds. */
+const busyTimeout = 10_000;
+
+const suffixes = ['', '-wal', '-shm', '-seal'] as const;
+
+/** What is wrong with it, a line each; nothing: it is sound. Reads all of it. */
+export function checkStore(path: string): readonly string[] {
+  try {
+    if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+    checkHeader(path);
+    const database = connectOffline(path, busyTimeout);
+    try {
+      const integrity = database
+        .prepare<[], string>('PRAGMA integrity_check(20)')
+        .pluck()
+        .all()
+        .filter((line) => line !== 'ok');
+      if (integrity.length > 0) return integrity;
+      const orphans = database
+        .prepare<[], { table: string; rowid: number }>('PRAGMA foreign_key_check')
+        .all();
+      return orphans.map(({ table, rowid }) => `row ${rowid} of ${table} belongs to nothing`);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    const failure = toStoreError(error, path);
+    if (failure.reason === 'damaged') return [failure.message];
+    throw failure;
+  }
+}
+
+/** Copies it to a file, while the gateway runs or not; the file is there when it is whole and on disk, or not at all. */
+export async function backUpStore(path: string, target: string): Promise<void> {
+  if (existsSync(target)) throw new StoreError('internal', `${target} is there already: name another file.`);
+  const unfinished = `${target}.part`;
+  try {
+    const database = connectToPresent(path, busyTimeout);
+    try {
+      await database.backup(unfinished);
+    } finally {
+      database.close();
+    }
+    chmodSync(unfinished, 0o600);
+    settle(unfinished, target);
+  } catch (error) {
+    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${unfinished}${suffix}`, { force: true });
+    throw toStoreError(error, path);
+  }
+}
+
+/** Has `write` take all that it holds, as of one moment. */
+export async function exportStore(
+  path: string,
+  write: (items: Iterable<ArchiveItem>) => Promise<void>,
+): Promise<void> {
+  try {
+    const database = connectToPresent(path, busyTimeout);
+    try {
+      await write(readArchive(database));
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+/** Adds all items, or none. To be called while no gateway has the database. */
+export async function importToStore(
+  path: string,
+  items: AsyncIterable<ArchiveItem> | Iterable<ArchiveItem>,
+): Promise<Written> {
+  try {
+    const isNew = !existsSync(path);
+    const { database } = openDatabase({ path, busyTimeout, progress: () => {} });
+    try {
+      if (isNew) giveTo(path, statSync(dirname(path)));
+      database.exec('BEGIN IMMEDIATE');
+      const writer = new ArchiveWriter(database);
+      for await (const item of items) writer.write(item);
+      const written = writer.finish();
+      database.exec('COMMIT');
+      return written;
+    } finally {
+      if (database.inTransaction) database.exec('ROLLBACK');
+      database.close();
+    }
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+export interface Recovered extends Written {
+  readonly lost: readonly string[];
+  /** Messages that the counters know of, beyond those that were found; null: they can't be read. */
+  readonly missing: number | null;
+  /** Where the damaged files are now. */
+  readonly aside: string;
+}
+
+/**
+ * Puts what can still be read into a new database in its place; the damaged files are kept aside. To be called while no
+ * gateway has the database. Where nothing can be read all is left as it was.
+ */
+export async function recoverStore(path: string, stamp: string): Promise<Recovered> {
+  const copy = `${path}-recovering`;
+  const fresh = `${path}-recovered`;
+  const aside = `${path}.damaged-${stamp}`;
+  const clean = () => {
+    for (const place of [copy, fresh]) {
+      for (const suffix of suffixes) rmSync(place + suffix, { force: true });
+    }
+  };
+  try {
+    if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+    clean();
+    copyFileSync(path, copy);
+    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`);
+    const database = new Database(copy, { timeout: busyTimeout });
+    let found: ReturnType<typeof salvage>;
+    try {
+      found = salvage(database);
+    } finally {
+      database.close();
+    }
+    const { sessions, messages, lost, expected } = found;
+    if (sessions.length === 0) {
+      throw new StoreError(
+        'damaged',
+        `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it away to begin anew.`,
+      );
+    }
+    const written = await importToStore(fresh, [...sessions, ...messages]);
+    giveTo(fresh, statSync(path));
+    for (const suffix of suffixes) {
+      if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+    }
+    settle(fresh, path);
+    clean();
+    const missing = expected === null ? null : Math.max(0, expected - messages.length - lost.length);
+    return { ...written, lost, missing, aside };
+  } catch (error) {
+    clean();
+    throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+/** A gateway with a user of its own has to be able to write it. */
+function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  if (process.getuid?.() !== 0) return;
+  for (const suffix of suffixes) if (existsSync(path + suffix)) chownSync(path + suffix, uid, gid);
+}
+
+/** Under its name only when it is on disk. */
+function settle(file: string, target: string): void {
+  sync(file);
+  renameSync(file, target);
+  sync(dirname(target));
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,166 @@
+import type { Database } from 'better-sqlite3';
+import type { ArchivedMessage, ArchivedSession } from '../archive.js';
+import {
+  archivedMessage,
+  archivedSession,
+  type DeliveryRow,
+  type MessageRow,
+  type ReplyRow,
+  type SessionRow,
+  type TextRow,
+} from './archive-read.js';
+import { idToText } from './identifiers.js';
+
+export interface Salvage {
+  readonly sessions: readonly ArchivedSession[];
+  readonly messages: readonly ArchivedMessage[];
+  /** Messages that are known of and could not be read whole, or that can't be put together. */
+  readonly lost: readonly string[];
+  /** How many messages there were by the counters; null: these can't be read either. */
+  readonly expected: number | null;
+}
+
+const pageSize = 200;
+
+/** Reads what can still be read of a damaged database. */
+export function salvage(database: Database): Salvage {
+  const sessionRows = readTable<SessionRow>(database, 'sessions', 'number');
+  const messageRows = readTable<MessageRow>(database, 'messages', 'number');
+  const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
+  const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
+  const deliveries = byMessage(readTable<DeliveryRow>(database, 'deliveries', 'message'));
+  const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
+  const messages: ArchivedMessage[] = [];
+  const lost: string[] = [];
+  const seen = new Set<string>();
+  /** Sessions in which a turn was under way. */
+  const underWay = new Set<number>();
+  for (const message of messageRows) {
+    const id = describe(message);
+    const name = names.get(message.session);
+    const text = texts.get(message.number);
+    const place = `${message.session} ${message.seq}`;
+    if (name === undefined || text === undefined || id === null || seen.has(place)) {
+      lost.push(
+        `message ${id ?? `number ${message.number}`}, ${name === undefined ? 'of an unknown session' : `${message.seq} of "${name}"`}: ${text === undefined ? 'its text can’t be read' : 'it can’t be put together'}`,
+      );
+      continue;
+    }
+    seen.add(place);
+    try {
+      const reply = replies.get(message.number) ?? null;
+      const delivery = deliveries.get(message.number) ?? null;
+      messages.push(
+        archivedMessage({
+          // What was answered, and whose reply is gone, can only be run again.
+          message: {
+            ...message,
+            state: reply === null && isAnswered(message, delivery) ? 'queued' : message.state,
+          },
+          session: name,
+          text,
+          reply,
+          delivery: reply === null && delivery?.notice !== 1 ? null : delivery,
+          held: {
+            turn: message.state === 'running' && !underWay.has(message.session),
+            delivery: delivery?.begun_at != null && delivery.state === 'pending',
+          },
+        }),
+      );
+      if (message.state === 'running') underWay.add(message.session);
+    } catch (error) {
+      lost.push(`message ${id}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return {
+    sessions: lastNumbers(sessionRows, messages),
+    messages,
+    lost,
+    expected: expectedMessages(database),
+  };
+}
+
+function isAnswered({ state }: MessageRow, delivery: DeliveryRow | null): boolean {
+  return state === 'replied' || state === 'delivered' || (state === 'dead' && delivery?.notice === 0);
+}
+
+/** A session’s last number is at least that of the last message that is known of. */
+function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMessage[]): ArchivedSession[] {
+  const last = new Map<string, number>();
+  for (const { session, seq } of messages) last.set(session, Math.max(last.get(session) ?? 0, seq));
+  return rows.map((row) => {
+    const session = archivedSession(row);
+    return { ...session, last_seq: Math.max(session.last_seq, last.get(row.name) ?? 0) };
+  });
+}
+
+function describe({ id }: MessageRow): string | null {
+  return Buffer.isBuffer(id) && id.length === 16 ? idToText(id) : null;
+}
+
+function byMessage<Row extends { readonly message: number }>(rows: readonly Row[]): Map<number, Row> {
+  return new Map(rows.map((row) => [row.message, row]));
+}
+
+function expectedMessages(database: Database): number | null {
+  const counters = attempt(() => database.prepare('SELECT * FROM counters').get()) as
+    | Readonly<Record<string, number>>
+    | null
+    | undefined;
+  if (counters == null) return null;
+  const { queued = 0, running = 0, replied = 0, delivered = 0, dead = 0, cancelled = 0 } = counters;
+  return queued + running + replied + delivered + dead + cancelled;
+}
+
+/** All rows that can be read, in the order of their numbers: page by page, and one by one where a page can't be. */
+function readTable<Row>(database: Database, table: string, number: string): Row[] {
+  const page = attempt(() =>
+    database.prepare<[after: number, limit: number], Row & Readonly<Record<string, number>>>(
+      `SELECT * FROM ${table} WHERE ${number} > ? ORDER BY ${number} LIMIT ?`,
+    ),
+  );
+  const single = attempt(() =>
+    database.prepare<[number: number], Row & Readonly<Record<string, number>>>(
+      `SELECT * FROM ${table} WHERE ${number} = ?`,
+    ),
+  );
+  if (page === null || single === null) return [];
+  const rows: Row[] = [];
+  const end = lastNumber(database, table, number);
+  let after = 0;
+  for (;;) {
+    const found = attempt(() => page.all(after, pageSize));
+    if (found !== null) {
+      rows.push(...found);
+      after = found.at(-1)?.[number] ?? after;
+      if (found.length < pageSize) return rows;
+      continue;
+    }
+    const from = after;
+    for (after += 1; after <= from + pageSize && after <= end; after += 1) {
+      const row = attempt(() => single.get(after));
+      if (row != null) rows.push(row);
+    }
+    after -= 1;
+    if (after >= end) return rows;
+  }
+}
+
+/** The largest number, or a bound of it where that can't be read: no table has more rows than bytes. */
+function lastNumber(database: Database, table: string, number: string): number {
+  const max = attempt(() => database.prepare(`SELECT max(${number}) FROM ${table}`).pluck().get());
+  if (typeof max === 'number') return max;
+  const pages = attempt(() => Number(database.pragma('page_count', { simple: true })));
+  return (pages ?? 0) * 200;
+}
+
+/** Null where the database is damaged there. */
+function attempt<Result>(read: () => Result): Result | null {
+  try {
+    return read();
+  } catch (error) {
+    const { code = '' } = error as { readonly code?: string };
+    if (/^SQLITE_(CORRUPT|NOTADB|ERROR|IOERR)/.test(code)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type ArchivedMessage,
+  ArchiveError,
+  type ArchiveItem,
+  formatArchive,
+  parseArchive,
+} from '../../src/store/archive.js';
+
+const time = fc.integer({ min: 0, max: 4_000_000_000_000 });
+const orNull = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: null });
+const metadata = fc.dictionary(
+  fc.string().filter((name) => name !== '__proto__'),
+  fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.constant({ at: 1, reply: { at: 2 } })),
+);
+const message: fc.Arbitrary<ArchivedMessage> = fc.record({
+  type: fc.constant('message' as const),
+  id: fc.uuid(),
+  session: fc.string({ minLength: 1 }),
+  seq: fc.integer({ min: 1 }),
+  state: fc.constantFrom('queued' as const, 'running' as const, 'replied' as const, 'dead' as const),
+  text: fc.string({ unit: 'binary' }),
+  metadata,
+  channel: fc.string(),
+  accepted_at: time,
+  changed_at: time,
+  retried_at: orNull(time),
+  attempts: fc.nat(),
+  error: orNull(fc.string()),
+  held: fc.boolean(),
+  reply_to: orNull(fc.record({ url: fc.string(), idempotent: fc.boolean() })),
+  idempotency: orNull(fc.record({ key: fc.string(), fingerprint: fc.constant('00ff') })),
+  reply: orNull(fc.record({ text: fc.string(), metadata, at: time })),
+  delivery: orNull(
+    fc.record({
+      kind: fc.constantFrom('reply' as const, 'notice' as const),
+      webhook_id: fc.string(),
+      state: fc.constantFrom('pending' as const, 'delivered' as const, 'dead' as const),
+      attempts: fc.nat(),
+      delivered_at: orNull(time),
+      last_error: orNull(fc.string()),
+      unknown: fc.nat(),
+      begun_at: orNull(time),
+      held: fc.boolean(),
+    }),
+  ),
+});
+const session = fc.record({
+  type: fc.constant('session' as const),
+  session: fc.string({ minLength: 1 }),
+  last_seq: fc.integer({ min: 1 }),
+  last_accepted_at: time,
+});
+
+async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
+  yield* items;
+}
+
+async function read(lines: Iterable<string>): Promise<ArchiveItem[]> {
+  const items: ArchiveItem[] = [];
+  for await (const item of parseArchive(each(lines))) items.push(item);
+  return items;
+}
+
+describe('an archive', () => {
+  test('is read as it was written, one line for each item', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(message, session)), async (items) => {
+        const lines = [...formatArchive(items, 0)];
+        expect(lines.every((line) => line.indexOf('\n') === line.length - 1)).toBe(true);
+        expect(await read(lines.map((line) => line.slice(0, -1)))).toEqual(items);
+      }),
+    );
+  });
+
+  const [header = '', one = '', end = ''] = [
+    ...formatArchive([{ type: 'session', session: 'a', last_seq: 1, last_accepted_at: 0 }], 0),
+  ].map((line) => line.trimEnd());
+  test.each([
+    ['nothing', [], /cut off after line 0/],
+    ['no end', [header, one], /cut off after line 2/],
+    ['a line too few', [header, end], /0 messages of 1 sessions were exported, 0 of 0 are there/],
+    ['more behind the end', [header, one, end, one], /line 4: there is more behind the end/],
+    ['no header', [one, end], /line 1: it does not begin as an export does/],
+    ['two headers', [header, header], /line 2: a second header/],
+    ['no JSON', [header, '{'], /line 2: it is no JSON/],
+    ['a newer version', [header.replace('"version":1', '"version":2')], /line 1: "version"/],
+    ['an unknown member', [header, one.replace('{', '{"more":1,')], /line 2:.*more/],
+    ['a wrong time', [header, one.replace('1970', '19-70')], /line 2: "last_accepted_at"/],
+  ])('with %s is refused, and says where', async (_what, lines, reason) => {
+    const error = await read(lines).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(ArchiveError);
+    expect(String(error)).toMatch(reason);
+  });
+});

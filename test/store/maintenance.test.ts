@@ -1,0 +1,298 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ArchivedMessage, ArchiveItem } from '../../src/store/archive.js';
+import {
+  backUpStore,
+  checkStore,
+  exportStore,
+  importToStore,
+  recoverStore,
+} from '../../src/store/sqlite/maintenance.js';
+import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { acceptOne, claim, claimOne, failure, replyTo } from './samples.js';
+import { SqliteFactory } from './sqlite-factory.js';
+
+let files: SqliteFactory;
+beforeEach(() => {
+  files = new SqliteFactory();
+});
+afterEach(() => files.remove());
+
+async function exported(path = files.path): Promise<ArchiveItem[]> {
+  const items: ArchiveItem[] = [];
+  await exportStore(path, async (all) => {
+    items.push(...all);
+  });
+  return items;
+}
+
+const messagesOf = (items: readonly ArchiveItem[]): readonly ArchivedMessage[] =>
+  items.filter((item) => item.type === 'message');
+
+/** Messages in each state and condition. */
+async function variety(store: SqliteStore): Promise<void> {
+  await replyTo(store, 'delivered');
+  const [delivery] = await store.claimDeliveries(claim());
+  if (delivery !== undefined) await store.completeDelivery(delivery, 4_000);
+  await acceptOne(store, 'dead', { replyUrl: 'https://receiver.example/' });
+  await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+  const cancelled = await acceptOne(store, 'cancelled', { idempotencyKey: 'k' });
+  await store.cancelMessage(cancelled.id, 3_000);
+  await replyTo(store, 'retried');
+  const [, failing] = await store.claimDeliveries(claim());
+  if (failing !== undefined) await store.failDelivery(failing, failure('HTTP 503', 9_000), 4_000);
+  await acceptOne(store, 'running', { metadata: { deep: { at: 7 } } });
+  await acceptOne(store, 'running', { text: 'grüße 🦀' });
+  await claimOne(store);
+  await acceptOne(store, 'queued', { idempotencyKey: 'k', fingerprint: new Uint8Array(32).fill(7) });
+}
+
+describe('export and import', () => {
+  test('give the same store again, and leave the one that is read as it was', async () => {
+    const store = await files.open();
+    await variety(store);
+    const running = await exported();
+    await store.close();
+    const before = readFileSync(files.path);
+    const items = await exported();
+    expect(items).toEqual(running);
+    expect(readFileSync(files.path).equals(before)).toBe(true);
+    expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
+
+    const other = `${files.directory}/other.db`;
+    expect(await importToStore(other, items)).toEqual({
+      sessions: 6,
+      messages: messagesOf(items).length,
+    });
+    expect(await exported(other)).toEqual(items);
+    expect(checkStore(other)).toEqual([]);
+
+    const [first, second] = [await files.openWithFinding(), await files.openWithFinding({ path: other })];
+    expect(second.recovery).toEqual(first.recovery);
+    expect(await second.store.counts()).toEqual(await first.store.counts());
+    const turns = async (opened: typeof first) => {
+      const claimed = await opened.store.claimTurns(claim({ now: 99_000 }));
+      return claimed.map(({ session, seq, attempt }) => [session, seq, attempt]).sort();
+    };
+    expect(await turns(second)).toEqual(await turns(first));
+    const deliveries = async (opened: typeof first) => {
+      const claimed = await opened.store.claimDeliveries(claim({ now: 99_000 }));
+      return claimed.map(({ webhookId, attempt, notice }) => [webhookId, attempt, notice]).sort();
+    };
+    expect(await deliveries(second)).toEqual(await deliveries(first));
+  });
+
+  test('import adds to a store, and takes all or nothing', async () => {
+    const store = await files.open();
+    await acceptOne(store, 'a');
+    await store.close();
+    const items = await exported();
+    await expect(importToStore(files.path, items)).rejects.toThrow(/is in the store already/);
+    const [session, message] = items;
+    if (session?.type !== 'session' || message?.type !== 'message') throw new Error('Nothing was exported.');
+    const another = { ...message, id: '0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b' };
+    await expect(
+      importToStore(files.path, [
+        { ...another, seq: 2 },
+        { ...another, id: '0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6c' },
+      ]),
+    ).rejects.toThrow(/the session "a" has another message 1 already/);
+    await expect(importToStore(files.path, [{ ...another, session: 'b' }])).rejects.toThrow(
+      /of the session "b", which is not there/,
+    );
+    expect(await exported()).toEqual(items);
+    await importToStore(files.path, [
+      { ...session, last_seq: 9 },
+      { ...another, seq: 2 },
+    ]);
+    const next = await files.open();
+    expect((await acceptOne(next, 'a')).seq).toBe(10);
+    expect(await next.counts()).toMatchObject({ queued: 3 });
+  });
+});
+
+describe('a backup', () => {
+  test('is made while messages come in, and is whole', async () => {
+    const store = await files.open();
+    const taken: string[] = [];
+    let goesOn = true;
+    const posts = (async () => {
+      while (goesOn) taken.push((await acceptOne(store, 'a', { text: 'x'.repeat(2_000) })).id);
+    })();
+    while (taken.length < 50) await new Promise((resolve) => setImmediate(resolve));
+    const before = taken.length;
+    const target = `${files.directory}/backup.db`;
+    await backUpStore(files.path, target);
+    goesOn = false;
+    await posts;
+    expect(statSync(target).mode & 0o777).toBe(0o600);
+    expect(checkStore(target)).toEqual([]);
+    const ids = messagesOf(await exported(target)).map(({ id }) => id);
+    expect(ids.length).toBeGreaterThanOrEqual(before);
+    expect(ids).toEqual(taken.slice(0, ids.length));
+    await expect(backUpStore(files.path, target)).rejects.toThrow(/is there already/);
+    await expect(backUpStore(files.path, `${files.directory}/no/where.db`)).rejects.toThrow();
+    expect(readdirSync(files.directory).filter((name) => name.includes('.part'))).toEqual([]);
+  });
+});
+
+describe('a damaged store', () => {
+  async function fill(count: number): Promise<readonly ArchiveItem[]> {
+    const store = await files.open();
+    await Promise.all(
+      Array.from({ length: count }, (_, index) =>
+        acceptOne(store, `session ${index % 5}`, { text: `${index} ${'x'.repeat(300)}`, acceptedAt: index }),
+      ),
+    );
+    await store.close();
+    return exported();
+  }
+
+  test('that is sound in truth is recovered whole', async () => {
+    const items = await fill(50);
+    const { lost, missing, aside, messages } = await recoverStore(files.path, 'now');
+    expect({ lost, missing, messages }).toEqual({ lost: [], missing: 0, messages: 50 });
+    expect(aside).toBe(`${files.path}.damaged-now`);
+    expect(existsSync(aside)).toBe(true);
+    expect(await exported()).toEqual(items);
+    expect((await files.openWithFinding()).finding.created).toBe(false);
+  });
+
+  test('wherever pages are overwritten, what is saved is as it was, and what is not is counted', async () => {
+    const items = await fill(200);
+    const original = readFileSync(files.path);
+    const known = new Map(messagesOf(items).map((message) => [message.id, message]));
+    const pages = original.length / 4_096;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({ page: fc.integer({ min: 1, max: pages - 1 }), fill: fc.constantFrom(0, 255, 13) }),
+          {
+            minLength: 1,
+            maxLength: 4,
+          },
+        ),
+        async (damages) => {
+          const bytes = Buffer.from(original);
+          for (const { page, fill } of damages) bytes.fill(fill, page * 4_096, (page + 1) * 4_096);
+          writeFileSync(files.path, bytes);
+          let outcome: Awaited<ReturnType<typeof recoverStore>>;
+          try {
+            outcome = await recoverStore(files.path, 'now');
+          } catch (error) {
+            expect(String(error)).toMatch(/Nothing can be read/);
+            expect(readFileSync(files.path).equals(bytes)).toBe(true);
+            return;
+          }
+          expect(readFileSync(outcome.aside).equals(bytes)).toBe(true);
+          expect(checkStore(files.path)).toEqual([]);
+          const saved = messagesOf(await exported());
+          for (const message of saved) expect(message).toEqual(known.get(message.id));
+          if (outcome.missing !== null) {
+            expect(saved.length + outcome.lost.length + outcome.missing).toBeGreaterThanOrEqual(200);
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test.each([
+    ['its beginning is gone', (bytes: Buffer) => bytes.fill(0, 0, 4_096)],
+    ['it is cut short', (bytes: Buffer) => bytes.subarray(0, 100)],
+  ])('of which nothing can be read is left as it is: %s', async (_what, damage) => {
+    await fill(20);
+    const bytes = damage(readFileSync(files.path));
+    writeFileSync(files.path, bytes);
+    await expect(recoverStore(files.path, 'now')).rejects.toThrow(/Nothing can be read of the database/);
+    expect(readFileSync(files.path).equals(bytes)).toBe(true);
+    expect(readdirSync(files.directory).filter((name) => /recover|damaged/.test(name))).toEqual([]);
+    expect(checkStore(files.path)).toEqual([expect.stringContaining('store recover')]);
+  });
+
+  test('a table that is gone is found by a check', async () => {
+    await fill(5);
+    const database = new Database(files.path);
+    database.pragma('foreign_keys = OFF');
+    database.exec('DELETE FROM sessions WHERE number = 1');
+    database.close();
+    expect(checkStore(files.path)).toEqual([expect.stringContaining('of messages belongs to nothing')]);
+  });
+});
+
+describe('the command', () => {
+  const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+  /** `sd-gateway store …` for a gateway with this database. */
+  async function type(...words: readonly string[]) {
+    const environment = {
+      PATH: process.env['PATH'] ?? '',
+      STATE_DIRECTORY: files.directory,
+      RUNTIME_DIRECTORY: files.directory,
+      CONFIGURATION_DIRECTORY: files.directory,
+    };
+    const run = promisify(execFile)(process.execPath, [program, 'store', ...words], { env: environment });
+    return run.then(
+      ({ stdout, stderr }) => ({ status: 0, stdout, stderr }),
+      ({ code, stdout, stderr }) => ({
+        status: code as number,
+        stdout: String(stdout),
+        stderr: String(stderr),
+      }),
+    );
+  }
+
+  test('checks, copies, exports and imports', { timeout: 60_000 }, async () => {
+    expect(await type('check')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('there is no database'),
+    });
+    const store = await files.open();
+    await variety(store);
+    await store.close();
+    expect(await type('check')).toMatchObject({ status: 0, stdout: `${files.path} is sound\n` });
+    expect((await type('backup', `${files.directory}/copy.db`)).status).toBe(0);
+    const all = `${files.directory}/all.jsonl`;
+    expect(await type('export', all)).toMatchObject({ status: 0, stdout: '' });
+    expect(statSync(all).mode & 0o777).toBe(0o600);
+    expect(await type('export', all)).toMatchObject({ status: 1, stderr: expect.stringContaining('EEXIST') });
+    expect((await type('export')).stdout.split('\n').length).toBe(
+      readFileSync(all, 'utf8').split('\n').length,
+    );
+    expect(await type('import', all)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /all\.jsonl: the message \S+ is in the store already; nothing was imported/,
+      ),
+    });
+    expect(await type('import', `${files.directory}/none`)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('ENOENT'),
+    });
+    for (const words of [[], ['chek'], ['backup'], ['check', 'x'], ['import']]) {
+      expect((await type(...words)).status).toBe(64);
+    }
+  });
+
+  test('recovers, and says what is lost', { timeout: 60_000 }, async () => {
+    const store = await files.open();
+    await Promise.all(Array.from({ length: 100 }, () => acceptOne(store, 'a', { text: 'x'.repeat(3_000) })));
+    await store.close();
+    const bytes = readFileSync(files.path);
+    bytes.fill(0xff, bytes.length - 8 * 4_096);
+    writeFileSync(files.path, bytes);
+    expect((await type('check')).status).toBe(1);
+    const { status, stdout } = await type('recover', '--json');
+    const report = JSON.parse(stdout);
+    expect(status).toBe(1);
+    expect(report.messages + report.lost.length + report.missing).toBe(100);
+    expect(report.messages).toBeGreaterThan(50);
+    expect((await type('check')).status).toBe(0);
+    chmodSync(report.aside, 0o600);
+  });
+});
