@@ -105,6 +105,9 @@ step "Lint and format" npm run --silent lint
 step "Types" npm run --silent typecheck
 step "Unit tests" vitest unit --coverage --maxWorkers=2
 if ! $quick; then
+  if [ "$(id -u)" -eq 0 ]; then
+    step "Benchmarks: right outputs" bash bench/run.sh --smoke
+  fi
   step "Real systemd" vitest systemd --maxWorkers=2
   step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh --maxWorkers=2
   step "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh

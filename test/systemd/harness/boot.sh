@@ -35,7 +35,7 @@ fi
 
 # Units of the system outside that are slow, or would do there what they are for.
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-  man-db.timer logrotate.timer postgresql.service docker.service docker.socket containerd.service ssh.service \
+  man-db.timer logrotate.timer postgresql.service redis-server.service docker.service docker.socket containerd.service ssh.service \
   cron.service systemd-timesyncd.service systemd-binfmt.service systemd-modules-load.service \
   systemd-sysctl.service systemd-firstboot.service console-getty.service getty@tty1.service getty.target \
   systemd-networkd.service systemd-resolved.service e2scrub_reap.service; do

@@ -1,0 +1,28 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+
+export interface MachineKind {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+  readonly node: string;
+  readonly fileSystem: string;
+  /** Load average of the last minute, from before the run: others’ work. */
+  readonly load: number;
+}
+
+/** What the figures depend on; nothing that names the machine. */
+export function machineKind(): MachineKind {
+  const fileSystem = execFileSync('stat', ['--file-system', '--format=%T', '.'], { encoding: 'utf8' }).trim();
+  return {
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 1024 ** 3),
+    kernel: release().replace(/-.*/, ''),
+    node: process.versions.node,
+    fileSystem,
+    load: Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]),
+  };
+}

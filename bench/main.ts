@@ -1,0 +1,79 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { benchmarks } from './benchmarks.js';
+import { machineKind } from './frame/machine-kind.js';
+import { type Result, run } from './frame/measure.js';
+import { folder } from './frame/places.js';
+import { plot } from './frame/plot.js';
+import { table } from './frame/table.js';
+
+const usage = `Usage: npm run bench -- [--smoke] [--rounds=N] [NAME…]
+  --smoke     small numbers, one round: checks that each benchmark runs and that its outputs are right
+  --rounds=N  5 or more; 5 by default
+Names: ${benchmarks.map(({ name }) => name).join(', ')}
+`;
+
+interface Request {
+  readonly smoke: boolean;
+  readonly rounds: number;
+  readonly names: readonly string[];
+}
+
+function parse(words: readonly string[]): Request | string {
+  const smoke = words.includes('--smoke');
+  const given = words.find((word) => word.startsWith('--rounds='))?.slice('--rounds='.length);
+  const rounds = Number(given ?? 5);
+  if (!Number.isInteger(rounds) || rounds < 5) return `--rounds=${given}: a median needs at least 5 rounds`;
+  const rest = words.filter((word) => word !== '--smoke' && !word.startsWith('--rounds='));
+  const unknown = rest.find((word) => !benchmarks.some(({ name }) => name === word));
+  if (unknown !== undefined) return `There is no benchmark "${unknown}"`;
+  return { smoke, rounds: smoke ? 1 : rounds, names: rest };
+}
+
+function write(results: readonly Result[]): void {
+  const machine = machineKind();
+  const at = new Date().toISOString();
+  writeFileSync(`${folder}results.json`, `${JSON.stringify({ at, machine, results }, null, 2)}\n`);
+  mkdirSync(`${folder}plots`, { recursive: true });
+  for (const group of new Set(results.map((result) => result.group))) {
+    const svg = plot(
+      group,
+      results.filter((result) => result.group === group),
+    );
+    writeFileSync(`${folder}plots/${group}.svg`, svg);
+  }
+}
+
+async function main(): Promise<number> {
+  const request = parse(process.argv.slice(2));
+  if (typeof request === 'string') {
+    process.stderr.write(`bench: ${request}\n${usage}`);
+    return 64;
+  }
+  const { smoke, rounds, names } = request;
+  const results: Result[] = [];
+  let failures = 0;
+  for (const benchmark of benchmarks) {
+    if (names.length > 0 && !names.includes(benchmark.name)) continue;
+    try {
+      const result = await run(benchmark, { smoke }, rounds);
+      results.push(result);
+      if (smoke) {
+        const left = result.notMeasured.map(({ name, why }) => `; not measured: ${name} (${why})`).join('');
+        const right = result.contenders.map(({ name }) => name).join(', ');
+        process.stdout.write(`${benchmark.name}: right outputs of ${right}${left}\n`);
+      } else {
+        process.stdout.write(`${table([result])}\n\n`);
+      }
+    } catch (error) {
+      failures++;
+      process.stderr.write(`bench: ${benchmark.name}: ${error instanceof Error ? error.stack : error}\n`);
+    }
+  }
+  if (!smoke) {
+    write(results);
+    process.stdout.write(`${table(results)}\n`);
+  }
+  return failures === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
