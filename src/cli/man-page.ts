@@ -25,6 +25,8 @@ const messageMeanings: Readonly<Record<keyof typeof messageIds, string>> = {
   crash: 'An exception that nobody caught.',
   watchdogStall: 'A part makes no progress; the watchdog is about to end the gateway.',
   deliveryDead: 'A reply could not be delivered and is not tried again.',
+  storeRefuses: 'The store can’t be written; new messages are refused.',
+  storeTakes: 'The store can be written again.',
   storeDamaged: 'The database is damaged.',
 };
 

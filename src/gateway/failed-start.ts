@@ -30,13 +30,34 @@ function errnoOf(error: unknown): number | null {
   return (constants.errno as Readonly<Record<string, number>>)[error.code] ?? null;
 }
 
+/** What a failure of the store is called by errno(3). */
+const errnoOfReason: Readonly<Partial<Record<StoreError['reason'], number>>> = {
+  full: constants.errno.ENOSPC,
+  'read-only': constants.errno.EROFS,
+  'input-output': constants.errno.EIO,
+};
+
+/** What to do about a system call that failed, where it is not plain. */
+function advice(errno: number | null): string {
+  switch (errno) {
+    case constants.errno.ENOSPC:
+    case constants.errno.EDQUOT:
+      return '; free space there (df), the start is tried again by systemd';
+    case constants.errno.EROFS:
+      return '; mount that file system for writing';
+    default:
+      return '';
+  }
+}
+
 /** What another start with the same store would meet again. */
 const refusals: readonly StoreError['reason'][] = ['newer-schema', 'foreign', 'damaged', 'not-built'];
 
 /** Judges what ended a start. */
 export function failedStart(error: unknown): FailedStart {
-  const reason = error instanceof Error ? error.message : String(error);
-  const errno = errnoOf(error);
+  const store = error instanceof StoreError;
+  const errno = store ? (errnoOfReason[error.reason] ?? null) : errnoOf(error);
+  const reason = `${error instanceof Error ? error.message : String(error)}${store ? '' : advice(errno)}`;
   const refused =
     error instanceof RefusedStart ||
     error instanceof SecretError ||

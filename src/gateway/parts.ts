@@ -27,12 +27,14 @@ import {
   parseWebhookSecrets,
   type WebhookSecret,
 } from './delivery/webhook-signature.js';
+import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
 import { RefusedStart } from './failed-start.js';
 import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
 import { readOrCreateSecret } from './secret-file.js';
+import { StoreHealth } from './store-health.js';
 import { createToken } from './token.js';
 
 export interface PartsOptions {
@@ -79,6 +81,7 @@ export class Parts {
   #allow: readonly AddressRange[];
   #secrets: readonly WebhookSecret[] = [];
   #store: Store | null = null;
+  #health: StoreHealth | null = null;
   #dispatcher: Dispatcher | null = null;
   #deliverer: Deliverer | null = null;
   #http: HttpChannel | null = null;
@@ -169,7 +172,13 @@ export class Parts {
 
   /** What keeps the store from doing its work, in one line; null when nothing does. */
   trouble(): string | null {
+    if (this.#health?.trouble != null) return this.#health.trouble;
     return this.#dispatcher?.facts().storeTrouble ?? this.#deliverer?.facts().storeTrouble ?? null;
+  }
+
+  /** Whether the store can take new messages, as far as is known. */
+  takesMessages(): boolean {
+    return this.#health?.trouble == null;
   }
 
   /** Hosts that replies wait for, as they failed too often. */
@@ -250,7 +259,7 @@ export class Parts {
   }
 
   async #openStore(path: string): Promise<void> {
-    const { log, crash, step, storeOpened, storeCloses } = this.#options;
+    const { log, crash, step, changed, storeOpened, storeCloses } = this.#options;
     const { store, recovery } = await openSqliteStore({
       path,
       busyTimeout: this.#configuration.store.busy_timeout,
@@ -262,8 +271,17 @@ export class Parts {
       extendStartTimeout: true,
       onProgress: step,
       onWarning: (error) => log.warning(error.message),
+      onFailure: (error) => this.#health?.failed(error),
     });
     this.#store = store;
+    const health = new StoreHealth({
+      log,
+      clock: systemClock,
+      changed,
+      tryWrite: () => store.tryWrite(),
+    });
+    this.#health = health;
+    this.#closers.push(() => health.close());
     this.#closers.push(() => store.close());
     this.#closers.push(storeCloses);
     void store.ended.then((failure) => {

@@ -497,7 +497,7 @@ export class Service {
   #readiness(): Readiness {
     const stalled = this.#watchdog?.stalled ?? [];
     return {
-      ready: this.#serves() && stalled.length === 0,
+      ready: this.#serves() && stalled.length === 0 && this.#parts.takesMessages(),
       facts: {
         state: this.#state.name,
         stalled,

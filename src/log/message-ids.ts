@@ -27,6 +27,10 @@ export const messageIds = {
   watchdogStall: '85e2c6b774db43c29cda088a36c73185',
   /** A reply could not be delivered and is not tried again. */
   deliveryDead: '930aaa51d115430f974b80b4b9162688',
+  /** The store can't be written: new messages are refused. */
+  storeRefuses: 'fca8a9a6b1014f6496be4cf6e3c6d7a5',
+  /** The store can be written again. */
+  storeTakes: '9bd12dc2561a4537a2bf2e551f01fb35',
   /** The database is damaged. */
   storeDamaged: '62ef1b617ec04f52b7a5811aa68dd28d',
 } as const;

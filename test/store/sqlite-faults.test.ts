@@ -5,7 +5,11 @@ import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { systemClock } from '../../src/gateway/dispatch-clock.js';
+import { StoreHealth } from '../../src/gateway/store-health.js';
+import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { recordingLog } from '../dispatch/fixture.js';
 import { acceptOne, claim, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
@@ -224,6 +228,57 @@ describe('a full disk', () => {
   });
 });
 
+describe('the health of the store', () => {
+  test('is known by what fails, and comes back by itself once there is room', async ({ skip }) => {
+    if (reason !== null) skip(reason);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', files.directory]);
+    const { log, records } = recordingLog();
+    const waits: (() => void)[] = [];
+    let health: StoreHealth | null = null;
+    try {
+      const ballast = `${files.directory}/ballast`;
+      writeFileSync(ballast, Buffer.alloc(2_000_000));
+      const store = await files.open({ onFailure: (error) => health?.failed(error) });
+      let changes = 0;
+      health = new StoreHealth({
+        log,
+        clock: {
+          ...systemClock,
+          after: (_milliseconds, callback) => {
+            waits.push(callback);
+            return () => {};
+          },
+        },
+        changed: () => (changes += 1),
+        tryWrite: () => store.tryWrite(),
+      });
+      await expect(store.tryWrite()).resolves.toBeUndefined();
+      await fill(store);
+      expect(health.trouble).toMatch(/^new messages are refused: There is no room for the database .*df/);
+      // Asked in vain, it says nothing more and asks again.
+      for (let count = 0; count < 3; count += 1) {
+        waits.shift()?.();
+        await vi.waitUntil(() => waits.length === 1);
+      }
+      expect(changes).toBe(1);
+      rmSync(ballast);
+      waits.shift()?.();
+      await vi.waitUntil(() => health?.trouble === null);
+      expect(waits).toEqual([]);
+      expect(changes).toBe(2);
+      expect(records.map(({ priority, message }) => `${priority}: ${message.slice(0, 27)}`)).toEqual([
+        'crit: New messages are refused: T',
+        'notice: New messages are taken agai',
+      ]);
+      await acceptOne(store, 'a', { text: 'x'.repeat(10_000) });
+    } finally {
+      health?.close();
+      await files.close();
+      execFileSync('umount', [files.directory]);
+    }
+  });
+});
+
 describe('a read-only file system', () => {
   test('is said at start, and nothing is changed', async ({ skip }) => {
     if (reason !== null) skip(reason);
@@ -233,6 +288,8 @@ describe('a read-only file system', () => {
       await acceptOne(store, 'a');
       await store.close();
       execFileSync('mount', ['-o', 'remount,ro', files.directory]);
+      const fault = Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
+      expect(toStoreError(fault, files.path).reason).toBe('read-only');
       await expect(files.open()).rejects.toMatchObject({
         reason: 'read-only',
         message: expect.stringContaining('mounted read-write'),

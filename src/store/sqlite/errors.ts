@@ -1,4 +1,5 @@
 import { StoreError } from '../store.js';
+import { isFull, isReadOnly } from './disk.js';
 
 type Reason = StoreError['reason'];
 
@@ -55,6 +56,11 @@ export function damagedAdvice(path: string): string {
   );
 }
 
+/** For a disk with too little room to go on. */
+export function fullError(path: string): StoreError {
+  return new StoreError('full', advice('full', path));
+}
+
 /** Whatever was thrown, as a StoreError with what happened, where, and what to do. */
 export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
@@ -63,10 +69,17 @@ export function toStoreError(error: unknown, path: string): StoreError {
   if (detail.startsWith(notFound)) {
     return new StoreError('not-built', advice('not-built', path), { cause: error });
   }
-  const reason = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
+  const named = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
+  const reason = named === 'input-output' ? reasonOfDisk(path) : named;
   return new StoreError(reason, `${advice(reason, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
     cause: error,
   });
+}
+
+/** SQLite calls it an I/O error where a shared-memory file finds no room, or a file system has become read-only. */
+function reasonOfDisk(path: string): Reason {
+  if (isFull(path)) return 'full';
+  return isReadOnly(path) ? 'read-only' : 'input-output';
 }
 
 /** True for an error of the database or its disk, which the rest of a transaction would meet as well. */

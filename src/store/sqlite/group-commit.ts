@@ -9,7 +9,8 @@ import {
   failDelivery,
   putBackDeliveries,
 } from './deliveries.js';
-import { endsTransaction, toStoreError } from './errors.js';
+import { hasRoom } from './disk.js';
+import { endsTransaction, fullError, toStoreError } from './errors.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
 import {
@@ -104,6 +105,7 @@ export class GroupCommit {
       // The counters were read from the database when the transaction began: that is the round trip.
       probe: () => undefined,
       statistics: () => this.#statistics(),
+      tryWrite: () => this.#tryWrite(),
     };
   }
 
@@ -226,6 +228,13 @@ export class GroupCommit {
     const counters = this.#sql.counters.get();
     if (counters === undefined) throw new Error(`The counters of the database ${this.#path} are missing.`);
     return counters;
+  }
+
+  #tryWrite(): void {
+    // A page may find a place in the log where a message would not.
+    if (!hasRoom(this.#path)) throw fullError(this.#path);
+    const version = this.#database.pragma('user_version', { simple: true });
+    this.#database.pragma(`user_version = ${version}`);
   }
 
   #statistics(): StoreStatistics {

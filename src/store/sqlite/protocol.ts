@@ -5,6 +5,8 @@ import type { Finding } from './open-database.js';
 /** What can be asked of the worker: the store's methods, and its own figures. */
 export interface Operations extends Omit<Store, 'close'>, RunStore {
   statistics(): Promise<StoreStatistics>;
+  /** Resolves when there is room and a page was written; rejects with what keeps it from that. */
+  tryWrite(): Promise<void>;
 }
 
 export type OperationName = keyof Operations;

@@ -59,6 +59,8 @@ export interface SqliteStoreOptions {
   readonly onProgress?: (step: string) => void;
   /** Told of what went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
   readonly onWarning?: (error: StoreError) => void;
+  /** Told of each call that failed, besides whoever made it. */
+  readonly onFailure?: (error: StoreError) => void;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
   readonly extendStartTimeout?: boolean;
 }
@@ -104,6 +106,7 @@ export class SqliteStore implements Store, RunStore {
   readonly ended: Promise<StoreError | null>;
 
   readonly #worker: Worker;
+  readonly #onFailure: SqliteStoreOptions['onFailure'];
   readonly #waiters = new Map<number, Waiter>();
   #collected: Call[] = [];
   #nextId = 1;
@@ -112,8 +115,12 @@ export class SqliteStore implements Store, RunStore {
   /** Why no call can be taken any more. */
   #end: StoreError | null = null;
 
-  constructor(worker: Worker, options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'path'>) {
+  constructor(
+    worker: Worker,
+    options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onFailure' | 'path'>,
+  ) {
     this.#worker = worker;
+    this.#onFailure = options.onFailure;
     this.ended = new Promise((resolve) => {
       worker.on('error', (error: unknown) => {
         const detail = error instanceof Error ? error.message : String(error);
@@ -257,6 +264,11 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('statistics');
   }
 
+  /** Whether it takes new work again, after a failure of its disk. */
+  tryWrite(): Promise<void> {
+    return this.#call('tryWrite');
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -342,8 +354,11 @@ export class SqliteStore implements Store, RunStore {
   #settle(answer: Answer): void {
     const waiter = this.#waiters.get(answer.id);
     this.#waiters.delete(answer.id);
-    if ('failure' in answer) waiter?.reject(toError(answer.failure));
-    else waiter?.resolve(answer.result);
+    if ('failure' in answer) {
+      const error = toError(answer.failure);
+      waiter?.reject(error);
+      this.#onFailure?.(error);
+    } else waiter?.resolve(answer.result);
   }
 }
 
