@@ -123,7 +123,7 @@ export function createLog(options: LogOptions): AdjustableLog {
     timer = null;
     for (const { kind, count } of limit.takeEnded(time)) {
       const text = `${count} more records were left out that begin “${kind}” (log.rate_limit_burst)`;
-      write('warning', text, { SD_GATEWAY_LEFT_OUT: count });
+      if (priorities.warning <= priorities[level]) write('warning', text, { SD_GATEWAY_LEFT_OUT: count });
     }
     const next = limit.nextEnd();
     if (next === null) return;
@@ -132,7 +132,7 @@ export function createLog(options: LogOptions): AdjustableLog {
   };
 
   const writeWithin = (priority: Priority, message: string, fields: LogFields = {}): void => {
-    if (priorities[priority] > priorities[level] && !hasBody(fields)) return;
+    if (priorities[raised(priority, fields)] > priorities[level]) return;
     if (isLimited(priority, fields)) {
       const now = performance.now();
       const kind = kindOf(message);
@@ -144,14 +144,20 @@ export function createLog(options: LogOptions): AdjustableLog {
     write(priority, message, fields);
   };
 
+  /** Who wants the texts on record wants the records that have them. */
+  const raised = (priority: Priority, fields: LogFields): Priority =>
+    bodies && priority === 'debug' && hasBody(fields) ? 'info' : priority;
+
   const write = (priority: Priority, message: string, fields: LogFields = {}): void => {
     const shown = bodies ? fields : withoutBodies(fields);
-    // Who wants the texts on record wants the records that have them.
-    const raised = shown === fields && hasBody(fields) && priority === 'debug' ? 'info' : priority;
-    if (priorities[raised] > priorities[level]) return;
     const site = level === 'debug' && options.destination === 'journal' ? callSiteAbove(log[priority]) : {};
     const present = { ...presentFields(shown), ...site };
-    const record: LogRecord = { priority: raised, message, fields: present, at: new Date() };
+    const record: LogRecord = {
+      priority: raised(priority, fields),
+      message,
+      fields: present,
+      at: new Date(),
+    };
     switch (options.destination) {
       case 'journal':
         toJournal(record);

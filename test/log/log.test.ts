@@ -119,6 +119,8 @@ describe('the log', () => {
       log.warning(`Attempt ${attempt} failed: receiver ${attempt} is down`);
       log.notice('Stopping.', { MESSAGE_ID: messageIds.stopRequested });
       log.crit(`Crash ${attempt}`);
+      // Of a kind that is not written at this level, whose texts would be written with log.bodies.
+      log.debug('A turn begins.', { SD_GATEWAY_TEXT: 'hello' });
     }
     log.info('Another kind.');
     log.settle();
@@ -129,6 +131,7 @@ describe('the log', () => {
       .map((line) => JSON.parse(line) as Record<string, string>);
     const count = (text: string) => records.filter(({ message }) => message?.startsWith(text)).length;
     expect([count('Attempt'), count('Stopping'), count('Crash'), count('Another')]).toEqual([2, 10, 10, 1]);
+    expect(count('8 more')).toBe(records.filter(({ message }) => message?.includes('left out')).length);
     expect(records.at(-1)).toMatchObject({
       priority: 'warning',
       message: '8 more records were left out that begin “Attempt # failed” (log.rate_limit_burst)',
