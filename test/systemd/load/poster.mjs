@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { buildConnector, fetch, Agent as UndiciAgent } from 'undici';
 
-const { address, tokenFile, clients, rate } = JSON.parse(process.argv[2]);
+const { address, tokenFile, clients, rate, sessions = 'client' } = JSON.parse(process.argv[2]);
 const socketPath = address.startsWith('unix:') ? address.slice('unix:'.length) : undefined;
 const base = socketPath === undefined ? address : 'http://gateway';
 const authorization = `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`;
@@ -57,7 +57,7 @@ function agentPost() {
 }
 
 async function run(index, interval) {
-  const session = `client-${index}`;
+  const session = `${sessions}-${index}`;
   const post = index % 2 === 0 ? undiciPost() : agentPost();
   let due = performance.now() + Math.random() * interval;
   let count = 0;

@@ -21,6 +21,8 @@ export interface PosterOptions {
   readonly clients: number;
   /** Posts a second, of all clients. */
   readonly rate: number;
+  /** What the names of their sessions, which must be new ones, begin with. */
+  readonly sessions?: string;
 }
 
 /** Clients in the machine that post at a rate over connections that they keep. */

@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { type Sample, slopeOf } from '../crash/slope.js';
+import type { Machine } from './harness/machine.js';
+import { describeOnMachine } from './harness/suite.js';
+import { GatewayUnit } from './harness/unit.js';
+import { Poster } from './load/poster.js';
+
+/** `npm run soak`: an hour; SOAK_MINUTES says otherwise. */
+const onDemand = process.env['SOAK_MINUTES'] !== undefined;
+const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.1);
+const clients = 50;
+
+describeOnMachine('a gateway at half of its peak for long', (machine) => {
+  it('needs no more memory and no more descriptors', { timeout: minutes * 60_000 + 120_000 }, async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'soak',
+      service: ['WatchdogSec=10', 'FileDescriptorStoreMax=512'],
+      environment: { SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:8733', SD_GATEWAY_STORE_KEEP: '1min' },
+    });
+    await gateway.succeed('start');
+    const process_ = await processOf(machine(), gateway);
+    const load = (rate: number, sessions: string) =>
+      new Poster(machine(), {
+        address: 'http://127.0.0.1:8733',
+        tokenFile: `${gateway.stateDirectory}/token`,
+        clients,
+        rate,
+        sessions,
+      });
+    const peakLoad = load(1_000_000, 'peak');
+    await pause(onDemand ? 20_000 : 2_000);
+    const peakReport = await peakLoad.end();
+    const peak = peakReport.answers / peakReport.seconds;
+    await gateway.waitForStatus('0 running, 0 waiting');
+    // With all that it opens once.
+    const before = process_.descriptors();
+
+    const memory: Sample[] = [];
+    const descriptors: Sample[] = [];
+    const half = load(peak / 2, 'half');
+    const began = performance.now();
+    while (performance.now() - began < minutes * 60_000) {
+      await pause(onDemand ? 5_000 : 500);
+      const at = (performance.now() - began) / 1_000;
+      memory.push({ at, value: process_.residentBytes() });
+      descriptors.push({ at, value: process_.descriptors() });
+    }
+    const report = await half.end();
+    await gateway.waitForStatus('0 running, 0 waiting');
+    await gateway.waitFor({ StatusText: () => process_.descriptors() <= before });
+    // The first quarter is for caches and heaps to fill.
+    const settled = <Item>(samples: readonly Item[]) => samples.slice(Math.floor(samples.length / 4));
+    const growth = slopeOf(settled(memory));
+    const most = Math.max(...memory.map(({ value }) => value));
+    const text = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`;
+    process.stdout.write(
+      `\npeak ${peak.toFixed(0)} posts/s; ${report.answers} posts at ${(report.answers / report.seconds).toFixed(0)}/s in ${(report.seconds / 60).toFixed(1)} min, ${report.failures.length} failed\n` +
+        `resident memory: ${text(settled(memory)[0]?.value ?? 0)} after a quarter, ${text(memory.at(-1)?.value ?? 0)} at the end, ${text(most)} at most; slope ${text(growth.perSecond * 3_600)} ± ${text(growth.error * 3_600)} an hour\n` +
+        `descriptors: ${before} before, ${Math.max(...descriptors.map(({ value }) => value))} at most, ${process_.descriptors()} afterwards\n`,
+    );
+    expect(report.failures).toEqual([]);
+    expect(Math.max(...descriptors.map(({ value }) => value))).toBeLessThan(before + 2 * clients + 20);
+    if (onDemand) expect(growth.perSecond).toBeLessThan(Math.max(2 * growth.error, 1_048_576 / 3_600));
+    await gateway.succeed('stop');
+  });
+});
+
+/** The gateway as it is seen from outside of the machine: to look at it costs it nothing. */
+async function processOf(machine: Machine, gateway: GatewayUnit) {
+  await gateway.mainPid();
+  const group = `/proc/${machine.pid}/root/sys/fs/cgroup/system.slice/${gateway.name}.service/cgroup.procs`;
+  const [pid] = readFileSync(group, 'utf8').split('\n');
+  return {
+    residentBytes: () =>
+      Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024,
+    descriptors: () => readdirSync(`/proc/${pid}/fd`).length,
+  };
+}
