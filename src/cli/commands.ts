@@ -94,7 +94,15 @@ export const commands: readonly CommandDescription[] = [
     description: [
       'Serves until it is stopped: by the service manager, by Ctrl-C, or by "sd-gateway stop". Tells systemd when it is ready, what it is at, and when it stops.',
     ],
-    options: [configuration, instance],
+    options: [
+      configuration,
+      instance,
+      {
+        name: 'takeover',
+        summary:
+          'Where another gateway has the directories or the database: stop it, and go on with its work.',
+      },
+    ],
     exitStatuses: [
       [commandStatus.success, 'A planned stop.'],
       [commandStatus.failure, 'A crash, a failed start, or a kill by somebody who is not the supervisor.'],

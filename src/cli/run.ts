@@ -9,6 +9,7 @@ export async function run(parsed: ParsedCommand): Promise<never> {
   return runGateway({
     configurationFile: parsed.values['config'] ?? null,
     instance,
+    takeover: parsed.flags.has('takeover'),
     environment: process.env,
     colour: wantsColour(parsed.flags, process.env, process.stderr.isTTY === true),
   });

@@ -15,7 +15,6 @@ import type { Log } from '../log/log.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
 import type { Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
-import { tryLock } from '../systemd/file-lock.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
@@ -27,9 +26,9 @@ import {
   parseWebhookSecrets,
   type WebhookSecret,
 } from './delivery/webhook-signature.js';
+import { lockDirectories } from './directory-locks.js';
 import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
-import { RefusedStart } from './failed-start.js';
 import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
@@ -42,6 +41,8 @@ export interface PartsOptions {
   readonly instance: string | null;
   readonly environment: NodeJS.ProcessEnv;
   readonly unit: string | null;
+  /** Whether a gateway with the same directories is to be stopped first. */
+  readonly takeover: boolean;
   readonly log: Log;
   /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
@@ -125,7 +126,18 @@ export class Parts {
     const { signal, step } = this.#options;
     const { database } = this;
     this.#makeDirectories(database);
-    this.#lock(database);
+    this.#closers.push(
+      await lockDirectories({
+        stateDirectory: this.#directories.state,
+        runtimeDirectory: this.#directories.runtime,
+        database,
+        takeover: this.#options.takeover,
+        log: this.#options.log,
+        step,
+        signal,
+      }),
+    );
+    if (signal.aborted) return;
     await this.#openControl();
     if (signal.aborted) return;
     step('opening the store');
@@ -214,26 +226,6 @@ export class Parts {
   #makeDirectories(database: string): void {
     for (const path of [this.#directories.state, this.#directories.runtime, dirname(database)]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
-    }
-  }
-
-  /** One gateway for each of its directories and its database: kernel locks, which no crash leaves behind. */
-  #lock(database: string): void {
-    const { state, runtime } = this.#directories;
-    for (const [what, path] of [
-      [`state directory ${state}`, join(state, 'lock')],
-      [`database ${database}`, `${database}.lock`],
-      // The control socket of another gateway must not be taken away.
-      ...(runtime === state ? [] : [[`runtime directory ${runtime}`, join(runtime, 'lock')] as const]),
-    ] as const) {
-      const lock = tryLock(path);
-      if (!lock.locked) {
-        const holder = lock.holderPid === null ? 'another process' : `the process with PID ${lock.holderPid}`;
-        throw new RefusedStart(
-          `The ${what} is in use by ${holder}. Stop that gateway first, or start this one with --instance NAME for directories of its own.`,
-        );
-      }
-      this.#closers.push(() => lock.release());
     }
   }
 

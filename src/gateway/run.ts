@@ -19,6 +19,8 @@ export interface RunOptions {
   /** `--config`; null: the default place. */
   readonly configurationFile: string | null;
   readonly instance: string | null;
+  /** Whether a gateway with the same directories is to be stopped first. */
+  readonly takeover: boolean;
   readonly environment: NodeJS.ProcessEnv;
   /** Whether a terminal may get colours. */
   readonly colour: boolean;
@@ -95,6 +97,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
     supervision,
     configuration: loaded.configuration,
     instance,
+    takeover: options.takeover,
     configurationFile: loaded.file,
     environment,
     reload: () => load().configuration,

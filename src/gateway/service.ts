@@ -46,6 +46,8 @@ export interface ServiceOptions {
   readonly supervision: Supervision;
   readonly configuration: Configuration;
   readonly instance: string | null;
+  /** Whether a gateway with the same directories is to be stopped first. */
+  readonly takeover: boolean;
   /** Null: there is none. */
   readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;
@@ -104,6 +106,7 @@ export class Service {
       instance: options.instance,
       environment: options.environment,
       unit: options.supervision.unit,
+      takeover: options.takeover,
       log: options.log,
       signal: this.#cancelStart.signal,
       step: (step) => {

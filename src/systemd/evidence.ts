@@ -1,6 +1,6 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { parseCgroup } from './cgroup.js';
+import { parseCgroup, unitOfCgroup } from './cgroup.js';
 
 /** A process between this one and its manager. */
 export interface Ancestor {
@@ -51,6 +51,12 @@ function readProc(path: string): string | null {
 /** /proc/PID/comm; null when the process has ended or is hidden. */
 export function processName(pid: number): string | null {
   return readProc(`/proc/${pid}/comm`)?.trimEnd() ?? null;
+}
+
+/** The service of systemd that a process belongs to; null: none, or it can't be seen. */
+export function serviceOf(pid: number): string | null {
+  const { unit, isScope } = unitOfCgroup(parseCgroup(readProc(`/proc/${pid}/cgroup`) ?? ''));
+  return isScope ? null : unit;
 }
 
 function readAncestors(parentPid: number): Ancestor[] {

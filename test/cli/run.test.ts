@@ -198,6 +198,48 @@ sys.exit(os.waitstatus_to_exitcode(status))
     third.child.kill('SIGKILL');
   });
 
+  it('takes over from another one with --takeover: it drains, and its work goes on', async () => {
+    const go = join(place.directory, 'go');
+    const agent = {
+      SD_GATEWAY_AGENT_TYPE: 'command',
+      SD_GATEWAY_AGENT_COMMAND: JSON.stringify([
+        '/bin/sh',
+        '-c',
+        `echo begun >&2; until test -e ${go}; do sleep 0.05; done; echo done`,
+      ]),
+      SD_GATEWAY_STOP_DRAIN: '100ms',
+    };
+    const first = await place.start(agent);
+    const token = readFileSync(join(place.directory, 'state/token'), 'utf8').trim();
+    const client = new GatewayClient(`unix:${place.directory}/http.sock`, token);
+    const posted = await client.post('/v1/sessions/a/messages', { text: 'work' }, {});
+    await first.says('begun');
+    const second = await place.start(agent, '--takeover');
+    const { status, stderr } = await first.end;
+    expect(status).toBe(0);
+    expect(stderr).toContain('1 put back for the next start');
+    writeFileSync(go, '');
+    const answer = await client.get(`/v1/messages/${String(posted.body?.['id'])}?wait=20`);
+    expect(answer.body).toMatchObject({ state: 'replied', reply: { text: 'done' } });
+    second.child.kill('SIGTERM');
+    expect((await second.end).stderr).toMatch(
+      new RegExp(`Taking over from the process with PID ${first.child.pid}, .*which has the state directory`),
+    );
+  });
+
+  it('can’t take over from a process that is no gateway', async () => {
+    await (await place.start()).child.kill('SIGKILL');
+    const holder = spawn('flock', [join(place.directory, 'state/lock'), 'sleep', '60'], { stdio: 'ignore' });
+    await once(holder, 'spawn');
+    await expect
+      .poll(() => readFileSync('/proc/locks', 'utf8').includes(` ${holder.pid} `), { timeout: 5_000 })
+      .toBe(true);
+    const end = await place.run(['run', '--takeover']);
+    holder.kill('SIGKILL');
+    expect(end.status).toBe(78);
+    expect(end.stderr).toMatch(/is in use by the process with PID \d+, flock, and no gateway answers at/);
+  });
+
   it('ends with 78 on an unusable configuration, naming every problem', async () => {
     mkdirSync(join(place.directory, 'etc'));
     writeFileSync(
