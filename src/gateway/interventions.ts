@@ -1,11 +1,11 @@
-import type { CancelOutcome, DeadOutcome, SessionCancelled, Store } from '../store/store.js';
+import type { CancelOutcome, DeadOutcome, Message, SessionCancelled, Store } from '../store/store.js';
 
 export interface InterventionsOptions {
   readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardDead'>;
   /** Ends the turn of a message that was cancelled, if it runs in this process. */
   readonly cutOff: (messageId: string) => void;
   /** The message has changed, and the change is on disk. */
-  readonly onChange: (messageId: string) => void;
+  readonly onChange: (messageId: string, session: string) => void;
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
 }
@@ -21,34 +21,34 @@ export class Interventions {
   /** Null when there is no such message. */
   async cancelMessage(id: string): Promise<CancelOutcome | null> {
     const outcome = await this.#options.store.cancelMessage(id, this.#now());
-    if (outcome?.outcome === 'cancelled') this.#cancelled(id, outcome.running);
+    if (outcome?.outcome === 'cancelled') this.#cancelled(outcome.message, outcome.running);
     return outcome;
   }
 
   /** Null when there is no such session. */
   async cancelSession(session: string): Promise<SessionCancelled | null> {
     const cancelled = await this.#options.store.cancelSession(session, this.#now());
-    for (const { id, running } of cancelled?.messages ?? []) this.#cancelled(id, running);
+    for (const { id, running } of cancelled?.messages ?? []) this.#cancelled({ id, session }, running);
     return cancelled;
   }
 
   /** Null when there is no such message. */
   async retryDead(id: string): Promise<DeadOutcome | null> {
     const outcome = await this.#options.store.retryDead(id, this.#now());
-    if (outcome?.outcome === 'done') this.#options.onChange(id);
+    if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
     return outcome;
   }
 
   /** Null when there is no such message. */
   async discardDead(id: string): Promise<DeadOutcome | null> {
     const outcome = await this.#options.store.discardDead(id, this.#now());
-    if (outcome?.outcome === 'done') this.#options.onChange(id);
+    if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
     return outcome;
   }
 
-  #cancelled(id: string, running: boolean): void {
+  #cancelled({ id, session }: Pick<Message, 'id' | 'session'>, running: boolean): void {
     if (running) this.#options.cutOff(id);
-    this.#options.onChange(id);
+    this.#options.onChange(id, session);
   }
 
   #now(): number {

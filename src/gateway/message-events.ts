@@ -1,32 +1,61 @@
+import type { MessageState } from '../store/store.js';
+
+export interface MessageChange {
+  readonly messageId: string;
+  /** Null: whoever wants to know asks the store. */
+  readonly state: MessageState | null;
+}
+
 /**
- * Tells who waits for a message that it has changed. It knows of this process's changes only: another gateway on the
- * same store may run the session, so that a waiter reads the store now and then as well.
+ * Tells who waits for a message, or follows a session, that something has changed. It knows of this process's changes
+ * only: another gateway on the same store may run the session, so that a waiter reads the store now and then as well.
  */
 export class MessageEvents {
-  readonly #listeners = new Map<string, Set<() => void>>();
+  readonly #ofMessages = new Listeners<void>();
+  readonly #ofSessions = new Listeners<MessageChange>();
 
   /** Calls `listener` after each change of the message until the returned function is called. */
   subscribe(messageId: string, listener: () => void): () => void {
-    const listeners = this.#listeners.get(messageId) ?? new Set();
-    this.#listeners.set(messageId, listeners);
-    listeners.add(listener);
-    return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(messageId) === listeners) {
-        this.#listeners.delete(messageId);
-      }
-    };
+    return this.#ofMessages.add(messageId, listener);
+  }
+
+  /** Calls `listener` after each change of a message of the session until the returned function is called. */
+  subscribeSession(session: string, listener: (change: MessageChange) => void): () => void {
+    return this.#ofSessions.add(session, listener);
   }
 
   /** The message has changed, and the change is on disk. */
-  emit(messageId: string): void {
-    const listeners = this.#listeners.get(messageId);
-    if (listeners === undefined) return;
-    for (const listener of [...listeners]) listener();
+  emit(messageId: string, session: string, state: MessageState | null = null): void {
+    this.#ofMessages.call(messageId);
+    this.#ofSessions.call(session, { messageId, state });
   }
 
   /** Messages that somebody waits for. */
   get watched(): number {
-    return this.#listeners.size;
+    return this.#ofMessages.size;
+  }
+}
+
+class Listeners<Value> {
+  readonly #byKey = new Map<string, Set<(value: Value) => void>>();
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  add(key: string, listener: (value: Value) => void): () => void {
+    const listeners = this.#byKey.get(key) ?? new Set();
+    this.#byKey.set(key, listeners);
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#byKey.get(key) === listeners) this.#byKey.delete(key);
+    };
+  }
+
+  call(key: string, value: Value): void {
+    const listeners = this.#byKey.get(key);
+    if (listeners === undefined) return;
+    for (const listener of [...listeners]) listener(value);
   }
 }

@@ -13,7 +13,7 @@ import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
-import type { Store } from '../store/store.js';
+import type { MessageState, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
@@ -295,8 +295,11 @@ export class Parts {
     const { log, changed } = this.#options;
     const secret = this.#secret('webhook-secret', createWebhookSecret);
     this.#secrets = parseWebhookSecrets(secret);
-    const onChange = (messageId: string): void => {
-      this.#events.emit(messageId);
+    const onChange = (
+      { messageId, session }: { readonly messageId: string; readonly session: string },
+      state: MessageState,
+    ): void => {
+      this.#events.emit(messageId, session, state);
       changed();
     };
     const deliverer = new Deliverer({
@@ -305,7 +308,7 @@ export class Parts {
       log,
       owner: this.#owner,
       settings: this.#deliverySettings(),
-      onChange: ({ messageId }) => onChange(messageId),
+      onChange,
     });
     this.#deliverer = deliverer;
     this.#dispatcher = new Dispatcher({
@@ -316,7 +319,7 @@ export class Parts {
       settings: this.#dispatchSettings(),
       onChange: (turn, state) => {
         if ((state === 'replied' || state === 'dead') && turn.replyUrl !== null) deliverer.wake();
-        onChange(turn.messageId);
+        onChange(turn, state);
       },
     });
     // Without a drain before (a start that was cancelled or failed) these have nothing to end.
@@ -349,15 +352,16 @@ export class Parts {
       }),
       readiness,
       validateReplyUrl: (url) => validateReplyUrl(url, this.#allow),
-      onAccepted: () => {
+      onAccepted: ({ id, session }) => {
+        this.#events.emit(id, session, 'queued');
         this.#dispatcher?.wake();
         changed();
       },
       interventions: new Interventions({
         store,
         cutOff: (messageId) => this.#dispatcher?.cancel(messageId),
-        onChange: (messageId) => {
-          this.#events.emit(messageId);
+        onChange: (messageId, session) => {
+          this.#events.emit(messageId, session);
           this.#dispatcher?.wake();
           this.#deliverer?.wake();
           changed();

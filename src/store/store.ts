@@ -270,6 +270,8 @@ export interface Store {
   ): Promise<Page<Message> | null>;
   /** The messages behind `seq` that are neither queued nor running, up to the first one that is; none of no session. */
   settledMessages(session: string, seq: number, limit: number): Promise<readonly Message[]>;
+  /** The number of the last message of a session before the first that is queued or running; 0: there is none. */
+  settledUpTo(session: string): Promise<number>;
   counts(): Promise<StoreCounts>;
 
   /** Resolves once the store has done a round trip to its database: the watchdog's evidence of progress. */

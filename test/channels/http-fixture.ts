@@ -51,7 +51,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     interventions: new Interventions({
       store: called,
       cutOff: (id) => cutOff.push(id),
-      onChange: (id) => events.emit(id),
+      onChange: (id, session) => events.emit(id, session),
     }),
     changes: events,
     log,
@@ -101,7 +101,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
       const [turn] = await store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
       if (turn === undefined) throw new Error('No message waits.');
       await store.completeTurn(turn, { text, metadata: {} }, now);
-      events.emit(turn.messageId);
+      events.emit(turn.messageId, turn.session, 'replied');
     },
     async dispose() {
       await channel.close(0);

@@ -12,6 +12,8 @@ import type {
 import { bearerCheck } from './bearer.js';
 import { addCancelRoutes } from './cancel-routes.js';
 import { addDeadRoutes } from './dead-routes.js';
+import { addEventRoutes } from './event-routes.js';
+import { EventStreams, type SessionChanges } from './event-streams.js';
 import { internalProblem, problemOf } from './failures.js';
 import { addHealthRoutes } from './health-routes.js';
 import { type KeptSockets, nothingKept } from './kept-sockets.js';
@@ -46,9 +48,12 @@ export interface Interventions {
 }
 
 export interface HttpChannelOptions {
-  readonly store: Pick<Store, 'accept' | 'message' | 'sessions' | 'sessionMessages' | 'deadMessages'>;
+  readonly store: Pick<
+    Store,
+    'accept' | 'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages' | 'settledUpTo'
+  >;
   readonly interventions: Interventions;
-  readonly changes: MessageChanges;
+  readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;
   /** The bearer token that every request but those for health and readiness must have. */
   readonly token: string;
@@ -84,13 +89,14 @@ export interface HttpChannel {
    * channel holds the process afterwards.
    */
   close(patience: number): Promise<number>;
-  facts(): { readonly connections: number; readonly waiting: number };
+  facts(): { readonly connections: number; readonly waiting: number; readonly streams: number };
 }
 
 /** The HTTP interface, as docs/http.md describes it. */
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
   const longPolls = new LongPolls(options.store, options.changes);
+  const streams = new EventStreams({ store: options.store, changes: options.changes });
   const checkToken = bearerCheck(options.token);
 
   const application = fastify({
@@ -126,6 +132,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     });
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, options.store);
+    addEventRoutes(guarded, options.store, streams);
     addCancelRoutes(guarded, options.interventions);
     addDeadRoutes(guarded, options.store, options.interventions);
   });
@@ -152,9 +159,11 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     beginStop() {
       servers.connections.makeAnswersLast();
       longPolls.end();
+      streams.end();
     },
     async close(patience) {
       longPolls.end();
+      streams.end();
       const cutOff = await servers.close(patience);
       await application.close();
       return cutOff;
@@ -162,6 +171,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     facts: () => ({
       connections: servers.connections.count,
       waiting: longPolls.count,
+      streams: streams.count,
     }),
   };
 }

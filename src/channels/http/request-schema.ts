@@ -83,6 +83,16 @@ const seconds = z
 
 export const messageQuery = z.strictObject({ wait: seconds.optional() });
 
+/** A message's `seq`; 0: before the first. */
+const seq = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be the number of a message')
+  .transform(Number);
+
+export const lastEventId = seq;
+
+export const eventQuery = z.strictObject({ after: seq.optional() });
+
 export const pageQuery = z.strictObject({
   limit: z
     .string()

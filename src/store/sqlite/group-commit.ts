@@ -21,6 +21,7 @@ import {
   readSessionMessages,
   readSessions,
   readSettledMessages,
+  readSettledUpTo,
 } from './reads.js';
 import { recover } from './recover.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
@@ -43,6 +44,7 @@ const reads: ReadonlySet<OperationName> = new Set<OperationName>([
   'sessions',
   'sessionMessages',
   'settledMessages',
+  'settledUpTo',
   'deadMessages',
   'counts',
   'nextDueAt',
@@ -98,6 +100,7 @@ export class GroupCommit {
       sessions: readSessions,
       sessionMessages: readSessionMessages,
       settledMessages: readSettledMessages,
+      settledUpTo: readSettledUpTo,
       counts: readCounts,
       beginRun,
       updateRun,

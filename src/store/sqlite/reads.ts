@@ -81,6 +81,14 @@ export function readSettledMessages(
   return settled;
 }
 
+/** A dead message that is tried again may lie far back: then more is taken for unsettled than is. */
+export function readSettledUpTo({ sql }: Transaction, session: string): number {
+  const known = sql.session.get(session);
+  if (known === undefined) return 0;
+  const head = sql.placeOfHead.get(known.number);
+  return head === undefined ? known.last_seq : head.seq - 1;
+}
+
 export function readCounts({ counters }: Transaction): StoreCounts {
   return { ...counters };
 }

@@ -239,6 +239,10 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('settledMessages', session, seq, limit);
   }
 
+  settledUpTo(session: string): Promise<number> {
+    return this.#call('settledUpTo', session);
+  }
+
   counts(): Promise<StoreCounts> {
     return this.#call('counts');
   }

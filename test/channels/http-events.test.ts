@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { bodyOf, type Served, serve, token } from './http-fixture.js';
+
+let served: Served;
+beforeEach(async () => {
+  served = await serve();
+});
+afterEach(() => served.dispose());
+
+interface ServerEvent {
+  readonly id?: string;
+  readonly event?: string;
+  readonly data?: string;
+  readonly retry?: string;
+}
+
+/** A client as the HTML Standard has it (9.2.6), as far as it is needed here. */
+async function follow(path: string, headers: Readonly<Record<string, string>> = {}) {
+  const stop = new AbortController();
+  const response = await fetch(served.base + path, {
+    headers: { authorization: `Bearer ${token}`, ...headers },
+    signal: stop.signal,
+  });
+  const events: ServerEvent[] = [];
+  let text = '';
+  const ended = (async () => {
+    const decoder = new TextDecoder();
+    for await (const chunk of response.body ?? []) {
+      text += decoder.decode(chunk as Uint8Array, { stream: true });
+      for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
+        const fields = text
+          .slice(0, end)
+          .split('\n')
+          .map((line) => line.split(/: ?(.*)/s).slice(0, 2));
+        events.push(Object.fromEntries(fields));
+        text = text.slice(end + 2);
+      }
+    }
+  })().catch((error: unknown) => {
+    if (!stop.signal.aborted) throw error;
+  });
+  const messages = () => events.filter(({ event }) => event === 'message');
+  return {
+    response,
+    events,
+    messages,
+    ended,
+    close: () => stop.abort(),
+    seqs: () => messages().map(({ id }) => Number(id)),
+    reached: (count: number) => expect.poll(() => messages().length, { timeout: 10_000 }).toBe(count),
+  };
+}
+
+describe('the events of a session', () => {
+  test('are its messages as they come to their end, in order', async () => {
+    await served.post('a', { text: 'before' });
+    await served.reply('old');
+    const stream = await follow('/v1/sessions/a/events');
+    expect(stream.response.headers.get('content-type')).toBe('text/event-stream');
+    const { id } = await bodyOf(served.post('a', { text: 'one' }));
+    await served.post('b', { text: 'of another session' });
+    await served.reply('first');
+    await stream.reached(1);
+    const dead = await bodyOf(served.post('a', { text: 'two' }));
+    await served.ask(`/v1/messages/${dead.id}/cancel`);
+    await stream.reached(2);
+    expect(stream.messages().map(({ data }) => JSON.parse(data ?? ''))).toMatchObject([
+      { id, seq: 2, state: 'replied', reply: { text: 'first' } },
+      { id: dead.id, seq: 3, state: 'cancelled' },
+    ]);
+    expect(stream.events[0]).toEqual({ retry: '1000' });
+    stream.close();
+    await stream.ended;
+    await expect.poll(() => served.channel.facts().streams).toBe(0);
+  });
+
+  test('go on behind the last one that a client has seen', async () => {
+    for (const text of ['1', '2', '3']) {
+      await served.post('a', { text });
+      await served.reply(text);
+    }
+    const all = await follow('/v1/sessions/a/events?after=0');
+    await all.reached(3);
+    const rest = await follow('/v1/sessions/a/events?after=0', { 'last-event-id': '2' });
+    await rest.reached(1);
+    expect([all.seqs(), rest.seqs()]).toEqual([[1, 2, 3], [3]]);
+    for (const stream of [all, rest]) stream.close();
+  });
+
+  test('of a session that is not there yet begin with its first message', async () => {
+    const stream = await follow('/v1/sessions/new/events');
+    await served.post('new', { text: 'x' });
+    await served.reply('y');
+    await stream.reached(1);
+    stream.close();
+  });
+
+  test('of many messages at once come all, one by one', async () => {
+    for (let count = 0; count < 250; count += 1) await served.post('a', { text: String(count) });
+    await served.ask('/v1/sessions/a/cancel');
+    const stream = await follow('/v1/sessions/a/events?after=0');
+    await stream.reached(250);
+    expect(stream.seqs()).toEqual(Array.from({ length: 250 }, (_, index) => index + 1));
+    stream.close();
+  });
+
+  test('end when the gateway stops, with an invitation; nothing is missed by who comes back', async () => {
+    const stream = await follow('/v1/sessions/a/events');
+    await served.post('a', { text: 'x' });
+    await served.reply('y');
+    await stream.reached(1);
+    served.channel.beginStop();
+    await stream.ended;
+    expect(stream.events.at(-1)).toHaveProperty(
+      '',
+      expect.stringContaining('connect again with Last-Event-ID'),
+    );
+    const late = await follow('/v1/sessions/a/events', { 'last-event-id': '0' });
+    await late.ended;
+    expect(late.response.status).toBe(200);
+  });
+
+  test.each([
+    ['/v1/sessions/a%20b/events', {}, 'session'],
+    ['/v1/sessions/a/events?after=x', {}, 'after'],
+    ['/v1/sessions/a/events?since=1', {}, 'since'],
+    ['/v1/sessions/a/events', { 'last-event-id': 'x' }, 'Last-Event-ID'],
+  ])('%s with %j is refused', async (path, headers, named) => {
+    const response = await served.get(path, headers);
+    expect(response.status).toBe(400);
+    expect((await bodyOf(response)).detail).toContain(named);
+  });
+
+  test('need the token, and GET', async () => {
+    expect((await fetch(`${served.base}/v1/sessions/a/events`)).status).toBe(401);
+    const head = await fetch(`${served.base}/v1/sessions/a/events`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect([head.status, head.headers.get('allow')]).toEqual([405, 'GET']);
+  });
+});
