@@ -1,7 +1,25 @@
+import { commandTurn } from './command-turn.js';
 import type { Benchmark } from './frame/benchmark.js';
+import { fullStore, longSession, manySessions } from './growth.js';
 import { journal } from './journal.js';
+import { restart, startFull, startStop } from './lifecycle.js';
+import { memory } from './memory.js';
 import { notify } from './notify.js';
 import { loneClient, posts } from './posts.js';
 import { wholeWay } from './whole-way.js';
 
-export const benchmarks: readonly Benchmark[] = [notify, journal, posts, loneClient, wholeWay];
+export const benchmarks: readonly Benchmark[] = [
+  notify,
+  journal,
+  startStop,
+  startFull,
+  restart,
+  memory,
+  posts,
+  loneClient,
+  wholeWay,
+  commandTurn,
+  longSession,
+  manySessions,
+  fullStore,
+];

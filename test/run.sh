@@ -44,7 +44,7 @@ debian_packages=(
   build-essential python3 iproute2 procps util-linux file
   systemd dbus libpam-systemd dbus-user-session
   man-db mandoc zsh fish lintian
-  libsystemd-dev g++-aarch64-linux-gnu musl-tools valgrind qemu-user-static
+  libsystemd-dev strace g++-aarch64-linux-gnu musl-tools valgrind qemu-user-static
 )
 
 install_debian_packages() {

@@ -1,0 +1,179 @@
+import { Machine, whyNoMachine } from '../test/systemd/harness/machine.js';
+import { GatewayUnit } from '../test/systemd/harness/unit.js';
+import { Poster } from '../test/systemd/load/poster.js';
+import type { Benchmark, Figures } from './frame/benchmark.js';
+import { checkout, program } from './frame/places.js';
+import { runForJson, temporaryDirectory } from './frame/processes.js';
+
+const inMachine = (path: string): string => `/usr/lib/sd-gateway/${path.slice(checkout.length)}`;
+
+async function bootMachine(): Promise<Machine> {
+  const reason = whyNoMachine();
+  if (reason !== null) throw new Error(reason);
+  return Machine.boot();
+}
+
+/** Times `systemctl start` and `systemctl stop` as whole processes, within the machine, and looks at what they did. */
+async function startAndStop(machine: Machine, unit: string): Promise<Figures> {
+  const script = [
+    'set -e',
+    'a=$EPOCHREALTIME; systemctl start "$1"; b=$EPOCHREALTIME',
+    'test "$(systemctl is-active "$1")" = active',
+    // Idle: whatever the start still had to do is done.
+    'sleep 1',
+    'c=$EPOCHREALTIME; systemctl stop "$1"; d=$EPOCHREALTIME',
+    'systemctl show -p ActiveState,Result --value "$1" | tr "\\n" " "',
+    'echo "$a $b $c $d"',
+  ].join('\n');
+  const words = (await machine.check(['bash', '-c', script, 'bash', unit])).trim().split(/\s+/);
+  const [a = 0, b = 0, c = 0, d = 0] = words.slice(-4).map(Number);
+  if (!words.includes('inactive') || !words.includes('success')) {
+    throw new Error(`${unit} was not stopped cleanly: ${words.join(' ')}`);
+  }
+  return { start: (b - a) * 1e3, stop: (d - c) * 1e3 };
+}
+
+async function installBareUnit(machine: Machine): Promise<string> {
+  const text = [
+    '[Service]',
+    'Type=notify',
+    'NotifyAccess=main',
+    `ExecStart=/usr/bin/env node ${inMachine(program('bare-unit'))}`,
+    '',
+  ].join('\n');
+  await machine.writeFile('/etc/systemd/system/bare.service', text);
+  return 'bare.service';
+}
+
+export const startStop: Benchmark = {
+  name: 'start-stop',
+  group: 'lifecycle',
+  title: 'systemctl, until it returns',
+  figures: [
+    { name: 'start', unit: 'ms', better: 'lower' },
+    { name: 'stop', unit: 'ms', better: 'lower' },
+  ],
+  targets: [
+    { figure: 'start', against: 'bare node with one send', atMost: 2 },
+    { figure: 'stop', against: 'bare node with one send', atMost: 1.5 },
+  ],
+  async open() {
+    const machine = await bootMachine();
+    const bare = await installBareUnit(machine);
+    const { name } = await GatewayUnit.install(machine, { name: 'bench' });
+    const own = `${name}.service`;
+    // The first start makes the store and the token.
+    await startAndStop(machine, own);
+    await startAndStop(machine, bare);
+    return {
+      contenders: [
+        { name: 'sd-gateway', measure: () => startAndStop(machine, own) },
+        { name: 'bare node with one send', measure: () => startAndStop(machine, bare) },
+      ],
+      close: () => machine.destroy(),
+    };
+  },
+};
+
+export const startFull: Benchmark = {
+  name: 'start-full',
+  group: 'lifecycle',
+  title: 'systemctl start, 10^6 messages, 10^4 to resume',
+  figures: [{ name: 'start', unit: 'ms', better: 'lower' }],
+  targets: [{ figure: 'start', against: 'an empty store', atMost: 1.3 }],
+  async open({ smoke }) {
+    const { path, remove } = temporaryDirectory();
+    const file = `${path}/gateway.db`;
+    const numbers = smoke ? ['1000', '100', '10'] : ['1000000', '10000', '10000'];
+    await runForJson([process.execPath, program('fill-store'), file, ...numbers]);
+    const machine = await bootMachine();
+    const full = await GatewayUnit.install(machine, { name: 'full' });
+    const empty = await GatewayUnit.install(machine, { name: 'empty' });
+    for (const unit of [full, empty]) await startAndStop(machine, `${unit.name}.service`);
+    const sealScript = `import('/usr/lib/sd-gateway/dist/store/sqlite/seal.js').then((s) => s.seal('${full.stateDirectory}/gateway.db', 'closed'))`;
+    const resumed = new RegExp(`${numbers[2]} turns? `);
+    return {
+      contenders: [
+        {
+          name: 'sd-gateway',
+          async measure() {
+            await machine.check(['cp', inMachine(file), full.stateDirectory]);
+            await machine.check(['node', '-e', sealScript]);
+            const figures = await startAndStop(machine, `${full.name}.service`);
+            const said = await full.messages();
+            if (!said.some((text) => resumed.test(text))) {
+              throw new Error(`The turns were not resumed: ${said.slice(-8).join('\n')}`);
+            }
+            return figures;
+          },
+        },
+        { name: 'an empty store', measure: () => startAndStop(machine, `${empty.name}.service`) },
+      ],
+      async close() {
+        await machine.destroy();
+        remove();
+      },
+    };
+  },
+};
+
+interface Restarted {
+  readonly address: string;
+  readonly service: string;
+  readonly tokenFile: string;
+}
+
+/** The longest that any of 50 clients waited for its answer, over one restart, at 500 posts a second. */
+async function restartUnderLoad(machine: Machine, what: Restarted): Promise<Figures> {
+  const { address, service, tokenFile } = what;
+  const poster = new Poster(machine, { address, tokenFile, clients: 50, rate: 500 });
+  await poster.answered(500);
+  await machine.check(['systemctl', 'restart', service]);
+  await poster.answered(500);
+  const report = await poster.end();
+  return { longest: report.longest };
+}
+
+/** The bare unit with a socket unit, which holds connections while nobody takes them. */
+async function installBareSocket(machine: Machine): Promise<Restarted> {
+  await machine.writeFile('/etc/systemd/system/bare-http.socket', '[Socket]\nListenStream=127.0.0.1:8734\n');
+  await machine.writeFile(
+    '/etc/systemd/system/bare-http.service',
+    `[Service]\nType=notify\nExecStart=/usr/bin/env node ${inMachine(program('bare-unit'))}\n`,
+  );
+  await machine.writeFile('/etc/bare-token', 'none');
+  await machine.check(['systemctl', 'start', 'bare-http.socket', 'bare-http.service']);
+  return { address: 'http://127.0.0.1:8734', service: 'bare-http.service', tokenFile: '/etc/bare-token' };
+}
+
+async function installShippedUnits(machine: Machine): Promise<Restarted> {
+  const from = '/usr/lib/sd-gateway/systemd';
+  await machine.check(['sh', '-c', `cp ${from}/*.service ${from}/*.socket /etc/systemd/system/`]);
+  await machine.check(['systemctl', 'daemon-reload']);
+  await machine.check(['systemctl', 'start', 'sd-gateway.socket', 'sd-gateway.service']);
+  return {
+    address: 'http://127.0.0.1:8733',
+    service: 'sd-gateway.service',
+    tokenFile: '/var/lib/sd-gateway/token',
+  };
+}
+
+export const restart: Benchmark = {
+  name: 'restart',
+  group: 'lifecycle',
+  title: 'systemctl restart under 500 posts a second',
+  figures: [{ name: 'longest', unit: 'ms without an answer', better: 'lower' }],
+  targets: [{ figure: 'longest', against: 'bare node with a socket unit', atMost: 1.5 }],
+  async open() {
+    const machine = await bootMachine();
+    const own = await installShippedUnits(machine);
+    const bare = await installBareSocket(machine);
+    return {
+      contenders: [
+        { name: 'sd-gateway', measure: () => restartUnderLoad(machine, own) },
+        { name: 'bare node with a socket unit', measure: () => restartUnderLoad(machine, bare) },
+      ],
+      close: () => machine.destroy(),
+    };
+  },
+};

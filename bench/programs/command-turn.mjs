@@ -1,0 +1,54 @@
+// A turn of a command:   node command-turn.mjs own|spawn COUNT
+// "own" is the agent, "spawn" is child_process.spawn of the same program with the same input, as short as it can be.
+import { spawn } from 'node:child_process';
+
+const [contender, count] = process.argv.slice(2);
+const command = ['/bin/cat'];
+const request = (number) => ({
+  turnId: `turn-${number}`,
+  messageId: `message-${number}`,
+  session: 'chat:42',
+  seq: number + 1,
+  attempt: 1,
+  text: `Message ${number} of the benchmark, of some length`,
+  metadata: {},
+});
+
+function bySpawn({ turnId, messageId, session, seq, attempt, text, metadata }) {
+  const input = JSON.stringify({ id: messageId, session, seq, attempt, turn_id: turnId, text, metadata });
+  return new Promise((resolve, reject) => {
+    const child = spawn(command[0], [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      output += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (status) =>
+      status === 0 ? resolve({ text: output }) : reject(new Error(`status ${status}`)),
+    );
+    child.stdin.end(`${input}\n`);
+  });
+}
+
+async function agent() {
+  const { CommandAgent } = await import('../../dist/agents/command.js');
+  const silent = () => undefined;
+  const log = { crit: silent, err: silent, warning: silent, notice: silent, info: silent, debug: silent };
+  const options = { timeout: 10_000, killDelay: 1_000, replyLimit: 1e6, workingDirectory: '/', log };
+  const made = new CommandAgent({ command, environment: process.env, ...options });
+  return (asked) => made.run(asked, new AbortController().signal);
+}
+
+const run = contender === 'own' ? await agent() : bySpawn;
+const total = Number(count);
+let spent = 0;
+for (let number = -Math.min(10, total); number < total; number++) {
+  const began = performance.now();
+  const { text } = await run(request(number));
+  // The first ones warm up.
+  if (number >= 0) spent += performance.now() - began;
+  const echoed = JSON.parse(text);
+  if (echoed.text !== request(number).text || echoed.turn_id !== `turn-${number}`)
+    throw new Error(`It said ${text}`);
+}
+process.stdout.write(`${JSON.stringify({ time: spent / total })}\n`);
