@@ -59,8 +59,9 @@ async function main(): Promise<number> {
     if (result === null) continue;
     results.push(result);
     process.stdout.write(`${table([result])}\n\n`);
+    // After each, so that a run that is broken off leaves what it has.
+    write(results);
   }
-  write(results);
   process.stdout.write(`${table(results)}\n`);
   return results.length === chosen.length ? 0 : 1;
 }
