@@ -231,7 +231,8 @@ export class Service {
       const { store } = this.#parts;
       if (this.#cancelStart.signal.aborted || store === null) return;
       this.#feedWatchdog(store);
-      this.#status.follow(store);
+      await this.#status.follow(store);
+      if (this.#cancelStart.signal.aborted) return;
       this.#happen({ type: 'started' });
       this.#parts.start();
     } catch (error) {

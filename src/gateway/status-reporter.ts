@@ -1,5 +1,5 @@
 import { type StatusFacts, statusInterval, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
-import type { Store } from '../store/store.js';
+import type { Store, StoreCounts } from '../store/store.js';
 import type { Announcer } from './announcer.js';
 
 /** How often an otherwise idle gateway looks whether its status line is still true, in milliseconds. */
@@ -12,7 +12,7 @@ export class StatusReporter {
   readonly #announcer: Announcer;
   readonly #facts: (work: WorkFacts) => StatusFacts;
   readonly #listener: (text: string) => void;
-  #store: Store | null = null;
+  #store: Pick<Store, 'counts'> | null = null;
   #work: WorkFacts = noWork;
   #asking = false;
   #changed = false;
@@ -30,12 +30,16 @@ export class StatusReporter {
     this.#listener = listener;
   }
 
-  /** From now on the store's counts are part of the line. */
-  follow(store: Store): void {
+  /** From now on the store's counts are part of the line; resolves once they are, so that the first line is true. */
+  async follow(store: Pick<Store, 'counts'>): Promise<void> {
     this.#store = store;
     this.#idle = setInterval(() => this.changed(), idleInterval);
     this.#idle.unref();
-    this.changed();
+    try {
+      this.#take(await store.counts());
+    } catch {
+      // As below: who needs the store to work tells of its trouble.
+    }
   }
 
   /** The line as it is now. */
@@ -55,14 +59,7 @@ export class StatusReporter {
     this.#asking = true;
     this.#store.counts().then(
       (counts) => {
-        this.#work = {
-          sessions: counts.sessions,
-          running: counts.running,
-          waiting: counts.queued,
-          delivered: counts.replied + counts.delivered,
-          failed: counts.dead,
-          undelivered: counts.undelivered,
-        };
+        this.#take(counts);
         this.#answered();
       },
       // The store's trouble is logged and shown by those who need it to work; the last counts stay.
@@ -76,6 +73,17 @@ export class StatusReporter {
     if (this.#idle !== null) clearInterval(this.#idle);
     this.#pause = null;
     this.#idle = null;
+  }
+
+  #take(counts: StoreCounts): void {
+    this.#work = {
+      sessions: counts.sessions,
+      running: counts.running,
+      waiting: counts.queued,
+      delivered: counts.replied + counts.delivered,
+      failed: counts.dead,
+      undelivered: counts.undelivered,
+    };
   }
 
   #answered(): void {
