@@ -22,7 +22,7 @@ export interface Failure {
 const exitWords: Readonly<Record<number, string>> = {
   1: 'a failed start or a crash',
   75: 'a restart was asked for',
-  78: 'the configuration can’t be used',
+  78: 'unusable configuration or store',
   200: 'CHDIR: the working directory can’t be entered',
   203: 'EXEC: the program of ExecStart= can’t be executed',
   208: 'STDIN: standard input can’t be set up',
@@ -107,7 +107,10 @@ export function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
     ];
   }
   if (unit.exit?.how === 'exited' && unit.exit.status === commandStatus.configuration) {
-    return [`See what is wrong with it: ${commandFor('check-config', target, false)}`];
+    return [
+      `See what is wrong: ${commandFor('doctor', target, false)}`,
+      `Of the configuration alone: ${commandFor('check-config', target, false)}`,
+    ];
   }
   if (unit.exit?.how === 'exited' && unit.exit.status >= 200) {
     return [

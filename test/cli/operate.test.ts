@@ -156,7 +156,7 @@ describe('a job that failed', () => {
       job,
       failed({ exit: exited(78) }),
       78,
-      'sd-gateway.service did not start: the gateway ended: exit status 78 (the configuration can’t be used)',
+      'sd-gateway.service did not start: the gateway ended: exit status 78 (unusable configuration or store)',
       /sd-gateway check-config/,
     ],
     [

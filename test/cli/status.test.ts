@@ -116,7 +116,7 @@ describe('the screen', () => {
     });
     expect(text).toContain('● sd-gateway.service: failed\n');
     expect(text).toContain(
-      'Result: exit-code: the gateway ended: exit status 78 (the configuration can’t be used)',
+      'Result: exit-code: the gateway ended: exit status 78 (unusable configuration or store)',
     );
     expect(text).toContain('Restarts: 3 by systemd itself since it was last started');
     expect(text).toContain('  2026-11-23 17:00:00 sd-gateway: wrong\\x1b[2J\n');

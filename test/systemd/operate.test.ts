@@ -110,7 +110,7 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       expect(reload.stderr).toContain('did you mean "listen"?');
       const restart = await type(`restart --instance ${instance}`, user);
       expect(restart.status).toBe(78);
-      expect(restart.stderr).toContain('exit status 78 (the configuration can’t be used).');
+      expect(restart.stderr).toContain('exit status 78 (unusable configuration or store).');
       expect(restart.stderr).toContain('unknown key "lisen" in [http]; did you mean "listen"?');
       expect(restart.stderr).toContain(`sd-gateway check-config --instance ${instance}`);
       // The run before, which was stopped for this, has no part in it.
