@@ -10,7 +10,8 @@ trap 'rm -rf "$folder"' EXIT
 flags=(-g -O1 -fno-omit-frame-pointer -fsanitize=address)
 native/compile.sh "$folder/build/Release/sd_gateway.node" "${flags[@]}"
 SOURCES=test/native/fixtures/leak-control.cc native/compile.sh "$folder/leak_control.node" "${flags[@]}"
-npx --no-install tsc --project tsconfig.build.json
+# test/run.sh has done it.
+[ "${TYPESCRIPT_BUILT:-}" = yes ] || npx --no-install tsc --project tsconfig.build.json
 
 # loop REPORT ARGUMENT...
 loop() {

@@ -13,7 +13,8 @@ trap 'rm -rf "$folder"' EXIT
 native/compile.sh "$folder/build/Release/sd_gateway.node" -g -O1 -fno-omit-frame-pointer \
   -fsanitize=address,undefined -fno-sanitize=vptr
 chmod -R a+rX "$folder/build"
-npx --no-install tsc --project tsconfig.build.json
+# test/run.sh has done it.
+[ "${TYPESCRIPT_BUILT:-}" = yes ] || npx --no-install tsc --project tsconfig.build.json
 
 runtime="$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so)"
 watched() {
