@@ -135,8 +135,7 @@ export function parseProperties(text: string): Readonly<Record<string, string>> 
     if (at <= 0) continue;
     const name = line.slice(0, at);
     const value = line.slice(at + 1);
-    const before = properties[name];
-    properties[name] = before === undefined ? value : `${before}\n${value}`;
+    properties[name] = Object.hasOwn(properties, name) ? `${properties[name]}\n${value}` : value;
   }
   return properties;
 }
