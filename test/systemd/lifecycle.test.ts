@@ -170,7 +170,7 @@ while not os.path.exists("/tmp/early-unlock"): time.sleep(0.05)
   it.concurrent('a start that takes longer than TimeoutStartSec= is waited for', async () => {
     const gateway = await GatewayUnit.install(machine(), {
       name: 'slow-start',
-      service: ['TimeoutStartSec=2'],
+      service: ['TimeoutStartSec=4'],
       environment: { SD_GATEWAY_STORE_BUSY_TIMEOUT: '60s' },
     });
     await gateway.succeed('start');
@@ -180,7 +180,7 @@ connection = sqlite3.connect("${gateway.stateDirectory}/gateway.db")
 connection.execute("PRAGMA locking_mode=EXCLUSIVE")
 connection.execute("BEGIN EXCLUSIVE")
 open("/tmp/slow-start-locked", "w").close()
-time.sleep(6)
+time.sleep(8)
 `;
     const holder = machine().check(['python3', '-c', lock]);
     await machine().check(['sh', '-c', 'while ! test -e /tmp/slow-start-locked; do sleep 0.05; done']);
