@@ -1,7 +1,16 @@
-import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { nearest } from '../config/nearest.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
@@ -37,6 +46,7 @@ function requestOf({ command, operands }: ParsedCommand): { action: Action; file
 
 /** Runs `work` while no gateway can have the database. */
 async function alone<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const lock = tryLock(`${path}.lock`);
   if (!lock.locked) {
     const { holderPid } = lock;
@@ -45,10 +55,18 @@ async function alone<Result>(path: string, work: () => Promise<Result>): Promise
     throw new InUse(`the database ${path} is in use by ${holder}: stop the gateway first`);
   }
   try {
+    giveToOwner(`${path}.lock`);
     return await work();
   } finally {
     lock.release();
   }
+}
+
+/** Made by root, it would keep the gateway out, which has a user of its own. */
+function giveToOwner(file: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dirname(file));
+  lchownSync(file, uid, gid);
 }
 
 function count(number: number, what: string): string {
@@ -82,12 +100,26 @@ async function backUp(path: string, file: string, { say }: Voice): Promise<numbe
 }
 
 async function exportTo(path: string, file: string | null): Promise<number> {
-  const { exportStore } = await import('../store/sqlite/maintenance.js');
-  // "wx": a file that is there may be somebody’s only copy.
-  const output = file === null ? process.stdout : createWriteStream(file, { flags: 'wx', mode: 0o600 });
-  await exportStore(path, (items) =>
-    pipeline(Readable.from(formatArchive(items, Date.now())), output, { end: file !== null }),
-  );
+  const { exportStore, syncDirectory } = await import('../store/sqlite/maintenance.js');
+  const writeTo = (output: Writable, end: boolean) =>
+    exportStore(path, (items) => pipeline(Readable.from(formatArchive(items, Date.now())), output, { end }));
+  if (file === null) {
+    await writeTo(process.stdout, false);
+    return commandStatus.success;
+  }
+  // It may be somebody’s only copy.
+  if (existsSync(file)) throw new StoreError('internal', `${file} is there already: name another file.`);
+  const unfinished = `${file}.part`;
+  try {
+    // One that was cut off may have left it.
+    rmSync(unfinished, { force: true });
+    await writeTo(createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }), true);
+    renameSync(unfinished, file);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw error;
+  }
+  syncDirectory(dirname(file));
   return commandStatus.success;
 }
 
@@ -123,6 +155,15 @@ async function recover(path: string, { say }: Voice): Promise<number> {
   return lost.length === 0 && missing === 0 ? commandStatus.success : commandStatus.failure;
 }
 
+/** What the operator is told; null: a mistake of this program. */
+function describeError(error: unknown, file: string | null): string | null {
+  if (error instanceof ArchiveError) return `${file}: ${error.message}; nothing was imported`;
+  if (error instanceof InUse || error instanceof StoreError) return error.message;
+  if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
+  // What fails while a file is written doesn't name it.
+  return 'path' in error || file === null ? error.message : `${file}: ${error.message}`;
+}
+
 /** Checks, copies, exports, imports or recovers the store. */
 export async function run(parsed: ParsedCommand): Promise<number> {
   const { action, file } = requestOf(parsed);
@@ -153,12 +194,9 @@ export async function run(parsed: ParsedCommand): Promise<number> {
         return await recover(path, voice);
     }
   } catch (error) {
-    const isFileError = error instanceof Error && 'code' in error && 'syscall' in error;
-    if (error instanceof ArchiveError) {
-      process.stderr.write(`sd-gateway: ${printable(`${file}: ${error.message}; nothing was imported`)}\n`);
-    } else if (error instanceof InUse || error instanceof StoreError || isFileError) {
-      process.stderr.write(`sd-gateway: ${printable(error.message)}\n`);
-    } else throw error;
+    const told = describeError(error, file);
+    if (told === null) throw error;
+    process.stderr.write(`sd-gateway: ${printable(told)}\n`);
     return error instanceof StoreError && error.reason === 'newer-schema'
       ? commandStatus.configuration
       : commandStatus.failure;

@@ -104,6 +104,11 @@ function formatLine(value: object): string {
   return `${JSON.stringify(shown(value))}\n`;
 }
 
+/** Throws where an import would not take it: a row of a damaged database may hold anything. */
+export function checkItem(item: ArchiveItem): void {
+  parseLine(formatLine(item), 1);
+}
+
 export function* formatArchive(items: Iterable<ArchiveItem>, now: number): Generator<string> {
   const counts = { session: 0, message: 0 };
   yield formatLine({ type: 'header', format: archiveFormat, version: archiveVersion, exported_at: now });

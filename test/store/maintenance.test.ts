@@ -1,5 +1,13 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
@@ -13,6 +21,7 @@ import {
   importToStore,
   recoverStore,
 } from '../../src/store/sqlite/maintenance.js';
+import { applicationId, schemaVersion } from '../../src/store/sqlite/schema.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { acceptOne, claim, claimOne, failure, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -136,12 +145,27 @@ describe('a backup', () => {
     expect(ids.length).toBeGreaterThanOrEqual(before);
     expect(ids).toEqual(taken.slice(0, ids.length));
     await expect(backUpStore(files.path, target)).rejects.toThrow(/is there already/);
-    await expect(backUpStore(files.path, `${files.directory}/no/where.db`)).rejects.toThrow();
+    const nowhere = `${files.directory}/no/where.db`;
+    await expect(backUpStore(files.path, nowhere)).rejects.toThrow(
+      `ENOENT: no such file or directory, open '${nowhere}`,
+    );
+    // Nobody else sees a part of it meanwhile.
+    const second = backUpStore(files.path, `${files.directory}/second.db`);
+    expect(statSync(`${files.directory}/second.db.part`).mode & 0o777).toBe(0o600);
+    await second;
     expect(readdirSync(files.directory).filter((name) => name.includes('.part'))).toEqual([]);
   });
 });
 
 describe('a damaged store', () => {
+  function loadFixture(version: number): void {
+    const database = new Database(files.path);
+    database.exec(readFileSync(new URL(`./fixtures/schema-${version}.sql`, import.meta.url), 'utf8'));
+    database.pragma(`application_id = ${applicationId}`);
+    database.pragma(`user_version = ${version}`);
+    database.close();
+  }
+
   async function fill(count: number): Promise<readonly ArchiveItem[]> {
     const store = await files.open();
     await Promise.all(
@@ -202,6 +226,74 @@ describe('a damaged store', () => {
     );
   });
 
+  test('whatever bits are turned and pages are misplaced, nothing is lost in silence', {
+    timeout: 60_000,
+  }, async () => {
+    const items = await fill(100);
+    const original = readFileSync(files.path);
+    const ids = new Set(messagesOf(items).map(({ id }) => id));
+    const page = fc.integer({ min: 0, max: original.length / 4_096 - 1 });
+    const bits = fc.record({
+      page,
+      at: fc.integer({ min: 0, max: 4_095 }),
+      bit: fc.integer({ min: 0, max: 7 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(bits, { maxLength: 16 }),
+        fc.array(fc.tuple(page, page), { maxLength: 2 }),
+        async (turned, misplaced) => {
+          const bytes = Buffer.from(original);
+          for (const { page, at, bit } of turned) {
+            const place = page * 4_096 + at;
+            bytes.writeUInt8(bytes.readUInt8(place) ^ (1 << bit), place);
+          }
+          for (const [from, to] of misplaced)
+            original.copy(bytes, to * 4_096, from * 4_096, (from + 1) * 4_096);
+          writeFileSync(files.path, bytes);
+          const outcome = await recoverStore(files.path, 'now').catch((error: unknown) => {
+            expect(error).toMatchObject({ reason: expect.stringMatching(/^(damaged|newer-schema)$/) });
+            expect(readFileSync(files.path).equals(bytes)).toBe(true);
+            return null;
+          });
+          if (outcome === null) return;
+          expect(checkStore(files.path)).toEqual([]);
+          const saved = messagesOf(await exported()).filter(({ id }) => ids.has(id));
+          const told = outcome.lost.length + (outcome.missing ?? ids.size);
+          expect(saved.length < ids.size && told === 0).toBe(false);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  test.each([1, 2, 3])(
+    'of schema version %i is recovered as it would have been migrated',
+    async (version) => {
+      loadFixture(version);
+      const { lost, missing, aside } = await recoverStore(files.path, 'now');
+      expect({ lost, missing }).toEqual({ lost: [], missing: 0 });
+      const saved = await exported();
+      const migrated = `${files.directory}/migrated.db`;
+      copyFileSync(aside, migrated);
+      await (await files.open({ path: migrated })).close();
+      const ids = (items: readonly ArchiveItem[]) =>
+        messagesOf(items).map(({ id, reply_to, delivery }) => [id, reply_to, delivery?.webhook_id]);
+      expect(ids(saved)).toEqual(ids(await exported(migrated)));
+    },
+  );
+
+  test('of a newer schema is left as it is', async () => {
+    await fill(3);
+    const database = new Database(files.path);
+    database.pragma(`user_version = ${schemaVersion + 1}`);
+    database.close();
+    const bytes = readFileSync(files.path);
+    await expect(recoverStore(files.path, 'now')).rejects.toMatchObject({ reason: 'newer-schema' });
+    expect(readFileSync(files.path).equals(bytes)).toBe(true);
+    expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
+  });
+
   test.each([
     ['its beginning is gone', (bytes: Buffer) => bytes.fill(0, 0, 4_096)],
     ['it is cut short', (bytes: Buffer) => bytes.subarray(0, 100)],
@@ -260,7 +352,10 @@ describe('the command', () => {
     const all = `${files.directory}/all.jsonl`;
     expect(await type('export', all)).toMatchObject({ status: 0, stdout: '' });
     expect(statSync(all).mode & 0o777).toBe(0o600);
-    expect(await type('export', all)).toMatchObject({ status: 1, stderr: expect.stringContaining('EEXIST') });
+    expect(await type('export', all)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('is there already'),
+    });
     expect((await type('export')).stdout.split('\n').length).toBe(
       readFileSync(all, 'utf8').split('\n').length,
     );

@@ -1,7 +1,7 @@
 import {
-  chmodSync,
   chownSync,
   closeSync,
+  constants,
   copyFileSync,
   existsSync,
   fsyncSync,
@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import type { ArchiveItem } from '../archive.js';
+import { ArchiveError, type ArchiveItem } from '../archive.js';
 import { StoreError } from '../store.js';
 import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
@@ -63,15 +63,21 @@ export async function backUpStore(path: string, target: string): Promise<void> {
   try {
     const database = connectToPresent(path, busyTimeout);
     try {
+      // One that was cut off may have left it.
+      rmSync(unfinished, { force: true });
+      // For nobody else, from its first byte on.
+      closeSync(openSync(unfinished, 'wx', 0o600));
       await database.backup(unfinished);
     } finally {
       database.close();
     }
-    chmodSync(unfinished, 0o600);
     settle(unfinished, target);
   } catch (error) {
     for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${unfinished}${suffix}`, { force: true });
-    throw toStoreError(error, path);
+    if (isFileError(error)) throw error;
+    const failure = toStoreError(error, path);
+    // What can't be written is the copy.
+    throw failure.reason === 'damaged' ? failure : toStoreError(error, target);
   }
 }
 
@@ -88,6 +94,8 @@ export async function exportStore(
       database.close();
     }
   } catch (error) {
+    // Of the file that is written, not of the database.
+    if (isFileError(error)) throw error;
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
   }
 }
@@ -96,6 +104,8 @@ export async function exportStore(
 export async function importToStore(
   path: string,
   items: AsyncIterable<ArchiveItem> | Iterable<ArchiveItem>,
+  /** Told of each item that does not go with the others; without it none is taken then. */
+  onRefused?: (item: ArchiveItem, reason: string) => void,
 ): Promise<Written> {
   try {
     const isNew = !existsSync(path);
@@ -104,7 +114,16 @@ export async function importToStore(
       if (isNew) giveTo(path, statSync(dirname(path)));
       database.exec('BEGIN IMMEDIATE');
       const writer = new ArchiveWriter(database);
-      for await (const item of items) writer.write(item);
+      const write = (item: ArchiveItem) => writer.write(item);
+      const writeAlone = database.transaction(write);
+      for await (const item of items) {
+        if (onRefused === undefined) write(item);
+        else
+          tryToWrite(
+            () => writeAlone(item),
+            (reason) => onRefused(item, reason),
+          );
+      }
       const written = writer.finish();
       database.exec('COMMIT');
       return written;
@@ -140,9 +159,11 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
   };
   try {
     if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+    refuseNewer(path);
     clean();
-    copyFileSync(path, copy);
-    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`);
+    // Whoever owns the directory must not have root write elsewhere through a link.
+    copyFileSync(path, copy, constants.COPYFILE_EXCL);
+    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`, constants.COPYFILE_EXCL);
     const database = new Database(copy, { timeout: busyTimeout });
     let found: ReturnType<typeof salvage>;
     try {
@@ -150,26 +171,54 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     } finally {
       database.close();
     }
-    const { sessions, messages, lost, expected } = found;
+    const { sessions, messages, expected } = found;
+    const lost = [...found.lost];
     if (sessions.length === 0) {
       throw new StoreError(
         'damaged',
         `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it away to begin anew.`,
       );
     }
-    const written = await importToStore(fresh, [...sessions, ...messages]);
+    const written = await importToStore(fresh, [...sessions, ...messages], (item, reason) => {
+      if (item.type === 'message')
+        lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
+    });
     giveTo(fresh, statSync(path));
     for (const suffix of suffixes) {
       if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
     }
     settle(fresh, path);
     clean();
-    const missing = expected === null ? null : Math.max(0, expected - messages.length - lost.length);
+    const missing = expected === null ? null : Math.max(0, expected - written.messages - lost.length);
     return { ...written, lost, missing, aside };
   } catch (error) {
     clean();
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
   }
+}
+
+/** Where a value or its place is what no message can have. */
+function tryToWrite(write: () => void, refused: (reason: string) => void): void {
+  try {
+    write();
+  } catch (error) {
+    const { code = '', message = '' } = error as { readonly code?: string; readonly message?: string };
+    if (!(error instanceof ArchiveError) && !code.startsWith('SQLITE_CONSTRAINT')) throw error;
+    refused(message);
+  }
+}
+
+/** What a newer sd-gateway wrote would be lost: this one doesn't know it. Other damage of the header is no reason. */
+function refuseNewer(path: string): void {
+  try {
+    checkHeader(path);
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'newer-schema') throw error;
+  }
+}
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
 }
 
 /** A gateway with a user of its own has to be able to write it. */
@@ -182,7 +231,12 @@ function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid
 function settle(file: string, target: string): void {
   sync(file);
   renameSync(file, target);
-  sync(dirname(target));
+  syncDirectory(dirname(target));
+}
+
+/** So that a new name in it survives a power cut. */
+export function syncDirectory(path: string): void {
+  sync(path);
 }
 
 function sync(path: string): void {

@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import type { ArchivedMessage, ArchivedSession } from '../archive.js';
+import { type ArchivedMessage, type ArchivedSession, checkItem } from '../archive.js';
 import {
   archivedMessage,
   archivedSession,
@@ -22,13 +22,28 @@ export interface Salvage {
 
 const pageSize = 200;
 
+/** Numbers tried one by one in a table, at most: a damaged one may name any as its last. */
+const mostTried = 1_000_000;
+
+/** What migrations put into rows of databases that had not these columns. */
+const laterMessageColumns = { reply_idempotent: 1, retried_at: null } as const;
+const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
+
 /** Reads what can still be read of a damaged database. */
 export function salvage(database: Database): Salvage {
-  const sessionRows = readTable<SessionRow>(database, 'sessions', 'number');
-  const messageRows = readTable<MessageRow>(database, 'messages', 'number');
+  const sessionRows = readTable<SessionRow>(database, 'sessions', 'number').filter(isSession);
+  const messageRows = readTable<MessageRow>(database, 'messages', 'number').map((row) => ({
+    ...laterMessageColumns,
+    ...row,
+  }));
   const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
   const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
-  const deliveries = byMessage(readTable<DeliveryRow>(database, 'deliveries', 'message'));
+  const deliveries = byMessage(
+    readTable<DeliveryRow>(database, 'deliveries', 'message').map((row) => ({
+      ...laterDeliveryColumns,
+      ...row,
+    })),
+  );
   const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
   const messages: ArchivedMessage[] = [];
   const lost: string[] = [];
@@ -50,23 +65,23 @@ export function salvage(database: Database): Salvage {
     try {
       const reply = replies.get(message.number) ?? null;
       const delivery = deliveries.get(message.number) ?? null;
-      messages.push(
-        archivedMessage({
-          // What was answered, and whose reply is gone, can only be run again.
-          message: {
-            ...message,
-            state: reply === null && isAnswered(message, delivery) ? 'queued' : message.state,
-          },
-          session: name,
-          text,
-          reply,
-          delivery: reply === null && delivery?.notice !== 1 ? null : delivery,
-          held: {
-            turn: message.state === 'running' && !underWay.has(message.session),
-            delivery: delivery?.begun_at != null && delivery.state === 'pending',
-          },
-        }),
-      );
+      const archived = archivedMessage({
+        // What was answered, and whose reply is gone, can only be run again.
+        message: {
+          ...message,
+          state: reply === null && isAnswered(message, delivery) ? 'queued' : message.state,
+        },
+        session: name,
+        text,
+        reply,
+        delivery: reply === null && delivery?.notice !== 1 ? null : delivery,
+        held: {
+          turn: message.state === 'running' && !underWay.has(message.session),
+          delivery: delivery?.begun_at != null && delivery.state === 'pending',
+        },
+      });
+      checkItem(archived);
+      messages.push(archived);
       if (message.state === 'running') underWay.add(message.session);
     } catch (error) {
       lost.push(`message ${id}: ${error instanceof Error ? error.message : String(error)}`);
@@ -92,6 +107,16 @@ function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMes
     const session = archivedSession(row);
     return { ...session, last_seq: Math.max(session.last_seq, last.get(row.name) ?? 0) };
   });
+}
+
+function isSession(row: SessionRow): boolean {
+  try {
+    checkItem(archivedSession(row));
+    return true;
+  } catch {
+    // Its messages are told as lost, of an unknown session.
+    return false;
+  }
 }
 
 function describe({ id }: MessageRow): string | null {
@@ -128,22 +153,37 @@ function readTable<Row>(database: Database, table: string, number: string): Row[
   const rows: Row[] = [];
   const end = lastNumber(database, table, number);
   let after = 0;
+  let tried = 0;
   for (;;) {
     const found = attempt(() => page.all(after, pageSize));
-    if (found !== null) {
-      rows.push(...found);
-      after = found.at(-1)?.[number] ?? after;
+    // Damaged pages may lead in a circle, or name rows that are none.
+    const numbers = found?.map((row) => row[number]) ?? [];
+    const sound = inOrder(numbers, after);
+    rows.push(...(found ?? []).slice(0, sound));
+    after = numbers[sound - 1] ?? after;
+    if (found !== null && sound === found.length) {
       if (found.length < pageSize) return rows;
       continue;
     }
-    const from = after;
-    for (after += 1; after <= from + pageSize && after <= end; after += 1) {
+    const until = Math.min(after + pageSize, end);
+    for (after += 1; after <= until && tried < mostTried; after += 1) {
+      tried += 1;
       const row = attempt(() => single.get(after));
-      if (row != null) rows.push(row);
+      if (row != null && row[number] === after) rows.push(row);
     }
     after -= 1;
-    if (after >= end) return rows;
+    if (after >= end || tried >= mostTried) return rows;
   }
+}
+
+/** How many of the numbers, from the first on, are beyond the one before. */
+function inOrder(numbers: readonly (number | undefined)[], before: number): number {
+  let last = before;
+  for (const [index, number] of numbers.entries()) {
+    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number <= last) return index;
+    last = number;
+  }
+  return numbers.length;
 }
 
 /** The largest number, or a bound of it where that can't be read: no table has more rows than bytes. */
@@ -160,7 +200,7 @@ function attempt<Result>(read: () => Result): Result | null {
     return read();
   } catch (error) {
     const { code = '' } = error as { readonly code?: string };
-    if (/^SQLITE_(CORRUPT|NOTADB|ERROR|IOERR)/.test(code)) return null;
+    if (/^SQLITE_(CORRUPT|NOTADB|ERROR|IOERR|TOOBIG)|^ERR_STRING_TOO_LONG/.test(code)) return null;
     throw error;
   }
 }
