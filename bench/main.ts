@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { benchmarks } from './benchmarks.js';
 import type { Benchmark } from './frame/benchmark.js';
-import { machineKind } from './frame/machine-kind.js';
+import { type MachineKind, machineKind } from './frame/machine-kind.js';
 import { type Result, run } from './frame/measure.js';
 import { folder } from './frame/places.js';
 import { plot } from './frame/plot.js';
@@ -30,17 +30,28 @@ function parse(words: readonly string[]): Request | string {
   return { smoke, rounds: smoke ? 1 : rounds, names: rest };
 }
 
+interface Kept extends Result {
+  readonly at: string;
+  readonly machine: MachineKind;
+}
+
+const resultsFile = `${folder}results.json`;
+
+/** Keeps what earlier runs said of the benchmarks that this one left out; each says when it was. */
 function write(results: readonly Result[]): void {
   const machine = machineKind();
   const at = new Date().toISOString();
-  writeFileSync(`${folder}results.json`, `${JSON.stringify({ at, machine, results }, null, 2)}\n`);
+  const before = existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as Kept[]) : [];
+  const all = benchmarks.flatMap(({ name }): Kept[] => {
+    const now = results.find((result) => result.name === name);
+    if (now !== undefined) return [{ at, machine, ...now }];
+    return before.filter((result) => result.name === name);
+  });
+  writeFileSync(resultsFile, `${JSON.stringify(all, null, 2)}\n`);
   mkdirSync(`${folder}plots`, { recursive: true });
-  for (const group of new Set(results.map((result) => result.group))) {
-    const svg = plot(
-      group,
-      results.filter((result) => result.group === group),
-    );
-    writeFileSync(`${folder}plots/${group}.svg`, svg);
+  for (const group of new Set(all.map((result) => result.group))) {
+    const members = all.filter((result) => result.group === group);
+    writeFileSync(`${folder}plots/${group}.svg`, plot(group, members));
   }
 }
 
@@ -60,7 +71,7 @@ async function main(): Promise<number> {
     results.push(result);
     process.stdout.write(`${table([result])}\n\n`);
     // After each, so that a run that is broken off leaves what it has.
-    write(results);
+    write([result]);
   }
   process.stdout.write(`${table(results)}\n`);
   return results.length === chosen.length ? 0 : 1;
