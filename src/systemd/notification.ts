@@ -95,6 +95,11 @@ function shorten(text: string, bytes: number): string {
   return encoded.toString('utf8', 0, end) + ellipsis;
 }
 
+/** `STATUS=`, in at most `bytes`. */
+function statusLine(status: string, bytes: number): string {
+  return `STATUS=${shorten(oneLine(status), bytes - 'STATUS='.length)}`;
+}
+
 /**
  * The message for a set of fields: one assignment a line, none but those given, whatever their texts hold. Throws
  * `RangeError` for a value that its field can't have, and for no field at all.
@@ -140,8 +145,10 @@ export function formatNotification(fields: NotifyFields): string {
   }
   if (fields.fdPoll === false) lines.push('FDPOLL=0');
   if (fields.status !== undefined) {
-    const taken = lines.reduce((sum, line) => sum + line.length + 1, 'STATUS='.length);
-    lines.push(`STATUS=${shorten(oneLine(fields.status), longestNotification - taken)}`);
+    // What is sent most often, without a list to be made.
+    if (lines.length === 0) return statusLine(fields.status, longestNotification);
+    const taken = lines.reduce((sum, line) => sum + line.length + 1, 0);
+    lines.push(statusLine(fields.status, longestNotification - taken));
   }
   if (lines.length === 0) throw new RangeError('A notification without a field says nothing');
   return lines.join('\n');
