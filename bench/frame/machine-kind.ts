@@ -22,7 +22,8 @@ export function machineKind(): MachineKind {
     memoryGiB: Math.round(totalmem() / 1024 ** 3),
     kernel: release().replace(/-.*/, ''),
     node: process.versions.node,
-    fileSystem,
+    // ext4 has the magic number of its forerunners.
+    fileSystem: fileSystem === 'ext2/ext3' ? 'ext4' : fileSystem,
     load: Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0]),
   };
 }
