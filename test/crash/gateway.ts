@@ -96,7 +96,9 @@ level = "info"
       if (pid === '') continue;
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-        if (words.includes('run') && words.some((word) => word.includes('node'))) return Number(pid);
+        const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+        // A child that it has just made looks like it until it runs its own program.
+        if (parent === this.#machine.pid && words.includes('run')) return Number(pid);
       } catch (error) {
         // It has ended meanwhile.
         if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;

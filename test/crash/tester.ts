@@ -153,17 +153,31 @@ async function injectAndRecover(
   fault: Fault,
   startPatience: number,
 ): Promise<number | null> {
-  const before = await gateway.unit.show('MainPID');
+  // The last fault may have ended the gateway without systemd having seen it: what is signalled must be there.
+  const before = await awaitServing(gateway, fault, startPatience, () => gateway.processId() !== null);
   await fault.inject({ gateway, receiver, random, pause });
+  const after = await awaitServing(
+    gateway,
+    fault,
+    startPatience,
+    (now) => !fault.endsGateway || now['MainPID'] !== before['MainPID'],
+  );
+  const time = Number(after['ActiveEnterTimestampMonotonic']) - Number(after['ActiveExitTimestampMonotonic']);
+  return fault.endsGateway ? time / 1_000 : null;
+}
+
+/** Waits until the unit is active and this is true of it. */
+async function awaitServing(
+  gateway: CrashGateway,
+  fault: Fault,
+  startPatience: number,
+  met: (shown: Readonly<Record<string, string>>) => boolean,
+): Promise<Readonly<Record<string, string>>> {
   const shown = ['ActiveState', 'MainPID', 'ActiveEnterTimestampMonotonic', 'ActiveExitTimestampMonotonic'];
   const deadline = performance.now() + startPatience;
   for (;;) {
     const now = await gateway.unit.show(...shown);
-    const isNew = !fault.endsGateway || now['MainPID'] !== before['MainPID'];
-    if (now['ActiveState'] === 'active' && isNew) {
-      const time = Number(now['ActiveEnterTimestampMonotonic']) - Number(now['ActiveExitTimestampMonotonic']);
-      return fault.endsGateway ? time / 1_000 : null;
-    }
+    if (now['ActiveState'] === 'active' && met(now)) return now;
     if (performance.now() > deadline) {
       throw new NotServing(
         `After "${fault.name}" the gateway did not serve again within ${startPatience / 1_000} s: ${JSON.stringify(now)}\n${(await gateway.unit.messages()).slice(-20).join('\n')}`,
