@@ -107,6 +107,26 @@ level = "info"
     return null;
   }
 
+  /** What still runs in the unit, a line each: for the report of a gateway that does not come back. */
+  processes(): readonly string[] {
+    const group = this.path('/sys/fs/cgroup/system.slice/crash.service');
+    if (!existsSync(group)) return [];
+    const events = readFileSync(`${group}/cgroup.events`, 'utf8').trim().replaceAll('\n', ', ');
+    const pids = readFileSync(`${group}/cgroup.procs`, 'utf8').trim().split('\n');
+    return [
+      events,
+      ...pids.map((pid) => {
+        try {
+          const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+          const stack = readFileSync(`/proc/${pid}/stack`, 'utf8').replaceAll('\n', ' ');
+          return `${(status.match(/^(?:Name|State|PPid|NSpid|SigPnd|ShdPnd):.*$/gm) ?? []).join(' ')} ${stack}`;
+        } catch (error) {
+          return `${pid}: ${String(error)}`;
+        }
+      }),
+    ];
+  }
+
   /** Signals the gateway, if it is there; from outside of the machine, so that nobody in it is the sender. */
   signal(name: NodeJS.Signals): void {
     const pid = this.processId();

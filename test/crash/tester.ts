@@ -179,8 +179,13 @@ async function awaitServing(
     const now = await gateway.unit.show(...shown);
     if (now['ActiveState'] === 'active' && met(now)) return now;
     if (performance.now() > deadline) {
+      const facts = [
+        JSON.stringify(await gateway.unit.show(...shown, 'SubState', 'ControlPID', 'Job', 'TasksCurrent')),
+        ...gateway.processes(),
+        ...(await gateway.unit.messages()).slice(-20),
+      ].join('\n');
       throw new NotServing(
-        `After "${fault.name}" the gateway did not serve again within ${startPatience / 1_000} s: ${JSON.stringify(now)}\n${(await gateway.unit.messages()).slice(-20).join('\n')}`,
+        `After "${fault.name}" the gateway did not serve again within ${startPatience / 1_000} s: ${facts}`,
       );
     }
     await pause(20);
