@@ -95,8 +95,7 @@ export const faults: readonly Fault[] = [
     weight: 6,
     endsGateway: false,
     async inject({ gateway, random, pause }) {
-      // One that is set back has retries wait for as much longer (docs/durability.md).
-      gateway.setClock(random.between(-10, 10));
+      gateway.setClock(random.between(-3_600, 3_600));
       await pause(random.between(50, 400));
       if (random.chance(0.5)) gateway.signal('SIGKILL');
     },
