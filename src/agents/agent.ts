@@ -1,4 +1,4 @@
-import type { Metadata } from '../store/store.js';
+import type { CollectedMessage, Metadata } from '../store/store.js';
 
 /** What an agent is given for one turn. */
 export interface AgentRequest {
@@ -10,6 +10,10 @@ export interface AgentRequest {
   readonly attempt: number;
   readonly text: string;
   readonly metadata: Metadata;
+  /** Who wrote it, where that is known. */
+  readonly sender: string | null;
+  /** What came before it and is part of the turn; `text` has it all, apart by empty lines. */
+  readonly collected: readonly CollectedMessage[];
 }
 
 export interface AgentReply {

@@ -25,7 +25,8 @@ export interface CommandAgentOptions {
 /**
  * Runs a program for each message.
  *
- * - Standard input: one line, a JSON object with `id`, `session`, `seq`, `attempt`, `turn_id`, `text`, `metadata`.
+ * - Standard input: one line, a JSON object with `id`, `session`, `seq`, `attempt`, `turn_id`, `text`, `metadata`, `sender`
+ *   and, of a turn that is made of several messages, `collected` (docs/agents.md).
  *   A program need not read it.
  * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply.
  * - Standard error: logged line by line; its end goes into the error of a turn that fails.
@@ -224,6 +225,16 @@ function inputOf(request: AgentRequest): object {
     turn_id: request.turnId,
     text: request.text,
     metadata: request.metadata,
+    sender: request.sender,
+    ...(request.collected.length > 0 && {
+      collected: request.collected.map(({ messageId, seq, text, metadata, sender }) => ({
+        id: messageId,
+        seq,
+        text,
+        metadata,
+        sender,
+      })),
+    }),
   };
 }
 

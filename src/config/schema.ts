@@ -44,6 +44,18 @@ export const configurationSchema = z.strictObject({
       retry_delay: timeSpan(0, day)
         .prefault('1s')
         .describe('Wait before the second attempt of a turn; doubled for each further one.'),
+      policy: z
+        .enum(['queue', 'interrupt', 'collect'])
+        .default('queue')
+        .describe(
+          'What becomes of a session that has work when another message comes, unless it has a policy of its own: "queue" runs one after the other, "interrupt" cancels what waits and runs for the new one, "collect" makes one turn of what came while a turn ran.',
+        ),
+      collect_limit: z
+        .int()
+        .min(2)
+        .max(1_000)
+        .default(100)
+        .describe('Messages that "collect" makes one turn of.'),
       session_queue: z
         .int()
         .min(1)

@@ -1,3 +1,4 @@
+import type { Configuration } from '../config/schema.js';
 import type { Store, Turn } from '../store/store.js';
 import type { Clock } from './dispatch-clock.js';
 import { pauseUntilDue, storeDelay } from './dispatch-policy.js';
@@ -8,8 +9,7 @@ export interface ClaimsOptions {
   readonly calls: StoreCalls;
   readonly clock: Clock;
   readonly owner: string;
-  /** Milliseconds. */
-  readonly lease: () => number;
+  readonly settings: () => Pick<Configuration['dispatch'], 'lease' | 'policy' | 'collect_limit'>;
   /** How many turns may begin now. */
   readonly freePlaces: () => number;
   readonly onClaimed: (turn: Turn) => void;
@@ -51,7 +51,7 @@ export class Claims {
   }
 
   async #claimWhileWanted(): Promise<void> {
-    const { store, calls, clock, owner, lease, freePlaces } = this.#options;
+    const { store, calls, clock, owner, settings, freePlaces } = this.#options;
     while (this.#wanted) {
       this.#wanted = false;
       this.#sleepNoMore();
@@ -62,7 +62,7 @@ export class Claims {
         this.#failures = 0;
         if (this.#wanted || claimed === limit || this.#stopped) continue;
         const due = await calls.run('hand out turns', () => store.nextDueAt(owner));
-        this.#sleep(pauseUntilDue(due, clock.now(), lease()));
+        this.#sleep(pauseUntilDue(due, clock.now(), settings().lease));
       } catch {
         // On record by StoreCalls.
         this.#failures += 1;
@@ -74,10 +74,11 @@ export class Claims {
   }
 
   async #claim(limit: number): Promise<number> {
-    const { store, calls, clock, owner, lease, onClaimed } = this.#options;
+    const { store, calls, clock, owner, settings, onClaimed } = this.#options;
     const turns = await calls.run('hand out turns', () => {
       const now = clock.now();
-      return store.claimTurns({ owner, limit, now, leaseUntil: now + lease() });
+      const { lease, policy, collect_limit: collectLimit } = settings();
+      return store.claimTurns({ owner, limit, now, leaseUntil: now + lease, policy, collectLimit });
     });
     for (const turn of turns) onClaimed(turn);
     return turns.length;

@@ -30,6 +30,21 @@ export function retryAt(failed: FailedTurn, settings: RetrySettings): number | n
   return failed.now + Math.min(delay, longestRetryDelay);
 }
 
+/** `Retry-After` of a full queue: what is said before a turn was measured, and at most. In seconds. */
+const usualRoomIn = 5;
+const longestRoomIn = 300;
+
+/**
+ * Seconds until a place in a full queue is free: a session's when its turn ends, any when one of all that run does.
+ *
+ * @param turnTime of one turn, in milliseconds; null: not known
+ */
+export function roomIn(limit: 'session' | 'total', turnTime: number | null, concurrency: number): number {
+  if (turnTime === null) return usualRoomIn;
+  const milliseconds = limit === 'session' ? turnTime : turnTime / concurrency;
+  return Math.min(Math.max(Math.ceil(milliseconds / 1_000), 1), longestRoomIn);
+}
+
 /** How long to wait after the store has failed for the `failures`th time in a row. */
 export function storeDelay(failures: number): number {
   return Math.min(firstStoreDelay * 2 ** Math.max(failures - 1, 0), longestStoreDelay);

@@ -6,13 +6,14 @@ import { LeaseRenewal } from './delivery/lease-renewal.js';
 import { Claims } from './dispatch-claims.js';
 import { type Clock, systemClock } from './dispatch-clock.js';
 import { Persistence } from './dispatch-persistence.js';
-import { claimStands, renewalInterval, retryAt } from './dispatch-policy.js';
+import { claimStands, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
 import { type CutOff, type Failure, failureOf, turnFields, wasKilled } from './dispatch-turn-end.js';
+import { MeanTime } from './mean-time.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
-  'concurrency' | 'max_attempts' | 'retry_delay' | 'lease'
+  'concurrency' | 'max_attempts' | 'retry_delay' | 'lease' | 'policy' | 'collect_limit'
 > & {
   /** Longest time of one turn, in milliseconds. */
   readonly timeout: number;
@@ -96,6 +97,7 @@ export class Dispatcher {
   readonly #running = new Map<string, RunningTurn>();
   /** Cut off by the drain, or claimed while it began: to be queued again. */
   readonly #unfinished = new Set<Turn>();
+  readonly #turnTime = new MeanTime();
   readonly #counts = { replied: 0, failed: 0, dead: 0 };
   #agent: Agent;
   #settings: DispatchSettings;
@@ -116,7 +118,7 @@ export class Dispatcher {
       calls: this.#calls,
       clock: this.#clock,
       owner: this.#owner,
-      lease: () => this.#settings.lease,
+      settings: () => this.#settings,
       freePlaces: () => (this.#state === 'open' ? this.#settings.concurrency - this.#running.size : 0),
       onClaimed: (turn) => this.#takeClaimed(turn),
     });
@@ -145,6 +147,11 @@ export class Dispatcher {
   cancel(messageId: string): void {
     const running = this.#running.get(messageId);
     if (running !== undefined) this.#cutOff(running, 'cancelled');
+  }
+
+  /** Seconds after which a full queue may have room again, as far as the turns so far tell. */
+  roomIn(limit: 'session' | 'total'): number {
+    return roomIn(limit, this.#turnTime.mean, this.#settings.concurrency);
   }
 
   facts(): DispatcherFacts {
@@ -185,7 +192,9 @@ export class Dispatcher {
     this.#running.set(turn.messageId, running);
     this.#tell(turn, 'running');
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
+    const began = performance.now();
     running.done = this.#run(running).finally(() => {
+      this.#turnTime.add(performance.now() - began);
       this.#running.delete(turn.messageId);
       this.#renewal.released();
       this.wake();
@@ -214,8 +223,8 @@ export class Dispatcher {
   }
 
   async #runAgent(running: RunningTurn): Promise<{ reply: AgentReply } | { failure: Failure }> {
-    const { turnId, messageId, session, seq, attempt, text, metadata } = running.turn;
-    const request = { turnId, messageId, session, seq, attempt, text, metadata };
+    const { turnId, messageId, session, seq, attempt, text, metadata, sender, collected } = running.turn;
+    const request = { turnId, messageId, session, seq, attempt, text, metadata, sender, collected };
     const timeout = this.#settings.timeout;
     const cancelTimeout = this.#clock.after(timeout, () => this.#cutOff(running, 'timeout'));
     try {

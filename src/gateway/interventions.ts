@@ -32,6 +32,11 @@ export class Interventions {
     return cancelled;
   }
 
+  /** What was cancelled in this session as another message came. */
+  interrupted(session: string, messages: SessionCancelled['messages']): void {
+    for (const { id, running } of messages) this.#cancelled({ id, session }, running);
+  }
+
   /** Null when there is no such message. */
   async retryDead(id: string): Promise<DeadOutcome | null> {
     const outcome = await this.#options.store.retryDead(id, this.#now());

@@ -320,6 +320,8 @@ export class Parts {
       onChange: (turn, state) => {
         if ((state === 'replied' || state === 'dead') && turn.replyUrl !== null) deliverer.wake();
         onChange(turn, state);
+        // What is part of the turn has changed as well: it was collected, or has its reply.
+        for (const { messageId } of turn.collected) this.#events.emit(messageId, turn.session);
       },
     });
     // Without a drain before (a start that was cancelled or failed) these have nothing to end.
@@ -336,6 +338,17 @@ export class Parts {
     if (store === null) throw new Error('The listeners need an open store.');
     const sockets = new ManagerSockets(this.#options.environment, log);
     const { listen } = this.#configuration.http;
+    const interventions = new Interventions({
+      store,
+      now: systemClock.now,
+      cutOff: (messageId) => this.#dispatcher?.cancel(messageId),
+      onChange: (messageId, session) => {
+        this.#events.emit(messageId, session);
+        this.#dispatcher?.wake();
+        this.#deliverer?.wake();
+        changed();
+      },
+    });
     const http = createHttpChannel({
       store,
       sockets,
@@ -348,25 +361,20 @@ export class Parts {
         queue: {
           session: this.#configuration.dispatch.session_queue,
           total: this.#configuration.dispatch.total_queue,
+          policy: this.#configuration.dispatch.policy,
         },
       }),
       readiness,
+      now: systemClock.now,
       validateReplyUrl: (url) => validateReplyUrl(url, this.#allow),
-      onAccepted: ({ id, session }) => {
+      roomIn: (limit) => this.#dispatcher?.roomIn(limit) ?? 1,
+      onAccepted: ({ id, session }, interrupted) => {
+        interventions.interrupted(session, interrupted);
         this.#events.emit(id, session, 'queued');
         this.#dispatcher?.wake();
         changed();
       },
-      interventions: new Interventions({
-        store,
-        cutOff: (messageId) => this.#dispatcher?.cancel(messageId),
-        onChange: (messageId, session) => {
-          this.#events.emit(messageId, session);
-          this.#dispatcher?.wake();
-          this.#deliverer?.wake();
-          changed();
-        },
-      }),
+      interventions,
     });
     this.#http = http;
     this.#closers.push(async () => {
@@ -425,6 +433,6 @@ export class Parts {
 
 /** `lastProgressAt` in milliseconds since the Unix epoch: now, unless something is unanswered. */
 function progressOf(name: string, lastProgressAt: number | undefined): PartProgress {
-  const silentFor = lastProgressAt === undefined ? 0 : Date.now() - lastProgressAt;
+  const silentFor = lastProgressAt === undefined ? 0 : systemClock.now() - lastProgressAt;
   return { name, pendingSince: silentFor > 0 ? performance.now() - silentFor : null };
 }

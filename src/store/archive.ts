@@ -16,9 +16,10 @@ const metadata = z.record(z.string(), z.json()) as z.ZodType<{ readonly [key: st
 const session = z.strictObject({
   type: z.literal('session'),
   session: text.min(1),
-  /** Number of its last message, which may be forgotten by now. */
-  last_seq: z.int().min(1),
+  /** Number of its last message, which may be forgotten by now; 0: it never had one. */
+  last_seq: z.int().min(0),
   last_accepted_at: time,
+  policy: z.enum(['queue', 'interrupt', 'collect']).nullable().default(null),
 });
 
 const message = z.strictObject({
@@ -26,9 +27,10 @@ const message = z.strictObject({
   id: z.uuid(),
   session: text.min(1),
   seq: z.int().min(1),
-  state: z.enum(['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled']),
+  state: z.enum(['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected']),
   text,
   metadata,
+  sender: text.nullable().default(null),
   channel: text,
   accepted_at: time,
   changed_at: time,
@@ -37,6 +39,10 @@ const message = z.strictObject({
   error: text.nullable(),
   /** Whether its turn is under way, or was when the gateway went down. */
   held: z.boolean(),
+  /** Whether its turn began once, though no attempt counts. */
+  begun: z.boolean().default(false),
+  /** Id of the message whose turn it is part of. */
+  collected_in: z.uuid().nullable().default(null),
   reply_to: z.strictObject({ url: text, idempotent: z.boolean() }).nullable(),
   /** `fingerprint`: SHA-256 in hexadecimal digits. */
   idempotency: z.strictObject({ key: text, fingerprint: z.hex() }).nullable(),

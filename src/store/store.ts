@@ -5,7 +5,21 @@
  */
 
 /** The states of a message (README, "States of a message"). */
-export type MessageState = 'queued' | 'running' | 'replied' | 'delivered' | 'dead' | 'cancelled';
+export type MessageState =
+  | 'queued'
+  | 'running'
+  | 'replied'
+  | 'delivered'
+  | 'dead'
+  | 'cancelled'
+  /** Its text is part of another message's turn, and that one's reply is its own. */
+  | 'collected';
+
+/**
+ * What becomes of what a session has, when another message comes: it is run in its order; or what waits and what runs
+ * is cancelled for it; or what has come while a turn ran is run as one turn.
+ */
+export type SessionPolicy = 'queue' | 'interrupt' | 'collect';
 
 export type JsonValue =
   | null
@@ -30,6 +44,8 @@ export interface NewMessage {
   readonly idempotencyKey: string | null;
   /** SHA-256 of what the key stands for; the same key with another fingerprint is a conflict. */
   readonly fingerprint: Uint8Array;
+  /** Who wrote it, where the channel knows: the sessions of one sender take turns with those of the others as one. */
+  readonly sender?: string | null;
   /** The channel that it came by, such as "http". */
   readonly channel: string;
   readonly acceptedAt: number;
@@ -38,10 +54,17 @@ export interface NewMessage {
 export interface QueueLimits {
   readonly session: number;
   readonly total: number;
+  /** Of sessions that have none of their own. Default: "queue". */
+  readonly policy?: SessionPolicy;
 }
 
 export type AcceptOutcome =
-  | { readonly outcome: 'accepted'; readonly message: Message }
+  | {
+      readonly outcome: 'accepted';
+      readonly message: Message;
+      /** Cancelled for it, by its session's policy. */
+      readonly interrupted: SessionCancelled['messages'];
+    }
   /** The key and the body were seen before: the first answer again. */
   | { readonly outcome: 'repeated'; readonly message: Message }
   | { readonly outcome: 'conflict'; readonly messageId: string }
@@ -56,6 +79,7 @@ export interface Message {
   readonly text: string;
   readonly metadata: Metadata;
   readonly replyUrl: string | null;
+  readonly sender: string | null;
   readonly channel: string;
   readonly acceptedAt: number;
   /** Attempts begun so far. */
@@ -66,6 +90,8 @@ export interface Message {
   readonly error: string | null;
   /** When it got to its present state. */
   readonly changedAt: number;
+  /** The message whose turn it is part of; null: it has, or will have, its own. */
+  readonly collectedIn: { readonly id: string; readonly state: MessageState } | null;
 }
 
 export interface DeliverySummary {
@@ -86,6 +112,15 @@ export interface DeliverySummary {
  */
 export type UnknownPolicy = 'resend' | 'ask' | 'drop';
 
+/** A message that is part of the turn of a later one. */
+export interface CollectedMessage {
+  readonly messageId: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly sender: string | null;
+}
+
 /** One claim on the head of a session's queue: the right and the duty to run it. */
 export interface Turn {
   /** Stays the same over all attempts. */
@@ -95,6 +130,9 @@ export interface Turn {
   readonly seq: number;
   readonly text: string;
   readonly metadata: Metadata;
+  readonly sender: string | null;
+  /** What came before it and is run with it, in its order; the same for all attempts. */
+  readonly collected: readonly CollectedMessage[];
   readonly replyUrl: string | null;
   readonly acceptedAt: number;
   /** 1 for the first. */
@@ -112,6 +150,8 @@ export interface Delivery {
   readonly webhookId: string;
   readonly text: string;
   readonly metadata: Metadata;
+  /** Messages that the reply answers as well, in their order. */
+  readonly collected: readonly { readonly messageId: string; readonly seq: number }[];
   /** Why the message is dead: what is told in the place of a reply, which there is none of; null: the reply is. */
   readonly notice: string | null;
   readonly replyText: string;
@@ -152,6 +192,13 @@ export interface Claim {
   readonly leaseUntil: number;
 }
 
+export interface TurnClaim extends Claim {
+  /** Of sessions that have none of their own. Default: "queue". */
+  readonly policy?: SessionPolicy;
+  /** Messages that one turn may be made of. Default: 1. */
+  readonly collectLimit?: number;
+}
+
 export interface StoreCounts {
   readonly sessions: number;
   readonly queued: number;
@@ -160,6 +207,7 @@ export interface StoreCounts {
   readonly delivered: number;
   readonly dead: number;
   readonly cancelled: number;
+  readonly collected: number;
   /** Replies and notices that still have to be posted. */
   readonly undelivered: number;
 }
@@ -170,6 +218,8 @@ export interface SessionSummary {
   readonly waiting: number;
   readonly running: boolean;
   readonly lastAcceptedAt: number;
+  /** Null: that of the configuration. */
+  readonly policy: SessionPolicy | null;
 }
 
 export interface Page<Item> {
@@ -211,9 +261,10 @@ export interface Store {
 
   /**
    * Claims the heads of up to `limit` sessions that nobody runs (or whose lease ran out) and that are due: one
-   * turn a session, the session that has waited longest first. Adds one to the attempts.
+   * turn a session, the session that has waited longest first, but no sender's sessions more often than another's.
+   * Adds one to the attempts.
    */
-  claimTurns(claim: Claim): Promise<readonly Turn[]>;
+  claimTurns(claim: TurnClaim): Promise<readonly Turn[]>;
   /** Moves the lease of all turns and deliveries that `owner` holds; says which turns it no longer holds. */
   renewLeases(
     owner: string,
@@ -262,6 +313,10 @@ export interface Store {
   nextDueAt(owner: string): Promise<number | null>;
 
   message(id: string): Promise<Message | null>;
+  /** Null when there is no such session. */
+  session(name: string): Promise<SessionSummary | null>;
+  /** Makes the session if there is none. */
+  setPolicy(name: string, policy: SessionPolicy | null, now: number): Promise<SessionSummary>;
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
   /** Null when there is no such session. In `seq` order. */
   sessionMessages(

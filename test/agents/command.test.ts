@@ -24,6 +24,8 @@ const request: AgentRequest = {
   attempt: 2,
   text: 'hello\nwörld',
   metadata: { color: 'blue', list: [1, null] },
+  sender: null,
+  collected: [],
 };
 
 function agent(command: readonly string[], options: Partial<CommandAgentOptions> = {}) {
@@ -111,6 +113,7 @@ describe('what a command is given', () => {
       turn_id: 'turn-1',
       text: 'hello\nwörld',
       metadata: { color: 'blue', list: [1, null] },
+      sender: null,
     });
     expect(reply.metadata).toEqual({});
     expect((await sh('wc -l | tr -d " "').run()).text).toBe('1');

@@ -11,6 +11,8 @@ const request = {
   attempt: 1,
   text: 'hello',
   metadata: {},
+  sender: null,
+  collected: [],
 };
 
 function created(agent: unknown) {

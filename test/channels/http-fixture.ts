@@ -46,22 +46,27 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
   };
   const cutOff: string[] = [];
   const called = withCalls(store, over ?? {});
+  const interventions = new Interventions({
+    store: called,
+    cutOff: (id) => cutOff.push(id),
+    onChange: (id, session) => events.emit(id, session),
+  });
   const channel = createHttpChannel({
     store: called,
-    interventions: new Interventions({
-      store: called,
-      cutOff: (id) => cutOff.push(id),
-      onChange: (id, session) => events.emit(id, session),
-    }),
+    interventions,
     changes: events,
     log,
     token,
     bodyLimit: 262_144,
     settings: () => ({ waitLimit: 60_000, queue: { session: 1_000, total: 10_000 }, ...settings }),
+    roomIn: () => 7,
     readiness: () => ({ ready: true, facts: { state: 'ready' } }),
     validateReplyUrl: (url) =>
       url.startsWith('https://') ? { ok: true } : { ok: false, reason: 'must be an https URL' },
-    onAccepted: (message) => accepted.push(message),
+    onAccepted: (message, interrupted) => {
+      interventions.interrupted(message.session, interrupted);
+      accepted.push(message);
+    },
     ...overrides,
   });
   const addresses = await channel.listen(endpoints ?? [{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);

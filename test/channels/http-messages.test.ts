@@ -107,6 +107,8 @@ describe('reading', () => {
       attempts: 0,
       reply: null,
       delivery: null,
+      sender: null,
+      collected_in: null,
       error: null,
     });
     await served.reply('y');
@@ -179,6 +181,7 @@ describe('reading', () => {
     expect(first.items[0]).toEqual({
       session: 'a',
       last_seq: 1,
+      policy: null,
       waiting: 1,
       running: false,
       last_accepted_at: expect.any(String),

@@ -117,6 +117,7 @@ describe('the facts', () => {
       delivered: 0,
       dead: 0,
       cancelled: 0,
+      collected: 0,
       undelivered: 0,
     };
     const line = 'Ready: 1 session, 0 running, 1 waiting, 0 answered, 0 failed';

@@ -124,6 +124,7 @@ export function gateway(changes: Partial<GatewayFacts> = {}): GatewayFacts {
       delivered: 0,
       dead: 0,
       cancelled: 0,
+      collected: 0,
       undelivered: 0,
     },
     listening: ['127.0.0.1:8733'],

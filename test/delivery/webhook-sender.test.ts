@@ -58,6 +58,7 @@ const delivery = (url: string): Delivery => ({
   webhookId: 'msg_01890a5d',
   text: 'hello',
   metadata: { color: 'blue' },
+  collected: [],
   notice: null,
   replyText: 'wörld',
   replyMetadata: { model: 'x' },

@@ -4,6 +4,7 @@ import {
   pauseUntilDue,
   renewalInterval,
   retryAt,
+  roomIn,
   storeDelay,
 } from '../../src/gateway/dispatch-policy.js';
 
@@ -26,6 +27,19 @@ describe('retryAt', () => {
     expect(retryAt({ attempt: 900, retry: true, now: 0 }, many)).toBe(86_400_000);
   });
 });
+
+test.each([
+  ['session', null, 8, 5],
+  ['session', 2_100, 8, 3],
+  ['session', 10, 8, 1],
+  ['total', 80_000, 8, 10],
+  ['session', 86_400_000, 8, 300],
+] as const)(
+  'a full queue (%s), turns of %s ms, %i at a time: try again in %i s',
+  (limit, time, concurrency, room) => {
+    expect(roomIn(limit, time, concurrency)).toBe(room);
+  },
+);
 
 test.each([
   [1, 100],

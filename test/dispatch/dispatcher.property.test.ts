@@ -54,6 +54,8 @@ test('order in a session, one turn of it at a time, no more than the concurrency
               lease: 600_000,
               timeout: 600_000,
               repeatable: true,
+              policy: 'queue',
+              collect_limit: 100,
             },
             onChange: (turn, state) => watched.change(turn.messageId, state),
           });

@@ -20,6 +20,8 @@ const settings: DispatchSettings = {
   lease: 30_000,
   timeout: 60_000,
   repeatable: true,
+  policy: 'queue',
+  collect_limit: 100,
 };
 
 let opened: Awaited<ReturnType<typeof openStore>>;
@@ -108,6 +110,36 @@ describe('running turns', () => {
     first.reply('x');
     expect((await agent.nth(2)).request.session).toBe('c');
     await dispatch.drain(0);
+  });
+
+  test('makes one turn of what came while another ran, where the session collects', async () => {
+    await post(store, 'a', 'one');
+    const dispatch = dispatcher({ policy: 'collect' });
+    dispatch.wake();
+    const first = await agent.nth(0);
+    const [second, third] = [await post(store, 'a', 'two'), await post(store, 'a', 'three')];
+    first.reply('1');
+    const joined = await agent.nth(1);
+    expect(joined.request).toMatchObject({
+      messageId: third.id,
+      text: 'two\n\nthree',
+      collected: [{ messageId: second.id, text: 'two' }],
+    });
+    joined.reply('2 and 3');
+    await until('replied', 2);
+    expect((await store.message(second.id))?.reply?.text).toBe('2 and 3');
+    await dispatch.drain(0);
+  });
+
+  test('tells by how long turns take when a full queue has room', async () => {
+    const dispatch = dispatcher();
+    expect(dispatch.roomIn('session')).toBe(5);
+    await post(store, 'a', 'one');
+    dispatch.wake();
+    (await agent.nth(0)).reply('1');
+    await until('replied');
+    await dispatch.drain(0);
+    expect(dispatch.roomIn('session')).toBe(1);
   });
 
   test('takes a larger concurrency with a reload', async () => {

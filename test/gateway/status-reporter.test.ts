@@ -10,6 +10,7 @@ const counts = {
   delivered: 5,
   dead: 6,
   cancelled: 7,
+  collected: 0,
   undelivered: 0,
 };
 

@@ -22,6 +22,9 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
   state: fc.constantFrom('queued' as const, 'running' as const, 'replied' as const, 'dead' as const),
   text: fc.string({ unit: 'binary' }),
   metadata,
+  sender: orNull(fc.string()),
+  begun: fc.boolean(),
+  collected_in: orNull(fc.uuid()),
   channel: fc.string(),
   accepted_at: time,
   changed_at: time,
@@ -49,7 +52,8 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
 const session = fc.record({
   type: fc.constant('session' as const),
   session: fc.string({ minLength: 1 }),
-  last_seq: fc.integer({ min: 1 }),
+  last_seq: fc.nat(),
+  policy: orNull(fc.constantFrom('queue' as const, 'interrupt' as const, 'collect' as const)),
   last_accepted_at: time,
 });
 
@@ -75,7 +79,7 @@ describe('an archive', () => {
   });
 
   const [header = '', one = '', end = ''] = [
-    ...formatArchive([{ type: 'session', session: 'a', last_seq: 1, last_accepted_at: 0 }], 0),
+    ...formatArchive([{ type: 'session', session: 'a', last_seq: 1, last_accepted_at: 0, policy: null }], 0),
   ].map((line) => line.trimEnd());
   test.each([
     ['nothing', [], /cut off after line 0/],

@@ -55,6 +55,10 @@ async function variety(store: SqliteStore): Promise<void> {
   await replyTo(store, 'retried');
   const [, failing] = await store.claimDeliveries(claim());
   if (failing !== undefined) await store.failDelivery(failing, failure('HTTP 503', 9_000), 4_000);
+  await store.setPolicy('collects', 'collect', 3_000);
+  for (const sender of ['ada', null, 'bob']) await acceptOne(store, 'collects', { sender });
+  const [collected] = await store.claimTurns({ ...claim(), collectLimit: 2 });
+  if (collected !== undefined) await store.putBackTurns([collected], 4_000);
   await acceptOne(store, 'running', { metadata: { deep: { at: 7 } } });
   await acceptOne(store, 'running', { text: 'grüße 🦀' });
   await claimOne(store);
@@ -75,7 +79,7 @@ describe('export and import', () => {
 
     const other = `${files.directory}/other.db`;
     expect(await importToStore(other, items)).toEqual({
-      sessions: 6,
+      sessions: 7,
       messages: messagesOf(items).length,
     });
     expect(await exported(other)).toEqual(items);
@@ -176,6 +180,31 @@ describe('a damaged store', () => {
     await store.close();
     return exported();
   }
+
+  test('with messages in each state is recovered with all of them', async () => {
+    const store = await files.open();
+    await variety(store);
+    await store.close();
+    const items = await exported();
+    const { lost, missing } = await recoverStore(files.path, 'now');
+    expect({ lost, missing }).toEqual({ lost: [], missing: 0 });
+    expect(await exported()).toEqual(items);
+  });
+
+  test('that has lost the message whose turn another is part of runs that by itself', async () => {
+    const store = await files.open();
+    const [first, second] = [await acceptOne(store, 'a'), await acceptOne(store, 'a')];
+    await store.claimTurns({ ...claim(), policy: 'collect', collectLimit: 9 });
+    await store.close();
+    const database = new Database(files.path);
+    database.pragma('foreign_keys = OFF');
+    database.prepare('DELETE FROM message_texts WHERE message = 2').run();
+    database.close();
+    const { lost } = await recoverStore(files.path, 'now');
+    expect(lost).toEqual([expect.stringContaining(second.id)]);
+    const next = await files.open();
+    expect(await claimOne(next)).toMatchObject({ messageId: first.id, collected: [] });
+  });
 
   test('that is sound in truth is recovered whole', async () => {
     const items = await fill(50);

@@ -7,6 +7,7 @@ import type {
   QueueLimits,
   Store,
   Turn,
+  TurnClaim,
 } from '../../src/store/store.js';
 
 export const noLimits: QueueLimits = { session: 1_000_000, total: 10_000_000 };
@@ -40,8 +41,8 @@ export function claim(changes: Partial<Claim> = {}): Claim {
   return { owner: 'first', limit: 100, now: 2_000, leaseUntil: 12_000, ...changes };
 }
 
-export async function claimOne(store: Store, changes: Partial<Claim> = {}): Promise<Turn> {
-  const [turn] = await store.claimTurns(claim({ limit: 1, ...changes }));
+export async function claimOne(store: Store, changes: Partial<TurnClaim> = {}): Promise<Turn> {
+  const [turn] = await store.claimTurns({ ...claim({ limit: 1 }), ...changes });
   if (turn === undefined) throw new Error('Expected a turn to claim.');
   return turn;
 }

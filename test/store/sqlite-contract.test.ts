@@ -1,8 +1,10 @@
 import { byHandContract } from './by-hand-contract.js';
+import { policiesContract } from './policies-contract.js';
 import { SqliteFactory } from './sqlite-factory.js';
 import { storeContract } from './store-contract.js';
 import { storeModel } from './store-model.js';
 
 storeContract('SQLite', () => new SqliteFactory());
 byHandContract('SQLite', () => new SqliteFactory());
+policiesContract('SQLite', () => new SqliteFactory());
 storeModel('SQLite', () => new SqliteFactory());

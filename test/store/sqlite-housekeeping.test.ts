@@ -80,6 +80,25 @@ test('a cancelled message whose turn goes on keeps its session', async () => {
   expect((await claimOne(store)).messageId).toBe(next.id);
 });
 
+test('what is part of a turn is kept as long as the message whose turn it is', async () => {
+  const store = await files.open(soon);
+  const [first, second] = [await acceptOne(store, 'a'), await acceptOne(store, 'a')];
+  const turn = await claimOne(store, {
+    policy: 'collect',
+    collectLimit: 9,
+    leaseUntil: Date.now() + 3_600_000,
+  });
+  expect(turn.messageId).toBe(second.id);
+  // Another message that is forgotten shows that a round has gone by.
+  const other = await acceptOne(store, 'b');
+  await store.cancelMessage(other.id, 3_000);
+  await vi.waitFor(async () => expect(await statesOf(store, other.id)).toEqual([null]));
+  expect(await statesOf(store, first.id, second.id)).toEqual(['collected', 'running']);
+  await store.completeTurn(turn, { text: 'ok', metadata: {} }, 3_000);
+  await vi.waitFor(async () => expect(await statesOf(store, first.id, second.id)).toEqual([null, null]));
+  expect(await store.counts()).toMatchObject({ replied: 0, collected: 0 });
+});
+
 test('nothing is forgotten where all is kept, nor before its time', async () => {
   for (const keep of [0, 1_000_000_000_000_000]) {
     const store = await files.open({ keep, housekeepingInterval: 1 });

@@ -200,7 +200,7 @@ describe('a database that is not for this program is left untouched', () => {
 describe('migrations', () => {
   const next = {
     version: schemaVersion + 1,
-    statements: ['ALTER TABLE sessions ADD COLUMN policy TEXT', "UPDATE sessions SET policy = 'queue'"],
+    statements: ['ALTER TABLE sessions ADD COLUMN colour TEXT', "UPDATE sessions SET colour = 'blue'"],
   };
 
   test.each(migrations.map(({ version }) => version))(
@@ -228,6 +228,7 @@ describe('migrations', () => {
         delivered: 1,
         dead: 1,
         cancelled: 0,
+        collected: 0,
         undelivered: 2,
       });
       expect(await store.sessionMessages('running', { limit: 5, after: null })).toMatchObject({
@@ -257,7 +258,7 @@ describe('migrations', () => {
     expect(migrate(database, [...migrations, next], () => (steps += 1))).toBe(1);
     expect(schemaVersionOf(database)).toBe(next.version);
     expect(steps).toBeGreaterThanOrEqual(next.statements.length);
-    expect(database.prepare('SELECT DISTINCT policy FROM sessions').all()).toEqual([{ policy: 'queue' }]);
+    expect(database.prepare('SELECT DISTINCT colour FROM sessions').all()).toEqual([{ colour: 'blue' }]);
     expect(migrate(database, [...migrations, next], () => {})).toBe(next.version);
     database.close();
   });
@@ -268,7 +269,7 @@ describe('migrations', () => {
     const failing = { ...next, statements: [...next.statements, 'INSERT INTO nowhere VALUES (1)'] };
     expect(() => migrate(database, [...migrations, failing], () => {})).toThrow(/nowhere/);
     expect(schemaVersionOf(database)).toBe(schemaVersion);
-    expect(() => database.prepare('SELECT policy FROM sessions')).toThrow(/policy/);
+    expect(() => database.prepare('SELECT colour FROM sessions')).toThrow(/colour/);
     database.close();
   });
 });
@@ -307,6 +308,19 @@ describe('the next start', () => {
     ]);
     expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
     expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
+  });
+
+  test('a clock that was set back meanwhile holds nothing up', async () => {
+    const store = await files.open();
+    await acceptOne(store, 'a');
+    await acceptOne(store, 'b');
+    await store.failTurn(await claimOne(store, { now: 900_000 }), 'failed', 901_000, 900_000);
+    await store.failTurn(await claimOne(store, { now: 10_000 }), 'failed', 60_000, 10_000);
+    await store.close();
+    const next = await files.open({ now: () => 20_000 });
+    // Put off by less than there was to go, and by a clock that was right.
+    expect((await next.claimTurns(claim({ now: 20_000 }))).map(({ session }) => session)).toEqual(['a']);
+    expect((await next.claimTurns(claim({ now: 60_000 }))).map(({ session }) => session)).toEqual(['b']);
   });
 
   test('sets aside what must not be run twice, tells its sender, and ends what was cancelled', async () => {

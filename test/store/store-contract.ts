@@ -5,6 +5,8 @@ import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } fr
 /** An empty store of the kind under test. */
 export interface StoreFactory {
   open(options: { readonly maxAttempts: number }): Promise<Store>;
+  /** Closes what is open. */
+  close(): Promise<void>;
   /** Closes what is open and removes what it kept. */
   remove(): Promise<void>;
 }
@@ -33,6 +35,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         const first = await store.accept(sent, noLimits);
         expect(first).toEqual({
           outcome: 'accepted',
+          interrupted: [],
           message: {
             id: sent.id,
             session: 'a',
@@ -41,6 +44,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
             text: sent.text,
             metadata: sent.metadata,
             replyUrl: sent.replyUrl,
+            sender: null,
             channel: 'telegram',
             acceptedAt: 1_234,
             attempts: 0,
@@ -48,6 +52,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
             delivery: null,
             error: null,
             changedAt: 1_234,
+            collectedIn: null,
           },
         });
         expect((await acceptOne(store, 'a')).seq).toBe(2);
@@ -359,9 +364,9 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
 
         const { items } = await store.sessions({ limit: 3, after: null });
         expect(items).toEqual([
-          { session: 'a', lastSeq: 3, waiting: 3, running: false, lastAcceptedAt: 1_000 },
-          { session: 'b', lastSeq: 1, waiting: 1, running: false, lastAcceptedAt: 1_000 },
-          { session: 'c', lastSeq: 1, waiting: 0, running: true, lastAcceptedAt: 1_000 },
+          { session: 'a', lastSeq: 3, waiting: 3, running: false, lastAcceptedAt: 1_000, policy: null },
+          { session: 'b', lastSeq: 1, waiting: 1, running: false, lastAcceptedAt: 1_000, policy: null },
+          { session: 'c', lastSeq: 1, waiting: 0, running: true, lastAcceptedAt: 1_000, policy: null },
         ]);
         const first = await store.sessionMessages('a', { limit: 2, after: null });
         const second = await store.sessionMessages('a', { limit: 2, after: first?.next ?? null });
@@ -405,6 +410,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           delivered: 1,
           dead: 0,
           cancelled: 0,
+          collected: 0,
           undelivered: 1,
         });
       });

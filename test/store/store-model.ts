@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Delivery, Message, MessageState, Store, Turn } from '../../src/store/store.js';
+import type { Delivery, Message, MessageState, SessionPolicy, Store, Turn } from '../../src/store/store.js';
 import { failure, newMessage, noLimits } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
@@ -29,6 +29,17 @@ type Claimed =
   | { readonly line: 'turn'; readonly claim: Turn }
   | { readonly line: 'delivery'; readonly claim: Delivery };
 
+/** The policy of each session; null: the default. */
+const policies: Readonly<Record<string, SessionPolicy | null>> = {
+  a: null,
+  b: null,
+  c: null,
+  interrupts: 'interrupt',
+  collects: 'collect',
+};
+const withPolicy = Object.keys(policies).filter((name) => policies[name] !== null);
+const session = fc.constantFrom(...Object.keys(policies), 'collects');
+
 const owner = fc.constantFrom('one', 'two');
 const line = fc.constantFrom<Line>('turn', 'delivery');
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -36,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('accept' as const),
-      session: fc.constantFrom('a', 'b', 'c'),
+      session,
       key: fc.option(fc.constantFrom('k', 'l', 'm'), { freq: 3 }),
       reply: fc.boolean(),
     }),
@@ -76,7 +87,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('cancel session' as const),
-      session: fc.constantFrom('a', 'b', 'c'),
+      session,
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('renew' as const), owner }) },
@@ -93,6 +104,9 @@ interface Item {
   readonly key: string | null;
   readonly reply: boolean;
   state: MessageState;
+  /** Whether its turn ever began. */
+  begun: boolean;
+  collectedIn: string | null;
   replied: boolean;
   /** What waits to be posted. */
   outbox: 'reply' | 'notice' | null;
@@ -107,6 +121,7 @@ interface Hold {
 
 const lease = 100;
 const retryDelay = 50;
+const collectLimit = 3;
 
 /** What a store must do, in the plainest terms: lists of messages, and who holds which. */
 class Model {
@@ -138,6 +153,23 @@ class Model {
       else this.#heads.set(place, next);
       return next === undefined ? [] : [next];
     });
+  }
+
+  /** Makes one turn of the head of a session that collects; gives the message that is run. */
+  collect(head: Item): Item {
+    if (policies[head.session] !== 'collect' || head.begun) return head;
+    const behind = this.items.filter(
+      (item) => item.session === head.session && item.seq > head.seq && item.state === 'queued',
+    );
+    const end = behind.findIndex((item) => item.begun || item.reply !== head.reply);
+    const turn = [head, ...behind.slice(0, end === -1 ? undefined : end)].slice(0, collectLimit);
+    const last = turn.at(-1) ?? head;
+    for (const item of turn.slice(0, -1)) {
+      item.state = 'collected';
+      item.collectedIn = last.id;
+    }
+    this.#heads.set(`turn ${head.session}`, last);
+    return last;
   }
 
   claimable(line: Line, owner: string): Item[] {
@@ -205,6 +237,18 @@ async function accept(store: Store, model: Model, step: Step & { kind: 'accept' 
   }
   const seq = model.items.filter((item) => item.session === step.session).length + 1;
   expect(outcome).toMatchObject({ outcome: 'accepted', message: { id: sent.id, seq, state: 'queued' } });
+  const interrupted = model.items.filter(
+    ({ session, state }) =>
+      policies[session] === 'interrupt' &&
+      session === step.session &&
+      (state === 'queued' || state === 'running'),
+  );
+  if (outcome.outcome === 'accepted') {
+    expect(outcome.interrupted).toEqual(
+      interrupted.map(({ id, seq, state }) => ({ id, seq, running: state === 'running' })),
+    );
+  }
+  for (const item of interrupted) cancelInModel(model, item);
   model.items.push({
     id: sent.id,
     session: step.session,
@@ -212,6 +256,8 @@ async function accept(store: Store, model: Model, step: Step & { kind: 'accept' 
     key: step.key,
     reply: step.reply,
     state: 'queued',
+    begun: false,
+    collectedIn: null,
     replied: false,
     outbox: null,
     attempts: { turn: 0, delivery: 0 },
@@ -287,15 +333,20 @@ async function claim(
   const request = { owner: step.owner, limit, now: model.now, leaseUntil: model.now + lease };
   const got: Claimed[] =
     step.line === 'turn'
-      ? (await store.claimTurns(request)).map((claim) => ({ line: 'turn', claim }))
+      ? (await store.claimTurns({ ...request, collectLimit })).map((claim) => ({ line: 'turn', claim }))
       : (await store.claimDeliveries(request)).map((claim) => ({ line: 'delivery', claim }));
   expect(got).toHaveLength(Math.min(limit, expected.length));
   for (const entry of got) {
     // The head of its session, that nobody else runs, once.
-    const item = expected.find(({ id }) => id === entry.claim.messageId);
-    expect(item, `claimed ${entry.line} of ${entry.claim.session} ${entry.claim.seq}`).toBeDefined();
-    if (item === undefined) continue;
-    expected.splice(expected.indexOf(item), 1);
+    const head = expected.find(({ session }) => session === entry.claim.session);
+    const item = head !== undefined && step.line === 'turn' ? model.collect(head) : head;
+    if (item?.id !== entry.claim.messageId)
+      throw new Error(`claimed ${entry.line} of ${entry.claim.session} ${entry.claim.seq}`);
+    const collected = model.items.filter(({ collectedIn }) => collectedIn === item.id).map(({ seq }) => seq);
+    expect(entry.claim.collected.map(({ seq }) => seq)).toEqual(collected);
+    if (item === undefined || head === undefined) continue;
+    expected.splice(expected.indexOf(head), 1);
+    item.begun ||= step.line === 'turn';
     item.attempts[step.line] += 1;
     expect(entry.claim).toMatchObject({ seq: item.seq, attempt: item.attempts[step.line] });
     if (step.line === 'turn') item.state = 'running';
@@ -387,12 +438,14 @@ async function compare(store: Store, model: Model): Promise<void> {
       attempts: message.attempts,
       deliveryAttempts: message.delivery?.attempts ?? 0,
       replied: message.reply !== null,
+      collectedIn: message.collectedIn?.id ?? null,
     });
     expect(page?.items.map(plain)).toMatchObject(
-      items.map(({ id, seq, state, attempts }) => ({
+      items.map(({ id, seq, state, attempts, collectedIn }) => ({
         id,
         seq,
         state,
+        collectedIn,
         attempts: attempts.turn,
         deliveryAttempts: attempts.delivery,
       })),
@@ -400,13 +453,15 @@ async function compare(store: Store, model: Model): Promise<void> {
   }
   const count = (state: MessageState) => model.items.filter((item) => item.state === state).length;
   expect(await store.counts()).toEqual({
-    sessions: new Set(model.items.map((item) => item.session)).size,
+    // Those with a policy of their own are there from the beginning.
+    sessions: new Set([...model.items.map((item) => item.session), ...withPolicy]).size,
     queued: count('queued'),
     running: count('running'),
     replied: count('replied'),
     delivered: count('delivered'),
     dead: count('dead'),
     cancelled: count('cancelled'),
+    collected: count('collected'),
     undelivered: model.items.filter(({ outbox }) => outbox !== null).length,
   });
 }
@@ -422,6 +477,7 @@ export function storeModel(name: string, createFactory: () => StoreFactory): voi
             const store = await factory.open({ maxAttempts: 1_000_000 });
             const model = new Model();
             const claimed: Claimed[] = [];
+            for (const name of withPolicy) await store.setPolicy(name, policies[name] ?? null, model.now);
             for (const each of steps) await apply(store, model, claimed, each);
             await compare(store, model);
 

@@ -17,7 +17,12 @@ export function addCancelRoutes(
       throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
     }
     if (outcome.outcome === 'settled') {
-      throw new Problem('not-cancellable', `The message is ${outcome.message.state}.`);
+      const { state, collectedIn } = outcome.message;
+      const detail =
+        collectedIn === null
+          ? `The message is ${state}.`
+          : `The message is part of the turn of ${collectedIn.id}: cancel that one.`;
+      throw new Problem('not-cancellable', detail);
     }
     return messageView(outcome.message);
   });

@@ -13,6 +13,7 @@ export function fingerprint(session: string, body: MessageBody): Uint8Array {
   const content: JsonValue[] = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
   // Only where it says other than when it is left out: the fingerprints that are stored stay as they are.
   if (body.reply_to?.idempotent === false) content.push({ idempotent: false });
+  if (body.sender !== undefined) content.push({ sender: body.sender });
   return hash('sha256', JSON.stringify(sorted(content)), 'buffer');
 }
 

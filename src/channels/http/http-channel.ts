@@ -20,6 +20,7 @@ import { type KeptSockets, nothingKept } from './kept-sockets.js';
 import type { HttpEndpoint } from './listen.js';
 import { LongPolls, type MessageChanges } from './long-polls.js';
 import { addMessageRoutes } from './message-routes.js';
+import { addPolicyRoutes } from './policy-routes.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 import { Servers } from './servers.js';
 import { addSessionRoutes } from './session-routes.js';
@@ -50,7 +51,15 @@ export interface Interventions {
 export interface HttpChannelOptions {
   readonly store: Pick<
     Store,
-    'accept' | 'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages' | 'settledUpTo'
+    | 'accept'
+    | 'message'
+    | 'session'
+    | 'setPolicy'
+    | 'sessions'
+    | 'sessionMessages'
+    | 'deadMessages'
+    | 'settledMessages'
+    | 'settledUpTo'
   >;
   readonly interventions: Interventions;
   readonly changes: MessageChanges & SessionChanges;
@@ -65,7 +74,10 @@ export interface HttpChannelOptions {
   /** Whether a reply may be posted there; if not, why, such as "must be an http or https URL". */
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
   /** A message is on disk: the dispatcher may claim it. */
-  readonly onAccepted: (message: Message) => void;
+  /** `interrupted`: what was cancelled for it, by its session's policy. */
+  readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
+  /** Seconds after which a full queue may have room again. */
+  readonly roomIn: (limit: 'session' | 'total') => number;
   /** Where sockets outlive this process; by default nowhere. */
   readonly sockets?: KeptSockets;
   /** Milliseconds since the Unix epoch. */
@@ -132,6 +144,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     });
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, options.store);
+    addPolicyRoutes(guarded, options.store, options.now ?? Date.now);
     addEventRoutes(guarded, options.store, streams);
     addCancelRoutes(guarded, options.interventions);
     addDeadRoutes(guarded, options.store, options.interventions);

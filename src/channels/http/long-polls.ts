@@ -11,7 +11,12 @@ export interface MessageChanges {
 const firstPause = 1_000;
 const longestPause = 10_000;
 
-const unsettled: readonly MessageState[] = ['queued', 'running'];
+const unsettledStates: readonly MessageState[] = ['queued', 'running'];
+
+/** Whether it has no end yet; one that is part of another's turn ends with that. */
+function isUnsettled({ state, collectedIn }: Message): boolean {
+  return unsettledStates.includes(collectedIn?.state ?? state);
+}
 
 /** Requests that wait for a message's reply. */
 export class LongPolls {
@@ -37,7 +42,7 @@ export class LongPolls {
 
   /** Whether a stop keeps the message from being waited for. */
   endsEarly(message: Message): boolean {
-    return this.#ended && unsettled.includes(message.state);
+    return this.#ended && isUnsettled(message);
   }
 
   /** The message once it has a reply or is dead, or as it is after `wait` milliseconds; null when there is none. */
@@ -55,7 +60,7 @@ export class LongPolls {
         waiter.reset();
         const message = await this.#store.message(id);
         const left = until - performance.now();
-        if (message === null || !unsettled.includes(message.state)) return message;
+        if (message === null || !isUnsettled(message)) return message;
         if (this.#ended || response.closed || left <= 0) return message;
         await waiter.sleep(Math.min(left, pause));
       }

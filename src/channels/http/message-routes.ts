@@ -16,14 +16,14 @@ import { refuseOtherMethods } from './routes.js';
 import { validateBody, validateOne, validateQuery } from './validate.js';
 import { messageView } from './views.js';
 
-/** Seconds after which a place in a full queue may be free. */
-const queueRetryAfter = 5;
-
 /** Seconds after which a poll that a stop ended early may be asked again. */
 const restartRetryAfter = 1;
 
 export interface MessageRoutesOptions
-  extends Pick<HttpChannelOptions, 'store' | 'settings' | 'validateReplyUrl' | 'onAccepted' | 'now'> {
+  extends Pick<
+    HttpChannelOptions,
+    'store' | 'settings' | 'validateReplyUrl' | 'onAccepted' | 'roomIn' | 'now'
+  > {
   readonly longPolls: LongPolls;
 }
 
@@ -60,13 +60,14 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
           replyIdempotent: body.reply_to?.idempotent ?? true,
           idempotencyKey: key,
           fingerprint: key === null ? noFingerprint : fingerprint(session, body),
+          sender: body.sender ?? null,
           channel: 'http',
           acceptedAt: now(),
         },
         settings().queue,
       );
-      const message = acceptedMessage(outcome);
-      if (outcome.outcome === 'accepted') options.onAccepted(message);
+      const message = acceptedMessage(outcome, options.roomIn);
+      if (outcome.outcome === 'accepted') options.onAccepted(message, outcome.interrupted);
       else reply.header('Idempotency-Replayed', 'true');
       reply.code(202).header('Location', `/v1/messages/${message.id}`);
       // The first answer's state, so that the same key gives the same answer.
@@ -99,7 +100,7 @@ function replyUrlOf(body: MessageBody, validate: HttpChannelOptions['validateRep
   throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
 }
 
-function acceptedMessage(outcome: AcceptOutcome): Message {
+function acceptedMessage(outcome: AcceptOutcome, roomIn: HttpChannelOptions['roomIn']): Message {
   switch (outcome.outcome) {
     case 'accepted':
     case 'repeated':
@@ -112,7 +113,7 @@ function acceptedMessage(outcome: AcceptOutcome): Message {
     case 'full': {
       const where = outcome.limit === 'session' ? 'this session' : 'this gateway';
       throw new Problem('queue-full', `${outcome.waiting} messages wait in ${where}, and no more may.`, {
-        retryAfter: queueRetryAfter,
+        retryAfter: roomIn(outcome.limit),
       });
     }
   }

@@ -5,6 +5,7 @@ import type { JsonValue } from '../../store/store.js';
 export const bounds = {
   sessionLength: 128,
   idempotencyKeyLength: 255,
+  senderLength: 128,
   urlLength: 2_048,
   metadataBytes: 16_384,
   metadataDepth: 16,
@@ -69,6 +70,18 @@ export const messageBody = z.strictObject({
     .strictObject({ url: z.string().min(1).max(bounds.urlLength), idempotent: z.boolean().optional() })
     .optional(),
   metadata: metadata.optional(),
+  sender: z
+    .string()
+    .min(1, 'must not be empty')
+    .max(bounds.senderLength)
+    .refine((text) => !unstorable.test(text), unstorableMessage)
+    .optional(),
+});
+
+export const policyBody = z.strictObject({
+  policy: z
+    .enum(['queue', 'interrupt', 'collect'], 'must be "queue", "interrupt", "collect" or null')
+    .nullable(),
 });
 
 export type MessageBody = z.output<typeof messageBody>;

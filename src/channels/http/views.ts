@@ -10,6 +10,7 @@ export function messageView(message: Message) {
     state: message.state,
     text: message.text,
     metadata: message.metadata,
+    sender: message.sender,
     accepted_at: time(message.acceptedAt),
     changed_at: time(message.changedAt),
     attempts: message.attempts,
@@ -27,6 +28,7 @@ export function messageView(message: Message) {
             unknown: delivery.unknown,
           },
     error: message.error,
+    collected_in: message.collectedIn?.id ?? null,
   };
 }
 
@@ -37,6 +39,7 @@ export function sessionView(summary: SessionSummary) {
     waiting: summary.waiting,
     running: summary.running,
     last_accepted_at: time(summary.lastAcceptedAt),
+    policy: summary.policy,
   };
 }
 

@@ -73,8 +73,9 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
 
 /** The body that is posted; the same at each attempt. */
 export function webhookBody(delivery: Delivery): string {
-  const { messageId: id, session, seq, metadata, notice } = delivery;
-  const message = { id, session, seq, metadata };
+  const { messageId: id, session, seq, metadata, collected, notice } = delivery;
+  const others = collected.map((message) => ({ id: message.messageId, seq: message.seq }));
+  const message = { id, session, seq, metadata, ...(others.length > 0 && { collected: others }) };
   const [type, data] =
     notice === null
       ? [

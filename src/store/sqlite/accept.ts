@@ -1,4 +1,5 @@
-import type { AcceptOutcome, NewMessage, QueueLimits } from '../store.js';
+import type { AcceptOutcome, NewMessage, QueueLimits, SessionCancelled } from '../store.js';
+import { cancelSession } from './by-hand.js';
 import { idToBytes, idToText } from './identifiers.js';
 import { ticketAtEnd } from './lines.js';
 import { readMessage } from './reads.js';
@@ -13,12 +14,19 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
     if (earlier !== undefined) return repeat(transaction, earlier.id, earlier.fingerprint, message);
   }
 
-  const head = known === undefined ? undefined : sql.head.get('turn', known.number);
-  const running = head?.owner == null ? 0 : 1;
-  const waiting = (known?.unfinished ?? 0) - running;
-  if (waiting >= limits.session) return { outcome: 'full', limit: 'session', waiting };
   if (counters.queued >= limits.total) {
     return { outcome: 'full', limit: 'total', waiting: counters.queued };
+  }
+  let head = known === undefined ? undefined : sql.head.get('turn', known.number);
+  let interrupted: SessionCancelled['messages'] = [];
+  if (head !== undefined && (known?.policy ?? limits.policy) === 'interrupt') {
+    const reason = `Interrupted by the message ${message.id}.`;
+    interrupted = cancelSession(transaction, message.session, message.acceptedAt, reason)?.messages ?? [];
+    head = known === undefined ? undefined : sql.head.get('turn', known.number);
+  } else {
+    const running = head?.owner == null ? 0 : 1;
+    const waiting = (known?.unfinished ?? 0) - running;
+    if (waiting >= limits.session) return { outcome: 'full', limit: 'session', waiting };
   }
 
   const session =
@@ -38,14 +46,20 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
       message.replyIdempotent === false ? 0 : 1,
       message.idempotencyKey,
       message.idempotencyKey === null ? null : message.fingerprint,
+      message.sender ?? null,
     ).lastInsertRowid,
   );
   sql.insertText.run(number, message.text, JSON.stringify(message.metadata));
-  if (head === undefined) sql.insertHead.run('turn', session, number, ticketAtEnd(transaction, 'turn'));
+  const sender = message.sender ?? null;
+  if (head === undefined) {
+    const { ready, place } = ticketAtEnd(transaction, 'turn', sender);
+    sql.insertHead.run('turn', session, number, sender, ready, place);
+  }
   counters.queued += 1;
 
   return {
     outcome: 'accepted',
+    interrupted,
     message: {
       id: message.id,
       session: message.session,
@@ -54,6 +68,7 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
       text: message.text,
       metadata: message.metadata,
       replyUrl: message.replyUrl,
+      sender,
       channel: message.channel,
       acceptedAt: message.acceptedAt,
       attempts: 0,
@@ -61,6 +76,7 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
       delivery: null,
       error: null,
       changedAt: message.acceptedAt,
+      collectedIn: null,
     },
   };
 }

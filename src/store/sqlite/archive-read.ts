@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { ArchivedMessage, ArchivedSession, ArchiveItem } from '../archive.js';
-import type { MessageState } from '../store.js';
+import type { MessageState, SessionPolicy } from '../store.js';
 import { idToText } from './identifiers.js';
 import { parseMetadata } from './reads.js';
 
@@ -9,6 +9,7 @@ export interface SessionRow {
   readonly name: string;
   readonly last_seq: number;
   readonly last_accepted_at: number;
+  readonly policy: SessionPolicy | null;
 }
 
 export interface MessageRow {
@@ -21,6 +22,9 @@ export interface MessageRow {
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly retried_at: number | null;
+  readonly sender: string | null;
+  readonly begun: 0 | 1;
+  readonly collected_in: number | null;
   readonly channel: string;
   readonly reply_url: string | null;
   readonly reply_idempotent: 0 | 1;
@@ -58,13 +62,15 @@ export interface MessageParts {
   readonly text: TextRow;
   readonly reply: ReplyRow | null;
   readonly delivery: DeliveryRow | null;
+  /** Of the message whose turn it is part of. */
+  readonly collectedIn: Buffer | null;
   /** Lines in which somebody holds it. */
   readonly held: { readonly turn: boolean; readonly delivery: boolean };
 }
 
 export function archivedSession(row: SessionRow): ArchivedSession {
-  const { name, last_seq, last_accepted_at } = row;
-  return { type: 'session', session: name, last_seq, last_accepted_at };
+  const { name, last_seq, last_accepted_at, policy } = row;
+  return { type: 'session', session: name, last_seq, last_accepted_at, policy };
 }
 
 export function archivedMessage({
@@ -73,9 +79,10 @@ export function archivedMessage({
   text,
   reply,
   delivery,
+  collectedIn,
   held,
 }: MessageParts): ArchivedMessage {
-  const { seq, state, channel, accepted_at, changed_at, retried_at, attempts, error } = message;
+  const { seq, state, sender, channel, accepted_at, changed_at, retried_at, attempts, error } = message;
   return {
     type: 'message',
     id: idToText(message.id),
@@ -84,6 +91,7 @@ export function archivedMessage({
     state,
     text: text.text,
     metadata: parseMetadata(text.metadata),
+    sender,
     channel,
     accepted_at,
     changed_at,
@@ -91,6 +99,8 @@ export function archivedMessage({
     attempts,
     error,
     held: held.turn,
+    begun: message.begun === 1,
+    collected_in: collectedIn === null ? null : idToText(collectedIn),
     reply_to:
       message.reply_url === null
         ? null
@@ -123,7 +133,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
   database.exec('BEGIN');
   try {
     const sessions = database.prepare<[], SessionRow>(
-      'SELECT number, name, last_seq, last_accepted_at FROM sessions ORDER BY number',
+      'SELECT number, name, last_seq, last_accepted_at, policy FROM sessions ORDER BY number',
     );
     const names = new Map<number, string>();
     for (const row of sessions.iterate()) {
@@ -134,12 +144,13 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
     const text = part<TextRow>('SELECT * FROM message_texts WHERE message = ?');
     const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
     const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
+    const id = database.prepare<[number: number], Buffer>('SELECT id FROM messages WHERE number = ?').pluck();
     const held = database.prepare<[line: string, session: number, message: number]>(
       'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
     );
     const messages = database.prepare<[], MessageRow>('SELECT * FROM messages ORDER BY number');
     for (const message of messages.iterate()) {
-      const { number, session } = message;
+      const { number, session, collected_in } = message;
       const own = text.get(number);
       const name = names.get(session);
       if (own === undefined || name === undefined) {
@@ -153,6 +164,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
         text: own,
         reply: reply.get(number) ?? null,
         delivery: delivery.get(number) ?? null,
+        collectedIn: collected_in === null ? null : (id.get(collected_in) ?? null),
         held: {
           turn: held.get('turn', session, number) !== undefined,
           delivery: held.get('delivery', session, number) !== undefined,

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { type ArchivedMessage, type ArchivedSession, ArchiveError, type ArchiveItem } from '../archive.js';
+import type { SessionPolicy } from '../store.js';
 import { idToBytes } from './identifiers.js';
 
 export interface Written {
@@ -14,6 +15,8 @@ const goneOwner = 'imported';
 export class ArchiveWriter {
   readonly #database: Database;
   readonly #statements;
+  /** Numbers of messages, and the ids of those whose turns they are part of, which come later. */
+  readonly #collected = new Map<number, string>();
   #sessions = 0;
   #messages = 0;
 
@@ -21,16 +24,26 @@ export class ArchiveWriter {
     this.#database = database;
     this.#statements = {
       session: database.prepare<[name: string], number>('SELECT number FROM sessions WHERE name = ?').pluck(),
-      insertSession: database.prepare<[name: string, lastSeq: number, lastAcceptedAt: number]>(
-        `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at) VALUES (?, ?, 0, ?)
+      insertSession: database.prepare<
+        [name: string, lastSeq: number, lastAcceptedAt: number, policy: SessionPolicy | null]
+      >(
+        `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, policy) VALUES (?, ?, 0, ?, ?)
          ON CONFLICT (name) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq),
+           policy = coalesce(policy, excluded.policy),
            last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)`,
       ),
       known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
       message: database.prepare(
         `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-           reply_idempotent, idempotency_key, fingerprint, error, retried_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           reply_idempotent, idempotency_key, fingerprint, error, retried_at, sender, begun)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ),
+      // One whose turn is not there, as it was lost or refused, has to have its own.
+      collect: database.prepare<[into: Buffer, message: number]>(
+        `UPDATE messages SET collected_in = (SELECT number FROM messages WHERE id = ?) WHERE number = ?`,
+      ),
+      uncollect: database.prepare<[]>(
+        "UPDATE messages SET state = 'queued' WHERE state = 'collected' AND collected_in IS NULL",
       ),
       text: database.prepare('INSERT INTO message_texts VALUES (?, ?, ?)'),
       reply: database.prepare('INSERT INTO replies VALUES (?, ?, ?, ?)'),
@@ -53,25 +66,31 @@ export class ArchiveWriter {
 
   /** Says what is to be done next in each session, and counts anew. */
   finish(): Written {
+    for (const [message, into] of this.#collected) this.#statements.collect.run(idToBytes(into), message);
+    this.#statements.uncollect.run();
     this.#database.exec(`
       UPDATE sessions SET unfinished =
         (SELECT count(*) FROM messages m WHERE m.session = sessions.number AND m.state IN ('queued', 'running')) +
         (SELECT count(*) FROM heads h JOIN messages m ON m.number = h.message
          WHERE h.line = 'turn' AND h.session = sessions.number AND m.state = 'cancelled');
-      INSERT INTO heads (line, session, message, ready)
-        SELECT 'turn', session, number, ticket + row_number() OVER (ORDER BY number)
-        FROM (SELECT session, number,
-                row_number() OVER (PARTITION BY session ORDER BY retried_at IS NULL, seq) AS place
+      INSERT INTO heads (line, session, message, sender, ready, place)
+        SELECT 'turn', session, number, sender,
+          round + CASE WHEN sender IS NULL THEN 1 ELSE row_number() OVER (PARTITION BY sender ORDER BY number) END,
+          place + row_number() OVER (ORDER BY number)
+        FROM (SELECT session, number, sender,
+                row_number() OVER (PARTITION BY session ORDER BY retried_at IS NULL, seq) AS nth
               FROM messages WHERE state = 'queued'),
-          (SELECT coalesce(max(ready), 0) AS ticket FROM heads WHERE line = 'turn')
-        WHERE place = 1 AND session NOT IN (SELECT session FROM heads WHERE line = 'turn');
-      INSERT INTO heads (line, session, message, ready)
-        SELECT 'delivery', session, message, ticket + row_number() OVER (ORDER BY message)
-        FROM (SELECT session, message, row_number() OVER (PARTITION BY session ORDER BY seq) AS place
+          (SELECT place, round FROM counters)
+        WHERE nth = 1 AND session NOT IN (SELECT session FROM heads WHERE line = 'turn');
+      UPDATE counters SET place = (SELECT max(counters.place, coalesce(max(place), 0)) FROM heads);
+      INSERT INTO heads (line, session, message, ready, place)
+        SELECT 'delivery', session, message, 1, place + row_number() OVER (ORDER BY message)
+        FROM (SELECT session, message, row_number() OVER (PARTITION BY session ORDER BY seq) AS nth
               FROM deliveries WHERE state = 'pending'),
-          (SELECT coalesce(max(ready), 0) AS ticket FROM heads WHERE line = 'delivery')
-        WHERE place = 1 AND session NOT IN (SELECT session FROM heads WHERE line = 'delivery');
+          (SELECT place FROM counters)
+        WHERE nth = 1 AND session NOT IN (SELECT session FROM heads WHERE line = 'delivery');
       UPDATE counters SET
+        place = (SELECT max(counters.place, coalesce(max(place), 0)) FROM heads),
         sessions = (SELECT count(*) FROM sessions),
         queued = (SELECT count(*) FROM messages WHERE state = 'queued'),
         running = (SELECT count(*) FROM messages WHERE state = 'running'),
@@ -79,12 +98,13 @@ export class ArchiveWriter {
         delivered = (SELECT count(*) FROM messages WHERE state = 'delivered'),
         dead = (SELECT count(*) FROM messages WHERE state = 'dead'),
         cancelled = (SELECT count(*) FROM messages WHERE state = 'cancelled'),
+        collected = (SELECT count(*) FROM messages WHERE state = 'collected'),
         undelivered = (SELECT count(*) FROM deliveries WHERE state = 'pending')`);
     return { sessions: this.#sessions, messages: this.#messages };
   }
 
-  #session({ session, last_seq, last_accepted_at }: ArchivedSession): void {
-    this.#statements.insertSession.run(session, last_seq, last_accepted_at);
+  #session({ session, last_seq, last_accepted_at, policy }: ArchivedSession): void {
+    this.#statements.insertSession.run(session, last_seq, last_accepted_at, policy);
     this.#sessions += 1;
   }
 
@@ -99,6 +119,8 @@ export class ArchiveWriter {
     const state = item.state === 'running' && !item.held ? 'queued' : item.state;
     const { reply_to, idempotency, reply, delivery } = item;
     const number = this.#insert(item, state, session);
+    if (item.state === 'collected' && item.collected_in !== null)
+      this.#collected.set(number, item.collected_in);
     this.#statements.text.run(number, item.text, JSON.stringify(item.metadata));
     if (reply !== null) {
       this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at);
@@ -149,6 +171,8 @@ export class ArchiveWriter {
         idempotency === null ? null : Buffer.from(idempotency.fingerprint, 'hex'),
         item.error,
         item.retried_at,
+        item.sender,
+        item.begun ? 1 : 0,
       );
       return Number(lastInsertRowid);
     } catch (error) {

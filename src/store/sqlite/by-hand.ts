@@ -28,15 +28,21 @@ export function cancelMessage(transaction: Transaction, id: string, now: number)
   return { outcome: 'cancelled', message: messageOf(transaction, id), running };
 }
 
-export function cancelSession(transaction: Transaction, name: string, now: number): SessionCancelled | null {
+/** @param reason for the record of each message; null: a person's wish */
+export function cancelSession(
+  transaction: Transaction,
+  name: string,
+  now: number,
+  reason: string | null = null,
+): SessionCancelled | null {
   const { sql, counters } = transaction;
   const session = sql.session.get(name)?.number;
   if (session === undefined) return null;
   const head = sql.placeOfHead.get(session);
   if (head === undefined) return { messages: [] };
   const queued = [
-    ...sql.cancelRetried.all(now, session),
-    ...sql.cancelQueuedFrom.all(now, session, head.seq),
+    ...sql.cancelRetried.all(reason, now, session),
+    ...sql.cancelQueuedFrom.all(reason, now, session, head.seq),
   ];
   counters.queued -= queued.length;
   counters.cancelled += queued.length;
@@ -45,7 +51,7 @@ export function cancelSession(transaction: Transaction, name: string, now: numbe
   if (head.state === 'running') {
     counters.running -= 1;
     counters.cancelled += 1;
-    sql.setState.run('cancelled', null, now, head.message);
+    sql.setState.run('cancelled', reason, now, head.message);
     messages.push({ id: idToText(head.id), seq: head.seq, running: true });
   } else if (head.state === 'queued') {
     moveOn(transaction, 'turn', session, undefined);
@@ -70,14 +76,14 @@ export function retryDead(transaction: Transaction, id: string, now: number): De
   if (place.replied === 1) {
     sql.retryReply.run(now, now, message);
     sql.retryDelivery.run(message);
-    join(transaction, 'delivery', session, message);
+    join(transaction, 'delivery', session, { number: message, sender: null });
     counters.replied += 1;
     counters.undelivered += 1;
   } else {
     if (!withdrawNotice(transaction, place)) return answer('busy');
     sql.retryTurn.run(now, now, message);
     sql.addUnfinished.run(1, session);
-    join(transaction, 'turn', session, message);
+    join(transaction, 'turn', session, { number: message, sender: place.sender });
     counters.queued += 1;
   }
   counters.dead -= 1;

@@ -20,7 +20,7 @@ export function createDelivery(
     isNotice ? noticeIdOf(message.id) : webhookIdOf(message.id),
     isNotice ? 1 : 0,
   );
-  join(transaction, 'delivery', message.session, message.message);
+  join(transaction, 'delivery', message.session, { number: message.message, sender: null });
   transaction.counters.undelivered += 1;
 }
 
@@ -30,7 +30,7 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
   takeBackDeliveries(transaction, sql.expiredDeliveries.all(claim.now, claim.owner, claim.limit), claim.now);
   admitRetries(transaction, 'delivery', claim);
   return sql.readyDeliveries.all(claim.limit).map((row) => {
-    sql.holdHead.run(claim.owner, claim.leaseUntil, 'delivery', row.session_number);
+    sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'delivery', row.session_number);
     // One that may be sent twice counts as begun from now on: that costs no write of its own.
     sql.claimDelivery.run(row.idempotent === 1 ? claim.now : null, row.message);
     return {
@@ -41,6 +41,7 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
       webhookId: row.webhook_id,
       text: row.text,
       metadata: parseMetadata(row.metadata),
+      collected: sql.idsCollectedIn.all(row.message).map(({ id, seq }) => ({ messageId: idToText(id), seq })),
       notice: row.notice === 1 ? (row.error ?? '') : null,
       replyText: row.reply_text ?? '',
       replyMetadata: row.reply_metadata === null ? {} : parseMetadata(row.reply_metadata),
@@ -88,7 +89,7 @@ export function failDelivery(
     return true;
   }
   sql.noteDeliveryError.run(failure.error, held.message);
-  sql.retryHead.run(failure.retryAt, 'delivery', held.session);
+  sql.retryHead.run(failure.retryAt, now, 'delivery', held.session);
   return true;
 }
 

@@ -28,10 +28,11 @@ export function forget(transaction: Transaction, { before, after, limit }: Forge
     // Nothing can have come to its end before it was accepted.
     if (row.accepted_at >= before) return { count, after: null };
     last = row.number;
-    if (row.state === 'queued' || row.state === 'running') continue;
+    // What is part of another's turn is kept as long as that.
+    if (row.turn_state === 'queued' || row.turn_state === 'running') continue;
     if (row.delivery === 'pending' || row.changed_at >= before) continue;
     // A cancelled one whose turn has not ended yet.
-    if (sql.head.get('turn', row.session)?.message === row.number) continue;
+    if (sql.head.get('turn', row.session)?.message === row.turn) continue;
     sql.deleteMessage.run(row.number);
     counters[row.state] -= 1;
     count += 1;

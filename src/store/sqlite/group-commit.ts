@@ -12,12 +12,14 @@ import {
 import { hasRoom } from './disk.js';
 import { endsTransaction, fullError, toStoreError } from './errors.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
+import { setPolicy } from './policies.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
 import {
   readCounts,
   readDeadMessages,
   readMessage,
   readNextDueAt,
+  readSession,
   readSessionMessages,
   readSessions,
   readSettledMessages,
@@ -41,6 +43,7 @@ type Handlers = {
 /** Operations that change nothing: they are answered even when the database can't be written. */
 const reads: ReadonlySet<OperationName> = new Set<OperationName>([
   'message',
+  'session',
   'sessions',
   'sessionMessages',
   'settledMessages',
@@ -97,6 +100,8 @@ export class GroupCommit {
       putBackDeliveries,
       nextDueAt: readNextDueAt,
       message: readMessage,
+      session: readSession,
+      setPolicy,
       sessions: readSessions,
       sessionMessages: readSessionMessages,
       settledMessages: readSettledMessages,

@@ -1,24 +1,45 @@
 import type { Claim } from '../store.js';
-import type { Line } from './sql.js';
+import type { Line, NextRow, TicketRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
 /**
  * The two lines of sessions, one for turns and one for deliveries. A session that becomes ready takes a ticket at
  * the end of its line, also when it has just been served: so a session with a thousand messages waits one round for
  * each, and starves nobody. Work that was cut off goes back to the front.
+ *
+ * In the line of turns a sender that is named has one session in each round, so that one with a thousand sessions
+ * starves nobody either (start-time fair queueing, Goyal et al., 1996). A session without one counts for itself.
  */
-export function ticketAtEnd({ sql }: Transaction, line: Line): number {
-  return (sql.lastTicket.get(line) ?? 0) + 1;
+export function ticketAtEnd(
+  { sql, counters }: Transaction,
+  line: Line,
+  sender: string | null = null,
+): TicketRow {
+  counters.place += 1;
+  const lastOfSender = sender === null ? undefined : sql.lastRoundOfSender.get(line, sender);
+  // The line of deliveries knows no senders: there the place alone is the order.
+  const round = line === 'delivery' ? 1 : Math.max(counters.round, lastOfSender ?? 0) + 1;
+  return { ready: round, place: counters.place };
 }
 
-export function ticketAtFront({ sql }: Transaction, line: Line): number {
-  return (sql.firstTicket.get(line) ?? 1) - 1;
+function ticketAtFront(transaction: Transaction, line: Line): TicketRow {
+  const first = transaction.sql.firstTicket.get(line);
+  return first === undefined
+    ? ticketAtEnd(transaction, line)
+    : { ready: first.ready, place: first.place - 1 };
 }
 
 /** Makes `message` the head of its session, whose line it joins at the end; does nothing if the session has a head. */
-export function join(transaction: Transaction, line: Line, session: number, message: number): void {
-  if (transaction.sql.head.get(line, session) !== undefined) return;
-  transaction.sql.insertHead.run(line, session, message, ticketAtEnd(transaction, line));
+export function join(
+  transaction: Transaction,
+  line: Line,
+  session: number,
+  { number, sender }: NextRow,
+): void {
+  const { sql } = transaction;
+  if (sql.head.get(line, session) !== undefined) return;
+  const { ready, place } = ticketAtEnd(transaction, line, sender);
+  sql.insertHead.run(line, session, number, sender, ready, place);
 }
 
 /** The session's head is done with: `next` takes its place, or the session leaves the line. */
@@ -26,25 +47,28 @@ export function moveOn(
   transaction: Transaction,
   line: Line,
   session: number,
-  next: number | undefined,
+  next: NextRow | undefined,
 ): void {
   const { sql } = transaction;
-  if (next === undefined) sql.deleteHead.run(line, session);
-  else sql.readyHead.run(next, ticketAtEnd(transaction, line), line, session);
+  if (next === undefined) {
+    sql.deleteHead.run(line, session);
+    return;
+  }
+  const { ready, place } = ticketAtEnd(transaction, line, next.sender);
+  sql.readyHead.run(next.number, next.sender, ready, place, line, session);
 }
 
 /** The session's head stays its head and goes back to the front of the line. */
 export function putBack(transaction: Transaction, line: Line, session: number, message: number): void {
-  transaction.sql.readyHead.run(message, ticketAtFront(transaction, line), line, session);
+  const { ready, place } = ticketAtFront(transaction, line);
+  const sender = transaction.sql.head.get(line, session)?.sender ?? null;
+  transaction.sql.readyHead.run(message, sender, ready, place, line, session);
 }
 
 /** Lets the retries that are due join the end of the line: as many as one claim can take, so its cost is bounded. */
 export function admitRetries(transaction: Transaction, line: Line, claim: Claim): void {
-  const due = transaction.sql.dueRetries.all(line, claim.now, claim.limit);
-  if (due.length === 0) return;
-  let ticket = ticketAtEnd(transaction, line);
-  for (const head of due) {
-    transaction.sql.readyHead.run(head.message, ticket, line, head.session);
-    ticket += 1;
+  for (const { message, session, sender } of transaction.sql.dueRetries.all(line, claim.now, claim.limit)) {
+    const { ready, place } = ticketAtEnd(transaction, line, sender);
+    transaction.sql.readyHead.run(message, sender, ready, place, line, session);
   }
 }

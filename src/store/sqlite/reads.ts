@@ -2,7 +2,7 @@ import type { DeliverySummary, Message, Metadata, Page, SessionSummary, StoreCou
 import { StoreError } from '../store.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
-import type { MessageRow } from './sql.js';
+import type { MessageRow, SessionSummaryRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
 /** Items of one page at most: a page is read while every other caller waits. */
@@ -23,16 +23,26 @@ export function readMessage({ sql }: Transaction, id: string): Message | null {
 export function readSessions({ sql }: Transaction, page: PageRequest): Page<SessionSummary> {
   const after = page.after === null ? '' : decodeCursor('sessions', page.after);
   const rows = sql.sessions.all(after, checkLimit(page.limit) + 1);
-  const items = rows.slice(0, page.limit).map((row) => ({
+  const items = rows.slice(0, page.limit).map(toSummary);
+  const last = items.at(-1);
+  const more = rows.length > page.limit && last !== undefined;
+  return { items, next: more ? encodeCursor('sessions', last.session) : null };
+}
+
+export function readSession({ sql }: Transaction, name: string): SessionSummary | null {
+  const row = sql.sessionSummary.get(name);
+  return row === undefined ? null : toSummary(row);
+}
+
+function toSummary(row: SessionSummaryRow): SessionSummary {
+  return {
     session: row.name,
     lastSeq: row.last_seq,
     waiting: row.unfinished - row.running,
     running: row.running === 1,
     lastAcceptedAt: row.last_accepted_at,
-  }));
-  const last = items.at(-1);
-  const more = rows.length > page.limit && last !== undefined;
-  return { items, next: more ? encodeCursor('sessions', last.session) : null };
+    policy: row.policy,
+  };
 }
 
 export function readSessionMessages(
@@ -90,7 +100,8 @@ export function readSettledUpTo({ sql }: Transaction, session: string): number {
 }
 
 export function readCounts({ counters }: Transaction): StoreCounts {
-  return { ...counters };
+  const { place: _place, round: _round, ...counts } = counters;
+  return counts;
 }
 
 export function readNextDueAt({ sql }: Transaction, owner: string): number | null {
@@ -117,6 +128,7 @@ function toMessage(row: MessageRow): Message {
     text: row.text,
     metadata: parseMetadata(row.metadata),
     replyUrl: row.reply_url,
+    sender: row.sender,
     channel: row.channel,
     acceptedAt: row.accepted_at,
     attempts: row.attempts,
@@ -127,6 +139,10 @@ function toMessage(row: MessageRow): Message {
     delivery: toDeliverySummary(row),
     error: row.error,
     changedAt: row.changed_at,
+    collectedIn:
+      row.collected_in === null || row.collected_in_state === null
+        ? null
+        : { id: idToText(row.collected_in), state: row.collected_in_state },
   };
 }
 

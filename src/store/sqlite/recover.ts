@@ -9,6 +9,8 @@ import { takeBackTurns } from './turns.js';
  */
 export function recover(transaction: Transaction, now: number): Recovery {
   const { sql } = transaction;
+  // A clock that was set back meanwhile must not hold up what was to be tried again soon.
+  for (const line of ['turn', 'delivery'] as const) sql.endWaitsOfLaterClock.run(now, line, now, now);
   const everything = [Number.MAX_SAFE_INTEGER, '', -1] as const;
   const turns = takeBackTurns(transaction, sql.expiredTurns.all(...everything), now);
   const deliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(...everything), now);

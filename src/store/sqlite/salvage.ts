@@ -26,12 +26,21 @@ const pageSize = 200;
 const mostTried = 1_000_000;
 
 /** What migrations put into rows of databases that had not these columns. */
-const laterMessageColumns = { reply_idempotent: 1, retried_at: null } as const;
+const laterSessionColumns = { policy: null } as const;
+const laterMessageColumns = {
+  reply_idempotent: 1,
+  retried_at: null,
+  sender: null,
+  begun: 0,
+  collected_in: null,
+} as const;
 const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
 
 /** Reads what can still be read of a damaged database. */
 export function salvage(database: Database): Salvage {
-  const sessionRows = readTable<SessionRow>(database, 'sessions', 'number').filter(isSession);
+  const sessionRows = readTable<SessionRow>(database, 'sessions', 'number')
+    .map((row) => ({ ...laterSessionColumns, ...row }))
+    .filter(isSession);
   const messageRows = readTable<MessageRow>(database, 'messages', 'number').map((row) => ({
     ...laterMessageColumns,
     ...row,
@@ -44,6 +53,7 @@ export function salvage(database: Database): Salvage {
       ...row,
     })),
   );
+  const ids = new Map(messageRows.map(({ number, id }) => [number, id]));
   const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
   const messages: ArchivedMessage[] = [];
   const lost: string[] = [];
@@ -65,12 +75,16 @@ export function salvage(database: Database): Salvage {
     try {
       const reply = replies.get(message.number) ?? null;
       const delivery = deliveries.get(message.number) ?? null;
+      const { collected_in } = message;
+      const collectedIn = collected_in === null ? null : (ids.get(collected_in) ?? null);
+      const isAlone = message.state === 'collected' && collectedIn === null;
+      // What was answered, and whose reply is gone, or whose turn is, can only be run again.
       const archived = archivedMessage({
-        // What was answered, and whose reply is gone, can only be run again.
         message: {
           ...message,
-          state: reply === null && isAnswered(message, delivery) ? 'queued' : message.state,
+          state: (reply === null && isAnswered(message, delivery)) || isAlone ? 'queued' : message.state,
         },
+        collectedIn,
         session: name,
         text,
         reply,
@@ -133,8 +147,8 @@ function expectedMessages(database: Database): number | null {
     | null
     | undefined;
   if (counters == null) return null;
-  const { queued = 0, running = 0, replied = 0, delivered = 0, dead = 0, cancelled = 0 } = counters;
-  return queued + running + replied + delivered + dead + cancelled;
+  const states = ['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected'] as const;
+  return states.reduce((sum, state) => sum + (counters[state] ?? 0), 0);
 }
 
 /** All rows that can be read, in the order of their numbers: page by page, and one by one where a page can't be. */

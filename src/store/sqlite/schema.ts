@@ -156,11 +156,46 @@ const fourthVersion: readonly (string | Redefinition)[] = [
   'ALTER TABLE counters ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0 CHECK (cancelled >= 0)',
 ];
 
+/**
+ * Version 5: a policy for a session, messages that are run as one turn, and a line of sessions that is fair to senders:
+ * `ready` is the round in which a session's turn comes, `place` its place within that round.
+ */
+const fifthVersion: readonly (string | Redefinition)[] = [
+  {
+    table: 'messages',
+    from: "CHECK (state IN ('queued', 'running', 'replied', 'delivered', 'dead', 'cancelled'))",
+    to: "CHECK (state IN ('queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected'))",
+  },
+  'ALTER TABLE sessions ADD COLUMN policy TEXT',
+  'ALTER TABLE messages ADD COLUMN sender TEXT',
+  // Number of the message whose turn it is part of. No foreign key: as in heads.
+  'ALTER TABLE messages ADD COLUMN collected_in INTEGER',
+  // 1: its turn began once, though no attempt counts, so that what it is made of stays.
+  'ALTER TABLE messages ADD COLUMN begun INTEGER NOT NULL DEFAULT 0',
+  'CREATE INDEX messages_collected ON messages (collected_in) WHERE collected_in IS NOT NULL',
+  'DROP INDEX heads_ready',
+  // Who wrote the message, of turns; null: the session is a sender of its own.
+  'ALTER TABLE heads ADD COLUMN sender TEXT',
+  'ALTER TABLE heads ADD COLUMN place INTEGER NOT NULL DEFAULT 0',
+  // When it was put off until `retry_at`: a clock that says less by now was set back.
+  'ALTER TABLE heads ADD COLUMN waits_since INTEGER',
+  'UPDATE heads SET place = ready, ready = 1 WHERE ready IS NOT NULL',
+  'CREATE INDEX heads_ready ON heads (line, ready, place) WHERE ready IS NOT NULL',
+  `CREATE INDEX heads_of_sender ON heads (line, sender, ready)
+     WHERE sender IS NOT NULL AND ready IS NOT NULL`,
+  'ALTER TABLE counters ADD COLUMN collected INTEGER NOT NULL DEFAULT 0 CHECK (collected >= 0)',
+  // The last place that was given, and the round of the session that was served last.
+  'ALTER TABLE counters ADD COLUMN place INTEGER NOT NULL DEFAULT 0',
+  'ALTER TABLE counters ADD COLUMN round INTEGER NOT NULL DEFAULT 0',
+  'UPDATE counters SET place = (SELECT coalesce(max(place), 0) FROM heads)',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
   { version: 3, statements: thirdVersion },
   { version: 4, statements: fourthVersion },
+  { version: 5, statements: fifthVersion },
 ];
 
 /** The version that this program writes. */
@@ -180,6 +215,7 @@ export const outlineQueries: readonly string[] = [
   'SELECT session FROM messages INDEXED BY messages_by_key WHERE idempotency_key IS NOT NULL LIMIT 1',
   "SELECT number FROM messages INDEXED BY messages_dead WHERE state = 'dead' LIMIT 1",
   "SELECT seq FROM messages INDEXED BY messages_retried WHERE retried_at IS NOT NULL AND state = 'queued' LIMIT 1",
+  'SELECT number FROM messages INDEXED BY messages_collected WHERE collected_in IS NOT NULL LIMIT 1',
   'SELECT * FROM message_texts LIMIT 1',
   'SELECT * FROM replies LIMIT 1',
   'SELECT * FROM deliveries LIMIT 1',
@@ -188,6 +224,7 @@ export const outlineQueries: readonly string[] = [
   'SELECT id FROM runs INDEXED BY runs_by_id LIMIT 1',
   'SELECT * FROM heads LIMIT 1',
   'SELECT ready FROM heads INDEXED BY heads_ready WHERE ready IS NOT NULL LIMIT 1',
+  'SELECT ready FROM heads INDEXED BY heads_of_sender WHERE sender IS NOT NULL AND ready IS NOT NULL LIMIT 1',
   'SELECT retry_at FROM heads INDEXED BY heads_retry WHERE retry_at IS NOT NULL LIMIT 1',
   'SELECT lease_until FROM heads INDEXED BY heads_lease WHERE lease_until IS NOT NULL LIMIT 1',
 ];

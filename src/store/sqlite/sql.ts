@@ -1,5 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { MessageState, StoreCounts } from '../store.js';
+import type { MessageState, SessionPolicy } from '../store.js';
+import type { Counters } from './transaction.js';
 
 /** Which line a session waits in: to have its oldest message run, or its oldest reply posted. */
 export type Line = 'turn' | 'delivery';
@@ -8,6 +9,7 @@ export interface SessionRow {
   readonly number: number;
   readonly last_seq: number;
   readonly unfinished: number;
+  readonly policy: SessionPolicy | null;
 }
 
 export interface SessionSummaryRow {
@@ -16,6 +18,7 @@ export interface SessionSummaryRow {
   readonly unfinished: number;
   readonly last_accepted_at: number;
   readonly running: 0 | 1;
+  readonly policy: SessionPolicy | null;
 }
 
 export interface KeyRow {
@@ -27,6 +30,18 @@ export interface HeadRow {
   readonly session: number;
   readonly message: number;
   readonly owner: string | null;
+  readonly sender: string | null;
+}
+
+/** A message that waits behind the head of its session. */
+export interface NextRow {
+  readonly number: number;
+  readonly sender: string | null;
+}
+
+export interface TicketRow {
+  readonly ready: number;
+  readonly place: number;
 }
 
 export interface MessageRow {
@@ -38,8 +53,11 @@ export interface MessageRow {
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly channel: string;
+  readonly sender: string | null;
   readonly reply_url: string | null;
   readonly error: string | null;
+  readonly collected_in: Buffer | null;
+  readonly collected_in_state: MessageState | null;
   readonly text: string;
   readonly metadata: string;
   readonly reply_text: string | null;
@@ -54,18 +72,29 @@ export interface MessageRow {
   readonly next_attempt_at: number | null;
 }
 
-export interface TurnRow {
-  readonly message: number;
+export interface TurnRow extends CollectableRow {
   readonly session_number: number;
-  readonly id: Buffer;
   readonly session: string;
+  readonly policy: SessionPolicy | null;
+  readonly ready: number;
+}
+
+/** A queued message as far as a turn may be made of it. */
+export interface CollectableRow {
+  readonly message: number;
+  readonly id: Buffer;
   readonly seq: number;
   readonly attempts: number;
+  readonly begun: 0 | 1;
   readonly text: string;
   readonly metadata: string;
+  readonly sender: string | null;
   readonly reply_url: string | null;
+  readonly reply_idempotent: 0 | 1;
   readonly accepted_at: number;
 }
+
+export type CollectedRow = Pick<CollectableRow, 'id' | 'seq' | 'text' | 'metadata' | 'sender'>;
 
 /** What a claim that ends has to know of the item that it holds. */
 export interface HeldRow {
@@ -105,15 +134,19 @@ export interface PlaceRow {
   readonly seq: number;
   readonly state: MessageState;
   readonly error: string | null;
+  readonly sender: string | null;
   readonly replied: 0 | 1;
   /** Of its delivery; null when there is none. */
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
 }
 
+/** `turn…`, `changed_at` and `delivery` are of the message whose turn it is part of. */
 export interface OldMessageRow {
   readonly number: number;
   readonly session: number;
   readonly state: MessageState;
+  readonly turn: number;
+  readonly turn_state: MessageState;
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
@@ -154,7 +187,8 @@ export interface TakenRow {
 }
 
 const messageColumns = `
-  m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.reply_url, m.error,
+  m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.sender, m.reply_url,
+  m.error, c.id AS collected_in, c.state AS collected_in_state,
   t.text, t.metadata,
   r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
   d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
@@ -163,7 +197,8 @@ const messageColumns = `
 
 const messageJoins = `
   JOIN message_texts t ON t.message = m.number
-  LEFT JOIN replies r ON r.message = m.number
+  LEFT JOIN messages c ON c.number = m.collected_in
+  LEFT JOIN replies r ON r.message = coalesce(m.collected_in, m.number)
   LEFT JOIN deliveries d ON d.message = m.number
   LEFT JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number`;
 
@@ -172,10 +207,14 @@ export function prepareStatements(database: Database) {
   return {
     // Sessions and acceptance.
     session: database.prepare<[name: string], SessionRow>(
-      'SELECT number, last_seq, unfinished FROM sessions WHERE name = ?',
+      'SELECT number, last_seq, unfinished, policy FROM sessions WHERE name = ?',
     ),
     insertSession: database.prepare<[name: string, acceptedAt: number]>(
       'INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at) VALUES (?, 1, 1, ?)',
+    ),
+    setPolicy: database.prepare<[name: string, now: number, policy: SessionPolicy | null]>(
+      `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, policy) VALUES (?, 0, 0, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET policy = excluded.policy`,
     ),
     extendSession: database.prepare<[acceptedAt: number, session: number]>(
       'UPDATE sessions SET last_seq = last_seq + 1, unfinished = unfinished + 1, last_accepted_at = ? WHERE number = ?',
@@ -198,11 +237,12 @@ export function prepareStatements(database: Database) {
         replyIdempotent: 0 | 1,
         key: string | null,
         fingerprint: Uint8Array | null,
+        sender: string | null,
       ]
     >(
       `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-         reply_idempotent, idempotency_key, fingerprint)
-       VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?)`,
+         reply_idempotent, idempotency_key, fingerprint, sender)
+       VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertText: database.prepare<[message: number, text: string, metadata: string]>(
       'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
@@ -210,39 +250,47 @@ export function prepareStatements(database: Database) {
 
     // The two lines of sessions.
     head: database.prepare<[line: Line, session: number], HeadRow>(
-      'SELECT session, message, owner FROM heads WHERE line = ? AND session = ?',
+      'SELECT session, message, owner, sender FROM heads WHERE line = ? AND session = ?',
     ),
-    firstTicket: database
-      .prepare<[line: Line], number>(
-        'SELECT ready FROM heads WHERE line = ? AND ready IS NOT NULL ORDER BY ready LIMIT 1',
+    firstTicket: database.prepare<[line: Line], TicketRow>(
+      'SELECT ready, place FROM heads WHERE line = ? AND ready IS NOT NULL ORDER BY ready, place LIMIT 1',
+    ),
+    lastRoundOfSender: database
+      .prepare<[line: Line, sender: string], number>(
+        `SELECT ready FROM heads INDEXED BY heads_of_sender
+         WHERE line = ? AND sender = ? AND sender IS NOT NULL AND ready IS NOT NULL ORDER BY ready DESC LIMIT 1`,
       )
       .pluck(),
-    lastTicket: database
-      .prepare<[line: Line], number>(
-        'SELECT ready FROM heads WHERE line = ? AND ready IS NOT NULL ORDER BY ready DESC LIMIT 1',
-      )
-      .pluck(),
-    insertHead: database.prepare<[line: Line, session: number, message: number, ticket: number]>(
-      'INSERT INTO heads (line, session, message, ready) VALUES (?, ?, ?, ?)',
-    ),
-    readyHead: database.prepare<[message: number, ticket: number, line: Line, session: number]>(
-      `UPDATE heads SET message = ?, ready = ?, retry_at = NULL, owner = NULL, lease_until = NULL
+    insertHead: database.prepare<
+      [line: Line, session: number, message: number, sender: string | null, ready: number, place: number]
+    >('INSERT INTO heads (line, session, message, sender, ready, place) VALUES (?, ?, ?, ?, ?, ?)'),
+    readyHead: database.prepare<
+      [message: number, sender: string | null, ready: number, place: number, line: Line, session: number]
+    >(
+      `UPDATE heads SET message = ?, sender = ?, ready = ?, place = ?, retry_at = NULL, owner = NULL,
+         lease_until = NULL
        WHERE line = ? AND session = ?`,
     ),
-    retryHead: database.prepare<[retryAt: number, line: Line, session: number]>(
-      `UPDATE heads SET retry_at = ?, ready = NULL, owner = NULL, lease_until = NULL
+    retryHead: database.prepare<[retryAt: number, now: number, line: Line, session: number]>(
+      `UPDATE heads SET retry_at = ?, waits_since = ?, ready = NULL, owner = NULL, lease_until = NULL
        WHERE line = ? AND session = ?`,
     ),
-    holdHead: database.prepare<[owner: string, leaseUntil: number, line: Line, session: number]>(
-      `UPDATE heads SET owner = ?, lease_until = ?, ready = NULL, retry_at = NULL
+    holdHead: database.prepare<
+      [message: number, owner: string, leaseUntil: number, line: Line, session: number]
+    >(
+      `UPDATE heads SET message = ?, owner = ?, lease_until = ?, ready = NULL, retry_at = NULL
        WHERE line = ? AND session = ?`,
     ),
     deleteHead: database.prepare<[line: Line, session: number]>(
       'DELETE FROM heads WHERE line = ? AND session = ?',
     ),
     dueRetries: database.prepare<[line: Line, now: number, limit: number], HeadRow>(
-      `SELECT session, message, owner FROM heads
+      `SELECT session, message, owner, sender FROM heads
        WHERE line = ? AND retry_at IS NOT NULL AND retry_at <= ? ORDER BY retry_at LIMIT ?`,
+    ),
+    // Only at a start. `retry_at` is always later than `waits_since`, so that the index narrows it down.
+    endWaitsOfLaterClock: database.prepare<[now: number, line: Line, now: number, now: number]>(
+      `UPDATE heads SET retry_at = ? WHERE line = ? AND retry_at IS NOT NULL AND retry_at > ? AND waits_since > ?`,
     ),
     // The index is named because the planner would rather read the whole line.
     renewLeases: database.prepare<[leaseUntil: number, line: Line, owner: string]>(
@@ -265,13 +313,32 @@ export function prepareStatements(database: Database) {
 
     // Turns.
     readyTurns: database.prepare<[limit: number], TurnRow>(
-      `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.attempts, t.text,
-         t.metadata, m.reply_url, m.accepted_at
+      `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
+         m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent, m.accepted_at
        FROM heads h
        JOIN messages m ON m.number = h.message
        JOIN message_texts t ON t.message = h.message
        JOIN sessions s ON s.number = h.session
-       WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready LIMIT ?`,
+       WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT ?`,
+    ),
+    collectable: database.prepare<[session: number, seq: number, limit: number], CollectableRow>(
+      `SELECT m.number AS message, m.id, m.seq, m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url,
+         m.reply_idempotent, m.accepted_at
+       FROM messages m JOIN message_texts t ON t.message = m.number
+       WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT ?`,
+    ),
+    collect: database.prepare<[now: number, into: number, message: number]>(
+      "UPDATE messages SET state = 'collected', changed_at = ?, collected_in = ? WHERE number = ?",
+    ),
+    idsCollectedIn: database.prepare<[message: number], Pick<CollectedRow, 'id' | 'seq'>>(
+      `SELECT id, seq FROM messages INDEXED BY messages_collected
+       WHERE collected_in = ? AND collected_in IS NOT NULL ORDER BY number`,
+    ),
+    // By their numbers, which is the order in which they were accepted.
+    collectedIn: database.prepare<[message: number], CollectedRow>(
+      `SELECT m.id, m.seq, t.text, t.metadata, m.sender
+       FROM messages m INDEXED BY messages_collected JOIN message_texts t ON t.message = m.number
+       WHERE m.collected_in = ? AND m.collected_in IS NOT NULL ORDER BY m.number`,
     ),
     beginTurn: database.prepare<[now: number, message: number]>(
       "UPDATE messages SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE number = ?",
@@ -292,25 +359,21 @@ export function prepareStatements(database: Database) {
       "UPDATE messages SET state = 'queued', changed_at = ? WHERE number = ?",
     ),
     requeueUncounted: database.prepare<[now: number, message: number]>(
-      "UPDATE messages SET state = 'queued', attempts = attempts - 1, changed_at = ? WHERE number = ?",
+      "UPDATE messages SET state = 'queued', attempts = attempts - 1, begun = 1, changed_at = ? WHERE number = ?",
     ),
     // Those that were dead come first: the head has gone past their places.
-    nextRetried: database
-      .prepare<[session: number], number>(
-        `SELECT number FROM messages INDEXED BY messages_retried
-         WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' ORDER BY seq LIMIT 1`,
-      )
-      .pluck(),
+    nextRetried: database.prepare<[session: number], NextRow>(
+      `SELECT number, sender FROM messages INDEXED BY messages_retried
+       WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' ORDER BY seq LIMIT 1`,
+    ),
     // Messages that are no longer queued (cancelled ones, say) are stepped over once: the head only moves forward.
-    nextQueued: database
-      .prepare<[session: number, seq: number], number>(
-        "SELECT number FROM messages WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1",
-      )
-      .pluck(),
+    nextQueued: database.prepare<[session: number, seq: number], NextRow>(
+      "SELECT number, sender FROM messages WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1",
+    ),
 
     // What people do: cancel, try again, discard.
     place: database.prepare<[id: Buffer], PlaceRow>(
-      `SELECT m.number AS message, m.session, m.seq, m.state, m.error, r.message IS NOT NULL AS replied,
+      `SELECT m.number AS message, m.session, m.seq, m.state, m.error, m.sender, r.message IS NOT NULL AS replied,
          d.state AS delivery
        FROM messages m
        LEFT JOIN replies r ON r.message = m.number
@@ -324,12 +387,15 @@ export function prepareStatements(database: Database) {
       `SELECT m.id, m.number AS message, m.seq, m.state
        FROM heads h JOIN messages m ON m.number = h.message WHERE h.line = 'turn' AND h.session = ?`,
     ),
-    cancelQueuedFrom: database.prepare<[now: number, session: number, seq: number], CancelledRow>(
-      `UPDATE messages SET state = 'cancelled', changed_at = ?
+    cancelQueuedFrom: database.prepare<
+      [error: string | null, now: number, session: number, seq: number],
+      CancelledRow
+    >(
+      `UPDATE messages SET state = 'cancelled', error = coalesce(?, error), changed_at = ?
        WHERE session = ? AND seq >= ? AND state = 'queued' RETURNING id, seq`,
     ),
-    cancelRetried: database.prepare<[now: number, session: number], CancelledRow>(
-      `UPDATE messages INDEXED BY messages_retried SET state = 'cancelled', changed_at = ?
+    cancelRetried: database.prepare<[error: string | null, now: number, session: number], CancelledRow>(
+      `UPDATE messages INDEXED BY messages_retried SET state = 'cancelled', error = coalesce(?, error), changed_at = ?
        WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' RETURNING id, seq`,
     ),
     deadMessages: database.prepare<[after: number, limit: number], MessageRow & { readonly number: number }>(
@@ -338,7 +404,7 @@ export function prepareStatements(database: Database) {
        WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT ?`,
     ),
     retryTurn: database.prepare<[now: number, now: number, message: number]>(
-      `UPDATE messages SET state = 'queued', attempts = 0, error = NULL, retried_at = ?, changed_at = ?
+      `UPDATE messages SET state = 'queued', attempts = 0, begun = 1, error = NULL, retried_at = ?, changed_at = ?
        WHERE number = ?`,
     ),
     retryReply: database.prepare<[now: number, now: number, message: number]>(
@@ -366,7 +432,7 @@ export function prepareStatements(database: Database) {
        JOIN message_texts t ON t.message = h.message
        LEFT JOIN replies r ON r.message = h.message
        JOIN sessions s ON s.number = h.session
-       WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready LIMIT ?`,
+       WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT ?`,
     ),
     claimDelivery: database.prepare<[begunAt: number | null, message: number]>(
       'UPDATE deliveries SET attempts = attempts + 1, begun_at = ? WHERE message = ?',
@@ -393,11 +459,10 @@ export function prepareStatements(database: Database) {
     uncountDelivery: database.prepare<[message: number]>(
       'UPDATE deliveries SET attempts = attempts - 1, begun_at = NULL WHERE message = ?',
     ),
-    nextPending: database
-      .prepare<[session: number], number>(
-        "SELECT message FROM deliveries WHERE session = ? AND state = 'pending' ORDER BY seq LIMIT 1",
-      )
-      .pluck(),
+    nextPending: database.prepare<[session: number], NextRow>(
+      `SELECT message AS number, NULL AS sender FROM deliveries
+       WHERE session = ? AND state = 'pending' ORDER BY seq LIMIT 1`,
+    ),
 
     // Claims of others: at a start all of them, later those whose lease ran out. Oldest message first.
     expiredTurns: database.prepare<[now: number, owner: string, limit: number], TakenTurnRow>(
@@ -424,23 +489,34 @@ export function prepareStatements(database: Database) {
       `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
        WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT ?`,
     ),
+    sessionSummary: database.prepare<[name: string], SessionSummaryRow>(
+      `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
+       FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
+       WHERE s.name = ?`,
+    ),
     sessions: database.prepare<[after: string, limit: number], SessionSummaryRow>(
-      `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running
+      `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
        FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
        WHERE s.name > ? ORDER BY s.name LIMIT ?`,
     ),
-    counters: database.prepare<[], StoreCounts>(
-      'SELECT sessions, queued, running, replied, delivered, dead, cancelled, undelivered FROM counters WHERE number = 1',
+    counters: database.prepare<[], Counters>(
+      `SELECT sessions, queued, running, replied, delivered, dead, cancelled, collected, undelivered, place, round
+       FROM counters WHERE number = 1`,
     ),
-    writeCounters: database.prepare<StoreCounts>(
+    writeCounters: database.prepare<Counters>(
       `UPDATE counters SET sessions = @sessions, queued = @queued, running = @running, replied = @replied,
-         delivered = @delivered, dead = @dead, cancelled = @cancelled, undelivered = @undelivered WHERE number = 1`,
+         delivered = @delivered, dead = @dead, cancelled = @cancelled, collected = @collected,
+         undelivered = @undelivered, place = @place, round = @round WHERE number = 1`,
     ),
 
     // Forgetting.
     oldestMessages: database.prepare<[after: number, limit: number], OldMessageRow>(
-      `SELECT m.number, m.session, m.state, m.accepted_at, m.changed_at, d.state AS delivery
-       FROM messages m LEFT JOIN deliveries d ON d.message = m.number
+      `SELECT m.number, m.session, m.state, m.accepted_at, coalesce(c.state, m.state) AS turn_state,
+         coalesce(m.collected_in, m.number) AS turn, coalesce(c.changed_at, m.changed_at) AS changed_at,
+         d.state AS delivery
+       FROM messages m
+       LEFT JOIN messages c ON c.number = m.collected_in
+       LEFT JOIN deliveries d ON d.message = coalesce(m.collected_in, m.number)
        WHERE m.number > ? ORDER BY m.number LIMIT ?`,
     ),
     deleteMessage: database.prepare<[message: number]>('DELETE FROM messages WHERE number = ?'),

@@ -15,11 +15,13 @@ import {
   type QueueLimits,
   type Recovery,
   type SessionCancelled,
+  type SessionPolicy,
   type SessionSummary,
   type Store,
   type StoreCounts,
   StoreError,
   type Turn,
+  type TurnClaim,
   type UnknownPolicy,
 } from '../store.js';
 import type { Finding } from './open-database.js';
@@ -148,7 +150,7 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('accept', { ...message, fingerprint: new Uint8Array(message.fingerprint) }, limits);
   }
 
-  claimTurns(claim: Claim): Promise<readonly Turn[]> {
+  claimTurns(claim: TurnClaim): Promise<readonly Turn[]> {
     return this.#call('claimTurns', claim);
   }
 
@@ -222,6 +224,14 @@ export class SqliteStore implements Store, RunStore {
 
   message(id: string): Promise<Message | null> {
     return this.#call('message', id);
+  }
+
+  session(name: string): Promise<SessionSummary | null> {
+    return this.#call('session', name);
+  }
+
+  setPolicy(name: string, policy: SessionPolicy | null, now: number): Promise<SessionSummary> {
+    return this.#call('setPolicy', name, policy, now);
   }
 
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>> {

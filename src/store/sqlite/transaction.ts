@@ -1,7 +1,11 @@
 import type { StoreCounts, UnknownPolicy } from '../store.js';
 import type { Statements } from './sql.js';
 
-export type Counters = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name] };
+export type Counters = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name] } & {
+  /** The last place in a line that was given, and the round of the session whose turn began last (lines.ts). */
+  place: number;
+  round: number;
+};
 
 /** What an operation works with while its transaction is open. */
 export interface Transaction {

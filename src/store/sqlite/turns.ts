@@ -1,4 +1,5 @@
-import type { Claim, Metadata, Turn } from '../store.js';
+import type { Metadata, Turn, TurnClaim } from '../store.js';
+import { collect, collectedOf, turnText } from './collect.js';
 import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
 import { admitRetries, moveOn, putBack } from './lines.js';
@@ -6,13 +7,16 @@ import { parseMetadata } from './reads.js';
 import type { HeldTurnRow, TakenTurnRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
-export function claimTurns(transaction: Transaction, claim: Claim): Turn[] {
+export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   const { sql, counters } = transaction;
   if (claim.limit < 1) return [];
   takeBackTurns(transaction, sql.expiredTurns.all(claim.now, claim.owner, claim.limit), claim.now);
   admitRetries(transaction, 'turn', claim);
-  return sql.readyTurns.all(claim.limit).map((row) => {
-    sql.holdHead.run(claim.owner, claim.leaseUntil, 'turn', row.session_number);
+  return sql.readyTurns.all(claim.limit).map((head) => {
+    counters.round = Math.max(counters.round, head.ready);
+    const row = collect(transaction, head, claim);
+    const collected = collectedOf(transaction, row);
+    sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'turn', head.session_number);
     sql.beginTurn.run(claim.now, row.message);
     counters.queued -= 1;
     counters.running += 1;
@@ -20,10 +24,12 @@ export function claimTurns(transaction: Transaction, claim: Claim): Turn[] {
     return {
       turnId: turnIdOf(messageId),
       messageId,
-      session: row.session,
+      session: head.session,
       seq: row.seq,
-      text: row.text,
+      text: turnText(collected, row.text),
       metadata: parseMetadata(row.metadata),
+      sender: row.sender,
+      collected,
       replyUrl: row.reply_url,
       acceptedAt: row.accepted_at,
       attempt: row.attempts + 1,
@@ -65,7 +71,7 @@ export function failTurn(
     return true;
   }
   sql.setState.run('queued', error, now, held.message);
-  sql.retryHead.run(retryAt, 'turn', held.session);
+  sql.retryHead.run(retryAt, now, 'turn', held.session);
   counters.running -= 1;
   counters.queued += 1;
   return true;
