@@ -1,45 +1,11 @@
 import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ProgramError, runProgram } from '../manager/program.js';
 import { type DataFacts, type FileFacts, type Known, known, unknown } from './facts.js';
 
 /** How long a whole store may be read, in ms; a larger one is not read to its end. */
 const integrityTimeout = 30_000;
-
-/** A process of its own: reading a damaged or huge file can take any time, and has to be ended from outside. */
-const integrityProbe = `
-const [, inspect, sqlite, path] = process.argv;
-const { readFileSync, statSync } = await import('node:fs');
-const logSize = () => statSync(path + '-wal', { throwIfNoEntry: false })?.size ?? null;
-// To open a stopped gateway's database, even to read it, would leave a -wal and a -shm beside it: it is checked in
-// memory, where there is no write-ahead log (bytes 18 and 19 of the header).
-const open = (Database) => {
-  if (logSize() !== null) return new Database(path, { readonly: true, fileMustExist: true, timeout: 2000 });
-  const { size } = statSync(path);
-  if (size > 512 * 1024 ** 2) throw new Error('it is larger than 512 MiB and the gateway is stopped; start it and look again');
-  const content = readFileSync(path);
-  content[18] = content[19] = 1;
-  return new Database(content, { readonly: true });
-};
-const { checkHeader, checkWhole } = await import(inspect);
-const { default: Database } = await import(sqlite);
-const say = (outcome) => process.stdout.write(JSON.stringify(outcome));
-try {
-  checkHeader(path);
-  const wasStopped = logSize() === null;
-  const database = open(Database);
-  try { checkWhole(database, path); }
-  catch (error) {
-    if (wasStopped && logSize() !== null) throw new Error('the gateway was started meanwhile; look again');
-    throw error;
-  }
-  finally { database.close(); }
-  say({ errors: [] });
-} catch (error) {
-  const isFinding = error.name === 'StoreError' || /^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(error.code ?? '');
-  say(isFinding ? { errors: [error.message] } : { unknown: error.message });
-}
-`;
 
 function attempt<Fact>(look: () => Fact): Known<Fact> {
   try {
@@ -67,14 +33,7 @@ async function integrityOf(path: string): Promise<DataFacts['integrity']> {
   try {
     const { stdout, stderr } = await runProgram(
       process.execPath,
-      [
-        '--input-type=module',
-        '--eval',
-        integrityProbe,
-        new URL('../store/sqlite/inspect.js', import.meta.url).href,
-        import.meta.resolve('better-sqlite3'),
-        path,
-      ],
+      [fileURLToPath(new URL('./integrity-probe.js', import.meta.url)), path],
       { timeout: integrityTimeout },
     );
     if (stdout === '') return unknown(stderr.trim().split('\n').at(-1) ?? 'the check said nothing');

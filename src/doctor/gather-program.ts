@@ -1,18 +1,10 @@
 import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ProgramError, runProgram } from '../manager/program.js';
 import { type Known, known, type NodeFacts, unknown } from './facts.js';
 
 /** Where a manager looks for a program, systemd.exec(5): $PATH. */
 const managerPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** Runs in the unit's Node.js, not in this one. */
-const probe = `
-const facts = { file: process.execPath, version: process.version, modules: process.versions.modules, addon: null, sqlite: null };
-const attempt = async (load) => { try { await load(); return null; } catch (error) { return String(error.message).split('\\n')[0]; } };
-facts.addon = await attempt(async () => (await import(process.argv[1])).native());
-facts.sqlite = await attempt(async () => new (await import(process.argv[2])).default(':memory:').close());
-process.stdout.write(JSON.stringify(facts));
-`;
 
 /** Finds the Node.js that ExecStart= runs the gateway with, and what loads in it. */
 export async function gatherNode(
@@ -27,11 +19,8 @@ export async function gatherNode(
       [
         `PATH=${path}`,
         named ?? 'node',
-        '--input-type=module',
-        '--eval',
-        probe,
-        new URL('../systemd/native.js', import.meta.url).href,
-        import.meta.resolve('better-sqlite3'),
+        // Not in this Node.js, which may be another one.
+        fileURLToPath(new URL('./node-probe.js', import.meta.url)),
       ],
       { timeout: 20_000 },
     );

@@ -15,7 +15,7 @@ architecture=$(dpkg --print-architecture)
 export SOURCE_DATE_EPOCH
 umask 022
 
-for needed in dist/cli/main.js build/Release/sd_gateway.node node_modules/better-sqlite3/build/Release/better_sqlite3.node; do
+for needed in dist/cli/main.js dist/third-party.json build/Release/sd_gateway.node node_modules/better-sqlite3/build/Release/better_sqlite3.node; do
   [ -e "$needed" ] || { echo "build-package.sh: $needed is missing; run: npm ci && npm run build" >&2; exit 1; }
 done
 
@@ -25,17 +25,17 @@ root=$work/root
 application=$root/usr/lib/sd-gateway
 mkdir -p "$application/build/Release" "$application/node_modules" "$root/DEBIAN"
 
-# The program. Its maps are for those who have the sources.
-cp -R dist "$application/"
-find "$application/dist" -name '*.map' -delete
-rm -rf "$application/dist/man" "$application/dist/cli/write-man-pages.js"
-find "$application/dist" -name '*.js' -exec sed -i '/^\/\/# sourceMappingURL=/d' {} +
+# The program, as the npm package has it.
+mkdir -p "$application/dist/cli"
+cp -R dist/bundle "$application/dist/"
+cp dist/cli/main.js "$application/dist/cli/"
+cp dist/THIRD-PARTY-NOTICES.md "$application/dist/"
 cp package.json "$application/"
 install -m 644 -s build/Release/sd_gateway.node "$application/build/Release/"
 cp -R systemd "$application/"
 rm -rf "$application/systemd/debian"
 
-# The libraries that it runs with, by the lock; not what only fetches or builds native modules.
+# The libraries that are not bundled with it, by the lock; not what only fetches or builds native modules.
 node -e '
   const { packages } = require("./package-lock.json");
   const found = new Set();

@@ -1,6 +1,7 @@
 // Prints the Debian copyright file (copyright-format/1.0) of a package whose libraries are in FOLDER/node_modules:
 //   node systemd/debian/write-copyright.js FOLDER
-// What each library says of itself is in its package.json and in its licence files.
+// What each library says of itself is in its package.json and in its licence files; for those that are bundled with the
+// program the build has put it into dist/third-party.json.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -100,6 +101,39 @@ function stanza(library) {
   ].join('\n');
 }
 
+/** The short name of a licence, and its text where it is neither ours nor on each machine. */
+function bundledLicence({ name, version, licence, texts }) {
+  const short = shortNames[licence] ?? licence;
+  if (short === 'Expat' || commonLicenses[short] !== undefined) return { short, text: [] };
+  if (texts.length === 0) throw new Error(`${name}: it has no file with the text of its licence, ${licence}`);
+  return { short, text: [`${name} ${version}:`, ...texts] };
+}
+
+/** One paragraph for all of them: the bundle's files are not one library's each. */
+function bundleStanza(packages) {
+  const licences = packages.map(bundledLicence);
+  const holders = packages.flatMap(({ name, author, texts }) => {
+    const written = [...new Set(texts.flatMap(holdersIn))];
+    const found = written.length > 0 ? written : author === null ? [] : [author];
+    if (found.length === 0)
+      throw new Error(`${name}: neither a licence file nor package.json names its author`);
+    return found.map((holder) => `${holder} (${name})`);
+  });
+  const names = ['Expat', ...licences.map(({ short }) => short)];
+  return [
+    `Files: ${installed}/dist/*`,
+    `Copyright: ${['The sd-gateway developers', ...holders].join('\n           ')}`,
+    `License: ${[...new Set(names)].join(' and ')}\n${continued(licences.flatMap(({ text }) => text).join('\n\n'))}`,
+    `Comment: The program is bundled with ${packages
+      .map(
+        ({ name, version }) =>
+          `${name} ${version}${comments[name] === undefined ? '' : ` (${comments[name]})`}`,
+      )
+      .join(', ')}.`,
+  ].join('\n');
+}
+
+const bundled = JSON.parse(readFileSync(new URL('dist/third-party.json', own), 'utf8'));
 const license = readFileSync(new URL('LICENSE', own), 'utf8');
 const libraries = librariesIn('node_modules').sort();
 const standalone = [
@@ -107,4 +141,6 @@ const standalone = [
   ...Object.entries(commonLicenses).map(([name, file]) => `License: ${name}\n The text is in ${file}.`),
 ];
 const head = readFileSync(new URL('systemd/debian/copyright', own), 'utf8').trimEnd();
-process.stdout.write(`${[head, ...libraries.map(stanza), ...standalone].join('\n\n')}\n`);
+process.stdout.write(
+  `${[head, bundleStanza(bundled), ...libraries.map(stanza), ...standalone].join('\n\n')}\n`,
+);

@@ -72,6 +72,15 @@ describe('the Debian package', () => {
     }
   });
 
+  it('has the notices of what is bundled with the program', () => {
+    const notices = readFileSync(join(folder, 'next/usr/lib/sd-gateway/dist/THIRD-PARTY-NOTICES.md'), 'utf8');
+    for (const name of ['ajv', 'fastify', 'undici', 'zod']) {
+      expect(notices).toMatch(
+        new RegExp(`^## ${name} \\d+\\.\\d[\\s\\S]*?Permission is hereby granted`, 'm'),
+      );
+    }
+  });
+
   it('names each library with its licence', () => {
     const root = join(folder, 'next/usr');
     const copyright = readFileSync(join(root, 'share/doc/sd-gateway/copyright'), 'utf8');
@@ -79,10 +88,11 @@ describe('the Debian package', () => {
       .filter((path) => /(^|\/)node_modules\/(@[^/]+\/)?[^/@]+\/package\.json$/.test(path))
       .map((path) => `Files: usr/lib/sd-gateway/${dirname(path)}/*`);
     const named = copyright.split('\n').filter((line) => line.startsWith('Files: usr/'));
-    expect(named.sort()).toEqual(bundled.sort());
-    const [, ajv = ''] = /\n\n(Files: \S+node_modules\/ajv\/\*\n[\s\S]*?)\n\n/.exec(copyright) ?? [];
-    expect(ajv).toMatch(/^Copyright: 2015-\d+ Evgeny Poberezkin$/m);
-    expect(ajv).toMatch(/^License: Expat$/m);
+    expect(named.sort()).toEqual([...bundled, 'Files: usr/lib/sd-gateway/dist/*'].sort());
+    const [, program = ''] = /\n\n(Files: \S+\/dist\/\*\n[\s\S]*?)\n\n/.exec(copyright) ?? [];
+    expect(program).toMatch(/^ +2015-\d+ Evgeny Poberezkin \(ajv\)$/m);
+    expect(program).toMatch(/^License: Expat and /m);
+    expect(program).toMatch(/^Comment: The program is bundled with .*\bundici \d/m);
     for (const [, name = ''] of copyright.matchAll(/^License: (.*)$/gm)) {
       // Each short name has its text somewhere.
       expect(copyright).toMatch(new RegExp(`^License: ${name}\n .`, 'm'));
