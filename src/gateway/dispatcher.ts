@@ -97,6 +97,7 @@ export class Dispatcher {
   readonly #running = new Map<string, RunningTurn>();
   /** Cut off by the drain, or claimed while it began: to be queued again. */
   readonly #unfinished = new Set<Turn>();
+  #writing = 0;
   readonly #turnTime = new MeanTime();
   readonly #counts = { replied: 0, failed: 0, dead: 0 };
   #agent: Agent;
@@ -119,7 +120,7 @@ export class Dispatcher {
       clock: this.#clock,
       owner: this.#owner,
       settings: () => this.#settings,
-      freePlaces: () => (this.#state === 'open' ? this.#settings.concurrency - this.#running.size : 0),
+      freePlaces: () => (this.#state === 'open' ? this.#settings.concurrency - this.#busy : 0),
       onClaimed: (turn) => this.#takeClaimed(turn),
     });
     this.#persistence = new Persistence(this.#calls, this.#clock);
@@ -154,13 +155,16 @@ export class Dispatcher {
     return roomIn(limit, this.#turnTime.mean, this.#settings.concurrency);
   }
 
+  /** Turns whose agent runs. */
+  get #busy(): number {
+    return this.#running.size - this.#writing;
+  }
+
   facts(): DispatcherFacts {
-    let writing = 0;
-    for (const running of this.#running.values()) if (running.phase === 'writing') writing += 1;
     return {
       state: this.#state,
       running: this.#running.size,
-      writing,
+      writing: this.#writing,
       ...this.#counts,
       storeTrouble: this.#calls.trouble,
       lastProgressAt: this.#calls.waitingSince ?? this.#clock.now(),
@@ -196,6 +200,7 @@ export class Dispatcher {
     running.done = this.#run(running).finally(() => {
       this.#turnTime.add(performance.now() - began);
       this.#running.delete(turn.messageId);
+      this.#writing -= 1;
       this.#renewal.released();
       this.wake();
     });
@@ -203,9 +208,20 @@ export class Dispatcher {
   }
 
   async #run(running: RunningTurn): Promise<void> {
-    const { turn } = running;
     const result = await this.#runAgent(running);
     running.phase = 'writing';
+    this.#writing += 1;
+    const written = this.#writeEnd(running, result);
+    // In the same transaction as that end, where it is written at once.
+    this.wake();
+    await written;
+  }
+
+  async #writeEnd(
+    running: RunningTurn,
+    result: { readonly reply: AgentReply } | { readonly failure: Failure },
+  ): Promise<void> {
+    const { turn } = running;
     if ('failure' in result) {
       await this.#endWithoutReply(running, result.failure);
       return;

@@ -42,8 +42,8 @@ export interface NewMessage {
   readonly replyIdempotent?: boolean;
   /** The sender's `Idempotency-Key`, one name space a session. */
   readonly idempotencyKey: string | null;
-  /** SHA-256 of what the key stands for; the same key with another fingerprint is a conflict. */
-  readonly fingerprint: Uint8Array;
+  /** SHA-256 of what the key stands for; the same key with another one is a conflict. Null where there is no key. */
+  readonly fingerprint: Uint8Array | null;
   /** Who wrote it, where the channel knows: the sessions of one sender take turns with those of the others as one. */
   readonly sender?: string | null;
   /** The channel that it came by, such as "http". */
@@ -140,6 +140,10 @@ export interface Turn {
   readonly owner: string;
 }
 
+/** By what the store knows a claim. */
+export type TurnHold = Pick<Turn, 'messageId' | 'owner' | 'attempt'>;
+export type DeliveryHold = Pick<Delivery, 'messageId' | 'owner' | 'attempt'>;
+
 /** One claim on a reply that has to be posted. */
 export interface Delivery {
   readonly messageId: string;
@@ -167,7 +171,7 @@ export interface Delivery {
 }
 
 /** One that ends without an outcome. */
-export interface CutOffDelivery extends Delivery {
+export interface CutOff {
   /** For the record, where the reply may have arrived. */
   readonly unknownOutcome?: string;
 }
@@ -275,14 +279,14 @@ export interface Store {
    * ends it, the message was cancelled.
    */
   completeTurn(
-    turn: Turn,
+    turn: TurnHold,
     reply: { readonly text: string; readonly metadata: Metadata },
     now: number,
   ): Promise<boolean>;
   /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False as `completeTurn`. */
-  failTurn(turn: Turn, error: string, retryAt: number | null, now: number): Promise<boolean>;
+  failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean>;
   /** Queues turns again that a planned stop cut off: the attempt does not count. The number put back. */
-  putBackTurns(turns: readonly Turn[], now: number): Promise<number>;
+  putBackTurns(turns: readonly TurnHold[], now: number): Promise<number>;
 
   /**
    * Cancels a message that is queued or running; null when there is none. A running turn keeps its session until it is
@@ -292,7 +296,7 @@ export interface Store {
   /** The same for all of a session; null when there is no such session. */
   cancelSession(session: string, now: number): Promise<SessionCancelled | null>;
   /** The agent has ended its turn of a cancelled message. False when the claim was lost. */
-  releaseTurn(turn: Turn): Promise<boolean>;
+  releaseTurn(turn: TurnHold): Promise<boolean>;
 
   /** Messages that are dead, in the order in which they were accepted. */
   deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>>;
@@ -304,11 +308,11 @@ export interface Store {
   /** Claims deliveries that are due: the oldest of each session only, so that replies arrive in order. */
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;
   /** Notes that the attempt is about to send its first byte. False when the claim was lost. */
-  beginDelivery(delivery: Delivery, now: number): Promise<boolean>;
-  completeDelivery(delivery: Delivery, now: number): Promise<boolean>;
-  failDelivery(delivery: Delivery, failure: DeliveryFailure, now: number): Promise<boolean>;
+  beginDelivery(delivery: DeliveryHold, now: number): Promise<boolean>;
+  completeDelivery(delivery: DeliveryHold, now: number): Promise<boolean>;
+  failDelivery(delivery: DeliveryHold, failure: DeliveryFailure, now: number): Promise<boolean>;
   /** Sends again what a planned stop cut off: the attempt does not count. */
-  putBackDeliveries(deliveries: readonly CutOffDelivery[], now: number): Promise<number>;
+  putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[], now: number): Promise<number>;
   /** When the next retry (turn or delivery) or the end of another owner's lease is due; null: nothing waits. */
   nextDueAt(owner: string): Promise<number | null>;
 

@@ -2,9 +2,6 @@ import { hash } from 'node:crypto';
 import type { JsonValue } from '../../store/store.js';
 import type { MessageBody } from './request-schema.js';
 
-/** What stands for a message without an idempotency key: nothing asks for it. */
-export const noFingerprint = new Uint8Array(0);
-
 /**
  * SHA-256 of what an idempotency key stands for: the session and the body's content, so that neither the order of
  * members nor white space makes another message of it. Metadata left out and empty are the same.

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
-import { v7 as uuid } from 'uuid';
 import type { AcceptOutcome, Message } from '../../store/store.js';
-import { fingerprint, noFingerprint } from './fingerprint.js';
+import { fingerprint } from './fingerprint.js';
 import type { HttpChannelOptions } from './http-channel.js';
 import type { LongPolls } from './long-polls.js';
+import { newMessageId } from './message-id.js';
 import { Problem } from './problem.js';
 import {
   idempotencyKey,
@@ -52,14 +52,14 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       const replyUrl = replyUrlOf(body, options.validateReplyUrl);
       const outcome = await store.accept(
         {
-          id: uuid(),
+          id: newMessageId(),
           session,
           text: body.text,
           metadata: body.metadata ?? {},
           replyUrl,
           replyIdempotent: body.reply_to?.idempotent ?? true,
           idempotencyKey: key,
-          fingerprint: key === null ? noFingerprint : fingerprint(session, body),
+          fingerprint: key === null ? null : fingerprint(session, body),
           sender: body.sender ?? null,
           channel: 'http',
           acceptedAt: now(),

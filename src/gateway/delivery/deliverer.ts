@@ -1,6 +1,6 @@
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
-import type { CutOffDelivery, Delivery, MessageState, Store } from '../../store/store.js';
+import type { CutOff, Delivery, MessageState, Store } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
 import { type Clock, systemClock } from '../dispatch-clock.js';
 import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch-policy.js';
@@ -81,7 +81,7 @@ export class Deliverer {
   /** By the message's id: until the outcome is written. */
   readonly #running = new Map<string, Promise<void>>();
   /** Cut off by the drain, or claimed while it began: to be put back. */
-  readonly #unfinished = new Map<string, CutOffDelivery>();
+  readonly #unfinished = new Map<string, Delivery & CutOff>();
   /** Aborted once nothing may go on for longer. */
   readonly #giveUp = new AbortController();
   #sender: WebhookSender;

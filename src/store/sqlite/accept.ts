@@ -1,12 +1,13 @@
-import type { AcceptOutcome, NewMessage, QueueLimits, SessionCancelled } from '../store.js';
+import type { NewMessage, QueueLimits, SessionCancelled } from '../store.js';
 import { cancelSession } from './by-hand.js';
 import { idToBytes, idToText } from './identifiers.js';
 import { ticketAtEnd } from './lines.js';
+import type { Accepted } from './protocol.js';
 import { readMessage } from './reads.js';
 import type { Transaction } from './transaction.js';
 
 /** Takes a message in at the end of its session. A repeated one is answered even if the queue is full. */
-export function accept(transaction: Transaction, message: NewMessage, limits: QueueLimits): AcceptOutcome {
+export function accept(transaction: Transaction, message: NewMessage, limits: QueueLimits): Accepted {
   const { sql, counters } = transaction;
   const known = sql.session.get(message.session);
   if (known !== undefined && message.idempotencyKey !== null) {
@@ -57,28 +58,7 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
   }
   counters.queued += 1;
 
-  return {
-    outcome: 'accepted',
-    interrupted,
-    message: {
-      id: message.id,
-      session: message.session,
-      seq,
-      state: 'queued',
-      text: message.text,
-      metadata: message.metadata,
-      replyUrl: message.replyUrl,
-      sender,
-      channel: message.channel,
-      acceptedAt: message.acceptedAt,
-      attempts: 0,
-      reply: null,
-      delivery: null,
-      error: null,
-      changedAt: message.acceptedAt,
-      collectedIn: null,
-    },
-  };
+  return { outcome: 'accepted', seq, interrupted };
 }
 
 function repeat(
@@ -86,10 +66,10 @@ function repeat(
   earlierId: Buffer,
   earlierFingerprint: Buffer,
   message: NewMessage,
-): AcceptOutcome {
+): Accepted {
   const id = idToText(earlierId);
   const earlier = readMessage(transaction, id);
-  if (earlier === null || !earlierFingerprint.equals(message.fingerprint)) {
+  if (earlier === null || message.fingerprint === null || !earlierFingerprint.equals(message.fingerprint)) {
     return { outcome: 'conflict', messageId: id };
   }
   return { outcome: 'repeated', message: earlier };

@@ -1,4 +1,4 @@
-import type { Claim, CutOffDelivery, Delivery, DeliveryFailure } from '../store.js';
+import type { Claim, CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../store.js';
 import { settleUnknown } from '../unknown-delivery.js';
 import { idToBytes, idToText, noticeIdOf, webhookIdOf } from './identifiers.js';
 import { admitRetries, join, moveOn, putBack } from './lines.js';
@@ -54,13 +54,13 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
   });
 }
 
-export function beginDelivery(transaction: Transaction, delivery: Delivery, now: number): boolean {
+export function beginDelivery(transaction: Transaction, delivery: DeliveryHold, now: number): boolean {
   const held = heldDelivery(transaction, delivery);
   if (held !== null) transaction.sql.beginDelivery.run(now, held.message);
   return held !== null;
 }
 
-export function completeDelivery(transaction: Transaction, delivery: Delivery, now: number): boolean {
+export function completeDelivery(transaction: Transaction, delivery: DeliveryHold, now: number): boolean {
   const { sql, counters } = transaction;
   const held = heldDelivery(transaction, delivery);
   if (held === null) return false;
@@ -75,7 +75,7 @@ export function completeDelivery(transaction: Transaction, delivery: Delivery, n
 
 export function failDelivery(
   transaction: Transaction,
-  delivery: Delivery,
+  delivery: DeliveryHold,
   failure: DeliveryFailure,
   now: number,
 ): boolean {
@@ -93,7 +93,10 @@ export function failDelivery(
   return true;
 }
 
-export function putBackDeliveries(transaction: Transaction, deliveries: readonly CutOffDelivery[]): number {
+export function putBackDeliveries(
+  transaction: Transaction,
+  deliveries: readonly (DeliveryHold & CutOff)[],
+): number {
   const { sql } = transaction;
   let count = 0;
   for (const delivery of deliveries.toReversed()) {
@@ -144,7 +147,7 @@ export function takeBackDeliveries(
   return { resumed: taken.length - setAside, resent, setAside };
 }
 
-function heldDelivery({ sql }: Transaction, delivery: Delivery): HeldDeliveryRow | null {
+function heldDelivery({ sql }: Transaction, delivery: DeliveryHold): HeldDeliveryRow | null {
   const held = sql.heldDelivery.get(idToBytes(delivery.messageId));
   return held !== undefined && held.owner === delivery.owner && held.attempts === delivery.attempt
     ? held

@@ -159,10 +159,12 @@ export class GroupCommit {
   }
 
   #checkpoint(mode: 'NOOP' | 'PASSIVE'): { readonly log: number; readonly checkpointed: number } {
-    const row = this.#database
-      .prepare<[], { busy: number; log: number; checkpointed: number }>(`PRAGMA wal_checkpoint(${mode})`)
-      .get();
-    return row ?? { log: 0, checkpointed: 0 };
+    return (
+      this.#sql[mode === 'NOOP' ? 'checkpointNothing' : 'checkpointPassively'].get() ?? {
+        log: 0,
+        checkpointed: 0,
+      }
+    );
   }
 
   #transact<Outcome>(work: (transaction: Transaction) => Outcome): Outcome {

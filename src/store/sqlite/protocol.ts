@@ -1,9 +1,28 @@
 import type { RunStore } from '../run-record.js';
-import type { Recovery, Store, StoreError, UnknownPolicy } from '../store.js';
+import type {
+  AcceptOutcome,
+  NewMessage,
+  QueueLimits,
+  Recovery,
+  SessionCancelled,
+  Store,
+  StoreError,
+  UnknownPolicy,
+} from '../store.js';
 import type { Finding } from './open-database.js';
 
+/** An accepted message is known where it came from, but for its number. */
+export type Accepted =
+  | Exclude<AcceptOutcome, { readonly outcome: 'accepted' }>
+  | {
+      readonly outcome: 'accepted';
+      readonly seq: number;
+      readonly interrupted: SessionCancelled['messages'];
+    };
+
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations extends Omit<Store, 'close'>, RunStore {
+export interface Operations extends Omit<Store, 'close' | 'accept'>, RunStore {
+  accept(message: NewMessage, limits: QueueLimits): Promise<Accepted>;
   statistics(): Promise<StoreStatistics>;
   /** Resolves when there is room and a page was written; rejects with what keeps it from that. */
   tryWrite(): Promise<void>;

@@ -39,6 +39,13 @@ export interface NextRow {
   readonly sender: string | null;
 }
 
+/** Frames in the log, and those of them that are in the database. */
+export interface CheckpointRow {
+  readonly busy: 0 | 1;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
 export interface TicketRow {
   readonly ready: number;
   readonly place: number;
@@ -533,6 +540,10 @@ export function prepareStatements(database: Database) {
         'SELECT record FROM runs WHERE number > (SELECT max(number) FROM runs) - ? ORDER BY number DESC',
       )
       .pluck() as Statement<[newest: number], string>,
+
+    // The write-ahead log: how long it is, and into the database with it.
+    checkpointNothing: database.prepare<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)'),
+    checkpointPassively: database.prepare<[], CheckpointRow>('PRAGMA wal_checkpoint(PASSIVE)'),
 
     // Transactions.
     begin: database.prepare<[]>('BEGIN IMMEDIATE'),

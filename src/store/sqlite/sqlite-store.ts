@@ -4,10 +4,11 @@ import {
   type AcceptOutcome,
   type CancelOutcome,
   type Claim,
-  type CutOffDelivery,
+  type CutOff,
   type DeadOutcome,
   type Delivery,
   type DeliveryFailure,
+  type DeliveryHold,
   type Message,
   type Metadata,
   type NewMessage,
@@ -22,6 +23,7 @@ import {
   StoreError,
   type Turn,
   type TurnClaim,
+  type TurnHold,
   type UnknownPolicy,
 } from '../store.js';
 import type { Finding } from './open-database.js';
@@ -92,6 +94,34 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
   return { store, ...(await store.opened) };
 }
 
+/** What has to travel to the other thread of a claim that it has given out: its texts may be long. */
+function hold({ messageId, owner, attempt }: TurnHold | DeliveryHold): TurnHold {
+  return { messageId, owner, attempt };
+}
+
+/** The message as the store has it now: it need not travel back. */
+function newlyAccepted(message: NewMessage, seq: number): Message {
+  const { id, session, text, metadata, replyUrl, channel, acceptedAt } = message;
+  return {
+    id,
+    session,
+    seq,
+    state: 'queued',
+    text,
+    metadata,
+    replyUrl,
+    sender: message.sender ?? null,
+    channel,
+    acceptedAt,
+    attempts: 0,
+    reply: null,
+    delivery: null,
+    error: null,
+    changedAt: acceptedAt,
+    collectedIn: null,
+  };
+}
+
 interface Waiter {
   resolve(result: unknown): void;
   reject(error: StoreError): void;
@@ -145,9 +175,13 @@ export class SqliteStore implements Store, RunStore {
     });
   }
 
-  accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
+  async accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
     // A copy: a view into a larger buffer would take all of that buffer along to the other thread.
-    return this.#call('accept', { ...message, fingerprint: new Uint8Array(message.fingerprint) }, limits);
+    const fingerprint = message.fingerprint === null ? null : new Uint8Array(message.fingerprint);
+    const outcome = await this.#call('accept', { ...message, fingerprint }, limits);
+    if (outcome.outcome !== 'accepted') return outcome;
+    const { seq, interrupted } = outcome;
+    return { outcome: 'accepted', message: newlyAccepted(message, seq), interrupted };
   }
 
   claimTurns(claim: TurnClaim): Promise<readonly Turn[]> {
@@ -159,23 +193,23 @@ export class SqliteStore implements Store, RunStore {
   }
 
   completeTurn(
-    turn: Turn,
+    turn: TurnHold,
     reply: { readonly text: string; readonly metadata: Metadata },
     now: number,
   ): Promise<boolean> {
-    return this.#call('completeTurn', turn, reply, now);
+    return this.#call('completeTurn', hold(turn), reply, now);
   }
 
-  failTurn(turn: Turn, error: string, retryAt: number | null, now: number): Promise<boolean> {
-    return this.#call('failTurn', turn, error, retryAt, now);
+  failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean> {
+    return this.#call('failTurn', hold(turn), error, retryAt, now);
   }
 
-  putBackTurns(turns: readonly Turn[], now: number): Promise<number> {
-    return this.#call('putBackTurns', turns, now);
+  putBackTurns(turns: readonly TurnHold[], now: number): Promise<number> {
+    return this.#call('putBackTurns', turns.map(hold), now);
   }
 
-  releaseTurn(turn: Turn): Promise<boolean> {
-    return this.#call('releaseTurn', turn);
+  releaseTurn(turn: TurnHold): Promise<boolean> {
+    return this.#call('releaseTurn', hold(turn));
   }
 
   cancelMessage(id: string, now: number): Promise<CancelOutcome | null> {
@@ -202,20 +236,24 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('claimDeliveries', claim);
   }
 
-  completeDelivery(delivery: Delivery, now: number): Promise<boolean> {
-    return this.#call('completeDelivery', delivery, now);
+  completeDelivery(delivery: DeliveryHold, now: number): Promise<boolean> {
+    return this.#call('completeDelivery', hold(delivery), now);
   }
 
-  beginDelivery(delivery: Delivery, now: number): Promise<boolean> {
-    return this.#call('beginDelivery', delivery, now);
+  beginDelivery(delivery: DeliveryHold, now: number): Promise<boolean> {
+    return this.#call('beginDelivery', hold(delivery), now);
   }
 
-  failDelivery(delivery: Delivery, failure: DeliveryFailure, now: number): Promise<boolean> {
-    return this.#call('failDelivery', delivery, failure, now);
+  failDelivery(delivery: DeliveryHold, failure: DeliveryFailure, now: number): Promise<boolean> {
+    return this.#call('failDelivery', hold(delivery), failure, now);
   }
 
-  putBackDeliveries(deliveries: readonly CutOffDelivery[], now: number): Promise<number> {
-    return this.#call('putBackDeliveries', deliveries, now);
+  putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[], now: number): Promise<number> {
+    const holds = deliveries.map((delivery) => ({
+      ...hold(delivery),
+      ...(delivery.unknownOutcome !== undefined && { unknownOutcome: delivery.unknownOutcome }),
+    }));
+    return this.#call('putBackDeliveries', holds, now);
   }
 
   nextDueAt(owner: string): Promise<number | null> {

@@ -1,4 +1,4 @@
-import type { Metadata, Turn, TurnClaim } from '../store.js';
+import type { Metadata, Turn, TurnClaim, TurnHold } from '../store.js';
 import { collect, collectedOf, turnText } from './collect.js';
 import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
@@ -40,7 +40,7 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
 
 export function completeTurn(
   transaction: Transaction,
-  turn: Turn,
+  turn: TurnHold,
   reply: { readonly text: string; readonly metadata: Metadata },
   now: number,
 ): boolean {
@@ -58,7 +58,7 @@ export function completeTurn(
 
 export function failTurn(
   transaction: Transaction,
-  turn: Turn,
+  turn: TurnHold,
   error: string,
   retryAt: number | null,
   now: number,
@@ -77,7 +77,7 @@ export function failTurn(
   return true;
 }
 
-export function putBackTurns(transaction: Transaction, turns: readonly Turn[], now: number): number {
+export function putBackTurns(transaction: Transaction, turns: readonly TurnHold[], now: number): number {
   const { sql, counters } = transaction;
   let count = 0;
   // The last one first, as each goes to the very front: they end in the order that they were given.
@@ -94,7 +94,7 @@ export function putBackTurns(transaction: Transaction, turns: readonly Turn[], n
 }
 
 /** The turn of a cancelled message has ended: the session goes on. */
-export function releaseTurn(transaction: Transaction, turn: Turn): boolean {
+export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
   const held = heldTurn(transaction, turn);
   return held !== null && endIfCancelled(transaction, held);
 }
@@ -135,7 +135,7 @@ function whyNotAgain({ maxAttempts, repeatable }: Transaction, attempts: number)
 }
 
 /** Null when the claim was lost: another owner, or another attempt, has the turn now. */
-function heldTurn({ sql }: Transaction, turn: Turn): HeldTurnRow | null {
+function heldTurn({ sql }: Transaction, turn: TurnHold): HeldTurnRow | null {
   const held = sql.heldTurn.get(idToBytes(turn.messageId));
   return held !== undefined && held.owner === turn.owner && held.attempts === turn.attempt ? held : null;
 }

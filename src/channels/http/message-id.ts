@@ -1,0 +1,18 @@
+import { randomFillSync } from 'node:crypto';
+import { v7 } from 'uuid';
+
+const size = 16;
+/** Random bytes are asked for many ids at a time: a system call for each costs as much as all the rest of an id. */
+const pool = new Uint8Array(size * 256);
+let used = pool.length;
+
+/** A UUID, version 7 (RFC 9562, section 5.7). */
+export function newMessageId(): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const random = pool.slice(used, used + size);
+  used += size;
+  return v7({ random });
+}
