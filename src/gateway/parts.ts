@@ -13,14 +13,15 @@ import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
+import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { MessageState, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
+import { createLazyWebhookSender, type LazyWebhookSender } from './delivery/lazy-webhook-sender.js';
 import { validateReplyUrl } from './delivery/reply-url.js';
-import { createWebhookSender, type WebhookSender } from './delivery/webhook-sender.js';
 import {
   createWebhookSecret,
   parseWebhookSecrets,
@@ -43,6 +44,8 @@ export interface PartsOptions {
   readonly unit: string | null;
   /** Whether a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
+  /** Started already, to load what it needs while this thread does. */
+  readonly storeThread: StoreThread;
   readonly log: Log;
   /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
@@ -66,6 +69,9 @@ export interface PartsOptions {
 /** How long clients may take for their answers once the drain is over, in milliseconds. */
 const httpPatience = 2_000;
 
+/** From the start on, in milliseconds: first those are served who have waited for it. */
+const prepareSenderAfter = 200;
+
 /** What is closed in the reverse of the order in which it was opened. */
 type Closer = () => Promise<void> | void;
 
@@ -76,7 +82,7 @@ export class Parts {
   readonly #owner = uuid();
   readonly #events = new MessageEvents();
   readonly #closers: Closer[] = [];
-  readonly #senders: WebhookSender[] = [];
+  readonly #senders: LazyWebhookSender[] = [];
   #configuration: Configuration;
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
   #allow: readonly AddressRange[];
@@ -85,6 +91,7 @@ export class Parts {
   #health: StoreHealth | null = null;
   #dispatcher: Dispatcher | null = null;
   #deliverer: Deliverer | null = null;
+  #prepareSender: NodeJS.Timeout | undefined;
   #http: HttpChannel | null = null;
   #control: ControlServer | null = null;
   #listening: readonly string[] = [];
@@ -151,6 +158,9 @@ export class Parts {
   start(): void {
     this.#dispatcher?.wake();
     this.#deliverer?.wake();
+    this.#prepareSender = setTimeout(() => {
+      this.#senders.at(-1)?.prepare().catch(this.#options.crash);
+    }, prepareSenderAfter).unref();
   }
 
   /** Takes a new configuration; gives the settings that can't change without a restart. */
@@ -166,6 +176,7 @@ export class Parts {
   /** Begins no new turn, lets what runs go on until the patience is over, and puts back what has not ended. */
   async drain(patience: number): Promise<{ readonly finished: number; readonly putBack: number }> {
     const began = performance.now();
+    clearTimeout(this.#prepareSender);
     this.#http?.beginStop();
     const turns = await this.#dispatcher?.drain(patience);
     // Replies that were made meanwhile are to go out before the end, not with the next start.
@@ -261,6 +272,7 @@ export class Parts {
       unknownPolicy: this.#configuration.delivery.unknown,
       keep: this.#configuration.store.keep,
       extendStartTimeout: true,
+      thread: this.#options.storeThread,
       onProgress: step,
       onWarning: (error) => log.warning(error.message),
       onFailure: (error) => this.#health?.failed(error),
@@ -405,15 +417,20 @@ export class Parts {
     });
   }
 
-  #createSender(): WebhookSender {
+  #createSender(): LazyWebhookSender {
     const { allow, timeout } = this.#configuration.delivery;
-    const sender = createWebhookSender({ allow, timeout, secrets: this.#secrets, userAgent: 'sd-gateway' });
+    const sender = createLazyWebhookSender({
+      allow,
+      timeout,
+      secrets: this.#secrets,
+      userAgent: 'sd-gateway',
+    });
     this.#senders.push(sender);
     return sender;
   }
 
   /** The present sender, unless its own settings changed; a replaced one is closed at the end, its posts done. */
-  #senderFor(before: Configuration): WebhookSender {
+  #senderFor(before: Configuration): LazyWebhookSender {
     const present = this.#senders.at(-1);
     const { allow, timeout } = this.#configuration.delivery;
     const same =

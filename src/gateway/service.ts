@@ -17,6 +17,7 @@ import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeou
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
+import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { Store, StoreCounts } from '../store/store.js';
 import type { SignalDelivery } from '../systemd/signal.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
@@ -48,6 +49,7 @@ export interface ServiceOptions {
   readonly instance: string | null;
   /** Whether a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
+  readonly storeThread: StoreThread;
   /** Null: there is none. */
   readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;
@@ -107,6 +109,7 @@ export class Service {
       environment: options.environment,
       unit: options.supervision.unit,
       takeover: options.takeover,
+      storeThread: options.storeThread,
       log: options.log,
       signal: this.#cancelStart.signal,
       step: (step) => {

@@ -7,7 +7,7 @@ import { busAddress, ManagerBus } from '../manager/manager-bus.js';
 import type { Scope } from '../manager/scope.js';
 
 /** After READY=1, in milliseconds: first those are served who have waited for it. */
-const connectAfter = 1_000;
+const connectAfter = 400;
 
 /** Longest wait for the answer when all else is done, in milliseconds. */
 const patience = 100;

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/gateway/dispatch-clock.js';
 import { StoreHealth } from '../../src/gateway/store-health.js';
 import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { followStoreThread } from '../../src/store/sqlite/store-thread.js';
 import { recordingLog } from '../dispatch/fixture.js';
 import { acceptOne, claim, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -133,7 +134,7 @@ describe('a thread that ends by itself', () => {
           eval: true,
         },
       );
-      const store = new SqliteStore(worker, { path: '/var/lib/sd-gateway/gateway.db' });
+      const store = new SqliteStore(followStoreThread(worker), { path: '/var/lib/sd-gateway/gateway.db' });
       const opening = expect(store.opened).rejects.toMatchObject({ reason: 'internal' });
       const results = await Promise.allSettled([store.probe(), store.counts(), store.claimTurns(claim())]);
       expect(results).toMatchObject(

@@ -38,8 +38,9 @@ describeOnMachine('the record of a stop', (machine) => {
     });
     // At debug each record tells where in the code it comes from.
     expect(stopped).toMatchObject({
-      CODE_FILE: expect.stringMatching(/\/dist\/gateway\/run-history\.js$/),
+      CODE_FILE: expect.stringMatching(/\/dist\/bundle\/[\w-]+\.c?js$/),
       CODE_LINE: expect.stringMatching(/^\d+$/),
+      CODE_FUNC: expect.stringContaining('#say'),
     });
     expect(Number(stopped?.['SD_GATEWAY_DRAIN_USEC'])).toBeGreaterThanOrEqual(1_000_000);
     const links = await gateway.journal(`MESSAGE_ID=${messageIds.previousRun}`);

@@ -104,6 +104,11 @@ export interface HttpChannel {
   facts(): { readonly connections: number; readonly waiting: number; readonly streams: number };
 }
 
+/** Requests are checked in validate.ts. Fastify’s compilers of JSON schemas would be loaded at each start, for nothing. */
+const noCompiler = () => (): never => {
+  throw new Error('The routes have no JSON schemas: their requests are checked in validate.ts.');
+};
+
 /** The HTTP interface, as docs/http.md describes it. */
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
@@ -115,6 +120,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     bodyLimit: options.bodyLimit,
     routerOptions: { maxParamLength: 1_024 },
     exposeHeadRoutes: true,
+    schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
     frameworkErrors: (error, _request, reply) => {
       writeProblem(reply.raw, problemOf(error) ?? internalProblem);
     },

@@ -21,7 +21,7 @@ function special(range: string, reason: string, embedded?: number): SpecialRange
 }
 
 /** The special-purpose registries of IANA (RFC 6890), the narrower range before the wider one. */
-const specialRanges: readonly SpecialRange[] = [
+const readSpecialRanges = (): readonly SpecialRange[] => [
   special('0.0.0.0/8', '"this" network'),
   special('10.0.0.0/8', 'private'),
   special('100.64.0.0/10', 'shared address space of carriers'),
@@ -55,7 +55,10 @@ const specialRanges: readonly SpecialRange[] = [
   special('ff00::/8', 'multicast'),
 ];
 
-const globalUnicast = parseRange('2000::/3');
+/** Read at the first address, as Node’s check of an IPv6 address takes milliseconds to be made ready. */
+let registries:
+  | { readonly special: readonly SpecialRange[]; readonly globalUnicast: AddressRange }
+  | undefined;
 
 /** Judges one address. A text that is no address is refused. */
 export function judgeAddress(address: string, allow: readonly AddressRange[]): AddressVerdict {
@@ -66,7 +69,9 @@ export function judgeAddress(address: string, allow: readonly AddressRange[]): A
 
 function judge(bytes: AddressBytes, allow: readonly AddressRange[]): AddressVerdict {
   if (allow.some((range) => contains(range, bytes))) return { allowed: true };
-  const found = specialRanges.find(({ range }) => contains(range, bytes));
+  registries ??= { special: readSpecialRanges(), globalUnicast: parseRange('2000::/3') };
+  const { special, globalUnicast } = registries;
+  const found = special.find(({ range }) => contains(range, bytes));
   if (found?.embedded !== undefined) return judge(bytes.slice(found.embedded, found.embedded + 4), allow);
   if (found !== undefined) return { allowed: false, range: found.range.text, reason: found.reason };
   if (bytes.length === 16 && !contains(globalUnicast, bytes)) {

@@ -73,6 +73,8 @@ export interface WorkerOptions {
 }
 
 export type ToWorker =
+  /** The first message, and only the first. */
+  | { readonly type: 'open'; readonly options: WorkerOptions }
   | { readonly type: 'calls'; readonly calls: readonly Call[] }
   | { readonly type: 'close' };
 

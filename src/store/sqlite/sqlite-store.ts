@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { RunRecord, RunStore } from '../run-record.js';
 import {
   type AcceptOutcome,
@@ -39,6 +39,7 @@ import type {
   ToWorker,
   WorkerOptions,
 } from './protocol.js';
+import { type StoreThread, startStoreThread } from './store-thread.js';
 
 export interface SqliteStoreOptions {
   /** The database file; it and its directory are made if they are missing. */
@@ -67,6 +68,8 @@ export interface SqliteStoreOptions {
   readonly onFailure?: (error: StoreError) => void;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
   readonly extendStartTimeout?: boolean;
+  /** One that was started already. Default: a new one. */
+  readonly thread?: StoreThread;
 }
 
 export interface OpenedStore {
@@ -77,7 +80,7 @@ export interface OpenedStore {
 
 /** Opens the database in a thread of its own. Rejects with a StoreError that says what to do. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<OpenedStore> {
-  const workerData: WorkerOptions = {
+  const opening: WorkerOptions = {
     path: options.path,
     busyTimeout: options.busyTimeout,
     maxAttempts: options.maxAttempts,
@@ -89,8 +92,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
     now: (options.now ?? Date.now)(),
     extendStartTimeout: options.extendStartTimeout ?? false,
   };
-  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { name: 'store', workerData });
-  const store = new SqliteStore(worker, options);
+  const thread = options.thread ?? startStoreThread();
+  const store = new SqliteStore(thread, options);
+  thread.worker.postMessage({ type: 'open', options: opening } satisfies ToWorker);
   return { store, ...(await store.opened) };
 }
 
@@ -143,35 +147,31 @@ export class SqliteStore implements Store, RunStore {
   #collected: Call[] = [];
   #nextId = 1;
   #closing: Promise<void> | null = null;
-  #closeFailure: StoreError | null = null;
+  /** Resolves when the worker says that the database is closed: with what went wrong then, or null. */
+  readonly #closed: Promise<StoreError | null>;
+  #settleClosed: (failure: StoreError | null) => void = () => undefined;
   /** Why no call can be taken any more. */
   #end: StoreError | null = null;
 
   constructor(
-    worker: Worker,
+    { worker, ended }: StoreThread,
     options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onFailure' | 'path'>,
   ) {
     this.#worker = worker;
     this.#onFailure = options.onFailure;
-    this.ended = new Promise((resolve) => {
-      worker.on('error', (error: unknown) => {
-        const detail = error instanceof Error ? error.message : String(error);
-        this.#end = new StoreError(
-          'internal',
-          `The thread of the store on ${options.path} failed: ${detail}`,
-          {
-            cause: error,
-          },
-        );
-      });
-      worker.on('exit', (status) => resolve(this.#stopped(options.path, status)));
+    this.#closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.ended = ended.then(({ status, error }) => {
+      if (error !== undefined) this.#end ??= threadFailed(options.path, error);
+      return this.#stopped(options.path, status);
     });
     this.opened = new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'opened') resolve(message);
         else this.#receive(message, options);
       });
-      worker.on('exit', () => reject(this.#end));
+      void this.ended.then(() => reject(this.#end));
     });
   }
 
@@ -331,7 +331,8 @@ export class SqliteStore implements Store, RunStore {
       this.#send();
       this.#post({ type: 'close' });
     }
-    const failure = (await this.ended) ?? this.#closeFailure;
+    // The thread’s own end is not waited for: it takes as long as its heap is large, and there is nothing in it to lose.
+    const failure = await Promise.race([this.#closed, this.ended]);
     if (failure !== null) throw failure;
   }
 
@@ -365,7 +366,7 @@ export class SqliteStore implements Store, RunStore {
         this.#end = toError(message.failure);
         break;
       case 'closed':
-        this.#closeFailure = message.failure === null ? null : toError(message.failure);
+        this.#settleClosed(message.failure === null ? null : toError(message.failure));
         break;
     }
   }
@@ -412,6 +413,11 @@ export class SqliteStore implements Store, RunStore {
       this.#onFailure?.(error);
     } else waiter?.resolve(answer.result);
   }
+}
+
+function threadFailed(path: string, error: unknown): StoreError {
+  const detail = error instanceof Error ? error.message : String(error);
+  return new StoreError('internal', `The thread of the store on ${path} failed: ${detail}`, { cause: error });
 }
 
 function toError(failure: Failure): StoreError {

@@ -1,4 +1,4 @@
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
@@ -17,9 +17,20 @@ const largestGroup = 1_024;
 
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker is a worker thread; it is started by SqliteStore.');
-const options: WorkerOptions = workerData;
+const options = await toldToOpen(port);
 
 const post = (message: FromWorker) => port.postMessage(message);
+
+/** Calls that come right after it wait in the port, which gives out nothing while nobody listens. */
+function toldToOpen(from: MessagePort): Promise<WorkerOptions> {
+  return new Promise((resolve, reject) => {
+    from.once('message', (message: ToWorker) => {
+      if (message.type === 'open') resolve(message.options);
+      else
+        reject(new Error(`The store's thread was told to ${message.type} before it was told what to open.`));
+    });
+  });
+}
 
 function toFailure(error: unknown): Failure {
   const { reason, message } = toStoreError(error, options.path);
@@ -80,7 +91,7 @@ function serve(database: Database, groups: GroupCommit): void {
         close(database, housekeeping);
         return;
       }
-      for (const call of message.calls) calls.push(call);
+      if (message.type === 'calls') for (const call of message.calls) calls.push(call);
       // What is left over in the port comes as an event of its own.
       message = calls.length < largestGroup ? receiveMessageOnPort(port)?.message : undefined;
     }

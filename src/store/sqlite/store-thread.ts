@@ -1,0 +1,27 @@
+import { Worker } from 'node:worker_threads';
+
+/** The store's thread, and what becomes of it from its first moment on, whether or not anybody asks yet. */
+export interface StoreThread {
+  readonly worker: Worker;
+  /** Resolves once it has ended; `error` is what it failed with, or undefined. */
+  readonly ended: Promise<{ readonly status: number; readonly error: unknown }>;
+}
+
+/**
+ * Starts the thread, which loads what it needs and opens nothing before it is told to: see `openSqliteStore`. A
+ * process that knows that it will open a store has it load while the main thread is loading too.
+ */
+export function startStoreThread(): StoreThread {
+  return followStoreThread(new Worker(new URL('./sqlite-worker.js', import.meta.url), { name: 'store' }));
+}
+
+export function followStoreThread(worker: Worker): StoreThread {
+  let failure: unknown;
+  worker.on('error', (error: unknown) => {
+    failure = error;
+  });
+  const ended = new Promise<{ status: number; error: unknown }>((resolve) => {
+    worker.on('exit', (status) => resolve({ status, error: failure }));
+  });
+  return { worker, ended };
+}
