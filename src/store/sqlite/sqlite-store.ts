@@ -94,6 +94,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
   };
   const thread = options.thread ?? startStoreThread();
   const store = new SqliteStore(thread, options);
+  thread.worker.ref();
   thread.worker.postMessage({ type: 'open', options: opening } satisfies ToWorker);
   return { store, ...(await store.opened) };
 }

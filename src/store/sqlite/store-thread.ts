@@ -12,7 +12,10 @@ export interface StoreThread {
  * process that knows that it will open a store has it load while the main thread is loading too.
  */
 export function startStoreThread(): StoreThread {
-  return followStoreThread(new Worker(new URL('./sqlite-worker.js', import.meta.url), { name: 'store' }));
+  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { name: 'store' });
+  // It is not what a start that fails before would have to wait for.
+  worker.unref();
+  return followStoreThread(worker);
 }
 
 export function followStoreThread(worker: Worker): StoreThread {
