@@ -9,7 +9,7 @@ inline bool ParseDecimal(const char* text, uint64_t maximum, uint64_t* value) {
   for (; *text != '\0'; text++) {
     if (*text < '0' || *text > '9') return false;
     uint64_t digit = static_cast<uint64_t>(*text - '0');
-    if (sum > (maximum - digit) / 10) return false;
+    if (digit > maximum || sum > (maximum - digit) / 10) return false;
     sum = sum * 10 + digit;
   }
   *value = sum;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -13,6 +12,7 @@
 
 #include "arguments.h"
 #include "decimal.h"
+#include "descriptor-names.h"
 #include "environment.h"
 
 namespace {
@@ -68,12 +68,6 @@ int ListenFds() {
   return static_cast<int>(count);
 }
 
-int CountNames(const char* names) {
-  int count = 1;
-  for (; *names != '\0'; names++) count += *names == ':' ? 1 : 0;
-  return count;
-}
-
 // The names of `count` descriptors; null when as many were not given.
 napi_value Names(napi_env env, int count) {
   const char* names = getenv("LISTEN_FDNAMES");
@@ -85,9 +79,8 @@ napi_value Names(napi_env env, int count) {
     if (names == nullptr) {
       napi_create_string_utf8(env, "unknown", NAPI_AUTO_LENGTH, &name);
     } else {
-      size_t length = strcspn(names, ":");
-      napi_create_string_utf8(env, names, length, &name);
-      names += length + (names[length] == ':' ? 1 : 0);
+      DescriptorName next = NextName(&names);
+      napi_create_string_utf8(env, next.text, next.length, &name);
     }
     napi_set_element(env, array, static_cast<uint32_t>(i), name);
   }

@@ -34,6 +34,8 @@ if [ "$loaded" != "$folder/build/Release/sd_gateway.node" ]; then
   exit 1
 fi
 
+test/native/fuzz.sh --replay
+
 status=0
 set -- test/native "$@"
 watched node node_modules/vitest/vitest.mjs run --project unit "$@" || status=$?
