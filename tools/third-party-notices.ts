@@ -59,12 +59,12 @@ function notices(packages: readonly BundledPackage[]): string {
   return `# Third-party notices\n\nThe program in \`dist\` has these packages in it.\n\n${sections.join('\n\n')}\n`;
 }
 
-/** Writes what packages are in the bundle: for people as Markdown, for the packagers' tools as JSON. */
+/** Writes what packages are in the bundles that it is a plugin of: for people as Markdown, for the packagers' tools as JSON. */
 export function thirdPartyNotices(): Plugin {
+  const folders = new Set<string>();
   return {
     name: 'third-party-notices',
     generateBundle(_options, bundle) {
-      const folders = new Set<string>();
       for (const chunk of Object.values(bundle)) {
         if (chunk.type !== 'chunk') continue;
         for (const [module, { renderedLength }] of Object.entries(chunk.modules)) {

@@ -6,7 +6,8 @@ import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
 import { applyFix, type Mended } from '../doctor/mend.js';
 import { commandStatus } from './commands.js';
-import { instanceOf, scopeOf } from './place.js';
+import { instanceOf } from './instance.js';
+import { scopeOf } from './place.js';
 import { printable, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 

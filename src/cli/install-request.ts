@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Scope } from '../manager/scope.js';
-import { instanceOf, scopeOf } from './place.js';
+import { instanceOf } from './instance.js';
+import { scopeOf } from './place.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 /** What the command line asks for. */

@@ -8,11 +8,12 @@ import { ServiceManager, ServiceManagerError } from '../manager/service-manager.
 import { unitName, unitNames } from '../manager/unit-name.js';
 import { invocationOf, type UnitOfRecords } from '../manager/unit-records.js';
 import { commandStatus } from './commands.js';
+import { instanceOf } from './instance.js';
 import { type Absence, explainAbsence } from './logs-absence.js';
 import { formatInvocation, formatRecord } from './logs-format.js';
 import { logsMatches, startMatches } from './logs-matches.js';
 import { type LogsRequest, logsRequest } from './logs-request.js';
-import { directoriesOf, instanceOf, scopeOf } from './place.js';
+import { directoriesOf, scopeOf } from './place.js';
 import { terminalOf } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-import { ConfigurationError } from '../config/load.js';
+import { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../gateway/version.js';
-import { NativeAddonError } from '../systemd/native.js';
 import { type CommandDescription, commandStatus } from './commands.js';
 import { commandHelp, programHelp } from './help.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
@@ -81,7 +80,8 @@ function report(error: unknown): number {
       process.stderr.write(`sd-gateway: ${where}: ${message}\n`);
     return commandStatus.configuration;
   }
-  if (error instanceof NativeAddonError) {
+  // By its name: the gateway is bundled by itself, with an addon of its own.
+  if (error instanceof Error && error.name === 'NativeAddonError') {
     process.stderr.write(`sd-gateway: ${error.message}\n`);
     return commandStatus.failure;
   }

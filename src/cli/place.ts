@@ -1,32 +1,14 @@
 import { homedir } from 'node:os';
-import {
-  configurationFile,
-  type Directories,
-  directories,
-  isInstanceName,
-  scopeOfUser,
-} from '../config/directories.js';
+import { configurationFile, type Directories, directories, scopeOfUser } from '../config/directories.js';
 import { type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { ProgramError } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { unitNames } from '../manager/unit-name.js';
 import { settingsProperties, type UnitSettings, unitSettings } from '../units/unit-settings.js';
+import { instanceOf } from './instance.js';
 import { namedByDirectory } from './operate-control.js';
 import { type ParsedCommand, UsageError } from './usage.js';
-
-/** The instance that `--instance` names; null: the one without a name. Throws a UsageError. */
-export function instanceOf(parsed: ParsedCommand): string | null {
-  const { instance } = parsed.values;
-  if (instance === undefined) return null;
-  if (!isInstanceName(instance)) {
-    throw new UsageError(
-      `"${instance}" is no name of an instance: it takes 1 to 64 of letters, digits, "_", "." and "-"`,
-      parsed.command.name,
-    );
-  }
-  return instance;
-}
 
 /** `--system` or `--user`; root's is the system, anybody else's their own. Throws a UsageError. */
 export function scopeOf(parsed: ParsedCommand): Scope {

@@ -1,5 +1,6 @@
 import { startStoreThread } from '../store/sqlite/store-thread.js';
-import { instanceOf } from './place.js';
+import { instanceOf } from './instance.js';
+import { loadGateway } from './load-gateway.js';
 import { wantsColour } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
@@ -8,12 +9,13 @@ export async function run(parsed: ParsedCommand): Promise<never> {
   const instance = instanceOf(parsed);
   // Beside the store's thread, this one loads the gateway: there is more than one processor.
   const storeThread = startStoreThread();
-  const { runGateway } = await import('../gateway/run.js');
+  const { runGateway, keepCompiled } = await loadGateway();
   return runGateway({
     configurationFile: parsed.values['config'] ?? null,
     instance,
     takeover: parsed.flags.has('takeover'),
     storeThread,
+    keepCompiled,
     environment: process.env,
     colour: wantsColour(parsed.flags, process.env, process.stderr.isTTY === true),
   });

@@ -1,9 +1,10 @@
 import { ProgramError } from '../manager/program.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { commandStatus } from './commands.js';
+import { instanceOf } from './instance.js';
 import { commandFor, managerTrouble } from './operate-find.js';
 import { readUnit } from './operate-unit.js';
-import { instanceOf, scopeOf } from './place.js';
+import { scopeOf } from './place.js';
 import { gather } from './status-gather.js';
 import { statusOf, verdictOf } from './status-report.js';
 import { statusTable } from './status-table.js';

@@ -14,7 +14,7 @@ export interface GatewayData {
 }
 
 /** What the gateway makes in its state directory. */
-const stateFile = /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json)$/;
+const stateFile = /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|compiled)$/;
 
 function isThere(path: string): boolean {
   return existsSync(path) || linkTarget(path) !== null;

@@ -1,27 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
 import { readOverrides } from './environment.js';
 import { nearest } from './nearest.js';
 import { type Configuration, configurationSchema } from './schema.js';
 import { keysOf } from './settings.js';
 import { readToml, type TomlDocument, TomlSyntaxError } from './toml.js';
 
-export interface ConfigurationProblem {
-  /** `FILE:LINE:COLUMN`, the environment variable, or the file. */
-  readonly where: string;
-  readonly message: string;
-}
-
-/** The configuration can't be used. Lists all that is wrong with it; exit status 78. */
-export class ConfigurationError extends Error {
-  readonly problems: readonly ConfigurationProblem[];
-
-  constructor(problems: readonly ConfigurationProblem[]) {
-    super(problems.map(({ where, message }) => `${where}: ${message}`).join('; '));
-    this.name = 'ConfigurationError';
-    this.problems = problems;
-  }
-}
+export { ConfigurationError, type ConfigurationProblem };
 
 export interface ConfigurationSource {
   /** Null: no file, only defaults and the environment. */

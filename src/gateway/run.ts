@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly takeover: boolean;
   /** The store's thread, which loads what it needs while this one does. */
   readonly storeThread: StoreThread;
+  /** Keeps what was compiled, for the next start; null when there is no need. */
+  readonly keepCompiled: (() => void) | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Whether a terminal may get colours. */
   readonly colour: boolean;
@@ -33,6 +35,9 @@ const standardError = 2;
 
 /** How long journald may take for the last records, in milliseconds. */
 const journalPatience = 1_000;
+
+/** From the beginning of the start on, in milliseconds. */
+const keepCompiledAfter = 600;
 
 /** The one place where a gateway's process ends. */
 function leave(status: number, log: AdjustableLog): never {
@@ -52,6 +57,18 @@ function refuse(error: ConfigurationError, log: AdjustableLog): never {
   );
   notify({ status: statusLine({ state: 'failed', reason }) });
   return leave(exitStatus.configuration, log);
+}
+
+/** Once the start is over. Without it the next start is slower, and that is all. */
+function keepLater(keep: () => void, log: AdjustableLog): void {
+  setTimeout(() => {
+    try {
+      keep();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.info(`What was compiled is not kept, so that the next start takes longer: ${reason}`);
+    }
+  }, keepCompiledAfter).unref();
 }
 
 /** Runs a gateway until it ends, and the process with it. */
@@ -106,6 +123,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
     environment,
     reload: () => load().configuration,
   });
+  if (options.keepCompiled !== null) keepLater(options.keepCompiled, log);
   process.on('uncaughtException', (error) => service.crash(error));
   process.on('unhandledRejection', (reason) => service.crash(reason));
   watchSignals(watchedSignals, (delivery) => service.receive(delivery));
