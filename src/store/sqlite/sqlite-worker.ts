@@ -40,7 +40,8 @@ function toFailure(error: unknown): Failure {
 /** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
 function checkpoint(database: Database): boolean {
   try {
-    database.pragma('wal_checkpoint(TRUNCATE)');
+    // The close removes the log. To truncate it before is one more wait for the disk.
+    database.pragma('wal_checkpoint(FULL)');
     return true;
   } catch (error) {
     post({ type: 'warning', failure: toFailure(error) });
