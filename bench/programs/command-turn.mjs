@@ -12,6 +12,8 @@ const request = (number) => ({
   attempt: 1,
   text: `Message ${number} of the benchmark, of some length`,
   metadata: {},
+  sender: null,
+  collected: [],
 });
 
 function bySpawn({ turnId, messageId, session, seq, attempt, text, metadata }) {
