@@ -1,13 +1,24 @@
 #!/usr/bin/env bash
-# Runs as the first process of new PID, mount, UTS, IPC, cgroup and network namespaces: puts an overlay of the
-# running system under a new root, and becomes systemd there. Nothing outside is touched.
+# Runs as the first process of new PID, mount, UTS, IPC and network namespaces: puts an overlay of the running
+# system under a new root, and becomes systemd there. Nothing outside is touched.
 #   boot.sh DIRECTORY CHECKOUT NODE JOURNAL
 # DIRECTORY  an empty one, for the mounts    CHECKOUT  the built project, as /usr/lib/sd-gateway
 # NODE       Node.js to run it with          JOURNAL   a directory that outlives the machine, for its journal
 set -euo pipefail
 directory=$1 checkout=$2 node=$3 journal=$4
 
-mount --make-rprivate /
+# A cgroup namespace shows the cgroup in which it is made as the root. Without one of its own a machine would have
+# that of whoever runs the tests, as every other machine has: two of them with a unit of the same name would remove,
+# and kill, each other's. It is made here because only here may cgroup2 be mounted without a trace outside.
+if [ "${5-}" != in-its-cgroup ]; then
+  mount --make-rprivate /
+  mount -t cgroup2 cgroup2 "$directory"
+  mkdir "$directory/$(basename "$directory")"
+  echo $$ >"$directory/$(basename "$directory")/cgroup.procs"
+  umount "$directory"
+  exec unshare --cgroup "$0" "$@" in-its-cgroup
+fi
+
 mount -t tmpfs -o mode=0755 tmpfs "$directory"
 mkdir "$directory"/{upper,work,root}
 mount -t overlay -o "lowerdir=/,upperdir=$directory/upper,workdir=$directory/work" overlay "$directory/root"

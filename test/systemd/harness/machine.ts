@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface CommandResult {
@@ -65,7 +65,6 @@ export class Machine {
         '--mount',
         '--uts',
         '--ipc',
-        '--cgroup',
         '--net',
         '--fork',
         bootScript,
@@ -193,8 +192,23 @@ export class Machine {
     const ended = this.#ended();
     this.#unshare.kill('SIGKILL');
     await ended;
+    this.#removeControlGroup();
     rmSync(this.#directory, { recursive: true, force: true });
     rmSync(this.#journal, { recursive: true, force: true });
+  }
+
+  /** What boot.sh has made, in a mount of its own because the system here may have no cgroup2. */
+  #removeControlGroup(): void {
+    const remove = `mount -t cgroup2 cgroup2 "$1" && cd "$1" && if [ -d "$2" ]; then
+      until grep -qx "populated 0" "$2/cgroup.events"; do sleep 0.01; done
+      find "$2" -depth -type d -exec rmdir {} +
+    fi`;
+    const script = ['sh', '-euc', remove, 'sh', this.#directory, basename(this.#directory)];
+    const { status, stderr } = spawnSync('unshare', ['--mount', ...script], {
+      encoding: 'utf8',
+      timeout: 10_000,
+    });
+    if (status !== 0) throw new Error(`The machine's control group could not be removed: ${stderr}`);
   }
 
   #ended(): Promise<void> {
