@@ -24,8 +24,16 @@ async function measureAt(
   return runForJson<{ readonly rate: number; readonly p99: number }>(words(count));
 }
 
+/** As many at a time as its peers run, and post to this machine. */
+const sixtyFour = {
+  SD_GATEWAY_DISPATCH_CONCURRENCY: '64',
+  SD_GATEWAY_DELIVERY_CONCURRENCY: '64',
+  SD_GATEWAY_DELIVERY_HOST_CONCURRENCY: '64',
+  SD_GATEWAY_DELIVERY_ALLOW: '["127.0.0.0/8"]',
+};
+
 async function measureGateway(count: number, warmUp: number): Promise<Figures> {
-  const gateway = await startGateway({}, [], (directory) =>
+  const gateway = await startGateway(sixtyFour, [], (directory) =>
     writeFileSync(`${directory}/webhook-secret`, `${secret}\n`, { mode: 0o600 }),
   );
   try {

@@ -11,7 +11,7 @@ export interface Serving {
 }
 
 /**
- * The gateway as its unit runs it, in a directory of its own; `before` is what runs it, such as strace; `prepare`
+ * The gateway as its unit runs it, in a directory of its own and with its defaults; `before` is what runs it, such as strace; `prepare`
  * gets the directory first.
  */
 export async function startGateway(
@@ -26,10 +26,6 @@ export async function startGateway(
     STATE_DIRECTORY: path,
     RUNTIME_DIRECTORY: path,
     SD_GATEWAY_HTTP_LISTEN: `127.0.0.1:${port}`,
-    SD_GATEWAY_DISPATCH_CONCURRENCY: '64',
-    SD_GATEWAY_DELIVERY_CONCURRENCY: '64',
-    SD_GATEWAY_DELIVERY_HOST_CONCURRENCY: '64',
-    SD_GATEWAY_DELIVERY_ALLOW: '["127.0.0.0/8"]',
     ...environment,
   });
   await daemon.until('readiness', () => isReady(port));
