@@ -18,11 +18,18 @@ export interface ClaimsOptions {
 /** Claims turns when something may be ready, and else sleeps until something is due: one timer, no polling. */
 export class Claims {
   readonly #options: ClaimsOptions;
-  #wanted = false;
+  /** For so many turns there may be work. */
+  #wanted = 0;
+  #patience: number | undefined;
+  /** Places that the claim under way may fill. */
+  #asking = 0;
   #stopped = false;
   #underWay: Promise<void> | null = null;
   #failures = 0;
-  #cancelWake: (() => void) | null = null;
+  /** The wait after a failure of the store, which wakes by itself. */
+  #cancelPause: (() => void) | null = null;
+  #due: { readonly at: number; readonly cancel: () => void } | null = null;
+  #dueKnown = false;
 
   constructor(options: ClaimsOptions) {
     this.#options = options;
@@ -33,41 +40,68 @@ export class Claims {
     return this.#underWay !== null;
   }
 
+  /** Places that the claim under way may fill. */
+  get asking(): number {
+    return this.#asking;
+  }
+
   /** Something may be ready. Costs nothing when all places are taken: the end of a turn wakes again. */
   wake(): void {
-    // The wait after a failure of the store wakes again.
-    const backingOff = this.#failures > 0 && this.#cancelWake !== null;
-    if (this.#stopped || backingOff || this.#options.freePlaces() < 1) return;
-    this.#wanted = true;
-    this.#underWay ??= this.#claimWhileWanted();
+    this.#want(Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * A turn ends, so that its session may have another one ready, for which there is its place. `patience`: how long the
+   * claim may wait for others, to share their transaction, in milliseconds.
+   */
+  wakeForNext(patience: number | undefined): void {
+    this.#want(this.#wanted + 1, patience);
+  }
+
+  /** Something is to be tried again at that time, in milliseconds since the Unix epoch. */
+  dueAt(at: number): void {
+    const { clock, settings } = this.#options;
+    this.#sleep(pauseUntilDue(at, clock.now(), settings().lease));
   }
 
   /** No claim begins any more; resolves once the one under way has handed out its turns. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#wanted = false;
-    this.#sleepNoMore();
+    this.#wanted = 0;
+    this.#cancelPause?.();
+    this.#cancelPause = null;
+    this.#due?.cancel();
+    this.#due = null;
     await this.#underWay;
   }
 
+  #want(turns: number, patience?: number): void {
+    if (this.#stopped || this.#cancelPause !== null || this.#options.freePlaces() < 1) return;
+    this.#wanted = turns;
+    this.#patience = patience;
+    this.#underWay ??= this.#claimWhileWanted();
+  }
+
   async #claimWhileWanted(): Promise<void> {
-    const { store, calls, clock, owner, settings, freePlaces } = this.#options;
-    while (this.#wanted) {
-      this.#wanted = false;
-      this.#sleepNoMore();
-      const limit = freePlaces();
+    const { freePlaces } = this.#options;
+    while (this.#wanted > 0) {
+      const limit = Math.min(this.#wanted, freePlaces());
+      this.#wanted = 0;
       if (limit < 1) break;
       try {
+        this.#asking = limit;
         const claimed = await this.#claim(limit);
         this.#failures = 0;
-        if (this.#wanted || claimed === limit || this.#stopped) continue;
-        const due = await calls.run('hand out turns', () => store.nextDueAt(owner));
-        this.#sleep(pauseUntilDue(due, clock.now(), settings().lease));
+        // There may be more where these came from.
+        if (claimed === limit) this.#wanted = Number.POSITIVE_INFINITY;
+        if (this.#wanted === 0 && !this.#dueKnown && !this.#stopped) await this.#askWhatIsDue();
       } catch {
         // On record by StoreCalls.
         this.#failures += 1;
-        this.#wanted = false;
-        this.#sleep(storeDelay(this.#failures));
+        this.#wanted = 0;
+        this.#pause(storeDelay(this.#failures));
+      } finally {
+        this.#asking = 0;
       }
     }
     this.#underWay = null;
@@ -75,26 +109,43 @@ export class Claims {
 
   async #claim(limit: number): Promise<number> {
     const { store, calls, clock, owner, settings, onClaimed } = this.#options;
+    const patience = this.#patience;
     const turns = await calls.run('hand out turns', () => {
       const now = clock.now();
       const { lease, policy, collect_limit: collectLimit } = settings();
-      return store.claimTurns({ owner, limit, now, leaseUntil: now + lease, policy, collectLimit });
+      return store.claimTurns({ owner, limit, now, leaseUntil: now + lease, policy, collectLimit }, patience);
     });
     for (const turn of turns) onClaimed(turn);
     return turns.length;
   }
 
-  #sleep(milliseconds: number): void {
-    this.#sleepNoMore();
-    if (this.#stopped) return;
-    this.#cancelWake = this.#options.clock.after(milliseconds, () => {
-      this.#cancelWake = null;
-      this.wake();
-    });
+  async #askWhatIsDue(): Promise<void> {
+    const { store, calls, clock, owner, settings } = this.#options;
+    const due = await calls.run('hand out turns', () => store.nextDueAt(owner));
+    this.#dueKnown = true;
+    this.#sleep(pauseUntilDue(due, clock.now(), settings().lease));
   }
 
-  #sleepNoMore(): void {
-    this.#cancelWake?.();
-    this.#cancelWake = null;
+  /** Until then at the latest. */
+  #sleep(milliseconds: number): void {
+    const { clock } = this.#options;
+    const at = clock.now() + milliseconds;
+    if (this.#stopped || (this.#due !== null && this.#due.at <= at)) return;
+    this.#due?.cancel();
+    const cancel = clock.after(milliseconds, () => {
+      this.#due = null;
+      this.#dueKnown = false;
+      this.wake();
+      // Where all places are taken the end of a turn wakes again.
+    });
+    this.#due = { at, cancel };
+  }
+
+  #pause(milliseconds: number): void {
+    if (this.#stopped) return;
+    this.#cancelPause = this.#options.clock.after(milliseconds, () => {
+      this.#cancelPause = null;
+      this.wake();
+    });
   }
 }

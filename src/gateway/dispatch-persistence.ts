@@ -3,6 +3,12 @@ import type { Clock } from './dispatch-clock.js';
 import { storeDelay } from './dispatch-policy.js';
 import type { StoreCalls } from './dispatch-store-calls.js';
 
+export interface WriteOutcome {
+  readonly result: 'written' | 'claim-lost' | 'given-up';
+  /** 1: the first one was the last. */
+  readonly tries: number;
+}
+
 /** Writes how turns ended until the store has it: a reply that the agent gave is neither lost nor made again. */
 export class Persistence {
   readonly #calls: StoreCalls;
@@ -16,14 +22,17 @@ export class Persistence {
   }
 
   /** `write` gives false when the claim was lost. It gives up when the store is closed, or hurried. */
-  async write(write: () => Promise<boolean>): Promise<'written' | 'claim-lost' | 'given-up'> {
+  async write(write: () => Promise<boolean>): Promise<WriteOutcome> {
     for (let failures = 1; ; failures += 1) {
       const lastTry = this.#hurried;
       try {
-        return (await this.#calls.run('write the end of a turn', write)) ? 'written' : 'claim-lost';
+        const written = await this.#calls.run('write the end of a turn', write);
+        return { result: written ? 'written' : 'claim-lost', tries: failures };
       } catch (error) {
         // On record by StoreCalls.
-        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) return 'given-up';
+        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
+          return { result: 'given-up', tries: failures };
+        }
       }
       await this.#pause(storeDelay(failures));
     }

@@ -6,6 +6,7 @@ import { LeaseRenewal } from './delivery/lease-renewal.js';
 import { Claims } from './dispatch-claims.js';
 import { type Clock, systemClock } from './dispatch-clock.js';
 import { Persistence } from './dispatch-persistence.js';
+import { type KeptPlace, KeptPlaces } from './dispatch-places.js';
 import { claimStands, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
 import { type CutOff, type Failure, failureOf, turnFields, wasKilled } from './dispatch-turn-end.js';
@@ -69,6 +70,8 @@ export interface DrainOutcome {
 interface RunningTurn {
   readonly turn: Turn;
   readonly abort: AbortController;
+  /** Of the wakes as it began with its message; null: it had waited. */
+  readonly arrivedAtWake: number | null;
   phase: 'agent' | 'writing';
   cutOff: CutOff | null;
   done: Promise<void>;
@@ -79,6 +82,12 @@ interface RunningTurn {
  * gateway has begun to stop. In milliseconds.
  */
 const stopMoment = 200;
+
+/**
+ * How long the end of a turn that nobody is known to wait for may wait for other calls of the store, in milliseconds:
+ * a client that posts one message after the other has the next one there by then, and both share an fsync.
+ */
+const endPatience = 1;
 
 /**
  * Claims turns from the store up to its concurrency, has the agent run them, and writes how they ended. Who runs a
@@ -94,10 +103,12 @@ export class Dispatcher {
   readonly #claims: Claims;
   readonly #persistence: Persistence;
   readonly #renewal: LeaseRenewal;
+  readonly #kept: KeptPlaces;
   readonly #running = new Map<string, RunningTurn>();
   /** Cut off by the drain, or claimed while it began: to be queued again. */
   readonly #unfinished = new Set<Turn>();
   #writing = 0;
+  #wakes = 0;
   readonly #turnTime = new MeanTime();
   readonly #counts = { replied: 0, failed: 0, dead: 0 };
   #agent: Agent;
@@ -120,9 +131,13 @@ export class Dispatcher {
       clock: this.#clock,
       owner: this.#owner,
       settings: () => this.#settings,
-      freePlaces: () => (this.#state === 'open' ? this.#settings.concurrency - this.#busy : 0),
-      onClaimed: (turn) => this.#takeClaimed(turn),
+      freePlaces: () => this.#freePlaces(),
+      onClaimed: (turn) => this.#takeClaimed(turn, null),
     });
+    this.#kept = new KeptPlaces(
+      (turn) => this.#takeClaimed(turn, this.#wakes),
+      () => this.wake(),
+    );
     this.#persistence = new Persistence(this.#calls, this.#clock);
     this.#renewal = new LeaseRenewal({
       clock: this.#clock,
@@ -134,7 +149,17 @@ export class Dispatcher {
 
   /** Something may be ready: a start, an accepted message. Costs nothing when all places are taken. */
   wake(): void {
+    this.#wakes += 1;
     this.#claims.wake();
+  }
+
+  /** Keeps a place for the turn of a message that is about to be accepted; null: none is free. */
+  keepPlace(): KeptPlace | null {
+    if (this.#freePlaces() - this.#claims.asking < 1) return null;
+    return this.#kept.keep({
+      owner: this.#owner,
+      leaseUntil: this.#clock.now() + this.#settings.lease,
+    });
   }
 
   /** Takes a reloaded configuration: the next turns go by it. */
@@ -155,9 +180,10 @@ export class Dispatcher {
     return roomIn(limit, this.#turnTime.mean, this.#settings.concurrency);
   }
 
-  /** Turns whose agent runs. */
-  get #busy(): number {
-    return this.#running.size - this.#writing;
+  /** Beside the turns whose agent runs. */
+  #freePlaces(): number {
+    if (this.#state !== 'open') return 0;
+    return this.#settings.concurrency - (this.#running.size - this.#writing) - this.#kept.count;
   }
 
   facts(): DispatcherFacts {
@@ -180,15 +206,16 @@ export class Dispatcher {
     return this.#drain;
   }
 
-  #takeClaimed(turn: Turn): void {
-    if (this.#state === 'open') this.#start(turn);
+  #takeClaimed(turn: Turn, arrivedAtWake: number | null): void {
+    if (this.#state === 'open') this.#start(turn, arrivedAtWake);
     else this.#unfinished.add(turn);
   }
 
-  #start(turn: Turn): void {
+  #start(turn: Turn, arrivedAtWake: number | null): void {
     const running: RunningTurn = {
       turn,
       abort: new AbortController(),
+      arrivedAtWake,
       phase: 'agent',
       cutOff: null,
       done: Promise.resolve(),
@@ -202,7 +229,6 @@ export class Dispatcher {
       this.#running.delete(turn.messageId);
       this.#writing -= 1;
       this.#renewal.released();
-      this.wake();
     });
     this.#renewal.claimed();
   }
@@ -211,23 +237,29 @@ export class Dispatcher {
     const result = await this.#runAgent(running);
     running.phase = 'writing';
     this.#writing += 1;
-    const written = this.#writeEnd(running, result);
+    const patience = this.#patience(running);
+    const written = this.#writeEnd(running, result, patience);
     // In the same transaction as that end, where it is written at once.
-    this.wake();
-    await written;
+    this.#claims.wakeForNext(patience);
+    // Where it was not, that claim came too early.
+    if ((await written) > 1) this.#claims.wakeForNext(undefined);
   }
 
+  /** Nobody waits for the end of a turn that leaves no reply to be posted, while nothing else has come that waits. */
+  #patience({ turn, arrivedAtWake }: RunningTurn): number | undefined {
+    return arrivedAtWake === this.#wakes && turn.replyUrl === null ? endPatience : undefined;
+  }
+
+  /** Gives how often it was tried. */
   async #writeEnd(
     running: RunningTurn,
     result: { readonly reply: AgentReply } | { readonly failure: Failure },
-  ): Promise<void> {
+    patience: number | undefined,
+  ): Promise<number> {
     const { turn } = running;
-    if ('failure' in result) {
-      await this.#endWithoutReply(running, result.failure);
-      return;
-    }
-    await this.#write(turn, async () => {
-      if (!(await this.#store.completeTurn(turn, result.reply, this.#clock.now()))) return false;
+    if ('failure' in result) return this.#endWithoutReply(running, result.failure);
+    return this.#write(turn, async () => {
+      if (!(await this.#store.completeTurn(turn, result.reply, this.#clock.now(), patience))) return false;
       this.#counts.replied += 1;
       this.#log.debug('A turn has its reply.', {
         ...turnFields(turn),
@@ -260,17 +292,14 @@ export class Dispatcher {
     return this.#state !== 'open';
   }
 
-  async #endWithoutReply(running: RunningTurn, failure: Failure): Promise<void> {
+  async #endWithoutReply(running: RunningTurn, failure: Failure): Promise<number> {
     const { turn, cutOff } = running;
     const { repeatable } = this.#settings;
-    if (cutOff === 'claim-lost') return;
-    if (cutOff === 'cancelled') {
-      await this.#write(turn, () => this.#store.releaseTurn(turn));
-    } else if (cutOff === 'drain' && repeatable) {
-      this.#unfinished.add(turn);
-    } else {
-      await this.#write(turn, () => this.#fail(turn, failure));
-    }
+    if (cutOff === 'claim-lost') return 0;
+    if (cutOff === 'cancelled') return this.#write(turn, () => this.#store.releaseTurn(turn));
+    if (cutOff !== 'drain' || !repeatable) return this.#write(turn, () => this.#fail(turn, failure));
+    this.#unfinished.add(turn);
+    return 0;
   }
 
   async #fail(turn: Turn, failure: Failure): Promise<boolean> {
@@ -282,6 +311,7 @@ export class Dispatcher {
     if (!(await this.#store.failTurn(turn, message, again, now))) return false;
     this.#counts.failed += 1;
     if (again === null) this.#counts.dead += 1;
+    else this.#claims.dueAt(again);
     const record = again === null ? 'err' : 'warning';
     const next = again === null ? 'its message is dead' : `tried again in ${(again - now) / 1_000} s`;
     this.#log[record](`Attempt ${turn.attempt} of a turn failed, ${next}: ${message}`, turnFields(turn));
@@ -289,8 +319,8 @@ export class Dispatcher {
     return true;
   }
 
-  async #write(turn: Turn, write: () => Promise<boolean>): Promise<void> {
-    const result = await this.#persistence.write(write);
+  async #write(turn: Turn, write: () => Promise<boolean>): Promise<number> {
+    const { result, tries } = await this.#persistence.write(write);
     if (result === 'claim-lost' && !(await this.#isCancelled(turn))) this.#noteLostClaim(turn);
     if (result === 'given-up') {
       const { repeatable } = this.#settings;
@@ -301,6 +331,7 @@ export class Dispatcher {
         turnFields(turn),
       );
     }
+    return tries;
   }
 
   /** Whether that is why the store did not take the end of the turn; that it can't be asked is on record. */
@@ -322,7 +353,8 @@ export class Dispatcher {
   async #renewLeases(): Promise<void> {
     const before = [...this.#running.values()].filter((running) => running.phase === 'agent');
     // The store counts what it holds at that moment, to which a claim or an end under way may or may not belong.
-    const countsAgree = before.length === this.#running.size && !this.#claims.underWay;
+    const onTheirWay = this.#claims.underWay || this.#kept.count > 0;
+    const countsAgree = before.length === this.#running.size && !onTheirWay;
     await this.#calls.run('renew leases', async () => {
       const until = this.#clock.now() + this.#settings.lease;
       const held = await this.#store.renewLeases(this.#owner, until);
@@ -349,7 +381,7 @@ export class Dispatcher {
 
   async #drainOnce(patience: number, signal: AbortSignal | undefined): Promise<DrainOutcome> {
     this.#state = 'draining';
-    const claimed = this.#claims.stop();
+    const claimed = Promise.all([this.#claims.stop(), this.#kept.settled()]);
     const began = { ...this.#counts };
     const cutOffAll = () => this.#cutOffAll();
     const cancelDeadline = this.#clock.after(patience, cutOffAll);

@@ -30,6 +30,7 @@ import {
 import { lockDirectories } from './directory-locks.js';
 import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
+import { Intake } from './intake.js';
 import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
@@ -347,7 +348,8 @@ export class Parts {
   async #openHttp(): Promise<void> {
     const { log, readiness, changed } = this.#options;
     const store = this.#store;
-    if (store === null) throw new Error('The listeners need an open store.');
+    const dispatcher = this.#dispatcher;
+    if (store === null || dispatcher === null) throw new Error('The listeners need an open store.');
     const sockets = new ManagerSockets(this.#options.environment, log);
     const { listen } = this.#configuration.http;
     const interventions = new Interventions({
@@ -361,8 +363,18 @@ export class Parts {
         changed();
       },
     });
+    const intake = new Intake({
+      store,
+      dispatcher,
+      onAccepted: ({ id, session }, interrupted) => {
+        interventions.interrupted(session, interrupted);
+        this.#events.emit(id, session, 'queued');
+        changed();
+      },
+    });
     const http = createHttpChannel({
       store,
+      accept: (message, limits) => intake.accept(message, limits),
       sockets,
       changes: this.#events,
       log,
@@ -380,12 +392,6 @@ export class Parts {
       now: systemClock.now,
       validateReplyUrl: (url) => validateReplyUrl(url, this.#allow),
       roomIn: (limit) => this.#dispatcher?.roomIn(limit) ?? 1,
-      onAccepted: ({ id, session }, interrupted) => {
-        interventions.interrupted(session, interrupted);
-        this.#events.emit(id, session, 'queued');
-        this.#dispatcher?.wake();
-        changed();
-      },
       interventions,
     });
     this.#http = http;

@@ -1,7 +1,8 @@
 /**
  * What the gateway asks of its store, whichever database keeps it. Every method is one transaction that is on disk
  * when its promise resolves. Times are milliseconds since the Unix epoch. Nothing here assumes that one process
- * runs all sessions: who runs a session is written in the store as a claim with a lease.
+ * runs all sessions: who runs a session is written in the store as a claim with a lease. `patience` is for how many
+ * milliseconds a call may wait for others to come, so that they share a transaction; by default none.
  */
 
 /** The states of a message (README, "States of a message"). */
@@ -62,6 +63,8 @@ export type AcceptOutcome =
   | {
       readonly outcome: 'accepted';
       readonly message: Message;
+      /** Its turn, where it was claimed with it; null: it waits. */
+      readonly turn: Turn | null;
       /** Cancelled for it, by its session's policy. */
       readonly interrupted: SessionCancelled['messages'];
     }
@@ -196,6 +199,9 @@ export interface Claim {
   readonly leaseUntil: number;
 }
 
+/** By whom a message's turn is to be run as soon as it is accepted. */
+export type ArrivalClaim = Pick<Claim, 'owner' | 'leaseUntil'>;
+
 export interface TurnClaim extends Claim {
   /** Of sessions that have none of their own. Default: "queue". */
   readonly policy?: SessionPolicy;
@@ -261,14 +267,18 @@ export interface Recovery {
 }
 
 export interface Store {
-  accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome>;
+  /**
+   * Takes the message in. With `claim` its turn is claimed in the same transaction, unless another turn waits to be
+   * claimed, or something of its session comes before it.
+   */
+  accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<AcceptOutcome>;
 
   /**
    * Claims the heads of up to `limit` sessions that nobody runs (or whose lease ran out) and that are due: one
    * turn a session, the session that has waited longest first, but no sender's sessions more often than another's.
    * Adds one to the attempts.
    */
-  claimTurns(claim: TurnClaim): Promise<readonly Turn[]>;
+  claimTurns(claim: TurnClaim, patience?: number): Promise<readonly Turn[]>;
   /** Moves the lease of all turns and deliveries that `owner` holds; says which turns it no longer holds. */
   renewLeases(
     owner: string,
@@ -282,6 +292,7 @@ export interface Store {
     turn: TurnHold,
     reply: { readonly text: string; readonly metadata: Metadata },
     now: number,
+    patience?: number,
   ): Promise<boolean>;
   /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False as `completeTurn`. */
   failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean>;

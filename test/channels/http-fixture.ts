@@ -63,9 +63,13 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     readiness: () => ({ ready: true, facts: { state: 'ready' } }),
     validateReplyUrl: (url) =>
       url.startsWith('https://') ? { ok: true } : { ok: false, reason: 'must be an https URL' },
-    onAccepted: (message, interrupted) => {
-      interventions.interrupted(message.session, interrupted);
-      accepted.push(message);
+    accept: async (message, limits) => {
+      const outcome = await called.accept(message, limits);
+      if (outcome.outcome === 'accepted') {
+        interventions.interrupted(outcome.message.session, outcome.interrupted);
+        accepted.push(outcome.message);
+      }
+      return outcome;
     },
     ...overrides,
   });

@@ -36,7 +36,7 @@ if (role === 'holder') {
     settings: () => ({ waitLimit: 1_000, queue: { session: 10, total: 10 } }),
     readiness: () => ({ ready: true, facts: {} }),
     validateReplyUrl: () => ({ ok: true }),
-    onAccepted: () => {},
+    accept: (message, limits) => store.accept(message, limits),
   });
   process.once('SIGUSR2', async () => {
     channel.beginStop();

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Agent, AgentError } from '../../src/agents/agent.js';
 import { Dispatcher } from '../../src/gateway/dispatcher.js';
+import { Intake } from '../../src/gateway/intake.js';
 import { type MessageState, type Store, StoreError } from '../../src/store/store.js';
+import { newMessage, noLimits } from '../store/samples.js';
 import { openStore, post, recordingLog } from './fixture.js';
 
 const sessions = ['a', 'b', 'c', 'd'];
@@ -16,10 +18,15 @@ const plan = fc.record({
   concurrency: fc.integer({ min: 1, max: 5 }),
   /** Two gateways on one store share the work. */
   gateways: fc.integer({ min: 1, max: 2 }),
-  messages: fc.array(fc.record({ session: fc.constantFrom(...sessions), attempts }), {
-    minLength: 1,
-    maxLength: 30,
-  }),
+  messages: fc.array(
+    fc.record({
+      session: fc.constantFrom(...sessions),
+      attempts,
+      /** While the gateways run; the others wait for them. */
+      arrives: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 30 },
+  ),
   /** After how many turns begun a gateway is drained at once and another takes its place. */
   restarts: fc.array(fc.integer({ min: 1, max: 10 }), { maxLength: 2 }),
   /** Which of the first writes of a turn's end the store refuses once. */
@@ -34,8 +41,9 @@ test('order in a session, one turn of it at a time, no more than the concurrency
         const faulty = refusing(opened.store, faults);
         const watched = new Watch(messages.map((message) => message.attempts));
         for (const [index, message] of messages.entries()) {
+          if (message.arrives) continue;
           const { id } = await post(opened.store, message.session, String(index));
-          watched.accepted.push(id);
+          watched.accepted[index] = id;
         }
         const { log } = recordingLog();
         let starts = 0;
@@ -63,11 +71,24 @@ test('order in a session, one turn of it at a time, no more than the concurrency
           return dispatch;
         };
         const running = Array.from({ length: gateways }, start);
+        const arrivals = messages.map(async ({ session, arrives }, index) => {
+          const dispatcher = running[index % gateways];
+          if (!arrives || dispatcher === undefined) return;
+          // Some of them come together.
+          for (let turn = 0; turn < index % 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+          const intake = new Intake({ store: faulty, dispatcher, onAccepted: () => undefined });
+          const outcome = await intake.accept(newMessage(session, { text: String(index) }), noLimits);
+          if (outcome.outcome !== 'accepted') throw new Error(`It was ${outcome.outcome}.`);
+          watched.accepted[index] = outcome.message.id;
+        });
         for (const after of restarts) {
           await watched.begun(watched.count + after);
           await running.shift()?.drain(0);
           running.push(start());
         }
+        await Promise.all(arrivals);
+        // Who was drained meanwhile claims no more.
+        for (const dispatch of running) dispatch.wake();
         await watched.allEnded();
         for (const dispatch of running) await dispatch.drain(60_000);
 
@@ -158,11 +179,11 @@ class Watch {
 
   /** Until so many turns have begun, or none is left to begin. */
   begun(count: number): Promise<void> {
-    return this.#until(() => this.count >= count || this.#ended.size === this.accepted.length);
+    return this.#until(() => this.count >= count || this.#ended.size === this.#ends.length);
   }
 
   allEnded(): Promise<void> {
-    return this.#until(() => this.#ended.size === this.accepted.length);
+    return this.#until(() => this.#ended.size === this.#ends.length);
   }
 
   #until(holds: () => boolean): Promise<void> {

@@ -33,6 +33,11 @@ test.each(statements)('%s reads by an index, and sorts nothing', (_name, source)
   expect(plan.filter((line) => costly.test(line))).toEqual([]);
 });
 
+test.each(statements)('%s is not prepared anew with each run', (_name, source) => {
+  // SQLite does so where a parameter alone is the limit.
+  expect(source).not.toMatch(/LIMIT \?/);
+});
+
 test('the outline looks at every table and index', () => {
   const names = database
     .prepare<[], string>("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")

@@ -36,6 +36,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(first).toEqual({
           outcome: 'accepted',
           interrupted: [],
+          turn: null,
           message: {
             id: sent.id,
             session: 'a',
@@ -58,6 +59,57 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect((await acceptOne(store, 'a')).seq).toBe(2);
         expect((await acceptOne(store, 'b')).seq).toBe(1);
         expect(await store.message(sent.id)).toEqual(first.outcome === 'accepted' ? first.message : null);
+      });
+
+      describe('with a claim', () => {
+        const arrival = { owner: 'one', leaseUntil: 9_000 };
+
+        test('runs what nothing waits before', async () => {
+          const sent = newMessage('a', { text: 'now', metadata: { n: 1 }, replyUrl: 'https://r.example/' });
+          const outcome = await store.accept(sent, noLimits, arrival);
+          if (outcome.outcome !== 'accepted' || outcome.turn === null) throw new Error('it was not claimed');
+          expect(outcome.message).toMatchObject({ state: 'running', attempts: 1 });
+          expect(await store.message(sent.id)).toEqual(outcome.message);
+          expect(await store.counts()).toMatchObject({ queued: 0, running: 1 });
+          // As it is claimed again once its lease has run out.
+          const [again] = await store.claimTurns(claim({ owner: 'two', now: 9_000, leaseUntil: 9_999 }));
+          expect(again).toEqual({ ...outcome.turn, owner: 'two', attempt: 2 });
+        });
+
+        test('holds the session, and is ended as any other', async () => {
+          const outcome = await store.accept(newMessage('a'), noLimits, arrival);
+          if (outcome.outcome !== 'accepted' || outcome.turn === null) throw new Error('it was not claimed');
+          const next = await store.accept(newMessage('a'), noLimits, arrival);
+          expect(next).toMatchObject({ outcome: 'accepted', turn: null, message: { state: 'queued' } });
+          expect(await store.claimTurns(claim())).toEqual([]);
+          expect(await store.completeTurn(outcome.turn, { text: 'r', metadata: {} }, 2_000)).toBe(true);
+          expect(await claimOne(store)).toMatchObject({ session: 'a', seq: 2 });
+        });
+
+        test('waits behind what waits in other sessions', async () => {
+          await acceptOne(store, 'a');
+          const outcome = await store.accept(newMessage('b'), noLimits, arrival);
+          expect(outcome).toMatchObject({ outcome: 'accepted', turn: null });
+          expect(await store.counts()).toMatchObject({ queued: 2, running: 0 });
+          const order = await store.claimTurns(claim({ limit: 2 }));
+          expect(order.map(({ session }) => session)).toEqual(['a', 'b']);
+        });
+
+        test('a sender’s next session comes behind those of others all the same', async () => {
+          const of = (session: string, sender: string) => newMessage(session, { sender });
+          expect(await store.accept(of('a1', 'a'), noLimits, arrival)).toMatchObject({ turn: { seq: 1 } });
+          for (const session of ['a2', 'a3']) await store.accept(of(session, 'a'), noLimits);
+          await store.accept(of('b1', 'b'), noLimits);
+          const order = await store.claimTurns(claim({ limit: 3 }));
+          expect(order.map(({ session }) => session)).toEqual(['a2', 'b1', 'a3']);
+        });
+
+        test('a repeated one is not claimed again', async () => {
+          const sent = newMessage('a', { idempotencyKey: 'k' });
+          await store.accept(sent, noLimits, arrival);
+          const again = await store.accept({ ...sent, id: newMessage('a').id }, noLimits, arrival);
+          expect(again).toMatchObject({ outcome: 'repeated', message: { id: sent.id, attempts: 1 } });
+        });
       });
 
       test('answers a repeated key with the first message, also when the queue is full', async () => {

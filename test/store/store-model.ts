@@ -11,6 +11,8 @@ type Step =
       readonly session: string;
       readonly key: string | null;
       readonly reply: boolean;
+      /** Who would run it at once. */
+      readonly claim: string | null;
     }
   | { readonly kind: 'claim'; readonly line: Line; readonly owner: string; readonly limit: number }
   | {
@@ -50,6 +52,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       session,
       key: fc.option(fc.constantFrom('k', 'l', 'm'), { freq: 3 }),
       reply: fc.boolean(),
+      claim: fc.option(owner),
     }),
   },
   {
@@ -187,7 +190,7 @@ async function apply(store: Store, model: Model, claimed: Claimed[], step: Step)
       model.now += step.time;
       return;
     case 'accept':
-      return accept(store, model, step);
+      return accept(store, model, claimed, step);
     case 'renew': {
       const until = model.now + lease;
       for (const hold of model.holds.values()) if (hold.owner === step.owner) hold.until = until;
@@ -221,13 +224,20 @@ async function apply(store: Store, model: Model, claimed: Claimed[], step: Step)
   }
 }
 
-async function accept(store: Store, model: Model, step: Step & { kind: 'accept' }): Promise<void> {
+async function accept(
+  store: Store,
+  model: Model,
+  claimed: Claimed[],
+  step: Step & { kind: 'accept' },
+): Promise<void> {
   const sent = newMessage(step.session, {
     idempotencyKey: step.key,
     replyUrl: step.reply ? 'https://receiver.example/' : null,
     acceptedAt: model.now,
   });
-  const outcome = await store.accept(sent, noLimits);
+  const until = model.now + lease;
+  const arrival = step.claim === null ? undefined : { owner: step.claim, leaseUntil: until };
+  const outcome = await store.accept(sent, noLimits, arrival);
   const same = model.items.find(
     (item) => step.key !== null && item.key === step.key && item.session === step.session,
   );
@@ -236,20 +246,19 @@ async function accept(store: Store, model: Model, step: Step & { kind: 'accept' 
     return;
   }
   const seq = model.items.filter((item) => item.session === step.session).length + 1;
-  expect(outcome).toMatchObject({ outcome: 'accepted', message: { id: sent.id, seq, state: 'queued' } });
+  if (outcome.outcome !== 'accepted') throw new Error(`It was ${outcome.outcome}.`);
+  expect(outcome.message).toMatchObject({ id: sent.id, seq, state: outcome.turn ? 'running' : 'queued' });
   const interrupted = model.items.filter(
     ({ session, state }) =>
       policies[session] === 'interrupt' &&
       session === step.session &&
       (state === 'queued' || state === 'running'),
   );
-  if (outcome.outcome === 'accepted') {
-    expect(outcome.interrupted).toEqual(
-      interrupted.map(({ id, seq, state }) => ({ id, seq, running: state === 'running' })),
-    );
-  }
+  expect(outcome.interrupted).toEqual(
+    interrupted.map(({ id, seq, state }) => ({ id, seq, running: state === 'running' })),
+  );
   for (const item of interrupted) cancelInModel(model, item);
-  model.items.push({
+  const item: Item = {
     id: sent.id,
     session: step.session,
     seq,
@@ -261,8 +270,23 @@ async function accept(store: Store, model: Model, step: Step & { kind: 'accept' 
     replied: false,
     outbox: null,
     attempts: { turn: 0, delivery: 0 },
-  });
+  };
+  model.items.push(item);
   settleHeads(model);
+  const { turn } = outcome;
+  // Nothing that could be run waits before it, in its session or in another.
+  const waits = model.heads('turn').filter((head) => {
+    const key = Model.key('turn', head);
+    return !model.holds.has(key) && !model.retries.has(key) && head !== item;
+  });
+  const first = model.heads('turn').includes(item);
+  expect(turn !== null).toBe(step.claim !== null && first && waits.length === 0);
+  if (turn === null) return;
+  item.state = 'running';
+  item.begun = true;
+  item.attempts.turn = 1;
+  model.holds.set(Model.key('turn', item), { owner: turn.owner, attempt: 1, until });
+  claimed.push({ line: 'turn', claim: turn });
 }
 
 /** So that the model knows who came first. */

@@ -1,10 +1,11 @@
 import { fastify } from 'fastify';
 import type { Log } from '../../log/log.js';
 import type {
+  AcceptOutcome,
   CancelOutcome,
   DeadOutcome,
   JsonValue,
-  Message,
+  NewMessage,
   QueueLimits,
   SessionCancelled,
   Store,
@@ -51,7 +52,6 @@ export interface Interventions {
 export interface HttpChannelOptions {
   readonly store: Pick<
     Store,
-    | 'accept'
     | 'message'
     | 'session'
     | 'setPolicy'
@@ -61,6 +61,8 @@ export interface HttpChannelOptions {
     | 'settledMessages'
     | 'settledUpTo'
   >;
+  /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
+  readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
   readonly interventions: Interventions;
   readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;
@@ -73,9 +75,6 @@ export interface HttpChannelOptions {
   readonly readiness: () => Readiness;
   /** Whether a reply may be posted there; if not, why, such as "must be an http or https URL". */
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
-  /** A message is on disk: the dispatcher may claim it. */
-  /** `interrupted`: what was cancelled for it, by its session's policy. */
-  readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
   /** Seconds after which a full queue may have room again. */
   readonly roomIn: (limit: 'session' | 'total') => number;
   /** Where sockets outlive this process; by default nowhere. */

@@ -20,15 +20,12 @@ import { messageView } from './views.js';
 const restartRetryAfter = 1;
 
 export interface MessageRoutesOptions
-  extends Pick<
-    HttpChannelOptions,
-    'store' | 'settings' | 'validateReplyUrl' | 'onAccepted' | 'roomIn' | 'now'
-  > {
+  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'roomIn' | 'now'> {
   readonly longPolls: LongPolls;
 }
 
 export function addMessageRoutes(application: FastifyInstance, options: MessageRoutesOptions): void {
-  const { store, settings, longPolls } = options;
+  const { settings, longPolls } = options;
   const now = options.now ?? Date.now;
 
   application.post<{ Params: { session: string } }>(
@@ -38,7 +35,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       const key = keyOf(request.headers['idempotency-key']);
       const body = validateBody(messageBody, request.body);
       const replyUrl = replyUrlOf(body, options.validateReplyUrl);
-      const outcome = await store.accept(
+      const outcome = await options.accept(
         {
           id: newMessageId(),
           session,
@@ -55,8 +52,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
         settings().queue,
       );
       const message = acceptedMessage(outcome, options.roomIn);
-      if (outcome.outcome === 'accepted') options.onAccepted(message, outcome.interrupted);
-      else reply.header('Idempotency-Replayed', 'true');
+      if (outcome.outcome !== 'accepted') reply.header('Idempotency-Replayed', 'true');
       reply.code(202).header('Location', `/v1/messages/${message.id}`);
       // The first answer's state, so that the same key gives the same answer.
       return { id: message.id, session: message.session, seq: message.seq, state: 'queued' };

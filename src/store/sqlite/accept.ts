@@ -1,4 +1,4 @@
-import type { NewMessage, QueueLimits, SessionCancelled } from '../store.js';
+import type { ArrivalClaim, NewMessage, QueueLimits, SessionCancelled } from '../store.js';
 import { cancelSession } from './by-hand.js';
 import { idToBytes, idToText } from './identifiers.js';
 import { ticketAtEnd } from './lines.js';
@@ -6,8 +6,17 @@ import type { Accepted } from './protocol.js';
 import { readMessage } from './reads.js';
 import type { Transaction } from './transaction.js';
 
-/** Takes a message in at the end of its session. A repeated one is answered even if the queue is full. */
-export function accept(transaction: Transaction, message: NewMessage, limits: QueueLimits): Accepted {
+/**
+ * Takes a message in at the end of its session. A repeated one is answered even if the queue is full. One that nothing
+ * waits before is claimed with it where that is asked for: to queue it, and to take it from the queue again in a
+ * transaction of its own, would be as much to write once more.
+ */
+export function accept(
+  transaction: Transaction,
+  message: NewMessage,
+  limits: QueueLimits,
+  claim?: ArrivalClaim,
+): Accepted {
   const { sql, counters } = transaction;
   const known = sql.session.get(message.session);
   if (known !== undefined && message.idempotencyKey !== null) {
@@ -35,11 +44,14 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
   if (known === undefined) counters.sessions += 1;
   else sql.extendSession.run(message.acceptedAt, session);
   const seq = (known?.last_seq ?? 0) + 1;
+  const claimed = claim !== undefined && head === undefined && sql.firstTicket.get('turn') === undefined;
   const number = Number(
     sql.insertMessage.run(
       idToBytes(message.id),
       session,
       seq,
+      claimed ? 'running' : 'queued',
+      claimed ? 1 : 0,
       message.acceptedAt,
       message.acceptedAt,
       message.channel,
@@ -54,11 +66,16 @@ export function accept(transaction: Transaction, message: NewMessage, limits: Qu
   const sender = message.sender ?? null;
   if (head === undefined) {
     const { ready, place } = ticketAtEnd(transaction, 'turn', sender);
-    sql.insertHead.run('turn', session, number, sender, ready, place);
+    if (claimed) {
+      counters.round = Math.max(counters.round, ready);
+      sql.insertHeldHead.run('turn', session, number, sender, place, claim.owner, claim.leaseUntil);
+    } else {
+      sql.insertHead.run('turn', session, number, sender, ready, place);
+    }
   }
-  counters.queued += 1;
+  counters[claimed ? 'running' : 'queued'] += 1;
 
-  return { outcome: 'accepted', seq, interrupted };
+  return { outcome: 'accepted', seq, claimed, interrupted };
 }
 
 function repeat(

@@ -1,7 +1,7 @@
 import type { Claim, CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../store.js';
 import { settleUnknown } from '../unknown-delivery.js';
 import { idToBytes, idToText, noticeIdOf, webhookIdOf } from './identifiers.js';
-import { admitRetries, join, moveOn, putBack } from './lines.js';
+import { admitRetries, join, leaseRanOut, moveOn, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
 import type { HeldDeliveryRow, TakenDeliveryRow } from './sql.js';
 import type { Transaction } from './transaction.js';
@@ -27,7 +27,10 @@ export function createDelivery(
 export function claimDeliveries(transaction: Transaction, claim: Claim): Delivery[] {
   const { sql } = transaction;
   if (claim.limit < 1) return [];
-  takeBackDeliveries(transaction, sql.expiredDeliveries.all(claim.now, claim.owner, claim.limit), claim.now);
+  if (leaseRanOut(transaction, 'delivery', claim.now)) {
+    const expired = sql.expiredDeliveries.all(claim.now, claim.owner, claim.limit);
+    takeBackDeliveries(transaction, expired, claim.now);
+  }
   admitRetries(transaction, 'delivery', claim);
   return sql.readyDeliveries.all(claim.limit).map((row) => {
     sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'delivery', row.session_number);

@@ -130,7 +130,7 @@ export class GroupCommit {
     const writes = calls.filter((call) => !reads.has(call.operation));
     if (writes.length === 0) return this.#read(calls);
     try {
-      const answers = this.#transact((transaction) => calls.map((call) => this.#perform(transaction, call)));
+      const answers = this.#together(calls);
       this.#operations += writes.length;
       return answers;
     } catch (error) {
@@ -188,7 +188,25 @@ export class GroupCommit {
     }
   }
 
-  /** An operation that fails on its own leaves the others of its transaction alone. */
+  /**
+   * An operation that fails on its own leaves the others of its transaction alone. Savepoints, which that takes, are as
+   * much work as the rest, and next to no operation fails: they are set only when one has.
+   */
+  #together(calls: readonly Call[]): Answer[] {
+    try {
+      return this.#transact((transaction) =>
+        calls.map((call) =>
+          reads.has(call.operation)
+            ? this.#answer(transaction, call)
+            : { id: call.id, result: this.#handle(transaction, call) },
+        ),
+      );
+    } catch (error) {
+      if (calls.length === 1 || endsTransaction(toStoreError(error, this.#path))) throw error;
+      return this.#transact((transaction) => calls.map((call) => this.#perform(transaction, call)));
+    }
+  }
+
   #perform(transaction: Transaction, call: Call): Answer {
     if (reads.has(call.operation)) return this.#answer(transaction, call);
     const counters = { ...transaction.counters };

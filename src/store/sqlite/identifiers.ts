@@ -3,12 +3,17 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 /** The 16 bytes of a UUID (RFC 9562) in its text form. Throws a TypeError when it is none. */
 export function idToBytes(id: string): Buffer {
   if (!uuid.test(id)) throw new TypeError(`The message id "${id}" is not a UUID.`);
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
+  return hexToBytes(id);
 }
 
 /** Null when it is none, so that no such message can exist. */
 export function idToBytesOrNull(id: string): Buffer | null {
-  return uuid.test(id) ? idToBytes(id) : null;
+  return uuid.test(id) ? hexToBytes(id) : null;
+}
+
+function hexToBytes(id: string): Buffer {
+  const hex = id.slice(0, 8) + id.slice(9, 13) + id.slice(14, 18) + id.slice(19, 23) + id.slice(24);
+  return Buffer.from(hex, 'hex');
 }
 
 /** The text form of a UUID, in lower case. */

@@ -67,8 +67,15 @@ export function putBack(transaction: Transaction, line: Line, session: number, m
 
 /** Lets the retries that are due join the end of the line: as many as one claim can take, so its cost is bounded. */
 export function admitRetries(transaction: Transaction, line: Line, claim: Claim): void {
-  for (const { message, session, sender } of transaction.sql.dueRetries.all(line, claim.now, claim.limit)) {
+  const { sql } = transaction;
+  if ((sql.firstRetry.get(line) ?? Number.POSITIVE_INFINITY) > claim.now) return;
+  for (const { message, session, sender } of sql.dueRetries.all(line, claim.now, claim.limit)) {
     const { ready, place } = ticketAtEnd(transaction, line, sender);
-    transaction.sql.readyHead.run(message, sender, ready, place, line, session);
+    sql.readyHead.run(message, sender, ready, place, line, session);
   }
+}
+
+/** Whether a claim may have outlived its lease: then it is to be taken from its owner. */
+export function leaseRanOut({ sql }: Transaction, line: Line, now: number): boolean {
+  return (sql.firstLease.get(line) ?? Number.POSITIVE_INFINITY) <= now;
 }

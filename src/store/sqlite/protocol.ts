@@ -1,12 +1,17 @@
 import type { RunStore } from '../run-record.js';
 import type {
   AcceptOutcome,
+  ArrivalClaim,
+  Metadata,
   NewMessage,
   QueueLimits,
   Recovery,
   SessionCancelled,
   Store,
   StoreError,
+  Turn,
+  TurnClaim,
+  TurnHold,
   UnknownPolicy,
 } from '../store.js';
 import type { Finding } from './open-database.js';
@@ -17,12 +22,22 @@ export type Accepted =
   | {
       readonly outcome: 'accepted';
       readonly seq: number;
+      readonly claimed: boolean;
       readonly interrupted: SessionCancelled['messages'];
     };
 
+export interface Reply {
+  readonly text: string;
+  readonly metadata: Metadata;
+}
+
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations extends Omit<Store, 'close' | 'accept'>, RunStore {
-  accept(message: NewMessage, limits: QueueLimits): Promise<Accepted>;
+export interface Operations
+  extends Omit<Store, 'close' | 'accept' | 'claimTurns' | 'completeTurn'>,
+    RunStore {
+  accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<Accepted>;
+  claimTurns(claim: TurnClaim): Promise<readonly Turn[]>;
+  completeTurn(turn: TurnHold, reply: Reply, now: number): Promise<boolean>;
   statistics(): Promise<StoreStatistics>;
   /** Resolves when there is room and a page was written; rejects with what keeps it from that. */
   tryWrite(): Promise<void>;

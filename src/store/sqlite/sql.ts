@@ -209,7 +209,10 @@ const messageJoins = `
   LEFT JOIN deliveries d ON d.message = m.number
   LEFT JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number`;
 
-/** All SQL of the store in use (the schema apart), prepared once. Every one finds its rows by an index. */
+/**
+ * All SQL of the store in use (the schema apart), prepared once. Every one finds its rows by an index. SQLite prepares a
+ * statement anew each time that a parameter is bound that alone is its limit, as the plan may depend on it; hence the sum.
+ */
 export function prepareStatements(database: Database) {
   return {
     // Sessions and acceptance.
@@ -237,6 +240,8 @@ export function prepareStatements(database: Database) {
         id: Buffer,
         session: number,
         seq: number,
+        state: 'queued' | 'running',
+        attempts: 0 | 1,
         acceptedAt: number,
         changedAt: number,
         channel: string,
@@ -249,7 +254,7 @@ export function prepareStatements(database: Database) {
     >(
       `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
          reply_idempotent, idempotency_key, fingerprint, sender)
-       VALUES (?, ?, ?, 'queued', 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertText: database.prepare<[message: number, text: string, metadata: string]>(
       'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
@@ -271,6 +276,19 @@ export function prepareStatements(database: Database) {
     insertHead: database.prepare<
       [line: Line, session: number, message: number, sender: string | null, ready: number, place: number]
     >('INSERT INTO heads (line, session, message, sender, ready, place) VALUES (?, ?, ?, ?, ?, ?)'),
+    insertHeldHead: database.prepare<
+      [
+        line: Line,
+        session: number,
+        message: number,
+        sender: string | null,
+        place: number,
+        owner: string,
+        leaseUntil: number,
+      ]
+    >(
+      'INSERT INTO heads (line, session, message, sender, place, owner, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
     readyHead: database.prepare<
       [message: number, sender: string | null, ready: number, place: number, line: Line, session: number]
     >(
@@ -293,8 +311,19 @@ export function prepareStatements(database: Database) {
     ),
     dueRetries: database.prepare<[line: Line, now: number, limit: number], HeadRow>(
       `SELECT session, message, owner, sender FROM heads
-       WHERE line = ? AND retry_at IS NOT NULL AND retry_at <= ? ORDER BY retry_at LIMIT ?`,
+       WHERE line = ? AND retry_at IS NOT NULL AND retry_at <= ? ORDER BY retry_at LIMIT 0 + ?`,
     ),
+    // Looked at before each claim, to save it the two that find all that is due.
+    firstRetry: database
+      .prepare<[line: Line], number>(
+        'SELECT retry_at FROM heads WHERE line = ? AND retry_at IS NOT NULL ORDER BY retry_at LIMIT 1',
+      )
+      .pluck(),
+    firstLease: database
+      .prepare<[line: Line], number>(
+        'SELECT lease_until FROM heads WHERE line = ? AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1',
+      )
+      .pluck(),
     // Only at a start. `retry_at` is always later than `waits_since`, so that the index narrows it down.
     endWaitsOfLaterClock: database.prepare<[now: number, line: Line, now: number, now: number]>(
       `UPDATE heads SET retry_at = ? WHERE line = ? AND retry_at IS NOT NULL AND retry_at > ? AND waits_since > ?`,
@@ -326,13 +355,13 @@ export function prepareStatements(database: Database) {
        JOIN messages m ON m.number = h.message
        JOIN message_texts t ON t.message = h.message
        JOIN sessions s ON s.number = h.session
-       WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT ?`,
+       WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT 0 + ?`,
     ),
     collectable: database.prepare<[session: number, seq: number, limit: number], CollectableRow>(
       `SELECT m.number AS message, m.id, m.seq, m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url,
          m.reply_idempotent, m.accepted_at
        FROM messages m JOIN message_texts t ON t.message = m.number
-       WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT ?`,
+       WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
     ),
     collect: database.prepare<[now: number, into: number, message: number]>(
       "UPDATE messages SET state = 'collected', changed_at = ?, collected_in = ? WHERE number = ?",
@@ -408,7 +437,7 @@ export function prepareStatements(database: Database) {
     deadMessages: database.prepare<[after: number, limit: number], MessageRow & { readonly number: number }>(
       `SELECT m.number, ${messageColumns}
        FROM messages m INDEXED BY messages_dead JOIN sessions s ON s.number = m.session ${messageJoins}
-       WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT ?`,
+       WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT 0 + ?`,
     ),
     retryTurn: database.prepare<[now: number, now: number, message: number]>(
       `UPDATE messages SET state = 'queued', attempts = 0, begun = 1, error = NULL, retried_at = ?, changed_at = ?
@@ -439,7 +468,7 @@ export function prepareStatements(database: Database) {
        JOIN message_texts t ON t.message = h.message
        LEFT JOIN replies r ON r.message = h.message
        JOIN sessions s ON s.number = h.session
-       WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT ?`,
+       WHERE h.line = 'delivery' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT 0 + ?`,
     ),
     claimDelivery: database.prepare<[begunAt: number | null, message: number]>(
       'UPDATE deliveries SET attempts = attempts + 1, begun_at = ? WHERE message = ?',
@@ -476,7 +505,7 @@ export function prepareStatements(database: Database) {
       `SELECT h.session, h.message, m.id, m.seq, m.state, m.attempts, m.reply_url
        FROM heads h JOIN messages m ON m.number = h.message
        WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
-       ORDER BY h.lease_until LIMIT ?`,
+       ORDER BY h.lease_until LIMIT 0 + ?`,
     ),
     expiredDeliveries: database.prepare<[now: number, owner: string, limit: number], TakenDeliveryRow>(
       `SELECT h.session, h.message, d.seq, d.attempts, d.begun_at, d.notice, m.reply_idempotent AS idempotent
@@ -484,7 +513,7 @@ export function prepareStatements(database: Database) {
        JOIN deliveries d ON d.message = h.message
        JOIN messages m ON m.number = h.message
        WHERE h.line = 'delivery' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
-       ORDER BY h.lease_until LIMIT ?`,
+       ORDER BY h.lease_until LIMIT 0 + ?`,
     ),
 
     // Reading.
@@ -494,7 +523,7 @@ export function prepareStatements(database: Database) {
     ),
     sessionMessages: database.prepare<[session: number, after: number, limit: number], MessageRow>(
       `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
-       WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT ?`,
+       WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT 0 + ?`,
     ),
     sessionSummary: database.prepare<[name: string], SessionSummaryRow>(
       `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
@@ -504,7 +533,7 @@ export function prepareStatements(database: Database) {
     sessions: database.prepare<[after: string, limit: number], SessionSummaryRow>(
       `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
        FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
-       WHERE s.name > ? ORDER BY s.name LIMIT ?`,
+       WHERE s.name > ? ORDER BY s.name LIMIT 0 + ?`,
     ),
     counters: database.prepare<[], Counters>(
       `SELECT sessions, queued, running, replied, delivered, dead, cancelled, collected, undelivered, place, round
@@ -524,7 +553,7 @@ export function prepareStatements(database: Database) {
        FROM messages m
        LEFT JOIN messages c ON c.number = m.collected_in
        LEFT JOIN deliveries d ON d.message = coalesce(m.collected_in, m.number)
-       WHERE m.number > ? ORDER BY m.number LIMIT ?`,
+       WHERE m.number > ? ORDER BY m.number LIMIT 0 + ?`,
     ),
     deleteMessage: database.prepare<[message: number]>('DELETE FROM messages WHERE number = ?'),
 

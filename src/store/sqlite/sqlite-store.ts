@@ -2,6 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import type { RunRecord, RunStore } from '../run-record.js';
 import {
   type AcceptOutcome,
+  type ArrivalClaim,
   type CancelOutcome,
   type Claim,
   type CutOff,
@@ -26,6 +27,7 @@ import {
   type TurnHold,
   type UnknownPolicy,
 } from '../store.js';
+import { turnIdOf } from './identifiers.js';
 import type { Finding } from './open-database.js';
 import type {
   Answer,
@@ -105,20 +107,20 @@ function hold({ messageId, owner, attempt }: TurnHold | DeliveryHold): TurnHold 
 }
 
 /** The message as the store has it now: it need not travel back. */
-function newlyAccepted(message: NewMessage, seq: number): Message {
+function newlyAccepted(message: NewMessage, seq: number, claimed: boolean): Message {
   const { id, session, text, metadata, replyUrl, channel, acceptedAt } = message;
   return {
     id,
     session,
     seq,
-    state: 'queued',
+    state: claimed ? 'running' : 'queued',
     text,
     metadata,
     replyUrl,
     sender: message.sender ?? null,
     channel,
     acceptedAt,
-    attempts: 0,
+    attempts: claimed ? 1 : 0,
     reply: null,
     delivery: null,
     error: null,
@@ -126,6 +128,27 @@ function newlyAccepted(message: NewMessage, seq: number): Message {
     collectedIn: null,
   };
 }
+
+function firstTurn(message: Message, owner: string): Turn {
+  const { id, session, seq, text, metadata, sender, replyUrl, acceptedAt } = message;
+  return {
+    turnId: turnIdOf(id),
+    messageId: id,
+    session,
+    seq,
+    text,
+    metadata,
+    sender,
+    collected: [],
+    replyUrl,
+    acceptedAt,
+    attempt: 1,
+    owner,
+  };
+}
+
+/** So many calls are sent to the worker while more are still coming. */
+const crowd = 16;
 
 interface Waiter {
   resolve(result: unknown): void;
@@ -146,6 +169,8 @@ export class SqliteStore implements Store, RunStore {
   readonly #onFailure: SqliteStoreOptions['onFailure'];
   readonly #waiters = new Map<number, Waiter>();
   #collected: Call[] = [];
+  #sendAfterEvents: NodeJS.Immediate | null = null;
+  #sendLater: NodeJS.Timeout | null = null;
   #nextId = 1;
   #closing: Promise<void> | null = null;
   /** Resolves when the worker says that the database is closed: with what went wrong then, or null. */
@@ -176,17 +201,19 @@ export class SqliteStore implements Store, RunStore {
     });
   }
 
-  async accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
+  async accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<AcceptOutcome> {
     // A copy: a view into a larger buffer would take all of that buffer along to the other thread.
     const fingerprint = message.fingerprint === null ? null : new Uint8Array(message.fingerprint);
-    const outcome = await this.#call('accept', { ...message, fingerprint }, limits);
+    const outcome = await this.#call('accept', { ...message, fingerprint }, limits, claim);
     if (outcome.outcome !== 'accepted') return outcome;
-    const { seq, interrupted } = outcome;
-    return { outcome: 'accepted', message: newlyAccepted(message, seq), interrupted };
+    const { seq, claimed, interrupted } = outcome;
+    const taken = newlyAccepted(message, seq, claimed);
+    const turn = claimed && claim !== undefined ? firstTurn(taken, claim.owner) : null;
+    return { outcome: 'accepted', message: taken, turn, interrupted };
   }
 
-  claimTurns(claim: TurnClaim): Promise<readonly Turn[]> {
-    return this.#call('claimTurns', claim);
+  claimTurns(claim: TurnClaim, patience = 0): Promise<readonly Turn[]> {
+    return this.#callPatiently(patience, 'claimTurns', claim);
   }
 
   renewLeases(owner: string, leaseUntil: number): Promise<ResultOf<'renewLeases'>> {
@@ -197,8 +224,9 @@ export class SqliteStore implements Store, RunStore {
     turn: TurnHold,
     reply: { readonly text: string; readonly metadata: Metadata },
     now: number,
+    patience = 0,
   ): Promise<boolean> {
-    return this.#call('completeTurn', hold(turn), reply, now);
+    return this.#callPatiently(patience, 'completeTurn', hold(turn), reply, now);
   }
 
   failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean> {
@@ -341,15 +369,30 @@ export class SqliteStore implements Store, RunStore {
     operation: Name,
     ...parameters: ParametersOf<Name>
   ): Promise<ResultOf<Name>> {
+    return this.#callPatiently(0, operation, ...parameters);
+  }
+
+  #callPatiently<Name extends OperationName>(
+    patience: number,
+    operation: Name,
+    ...parameters: ParametersOf<Name>
+  ): Promise<ResultOf<Name>> {
     if (this.#end !== null) return Promise.reject(this.#end);
     if (this.#closing !== null) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiters.set(id, { resolve, reject });
       this.#collected.push({ id, operation, parameters } as Call);
-      // After the events that came with this one, before the loop waits for new ones: no delay for a lone call.
-      if (this.#collected.length === 1) setImmediate(() => this.#send());
+      if (patience > 0) this.#sendLater ??= setTimeout(() => this.#send(), patience);
+      else this.#sendSoon();
     });
+  }
+
+  /** After the events that came with this one, before the loop waits for new ones: no delay for a lone call. */
+  #sendSoon(): void {
+    // A crowd is not waited for to its end: the worker is to have work while its next part is still read.
+    if (this.#collected.length >= crowd) this.#send();
+    else this.#sendAfterEvents ??= setImmediate(() => this.#send());
   }
 
   #receive(message: FromWorker, options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning'>): void {
@@ -385,6 +428,10 @@ export class SqliteStore implements Store, RunStore {
 
   #send(): void {
     const calls = this.#collected;
+    if (this.#sendAfterEvents !== null) clearImmediate(this.#sendAfterEvents);
+    if (this.#sendLater !== null) clearTimeout(this.#sendLater);
+    this.#sendAfterEvents = null;
+    this.#sendLater = null;
     if (calls.length === 0 || this.#end !== null) return;
     this.#collected = [];
     try {

@@ -2,7 +2,7 @@ import type { Metadata, Turn, TurnClaim, TurnHold } from '../store.js';
 import { collect, collectedOf, turnText } from './collect.js';
 import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
-import { admitRetries, moveOn, putBack } from './lines.js';
+import { admitRetries, leaseRanOut, moveOn, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
 import type { HeldTurnRow, TakenTurnRow } from './sql.js';
 import type { Transaction } from './transaction.js';
@@ -10,7 +10,9 @@ import type { Transaction } from './transaction.js';
 export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   const { sql, counters } = transaction;
   if (claim.limit < 1) return [];
-  takeBackTurns(transaction, sql.expiredTurns.all(claim.now, claim.owner, claim.limit), claim.now);
+  if (leaseRanOut(transaction, 'turn', claim.now)) {
+    takeBackTurns(transaction, sql.expiredTurns.all(claim.now, claim.owner, claim.limit), claim.now);
+  }
   admitRetries(transaction, 'turn', claim);
   return sql.readyTurns.all(claim.limit).map((head) => {
     counters.round = Math.max(counters.round, head.ready);

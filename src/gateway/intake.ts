@@ -1,0 +1,47 @@
+import type {
+  AcceptOutcome,
+  Message,
+  NewMessage,
+  QueueLimits,
+  SessionCancelled,
+  Store,
+} from '../store/store.js';
+import type { Dispatcher } from './dispatcher.js';
+
+export interface IntakeOptions {
+  readonly store: Pick<Store, 'accept'>;
+  readonly dispatcher: Pick<Dispatcher, 'keepPlace' | 'wake'>;
+  /** A message is on disk, and its turn has not begun. `interrupted`: what was cancelled for it. */
+  readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
+}
+
+/**
+ * The way of a new message into the store and, where a place is free and nothing waits before it, on to its turn: both
+ * are written in one transaction.
+ */
+export class Intake {
+  readonly #options: IntakeOptions;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects as `Store.accept` does; then nothing was taken in. */
+  async accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
+    const { store, dispatcher, onAccepted } = this.#options;
+    const place = dispatcher.keepPlace();
+    let outcome: AcceptOutcome;
+    try {
+      outcome = await store.accept(message, limits, place?.claim);
+    } catch (error) {
+      place?.giveBack();
+      throw error;
+    }
+    const turn = outcome.outcome === 'accepted' ? outcome.turn : null;
+    if (outcome.outcome === 'accepted') onAccepted(outcome.message, outcome.interrupted);
+    if (place === null) dispatcher.wake();
+    else if (turn === null) place.giveBack();
+    else place.fill(turn);
+    return outcome;
+  }
+}
