@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import type { Benchmark, Contender, Figures } from './frame/benchmark.js';
 import { startGateway } from './frame/gateway.js';
@@ -92,7 +91,7 @@ export const posts: Benchmark = {
     const files: Server = {
       connect() {
         const directory = `${path}/${++directories}`;
-        execFileSync('mkdir', [directory]);
+        mkdirSync(directory);
         return Promise.resolve(directory);
       },
       close: () => Promise.resolve(),
@@ -136,6 +135,17 @@ async function countSyncs(): Promise<void> {
   }
 }
 
+async function measureLonePeer(kind: PeerKind, connection: string, count: number): Promise<Figures> {
+  const peer = await startPeer(kind, connection, false);
+  try {
+    await clients(peer.port, 'none', 1, count / 2);
+    const { p50, p99 } = await clients(peer.port, 'none', 1, count);
+    return { p50, p99 };
+  } finally {
+    await peer.stop();
+  }
+}
+
 /** What is written for one post: its request’s body. */
 const postSize = 64;
 
@@ -152,6 +162,7 @@ export const loneClient: Benchmark = {
     await countSyncs();
     const count = smoke ? 50 : 1_000;
     const { path, remove } = temporaryDirectory();
+    let directories = 0;
     return {
       contenders: [
         {
@@ -165,6 +176,19 @@ export const loneClient: Benchmark = {
             } finally {
               await gateway.stop();
             }
+          },
+        },
+        {
+          // The way of a request there and back, without anything that is durable.
+          name: 'fastify, no store',
+          measure: () => measureLonePeer('none', path, count),
+        },
+        {
+          name: 'fastify, SQLite, a transaction a post',
+          async measure() {
+            const directory = `${path}/${++directories}`;
+            mkdirSync(directory);
+            return measureLonePeer('sqlite', directory, count);
           },
         },
         {
