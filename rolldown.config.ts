@@ -55,6 +55,9 @@ export default defineConfig([
       // What is kept of it goes by its name.
       entryFileNames: '[name]-[hash].cjs',
       chunkFileNames: 'bundle/[name]-[hash].cjs',
+      // V8 keeps a script's text for as long as it runs: in half the memory where no character needs two bytes.
+      charset: 'ascii',
+      comments: { legal: true, annotation: false, jsdoc: false },
     },
   },
 ]);
