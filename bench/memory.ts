@@ -45,8 +45,8 @@ export const memory: Benchmark = {
                 String(count),
               ]);
               while (replied(gateway.directory) < count) execFileSync('sleep', ['0.1']);
-              // V8 hands back what it no longer needs half a minute after the last work.
-              execFileSync('sleep', [smoke ? '0' : '60']);
+              // It hands back what a load has left once it has been at rest for ten seconds.
+              execFileSync('sleep', [smoke ? '0' : '30']);
               return { memory: residentMemory(gateway.pid) };
             } finally {
               await gateway.stop();

@@ -12,10 +12,12 @@ import type { Configuration } from '../config/schema.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
+import { collectGarbage } from '../memory/collect-garbage.js';
 import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
 import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { MessageState, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
+import { limitFreeMemory, trimHeap } from '../systemd/free-memory.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
@@ -30,6 +32,7 @@ import {
 import { lockDirectories } from './directory-locks.js';
 import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
+import { IdleMemory } from './idle-memory.js';
 import { Intake } from './intake.js';
 import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
@@ -73,6 +76,12 @@ const httpPatience = 2_000;
 /** From the start on, in milliseconds: first those are served who have waited for it. */
 const prepareSenderAfter = 200;
 
+/**
+ * What the C library may keep of freed memory at the end of a thread's arena, in bytes: at work as much as it allows
+ * itself at most; V8's threads hand back theirs while they collect garbage.
+ */
+const arenaEnd = { atWork: 64 * 1024 ** 2, whileReleasing: 128 * 1024 };
+
 /** What is closed in the reverse of the order in which it was opened. */
 type Closer = () => Promise<void> | void;
 
@@ -90,6 +99,7 @@ export class Parts {
   #secrets: readonly WebhookSecret[] = [];
   #store: Store | null = null;
   #health: StoreHealth | null = null;
+  #idleMemory: IdleMemory | null = null;
   #dispatcher: Dispatcher | null = null;
   #deliverer: Deliverer | null = null;
   #prepareSender: NodeJS.Timeout | undefined;
@@ -157,6 +167,8 @@ export class Parts {
 
   /** From now on turns are run and replies delivered. */
   start(): void {
+    // What only the start has needed is to go as well.
+    this.#idleMemory?.worked();
     this.#dispatcher?.wake();
     this.#deliverer?.wake();
     this.#prepareSender = setTimeout(() => {
@@ -178,6 +190,7 @@ export class Parts {
   async drain(patience: number): Promise<{ readonly finished: number; readonly putBack: number }> {
     const began = performance.now();
     clearTimeout(this.#prepareSender);
+    this.#idleMemory?.close();
     this.#http?.beginStop();
     const turns = await this.#dispatcher?.drain(patience);
     // Replies that were made meanwhile are to go out before the end, not with the next start.
@@ -263,7 +276,7 @@ export class Parts {
   }
 
   async #openStore(path: string): Promise<void> {
-    const { log, crash, step, changed, storeOpened, storeCloses } = this.#options;
+    const { log, crash, step, storeOpened, storeCloses } = this.#options;
     const { store, recovery } = await openSqliteStore({
       path,
       busyTimeout: this.#configuration.store.busy_timeout,
@@ -282,7 +295,7 @@ export class Parts {
     const health = new StoreHealth({
       log,
       clock: systemClock,
-      changed,
+      changed: () => this.#changed(),
       tryWrite: () => store.tryWrite(),
     });
     this.#health = health;
@@ -301,11 +314,38 @@ export class Parts {
       );
     }
     await storeOpened(store, resumedTurns);
+    this.#openIdleMemory(store);
     this.#openWorkers(store);
   }
 
+  #openIdleMemory(store: SqliteStore): void {
+    const idleMemory = new IdleMemory({
+      clock: systemClock,
+      log: this.#options.log,
+      resident: process.memoryUsage.rss,
+      async release() {
+        limitFreeMemory(arenaEnd.whileReleasing);
+        try {
+          // At the same time, so that more of V8's threads take part and hand back what is theirs.
+          await Promise.all([store.releaseMemory(), collectGarbage()]);
+          trimHeap();
+        } finally {
+          limitFreeMemory(arenaEnd.atWork);
+        }
+      },
+    });
+    this.#idleMemory = idleMemory;
+    this.#closers.push(() => idleMemory.close());
+  }
+
+  /** Work has come, moved on or gone. */
+  #changed(): void {
+    this.#idleMemory?.worked();
+    this.#options.changed();
+  }
+
   #openWorkers(store: Store): void {
-    const { log, changed } = this.#options;
+    const { log } = this.#options;
     const secret = this.#secret('webhook-secret', createWebhookSecret);
     this.#secrets = parseWebhookSecrets(secret);
     const onChange = (
@@ -313,7 +353,7 @@ export class Parts {
       state: MessageState,
     ): void => {
       this.#events.emit(messageId, session, state);
-      changed();
+      this.#changed();
     };
     const deliverer = new Deliverer({
       store,
@@ -346,7 +386,7 @@ export class Parts {
   }
 
   async #openHttp(): Promise<void> {
-    const { log, readiness, changed } = this.#options;
+    const { log, readiness } = this.#options;
     const store = this.#store;
     const dispatcher = this.#dispatcher;
     if (store === null || dispatcher === null) throw new Error('The listeners need an open store.');
@@ -360,7 +400,7 @@ export class Parts {
         this.#events.emit(messageId, session);
         this.#dispatcher?.wake();
         this.#deliverer?.wake();
-        changed();
+        this.#changed();
       },
     });
     const intake = new Intake({
@@ -369,7 +409,7 @@ export class Parts {
       onAccepted: ({ id, session }, interrupted) => {
         interventions.interrupted(session, interrupted);
         this.#events.emit(id, session, 'queued');
-        changed();
+        this.#changed();
       },
     });
     const http = createHttpChannel({

@@ -91,6 +91,8 @@ export type ToWorker =
   /** The first message, and only the first. */
   | { readonly type: 'open'; readonly options: WorkerOptions }
   | { readonly type: 'calls'; readonly calls: readonly Call[] }
+  /** Answered by `memory-released`, after the calls before it. */
+  | { readonly type: 'release-memory' }
   | { readonly type: 'close' };
 
 export type FromWorker =
@@ -100,4 +102,6 @@ export type FromWorker =
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
   /** Something that no caller waits for went wrong. */
   | { readonly type: 'warning'; readonly failure: Failure }
+  /** What the thread has no need of is handed back; `failure`: why it could not be. */
+  | { readonly type: 'memory-released'; readonly failure: Failure | null }
   | { readonly type: 'closed'; readonly failure: Failure | null };

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
+import { collectGarbage } from '../../memory/collect-garbage.js';
 import { toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
@@ -64,6 +65,18 @@ function close(database: Database, housekeeping: Housekeeping): void {
   port?.close();
 }
 
+/** The pages that SQLite has cached, and this thread's garbage, for so many who have asked. */
+async function releaseMemory(database: Database, requests: number): Promise<void> {
+  let failure: Failure | null = null;
+  try {
+    if (database.open) database.pragma('shrink_memory');
+    await collectGarbage();
+  } catch (error) {
+    failure = toFailure(error);
+  }
+  for (let answered = 0; answered < requests; answered++) post({ type: 'memory-released', failure });
+}
+
 function serve(database: Database, groups: GroupCommit): void {
   const checkpointWhenDue = (least?: number) => {
     try {
@@ -85,6 +98,7 @@ function serve(database: Database, groups: GroupCommit): void {
   };
   port?.on('message', (first: ToWorker) => {
     const calls: Call[] = [];
+    let releases = 0;
     let message: ToWorker | undefined = first;
     while (message !== undefined) {
       if (message.type === 'close') {
@@ -92,12 +106,14 @@ function serve(database: Database, groups: GroupCommit): void {
         close(database, housekeeping);
         return;
       }
+      if (message.type === 'release-memory') releases += 1;
       if (message.type === 'calls') for (const call of message.calls) calls.push(call);
       // What is left over in the port comes as an event of its own.
       message = calls.length < largestGroup ? receiveMessageOnPort(port)?.message : undefined;
     }
     perform(calls);
     checkpointWhenDue();
+    if (releases > 0) void releaseMemory(database, releases);
   });
 }
 
