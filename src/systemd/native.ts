@@ -92,7 +92,8 @@ function load(): Native {
   const require = createRequire(import.meta.url);
   try {
     const nodeGypBuild: (folder: string) => Native = require('node-gyp-build');
-    return nodeGypBuild(folder);
+    // A copy: V8 keeps what an addon fills as a hash table, in which each call would have to look for its function.
+    return { ...nodeGypBuild(folder) };
   } catch (cause) {
     throw new NativeAddonError({ cause });
   }
