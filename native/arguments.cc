@@ -30,6 +30,11 @@ bool Arguments::Int64(size_t index, int64_t* value) const {
   return napi_get_value_int64(env_, values_[index], value) == napi_ok || Refuse(env_, "a number is needed");
 }
 
+bool Arguments::Utf8Into(size_t index, char* buffer, size_t capacity, size_t* size) const {
+  return napi_get_value_string_utf8(env_, values_[index], buffer, capacity, size) == napi_ok ||
+         Refuse(env_, "a string is needed");
+}
+
 Utf8::~Utf8() {
   if (data_ != stack_) free(data_);
 }

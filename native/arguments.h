@@ -19,6 +19,8 @@ class Arguments {
   bool Int32(size_t index, int32_t* value) const;
   // A whole number of up to 53 bits.
   bool Int64(size_t index, int64_t* value) const;
+  // As much of a string as fits into `buffer` with a NUL at its end, in UTF-8; `size` is without the NUL.
+  bool Utf8Into(size_t index, char* buffer, size_t capacity, size_t* size) const;
 
  private:
   napi_env env_;

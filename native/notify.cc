@@ -2,6 +2,7 @@
 
 #include "notify.h"
 
+#include <string.h>
 
 #include "arguments.h"
 #include "environment.h"
@@ -39,6 +40,34 @@ napi_value SdNotify(napi_env env, napi_callback_info info) {
   if (!arguments.Boolean(0, &unset_environment) || !state.Read(env, arguments[1])) return nullptr;
   if (state.has_nul()) return Number(env, -EINVAL);
   return Number(env, Notify(unset_environment, {state.data(), state.size()}));
+}
+
+bool IsPrintableAscii(const char* text, size_t size) {
+  // No way out of the loop, so that it is done many bytes at a time.
+  unsigned char wrong = 0;
+  for (size_t i = 0; i < size; i++) {
+    unsigned char byte = static_cast<unsigned char>(text[i]);
+    wrong |= static_cast<unsigned char>((byte < 0x20) | (byte > 0x7e));
+  }
+  return wrong == 0;
+}
+
+// sd_notifyf_status(status: string): number, as sd_notifyf(3) with "STATUS=%s". What is sent most often goes from V8's
+// heap to the socket in one copy. -EILSEQ for what has to be edited first: anything but one line of printable ASCII
+// that fits into a message.
+napi_value SdNotifyfStatus(napi_env env, napi_callback_info info) {
+  constexpr char kField[] = "STATUS=";
+  constexpr size_t kFieldSize = sizeof(kField) - 1;
+  // NOTIFY_BUFFER_MAX of systemd.
+  constexpr size_t kLongest = 4096;
+  Arguments arguments(env, info);
+  // One byte more than fits, by which a longer text is told, and room for the NUL and for a character cut in two.
+  char message[kLongest + 8];
+  memcpy(message, kField, kFieldSize);
+  size_t size;
+  if (!arguments.Utf8Into(0, message + kFieldSize, sizeof(message) - kFieldSize, &size)) return nullptr;
+  if (kFieldSize + size > kLongest || !IsPrintableAscii(message + kFieldSize, size)) return Number(env, -EILSEQ);
+  return Number(env, SendNotification({message, kFieldSize + size}));
 }
 
 // sd_pid_notify_with_fds(pid: number, unset_environment: boolean, state: string, fds: number[]): number
@@ -81,6 +110,7 @@ napi_value SdNotifyQueue(napi_env env, napi_callback_info) {
 
 void InitializeNotify(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "sd_notify", SdNotify);
+  ExportFunction(env, exports, "sd_notifyf_status", SdNotifyfStatus);
   ExportFunction(env, exports, "sd_pid_notify_with_fds", SdPidNotifyWithFds);
   ExportFunction(env, exports, "sd_notify_queue", SdNotifyQueue);
 }

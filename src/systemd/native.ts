@@ -13,6 +13,11 @@ export type NativeQueue = readonly [waiting: number, failed: number, errno: numb
 export interface NativeCore {
   /** sd_notify(3): 1 sent, 2 queued, 0 without NOTIFY_SOCKET. */
   sd_notify(unset_environment: boolean, state: string): number;
+  /**
+   * sd_notifyf(3) with "STATUS=%s": as `sd_notify`, or -EILSEQ for a text that is not one line of printable ASCII which
+   * fits into a message.
+   */
+  sd_notifyf_status(status: string): number;
   sd_pid_notify_with_fds(
     pid: number,
     unset_environment: boolean,

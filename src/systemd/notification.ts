@@ -100,11 +100,8 @@ function statusLine(status: string, bytes: number): string {
   return `STATUS=${shorten(oneLine(status), bytes - 'STATUS='.length)}`;
 }
 
-/**
- * The message for a set of fields: one assignment a line, none but those given, whatever their texts hold. Throws
- * `RangeError` for a value that its field can't have, and for no field at all.
- */
-export function formatNotification(fields: NotifyFields): string {
+/** The assignments of all fields but the status. Throws `RangeError` for a value that its field can't have. */
+export function formatAssignments(fields: NotifyFields): readonly string[] {
   const lines: string[] = [];
   if (fields.ready) lines.push('READY=1');
   if (fields.reloading) lines.push('RELOADING=1');
@@ -144,12 +141,23 @@ export function formatNotification(fields: NotifyFields): string {
     lines.push(`FDNAME=${matching('FDNAME', fields.fdName, fdNamePattern, wanted)}`);
   }
   if (fields.fdPoll === false) lines.push('FDPOLL=0');
-  if (fields.status !== undefined) {
-    // What is sent most often, without a list to be made.
-    if (lines.length === 0) return statusLine(fields.status, longestNotification);
-    const taken = lines.reduce((sum, line) => sum + line.length + 1, 0);
-    lines.push(statusLine(fields.status, longestNotification - taken));
+  return lines;
+}
+
+/** One message of assignments and of a status, which is cut where there is too little room for it. */
+export function joinMessage(assignments: readonly string[], status: string | undefined): string {
+  if (status === undefined) {
+    if (assignments.length === 0) throw new RangeError('A notification without a field says nothing');
+    return assignments.join('\n');
   }
-  if (lines.length === 0) throw new RangeError('A notification without a field says nothing');
-  return lines.join('\n');
+  const taken = assignments.reduce((sum, line) => sum + line.length + 1, 0);
+  return [...assignments, statusLine(status, longestNotification - taken)].join('\n');
+}
+
+/**
+ * The message for a set of fields: one assignment a line, none but those given, whatever their texts hold. Throws
+ * `RangeError` for a value that its field can't have, and for no field at all.
+ */
+export function formatNotification(fields: NotifyFields): string {
+  return joinMessage(formatAssignments(fields), fields.status);
 }

@@ -1,9 +1,16 @@
 import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { native } from '../../src/systemd/native.js';
-import { notify, notifyBarrier, notifyQueue, notifyWithDescriptors } from '../../src/systemd/notify.js';
+import {
+  formatNotification,
+  notify,
+  notifyBarrier,
+  notifyQueue,
+  notifyWithDescriptors,
+} from '../../src/systemd/notify.js';
 import { DatagramReceiver } from './datagram-receiver.js';
 
 let folder: string;
@@ -51,6 +58,35 @@ describe('notify', () => {
     });
   });
 
+  it('sends a status alone as the message that is made for it, whatever its text', async () => {
+    const receiver = await receive();
+    const lengths = fc.oneof(fc.integer({ min: 0, max: 80 }), fc.integer({ min: 4_080, max: 4_100 }));
+    const plain = lengths.map((length) => '~ aZ'.repeat(1_025).slice(0, length));
+    const others = fc.constantFrom(
+      '',
+      'é',
+      '€',
+      '\u{1f600}',
+      '\ud800',
+      '\0',
+      '\n',
+      '\x1f',
+      '\x7f',
+      '\x85',
+      '\u2028',
+    );
+    const texts = fc
+      .tuple(plain, others, fc.boolean())
+      .map(([text, other, first]) => (first ? other + text : text + other));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(texts, fc.string({ unit: 'binary' })), async (status) => {
+        expect(notify({ status })).toEqual({ outcome: 'sent' });
+        expect((await receiver.next()).data).toEqual(Buffer.from(formatNotification({ status })));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('sends to an abstract address', async () => {
     process.env['NOTIFY_SOCKET'] = `@sd-gateway-test-${process.pid}`;
     const receiver = await receive(process.env['NOTIFY_SOCKET']);
@@ -61,6 +97,7 @@ describe('notify', () => {
   it('says that nobody supervises without NOTIFY_SOCKET', async () => {
     delete process.env['NOTIFY_SOCKET'];
     expect(notify({ ready: true })).toEqual({ outcome: 'not-supervised' });
+    expect(notify({ status: 'serving' })).toEqual({ outcome: 'not-supervised' });
     expect(await notifyBarrier(1_000)).toEqual({ outcome: 'not-supervised' });
   });
 
@@ -141,6 +178,9 @@ describe('notify', () => {
     expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
     expect(notify({ ready: true })).toEqual({ outcome: 'not-supervised' });
     expect((await receiver.next()).text).toBe('READY=1');
+    process.env['NOTIFY_SOCKET'] = address;
+    expect(notify({ status: 'last' }, { unsetEnvironment: true })).toEqual({ outcome: 'sent' });
+    expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
     process.env['NOTIFY_SOCKET'] = 'unsupported';
     expect(notify({ ready: true }, { unsetEnvironment: true })).toMatchObject({ outcome: 'failed' });
     expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
@@ -222,5 +262,33 @@ describe('sd_notify', () => {
     expect(native().sd_notify(false, 'STATUS=a\0b')).toBe(-22);
     expect(() => Reflect.apply(native().sd_notify, null, [false, 1])).toThrow(TypeError);
     expect(() => Reflect.apply(native().sd_notify, null, [])).toThrow(TypeError);
+  });
+});
+
+describe('sd_notifyf_status', () => {
+  it('sends one line of printable ASCII that fits, and leaves all else to be edited first', async () => {
+    const receiver = await receive();
+    const status = native().sd_notifyf_status;
+    for (const text of ['', ' ~', 'x'.repeat(4_089)]) {
+      expect(status(text)).toBe(1);
+      expect((await receiver.next()).text).toBe(`STATUS=${text}`);
+    }
+    const unfit = [
+      'a\0b',
+      'a\n',
+      '\x7f',
+      'é',
+      '\ud800',
+      'x'.repeat(4_090),
+      `${'x'.repeat(4_088)}€`,
+      '€'.repeat(9_000),
+    ];
+    for (const text of unfit) expect(status(text)).toBe(-84);
+    expect(await receiver.pending()).toBe(0);
+  });
+
+  it('refuses what is no string', () => {
+    expect(() => Reflect.apply(native().sd_notifyf_status, null, [1])).toThrow(TypeError);
+    expect(() => Reflect.apply(native().sd_notifyf_status, null, [])).toThrow(TypeError);
   });
 });
