@@ -1,4 +1,5 @@
 import { commandTurn } from './command-turn.js';
+import { eventLoopDelay } from './event-loop-delay.js';
 import type { Benchmark } from './frame/benchmark.js';
 import { fullStore, longSession, manySessions } from './growth.js';
 import { journal } from './journal.js';
@@ -11,6 +12,7 @@ import { wholeWay } from './whole-way.js';
 export const benchmarks: readonly Benchmark[] = [
   notify,
   journal,
+  eventLoopDelay,
   startStop,
   startFull,
   restart,

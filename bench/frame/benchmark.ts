@@ -13,6 +13,11 @@ export interface Target {
   readonly against: string;
   readonly atLeast?: number;
   readonly atMost?: number;
+  /**
+   * Reached also where the figures of both, from the least to the largest, overlap: then no difference can be measured.
+   * Only where a control shows that one could.
+   */
+  readonly orOverlap?: true;
 }
 
 export interface Contender {

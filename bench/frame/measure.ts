@@ -37,13 +37,18 @@ export function summarize(values: readonly number[]): Summary {
 
 /** Compares round by round, so that a machine that was slow for a while was so for both. */
 export function judge(target: Target, own: readonly Figures[], other: readonly Figures[]): Reached {
-  const ratios = own.map((figures, round) => {
-    const value = figures[target.figure] ?? Number.NaN;
-    return value / (other[round]?.[target.figure] ?? Number.NaN);
-  });
-  const ratio = summarize(ratios);
+  const values = (all: readonly Figures[]): number[] =>
+    all.map((figures) => figures[target.figure] ?? Number.NaN);
+  const others = values(other);
+  const ratio = summarize(values(own).map((value, round) => value / (others[round] ?? Number.NaN)));
   const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = target;
-  return { ...target, ratio, reached: ratio.median >= atLeast && ratio.median <= atMost };
+  const within = ratio.median >= atLeast && ratio.median <= atMost;
+  return { ...target, ratio, reached: within || (target.orOverlap === true && overlap(values(own), others)) };
+}
+
+function overlap(some: readonly number[], others: readonly number[]): boolean {
+  const [a, b] = [summarize(some), summarize(others)];
+  return a.min <= b.max && b.min <= a.max;
 }
 
 /** All contenders in turn, round after round: A B C A B C … */

@@ -7,8 +7,9 @@ export function short(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-function bound({ atLeast, atMost }: Reached): string {
-  return atLeast === undefined ? `≤ ${short(atMost ?? Number.NaN)}` : `≥ ${short(atLeast)}`;
+function bound({ atLeast, atMost, orOverlap }: Reached): string {
+  const limit = atLeast === undefined ? `≤ ${short(atMost ?? Number.NaN)}` : `≥ ${short(atLeast)}`;
+  return orOverlap === true ? `${limit}, or overlapping` : limit;
 }
 
 function judgement(target: Reached): string {

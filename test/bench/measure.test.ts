@@ -22,6 +22,17 @@ it('compares round by round, not median by median', () => {
   expect(judge({ figure: 'time', against: 'limit', atLeast: 3 }, own, other).reached).toBe(false);
 });
 
+it.for([
+  [[10, 30], [20, 15], true],
+  [[21, 30], [20, 15], false],
+  [[21, 22], [20, 21], true],
+  [[20.5, 21], [20, 20.2], true],
+] as const)('takes %j for no more than %j, or for no other: %j', ([own, other, reached]) => {
+  const target = { figure: 'time', against: 'none', atMost: 1.05, orOverlap: true as const };
+  const figures = (times: readonly number[]) => times.map((time) => ({ time }));
+  expect(judge(target, figures(own), figures(other)).reached).toBe(reached);
+});
+
 it('measures the contenders in turn, and closes what was opened when one fails', async () => {
   const order: string[] = [];
   const contender = (name: string, fails = false) => ({
