@@ -28,8 +28,9 @@ const statements = Object.entries(prepareStatements(database))
 
 test.each(statements)('%s reads by an index, and sorts nothing', (_name, source) => {
   const plan = planOf(source);
-  // Scans of a table or of a whole line, and sorts, take time in proportion to what is stored.
-  const costly = /^SCAN (?!CONSTANT)|TEMP B-TREE|PRIMARY KEY \(line=\?\)/;
+  // Scans of a table or of a whole line, and sorts, take time in proportion to what is stored; that of a list that is
+  // handed over (json_each) does not.
+  const costly = /^SCAN (?!CONSTANT|\w+ VIRTUAL TABLE)|TEMP B-TREE|PRIMARY KEY \(line=\?\)/;
   expect(plan.filter((line) => costly.test(line))).toEqual([]);
 });
 

@@ -65,6 +65,13 @@ export function putBack(transaction: Transaction, line: Line, session: number, m
   transaction.sql.readyHead.run(message, sender, ready, place, line, session);
 }
 
+/** The heads of these sessions go back to the front of the line in their order, as by `putBack` from the last one on. */
+export function putAllBack(transaction: Transaction, line: Line, sessions: readonly number[]): void {
+  if (sessions.length === 0) return;
+  const { ready, place } = ticketAtFront(transaction, line);
+  transaction.sql.readyHeads.run(ready, place - sessions.length + 1, JSON.stringify(sessions), line);
+}
+
 /** Lets the retries that are due join the end of the line: as many as one claim can take, so its cost is bounded. */
 export function admitRetries(transaction: Transaction, line: Line, claim: Claim): void {
   const { sql } = transaction;

@@ -123,8 +123,7 @@ export interface HeldDeliveryRow extends HeldRow {
 }
 
 export interface TakenTurnRow extends TakenRow {
-  readonly id: Buffer;
-  readonly state: MessageState;
+  readonly cancelled: 0 | 1;
   readonly reply_url: string | null;
 }
 
@@ -296,6 +295,15 @@ export function prepareStatements(database: Database) {
          lease_until = NULL
        WHERE line = ? AND session = ?`,
     ),
+    // Many at a time, none of which is made by it. `sessions` is a JSON array, in the order of their places. An UPDATE FROM
+    // would read the whole line for each; a CROSS JOIN is done in the order in which it is written.
+    readyHeads: database.prepare<[ready: number, firstPlace: number, sessions: string, line: Line]>(
+      `INSERT INTO heads (line, session, message, ready, place)
+       SELECT h.line, h.session, h.message, ?, ? + j.key
+       FROM json_each(?) j CROSS JOIN heads h WHERE h.line = ? AND h.session = j.value
+       ON CONFLICT (line, session) DO UPDATE SET ready = excluded.ready, place = excluded.place, retry_at = NULL,
+         owner = NULL, lease_until = NULL`,
+    ),
     retryHead: database.prepare<[retryAt: number, now: number, line: Line, session: number]>(
       `UPDATE heads SET retry_at = ?, waits_since = ?, ready = NULL, owner = NULL, lease_until = NULL
        WHERE line = ? AND session = ?`,
@@ -385,14 +393,18 @@ export function prepareStatements(database: Database) {
        JOIN heads h ON h.line = 'turn' AND h.session = m.session AND h.message = m.number
        WHERE m.id = ?`,
     ),
+    idOf: database
+      .prepare<[message: number], Buffer>('SELECT id FROM messages WHERE number = ?')
+      .pluck() as Statement<[message: number], Buffer>,
     insertReply: database.prepare<[message: number, text: string, metadata: string, at: number]>(
       'INSERT INTO replies (message, text, metadata, at) VALUES (?, ?, ?, ?)',
     ),
     setState: database.prepare<[state: MessageState, error: string | null, now: number, message: number]>(
       'UPDATE messages SET state = ?, error = ?, changed_at = ? WHERE number = ?',
     ),
-    requeue: database.prepare<[now: number, message: number]>(
-      "UPDATE messages SET state = 'queued', changed_at = ? WHERE number = ?",
+    // `messages` is a JSON array.
+    requeueAll: database.prepare<[now: number, messages: string]>(
+      "UPDATE messages SET state = 'queued', changed_at = ? WHERE number IN (SELECT value FROM json_each(?))",
     ),
     requeueUncounted: database.prepare<[now: number, message: number]>(
       "UPDATE messages SET state = 'queued', attempts = attempts - 1, begun = 1, changed_at = ? WHERE number = ?",
@@ -502,7 +514,7 @@ export function prepareStatements(database: Database) {
 
     // Claims of others: at a start all of them, later those whose lease ran out. Oldest message first.
     expiredTurns: database.prepare<[now: number, owner: string, limit: number], TakenTurnRow>(
-      `SELECT h.session, h.message, m.id, m.seq, m.state, m.attempts, m.reply_url
+      `SELECT h.session, h.message, m.seq, m.attempts, m.state = 'cancelled' AS cancelled, m.reply_url
        FROM heads h JOIN messages m ON m.number = h.message
        WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
        ORDER BY h.lease_until LIMIT 0 + ?`,

@@ -2,7 +2,7 @@ import type { Metadata, Turn, TurnClaim, TurnHold } from '../store.js';
 import { collect, collectedOf, turnText } from './collect.js';
 import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
-import { admitRetries, leaseRanOut, moveOn, putBack } from './lines.js';
+import { admitRetries, leaseRanOut, moveOn, putAllBack, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
 import type { HeldTurnRow, TakenTurnRow } from './sql.js';
 import type { Transaction } from './transaction.js';
@@ -110,25 +110,42 @@ export function takeBackTurns(
   taken: readonly TakenTurnRow[],
   now: number,
 ): { readonly resumed: number; readonly dead: number } {
-  const { sql, counters } = transaction;
   let resumed = 0;
   let dead = 0;
+  // Neighbours that go on are put back together: a start may have ten thousand of them.
+  const goOn: TakenTurnRow[] = [];
   for (const row of taken.toReversed()) {
-    if (endIfCancelled(transaction, row)) continue;
-    const why = whyNotAgain(transaction, row.attempts);
-    if (why !== null) {
-      const reason = `Set aside after attempt ${row.attempts}: the gateway that ran it went down, and ${why}.`;
-      endDead(transaction, row, reason, now);
-      dead += 1;
+    const why = row.cancelled === 1 ? null : whyNotAgain(transaction, row.attempts);
+    if (row.cancelled === 0 && why === null) {
+      goOn.push(row);
       continue;
     }
-    sql.requeue.run(now, row.message);
-    putBack(transaction, 'turn', row.session, row.message);
-    counters.running -= 1;
-    counters.queued += 1;
-    resumed += 1;
+    resumed += requeueAll(transaction, goOn.splice(0).reverse(), now);
+    if (why === null) {
+      finish(transaction, row);
+      continue;
+    }
+    const reason = `Set aside after attempt ${row.attempts}: the gateway that ran it went down, and ${why}.`;
+    endDead(transaction, row, reason, now);
+    dead += 1;
   }
+  resumed += requeueAll(transaction, goOn.reverse(), now);
   return { resumed, dead };
+}
+
+/** Puts turns back to the front of the line, in their order. Their attempts stay counted. */
+function requeueAll(transaction: Transaction, turns: readonly TakenTurnRow[], now: number): number {
+  const { sql, counters } = transaction;
+  if (turns.length === 0) return 0;
+  sql.requeueAll.run(now, JSON.stringify(turns.map(({ message }) => message)));
+  putAllBack(
+    transaction,
+    'turn',
+    turns.map(({ session }) => session),
+  );
+  counters.running -= turns.length;
+  counters.queued += turns.length;
+  return turns.length;
 }
 
 function whyNotAgain({ maxAttempts, repeatable }: Transaction, attempts: number): string | null {
@@ -154,14 +171,19 @@ function endIfCancelled(
 
 function endDead(
   transaction: Transaction,
-  turn: Pick<HeldTurnRow, 'id' | 'message' | 'session' | 'seq' | 'reply_url'>,
+  turn: Pick<HeldTurnRow, 'message' | 'session' | 'seq' | 'reply_url'>,
   error: string,
   now: number,
 ): void {
-  transaction.sql.setState.run('dead', error, now, turn.message);
-  transaction.counters.running -= 1;
-  transaction.counters.dead += 1;
-  if (turn.reply_url !== null && transaction.notices) createDelivery(transaction, turn, 'notice');
+  const { sql, counters, notices } = transaction;
+  sql.setState.run('dead', error, now, turn.message);
+  counters.running -= 1;
+  counters.dead += 1;
+  if (turn.reply_url !== null && notices) {
+    const id = sql.idOf.get(turn.message);
+    if (id === undefined) throw new Error(`Message ${turn.message} is gone within its own transaction.`);
+    createDelivery(transaction, { ...turn, id }, 'notice');
+  }
   finish(transaction, turn);
 }
 

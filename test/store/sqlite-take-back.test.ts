@@ -1,0 +1,168 @@
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { accept } from '../../src/store/sqlite/accept.js';
+import { cancelMessage } from '../../src/store/sqlite/by-hand.js';
+import { migrate } from '../../src/store/sqlite/migrate.js';
+import { migrations } from '../../src/store/sqlite/schema.js';
+import { prepareStatements } from '../../src/store/sqlite/sql.js';
+import type { Transaction } from '../../src/store/sqlite/transaction.js';
+import { claimTurns, failTurn, takeBackTurns } from '../../src/store/sqlite/turns.js';
+import type { Turn } from '../../src/store/store.js';
+import { newMessage, noLimits } from './samples.js';
+
+type Policy = Pick<Transaction, 'repeatable' | 'notices'>;
+
+function transactionOf(database: Database.Database, policy: Policy): Transaction {
+  const sql = prepareStatements(database);
+  const counters = sql.counters.get();
+  if (counters === undefined) throw new Error('The counters are missing.');
+  return { sql, counters, maxAttempts: 2, unknownPolicy: 'ask', ...policy };
+}
+
+type Step =
+  | {
+      readonly kind: 'accept';
+      readonly session: string;
+      readonly sender: string | null;
+      readonly reply: boolean;
+    }
+  | { readonly kind: 'claim'; readonly limit: number; readonly lease: number }
+  | { readonly kind: 'fail' | 'cancel'; readonly pick: number };
+
+const session = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant('accept' as const),
+        session,
+        sender: fc.constantFrom(null, 'one', 'other'),
+        reply: fc.boolean(),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant('claim' as const),
+        limit: fc.integer({ min: 1, max: 8 }),
+        lease: fc.integer({ min: 1, max: 5 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('fail' as const, 'cancel' as const),
+        pick: fc.nat({ max: 1_000 }),
+      }),
+    },
+  ),
+  { minLength: 5, maxLength: 60 },
+);
+
+/** A store as the steps leave it. */
+function perform(history: readonly Step[], policy: Policy): Buffer {
+  const database = new Database(':memory:');
+  migrate(database, migrations, () => {});
+  const transaction = transactionOf(database, policy);
+  const ids: string[] = [];
+  const turns: Turn[] = [];
+  for (const step of history) {
+    const now = 2_000 + ids.length;
+    if (step.kind === 'accept') {
+      const replyUrl = step.reply ? 'https://receiver.example/' : null;
+      const message = newMessage(step.session, { sender: step.sender, replyUrl });
+      accept(transaction, message, noLimits);
+      ids.push(message.id);
+    } else if (step.kind === 'claim') {
+      const claim = { owner: 'gone', limit: step.limit, now, leaseUntil: 10_000 + step.lease };
+      turns.push(...claimTurns(transaction, claim));
+    } else if (step.kind === 'fail') {
+      const turn = turns[step.pick % Math.max(1, turns.length)];
+      // Due at once, so that it is claimed again, for its last attempt.
+      if (turn !== undefined) failTurn(transaction, turn, 'failed', now, now);
+    } else {
+      const id = ids[step.pick % Math.max(1, ids.length)];
+      if (id !== undefined) cancelMessage(transaction, id, now);
+    }
+  }
+  transaction.sql.writeCounters.run(transaction.counters);
+  const image = database.serialize();
+  database.close();
+  return image;
+}
+
+function contents(database: Database.Database): Record<string, unknown[]> {
+  return Object.fromEntries(
+    ['sessions', 'messages', 'heads', 'deliveries', 'counters'].map((table) => [
+      table,
+      database.prepare(`SELECT * FROM ${table}`).all(),
+    ]),
+  );
+}
+
+/** What the store is once all turns were taken back, in one call or in one for each, the last one first. */
+function takeBack(image: Buffer, policy: Policy, how: 'together' | 'one by one') {
+  const database = new Database(image);
+  try {
+    const transaction = transactionOf(database, policy);
+    const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
+    const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
+    const results = calls.map((rows) => takeBackTurns(transaction, rows, 20_000));
+    transaction.sql.writeCounters.run(transaction.counters);
+    return {
+      resumed: results.reduce((sum, { resumed }) => sum + resumed, 0),
+      dead: results.reduce((sum, { dead }) => sum + dead, 0),
+      ...contents(database),
+    };
+  } finally {
+    database.close();
+  }
+}
+
+test('turns that are taken back together are where they are one by one', () => {
+  fc.assert(
+    fc.property(
+      steps,
+      fc.record({ repeatable: fc.boolean(), notices: fc.boolean() }),
+      (history, { repeatable, notices }) => {
+        // What the steps themselves take back is to be repeated, so that there is something left.
+        const image = perform(history, { repeatable: true, notices });
+        const policy = { repeatable, notices };
+        expect(takeBack(image, policy, 'together')).toEqual(takeBack(image, policy, 'one by one'));
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
+test('turns that are taken back go to the front, the oldest claim first, and their attempts count', () => {
+  const policy = { repeatable: true, notices: true };
+  const history: Step[] = [
+    ...['d', 'c', 'b', 'a'].map((name) => ({
+      kind: 'accept' as const,
+      session: name,
+      sender: null,
+      reply: false,
+    })),
+    // The later a claim is made here, the sooner its lease ends.
+    { kind: 'claim', limit: 1, lease: 3 },
+    { kind: 'claim', limit: 1, lease: 2 },
+    { kind: 'claim', limit: 1, lease: 1 },
+  ];
+  const database = new Database(perform(history, policy));
+  const transaction = transactionOf(database, policy);
+  const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
+  expect(takeBackTurns(transaction, taken, 20_000)).toEqual({ resumed: 3, dead: 0 });
+  expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
+  const claim = { owner: 'next', limit: 10, now: 20_000, leaseUntil: 30_000 };
+  const turns = claimTurns(transaction, claim);
+  expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
+    ['b', 2],
+    ['c', 2],
+    ['d', 2],
+    ['a', 1],
+  ]);
+  database.close();
+});
