@@ -61,23 +61,30 @@ export class ProcessGroup {
     if (!this.#ending) {
       this.#ending = true;
       this.#killAt = performance.now() + this.killDelay;
-      signalGroup(this.id, 'SIGTERM');
+      // Mostly the leader was all there was: then this says so, and it need not be asked again.
+      if (!signalGroup(this.id, 'SIGTERM')) {
+        this.#finish(gone);
+        return;
+      }
     }
     this.#await(gone);
   }
 
+  #finish(gone: () => void): void {
+    alive.delete(this.id);
+    gone();
+  }
+
   #await(gone: () => void): void {
     if (!signalGroup(this.id, 0)) {
-      alive.delete(this.id);
-      gone();
+      this.#finish(gone);
       return;
     }
     const left = this.#killAt - performance.now();
     if (left <= 0) {
       // Nothing of the group runs a further instruction after this; what may be left are zombies of a dead parent.
       signalGroup(this.id, 'SIGKILL');
-      alive.delete(this.id);
-      gone();
+      this.#finish(gone);
       return;
     }
     this.#timer = setTimeout(() => this.#await(gone), Math.min(interval, left));
