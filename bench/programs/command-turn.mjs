@@ -1,5 +1,6 @@
 // A turn of a command:   node command-turn.mjs own|spawn COUNT
-// "own" is the agent, "spawn" is child_process.spawn of the same program with the same input, as short as it can be.
+// "own" is the agent, "spawn" is child_process.spawn of the same program with the same input and the same three pipes, as
+// short as it can be.
 import { spawn } from 'node:child_process';
 
 const [contender, count] = process.argv.slice(2);
@@ -19,11 +20,12 @@ const request = (number) => ({
 function bySpawn({ turnId, messageId, session, seq, attempt, text, metadata }) {
   const input = JSON.stringify({ id: messageId, session, seq, attempt, turn_id: turnId, text, metadata });
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0], [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(command[0], []);
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk) => {
       output += chunk;
     });
+    child.stderr.resume();
     child.once('error', reject);
     child.once('close', (status) =>
       status === 0 ? resolve({ text: output }) : reject(new Error(`status ${status}`)),
