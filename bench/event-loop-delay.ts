@@ -32,7 +32,7 @@ export const eventLoopDelay: Benchmark = {
           process.execPath,
           program('event-loop-delay'),
           how,
-          smoke ? '1' : '3',
+          smoke ? '1' : '2',
           nativeProgram('manager'),
         ]),
     });
