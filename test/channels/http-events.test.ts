@@ -68,7 +68,7 @@ describe('the events of a session', () => {
       { id, seq: 2, state: 'replied', reply: { text: 'first' } },
       { id: dead.id, seq: 3, state: 'cancelled' },
     ]);
-    expect(stream.events[0]).toEqual({ retry: '1000' });
+    expect(stream.events[0]).toEqual({ id: '1', retry: '1000' });
     stream.close();
     await stream.ended;
     await expect.poll(() => served.channel.facts().streams).toBe(0);
@@ -93,6 +93,22 @@ describe('the events of a session', () => {
     await served.reply('y');
     await stream.reached(1);
     stream.close();
+  });
+
+  test('begin with where they begin, so that who has seen none misses none while it is away', async () => {
+    await served.post('a', { text: 'before' });
+    await served.reply('old');
+    const stream = await follow('/v1/sessions/a/events');
+    await expect.poll(() => stream.events.length).toBe(1);
+    stream.close();
+    await stream.ended;
+    await served.post('a', { text: 'meanwhile' });
+    await served.reply('missed by nobody');
+    // An id without data is no event, and yet the last one that a client has seen (HTML Standard, 9.2.6).
+    const again = await follow('/v1/sessions/a/events', { 'last-event-id': stream.events[0]?.id ?? '' });
+    await again.reached(1);
+    expect(again.seqs()).toEqual([2]);
+    again.close();
   });
 
   test('of many messages at once come all, one by one', async () => {

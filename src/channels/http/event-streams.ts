@@ -107,7 +107,8 @@ class EventStream {
       // nginx holds back what it thinks is one answer.
       'X-Accel-Buffering': 'no',
     });
-    this.#write(`retry: ${reconnectAfter}\n\n`);
+    // With an id, so that a client which has seen no event yet goes on from here as well.
+    this.#write(`id: ${this.#after}\nretry: ${reconnectAfter}\n\n`);
     try {
       while (this.#goesOn) {
         this.#woken = false;
