@@ -181,6 +181,19 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         expect(await store.counts()).toMatchObject({ delivered: 1, dead: 0, undelivered: 0 });
       });
 
+      test.each(['reply', 'notice'])(
+        'that are run again have a %s whose age counts from when it is there',
+        async (end) => {
+          const { id } = await deadTurn('a', { replyUrl });
+          await store.retryDead(id, 90_000_000);
+          const later = claim({ now: 200_000_000, leaseUntil: 200_010_000 });
+          const turn = await claimOne(store, later);
+          if (end === 'reply') await store.completeTurn(turn, { text: 'at last', metadata: {} }, later.now);
+          else await store.failTurn(turn, 'exit status 3', null, later.now);
+          expect(await store.claimDeliveries(later)).toMatchObject([{ messageId: id, dueSince: later.now }]);
+        },
+      );
+
       test('are discarded, and keep their reason', async () => {
         const { id } = await deadTurn('a');
         expect(await store.discardDead(id, 5_000)).toMatchObject({

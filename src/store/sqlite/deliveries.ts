@@ -33,6 +33,7 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
   }
   admitRetries(transaction, 'delivery', claim);
   return sql.readyDeliveries.all(claim.limit).map((row) => {
+    const repliedAt = row.replied_at ?? row.changed_at;
     sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'delivery', row.session_number);
     // One that may be sent twice counts as begun from now on: that costs no write of its own.
     sql.claimDelivery.run(row.idempotent === 1 ? claim.now : null, row.message);
@@ -48,8 +49,9 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
       notice: row.notice === 1 ? (row.error ?? '') : null,
       replyText: row.reply_text ?? '',
       replyMetadata: row.reply_metadata === null ? {} : parseMetadata(row.reply_metadata),
-      repliedAt: row.replied_at ?? row.changed_at,
-      dueSince: row.retried_at ?? row.replied_at ?? row.changed_at,
+      repliedAt,
+      // What was tried again may have been the turn, whose end came later.
+      dueSince: Math.max(row.retried_at ?? repliedAt, repliedAt),
       attempt: row.attempts + 1,
       idempotent: row.idempotent === 1,
       owner: claim.owner,
