@@ -1,6 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -143,7 +151,8 @@ describe('a damaged database is refused and left as it is', () => {
   function overwrite(at: number, length: number): void {
     const bytes = readFileSync(files.path);
     bytes.fill(0xff, at, at + length);
-    writeFileSync(files.path, bytes);
+    // In its place: SQLite has it open.
+    writeFileSync(files.path, bytes, { flag: 'r+' });
   }
 
   test.each(Object.keys(damages))('%s', async (name) => {
@@ -169,6 +178,32 @@ describe('a damaged database is refused and left as it is', () => {
     writeFileSync(`${files.path}-wal`, 'frames');
     expect((await refusal()).reason).toBe('damaged');
     expect(readdirSync(files.directory)).toEqual(['gateway.db-wal']);
+  });
+
+  test('it is gone, but what the gateway made beside it is there', async () => {
+    await fill(10);
+    renameSync(files.path, `${files.path}-recovered`);
+    const error = await refusal();
+    expect(error.reason).toBe('damaged');
+    expect(error.message).toMatch(/gateway\.db-seal.*rename \S+gateway\.db-recovered to/);
+    expect(readdirSync(files.directory)).toEqual(['gateway.db-recovered', 'gateway.db-seal']);
+    rmSync(`${files.path}-seal`);
+    expect((await files.openWithFinding()).finding.created).toBe(true);
+  });
+
+  test('it was found while it was open: the next start trusts it no more', async () => {
+    await fill(2_000);
+    const store = await files.open();
+    // Far from what each start looks at.
+    overwrite(100 * 4_096, 4_096);
+    const read = async () => {
+      for (let session = 0; session < 7; session += 1) {
+        await store.sessionMessages(`session ${session}`, { limit: 10_000, after: null });
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ reason: 'damaged' });
+    await store.close();
+    expect((await refusal()).reason).toBe('damaged');
   });
 });
 

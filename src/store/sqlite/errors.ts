@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { StoreError } from '../store.js';
 import { isFull, isReadOnly } from './disk.js';
 
@@ -53,6 +54,17 @@ export function damagedAdvice(path: string): string {
   return (
     `The database ${path} is damaged; it was left as it is. Restore a backup; or salvage what is readable: ` +
     `"sd-gateway store recover", which keeps the damaged files aside.`
+  );
+}
+
+/** For a database that is gone though the gateway made one. `left`: what lies there of it. */
+export function goneError(path: string, left: string): StoreError {
+  // Made by a recovery that was cut off when it had moved the damaged one aside.
+  const recovered = `${path}-recovered`;
+  const finish = existsSync(recovered) ? `rename ${recovered} to ${path}; or ` : '';
+  return new StoreError(
+    'damaged',
+    `The database ${path} is gone, but ${left} is there: ${finish}restore a backup; or, to begin with an empty one, remove ${left}.`,
   );
 }
 

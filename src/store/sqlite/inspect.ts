@@ -1,8 +1,9 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { StoreError } from '../store.js';
 import { damagedAdvice } from './errors.js';
 import { applicationId, outlineQueries, schemaVersion } from './schema.js';
+import { sealPath } from './seal.js';
 
 const headerLength = 100;
 const magic = 'SQLite format 3\0';
@@ -69,8 +70,9 @@ export function checkWhole(database: Database, path: string): void {
   }
 }
 
-/** True when a write-ahead log with frames lies there although its database does not. */
-export function hasOrphanedLog(path: string): boolean {
+/** What lies there of a database that is gone: a write-ahead log with frames, or its seal; null: there was none. */
+export function leftOf(path: string): string | null {
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  return log !== undefined && log.size > 0;
+  if (log !== undefined && log.size > 0) return `${path}-wal`;
+  return existsSync(sealPath(path)) ? sealPath(path) : null;
 }

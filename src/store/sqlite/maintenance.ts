@@ -180,7 +180,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     if (sessions.length === 0) {
       throw new StoreError(
         'damaged',
-        `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it away to begin anew.`,
+        `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,
       );
     }
     const written = await importToStore(fresh, [...sessions, ...messages], (item, reason) => {
@@ -188,10 +188,13 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
         lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
     });
     giveTo(fresh, statSync(path));
-    for (const suffix of suffixes) {
+    const move = (suffix: string) => {
       if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
-    }
+    };
+    for (const suffix of ['', '-wal', '-shm']) move(suffix);
     settle(fresh, path);
+    // The last: a start in between, after a power cut say, must not take the store for one that never was.
+    move('-seal');
     clean();
     const missing = expected === null ? null : Math.max(0, expected - written.messages - lost.length);
     return { ...written, lost, missing, aside };

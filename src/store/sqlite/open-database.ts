@@ -2,8 +2,8 @@ import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSyn
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { StoreError } from '../store.js';
-import { damagedAdvice } from './errors.js';
-import { checkHeader, checkIdentity, checkOutline, checkWhole, hasOrphanedLog } from './inspect.js';
+import { goneError } from './errors.js';
+import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, seal } from './seal.js';
@@ -95,12 +95,8 @@ function connect({ path, busyTimeout }: OpenOptions): Database.Database {
 function createIfMissing(options: OpenOptions): boolean {
   const { path } = options;
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return false;
-  if (hasOrphanedLog(path)) {
-    throw new StoreError(
-      'damaged',
-      `${damagedAdvice(path)} (the file is gone, but its write-ahead log ${path}-wal is there)`,
-    );
-  }
+  const left = leftOf(path);
+  if (left !== null) throw goneError(path, left);
   makeDirectory(dirname(path));
   options.progress('making the database');
   const unfinished = `${path}-new`;

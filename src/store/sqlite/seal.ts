@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 
 /**
  * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
@@ -11,7 +11,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs';
  * crash of the machine, when the kernel may have lost writes, only the seal of a clean close is trusted: any other
  * names the boot that it was made in.
  */
-const sealPath = (path: string) => `${path}-seal`;
+export const sealPath = (path: string) => `${path}-seal`;
 
 export interface SealFinding {
   /** True when nobody has written to the database since the gateway did. */
@@ -39,6 +39,12 @@ const openNote = () => `open in boot ${bootId()}`;
 export function seal(path: string, state: 'open' | 'closed'): void {
   const note = state === 'closed' ? closedNote : openNote();
   writeFileSync(sealPath(path), `${fingerprintOf(path)}, ${note}\n`, { mode: 0o600 });
+}
+
+/** Damage was found in it: the next start reads all of it, whatever its file looks like. */
+export function breakSeal(path: string): void {
+  // Not removed: where the database is gone, the seal tells that there was one.
+  if (existsSync(sealPath(path))) writeFileSync(sealPath(path), 'damaged\n', { mode: 0o600 });
 }
 
 export function readSeal(path: string): SealFinding {

@@ -6,7 +6,7 @@ import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import { openDatabase } from './open-database.js';
 import type { Call, Failure, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
-import { seal } from './seal.js';
+import { breakSeal, seal } from './seal.js';
 
 /**
  * The thread that owns the database. Calls that arrive while a commit is under way wait in the port; the next
@@ -38,6 +38,23 @@ function toFailure(error: unknown): Failure {
   return { reason, message };
 }
 
+/** Damage was found while it was open: no seal is put on it any more. */
+let damaged = false;
+
+function sealUnlessDamaged(state: 'open' | 'closed'): void {
+  if (!damaged) seal(options.path, state);
+}
+
+function noteDamage({ reason }: Failure): void {
+  if (reason !== 'damaged' || damaged) return;
+  damaged = true;
+  try {
+    breakSeal(options.path);
+  } catch (error) {
+    post({ type: 'warning', failure: toFailure(error) });
+  }
+}
+
 /** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
 function checkpoint(database: Database): boolean {
   try {
@@ -56,7 +73,7 @@ function close(database: Database, housekeeping: Housekeeping): void {
   try {
     const checkpointed = checkpoint(database);
     database.close();
-    if (checkpointed) seal(options.path, 'closed');
+    if (checkpointed) sealUnlessDamaged('closed');
   } catch (error) {
     failure = toFailure(error);
     if (database.open) database.close();
@@ -80,7 +97,7 @@ async function releaseMemory(database: Database, requests: number): Promise<void
 function serve(database: Database, groups: GroupCommit): void {
   const checkpointWhenDue = (least?: number) => {
     try {
-      if (groups.checkpointWhenDue(least)) seal(options.path, 'open');
+      if (groups.checkpointWhenDue(least)) sealUnlessDamaged('open');
     } catch (error) {
       post({ type: 'warning', failure: toFailure(error) });
     }
@@ -89,11 +106,17 @@ function serve(database: Database, groups: GroupCommit): void {
     keep: options.keep,
     interval: options.housekeepingInterval,
     checkpoint: checkpointWhenDue,
-    onFailure: (error) => post({ type: 'warning', failure: toFailure(error) }),
+    onFailure: (error) => {
+      const failure = toFailure(error);
+      noteDamage(failure);
+      post({ type: 'warning', failure });
+    },
   });
   const perform = (calls: readonly Call[]) => {
     for (let start = 0; start < calls.length; start += largestGroup) {
-      post({ type: 'answers', answers: groups.run(calls.slice(start, start + largestGroup)) });
+      const answers = groups.run(calls.slice(start, start + largestGroup));
+      for (const answer of answers) if ('failure' in answer) noteDamage(answer.failure);
+      post({ type: 'answers', answers });
     }
   };
   port?.on('message', (first: ToWorker) => {
