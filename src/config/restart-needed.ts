@@ -8,11 +8,10 @@ const fixedSettings: readonly {
   { key: 'supervisor', of: ({ supervisor }) => supervisor },
   { key: 'http.listen', of: ({ http }) => http.listen },
   { key: 'http.body_limit', of: ({ http }) => http.body_limit },
-  { key: 'http.wait_limit', of: ({ http }) => http.wait_limit },
+  { key: 'delivery.notices', of: ({ delivery }) => delivery.notices },
   { key: 'store.path', of: ({ store }) => store.path },
   { key: 'store.busy_timeout', of: ({ store }) => store.busy_timeout },
   { key: 'store.keep', of: ({ store }) => store.keep },
-  { key: 'delivery.notices', of: ({ delivery }) => delivery.notices },
 ];
 
 /** The changed settings that a reload can't put into effect. */

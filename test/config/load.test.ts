@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -200,12 +200,29 @@ reply_limit = "2M"
     );
   });
 
-  it('knows what a reload can’t change', () => {
+  it('knows what a reload can’t change, and the documentation does', () => {
     const before = load(null).configuration;
-    const after = load(
-      '[http]\nlisten = "127.0.0.1:1"\n[stop]\ndrain = 5\n[store]\npath = "/x"',
-    ).configuration;
-    expect(restartNeeded(before, after)).toEqual(['http.listen', 'store.path']);
+    const after = load(`supervisor = "container"
+[http]
+listen = "127.0.0.1:1"
+body_limit = "1M"
+wait_limit = 5
+[delivery]
+notices = false
+[stop]
+drain = 5
+[store]
+path = "/x"
+busy_timeout = 1
+keep = 0`).configuration;
+    const fixed = restartNeeded(before, after);
     expect(restartNeeded(before, before)).toEqual([]);
+    const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+    const listed = text.slice(
+      text.indexOf('On `systemctl reload`'),
+      text.indexOf('take effect at the next restart'),
+    );
+    const keys = [...listed.matchAll(/`(supervisor|\w+\.\w+)`/g)].map(([, key]) => key);
+    expect(keys).toEqual(fixed);
   });
 });
