@@ -1,5 +1,5 @@
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { databaseFile } from '../config/database-file.js';
 import { ConfigurationError, loadConfiguration } from '../config/load.js';
 import type { ServiceManager } from '../manager/service-manager.js';
 import { StoreError } from '../store/store.js';
@@ -27,7 +27,7 @@ export async function lastStopInStore(
   try {
     const { configuration } = loadConfiguration({ file: file.path, required: file.named, environment });
     const { readRuns } = await import('../store/sqlite/offline-runs.js');
-    const runs = readRuns(configuration.store.path ?? join(directories.state, 'gateway.db'));
+    const runs = readRuns(databaseFile(configuration, directories.state));
     return lastStopOf(runs?.[0], 'store');
   } catch (error) {
     // The journal is the other witness; "doctor" says what is wrong with the configuration or the store.

@@ -8,10 +8,11 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { databaseFile } from '../config/database-file.js';
 import { nearest } from '../config/nearest.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { StoreError } from '../store/store.js';
@@ -168,7 +169,7 @@ function describeError(error: unknown, file: string | null): string | null {
 export async function run(parsed: ParsedCommand): Promise<number> {
   const { action, file } = requestOf(parsed);
   const place = await placeOf(parsed);
-  const path = configurationAt(place).configuration.store.path ?? join(place.directories.state, 'gateway.db');
+  const path = databaseFile(configurationAt(place).configuration, place.directories.state);
   const json = parsed.flags.has('json');
   const voice: Voice = {
     json,

@@ -3,6 +3,7 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { portHolder } from '../channels/http/port-holder.js';
+import { databaseFile } from '../config/database-file.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { ProgramError } from '../manager/program.js';
@@ -125,7 +126,8 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const port = configurationFacts.known ? configurationFacts.value.port : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
-  const database = loaded?.configuration.store.path ?? join(places.state, 'gateway.db');
+  const database =
+    loaded === null ? join(places.state, 'gateway.db') : databaseFile(loaded.configuration, places.state);
   const [node, data, journal, journald, gateway] = await Promise.all([
     gatherNode(found?.command ?? [], settings?.environment ?? {}),
     gatherData({

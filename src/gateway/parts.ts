@@ -6,6 +6,7 @@ import { createAgent } from '../agents/create-agent.js';
 import { ControlServer } from '../channels/control/control-server.js';
 import type { GatewayFacts } from '../channels/control/facts.js';
 import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
+import { databaseFile } from '../config/database-file.js';
 import { type Directories, directories, scopeOfUser } from '../config/directories.js';
 import { restartNeeded } from '../config/restart-needed.js';
 import type { Configuration } from '../config/schema.js';
@@ -125,7 +126,7 @@ export class Parts {
   }
 
   get database(): string {
-    return this.#configuration.store.path ?? join(this.#directories.state, 'gateway.db');
+    return databaseFile(this.#configuration, this.#directories.state);
   }
 
   /** The addresses that clients use. */

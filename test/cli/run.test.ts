@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -196,6 +196,22 @@ sys.exit(os.waitstatus_to_exitcode(status))
     await gateway.end;
     const third = await place.start();
     third.child.kill('SIGKILL');
+  });
+
+  it('is alone with its database, also where another one knows that by a symbolic link', async () => {
+    const gateway = await place.start();
+    mkdirSync(join(place.directory, 'other'));
+    const link = join(place.directory, 'other/link.db');
+    symlinkSync(join(place.directory, 'state/gateway.db'), link);
+    const second = await place.run(['run'], {
+      STATE_DIRECTORY: join(place.directory, 'other'),
+      RUNTIME_DIRECTORY: join(place.directory, 'other'),
+      SD_GATEWAY_HTTP_LISTEN: `unix:${place.directory}/other.sock`,
+      SD_GATEWAY_STORE_PATH: link,
+    });
+    expect(second.status).toBe(78);
+    expect(second.stderr).toContain(`gateway.db is in use by the process with PID ${gateway.child.pid}`);
+    gateway.child.kill('SIGKILL');
   });
 
   it('takes over from another one with --takeover: it drains, and its work goes on', async () => {
