@@ -61,10 +61,12 @@ export function damagedAdvice(path: string): string {
 export function goneError(path: string, left: string): StoreError {
   // Made by a recovery that was cut off when it had moved the damaged one aside.
   const recovered = `${path}-recovered`;
-  const finish = existsSync(recovered) ? `rename ${recovered} to ${path}; or ` : '';
+  const back = existsSync(recovered)
+    ? `rename ${recovered} to ${path}, which ends the recovery that was cut off`
+    : 'put it back';
   return new StoreError(
     'damaged',
-    `The database ${path} is gone, but ${left} is there: ${finish}restore a backup; or, to begin with an empty one, remove ${left}.`,
+    `The database ${path} is gone, but ${left} is there: ${back}; or restore a backup; or, to begin with an empty one, move ${path}-wal and ${path}-seal away.`,
   );
 }
 
