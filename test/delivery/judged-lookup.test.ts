@@ -1,5 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { parseRange } from '../../src/gateway/delivery/address-range.js';
+import { judgedLookup } from '../../src/gateway/delivery/judged-lookup.js';
 import { createWebhookSender } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
 import type { Delivery } from '../../src/store/store.js';
@@ -77,6 +79,21 @@ test.each(['10.0.0.7', '::1', '::ffff:10.0.0.7', '64:ff9b::10.0.0.7', '2002:a00:
     expect(to.received).toHaveLength(1);
   },
 );
+
+test('a name is asked for once at a time, so that one whose servers are silent takes no thread from the others', async () => {
+  answers.splice(0, answers.length, ['127.0.0.1'], ['10.0.0.7'], ['127.0.0.1']);
+  const lookup = judgedLookup([parseRange('127.0.0.0/8')]);
+  const ask = (name: string) =>
+    new Promise((resolve) => {
+      lookup(name, { all: true }, (error, found) => resolve(error?.message ?? found));
+    });
+  const [first, second, other] = await Promise.all([ask('a.example'), ask('a.example'), ask('b.example')]);
+  expect(first).toEqual([{ address: '127.0.0.1', family: 4 }]);
+  expect(second).toEqual(first);
+  expect(other).toContain('b.example is 10.0.0.7');
+  expect(answers).toHaveLength(1);
+  expect(await ask('a.example')).toEqual(first);
+});
 
 test('a name with one address that is refused is refused, whatever the others are', async () => {
   const outcomes = await post(['127.0.0.1', '10.0.0.7'], ['fd00::7', '127.0.0.1']);
