@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   createWebhookSender,
   type SendOutcome,
@@ -16,6 +16,7 @@ import { type Answer, hang, Receiver, reset, status } from './receiver.js';
 const secret = createWebhookSecret();
 const ended: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
+  vi.unstubAllEnvs();
   for (const end of ended.splice(0)) await end();
 });
 
@@ -213,9 +214,11 @@ describe('answers that are none', () => {
     ended.push(() => new Promise((resolve) => server.close(resolve)));
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : 0;
-    expect(again(await send(`https://localhost:${port}/`), false)).toMatch(
-      /could not be reached: .*self.signed/,
-    );
+    const url = `https://localhost:${port}/`;
+    expect(again(await send(url), false)).toMatch(/could not be reached: .*self.signed/);
+    // Whatever was set for some other program.
+    vi.stubEnv('NODE_TLS_REJECT_UNAUTHORIZED', '0');
+    expect(again(await send(url), false)).toMatch(/self.signed/);
     expect(requests).toBe(0);
   });
 });

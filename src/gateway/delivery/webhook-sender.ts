@@ -51,7 +51,8 @@ const answerPatience = 1_000;
 export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
   const allow = options.allow.map(parseRange);
   const connections = {
-    connect: { lookup: judgedLookup(allow), timeout: options.timeout },
+    // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
+    connect: { lookup: judgedLookup(allow), timeout: options.timeout, rejectUnauthorized: true },
     // The attempt as a whole has its time; these would only cut it short.
     headersTimeout: 0,
     bodyTimeout: 0,
