@@ -127,7 +127,8 @@ describe('what the status means', () => {
       reason: `the receiver answered HTTP ${code}`,
       retryAfterMilliseconds: null,
       peer: code >= 500 ? 'failing' : 'well',
-      unknown: false,
+      // A proxy that says so has passed the request on.
+      unknown: code === 502 || code === 504,
     });
   });
 

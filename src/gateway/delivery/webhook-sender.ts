@@ -157,7 +157,8 @@ function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'hea
       reason: `the receiver answered HTTP ${status}`,
       retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
       peer: status >= 500 ? 'failing' : 'well',
-      unknown: false,
+      // A proxy that got no answer, or none that it could read, has passed the reply on (RFC 9110, 15.6.3 and 15.6.5).
+      unknown: status === 502 || status === 504,
     };
   }
   return { kind: 'dead', reason: `the receiver refuses the reply: HTTP ${status}`, peer: 'well' };
