@@ -26,3 +26,14 @@ it.each([
   );
   expect(error.message).not.toContain('Tried:');
 });
+
+it('a quota that is used up is a full disk, though Node has no name for it', () => {
+  const error = Object.assign(new Error('Unknown system error -122: write'), {
+    errno: -122,
+    code: 'Unknown system error -122',
+  });
+  expect(toStoreError(error, '/database')).toMatchObject({
+    reason: 'full',
+    message: expect.stringContaining('raise the quota'),
+  });
+});

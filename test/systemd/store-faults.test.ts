@@ -76,11 +76,12 @@ describeOnMachine('a disk that takes no more', (machine) => {
   });
 
   it.concurrent.for([
-    [5, 'failing', 'The disk under the database'],
-    [30, 'read-only', 'The disk under the database'],
+    [5, 'failing', 503, 'store-unavailable', 'The disk under the database'],
+    [30, 'read-only', 503, 'store-unavailable', 'The database'],
+    [122, 'over-quota', 507, 'store-full', 'There is no room for the database'],
   ] as const)(
-    'refuses with 503 while writing fails (errno %i), and goes on after it',
-    async ([errno, name, said]) => {
+    'refuses while writing fails (errno %i, %s) with %i, and goes on after it',
+    async ([errno, name, status, kind, said]) => {
       const library = `/tmp/${name}-faults.so`;
       const source = '/usr/lib/sd-gateway/test/systemd/harness/disk-faults.c';
       await machine().check(['cc', '-shared', '-fPIC', '-o', library, source]);
@@ -97,8 +98,8 @@ describeOnMachine('a disk that takes no more', (machine) => {
       expect(await unit.reply(String(before.body['id']))).toBe('before');
       await machine().writeFile(`/tmp/${name}-errno`, String(errno));
       expect(await unit.post('a', { text: 'meanwhile' })).toMatchObject({
-        status: 503,
-        body: { type: 'urn:sd-gateway:problem:store-unavailable' },
+        status,
+        body: { type: `urn:sd-gateway:problem:${kind}` },
       });
       await unit.waitForStatus(`new messages are refused: ${said}`);
       expect((await unit.http('GET', '/readyz')).status).toBe(503);

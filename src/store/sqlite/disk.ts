@@ -1,4 +1,5 @@
-import { accessSync, constants, statfsSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 
 /** After a full disk, new work is taken again once so much is free, in bytes: a message of the usual largest size. */
@@ -27,12 +28,30 @@ export function isFull(path: string): boolean {
   return (freeBytes(path) ?? least) < least;
 }
 
-/** Whether the file system was mounted, or remounted by the kernel after an error, for reading only. */
-export function isReadOnly(path: string): boolean {
+/** Of a system call the name of its errno(3), else what the error has; "" where it has none. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const { errno, code }: NodeJS.ErrnoException = error;
+  // Node has no name for that one, and says "Unknown system error -122".
+  if (errno === -constants.errno.EDQUOT) return 'EDQUOT';
+  return typeof code === 'string' ? code : '';
+}
+
+/** Why a page can't be written beside the database, as the name of an errno(3), such as "EDQUOT"; null: it can. */
+export function writeFailure(path: string): string | null {
+  const probe = `${path}-probe`;
   try {
-    accessSync(dirname(path), constants.W_OK);
-    return false;
+    // One that was cut off may have left it.
+    rmSync(probe, { force: true });
+    writeFileSync(probe, Buffer.alloc(4_096, 1), { flag: 'wx', mode: 0o600, flush: true });
+    return null;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EROFS';
+    return codeOf(error);
+  } finally {
+    try {
+      rmSync(probe, { force: true });
+    } catch {
+      // The failure that led here is the one to be told.
+    }
   }
 }

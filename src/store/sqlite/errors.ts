@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { StoreError } from '../store.js';
-import { isFull, isReadOnly } from './disk.js';
+import { codeOf, isFull, writeFailure } from './disk.js';
 
 type Reason = StoreError['reason'];
 
@@ -78,7 +78,7 @@ export function fullError(path: string): StoreError {
 /** Whatever was thrown, as a StoreError with what happened, where, and what to do. */
 export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  const code = codeOf(error);
   const detail = error instanceof Error ? error.message : String(error);
   if (detail.startsWith(notFound)) {
     return new StoreError('not-built', advice('not-built', path), { cause: error });
@@ -90,10 +90,14 @@ export function toStoreError(error: unknown, path: string): StoreError {
   });
 }
 
-/** SQLite calls it an I/O error where a shared-memory file finds no room, or a file system has become read-only. */
+/**
+ * SQLite calls it an I/O error where a shared-memory file finds no room, a quota is used up, or a file system has become
+ * read-only.
+ */
 function reasonOfDisk(path: string): Reason {
   if (isFull(path)) return 'full';
-  return isReadOnly(path) ? 'read-only' : 'input-output';
+  const code = writeFailure(path);
+  return reasons.find(([prefix]) => prefix === code)?.[1] ?? 'input-output';
 }
 
 /** True for an error of the database or its disk, which the rest of a transaction would meet as well. */
