@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/gateway/dispatch-clock.js';
 import { StoreHealth } from '../../src/gateway/store-health.js';
@@ -145,6 +146,18 @@ describe('a lock of another process', () => {
     await release();
     await expect(files.open()).resolves.toBeDefined();
   });
+});
+
+test('a close does not wait for who reads, such as a backup', async () => {
+  const store = await files.open({ busyTimeout: 600_000 });
+  await acceptOne(store, 'a');
+  const reader = new Database(files.path);
+  reader.exec('BEGIN');
+  reader.prepare('SELECT count(*) FROM messages').get();
+  await acceptOne(store, 'a');
+  await store.close();
+  reader.close();
+  expect(await (await files.open()).counts()).toMatchObject({ queued: 2 });
 });
 
 describe('a thread that ends by itself', () => {

@@ -58,8 +58,9 @@ function noteDamage({ reason }: Failure): void {
 /** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
 function checkpoint(database: Database): boolean {
   try {
-    // The close removes the log. To truncate it before is one more wait for the disk.
-    database.pragma('wal_checkpoint(FULL)');
+    // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
+    // for whoever reads, a backup say.
+    database.pragma('wal_checkpoint(PASSIVE)');
     return true;
   } catch (error) {
     post({ type: 'warning', failure: toFailure(error) });
