@@ -1,20 +1,29 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type RolldownOptions } from 'rolldown';
-import { leftOut } from './tools/left-out.js';
+import { asciiOnly } from './tools/ascii-only.js';
+import { commonJsFolders } from './tools/common-js-folders.js';
+import { leftOut, leftOutOf } from './tools/left-out.js';
 import { thirdPartyNotices } from './tools/third-party-notices.js';
 
 const notices = thirdPartyNotices();
 
 const common = {
   platform: 'node',
-  // With binaries of their own, which are looked for in their folders.
-  external: ['better-sqlite3', 'node-gyp-build'],
   plugins: [
     // Fastify loads them for its own schemas, logger and tests, of which there are none here.
     leftOut(['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'pino', 'light-my-request']),
+    // It would bind by itself with them; the program has servers of its own (src/channels/http/servers.ts).
+    leftOutOf('fastify', ['node:https', 'node:http2', 'node:dns']),
+    asciiOnly(),
     notices,
   ],
 } satisfies RolldownOptions;
+
+/** With binaries of their own, which are looked for in their folders. */
+const external = ['better-sqlite3', 'node-gyp-build'];
+
+/** Node.js is ready for CommonJS sooner than for modules, and has a code cache for it (src/cli/compiled-script.ts). */
+const commonJs = { format: 'cjs', minify: false } as const;
 
 /**
  * The program as it is shipped: few files, as opening and compiling hundreds is most of what a start would take. It
@@ -26,10 +35,11 @@ const common = {
 export default defineConfig([
   {
     ...common,
+    external,
+    plugins: [...common.plugins, commonJsFolders(['cli', 'bundle'])],
     input: {
       'cli/main': 'src/cli/main.ts',
-      // Programs and threads that Node.js is given by file name.
-      'bundle/sqlite-worker': 'src/store/sqlite/sqlite-worker.ts',
+      // Programs that Node.js is given by file name.
       'bundle/node-probe': 'src/doctor/node-probe.ts',
       'bundle/integrity-probe': 'src/doctor/integrity-probe.ts',
     },
@@ -39,20 +49,33 @@ export default defineConfig([
       },
     },
     output: {
+      ...commonJs,
       dir: 'dist',
-      format: 'esm',
       entryFileNames: '[name].js',
       chunkFileNames: 'bundle/[name]-[hash].js',
     },
   },
   {
     ...common,
-    // By itself: one file for the start, as CommonJS, for which Node.js 20 has a code cache (src/cli/compiled-script.ts).
+    // A program of the build; by itself, so that it shares no file with the program.
+    input: { 'cli/write-man-pages': 'src/cli/write-man-pages.ts' },
+    output: { ...commonJs, dir: 'dist', entryFileNames: '[name].js', codeSplitting: false },
+  },
+  {
+    ...common,
+    // A thread shares no loaded module with another: one file, with all of better-sqlite3 but its binary.
+    external: ['bindings', 'node-gyp-build'],
+    input: { 'bundle/sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' },
+    output: { ...commonJs, dir: 'dist', entryFileNames: '[name].js', codeSplitting: false },
+  },
+  {
+    ...common,
+    external,
+    // By itself: one file for the start, whose code cache goes by its name.
     input: { 'bundle/gateway': 'src/gateway/run.ts' },
     output: {
+      ...commonJs,
       dir: 'dist',
-      format: 'cjs',
-      // What is kept of it goes by its name.
       entryFileNames: '[name]-[hash].cjs',
       chunkFileNames: 'bundle/[name]-[hash].cjs',
       // V8 keeps a script's text for as long as it runs: in half the memory where no character needs two bytes.

@@ -18,3 +18,23 @@ export function leftOut(packages: readonly string[]): Plugin {
     },
   };
 }
+
+/**
+ * Leaves modules of Node.js out of what a package loads at its top, though nothing of what the program uses of it needs
+ * them. Should something of one be used all the same, that throws an Error with its name.
+ */
+export function leftOutOf(owner: string, modules: readonly string[]): Plugin {
+  const prefix = '\0left-out-of:';
+  return {
+    name: 'left-out-of',
+    resolveId(source, importer) {
+      const isOwner = importer?.includes(`/node_modules/${owner}/`) === true;
+      return isOwner && modules.includes(source) ? prefix + source : null;
+    },
+    load(id) {
+      if (!id.startsWith(prefix)) return null;
+      const message = `${id.slice(prefix.length)} is left out of ${owner} (rolldown.config.ts)`;
+      return `module.exports = new Proxy({}, { get() { throw new Error(${JSON.stringify(message)}); } });`;
+    },
+  };
+}

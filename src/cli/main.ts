@@ -97,8 +97,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(commandStatus.success);
 });
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  process.exitCode = report(error);
-}
+// No await at the top level: the program is bundled as CommonJS (rolldown.config.ts).
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.exitCode = report(error);
+  },
+);

@@ -1,6 +1,5 @@
 import { startStoreThread } from '../store/sqlite/store-thread.js';
 import { instanceOf } from './instance.js';
-import { loadGateway } from './load-gateway.js';
 import { wantsColour } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
@@ -9,6 +8,7 @@ export async function run(parsed: ParsedCommand): Promise<never> {
   const instance = instanceOf(parsed);
   // Beside the store's thread, this one loads the gateway: there is more than one processor.
   const storeThread = startStoreThread();
+  const { loadGateway } = await import('./load-gateway.js');
   const { runGateway, keepCompiled } = await loadGateway();
   return runGateway({
     configurationFile: parsed.values['config'] ?? null,

@@ -11,7 +11,14 @@ async function failureOf(load: () => Promise<unknown>): Promise<string | null> {
   }
 }
 
-const addon = await failureOf(async () => (await import('../systemd/native.js')).native());
-const sqlite = await failureOf(async () => new (await import('better-sqlite3')).default(':memory:').close());
-const { version, execPath: file, versions } = process;
-process.stdout.write(JSON.stringify({ file, version, modules: versions.modules, addon, sqlite }));
+async function probe(): Promise<void> {
+  const addon = await failureOf(async () => (await import('../systemd/native.js')).native());
+  const sqlite = await failureOf(async () =>
+    new (await import('better-sqlite3')).default(':memory:').close(),
+  );
+  const { version, execPath: file, versions } = process;
+  process.stdout.write(JSON.stringify({ file, version, modules: versions.modules, addon, sqlite }));
+}
+
+// No await at the top level: it is bundled as CommonJS (rolldown.config.ts).
+void probe();

@@ -28,7 +28,7 @@ mkdir -p "$application/build/Release" "$application/node_modules" "$root/DEBIAN"
 # The program, as the npm package has it.
 mkdir -p "$application/dist/cli"
 cp -R dist/bundle "$application/dist/"
-cp dist/cli/main.js "$application/dist/cli/"
+cp dist/cli/main.js dist/cli/package.json "$application/dist/cli/"
 cp dist/THIRD-PARTY-NOTICES.md "$application/dist/"
 cp package.json "$application/"
 install -m 644 -s build/Release/sd_gateway.node "$application/build/Release/"

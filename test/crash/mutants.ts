@@ -1,14 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Machine } from '../systemd/harness/machine.js';
 
-const bundle = fileURLToPath(new URL('../../dist/bundle/', import.meta.url));
+const thread = fileURLToPath(new URL('../../dist/bundle/sqlite-worker.js', import.meta.url));
 
 /** A gateway with a fault of its own that the tester must find, or it finds nothing. */
 export interface Mutant {
   readonly name: string;
-  /** A text that one of the program's files in dist/bundle has, once, and what takes its place. */
+  /** A text that dist/bundle/sqlite-worker.js has, once, and what takes its place. */
   readonly text: string;
   readonly replacement: string;
   /** The faults that show it. */
@@ -40,20 +39,14 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-/** The one file of the program that has the text, once. */
-function bundledFileWith(wanted: string): { readonly name: string; readonly text: string } {
-  const files = readdirSync(bundle).map((name) => ({ name, text: readFileSync(join(bundle, name), 'utf8') }));
-  const places = files.flatMap((file) =>
-    file.text
-      .split(wanted)
-      .slice(1)
-      .map(() => file),
-  );
-  const [file] = places;
-  if (file === undefined || places.length !== 1) {
-    throw new Error(`What the mutant is to change is in ${places.length} places of the program: ${wanted}`);
+/** The store's thread, which has the text once. */
+function threadWith(wanted: string): string {
+  const text = readFileSync(thread, 'utf8');
+  const places = text.split(wanted).length - 1;
+  if (places !== 1) {
+    throw new Error(`What the mutant is to change is in ${places} places of the store's thread: ${wanted}`);
   }
-  return file;
+  return text;
 }
 
 /** Makes the mutant in the machine; gives the command line that runs it. */
@@ -65,7 +58,10 @@ export async function makeMutant(machine: Machine, mutant: Mutant): Promise<stri
     '-c',
     `rm -rf ${place} && mkdir -p ${place} && cd ${original} && cp -r dist build package.json ${place} && ln -s ${original}/node_modules ${place}`,
   ]);
-  const { name, text } = bundledFileWith(mutant.text);
-  await machine.writeFile(`${place}/dist/bundle/${name}`, text.split(mutant.text).join(mutant.replacement));
+  const text = threadWith(mutant.text);
+  await machine.writeFile(
+    `${place}/dist/bundle/sqlite-worker.js`,
+    text.split(mutant.text).join(mutant.replacement),
+  );
   return `${place}/dist/cli/main.js run`;
 }

@@ -80,7 +80,8 @@ export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = codeOf(error);
   const detail = error instanceof Error ? error.message : String(error);
-  if (detail.startsWith(notFound)) {
+  // Nothing but the native module is looked for by its name (sqlite-addon.ts).
+  if (detail.startsWith(notFound) || code === 'MODULE_NOT_FOUND') {
     return new StoreError('not-built', advice('not-built', path), { cause: error });
   }
   const named = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';

@@ -7,6 +7,7 @@ import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './
 import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, seal } from './seal.js';
+import { sqliteAddon } from './sqlite-addon.js';
 
 export interface OpenOptions {
   readonly path: string;
@@ -66,7 +67,11 @@ export function openDatabase(options: OpenOptions): {
 }
 
 function connect({ path, busyTimeout }: OpenOptions): Database.Database {
-  const database = new Database(path, { fileMustExist: true, timeout: busyTimeout });
+  const database = new Database(path, {
+    fileMustExist: true,
+    timeout: busyTimeout,
+    nativeBinding: sqliteAddon(),
+  });
   try {
     if (database.pragma('journal_mode = WAL', { simple: true }) !== 'wal') {
       throw new StoreError(
@@ -102,7 +107,7 @@ function createIfMissing(options: OpenOptions): boolean {
   const unfinished = `${path}-new`;
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(unfinished + suffix, { force: true });
   closeSync(openSync(unfinished, 'wx', 0o600));
-  const database = new Database(unfinished, { timeout: options.busyTimeout });
+  const database = new Database(unfinished, { timeout: options.busyTimeout, nativeBinding: sqliteAddon() });
   try {
     // Lets free pages be given back later; it can't be turned on in a database that has tables.
     database.pragma('auto_vacuum = INCREMENTAL');

@@ -18,7 +18,6 @@ const largestGroup = 1_024;
 
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker is a worker thread; it is started by SqliteStore.');
-const options = await toldToOpen(port);
 
 const post = (message: FromWorker) => port.postMessage(message);
 
@@ -33,115 +32,134 @@ function toldToOpen(from: MessagePort): Promise<WorkerOptions> {
   });
 }
 
-function toFailure(error: unknown): Failure {
-  const { reason, message } = toStoreError(error, options.path);
+function toFailure(error: unknown, path: string): Failure {
+  const { reason, message } = toStoreError(error, path);
   return { reason, message };
 }
 
-/** Damage was found while it was open: no seal is put on it any more. */
-let damaged = false;
+/** The database while it is open: takes calls from the port until it is told to close. */
+class Serving {
+  readonly #database: Database;
+  readonly #groups: GroupCommit;
+  readonly #path: string;
+  readonly #housekeeping: Housekeeping;
+  /** Damage was found while it was open: no seal is put on it any more. */
+  #damaged = false;
 
-function sealUnlessDamaged(state: 'open' | 'closed'): void {
-  if (!damaged) seal(options.path, state);
-}
-
-function noteDamage({ reason }: Failure): void {
-  if (reason !== 'damaged' || damaged) return;
-  damaged = true;
-  try {
-    breakSeal(options.path);
-  } catch (error) {
-    post({ type: 'warning', failure: toFailure(error) });
+  constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
+    this.#database = database;
+    this.#groups = groups;
+    this.#path = options.path;
+    this.#housekeeping = new Housekeeping(database, groups, {
+      keep: options.keep,
+      interval: options.housekeepingInterval,
+      checkpoint: (least) => this.#checkpointWhenDue(least),
+      onFailure: (error) => {
+        const failure = toFailure(error, this.#path);
+        this.#noteDamage(failure);
+        post({ type: 'warning', failure });
+      },
+    });
   }
-}
 
-/** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
-function checkpoint(database: Database): boolean {
-  try {
-    // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
-    // for whoever reads, a backup say.
-    database.pragma('wal_checkpoint(PASSIVE)');
-    return true;
-  } catch (error) {
-    post({ type: 'warning', failure: toFailure(error) });
-    return false;
+  listen(from: MessagePort): void {
+    from.on('message', (first: ToWorker) => {
+      const calls: Call[] = [];
+      let releases = 0;
+      let message: ToWorker | undefined = first;
+      while (message !== undefined) {
+        if (message.type === 'close') {
+          this.#perform(calls);
+          this.#close();
+          from.close();
+          return;
+        }
+        if (message.type === 'release-memory') releases += 1;
+        if (message.type === 'calls') for (const call of message.calls) calls.push(call);
+        // What is left over in the port comes as an event of its own.
+        message = calls.length < largestGroup ? receiveMessageOnPort(from)?.message : undefined;
+      }
+      this.#perform(calls);
+      this.#checkpointWhenDue();
+      if (releases > 0) void this.#releaseMemory(releases);
+    });
   }
-}
 
-function close(database: Database, housekeeping: Housekeeping): void {
-  housekeeping.stop();
-  let failure: Failure | null = null;
-  try {
-    const checkpointed = checkpoint(database);
-    database.close();
-    if (checkpointed) sealUnlessDamaged('closed');
-  } catch (error) {
-    failure = toFailure(error);
-    if (database.open) database.close();
-  }
-  post({ type: 'closed', failure });
-  port?.close();
-}
-
-/** The pages that SQLite has cached, and this thread's garbage, for so many who have asked. */
-async function releaseMemory(database: Database, requests: number): Promise<void> {
-  let failure: Failure | null = null;
-  try {
-    if (database.open) database.pragma('shrink_memory');
-    await collectGarbage();
-  } catch (error) {
-    failure = toFailure(error);
-  }
-  for (let answered = 0; answered < requests; answered++) post({ type: 'memory-released', failure });
-}
-
-function serve(database: Database, groups: GroupCommit): void {
-  const checkpointWhenDue = (least?: number) => {
-    try {
-      if (groups.checkpointWhenDue(least)) sealUnlessDamaged('open');
-    } catch (error) {
-      post({ type: 'warning', failure: toFailure(error) });
-    }
-  };
-  const housekeeping = new Housekeeping(database, groups, {
-    keep: options.keep,
-    interval: options.housekeepingInterval,
-    checkpoint: checkpointWhenDue,
-    onFailure: (error) => {
-      const failure = toFailure(error);
-      noteDamage(failure);
-      post({ type: 'warning', failure });
-    },
-  });
-  const perform = (calls: readonly Call[]) => {
+  #perform(calls: readonly Call[]): void {
     for (let start = 0; start < calls.length; start += largestGroup) {
-      const answers = groups.run(calls.slice(start, start + largestGroup));
-      for (const answer of answers) if ('failure' in answer) noteDamage(answer.failure);
+      const answers = this.#groups.run(calls.slice(start, start + largestGroup));
+      for (const answer of answers) if ('failure' in answer) this.#noteDamage(answer.failure);
       post({ type: 'answers', answers });
     }
-  };
-  port?.on('message', (first: ToWorker) => {
-    const calls: Call[] = [];
-    let releases = 0;
-    let message: ToWorker | undefined = first;
-    while (message !== undefined) {
-      if (message.type === 'close') {
-        perform(calls);
-        close(database, housekeeping);
-        return;
-      }
-      if (message.type === 'release-memory') releases += 1;
-      if (message.type === 'calls') for (const call of message.calls) calls.push(call);
-      // What is left over in the port comes as an event of its own.
-      message = calls.length < largestGroup ? receiveMessageOnPort(port)?.message : undefined;
+  }
+
+  #checkpointWhenDue(least?: number): void {
+    try {
+      if (this.#groups.checkpointWhenDue(least)) this.#seal('open');
+    } catch (error) {
+      this.#warn(error);
     }
-    perform(calls);
-    checkpointWhenDue();
-    if (releases > 0) void releaseMemory(database, releases);
-  });
+  }
+
+  #close(): void {
+    this.#housekeeping.stop();
+    let failure: Failure | null = null;
+    try {
+      const checkpointed = this.#checkpoint();
+      this.#database.close();
+      if (checkpointed) this.#seal('closed');
+    } catch (error) {
+      failure = toFailure(error, this.#path);
+      if (this.#database.open) this.#database.close();
+    }
+    post({ type: 'closed', failure });
+  }
+
+  /** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
+  #checkpoint(): boolean {
+    try {
+      // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
+      // for whoever reads, a backup say.
+      this.#database.pragma('wal_checkpoint(PASSIVE)');
+      return true;
+    } catch (error) {
+      this.#warn(error);
+      return false;
+    }
+  }
+
+  /** The pages that SQLite has cached, and this thread's garbage, for so many who have asked. */
+  async #releaseMemory(requests: number): Promise<void> {
+    let failure: Failure | null = null;
+    try {
+      if (this.#database.open) this.#database.pragma('shrink_memory');
+      await collectGarbage();
+    } catch (error) {
+      failure = toFailure(error, this.#path);
+    }
+    for (let answered = 0; answered < requests; answered++) post({ type: 'memory-released', failure });
+  }
+
+  #seal(state: 'open' | 'closed'): void {
+    if (!this.#damaged) seal(this.#path, state);
+  }
+
+  #noteDamage({ reason }: Failure): void {
+    if (reason !== 'damaged' || this.#damaged) return;
+    this.#damaged = true;
+    try {
+      breakSeal(this.#path);
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  #warn(error: unknown): void {
+    post({ type: 'warning', failure: toFailure(error, this.#path) });
+  }
 }
 
-async function start(): Promise<void> {
+async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
   // Imported only when asked for, so that the store has no need of the addon.
   const extension = options.extendStartTimeout
     ? await import('../../systemd/timeout-extension.js')
@@ -155,7 +173,7 @@ async function start(): Promise<void> {
     progress('recovering what the last run left');
     const groups = new GroupCommit(database, options);
     const recovery = groups.recover(options.now);
-    serve(database, groups);
+    new Serving(database, groups, options).listen(from);
     post({ type: 'opened', recovery, finding });
   } catch (error) {
     database.close();
@@ -163,7 +181,15 @@ async function start(): Promise<void> {
   }
 }
 
-start().catch((error: unknown) => {
-  post({ type: 'not-opened', failure: toFailure(error) });
-  port.close();
-});
+async function run(from: MessagePort): Promise<void> {
+  const options = await toldToOpen(from);
+  try {
+    await start(from, options);
+  } catch (error) {
+    post({ type: 'not-opened', failure: toFailure(error, options.path) });
+    from.close();
+  }
+}
+
+// No await at the top level: it is bundled as CommonJS (rolldown.config.ts).
+void run(port);
