@@ -117,7 +117,8 @@ export function loadConfiguration(source: ConfigurationSource): LoadedConfigurat
     if (source.file === null || document === null) return 'configuration';
     return position === null ? source.file : `${source.file}:${position.line}:${position.column}`;
   };
-  const result = configurationSchema.safeParse(values);
+  // To compile a parser for a schema that is used once takes longer than to do without.
+  const result = configurationSchema.safeParse(values, { jitless: true });
   const found = result.success ? [] : problemsOf(result.error, variables, positionOf);
   if (!result.success || problems.length > 0) throw new ConfigurationError([...problems, ...found]);
   return { configuration: result.data, warnings, file: document === null ? null : source.file };
