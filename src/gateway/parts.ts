@@ -14,9 +14,9 @@ import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
 import { collectGarbage } from '../memory/collect-garbage.js';
-import { openSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
+import { beginSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
 import type { StoreThread } from '../store/sqlite/store-thread.js';
-import type { MessageState, Store } from '../store/store.js';
+import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { limitFreeMemory, trimHeap } from '../systemd/free-memory.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
@@ -83,6 +83,12 @@ const prepareSenderAfter = 200;
  */
 const arenaEnd = { atWork: 64 * 1024 ** 2, whileReleasing: 128 * 1024 };
 
+/** The HTTP interface before it listens, and where its sockets come from. */
+interface OpeningHttp {
+  readonly http: HttpChannel;
+  readonly sockets: ManagerSockets;
+}
+
 /** What is closed in the reverse of the order in which it was opened. */
 type Closer = () => Promise<void> | void;
 
@@ -102,6 +108,8 @@ export class Parts {
   #health: StoreHealth | null = null;
   #idleMemory: IdleMemory | null = null;
   #dispatcher: Dispatcher | null = null;
+  #interventions: Interventions | null = null;
+  #intake: Intake | null = null;
   #deliverer: Deliverer | null = null;
   #prepareSender: NodeJS.Timeout | undefined;
   #http: HttpChannel | null = null;
@@ -160,10 +168,10 @@ export class Parts {
     await this.#openControl();
     if (signal.aborted) return;
     step('opening the store');
-    await this.#openStore(database);
+    const http = await this.#openStore(database);
     if (signal.aborted) return;
     step('binding the listeners');
-    await this.#openHttp();
+    await this.#listen(http);
   }
 
   /** From now on turns are run and replies delivered. */
@@ -276,9 +284,10 @@ export class Parts {
     this.#closers.push(() => this.#control?.close());
   }
 
-  async #openStore(path: string): Promise<void> {
+  /** Gives the HTTP interface, which does not listen yet. */
+  async #openStore(path: string): Promise<OpeningHttp> {
     const { log, crash, step, storeOpened, storeCloses } = this.#options;
-    const { store, recovery } = await openSqliteStore({
+    const store = beginSqliteStore({
       path,
       busyTimeout: this.#configuration.store.busy_timeout,
       maxAttempts: this.#configuration.dispatch.max_attempts,
@@ -292,6 +301,10 @@ export class Parts {
       onWarning: (error) => log.warning(error.message),
       onFailure: (error) => this.#health?.failed(error),
     });
+    // While the store's thread opens the database, this one makes the HTTP interface.
+    const [opened, http] = await Promise.allSettled([store.opened, this.#createHttp(store)]);
+    if (opened.status === 'rejected') throw opened.reason;
+    const { recovery } = opened.value;
     this.#store = store;
     const health = new StoreHealth({
       log,
@@ -317,6 +330,8 @@ export class Parts {
     await storeOpened(store, resumedTurns);
     this.#openIdleMemory(store);
     this.#openWorkers(store);
+    if (http.status === 'rejected') throw http.reason;
+    return http.value;
   }
 
   #openIdleMemory(store: SqliteStore): void {
@@ -378,6 +393,15 @@ export class Parts {
         for (const { messageId } of turn.collected) this.#events.emit(messageId, turn.session);
       },
     });
+    this.#intake = new Intake({
+      store,
+      dispatcher: this.#dispatcher,
+      onAccepted: ({ id, session }, interrupted) => {
+        this.#interventions?.interrupted(session, interrupted);
+        this.#events.emit(id, session, 'queued');
+        this.#changed();
+      },
+    });
     // Without a drain before (a start that was cancelled or failed) these have nothing to end.
     this.#closers.push(async () => {
       await this.#dispatcher?.drain(0);
@@ -386,13 +410,15 @@ export class Parts {
     });
   }
 
-  async #openHttp(): Promise<void> {
+  /** Nothing listens before the dispatcher is there. */
+  async #accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
+    if (this.#intake === null) throw new Error('A message came before the start was over.');
+    return this.#intake.accept(message, limits);
+  }
+
+  async #createHttp(store: Store): Promise<OpeningHttp> {
     const { log, readiness } = this.#options;
-    const store = this.#store;
-    const dispatcher = this.#dispatcher;
-    if (store === null || dispatcher === null) throw new Error('The listeners need an open store.');
     const sockets = new ManagerSockets(this.#options.environment, log);
-    const { listen } = this.#configuration.http;
     const interventions = new Interventions({
       store,
       now: systemClock.now,
@@ -404,18 +430,10 @@ export class Parts {
         this.#changed();
       },
     });
-    const intake = new Intake({
-      store,
-      dispatcher,
-      onAccepted: ({ id, session }, interrupted) => {
-        interventions.interrupted(session, interrupted);
-        this.#events.emit(id, session, 'queued');
-        this.#changed();
-      },
-    });
+    this.#interventions = interventions;
     const http = createHttpChannel({
       store,
-      accept: (message, limits) => intake.accept(message, limits),
+      accept: (message, limits) => this.#accept(message, limits),
       sockets,
       changes: this.#events,
       log,
@@ -435,12 +453,18 @@ export class Parts {
       roomIn: (limit) => this.#dispatcher?.roomIn(limit) ?? 1,
       interventions,
     });
+    await http.prepare();
+    return { http, sockets };
+  }
+
+  async #listen({ http, sockets }: OpeningHttp): Promise<void> {
+    const { log } = this.#options;
     this.#http = http;
     this.#closers.push(async () => {
       const cutOff = await http.close(httpPatience);
       if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
     });
-    const { endpoints, connections } = await sockets.take(listen);
+    const { endpoints, connections } = await sockets.take(this.#configuration.http.listen);
     this.#listening = await http.listen(endpoints, connections);
   }
 

@@ -84,6 +84,8 @@ export interface HttpChannelOptions {
 }
 
 export interface HttpChannel {
+  /** Makes all ready that `listen` needs, which does it otherwise; the store need not be open yet. */
+  prepare(): Promise<void>;
   /**
    * Binds all endpoints, or none, and goes on with the `connections` of an earlier process; gives the addresses that
    * clients use. Throws a ListenError.
@@ -161,6 +163,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   );
 
   return {
+    async prepare() {
+      await application.ready();
+    },
     async listen(endpoints, connections = []) {
       await application.ready();
       const addresses: string[] = [];

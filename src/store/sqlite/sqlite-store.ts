@@ -82,6 +82,12 @@ export interface OpenedStore {
 
 /** Opens the database in a thread of its own. Rejects with a StoreError that says what to do. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<OpenedStore> {
+  const store = beginSqliteStore(options);
+  return { store, ...(await store.opened) };
+}
+
+/** The same, for who has other work to do until it is `opened`; calls wait for that. */
+export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
   const opening: WorkerOptions = {
     path: options.path,
     busyTimeout: options.busyTimeout,
@@ -98,7 +104,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Open
   const store = new SqliteStore(thread, options);
   thread.worker.ref();
   thread.worker.postMessage({ type: 'open', options: opening } satisfies ToWorker);
-  return { store, ...(await store.opened) };
+  return store;
 }
 
 /** What has to travel to the other thread of a claim that it has given out: its texts may be long. */
