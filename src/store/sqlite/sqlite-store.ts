@@ -382,6 +382,7 @@ export class SqliteStore implements Store, RunStore {
     }
     // The thread’s own end is not waited for: it takes as long as its heap is large, and there is nothing in it to lose.
     const failure = await Promise.race([this.#closed, this.ended]);
+    this.#worker.unref();
     if (failure !== null) throw failure;
   }
 
