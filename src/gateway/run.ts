@@ -59,16 +59,14 @@ function refuse(error: ConfigurationError, log: AdjustableLog): never {
   return leave(exitStatus.configuration, log);
 }
 
-/** Once the start is over. Without it the next start is slower, and that is all. */
-function keepLater(keep: () => void, log: AdjustableLog): void {
-  setTimeout(() => {
-    try {
-      keep();
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      log.info(`What was compiled is not kept, so that the next start takes longer: ${reason}`);
-    }
-  }, keepCompiledAfter).unref();
+/** Without it the next start is slower, and that is all. */
+function keepNow(keep: () => void, log: AdjustableLog): void {
+  try {
+    keep();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log.info(`What was compiled is not kept, so that the next start takes longer: ${reason}`);
+  }
 }
 
 /** Runs a gateway until it ends, and the process with it. */
@@ -123,9 +121,14 @@ export async function runGateway(options: RunOptions): Promise<never> {
     environment,
     reload: () => load().configuration,
   });
-  if (options.keepCompiled !== null) keepLater(options.keepCompiled, log);
+  const { keepCompiled } = options;
+  // Once the start is over.
+  if (keepCompiled !== null) setTimeout(() => keepNow(keepCompiled, log), keepCompiledAfter).unref();
   process.on('uncaughtException', (error) => service.crash(error));
   process.on('unhandledRejection', (reason) => service.crash(reason));
   watchSignals(watchedSignals, (delivery) => service.receive(delivery));
-  return leave(await service.run(), log);
+  const status = await service.run();
+  // Once more, with what only a stop needs: compiling that is a third of one.
+  if (keepCompiled !== null && status === exitStatus.success) keepNow(keepCompiled, log);
+  return leave(status, log);
 }

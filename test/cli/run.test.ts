@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -25,6 +25,21 @@ describe('a gateway in the foreground', () => {
     expect(stopped.status).toBe(0);
     expect(stopped.stderr).toContain('Stopping (stop asked for through the control socket by node');
     expect((await gateway.end).status).toBe(0);
+  });
+
+  it('keeps what was compiled at the end of its first run, for the stop too, and then no more', async () => {
+    const compiled = join(place.directory, 'state', 'compiled');
+    const kept: string[] = [];
+    for (const _run of ['first', 'second']) {
+      const gateway = await place.start();
+      await place.run(['stop']);
+      expect((await gateway.end).status).toBe(0);
+      const [name = '', ...others] = readdirSync(compiled);
+      expect(others).toEqual([]);
+      expect(name).toMatch(/^gateway-/);
+      kept.push(`${name} ${statSync(join(compiled, name)).ino}`);
+    }
+    expect(kept[1]).toBe(kept[0]);
   });
 
   it.each([
