@@ -15,7 +15,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { migrate, schemaVersionOf } from '../../src/store/sqlite/migrate.js';
 import { applicationId, migrations, schemaVersion } from '../../src/store/sqlite/schema.js';
-import { StoreError } from '../../src/store/store.js';
+import { StoreError, type Turn } from '../../src/store/store.js';
 import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
@@ -310,7 +310,7 @@ describe('migrations', () => {
 });
 
 describe('the next start', () => {
-  test('queues again what the last one left, in front of the others, and gives up what took it down too often', async () => {
+  test('queues again what the last one left, in front of the others, and gives up what it went down with alone', async () => {
     const store = await files.open({ maxAttempts: 2 });
     await replyTo(store, 'reply');
     const poison = await acceptOne(store, 'poison');
@@ -324,25 +324,34 @@ describe('the next start', () => {
 
     const next = await files.openWithFinding({ maxAttempts: 2, now: () => 5_000 });
     expect(next.recovery).toEqual({
-      resumedTurns: 1,
-      deadTurns: 1,
+      resumedTurns: 2,
+      deadTurns: 0,
       resumedDeliveries: 1,
       unknownDeliveries: { resent: 1, setAside: 0 },
     });
-    expect(await next.store.message(poison.id)).toMatchObject({
-      state: 'dead',
-      attempts: 2,
-      changedAt: 5_000,
-      error: expect.stringContaining('Set aside after attempt 2'),
-    });
     // The same owner's name is of no consequence: at a start every claim is void.
-    const again = await next.store.claimTurns(claim());
-    expect(again.map(({ session, attempt }) => [session, attempt])).toEqual([
+    // What has used up its attempts is run by itself, and the gateway goes down with it again.
+    const sessionsOf = (claimed: readonly Turn[]) =>
+      claimed.map(({ session, attempt }) => [session, attempt]);
+    expect(sessionsOf(await next.store.claimTurns(claim()))).toEqual([['poison', 3]]);
+    expect(await next.store.claimTurns(claim())).toEqual([]);
+    expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
+    await next.store.close();
+
+    const last = await files.openWithFinding({ maxAttempts: 2, now: () => 7_000 });
+    expect(last.recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1, resumedDeliveries: 1 });
+    expect(await last.store.message(poison.id)).toMatchObject({
+      state: 'dead',
+      attempts: 3,
+      changedAt: 7_000,
+      error: expect.stringContaining('Set aside after attempt 3'),
+    });
+    const again = await last.store.claimTurns(claim());
+    expect(sessionsOf(again)).toEqual([
       ['cut', 2],
       ['other', 1],
     ]);
     expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
-    expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
   });
 
   test('a clock that was set back meanwhile holds nothing up', async () => {

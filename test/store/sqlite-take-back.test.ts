@@ -103,13 +103,13 @@ function contents(database: Database.Database): Record<string, unknown[]> {
 }
 
 /** What the store is once all turns were taken back, in one call or in one for each, the last one first. */
-function takeBack(image: Buffer, policy: Policy, how: 'together' | 'one by one') {
+function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together' | 'one by one') {
   const database = new Database(image);
   try {
     const transaction = transactionOf(database, policy);
     const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
     const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
-    const results = calls.map((rows) => takeBackTurns(transaction, rows, 20_000));
+    const results = calls.map((rows) => takeBackTurns(transaction, rows, 20_000, { alone }));
     transaction.sql.writeCounters.run(transaction.counters);
     return {
       resumed: results.reduce((sum, { resumed }) => sum + resumed, 0),
@@ -125,12 +125,15 @@ test('turns that are taken back together are where they are one by one', () => {
   fc.assert(
     fc.property(
       steps,
-      fc.record({ repeatable: fc.boolean(), notices: fc.boolean() }),
-      (history, { repeatable, notices }) => {
+      fc.record({ repeatable: fc.boolean(), notices: fc.boolean(), alone: fc.boolean() }),
+      (history, { repeatable, notices, alone }) => {
         // What the steps themselves take back is to be repeated, so that there is something left.
         const image = perform(history, { repeatable: true, notices });
         const policy = { repeatable, notices };
-        expect(takeBack(image, policy, 'together')).toEqual(takeBack(image, policy, 'one by one'));
+        // As if each had run by itself, so that some are set aside between others that go on.
+        expect(takeBack(image, policy, alone, 'together')).toEqual(
+          takeBack(image, policy, alone, 'one by one'),
+        );
       },
     ),
     { numRuns: 300 },
@@ -154,7 +157,7 @@ test('turns that are taken back go to the front, the oldest claim first, and the
   const database = new Database(perform(history, policy));
   const transaction = transactionOf(database, policy);
   const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
-  expect(takeBackTurns(transaction, taken, 20_000)).toEqual({ resumed: 3, dead: 0 });
+  expect(takeBackTurns(transaction, taken, 20_000, { alone: false })).toEqual({ resumed: 3, dead: 0 });
   expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
   const claim = { owner: 'next', limit: 10, now: 20_000, leaseUntil: 30_000 };
   const turns = claimTurns(transaction, claim);

@@ -321,6 +321,58 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       });
     });
 
+    describe('turns that the gateway may go down with', () => {
+      /** Both are under way at three crashes: each claim is of an owner that is gone by the next. */
+      async function crashThrice(...sessions: string[]): Promise<void> {
+        for (const session of sessions) await acceptOne(store, session);
+        for (const now of [10, 20, 30]) {
+          const turns = await store.claimTurns(claim({ owner: `at ${now}`, now, leaseUntil: now + 10 }));
+          expect(turns.map(({ session }) => session)).toEqual(sessions);
+        }
+      }
+
+      test('are run one by one, and only the one is set aside that it goes down with then', async () => {
+        await crashThrice('poison', 'innocent');
+        await acceptOne(store, 'other');
+        const by = (owner: string, now: number) =>
+          store.claimTurns(claim({ owner, now, leaseUntil: now + 10 }));
+        const sessions = (turns: readonly { readonly session: string }[]) =>
+          turns.map(({ session }) => session);
+        expect(sessions(await by('four', 40))).toEqual(['poison']);
+        // Nothing begins beside it, nor with a message that comes.
+        expect(await by('four', 41)).toEqual([]);
+        const arrival = { owner: 'four', leaseUntil: 50 };
+        expect(await store.accept(newMessage('new'), noLimits, arrival)).toMatchObject({ turn: null });
+        // It goes down with the gateway again.
+        const [innocent] = await by('five', 50);
+        expect(innocent).toMatchObject({ session: 'innocent', attempt: 4 });
+        expect(await store.counts()).toMatchObject({ dead: 1, running: 1 });
+        expect(await by('five', 51)).toEqual([]);
+        if (innocent === undefined) return;
+        expect(await store.completeTurn(innocent, { text: 'r', metadata: {} }, 52)).toBe(true);
+        expect(sessions(await by('five', 53))).toEqual(['other', 'new']);
+      });
+
+      test('wait until those that run have ended', async () => {
+        await crashThrice('one', 'two');
+        const first = await claimOne(store, { owner: 'four', now: 40, leaseUntil: 900 });
+        await acceptOne(store, 'three');
+        expect(await store.failTurn(first, 'failed', 45, 41)).toBe(true);
+        const second = await claimOne(store, { owner: 'four', now: 42, leaseUntil: 900 });
+        expect(second.session).toBe('two');
+        await store.completeTurn(second, { text: 'r', metadata: {} }, 43);
+        const third = await claimOne(store, { owner: 'four', now: 44, leaseUntil: 900 });
+        expect(third.session).toBe('three');
+        // The first is due again, and waits for the third.
+        expect(await store.claimTurns(claim({ owner: 'four', now: 46, leaseUntil: 900 }))).toEqual([]);
+        await store.completeTurn(third, { text: 'r', metadata: {} }, 47);
+        expect(await claimOne(store, { owner: 'four', now: 48, leaseUntil: 900 })).toMatchObject({
+          session: 'one',
+          attempt: 5,
+        });
+      });
+    });
+
     describe('deliveries', () => {
       test('carry the message, its reply and one webhook id over all attempts', async () => {
         const message = await replyTo(store, 'a');

@@ -5,6 +5,7 @@ import { ticketAtEnd } from './lines.js';
 import type { Accepted } from './protocol.js';
 import { readMessage } from './reads.js';
 import type { Transaction } from './transaction.js';
+import { suspectRuns } from './turns.js';
 
 /**
  * Takes a message in at the end of its session. A repeated one is answered even if the queue is full. One that nothing
@@ -44,7 +45,11 @@ export function accept(
   if (known === undefined) counters.sessions += 1;
   else sql.extendSession.run(message.acceptedAt, session);
   const seq = (known?.last_seq ?? 0) + 1;
-  const claimed = claim !== undefined && head === undefined && sql.firstTicket.get('turn') === undefined;
+  const claimed =
+    claim !== undefined &&
+    head === undefined &&
+    sql.firstTicket.get('turn') === undefined &&
+    !suspectRuns(transaction);
   const number = Number(
     sql.insertMessage.run(
       idToBytes(message.id),

@@ -12,7 +12,8 @@ export function recover(transaction: Transaction, now: number): Recovery {
   // A clock that was set back meanwhile must not hold up what was to be tried again soon.
   for (const line of ['turn', 'delivery'] as const) sql.endWaitsOfLaterClock.run(now, line, now, now);
   const everything = [Number.MAX_SAFE_INTEGER, '', -1] as const;
-  const turns = takeBackTurns(transaction, sql.expiredTurns.all(...everything), now);
+  const taken = sql.expiredTurns.all(...everything);
+  const turns = takeBackTurns(transaction, taken, now, { alone: taken.length === 1 });
   const deliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(...everything), now);
   return {
     resumedTurns: turns.resumed,

@@ -332,6 +332,13 @@ export function prepareStatements(database: Database) {
         'SELECT lease_until FROM heads WHERE line = ? AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1',
       )
       .pluck(),
+    // Asked for only where one or two are held.
+    mostAttemptsHeld: database
+      .prepare<[], number | null>(
+        `SELECT max(m.attempts) FROM heads h INDEXED BY heads_lease JOIN messages m ON m.number = h.message
+         WHERE h.line = 'turn' AND h.lease_until IS NOT NULL`,
+      )
+      .pluck(),
     // Only at a start. `retry_at` is always later than `waits_since`, so that the index narrows it down.
     endWaitsOfLaterClock: database.prepare<[now: number, line: Line, now: number, now: number]>(
       `UPDATE heads SET retry_at = ? WHERE line = ? AND retry_at IS NOT NULL AND retry_at > ? AND waits_since > ?`,

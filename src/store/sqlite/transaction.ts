@@ -12,7 +12,7 @@ export interface Transaction {
   readonly sql: Statements;
   /** Read when the transaction began, changed by its operations, written back before it is committed. */
   readonly counters: Counters;
-  /** Attempts of a turn before it is set aside when the process that ran it went down. */
+  /** Attempts of a turn before it is run by itself, and set aside when the process that runs it goes down again. */
   readonly maxAttempts: number;
   /** Whether a turn that was cut off may be run again; else it is set aside. */
   readonly repeatable: boolean;

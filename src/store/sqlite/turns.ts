@@ -4,40 +4,77 @@ import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
 import { admitRetries, leaseRanOut, moveOn, putAllBack, putBack } from './lines.js';
 import { parseMetadata } from './reads.js';
-import type { HeldTurnRow, TakenTurnRow } from './sql.js';
+import type { HeldTurnRow, TakenTurnRow, TurnRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
+/** Turns that are taken from owners that are gone in one step. */
+const expiredAtOnce = 1_000;
+
 export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
-  const { sql, counters } = transaction;
+  const { sql } = transaction;
   if (claim.limit < 1) return [];
-  if (leaseRanOut(transaction, 'turn', claim.now)) {
-    takeBackTurns(transaction, sql.expiredTurns.all(claim.now, claim.owner, claim.limit), claim.now);
-  }
+  takeBackExpired(transaction, claim);
   admitRetries(transaction, 'turn', claim);
-  return sql.readyTurns.all(claim.limit).map((head) => {
-    counters.round = Math.max(counters.round, head.ready);
-    const row = collect(transaction, head, claim);
-    const collected = collectedOf(transaction, row);
-    sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'turn', head.session_number);
-    sql.beginTurn.run(claim.now, row.message);
-    counters.queued -= 1;
-    counters.running += 1;
-    const messageId = idToText(row.id);
-    return {
-      turnId: turnIdOf(messageId),
-      messageId,
-      session: head.session,
-      seq: row.seq,
-      text: turnText(collected, row.text),
-      metadata: parseMetadata(row.metadata),
-      sender: row.sender,
-      collected,
-      replyUrl: row.reply_url,
-      acceptedAt: row.accepted_at,
-      attempt: row.attempts + 1,
-      owner: claim.owner,
-    };
-  });
+  if (suspectRuns(transaction)) return [];
+  const turns: Turn[] = [];
+  for (const head of sql.readyTurns.all(claim.limit)) {
+    const suspect = isSuspect(transaction, head.attempts);
+    if (suspect && (turns.length > 0 || sql.firstLease.get('turn') !== undefined)) break;
+    turns.push(claimHead(transaction, head, claim));
+    if (suspect) break;
+  }
+  return turns;
+}
+
+/** All of them, so that what is held is what runs. */
+function takeBackExpired(transaction: Transaction, { owner, now }: TurnClaim): void {
+  const { sql, counters } = transaction;
+  while (leaseRanOut(transaction, 'turn', now)) {
+    const expired = sql.expiredTurns.all(now, owner, expiredAtOnce);
+    if (expired.length === 0) return;
+    takeBackTurns(transaction, expired, now, { alone: counters.running === 1 });
+  }
+}
+
+function claimHead(transaction: Transaction, head: TurnRow, claim: TurnClaim): Turn {
+  const { sql, counters } = transaction;
+  counters.round = Math.max(counters.round, head.ready);
+  const row = collect(transaction, head, claim);
+  const collected = collectedOf(transaction, row);
+  sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'turn', head.session_number);
+  sql.beginTurn.run(claim.now, row.message);
+  counters.queued -= 1;
+  counters.running += 1;
+  const messageId = idToText(row.id);
+  return {
+    turnId: turnIdOf(messageId),
+    messageId,
+    session: head.session,
+    seq: row.seq,
+    text: turnText(collected, row.text),
+    metadata: parseMetadata(row.metadata),
+    sender: row.sender,
+    collected,
+    replyUrl: row.reply_url,
+    acceptedAt: row.accepted_at,
+    attempt: row.attempts + 1,
+    owner: claim.owner,
+  };
+}
+
+/**
+ * A turn that was under way at as many crashes as it has attempts may be what brings the gateway down, or may have been
+ * beside it each time. It is run once more by itself: what happens then is its own doing.
+ */
+function isSuspect({ maxAttempts }: Transaction, attempts: number): boolean {
+  return attempts >= maxAttempts;
+}
+
+/** Whether such a turn runs: then no other is to begin beside it. */
+export function suspectRuns(transaction: Transaction): boolean {
+  const { sql, counters } = transaction;
+  // It is the only one, so that its own attempt is counted already.
+  return counters.running === 1 && isSuspect(transaction, (sql.mostAttemptsHeld.get() ?? 0) - 1);
 }
 
 export function completeTurn(
@@ -102,20 +139,22 @@ export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
 }
 
 /**
- * Takes turns from an owner that is gone. The attempt that it had begun counts; one that was the last attempt, or that
- * must not be repeated, is set aside, so that a message that brings the gateway down can't do so for ever.
+ * Takes turns from an owner that is gone. The attempt that it had begun counts; one that must not be repeated is set
+ * aside, and so is one that was the last attempt and ran `alone`, so that a message that brings the gateway down can't do
+ * so for ever.
  */
 export function takeBackTurns(
   transaction: Transaction,
   taken: readonly TakenTurnRow[],
   now: number,
+  { alone }: { readonly alone: boolean },
 ): { readonly resumed: number; readonly dead: number } {
   let resumed = 0;
   let dead = 0;
   // Neighbours that go on are put back together: a start may have ten thousand of them.
   const goOn: TakenTurnRow[] = [];
   for (const row of taken.toReversed()) {
-    const why = row.cancelled === 1 ? null : whyNotAgain(transaction, row.attempts);
+    const why = row.cancelled === 1 ? null : whyNotAgain(transaction, row.attempts, alone);
     if (row.cancelled === 0 && why === null) {
       goOn.push(row);
       continue;
@@ -148,9 +187,10 @@ function requeueAll(transaction: Transaction, turns: readonly TakenTurnRow[], no
   return turns.length;
 }
 
-function whyNotAgain({ maxAttempts, repeatable }: Transaction, attempts: number): string | null {
-  if (!repeatable) return 'agent.retry is "never"';
-  return attempts >= maxAttempts ? `dispatch.max_attempts is ${maxAttempts}` : null;
+function whyNotAgain(transaction: Transaction, attempts: number, alone: boolean): string | null {
+  if (!transaction.repeatable) return 'agent.retry is "never"';
+  if (!alone || !isSuspect(transaction, attempts)) return null;
+  return `nothing else ran beside it, and dispatch.max_attempts is ${transaction.maxAttempts}`;
 }
 
 /** Null when the claim was lost: another owner, or another attempt, has the turn now. */
