@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Interventions } from './http-channel.js';
 import { Problem } from './problem.js';
 import { noBody, sessionName } from './request-schema.js';
-import { refuseOtherMethods } from './routes.js';
 import { validateBody, validateOne } from './validate.js';
 import { messageView } from './views.js';
 
@@ -26,7 +25,6 @@ export function addCancelRoutes(
     }
     return messageView(outcome.message);
   });
-  refuseOtherMethods(application, '/v1/messages/:id/cancel', ['POST']);
 
   application.post<{ Params: { session: string } }>('/v1/sessions/:session/cancel', async (request) => {
     const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
@@ -37,5 +35,4 @@ export function addCancelRoutes(
     }
     return { session, cancelled: cancelled.messages.map(({ id, seq }) => ({ id, seq })) };
   });
-  refuseOtherMethods(application, '/v1/sessions/:session/cancel', ['POST']);
 }

@@ -3,7 +3,6 @@ import type { DeadOutcome, Store } from '../../store/store.js';
 import type { Interventions } from './http-channel.js';
 import { Problem } from './problem.js';
 import { noBody } from './request-schema.js';
-import { refuseOtherMethods } from './routes.js';
 import { pageOf } from './session-routes.js';
 import { validateBody } from './validate.js';
 import { messageView, pageView } from './views.js';
@@ -20,7 +19,6 @@ export function addDeadRoutes(
   application.get('/v1/dead', async (request) => {
     return pageView(await store.deadMessages(pageOf(request.query)), messageView);
   });
-  refuseOtherMethods(application, '/v1/dead', ['GET', 'HEAD']);
 
   const actions = {
     retry: (id: string) => interventions.retryDead(id),
@@ -32,7 +30,6 @@ export function addDeadRoutes(
       validateBody(noBody, request.body);
       return messageView(changed(await act(request.params.id)));
     });
-    refuseOtherMethods(application, url, ['POST']);
   }
 }
 

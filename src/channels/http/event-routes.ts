@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Store } from '../../store/store.js';
 import type { EventStreams } from './event-streams.js';
 import { eventQuery, lastEventId, sessionName } from './request-schema.js';
-import { refuseOtherMethods } from './routes.js';
 import { validateOne, validateQuery } from './validate.js';
 
 export function addEventRoutes(
@@ -25,5 +24,4 @@ export function addEventRoutes(
       await streams.serve(session, from, reply.raw);
     },
   );
-  refuseOtherMethods(application, '/v1/sessions/:session/events', ['GET']);
 }

@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from './http-channel.js';
 import { Problem } from './problem.js';
-import { refuseOtherMethods } from './routes.js';
 
 /** For load balancers and probes: without a token, and nothing but states and counts. */
 export function addHealthRoutes(application: FastifyInstance, readiness: () => Readiness): void {
@@ -11,5 +10,9 @@ export function addHealthRoutes(application: FastifyInstance, readiness: () => R
     if (ready) return { ready, facts };
     throw new Problem('not-ready', 'The gateway does not take new work now.', { facts });
   });
-  for (const url of ['/healthz', '/readyz']) refuseOtherMethods(application, url, ['GET', 'HEAD']);
+}
+
+/** Whether a request needs no token, by its address. */
+export function isOpen(url: string): boolean {
+  return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
 }

@@ -10,13 +10,14 @@ import type {
   SessionCancelled,
   Store,
 } from '../../store/store.js';
+import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
 import { addCancelRoutes } from './cancel-routes.js';
 import { addDeadRoutes } from './dead-routes.js';
 import { addEventRoutes } from './event-routes.js';
 import { EventStreams, type SessionChanges } from './event-streams.js';
 import { internalProblem, problemOf } from './failures.js';
-import { addHealthRoutes } from './health-routes.js';
+import { addHealthRoutes, isOpen } from './health-routes.js';
 import { type KeptSockets, nothingKept } from './kept-sockets.js';
 import type { HttpEndpoint } from './listen.js';
 import { LongPolls, type MessageChanges } from './long-polls.js';
@@ -105,6 +106,8 @@ export interface HttpChannel {
   facts(): { readonly connections: number; readonly waiting: number; readonly streams: number };
 }
 
+const noSuchAddress = 'No call of this interface has this address; docs/http.md lists them.';
+
 /** Requests are checked in validate.ts. Fastify’s compilers of JSON schemas would be loaded at each start, for nothing. */
 const noCompiler = () => (): never => {
   throw new Error('The routes have no JSON schemas: their requests are checked in validate.ts.');
@@ -127,6 +130,8 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     },
   });
 
+  const allowedMethods = new AllowedMethods();
+  allowedMethods.follow(application);
   application.removeContentTypeParser('text/plain');
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
@@ -143,11 +148,17 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   addHealthRoutes(application, options.readiness);
   application.register(async (guarded) => {
     guarded.addHook('onRequest', (request, _reply, done) => {
+      // Before a body is read, so that it can't be refused for another reason.
+      const allowed = request.is404 ? allowedMethods.of(request) : null;
+      if (allowed !== null && isOpen(request.url)) throw methodNotAllowed(allowed);
       checkToken(request.headers.authorization);
+      if (allowed !== null) throw methodNotAllowed(allowed);
+      if (request.is404) throw new Problem('not-found', noSuchAddress);
       done();
     });
+    // Never called, as the hook has thrown; that it is there has the hook called.
     guarded.setNotFoundHandler(() => {
-      throw new Problem('not-found', 'No call of this interface has this address; docs/http.md lists them.');
+      throw new Problem('not-found', noSuchAddress);
     });
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, options.store);

@@ -12,7 +12,6 @@ import {
   messageQuery,
   sessionName,
 } from './request-schema.js';
-import { refuseOtherMethods } from './routes.js';
 import { validateBody, validateOne, validateQuery } from './validate.js';
 import { messageView } from './views.js';
 
@@ -58,7 +57,6 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       return { id: message.id, session: message.session, seq: message.seq, state: 'queued' };
     },
   );
-  refuseOtherMethods(application, '/v1/sessions/:session/messages', ['GET', 'HEAD', 'POST']);
 
   application.get<{ Params: { id: string } }>('/v1/messages/:id', async (request, reply) => {
     const { wait = 0 } = validateQuery(messageQuery, request.query);
@@ -69,7 +67,6 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
     if (wait > 0 && longPolls.endsEarly(message)) reply.header('Retry-After', restartRetryAfter);
     return messageView(message);
   });
-  refuseOtherMethods(application, '/v1/messages/:id', ['GET', 'HEAD']);
 }
 
 function keyOf(header: string | string[] | undefined): string | null {

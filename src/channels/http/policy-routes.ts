@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Store } from '../../store/store.js';
 import { Problem } from './problem.js';
 import { policyBody, sessionName } from './request-schema.js';
-import { refuseOtherMethods } from './routes.js';
 import { validateBody, validateOne } from './validate.js';
 import { sessionView } from './views.js';
 
@@ -19,12 +18,10 @@ export function addPolicyRoutes(
     if (session === null) throw new Problem('unknown-session', `No message was ever accepted for "${name}".`);
     return sessionView(session);
   });
-  refuseOtherMethods(application, '/v1/sessions/:session', ['GET', 'HEAD']);
 
   application.put<Route>('/v1/sessions/:session/policy', async (request) => {
     const name = validateOne(sessionName, request.params.session, { parameter: 'session' });
     const { policy } = validateBody(policyBody, request.body);
     return sessionView(await store.setPolicy(name, policy, now()));
   });
-  refuseOtherMethods(application, '/v1/sessions/:session/policy', ['PUT']);
 }

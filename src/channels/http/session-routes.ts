@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Store } from '../../store/store.js';
 import { Problem } from './problem.js';
 import { bounds, pageQuery, sessionName } from './request-schema.js';
-import { refuseOtherMethods } from './routes.js';
 import { validateOne, validateQuery } from './validate.js';
 import { messageView, pageView, sessionView } from './views.js';
 
@@ -13,7 +12,6 @@ export function addSessionRoutes(
   application.get('/v1/sessions', async (request) => {
     return pageView(await store.sessions(pageOf(request.query)), sessionView);
   });
-  refuseOtherMethods(application, '/v1/sessions', ['GET', 'HEAD']);
 
   application.get<{ Params: { session: string } }>('/v1/sessions/:session/messages', async (request) => {
     const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
