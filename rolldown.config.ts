@@ -12,8 +12,9 @@ const common = {
   plugins: [
     // Fastify loads them for its own schemas, logger and tests, of which there are none here.
     leftOut(['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'pino', 'light-my-request']),
-    // It would bind by itself with them; the program has servers of its own (src/channels/http/servers.ts).
-    leftOutOf('fastify', ['node:https', 'node:http2', 'node:dns']),
+    // It would bind by itself with the first three; the program has servers of its own (src/channels/http/servers.ts). The
+    // last one checks what plugins ask for, of which there are none.
+    leftOutOf('fastify', ['node:https', 'node:http2', 'node:dns', 'semver']),
     asciiOnly(),
     notices,
   ],

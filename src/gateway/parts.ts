@@ -165,8 +165,6 @@ export class Parts {
       }),
     );
     if (signal.aborted) return;
-    await this.#openControl();
-    if (signal.aborted) return;
     step('opening the store');
     const http = await this.#openStore(database);
     if (signal.aborted) return;
@@ -301,8 +299,12 @@ export class Parts {
       onWarning: (error) => log.warning(error.message),
       onFailure: (error) => this.#health?.failed(error),
     });
-    // While the store's thread opens the database, this one makes the HTTP interface.
-    const [opened, http] = await Promise.allSettled([store.opened, this.#createHttp(store)]);
+    // While the store's thread opens the database, this one makes the interfaces.
+    const [opened, control, http] = await Promise.allSettled([
+      store.opened,
+      this.#openControl(),
+      this.#createHttp(store),
+    ]);
     if (opened.status === 'rejected') throw opened.reason;
     const { recovery } = opened.value;
     this.#store = store;
@@ -319,6 +321,7 @@ export class Parts {
     void store.ended.then((failure) => {
       if (failure !== null) crash(failure);
     });
+    if (control.status === 'rejected') throw control.reason;
     const { resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries } = recovery;
     const { setAside } = unknownDeliveries;
     if (resumedTurns + deadTurns + resumedDeliveries + setAside > 0) {
