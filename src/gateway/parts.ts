@@ -166,10 +166,15 @@ export class Parts {
     );
     if (signal.aborted) return;
     step('opening the store');
-    const http = await this.#openStore(database);
-    if (signal.aborted) return;
+    const { http, recorded } = await this.#openStore(database);
     step('binding the listeners');
-    await this.#listen(http);
+    // What is waited for is the disk, and that both are done.
+    const [record, listening] = await Promise.allSettled([
+      recorded,
+      signal.aborted ? undefined : this.#listen(http),
+    ]);
+    if (record.status === 'rejected') throw record.reason;
+    if (listening.status === 'rejected') throw listening.reason;
   }
 
   /** From now on turns are run and replies delivered. */
@@ -282,8 +287,8 @@ export class Parts {
     this.#closers.push(() => this.#control?.close());
   }
 
-  /** Gives the HTTP interface, which does not listen yet. */
-  async #openStore(path: string): Promise<OpeningHttp> {
+  /** Gives the HTTP interface, which does not listen yet, and the end of what the start writes to the store. */
+  async #openStore(path: string): Promise<{ http: OpeningHttp; recorded: Promise<void> }> {
     const { log, crash, step, storeOpened, storeCloses } = this.#options;
     const store = beginSqliteStore({
       path,
@@ -330,11 +335,13 @@ export class Parts {
         { SD_GATEWAY_RESUMED: resumedTurns },
       );
     }
-    await storeOpened(store, resumedTurns);
+    if (http.status === 'rejected') throw http.reason;
+    const recorded = storeOpened(store, resumedTurns);
+    // What fails before it is waited for has a reason of its own to give.
+    recorded.catch(() => undefined);
     this.#openIdleMemory(store);
     this.#openWorkers(store);
-    if (http.status === 'rejected') throw http.reason;
-    return http.value;
+    return { http: http.value, recorded };
   }
 
   #openIdleMemory(store: SqliteStore): void {

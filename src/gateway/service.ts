@@ -124,7 +124,10 @@ export class Service {
       reload: () => this.#happen({ type: 'reload-requested' }),
       status: () => this.#status.text(),
       facts: () => this.#facts(),
-      storeOpened: (store, resumedTurns) => this.#history.begin(store, resumedTurns),
+      // Two calls of one message to the store's thread: the run on record, and what the first status line tells.
+      storeOpened: async (store, resumedTurns) => {
+        await Promise.all([this.#history.begin(store, resumedTurns), this.#status.follow(store)]);
+      },
       storeCloses: () => this.#endHistory(),
     });
     this.#history = new RunHistory({
@@ -234,8 +237,6 @@ export class Service {
       const { store } = this.#parts;
       if (this.#cancelStart.signal.aborted || store === null) return;
       this.#feedWatchdog(store);
-      await this.#status.follow(store);
-      if (this.#cancelStart.signal.aborted) return;
       this.#happen({ type: 'started' });
       this.#parts.start();
     } catch (error) {

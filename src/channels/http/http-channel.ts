@@ -198,9 +198,8 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     async close(patience) {
       longPolls.end();
       streams.end();
-      const cutOff = await servers.close(patience);
-      await application.close();
-      return cutOff;
+      // Fastify's own server has never listened: there is nothing of it to be closed.
+      return servers.close(patience);
     },
     facts: () => ({
       connections: servers.connections.count,
