@@ -13,23 +13,17 @@ import type { Configuration } from '../config/schema.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
-import { collectGarbage } from '../memory/collect-garbage.js';
 import { beginSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
 import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
-import { limitFreeMemory, trimHeap } from '../systemd/free-memory.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
-import { createLazyWebhookSender, type LazyWebhookSender } from './delivery/lazy-webhook-sender.js';
 import { validateReplyUrl } from './delivery/reply-url.js';
-import {
-  createWebhookSecret,
-  parseWebhookSecrets,
-  type WebhookSecret,
-} from './delivery/webhook-signature.js';
+import { WebhookSenders } from './delivery/webhook-senders.js';
+import { createWebhookSecret, parseWebhookSecrets } from './delivery/webhook-signature.js';
 import { lockDirectories } from './directory-locks.js';
 import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
@@ -38,6 +32,7 @@ import { Intake } from './intake.js';
 import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
+import { releaseMemory } from './release-memory.js';
 import { readOrCreateSecret } from './secret-file.js';
 import { StoreHealth } from './store-health.js';
 import { createToken } from './token.js';
@@ -77,12 +72,6 @@ const httpPatience = 2_000;
 /** From the start on, in milliseconds: first those are served who have waited for it. */
 const prepareSenderAfter = 200;
 
-/**
- * What the C library may keep of freed memory at the end of a thread's arena, in bytes: at work as much as it allows
- * itself at most; V8's threads hand back theirs while they collect garbage.
- */
-const arenaEnd = { atWork: 64 * 1024 ** 2, whileReleasing: 128 * 1024 };
-
 /** The HTTP interface before it listens, and where its sockets come from. */
 interface OpeningHttp {
   readonly http: HttpChannel;
@@ -99,11 +88,10 @@ export class Parts {
   readonly #owner = uuid();
   readonly #events = new MessageEvents();
   readonly #closers: Closer[] = [];
-  readonly #senders: LazyWebhookSender[] = [];
   #configuration: Configuration;
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
   #allow: readonly AddressRange[];
-  #secrets: readonly WebhookSecret[] = [];
+  #senders: WebhookSenders | null = null;
   #store: Store | null = null;
   #health: StoreHealth | null = null;
   #idleMemory: IdleMemory | null = null;
@@ -184,17 +172,17 @@ export class Parts {
     this.#dispatcher?.wake();
     this.#deliverer?.wake();
     this.#prepareSender = setTimeout(() => {
-      this.#senders.at(-1)?.prepare().catch(this.#options.crash);
+      this.#senders?.prepare().catch(this.#options.crash);
     }, prepareSenderAfter).unref();
   }
 
   /** Takes a new configuration; gives the settings that can't change without a restart. */
   reconfigure(configuration: Configuration): readonly string[] {
-    const before = this.#configuration;
     this.#configuration = configuration;
     this.#allow = configuration.delivery.allow.map(parseRange);
     this.#dispatcher?.configure(this.#createAgent(), this.#dispatchSettings());
-    this.#deliverer?.configure(this.#senderFor(before), this.#deliverySettings());
+    const sender = this.#senders?.for(configuration.delivery);
+    if (sender !== undefined) this.#deliverer?.configure(sender, this.#deliverySettings());
     return restartNeeded(this.#options.configuration, configuration);
   }
 
@@ -349,16 +337,7 @@ export class Parts {
       clock: systemClock,
       log: this.#options.log,
       resident: process.memoryUsage.rss,
-      async release() {
-        limitFreeMemory(arenaEnd.whileReleasing);
-        try {
-          // At the same time, so that more of V8's threads take part and hand back what is theirs.
-          await Promise.all([store.releaseMemory(), collectGarbage()]);
-          trimHeap();
-        } finally {
-          limitFreeMemory(arenaEnd.atWork);
-        }
-      },
+      release: () => releaseMemory(store),
     });
     this.#idleMemory = idleMemory;
     this.#closers.push(() => idleMemory.close());
@@ -373,7 +352,8 @@ export class Parts {
   #openWorkers(store: Store): void {
     const { log } = this.#options;
     const secret = this.#secret('webhook-secret', createWebhookSecret);
-    this.#secrets = parseWebhookSecrets(secret);
+    const senders = new WebhookSenders(parseWebhookSecrets(secret));
+    this.#senders = senders;
     const onChange = (
       { messageId, session }: { readonly messageId: string; readonly session: string },
       state: MessageState,
@@ -383,7 +363,7 @@ export class Parts {
     };
     const deliverer = new Deliverer({
       store,
-      sender: this.#createSender(),
+      sender: senders.for(this.#configuration.delivery),
       log,
       owner: this.#owner,
       settings: this.#deliverySettings(),
@@ -416,7 +396,7 @@ export class Parts {
     this.#closers.push(async () => {
       await this.#dispatcher?.drain(0);
       await deliverer.drain(0);
-      for (const sender of this.#senders) await sender.close();
+      await senders.close();
     });
   }
 
@@ -496,27 +476,6 @@ export class Parts {
       workingDirectory: this.#directories.state,
       environment: this.#options.environment,
     });
-  }
-
-  #createSender(): LazyWebhookSender {
-    const { allow, timeout } = this.#configuration.delivery;
-    const sender = createLazyWebhookSender({
-      allow,
-      timeout,
-      secrets: this.#secrets,
-      userAgent: 'sd-gateway',
-    });
-    this.#senders.push(sender);
-    return sender;
-  }
-
-  /** The present sender, unless its own settings changed; a replaced one is closed at the end, its posts done. */
-  #senderFor(before: Configuration): LazyWebhookSender {
-    const present = this.#senders.at(-1);
-    const { allow, timeout } = this.#configuration.delivery;
-    const same =
-      before.delivery.timeout === timeout && JSON.stringify(before.delivery.allow) === JSON.stringify(allow);
-    return same && present !== undefined ? present : this.#createSender();
   }
 
   #dispatchSettings() {
