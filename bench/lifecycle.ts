@@ -137,15 +137,32 @@ async function restartUnderLoad(machine: Machine, what: Restarted): Promise<Figu
 }
 
 /** The bare unit with a socket unit, which holds connections while nobody takes them. */
-async function installBareSocket(machine: Machine): Promise<Restarted> {
-  await machine.writeFile('/etc/systemd/system/bare-http.socket', '[Socket]\nListenStream=127.0.0.1:8734\n');
-  await machine.writeFile(
-    '/etc/systemd/system/bare-http.service',
-    `[Service]\nType=notify\nExecStart=/usr/bin/env node ${inMachine(program('bare-unit'))}\n`,
-  );
+async function installBareSocket(
+  machine: Machine,
+  name: string,
+  port: number,
+  sandbox: readonly string[],
+): Promise<Restarted> {
+  const address = `127.0.0.1:${port}`;
+  await machine.writeFile(`/etc/systemd/system/${name}.socket`, `[Socket]\nListenStream=${address}\n`);
+  const service = [
+    '[Service]',
+    'Type=notify',
+    `ExecStart=/usr/bin/env node ${inMachine(program('bare-unit'))}`,
+    ...sandbox,
+    '',
+  ];
+  await machine.writeFile(`/etc/systemd/system/${name}.service`, service.join('\n'));
   await machine.writeFile('/etc/bare-token', 'none');
-  await machine.check(['systemctl', 'start', 'bare-http.socket', 'bare-http.service']);
-  return { address: 'http://127.0.0.1:8734', service: 'bare-http.service', tokenFile: '/etc/bare-token' };
+  await machine.check(['systemctl', 'start', `${name}.socket`, `${name}.service`]);
+  return { address: `http://${address}`, service: `${name}.service`, tokenFile: '/etc/bare-token' };
+}
+
+/** What the shipped unit lets the gateway do. */
+async function shippedSandbox(machine: Machine): Promise<readonly string[]> {
+  const unit = (await machine.check(['cat', '/usr/lib/sd-gateway/systemd/sd-gateway.service'])).split('\n');
+  const lines = unit.slice(unit.indexOf('DynamicUser=yes'), unit.indexOf('[Install]'));
+  return lines.filter((line) => /^[A-Z]/.test(line));
 }
 
 async function installShippedUnits(machine: Machine): Promise<Restarted> {
@@ -169,11 +186,13 @@ export const restart: Benchmark = {
   async open() {
     const machine = await bootMachine();
     const own = await installShippedUnits(machine);
-    const bare = await installBareSocket(machine);
+    const bare = await installBareSocket(machine, 'bare-http', 8734, []);
+    const boxed = await installBareSocket(machine, 'boxed-http', 8735, await shippedSandbox(machine));
     return {
       contenders: [
         { name: 'sd-gateway', measure: () => restartUnderLoad(machine, own) },
         { name: 'bare node with a socket unit', measure: () => restartUnderLoad(machine, bare) },
+        { name: 'the same in the gateway’s sandbox', measure: () => restartUnderLoad(machine, boxed) },
       ],
       close: () => machine.destroy(),
     };
