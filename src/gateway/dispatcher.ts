@@ -104,7 +104,10 @@ export class Dispatcher {
   readonly #persistence: Persistence;
   readonly #renewal: LeaseRenewal;
   readonly #kept: KeptPlaces;
-  readonly #running = new Map<string, RunningTurn>();
+  /** By the turn, not by its message: the next attempt may begin before the end of this one has come back. */
+  readonly #running = new Set<RunningTurn>();
+  /** Messages that were cancelled while their claim was on its way here. */
+  readonly #cancelledEarly = new Set<string>();
   /** Cut off by the drain, or claimed while it began: to be queued again. */
   readonly #unfinished = new Set<Turn>();
   #writing = 0;
@@ -171,13 +174,21 @@ export class Dispatcher {
 
   /** The message is cancelled, and that is on disk: ends its turn, if it runs here. */
   cancel(messageId: string): void {
-    const running = this.#running.get(messageId);
-    if (running !== undefined) this.#cutOff(running, 'cancelled');
+    for (const running of this.#running) {
+      if (running.turn.messageId === messageId) this.#cutOff(running, 'cancelled');
+    }
+    // It may have been claimed in the transaction that cancelled it, or just before.
+    if (this.#claimsComing) this.#cancelledEarly.add(messageId);
+    else this.#cancelledEarly.clear();
   }
 
   /** Seconds after which a full queue may have room again, as far as the turns so far tell. */
   roomIn(limit: 'session' | 'total'): number {
     return roomIn(limit, this.#turnTime.mean, this.#settings.concurrency);
+  }
+
+  get #claimsComing(): boolean {
+    return this.#claims.underWay || this.#kept.count > 0;
   }
 
   /** Beside the turns whose agent runs. */
@@ -217,16 +228,16 @@ export class Dispatcher {
       abort: new AbortController(),
       arrivedAtWake,
       phase: 'agent',
-      cutOff: null,
+      cutOff: this.#cancelledEarly.delete(turn.messageId) ? 'cancelled' : null,
       done: Promise.resolve(),
     };
-    this.#running.set(turn.messageId, running);
+    this.#running.add(running);
     this.#tell(turn, 'running');
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     const began = performance.now();
     running.done = this.#run(running).finally(() => {
       this.#turnTime.add(performance.now() - began);
-      this.#running.delete(turn.messageId);
+      this.#running.delete(running);
       this.#writing -= 1;
       this.#renewal.released();
     });
@@ -274,6 +285,7 @@ export class Dispatcher {
     const { turnId, messageId, session, seq, attempt, text, metadata, sender, collected } = running.turn;
     const request = { turnId, messageId, session, seq, attempt, text, metadata, sender, collected };
     const timeout = this.#settings.timeout;
+    if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
     const cancelTimeout = this.#clock.after(timeout, () => this.#cutOff(running, 'timeout'));
     try {
       return { reply: await this.#agent.run(request, running.abort.signal) };
@@ -351,10 +363,9 @@ export class Dispatcher {
   }
 
   async #renewLeases(): Promise<void> {
-    const before = [...this.#running.values()].filter((running) => running.phase === 'agent');
+    const before = [...this.#running].filter((running) => running.phase === 'agent');
     // The store counts what it holds at that moment, to which a claim or an end under way may or may not belong.
-    const onTheirWay = this.#claims.underWay || this.#kept.count > 0;
-    const countsAgree = before.length === this.#running.size && !onTheirWay;
+    const countsAgree = before.length === this.#running.size && !this.#claimsComing;
     await this.#calls.run('renew leases', async () => {
       const until = this.#clock.now() + this.#settings.lease;
       const held = await this.#store.renewLeases(this.#owner, until);
@@ -368,6 +379,11 @@ export class Dispatcher {
     const { turn } = running;
     const record = await this.#store.message(turn.messageId);
     if (running.phase !== 'agent' || claimStands(turn, record)) return;
+    // It still holds its session, for whoever runs it to give free.
+    if (record?.state === 'cancelled' && record.attempts === turn.attempt) {
+      this.#cutOff(running, 'cancelled');
+      return;
+    }
     this.#noteLostClaim(turn);
     this.#cutOff(running, 'claim-lost');
   }
@@ -388,7 +404,7 @@ export class Dispatcher {
     signal?.addEventListener('abort', cutOffAll);
     if (signal?.aborted || patience <= 0) cutOffAll();
     await claimed;
-    await Promise.all([...this.#running.values()].map((running) => running.done));
+    await Promise.all([...this.#running].map((running) => running.done));
     cancelDeadline();
     signal?.removeEventListener('abort', cutOffAll);
     const putBack = await this.#putBack();
@@ -400,7 +416,7 @@ export class Dispatcher {
 
   #cutOffAll(): void {
     this.#persistence.hurry();
-    for (const running of this.#running.values()) this.#cutOff(running, 'drain');
+    for (const running of this.#running) this.#cutOff(running, 'drain');
   }
 
   async #putBack(): Promise<number> {

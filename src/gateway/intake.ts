@@ -38,10 +38,14 @@ export class Intake {
       throw error;
     }
     const turn = outcome.outcome === 'accepted' ? outcome.turn : null;
-    if (outcome.outcome === 'accepted') onAccepted(outcome.message, outcome.interrupted);
-    if (place === null) dispatcher.wake();
-    else if (turn === null) place.giveBack();
-    else place.fill(turn);
+    try {
+      if (outcome.outcome === 'accepted') onAccepted(outcome.message, outcome.interrupted);
+    } finally {
+      // Whatever becomes of the telling, what is claimed is run.
+      if (place === null) dispatcher.wake();
+      else if (turn === null) place.giveBack();
+      else place.fill(turn);
+    }
     return outcome;
   }
 }

@@ -230,6 +230,27 @@ describe('failing turns', () => {
   });
 });
 
+describe('a turn that is tried again at once', () => {
+  test('has its place, and its end, to itself', async () => {
+    await post(store, 'a', 'x');
+    await post(store, 'b', 'y');
+    const dispatch = dispatcher({ concurrency: 1, retry_delay: 0 });
+    dispatch.wake();
+    for (const attempt of [1, 2]) {
+      const run = await agent.nth(attempt - 1);
+      run.fail(new AgentError('exit-status', 'The program exited with status 3.', true));
+      await until('queued', attempt);
+    }
+    // Whatever comes next, its place is taken.
+    await agent.nth(2);
+    await store.probe();
+    expect(dispatch.facts().running).toBe(1);
+    expect(agent.runs.all).toHaveLength(3);
+    expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 1 });
+    expect(await store.counts()).toMatchObject({ running: 0 });
+  });
+});
+
 describe('a message that is cancelled', () => {
   test('has its turn ended before the next of its session begins', async () => {
     const { id } = await post(store, 'a', 'x');
@@ -265,6 +286,23 @@ describe('a message that is cancelled', () => {
     await until('replied');
     expect(await store.message(id)).toMatchObject({ state: 'cancelled', reply: null });
     expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    await dispatch.drain(0);
+  });
+
+  test('is found by the next renewal where nobody told of it, and holds its session no longer', async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = await agent.nth(0);
+    await store.cancelMessage(id, clock.now());
+    // With a claim on its way the renewal can't go by the number of turns.
+    const place = dispatch.keepPlace();
+    clock.advance(settings.lease / 3);
+    expect((await agent.nth(1)).request.seq).toBe(2);
+    expect(run.signal.aborted).toBe(true);
+    expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    place?.giveBack();
     await dispatch.drain(0);
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Dispatcher } from '../../src/gateway/dispatcher.js';
 import { Intake } from '../../src/gateway/intake.js';
+import { Interventions } from '../../src/gateway/interventions.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { type Message, type MessageState, type Store, StoreError } from '../../src/store/store.js';
 import { newMessage, noLimits } from '../store/samples.js';
@@ -23,15 +24,11 @@ afterEach(() => opened.dispose());
 
 /** A dispatcher, and what new messages take to get to it. */
 function gateway(concurrency: number, over: Partial<Store> = {}) {
-  const called = Object.assign(Object.create(store) as Store, {
-    accept: store.accept.bind(store),
-    claimTurns: store.claimTurns.bind(store),
-    completeTurn: store.completeTurn.bind(store),
-    nextDueAt: store.nextDueAt.bind(store),
-    putBackTurns: store.putBackTurns.bind(store),
-    renewLeases: store.renewLeases.bind(store),
-    message: store.message.bind(store),
-    ...over,
+  const called = new Proxy<Store>(store, {
+    get(target, name) {
+      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
   });
   const dispatcher = new Dispatcher({
     store: called,
@@ -120,6 +117,46 @@ test('a place that was kept for nothing goes to who waits for it', async () => {
   const run = await agent.nth(0);
   expect(run.request.session).toBe('b');
   run.reply('r');
+  await changes.until(() => states('replied').length === 1);
+  await dispatcher.drain(0);
+});
+
+test.each(['message', 'session'] as const)(
+  'a message that is cancelled with its acceptance, as a %s, is not run, and holds nobody up',
+  async (what) => {
+    const { dispatcher, intake, take } = gateway(4);
+    const interventions = new Interventions({
+      store,
+      cutOff: (id) => dispatcher.cancel(id),
+      onChange: () => undefined,
+    });
+    const message = newMessage('a');
+    const [taken] = await Promise.all([
+      intake.accept(message, noLimits),
+      what === 'session' ? interventions.cancelSession('a') : interventions.cancelMessage(message.id),
+    ]);
+    expect(taken).toMatchObject({ outcome: 'accepted', turn: { session: 'a' } });
+    await take('a', 'next');
+    const run = await agent.nth(0);
+    expect(run.request.text).toBe('next');
+    expect(await store.message(message.id)).toMatchObject({ state: 'cancelled' });
+    run.reply('r');
+    await changes.until(() => states('replied').length === 1);
+    await dispatcher.drain(0);
+  },
+);
+
+test('what is claimed is run, though who is told of its acceptance fails', async () => {
+  const { dispatcher } = gateway(1);
+  const intake = new Intake({
+    store,
+    dispatcher,
+    onAccepted: () => {
+      throw new Error('The listener failed.');
+    },
+  });
+  await expect(intake.accept(newMessage('a'), noLimits)).rejects.toThrow('The listener failed.');
+  (await agent.nth(0)).reply('r');
   await changes.until(() => states('replied').length === 1);
   await dispatcher.drain(0);
 });
