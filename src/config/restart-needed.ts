@@ -8,6 +8,8 @@ const fixedSettings: readonly {
   { key: 'supervisor', of: ({ supervisor }) => supervisor },
   { key: 'http.listen', of: ({ http }) => http.listen },
   { key: 'http.body_limit', of: ({ http }) => http.body_limit },
+  // The store goes by it as well, which has it from the start.
+  { key: 'dispatch.max_attempts', of: ({ dispatch }) => dispatch.max_attempts },
   { key: 'delivery.notices', of: ({ delivery }) => delivery.notices },
   { key: 'store.path', of: ({ store }) => store.path },
   { key: 'store.busy_timeout', of: ({ store }) => store.busy_timeout },

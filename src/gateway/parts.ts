@@ -480,7 +480,8 @@ export class Parts {
 
   #dispatchSettings() {
     const { timeout, retry } = this.#configuration.agent;
-    return { ...this.#configuration.dispatch, timeout, repeatable: retry === 'always' };
+    const { max_attempts } = this.#options.configuration.dispatch;
+    return { ...this.#configuration.dispatch, max_attempts, timeout, repeatable: retry === 'always' };
   }
 
   #deliverySettings() {

@@ -207,6 +207,9 @@ reply_limit = "2M"
 listen = "127.0.0.1:1"
 body_limit = "1M"
 wait_limit = 5
+[dispatch]
+max_attempts = 9
+retry_delay = 9
 [delivery]
 notices = false
 [stop]
