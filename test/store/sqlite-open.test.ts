@@ -6,9 +6,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
@@ -189,6 +191,14 @@ describe('a damaged database is refused and left as it is', () => {
     expect(readdirSync(files.directory)).toEqual(['gateway.db-recovered', 'gateway.db-seal']);
     rmSync(`${files.path}-seal`);
     expect((await files.openWithFinding()).finding.created).toBe(true);
+  });
+
+  test('it is a link that leads nowhere: its file system is not mounted, say', async () => {
+    symlinkSync(join(files.directory, 'elsewhere', 'gateway.db'), files.path);
+    const error = await refusal();
+    expect(error.reason).toBe('damaged');
+    expect(error.message).toMatch(/symbolic link to a file that is not there/);
+    expect(readdirSync(files.directory)).toEqual(['gateway.db']);
   });
 
   test('it was found while it was open: the next start trusts it no more', async () => {

@@ -70,6 +70,14 @@ export function goneError(path: string, left: string): StoreError {
   );
 }
 
+/** For a link where the database should be: its file system is not mounted, say. */
+export function strayLinkError(path: string): StoreError {
+  return new StoreError(
+    'damaged',
+    `The database ${path} is a symbolic link to a file that is not there: mount what it points to, or put the database back; or, to begin with an empty one, remove the link.`,
+  );
+}
+
 /** For a disk with too little room to go on. */
 export function fullError(path: string): StoreError {
   return new StoreError('full', advice('full', path));

@@ -1,8 +1,18 @@
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { StoreError } from '../store.js';
-import { goneError } from './errors.js';
+import { goneError, strayLinkError } from './errors.js';
 import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
@@ -102,6 +112,7 @@ function createIfMissing(options: OpenOptions): boolean {
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return false;
   const left = leftOf(path);
   if (left !== null) throw goneError(path, left);
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw strayLinkError(path);
   makeDirectory(dirname(path));
   options.progress('making the database');
   const unfinished = `${path}-new`;

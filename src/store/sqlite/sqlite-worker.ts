@@ -57,11 +57,7 @@ class Serving {
       keep: options.keep,
       interval: options.housekeepingInterval,
       checkpoint: (least) => this.#checkpointWhenDue(least),
-      onFailure: (error) => {
-        const failure = toFailure(error, this.#path);
-        this.#noteDamage(failure);
-        post({ type: 'warning', failure });
-      },
+      onFailure: (error) => this.#warn(error),
     });
   }
 
@@ -114,6 +110,7 @@ class Serving {
       if (checkpointed) this.#seal('closed');
     } catch (error) {
       failure = toFailure(error, this.#path);
+      this.#noteDamage(failure);
       if (this.#database.open) this.#database.close();
     }
     post({ type: 'closed', failure });
@@ -154,12 +151,14 @@ class Serving {
     try {
       breakSeal(this.#path);
     } catch (error) {
-      this.#warn(error);
+      post({ type: 'warning', failure: toFailure(error, this.#path) });
     }
   }
 
   #warn(error: unknown): void {
-    post({ type: 'warning', failure: toFailure(error, this.#path) });
+    const failure = toFailure(error, this.#path);
+    this.#noteDamage(failure);
+    post({ type: 'warning', failure });
   }
 }
 

@@ -29,10 +29,11 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
 /** All of them, so that what is held is what runs. */
 function takeBackExpired(transaction: Transaction, { owner, now }: TurnClaim): void {
   const { sql, counters } = transaction;
+  const alone = counters.running === 1;
   while (leaseRanOut(transaction, 'turn', now)) {
     const expired = sql.expiredTurns.all(now, owner, expiredAtOnce);
     if (expired.length === 0) return;
-    takeBackTurns(transaction, expired, now, { alone: counters.running === 1 });
+    takeBackTurns(transaction, expired, now, { alone });
   }
 }
 
