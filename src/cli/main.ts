@@ -91,6 +91,9 @@ function report(error: unknown): number {
   return commandStatus.failure;
 }
 
+// Until it is known better: a command that nothing is left to wait for has not ended.
+process.exitCode = commandStatus.failure;
+
 // A reader that has seen enough, as in "sd-gateway help | head", is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
