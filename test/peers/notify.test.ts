@@ -106,10 +106,12 @@ describe.skipIf(systemdNotify.missing !== null)(
 
     it('a barrier', async () => {
       const peer = spawn('systemd-notify', ['--ready']);
+      // Its end may come before the receiver has told that the barrier is answered.
+      const exited = once(peer, 'exit');
       await receiver.next();
       const expected = await receiver.next();
       await receiver.closeDescriptors();
-      await once(peer, 'exit');
+      await exited;
       const barrier = notifyBarrier(60_000);
       const actual = await receiver.next();
       await receiver.closeDescriptors();
