@@ -12,10 +12,8 @@ describeOnMachine('the manager', (machine) => {
     await gateway.succeed('stop');
     expect(await gateway.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
     expect(await gateway.messages()).toContainEqual(
-      // The bus is being shut down too: it may not be there any more to be asked for the job.
-      expect.stringMatching(
-        /^Stopping: planned stop by systemd \(PID 1, UID 0\)(, stop job, because of the manager’s poweroff)?$/,
-      ),
+      // The connection to the manager's bus may not have outlived its execution.
+      expect.stringMatching(/^Stopping: planned stop by systemd \(PID 1, UID 0\)(, stop job)?$/),
     );
   });
 
