@@ -12,16 +12,20 @@ if (process.env.LISTEN_FDS === undefined) {
 } else {
   const { createServer } = await import('node:http');
   let seq = 0;
+  let stopping = false;
   const server = createServer((request, response) => {
     request.resume();
     request.on('end', () => {
       const body = JSON.stringify({ id: String(seq), session: 'bare', seq: ++seq, state: 'queued' });
+      // Else a client whose request was under way goes on with the connection, and the server has no end.
+      if (stopping) response.setHeader('connection', 'close');
       response
         .writeHead(202, { 'content-type': 'application/json', 'content-length': body.length })
         .end(body);
     });
   });
   process.once('SIGTERM', () => {
+    stopping = true;
     server.close(() => process.exit(0));
     server.closeIdleConnections();
   });
