@@ -13,7 +13,7 @@ const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.1);
 const clients = 50;
 
 describeOnMachine('a gateway at half of its peak for long', (machine) => {
-  it('needs no more memory and no more descriptors', { timeout: minutes * 60_000 + 120_000 }, async () => {
+  it('needs no more memory and no more descriptors', { timeout: minutes * 60_000 + 600_000 }, async () => {
     const gateway = await GatewayUnit.install(machine(), {
       name: 'soak',
       service: ['WatchdogSec=10', 'FileDescriptorStoreMax=512'],
@@ -29,14 +29,18 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
         rate,
         sessions,
       });
+    // What is accepted and worked off: posts alone are taken faster than their turns are run.
+    const peakBegan = performance.now();
     const peakLoad = load(1_000_000, 'peak');
     await pause(onDemand ? 20_000 : 2_000);
     const peakReport = await peakLoad.end();
-    const peak = peakReport.answers / peakReport.seconds;
-    await gateway.waitForStatus('0 running, 0 waiting');
+    await gateway.waitForStatus('0 running, 0 waiting', 120_000);
+    const taken = peakReport.answers - peakReport.failures.length;
+    const peak = (taken * 1_000) / (performance.now() - peakBegan);
     // With all that it opens once.
     const before = process_.descriptors();
 
+    const text = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`;
     const memory: Sample[] = [];
     const descriptors: Sample[] = [];
     const half = load(peak / 2, 'half');
@@ -46,21 +50,26 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
       const at = (performance.now() - began) / 1_000;
       memory.push({ at, value: process_.residentBytes() });
       descriptors.push({ at, value: process_.descriptors() });
+      // Of a run that is cut off there is a record all the same.
+      if (memory.length % 60 === 0) {
+        const now = `${text(memory.at(-1)?.value ?? 0)}, ${descriptors.at(-1)?.value} descriptors`;
+        process.stdout.write(`after ${(at / 60).toFixed(0)} min: ${now}\n`);
+      }
     }
     const report = await half.end();
-    await gateway.waitForStatus('0 running, 0 waiting');
+    await gateway.waitForStatus('0 running, 0 waiting', 120_000);
     await gateway.waitFor({ StatusText: () => process_.descriptors() <= before });
     // The first quarter is for caches and heaps to fill.
     const settled = <Item>(samples: readonly Item[]) => samples.slice(Math.floor(samples.length / 4));
     const growth = slopeOf(settled(memory));
     const most = Math.max(...memory.map(({ value }) => value));
-    const text = (bytes: number) => `${(bytes / 1_048_576).toFixed(1)} MiB`;
     process.stdout.write(
       `\npeak ${peak.toFixed(0)} posts/s; ${report.answers} posts at ${(report.answers / report.seconds).toFixed(0)}/s in ${(report.seconds / 60).toFixed(1)} min, ${report.failures.length} failed\n` +
         `resident memory: ${text(settled(memory)[0]?.value ?? 0)} after a quarter, ${text(memory.at(-1)?.value ?? 0)} at the end, ${text(most)} at most; slope ${text(growth.perSecond * 3_600)} ± ${text(growth.error * 3_600)} an hour\n` +
         `descriptors: ${before} before, ${Math.max(...descriptors.map(({ value }) => value))} at most, ${process_.descriptors()} afterwards\n`,
     );
-    expect(report.failures).toEqual([]);
+    // A few tell what all are.
+    expect(report.failures.slice(0, 5)).toEqual([]);
     expect(Math.max(...descriptors.map(({ value }) => value))).toBeLessThan(before + 2 * clients + 20);
     if (onDemand) expect(growth.perSecond).toBeLessThan(Math.max(2 * growth.error, 1_048_576 / 3_600));
     await gateway.succeed('stop');
