@@ -11,18 +11,9 @@ import {
   openStore,
   post,
   recordingLog,
+  settings,
+  withCalls,
 } from './fixture.js';
-
-const settings: DispatchSettings = {
-  concurrency: 2,
-  max_attempts: 3,
-  retry_delay: 1_000,
-  lease: 30_000,
-  timeout: 60_000,
-  repeatable: true,
-  policy: 'queue',
-  collect_limit: 100,
-};
 
 let opened: Awaited<ReturnType<typeof openStore>>;
 let store: SqliteStore;
@@ -44,23 +35,13 @@ afterEach(() => opened.dispose());
 
 function dispatcher(overrides: Partial<DispatchSettings> = {}, over: Partial<Store> = {}) {
   return new Dispatcher({
-    store: withFaults(over),
+    store: withCalls(store, over),
     agent,
     log: recorded.log,
     owner: 'first',
     settings: { ...settings, ...overrides },
     onChange: (turn, state) => changes.add({ turn, state }),
     clock,
-  });
-}
-
-/** The real store, with some of its calls replaced. */
-function withFaults(over: Partial<Store>): Store {
-  return new Proxy<Store>(store, {
-    get(target, name) {
-      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
   });
 }
 

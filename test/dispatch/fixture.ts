@@ -5,9 +5,31 @@ import { v7 as uuid } from 'uuid';
 import type { Agent, AgentReply, AgentRequest } from '../../src/agents/agent.js';
 import { AgentError } from '../../src/agents/agent.js';
 import type { Clock } from '../../src/gateway/dispatch-clock.js';
+import type { DispatchSettings } from '../../src/gateway/dispatcher.js';
 import type { Log } from '../../src/log/log.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import type { Message, MessageState, Store, Turn } from '../../src/store/store.js';
+
+export const settings: DispatchSettings = {
+  concurrency: 2,
+  max_attempts: 3,
+  retry_delay: 1_000,
+  lease: 30_000,
+  timeout: 60_000,
+  repeatable: true,
+  policy: 'queue',
+  collect_limit: 100,
+};
+
+/** The real store, with some of its calls replaced. */
+export function withCalls(store: Store, over: Partial<Store>): Store {
+  return new Proxy<Store>(store, {
+    get(target, name) {
+      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 /** The real store in a directory of its own. */
 export async function openStore(path?: string) {

@@ -5,7 +5,15 @@ import { Interventions } from '../../src/gateway/interventions.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { type Message, type MessageState, type Store, StoreError } from '../../src/store/store.js';
 import { newMessage, noLimits } from '../store/samples.js';
-import { type Change, HeldAgent, Occurrences, openStore, recordingLog } from './fixture.js';
+import {
+  type Change,
+  HeldAgent,
+  Occurrences,
+  openStore,
+  recordingLog,
+  settings,
+  withCalls,
+} from './fixture.js';
 
 let opened: Awaited<ReturnType<typeof openStore>>;
 let store: SqliteStore;
@@ -24,27 +32,13 @@ afterEach(() => opened.dispose());
 
 /** A dispatcher, and what new messages take to get to it. */
 function gateway(concurrency: number, over: Partial<Store> = {}) {
-  const called = new Proxy<Store>(store, {
-    get(target, name) {
-      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
+  const called = withCalls(store, over);
   const dispatcher = new Dispatcher({
     store: called,
     agent,
     log: recordingLog().log,
     owner: 'first',
-    settings: {
-      concurrency,
-      max_attempts: 3,
-      retry_delay: 1_000,
-      lease: 30_000,
-      timeout: 60_000,
-      repeatable: true,
-      policy: 'queue',
-      collect_limit: 100,
-    },
+    settings: { ...settings, concurrency },
     onChange: (turn, state) => changes.add({ turn, state }),
   });
   const intake = new Intake({

@@ -9,7 +9,7 @@ interface Address {
 /**
  * The methods that each address takes, as the routes are added: what has an address but no such method is answered with
  * 405 and `Allow` (RFC 9110, 15.5.6). A route for each method that is refused would do that as well, but there are
- * a hundred of them, and each start would have to make them.
+ * seventy of them, and each start would have to make them.
  */
 export class AllowedMethods {
   readonly #addresses = new Map<string, Address>();
