@@ -99,6 +99,7 @@ export class Parts {
   #interventions: Interventions | null = null;
   #intake: Intake | null = null;
   #deliverer: Deliverer | null = null;
+  #started = false;
   #prepareSender: NodeJS.Timeout | undefined;
   #http: HttpChannel | null = null;
   #control: ControlServer | null = null;
@@ -167,6 +168,7 @@ export class Parts {
 
   /** From now on turns are run and replies delivered. */
   start(): void {
+    this.#started = true;
     // What only the start has needed is to go as well.
     this.#idleMemory?.worked();
     this.#dispatcher?.wake();
@@ -286,10 +288,14 @@ export class Parts {
       notices: this.#configuration.delivery.notices,
       unknownPolicy: this.#configuration.delivery.unknown,
       keep: this.#configuration.store.keep,
+      owner: this.#owner,
       extendStartTimeout: true,
       thread: this.#options.storeThread,
       onProgress: step,
       onWarning: (error) => log.warning(error.message),
+      onTurnsWaiting: () => {
+        if (this.#started) this.#dispatcher?.wake();
+      },
       onFailure: (error) => this.#health?.failed(error),
     });
     // While the store's thread opens the database, this one makes the interfaces.

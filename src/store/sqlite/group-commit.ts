@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import type { Recovery, StoreError } from '../store.js';
+import type { StoreError } from '../store.js';
 import { accept } from './accept.js';
 import { cancelMessage, cancelSession, discardDead, retryDead } from './by-hand.js';
 import {
@@ -25,7 +25,7 @@ import {
   readSettledMessages,
   readSettledUpTo,
 } from './reads.js';
-import { recover } from './recover.js';
+import { type FirstStep, recover, recoverMore } from './recover.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { prepareStatements, type Statements } from './sql.js';
 import type { Counters, Transaction } from './transaction.js';
@@ -117,8 +117,12 @@ export class GroupCommit {
     };
   }
 
-  recover(now: number): Recovery {
-    return this.#transact((transaction) => recover(transaction, now));
+  recover(now: number, owner: string | null): FirstStep {
+    return this.#transact((transaction) => recover(transaction, now, owner));
+  }
+
+  recoverMore(now: number, owner: string): boolean {
+    return this.#transact((transaction) => recoverMore(transaction, now, owner));
   }
 
   forget(request: ForgetRequest): Forgotten {

@@ -83,6 +83,8 @@ export interface WorkerOptions {
   readonly keep: number;
   readonly housekeepingInterval: number;
   readonly now: number;
+  /** Who makes the claims; null: nobody in particular. See `recover`. */
+  readonly owner: string | null;
   /** Reports each step to the thread that extends systemd's start timeout. */
   readonly extendStartTimeout: boolean;
 }
@@ -102,6 +104,8 @@ export type FromWorker =
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
   /** Something that no caller waits for went wrong. */
   | { readonly type: 'warning'; readonly failure: Failure }
+  /** Turns of the last run were taken back after the store was opened. */
+  | { readonly type: 'turns-waiting' }
   /** What the thread has no need of is handed back; `failure`: why it could not be. */
   | { readonly type: 'memory-released'; readonly failure: Failure | null }
   | { readonly type: 'closed'; readonly failure: Failure | null };

@@ -3,22 +3,45 @@ import { takeBackDeliveries } from './deliveries.js';
 import type { Transaction } from './transaction.js';
 import { takeBackTurns } from './turns.js';
 
+/** Turns that are taken back in one step: those who wait for an answer wait no longer than that takes. */
+const turnsInStep = 250;
+
+const everything = Number.MAX_SAFE_INTEGER;
+
+export interface FirstStep extends Recovery {
+  /** Whether there are turns left for `recoverMore`; the counts tell of them already. */
+  readonly more: boolean;
+}
+
 /**
  * Takes back all claims. Only at open: this database belongs to one gateway at a time (a lock on the state directory
  * sees to that), so whoever holds a claim is gone, and no lease has to run out first.
+ *
+ * With an `owner`, whose claims are to come, a start need not wait for thousands of turns: the most of them are left to
+ * `recoverMore`. A turn that still waits for that holds its session, as one that runs does.
  */
-export function recover(transaction: Transaction, now: number): Recovery {
-  const { sql } = transaction;
+export function recover(transaction: Transaction, now: number, owner: string | null): FirstStep {
+  const { sql, counters, repeatable } = transaction;
   // A clock that was set back meanwhile must not hold up what was to be tried again soon.
   for (const line of ['turn', 'delivery'] as const) sql.endWaitsOfLaterClock.run(now, line, now, now);
-  const everything = [Number.MAX_SAFE_INTEGER, '', -1] as const;
-  const taken = sql.expiredTurns.all(...everything);
+  const taken = sql.expiredTurns.all(everything, '', owner === null ? -1 : turnsInStep);
   const turns = takeBackTurns(transaction, taken, now, { alone: taken.length === 1 });
-  const deliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(...everything), now);
+  // Those that were cancelled are no longer counted as running.
+  const left = counters.running;
+  const deliveries = takeBackDeliveries(transaction, sql.expiredDeliveries.all(everything, '', -1), now);
   return {
-    resumedTurns: turns.resumed,
-    deadTurns: turns.dead,
+    more: owner !== null && taken.length === turnsInStep,
+    resumedTurns: turns.resumed + (repeatable ? left : 0),
+    deadTurns: turns.dead + (repeatable ? 0 : left),
     resumedDeliveries: deliveries.resumed,
     unknownDeliveries: { resent: deliveries.resent, setAside: deliveries.setAside },
   };
+}
+
+/** Takes back some more of what `recover` left; says whether there is still more. */
+export function recoverMore(transaction: Transaction, now: number, owner: string): boolean {
+  const taken = transaction.sql.expiredTurns.all(everything, owner, turnsInStep);
+  // Of that many none was alone.
+  takeBackTurns(transaction, taken, now, { alone: false });
+  return taken.length === turnsInStep;
 }

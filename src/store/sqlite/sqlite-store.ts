@@ -63,12 +63,19 @@ export interface SqliteStoreOptions {
   readonly housekeepingInterval?: number;
   /** For deliveries that were cut off after they had begun; see `UnknownPolicy`. Default: "ask". */
   readonly unknownPolicy?: UnknownPolicy;
+  /**
+   * The one who makes the claims. When it is named, a great many turns of the last run are taken back step by step after
+   * the store is open. Default: nobody; all of them are taken back before.
+   */
+  readonly owner?: string;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
   readonly now?: () => number;
   /** Told each step of a check, a migration or a recovery, while the start goes on. */
   readonly onProgress?: (step: string) => void;
   /** Told of what went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
   readonly onWarning?: (error: StoreError) => void;
+  /** Told that turns of the last run were taken back after it was opened, and wait to be claimed. */
+  readonly onTurnsWaiting?: () => void;
   /** Told of each call that failed, besides whoever made it. */
   readonly onFailure?: (error: StoreError) => void;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
@@ -101,6 +108,7 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
     keep: options.keep ?? 0,
     housekeepingInterval: options.housekeepingInterval ?? 600_000,
     now: (options.now ?? Date.now)(),
+    owner: options.owner ?? null,
     extendStartTimeout: options.extendStartTimeout ?? false,
   };
   const thread = options.thread ?? startStoreThread();
@@ -192,7 +200,7 @@ export class SqliteStore implements Store, RunStore {
 
   constructor(
     { worker, ended }: StoreThread,
-    options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onFailure' | 'path'>,
+    options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onTurnsWaiting' | 'onFailure' | 'path'>,
   ) {
     this.#worker = worker;
     this.#onFailure = options.onFailure;
@@ -419,7 +427,10 @@ export class SqliteStore implements Store, RunStore {
     else this.#sendAfterEvents ??= setImmediate(() => this.#send());
   }
 
-  #receive(message: FromWorker, options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning'>): void {
+  #receive(
+    message: FromWorker,
+    options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onTurnsWaiting'>,
+  ): void {
     switch (message.type) {
       case 'answers':
         for (const answer of message.answers) this.#settle(answer);
@@ -429,6 +440,9 @@ export class SqliteStore implements Store, RunStore {
         break;
       case 'warning':
         options.onWarning?.(toError(message.failure));
+        break;
+      case 'turns-waiting':
+        options.onTurnsWaiting?.();
         break;
       case 'not-opened':
         this.#end = toError(message.failure);

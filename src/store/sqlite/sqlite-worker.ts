@@ -16,6 +16,9 @@ import { breakSeal, seal } from './seal.js';
 /** Calls of one transaction, so that those behind a great crowd are answered in steps. */
 const largestGroup = 1_024;
 
+/** From a step of the recovery that failed, on a full disk say, to the next try, in milliseconds. */
+const recoverAgainAfter = 1_000;
+
 /** From the close of the database to the thread's end, in milliseconds, unless the process ends before. */
 const lingering = 250;
 
@@ -48,6 +51,8 @@ class Serving {
   readonly #housekeeping: Housekeeping;
   /** Damage was found while it was open: no seal is put on it any more. */
   #damaged = false;
+  #recovering: NodeJS.Immediate | undefined;
+  #recoverAgain: NodeJS.Timeout | undefined;
 
   constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
     this.#database = database;
@@ -85,6 +90,20 @@ class Serving {
     });
   }
 
+  /** Takes back what the last run had claimed, in steps between which calls are answered. */
+  recoverMore(owner: string): void {
+    this.#recovering = setImmediate(() => {
+      try {
+        if (this.#groups.recoverMore(Date.now(), owner)) this.recoverMore(owner);
+        post({ type: 'turns-waiting' });
+        this.#checkpointWhenDue();
+      } catch (error) {
+        this.#warn(error);
+        this.#recoverAgain = setTimeout(() => this.recoverMore(owner), recoverAgainAfter);
+      }
+    });
+  }
+
   #perform(calls: readonly Call[]): void {
     for (let start = 0; start < calls.length; start += largestGroup) {
       const answers = this.#groups.run(calls.slice(start, start + largestGroup));
@@ -103,6 +122,8 @@ class Serving {
 
   #close(): void {
     this.#housekeeping.stop();
+    clearImmediate(this.#recovering);
+    clearTimeout(this.#recoverAgain);
     let failure: Failure | null = null;
     try {
       const checkpointed = this.#checkpoint();
@@ -175,9 +196,11 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
   try {
     progress('recovering what the last run left');
     const groups = new GroupCommit(database, options);
-    const recovery = groups.recover(options.now);
-    new Serving(database, groups, options).listen(from);
+    const { more, ...recovery } = groups.recover(options.now, options.owner);
+    const serving = new Serving(database, groups, options);
+    serving.listen(from);
     post({ type: 'opened', recovery, finding });
+    if (more && options.owner !== null) serving.recoverMore(options.owner);
   } catch (error) {
     database.close();
     throw error;
