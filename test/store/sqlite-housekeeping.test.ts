@@ -65,6 +65,15 @@ test('what has come to its end is forgotten; what waits, runs or has to be deliv
   expect(again).toMatchObject({ outcome: 'accepted', message: { seq: 3 } });
 });
 
+test('a message of a clock that was ahead holds up nothing behind it', async () => {
+  const store = await files.open(soon);
+  const ahead = await acceptOne(store, 'ahead', { acceptedAt: Date.now() + 3_600_000 });
+  const behind = await acceptOne(store, 'behind');
+  await store.cancelMessage(behind.id, 3_000);
+  await vi.waitFor(async () => expect(await statesOf(store, behind.id)).toEqual([null]));
+  expect(await statesOf(store, ahead.id)).toEqual(['queued']);
+});
+
 test('a cancelled message whose turn goes on keeps its session', async () => {
   const store = await files.open(soon);
   const { id } = await acceptOne(store, 'a');

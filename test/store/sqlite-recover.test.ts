@@ -82,7 +82,7 @@ test('a turn that is cancelled before it was taken back lets its session go on',
   const { store, recovery, settled } = await openForOwner();
   expect(recovery.resumedTurns).toBe(turns);
   const cancelled = await Promise.all(running.map((id) => store.cancelMessage(id, 3_000)));
-  expect(cancelled.every(({ outcome }) => outcome === 'cancelled')).toBe(true);
+  expect(cancelled.every((outcome) => outcome?.outcome === 'cancelled')).toBe(true);
   await settled(0);
   let next = await store.claimTurns(claim({ owner: 'next', limit: 2 * turns }));
   const all = [...next];

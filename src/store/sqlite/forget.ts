@@ -3,6 +3,8 @@ import type { Transaction } from './transaction.js';
 export interface ForgetRequest {
   /** What came to its end before that is forgotten, in milliseconds since the Unix epoch. */
   readonly before: number;
+  /** The time now, in the same way. */
+  readonly now: number;
   /** Number of the message behind which to go on; 0 to begin with. */
   readonly after: number;
   /** Messages looked at, at most: while it goes on nobody else is served. */
@@ -19,14 +21,14 @@ export interface Forgotten {
  * Deletes messages that are older than they have to be kept, oldest first. What waits, runs or has still to be
  * delivered stays whatever its age, and sessions stay so that their numbers never begin again.
  */
-export function forget(transaction: Transaction, { before, after, limit }: ForgetRequest): Forgotten {
+export function forget(transaction: Transaction, { before, now, after, limit }: ForgetRequest): Forgotten {
   const { sql, counters } = transaction;
   let count = 0;
   let last = after;
   const rows = sql.oldestMessages.all(after, limit);
   for (const row of rows) {
-    // Nothing can have come to its end before it was accepted.
-    if (row.accepted_at >= before) return { count, after: null };
+    // Nothing can have come to its end before it was accepted, nor what was accepted later; but for a clock that was ahead.
+    if (row.accepted_at >= before && row.accepted_at <= now) return { count, after: null };
     last = row.number;
     // What is part of another's turn is kept as long as that.
     if (row.turn_state === 'queued' || row.turn_state === 'running') continue;

@@ -73,7 +73,8 @@ export class Housekeeping {
   #forget(after: number): number | null {
     const { keep } = this.#options;
     if (keep === 0 || after === allForgotten) return null;
-    return this.#groups.forget({ before: this.#now() - keep, after, limit: messagesInStep }).after;
+    const now = this.#now();
+    return this.#groups.forget({ before: now - keep, now, after, limit: messagesInStep }).after;
   }
 
   /** Whether there is more to be given back. */
