@@ -63,26 +63,30 @@ install_debian_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq "${missing[@]}" >/dev/null
 }
 
-# begin NAME COMMAND...: runs it beside the steps that follow, until `finish` counts it and shows what it printed.
+declare -A begun_process begun_output begun_at
+
+# begin NAME COMMAND...: runs it beside the steps that follow, in the time that they leave, until `finish NAME` counts it
+# and shows what it printed.
 begin() {
-  begun_name=$1
+  local name=$1
   shift
-  begun_output=$(mktemp)
-  begun_at=$SECONDS
-  "$@" >"$begun_output" 2>&1 &
-  begun_process=$!
+  begun_output[$name]=$(mktemp)
+  begun_at[$name]=$SECONDS
+  nice -n 19 "$@" >"${begun_output[$name]}" 2>&1 &
+  begun_process[$name]=$!
 }
 
 finish() {
+  local name=$1
   ended() {
     local status=0
-    wait "$begun_process" || status=$?
-    cat "$begun_output"
-    rm -f "$begun_output"
-    printf -- '(begun %d s ago, beside the others)\n' $((SECONDS - begun_at))
+    wait "${begun_process[$name]}" || status=$?
+    cat "${begun_output[$name]}"
+    rm -f "${begun_output[$name]}"
+    printf -- '(begun %d s ago, beside the others)\n' $((SECONDS - ${begun_at[$name]}))
     return $status
   }
-  step "$begun_name" ended
+  step "$name" ended
 }
 
 vitest() {
@@ -131,13 +135,15 @@ if ! $quick; then
   if [ "$(id -u)" -eq 0 ]; then
     step "Benchmarks: right outputs" bash bench/run.sh --smoke
   fi
-  step "Real systemd" vitest systemd --maxWorkers=2
-  step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh --maxWorkers=2
-  # It keeps one processor busy; nothing of what runs beside it depends on time.
+  # What begins beside a step is what neither reads nor writes anything that the step does.
   begin "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
-  step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
-  step "Prebuilt binaries" bash native/build-prebuilds.sh
-  finish
+  step "Real systemd" vitest systemd --maxWorkers=2
+  finish "Addon: 10^5 calls of each function without a leak"
+  begin "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
+  begin "Prebuilt binaries" bash native/build-prebuilds.sh
+  step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh --maxWorkers=2
+  finish "One binary in Node 20, 22, 24 and 26"
+  finish "Prebuilt binaries"
 fi
 
 printf '\n'
