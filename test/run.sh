@@ -135,7 +135,7 @@ step "Lint and format" npm run --silent lint
 step "Types" npm run --silent typecheck
 if ! $quick; then
   step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
-  step "Prebuilt binaries" bash native/build-prebuilds.sh
+  step "Prebuilt binaries, packed" bash test/pack.sh
 fi
 if [ -n "${begun_process[better-sqlite3]:-}" ]; then finish "better-sqlite3"; fi
 step "Unit tests" vitest unit --coverage --maxWorkers=2

@@ -11,7 +11,7 @@ flags=(-g -O1 -fno-omit-frame-pointer -fsanitize=address)
 native/compile.sh "$folder/build/Release/sd_gateway.node" "${flags[@]}"
 SOURCES=test/native/fixtures/leak-control.cc native/compile.sh "$folder/leak_control.node" "${flags[@]}"
 # test/run.sh has done it.
-[ "${TYPESCRIPT_BUILT:-}" = yes ] || npx --no-install tsc --project tsconfig.build.json
+[ "${TYPESCRIPT_BUILT:-}" = yes ] || npm run --silent build:typescript
 
 # loop REPORT ARGUMENT...
 loop() {

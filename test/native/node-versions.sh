@@ -18,7 +18,7 @@ trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder/addon/build/Release"
 cp "$binary" "$folder/addon/build/Release/sd_gateway.node"
 # test/run.sh has done it.
-[ "${TYPESCRIPT_BUILT:-}" = yes ] || npx --no-install tsc --project tsconfig.build.json
+[ "${TYPESCRIPT_BUILT:-}" = yes ] || npm run --silent build:typescript
 
 sum=$(sha256sum "$binary" | cut -c1-16)
 status=0

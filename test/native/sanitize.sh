@@ -14,7 +14,7 @@ native/compile.sh "$folder/build/Release/sd_gateway.node" -g -O1 -fno-omit-frame
   -fsanitize=address,undefined -fno-sanitize=vptr
 chmod -R a+rX "$folder/build"
 # test/run.sh has done it.
-[ "${TYPESCRIPT_BUILT:-}" = yes ] || npx --no-install tsc --project tsconfig.build.json
+[ "${TYPESCRIPT_BUILT:-}" = yes ] || npm run --silent build:typescript
 
 runtime="$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so)"
 watched() {
