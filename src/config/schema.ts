@@ -1,105 +1,87 @@
 import { z } from 'zod';
-import { addressRange, listenAddress, size, timeSpan } from './values.js';
+import { addressRange, count, listenAddress, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
 
 /**
  * The whole configuration: every key with its default and its description. `sd-gateway.toml`, the environment's
  * overrides and the documentation are read from here, so that they can't differ. Time spans become milliseconds,
- * sizes bytes.
+ * sizes bytes. Descriptions are registered, as `describe` copies the schema, and every start makes all of them.
  */
 export const configurationSchema = z.strictObject({
-  supervisor: z
-    .enum(['auto', 'container'])
-    .default('auto')
-    .describe(
+  supervisor: z.enum(['auto', 'container']).default('auto').register(z.globalRegistry, {
+    description:
       'Who stops the gateway: "auto" finds systemd by its evidence; "container" takes a SIGTERM of the container runtime as a planned stop.',
-    ),
+  }),
   http: z
     .strictObject({
-      listen: listenAddress
-        .prefault('127.0.0.1:8733')
-        .describe(
+      listen: listenAddress.prefault('127.0.0.1:8733').register(z.globalRegistry, {
+        description:
           'Where the HTTP server listens: "HOST:PORT", "unix:/PATH", or "systemd" for a passed socket only. A socket passed by systemd always comes first.',
-        ),
+      }),
       body_limit: size(1_024, 64 * 1024 ** 2)
         .prefault('256K')
-        .describe('Largest request body.'),
-      wait_limit: timeSpan(0, 3_600_000)
-        .prefault('60s')
-        .describe('Longest wait for a reply in GET /v1/messages/{id}?wait=SECONDS.'),
+        .register(z.globalRegistry, { description: 'Largest request body.' }),
+      wait_limit: timeSpan(0, 3_600_000).prefault('60s').register(z.globalRegistry, {
+        description: 'Longest wait for a reply in GET /v1/messages/{id}?wait=SECONDS.',
+      }),
     })
     .prefault({}),
   dispatch: z
     .strictObject({
-      concurrency: z.int().min(1).max(10_000).default(8).describe('Turns that run at the same time.'),
-      max_attempts: z
-        .int()
-        .min(1)
-        .max(1_000)
-        .default(3)
-        .describe(
+      concurrency: count(1, 10_000)
+        .default(8)
+        .register(z.globalRegistry, { description: 'Turns that run at the same time.' }),
+      max_attempts: count(1, 1_000).default(3).register(z.globalRegistry, {
+        description:
           'Attempts of a turn whose agent fails or takes the gateway down, before its message is dead.',
-        ),
-      retry_delay: timeSpan(0, day)
-        .prefault('1s')
-        .describe('Wait before the second attempt of a turn; doubled for each further one.'),
-      policy: z
-        .enum(['queue', 'interrupt', 'collect'])
-        .default('queue')
-        .describe(
+      }),
+      retry_delay: timeSpan(0, day).prefault('1s').register(z.globalRegistry, {
+        description: 'Wait before the second attempt of a turn; doubled for each further one.',
+      }),
+      policy: z.enum(['queue', 'interrupt', 'collect']).default('queue').register(z.globalRegistry, {
+        description:
           'What becomes of a session that has work when another message comes, unless it has a policy of its own: "queue" runs one after the other, "interrupt" cancels what waits and runs for the new one, "collect" makes one turn of what came while a turn ran.',
-        ),
-      collect_limit: z
-        .int()
-        .min(2)
-        .max(1_000)
+      }),
+      collect_limit: count(2, 1_000)
         .default(100)
-        .describe('Messages that "collect" makes one turn of.'),
-      session_queue: z
-        .int()
-        .min(1)
-        .max(10_000_000)
-        .default(1_000)
-        .describe('Messages that may wait in one session; one more is answered 429.'),
-      total_queue: z
-        .int()
-        .min(1)
-        .max(100_000_000)
-        .default(1_000_000)
-        .describe('Messages that may wait in all; one more is answered 429.'),
-      lease: timeSpan(1_000, 3_600_000)
-        .prefault('30s')
-        .describe(
+        .register(z.globalRegistry, { description: 'Messages that "collect" makes one turn of.' }),
+      session_queue: count(1, 10_000_000).default(1_000).register(z.globalRegistry, {
+        description: 'Messages that may wait in one session; one more is answered 429.',
+      }),
+      total_queue: count(1, 100_000_000).default(1_000_000).register(z.globalRegistry, {
+        description: 'Messages that may wait in all; one more is answered 429.',
+      }),
+      lease: timeSpan(1_000, 3_600_000).prefault('30s').register(z.globalRegistry, {
+        description:
           'How long a claim on a session lasts unless it is renewed; another gateway on the same store takes over after that.',
-        ),
+      }),
     })
     .prefault({}),
   agent: z
     .strictObject({
-      type: z
-        .enum(['echo', 'command'])
-        .default('echo')
-        .describe('"echo" replies with the message itself; "command" runs a program for each message.'),
-      command: z
-        .array(z.string().min(1))
-        .default([])
-        .describe(
+      type: z.enum(['echo', 'command']).default('echo').register(z.globalRegistry, {
+        description: '"echo" replies with the message itself; "command" runs a program for each message.',
+      }),
+      command: z.array(z.string().min(1)).default([]).register(z.globalRegistry, {
+        description:
           'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
-        ),
-      timeout: timeSpan(100, day).prefault('5min').describe('Longest time of one turn.'),
-      retry: z
-        .enum(['always', 'never'])
-        .default('always')
-        .describe(
+      }),
+      timeout: timeSpan(100, day)
+        .prefault('5min')
+        .register(z.globalRegistry, { description: 'Longest time of one turn.' }),
+      retry: z.enum(['always', 'never']).default('always').register(z.globalRegistry, {
+        description:
           'Whether a turn that failed or was cut off is run again; "never" for an agent that must not do a thing twice: the message is dead then.',
-        ),
-      kill_delay: timeSpan(0, 600_000)
-        .prefault('5s')
-        .describe('Time between SIGTERM and SIGKILL to the process group of a command that has to end.'),
+      }),
+      kill_delay: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
+        description: 'Time between SIGTERM and SIGKILL to the process group of a command that has to end.',
+      }),
       reply_limit: size(1, 64 * 1024 ** 2)
         .prefault('1M')
-        .describe('Largest reply; a command that writes more is ended and its turn fails.'),
+        .register(z.globalRegistry, {
+          description: 'Largest reply; a command that writes more is ended and its turn fails.',
+        }),
     })
     .prefault({})
     .superRefine((agent, context) => {
@@ -114,65 +96,67 @@ export const configurationSchema = z.strictObject({
     }),
   delivery: z
     .strictObject({
-      allow: z
-        .array(addressRange)
-        .default([])
-        .describe('Loopback, private and other special address ranges (CIDR) that replies may be posted to.'),
-      concurrency: z.int().min(1).max(10_000).default(32).describe('Deliveries under way at the same time.'),
-      host_concurrency: z
-        .int()
-        .min(1)
-        .max(10_000)
-        .default(8)
-        .describe('Of these, to one host: so many places a host that hangs can hold.'),
-      timeout: timeSpan(100, 3_600_000).prefault('15s').describe('Longest time of one attempt.'),
-      max_attempts: z.int().min(1).max(1_000).default(10).describe('Attempts before a delivery is dead.'),
-      retry_delay: timeSpan(1, day)
-        .prefault('1s')
-        .describe('Base of the exponential backoff between attempts; the wait is drawn at random up to it.'),
-      retry_delay_limit: timeSpan(1, day).prefault('5min').describe('Longest wait between two attempts.'),
+      allow: z.array(addressRange).default([]).register(z.globalRegistry, {
+        description:
+          'Loopback, private and other special address ranges (CIDR) that replies may be posted to.',
+      }),
+      concurrency: count(1, 10_000)
+        .default(32)
+        .register(z.globalRegistry, { description: 'Deliveries under way at the same time.' }),
+      host_concurrency: count(1, 10_000).default(8).register(z.globalRegistry, {
+        description: 'Of these, to one host: so many places a host that hangs can hold.',
+      }),
+      timeout: timeSpan(100, 3_600_000)
+        .prefault('15s')
+        .register(z.globalRegistry, { description: 'Longest time of one attempt.' }),
+      max_attempts: count(1, 1_000)
+        .default(10)
+        .register(z.globalRegistry, { description: 'Attempts before a delivery is dead.' }),
+      retry_delay: timeSpan(1, day).prefault('1s').register(z.globalRegistry, {
+        description:
+          'Base of the exponential backoff between attempts; the wait is drawn at random up to it.',
+      }),
+      retry_delay_limit: timeSpan(1, day)
+        .prefault('5min')
+        .register(z.globalRegistry, { description: 'Longest wait between two attempts.' }),
       expire: timeSpan(0, 365 * day)
         .prefault('1d')
-        .describe('A reply that is older is not sent any more, its message is dead. "0" is never.'),
-      notices: z
-        .boolean()
-        .default(true)
-        .describe('Whether the reply URL of a message that is dead without a reply gets a notice of that.'),
-      unknown: z
-        .enum(['resend', 'ask', 'drop'])
-        .default('ask')
-        .describe(
+        .register(z.globalRegistry, {
+          description: 'A reply that is older is not sent any more, its message is dead. "0" is never.',
+        }),
+      notices: z.boolean().default(true).register(z.globalRegistry, {
+        description: 'Whether the reply URL of a message that is dead without a reply gets a notice of that.',
+      }),
+      unknown: z.enum(['resend', 'ask', 'drop']).default('ask').register(z.globalRegistry, {
+        description:
           'What becomes of a reply that may have arrived, where the receiver would take a second one for another ("idempotent": false): "resend" sends it again, "ask" sets it aside for a person, "drop" gives it up.',
-        ),
+      }),
     })
     .prefault({}),
   stop: z
     .strictObject({
-      drain: timeSpan(0, day)
-        .prefault('30s')
-        .describe('How long running turns may go on after a stop was asked for; then they are put back.'),
-      foreign_sigterm: z
-        .enum(['fail', 'clean'])
-        .default('fail')
-        .describe('Exit status after a SIGTERM that was not the supervisor\'s: "fail" is 1, "clean" is 0.'),
+      drain: timeSpan(0, day).prefault('30s').register(z.globalRegistry, {
+        description: 'How long running turns may go on after a stop was asked for; then they are put back.',
+      }),
+      foreign_sigterm: z.enum(['fail', 'clean']).default('fail').register(z.globalRegistry, {
+        description: 'Exit status after a SIGTERM that was not the supervisor\'s: "fail" is 1, "clean" is 0.',
+      }),
     })
     .prefault({}),
   store: z
     .strictObject({
-      path: z
-        .string()
-        .min(1)
-        .nullable()
-        .default(null)
-        .describe('Database file. Unset: gateway.db in the state directory.'),
-      busy_timeout: timeSpan(0, 600_000)
-        .prefault('5s')
-        .describe('How long to wait for a lock that another process holds on the database.'),
+      path: z.string().min(1).nullable().default(null).register(z.globalRegistry, {
+        description: 'Database file. Unset: gateway.db in the state directory.',
+      }),
+      busy_timeout: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
+        description: 'How long to wait for a lock that another process holds on the database.',
+      }),
       keep: timeSpan(0, 3_650 * day)
         .prefault('30d')
-        .describe(
-          'How long a message is kept after its end, and its idempotency key with it. "0" is for ever.',
-        ),
+        .register(z.globalRegistry, {
+          description:
+            'How long a message is kept after its end, and its idempotency key with it. "0" is for ever.',
+        }),
     })
     .prefault({}),
   log: z
@@ -180,19 +164,20 @@ export const configurationSchema = z.strictObject({
       level: z
         .enum(['debug', 'info', 'notice', 'warning', 'err'])
         .default('info')
-        .describe('Least priority of the records that are written (syslog(3)).'),
-      bodies: z.boolean().default(false).describe('Write the texts of messages and replies to the log.'),
-      rate_limit_interval: timeSpan(0, 3_600_000)
-        .prefault('30s')
-        .describe('In how long at most log.rate_limit_burst records of one kind are written.'),
-      rate_limit_burst: z
-        .int()
-        .min(0)
-        .max(1_000_000)
-        .default(1_000)
-        .describe(
+        .register(z.globalRegistry, {
+          description: 'Least priority of the records that are written (syslog(3)).',
+        }),
+      bodies: z
+        .boolean()
+        .default(false)
+        .register(z.globalRegistry, { description: 'Write the texts of messages and replies to the log.' }),
+      rate_limit_interval: timeSpan(0, 3_600_000).prefault('30s').register(z.globalRegistry, {
+        description: 'In how long at most log.rate_limit_burst records of one kind are written.',
+      }),
+      rate_limit_burst: count(0, 1_000_000).default(1_000).register(z.globalRegistry, {
+        description:
           'Records of one kind in log.rate_limit_interval; what is left out is counted. 0: no limit.',
-        ),
+      }),
     })
     .prefault({}),
 });

@@ -60,9 +60,17 @@ export function parseSize(text: string): number | null {
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
 }
 
+/** One for all, as every start makes the schemas. */
+const numberOrText = z.union([z.number(), z.string()]);
+
+/** A whole number from `minimum` to `maximum`. */
+export function count(minimum: number, maximum: number) {
+  return z.int().check(z.gte(minimum), z.lte(maximum));
+}
+
 /** A time span given as a number of seconds or as text such as "1min 30s"; becomes milliseconds. */
 export function timeSpan(minimumMilliseconds: number, maximumMilliseconds: number) {
-  return z.union([z.number(), z.string()]).transform((value, context) => {
+  return numberOrText.transform((value, context) => {
     const milliseconds = typeof value === 'number' ? Math.round(value * 1_000) : parseTimeSpan(value);
     if (milliseconds === null || !Number.isFinite(milliseconds)) {
       context.addIssue({
@@ -84,7 +92,7 @@ export function timeSpan(minimumMilliseconds: number, maximumMilliseconds: numbe
 
 /** A size given as a number of bytes or as text such as "256K"; becomes bytes. */
 export function size(minimumBytes: number, maximumBytes: number) {
-  return z.union([z.number(), z.string()]).transform((value, context) => {
+  return numberOrText.transform((value, context) => {
     const bytes = typeof value === 'number' ? value : parseSize(value);
     if (bytes === null || !Number.isSafeInteger(bytes)) {
       context.addIssue({
