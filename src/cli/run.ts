@@ -3,9 +3,18 @@ import { instanceOf } from './instance.js';
 import { wantsColour } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
+/**
+ * libuv gives half of its threads to getaddrinfo(3), each for as long as a name's servers are silent: with its four, two
+ * such names keep the replies to all other hosts.
+ */
+const threads = '16';
+
 /** Runs the gateway; the process ends with it. */
 export async function run(parsed: ParsedCommand): Promise<never> {
   const instance = instanceOf(parsed);
+  const environment = { ...process.env };
+  // Read when the first of the threads is needed. It is no matter of the agent's, who has the environment as it was.
+  process.env['UV_THREADPOOL_SIZE'] ??= threads;
   // Beside the store's thread, this one loads the gateway: there is more than one processor.
   const storeThread = startStoreThread();
   const { loadGateway } = await import('./load-gateway.js');
@@ -16,7 +25,7 @@ export async function run(parsed: ParsedCommand): Promise<never> {
     takeover: parsed.flags.has('takeover'),
     storeThread,
     keepCompiled,
-    environment: process.env,
-    colour: wantsColour(parsed.flags, process.env, process.stderr.isTTY === true),
+    environment,
+    colour: wantsColour(parsed.flags, environment, process.stderr.isTTY === true),
   });
 }
