@@ -33,7 +33,7 @@ export class CrashGateway {
       cc -O2 -Wall -Werror -shared -fPIC -o /run/tester/faults.so ${inside}/faults.c -ldl
       cc -O2 -Wall -Werror -o /run/tester/power-cut ${inside}/power-cut.c
       head -c 4096 /dev/zero >/run/tester/control
-      touch /run/tester/turns /run/tester/received`;
+      touch /run/tester/turns /run/tester/received /run/tester/attempts`;
     await machine.check(['sh', '-c', setUp]);
     const store = '/var/lib/crash/gateway.db';
     const unit = await GatewayUnit.install(machine, {
@@ -60,6 +60,7 @@ type = "command"
 command = ["${inside}/agent.sh"]
 kill_delay = "1s"
 [dispatch]
+concurrency = 16
 max_attempts = 1000
 retry_delay = "50ms"
 session_queue = 100

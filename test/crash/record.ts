@@ -2,12 +2,16 @@
 export interface Record {
   /** Per session: messages that were answered 202; their numbers are 1, 2, 3, …, each text says which. */
   readonly accepted: Readonly<{ [session: string]: number }>;
+  /** What clients had cancelled, in the order of the answers. */
+  readonly cancels: readonly Cancel[];
   /** What the gateway has in the end, in the order of `seq` in each session. */
   readonly stored: readonly StoredMessage[];
   /** What the agent wrote down, in order. */
   readonly turns: readonly TurnEvent[];
   /** What the receiver took, in order. */
   readonly received: readonly Receipt[];
+  /** Each attempt at a reply whose receiver does not go by its key, taken or not, in order. */
+  readonly attempts: readonly AttemptEvent[];
 }
 
 export interface StoredMessage {
@@ -19,6 +23,10 @@ export interface StoredMessage {
   readonly reply: string | null;
   readonly error: string | null;
   readonly attempts: number;
+  /** The message whose turn it is part of. */
+  readonly collectedIn: string | null;
+  /** Attempts to deliver its reply of which nobody knows whether they arrived. */
+  readonly unknown: number;
 }
 
 export interface TurnEvent {
@@ -26,6 +34,11 @@ export interface TurnEvent {
   readonly kind: 'begin' | 'end' | 'overlap';
   readonly session: string;
   readonly message: string;
+  readonly attempt: number;
+  /** Where in the agent's file it stands, in bytes. */
+  readonly at: number;
+  /** What the agent was given, where it wrote that down. */
+  readonly text?: string;
 }
 
 export interface Receipt {
@@ -34,16 +47,41 @@ export interface Receipt {
   readonly body: string;
 }
 
-/** Reads the agent's file; its last line may be cut off. */
+export interface AttemptEvent {
+  readonly key: string;
+  /** "arrived": its headers did. "refused": it is about to be answered 500. */
+  readonly what: 'arrived' | 'refused';
+}
+
+/** An answer to a client that wants messages cancelled. */
+export interface Cancel {
+  readonly session: string;
+  /** What it was about: the messages of these numbers, both included. */
+  readonly from: number;
+  readonly to: number;
+  /** Those that the answer says are cancelled; `attempts`: how often their turns had begun, where it says that. */
+  readonly cancelled: readonly { readonly id: string; readonly attempts: number | null }[];
+  /** How long the agent's file was when the answer had come, in bytes. */
+  readonly turnsWritten: number;
+}
+
+/** Reads the agent's file (ASCII); its last line may be cut off. */
 export function parseTurns(text: string): TurnEvent[] {
-  const lines = text.split('\n').slice(0, -1);
-  return lines.map((line) => {
-    const [kind, session, message] = line.split(' ');
-    if ((kind !== 'begin' && kind !== 'end' && kind !== 'overlap') || !session || !message) {
-      throw new Error(`The agent wrote a line that it should not: ${JSON.stringify(line)}`);
-    }
-    return { kind, session, message };
-  });
+  let next = 0;
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => {
+      const at = next;
+      next += line.length + 1;
+      const [, kind, session, message, attempt, input] =
+        /^(begin|end|overlap) (\S+) (\S+) (\d+)(?: (\{.*\}))?$/.exec(line) ?? [];
+      if (kind === undefined || session === undefined || message === undefined) {
+        throw new Error(`The agent wrote a line that it should not: ${JSON.stringify(line)}`);
+      }
+      const event = { kind: kind as TurnEvent['kind'], session, message, attempt: Number(attempt), at };
+      return input === undefined ? event : { ...event, text: (JSON.parse(input) as { text: string }).text };
+    });
 }
 
 export function parseLines<Line>(text: string): Line[] {

@@ -2,9 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../systemd/harness/machine.js';
 import { type Fault, faults } from './faults.js';
 import { CrashGateway, port, receiverPort } from './gateway.js';
-import { violationsOf } from './invariants.js';
+import type { Kind } from './kinds.js';
 import { Random } from './random.js';
-import { parseLines, parseTurns, type Receipt, type StoredMessage } from './record.js';
+import { type AttemptEvent, parseLines, parseTurns, type Receipt, type StoredMessage } from './record.js';
+import { type CrashReport, type LoadReport, reportOf, withoutRecord } from './report.js';
 import { Worker } from './worker.js';
 
 export interface CrashOptions {
@@ -15,75 +16,48 @@ export interface CrashOptions {
   readonly program?: string;
   /** Which faults; all by default. */
   readonly only?: readonly string[];
-  readonly clients?: number;
+  /** How many sessions of each kind. */
+  readonly clients?: Readonly<Record<Kind, number>>;
   /** Mean pause of a client between an answer and its next post, in milliseconds. */
   readonly between?: number;
   /** How long the gateway may take to serve again, in milliseconds. */
   readonly startPatience?: number;
-  /** How long no reply may come in the end before the rest is taken for lost, in milliseconds. */
+  /** How long no message may come to its end before the rest is taken for lost, in milliseconds. */
   readonly endPatience?: number;
-}
-
-export interface CrashReport {
-  readonly seed: number;
-  readonly seconds: number;
-  readonly faults: Readonly<Record<string, number>>;
-  readonly messages: number;
-  /** Posts that clients repeated under the same key, and that had been accepted before. */
-  readonly repeatedPosts: number;
-  /** Why posts were not accepted at first. */
-  readonly refusals: Readonly<Record<string, number>>;
-  /** Turns that were begun again. */
-  readonly resumedTurns: number;
-  /** Replies that came again under their key. */
-  readonly duplicates: number;
-  /** From the end of the gateway to its next READY=1, in milliseconds. */
-  readonly recovery: {
-    readonly count: number;
-    readonly median: number;
-    readonly p99: number;
-    readonly most: number;
-  };
-  readonly violations: readonly string[];
-}
-
-interface LoadReport {
-  readonly accepted: Readonly<Record<string, number>>;
-  readonly repeated: number;
-  readonly refusals: Readonly<Record<string, number>>;
-  readonly mistakes: readonly string[];
 }
 
 /** The gateway does not come back: nothing can be tested any more. */
 class NotServing extends Error {}
 
-const nothing = {
-  seconds: 0,
-  messages: 0,
-  repeatedPosts: 0,
-  refusals: {},
-  resumedTurns: 0,
-  duplicates: 0,
-  recovery: { count: 0, median: 0, p99: 0, most: 0 },
-} as const;
+const defaultClients: Readonly<Record<Kind, number>> = {
+  client: 20,
+  cancel: 4,
+  collect: 4,
+  interrupt: 4,
+  once: 4,
+};
+const turnsFile = '/run/tester/turns';
+const receiverFiles = ['/run/tester/received', '/run/tester/attempts'] as const;
 
 /** Has a gateway go through faults under load, then looks whether all that it had accepted came to its end. */
 export async function crashTest(machine: Machine, options: CrashOptions): Promise<CrashReport> {
-  const { seed, duration, program = '/usr/local/bin/sd-gateway run', clients = 20, between = 250 } = options;
+  const { seed, duration, program = '/usr/local/bin/sd-gateway run', between = 250 } = options;
+  const clients = options.clients ?? defaultClients;
   const random = new Random(seed);
   const gateway = await CrashGateway.install(machine, program);
   await gateway.unit.succeed('start');
-  const receiver = new Worker(machine, 'receiver.mjs', String(receiverPort), '/run/tester/received');
+  const receiver = new Worker(machine, 'receiver.mjs', String(receiverPort), ...receiverFiles);
   const tokenFile = `${gateway.unit.stateDirectory}/token`;
   const load = new Worker(
     machine,
     'load.mjs',
-    JSON.stringify({ port, tokenFile, receiver: receiverPort, clients, pause: between }),
+    JSON.stringify({ port, tokenFile, receiver: receiverPort, turns: turnsFile, clients, pause: between }),
   );
   const chosen = faults.filter(({ name }) => options.only === undefined || options.only.includes(name));
   const counts: Record<string, number> = Object.fromEntries(chosen.map(({ name }) => [name, 0]));
   const recoveries: number[] = [];
   const began = performance.now();
+  const course = () => ({ seed, seconds: (performance.now() - began) / 1_000, faults: counts, recoveries });
   while (performance.now() - began < duration) {
     const fault = random.pick(chosen);
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
@@ -99,50 +73,30 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
       await pause(random.between(0, 300));
     } catch (error) {
       if (!(error instanceof NotServing)) throw error;
-      return { ...nothing, seed, faults: counts, violations: [error.message] };
+      return withoutRecord(course(), [error.message]);
     }
   }
-  const seconds = (performance.now() - began) / 1_000;
+  const run = course();
   gateway.setClock(0);
   const posted = await load.end<LoadReport>();
   if (posted === null) throw new Error('The clients did not say what they saw.');
-  const messages = Object.values(posted.accepted).reduce((sum, count) => sum + count, 0);
-  const allReceived = await receiver.reached(messages, options.endPatience ?? 60_000);
+  const patience = String(options.endPatience ?? 60_000);
+  const sessions = Object.keys(posted.accepted);
+  const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs'];
   const stored = parseLines<StoredMessage>(
-    await machine.check(
-      [
-        'node',
-        '/usr/lib/sd-gateway/test/crash/inside/collect.mjs',
-        String(port),
-        tokenFile,
-        ...Object.keys(posted.accepted),
-      ],
-      { timeout: 600_000 },
-    ),
+    await machine.check([...collect, String(port), tokenFile, patience, ...sessions], { timeout: 600_000 }),
   );
   await gateway.unit.succeed('stop');
   await receiver.end();
-  const turns = parseTurns(gateway.read('/run/tester/turns'));
-  const received = parseLines<Receipt>(gateway.read('/run/tester/received'));
-  const begun = turns.filter(({ kind }) => kind === 'begin');
-  recoveries.sort((a, b) => a - b);
-  const at = (part: number) => recoveries[Math.floor((recoveries.length - 1) * part)] ?? 0;
-  return {
-    seed,
-    seconds,
-    faults: counts,
-    messages,
-    repeatedPosts: posted.repeated,
-    refusals: posted.refusals,
-    resumedTurns: begun.length - new Set(begun.map(({ message }) => message)).size,
-    duplicates: received.length - new Set(received.map(({ key }) => key)).size,
-    recovery: { count: recoveries.length, median: at(0.5), p99: at(0.99), most: at(1) },
-    violations: [
-      ...posted.mistakes,
-      ...(allReceived ? [] : [`Only ${receiver.count} of ${messages} replies had come in the end.`]),
-      ...violationsOf({ accepted: posted.accepted, stored, turns, received }),
-    ],
-  };
+  const { accepted, cancels } = posted;
+  return reportOf(run, posted, {
+    accepted,
+    cancels,
+    stored,
+    turns: parseTurns(gateway.read(turnsFile)),
+    received: parseLines<Receipt>(gateway.read(receiverFiles[0])),
+    attempts: parseLines<AttemptEvent>(gateway.read(receiverFiles[1])),
+  });
 }
 
 /** Gives the time from the end of the gateway to its next READY=1 where the fault ended it, in milliseconds. */
@@ -190,26 +144,4 @@ async function awaitServing(
     }
     await pause(20);
   }
-}
-
-/** The report as a table. */
-export function describeReport(report: CrashReport): string {
-  const total = Object.values(report.faults).reduce((sum, count) => sum + count, 0);
-  const { median, p99, most, count } = report.recovery;
-  const rows: readonly (readonly [string, string])[] = [
-    ['seed', String(report.seed)],
-    ['faults', `${total} in ${report.seconds.toFixed(0)} s`],
-    ...Object.entries(report.faults).map(([name, times]) => [`  ${name}`, String(times)] as const),
-    ['messages accepted and delivered', String(report.messages)],
-    ['posts repeated by clients, accepted before', String(report.repeatedPosts)],
-    ['posts refused or cut off at first', JSON.stringify(report.refusals)],
-    ['turns run again', String(report.resumedTurns)],
-    ['replies received again under their key', String(report.duplicates)],
-    [
-      'end of the gateway to READY=1',
-      `median ${median.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms, most ${most.toFixed(0)} ms (${count})`,
-    ],
-    ['violations', report.violations.length === 0 ? 'none' : report.violations.slice(0, 20).join('\n  ')],
-  ];
-  return rows.map(([name, value]) => `${name.padEnd(44)} ${value}`).join('\n');
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { crashTest, describeReport } from '../crash/tester.js';
+import { describeReport } from '../crash/report.js';
+import { crashTest } from '../crash/tester.js';
 import { describeOnMachine } from './harness/suite.js';
 
 /** `npm run crash`: 30 minutes; CRASH_MINUTES, CRASH_SEED and CRASH_FAULTS (names, apart by commas) say otherwise. */

@@ -1,79 +1,63 @@
-// Posts messages, one session after another message by message, until its standard input ends: each client has a
-// session and posts its next message once the last one was answered 202; what failed is posted again under the same
-// key, as a client has to. Then prints, as JSON, how many messages of each session were accepted, and what it saw.
-//   node load.mjs '{"port": 8733, "tokenFile": "…", "receiver": 9100, "clients": 20, "pause": 100}'
+// Clients that post messages until its standard input ends, each in a session of its own, whose name says what it does
+// with them (../kinds.ts). Each asks for the next thing once the last one was answered. Then prints, as JSON, how many
+// messages of each session were accepted, and what else was seen.
+//   node load.mjs '{"port": 8733, "tokenFile": "…", "receiver": 9100, "turns": "…", "clients": {"client": 20, …},
+//     "pause": 100}'    turns: the agent's file
 import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Client } from './client.mjs';
 
-const { port, tokenFile, receiver, clients, pause: between } = JSON.parse(process.argv[2]);
-const authorization = `Bearer ${readFileSync(tokenFile, 'utf8').trim()}`;
-const seen = { accepted: {}, repeated: 0, refusals: {}, mistakes: [] };
+const { tokenFile, clients, pause: between, ...rest } = JSON.parse(process.argv[2]);
+const options = { ...rest, authorization: `Bearer ${readFileSync(tokenFile, 'utf8').trim()}` };
+const seen = { accepted: {}, cancels: [], repeated: 0, refusals: {}, mistakes: [] };
 let ended = false;
-let total = 0;
 
-function post(agent, session, number) {
-  const body = JSON.stringify({
-    text: `message ${number} of ${session}`,
-    reply_to: { url: `http://127.0.0.1:${receiver}/` },
-  });
-  const headers = {
-    authorization,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    'idempotency-key': `${session}-${number}`,
-  };
-  const path = `/v1/sessions/${session}/messages`;
-  return new Promise((resolve, reject) => {
-    const options = { port, method: 'POST', path, agent, headers, timeout: 20_000 };
-    const outgoing = request({ host: '127.0.0.1', ...options }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk) => {
-        text += chunk;
-      });
-      response.once('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
-      response.once('error', reject);
-    });
-    outgoing.once('timeout', () => outgoing.destroy(new Error('no answer within 20 s')));
-    outgoing.once('error', reject);
-    outgoing.end(body);
-  });
-}
+const chance = (part) => Math.random() < part;
+const upTo = (most) => 1 + Math.floor(Math.random() * most);
+/** About as long as a turn of these kinds. */
+const moment = () => pause(Math.random() * 300);
 
-async function run(session) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  let number = 0;
-  while (!ended) {
-    number += 1;
-    for (;;) {
-      let refusal;
-      try {
-        const { status, headers, text } = await post(agent, session, number);
-        if (status === 202) {
-          const { seq } = JSON.parse(text);
-          if (headers['idempotency-replayed'] !== undefined) seen.repeated += 1;
-          if (seq !== number) seen.mistakes.push(`${session}: message ${number} was accepted as ${seq}`);
-          break;
-        }
-        refusal = String(status);
-      } catch (error) {
-        refusal = error.code ?? error.message;
-      }
-      seen.refusals[refusal] = (seen.refusals[refusal] ?? 0) + 1;
-      await pause(20);
+/** What a client does again and again. */
+const doings = {
+  client: (client) => client.post(),
+  once: (client) => client.post({ once: true }),
+  async collect(client) {
+    for (let left = upTo(5); left > 0; left -= 1) await client.post();
+  },
+  async interrupt(client) {
+    for (let left = upTo(4); left > 0; left -= 1) {
+      await client.post({ stubborn: chance(0.2) });
+      await moment();
     }
-    seen.accepted[session] = number;
-    total += 1;
-    if (total % 50 === 0) process.stdout.write(`${total}\n`);
-    await pause(between * (0.5 + Math.random()));
+  },
+  async cancel(client) {
+    const posted = [];
+    for (let left = upTo(3); left > 0; left -= 1) posted.push(await client.post({ stubborn: chance(0.2) }));
+    await moment();
+    if (chance(0.5)) await client.cancel(posted[upTo(posted.length) - 1]);
+    else if (chance(0.3)) await client.cancelSession();
+  },
+};
+/** So many messages are posted each time, in the mean: all kinds of sessions have about as many. */
+const burst = { client: 1, once: 1, collect: 3, interrupt: 2, cancel: 2 };
+
+async function run(kind, number) {
+  const client = new Client(`${kind}-${number}`, options, seen);
+  if (kind === 'collect' || kind === 'interrupt') await client.setPolicy(kind);
+  while (!ended) {
+    await doings[kind](client);
+    await pause(between * burst[kind] * (0.5 + Math.random()));
   }
-  agent.destroy();
+  client.end();
 }
 
 process.stdin.once('end', () => {
   ended = true;
 });
 process.stdin.resume();
-await Promise.all(Array.from({ length: clients }, (_, index) => run(`client-${index}`)));
+const running = Object.entries(clients).flatMap(([kind, count]) =>
+  Array.from({ length: count }, (_, index) => run(kind, index)),
+);
+await Promise.all(running);
 process.stdout.write(`${JSON.stringify(seen)}\n`);
 process.exit(0);

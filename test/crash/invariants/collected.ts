@@ -1,0 +1,84 @@
+import { groupBy } from '../group-by.js';
+import { kindOf } from '../kinds.js';
+import type { Receipt, Record, StoredMessage } from '../record.js';
+
+/** A collected message is part of one turn, that of a later message, whose text and reply are those of all of them. */
+export function collected({
+  stored,
+  turns,
+  received,
+}: Pick<Record, 'stored' | 'turns' | 'received'>): string[] {
+  const found: string[] = [];
+  const messages = new Map(stored.map((message) => [message.id, message]));
+  const bySession = groupBy(stored, ({ session }) => session);
+  const parts = groupBy(
+    stored.filter(({ state }) => state === 'collected'),
+    ({ collectedIn }) => collectedIn,
+  );
+  for (const message of stored) {
+    if (message.state !== 'collected') continue;
+    const { session, seq, collectedIn } = message;
+    const turn = messages.get(collectedIn ?? '');
+    if (turn?.session !== session || turn.state !== 'delivered' || turn.seq <= seq) {
+      found.push(
+        `${session} ${seq}: it is part of the turn of ${collectedIn}, which is no later one delivered`,
+      );
+      continue;
+    }
+    const between = (bySession.get(session) ?? []).slice(seq, turn.seq - 1);
+    if (!between.every((other) => other.collectedIn === collectedIn)) {
+      found.push(`${session} ${seq}: not all between it and message ${turn.seq} are part of its turn`);
+    }
+  }
+  const given = new Set<string>();
+  for (const { kind, session, message, text } of turns) {
+    const stands = messages.get(message);
+    if (kind !== 'begin' || kindOf(session) !== 'collect' || stands === undefined) continue;
+    if (stands.state === 'collected') {
+      found.push(`${session} ${stands.seq}: it was run, and is part of another turn`);
+    }
+    // The gateway may have ended before it had given the turn to the agent.
+    if (text === undefined) continue;
+    given.add(message);
+    if (text !== textOf(parts.get(message) ?? [], stands)) {
+      found.push(`${session} ${stands.seq}: its turn was made of ${JSON.stringify(text)}`);
+    }
+  }
+  for (const { session, seq, id, state } of stored) {
+    if (kindOf(session) === 'collect' && state === 'delivered' && !given.has(id)) {
+      found.push(`${session} ${seq}: it has a reply, and no agent was ever given its text`);
+    }
+  }
+  for (const { body } of firstOfEachKey(received)) {
+    const { data } = JSON.parse(body) as Webhook;
+    const named = (data.collected ?? []).map(({ id }) => id).join(' ');
+    const wanted = (parts.get(data.id) ?? []).map(({ id }) => id).join(' ');
+    if (named !== wanted) {
+      found.push(`${data.session} ${data.seq}: its reply names "${named}" as collected, not "${wanted}"`);
+    }
+  }
+  return found;
+}
+
+/** What comes again has the same body, which is checked for all kinds of sessions. */
+function firstOfEachKey(received: readonly Receipt[]): Receipt[] {
+  const keys = new Set<string>();
+  return received.filter(({ key }) => {
+    const isNew = !keys.has(key);
+    keys.add(key);
+    return isNew;
+  });
+}
+
+function textOf(parts: readonly StoredMessage[], last: StoredMessage): string {
+  return [...parts, last].map(({ text }) => text).join('\n\n');
+}
+
+interface Webhook {
+  readonly data: {
+    readonly id: string;
+    readonly session: string;
+    readonly seq: number;
+    readonly collected?: readonly { readonly id: string }[];
+  };
+}

@@ -1,0 +1,16 @@
+/** What clients do with a session, by the begin of its name; each kind has sessions of its own. */
+export const kinds = ['client', 'cancel', 'collect', 'interrupt', 'once'] as const;
+
+/**
+ * - client: posts one message after the other.
+ * - cancel: cancels some of its messages, or all that its session has.
+ * - collect, interrupt: the session has this policy, and its messages come faster than its turns end.
+ * - once: its receiver does not go by the key (`"idempotent": false`).
+ */
+export type Kind = (typeof kinds)[number];
+
+export function kindOf(session: string): Kind {
+  const kind = kinds.find((name) => session.startsWith(`${name}-`));
+  if (kind === undefined) throw new Error(`No client has the session ${session}.`);
+  return kind;
+}
