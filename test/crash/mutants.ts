@@ -37,6 +37,13 @@ export const mutants: readonly Mutant[] = [
     only: ['SIGKILL'],
     violation: /it is replied|its reply was never received/,
   },
+  {
+    name: 'that takes each receiver for one that goes by the key',
+    text: 'const idempotent = row.idempotent === 1;',
+    replacement: 'const idempotent = true;',
+    only: ['receiver hangs'],
+    violation: /it was posted again, and nobody knew whether it had arrived/,
+  },
 ];
 
 /** The store's thread, which has the text once. */

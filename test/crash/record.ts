@@ -53,13 +53,13 @@ export interface AttemptEvent {
   readonly what: 'arrived' | 'refused';
 }
 
-/** An answer to a client that wants messages cancelled. */
+/** An answer to a client that wants messages cancelled, or whose message interrupts those before it. */
 export interface Cancel {
   readonly session: string;
   /** What it was about: the messages of these numbers, both included. */
   readonly from: number;
   readonly to: number;
-  /** Those that the answer says are cancelled; `attempts`: how often their turns had begun, where it says that. */
+  /** Those that the answer names as cancelled; `attempts`: how often their turns had begun, where it says that. */
   readonly cancelled: readonly { readonly id: string; readonly attempts: number | null }[];
   /** How long the agent's file was when the answer had come, in bytes. */
   readonly turnsWritten: number;

@@ -11,7 +11,7 @@ case $SD_GATEWAY_SESSION in
   collect-*) input=${line:+ $line} time=0.1 ;;
   interrupt-* | cancel-*) time=0.2 ;;
 esac
-case $line in *'"stubborn":true'*) trap '' TERM ;; esac
+case $line in *'"stubborn":true'*) trap '' TERM && time=0.6 ;; esac
 exec 9>>"/run/tester/locks/$SD_GATEWAY_SESSION"
 flock --nonblock 9 || echo "overlap $turn" >>/run/tester/turns
 printf '%s\n' "begin $turn$input" >>/run/tester/turns

@@ -58,6 +58,11 @@ export class Client {
     );
   }
 
+  /** The session's policy is "interrupt": the message that was just accepted has the one before it cancelled. */
+  noteInterrupted(number) {
+    if (number > 1) this.#noteCancel(number - 1, number - 1, []);
+  }
+
   end() {
     this.#agent.destroy();
   }

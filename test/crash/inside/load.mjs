@@ -26,7 +26,7 @@ const doings = {
   },
   async interrupt(client) {
     for (let left = upTo(4); left > 0; left -= 1) {
-      await client.post({ stubborn: chance(0.2) });
+      client.noteInterrupted((await client.post({ stubborn: chance(0.2) })).number);
       await moment();
     }
   },

@@ -1,4 +1,4 @@
-import type { Receipt, StoredMessage, TurnEvent } from './record.js';
+import type { Receipt, StoredMessage, TurnEvent } from '../record.js';
 
 /** What a test of the invariants needs to write the record of one session down: all went well, but for the changes. */
 export class SessionRecord {
