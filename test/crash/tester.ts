@@ -37,6 +37,7 @@ const defaultClients: Readonly<Record<Kind, number>> = {
   once: 4,
 };
 const turnsFile = '/run/tester/turns';
+const storedFile = '/run/tester/stored';
 const receiverFiles = ['/run/tester/received', '/run/tester/attempts'] as const;
 
 /** Has a gateway go through faults under load, then looks whether all that it had accepted came to its end. */
@@ -82,17 +83,17 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   if (posted === null) throw new Error('The clients did not say what they saw.');
   const patience = String(options.endPatience ?? 60_000);
   const sessions = Object.keys(posted.accepted);
-  const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs'];
-  const stored = parseLines<StoredMessage>(
-    await machine.check([...collect, String(port), tokenFile, patience, ...sessions], { timeout: 600_000 }),
-  );
+  const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs', String(port), tokenFile];
+  await machine.check(['sh', '-c', `exec "$@" >${storedFile}`, 'sh', ...collect, patience, ...sessions], {
+    timeout: 600_000,
+  });
   await gateway.unit.succeed('stop');
   await receiver.end();
   const { accepted, cancels } = posted;
   return reportOf(run, posted, {
     accepted,
     cancels,
-    stored,
+    stored: parseLines<StoredMessage>(gateway.read(storedFile)),
     turns: parseTurns(gateway.read(turnsFile)),
     received: parseLines<Receipt>(gateway.read(receiverFiles[0])),
     attempts: parseLines<AttemptEvent>(gateway.read(receiverFiles[1])),
