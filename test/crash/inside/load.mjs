@@ -22,7 +22,12 @@ const doings = {
   client: (client) => client.post(),
   once: (client) => client.post({ once: true }),
   async collect(client) {
-    for (let left = upTo(5); left > 0; left -= 1) await client.post();
+    let last;
+    for (let left = upTo(5); left > 0; left -= 1) last = await client.post();
+    if (chance(0.7)) return;
+    await moment();
+    if (chance(0.5)) await client.cancel(last);
+    else await client.cancelSession();
   },
   async interrupt(client) {
     for (let left = upTo(4); left > 0; left -= 1) {

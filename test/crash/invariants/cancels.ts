@@ -34,18 +34,20 @@ function cancelledStays({ cancels: answers, stored, turns }: Seen): string[] {
 
 function othersHadTheirTurn({ cancels: answers, stored, turns }: Seen): string[] {
   const bySession = groupBy(stored, ({ session }) => session);
+  const messages = new Map(stored.map((message) => [message.id, message]));
   const firstEnds = new Map<string, number>();
   for (const { kind, message, at } of turns) {
     if (kind === 'end' && !firstEnds.has(message)) firstEnds.set(message, at);
   }
   return answers.flatMap(({ session, from, to, turnsWritten }) =>
-    (bySession.get(session) ?? [])
-      .slice(from - 1, to)
-      .flatMap(({ id, seq, state }) =>
-        state === 'cancelled' || (firstEnds.get(id) ?? Number.POSITIVE_INFINITY) < turnsWritten
-          ? []
-          : [`${session} ${seq}: it was to be cancelled, had not had its turn, and is ${state}`],
-      ),
+    (bySession.get(session) ?? []).slice(from - 1, to).flatMap((message) => {
+      const { id, state } = messages.get(message.collectedIn ?? '') ?? message;
+      return state === 'cancelled' || (firstEnds.get(id) ?? Number.POSITIVE_INFINITY) < turnsWritten
+        ? []
+        : [
+            `${session} ${message.seq}: it was to be cancelled, had not had its turn, and is ${message.state}`,
+          ];
+    }),
   );
 }
 

@@ -1,4 +1,5 @@
-import { describe } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { violationsOf } from '../invariants.js';
 import type { Record } from '../record.js';
 import { findsOnly } from './finds.js';
 import { SessionRecord } from './session-record.js';
@@ -41,7 +42,7 @@ describe('a record of a session that collects', () => {
     [
       'a message in the turn of one without a reply',
       { stored: [one, two, message(3, { state: 'dead' }), message(4)] },
-      /0 1: it is part of the turn of id-3, which is no later one delivered/,
+      /0 1: it is part of the turn of id-3, which is no later one that/,
     ],
     [
       'a collected message that is run as well',
@@ -56,4 +57,35 @@ describe('a record of a session that collects', () => {
     ['another reply', { stored: [message(1, { ...inThird, reply: 'x' }), two, three, message(4)] }, /is "x"/],
     ['a reply that names too few', { received: [receipt(3, {}, [1]), receipt(4)] }, /names "id-1" as coll/],
   ]);
+
+  const cancelled = { state: 'cancelled', reply: null };
+  const withoutReply = { ...inThird, reply: null };
+  const cutOff: Record = {
+    ...good,
+    cancels: [
+      {
+        session: 'collect-0',
+        from: 1,
+        to: 3,
+        cancelled: [{ id: 'id-3', attempts: null }],
+        turnsWritten: 10,
+      },
+    ],
+    stored: [message(1, withoutReply), message(2, withoutReply), message(3, cancelled), message(4)],
+    received: [receipt(4)],
+  };
+
+  test('and whose turn is cancelled has no violation', () => {
+    expect(violationsOf(cutOff)).toEqual([]);
+  });
+
+  test('and whose turn was to be cancelled, and is not, has a violation for each part', () => {
+    const found = violationsOf({
+      ...good,
+      cancels: [{ ...cutOff.cancels[0], cancelled: [], turnsWritten: 0 }],
+    } as Record);
+    expect(found).toEqual(
+      [1, 2, 3].map((seq) => expect.stringMatching(`0 ${seq}: it was to be cancelled, had not had its turn`)),
+    );
+  });
 });

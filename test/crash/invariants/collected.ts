@@ -2,7 +2,10 @@ import { groupBy } from '../group-by.js';
 import { kindOf } from '../kinds.js';
 import type { Receipt, Record, StoredMessage } from '../record.js';
 
-/** A collected message is part of one turn, that of a later message, whose text and reply are those of all of them. */
+/**
+ * A collected message is part of one turn, that of a later message, whose text and reply are those of all of them; it may
+ * be cancelled as a whole.
+ */
 export function collected({
   stored,
   turns,
@@ -19,14 +22,14 @@ export function collected({
     if (message.state !== 'collected') continue;
     const { session, seq, collectedIn } = message;
     const turn = messages.get(collectedIn ?? '');
-    if (turn?.session !== session || turn.state !== 'delivered' || turn.seq <= seq) {
+    if (turn?.session !== session || turn.seq <= seq || !['delivered', 'cancelled'].includes(turn.state)) {
       found.push(
-        `${session} ${seq}: it is part of the turn of ${collectedIn}, which is no later one delivered`,
+        `${session} ${seq}: it is part of the turn of ${collectedIn}, which is no later one that came to its end`,
       );
       continue;
     }
     const between = (bySession.get(session) ?? []).slice(seq, turn.seq - 1);
-    if (!between.every((other) => other.collectedIn === collectedIn)) {
+    if (!between.every((other) => other.collectedIn === collectedIn || other.state === 'cancelled')) {
       found.push(`${session} ${seq}: not all between it and message ${turn.seq} are part of its turn`);
     }
   }

@@ -5,17 +5,17 @@ import type { Record, StoredMessage } from '../record.js';
 const otherEnds: Readonly<{ [kind in Kind]: readonly string[] }> = {
   client: [],
   cancel: ['cancelled'],
-  collect: ['collected'],
+  collect: ['collected', 'cancelled'],
   interrupt: ['cancelled'],
   once: ['dead'],
 };
 
 /** Each message has come to its end: with its own reply, delivered, or without where its session's kind allows that. */
 export function ends({ stored }: Pick<Record, 'stored'>): string[] {
-  const places = new Map(stored.map(({ id, session, seq }) => [id, { session, seq }]));
+  const messages = new Map(stored.map((message) => [message.id, message]));
   return stored.flatMap((message) => {
     const { session, seq, state, error } = message;
-    const reply = replyOf(message);
+    const reply = replyOf(messages.get(message.collectedIn ?? '') ?? message);
     const found =
       message.reply === reply ? [] : [`${session} ${seq}: its reply is ${JSON.stringify(message.reply)}`];
     const kind = kindOf(session);
@@ -26,7 +26,7 @@ export function ends({ stored }: Pick<Record, 'stored'>): string[] {
       found.push(`${session} ${seq}: it is dead, and nothing about it was unknown (${error})`);
     }
     if (kind === 'interrupt' && state === 'cancelled') {
-      const by = places.get(/^Interrupted by the message (\S+)\.$/.exec(error ?? '')?.[1] ?? '');
+      const by = messages.get(/^Interrupted by the message (\S+)\.$/.exec(error ?? '')?.[1] ?? '');
       if (by?.session !== session || by.seq <= seq) {
         found.push(`${session} ${seq}: it is cancelled, and no later message interrupted it (${error})`);
       }
@@ -42,6 +42,7 @@ export function isSetAside({ state, error, unknown }: StoredMessage): boolean {
   );
 }
 
-function replyOf({ state, id, collectedIn }: StoredMessage): string | null {
-  return state === 'cancelled' ? null : `reply to ${collectedIn ?? id}`;
+/** @param turn the message whose turn it was */
+function replyOf({ state, id }: StoredMessage): string | null {
+  return state === 'cancelled' ? null : `reply to ${id}`;
 }
