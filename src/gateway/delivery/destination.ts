@@ -28,8 +28,6 @@ export const longestWait = 250;
 const spacing = 20;
 const firstReturn = 1_000;
 const latestReturn = 60_000;
-/** While a probe is under way nothing else is worth a claim. */
-const probeReturn = 5_000;
 
 /**
  * One host that replies go to: its circuit, and its share of the attempts under way. Deliveries that it can't take now
@@ -58,7 +56,7 @@ export class Destination {
   admit(now: number, settings: DestinationSettings): Admission {
     const { state } = this.#circuit;
     if (!lets(this.#circuit, now)) {
-      const earliest = this.#circuit.state === 'open' ? this.#circuit.until : now + probeReturn;
+      const earliest = this.#circuit.state === 'open' ? this.#circuit.until : now + firstReturn;
       return this.#postpone(earliest, now, `the circuit of ${this.origin} is ${state}: it failed too often`);
     }
     if (this.#sending < settings.host_concurrency) return { kind: 'send' };

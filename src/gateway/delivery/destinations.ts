@@ -80,7 +80,7 @@ export class Destinations {
         `${circuit.failures} attempts to deliver to ${origin} failed in a row: its replies wait from now on, and one attempt at a time is made, the next in ${seconds} s.`,
       );
     } else if (change === 'closed') {
-      log.notice(`${origin} takes replies again; what waited for it is delivered now.`);
+      log.notice(`${origin} takes replies again; what waited for it follows.`);
     }
     this.#next(destination);
     if (destination.forgettable) this.#byOrigin.delete(origin);
