@@ -294,7 +294,10 @@ export class Parts {
       onProgress: step,
       onWarning: (error) => log.warning(error.message),
       onTurnsWaiting: () => {
-        if (this.#started) this.#dispatcher?.wake();
+        if (!this.#started) return;
+        this.#dispatcher?.wake();
+        // Those that must not be run again are dead now, and their senders are told.
+        this.#deliverer?.wake();
       },
       onFailure: (error) => this.#health?.failed(error),
     });

@@ -13,14 +13,14 @@ beforeEach(() => {
 afterEach(() => files.remove());
 
 /** A store in which so many sessions run, and one message waits behind each; gives the ids of what runs. */
-async function leaveRunning(): Promise<readonly string[]> {
+async function leaveRunning(count = turns): Promise<readonly string[]> {
   const store = await files.open();
   const running = await Promise.all(
-    Array.from({ length: turns }, (_, session) => acceptOne(store, `s${session}`)),
+    Array.from({ length: count }, (_, session) => acceptOne(store, `s${session}`)),
   );
-  await store.claimTurns(claim({ owner: 'gone', limit: turns }));
+  await store.claimTurns(claim({ owner: 'gone', limit: count }));
   await Promise.all(
-    Array.from({ length: turns }, (_, session) => store.accept(newMessage(`s${session}`), noLimits)),
+    Array.from({ length: count }, (_, session) => store.accept(newMessage(`s${session}`), noLimits)),
   );
   await store.close();
   return running.map(({ id }) => id);
@@ -123,4 +123,18 @@ test('what was not taken back at a close is at the next open', async () => {
   expect(recovery.resumedTurns).toBeLessThan(turns);
   await settled(0);
   expect(await store.counts()).toMatchObject({ queued: 2 * turns, running: 0 });
+});
+
+test.each([249, 250, 251, 252, 253])('of %i turns none is taken for one that ran alone', async (count) => {
+  await leaveRunning(count);
+  // What each start leaves, and what a claim finds whose time is behind all leases.
+  for (const owner of ['next', 'third', 'fourth']) {
+    const { store, recovery } = await files.openWithFinding({ owner, maxAttempts: 1 });
+    expect(recovery.deadTurns).toBe(0);
+    const late = { owner, limit: 1, now: 1_000_000_000, leaseUntil: 1_000_000_001 };
+    const claimed = await store.claimTurns(claim(late));
+    expect((await store.counts()).dead).toBe(0);
+    await store.putBackTurns(claimed, 1_000_000_000);
+    await store.close();
+  }
 });

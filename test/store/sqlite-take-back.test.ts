@@ -17,7 +17,7 @@ function transactionOf(database: Database.Database, policy: Policy): Transaction
   const sql = prepareStatements(database);
   const counters = sql.counters.get();
   if (counters === undefined) throw new Error('The counters are missing.');
-  return { sql, counters, maxAttempts: 2, unknownPolicy: 'ask', ...policy };
+  return { sql, counters, recovering: false, maxAttempts: 2, unknownPolicy: 'ask', ...policy };
 }
 
 type Step =

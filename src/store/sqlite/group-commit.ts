@@ -66,6 +66,7 @@ export class GroupCommit {
   readonly #limits: Limits;
   readonly #sql: Statements;
   readonly #handlers: Handlers;
+  #recovering = false;
   #commits = 0;
   #operations = 0;
   #checkpoints = 0;
@@ -118,11 +119,14 @@ export class GroupCommit {
   }
 
   recover(now: number, owner: string | null): FirstStep {
-    return this.#transact((transaction) => recover(transaction, now, owner));
+    const outcome = this.#transact((transaction) => recover(transaction, now, owner));
+    this.#recovering = outcome.more;
+    return outcome;
   }
 
   recoverMore(now: number, owner: string): boolean {
-    return this.#transact((transaction) => recoverMore(transaction, now, owner));
+    this.#recovering = this.#transact((transaction) => recoverMore(transaction, now, owner));
+    return this.#recovering;
   }
 
   forget(request: ForgetRequest): Forgotten {
@@ -253,7 +257,7 @@ export class GroupCommit {
   }
 
   #transaction(counters: Counters): Transaction {
-    return { sql: this.#sql, counters, ...this.#limits };
+    return { sql: this.#sql, counters, recovering: this.#recovering, ...this.#limits };
   }
 
   #readCounters(): Counters {

@@ -1,9 +1,10 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { collectGarbage } from '../../memory/collect-garbage.js';
-import { toStoreError } from './errors.js';
+import { passes, toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
+import { LaterRecovery } from './later-recovery.js';
 import { openDatabase } from './open-database.js';
 import type { Call, Failure, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 import { breakSeal, seal } from './seal.js';
@@ -15,9 +16,6 @@ import { breakSeal, seal } from './seal.js';
 
 /** Calls of one transaction, so that those behind a great crowd are answered in steps. */
 const largestGroup = 1_024;
-
-/** From a step of the recovery that failed, on a full disk say, to the next try, in milliseconds. */
-const recoverAgainAfter = 1_000;
 
 /** From the close of the database to the thread's end, in milliseconds, unless the process ends before. */
 const lingering = 250;
@@ -51,8 +49,7 @@ class Serving {
   readonly #housekeeping: Housekeeping;
   /** Damage was found while it was open: no seal is put on it any more. */
   #damaged = false;
-  #recovering: NodeJS.Immediate | undefined;
-  #recoverAgain: NodeJS.Timeout | undefined;
+  #recovery: LaterRecovery | null = null;
 
   constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
     this.#database = database;
@@ -92,15 +89,14 @@ class Serving {
 
   /** Takes back what the last run had claimed, in steps between which calls are answered. */
   recoverMore(owner: string): void {
-    this.#recovering = setImmediate(() => {
-      try {
-        if (this.#groups.recoverMore(Date.now(), owner)) this.recoverMore(owner);
+    this.#recovery = new LaterRecovery({
+      step: () => this.#groups.recoverMore(Date.now(), owner),
+      onStep: () => {
         post({ type: 'turns-waiting' });
         this.#checkpointWhenDue();
-      } catch (error) {
-        this.#warn(error);
-        this.#recoverAgain = setTimeout(() => this.recoverMore(owner), recoverAgainAfter);
-      }
+      },
+      passes: (error) => passes(toStoreError(error, this.#path)),
+      onFailure: (error) => this.#warn(error),
     });
   }
 
@@ -122,8 +118,7 @@ class Serving {
 
   #close(): void {
     this.#housekeeping.stop();
-    clearImmediate(this.#recovering);
-    clearTimeout(this.#recoverAgain);
+    this.#recovery?.stop();
     let failure: Failure | null = null;
     try {
       const checkpointed = this.#checkpoint();

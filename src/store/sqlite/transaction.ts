@@ -12,6 +12,8 @@ export interface Transaction {
   readonly sql: Statements;
   /** Read when the transaction began, changed by its operations, written back before it is committed. */
   readonly counters: Counters;
+  /** Whether turns of the last run are still to be taken back (recover.ts). */
+  readonly recovering: boolean;
   /** Attempts of a turn before it is run by itself, and set aside when the process that runs it goes down again. */
   readonly maxAttempts: number;
   /** Whether a turn that was cut off may be run again; else it is set aside. */

@@ -26,9 +26,10 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   return turns;
 }
 
-/** All of them, so that what is held is what runs. */
+/** All of them, so that what is held is what runs; but for those of the last run that are taken back step by step. */
 function takeBackExpired(transaction: Transaction, { owner, now }: TurnClaim): void {
-  const { sql, counters } = transaction;
+  const { sql, counters, recovering } = transaction;
+  if (recovering) return;
   const alone = counters.running === 1;
   while (leaseRanOut(transaction, 'turn', now)) {
     const expired = sql.expiredTurns.all(now, owner, expiredAtOnce);
