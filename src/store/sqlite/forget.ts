@@ -9,6 +9,8 @@ export interface ForgetRequest {
   readonly after: number;
   /** Messages looked at, at most: while it goes on nobody else is served. */
   readonly limit: number;
+  /** Whether to go on behind messages that are too young: see `forget`. */
+  readonly all: boolean;
 }
 
 export interface Forgotten {
@@ -20,15 +22,20 @@ export interface Forgotten {
 /**
  * Deletes messages that are older than they have to be kept, oldest first. What waits, runs or has still to be
  * delivered stays whatever its age, and sessions stay so that their numbers never begin again.
+ *
+ * Behind a message that is too young the others are younger, so that it ends there; but for those that were accepted
+ * while a clock was ahead. Those in the future are passed over, and to look behind all others is what `all` is for.
  */
-export function forget(transaction: Transaction, { before, now, after, limit }: ForgetRequest): Forgotten {
+export function forget(
+  transaction: Transaction,
+  { before, now, after, limit, all }: ForgetRequest,
+): Forgotten {
   const { sql, counters } = transaction;
   let count = 0;
   let last = after;
   const rows = sql.oldestMessages.all(after, limit);
   for (const row of rows) {
-    // Nothing can have come to its end before it was accepted, nor what was accepted later; but for a clock that was ahead.
-    if (row.accepted_at >= before && row.accepted_at <= now) return { count, after: null };
+    if (!all && row.accepted_at >= before && row.accepted_at <= now) return { count, after: null };
     last = row.number;
     // What is part of another's turn is kept as long as that.
     if (row.turn_state === 'queued' || row.turn_state === 'running') continue;

@@ -11,7 +11,12 @@ export interface HousekeepingOptions {
   /** Nobody waits for it, so that a failure is told there. */
   readonly onFailure: (error: unknown) => void;
   readonly now?: () => number;
+  /** From 0 to 1, as Math.random. */
+  readonly random?: () => number;
 }
+
+/** A round in so long looks at all messages, on the average, and so also where the gateway is often restarted; milliseconds. */
+const wholeRoundEach = 86_400_000;
 
 /** Small steps, so that a post waits for one at most. */
 const messagesInStep = 64;
@@ -30,14 +35,17 @@ export class Housekeeping {
   readonly #groups: GroupCommit;
   readonly #options: HousekeepingOptions;
   readonly #now: () => number;
+  readonly #random: () => number;
   #timer: NodeJS.Timeout;
   #hasShrunk = false;
+  #wholeRound = false;
 
   constructor(database: Database, groups: GroupCommit, options: HousekeepingOptions) {
     this.#database = database;
     this.#groups = groups;
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#random = options.random ?? Math.random;
     // A start has more to do than this.
     this.#timer = this.#after(Math.min(options.interval, 60_000), 0);
   }
@@ -74,7 +82,9 @@ export class Housekeeping {
     const { keep } = this.#options;
     if (keep === 0 || after === allForgotten) return null;
     const now = this.#now();
-    return this.#groups.forget({ before: now - keep, now, after, limit: messagesInStep }).after;
+    if (after === 0) this.#wholeRound = this.#random() < this.#options.interval / wholeRoundEach;
+    const request = { before: now - keep, now, after, limit: messagesInStep, all: this.#wholeRound };
+    return this.#groups.forget(request).after;
   }
 
   /** Whether there is more to be given back. */

@@ -1,0 +1,88 @@
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { accept } from '../../src/store/sqlite/accept.js';
+import { cancelMessage } from '../../src/store/sqlite/by-hand.js';
+import { forget } from '../../src/store/sqlite/forget.js';
+import { migrate } from '../../src/store/sqlite/migrate.js';
+import { migrations } from '../../src/store/sqlite/schema.js';
+import { prepareStatements } from '../../src/store/sqlite/sql.js';
+import type { Transaction } from '../../src/store/sqlite/transaction.js';
+import { newMessage, noLimits } from './samples.js';
+
+const hour = 3_600_000;
+const now = 1_000 * hour;
+
+let database: Database.Database;
+let transaction: Transaction;
+beforeEach(() => {
+  database = new Database(':memory:');
+  migrate(database, migrations, () => {});
+  const sql = prepareStatements(database);
+  const counters = sql.counters.get();
+  if (counters === undefined) throw new Error('The counters are missing.');
+  transaction = {
+    sql,
+    counters,
+    recovering: false,
+    maxAttempts: 3,
+    repeatable: true,
+    notices: true,
+    unknownPolicy: 'ask',
+  };
+});
+afterEach(() => {
+  database.close();
+});
+
+/** Messages that were accepted then, and cancelled at once by the true time; the last one now. */
+function acceptedAt(...times: readonly { readonly accepted: number; readonly ended: number }[]) {
+  for (const { accepted, ended } of times) {
+    const message = newMessage('a', { acceptedAt: accepted });
+    accept(transaction, message, noLimits);
+    cancelMessage(transaction, message.id, ended);
+  }
+}
+
+const left = () => database.prepare('SELECT seq FROM messages ORDER BY seq').pluck().all();
+
+test.each([
+  {
+    name: 'in the future is passed over',
+    ahead: now + hour,
+    all: false,
+    expected: [1, 4],
+  },
+  {
+    name: 'that has come by now holds up those behind it in most rounds',
+    ahead: now - hour,
+    all: false,
+    expected: [1, 2, 3, 4],
+  },
+  {
+    name: 'that has come by now holds up nothing in a round that looks at all',
+    ahead: now - hour,
+    all: true,
+    expected: [1, 4],
+  },
+])('a message of a clock that was ahead and $name', ({ ahead, all, expected }) => {
+  acceptedAt(
+    { accepted: ahead, ended: now - hour },
+    { accepted: now - 9 * hour, ended: now - 9 * hour },
+    { accepted: now - 8 * hour, ended: now - 8 * hour },
+    { accepted: now - hour, ended: now - hour },
+  );
+  const { after } = forget(transaction, { before: now - 2 * hour, now, after: 0, limit: 64, all });
+  expect(after).toBeNull();
+  expect(left()).toEqual(expected);
+});
+
+test('a round goes on where a step has ended', () => {
+  const old = { accepted: now - 9 * hour, ended: now - 9 * hour };
+  acceptedAt(old, old, old);
+  const request = { before: now - 2 * hour, now, limit: 2, all: false };
+  const first = forget(transaction, { ...request, after: 0 });
+  expect(first).toMatchObject({ count: 2, after: expect.any(Number) });
+  expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({ count: 1, after: null });
+  expect(left()).toEqual([]);
+  expect(transaction.counters.cancelled).toBe(0);
+});
