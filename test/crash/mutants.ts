@@ -4,12 +4,21 @@ import type { Machine } from '../systemd/harness/machine.js';
 
 const thread = fileURLToPath(new URL('../../dist/bundle/sqlite-worker.js', import.meta.url));
 
-/** A gateway with a fault of its own that the tester must find, or it finds nothing. */
-export interface Mutant {
-  readonly name: string;
-  /** A text that dist/bundle/sqlite-worker.js has, once, and what takes its place. */
+/** A text that dist/bundle/sqlite-worker.js has, once, and what takes its place. */
+export interface Change {
   readonly text: string;
   readonly replacement: string;
+}
+
+/** Has a start take the turns of the last run back in as many steps as thousands of them would need. */
+export const smallSteps: Change = {
+  text: 'const turnsInStep = 250;',
+  replacement: 'const turnsInStep = 2;',
+};
+
+/** A gateway with a fault of its own that the tester must find, or it finds nothing. */
+export interface Mutant extends Change {
+  readonly name: string;
   /** The faults that show it. */
   readonly only: readonly string[];
   /** What is found. */
@@ -51,24 +60,24 @@ function threadWith(wanted: string): string {
   const text = readFileSync(thread, 'utf8');
   const places = text.split(wanted).length - 1;
   if (places !== 1) {
-    throw new Error(`What the mutant is to change is in ${places} places of the store's thread: ${wanted}`);
+    throw new Error(`What is to be changed is in ${places} places of the store's thread: ${wanted}`);
   }
   return text;
 }
 
-/** Makes the mutant in the machine; gives the command line that runs it. */
-export async function makeMutant(machine: Machine, mutant: Mutant): Promise<string> {
+/** Makes a gateway with the change in the machine; gives the command line that runs it. */
+export async function makeChanged(machine: Machine, change: Change): Promise<string> {
   const original = '/usr/lib/sd-gateway';
-  const place = '/opt/mutant';
+  const place = '/opt/changed';
   await machine.check([
     'sh',
     '-c',
     `rm -rf ${place} && mkdir -p ${place} && cd ${original} && cp -r dist build package.json ${place} && ln -s ${original}/node_modules ${place}`,
   ]);
-  const text = threadWith(mutant.text);
+  const text = threadWith(change.text);
   await machine.writeFile(
     `${place}/dist/bundle/sqlite-worker.js`,
-    text.split(mutant.text).join(mutant.replacement),
+    text.split(change.text).join(change.replacement),
   );
   return `${place}/dist/cli/main.js run`;
 }

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { makeMutant, mutants } from '../crash/mutants.js';
+import { makeChanged, mutants } from '../crash/mutants.js';
 import { crashTest } from '../crash/tester.js';
 import { describeOnMachine } from './harness/suite.js';
 
 for (const mutant of mutants) {
   describeOnMachine(`a gateway ${mutant.name}`, (machine) => {
     it('is found out', async () => {
-      const program = await makeMutant(machine(), mutant);
+      const program = await makeChanged(machine(), mutant);
       const report = await crashTest(machine(), {
         seed: 1,
         duration: 6_000,
