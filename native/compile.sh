@@ -19,8 +19,10 @@ import ast, sys
 target = ast.literal_eval(open("binding.gyp").read())["targets"][0]
 print(*(sys.argv[2] + value for value in target[sys.argv[1]]))' "$1" "$2"
 }
-read -ra sources <<<"${SOURCES:-$(field sources '')}"
-read -ra defines <<<"$(field defines -D)"
+sources=${SOURCES:-$(field sources '')}
+defines=$(field defines -D)
+read -ra sources <<<"$sources"
+read -ra defines <<<"$defines"
 
 mkdir -p "$(dirname "$output")"
 "${CXX:-g++}" -std=c++17 -fPIC -fno-exceptions -fno-rtti -fvisibility=hidden -fvisibility-inlines-hidden \

@@ -25,7 +25,9 @@ if [ "$(picked node)" != "$binary" ]; then
   echo "verify-prebuilds.sh: node-gyp-build picks $(picked node)" >&2
   exit 1
 fi
-echo "$binary: picked and run by $(node "$smoke")"
+# Not within the echo, whose status would hide that of what it prints.
+ran=$(node "$smoke")
+echo "$binary: picked and run by $ran"
 
 binary=prebuilds/linux-x64/sd-gateway.musl.node
 if [ -f "$binary" ] && [ "$(LIBC=musl picked node)" != "$binary" ]; then
@@ -63,7 +65,8 @@ if [ -f "$binary" ] && [ "$(uname -m)" = x86_64 ]; then
       echo "verify-prebuilds.sh: node-gyp-build picks $(picked "${run[@]}") on arm64" >&2
       exit 1
     fi
-    echo "$binary: picked and run in emulation by $("${run[@]}" "$smoke")"
+    ran=$("${run[@]}" "$smoke")
+    echo "$binary: picked and run in emulation by $ran"
   else
     echo "$binary: only built; qemu-user-static and libstdc++6-arm64-cross would run it"
   fi

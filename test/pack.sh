@@ -14,4 +14,25 @@ case "$printed" in
   *"$version"*) echo "The packed program runs: $printed" ;;
   *) echo "pack.sh: the packed program says '$printed', and should say that it is $version" >&2; exit 1 ;;
 esac
-ls "$folder"/package/prebuilds/*/*.node >/dev/null
+# Loads what the version has no need of.
+ln -s "$PWD/node_modules" "$folder/package/node_modules"
+STATE_DIRECTORY=$folder/state RUNTIME_DIRECTORY=$folder/run SD_GATEWAY_HTTP_LISTEN=unix:$folder/http.sock \
+  node "$folder/package/dist/cli/main.js" run 2>"$folder/log" &
+gateway=$!
+for ((waited = 0; waited < 200; waited++)); do
+  if grep --quiet 'Ready after' "$folder/log" || ! kill -0 "$gateway" 2>/dev/null; then break; fi
+  sleep 0.05
+done
+kill "$gateway" 2>/dev/null || true
+wait "$gateway" || true
+if ! grep --quiet 'Ready after' "$folder/log"; then
+  cat "$folder/log"
+  echo "pack.sh: the packed gateway did not start" >&2
+  exit 1
+fi
+for binary in linux-x64/sd-gateway.glibc linux-x64/sd-gateway.musl linux-arm64/sd-gateway.glibc; do
+  if [ "$(uname -m)" = x86_64 ] && [ ! -f "$folder/package/prebuilds/$binary.node" ] && [ "${CI:-}" = true ]; then
+    echo "pack.sh: the package has no prebuilds/$binary.node" >&2
+    exit 1
+  fi
+done

@@ -117,7 +117,8 @@ if command -v apt-get >/dev/null; then
 fi
 
 heading "npm packages"
-if [ "${CI:-}" = true ] || [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+if [ "${CI:-}" = true ] || [ ! -f node_modules/better-sqlite3/build/Release/better_sqlite3.node ] ||
+  [ package-lock.json -nt node_modules/.package-lock.json ]; then
   # SQLite is compiled where no binary of it can be had, which takes a minute on one processor. Nothing up to the tests
   # needs it.
   npm ci --ignore-scripts
