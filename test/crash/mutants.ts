@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
         createDelivery({ ...transaction, counters }, held, 'reply');
         sql.writeCounters.run(counters);
         sql.commit.run();
-    }, 20);`,
+    }, 200);`,
     only: ['SIGKILL'],
     violation: /it is replied|its reply was never received/,
   },

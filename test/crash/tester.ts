@@ -12,6 +12,8 @@ export interface CrashOptions {
   readonly seed: number;
   /** How long faults are injected, in milliseconds. */
   readonly duration: number;
+  /** How many are injected at least, however long that takes where the machine is slow. */
+  readonly least?: number;
   /** The command line of the gateway. */
   readonly program?: string;
   /** Which faults; all by default. */
@@ -42,7 +44,7 @@ const receiverFiles = ['/run/tester/received', '/run/tester/attempts'] as const;
 
 /** Has a gateway go through faults under load, then looks whether all that it had accepted came to its end. */
 export async function crashTest(machine: Machine, options: CrashOptions): Promise<CrashReport> {
-  const { seed, duration, program = '/usr/local/bin/sd-gateway run', between = 250 } = options;
+  const { seed, duration, least = 0, program = '/usr/local/bin/sd-gateway run', between = 250 } = options;
   const clients = options.clients ?? defaultClients;
   const random = new Random(seed);
   const gateway = await CrashGateway.install(machine, program);
@@ -59,7 +61,8 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const recoveries: number[] = [];
   const began = performance.now();
   const course = () => ({ seed, seconds: (performance.now() - began) / 1_000, faults: counts, recoveries });
-  while (performance.now() - began < duration) {
+  const injected = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
+  while (performance.now() - began < duration || injected() < least) {
     const fault = random.pick(chosen);
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
     try {

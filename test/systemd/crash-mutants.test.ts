@@ -10,6 +10,7 @@ for (const mutant of mutants) {
       const report = await crashTest(machine(), {
         seed: 1,
         duration: 6_000,
+        least: 12,
         program,
         only: mutant.only,
         startPatience: 5_000,
