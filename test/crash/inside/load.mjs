@@ -64,5 +64,5 @@ const running = Object.entries(clients).flatMap(([kind, count]) =>
   Array.from({ length: count }, (_, index) => run(kind, index)),
 );
 await Promise.all(running);
-process.stdout.write(`${JSON.stringify(seen)}\n`);
-process.exit(0);
+// Only once all of it is written: of a long run it is more than a pipe holds.
+process.stdout.write(`${JSON.stringify(seen)}\n`, () => process.exit(0));

@@ -98,5 +98,7 @@ const interval = ((clients - idle) * 1_000) / (rate - (idle * 1_000) / idleInter
 await Promise.all(
   Array.from({ length: clients }, (_, index) => run(index, index < idle ? idleInterval : interval)),
 );
-process.stdout.write(`${JSON.stringify({ ...seen, seconds: (performance.now() - began) / 1_000 })}\n`);
-process.exit(0);
+// Only once all of it is written: with many failures it is more than a pipe holds.
+process.stdout.write(`${JSON.stringify({ ...seen, seconds: (performance.now() - began) / 1_000 })}\n`, () =>
+  process.exit(0),
+);
