@@ -26,3 +26,18 @@ export function slopeOf(samples: readonly Sample[]): Slope {
   );
   return { perSecond, error: Math.sqrt(rest / (length - 2) / spread) };
 }
+
+/**
+ * The means of so many parts of equal length. Samples that are close in time rise and fall together, with the garbage
+ * collector's cycles, and count for less than as many that are independent: of each by itself the error of a slope comes
+ * out far too small. Means of parts that are longer than such a cycle are as good as independent.
+ */
+export function meansOf(samples: readonly Sample[], parts: number): Sample[] {
+  return Array.from({ length: parts }, (_, part) => {
+    const from = Math.floor((part * samples.length) / parts);
+    const within = samples.slice(from, Math.floor(((part + 1) * samples.length) / parts));
+    const mean = (pick: (sample: Sample) => number) =>
+      within.reduce((sum, sample) => sum + pick(sample), 0) / within.length;
+    return { at: mean(({ at }) => at), value: mean(({ value }) => value) };
+  });
+}

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { type Sample, slopeOf } from '../crash/slope.js';
+import { meansOf, type Sample, slopeOf } from '../crash/slope.js';
 import type { Machine } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
@@ -11,6 +11,8 @@ import { Poster } from './load/poster.js';
 const onDemand = process.env['SOAK_MINUTES'] !== undefined;
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.1);
 const clients = 50;
+/** Of an hour’s three last quarters: five minutes each. */
+const parts = 9;
 
 describeOnMachine('a gateway at half of its peak for long', (machine) => {
   it('needs no more memory and no more descriptors', { timeout: minutes * 60_000 + 600_000 }, async () => {
@@ -61,7 +63,7 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
     await gateway.waitFor({ StatusText: () => process_.descriptors() <= before });
     // The first quarter is for caches and heaps to fill.
     const settled = <Item>(samples: readonly Item[]) => samples.slice(Math.floor(samples.length / 4));
-    const growth = slopeOf(settled(memory));
+    const growth = slopeOf(meansOf(settled(memory), parts));
     const most = Math.max(...memory.map(({ value }) => value));
     process.stdout.write(
       `\npeak ${peak.toFixed(0)} posts/s; ${report.answers} posts at ${(report.answers / report.seconds).toFixed(0)}/s in ${(report.seconds / 60).toFixed(1)} min, ${report.failures.length} failed\n` +
