@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ListenAddress } from '../config/values.js';
+import { hostInUrl, type ListenAddress } from '../config/values.js';
 import { commandStatus } from './commands.js';
 import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
 import { configurationAt, type Place, placeOf } from './place.js';
@@ -18,7 +18,7 @@ function addressOf(listen: ListenAddress): string {
     case 'tcp': {
       // A server on all addresses is reached on this machine's own.
       const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
-      return `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+      return `http://${hostInUrl(host)}:${listen.port}`;
     }
   }
 }

@@ -154,6 +154,14 @@ export function parseListenAddress(text: string): ListenAddress | null {
   return { kind: 'tcp', host, port };
 }
 
+/**
+ * A host name or IP address as it stands in a URL (RFC 3986, 3.2.2). For one that is known to be either: net.isIPv6 takes
+ * milliseconds at first, which a start has no need of.
+ */
+export function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 export const listenAddress = z.string().transform((value, context) => {
   const address = parseListenAddress(value);
   if (address === null) {

@@ -1,6 +1,7 @@
 import { chmod, lstat, rename, rm } from 'node:fs/promises';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { hostInUrl } from '../../config/values.js';
 import { portHolder } from './port-holder.js';
 
 /** Where the HTTP server is to listen. `kept`: the listening socket of an earlier process, if that kept it. */
@@ -143,7 +144,7 @@ function boundAddress(server: Server): string {
   const address = server.address();
   if (address === null) throw new Error('The server listens, but has no address.');
   if (typeof address === 'string') return `unix:${address}`;
-  return `http://${inAddress(address.address)}:${address.port}`;
+  return `http://${hostInUrl(address.address)}:${address.port}`;
 }
 
 function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {
@@ -159,12 +160,7 @@ function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {
 export function nameOf(endpoint: HttpEndpoint): string {
   if (endpoint.kind === 'unix') return `unix:${endpoint.path}`;
   if (endpoint.kind === 'descriptor') return `the passed socket "${endpoint.name}" (${endpoint.descriptor})`;
-  return `${inAddress(endpoint.host)}:${endpoint.port}`;
-}
-
-/** Of a host or an IP address that is known to be one. At first net.isIPv6 takes milliseconds, which a start has no need of. */
-function inAddress(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
+  return `${hostInUrl(endpoint.host)}:${endpoint.port}`;
 }
 
 function advice(endpoint: HttpEndpoint, code: string): string | null {
