@@ -30,9 +30,5 @@ if ! grep --quiet 'Ready after' "$folder/log"; then
   echo "pack.sh: the packed gateway did not start" >&2
   exit 1
 fi
-for binary in linux-x64/sd-gateway.glibc linux-x64/sd-gateway.musl linux-arm64/sd-gateway.glibc; do
-  if [ "$(uname -m)" = x86_64 ] && [ ! -f "$folder/package/prebuilds/$binary.node" ] && [ "${CI:-}" = true ]; then
-    echo "pack.sh: the package has no prebuilds/$binary.node" >&2
-    exit 1
-  fi
-done
+# Which ones there have to be is native/build-prebuilds.sh's matter.
+diff --recursive --brief prebuilds "$folder/package/prebuilds"
