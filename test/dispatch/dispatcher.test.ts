@@ -233,13 +233,19 @@ describe('a turn that is tried again at once', () => {
 });
 
 describe('a message that is cancelled', () => {
-  test('has its turn ended before the next of its session begins', async () => {
+  /** The first of two of one session, cancelled in the store; the dispatcher has not been told. */
+  const cancelledWhileItRuns = async () => {
     const { id } = await post(store, 'a', 'x');
     await post(store, 'a', 'y');
     const dispatch = dispatcher();
     dispatch.wake();
     const run = await agent.nth(0);
     await store.cancelMessage(id, clock.now());
+    return { id, dispatch, run };
+  };
+
+  test('has its turn ended before the next of its session begins', async () => {
+    const { id, dispatch, run } = await cancelledWhileItRuns();
     expect(run.signal.aborted).toBe(false);
     dispatch.cancel(id);
     expect(run.signal.aborted).toBe(true);
@@ -271,12 +277,7 @@ describe('a message that is cancelled', () => {
   });
 
   test('is found by the next renewal where nobody told of it, and holds its session no longer', async () => {
-    const { id } = await post(store, 'a', 'x');
-    await post(store, 'a', 'y');
-    const dispatch = dispatcher();
-    dispatch.wake();
-    const run = await agent.nth(0);
-    await store.cancelMessage(id, clock.now());
+    const { dispatch, run } = await cancelledWhileItRuns();
     // With a claim on its way the renewal can't go by the number of turns.
     const place = dispatch.keepPlace();
     clock.advance(settings.lease / 3);

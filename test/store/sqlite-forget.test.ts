@@ -5,9 +5,9 @@ import { cancelMessage } from '../../src/store/sqlite/by-hand.js';
 import { forget } from '../../src/store/sqlite/forget.js';
 import { migrate } from '../../src/store/sqlite/migrate.js';
 import { migrations } from '../../src/store/sqlite/schema.js';
-import { prepareStatements } from '../../src/store/sqlite/sql.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
 import { newMessage, noLimits } from './samples.js';
+import { transactionOf } from './transaction-of.js';
 
 const hour = 3_600_000;
 const now = 1_000 * hour;
@@ -17,18 +17,7 @@ let transaction: Transaction;
 beforeEach(() => {
   database = new Database(':memory:');
   migrate(database, migrations, () => {});
-  const sql = prepareStatements(database);
-  const counters = sql.counters.get();
-  if (counters === undefined) throw new Error('The counters are missing.');
-  transaction = {
-    sql,
-    counters,
-    recovering: false,
-    maxAttempts: 3,
-    repeatable: true,
-    notices: true,
-    unknownPolicy: 'ask',
-  };
+  transaction = transactionOf(database);
 });
 afterEach(() => {
   database.close();

@@ -5,20 +5,15 @@ import { accept } from '../../src/store/sqlite/accept.js';
 import { cancelMessage } from '../../src/store/sqlite/by-hand.js';
 import { migrate } from '../../src/store/sqlite/migrate.js';
 import { migrations } from '../../src/store/sqlite/schema.js';
-import { prepareStatements } from '../../src/store/sqlite/sql.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
 import { claimTurns, failTurn, takeBackTurns } from '../../src/store/sqlite/turns.js';
 import type { Turn } from '../../src/store/store.js';
 import { newMessage, noLimits } from './samples.js';
+import { transactionOf } from './transaction-of.js';
 
 type Policy = Pick<Transaction, 'repeatable' | 'notices'>;
 
-function transactionOf(database: Database.Database, policy: Policy): Transaction {
-  const sql = prepareStatements(database);
-  const counters = sql.counters.get();
-  if (counters === undefined) throw new Error('The counters are missing.');
-  return { sql, counters, recovering: false, maxAttempts: 2, unknownPolicy: 'ask', ...policy };
-}
+const maxAttempts = 2;
 
 type Step =
   | {
@@ -65,7 +60,7 @@ const steps = fc.array(
 function perform(history: readonly Step[], policy: Policy): Buffer {
   const database = new Database(':memory:');
   migrate(database, migrations, () => {});
-  const transaction = transactionOf(database, policy);
+  const transaction = transactionOf(database, { maxAttempts, ...policy });
   const ids: string[] = [];
   const turns: Turn[] = [];
   for (const step of history) {
@@ -106,7 +101,7 @@ function contents(database: Database.Database): Record<string, unknown[]> {
 function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together' | 'one by one') {
   const database = new Database(image);
   try {
-    const transaction = transactionOf(database, policy);
+    const transaction = transactionOf(database, { maxAttempts, ...policy });
     const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
     const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
     const results = calls.map((rows) => takeBackTurns(transaction, rows, 20_000, { alone }));
@@ -155,7 +150,7 @@ test('turns that are taken back go to the front, the oldest claim first, and the
     { kind: 'claim', limit: 1, lease: 1 },
   ];
   const database = new Database(perform(history, policy));
-  const transaction = transactionOf(database, policy);
+  const transaction = transactionOf(database, { maxAttempts, ...policy });
   const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
   expect(takeBackTurns(transaction, taken, 20_000, { alone: false })).toEqual({ resumed: 3, dead: 0 });
   expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
