@@ -3,6 +3,7 @@ import type { Delivery } from '../../store/store.js';
 import { type AddressRange, parseRange } from './address-range.js';
 import { type Beginning, noteBeginning } from './beginning.js';
 import { judgedLookup, RefusedTarget } from './judged-lookup.js';
+import { NameResolver } from './name-resolver.js';
 import { validateReplyUrl } from './reply-url.js';
 import { parseRetryAfter } from './retry-after.js';
 import { signWebhook, type WebhookSecret } from './webhook-signature.js';
@@ -47,12 +48,15 @@ const longestAnswer = 64 * 1024;
 /** Nor is it waited for longer than this once the status is known, in milliseconds. */
 const answerPatience = 1_000;
 
+/** One for all senders, those before a reload too: the threads of libuv, which it spares, are the process's. */
+const names = new NameResolver();
+
 /** Posts replies as Standard Webhooks (standardwebhooks.com). */
 export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
   const allow = options.allow.map(parseRange);
   const connections = {
     // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
-    connect: { lookup: judgedLookup(allow), timeout: options.timeout, rejectUnauthorized: true },
+    connect: { lookup: judgedLookup(names, allow), timeout: options.timeout, rejectUnauthorized: true },
     // The attempt as a whole has its time; these would only cut it short.
     headersTimeout: 0,
     bodyTimeout: 0,
