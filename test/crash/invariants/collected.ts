@@ -1,6 +1,7 @@
 import { groupBy } from '../group-by.js';
 import { kindOf } from '../kinds.js';
-import type { Receipt, Record, StoredMessage } from '../record.js';
+import type { Record, StoredMessage } from '../record.js';
+import { repliesOf } from './replies.js';
 
 /**
  * A collected message is part of one turn, that of a later message, whose text and reply are those of all of them; it may
@@ -52,8 +53,7 @@ export function collected({
       found.push(`${session} ${seq}: it has a reply, and no agent was ever given its text`);
     }
   }
-  for (const { body } of firstOfEachKey(received)) {
-    const { data } = JSON.parse(body) as Webhook;
+  for (const { data } of repliesOf(received)) {
     const named = (data.collected ?? []).map(({ id }) => id).join(' ');
     const wanted = (parts.get(data.id) ?? []).map(({ id }) => id).join(' ');
     if (named !== wanted) {
@@ -63,25 +63,6 @@ export function collected({
   return found;
 }
 
-/** What comes again has the same body, which is checked for all kinds of sessions. */
-function firstOfEachKey(received: readonly Receipt[]): Receipt[] {
-  const keys = new Set<string>();
-  return received.filter(({ key }) => {
-    const isNew = !keys.has(key);
-    keys.add(key);
-    return isNew;
-  });
-}
-
 function textOf(parts: readonly StoredMessage[], last: StoredMessage): string {
   return [...parts, last].map(({ text }) => text).join('\n\n');
-}
-
-interface Webhook {
-  readonly data: {
-    readonly id: string;
-    readonly session: string;
-    readonly seq: number;
-    readonly collected?: readonly { readonly id: string }[];
-  };
 }

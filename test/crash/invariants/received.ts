@@ -1,26 +1,20 @@
 import { groupBy } from '../group-by.js';
 import type { Record, StoredMessage } from '../record.js';
+import { repliesOf } from './replies.js';
 
 /** One key and one body for each reply; who goes by the key sees each once, in the order of its session. */
 export function received({ received: receipts, stored }: Pick<Record, 'received' | 'stored'>): string[] {
   const found: string[] = [];
   const bySession = groupBy(stored, ({ session }) => session);
   const messages = new Map(stored.map((message) => [message.id, message]));
-  const bodies = new Map<string, string>();
-  const keys = new Map<string, string>();
+  const replied = new Set<string>();
   const reached = new Map<string, number>();
-  for (const { key, body } of receipts) {
-    const known = bodies.get(key);
-    if (known !== undefined) {
-      if (known !== body) found.push(`${key}: it came with two bodies`);
-      continue;
-    }
-    bodies.set(key, body);
-    const { type, data } = JSON.parse(body) as Webhook;
+  for (const { key, type, data, sameBody } of repliesOf(receipts)) {
+    if (!sameBody) found.push(`${key}: it came with two bodies`);
     const { id, session, seq } = data;
     const at = reached.get(session) ?? 0;
     if (type !== 'message.replied') found.push(`${session} ${seq}: ${type} was received`);
-    if (keys.has(id)) found.push(`${session} ${seq}: its reply came under two keys`);
+    if (replied.has(id)) found.push(`${session} ${seq}: its reply came under two keys`);
     const passed = (bySession.get(session) ?? []).slice(at, Math.max(at, seq - 1));
     if (seq <= at || !passed.every(mayBeMissing)) {
       found.push(`${session}: the reply to message ${seq} came after that to ${at}`);
@@ -29,12 +23,12 @@ export function received({ received: receipts, stored }: Pick<Record, 'received'
     if (state === 'cancelled' || state === 'collected') {
       found.push(`${session} ${seq}: its reply was received, and it is ${state}`);
     }
-    keys.set(id, key);
+    replied.add(id);
     reached.set(session, seq);
   }
   for (const message of stored) {
     const { session, seq, id } = message;
-    if (!mayBeMissing(message) && !keys.has(id)) {
+    if (!mayBeMissing(message) && !replied.has(id)) {
       found.push(`${session} ${seq}: its reply was never received`);
     }
   }
@@ -44,9 +38,4 @@ export function received({ received: receipts, stored }: Pick<Record, 'received'
 /** No reply of its own needs to come. A dead one is judged by how it ended. */
 function mayBeMissing({ state }: StoredMessage): boolean {
   return ['cancelled', 'collected', 'dead'].includes(state);
-}
-
-interface Webhook {
-  readonly type: string;
-  readonly data: { readonly id: string; readonly session: string; readonly seq: number };
 }
