@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { benchmarks } from './benchmarks.js';
 import type { Benchmark } from './frame/benchmark.js';
 import { type MachineKind, machineKind } from './frame/machine-kind.js';
@@ -19,15 +20,28 @@ interface Request {
   readonly names: readonly string[];
 }
 
+function parseWords(words: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...words],
+      options: { smoke: { type: 'boolean' }, rounds: { type: 'string' } },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 function parse(words: readonly string[]): Request | string {
-  const smoke = words.includes('--smoke');
-  const given = words.find((word) => word.startsWith('--rounds='))?.slice('--rounds='.length);
-  const rounds = Number(given ?? 5);
+  const parsed = parseWords(words);
+  if (typeof parsed === 'string') return parsed;
+  const { smoke = false, rounds: given = '5' } = parsed.values;
+  const rounds = Number(given);
   if (!Number.isInteger(rounds) || rounds < 5) return `--rounds=${given}: a median needs at least 5 rounds`;
-  const rest = words.filter((word) => word !== '--smoke' && !word.startsWith('--rounds='));
-  const unknown = rest.find((word) => !benchmarks.some(({ name }) => name === word));
+  const names = parsed.positionals;
+  const unknown = names.find((word) => !benchmarks.some(({ name }) => name === word));
   if (unknown !== undefined) return `There is no benchmark "${unknown}"`;
-  return { smoke, rounds: smoke ? 1 : rounds, names: rest };
+  return { smoke, rounds: smoke ? 1 : rounds, names };
 }
 
 interface Kept extends Result {
