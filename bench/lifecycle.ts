@@ -33,16 +33,22 @@ async function startAndStop(machine: Machine, unit: string): Promise<Figures> {
   return { start: (b - a) * 1e3, stop: (d - c) * 1e3 };
 }
 
-async function installBareUnit(machine: Machine): Promise<string> {
+async function installPeer(
+  machine: Machine,
+  name: string,
+  peer: string,
+  directives: readonly string[] = [],
+): Promise<string> {
   const text = [
     '[Service]',
     'Type=notify',
     'NotifyAccess=main',
-    `ExecStart=/usr/bin/env node ${inMachine(program('bare-unit'))}`,
+    `ExecStart=/usr/bin/env node ${inMachine(program(peer))}`,
+    ...directives,
     '',
   ].join('\n');
-  await machine.writeFile('/etc/systemd/system/bare.service', text);
-  return 'bare.service';
+  await machine.writeFile(`/etc/systemd/system/${name}.service`, text);
+  return `${name}.service`;
 }
 
 export const startStop: Benchmark = {
@@ -59,16 +65,18 @@ export const startStop: Benchmark = {
   ],
   async open() {
     const machine = await bootMachine();
-    const bare = await installBareUnit(machine);
+    const bare = await installPeer(machine, 'bare', 'bare-unit');
+    const plain = await installPeer(machine, 'plain', 'plain-service', ['StateDirectory=plain']);
     const { name } = await GatewayUnit.install(machine, { name: 'bench' });
     const own = `${name}.service`;
     // The first start makes the store and the token.
-    await startAndStop(machine, own);
-    await startAndStop(machine, bare);
+    for (const unit of [own, bare, plain]) await startAndStop(machine, unit);
     return {
       contenders: [
         { name: 'sd-gateway', measure: () => startAndStop(machine, own) },
         { name: 'bare node with one send', measure: () => startAndStop(machine, bare) },
+        // As most services are written with the same packages.
+        { name: 'fastify and SQLite with one send', measure: () => startAndStop(machine, plain) },
       ],
       close: () => machine.destroy(),
     };

@@ -4,8 +4,11 @@ import type { NotMeasured } from './benchmark.js';
 import { newerNode, program } from './places.js';
 import { Daemon, freePort, temporaryDirectory } from './processes.js';
 
-/** What server.mjs can be, and by which Node. */
-export type PeerKind = 'none' | 'sqlite' | 'pg-boss' | 'graphile-worker' | 'bullmq';
+/** What server.mjs can be, and write-fsync-server.mjs. */
+export type PeerKind = 'none' | 'sqlite' | 'write-fsync' | 'pg-boss' | 'graphile-worker' | 'bullmq';
+
+/** Run by this Node; the others need a newer one. */
+const plain: readonly PeerKind[] = ['none', 'sqlite', 'write-fsync'];
 
 export interface Database {
   /** What server.mjs is told: a URL, a port or a directory. */
@@ -100,15 +103,16 @@ function answers(ask: () => string): boolean {
 
 export interface PeerServer {
   readonly port: number;
-  /** Rows in its store. */
+  /** Rows in its store, bytes in its file. */
   count(): Promise<number>;
   stop(): Promise<void>;
 }
 
 export async function startPeer(kind: PeerKind, connection: string, work: boolean): Promise<PeerServer> {
-  const node = kind === 'none' || kind === 'sqlite' ? process.execPath : newerNode;
+  const node = plain.includes(kind) ? process.execPath : newerNode;
   const port = await freePort();
-  const words = [program('server'), kind, String(port), connection, work ? 'work' : 'post'];
+  const file = kind === 'write-fsync' ? 'write-fsync-server' : 'server';
+  const words = [program(file), kind, String(port), connection, work ? 'work' : 'post'];
   const daemon = new Daemon([node, ...words]);
   await daemon.until('readiness', () => Promise.resolve(daemon.said.includes('ready\n')));
   return {
