@@ -27,6 +27,19 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   completion: () => import('./completion.js'),
 };
 
+/** A reader that has seen enough, as in "sd-gateway help | head", is no error. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(commandStatus.success);
+  });
+}
+
+function print(text: string): void {
+  endWithReader();
+  process.stdout.write(text);
+}
+
 function width(): number {
   return Math.min(process.stdout.columns ?? 80, 100);
 }
@@ -34,9 +47,11 @@ function width(): number {
 async function perform(command: CommandDescription, words: readonly string[]): Promise<number> {
   const parsed = parseCommand(command, words);
   if (parsed.flags.has('help')) {
-    process.stdout.write(commandHelp(command, width()));
+    print(commandHelp(command, width()));
     return commandStatus.success;
   }
+  // The gateway has nothing to say there, and its start is not to wait until Node.js has made the stream.
+  if (command.name !== 'run') endWithReader();
   const load = runners[command.name];
   if (load === undefined) throw new Error(`The command ${command.name} is described but not there.`);
   return (await load()).run(parsed);
@@ -50,15 +65,13 @@ async function main(words: readonly string[]): Promise<number> {
       return commandStatus.usage;
     case '--version':
     case '-V':
-      process.stdout.write(`sd-gateway ${programVersion()}\n`);
+      print(`sd-gateway ${programVersion()}\n`);
       return commandStatus.success;
     case '--help':
     case '-h':
     case 'help': {
       const [topic] = first === 'help' ? rest : [];
-      process.stdout.write(
-        topic === undefined ? programHelp(width()) : commandHelp(findCommand(topic), width()),
-      );
+      print(topic === undefined ? programHelp(width()) : commandHelp(findCommand(topic), width()));
       return commandStatus.success;
     }
   }
@@ -93,12 +106,6 @@ function report(error: unknown): number {
 
 // Until it is known better: a command that nothing is left to wait for has not ended.
 process.exitCode = commandStatus.failure;
-
-// A reader that has seen enough, as in "sd-gateway help | head", is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(commandStatus.success);
-});
 
 // No await at the top level: the program is bundled as CommonJS (rolldown.config.ts).
 main(process.argv.slice(2)).then(

@@ -1,3 +1,4 @@
+import { isatty } from 'node:tty';
 import { startStoreThread } from '../store/sqlite/store-thread.js';
 import { instanceOf } from './instance.js';
 import { wantsColour } from './terminal.js';
@@ -8,6 +9,8 @@ import type { ParsedCommand } from './usage.js';
  * such names keep the replies to all other hosts.
  */
 const threads = '16';
+/** Its number: process.stderr would have to be made first, which takes its time. */
+const standardError = 2;
 
 /** Runs the gateway; the process ends with it. */
 export async function run(parsed: ParsedCommand): Promise<never> {
@@ -26,6 +29,6 @@ export async function run(parsed: ParsedCommand): Promise<never> {
     storeThread,
     keepCompiled,
     environment,
-    colour: wantsColour(parsed.flags, environment, process.stderr.isTTY === true),
+    colour: wantsColour(parsed.flags, environment, isatty(standardError)),
   });
 }

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What a crash leaves for the next start: the store's thread can't be asked for anything any more. */
@@ -22,13 +22,18 @@ export function leaveLastWords(stateDirectory: string, words: LastWords): void {
 /** Null when there are none, or none that can be read: then the run ended without a word. */
 export function takeLastWords(stateDirectory: string): LastWords | null {
   const path = pathIn(stateDirectory);
+  let text: string;
   try {
-    const { run, at, error } = JSON.parse(readFileSync(path, 'utf8')) as LastWords;
-    return { run: String(run), at: Number(at), error: String(error) };
+    text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
-  } finally {
-    rmSync(path, { force: true });
+  }
+  unlinkSync(path);
+  try {
+    const { run, at, error } = JSON.parse(text) as LastWords;
+    return { run: String(run), at: Number(at), error: String(error) };
+  } catch {
+    return null;
   }
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { v7 as uuid } from 'uuid';
 import { describeStop, type StopRequest } from '../lifecycle/stop-cause.js';
 import type { StopJob } from '../lifecycle/stop-job.js';
 import { describeStopJob } from '../lifecycle/stop-job.js';
 import type { Log } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
+import { newId } from '../store/new-id.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../store/run-record.js';
 import { leaveLastWords, takeLastWords } from './last-words.js';
 import { programVersion } from './version.js';
@@ -42,7 +42,7 @@ export class RunHistory {
     this.#log = options.log;
     this.#stateDirectory = options.stateDirectory;
     this.#current = {
-      id: uuid(),
+      id: newId(),
       invocationId: options.invocationId,
       bootId: bootId(),
       pid: process.pid,

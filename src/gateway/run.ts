@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { isatty } from 'node:tty';
 import { configurationFile, directories, scopeOfUser } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { exitStatus } from '../lifecycle/exit-status.js';
@@ -75,7 +76,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
   // Nothing that the gateway makes is for anybody else.
   process.umask(0o077);
   const evidence = readSupervisionEvidence(environment, booted());
-  const isTerminal = process.stderr.isTTY === true;
+  const isTerminal = isatty(standardError);
   const log = createLog({
     destination: destinationFor({ journal: journalStreamMatches(standardError, environment), isTerminal }),
     colour: options.colour && isTerminal,

@@ -1,7 +1,8 @@
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../../log/log.js';
 import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
+import { removeSocketFile } from '../remove-socket-file.js';
 import type { GatewayFacts } from './facts.js';
 import { type ControlCommand, type ControlEvent, controlRequest, LineSplitter } from './protocol.js';
 
@@ -38,7 +39,7 @@ export class ControlServer {
 
   static async listen(options: ControlServerOptions): Promise<ControlServer> {
     const control = new ControlServer(options);
-    rmSync(options.path, { force: true });
+    removeSocketFile(options.path);
     await new Promise<void>((resolve, reject) => {
       control.#server.once('error', reject);
       control.#server.listen({ path: options.path }, () => {

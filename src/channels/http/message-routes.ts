@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
+import { newId } from '../../store/new-id.js';
 import type { AcceptOutcome, Message } from '../../store/store.js';
 import { fingerprint } from './fingerprint.js';
 import type { HttpChannelOptions } from './http-channel.js';
 import type { LongPolls } from './long-polls.js';
-import { newMessageId } from './message-id.js';
 import { Problem } from './problem.js';
 import {
   idempotencyKey,
@@ -36,7 +36,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       const replyUrl = replyUrlOf(body, options.validateReplyUrl);
       const outcome = await options.accept(
         {
-          id: newMessageId(),
+          id: newId(),
           session,
           text: body.text,
           metadata: body.metadata ?? {},
