@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hostInUrl, type ListenAddress } from '../config/values.js';
+import { askFacts } from '../channels/control/ask-facts.js';
+import { hostInUrl, type ListenAddress, parseListenAddress } from '../config/values.js';
 import { commandStatus } from './commands.js';
 import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
 import { configurationAt, type Place, placeOf } from './place.js';
@@ -71,15 +72,24 @@ export function refused(answer: Answer, what: string): number {
   return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
 }
 
+/** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */
+async function toldBy({ directories }: Place): Promise<string | null> {
+  const answer = await askFacts(join(directories.runtime, 'control.sock'));
+  const [first] = answer.outcome === 'told' ? answer.facts.listening : [];
+  const listen = parseListenAddress(first?.replace(/^http:\/\//, '') ?? '');
+  return listen === null ? null : addressOf(listen);
+}
+
 /** The address of the gateway that the command is about. Throws a UsageError, or a ConfigurationError. */
-function addressFor(parsed: ParsedCommand, place: Place): string {
+async function addressFor(parsed: ParsedCommand, place: Place): Promise<string> {
+  // Empty is as unset, as it is of the token.
+  const named = parsed.values['url'] ?? (process.env['SD_GATEWAY_URL'] || null);
   const address =
-    parsed.values['url'] ??
-    process.env['SD_GATEWAY_URL'] ??
-    addressOf(configurationAt(place).configuration.http.listen);
-  if (!address.startsWith('unix:/') && !URL.canParse(address)) {
+    named ?? (await toldBy(place)) ?? addressOf(configurationAt(place).configuration.http.listen);
+  // "localhost:8733" is a URL, whose scheme is "localhost".
+  if (!address.startsWith('unix:/') && !(URL.canParse(address) && /^https?:/i.test(address))) {
     throw new UsageError(
-      `"${address}" is no address: use http://HOST:PORT or unix:/PATH`,
+      `"${address}" is no address: use http://HOST:PORT, https://HOST or unix:/PATH`,
       parsed.command.name,
     );
   }
@@ -95,7 +105,7 @@ export async function askGateway(
   ask: (client: GatewayClient) => Promise<number | null>,
 ): Promise<number> {
   const place = await placeOf(parsed);
-  const address = addressFor(parsed, place);
+  const address = await addressFor(parsed, place);
   const tokens = readTokens(place);
   if (tokens.length === 0) return commandStatus.unavailable;
   try {

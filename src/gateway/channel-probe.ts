@@ -1,5 +1,4 @@
 import { get, type RequestOptions } from 'node:http';
-import { urlToHttpOptions } from 'node:url';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 
 /**
@@ -19,14 +18,13 @@ export class ChannelProbe {
 
   /** Begins a request unless one is under way. */
   begin(): void {
-    const [address] = this.#addresses();
+    // Node.js can't connect to an abstract Unix socket that it has not bound itself.
+    const address = this.#addresses().find((each) => !each.startsWith('unix:@'));
     if (address === undefined) this.#pendingSince = null;
     if (this.#asking || address === undefined) return;
     this.#asking = true;
     this.#pendingSince ??= performance.now();
-    const place: RequestOptions = address.startsWith('unix:')
-      ? { socketPath: address.slice('unix:'.length) }
-      : urlToHttpOptions(new URL(address));
+    const place = placeOf(address);
     // A connection of its own: one that was kept would not show that new ones are taken.
     const request = get({ ...place, path: '/healthz', agent: false }, (response) => {
       response.resume();
@@ -44,4 +42,11 @@ export class ChannelProbe {
   progress(): PartProgress {
     return { name: 'http', pendingSince: this.#pendingSince };
   }
+}
+
+/** Not by way of a URL, which an IPv6 address with a zone ("%eth0") can't be part of. */
+function placeOf(address: string): RequestOptions {
+  if (address.startsWith('unix:')) return { socketPath: address.slice('unix:'.length) };
+  const [, host = '', port] = /^http:\/\/\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  return { host, port };
 }

@@ -156,3 +156,27 @@ describe('the events of a session', () => {
     expect([head.status, head.headers.get('allow')]).toEqual([405, 'GET']);
   });
 });
+
+test('a stream whose store fails is broken off, so that its client comes back', async () => {
+  let fails = false;
+  const failing = await serve({
+    over: {
+      settledMessages: (...parameters) =>
+        fails ? Promise.reject(new Error('disk I/O error')) : failing.store.settledMessages(...parameters),
+    },
+  });
+  try {
+    const response = await fetch(`${failing.base}/v1/sessions/a/events`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    await expect.poll(() => failing.channel.facts().streams).toBe(1);
+    fails = true;
+    await failing.post('a', { text: 'hello' });
+    await failing.reply('hi');
+    await expect(response.text()).rejects.toThrow('terminated');
+    expect(failing.channel.facts().streams).toBe(0);
+    expect(failing.records.join()).toContain('An event stream was broken off: disk I/O error');
+  } finally {
+    await failing.dispose();
+  }
+});

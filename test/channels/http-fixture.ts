@@ -13,6 +13,7 @@ import { MessageEvents } from '../../src/gateway/message-events.js';
 import type { Log } from '../../src/log/log.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import type { Message, Store } from '../../src/store/store.js';
+import { withCalls } from '../store/with-calls.js';
 
 export const token = 'correct-horse-battery-staple';
 
@@ -139,15 +140,6 @@ export async function bodyOf(response: Response | Promise<Response>): Promise<Bo
 }
 
 export type Served = Awaited<ReturnType<typeof serve>>;
-
-function withCalls(store: Store, over: Partial<Store>): Store {
-  return new Proxy<Store>(store, {
-    get(target, name) {
-      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
 
 /** One connection, written to byte for byte. */
 export async function rawConnection(base: string) {

@@ -43,6 +43,8 @@ describe('the command line', () => {
     [['send', '--json=yes', 'x'], 64, /^$/, /--json takes no value/],
     [['send', '--wait', 'long', 'x'], 64, /^$/, /--wait needs a time such as "30s"/],
     [['send', '--url', 'nowhere', 'x'], 64, /^$/, /"nowhere" is no address/],
+    [['send', '--url', 'localhost:8733', 'x'], 64, /^$/, /"localhost:8733" is no address/],
+    [['dead', 'list', '--url', 'ftp://host/'], 64, /^$/, /"ftp:\/\/host\/" is no address/],
     [['run', '--instance', 'a/b'], 64, /^$/, /"a\/b" is no name of an instance/],
     [['--config', 'x', 'run'], 64, /^$/, /"--config" must come after a command/],
     [['stop'], 69, /^$/, /no gateway answers at .*control\.sock\. Is it running, and as this user\?/],

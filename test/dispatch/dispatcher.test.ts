@@ -3,6 +3,7 @@ import { AgentError } from '../../src/agents/agent.js';
 import { Dispatcher, type DispatchSettings } from '../../src/gateway/dispatcher.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { type MessageState, type Store, StoreError } from '../../src/store/store.js';
+import { withCalls } from '../store/with-calls.js';
 import {
   type Change,
   HeldAgent,
@@ -12,7 +13,6 @@ import {
   post,
   recordingLog,
   settings,
-  withCalls,
 } from './fixture.js';
 
 let opened: Awaited<ReturnType<typeof openStore>>;

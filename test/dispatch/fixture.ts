@@ -21,16 +21,6 @@ export const settings: DispatchSettings = {
   collect_limit: 100,
 };
 
-/** The real store, with some of its calls replaced. */
-export function withCalls(store: Store, over: Partial<Store>): Store {
-  return new Proxy<Store>(store, {
-    get(target, name) {
-      const value = Reflect.get(over, name) ?? Reflect.get(target, name);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-}
-
 /** The real store in a directory of its own. */
 export async function openStore(path?: string) {
   const directory = path ?? mkdtempSync(join(tmpdir(), 'sd-gateway-dispatch-'));

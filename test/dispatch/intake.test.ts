@@ -5,15 +5,8 @@ import { Interventions } from '../../src/gateway/interventions.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { type Message, type MessageState, type Store, StoreError } from '../../src/store/store.js';
 import { newMessage, noLimits } from '../store/samples.js';
-import {
-  type Change,
-  HeldAgent,
-  Occurrences,
-  openStore,
-  recordingLog,
-  settings,
-  withCalls,
-} from './fixture.js';
+import { withCalls } from '../store/with-calls.js';
+import { type Change, HeldAgent, Occurrences, openStore, recordingLog, settings } from './fixture.js';
 
 let opened: Awaited<ReturnType<typeof openStore>>;
 let store: SqliteStore;

@@ -88,6 +88,40 @@ describeOnMachine('the shipped units', (machine) => {
     await machine().check(['systemctl', 'stop', 'sd-gateway.socket', 'sd-gateway.service']);
   });
 
+  it('serve on a Unix socket of the socket unit, under the watchdog, and are found there', async () => {
+    const path = '/run/sd-gateway.sock';
+    await machine().writeFile(
+      '/run/systemd/system/sd-gateway.socket.d/unix.conf',
+      `[Socket]\nListenStream=\nListenStream=${path}\n`,
+    );
+    await machine().writeFile(
+      '/run/systemd/system/sd-gateway.service.d/watchdog.conf',
+      '[Service]\nWatchdogSec=1\n',
+    );
+    await machine().check(['systemctl', 'daemon-reload']);
+    await machine().check(['systemctl', 'start', 'sd-gateway.socket', 'sd-gateway.service']);
+    expect(await machine().check(['sd-gateway', 'status'])).toContain(`unix:${path}`);
+    expect(await machine().check(['sd-gateway', 'send', 'found'])).toBe('found\n');
+    // It is fed for longer than it would have patience with a channel that can’t be reached.
+    const fed = 'systemctl show --value -p WatchdogTimestampMonotonic sd-gateway';
+    await machine().check([
+      'sh',
+      '-c',
+      `begun=$(${fed}); until test "$(${fed})" -gt $((begun + 2500000)); do sleep 0.1; done`,
+    ]);
+    expect(await machine().check(['systemctl', 'show', '--value', '-p', 'NRestarts', 'sd-gateway'])).toBe(
+      '0\n',
+    );
+    await machine().check(['systemctl', 'stop', 'sd-gateway.socket', 'sd-gateway.service']);
+    await machine().check([
+      'rm',
+      '-r',
+      '/run/systemd/system/sd-gateway.socket.d',
+      '/run/systemd/system/sd-gateway.service.d',
+    ]);
+    await machine().check(['systemctl', 'daemon-reload']);
+  });
+
   it('run in a user manager, where their user needs to name nothing', async () => {
     const user = await machine().addUser('erin', 1504);
     await machine().check(['systemctl', '--user', 'start', 'sd-gateway.service'], { user });

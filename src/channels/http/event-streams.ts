@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import type { Log } from '../../log/log.js';
 import type { Message, Store } from '../../store/store.js';
 import { messageView } from './views.js';
 
@@ -17,6 +18,7 @@ export interface MessageChange {
 export interface EventStreamsOptions {
   readonly store: Pick<Store, 'settledMessages'>;
   readonly changes: SessionChanges;
+  readonly log: Pick<Log, 'err'>;
   /** A comment after so long without an event, in milliseconds, so that proxies and clients see that it lives. */
   readonly heartbeat?: number;
 }
@@ -55,6 +57,11 @@ export class EventStreams {
     if (this.#ended) stream.end();
     try {
       await stream.run();
+    } catch (error) {
+      // The client connects again, with the last event that it has seen, and so on until the store can be read.
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.err(`An event stream was broken off: ${reason}`);
+      response.destroy();
     } finally {
       this.#open.delete(stream);
     }
@@ -140,18 +147,24 @@ class EventStream {
       this.#after = message.seq;
       if (!written) await this.#drained();
     }
-    return messages.length === pageSize;
+    // A page may be shorter than asked for, as it may hold no more than so much text.
+    return messages.length > 0;
   }
 
   async #drained(): Promise<void> {
-    const patience = AbortSignal.timeout(slowest);
+    // One for all: what did not come is not listened for any more.
+    const over = new AbortController();
+    const { signal } = over;
+    const patience = setTimeout(() => this.#response.destroy(), slowest);
+    const come = (event: string) => once(this.#response, event, { signal });
     try {
-      await Promise.race([
-        once(this.#response, 'drain', { signal: patience }),
-        once(this.#response, 'close', { signal: patience }),
-      ]);
+      await Promise.race([come('drain'), come('close')]);
     } catch {
+      // A broken connection: the client is gone.
       this.#response.destroy();
+    } finally {
+      clearTimeout(patience);
+      over.abort();
     }
   }
 

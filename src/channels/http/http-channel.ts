@@ -117,7 +117,7 @@ const noCompiler = () => (): never => {
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
   const longPolls = new LongPolls(options.store, options.changes);
-  const streams = new EventStreams({ store: options.store, changes: options.changes });
+  const streams = new EventStreams({ store: options.store, changes: options.changes, log });
   const checkToken = bearerCheck(options.token);
 
   const application = fastify({

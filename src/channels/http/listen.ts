@@ -1,7 +1,9 @@
-import { chmod, lstat, rename, rm } from 'node:fs/promises';
+import { chmodSync, lstatSync, renameSync } from 'node:fs';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { hostInUrl } from '../../config/values.js';
+import { removeSocketFile } from '../remove-socket-file.js';
+import { passedUnixPath } from './passed-unix-path.js';
 import { portHolder } from './port-holder.js';
 
 /** Where the HTTP server is to listen. `kept`: the listening socket of an earlier process, if that kept it. */
@@ -41,7 +43,7 @@ export async function listen(server: Server, endpoint: HttpEndpoint): Promise<st
       return `unix:${endpoint.path}`;
     }
     await bind(server, optionsFor(endpoint));
-    return boundAddress(server);
+    return boundAddress(server, endpoint);
   } catch (error) {
     if (error instanceof ListenError) throw error;
     throw listenError(endpoint, error);
@@ -54,8 +56,8 @@ function optionsFor(endpoint: HttpEndpoint & { readonly kind: 'tcp' | 'descripto
 }
 
 /** Whether clients get to a kept socket: that of a Unix socket's path may have been removed since. */
-export async function isReachable(endpoint: HttpEndpoint): Promise<boolean> {
-  return endpoint.kind !== 'unix' || (await fileAt(endpoint.path)) === 'socket';
+export function isReachable(endpoint: HttpEndpoint): boolean {
+  return endpoint.kind !== 'unix' || fileAt(endpoint.path) === 'socket';
 }
 
 type BindOptions = ListenOptions & { readonly fd?: number };
@@ -81,12 +83,12 @@ function bind(server: Server, options: BindOptions): Promise<void> {
  * bound when it closes the socket, but a socket that is kept must still be found.
  */
 async function listenOnPath(server: Server, path: string): Promise<void> {
-  if ((await fileAt(path)) !== 'nothing') await expectStaleSocket(path);
+  if (fileAt(path) !== 'nothing') await expectStaleSocket(path);
   const temporary = join(dirname(path), temporaryName(basename(path)));
-  await rm(temporary, { force: true });
+  removeSocketFile(temporary);
   await bind(server, { path: temporary });
-  await chmod(temporary, unixSocketMode);
-  await rename(temporary, path);
+  chmodSync(temporary, unixSocketMode);
+  renameSync(temporary, path);
 }
 
 /** Not longer than the name itself, as the whole path may be no longer than an address of unix(7). */
@@ -94,9 +96,9 @@ function temporaryName(name: string): string {
   return `~${process.pid.toString(36)}`.slice(0, Buffer.byteLength(name));
 }
 
-async function fileAt(path: string): Promise<'socket' | 'other' | 'nothing'> {
+function fileAt(path: string): 'socket' | 'other' | 'nothing' {
   try {
-    return (await lstat(path)).isSocket() ? 'socket' : 'other';
+    return lstatSync(path).isSocket() ? 'socket' : 'other';
   } catch (error) {
     // A directory that isn't there is for bind(2) to say.
     if (errorCode(error) === 'ENOENT') return 'nothing';
@@ -107,7 +109,7 @@ async function fileAt(path: string): Promise<'socket' | 'other' | 'nothing'> {
 /** Throws unless there is the file of a socket that nobody listens on any more. */
 async function expectStaleSocket(path: string): Promise<void> {
   const address = `unix:${path}`;
-  if ((await fileAt(path)) === 'other') {
+  if (fileAt(path) === 'other') {
     throw new ListenError(
       address,
       'EADDRINUSE',
@@ -140,11 +142,14 @@ function isLive(path: string): Promise<boolean> {
   });
 }
 
-function boundAddress(server: Server): string {
+function boundAddress(server: Server, endpoint: HttpEndpoint): string {
   const address = server.address();
-  if (address === null) throw new Error('The server listens, but has no address.');
-  if (typeof address === 'string') return `unix:${address}`;
-  return `http://${hostInUrl(address.address)}:${address.port}`;
+  if (address !== null && typeof address === 'object') {
+    return `http://${hostInUrl(address.address)}:${address.port}`;
+  }
+  const path = address ?? (endpoint.kind === 'descriptor' ? passedUnixPath(endpoint.descriptor) : null);
+  if (path === null) throw new Error('The server listens, but has no address.');
+  return `unix:${path}`;
 }
 
 function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {

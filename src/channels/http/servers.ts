@@ -1,14 +1,8 @@
 import { closeSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
 import { Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { removeSocketFile } from '../remove-socket-file.js';
 import { Connections, keepAliveTimeout } from './connections.js';
 import { clientErrorProblem } from './failures.js';
 import { descriptorOf, type KeptSockets } from './kept-sockets.js';
@@ -26,7 +20,7 @@ const serverOptions = {
   noDelay: true,
   // Answered below, with problem details.
   requireHostHeader: false,
-} as const;
+};
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -41,17 +35,20 @@ export class Servers {
   readonly connections = new Connections();
   readonly #handle: RequestHandler;
   readonly #sockets: KeptSockets;
+  readonly #options: typeof serverOptions;
   readonly #bound: BoundServer[] = [];
 
-  constructor(handle: RequestHandler, sockets: KeptSockets) {
+  /** `bounds`: those of `serverOptions` that are to be others. */
+  constructor(handle: RequestHandler, sockets: KeptSockets, bounds: Partial<typeof serverOptions> = {}) {
     this.#handle = handle;
     this.#sockets = sockets;
+    this.#options = { ...serverOptions, ...bounds };
   }
 
   /** Gives the address that clients use. Throws a ListenError. */
   async bind(endpoint: HttpEndpoint): Promise<string> {
     const server = this.#create();
-    const usable = await this.#withReachable(endpoint);
+    const usable = this.#withReachable(endpoint);
     const address = await listen(server, usable);
     const kept = usable.kind !== 'descriptor' && usable.kept !== undefined;
     this.#bound.push({ server, endpoint: usable, kept });
@@ -93,13 +90,13 @@ export class Servers {
     for (const { server, endpoint, kept } of this.#bound) {
       // Stops Node's check of connections, and takes no part in anything else by now.
       server.close();
-      if (endpoint.kind === 'unix' && !kept) await rm(endpoint.path, { force: true });
+      if (endpoint.kind === 'unix' && !kept) removeSocketFile(endpoint.path);
     }
     return cutOff;
   }
 
   #create(): Server {
-    const server = createServer(serverOptions, (request, response) => {
+    const server = createServer(this.#options, (request, response) => {
       this.connections.begin(request, response);
       if (request.httpVersion === '1.1' && request.headers.host === undefined) {
         const problem = new Problem('malformed-request', 'A request of HTTP/1.1 must have a Host header.');
@@ -119,9 +116,9 @@ export class Servers {
   }
 
   /** Gives up a kept socket that no client gets to any more. */
-  async #withReachable(endpoint: HttpEndpoint): Promise<HttpEndpoint> {
+  #withReachable(endpoint: HttpEndpoint): HttpEndpoint {
     if (endpoint.kind === 'descriptor' || endpoint.kept === undefined) return endpoint;
-    if (await isReachable(endpoint)) return endpoint;
+    if (isReachable(endpoint)) return endpoint;
     closeSync(endpoint.kept);
     this.#sockets.dropListener(nameOf(endpoint));
     const { kept: _, ...fresh } = endpoint;
@@ -134,9 +131,13 @@ function stopAccepting(server: Server): void {
   if (server.listening) SocketServer.prototype.close.call(server);
 }
 
-/** For what never became a request, so that there is no response to write to (http, event `clientError`). */
+/**
+ * For what never became a request, or not a whole one (http, event `clientError`). Where an earlier request of the
+ * connection still has to be answered, or this one's answer has begun, nothing can be said any more.
+ */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  const begun = '_httpMessage' in socket && socket._httpMessage !== null;
+  const response = owedResponse(socket);
+  const begun = response !== null && (response.headersSent || response.req.complete);
   if (error.code === 'ECONNRESET' || !socket.writable || begun) {
     socket.destroy();
     return;
@@ -148,4 +149,10 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
       `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     () => socket.destroy(),
   );
+}
+
+/** The response that the connection is to send next; Node has no public name for it. Null when there is none. */
+function owedResponse(socket: Duplex): ServerResponse | null {
+  const response = '_httpMessage' in socket ? socket._httpMessage : null;
+  return response instanceof ServerResponse ? response : null;
 }
