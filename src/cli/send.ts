@@ -11,6 +11,9 @@ const defaultSession = 'cli';
 const defaultWait = '5min';
 /** How long one request for the reply waits, in seconds; a gateway may allow less. */
 const longestPoll = 30;
+/** From one request to the next at least, in milliseconds, where the gateway answers sooner. */
+const shortestPoll = 500;
+
 /** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
 async function post(
   client: GatewayClient,
@@ -31,42 +34,56 @@ async function post(
   }
 }
 
-function isSettled(state: unknown): boolean {
-  return state === 'replied' || state === 'delivered' || state === 'dead' || state === 'cancelled';
+interface Outcome {
+  /** What is known of the message. */
+  readonly answer: Answer;
+  /** What is known of the turn that answers it: of the message itself, or of that whose turn it became part of. */
+  readonly turn: Answer;
 }
 
-async function awaitReply(client: GatewayClient, id: string, deadline: number): Promise<Answer> {
+function isSettled({ body }: Answer): boolean {
+  return ['replied', 'delivered', 'dead', 'cancelled'].includes(String(body?.['state']));
+}
+
+async function awaitReply(client: GatewayClient, id: string, deadline: number): Promise<Outcome> {
   for (;;) {
-    const left = Math.max(0, (deadline - performance.now()) / 1_000);
+    const asked = performance.now();
+    const left = Math.max(0, (deadline - asked) / 1_000);
     const seconds = Math.min(longestPoll, Math.ceil(left));
     const answer = await client.get(`/v1/messages/${id}?wait=${seconds}`);
-    if (answer.status !== 200 || isSettled(answer.body?.['state'])) return answer;
-    // A gateway that stops ends polls early, and says when to ask the next one.
+    const turn =
+      answer.body?.['state'] === 'collected'
+        ? await client.get(`/v1/messages/${answer.body['collected_in']}`)
+        : answer;
+    if (answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return { answer, turn };
+    // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
     const retryAfter = Number(answer.headers['retry-after'] ?? 0) * 1_000;
-    if (performance.now() + retryAfter >= deadline) return answer;
-    await pause(retryAfter);
+    const wait = Math.max(retryAfter, asked + shortestPoll - performance.now());
+    if (performance.now() + wait >= deadline) return { answer, turn };
+    await pause(wait);
   }
 }
 
 /** Prints the end of a message that is settled, or that it isn't. */
-function finish(answer: Answer, id: string, asJson: boolean): number {
-  const { body } = answer;
-  if (asJson) process.stdout.write(`${JSON.stringify(body)}\n`);
-  if (body?.['state'] === 'dead') {
-    process.stderr.write(`sd-gateway: message ${id} is dead: ${String(body['error'])}\n`);
-    return commandStatus.failure;
+function finish({ answer, turn }: Outcome, id: string, asJson: boolean): number {
+  if (asJson) process.stdout.write(`${JSON.stringify(answer.body)}\n`);
+  const part =
+    turn === answer ? '' : `, with message ${String(turn.body?.['id'])}, whose turn it was part of`;
+  switch (turn.body?.['state']) {
+    case 'dead':
+      process.stderr.write(`sd-gateway: message ${id} is dead${part}: ${String(turn.body['error'])}\n`);
+      return commandStatus.failure;
+    case 'cancelled':
+      process.stderr.write(`sd-gateway: message ${id} was cancelled${part}.\n`);
+      return commandStatus.failure;
   }
-  if (body?.['state'] === 'cancelled') {
-    process.stderr.write(`sd-gateway: message ${id} was cancelled.\n`);
-    return commandStatus.failure;
-  }
-  if (!isSettled(body?.['state'])) {
+  if (!isSettled(turn)) {
     process.stderr.write(
       `sd-gateway: no reply yet; message ${id} goes on, and its reply can be read at /v1/messages/${id}.\n`,
     );
     return commandStatus.restart;
   }
-  const reply = body?.['reply'] as { readonly text?: unknown } | null;
+  const reply = turn.body?.['reply'] as { readonly text?: unknown } | null;
   if (!asJson) process.stdout.write(`${String(reply?.text ?? '')}\n`);
   return commandStatus.success;
 }
@@ -95,6 +112,7 @@ async function report(
   asJson: boolean,
 ): Promise<number> {
   const id = String(accepted.body?.['id']);
-  const answer = await awaitReply(client, id, deadline);
-  return answer.status === 200 ? finish(answer, id, asJson) : refused(answer, 'to tell of the message');
+  const outcome = await awaitReply(client, id, deadline);
+  const unusable = [outcome.answer, outcome.turn].find(({ status }) => status !== 200);
+  return unusable === undefined ? finish(outcome, id, asJson) : refused(unusable, 'to tell of the message');
 }

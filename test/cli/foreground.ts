@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { GatewayClient } from '../../src/cli/gateway-client.js';
 
 export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -27,6 +28,12 @@ export class Place {
       CONFIGURATION_DIRECTORY: join(this.directory, 'etc'),
       SD_GATEWAY_HTTP_LISTEN: `unix:${this.directory}/http.sock`,
     };
+  }
+
+  /** Of a gateway that has started here. */
+  get client(): GatewayClient {
+    const token = readFileSync(join(this.directory, 'state/token'), 'utf8').trim();
+    return new GatewayClient(`unix:${this.directory}/http.sock`, token);
   }
 
   /** Runs a command to its end. */

@@ -4,9 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GatewayClient } from '../../src/cli/gateway-client.js';
-import { Place, program } from './foreground.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Ended, Place, program } from './foreground.js';
 
 let place: Place;
 beforeEach(() => {
@@ -25,6 +24,53 @@ describe('a gateway in the foreground', () => {
     expect(stopped.status).toBe(0);
     expect(stopped.stderr).toContain('Stopping (stop asked for through the control socket by node');
     expect((await gateway.end).status).toBe(0);
+  });
+
+  it('gives those whose messages became one turn its reply, each to each', async () => {
+    const open = join(place.directory, 'open');
+    await place.start({
+      SD_GATEWAY_DISPATCH_POLICY: 'collect',
+      SD_GATEWAY_AGENT_TYPE: 'command',
+      SD_GATEWAY_AGENT_COMMAND: JSON.stringify([
+        '/bin/sh',
+        '-c',
+        `until test -e ${open}; do sleep 0.05; done; exec cat`,
+      ]),
+    });
+    const { client } = place;
+    const sent: Promise<Ended>[] = [];
+    for (const [text, session] of [
+      ['one', { last_seq: 1, running: true }],
+      ['two', { last_seq: 2 }],
+      ['three', { last_seq: 3 }],
+    ] as const) {
+      sent.push(place.run(['send', text]));
+      await vi.waitFor(async () => {
+        expect((await client.get('/v1/sessions/cli')).body).toMatchObject(session);
+      }, 5_000);
+    }
+    writeFileSync(open, '');
+    const ends = await Promise.all(sent);
+    expect(ends.map(({ status }) => status)).toEqual([0, 0, 0]);
+    const texts = ends.map(({ stdout }) => (JSON.parse(stdout) as { readonly text: string }).text);
+    expect(texts).toEqual(['one', 'two\n\nthree', 'two\n\nthree']);
+  });
+
+  it('is asked for a reply twice a second where it lets nobody wait', async () => {
+    let asked = 0;
+    const server = createServer((request, response) => {
+      request.resume();
+      if (request.method === 'GET') asked += 1;
+      response.writeHead(request.method === 'GET' ? 200 : 202, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify({ id: 'id', state: 'running' }));
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const ended = await place.run(['send', '--url', url, '--wait', '2s', 'hi'], { SD_GATEWAY_TOKEN: 'x' });
+    server.close();
+    expect(ended.status).toBe(75);
+    expect(asked).toBeGreaterThan(1);
+    expect(asked).toBeLessThanOrEqual(5);
   });
 
   it('keeps what was compiled at the end of its first run, for the stop too, and then no more', async () => {
@@ -169,8 +215,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
         `echo begun >&2; until test -e ${go}; do sleep 0.05; done; echo done`,
       ]),
     });
-    const token = readFileSync(join(place.directory, 'state/token'), 'utf8').trim();
-    const client = new GatewayClient(`unix:${place.directory}/http.sock`, token);
+    const { client } = place;
     const { port } = receiver.address() as AddressInfo;
     const message = { text: 'work', reply_to: { url: `http://127.0.0.1:${port}/` } };
     expect((await client.post('/v1/sessions/a/messages', message, {})).status).toBe(202);
@@ -241,8 +286,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
       SD_GATEWAY_STOP_DRAIN: '100ms',
     };
     const first = await place.start(agent);
-    const token = readFileSync(join(place.directory, 'state/token'), 'utf8').trim();
-    const client = new GatewayClient(`unix:${place.directory}/http.sock`, token);
+    const { client } = place;
     const posted = await client.post('/v1/sessions/a/messages', { text: 'work' }, {});
     await first.says('begun');
     const second = await place.start(agent, '--takeover');
@@ -283,6 +327,14 @@ sys.exit(os.waitstatus_to_exitcode(status))
       'sd-gateway.toml:2:1: unknown key \\"lisen\\" in [http]; did you mean \\"listen\\"?',
     );
     expect(end.stderr).toContain('sd-gateway.toml:4:1: stop.drain: must be a number of seconds');
+  });
+
+  it('ends with 78 on a token that no client could send', async () => {
+    mkdirSync(join(place.directory, 'state'));
+    writeFileSync(join(place.directory, 'state/token'), 'hunter2!\n', { mode: 0o600 });
+    const ended = await place.run(['run']);
+    expect(ended.status).toBe(78);
+    expect(ended.stderr).toMatch(/The token in .*\/state\/token must be of the characters A-Z/);
   });
 
   it('refuses http.listen = "systemd" without a passed socket', async () => {
