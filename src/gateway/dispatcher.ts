@@ -11,6 +11,7 @@ import { claimStands, renewalInterval, retryAt, roomIn } from './dispatch-policy
 import { StoreCalls } from './dispatch-store-calls.js';
 import { type CutOff, type Failure, failureOf, turnFields, wasKilled } from './dispatch-turn-end.js';
 import { MeanTime } from './mean-time.js';
+import { RecentNames } from './recent-names.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
@@ -89,6 +90,9 @@ const stopMoment = 200;
  */
 const endPatience = 1;
 
+/** More than anybody cancels while a claim is on its way; what is forgotten runs, and its end is refused by the store. */
+const mostCancelledEarly = 10_000;
+
 /**
  * Claims turns from the store up to its concurrency, has the agent run them, and writes how they ended. Who runs a
  * session stands in the store alone, so that several gateways may share one.
@@ -107,7 +111,7 @@ export class Dispatcher {
   /** By the turn, not by its message: the next attempt may begin before the end of this one has come back. */
   readonly #running = new Set<RunningTurn>();
   /** Messages that were cancelled while their claim was on its way here. */
-  readonly #cancelledEarly = new Set<string>();
+  readonly #cancelledEarly = new RecentNames(mostCancelledEarly);
   /** Cut off by the drain, or claimed while it began: to be queued again. */
   readonly #unfinished = new Set<Turn>();
   #writing = 0;
@@ -174,12 +178,15 @@ export class Dispatcher {
 
   /** The message is cancelled, and that is on disk: ends its turn, if it runs here. */
   cancel(messageId: string): void {
+    let runs = false;
     for (const running of this.#running) {
-      if (running.turn.messageId === messageId) this.#cutOff(running, 'cancelled');
+      if (running.turn.messageId !== messageId) continue;
+      runs ||= running.phase === 'agent';
+      this.#cutOff(running, 'cancelled');
     }
     // It may have been claimed in the transaction that cancelled it, or just before.
-    if (this.#claimsComing) this.#cancelledEarly.add(messageId);
-    else this.#cancelledEarly.clear();
+    if (!this.#claimsComing) this.#cancelledEarly.clear();
+    else if (!runs) this.#cancelledEarly.add(messageId);
   }
 
   /** Seconds after which a full queue may have room again, as far as the turns so far tell. */
@@ -346,12 +353,17 @@ export class Dispatcher {
     return tries;
   }
 
-  /** Whether that is why the store did not take the end of the turn; that it can't be asked is on record. */
-  async #isCancelled({ messageId }: Turn): Promise<boolean> {
+  /** Whether that is why the store did not take the end of the turn. */
+  async #isCancelled(turn: Turn): Promise<boolean> {
     try {
-      const message = await this.#calls.run('read a message', () => this.#store.message(messageId));
-      return message?.state === 'cancelled';
-    } catch {
+      // Not by StoreCalls: nothing comes of it later that would show that a trouble is over.
+      return (await this.#store.message(turn.messageId))?.state === 'cancelled';
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.warning(
+        `Why the store did not take the end of a turn can’t be told: ${reason}`,
+        turnFields(turn),
+      );
       return false;
     }
   }

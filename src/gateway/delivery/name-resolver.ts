@@ -1,4 +1,5 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import { RecentNames } from '../recent-names.js';
 import { Lane } from './lane.js';
 
 /** Names whose servers were silent and that are asked for at the same time: half of what getaddrinfo(3) may be. */
@@ -13,7 +14,7 @@ const mostSilentNames = 10_000;
  */
 export class NameResolver {
   readonly #asked = new Map<string, Promise<LookupAddress[]>>();
-  readonly #silent = new Set<string>();
+  readonly #silent = new RecentNames(mostSilentNames);
   readonly #silentLane = new Lane(silentAtOnce);
 
   /** All addresses of the name; rejects with what getaddrinfo(3) says. */
@@ -40,12 +41,7 @@ export class NameResolver {
   }
 
   #note(hostname: string, error: NodeJS.ErrnoException | null): void {
-    this.#silent.delete(hostname);
-    if (error?.code !== 'EAI_AGAIN') return;
-    this.#silent.add(hostname);
-    for (const oldest of this.#silent) {
-      if (this.#silent.size <= mostSilentNames) break;
-      this.#silent.delete(oldest);
-    }
+    if (error?.code === 'EAI_AGAIN') this.#silent.add(hostname);
+    else this.#silent.delete(hostname);
   }
 }
