@@ -9,10 +9,11 @@ import {
 } from '../../src/gateway/delivery/deliverer.js';
 import { createWebhookSender } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
-import type { Clock } from '../../src/gateway/dispatch-clock.js';
+import { type Clock, systemClock } from '../../src/gateway/dispatch-clock.js';
 import type { Message, MessageState, Store } from '../../src/store/store.js';
 import { acceptOne } from '../store/samples.js';
 import { SqliteFactory } from '../store/sqlite-factory.js';
+import { withCalls } from '../store/with-calls.js';
 import { type Answer, hang, Receiver, reset, status } from './receiver.js';
 import { RecordingLog } from './recording-log.js';
 
@@ -262,6 +263,29 @@ describe('one host and the others', () => {
     expect(attempts.reduce((sum, each) => sum + each, 0)).toBe(fails.received.length);
   });
 
+  test('a host that failed to the end is no trouble any more once nothing can come back to it', async () => {
+    const fails = await receiver(status(503));
+    const messages: Message[] = [];
+    for (const session of ['a', 'b', 'c', 'd', 'e']) messages.push(await replied(session, fails.url()));
+    let now = Date.now();
+    const {
+      deliverer: made,
+      log,
+      until,
+    } = deliverer(
+      { max_attempts: 1, retry_delay_limit: 3_600_000 },
+      { clock: { now: () => now, after: (...wait) => systemClock.after(...wait) } },
+    );
+    made.wake();
+    await Promise.all(messages.map((message) => until(message, 'dead')));
+    expect(made.facts().circuits).toHaveLength(1);
+    now += 3_590_000;
+    expect(made.facts().circuits).toHaveLength(1);
+    now += 20_000;
+    expect(made.facts().circuits).toEqual([]);
+    expect(log.records.at(-1)?.message).toContain('Nothing is left to be delivered to http://127.0.0.1');
+  });
+
   test('a host that comes back gets all, each once and in order', async () => {
     const to = await receiver(...new Array(7).fill(status(500)), status(200));
     const messages: Message[] = [];
@@ -387,6 +411,41 @@ describe('a stop', () => {
     next.deliverer.wake();
     await next.until(message, 'delivered');
     expect(to.received[1]?.headers['webhook-id']).toBe(to.received[0]?.headers['webhook-id']);
+  });
+
+  test('waits for an attempt that was claimed before the end of the one before had come back', async () => {
+    let release: () => void = () => {};
+    const to = await receiver(status(503), (_request, response) => {
+      release = () => response.writeHead(200).end();
+    });
+    const message = await replied('a', to.url());
+    const { deliverer: made, until } = deliverer(
+      {},
+      {
+        // It is due again at once.
+        random: () => 0,
+        store: withCalls(store, {
+          // Both calls go out together, and both answers come back together.
+          failDelivery: (...parameters) => {
+            const noted = store.failDelivery(...parameters);
+            made.wake();
+            return noted;
+          },
+        }),
+      },
+    );
+    made.wake();
+    await to.arrived(2);
+    expect(made.facts().inFlight).toBe(1);
+    let isOver = false;
+    const drained = made.drain(60_000).finally(() => {
+      isOver = true;
+    });
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
+    release();
+    await until(message, 'delivered');
+    await drained;
   });
 
   test('in the middle of a claim loses nothing', async () => {

@@ -259,7 +259,8 @@ export class Deliverer {
 
   #track(delivery: Delivery, work: Promise<void>): void {
     const done = work.finally(() => {
-      this.#running.delete(delivery.messageId);
+      // The next attempt may have been claimed before the end of this one has come back.
+      if (this.#running.get(delivery.messageId) === done) this.#running.delete(delivery.messageId);
       this.#renewal.released();
       this.wake();
     });

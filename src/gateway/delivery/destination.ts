@@ -41,6 +41,7 @@ export class Destination {
   #meanGap = 0;
   #fullSince = 0;
   #lastReturn = 0;
+  #failedAt = 0;
 
   constructor(readonly origin: string) {}
 
@@ -48,9 +49,15 @@ export class Destination {
     return this.#circuit;
   }
 
-  /** Whether nothing is known of it that a new one would not know. */
-  get forgettable(): boolean {
-    return this.#sending === 0 && this.#waiting === 0 && this.#circuit === closedCircuit;
+  /**
+   * Whether nothing is known of it that a new one would not know, or that anybody would still ask for: what was put off
+   * or failed is back by then, and was the last for it if nothing is under way.
+   */
+  forgettable(now: number, settings: DestinationSettings): boolean {
+    if (this.#sending > 0 || this.#waiting > 0) return false;
+    if (this.#circuit === closedCircuit) return true;
+    const due = this.#circuit.state === 'open' ? this.#circuit.until : this.#failedAt;
+    return now > Math.max(due, this.#lastReturn) + Math.max(settings.retry_delay_limit, latestReturn);
   }
 
   admit(now: number, settings: DestinationSettings): Admission {
@@ -96,6 +103,7 @@ export class Destination {
       this.#fullSince = now;
     }
     this.#sending -= 1;
+    if (peer === 'failing') this.#failedAt = now;
     const before = this.#circuit;
     if (peer === 'well') this.#circuit = closedCircuit;
     else if (peer === 'failing') this.#circuit = failed(before, now, settings, random);

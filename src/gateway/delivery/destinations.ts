@@ -36,11 +36,16 @@ interface Waiting {
   readonly cancel: () => void;
 }
 
+/** From one look for hosts that can be forgotten to the next, in milliseconds. */
+const forgetInterval = 60_000;
+
 /** Shares out the attempts among the hosts that replies go to; forgets a host that nothing is to be known of. */
 export class Destinations {
   readonly #options: DestinationsOptions;
   readonly #byOrigin = new Map<string, Destination>();
   readonly #waiting = new Set<Waiting>();
+  /** When all of them are looked at again. */
+  #lookAt = 0;
 
   constructor(options: DestinationsOptions) {
     this.#options = options;
@@ -52,6 +57,7 @@ export class Destinations {
   }
 
   circuits(): readonly CircuitFacts[] {
+    this.#forget();
     return [...this.#byOrigin.values()].flatMap(({ origin, circuit }) => {
       if (circuit.state === 'closed') return [];
       const until = circuit.state === 'open' ? circuit.until : null;
@@ -83,7 +89,8 @@ export class Destinations {
       log.notice(`${origin} takes replies again; what waited for it follows.`);
     }
     this.#next(destination);
-    if (destination.forgettable) this.#byOrigin.delete(origin);
+    if (destination.forgettable(this.#now, settings())) this.#byOrigin.delete(origin);
+    if (this.#now >= this.#lookAt) this.#forget();
   }
 
   /** Gives back what waits: nothing more is to be sent. */
@@ -93,6 +100,18 @@ export class Destinations {
 
   get #now(): number {
     return this.#options.clock.now();
+  }
+
+  /** Hosts that failed, and that nothing is left for: no end of an attempt would ever tell. */
+  #forget(): void {
+    const now = this.#now;
+    this.#lookAt = now + forgetInterval;
+    for (const [origin, destination] of this.#byOrigin) {
+      if (!destination.forgettable(now, this.#options.settings())) continue;
+      this.#byOrigin.delete(origin);
+      if (destination.circuit.state === 'closed') continue;
+      this.#options.log.notice(`Nothing is left to be delivered to ${origin}, which failed to the end.`);
+    }
   }
 
   #of({ url }: Delivery): Destination {
