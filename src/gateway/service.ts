@@ -69,6 +69,8 @@ export class Service {
   readonly #cancelStart = new AbortController();
   readonly #startedAt = performance.now();
   #configuration: Configuration;
+  /** `agent.kill_delay`, the longest since the start: a reload leaves the turns that run with theirs. */
+  #killDelay: number;
   #state: LifecycleState = initialState;
   readonly #parts: Parts;
   #opening: Promise<void> = Promise.resolve();
@@ -95,6 +97,7 @@ export class Service {
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.#configuration = options.configuration;
+    this.#killDelay = options.configuration.agent.kill_delay;
     this.#announcer = new Announcer(options.log);
     this.#stopJob = new StopJobSearch(options.supervision, options.environment, options.log);
     this.#patience = new Patience(options.log);
@@ -327,6 +330,7 @@ export class Service {
       const configuration = reload();
       const unchanged = this.#parts.reconfigure(configuration);
       this.#configuration = configuration;
+      this.#killDelay = Math.max(this.#killDelay, configuration.agent.kill_delay);
       this.#reloadRefused = null;
       log.configure(configuration.log);
       log.notice('The configuration was read again.', { MESSAGE_ID: messageIds.reloadDone });
@@ -459,8 +463,9 @@ export class Service {
   }
 
   #stopTimes(): StopTimes {
-    const { stop, agent, store } = this.#configuration;
-    return { drain: stop.drain, killDelay: agent.kill_delay, busyTimeout: store.busy_timeout };
+    // The store's is that of the start, whatever was read since.
+    const { busy_timeout } = this.#options.configuration.store;
+    return { drain: this.#configuration.stop.drain, killDelay: this.#killDelay, busyTimeout: busy_timeout };
   }
 
   async #leave(status: number, atOnce: boolean): Promise<void> {
@@ -494,6 +499,7 @@ export class Service {
         channel.begin();
       },
       parts: () => [probe.progress(), ...this.#parts.progress(), channel.progress()],
+      changed: () => this.#status.changed(),
     });
   }
 

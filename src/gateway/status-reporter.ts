@@ -5,6 +5,9 @@ import type { Announcer } from './announcer.js';
 /** How often an otherwise idle gateway looks whether its status line is still true, in milliseconds. */
 const idleInterval = 60_000;
 
+/** How long the store may take for its counts before the line goes without new ones, in milliseconds. */
+const countsPatience = 1_000;
+
 const noWork: WorkFacts = { sessions: 0, running: 0, waiting: 0, delivered: 0, failed: 0, undelivered: 0 };
 
 /** Keeps `STATUS=` true: it asks the store for its counts when something has changed, at most once a second. */
@@ -15,6 +18,10 @@ export class StatusReporter {
   #store: Pick<Store, 'counts'> | null = null;
   #work: WorkFacts = noWork;
   #asking = false;
+  /** Runs while the store is asked. */
+  #late: NodeJS.Timeout | null = null;
+  /** The store has not answered in time: what else the line shows must not wait for it. */
+  #isLate = false;
   #changed = false;
   #pause: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
@@ -54,9 +61,17 @@ export class StatusReporter {
       this.#tell();
       return;
     }
-    if (this.#asking || this.#pause !== null) return;
+    if (this.#asking) {
+      if (this.#isLate) this.#tell();
+      return;
+    }
+    if (this.#pause !== null) return;
     this.#changed = false;
     this.#asking = true;
+    this.#late = setTimeout(() => {
+      this.#isLate = true;
+      this.#tell();
+    }, countsPatience).unref();
     this.#store.counts().then(
       (counts) => {
         this.#take(counts);
@@ -71,6 +86,7 @@ export class StatusReporter {
     this.#store = null;
     if (this.#pause !== null) clearTimeout(this.#pause);
     if (this.#idle !== null) clearInterval(this.#idle);
+    if (this.#late !== null) clearTimeout(this.#late);
     this.#pause = null;
     this.#idle = null;
   }
@@ -88,6 +104,8 @@ export class StatusReporter {
 
   #answered(): void {
     this.#asking = false;
+    this.#isLate = false;
+    if (this.#late !== null) clearTimeout(this.#late);
     if (this.#store === null) return;
     this.#tell();
     this.#pause = setTimeout(() => {

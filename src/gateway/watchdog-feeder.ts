@@ -37,6 +37,8 @@ export interface WatchdogFeederOptions {
   /** Called at each tick, before the parts are asked. */
   begin(): void;
   parts(): readonly PartProgress[];
+  /** What hangs is another than at the last tick. */
+  changed(): void;
 }
 
 /**
@@ -93,7 +95,9 @@ export class WatchdogFeeder {
         { MESSAGE_ID: messageIds.watchdogStall },
       );
     }
+    const changed = decision.stalled.join() !== this.#stalled.join();
     this.#stalled = decision.stalled;
+    if (changed) this.#options.changed();
   }
 
   /** That the loop is blocked was said by the stall watch; that it has got away with it is said here. */

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Announcer } from '../../src/gateway/announcer.js';
 import { StatusReporter } from '../../src/gateway/status-reporter.js';
 
@@ -14,13 +14,15 @@ const counts = {
   undelivered: 0,
 };
 
-function reporter() {
-  const announcer = { status: () => undefined } as unknown as Announcer;
-  return new StatusReporter(
+function reporter(stalled: () => readonly string[] = () => []) {
+  const said: string[] = [];
+  const announcer = { status: (text: string) => said.push(text) } as unknown as Announcer;
+  const status = new StatusReporter(
     announcer,
-    (work) => ({ state: 'ready', work, trouble: null, stalled: [] }) as never,
+    (work) => ({ state: 'ready', readyFor: 0, work, trouble: null, stalled: stalled() }) as never,
     () => undefined,
   );
+  return Object.assign(status, { said });
 }
 
 test('what is said first has the counts of the store', async () => {
@@ -35,4 +37,25 @@ test('a store that can’t count now is no reason not to start', async () => {
   await status.follow({ counts: () => Promise.reject(new Error('locked')) });
   expect(status.text()).toContain('0 sessions');
   status.close();
+});
+
+test('a store that does not answer holds up nothing else that there is to say', async () => {
+  vi.useFakeTimers();
+  let stalled: readonly string[] = [];
+  const status = reporter(() => stalled);
+  try {
+    const answers = [Promise.resolve(counts), new Promise<typeof counts>(() => {})];
+    const store = { counts: () => answers.shift() ?? Promise.reject(new Error('asked twice at a time')) };
+    await status.follow(store);
+    status.changed();
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(status.said).toHaveLength(1);
+    expect(status.said[0]).toContain('3 sessions');
+    stalled = ['store'];
+    status.changed();
+    expect(status.said[1]).toContain('no progress in: store');
+  } finally {
+    status.close();
+    vi.useRealTimers();
+  }
 });

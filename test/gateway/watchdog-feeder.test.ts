@@ -25,6 +25,7 @@ it('says the status line again that the report of a blocked loop has replaced', 
     log,
     begin: () => undefined,
     parts: () => [],
+    changed: () => undefined,
   });
   try {
     block(800);
@@ -45,5 +46,38 @@ it('says the status line again that the report of a blocked loop has replaced', 
     delete process.env['NOTIFY_SOCKET'];
     await manager.close();
     rmSync(folder, { recursive: true });
+  }
+});
+
+it('says when something hangs, and when it gets on again, once each', async () => {
+  const announcer = new Announcer(new RecordingLog());
+  const changes: string[] = [];
+  let pendingSince: number | null = null;
+  let ticks = 0;
+  let ticked = () => {};
+  const feeder = new WatchdogFeeder({
+    microseconds: 60_000n,
+    announcer,
+    log: new RecordingLog(),
+    begin: () => {
+      ticks += 1;
+      ticked();
+    },
+    parts: () => [{ name: 'store', pendingSince }],
+    changed: () => changes.push(feeder.stalled.join()),
+  });
+  const moreTicks = async (count: number) => {
+    const goal = ticks + count;
+    while (ticks < goal) await new Promise<void>((resolve) => (ticked = resolve));
+  };
+  try {
+    pendingSince = 0;
+    await moreTicks(3);
+    pendingSince = null;
+    await moreTicks(3);
+    expect(changes).toEqual(['store', '']);
+  } finally {
+    feeder.close();
+    announcer.close();
   }
 });
