@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { addressRange, count, listenAddress, size, timeSpan } from './values.js';
+import { absolutePath, addressRange, count, listenAddress, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
 
@@ -145,8 +145,8 @@ export const configurationSchema = z.strictObject({
     .prefault({}),
   store: z
     .strictObject({
-      path: z.string().min(1).nullable().default(null).register(z.globalRegistry, {
-        description: 'Database file. Unset: gateway.db in the state directory.',
+      path: absolutePath.nullable().default(null).register(z.globalRegistry, {
+        description: 'Database file, as an absolute path. Unset: gateway.db in the state directory.',
       }),
       busy_timeout: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
         description: 'How long to wait for a lock that another process holds on the database.',

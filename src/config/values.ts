@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 
 /** Units of a time span, as in systemd.time(7), in milliseconds. */
@@ -147,7 +148,8 @@ export function parseListenAddress(text: string): ListenAddress | null {
   if (match === null) return null;
   const host = match[1] ?? match[2] ?? '';
   const port = Number(match[3]);
-  if (port > 65_535 || (match[1] !== undefined && isIP(host) !== 6)) return null;
+  // No URL can name one with a zone ("%eth0"), and so no client of this package.
+  if (port > 65_535 || (match[1] !== undefined && (isIP(host) !== 6 || host.includes('%')))) return null;
   if (match[2] !== undefined && isIP(host) === 0 && !/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(host)) {
     return null;
   }
@@ -161,6 +163,11 @@ export function parseListenAddress(text: string): ListenAddress | null {
 export function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
+
+/** One that is not would lead somewhere else from each working directory. */
+export const absolutePath = z.string().refine(isAbsolute, {
+  error: ({ input }) => `"${input}" is not an absolute path, such as "/srv/gateway.db"`,
+});
 
 export const listenAddress = z.string().transform((value, context) => {
   const address = parseListenAddress(value);

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { v7 as uuid } from 'uuid';
 import { createAgent } from '../agents/create-agent.js';
 import { ControlServer } from '../channels/control/control-server.js';
 import type { GatewayFacts } from '../channels/control/facts.js';
@@ -13,6 +12,7 @@ import type { Configuration } from '../config/schema.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
+import { newId } from '../store/new-id.js';
 import { beginSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
 import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from '../store/store.js';
@@ -33,9 +33,9 @@ import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
 import { releaseMemory } from './release-memory.js';
-import { readOrCreateSecret } from './secret-file.js';
+import { readOrCreateSecret, type SecretOptions } from './secret-file.js';
 import { StoreHealth } from './store-health.js';
-import { createToken } from './token.js';
+import { createToken, tokenForm } from './token.js';
 
 export interface PartsOptions {
   readonly configuration: Configuration;
@@ -85,7 +85,7 @@ type Closer = () => Promise<void> | void;
 export class Parts {
   readonly #options: PartsOptions;
   readonly #directories: Directories;
-  readonly #owner = uuid();
+  readonly #owner = newId();
   readonly #events = new MessageEvents();
   readonly #closers: Closer[] = [];
   #configuration: Configuration;
@@ -292,7 +292,11 @@ export class Parts {
       extendStartTimeout: true,
       thread: this.#options.storeThread,
       onProgress: step,
-      onWarning: (error) => log.warning(error.message),
+      onWarning: (error) => {
+        log.warning(error.message);
+        // Met by the store's own work: nobody's call has failed, and the next ones may not meet it.
+        if (error.reason === 'damaged') this.#health?.failed(error);
+      },
       onTurnsWaiting: () => {
         if (!this.#started) return;
         this.#dispatcher?.wake();
@@ -436,7 +440,7 @@ export class Parts {
       sockets,
       changes: this.#events,
       log,
-      token: this.#secret('token', createToken),
+      token: this.#secret('token', createToken, tokenForm),
       bodyLimit: this.#configuration.http.body_limit,
       settings: () => ({
         waitLimit: this.#configuration.http.wait_limit,
@@ -467,13 +471,14 @@ export class Parts {
     this.#listening = await http.listen(endpoints, connections);
   }
 
-  #secret(name: string, create: () => string): string {
+  #secret(name: string, create: () => string, form?: SecretOptions['form']): string {
     const { credentials, state } = this.#directories;
     const secret = readOrCreateSecret({
       credentialsDirectory: credentials,
       name,
       stateDirectory: state,
       create,
+      ...(form === undefined ? {} : { form }),
     });
     if (secret.source === 'created') this.#options.log.notice(`Made a new ${name} in ${secret.path}.`);
     return secret.value;

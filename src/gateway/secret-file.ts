@@ -20,6 +20,8 @@ export interface SecretOptions {
   readonly stateDirectory: string;
   /** Makes the secret of a first start. */
   readonly create: () => string;
+  /** What one that somebody else made must be like; `text` says it: "must be …". */
+  readonly form?: { readonly pattern: RegExp; readonly text: string };
 }
 
 export interface Secret {
@@ -48,22 +50,22 @@ const largest = 64 * 1024;
 export function readOrCreateSecret(options: SecretOptions): Secret {
   if (options.credentialsDirectory !== null) {
     const path = join(options.credentialsDirectory, options.name);
-    const value = read(path, options.name, false);
+    const value = read(path, options, false);
     if (value !== null) return { value, source: 'credential', path };
   }
   const path = join(options.stateDirectory, options.name);
-  const present = read(path, options.name, true);
+  const present = read(path, options, true);
   if (present !== null) return { value: present, source: 'file', path };
   const created = create(path, options.stateDirectory, options.create());
   if (created !== null) return { value: created, source: 'created', path };
   // Another start was quicker.
-  const value = read(path, options.name, true);
+  const value = read(path, options, true);
   if (value === null) throw new SecretError(`The ${options.name} in ${path} came and went; start again.`);
   return { value, source: 'file', path };
 }
 
 /** Null when there is no such file. systemd guards credentials itself, by means that their mode doesn't show. */
-function read(path: string, name: string, checkMode: boolean): string | null {
+function read(path: string, { name, form }: SecretOptions, checkMode: boolean): string | null {
   let descriptor: number;
   try {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -96,6 +98,9 @@ function read(path: string, name: string, checkMode: boolean): string | null {
     const value = readFileSync(descriptor, 'utf8').trim();
     if (value === '') {
       throw new SecretError(`The ${name} in ${path} is empty; write one into it, or remove the file.`);
+    }
+    if (form !== undefined && !form.pattern.test(value)) {
+      throw new SecretError(`The ${name} in ${path} ${form.text}; write another one into it.`);
     }
     return value;
   } finally {

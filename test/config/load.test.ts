@@ -117,6 +117,14 @@ reply_limit = "2M"
       ],
     ],
     [
+      '[store]\npath = "data/gateway.db"',
+      { SD_GATEWAY_HTTP_LISTEN: '[fe80::1%eth0]:8733' },
+      [
+        'SD_GATEWAY_HTTP_LISTEN: http.listen: "[fe80::1%eth0]:8733" is not an address to listen on: use "127.0.0.1:8733", "[::1]:8733", "unix:/path/of/socket" or "systemd"',
+        'sd-gateway.toml:2:1: store.path: "data/gateway.db" is not an absolute path, such as "/srv/gateway.db"',
+      ],
+    ],
+    [
       '[agent]\ntype = "command"',
       {},
       [

@@ -107,3 +107,21 @@ test('says what to check when there is nowhere to keep it', () => {
     }),
   ).toThrow(/Check that .*missing exists/);
 });
+
+test('one that nobody could send is refused, and left as it is', () => {
+  const path = join(directory, 'token');
+  const form = { pattern: /^[a-z]+$/, text: 'must be of small letters' };
+  const read = () =>
+    readOrCreateSecret({
+      credentialsDirectory: null,
+      name: 'token',
+      stateDirectory: directory,
+      create: () => 'made',
+      form,
+    });
+  writeFileSync(path, 'hunter2!\n', { mode: 0o600 });
+  expect(read).toThrow(`The token in ${path} must be of small letters; write another one into it.`);
+  expect(readFileSync(path, 'utf8')).toBe('hunter2!\n');
+  writeFileSync(path, 'fine\n');
+  expect(read().value).toBe('fine');
+});
