@@ -7,6 +7,8 @@ import type { Transaction } from './transaction.js';
 
 /** Items of one page at most: a page is read while every other caller waits. */
 const largestPage = 10_000;
+/** And so much text, in UTF-16 code units, or one item: it is all in memory at once, here and where it is sent from. */
+const largestPageText = 8 * 1024 ** 2;
 
 interface PageRequest {
   readonly limit: number;
@@ -55,23 +57,21 @@ export function readSessionMessages(
   const limit = checkLimit(page.limit);
   const known = sql.session.get(session);
   if (known === undefined) return null;
-  const rows = sql.sessionMessages.all(known.number, after, limit + 1);
-  const items = rows.slice(0, limit).map(toMessage);
-  const last = items.at(-1);
-  const more = rows.length > limit && last !== undefined;
-  return { items, next: more ? encodeCursor('messages', String(last.seq)) : null };
+  const { rows, last } = take(sql.sessionMessages.iterate(known.number, after, limit + 1), limit);
+  return {
+    items: rows.map(toMessage),
+    next: last === null ? null : encodeCursor('messages', String(last.seq)),
+  };
 }
 
 export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<Message> {
   const after = page.after === null ? 0 : Number(decodeCursor('dead', page.after));
   if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
   const limit = checkLimit(page.limit);
-  const rows = sql.deadMessages.all(after, limit + 1);
-  const last = rows[limit - 1];
-  const more = rows.length > limit && last !== undefined;
+  const { rows, last } = take(sql.deadMessages.iterate(after, limit + 1), limit);
   return {
-    items: rows.slice(0, limit).map(toMessage),
-    next: more ? encodeCursor('dead', String(last.number)) : null,
+    items: rows.map(toMessage),
+    next: last === null ? null : encodeCursor('dead', String(last.number)),
   };
 }
 
@@ -83,12 +83,31 @@ export function readSettledMessages(
 ): readonly Message[] {
   const known = sql.session.get(session);
   if (known === undefined) return [];
-  const settled: Message[] = [];
-  for (const row of sql.sessionMessages.iterate(known.number, seq, checkLimit(limit))) {
-    if (row.state === 'queued' || row.state === 'running') break;
-    settled.push(toMessage(row));
+  const { rows } = take(settledOf(sql.sessionMessages.iterate(known.number, seq, checkLimit(limit))), limit);
+  return rows.map(toMessage);
+}
+
+function* settledOf(rows: Iterable<MessageRow>): Generator<MessageRow> {
+  for (const row of rows) {
+    if (row.state === 'queued' || row.state === 'running') return;
+    yield row;
   }
-  return settled;
+}
+
+/** The rows of one page; `last` is its last one if there are others behind it. */
+function take<Row extends MessageRow>(
+  from: Iterable<Row>,
+  limit: number,
+): { readonly rows: readonly Row[]; readonly last: Row | null } {
+  const rows: Row[] = [];
+  let text = 0;
+  for (const row of from) {
+    if (rows.length === limit || text >= largestPageText) return { rows, last: rows.at(-1) ?? null };
+    rows.push(row);
+    text += row.text.length + row.metadata.length;
+    text += (row.reply_text?.length ?? 0) + (row.reply_metadata?.length ?? 0);
+  }
+  return { rows, last: null };
 }
 
 /** A dead message that is tried again may lie far back: then more is taken for unsettled than is. */
