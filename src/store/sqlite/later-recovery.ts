@@ -4,7 +4,7 @@ export interface LaterRecoveryOptions {
   onStep(): void;
   /** Whether what a step has thrown will pass. */
   passes(error: unknown): boolean;
-  /** Told of a failure that will pass: the step is tried again. */
+  /** Told of each failure; of one that will pass the step is tried again. */
   onFailure(error: unknown): void;
 }
 
@@ -43,8 +43,8 @@ export class LaterRecovery {
       this.#pause = firstPause;
       if (more) this.#soon();
     } catch (error) {
-      if (!passes(error)) throw error;
       onFailure(error);
+      if (!passes(error)) throw error;
       this.#again = setTimeout(() => this.#step(), this.#pause);
       this.#pause = Math.min(2 * this.#pause, longestPause);
       return;
