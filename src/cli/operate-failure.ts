@@ -43,7 +43,7 @@ function signalName(number: number): string {
   return entry === undefined ? `signal ${number}` : entry[0];
 }
 
-/** How the main process ended: "exit status 78: the configuration can’t be used", "killed by SIGKILL". */
+/** How the main process ended: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
 export function describeExit(exit: NonNullable<UnitFacts['exit']>): string {
   if (exit.how === 'exited') {
     const words = exitWords[exit.status];
