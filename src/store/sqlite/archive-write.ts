@@ -45,6 +45,16 @@ export class ArchiveWriter {
       uncollect: database.prepare<[]>(
         "UPDATE messages SET state = 'queued' WHERE state = 'collected' AND collected_in IS NULL",
       ),
+      // The head only moves forward: what it has passed, as a message that lost its reply, is come to only among those
+      // that are tried again.
+      retryPassed: database.prepare<[]>(
+        `UPDATE messages SET retried_at = changed_at, begun = 1
+         WHERE state = 'queued' AND retried_at IS NULL AND seq < max(
+           coalesce((SELECT m.seq FROM heads h JOIN messages m ON m.number = h.message
+                     WHERE h.line = 'turn' AND h.session = messages.session), 0),
+           coalesce((SELECT max(m.seq) FROM messages m INDEXED BY messages_retried
+                     WHERE m.session = messages.session AND m.retried_at IS NOT NULL AND m.state = 'queued'), 0))`,
+      ),
       text: database.prepare('INSERT INTO message_texts VALUES (?, ?, ?)'),
       reply: database.prepare('INSERT INTO replies VALUES (?, ?, ?, ?)'),
       delivery: database.prepare(
@@ -68,6 +78,7 @@ export class ArchiveWriter {
   finish(): Written {
     for (const [message, into] of this.#collected) this.#statements.collect.run(idToBytes(into), message);
     this.#statements.uncollect.run();
+    this.#statements.retryPassed.run();
     this.#database.exec(`
       UPDATE sessions SET unfinished =
         (SELECT count(*) FROM messages m WHERE m.session = sessions.number AND m.state IN ('queued', 'running')) +

@@ -1,4 +1,5 @@
 import type { CancelOutcome, DeadOutcome, Message, SessionCancelled } from '../store.js';
+import { createDelivery } from './deliveries.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
 import { join, moveOn } from './lines.js';
 import { readMessage } from './reads.js';
@@ -75,10 +76,8 @@ export function retryDead(transaction: Transaction, id: string, now: number): De
   const { message, session } = place;
   if (place.replied === 1) {
     sql.retryReply.run(now, now, message);
-    sql.retryDelivery.run(message);
-    join(transaction, 'delivery', session, { number: message, sender: null });
+    postAgain(transaction, place);
     counters.replied += 1;
-    counters.undelivered += 1;
   } else {
     if (!withdrawNotice(transaction, place)) return answer('busy');
     sql.retryTurn.run(now, now, message);
@@ -104,6 +103,18 @@ export function discardDead(transaction: Transaction, id: string, now: number): 
   counters.dead -= 1;
   counters.cancelled += 1;
   return { outcome: 'done', message: messageOf(transaction, id) };
+}
+
+/** A store that was recovered may have a reply without its delivery; in the line it would hold up all behind it. */
+function postAgain(transaction: Transaction, place: PlaceRow): void {
+  const { sql, counters } = transaction;
+  if (place.delivery !== null) {
+    sql.retryDelivery.run(place.message);
+    join(transaction, 'delivery', place.session, { number: place.message, sender: null });
+    counters.undelivered += 1;
+  } else if (place.reply_url !== null) {
+    createDelivery(transaction, place, 'reply');
+  }
 }
 
 /** The message gets another chance, so its sender is not told that it is dead, unless that was done. False: just now. */

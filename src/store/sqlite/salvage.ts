@@ -10,12 +10,15 @@ import {
   type TextRow,
 } from './archive-read.js';
 import { idToText } from './identifiers.js';
+import { SalvagedDeliveries } from './salvaged-deliveries.js';
 
 export interface Salvage {
   readonly sessions: readonly ArchivedSession[];
   readonly messages: readonly ArchivedMessage[];
   /** Messages that are known of and could not be read whole, or that can't be put together. */
   readonly lost: readonly string[];
+  /** What was known of the deliveries of others and could not be read: new ones are in their place. */
+  readonly remade: readonly string[];
   /** How many messages there were by the counters; null: these can't be read either. */
   readonly expected: number | null;
 }
@@ -47,16 +50,16 @@ export function salvage(database: Database): Salvage {
   }));
   const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
   const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
-  const deliveries = byMessage(
-    readTable<DeliveryRow>(database, 'deliveries', 'message').map((row) => ({
-      ...laterDeliveryColumns,
-      ...row,
-    })),
-  );
+  const deliveryRows = readTable<DeliveryRow>(database, 'deliveries', 'message').map((row) => ({
+    ...laterDeliveryColumns,
+    ...row,
+  }));
+  const deliveries = new SalvagedDeliveries(byMessage(deliveryRows), messageRows);
   const ids = new Map(messageRows.map(({ number, id }) => [number, id]));
   const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
   const messages: ArchivedMessage[] = [];
   const lost: string[] = [];
+  const remade: string[] = [];
   const seen = new Set<string>();
   /** Sessions in which a turn was under way. */
   const underWay = new Set<number>();
@@ -74,7 +77,9 @@ export function salvage(database: Database): Salvage {
     seen.add(place);
     try {
       const reply = replies.get(message.number) ?? null;
-      const delivery = deliveries.get(message.number) ?? null;
+      const read = deliveries.read(message);
+      const made = read === null && reply !== null ? deliveries.remake(message) : null;
+      const delivery = read ?? made?.row ?? null;
       const { collected_in } = message;
       const collectedIn = collected_in === null ? null : (ids.get(collected_in) ?? null);
       const isAlone = message.state === 'collected' && collectedIn === null;
@@ -96,6 +101,11 @@ export function salvage(database: Database): Salvage {
       });
       checkItem(archived);
       messages.push(archived);
+      if (made !== null) {
+        remade.push(
+          `what was known of the delivery of message ${id}, ${message.seq} of "${name}": ${made.outlook}`,
+        );
+      }
       if (message.state === 'running') underWay.add(message.session);
     } catch (error) {
       lost.push(`message ${id}: ${error instanceof Error ? error.message : String(error)}`);
@@ -105,6 +115,7 @@ export function salvage(database: Database): Salvage {
     sessions: lastNumbers(sessionRows, messages),
     messages,
     lost,
+    remade,
     expected: expectedMessages(database),
   };
 }

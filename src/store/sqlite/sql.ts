@@ -135,12 +135,14 @@ export interface TakenDeliveryRow extends TakenRow {
 
 /** What a change by a person has to know of a message. */
 export interface PlaceRow {
+  readonly id: Buffer;
   readonly message: number;
   readonly session: number;
   readonly seq: number;
   readonly state: MessageState;
   readonly error: string | null;
   readonly sender: string | null;
+  readonly reply_url: string | null;
   readonly replied: 0 | 1;
   /** Of its delivery; null when there is none. */
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
@@ -428,8 +430,8 @@ export function prepareStatements(database: Database) {
 
     // What people do: cancel, try again, discard.
     place: database.prepare<[id: Buffer], PlaceRow>(
-      `SELECT m.number AS message, m.session, m.seq, m.state, m.error, m.sender, r.message IS NOT NULL AS replied,
-         d.state AS delivery
+      `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.error, m.sender, m.reply_url,
+         r.message IS NOT NULL AS replied, d.state AS delivery
        FROM messages m
        LEFT JOIN replies r ON r.message = m.number
        LEFT JOIN deliveries d ON d.message = m.number

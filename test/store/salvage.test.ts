@@ -1,0 +1,247 @@
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ArchivedMessage, ArchivedSession } from '../../src/store/archive.js';
+import { checkStore, importToStore, recoverStore } from '../../src/store/sqlite/maintenance.js';
+import type { Store, TurnClaim } from '../../src/store/store.js';
+import { acceptOne, claim, claimOne, failure, newMessage } from './samples.js';
+import { SqliteFactory } from './sqlite-factory.js';
+
+let files: SqliteFactory;
+beforeEach(() => {
+  files = new SqliteFactory();
+});
+afterEach(() => files.remove());
+
+/** Takes rows away, as damage does. */
+function damage(sql: string): void {
+  const database = new Database(files.path);
+  database.pragma('foreign_keys = OFF');
+  database.exec(sql);
+  database.close();
+}
+
+async function runOne(store: Store, changes: Partial<TurnClaim> = {}): Promise<number> {
+  const turn = await claimOne(store, changes);
+  await store.completeTurn(turn, { text: 'done', metadata: {} }, 3_000);
+  return turn.seq;
+}
+
+/** Numbers of the messages in the order in which a gateway runs them. */
+async function order(changes: Partial<TurnClaim> = {}): Promise<number[]> {
+  const store = await files.open();
+  const seqs: number[] = [];
+  while ((await store.counts()).queued > 0) seqs.push(await runOne(store, changes));
+  return seqs;
+}
+
+describe('a message that is queued again, and that its session has passed, is run:', () => {
+  test('its reply is lost, and a later one runs', async () => {
+    const store = await files.open();
+    for (let seq = 1; seq <= 3; seq += 1) await acceptOne(store, 'a');
+    await runOne(store);
+    await claimOne(store);
+    await store.close();
+    damage('DELETE FROM replies');
+    await recoverStore(files.path, 'now');
+    expect(await order()).toEqual([2, 1, 3]);
+  });
+
+  test('the message whose turn it was part of is lost; it is not put together with others', async () => {
+    const collects = { policy: 'collect', collectLimit: 9 } as const;
+    const store = await files.open();
+    for (let seq = 1; seq <= 2; seq += 1) await acceptOne(store, 'a');
+    expect(await runOne(store, collects)).toBe(2);
+    await acceptOne(store, 'a');
+    await claimOne(store);
+    await acceptOne(store, 'a');
+    await store.close();
+    damage('DELETE FROM message_texts WHERE message = 2');
+    await recoverStore(files.path, 'now');
+    expect(await order(collects)).toEqual([3, 1, 4]);
+  });
+
+  const passed: ArchivedMessage = {
+    type: 'message',
+    id: newMessage('a').id,
+    session: 'a',
+    seq: 1,
+    state: 'queued',
+    text: 'a message',
+    metadata: {},
+    sender: null,
+    channel: 'http',
+    accepted_at: 1_000,
+    changed_at: 2_000,
+    retried_at: null,
+    attempts: 1,
+    error: null,
+    held: false,
+    begun: false,
+    collected_in: null,
+    reply_to: null,
+    idempotency: null,
+    reply: null,
+    delivery: null,
+  };
+  const session: ArchivedSession = {
+    type: 'session',
+    session: 'a',
+    last_seq: 9,
+    last_accepted_at: 1_000,
+    policy: null,
+  };
+  const dead = { state: 'queued', retried_at: 2_000, begun: true } as const;
+  test.each<[what: string, messages: readonly Partial<ArchivedMessage>[], seqs: readonly number[]]>([
+    ['a later one that was dead is the next', [{}, { ...dead }, {}], [1, 2, 3]],
+    [
+      'one that was dead waits behind it',
+      [{ state: 'running', held: true }, {}, { ...dead }, {}],
+      [1, 2, 3, 4],
+    ],
+    ['a later one that was cancelled has not ended', [{}, { state: 'cancelled', held: true }, {}], [1, 3]],
+    ['nothing is before it', [{}, { state: 'cancelled' }, {}], [1, 3]],
+  ])('%s', async (_what, messages, seqs) => {
+    await importToStore(files.path, [
+      session,
+      ...messages.map((changes, index) => ({
+        ...passed,
+        id: newMessage('a').id,
+        seq: index + 1,
+        ...changes,
+      })),
+    ]);
+    expect(await order()).toEqual(seqs);
+  });
+
+  test('it is added to a session whose first ones were forgotten', async () => {
+    const store = await files.open();
+    for (let seq = 1; seq <= 3; seq += 1) await acceptOne(store, 'a');
+    expect(await runOne(store)).toBe(1);
+    await store.close();
+    damage('DELETE FROM messages WHERE number = 1; DELETE FROM message_texts WHERE message = 1');
+    await importToStore(files.path, [session, passed]);
+    expect(await order()).toEqual([2, 1, 3]);
+  });
+});
+
+describe('a reply whose delivery can’t be read', () => {
+  const replyUrl = 'https://receiver.example/';
+
+  /** Replies to so many messages of one session. */
+  async function reply(store: Store, idempotent: boolean, count = 1): Promise<string[]> {
+    const ids: string[] = [];
+    for (let seq = 1; seq <= count; seq += 1) {
+      ids.push((await acceptOne(store, 'a', { replyUrl, replyIdempotent: idempotent })).id);
+      await runOne(store);
+    }
+    return ids;
+  }
+
+  const webhookIdOf = (id = '') => `msg_${id.replaceAll('-', '')}`;
+
+  test('is posted under the same webhook-id, and it is told', async () => {
+    const store = await files.open();
+    const [id] = await reply(store, true);
+    await acceptOne(store, 'b');
+    await store.close();
+    // A message that is missing is counted besides.
+    damage('DELETE FROM deliveries; DELETE FROM messages WHERE number = 2');
+    const { lost, missing } = await recoverStore(files.path, 'now');
+    expect(lost).toEqual([expect.stringMatching(`delivery of message ${id}, 1 of "a".*same webhook-id`)]);
+    expect(missing).toBe(1);
+    const next = await files.open();
+    expect(await next.counts()).toMatchObject({ replied: 1, undelivered: 1 });
+    const [delivery] = await next.claimDeliveries(claim());
+    expect(delivery).toMatchObject({
+      messageId: id,
+      webhookId: webhookIdOf(id),
+      attempt: 1,
+      replyText: 'done',
+    });
+    if (delivery !== undefined) await next.completeDelivery(delivery, 4_000);
+    expect(await next.message(id ?? '')).toMatchObject({ state: 'delivered' });
+  });
+
+  test.each([
+    ['ask', 'dead', { resent: 0, setAside: 1 }, [2]],
+    ['resend', 'replied', { resent: 1, setAside: 0 }, [1, 2]],
+  ] as const)(
+    'and may have arrived at a receiver that is not idempotent: delivery.unknown is "%s"',
+    async (unknownPolicy, state, unknownDeliveries, seqs) => {
+      const store = await files.open();
+      const [first = ''] = await reply(store, false, 2);
+      await store.close();
+      damage('DELETE FROM deliveries');
+      const { lost } = await recoverStore(files.path, 'now');
+      expect(lost).toEqual([
+        expect.stringContaining('delivery.unknown'),
+        expect.stringContaining('webhook-id'),
+      ]);
+      const { store: next, recovery } = await files.openWithFinding({ unknownPolicy });
+      expect(recovery).toMatchObject({ unknownDeliveries });
+      expect(await next.message(first)).toMatchObject({ state, delivery: { unknown: 1 } });
+      const posted: number[] = [];
+      for (;;) {
+        const [delivery] = await next.claimDeliveries(claim());
+        if (delivery === undefined) break;
+        posted.push(delivery.seq);
+        await next.completeDelivery(delivery, 4_000);
+      }
+      expect(posted).toEqual(seqs);
+    },
+  );
+
+  test.each([
+    ['one that waits before it can be read', false],
+    ['one that has begun before it can be read', true],
+  ])('had not begun where %s', async (_what, begun) => {
+    const store = await files.open();
+    await reply(store, false, 2);
+    const [delivery] = begun ? await store.claimDeliveries(claim()) : [];
+    if (delivery !== undefined) await store.beginDelivery(delivery, 4_000);
+    await store.close();
+    damage('DELETE FROM deliveries WHERE seq = 2');
+    await recoverStore(files.path, 'now');
+    const { store: next, recovery } = await files.openWithFinding({ unknownPolicy: 'resend' });
+    expect(recovery.unknownDeliveries).toEqual({ resent: begun ? 1 : 0, setAside: 0 });
+    expect((await next.claimDeliveries(claim())).map(({ seq }) => seq)).toEqual([1]);
+  });
+
+  test('and was tried again keeps none that had begun from being saved', async () => {
+    const store = await files.open();
+    const [first = ''] = await reply(store, false);
+    const [failing] = await store.claimDeliveries(claim());
+    if (failing !== undefined) await store.failDelivery(failing, failure('HTTP 410', null), 4_000);
+    const [second = ''] = await reply(store, false);
+    const [delivery] = await store.claimDeliveries(claim());
+    if (delivery !== undefined) await store.beginDelivery(delivery, 4_000);
+    await store.retryDead(first, 4_000);
+    await store.close();
+    damage('DELETE FROM deliveries WHERE seq = 1');
+    const { lost, messages } = await recoverStore(files.path, 'now');
+    expect({ lost, messages }).toEqual({ lost: [expect.stringContaining(first)], messages: 2 });
+    const { store: next, recovery } = await files.openWithFinding();
+    expect(recovery.unknownDeliveries).toEqual({ resent: 0, setAside: 1 });
+    expect(await next.message(second)).toMatchObject({ state: 'dead' });
+    expect((await next.claimDeliveries(claim())).map(({ seq }) => seq)).toEqual([1]);
+  });
+
+  test('of a dead message is posted when that is tried again', async () => {
+    const store = await files.open();
+    const [id = ''] = await reply(store, true);
+    const [delivery] = await store.claimDeliveries(claim());
+    if (delivery !== undefined) await store.failDelivery(delivery, failure('HTTP 410', null), 4_000);
+    await store.close();
+    damage('DELETE FROM deliveries');
+    const { lost } = await recoverStore(files.path, 'now');
+    expect(lost).toEqual([expect.stringContaining(id)]);
+    expect(checkStore(files.path)).toEqual([]);
+    const next = await files.open();
+    expect(await next.message(id)).toMatchObject({ state: 'dead' });
+    expect(await next.claimDeliveries(claim())).toEqual([]);
+    expect(await next.retryDead(id, 5_000)).toMatchObject({ outcome: 'done' });
+    expect(await next.claimDeliveries(claim())).toMatchObject([
+      { messageId: id, webhookId: webhookIdOf(id) },
+    ]);
+  });
+});
