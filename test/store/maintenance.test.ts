@@ -1,11 +1,15 @@
 import { execFile } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
+  lstatSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -126,6 +130,47 @@ describe('export and import', () => {
     const next = await files.open();
     expect((await acceptOne(next, 'a')).seq).toBe(10);
     expect(await next.counts()).toMatchObject({ queued: 3 });
+  });
+
+  describe.runIf(process.getuid?.() === 0)('by root', () => {
+    const gateway = 65_534;
+    const ownerOf = (path: string) => {
+      const { uid, gid } = lstatSync(path);
+      return [uid, gid];
+    };
+
+    test('leaves all that lies beside a database to the owner of that', async () => {
+      await (await files.open()).close();
+      chownSync(files.path, gateway, gateway);
+      rmSync(`${files.path}-seal`);
+      await importToStore(files.path, []);
+      for (const name of readdirSync(files.directory)) {
+        expect([name, ownerOf(`${files.directory}/${name}`)]).toEqual([name, [gateway, gateway]]);
+      }
+      expect(existsSync(`${files.path}-seal`)).toBe(true);
+    });
+
+    test('leaves a new database to the owner of its directory', async () => {
+      chownSync(files.directory, gateway, gateway);
+      await importToStore(files.path, []);
+      expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
+      expect([ownerOf(files.path), ownerOf(`${files.path}-seal`)]).toEqual([
+        [gateway, gateway],
+        [gateway, gateway],
+      ]);
+    });
+
+    test('neither writes nor gives away what a link beside the database leads to', async () => {
+      await (await files.open()).close();
+      chownSync(files.path, gateway, gateway);
+      const elsewhere = `${files.directory}/elsewhere`;
+      writeFileSync(elsewhere, 'as it was');
+      rmSync(`${files.path}-seal`);
+      symlinkSync(elsewhere, `${files.path}-seal`);
+      await expect(importToStore(files.path, [])).rejects.toThrow('ELOOP');
+      expect(readFileSync(elsewhere, 'utf8')).toBe('as it was');
+      expect(ownerOf(elsewhere)).toEqual([0, 0]);
+    });
   });
 });
 
@@ -401,7 +446,10 @@ describe('the command', () => {
     expect(await type('check')).toMatchObject({ status: 0, stdout: `${files.path} is sound\n` });
     expect((await type('backup', `${files.directory}/copy.db`)).status).toBe(0);
     const all = `${files.directory}/all.jsonl`;
-    expect(await type('export', all)).toMatchObject({ status: 0, stdout: '' });
+    expect(await type('export', all)).toMatchObject({
+      status: 0,
+      stdout: `Exported ${files.path} to ${all}\n`,
+    });
     expect(statSync(all).mode & 0o777).toBe(0o600);
     expect(await type('export', all)).toMatchObject({
       status: 1,

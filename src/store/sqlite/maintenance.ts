@@ -1,10 +1,10 @@
 import {
-  chownSync,
   closeSync,
   constants,
   copyFileSync,
   existsSync,
   fsyncSync,
+  lchownSync,
   openSync,
   renameSync,
   rmSync,
@@ -115,7 +115,7 @@ export async function importToStore(
     const isNew = !existsSync(path);
     const { database } = openDatabase({ path, busyTimeout, progress: () => {} });
     try {
-      if (isNew) giveTo(path, statSync(dirname(path)));
+      giveTo(path, statSync(isNew ? dirname(path) : path));
       database.exec('BEGIN IMMEDIATE');
       const writer = new ArchiveWriter(database);
       const write = (item: ArchiveItem) => writer.write(item);
@@ -141,6 +141,7 @@ export async function importToStore(
 }
 
 export interface Recovered extends Written {
+  /** Messages, and what was known of the deliveries of some that are saved. */
   readonly lost: readonly string[];
   /** Messages that the counters know of, beyond those that were found; null: they can't be read. */
   readonly missing: number | null;
@@ -175,7 +176,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     } finally {
       database.close();
     }
-    const { sessions, messages, expected } = found;
+    const { sessions, messages, remade, expected } = found;
     const lost = [...found.lost];
     if (sessions.length === 0) {
       throw new StoreError(
@@ -197,7 +198,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     move('-seal');
     clean();
     const missing = expected === null ? null : Math.max(0, expected - written.messages - lost.length);
-    return { ...written, lost, missing, aside };
+    return { ...written, lost: [...lost, ...remade], missing, aside };
   } catch (error) {
     clean();
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
@@ -228,10 +229,13 @@ function isFileError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error;
 }
 
-/** A gateway with a user of its own has to be able to write it. */
+/**
+ * A gateway with a user of its own has to be able to write it, and what lies beside it. That user can put links there,
+ * which must not have root give away what they point to.
+ */
 function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
   if (process.getuid?.() !== 0) return;
-  for (const suffix of suffixes) if (existsSync(path + suffix)) chownSync(path + suffix, uid, gid);
+  for (const suffix of suffixes) if (existsSync(path + suffix)) lchownSync(path + suffix, uid, gid);
 }
 
 /** Under its name only when it is on disk. */

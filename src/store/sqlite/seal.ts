@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 
 /**
  * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
@@ -38,13 +38,24 @@ const openNote = () => `open in boot ${bootId()}`;
 /** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
 export function seal(path: string, state: 'open' | 'closed'): void {
   const note = state === 'closed' ? closedNote : openNote();
-  writeFileSync(sealPath(path), `${fingerprintOf(path)}, ${note}\n`, { mode: 0o600 });
+  write(path, `${fingerprintOf(path)}, ${note}\n`);
 }
 
 /** Damage was found in it: the next start reads all of it, whatever its file looks like. */
 export function breakSeal(path: string): void {
   // Not removed: where the database is gone, the seal tells that there was one.
-  if (existsSync(sealPath(path))) writeFileSync(sealPath(path), 'damaged\n', { mode: 0o600 });
+  if (existsSync(sealPath(path))) write(path, 'damaged\n');
+}
+
+/** Not through a link, which the gateway's user could have put there for root to write to another file. */
+function write(path: string, text: string): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const descriptor = openSync(sealPath(path), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+  try {
+    writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 export function readSeal(path: string): SealFinding {
