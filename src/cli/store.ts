@@ -9,7 +9,6 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { databaseFile } from '../config/database-file.js';
@@ -18,6 +17,7 @@ import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { StoreError } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
+import { linesOf } from '../text/lines-of.js';
 import { commandStatus } from './commands.js';
 import { configurationAt, placeOf } from './place.js';
 import { printable } from './terminal.js';
@@ -100,7 +100,7 @@ async function backUp(path: string, file: string, { say }: Voice): Promise<numbe
   return commandStatus.success;
 }
 
-async function exportTo(path: string, file: string | null): Promise<number> {
+async function exportTo(path: string, file: string | null, { say }: Voice): Promise<number> {
   const { exportStore, syncDirectory } = await import('../store/sqlite/maintenance.js');
   const writeTo = (output: Writable, end: boolean) =>
     exportStore(path, (items) => pipeline(Readable.from(formatArchive(items, Date.now())), output, { end }));
@@ -121,6 +121,7 @@ async function exportTo(path: string, file: string | null): Promise<number> {
     throw error;
   }
   syncDirectory(dirname(file));
+  say({ path, file: resolve(file) }, `Exported ${path} to ${file}`);
   return commandStatus.success;
 }
 
@@ -128,9 +129,10 @@ async function importFrom(path: string, file: string, { say }: Voice): Promise<n
   const { importToStore } = await import('../store/sqlite/maintenance.js');
   const input = file === '-' ? process.stdin : createReadStream(file);
   const failed = new Promise<never>((_resolve, reject) => input.once('error', reject));
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  // Somebody else may have the store: then nobody gets to wait for it.
+  failed.catch(() => undefined);
   const { sessions, messages } = await alone(path, () =>
-    Promise.race([importToStore(path, parseArchive(lines)), failed]),
+    Promise.race([importToStore(path, parseArchive(linesOf(input))), failed]),
   );
   say(
     { path, sessions, messages },
@@ -188,7 +190,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       case 'backup':
         return await backUp(path, file ?? '', voice);
       case 'export':
-        return await exportTo(path, file);
+        return await exportTo(path, file, voice);
       case 'import':
         return await importFrom(path, file ?? '', voice);
       case 'recover':

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { linesOf } from '../text/lines-of.js';
 import { ProgramError } from './program.js';
 
 /** A record of the journal by its fields (systemd.journal-fields(7)). A field with several values has a list. */
@@ -94,7 +94,7 @@ export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalR
   try {
     await started;
     if (query.signal?.aborted === true) stop();
-    for await (const line of createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of linesOf(child.stdout)) {
       if (line === '') continue;
       const fields = JSON.parse(line) as Readonly<Record<string, unknown>>;
       yield Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readValue(value)]));

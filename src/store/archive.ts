@@ -107,7 +107,9 @@ function formatLine(value: object): string {
         return [name, isPart && member !== null ? shown(member) : member];
       }),
     );
-  return `${JSON.stringify(shown(value))}\n`;
+  // JSON may have these two as they are, but many a reader takes them for ends of lines.
+  const json = JSON.stringify(shown(value)).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+  return `${json}\n`;
 }
 
 /** Throws where an import would not take it: a row of a damaged database may hold anything. */

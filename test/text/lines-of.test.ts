@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type ArchiveItem, formatArchive, parseArchive } from '../../src/store/archive.js';
+import { linesOf } from '../../src/text/lines-of.js';
+
+async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+}
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const found: Item[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+describe('lines', () => {
+  test('end at line feeds alone, wherever the chunks do', async () => {
+    const line = fc.string({ unit: fc.constantFrom('a', 'ü', '🦀', '\r', '\u0085', '\u2028', '\u2029') });
+    await fc.assert(
+      fc.asyncProperty(fc.array(line), fc.integer({ min: 1, max: 20 }), async (lines, size) => {
+        const bytes = Buffer.from(lines.map((text) => `${text}\n`).join(''));
+        expect(await all(linesOf(chunksOf(bytes, size)))).toEqual(lines);
+      }),
+    );
+  });
+
+  test('are read to the end, with or without a line feed there', async () => {
+    const read = (text: string) => all(linesOf(chunksOf(Buffer.from(text), 2)));
+    expect(await read('')).toEqual([]);
+    expect(await read('\n\n')).toEqual(['', '']);
+    expect(await read('a\nbcd')).toEqual(['a', 'bcd']);
+  });
+});
+
+describe('an archive with U+2028 and U+2029 in its texts', () => {
+  const session: ArchiveItem = {
+    type: 'session',
+    session: 'line\u2028paragraph\u2029',
+    last_seq: 0,
+    last_accepted_at: 0,
+    policy: null,
+  };
+  const written = [...formatArchive([session], 0)].join('');
+
+  test('has them escaped, as others take them for ends of lines', () => {
+    expect(written).not.toMatch(/[\u2028\u2029]/);
+    expect(written).toContain('line\\u2028paragraph\\u2029');
+  });
+
+  test.each([
+    ['as it is written', written],
+    ['with line feeds as Windows has them', written.replaceAll('\n', '\r\n')],
+    [
+      'as another program may write it',
+      written.replaceAll('\\u2028', '\u2028').replaceAll('\\u2029', '\u2029'),
+    ],
+  ])('is read %s', async (_what, text) => {
+    expect(await all(parseArchive(linesOf(chunksOf(Buffer.from(text), 7))))).toEqual([session]);
+  });
+});
