@@ -63,10 +63,10 @@ async function list(client: GatewayClient, json: boolean): Promise<number> {
   return commandStatus.success;
 }
 
-async function show(client: GatewayClient, id: string): Promise<number> {
+async function show(client: GatewayClient, id: string, json: boolean): Promise<number> {
   const answer = await client.get(`/v1/messages/${encodeURIComponent(id)}`);
   if (answer.status !== 200) throw new Refused(answer, `to show ${id}`);
-  process.stdout.write(`${JSON.stringify(answer.body, null, 2)}\n`);
+  process.stdout.write(`${JSON.stringify(answer.body, null, json ? 0 : 2)}\n`);
   return commandStatus.success;
 }
 
@@ -114,7 +114,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   return askGateway(parsed, async (client) => {
     try {
       if (action === 'list') return await list(client, json);
-      if (action === 'show') return await show(client, ids[0] ?? '');
+      if (action === 'show') return await show(client, ids[0] ?? '', json);
       return await change(client, action, all ? await allIds(client) : ids, json);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;

@@ -114,6 +114,9 @@ describe('send', () => {
     const dead = await place.run(['send', '--session', 'a', 'fail']);
     expect(dead).toMatchObject({ status: 1, stdout: '' });
     expect(dead.stderr).toMatch(/message [0-9a-f-]{36} is dead: .*status 3/);
+    const [id = ''] = /[0-9a-f-]{36}/.exec(dead.stderr) ?? [];
+    const lines = (await place.run(['dead', 'show', id, '--json'])).stdout.split('\n');
+    expect(lines).toEqual([expect.stringContaining('"state":"dead"'), '']);
     const slow = await place.run(['send', '--session', 'b', '--wait', '100ms', 'slow']);
     expect(slow).toMatchObject({ status: 75, stdout: '' });
     expect(slow.stderr).toMatch(/no reply yet; message [0-9a-f-]{36} goes on/);
