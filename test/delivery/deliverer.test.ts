@@ -263,23 +263,22 @@ describe('one host and the others', () => {
     expect(attempts.reduce((sum, each) => sum + each, 0)).toBe(fails.received.length);
   });
 
-  test('a host that failed to the end is no trouble any more once nothing can come back to it', async () => {
-    const fails = await receiver(status(503));
-    const messages: Message[] = [];
-    for (const session of ['a', 'b', 'c', 'd', 'e']) messages.push(await replied(session, fails.url()));
+  test.each([
+    ['is no trouble any more once nothing can come back to it', 1, 3_600_000],
+    ['is waited for as long as it has asked for itself', 2, 2 * 3_600_000],
+  ])('a host that fails to the end %s', async (_what, max_attempts, wait) => {
+    const fails = await receiver(status(503, { 'retry-after': '3600' }));
+    for (const session of ['a', 'b', 'c', 'd', 'e']) await replied(session, fails.url());
     let now = Date.now();
-    const {
-      deliverer: made,
-      log,
-      until,
-    } = deliverer(
-      { max_attempts: 1, retry_delay_limit: 3_600_000 },
-      { clock: { now: () => now, after: (...wait) => systemClock.after(...wait) } },
+    const { deliverer: made, log } = deliverer(
+      { max_attempts, retry_delay_limit: 3_600_000 },
+      { clock: { now: () => now, after: (...timer) => systemClock.after(...timer) } },
     );
     made.wake();
-    await Promise.all(messages.map((message) => until(message, 'dead')));
+    await expect.poll(() => made.facts().failed).toBe(5);
+    await made.settle(60_000);
     expect(made.facts().circuits).toHaveLength(1);
-    now += 3_590_000;
+    now += wait - 10_000;
     expect(made.facts().circuits).toHaveLength(1);
     now += 20_000;
     expect(made.facts().circuits).toEqual([]);

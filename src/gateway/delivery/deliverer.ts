@@ -284,6 +284,7 @@ export class Deliverer {
       await this.#noteCutOff(delivery, outcome.unknown);
     } else {
       const verdict = judgeFailure(delivery, outcome, this.#clock.now(), this.#settings, this.#random);
+      if (verdict.retryAt !== null) this.#destinations.expect(delivery, verdict.retryAt);
       await this.#records.failed(delivery, verdict);
     }
   }

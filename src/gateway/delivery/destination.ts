@@ -42,6 +42,8 @@ export class Destination {
   #fullSince = 0;
   #lastReturn = 0;
   #failedAt = 0;
+  /** When the last one that failed is due again, which its receiver may have put off for a day. */
+  #expectedAt = 0;
 
   constructor(readonly origin: string) {}
 
@@ -57,7 +59,13 @@ export class Destination {
     if (this.#sending > 0 || this.#waiting > 0) return false;
     if (this.#circuit === closedCircuit) return true;
     const due = this.#circuit.state === 'open' ? this.#circuit.until : this.#failedAt;
-    return now > Math.max(due, this.#lastReturn) + Math.max(settings.retry_delay_limit, latestReturn);
+    const last = Math.max(due, this.#lastReturn, this.#expectedAt);
+    return now > last + Math.max(settings.retry_delay_limit, latestReturn);
+  }
+
+  /** A reply that failed is tried again at that time. */
+  expect(at: number): void {
+    this.#expectedAt = Math.max(this.#expectedAt, at);
   }
 
   admit(now: number, settings: DestinationSettings): Admission {

@@ -93,6 +93,11 @@ export class Destinations {
     if (this.#now >= this.#lookAt) this.#forget();
   }
 
+  /** A delivery that has ended is tried again at that time. */
+  expect(delivery: Delivery, at: number): void {
+    this.#byOrigin.get(originOf(delivery.url))?.expect(at);
+  }
+
   /** Gives back what waits: nothing more is to be sent. */
   release(): readonly Delivery[] {
     return [...this.#waiting].map((waiting) => this.#take(waiting));
