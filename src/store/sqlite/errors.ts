@@ -78,6 +78,14 @@ export function strayLinkError(path: string): StoreError {
   );
 }
 
+/** For a link where the seal should be, through which another file would be written. */
+export function strayLinkAtSeal(seal: string): StoreError {
+  return new StoreError(
+    'read-only',
+    `${seal} is a symbolic link: remove it. The next start checks the whole database and makes a new one.`,
+  );
+}
+
 /** For a disk with too little room to go on. */
 export function fullError(path: string): StoreError {
   return new StoreError('full', advice('full', path));

@@ -1,4 +1,6 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { codeOf } from './disk.js';
+import { strayLinkAtSeal } from './errors.js';
 
 /**
  * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
@@ -49,12 +51,20 @@ export function breakSeal(path: string): void {
 
 /** Not through a link, which the gateway's user could have put there for root to write to another file. */
 function write(path: string, text: string): void {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
-  const descriptor = openSync(sealPath(path), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+  const descriptor = openToWrite(sealPath(path));
   try {
     writeFileSync(descriptor, text);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+function openToWrite(path: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  try {
+    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    throw codeOf(error) === 'ELOOP' ? strayLinkAtSeal(path) : error;
   }
 }
 
