@@ -75,9 +75,11 @@ export function refused(answer: Answer, what: string): number {
 /** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */
 async function toldBy({ directories }: Place): Promise<string | null> {
   const answer = await askFacts(join(directories.runtime, 'control.sock'));
-  const [first] = answer.outcome === 'told' ? answer.facts.listening : [];
-  const listen = parseListenAddress(first?.replace(/^http:\/\//, '') ?? '');
-  return listen === null ? null : addressOf(listen);
+  const addresses = answer.outcome === 'told' ? answer.facts.listening : [];
+  // One that can't be named so (an abstract Unix socket's, or one with a zone) is not for this program either.
+  const listens = addresses.map((address) => parseListenAddress(address.replace(/^http:\/\//, '')));
+  const listen = listens.find((each) => each !== null);
+  return listen === undefined ? null : addressOf(listen);
 }
 
 /** The address of the gateway that the command is about. Throws a UsageError, or a ConfigurationError. */

@@ -48,20 +48,27 @@ function isSettled({ body }: Answer): boolean {
 async function awaitReply(client: GatewayClient, id: string, deadline: number): Promise<Outcome> {
   for (;;) {
     const asked = performance.now();
+    const isLast = asked >= deadline;
     const left = Math.max(0, (deadline - asked) / 1_000);
     const seconds = Math.min(longestPoll, Math.ceil(left));
-    const answer = await client.get(`/v1/messages/${id}?wait=${seconds}`);
-    const turn =
-      answer.body?.['state'] === 'collected'
-        ? await client.get(`/v1/messages/${answer.body['collected_in']}`)
-        : answer;
-    if (answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return { answer, turn };
+    const outcome = await ask(client, id, seconds);
+    const { answer, turn } = outcome;
+    if (isLast || answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return outcome;
     // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
     const retryAfter = Number(answer.headers['retry-after'] ?? 0) * 1_000;
     const wait = Math.max(retryAfter, asked + shortestPoll - performance.now());
-    if (performance.now() + wait >= deadline) return { answer, turn };
-    await pause(wait);
+    // Until the very end, so that what comes then is told of.
+    await pause(Math.max(0, Math.min(wait, deadline - performance.now())));
   }
+}
+
+async function ask(client: GatewayClient, id: string, seconds: number): Promise<Outcome> {
+  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`);
+  const answer = await read();
+  if (answer.body?.['state'] !== 'collected') return { answer, turn: answer };
+  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`);
+  // It may have come to its end in between: then its reply is part of what is known of the message.
+  return { answer: isSettled(turn) ? await read() : answer, turn };
 }
 
 /** Prints the end of a message that is settled, or that it isn't. */
