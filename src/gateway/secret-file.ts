@@ -100,7 +100,10 @@ function read(path: string, { name, form }: SecretOptions, checkMode: boolean): 
       throw new SecretError(`The ${name} in ${path} is empty; write one into it, or remove the file.`);
     }
     if (form !== undefined && !form.pattern.test(value)) {
-      throw new SecretError(`The ${name} in ${path} ${form.text}; write another one into it.`);
+      const mend = checkMode
+        ? 'write another one into it'
+        : 'give the unit another one (LoadCredential=, systemd.exec(5)), and restart it';
+      throw new SecretError(`The ${name} in ${path} ${form.text}; ${mend}.`);
     }
     return value;
   } finally {

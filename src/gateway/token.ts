@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { bearerToken } from '../channels/http/bearer.js';
 
-/** What an `Authorization` header can carry: b64token of RFC 6750, section 2.1. No client could send any other. */
+/** No client could send any other. */
 export const tokenForm = {
-  pattern: /^[A-Za-z0-9._~+/-]+=*$/,
+  pattern: new RegExp(`^${bearerToken.source}$`),
   text: 'must be of the characters A-Z a-z 0-9 . _ ~ + / - and "=" at its end only, in one line',
 } as const;
 

@@ -9,7 +9,7 @@ const size = 16;
 const pool = new Uint8Array(size * 256);
 let used = pool.length;
 
-/** A UUID, version 7 (RFC 9562, section 5.7): later ones are greater. */
+/** A UUID, version 7 (RFC 9562, section 5.7): in the order of time, but for those of one millisecond. */
 export function newId(): string {
   if (used === pool.length) {
     randomFillSync(pool);

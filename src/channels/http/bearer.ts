@@ -1,8 +1,11 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { Problem } from './problem.js';
 
-/** b64token of RFC 6750, section 2.1; the scheme's name in any case (RFC 9110, section 11.1). */
-const credentials = /^bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+/** b64token of RFC 6750, section 2.1: what the header can carry. */
+export const bearerToken = /[A-Za-z0-9._~+/-]+=*/;
+
+/** The scheme's name in any case (RFC 9110, section 11.1). */
+const credentials = new RegExp(`^bearer +(${bearerToken.source}) *$`, 'i');
 
 /**
  * A check of the `Authorization` header against one token. The digests are compared, in constant time, so that
