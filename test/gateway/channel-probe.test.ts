@@ -28,6 +28,12 @@ it('makes progress while new connections are taken and answered', async () => {
   expect(probe.progress().pendingSince).toBe(pendingSince);
 });
 
+it('is not wanted of an abstract Unix socket, which it could not reach', () => {
+  const probe = new ChannelProbe(() => ['unix:@sd-gateway']);
+  probe.begin();
+  expect(probe.progress().pendingSince).toBeNull();
+});
+
 it('makes none while a connection gets no answer, and none is wanted of a channel that is not to serve', async () => {
   const connections: Socket[] = [];
   const server = createListener((socket) => void connections.push(socket));

@@ -2,7 +2,8 @@ import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * The path of a Unix socket that was passed, as clients name it; "@name" for an abstract one (unix(7)). Node.js does not
- * tell it, so it is looked up in /proc/net/unix (proc(5)). Null when the descriptor is no such socket, or has no path.
+ * tell it, so it is looked up in /proc/net/unix (proc(5)). Null when the descriptor is no such socket, has no path, or was
+ * bound in another network namespace than this process's, whose sockets the table has (PrivateNetwork=).
  */
 export function passedUnixPath(descriptor: number): string | null {
   const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${descriptor}`))?.[1];
