@@ -276,6 +276,26 @@ describe('a message that is cancelled', () => {
     await dispatch.drain(0);
   });
 
+  test('and can’t be looked up is no trouble that would be shown from then on', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher(
+      {},
+      {
+        async completeTurn(turn, reply, now) {
+          await store.cancelMessage(id, now);
+          return store.completeTurn(turn, reply, now);
+        },
+        message: () => Promise.reject(new StoreError('input-output', 'disk I/O error')),
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('late');
+    await expect.poll(() => dispatch.facts().running).toBe(0);
+    expect(dispatch.facts().storeTrouble).toBeNull();
+    expect(recorded.records.map(({ message }) => message).join()).toContain('can’t be told: disk I/O error');
+    await dispatch.drain(0);
+  });
+
   test('is found by the next renewal where nobody told of it, and holds its session no longer', async () => {
     const { dispatch, run } = await cancelledWhileItRuns();
     // With a claim on its way the renewal can't go by the number of turns.
