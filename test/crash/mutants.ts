@@ -50,7 +50,7 @@ export const mutants: readonly Mutant[] = [
     name: 'that takes each receiver for one that goes by the key',
     text: 'const idempotent = row.idempotent === 1;',
     replacement: 'const idempotent = true;',
-    only: ['receiver hangs'],
+    only: ['receiver hangs', 'receiver resets'],
     violation: /it was posted again, and nobody knew whether it had arrived/,
   },
 ];
