@@ -133,21 +133,25 @@ export class GroupCommit {
     return this.#transact((transaction) => forget(transaction, request));
   }
 
-  /** One answer for each call, in no order that matters. */
+  /**
+   * One answer for each call, in no order that matters. What is only read is read after the commit: a page that can't be
+   * read, or no memory, has SQLite roll back all of a transaction, and not only the statement that met it.
+   */
   run(calls: readonly Call[]): Answer[] {
-    const writes = calls.filter((call) => !reads.has(call.operation));
-    if (writes.length === 0) return this.#read(calls);
+    const isRead = ({ operation }: Call) => reads.has(operation);
+    return [...this.#write(calls.filter((call) => !isRead(call))), ...this.#read(calls.filter(isRead))];
+  }
+
+  #write(calls: readonly Call[]): Answer[] {
+    if (calls.length === 0) return [];
     try {
       const answers = this.#together(calls);
-      this.#operations += writes.length;
+      this.#operations += calls.length;
       return answers;
     } catch (error) {
-      // Nothing of it is in the database. Those who only asked are still answered.
+      // Nothing of it is in the database.
       const failure = toStoreError(error, this.#path);
-      return [
-        ...writes.map((call) => failed(call, failure)),
-        ...this.#read(calls.filter((call) => reads.has(call.operation))),
-      ];
+      return calls.map((call) => failed(call, failure));
     }
   }
 
@@ -203,11 +207,7 @@ export class GroupCommit {
   #together(calls: readonly Call[]): Answer[] {
     try {
       return this.#transact((transaction) =>
-        calls.map((call) =>
-          reads.has(call.operation)
-            ? this.#answer(transaction, call)
-            : { id: call.id, result: this.#handle(transaction, call) },
-        ),
+        calls.map((call) => ({ id: call.id, result: this.#handle(transaction, call) })),
       );
     } catch (error) {
       if (calls.length === 1 || endsTransaction(toStoreError(error, this.#path))) throw error;
@@ -216,7 +216,6 @@ export class GroupCommit {
   }
 
   #perform(transaction: Transaction, call: Call): Answer {
-    if (reads.has(call.operation)) return this.#answer(transaction, call);
     const counters = { ...transaction.counters };
     this.#sql.savepoint.run();
     try {
@@ -236,19 +235,11 @@ export class GroupCommit {
   #read(calls: readonly Call[]): Answer[] {
     return calls.map((call) => {
       try {
-        return this.#answer(this.#transaction(this.#readCounters()), call);
+        return { id: call.id, result: this.#handle(this.#transaction(this.#readCounters()), call) };
       } catch (error) {
         return failed(call, toStoreError(error, this.#path));
       }
     });
-  }
-
-  #answer(transaction: Transaction, call: Call): Answer {
-    try {
-      return { id: call.id, result: this.#handle(transaction, call) };
-    } catch (error) {
-      return failed(call, toStoreError(error, this.#path));
-    }
   }
 
   #handle<Name extends OperationName>(transaction: Transaction, call: Call<Name>): ResultOf<Name> {
