@@ -240,6 +240,18 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         expect(await store.counts()).toMatchObject({ dead: 2, replied: 0, undelivered: 0 });
       });
 
+      test('that are dead once more are told of by another notice', async () => {
+        const { id } = await deadTurn('a', { replyUrl });
+        const [first] = await store.claimDeliveries(claim());
+        if (first === undefined) throw new Error('There is no notice.');
+        await store.completeDelivery(first, 4_000);
+        await store.retryDead(id, 5_000);
+        await store.failTurn(await claimOne(store), 'exit status 4', null, 6_000);
+        const [second] = await store.claimDeliveries(claim());
+        expect(second).toMatchObject({ messageId: id, notice: 'exit status 4' });
+        expect(second?.webhookId).toMatch(/^msg_[0-9a-f]{32}_failed_5000$/);
+      });
+
       test('a notice that has not gone out is withdrawn when the message is tried again', async () => {
         const { id } = await deadTurn('a', { replyUrl });
         await store.retryDead(id, 5_000);

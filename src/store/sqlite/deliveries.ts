@@ -12,14 +12,12 @@ export function createDelivery(
   message: Pick<HeldDeliveryRow, 'id' | 'message' | 'session' | 'seq'>,
   kind: 'reply' | 'notice',
 ): void {
+  const { id, message: number, session, seq } = message;
   const isNotice = kind === 'notice';
-  transaction.sql.insertDelivery.run(
-    message.message,
-    message.session,
-    message.seq,
-    isNotice ? noticeIdOf(message.id) : webhookIdOf(message.id),
-    isNotice ? 1 : 0,
-  );
+  const webhookId = isNotice
+    ? noticeIdOf(id, transaction.sql.retriedAt.get(number) ?? null)
+    : webhookIdOf(id);
+  transaction.sql.insertDelivery.run(number, session, seq, webhookId, isNotice ? 1 : 0);
   join(transaction, 'delivery', message.session, { number: message.message, sender: null });
   transaction.counters.undelivered += 1;
 }

@@ -32,7 +32,10 @@ export function webhookIdOf(messageId: Buffer): string {
   return `msg_${messageId.toString('hex')}`;
 }
 
-/** Of the notice that it is dead: another one, as a reply may still follow when somebody has it tried again. */
-export function noticeIdOf(messageId: Buffer): string {
-  return `${webhookIdOf(messageId)}_failed`;
+/**
+ * Of the notice that it is dead: another one, as a reply may still follow when somebody has it tried again. If it is
+ * dead once more after that, its receiver must not take the second notice for the first.
+ */
+export function noticeIdOf(messageId: Buffer, retriedAt: number | null): string {
+  return `${webhookIdOf(messageId)}_failed${retriedAt === null ? '' : `_${retriedAt}`}`;
 }

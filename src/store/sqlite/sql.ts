@@ -405,6 +405,9 @@ export function prepareStatements(database: Database) {
     idOf: database
       .prepare<[message: number], Buffer>('SELECT id FROM messages WHERE number = ?')
       .pluck() as Statement<[message: number], Buffer>,
+    retriedAt: database
+      .prepare<[message: number], number | null>('SELECT retried_at FROM messages WHERE number = ?')
+      .pluck() as Statement<[message: number], number | null>,
     insertReply: database.prepare<[message: number, text: string, metadata: string, at: number]>(
       'INSERT INTO replies (message, text, metadata, at) VALUES (?, ?, ?, ?)',
     ),
