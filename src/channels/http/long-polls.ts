@@ -52,7 +52,8 @@ export class LongPolls {
     const waiter = new Waiter();
     const wake = () => waiter.wake();
     // Before the first read, so that no change falls in between.
-    const unsubscribe = this.#changes.subscribe(id, wake);
+    const unsubscribe = [this.#changes.subscribe(id, wake)];
+    let turn = id;
     response.once('close', wake);
     this.#waiting.add(waiter);
     try {
@@ -61,11 +62,18 @@ export class LongPolls {
         const message = await this.#store.message(id);
         const left = until - performance.now();
         if (message === null || !isUnsettled(message)) return message;
+        const collectedIn = message.collectedIn?.id ?? turn;
+        if (collectedIn !== turn) {
+          // Its end is the end of this one, too, and is told of under its own id. Read again: it may have come by now.
+          turn = collectedIn;
+          unsubscribe.push(this.#changes.subscribe(turn, wake));
+          continue;
+        }
         if (this.#ended || response.closed || left <= 0) return message;
         await waiter.sleep(Math.min(left, pause));
       }
     } finally {
-      unsubscribe();
+      for (const end of unsubscribe) end();
       response.off('close', wake);
       this.#waiting.delete(waiter);
     }
