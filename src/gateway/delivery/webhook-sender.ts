@@ -108,7 +108,8 @@ async function attempt(
   const end = new AbortController();
   const abort = () => end.abort();
   signal.addEventListener('abort', abort, { once: true });
-  const timer = setTimeout(abort, options.timeout);
+  // After a pause of the whole process the answer may be there already, and is read first.
+  const timer = setTimeout(() => setImmediate(abort), options.timeout);
   try {
     const response = await request(target.url, {
       dispatcher,
