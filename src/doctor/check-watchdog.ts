@@ -34,7 +34,7 @@ export function checkWatchdog(facts: DoctorFacts): readonly Finding[] {
   }
   if (ActiveState !== 'active') return [say('ok', `Every ${span(every)}; the gateway is not running`)];
   const fed = Number(WatchdogTimestampMonotonic ?? 0) / 1_000;
-  const since = facts.monotonic - fed;
+  const since = unit.askedAt - fed;
   if (fed > 0 && since > every / 2 + 1_000) {
     return [
       say(

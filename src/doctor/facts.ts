@@ -1,4 +1,5 @@
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
+import type { PortHolder } from '../channels/http/port-holder.js';
 import type { Scope } from '../manager/scope.js';
 import type { RunRecord } from '../store/run-record.js';
 import type { Drift } from '../units/drift-here.js';
@@ -22,6 +23,8 @@ export type UnitProperties = Readonly<Record<string, string>>;
 export interface UnitFacts {
   readonly name: string;
   readonly properties: UnitProperties;
+  /** When the manager was asked for them, in milliseconds of CLOCK_MONOTONIC. */
+  readonly askedAt: number;
   /** The words of ExecStart=. */
   readonly command: readonly string[];
   /** What systemd-analyze verify complains about. */
@@ -78,7 +81,7 @@ export interface ConfigurationFacts {
 }
 
 export interface PortFacts {
-  readonly holder: { readonly pid: number; readonly name: string } | null;
+  readonly holders: readonly PortHolder[];
 }
 
 /** A start or a stop as the journal has it. */
@@ -124,8 +127,6 @@ export interface DoctorFacts {
   readonly instance: string | null;
   readonly uid: number;
   readonly user: string;
-  /** Milliseconds of CLOCK_MONOTONIC. */
-  readonly monotonic: number;
   readonly manager: ManagerFacts;
   /** Null: there is none. */
   readonly unit: Known<UnitFacts | null>;

@@ -27,10 +27,19 @@ const properties = [
   'WatchdogTimestampMonotonic',
 ] as const;
 
-/** The words of ExecStart= from systemctl's notation; quotes are lost in it, see `namedConfiguration`. */
+/**
+ * The program of ExecStart= and its words, from systemctl's notation. Quotes are lost in the words, see
+ * `namedConfiguration`; the path of the program is whole.
+ */
 export function commandOf(execStart: string): readonly string[] {
-  const words = /argv\[\]=(.*?) ; ignore_errors=/.exec(execStart)?.[1] ?? '';
-  return words.split(' ').filter((word) => word !== '');
+  const match = /path=(.*?) ; argv\[\]=(.*?) ; ignore_errors=/.exec(execStart);
+  if (match === null) return [];
+  const [, program = '', words = ''] = match;
+  // With "@" the first word is another name, and the program is by its path alone.
+  const rest = `${words} `.startsWith(`${program} `)
+    ? words.slice(program.length)
+    : words.replace(/^[^ ]*/, '');
+  return [program, ...rest.split(' ').filter((word) => word !== '')];
 }
 
 async function complaintsOf(
@@ -60,6 +69,8 @@ export async function gatherUnit(
 ): Promise<Known<UnitFacts | null>> {
   try {
     for (const name of unitNames(instance)) {
+      // The checks below take up to half a minute, in which the gateway goes on with its signs of life.
+      const askedAt = Number(process.hrtime.bigint() / 1_000_000n);
       const shown = await manager.show(name, properties);
       const { LoadState = 'not-found', FragmentPath = '', ExecStart = '' } = shown;
       if (LoadState === 'not-found') continue;
@@ -67,6 +78,7 @@ export async function gatherUnit(
       return known({
         name,
         properties: shown,
+        askedAt,
         command: commandOf(ExecStart),
         complaints: LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath) : known([]),
         drift: await driftHere(manager, name, instance),

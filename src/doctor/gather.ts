@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
-import { portHolder } from '../channels/http/port-holder.js';
+import { portHolders } from '../channels/http/port-holder.js';
 import { databaseFile } from '../config/database-file.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
@@ -124,6 +124,8 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     });
   }
   const port = configurationFacts.known ? configurationFacts.value.port : null;
+  const listen = loaded?.configuration.http.listen;
+  const host = listen !== undefined && 'host' in listen ? listen.host : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
   const database =
@@ -144,14 +146,13 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     instance,
     uid,
     user,
-    monotonic: Number(process.hrtime.bigint() / 1_000_000n),
     manager: managerFacts,
     unit,
     linger: scope === 'system' ? null : known(existsSync(join('/var/lib/systemd/linger', user))),
     configuration: configurationFacts,
     node,
     data,
-    port: port === null ? null : known({ holder: portHolder(port) }),
+    port: port === null ? null : known({ holders: portHolders(port, host) }),
     journal,
     journald,
     runs: await gatherRuns(gateway, database),

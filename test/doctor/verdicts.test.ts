@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GatewayFacts } from '../../src/channels/control/facts.js';
+import type { PortHolder } from '../../src/channels/http/port-holder.js';
 import { wrapperIn } from '../../src/doctor/check-command.js';
 import { isSupportedNode } from '../../src/doctor/check-node.js';
 import { startDurations } from '../../src/doctor/check-timing.js';
@@ -35,6 +36,7 @@ const unit = {
   command: ['sd-gateway', 'run'],
   complaints: known([]),
   drift: null,
+  askedAt: 100_000,
 };
 const node = { file: '/usr/bin/node', version: 'v20.19.0', modules: '115', addon: null, sqlite: null };
 const configuration = {
@@ -70,14 +72,13 @@ const healthy: DoctorFacts = {
   instance: null,
   uid: 0,
   user: 'root',
-  monotonic: 100_000,
   manager: { booted: true, version: 252, unreachable: null },
   unit: known(unit),
   linger: null,
   configuration: known(configuration),
   node: known(node),
   data,
-  port: known({ holder: { pid: 42, name: 'node' } }),
+  port: known({ holders: [{ pid: 42, name: 'node' }] }),
   journal: known(journal),
   journald: known(journald),
   runs: known([]),
@@ -87,6 +88,10 @@ const withUnit = (change: Partial<typeof properties>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
+const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
+const nginx = { pid: 9, name: 'nginx' };
+const systemd = { pid: 1, name: 'systemd' };
+const userManager = { pid: 8, name: 'systemd' };
 const event = { at: 0, kind: 'crash', text: 'a crash', invocation: null } as const;
 
 describe('verdicts', () => {
@@ -191,9 +196,16 @@ describe('verdicts', () => {
       }),
       'du ',
     ],
-    ['port', 'problem', { port: known({ holder: { pid: 9, name: 'nginx' } }) }, 'ps -fp 9'],
-    ['port', 'ok', { port: known({ holder: { pid: 1, name: 'systemd' } }) }, null],
-    ['port', 'unknown', { port: known({ holder: null }) }, null],
+    ['port', 'problem', held(nginx), 'ps -fp 9'],
+    ['port', 'problem', held(systemd, nginx), 'ps -fp 9'],
+    ['port', 'problem', { scope: 'user', ...held(userManager, nginx) }, 'ps -fp 9'],
+    ['port', 'problem', held(userManager), 'ps -fp 8'],
+    ['port', 'ok', held(systemd), null],
+    ['port', 'ok', { scope: 'user', ...held(userManager) }, null],
+    ['port', 'ok', { scope: 'user', ...held(userManager, { pid: 42, name: 'node' }) }, null],
+    ['port', 'ok', { ...held(systemd, { pid: 43, name: 'node' }), gateway: told({ pid: 43 }) }, null],
+    ['port', 'unknown', held(), null],
+    ['port', 'ok', { ...held(), ...withUnit({ MainPID: '0' }) }, null],
     ['time to stop', 'warning', withUnit({ TimeoutStopUSec: '30s' }), 'TimeoutStopSec=60'],
     ['time to stop', 'warning', { journal: known({ ...journal, drains: [70_000] }) }, 'TimeoutStopSec='],
     [
@@ -217,7 +229,7 @@ describe('verdicts', () => {
       { journal: known({ ...journal, events: [{ ...event, kind: 'stall' }] }) },
       'logs',
     ],
-    ['watchdog', 'problem', { monotonic: 199_000 }, 'systemctl status'],
+    ['watchdog', 'problem', { unit: known({ ...unit, askedAt: 199_000 }) }, 'systemctl status'],
     [
       'parts',
       'problem',
@@ -332,7 +344,10 @@ describe('the parts', () => {
   });
 
   it('reads what systemctl and the files say', () => {
-    expect(commandOf('{ path=a ; argv[]=/bin/a run ; ignore_errors=no ; pid=1 }')).toEqual(['/bin/a', 'run']);
+    expect(commandOf('{ path=/bin/a ; argv[]=/bin/a run ; ignore_errors=no ; pid=1 }')).toEqual([
+      '/bin/a',
+      'run',
+    ]);
     expect(environmentOf('A=b "C=d e" F=g\\ h')).toEqual({ A: 'b', C: 'd e', F: 'g h' });
     const named = (words: string) =>
       namedConfiguration(`{ path=a ; argv[]=/bin/a run${words} ; ignore_errors=no ; }`);

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { hostInUrl } from '../../config/values.js';
 import { removeSocketFile } from '../remove-socket-file.js';
 import { passedUnixPath } from './passed-unix-path.js';
-import { portHolder } from './port-holder.js';
+import { portHolders } from './port-holder.js';
 
 /** Where the HTTP server is to listen. `kept`: the listening socket of an earlier process, if that kept it. */
 export type HttpEndpoint =
@@ -171,8 +171,8 @@ export function nameOf(endpoint: HttpEndpoint): string {
 function advice(endpoint: HttpEndpoint, code: string): string | null {
   switch (code) {
     case 'EADDRINUSE': {
-      const holder = endpoint.kind === 'tcp' ? portHolder(endpoint.port) : null;
-      const who = holder === null ? 'another process' : `${holder.name} (pid ${holder.pid})`;
+      const [holder] = endpoint.kind === 'tcp' ? portHolders(endpoint.port, endpoint.host) : [];
+      const who = holder === undefined ? 'another process' : `${holder.name} (pid ${holder.pid})`;
       return `${who} listens there. Stop it, or set http.listen to another address.`;
     }
     case 'EACCES':

@@ -1,38 +1,78 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { endianness } from 'node:os';
 
 /** State TCP_LISTEN in /proc/net/tcp, include/net/tcp_states.h. */
 const listening = '0A';
 
+/** A process that has a listening socket open. */
+export interface PortHolder {
+  readonly pid: number;
+  readonly name: string;
+}
+
 /**
- * Who listens on a local TCP port, as far as this user may see it: the socket's inode from /proc/net/tcp (proc(5)),
- * then the process that has it open. Null when it can't be found: it only adds to an error's message.
+ * Who listens where a server at this host and port would, as far as this user may see it: the sockets' inodes from
+ * /proc/net/tcp (proc(5)), then the processes that have one open. The service manager has a socket that it keeps open
+ * beside the gateway.
+ * @param host null: at any address
  */
-export function portHolder(port: number): { readonly pid: number; readonly name: string } | null {
-  const links = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => inodes(table, port)));
-  if (links.size === 0) return null;
-  for (const entry of list('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
+export function portHolders(port: number, host: string | null): readonly PortHolder[] {
+  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) =>
+    listeningInodes(orNull(() => readFileSync(table, 'utf8')) ?? '', port, host),
+  );
+  if (inodes.length === 0) return [];
+  const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
+  return list('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
     const holds = list(`/proc/${entry}/fd`).some((descriptor) => {
       const target = orNull(() => readlinkSync(`/proc/${entry}/fd/${descriptor}`));
       return target !== null && links.has(target);
     });
-    if (!holds) continue;
+    if (!holds) return [];
     const name = orNull(() => readFileSync(`/proc/${entry}/comm`, 'utf8').trim());
-    return { pid: Number(entry), name: name ?? 'a process' };
-  }
-  return null;
+    return [{ pid: Number(entry), name: name ?? 'a process' }];
+  });
 }
 
-function inodes(table: string, port: number): string[] {
-  const rows =
-    orNull(() => readFileSync(table, 'utf8'))
-      ?.split('\n')
-      .slice(1) ?? [];
-  return rows.flatMap((row) => {
-    const columns = row.trim().split(/\s+/);
-    const local = Number.parseInt(columns[1]?.split(':')[1] ?? '', 16);
-    return local === port && columns[3] === listening ? [`socket:[${columns[9]}]`] : [];
-  });
+/** The inodes of the sockets in a table of proc(5) that listen where a server at this host and port would. */
+export function listeningInodes(table: string, port: number, host: string | null): readonly string[] {
+  return table
+    .split('\n')
+    .slice(1)
+    .flatMap((row) => {
+      const columns = row.trim().split(/\s+/);
+      const [address = '', local = ''] = columns[1]?.split(':') ?? [];
+      const inode = columns[9];
+      if (inode === undefined || columns[3] !== listening || Number.parseInt(local, 16) !== port) return [];
+      return host === null || isInTheWay(addressIn(address), host) ? [inode] : [];
+    });
+}
+
+/** An address of a table, which has words of 32 bits in the machine's order. */
+function addressIn(digits: string): string {
+  const bytes = Buffer.from(digits, 'hex');
+  if (endianness() === 'LE') bytes.swap32();
+  return bytes.length === 4 ? bytes.join('.') : (bytes.toString('hex').match(/.{4}/g)?.join(':') ?? '');
+}
+
+/** Which addresses a name has is not known here: it may be any. */
+function isInTheWay(address: string, host: string): boolean {
+  return isIP(host) === 0 || takesIn(address, host) || takesIn(host, address);
+}
+
+/** Whether a socket at the one address gets what is sent to the other; one at "::" gets IPv4 too (ipv6(7)). */
+function takesIn(wide: string, address: string): boolean {
+  if (/^[0:]+$/.test(wide)) return true;
+  // It also knows an IPv4 address that is mapped into IPv6.
+  const taken = new BlockList();
+  if (wide === '0.0.0.0') taken.addSubnet(wide, 0, 'ipv4');
+  else taken.addAddress(wide, familyOf(wide));
+  return taken.check(address, familyOf(address));
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 4 ? 'ipv4' : 'ipv6';
 }
 
 function list(directory: string): string[] {
