@@ -79,7 +79,7 @@ async function absenceOf(parsed: ParsedCommand, unit: FoundUnit, narrowed: boole
     scope,
     loadState: unit.loadState,
     narrowed,
-    mayRead: mayReadJournal(),
+    mayRead: mayReadJournal({ scope, uid: process.getuid?.() ?? 0 }),
     hasRun: unit.invocationId !== null,
     foreground: existsSync(join(directoriesOf(parsed).runtime, 'control.sock')),
     otherScopeHasUnit: elsewhere.loadState !== null && elsewhere.loadState !== 'not-found',
@@ -150,7 +150,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
           process.stderr.write(`sd-gateway: ${line}\n`);
         return commandStatus.noUnit;
       }
-      if (request.follow && mayReadJournal() === false) {
+      if (request.follow && mayReadJournal(unit) === false) {
         for (const line of explainAbsence({ ...(await absenceOf(parsed, found, false)), mayRead: false }))
           process.stderr.write(`sd-gateway: ${line}\n`);
       }

@@ -151,11 +151,12 @@ export async function errorsOf(unit: UnitFacts, limit: number): Promise<readonly
   const from = lastMain?.startedAt ?? null;
   const span = from === null ? {} : { since: since(from) };
   const lines: JournalLine[] = [];
-  for await (const record of readJournal({ matches, lines: limit + 1, ...span })) {
+  // With --since, --lines of journalctl means the oldest so many; backwards it means the newest.
+  for await (const record of readJournal({ matches, lines: limit + 1, reverse: true, ...span })) {
     // That the start has failed is known.
     if (fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed) lines.push(lineOf(record));
   }
-  return lines.slice(-limit);
+  return lines.slice(0, limit).reverse();
 }
 
 /**

@@ -94,7 +94,7 @@ export async function gatherJournal(
       suppressed: dropped
         .map((record) => fieldOf(record, 'MESSAGE') ?? '')
         .filter((text) => text.includes(name)),
-      mayReadAll: mayReadJournal() === true,
+      mayReadAll: mayReadJournal({ scope, uid }) === true,
     });
   } catch (error) {
     if (error instanceof JournalError || error instanceof ProgramError) return unknown(error.message);

@@ -64,9 +64,26 @@ export function fieldOf(record: JournalRecord, name: string): string | null {
   return typeof value === 'string' ? value : (value[0] ?? null);
 }
 
+/** The record in a line; null: it is no JSON. */
+function recordIn(line: string): JournalRecord | null {
+  let fields: Readonly<Record<string, unknown>>;
+  try {
+    fields = JSON.parse(line) as typeof fields;
+  } catch {
+    return null;
+  }
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readValue(value)]));
+}
+
+function noJson(line: string): JournalError {
+  const shown = line.length > 80 ? `${line.slice(0, 80)}…` : line;
+  return new JournalError(`it printed a line that is no JSON: ${shown}`);
+}
+
 /**
  * Reads the journal through `journalctl --output=json`. Throws a JournalError when journalctl fails, and a
- * ProgramError when it isn't there. The end of the iteration ends journalctl.
+ * ProgramError when it isn't there. The end of the iteration ends journalctl. What a journalctl that was ended had not
+ * printed to the end is left out.
  */
 export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalRecord, void, undefined> {
   const child = spawn('journalctl', parametersOf(query), {
@@ -88,20 +105,27 @@ export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalR
   child.stderr.on('data', (chunk: string) => {
     complaint = `${complaint}${chunk}`.slice(-4_096);
   });
-  const ended = new Promise<number | null>((resolve) => child.once('close', (status) => resolve(status)));
+  const ended = new Promise<{ readonly status: number | null; readonly signal: NodeJS.Signals | null }>(
+    (resolve) => child.once('close', (status, signal) => resolve({ status, signal })),
+  );
   const stop = () => child.kill('SIGTERM');
   query.signal?.addEventListener('abort', stop, { once: true });
   try {
     await started;
     if (query.signal?.aborted === true) stop();
+    let broken: string | null = null;
     for await (const line of linesOf(child.stdout)) {
       if (line === '') continue;
-      const fields = JSON.parse(line) as Readonly<Record<string, unknown>>;
-      yield Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readValue(value)]));
+      // Only the last line can be half of one.
+      if (broken !== null) throw noJson(broken);
+      const record = recordIn(line);
+      if (record === null) broken = line;
+      else yield record;
     }
-    const status = await ended;
+    const { status, signal } = await ended;
     // journalctl says 1 for a journal without a matching record.
     if (status !== 0 && status !== null && complaint.trim() !== '') throw new JournalError(complaint.trim());
+    if (broken !== null && signal === null && query.signal?.aborted !== true) throw noJson(broken);
   } finally {
     query.signal?.removeEventListener('abort', stop);
     if (child.exitCode === null && child.signalCode === null) stop();

@@ -35,6 +35,11 @@ describeOnMachine('sd-gateway logs', (machine) => {
       expect(newest.stdout.trim().split('\n')).toHaveLength(1);
       // systemd and the gateway write theirs at the same time.
       expect((JSON.parse(newest.stdout) as JournalRecord)['MESSAGE']).toMatch(/^(Started|Ready after) /);
+      // A user reads the records of their own units, whether or not they may read the system's.
+      expect(await type(`--instance ${scope} --session nobody`, user)).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('leave out an option'),
+      });
       await unit.succeed('stop');
     },
   );
