@@ -28,6 +28,7 @@ import { judge, type Ownership } from '../units/seal.js';
 import { stablePath } from '../units/stable-path.js';
 import { unreadablePart } from '../units/visibility.js';
 import type { InstallRequest } from './install-request.js';
+import { findTemplateInstance, type TemplateInstance } from './install-template.js';
 
 /** A file that install would make. */
 export interface NewFile {
@@ -47,6 +48,8 @@ export interface InstallFacts {
   readonly ownership: Ownership | null;
   /** A unit of the same name elsewhere, which an installed one would hide. */
   readonly packaged: string | null;
+  /** Null: there can be none, or the manager wasn't asked. */
+  readonly template: TemplateInstance | null;
   /** The unit of the same name in the other scope, where it may have the same address. */
   readonly inOtherScope: string | null;
   readonly dropIns: readonly string[];
@@ -254,6 +257,7 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
     installed,
     ownership,
     packaged: packagedUnit(target, unit),
+    template: asksManager ? await findTemplateInstance(manager, instance) : null,
     inOtherScope: mayCollide ? otherUnit.path : null,
     dropIns: dropInsOf(target, unit),
     choices,

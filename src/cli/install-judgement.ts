@@ -4,6 +4,7 @@ import { withoutHash } from '../units/seal.js';
 import { versionManagerOf } from '../units/stable-path.js';
 import { hiddenBy } from '../units/visibility.js';
 import type { InstallFacts } from './install-facts.js';
+import { templateObjection } from './install-template.js';
 import { shellWord } from './shell-word.js';
 
 /** How the unit’s name is given to systemctl. */
@@ -32,7 +33,8 @@ export function differenceOf({ installed, rendered }: InstallFacts): string {
 
 /** Why there must be no install unless it is forced. */
 export function objections(facts: InstallFacts): readonly string[] {
-  const { installed, ownership, packaged, rendered, choices, program, files, unreadable } = facts;
+  const { target, installed, ownership, packaged, template, rendered, choices, program, files, unreadable } =
+    facts;
   const dropIn = `use a drop-in for changes of your own ("${systemctl(facts, 'edit')}")`;
   const found: string[] = [];
   if (installed.link !== null) {
@@ -51,6 +53,8 @@ export function objections(facts: InstallFacts): readonly string[] {
       `${packaged} has this name already, and would be hidden; "${systemctl(facts, 'enable --now')}" runs that one`,
     );
   }
+  const againstTemplate = templateObjection(template, target.scope);
+  if (againstTemplate !== null) found.push(againstTemplate);
   const hidden = [...new Set([choices.node, program, files.configuration])].flatMap((path) => {
     const directive = hiddenBy(rendered.text, path);
     return directive === null ? [] : [{ path, directive }];

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { runProgram } from '../manager/program.js';
 import { ServiceManager } from '../manager/service-manager.js';
@@ -123,12 +123,12 @@ export class Installation {
 
   #writeUnit(file: NewFile, former: string | null): void {
     const { path, link } = this.#facts.installed;
-    // A link is replaced, not what it leads to.
-    if (link !== null && lstatSync(path).isSymbolicLink()) rmSync(path);
+    // A link is replaced, not what it leads to: rename(2) follows none.
     writeAtomically(path, file.text, file.mode);
     this.#undo.push(async () => {
       if (former === null) rmSync(path, { force: true });
       else writeAtomically(path, former, file.mode);
+      if (link !== null) symlinkSync(link, path);
       await this.#manager.daemonReload();
     });
     this.#say(`${former === null ? 'Wrote' : 'Updated'} ${path}`);

@@ -13,7 +13,9 @@ import { judge } from '../units/seal.js';
 import { askYesNo } from './ask.js';
 import { commandStatus } from './commands.js';
 import { unitInstanceOf } from './install-request.js';
+import { findTemplateInstance, templateObjection } from './install-template.js';
 import { whyNoManager } from './manager-reachable.js';
+import { readUnit } from './operate-unit.js';
 import { scopeOf } from './place.js';
 import { printable } from './terminal.js';
 import { type GatewayData, gatewayData, removeData, userOfData } from './uninstall-data.js';
@@ -47,6 +49,11 @@ function objection({ path, text, link }: InstalledUnit): string | null {
   return ownership === 'edited' ? `${path} was edited by hand since it was installed` : null;
 }
 
+/** What keeps the data from being removed; null: nothing. */
+async function againstPurge({ scope, instance }: UnitTarget): Promise<string | null> {
+  return templateObjection(await findTemplateInstance(new ServiceManager(scope), instance), scope);
+}
+
 /** There is nothing to remove; says where there is. */
 function notInstalled(target: UnitTarget, unit: string): UninstallError {
   const packaged = packagedUnit(target, unit);
@@ -75,15 +82,19 @@ function hasOtherUnit(target: UnitTarget, unit: string): boolean {
 }
 
 async function stopAndDisable(manager: ServiceManager, unit: string, say: Say): Promise<void> {
-  const { ActiveState } = await manager.show(unit, ['ActiveState']);
-  const stopped = await manager.act('stop', unit);
-  if (stopped.status !== 0) {
-    throw new UninstallError(
-      commandStatus.failure,
-      `${unit} could not be stopped, and stays: ${stopped.stderr.trim()}`,
-    );
+  const { activeState, hasJob } = await readUnit(manager, unit);
+  const isUp = activeState !== 'inactive' && activeState !== 'failed';
+  // systemd stops nothing that it can't load, down or not; a start that waits for its turn is called off by a stop.
+  if (isUp || hasJob) {
+    const stopped = await manager.act('stop', unit);
+    if (stopped.status !== 0) {
+      throw new UninstallError(
+        commandStatus.failure,
+        `${unit} could not be stopped, and stays: ${stopped.stderr.trim()}`,
+      );
+    }
   }
-  if (ActiveState !== 'inactive' && ActiveState !== 'failed') say(`Stopped ${unit}`);
+  if (isUp) say(`Stopped ${unit}`);
   await manager.disable(unit);
 }
 
@@ -161,11 +172,15 @@ async function uninstall(parsed: ParsedCommand, target: UnitTarget, say: Say): P
   if (!isThere && !(isPurge && data.paths.length > 0 && packagedUnit(target, unit) === null)) {
     throw notInstalled(target, unit);
   }
-  const against = isThere ? objection(installed) : null;
-  if (against !== null && !flags.has('force')) {
+  const against = [
+    isThere ? objection(installed) : null,
+    // Its messages are there, too.
+    isPurge ? await againstPurge(target) : null,
+  ].filter((reason) => reason !== null);
+  if (against.length > 0 && !flags.has('force')) {
     throw new UninstallError(
       commandStatus.failure,
-      `${against}\nsd-gateway: nothing was removed; --force removes it all the same`,
+      `${against.join('\nsd-gateway: ')}\nsd-gateway: nothing was removed; --force removes it all the same`,
     );
   }
   if (isPurge) await confirmPurge(data, unit, flags.has('yes'));

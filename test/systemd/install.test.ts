@@ -244,7 +244,52 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await type('send', '--instance', 'blank', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
       const pid = await property('sd-gateway-blank.service', 'MainPID');
       expect(await machine().check(['readlink', `/proc/${pid}/exe`])).toBe('/opt/node js/node\n');
+      expect((await type('doctor', '--instance', 'blank')).stdout).toContain('(/opt/node js/node), ABI ');
       expect((await type('uninstall', '--instance', 'blank', '--purge', '--yes')).status).toBe(0);
+    });
+
+    it('is not put beside an instance of the template, whose messages are not purged', async () => {
+      const template = 'sd-gateway@twin.service';
+      const shipped = '/usr/lib/sd-gateway/systemd/sd-gateway@.service';
+      await machine().check(['cp', shipped, '/etc/systemd/system/']);
+      await machine().writeFile(
+        '/etc/sd-gateway/sd-gateway-twin.toml',
+        '[http]\nlisten = "127.0.0.1:9173"\n',
+      );
+      await machine().check(['systemctl', 'daemon-reload']);
+      await machine().check(['systemctl', 'enable', '--now', template]);
+      expect(await type('install', '--instance', 'twin')).toMatchObject({
+        status: 1,
+        stderr: `sd-gateway: ${template} is active, and has the same directories; "systemctl disable --now ${template}" ends that\nsd-gateway: nothing was changed; --force installs it all the same\n`,
+      });
+      expect(await isThere(unitPath('sd-gateway-twin'))).toBe(false);
+
+      await machine().check(['systemctl', 'stop', template]);
+      expect(await type('uninstall', '--instance', 'twin', '--purge', '--yes')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(`${template} is enabled, and has the same directories`),
+      });
+      expect(await isThere('/var/lib/sd-gateway-twin/gateway.db')).toBe(true);
+      await machine().check(['systemctl', 'disable', '--now', template]);
+      expect((await type('uninstall', '--instance', 'twin', '--purge', '--yes')).status).toBe(0);
+      expect(await isThere('/var/lib/sd-gateway-twin')).toBe(false);
+      await machine().check(['rm', '/etc/systemd/system/sd-gateway@.service']);
+      await machine().check(['systemctl', 'daemon-reload']);
+    });
+
+    it('that systemd can’t load is removed', async () => {
+      const path = unitPath('sd-gateway-broken');
+      expect((await type('install', '--instance', 'broken')).status).toBe(0);
+      await machine().writeFile(`${path}.d/own.conf`, '[Service]\nExecStart=/bin/true\n');
+      await machine().check(['systemctl', 'daemon-reload']);
+      expect(await property('sd-gateway-broken.service', 'LoadState')).toBe('bad-setting');
+      expect(await type('uninstall', '--instance', 'broken', '--purge', '--yes')).toMatchObject({
+        status: 0,
+        stderr: `sd-gateway: drop-ins are yours, and stay: ${path}.d/own.conf\n`,
+      });
+      expect(await isThere(path)).toBe(false);
+      await machine().check(['rm', '-r', `${path}.d`]);
+      await machine().check(['systemctl', 'daemon-reload']);
     });
 
     it('runs as a user, with what a dynamic one has left', async () => {
@@ -407,6 +452,23 @@ describeOnMachine('install and uninstall', (machine) => {
         stderr: expect.stringMatching(/^sd-gateway: systemctl --user enable: .*default\.target\.wants/s),
       });
       expect(await filesIn('/home/lea/.config')).toBe(before);
+    });
+
+    it('that can’t be enabled in the place of a mask leaves the mask', async () => {
+      const script = `
+        units=~/.config/systemd/user
+        mv $units/default.target.wants $units/default.target.wants.kept && touch $units/default.target.wants
+        ln -s /dev/null $units/sd-gateway-lost.service
+        sd-gateway install --instance lost --force; status=$?
+        readlink $units/sd-gateway-lost.service
+        rm $units/default.target.wants $units/sd-gateway-lost.service
+        mv $units/default.target.wants.kept $units/default.target.wants
+        systemctl --user daemon-reload
+        exit $status`;
+      expect(await login('lea', script)).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/\n\/dev\/null\n$/),
+      });
     });
 
     it('is not one of the system', async () => {
