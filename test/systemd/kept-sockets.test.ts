@@ -57,6 +57,41 @@ print(ask(silent))
     expect((await gateway.result()).Result).toBe('success');
   });
 
+  it.concurrent('who follows a session over restarts and a crash sees each message once, in order', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'followed',
+      service: [...stored, 'Restart=always'],
+    });
+    await gateway.succeed('start');
+    const rounds = 4;
+    const perRound = 5;
+    const follower = machine().check(
+      [
+        ...['node', '/usr/lib/sd-gateway/test/systemd/load/follower.mjs', gateway.socket],
+        ...[`${gateway.stateDirectory}/token`, 'a', String(rounds * perRound)],
+      ],
+      { timeout: 60_000 },
+    );
+    for (let round = 0; round < rounds; round++) {
+      const posts = (async () => {
+        for (let left = perRound; left > 0; left--) {
+          expect((await gateway.post('a', { text: 'x' })).status).toBe(202);
+        }
+      })();
+      if (round % 2 === 0) await gateway.succeed('restart');
+      await posts;
+      // With its posts answered: one that is cut off by a crash may be accepted or not.
+      if (round % 2 === 1) await gateway.succeed('kill', '--signal=KILL');
+    }
+    const { seen, connections } = JSON.parse(await follower) as {
+      readonly seen: readonly number[];
+      readonly connections: number;
+    };
+    expect(seen).toEqual(Array.from({ length: rounds * perRound }, (_, index) => index + 1));
+    expect(connections).toBeGreaterThan(1);
+    await gateway.succeed('stop');
+  });
+
   it.concurrent('a plain stop closes them: nobody waits for an answer that never comes', async () => {
     const gateway = await installWithFile(machine(), 'plain', '127.0.0.1:9101');
     await gateway.succeed('start');
