@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest';
+import { describeOnMachine } from './harness/suite.js';
+import { GatewayUnit } from './harness/unit.js';
+
+/** It takes its parent, the gateway, along when it is told to. */
+const agent = [
+  '/bin/sh',
+  '-c',
+  'read -r turn; case "$turn" in *poison*) sleep 0.2; kill -KILL $PPID;; esac; sleep 0.5; echo fine',
+];
+
+describeOnMachine('a message that takes the gateway down', (machine) => {
+  it('is set aside once it has done so alone, and what ran beside it is run', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'poison',
+      service: ['Restart=always'],
+      environment: {
+        SD_GATEWAY_AGENT_TYPE: 'command',
+        SD_GATEWAY_AGENT_COMMAND: JSON.stringify(agent),
+        SD_GATEWAY_DISPATCH_MAX_ATTEMPTS: '2',
+        SD_GATEWAY_DELIVERY_ALLOW: '["127.0.0.0/8"]',
+      },
+    });
+    await gateway.succeed('start');
+    const post = async (session: string, text: string) => {
+      // The receiver is not there: what waits for it is the notice.
+      const { status, body } = await gateway.post(session, {
+        text,
+        reply_to: { url: 'http://127.0.0.1:9/' },
+      });
+      expect(status).toBe(202);
+      return String(body['id']);
+    };
+    const beside = await post('beside', 'hello');
+    const poison = await post('poison', 'poison');
+    const read = async (id: string) => {
+      // It may be down at the moment.
+      const answer = await gateway.http('GET', `/v1/messages/${id}`).catch(() => null);
+      return answer?.body ?? {};
+    };
+    await expect.poll(async () => (await read(poison))['state'], { timeout: 30_000 }).toBe('dead');
+    expect(await read(poison)).toMatchObject({
+      reply: null,
+      error: expect.stringContaining('gateway'),
+      delivery: { kind: 'notice' },
+    });
+    await expect
+      .poll(async () => (await read(beside))['reply'], { timeout: 10_000 })
+      .toMatchObject({
+        text: 'fine',
+      });
+    // Twice beside others, and once alone.
+    expect((await gateway.result()).NRestarts).toBe('3');
+    await gateway.succeed('stop');
+  });
+});
