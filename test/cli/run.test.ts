@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileS
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Ended, Place, program } from './foreground.js';
 
@@ -327,6 +328,21 @@ sys.exit(os.waitstatus_to_exitcode(status))
       'sd-gateway.toml:2:1: unknown key \\"lisen\\" in [http]; did you mean \\"listen\\"?',
     );
     expect(end.stderr).toContain('sd-gateway.toml:4:1: stop.drain: must be a number of seconds');
+  });
+
+  it('ends with 78 on a database of a newer version, and leaves that as it is', async () => {
+    const gateway = await place.start();
+    await place.run(['stop']);
+    await gateway.end;
+    const path = join(place.directory, 'state/gateway.db');
+    const database = new Database(path);
+    database.pragma('user_version = 999');
+    database.close();
+    const before = readFileSync(path);
+    const ended = await place.run(['run']);
+    expect(ended.status).toBe(78);
+    expect(ended.stderr).toMatch(/gateway\.db .*newer/);
+    expect(readFileSync(path)).toEqual(before);
   });
 
   it('ends with 78 on a token that no client could send', async () => {
