@@ -36,6 +36,8 @@ const message = z.strictObject({
   changed_at: time,
   retried_at: time.nullable(),
   attempts: count,
+  /** Crashes of the gateway that its turn was under way at. */
+  crashes: count.default(0),
   error: text.nullable(),
   /** Whether its turn is under way, or was when the gateway went down. */
   held: z.boolean(),

@@ -259,7 +259,7 @@ export type DeadOutcome =
 export interface Recovery {
   /** Turns that the last run had left running, now queued again. */
   readonly resumedTurns: number;
-  /** Turns set aside because they had used up their attempts. */
+  /** Turns set aside because the gateway went down with them too often, or because they must not be run again. */
   readonly deadTurns: number;
   readonly resumedDeliveries: number;
   /** Deliveries that had begun and whose outcome is not known: sent again under their key, or as the policy says. */

@@ -30,6 +30,7 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
   changed_at: time,
   retried_at: orNull(time),
   attempts: fc.nat(),
+  crashes: fc.nat(),
   error: orNull(fc.string()),
   held: fc.boolean(),
   reply_to: orNull(fc.record({ url: fc.string(), idempotent: fc.boolean() })),
@@ -74,6 +75,21 @@ describe('an archive', () => {
         const lines = [...formatArchive(items, 0)];
         expect(lines.every((line) => line.indexOf('\n') === line.length - 1)).toBe(true);
         expect(await read(lines.map((line) => line.slice(0, -1)))).toEqual(items);
+      }),
+    );
+  });
+
+  test('of a version that knew less is read, with what a migration makes of it', async () => {
+    const later = { sender: null, begun: false, collected_in: null, crashes: 0 };
+    await fc.assert(
+      fc.asyncProperty(message, async (written) => {
+        const present = { ...written, ...later };
+        const lines = [...formatArchive([present], 0)].map((line) => {
+          const members: Record<string, unknown> = JSON.parse(line);
+          for (const name of Object.keys(later)) delete members[name];
+          return JSON.stringify(members);
+        });
+        expect(await read(lines)).toEqual([present]);
       }),
     );
   });

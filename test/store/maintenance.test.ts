@@ -104,6 +104,27 @@ describe('export and import', () => {
     expect(await deliveries(second)).toEqual(await deliveries(first));
   });
 
+  test('hand on what a turn was under way at: it is set aside at the next crash', async () => {
+    const { id } = await acceptOne(await files.open(), 'a');
+    await files.close();
+    for (let crash = 1; crash <= 2; crash += 1) {
+      await claimOne(await files.open());
+      await files.close();
+    }
+    await (await files.open()).close();
+    const items = await exported();
+    expect(messagesOf(items)).toMatchObject([{ state: 'queued', attempts: 2, crashes: 2 }]);
+    const other = `${files.directory}/other.db`;
+    await importToStore(other, items);
+    expect(await exported(other)).toEqual(items);
+    await claimOne(await files.open({ path: other }));
+    await files.close();
+    const { store, recovery } = await files.openWithFinding({ path: other });
+    expect(recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1 });
+    expect(await store.message(id)).toMatchObject({ state: 'dead', attempts: 3 });
+    expect(messagesOf(await exported(other))).toMatchObject([{ crashes: 3 }]);
+  });
+
   test('import adds to a store, and takes all or nothing', async () => {
     const store = await files.open();
     await acceptOne(store, 'a');
@@ -365,7 +386,7 @@ describe('a damaged store', () => {
     );
   });
 
-  test.each([1, 2, 3])(
+  test.each([1, 2, 3, 4, 5])(
     'of schema version %i is recovered as it would have been migrated',
     async (version) => {
       loadFixture(version);

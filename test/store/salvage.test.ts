@@ -74,6 +74,7 @@ describe('a message that is queued again, and that its session has passed, is ru
     changed_at: 2_000,
     retried_at: null,
     attempts: 1,
+    crashes: 0,
     error: null,
     held: false,
     begun: false,

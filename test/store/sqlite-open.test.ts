@@ -293,6 +293,13 @@ describe('migrations', () => {
         fingerprint: new Uint8Array(32).fill(5),
       });
       expect(await store.accept(repeated, noLimits)).toMatchObject({ outcome: 'repeated' });
+      await store.close();
+      const database = new Database(files.path, { readonly: true });
+      // Crashes are counted from this start on.
+      expect(database.prepare('SELECT number, crashes FROM messages WHERE crashes > 0').raw().all()).toEqual([
+        [7, 1],
+      ]);
+      database.close();
     },
   );
 
@@ -321,13 +328,16 @@ describe('migrations', () => {
 
 describe('the next start', () => {
   test('queues again what the last one left, in front of the others, and gives up what it went down with alone', async () => {
+    const first = await files.open({ maxAttempts: 2 });
+    await replyTo(first, 'reply');
+    const poison = await acceptOne(first, 'poison');
+    await claimOne(first);
+    await first.close();
+
     const store = await files.open({ maxAttempts: 2 });
-    await replyTo(store, 'reply');
-    const poison = await acceptOne(store, 'poison');
-    await store.failTurn(await claimOne(store), 'first', 2_000, 2_000);
     const cut = await acceptOne(store, 'cut');
     const turns = await store.claimTurns(claim());
-    expect(turns.map(({ session }) => session)).toEqual(['cut', 'poison']);
+    expect(turns.map(({ session }) => session)).toEqual(['poison', 'cut']);
     const [delivery] = await store.claimDeliveries(claim());
     await acceptOne(store, 'other');
     await store.close();
@@ -340,7 +350,7 @@ describe('the next start', () => {
       unknownDeliveries: { resent: 1, setAside: 0 },
     });
     // The same owner's name is of no consequence: at a start every claim is void.
-    // What has used up its attempts is run by itself, and the gateway goes down with it again.
+    // What was under way at as many crashes is run by itself, and the gateway goes down with it again.
     const sessionsOf = (claimed: readonly Turn[]) =>
       claimed.map(({ session, attempt }) => [session, attempt]);
     expect(sessionsOf(await next.store.claimTurns(claim()))).toEqual([['poison', 3]]);
@@ -362,6 +372,31 @@ describe('the next start', () => {
       ['other', 1],
     ]);
     expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
+  });
+
+  test('runs side by side what its agent failed at, after a crash and with a lower limit', async () => {
+    const failing = await files.open();
+    for (const session of ['a', 'b']) await acceptOne(failing, session);
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      for (const turn of await failing.claimTurns(claim())) {
+        await failing.failTurn(turn, 'exit status 3', 2_000, 2_000);
+      }
+    }
+    expect(await failing.claimTurns(claim())).toHaveLength(2);
+    await failing.close();
+
+    const crashed = await files.openWithFinding();
+    expect(crashed.recovery).toMatchObject({ resumedTurns: 2, deadTurns: 0 });
+    const turns = await crashed.store.claimTurns(claim());
+    expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
+      ['a', 4],
+      ['b', 4],
+    ]);
+    expect(await crashed.store.putBackTurns(turns, 3_000)).toBe(2);
+    await crashed.store.close();
+
+    const lowered = await files.open({ maxAttempts: 2 });
+    expect(await lowered.claimTurns(claim())).toHaveLength(2);
   });
 
   test('a clock that was set back meanwhile holds nothing up', async () => {

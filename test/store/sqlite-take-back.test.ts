@@ -23,7 +23,7 @@ type Step =
       readonly reply: boolean;
     }
   | { readonly kind: 'claim'; readonly limit: number; readonly lease: number }
-  | { readonly kind: 'fail' | 'cancel'; readonly pick: number };
+  | { readonly kind: 'fail' | 'cancel' | 'crash'; readonly pick: number };
 
 const session = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
 const steps = fc.array(
@@ -46,15 +46,17 @@ const steps = fc.array(
       }),
     },
     {
-      weight: 2,
+      weight: 3,
       arbitrary: fc.record({
-        kind: fc.constantFrom('fail' as const, 'cancel' as const),
+        kind: fc.constantFrom('fail' as const, 'cancel' as const, 'crash' as const),
         pick: fc.nat({ max: 1_000 }),
       }),
     },
   ),
   { minLength: 5, maxLength: 60 },
 );
+
+const heldTurns = ({ sql }: Transaction) => sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
 
 /** A store as the steps leave it. */
 function perform(history: readonly Step[], policy: Policy): Buffer {
@@ -75,8 +77,13 @@ function perform(history: readonly Step[], policy: Policy): Buffer {
       turns.push(...claimTurns(transaction, claim));
     } else if (step.kind === 'fail') {
       const turn = turns[step.pick % Math.max(1, turns.length)];
-      // Due at once, so that it is claimed again, for its last attempt.
+      // Due at once, so that it is claimed again.
       if (turn !== undefined) failTurn(transaction, turn, 'failed', now, now);
+    } else if (step.kind === 'crash') {
+      const held = heldTurns(transaction);
+      const row = held[step.pick % Math.max(1, held.length)];
+      // Once it is claimed again it has its last one, beside others that have not.
+      if (row !== undefined) takeBackTurns(transaction, [row], now, { alone: false });
     } else {
       const id = ids[step.pick % Math.max(1, ids.length)];
       if (id !== undefined) cancelMessage(transaction, id, now);
@@ -102,7 +109,7 @@ function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together'
   const database = new Database(image);
   try {
     const transaction = transactionOf(database, { maxAttempts, ...policy });
-    const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
+    const taken = heldTurns(transaction);
     const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
     const results = calls.map((rows) => takeBackTurns(transaction, rows, 20_000, { alone }));
     transaction.sql.writeCounters.run(transaction.counters);
@@ -151,7 +158,7 @@ test('turns that are taken back go to the front, the oldest claim first, and the
   ];
   const database = new Database(perform(history, policy));
   const transaction = transactionOf(database, { maxAttempts, ...policy });
-  const taken = transaction.sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
+  const taken = heldTurns(transaction);
   expect(takeBackTurns(transaction, taken, 20_000, { alone: false })).toEqual({ resumed: 3, dead: 0 });
   expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
   const claim = { owner: 'next', limit: 10, now: 20_000, leaseUntil: 30_000 };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Store, StoreError } from '../../src/store/store.js';
+import { type Store, StoreError, type Turn } from '../../src/store/store.js';
 import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
 
 /** An empty store of the kind under test. */
@@ -322,6 +322,15 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
     });
 
     describe('turns that the gateway may go down with', () => {
+      const by = (owner: string, now: number) =>
+        store.claimTurns(claim({ owner, now, leaseUntil: now + 10 }));
+      const attemptsOf = (turns: readonly Turn[]) => turns.map(({ session, attempt }) => [session, attempt]);
+
+      /** The agent fails at an attempt of each, which are due again at once. */
+      async function fail(turns: readonly Turn[], now: number): Promise<void> {
+        for (const turn of turns) expect(await store.failTurn(turn, 'exit status 3', now, now)).toBe(true);
+      }
+
       /** Both are under way at three crashes: each claim is of an owner that is gone by the next. */
       async function crashThrice(...sessions: string[]): Promise<void> {
         for (const session of sessions) await acceptOne(store, session);
@@ -334,8 +343,6 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       test('are run one by one, and only the one is set aside that it goes down with then', async () => {
         await crashThrice('poison', 'innocent');
         await acceptOne(store, 'other');
-        const by = (owner: string, now: number) =>
-          store.claimTurns(claim({ owner, now, leaseUntil: now + 10 }));
         const sessions = (turns: readonly { readonly session: string }[]) =>
           turns.map(({ session }) => session);
         expect(sessions(await by('four', 40))).toEqual(['poison']);
@@ -370,6 +377,67 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           session: 'one',
           attempt: 5,
         });
+      });
+
+      test('are not those whose agent failed: after one crash these run side by side', async () => {
+        for (const session of ['one', 'two']) await acceptOne(store, session);
+        for (const now of [10, 11]) await fail(await by('first', now), now);
+        expect(attemptsOf(await by('first', 12))).toEqual([
+          ['one', 3],
+          ['two', 3],
+        ]);
+        const again = await by('second', 22);
+        expect(attemptsOf(again)).toEqual([
+          ['one', 4],
+          ['two', 4],
+        ]);
+        const [one] = again;
+        if (one !== undefined) await store.completeTurn(one, { text: 'r', metadata: {} }, 23);
+        // Nor does one keep a message that comes from being run beside it.
+        const arrival = { owner: 'second', leaseUntil: 32 };
+        expect(await store.accept(newMessage('new'), noLimits, arrival)).toMatchObject({
+          turn: { attempt: 1 },
+        });
+      });
+
+      test('are not set aside for a crash in the last attempt, where the agent failed at those before', async () => {
+        await acceptOne(store, 'only');
+        for (const now of [10, 11]) await fail(await by('first', now), now);
+        expect(attemptsOf(await by('first', 12))).toEqual([['only', 3]]);
+        expect(attemptsOf(await by('second', 22))).toEqual([['only', 4]]);
+        expect(await store.counts()).toMatchObject({ dead: 0, running: 1 });
+      });
+
+      test('are set aside at the third crash, whatever came between', async () => {
+        const poison = await acceptOne(store, 'poison');
+        await by('one', 10);
+        await fail(await by('two', 20), 20);
+        await by('two', 21);
+        expect(await store.putBackTurns(await by('three', 31), 32)).toBe(1);
+        expect(attemptsOf(await by('three', 33))).toEqual([['poison', 4]]);
+        expect(await by('four', 43)).toEqual([]);
+        expect(await store.message(poison.id)).toMatchObject({
+          state: 'dead',
+          attempts: 4,
+          error: expect.stringMatching(/attempt 4: .* crash 3 .* dispatch\.max_attempts is 3/),
+        });
+      });
+
+      test('have their crashes counted anew when a person has them tried again', async () => {
+        const { id } = await acceptOne(store, 'dead');
+        for (const [owner, now] of [
+          ['one', 10],
+          ['two', 20],
+          ['three', 30],
+        ] as const)
+          await by(owner, now);
+        expect(await by('four', 40)).toEqual([]);
+        expect(await store.retryDead(id, 41)).toMatchObject({ outcome: 'done' });
+        await acceptOne(store, 'other');
+        for (const now of [50, 60, 70]) {
+          expect((await by(`at ${now}`, now)).map(({ session }) => session)).toEqual(['dead', 'other']);
+        }
+        expect(attemptsOf(await by('last', 80))).toEqual([['dead', 4]]);
       });
     });
 

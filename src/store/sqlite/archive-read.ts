@@ -19,6 +19,7 @@ export interface MessageRow {
   readonly seq: number;
   readonly state: MessageState;
   readonly attempts: number;
+  readonly crashes: number;
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly retried_at: number | null;
@@ -82,7 +83,8 @@ export function archivedMessage({
   collectedIn,
   held,
 }: MessageParts): ArchivedMessage {
-  const { seq, state, sender, channel, accepted_at, changed_at, retried_at, attempts, error } = message;
+  const { seq, state, sender, channel, accepted_at, changed_at, retried_at } = message;
+  const { attempts, crashes, error } = message;
   return {
     type: 'message',
     id: idToText(message.id),
@@ -97,6 +99,7 @@ export function archivedMessage({
     changed_at,
     retried_at,
     attempts,
+    crashes,
     error,
     held: held.turn,
     begun: message.begun === 1,

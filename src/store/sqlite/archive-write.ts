@@ -35,8 +35,8 @@ export class ArchiveWriter {
       known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
       message: database.prepare(
         `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-           reply_idempotent, idempotency_key, fingerprint, error, retried_at, sender, begun)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           reply_idempotent, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
       // One whose turn is not there, as it was lost or refused, has to have its own.
       collect: database.prepare<[into: Buffer, message: number]>(
@@ -184,6 +184,7 @@ export class ArchiveWriter {
         item.retried_at,
         item.sender,
         item.begun ? 1 : 0,
+        item.crashes,
       );
       return Number(lastInsertRowid);
     } catch (error) {

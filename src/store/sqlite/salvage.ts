@@ -36,6 +36,7 @@ const laterMessageColumns = {
   sender: null,
   begun: 0,
   collected_in: null,
+  crashes: 0,
 } as const;
 const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
 

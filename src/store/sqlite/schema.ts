@@ -190,12 +190,19 @@ const fifthVersion: readonly (string | Redefinition)[] = [
   'UPDATE counters SET place = (SELECT coalesce(max(place), 0) FROM heads)',
 ];
 
+/** Version 6: what may bring the gateway down is told from what its agent fails at. No row is written. */
+const sixthVersion: readonly string[] = [
+  // Crashes that its turn was under way at. The attempts count those that failed too.
+  'ALTER TABLE messages ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
   { version: 3, statements: thirdVersion },
   { version: 4, statements: fourthVersion },
   { version: 5, statements: fifthVersion },
+  { version: 6, statements: sixthVersion },
 ];
 
 /** The version that this program writes. */

@@ -81,6 +81,7 @@ export interface MessageRow {
 
 export interface TurnRow extends CollectableRow {
   readonly session_number: number;
+  readonly crashes: number;
   readonly session: string;
   readonly policy: SessionPolicy | null;
   readonly ready: number;
@@ -123,6 +124,8 @@ export interface HeldDeliveryRow extends HeldRow {
 }
 
 export interface TakenTurnRow extends TakenRow {
+  /** Those before the one that it is taken back after. */
+  readonly crashes: number;
   readonly cancelled: 0 | 1;
   readonly reply_url: string | null;
 }
@@ -335,9 +338,9 @@ export function prepareStatements(database: Database) {
       )
       .pluck(),
     // Asked for only where one or two are held.
-    mostAttemptsHeld: database
+    mostCrashesHeld: database
       .prepare<[], number | null>(
-        `SELECT max(m.attempts) FROM heads h INDEXED BY heads_lease JOIN messages m ON m.number = h.message
+        `SELECT max(m.crashes) FROM heads h INDEXED BY heads_lease JOIN messages m ON m.number = h.message
          WHERE h.line = 'turn' AND h.lease_until IS NOT NULL`,
       )
       .pluck(),
@@ -367,7 +370,7 @@ export function prepareStatements(database: Database) {
     // Turns.
     readyTurns: database.prepare<[limit: number], TurnRow>(
       `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
-         m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent, m.accepted_at
+         m.attempts, m.crashes, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent, m.accepted_at
        FROM heads h
        JOIN messages m ON m.number = h.message
        JOIN message_texts t ON t.message = h.message
@@ -416,7 +419,11 @@ export function prepareStatements(database: Database) {
     ),
     // `messages` is a JSON array.
     requeueAll: database.prepare<[now: number, messages: string]>(
-      "UPDATE messages SET state = 'queued', changed_at = ? WHERE number IN (SELECT value FROM json_each(?))",
+      `UPDATE messages SET state = 'queued', crashes = crashes + 1, changed_at = ?
+       WHERE number IN (SELECT value FROM json_each(?))`,
+    ),
+    countCrash: database.prepare<[message: number]>(
+      'UPDATE messages SET crashes = crashes + 1 WHERE number = ?',
     ),
     requeueUncounted: database.prepare<[now: number, message: number]>(
       "UPDATE messages SET state = 'queued', attempts = attempts - 1, begun = 1, changed_at = ? WHERE number = ?",
@@ -464,7 +471,8 @@ export function prepareStatements(database: Database) {
        WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT 0 + ?`,
     ),
     retryTurn: database.prepare<[now: number, now: number, message: number]>(
-      `UPDATE messages SET state = 'queued', attempts = 0, begun = 1, error = NULL, retried_at = ?, changed_at = ?
+      `UPDATE messages SET state = 'queued', attempts = 0, crashes = 0, begun = 1, error = NULL, retried_at = ?,
+         changed_at = ?
        WHERE number = ?`,
     ),
     retryReply: database.prepare<[now: number, now: number, message: number]>(
@@ -526,7 +534,7 @@ export function prepareStatements(database: Database) {
 
     // Claims of others: at a start all of them, later those whose lease ran out. Oldest message first.
     expiredTurns: database.prepare<[now: number, owner: string, limit: number], TakenTurnRow>(
-      `SELECT h.session, h.message, m.seq, m.attempts, m.state = 'cancelled' AS cancelled, m.reply_url
+      `SELECT h.session, h.message, m.seq, m.attempts, m.crashes, m.state = 'cancelled' AS cancelled, m.reply_url
        FROM heads h JOIN messages m ON m.number = h.message
        WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
        ORDER BY h.lease_until LIMIT 0 + ?`,

@@ -49,8 +49,8 @@ export interface SqliteStoreOptions {
   /** How long to wait for a lock of another process, in milliseconds. */
   readonly busyTimeout: number;
   /**
-   * Attempts of a turn after which, should the gateway have gone down in the last of them, it is run by itself; and set
-   * aside when the gateway went down while it was.
+   * `dispatch.max_attempts`: crashes with a turn under way after which it is run by itself; and set aside when the gateway
+   * went down while it was.
    */
   readonly maxAttempts: number;
   /** Whether a turn that was cut off may be run again (`agent.retry`). Default: true. */

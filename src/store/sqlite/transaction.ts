@@ -14,7 +14,7 @@ export interface Transaction {
   readonly counters: Counters;
   /** Whether turns of the last run are still to be taken back (recover.ts). */
   readonly recovering: boolean;
-  /** Attempts of a turn before it is run by itself, and set aside when the process that runs it goes down again. */
+  /** Crashes that a turn may be under way at before it is run by itself, and set aside at the next. */
   readonly maxAttempts: number;
   /** Whether a turn that was cut off may be run again; else it is set aside. */
   readonly repeatable: boolean;

@@ -18,7 +18,7 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   if (suspectRuns(transaction)) return [];
   const turns: Turn[] = [];
   for (const head of sql.readyTurns.all(claim.limit)) {
-    const suspect = isSuspect(transaction, head.attempts);
+    const suspect = isSuspect(transaction, head.crashes);
     if (suspect && (turns.length > 0 || sql.firstLease.get('turn') !== undefined)) break;
     turns.push(claimHead(transaction, head, claim));
     if (suspect) break;
@@ -65,18 +65,18 @@ function claimHead(transaction: Transaction, head: TurnRow, claim: TurnClaim): T
 }
 
 /**
- * A turn that was under way at as many crashes as it has attempts may be what brings the gateway down, or may have been
- * beside it each time. It is run once more by itself: what happens then is its own doing.
+ * A turn that was under way at `dispatch.max_attempts` crashes may be what brings the gateway down, or may have been
+ * beside it each time. It is run once more by itself: what happens then is its own doing. Attempts that failed are no
+ * sign of that: while an agent is down all turns have them, and would run one by one.
  */
-function isSuspect({ maxAttempts }: Transaction, attempts: number): boolean {
-  return attempts >= maxAttempts;
+function isSuspect({ maxAttempts }: Transaction, crashes: number): boolean {
+  return crashes >= maxAttempts;
 }
 
 /** Whether such a turn runs: then no other is to begin beside it. */
 export function suspectRuns(transaction: Transaction): boolean {
   const { sql, counters } = transaction;
-  // It is the only one, so that its own attempt is counted already.
-  return counters.running === 1 && isSuspect(transaction, (sql.mostAttemptsHeld.get() ?? 0) - 1);
+  return counters.running === 1 && isSuspect(transaction, sql.mostCrashesHeld.get() ?? 0);
 }
 
 export function completeTurn(
@@ -141,9 +141,9 @@ export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
 }
 
 /**
- * Takes turns from an owner that is gone. The attempt that it had begun counts; one that must not be repeated is set
- * aside, and so is one that was the last attempt and ran `alone`, so that a message that brings the gateway down can't do
- * so for ever.
+ * Takes turns from an owner that is gone. The attempt that it had begun counts, and so does the crash; one that must not
+ * be repeated is set aside, and so is one that had its last crash and ran `alone`, so that a message that brings the
+ * gateway down can't do so for ever.
  */
 export function takeBackTurns(
   transaction: Transaction,
@@ -151,12 +151,13 @@ export function takeBackTurns(
   now: number,
   { alone }: { readonly alone: boolean },
 ): { readonly resumed: number; readonly dead: number } {
+  const { sql } = transaction;
   let resumed = 0;
   let dead = 0;
   // Neighbours that go on are put back together: a start may have ten thousand of them.
   const goOn: TakenTurnRow[] = [];
   for (const row of taken.toReversed()) {
-    const why = row.cancelled === 1 ? null : whyNotAgain(transaction, row.attempts, alone);
+    const why = row.cancelled === 1 ? null : whyNotAgain(transaction, row.crashes + 1, alone);
     if (row.cancelled === 0 && why === null) {
       goOn.push(row);
       continue;
@@ -167,6 +168,7 @@ export function takeBackTurns(
       continue;
     }
     const reason = `Set aside after attempt ${row.attempts}: the gateway that ran it went down, and ${why}.`;
+    sql.countCrash.run(row.message);
     endDead(transaction, row, reason, now);
     dead += 1;
   }
@@ -174,7 +176,7 @@ export function takeBackTurns(
   return { resumed, dead };
 }
 
-/** Puts turns back to the front of the line, in their order. Their attempts stay counted. */
+/** Puts turns back to the front of the line, in their order. Their attempts stay counted, and the crash is. */
 function requeueAll(transaction: Transaction, turns: readonly TakenTurnRow[], now: number): number {
   const { sql, counters } = transaction;
   if (turns.length === 0) return 0;
@@ -189,10 +191,11 @@ function requeueAll(transaction: Transaction, turns: readonly TakenTurnRow[], no
   return turns.length;
 }
 
-function whyNotAgain(transaction: Transaction, attempts: number, alone: boolean): string | null {
+/** @param crashes that it was under way at, this one among them */
+function whyNotAgain(transaction: Transaction, crashes: number, alone: boolean): string | null {
   if (!transaction.repeatable) return 'agent.retry is "never"';
-  if (!alone || !isSuspect(transaction, attempts)) return null;
-  return `nothing else ran beside it, and dispatch.max_attempts is ${transaction.maxAttempts}`;
+  if (!alone || !isSuspect(transaction, crashes)) return null;
+  return `nothing else ran beside it; that was crash ${crashes} with its turn under way, and dispatch.max_attempts is ${transaction.maxAttempts}`;
 }
 
 /** Null when the claim was lost: another owner, or another attempt, has the turn now. */
