@@ -25,7 +25,7 @@ export interface Agent {
   readonly type: string;
   /**
    * Runs one turn. Rejects with an `AgentError`. Once `signal` is aborted it ends all that it has started and
-   * rejects with reason `cancelled`; only then is the turn over.
+   * rejects with reason `cancelled`, unless it has a result by then; only then is the turn over.
    */
   run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply>;
 }

@@ -89,7 +89,8 @@ class CommandTurn {
   readonly #fields: LogFields;
   readonly #timer: NodeJS.Timeout;
   readonly #cancel = () =>
-    this.#give(new AgentError('cancelled', 'the turn was cancelled and its command ended', true));
+    this.#cutOff(new AgentError('cancelled', 'the turn was cancelled and its command ended', true));
+  #exited = false;
   #size = 0;
   #arrived = 0;
   #openOutputs = 2;
@@ -107,17 +108,16 @@ class CommandTurn {
     this.#fields = { SD_GATEWAY_SESSION: request.session, SD_GATEWAY_MESSAGE: request.messageId };
     this.#group = new ProcessGroup(pid, options.killDelay);
     this.#standardError = new StandardError((line) => options.log.info(`agent: ${line}`, this.#fields));
-    this.#timer = setTimeout(
-      () =>
-        this.#give(
-          new AgentError(
-            'timeout',
-            `the command did not end within ${options.timeout / 1_000} s (agent.timeout) and was ended`,
-            true,
-          ),
+    const timedOut = () =>
+      this.#cutOff(
+        new AgentError(
+          'timeout',
+          `the command did not end within ${options.timeout / 1_000} s (agent.timeout) and was ended`,
+          true,
         ),
-      options.timeout,
-    );
+      );
+    // After a pause of the whole process the command may have exited already, and that is read first.
+    this.#timer = setTimeout(() => setImmediate(timedOut), options.timeout);
     signal.addEventListener('abort', this.#cancel, { once: true });
     // Listened to before anything is written: a command that is gone already must not become an uncaught error.
     child.on('error', (error) =>
@@ -140,6 +140,7 @@ class CommandTurn {
       });
     }
     child.once('exit', (status, killedBy) => {
+      this.#exited = true;
       clearTimeout(this.#timer);
       this.#group.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
     });
@@ -150,6 +151,11 @@ class CommandTurn {
   #give(failure: AgentError): void {
     this.#failure ??= failure;
     this.#group.end();
+  }
+
+  /** A command that has exited has its outcome, which is only read now: `#drain` sees to it that this ends. */
+  #cutOff(failure: AgentError): void {
+    if (!this.#exited) this.#give(failure);
   }
 
   #inputFailed(error: NodeJS.ErrnoException): void {
@@ -180,7 +186,9 @@ class CommandTurn {
 
   /**
    * Takes what the command had written. Usually its outputs have ended or end now. A process that left the group
-   * may hold them open for ever; then all has arrived once a whole round of the event loop brought nothing more.
+   * may hold them open for ever; then all has arrived once a whole round of the event loop brought nothing more. It may
+   * write for ever, too: a turn that has failed or is cut off waits for one such round and no more, which is enough for
+   * what the command itself had written.
    */
   #drain(drained: () => void): void {
     if (this.#openOutputs === 0) {
@@ -188,10 +196,21 @@ class CommandTurn {
       return;
     }
     const before = this.#arrived;
+    const isLast = this.#failure !== null || this.signal.aborted;
     setImmediate(() =>
       setImmediate(() => {
-        if (this.#openOutputs === 0 || this.#arrived === before) drained();
-        else this.#drain(drained);
+        if (this.#openOutputs === 0 || this.#arrived === before) {
+          drained();
+        } else if (isLast) {
+          this.#failure ??= new AgentError(
+            'cancelled',
+            'the turn was cancelled while a process that its command had left behind still wrote',
+            true,
+          );
+          drained();
+        } else {
+          this.#drain(drained);
+        }
       }),
     );
   }

@@ -293,7 +293,10 @@ export class Dispatcher {
     const request = { turnId, messageId, session, seq, attempt, text, metadata, sender, collected };
     const timeout = this.#settings.timeout;
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
-    const cancelTimeout = this.#clock.after(timeout, () => this.#cutOff(running, 'timeout'));
+    // After a pause of the whole process the result may be there already, and is read first.
+    const cancelTimeout = this.#clock.after(timeout, () =>
+      setImmediate(() => this.#cutOff(running, 'timeout')),
+    );
     try {
       return { reply: await this.#agent.run(request, running.abort.signal) };
     } catch (error) {

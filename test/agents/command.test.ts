@@ -1,9 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextCheck } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
@@ -344,6 +353,38 @@ describe('how a command ends', () => {
   });
 });
 
+describe('after a pause of the whole process', () => {
+  /** Nothing of the event loop runs until the command has exited, which is not read yet then, and so long. */
+  function pause(pidFile: string, milliseconds: number): void {
+    const end = performance.now() + milliseconds;
+    const stat = () => {
+      const pid = /^(\d+)\n/.exec(existsSync(pidFile) ? readFileSync(pidFile, 'utf8') : '')?.[1];
+      return pid === undefined ? '' : readFileSync(`/proc/${pid}/stat`, 'utf8');
+    };
+    const sleeper = new Int32Array(new SharedArrayBuffer(4));
+    while (performance.now() < end || !/\) Z /.test(stat())) Atomics.wait(sleeper, 0, 0, 5);
+  }
+
+  test.each(['its own time is over', 'its signal is aborted'])(
+    'in which a command has exited its reply is taken, though %s',
+    async (what) => {
+      const pidFile = join(directory, `pid-${what.replaceAll(' ', '-')}`);
+      const controller = new AbortController();
+      const isAborted = what.includes('aborted');
+      // The timers come next.
+      await nextCheck();
+      // As the dispatcher does it.
+      if (isAborted) setTimeout(() => setImmediate(() => controller.abort()), 50);
+      const reply = sh(`echo $$ > ${pidFile}; echo done`, { timeout: isAborted ? 15_000 : 50 }).run(
+        controller.signal,
+      );
+      pause(pidFile, 100);
+      expect((await reply).text).toBe('done');
+      expect(controller.signal.aborted).toBe(isAborted);
+    },
+  );
+});
+
 describe('ending a command', () => {
   test.each([
     ['that obeys SIGTERM', false, 10_000],
@@ -389,6 +430,27 @@ describe('ending a command', () => {
   test('cancelled before it began: nothing is started', async () => {
     const error = await failure(agent(['/no/such/program']).run(AbortSignal.abort()));
     expect(error).toMatchObject({ reason: 'cancelled', retry: true });
+  });
+
+  test('by cancelling, though a process that left the group writes for ever', async () => {
+    const line = await lifeline(1);
+    const controller = new AbortController();
+    // So short lines that it has written more by the time that some are read.
+    const { log, run } = js(
+      `console.error(process.pid);
+       process.on('SIGUSR1', () => process.exit(0));
+       require('node:net').connect(${JSON.stringify(line.path)});
+       require('node:child_process').spawn('yes', [], { detached: true, stdio: ['ignore', 2, 'ignore'] });`,
+    );
+    const logged = log.next();
+    const over = run(controller.signal).catch(() => undefined);
+    const leader = Number((await logged).message.replace('agent: ', ''));
+    await line.started;
+    while (log.records.length < 100) await log.next();
+    process.kill(leader, 'SIGUSR1');
+    await line.ended();
+    controller.abort();
+    await over;
   });
 
   test('a reply that comes after the cancelling is not taken', async () => {

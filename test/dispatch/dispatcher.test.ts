@@ -193,6 +193,20 @@ describe('failing turns', () => {
     await dispatch.drain(0);
   });
 
+  test('takes a reply that is there when the time is over, as after a pause of the whole process', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    const dispatch = dispatcher({ timeout: 5_000, repeatable: false });
+    dispatch.wake();
+    const run = await agent.nth(0);
+    clock.advance(5_000);
+    // What has arrived is read by the event loop after its timers.
+    run.reply('in time');
+    await changes.until((all) => all.some(({ state }) => state === 'replied' || state === 'dead'));
+    expect(await store.message(id)).toMatchObject({ state: 'replied', reply: { text: 'in time' } });
+    expect(run.signal.aborted).toBe(false);
+    await dispatch.drain(0);
+  });
+
   test('an agent that throws something else fails its turn, not the gateway', async () => {
     const { id } = await post(store, 'a', 'x');
     const dispatch = new Dispatcher({
