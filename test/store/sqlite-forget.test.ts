@@ -1,12 +1,13 @@
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { accept } from '../../src/store/sqlite/accept.js';
-import { cancelMessage } from '../../src/store/sqlite/by-hand.js';
+import { cancelMessage, retryDead } from '../../src/store/sqlite/by-hand.js';
 import { forget } from '../../src/store/sqlite/forget.js';
 import { migrate } from '../../src/store/sqlite/migrate.js';
 import { migrations } from '../../src/store/sqlite/schema.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
-import { newMessage, noLimits } from './samples.js';
+import { claimTurns, failTurn } from '../../src/store/sqlite/turns.js';
+import { claim, newMessage, noLimits } from './samples.js';
 import { transactionOf } from './transaction-of.js';
 
 const hour = 3_600_000;
@@ -63,6 +64,55 @@ test.each([
   const { after } = forget(transaction, { before: now - 2 * hour, now, after: 0, limit: 64, all });
   expect(after).toBeNull();
   expect(left()).toEqual(expected);
+});
+
+describe('a turn that is made of several messages', () => {
+  const old = now - 9 * hour;
+  const request = { before: now - 2 * hour, now, limit: 2, all: false };
+  const claimed = () =>
+    claimTurns(transaction, { ...claim({ now: old }), policy: 'collect', collectLimit: 9 });
+
+  /** Dead ones, of which as many as that are accepted for each of these sessions. */
+  function deadTurns(messages: number, ...sessions: readonly string[]) {
+    for (let nth = 0; nth < messages; nth += 1)
+      for (const session of sessions) accept(transaction, newMessage(session, { acceptedAt: old }), noLimits);
+    return claimed().map((turn) => {
+      failTurn(transaction, turn, 'exit status 3', null, old);
+      return turn;
+    });
+  }
+
+  test('is forgotten as a whole, though a step ends within it', () => {
+    deadTurns(3, 'a');
+    const first = forget(transaction, { ...request, after: 0 });
+    expect(first).toMatchObject({ count: 0, after: expect.any(Number) });
+    expect(left()).toEqual([1, 2, 3]);
+    expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({ count: 3, after: null });
+    expect(left()).toEqual([]);
+    expect(transaction.counters).toMatchObject({ dead: 0, collected: 0 });
+  });
+
+  test('is run again with all its texts, though a person has it tried again between two steps', () => {
+    const [turn] = deadTurns(3, 'a');
+    if (turn === undefined) throw new Error('Expected a turn.');
+    const { after } = forget(transaction, { ...request, after: 0 });
+    retryDead(transaction, turn.messageId, now);
+    forget(transaction, { ...request, after: after ?? 0 });
+    expect(turn.collected).toHaveLength(2);
+    expect(claimed()).toMatchObject([{ messageId: turn.messageId, collected: turn.collected }]);
+  });
+
+  test('ends a step that has forgotten enough by it', () => {
+    deadTurns(3, 'a', 'b');
+    const counts: number[] = [];
+    for (let after: number | null = 0; after !== null; ) {
+      const step = forget(transaction, { ...request, after });
+      counts.push(step.count);
+      ({ after } = step);
+    }
+    expect(counts).toEqual([0, 0, 3, 3]);
+    expect(left()).toEqual([]);
+  });
 });
 
 test('a round goes on where a step has ended', () => {

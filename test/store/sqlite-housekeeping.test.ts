@@ -1,6 +1,9 @@
 import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { ForgetRequest } from '../../src/store/sqlite/forget.js';
+import { Housekeeping } from '../../src/store/sqlite/housekeeping.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -106,6 +109,35 @@ test('what is part of a turn is kept as long as the message whose turn it is', a
   await store.completeTurn(turn, { text: 'ok', metadata: {} }, 3_000);
   await vi.waitFor(async () => expect(await statesOf(store, first.id, second.id)).toEqual([null, null]));
   expect(await store.counts()).toMatchObject({ replied: 0, collected: 0 });
+});
+
+test('all steps of a round go by the time at which it began', async () => {
+  const database = new Database(':memory:');
+  const requests: ForgetRequest[] = [];
+  let now = 10_000;
+  const groups = {
+    forget(request: ForgetRequest) {
+      requests.push(request);
+      now += 5_000;
+      return { count: 0, after: requests.length % 3 === 0 ? null : requests.length };
+    },
+  };
+  const housekeeping = new Housekeeping(database, groups, {
+    keep: 1_000,
+    interval: 20,
+    checkpoint: () => undefined,
+    onFailure: (error) => expect.fail(String(error)),
+    now: () => now,
+  });
+  await vi.waitFor(() => expect(requests.length).toBeGreaterThan(3));
+  housekeeping.stop();
+  database.close();
+  expect(requests.slice(0, 4).map((request) => [request.after, request.before, request.now])).toEqual([
+    [0, 9_000, 10_000],
+    [1, 9_000, 10_000],
+    [2, 9_000, 10_000],
+    [0, 24_000, 25_000],
+  ]);
 });
 
 test('nothing is forgotten where all is kept, nor before its time', async () => {

@@ -7,7 +7,7 @@ export interface ForgetRequest {
   readonly now: number;
   /** Number of the message behind which to go on; 0 to begin with. */
   readonly after: number;
-  /** Messages looked at, at most: while it goes on nobody else is served. */
+  /** Messages looked at, at most, and forgotten, but for the rest of a turn: while it goes on nobody else is served. */
   readonly limit: number;
   /** Whether to go on behind messages that are too young: see `forget`. */
   readonly all: boolean;
@@ -21,7 +21,8 @@ export interface Forgotten {
 
 /**
  * Deletes messages that are older than they have to be kept, oldest first. What waits, runs or has still to be
- * delivered stays whatever its age, and sessions stay so that their numbers never begin again.
+ * delivered stays whatever its age, and sessions stay so that their numbers never begin again. What is part of another's
+ * turn goes with that one, so that no turn is ever run again without some of its texts.
  *
  * Behind a message that is too young the others are younger, so that it ends there; but for those that were accepted
  * while a clock was ahead. Those in the future are passed over, and to look behind all others is what `all` is for.
@@ -35,16 +36,18 @@ export function forget(
   let last = after;
   const rows = sql.oldestMessages.all(after, limit);
   for (const row of rows) {
+    if (count >= limit) return { count, after: last };
     if (!all && row.accepted_at >= before && row.accepted_at <= now) return { count, after: null };
     last = row.number;
-    // What is part of another's turn is kept as long as that.
-    if (row.turn_state === 'queued' || row.turn_state === 'running') continue;
+    if (row.turn !== null || row.state === 'queued' || row.state === 'running') continue;
     if (row.delivery === 'pending' || row.changed_at >= before) continue;
     // A cancelled one whose turn has not ended yet.
-    if (sql.head.get('turn', row.session)?.message === row.turn) continue;
+    if (sql.head.get('turn', row.session)?.message === row.number) continue;
+    const { changes: collected } = sql.deleteCollectedIn.run(row.number);
     sql.deleteMessage.run(row.number);
+    counters.collected -= collected;
     counters[row.state] -= 1;
-    count += 1;
+    count += 1 + collected;
   }
   return { count, after: rows.length < limit ? null : last };
 }

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import type { ForgetRequest } from './forget.js';
 import type { GroupCommit } from './group-commit.js';
 
 export interface HousekeepingOptions {
@@ -32,15 +33,16 @@ const allForgotten = Number.MAX_SAFE_INTEGER;
 /** Forgets what is older than `store.keep`, and gives the room back to the file system: now and then, in small steps. */
 export class Housekeeping {
   readonly #database: Database;
-  readonly #groups: GroupCommit;
+  readonly #groups: Pick<GroupCommit, 'forget'>;
   readonly #options: HousekeepingOptions;
   readonly #now: () => number;
   readonly #random: () => number;
   #timer: NodeJS.Timeout;
   #hasShrunk = false;
-  #wholeRound = false;
+  /** What each step of the round under way goes by. */
+  #round: Omit<ForgetRequest, 'after'> = { before: 0, now: 0, limit: messagesInStep, all: false };
 
-  constructor(database: Database, groups: GroupCommit, options: HousekeepingOptions) {
+  constructor(database: Database, groups: Pick<GroupCommit, 'forget'>, options: HousekeepingOptions) {
     this.#database = database;
     this.#groups = groups;
     this.#options = options;
@@ -79,12 +81,14 @@ export class Housekeeping {
   }
 
   #forget(after: number): number | null {
-    const { keep } = this.#options;
+    const { keep, interval } = this.#options;
     if (keep === 0 || after === allForgotten) return null;
-    const now = this.#now();
-    if (after === 0) this.#wholeRound = this.#random() < this.#options.interval / wholeRoundEach;
-    const request = { before: now - keep, now, after, limit: messagesInStep, all: this.#wholeRound };
-    return this.#groups.forget(request).after;
+    if (after === 0) {
+      const now = this.#now();
+      const all = this.#random() < interval / wholeRoundEach;
+      this.#round = { before: now - keep, now, limit: messagesInStep, all };
+    }
+    return this.#groups.forget({ ...this.#round, after }).after;
   }
 
   /** Whether there is more to be given back. */

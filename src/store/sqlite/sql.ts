@@ -151,13 +151,12 @@ export interface PlaceRow {
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
 }
 
-/** `turn…`, `changed_at` and `delivery` are of the message whose turn it is part of. */
 export interface OldMessageRow {
   readonly number: number;
   readonly session: number;
   readonly state: MessageState;
-  readonly turn: number;
-  readonly turn_state: MessageState;
+  /** The message whose turn it is part of; null: it has its own, or that message is not there. */
+  readonly turn: number | null;
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
@@ -579,15 +578,16 @@ export function prepareStatements(database: Database) {
 
     // Forgetting.
     oldestMessages: database.prepare<[after: number, limit: number], OldMessageRow>(
-      `SELECT m.number, m.session, m.state, m.accepted_at, coalesce(c.state, m.state) AS turn_state,
-         coalesce(m.collected_in, m.number) AS turn, coalesce(c.changed_at, m.changed_at) AS changed_at,
-         d.state AS delivery
+      `SELECT m.number, m.session, m.state, c.number AS turn, m.accepted_at, m.changed_at, d.state AS delivery
        FROM messages m
        LEFT JOIN messages c ON c.number = m.collected_in
-       LEFT JOIN deliveries d ON d.message = coalesce(m.collected_in, m.number)
+       LEFT JOIN deliveries d ON d.message = m.number
        WHERE m.number > ? ORDER BY m.number LIMIT 0 + ?`,
     ),
     deleteMessage: database.prepare<[message: number]>('DELETE FROM messages WHERE number = ?'),
+    deleteCollectedIn: database.prepare<[message: number]>(
+      'DELETE FROM messages INDEXED BY messages_collected WHERE collected_in = ? AND collected_in IS NOT NULL',
+    ),
 
     // Runs.
     insertRun: database.prepare<[id: Buffer, record: string]>('INSERT INTO runs (id, record) VALUES (?, ?)'),
