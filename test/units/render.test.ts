@@ -56,6 +56,27 @@ describe('the shipped templates', () => {
   });
 });
 
+describe('the order at boot', () => {
+  const precursors = (text: string) => valueIn(parseUnit(text), 'After')?.split(' ') ?? [];
+
+  it.each([
+    ['sd-gateway.service', true],
+    ['sd-gateway@.service', true],
+    ['user/sd-gateway.service', false],
+    ['user/sd-gateway@.service', false],
+  ])('of %s is after the target for the clock, if its manager has one: %s', (file, waits) => {
+    expect(precursors(shipped(file)).includes('time-sync.target')).toBe(waits);
+  });
+
+  it.each([
+    ['system', true],
+    ['user', false],
+  ] as const)('of a unit rendered for the %s manager too: %s', (scope, waits) => {
+    for (const instance of [null, 'one'])
+      expect(precursors(render({ scope, instance }).text).includes('time-sync.target')).toBe(waits);
+  });
+});
+
 describe('a rendered unit', () => {
   it.each(['system', 'user'] as const)(
     'of the %s manager is the shipped one, but for this machine’s paths and times',
