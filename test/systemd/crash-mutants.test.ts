@@ -13,6 +13,7 @@ for (const mutant of mutants) {
         least: 12,
         program,
         only: mutant.only,
+        ...(mutant.clients === undefined ? {} : { clients: mutant.clients }),
         startPatience: 5_000,
         endPatience: 1_500,
       });
