@@ -18,10 +18,8 @@ export class StatusReporter {
   #store: Pick<Store, 'counts'> | null = null;
   #work: WorkFacts = noWork;
   #asking = false;
-  /** Runs while the store is asked. */
-  #late: NodeJS.Timeout | null = null;
-  /** The store has not answered in time: what else the line shows must not wait for it. */
-  #isLate = false;
+  /** While the store is asked; null then: it has not answered in time, and what else there is to say must not wait. */
+  #patience: NodeJS.Timeout | null = null;
   #changed = false;
   #pause: NodeJS.Timeout | null = null;
   #idle: NodeJS.Timeout | null = null;
@@ -62,14 +60,14 @@ export class StatusReporter {
       return;
     }
     if (this.#asking) {
-      if (this.#isLate) this.#tell();
+      if (this.#patience === null) this.#tell();
       return;
     }
     if (this.#pause !== null) return;
     this.#changed = false;
     this.#asking = true;
-    this.#late = setTimeout(() => {
-      this.#isLate = true;
+    this.#patience = setTimeout(() => {
+      this.#patience = null;
       this.#tell();
     }, countsPatience).unref();
     this.#store.counts().then(
@@ -86,7 +84,7 @@ export class StatusReporter {
     this.#store = null;
     if (this.#pause !== null) clearTimeout(this.#pause);
     if (this.#idle !== null) clearInterval(this.#idle);
-    if (this.#late !== null) clearTimeout(this.#late);
+    this.#endPatience();
     this.#pause = null;
     this.#idle = null;
   }
@@ -104,8 +102,7 @@ export class StatusReporter {
 
   #answered(): void {
     this.#asking = false;
-    this.#isLate = false;
-    if (this.#late !== null) clearTimeout(this.#late);
+    this.#endPatience();
     if (this.#store === null) return;
     this.#tell();
     this.#pause = setTimeout(() => {
@@ -113,6 +110,11 @@ export class StatusReporter {
       if (this.#changed) this.changed();
     }, statusInterval);
     this.#pause.unref();
+  }
+
+  #endPatience(): void {
+    if (this.#patience !== null) clearTimeout(this.#patience);
+    this.#patience = null;
   }
 
   #tell(): void {

@@ -41,8 +41,7 @@ export class Destination {
   #meanGap = 0;
   #fullSince = 0;
   #lastReturn = 0;
-  #failedAt = 0;
-  /** When the last one that failed is due again, which its receiver may have put off for a day. */
+  /** When the last one that failed is due again, which its receiver may have put off for a day; or when it failed. */
   #expectedAt = 0;
 
   constructor(readonly origin: string) {}
@@ -58,8 +57,8 @@ export class Destination {
   forgettable(now: number, settings: DestinationSettings): boolean {
     if (this.#sending > 0 || this.#waiting > 0) return false;
     if (this.#circuit === closedCircuit) return true;
-    const due = this.#circuit.state === 'open' ? this.#circuit.until : this.#failedAt;
-    const last = Math.max(due, this.#lastReturn, this.#expectedAt);
+    const probe = this.#circuit.state === 'open' ? this.#circuit.until : 0;
+    const last = Math.max(probe, this.#lastReturn, this.#expectedAt);
     return now > last + Math.max(settings.retry_delay_limit, latestReturn);
   }
 
@@ -111,7 +110,7 @@ export class Destination {
       this.#fullSince = now;
     }
     this.#sending -= 1;
-    if (peer === 'failing') this.#failedAt = now;
+    if (peer === 'failing') this.expect(now);
     const before = this.#circuit;
     if (peer === 'well') this.#circuit = closedCircuit;
     else if (peer === 'failing') this.#circuit = failed(before, now, settings, random);
