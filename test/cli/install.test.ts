@@ -13,19 +13,10 @@ vi.mock('../../src/units/visibility.js', async (original) => ({
 }));
 
 let double: SystemctlDouble;
-let said = '';
 beforeEach(() => {
   double = new SystemctlDouble();
-  said = '';
-  for (const stream of [process.stdout, process.stderr]) {
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      said += String(text);
-      return true;
-    });
-  }
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   double.remove();
 });
 
@@ -43,9 +34,9 @@ describe('beside an instance of the package’s template', () => {
   ])('that is %s and %s, nothing is installed', async (active, enabled, what, verb) => {
     double.says(template, { ActiveState: active }, enabled);
     expect(await install('--instance', 'test')).toBe(1);
-    expect(said).toContain(`${template} ${what}, `);
-    expect(said).toContain(`"systemctl --user ${verb} ${template}"`);
-    expect(said).toContain('nothing was changed; --force installs it all the same\n');
+    expect(double.said).toContain(`${template} ${what}, `);
+    expect(double.said).toContain(`"systemctl --user ${verb} ${template}"`);
+    expect(double.said).toContain('nothing was changed; --force installs it all the same\n');
     expect(readdirSync(double.units)).toEqual([]);
   });
 
@@ -57,7 +48,7 @@ describe('beside an instance of the package’s template', () => {
   ])('%j is installed where that is %s and %s', async (words, enabled, active) => {
     double.says(template, { ActiveState: active }, enabled);
     expect(await install(...words, '--dry-run')).toBe(0);
-    expect(said).toContain('Would write ');
+    expect(double.said).toContain('Would write ');
   });
 });
 
@@ -80,7 +71,7 @@ describe('over a link, forced', () => {
       double.says(unit, { LoadState: 'loaded', ActiveState: 'inactive', FragmentPath: path() });
       double.refuses(verb);
       expect(await install('--instance', 'test', '--force')).toBe(1);
-      expect(said).toContain(`${verb} refused`);
+      expect(double.said).toContain(`${verb} refused`);
       expect(readlinkSync(path())).toBe(target);
     },
   );

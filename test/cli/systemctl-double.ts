@@ -18,6 +18,8 @@ esac
 export class SystemctlDouble {
   readonly home = mkdtempSync(join(tmpdir(), 'sd-gateway-systemctl-'));
   readonly #systemctl = join(this.home, 'bin/systemctl');
+  /** What was written to standard output and standard error. */
+  said = '';
 
   constructor() {
     mkdirSync(join(this.home, 'bin'));
@@ -28,6 +30,12 @@ export class SystemctlDouble {
     vi.stubEnv('HOME', this.home);
     for (const name of ['CONFIG_HOME', 'STATE_HOME', 'CACHE_HOME', 'DATA_HOME', 'RUNTIME_DIR'])
       vi.stubEnv(`XDG_${name}`, join(this.home, name));
+    for (const stream of [process.stdout, process.stderr]) {
+      vi.spyOn(stream, 'write').mockImplementation((text) => {
+        this.said += String(text);
+        return true;
+      });
+    }
   }
 
   /** Where the user's units are. */
@@ -56,6 +64,7 @@ export class SystemctlDouble {
   }
 
   remove(): void {
+    vi.restoreAllMocks();
     vi.unstubAllEnvs();
     rmSync(this.home, { recursive: true });
   }

@@ -10,19 +10,10 @@ vi.mock('../../src/cli/manager-reachable.js', () => ({ whyNoManager: async () =>
 
 const unit = 'sd-gateway-test.service';
 let double: SystemctlDouble;
-let said = '';
 beforeEach(() => {
   double = new SystemctlDouble();
-  said = '';
-  for (const stream of [process.stdout, process.stderr]) {
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      said += String(text);
-      return true;
-    });
-  }
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   double.remove();
 });
 
@@ -52,8 +43,8 @@ describe('with an instance of the package’s template', () => {
     const path = installed ? writeUnit() : null;
     double.says(template, { ActiveState: active }, enabled);
     expect(await uninstall('--purge', '--yes')).toBe(1);
-    expect(said).toContain(`${template} ${what}, `);
-    expect(said).toContain('nothing was removed; --force removes it all the same\n');
+    expect(double.said).toContain(`${template} ${what}, `);
+    expect(double.said).toContain('nothing was removed; --force removes it all the same\n');
     expect(existsSync(messages())).toBe(true);
     if (path !== null) expect(existsSync(path)).toBe(true);
   });
@@ -96,7 +87,7 @@ describe('a unit', () => {
     double.says(unit, { ActiveState: active });
     double.refuses('stop');
     expect(await uninstall()).toBe(1);
-    expect(said).toContain('could not be stopped, and stays: stop refused');
+    expect(double.said).toContain('could not be stopped, and stays: stop refused');
     expect(existsSync(path)).toBe(true);
   });
 

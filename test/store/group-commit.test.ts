@@ -1,12 +1,11 @@
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { GroupCommit } from '../../src/store/sqlite/group-commit.js';
-import { migrate } from '../../src/store/sqlite/migrate.js';
 import type { Answer, Call } from '../../src/store/sqlite/protocol.js';
-import { migrations } from '../../src/store/sqlite/schema.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
 import type { StoreCounts, Turn } from '../../src/store/store.js';
 import { claim, newMessage, noLimits } from './samples.js';
+import { emptyDatabase } from './transaction-of.js';
 
 const fails = vi.hoisted(() => ({ reading: false }));
 // What SQLite does where a page can't be read, or there is no memory: a transaction that is open is rolled back as a
@@ -23,12 +22,11 @@ vi.mock('../../src/store/sqlite/reads.js', async (original) => {
   };
 });
 
-let database: Database.Database;
+let database: Database;
 let groups: GroupCommit;
 let nextId: number;
 beforeEach(() => {
-  database = new Database(':memory:');
-  migrate(database, migrations, () => {});
+  database = emptyDatabase();
   const policy = { maxAttempts: 3, repeatable: true, notices: true, unknownPolicy: 'ask' } as const;
   groups = new GroupCommit(database, { path: ':memory:', ...policy });
   nextId = 0;

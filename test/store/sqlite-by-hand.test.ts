@@ -1,20 +1,17 @@
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { beforeEach, expect, test } from 'vitest';
 import { accept } from '../../src/store/sqlite/accept.js';
 import { retryDead } from '../../src/store/sqlite/by-hand.js';
 import { claimDeliveries, completeDelivery, failDelivery } from '../../src/store/sqlite/deliveries.js';
-import { migrate } from '../../src/store/sqlite/migrate.js';
-import { migrations } from '../../src/store/sqlite/schema.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
 import { claimTurns, completeTurn } from '../../src/store/sqlite/turns.js';
 import { claim, failure, newMessage, noLimits } from './samples.js';
-import { transactionOf } from './transaction-of.js';
+import { emptyDatabase, transactionOf } from './transaction-of.js';
 
-let database: Database.Database;
+let database: Database;
 let transaction: Transaction;
 beforeEach(() => {
-  database = new Database(':memory:');
-  migrate(database, migrations, () => {});
+  database = emptyDatabase();
   transaction = transactionOf(database);
 });
 

@@ -1,23 +1,20 @@
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { accept } from '../../src/store/sqlite/accept.js';
 import { cancelMessage, retryDead } from '../../src/store/sqlite/by-hand.js';
 import { forget } from '../../src/store/sqlite/forget.js';
-import { migrate } from '../../src/store/sqlite/migrate.js';
-import { migrations } from '../../src/store/sqlite/schema.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
 import { claimTurns, failTurn } from '../../src/store/sqlite/turns.js';
 import { claim, newMessage, noLimits } from './samples.js';
-import { transactionOf } from './transaction-of.js';
+import { emptyDatabase, transactionOf } from './transaction-of.js';
 
 const hour = 3_600_000;
 const now = 1_000 * hour;
 
-let database: Database.Database;
+let database: Database;
 let transaction: Transaction;
 beforeEach(() => {
-  database = new Database(':memory:');
-  migrate(database, migrations, () => {});
+  database = emptyDatabase();
   transaction = transactionOf(database);
 });
 afterEach(() => {

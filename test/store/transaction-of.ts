@@ -1,10 +1,19 @@
-import type { Database } from 'better-sqlite3';
+import Database from 'better-sqlite3';
+import { migrate } from '../../src/store/sqlite/migrate.js';
+import { migrations } from '../../src/store/sqlite/schema.js';
 import { prepareStatements } from '../../src/store/sqlite/sql.js';
 import type { Transaction } from '../../src/store/sqlite/transaction.js';
 
+/** A database in memory that has the schema, and nothing else. */
+export function emptyDatabase(): Database.Database {
+  const database = new Database(':memory:');
+  migrate(database, migrations, () => {});
+  return database;
+}
+
 /** What an operation works with, on a database that has the schema; the counters are for the test to write back. */
 export function transactionOf(
-  database: Database,
+  database: Database.Database,
   policy: Partial<Omit<Transaction, 'sql' | 'counters'>> = {},
 ): Transaction {
   const sql = prepareStatements(database);
