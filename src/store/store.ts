@@ -238,6 +238,13 @@ export interface Page<Item> {
   readonly next: string | null;
 }
 
+export interface SettledMessages {
+  /** In `seq` order. */
+  readonly items: readonly Message[];
+  /** There are others behind them: the page was full. */
+  readonly more: boolean;
+}
+
 export type CancelOutcome =
   /** `running`: its turn is under way still, and the one who runs it has to end it and to release it. */
   | { readonly outcome: 'cancelled'; readonly message: Message; readonly running: boolean }
@@ -339,7 +346,7 @@ export interface Store {
     page: { readonly limit: number; readonly after: string | null },
   ): Promise<Page<Message> | null>;
   /** The messages behind `seq` that are neither queued nor running, up to the first one that is; none of no session. */
-  settledMessages(session: string, seq: number, limit: number): Promise<readonly Message[]>;
+  settledMessages(session: string, seq: number, limit: number): Promise<SettledMessages>;
   /** The number of the last message of a session before the first that is queued or running; 0: there is none. */
   settledUpTo(session: string): Promise<number>;
   counts(): Promise<StoreCounts>;

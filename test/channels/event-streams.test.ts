@@ -43,7 +43,7 @@ test('a client that is waited for again and again is listened to once at a time'
     store: {
       settledMessages: async (_session, after) => {
         if (after === count) streams.end();
-        return after === count ? [] : [message(after + 1)];
+        return after === count ? { items: [], more: false } : { items: [message(after + 1)], more: true };
       },
     },
     changes: { subscribeSession: () => () => undefined },

@@ -138,8 +138,8 @@ class EventStream {
   /** Whether there may be more at once. */
   async #sendSettled(): Promise<boolean> {
     const { store } = this.#options;
-    const messages = await store.settledMessages(this.#session, this.#after, pageSize);
-    for (const message of messages) {
+    const { items, more } = await store.settledMessages(this.#session, this.#after, pageSize);
+    for (const message of items) {
       if (!this.#goesOn) return false;
       const written = this.#write(
         `id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
@@ -147,8 +147,7 @@ class EventStream {
       this.#after = message.seq;
       if (!written) await this.#drained();
     }
-    // A page may be shorter than asked for, as it may hold no more than so much text.
-    return messages.length > 0;
+    return more;
   }
 
   async #drained(): Promise<void> {

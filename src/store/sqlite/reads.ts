@@ -1,4 +1,12 @@
-import type { DeliverySummary, Message, Metadata, Page, SessionSummary, StoreCounts } from '../store.js';
+import type {
+  DeliverySummary,
+  Message,
+  Metadata,
+  Page,
+  SessionSummary,
+  SettledMessages,
+  StoreCounts,
+} from '../store.js';
 import { StoreError } from '../store.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
@@ -80,11 +88,12 @@ export function readSettledMessages(
   session: string,
   seq: number,
   limit: number,
-): readonly Message[] {
+): SettledMessages {
   const known = sql.session.get(session);
-  if (known === undefined) return [];
-  const { rows } = take(settledOf(sql.sessionMessages.iterate(known.number, seq, checkLimit(limit))), limit);
-  return rows.map(toMessage);
+  if (known === undefined) return { items: [], more: false };
+  const settled = settledOf(sql.sessionMessages.iterate(known.number, seq, checkLimit(limit) + 1));
+  const { rows, last } = take(settled, limit);
+  return { items: rows.map(toMessage), more: last !== null };
 }
 
 function* settledOf(rows: Iterable<MessageRow>): Generator<MessageRow> {

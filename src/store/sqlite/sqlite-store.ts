@@ -19,6 +19,7 @@ import {
   type SessionCancelled,
   type SessionPolicy,
   type SessionSummary,
+  type SettledMessages,
   type Store,
   type StoreCounts,
   StoreError,
@@ -331,7 +332,7 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('sessionMessages', session, page);
   }
 
-  settledMessages(session: string, seq: number, limit: number): Promise<readonly Message[]> {
+  settledMessages(session: string, seq: number, limit: number): Promise<SettledMessages> {
     return this.#call('settledMessages', session, seq, limit);
   }
 
