@@ -297,6 +297,15 @@ export class Parts {
         // Met by the store's own work: nobody's call has failed, and the next ones may not meet it.
         if (error.reason === 'damaged') this.#health?.failed(error);
       },
+      onForgotten: ({ messages, dead }) => {
+        // SQLite's cache is full of what was looked through.
+        this.#idleMemory?.worked();
+        if (dead === 0) log.info(`Forgot ${messages} messages that ended longer than store.keep ago`);
+        else
+          log.notice(
+            `Forgot ${messages} messages that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
+          );
+      },
       onTurnsWaiting: () => {
         if (!this.#started) return;
         this.#dispatcher?.wake();

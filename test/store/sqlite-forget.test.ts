@@ -84,7 +84,11 @@ describe('a turn that is made of several messages', () => {
     const first = forget(transaction, { ...request, after: 0 });
     expect(first).toMatchObject({ count: 0, after: expect.any(Number) });
     expect(left()).toEqual([1, 2, 3]);
-    expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({ count: 3, after: null });
+    expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({
+      count: 3,
+      dead: 1,
+      after: null,
+    });
     expect(left()).toEqual([]);
     expect(transaction.counters).toMatchObject({ dead: 0, collected: 0 });
   });
@@ -118,7 +122,11 @@ test('a round goes on where a step has ended', () => {
   const request = { before: now - 2 * hour, now, limit: 2, all: false };
   const first = forget(transaction, { ...request, after: 0 });
   expect(first).toMatchObject({ count: 2, after: expect.any(Number) });
-  expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({ count: 1, after: null });
+  expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({
+    count: 1,
+    dead: 0,
+    after: null,
+  });
   expect(left()).toEqual([]);
   expect(transaction.counters.cancelled).toBe(0);
 });

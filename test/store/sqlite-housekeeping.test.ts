@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ForgetRequest } from '../../src/store/sqlite/forget.js';
-import { Housekeeping } from '../../src/store/sqlite/housekeeping.js';
+import { type ForgottenMessages, Housekeeping } from '../../src/store/sqlite/housekeeping.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -68,6 +68,22 @@ test('what has come to its end is forgotten; what waits, runs or has to be deliv
   expect(again).toMatchObject({ outcome: 'accepted', message: { seq: 3 } });
 });
 
+test('it is told how much was forgotten, and how many dead letters that nobody had decided about', async () => {
+  const told: ForgottenMessages[] = [];
+  const store = await files.open();
+  const ids: string[] = [];
+  for (const session of ['left', 'discarded']) {
+    const { id } = await acceptOne(store, session);
+    await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+    ids.push(id);
+  }
+  await store.discardDead(ids[1] ?? '', 3_000);
+  await store.close();
+
+  await files.open({ ...soon, onForgotten: (forgotten) => told.push(forgotten) });
+  await vi.waitFor(() => expect(told).toEqual([{ messages: 2, dead: 1 }]));
+});
+
 test('a message of a clock that was ahead holds up nothing behind it', async () => {
   const store = await files.open(soon);
   const ahead = await acceptOne(store, 'ahead', { acceptedAt: Date.now() + 3_600_000 });
@@ -119,13 +135,14 @@ test('all steps of a round go by the time at which it began', async () => {
     forget(request: ForgetRequest) {
       requests.push(request);
       now += 5_000;
-      return { count: 0, after: requests.length % 3 === 0 ? null : requests.length };
+      return { count: 0, dead: 0, after: requests.length % 3 === 0 ? null : requests.length };
     },
   };
   const housekeeping = new Housekeeping(database, groups, {
     keep: 1_000,
     interval: 20,
     checkpoint: () => undefined,
+    onForgotten: () => expect.fail('nothing was forgotten'),
     onFailure: (error) => expect.fail(String(error)),
     now: () => now,
   });

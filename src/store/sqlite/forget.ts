@@ -15,6 +15,8 @@ export interface ForgetRequest {
 
 export interface Forgotten {
   readonly count: number;
+  /** Of these: dead, and nobody had tried them again or discarded them. */
+  readonly dead: number;
   /** Where to go on; null: there is nothing more. */
   readonly after: number | null;
 }
@@ -33,11 +35,12 @@ export function forget(
 ): Forgotten {
   const { sql, counters } = transaction;
   let count = 0;
+  let dead = 0;
   let last = after;
   const rows = sql.oldestMessages.all(after, limit);
   for (const row of rows) {
-    if (count >= limit) return { count, after: last };
-    if (!all && row.accepted_at >= before && row.accepted_at <= now) return { count, after: null };
+    if (count >= limit) return { count, dead, after: last };
+    if (!all && row.accepted_at >= before && row.accepted_at <= now) return { count, dead, after: null };
     last = row.number;
     if (row.turn !== null || row.state === 'queued' || row.state === 'running') continue;
     if (row.delivery === 'pending' || row.changed_at >= before) continue;
@@ -48,6 +51,7 @@ export function forget(
     counters.collected -= collected;
     counters[row.state] -= 1;
     count += 1 + collected;
+    if (row.state === 'dead') dead += 1;
   }
-  return { count, after: rows.length < limit ? null : last };
+  return { count, dead, after: rows.length < limit ? null : last };
 }

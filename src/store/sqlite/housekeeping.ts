@@ -9,6 +9,8 @@ export interface HousekeepingOptions {
   readonly interval: number;
   /** Copies the write-ahead log into the database, if it has so many frames. */
   readonly checkpoint: (least?: number) => void;
+  /** Told after each round in which something was forgotten. */
+  readonly onForgotten: (forgotten: ForgottenMessages) => void;
   /** Nobody waits for it, so that a failure is told there. */
   readonly onFailure: (error: unknown) => void;
   readonly now?: () => number;
@@ -30,6 +32,13 @@ const fewPages = 1_024;
 /** Behind every message. */
 const allForgotten = Number.MAX_SAFE_INTEGER;
 
+/** How many messages a round has forgotten. */
+export interface ForgottenMessages {
+  readonly messages: number;
+  /** Of these: dead, and nobody had tried them again or discarded them. */
+  readonly dead: number;
+}
+
 /** Forgets what is older than `store.keep`, and gives the room back to the file system: now and then, in small steps. */
 export class Housekeeping {
   readonly #database: Database;
@@ -39,6 +48,8 @@ export class Housekeeping {
   readonly #random: () => number;
   #timer: NodeJS.Timeout;
   #hasShrunk = false;
+  /** In the round under way. */
+  #forgotten: ForgottenMessages = { messages: 0, dead: 0 };
   /** What each step of the round under way goes by. */
   #round: Omit<ForgetRequest, 'after'> = { before: 0, now: 0, limit: messagesInStep, all: false };
 
@@ -72,6 +83,7 @@ export class Housekeeping {
         // The file is as long as it was until then.
         if (this.#hasShrunk) checkpoint(1);
         this.#hasShrunk = false;
+        this.#tell();
       }
       checkpoint();
     } catch (error) {
@@ -88,7 +100,16 @@ export class Housekeeping {
       const all = this.#random() < interval / wholeRoundEach;
       this.#round = { before: now - keep, now, limit: messagesInStep, all };
     }
-    return this.#groups.forget({ ...this.#round, after }).after;
+    const { count, dead, after: next } = this.#groups.forget({ ...this.#round, after });
+    const { messages } = this.#forgotten;
+    this.#forgotten = { messages: messages + count, dead: this.#forgotten.dead + dead };
+    return next;
+  }
+
+  #tell(): void {
+    const forgotten = this.#forgotten;
+    this.#forgotten = { messages: 0, dead: 0 };
+    if (forgotten.messages > 0) this.#options.onForgotten(forgotten);
   }
 
   /** Whether there is more to be given back. */

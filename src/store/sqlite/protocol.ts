@@ -14,6 +14,7 @@ import type {
   TurnHold,
   UnknownPolicy,
 } from '../store.js';
+import type { ForgottenMessages } from './housekeeping.js';
 import type { Finding } from './open-database.js';
 
 /** An accepted message is known where it came from, but for its number. */
@@ -104,6 +105,8 @@ export type FromWorker =
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
   /** Something that no caller waits for went wrong. */
   | { readonly type: 'warning'; readonly failure: Failure }
+  /** Messages that had come to their end long ago were forgotten. */
+  | { readonly type: 'forgotten'; readonly forgotten: ForgottenMessages }
   /** Turns of the last run were taken back after the store was opened. */
   | { readonly type: 'turns-waiting' }
   /** What the thread has no need of is handed back; `failure`: why it could not be. */

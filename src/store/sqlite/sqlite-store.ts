@@ -28,6 +28,7 @@ import {
   type TurnHold,
   type UnknownPolicy,
 } from '../store.js';
+import type { ForgottenMessages } from './housekeeping.js';
 import { turnIdOf } from './identifiers.js';
 import type { Finding } from './open-database.js';
 import type {
@@ -44,7 +45,21 @@ import type {
 } from './protocol.js';
 import { type StoreThread, startStoreThread } from './store-thread.js';
 
-export interface SqliteStoreOptions {
+/** What the store tells of itself. */
+export interface SqliteStoreListeners {
+  /** Told each step of a check, a migration or a recovery, while the start goes on. */
+  readonly onProgress?: (step: string) => void;
+  /** Told of what went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
+  readonly onWarning?: (error: StoreError) => void;
+  /** Told how many messages were forgotten that had come to their end longer than `keep` ago. */
+  readonly onForgotten?: (forgotten: ForgottenMessages) => void;
+  /** Told that turns of the last run were taken back after it was opened, and wait to be claimed. */
+  readonly onTurnsWaiting?: () => void;
+  /** Told of each call that failed, besides whoever made it. */
+  readonly onFailure?: (error: StoreError) => void;
+}
+
+export interface SqliteStoreOptions extends SqliteStoreListeners {
   /** The database file; it and its directory are made if they are missing. */
   readonly path: string;
   /** How long to wait for a lock of another process, in milliseconds. */
@@ -71,14 +86,6 @@ export interface SqliteStoreOptions {
   readonly owner?: string;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
   readonly now?: () => number;
-  /** Told each step of a check, a migration or a recovery, while the start goes on. */
-  readonly onProgress?: (step: string) => void;
-  /** Told of what went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
-  readonly onWarning?: (error: StoreError) => void;
-  /** Told that turns of the last run were taken back after it was opened, and wait to be claimed. */
-  readonly onTurnsWaiting?: () => void;
-  /** Told of each call that failed, besides whoever made it. */
-  readonly onFailure?: (error: StoreError) => void;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
   readonly extendStartTimeout?: boolean;
   /** One that was started already. Default: a new one. */
@@ -201,7 +208,7 @@ export class SqliteStore implements Store, RunStore {
 
   constructor(
     { worker, ended }: StoreThread,
-    options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onTurnsWaiting' | 'onFailure' | 'path'>,
+    options: SqliteStoreListeners & Pick<SqliteStoreOptions, 'path'>,
   ) {
     this.#worker = worker;
     this.#onFailure = options.onFailure;
@@ -428,22 +435,22 @@ export class SqliteStore implements Store, RunStore {
     else this.#sendAfterEvents ??= setImmediate(() => this.#send());
   }
 
-  #receive(
-    message: FromWorker,
-    options: Pick<SqliteStoreOptions, 'onProgress' | 'onWarning' | 'onTurnsWaiting'>,
-  ): void {
+  #receive(message: FromWorker, listeners: SqliteStoreListeners): void {
     switch (message.type) {
       case 'answers':
         for (const answer of message.answers) this.#settle(answer);
         break;
       case 'progress':
-        options.onProgress?.(message.step);
+        listeners.onProgress?.(message.step);
         break;
       case 'warning':
-        options.onWarning?.(toError(message.failure));
+        listeners.onWarning?.(toError(message.failure));
+        break;
+      case 'forgotten':
+        listeners.onForgotten?.(message.forgotten);
         break;
       case 'turns-waiting':
-        options.onTurnsWaiting?.();
+        listeners.onTurnsWaiting?.();
         break;
       case 'not-opened':
         this.#end = toError(message.failure);

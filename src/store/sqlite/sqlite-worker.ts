@@ -59,6 +59,7 @@ class Serving {
       keep: options.keep,
       interval: options.housekeepingInterval,
       checkpoint: (least) => this.#checkpointWhenDue(least),
+      onForgotten: (forgotten) => post({ type: 'forgotten', forgotten }),
       onFailure: (error) => this.#warn(error),
     });
   }
