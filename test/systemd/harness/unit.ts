@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { JournalRecord, Machine, User } from './machine.js';
 
 /** What a person reads after a stop. */
@@ -160,6 +161,17 @@ export class GatewayUnit {
 
   async mainPid(): Promise<number> {
     return Number((await this.show('MainPID'))['MainPID']);
+  }
+
+  /** The main process by its number outside of the machine. */
+  async outsidePid(): Promise<number> {
+    const inside = String(await this.mainPid());
+    const group = `/proc/${this.#machine.pid}/root/sys/fs/cgroup/system.slice/${this.name}.service/cgroup.procs`;
+    for (const pid of readFileSync(group, 'utf8').trim().split('\n')) {
+      const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+      if (numbers.split('\t').at(-1) === inside) return Number(pid);
+    }
+    throw new Error(`${this.name} has no process ${inside} any more.`);
   }
 
   /**
