@@ -4,6 +4,7 @@ import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentReply, type AgentRequest } from './agent.js';
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
 import { notStarted } from './command-errors.js';
+import { endBeforeGateway } from './oom-score.js';
 import { ProcessGroup } from './process-group.js';
 import { StandardError } from './standard-error.js';
 
@@ -41,6 +42,7 @@ export class CommandAgent implements Agent {
   readonly #file: string;
   readonly #arguments: readonly string[];
   readonly #environment: Readonly<Record<string, string>>;
+  #knowsNoScore = false;
 
   constructor(private readonly options: CommandAgentOptions) {
     const [file, ...rest] = options.command;
@@ -73,11 +75,25 @@ export class CommandAgent implements Agent {
         child.once('error', (error) => reject(notStarted(error, this.#file, this.options.workingDirectory)));
         return;
       }
+      this.#offer(child.pid);
       new CommandTurn(this.options, request, signal, child, child.pid, (outcome) => {
         if (outcome instanceof AgentError) reject(outcome);
         else resolve({ text: outcome, metadata: {} });
       });
     });
+  }
+
+  /** To the kernel, for when memory runs out. */
+  #offer(pid: number): void {
+    try {
+      endBeforeGateway(pid);
+    } catch (error) {
+      if (this.#knowsNoScore) return;
+      this.#knowsNoScore = true;
+      this.options.log.notice(
+        `When memory runs out the kernel may end the gateway rather than the agent's command: ${(error as Error).message}`,
+      );
+    }
   }
 }
 
@@ -227,8 +243,11 @@ class CommandTurn {
   #outcome(status: number | null, killedBy: NodeJS.Signals | null): string | AgentError {
     const tail = this.#standardError.tail();
     const said = tail === '' ? '; it wrote nothing to standard error' : `; standard error ends: ${tail}`;
-    if (killedBy !== null)
-      return new AgentError('signal', `the command was killed by ${killedBy}${said}`, true);
+    if (killedBy !== null) {
+      const hint =
+        killedBy === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
+      return new AgentError('signal', `the command was killed by ${killedBy}${hint}${said}`, true);
+    }
     if (status !== 0)
       return new AgentError('exit-status', `the command exited with status ${status}${said}`, true);
     return replyText(Buffer.concat(this.#chunks));

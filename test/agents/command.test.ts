@@ -140,6 +140,12 @@ describe('what a command is given', () => {
     expect(JSON.parse((await run.run()).text)).toEqual(['$HOME', '*', 'a b;c']);
   });
 
+  test('an end before the gateway’s when memory runs out', async () => {
+    const own = Number(readFileSync('/proc/self/oom_score_adj', 'utf8'));
+    const reply = await sh('read -r turn; cat /proc/self/oom_score_adj').run();
+    expect(reply.text).toBe(String(Math.min(own + 500, 1_000)));
+  });
+
   test("an environment without what is the unit's or the gateway's", async () => {
     const environment = {
       PATH: process.env['PATH'],
