@@ -67,9 +67,13 @@ export function describeResult(unit: UnitFacts): string {
     case 'success':
       return `it ended${exit}`;
     case 'exit-code':
-    case 'signal':
     case 'core-dump':
       return `the gateway ended${exit}`;
+    case 'signal':
+      // With OOMPolicy=continue a main process that the kernel has ended is no "oom-kill".
+      return unit.exit?.status === constants.signals.SIGKILL
+        ? `the gateway ended${exit} (by the kernel, if the journal says "killed by the OOM killer")`
+        : `the gateway ended${exit}`;
     case 'timeout':
       return 'it took longer than the unit allows (TimeoutStartSec=, TimeoutStopSec=), and systemd ended it';
     case 'protocol':

@@ -186,6 +186,14 @@ describe('a job that failed', () => {
     [
       'start',
       job,
+      failed({ result: 'signal', exit: { how: 'killed', status: 9, at: null } }),
+      1,
+      'sd-gateway.service did not start: the gateway ended: killed by SIGKILL (by the kernel, if the journal says "killed by the OOM killer")',
+      /logs/,
+    ],
+    [
+      'start',
+      job,
       failed({ result: 'start-limit-hit' }),
       1,
       'sd-gateway.service was not started: it was started 100 times within 10min, and systemd has given up (start limit); the last time it ended with exit status 1 (a failed start or a crash)',
