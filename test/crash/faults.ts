@@ -1,5 +1,5 @@
 import type { CrashGateway } from './gateway.js';
-import type { Random } from './random.js';
+import type { Random } from './inside/random.mjs';
 import type { Worker } from './worker.js';
 
 export interface Surroundings {
@@ -15,6 +15,8 @@ export interface Fault {
   readonly weight: number;
   /** Whether the gateway goes down of it, to be started again by systemd. */
   readonly endsGateway: boolean;
+  /** Whether it can be done here; where this is not said, it can. */
+  isPossible?(gateway: CrashGateway): boolean;
   /** Does it; resolves when it is done and, where it lasts, over. */
   inject(surroundings: Surroundings): Promise<void>;
 }
@@ -40,6 +42,16 @@ const receiver =
     await pause(random.between(0, 200));
     server.tell('well');
   };
+
+/** Whether the gateway's process has ended within so many milliseconds. */
+async function endsWithin({ gateway, pause }: Surroundings, pid: number, patience: number): Promise<boolean> {
+  const deadline = performance.now() + patience;
+  while (performance.now() < deadline) {
+    if (gateway.processId() !== pid) return true;
+    await pause(20);
+  }
+  return false;
+}
 
 export const faults: readonly Fault[] = [
   { name: 'SIGKILL', weight: 14, endsGateway: true, inject: kill('SIGKILL') },
@@ -71,11 +83,45 @@ export const faults: readonly Fault[] = [
     name: 'no more memory',
     weight: 3,
     endsGateway: true,
-    async inject({ gateway, pause }) {
-      const pid = gateway.takeMemory();
-      await pause(1_000);
+    async inject(surroundings) {
+      const { gateway } = surroundings;
+      const pid = gateway.processId();
+      if (pid === null) return;
+      gateway.takeMemory(pid);
       // It may get along with what it has.
-      if (pid === gateway.processId()) gateway.signal('SIGKILL');
+      if (!(await endsWithin(surroundings, pid, 1_000))) gateway.signal('SIGKILL');
+    },
+  },
+  {
+    name: 'OOM killer',
+    weight: 5,
+    endsGateway: true,
+    isPossible: ({ memoryLimit }) => memoryLimit !== null,
+    async inject(surroundings) {
+      const { gateway, random } = surroundings;
+      const { memoryLimit } = gateway;
+      const pid = gateway.processId();
+      if (memoryLimit === null || pid === null) return;
+      await memoryLimit.set(pid, random.between(1, 16) * 2 ** 18);
+      const killed = await endsWithin(surroundings, pid, 10_000);
+      if (!killed) gateway.signal('SIGKILL');
+      await memoryLimit.lift();
+      if (!killed) throw new Error('The limit of its memory did not end the gateway within 10 s.');
+    },
+  },
+  {
+    name: 'I/O errors',
+    weight: 6,
+    endsGateway: false,
+    async inject({ gateway, random, pause }) {
+      gateway.failStore(random.between(1, 7));
+      await pause(random.between(100, 800));
+      if (random.chance(0.5)) {
+        if (random.chance(0.5)) gateway.orderPowerCut(random.chance(0.5) ? 0 : random.between(1, 2 ** 30));
+        gateway.signal('SIGKILL');
+      }
+      await pause(random.between(0, 400));
+      gateway.failStore(0);
     },
   },
   {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import type { Machine } from '../systemd/harness/machine.js';
+import { type MemoryLimit, memoryLimit } from '../systemd/harness/memory-limit.js';
 import { GatewayUnit } from '../systemd/harness/unit.js';
 
 export const port = 8733;
@@ -14,15 +15,25 @@ const watchdogSeconds = 2;
 const clockOffset = 0;
 const syncsOffset = 8;
 const whenOffset = 12;
+const failingOffset = 16;
+
+const word = (value: number) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
+};
 
 /** The gateway under test: a unit with the preloaded library, on a file system of its own. */
 export class CrashGateway {
   readonly unit: GatewayUnit;
+  /** Null where memory can't be limited. */
+  readonly memoryLimit: MemoryLimit | null;
   readonly #machine: Machine;
 
   private constructor(machine: Machine, unit: GatewayUnit) {
     this.#machine = machine;
     this.unit = unit;
+    this.memoryLimit = memoryLimit(machine, unit);
   }
 
   /** @param program what is run, such as `/usr/local/bin/sd-gateway run` */
@@ -146,13 +157,13 @@ level = "info"
     this.#control(clockOffset, bytes);
   }
 
+  /** Has these calls on the store fail with EIO from now on: 1 reads, 2 writes, 4 syncs, or a sum of them; 0 none. */
+  failStore(calls: number): void {
+    this.#control(failingOffset, word(calls));
+  }
+
   /** Has the gateway killed at its sync of this number from now on, before or after it. */
   killAtSync(count: number, when: 'before' | 'after'): void {
-    const word = (value: number) => {
-      const bytes = Buffer.alloc(4);
-      bytes.writeInt32LE(value);
-      return bytes;
-    };
     this.#control(whenOffset, word(when === 'before' ? 1 : 2));
     this.#control(syncsOffset, word(count));
   }
@@ -171,15 +182,12 @@ level = "info"
     rmSync(this.path('/var/lib/crash/ballast'), { force: true });
   }
 
-  /** Takes all memory from the gateway but what it has; gives its process, null when there is none. */
-  takeMemory(): number | null {
-    const pid = this.processId();
-    if (pid === null) return null;
+  /** Takes all memory from this process of it but what it has. */
+  takeMemory(pid: number): void {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const bytes = (field: string) =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
     execFileSync('prlimit', ['--pid', String(pid), `--as=${bytes('VmSize')}`, `--data=${bytes('VmData')}`]);
-    return pid;
   }
 
   #control(offset: number, bytes: Buffer): void {

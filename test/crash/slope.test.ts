@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Random } from './random.js';
+import { Random } from './inside/random.mjs';
 import { meansOf, slopeOf } from './slope.js';
 
 const series = (growth: number, noise: number) => {

@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../systemd/harness/machine.js';
 import { type Fault, faults } from './faults.js';
 import { CrashGateway, port, receiverPort } from './gateway.js';
+import { Random } from './inside/random.mjs';
 import type { Kind } from './kinds.js';
-import { Random } from './random.js';
 import { type AttemptEvent, parseLines, parseTurns, type Receipt, type StoredMessage } from './record.js';
 import { type CrashReport, type LoadReport, reportOf, withoutRecord } from './report.js';
 import { Worker } from './worker.js';
@@ -49,14 +49,28 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const random = new Random(seed);
   const gateway = await CrashGateway.install(machine, program);
   await gateway.unit.succeed('start');
-  const receiver = new Worker(machine, 'receiver.mjs', String(receiverPort), ...receiverFiles);
+  const receiver = new Worker(machine, 'receiver.mjs', String(receiverPort), ...receiverFiles, String(seed));
   const tokenFile = `${gateway.unit.stateDirectory}/token`;
   const load = new Worker(
     machine,
     'load.mjs',
-    JSON.stringify({ port, tokenFile, receiver: receiverPort, turns: turnsFile, clients, pause: between }),
+    JSON.stringify({
+      port,
+      tokenFile,
+      receiver: receiverPort,
+      turns: turnsFile,
+      clients,
+      pause: between,
+      seed,
+    }),
   );
-  const chosen = faults.filter(({ name }) => options.only === undefined || options.only.includes(name));
+  const chosen = faults
+    .filter(({ name }) => options.only === undefined || options.only.includes(name))
+    .filter((fault) => {
+      const isPossible = fault.isPossible?.(gateway) ?? true;
+      if (!isPossible) process.stdout.write(`"${fault.name}" is not possible here, and left out\n`);
+      return isPossible;
+    });
   const counts: Record<string, number> = Object.fromEntries(chosen.map(({ name }) => [name, 0]));
   const recoveries: number[] = [];
   const began = performance.now();

@@ -2,56 +2,57 @@
 // with them (../kinds.ts). Each asks for the next thing once the last one was answered. Then prints, as JSON, how many
 // messages of each session were accepted, and what else was seen.
 //   node load.mjs '{"port": 8733, "tokenFile": "…", "receiver": 9100, "turns": "…", "clients": {"client": 20, …},
-//     "pause": 100}'    turns: the agent's file
+//     "pause": 100, "seed": 1}'    turns: the agent's file; the seed determines what each client does
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from './client.mjs';
+import { Random } from './random.mjs';
 
-const { tokenFile, clients, pause: between, ...rest } = JSON.parse(process.argv[2]);
+const { tokenFile, clients, pause: between, seed, ...rest } = JSON.parse(process.argv[2]);
 const options = { ...rest, authorization: `Bearer ${readFileSync(tokenFile, 'utf8').trim()}` };
 const seen = { accepted: {}, cancels: [], repeated: 0, refusals: {}, mistakes: [] };
 let ended = false;
 
-const chance = (part) => Math.random() < part;
-const upTo = (most) => 1 + Math.floor(Math.random() * most);
 /** About as long as a turn of these kinds. */
-const moment = () => pause(Math.random() * 300);
+const moment = (random) => pause(random.next() * 300);
 
-/** What a client does again and again. */
+/** What a client does again and again. Each has numbers of its own: how fast another one is does not change them. */
 const doings = {
   client: (client) => client.post(),
   once: (client) => client.post({ once: true }),
-  async collect(client) {
+  async collect(client, random) {
     let last;
-    for (let left = upTo(5); left > 0; left -= 1) last = await client.post();
-    if (chance(0.7)) return;
-    await moment();
-    if (chance(0.5)) await client.cancel(last);
+    for (let left = random.between(1, 5); left > 0; left -= 1) last = await client.post();
+    if (random.chance(0.7)) return;
+    await moment(random);
+    if (random.chance(0.5)) await client.cancel(last);
     else await client.cancelSession();
   },
-  async interrupt(client) {
-    for (let left = upTo(4); left > 0; left -= 1) {
-      client.noteInterrupted((await client.post({ stubborn: chance(0.2) })).number);
-      await moment();
+  async interrupt(client, random) {
+    for (let left = random.between(1, 4); left > 0; left -= 1) {
+      client.noteInterrupted((await client.post({ stubborn: random.chance(0.2) })).number);
+      await moment(random);
     }
   },
-  async cancel(client) {
+  async cancel(client, random) {
     const posted = [];
-    for (let left = upTo(3); left > 0; left -= 1) posted.push(await client.post({ stubborn: chance(0.2) }));
-    await moment();
-    if (chance(0.5)) await client.cancel(posted[upTo(posted.length) - 1]);
-    else if (chance(0.3)) await client.cancelSession();
+    for (let left = random.between(1, 3); left > 0; left -= 1) {
+      posted.push(await client.post({ stubborn: random.chance(0.2) }));
+    }
+    await moment(random);
+    if (random.chance(0.5)) await client.cancel(posted[random.between(1, posted.length) - 1]);
+    else if (random.chance(0.3)) await client.cancelSession();
   },
 };
 /** So many messages are posted each time, in the mean: all kinds of sessions have about as many. */
 const burst = { client: 1, once: 1, collect: 3, interrupt: 2, cancel: 2 };
 
-async function run(kind, number) {
+async function run(kind, number, random) {
   const client = new Client(`${kind}-${number}`, options, seen);
   if (kind === 'collect' || kind === 'interrupt') await client.setPolicy(kind);
   while (!ended) {
-    await doings[kind](client);
-    await pause(between * burst[kind] * (0.5 + Math.random()));
+    await doings[kind](client, random);
+    await pause(between * burst[kind] * (0.5 + random.next()));
   }
   client.end();
 }
@@ -60,8 +61,9 @@ process.stdin.once('end', () => {
   ended = true;
 });
 process.stdin.resume();
+const seeds = new Random(seed);
 const running = Object.entries(clients).flatMap(([kind, count]) =>
-  Array.from({ length: count }, (_, index) => run(kind, index)),
+  Array.from({ length: count }, (_, index) => run(kind, index, new Random(seeds.between(0, 2 ** 32 - 1)))),
 );
 await Promise.all(running);
 // Only once all of it is written: of a long run it is more than a pipe holds.

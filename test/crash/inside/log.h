@@ -2,7 +2,8 @@
 #include <stdint.h>
 
 enum { MAGIC = 0x57524f54 };
-enum { WRITTEN = 1, TRUNCATED = 2, SYNCED = 3 };
+// NOT_DONE: what the entry before it tells of failed.
+enum { WRITTEN = 1, TRUNCATED = 2, SYNCED = 3, SYNC_FAILED = 4, NOT_DONE = 5 };
 enum { DATABASE = 0, WRITE_AHEAD_LOG = 1 };
 
 struct entry {

@@ -1,6 +1,6 @@
 // Run before each start of a gateway under test (ExecStartPre=). When there is an order for a power cut, takes back
-// what was written to the store and not synced: all of it, or, as a disk may have written some of it in any order,
-// all but some writes by chance. Then forgets what was written.
+// what was written to the store and no sync made last: all of it, or, as a disk may have written some of it in any
+// order, all but some writes by chance. Then forgets what was written.
 //   power-cut STORE LOG ORDER    ORDER: a file with a seed; 0 takes back everything
 #define _GNU_SOURCE
 #include "log.h"
@@ -15,6 +15,17 @@
 static void fail(const char *what) {
   perror(what);
   exit(1);
+}
+
+static struct entry entry_at(const char *place) {
+  struct entry entry;
+  memcpy(&entry, place, sizeof entry);
+  return entry;
+}
+
+static int is_mark(const char *place) {
+  int kind = entry_at(place).kind;
+  return kind == SYNCED || kind == SYNC_FAILED;
 }
 
 int main(int count, char **words) {
@@ -33,18 +44,35 @@ int main(int count, char **words) {
 
     size_t capacity = 1024, entries = 0;
     char **place = malloc(capacity * sizeof *place);
-    size_t synced[2] = {0, 0};
+    // What a later sync made last. After a sync that failed the kernel takes what it was about for written, and a later
+    // one does not write it again (fsync(2), EIO).
+    char *lasts = malloc(capacity);
+    size_t since[2] = {0, 0};
     for (size_t at = 0; at + sizeof(struct entry) <= (size_t)status.st_size;) {
       struct entry entry;
       memcpy(&entry, bytes + at, sizeof entry);
       size_t size = sizeof entry + entry.old_length + entry.new_length;
       // The last one may be cut off: what it tells of was not done then.
       if (entry.magic != MAGIC || at + size > (size_t)status.st_size) break;
-      if (entries == capacity) place = realloc(place, (capacity *= 2) * sizeof *place);
-      if (place == NULL) fail("memory");
-      place[entries++] = bytes + at;
-      if (entry.kind == SYNCED) synced[entry.file] = entries;
       at += size;
+      if (entry.kind == NOT_DONE) {
+        entries--;
+        continue;
+      }
+      if (entries == capacity) {
+        capacity *= 2;
+        place = realloc(place, capacity * sizeof *place);
+        lasts = realloc(lasts, capacity);
+      }
+      if (place == NULL || lasts == NULL) fail("memory");
+      lasts[entries] = 0;
+      place[entries++] = bytes + at - size;
+      if (entry.kind == SYNCED || entry.kind == SYNC_FAILED) {
+        for (size_t index = since[entry.file]; index < entries; index++) {
+          if (entry_at(place[index]).file == entry.file) lasts[index] = entry.kind == SYNCED;
+        }
+        since[entry.file] = entries;
+      }
     }
 
     char path[2][4096];
@@ -54,22 +82,26 @@ int main(int count, char **words) {
     for (int file = 0; file < 2; file++) {
       int descriptor = open(path[file], O_RDWR);
       if (descriptor < 0) continue;
-      for (size_t index = entries; index > synced[file]; index--) {
-        struct entry entry;
-        memcpy(&entry, place[index - 1], sizeof entry);
-        if (entry.file != file || entry.kind == SYNCED) continue;
+      size_t first = 0;
+      while (first < entries && (entry_at(place[first]).file != file || is_mark(place[first]) || lasts[first])) first++;
+      for (size_t index = entries; index > first; index--) {
+        struct entry entry = entry_at(place[index - 1]);
+        if (entry.file != file || is_mark(place[index - 1])) continue;
         const char *before = place[index - 1] + sizeof entry;
         if (pwrite(descriptor, before, entry.old_length, entry.offset) != entry.old_length) fail(path[file]);
         if (ftruncate(descriptor, entry.old_size) != 0) fail(path[file]);
-        lost++;
       }
-      for (size_t index = synced[file]; seed != 0 && index < entries; index++) {
-        struct entry entry;
-        memcpy(&entry, place[index], sizeof entry);
-        if (entry.file != file || entry.kind != WRITTEN || rand_r(&seed) % 2 == 0) continue;
+      for (size_t index = first; index < entries; index++) {
+        struct entry entry = entry_at(place[index]);
+        if (entry.file != file || is_mark(place[index])) continue;
+        if (!lasts[index]) {
+          lost++;
+          if (seed == 0 || entry.kind != WRITTEN || rand_r(&seed) % 2 == 0) continue;
+          kept++;
+        }
         const char *after = place[index] + sizeof entry + entry.old_length;
+        if (entry.kind == TRUNCATED && ftruncate(descriptor, entry.offset) != 0) fail(path[file]);
         if (pwrite(descriptor, after, entry.new_length, entry.offset) != entry.new_length) fail(path[file]);
-        kept++;
       }
       close(descriptor);
     }

@@ -3,12 +3,14 @@
 // before the reply is read), "fail" (500, and the reply was not taken), "lie" (the reply was taken, and the answer is
 // 500, or none). Of replies posted to /once, where it is taken for one that does not go by their keys, a second file
 // has each that arrives, whatever becomes of it, and each that is about to be answered 500.
-//   node receiver.mjs PORT FILE ATTEMPTSFILE
+//   node receiver.mjs PORT FILE ATTEMPTSFILE SEED    SEED: determines when it lies by no answer
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
+import { Random } from './random.mjs';
 
-const [port, file, attemptsFile] = process.argv.slice(2);
+const [port, file, attemptsFile, seed] = process.argv.slice(2);
+const random = new Random(Number(seed));
 const hanging = new Set();
 let behaviour = 'well';
 
@@ -36,7 +38,7 @@ createServer((request, response) => {
     }
     const body = Buffer.concat(chunks).toString();
     appendFileSync(file, `${JSON.stringify({ key, body })}\n`);
-    if (now === 'lie' && Math.random() < 0.5) request.socket.destroy();
+    if (now === 'lie' && random.chance(0.5)) request.socket.destroy();
     else if (now === 'lie') refuse();
     else response.writeHead(204).end();
   });

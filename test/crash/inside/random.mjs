@@ -1,30 +1,27 @@
-/** Numbers that a seed determines, so that a run can be made again (mulberry32). */
+// mulberry32; what it promises is in random.d.mts.
 export class Random {
-  #state: number;
+  #state;
 
-  constructor(seed: number) {
+  constructor(seed) {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, but not 1. */
-  next(): number {
+  next() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from `least` to `most`. */
-  between(least: number, most: number): number {
+  between(least, most) {
     return least + Math.floor(this.next() * (most - least + 1));
   }
 
-  chance(part: number): boolean {
+  chance(part) {
     return this.next() < part;
   }
 
-  /** One of the items, by their weights. */
-  pick<Item extends { readonly weight: number }>(items: readonly Item[]): Item {
+  pick(items) {
     let left = this.next() * items.reduce((sum, { weight }) => sum + weight, 0);
     for (const item of items) {
       left -= item.weight;
