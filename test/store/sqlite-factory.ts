@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import {
   openSqliteStore,
   type SqliteStore,
@@ -13,6 +14,13 @@ export class SqliteFactory implements StoreFactory {
   readonly directory = mkdtempSync(join(tmpdir(), 'sd-gateway-store-'));
   readonly path = join(this.directory, 'gateway.db');
   #stores: SqliteStore[] = [];
+
+  /** What a gateway of an earlier schema version left behind that was killed (fixtures/make.mjs). */
+  loadFixture(version: number, path = this.path): void {
+    const database = new Database(path);
+    database.exec(readFileSync(new URL(`./fixtures/schema-${version}.sql`, import.meta.url), 'utf8'));
+    database.close();
+  }
 
   async openWithFinding(options: Partial<SqliteStoreOptions> = {}) {
     const opened = await openSqliteStore({ path: this.path, busyTimeout: 5_000, maxAttempts: 3, ...options });

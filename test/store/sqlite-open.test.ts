@@ -15,10 +15,9 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { migrate, schemaVersionOf } from '../../src/store/sqlite/migrate.js';
-import { applicationId, migrations, schemaVersion } from '../../src/store/sqlite/schema.js';
+import { schemaVersion } from '../../src/store/sqlite/schema.js';
 import { StoreError, type Turn } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
+import { acceptOne, claim, claimOne, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -49,14 +48,6 @@ async function killWhileOpen(): Promise<void> {
   await once(createInterface(child.stdout), 'line');
   child.kill('SIGKILL');
   await exit;
-}
-
-function loadFixture(version: number): void {
-  const database = new Database(files.path);
-  database.exec(readFileSync(new URL(`./fixtures/schema-${version}.sql`, import.meta.url), 'utf8'));
-  database.pragma(`application_id = ${applicationId}`);
-  database.pragma(`user_version = ${version}`);
-  database.close();
 }
 
 async function refusal(): Promise<StoreError> {
@@ -239,90 +230,6 @@ describe('a database that is not for this program is left untouched', () => {
     const before = makeForeign((database) => database.exec('CREATE TABLE bookmarks (url TEXT)'));
     expect((await refusal()).reason).toBe('foreign');
     expect(readFileSync(files.path).equals(before)).toBe(true);
-  });
-});
-
-describe('migrations', () => {
-  const next = {
-    version: schemaVersion + 1,
-    statements: ['ALTER TABLE sessions ADD COLUMN colour TEXT', "UPDATE sessions SET colour = 'blue'"],
-  };
-
-  test.each(migrations.map(({ version }) => version))(
-    'a database of version %i is brought to the present one with all that it holds',
-    async (version) => {
-      loadFixture(version);
-      const { store, finding, recovery } = await files.openWithFinding();
-      expect(finding).toEqual({
-        created: false,
-        closedCleanly: false,
-        checkedWhole: true,
-        migratedFrom: version === schemaVersion ? null : version,
-      });
-      expect(recovery).toEqual({
-        resumedTurns: 1,
-        deadTurns: 0,
-        resumedDeliveries: 1,
-        unknownDeliveries: { resent: 1, setAside: 0 },
-      });
-      expect(await store.counts()).toEqual({
-        sessions: 8,
-        queued: 5,
-        running: 0,
-        replied: 3,
-        delivered: 1,
-        dead: 1,
-        cancelled: 0,
-        collected: 0,
-        undelivered: 2,
-      });
-      expect(await store.sessionMessages('running', { limit: 5, after: null })).toMatchObject({
-        items: [
-          { seq: 1, state: 'queued', attempts: 1, text: 'message to running', metadata: { n: 7 } },
-          { seq: 2 },
-        ],
-      });
-      const turns = await store.claimTurns(claim({ now: 9_000 }));
-      expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
-        ['running', 2],
-        ['queued', 1],
-        ['retried', 2],
-      ]);
-      const repeated = newMessage('running', {
-        idempotencyKey: 'key',
-        fingerprint: new Uint8Array(32).fill(5),
-      });
-      expect(await store.accept(repeated, noLimits)).toMatchObject({ outcome: 'repeated' });
-      await store.close();
-      const database = new Database(files.path, { readonly: true });
-      // Crashes are counted from this start on.
-      expect(database.prepare('SELECT number, crashes FROM messages WHERE crashes > 0').raw().all()).toEqual([
-        [7, 1],
-      ]);
-      database.close();
-    },
-  );
-
-  test('run in order, each once, with signs of progress', async () => {
-    loadFixture(1);
-    const database = new Database(files.path);
-    let steps = 0;
-    expect(migrate(database, [...migrations, next], () => (steps += 1))).toBe(1);
-    expect(schemaVersionOf(database)).toBe(next.version);
-    expect(steps).toBeGreaterThanOrEqual(next.statements.length);
-    expect(database.prepare('SELECT DISTINCT colour FROM sessions').all()).toEqual([{ colour: 'blue' }]);
-    expect(migrate(database, [...migrations, next], () => {})).toBe(next.version);
-    database.close();
-  });
-
-  test('one that fails leaves the version before it', () => {
-    loadFixture(1);
-    const database = new Database(files.path);
-    const failing = { ...next, statements: [...next.statements, 'INSERT INTO nowhere VALUES (1)'] };
-    expect(() => migrate(database, [...migrations, failing], () => {})).toThrow(/nowhere/);
-    expect(schemaVersionOf(database)).toBe(schemaVersion);
-    expect(() => database.prepare('SELECT colour FROM sessions')).toThrow(/colour/);
-    database.close();
   });
 });
 

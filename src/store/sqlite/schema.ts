@@ -1,7 +1,10 @@
 /** "SDGW": written in the header of each database of the gateway, so that another program's file is told apart. */
 export const applicationId = 0x53444757;
 
-/** One step of the schema, forward only. A released step is never edited: a change is a new step. */
+/**
+ * One step of the schema, forward only. A released step is never edited: a change is a new step, whose version gets
+ * fixtures (test/store/fixtures/make.mjs).
+ */
 export interface Migration {
   /** `user_version` once it is done: 1, 2, 3, … */
   readonly version: number;
