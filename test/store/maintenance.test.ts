@@ -331,7 +331,9 @@ describe('a damaged store', () => {
     expect((await files.openWithFinding()).finding.created).toBe(false);
   });
 
-  test('wherever pages are overwritten, what is saved is as it was, and what is not is counted', async () => {
+  test('wherever pages are overwritten, what is saved is as it was, and what is not is counted', {
+    timeout: 60_000,
+  }, async () => {
     const items = await fill(200);
     const original = readFileSync(files.path);
     const known = new Map(messagesOf(items).map((message) => [message.id, message]));
