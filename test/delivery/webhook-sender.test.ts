@@ -49,6 +49,29 @@ async function raw(listener: (server: Server) => void): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
 }
 
+/** What has come over a connection, and when that has ended. */
+interface Connection {
+  readonly bytes: Buffer[];
+  readonly end: Promise<void>;
+}
+
+/** A server that takes a connection, and says nothing. */
+async function silent(): Promise<{ readonly url: string; readonly connection: Promise<Connection> }> {
+  let connected: (connection: Connection) => void = () => {};
+  const connection = new Promise<Connection>((resolve) => {
+    connected = resolve;
+  });
+  const url = await raw((server) =>
+    server.on('connection', (socket) => {
+      ended.unshift(async () => socket.destroy());
+      const bytes: Buffer[] = [];
+      socket.on('error', () => undefined).on('data', (chunk: Buffer) => bytes.push(chunk));
+      connected({ bytes, end: new Promise((resolve) => socket.once('close', () => resolve())) });
+    }),
+  );
+  return { url, connection };
+}
+
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url));
 
 const delivery = (url: string): Delivery => ({
@@ -282,6 +305,26 @@ describe('aborting', () => {
     await to.arrived(1);
     controller.abort();
     expect(await outcome).toEqual({ kind: 'aborted', unknown: true });
+  });
+
+  test('does not wait for a TLS handshake that nobody answers', async () => {
+    const { url, connection } = await silent();
+    const controller = new AbortController();
+    const outcome = send(url.replace('http:', 'https:'), { timeout: 600_000 }, controller.signal);
+    await connection;
+    controller.abort();
+    expect(await outcome).toEqual({ kind: 'aborted', unknown: false });
+  });
+
+  test('has nothing sent on a connection that comes later', async () => {
+    const { url, connection } = await silent();
+    const controller = new AbortController();
+    const outcome = send(url, {}, controller.signal);
+    controller.abort();
+    expect(await outcome).toEqual({ kind: 'aborted', unknown: false });
+    const { bytes, end } = await connection;
+    await end;
+    expect(bytes).toEqual([]);
   });
 
   test('before: nothing is sent', async () => {

@@ -108,10 +108,15 @@ async function attempt(
   const end = new AbortController();
   const abort = () => end.abort();
   signal.addEventListener('abort', abort, { once: true });
+  // undici passes an abort on to a connection only. One that is not there yet (the name is asked for, nobody takes the
+  // connection, the TLS handshake hangs) is not waited for: undici sends nothing on it once it is there.
+  const ended = new Promise<never>((_resolve, reject) => {
+    end.signal.addEventListener('abort', () => reject(end.signal.reason), { once: true });
+  });
   // After a pause of the whole process the answer may be there already, and is read first.
   const timer = setTimeout(() => setImmediate(abort), options.timeout);
   try {
-    const response = await request(target.url, {
+    const posted = request(target.url, {
       dispatcher,
       opaque: beginning,
       method: 'POST',
@@ -123,6 +128,7 @@ async function attempt(
       body,
       signal: end.signal,
     });
+    const response = await Promise.race([posted, ended]);
     const patience = setTimeout(abort, answerPatience);
     // Read to its end so that the connection can be used again. What goes wrong here doesn't change the status.
     await response.body
