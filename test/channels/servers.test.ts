@@ -1,14 +1,15 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { descriptorOf, nothingKept } from '../../src/channels/http/kept-sockets.js';
 import { passedUnixPath } from '../../src/channels/http/passed-unix-path.js';
 import { type RequestHandler, Servers } from '../../src/channels/http/servers.js';
 import { rawConnection } from './http-fixture.js';
 
+const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
 const opened: Servers[] = [];
 afterEach(async () => {
   for (const servers of opened.splice(0)) await servers.close(0);
@@ -22,8 +23,73 @@ async function serve(handle: RequestHandler) {
     connectionsCheckingInterval: 100,
   });
   opened.push(servers);
-  return rawConnection(await servers.bind({ kind: 'tcp', host: '127.0.0.1', port: 0 }));
+  return rawConnection(await servers.bind(loopback));
 }
+
+/** An answer that no socket's buffers have room for. */
+const huge = Buffer.alloc(16 * 1024 ** 2);
+
+describe('an answer that is not taken', () => {
+  test('ends its connection after a time', async () => {
+    const closed: Promise<unknown>[] = [];
+    const servers = new Servers(
+      (request, response) => {
+        closed.push(once(request.socket, 'close'));
+        response.end(huge);
+      },
+      nothingKept,
+      { answerTimeout: 200 },
+    );
+    opened.push(servers);
+    const { hostname, port } = new URL(await servers.bind(loopback));
+    // It never reads.
+    const client = connect({ host: hostname, port: Number(port) });
+    client.on('error', () => undefined);
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await vi.waitFor(() => expect(closed).toHaveLength(1), 5_000);
+    await closed[0];
+    expect(servers.connections.count).toBe(0);
+    client.destroy();
+  });
+
+  test('may take long while something of it goes, and its connection is an idle one then', async () => {
+    const patience = 500;
+    const servers = new Servers(
+      (request, response) => response.end(request.url === '/huge' ? huge : 'small'),
+      nothingKept,
+      { answerTimeout: patience },
+    );
+    opened.push(servers);
+    const { hostname, port } = new URL(await servers.bind(loopback));
+    const client = connect({ host: hostname, port: Number(port) });
+    let taken = 0;
+    let tail = '';
+    let look = () => {};
+    const until = (isThere: () => boolean) =>
+      new Promise<void>((resolve) => {
+        look = () => {
+          if (isThere()) resolve();
+        };
+      });
+    // 64 KiB in 10 ms at most: some 3 s in all.
+    client.on('data', (chunk: Buffer) => {
+      taken += chunk.length;
+      tail = `${tail}${chunk.toString('latin1')}`.slice(-100);
+      look();
+      client.pause();
+      setTimeout(() => client.resume(), 10);
+    });
+    const began = performance.now();
+    client.write('GET /huge HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => taken >= huge.length);
+    expect(performance.now() - began).toBeGreaterThan(3 * patience);
+    // Nothing tells that nothing happens.
+    await new Promise((resolve) => setTimeout(resolve, 2 * patience));
+    client.write('GET /small HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => tail.endsWith('small'));
+    client.destroy();
+  });
+});
 
 /** Answers once the whole body is there. */
 const echo: RequestHandler = (request, response) => {
@@ -62,6 +128,18 @@ describe('a request that does not come whole', () => {
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
     expect(answer).not.toContain('408');
   });
+});
+
+test('a stop is no failure where the file of its socket can’t be removed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-servers-'));
+  const path = join(directory, 'http.sock');
+  const servers = new Servers(echo, nothingKept);
+  await servers.bind({ kind: 'unix', path });
+  // unlink(2) removes no directory, as little as it does what lies in one that is not to be written to.
+  rmSync(path);
+  mkdirSync(path);
+  expect(await servers.close(0)).toBe(0);
+  rmSync(directory, { recursive: true });
 });
 
 describe('a Unix socket that was passed', () => {

@@ -21,10 +21,16 @@ interface Connection {
 
 /** The open connections of the servers, so that a stop closes each of them at its right moment. */
 export class Connections {
+  readonly #answerTimeout: number;
   /** Those that were used last come last. */
   readonly #connections = new Map<Socket, Connection>();
   #last = false;
   #changed: () => void = () => undefined;
+
+  /** `answerTimeout`: how long a client may read nothing of an answer that waits for it, in milliseconds. */
+  constructor(answerTimeout: number) {
+    this.#answerTimeout = answerTimeout;
+  }
 
   get count(): number {
     return this.#connections.size;
@@ -77,6 +83,7 @@ export class Connections {
       ended();
     });
     request.once('close', ended);
+    response.once('prefinish', () => this.#boundSending(socket, response));
   }
 
   /** From now on each answer is the last of its connection, and says so, unless a later one is owed already. */
@@ -122,6 +129,18 @@ export class Connections {
       socket.destroy();
     }
     return owed;
+  }
+
+  /**
+   * Node.js bounds how long a request may take to come, but not how long its answer may take to go. The answer has been
+   * handed to the connection as a whole; what the kernel has no room for waits for the client.
+   */
+  #boundSending(socket: Socket, response: ServerResponse): void {
+    if (socket.writableLength === 0) return;
+    // As long as something goes, a socket is not idle; Node.js ends the connection of one that is.
+    socket.setTimeout(this.#answerTimeout);
+    // Before Node.js sets the time of an idle connection.
+    response.prependOnceListener('finish', () => socket.setTimeout(0));
   }
 
   #add(socket: Socket): void {

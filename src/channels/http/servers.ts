@@ -22,6 +22,9 @@ const serverOptions = {
   requireHostHeader: false,
 };
 
+/** How long a client may read nothing of an answer that waits for it, in milliseconds. */
+const answerTimeout = 60_000;
+
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 interface BoundServer {
@@ -32,17 +35,23 @@ interface BoundServer {
 
 /** The HTTP servers, one for each socket, and their way to an orderly end. */
 export class Servers {
-  readonly connections = new Connections();
+  readonly connections: Connections;
   readonly #handle: RequestHandler;
   readonly #sockets: KeptSockets;
   readonly #options: typeof serverOptions;
   readonly #bound: BoundServer[] = [];
 
-  /** `bounds`: those of `serverOptions` that are to be others. */
-  constructor(handle: RequestHandler, sockets: KeptSockets, bounds: Partial<typeof serverOptions> = {}) {
+  /** `bounds`: those of `serverOptions`, and `answerTimeout`, that are to be others. */
+  constructor(
+    handle: RequestHandler,
+    sockets: KeptSockets,
+    bounds: Partial<typeof serverOptions & { readonly answerTimeout: number }> = {},
+  ) {
+    const { answerTimeout: patience = answerTimeout, ...options } = bounds;
+    this.connections = new Connections(patience);
     this.#handle = handle;
     this.#sockets = sockets;
-    this.#options = { ...serverOptions, ...bounds };
+    this.#options = { ...serverOptions, ...options };
   }
 
   /** Gives the address that clients use. Throws a ListenError. */
@@ -90,7 +99,7 @@ export class Servers {
     for (const { server, endpoint, kept } of this.#bound) {
       // Stops Node's check of connections, and takes no part in anything else by now.
       server.close();
-      if (endpoint.kind === 'unix' && !kept) removeSocketFile(endpoint.path);
+      if (endpoint.kind === 'unix' && !kept) removeIfPossible(endpoint.path);
     }
     return cutOff;
   }
@@ -123,6 +132,15 @@ export class Servers {
     this.#sockets.dropListener(nameOf(endpoint));
     const { kept: _, ...fresh } = endpoint;
     return fresh;
+  }
+}
+
+/** What can't be removed is no reason to fail a stop: the next start takes it for what it is, a socket of nobody's. */
+function removeIfPossible(path: string): void {
+  try {
+    removeSocketFile(path);
+  } catch {
+    // The directory is no longer this user's to write to, say.
   }
 }
 
