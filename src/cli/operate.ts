@@ -117,6 +117,17 @@ class Operation {
     }
   }
 
+  /** A gateway in the foreground beside a unit that is down. */
+  async #orderBeside(socket: string, action: Exclude<Action, 'start'>): Promise<number> {
+    try {
+      return await this.#order(socket, action);
+    } catch (error) {
+      if (!(error instanceof NoGatewayError)) throw error;
+      complain(`${error.message}.`);
+      return commandStatus.unavailable;
+    }
+  }
+
   async #order(socket: string, action: Exclude<Action, 'start'>): Promise<number> {
     // The connection would keep the process; what it would still say is not wanted any more.
     const interrupt = () => {
@@ -146,7 +157,7 @@ class Operation {
     if ((this.#action === 'stop' && isDown) || (this.#action === 'reload' && !isUp)) {
       // The unit and a gateway in the foreground can't run at the same time with the same directories.
       const socket = controlSocketOf(this.#target, unit);
-      if (isDown && (await answers(socket))) return this.#order(socket, this.#action);
+      if (isDown && (await answers(socket))) return this.#orderBeside(socket, this.#action);
       if (this.#action === 'stop') {
         say(
           `${unit.name} is not running${unit.activeState === 'failed' ? ' (it has failed; see the status)' : ''}`,

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { control, NoGatewayError } from '../../src/channels/control/control-client.js';
 import { ControlServer } from '../../src/channels/control/control-server.js';
 import { type ControlEvent, LineSplitter, lineLimit } from '../../src/channels/control/protocol.js';
@@ -44,6 +44,14 @@ afterEach(async () => {
   await server.close();
   rmSync(directory, { recursive: true });
 });
+
+/** The path of something else that listens until the end of the test. */
+async function listening(serve: (socket: Socket) => void): Promise<string> {
+  const other = createServer(serve);
+  onTestFinished(() => void other.close());
+  await once(other.listen(join(directory, 'other.sock')), 'listening');
+  return join(directory, 'other.sock');
+}
 
 function ask(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -123,6 +131,23 @@ describe('the control socket', () => {
     expect(JSON.parse(status)).toEqual({ event: 'status', text: 'Stopping: almost there' });
     socket.destroy();
     await once(socket, 'close');
+  });
+
+  it('that takes connections and says nothing is not waited for without end', async () => {
+    const silent = await listening((socket) => socket.on('error', () => undefined));
+    const answer = control(silent, 'stop', () => undefined, 50);
+    await expect(answer).rejects.toThrow(/no gateway answers at .* within 50 ms; .* may hang/);
+    await expect(answer).rejects.toBeInstanceOf(NoGatewayError);
+  });
+
+  it('may take its time over an order that it has accepted', async () => {
+    const slow = await listening((socket) => {
+      socket.write('{"event":"accepted","pid":1,"unit":null}\n');
+      setTimeout(() => socket.end('{"event":"status","text":"Stopping"}\n'), 200);
+    });
+    const told: ControlEvent[] = [];
+    await control(slow, 'stop', (event) => told.push(event), 50);
+    expect(told.map(({ event }) => event)).toEqual(['accepted', 'status']);
   });
 
   it('is missed where there is none', async () => {

@@ -1,33 +1,44 @@
 import { createConnection } from 'node:net';
 import { type ControlCommand, type ControlEvent, controlEvent, LineSplitter } from './protocol.js';
 
+/** How long a gateway may take to accept an order, in milliseconds. */
+const defaultPatience = 10_000;
+
 /** Nobody answers at the control socket. */
 export class NoGatewayError extends Error {
-  constructor(path: string, options?: ErrorOptions) {
-    super(`no gateway answers at ${path}`, options);
+  constructor(path: string, options?: ErrorOptions & { readonly how?: string }) {
+    super(`no gateway answers at ${path}${options?.how ?? ''}`, options);
     this.name = 'NoGatewayError';
   }
 }
 
 /**
  * Sends one order and tells each event of the answer. Resolves when the gateway closes the connection: after a stop,
- * that is when it has ended. Rejects with a NoGatewayError when there is none.
+ * that is when it has ended. Rejects with a NoGatewayError when there is none, or it says nothing for `patience` ms: one
+ * that hangs takes connections all the same.
  */
 export async function control(
   path: string,
   command: ControlCommand,
   onEvent: (event: ControlEvent) => void,
+  patience = defaultPatience,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const socket = createConnection({ path });
     const splitter = new LineSplitter();
     let connected = false;
     socket.setEncoding('utf8');
+    socket.setTimeout(patience, () => {
+      reject(new NoGatewayError(path, { how: ` within ${patience} ms; the one that is there may hang` }));
+      socket.destroy();
+    });
     socket.on('connect', () => {
       connected = true;
       socket.write(`${JSON.stringify({ command })}\n`);
     });
     socket.on('data', (chunk: string) => {
+      // It has accepted the order, which may take its time.
+      socket.setTimeout(0);
       try {
         for (const line of splitter.push(chunk)) onEvent(controlEvent.parse(JSON.parse(line)));
       } catch (error) {
