@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { askFacts } from '../channels/control/ask-facts.js';
 import { hostInUrl, type ListenAddress, parseListenAddress } from '../config/values.js';
+import { tokenForm } from '../gateway/token.js';
 import { commandStatus } from './commands.js';
 import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
 import { configurationAt, type Place, placeOf } from './place.js';
@@ -36,18 +37,25 @@ function credentialsOf(unit: string | null): readonly string[] {
 
 /**
  * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
- * foreground and a unit keep theirs. None: the reason was printed.
+ * foreground and a unit keep theirs, those that can be sent. None: the reason was printed.
  */
 function readTokens({ directories: { state, earlierUserState }, unit }: Place): readonly string[] {
-  const given = process.env['SD_GATEWAY_TOKEN'];
-  if (given !== undefined && given !== '') return [given];
+  // As in a file, white space around it is no part of it: a carriage return of an editor's, say.
+  const given = process.env['SD_GATEWAY_TOKEN']?.trim() ?? '';
+  if (given !== '') {
+    if (tokenForm.pattern.test(given)) return [given];
+    process.stderr.write(`sd-gateway: the token in SD_GATEWAY_TOKEN ${tokenForm.text}.\n`);
+    return [];
+  }
   const tokens: string[] = [];
   const reasons: string[] = [];
   for (const directory of [...credentialsOf(unit), state, earlierUserState]) {
     if (directory === null) continue;
     const path = join(directory, 'token');
     try {
-      tokens.push(readFileSync(path, 'utf8').trim());
+      const token = readFileSync(path, 'utf8').trim();
+      if (tokenForm.pattern.test(token)) tokens.push(token);
+      else reasons.push(`the one in ${path} ${tokenForm.text}`);
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : '';
       reasons.push(code === 'ENOENT' ? `there is none in ${path}` : `${path} can’t be read (${code})`);

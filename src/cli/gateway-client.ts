@@ -19,6 +19,10 @@ export interface Answer {
 
 /** Longest answer that is read, in bytes. */
 const longestAnswer = 128 * 1024 * 1024;
+/** How long a gateway may say nothing, in milliseconds, unless it is asked to wait: one that hangs takes connections, too. */
+const defaultPatience = 60_000;
+/** The longest that a timer of Node.js takes, in milliseconds. */
+const longestTimer = 2 ** 31 - 1;
 
 /** Asks one gateway over TCP or a Unix socket (`unix:/PATH`). */
 export class GatewayClient {
@@ -30,12 +34,18 @@ export class GatewayClient {
     this.#token = token;
   }
 
-  post(path: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<Answer> {
-    return this.#ask('POST', path, JSON.stringify(body), headers);
+  /** `patience`: how long it may say nothing, in milliseconds. */
+  post(
+    path: string,
+    body: unknown,
+    headers: Readonly<Record<string, string>>,
+    patience = defaultPatience,
+  ): Promise<Answer> {
+    return this.#ask('POST', path, JSON.stringify(body), headers, patience);
   }
 
-  get(path: string): Promise<Answer> {
-    return this.#ask('GET', path, null, {});
+  get(path: string, patience = defaultPatience): Promise<Answer> {
+    return this.#ask('GET', path, null, {}, patience);
   }
 
   #ask(
@@ -43,12 +53,14 @@ export class GatewayClient {
     path: string,
     body: string | null,
     headers: Readonly<Record<string, string>>,
+    patience: number,
   ): Promise<Answer> {
     const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
     const base = new URL(unix === null ? this.#address : 'http://localhost');
     const url = new URL(path, base);
     const options: RequestOptions = {
       method,
+      timeout: Math.min(patience, longestTimer),
       headers: {
         Authorization: `Bearer ${this.#token}`,
         ...(body === null
@@ -67,6 +79,9 @@ export class GatewayClient {
         );
       });
       outgoing.on('error', (cause) => reject(new UnreachableError(this.#address, { cause })));
+      outgoing.on('timeout', () => {
+        outgoing.destroy(new Error(`nothing came within ${Math.ceil(patience / 1_000)} s; it may hang`));
+      });
       outgoing.end(body ?? undefined);
     });
   }

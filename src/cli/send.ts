@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseTimeSpan } from '../config/values.js';
+import { parseRetryAfter } from '../gateway/delivery/retry-after.js';
 import { commandStatus } from './commands.js';
 import { askGateway, refused } from './gateway-access.js';
 import type { Answer, GatewayClient } from './gateway-client.js';
@@ -13,6 +14,13 @@ const defaultWait = '5min';
 const longestPoll = 30;
 /** From one request to the next at least, in milliseconds, where the gateway answers sooner. */
 const shortestPoll = 500;
+/** How long an answer may take beyond what it was asked to wait for, in milliseconds: one that hangs gives none. */
+const leastPatience = 10_000;
+
+/** What an answer asks to wait for, in milliseconds; a proxy may say it in either form (RFC 9110, section 10.2.3). */
+function retryAfterOf({ headers }: Answer): number {
+  return parseRetryAfter(headers['retry-after'], Date.now()) ?? 0;
+}
 
 /** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
 async function post(
@@ -27,8 +35,9 @@ async function post(
       `/v1/sessions/${encodeURIComponent(session)}/messages`,
       { text: message },
       headers,
+      Math.max(leastPatience, deadline - performance.now()),
     );
-    const retryAfter = Number(answer.headers['retry-after'] ?? 1) * 1_000;
+    const retryAfter = Math.max(retryAfterOf(answer), 1_000);
     if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
     await pause(retryAfter);
   }
@@ -55,18 +64,17 @@ async function awaitReply(client: GatewayClient, id: string, deadline: number): 
     const { answer, turn } = outcome;
     if (isLast || answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return outcome;
     // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
-    const retryAfter = Number(answer.headers['retry-after'] ?? 0) * 1_000;
-    const wait = Math.max(retryAfter, asked + shortestPoll - performance.now());
+    const wait = Math.max(retryAfterOf(answer), asked + shortestPoll - performance.now());
     // Until the very end, so that what comes then is told of.
     await pause(Math.max(0, Math.min(wait, deadline - performance.now())));
   }
 }
 
 async function ask(client: GatewayClient, id: string, seconds: number): Promise<Outcome> {
-  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`);
+  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`, seconds * 1_000 + leastPatience);
   const answer = await read();
   if (answer.body?.['state'] !== 'collected') return { answer, turn: answer };
-  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`);
+  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`, leastPatience);
   // It may have come to its end in between: then its reply is part of what is known of the message.
   return { answer: isSettled(turn) ? await read() : answer, turn };
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -128,6 +130,54 @@ describe('send', () => {
     const gone = await place.run(['send', 'x']);
     expect(gone).toMatchObject({ status: 69, stdout: '' });
     expect(gone.stderr).toContain('no gateway answers at unix:');
+  });
+
+  it.each([
+    ['of Windows', 'secret\r', 69, 'no gateway answers at unix:'],
+    ['that no header can carry', 'ключ', 69, 'the token in SD_GATEWAY_TOKEN must be of the characters '],
+    ['of two lines', 'a\nb', 69, 'the token in SD_GATEWAY_TOKEN must be of the characters '],
+  ])('says what is wrong with a token %s', async (_what, token, status, text) => {
+    const ended = await place.run(['send', '--url', `unix:${place.directory}/none.sock`, 'x'], {
+      SD_GATEWAY_TOKEN: token,
+    });
+    expect(ended.stderr).toContain(`sd-gateway: ${text}`);
+    expect(ended.stderr).not.toContain('    at ');
+    expect(ended.status).toBe(status);
+  });
+
+  it('waits for a gateway that hangs no longer than it was asked to', async () => {
+    const path = join(place.directory, 'silent.sock');
+    const silent = createServer((socket) => socket.on('error', () => undefined)).listen(path);
+    const ended = await place.run(['send', '--url', `unix:${path}`, '--wait', '1s', 'x'], {
+      SD_GATEWAY_TOKEN: 'x',
+    });
+    silent.close();
+    expect(ended.stderr).toContain(
+      `no gateway answers at unix:${path}: nothing came within 10 s; it may hang`,
+    );
+    expect(ended.status).toBe(69);
+  });
+
+  it.each([
+    ['a date', new Date(Date.now() + 60_000).toUTCString()],
+    ['no number', 'soon'],
+    ['no time', '0'],
+  ])('does not ask a gateway without end that says to come again in %s', async (_what, retryAfter) => {
+    let asked = 0;
+    const busy = createHttpServer((request, response) => {
+      asked += 1;
+      request.resume();
+      response.writeHead(503, { 'Retry-After': retryAfter }).end();
+    });
+    const path = join(place.directory, 'busy.sock');
+    await once(busy.listen(path), 'listening');
+    const ended = await place.run(['send', '--url', `unix:${path}`, '--wait', '2s', 'x'], {
+      SD_GATEWAY_TOKEN: 'x',
+    });
+    busy.close();
+    expect(ended.stderr).toContain('the gateway refused the message: HTTP status 503');
+    expect(ended.status).toBe(69);
+    expect(asked).toBeLessThanOrEqual(3);
   });
 
   it('gives up on a gateway that hangs up', async () => {
