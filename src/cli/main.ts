@@ -27,21 +27,39 @@ const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = 
   completion: () => import('./completion.js'),
 };
 
+/** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
+const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 'cancel'];
+
+function changesSomething({ command, operands: [action] }: ParsedCommand): boolean {
+  return (
+    changing.includes(command.name) || (command.name === 'dead' && /^(retry|discard)$/.test(action ?? ''))
+  );
+}
+
 /** A reader that has seen enough, as in "sd-gateway help | head", is no error. */
-function endWithReader(): void {
+function onReaderGone(gone: () => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
-    process.exit(commandStatus.success);
+    gone();
+  });
+  // What is said there is progress, or why the exit status is what it is.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
   });
 }
 
+function end(): never {
+  process.exit(commandStatus.success);
+}
+
 function print(text: string): void {
-  endWithReader();
+  onReaderGone(end);
   process.stdout.write(text);
 }
 
+/** A terminal may not know its width, and say 0. */
 function width(): number {
-  return Math.min(process.stdout.columns ?? 80, 100);
+  return Math.min(process.stdout.columns || 80, 100);
 }
 
 async function perform(command: CommandDescription, words: readonly string[]): Promise<number> {
@@ -51,7 +69,7 @@ async function perform(command: CommandDescription, words: readonly string[]): P
     return commandStatus.success;
   }
   // The gateway has nothing to say there, and its start is not to wait until Node.js has made the stream.
-  if (command.name !== 'run') endWithReader();
+  if (command.name !== 'run') onReaderGone(changesSomething(parsed) ? () => undefined : end);
   const load = runners[command.name];
   if (load === undefined) throw new Error(`The command ${command.name} is described but not there.`);
   return (await load()).run(parsed);

@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
@@ -7,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { commandReference } from '../../src/cli/reference.js';
 import { configurationReference } from '../../src/config/reference.js';
-import { Place } from './foreground.js';
+import { Place, program } from './foreground.js';
 
 let place: Place;
 beforeAll(() => {
@@ -83,6 +84,24 @@ describe('the command line', () => {
     expect(ended.stderr).not.toContain('    at ');
   });
 
+  it('is as wide as elsewhere on a terminal that does not know its width', () => {
+    // A new pseudo-terminal has none.
+    const script = `import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+try:
+    while said := os.read(terminal, 4096):
+        sys.stdout.buffer.write(said)
+except OSError:
+    pass
+os.waitpid(pid, 0)
+`;
+    const parameters = ['-c', script, process.execPath, program, 'help'];
+    const said = execFileSync('python3', parameters, { env: place.environment, encoding: 'utf8' });
+    expect(said).toMatch(/^ {2}send +Send a message, wait for the reply and print it\.\r$/m);
+  });
+
   it('keeps every line of the help within the width', async () => {
     for (const { name } of commands) {
       const { stdout } = await place.run(['help', name]);
@@ -91,6 +110,32 @@ describe('the command line', () => {
           expect(line.length).toBeLessThanOrEqual(80);
       }
     }
+  });
+});
+
+describe('a reader that is gone', () => {
+  /** Runs a command whose standard output or error nobody reads. */
+  async function unread(stream: 'stdout' | 'stderr', argv: readonly string[]): Promise<number | null> {
+    const child = spawn(process.execPath, [program, ...argv], { env: place.environment });
+    child[stream].destroy();
+    for (const other of [child.stdout, child.stderr]) other.resume();
+    const [status] = (await once(child, 'close')) as [number | null];
+    return status;
+  }
+
+  it('ends what only tells something, and nothing that is to be done', async () => {
+    const gateway = await place.start({
+      SD_GATEWAY_AGENT_TYPE: 'command',
+      SD_GATEWAY_AGENT_COMMAND: JSON.stringify(['/bin/false']),
+      SD_GATEWAY_DISPATCH_MAX_ATTEMPTS: '1',
+    });
+    for (const session of ['a', 'b', 'c']) await place.run(['send', '--session', session, 'fails']);
+    expect(await unread('stdout', ['dead', 'list'])).toBe(0);
+    expect(await unread('stdout', ['dead', 'discard', '--all'])).toBe(0);
+    expect((await place.run(['dead'])).stdout).toBe('No message is dead\n');
+    // What the gateway is at goes to standard error.
+    expect(await unread('stderr', ['stop'])).toBe(0);
+    expect((await gateway.end).status).toBe(0);
   });
 });
 
