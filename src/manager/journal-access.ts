@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { UnitOfRecords } from './unit-records.js';
 
@@ -6,23 +6,29 @@ const journalDirectories = ['/var/log/journal', '/run/log/journal'];
 
 /** Whether one of the journal's files of that name can be read by this user; null: there is none. */
 function mayReadFile(name: string, roots: readonly string[]): boolean | null {
-  let found = false;
-  for (const root of roots) {
+  let refused = false;
+  /** Whether it can be done; what isn't there is no matter. */
+  const can = (look: () => void): boolean => {
     try {
-      for (const machine of readdirSync(root)) {
-        const file = join(root, machine, name);
-        if (!existsSync(file)) continue;
-        found = true;
-        accessSync(file, constants.R_OK);
-        return true;
-      }
+      look();
+      return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EACCES' || code === 'EPERM') found = true;
-      else if (code !== 'ENOENT') throw error;
+      if (code === 'EACCES' || code === 'EPERM') refused = true;
+      else if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+      return false;
     }
+  };
+  for (const root of roots) {
+    let machines: readonly string[] = [];
+    can(() => {
+      machines = readdirSync(root);
+    });
+    // Each machine that has written there has a directory of its own: this one under its id of before, say.
+    const isReadable = (machine: string) => can(() => accessSync(join(root, machine, name), constants.R_OK));
+    if (machines.some(isReadable)) return true;
   }
-  return found ? false : null;
+  return refused ? false : null;
 }
 
 /**

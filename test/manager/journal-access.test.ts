@@ -52,6 +52,12 @@ it.each([
     true,
   ],
   [
+    'those of this machine under two ids',
+    system,
+    { 'persistent/1/system.journal': 0o640, 'persistent/2/system.journal': 0o644 },
+    true,
+  ],
+  [
     'their own, for a unit of the system',
     system,
     { 'persistent/1/system.journal': 0o640, 'persistent/1/user-7.journal': 0o644 },
