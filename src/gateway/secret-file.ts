@@ -5,6 +5,7 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   openSync,
   readFileSync,
   unlinkSync,
@@ -60,6 +61,11 @@ export function readOrCreateSecret(options: SecretOptions): Secret {
   if (created !== null) return { value: created, source: 'created', path };
   // Another start was quicker.
   const value = read(path, options, true);
+  if (value === null && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new SecretError(
+      `${path} is a symbolic link to a file that is not there: mount what it points to, or put the ${options.name} back; or, to have a new one made, remove the link.`,
+    );
+  }
   if (value === null) throw new SecretError(`The ${options.name} in ${path} came and went; start again.`);
   return { value, source: 'file', path };
 }

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -94,6 +95,13 @@ test('is refused when it is empty, a directory, or too large', () => {
   rmSync(path);
   mkdirSync(path);
   expect(() => secret()).toThrow(/no regular file/);
+});
+
+test('a link that leads nowhere is named, and left as it is', () => {
+  const path = join(directory, 'token');
+  symlinkSync('/nonexistent/token', path);
+  expect(() => secret()).toThrow(`${path} is a symbolic link to a file that is not there`);
+  expect(readdirSync(directory)).toEqual(['token']);
 });
 
 test('says what to check when there is nowhere to keep it', () => {
