@@ -156,7 +156,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       }
       count = await show(recordsOf(matches, request, ending.signal), parsed);
     }
-    if (count > 0 || request.follow) return commandStatus.success;
+    if (count > 0 || request.follow || request.lines === 0) return commandStatus.success;
     const isNarrowed = [session, message, priority, request.since, request.until, request.invocation].some(
       (value) => value !== null,
     );

@@ -1,9 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli/logs.js';
 import { type Absence, explainAbsence } from '../../src/cli/logs-absence.js';
 import { formatRecord } from '../../src/cli/logs-format.js';
 import { logsMatches, startMatches } from '../../src/cli/logs-matches.js';
 import { logsRequest } from '../../src/cli/logs-request.js';
 import { findCommand, parseCommand, UsageError } from '../../src/cli/usage.js';
+import { fakeProgram } from '../manager/fake-program.js';
+import { SystemctlDouble } from './systemctl-double.js';
 
 const ask = (...words: readonly string[]) => logsRequest(parseCommand(findCommand('logs'), words));
 const plain = { paint: (_style: string, text: string) => text };
@@ -117,5 +120,26 @@ describe('why there is nothing', () => {
     [{}, 'SystemMaxUse='],
   ] as const)('%j: %s', (change, text) => {
     expect(explainAbsence({ ...absence, ...change }).join(' ')).toContain(text);
+  });
+});
+
+describe('no lines', () => {
+  let double: SystemctlDouble;
+  beforeEach(() => {
+    double = new SystemctlDouble();
+  });
+  afterEach(() => {
+    double.remove();
+  });
+
+  it.each([
+    ['0', /^$/],
+    // Which of the reasons depends on this machine's journal.
+    ['1', /journal/],
+  ])('are explained unless none were asked for: %s', async (lines, said) => {
+    double.says('sd-gateway.service', { LoadState: 'loaded', InvocationID: id });
+    fakeProgram('journalctl', '');
+    await run(parseCommand(findCommand('logs'), ['--user', '--lines', lines]));
+    expect(double.said).toMatch(said);
   });
 });
