@@ -8,8 +8,9 @@
  * JavaScript; nothing listens, and no debugger is let in. Rejects where Node.js was built without the inspector.
  */
 export async function collectGarbage(): Promise<void> {
-  // Not needed before the first rest, so that no start waits for it.
-  const { Session } = await import('node:inspector');
+  // Not needed before the first rest, so that no start waits for it. An import would have Node.js warn of how the
+  // program is loaded (src/cli/compiled-script.ts).
+  const { Session } = process.getBuiltinModule('node:inspector');
   const session = new Session();
   session.connect();
   try {

@@ -191,5 +191,9 @@ describe('a gateway', () => {
     expect(status).toBe(202);
     const answer = await client.get(`/v1/messages/${body?.['id']}?wait=30`);
     expect(answer.body).toMatchObject({ state: 'replied' });
+    await place.run(['stop']);
+    const { stderr } = await gateway.end;
+    // The log, and no warning of Node.js's beside it.
+    expect(stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'))).toEqual([]);
   });
 });
