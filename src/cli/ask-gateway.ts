@@ -1,6 +1,6 @@
 import { askFacts } from '../channels/control/ask-facts.js';
-import { control } from '../channels/control/control-client.js';
-import type { ControlCommand } from '../channels/control/protocol.js';
+import { control, SilentGatewayError } from '../channels/control/control-client.js';
+import type { ControlCommand, ControlEvent } from '../channels/control/protocol.js';
 import { commandStatus } from './commands.js';
 import { refusalIn } from './operate-job.js';
 import { printable } from './terminal.js';
@@ -17,7 +17,7 @@ function serviceUnit(unit: string | null): string | null {
 export async function order(path: string, command: Exclude<ControlCommand, 'status'>): Promise<number> {
   let refused: string | null = null;
   let shown = '';
-  await control(path, command, (event) => {
+  const onEvent = (event: ControlEvent): void => {
     if (event.event === 'refused') refused = event.reason;
     if (event.event === 'accepted' && command === 'stop' && serviceUnit(event.unit) !== null) {
       process.stderr.write(
@@ -28,7 +28,16 @@ export async function order(path: string, command: Exclude<ControlCommand, 'stat
       shown = event.text;
       process.stderr.write(`${printable(event.text)}\n`);
     }
-  });
+  };
+  try {
+    await control(path, command, onEvent);
+  } catch (error) {
+    if (!(error instanceof SilentGatewayError)) throw error;
+    process.stderr.write(
+      `sd-gateway: ${error.message}. If it goes on, it carries the ${command} out; else end its process.\n`,
+    );
+    return commandStatus.unavailable;
+  }
   if (refused !== null) {
     process.stderr.write(`sd-gateway: the gateway refused: ${printable(refused)}\n`);
     return commandStatus.failure;

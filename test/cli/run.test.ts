@@ -27,6 +27,18 @@ describe('a gateway in the foreground', () => {
     expect((await gateway.end).status).toBe(0);
   });
 
+  it('that hangs is not waited for without end, and does as it was told once it goes on', async () => {
+    const gateway = await place.start();
+    gateway.child.kill('SIGSTOP');
+    const stopped = await place.run(['stop']);
+    expect(stopped.stderr).toMatch(
+      /within 10 s; the one that is there may hang\. If it goes on, it carries the stop out/,
+    );
+    expect(stopped.status).toBe(69);
+    gateway.child.kill('SIGCONT');
+    expect((await gateway.end).status).toBe(0);
+  });
+
   it('gives those whose messages became one turn its reply, each to each', async () => {
     const open = join(place.directory, 'open');
     await place.start({

@@ -6,16 +6,24 @@ const defaultPatience = 10_000;
 
 /** Nobody answers at the control socket. */
 export class NoGatewayError extends Error {
-  constructor(path: string, options?: ErrorOptions & { readonly how?: string }) {
-    super(`no gateway answers at ${path}${options?.how ?? ''}`, options);
+  constructor(path: string, options?: ErrorOptions) {
+    super(`no gateway answers at ${path}`, options);
     this.name = 'NoGatewayError';
+  }
+}
+
+/** One is there, and says nothing. It has the order, and carries it out if it goes on. */
+export class SilentGatewayError extends NoGatewayError {
+  constructor(path: string, patience: number) {
+    super(`${path} within ${patience / 1_000} s; the one that is there may hang`);
+    this.name = 'SilentGatewayError';
   }
 }
 
 /**
  * Sends one order and tells each event of the answer. Resolves when the gateway closes the connection: after a stop,
- * that is when it has ended. Rejects with a NoGatewayError when there is none, or it says nothing for `patience` ms: one
- * that hangs takes connections all the same.
+ * that is when it has ended. Rejects with a NoGatewayError when there is none, and with a SilentGatewayError when it says
+ * nothing for `patience` ms: one that hangs takes connections all the same.
  */
 export async function control(
   path: string,
@@ -29,7 +37,7 @@ export async function control(
     let connected = false;
     socket.setEncoding('utf8');
     socket.setTimeout(patience, () => {
-      reject(new NoGatewayError(path, { how: ` within ${patience} ms; the one that is there may hang` }));
+      reject(new SilentGatewayError(path, patience));
       socket.destroy();
     });
     socket.on('connect', () => {
