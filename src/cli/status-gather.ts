@@ -86,8 +86,9 @@ async function lastStopFor(
 ): Promise<LastStop | null> {
   if (answer.outcome === 'told') return lastStopOf(answer.facts.runs[1], 'gateway');
   if (unit === null || found.kind === 'none') return null;
-  // What still runs has the store to itself.
-  const stored = unit.mainPid === null ? await lastStopInStore(found.manager, unit, instance) : null;
+  // What still runs, in the foreground say, has the store to itself, and its own run there is the newest.
+  const isDown = unit.mainPid === null && answer.outcome === 'absent';
+  const stored = isDown ? await lastStopInStore(found.manager, unit, instance) : null;
   // Of a crash the store knows only that there was no word; the journal may have the reason.
   return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
 }

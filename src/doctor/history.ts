@@ -60,11 +60,12 @@ export function history({
 }: Pick<DoctorFacts, 'runs' | 'journal' | 'gateway'>): readonly HistoryEvent[] {
   const inJournal = journal.known ? journal.value.events : [];
   const records = runs.known ? runs.value : [];
-  const isServing = gateway.outcome === 'told';
+  // One that hangs, or doesn't tell this user, has not ended.
+  const isThere = gateway.outcome !== 'absent';
   // Newest first, as they are kept.
   const own = records
     .slice(0, historyLength)
-    .flatMap((run, index) => eventsOfRun(run, isServing && index === 0, records[index - 1]));
+    .flatMap((run, index) => eventsOfRun(run, isThere && index === 0, records[index - 1]));
   const told = new Set(own.map(({ invocation }) => invocation));
   const oldest = Math.min(...own.map(({ at }) => at));
   const others = inJournal.filter(({ kind, invocation, at }) => {

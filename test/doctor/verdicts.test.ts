@@ -11,7 +11,7 @@ import { journaldSettings } from '../../src/doctor/gather-journal.js';
 import { commandOf } from '../../src/doctor/gather-unit.js';
 import { parseSpan, span } from '../../src/doctor/time-span.js';
 import { environmentOf, namedConfiguration } from '../../src/units/unit-settings.js';
-import { gateway } from '../cli/operate-samples.js';
+import { gateway, run } from '../cli/operate-samples.js';
 
 const file = (path: string, mode: number, uid = 7) => known({ path, mode, uid, isDirectory: mode === 0o700 });
 const properties = {
@@ -249,6 +249,18 @@ describe('verdicts', () => {
         gateway: { outcome: 'absent', reason: 'nobody answers' },
       },
       null,
+    ],
+    [
+      'last starts and stops',
+      'ok',
+      { runs: known([run({ stop: null })]), gateway: { outcome: 'unanswered', reason: 'it may hang' } },
+      null,
+    ],
+    [
+      'last starts and stops',
+      'warning',
+      { runs: known([run({ stop: null })]), gateway: { outcome: 'absent', reason: 'no gateway answers' } },
+      'logs',
     ],
     ['last starts and stops', 'warning', { journal: known({ ...journal, events: [event] }) }, 'logs'],
     [
