@@ -132,6 +132,9 @@ export type ListenAddress =
   /** Only a socket passed by systemd (sd_listen_fds(3)), by its FileDescriptorName= if one is given. */
   | { readonly kind: 'systemd'; readonly name: string | null };
 
+/** Longest path of a Unix socket, in bytes: sockaddr_un holds 108 with the closing NUL, unix(7). */
+export const longestSocketPath = 107;
+
 /** Reads "127.0.0.1:8733", "[::1]:8733", "unix:/path" or "systemd[:NAME]"; null when it is none. */
 export function parseListenAddress(text: string): ListenAddress | null {
   if (text === 'systemd') return { kind: 'systemd', name: null };
@@ -141,8 +144,9 @@ export function parseListenAddress(text: string): ListenAddress | null {
   }
   if (text.startsWith('unix:')) {
     const path = text.slice('unix:'.length);
-    // sockaddr_un holds 108 bytes with the closing NUL, unix(7).
-    return path.startsWith('/') && Buffer.byteLength(path) <= 107 ? { kind: 'unix', path } : null;
+    return path.startsWith('/') && Buffer.byteLength(path) <= longestSocketPath
+      ? { kind: 'unix', path }
+      : null;
   }
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   if (match === null) return null;

@@ -9,6 +9,7 @@ import { databaseFile } from '../config/database-file.js';
 import { type Directories, directories, scopeOfUser } from '../config/directories.js';
 import { restartNeeded } from '../config/restart-needed.js';
 import type { Configuration } from '../config/schema.js';
+import { longestSocketPath } from '../config/values.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
@@ -27,6 +28,7 @@ import { createWebhookSecret, parseWebhookSecrets } from './delivery/webhook-sig
 import { lockDirectories } from './directory-locks.js';
 import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
+import { RefusedStart } from './failed-start.js';
 import { IdleMemory } from './idle-memory.js';
 import { Intake } from './intake.js';
 import { Interventions } from './interventions.js';
@@ -264,8 +266,15 @@ export class Parts {
       comm: processName(pid),
       isSupervisor: false,
     });
+    const path = join(this.#directories.runtime, 'control.sock');
+    // Node.js, up to 20 at least, would bind what is left of the path once the rest is cut off.
+    if (Buffer.byteLength(path) > longestSocketPath) {
+      throw new RefusedStart(
+        `The path of the control socket, ${path}, is longer than the ${longestSocketPath} bytes that a Unix socket’s may have. Give the instance a shorter name, or name a directory with a shorter path in RUNTIME_DIRECTORY or XDG_RUNTIME_DIR.`,
+      );
+    }
     this.#control = await ControlServer.listen({
-      path: join(this.#directories.runtime, 'control.sock'),
+      path,
       log,
       unit,
       stop: (peer) => stop('planned-stop', senderOf(peer)),

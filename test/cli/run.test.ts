@@ -357,6 +357,14 @@ sys.exit(os.waitstatus_to_exitcode(status))
     expect(readFileSync(path)).toEqual(before);
   });
 
+  it('ends with 78 where the path of its control socket is too long, and binds no other', async () => {
+    const runtime = join(place.directory, 'r'.repeat(100));
+    const ended = await place.run(['run'], { RUNTIME_DIRECTORY: runtime });
+    expect(ended.stderr).toContain('is longer than the 107 bytes');
+    expect(ended.status).toBe(78);
+    expect(readdirSync(place.directory).sort()).toEqual(['r'.repeat(100), 'state']);
+  });
+
   it('ends with 78 on a token that no client could send', async () => {
     mkdirSync(join(place.directory, 'state'));
     writeFileSync(join(place.directory, 'state/token'), 'hunter2!\n', { mode: 0o600 });
