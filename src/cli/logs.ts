@@ -150,8 +150,9 @@ export async function run(parsed: ParsedCommand): Promise<number> {
           process.stderr.write(`sd-gateway: ${line}\n`);
         return commandStatus.noUnit;
       }
-      if (request.follow && mayReadJournal(unit) === false) {
-        for (const line of explainAbsence({ ...(await absenceOf(parsed, found, false)), mayRead: false }))
+      const mayRead = mayReadJournal(unit);
+      if (request.follow && mayRead !== true) {
+        for (const line of explainAbsence({ ...(await absenceOf(parsed, found, false)), mayRead }))
           process.stderr.write(`sd-gateway: ${line}\n`);
       }
       count = await show(recordsOf(matches, request, ending.signal), parsed);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { run } from '../../src/cli/logs.js';
 import { type Absence, explainAbsence } from '../../src/cli/logs-absence.js';
 import { formatRecord } from '../../src/cli/logs-format.js';
@@ -7,6 +7,8 @@ import { logsRequest } from '../../src/cli/logs-request.js';
 import { findCommand, parseCommand, UsageError } from '../../src/cli/usage.js';
 import { fakeProgram } from '../manager/fake-program.js';
 import { SystemctlDouble } from './systemctl-double.js';
+
+vi.mock('../../src/manager/journal-access.js', () => ({ mayReadJournal: () => null }));
 
 const ask = (...words: readonly string[]) => logsRequest(parseCommand(findCommand('logs'), words));
 const plain = { paint: (_style: string, text: string) => text };
@@ -123,23 +125,23 @@ describe('why there is nothing', () => {
   });
 });
 
-describe('no lines', () => {
+describe('without a journal', () => {
   let double: SystemctlDouble;
   beforeEach(() => {
     double = new SystemctlDouble();
+    double.says('sd-gateway.service', { LoadState: 'loaded', InvocationID: id });
+    fakeProgram('journalctl', '');
   });
   afterEach(() => {
     double.remove();
   });
 
   it.each([
-    ['0', /^$/],
-    // Which of the reasons depends on this machine's journal.
-    ['1', /journal/],
-  ])('are explained unless none were asked for: %s', async (lines, said) => {
-    double.says('sd-gateway.service', { LoadState: 'loaded', InvocationID: id });
-    fakeProgram('journalctl', '');
-    await run(parseCommand(findCommand('logs'), ['--user', '--lines', lines]));
+    ['lines are missed', ['--lines', '1'], /^sd-gateway: There is no journal file/],
+    ['none are, where none were asked for', ['--lines', '0'], /^$/],
+    ['who follows it is told', ['--follow'], /^sd-gateway: There is no journal file/],
+  ])('%s', async (_what, words, said) => {
+    await run(parseCommand(findCommand('logs'), ['--user', ...words]));
     expect(double.said).toMatch(said);
   });
 });
