@@ -43,6 +43,11 @@ export function explainAbsence(absence: Absence): readonly string[] {
       'See Storage= in /etc/systemd/journald.conf, and: systemctl status systemd-journald',
     ];
   }
+  if (loadState === null && !narrowed) {
+    return [
+      `The journal has no record of ${unit}, and the ${scope} manager can’t be asked whether there is such a unit.`,
+    ];
+  }
   if (!hasRun && !narrowed) return [`The journal has no record of ${unit}: it has not been started yet.`];
   if (narrowed)
     return [`The journal has no record of ${unit} that matches; leave out an option to see more.`];

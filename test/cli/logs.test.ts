@@ -118,6 +118,7 @@ describe('why there is nothing', () => {
     [{ mayRead: false }, 'systemd-journal'],
     [{ mayRead: null }, 'Storage='],
     [{ hasRun: false }, 'has not been started yet'],
+    [{ loadState: null, hasRun: false }, 'can’t be asked whether there is such a unit'],
     [{ narrowed: true }, 'leave out an option'],
     [{}, 'SystemMaxUse='],
   ] as const)('%j: %s', (change, text) => {
