@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
@@ -273,6 +274,23 @@ describe('bodies of answers', () => {
     };
     expect((await send((await receiver(broken)).url())).kind).toBe('dead');
   });
+});
+
+test('an idle connection is not kept for as long as its receiver likes', async () => {
+  const closed: Promise<unknown>[] = [];
+  // Node.js tells the sender of its patience (Keep-Alive: timeout=600).
+  const patient = createHttpServer({ keepAliveTimeout: 600_000 }, (request, response) => {
+    closed.push(once(request.socket, 'close'));
+    response.end();
+  });
+  await once(patient.listen(0, '127.0.0.1'), 'listening');
+  ended.push(async () => patient.close());
+  const address = patient.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  expect(await send(`http://127.0.0.1:${port}/`)).toEqual({ kind: 'delivered' });
+  const began = performance.now();
+  await closed[0];
+  expect(performance.now() - began).toBeLessThan(10_000);
 });
 
 describe('targets', () => {

@@ -48,6 +48,12 @@ const longestAnswer = 64 * 1024;
 /** Nor is it waited for longer than this once the status is known, in milliseconds. */
 const answerPatience = 1_000;
 
+/**
+ * How long an idle connection is kept, in milliseconds, however long its receiver would keep it: whoever names the hosts
+ * of replies would else have so many descriptors and so much memory held for ten minutes.
+ */
+const longestIdle = 4_000;
+
 /** One for all senders, those before a reload too: the threads of libuv, which it spares, are the process's. */
 const names = new NameResolver();
 
@@ -61,6 +67,8 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16 * 1024,
+    keepAliveTimeout: longestIdle,
+    keepAliveMaxTimeout: longestIdle,
   };
   const kept = new Agent(connections);
   // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
