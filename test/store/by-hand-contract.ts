@@ -252,6 +252,16 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         expect(second?.webhookId).toMatch(/^msg_[0-9a-f]{32}_failed_5000$/);
       });
 
+      test('a notice says the same at each attempt, also when its message is discarded in between', async () => {
+        const { id } = await deadTurn('a', { replyUrl });
+        const [first] = await store.claimDeliveries(claim());
+        if (first === undefined) throw new Error('There is no notice.');
+        await store.failDelivery(first, failure('HTTP 503', 4_000), 3_500);
+        expect(await store.discardDead(id, 5_000)).toMatchObject({ message: { state: 'cancelled' } });
+        const again = await store.claimDeliveries(claim({ now: 6_000, leaseUntil: 16_000 }));
+        expect(again).toEqual([{ ...first, attempt: 2 }]);
+      });
+
       test('a notice that has not gone out is withdrawn when the message is tried again', async () => {
         const { id } = await deadTurn('a', { replyUrl });
         await store.retryDead(id, 5_000);

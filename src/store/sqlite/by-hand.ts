@@ -94,12 +94,10 @@ export function discardDead(transaction: Transaction, id: string, now: number): 
   const place = placeOf(transaction, id);
   if (place === null) return null;
   if (place.state !== 'dead') return { outcome: 'not-dead', message: messageOf(transaction, id) };
-  sql.setState.run(
-    'cancelled',
-    `Discarded when it was dead: ${place.error ?? 'no reason is known'}`,
-    now,
-    place.message,
-  );
+  // A notice tells the reason and the time, and has one body over all its attempts: both stay while it may be posted.
+  const told = place.delivery === 'pending';
+  const reason = `Discarded when it was dead: ${place.error ?? 'no reason is known'}`;
+  sql.setState.run('cancelled', told ? place.error : reason, told ? place.changed_at : now, place.message);
   counters.dead -= 1;
   counters.cancelled += 1;
   return { outcome: 'done', message: messageOf(transaction, id) };

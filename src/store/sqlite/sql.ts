@@ -144,6 +144,7 @@ export interface PlaceRow {
   readonly seq: number;
   readonly state: MessageState;
   readonly error: string | null;
+  readonly changed_at: number;
   readonly sender: string | null;
   readonly reply_url: string | null;
   readonly replied: 0 | 1;
@@ -439,7 +440,7 @@ export function prepareStatements(database: Database) {
 
     // What people do: cancel, try again, discard.
     place: database.prepare<[id: Buffer], PlaceRow>(
-      `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.error, m.sender, m.reply_url,
+      `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.error, m.changed_at, m.sender, m.reply_url,
          r.message IS NOT NULL AS replied, d.state AS delivery
        FROM messages m
        LEFT JOIN replies r ON r.message = m.number
