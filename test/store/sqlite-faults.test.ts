@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
@@ -12,7 +12,7 @@ import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { followStoreThread } from '../../src/store/sqlite/store-thread.js';
 import { recordingLog } from '../dispatch/fixture.js';
-import { acceptOne, claim, newMessage, noLimits } from './samples.js';
+import { acceptOne, claim, claimOne, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -236,6 +236,29 @@ describe('a full disk', () => {
       rmSync(ballast);
       const again = await files.open();
       expect(await again.counts()).toMatchObject({ queued: accepted.length });
+    } finally {
+      await files.close();
+      execFileSync('umount', [files.directory]);
+    }
+  });
+
+  test('with room for the end of a turn takes that, also beside who tries whether there is enough', async ({
+    skip,
+  }) => {
+    if (reason !== null) skip(reason);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', files.directory]);
+    try {
+      const store = await files.open();
+      await acceptOne(store, 'a');
+      const turn = await claimOne(store);
+      const { bavail, bsize } = statfsSync(files.directory);
+      writeFileSync(`${files.directory}/ballast`, Buffer.alloc(bavail * bsize - 512 * 1024));
+      const [tried, ended] = await Promise.allSettled([
+        store.tryWrite(),
+        store.completeTurn(turn, { text: 'r', metadata: {} }, 3_000),
+      ]);
+      expect(tried).toMatchObject({ status: 'rejected', reason: { reason: 'full' } });
+      expect(ended).toEqual({ status: 'fulfilled', value: true });
     } finally {
       await files.close();
       execFileSync('umount', [files.directory]);

@@ -135,11 +135,18 @@ export class GroupCommit {
 
   /**
    * One answer for each call, in no order that matters. What is only read is read after the commit: a page that can't be
-   * read, or no memory, has SQLite roll back all of a transaction, and not only the statement that met it.
+   * read, or no memory, has SQLite roll back all of a transaction, and not only the statement that met it. Whoever tries
+   * whether there is room asks for more than the others may need, and has a transaction apart.
    */
   run(calls: readonly Call[]): Answer[] {
-    const isRead = ({ operation }: Call) => reads.has(operation);
-    return [...this.#write(calls.filter((call) => !isRead(call))), ...this.#read(calls.filter(isRead))];
+    const writes: Call[] = [];
+    const tries: Call[] = [];
+    const asked: Call[] = [];
+    for (const call of calls) {
+      if (reads.has(call.operation)) asked.push(call);
+      else (call.operation === 'tryWrite' ? tries : writes).push(call);
+    }
+    return [...this.#write(writes), ...this.#write(tries), ...this.#read(asked)];
   }
 
   #write(calls: readonly Call[]): Answer[] {
