@@ -2,11 +2,13 @@ import { execFile } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   createReadStream,
   existsSync,
   lstatSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -329,6 +331,31 @@ describe('a damaged store', () => {
     expect(existsSync(aside)).toBe(true);
     expect(await exported()).toEqual(items);
     expect((await files.openWithFinding()).finding.created).toBe(false);
+  });
+
+  test('whose recovery was cut off before its log was moved has all of it by what the next start says', async () => {
+    await fill(1_000);
+    const store = await files.open();
+    await store.cancelSession('session 1', 1_000);
+    // As a crash leaves it.
+    for (const suffix of ['', '-wal']) copyFileSync(files.path + suffix, `${files.path}${suffix}.left`);
+    await store.close();
+    for (const suffix of ['', '-wal']) renameSync(`${files.path}${suffix}.left`, files.path + suffix);
+    const items = await exported();
+    const { aside } = await recoverStore(files.path, 'now');
+    renameSync(files.path, `${files.path}-recovered`);
+    renameSync(`${aside}-wal`, `${files.path}-wal`);
+
+    const advice = await files.open().then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    const [, log = '', recovered = ''] = /: move (\S+) away and rename (\S+) to /.exec(advice) ?? [];
+    expect([log, recovered]).toEqual([`${files.path}-wal`, `${files.path}-recovered`]);
+    rmSync(log);
+    renameSync(recovered, files.path);
+    expect(checkStore(files.path)).toEqual([]);
+    expect(await exported()).toEqual(items);
   });
 
   test('wherever pages are overwritten, what is saved is as it was, and what is not is counted', {

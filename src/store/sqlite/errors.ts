@@ -61,12 +61,14 @@ export function damagedAdvice(path: string): string {
 export function goneError(path: string, left: string): StoreError {
   // Made by a recovery that was cut off when it had moved the damaged one aside.
   const recovered = `${path}-recovered`;
+  // SQLite would write into any other database what the log has of this one.
+  const withoutLog = existsSync(`${path}-wal`) ? `move ${path}-wal away and ` : '';
   const back = existsSync(recovered)
-    ? `rename ${recovered} to ${path}, which ends the recovery that was cut off`
+    ? `${withoutLog}rename ${recovered} to ${path}, which ends the recovery that was cut off`
     : 'put it back';
   return new StoreError(
     'damaged',
-    `The database ${path} is gone, but ${left} is there: ${back}; or restore a backup; or, to begin with an empty one, move ${path}-wal and ${path}-seal away.`,
+    `The database ${path} is gone, but ${left} is there: ${back}; or ${withoutLog}restore a backup; or, to begin with an empty one, move ${path}-wal and ${path}-seal away.`,
   );
 }
 
