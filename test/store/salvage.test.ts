@@ -125,6 +125,20 @@ describe('a message that is queued again, and that its session has passed, is ru
   });
 });
 
+test('a message that is refused leaves nothing of its own to the next one', async () => {
+  const store = await files.open();
+  await acceptOne(store, 'a', { idempotencyKey: 'k' });
+  const other = await acceptOne(store, 'b');
+  await acceptOne(store, 'a');
+  expect(await claimOne(store, { policy: 'collect', collectLimit: 9 })).toMatchObject({ seq: 2 });
+  await store.close();
+  damage("UPDATE messages SET fingerprint = x'' WHERE number = 1");
+  const { lost } = await recoverStore(files.path, 'now');
+  expect(lost).toEqual([expect.stringContaining('without a fingerprint')]);
+  const next = await files.open();
+  expect(await next.message(other.id)).toMatchObject({ state: 'queued', collectedIn: null });
+});
+
 describe('a reply whose delivery can’t be read', () => {
   const replyUrl = 'https://receiver.example/';
 

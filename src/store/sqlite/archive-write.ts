@@ -130,8 +130,6 @@ export class ArchiveWriter {
     const state = item.state === 'running' && !item.held ? 'queued' : item.state;
     const { reply_to, idempotency, reply, delivery } = item;
     const number = this.#insert(item, state, session);
-    if (item.state === 'collected' && item.collected_in !== null)
-      this.#collected.set(number, item.collected_in);
     this.#statements.text.run(number, item.text, JSON.stringify(item.metadata));
     if (reply !== null) {
       this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at);
@@ -157,6 +155,10 @@ export class ArchiveWriter {
     if (delivery?.state === 'pending' && delivery.held) this.#hold('delivery', item, session, number);
     if (idempotency !== null && idempotency.fingerprint === '') {
       throw new ArchiveError(`the message ${item.id} has an idempotency key without a fingerprint`);
+    }
+    // Only now: of one that is refused the number is the next one's.
+    if (item.state === 'collected' && item.collected_in !== null) {
+      this.#collected.set(number, item.collected_in);
     }
     this.#messages += 1;
   }
