@@ -139,6 +139,23 @@ test('a message that is refused leaves nothing of its own to the next one', asyn
   expect(await next.message(other.id)).toMatchObject({ state: 'queued', collectedIn: null });
 });
 
+test.each([
+  ['the policy', "policy = 'collecu'", { policy: null, lastSeq: 2, lastAcceptedAt: 1_000 }],
+  ['all but the name', 'last_accepted_at = 1 << 62', { policy: null, lastSeq: 2 }],
+])('a session of which %s is damaged is saved, with its messages', async (what, damaged, left) => {
+  const store = await files.open();
+  await store.setPolicy('a', 'interrupt', 1_000);
+  for (let seq = 1; seq <= 2; seq += 1) await acceptOne(store, 'a');
+  await store.close();
+  damage(`UPDATE sessions SET ${damaged}`);
+  const { lost, messages } = await recoverStore(files.path, 'now');
+  expect(lost).toEqual([`${what} of the session "a"`]);
+  expect(messages).toBe(2);
+  const next = await files.open();
+  expect(await next.session('a')).toMatchObject(left);
+  expect(await next.counts()).toMatchObject({ queued: 1, cancelled: 1 });
+});
+
 describe('a reply whose delivery can’t be read', () => {
   const replyUrl = 'https://receiver.example/';
 

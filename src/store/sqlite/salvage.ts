@@ -17,7 +17,7 @@ export interface Salvage {
   readonly messages: readonly ArchivedMessage[];
   /** Messages that are known of and could not be read whole, or that can't be put together. */
   readonly lost: readonly string[];
-  /** What was known of the deliveries of others and could not be read: new ones are in their place. */
+  /** What was known of the deliveries of others, or of sessions, and could not be read: it is new. */
   readonly remade: readonly string[];
   /** How many messages there were by the counters; null: these can't be read either. */
   readonly expected: number | null;
@@ -42,9 +42,14 @@ const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
 
 /** Reads what can still be read of a damaged database. */
 export function salvage(database: Database): Salvage {
-  const sessionRows = readTable<SessionRow>(database, 'sessions', 'number')
-    .map((row) => ({ ...laterSessionColumns, ...row }))
-    .filter(isSession);
+  const remade: string[] = [];
+  const sessionRows: SessionRow[] = [];
+  for (const row of readTable<SessionRow>(database, 'sessions', 'number')) {
+    const sound = soundSession({ ...laterSessionColumns, ...row });
+    if (sound === null) continue;
+    sessionRows.push(sound.row);
+    if (sound.lost !== null) remade.push(`${sound.lost} of the session "${sound.row.name}"`);
+  }
   const messageRows = readTable<MessageRow>(database, 'messages', 'number').map((row) => ({
     ...laterMessageColumns,
     ...row,
@@ -60,7 +65,6 @@ export function salvage(database: Database): Salvage {
   const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
   const messages: ArchivedMessage[] = [];
   const lost: string[] = [];
-  const remade: string[] = [];
   const seen = new Set<string>();
   /** Sessions in which a turn was under way. */
   const underWay = new Set<number>();
@@ -135,12 +139,24 @@ function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMes
   });
 }
 
+/** With what can be read of it, as all of its messages would be lost with it; null: not even its name can be. */
+function soundSession(
+  row: SessionRow,
+): { readonly row: SessionRow; readonly lost: 'the policy' | 'all but the name' | null } | null {
+  const withoutPolicy = { ...row, policy: null };
+  const nameAlone = { ...withoutPolicy, last_seq: 0, last_accepted_at: 0 };
+  if (isSession(row)) return { row, lost: null };
+  if (isSession(withoutPolicy)) return { row: withoutPolicy, lost: 'the policy' };
+  // Its numbers go on behind the last message that is known of.
+  if (isSession(nameAlone)) return { row: nameAlone, lost: 'all but the name' };
+  return null;
+}
+
 function isSession(row: SessionRow): boolean {
   try {
     checkItem(archivedSession(row));
     return true;
   } catch {
-    // Its messages are told as lost, of an unknown session.
     return false;
   }
 }
