@@ -156,6 +156,117 @@ test.each([
   expect(await next.counts()).toMatchObject({ queued: 1, cancelled: 1 });
 });
 
+describe('where pages are of different times', () => {
+  const replyUrl = 'https://receiver.example/';
+
+  /** Runs what there is to run, and posts what there is to post; gives the messages in the order of their ends. */
+  async function workOff(): Promise<string[]> {
+    const store = await files.open();
+    const ended: string[] = [];
+    for (;;) {
+      const turns = await store.claimTurns(claim());
+      for (const turn of turns) {
+        await store.completeTurn(turn, { text: 'again', metadata: {} }, 5_000);
+        ended.push(`turn ${turn.seq}`);
+      }
+      const deliveries = await store.claimDeliveries(claim());
+      for (const delivery of deliveries) {
+        await store.completeDelivery(delivery, 6_000);
+        ended.push(`${delivery.notice === null ? 'reply' : 'notice'} ${delivery.seq}`);
+      }
+      if (turns.length + deliveries.length === 0) break;
+    }
+    expect(await store.counts()).toMatchObject({ queued: 0, running: 0, undelivered: 0 });
+    return ended;
+  }
+
+  async function deliver(store: Store): Promise<void> {
+    for (const delivery of await store.claimDeliveries(claim()))
+      await store.completeDelivery(delivery, 4_000);
+  }
+
+  test.each([
+    ['queued', ['turn 2', 'reply 1', 'reply 2']],
+    ['running', ['turn 2', 'reply 1', 'reply 2']],
+  ])('a message that has its reply and says that it is %s is posted, not run', async (state, ended) => {
+    const store = await files.open();
+    await acceptOne(store, 'a', { replyUrl });
+    await runOne(store);
+    await acceptOne(store, 'a', { replyUrl });
+    await store.close();
+    damage(`UPDATE messages SET state = '${state}' WHERE seq = 1`);
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ lost: [], messages: 2 });
+    expect(await workOff()).toEqual(ended);
+  });
+
+  test.each([
+    ['the message says that it was delivered', "UPDATE deliveries SET state = 'pending'"],
+    ['its delivery says so', "UPDATE messages SET state = 'replied'"],
+  ])('a reply is posted no more where %s', async (_what, sql) => {
+    const store = await files.open();
+    await acceptOne(store, 'a', { replyUrl });
+    await runOne(store);
+    await deliver(store);
+    await store.close();
+    damage(sql);
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ lost: [], messages: 1 });
+    expect(await workOff()).toEqual([]);
+  });
+
+  test.each([
+    ['the message', "UPDATE deliveries SET state = 'pending'"],
+    ['its delivery', "UPDATE messages SET state = 'replied'"],
+  ])('a reply stays for a person to see to where %s is dead', async (_what, sql) => {
+    const store = await files.open();
+    await acceptOne(store, 'a', { replyUrl });
+    await runOne(store);
+    const [delivery] = await store.claimDeliveries(claim());
+    if (delivery !== undefined) await store.failDelivery(delivery, failure('HTTP 410', null), 4_000);
+    await store.close();
+    damage(sql);
+    await recoverStore(files.path, 'now');
+    expect(await workOff()).toEqual([]);
+    expect(await (await files.open()).counts()).toMatchObject({ dead: 1 });
+  });
+
+  test('a message with a notice that says that it is queued is run', async () => {
+    const store = await files.open();
+    await acceptOne(store, 'a', { replyUrl });
+    await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+    await store.close();
+    damage("UPDATE messages SET state = 'queued'");
+    await recoverStore(files.path, 'now');
+    expect(await workOff()).toEqual(['turn 1', 'reply 1']);
+  });
+
+  test.each([
+    ['itself', 1],
+    ['one of another session', 3],
+    ['one that is part of another’s turn', 2],
+  ])('a message that is said to be part of the turn of %s is run by itself', async (_what, into) => {
+    const store = await files.open();
+    for (const session of ['a', 'a', 'b']) await acceptOne(store, session);
+    await store.cancelSession('b', 2_000);
+    await store.close();
+    damage(`UPDATE messages SET state = 'collected', collected_in = ${into} WHERE number = 1;
+      UPDATE messages SET state = 'collected', collected_in = 3 WHERE number = 2`);
+    await recoverStore(files.path, 'now');
+    expect(await workOff()).toEqual(['turn 1', 'turn 2']);
+  });
+
+  test('of two deliveries of a session that have begun none is lost', async () => {
+    const store = await files.open();
+    for (let seq = 1; seq <= 2; seq += 1) {
+      await acceptOne(store, 'a', { replyUrl });
+      await runOne(store);
+    }
+    await store.close();
+    damage('UPDATE deliveries SET attempts = 1, begun_at = 3000');
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ lost: [], messages: 2 });
+    expect(await workOff()).toEqual(['reply 1', 'reply 2']);
+  });
+});
+
 describe('a reply whose delivery can’t be read', () => {
   const replyUrl = 'https://receiver.example/';
 

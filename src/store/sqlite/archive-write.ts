@@ -38,9 +38,12 @@ export class ArchiveWriter {
            reply_idempotent, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
-      // One whose turn is not there, as it was lost or refused, has to have its own.
+      // One whose turn is not there, as it was lost or refused, or can't be that, has to have its own.
       collect: database.prepare<[into: Buffer, message: number]>(
-        `UPDATE messages SET collected_in = (SELECT number FROM messages WHERE id = ?) WHERE number = ?`,
+        `UPDATE messages SET collected_in = (
+           SELECT t.number FROM messages t
+           WHERE t.id = ? AND t.session = messages.session AND t.seq > messages.seq AND t.state <> 'collected')
+         WHERE number = ?`,
       ),
       uncollect: database.prepare<[]>(
         "UPDATE messages SET state = 'queued' WHERE state = 'collected' AND collected_in IS NULL",

@@ -10,6 +10,7 @@ import {
   type TextRow,
 } from './archive-read.js';
 import { idToText } from './identifiers.js';
+import { reconcile } from './reconcile.js';
 import { SalvagedDeliveries } from './salvaged-deliveries.js';
 
 export interface Salvage {
@@ -66,8 +67,9 @@ export function salvage(database: Database): Salvage {
   const messages: ArchivedMessage[] = [];
   const lost: string[] = [];
   const seen = new Set<string>();
-  /** Sessions in which a turn was under way. */
+  /** Sessions in which a turn was under way, or a delivery. */
   const underWay = new Set<number>();
+  const onTheWay = new Set<number>();
   for (const message of messageRows) {
     const id = describe(message);
     const name = names.get(message.session);
@@ -82,27 +84,27 @@ export function salvage(database: Database): Salvage {
     seen.add(place);
     try {
       const reply = replies.get(message.number) ?? null;
-      const read = deliveries.read(message);
-      const made = read === null && reply !== null ? deliveries.remake(message) : null;
-      const delivery = read ?? made?.row ?? null;
       const { collected_in } = message;
       const collectedIn = collected_in === null ? null : (ids.get(collected_in) ?? null);
-      const isAlone = message.state === 'collected' && collectedIn === null;
-      // What was answered, and whose reply is gone, or whose turn is, can only be run again.
+      const agreed = reconcile(message, reply, deliveries.read(message));
+      // Whose turn is gone can only be run by itself.
+      const state = agreed.state === 'collected' && collectedIn === null ? 'queued' : agreed.state;
+      const made =
+        agreed.delivery === null && reply !== null ? deliveries.remake({ ...message, state }) : null;
+      const delivery = agreed.delivery ?? made?.row ?? null;
+      const held = {
+        turn: state === 'running' && !underWay.has(message.session),
+        delivery:
+          delivery?.begun_at != null && delivery.state === 'pending' && !onTheWay.has(message.session),
+      };
       const archived = archivedMessage({
-        message: {
-          ...message,
-          state: (reply === null && isAnswered(message, delivery)) || isAlone ? 'queued' : message.state,
-        },
+        message: { ...message, state },
         collectedIn,
         session: name,
         text,
         reply,
-        delivery: reply === null && delivery?.notice !== 1 ? null : delivery,
-        held: {
-          turn: message.state === 'running' && !underWay.has(message.session),
-          delivery: delivery?.begun_at != null && delivery.state === 'pending',
-        },
+        delivery,
+        held,
       });
       checkItem(archived);
       messages.push(archived);
@@ -111,7 +113,8 @@ export function salvage(database: Database): Salvage {
           `what was known of the delivery of message ${id}, ${message.seq} of "${name}": ${made.outlook}`,
         );
       }
-      if (message.state === 'running') underWay.add(message.session);
+      if (held.turn) underWay.add(message.session);
+      if (held.delivery) onTheWay.add(message.session);
     } catch (error) {
       lost.push(`message ${id}: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -123,10 +126,6 @@ export function salvage(database: Database): Salvage {
     remade,
     expected: expectedMessages(database),
   };
-}
-
-function isAnswered({ state }: MessageRow, delivery: DeliveryRow | null): boolean {
-  return state === 'replied' || state === 'delivered' || (state === 'dead' && delivery?.notice === 0);
 }
 
 /** A session’s last number is at least that of the last message that is known of. */
