@@ -75,3 +75,12 @@ test('what is read beside a write is what that has written', () => {
   const [message] = run(read(old.id), call('claimTurns', claim()));
   expect(message).toMatchObject({ state: 'running' });
 });
+
+test('one that comes to a count that can’t be, as of a damaged database, takes no other along', () => {
+  run(acceptCall('a'));
+  database.exec('UPDATE counters SET queued = 0');
+  const [claimed, session] = run(call('claimTurns', claim()), call('setPolicy', 'b', 'collect', 2_000));
+  expect(claimed).toBeNull();
+  expect(session).toMatchObject({ session: 'b', policy: 'collect' });
+  expect(counts()).toMatchObject({ queued: 0, running: 0, sessions: 2 });
+});

@@ -227,6 +227,8 @@ export class GroupCommit {
     this.#sql.savepoint.run();
     try {
       const answer = { id: call.id, result: this.#handle(transaction, call) };
+      // So that a count that can't be fails the one who makes it.
+      this.#sql.writeCounters.run(transaction.counters);
       this.#sql.release.run();
       return answer;
     } catch (error) {
