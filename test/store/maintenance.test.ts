@@ -189,6 +189,45 @@ describe('export and import', () => {
     expect(await next.counts()).toMatchObject({ queued: 3 });
   });
 
+  describe('import refuses what could never come to an end', () => {
+    let items: readonly ArchiveItem[];
+    beforeEach(async () => {
+      const store = await files.open();
+      await replyTo(store, 'replied');
+      const { id } = await acceptOne(store, 'dead', { replyUrl: 'https://receiver.example/' });
+      await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+      expect(await store.message(id)).toMatchObject({ state: 'dead' });
+      await store.close();
+      items = await exported();
+    });
+
+    test.each<[session: string, edited: Partial<ArchivedMessage>, reason: string]>([
+      ['replied', { state: 'queued' }, 'is queued, and has a reply'],
+      ['replied', { state: 'delivered' }, 'is delivered, and the delivery of its reply is pending'],
+      ['replied', { reply: null }, 'has a delivery of a reply, and no reply'],
+      ['dead', { state: 'running', held: true }, 'is running, and has a delivery'],
+      ['dead', { reply: { text: 'r', metadata: {}, at: 1 } }, 'has a reply, and a notice that it is dead'],
+    ])('%s, edited: %j', async (session, edited, reason) => {
+      const written = items.map((item) =>
+        item.type === 'message' && item.session === session ? { ...item, ...edited } : item,
+      );
+      const other = `${files.directory}/other.db`;
+      await expect(importToStore(other, written)).rejects.toThrow(reason);
+    });
+  });
+
+  test('a session’s numbers go on behind its last message, whatever the archive says', async () => {
+    const store = await files.open();
+    await acceptOne(store, 'a');
+    await store.close();
+    const items = (await exported()).map((item) =>
+      item.type === 'session' ? { ...item, last_seq: 0 } : item,
+    );
+    const path = `${files.directory}/other.db`;
+    await importToStore(path, items);
+    expect((await acceptOne(await files.open({ path }), 'a')).seq).toBe(2);
+  });
+
   describe.runIf(process.getuid?.() === 0)('by root', () => {
     const gateway = 65_534;
     const ownerOf = (path: string) => {

@@ -83,10 +83,12 @@ export class ArchiveWriter {
     this.#statements.uncollect.run();
     this.#statements.retryPassed.run();
     this.#database.exec(`
-      UPDATE sessions SET unfinished =
-        (SELECT count(*) FROM messages m WHERE m.session = sessions.number AND m.state IN ('queued', 'running')) +
-        (SELECT count(*) FROM heads h JOIN messages m ON m.number = h.message
-         WHERE h.line = 'turn' AND h.session = sessions.number AND m.state = 'cancelled');
+      UPDATE sessions SET
+        last_seq = max(last_seq, coalesce((SELECT max(seq) FROM messages m WHERE m.session = sessions.number), 0)),
+        unfinished =
+          (SELECT count(*) FROM messages m WHERE m.session = sessions.number AND m.state IN ('queued', 'running')) +
+          (SELECT count(*) FROM heads h JOIN messages m ON m.number = h.message
+           WHERE h.line = 'turn' AND h.session = sessions.number AND m.state = 'cancelled');
       INSERT INTO heads (line, session, message, sender, ready, place)
         SELECT 'turn', session, number, sender,
           round + CASE WHEN sender IS NULL THEN 1 ELSE row_number() OVER (PARTITION BY sender ORDER BY number) END,
@@ -129,6 +131,8 @@ export class ArchiveWriter {
         `the message ${item.id} is of the session "${item.session}", which is not there`,
       );
     }
+    const mistake = contradiction(item);
+    if (mistake !== null) throw new ArchiveError(`the message ${item.id} ${mistake}`);
     // A turn that was under way and is not held by anybody could never end.
     const state = item.state === 'running' && !item.held ? 'queued' : item.state;
     const { reply_to, idempotency, reply, delivery } = item;
@@ -211,6 +215,25 @@ export class ArchiveWriter {
       throw new ArchiveError(`two messages of the session "${name}" are under way at the same time`);
     }
   }
+}
+
+/** What could never come to an end in a store, as in an archive that was edited; null: it goes together. */
+function contradiction({ state, reply, delivery }: ArchivedMessage): string | null {
+  const isToRun = state === 'queued' || state === 'running' || state === 'collected';
+  if (isToRun && (reply !== null || delivery !== null)) {
+    return `is ${state}, and has a ${reply !== null ? 'reply' : 'delivery'}`;
+  }
+  if (delivery === null) return null;
+  const { kind } = delivery;
+  if ((kind === 'reply') !== (reply !== null)) {
+    return kind === 'reply'
+      ? 'has a delivery of a reply, and no reply'
+      : 'has a reply, and a notice that it is dead';
+  }
+  if (kind === 'reply' && (delivery.state === 'pending') !== (state === 'replied')) {
+    return `is ${state}, and the delivery of its reply is ${delivery.state}`;
+  }
+  return null;
 }
 
 function takenBy(error: unknown, { session, seq, idempotency }: ArchivedMessage): string | null {
