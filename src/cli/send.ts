@@ -65,8 +65,8 @@ async function awaitReply(client: GatewayClient, id: string, deadline: number): 
     if (isLast || answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return outcome;
     // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
     const wait = Math.max(retryAfterOf(answer), asked + shortestPoll - performance.now());
-    // Until the very end, so that what comes then is told of.
-    await pause(Math.max(0, Math.min(wait, deadline - performance.now())));
+    // Until the very end, so that what comes then is told of. Node.js drops what is less than a millisecond.
+    await pause(Math.ceil(Math.max(0, Math.min(wait, deadline - performance.now()))));
   }
 }
 
