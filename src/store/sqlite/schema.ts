@@ -199,6 +199,12 @@ const sixthVersion: readonly string[] = [
   'ALTER TABLE messages ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0',
 ];
 
+/** Version 7: what becomes of a reply that may have arrived is its target's choice. No row is written. */
+const seventhVersion: readonly string[] = [
+  // Where `reply_idempotent` is 0; null: what `delivery.unknown` says.
+  'ALTER TABLE messages ADD COLUMN reply_unknown TEXT',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
@@ -206,6 +212,7 @@ export const migrations: readonly Migration[] = [
   { version: 4, statements: fourthVersion },
   { version: 5, statements: fifthVersion },
   { version: 6, statements: sixthVersion },
+  { version: 7, statements: seventhVersion },
 ];
 
 /** The version that this program writes. */
