@@ -129,7 +129,7 @@ export const configurationSchema = z.strictObject({
       }),
       unknown: z.enum(['resend', 'ask', 'drop']).default('ask').register(z.globalRegistry, {
         description:
-          'What becomes of a reply that may have arrived, where the receiver would take a second one for another ("idempotent": false): "resend" sends it again, "ask" sets it aside for a person, "drop" gives it up.',
+          'What becomes of a reply that may have arrived, where the receiver would take a second one for another ("idempotent": false), and the message does not say itself ("unknown"): "resend" sends it again, "ask" sets it aside for a person, "drop" gives it up.',
       }),
     })
     .prefault({}),

@@ -45,7 +45,13 @@ const message = z.strictObject({
   begun: z.boolean().default(false),
   /** Id of the message whose turn it is part of. */
   collected_in: z.uuid().nullable().default(null),
-  reply_to: z.strictObject({ url: text, idempotent: z.boolean() }).nullable(),
+  reply_to: z
+    .strictObject({
+      url: text,
+      idempotent: z.boolean(),
+      unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null),
+    })
+    .nullable(),
   /** `fingerprint`: SHA-256 in hexadecimal digits. */
   idempotency: z.strictObject({ key: text, fingerprint: z.hex() }).nullable(),
   reply: z.strictObject({ text, metadata, at: time }).nullable(),

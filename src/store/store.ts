@@ -41,6 +41,8 @@ export interface NewMessage {
   readonly replyUrl: string | null;
   /** Whether who gets the reply takes one that comes twice under the same key for one; by default it does. */
   readonly replyIdempotent?: boolean;
+  /** What becomes of a reply that may have arrived, where it does not; null, the default: what the gateway does. */
+  readonly replyUnknown?: UnknownPolicy | null;
   /** The sender's `Idempotency-Key`, one name space a session. */
   readonly idempotencyKey: string | null;
   /** SHA-256 of what the key stands for; the same key with another one is a conflict. Null where there is no key. */
@@ -170,6 +172,8 @@ export interface Delivery {
   readonly attempt: number;
   /** False: to be marked with `beginDelivery` before its first byte is sent, as it must not be sent twice unasked. */
   readonly idempotent: boolean;
+  /** What becomes of it where its outcome is not known; null: what the gateway does with such. */
+  readonly unknownPolicy: UnknownPolicy | null;
   readonly owner: string;
 }
 

@@ -31,6 +31,20 @@ describe('posting', () => {
     });
   });
 
+  test.each(['resend', 'ask', 'drop', undefined] as const)(
+    'what is to become of a reply that may have arrived is handed on: %s',
+    async (unknown) => {
+      const target = { url: 'https://example.org/r', idempotent: false, unknown };
+      expect((await served.post('a', { text: 'x', reply_to: target })).status).toBe(202);
+      await served.reply('y');
+      const now = Date.now();
+      const claim = { owner: 'test', limit: 1, now, leaseUntil: now + 60_000 };
+      expect(await served.store.claimDeliveries(claim)).toMatchObject([
+        { idempotent: false, unknownPolicy: unknown ?? null },
+      ]);
+    },
+  );
+
   test('the same key and content give the same answer, in whatever order and white space', async () => {
     const key = { 'idempotency-key': 'k-1' };
     const first = await served.post('a', '{"text":"x","metadata":{"a":1,"b":[2]}}', key);
@@ -60,6 +74,16 @@ describe('posting', () => {
     const response = await served.post('a', body, key);
     expect(response.status).toBe(409);
     expect((await bodyOf(response)).type).toBe('urn:sd-gateway:problem:idempotency-conflict');
+  });
+
+  test('and so is one that says another thing of a reply that may have arrived', async () => {
+    const key = { 'idempotency-key': 'k-1' };
+    const statuses: number[] = [];
+    for (const unknown of [undefined, undefined, 'drop']) {
+      const reply_to = { url: 'https://example.org/', idempotent: false, unknown };
+      statuses.push((await served.post('a', { text: 'x', reply_to }, key)).status);
+    }
+    expect(statuses).toEqual([202, 202, 409]);
   });
 
   test('the same key in another session is another message', async () => {

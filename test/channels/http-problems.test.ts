@@ -151,6 +151,19 @@ const rows: readonly Row[] = [
       [{ text: 'x', reply_to: 'https://x' }, '#/reply_to', 'must be an object'],
       [{ text: 'x', reply_to: { url: 'https://x', u: 1 } }, '#/reply_to/u', 'is not a known member'],
       [{ text: 'x', reply_to: { url: 'http://x' } }, '#/reply_to/url', 'must be an https URL'],
+      [
+        { text: 'x', reply_to: { url: 'https://x', idempotent: false, unknown: 'keep' } },
+        '#/reply_to/unknown',
+        'must be "resend", "ask" or "drop"',
+      ],
+      ...[{}, { idempotent: true }].map(
+        (key) =>
+          [
+            { text: 'x', reply_to: { url: 'https://x', ...key, unknown: 'drop' } },
+            '#/reply_to/unknown',
+            'goes with "idempotent": false only',
+          ] as const,
+      ),
       [{ text: 'x', metadata: [] }, '#/metadata', 'must be an object'],
       [{ text: 'x', metadata: null }, '#/metadata', 'must be an object'],
       [{ text: 'x', metadata: nested(16) }, '#/metadata', 'must not be nested deeper than 16'],

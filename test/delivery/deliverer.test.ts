@@ -10,7 +10,7 @@ import {
 import { createWebhookSender } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
 import { type Clock, systemClock } from '../../src/gateway/dispatch-clock.js';
-import type { Message, MessageState, Store } from '../../src/store/store.js';
+import type { Message, MessageState, Store, UnknownPolicy } from '../../src/store/store.js';
 import { acceptOne } from '../store/samples.js';
 import { SqliteFactory } from '../store/sqlite-factory.js';
 import { withCalls } from '../store/with-calls.js';
@@ -99,11 +99,16 @@ function deliverer(
 async function replied(
   session: string,
   url: string,
-  { idempotent = true, now = Date.now() } = {},
+  {
+    idempotent = true,
+    unknown = null,
+    now = Date.now(),
+  }: { idempotent?: boolean; unknown?: UnknownPolicy | null; now?: number } = {},
 ): Promise<Message> {
   const message = await acceptOne(store, session, {
     replyUrl: url,
     replyIdempotent: idempotent,
+    replyUnknown: unknown,
     text: 'secret question',
   });
   const turns = await store.claimTurns({ owner: 'dispatcher', limit: 1, now, leaseUntil: now + 60_000 });
@@ -358,19 +363,45 @@ describe('an outcome that nobody knows', () => {
   });
 
   test.each([
-    [true, 'replied'],
-    [false, 'dead'],
-  ])('of an attempt that a stop cut off, where the key is known: %s', async (idempotent, state) => {
-    const to = await receiver(hang);
-    const message = await replied('a', to.url(), { idempotent });
-    const { deliverer: made } = deliverer();
-    made.wake();
-    await to.arrived(1);
-    await made.drain(0);
-    const { state: end, delivery } = await record(message);
-    expect({ end, unknown: delivery?.unknown }).toEqual({ end: state, unknown: 1 });
-    expect(delivery?.lastError).toContain('the gateway stopped after it had begun');
-  });
+    ['resend', 'drop', 2, 'delivered'],
+    ['ask', 'resend', 1, 'dead'],
+    ['drop', 'resend', 1, 'dead'],
+  ] as const)(
+    '%s, as its target says, whatever the others do (%s)',
+    async (unknown, general, posts, state) => {
+      const to = await receiver(reset, status(200));
+      const message = await replied('a', to.url(), { idempotent: false, unknown });
+      const next = await replied('a', to.url());
+      const { deliverer: made, until } = deliverer({ unknown: general });
+      made.wake();
+      await until(next, 'delivered');
+      expect(to.received).toHaveLength(posts + 1);
+      const { state: end, error, delivery } = await record(message);
+      expect({ end, unknown: delivery?.unknown }).toEqual({ end: state, unknown: 1 });
+      if (state === 'dead') expect(error).toContain(`reply_to.unknown is "${unknown}"`);
+    },
+  );
+
+  test.each([
+    [true, null, 'replied'],
+    [false, null, 'dead'],
+    [false, 'resend', 'replied'],
+    [false, 'drop', 'dead'],
+  ] as const)(
+    'of an attempt that a stop cut off, where the key is known: %s, and its target says %j',
+    async (idempotent, unknown, state) => {
+      const to = await receiver(hang);
+      const message = await replied('a', to.url(), { idempotent, unknown });
+      const { deliverer: made } = deliverer();
+      made.wake();
+      await to.arrived(1);
+      await made.drain(0);
+      const { state: end, delivery } = await record(message);
+      expect({ end, unknown: delivery?.unknown }).toEqual({ end: state, unknown: 1 });
+      expect(delivery?.lastError).toContain('the gateway stopped after it had begun');
+      if (unknown !== null) expect(delivery?.lastError).toContain(`(reply_to.unknown is "${unknown}")`);
+    },
+  );
 });
 
 describe('a stop', () => {

@@ -51,6 +51,7 @@ async function post(...resolved: string[][]) {
     dueSince: 0,
     attempt: 1,
     idempotent: true,
+    unknownPolicy: null,
     owner: 'owner',
   };
   try {

@@ -13,7 +13,7 @@ const settings: VerdictSettings = {
   expire: 3_600_000,
   unknown: 'ask',
 };
-const delivery = { dueSince: 0, attempt: 1, idempotent: true };
+const delivery = { dueSince: 0, attempt: 1, idempotent: true, unknownPolicy: null };
 const retry = {
   kind: 'retry',
   reason: 'HTTP 500',
@@ -59,8 +59,26 @@ describe('failures', () => {
       { unknown: true },
       { retryAt: null, error: /is unknown.*"ask"/ },
     ],
+    [
+      'unknown, without, and the target has it sent again',
+      { idempotent: false, unknownPolicy: 'resend' },
+      { unknown: true },
+      { retryAt: 10_500, error: /is unknown.*sent again \(reply_to\.unknown is "resend"\)$/ },
+    ],
+    [
+      'unknown, without, and the target gives it up',
+      { idempotent: false, unknownPolicy: 'drop' },
+      { unknown: true },
+      { retryAt: null, error: /is unknown.*not sent again \(reply_to\.unknown is "drop"\)$/ },
+    ],
     ['known, without', { idempotent: false }, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],
-  ])('%s', (_name, of, outcome, expected) => {
+    [
+      'known, without, whatever the target says',
+      { idempotent: false, unknownPolicy: 'drop' },
+      {},
+      { retryAt: 10_500, error: /^HTTP 500$/ },
+    ],
+  ] as const)('%s', (_name, of, outcome, expected) => {
     const verdict = judgeFailure({ ...delivery, ...of }, { ...retry, ...outcome }, 10_000, settings, half);
     expect(verdict.retryAt).toBe(expected.retryAt);
     expect(verdict.error).toMatch(expected.error);

@@ -91,6 +91,7 @@ const delivery = (url: string): Delivery => ({
   dueSince: Date.parse('2026-01-02T03:04:05.678Z'),
   attempt: 1,
   idempotent: true,
+  unknownPolicy: null,
   owner: 'owner',
 });
 

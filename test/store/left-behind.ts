@@ -1,7 +1,14 @@
 import { expect } from 'vitest';
 import type { ArchivedMessage, ArchivedSession } from '../../src/store/archive.js';
 import type { RunRecord } from '../../src/store/run-record.js';
-import type { Message, MessageState, Metadata, Recovery, SessionPolicy } from '../../src/store/store.js';
+import type {
+  Message,
+  MessageState,
+  Metadata,
+  Recovery,
+  SessionPolicy,
+  UnknownPolicy,
+} from '../../src/store/store.js';
 
 /**
  * What fixtures/make.mjs leaves behind, as it is after the start that migrates it at `startedAt` and takes back what was
@@ -28,6 +35,8 @@ interface Left {
   readonly key?: { readonly name: string; readonly byte: number };
   /** False: its receiver takes a reply that comes twice for two. */
   readonly idempotent?: boolean;
+  /** What its receiver wants to become of one that may have arrived. */
+  readonly unknownPolicy?: UnknownPolicy;
   /** Text of its reply. True: of the one to its own text. */
   readonly reply?: string | true;
   /** Null: it has a receiver, and nothing to be posted. */
@@ -168,6 +177,33 @@ export function leftBehind(version: number): readonly LeftSession[] {
     },
     { since: 3, session: 'claimed', messages: [{ ...posted(), idempotent: false }] },
     {
+      since: 7,
+      session: 'dropped',
+      messages: [
+        {
+          ...undelivered(`${cutOff}; not sent again (reply_to.unknown is "drop")`, { unknown: 1 }),
+          changedAt: startedAt,
+          idempotent: false,
+          unknownPolicy: 'drop',
+        },
+      ],
+    },
+    {
+      since: 7,
+      session: 'sent anyhow',
+      messages: [
+        {
+          ...posted({
+            attempts: 1,
+            unknown: 1,
+            lastError: `${cutOff}; sent again (reply_to.unknown is "resend")`,
+          }),
+          idempotent: false,
+          unknownPolicy: 'resend',
+        },
+      ],
+    },
+    {
       since: 3,
       session: 'uncertain',
       messages: [posted({ attempts: 1, unknown: 1, nextAttemptAt: 9_300, lastError: 'timed out' })],
@@ -290,8 +326,11 @@ export function recoveryOf(version: number): Recovery {
   return {
     resumedTurns: version >= 5 ? 5 : version >= 4 ? 3 : 2,
     deadTurns: 0,
-    resumedDeliveries: version >= 4 ? 3 : version >= 3 ? 2 : 1,
-    unknownDeliveries: { resent: version >= 4 ? 2 : 1, setAside: version >= 3 ? 1 : 0 },
+    resumedDeliveries: [1, 3, 4, 7].filter((since) => version >= since).length,
+    unknownDeliveries: {
+      resent: [1, 4, 7].filter((since) => version >= since).length,
+      setAside: [3, 7].filter((since) => version >= since).length,
+    },
   };
 }
 
@@ -362,6 +401,7 @@ export const deliveriesOf = (version: number): readonly Place[] =>
   places(version, [
     [1, 'posting', 1, 2],
     [3, 'claimed', 1, 1],
+    [7, 'sent anyhow', 1, 2],
     [4, 'telling', 1, 2],
     [3, 'cut off', 1, 1],
     [1, 'recalled', 1, 1],
@@ -475,7 +515,10 @@ export function archivedMessagesOf(
       held: false,
       begun: left.begun ?? false,
       collected_in: left.collectedIn === undefined ? null : idOf(session, left.collectedIn),
-      reply_to: url === null ? null : { url, idempotent: left.idempotent ?? true },
+      reply_to:
+        url === null
+          ? null
+          : { url, idempotent: left.idempotent ?? true, unknown: left.unknownPolicy ?? null },
       idempotency:
         key === undefined ? null : { key: key.name, fingerprint: Buffer.alloc(32, key.byte).toString('hex') },
       reply: replyOf(session, seq, left),

@@ -65,7 +65,9 @@ async function expectTheSame(path: string, other: string): Promise<void> {
   expect(await turns(second)).toEqual(await turns(first));
   const deliveries = async ({ store }: typeof first) => {
     const claimed = await store.claimDeliveries(claim({ now: 99_000 }));
-    return claimed.map(({ webhookId, attempt, notice }) => [webhookId, attempt, notice]).sort();
+    return claimed
+      .map(({ webhookId, attempt, notice, unknownPolicy }) => [webhookId, attempt, notice, unknownPolicy])
+      .sort();
   };
   expect(await deliveries(second)).toEqual(await deliveries(first));
 }
@@ -96,6 +98,12 @@ async function variety(store: SqliteStore): Promise<void> {
   await replyTo(store, 'retried');
   const [, failing] = await store.claimDeliveries(claim());
   if (failing !== undefined) await store.failDelivery(failing, failure('HTTP 503', 9_000), 4_000);
+  await acceptOne(store, 'target', {
+    replyUrl: 'https://receiver.example/',
+    replyIdempotent: false,
+    replyUnknown: 'drop',
+  });
+  await store.completeTurn(await claimOne(store), { text: 'done', metadata: {} }, 4_000);
   await store.setPolicy('collects', 'collect', 3_000);
   for (const sender of ['ada', null, 'bob']) await acceptOne(store, 'collects', { sender });
   const [collected] = await store.claimTurns({ ...claim(), collectLimit: 2 });
@@ -120,7 +128,7 @@ describe('export and import', () => {
 
     const other = `${files.directory}/other.db`;
     expect(await importToStore(other, items)).toEqual({
-      sessions: 7,
+      sessions: 8,
       messages: messagesOf(items).length,
     });
     expect(await exported(other)).toEqual(items);

@@ -162,6 +162,9 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
         await store.failTurn(await claimOne(store, collecting), 'failed', 3_000, 2_000);
         await acceptOne(store, 'a');
         expect([await seqs(), await seqs()]).toEqual([[5], [6]]);
+        for (const replyUnknown of [null, 'drop', 'drop'] as const)
+          await acceptOne(store, 'a', { replyUrl, replyIdempotent: false, replyUnknown });
+        expect([await seqs(), await seqs()]).toEqual([[7], [8, 9]]);
       });
 
       test('what is part of a turn can’t be cancelled alone, and is no dead letter', async () => {

@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchivedMessage, ArchivedSession } from '../../src/store/archive.js';
 import { checkStore, importToStore, recoverStore } from '../../src/store/sqlite/maintenance.js';
-import type { Store, TurnClaim } from '../../src/store/store.js';
+import type { Store, TurnClaim, UnknownPolicy } from '../../src/store/store.js';
 import { acceptOne, claim, claimOne, failure, newMessage } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
@@ -271,10 +271,15 @@ describe('a reply whose delivery can’t be read', () => {
   const replyUrl = 'https://receiver.example/';
 
   /** Replies to so many messages of one session. */
-  async function reply(store: Store, idempotent: boolean, count = 1): Promise<string[]> {
+  async function reply(
+    store: Store,
+    idempotent: boolean,
+    count = 1,
+    replyUnknown: UnknownPolicy | null = null,
+  ): Promise<string[]> {
     const ids: string[] = [];
     for (let seq = 1; seq <= count; seq += 1) {
-      ids.push((await acceptOne(store, 'a', { replyUrl, replyIdempotent: idempotent })).id);
+      ids.push((await acceptOne(store, 'a', { replyUrl, replyIdempotent: idempotent, replyUnknown })).id);
       await runOne(store);
     }
     return ids;
@@ -306,18 +311,20 @@ describe('a reply whose delivery can’t be read', () => {
   });
 
   test.each([
-    ['ask', 'dead', { resent: 0, setAside: 1 }, [2]],
-    ['resend', 'replied', { resent: 1, setAside: 0 }, [1, 2]],
+    ['ask', null, 'dead', { resent: 0, setAside: 1 }, [2]],
+    ['resend', null, 'replied', { resent: 1, setAside: 0 }, [1, 2]],
+    ['resend', 'drop', 'dead', { resent: 0, setAside: 1 }, [2]],
+    ['drop', 'resend', 'replied', { resent: 1, setAside: 0 }, [1, 2]],
   ] as const)(
-    'and may have arrived at a receiver that is not idempotent: delivery.unknown is "%s"',
-    async (unknownPolicy, state, unknownDeliveries, seqs) => {
+    'and may have arrived at a receiver that is not idempotent: delivery.unknown is "%s", its own is %j',
+    async (unknownPolicy, replyUnknown, state, unknownDeliveries, seqs) => {
       const store = await files.open();
-      const [first = ''] = await reply(store, false, 2);
+      const [first = ''] = await reply(store, false, 2, replyUnknown);
       await store.close();
       damage('DELETE FROM deliveries');
       const { lost } = await recoverStore(files.path, 'now');
       expect(lost).toEqual([
-        expect.stringContaining('delivery.unknown'),
+        expect.stringContaining(`${replyUnknown === null ? 'delivery' : 'reply_to'}.unknown`),
         expect.stringContaining('webhook-id'),
       ]);
       const { store: next, recovery } = await files.openWithFinding({ unknownPolicy });

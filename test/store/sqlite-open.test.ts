@@ -352,20 +352,28 @@ describe('the next start', () => {
   });
 
   test.each([
-    ['claimed only', 'ask', false, 'replied', 0, 0, null],
-    ['begun', 'ask', true, 'dead', 1, 1, /set aside for a person/],
-    ['begun', 'drop', true, 'dead', 1, 1, /not sent again/],
-    ['begun', 'resend', true, 'replied', 1, 1, /sent again \(delivery\.unknown/],
+    ['claimed only', 'ask', null, false, 'replied', 0, 0, null],
+    ['claimed only', 'ask', 'drop', false, 'replied', 0, 0, null],
+    ['begun', 'ask', null, true, 'dead', 1, 1, /set aside for a person/],
+    ['begun', 'drop', null, true, 'dead', 1, 1, /not sent again/],
+    ['begun', 'resend', null, true, 'replied', 1, 1, /sent again \(delivery\.unknown/],
+    ['begun', 'resend', 'ask', true, 'dead', 1, 1, /set aside for a person.*\(reply_to\.unknown is "ask"/],
+    ['begun', 'resend', 'drop', true, 'dead', 1, 1, /not sent again \(reply_to\.unknown/],
+    ['begun', 'drop', 'resend', true, 'replied', 1, 1, /sent again \(reply_to\.unknown/],
   ] as const)(
-    'judges a delivery that was %s, by "%s"',
-    async (_name, unknownPolicy, begun, state, attempts, unknown, lastError) => {
+    'judges a delivery that was %s, by "%s", and its target says %j',
+    async (_name, unknownPolicy, replyUnknown, begun, state, attempts, unknown, lastError) => {
       const store = await files.open();
-      const message = await acceptOne(store, 'a', { replyUrl: 'https://x.example/', replyIdempotent: false });
+      const message = await acceptOne(store, 'a', {
+        replyUrl: 'https://x.example/',
+        replyIdempotent: false,
+        replyUnknown,
+      });
       await store.completeTurn(await claimOne(store), { text: 'first', metadata: {} }, 3_000);
       await replyTo(store, 'a');
       const [delivery] = await store.claimDeliveries(claim());
       if (delivery === undefined) throw new Error('Nothing was claimed.');
-      expect(delivery.idempotent).toBe(false);
+      expect(delivery).toMatchObject({ idempotent: false, unknownPolicy: replyUnknown });
       if (begun) expect(await store.beginDelivery(delivery, 4_000)).toBe(true);
       await store.close();
 

@@ -9,7 +9,8 @@ import type { MessageBody } from './request-schema.js';
 export function fingerprint(session: string, body: MessageBody): Uint8Array {
   const content: JsonValue[] = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
   // Only where it says other than when it is left out: the fingerprints that are stored stay as they are.
-  if (body.reply_to?.idempotent === false) content.push({ idempotent: false });
+  const { idempotent, unknown } = body.reply_to ?? {};
+  if (idempotent === false) content.push({ idempotent, ...(unknown !== undefined && { unknown }) });
   if (body.sender !== undefined) content.push({ sender: body.sender });
   return hash('sha256', JSON.stringify(sorted(content)), 'buffer');
 }

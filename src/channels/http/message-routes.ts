@@ -42,6 +42,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
           metadata: body.metadata ?? {},
           replyUrl,
           replyIdempotent: body.reply_to?.idempotent ?? true,
+          replyUnknown: body.reply_to?.unknown ?? null,
           idempotencyKey: key,
           fingerprint: key === null ? null : fingerprint(session, body),
           sender: body.sender ?? null,

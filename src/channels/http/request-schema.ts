@@ -61,14 +61,23 @@ function deeperThan(value: unknown, depth: number): boolean {
   return Object.values(value).some((item) => deeperThan(item, depth - 1));
 }
 
+const replyTarget = z
+  .strictObject({
+    url: z.string().min(1).max(bounds.urlLength),
+    idempotent: z.boolean().optional(),
+    unknown: z.enum(['resend', 'ask', 'drop'], 'must be "resend", "ask" or "drop"').optional(),
+  })
+  .refine(({ idempotent, unknown }) => unknown === undefined || idempotent === false, {
+    path: ['unknown'],
+    message: 'goes with "idempotent": false only',
+  });
+
 export const messageBody = z.strictObject({
   text: z
     .string()
     .min(1, 'must not be empty')
     .refine((text) => !unstorable.test(text), unstorableMessage),
-  reply_to: z
-    .strictObject({ url: z.string().min(1).max(bounds.urlLength), idempotent: z.boolean().optional() })
-    .optional(),
+  reply_to: replyTarget.optional(),
   metadata: metadata.optional(),
   sender: z
     .string()

@@ -294,9 +294,9 @@ export class Deliverer {
       this.#unfinished.set(delivery.messageId, delivery);
       return;
     }
-    const { attempt, idempotent } = delivery;
-    const cause = 'the gateway stopped';
-    const { resend, record } = settleUnknown({ attempt, idempotent, cause }, this.#settings.unknown);
+    const { attempt, idempotent, unknownPolicy } = delivery;
+    const cutOff = { attempt, idempotent, unknownPolicy, cause: 'the gateway stopped' };
+    const { resend, record } = settleUnknown(cutOff, this.#settings.unknown);
     if (resend) this.#unfinished.set(delivery.messageId, { ...delivery, unknownOutcome: record });
     else {
       const verdict = { error: record, retryAt: null, attempted: true, unknown: true };

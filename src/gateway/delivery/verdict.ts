@@ -8,6 +8,7 @@ import type { SendOutcome } from './webhook-sender.js';
 export interface VerdictSettings extends BackoffSettings {
   /** Age of a reply from which it is not sent any more; 0: it never is too old. */
   readonly expire: number;
+  /** Where the reply's own target says nothing of it. */
   readonly unknown: UnknownPolicy;
 }
 
@@ -48,7 +49,7 @@ export function postponed(
 
 /** Judges an attempt that has failed. */
 export function judgeFailure(
-  delivery: Pick<Delivery, 'dueSince' | 'attempt' | 'idempotent'>,
+  delivery: Pick<Delivery, 'dueSince' | 'attempt' | 'idempotent' | 'unknownPolicy'>,
   outcome: Extract<SendOutcome, { kind: 'retry' | 'dead' }>,
   now: number,
   settings: VerdictSettings,
@@ -65,8 +66,9 @@ export function judgeFailure(
   const { unknown } = outcome;
   let error = reason;
   if (unknown && !delivery.idempotent) {
+    const { attempt, unknownPolicy } = delivery;
     const { resend, record } = settleUnknown(
-      { attempt: delivery.attempt, idempotent: false, cause: reason },
+      { attempt, idempotent: false, unknownPolicy, cause: reason },
       settings.unknown,
     );
     if (!resend) return dead(record, true);

@@ -62,6 +62,7 @@ export function accept(
       message.channel,
       message.replyUrl,
       message.replyIdempotent === false ? 0 : 1,
+      message.replyUnknown ?? null,
       message.idempotencyKey,
       message.idempotencyKey === null ? null : message.fingerprint,
       message.sender ?? null,

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import type { ArchivedMessage, ArchivedSession, ArchiveItem } from '../archive.js';
-import type { MessageState, SessionPolicy } from '../store.js';
+import type { MessageState, SessionPolicy, UnknownPolicy } from '../store.js';
 import { idToText } from './identifiers.js';
 import { parseMetadata } from './reads.js';
 
@@ -29,6 +29,7 @@ export interface MessageRow {
   readonly channel: string;
   readonly reply_url: string | null;
   readonly reply_idempotent: 0 | 1;
+  readonly reply_unknown: UnknownPolicy | null;
   readonly idempotency_key: string | null;
   readonly fingerprint: Buffer | null;
   readonly error: string | null;
@@ -107,7 +108,11 @@ export function archivedMessage({
     reply_to:
       message.reply_url === null
         ? null
-        : { url: message.reply_url, idempotent: message.reply_idempotent === 1 },
+        : {
+            url: message.reply_url,
+            idempotent: message.reply_idempotent === 1,
+            unknown: message.reply_unknown,
+          },
     idempotency:
       message.idempotency_key === null
         ? null

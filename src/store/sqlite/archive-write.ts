@@ -35,8 +35,8 @@ export class ArchiveWriter {
       known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
       message: database.prepare(
         `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-           reply_idempotent, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           reply_idempotent, reply_unknown, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
       // One whose turn is not there, as it was lost or refused, or can't be that, has to have its own.
       collect: database.prepare<[into: Buffer, message: number]>(
@@ -187,6 +187,7 @@ export class ArchiveWriter {
         item.channel,
         reply_to?.url ?? null,
         reply_to?.idempotent === false ? 0 : 1,
+        reply_to?.unknown ?? null,
         idempotency?.key ?? null,
         idempotency === null ? null : Buffer.from(idempotency.fingerprint, 'hex'),
         item.error,

@@ -55,5 +55,9 @@ function hasBegun({ attempts, begun }: CollectableRow): boolean {
 }
 
 function repliesAlike(a: CollectableRow, b: CollectableRow): boolean {
-  return a.reply_url === b.reply_url && a.reply_idempotent === b.reply_idempotent;
+  return (
+    a.reply_url === b.reply_url &&
+    a.reply_idempotent === b.reply_idempotent &&
+    a.reply_unknown === b.reply_unknown
+  );
 }

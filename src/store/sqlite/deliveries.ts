@@ -52,6 +52,7 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
       dueSince: Math.max(row.retried_at ?? repliedAt, repliedAt),
       attempt: row.attempts + 1,
       idempotent: row.idempotent === 1,
+      unknownPolicy: row.unknown_policy,
       owner: claim.owner,
     };
   });
@@ -135,8 +136,15 @@ export function takeBackDeliveries(
       putBack(transaction, 'delivery', row.session, row.message);
       continue;
     }
-    const cause = 'the gateway went down';
-    const { resend, record } = settleUnknown({ attempt: row.attempts, idempotent, cause }, unknownPolicy);
+    const { resend, record } = settleUnknown(
+      {
+        attempt: row.attempts,
+        idempotent,
+        unknownPolicy: row.unknown_policy,
+        cause: 'the gateway went down',
+      },
+      unknownPolicy,
+    );
     sql.noteUnknownDelivery.run(row.message);
     if (resend) {
       sql.noteDeliveryError.run(record, row.message);

@@ -33,6 +33,7 @@ const mostTried = 1_000_000;
 const laterSessionColumns = { policy: null } as const;
 const laterMessageColumns = {
   reply_idempotent: 1,
+  reply_unknown: null,
   retried_at: null,
   sender: null,
   begun: 0,

@@ -1,3 +1,4 @@
+import { unknownSetting } from '../unknown-delivery.js';
 import type { DeliveryRow, MessageRow } from './archive-read.js';
 import { webhookIdOf } from './identifiers.js';
 
@@ -36,7 +37,7 @@ export class SalvagedDeliveries {
 
   /** For a message that has a reply, and no delivery that can be read; null: it is to have none. */
   remake(message: MessageRow): RemadeDelivery | null {
-    const { number, id, state, session, reply_url, reply_idempotent, changed_at } = message;
+    const { number, id, state, session, reply_url, reply_idempotent, reply_unknown, changed_at } = message;
     if (reply_url === null || (state !== 'replied' && state !== 'dead')) return null;
     const row: DeliveryRow = {
       message: number,
@@ -55,7 +56,7 @@ export class SalvagedDeliveries {
     if (isFirst && reply_idempotent === 0) {
       return {
         row: { ...row, attempts: 1, begun_at: changed_at },
-        outlook: 'whether it arrived is unknown, and the next start does what delivery.unknown says',
+        outlook: `whether it arrived is unknown, and the next start does what ${unknownSetting(reply_unknown)} says`,
       };
     }
     return {

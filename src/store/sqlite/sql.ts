@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3';
-import type { MessageState, SessionPolicy } from '../store.js';
+import type { MessageState, SessionPolicy, UnknownPolicy } from '../store.js';
 import type { Counters } from './transaction.js';
 
 /** Which line a session waits in: to have its oldest message run, or its oldest reply posted. */
@@ -99,6 +99,7 @@ export interface CollectableRow {
   readonly sender: string | null;
   readonly reply_url: string | null;
   readonly reply_idempotent: 0 | 1;
+  readonly reply_unknown: UnknownPolicy | null;
   readonly accepted_at: number;
 }
 
@@ -132,6 +133,7 @@ export interface TakenTurnRow extends TakenRow {
 
 export interface TakenDeliveryRow extends TakenRow {
   readonly idempotent: 0 | 1;
+  readonly unknown_policy: UnknownPolicy | null;
   readonly begun_at: number | null;
   readonly notice: 0 | 1;
 }
@@ -188,6 +190,7 @@ export interface DeliveryRow {
   readonly retried_at: number | null;
   readonly attempts: number;
   readonly idempotent: 0 | 1;
+  readonly unknown_policy: UnknownPolicy | null;
 }
 
 export interface TakenRow {
@@ -251,14 +254,15 @@ export function prepareStatements(database: Database) {
         channel: string,
         replyUrl: string | null,
         replyIdempotent: 0 | 1,
+        replyUnknown: UnknownPolicy | null,
         key: string | null,
         fingerprint: Uint8Array | null,
         sender: string | null,
       ]
     >(
       `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-         reply_idempotent, idempotency_key, fingerprint, sender)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     insertText: database.prepare<[message: number, text: string, metadata: string]>(
       'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
@@ -370,7 +374,8 @@ export function prepareStatements(database: Database) {
     // Turns.
     readyTurns: database.prepare<[limit: number], TurnRow>(
       `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
-         m.attempts, m.crashes, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent, m.accepted_at
+         m.attempts, m.crashes, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent,
+         m.reply_unknown, m.accepted_at
        FROM heads h
        JOIN messages m ON m.number = h.message
        JOIN message_texts t ON t.message = h.message
@@ -379,7 +384,7 @@ export function prepareStatements(database: Database) {
     ),
     collectable: database.prepare<[session: number, seq: number, limit: number], CollectableRow>(
       `SELECT m.number AS message, m.id, m.seq, m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url,
-         m.reply_idempotent, m.accepted_at
+         m.reply_idempotent, m.reply_unknown, m.accepted_at
        FROM messages m JOIN message_texts t ON t.message = m.number
        WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
     ),
@@ -493,7 +498,8 @@ export function prepareStatements(database: Database) {
     readyDeliveries: database.prepare<[limit: number], DeliveryRow>(
       `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.reply_url AS url,
          d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
-         d.attempts, d.notice, m.error, m.changed_at, m.retried_at, m.reply_idempotent AS idempotent
+         d.attempts, d.notice, m.error, m.changed_at, m.retried_at, m.reply_idempotent AS idempotent,
+         m.reply_unknown AS unknown_policy
        FROM heads h
        JOIN messages m ON m.number = h.message
        JOIN deliveries d ON d.message = h.message
@@ -540,7 +546,8 @@ export function prepareStatements(database: Database) {
        ORDER BY h.lease_until LIMIT 0 + ?`,
     ),
     expiredDeliveries: database.prepare<[now: number, owner: string, limit: number], TakenDeliveryRow>(
-      `SELECT h.session, h.message, d.seq, d.attempts, d.begun_at, d.notice, m.reply_idempotent AS idempotent
+      `SELECT h.session, h.message, d.seq, d.attempts, d.begun_at, d.notice, m.reply_idempotent AS idempotent,
+         m.reply_unknown AS unknown_policy
        FROM heads h
        JOIN deliveries d ON d.message = h.message
        JOIN messages m ON m.number = h.message

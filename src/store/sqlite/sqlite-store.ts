@@ -77,7 +77,7 @@ export interface SqliteStoreOptions extends SqliteStoreListeners {
   readonly keep?: number;
   /** How often it is looked for what is older, in milliseconds. Default: ten minutes. */
   readonly housekeepingInterval?: number;
-  /** For deliveries that were cut off after they had begun; see `UnknownPolicy`. Default: "ask". */
+  /** For deliveries that were cut off after they had begun and say nothing themselves; see `UnknownPolicy`. Default: "ask". */
   readonly unknownPolicy?: UnknownPolicy;
   /**
    * The one who makes the claims. When it is named, a great many turns of the last run are taken back step by step after

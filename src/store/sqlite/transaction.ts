@@ -20,6 +20,6 @@ export interface Transaction {
   readonly repeatable: boolean;
   /** Whether senders are told of messages that are dead. */
   readonly notices: boolean;
-  /** What becomes of a delivery that such a process had begun, where it must not be sent twice. */
+  /** What becomes of a delivery that such a process had begun, where it must not be sent twice and says nothing itself. */
   readonly unknownPolicy: UnknownPolicy;
 }
