@@ -165,14 +165,11 @@ function presentStatus(unit: UnitFacts | null): string | null {
 
 /** A gateway of an older version doesn’t tell. */
 function waitingHostRows({ gateway, at }: StatusReport): Row[] {
-  return (gateway?.waitingHosts ?? []).map(({ origin, failures, until }, index) => {
+  return (gateway?.waitingHosts ?? []).map(({ origin, state, failures, until }, index) => {
     const next =
       until === null ? 'one is tried now' : `next try in ${Math.max(0, Math.ceil((until - at) / 1_000))} s`;
-    return [
-      index === 0 ? 'Waiting for' : '',
-      `${origin}: ${failures} failures in a row, ${next}`,
-      'yellow',
-    ] as const;
+    const why = state === 'held' ? 'it asked for time (Retry-After)' : `${failures} failures in a row`;
+    return [index === 0 ? 'Waiting for' : '', `${origin}: ${why}, ${next}`, 'yellow'] as const;
   });
 }
 

@@ -222,7 +222,7 @@ export class Parts {
     return this.#health?.trouble == null;
   }
 
-  /** Hosts that replies wait for, as they failed too often. */
+  /** Hosts that replies wait for, as they failed too often or have asked for time. */
   circuits(): readonly CircuitFacts[] {
     return this.#deliverer?.facts().circuits ?? [];
   }

@@ -107,6 +107,18 @@ describe('the screen', () => {
     expect(text).toContain('             the main process is sh\n');
   });
 
+  it('names the hosts that replies wait for, and why', () => {
+    const hosts = [
+      { origin: 'https://down.example', state: 'open', failures: 5, until: now + 9_000 },
+      { origin: 'https://back.example', state: 'half-open', failures: 7, until: null },
+      { origin: 'https://busy.example', state: 'held', failures: 0, until: now + 60_000 },
+    ];
+    const text = show({ gateway: gateway({ waitingHosts: hosts }) }, 200);
+    expect(text).toContain('Waiting for: https://down.example: 5 failures in a row, next try in 9 s\n');
+    expect(text).toContain('https://back.example: 7 failures in a row, one is tried now\n');
+    expect(text).toContain('https://busy.example: it asked for time (Retry-After), next try in 60 s\n');
+  });
+
   it('of a failed one says how, with the errors of the journal and nothing stale', () => {
     const text = show({
       verdict: 'failed',

@@ -41,6 +41,8 @@ async function receiver(...answers: Answer[]): Promise<Receiver> {
 interface Fixture {
   readonly deliverer: Deliverer;
   readonly log: RecordingLog;
+  /** A reload with these settings. */
+  configure(settings: Partial<DeliverySettings>): void;
   /** Resolves when a message has got to this state, now or before. */
   until(message: Message, state: MessageState): Promise<void>;
 }
@@ -58,22 +60,23 @@ function deliverer(
     secrets: parseWebhookSecrets(secret),
     userAgent: 'sd-gateway/0.0.0',
   });
+  const began: DeliverySettings = {
+    concurrency: 16,
+    host_concurrency: 16,
+    expire: 86_400_000,
+    unknown: 'ask',
+    max_attempts: 10,
+    retry_delay: 1,
+    retry_delay_limit: 1,
+    lease: 30_000,
+    ...settings,
+  };
   const made = new Deliverer({
     store,
     sender,
     log,
     owner: 'first',
-    settings: {
-      concurrency: 16,
-      host_concurrency: 16,
-      expire: 86_400_000,
-      unknown: 'ask',
-      max_attempts: 10,
-      retry_delay: 1,
-      retry_delay_limit: 1,
-      lease: 30_000,
-      ...settings,
-    },
+    settings: began,
     onChange: (delivery, state) => {
       const key = `${delivery.messageId} ${state}`;
       seen.add(key);
@@ -88,6 +91,7 @@ function deliverer(
   return {
     deliverer: made,
     log,
+    configure: (changes) => made.configure(sender, { ...began, ...changes }),
     until: (message, state) => {
       const key = `${message.id} ${state}`;
       return seen.has(key) ? Promise.resolve() : new Promise((resolve) => waiting.set(key, resolve));
@@ -288,6 +292,81 @@ describe('one host and the others', () => {
     now += 20_000;
     expect(made.facts().circuits).toEqual([]);
     expect(log.records.at(-1)?.message).toContain('Nothing is left to be delivered to http://127.0.0.1');
+  });
+
+  test.each([
+    [429, 0],
+    [503, 1],
+  ])(
+    'a host that asks for time by HTTP %i gets nothing before it is over, and the others do',
+    async (code, failures) => {
+      const clock = new ManualClock();
+      const asks = await receiver(status(code, { 'retry-after': '3600' }), status(200));
+      const fine = await receiver(status(200));
+      const first = await replied('a', asks.url());
+      const { deliverer: made, log, until } = deliverer({}, { clock });
+      made.wake();
+      await until(first, 'replied');
+      const held = [await replied('b', asks.url('/b')), await replied('c', asks.url('/c'))];
+      const other = await replied('d', fine.url());
+      made.wake();
+      await until(other, 'delivered');
+      await made.settle(60_000);
+      const end = clock.now() + 3_600_000;
+      const { origin } = new URL(asks.url());
+      expect(made.facts().circuits).toEqual([{ origin, state: 'held', failures, until: end }]);
+      expect(log.records.filter(({ message }) => message.includes(`${origin} asks for time`))).toHaveLength(
+        1,
+      );
+      for (const message of held) {
+        const { state, delivery } = await record(message);
+        expect({ state, attempts: delivery?.attempts }).toEqual({ state: 'replied', attempts: 0 });
+        expect(delivery?.nextAttemptAt).toBeGreaterThanOrEqual(end);
+      }
+      clock.advance(3_599_999);
+      await made.settle(60_000);
+      expect(asks.received).toHaveLength(1);
+      clock.advance(60_000);
+      await Promise.all([first, ...held].map((message) => until(message, 'delivered')));
+      expect(asks.received).toHaveLength(1 + 3);
+      expect(made.facts()).toMatchObject({ circuits: [], failed: 1 });
+    },
+  );
+
+  test('a reply that waits for such a host is dead in time, without an attempt', async () => {
+    const clock = new ManualClock();
+    const asks = await receiver(status(429, { 'retry-after': '3600' }));
+    const { deliverer: made, until } = deliverer({ expire: 1_800_000 }, { clock });
+    const now = clock.now();
+    const first = await replied('a', asks.url(), { now });
+    made.wake();
+    await until(first, 'dead');
+    const message = await replied('b', asks.url(), { now });
+    await made.settle(60_000);
+    expect(await record(message)).toMatchObject({ state: 'replied', delivery: { attempts: 0 } });
+    clock.advance(1_800_000);
+    await until(message, 'dead');
+    expect(await record(message)).toMatchObject({
+      error: expect.stringContaining('delivery.expire'),
+      delivery: { attempts: 0 },
+    });
+    expect(asks.received).toHaveLength(1);
+  });
+
+  test('neither a reload ends its time, nor does a stop wait for it', async () => {
+    const clock = new ManualClock();
+    const asks = await receiver(status(429, { 'retry-after': '3600' }));
+    const first = await replied('a', asks.url());
+    const { deliverer: made, configure, until } = deliverer({}, { clock });
+    made.wake();
+    await until(first, 'replied');
+    configure({ concurrency: 2 });
+    const message = await replied('b', asks.url());
+    await made.settle(60_000);
+    expect(asks.received).toHaveLength(1);
+    // No time passes.
+    expect(await made.drain(60_000)).toEqual({ finished: 0, putBack: 0 });
+    expect(await record(message)).toMatchObject({ state: 'replied', delivery: { attempts: 0 } });
   });
 
   test('a host that comes back gets all, each once and in order', async () => {

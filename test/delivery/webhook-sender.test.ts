@@ -151,6 +151,7 @@ describe('what the status means', () => {
       kind: 'retry',
       reason: `the receiver answered HTTP ${code}`,
       retryAfterMilliseconds: null,
+      holdsHost: code === 429 || code === 503,
       peer: code >= 500 ? 'failing' : 'well',
       // A proxy that says so has passed the request on.
       unknown: code === 502 || code === 504,

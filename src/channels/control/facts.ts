@@ -11,11 +11,11 @@ export interface PartFacts {
   readonly stalled: boolean;
 }
 
-/** A host that replies wait for, as it failed too often. */
+/** A host that replies wait for, as it failed too often or has asked for time. */
 export interface WaitingHost {
   /** Scheme, name and port. */
   readonly origin: string;
-  /** "open": nothing is sent until `until`; "half-open": one attempt is under way. */
+  /** "open": nothing is sent until `until`; "half-open": one attempt is under way; "held": as it asked, until `until`. */
   readonly state: string;
   readonly failures: number;
   /** Milliseconds since the Unix epoch. */

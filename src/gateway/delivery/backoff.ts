@@ -10,6 +10,11 @@ export interface BackoffSettings {
 /** A receiver may ask for a longer wait than `retry_delay_limit`, but not for one without end. */
 export const longestRetryAfter = 86_400_000;
 
+/** How long is waited for a receiver that asks for so much by `Retry-After`. */
+export function waitAsked(retryAfter: number): number {
+  return Math.min(Math.max(retryAfter, 0), longestRetryAfter);
+}
+
 /**
  * Exponential backoff with full jitter: drawn evenly from nothing up to the doubled delay, so that the deliveries
  * which one outage has failed don't all come back at the same time.
@@ -35,6 +40,5 @@ export function nextAttemptAt(
   random: () => number,
 ): number | null {
   if (attempt >= settings.max_attempts) return null;
-  const asked = Math.min(Math.max(retryAfter ?? 0, 0), longestRetryAfter);
-  return now + asked + backoff(attempt, settings, random);
+  return now + waitAsked(retryAfter ?? 0) + backoff(attempt, settings, random);
 }

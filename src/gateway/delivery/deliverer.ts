@@ -6,10 +6,11 @@ import { type Clock, systemClock } from '../dispatch-clock.js';
 import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch-policy.js';
 import { StoreCalls } from '../dispatch-store-calls.js';
 import { DeliveryRecords } from './delivery-records.js';
+import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { judgeAge, judgeFailure, postponed } from './verdict.js';
-import type { PeerState, SendOutcome, WebhookSender } from './webhook-sender.js';
+import type { SendOutcome, WebhookSender } from './webhook-sender.js';
 
 export type DeliverySettings = Pick<
   Configuration['delivery'],
@@ -272,8 +273,7 @@ export class Deliverer {
     this.#destinations.begin(delivery);
     const begun = delivery.idempotent || (await this.#records.begin(delivery));
     const outcome = begun ? await this.#sender.send(delivery, this.#giveUp.signal) : null;
-    const peer = outcome === null || outcome.kind === 'aborted' ? 'unasked' : peerOf(outcome);
-    this.#destinations.end(delivery, peer);
+    this.#destinations.end(delivery, endOf(outcome));
     if (outcome !== null) await this.#note(delivery, outcome);
   }
 
@@ -346,6 +346,15 @@ export class Deliverer {
   }
 }
 
-function peerOf(outcome: Exclude<SendOutcome, { kind: 'aborted' }>): PeerState {
-  return outcome.kind === 'delivered' ? 'well' : outcome.peer;
+function endOf(outcome: SendOutcome | null): AttemptEnd {
+  switch (outcome?.kind) {
+    case 'delivered':
+      return { peer: 'well', asked: null };
+    case 'retry':
+      return { peer: outcome.peer, asked: outcome.holdsHost ? outcome.retryAfterMilliseconds : null };
+    case 'dead':
+      return { peer: outcome.peer, asked: null };
+    default:
+      return { peer: 'unasked', asked: null };
+  }
 }

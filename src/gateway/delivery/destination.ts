@@ -7,6 +7,7 @@ import {
   lets,
   unjudged,
 } from './circuit.js';
+import { heldUntil } from './hold.js';
 import type { PeerState } from './webhook-sender.js';
 
 export interface DestinationSettings extends CircuitSettings {
@@ -29,12 +30,22 @@ const spacing = 20;
 const firstReturn = 1_000;
 const latestReturn = 60_000;
 
+/** What the end of an attempt says of its destination. */
+export interface AttemptEnd {
+  readonly peer: PeerState;
+  /** For how long it asks that nothing more is sent, in milliseconds; null: it does not. */
+  readonly asked: number | null;
+}
+
 /**
- * One host that replies go to: its circuit, and its share of the attempts under way. Deliveries that it can't take now
- * are put off in the store rather than held here, so that one that is down or slow costs the others nothing.
+ * One host that replies go to: its circuit, the time that it has asked for, and its share of the attempts under way.
+ * Deliveries that it can't take now are put off in the store rather than held here, so that one that is down or slow
+ * costs the others nothing.
  */
 export class Destination {
   #circuit: Circuit = closedCircuit;
+  /** Nothing is sent before that time, as it has asked; 0: it has not. */
+  #heldUntil = 0;
   #sending = 0;
   #waiting = 0;
   /** Mean time between two places that became free while all were taken. */
@@ -50,12 +61,17 @@ export class Destination {
     return this.#circuit;
   }
 
+  /** When the time ends that it has asked for; null: it has not, or it is over. */
+  heldUntil(now: number): number | null {
+    return now < this.#heldUntil ? this.#heldUntil : null;
+  }
+
   /**
    * Whether nothing is known of it that a new one would not know, or that anybody would still ask for: what was put off
    * or failed is back by then, and was the last for it if nothing is under way.
    */
   forgettable(now: number, settings: DestinationSettings): boolean {
-    if (this.#sending > 0 || this.#waiting > 0) return false;
+    if (this.#sending > 0 || this.#waiting > 0 || now < this.#heldUntil) return false;
     if (this.#circuit === closedCircuit) return true;
     const probe = this.#circuit.state === 'open' ? this.#circuit.until : 0;
     const last = Math.max(probe, this.#lastReturn, this.#expectedAt);
@@ -69,8 +85,14 @@ export class Destination {
 
   admit(now: number, settings: DestinationSettings): Admission {
     const { state } = this.#circuit;
+    const opens = this.#circuit.state === 'open' ? this.#circuit.until : 0;
+    if (now < this.#heldUntil) {
+      const earliest = Math.max(this.#heldUntil, opens);
+      // When the time is over it is not to get all at the same moment: it has said that it was too much.
+      return this.#postpone(earliest, earliest, `${this.origin} has asked for time (Retry-After)`);
+    }
     if (!lets(this.#circuit, now)) {
-      const earliest = this.#circuit.state === 'open' ? this.#circuit.until : now + firstReturn;
+      const earliest = state === 'open' ? opens : now + firstReturn;
       return this.#postpone(earliest, now, `the circuit of ${this.origin} is ${state}: it failed too often`);
     }
     if (this.#sending < settings.host_concurrency) return { kind: 'send' };
@@ -100,7 +122,7 @@ export class Destination {
   }
 
   end(
-    peer: PeerState,
+    { peer, asked }: AttemptEnd,
     now: number,
     settings: DestinationSettings,
     random: () => number,
@@ -110,6 +132,7 @@ export class Destination {
       this.#fullSince = now;
     }
     this.#sending -= 1;
+    this.#heldUntil = heldUntil(this.#heldUntil, asked, now);
     if (peer === 'failing') this.expect(now);
     const before = this.#circuit;
     if (peer === 'well') this.#circuit = closedCircuit;
@@ -119,9 +142,10 @@ export class Destination {
     return this.#circuit.state === 'closed' && before.state !== 'closed' ? 'closed' : null;
   }
 
-  #postpone(earliest: number, now: number, reason: string): Admission & { kind: 'postpone' } {
+  /** @param from when the time begins in which all that is put off returns */
+  #postpone(earliest: number, from: number, reason: string): Admission & { kind: 'postpone' } {
     const spaced = Math.max(earliest, this.#lastReturn + spacing);
-    this.#lastReturn = Math.min(spaced, Math.max(earliest, now + latestReturn));
+    this.#lastReturn = Math.min(spaced, Math.max(earliest, from + latestReturn));
     return { kind: 'postpone', until: this.#lastReturn, reason };
   }
 }

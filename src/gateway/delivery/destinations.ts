@@ -4,18 +4,19 @@ import type { Clock } from '../dispatch-clock.js';
 import type { Circuit } from './circuit.js';
 import {
   type Admission,
+  type AttemptEnd,
   Destination,
   type DestinationSettings,
   longestWait,
   originOf,
 } from './destination.js';
-import type { PeerState } from './webhook-sender.js';
 
 /** A destination to which nothing, or only a probe, is sent. */
 export interface CircuitFacts {
   /** Scheme, name and port: nothing of a URL that may be secret. */
   readonly origin: string;
-  readonly state: Exclude<Circuit['state'], 'closed'>;
+  /** "held": its circuit is closed, and it has asked for time. */
+  readonly state: Exclude<Circuit['state'], 'closed'> | 'held';
   readonly failures: number;
   /** When the next attempt is made, in milliseconds since the Unix epoch; null: it is under way. */
   readonly until: number | null;
@@ -58,11 +59,7 @@ export class Destinations {
 
   circuits(): readonly CircuitFacts[] {
     this.#forget();
-    return [...this.#byOrigin.values()].flatMap(({ origin, circuit }) => {
-      if (circuit.state === 'closed') return [];
-      const until = circuit.state === 'open' ? circuit.until : null;
-      return [{ origin, state: circuit.state, failures: circuit.failures, until }];
-    });
+    return [...this.#byOrigin.values()].flatMap((destination) => factsOf(destination, this.#now) ?? []);
   }
 
   /** Sends a claimed delivery, has it wait a moment, or puts it off. */
@@ -75,11 +72,13 @@ export class Destinations {
     this.#of(delivery).begin(this.#now, this.#options.settings());
   }
 
-  end(delivery: Delivery, peer: PeerState): void {
+  end(delivery: Delivery, end: AttemptEnd): void {
     const destination = this.#of(delivery);
     const { log, random, settings } = this.#options;
-    const change = destination.end(peer, this.#now, settings(), random);
+    const wasHeld = destination.heldUntil(this.#now) !== null;
+    const change = destination.end(end, this.#now, settings(), random);
     const { origin, circuit } = destination;
+    const held = destination.heldUntil(this.#now);
     if (change === 'opened' && circuit.state === 'open') {
       const seconds = Math.ceil((circuit.until - this.#now) / 1_000);
       log.warning(
@@ -87,6 +86,10 @@ export class Destinations {
       );
     } else if (change === 'closed') {
       log.notice(`${origin} takes replies again; what waited for it follows.`);
+    }
+    if (held !== null && !wasHeld) {
+      const seconds = Math.ceil((held - this.#now) / 1_000);
+      log.info(`${origin} asks for time (Retry-After): its replies wait for ${seconds} s.`);
     }
     this.#next(destination);
     if (destination.forgettable(this.#now, settings())) this.#byOrigin.delete(origin);
@@ -159,5 +162,19 @@ export class Destinations {
       if (admission.kind === 'wait') return;
       this.#act(destination, this.#take(waiting), admission);
     }
+  }
+}
+
+function factsOf(destination: Destination, now: number): CircuitFacts | null {
+  const { origin, circuit } = destination;
+  const { failures } = circuit;
+  const held = destination.heldUntil(now);
+  switch (circuit.state) {
+    case 'open':
+      return { origin, state: 'open', failures, until: Math.max(circuit.until, held ?? 0) };
+    case 'half-open':
+      return { origin, state: 'half-open', failures, until: null };
+    case 'closed':
+      return held === null ? null : { origin, state: 'held', failures, until: held };
   }
 }

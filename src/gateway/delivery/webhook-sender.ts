@@ -16,6 +16,8 @@ export type SendOutcome =
       readonly kind: 'retry';
       readonly reason: string;
       readonly retryAfterMilliseconds: number | null;
+      /** Whether that goes for all that is sent to the host: it is overloaded, or takes no more for now. */
+      readonly holdsHost: boolean;
       readonly peer: PeerState;
       /** The reply may have arrived: bytes went out, and no answer came. */
       readonly unknown: boolean;
@@ -149,7 +151,7 @@ async function attempt(
     if (signal.aborted) return { kind: 'aborted', unknown };
     if (end.signal.aborted) {
       const reason = `the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`;
-      return { kind: 'retry', reason, retryAfterMilliseconds: null, peer: 'failing', unknown };
+      return { ...unanswered, reason, unknown };
     }
     return judgeError(error, unknown);
   } finally {
@@ -157,6 +159,14 @@ async function attempt(
     signal.removeEventListener('abort', abort);
   }
 }
+
+/** The host has said nothing. */
+const unanswered = {
+  kind: 'retry',
+  retryAfterMilliseconds: null,
+  holdsHost: false,
+  peer: 'failing',
+} as const;
 
 function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>): SendOutcome {
   const { statusCode: status, headers } = response;
@@ -175,6 +185,8 @@ function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'hea
       kind: 'retry',
       reason: `the receiver answered HTTP ${status}`,
       retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
+      // RFC 6585, section 4, and RFC 9110, 15.6.4; of the others it is about the one request.
+      holdsHost: status === 429 || status === 503,
       peer: status >= 500 ? 'failing' : 'well',
       // A proxy that got no answer, or none that it could read, has passed the reply on (RFC 9110, 15.6.3 and 15.6.5).
       unknown: status === 502 || status === 504,
@@ -191,7 +203,7 @@ function judgeError(error: unknown, unknown: boolean): SendOutcome {
     error instanceof errors.HeadersOverflowError
       ? "the headers of the receiver's answer are too large"
       : `the receiver could not be reached: ${describe(error)}`;
-  return { kind: 'retry', reason, retryAfterMilliseconds: null, peer: 'failing', unknown };
+  return { ...unanswered, reason, unknown };
 }
 
 /** A connection tried at several addresses fails with an AggregateError that says nothing by itself. */
