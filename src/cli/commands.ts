@@ -180,7 +180,7 @@ export const commands: readonly CommandDescription[] = [
     summary: 'List messages that are dead, try them again, or discard them.',
     description: [
       'ACTION is "list" (the default), "show ID", "retry ID..." or "discard ID...".',
-      'Dead is what could not be run, or whose reply could not be delivered. With "retry" its turn is run again, as the next of its session, or its reply is sent again under the same key; with "discard" it ends as cancelled.',
+      'Dead is what could not be run, or whose reply could not be delivered. With "retry" its turn is run again, as the next of its session, or its reply is sent again under the same key; with "discard" it ends as cancelled. So does, with "discard", a message whose reply waits to be delivered: the reply is given up, and those behind it in its session go out.',
       'The gateway is found as "send" finds it.',
     ],
     options: [

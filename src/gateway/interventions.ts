@@ -1,7 +1,7 @@
 import type { CancelOutcome, DeadOutcome, Message, SessionCancelled, Store } from '../store/store.js';
 
 export interface InterventionsOptions {
-  readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardDead'>;
+  readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardMessage'>;
   /** Ends the turn of a message that was cancelled, if it runs in this process. */
   readonly cutOff: (messageId: string) => void;
   /** The message has changed, and the change is on disk. */
@@ -45,8 +45,8 @@ export class Interventions {
   }
 
   /** Null when there is no such message. */
-  async discardDead(id: string): Promise<DeadOutcome | null> {
-    const outcome = await this.#options.store.discardDead(id, this.#now());
+  async discardMessage(id: string): Promise<DeadOutcome | null> {
+    const outcome = await this.#options.store.discardMessage(id, this.#now());
     if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
     return outcome;
   }

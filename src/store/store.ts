@@ -263,7 +263,7 @@ export interface SessionCancelled {
 export type DeadOutcome =
   | { readonly outcome: 'done'; readonly message: Message }
   | { readonly outcome: 'not-dead'; readonly message: Message }
-  /** Its notice is being sent: to be tried again in a moment. */
+  /** Its reply or its notice is being posted: to be asked again in a moment. */
   | { readonly outcome: 'busy'; readonly message: Message };
 
 /** What a start found and made of what the last run had left. */
@@ -324,8 +324,11 @@ export interface Store {
   deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>>;
   /** Tries a dead message again, its turn or its delivery, with attempts counted anew; null when there is none. */
   retryDead(id: string, now: number): Promise<DeadOutcome | null>;
-  /** Ends a dead message as cancelled: a person has seen to it. */
-  discardDead(id: string, now: number): Promise<DeadOutcome | null>;
+  /**
+   * A person has seen to it: ends a dead message as cancelled, and one whose reply waits to be posted, which is given up.
+   * What is cancelled stays as it is; null when there is none.
+   */
+  discardMessage(id: string, now: number): Promise<DeadOutcome | null>;
 
   /** Claims deliveries that are due: the oldest of each session only, so that replies arrive in order. */
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;

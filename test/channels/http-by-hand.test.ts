@@ -112,6 +112,35 @@ describe('dead letters', () => {
     expect((await served.ask(`/v1/messages/none/${action}`)).status).toBe(404);
   });
 
+  test('a reply that waits to be posted is discarded, twice as once, unless it is being posted', async () => {
+    const { id } = await bodyOf(served.post('a', { text: 'x', reply_to: { url: 'https://example.org/' } }));
+    await served.reply('y');
+    const now = Date.now();
+    const claim = { owner: 'test', limit: 1, now, leaseUntil: now + 60_000 };
+    const [delivery] = await served.store.claimDeliveries(claim);
+    if (delivery === undefined) throw new Error('Nothing is to be delivered.');
+    const busy = await served.ask(`/v1/messages/${id}/discard`);
+    expect([busy.status, busy.headers.get('retry-after')]).toEqual([409, '1']);
+    expect(await bodyOf(busy)).toMatchObject({
+      type: 'urn:sd-gateway:problem:busy',
+      detail: 'Its reply is being posted just now.',
+    });
+    const failure = { error: 'HTTP 503', retryAt: now + 60_000, attempted: true, unknown: false };
+    await served.store.failDelivery(delivery, failure, now);
+    const first = await served.ask(`/v1/messages/${id}/discard`);
+    expect(first.status).toBe(200);
+    const discarded = await bodyOf(first);
+    expect(discarded).toMatchObject({
+      id,
+      state: 'cancelled',
+      error: 'Discarded before its reply was delivered: HTTP 503',
+      reply: { text: 'y' },
+      delivery: { attempts: 1, next_attempt_at: null, last_error: 'HTTP 503' },
+    });
+    const second = await served.ask(`/v1/messages/${id}/discard`);
+    expect([second.status, await bodyOf(second)]).toEqual([200, discarded]);
+  });
+
   test('one whose sender is being told is busy', async () => {
     const id = (await bodyOf(served.post('a', { text: 'x', reply_to: { url: 'https://example.org/' } }))).id;
     const now = Date.now();

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { commandReference } from '../../src/cli/reference.js';
 import { configurationReference } from '../../src/config/reference.js';
+import { Receiver, status } from '../delivery/receiver.js';
 import { Place, program } from './foreground.js';
 
 let place: Place;
@@ -231,6 +232,43 @@ describe('send', () => {
     const ended = await place.run(['send', '--url', `unix:${path}`, 'x'], { SD_GATEWAY_TOKEN: 'x' });
     rude.close();
     expect(ended.status).toBe(69);
+  });
+});
+
+describe('dead discard', () => {
+  it('gives up a reply that waits for its host, and those behind it go out; not while it is posted', async () => {
+    let refuse = () => {};
+    const to = await Receiver.listen((_request, response) => {
+      refuse = () => response.writeHead(500, { 'retry-after': '3600' }).end();
+    }, status(200));
+    const gateway = await place.start({
+      SD_GATEWAY_DELIVERY_ALLOW: '["127.0.0.0/8"]',
+      SD_GATEWAY_DELIVERY_TIMEOUT: '5min',
+    });
+    const ids: string[] = [];
+    for (const text of ['first', 'second']) {
+      const body = { text, reply_to: { url: to.url() } };
+      ids.push(String((await place.client.post('/v1/sessions/a/messages', body, {})).body?.['id']));
+    }
+    const [first = '', second = ''] = ids;
+    await to.arrived(1);
+    const busy = await place.run(['dead', 'discard', first]);
+    expect(busy).toMatchObject({ status: 1, stdout: '' });
+    expect(busy.stderr).toContain('Its reply is being posted just now.');
+    refuse();
+    await gateway.says('Attempt 1 to deliver a reply failed');
+    const discarded = await place.run(['dead', 'discard', first, '--json']);
+    expect(discarded.status).toBe(0);
+    expect(JSON.parse(discarded.stdout)).toMatchObject({ id: first, state: 'cancelled' });
+    await to.arrived(2);
+    expect(JSON.parse(to.received[1]?.body ?? '')).toMatchObject({ data: { id: second } });
+    expect(await place.run(['dead', 'discard', first])).toMatchObject({
+      status: 0,
+      stdout: `Discarded ${first}\n`,
+    });
+    expect((await place.run(['stop'])).status).toBe(0);
+    await gateway.end;
+    await to.close();
   });
 });
 

@@ -483,6 +483,30 @@ describe('an outcome that nobody knows', () => {
   );
 });
 
+describe('a reply that somebody discards', () => {
+  test('while it is being posted is posted to the end; then it is given up, and the next one goes out', async () => {
+    let answer = () => {};
+    const to = await receiver((_request, response) => {
+      answer = () => response.writeHead(500, { 'retry-after': '3600' }).end();
+    }, status(200));
+    const message = await replied('a', to.url());
+    const next = await replied('a', to.url());
+    const { deliverer: made, until } = deliverer();
+    made.wake();
+    await to.arrived(1);
+    expect(await store.discardMessage(message.id, Date.now())).toMatchObject({ outcome: 'busy' });
+    answer();
+    await until(message, 'replied');
+    await made.settle(60_000);
+    expect(to.received).toHaveLength(1);
+    expect(await store.discardMessage(message.id, Date.now())).toMatchObject({ outcome: 'done' });
+    made.wake();
+    await until(next, 'delivered');
+    expect(JSON.parse(to.received[1]?.body ?? '')).toMatchObject({ data: { id: next.id } });
+    expect(await record(message)).toMatchObject({ state: 'cancelled', delivery: { attempts: 1 } });
+  });
+});
+
 describe('a stop', () => {
   test('lets attempts under way come to their end', async () => {
     let answer = () => {};

@@ -196,7 +196,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
 
       test('are discarded, and keep their reason', async () => {
         const { id } = await deadTurn('a');
-        expect(await store.discardDead(id, 5_000)).toMatchObject({
+        expect(await store.discardMessage(id, 5_000)).toMatchObject({
           outcome: 'done',
           message: { state: 'cancelled', error: expect.stringContaining('exit status 3') },
         });
@@ -204,12 +204,25 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         expect(await store.counts()).toMatchObject({ dead: 0, cancelled: 1 });
       });
 
+      test('twice is discarded as once, and what was cancelled stays so', async () => {
+        const { id } = await deadTurn('a');
+        const first = await store.discardMessage(id, 5_000);
+        expect(await store.discardMessage(id, 6_000)).toEqual(first);
+        const cancelled = await acceptOne(store, 'a');
+        await store.cancelMessage(cancelled.id, 5_000);
+        expect(await store.discardMessage(cancelled.id, 6_000)).toMatchObject({
+          outcome: 'done',
+          message: { state: 'cancelled', error: null, changedAt: 5_000 },
+        });
+        expect(await store.counts()).toMatchObject({ dead: 0, cancelled: 2 });
+      });
+
       test('only they can be tried again or discarded', async () => {
         const { id } = await acceptOne(store, 'a');
         expect(await store.retryDead(id, 5_000)).toMatchObject({ outcome: 'not-dead', message: { id } });
-        expect(await store.discardDead(id, 5_000)).toMatchObject({ outcome: 'not-dead', message: { id } });
+        expect(await store.discardMessage(id, 5_000)).toMatchObject({ outcome: 'not-dead', message: { id } });
         expect(await store.retryDead('no id', 5_000)).toBeNull();
-        expect(await store.discardDead('no id', 5_000)).toBeNull();
+        expect(await store.discardMessage('no id', 5_000)).toBeNull();
       });
 
       test('tell their sender by a notice of its own key, and stay dead whatever becomes of it', async () => {
@@ -257,10 +270,33 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         const [first] = await store.claimDeliveries(claim());
         if (first === undefined) throw new Error('There is no notice.');
         await store.failDelivery(first, failure('HTTP 503', 4_000), 3_500);
-        expect(await store.discardDead(id, 5_000)).toMatchObject({ message: { state: 'cancelled' } });
+        expect(await store.discardMessage(id, 5_000)).toMatchObject({ message: { state: 'cancelled' } });
         const again = await store.claimDeliveries(claim({ now: 6_000, leaseUntil: 16_000 }));
         expect(again).toEqual([{ ...first, attempt: 2 }]);
       });
+
+      test.each(['waits for its next attempt', 'is being posted', 'has not been posted'])(
+        'that are discarded have no more than one attempt made to tell of them: the notice %s',
+        async (condition) => {
+          const { id } = await deadTurn('a', { replyUrl });
+          const behind = await replyTo(store, 'a');
+          const [notice] = condition === 'has not been posted' ? [] : await store.claimDeliveries(claim());
+          const waits = condition.startsWith('waits');
+          if (waits && notice !== undefined) await store.failDelivery(notice, failure('503', 90_000), 4_000);
+          expect(await store.discardMessage(id, 5_000)).toMatchObject({ outcome: 'done' });
+          const now = claim({ now: 5_000, leaseUntil: 15_000 });
+          const [last] = condition === 'is being posted' ? [notice] : await store.claimDeliveries(now);
+          expect(last).toMatchObject({ messageId: id, attempt: waits ? 2 : 1 });
+          if (last !== undefined) await store.failDelivery(last, failure('503', 90_000), 6_000);
+          expect(await store.message(id)).toMatchObject({
+            state: 'cancelled',
+            error: 'exit status 3',
+            delivery: { kind: 'notice', lastError: '503', nextAttemptAt: null },
+          });
+          expect(await store.claimDeliveries(now)).toMatchObject([{ messageId: behind.id }]);
+          expect(await store.counts()).toMatchObject({ cancelled: 1, replied: 1, undelivered: 1 });
+        },
+      );
 
       test('a notice that has not gone out is withdrawn when the message is tried again', async () => {
         const { id } = await deadTurn('a', { replyUrl });
@@ -271,6 +307,87 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         const [delivery] = await store.claimDeliveries(claim());
         expect(delivery).toMatchObject({ notice: null, replyText: 'at last' });
         expect(delivery?.webhookId).not.toContain('failed');
+      });
+    });
+
+    describe('discarding a reply that waits to be posted', () => {
+      async function failed(session: string) {
+        const message = await replyTo(store, session);
+        const [delivery] = await store.claimDeliveries(claim());
+        if (delivery === undefined) throw new Error('Expected a delivery.');
+        await store.failDelivery(delivery, failure('HTTP 503', 90_000), 4_000);
+        return message;
+      }
+
+      test('gives it up and keeps it, and the session goes on with the next one at once', async () => {
+        const { id } = await failed('a');
+        const next = await replyTo(store, 'a');
+        expect(await store.claimDeliveries(claim({ now: 5_000 }))).toEqual([]);
+        const first = await store.discardMessage(id, 5_000);
+        expect(first).toMatchObject({
+          outcome: 'done',
+          message: {
+            state: 'cancelled',
+            error: 'Discarded before its reply was delivered: HTTP 503',
+            changedAt: 5_000,
+            reply: { text: 'reply to a message to a' },
+            delivery: { attempts: 1, lastError: 'HTTP 503', nextAttemptAt: null, deliveredAt: null },
+          },
+        });
+        expect(await store.claimDeliveries(claim({ now: 5_000 }))).toMatchObject([{ messageId: next.id }]);
+        expect(await store.discardMessage(id, 6_000)).toEqual(first);
+        expect(await store.retryDead(id, 6_000)).toMatchObject({ outcome: 'not-dead' });
+        expect(await store.counts()).toMatchObject({ replied: 1, dead: 0, cancelled: 1, undelivered: 1 });
+      });
+
+      test('is the same for one that waits behind another', async () => {
+        const waiting = await failed('a');
+        const [second, third] = [await replyTo(store, 'a'), await replyTo(store, 'a')];
+        expect(await store.discardMessage(second.id, 5_000)).toMatchObject({
+          outcome: 'done',
+          message: { state: 'cancelled', error: 'Discarded before its reply was delivered.' },
+        });
+        const seen: string[] = [];
+        for (;;) {
+          const [delivery] = await store.claimDeliveries(claim({ now: 90_000, leaseUntil: 99_000 }));
+          if (delivery === undefined) break;
+          seen.push(delivery.messageId);
+          await store.completeDelivery(delivery, 91_000);
+        }
+        expect(seen).toEqual([waiting.id, third.id]);
+        expect(await store.counts()).toMatchObject({ delivered: 2, cancelled: 1, undelivered: 0 });
+      });
+
+      test.each(['delivered', 'failed', 'put back'])(
+        'is refused while it is being posted, and judged anew when that has ended: %s',
+        async (end) => {
+          const { id } = await replyTo(store, 'a');
+          const [delivery] = await store.claimDeliveries(claim());
+          if (delivery === undefined) throw new Error('Expected a delivery.');
+          expect(await store.discardMessage(id, 5_000)).toMatchObject({
+            outcome: 'busy',
+            message: { state: 'replied' },
+          });
+          if (end === 'delivered') expect(await store.completeDelivery(delivery, 6_000)).toBe(true);
+          if (end === 'failed')
+            expect(await store.failDelivery(delivery, failure('503', 90_000), 6_000)).toBe(true);
+          if (end === 'put back') expect(await store.putBackDeliveries([delivery], 6_000)).toBe(1);
+          expect(await store.discardMessage(id, 7_000)).toMatchObject(
+            end === 'delivered'
+              ? { outcome: 'not-dead', message: { state: 'delivered' } }
+              : { outcome: 'done', message: { state: 'cancelled' } },
+          );
+          expect(await store.counts()).toMatchObject({ undelivered: 0 });
+        },
+      );
+
+      test('needs one that waits', async () => {
+        const { id } = await acceptOne(store, 'a');
+        await store.completeTurn(await claimOne(store), { text: 'for nobody', metadata: {} }, 3_000);
+        expect(await store.discardMessage(id, 5_000)).toMatchObject({
+          outcome: 'not-dead',
+          message: { state: 'replied' },
+        });
       });
     });
   });

@@ -171,7 +171,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
         const [one, two] = [await acceptOne(store, 'a'), await acceptOne(store, 'a')];
         const turn = await claimOne(store, collecting);
         expect(await store.cancelMessage(one.id, 3_000)).toMatchObject({ outcome: 'settled' });
-        expect(await store.discardDead(one.id, 3_000)).toMatchObject({ outcome: 'not-dead' });
+        expect(await store.discardMessage(one.id, 3_000)).toMatchObject({ outcome: 'not-dead' });
         expect(await store.cancelSession('a', 3_000)).toMatchObject({ messages: [{ id: two.id }] });
         expect(await store.releaseTurn(turn)).toBe(true);
         expect(await store.message(one.id)).toMatchObject({ collectedIn: { state: 'cancelled' } });

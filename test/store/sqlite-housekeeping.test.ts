@@ -77,7 +77,7 @@ test('it is told how much was forgotten, and how many dead letters that nobody h
     await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
     ids.push(id);
   }
-  await store.discardDead(ids[1] ?? '', 3_000);
+  await store.discardMessage(ids[1] ?? '', 3_000);
   await store.close();
 
   await files.open({ ...soon, onForgotten: (forgotten) => told.push(forgotten) });

@@ -22,7 +22,7 @@ type Step =
       readonly how: 'complete' | 'retry' | 'dead' | 'put back';
     }
   /** What a person does with a message, or with a whole session. */
-  | { readonly kind: 'cancel' | 'retry dead' | 'discard dead'; readonly pick: number }
+  | { readonly kind: 'cancel' | 'retry dead' | 'discard'; readonly pick: number }
   | { readonly kind: 'cancel session'; readonly session: string }
   | { readonly kind: 'renew'; readonly owner: string }
   | { readonly kind: 'wait'; readonly time: number };
@@ -82,7 +82,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      kind: fc.constantFrom('cancel' as const, 'retry dead' as const, 'discard dead' as const),
+      kind: fc.constantFrom('cancel' as const, 'retry dead' as const, 'discard' as const),
       pick: fc.nat({ max: 1_000 }),
     }),
   },
@@ -202,7 +202,7 @@ async function apply(store: Store, model: Model, claimed: Claimed[], step: Step)
       return;
     case 'cancel':
     case 'retry dead':
-    case 'discard dead': {
+    case 'discard': {
       const item = model.items[step.pick % Math.max(1, model.items.length)];
       if (item !== undefined) await intervene(store, model, item, step.kind);
       return;
@@ -305,7 +305,7 @@ async function intervene(
   store: Store,
   model: Model,
   item: Item,
-  kind: 'cancel' | 'retry dead' | 'discard dead',
+  kind: 'cancel' | 'retry dead' | 'discard',
 ): Promise<void> {
   if (kind === 'cancel') {
     const outcome = await store.cancelMessage(item.id, model.now);
@@ -314,14 +314,9 @@ async function intervene(
     cancelInModel(model, item);
     return;
   }
+  if (kind === 'discard') return discard(store, model, item);
   const isDead = item.state === 'dead';
   const noticeHeld = item.outbox === 'notice' && model.holds.has(Model.key('delivery', item));
-  if (kind === 'discard dead') {
-    const outcome = await store.discardDead(item.id, model.now);
-    expect(outcome?.outcome).toBe(isDead ? 'done' : 'not-dead');
-    if (isDead) item.state = 'cancelled';
-    return;
-  }
   const outcome = await store.retryDead(item.id, model.now);
   expect(outcome?.outcome).toBe(!isDead ? 'not-dead' : noticeHeld ? 'busy' : 'done');
   if (!isDead || noticeHeld) return;
@@ -335,6 +330,21 @@ async function intervene(
     item.outbox = null;
     item.attempts.turn = 0;
   }
+  settleHeads(model);
+}
+
+async function discard(store: Store, model: Model, item: Item): Promise<void> {
+  const key = Model.key('delivery', item);
+  const waits = item.state === 'replied' && item.outbox === 'reply';
+  const possible = item.state === 'dead' || item.state === 'cancelled' || waits;
+  const busy = waits && model.holds.has(key);
+  const outcome = await store.discardMessage(item.id, model.now);
+  expect(outcome?.outcome).toBe(busy ? 'busy' : possible ? 'done' : 'not-dead');
+  if (!possible || busy || item.state === 'cancelled') return;
+  item.state = 'cancelled';
+  // A notice has its last attempt at once.
+  model.retries.delete(key);
+  if (waits) item.outbox = null;
   settleHeads(model);
 }
 
@@ -432,6 +442,11 @@ function settle(
   const key = Model.key(line, item);
   // The turn of a cancelled message: nothing came of it.
   if (line === 'turn' && item.state === 'cancelled') return;
+  // Nor is the notice of one that was discarded tried again.
+  if (how === 'retry' && item.state === 'cancelled') {
+    item.outbox = null;
+    return;
+  }
   if (how === 'put back') item.attempts[line] -= 1;
   if (retryAt !== null) model.retries.set(key, retryAt);
   if (line === 'turn') {

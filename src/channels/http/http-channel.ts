@@ -47,7 +47,7 @@ export interface Interventions {
   cancelMessage(id: string): Promise<CancelOutcome | null>;
   cancelSession(session: string): Promise<SessionCancelled | null>;
   retryDead(id: string): Promise<DeadOutcome | null>;
-  discardDead(id: string): Promise<DeadOutcome | null>;
+  discardMessage(id: string): Promise<DeadOutcome | null>;
 }
 
 export interface HttpChannelOptions {

@@ -3,7 +3,7 @@ import { createDelivery } from './deliveries.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
 import { join, moveOn } from './lines.js';
 import { readMessage } from './reads.js';
-import type { PlaceRow } from './sql.js';
+import type { PlaceRow, Statements } from './sql.js';
 import type { Transaction } from './transaction.js';
 import { finish } from './turns.js';
 
@@ -68,10 +68,7 @@ export function retryDead(transaction: Transaction, id: string, now: number): De
   const { sql, counters } = transaction;
   const place = placeOf(transaction, id);
   if (place === null) return null;
-  const answer = (outcome: DeadOutcome['outcome']): DeadOutcome => ({
-    outcome,
-    message: messageOf(transaction, id),
-  });
+  const answer = (outcome: DeadOutcome['outcome']) => answered(transaction, id, outcome);
   if (place.state !== 'dead') return answer('not-dead');
   const { message, session } = place;
   if (place.replied === 1) {
@@ -79,7 +76,8 @@ export function retryDead(transaction: Transaction, id: string, now: number): De
     postAgain(transaction, place);
     counters.replied += 1;
   } else {
-    if (!withdrawNotice(transaction, place)) return answer('busy');
+    // It gets another chance, so its sender is not told that it is dead, unless that was done.
+    if (!withdraw(transaction, place, sql.deleteDelivery)) return answer('busy');
     sql.retryTurn.run(now, now, message);
     sql.addUnfinished.run(1, session);
     join(transaction, 'turn', session, { number: message, sender: place.sender });
@@ -89,18 +87,31 @@ export function retryDead(transaction: Transaction, id: string, now: number): De
   return answer('done');
 }
 
-export function discardDead(transaction: Transaction, id: string, now: number): DeadOutcome | null {
+/** A message that is dead, or whose reply waits to be posted, ends as cancelled. Twice is the same as once. */
+export function discardMessage(transaction: Transaction, id: string, now: number): DeadOutcome | null {
   const { sql, counters } = transaction;
   const place = placeOf(transaction, id);
   if (place === null) return null;
-  if (place.state !== 'dead') return { outcome: 'not-dead', message: messageOf(transaction, id) };
-  // A notice tells the reason and the time, and has one body over all its attempts: both stay while it may be posted.
-  const told = place.delivery === 'pending';
-  const reason = `Discarded when it was dead: ${place.error ?? 'no reason is known'}`;
-  sql.setState.run('cancelled', told ? place.error : reason, told ? place.changed_at : now, place.message);
-  counters.dead -= 1;
-  counters.cancelled += 1;
-  return { outcome: 'done', message: messageOf(transaction, id) };
+  const answer = (outcome: DeadOutcome['outcome']) => answered(transaction, id, outcome);
+  const end = (reason: string | null, at = now) => {
+    sql.setState.run('cancelled', reason, at, place.message);
+    counters.cancelled += 1;
+    return answer('done');
+  };
+  if (place.state === 'cancelled') return answer('done');
+  if (place.state === 'dead') {
+    counters.dead -= 1;
+    // A notice has one more attempt at most (failDelivery), so that it holds up nothing for longer either.
+    sql.endWait.run(now, 'delivery', place.session, place.message, now);
+    // It tells the reason and the time, and has one body over all its attempts: both stay while it may be posted.
+    if (place.delivery === 'pending') return end(place.error, place.changed_at);
+    return end(`Discarded when it was dead: ${place.error ?? 'no reason is known'}`);
+  }
+  if (place.state !== 'replied' || place.delivery !== 'pending') return answer('not-dead');
+  if (!withdraw(transaction, place, sql.giveUpDelivery)) return answer('busy');
+  counters.replied -= 1;
+  const { delivery_error: error } = place;
+  return end(`Discarded before its reply was delivered${error === null ? '.' : `: ${error}`}`);
 }
 
 /** A store that was recovered may have a reply without its delivery; in the line it would hold up all behind it. */
@@ -115,14 +126,18 @@ function postAgain(transaction: Transaction, place: PlaceRow): void {
   }
 }
 
-/** The message gets another chance, so its sender is not told that it is dead, unless that was done. False: just now. */
-function withdrawNotice(transaction: Transaction, place: PlaceRow): boolean {
+/** Ends a delivery that is not to be made any more. False: it is under way. */
+function withdraw(
+  transaction: Transaction,
+  place: PlaceRow,
+  end: Statements['deleteDelivery' | 'giveUpDelivery'],
+): boolean {
   const { sql, counters } = transaction;
   if (place.delivery === null) return true;
   const head = sql.head.get('delivery', place.session);
   const isHead = head?.message === place.message;
   if (isHead && head.owner !== null) return false;
-  sql.deleteDelivery.run(place.message);
+  end.run(place.message);
   if (place.delivery === 'pending') counters.undelivered -= 1;
   if (isHead) moveOn(transaction, 'delivery', place.session, sql.nextPending.get(place.session));
   return true;
@@ -131,6 +146,10 @@ function withdrawNotice(transaction: Transaction, place: PlaceRow): boolean {
 function placeOf({ sql }: Transaction, id: string): PlaceRow | null {
   const bytes = idToBytesOrNull(id);
   return bytes === null ? null : (sql.place.get(bytes) ?? null);
+}
+
+function answered(transaction: Transaction, id: string, outcome: DeadOutcome['outcome']): DeadOutcome {
+  return { outcome, message: messageOf(transaction, id) };
 }
 
 function messageOf(transaction: Transaction, id: string): Message {

@@ -88,7 +88,8 @@ export function failDelivery(
   if (held === null) return false;
   if (!failure.attempted) sql.uncountDelivery.run(held.message);
   if (failure.unknown) sql.noteUnknownDelivery.run(held.message);
-  if (failure.retryAt === null) {
+  // The notice of a message that somebody has discarded is not tried again.
+  if (failure.retryAt === null || held.state === 'cancelled') {
     endDead(transaction, held, failure.error ?? 'it was given up', now);
     return true;
   }

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { StoreError } from '../store.js';
 import { accept } from './accept.js';
-import { cancelMessage, cancelSession, discardDead, retryDead } from './by-hand.js';
+import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
 import {
   beginDelivery,
   claimDeliveries,
@@ -93,7 +93,7 @@ export class GroupCommit {
       cancelSession,
       deadMessages: readDeadMessages,
       retryDead,
-      discardDead,
+      discardMessage,
       claimDeliveries,
       beginDelivery,
       completeDelivery,

@@ -121,6 +121,8 @@ export interface HeldTurnRow extends HeldRow {
 }
 
 export interface HeldDeliveryRow extends HeldRow {
+  /** Of the message. */
+  readonly state: MessageState;
   readonly notice: 0 | 1;
 }
 
@@ -152,6 +154,7 @@ export interface PlaceRow {
   readonly replied: 0 | 1;
   /** Of its delivery; null when there is none. */
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
+  readonly delivery_error: string | null;
 }
 
 export interface OldMessageRow {
@@ -323,6 +326,10 @@ export function prepareStatements(database: Database) {
       `UPDATE heads SET message = ?, owner = ?, lease_until = ?, ready = NULL, retry_at = NULL
        WHERE line = ? AND session = ?`,
     ),
+    // Of one that waits for its next attempt.
+    endWait: database.prepare<[now: number, line: Line, session: number, message: number, now: number]>(
+      'UPDATE heads SET retry_at = ? WHERE line = ? AND session = ? AND message = ? AND retry_at > ?',
+    ),
     deleteHead: database.prepare<[line: Line, session: number]>(
       'DELETE FROM heads WHERE line = ? AND session = ?',
     ),
@@ -446,7 +453,7 @@ export function prepareStatements(database: Database) {
     // What people do: cancel, try again, discard.
     place: database.prepare<[id: Buffer], PlaceRow>(
       `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.error, m.changed_at, m.sender, m.reply_url,
-         r.message IS NOT NULL AS replied, d.state AS delivery
+         r.message IS NOT NULL AS replied, d.state AS delivery, d.last_error AS delivery_error
        FROM messages m
        LEFT JOIN replies r ON r.message = m.number
        LEFT JOIN deliveries d ON d.message = m.number
@@ -487,6 +494,9 @@ export function prepareStatements(database: Database) {
       "UPDATE deliveries SET state = 'pending', attempts = 0, begun_at = NULL WHERE message = ?",
     ),
     deleteDelivery: database.prepare<[message: number]>('DELETE FROM deliveries WHERE message = ?'),
+    giveUpDelivery: database.prepare<[message: number]>(
+      "UPDATE deliveries SET state = 'dead', begun_at = NULL WHERE message = ?",
+    ),
 
     // Deliveries.
     insertDelivery: database.prepare<
@@ -515,7 +525,7 @@ export function prepareStatements(database: Database) {
       'UPDATE deliveries SET begun_at = ? WHERE message = ?',
     ),
     heldDelivery: database.prepare<[id: Buffer], HeldDeliveryRow>(
-      `SELECT m.id, m.number AS message, m.session, m.seq, d.attempts, d.notice, h.owner
+      `SELECT m.id, m.number AS message, m.session, m.seq, m.state, d.attempts, d.notice, h.owner
        FROM messages m
        JOIN deliveries d ON d.message = m.number
        JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number

@@ -284,8 +284,8 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('retryDead', id, now);
   }
 
-  discardDead(id: string, now: number): Promise<DeadOutcome | null> {
-    return this.#call('discardDead', id, now);
+  discardMessage(id: string, now: number): Promise<DeadOutcome | null> {
+    return this.#call('discardMessage', id, now);
   }
 
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]> {
