@@ -46,3 +46,10 @@ test('the outline looks at every table and index', () => {
     .all();
   expect(names.filter((name) => !outlineQueries.some((query) => query.includes(` ${name} `)))).toEqual([]);
 });
+
+test.each(['collectable', 'nextQueued', 'cancelQueuedFrom'] as const)(
+  '%s passes over nothing that is not queued, however long the session is',
+  (name) => {
+    expect(planOf(prepareStatements(database)[name].source).join('\n')).toContain('messages_queued');
+  },
+);

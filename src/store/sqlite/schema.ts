@@ -199,10 +199,14 @@ const sixthVersion: readonly string[] = [
   'ALTER TABLE messages ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0',
 ];
 
-/** Version 7: what becomes of a reply that may have arrived is its target's choice. No row is written. */
+/**
+ * Version 7: what becomes of a reply that may have arrived is its target's choice; and what a session has queued is found
+ * without a look at what lies between. No row is written.
+ */
 const seventhVersion: readonly string[] = [
   // Where `reply_idempotent` is 0; null: what `delivery.unknown` says.
   'ALTER TABLE messages ADD COLUMN reply_unknown TEXT',
+  "CREATE INDEX messages_queued ON messages (session, seq) WHERE state = 'queued'",
 ];
 
 export const migrations: readonly Migration[] = [
@@ -231,6 +235,7 @@ export const outlineQueries: readonly string[] = [
   'SELECT session, seq FROM messages INDEXED BY messages_by_seq LIMIT 1',
   'SELECT session FROM messages INDEXED BY messages_by_key WHERE idempotency_key IS NOT NULL LIMIT 1',
   "SELECT number FROM messages INDEXED BY messages_dead WHERE state = 'dead' LIMIT 1",
+  "SELECT seq FROM messages INDEXED BY messages_queued WHERE state = 'queued' LIMIT 1",
   "SELECT seq FROM messages INDEXED BY messages_retried WHERE retried_at IS NOT NULL AND state = 'queued' LIMIT 1",
   'SELECT number FROM messages INDEXED BY messages_collected WHERE collected_in IS NOT NULL LIMIT 1',
   'SELECT * FROM message_texts LIMIT 1',

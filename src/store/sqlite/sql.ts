@@ -392,7 +392,7 @@ export function prepareStatements(database: Database) {
     collectable: database.prepare<[session: number, seq: number, limit: number], CollectableRow>(
       `SELECT m.number AS message, m.id, m.seq, m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url,
          m.reply_idempotent, m.reply_unknown, m.accepted_at
-       FROM messages m JOIN message_texts t ON t.message = m.number
+       FROM messages m INDEXED BY messages_queued JOIN message_texts t ON t.message = m.number
        WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
     ),
     collect: database.prepare<[now: number, into: number, message: number]>(
@@ -447,7 +447,8 @@ export function prepareStatements(database: Database) {
     ),
     // Messages that are no longer queued (cancelled ones, say) are stepped over once: the head only moves forward.
     nextQueued: database.prepare<[session: number, seq: number], NextRow>(
-      "SELECT number, sender FROM messages WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1",
+      `SELECT number, sender FROM messages INDEXED BY messages_queued
+       WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1`,
     ),
 
     // What people do: cancel, try again, discard.
@@ -470,7 +471,7 @@ export function prepareStatements(database: Database) {
       [error: string | null, now: number, session: number, seq: number],
       CancelledRow
     >(
-      `UPDATE messages SET state = 'cancelled', error = coalesce(?, error), changed_at = ?
+      `UPDATE messages INDEXED BY messages_queued SET state = 'cancelled', error = coalesce(?, error), changed_at = ?
        WHERE session = ? AND seq >= ? AND state = 'queued' RETURNING id, seq`,
     ),
     cancelRetried: database.prepare<[error: string | null, now: number, session: number], CancelledRow>(
