@@ -17,25 +17,15 @@
 #include <atomic>
 
 #include "arguments.h"
+#include "signal-record.h"
 #include "thread.h"
 
 namespace {
 
 // Those that are offered all have numbers below this.
 constexpr int kSignals = 32;
-constexpr size_t kCommSize = 16;
 // Room for some 32,000 records that the reader has not come to; more are merged, see Overflow.
 constexpr int kPipeSize = 1 << 20;
-
-// One delivery of a signal. Smaller than PIPE_BUF, so that it is written whole or not at all.
-struct Record {
-  int32_t signal;
-  int32_t code;
-  int32_t pid;
-  uint32_t uid;
-  // Not closed by a NUL where the name fills it; empty when the sender was gone.
-  char comm[kCommSize];
-};
 
 struct Watch {
   int64_t id;
@@ -52,7 +42,7 @@ struct Watch {
 // both held knows that another handler is just storing the same signal, and that this one is merged into that.
 struct Overflow {
   std::atomic_flag held = ATOMIC_FLAG_INIT;
-  Record record = {};  // signal 0: none
+  SignalRecord record = {};  // signal 0: none
 };
 
 std::atomic<int> pipe_write_end{-1};
@@ -78,34 +68,20 @@ bool proc_is_ours = false;
 
 // Reads /proc/PID/comm by async-signal-safe calls alone (signal-safety(7)).
 void ReadComm(pid_t pid, char comm[kCommSize]) {
-  char path[32] = "/proc/";
-  char digits[12];
-  size_t count = 0;
-  for (pid_t rest = pid; rest > 0; rest /= 10) digits[count++] = static_cast<char>('0' + rest % 10);
-  size_t length = strlen("/proc/");
-  while (count > 0) path[length++] = digits[--count];
-  memcpy(path + length, "/comm", sizeof("/comm"));
+  char path[kCommPathSize];
+  FormatCommPath(pid, path);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
+  // With the line feed behind a name that fills all.
   char text[kCommSize + 1];
   ssize_t size = read(fd, text, sizeof(text));
   close(fd);
-  if (size > 0 && text[size - 1] == '\n') size--;
-  if (size > 0) memcpy(comm, text, static_cast<size_t>(size) < kCommSize ? static_cast<size_t>(size) : kCommSize);
+  if (size > 0) TakeComm(text, static_cast<size_t>(size), comm);
 }
 
-// si_pid and si_uid share their place with other things; only these codes say that a process is meant.
-bool HasSender(int code) { return code == SI_USER || code == SI_QUEUE || code == SI_TKILL || code == SI_MESGQ; }
-
 void TakeDown(int signal, const siginfo_t* info) {
-  Record record = {};
-  record.signal = signal;
-  record.code = info->si_code;
-  if (HasSender(info->si_code)) {
-    record.pid = info->si_pid;
-    record.uid = info->si_uid;
-    if (record.pid > 0 && proc_is_ours) ReadComm(record.pid, record.comm);
-  }
+  SignalRecord record = RecordOf(signal, *info);
+  if (record.pid > 0 && proc_is_ours) ReadComm(record.pid, record.comm);
   int pipe = pipe_write_end.load();
   if (write(pipe, &record, sizeof(record)) == static_cast<ssize_t>(sizeof(record))) return;
   for (Overflow& overflow : overflows[signal]) {
@@ -115,7 +91,7 @@ void TakeDown(int signal, const siginfo_t* info) {
     break;
   }
   // The reader may have emptied the pipe meanwhile and be asleep. If there is still no room, it has yet to read.
-  Record wake = {};
+  SignalRecord wake = {};
   if (write(pipe, &wake, sizeof(wake)) < 0) return;
 }
 
@@ -177,11 +153,11 @@ void Uninstall(int signal) {
   if (before != nullptr) sigaction(signal, before, nullptr);
 }
 
-void HandOver(const Record& record) {
+void HandOver(const SignalRecord& record) {
   MutexLock lock(&mutex);
   for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
     if ((watch->signals & (1u << record.signal)) == 0) continue;
-    Record* copy = new Record(record);
+    SignalRecord* copy = new SignalRecord(record);
     if (napi_call_threadsafe_function(watch->function, copy, napi_tsfn_nonblocking) != napi_ok) delete copy;
   }
 }
@@ -191,7 +167,7 @@ void HandOverOverflows() {
     for (Overflow& overflow : overflows[signal]) {
       // Held by a handler: it writes to the pipe next, so we come back.
       if (overflow.held.test_and_set(std::memory_order_acquire)) continue;
-      Record record = overflow.record;
+      SignalRecord record = overflow.record;
       overflow.record.signal = 0;
       overflow.held.clear(std::memory_order_release);
       if (record.signal != 0) HandOver(record);
@@ -201,13 +177,13 @@ void HandOverOverflows() {
 
 void* ReadRecords(void*) {
   prctl(PR_SET_NAME, "sd-signals");
-  Record records[64];
+  SignalRecord records[64];
   for (;;) {
     // Records are written whole, and read whole as the pipe holds nothing else.
     ssize_t size = read(pipe_read_end, records, sizeof(records));
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return nullptr;
-    size_t count = static_cast<size_t>(size) / sizeof(Record);
+    size_t count = static_cast<size_t>(size) / sizeof(SignalRecord);
     for (size_t i = 0; i < count; i++) {
       if (records[i].signal != 0) HandOver(records[i]);
     }
@@ -248,7 +224,7 @@ int StartReader() {
 }
 
 void CallListener(napi_env env, napi_value listener, void*, void* data) {
-  Record* record = static_cast<Record*>(data);
+  SignalRecord* record = static_cast<SignalRecord*>(data);
   // Null when the environment is going down.
   if (env != nullptr) {
     napi_value arguments[5];

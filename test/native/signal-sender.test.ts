@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { watchedSignals } from '../../src/systemd/signal.js';
 import { fixture, SignalChild, send } from './signal-child.js';
@@ -72,6 +74,49 @@ describe('the sender of a signal', () => {
       senderPid: killer,
       senderUid: uid,
     });
+  });
+
+  it('is who siginfo names where its code says that there is one, and nobody else', async () => {
+    const child = start({ commands: [{ do: 'watch', signals: ['SIGUSR1'] }] });
+    const queuer = spawn('python3', [fixture('signal-queue.py'), String(await child.pid()), String(SIGUSR1)]);
+    const answers = createInterface({ input: queuer.stdout })[Symbol.asyncIterator]();
+    const names = new Map([
+      [-1, 'SI_QUEUE'],
+      [-2, 'SI_TIMER'],
+      [-4, 'SI_ASYNCIO'],
+    ]);
+    // Those that the kernel lets a process give to another one.
+    const code = fc
+      .oneof(fc.integer({ min: -10, max: -1 }), fc.integer({ min: -(2 ** 31), max: -1 }))
+      .filter((number) => number !== -6);
+    // Beside its own, numbers that no process has: PIDs end at 2^22.
+    const senderPid = fc.oneof(
+      fc.constant(Number(queuer.pid)),
+      fc.integer({ min: -(2 ** 31), max: 0 }),
+      fc.integer({ min: 2 ** 23, max: 2 ** 31 - 1 }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        code,
+        senderPid,
+        fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+        async (number, pid, senderUid) => {
+          child.events.splice(0);
+          queuer.stdin.write(`${number} ${pid} ${senderUid}\n`);
+          expect((await answers.next()).value).toBe('sent');
+          const isTold = number === -1 || number === -3;
+          expect(await child.event('delivery')).toMatchObject({
+            code: names.get(number) ?? 'other',
+            senderPid: isTold ? pid : 0,
+            senderUid: isTold ? senderUid : 0,
+            senderComm: isTold && pid === queuer.pid ? 'python3' : null,
+          });
+        },
+      ),
+      { numRuns: 200 },
+    );
+    queuer.stdin.end();
+    await once(queuer, 'close');
   });
 
   it('is the kernel for Ctrl-C in a terminal', async () => {
