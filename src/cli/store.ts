@@ -17,7 +17,7 @@ import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { StoreError } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
-import { linesOf } from '../text/lines-of.js';
+import { EncodingError, linesOf } from '../text/lines-of.js';
 import { commandStatus } from './commands.js';
 import { configurationAt, placeOf } from './place.js';
 import { printable } from './terminal.js';
@@ -132,7 +132,7 @@ async function importFrom(path: string, file: string, { say }: Voice): Promise<n
   // Somebody else may have the store: then nobody gets to wait for it.
   failed.catch(() => undefined);
   const { sessions, messages } = await alone(path, () =>
-    Promise.race([importToStore(path, parseArchive(linesOf(input))), failed]),
+    Promise.race([importToStore(path, parseArchive(linesOf(input, { fatal: true }))), failed]),
   );
   say(
     { path, sessions, messages },
@@ -160,7 +160,9 @@ async function recover(path: string, { say }: Voice): Promise<number> {
 
 /** What the operator is told; null: a mistake of this program. */
 function describeError(error: unknown, file: string | null): string | null {
-  if (error instanceof ArchiveError) return `${file}: ${error.message}; nothing was imported`;
+  if (error instanceof ArchiveError || error instanceof EncodingError) {
+    return `${file}: ${error.message}; nothing was imported`;
+  }
   if (error instanceof InUse || error instanceof StoreError) return error.message;
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
   // What fails while a file is written doesn't name it.

@@ -1,19 +1,44 @@
+/** A line is no UTF-8. */
+export class EncodingError extends Error {
+  constructor(line: number, options: ErrorOptions) {
+    super(`line ${line}: it is no UTF-8`, options);
+    this.name = 'EncodingError';
+  }
+}
+
+const lineFeed = 0x0a;
+
 /**
  * The lines of a text's bytes (UTF-8). They end at line feeds alone: readline, since Node 24, takes U+2028 and U+2029 for
- * ends as well, and JSON may have these within a text (https://github.com/nodejs/node/issues/57591).
+ * ends as well, and JSON may have these within a text (https://github.com/nodejs/node/issues/57591). Bytes that are no
+ * UTF-8 become U+FFFD or, with `fatal`, are an EncodingError.
  */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let begun = '';
-  for await (const chunk of chunks) {
-    const lines = decoder.decode(chunk, { stream: true }).split('\n');
-    const rest = lines.pop() ?? '';
-    for (const line of lines) {
-      yield begun + line;
-      begun = '';
+export async function* linesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  { fatal = false }: { readonly fatal?: boolean } = {},
+): AsyncGenerator<string> {
+  // A byte order mark is none of the text where that begins, and a character like any other behind that.
+  const first = new TextDecoder('utf-8', { fatal });
+  const later = new TextDecoder('utf-8', { fatal, ignoreBOM: true });
+  let begun: Uint8Array[] = [];
+  let number = 0;
+  const finish = (rest: Uint8Array): string => {
+    const bytes = begun.length === 0 ? rest : Buffer.concat([...begun, rest]);
+    begun = [];
+    number += 1;
+    try {
+      return (number === 1 ? first : later).decode(bytes);
+    } catch (cause) {
+      throw new EncodingError(number, { cause });
     }
-    begun += rest;
+  };
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, from)) {
+      yield finish(chunk.subarray(from, end));
+      from = end + 1;
+    }
+    if (from < chunk.length) begun.push(chunk.subarray(from));
   }
-  begun += decoder.decode();
-  if (begun !== '') yield begun;
+  if (begun.length > 0) yield finish(new Uint8Array());
 }

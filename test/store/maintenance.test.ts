@@ -594,6 +594,13 @@ describe('the command', () => {
         /all\.jsonl: the message \S+ is in the store already; nothing was imported/,
       ),
     });
+    const latin1 = `${files.directory}/latin-1.jsonl`;
+    const [header = '', session = ''] = readFileSync(all, 'latin1').split('\n');
+    writeFileSync(latin1, `${header}\n${session.replace('"delivered"', '"gr\xfc\xdfe"')}\n`, 'latin1');
+    expect(await type('import', latin1)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/latin-1\.jsonl: line 2: it is no UTF-8; nothing was imported/),
+    });
     expect(await type('import', `${files.directory}/none`)).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('ENOENT'),

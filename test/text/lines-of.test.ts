@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ArchiveItem, formatArchive, parseArchive } from '../../src/store/archive.js';
-import { linesOf } from '../../src/text/lines-of.js';
+import { EncodingError, linesOf } from '../../src/text/lines-of.js';
 
 async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
@@ -29,6 +29,30 @@ describe('lines', () => {
     expect(await read('')).toEqual([]);
     expect(await read('\n\n')).toEqual(['', '']);
     expect(await read('a\nbcd')).toEqual(['a', 'bcd']);
+  });
+
+  test('are UTF-8, or have U+FFFD in place of it, or are refused by their number', async () => {
+    const piece = fc.constantFrom(
+      [0x61],
+      [0x0a],
+      [0xc3, 0xbc],
+      [0xc3],
+      [0xff],
+      [0xed, 0xa0, 0x80],
+      [0xef, 0xbb, 0xbf],
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece), fc.integer({ min: 1, max: 5 }), async (pieces, size) => {
+        const bytes = Buffer.from(pieces.flat());
+        const text = bytes.toString().replace(/^\ufeff/, '');
+        const lines = text.replace(/\n$/, '').split('\n');
+        expect(await all(linesOf(chunksOf(bytes, size)))).toEqual(bytes.length === 0 ? [] : lines);
+        const wrong = lines.findIndex((line) => line.includes('\ufffd'));
+        const strict = await all(linesOf(chunksOf(bytes, size), { fatal: true })).catch((error) => error);
+        if (wrong === -1) expect(strict).toEqual(bytes.length === 0 ? [] : lines);
+        else expect(strict).toEqual(new EncodingError(wrong + 1, {}));
+      }),
+    );
   });
 });
 
