@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { JsonValue } from './store.js';
+import { metadataMistake } from './metadata.js';
+import type { Metadata } from './store.js';
 
 /**
  * The store as lines of JSON (docs/store.md): a header, the sessions, the messages in the order in which they were
@@ -9,15 +10,24 @@ export const archiveFormat = 'sd-gateway-archive';
 export const archiveVersion = 1;
 
 const time = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text));
-const text = z.string();
+/** An unpaired surrogate has no UTF-8: the database would have U+FFFD in its place. */
+const text = z.string().refine((value) => !/\p{Surrogate}/u.test(value), 'must not hold unpaired surrogates');
 const count = z.int().min(0);
-const metadata = z.record(z.string(), z.json()) as z.ZodType<{ readonly [key: string]: JsonValue }>;
+/** Of a message in its session; the largest that a client can name (`Last-Event-ID`). */
+const seq = count.max(999_999_999_999_999);
+/** Deeper than any that was accepted. */
+const metadataDepth = 100;
+/** As JSON.parse gave it: a copy, as z.json() makes it, would lack a member "__proto__". */
+const metadata = z.custom<Metadata>().superRefine((value, context) => {
+  const mistake = metadataMistake(value, metadataDepth);
+  if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
+});
 
 const session = z.strictObject({
   type: z.literal('session'),
   session: text.min(1),
   /** Number of its last message, which may be forgotten by now; 0: it never had one. */
-  last_seq: z.int().min(0),
+  last_seq: seq,
   last_accepted_at: time,
   policy: z.enum(['queue', 'interrupt', 'collect']).nullable().default(null),
 });
@@ -26,7 +36,7 @@ const message = z.strictObject({
   type: z.literal('message'),
   id: z.uuid(),
   session: text.min(1),
-  seq: z.int().min(1),
+  seq: seq.min(1),
   state: z.enum(['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected']),
   text,
   metadata,
@@ -53,7 +63,12 @@ const message = z.strictObject({
     })
     .nullable(),
   /** `fingerprint`: SHA-256 in hexadecimal digits. */
-  idempotency: z.strictObject({ key: text, fingerprint: z.hex() }).nullable(),
+  idempotency: z
+    .strictObject({
+      key: text,
+      fingerprint: z.string().regex(/^(?:[0-9a-f]{2})*$/i, 'must be bytes in hexadecimal digits'),
+    })
+    .nullable(),
   reply: z.strictObject({ text, metadata, at: time }).nullable(),
   delivery: z
     .strictObject({

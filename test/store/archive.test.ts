@@ -7,11 +7,13 @@ import {
   formatArchive,
   parseArchive,
 } from '../../src/store/archive.js';
+import { EncodingError, linesOf } from '../../src/text/lines-of.js';
+import { nearArchive, lines as rightLines } from './near-archive.js';
 
 const time = fc.integer({ min: 0, max: 4_000_000_000_000 });
 const orNull = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: null });
 const metadata = fc.dictionary(
-  fc.string().filter((name) => name !== '__proto__'),
+  fc.string(),
   fc.oneof(fc.string(), fc.integer(), fc.constant(null), fc.constant({ at: 1, reply: { at: 2 } })),
 );
 const message: fc.Arbitrary<ArchivedMessage> = fc.record({
@@ -102,6 +104,38 @@ describe('an archive', () => {
     );
   });
 
+  test('that is nearly right is refused, and says where, or read as it says', async () => {
+    /** Members that those of an earlier version don't have. */
+    const later = {
+      session: { policy: null },
+      message: { sender: null, begun: false, collected_in: null, crashes: 0 },
+    };
+    // JSON has two ways to write zero, and JavaScript to keep it.
+    const parse = (line: string) => JSON.parse(line, (_name, value) => (value === 0 ? 0 : value));
+    await fc.assert(
+      fc.asyncProperty(nearArchive, async (bytes) => {
+        const items: ArchiveItem[] = [];
+        try {
+          for await (const item of parseArchive(linesOf(each([bytes]), { fatal: true }))) items.push(item);
+        } catch (error) {
+          expect([ArchiveError, EncodingError]).toContain((error as Error).constructor);
+          expect(String(error)).toMatch(/\bline \d+/);
+          return;
+        }
+        const written = bytes.toString().replace(/\n$/, '').split('\n').slice(1, -1).map(parse);
+        const again = [...formatArchive(items, 0)].slice(1, -1).map(parse);
+        expect(again).toEqual(
+          written.map(({ reply_to: target, ...members }) => ({
+            ...later[members.type as 'session' | 'message'],
+            ...members,
+            ...(target === undefined ? {} : { reply_to: target && { unknown: null, ...target } }),
+          })),
+        );
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   const [header = '', one = '', end = ''] = [
     ...formatArchive([{ type: 'session', session: 'a', last_seq: 1, last_accepted_at: 0, policy: null }], 0),
   ].map((line) => line.trimEnd());
@@ -116,6 +150,12 @@ describe('an archive', () => {
     ['a newer version', [header.replace('"version":1', '"version":2')], /line 1: "version"/],
     ['an unknown member', [header, one.replace('{', '{"more":1,')], /line 2:.*more/],
     ['a wrong time', [header, one.replace('1970', '19-70')], /line 2: "last_accepted_at"/],
+    ['half of a character', [header, one.replace('"a"', '"\\ud83e"')], /line 2: "session".*surrogate/],
+    [
+      'a number that no client can name',
+      [header, one.replace(':1,', ':1000000000000000,')],
+      /line 2: "last_seq"/,
+    ],
   ])('with %s is refused, and says where', async (_what, lines, reason) => {
     const error = await read(lines).then(
       () => null,
@@ -123,5 +163,20 @@ describe('an archive', () => {
     );
     expect(error).toBeInstanceOf(ArchiveError);
     expect(String(error)).toMatch(reason);
+  });
+
+  test.each([
+    ['half of a byte', '"00fF"', '"0fF"', /line 7: "idempotency.fingerprint" must be bytes/],
+    ['a number beyond all', '{"at":7}', '{"at":[-1e400]}', /line 4: "reply.metadata" must not hold a number/],
+    [
+      'metadata without an end',
+      '{"at":7}',
+      `{"at":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
+      /line 4: "reply.metadata" must not be nested deeper than 100/,
+    ],
+  ])('with %s in a message is refused, and says where', async (_what, right, wrong, reason) => {
+    const wrongLines = rightLines.map((line) => line.replace(right, wrong));
+    await expect(read(rightLines)).resolves.toHaveLength(rightLines.length - 2);
+    await expect(read(wrongLines)).rejects.toThrow(reason);
   });
 });
