@@ -19,7 +19,7 @@ interface Row {
   readonly path?: string;
   readonly method?: string;
   readonly headers?: Record<string, string>;
-  readonly body?: string | object;
+  readonly body?: string | object | Buffer<ArrayBuffer>;
   readonly status: number;
   readonly kind: string;
   readonly errors?: readonly object[];
@@ -107,6 +107,16 @@ const rows: readonly Row[] = [
     status: 400,
     kind: 'malformed-request',
   },
+  ...['{"text":"gr\xfc\xdfe"}', '{"text":"\xed\xa0\x80"}', '{"text":"x","metadata":{"\xff":1}}'].map(
+    (body) => ({
+      what: `bytes that are no UTF-8: ${body}`,
+      method: 'POST',
+      headers: json,
+      body: Buffer.from(body, 'latin1'),
+      status: 400,
+      kind: 'malformed-request',
+    }),
+  ),
   {
     what: 'a prototype in the body',
     method: 'POST',
@@ -200,7 +210,12 @@ test.each(rows)('$what: $status $kind', async (row) => {
     headers: { authorization: `Bearer ${token}`, ...typed, ...row.headers },
     ...(row.body === undefined
       ? {}
-      : { body: typeof row.body === 'string' ? row.body : JSON.stringify(row.body) }),
+      : {
+          body:
+            typeof row.body === 'string' || row.body instanceof Uint8Array
+              ? row.body
+              : JSON.stringify(row.body),
+        }),
   });
   expect(response.status).toBe(row.status);
   expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);

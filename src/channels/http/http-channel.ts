@@ -1,4 +1,5 @@
-import { fastify } from 'fastify';
+import { isUtf8 } from 'node:buffer';
+import { type FastifyInstance, fastify } from 'fastify';
 import type { Log } from '../../log/log.js';
 import type {
   AcceptOutcome,
@@ -113,6 +114,19 @@ const noCompiler = () => (): never => {
   throw new Error('The routes have no JSON schemas: their requests are checked in validate.ts.');
 };
 
+/** JSON is UTF-8 (RFC 8259, 8.1): else what is stored would have U+FFFD where something else was sent. */
+function readJsonAsUtf8(application: FastifyInstance): void {
+  const parse = application.getDefaultJsonParser('error', 'error');
+  application.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    (request, body: Buffer, done) => {
+      if (isUtf8(body)) parse(request, body.toString(), done);
+      else done(new Problem('malformed-request', 'The body is not UTF-8.'));
+    },
+  );
+}
+
 /** The HTTP interface, as docs/http.md describes it. */
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
@@ -133,6 +147,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const allowedMethods = new AllowedMethods();
   allowedMethods.follow(application);
   application.removeContentTypeParser('text/plain');
+  readJsonAsUtf8(application);
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
     if (problem.status >= 500 && !(error instanceof Problem)) {
