@@ -118,6 +118,15 @@ const rows: readonly Row[] = [
     }),
   ),
   {
+    what: 'a number that would be null in the store',
+    method: 'POST',
+    headers: json,
+    body: '{"text":"x","metadata":{"a":[1e308,-1e400]}}',
+    status: 422,
+    kind: 'invalid-message',
+    errors: [{ pointer: '#/metadata', detail: 'must not hold a number beyond double precision' }],
+  },
+  {
     what: 'a prototype in the body',
     method: 'POST',
     headers: json,
@@ -174,6 +183,11 @@ const rows: readonly Row[] = [
             'goes with "idempotent": false only',
           ] as const,
       ),
+      [
+        { text: 'x', reply_to: { url: 'https://x/\ud800' } },
+        '#/reply_to/url',
+        'must not hold U+0000 or unpaired surrogates',
+      ],
       [{ text: 'x', metadata: [] }, '#/metadata', 'must be an object'],
       [{ text: 'x', metadata: null }, '#/metadata', 'must be an object'],
       [{ text: 'x', metadata: nested(16) }, '#/metadata', 'must not be nested deeper than 16'],

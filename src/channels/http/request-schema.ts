@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { metadataMistake } from '../../store/metadata.js';
 import type { JsonValue } from '../../store/store.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
@@ -38,16 +39,12 @@ export const idempotencyKey = z
   );
 
 const metadata = z.custom<{ readonly [key: string]: JsonValue }>().superRefine((value, context) => {
-  const mistake = metadataMistake(value);
+  const mistake = metadataMistake(value, bounds.metadataDepth) ?? textMistake(JSON.stringify(value));
   if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
 });
 
-/** Why a parsed JSON value can't be metadata; null when it can. */
-export function metadataMistake(value: unknown): string | null {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
-  if (deeperThan(value, bounds.metadataDepth))
-    return `must not be nested deeper than ${bounds.metadataDepth}`;
-  const json = JSON.stringify(value);
+/** What the metadata's text, as it is stored, can't be. */
+function textMistake(json: string): string | null {
   if (Buffer.byteLength(json) > bounds.metadataBytes) {
     return `must not take more than ${bounds.metadataBytes} bytes as JSON`;
   }
@@ -55,15 +52,13 @@ export function metadataMistake(value: unknown): string | null {
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json) ? unstorableMessage : null;
 }
 
-function deeperThan(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (depth === 0) return true;
-  return Object.values(value).some((item) => deeperThan(item, depth - 1));
-}
-
 const replyTarget = z
   .strictObject({
-    url: z.string().min(1).max(bounds.urlLength),
+    url: z
+      .string()
+      .min(1)
+      .max(bounds.urlLength)
+      .refine((url) => !unstorable.test(url), unstorableMessage),
     idempotent: z.boolean().optional(),
     unknown: z.enum(['resend', 'ask', 'drop'], 'must be "resend", "ask" or "drop"').optional(),
   })
