@@ -48,9 +48,10 @@ function readDocument(source: ConfigurationSource): TomlDocument | null {
     return readToml(text);
   } catch (error) {
     if (!(error instanceof TomlSyntaxError)) throw error;
-    const { line, column } = error.position;
+    const { position } = error;
+    const where = position === null ? '' : `:${position.line}:${position.column}`;
     throw new ConfigurationError([
-      { where: `${source.file}:${line}:${column}`, message: `no valid TOML: ${error.message}` },
+      { where: `${source.file}${where}`, message: `no valid TOML: ${error.message}` },
     ]);
   }
 }

@@ -1,4 +1,4 @@
-import { type AST, getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
+import { type AST, parseTOML } from 'toml-eslint-parser';
 
 /** A place in a file; both count from 1. */
 export interface Position {
@@ -7,67 +7,116 @@ export interface Position {
 }
 
 export interface TomlDocument {
+  /** A table has no prototype: any name may be one of its keys. */
   readonly values: Readonly<Record<string, unknown>>;
   /** Where a key stands; of a key that is missing, where its table begins; null when there is neither. */
   positionOf(path: readonly (string | number)[]): Position | null;
 }
 
-/** The text is no TOML 1.0. */
+/** The text is no TOML 1.0, or none that can be read. */
 export class TomlSyntaxError extends Error {
-  readonly position: Position;
+  /** Null where it isn't known. */
+  readonly position: Position | null;
 
-  constructor(message: string, position: Position, options?: ErrorOptions) {
+  constructor(message: string, position: Position | null, options?: ErrorOptions) {
     super(message, options);
     this.name = 'TomlSyntaxError';
     this.position = position;
   }
 }
 
+type Table = Record<string, unknown>;
+
+/** Levels of tables and arrays that are read: far more than the configuration has. */
+const deepest = 100;
+const tooDeep = `Nesting deeper than ${deepest} levels is not supported`;
+
+function positionOf(node: AST.TOMLNode): Position {
+  const { line, column } = node.loc.start;
+  return { line, column: column + 1 };
+}
+
 function keyNames(key: AST.TOMLKey): string[] {
   return key.keys.map((part) => (part.type === 'TOMLBare' ? part.name : part.value));
 }
 
-function recordKeyValue(
-  node: AST.TOMLKeyValue,
-  table: readonly string[],
-  positions: Map<string, Position>,
-): void {
-  const path = [...table, ...keyNames(node.key)];
-  record(path, node, positions);
-  if (node.value.type !== 'TOMLInlineTable') return;
-  for (const inner of node.value.body) recordKeyValue(inner, path, positions);
+/** Takes in what the document says, in its order; that no key is there twice is known by then. */
+class Reader {
+  readonly values = emptyTable();
+  readonly positions = new Map<string, Position>();
+
+  read(document: AST.TOMLTopLevelTable): void {
+    for (const node of document.body) {
+      if (node.type === 'TOMLKeyValue') this.#keyValue(node, this.values, []);
+      else this.#table(node);
+    }
+  }
+
+  #table(node: AST.TOMLTable): void {
+    const path = keyNames(node.key);
+    this.#record(path, node);
+    const [parent, name] = this.#place(this.values, path, node, 0);
+    if (node.kind === 'array') {
+      parent[name] ??= [];
+      (parent[name] as Table[]).push(emptyTable());
+    }
+    const table = below(parent, name);
+    for (const inner of node.body) this.#keyValue(inner, table, path);
+  }
+
+  /** `path`: of the table, null where it stands within an array. */
+  #keyValue(node: AST.TOMLKeyValue, table: Table, path: readonly string[] | null, depth = 0): void {
+    const names = keyNames(node.key);
+    const own = path === null ? null : [...path, ...names];
+    if (own !== null) this.#record(own, node);
+    const [parent, name] = this.#place(table, names, node, depth);
+    parent[name] = this.#value(node.value, own, depth + names.length);
+  }
+
+  #value(node: AST.TOMLContentNode, path: readonly string[] | null, depth: number): unknown {
+    if (depth > deepest) throw new TomlSyntaxError(tooDeep, positionOf(node));
+    if (node.type === 'TOMLArray') return node.elements.map((item) => this.#value(item, null, depth + 1));
+    if (node.type !== 'TOMLInlineTable') return node.value;
+    const table = emptyTable();
+    for (const inner of node.body) this.#keyValue(inner, table, path, depth);
+    return table;
+  }
+
+  /** The table that a key's last name belongs into, and that name. */
+  #place(from: Table, names: readonly string[], node: AST.TOMLNode, depth: number): readonly [Table, string] {
+    if (depth + names.length > deepest) throw new TomlSyntaxError(tooDeep, positionOf(node));
+    return [names.slice(0, -1).reduce(below, from), names.at(-1) ?? ''];
+  }
+
+  /** The first place counts: a table's heading before the tables below it. */
+  #record(path: readonly string[], node: AST.TOMLNode): void {
+    if (path.length > deepest) throw new TomlSyntaxError(tooDeep, positionOf(node));
+    for (let length = 1; length <= path.length; length++) {
+      const key = JSON.stringify(path.slice(0, length));
+      if (!this.positions.has(key)) this.positions.set(key, positionOf(node));
+    }
+  }
 }
 
-/** The first place counts: a table's heading before the tables below it. */
-function record(path: readonly string[], node: AST.TOMLNode, positions: Map<string, Position>): void {
-  const { line, column } = node.loc.start;
-  for (let length = 1; length <= path.length; length++) {
-    const key = JSON.stringify(path.slice(0, length));
-    if (!positions.has(key)) positions.set(key, { line, column: column + 1 });
-  }
+/** An object with a prototype takes the key "__proto__" for that, and so for what all tables have. */
+function emptyTable(): Table {
+  return Object.create(null) as Table;
+}
+
+/** The table of that name, which is made where there is none; of an array of tables its last. */
+function below(table: Table, name: string): Table {
+  table[name] ??= emptyTable();
+  const found = table[name];
+  return (Array.isArray(found) ? found.at(-1) : found) as Table;
 }
 
 /** Reads TOML (toml.io, version 1.0) and remembers where each key stands. Throws a TomlSyntaxError. */
 export function readToml(text: string): TomlDocument {
-  let ast: AST.TOMLProgram;
-  try {
-    ast = parseTOML(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError) || !('lineNumber' in error) || !('column' in error)) throw error;
-    const position = { line: Number(error.lineNumber), column: Number(error.column) + 1 };
-    throw new TomlSyntaxError(error.message, position, { cause: error });
-  }
-  const positions = new Map<string, Position>();
-  for (const node of ast.body[0].body) {
-    if (node.type === 'TOMLKeyValue') {
-      recordKeyValue(node, [], positions);
-      continue;
-    }
-    record(keyNames(node.key), node, positions);
-    for (const inner of node.body) recordKeyValue(inner, keyNames(node.key), positions);
-  }
+  const reader = new Reader();
+  reader.read(parse(text).body[0]);
+  const { values, positions } = reader;
   return {
-    values: getStaticTOMLValue(ast) as Record<string, unknown>,
+    values,
     positionOf(path) {
       for (let length = path.length; length > 0; length--) {
         const position = positions.get(JSON.stringify(path.slice(0, length).map(String)));
@@ -76,4 +125,16 @@ export function readToml(text: string): TomlDocument {
       return null;
     },
   };
+}
+
+function parse(text: string): AST.TOMLProgram {
+  try {
+    return parseTOML(text);
+  } catch (error) {
+    // Of the stack: the parser goes down with the nesting.
+    if (error instanceof RangeError) throw new TomlSyntaxError(tooDeep, null, { cause: error });
+    if (!(error instanceof SyntaxError) || !('lineNumber' in error) || !('column' in error)) throw error;
+    const position = { line: Number(error.lineNumber), column: Number(error.column) + 1 };
+    throw new TomlSyntaxError(error.message, position, { cause: error });
+  }
 }

@@ -208,6 +208,27 @@ reply_limit = "2M"
     );
   });
 
+  it.each([
+    '__proto__ = 1',
+    '[__proto__]\nx = 1',
+    'stop.__proto__.x = 1',
+    'stop = { __proto__ = 1 }',
+    '[[__proto__]]',
+  ])('refuses a key that JavaScript has another use for: %j', (text) => {
+    expect(problems(text)).toEqual([
+      expect.stringMatching(/^sd-gateway\.toml:\d+:\d+: unknown key "__proto__"/),
+    ]);
+    expect(Object.prototype).not.toHaveProperty('x');
+  });
+
+  it('refuses what is nested without an end, with the place where that is known', () => {
+    const nested = (levels: number) => `[stop]\ndrain = ${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const reason = 'no valid TOML: Nesting deeper than 100 levels is not supported';
+    expect(problems(nested(500))).toEqual([`sd-gateway.toml:2:109: ${reason}`]);
+    expect(problems(`${'a.'.repeat(500)}a = 1`)).toEqual([`sd-gateway.toml:1:1: ${reason}`]);
+    expect(problems(nested(100_000))).toEqual([`sd-gateway.toml: ${reason}`]);
+  });
+
   it('knows what a reload can’t change, and the documentation does', () => {
     const before = load(null).configuration;
     const after = load(`supervisor = "container"
