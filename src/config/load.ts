@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
@@ -24,10 +25,10 @@ export interface LoadedConfiguration {
   readonly file: string | null;
 }
 
-function readFile({ file, required }: ConfigurationSource): string | null {
+function readFile({ file, required }: ConfigurationSource): Buffer | null {
   if (file === null) return null;
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     if (code === 'ENOENT' && !required) return null;
@@ -41,9 +42,18 @@ function readFile({ file, required }: ConfigurationSource): string | null {
   }
 }
 
+/** TOML is UTF-8: in a path, say, U+FFFD would stand for what is not. */
+function textOf(bytes: Buffer, file: string | null): string {
+  if (isUtf8(bytes)) return bytes.toString();
+  const lines = bytes.toString('latin1').split('\n');
+  const line = lines.findIndex((text) => !isUtf8(Buffer.from(text, 'latin1'))) + 1;
+  throw new ConfigurationError([{ where: `${file}:${line}:1`, message: 'no valid TOML: it is no UTF-8' }]);
+}
+
 function readDocument(source: ConfigurationSource): TomlDocument | null {
-  const text = readFile(source);
-  if (text === null) return null;
+  const bytes = readFile(source);
+  if (bytes === null) return null;
+  const text = textOf(bytes, source.file);
   try {
     return readToml(text);
   } catch (error) {

@@ -229,6 +229,13 @@ reply_limit = "2M"
     expect(problems(nested(100_000))).toEqual([`sd-gateway.toml: ${reason}`]);
   });
 
+  it('refuses a file that is no UTF-8, with the line', () => {
+    writeFileSync(file, Buffer.from('[store]\npath = "/srv/d\xe9j\xe0"\n', 'latin1'));
+    expect(() => loadConfiguration({ file, required: true, environment: {} })).toThrow(
+      `${file}:2:1: no valid TOML: it is no UTF-8`,
+    );
+  });
+
   it('knows what a reload can’t change, and the documentation does', () => {
     const before = load(null).configuration;
     const after = load(`supervisor = "container"
