@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, loadConfiguration } from '../../src/config/load.js';
 import { restartNeeded } from '../../src/config/restart-needed.js';
 import { settings } from '../../src/config/settings.js';
+import { near } from '../fuzz/near.js';
+import { nearToml, tomlValue } from './near-toml.js';
 
 let directory: string;
 let file: string;
@@ -205,6 +207,37 @@ reply_limit = "2M"
         }
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('answers what is nearly right with a configuration, or with each problem’s line or variable', () => {
+    const environment = fc.dictionary(
+      fc.constantFrom(...settings.map(({ variable }) => variable)),
+      fc.oneof(
+        near('1min 30s', '256K', '[::1]:80', '127.0.0.0/8, ::1/128', '["/bin/cat", "-u"]', 'yes'),
+        tomlValue,
+      ),
+      { maxKeys: 2 },
+    );
+    const prototype = Object.getOwnPropertyNames(Object.prototype);
+    fc.assert(
+      fc.property(nearToml, environment, (written, variables) => {
+        try {
+          load(written, variables);
+        } catch (error) {
+          if (!(error instanceof ConfigurationError)) throw error;
+          expect(error.problems.length).toBeGreaterThan(0);
+          for (const { where, message } of error.problems) {
+            expect(message).not.toBe('');
+            if (where in variables || where === file) continue;
+            const place = /^:(\d+):(\d+)$/.exec(where.slice(file.length));
+            expect([where.startsWith(file), place === null]).toEqual([true, false]);
+            expect(Number(place?.[1])).toBeLessThanOrEqual(written.split('\n').length);
+          }
+        }
+        expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(prototype);
+      }),
+      { numRuns: 500 },
     );
   });
 
