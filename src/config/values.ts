@@ -3,40 +3,44 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 
 /** Units of a time span, as in systemd.time(7), in milliseconds. */
-const timeUnits: Readonly<Record<string, number>> = {
-  ms: 1,
-  msec: 1,
-  s: 1_000,
-  sec: 1_000,
-  second: 1_000,
-  seconds: 1_000,
-  m: 60_000,
-  min: 60_000,
-  minute: 60_000,
-  minutes: 60_000,
-  h: 3_600_000,
-  hr: 3_600_000,
-  hour: 3_600_000,
-  hours: 3_600_000,
-  d: 86_400_000,
-  day: 86_400_000,
-  days: 86_400_000,
-  w: 604_800_000,
-  week: 604_800_000,
-  weeks: 604_800_000,
-};
+const timeUnits: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    ms: 1,
+    msec: 1,
+    s: 1_000,
+    sec: 1_000,
+    second: 1_000,
+    seconds: 1_000,
+    m: 60_000,
+    min: 60_000,
+    minute: 60_000,
+    minutes: 60_000,
+    h: 3_600_000,
+    hr: 3_600_000,
+    hour: 3_600_000,
+    hours: 3_600_000,
+    d: 86_400_000,
+    day: 86_400_000,
+    days: 86_400_000,
+    w: 604_800_000,
+    week: 604_800_000,
+    weeks: 604_800_000,
+  }),
+);
 
 /** Units of a size, to the base 1024 as in systemd.unit(5), in bytes. */
-const sizeUnits: Readonly<Record<string, number>> = {
-  '': 1,
-  B: 1,
-  K: 1024,
-  KiB: 1024,
-  M: 1024 ** 2,
-  MiB: 1024 ** 2,
-  G: 1024 ** 3,
-  GiB: 1024 ** 3,
-};
+const sizeUnits: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    '': 1,
+    B: 1,
+    K: 1024,
+    KiB: 1024,
+    M: 1024 ** 2,
+    MiB: 1024 ** 2,
+    G: 1024 ** 3,
+    GiB: 1024 ** 3,
+  }),
+);
 
 /** Reads "1min 30s", "500ms" or a plain number of seconds (systemd.time(7)); null when it is none. Milliseconds. */
 export function parseTimeSpan(text: string): number | null {
@@ -46,7 +50,7 @@ export function parseTimeSpan(text: string): number | null {
   let total = 0;
   let end = 0;
   for (let match = part.exec(trimmed); match !== null; match = part.exec(trimmed)) {
-    const unit = timeUnits[match[2] ?? ''];
+    const unit = timeUnits.get(match[2] ?? '');
     if (unit === undefined) return null;
     total += Number(match[1]) * unit;
     end = part.lastIndex;
@@ -57,7 +61,7 @@ export function parseTimeSpan(text: string): number | null {
 /** Reads "256K", "1 MiB" or a plain number of bytes; null when it is none. Bytes. */
 export function parseSize(text: string): number | null {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text.trim());
-  const unit = sizeUnits[match?.[2] ?? '?'];
+  const unit = sizeUnits.get(match?.[2] ?? '?');
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
 }
 

@@ -1,14 +1,16 @@
-const units: Readonly<Record<string, number>> = {
-  us: 0.001,
-  ms: 1,
-  s: 1_000,
-  min: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 604_800_000,
-  month: 2_629_800_000,
-  y: 31_557_600_000,
-};
+const units: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    us: 0.001,
+    ms: 1,
+    s: 1_000,
+    min: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+    w: 604_800_000,
+    month: 2_629_800_000,
+    y: 31_557_600_000,
+  }),
+);
 
 /** A time span as `systemctl show` prints it ("1min 30s", "infinity"), in milliseconds; null when it is none. */
 export function parseSpan(text: string | undefined): number | null {
@@ -18,7 +20,7 @@ export function parseSpan(text: string | undefined): number | null {
   let sum = 0;
   for (const part of text.split(' ')) {
     const match = /^(\d+(?:\.\d+)?)([a-z]+)$/.exec(part);
-    const unit = units[match?.[2] ?? ''];
+    const unit = units.get(match?.[2] ?? '');
     if (match === null || unit === undefined) return null;
     sum += Number(match[1]) * unit;
   }

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { configurationFile, directories, isInstanceName } from '../../src/config/directories.js';
 import { editDistance, nearest } from '../../src/config/nearest.js';
-import { parseListenAddress, parseSize, parseTimeSpan } from '../../src/config/values.js';
+import { hostInUrl, parseListenAddress, parseSize, parseTimeSpan } from '../../src/config/values.js';
+import { near } from '../fuzz/near.js';
 
 describe('values', () => {
   it.each([
@@ -19,6 +20,7 @@ describe('values', () => {
     ['1 fortnight', null],
     ['1s x', null],
     ['-1s', null],
+    ['1 constructor', null],
   ])('the time span %j is %j ms', (text, milliseconds) => {
     expect(parseTimeSpan(text)).toBe(milliseconds);
   });
@@ -31,6 +33,7 @@ describe('values', () => {
     ['2G', 2_147_483_648],
     ['x', null],
     ['1T', null],
+    ['1 toString', null],
     ['', null],
   ])('the size %j is %j bytes', (text, bytes) => {
     expect(parseSize(text)).toBe(bytes);
@@ -56,13 +59,21 @@ describe('values', () => {
     expect(parseListenAddress(text)).toEqual(address);
   });
 
-  it('reads any text without an exception', () => {
+  it('are numbers from 0 on and addresses, or none, whatever the text', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      near('1min 30s', '0.5', '256K', '1.5 GiB', '[::1]:8733', 'unix:/run/x', 'systemd:http', 'localhost:80'),
+    );
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
-        parseTimeSpan(text);
-        parseSize(text);
-        parseListenAddress(text);
+      fc.property(text, (written) => {
+        for (const number of [parseTimeSpan(written), parseSize(written)]) {
+          if (number !== null) expect(number).toBeGreaterThanOrEqual(0);
+        }
+        const address = parseListenAddress(written);
+        if (address?.kind === 'tcp') expect(new URL(`http://${hostInUrl(address.host)}:1`).port).toBe('1');
+        if (address?.kind === 'unix') expect(address.path).toMatch(/^\//);
       }),
+      { numRuns: 300 },
     );
   });
 });

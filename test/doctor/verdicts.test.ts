@@ -332,6 +332,7 @@ describe('the parts', () => {
     ['infinity', Number.POSITIVE_INFINITY],
     ['0', 0],
     ['soon', null],
+    ['1constructor', null],
     [undefined, null],
   ])('%s is %s ms', (text, milliseconds) => {
     expect(parseSpan(text)).toBe(milliseconds);
