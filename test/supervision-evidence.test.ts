@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseCgroup, unitOfCgroup } from '../src/systemd/cgroup.js';
 import { parseProcessStat, processName, readSupervisionEvidence } from '../src/systemd/evidence.js';
+import { near } from './fuzz/near.js';
 
 describe('the control group', () => {
   it.each([
@@ -38,11 +39,39 @@ describe('the control group', () => {
     expect(unitOfCgroup(path)).toEqual({ unit, manager, isScope });
   });
 
-  it('reads any text without an exception', () => {
+  it('is found by its path, whatever other hierarchies there are and whatever it is called', () => {
+    // A name may hold all but a slash, a line feed and NUL.
+    const unit = fc.constantFrom('a', ':', '.', '=', ' ', '\\', '\r', '\u0085', '\u2028', 'é', '🦀');
+    const name = fc.string({ unit, minLength: 1, maxLength: 6 });
+    const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((names) => `/${names.join('/')}`);
+    const other = fc
+      .tuple(fc.integer({ min: 2, max: 20 }), fc.constantFrom('cpu', 'cpu,cpuacct', 'name=other'), path)
+      .map((parts) => parts.join(':'));
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
-        unitOfCgroup(parseCgroup(text));
-        unitOfCgroup(text);
+      fc.property(
+        fc.array(other),
+        fc.array(other),
+        path,
+        fc.constantFrom('0::', '1:name=systemd:'),
+        (before, after, own, entry) => {
+          const lines = [...before, `${entry}${own}`, ...after].map((line) => `${line}\n`);
+          expect(parseCgroup(lines.join(''))).toBe(own);
+        },
+      ),
+    );
+  });
+
+  it('is a path, or none, whatever the text', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      near('12:pids:/x\n1:name=systemd:/system.slice/a.service\n0::/\n', '0::/system.slice/a.service\n'),
+    );
+    fc.assert(
+      fc.property(text, (written) => {
+        const path = parseCgroup(written);
+        if (path !== null) expect([path[0], written.includes(`:${path}`)]).toEqual(['/', true]);
+        unitOfCgroup(path);
+        unitOfCgroup(written);
       }),
     );
   });

@@ -16,7 +16,7 @@ export interface CgroupUnit {
 export function parseCgroup(text: string): string | null {
   const paths: string[] = [];
   for (const line of text.split('\n')) {
-    const match = /^(\d+):([^:]*):(\/.*)$/.exec(line);
+    const match = /^(\d+):([^:]*):(\/.*)$/s.exec(line);
     if (match === null) continue;
     const [, hierarchy, controllers, path = ''] = match;
     if (hierarchy === '0' && controllers === '') paths.unshift(path);
