@@ -45,16 +45,20 @@ function parametersOf(query: JournalQuery): string[] {
   ];
 }
 
-/** Text of a field; journalctl gives one that is no UTF-8, or holds control characters, as a list of bytes. */
-function readValue(value: unknown): string | readonly string[] {
-  if (typeof value === 'string') return value;
-  if (value === null || value === undefined) return '';
-  if (!Array.isArray(value)) return String(value);
-  if (value.every((item) => typeof item === 'number')) return Buffer.from(value).toString('utf8');
-  return value.map((item) => {
-    const text = readValue(item);
-    return typeof text === 'string' ? text : text.join('\n');
-  });
+/** A field that the record has more than once is a list of its values. */
+function readField(field: unknown): string | readonly string[] {
+  return isBytes(field) || !Array.isArray(field) ? readValue(field) : field.map(readValue);
+}
+
+/** Text of a value; journalctl gives one that is no UTF-8, or holds control characters, as a list of bytes. */
+function readValue(value: unknown): string {
+  if (isBytes(value)) return Buffer.from(value).toString('utf8');
+  // Null: it is too long. What else is an object is none of journalctl’s.
+  return typeof value === 'object' ? '' : String(value);
+}
+
+function isBytes(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'number');
 }
 
 /** The first value of a field; null when the record doesn't have it. */
@@ -64,20 +68,21 @@ export function fieldOf(record: JournalRecord, name: string): string | null {
   return typeof value === 'string' ? value : (value[0] ?? null);
 }
 
-/** The record in a line; null: it is no JSON. */
+/** The record in a line; null: it is none. */
 function recordIn(line: string): JournalRecord | null {
-  let fields: Readonly<Record<string, unknown>>;
+  let fields: unknown;
   try {
-    fields = JSON.parse(line) as typeof fields;
+    fields = JSON.parse(line);
   } catch {
     return null;
   }
-  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, readValue(value)]));
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields)) return null;
+  return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, readField(field)]));
 }
 
-function noJson(line: string): JournalError {
+function noRecord(line: string): JournalError {
   const shown = line.length > 80 ? `${line.slice(0, 80)}…` : line;
-  return new JournalError(`it printed a line that is no JSON: ${shown}`);
+  return new JournalError(`it printed a line that is no record in JSON: ${shown}`);
 }
 
 /**
@@ -117,7 +122,7 @@ export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalR
     for await (const line of linesOf(child.stdout)) {
       if (line === '') continue;
       // Only the last line can be half of one.
-      if (broken !== null) throw noJson(broken);
+      if (broken !== null) throw noRecord(broken);
       const record = recordIn(line);
       if (record === null) broken = line;
       else yield record;
@@ -125,7 +130,7 @@ export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalR
     const { status, signal } = await ended;
     // journalctl says 1 for a journal without a matching record.
     if (status !== 0 && status !== null && complaint.trim() !== '') throw new JournalError(complaint.trim());
-    if (broken !== null && signal === null && query.signal?.aborted !== true) throw noJson(broken);
+    if (broken !== null && signal === null && query.signal?.aborted !== true) throw noRecord(broken);
   } finally {
     query.signal?.removeEventListener('abort', stop);
     if (child.exitCode === null && child.signalCode === null) stop();

@@ -1,5 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { JournalError, type JournalRecord, readJournal } from '../../src/manager/journal-reader.js';
+import { nearJson } from '../fuzz/near-json.js';
 import { fakeProgram } from './fake-program.js';
 
 const record = '{"MESSAGE":"first"}\n';
@@ -52,5 +57,59 @@ describe('a line of journalctl’s that is cut short', () => {
       `${printing(cut)} process.stderr.write('No space left'); process.exitCode = 1;`,
     );
     await expect(readAll()).rejects.toMatchObject({ detail: 'No space left' });
+  });
+});
+
+describe('a line of journalctl’s', () => {
+  it.each(['null', '7', '"text"', '[]'])('that is JSON, and no record, is an error: %s', async (line) => {
+    fakeProgram('journalctl', printing(`${line}\n`));
+    await expect(readAll()).rejects.toThrow(JournalError);
+  });
+
+  it('has the texts that its values stand for, and none for what is no value of journalctl’s', async () => {
+    const values = {
+      A: 'a',
+      B: [98, 195, 188],
+      C: ['c', [99], null],
+      D: null,
+      E: 7,
+      F: { toString: null },
+      G: [],
+    };
+    fakeProgram('journalctl', printing(`${JSON.stringify(values)}\n`));
+    expect(await readAll()).toEqual([{ A: 'a', B: 'bü', C: ['c', 'c', ''], D: '', E: '7', F: '', G: '' }]);
+  });
+
+  it('that is nearly right is a record of texts, or an error', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-journal-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const file = join(directory, 'lines');
+    fakeProgram(
+      'journalctl',
+      `process.stdout.write(require('node:fs').readFileSync(${JSON.stringify(file)}));`,
+    );
+    const line = nearJson({
+      MESSAGE: 'first',
+      _PID: '7',
+      BYTES: [103, 114, 252],
+      TWICE: ['a', [98]],
+      NONE: null,
+    });
+    const text = (value: unknown) => typeof value === 'string';
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { maxLength: 20 }), async (lines) => {
+        writeFileSync(file, lines.map((one) => `${one}\n`).join(''));
+        const records = await readAll().catch((error: unknown) => error);
+        if (!Array.isArray(records)) {
+          expect(records).toBeInstanceOf(JournalError);
+          return;
+        }
+        expect(records.length).toBe(lines.length);
+        for (const value of records.flatMap((record) => Object.values(record))) {
+          expect(text(value) || (Array.isArray(value) && value.every(text))).toBe(true);
+        }
+      }),
+      { numRuns: 6 },
+    );
   });
 });
