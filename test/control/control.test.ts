@@ -8,8 +8,15 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { control, NoGatewayError } from '../../src/channels/control/control-client.js';
 import { ControlServer } from '../../src/channels/control/control-server.js';
-import { type ControlEvent, LineSplitter, lineLimit } from '../../src/channels/control/protocol.js';
+import {
+  type ControlEvent,
+  controlEvent,
+  LineSplitter,
+  lineLimit,
+} from '../../src/channels/control/protocol.js';
 import { createLog } from '../../src/log/create-log.js';
+import { near } from '../fuzz/near.js';
+import { nearJson } from '../fuzz/near-json.js';
 
 let directory: string;
 let path: string;
@@ -67,6 +74,31 @@ function ask(text: string): Promise<string> {
   });
 }
 
+/** The first line that is answered; the end is not waited for, which may be that of the gateway. */
+function firstLineOf(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(path);
+    let answer = '';
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      answer += chunk;
+      if (answer.includes('\n')) socket.destroy();
+    });
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
+    socket.write(text);
+  });
+}
+
+/** Whether it is this order, by another way than the server's. */
+function isOrder(text: string, command: string): boolean {
+  try {
+    return JSON.stringify(JSON.parse(text)) === JSON.stringify({ command });
+  } catch {
+    return false;
+  }
+}
+
 describe('the control socket', () => {
   it('is for its owner alone', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -95,6 +127,28 @@ describe('the control socket', () => {
   ])('refuses %j', async (text, answer) => {
     expect(await ask(text)).toMatch(answer);
     expect(orders).toEqual([]);
+  });
+
+  it('obeys what is exactly an order, and refuses whatever else', async () => {
+    const line = fc.oneof(
+      nearJson({ command: 'stop' }, { command: 'reload' }, { request: 'facts' }),
+      near('{"command":"restart"}', '{"command": "status"}'),
+      fc.json(),
+    );
+    await fc.assert(
+      fc.asyncProperty(line, async (text) => {
+        orders.length = 0;
+        const [first = ''] = (await firstLineOf(`${text}\n`)).split('\n');
+        const answer = controlEvent.parse(JSON.parse(first));
+        const [request = ''] = text.split('\n');
+        const order = ['stop', 'restart', 'reload', 'status'].find((command) => isOrder(request, command));
+        expect(answer.event).toBe(order === undefined ? 'refused' : 'accepted');
+        expect(orders.map((given) => given.split(' ')[0])).toEqual(
+          order === undefined || order === 'status' ? [] : [order],
+        );
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it.runIf(process.getuid?.() === 0)('refuses another user, even one who got to the socket', async () => {

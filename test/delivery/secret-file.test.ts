@@ -12,8 +12,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
 import { readOrCreateSecret, SecretError } from '../../src/gateway/secret-file.js';
+import { tokenForm } from '../../src/gateway/token.js';
+import { near } from '../fuzz/near.js';
+import { nearBytes } from '../fuzz/near-bytes.js';
 
 let directory: string;
 beforeEach(() => {
@@ -132,4 +137,57 @@ test('one that nobody could send is refused, and left as it is', () => {
   expect(readFileSync(path, 'utf8')).toBe('hunter2!\n');
   writeFileSync(path, 'fine\n');
   expect(read().value).toBe('fine');
+});
+
+test('whatever bytes a token’s file holds are a token that can be sent, or refused without being told', () => {
+  const path = join(directory, 'token');
+  writeFileSync(path, '', { mode: 0o600 });
+  const bytes = fc.oneof(
+    near('correct-horse~battery+staple==\n', ' 2Hn_0/x.y \r\n').chain(nearBytes),
+    fc.uint8Array().map((array) => Buffer.from(array)),
+  );
+  fc.assert(
+    fc.property(bytes, (written) => {
+      writeFileSync(path, written);
+      const text = written.toString().trim();
+      try {
+        const { value } = readOrCreateSecret({
+          credentialsDirectory: null,
+          name: 'token',
+          stateDirectory: directory,
+          create: () => 'made',
+          form: tokenForm,
+        });
+        expect(value).toBe(text);
+        expect(new Headers({ authorization: `Bearer ${value}` }).get('authorization')).toMatch(
+          /^Bearer [!-~]+$/,
+        );
+      } catch (error) {
+        if (!(error instanceof SecretError)) throw error;
+        expect(error.message).toContain(path);
+        if (text.length > 6) expect(error.message).not.toContain(text);
+        expect(text).not.toMatch(/^[\w.~+/-]+=*$/);
+      }
+      expect(readFileSync(path).equals(written)).toBe(true);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('webhook secrets are keys of the length that was written, or refused without being told', () => {
+  const one = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD';
+  fc.assert(
+    fc.property(near(one, `${one} ${one}A=\n`), (text) => {
+      const words = text.split(/\s+/).filter((word) => word !== '');
+      try {
+        const lengths = words.map((word) => Buffer.from(word.slice('whsec_'.length), 'base64').length);
+        expect(parseWebhookSecrets(text).map((key) => key.symmetricKeySize)).toEqual(lengths);
+        for (const word of words) expect(word).toMatch(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/);
+      } catch (error) {
+        if (!(error instanceof SecretError)) throw error;
+        for (const word of words) if (word.length > 12) expect(error.message).not.toContain(word);
+      }
+    }),
+    { numRuns: 300 },
+  );
 });

@@ -12,6 +12,7 @@ import { parseProcessStat } from '../../src/systemd/evidence.js';
 import { lockHolder } from '../../src/systemd/file-lock.js';
 import { choicesLine, readChoices } from '../../src/units/choices.js';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';
+import { parseUnit, unitText } from '../../src/units/unit-text.js';
 import { parseTurns } from '../crash/record.js';
 import { near } from './near.js';
 
@@ -86,16 +87,28 @@ describe('whatever bytes come from outside', () => {
     fc.assert(fc.property(near('77 (node) S 1 77 77 0 -1'), (text) => void parseProcessStat(text)));
   });
 
-  test('/proc/locks names a process or nobody', () => {
+  test('/proc/locks names a process or nobody, and the one that holds the file’s lock', () => {
     const file = { dev: 0x803n, ino: 77n };
+    const own = 'FLOCK  ADVISORY  WRITE 123 08:03:77 0 EOF';
     fc.assert(
-      fc.property(
-        near('1: FLOCK  ADVISORY  WRITE 123 08:03:77 0 EOF\n', '2: POSIX ADVISORY READ 9 00:1a:5 0 1\n'),
-        (text) => {
-          const holder = lockHolder(text, file);
-          expect(holder === null || (Number.isSafeInteger(holder) && holder > 0)).toBe(true);
-        },
-      ),
+      fc.property(near(`1: ${own}\n`, '2: POSIX ADVISORY READ 9 00:1a:5 0 1\n'), (text) => {
+        const holder = lockHolder(text, file);
+        expect(holder === null || (Number.isSafeInteger(holder) && holder > 0)).toBe(true);
+      }),
+    );
+    // Of other files and kinds, and of those who wait (proc_locks(5)).
+    const other = fc.constantFrom(
+      'FLOCK  ADVISORY  WRITE 9 08:03:770 0 EOF',
+      'FLOCK  ADVISORY  READ 9 08:04:77 0 EOF',
+      'POSIX  ADVISORY  WRITE 9 08:03:77 0 EOF',
+      'OFDLCK ADVISORY  READ -1 08:03:77 128 128',
+      '-> FLOCK  ADVISORY  WRITE 9 08:03:77 0 EOF',
+    );
+    fc.assert(
+      fc.property(fc.array(other), fc.array(other), (before, after) => {
+        const lines = [...before, own, ...after].map((line, index) => `${index + 1}: ${line}\n`);
+        expect(lockHolder(lines.join(''), file)).toBe(123);
+      }),
     );
   });
 
@@ -117,6 +130,16 @@ describe('whatever bytes come from outside', () => {
           expect(error).toBeInstanceOf(StoreError);
         }
       }),
+    );
+  });
+
+  test('a unit file is read without anything of it being lost', () => {
+    const unit = near('# by hand\n[Service]\nExecStart=/bin/a \\\n  b\n\n; no\nType = notify\n', '[Unit]\n');
+    fc.assert(
+      fc.property(unit, (text) => {
+        expect(unitText(parseUnit(`${text}\n`))).toBe(`${text}\n`);
+      }),
+      { numRuns: 500 },
     );
   });
 

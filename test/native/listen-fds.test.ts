@@ -5,19 +5,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { near } from '../fuzz/near.js';
 
 const child = fileURLToPath(new URL('./listen-fds-child.mjs', import.meta.url));
 
-/** Runs the child with `count` pipes from descriptor 3 on. */
-function withDescriptors(count: number, environment: Readonly<Record<string, string>>) {
-  const run = spawnSync(process.execPath, [child], {
+/** What the child answers with `count` pipes from descriptor 3 on. */
+function answerOf(count: number, words: readonly string[], environment: Readonly<Record<string, string>>) {
+  const run = spawnSync(process.execPath, [child, ...words], {
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit', ...new Array<'pipe'>(count).fill('pipe')],
     encoding: 'utf8',
   });
   return JSON.parse(run.stdout);
 }
+
+const withDescriptors = (count: number, environment: Readonly<Record<string, string>>) =>
+  answerOf(count, [], environment);
+
+/** One child has each of the environments in turn. */
+const withEach = (count: number, environments: readonly object[]): readonly { readonly first: unknown }[] =>
+  answerOf(count, [JSON.stringify(environments)], {});
 
 function passed(...names: string[]) {
   return names.map((name, index) => ({ fd: 3 + index, name, closedOnExec: true }));
@@ -56,6 +65,46 @@ describe('listenFds', () => {
       left: [],
       second: [],
     });
+  });
+
+  it('takes what the variables say, or names what is wrong, whatever they hold', () => {
+    // C ends a text at its first NUL.
+    const text = (...good: readonly string[]) => near(...good).map((written) => written.replaceAll('\0', ''));
+    const variable = (arbitrary: fc.Arbitrary<string>) => fc.option(arbitrary, { nil: undefined, freq: 9 });
+    const environment = fc.record({
+      LISTEN_PID: variable(fc.oneof({ weight: 4, arbitrary: fc.constant('self') }, text('1', '2147483648'))),
+      LISTEN_FDS: variable(fc.oneof({ weight: 2, arbitrary: fc.constantFrom('1', '2') }, text('2', '2000'))),
+      LISTEN_FDNAMES: variable(text('http:admin', 'http')),
+    });
+    const isNumber = (written: string, largest: number) =>
+      /^[0-9]+$/.test(written) && BigInt(written) > 0n && BigInt(written) <= largest;
+    const expected = ({
+      LISTEN_PID: pid,
+      LISTEN_FDS: count,
+      LISTEN_FDNAMES: names,
+    }: Record<string, string | undefined>) => {
+      if (pid !== undefined && pid !== 'self' && !isNumber(pid, 2 ** 31 - 1)) return 'EINVAL';
+      if (pid !== 'self' || count === undefined) return [];
+      if (!isNumber(count, 2 ** 31 - 4)) return 'EINVAL';
+      // Two are passed; what lies behind them is the child's own.
+      if (Number(count) > 2) return null;
+      const all = names?.split(':') ?? new Array<string>(Number(count)).fill('unknown');
+      return all.length === Number(count) ? passed(...all) : 'EINVAL';
+    };
+    fc.assert(
+      fc.property(fc.array(environment, { minLength: 100, maxLength: 100 }), (environments) => {
+        for (const [index, { first }] of withEach(2, environments).entries()) {
+          const environment = environments[index] ?? {};
+          const wanted = expected(environment);
+          if (Array.isArray(wanted)) expect({ environment, first }).toEqual({ environment, first: wanted });
+          else if (wanted !== null) {
+            expect({ environment, first }).toMatchObject({ environment, first: { code: wanted } });
+          }
+        }
+      }),
+      // What failed is told by the environment itself.
+      { numRuns: 3, endOnFailure: true },
+    );
   });
 
   it('takes over what systemd-socket-activate passes', async () => {

@@ -11,6 +11,7 @@ import {
   notifyQueue,
   notifyWithDescriptors,
 } from '../../src/systemd/notify.js';
+import { near } from '../fuzz/near.js';
 import { DatagramReceiver } from './datagram-receiver.js';
 
 let folder: string;
@@ -148,6 +149,21 @@ describe('notify', () => {
     const receiver = await receive(process.env['NOTIFY_SOCKET']);
     expect(notify({ ready: true })).toEqual({ outcome: 'sent' });
     expect((await receiver.next()).text).toBe('READY=1');
+  });
+
+  it('says what is wrong with whatever address it is given', () => {
+    const wrong = near('/nowhere/socket', '@sd-gateway-nobody', 'vsock:2', 'tcp:127.0.0.1:1');
+    fc.assert(
+      // C ends a text at its first NUL.
+      fc.property(wrong, (text) => {
+        process.env['NOTIFY_SOCKET'] = text.replaceAll('\0', '');
+        expect(notify({ status: 'x' })).toMatchObject({
+          outcome: 'failed',
+          code: expect.stringMatching(/^E[A-Z]+$/),
+        });
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('opens a new socket when the manager has come back', async () => {
