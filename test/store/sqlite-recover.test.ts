@@ -138,3 +138,14 @@ test.each([249, 250, 251, 252, 253])('of %i turns none is taken for one that ran
     await store.close();
   }
 });
+
+test('a turn whose lease ran out beside one that was cancelled did not run alone', async () => {
+  const store = await files.open({ maxAttempts: 1 });
+  const [cancelled, other] = [await acceptOne(store, 'a'), await acceptOne(store, 'b')];
+  await store.claimTurns(claim({ owner: 'gone', leaseUntil: 5_000 }));
+  await store.cancelMessage(cancelled.id, 3_000);
+  expect(await store.claimTurns(claim({ owner: 'next', now: 5_000 }))).toMatchObject([
+    { messageId: other.id, attempt: 2 },
+  ]);
+  expect(await store.counts()).toMatchObject({ cancelled: 1, running: 1, dead: 0 });
+});

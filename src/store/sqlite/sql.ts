@@ -348,6 +348,12 @@ export function prepareStatements(database: Database) {
         'SELECT lease_until FROM heads WHERE line = ? AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1',
       )
       .pluck(),
+    secondLease: database
+      .prepare<[line: Line], number>(
+        `SELECT lease_until FROM heads WHERE line = ? AND lease_until IS NOT NULL
+         ORDER BY lease_until LIMIT 1 OFFSET 1`,
+      )
+      .pluck(),
     // Asked for only where one or two are held.
     mostCrashesHeld: database
       .prepare<[], number | null>(

@@ -28,9 +28,10 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
 
 /** All of them, so that what is held is what runs; but for those of the last run that are taken back step by step. */
 function takeBackExpired(transaction: Transaction, { owner, now }: TurnClaim): void {
-  const { sql, counters, recovering } = transaction;
-  if (recovering) return;
-  const alone = counters.running === 1;
+  const { sql, recovering } = transaction;
+  if (recovering || !leaseRanOut(transaction, 'turn', now)) return;
+  // Beside one that was cancelled no turn was alone, as long as that had not ended.
+  const alone = sql.secondLease.get('turn') === undefined;
   while (leaseRanOut(transaction, 'turn', now)) {
     const expired = sql.expiredTurns.all(now, owner, expiredAtOnce);
     if (expired.length === 0) return;
