@@ -17,7 +17,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { schemaVersion } from '../../src/store/sqlite/schema.js';
 import { StoreError, type Turn } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, replyTo } from './samples.js';
+import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -279,6 +279,23 @@ describe('the next start', () => {
       ['other', 1],
     ]);
     expect(again[0]?.turnId).toBe(turns.find(({ messageId }) => messageId === cut.id)?.turnId);
+  });
+
+  test('lets nothing begin beside what is run alone until that has ended, also when it was cancelled', async () => {
+    const first = await files.open({ maxAttempts: 1 });
+    const messages = [await acceptOne(first, 'one'), await acceptOne(first, 'two')];
+    await first.claimTurns(claim());
+    await first.close();
+
+    const store = await files.open({ maxAttempts: 1 });
+    const turn = await claimOne(store);
+    for (const { id } of messages) await store.cancelMessage(id, 3_000);
+    const next = newMessage('three');
+    const arrival = { owner: 'first', leaseUntil: 12_000 };
+    expect(await store.accept(next, noLimits, arrival)).toMatchObject({ turn: null });
+    expect(await store.claimTurns(claim())).toEqual([]);
+    expect(await store.releaseTurn(turn)).toBe(true);
+    expect(await store.claimTurns(claim())).toMatchObject([{ messageId: next.id }]);
   });
 
   test('runs side by side what its agent failed at, after a crash and with a lower limit', async () => {

@@ -354,7 +354,7 @@ export function prepareStatements(database: Database) {
          ORDER BY lease_until LIMIT 1 OFFSET 1`,
       )
       .pluck(),
-    // Asked for only where one or two are held.
+    // Asked for only where at most one is held, beside those that were cancelled.
     mostCrashesHeld: database
       .prepare<[], number | null>(
         `SELECT max(m.crashes) FROM heads h INDEXED BY heads_lease JOIN messages m ON m.number = h.message

@@ -74,10 +74,10 @@ function isSuspect({ maxAttempts }: Transaction, crashes: number): boolean {
   return crashes >= maxAttempts;
 }
 
-/** Whether such a turn runs: then no other is to begin beside it. */
+/** Whether such a turn runs: then no other is to begin beside it, also while it ends after it was cancelled. */
 export function suspectRuns(transaction: Transaction): boolean {
   const { sql, counters } = transaction;
-  return counters.running === 1 && isSuspect(transaction, sql.mostCrashesHeld.get() ?? 0);
+  return counters.running <= 1 && isSuspect(transaction, sql.mostCrashesHeld.get() ?? 0);
 }
 
 export function completeTurn(
