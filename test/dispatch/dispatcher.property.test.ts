@@ -1,204 +1,195 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Agent, AgentError } from '../../src/agents/agent.js';
-import { Dispatcher } from '../../src/gateway/dispatcher.js';
-import { Intake } from '../../src/gateway/intake.js';
-import { type MessageState, type Store, StoreError } from '../../src/store/store.js';
-import { newMessage, noLimits } from '../store/samples.js';
-import { openStore, post, recordingLog } from './fixture.js';
+import type { Message, SessionPolicy } from '../../src/store/store.js';
+import { Gateways, lease, type Plan, shortTime } from './gateways.js';
+import type { Item } from './turns-model.js';
 
-const sessions = ['a', 'b', 'c', 'd'];
+/**
+ * One step of a history: numbers pick among what there is to pick from. `lingers`: the agent does not end when it is told
+ * to. `drop`: a gateway is gone from one moment to the next; `crash`: all are, and the store is opened again.
+ */
+type Step =
+  | {
+      readonly kind: 'post';
+      readonly gateway: number;
+      readonly session: string;
+      readonly count: number;
+      readonly lingers: boolean;
+    }
+  | { readonly kind: 'end a turn'; readonly pick: number; readonly how: 'reply' | 'retry' | 'never' }
+  | { readonly kind: 'cancel'; readonly gateway: number; readonly pick: number }
+  | { readonly kind: 'cancel session'; readonly gateway: number; readonly session: string }
+  | { readonly kind: 'pass'; readonly milliseconds: number }
+  | { readonly kind: 'rest' | 'crash' }
+  | { readonly kind: 'stop'; readonly gateway: number; readonly patience: number }
+  | { readonly kind: 'drop'; readonly gateway: number };
 
-/** How one message's attempts end; more attempts than these reply. */
-const attempts = fc.array(fc.constantFrom('retry' as const, 'never' as const, 'reply' as const), {
-  maxLength: 4,
+/** null: the default, which is another one in each history. */
+const policies: Readonly<Record<string, SessionPolicy | null>> = {
+  a: null,
+  b: null,
+  queues: 'queue',
+  interrupts: 'interrupt',
+  collects: 'collect',
+};
+const session = fc.constantFrom(...Object.keys(policies));
+const gateway = fc.nat({ max: 1 });
+const pick = fc.nat({ max: 20 });
+const how = fc.oneof(
+  { weight: 3, arbitrary: fc.constant('reply' as const) },
+  { weight: 3, arbitrary: fc.constant('retry' as const) },
+  { weight: 1, arbitrary: fc.constant('never' as const) },
+);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('post' as const),
+      gateway,
+      session,
+      count: fc.integer({ min: 1, max: 3 }),
+      lingers: fc.boolean(),
+    }),
+  },
+  {
+    weight: 12,
+    arbitrary: fc.record({ kind: fc.constant('end a turn' as const), pick, how }),
+  },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('cancel' as const), gateway, pick }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cancel session' as const), gateway, session }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('pass' as const),
+      milliseconds: fc.integer({ min: 1, max: shortTime }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('rest' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('stop' as const),
+      gateway,
+      patience: fc.constantFrom(0, 500),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('drop' as const), gateway }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash' as const) }) },
+);
+
+/** When the next step is taken: at once, after a round of the event loop, or once nothing happens any more. */
+const then = fc.constantFrom('at once' as const, 'soon' as const, 'quiet' as const);
+
+const plan: fc.Arbitrary<Plan> = fc.record({
+  gateways: fc.oneof({ weight: 3, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.constant(2) }),
+  settings: fc.record({
+    concurrency: fc.integer({ min: 1, max: 4 }),
+    max_attempts: fc.integer({ min: 1, max: 3 }),
+    retry_delay: fc.constantFrom(0, 400),
+    lease: fc.constant(lease),
+    policy: fc.constantFrom('queue' as const, 'interrupt' as const, 'collect' as const),
+    collect_limit: fc.integer({ min: 2, max: 4 }),
+    timeout: fc.constant(1_000_000_000),
+    repeatable: fc.oneof(
+      { weight: 5, arbitrary: fc.constant(true) },
+      { weight: 1, arbitrary: fc.constant(false) },
+    ),
+  }),
+  policies: fc.constant(policies),
+  disturbances: fc.record({
+    refused: fc.array(fc.boolean(), { maxLength: 10 }),
+    late: fc.array(fc.nat({ max: 2 }), { maxLength: 6 }),
+  }),
 });
 
-const plan = fc.record({
-  concurrency: fc.integer({ min: 1, max: 5 }),
-  /** Two gateways on one store share the work. */
-  gateways: fc.integer({ min: 1, max: 2 }),
-  messages: fc.array(
-    fc.record({
-      session: fc.constantFrom(...sessions),
-      attempts,
-      /** While the gateways run; the others wait for them. */
-      arrives: fc.boolean(),
-    }),
-    { minLength: 1, maxLength: 30 },
-  ),
-  /** After how many turns begun a gateway is drained at once and another takes its place. */
-  restarts: fc.array(fc.integer({ min: 1, max: 10 }), { maxLength: 2 }),
-  /** Which of the first writes of a turn's end the store refuses once. */
-  faults: fc.array(fc.boolean(), { maxLength: 8 }),
-});
+const history = fc.array(fc.record({ step, then }), { minLength: 1, maxLength: 50, size: 'max' });
 
-test('order in a session, one turn of it at a time, no more than the concurrency, and nothing lost', async () => {
-  await fc.assert(
-    fc.asyncProperty(plan, async ({ concurrency, gateways, messages, restarts, faults }) => {
-      const opened = await openStore();
-      try {
-        const faulty = refusing(opened.store, faults);
-        const watched = new Watch(messages.map((message) => message.attempts));
-        for (const [index, message] of messages.entries()) {
-          if (message.arrives) continue;
-          const { id } = await post(opened.store, message.session, String(index));
-          watched.accepted[index] = id;
+const runs = Number(process.env['DISPATCHER_RUNS'] ?? 30);
+/** In milliseconds. */
+const longest = Math.max(60_000, 2_000 * runs);
+
+test(
+  'whatever clients, agents and gateways do, each turn is run in its order, by itself, and to its own end',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(plan, history, async (plan, history) => {
+        const gateways = new Gateways(plan);
+        try {
+          await gateways.open();
+          for (const [index, { step, then }] of history.entries()) {
+            await take(gateways, step, index);
+            if (then === 'soon') await new Promise((resolve) => setImmediate(resolve));
+            if (then === 'quiet') await gateways.quiet();
+            expect(gateways.model.violations).toEqual([]);
+          }
+          await gateways.finish();
+          expect(gateways.model.violations).toEqual([]);
+          const { messages, counts } = await gateways.stored();
+          for (const [index, item] of gateways.model.items.entries()) expectStored(messages[index], item);
+          expect(counts).toMatchObject({ queued: 0, running: 0 });
+        } finally {
+          await gateways.remove();
         }
-        const { log } = recordingLog();
-        let starts = 0;
-        const start = () => {
-          starts += 1;
-          const counted = { running: 0 };
-          const dispatch = new Dispatcher({
-            store: faulty,
-            agent: watched.agent(counted, concurrency),
-            log,
-            owner: `gateway ${starts}`,
-            settings: {
-              concurrency,
-              max_attempts: 3,
-              retry_delay: 0,
-              lease: 600_000,
-              timeout: 600_000,
-              repeatable: true,
-              policy: 'queue',
-              collect_limit: 100,
-            },
-            onChange: (turn, state) => watched.change(turn.messageId, state),
-          });
-          dispatch.wake();
-          return dispatch;
-        };
-        const running = Array.from({ length: gateways }, start);
-        const arrivals = messages.map(async ({ session, arrives }, index) => {
-          const dispatcher = running[index % gateways];
-          if (!arrives || dispatcher === undefined) return;
-          // Some of them come together.
-          for (let turn = 0; turn < index % 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-          const intake = new Intake({ store: faulty, dispatcher, onAccepted: () => undefined });
-          const outcome = await intake.accept(newMessage(session, { text: String(index) }), noLimits);
-          if (outcome.outcome !== 'accepted') throw new Error(`It was ${outcome.outcome}.`);
-          watched.accepted[index] = outcome.message.id;
-        });
-        for (const after of restarts) {
-          await watched.begun(watched.count + after);
-          await running.shift()?.drain(0);
-          running.push(start());
-        }
-        await Promise.all(arrivals);
-        // Who was drained meanwhile claims no more.
-        for (const dispatch of running) dispatch.wake();
-        await watched.allEnded();
-        for (const dispatch of running) await dispatch.drain(60_000);
-
-        expect(watched.violations).toEqual([]);
-        for (const [index, id] of watched.accepted.entries()) {
-          const message = await opened.store.message(id);
-          expect(message?.state).toBe(expectedEnd(messages[index]?.attempts ?? []));
-          if (message?.state === 'replied') expect(message.reply?.text).toBe(String(index));
-        }
-        expect(await opened.store.counts()).toMatchObject({ queued: 0, running: 0 });
-      } finally {
-        await opened.dispose();
-      }
-    }),
-    { numRuns: 25 },
-  );
-}, 60_000);
-
-function expectedEnd(ends: readonly ('retry' | 'never' | 'reply')[]): MessageState {
-  for (const end of [...ends, 'reply'].slice(0, 3)) {
-    if (end === 'reply') return 'replied';
-    if (end === 'never') return 'dead';
-  }
-  return 'dead';
-}
-
-/** The real store, that refuses some of the writes once, as a full disk would. */
-function refusing(store: Store, faults: readonly boolean[]): Store {
-  const left = [...faults];
-  const refuse = () => left.shift() === true;
-  return new Proxy<Store>(store, {
-    get(target, name) {
-      const value = Reflect.get(target, name);
-      if (typeof value !== 'function') return value;
-      if (name !== 'completeTurn' && name !== 'failTurn') return value.bind(target);
-      return (...parameters: unknown[]) =>
-        refuse()
-          ? Promise.reject(new StoreError('full', 'The disk is full.'))
-          : Reflect.apply(value, target, parameters);
-    },
-  });
-}
-
-/** Sees each turn begin and end, and notes what must not be. */
-class Watch {
-  readonly accepted: string[] = [];
-  readonly violations: string[] = [];
-  count = 0;
-  readonly #ends: readonly (readonly ('retry' | 'never' | 'reply')[])[];
-  readonly #busy = new Set<string>();
-  readonly #lastSeq = new Map<string, number>();
-  readonly #ended = new Set<string>();
-  readonly #waiting = new Set<() => void>();
-
-  constructor(ends: readonly (readonly ('retry' | 'never' | 'reply')[])[]) {
-    this.#ends = ends;
-  }
-
-  agent(counted: { running: number }, concurrency: number): Agent {
-    return {
-      type: 'watched',
-      run: async (request, signal) => {
-        const { session, seq } = request;
-        this.count += 1;
-        counted.running += 1;
-        if (counted.running > concurrency) this.violations.push(`${counted.running} turns at a time`);
-        if (this.#busy.has(session)) this.violations.push(`two turns of ${session} at a time`);
-        if (seq < (this.#lastSeq.get(session) ?? 0)) this.violations.push(`${session} ${seq} out of order`);
-        if (this.#ended.has(request.messageId)) this.violations.push(`${session} ${seq} after its end`);
-        this.#busy.add(session);
-        this.#lastSeq.set(session, seq);
-        this.#check();
-        await new Promise((resolve) => setImmediate(resolve));
-        this.#busy.delete(session);
-        counted.running -= 1;
-        if (signal.aborted) throw new AgentError('cancelled', 'The turn was ended.', true);
-        const end = this.#ends[Number(request.text)]?.[request.attempt - 1] ?? 'reply';
-        if (end === 'reply') return { text: request.text, metadata: {} };
-        throw new AgentError('exit-status', 'The program failed.', end === 'retry');
+      }),
+      // So that a history that hangs is told of.
+      {
+        numRuns: runs,
+        timeout: 10_000,
+        interruptAfterTimeLimit: 0.75 * longest,
+        markInterruptAsFailure: true,
       },
-    };
-  }
+    );
+  },
+  longest,
+);
 
-  change(messageId: string, state: MessageState): void {
-    if (state === 'replied' || state === 'dead') this.#ended.add(messageId);
-    this.#check();
+async function take(gateways: Gateways, step: Step, index: number): Promise<void> {
+  const { runs } = gateways.agents;
+  switch (step.kind) {
+    case 'post': {
+      const { gateway, session, count, lingers } = step;
+      const replyUrl = session === 'b' ? 'https://receiver.example/' : null;
+      for (let number = 1; number <= count; number += 1) {
+        const text = `${session} by step ${index}, ${number}`;
+        gateways.post(gateway, session, { text, replyUrl }, lingers);
+      }
+      return;
+    }
+    case 'end a turn':
+      runs[step.pick % Math.max(runs.length, 1)]?.end(step.how);
+      return;
+    case 'cancel': {
+      // From the newest on, as most of what is old has come to its end.
+      const id = gateways.sent.at(-1 - (step.pick % Math.max(gateways.sent.length, 1)));
+      if (id !== undefined) gateways.cancel(step.gateway, id);
+      return;
+    }
+    case 'cancel session':
+      return gateways.cancelSession(step.gateway, step.session);
+    case 'pass':
+      return gateways.pass(step.milliseconds);
+    case 'rest':
+      return gateways.rest();
+    case 'stop':
+      return gateways.stop(step.gateway, step.patience);
+    case 'drop':
+      return gateways.drop(step.gateway);
+    case 'crash':
+      return gateways.crash();
   }
+}
 
-  /** Until so many turns have begun, or none is left to begin. */
-  begun(count: number): Promise<void> {
-    return this.#until(() => this.count >= count || this.#ended.size === this.#ends.length);
-  }
-
-  allEnded(): Promise<void> {
-    return this.#until(() => this.#ended.size === this.#ends.length);
-  }
-
-  #until(holds: () => boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const check = () => {
-        if (!holds()) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-      check();
-    });
-  }
-
-  #check(): void {
-    for (const check of [...this.#waiting]) check();
-  }
+function expectStored(message: Message | null | undefined, item: Item): void {
+  const { end } = item.partOf ?? item;
+  expect(message).toMatchObject({
+    id: item.id,
+    seq: item.seq,
+    state: item.partOf === null ? end?.state : 'collected',
+    attempts: item.attempts,
+    reply: end?.state === 'replied' ? { text: end.reply } : null,
+    collectedIn: item.partOf === null ? null : { id: item.partOf.id, state: end?.state },
+  });
+  if (item.end?.state !== 'dead') return;
+  for (const part of item.end.error) expect(message?.error).toContain(part);
 }

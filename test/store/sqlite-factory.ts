@@ -11,9 +11,14 @@ import type { StoreFactory } from './store-contract.js';
 
 /** A directory of its own, with a database in it that can be opened again and again. */
 export class SqliteFactory implements StoreFactory {
-  readonly directory = mkdtempSync(join(tmpdir(), 'sd-gateway-store-'));
-  readonly path = join(this.directory, 'gateway.db');
+  readonly directory: string;
+  readonly path: string;
   #stores: SqliteStore[] = [];
+
+  constructor(parent = tmpdir()) {
+    this.directory = mkdtempSync(join(parent, 'sd-gateway-store-'));
+    this.path = join(this.directory, 'gateway.db');
+  }
 
   /** What a gateway of an earlier schema version left behind that was killed (fixtures/make.mjs). */
   loadFixture(version: number, path = this.path): void {
