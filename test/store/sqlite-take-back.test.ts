@@ -123,7 +123,7 @@ function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together'
   }
 }
 
-test('turns that are taken back together are where they are one by one', () => {
+test('turns that are taken back together are where they are one by one', { timeout: 60_000 }, () => {
   fc.assert(
     fc.property(
       steps,
