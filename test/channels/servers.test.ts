@@ -15,9 +15,11 @@ afterEach(async () => {
   for (const servers of opened.splice(0)) await servers.close(0);
 });
 
+const nothingToWarnOf = (message: string) => expect.unreachable(message);
+
 /** Servers that look for slow requests ten times a second. */
 async function serve(handle: RequestHandler) {
-  const servers = new Servers(handle, nothingKept, {
+  const servers = new Servers(handle, nothingKept, nothingToWarnOf, {
     headersTimeout: 200,
     requestTimeout: 300,
     connectionsCheckingInterval: 100,
@@ -38,6 +40,7 @@ describe('an answer that is not taken', () => {
         response.end(huge);
       },
       nothingKept,
+      nothingToWarnOf,
       { answerTimeout: 200 },
     );
     opened.push(servers);
@@ -57,6 +60,7 @@ describe('an answer that is not taken', () => {
     const servers = new Servers(
       (request, response) => response.end(request.url === '/huge' ? huge : 'small'),
       nothingKept,
+      nothingToWarnOf,
       { answerTimeout: patience },
     );
     opened.push(servers);
@@ -133,12 +137,14 @@ describe('a request that does not come whole', () => {
 test('a stop is no failure where the file of its socket can’t be removed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-servers-'));
   const path = join(directory, 'http.sock');
-  const servers = new Servers(echo, nothingKept);
+  const warnings: string[] = [];
+  const servers = new Servers(echo, nothingKept, (message) => warnings.push(message));
   await servers.bind({ kind: 'unix', path });
   // unlink(2) removes no directory, as little as it does what lies in one that is not to be written to.
   rmSync(path);
   mkdirSync(path);
   expect(await servers.close(0)).toBe(0);
+  expect(warnings).toEqual([expect.stringContaining(path)]);
   rmSync(directory, { recursive: true });
 });
 

@@ -186,6 +186,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const servers = new Servers(
     (request, response) => application.routing(request, response),
     options.sockets ?? nothingKept,
+    (message) => log.warning(message),
   );
 
   return {

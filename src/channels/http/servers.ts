@@ -39,18 +39,24 @@ export class Servers {
   readonly #handle: RequestHandler;
   readonly #sockets: KeptSockets;
   readonly #options: typeof serverOptions;
+  readonly #warn: (message: string) => void;
   readonly #bound: BoundServer[] = [];
 
-  /** `bounds`: those of `serverOptions`, and `answerTimeout`, that are to be others. */
+  /**
+   * @param warn told of what goes wrong and fails nothing
+   * @param bounds those of `serverOptions`, and `answerTimeout`, that are to be others
+   */
   constructor(
     handle: RequestHandler,
     sockets: KeptSockets,
+    warn: (message: string) => void,
     bounds: Partial<typeof serverOptions & { readonly answerTimeout: number }> = {},
   ) {
     const { answerTimeout: patience = answerTimeout, ...options } = bounds;
     this.connections = new Connections(patience);
     this.#handle = handle;
     this.#sockets = sockets;
+    this.#warn = warn;
     this.#options = { ...serverOptions, ...options };
   }
 
@@ -99,9 +105,20 @@ export class Servers {
     for (const { server, endpoint, kept } of this.#bound) {
       // Stops Node's check of connections, and takes no part in anything else by now.
       server.close();
-      if (endpoint.kind === 'unix' && !kept) removeIfPossible(endpoint.path);
+      if (endpoint.kind === 'unix' && !kept) this.#remove(endpoint.path);
     }
     return cutOff;
+  }
+
+  /** What can't be removed is no reason to fail a stop: the next start takes it for what it is, a socket of nobody's. */
+  #remove(path: string): void {
+    try {
+      removeSocketFile(path);
+    } catch (error) {
+      this.#warn(
+        `The file of the socket ${path} could not be removed and is left: ${(error as Error).message}`,
+      );
+    }
   }
 
   #create(): Server {
@@ -132,15 +149,6 @@ export class Servers {
     this.#sockets.dropListener(nameOf(endpoint));
     const { kept: _, ...fresh } = endpoint;
     return fresh;
-  }
-}
-
-/** What can't be removed is no reason to fail a stop: the next start takes it for what it is, a socket of nobody's. */
-function removeIfPossible(path: string): void {
-  try {
-    removeSocketFile(path);
-  } catch {
-    // The directory is no longer this user's to write to, say.
   }
 }
 
