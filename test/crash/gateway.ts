@@ -10,6 +10,7 @@ const inside = '/usr/lib/sd-gateway/test/crash/inside';
 /** Room for the store, in bytes; a full disk is a file that takes the rest. */
 const storeSize = 2 * 1024 ** 3;
 const watchdogSeconds = 2;
+const group = '/sys/fs/cgroup/system.slice/crash.service';
 
 /** Where the preloaded library finds its orders (inside/faults.c, struct control). */
 const clockOffset = 0;
@@ -102,10 +103,7 @@ level = "info"
 
   /** The gateway's process as it is seen from outside; null while there is none. */
   processId(): number | null {
-    const group = this.path('/sys/fs/cgroup/system.slice/crash.service/cgroup.procs');
-    if (!existsSync(group)) return null;
-    for (const pid of readFileSync(group, 'utf8').split('\n')) {
-      if (pid === '') continue;
+    for (const pid of this.#processIds()) {
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
         const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
@@ -121,13 +119,10 @@ level = "info"
 
   /** What still runs in the unit, a line each: for the report of a gateway that does not come back. */
   processes(): readonly string[] {
-    const group = this.path('/sys/fs/cgroup/system.slice/crash.service');
-    if (!existsSync(group)) return [];
-    const events = readFileSync(`${group}/cgroup.events`, 'utf8').trim().replaceAll('\n', ', ');
-    const pids = readFileSync(`${group}/cgroup.procs`, 'utf8').trim().split('\n');
+    const events = this.path(`${group}/cgroup.events`);
     return [
-      events,
-      ...pids.map((pid) => {
+      existsSync(events) ? readFileSync(events, 'utf8').trim().replaceAll('\n', ', ') : 'no control group',
+      ...this.#processIds().map((pid) => {
         try {
           const status = readFileSync(`/proc/${pid}/status`, 'utf8');
           const stack = readFileSync(`/proc/${pid}/stack`, 'utf8').replaceAll('\n', ' ');
@@ -188,6 +183,18 @@ level = "info"
     const bytes = (field: string) =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
     execFileSync('prlimit', ['--pid', String(pid), `--as=${bytes('VmSize')}`, `--data=${bytes('VmData')}`]);
+  }
+
+  /** All processes of the unit. */
+  #processIds(): readonly string[] {
+    try {
+      const pids = readFileSync(this.path(`${group}/cgroup.procs`), 'utf8');
+      return pids.split('\n').filter((pid) => pid !== '');
+    } catch (error) {
+      // The group goes with its last process: the one, or the other, while it is read.
+      if (!['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return [];
+    }
   }
 
   #control(offset: number, bytes: Buffer): void {
