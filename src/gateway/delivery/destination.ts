@@ -73,8 +73,7 @@ export class Destination {
   forgettable(now: number, settings: DestinationSettings): boolean {
     if (this.#sending > 0 || this.#waiting > 0 || now < this.#heldUntil) return false;
     if (this.#circuit === closedCircuit) return true;
-    const probe = this.#circuit.state === 'open' ? this.#circuit.until : 0;
-    const last = Math.max(probe, this.#lastReturn, this.#expectedAt);
+    const last = Math.max(this.#probeAt, this.#lastReturn, this.#expectedAt);
     return now > last + Math.max(settings.retry_delay_limit, latestReturn);
   }
 
@@ -85,14 +84,13 @@ export class Destination {
 
   admit(now: number, settings: DestinationSettings): Admission {
     const { state } = this.#circuit;
-    const opens = this.#circuit.state === 'open' ? this.#circuit.until : 0;
     if (now < this.#heldUntil) {
-      const earliest = Math.max(this.#heldUntil, opens);
+      const earliest = Math.max(this.#heldUntil, this.#probeAt);
       // When the time is over it is not to get all at the same moment: it has said that it was too much.
       return this.#postpone(earliest, earliest, `${this.origin} has asked for time (Retry-After)`);
     }
     if (!lets(this.#circuit, now)) {
-      const earliest = state === 'open' ? opens : now + firstReturn;
+      const earliest = state === 'open' ? this.#probeAt : now + firstReturn;
       return this.#postpone(earliest, now, `the circuit of ${this.origin} is ${state}: it failed too often`);
     }
     if (this.#sending < settings.host_concurrency) return { kind: 'send' };
@@ -140,6 +138,11 @@ export class Destination {
     else this.#circuit = unjudged(before, now);
     if (this.#circuit.state === 'open' && before.state === 'closed') return 'opened';
     return this.#circuit.state === 'closed' && before.state !== 'closed' ? 'closed' : null;
+  }
+
+  /** When its open circuit lets a probe through; 0: it is not open. */
+  get #probeAt(): number {
+    return this.#circuit.state === 'open' ? this.#circuit.until : 0;
   }
 
   /** @param from when the time begins in which all that is put off returns */
