@@ -10,7 +10,6 @@ const inside = '/usr/lib/sd-gateway/test/crash/inside';
 /** Room for the store, in bytes; a full disk is a file that takes the rest. */
 const storeSize = 2 * 1024 ** 3;
 const watchdogSeconds = 2;
-const group = '/sys/fs/cgroup/system.slice/crash.service';
 
 /** Where the preloaded library finds its orders (inside/faults.c, struct control). */
 const clockOffset = 0;
@@ -119,7 +118,7 @@ level = "info"
 
   /** What still runs in the unit, a line each: for the report of a gateway that does not come back. */
   processes(): readonly string[] {
-    const events = this.path(`${group}/cgroup.events`);
+    const events = `${this.unit.controlGroup}/cgroup.events`;
     return [
       existsSync(events) ? readFileSync(events, 'utf8').trim().replaceAll('\n', ', ') : 'no control group',
       ...this.#processIds().map((pid) => {
@@ -188,7 +187,7 @@ level = "info"
   /** All processes of the unit. */
   #processIds(): readonly string[] {
     try {
-      const pids = readFileSync(this.path(`${group}/cgroup.procs`), 'utf8');
+      const pids = readFileSync(`${this.unit.controlGroup}/cgroup.procs`, 'utf8');
       return pids.split('\n').filter((pid) => pid !== '');
     } catch (error) {
       // The group goes with its last process: the one, or the other, while it is read.

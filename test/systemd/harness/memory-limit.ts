@@ -18,9 +18,9 @@ export interface MemoryLimit {
 
 /** Null where no control group limits memory. */
 export function memoryLimit(machine: Machine, unit: GatewayUnit): MemoryLimit | null {
-  const root = `/proc/${machine.pid}/root/sys/fs/cgroup`;
-  if (readFileSync(`${root}/cgroup.controllers`, 'utf8').trim().split(' ').includes('memory')) {
-    return new UnitLimit(machine, unit, `${root}/system.slice/${unit.name}.service`);
+  const controllers = `/proc/${machine.pid}/root/sys/fs/cgroup/cgroup.controllers`;
+  if (readFileSync(controllers, 'utf8').trim().split(' ').includes('memory')) {
+    return new UnitLimit(machine, unit);
   }
   const legacy = /^\S+ (\S+) cgroup \S*\bmemory\b/m.exec(readFileSync('/proc/mounts', 'utf8'))?.[1];
   return legacy === undefined ? null : new LegacyLimit(`${legacy}/sd-gateway-${machine.pid}-${unit.name}`);
@@ -37,17 +37,16 @@ class UnitLimit implements MemoryLimit {
   constructor(
     private readonly machine: Machine,
     private readonly unit: GatewayUnit,
-    private readonly group: string,
   ) {}
 
   async set(_pid: number, bytes: number): Promise<void> {
-    this.#before = killsIn(`${this.group}/memory.events`);
-    const current = Number(readFileSync(`${this.group}/memory.current`, 'utf8'));
+    this.#before = killsIn(`${this.unit.controlGroup}/memory.events`);
+    const current = Number(readFileSync(`${this.unit.controlGroup}/memory.current`, 'utf8'));
     await this.#write(`MemoryMax=${current + bytes}`, 'MemorySwapMax=0');
   }
 
   kills(): number {
-    return killsIn(`${this.group}/memory.events`) - this.#before;
+    return killsIn(`${this.unit.controlGroup}/memory.events`) - this.#before;
   }
 
   lift(): Promise<void> {

@@ -163,11 +163,15 @@ export class GatewayUnit {
     return Number((await this.show('MainPID'))['MainPID']);
   }
 
+  /** Its control group under the system manager, as it is seen from outside of the machine. */
+  get controlGroup(): string {
+    return `/proc/${this.#machine.pid}/root/sys/fs/cgroup/system.slice/${this.name}.service`;
+  }
+
   /** The main process by its number outside of the machine. */
   async outsidePid(): Promise<number> {
     const inside = String(await this.mainPid());
-    const group = `/proc/${this.#machine.pid}/root/sys/fs/cgroup/system.slice/${this.name}.service/cgroup.procs`;
-    for (const pid of readFileSync(group, 'utf8').trim().split('\n')) {
+    for (const pid of readFileSync(`${this.controlGroup}/cgroup.procs`, 'utf8').trim().split('\n')) {
       const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
       if (numbers.split('\t').at(-1) === inside) return Number(pid);
     }
