@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { metadataMistake } from './metadata.js';
-import type { Metadata } from './store.js';
+import { type Metadata, sessionPolicies, unknownPolicies } from './store.js';
 
 /**
  * The store as lines of JSON (docs/store.md): a header, the sessions, the messages in the order in which they were
@@ -29,7 +29,7 @@ const session = z.strictObject({
   /** Number of its last message, which may be forgotten by now; 0: it never had one. */
   last_seq: seq,
   last_accepted_at: time,
-  policy: z.enum(['queue', 'interrupt', 'collect']).nullable().default(null),
+  policy: z.enum(sessionPolicies).nullable().default(null),
 });
 
 const message = z.strictObject({
@@ -59,7 +59,7 @@ const message = z.strictObject({
     .strictObject({
       url: text,
       idempotent: z.boolean(),
-      unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null),
+      unknown: z.enum(unknownPolicies).nullable().default(null),
     })
     .nullable(),
   /** `fingerprint`: SHA-256 in hexadecimal digits. */

@@ -20,7 +20,8 @@ export type MessageState =
  * What becomes of what a session has, when another message comes: it is run in its order; or what waits and what runs
  * is cancelled for it; or what has come while a turn ran is run as one turn.
  */
-export type SessionPolicy = 'queue' | 'interrupt' | 'collect';
+export const sessionPolicies = ['queue', 'interrupt', 'collect'] as const;
+export type SessionPolicy = (typeof sessionPolicies)[number];
 
 export type JsonValue =
   | null
@@ -115,7 +116,8 @@ export interface DeliverySummary {
  * What becomes of a delivery of which nobody knows whether it arrived, where the receiver would take a second one for
  * another reply: sent again, set aside for a person to decide, or given up.
  */
-export type UnknownPolicy = 'resend' | 'ask' | 'drop';
+export const unknownPolicies = ['resend', 'ask', 'drop'] as const;
+export type UnknownPolicy = (typeof unknownPolicies)[number];
 
 /** A message that is part of the turn of a later one. */
 export interface CollectedMessage {

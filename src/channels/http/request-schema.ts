@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { metadataMistake } from '../../store/metadata.js';
-import type { JsonValue } from '../../store/store.js';
+import { type JsonValue, sessionPolicies, unknownPolicies } from '../../store/store.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
 export const bounds = {
@@ -60,7 +60,7 @@ const replyTarget = z
       .max(bounds.urlLength)
       .refine((url) => !unstorable.test(url), unstorableMessage),
     idempotent: z.boolean().optional(),
-    unknown: z.enum(['resend', 'ask', 'drop'], 'must be "resend", "ask" or "drop"').optional(),
+    unknown: z.enum(unknownPolicies, 'must be "resend", "ask" or "drop"').optional(),
   })
   .refine(({ idempotent, unknown }) => unknown === undefined || idempotent === false, {
     path: ['unknown'],
@@ -83,9 +83,7 @@ export const messageBody = z.strictObject({
 });
 
 export const policyBody = z.strictObject({
-  policy: z
-    .enum(['queue', 'interrupt', 'collect'], 'must be "queue", "interrupt", "collect" or null')
-    .nullable(),
+  policy: z.enum(sessionPolicies, 'must be "queue", "interrupt", "collect" or null').nullable(),
 });
 
 export type MessageBody = z.output<typeof messageBody>;
