@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { describeStop, type StopRequest } from '../lifecycle/stop-cause.js';
 import type { StopJob } from '../lifecycle/stop-job.js';
 import { describeStopJob } from '../lifecycle/stop-job.js';
@@ -6,6 +5,7 @@ import type { Log } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import { newId } from '../store/new-id.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../store/run-record.js';
+import { bootId } from '../systemd/boot-id.js';
 import { leaveLastWords, takeLastWords } from './last-words.js';
 import { programVersion } from './version.js';
 
@@ -175,9 +175,7 @@ export class RunHistory {
     }
     const how =
       previous.stop === null
-        ? previous.bootId === this.#current.bootId
-          ? 'without a word: killed, aborted or out of memory'
-          : 'without a word: the machine went down'
+        ? `without a word: ${causeOfSilence(previous.bootId, this.#current.bootId)}`
         : `${previous.stop.description}${previous.stop.error === null ? '' : ` (${previous.stop.error})`}`;
     this.#log.warning(`The last run did not end as planned: ${how}; ${resumed}`, fields);
   }
@@ -196,7 +194,10 @@ export class RunHistory {
   }
 }
 
-/** /proc/sys/kernel/random/boot_id (random(4)); another one: the machine was started again since. */
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+/** By the boots of both runs; null: not known. */
+function causeOfSilence(previous: string | null, current: string | null): string {
+  if (previous === null || current === null) {
+    return 'killed, aborted, out of memory, or the machine went down';
+  }
+  return previous === current ? 'killed, aborted or out of memory' : 'the machine went down';
 }

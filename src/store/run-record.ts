@@ -9,8 +9,8 @@ export interface RunRecord {
   readonly id: string;
   /** `INVOCATION_ID`; null outside of units. */
   readonly invocationId: string | null;
-  /** `/proc/sys/kernel/random/boot_id`: tells a crash of the machine from one of the gateway. */
-  readonly bootId: string;
+  /** `/proc/sys/kernel/random/boot_id`: tells a crash of the machine from one of the gateway. Null: it can't be seen. */
+  readonly bootId: string | null;
   readonly pid: number;
   /** The gateway's version. */
   readonly version: string;

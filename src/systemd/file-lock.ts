@@ -47,6 +47,15 @@ export function lockHolder(locks: string, file: FileIdentity): number | null {
   return null;
 }
 
+/** Empty where the kernel doesn't show it (`ProcSubset=pid`). */
+function readLocks(): string {
+  try {
+    return readFileSync('/proc/locks', 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 function isStillAt(path: string, file: FileIdentity): boolean {
   const now = statSync(path, { bigint: true, throwIfNoEntry: false });
   return now !== undefined && now.dev === file.dev && now.ino === file.ino;
@@ -67,7 +76,7 @@ export function tryLock(path: string): FileLock {
     if (result < 0) {
       closeSync(fd);
       if (result === -errnoWouldBlock) {
-        return { locked: false, holderPid: lockHolder(readFileSync('/proc/locks', 'utf8'), file) };
+        return { locked: false, holderPid: lockHolder(readLocks(), file) };
       }
       throw new SystemCallError(`Could not lock ${path}`, result);
     }

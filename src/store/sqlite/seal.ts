@@ -1,4 +1,5 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { bootId } from '../../systemd/boot-id.js';
 import { codeOf } from './disk.js';
 import { strayLinkAtSeal } from './errors.js';
 
@@ -29,13 +30,9 @@ function fingerprintOf(path: string): string {
   return `size ${size}, modified ${mtimeNs} ns, inode ${ino}`;
 }
 
-/** random(4): the kernel's own id of this boot. */
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-}
-
 const closedNote = 'closed';
-const openNote = () => `open in boot ${bootId()}`;
+/** Where the boot can't be told from others no such seal is trusted. */
+const openNote = () => `open in boot ${bootId() ?? 'unknown'}`;
 
 /** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
 export function seal(path: string, state: 'open' | 'closed'): void {
@@ -74,7 +71,7 @@ export function readSeal(path: string): SealFinding {
     case `${fingerprint}, ${closedNote}\n`:
       return { intact: true, closed: true };
     case `${fingerprint}, ${openNote()}\n`:
-      return { intact: true, closed: false };
+      return bootId() === null ? broken : { intact: true, closed: false };
     default:
       return broken;
   }
