@@ -95,11 +95,9 @@ export function createLog(options: LogOptions): AdjustableLog {
   const toStandardError = (text: string): void => {
     try {
       writeSync(options.standardError, text);
-    } catch (error) {
-      // A reader that went away (EPIPE) or a full pipe (EAGAIN) must not end the gateway, and there is no other place
-      // to say so.
-      const code = error instanceof Error && 'code' in error ? error.code : '';
-      if (code !== 'EPIPE' && code !== 'EAGAIN' && code !== 'EIO' && code !== 'ENOSPC') throw error;
+    } catch {
+      // A reader that went away (EPIPE), a full pipe or disk or whatever else must not end the gateway, and there is no
+      // other place to say so.
     }
   };
 

@@ -26,6 +26,19 @@ function written(destination: Destination, level: 'debug' | 'info' | 'err', say:
 }
 
 describe('the log', () => {
+  it.each(['terminal', 'json-lines'] as const)('ends nothing where %s can’t be written to', (destination) => {
+    const closed = openSync(join(directory, 'closed'), 'w');
+    closeSync(closed);
+    const log = createLog({
+      destination,
+      colour: false,
+      level: 'info',
+      standardError: closed,
+      identifier: 'test',
+    });
+    expect(() => log.err('nobody hears it')).not.toThrow();
+  });
+
   it('goes to the journal, a terminal, or a pipe', () => {
     expect(destinationFor({ journal: true, isTerminal: false })).toBe('journal');
     expect(destinationFor({ journal: false, isTerminal: true })).toBe('terminal');
