@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
@@ -219,6 +219,20 @@ async function fill(store: SqliteStore): Promise<string[]> {
     }
   }
 }
+
+test('a seal that can’t be written is no failure of the close: the next start checks all', async () => {
+  const warnings: string[] = [];
+  const store = await files.open({ onWarning: (warning) => warnings.push(warning.message) });
+  await acceptOne(store, 'a');
+  rmSync(`${files.path}-seal`);
+  // open(2) opens no directory to be written, as it opens nothing once descriptors have run out.
+  mkdirSync(`${files.path}-seal`);
+  await store.close();
+  expect(warnings).toEqual([expect.stringContaining('EISDIR')]);
+  rmdirSync(`${files.path}-seal`);
+  const again = await files.open();
+  expect(await again.counts()).toMatchObject({ queued: 1 });
+});
 
 describe('a full disk', () => {
   test('is no failure of the close: the log has it all', async ({ skip }) => {

@@ -158,8 +158,14 @@ class Serving {
     for (let answered = 0; answered < requests; answered++) post({ type: 'memory-released', failure });
   }
 
+  /** Without it the next start checks the whole database, and that is all. */
   #seal(state: 'open' | 'closed'): void {
-    if (!this.#damaged) seal(this.#path, state);
+    if (this.#damaged) return;
+    try {
+      seal(this.#path, state);
+    } catch (error) {
+      this.#warn(error);
+    }
   }
 
   #noteDamage({ reason }: Failure): void {
