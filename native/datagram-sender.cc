@@ -132,7 +132,8 @@ struct DatagramSender::Waiting {
   }
 };
 
-DatagramSender::DatagramSender(bool wait_for_buffers) : wait_for_buffers_(wait_for_buffers) {
+DatagramSender::DatagramSender(bool wait_for_buffers, size_t maximum_waiting_fds)
+    : wait_for_buffers_(wait_for_buffers), maximum_waiting_fds_(maximum_waiting_fds) {
   pthread_mutex_init(&mutex_, nullptr);
   pthread_cond_init(&filled_, nullptr);
   InitializeMonotonicCondition(&drained_);
@@ -163,7 +164,7 @@ void DatagramSender::AfterForkInChild() {
     InitializeMonotonicCondition(&sender->drained_);
     for (Waiting* waiting = sender->first_; waiting != nullptr; waiting = waiting->next) waiting->CloseDescriptors();
     sender->first_ = sender->last_ = nullptr;
-    sender->waiting_count_ = sender->waiting_bytes_ = 0;
+    sender->waiting_count_ = sender->waiting_bytes_ = sender->waiting_fds_ = 0;
     sender->thread_runs_ = false;
     sender->Close();
   }
@@ -276,6 +277,7 @@ int DatagramSender::Attempt(SendOn send_on) {
 // Puts a copy behind all that waits, and has a thread send it. kQueued, or a negative errno.
 int DatagramSender::Enqueue(const char* address, const Datagram& datagram) {
   if (waiting_count_ >= kMaximumWaiting || waiting_bytes_ + datagram.size > kMaximumWaitingBytes) return -ENOBUFS;
+  if (waiting_fds_ + datagram.fd_count > maximum_waiting_fds_) return -ENOBUFS;
   if (!thread_runs_) {
     pthread_t thread;
     int result = StartThread(&thread, true, RunThread, this);
@@ -288,6 +290,7 @@ int DatagramSender::Enqueue(const char* address, const Datagram& datagram) {
   last_ = waiting;
   waiting_count_++;
   waiting_bytes_ += datagram.size;
+  waiting_fds_ += datagram.fd_count;
   pthread_cond_signal(&filled_);
   return kQueued;
 }
@@ -315,6 +318,7 @@ void DatagramSender::Run() {
     if (first_ == nullptr) last_ = nullptr;
     waiting_count_--;
     waiting_bytes_ -= waiting->datagram.size;
+    waiting_fds_ -= waiting->datagram.fd_count;
     waiting->Free();
     if (first_ == nullptr) pthread_cond_broadcast(&drained_);
   }

@@ -54,8 +54,9 @@ class DatagramSender {
     int last_error;  // errno of the last that failed; 0: none
   };
 
-  // `wait_for_buffers`: ENOBUFS is waited out like a full queue, not returned.
-  explicit DatagramSender(bool wait_for_buffers);
+  // `wait_for_buffers`: ENOBUFS is waited out like a full queue, not returned. `maximum_waiting_fds`: so many
+  // descriptors the queue may hold, which the process has no more for anything else.
+  DatagramSender(bool wait_for_buffers, size_t maximum_waiting_fds);
 
   // kSent, kQueued, or a negative errno; ENOBUFS: the queue is full as well.
   int Send(const char* address, const Datagram& datagram);
@@ -82,6 +83,7 @@ class DatagramSender {
   [[noreturn]] void Run();
 
   const bool wait_for_buffers_;
+  const size_t maximum_waiting_fds_;
   // Guards all below. While `first_` is set, the thread alone uses the address and the socket, without it.
   pthread_mutex_t mutex_;
   pthread_cond_t filled_;
@@ -94,6 +96,7 @@ class DatagramSender {
   Waiting* last_ = nullptr;
   size_t waiting_count_ = 0;
   size_t waiting_bytes_ = 0;
+  size_t waiting_fds_ = 0;
   size_t failed_count_ = 0;
   int last_error_ = 0;
   bool thread_runs_ = false;

@@ -21,8 +21,11 @@ constexpr size_t kMaximumDatagram = 128 * 1024;
 // The largest entry that journald takes (ENTRY_SIZE_MAX).
 constexpr size_t kMaximumEntry = 768 * 1024 * 1024;
 
+// Large entries that wait for a journald which does not read.
+constexpr size_t kMaximumWaitingFds = 16;
+
 // Made when the library is loaded, and never destroyed: its thread may outlive main().
-DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/false);
+DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/false, kMaximumWaitingFds);
 
 // A descriptor of the entry, which nobody can change any more; or a negative errno.
 int SealedMemory(const char* data, size_t size) {

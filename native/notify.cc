@@ -2,6 +2,7 @@
 
 #include "notify.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "arguments.h"
@@ -11,7 +12,7 @@
 namespace {
 
 // Made when the library is loaded, and never destroyed: its thread may outlive main().
-DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/true);
+DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/true, /*maximum_waiting_fds=*/SIZE_MAX);
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // argument: "full" or "free"). The address is the second argument.
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -10,7 +11,7 @@
 #include "../../native/datagram-sender.h"
 
 int main(int, char** arguments) {
-  static DatagramSender& sender = *new DatagramSender(true);
+  static DatagramSender& sender = *new DatagramSender(true, SIZE_MAX);
   const char* address = arguments[2];
   auto send = [&](const char* text) { return sender.Send(address, {text, strlen(text)}); };
   int result = send("before");

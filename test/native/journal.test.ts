@@ -11,6 +11,7 @@ import {
   journalSend,
   journalStreamMatches,
 } from '../../src/systemd/journal.js';
+import { openFiles } from '../../src/systemd/open-files.js';
 import { DatagramReceiver } from './datagram-receiver.js';
 
 /** Reads an entry as journald does: `NAME=value` lines, and `NAME` lines before a length and that many bytes. */
@@ -137,6 +138,23 @@ describe('journalSend', () => {
     for (let n = 1; n <= count; n++) expect((await receiver.next()).text).toBe(`MESSAGE=${n}\n`);
     expect((await receiver.next()).fds).toMatchObject([{ kind: 'file', seals: 0xf }]);
     expect((await receiver.next()).text).toBe('MESSAGE=last\n');
+  });
+
+  it('holds few descriptors for large entries that wait, and takes small ones still', async () => {
+    while (journalSend([['MESSAGE', 'x']], address).outcome === 'sent');
+    const before = openFiles().open ?? 0;
+    const large = Array.from(
+      { length: 40 },
+      () => journalSend([['MESSAGE', 'x'.repeat(200_000)]], address).outcome,
+    );
+    expect(large).toEqual([...Array(16).fill('queued'), ...Array(24).fill('failed')]);
+    expect(openFiles().open).toBe(before + 16);
+    expect(journalSend([['MESSAGE', 'small']], address)).toEqual({ outcome: 'queued' });
+    const emptied = receiver.pending();
+    expect(journalFlush(10_000)).toBe(true);
+    await emptied;
+    expect(openFiles().open).toBe(before);
+    expect(journalSend([['MESSAGE', 'x'.repeat(200_000)]], address)).toEqual({ outcome: 'sent' });
   });
 
   it('says when there is no journal, and what else is wrong', async () => {

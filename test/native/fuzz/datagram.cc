@@ -64,7 +64,7 @@ void Receive(const Receiver& receiver, const std::string& sent, size_t descripto
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static DatagramSender* const sender = new DatagramSender(true);
+  static DatagramSender* const sender = new DatagramSender(true, SIZE_MAX);
   static const Receiver receivers[] = {Listen("a"), Listen("b")};
   static int pipe_ends[2] = {-1, -1};
   if (pipe_ends[0] < 0) EXPECT(pipe(pipe_ends) == 0);
