@@ -27,6 +27,8 @@ export class ChannelProbe {
     const place = placeOf(address);
     // A connection of its own: one that was kept would not show that new ones are taken.
     const request = get({ ...place, path: '/healthz', agent: false }, (response) => {
+      // An answer that breaks off is none.
+      response.on('error', () => undefined);
       response.resume();
       response.once('close', () => {
         this.#asking = false;
@@ -34,7 +36,7 @@ export class ChannelProbe {
       });
     });
     // Asked again at the next tick; until one is answered there is no progress.
-    request.once('error', () => {
+    request.on('error', () => {
       this.#asking = false;
     });
   }

@@ -72,7 +72,7 @@ export class IdleMemory {
     if (this.#closed) return;
     this.#cancel = this.#options.clock.after(milliseconds, () => {
       this.#cancel = null;
-      void this.#look();
+      return this.#look();
     });
   }
 

@@ -19,6 +19,7 @@ import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
+import type { ResidentMemory } from '../systemd/resident-memory.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
@@ -36,6 +37,7 @@ import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
 import { releaseMemory } from './release-memory.js';
 import { readOrCreateSecret, type SecretOptions } from './secret-file.js';
+import type { SideWork } from './side-work.js';
 import { StoreHealth } from './store-health.js';
 import { createToken, tokenForm } from './token.js';
 
@@ -49,6 +51,9 @@ export interface PartsOptions {
   /** Started already, to load what it needs while this thread does. */
   readonly storeThread: StoreThread;
   readonly log: Log;
+  readonly sideWork: SideWork;
+  /** Null: it can't be seen. */
+  readonly memory: ResidentMemory | null;
   /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
   /** Told what the start is at. */
@@ -175,9 +180,10 @@ export class Parts {
     this.#idleMemory?.worked();
     this.#dispatcher?.wake();
     this.#deliverer?.wake();
-    this.#prepareSender = setTimeout(() => {
-      this.#senders?.prepare().catch(this.#options.crash);
-    }, prepareSenderAfter).unref();
+    this.#prepareSender = setTimeout(
+      () => this.#options.sideWork.run('Loading the HTTP client of replies', () => this.#senders?.prepare()),
+      prepareSenderAfter,
+    ).unref();
   }
 
   /** Takes a new configuration; gives the settings that can't change without a restart. */
@@ -334,7 +340,7 @@ export class Parts {
     this.#store = store;
     const health = new StoreHealth({
       log,
-      clock: systemClock,
+      clock: this.#options.sideWork.clock('Asking the store whether it can be written'),
       changed: () => this.#changed(),
       tryWrite: () => store.tryWrite(),
     });
@@ -364,10 +370,12 @@ export class Parts {
   }
 
   #openIdleMemory(store: SqliteStore): void {
+    const { memory, sideWork } = this.#options;
+    if (memory === null) return;
     const idleMemory = new IdleMemory({
-      clock: systemClock,
+      clock: sideWork.clock('Handing back memory'),
       log: this.#options.log,
-      resident: process.memoryUsage.rss,
+      resident: () => memory.bytes(),
       release: () => releaseMemory(store),
     });
     this.#idleMemory = idleMemory;

@@ -19,6 +19,7 @@ import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { Store, StoreCounts } from '../store/store.js';
+import { ResidentMemory } from '../systemd/resident-memory.js';
 import type { SignalDelivery } from '../systemd/signal.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { Announcer } from './announcer.js';
@@ -28,6 +29,7 @@ import { failedStart } from './failed-start.js';
 import { Parts } from './parts.js';
 import { Patience } from './patience.js';
 import { RunHistory } from './run-history.js';
+import { SideWork } from './side-work.js';
 import { StatusReporter } from './status-reporter.js';
 import { StopJobSearch } from './stop-job-search.js';
 import { programVersion } from './version.js';
@@ -84,6 +86,8 @@ export class Service {
   #stopRequestedAt = 0;
   readonly #history: RunHistory;
   readonly #delay = new EventLoopDelay();
+  readonly #memory = ResidentMemory.open();
+  readonly #sideWork: SideWork;
   readonly #stopJob: StopJobSearch;
   #sayStopping: () => void = () => undefined;
   #reloadRefused: string | null = null;
@@ -99,12 +103,14 @@ export class Service {
     this.#configuration = options.configuration;
     this.#killDelay = options.configuration.agent.kill_delay;
     this.#announcer = new Announcer(options.log);
+    this.#sideWork = new SideWork(options.log);
     this.#stopJob = new StopJobSearch(options.supervision, options.environment, options.log);
     this.#patience = new Patience(options.log);
     this.#status = new StatusReporter(
       this.#announcer,
       (work) => this.#statusFacts(work),
       (text) => this.#parts.announce(text),
+      this.#sideWork,
     );
     this.#parts = new Parts({
       configuration: options.configuration,
@@ -114,6 +120,8 @@ export class Service {
       takeover: options.takeover,
       storeThread: options.storeThread,
       log: options.log,
+      sideWork: this.#sideWork,
+      memory: this.#memory,
       signal: this.#cancelStart.signal,
       step: (step) => {
         this.#startStep = step;
@@ -442,7 +450,7 @@ export class Service {
       waitingHosts: this.#parts.circuits(),
       work: store === null || this.#state.name === 'stopped' ? null : await this.#counts(store),
       listening: this.#parts.listening,
-      residentMemory: process.memoryUsage.rss(),
+      residentMemory: this.#memory?.bytes() ?? null,
       database: this.#parts.database,
       configurationFile: this.#options.configurationFile,
       runs: this.#history.runs,
@@ -494,10 +502,11 @@ export class Service {
       microseconds: watchdog.microseconds,
       announcer: this.#announcer,
       log: this.#options.log,
-      begin: () => {
-        probe.begin();
-        channel.begin();
-      },
+      begin: () =>
+        this.#sideWork.run('The watchdog’s probe', () => {
+          probe.begin();
+          channel.begin();
+        }),
       parts: () => [probe.progress(), ...this.#parts.progress(), channel.progress()],
       changed: () => this.#status.changed(),
     });

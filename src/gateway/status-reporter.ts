@@ -1,6 +1,7 @@
 import { type StatusFacts, statusInterval, statusLine, type WorkFacts } from '../lifecycle/status-line.js';
 import type { Store, StoreCounts } from '../store/store.js';
 import type { Announcer } from './announcer.js';
+import type { SideWork } from './side-work.js';
 
 /** How often an otherwise idle gateway looks whether its status line is still true, in milliseconds. */
 const idleInterval = 60_000;
@@ -15,6 +16,8 @@ export class StatusReporter {
   readonly #announcer: Announcer;
   readonly #facts: (work: WorkFacts) => StatusFacts;
   readonly #listener: (text: string) => void;
+  readonly #sideWork: SideWork;
+  #text = '';
   #store: Pick<Store, 'counts'> | null = null;
   #work: WorkFacts = noWork;
   #asking = false;
@@ -29,10 +32,12 @@ export class StatusReporter {
     announcer: Announcer,
     facts: (work: WorkFacts) => StatusFacts,
     listener: (text: string) => void,
+    sideWork: SideWork,
   ) {
     this.#announcer = announcer;
     this.#facts = facts;
     this.#listener = listener;
+    this.#sideWork = sideWork;
   }
 
   /** From now on the store's counts are part of the line; resolves once they are, so that the first line is true. */
@@ -47,9 +52,12 @@ export class StatusReporter {
     }
   }
 
-  /** The line as it is now. */
+  /** The line as it is now, or the last one that could be made. */
   text(): string {
-    return statusLine(this.#facts(this.#work));
+    this.#sideWork.run('The status line', () => {
+      this.#text = statusLine(this.#facts(this.#work));
+    });
+    return this.#text;
   }
 
   /** Something that the line shows may be different. */

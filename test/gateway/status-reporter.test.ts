@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import type { Announcer } from '../../src/gateway/announcer.js';
+import { SideWork } from '../../src/gateway/side-work.js';
 import { StatusReporter } from '../../src/gateway/status-reporter.js';
 
 const counts = {
@@ -21,6 +22,7 @@ function reporter(stalled: () => readonly string[] = () => []) {
     announcer,
     (work) => ({ state: 'ready', readyFor: 0, work, trouble: null, stalled: stalled() }) as never,
     () => undefined,
+    new SideWork({ warning: (text) => said.push(text), notice: (text) => said.push(text) }),
   );
   return Object.assign(status, { said });
 }
@@ -29,6 +31,19 @@ test('what is said first has the counts of the store', async () => {
   const status = reporter();
   await status.follow({ counts: () => Promise.resolve(counts) });
   expect(status.text()).toContain('3 sessions, 1 running, 2 waiting, 9 answered, 6 failed');
+  status.close();
+});
+
+test('a line that can’t be made is no reason to end, and the last one stays', async () => {
+  let stalled = (): readonly string[] => [];
+  const status = reporter(() => stalled());
+  await status.follow({ counts: () => Promise.resolve(counts) });
+  const before = status.text();
+  stalled = () => {
+    throw new Error('EMFILE: too many open files');
+  };
+  expect(status.text()).toBe(before);
+  expect(status.said).toEqual([expect.stringContaining('The status line failed: EMFILE')]);
   status.close();
 });
 

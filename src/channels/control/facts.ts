@@ -57,8 +57,8 @@ export interface GatewayFacts {
   readonly waitingHosts: readonly WaitingHost[];
   readonly work: StoreCounts | null;
   readonly listening: readonly string[];
-  /** Resident memory in bytes. */
-  readonly residentMemory: number;
+  /** Resident memory in bytes; null: it can't be seen. */
+  readonly residentMemory: number | null;
   readonly database: string;
   readonly configurationFile: string | null;
   /** Newest first; the first is this one. */

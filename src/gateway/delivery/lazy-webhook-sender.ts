@@ -1,15 +1,29 @@
-import type { WebhookSender, WebhookSenderOptions } from './webhook-sender.js';
+import type { SendOutcome, WebhookSender, WebhookSenderOptions } from './webhook-sender.js';
 
 export interface LazyWebhookSender extends WebhookSender {
   /** Loads now what the first reply would have to wait for. Rejects when it can’t be loaded. */
   prepare(): Promise<void>;
 }
 
-/** A sender whose HTTP client, the largest part of the program, is not loaded while the gateway starts. */
-export function createLazyWebhookSender(options: WebhookSenderOptions): LazyWebhookSender {
+type Load = () => Promise<Pick<typeof import('./webhook-sender.js'), 'createWebhookSender'>>;
+
+/**
+ * A sender whose HTTP client, the largest part of the program, is not loaded while the gateway starts. Where it can't be
+ * loaded the next delivery tries again.
+ */
+export function createLazyWebhookSender(
+  options: WebhookSenderOptions,
+  loadModule: Load = () => import('./webhook-sender.js'),
+): LazyWebhookSender {
   let loading: Promise<WebhookSender> | null = null;
   const load = (): Promise<WebhookSender> => {
-    loading ??= import('./webhook-sender.js').then((module) => module.createWebhookSender(options));
+    loading ??= loadModule().then(
+      (module) => module.createWebhookSender(options),
+      (error: unknown) => {
+        loading = null;
+        throw error;
+      },
+    );
     return loading;
   };
   return {
@@ -17,10 +31,30 @@ export function createLazyWebhookSender(options: WebhookSenderOptions): LazyWebh
       await load();
     },
     async send(delivery, signal) {
-      return (await load()).send(delivery, signal);
+      let sender: WebhookSender;
+      try {
+        sender = await load();
+      } catch (error) {
+        return notLoaded(error);
+      }
+      return sender.send(delivery, signal);
     },
     async close() {
-      if (loading !== null) await (await loading).close();
+      // One that can't be loaded has nothing to be closed.
+      const sender = await loading?.catch(() => null);
+      await sender?.close();
     },
+  };
+}
+
+/** The host was not asked, and another attempt may find a free descriptor. */
+function notLoaded(error: unknown): SendOutcome {
+  return {
+    kind: 'retry',
+    reason: `the gateway could not load its HTTP client: ${error instanceof Error ? error.message : String(error)}`,
+    retryAfterMilliseconds: null,
+    holdsHost: false,
+    peer: 'unasked',
+    unknown: false,
   };
 }
