@@ -295,6 +295,18 @@ test('an idle connection is not kept for as long as its receiver likes', async (
   expect(performance.now() - began).toBeLessThan(10_000);
 });
 
+test('no more idle connections are kept than there may be, however many receivers there are', async () => {
+  const by = sender({ mostKeptConnections: 2 });
+  const receivers = await Promise.all(Array.from({ length: 5 }, () => receiver(status(204))));
+  for (const to of receivers) {
+    expect(await by.send(delivery(to.url()), new AbortController().signal)).toEqual({ kind: 'delivered' });
+  }
+  await vi.waitFor(async () => {
+    const open = await Promise.all(receivers.map((to) => to.connections()));
+    expect(open).toEqual([1, 1, 0, 0, 0]);
+  });
+});
+
 describe('targets', () => {
   test.each([
     ['an address', (port: number) => `http://127.0.0.1:${port}/`],

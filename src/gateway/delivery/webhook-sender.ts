@@ -42,6 +42,8 @@ export interface WebhookSenderOptions {
   /** Longest time of one attempt, in milliseconds. */
   readonly timeout: number;
   readonly secrets: readonly WebhookSecret[];
+  /** With so many connections open for further posts no further one is kept. Default: there is no bound. */
+  readonly mostKeptConnections?: number;
   readonly userAgent: string;
 }
 
@@ -73,13 +75,22 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
     keepAliveMaxTimeout: longestIdle,
   };
   const kept = new Agent(connections);
+  const { mostKeptConnections = Number.POSITIVE_INFINITY } = options;
+  let open = 0;
+  kept.on('connect', () => {
+    open += 1;
+  });
+  kept.on('disconnect', () => {
+    open -= 1;
+  });
+  const isKept = ({ idempotent }: Delivery) => idempotent && open < mostKeptConnections;
   // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
   // unknown then: not for a reply that must not be sent twice.
   const single = new Agent({ ...connections, pipelining: 0 });
   const noting = { kept: kept.compose(noteBeginning), single: single.compose(noteBeginning) };
   return {
     send: (delivery, signal) =>
-      attempt(delivery, signal, options, allow, delivery.idempotent ? noting.kept : noting.single),
+      attempt(delivery, signal, options, allow, isKept(delivery) ? noting.kept : noting.single),
     close: async () => {
       await Promise.all([kept.destroy(), single.destroy()]);
     },

@@ -2,6 +2,9 @@ import type { Configuration } from '../../config/schema.js';
 import { createLazyWebhookSender, type LazyWebhookSender } from './lazy-webhook-sender.js';
 import type { WebhookSecret } from './webhook-signature.js';
 
+/** Connections to receivers that may be open for further posts, in all. */
+export const mostKeptConnections = 64;
+
 /** What a sender is made for; another one takes its place when these change. */
 type SenderSettings = Pick<Configuration['delivery'], 'allow' | 'timeout'>;
 
@@ -23,6 +26,7 @@ export class WebhookSenders {
       allow,
       timeout,
       secrets: this.#secrets,
+      mostKeptConnections,
       userAgent: 'sd-gateway',
     });
     this.#senders.push({ sender, made });
