@@ -100,6 +100,27 @@ function isOrder(text: string, command: string): boolean {
 }
 
 describe('the control socket', () => {
+  it('answers whoever asks, however many connections are held by others', async () => {
+    let closed = 0;
+    const held = Array.from({ length: 40 }, () =>
+      createConnection(path)
+        .on('error', () => undefined)
+        .on('close', () => {
+          closed += 1;
+        }),
+    );
+    const waiting = firstLineOf('{"command":"stop"}\n');
+    const stopping = createConnection(path).on('error', () => undefined);
+    stopping.write('{"command":"stop"}\n');
+    expect(await waiting).toContain('accepted');
+    expect(await ask('{"command":"status"}\n')).toContain('Ready: all is well');
+    await expect.poll(() => closed).toBeGreaterThanOrEqual(40 - 16);
+    for (const socket of held) socket.destroy();
+    // Who waits for the end of the gateway goes on to wait.
+    expect(stopping.destroyed).toBe(false);
+    stopping.destroy();
+  });
+
   it('is for its owner alone', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });

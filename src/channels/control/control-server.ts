@@ -1,6 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../../log/log.js';
+import { SystemCallError } from '../../systemd/failure.js';
 import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
 import { removeSocketFile } from '../remove-socket-file.js';
 import type { GatewayFacts } from './facts.js';
@@ -21,6 +22,9 @@ export interface ControlServerOptions {
 
 /** How long a client may take to send its request, in milliseconds. */
 const requestTimeout = 10_000;
+
+/** At a time; with more the oldest go that do not wait for the gateway's end. */
+const mostClients = 16;
 
 /**
  * Takes orders through a Unix socket. Who may give them: the gateway's own user and root (SO_PEERCRED, unix(7)).
@@ -72,6 +76,10 @@ export class ControlServer {
 
   #serve(socket: Socket): void {
     const { log, path } = this.#options;
+    if (this.#sockets.size >= mostClients && !this.#makeRoom()) {
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
     socket.setTimeout(requestTimeout, () => socket.destroy());
     socket.on('close', () => {
@@ -108,6 +116,17 @@ export class ControlServer {
     });
   }
 
+  /** An agent is of the gateway's user, and must not keep root out. */
+  #makeRoom(): boolean {
+    for (const socket of this.#sockets) {
+      if (this.#followers.has(socket)) continue;
+      this.#sockets.delete(socket);
+      socket.destroy();
+      return true;
+    }
+    return false;
+  }
+
   #tell(socket: Socket): void {
     socket.setTimeout(0);
     this.#options.facts().then(
@@ -142,11 +161,17 @@ export class ControlServer {
   }
 }
 
-/** Null when the peer is gone already. */
+/** Null when the peer is gone already, or the kernel doesn't say who it is. */
 function peerOf(socket: Socket): PeerCredentials | null {
   // The handle is Node's only way to a socket's descriptor.
   const { _handle: handle } = socket as Socket & { _handle?: { readonly fd: number } | null };
-  return handle === undefined || handle === null || handle.fd < 0 ? null : peerCredentials(handle.fd);
+  if (handle === undefined || handle === null || handle.fd < 0) return null;
+  try {
+    return peerCredentials(handle.fd);
+  } catch (error) {
+    if (error instanceof SystemCallError) return null;
+    throw error;
+  }
 }
 
 function send(socket: Socket, event: ControlEvent): void {
