@@ -28,6 +28,8 @@ const messageMeanings: Readonly<Record<keyof typeof messageIds, string>> = {
   storeRefuses: 'The store can’t be written; new messages are refused.',
   storeTakes: 'The store can be written again.',
   storeDamaged: 'The database is damaged.',
+  connectionsBounded: 'Connections have reached their bound; those that rest are closed.',
+  connectionsTaken: 'Connections are below their bound again.',
 };
 
 function heading(page: string, volume: 1 | 5, { version, date }: ManPageOptions): string {

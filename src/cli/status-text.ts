@@ -173,6 +173,14 @@ function waitingHostRows({ gateway, at }: StatusReport): Row[] {
   });
 }
 
+/** A gateway of an older version doesn’t tell. */
+function connectionsRow({ gateway }: StatusReport): Row[] {
+  if (!gateway?.connections?.reached) return [];
+  const { open, bound, withoutToken, withoutTokenBound } = gateway.connections;
+  const text = `${open} of at most ${bound}, ${withoutToken} without the token, of which ${withoutTokenBound} may rest: those that rest are closed for new ones`;
+  return [['Connections', text, 'yellow']];
+}
+
 function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
   const { unit, gateway, at } = report;
   const status = gateway?.status ?? presentStatus(unit);
@@ -182,6 +190,7 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
     ...(gateway === null ? [] : [['Supervised', gateway.supervision] as const]),
     ...(gateway?.supervisionWarnings.map((text) => ['', text, 'yellow'] as const) ?? []),
     ...(status === null ? [] : [['Status', status] as const]),
+    ...connectionsRow(report),
     ...(gateway?.trouble == null ? [] : [['Trouble', gateway.trouble, 'red'] as const]),
     ...(gateway?.reloadRefused == null
       ? []

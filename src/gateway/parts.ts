@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { createAgent } from '../agents/create-agent.js';
 import { ControlServer } from '../channels/control/control-server.js';
 import type { GatewayFacts } from '../channels/control/facts.js';
+import type { ConnectionFacts } from '../channels/http/connections.js';
 import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
 import { databaseFile } from '../config/database-file.js';
 import { type Directories, directories, scopeOfUser } from '../config/directories.js';
@@ -20,6 +21,7 @@ import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from
 import { processName } from '../systemd/evidence.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import type { ResidentMemory } from '../systemd/resident-memory.js';
+import { ConnectionRoom } from './connection-room.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
@@ -111,6 +113,7 @@ export class Parts {
   #http: HttpChannel | null = null;
   #control: ControlServer | null = null;
   #listening: readonly string[] = [];
+  readonly #room = new ConnectionRoom(() => this.#configuration);
 
   constructor(options: PartsOptions) {
     this.#options = options;
@@ -231,6 +234,11 @@ export class Parts {
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
   circuits(): readonly CircuitFacts[] {
     return this.#deliverer?.facts().circuits ?? [];
+  }
+
+  /** Null while nothing listens. */
+  connections(): ConnectionFacts | null {
+    return this.#http?.facts().connections ?? null;
   }
 
   progress(): readonly PartProgress[] {
@@ -477,6 +485,8 @@ export class Parts {
         },
       }),
       readiness,
+      bounds: () => this.#room.bounds(),
+      boundChanged: this.#options.changed,
       now: systemClock.now,
       validateReplyUrl: (url) => validateReplyUrl(url, this.#allow),
       roomIn: (limit) => this.#dispatcher?.roomIn(limit) ?? 1,
@@ -494,6 +504,7 @@ export class Parts {
       if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
     });
     const { endpoints, connections } = await sockets.take(this.#configuration.http.listen);
+    this.#room.measure(connections.length, log);
     this.#listening = await http.listen(endpoints, connections);
   }
 

@@ -446,6 +446,7 @@ export class Service {
       parts: this.#partFacts(),
       eventLoopDelay: this.#delay.take(),
       trouble: this.#parts.trouble(),
+      connections: this.#parts.connections(),
       reloadRefused: this.#reloadRefused,
       waitingHosts: this.#parts.circuits(),
       work: store === null || this.#state.name === 'stopped' ? null : await this.#counts(store),
@@ -519,6 +520,7 @@ export class Service {
 
   #readiness(): Readiness {
     const stalled = this.#watchdog?.stalled ?? [];
+    const connections = this.#parts.connections();
     return {
       ready: this.#serves() && stalled.length === 0 && this.#parts.takesMessages(),
       facts: {
@@ -526,10 +528,16 @@ export class Service {
         stalled,
         trouble: this.#parts.trouble(),
         parts: this.#partFacts(),
+        connections: connections === null ? null : { ...connections },
         // No more than their number: whoever asks here has shown no token.
         waitingHosts: this.#parts.circuits().length,
       },
     };
+  }
+
+  #connectionsAtBound(): number | null {
+    const connections = this.#parts.connections();
+    return connections?.reached ? connections.bound : null;
   }
 
   #statusFacts(work: WorkFacts): StatusFacts {
@@ -547,6 +555,7 @@ export class Service {
           work,
           stalled: this.#watchdog?.stalled ?? [],
           trouble: this.#parts.trouble(),
+          connectionsAtBound: this.#connectionsAtBound(),
           reloadRefused: this.#reloadRefused,
         };
       case 'stopping': {

@@ -24,6 +24,8 @@ export type StatusFacts =
       readonly stalled: readonly string[];
       /** Why new messages are refused, such as a full disk. */
       readonly trouble: string | null;
+      /** How many connections there may be, once there are as many; null: there is room. */
+      readonly connectionsAtBound: number | null;
       readonly reloadRefused: string | null;
     }
   | { readonly state: 'reloading' }
@@ -98,6 +100,9 @@ export function statusLine(facts: StatusFacts): string {
       const notes = [
         ...(facts.stalled.length > 0 ? [`no progress in: ${facts.stalled.join(', ')}`] : []),
         ...(facts.trouble === null ? [] : [facts.trouble]),
+        ...(facts.connectionsAtBound === null
+          ? []
+          : [`connections are at their bound of ${facts.connectionsAtBound}`]),
         ...(facts.reloadRefused === null ? [] : [`reload refused: ${facts.reloadRefused}`]),
       ];
       return [`${readyFor(facts.readyFor)}: ${workLine(facts.work)}`, ...notes].join('; ');

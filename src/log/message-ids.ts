@@ -33,4 +33,8 @@ export const messageIds = {
   storeTakes: '9bd12dc2561a4537a2bf2e551f01fb35',
   /** The database is damaged. */
   storeDamaged: '62ef1b617ec04f52b7a5811aa68dd28d',
+  /** Connections have reached their bound: those that rest are closed. */
+  connectionsBounded: '2fd598126cbd4cb19bae009c005a5fbd',
+  /** Connections are below their bound again. */
+  connectionsTaken: 'cdaf257381ab4ca9b6459173fe257bc8',
 } as const;

@@ -58,6 +58,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     changes: events,
     log,
     token,
+    bounds: () => ({ total: 1_000, withoutToken: 500 }),
     bodyLimit: 262_144,
     settings: () => ({ waitLimit: 60_000, queue: { session: 1_000, total: 10_000 }, ...settings }),
     roomIn: () => 7,

@@ -97,7 +97,7 @@ describe('closing', () => {
     idle.write(get('/healthz'));
     await idle.until('healthy');
     const silent = await rawConnection(served.base);
-    await expect.poll(() => served.channel.facts().connections).toBe(2);
+    await expect.poll(() => served.channel.facts().connections.open).toBe(2);
     expect(await served.channel.close(600_000)).toBe(0);
     await idle.ended;
     expect(await silent.ended).toBe('');

@@ -98,7 +98,7 @@ test('at the end keeps the idle connections, and not those that are owed an answ
   await idle.until('healthy');
   const busy = await rawConnection(served.base);
   busy.write(get.replace('/healthz', '/v1/sessions'));
-  await expect.poll(() => served.channel.facts().connections).toBe(3);
+  await expect.poll(() => served.channel.facts().connections.open).toBe(3);
   // Its bytes have come once another connection's later request has been answered.
   await served.get('/healthz');
   const closed = served.channel.close(600_000);

@@ -32,6 +32,7 @@ if (role === 'holder') {
     changes: new MessageEvents(),
     log,
     token: 'token',
+    bounds: () => ({ total: 100, withoutToken: 50 }),
     bodyLimit: 65_536,
     settings: () => ({ waitLimit: 1_000, queue: { session: 10, total: 10 } }),
     readiness: () => ({ ready: true, facts: {} }),

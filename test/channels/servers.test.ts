@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { descriptorOf, nothingKept } from '../../src/channels/http/kept-sockets.js';
 import { passedUnixPath } from '../../src/channels/http/passed-unix-path.js';
-import { type RequestHandler, Servers } from '../../src/channels/http/servers.js';
+import { type RequestHandler, Servers, type ServersOptions } from '../../src/channels/http/servers.js';
 import { rawConnection } from './http-fixture.js';
 
 const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;
@@ -15,17 +15,25 @@ afterEach(async () => {
   for (const servers of opened.splice(0)) await servers.close(0);
 });
 
-const nothingToWarnOf = (message: string) => expect.unreachable(message);
+const nothingToTell = (message: string) => expect.unreachable(message);
+
+function serversOf(handle: RequestHandler, options: Partial<ServersOptions> = {}) {
+  const servers = new Servers({
+    handle,
+    sockets: nothingKept,
+    log: { warning: nothingToTell, notice: nothingToTell },
+    bounds: () => ({ total: 100, withoutToken: 100 }),
+    changed: () => undefined,
+    ...options,
+  });
+  opened.push(servers);
+  return servers;
+}
 
 /** Servers that look for slow requests ten times a second. */
 async function serve(handle: RequestHandler) {
-  const servers = new Servers(handle, nothingKept, nothingToWarnOf, {
-    headersTimeout: 200,
-    requestTimeout: 300,
-    connectionsCheckingInterval: 100,
-  });
-  opened.push(servers);
-  return rawConnection(await servers.bind(loopback));
+  const times = { headersTimeout: 200, requestTimeout: 300, connectionsCheckingInterval: 100 };
+  return rawConnection(await serversOf(handle, { times }).bind(loopback));
 }
 
 /** An answer that no socket's buffers have room for. */
@@ -34,16 +42,13 @@ const huge = Buffer.alloc(16 * 1024 ** 2);
 describe('an answer that is not taken', () => {
   test('ends its connection after a time', async () => {
     const closed: Promise<unknown>[] = [];
-    const servers = new Servers(
+    const servers = serversOf(
       (request, response) => {
         closed.push(once(request.socket, 'close'));
         response.end(huge);
       },
-      nothingKept,
-      nothingToWarnOf,
-      { answerTimeout: 200 },
+      { times: { answerTimeout: 200 } },
     );
-    opened.push(servers);
     const { hostname, port } = new URL(await servers.bind(loopback));
     // It never reads.
     const client = connect({ host: hostname, port: Number(port) });
@@ -57,13 +62,9 @@ describe('an answer that is not taken', () => {
 
   test('may take long while something of it goes, and its connection is an idle one then', async () => {
     const patience = 500;
-    const servers = new Servers(
-      (request, response) => response.end(request.url === '/huge' ? huge : 'small'),
-      nothingKept,
-      nothingToWarnOf,
-      { answerTimeout: patience },
-    );
-    opened.push(servers);
+    const servers = serversOf((request, response) => response.end(request.url === '/huge' ? huge : 'small'), {
+      times: { answerTimeout: patience },
+    });
     const { hostname, port } = new URL(await servers.bind(loopback));
     const client = connect({ host: hostname, port: Number(port) });
     let taken = 0;
@@ -138,7 +139,9 @@ test('a stop is no failure where the file of its socket can’t be removed', asy
   const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-servers-'));
   const path = join(directory, 'http.sock');
   const warnings: string[] = [];
-  const servers = new Servers(echo, nothingKept, (message) => warnings.push(message));
+  const servers = serversOf(echo, {
+    log: { warning: (message) => warnings.push(message), notice: nothingToTell },
+  });
   await servers.bind({ kind: 'unix', path });
   // unlink(2) removes no directory, as little as it does what lies in one that is not to be written to.
   rmSync(path);

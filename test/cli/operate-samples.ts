@@ -128,6 +128,7 @@ export function gateway(changes: Partial<GatewayFacts> = {}): GatewayFacts {
       undelivered: 0,
     },
     listening: ['127.0.0.1:8733'],
+    connections: { open: 3, bound: 10_000, withoutToken: 1, withoutTokenBound: 512, reached: false },
     residentMemory: 80_000_000,
     database: '/var/lib/sd-gateway/gateway.db',
     configurationFile: null,

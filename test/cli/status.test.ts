@@ -107,6 +107,24 @@ describe('the screen', () => {
     expect(text).toContain('             the main process is sh\n');
   });
 
+  it('says when connections are at their bound, and nothing of them else', () => {
+    const connections = {
+      open: 824,
+      bound: 824,
+      withoutToken: 103,
+      withoutTokenBound: 103,
+      reached: true,
+    };
+    const text = show({ gateway: gateway({ connections }) });
+    expect(text).toContain('Connections: 824 of at most 824, 103 without the token');
+    expect(show({ gateway: gateway({ connections: { ...connections, reached: false } }) })).not.toContain(
+      'Connections',
+    );
+    // One of an earlier version.
+    const { connections: _, ...before } = gateway();
+    expect(show({ gateway: before as never })).not.toContain('Connections');
+  });
+
   it('names the hosts that replies wait for, and why', () => {
     const hosts = [
       { origin: 'https://down.example', state: 'open', failures: 5, until: now + 9_000 },

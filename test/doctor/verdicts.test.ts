@@ -237,6 +237,16 @@ describe('verdicts', () => {
       'logs',
     ],
     ['parts', 'problem', { gateway: told({ trouble: 'the disk is full' }) }, 'logs'],
+    [
+      'parts',
+      'warning',
+      {
+        gateway: told({
+          connections: { open: 824, bound: 824, withoutToken: 103, withoutTokenBound: 103, reached: true },
+        }),
+      },
+      'ss --processes',
+    ],
     ['parts', 'warning', { gateway: told({ eventLoopDelay: { mean: 1, p99: 2, max: 3_000 } }) }, 'processor'],
     ['parts', 'problem', { gateway: { outcome: 'unanswered', reason: 'it may hang' } }, 'logs'],
     ['parts', 'problem', { gateway: { outcome: 'absent', reason: 'nobody answers' } }, 'logs'],

@@ -15,6 +15,7 @@ const ready = {
   work,
   stalled: [],
   trouble: null,
+  connectionsAtBound: null,
   reloadRefused: null,
 } as const satisfies StatusFacts;
 const stop = stopRequest('planned-stop', 'control-socket', null);
@@ -36,6 +37,10 @@ describe('the status line', () => {
     [
       { ...ready, readyFor: 3 * 86_400_000, trouble: 'the disk is full', reloadRefused: 'line 3' },
       'Ready for 3d: 4 sessions, 2 running, 7 waiting, 812 answered, 0 failed; the disk is full; reload refused: line 3',
+    ],
+    [
+      { ...ready, trouble: 'the disk is full', connectionsAtBound: 824 },
+      'Ready: 4 sessions, 2 running, 7 waiting, 812 answered, 0 failed; the disk is full; connections are at their bound of 824',
     ],
     [{ state: 'reloading' }, 'Reloading the configuration'],
     [{ ...draining, running: 1 }, `Stopping (${stopText}): waiting for 1 running turn, 12s of 30s`],

@@ -1,5 +1,6 @@
 import type { RunRecord } from '../../store/run-record.js';
 import type { StoreCounts } from '../../store/store.js';
+import type { ConnectionFacts } from '../http/connections.js';
 
 /** Whether one part of the gateway gets on. */
 export interface PartFacts {
@@ -53,6 +54,8 @@ export interface GatewayFacts {
   readonly eventLoopDelay: { readonly mean: number; readonly p99: number; readonly max: number };
   /** What keeps a part from its work, in one line. */
   readonly trouble: string | null;
+  /** Null: nothing listens yet, or no more. */
+  readonly connections: ConnectionFacts | null;
   readonly reloadRefused: string | null;
   readonly waitingHosts: readonly WaitingHost[];
   readonly work: StoreCounts | null;

@@ -1,5 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { BoundWatch, type BoundWatchOptions } from './bound-watch.js';
+import type { ConnectionBounds } from './connection-bounds.js';
 import { descriptorOf } from './kept-sockets.js';
 
 /**
@@ -11,36 +13,118 @@ const advertisedKeepAlive = 65;
 /** How long an idle connection is kept, in milliseconds. */
 export const keepAliveTimeout = 72_000;
 
+/**
+ * How long a connection without a token may rest beyond their share, in milliseconds: the request of one that was just
+ * taken may be read only after others were taken.
+ */
+const graceMs = 1_000;
+
+/** After so long without a connection that was closed or refused, in milliseconds, the bound is no longer reached. */
+const calmMs = 10_000;
+
+export interface ConnectionsOptions {
+  /** How long a client may read nothing of an answer that waits for it, in milliseconds. */
+  readonly answerTimeout: number;
+  /** Looked at for each connection. */
+  readonly bounds: () => ConnectionBounds;
+  readonly log: BoundWatchOptions['log'];
+  /** The bound was reached, or no longer is. */
+  readonly changed: () => void;
+  /** Others than those above, in milliseconds. */
+  readonly graceMs?: number;
+  readonly calmMs?: number;
+}
+
+/** For `status`, `doctor` and /readyz. */
+export interface ConnectionFacts {
+  readonly open: number;
+  readonly bound: number;
+  /** Callers that have not shown the token, and how many of them may rest. */
+  readonly withoutToken: number;
+  readonly withoutTokenBound: number;
+  /** Connections that rest are closed, or new ones refused. */
+  readonly reached: boolean;
+}
+
 interface Connection {
   readonly answers: Set<ServerResponse>;
+  /** When it was taken or had its last answer; of performance.now(). */
+  restsSince: number;
   /** Bytes that had come when it was last idle: more of them mean a request that is under way. */
   bytesWhenIdle: number;
   /** The latest. Its body may come after the answer that refuses it. */
   request: IncomingMessage | null;
 }
 
-/** The open connections of the servers, so that a stop closes each of them at its right moment. */
+/** Those that were used last come last. */
+type Group = Map<Socket, Connection>;
+
+/**
+ * The open connections of the servers, so that there are never more than the process has descriptors for, and a stop
+ * closes each of them at its right moment.
+ */
 export class Connections {
-  readonly #answerTimeout: number;
-  /** Those that were used last come last. */
-  readonly #connections = new Map<Socket, Connection>();
+  readonly #options: ConnectionsOptions;
+  /** Whoever has shown the token since it connected. */
+  readonly #withToken: Group = new Map();
+  readonly #withoutToken: Group = new Map();
+  readonly #watch: BoundWatch;
+  #trimming: NodeJS.Timeout | null = null;
   #last = false;
   #changed: () => void = () => undefined;
 
-  /** `answerTimeout`: how long a client may read nothing of an answer that waits for it, in milliseconds. */
-  constructor(answerTimeout: number) {
-    this.#answerTimeout = answerTimeout;
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    const { log, changed } = options;
+    this.#watch = new BoundWatch({ log, changed, calmMs: options.calmMs ?? calmMs }, () => this.#isFull());
   }
 
   get count(): number {
-    return this.#connections.size;
+    return this.#withToken.size + this.#withoutToken.size;
+  }
+
+  facts(): ConnectionFacts {
+    const { total, withoutToken } = this.#options.bounds();
+    return {
+      open: this.count,
+      bound: total,
+      withoutToken: this.#withoutToken.size,
+      withoutTokenBound: withoutToken,
+      reached: this.#watch.reached,
+    };
   }
 
   follow(server: Server): void {
     server.on('connection', (socket) => {
-      if (this.#connections.has(socket)) return;
-      this.#add(socket);
+      if (this.#find(socket) === undefined) this.#add(socket);
     });
+  }
+
+  /** Closes one that rests, if there is one; whether there was. */
+  makeRoom(): boolean {
+    const socket =
+      oldest(this.#withoutToken, rests) ?? oldest(this.#withoutToken) ?? oldest(this.#withToken, isIdle);
+    if (socket === undefined) return false;
+    this.#drop(socket);
+    return true;
+  }
+
+  /** The connection has shown the token. False: there is no room for it, now that all others are busy. */
+  admit(socket: Socket): boolean {
+    const connection = this.#withoutToken.get(socket);
+    if (connection === undefined) return true;
+    const { total, withoutToken } = this.#options.bounds();
+    if (this.#withToken.size >= total - withoutToken) {
+      const idle = oldest(this.#withToken, isIdle);
+      if (idle === undefined) {
+        this.#watch.noteRefused(this.#options.bounds());
+        return false;
+      }
+      this.#drop(idle);
+    }
+    this.#withoutToken.delete(socket);
+    this.#withToken.set(socket, connection);
+    return true;
   }
 
   /**
@@ -66,16 +150,18 @@ export class Connections {
   /** To be called first with each request. */
   begin(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
-    const connection = this.#connections.get(socket);
-    if (connection === undefined) return;
-    this.#connections.delete(socket);
-    this.#connections.set(socket, connection);
+    const found = this.#find(socket);
+    if (found === undefined) return;
+    const { connection, group } = found;
+    group.delete(socket);
+    group.set(socket, connection);
     connection.answers.add(response);
     connection.request = request;
     if (this.#last) makeLastAnswer(connection);
     else response.setHeader('Keep-Alive', `timeout=${advertisedKeepAlive}`);
     const ended = () => {
       connection.bytesWhenIdle = socket.bytesRead;
+      connection.restsSince = performance.now();
       this.#changed();
     };
     response.once('close', () => {
@@ -89,7 +175,7 @@ export class Connections {
   /** From now on each answer is the last of its connection, and says so, unless a later one is owed already. */
   makeAnswersLast(): void {
     this.#last = true;
-    for (const connection of this.#connections.values()) makeLastAnswer(connection);
+    for (const [, connection] of this.#all()) makeLastAnswer(connection);
   }
 
   /** Resolves once no request is under way, or after `patience` milliseconds. */
@@ -102,7 +188,7 @@ export class Connections {
       };
       const timer = setTimeout(end, patience);
       this.#changed = () => {
-        for (const [socket, connection] of this.#connections) if (!isIdle(socket, connection)) return;
+        for (const [socket, connection] of this.#all()) if (!isIdle(socket, connection)) return;
         end();
       };
       this.#changed();
@@ -110,25 +196,41 @@ export class Connections {
   }
 
   /**
-   * Descriptors of those without a request under way, those that were used last first. What is still unread is in the
-   * kernel, and stays there.
+   * Descriptors of those without a request under way, those with the token first, and of each kind those that were used
+   * last. What is still unread is in the kernel, and stays there.
    */
   idleDescriptors(): number[] {
-    return [...this.#connections].reverse().flatMap(([socket, connection]) => {
-      const open = socket.writable && socket.readable && isIdle(socket, connection);
-      const descriptor = open ? descriptorOf(socket) : null;
-      return descriptor === null ? [] : [descriptor];
-    });
+    return this.#all()
+      .reverse()
+      .flatMap(([socket, connection]) => {
+        const open = socket.writable && socket.readable && isIdle(socket, connection);
+        const descriptor = open ? descriptorOf(socket) : null;
+        return descriptor === null ? [] : [descriptor];
+      });
   }
 
   /** Closes all, with or without an answer; gives how many were owed one. */
   destroyAll(): number {
     let owed = 0;
-    for (const [socket, connection] of this.#connections) {
+    for (const [socket, connection] of this.#all()) {
       if (!isIdle(socket, connection)) owed++;
       socket.destroy();
     }
+    this.#watch.close();
+    if (this.#trimming !== null) clearTimeout(this.#trimming);
     return owed;
+  }
+
+  #all(): [Socket, Connection][] {
+    return [...this.#withoutToken, ...this.#withToken];
+  }
+
+  #find(socket: Socket): { readonly connection: Connection; readonly group: Group } | undefined {
+    for (const group of [this.#withoutToken, this.#withToken]) {
+      const connection = group.get(socket);
+      if (connection !== undefined) return { connection, group };
+    }
+    return undefined;
   }
 
   /**
@@ -138,17 +240,58 @@ export class Connections {
   #boundSending(socket: Socket, response: ServerResponse): void {
     if (socket.writableLength === 0) return;
     // As long as something goes, a socket is not idle; Node.js ends the connection of one that is.
-    socket.setTimeout(this.#answerTimeout);
+    socket.setTimeout(this.#options.answerTimeout);
     // Before Node.js sets the time of an idle connection.
     response.prependOnceListener('finish', () => socket.setTimeout(0));
   }
 
   #add(socket: Socket): void {
-    this.#connections.set(socket, { answers: new Set(), bytesWhenIdle: 0, request: null });
+    const bounds = this.#options.bounds();
+    while (this.count >= bounds.total && this.makeRoom());
+    if (this.count >= bounds.total) {
+      this.#watch.noteRefused(bounds);
+      socket.destroy();
+      return;
+    }
+    const now = performance.now();
+    this.#withoutToken.set(socket, { answers: new Set(), restsSince: now, bytesWhenIdle: 0, request: null });
     socket.once('close', () => {
-      this.#connections.delete(socket);
+      this.#withoutToken.delete(socket);
+      this.#withToken.delete(socket);
       this.#changed();
     });
+    this.#trimLater();
+  }
+
+  #drop(socket: Socket): void {
+    // At once: what is counted next is to be without it.
+    this.#withoutToken.delete(socket);
+    this.#withToken.delete(socket);
+    this.#watch.noteClosed(this.#options.bounds());
+    socket.destroy();
+  }
+
+  #isFull(): boolean {
+    const { total, withoutToken } = this.#options.bounds();
+    return this.#withoutToken.size >= withoutToken || this.#withToken.size >= total - withoutToken;
+  }
+
+  #trimLater(): void {
+    if (this.#trimming !== null || this.#withoutToken.size <= this.#options.bounds().withoutToken) return;
+    // After a pause of the whole process their requests may be there already, and are read first.
+    const trim = () => setImmediate(() => this.#trim());
+    this.#trimming = setTimeout(trim, this.#options.graceMs ?? graceMs).unref();
+  }
+
+  /** Closes those without a token that rest beyond their share. */
+  #trim(): void {
+    this.#trimming = null;
+    const restedBefore = performance.now() - (this.#options.graceMs ?? graceMs);
+    for (const [socket, connection] of this.#withoutToken) {
+      if (this.#withoutToken.size <= this.#options.bounds().withoutToken) return;
+      if (rests(socket, connection) && connection.restsSince <= restedBefore) this.#drop(socket);
+    }
+    this.#trimLater();
   }
 }
 
@@ -167,4 +310,14 @@ function isIdle(socket: Socket, { answers, bytesWhenIdle, request }: Connection)
   if (socket.destroyed) return true;
   const taken = request === null || request.complete;
   return answers.size === 0 && taken && socket.bytesRead === bytesWhenIdle && socket.writableLength === 0;
+}
+
+/** Of a caller without the token: no answer is owed to it, whatever else it may have sent. */
+function rests(_socket: Socket, { answers }: Connection): boolean {
+  return answers.size === 0;
+}
+
+function oldest(group: Group, wanted: (socket: Socket, connection: Connection) => boolean = () => true) {
+  for (const [socket, connection] of group) if (wanted(socket, connection)) return socket;
+  return undefined;
 }

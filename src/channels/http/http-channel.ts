@@ -14,6 +14,8 @@ import type {
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
 import { addCancelRoutes } from './cancel-routes.js';
+import type { ConnectionBounds } from './connection-bounds.js';
+import type { ConnectionFacts } from './connections.js';
 import { addDeadRoutes } from './dead-routes.js';
 import { addEventRoutes } from './event-routes.js';
 import { EventStreams, type SessionChanges } from './event-streams.js';
@@ -81,8 +83,19 @@ export interface HttpChannelOptions {
   readonly roomIn: (limit: 'session' | 'total') => number;
   /** Where sockets outlive this process; by default nowhere. */
   readonly sockets?: KeptSockets;
+  /** How many connections there may be; looked at for each. */
+  readonly bounds: () => ConnectionBounds;
+  /** Connections have reached their bound, or no longer do. */
+  readonly boundChanged?: () => void;
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
+}
+
+export interface HttpFacts {
+  readonly connections: ConnectionFacts;
+  /** Long polls. */
+  readonly waiting: number;
+  readonly streams: number;
 }
 
 export interface HttpChannel {
@@ -104,8 +117,11 @@ export interface HttpChannel {
    * channel holds the process afterwards.
    */
   close(patience: number): Promise<number>;
-  facts(): { readonly connections: number; readonly waiting: number; readonly streams: number };
+  facts(): HttpFacts;
 }
+
+/** Seconds after which a connection may be idle that was busy. */
+const roomRetryAfter = 5;
 
 const noSuchAddress = 'No call of this interface has this address; docs/http.md lists them.';
 
@@ -167,6 +183,12 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       const allowed = request.is404 ? allowedMethods.of(request) : null;
       if (allowed !== null && isOpen(request.url)) throw methodNotAllowed(allowed);
       checkToken(request.headers.authorization);
+      if (!servers.connections.admit(request.raw.socket)) {
+        throw new Problem('too-many-connections', 'All connections that there may be are busy.', {
+          retryAfter: roomRetryAfter,
+          headers: { Connection: 'close' },
+        });
+      }
       if (allowed !== null) throw methodNotAllowed(allowed);
       if (request.is404) throw new Problem('not-found', noSuchAddress);
       done();
@@ -183,11 +205,13 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addDeadRoutes(guarded, options.store, options.interventions);
   });
 
-  const servers = new Servers(
-    (request, response) => application.routing(request, response),
-    options.sockets ?? nothingKept,
-    (message) => log.warning(message),
-  );
+  const servers = new Servers({
+    handle: (request, response) => application.routing(request, response),
+    sockets: options.sockets ?? nothingKept,
+    log,
+    bounds: options.bounds,
+    changed: options.boundChanged ?? (() => undefined),
+  });
 
   return {
     async prepare() {
@@ -218,7 +242,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       return servers.close(patience);
     },
     facts: () => ({
-      connections: servers.connections.count,
+      connections: servers.connections.facts(),
       waiting: longPolls.count,
       streams: streams.count,
     }),

@@ -24,6 +24,7 @@ export const problemKinds = {
   'headers-too-large': { status: 431, title: 'The request headers are too large' },
   internal: { status: 500, title: 'The gateway failed' },
   'not-ready': { status: 503, title: 'The gateway is not ready' },
+  'too-many-connections': { status: 503, title: 'Too many connections are busy' },
   'store-unavailable': { status: 503, title: 'The store cannot take the message now' },
   'store-full': { status: 507, title: 'The store has no room' },
 } as const satisfies Readonly<Record<string, { readonly status: number; readonly title: string }>>;

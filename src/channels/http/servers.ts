@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS
 import { Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { removeSocketFile } from '../remove-socket-file.js';
-import { Connections, keepAliveTimeout } from './connections.js';
+import { Connections, type ConnectionsOptions, keepAliveTimeout } from './connections.js';
 import { clientErrorProblem } from './failures.js';
 import { descriptorOf, type KeptSockets } from './kept-sockets.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
@@ -25,6 +25,13 @@ const serverOptions = {
 /** How long a client may read nothing of an answer that waits for it, in milliseconds. */
 const answerTimeout = 60_000;
 
+export interface ServersOptions extends Omit<ConnectionsOptions, 'answerTimeout'> {
+  readonly handle: RequestHandler;
+  readonly sockets: KeptSockets;
+  /** Those of `serverOptions`, and `answerTimeout`, that are to be others. */
+  readonly times?: Partial<typeof serverOptions & { readonly answerTimeout: number }>;
+}
+
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
 
 interface BoundServer {
@@ -39,25 +46,17 @@ export class Servers {
   readonly #handle: RequestHandler;
   readonly #sockets: KeptSockets;
   readonly #options: typeof serverOptions;
-  readonly #warn: (message: string) => void;
+  /** Told of what goes wrong and fails nothing. */
+  readonly #log: ServersOptions['log'];
   readonly #bound: BoundServer[] = [];
 
-  /**
-   * @param warn told of what goes wrong and fails nothing
-   * @param bounds those of `serverOptions`, and `answerTimeout`, that are to be others
-   */
-  constructor(
-    handle: RequestHandler,
-    sockets: KeptSockets,
-    warn: (message: string) => void,
-    bounds: Partial<typeof serverOptions & { readonly answerTimeout: number }> = {},
-  ) {
-    const { answerTimeout: patience = answerTimeout, ...options } = bounds;
-    this.connections = new Connections(patience);
+  constructor({ handle, sockets, times = {}, ...options }: ServersOptions) {
+    const { answerTimeout: patience = answerTimeout, ...others } = times;
+    this.connections = new Connections({ ...options, answerTimeout: patience });
     this.#handle = handle;
     this.#sockets = sockets;
-    this.#warn = warn;
-    this.#options = { ...serverOptions, ...options };
+    this.#log = options.log;
+    this.#options = { ...serverOptions, ...others };
   }
 
   /** Gives the address that clients use. Throws a ListenError. */
@@ -65,6 +64,7 @@ export class Servers {
     const server = this.#create();
     const usable = this.#withReachable(endpoint);
     const address = await listen(server, usable);
+    server.on('error', (error) => this.#acceptFailed(error, address));
     const kept = usable.kind !== 'descriptor' && usable.kept !== undefined;
     this.#bound.push({ server, endpoint: usable, kept });
     return address;
@@ -115,10 +115,18 @@ export class Servers {
     try {
       removeSocketFile(path);
     } catch (error) {
-      this.#warn(
+      this.#log.warning(
         `The file of the socket ${path} could not be removed and is left: ${(error as Error).message}`,
       );
     }
+  }
+
+  /** Whoever waits there is taken with the next event; when descriptors have run out, once another one is closed. */
+  #acceptFailed(error: Error, address: string): void {
+    const madeRoom = this.connections.makeRoom();
+    this.#log.warning(
+      `A connection could not be taken on ${address}: ${error.message}. ${madeRoom ? 'One that rested was closed.' : 'It is tried again.'}`,
+    );
   }
 
   #create(): Server {

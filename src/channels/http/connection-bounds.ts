@@ -1,0 +1,67 @@
+/** How many connections may be open at a time. */
+export interface ConnectionBounds {
+  readonly total: number;
+  /** The part of `total` that is for callers without the token: always there for them, and no more once they rest. */
+  readonly withoutToken: number;
+}
+
+/** What else of the process needs descriptors. */
+export interface DescriptorNeeds {
+  /** Most descriptors that the process may have; null: not known. */
+  readonly limit: number | null;
+  /** Those that are open with no connection and no work; null: not known. */
+  readonly open: number | null;
+  /** Turns that may run at the same time (`dispatch.concurrency`). */
+  readonly turns: number;
+  /** Connections to receivers of replies that may be open at the same time. */
+  readonly deliveries: number;
+}
+
+/** Presumed where it can't be seen: what systemd gives a unit by default (systemd-system.conf(5)), and what one has open. */
+const presumed = { limit: 1_024, open: 48 };
+
+/** Standard input, output and error of an agent. */
+const perTurn = 3;
+
+/**
+ * For all the rest: orders at the control socket (16), files of the store, the configuration and the secrets (8), name
+ * look-ups of libuv's four threads (12), large records that wait for journald (16), the start of an agent (5), sockets to
+ * the manager that are opened again (2) and the watchdog's probe (1).
+ */
+const rest = 60;
+
+/** Beyond this it is memory and processor time that a connection may lack. */
+export const mostConnections = 10_000;
+const mostWithoutToken = 512;
+const withoutTokenShare = 8;
+
+/** With fewer nobody could be served. */
+const least = { total: 4, withoutToken: 2 };
+
+/** The descriptors that are kept from connections. */
+export function reserveFor({ turns, deliveries }: Pick<DescriptorNeeds, 'turns' | 'deliveries'>): number {
+  return turns * perTurn + deliveries + rest;
+}
+
+function freeOf({ limit, open }: DescriptorNeeds): number {
+  return (limit ?? presumed.limit) - (open ?? presumed.open);
+}
+
+/** Whether there are too few descriptors for the reserve and as many connections. */
+export function lacksReserve(needs: DescriptorNeeds): boolean {
+  return freeOf(needs) < 2 * reserveFor(needs);
+}
+
+/** The least limit that is enough. */
+export function limitFor(needs: DescriptorNeeds): number {
+  return (needs.open ?? presumed.open) + 2 * reserveFor(needs);
+}
+
+/** Connections get what the reserve leaves, or half of what is free where there is too little for both. */
+export function connectionBounds(needs: DescriptorNeeds): ConnectionBounds {
+  const free = freeOf(needs);
+  const left = Math.max(Math.floor(free / 2), free - reserveFor(needs));
+  const total = Math.min(Math.max(left, least.total), mostConnections);
+  const share = Math.min(Math.floor(total / withoutTokenShare), mostWithoutToken);
+  return { total, withoutToken: Math.max(share, least.withoutToken) };
+}
