@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createAgent } from '../agents/create-agent.js';
@@ -19,6 +19,7 @@ import { beginSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store
 import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
+import { isLeftoverLink } from '../systemd/leftover-link.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import type { ResidentMemory } from '../systemd/resident-memory.js';
 import { ConnectionRoom } from './connection-room.js';
@@ -267,7 +268,9 @@ export class Parts {
   }
 
   #makeDirectories(database: string): void {
-    for (const path of [this.#directories.state, this.#directories.runtime, dirname(database)]) {
+    const { state, runtime } = this.#directories;
+    if (isLeftoverLink(runtime)) rmSync(runtime);
+    for (const path of [state, runtime, dirname(database)]) {
       mkdirSync(path, { recursive: true, mode: 0o700 });
     }
   }
