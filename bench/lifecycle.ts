@@ -1,4 +1,5 @@
 import { Machine, whyNoMachine } from '../test/systemd/harness/machine.js';
+import { makeShippedUser } from '../test/systemd/harness/shipped-user.js';
 import { GatewayUnit } from '../test/systemd/harness/unit.js';
 import { Poster } from '../test/systemd/load/poster.js';
 import type { Benchmark, Figures } from './frame/benchmark.js';
@@ -169,13 +170,14 @@ async function installBareSocket(
 /** What the shipped unit lets the gateway do. */
 async function shippedSandbox(machine: Machine): Promise<readonly string[]> {
   const unit = (await machine.check(['cat', '/usr/lib/sd-gateway/systemd/sd-gateway.service'])).split('\n');
-  const lines = unit.slice(unit.indexOf('DynamicUser=yes'), unit.indexOf('[Install]'));
+  const lines = unit.slice(unit.indexOf('User=sd-gateway'), unit.indexOf('[Install]'));
   return lines.filter((line) => /^[A-Z]/.test(line));
 }
 
 async function installShippedUnits(machine: Machine): Promise<Restarted> {
   const from = '/usr/lib/sd-gateway/systemd';
   await machine.check(['sh', '-c', `cp ${from}/*.service ${from}/*.socket /etc/systemd/system/`]);
+  await makeShippedUser(machine);
   await machine.check(['systemctl', 'daemon-reload']);
   await machine.check(['systemctl', 'start', 'sd-gateway.socket', 'sd-gateway.service']);
   return {

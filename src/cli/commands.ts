@@ -206,7 +206,7 @@ export const commands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Write a systemd unit for this machine, and enable it.',
     description: [
-      'Renders the unit for this version of systemd, this Node.js and this configuration, has systemd-analyze check it, and enables it. Where there is no configuration it writes one to begin with, in which everything is commented out.',
+      'Renders the unit for this version of systemd, this Node.js and this configuration, has systemd-analyze check it, and enables it. A unit of the system gets a user of its own. Where there is no configuration it writes one to begin with, in which everything is commented out.',
       'Run again, it updates the unit, shows the difference, and keeps the options of the time before. A unit that it did not write, or that was edited by hand, is left alone without --force: use a drop-in for changes of your own.',
     ],
     options: [
@@ -221,7 +221,7 @@ export const commands: readonly CommandDescription[] = [
       {
         name: 'run-as',
         value: 'USER',
-        summary: 'The user that a unit of the system runs as, instead of one of its own (DynamicUser=).',
+        summary: 'The user that a unit of the system runs as, instead of one of its own.',
       },
       { name: 'no-enable', summary: 'Don’t have it started at boot, or at login.' },
       { name: 'now', summary: 'Start it, too; restart it, if it runs and its unit has changed.' },
@@ -254,7 +254,7 @@ export const commands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Stop and disable the unit, and remove what install wrote.',
     description: [
-      'Messages, token and configuration are kept, unless --purge is given, now or later. Drop-ins are kept.',
+      'Messages, token and configuration are kept, unless --purge is given, now or later. Drop-ins are kept, and so is the user of a unit of the system.',
     ],
     options: [
       ...unitOptions,

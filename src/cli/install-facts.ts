@@ -10,6 +10,7 @@ import { runProgram } from '../manager/program.js';
 import { otherScope } from '../manager/scope.js';
 import { ServiceManager } from '../manager/service-manager.js';
 import { unitName } from '../manager/unit-name.js';
+import { isLeftoverLink } from '../systemd/leftover-link.js';
 import { catalogPath, catalogToInstall } from '../units/catalog.js';
 import { readChoices, type UnitChoices } from '../units/choices.js';
 import { type InstalledUnit, readInstalled } from '../units/drift.js';
@@ -25,10 +26,14 @@ import {
 } from '../units/plan.js';
 import { type RenderedUnit, renderUnit } from '../units/render.js';
 import { judge, type Ownership } from '../units/seal.js';
+import { otherUnitOf } from '../units/shared-user.js';
 import { stablePath } from '../units/stable-path.js';
+import { parseUnit, valueIn } from '../units/unit-text.js';
+import { unitUser } from '../units/unit-user.js';
 import { unreadablePart } from '../units/visibility.js';
 import type { InstallRequest } from './install-request.js';
-import { findTemplateInstance, type TemplateInstance } from './install-template.js';
+import { findTemplateInstance, type TemplateInstance, templateObjection } from './install-template.js';
+import { findOwnUser, lacksUser, type OwnUser } from './install-user.js';
 
 /** A file that install would make. */
 export interface NewFile {
@@ -54,6 +59,14 @@ export interface InstallFacts {
   readonly inOtherScope: string | null;
   readonly dropIns: readonly string[];
   readonly choices: UnitChoices;
+  /** Null: the unit runs as a user who was chosen, or it is not the system's. */
+  readonly user: OwnUser | null;
+  /** A unit that runs the instance, which install did not write and which lacks only its own user; null: none. */
+  readonly awaitsUser: string | null;
+  /** The unit of another gateway that runs as the same user; null: there is none. */
+  readonly sharesUser: string | null;
+  /** A link that keeps systemd from making the runtime directory; null: there is none. */
+  readonly leftoverLink: string | null;
   readonly program: string;
   readonly files: UnitFiles;
   readonly configuration: LoadedConfiguration;
@@ -180,7 +193,7 @@ async function newConfiguration(
     path: files.configuration,
     port,
     text: sampleConfiguration(values),
-    // A system unit’s user is made at its start; it has to read the file all the same.
+    // A system unit’s user has to read root’s file.
     mode: target.scope === 'system' ? 0o644 : 0o600,
   };
 }
@@ -194,6 +207,14 @@ function newCatalog(target: UnitTarget): NewFile | null {
   return text === null || text === readUnlessMissing(catalogPath)
     ? null
     : { path: catalogPath, text, mode: 0o644 };
+}
+
+/** The link of a unit with DynamicUser= before this one. */
+function findLeftoverLink(target: UnitTarget, { text }: RenderedUnit): string | null {
+  const directory = valueIn(parseUnit(text), 'RuntimeDirectory');
+  if (target.scope !== 'system' || directory === null) return null;
+  const path = join('/run', directory);
+  return isLeftoverLink(path) ? path : null;
 }
 
 function findUnreadable(paths: readonly string[]): { path: string; part: string }[] {
@@ -242,7 +263,7 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
   // What somebody else's unit ran had nothing of this configuration.
   const isNew = (ownership === null || ownership === 'foreign') && !isRunning;
   const isOpenToAll = process.getuid?.() === 0 && scope === 'system';
-  const user = scope === 'user' ? userInfo().username : null;
+  const person = scope === 'user' ? userInfo().username : null;
   const otherUnit = findInOtherScope(target);
   const sample = needsSample
     ? await newConfiguration(target, files, configuration.configuration, isNew, otherUnit)
@@ -250,21 +271,34 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
   const port = sample === null ? portOf(configuration.configuration) : sample.port;
   const mayCollide =
     otherUnit !== null && (otherUnit.port === undefined || (port !== null && otherUnit.port === port));
+  const packaged = packagedUnit(target, unit);
+  const template = asksManager ? await findTemplateInstance(manager, instance) : null;
+  const rendered = renderUnit(shippedUnit(scope), planUnit(target, choices));
+  const user = await findOwnUser(target, choices);
+  const isTemplates = template !== null && templateObjection(template, scope) !== null;
+  const isOthers = ownership === 'foreign' || (ownership === null && packaged !== null);
+  const others = isTemplates ? template.unit : isOthers ? unit : null;
+  const awaitsUser =
+    others !== null && asksManager && !request.force && (await lacksUser(manager, others, user));
   return {
     unit,
     target,
     isDefaultScope: scopeOfUser(process.getuid?.() ?? -1) === scope,
     installed,
     ownership,
-    packaged: packagedUnit(target, unit),
-    template: asksManager ? await findTemplateInstance(manager, instance) : null,
+    packaged,
+    template,
     inOtherScope: mayCollide ? otherUnit.path : null,
     dropIns: dropInsOf(target, unit),
     choices,
+    user,
+    awaitsUser: awaitsUser ? others : null,
+    sharesUser: scope === 'system' ? otherUnitOf(target, choices.runAs ?? unitUser(instance), unit) : null,
+    leftoverLink: findLeftoverLink(target, rendered),
     program: ownProgram,
     files,
     configuration,
-    rendered: renderUnit(shippedUnit(scope), planUnit(target, choices)),
+    rendered,
     sample,
     unreadable: isOpenToAll ? findUnreadable([choices.node, ownProgram, files.configuration]) : [],
     takenAddress:
@@ -275,7 +309,7 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
         ? `${listen.host}:${listen.port}`
         : null,
     catalog: newCatalog(target),
-    linger: user === null ? null : { user, enabled: await lingers(user) },
+    linger: person === null ? null : { user: person, enabled: await lingers(person) },
     state,
   };
 }

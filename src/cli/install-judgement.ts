@@ -1,7 +1,9 @@
 import { otherScope } from '../manager/scope.js';
+import { readChoices } from '../units/choices.js';
 import { unifiedDifference } from '../units/difference.js';
 import { withoutHash } from '../units/seal.js';
 import { versionManagerOf } from '../units/stable-path.js';
+import { parseUnit, valueIn } from '../units/unit-text.js';
 import { hiddenBy } from '../units/visibility.js';
 import type { InstallFacts } from './install-facts.js';
 import { templateObjection } from './install-template.js';
@@ -21,10 +23,16 @@ export function ownCommand(
   return `sd-gateway ${verb}${isDefaultScope ? '' : ` --${scope}`}${instance === null ? '' : ` --instance ${instance}`}`;
 }
 
+/** Whether the unit's file is, or was, written. */
+export function changesUnit({ installed, rendered, awaitsUser }: InstallFacts): boolean {
+  return awaitsUser === null && installed.text !== rendered.text;
+}
+
 /** From the unit that is there to the one that would be; empty when they are alike or there is none. */
-export function differenceOf({ installed, rendered }: InstallFacts): string {
-  if (installed.text === null) return '';
+export function differenceOf(facts: InstallFacts): string {
+  const { installed, rendered } = facts;
   const { path, text } = installed;
+  if (text === null || !changesUnit(facts)) return '';
   return unifiedDifference(
     { name: `${path} (before)`, text: withoutHash(text) },
     { name: path, text: withoutHash(rendered.text) },
@@ -35,6 +43,7 @@ export function differenceOf({ installed, rendered }: InstallFacts): string {
 export function objections(facts: InstallFacts): readonly string[] {
   const { target, installed, ownership, packaged, template, rendered, choices, program, files, unreadable } =
     facts;
+  if (facts.awaitsUser !== null) return [];
   const dropIn = `use a drop-in for changes of your own ("${systemctl(facts, 'edit')}")`;
   const found: string[] = [];
   if (installed.link !== null) {
@@ -55,6 +64,7 @@ export function objections(facts: InstallFacts): readonly string[] {
   }
   const againstTemplate = templateObjection(template, target.scope);
   if (againstTemplate !== null) found.push(againstTemplate);
+  if (facts.sharesUser !== null && !sharedBefore(facts)) found.push(sharedUserText(facts));
   const hidden = [...new Set([choices.node, program, files.configuration])].flatMap((path) => {
     const directive = hiddenBy(rendered.text, path);
     return directive === null ? [] : [{ path, directive }];
@@ -70,6 +80,17 @@ export function objections(facts: InstallFacts): readonly string[] {
     );
   }
   return found;
+}
+
+/** Whether it shares its user as it was installed: then it is updated all the same. */
+function sharedBefore({ installed, choices }: InstallFacts): boolean {
+  const before = installed.text === null ? null : readChoices(installed.text);
+  return before !== null && before.runAs === choices.runAs;
+}
+
+function sharedUserText({ sharesUser, rendered }: InstallFacts): string {
+  const user = valueIn(parseUnit(rendered.text), 'User');
+  return `${sharesUser} runs as ${user}, too: an agent of one gateway could end the other and read its messages; give each a user of its own with --run-as`;
 }
 
 function unreadableText({ path, part }: { readonly path: string; readonly part: string }): string {
@@ -92,6 +113,7 @@ export function warningsOf(facts: InstallFacts): readonly string[] {
     }
   }
   if (choices.runAs !== null) found.push(...unreadable.map(unreadableText));
+  if (facts.sharesUser !== null && sharedBefore(facts)) found.push(sharedUserText(facts));
   if (rendered.leftOut.length > 0) {
     const list = rendered.leftOut.map(({ directive, since }) => `${directive}= (${since})`).join(', ');
     found.push(`systemd ${target.systemdVersion} doesn’t know, and the unit leaves out: ${list}`);

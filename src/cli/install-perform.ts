@@ -1,13 +1,15 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { runProgram } from '../manager/program.js';
+import { ProgramError, runProgram } from '../manager/program.js';
 import { ServiceManager } from '../manager/service-manager.js';
+import { makeUsers, userExists } from '../manager/system-user.js';
 import { verifyUnit } from '../units/verify.js';
 import { askYesNo } from './ask.js';
 import type { InstallFacts, NewFile } from './install-facts.js';
 import { systemctl } from './install-judgement.js';
 import type { InstallRequest } from './install-request.js';
 import type { InstallStep } from './install-steps.js';
+import type { OwnUser } from './install-user.js';
 import { accountOf } from './operate-account.js';
 import { explainFailure } from './operate-failure.js';
 import { readUnit } from './operate-unit.js';
@@ -54,7 +56,7 @@ export class Installation {
   /** Rejects with an InstallError, a ServiceManagerError, a ProgramError, or an error of the file system. */
   async perform(steps: readonly InstallStep[]): Promise<InstallOutcome> {
     try {
-      await this.#verify();
+      if (this.#facts.awaitsUser === null) await this.#verify();
       for (const step of steps) if (await this.#perform(step)) this.#done.push(step.kind);
     } catch (error) {
       for (const undo of this.#undo.reverse()) await undo();
@@ -84,6 +86,13 @@ export class Installation {
   async #perform(step: InstallStep): Promise<boolean> {
     const { unit } = this.#facts;
     switch (step.kind) {
+      case 'user':
+        await this.#makeUser(step.user);
+        return true;
+      case 'leftover-link':
+        rmSync(step.path);
+        this.#say(`Removed ${step.path}, a link that a unit with DynamicUser= has left`);
+        return true;
       case 'configuration':
         this.#writeConfiguration(step.file);
         return true;
@@ -110,12 +119,37 @@ export class Installation {
     }
   }
 
-  #writeConfiguration(file: NewFile): void {
-    const directory = dirname(file.path);
-    if (!existsSync(directory)) {
-      mkdirSync(directory, { recursive: true });
-      chmodSync(directory, this.#facts.target.scope === 'system' ? 0o755 : 0o700);
+  /** A user that was made stays, whatever fails afterwards: files may be theirs. */
+  async #makeUser({ name, exists, path, declaration }: OwnUser): Promise<void> {
+    if (declaration !== null) {
+      const isNew = !existsSync(path);
+      this.#makeDirectory(dirname(path));
+      writeAtomically(path, declaration, 0o644);
+      if (isNew) this.#undo.push(() => rmSync(path, { force: true }));
+      this.#say(`Wrote ${path}, which declares the user ${name}`);
     }
+    if (exists) return;
+    const complaint = await makeUsers(path).catch((error: unknown) => {
+      if (error instanceof ProgramError) return error.message;
+      throw error;
+    });
+    if (!(await userExists(name))) {
+      throw new InstallError(
+        `systemd-sysusers made no user ${name} of ${path}${complaint === null ? '' : ` (${complaint})`}; make one with "useradd --system ${name}", then install again`,
+      );
+    }
+    this.#say(`Made the user ${name}`);
+  }
+
+  #makeDirectory(directory: string): void {
+    if (existsSync(directory)) return;
+    mkdirSync(directory, { recursive: true });
+    // Whatever the umask is.
+    chmodSync(directory, this.#facts.target.scope === 'system' ? 0o755 : 0o700);
+  }
+
+  #writeConfiguration(file: NewFile): void {
+    this.#makeDirectory(dirname(file.path));
     writeAtomically(file.path, file.text, file.mode);
     this.#undo.push(() => rmSync(file.path, { force: true }));
     this.#say(`Wrote ${file.path}, a configuration to begin with`);
@@ -195,7 +229,8 @@ export class Installation {
   }
 
   async #start(verb: 'start' | 'restart'): Promise<boolean> {
-    const { unit, target } = this.#facts;
+    const { target, awaitsUser } = this.#facts;
+    const unit = awaitsUser ?? this.#facts.unit;
     const { invocationId } = await readUnit(this.#manager, unit);
     const began = Date.now();
     const { status, stderr } = await this.#manager.act(verb, unit);

@@ -1,9 +1,12 @@
 import type { InstallFacts, NewFile } from './install-facts.js';
-import { systemctl } from './install-judgement.js';
+import { changesUnit, systemctl } from './install-judgement.js';
 import type { InstallRequest } from './install-request.js';
+import type { OwnUser } from './install-user.js';
 
 /** One thing that install does. */
 export type InstallStep =
+  | { readonly kind: 'user'; readonly user: OwnUser }
+  | { readonly kind: 'leftover-link'; readonly path: string }
   | { readonly kind: 'configuration'; readonly file: NewFile }
   | { readonly kind: 'unit'; readonly file: NewFile; readonly former: string | null }
   | { readonly kind: 'daemon-reload' }
@@ -14,9 +17,12 @@ export type InstallStep =
 
 /** What has to be done, in its order. */
 export function installSteps(facts: InstallFacts, request: InstallRequest): readonly InstallStep[] {
-  const { installed, rendered, sample, catalog, linger, state } = facts;
-  const changed = installed.text !== rendered.text;
+  const { installed, rendered, user, leftoverLink, sample, catalog, linger, state } = facts;
+  const changed = changesUnit(facts);
   const steps: InstallStep[] = [];
+  if (user !== null && (!user.exists || user.declaration !== null)) steps.push({ kind: 'user', user });
+  if (leftoverLink !== null) steps.push({ kind: 'leftover-link', path: leftoverLink });
+  if (facts.awaitsUser !== null) return request.now ? [...steps, { kind: 'start' }] : steps;
   if (sample !== null) steps.push({ kind: 'configuration', file: sample });
   if (changed) {
     const file = { path: installed.path, text: rendered.text, mode: 0o644 };
@@ -35,6 +41,13 @@ export function installSteps(facts: InstallFacts, request: InstallRequest): read
 /** What a step will do, for a person who looks before. */
 export function describeStep(step: InstallStep, facts: InstallFacts): string {
   switch (step.kind) {
+    case 'user': {
+      const { name, exists, path, declaration } = step.user;
+      const declare = declaration === null ? [] : [`write ${path}, which declares the user ${name}`];
+      return [...declare, ...(exists ? [] : [`have systemd-sysusers make the user ${name}`])].join(', and ');
+    }
+    case 'leftover-link':
+      return `remove ${step.path}, a link that a unit with DynamicUser= has left`;
     case 'configuration':
       return `write ${step.file.path}, a configuration to begin with`;
     case 'unit':
@@ -49,6 +62,6 @@ export function describeStep(step: InstallStep, facts: InstallFacts): string {
       return `offer to let ${step.user}’s units run without a session (loginctl enable-linger ${step.user})`;
     case 'start':
     case 'restart':
-      return `${step.kind} ${facts.unit}`;
+      return `${step.kind} ${facts.awaitsUser ?? facts.unit}`;
   }
 }

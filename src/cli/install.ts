@@ -1,10 +1,11 @@
 import { ConfigurationError } from '../config/load.js';
-import { ProgramError, runProgram } from '../manager/program.js';
+import { ProgramError } from '../manager/program.js';
 import { ServiceManagerError } from '../manager/service-manager.js';
+import { userExists } from '../manager/system-user.js';
 import { UnitValueError } from '../units/escape.js';
 import { commandStatus } from './commands.js';
 import { findInstallFacts, type InstallFacts } from './install-facts.js';
-import { differenceOf, objections, ownCommand, warningsOf } from './install-judgement.js';
+import { changesUnit, differenceOf, objections, ownCommand, warningsOf } from './install-judgement.js';
 import { Installation, InstallError, type InstallOutcome } from './install-perform.js';
 import { type InstallRequest, readInstallRequest } from './install-request.js';
 import { describeStep, type InstallStep, installSteps } from './install-steps.js';
@@ -67,14 +68,11 @@ async function obstacle(request: InstallRequest): Promise<readonly [status: numb
     const reason = await whyNoManager(request.scope);
     if (reason !== null) return [commandStatus.unavailable, reason];
   }
-  if (request.runAs !== null) {
-    const { status } = await runProgram('getent', ['passwd', request.runAs]);
-    if (status !== 0) {
-      return [
-        commandStatus.failure,
-        `there is no user ${request.runAs}; make one with "useradd --system ${request.runAs}", or leave --run-as out`,
-      ];
-    }
+  if (request.runAs !== null && !(await userExists(request.runAs))) {
+    return [
+      commandStatus.failure,
+      `there is no user ${request.runAs}; make one with "useradd --system ${request.runAs}", or leave --run-as out`,
+    ];
   }
   return null;
 }
@@ -85,16 +83,17 @@ function outcomeForPrograms(
   steps: readonly InstallStep[],
   outcome: InstallOutcome | null,
 ): object {
-  const { unit, target, installed, rendered, dropIns, files } = facts;
+  const { unit, target, installed, rendered, dropIns, files, user, choices } = facts;
   const done = outcome?.done ?? [];
   return {
     installed: outcome !== null,
-    unit,
+    unit: facts.awaitsUser ?? unit,
     path: installed.path,
     scope: target.scope,
     instance: target.instance,
     systemdVersion: target.systemdVersion,
-    changed: installed.text !== rendered.text,
+    user: choices.runAs ?? user?.name ?? null,
+    changed: changesUnit(facts),
     difference: differenceOf(facts),
     leftOut: rendered.leftOut,
     dropIns,
@@ -138,7 +137,7 @@ const optionOf = {
 /** What to do next, for a person. */
 function showNext(facts: InstallFacts, outcome: InstallOutcome, voice: Voice): void {
   const isRunning = facts.state?.active === 'active';
-  const changed = facts.installed.text !== facts.rendered.text;
+  const changed = changesUnit(facts);
   if (outcome.done.length === 0) voice.say(`${facts.installed.path} is as it should be`);
   if (outcome.done.includes('start') || outcome.done.includes('restart')) return;
   if (!isRunning) voice.say(`Start it with: ${ownCommand(facts, 'start')}`);

@@ -21,7 +21,7 @@ function isThere(path: string): boolean {
 }
 
 function systemPaths(name: string): string[] {
-  // DynamicUser= keeps them in private/, with a link (systemd.exec(5)).
+  // A unit with DynamicUser=, as 0.1.0 had, keeps them in private/, with a link (systemd.exec(5)).
   return ['/var/lib', '/var/cache', '/var/log'].flatMap((base) => [
     join(base, 'private', name),
     join(base, name),

@@ -19,6 +19,7 @@ import { readUnit } from './operate-unit.js';
 import { scopeOf } from './place.js';
 import { printable } from './terminal.js';
 import { type GatewayData, gatewayData, removeData, userOfData } from './uninstall-data.js';
+import { removeDeclaration, userLeft } from './uninstall-user.js';
 import type { ParsedCommand } from './usage.js';
 
 /** It can’t be removed, or not so; `status` is the command’s. */
@@ -189,8 +190,19 @@ async function uninstall(parsed: ParsedCommand, target: UnitTarget, say: Say): P
     removal.removed.push(installed.path);
     await removeCatalog(target, unit, removal, say);
   }
-  if (isPurge) purge(target, removal, say);
-  else {
+  const declaration = removeDeclaration(target);
+  if (declaration?.removed === true) {
+    removal.removed.push(declaration.path);
+    say(`Removed ${declaration.path}`);
+  } else if (declaration !== null) {
+    removal.warnings.push(`${declaration.path} is not as install wrote it, and stays`);
+  }
+  if (isPurge) {
+    purge(target, removal, say);
+    const user = await userLeft(target);
+    if (user !== null)
+      say(`Kept: the user ${user}, whose files may be elsewhere, too; "userdel ${user}" removes it`);
+  } else {
     // Not as it was before the stop, which has the store tidy up.
     const { paths } = gatewayData(target);
     if (paths.length > 0) say(`Kept, until --purge: ${paths.join(', ')}`);

@@ -4,7 +4,7 @@ export interface UnitChoices {
   readonly configurationFile: string | null;
   /** `--environment-file`, an absolute path; null: the one beside the configuration, if there is one. */
   readonly environmentFile: string | null;
-  /** `--run-as`: a user; null: a dynamic one (system), or the manager’s own (user). */
+  /** `--run-as`: a user; null: the instance’s own (system), or the manager’s (user). */
   readonly runAs: string | null;
   /** The Node.js that runs it; an absolute path. */
   readonly node: string;

@@ -13,7 +13,6 @@ const since: Readonly<Record<string, number>> = {
   ReadWritePaths: 231,
   InaccessiblePaths: 231,
   RestrictRealtime: 231,
-  DynamicUser: 232,
   PrivateUsers: 232,
   ProtectControlGroups: 232,
   ProtectKernelModules: 232,

@@ -3,9 +3,10 @@ import type { Scope } from '../manager/scope.js';
 import { unitName } from '../manager/unit-name.js';
 import { choicesLine, type UnitChoices } from './choices.js';
 import { firstVersion, notifyReloadVersion } from './directive-versions.js';
-import { commandLine, environmentFilePath, quoteWord } from './escape.js';
+import { commandLine, environmentFilePath, escapeSpecifiers, quoteWord } from './escape.js';
 import { seal } from './seal.js';
 import { comment, directive, parseUnit, type UnitLine, unitText } from './unit-text.js';
+import { unitUser } from './unit-user.js';
 
 /** All that a unit is made from. */
 export interface UnitPlan {
@@ -37,20 +38,22 @@ export interface RenderedUnit {
   readonly leftOut: readonly LeftOut[];
 }
 
-const ownDirectories: ReadonlySet<string> = new Set([
+/** Directives with the name of the gateway, to which that of the instance is added. */
+const ownNames: ReadonlySet<string> = new Set([
+  'User',
   'StateDirectory',
   'RuntimeDirectory',
   'CacheDirectory',
   'LogsDirectory',
 ]);
 
-/** The shipped unit for one instance: with a name, a description and directories of its own. */
+/** The shipped unit for one instance: with a name, a description, a user and directories of its own. */
 export function forInstance(lines: readonly UnitLine[], instance: string): UnitLine[] {
   return lines.map((line) => {
     if (line.kind !== 'directive') return line;
     if (line.name === 'Description') return directive(line.name, `${line.value}, instance ${instance}`);
     if (line.name === 'ExecStart') return directive(line.name, `${line.value} --instance ${instance}`);
-    if (ownDirectories.has(line.name)) {
+    if (ownNames.has(line.name)) {
       return directive(line.name, line.value.replace(/^sd-gateway(?=\/|$)/, `$&-${instance}`));
     }
     return line;
@@ -126,6 +129,11 @@ function command(plan: UnitPlan): UnitLine[] {
   ];
 }
 
+/** User= takes no quotes. */
+function user({ choices, instance }: UnitPlan): UnitLine[] {
+  return [directive('User', escapeSpecifiers(choices.runAs ?? unitUser(instance)))];
+}
+
 function leaveOutUnknown(
   lines: readonly UnitLine[],
   { scope, systemdVersion }: UnitPlan,
@@ -154,9 +162,7 @@ export function renderUnit(shipped: string, plan: UnitPlan): RenderedUnit {
     lines = replace(lines, 'Type', [directive('Type', 'notify-reload')], 'kept');
     lines = replace(lines, 'ExecReload', [], 'removed');
   }
-  if (choices.runAs !== null) {
-    lines = replace(lines, 'DynamicUser', [directive('User', quoteWord(choices.runAs))], 'kept');
-  }
+  lines = replace(lines, 'User', user(plan), choices.runAs === null ? 'kept' : 'removed');
   const known = leaveOutUnknown(lines, plan);
   const edit = `systemctl ${scope === 'user' ? '--user ' : ''}edit ${unitName(instance)}`;
   const head = [

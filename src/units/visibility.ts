@@ -21,8 +21,8 @@ export function hiddenBy(unit: string, path: string): string | null {
 }
 
 /**
- * What keeps a user who owns nothing here, as a DynamicUser= is, from reading the file: the file itself, or the first
- * directory on the way that it may not enter; null: nothing does. A path that isn't there counts as readable.
+ * What keeps a user who owns nothing here, as the unit’s own does, from reading the file: the file itself, or the first
+ * directory on the way that they may not enter; null: nothing does. A path that isn't there counts as readable.
  */
 export function unreadablePart(path: string): string | null {
   const parts: string[] = [];

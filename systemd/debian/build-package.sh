@@ -88,7 +88,7 @@ sed -i '1s|.*|#!/usr/bin/node|' "$application/dist/cli/main.js"
 mkdir -p "$root/usr/bin"
 ln -s ../lib/sd-gateway/dist/cli/main.js "$root/usr/bin/sd-gateway"
 
-# Units, with the program's full path. They need no sysusers.d: DynamicUser=yes makes the user at each start.
+# Units, with the program's full path, and the user that they run as.
 for scope in system user; do
   mkdir -p "$root/usr/lib/systemd/$scope"
   from=systemd
@@ -97,6 +97,7 @@ for scope in system user; do
     sed 's|^ExecStart=sd-gateway |ExecStart=/usr/bin/sd-gateway |' "$unit" >"$root/usr/lib/systemd/$scope/${unit##*/}"
   done
 done
+install -D -m 644 systemd/sysusers.d/sd-gateway.conf "$root/usr/lib/sysusers.d/sd-gateway.conf"
 if [ -e systemd/sd-gateway.catalog ]; then
   install -D -m 644 systemd/sd-gateway.catalog "$root/usr/lib/systemd/catalog/sd-gateway.catalog"
 fi

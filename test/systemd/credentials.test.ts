@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Machine } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 
 const unit = 'sd-gateway.service';
@@ -25,6 +26,7 @@ async function askedWith(machine: Machine, token: string): Promise<string> {
 describeOnMachine('the token as a credential', (machine) => {
   it('is taken from LoadCredential=, SetCredential= and SetCredentialEncrypted=, and not shown anywhere', async () => {
     await machine().check(['cp', `/usr/lib/sd-gateway/systemd/${unit}`, '/etc/systemd/system/']);
+    await makeShippedUser(machine());
 
     await machine().writeFile('/etc/sd-gateway/secret-token', 'loaded-token-31415926\n');
     await machine().check(['chmod', '600', '/etc/sd-gateway/secret-token']);
@@ -56,7 +58,7 @@ describeOnMachine('the token as a credential', (machine) => {
     expect(journal.length).toBeGreaterThan(10);
     expect(JSON.stringify(journal)).not.toMatch(/loaded-token|set-token|encrypted-token/);
     // With a credential no file is made.
-    const files = await machine().check(['ls', '/var/lib/private/sd-gateway']);
+    const files = await machine().check(['ls', '/var/lib/sd-gateway']);
     expect(files.split('\n')).not.toContain('token');
   });
 
@@ -83,7 +85,7 @@ describeOnMachine('the token as a credential', (machine) => {
     expect(await machine().check(['sd-gateway', 'send', 'hello'])).toBe('hello\n');
     const open = await machine().check([
       'find',
-      '/var/lib/private/sd-gateway',
+      '/var/lib/sd-gateway',
       '/run/sd-gateway/',
       '-type',
       'f,d,s',
@@ -92,7 +94,7 @@ describeOnMachine('the token as a credential', (machine) => {
       '-print',
     ]);
     expect(open).toBe('');
-    expect(await machine().check(['ls', '/var/lib/private/sd-gateway'])).toContain('token\n');
+    expect(await machine().check(['ls', '/var/lib/sd-gateway'])).toContain('token\n');
     await machine().check(['systemctl', 'stop', unit]);
   });
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,8 @@ let rebuilt = '';
 /** What lintian says; it takes its time while the package is tried. */
 let linted: Promise<{ readonly stdout: string }>;
 let second = '';
+/** With the units and the postinst of 0.1.0, which had DynamicUser=. */
+let former = '';
 
 /** With little compression, which is most of what a build takes (dpkg-deb(1)). */
 async function buildPackage(into: string): Promise<string> {
@@ -35,6 +37,24 @@ async function nextVersion(file: string): Promise<string> {
   return next;
 }
 
+/** The same program as 0.1.0's package had it. */
+async function formerVersion(file: string): Promise<string> {
+  const root = join(folder, 'former');
+  const fixtures = join(checkout, 'test/systemd/fixtures/0.1.0');
+  const deb = join(folder, basename(file).replace('1.0.0', '0.1.0'));
+  await execute('dpkg-deb', ['--raw-extract', file, root]);
+  await execute('sed', ['-i', 's/^Version: 1.0.0$/Version: 0.1.0/', join(root, 'DEBIAN/control')]);
+  for (const name of ['sd-gateway.service', 'sd-gateway@.service']) {
+    const text = readFileSync(join(fixtures, name), 'utf8');
+    const path = join(root, 'usr/lib/systemd/system', name);
+    writeFileSync(path, text.replace(/^ExecStart=/m, 'ExecStart=/usr/bin/'));
+  }
+  writeFileSync(join(root, 'DEBIAN/postinst'), readFileSync(join(fixtures, 'postinst')));
+  rmSync(join(root, 'usr/lib/sysusers.d'), { recursive: true });
+  await execute('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '--build', root, deb]);
+  return deb;
+}
+
 /** Licence files below a folder, relative to it. */
 function licencesIn(root: string): readonly string[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
@@ -47,7 +67,7 @@ beforeAll(async () => {
   const again = join(folder, 'again');
   [first, rebuilt] = await Promise.all([buildPackage(folder), buildPackage(again)]);
   linted = execute('lintian', ['--allow-root', '--fail-on', 'none', first]);
-  second = await nextVersion(first);
+  [second, former] = await Promise.all([nextVersion(first), formerVersion(first)]);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -110,7 +130,7 @@ async function copyIn(machine: Machine): Promise<void> {
     '-c',
     'umount /usr/lib/sd-gateway && rm -f /usr/local/bin/sd-gateway /usr/sbin/policy-rc.d',
   ]);
-  for (const file of [first, second]) {
+  for (const file of [first, second, former]) {
     await machine.check(['sh', '-c', 'base64 -d >"$1"', 'sh', `/root/${basename(file)}`], {
       input: readFileSync(file).toString('base64'),
     });
@@ -150,6 +170,7 @@ drain = "0s"
     await install(machine(), first);
     expect(await show(machine(), 'ActiveState')).toBe('active');
     expect(await show(machine(), 'UnitFileState')).toBe('enabled');
+    expect(await show(machine(), 'User')).toBe('sd-gateway');
     expect(await machine().check(['sd-gateway', 'send', 'hi'])).toBe('done\n');
     expect((await machine().check(['sd-gateway', '--version'])).trim()).toMatch(/^sd-gateway /);
     const man = await machine().check(['man', '-w', 'sd-gateway', 'sd-gateway.toml']);
@@ -172,7 +193,7 @@ drain = "0s"
     const reply = await machine().check([
       'sh',
       '-c',
-      'curl --silent --max-time 40 -H "Authorization: Bearer $(cat /var/lib/private/sd-gateway/token)" "http://127.0.0.1:8733/v1/messages/$1?wait=30"',
+      'curl --silent --max-time 40 -H "Authorization: Bearer $(cat /var/lib/sd-gateway/token)" "http://127.0.0.1:8733/v1/messages/$1?wait=30"',
       'sh',
       id,
     ]);
@@ -191,7 +212,7 @@ drain = "0s"
     await machine().check(['dpkg', '--remove', 'sd-gateway']);
     expect(await show(machine(), 'ActiveState')).toBe('inactive');
     expect(await show(machine(), 'Result')).toBe('success');
-    await machine().check(['test', '-e', '/var/lib/private/sd-gateway/gateway.db']);
+    await machine().check(['test', '-e', '/var/lib/sd-gateway/gateway.db']);
   });
 
   it('leaves nothing when it is purged', async () => {
@@ -202,6 +223,56 @@ drain = "0s"
       'find /usr /etc /var/lib -xdev -name "*sd-gateway*" -not -path "/var/lib/dpkg/*"; dpkg-query --show sd-gateway 2>/dev/null; true',
     ]);
     expect(left).toBe('');
+    // As Debian's packages do: nobody else gets the UID, and with it what an agent has left elsewhere.
+    await machine().check(['getent', 'passwd', 'sd-gateway']);
+  });
+
+  it('is upgraded from 0.1.0, whose users were dynamic, and answers what was on its way', async () => {
+    await machine().check(['userdel', 'sd-gateway']);
+    await machine().check(['rm', '/var/go']);
+    const agent =
+      '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; until test -e /var/go; do sleep 0.05; done; id -un"]\n[stop]\ndrain = "0s"\n';
+    const listen = (port: number) => `[http]\nlisten = "127.0.0.1:${port}"\n`;
+    const gateways = [
+      { unit: 'sd-gateway.service', name: 'sd-gateway', words: [], port: 8733 },
+      { unit: 'sd-gateway@one.service', name: 'sd-gateway-one', words: ['--instance', 'one'], port: 9401 },
+    ];
+    for (const { name, port } of gateways)
+      await machine().writeFile(`/etc/sd-gateway/${name}.toml`, `${agent}${listen(port)}`);
+    await install(machine(), former);
+    await machine().check(['systemctl', 'start', 'sd-gateway@one.service']);
+    // One that is stopped leaves a link where the directory of the new one has to be.
+    await machine().writeFile('/etc/sd-gateway/sd-gateway-two.toml', `${agent}${listen(9402)}`);
+    await machine().check(['systemctl', 'enable', '--now', 'sd-gateway@two.service']);
+    await machine().check(['systemctl', 'stop', 'sd-gateway@two.service']);
+    const waiting: { readonly id: string; readonly token: string }[] = [];
+    for (const { words, name } of gateways) {
+      const sent = await machine().run(['sd-gateway', 'send', '--wait', '1s', '--json', ...words, 'waits']);
+      expect(sent.status).toBe(75);
+      const token = await machine().check(['cat', `/var/lib/private/${name}/token`]);
+      waiting.push({ id: (JSON.parse(sent.stdout) as { readonly id: string }).id, token });
+    }
+
+    await install(machine(), first);
+    await machine().check(['touch', '/var/go']);
+    for (const [index, { unit, name, port }] of gateways.entries()) {
+      const { id = '', token = '' } = waiting[index] ?? {};
+      const user = await machine().check(['systemctl', 'show', '-P', 'User', unit]);
+      expect(user).toBe(`${name}\n`);
+      expect(await machine().check(['cat', `/var/lib/${name}/token`])).toBe(token);
+      const reply = await machine().check([
+        'curl',
+        '--silent',
+        '--max-time',
+        '40',
+        '--header',
+        `Authorization: Bearer ${token.trim()}`,
+        `http://127.0.0.1:${port}/v1/messages/${id}?wait=30`,
+      ]);
+      expect(JSON.parse(reply)).toMatchObject({ reply: { text: name } });
+    }
+    await machine().check(['systemctl', 'start', 'sd-gateway@two.service']);
+    expect(await machine().check(['sd-gateway', 'send', '--instance', 'two', 'hi'])).toBe('sd-gateway-two\n');
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Machine, User } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 
 const shipped = '/usr/lib/sd-gateway/systemd';
@@ -42,6 +43,7 @@ async function liveThrough(machine: Machine, user?: User): Promise<string> {
 describeOnMachine('the sandbox', (machine) => {
   it('of the system unit is exposed 1.3 at most, and refuses no call that the gateway makes', async () => {
     await machine().check(['sh', '-c', `cp ${shipped}/*.service /etc/systemd/system/`]);
+    await makeShippedUser(machine());
     await machine().writeFile('/etc/sd-gateway/sd-gateway.toml', agent);
     await killWhatIsRefused(machine(), '/etc/systemd/system');
     await machine().check(['systemctl', 'daemon-reload']);

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { CommandResult } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 
 describeOnMachine('install and uninstall', (machine) => {
@@ -37,6 +38,7 @@ describeOnMachine('install and uninstall', (machine) => {
       const places = [
         '/etc/systemd',
         '/etc/sd-gateway',
+        '/etc/sysusers.d',
         '/usr/local/lib',
         '/var/lib/sd-gateway',
         '/var/lib/private',
@@ -48,10 +50,11 @@ describeOnMachine('install and uninstall', (machine) => {
       const planned = await type('install', '--dry-run');
       expect(planned).toMatchObject({ status: 0, stderr: '' });
       expect(planned.stdout).toMatch(
-        /^Would write \/etc\/sd-gateway\/sd-gateway\.toml.*\nWould write \/etc\/systemd\/system\/sd-gateway\.service/,
+        /^Would write \/etc\/sysusers\.d\/sd-gateway\.conf, .*, and have systemd-sysusers make the user sd-gateway\nWould write \/etc\/sd-gateway\/sd-gateway\.toml.*\nWould write \/etc\/systemd\/system\/sd-gateway\.service/,
       );
       expect(await filesIn(...places)).toBe(before);
       expect(await property('sd-gateway.service', 'LoadState')).toBe('not-found');
+      expect((await machine().run(['getent', 'passwd', 'sd-gateway'])).status).toBe(2);
       expect(await type('uninstall')).toMatchObject({
         status: 4,
         stderr: 'sd-gateway: sd-gateway.service is not installed in /etc/systemd/system\n',
@@ -69,8 +72,11 @@ describeOnMachine('install and uninstall', (machine) => {
       expect((await type('start')).status).toBe(0);
 
       expect((await type('install', '--instance', 'two', '--now')).status).toBe(0);
-      for (const unit of ['sd-gateway', 'sd-gateway-two'])
+      for (const unit of ['sd-gateway', 'sd-gateway-two']) {
         expect(await property(`${unit}.service`, 'ActiveState')).toBe('active');
+        const pid = await property(`${unit}.service`, 'MainPID');
+        expect(await machine().check(['stat', '-c', '%U', `/proc/${pid}`])).toBe(`${unit}\n`);
+      }
       expect(await type('send', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
       expect(await type('send', '--instance', 'two', 'ho')).toMatchObject({ status: 0, stdout: 'ho\n' });
     });
@@ -257,6 +263,7 @@ describeOnMachine('install and uninstall', (machine) => {
         '[http]\nlisten = "127.0.0.1:9173"\n',
       );
       await machine().check(['systemctl', 'daemon-reload']);
+      await makeShippedUser(machine(), 'twin');
       await machine().check(['systemctl', 'enable', '--now', template]);
       expect(await type('install', '--instance', 'twin')).toMatchObject({
         status: 1,
@@ -292,7 +299,7 @@ describeOnMachine('install and uninstall', (machine) => {
       await machine().check(['systemctl', 'daemon-reload']);
     });
 
-    it('runs as a user, with what a dynamic one has left', async () => {
+    it('runs as another user, with what its own has left', async () => {
       const state = '/var/lib/sd-gateway-two';
       const token = await machine().check(['cat', `${state}/token`]);
       await machine().check(['useradd', '--system', 'worker']);
@@ -302,7 +309,7 @@ describeOnMachine('install and uninstall', (machine) => {
       });
       const installed = await type('install', '--instance', 'two', '--run-as', 'worker', '--now');
       expect(installed.status).toBe(0);
-      expect(installed.stdout).toMatch(/^-DynamicUser=yes\n\+User=worker$/m);
+      expect(installed.stdout).toMatch(/^-User=sd-gateway-two\n\+User=worker$/m);
       const pid = await property('sd-gateway-two.service', 'MainPID');
       expect(await machine().check(['stat', '-c', '%U', `/proc/${pid}`])).toBe('worker\n');
       expect(await type('send', '--instance', 'two', 'again')).toMatchObject({

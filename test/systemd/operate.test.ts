@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { StatusReport } from '../../src/cli/status-report.js';
 import { agentThatWaitsFor } from './harness/agent.js';
 import type { CommandResult, User } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
 
@@ -174,6 +175,7 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       '-c',
       'cp /usr/lib/sd-gateway/systemd/sd-gateway.service /etc/systemd/system/ && systemctl daemon-reload',
     ]);
+    await makeShippedUser(machine());
     expect((await type('start')).status).toBe(0);
     expect(await type('stop --system', olga)).toMatchObject({
       status: 77,

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Machine } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 
 const shipped = '/usr/lib/sd-gateway/systemd';
@@ -7,6 +8,7 @@ const shipped = '/usr/lib/sd-gateway/systemd';
 async function installShippedUnits(machine: Machine): Promise<void> {
   await machine.check(['sh', '-c', `cp ${shipped}/*.service ${shipped}/*.socket /etc/systemd/system/`]);
   await machine.check(['sh', '-c', `cp ${shipped}/user/* /etc/systemd/user/`]);
+  for (const instance of [null, 'one', 'two']) await makeShippedUser(machine, instance);
   // As npm does it, by "man" in package.json: systemd-analyze looks for what Documentation= names.
   const pages = '/usr/local/share/man/man1';
   await machine.check([
@@ -48,7 +50,7 @@ describeOnMachine('the shipped units', (machine) => {
   it('run the gateway in their sandbox, with the echo agent', async () => {
     await machine().check(['systemctl', 'start', 'sd-gateway.service']);
     expect(await post(machine(), 'hello')).toBe('hello\n');
-    const uid = await machine().check(['sh', '-c', 'stat -c %U /var/lib/private/sd-gateway/token']);
+    const uid = await machine().check(['stat', '-c', '%U', '/var/lib/sd-gateway/token']);
     expect(uid.trim()).toBe('sd-gateway');
     await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
     expect(
@@ -159,6 +161,18 @@ describeOnMachine('the shipped units', (machine) => {
     for (const instance of ['one', 'two']) {
       const reply = await machine().check(['sd-gateway', 'send', '--instance', instance, `to ${instance}`]);
       expect(reply).toBe(`to ${instance}\n`);
+    }
+    for (const [instance, other] of [
+      ['one', 'two'],
+      ['two', 'one'],
+    ] as const) {
+      const words = ['systemctl', 'show', '-P', 'MainPID', `sd-gateway@${instance}.service`];
+      const pid = (await machine().check(words)).trim();
+      const user = await machine().check(['stat', '-c', '%U %G', `/proc/${pid}`]);
+      expect(user).toBe(`sd-gateway-${instance} sd-gateway-${instance}\n`);
+      // An agent of the other, whatever it does to get out of its sandbox.
+      const kill = ['runuser', '-u', `sd-gateway-${other}`, '--', 'kill', '-KILL', pid];
+      expect((await machine().run(kill)).stderr).toContain('Operation not permitted');
     }
     await machine().check(['systemctl', 'stop', 'sd-gateway@one.service', 'sd-gateway@two.service']);
   });

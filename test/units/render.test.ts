@@ -125,10 +125,32 @@ describe('a rendered unit', () => {
     expect(after).toContain('ConfigurationDirectory=sd-gateway');
   });
 
-  it('runs as a user in place of a dynamic one', () => {
-    const after = directives(render({}, { runAs: 'agent' }).text);
-    expect(after).toContain('User=agent');
-    expect(after.join('\n')).not.toContain('DynamicUser');
+  it.each([
+    [null, null, 'sd-gateway'],
+    ['one', null, 'sd-gateway-one'],
+    ['one', 'agent', 'agent'],
+    [null, 'corp\\nora', 'corp\\nora'],
+    [null, 'nora@corp%1', 'nora@corp%%1'],
+  ])('of the instance %s with --run-as %s has User=%s', (instance, runAs, user) => {
+    const { text } = render({ instance }, { runAs });
+    expect(text.match(/^User=.*$/gm)).toEqual([`User=${user}`]);
+    expect(text.includes('# Made by systemd-sysusers.')).toBe(runAs === null);
+  });
+
+  it('of a user has none', () => {
+    expect(render({ scope: 'user', instance: 'one' }).text).not.toMatch(/^User=/m);
+  });
+
+  it('says itself what DynamicUser= would imply', () => {
+    const implied = [
+      'NoNewPrivileges=yes',
+      'PrivateTmp=yes',
+      'ProtectHome=yes',
+      'ProtectSystem=strict',
+      'RemoveIPC=yes',
+      'RestrictSUIDSGID=yes',
+    ];
+    expect(directives(render().text)).toEqual(expect.arrayContaining(implied));
   });
 
   it.each([
@@ -158,7 +180,7 @@ describe('a rendered unit', () => {
     const { text, leftOut } = render({ systemdVersion: 241 });
     expect(leftOut).toContainEqual({ directive: 'PrivateIPC', since: 248 });
     expect(leftOut).toContainEqual({ directive: 'ProtectClock', since: 245 });
-    expect(leftOut.map(({ directive }) => directive)).not.toContain('DynamicUser');
+    expect(leftOut.map(({ directive }) => directive)).not.toContain('PrivateUsers');
     expect(text).not.toMatch(/^(PrivateIPC|ProtectClock|ProtectHostname)=/m);
     for (const name of directives(text).map((line) => line.split('=')[0] ?? '')) {
       expect(firstVersion(name, 'system')).toBeLessThanOrEqual(241);

@@ -29,7 +29,7 @@ export interface HttpAnswer {
 }
 
 /** What tests share with the gateway through /tmp and home directories has to be there. */
-const notForTests = /^(DynamicUser|PrivateTmp|ProtectHome)=/;
+const notForTests = /^(User|PrivateTmp|ProtectHome)=/;
 
 /**
  * With SD_GATEWAY_TEST_SANDBOX=yes (npm run test:sandbox) each unit under test has the shipped unit's sandbox, and a
@@ -43,11 +43,11 @@ async function sandbox(machine: Machine, isUser: boolean): Promise<readonly stri
   ]);
   const lines = shipped.split('\n');
   const directives = lines.slice(
-    lines.findIndex((line) => /^(DynamicUser|PrivateUsers)=/.test(line)),
+    lines.findIndex((line) => /^(User|PrivateUsers)=/.test(line)),
     lines.indexOf('[Install]'),
   );
   return [
-    // In the place of a dynamic one: root has rights that the filter takes from it.
+    // One that each machine has: root has rights that the filter takes from it.
     ...(isUser ? [] : ['User=daemon']),
     ...directives.filter((line) => /^[A-Z]/.test(line) && !notForTests.test(line)),
     'SystemCallErrorNumber=kill',
