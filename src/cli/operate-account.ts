@@ -1,6 +1,7 @@
 import { type Action, explainFailure, type Failure, failureLines, triesAgain } from './operate-failure.js';
 import type { Target } from './operate-find.js';
 import { reasonsSince } from './operate-journal.js';
+import { obstaclesTo } from './operate-obstacles.js';
 import type { UnitFacts } from './operate-unit.js';
 import { formatMicroseconds } from './status-words.js';
 
@@ -36,6 +37,8 @@ export async function accountOf(
     if (startLimit && action !== 'stop') {
       told = explainFailure(action, null, { ...after, result: 'start-limit-hit' }, target);
     }
+    const obstacles = action === 'start' || action === 'restart' ? await obstaclesTo(after, target) : [];
+    if (obstacles.length > 0) told = { ...told, next: startLimit ? [...obstacles, ...told.next] : obstacles };
     if (trouble !== null) said.push(`  (${trouble})`);
     if (triesAgain(after)) {
       const delay =

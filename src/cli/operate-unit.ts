@@ -30,6 +30,10 @@ export interface UnitFacts {
   /** The main process of now or, when there is none, of last time; and when it was started. */
   readonly lastMain: { readonly pid: number; readonly startedAt: number | null } | null;
   readonly uid: number | null;
+  /** User=; null: the manager's own. */
+  readonly user: string | null;
+  /** Whether the user is made at the start (DynamicUser=). */
+  readonly dynamicUser: boolean;
   readonly statusText: string | null;
   /** How the last main process ended. */
   readonly exit: {
@@ -76,6 +80,8 @@ const properties = [
   'InvocationID',
   'MainPID',
   'UID',
+  'User',
+  'DynamicUser',
   'StatusText',
   'ExecMainPID',
   'ExecMainStartTimestamp',
@@ -149,6 +155,8 @@ export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<str
     lastMain:
       lastMainPid === null ? null : { pid: lastMainPid, startedAt: readTime(text('ExecMainStartTimestamp')) },
     uid: number('UID'),
+    user: text('User'),
+    dynamicUser: text('DynamicUser') === 'yes',
     statusText: text('StatusText'),
     exit:
       how === null

@@ -2,9 +2,10 @@ import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { driftHere } from '../units/drift-here.js';
 import { answers } from './ask-gateway.js';
 import { controlSocketOf, namedByDirectory } from './operate-control.js';
-import { nextAfter } from './operate-failure.js';
+import { hitStartLimit, nextAfter } from './operate-failure.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from './operate-find.js';
 import { errorsOf, type JournalLine, journalTrouble } from './operate-journal.js';
+import { obstaclesTo } from './operate-obstacles.js';
 import type { UnitFacts } from './operate-unit.js';
 import { driftFacts } from './status-drift.js';
 import { lastStopInJournal } from './status-last-stop.js';
@@ -15,12 +16,16 @@ import { formatMicroseconds } from './status-words.js';
 /** How many errors of the journal are shown. */
 const shownErrors = 5;
 
-/** What a person may want to know or do besides. */
+/**
+ * What a person may want to know or do besides.
+ * @param obstacles what keeps the unit from being started
+ */
 export function notesOf(
   verdict: Verdict,
   unit: UnitFacts | null,
   target: Target,
   found: Found,
+  obstacles: readonly string[] = [],
 ): readonly string[] {
   const notes: string[] = [];
   const trouble = found.kind === 'unit' ? null : found.trouble;
@@ -44,7 +49,10 @@ export function notesOf(
       unit.restartDelay === null ? '' : ` ${formatMicroseconds(unit.restartDelay * 1_000)} after each end`;
     notes.push(`systemd starts it again by itself${delay}.`);
   }
-  if (verdict === 'failed' && unit !== null) notes.push(...nextAfter(unit, own));
+  notes.push(...obstacles);
+  if (verdict === 'failed' && unit !== null && (obstacles.length === 0 || hitStartLimit(unit))) {
+    notes.push(...nextAfter(unit, own));
+  }
   if (verdict === 'foreground' && unit !== null) {
     notes.push(
       `Note: ${unit.name} is not running; the gateway that answers was started in the foreground, with the same directories.`,
@@ -115,12 +123,14 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const hasGateway = answer.outcome === 'told' || answer.outcome === 'unanswered';
   const managerAnswered = found.kind !== 'none' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
-  const [lastStop, errors, drift] = await Promise.all([
+  const isDown = verdict === 'stopped' || verdict === 'failed';
+  const [lastStop, errors, obstacles, drift] = await Promise.all([
     lastStopFor(answer, found, unit, target.instance),
     errorsFor(unit),
+    unit !== null && isDown ? obstaclesTo(unit, target) : [],
     found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
   ]);
-  const notes = [...notesOf(verdict, unit, target, found)];
+  const notes = [...notesOf(verdict, unit, target, found, obstacles)];
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
   const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
   if (gatewayTrouble !== null) notes.push(`Note: ${gatewayTrouble}`);

@@ -1,4 +1,4 @@
-import { asRoot, type DoctorFacts, type FileFacts } from './facts.js';
+import { asRoot, type DoctorFacts, type FileFacts, unitOf } from './facts.js';
 import { type Finding, findings, mend } from './finding.js';
 
 /** "0600" */
@@ -52,9 +52,23 @@ export function checkToken(facts: DoctorFacts): readonly Finding[] {
   return [say('ok', `${path}, mode ${octal(mode)}`)];
 }
 
+/** A link that the start of another unit than one with DynamicUser= fails on. */
+function checkLeftoverLink(facts: DoctorFacts): readonly Finding[] {
+  const { leftoverLink } = facts.data;
+  const unit = unitOf(facts);
+  if (leftoverLink === null || unit === null || unit.properties['DynamicUser'] === 'yes') return [];
+  return [
+    findings('data', 'link')(
+      'problem',
+      `${leftoverLink} is a link that a unit with DynamicUser= has left: systemd can’t make the runtime directory there (status=233/RUNTIME_DIRECTORY).`,
+      mend('Remove it:', asRoot(facts, `rm ${quoted(leftoverLink)}`)),
+    ),
+  ];
+}
+
 export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
   const { stateDirectory, runtimeDirectory, entries } = facts.data;
-  const found: Finding[] = [];
+  const found: Finding[] = [...checkLeftoverLink(facts)];
   for (const [name, directory] of [
     ['state directory', stateDirectory],
     ['runtime directory', runtimeDirectory],

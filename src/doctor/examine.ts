@@ -12,6 +12,7 @@ import { checkPort } from './check-port.js';
 import { checkDisk, checkStore } from './check-store.js';
 import { checkTiming } from './check-timing.js';
 import { checkUnit } from './check-unit.js';
+import { checkUser } from './check-user.js';
 import { checkWatchdog } from './check-watchdog.js';
 import type { DoctorFacts } from './facts.js';
 import type { Finding } from './finding.js';
@@ -20,6 +21,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkManager,
   checkLinger,
   checkUnit,
+  checkUser,
   checkNotify,
   checkCommand,
   checkNode,

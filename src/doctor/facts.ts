@@ -31,6 +31,8 @@ export interface UnitFacts {
   readonly complaints: Known<readonly string[]>;
   /** How the file differs from what this version writes; null: it is not for install to write. */
   readonly drift: Drift | null;
+  /** User= of a unit of the system; null: none, or one that is made at the start (DynamicUser=). */
+  readonly user: Known<{ readonly name: string; readonly exists: boolean } | null>;
 }
 
 export interface FileFacts {
@@ -44,6 +46,8 @@ export interface FileFacts {
 export interface DataFacts {
   readonly stateDirectory: Known<FileFacts | null>;
   readonly runtimeDirectory: Known<FileFacts | null>;
+  /** What a unit with DynamicUser= has left in the place of the runtime directory; null: no such link. */
+  readonly leftoverLink: string | null;
   readonly token: Known<FileFacts | null>;
   /** Entries of the state directory. */
   readonly entries: Known<readonly FileFacts[]>;

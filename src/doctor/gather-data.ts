@@ -2,6 +2,7 @@ import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ProgramError, runProgram } from '../manager/program.js';
+import { isLeftoverLink } from '../systemd/leftover-link.js';
 import { type DataFacts, type FileFacts, type Known, known, unknown } from './facts.js';
 
 /** How long a whole store may be read, in ms; a larger one is not read to its end. */
@@ -21,7 +22,7 @@ function factsOf(path: string, stats: Stats): FileFacts {
   return { path, mode: stats.mode & 0o7777, uid: stats.uid, isDirectory: stats.isDirectory() };
 }
 
-/** A directory may be a link, as with DynamicUser=; a file that is one shows as itself. */
+/** A directory may be a link, as in a unit with DynamicUser=; a file that is one shows as itself. */
 function fileFacts(path: string, look: typeof statSync | typeof lstatSync): Known<FileFacts | null> {
   return attempt(() => {
     const stats = look(path, { throwIfNoEntry: false }) as Stats | undefined;
@@ -57,6 +58,7 @@ export async function gatherData({ state, runtime, database }: DataPlaces): Prom
   return {
     stateDirectory: fileFacts(state, statSync),
     runtimeDirectory: fileFacts(runtime, statSync),
+    leftoverLink: isLeftoverLink(runtime) ? runtime : null,
     token: fileFacts(join(state, 'token'), lstatSync),
     entries: attempt(() =>
       statSync(state, { throwIfNoEntry: false }) === undefined

@@ -1,9 +1,10 @@
 import { ProgramError } from '../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { userExists } from '../manager/system-user.js';
 import { unitNames } from '../manager/unit-name.js';
 import { driftHere } from '../units/drift-here.js';
 import { settingsProperties } from '../units/unit-settings.js';
-import { type Known, known, type UnitFacts, unknown } from './facts.js';
+import { type Known, known, type UnitFacts, type UnitProperties, unknown } from './facts.js';
 
 const properties = [
   'LoadState',
@@ -20,6 +21,8 @@ const properties = [
   'InvocationID',
   'Type',
   'NotifyAccess',
+  'User',
+  'DynamicUser',
   ...settingsProperties,
   'TimeoutStartUSec',
   'TimeoutStopUSec',
@@ -62,6 +65,16 @@ async function complaintsOf(
   }
 }
 
+async function userOf({ User = '', DynamicUser }: UnitProperties): Promise<UnitFacts['user']> {
+  if (User === '' || DynamicUser === 'yes') return known(null);
+  try {
+    return known({ name: User, exists: await userExists(User) });
+  } catch (error) {
+    if (error instanceof ProgramError) return unknown(error.message);
+    throw error;
+  }
+}
+
 /** The instance's own unit or the template's; null: the manager knows none. */
 export async function gatherUnit(
   manager: ServiceManager,
@@ -82,6 +95,7 @@ export async function gatherUnit(
         command: commandOf(ExecStart),
         complaints: LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath) : known([]),
         drift: await driftHere(manager, name, instance),
+        user: await userOf(shown),
       });
     }
     return known(null);

@@ -23,6 +23,8 @@ const properties = {
   Result: 'success',
   Type: 'notify',
   NotifyAccess: 'main',
+  User: 'sd-gateway',
+  DynamicUser: 'no',
   MainPID: '42',
   NeedDaemonReload: 'no',
   TimeoutStartUSec: '1min 30s',
@@ -36,6 +38,7 @@ const unit = {
   command: ['sd-gateway', 'run'],
   complaints: known([]),
   drift: null,
+  user: known({ name: 'sd-gateway', exists: true }),
   askedAt: 100_000,
 };
 const node = { file: '/usr/bin/node', version: 'v20.19.0', modules: '115', addon: null, sqlite: null };
@@ -50,6 +53,7 @@ const configuration = {
 const data: DoctorFacts['data'] = {
   stateDirectory: file('/s', 0o700),
   runtimeDirectory: file('/r', 0o700),
+  leftoverLink: null,
   token: file('/s/token', 0o600),
   entries: known([]),
   database: file('/s/gateway.db', 0o600),
@@ -87,6 +91,9 @@ const healthy: DoctorFacts = {
 const withUnit = (change: Partial<typeof properties>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
 });
+const withUser = (name: string, exists: boolean) => ({
+  unit: known({ ...unit, user: known({ name, exists }) }),
+});
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
 const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
 const nginx = { pid: 9, name: 'nginx' };
@@ -95,6 +102,16 @@ const userManager = { pid: 8, name: 'systemd' };
 const event = { at: 0, kind: 'crash', text: 'a crash', invocation: null } as const;
 
 describe('verdicts', () => {
+  it('finds a dynamic user, and the link that its unit has left, as they should be', () => {
+    const dynamic = { ...properties, DynamicUser: 'yes' };
+    const found = examine({
+      ...healthy,
+      unit: known({ ...unit, properties: dynamic, user: known(null) }),
+      data: { ...data, leftoverLink: '/run/sd-gateway' },
+    });
+    expect(found.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'not-applicable')).toEqual([]);
+  });
+
   it('finds nothing in what is healthy', () => {
     const found = examine(healthy);
     expect(found.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'not-applicable')).toEqual([]);
@@ -138,6 +155,11 @@ describe('verdicts', () => {
     ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
     ['state', 'problem', withUnit({ ActiveState: 'failed' }), 'sd-gateway logs'],
     ['state', 'problem', withUnit({ ActiveState: 'activating', SubState: 'auto-restart' }), 'logs'],
+    ['user', 'problem', withUser('sd-gateway', false), 'sd-gateway install'],
+    ['user', 'problem', withUser('bob', false), 'sd-gateway install --run-as USER'],
+    ['user', 'ok', withUser('bob', true), null],
+    ['user', 'unknown', { unit: known({ ...unit, user: unknown('there is no getent here') }) }, null],
+    ['link', 'problem', withData({ leftoverLink: '/run/sd-gateway' }), 'rm /run/sd-gateway'],
     ['notification', 'problem', withUnit({ NotifyAccess: 'none' }), 'NotifyAccess=main'],
     ['notification', 'problem', withUnit({ Type: 'simple' }), 'Type=notify'],
     ['notification', 'warning', withUnit({ NotifyAccess: 'all' }), 'NotifyAccess=main'],
