@@ -48,6 +48,8 @@ const message = z.strictObject({
   attempts: count,
   /** Crashes of the gateway that its turn was under way at. */
   crashes: count.default(0),
+  /** Stops that cut its turn off. */
+  put_backs: count.default(0),
   error: text.nullable(),
   /** Whether its turn is under way, or was when the gateway went down. */
   held: z.boolean(),

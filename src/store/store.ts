@@ -144,11 +144,15 @@ export interface Turn {
   readonly acceptedAt: number;
   /** 1 for the first. */
   readonly attempt: number;
+  /** Stops that cut it off so far. */
+  readonly putBacks: number;
   readonly owner: string;
 }
 
 /** By what the store knows a claim. */
 export type TurnHold = Pick<Turn, 'messageId' | 'owner' | 'attempt'>;
+/** `cutOff`: a stop ended the turn while it ran, which counts as a put-back. Default: it had not begun. */
+export type TurnToPutBack = TurnHold & { readonly cutOff?: boolean };
 export type DeliveryHold = Pick<Delivery, 'messageId' | 'owner' | 'attempt'>;
 
 /** One claim on a reply that has to be posted. */
@@ -309,8 +313,11 @@ export interface Store {
   ): Promise<boolean>;
   /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False as `completeTurn`. */
   failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean>;
-  /** Queues turns again that a planned stop cut off: the attempt does not count. The number put back. */
-  putBackTurns(turns: readonly TurnHold[], now: number): Promise<number>;
+  /**
+   * Queues turns again that a planned stop ended: the attempt does not count; that it was cut off does. The number put
+   * back.
+   */
+  putBackTurns(turns: readonly TurnToPutBack[], now: number): Promise<number>;
 
   /**
    * Cancels a message that is queued or running; null when there is none. A running turn keeps its session until it is
@@ -324,7 +331,7 @@ export interface Store {
 
   /** Messages that are dead, in the order in which they were accepted. */
   deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>>;
-  /** Tries a dead message again, its turn or its delivery, with attempts counted anew; null when there is none. */
+  /** Tries a dead message again, its turn or its delivery, with attempts and put-backs counted anew; null when there is none. */
   retryDead(id: string, now: number): Promise<DeadOutcome | null>;
   /**
    * A person has seen to it: ends a dead message as cancelled, and one whose reply waits to be posted, which is given up.

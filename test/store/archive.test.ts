@@ -33,6 +33,7 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
   retried_at: orNull(time),
   attempts: fc.nat(),
   crashes: fc.nat(),
+  put_backs: fc.nat(),
   error: orNull(fc.string()),
   held: fc.boolean(),
   reply_to: orNull(
@@ -88,7 +89,7 @@ describe('an archive', () => {
   });
 
   test('of a version that knew less is read, with what a migration makes of it', async () => {
-    const later = { sender: null, begun: false, collected_in: null, crashes: 0 };
+    const later = { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0 };
     await fc.assert(
       fc.asyncProperty(message, async (written) => {
         const { reply_to: target } = written;
@@ -108,7 +109,7 @@ describe('an archive', () => {
     /** Members that those of an earlier version don't have. */
     const later = {
       session: { policy: null },
-      message: { sender: null, begun: false, collected_in: null, crashes: 0 },
+      message: { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0 },
     };
     // JSON has two ways to write zero, and JavaScript to keep it.
     const parse = (line: string) => JSON.parse(line, (_name, value) => (value === 0 ? 0 : value));

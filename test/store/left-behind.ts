@@ -25,6 +25,7 @@ interface Left {
   readonly sender?: string;
   readonly attempts?: number;
   readonly crashes?: number;
+  readonly putBacks?: number;
   readonly begun?: boolean;
   /** Default: when it was accepted. */
   readonly changedAt?: number;
@@ -153,6 +154,7 @@ export function leftBehind(version: number): readonly LeftSession[] {
     { since: 1, session: 'running', messages: [{ ...wasRunning, key: { name: 'key', byte: 5 } }, {}] },
     { since: 1, session: 'mixed', messages: [replied, dead, {}] },
     { since: 1, session: 'put back', messages: [{ changedAt: 3_700, begun }] },
+    { since: 8, session: 'stopped', messages: [{ changedAt: 3_700, begun, putBacks: 1 }] },
     { since: 1, session: 'recalled', messages: [posted()] },
     { since: 1, session: 'waiting', messages: [posted(), posted()] },
     {
@@ -375,6 +377,7 @@ export const turnsOf = (version: number): readonly Place[] =>
     [5, 'on arrival', 1, 2],
     // then what the last run had put back, and the others in their order,
     [1, 'put back', 1, 1],
+    [8, 'stopped', 1, 1],
     [4, 'run again', 1, 1],
     [1, 'queued', 1, 1],
     [1, 'mixed', 3, 1],
@@ -511,6 +514,7 @@ export function archivedMessagesOf(
       retried_at: left.retriedAt ?? null,
       attempts: left.attempts ?? 0,
       crashes: left.crashes ?? 0,
+      put_backs: left.putBacks ?? 0,
       error: left.error ?? null,
       held: false,
       begun: left.begun ?? false,

@@ -107,7 +107,7 @@ async function variety(store: SqliteStore): Promise<void> {
   await store.setPolicy('collects', 'collect', 3_000);
   for (const sender of ['ada', null, 'bob']) await acceptOne(store, 'collects', { sender });
   const [collected] = await store.claimTurns({ ...claim(), collectLimit: 2 });
-  if (collected !== undefined) await store.putBackTurns([collected], 4_000);
+  if (collected !== undefined) await store.putBackTurns([{ ...collected, cutOff: true }], 4_000);
   await acceptOne(store, 'running', { metadata: { deep: { at: 7 } } });
   await acceptOne(store, 'running', { text: 'grüße 🦀' });
   await claimOne(store);

@@ -75,6 +75,7 @@ describe('a message that is queued again, and that its session has passed, is ru
     retried_at: null,
     attempts: 1,
     crashes: 0,
+    put_backs: 0,
     error: null,
     held: false,
     begun: false,

@@ -278,6 +278,26 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(await store.counts()).toMatchObject({ queued: 2, running: 3 });
       });
 
+      test('one that a stop cut off knows how often, until somebody has it tried again', async () => {
+        const { id } = await acceptOne(store, 'a');
+        await store.putBackTurns([await claimOne(store)], 3_000);
+        for (const putBacks of [0, 1]) {
+          const turn = await claimOne(store);
+          expect(turn).toMatchObject({ attempt: 1, putBacks });
+          expect(await store.putBackTurns([{ ...turn, cutOff: true }], 3_000)).toBe(1);
+        }
+        const failed = await claimOne(store);
+        await store.failTurn(failed, 'exit status 3', 4_000, 3_000);
+        const last = await claimOne(store, { now: 4_000 });
+        expect([failed, last]).toMatchObject([
+          { attempt: 1, putBacks: 2 },
+          { attempt: 2, putBacks: 2 },
+        ]);
+        await store.failTurn(last, 'exit status 3', null, 4_000);
+        await store.retryDead(id, 5_000);
+        expect(await claimOne(store)).toMatchObject({ messageId: id, attempt: 1, putBacks: 0 });
+      });
+
       test('a claim that was lost changes nothing', async () => {
         const message = await acceptOne(store, 'a');
         const lost = await claimOne(store, { leaseUntil: 3_000 });

@@ -19,7 +19,7 @@ type Step =
       readonly kind: 'end';
       readonly line: Line;
       readonly pick: number;
-      readonly how: 'complete' | 'retry' | 'dead' | 'put back';
+      readonly how: End;
     }
   /** What a person does with a message, or with a whole session. */
   | { readonly kind: 'cancel' | 'retry dead' | 'discard'; readonly pick: number }
@@ -27,6 +27,8 @@ type Step =
   | { readonly kind: 'renew'; readonly owner: string }
   | { readonly kind: 'wait'; readonly time: number };
 type Line = 'turn' | 'delivery';
+/** `cut off`: put back by a stop that came while it ran. */
+type End = 'complete' | 'retry' | 'dead' | 'put back' | 'cut off';
 type Claimed =
   | { readonly line: 'turn'; readonly claim: Turn }
   | { readonly line: 'delivery'; readonly claim: Delivery };
@@ -76,6 +78,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         'retry' as const,
         'dead' as const,
         'put back' as const,
+        'cut off' as const,
       ),
     }),
   },
@@ -114,6 +117,8 @@ interface Item {
   /** What waits to be posted. */
   outbox: 'reply' | 'notice' | null;
   attempts: Record<Line, number>;
+  /** Stops that cut its turn off. */
+  putBacks: number;
 }
 
 interface Hold {
@@ -270,6 +275,7 @@ async function accept(
     replied: false,
     outbox: null,
     attempts: { turn: 0, delivery: 0 },
+    putBacks: 0,
   };
   model.items.push(item);
   settleHeads(model);
@@ -329,6 +335,7 @@ async function intervene(
     item.state = 'queued';
     item.outbox = null;
     item.attempts.turn = 0;
+    item.putBacks = 0;
   }
   settleHeads(model);
 }
@@ -383,7 +390,10 @@ async function claim(
     item.begun ||= step.line === 'turn';
     item.attempts[step.line] += 1;
     expect(entry.claim).toMatchObject({ seq: item.seq, attempt: item.attempts[step.line] });
-    if (step.line === 'turn') item.state = 'running';
+    if (entry.line === 'turn') {
+      expect(entry.claim.putBacks).toBe(item.putBacks);
+      item.state = 'running';
+    }
     model.retries.delete(Model.key(step.line, item));
     model.holds.set(Model.key(step.line, item), {
       owner: step.owner,
@@ -395,12 +405,7 @@ async function claim(
   return got.length;
 }
 
-async function end(
-  store: Store,
-  model: Model,
-  { line, claim }: Claimed,
-  how: 'complete' | 'retry' | 'dead' | 'put back',
-): Promise<void> {
+async function end(store: Store, model: Model, { line, claim }: Claimed, how: End): Promise<void> {
   const item = model.items.find(({ id }) => id === claim.messageId);
   if (item === undefined) throw new Error('A claim on a message that was never accepted.');
   const key = Model.key(line, item);
@@ -413,10 +418,10 @@ async function end(
       line === 'turn'
         ? await store.completeTurn(claim, { text: `reply ${item.seq}`, metadata: {} }, model.now)
         : await store.completeDelivery(claim, model.now);
-  } else if (how === 'put back') {
+  } else if (how === 'put back' || how === 'cut off') {
     took =
       (line === 'turn'
-        ? await store.putBackTurns([claim], model.now)
+        ? await store.putBackTurns([{ ...claim, cutOff: how === 'cut off' }], model.now)
         : await store.putBackDeliveries([claim], model.now)) === 1;
   } else {
     took =
@@ -432,13 +437,7 @@ async function end(
   settleHeads(model);
 }
 
-function settle(
-  model: Model,
-  item: Item,
-  line: Line,
-  how: 'complete' | 'retry' | 'dead' | 'put back',
-  retryAt: number | null,
-): void {
+function settle(model: Model, item: Item, line: Line, how: End, retryAt: number | null): void {
   const key = Model.key(line, item);
   // The turn of a cancelled message: nothing came of it.
   if (line === 'turn' && item.state === 'cancelled') return;
@@ -447,7 +446,8 @@ function settle(
     item.outbox = null;
     return;
   }
-  if (how === 'put back') item.attempts[line] -= 1;
+  if (how === 'put back' || how === 'cut off') item.attempts[line] -= 1;
+  if (how === 'cut off' && line === 'turn') item.putBacks += 1;
   if (retryAt !== null) model.retries.set(key, retryAt);
   if (line === 'turn') {
     if (how === 'complete') {

@@ -20,6 +20,7 @@ export interface MessageRow {
   readonly state: MessageState;
   readonly attempts: number;
   readonly crashes: number;
+  readonly put_backs: number;
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly retried_at: number | null;
@@ -85,7 +86,7 @@ export function archivedMessage({
   held,
 }: MessageParts): ArchivedMessage {
   const { seq, state, sender, channel, accepted_at, changed_at, retried_at } = message;
-  const { attempts, crashes, error } = message;
+  const { attempts, crashes, put_backs, error } = message;
   return {
     type: 'message',
     id: idToText(message.id),
@@ -101,6 +102,7 @@ export function archivedMessage({
     retried_at,
     attempts,
     crashes,
+    put_backs,
     error,
     held: held.turn,
     begun: message.begun === 1,

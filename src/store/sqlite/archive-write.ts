@@ -35,8 +35,9 @@ export class ArchiveWriter {
       known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
       message: database.prepare(
         `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-           reply_idempotent, reply_unknown, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           reply_idempotent, reply_unknown, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes,
+           put_backs)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
       // One whose turn is not there, as it was lost or refused, or can't be that, has to have its own.
       collect: database.prepare<[into: Buffer, message: number]>(
@@ -195,6 +196,7 @@ export class ArchiveWriter {
         item.sender,
         item.begun ? 1 : 0,
         item.crashes,
+        item.put_backs,
       );
       return Number(lastInsertRowid);
     } catch (error) {

@@ -39,6 +39,7 @@ const laterMessageColumns = {
   begun: 0,
   collected_in: null,
   crashes: 0,
+  put_backs: 0,
 } as const;
 const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
 

@@ -209,6 +209,12 @@ const seventhVersion: readonly string[] = [
   "CREATE INDEX messages_queued ON messages (session, seq) WHERE state = 'queued'",
 ];
 
+/** Version 8: a turn that stops its own gateway each time is told from one that stops happen to. No row is written. */
+const eighthVersion: readonly string[] = [
+  // Stops that cut its turn off. Such an attempt doesn't count.
+  'ALTER TABLE messages ADD COLUMN put_backs INTEGER NOT NULL DEFAULT 0',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
@@ -217,6 +223,7 @@ export const migrations: readonly Migration[] = [
   { version: 5, statements: fifthVersion },
   { version: 6, statements: sixthVersion },
   { version: 7, statements: seventhVersion },
+  { version: 8, statements: eighthVersion },
 ];
 
 /** The version that this program writes. */

@@ -93,6 +93,7 @@ export interface CollectableRow {
   readonly id: Buffer;
   readonly seq: number;
   readonly attempts: number;
+  readonly put_backs: number;
   readonly begun: 0 | 1;
   readonly text: string;
   readonly metadata: string;
@@ -387,7 +388,7 @@ export function prepareStatements(database: Database) {
     // Turns.
     readyTurns: database.prepare<[limit: number], TurnRow>(
       `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
-         m.attempts, m.crashes, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent,
+         m.attempts, m.crashes, m.put_backs, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent,
          m.reply_unknown, m.accepted_at
        FROM heads h
        JOIN messages m ON m.number = h.message
@@ -396,8 +397,8 @@ export function prepareStatements(database: Database) {
        WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT 0 + ?`,
     ),
     collectable: database.prepare<[session: number, seq: number, limit: number], CollectableRow>(
-      `SELECT m.number AS message, m.id, m.seq, m.attempts, m.begun, t.text, t.metadata, m.sender, m.reply_url,
-         m.reply_idempotent, m.reply_unknown, m.accepted_at
+      `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, t.text, t.metadata, m.sender,
+         m.reply_url, m.reply_idempotent, m.reply_unknown, m.accepted_at
        FROM messages m INDEXED BY messages_queued JOIN message_texts t ON t.message = m.number
        WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
     ),
@@ -443,8 +444,10 @@ export function prepareStatements(database: Database) {
     countCrash: database.prepare<[message: number]>(
       'UPDATE messages SET crashes = crashes + 1 WHERE number = ?',
     ),
-    requeueUncounted: database.prepare<[now: number, message: number]>(
-      "UPDATE messages SET state = 'queued', attempts = attempts - 1, begun = 1, changed_at = ? WHERE number = ?",
+    requeueUncounted: database.prepare<[cutOff: 0 | 1, now: number, message: number]>(
+      `UPDATE messages SET state = 'queued', attempts = attempts - 1, put_backs = put_backs + ?, begun = 1,
+         changed_at = ?
+       WHERE number = ?`,
     ),
     // Those that were dead come first: the head has gone past their places.
     nextRetried: database.prepare<[session: number], NextRow>(
@@ -490,8 +493,8 @@ export function prepareStatements(database: Database) {
        WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT 0 + ?`,
     ),
     retryTurn: database.prepare<[now: number, now: number, message: number]>(
-      `UPDATE messages SET state = 'queued', attempts = 0, crashes = 0, begun = 1, error = NULL, retried_at = ?,
-         changed_at = ?
+      `UPDATE messages SET state = 'queued', attempts = 0, crashes = 0, put_backs = 0, begun = 1, error = NULL,
+         retried_at = ?, changed_at = ?
        WHERE number = ?`,
     ),
     retryReply: database.prepare<[now: number, now: number, message: number]>(

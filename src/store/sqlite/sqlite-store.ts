@@ -26,6 +26,7 @@ import {
   type Turn,
   type TurnClaim,
   type TurnHold,
+  type TurnToPutBack,
   type UnknownPolicy,
 } from '../store.js';
 import type { ForgottenMessages } from './housekeeping.js';
@@ -168,6 +169,7 @@ function firstTurn(message: Message, owner: string): Turn {
     replyUrl,
     acceptedAt,
     attempt: 1,
+    putBacks: 0,
     owner,
   };
 }
@@ -260,8 +262,9 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('failTurn', hold(turn), error, retryAt, now);
   }
 
-  putBackTurns(turns: readonly TurnHold[], now: number): Promise<number> {
-    return this.#call('putBackTurns', turns.map(hold), now);
+  putBackTurns(turns: readonly TurnToPutBack[], now: number): Promise<number> {
+    const holds = turns.map((turn) => ({ ...hold(turn), cutOff: turn.cutOff === true }));
+    return this.#call('putBackTurns', holds, now);
   }
 
   releaseTurn(turn: TurnHold): Promise<boolean> {

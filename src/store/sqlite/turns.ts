@@ -1,4 +1,4 @@
-import type { Metadata, Turn, TurnClaim, TurnHold } from '../store.js';
+import type { Metadata, Turn, TurnClaim, TurnHold, TurnToPutBack } from '../store.js';
 import { collect, collectedOf, turnText } from './collect.js';
 import { createDelivery } from './deliveries.js';
 import { idToBytes, idToText, turnIdOf } from './identifiers.js';
@@ -61,6 +61,7 @@ function claimHead(transaction: Transaction, head: TurnRow, claim: TurnClaim): T
     replyUrl: row.reply_url,
     acceptedAt: row.accepted_at,
     attempt: row.attempts + 1,
+    putBacks: row.put_backs,
     owner: claim.owner,
   };
 }
@@ -119,14 +120,14 @@ export function failTurn(
   return true;
 }
 
-export function putBackTurns(transaction: Transaction, turns: readonly TurnHold[], now: number): number {
+export function putBackTurns(transaction: Transaction, turns: readonly TurnToPutBack[], now: number): number {
   const { sql, counters } = transaction;
   let count = 0;
   // The last one first, as each goes to the very front: they end in the order that they were given.
   for (const turn of turns.toReversed()) {
     const held = heldTurn(transaction, turn);
     if (held === null || endIfCancelled(transaction, held)) continue;
-    sql.requeueUncounted.run(now, held.message);
+    sql.requeueUncounted.run(turn.cutOff === true ? 1 : 0, now, held.message);
     putBack(transaction, 'turn', held.session, held.message);
     counters.running -= 1;
     counters.queued += 1;
