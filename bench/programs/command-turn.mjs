@@ -11,6 +11,7 @@ const request = (number) => ({
   session: 'chat:42',
   seq: number + 1,
   attempt: 1,
+  putBacks: 0,
   text: `Message ${number} of the benchmark, of some length`,
   metadata: {},
   sender: null,

@@ -8,6 +8,8 @@ export interface AgentRequest {
   readonly seq: number;
   /** 1 for the first. */
   readonly attempt: number;
+  /** Stops of the gateway that cut the turn off before. Such attempts don't count. */
+  readonly putBacks: number;
   readonly text: string;
   readonly metadata: Metadata;
   /** Who wrote it, where that is known. */

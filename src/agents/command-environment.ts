@@ -55,5 +55,6 @@ export function turnEnvironment(request: AgentRequest): Record<string, string> {
     SD_GATEWAY_MESSAGE: request.messageId,
     SD_GATEWAY_TURN: request.turnId,
     SD_GATEWAY_ATTEMPT: String(request.attempt),
+    SD_GATEWAY_PUT_BACKS: String(request.putBacks),
   };
 }

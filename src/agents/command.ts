@@ -26,8 +26,8 @@ export interface CommandAgentOptions {
 /**
  * Runs a program for each message.
  *
- * - Standard input: one line, a JSON object with `id`, `session`, `seq`, `attempt`, `turn_id`, `text`, `metadata`, `sender`
- *   and, of a turn that is made of several messages, `collected` (docs/agents.md).
+ * - Standard input: one line, a JSON object with `id`, `session`, `seq`, `attempt`, `put_backs`, `turn_id`, `text`,
+ *   `metadata`, `sender` and, of a turn that is made of several messages, `collected` (docs/agents.md).
  *   A program need not read it.
  * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply.
  * - Standard error: logged line by line; its end goes into the error of a turn that fails.
@@ -260,6 +260,7 @@ function inputOf(request: AgentRequest): object {
     session: request.session,
     seq: request.seq,
     attempt: request.attempt,
+    put_backs: request.putBacks,
     turn_id: request.turnId,
     text: request.text,
     metadata: request.metadata,

@@ -12,6 +12,7 @@ const otherVariables: ReadonlySet<string> = new Set([
   'SD_GATEWAY_SESSION',
   'SD_GATEWAY_MESSAGE',
   'SD_GATEWAY_ATTEMPT',
+  'SD_GATEWAY_PUT_BACKS',
   'SD_GATEWAY_TURN',
 ]);
 

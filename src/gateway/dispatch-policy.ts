@@ -30,6 +30,15 @@ export function retryAt(failed: FailedTurn, settings: RetrySettings): number | n
   return failed.now + Math.min(delay, longestRetryDelay);
 }
 
+/**
+ * Whether the turn is not put back any more: it may stop its own gateway each time.
+ *
+ * @param stops that cut it off, this one among them
+ */
+export function isCutOffTooOften(stops: number, settings: Pick<RetrySettings, 'max_attempts'>): boolean {
+  return stops >= settings.max_attempts;
+}
+
 /** `Retry-After` of a full queue: what is said before a turn was measured, and at most. In seconds. */
 const usualRoomIn = 5;
 const longestRoomIn = 300;

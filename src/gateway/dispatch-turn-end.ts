@@ -21,6 +21,14 @@ export function failureOf(error: unknown, cutOff: CutOff | null, timeout: number
   return { message: `The agent failed in a way that it should not: ${reason}`, retry: true };
 }
 
+/** For a turn that a stop cuts off for the last time. */
+export function cutOffTooOften(stops: number, maxAttempts: number): Failure {
+  return {
+    message: `A stop of the gateway cut its turn off, ${stops} of ${maxAttempts} times (dispatch.max_attempts). An agent that stops or restarts its own gateway ends like this.`,
+    retry: false,
+  };
+}
+
 /** Whether a signal ended the agent, of which a stop of the whole unit may be the cause. */
 export function wasKilled(error: unknown): boolean {
   return error instanceof AgentError && error.reason === 'signal';

@@ -7,9 +7,16 @@ import { Claims } from './dispatch-claims.js';
 import { type Clock, systemClock } from './dispatch-clock.js';
 import { Persistence } from './dispatch-persistence.js';
 import { type KeptPlace, KeptPlaces } from './dispatch-places.js';
-import { claimStands, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
+import { claimStands, isCutOffTooOften, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
-import { type CutOff, type Failure, failureOf, turnFields, wasKilled } from './dispatch-turn-end.js';
+import {
+  type CutOff,
+  cutOffTooOften,
+  type Failure,
+  failureOf,
+  turnFields,
+  wasKilled,
+} from './dispatch-turn-end.js';
 import { MeanTime } from './mean-time.js';
 import { RecentNames } from './recent-names.js';
 
@@ -62,7 +69,7 @@ export interface DispatcherFacts {
 }
 
 export interface DrainOutcome {
-  /** Turns that came to their own end. */
+  /** Turns that came to their own end, or whose message is dead. */
   readonly finished: number;
   /** Turns that were cut off and are queued again. */
   readonly putBack: number;
@@ -112,8 +119,8 @@ export class Dispatcher {
   readonly #running = new Set<RunningTurn>();
   /** Messages that were cancelled while their claim was on its way here. */
   readonly #cancelledEarly = new RecentNames(mostCancelledEarly);
-  /** Cut off by the drain, or claimed while it began: to be queued again. */
-  readonly #unfinished = new Set<Turn>();
+  /** To be queued again. True: cut off by the drain. False: claimed while it began, or its end could not be written. */
+  readonly #unfinished = new Map<Turn, boolean>();
   #writing = 0;
   #wakes = 0;
   readonly #turnTime = new MeanTime();
@@ -226,7 +233,7 @@ export class Dispatcher {
 
   #takeClaimed(turn: Turn, arrivedAtWake: number | null): void {
     if (this.#state === 'open') this.#start(turn, arrivedAtWake);
-    else this.#unfinished.add(turn);
+    else this.#unfinished.set(turn, false);
   }
 
   #start(turn: Turn, arrivedAtWake: number | null): void {
@@ -289,8 +296,9 @@ export class Dispatcher {
   }
 
   async #runAgent(running: RunningTurn): Promise<{ reply: AgentReply } | { failure: Failure }> {
-    const { turnId, messageId, session, seq, attempt, text, metadata, sender, collected } = running.turn;
-    const request = { turnId, messageId, session, seq, attempt, text, metadata, sender, collected };
+    const { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected } =
+      running.turn;
+    const request = { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected };
     const timeout = this.#settings.timeout;
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
     // After a pause of the whole process the result may be there already, and is read first.
@@ -320,7 +328,11 @@ export class Dispatcher {
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#write(turn, () => this.#store.releaseTurn(turn));
     if (cutOff !== 'drain' || !repeatable) return this.#write(turn, () => this.#fail(turn, failure));
-    this.#unfinished.add(turn);
+    const stops = turn.putBacks + 1;
+    if (isCutOffTooOften(stops, this.#settings)) {
+      return this.#write(turn, () => this.#fail(turn, cutOffTooOften(stops, this.#settings.max_attempts)));
+    }
+    this.#unfinished.set(turn, true);
     return 0;
   }
 
@@ -346,7 +358,7 @@ export class Dispatcher {
     if (result === 'claim-lost' && !(await this.#isCancelled(turn))) this.#noteLostClaim(turn);
     if (result === 'given-up') {
       const { repeatable } = this.#settings;
-      if (repeatable) this.#unfinished.add(turn);
+      if (repeatable) this.#unfinished.set(turn, false);
       const next = repeatable ? 'the turn is run again' : 'the next start sets its message aside';
       this.#log.err(
         `The store did not take the end of a turn before the gateway had to stop; ${next}.`,
@@ -436,19 +448,31 @@ export class Dispatcher {
 
   async #putBack(): Promise<number> {
     // The oldest message first, as the store keeps the order given.
-    const turns = [...this.#unfinished].sort((a, b) => a.acceptedAt - b.acceptedAt || a.seq - b.seq);
+    const turns = [...this.#unfinished.keys()].sort((a, b) => a.acceptedAt - b.acceptedAt || a.seq - b.seq);
     if (turns.length === 0) return 0;
+    const isCutOff = (turn: Turn) => this.#unfinished.get(turn) === true;
     try {
       const count = await this.#calls.run('queue turns again', () =>
-        this.#store.putBackTurns(turns, this.#clock.now()),
+        this.#store.putBackTurns(
+          turns.map((turn) => ({ ...turn, cutOff: isCutOff(turn) })),
+          this.#clock.now(),
+        ),
       );
-      for (const turn of turns) this.#tell(turn, 'queued');
+      for (const turn of turns) {
+        if (isCutOff(turn)) this.#logPutBack(turn);
+        this.#tell(turn, 'queued');
+      }
       return count;
     } catch {
       // On record by StoreCalls; the turns still stand there as running.
       this.#log.err(`${turns.length} turns could not be queued again now; the next start does it.`);
       return 0;
     }
+  }
+
+  #logPutBack(turn: Turn): void {
+    const times = `${turn.putBacks + 1} of ${this.#settings.max_attempts} times (dispatch.max_attempts)`;
+    this.#log.notice(`The stop cut a turn off, which is put back: ${times}`, turnFields(turn));
   }
 
   #tell(turn: Turn, state: MessageState): void {

@@ -31,6 +31,7 @@ const request: AgentRequest = {
   session: 'alice',
   seq: 3,
   attempt: 2,
+  putBacks: 1,
   text: 'hello\nwörld',
   metadata: { color: 'blue', list: [1, null] },
   sender: null,
@@ -119,6 +120,7 @@ describe('what a command is given', () => {
       session: 'alice',
       seq: 3,
       attempt: 2,
+      put_backs: 1,
       turn_id: 'turn-1',
       text: 'hello\nwörld',
       metadata: { color: 'blue', list: [1, null] },
@@ -179,6 +181,7 @@ describe('what a command is given', () => {
       SD_GATEWAY_MESSAGE: 'message-1',
       SD_GATEWAY_TURN: 'turn-1',
       SD_GATEWAY_ATTEMPT: '2',
+      SD_GATEWAY_PUT_BACKS: '1',
     });
   });
 

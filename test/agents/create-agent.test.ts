@@ -9,6 +9,7 @@ const request = {
   session: 'alice',
   seq: 1,
   attempt: 1,
+  putBacks: 0,
   text: 'hello',
   metadata: {},
   sender: null,

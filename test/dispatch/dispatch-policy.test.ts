@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   claimStands,
+  isCutOffTooOften,
   pauseUntilDue,
   renewalInterval,
   retryAt,
@@ -26,6 +27,16 @@ describe('retryAt', () => {
     const many = { max_attempts: 1_000, retry_delay: 1_000 };
     expect(retryAt({ attempt: 900, retry: true, now: 0 }, many)).toBe(86_400_000);
   });
+});
+
+test.each([
+  [1, 4, false],
+  [3, 4, false],
+  [4, 4, true],
+  [5, 4, true],
+  [1, 1, true],
+])('cut off by %i stops, of %i: %j', (stops, max_attempts, tooOften) => {
+  expect(isCutOffTooOften(stops, { max_attempts })).toBe(tooOften);
 });
 
 test.each([

@@ -510,6 +510,41 @@ describe('drain', () => {
     expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
   });
 
+  test('counts that it cut a turn off, and as often as it may be tried its message is dead', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    await post(store, 'a', 'next', clock.now());
+    for (const putBacks of [0, 1]) {
+      const dispatch = dispatcher();
+      dispatch.wake();
+      expect((await agent.nth(putBacks)).request).toMatchObject({ attempt: 1, putBacks });
+      expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 1 });
+      expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+    }
+    const dispatch = dispatcher();
+    dispatch.wake();
+    expect((await agent.nth(2)).request).toMatchObject({ attempt: 1, putBacks: 2 });
+    expect(await dispatch.drain(0)).toEqual({ finished: 1, putBack: 0 });
+    const reason = expect.stringContaining('cut its turn off, 3 of 3 times (dispatch.max_attempts)');
+    expect(await store.message(id)).toMatchObject({ state: 'dead', attempts: 1, error: reason });
+    expect(changes.all.at(-1)).toMatchObject({ turn: { messageId: id }, state: 'dead' });
+    expect(recorded.records.filter(({ message }) => message.includes(' of 3 times'))).toEqual([
+      { priority: 'notice', message: expect.stringContaining('1 of 3 times') },
+      { priority: 'notice', message: expect.stringContaining('2 of 3 times') },
+      { priority: 'err', message: reason },
+    ]);
+  });
+
+  test('does not count turns that had not begun', async () => {
+    const { id } = await post(store, 'a', 'x', clock.now());
+    for (let stops = 0; stops < 5; stops += 1) {
+      const dispatch = dispatcher();
+      dispatch.wake();
+      expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 1 });
+    }
+    expect(agent.runs.all.length).toBe(0);
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+  });
+
   test('ends at once when it is told to', async () => {
     await post(store, 'a', 'x', clock.now());
     const dispatch = dispatcher();

@@ -9,6 +9,7 @@ import type {
   Turn,
   TurnClaim,
   TurnHold,
+  TurnToPutBack,
 } from '../../src/store/store.js';
 
 /** What the promises depend on. */
@@ -31,6 +32,8 @@ export interface Item {
   attempts: number;
   /** Ends of a gateway that its turn was under way at. */
   crashes: number;
+  /** Stops that cut its turn off. */
+  stops: number;
   hold: { readonly owner: string; readonly attempt: number; until: number } | null;
   retryAt: number | null;
   /** What its turn is made of beside it; null: it has not begun. */
@@ -86,7 +89,7 @@ export class TurnsModel {
     const seq = this.items.filter((item) => item.session === session).length + 1;
     this.must(outcome.message.seq === seq, `${text} is number ${outcome.message.seq} and not ${seq}`);
     const open = { hold: null, retryAt: null, parts: null, partOf: null, end: null };
-    this.items.push({ id, session, seq, text, attempts: 0, crashes: 0, ...open });
+    this.items.push({ id, session, seq, text, attempts: 0, crashes: 0, stops: 0, ...open });
     if (outcome.turn !== null) this.#claim(outcome.turn, claim?.leaseUntil ?? 0);
   }
 
@@ -122,8 +125,14 @@ export class TurnsModel {
     if (item === null) return;
     const { maxAttempts, repeatable } = this.#rules;
     const end = this.#ends.get(keyOf(turn));
-    const wrong = end === undefined || end.how === 'reply' || (end.how === 'cut off' && repeatable);
-    this.must(!wrong, `${item.text} failed, and its agent ended with "${end?.how}"`);
+    if (repeatable && wasCutOff(end)) {
+      this.#stopped(item, error, retryAt);
+      return;
+    }
+    this.must(
+      end !== undefined && end.how !== 'reply',
+      `${item.text} failed, and its agent ended with "${end?.how}"`,
+    );
     const reason = repeatable ? end?.text : `${end?.text} (agent.retry is "never")`;
     this.must(error === reason, `${item.text} failed with "${error}" and not with "${reason}"`);
     const again = repeatable && end?.how === 'retry' && turn.attempt < maxAttempts;
@@ -132,11 +141,21 @@ export class TurnsModel {
     item.retryAt = retryAt;
   }
 
+  /** By the last stop that may cut its turn off. */
+  #stopped(item: Item, error: string, retryAt: number | null): void {
+    const { maxAttempts } = this.#rules;
+    item.stops += 1;
+    const reason = `${item.stops} of ${maxAttempts} times (dispatch.max_attempts)`;
+    const isLast = item.stops >= maxAttempts && retryAt === null && error.includes(reason);
+    this.must(isLast, `${item.text} was cut off by stop ${item.stops}, and failed with "${error}"`);
+    item.end = { state: 'dead', error: [reason] };
+  }
+
   /**
    * A turn that its agent has ended by itself is put back only where the store would not take its end; or, where it has
    * no reply, where it was to be cut off just then.
    */
-  putBack(turns: readonly TurnHold[], count: number): void {
+  putBack(turns: readonly TurnToPutBack[], count: number): void {
     let expected = 0;
     for (const turn of turns) {
       const item = this.#item(turn.messageId);
@@ -144,10 +163,17 @@ export class TurnsModel {
       item.hold = null;
       if (item.end !== null) continue;
       const end = this.#ends.get(keyOf(turn));
-      const cutOff = end === undefined || (end.how !== 'reply' && end.signal.aborted);
       this.must(
-        cutOff || this.#refused.has(keyOf(turn)),
+        end === undefined || wasCutOff(end) || this.#refused.has(keyOf(turn)),
         `${item.text} was put back, and its agent ended with "${end?.how}"`,
+      );
+      const counts = wasCutOff(end) && !this.#refused.has(keyOf(turn));
+      this.must((turn.cutOff ?? false) === counts, `that ${item.text} was cut off counts: ${turn.cutOff}`);
+      if (counts) item.stops += 1;
+      const { maxAttempts } = this.#rules;
+      this.must(
+        item.stops < maxAttempts,
+        `${item.text} was put back at stop ${item.stops} of ${maxAttempts}`,
       );
       item.attempts -= 1;
       expected += 1;
@@ -330,6 +356,11 @@ export class TurnsModel {
 
 function isOpen({ end, partOf }: Item): boolean {
   return end === null && partOf === null;
+}
+
+/** Also one that failed by itself at the very moment. */
+function wasCutOff(end: AgentEnd | undefined): boolean {
+  return end !== undefined && end.how !== 'reply' && end.signal.aborted;
 }
 
 function cancel(item: Item): void {
