@@ -40,7 +40,7 @@ async function agent() {
   const silent = () => undefined;
   const log = { crit: silent, err: silent, warning: silent, notice: silent, info: silent, debug: silent };
   const options = { timeout: 10_000, killDelay: 1_000, replyLimit: 1e6, workingDirectory: '/', log };
-  const made = new CommandAgent({ command, environment: process.env, ...options });
+  const made = new CommandAgent({ command, environment: process.env, processes: new Set(), ...options });
   return (asked) => made.run(asked, new AbortController().signal);
 }
 

@@ -1,4 +1,5 @@
 import type { AgentRequest } from './agent.js';
+import { turnVariable } from './turn-processes.js';
 
 /**
  * What systemd.exec(5) and its kin set for the unit's own process: with these a command could report for the unit,
@@ -53,7 +54,7 @@ export function turnEnvironment(request: AgentRequest): Record<string, string> {
   return {
     SD_GATEWAY_SESSION: request.session,
     SD_GATEWAY_MESSAGE: request.messageId,
-    SD_GATEWAY_TURN: request.turnId,
+    [turnVariable]: request.turnId,
     SD_GATEWAY_ATTEMPT: String(request.attempt),
     SD_GATEWAY_PUT_BACKS: String(request.putBacks),
   };

@@ -7,6 +7,7 @@ import { notStarted } from './command-errors.js';
 import { endBeforeGateway } from './oom-score.js';
 import { ProcessGroup } from './process-group.js';
 import { StandardError } from './standard-error.js';
+import type { TurnProcess } from './turn-processes.js';
 
 export interface CommandAgentOptions {
   /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
@@ -21,6 +22,8 @@ export interface CommandAgentOptions {
   /** The gateway's own environment; the unit's variables and the gateway's settings are taken out. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
+  /** Has each command for as long as its turn runs. */
+  readonly processes: Set<TurnProcess>;
 }
 
 /**
@@ -76,7 +79,11 @@ export class CommandAgent implements Agent {
         return;
       }
       this.#offer(child.pid);
+      const { turnId, messageId, session } = request;
+      const turnProcess = { pid: child.pid, turnId, messageId, session };
+      this.options.processes.add(turnProcess);
       new CommandTurn(this.options, request, signal, child, child.pid, (outcome) => {
+        this.options.processes.delete(turnProcess);
         if (outcome instanceof AgentError) reject(outcome);
         else resolve({ text: outcome, metadata: {} });
       });

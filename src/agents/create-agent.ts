@@ -3,6 +3,7 @@ import type { Log } from '../log/log.js';
 import type { Agent } from './agent.js';
 import { CommandAgent } from './command.js';
 import { EchoAgent } from './echo.js';
+import type { TurnProcess } from './turn-processes.js';
 
 export interface AgentSurroundings {
   readonly log: Log;
@@ -10,6 +11,8 @@ export interface AgentSurroundings {
   readonly workingDirectory: string;
   /** The gateway's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Has the processes of the turns that run, of all agents. */
+  readonly processes: Set<TurnProcess>;
 }
 
 /** The agent that the configuration asks for. */

@@ -1,9 +1,11 @@
 import { askFacts } from '../channels/control/ask-facts.js';
 import { control, SilentGatewayError } from '../channels/control/control-client.js';
+import type { CallerTurn } from '../channels/control/facts.js';
 import type { ControlCommand, ControlEvent } from '../channels/control/protocol.js';
 import { commandStatus } from './commands.js';
 import { refusalIn } from './operate-job.js';
 import { printable } from './terminal.js';
+import { withinTurnLines } from './within-turn.js';
 
 /** A unit that restarts what it runs; a scope does not. */
 function serviceUnit(unit: string | null): string | null {
@@ -16,9 +18,13 @@ function serviceUnit(unit: string | null): string | null {
  */
 export async function order(path: string, command: Exclude<ControlCommand, 'status'>): Promise<number> {
   let refused: string | null = null;
+  let turn: CallerTurn | null = null;
   let shown = '';
   const onEvent = (event: ControlEvent): void => {
-    if (event.event === 'refused') refused = event.reason;
+    if (event.event === 'refused') {
+      refused = event.reason;
+      turn = event.turn ?? null;
+    }
     if (event.event === 'accepted' && command === 'stop' && serviceUnit(event.unit) !== null) {
       process.stderr.write(
         `sd-gateway: the gateway runs as ${event.unit}, which may start it again; "systemctl stop ${event.unit}" (with --user for a user unit) stops it for good.\n`,
@@ -37,6 +43,10 @@ export async function order(path: string, command: Exclude<ControlCommand, 'stat
       `sd-gateway: ${error.message}. If it goes on, it carries the ${command} out; else end its process.\n`,
     );
     return commandStatus.unavailable;
+  }
+  if (turn !== null) {
+    process.stderr.write(`sd-gateway: ${withinTurnLines(command, turn).map(printable).join('\n')}\n`);
+    return commandStatus.noPermission;
   }
   if (refused !== null) {
     process.stderr.write(`sd-gateway: the gateway refused: ${printable(refused)}\n`);

@@ -75,6 +75,10 @@ const usageStatus = [commandStatus.usage, 'The command line is wrong.'] as const
 const configurationStatus = [commandStatus.configuration, 'The configuration can’t be used.'] as const;
 const noUnitStatus = [commandStatus.noUnit, 'There is no such unit.'] as const;
 const noPermissionStatus = [commandStatus.noPermission, 'Not allowed to this user.'] as const;
+const withinTurnStatus = [
+  commandStatus.noPermission,
+  'Not allowed to this user, or asked for from within a turn that this gateway runs.',
+] as const;
 const otherScopeStatus = [
   commandStatus.noUnit,
   'The unit is one of the other scope; the command to type is printed.',
@@ -239,7 +243,7 @@ export const commands: readonly CommandDescription[] = [
       ],
       usageStatus,
       [commandStatus.unavailable, 'There is no systemd, or no service manager of this user.'],
-      noPermissionStatus,
+      withinTurnStatus,
       configurationStatus,
     ],
     examples: [
@@ -269,7 +273,7 @@ export const commands: readonly CommandDescription[] = [
       noUnitStatus,
       usageStatus,
       [commandStatus.unavailable, 'There is no systemd, or no service manager of this user.'],
-      noPermissionStatus,
+      withinTurnStatus,
     ],
     examples: ['sd-gateway uninstall', 'sd-gateway uninstall --purge --yes'],
   },
@@ -301,6 +305,7 @@ export const commands: readonly CommandDescription[] = [
     summary: 'Stop the unit, or a gateway in the foreground, and wait until it has ended.',
     description: [
       'A unit is stopped through systemd; a gateway in the foreground is asked through its control socket. Running turns may end first.',
+      'Refused from within a turn that this gateway runs: it would be cut off, run again, and stop the gateway again.',
     ],
     options: unitOptions,
     exitStatuses: [
@@ -309,7 +314,7 @@ export const commands: readonly CommandDescription[] = [
       otherScopeStatus,
       usageStatus,
       unavailableStatus,
-      noPermissionStatus,
+      withinTurnStatus,
       interruptedStatus,
     ],
     examples: ['sd-gateway stop', 'sd-gateway stop --instance test'],
@@ -321,6 +326,7 @@ export const commands: readonly CommandDescription[] = [
     summary: 'Restart the unit and wait until it serves again.',
     description: [
       'Through systemd. A gateway in the foreground ends with status 75, for its supervisor to start it again.',
+      'Refused from within a turn that this gateway runs, with --when-idle too: it would be cut off, run again, and restart the gateway again.',
     ],
     options: [
       ...unitOptions,
@@ -341,7 +347,7 @@ export const commands: readonly CommandDescription[] = [
       usageStatus,
       unavailableStatus,
       [commandStatus.restart, 'Not idle within the time; nothing was restarted.'],
-      noPermissionStatus,
+      withinTurnStatus,
       configurationStatus,
       interruptedStatus,
     ],

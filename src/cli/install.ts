@@ -1,6 +1,6 @@
 import { ConfigurationError } from '../config/load.js';
 import { ProgramError } from '../manager/program.js';
-import { ServiceManagerError } from '../manager/service-manager.js';
+import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { userExists } from '../manager/system-user.js';
 import { UnitValueError } from '../units/escape.js';
 import { commandStatus } from './commands.js';
@@ -10,8 +10,11 @@ import { Installation, InstallError, type InstallOutcome } from './install-perfo
 import { type InstallRequest, readInstallRequest } from './install-request.js';
 import { describeStep, type InstallStep, installSteps } from './install-steps.js';
 import { whyNoManager } from './manager-reachable.js';
+import { controlSocketOf } from './operate-control.js';
+import { readUnit } from './operate-unit.js';
 import { printable, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
+import { turnOfThisCommand, withinTurnLines } from './within-turn.js';
 
 /** Speaks to a person, or in JSON to a program. */
 interface Voice {
@@ -144,6 +147,11 @@ function showNext(facts: InstallFacts, outcome: InstallOutcome, voice: Voice): v
   else if (changed) voice.say(`It runs as before until: ${ownCommand(facts, 'restart')}`);
 }
 
+async function turnOfThisInstall({ target, unit }: InstallFacts) {
+  const { scope } = target;
+  return turnOfThisCommand(controlSocketOf(target, await readUnit(new ServiceManager(scope), unit)));
+}
+
 async function install(request: InstallRequest, voice: Voice): Promise<number> {
   const facts = await findInstallFacts(request);
   if (request.print) {
@@ -168,6 +176,9 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
     if (request.json) process.stdout.write(`${JSON.stringify(outcomeForPrograms(facts, steps, null))}\n`);
     return commandStatus.success;
   }
+  const turn = steps.some(({ kind }) => kind === 'restart') ? await turnOfThisInstall(facts) : null;
+  if (turn !== null)
+    return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
   const outcome = await new Installation(facts, request, (text) => voice.say(text)).perform(steps);
   for (const warning of outcome.warnings) voice.warn(warning);
   if (request.json) process.stdout.write(`${JSON.stringify(outcomeForPrograms(facts, steps, outcome))}\n`);

@@ -29,6 +29,7 @@ import { scopeOf } from './place.js';
 import { Spinner } from './spinner.js';
 import { printable, terminalOf } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
+import { turnOfThisCommand, withinTurnLines } from './within-turn.js';
 
 function say(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
@@ -102,6 +103,10 @@ class Operation {
   ): Promise<number> {
     if (this.#action === 'start') throw new Error('A start has no control socket to go through.');
     try {
+      // The gateway refuses such an order by itself, but never gets it from a turn that waits for its own end.
+      const waits = this.#parsed.flags.has('when-idle');
+      const refused = waits ? await this.#refusedWithinTurn(socket) : null;
+      if (refused !== null) return refused;
       const idle = await this.#whenIdle(socket, () => askStatus(socket), timeout);
       return idle ?? (await this.#order(socket, this.#action));
     } catch (error) {
@@ -170,15 +175,24 @@ class Operation {
       );
       return commandStatus.notRunning;
     }
+    const socket = controlSocketOf(this.#target, unit);
+    const refused = await this.#refusedWithinTurn(socket);
+    if (refused !== null) return refused;
     if (isUp) {
-      const idle = await this.#whenIdle(
-        controlSocketOf(this.#target, unit),
-        async () => (await readUnit(manager, unit.name)).statusText,
-        timeout,
-      );
+      const statusText = async () => (await readUnit(manager, unit.name)).statusText;
+      const idle = await this.#whenIdle(socket, statusText, timeout);
       if (idle !== null) return idle;
     }
     return this.#job(manager, unit);
+  }
+
+  /** A turn that stops its own gateway would be run again, and stop it again. Null: go on; else the exit status. */
+  async #refusedWithinTurn(socket: string): Promise<number | null> {
+    if (this.#action !== 'stop' && this.#action !== 'restart') return null;
+    const turn = await turnOfThisCommand(socket);
+    if (turn === null) return null;
+    complain(...withinTurnLines(this.#action, turn));
+    return commandStatus.noPermission;
   }
 
   /** Waits for idleness where that was asked for. Null: go on; else the exit status. */

@@ -15,12 +15,14 @@ import { commandStatus } from './commands.js';
 import { unitInstanceOf } from './install-request.js';
 import { findTemplateInstance, templateObjection } from './install-template.js';
 import { whyNoManager } from './manager-reachable.js';
+import { controlSocketOf } from './operate-control.js';
 import { readUnit } from './operate-unit.js';
 import { scopeOf } from './place.js';
 import { printable } from './terminal.js';
 import { type GatewayData, gatewayData, removeData, userOfData } from './uninstall-data.js';
 import { removeDeclaration, userLeft } from './uninstall-user.js';
 import type { ParsedCommand } from './usage.js';
+import { turnOfThisCommand, withinTurnLines } from './within-turn.js';
 
 /** It can’t be removed, or not so; `status` is the command’s. */
 class UninstallError extends Error {
@@ -82,9 +84,19 @@ function hasOtherUnit(target: UnitTarget, unit: string): boolean {
     .some((path) => linkTarget(path) === null && judge(readFileSync(path, 'utf8')) !== 'foreign');
 }
 
-async function stopAndDisable(manager: ServiceManager, unit: string, say: Say): Promise<void> {
-  const { activeState, hasJob } = await readUnit(manager, unit);
+async function stopAndDisable(
+  manager: ServiceManager,
+  target: UnitTarget,
+  unit: string,
+  say: Say,
+): Promise<void> {
+  const before = await readUnit(manager, unit);
+  const { activeState, hasJob } = before;
   const isUp = activeState !== 'inactive' && activeState !== 'failed';
+  const turn = isUp ? await turnOfThisCommand(controlSocketOf(target, before)) : null;
+  if (turn !== null) {
+    throw new UninstallError(commandStatus.noPermission, withinTurnLines('stop', turn).join('\n'));
+  }
   // systemd stops nothing that it can't load, down or not; a start that waits for its turn is called off by a stop.
   if (isUp || hasJob) {
     const stopped = await manager.act('stop', unit);
@@ -101,7 +113,7 @@ async function stopAndDisable(manager: ServiceManager, unit: string, say: Say): 
 
 async function removeUnit(target: UnitTarget, unit: string, path: string, say: Say): Promise<void> {
   const manager = new ServiceManager(target.scope);
-  await stopAndDisable(manager, unit, say);
+  await stopAndDisable(manager, target, unit, say);
   rmSync(path);
   await manager.daemonReload();
   // Otherwise a failed unit is shown for as long as the manager runs. One that didn’t fail is gone, which it says.

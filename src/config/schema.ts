@@ -34,7 +34,7 @@ export const configurationSchema = z.strictObject({
         .register(z.globalRegistry, { description: 'Turns that run at the same time.' }),
       max_attempts: count(1, 1_000).default(3).register(z.globalRegistry, {
         description:
-          'Attempts of a turn whose agent fails or takes the gateway down, before its message is dead.',
+          'Attempts of a turn whose agent fails or takes the gateway down, or stops that cut the turn off, before its message is dead.',
       }),
       retry_delay: timeSpan(0, day).prefault('1s').register(z.globalRegistry, {
         description: 'Wait before the second attempt of a turn; doubled for each further one.',

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createAgent } from '../agents/create-agent.js';
+import type { TurnProcess } from '../agents/turn-processes.js';
 import { ControlServer } from '../channels/control/control-server.js';
 import type { GatewayFacts } from '../channels/control/facts.js';
 import type { ConnectionFacts } from '../channels/http/connections.js';
@@ -22,6 +23,7 @@ import { processName } from '../systemd/evidence.js';
 import { isLeftoverLink } from '../systemd/leftover-link.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import type { ResidentMemory } from '../systemd/resident-memory.js';
+import { callerTurn } from './caller-turn.js';
 import { ConnectionRoom } from './connection-room.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
 import { Deliverer } from './delivery/deliverer.js';
@@ -69,7 +71,7 @@ export interface PartsOptions {
   stop(cause: 'planned-stop' | 'restart', sender: Sender): void;
   reload(): void;
   status(): string;
-  facts(): Promise<GatewayFacts>;
+  facts(): Promise<Omit<GatewayFacts, 'callerTurn'>>;
   /** The store is open, with so many turns of the last run queued again. */
   storeOpened(store: SqliteStore, resumedTurns: number): Promise<void>;
   /** All but the store is closed. */
@@ -97,6 +99,7 @@ export class Parts {
   readonly #directories: Directories;
   readonly #owner = newId();
   readonly #events = new MessageEvents();
+  readonly #turnProcesses = new Set<TurnProcess>();
   readonly #closers: Closer[] = [];
   #configuration: Configuration;
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
@@ -283,6 +286,7 @@ export class Parts {
       comm: processName(pid),
       isSupervisor: false,
     });
+    const turnOf = (peer: PeerCredentials) => callerTurn(peer, this.#turnProcesses, log);
     const path = join(this.#directories.runtime, 'control.sock');
     // Node.js, up to 20 at least, would bind what is left of the path once the rest is cut off.
     if (Buffer.byteLength(path) > longestSocketPath) {
@@ -298,7 +302,8 @@ export class Parts {
       restart: (peer) => stop('restart', senderOf(peer)),
       reload,
       status,
-      facts,
+      facts: async (peer) => ({ ...(await facts()), callerTurn: await turnOf(peer) }),
+      turnOf,
     });
     this.#closers.push(() => this.#control?.close());
   }
@@ -529,6 +534,7 @@ export class Parts {
       log: this.#options.log,
       workingDirectory: this.#directories.state,
       environment: this.#options.environment,
+      processes: this.#turnProcesses,
     });
   }
 

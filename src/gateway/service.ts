@@ -419,7 +419,7 @@ export class Service {
     }));
   }
 
-  async #facts(): Promise<GatewayFacts> {
+  async #facts(): Promise<Omit<GatewayFacts, 'callerTurn'>> {
     const { supervision, instance } = this.#options;
     const { store } = this.#parts;
     const watchdog = watchdogEnabled();

@@ -33,10 +33,21 @@ export interface SupervisionEvidence {
   readonly booted: boolean;
 }
 
-/** Name and parent from the text of /proc/PID/stat (proc(5)); the name may hold spaces and parentheses. */
-export function parseProcessStat(text: string): { readonly comm: string; readonly parentPid: number } | null {
-  const match = /^\d+ \((.*)\) \S (\d+) /s.exec(text);
-  return match === null ? null : { comm: match[1] ?? '', parentPid: Number(match[2]) };
+/** The beginning of /proc/PID/stat (proc(5)). */
+export interface ProcessStat {
+  readonly comm: string;
+  readonly parentPid: number;
+  readonly processGroup: number;
+  /** As of setsid(2). */
+  readonly processSession: number;
+}
+
+/** Reads the text of /proc/PID/stat; the name may hold spaces and parentheses. */
+export function parseProcessStat(text: string): ProcessStat | null {
+  const match = /^\d+ \((.*)\) \S (\d+) (-?\d+) (-?\d+) /s.exec(text);
+  if (match === null) return null;
+  const [parentPid = 0, processGroup = 0, processSession = 0] = match.slice(2).map(Number);
+  return { comm: match[1] ?? '', parentPid, processGroup, processSession };
 }
 
 /** The contents of a file below /proc; null when the process is gone or hidden (`hidepid=`, `ProtectProc=`). */

@@ -16,6 +16,7 @@ import { setImmediate as nextCheck } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
+import type { TurnProcess } from '../../src/agents/turn-processes.js';
 import type { LogFields } from '../../src/log/log.js';
 import { RecordingLog } from '../delivery/recording-log.js';
 
@@ -40,6 +41,7 @@ const request: AgentRequest = {
 
 function agent(command: readonly string[], options: Partial<CommandAgentOptions> = {}) {
   const log = new RecordingLog();
+  const processes = new Set<TurnProcess>();
   const made = new CommandAgent({
     command,
     timeout: 15_000,
@@ -48,9 +50,14 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
     workingDirectory: directory,
     environment: process.env,
     log,
+    processes,
     ...options,
   });
-  return { log, run: (signal = new AbortController().signal, of = request) => made.run(of, signal) };
+  return {
+    log,
+    processes,
+    run: (signal = new AbortController().signal, of = request) => made.run(of, signal),
+  };
 }
 
 const sh = (script: string, options?: Partial<CommandAgentOptions>) =>
@@ -128,6 +135,22 @@ describe('what a command is given', () => {
     });
     expect(reply.metadata).toEqual({});
     expect((await sh('wc -l | tr -d " "').run()).text).toBe('1');
+  });
+
+  test('a place among the processes of running turns, until its turn is over', async () => {
+    const { processes, run } = sh('echo $$; exec sleep 60 2>/dev/null >/dev/null');
+    const cut = new AbortController();
+    const ended = failure(run(cut.signal));
+    expect([...processes]).toEqual([
+      { pid: expect.any(Number), turnId: 'turn-1', messageId: 'message-1', session: 'alice' },
+    ]);
+    cut.abort();
+    await ended;
+    expect(processes.size).toBe(0);
+    await failure(agent(['/nonexistent'], { processes }).run());
+    expect(processes.size).toBe(0);
+    expect((await sh('echo $$', { processes }).run()).text).toMatch(/^\d+$/);
+    expect(processes.size).toBe(0);
   });
 
   test('its arguments without a shell', async () => {

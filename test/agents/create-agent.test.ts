@@ -21,6 +21,7 @@ function created(agent: unknown) {
     log: new RecordingLog(),
     workingDirectory: '/',
     environment: process.env,
+    processes: new Set(),
   });
 }
 

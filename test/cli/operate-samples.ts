@@ -133,6 +133,7 @@ export function gateway(changes: Partial<GatewayFacts> = {}): GatewayFacts {
     database: '/var/lib/sd-gateway/gateway.db',
     configurationFile: null,
     runs: [run({ stop: null }), run()],
+    callerTurn: null,
     ...changes,
   };
 }

@@ -8,13 +8,15 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { control, NoGatewayError } from '../../src/channels/control/control-client.js';
 import { ControlServer } from '../../src/channels/control/control-server.js';
+import type { CallerTurn } from '../../src/channels/control/facts.js';
 import {
   type ControlEvent,
   controlEvent,
   LineSplitter,
   lineLimit,
 } from '../../src/channels/control/protocol.js';
-import { createLog } from '../../src/log/create-log.js';
+import type { PeerCredentials } from '../../src/systemd/peer-credentials.js';
+import { recordingLog } from '../dispatch/fixture.js';
 import { near } from '../fuzz/near.js';
 import { nearJson } from '../fuzz/near-json.js';
 
@@ -22,6 +24,9 @@ let directory: string;
 let path: string;
 let orders: string[];
 let server: ControlServer;
+/** Finds the turn of whoever asks. */
+let turnOf: (peer: PeerCredentials) => Promise<CallerTurn | null>;
+let log: ReturnType<typeof recordingLog>;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'sd-gateway-control-'));
@@ -29,22 +34,18 @@ beforeEach(async () => {
   orders = [];
   // A file of a gateway that was killed.
   writeFileSync(path, '');
-  const log = createLog({
-    destination: 'json-lines',
-    colour: false,
-    level: 'err',
-    standardError: 2,
-    identifier: 'test',
-  });
+  log = recordingLog();
+  turnOf = async () => null;
   server = await ControlServer.listen({
     path,
-    log,
+    log: log.log,
     unit: 'sd-gateway.service',
     stop: ({ uid }) => orders.push(`stop by ${uid}`),
     restart: () => orders.push('restart'),
     reload: () => orders.push('reload'),
     status: () => 'Ready: all is well',
     facts: () => Promise.reject(new Error('not asked for here')),
+    turnOf: (peer) => turnOf(peer),
   });
 });
 afterEach(async () => {
@@ -192,6 +193,38 @@ describe('the control socket', () => {
     await once(child, 'close');
     expect(answer).toContain('only the user that the gateway runs as, and root, may give orders');
     expect(orders).toEqual([]);
+  });
+
+  describe('asked from within a running turn', () => {
+    const turn = { turnId: 'turn_1', messageId: 'm1', session: 'chat' };
+
+    it.each(['stop', 'restart'] as const)('refuses a %s, with the turn and what to do', async (command) => {
+      turnOf = async ({ pid, uid }) => (pid === process.pid && uid === process.getuid?.() ? turn : null);
+      const events: ControlEvent[] = [];
+      await control(path, command, (event) => events.push(event));
+      expect(events).toEqual([
+        {
+          event: 'refused',
+          reason: expect.stringMatching(
+            new RegExp(`a ${command} .* turn_1 .*session "chat".*message m1.*[Ee]nd the turn first`),
+          ),
+          turn,
+        },
+      ]);
+      expect(orders).toEqual([]);
+      expect(log.records).toEqual([
+        { priority: 'warning', message: expect.stringContaining(`Refused a ${command} `) },
+      ]);
+    });
+
+    it('reloads, and tells the status', async () => {
+      turnOf = async () => turn;
+      const events: ControlEvent[] = [];
+      await control(path, 'reload', (event) => events.push(event));
+      await control(path, 'status', (event) => events.push(event));
+      expect(orders).toEqual(['reload']);
+      expect(events.map(({ event }) => event)).toEqual(['accepted', 'status', 'accepted', 'status']);
+    });
   });
 
   it('tells who waits for the end what the gateway is at', async () => {

@@ -81,6 +81,8 @@ describe('whatever bytes come from outside', () => {
         expect(parseProcessStat(`77 (${name}) S ${parent} 77 77 0`)).toEqual({
           comm: name,
           parentPid: parent,
+          processGroup: 77,
+          processSession: 77,
         });
       }),
     );

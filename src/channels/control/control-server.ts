@@ -4,7 +4,7 @@ import type { Log } from '../../log/log.js';
 import { SystemCallError } from '../../systemd/failure.js';
 import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
 import { removeSocketFile } from '../remove-socket-file.js';
-import type { GatewayFacts } from './facts.js';
+import type { CallerTurn, GatewayFacts } from './facts.js';
 import { type ControlCommand, type ControlEvent, controlRequest, LineSplitter } from './protocol.js';
 
 export interface ControlServerOptions {
@@ -17,7 +17,9 @@ export interface ControlServerOptions {
   reload(peer: PeerCredentials): void;
   /** The status line as it is now. */
   status(): string;
-  facts(): Promise<GatewayFacts>;
+  facts(peer: PeerCredentials): Promise<GatewayFacts>;
+  /** The running turn that the peer is part of; null: none that is known. Never rejects. */
+  turnOf(peer: PeerCredentials): Promise<CallerTurn | null>;
 }
 
 /** How long a client may take to send its request, in milliseconds. */
@@ -27,7 +29,8 @@ const requestTimeout = 10_000;
 const mostClients = 16;
 
 /**
- * Takes orders through a Unix socket. Who may give them: the gateway's own user and root (SO_PEERCRED, unix(7)).
+ * Takes orders through a Unix socket. Who may give them: the gateway's own user and root (SO_PEERCRED, unix(7)), but none
+ * that would end the turn that it comes from: that turn would be run again, and give the order again.
  * The caller holds the gateway's lock, so that a socket file which is there already is a dead one.
  */
 export class ControlServer {
@@ -108,8 +111,11 @@ export class ControlServer {
         socket.removeAllListeners('data');
         socket.resume();
         const request = controlRequest.parse(JSON.parse(line));
-        if ('command' in request) this.#obey(socket, peer, request.command);
-        else this.#tell(socket);
+        if ('command' in request) {
+          const refuseFailed = (error: unknown) =>
+            refuse(socket, error instanceof Error ? error.message : String(error));
+          this.#obey(socket, peer, request.command).catch(refuseFailed);
+        } else this.#tell(socket, peer);
       } catch (error) {
         refuse(socket, `no request that is known: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -127,9 +133,9 @@ export class ControlServer {
     return false;
   }
 
-  #tell(socket: Socket): void {
+  #tell(socket: Socket, peer: PeerCredentials): void {
     socket.setTimeout(0);
-    this.#options.facts().then(
+    this.#options.facts(peer).then(
       (facts) => {
         send(socket, { event: 'facts', facts });
         socket.end();
@@ -138,9 +144,15 @@ export class ControlServer {
     );
   }
 
-  #obey(socket: Socket, peer: PeerCredentials, command: ControlCommand): void {
-    const { stop, restart, reload, status, unit } = this.#options;
+  async #obey(socket: Socket, peer: PeerCredentials, command: ControlCommand): Promise<void> {
+    const { stop, restart, reload, status, unit, turnOf } = this.#options;
     socket.setTimeout(0);
+    const endsTurns = command === 'stop' || command === 'restart';
+    const turn = endsTurns ? await turnOf(peer) : null;
+    if (turn !== null) {
+      this.#refuseWithinTurn(socket, peer, command, turn);
+      return;
+    }
     send(socket, { event: 'accepted', pid: process.pid, unit });
     switch (command) {
       case 'stop':
@@ -158,6 +170,29 @@ export class ControlServer {
         socket.end();
         break;
     }
+  }
+
+  #refuseWithinTurn(
+    socket: Socket,
+    { pid, uid }: PeerCredentials,
+    command: ControlCommand,
+    turn: CallerTurn,
+  ): void {
+    const { turnId, messageId, session } = turn;
+    this.#options.log.warning(
+      `Refused a ${command} that process ${pid} asked for from within the running turn ${turnId}: the turn would be cut off, and run again.`,
+      {
+        SD_GATEWAY_SENDER_PID: pid,
+        SD_GATEWAY_SENDER_UID: uid,
+        SD_GATEWAY_SESSION: session,
+        SD_GATEWAY_MESSAGE: messageId,
+      },
+    );
+    refuse(
+      socket,
+      `a ${command} was asked for from within the running turn ${turnId} (session "${session}", message ${messageId}), which it would cut off, to be run again. End the turn first; from outside of it the ${command} is carried out.`,
+      turn,
+    );
   }
 }
 
@@ -178,7 +213,7 @@ function send(socket: Socket, event: ControlEvent): void {
   socket.write(`${JSON.stringify(event)}\n`);
 }
 
-function refuse(socket: Socket, reason: string): void {
-  send(socket, { event: 'refused', reason });
+function refuse(socket: Socket, reason: string, turn?: CallerTurn): void {
+  send(socket, { event: 'refused', reason, ...(turn !== undefined && { turn }) });
   socket.end();
 }

@@ -23,6 +23,13 @@ export interface WaitingHost {
   readonly until: number | null;
 }
 
+/** A running turn that a process is part of. */
+export interface CallerTurn {
+  readonly turnId: string;
+  readonly messageId: string;
+  readonly session: string;
+}
+
 /** What a running gateway tells of itself: to `status` and `doctor` through the control socket, in part at /readyz. */
 export interface GatewayFacts {
   readonly version: string;
@@ -66,4 +73,6 @@ export interface GatewayFacts {
   readonly configurationFile: string | null;
   /** Newest first; the first is this one. */
   readonly runs: readonly RunRecord[];
+  /** The running turn that whoever asks is part of; null: none. */
+  readonly callerTurn: CallerTurn | null;
 }

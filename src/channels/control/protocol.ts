@@ -12,6 +12,8 @@ export const controlRequest = z.union([
 
 export type ControlCommand = 'stop' | 'restart' | 'reload' | 'status';
 
+const callerTurn = z.object({ turnId: z.string(), messageId: z.string(), session: z.string() });
+
 export const controlEvent = z.discriminatedUnion('event', [
   /** The request was taken; the pid of the gateway, and its unit where it runs as one. */
   z.object({ event: z.literal('accepted'), pid: z.number(), unit: z.string().nullable() }),
@@ -19,8 +21,8 @@ export const controlEvent = z.discriminatedUnion('event', [
   z.object({ event: z.literal('status'), text: z.string() }),
   /** `GatewayFacts`, in one line that may be longer than `lineLimit`. */
   z.object({ event: z.literal('facts'), facts: z.custom<GatewayFacts>() }),
-  /** The request can't be carried out. */
-  z.object({ event: z.literal('refused'), reason: z.string() }),
+  /** The request can't be carried out. `turn`: because it came from within this running turn. */
+  z.object({ event: z.literal('refused'), reason: z.string(), turn: callerTurn.optional() }),
 ]);
 
 export type ControlEvent = z.output<typeof controlEvent>;

@@ -1,0 +1,33 @@
+import type { ProcessTrace } from '../systemd/process-ancestry.js';
+
+/** The process that was started for a turn that runs: it leads a session and a process group of its own (setsid(2)). */
+export interface TurnProcess {
+  readonly pid: number;
+  readonly turnId: string;
+  readonly messageId: string;
+  /** The session of the message. */
+  readonly session: string;
+}
+
+/** Has the turn's id in the environment of its process, and of what that starts. */
+export const turnVariable = 'SD_GATEWAY_TURN';
+
+/**
+ * The running turn that a process is part of: it or an ancestor is the turn's process, in its group or session, or was
+ * started with its id. A daemon of a turn has no such ancestor, and its environment still. A turn that has ended is
+ * nobody's: a shell that it left behind belongs to whoever uses it.
+ *
+ * @param ancestry the process and its ancestors, the nearest first
+ */
+export function turnOf(
+  ancestry: readonly ProcessTrace[],
+  running: Iterable<TurnProcess>,
+): TurnProcess | null {
+  const turns = [...running];
+  for (const { pid, processGroup, processSession, mark } of ancestry) {
+    const ids = [pid, processGroup, processSession];
+    const turn = turns.find((each) => ids.includes(each.pid) || each.turnId === mark);
+    if (turn !== undefined) return turn;
+  }
+  return null;
+}

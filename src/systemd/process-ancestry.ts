@@ -1,0 +1,60 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { parseProcessStat } from './evidence.js';
+
+/** A process as far as /proc tells what it belongs to (proc(5)). */
+export interface ProcessTrace {
+  readonly pid: number;
+  readonly processGroup: number;
+  /** As of setsid(2). */
+  readonly processSession: number;
+  /** A variable of the environment that it was started with; null: it has none, or that can't be read. */
+  readonly mark: string | null;
+}
+
+/** A parent that exits while we climb hands its children to another: a bound instead of a chance of a loop. */
+const mostAncestors = 64;
+
+/** No more of a file is read, in bytes. */
+const longestFile = 256 * 1024;
+
+/**
+ * Reads a process and its ancestors, the nearest first, up to PID 1 of this PID namespace or to the first that is gone or
+ * hidden (`hidepid=`, `ProtectProc=`). Rejects only with what is wrong here, such as EMFILE.
+ *
+ * @param variable the environment variable that `mark` tells
+ */
+export async function readAncestry(pid: number, variable: string): Promise<readonly ProcessTrace[]> {
+  const traces: ProcessTrace[] = [];
+  let next = pid;
+  while (next > 0 && traces.length < mostAncestors) {
+    const stat = parseProcessStat((await readProc(`/proc/${next}/stat`)) ?? '');
+    if (stat === null) break;
+    const { processGroup, processSession, parentPid } = stat;
+    const environment = (await readProc(`/proc/${next}/environ`)) ?? '';
+    traces.push({ pid: next, processGroup, processSession, mark: variableIn(environment, variable) });
+    next = parentPid;
+  }
+  return traces;
+}
+
+/** The value that getenv(3) finds, from the text of /proc/PID/environ; null: it is not set. */
+export function variableIn(environment: string, name: string): string | null {
+  const entry = environment.split('\0').find((text) => text.startsWith(`${name}=`));
+  return entry === undefined ? null : entry.slice(name.length + 1);
+}
+
+/** Null when the process is gone, or hidden. In libuv's threads: another process can delay a read of its environment. */
+async function readProc(path: string): Promise<string | null> {
+  let file: FileHandle | null = null;
+  try {
+    file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(longestFile), 0, longestFile, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return null;
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
