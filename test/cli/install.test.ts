@@ -1,8 +1,10 @@
-import { lstatSync, readdirSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { run } from '../../src/cli/install.js';
 import { findCommand, parseCommand } from '../../src/cli/usage.js';
+import { ControlDouble } from './control-double.js';
+import { gateway } from './operate-samples.js';
 import { SystemctlDouble } from './systemctl-double.js';
 
 vi.mock('../../src/cli/manager-reachable.js', () => ({ whyNoManager: async () => null }));
@@ -50,6 +52,28 @@ describe('beside an instance of the package’s template', () => {
     expect(await install(...words, '--dry-run')).toBe(0);
     expect(double.said).toContain('Would write ');
   });
+});
+
+it('with --now, a turn does not restart its own gateway', async () => {
+  const unit = 'sd-gateway-test.service';
+  const path = join(double.units, unit);
+  const loaded = { LoadState: 'loaded', FragmentPath: path };
+  double.says(unit, loaded);
+  expect(await install('--instance', 'test')).toBe(0);
+  const before = readFileSync(path, 'utf8');
+  double.says(unit, { ...loaded, ActiveState: 'active', RuntimeDirectory: 'sd-gateway-test' }, 'enabled');
+  const control = await ControlDouble.listen(
+    join(double.home, 'RUNTIME_DIR/sd-gateway-test/control.sock'),
+    gateway({ callerTurn: { turnId: 'turn_1', messageId: 'm1', session: 'chat' } }),
+  );
+  onTestFinished(() => control.close());
+  const file = join(double.home, 'other.env');
+  writeFileSync(file, '');
+  expect(await install('--instance', 'test', '--now', '--environment-file', file)).toBe(77);
+  expect(double.said).toContain('part of a turn that the gateway runs (turn_1 of session "chat"');
+  expect(double.said).toContain('the restart would cut the turn off');
+  expect(readFileSync(path, 'utf8')).toBe(before);
+  expect(double.asked).not.toContain(`restart ${unit}`);
 });
 
 describe('over a link, forced', () => {

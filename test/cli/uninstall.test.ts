@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { run } from '../../src/cli/uninstall.js';
 import { findCommand, parseCommand } from '../../src/cli/usage.js';
 import { seal } from '../../src/units/seal.js';
+import { ControlDouble } from './control-double.js';
+import { gateway } from './operate-samples.js';
 import { SystemctlDouble } from './systemctl-double.js';
 
 vi.mock('../../src/cli/manager-reachable.js', () => ({ whyNoManager: async () => null }));
@@ -89,6 +91,21 @@ describe('a unit', () => {
     expect(await uninstall()).toBe(1);
     expect(double.said).toContain('could not be stopped, and stays: stop refused');
     expect(existsSync(path)).toBe(true);
+  });
+
+  it('stays where a turn of its own gateway would remove it', async () => {
+    const path = writeUnit();
+    double.says(unit, { ActiveState: 'active', RuntimeDirectory: 'sd-gateway-test' });
+    const control = await ControlDouble.listen(
+      join(double.home, 'RUNTIME_DIR/sd-gateway-test/control.sock'),
+      gateway({ callerTurn: { turnId: 'turn_1', messageId: 'm1', session: 'chat' } }),
+    );
+    onTestFinished(() => control.close());
+    expect(await uninstall()).toBe(77);
+    expect(double.said).toContain('part of a turn that the gateway runs (turn_1 of session "chat"');
+    expect(double.said).toContain('the stop would cut the turn off');
+    expect(existsSync(path)).toBe(true);
+    expect(double.asked).not.toContain(`stop ${unit}`);
   });
 
   it('that waits for its start is stopped', async () => {

@@ -47,6 +47,14 @@ describe('the ancestry of a process', () => {
     expect(parent?.pid).not.toBe(shell);
   });
 
+  it('is read up to a bound', async () => {
+    const nested = 'if test "$0" = 0; then echo $$; sleep 60; else sh -c "$nested" $(($0 - 1)); fi; exit';
+    const { shell, pid } = await started(`nested='${nested}'; export nested; sh -c "$nested" 70; exit`);
+    const ancestry = await readAncestry(pid, 'MARK');
+    expect(ancestry.length).toBe(64);
+    expect(new Set(ancestry.map(({ processSession }) => processSession))).toEqual(new Set([shell]));
+  });
+
   it.each([0, -1, 4_194_304])('of process %i, which is not there, is empty', async (pid) => {
     expect(await readAncestry(pid, 'MARK')).toEqual([]);
   });
