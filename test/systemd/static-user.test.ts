@@ -117,7 +117,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
         const name = `sd-gateway-${instance}`;
         const unit = `${name}.service`;
         const printed = await check('sd-gateway', 'install', '--print', ...words(instance));
-        const former = printed.replace(/^.*\n/, '').replace(/^(User|DynamicUser)=.*$/m, 'DynamicUser=yes');
+        const former = printed.replace(/^.*\n/, '').replace(/^User=.*$/m, 'DynamicUser=yes');
         await machine().writeFile(`/etc/systemd/system/${unit}`, seal(former));
         await check('systemctl', 'daemon-reload');
         await check('systemctl', 'start', unit);
