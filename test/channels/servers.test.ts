@@ -117,12 +117,6 @@ describe('a request that does not come whole', () => {
     expect(answer).toContain('application/problem+json');
   });
 
-  test('behind one that still has to be answered is not taken for that one', async () => {
-    const connection = await serve((request) => request.resume());
-    connection.write(`GET / HTTP/1.1\r\nHost: x\r\n\r\n${chunked}no size\r\n`);
-    expect(await connection.ended).toBe('');
-  });
-
   test('whose answer has begun gets no other one', async () => {
     const connection = await serve((request, response) => {
       request.on('error', () => undefined);

@@ -157,10 +157,16 @@ export class Connections {
     group.set(socket, connection);
     connection.answers.add(response);
     connection.request = request;
-    if (this.#last) makeLastAnswer(connection);
-    else response.setHeader('Keep-Alive', `timeout=${advertisedKeepAlive}`);
+    if (this.#last) {
+      makeLastAnswer(socket, response);
+      // By then it is known what has come with it in the same read.
+      process.nextTick(() => makeLastAnswer(socket, response));
+    } else {
+      response.setHeader('Keep-Alive', `timeout=${advertisedKeepAlive}`);
+    }
     const ended = () => {
-      connection.bytesWhenIdle = socket.bytesRead;
+      // Without those that were read and wait for their turn.
+      connection.bytesWhenIdle = socket.bytesRead - socket.readableLength;
       connection.restsSince = performance.now();
       this.#changed();
     };
@@ -172,10 +178,12 @@ export class Connections {
     response.once('prefinish', () => this.#boundSending(socket, response));
   }
 
-  /** From now on each answer is the last of its connection, and says so, unless a later one is owed already. */
+  /** From now on each answer is the last of its connection, and says so, unless another request has been read already. */
   makeAnswersLast(): void {
     this.#last = true;
-    for (const [, connection] of this.#all()) makeLastAnswer(connection);
+    for (const [socket, { answers }] of this.#all()) {
+      for (const response of answers) makeLastAnswer(socket, response);
+    }
   }
 
   /** Resolves once no request is under way, or after `patience` milliseconds. */
@@ -295,14 +303,14 @@ export class Connections {
   }
 }
 
-/** Of requests that were sent without waiting for an answer each is answered, in their order (RFC 9112, 9.3.2). */
-function makeLastAnswer({ answers }: Connection): void {
-  const last = [...answers].at(-1);
-  for (const response of answers) {
-    if (response.headersSent) continue;
+/** Of requests that were sent without waiting for an answer each that was read is answered (RFC 9112, 9.3.2). */
+function makeLastAnswer(socket: Socket, response: ServerResponse): void {
+  if (response.headersSent) return;
+  if (socket.readableLength > 0) {
+    response.removeHeader('Connection');
+  } else {
     response.removeHeader('Keep-Alive');
-    if (response === last) response.setHeader('Connection', 'close');
-    else response.removeHeader('Connection');
+    response.setHeader('Connection', 'close');
   }
 }
 

@@ -7,6 +7,7 @@ import { Connections, type ConnectionsOptions, keepAliveTimeout } from './connec
 import { clientErrorProblem } from './failures.js';
 import { descriptorOf, type KeptSockets } from './kept-sockets.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
+import { paceRequests } from './paced-requests.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 
 /** Bounds that Node's HTTP server keeps itself (http.createServer). Milliseconds, bytes. */
@@ -140,6 +141,7 @@ export class Servers {
       }
     });
     this.connections.follow(server);
+    paceRequests(server, this.#log);
     server.on('clientError', answerClientError);
     server.on('checkExpectation', (request, response) => {
       this.connections.begin(request, response);
