@@ -6,8 +6,12 @@ import { inheritedEnvironment, turnEnvironment } from './command-environment.js'
 import { notStarted } from './command-errors.js';
 import { endBeforeGateway } from './oom-score.js';
 import { ProcessGroup } from './process-group.js';
+import { readInTurns } from './read-in-turns.js';
 import { StandardError } from './standard-error.js';
 import type { TurnProcess } from './turn-processes.js';
+
+/** For the lines of its standard error that are logged, which are taken in steps. */
+const roundsWhenCutOff = 25;
 
 export interface CommandAgentOptions {
   /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
@@ -147,10 +151,14 @@ class CommandTurn {
       this.#give(new AgentError('signal', `the command could not be ended: ${error.message}`, true)),
     );
     child.stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
-    child.stdout.on('data', (chunk: Buffer) => this.#output(chunk));
-    child.stderr.on('data', (chunk: Buffer) => {
+    readInTurns(child.stdout, (bytes) => {
       this.#arrived += 1;
-      this.#standardError.write(chunk);
+      this.#output(bytes);
+      return bytes.length;
+    });
+    readInTurns(child.stderr, (bytes) => {
+      this.#arrived += 1;
+      return this.#standardError.write(bytes);
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('error', (error) =>
@@ -191,7 +199,6 @@ class CommandTurn {
   }
 
   #output(chunk: Buffer): void {
-    this.#arrived += 1;
     this.#size += chunk.length;
     if (this.#size <= this.options.replyLimit) {
       this.#chunks.push(chunk);
@@ -210,21 +217,21 @@ class CommandTurn {
   /**
    * Takes what the command had written. Usually its outputs have ended or end now. A process that left the group
    * may hold them open for ever; then all has arrived once a whole round of the event loop brought nothing more. It may
-   * write for ever, too: a turn that has failed or is cut off waits for one such round and no more, which is enough for
-   * what the command itself had written.
+   * write for ever, too: a turn that has failed or is cut off waits for so many such rounds and no more, which are enough
+   * for what the command itself had written.
    */
-  #drain(drained: () => void): void {
+  #drain(drained: () => void, rounds = roundsWhenCutOff): void {
     if (this.#openOutputs === 0) {
       drained();
       return;
     }
     const before = this.#arrived;
-    const isLast = this.#failure !== null || this.signal.aborted;
+    const isCutOff = this.#failure !== null || this.signal.aborted;
     setImmediate(() =>
       setImmediate(() => {
         if (this.#openOutputs === 0 || this.#arrived === before) {
           drained();
-        } else if (isLast) {
+        } else if (isCutOff && rounds === 0) {
           this.#failure ??= new AgentError(
             'cancelled',
             'the turn was cancelled while a process that its command had left behind still wrote',
@@ -232,7 +239,7 @@ class CommandTurn {
           );
           drained();
         } else {
-          this.#drain(drained);
+          this.#drain(drained, isCutOff ? rounds - 1 : rounds);
         }
       }),
     );

@@ -5,8 +5,13 @@ import { stripVTControlCharacters } from 'node:util';
 const longestLine = 4_096;
 /** Lines of one turn that are logged; a command that writes without end must not drown the journal. */
 const mostLines = 1_000;
-/** Characters of the end that go into the turn's error. */
+/** Lines that are logged at once. */
+const linesAtOnce = 50;
+/** Characters of the end that go into the turn's error, and the most bytes that they have. */
 const tailLength = 1_000;
+const endBytes = 4 * tailLength;
+
+const lineFeed = 0x0a;
 
 /** Takes what a terminal or a log would act on out of a line: escape sequences, and control characters but the tab. */
 export function printable(text: string): string {
@@ -17,14 +22,21 @@ export function printable(text: string): string {
 export class StandardError {
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
+  /** Those that were empty, which are not logged, among them. */
   #lines = 0;
-  #tail: string[] = [];
-  #tailLength = 0;
+  /** The last bytes. */
+  #end = Buffer.alloc(0);
 
   constructor(private readonly onLine: (line: string) => void) {}
 
-  write(chunk: Buffer): void {
-    this.#take(this.#decoder.write(chunk));
+  /** Takes so much as is quickly done; gives how many bytes that is. */
+  write(bytes: Buffer): number {
+    const isLogged = this.#lines < mostLines;
+    const taken = bytes.subarray(0, isLogged ? lengthAtOnce(bytes) : bytes.length);
+    if (isLogged) this.#take(this.#decoder.write(taken));
+    else this.#count(taken);
+    this.#end = Buffer.concat([this.#end, taken.subarray(-endBytes)]).subarray(-endBytes);
+    return taken.length;
   }
 
   /** Hands out the last line, if no line feed ended it, and says how many were left out. */
@@ -39,7 +51,11 @@ export class StandardError {
 
   /** The last lines, at most about a thousand characters of them. */
   tail(): string {
-    return this.#tail.join('\n').slice(-tailLength);
+    const lines = this.#end.toString('utf8').split('\n').map(printable);
+    return lines
+      .filter((line) => line.trim() !== '')
+      .join('\n')
+      .slice(-tailLength);
   }
 
   #take(text: string): void {
@@ -54,15 +70,25 @@ export class StandardError {
 
   #line(raw: string): void {
     for (let start = 0; start === 0 || start < raw.length; start += longestLine) {
-      const line = printable(raw.slice(start, start + longestLine).replace(/\r$/, ''));
-      if (line.trim() === '') continue;
       this.#lines += 1;
-      if (this.#lines <= mostLines) this.onLine(line);
-      this.#tail.push(line);
-      this.#tailLength += line.length + 1;
-      while (this.#tail.length > 1 && this.#tailLength - (this.#tail[0] ?? '').length > tailLength) {
-        this.#tailLength -= (this.#tail.shift() ?? '').length + 1;
-      }
+      const line = printable(raw.slice(start, start + longestLine).replace(/\r$/, ''));
+      if (this.#lines <= mostLines && line.trim() !== '') this.onLine(line);
     }
   }
+
+  #count(bytes: Buffer): void {
+    // By its index, which is fast: there may be gigabytes.
+    for (let index = 0; index < bytes.length; index++) if (bytes[index] === lineFeed) this.#lines += 1;
+    this.#rest = bytes.at(-1) === lineFeed ? '' : 'a line that has begun';
+  }
+}
+
+/** The length of the first lines, which are as many as are logged at once. */
+function lengthAtOnce(bytes: Buffer): number {
+  let length = 0;
+  for (let lines = 0; lines < linesAtOnce && length < bytes.length; lines++) {
+    const feed = bytes.indexOf(lineFeed, length);
+    length = feed === -1 ? bytes.length : feed + 1;
+  }
+  return length;
 }

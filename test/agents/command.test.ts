@@ -320,6 +320,22 @@ describe('how a command ends', () => {
     expect(log.records.at(-1)?.message).toContain('4000 more lines');
   });
 
+  test('the last of a flood on standard error is in the error, and how much was left out on record', async () => {
+    const { log, run } = sh('yes | head -n 200000 >&2; printf "the \\303\\244nd" >&2; exit 1');
+    const error = await failure(run());
+    expect(error.message).toMatch(/y\ny\nthe änd$/);
+    expect(log.records.at(-1)?.message).toBe('agent: (199001 more lines on standard error, not logged)');
+    expect(log.records.length).toBe(1_001);
+  });
+
+  test('a turn that was cut off has on record what its command had written', async () => {
+    const { log, run } = sh('seq 1 400 >&2; exec sleep 60', { timeout: 500 });
+    expect((await failure(run())).reason).toBe('timeout');
+    expect(log.records.map(({ message }) => message)).toEqual(
+      Array.from({ length: 400 }, (_, index) => `agent: ${index + 1}`),
+    );
+  });
+
   test('by a signal', async () => {
     const error = await failure(sh('kill -SEGV $$').run());
     expect(error).toMatchObject({ reason: 'signal', retry: true });
@@ -382,6 +398,44 @@ describe('how a command ends', () => {
     await line.started;
     process.kill(Number(reply.text.slice(300_000)), 'SIGKILL');
     await line.ended();
+  });
+});
+
+/** Counts the turns of the event loop until it is stopped. */
+function countTurns() {
+  const counter = { turn: 0, stop: () => clearImmediate(next) };
+  const count = () => {
+    counter.turn += 1;
+    next = setImmediate(count);
+  };
+  let next = setImmediate(count);
+  return counter;
+}
+
+describe('a command that writes without end', () => {
+  const flood = 100 * 1024 ** 2;
+
+  test('has its lines logged a few in each turn of the event loop', async () => {
+    const counter = countTurns();
+    const { log, run } = sh('yes | head -n 2000 >&2');
+    const turns: number[] = [];
+    const info = log.info;
+    log.info = (message, fields) => {
+      turns.push(counter.turn);
+      info(message, fields);
+    };
+    await run();
+    counter.stop();
+    const most = Math.max(...turns.map((turn) => turns.filter((each) => each === turn).length));
+    // Those that come, and those that go on in the same turn.
+    expect(most).toBeLessThanOrEqual(100);
+  });
+
+  test('to standard error is read at most a pipe’s content at a time', async () => {
+    const counter = countTurns();
+    await sh(`head -c ${flood} /dev/zero | tr '\\0' '\\n' >&2`).run();
+    counter.stop();
+    expect(counter.turn).toBeGreaterThan(flood / (2 * 65_536));
   });
 });
 
