@@ -28,21 +28,25 @@ async function pagesOf(read: (after: string | null) => Promise<Page<Message> | n
 }
 
 test('pages of long texts are short, and nothing is left out between them', async () => {
-  for (const _ of all) await acceptOne(store, 'a', { text: 'x'.repeat(1024 ** 2) });
+  for (const _ of all) await acceptOne(store, 'a', { text: 'x'.repeat(128 * 1024) });
   const queued = await pagesOf((after) => store.sessionMessages('a', { limit: 1_000, after }));
   expect(queued.map(({ length }) => length)).toEqual([8, 4]);
   expect(seqs(queued.flat())).toEqual(all);
 
   await store.cancelSession('a', Date.now());
-  const first = await store.settledMessages('a', 0, 1_000);
-  const second = await store.settledMessages('a', first.items.length, 1_000);
-  expect([first.more, second.more]).toEqual([true, false]);
-  expect([first.items.length, second.items.length]).toEqual([8, 4]);
-  expect(seqs([...first.items, ...second.items])).toEqual(all);
+  const settled: Message[] = [];
+  for (let more = true; more; ) {
+    const page = await store.settledMessages('a', settled.length, 1_000);
+    // Those of an event stream are shorter.
+    expect(page.items.length).toBe(1);
+    settled.push(...page.items);
+    more = page.more;
+  }
+  expect(seqs(settled)).toEqual(all);
 });
 
 test('a page holds one message at least', async () => {
-  const text = 'x'.repeat(9 * 1024 ** 2);
+  const text = 'x'.repeat(2 * 1024 ** 2);
   for (const _ of [1, 2]) await acceptOne(store, 'a', { text });
   const pages = await pagesOf((after) => store.sessionMessages('a', { limit: 1_000, after }));
   expect(pages.map(seqs)).toEqual([[1], [2]]);

@@ -19,6 +19,8 @@ export interface EventStreamsOptions {
   readonly store: Pick<Store, 'settledMessages'>;
   readonly changes: SessionChanges;
   readonly log: Pick<Log, 'err'>;
+  /** Told of each answer that waits for its client. */
+  readonly onUnread?: (response: ServerResponse) => void;
   /** A comment after so long without an event, in milliseconds, so that proxies and clients see that it lives. */
   readonly heartbeat?: number;
 }
@@ -35,7 +37,7 @@ const reconnectAfter = 1_000;
 /**
  * Streams of a session's messages as they come to their end (text/event-stream, HTML Standard, 9.2). The id of an event
  * is the message's seq: with the last one that a client has seen it misses nothing, whatever happened in between. What
- * is sent is read from the store, so that a slow client holds no memory here.
+ * is sent is read from the store when the client has room for it, so that a slow one holds no more than an event here.
  */
 export class EventStreams {
   readonly #options: EventStreamsOptions;
@@ -100,8 +102,8 @@ class EventStream {
     const { changes } = this.#options;
     // Before the first look, so that no change falls in between.
     const unsubscribe = changes.subscribeSession(this.#session, ({ messageId, state }) => {
-      // A hint without an id: whoever misses it sees the message at its end.
-      if (state === 'running' || state === 'queued') {
+      // A hint without an id: whoever misses it, or is slow, sees the message at its end.
+      if ((state === 'running' || state === 'queued') && !this.#response.writableNeedDrain) {
         this.#write(`event: state\ndata: ${JSON.stringify({ id: messageId, state })}\n\n`);
       }
       this.#rouse();
@@ -119,7 +121,9 @@ class EventStream {
     try {
       while (this.#goesOn) {
         this.#woken = false;
-        if (await this.#sendSettled()) continue;
+        const more = await this.#sendSettled();
+        if (this.#response.writableNeedDrain) await this.#drained();
+        if (more) continue;
         this.#beat();
         await this.#sleep();
       }
@@ -135,22 +139,24 @@ class EventStream {
     return !this.#ended && !this.#response.closed && !this.#response.destroyed;
   }
 
-  /** Whether there may be more at once. */
+  /** As much as the client has room for; whether there may be more at once. */
   async #sendSettled(): Promise<boolean> {
     const { store } = this.#options;
     const { items, more } = await store.settledMessages(this.#session, this.#after, pageSize);
     for (const message of items) {
       if (!this.#goesOn) return false;
-      const written = this.#write(
+      const isTaken = this.#write(
         `id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
       );
       this.#after = message.seq;
-      if (!written) await this.#drained();
+      // The rest is read again, so that none of it is held for a client that does not read.
+      if (!isTaken) return true;
     }
     return more;
   }
 
   async #drained(): Promise<void> {
+    this.#options.onUnread?.(this.#response);
     // One for all: what did not come is not listened for any more.
     const over = new AbortController();
     const { signal } = over;

@@ -15,8 +15,13 @@ import type { Transaction } from './transaction.js';
 
 /** Items of one page at most: a page is read while every other caller waits. */
 const largestPage = 10_000;
-/** And so much text, in UTF-16 code units, or one item: it is all in memory at once, here and where it is sent from. */
-const largestPageText = 8 * 1024 ** 2;
+/**
+ * And so much text, in UTF-16 code units, or one item: it is all in memory at once, here and where it is sent from, and
+ * makes one piece of work for both threads.
+ */
+const largestPageText = 1024 ** 2;
+/** For event streams, which read on when their clients have taken it. */
+const largestSettledText = 64 * 1024;
 
 interface PageRequest {
   readonly limit: number;
@@ -92,7 +97,7 @@ export function readSettledMessages(
   const known = sql.session.get(session);
   if (known === undefined) return { items: [], more: false };
   const settled = settledOf(sql.sessionMessages.iterate(known.number, seq, checkLimit(limit) + 1));
-  const { rows, last } = take(settled, limit);
+  const { rows, last } = take(settled, limit, largestSettledText);
   return { items: rows.map(toMessage), more: last !== null };
 }
 
@@ -107,11 +112,12 @@ function* settledOf(rows: Iterable<MessageRow>): Generator<MessageRow> {
 function take<Row extends MessageRow>(
   from: Iterable<Row>,
   limit: number,
+  largestText = largestPageText,
 ): { readonly rows: readonly Row[]; readonly last: Row | null } {
   const rows: Row[] = [];
   let text = 0;
   for (const row of from) {
-    if (rows.length === limit || text >= largestPageText) return { rows, last: rows.at(-1) ?? null };
+    if (rows.length === limit || text >= largestText) return { rows, last: rows.at(-1) ?? null };
     rows.push(row);
     text += row.text.length + row.metadata.length;
     text += (row.reply_text?.length ?? 0) + (row.reply_metadata?.length ?? 0);
