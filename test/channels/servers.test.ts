@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
@@ -92,6 +92,57 @@ describe('an answer that is not taken', () => {
     await new Promise((resolve) => setTimeout(resolve, 2 * patience));
     client.write('GET /small HTTP/1.1\r\nHost: x\r\n\r\n');
     await until(() => tail.endsWith('small'));
+    client.destroy();
+  });
+});
+
+describe('answers that are not taken', () => {
+  test('are cut off, the oldest first, when they take too much memory together', async () => {
+    const warnings: string[] = [];
+    const closed: string[] = [];
+    const servers = serversOf(
+      (request, response) => {
+        request.socket.once('close', () => closed.push(request.url ?? ''));
+        response.end(huge);
+      },
+      {
+        log: { warning: (message) => warnings.push(message), notice: nothingToTell },
+        unreadLimitBytes: 3.5 * huge.length,
+      },
+    );
+    const { hostname, port } = new URL(await servers.bind(loopback));
+    const clients: Socket[] = [];
+    for (const path of ['/1', '/2', '/3', '/4']) {
+      const client = connect({ host: hostname, port: Number(port) });
+      clients.push(client);
+      client.on('error', () => undefined);
+      client.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      // Its answer has begun. It is not read.
+      await once(client, 'readable');
+    }
+    await vi.waitFor(() => expect(closed).toEqual(['/1']));
+    expect(warnings).toEqual([expect.stringMatching(/did not read its answer/)]);
+    for (const client of clients.slice(1)) {
+      let taken = 0;
+      client.on('data', (chunk: Buffer) => {
+        taken += chunk.length;
+      });
+      await vi.waitFor(() => expect(taken).toBeGreaterThan(huge.length), 10_000);
+      client.destroy();
+    }
+  });
+
+  test('one alone may be as large as it is', async () => {
+    const servers = serversOf((_request, response) => response.end(huge), { unreadLimitBytes: 1_000 });
+    const { hostname, port } = new URL(await servers.bind(loopback));
+    const client = connect({ host: hostname, port: Number(port) });
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+    await once(client, 'readable');
+    let taken = 0;
+    client.on('data', (chunk: Buffer) => {
+      taken += chunk.length;
+    });
+    await vi.waitFor(() => expect(taken).toBeGreaterThan(huge.length), 10_000);
     client.destroy();
   });
 });

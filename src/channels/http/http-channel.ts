@@ -25,6 +25,7 @@ import { type KeptSockets, nothingKept } from './kept-sockets.js';
 import type { HttpEndpoint } from './listen.js';
 import { LongPolls, type MessageChanges } from './long-polls.js';
 import { addMessageRoutes } from './message-routes.js';
+import { pacedReads } from './paced-reads.js';
 import { addPolicyRoutes } from './policy-routes.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 import { Servers } from './servers.js';
@@ -146,8 +147,16 @@ function readJsonAsUtf8(application: FastifyInstance): void {
 /** The HTTP interface, as docs/http.md describes it. */
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
-  const longPolls = new LongPolls(options.store, options.changes);
-  const streams = new EventStreams({ store: options.store, changes: options.changes, log });
+  const reads = pacedReads(options.store);
+  const longPolls = new LongPolls(reads, options.changes);
+  const streams = new EventStreams({
+    store: reads,
+    changes: options.changes,
+    log,
+    onUnread: ({ socket }) => {
+      if (socket !== null) servers.unread.note(socket);
+    },
+  });
   const checkToken = bearerCheck(options.token);
 
   const application = fastify({
@@ -198,11 +207,11 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       throw new Problem('not-found', noSuchAddress);
     });
     addMessageRoutes(guarded, { ...options, longPolls });
-    addSessionRoutes(guarded, options.store);
+    addSessionRoutes(guarded, reads);
     addPolicyRoutes(guarded, options.store, options.now ?? Date.now);
     addEventRoutes(guarded, options.store, streams);
     addCancelRoutes(guarded, options.interventions);
-    addDeadRoutes(guarded, options.store, options.interventions);
+    addDeadRoutes(guarded, reads, options.interventions);
   });
 
   const servers = new Servers({

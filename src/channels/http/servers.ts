@@ -9,6 +9,7 @@ import { descriptorOf, type KeptSockets } from './kept-sockets.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
 import { paceRequests } from './paced-requests.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
+import { UnreadAnswers, unreadLimitBytes } from './unread-answers.js';
 
 /** Bounds that Node's HTTP server keeps itself (http.createServer). Milliseconds, bytes. */
 const serverOptions = {
@@ -31,6 +32,8 @@ export interface ServersOptions extends Omit<ConnectionsOptions, 'answerTimeout'
   readonly sockets: KeptSockets;
   /** Those of `serverOptions`, and `answerTimeout`, that are to be others. */
   readonly times?: Partial<typeof serverOptions & { readonly answerTimeout: number }>;
+  /** Of answers that wait for their clients, in all. */
+  readonly unreadLimitBytes?: number;
 }
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -44,6 +47,7 @@ interface BoundServer {
 /** The HTTP servers, one for each socket, and their way to an orderly end. */
 export class Servers {
   readonly connections: Connections;
+  readonly unread: UnreadAnswers;
   readonly #handle: RequestHandler;
   readonly #sockets: KeptSockets;
   readonly #options: typeof serverOptions;
@@ -51,9 +55,10 @@ export class Servers {
   readonly #log: ServersOptions['log'];
   readonly #bound: BoundServer[] = [];
 
-  constructor({ handle, sockets, times = {}, ...options }: ServersOptions) {
+  constructor({ handle, sockets, times = {}, unreadLimitBytes: limit, ...options }: ServersOptions) {
     const { answerTimeout: patience = answerTimeout, ...others } = times;
     this.connections = new Connections({ ...options, answerTimeout: patience });
+    this.unread = new UnreadAnswers(limit ?? unreadLimitBytes, options.log);
     this.#handle = handle;
     this.#sockets = sockets;
     this.#log = options.log;
@@ -133,6 +138,7 @@ export class Servers {
   #create(): Server {
     const server = createServer(this.#options, (request, response) => {
       this.connections.begin(request, response);
+      response.once('prefinish', () => this.unread.note(request.socket));
       if (request.httpVersion === '1.1' && request.headers.host === undefined) {
         const problem = new Problem('malformed-request', 'A request of HTTP/1.1 must have a Host header.');
         writeProblem(response, problem);
