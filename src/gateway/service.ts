@@ -17,6 +17,7 @@ import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeou
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
+import { systemctlEnvironment } from '../manager/jobs.js';
 import type { StoreThread } from '../store/sqlite/store-thread.js';
 import type { Store, StoreCounts } from '../store/store.js';
 import { ResidentMemory } from '../systemd/resident-memory.js';
@@ -41,6 +42,10 @@ const drainStatusInterval = 1_000;
 const cancelledStartPatience = 2_000;
 /** How long the store may take for its counts when somebody asks how the gateway is, in milliseconds. */
 const countsPatience = 1_000;
+/** How long the record that a stop begins waits for its job, beside the drain. */
+const stoppingRecordPatienceMs = 1_000;
+/** How much longer a stop may take for want of its job. */
+const jobPatienceMs = 100;
 /** The longest that setInterval takes, in milliseconds. */
 const longestInterval = 2 ** 31 - 1;
 
@@ -104,7 +109,7 @@ export class Service {
     this.#killDelay = options.configuration.agent.kill_delay;
     this.#announcer = new Announcer(options.log);
     this.#sideWork = new SideWork(options.log);
-    this.#stopJob = new StopJobSearch(options.supervision, options.environment, options.log);
+    this.#stopJob = new StopJobSearch(options.supervision, systemctlEnvironment(options.environment));
     this.#patience = new Patience(options.log);
     this.#status = new StatusReporter(
       this.#announcer,
@@ -273,7 +278,6 @@ export class Service {
     if (first) this.#readyAt = performance.now();
     this.#announcer.send({ ready: true, status: this.#status.text() });
     if (first) {
-      this.#stopJob.prepare();
       this.#history.ready(Math.round(this.#readyAt));
       const { log } = this.#options;
       log.notice(
@@ -307,17 +311,16 @@ export class Service {
       },
       Math.min(patience, longestInterval),
     );
-    const { running, sending } = this.#parts.inFlight();
-    const answered = this.#stopJob.begin(stop, running + sending > 0);
+    const asked = this.#stopJob.begin(stop);
     let said = false;
     this.#sayStopping = () => {
       if (said) return;
       said = true;
       this.#logStopping(stop, this.#stopJob.job);
     };
-    // The manager's answer is part of the record if it comes before the store is closed; nothing waits for it.
-    if (answered === null) this.#sayStopping();
-    else void answered.then(this.#sayStopping);
+    // The job is part of this record if it is known by then. The record of the whole stop may have it later.
+    if (asked) void this.#stopJob.settled(stoppingRecordPatienceMs).then(this.#sayStopping);
+    else this.#sayStopping();
   }
 
   #logStopping(stop: StopRequest, job: StopJob | null): void {
@@ -392,7 +395,7 @@ export class Service {
 
   /** The last thing that is written to the store. */
   async #endHistory(): Promise<void> {
-    await this.#stopJob.settled();
+    await this.#stopJob.settled(jobPatienceMs);
     this.#sayStopping();
     const { job } = this.#stopJob;
     this.#stopJob.close();

@@ -1,18 +1,71 @@
-import { explainStopJob, mayBeDrawnAlong, type StopJob } from '../lifecycle/stop-job.js';
-import type { ManagerBus } from './manager-bus.js';
+import {
+  conflictDependencies,
+  type Dependencies,
+  type ManagerJob,
+  stopDependencies,
+} from '../lifecycle/stop-job.js';
+import { runProgram } from './program.js';
+import { type Scope, scopeOption } from './scope.js';
+import { parseProperties, ServiceManagerError } from './service-manager.js';
 
-/**
- * Asks the manager which of its jobs stops the unit; read-only, bounded in time. Null when none does. Rejects with an
- * Error when the manager doesn't answer, or when `signal` is aborted.
- */
-export async function findStopJob(
-  bus: ManagerBus,
-  unit: string,
-  signal: AbortSignal,
-): Promise<StopJob | null> {
-  const jobs = await bus.listJobs(signal);
-  const own = jobs.find((job) => job.unit === unit);
-  const dependencies =
-    own !== undefined && mayBeDrawnAlong(unit, jobs) ? await bus.dependencies(own.unitPath, signal) : {};
-  return explainStopJob(unit, jobs, dependencies);
+/** Whom to ask, and how: what is asked here only reads. */
+export interface JobsQuestion {
+  readonly scope: Scope;
+  /** All of systemctl's environment, with the `PATH` that it is looked for in. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** How long systemctl may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends systemctl. */
+  readonly signal: AbortSignal;
+}
+
+/** Never a folder that the unit's `PATH` may name: an agent could have put a systemctl of its own there. */
+const path = '/usr/bin:/bin:/run/current-system/sw/bin';
+
+/** Where the manager is to be found (sd_bus_open(3)). */
+const ofTheBus = ['DBUS_SYSTEM_BUS_ADDRESS', 'DBUS_SESSION_BUS_ADDRESS', 'XDG_RUNTIME_DIR'] as const;
+
+/** What systemctl is to know of the gateway's environment: no secret, and nothing to report for the unit with. */
+export function systemctlEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const found: Record<string, string> = { PATH: path };
+  for (const name of ofTheBus) {
+    const value = environment[name];
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
+/** The manager's jobs. Rejects with a ProgramError, a ServiceManagerError, or an AbortError. */
+export async function listJobs(question: JobsQuestion): Promise<readonly ManagerJob[]> {
+  return parseJobs(await ask(question, ['list-jobs', '--full', '--no-legend', '--no-pager']));
+}
+
+/** Units that can draw a stop of this one along. Rejects as listJobs does. */
+export async function readStopDependencies(question: JobsQuestion, unit: string): Promise<Dependencies> {
+  const names = [...stopDependencies, ...conflictDependencies];
+  const shown = parseProperties(
+    await ask(question, ['show', `--property=${names.join(',')}`, '--no-pager', unit]),
+  );
+  return Object.fromEntries(
+    names.map((name) => [name, (shown[name] ?? '').split(' ').filter((other) => other !== '')]),
+  );
+}
+
+/** Reads `systemctl list-jobs --no-legend`: JOB, UNIT, TYPE and STATE in each line. Another line is left out. */
+export function parseJobs(text: string): readonly ManagerJob[] {
+  return text.split('\n').flatMap((line) => {
+    const [, unit, type] = /^\s*\d+\s+(\S+)\s+(\S+)\s+\S+\s*$/.exec(line) ?? [];
+    return unit === undefined || type === undefined ? [] : [{ unit, type }];
+  });
+}
+
+async function ask(question: JobsQuestion, words: readonly string[]): Promise<string> {
+  const { scope, environment, timeoutMs, signal } = question;
+  const { status, stdout, stderr } = await runProgram('systemctl', [scopeOption(scope), ...words], {
+    wholeEnvironment: environment,
+    timeout: timeoutMs,
+    signal,
+  });
+  if (status !== 0) throw new ServiceManagerError(`systemctl ${words[0]}`, stderr.trim(), status);
+  return stdout;
 }

@@ -27,7 +27,9 @@ export interface ProgramOptions {
   readonly input?: string;
   /** Added to this process's own. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Ends the wait, not necessarily what was asked for. */
+  /** In the place of this process's own. */
+  readonly wholeEnvironment?: Readonly<Record<string, string>>;
+  /** Kills the program: that ends the wait, not necessarily what was asked for. */
   readonly signal?: AbortSignal;
 }
 
@@ -42,20 +44,20 @@ export async function runProgram(
   parameters: readonly string[],
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
-  const { timeout = defaultTimeout, input, environment, signal } = options;
+  const { timeout = defaultTimeout, input, environment, wholeEnvironment, signal } = options;
   return new Promise((resolve, reject) => {
     const child = spawn(file, [...parameters], {
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       // SYSTEMD_COLORS, SYSTEMD_PAGER: what a person has set up for their terminal is not for us.
       env: {
-        ...process.env,
+        ...(wholeEnvironment ?? process.env),
         LC_ALL: 'C.UTF-8',
         SYSTEMD_COLORS: '0',
         SYSTEMD_PAGER: '',
         SYSTEMD_URLIFY: '0',
         ...environment,
       },
-      ...(signal === undefined ? {} : { signal }),
+      ...(signal === undefined ? {} : { signal, killSignal: 'SIGKILL' }),
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];

@@ -70,26 +70,49 @@ describeOnMachine('the record of a stop', (machine) => {
     await gateway.succeed('stop');
   });
 
-  it.concurrent('names the job of an idle gateway too, and what drew it along', async () => {
+  it.concurrent('names the job of an idle gateway too', async () => {
+    const gateway = await GatewayUnit.install(machine(), { name: 'asked' });
+    for (const verb of ['stop', 'restart'] as const) {
+      await gateway.succeed('start');
+      await gateway.succeed(verb);
+      const stopped = (await gateway.journal(`MESSAGE_ID=${messageIds.stopped}`)).at(-1);
+      expect(stopped?.['MESSAGE']).toContain(`by systemd (PID 1, UID 0), ${verb} job; 0 turns ended`);
+    }
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent.each([
+    ['the system manager', 'whole', undefined],
+    ['a user manager', 'carls', { name: 'carl', uid: 1503 }],
+  ] as const)('names the job of a unit of %s, and what drew it along', async (_whose, name, user) => {
+    if (user !== undefined) await machine().addUser(user.name, user.uid);
+    const go = `/tmp/${name}-go`;
     const gateway = await GatewayUnit.install(machine(), {
-      name: 'asked',
-      unit: ['PartOf=whole.target', 'After=whole.target'],
-      environment: { SD_GATEWAY_LOG_LEVEL: 'debug' },
+      name,
+      ...(user === undefined ? {} : { user }),
+      unit: [`PartOf=${name}.target`, `After=${name}.target`],
+      environment: agentThatWaitsFor(go),
     });
-    await machine().writeFile('/etc/systemd/system/whole.target', '[Unit]\nDescription=Whole\n');
-    for (const [words, said] of [
-      [['stop', 'asked.service'], 'stop job'],
-      [['restart', 'asked.service'], 'restart job'],
-      [['stop', 'whole.target'], 'stop job, drawn along by the stop of whole.target (PartOf=)'],
+    const folder = `/etc/systemd/${user === undefined ? 'system' : 'user'}`;
+    await machine().writeFile(`${folder}/${name}.target`, '[Unit]\nDescription=Whole\n');
+    for (const [verb, unit, said] of [
+      ['stop', `${name}.service`, 'stop job'],
+      ['restart', `${name}.service`, 'restart job'],
+      ['stop', `${name}.target`, `stop job, drawn along by the stop of ${name}.target (PartOf=)`],
     ] as const) {
-      await machine().check(['systemctl', 'start', 'whole.target', 'asked.service']);
-      const { InvocationID: invocation } = await gateway.show('InvocationID');
-      const connected = { MESSAGE: 'Connected to the service manager over D-Bus.' };
-      await gateway.waitForRecord(connected, `_SYSTEMD_INVOCATION_ID=${invocation}`);
-      await machine().check(['systemctl', ...words]);
-      const own = [`_SYSTEMD_INVOCATION_ID=${invocation}`, `MESSAGE_ID=${messageIds.stopped}`];
-      const [stopped] = await gateway.journal(...own);
-      expect(stopped?.['MESSAGE']).toContain(`by systemd (PID 1, UID 0), ${said}; 0 turns ended`);
+      await machine().check(['rm', '-f', go]);
+      expect(await gateway.systemctl('start', `${name}.target`, `${name}.service`)).toBe(0);
+      await gateway.post('chat', { text: 'work' });
+      await gateway.waitForStatus('1 running');
+      const own = `_PID=${await gateway.mainPid()}`;
+      const done = gateway.systemctl(verb, unit);
+      // The job is asked for while the turn runs, and this record waits for the answer.
+      const planned = { SD_GATEWAY_STOP_CAUSE: 'planned-stop' };
+      await gateway.waitForRecord(planned, own, `MESSAGE_ID=${messageIds.stopRequested}`);
+      await machine().check(['touch', go]);
+      expect(await done).toBe(0);
+      const [stopped] = await gateway.journal(own, `MESSAGE_ID=${messageIds.stopped}`);
+      expect(stopped?.['MESSAGE']).toContain(`), ${said}; 1 turns ended`);
     }
   });
 });

@@ -45,7 +45,7 @@ const rows: readonly Row[] = [
     no: stopped,
     onFailure: stopped,
     always: stopped,
-    says: /^Stopping: planned stop by systemd \(PID 1, UID 0\)$/,
+    says: /^Stopping: planned stop by systemd \(PID 1, UID 0\)(, stop job)?$/,
   },
   {
     name: 'systemctl kill: the manager sends it',
@@ -53,7 +53,7 @@ const rows: readonly Row[] = [
     no: stopped,
     onFailure: stopped,
     always: restarted,
-    says: /^Stopping: planned stop by systemd \(PID 1, UID 0\)$/,
+    says: /^Stopped after \d+ ms: planned stop by systemd \(PID 1, UID 0\); /,
   },
   {
     name: 'SIGTERM by somebody else',
