@@ -23,21 +23,51 @@ export interface AgentReply {
   readonly metadata: Metadata;
 }
 
+/** Tokens of a turn, as the model's server counts them. */
+export interface AgentUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** One step of a turn that runs. */
+export type AgentEvent =
+  /** The next piece of the reply's text. Pieces are for people who watch; the `end` event has the whole reply. */
+  | { readonly type: 'delta'; readonly text: string }
+  /** One line that says what the agent does now, such as "reads files". It replaces the line before. */
+  | { readonly type: 'status'; readonly text: string }
+  | { readonly type: 'usage'; readonly usage: AgentUsage }
+  /** The reply. It is the last event of a turn, and a turn without it has failed. */
+  | { readonly type: 'end'; readonly reply: AgentReply };
+
 export interface Agent {
   readonly type: string;
   /**
-   * Runs one turn. Rejects with an `AgentError`. Once `signal` is aborted it ends all that it has started and
-   * rejects with reason `cancelled`, unless it has a result by then; only then is the turn over.
+   * Runs one turn. The caller reads the events to their end: after the last one, or after the `AgentError` that the
+   * iteration throws, nothing of the turn is left running. When `signal` is aborted, the agent ends all that it has
+   * started and throws with reason `cancelled`, unless it has its reply by then.
    */
-  run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply>;
+  run(request: AgentRequest, signal: AbortSignal): AsyncIterable<AgentEvent>;
 }
 
-/** Why a turn gave no reply; the message says what happened and where to look. */
+export type AgentErrorReason =
+  /** The gateway asked for the end. */
+  | 'cancelled'
+  | 'timeout'
+  /** The agent could not be started or reached. */
+  | 'unavailable'
+  /** The agent said that it failed, by an exit status or an error answer. */
+  | 'failed'
+  /** Somebody else ended the agent in the middle of the turn. */
+  | 'killed'
+  /** The agent ended well, but its reply can't be taken. */
+  | 'bad-reply';
+
+/** Says why a turn gave no reply; the message says what happened and where to look. */
 export class AgentError extends Error {
   constructor(
-    readonly reason: 'cancelled' | 'timeout' | 'exit-status' | 'signal' | 'not-started' | 'bad-reply',
+    readonly reason: AgentErrorReason,
     message: string,
-    /** False: another attempt can't end otherwise (a program that doesn't exist). */
+    /** False if another attempt can't end otherwise, as when the program doesn't exist. */
     readonly retry: boolean,
     options?: ErrorOptions,
   ) {

@@ -22,7 +22,7 @@ export function notStarted(error: unknown, program: string, workingDirectory: st
   const { code = '', message } = error as NodeJS.ErrnoException;
   const mend = mends[code];
   return new AgentError(
-    'not-started',
+    'unavailable',
     `the command "${program}" could not be started in ${workingDirectory}: ${code === '' ? message : code}${mend === undefined ? '' : `; ${mend}`}`,
     passing.has(code),
     { cause: error },

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Log, LogFields } from '../log/log.js';
-import { type Agent, AgentError, type AgentReply, type AgentRequest } from './agent.js';
+import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
 import { notStarted } from './command-errors.js';
 import { endBeforeGateway } from './oom-score.js';
@@ -59,7 +59,11 @@ export class CommandAgent implements Agent {
     this.#environment = inheritedEnvironment(options.environment);
   }
 
-  run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
+  async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    yield { type: 'end', reply: await this.#turn(request, signal) };
+  }
+
+  #turn(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
@@ -148,7 +152,7 @@ class CommandTurn {
     signal.addEventListener('abort', this.#cancel, { once: true });
     // Listened to before anything is written: a command that is gone already must not become an uncaught error.
     child.on('error', (error) =>
-      this.#give(new AgentError('signal', `the command could not be ended: ${error.message}`, true)),
+      this.#give(new AgentError('killed', `the command could not be ended: ${error.message}`, true)),
     );
     child.stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
     readInTurns(child.stdout, (bytes) => {
@@ -260,10 +264,10 @@ class CommandTurn {
     if (killedBy !== null) {
       const hint =
         killedBy === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
-      return new AgentError('signal', `the command was killed by ${killedBy}${hint}${said}`, true);
+      return new AgentError('killed', `the command was killed by ${killedBy}${hint}${said}`, true);
     }
     if (status !== 0)
-      return new AgentError('exit-status', `the command exited with status ${status}${said}`, true);
+      return new AgentError('failed', `the command exited with status ${status}${said}`, true);
     return replyText(Buffer.concat(this.#chunks));
   }
 }

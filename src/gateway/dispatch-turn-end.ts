@@ -31,7 +31,7 @@ export function cutOffTooOften(stops: number, maxAttempts: number): Failure {
 
 /** Whether a signal ended the agent, of which a stop of the whole unit may be the cause. */
 export function wasKilled(error: unknown): boolean {
-  return error instanceof AgentError && error.reason === 'signal';
+  return error instanceof AgentError && error.reason === 'killed';
 }
 
 /** The journal's fields of a record about a turn. */

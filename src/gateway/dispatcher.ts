@@ -1,4 +1,5 @@
 import { type Agent, AgentError, type AgentReply } from '../agents/agent.js';
+import { replyOf } from '../agents/reply-of.js';
 import type { Configuration } from '../config/schema.js';
 import type { Log } from '../log/log.js';
 import type { MessageState, Store, Turn } from '../store/store.js';
@@ -306,7 +307,7 @@ export class Dispatcher {
       setImmediate(() => this.#cutOff(running, 'timeout')),
     );
     try {
-      return { reply: await this.#agent.run(request, running.abort.signal) };
+      return { reply: await replyOf(this.#agent.run(request, running.abort.signal)) };
     } catch (error) {
       if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))
         running.cutOff = 'drain';

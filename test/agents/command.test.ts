@@ -16,6 +16,7 @@ import { setImmediate as nextCheck } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
+import { replyOf } from '../../src/agents/reply-of.js';
 import type { TurnProcess } from '../../src/agents/turn-processes.js';
 import type { LogFields } from '../../src/log/log.js';
 import { RecordingLog } from '../delivery/recording-log.js';
@@ -56,7 +57,7 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
   return {
     log,
     processes,
-    run: (signal = new AbortController().signal, of = request) => made.run(of, signal),
+    run: (signal = new AbortController().signal, of = request) => replyOf(made.run(of, signal)),
   };
 }
 
@@ -305,7 +306,7 @@ describe('the reply', () => {
 describe('how a command ends', () => {
   test('by another status than 0: the end of its standard error is in the error', async () => {
     const error = await failure(sh("echo first >&2; printf 'no \\033[31mmodel\\033[0m' >&2; exit 3").run());
-    expect(error).toMatchObject({ reason: 'exit-status', retry: true });
+    expect(error).toMatchObject({ reason: 'failed', retry: true });
     expect(error.message).toBe('the command exited with status 3; standard error ends: first\nno model');
   });
 
@@ -338,7 +339,7 @@ describe('how a command ends', () => {
 
   test('by a signal', async () => {
     const error = await failure(sh('kill -SEGV $$').run());
-    expect(error).toMatchObject({ reason: 'signal', retry: true });
+    expect(error).toMatchObject({ reason: 'killed', retry: true });
     expect(error.message).toContain('SIGSEGV');
   });
 
@@ -356,17 +357,17 @@ describe('how a command ends', () => {
     const file = join(directory, 'not-a-program');
     writeFileSync(file, 'x');
     const missing = await failure(agent(['/no/such/program']).run());
-    expect(missing).toMatchObject({ reason: 'not-started', retry: false });
+    expect(missing).toMatchObject({ reason: 'unavailable', retry: false });
     expect(missing.message).toMatch(/"\/no\/such\/program".*ENOENT; check/);
     const forbidden = await failure(agent([file]).run());
-    expect(forbidden).toMatchObject({ reason: 'not-started', retry: false });
+    expect(forbidden).toMatchObject({ reason: 'unavailable', retry: false });
     expect(forbidden.message).toMatch(/EACCES; check/);
     const script = join(directory, 'lost-interpreter');
     writeFileSync(script, '#!/no/such/interpreter\n');
     chmodSync(script, 0o755);
     expect((await failure(agent([script]).run())).message).toContain('interpreter');
     const lost = await failure(agent(['/bin/true'], { workingDirectory: '/no/such/directory' }).run());
-    expect(lost).toMatchObject({ reason: 'not-started', retry: false });
+    expect(lost).toMatchObject({ reason: 'unavailable', retry: false });
     expect(lost.message).toContain('/no/such/directory');
   });
 

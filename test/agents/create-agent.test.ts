@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createAgent } from '../../src/agents/create-agent.js';
+import { replyOf } from '../../src/agents/reply-of.js';
 import { configurationSchema } from '../../src/config/schema.js';
 import { RecordingLog } from '../delivery/recording-log.js';
 
@@ -28,12 +29,20 @@ function created(agent: unknown) {
 test('the echo is the default, and replies with the text', async () => {
   const agent = created({});
   expect(agent.type).toBe('echo');
-  expect(await agent.run(request, new AbortController().signal)).toEqual({ text: 'hello', metadata: {} });
-  await expect(agent.run(request, AbortSignal.abort())).rejects.toMatchObject({ reason: 'cancelled' });
+  expect(await replyOf(agent.run(request, new AbortController().signal))).toEqual({
+    text: 'hello',
+    metadata: {},
+  });
+  await expect(replyOf(agent.run(request, AbortSignal.abort()))).rejects.toMatchObject({
+    reason: 'cancelled',
+  });
 });
 
 test('a command as it is configured', async () => {
   const agent = created({ type: 'command', command: ['/bin/sh', '-c', 'echo done'] });
   expect(agent.type).toBe('command');
-  expect(await agent.run(request, new AbortController().signal)).toEqual({ text: 'done', metadata: {} });
+  expect(await replyOf(agent.run(request, new AbortController().signal))).toEqual({
+    text: 'done',
+    metadata: {},
+  });
 });

@@ -158,7 +158,7 @@ describe('failing turns', () => {
           begun.push(clock.now());
         }),
       );
-      (await run).fail(new AgentError('exit-status', 'The program exited with status 3.', true));
+      (await run).fail(new AgentError('failed', 'The program exited with status 3.', true));
       await (attempt < 2 ? until('queued', attempt + 1) : until('dead'));
     }
     expect(begun[1]).toBeGreaterThanOrEqual((begun[0] ?? 0) + 1_000);
@@ -176,7 +176,7 @@ describe('failing turns', () => {
     await post(store, 'a', 'y');
     const dispatch = dispatcher();
     dispatch.wake();
-    (await agent.nth(0)).fail(new AgentError('not-started', 'There is no such program.', false));
+    (await agent.nth(0)).fail(new AgentError('unavailable', 'There is no such program.', false));
     expect((await agent.nth(1)).request.seq).toBe(2);
     expect(changes.all.map(({ state }) => state)).toEqual(['running', 'dead', 'running']);
     await dispatch.drain(0);
@@ -211,7 +211,12 @@ describe('failing turns', () => {
     const { id } = await post(store, 'a', 'x');
     const dispatch = new Dispatcher({
       store,
-      agent: { type: 'broken', run: () => Promise.reject(new TypeError('no')) },
+      agent: {
+        type: 'broken',
+        run: () => {
+          throw new TypeError('no');
+        },
+      },
       log: recorded.log,
       owner: 'first',
       settings: { ...settings, max_attempts: 1 },
@@ -233,7 +238,7 @@ describe('a turn that is tried again at once', () => {
     dispatch.wake();
     for (const attempt of [1, 2]) {
       const run = await agent.nth(attempt - 1);
-      run.fail(new AgentError('exit-status', 'The program exited with status 3.', true));
+      run.fail(new AgentError('failed', 'The program exited with status 3.', true));
       await until('queued', attempt);
     }
     // Whatever comes next, its place is taken.
@@ -333,7 +338,7 @@ describe('an agent that must not be run twice', () => {
     const dispatch = dispatcher({ repeatable: false });
     dispatch.wake();
     const run = await agent.nth(0);
-    if (how === 'failed') run.fail(new AgentError('exit-status', 'The program exited with status 3.', true));
+    if (how === 'failed') run.fail(new AgentError('failed', 'The program exited with status 3.', true));
     else expect(await dispatch.drain(0)).toEqual({ finished: 1, putBack: 0 });
     await until('dead');
     expect(await store.message(id)).toMatchObject({

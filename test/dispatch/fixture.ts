@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 as uuid } from 'uuid';
-import type { Agent, AgentReply, AgentRequest } from '../../src/agents/agent.js';
+import type { Agent, AgentEvent, AgentReply, AgentRequest } from '../../src/agents/agent.js';
 import { AgentError } from '../../src/agents/agent.js';
 import type { Clock } from '../../src/gateway/dispatch-clock.js';
 import type { DispatchSettings } from '../../src/gateway/dispatcher.js';
@@ -142,7 +142,11 @@ export class HeldAgent implements Agent {
   readonly type = 'held';
   readonly runs = new Occurrences<Run>();
 
-  run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
+  async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    yield { type: 'end', reply: await this.#turn(request, signal) };
+  }
+
+  #turn(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
     return new Promise((resolve, reject) => {
       const run: Run = {
         request,

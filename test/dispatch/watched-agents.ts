@@ -1,4 +1,10 @@
-import { type Agent, AgentError, type AgentReply, type AgentRequest } from '../../src/agents/agent.js';
+import {
+  type Agent,
+  AgentError,
+  type AgentEvent,
+  type AgentReply,
+  type AgentRequest,
+} from '../../src/agents/agent.js';
 import type { AgentEnd, TurnsModel } from './turns-model.js';
 
 /** One turn at its agent. */
@@ -68,7 +74,11 @@ export class WatchedAgent implements Agent {
     this.#onBegin = onBegin;
   }
 
-  run(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
+  async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    yield { type: 'end', reply: await this.#turn(request, signal) };
+  }
+
+  #turn(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
     return new Promise((resolve, reject) => {
       if (this.#gone) return;
       const run: Run = {
@@ -80,7 +90,7 @@ export class WatchedAgent implements Agent {
           this.runs.splice(place, 1);
           const end = endOf(run, how);
           this.#model.ended(request, end);
-          const reason = end.how === 'cut off' ? 'cancelled' : 'exit-status';
+          const reason = end.how === 'cut off' ? 'cancelled' : 'failed';
           if (how === 'reply') resolve({ text: end.text, metadata: {} });
           else reject(new AgentError(reason, end.text, how === 'retry'));
         },

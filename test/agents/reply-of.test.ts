@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import type { AgentEvent } from '../../src/agents/agent.js';
+import { replyOf } from '../../src/agents/reply-of.js';
+
+async function* events(...given: readonly AgentEvent[]): AsyncGenerator<AgentEvent> {
+  yield* given;
+}
+
+const end: AgentEvent = { type: 'end', reply: { text: 'done', metadata: { tokens: 3 } } };
+
+test('gives the reply, and the events before it in their order', async () => {
+  const before: AgentEvent[] = [
+    { type: 'status', text: 'reads files' },
+    { type: 'delta', text: 'do' },
+    { type: 'delta', text: 'ne' },
+    { type: 'usage', usage: { inputTokens: 2, outputTokens: 1 } },
+  ];
+  const seen: AgentEvent[] = [];
+  const reply = await replyOf(events(...before, end), (event) => seen.push(event));
+  expect(reply).toEqual({ text: 'done', metadata: { tokens: 3 } });
+  expect(seen).toEqual(before);
+});
+
+test('a turn without a reply has failed and may be tried again, whatever was streamed', async () => {
+  const turn = replyOf(events({ type: 'delta', text: 'done' }));
+  await expect(turn).rejects.toMatchObject({ reason: 'bad-reply', retry: true });
+});
