@@ -1,4 +1,4 @@
-import type { Configuration } from '../config/schema.js';
+import type { AgentConfiguration } from '../config/agent-table.js';
 import type { Log } from '../log/log.js';
 import type { Agent } from './agent.js';
 import { CommandAgent } from './command.js';
@@ -16,7 +16,7 @@ export interface AgentSurroundings {
 }
 
 /** The agent that the configuration asks for. */
-export function createAgent(configuration: Configuration['agent'], surroundings: AgentSurroundings): Agent {
+export function createAgent(configuration: AgentConfiguration, surroundings: AgentSurroundings): Agent {
   switch (configuration.type) {
     case 'echo':
       return new EchoAgent();

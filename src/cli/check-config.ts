@@ -26,7 +26,10 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       `# ${file ?? 'no file: defaults and environment'}${place.unit === null ? '' : `, as ${place.unit} reads it`}; time spans in ms, sizes in bytes\n`,
     );
     for (const { path } of settings) {
-      process.stdout.write(`${path.join('.')} = ${JSON.stringify(settingOf(configuration, path))}\n`);
+      const value = settingOf(configuration, path);
+      // The key of another type of agent.
+      if (value === undefined) continue;
+      process.stdout.write(`${path.join('.')} = ${JSON.stringify(value)}\n`);
     }
     return commandStatus.success;
   } catch (error) {

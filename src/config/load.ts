@@ -5,7 +5,7 @@ import { ConfigurationError, type ConfigurationProblem } from './configuration-e
 import { readOverrides } from './environment.js';
 import { nearest } from './nearest.js';
 import { type Configuration, configurationSchema } from './schema.js';
-import { keysOf } from './settings.js';
+import { keysOf, typesOf } from './settings.js';
 import { readToml, type TomlDocument, TomlSyntaxError } from './toml.js';
 
 export { ConfigurationError, type ConfigurationProblem };
@@ -86,6 +86,11 @@ function withValue(table: Table, path: readonly string[], value: unknown): Table
 function describeUnknownKey(path: readonly string[]): string {
   const key = path.at(-1) ?? '';
   const table = path.slice(0, -1);
+  const types = typesOf(path);
+  if (types !== null) {
+    const name = table.join('.');
+    return `"${key}" is no key of this type of [${name}]: it needs ${name}.type = ${types.map((type) => `"${type}"`).join(' or ')}`;
+  }
   const meant = nearest(key, keysOf(table) ?? []);
   const place = table.length === 0 ? '' : ` in [${table.join('.')}]`;
   return `unknown key "${key}"${place}${meant === null ? '' : `; did you mean "${meant}"?`}`;
@@ -100,10 +105,13 @@ function problemsOf(
   return error.issues.flatMap((issue) => {
     const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        where: positionOf([...path, key]),
-        message: describeUnknownKey([...path.map(String), key]),
-      }));
+      return issue.keys.map((key) => {
+        const whole = [...path.map(String), key];
+        return {
+          where: variables.get(whole.join('.')) ?? positionOf([...path, key]),
+          message: describeUnknownKey(whole),
+        };
+      });
     }
     // An item of a list belongs to the setting that the list is.
     const setting = path.filter((part) => typeof part === 'string').join('.');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { agentTable } from './agent-table.js';
 import { absolutePath, addressRange, count, listenAddress, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
@@ -58,42 +59,7 @@ export const configurationSchema = z.strictObject({
       }),
     })
     .prefault({}),
-  agent: z
-    .strictObject({
-      type: z.enum(['echo', 'command']).default('echo').register(z.globalRegistry, {
-        description: '"echo" replies with the message itself; "command" runs a program for each message.',
-      }),
-      command: z.array(z.string().min(1)).default([]).register(z.globalRegistry, {
-        description:
-          'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
-      }),
-      timeout: timeSpan(100, day)
-        .prefault('5min')
-        .register(z.globalRegistry, { description: 'Longest time of one turn.' }),
-      retry: z.enum(['always', 'never']).default('always').register(z.globalRegistry, {
-        description:
-          'Whether a turn that failed or was cut off is run again; "never" for an agent that must not do a thing twice: the message is dead then.',
-      }),
-      kill_delay: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
-        description: 'Time between SIGTERM and SIGKILL to the process group of a command that has to end.',
-      }),
-      reply_limit: size(1, 64 * 1024 ** 2)
-        .prefault('1M')
-        .register(z.globalRegistry, {
-          description: 'Largest reply; a command that writes more is ended and its turn fails.',
-        }),
-    })
-    .prefault({})
-    .superRefine((agent, context) => {
-      if (agent.type === 'command' && agent.command.length === 0) {
-        context.addIssue({
-          code: 'custom',
-          path: ['command'],
-          message:
-            'must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]',
-        });
-      }
-    }),
+  agent: agentTable.prefault({}),
   delivery: z
     .strictObject({
       allow: z.array(addressRange).default([]).register(z.globalRegistry, {

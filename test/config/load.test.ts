@@ -36,7 +36,8 @@ describe('the configuration', () => {
   it('has a default for every key', () => {
     const { configuration, warnings, file: read } = load(null);
     expect({ warnings, read }).toEqual({ warnings: [], read: null });
-    for (const { path } of settings) {
+    for (const { path, types } of settings) {
+      if (types !== null && !types.includes(configuration.agent.type)) continue;
       let value: unknown = configuration;
       for (const key of path) value = (value as Record<string, unknown>)[key];
       expect([path, value === undefined]).toEqual([path, false]);
@@ -88,6 +89,15 @@ reply_limit = "2M"
     expect(warnings).toEqual([]);
   });
 
+  it.each([
+    ['', 'echo'],
+    ['[agent]\ntimeout = 3', 'echo'],
+    ['[agent]\ncommand = ["/bin/cat"]', 'command'],
+    ['agent = { command = ["/bin/cat"], retry = "never" }', 'command'],
+  ])('takes the type of the agent from its keys: %s', (text, type) => {
+    expect(load(text).configuration.agent.type).toBe(type);
+  });
+
   it('warns of an environment variable that is no setting', () => {
     expect(load(null, { SD_GATEWAY_HTTP_LISEN: 'x' }).warnings).toEqual([
       'The environment variable SD_GATEWAY_HTTP_LISEN is no setting and has no effect; did you mean SD_GATEWAY_HTTP_LISTEN?',
@@ -131,6 +141,25 @@ reply_limit = "2M"
       {},
       [
         'sd-gateway.toml:1:1: agent.command: must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]',
+      ],
+    ],
+    [
+      '[agent]\ntype = "comand"',
+      {},
+      ['sd-gateway.toml:2:1: agent.type: must be "echo" or "command"'],
+    ],
+    [
+      '[agent]\ntype = "echo"\ntimeout = 1\ncommand = ["/bin/cat"]',
+      {},
+      [
+        'sd-gateway.toml:4:1: "command" is no key of this type of [agent]: it needs agent.type = "command"',
+      ],
+    ],
+    [
+      '[agent]\ntype = "echo"',
+      { SD_GATEWAY_AGENT_COMMAND: '/bin/cat' },
+      [
+        'SD_GATEWAY_AGENT_COMMAND: "command" is no key of this type of [agent]: it needs agent.type = "command"',
       ],
     ],
     ['a = ', {}, ['sd-gateway.toml:1:5: no valid TOML: Unspecified values are invalid']],

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { size, timeSpan } from './values.js';
+
+const day = 86_400_000;
+
+const commonKeys = {
+  timeout: timeSpan(100, day)
+    .prefault('5min')
+    .register(z.globalRegistry, { description: 'Longest time of one turn.' }),
+  retry: z.enum(['always', 'never']).default('always').register(z.globalRegistry, {
+    description:
+      'Whether a turn that failed or was cut off is run again; "never" for an agent that must not do a thing twice: the message is dead then.',
+  }),
+  kill_delay: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
+    description: 'Time between SIGTERM and SIGKILL to the process group of a command that has to end.',
+  }),
+  reply_limit: size(1, 64 * 1024 ** 2)
+    .prefault('1M')
+    .register(z.globalRegistry, {
+      description: 'Largest reply; a command that writes more is ended and its turn fails.',
+    }),
+};
+
+const echo = z.strictObject({
+  type: z.literal('echo').register(z.globalRegistry, {
+    description:
+      '"echo" replies with the message itself; "command" runs a program for each message. Unset: "command" if `agent.command` is set, else "echo".',
+  }),
+  ...commonKeys,
+});
+
+const programWanted =
+  'must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]';
+
+const command = z.strictObject({
+  type: z.literal('command'),
+  command: z.array(z.string().min(1), programWanted).min(1, programWanted).register(z.globalRegistry, {
+    description:
+      'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
+  }),
+  ...commonKeys,
+});
+
+/** Names the type that the keys imply, so that a command alone is enough. */
+function withType(table: unknown): unknown {
+  if (typeof table !== 'object' || table === null || Array.isArray(table) || 'type' in table) return table;
+  return { type: 'command' in table ? 'command' : 'echo', ...table };
+}
+
+/** The table `[agent]`: a `type`, its keys, and those of every type. */
+export const agentTable = z.preprocess(
+  withType,
+  z.discriminatedUnion('type', [echo, command], {
+    error: ({ code }) => (code === 'invalid_union' ? 'must be "echo" or "command"' : undefined),
+  }),
+);
+
+export type AgentConfiguration = z.output<typeof agentTable>;
