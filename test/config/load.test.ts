@@ -143,17 +143,11 @@ reply_limit = "2M"
         'sd-gateway.toml:1:1: agent.command: must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]',
       ],
     ],
-    [
-      '[agent]\ntype = "comand"',
-      {},
-      ['sd-gateway.toml:2:1: agent.type: must be "echo" or "command"'],
-    ],
+    ['[agent]\ntype = "comand"', {}, ['sd-gateway.toml:2:1: agent.type: must be "echo" or "command"']],
     [
       '[agent]\ntype = "echo"\ntimeout = 1\ncommand = ["/bin/cat"]',
       {},
-      [
-        'sd-gateway.toml:4:1: "command" is no key of this type of [agent]: it needs agent.type = "command"',
-      ],
+      ['sd-gateway.toml:4:1: "command" is no key of this type of [agent]: it needs agent.type = "command"'],
     ],
     [
       '[agent]\ntype = "echo"',
