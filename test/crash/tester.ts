@@ -77,6 +77,8 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const course = () => ({ seed, seconds: (performance.now() - began) / 1_000, faults: counts, recoveries });
   const injected = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
   while (performance.now() - began < duration || injected() < least) {
+    receiver.mustRun();
+    load.mustRun();
     const fault = random.pick(chosen);
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
     try {
@@ -96,6 +98,7 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   }
   const run = course();
   gateway.setClock(0);
+  receiver.mustRun();
   const posted = await load.end<LoadReport>();
   if (posted === null) throw new Error('The clients did not say what they saw.');
   const patience = String(options.endPatience ?? 60_000);

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { receiverPort } from '../crash/gateway.js';
 import { makeChanged, smallSteps } from '../crash/mutants.js';
 import { describeReport } from '../crash/report.js';
 import { crashTest } from '../crash/tester.js';
@@ -22,5 +23,19 @@ describeOnMachine('a gateway under load that crashes again and again', (machine)
     });
     process.stdout.write(`\n${describeReport(report)}\n`);
     expect(report.violations).toEqual([]);
+  });
+});
+
+describeOnMachine('the crash tester', (machine) => {
+  it('fails at once if its receiver can’t run', async () => {
+    const listen = `require('node:net').createServer().listen(${receiverPort}, '127.0.0.1')`;
+    await machine().check(['systemd-run', '--unit=holder', '--service-type=exec', 'node', '-e', listen]);
+    await machine().check([
+      'sh',
+      '-c',
+      `until grep -q "0100007F:$(printf %04X ${receiverPort}) .* 0A" /proc/net/tcp; do sleep 0.02; done`,
+    ]);
+    const test = crashTest(machine(), { seed: 1, duration: 300_000, only: ['SIGKILL'] });
+    await expect(test).rejects.toThrow('receiver.mjs ended in the middle of the test (exit status 1)');
   });
 });

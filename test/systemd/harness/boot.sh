@@ -44,12 +44,20 @@ if [ "$node" != /usr/bin/node ]; then
   mount --bind "$node" usr/local/bin/node
 fi
 
-# Units of the system outside that are slow, or would do there what they are for.
-for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
-  man-db.timer logrotate.timer postgresql.service redis-server.service docker.service docker.socket containerd.service ssh.service \
-  cron.service systemd-timesyncd.service systemd-binfmt.service systemd-modules-load.service \
-  systemd-sysctl.service systemd-firstboot.service console-getty.service getty@tty1.service getty.target \
-  systemd-networkd.service systemd-resolved.service e2scrub_reap.service; do
+# The system outside may have any service enabled, which would take the tests' ports and time. The machine boots a
+# target of its own, which wants only what the tests need.
+rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires etc/systemd/user/*.wants etc/systemd/user/*.requires
+cat >etc/systemd/system/sd-gateway-test.target <<'UNIT'
+[Unit]
+Description=Everything that the tests of sd-gateway need
+Requires=basic.target
+Wants=dbus.service systemd-logind.service systemd-user-sessions.service
+After=basic.target dbus.service systemd-logind.service systemd-user-sessions.service
+AllowIsolate=yes
+UNIT
+# Services of systemd's own that are slow, or would change the system outside.
+for unit in systemd-binfmt.service systemd-modules-load.service systemd-sysctl.service systemd-firstboot.service \
+  systemd-networkd.service systemd-resolved.service; do
   ln -sf /dev/null "etc/systemd/system/$unit"
 done
 mkdir -p etc/systemd/journald.conf.d
@@ -68,4 +76,4 @@ rmdir /.outside
 mount --make-rshared /
 ip link set lo up
 exec env -i container=sd-gateway-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-  LANG=C.UTF-8 /lib/systemd/systemd --system --log-target=journal --show-status=no
+  LANG=C.UTF-8 /lib/systemd/systemd --system --log-target=journal --show-status=no --unit=sd-gateway-test.target
