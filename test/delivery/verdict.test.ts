@@ -18,7 +18,7 @@ const retry = {
   kind: 'retry',
   reason: 'HTTP 500',
   retryAfterMilliseconds: null,
-  holdsHost: false,
+  pausesHost: false,
   peer: 'failing',
   unknown: false,
 } as const;

@@ -5,11 +5,8 @@ import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import {
-  createWebhookSender,
-  type SendOutcome,
-  type WebhookSenderOptions,
-} from '../../src/gateway/delivery/webhook-sender.js';
+import type { SendOutcome } from '../../src/gateway/delivery/reply-sender.js';
+import { createWebhookSender, type WebhookSenderOptions } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
 import type { Delivery } from '../../src/store/store.js';
 import { type Answer, hang, Receiver, reset, status } from './receiver.js';
@@ -151,7 +148,7 @@ describe('what the status means', () => {
       kind: 'retry',
       reason: `the receiver answered HTTP ${code}`,
       retryAfterMilliseconds: null,
-      holdsHost: code === 429 || code === 503,
+      pausesHost: code === 429 || code === 503,
       peer: code >= 500 ? 'failing' : 'well',
       // A proxy that says so has passed the request on.
       unknown: code === 502 || code === 504,

@@ -9,8 +9,8 @@ import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
 import { LeaseRenewal } from './lease-renewal.js';
+import type { ReplySender, SendOutcome } from './reply-sender.js';
 import { judgeAge, judgeFailure, postponed } from './verdict.js';
-import type { SendOutcome, WebhookSender } from './webhook-sender.js';
 
 export type DeliverySettings = Pick<
   Configuration['delivery'],
@@ -37,7 +37,7 @@ export interface DelivererOptions {
     | 'putBackDeliveries'
     | 'nextDueAt'
   >;
-  readonly sender: WebhookSender;
+  readonly sender: ReplySender;
   readonly log: Log;
   /** Who claims: one id for each start of a gateway; the dispatcher's. */
   readonly owner: string;
@@ -85,7 +85,7 @@ export class Deliverer {
   readonly #unfinished = new Map<string, Delivery & CutOff>();
   /** Aborted once nothing may go on for longer. */
   readonly #giveUp = new AbortController();
-  #sender: WebhookSender;
+  #sender: ReplySender;
   #settings: DeliverySettings;
   #state: DelivererFacts['state'] = 'open';
   #wanted = false;
@@ -120,6 +120,7 @@ export class Deliverer {
       clock: this.#clock,
       random: this.#random,
       settings: () => this.#settings,
+      destinationOf: (delivery) => this.#sender.destinationOf(delivery),
       send: (delivery) => this.#track(delivery, this.#send(delivery)),
       postpone: (delivery, until) => this.#postpone(delivery, until),
     });
@@ -144,7 +145,7 @@ export class Deliverer {
   }
 
   /** Takes a reloaded configuration: the next attempts go by it. The caller closes the sender it replaces. */
-  configure(sender: WebhookSender, settings: DeliverySettings): void {
+  configure(sender: ReplySender, settings: DeliverySettings): void {
     this.#sender = sender;
     this.#settings = settings;
     this.wake();
@@ -351,7 +352,7 @@ function endOf(outcome: SendOutcome | null): AttemptEnd {
     case 'delivered':
       return { peer: 'well', asked: null };
     case 'retry':
-      return { peer: outcome.peer, asked: outcome.holdsHost ? outcome.retryAfterMilliseconds : null };
+      return { peer: outcome.peer, asked: outcome.pausesHost ? outcome.retryAfterMilliseconds : null };
     case 'dead':
       return { peer: outcome.peer, asked: null };
     default:

@@ -8,7 +8,7 @@ import {
   unjudged,
 } from './circuit.js';
 import { heldUntil } from './hold.js';
-import type { PeerState } from './webhook-sender.js';
+import type { PeerState } from './reply-sender.js';
 
 export interface DestinationSettings extends CircuitSettings {
   /** Attempts under way to one destination at the same time. */
@@ -55,7 +55,7 @@ export class Destination {
   /** When the last one that failed is due again, which its receiver may have put off for a day; or when it failed. */
   #expectedAt = 0;
 
-  constructor(readonly origin: string) {}
+  constructor(readonly name: string) {}
 
   get circuit(): Circuit {
     return this.#circuit;
@@ -87,11 +87,11 @@ export class Destination {
     if (now < this.#heldUntil) {
       const earliest = Math.max(this.#heldUntil, this.#probeAt);
       // When the time is over it is not to get all at the same moment: it has said that it was too much.
-      return this.#postpone(earliest, earliest, `${this.origin} has asked for time (Retry-After)`);
+      return this.#postpone(earliest, earliest, `${this.name} has asked for time (Retry-After)`);
     }
     if (!lets(this.#circuit, now)) {
       const earliest = state === 'open' ? this.#probeAt : now + firstReturn;
-      return this.#postpone(earliest, now, `the circuit of ${this.origin} is ${state}: it failed too often`);
+      return this.#postpone(earliest, now, `the circuit of ${this.name} is ${state}: it failed too often`);
     }
     if (this.#sending < settings.host_concurrency) return { kind: 'send' };
     const gap = Math.max(this.#meanGap, now - this.#fullSince);
@@ -101,7 +101,7 @@ export class Destination {
 
   /** For one that has waited for too long. */
   postponeBusy(now: number): Admission & { kind: 'postpone' } {
-    const reason = `${this.origin} is busy with ${this.#sending} replies (delivery.host_concurrency)`;
+    const reason = `${this.name} is busy with ${this.#sending} replies (delivery.host_concurrency)`;
     return this.#postpone(now + firstReturn, now, reason);
   }
 
@@ -151,9 +151,4 @@ export class Destination {
     this.#lastReturn = Math.min(spaced, Math.max(earliest, from + latestReturn));
     return { kind: 'postpone', until: this.#lastReturn, reason };
   }
-}
-
-/** Deliveries for one host share its fate: scheme, name and port of the URL (RFC 6454). */
-export function originOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : url;
 }

@@ -8,7 +8,6 @@ import {
   Destination,
   type DestinationSettings,
   longestWait,
-  originOf,
 } from './destination.js';
 
 /** A destination to which nothing, or only a probe, is sent. */
@@ -27,6 +26,8 @@ export interface DestinationsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly settings: () => DestinationSettings;
+  /** Deliveries with one destination share its circuit, its hold and its limit. */
+  readonly destinationOf: (delivery: Delivery) => string;
   readonly send: (delivery: Delivery) => void;
   readonly postpone: (delivery: Delivery, until: number) => void;
 }
@@ -43,7 +44,7 @@ const forgetInterval = 60_000;
 /** Shares out the attempts among the hosts that replies go to; forgets a host that nothing is to be known of. */
 export class Destinations {
   readonly #options: DestinationsOptions;
-  readonly #byOrigin = new Map<string, Destination>();
+  readonly #byName = new Map<string, Destination>();
   readonly #waiting = new Set<Waiting>();
   /** When all of them are looked at again. */
   #lookAt = 0;
@@ -59,7 +60,7 @@ export class Destinations {
 
   circuits(): readonly CircuitFacts[] {
     this.#forget();
-    return [...this.#byOrigin.values()].flatMap((destination) => factsOf(destination, this.#now) ?? []);
+    return [...this.#byName.values()].flatMap((destination) => factsOf(destination, this.#now) ?? []);
   }
 
   /** Sends a claimed delivery, has it wait a moment, or puts it off. */
@@ -77,28 +78,28 @@ export class Destinations {
     const { log, random, settings } = this.#options;
     const wasHeld = destination.heldUntil(this.#now) !== null;
     const change = destination.end(end, this.#now, settings(), random);
-    const { origin, circuit } = destination;
+    const { name, circuit } = destination;
     const held = destination.heldUntil(this.#now);
     if (change === 'opened' && circuit.state === 'open') {
       const seconds = Math.ceil((circuit.until - this.#now) / 1_000);
       log.warning(
-        `${circuit.failures} attempts to deliver to ${origin} failed in a row: its replies wait from now on, and one attempt at a time is made, the next in ${seconds} s.`,
+        `${circuit.failures} attempts to deliver to ${name} failed in a row: its replies wait from now on, and one attempt at a time is made, the next in ${seconds} s.`,
       );
     } else if (change === 'closed') {
-      log.notice(`${origin} takes replies again; what waited for it follows.`);
+      log.notice(`${name} takes replies again; what waited for it follows.`);
     }
     if (held !== null && !wasHeld) {
       const seconds = Math.ceil((held - this.#now) / 1_000);
-      log.info(`${origin} asks for time (Retry-After): its replies wait for ${seconds} s.`);
+      log.info(`${name} asks for time (Retry-After): its replies wait for ${seconds} s.`);
     }
     this.#next(destination);
-    if (destination.forgettable(this.#now, settings())) this.#byOrigin.delete(origin);
+    if (destination.forgettable(this.#now, settings())) this.#byName.delete(name);
     if (this.#now >= this.#lookAt) this.#forget();
   }
 
   /** A delivery that has ended is tried again at that time. */
   expect(delivery: Delivery, at: number): void {
-    this.#byOrigin.get(originOf(delivery.url))?.expect(at);
+    this.#byName.get(this.#options.destinationOf(delivery))?.expect(at);
   }
 
   /** Gives back what waits: nothing more is to be sent. */
@@ -114,20 +115,20 @@ export class Destinations {
   #forget(): void {
     const now = this.#now;
     this.#lookAt = now + forgetInterval;
-    for (const [origin, destination] of this.#byOrigin) {
+    for (const [name, destination] of this.#byName) {
       if (!destination.forgettable(now, this.#options.settings())) continue;
-      this.#byOrigin.delete(origin);
+      this.#byName.delete(name);
       if (destination.circuit.state === 'closed') continue;
-      this.#options.log.notice(`Nothing is left to be delivered to ${origin}, which failed to the end.`);
+      this.#options.log.notice(`Nothing is left to be delivered to ${name}, which failed to the end.`);
     }
   }
 
-  #of({ url }: Delivery): Destination {
-    const origin = originOf(url);
-    const known = this.#byOrigin.get(origin);
+  #of(delivery: Delivery): Destination {
+    const name = this.#options.destinationOf(delivery);
+    const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    const destination = new Destination(origin);
-    this.#byOrigin.set(origin, destination);
+    const destination = new Destination(name);
+    this.#byName.set(name, destination);
     return destination;
   }
 
@@ -166,7 +167,7 @@ export class Destinations {
 }
 
 function factsOf(destination: Destination, now: number): CircuitFacts | null {
-  const { origin, circuit } = destination;
+  const { name: origin, circuit } = destination;
   const { failures } = circuit;
   const held = destination.heldUntil(now);
   switch (circuit.state) {

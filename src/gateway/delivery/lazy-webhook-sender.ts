@@ -1,6 +1,8 @@
-import type { SendOutcome, WebhookSender, WebhookSenderOptions } from './webhook-sender.js';
+import type { ReplySender, SendOutcome } from './reply-sender.js';
+import { destinationOf } from './webhook-destination.js';
+import type { WebhookSenderOptions } from './webhook-sender.js';
 
-export interface LazyWebhookSender extends WebhookSender {
+export interface LazyWebhookSender extends ReplySender {
   /** Loads now what the first reply would have to wait for. Rejects when it can’t be loaded. */
   prepare(): Promise<void>;
 }
@@ -15,8 +17,8 @@ export function createLazyWebhookSender(
   options: WebhookSenderOptions,
   loadModule: Load = () => import('./webhook-sender.js'),
 ): LazyWebhookSender {
-  let loading: Promise<WebhookSender> | null = null;
-  const load = (): Promise<WebhookSender> => {
+  let loading: Promise<ReplySender> | null = null;
+  const load = (): Promise<ReplySender> => {
     loading ??= loadModule().then(
       (module) => module.createWebhookSender(options),
       (error: unknown) => {
@@ -27,11 +29,12 @@ export function createLazyWebhookSender(
     return loading;
   };
   return {
+    destinationOf,
     async prepare() {
       await load();
     },
     async send(delivery, signal) {
-      let sender: WebhookSender;
+      let sender: ReplySender;
       try {
         sender = await load();
       } catch (error) {
@@ -53,7 +56,7 @@ function notLoaded(error: unknown): SendOutcome {
     kind: 'retry',
     reason: `the gateway could not load its HTTP client: ${error instanceof Error ? error.message : String(error)}`,
     retryAfterMilliseconds: null,
-    holdsHost: false,
+    pausesHost: false,
     peer: 'unasked',
     unknown: false,
   };

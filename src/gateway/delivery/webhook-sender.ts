@@ -4,37 +4,11 @@ import { type AddressRange, parseRange } from './address-range.js';
 import { type Beginning, noteBeginning } from './beginning.js';
 import { judgedLookup, RefusedTarget } from './judged-lookup.js';
 import { NameResolver } from './name-resolver.js';
+import type { ReplySender, SendOutcome } from './reply-sender.js';
 import { validateReplyUrl } from './reply-url.js';
 import { parseRetryAfter } from './retry-after.js';
+import { destinationOf } from './webhook-destination.js';
 import { signWebhook, type WebhookSecret } from './webhook-signature.js';
-
-/** What became of one attempt. */
-export type SendOutcome =
-  | { readonly kind: 'delivered' }
-  /** Another attempt may end otherwise; `retryAfterMilliseconds` is the receiver's wish. */
-  | {
-      readonly kind: 'retry';
-      readonly reason: string;
-      readonly retryAfterMilliseconds: number | null;
-      /** Whether that goes for all that is sent to the host: it is overloaded, or takes no more for now. */
-      readonly holdsHost: boolean;
-      readonly peer: PeerState;
-      /** The reply may have arrived: bytes went out, and no answer came. */
-      readonly unknown: boolean;
-    }
-  | { readonly kind: 'dead'; readonly reason: string; readonly peer: PeerState }
-  /** The signal was aborted before the receiver answered; `unknown` says whether it may have the reply. */
-  | { readonly kind: 'aborted'; readonly unknown: boolean };
-
-/** What an attempt says of the host: it answers, it fails, or it was never asked. */
-export type PeerState = 'well' | 'failing' | 'unasked';
-
-export interface WebhookSender {
-  /** Never rejects. */
-  send(delivery: Delivery, signal: AbortSignal): Promise<SendOutcome>;
-  /** Ends all connections. */
-  close(): Promise<void>;
-}
 
 export interface WebhookSenderOptions {
   /** `delivery.allow`: special address ranges that replies may go to. */
@@ -62,7 +36,7 @@ const longestIdle = 4_000;
 const names = new NameResolver();
 
 /** Posts replies as Standard Webhooks (standardwebhooks.com). */
-export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
+export function createWebhookSender(options: WebhookSenderOptions): ReplySender {
   const allow = options.allow.map(parseRange);
   const connections = {
     // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
@@ -89,6 +63,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
   const single = new Agent({ ...connections, pipelining: 0 });
   const noting = { kept: kept.compose(noteBeginning), single: single.compose(noteBeginning) };
   return {
+    destinationOf,
     send: (delivery, signal) =>
       attempt(delivery, signal, options, allow, isKept(delivery) ? noting.kept : noting.single),
     close: async () => {
@@ -175,7 +150,7 @@ async function attempt(
 const unanswered = {
   kind: 'retry',
   retryAfterMilliseconds: null,
-  holdsHost: false,
+  pausesHost: false,
   peer: 'failing',
 } as const;
 
@@ -197,7 +172,7 @@ function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'hea
       reason: `the receiver answered HTTP ${status}`,
       retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
       // RFC 6585, section 4, and RFC 9110, 15.6.4; of the others it is about the one request.
-      holdsHost: status === 429 || status === 503,
+      pausesHost: status === 429 || status === 503,
       peer: status >= 500 ? 'failing' : 'well',
       // A proxy that got no answer, or none that it could read, has passed the reply on (RFC 9110, 15.6.3 and 15.6.5).
       unknown: status === 502 || status === 504,
