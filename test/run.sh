@@ -39,26 +39,46 @@ step() {
   fi
 }
 
-# Debian's packages that the tests compare with, boot or build with.
-debian_packages=(
-  build-essential python3 iproute2 procps util-linux file
-  systemd dbus libpam-systemd dbus-user-session
-  man-db mandoc zsh fish lintian
-  libsystemd-dev strace g++-aarch64-linux-gnu musl-tools valgrind qemu-user-static
+# Debian's packages, each with the tests' reason for it.
+declare -A debian_packages=(
+  [build-essential]="compiles the addon and SQLite"
+  [python3]="runs node-gyp and the tests' small servers"
+  [iproute2]="brings up the network of the machines that the tests boot"
+  [procps]="lists processes in the tests"
+  [util-linux]="makes the namespaces of the machines that the tests boot"
+  [file]="says what is in a binary"
+  [systemd]="is what the gateway is tested under"
+  [dbus]="carries the orders of systemctl in those machines"
+  [libpam-systemd]="opens the sessions of user managers there"
+  [dbus-user-session]="carries the orders of systemctl --user there"
+  [man-db]="shows the manual pages"
+  [mandoc]="checks the manual pages"
+  [zsh]="runs the completions for it"
+  [fish]="runs the completions for it"
+  [lintian]="checks the Debian package"
+  [libsystemd-dev]="is what the addon's protocols are compared with"
+  [strace]="shows system calls to the tests"
+  [g++-aarch64-linux-gnu]="compiles the addon for arm64"
+  [musl-tools]="compiles the addon for musl"
+  [valgrind]="looks for leaks in the addon"
+  [qemu-user-static]="runs the addon for arm64"
 )
 
 install_debian_packages() {
   local missing=()
   local package
-  for package in "${debian_packages[@]}"; do
+  for package in "${!debian_packages[@]}"; do
     dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed ||
       missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   if [ "$(id -u)" -ne 0 ]; then
-    echo "Not root, so these are not installed, and the tests that need them are skipped: ${missing[*]}"
-    return 0
+    echo "Not root, so these are not installed, and the tests that need them are skipped:"
+  else
+    echo "To be installed:"
   fi
+  for package in "${missing[@]}"; do printf '  %-22s %s\n' "$package" "${debian_packages[$package]}"; done | sort
+  [ "$(id -u)" -eq 0 ] || return 0
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq "${missing[@]}" >/dev/null
 }
@@ -89,14 +109,13 @@ finish() {
   step "$name" ended
 }
 
-vitest() {
-  local project=$1
-  shift
+# counted COMMAND...: runs it and adds the tests of its vitest run, which writes its report to $VITEST_REPORT. The step
+# that it is part of counts as one; its tests are added on top.
+counted() {
   local report
   report=$(mktemp)
   local status=0
-  npx vitest run --project "$project" --reporter=default --reporter=json --outputFile.json="$report" "$@" || status=$?
-  # The step counts as one; its tests are added on top.
+  VITEST_REPORT=$report "$@" || status=$?
   eval "$(node -e '
     const r = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
     for (const file of r.testResults) {
@@ -110,6 +129,16 @@ vitest() {
   rm -f "$report"
   return $status
 }
+
+vitest() {
+  local project=$1
+  shift
+  counted bash test/vitest.sh npx vitest run --project "$project" "$@"
+}
+
+# What the gateway shares with Node.js itself: system calls, processes, sockets, and SQLite's binary.
+other_node_tests=(test/native test/agents test/channels test/store/sqlite-contract.test.ts)
+other_nodes=(22.23.3 24.21.0)
 
 if command -v apt-get >/dev/null; then
   heading "Debian packages"
@@ -139,6 +168,13 @@ if ! $quick; then
   step "Prebuilt binaries, packed" bash test/pack.sh
 fi
 if [ -n "${begun_process[better-sqlite3]:-}" ]; then finish "better-sqlite3"; fi
+if ! $quick; then
+  other_nodes_folder=$(mktemp -d)
+  trap 'rm -rf "$failed_tests" "$other_nodes_folder"' EXIT
+  for version in "${other_nodes[@]}"; do
+    begin "SQLite for Node $version" nice -n 19 bash test/other-nodes.sh prepare "$other_nodes_folder/$version" "$version"
+  done
+fi
 step "Unit tests" vitest unit --coverage --maxWorkers=2
 if ! $quick; then
   if [ "$(id -u)" -eq 0 ]; then
@@ -148,7 +184,12 @@ if ! $quick; then
   begin "Addon: 10^5 calls of each function without a leak" nice -n 19 bash test/native/leak.sh
   step "Real systemd" vitest systemd --maxWorkers=2
   finish "Addon: 10^5 calls of each function without a leak"
-  step "Addon under AddressSanitizer and UBSan" bash test/native/sanitize.sh --maxWorkers=2
+  step "Addon under AddressSanitizer and UBSan" counted bash test/native/sanitize.sh --maxWorkers=2
+  for version in "${other_nodes[@]}"; do
+    finish "SQLite for Node $version"
+    step "Node $version: system calls, agents, channels, store" \
+      counted bash test/other-nodes.sh run "$other_nodes_folder/$version" "$version" "${other_node_tests[@]}" --maxWorkers=2
+  done
 fi
 
 printf '\n'

@@ -38,7 +38,7 @@ test/native/fuzz.sh --replay
 
 status=0
 set -- test/native "$@"
-watched node node_modules/vitest/vitest.mjs run --project unit "$@" || status=$?
+watched bash test/vitest.sh node node_modules/vitest/vitest.mjs run --project unit "$@" || status=$?
 if compgen -G "$folder/report*" >/dev/null; then
   cat "$folder"/report*
   echo "sanitize.sh: the sanitizers reported the above" >&2

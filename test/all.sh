@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Runs everything, which takes hours: `npm test`, then all tests in each other Node.js, the crash tester for half an hour
+# and the soak for an hour. Stops at the first part that fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+part() {
+  printf '\n== %s\n' "$1"
+  shift
+  local began=$SECONDS
+  "$@"
+  printf -- '-- passed (%d s)\n' $((SECONDS - began))
+}
+
+[ "$(id -u)" -eq 0 ] || { echo "test/all.sh: real systemd in namespaces needs root" >&2; exit 77; }
+part "npm test" bash test/run.sh
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+for version in 22.23.3 24.21.0; do
+  part "Node $version: SQLite" bash test/other-nodes.sh prepare "$folder/$version" "$version"
+  part "Node $version: unit tests" bash test/other-nodes.sh run "$folder/$version" "$version"
+  part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder/$version" "$version"
+done
+part "Crash tester" npm run --silent crash
+part "Soak" npm run --silent soak
+git log -1 --format='Everything passed on %H.'
