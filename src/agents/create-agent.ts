@@ -15,18 +15,25 @@ export interface AgentSurroundings {
   readonly processes: Set<TurnProcess>;
 }
 
-/** The agent that the configuration asks for. */
-export function createAgent(configuration: AgentConfiguration, surroundings: AgentSurroundings): Agent {
-  switch (configuration.type) {
-    case 'echo':
-      return new EchoAgent();
-    case 'command':
-      return new CommandAgent({
-        ...surroundings,
-        command: configuration.command,
-        timeout: configuration.timeout,
-        killDelay: configuration.kill_delay,
-        replyLimit: configuration.reply_limit,
-      });
-  }
+type AgentType = AgentConfiguration['type'];
+type ConfigurationOf<Type extends AgentType> = Extract<AgentConfiguration, { readonly type: Type }>;
+
+/** A line for each type of agent, with its name in the configuration. */
+const agentTypes: {
+  readonly [Type in AgentType]: (
+    configuration: ConfigurationOf<Type>,
+    surroundings: AgentSurroundings,
+  ) => Agent;
+} = {
+  echo: () => new EchoAgent(),
+  command: ({ command, timeout, kill_delay: killDelay, reply_limit: replyLimit }, surroundings) =>
+    new CommandAgent({ ...surroundings, command, timeout, killDelay, replyLimit }),
+};
+
+/** Makes the agent that the configuration asks for. */
+export function createAgent<Type extends AgentType>(
+  configuration: ConfigurationOf<Type> & { readonly type: Type },
+  surroundings: AgentSurroundings,
+): Agent {
+  return agentTypes[configuration.type](configuration, surroundings);
 }

@@ -47,11 +47,15 @@ function withType(table: unknown): unknown {
   return { type: 'command' in table ? 'command' : 'echo', ...table };
 }
 
+const types = [echo, command] as const;
+
+const typeNames = types.map(({ shape }) => `"${shape.type.value}"`).join(' or ');
+
 /** The table `[agent]`: a `type`, its keys, and those of every type. */
 export const agentTable = z.preprocess(
   withType,
-  z.discriminatedUnion('type', [echo, command], {
-    error: ({ code }) => (code === 'invalid_union' ? 'must be "echo" or "command"' : undefined),
+  z.discriminatedUnion('type', types, {
+    error: ({ code }) => (code === 'invalid_union' ? `must be ${typeNames}` : undefined),
   }),
 );
 

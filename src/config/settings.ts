@@ -74,7 +74,8 @@ function collectUnion(
   path: readonly string[],
 ): Setting[] {
   const { discriminator, options } = union.def;
-  const typeOf = ({ shape }: z.ZodObject) => String((shape[discriminator] as z.ZodLiteral).value);
+  const typeOf = ({ shape }: z.ZodObject) =>
+    String((unwrap(shape[discriminator] as z.ZodType) as z.ZodLiteral).value);
   const [first] = options;
   return [...new Set(options.flatMap(({ shape }) => Object.keys(shape)))].flatMap((key) => {
     const having = options.filter(({ shape }) => key in shape);

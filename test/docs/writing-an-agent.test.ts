@@ -1,0 +1,65 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { AgentEvent, AgentRequest } from '../../src/agents/agent.js';
+import { RecordingLog } from '../delivery/recording-log.js';
+import { followGuide } from '../support/guide.js';
+
+const project = new URL('../../', import.meta.url).pathname;
+let directory: string;
+
+beforeAll(() => {
+  // Inside the project, so that its packages are found.
+  mkdirSync(join(project, 'node_modules/.cache'), { recursive: true });
+  directory = mkdtempSync(join(project, 'node_modules/.cache/writing-an-agent-'));
+  followGuide('docs/writing-an-agent.md', directory);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const request: AgentRequest = {
+  turnId: 'turn-1',
+  messageId: 'message-1',
+  session: 'alice',
+  seq: 1,
+  attempt: 1,
+  putBacks: 0,
+  text: 'hello there',
+  metadata: {},
+  sender: null,
+  collected: [],
+};
+
+test('the agent of the guide passes the type check', () => {
+  const configuration = { extends: '../../../tsconfig.json', include: ['src'] };
+  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(configuration));
+  const { stdout, status } = spawnSync('npx', ['tsc', '--noEmit', '--project', directory], {
+    cwd: project,
+    encoding: 'utf8',
+  });
+  expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
+});
+
+test('the agent of the guide runs as it is configured, and ends when it is told to', async () => {
+  const { configurationSchema } = await import(join(directory, 'src/config/schema.ts'));
+  const { createAgent } = await import(join(directory, 'src/agents/create-agent.ts'));
+  const { agent } = configurationSchema.parse({ agent: { type: 'shout', marks: 2 } });
+  const made = createAgent(agent, {
+    log: new RecordingLog(),
+    workingDirectory: '/',
+    environment: {},
+    processes: new Set(),
+  });
+  const read = async (signal: AbortSignal) => {
+    const events: AgentEvent[] = [];
+    for await (const event of made.run(request, signal)) events.push(event);
+    return events;
+  };
+  expect(await read(new AbortController().signal)).toEqual([
+    { type: 'delta', text: 'HELLO ' },
+    { type: 'delta', text: 'THERE' },
+    { type: 'delta', text: '!!' },
+    { type: 'end', reply: { text: 'HELLO THERE!!', metadata: {} } },
+  ]);
+  await expect(read(AbortSignal.abort())).rejects.toMatchObject({ reason: 'cancelled' });
+});
