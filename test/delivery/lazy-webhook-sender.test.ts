@@ -21,7 +21,7 @@ test('a client that can’t be loaded is loaded for the next reply, and the host
     kind: 'retry',
     reason: 'the gateway could not load its HTTP client: EMFILE: too many open files',
     retryAfterMilliseconds: null,
-    holdsHost: false,
+    pausesHost: false,
     peer: 'unasked',
     unknown: false,
   });
