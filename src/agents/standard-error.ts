@@ -22,7 +22,7 @@ export function printable(text: string): string {
 export class StandardError {
   readonly #decoder = new StringDecoder('utf8');
   #rest = '';
-  /** Those that were empty, which are not logged, among them. */
+  /** Counts the empty lines too, which are not logged. */
   #lines = 0;
   /** The last bytes. */
   #end = Buffer.alloc(0);

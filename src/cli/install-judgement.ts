@@ -23,7 +23,7 @@ export function ownCommand(
   return `sd-gateway ${verb}${isDefaultScope ? '' : ` --${scope}`}${instance === null ? '' : ` --instance ${instance}`}`;
 }
 
-/** Whether the unit's file is, or was, written. */
+/** True if install writes, or has written, the unit's file. */
 export function changesUnit({ installed, rendered, awaitsUser }: InstallFacts): boolean {
   return awaitsUser === null && installed.text !== rendered.text;
 }
@@ -82,7 +82,7 @@ export function objections(facts: InstallFacts): readonly string[] {
   return found;
 }
 
-/** Whether it shares its user as it was installed: then it is updated all the same. */
+/** True if it shared its user when it was installed: an update is not refused then. */
 function sharedBefore({ installed, choices }: InstallFacts): boolean {
   const before = installed.text === null ? null : readChoices(installed.text);
   return before !== null && before.runAs === choices.runAs;

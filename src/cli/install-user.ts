@@ -12,7 +12,7 @@ export interface OwnUser {
   readonly exists: boolean;
   /** Where it is declared (sysusers.d(5)). */
   readonly path: string;
-  /** What has to be written there; null: what is there stays. */
+  /** The text to be written there; null if the file stays as it is. */
   readonly declaration: string | null;
 }
 

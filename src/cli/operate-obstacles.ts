@@ -17,7 +17,7 @@ async function isMissing(user: string): Promise<boolean> {
   }
 }
 
-/** What to do about a user who does not exist. */
+/** Names the command that makes a missing user. */
 function aboutUser(user: string, unit: UnitFacts, target: Target): string {
   const what = `The user ${user}, as which ${unit.name} runs, does not exist.`;
   const install = commandFor('install', target, true);
@@ -30,7 +30,7 @@ function aboutUser(user: string, unit: UnitFacts, target: Target): string {
   return `${what} Make it, or have the unit run as another: ${commandFor('install --run-as USER', target, true)}`;
 }
 
-/** What keeps systemd from running anything of a system unit, a sentence each, with the command that mends it. */
+/** The obstacles that keep systemd from starting a system unit: a sentence for each, with the command that mends it. */
 export async function obstaclesTo(unit: UnitFacts, target: Target): Promise<readonly string[]> {
   const { scope, user, dynamicUser, runtimeDirectory } = unit;
   // The user and the link of a unit with DynamicUser= are made at its start.

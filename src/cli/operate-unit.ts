@@ -32,7 +32,7 @@ export interface UnitFacts {
   readonly uid: number | null;
   /** User=; null: the manager's own. */
   readonly user: string | null;
-  /** Whether the user is made at the start (DynamicUser=). */
+  /** True if the start makes the user (DynamicUser=). */
   readonly dynamicUser: boolean;
   readonly statusText: string | null;
   /** How the last main process ended. */

@@ -4,7 +4,7 @@ import type { UnitTarget } from '../units/plan.js';
 import { judge } from '../units/seal.js';
 import { declarationPath, unitUser } from '../units/unit-user.js';
 
-/** What became of the file that declares the instance's user. */
+/** The outcome for the file that declares the instance's user. */
 export interface DeclarationRemoval {
   readonly path: string;
   /** False: it is not as install wrote it, and stays. */

@@ -2,7 +2,7 @@ import { unitUser } from '../units/unit-user.js';
 import { type DoctorFacts, gatewayCommand, unitOf } from './facts.js';
 import { type Finding, findings, mend } from './finding.js';
 
-/** Whether there is the user that the system's unit runs as. */
+/** Checks that the user of the system's unit exists. */
 export function checkUser(facts: DoctorFacts): readonly Finding[] {
   const unit = unitOf(facts);
   if (facts.scope !== 'system' || unit?.properties['LoadState'] !== 'loaded') return [];

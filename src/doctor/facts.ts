@@ -46,7 +46,7 @@ export interface FileFacts {
 export interface DataFacts {
   readonly stateDirectory: Known<FileFacts | null>;
   readonly runtimeDirectory: Known<FileFacts | null>;
-  /** What a unit with DynamicUser= has left in the place of the runtime directory; null: no such link. */
+  /** A link that a unit with DynamicUser= left in place of the runtime directory; null if there is none. */
   readonly leftoverLink: string | null;
   readonly token: Known<FileFacts | null>;
   /** Entries of the state directory. */

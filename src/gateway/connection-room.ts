@@ -10,7 +10,7 @@ import type { Log } from '../log/log.js';
 import { type OpenFiles, openFiles } from '../systemd/open-files.js';
 import { mostKeptConnections } from './delivery/webhook-senders.js';
 
-/** How many connections the descriptors of this process leave room for. */
+/** The room for connections that the descriptors of this process leave. */
 export class ConnectionRoom {
   readonly #configuration: () => Pick<Configuration, 'dispatch' | 'delivery'>;
   #files: OpenFiles = { limit: null, open: null };

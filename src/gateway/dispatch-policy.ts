@@ -31,7 +31,7 @@ export function retryAt(failed: FailedTurn, settings: RetrySettings): number | n
 }
 
 /**
- * Whether the turn is not put back any more: it may stop its own gateway each time.
+ * True if the turn is not put back any more: it may stop its own gateway each time.
  *
  * @param stops that cut it off, this one among them
  */

@@ -240,7 +240,7 @@ export class Parts {
     return this.#deliverer?.facts().circuits ?? [];
   }
 
-  /** Null while nothing listens. */
+  /** The connections; null while nothing listens. */
   connections(): ConnectionFacts | null {
     return this.#http?.facts().connections ?? null;
   }

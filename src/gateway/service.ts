@@ -42,9 +42,9 @@ const drainStatusInterval = 1_000;
 const cancelledStartPatience = 2_000;
 /** How long the store may take for its counts when somebody asks how the gateway is, in milliseconds. */
 const countsPatience = 1_000;
-/** How long the record that a stop begins waits for its job, beside the drain. */
+/** Longest wait of the record “Stopping” for the stop's job, beside the drain. */
 const stoppingRecordPatienceMs = 1_000;
-/** How much longer a stop may take for want of its job. */
+/** Longest time by which a missing job delays a stop. */
 const jobPatienceMs = 100;
 /** The longest that setInterval takes, in milliseconds. */
 const longestInterval = 2 ** 31 - 1;

@@ -3,7 +3,7 @@ import { explainStopJob, mayBeDrawnAlong, type StopJob } from '../lifecycle/stop
 import type { Supervision } from '../lifecycle/supervision.js';
 import { type JobsQuestion, listJobs, readStopDependencies } from '../manager/jobs.js';
 
-/** How long each systemctl may take beside the drain, in milliseconds. */
+/** Longest time of each systemctl beside the drain, in milliseconds. */
 const systemctlTimeoutMs = 5_000;
 
 /**

@@ -24,7 +24,7 @@ export type StatusFacts =
       readonly stalled: readonly string[];
       /** Why new messages are refused, such as a full disk. */
       readonly trouble: string | null;
-      /** How many connections there may be, once there are as many; null: there is room. */
+      /** The bound of connections if it is reached; null while there is room. */
       readonly connectionsAtBound: number | null;
       readonly reloadRefused: string | null;
     }

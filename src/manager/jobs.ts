@@ -13,7 +13,7 @@ export interface JobsQuestion {
   readonly scope: Scope;
   /** All of systemctl's environment, with the `PATH` that it is looked for in. */
   readonly environment: Readonly<Record<string, string>>;
-  /** How long systemctl may take, in milliseconds. */
+  /** Longest time of systemctl, in milliseconds. */
   readonly timeoutMs: number;
   /** Ends systemctl. */
   readonly signal: AbortSignal;
@@ -25,7 +25,7 @@ const path = '/usr/bin:/bin:/run/current-system/sw/bin';
 /** Where the manager is to be found (sd_bus_open(3)). */
 const ofTheBus = ['DBUS_SYSTEM_BUS_ADDRESS', 'DBUS_SESSION_BUS_ADDRESS', 'XDG_RUNTIME_DIR'] as const;
 
-/** What systemctl is to know of the gateway's environment: no secret, and nothing to report for the unit with. */
+/** Takes from the gateway's environment only what systemctl needs: no secret, and no way to report for the unit. */
 export function systemctlEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
   const found: Record<string, string> = { PATH: path };
   for (const name of ofTheBus) {

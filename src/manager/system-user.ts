@@ -6,7 +6,7 @@ import { runProgram } from './program.js';
  */
 const withoutDynamicUsers = { SYSTEMD_NSS_DYNAMIC_BYPASS: '1' };
 
-/** Whether there is a user of that name who stays. Rejects with a ProgramError. */
+/** True if a user of that name exists in the user database. Rejects with a ProgramError. */
 export async function userExists(name: string): Promise<boolean> {
   const { status } = await runProgram('getent', ['passwd', name], { environment: withoutDynamicUsers });
   return status === 0;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** How many descriptors this process may have open (RLIMIT_NOFILE of getrlimit(2)), and has. Null: it can't be seen. */
+/** The limit of open descriptors (RLIMIT_NOFILE of getrlimit(2)) and their number now; null if it can't be seen. */
 export interface OpenFiles {
   /** The soft limit, which Node.js raises to the hard one as it starts. Infinity: there is none. */
   readonly limit: number | null;

@@ -43,7 +43,7 @@ export function variableIn(environment: string, name: string): string | null {
   return entry === undefined ? null : entry.slice(name.length + 1);
 }
 
-/** Null when the process is gone, or hidden. In libuv's threads: another process can delay a read of its environment. */
+/** Gives null if the process is gone or hidden. Runs in libuv's threads: a process can delay a read of its environment. */
 async function readProc(path: string): Promise<string | null> {
   let file: FileHandle | null = null;
   try {

@@ -18,7 +18,7 @@ export class ResidentMemory {
     this.#descriptor = descriptor;
   }
 
-  /** Null where there is no /proc. */
+  /** Gives null if there is no /proc. */
   static open(): ResidentMemory | null {
     try {
       const memory = new ResidentMemory(openSync('/proc/self/status', 'r'));

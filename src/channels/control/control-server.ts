@@ -196,7 +196,7 @@ export class ControlServer {
   }
 }
 
-/** Null when the peer is gone already, or the kernel doesn't say who it is. */
+/** Asks the kernel who the peer is; null if the peer is gone, or the kernel doesn't say. */
 function peerOf(socket: Socket): PeerCredentials | null {
   // The handle is Node's only way to a socket's descriptor.
   const { _handle: handle } = socket as Socket & { _handle?: { readonly fd: number } | null };

@@ -1,15 +1,15 @@
-/** How many connections may be open at a time. */
+/** The connections that may be open at a time. */
 export interface ConnectionBounds {
   readonly total: number;
   /** The part of `total` that is for callers without the token: always there for them, and no more once they rest. */
   readonly withoutToken: number;
 }
 
-/** What else of the process needs descriptors. */
+/** The descriptors that the rest of the process needs. */
 export interface DescriptorNeeds {
   /** Most descriptors that the process may have; null: not known. */
   readonly limit: number | null;
-  /** Those that are open with no connection and no work; null: not known. */
+  /** Descriptors that are open without any connection or work; null if unknown. */
   readonly open: number | null;
   /** Turns that may run at the same time (`dispatch.concurrency`). */
   readonly turns: number;
@@ -47,7 +47,7 @@ function freeOf({ limit, open }: DescriptorNeeds): number {
   return (limit ?? presumed.limit) - (open ?? presumed.open);
 }
 
-/** Whether there are too few descriptors for the reserve and as many connections. */
+/** True if the descriptors don't suffice for the reserve and as many connections. */
 export function lacksReserve(needs: DescriptorNeeds): boolean {
   return freeOf(needs) < 2 * reserveFor(needs);
 }

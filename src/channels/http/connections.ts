@@ -23,7 +23,7 @@ const graceMs = 1_000;
 const calmMs = 10_000;
 
 export interface ConnectionsOptions {
-  /** How long a client may read nothing of an answer that waits for it, in milliseconds. */
+  /** Time after which a client that reads nothing of its answer is cut off, in milliseconds. */
   readonly answerTimeout: number;
   /** Looked at for each connection. */
   readonly bounds: () => ConnectionBounds;
@@ -56,7 +56,7 @@ interface Connection {
   request: IncomingMessage | null;
 }
 
-/** Those that were used last come last. */
+/** In the order of their last use; the latest is last. */
 type Group = Map<Socket, Connection>;
 
 /**
@@ -303,7 +303,7 @@ export class Connections {
   }
 }
 
-/** Of requests that were sent without waiting for an answer each that was read is answered (RFC 9112, 9.3.2). */
+/** Each request that was read gets its answer, even if the client sent several at once (RFC 9112, 9.3.2). */
 function makeLastAnswer(socket: Socket, response: ServerResponse): void {
   if (response.headersSent) return;
   if (socket.readableLength > 0) {
@@ -320,7 +320,7 @@ function isIdle(socket: Socket, { answers, bytesWhenIdle, request }: Connection)
   return answers.size === 0 && taken && socket.bytesRead === bytesWhenIdle && socket.writableLength === 0;
 }
 
-/** Of a caller without the token: no answer is owed to it, whatever else it may have sent. */
+/** True if no answer is owed to a caller without the token, whatever else it has sent. */
 function rests(_socket: Socket, { answers }: Connection): boolean {
   return answers.size === 0;
 }

@@ -84,7 +84,7 @@ export interface HttpChannelOptions {
   readonly roomIn: (limit: 'session' | 'total') => number;
   /** Where sockets outlive this process; by default nowhere. */
   readonly sockets?: KeptSockets;
-  /** How many connections there may be; looked at for each. */
+  /** The bounds of connections, asked for at each new one. */
   readonly bounds: () => ConnectionBounds;
   /** Connections have reached their bound, or no longer do. */
   readonly boundChanged?: () => void;

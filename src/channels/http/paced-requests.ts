@@ -75,7 +75,7 @@ class PacedConnection {
   readonly #turns: Turns;
   /** The latest. */
   #request: IncomingMessage | null = null;
-  /** What is still to come of its body, in bytes; null: chunks that say so themselves. */
+  /** The bytes of its body that are still to come; null if its chunks say so themselves. */
   #bodyLeft: number | null = 0;
   /** Answers that have not all gone to the kernel. */
   #owed = 0;
@@ -103,7 +103,7 @@ class PacedConnection {
     });
   }
 
-  /** What came was no request, and nothing behind it is one. */
+  /** Stops parsing: the bytes were no request, and nothing behind them is one. */
   end(): void {
     this.#ended = true;
   }

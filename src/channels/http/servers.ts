@@ -30,9 +30,9 @@ const answerTimeout = 60_000;
 export interface ServersOptions extends Omit<ConnectionsOptions, 'answerTimeout'> {
   readonly handle: RequestHandler;
   readonly sockets: KeptSockets;
-  /** Those of `serverOptions`, and `answerTimeout`, that are to be others. */
+  /** Replaces some of `serverOptions`, or `answerTimeout`. */
   readonly times?: Partial<typeof serverOptions & { readonly answerTimeout: number }>;
-  /** Of answers that wait for their clients, in all. */
+  /** Most bytes of all answers that wait for their clients. */
   readonly unreadLimitBytes?: number;
 }
 

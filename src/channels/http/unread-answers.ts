@@ -11,7 +11,7 @@ export const unreadLimitBytes = 64 * 1024 ** 2;
 export class UnreadAnswers {
   readonly #limitBytes: number;
   readonly #log: Pick<Log, 'warning'>;
-  /** Those that have waited longest come first. */
+  /** In the order of their wait; the longest is first. */
   readonly #waiting = new Set<Socket>();
 
   constructor(limitBytes: number, log: Pick<Log, 'warning'>) {

@@ -1,9 +1,9 @@
 import type { Delivery } from '../../store/store.js';
 
-/** How a destination seems after an attempt: it answers, it fails, or it was never asked. */
+/** The state of a destination after an attempt: it answers, it fails, or it was never asked. */
 export type PeerState = 'well' | 'failing' | 'unasked';
 
-/** How one attempt ended. */
+/** The end of one attempt. */
 export type SendOutcome =
   | { readonly kind: 'delivered' }
   | {
