@@ -30,13 +30,12 @@ export function retryAt(failed: FailedTurn, settings: RetrySettings): number | n
   return failed.now + Math.min(delay, longestRetryDelay);
 }
 
-/**
- * True if the turn is not put back any more: it may stop its own gateway each time.
- *
- * @param stops that cut it off, this one among them
- */
-export function isCutOffTooOften(stops: number, settings: Pick<RetrySettings, 'max_attempts'>): boolean {
-  return stops >= settings.max_attempts;
+/** With fewer, an operator's restart or two would end the message of an agent that does nothing wrong. */
+const fewestStops = 3;
+
+/** The number of stops that cut a turn off after which its message is dead: it may stop its own gateway each time. */
+export function mostStops({ max_attempts }: Pick<RetrySettings, 'max_attempts'>): number {
+  return Math.max(max_attempts, fewestStops);
 }
 
 /** `Retry-After` of a full queue: what is said before a turn was measured, and at most. In seconds. */

@@ -22,9 +22,9 @@ export function failureOf(error: unknown, cutOff: CutOff | null, timeout: number
 }
 
 /** For a turn that a stop cuts off for the last time. */
-export function cutOffTooOften(stops: number, maxAttempts: number): Failure {
+export function cutOffTooOften(stops: number, mostStops: number): Failure {
   return {
-    message: `A stop of the gateway cut its turn off, ${stops} of ${maxAttempts} times (dispatch.max_attempts). An agent that stops or restarts its own gateway ends like this.`,
+    message: `A stop of the gateway cut its turn off, ${stops} of ${mostStops} times (dispatch.max_attempts). An agent that stops or restarts its own gateway ends like this.`,
     retry: false,
   };
 }

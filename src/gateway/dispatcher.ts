@@ -8,7 +8,7 @@ import { Claims } from './dispatch-claims.js';
 import { type Clock, systemClock } from './dispatch-clock.js';
 import { Persistence } from './dispatch-persistence.js';
 import { type KeptPlace, KeptPlaces } from './dispatch-places.js';
-import { claimStands, isCutOffTooOften, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
+import { claimStands, mostStops, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
 import {
   type CutOff,
@@ -330,9 +330,8 @@ export class Dispatcher {
     if (cutOff === 'cancelled') return this.#write(turn, () => this.#store.releaseTurn(turn));
     if (cutOff !== 'drain' || !repeatable) return this.#write(turn, () => this.#fail(turn, failure));
     const stops = turn.putBacks + 1;
-    if (isCutOffTooOften(stops, this.#settings)) {
-      return this.#write(turn, () => this.#fail(turn, cutOffTooOften(stops, this.#settings.max_attempts)));
-    }
+    const most = mostStops(this.#settings);
+    if (stops >= most) return this.#write(turn, () => this.#fail(turn, cutOffTooOften(stops, most)));
     this.#unfinished.set(turn, true);
     return 0;
   }
@@ -472,7 +471,7 @@ export class Dispatcher {
   }
 
   #logPutBack(turn: Turn): void {
-    const times = `${turn.putBacks + 1} of ${this.#settings.max_attempts} times (dispatch.max_attempts)`;
+    const times = `${turn.putBacks + 1} of ${mostStops(this.#settings)} times (dispatch.max_attempts)`;
     this.#log.notice(`The stop cut a turn off, which is put back: ${times}`, turnFields(turn));
   }
 

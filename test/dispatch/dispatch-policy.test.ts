@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   claimStands,
-  isCutOffTooOften,
+  mostStops,
   pauseUntilDue,
   renewalInterval,
   retryAt,
@@ -30,13 +30,12 @@ describe('retryAt', () => {
 });
 
 test.each([
-  [1, 4, false],
-  [3, 4, false],
-  [4, 4, true],
-  [5, 4, true],
-  [1, 1, true],
-])('cut off by %i stops, of %i: %j', (stops, max_attempts, tooOften) => {
-  expect(isCutOffTooOften(stops, { max_attempts })).toBe(tooOften);
+  [1, 3],
+  [2, 3],
+  [3, 3],
+  [4, 4],
+])('with dispatch.max_attempts = %i a turn is put back until stop %i cuts it off', (max_attempts, most) => {
+  expect(mostStops({ max_attempts })).toBe(most);
 });
 
 test.each([

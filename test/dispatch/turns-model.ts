@@ -143,10 +143,10 @@ export class TurnsModel {
 
   /** By the last stop that may cut its turn off. */
   #stopped(item: Item, error: string, retryAt: number | null): void {
-    const { maxAttempts } = this.#rules;
+    const mostStops = Math.max(this.#rules.maxAttempts, 3);
     item.stops += 1;
-    const reason = `${item.stops} of ${maxAttempts} times (dispatch.max_attempts)`;
-    const isLast = item.stops >= maxAttempts && retryAt === null && error.includes(reason);
+    const reason = `${item.stops} of ${mostStops} times (dispatch.max_attempts)`;
+    const isLast = item.stops >= mostStops && retryAt === null && error.includes(reason);
     this.must(isLast, `${item.text} was cut off by stop ${item.stops}, and failed with "${error}"`);
     item.end = { state: 'dead', error: [reason] };
   }
@@ -170,11 +170,8 @@ export class TurnsModel {
       const counts = wasCutOff(end) && !this.#refused.has(keyOf(turn));
       this.must((turn.cutOff ?? false) === counts, `that ${item.text} was cut off counts: ${turn.cutOff}`);
       if (counts) item.stops += 1;
-      const { maxAttempts } = this.#rules;
-      this.must(
-        item.stops < maxAttempts,
-        `${item.text} was put back at stop ${item.stops} of ${maxAttempts}`,
-      );
+      const mostStops = Math.max(this.#rules.maxAttempts, 3);
+      this.must(item.stops < mostStops, `${item.text} was put back at stop ${item.stops} of ${mostStops}`);
       item.attempts -= 1;
       expected += 1;
     }

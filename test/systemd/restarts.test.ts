@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Machine } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 import { Poster, type PosterReport } from './load/poster.js';
 import { mistakesInStore } from './load/sessions.js';
@@ -15,6 +16,7 @@ async function installUnits(machine: Machine): Promise<void> {
   const from = '/usr/lib/sd-gateway/systemd';
   await machine.check(['sh', '-c', `cp ${from}/*.service ${from}/*.socket /etc/systemd/system/`]);
   await machine.check(['systemctl', 'daemon-reload']);
+  await makeShippedUser(machine);
 }
 
 async function configure(machine: Machine, text: string): Promise<void> {

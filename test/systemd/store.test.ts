@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Machine } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 
 const unit = 'sd-gateway.service';
@@ -22,6 +23,7 @@ describeOnMachine('the store of a unit with a user of its own, seen to by root',
     const from = '/usr/lib/sd-gateway/systemd';
     await machine().check(['sh', '-c', `cp ${from}/*.service /etc/systemd/system/`]);
     await machine().check(['systemctl', 'daemon-reload']);
+    await makeShippedUser(machine());
     await machine().check(['systemctl', 'start', unit]);
     expect(await type(machine(), 'send', 'first')).toBe('first\n');
     await type(machine(), 'store', 'check');

@@ -47,9 +47,9 @@ fi
 # The system outside may have any service enabled, which would take the tests' ports and time. The machine boots a
 # target of its own, which wants only what the tests need.
 rm -rf etc/systemd/system/*.wants etc/systemd/system/*.requires etc/systemd/user/*.wants etc/systemd/user/*.requires
-cat >etc/systemd/system/sd-gateway-test.target <<'UNIT'
+cat >etc/systemd/system/test-machine.target <<'UNIT'
 [Unit]
-Description=Everything that the tests of sd-gateway need
+Description=Everything that the tests need
 Requires=basic.target
 Wants=dbus.service systemd-logind.service systemd-user-sessions.service
 After=basic.target dbus.service systemd-logind.service systemd-user-sessions.service
@@ -76,4 +76,4 @@ rmdir /.outside
 mount --make-rshared /
 ip link set lo up
 exec env -i container=sd-gateway-test PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-  LANG=C.UTF-8 /lib/systemd/systemd --system --log-target=journal --show-status=no --unit=sd-gateway-test.target
+  LANG=C.UTF-8 /lib/systemd/systemd --system --log-target=journal --show-status=no --unit=test-machine.target
