@@ -1,6 +1,4 @@
-import { fileURLToPath } from 'node:url';
 import { defineConfig, type RolldownOptions } from 'rolldown';
-import { asciiOnly } from './tools/ascii-only.js';
 import { commonJsFolders } from './tools/common-js-folders.js';
 import { leftOut, leftOutOf } from './tools/left-out.js';
 import { thirdPartyNotices } from './tools/third-party-notices.js';
@@ -15,7 +13,6 @@ const common = {
     // It would bind by itself with the first three; the program has servers of its own (src/channels/http/servers.ts). The
     // last one checks what plugins ask for, of which there are none.
     leftOutOf('fastify', ['node:https', 'node:http2', 'node:dns', 'semver']),
-    asciiOnly(),
     notices,
   ],
 } satisfies RolldownOptions;
@@ -23,8 +20,14 @@ const common = {
 /** With binaries of their own, which are looked for in their folders. */
 const external = ['better-sqlite3', 'node-gyp-build'];
 
-/** Node.js is ready for CommonJS sooner than for modules, and has a code cache for it (src/cli/compiled-script.ts). */
-const commonJs = { format: 'cjs', minify: false } as const;
+const commonJs = {
+  // Node.js is ready for CommonJS sooner than for modules.
+  format: 'cjs',
+  minify: false,
+  // V8 keeps a script's text for as long as it runs, in half the memory where no character needs two bytes.
+  charset: 'ascii',
+  comments: { legal: true, annotation: false, jsdoc: false },
+} as const;
 
 /**
  * The program as it is shipped: few files, as opening and compiling hundreds is most of what a start would take. It
@@ -43,11 +46,6 @@ export default defineConfig([
       // Programs that Node.js is given by file name.
       'bundle/node-probe': 'src/doctor/node-probe.ts',
       'bundle/integrity-probe': 'src/doctor/integrity-probe.ts',
-    },
-    resolve: {
-      alias: {
-        './load-gateway.js': fileURLToPath(new URL('src/cli/load-bundled-gateway.ts', import.meta.url)),
-      },
     },
     output: {
       ...commonJs,
@@ -68,20 +66,5 @@ export default defineConfig([
     external: ['bindings', 'node-gyp-build'],
     input: { 'bundle/sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' },
     output: { ...commonJs, dir: 'dist', entryFileNames: '[name].js', codeSplitting: false },
-  },
-  {
-    ...common,
-    external,
-    // By itself: one file for the start, whose code cache goes by its name.
-    input: { 'bundle/gateway': 'src/gateway/run.ts' },
-    output: {
-      ...commonJs,
-      dir: 'dist',
-      entryFileNames: '[name]-[hash].cjs',
-      chunkFileNames: 'bundle/[name]-[hash].cjs',
-      // V8 keeps a script's text for as long as it runs: in half the memory where no character needs two bytes.
-      charset: 'ascii',
-      comments: { legal: true, annotation: false, jsdoc: false },
-    },
   },
 ]);

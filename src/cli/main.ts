@@ -111,7 +111,7 @@ function report(error: unknown): number {
       process.stderr.write(`sd-gateway: ${where}: ${message}\n`);
     return commandStatus.configuration;
   }
-  // By its name: the gateway is bundled by itself, with an addon of its own.
+  // By its name: most commands have no need of the addon's loader.
   if (error instanceof Error && error.name === 'NativeAddonError') {
     process.stderr.write(`sd-gateway: ${error.message}\n`);
     return commandStatus.failure;

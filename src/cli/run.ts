@@ -20,14 +20,12 @@ export async function run(parsed: ParsedCommand): Promise<never> {
   process.env['UV_THREADPOOL_SIZE'] ??= threads;
   // Beside the store's thread, this one loads the gateway: there is more than one processor.
   const storeThread = startStoreThread();
-  const { loadGateway } = await import('./load-gateway.js');
-  const { runGateway, keepCompiled } = await loadGateway();
+  const { runGateway } = await import('../gateway/run.js');
   return runGateway({
     configurationFile: parsed.values['config'] ?? null,
     instance,
     takeover: parsed.flags.has('takeover'),
     storeThread,
-    keepCompiled,
     environment,
     colour: wantsColour(parsed.flags, environment, isatty(standardError)),
   });

@@ -13,7 +13,7 @@ export interface GatewayData {
   readonly sharedDirectories: readonly string[];
 }
 
-/** What the gateway makes in its state directory. */
+/** What the gateway makes in its state directory, or made there in an earlier version (`compiled`). */
 const stateFile = /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|compiled)$/;
 
 function isThere(path: string): boolean {

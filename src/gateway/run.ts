@@ -25,8 +25,6 @@ export interface RunOptions {
   readonly takeover: boolean;
   /** The store's thread, which loads what it needs while this one does. */
   readonly storeThread: StoreThread;
-  /** Keeps what was compiled, for the next start; null when there is no need. */
-  readonly keepCompiled: (() => void) | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Whether a terminal may get colours. */
   readonly colour: boolean;
@@ -36,9 +34,6 @@ const standardError = 2;
 
 /** How long journald may take for the last records, in milliseconds. */
 const journalPatience = 1_000;
-
-/** From the beginning of the start on, in milliseconds. */
-const keepCompiledAfter = 600;
 
 /** The one place where a gateway's process ends. */
 function leave(status: number, log: AdjustableLog): never {
@@ -58,16 +53,6 @@ function refuse(error: ConfigurationError, log: AdjustableLog): never {
   );
   notify({ status: statusLine({ state: 'failed', reason }) });
   return leave(exitStatus.configuration, log);
-}
-
-/** Without it the next start is slower, and that is all. */
-function keepNow(keep: () => void, log: AdjustableLog): void {
-  try {
-    keep();
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    log.info(`What was compiled is not kept, so that the next start takes longer: ${reason}`);
-  }
 }
 
 /** Runs a gateway until it ends, and the process with it. */
@@ -122,14 +107,8 @@ export async function runGateway(options: RunOptions): Promise<never> {
     environment,
     reload: () => load().configuration,
   });
-  const { keepCompiled } = options;
-  // Once the start is over.
-  if (keepCompiled !== null) setTimeout(() => keepNow(keepCompiled, log), keepCompiledAfter).unref();
   process.on('uncaughtException', (error) => service.crash(error));
   process.on('unhandledRejection', (reason) => service.crash(reason));
   watchSignals(watchedSignals, (delivery) => service.receive(delivery));
-  const status = await service.run();
-  // Once more, with what only a stop needs: compiling that is a third of one.
-  if (keepCompiled !== null && status === exitStatus.success) keepNow(keepCompiled, log);
-  return leave(status, log);
+  return leave(await service.run(), log);
 }

@@ -86,21 +86,6 @@ describe('a gateway in the foreground', () => {
     expect(asked).toBeLessThanOrEqual(5);
   });
 
-  it('keeps what was compiled at the end of its first run, for the stop too, and then no more', async () => {
-    const compiled = join(place.directory, 'state', 'compiled');
-    const kept: string[] = [];
-    for (const _run of ['first', 'second']) {
-      const gateway = await place.start();
-      await place.run(['stop']);
-      expect((await gateway.end).status).toBe(0);
-      const [name = '', ...others] = readdirSync(compiled);
-      expect(others).toEqual([]);
-      expect(name).toMatch(/^gateway-/);
-      kept.push(`${name} ${statSync(join(compiled, name)).ino}`);
-    }
-    expect(kept[1]).toBe(kept[0]);
-  });
-
   it.each([
     ['SIGTERM', {}, 1, 'unexpected SIGTERM by '],
     ['SIGINT', {}, 1, 'unexpected SIGINT by '],
