@@ -7,7 +7,6 @@
         'native/arguments.cc',
         'native/barrier.cc',
         'native/datagram-sender.cc',
-        'native/free-memory.cc',
         'native/journal.cc',
         'native/listen-fds.cc',
         'native/notify.cc',

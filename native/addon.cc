@@ -3,7 +3,6 @@
 #include <napi.h>
 
 #include "barrier.h"
-#include "free-memory.h"
 #include "journal.h"
 #include "listen-fds.h"
 #include "notify.h"
@@ -19,7 +18,6 @@ Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   InitializeBarrier(env, exports);
   InitializeListenFds(env, exports);
   InitializeProcess(env, exports);
-  InitializeFreeMemory(env, exports);
   InitializeJournal(env, exports);
   InitializeTimeoutExtension(env, exports);
   InitializeStallWatch(env, exports);

@@ -24,6 +24,8 @@ const ofTheUnit: ReadonlySet<string> = new Set([
   'MEMORY_PRESSURE_WATCH',
   'MEMORY_PRESSURE_WRITE',
   'LOG_NAMESPACE',
+  // Of the units' Environment=, for the gateway's own threads.
+  'MALLOC_ARENA_MAX',
 ]);
 
 /** How Node tells a forked child about its channel; a command that is a Node program would wait on it in vain. */

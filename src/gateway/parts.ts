@@ -22,7 +22,6 @@ import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from
 import { processName } from '../systemd/evidence.js';
 import { isLeftoverLink } from '../systemd/leftover-link.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
-import type { ResidentMemory } from '../systemd/resident-memory.js';
 import { callerTurn } from './caller-turn.js';
 import { ConnectionRoom } from './connection-room.js';
 import { type AddressRange, parseRange } from './delivery/address-range.js';
@@ -35,12 +34,10 @@ import { lockDirectories } from './directory-locks.js';
 import { systemClock } from './dispatch-clock.js';
 import { Dispatcher } from './dispatcher.js';
 import { RefusedStart } from './failed-start.js';
-import { IdleMemory } from './idle-memory.js';
 import { Intake } from './intake.js';
 import { Interventions } from './interventions.js';
 import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
-import { releaseMemory } from './release-memory.js';
 import { readOrCreateSecret, type SecretOptions } from './secret-file.js';
 import type { SideWork } from './side-work.js';
 import { StoreHealth } from './store-health.js';
@@ -57,8 +54,6 @@ export interface PartsOptions {
   readonly storeThread: StoreThread;
   readonly log: Log;
   readonly sideWork: SideWork;
-  /** Null: it can't be seen. */
-  readonly memory: ResidentMemory | null;
   /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
   /** Told what the start is at. */
@@ -107,7 +102,6 @@ export class Parts {
   #senders: WebhookSenders | null = null;
   #store: Store | null = null;
   #health: StoreHealth | null = null;
-  #idleMemory: IdleMemory | null = null;
   #dispatcher: Dispatcher | null = null;
   #interventions: Interventions | null = null;
   #intake: Intake | null = null;
@@ -183,8 +177,6 @@ export class Parts {
   /** From now on turns are run and replies delivered. */
   start(): void {
     this.#started = true;
-    // What only the start has needed is to go as well.
-    this.#idleMemory?.worked();
     this.#dispatcher?.wake();
     this.#deliverer?.wake();
     this.#prepareSender = setTimeout(
@@ -207,7 +199,6 @@ export class Parts {
   async drain(patience: number): Promise<{ readonly finished: number; readonly putBack: number }> {
     const began = performance.now();
     clearTimeout(this.#prepareSender);
-    this.#idleMemory?.close();
     this.#http?.beginStop();
     const turns = await this.#dispatcher?.drain(patience);
     // Replies that were made meanwhile are to go out before the end, not with the next start.
@@ -329,8 +320,6 @@ export class Parts {
         if (error.reason === 'damaged') this.#health?.failed(error);
       },
       onForgotten: ({ messages, dead }) => {
-        // SQLite's cache is full of what was looked through.
-        this.#idleMemory?.worked();
         if (dead === 0) log.info(`Forgot ${messages} messages that ended longer than store.keep ago`);
         else
           log.notice(
@@ -357,7 +346,7 @@ export class Parts {
     const health = new StoreHealth({
       log,
       clock: this.#options.sideWork.clock('Asking the store whether it can be written'),
-      changed: () => this.#changed(),
+      changed: () => this.#options.changed(),
       tryWrite: () => store.tryWrite(),
     });
     this.#health = health;
@@ -380,28 +369,8 @@ export class Parts {
     const recorded = storeOpened(store, resumedTurns);
     // What fails before it is waited for has a reason of its own to give.
     recorded.catch(() => undefined);
-    this.#openIdleMemory(store);
     this.#openWorkers(store);
     return { http: http.value, recorded };
-  }
-
-  #openIdleMemory(store: SqliteStore): void {
-    const { memory, sideWork } = this.#options;
-    if (memory === null) return;
-    const idleMemory = new IdleMemory({
-      clock: sideWork.clock('Handing back memory'),
-      log: this.#options.log,
-      resident: () => memory.bytes(),
-      release: () => releaseMemory(store),
-    });
-    this.#idleMemory = idleMemory;
-    this.#closers.push(() => idleMemory.close());
-  }
-
-  /** Work has come, moved on or gone. */
-  #changed(): void {
-    this.#idleMemory?.worked();
-    this.#options.changed();
   }
 
   #openWorkers(store: Store): void {
@@ -414,7 +383,7 @@ export class Parts {
       state: MessageState,
     ): void => {
       this.#events.emit(messageId, session, state);
-      this.#changed();
+      this.#options.changed();
     };
     const deliverer = new Deliverer({
       store,
@@ -444,7 +413,7 @@ export class Parts {
       onAccepted: ({ id, session }, interrupted) => {
         this.#interventions?.interrupted(session, interrupted);
         this.#events.emit(id, session, 'queued');
-        this.#changed();
+        this.#options.changed();
       },
     });
     // Without a drain before (a start that was cancelled or failed) these have nothing to end.
@@ -472,7 +441,7 @@ export class Parts {
         this.#events.emit(messageId, session);
         this.#dispatcher?.wake();
         this.#deliverer?.wake();
-        this.#changed();
+        this.#options.changed();
       },
     });
     this.#interventions = interventions;

@@ -126,7 +126,6 @@ export class Service {
       storeThread: options.storeThread,
       log: options.log,
       sideWork: this.#sideWork,
-      memory: this.#memory,
       signal: this.#cancelStart.signal,
       step: (step) => {
         this.#startStep = step;

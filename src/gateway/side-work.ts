@@ -13,7 +13,7 @@ export class SideWork {
     this.#log = log;
   }
 
-  /** `what`: the subject of "… failed", such as "Handing back memory". The work may go on after it has returned. */
+  /** `what`: the subject of "… failed", such as "Loading the HTTP client of replies". The work may go on after it has returned. */
   run(what: string, work: () => unknown): void {
     try {
       const result = work();

@@ -38,10 +38,6 @@ export interface NativeCore {
   _exit(status: number): never;
   /** flock(2), without ever waiting. */
   flock(fd: number, operation: number): number;
-  /** malloc_trim(3): 1 when memory was handed back, 0 when there was none; -ENOSYS with musl. */
-  malloc_trim(pad: number): number;
-  /** mallopt(3): 1 when it was set; -ENOSYS with musl. */
-  mallopt(param: number, value: number): number;
   /** SO_PEERCRED of unix(7). */
   getsockopt_peercred(fd: number): readonly [pid: number, uid: number, gid: number] | number;
   /** 1 sent, 2 queued. */

@@ -189,6 +189,7 @@ describe('what a command is given', () => {
       SYSTEMD_EXEC_PID: '1',
       JOURNAL_STREAM: '8:1',
       MEMORY_PRESSURE_WATCH: '/sys/fs/cgroup/x',
+      MALLOC_ARENA_MAX: '2',
       NODE_CHANNEL_FD: '3',
       SD_GATEWAY_TOKEN: 'secret',
       SD_GATEWAY_TOKEN_FILE: '/token',

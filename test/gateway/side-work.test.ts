@@ -1,11 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
-import { IdleMemory, idleAfter } from '../../src/gateway/idle-memory.js';
 import { SideWork } from '../../src/gateway/side-work.js';
 import { recordingLog } from '../dispatch/fixture.js';
 
 function fixture() {
   const { log, records } = recordingLog();
-  return { sideWork: new SideWork(log), log, said: () => records.map(({ message }) => message) };
+  return { sideWork: new SideWork(log), said: () => records.map(({ message }) => message) };
 }
 
 const full = () => {
@@ -34,27 +33,22 @@ describe('work beside the gateway’s own', () => {
     expect(said()).toEqual([failed, 'A look works again.', failed]);
   });
 
-  it('by its clock: a process that can’t see its own memory looks again after the next work', async () => {
+  it('by its clock: what fails may be done again later', async () => {
     vi.useFakeTimers();
     try {
-      const { sideWork, said, log } = fixture();
+      const { sideWork, said } = fixture();
+      const clock = sideWork.clock('A look');
       let looks = 0;
-      const memory = new IdleMemory({
-        clock: sideWork.clock('A look'),
-        log,
-        resident: () => {
-          looks += 1;
-          return full();
-        },
-        release: () => Promise.resolve(),
-      });
-      memory.worked();
-      await vi.advanceTimersByTimeAsync(idleAfter);
+      const look = () => {
+        looks += 1;
+        full();
+      };
+      clock.after(1_000, look);
+      await vi.advanceTimersByTimeAsync(1_000);
       expect(said()).toEqual([failed]);
-      memory.worked();
-      await vi.advanceTimersByTimeAsync(idleAfter);
+      clock.after(1_000, look);
+      await vi.advanceTimersByTimeAsync(1_000);
       expect(looks).toBe(2);
-      memory.close();
     } finally {
       vi.useRealTimers();
     }

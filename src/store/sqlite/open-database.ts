@@ -27,6 +27,9 @@ export interface OpenOptions {
   readonly progress: (step: string) => void;
 }
 
+/** What SQLite may keep of the pages that it has read, in KiB. It never gives them back by itself. */
+const cacheKibibytes = 8_192;
+
 /** How the database was found. */
 export interface Finding {
   readonly created: boolean;
@@ -95,6 +98,7 @@ function connect({ path, busyTimeout }: OpenOptions): Database.Database {
     database.pragma('temp_store = MEMORY');
     // Checkpoints run after the answers were sent, not within a commit that somebody waits for.
     database.pragma('wal_autocheckpoint = 0');
+    database.pragma(`cache_size = -${cacheKibibytes}`);
     if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
     return database;
   } catch (error) {

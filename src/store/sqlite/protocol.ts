@@ -94,8 +94,6 @@ export type ToWorker =
   /** The first message, and only the first. */
   | { readonly type: 'open'; readonly options: WorkerOptions }
   | { readonly type: 'calls'; readonly calls: readonly Call[] }
-  /** Answered by `memory-released`, after the calls before it. */
-  | { readonly type: 'release-memory' }
   | { readonly type: 'close' };
 
 export type FromWorker =
@@ -109,6 +107,4 @@ export type FromWorker =
   | { readonly type: 'forgotten'; readonly forgotten: ForgottenMessages }
   /** Turns of the last run were taken back after the store was opened. */
   | { readonly type: 'turns-waiting' }
-  /** What the thread has no need of is handed back; `failure`: why it could not be. */
-  | { readonly type: 'memory-released'; readonly failure: Failure | null }
   | { readonly type: 'closed'; readonly failure: Failure | null };

@@ -195,8 +195,6 @@ export class SqliteStore implements Store, RunStore {
   readonly #worker: Worker;
   readonly #onFailure: SqliteStoreOptions['onFailure'];
   readonly #waiters = new Map<number, Waiter>();
-  /** Who waits for memory to be released, in the order of the answers. */
-  readonly #releases: ((failure: StoreError | null) => void)[] = [];
   #collected: Call[] = [];
   #sendAfterEvents: NodeJS.Immediate | null = null;
   #sendLater: NodeJS.Timeout | null = null;
@@ -380,18 +378,6 @@ export class SqliteStore implements Store, RunStore {
     return this.#call('tryWrite');
   }
 
-  /**
-   * Hands back the memory that the thread has no need of, after what was asked before. Rejects when it can't be, or
-   * the thread has ended.
-   */
-  async releaseMemory(): Promise<void> {
-    if (this.#end !== null || this.#closing !== null) throw this.#end ?? closedError();
-    const released = new Promise<StoreError | null>((resolve) => this.#releases.push(resolve));
-    this.#post({ type: 'release-memory' });
-    const failure = await released;
-    if (failure !== null) throw failure;
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -458,9 +444,6 @@ export class SqliteStore implements Store, RunStore {
       case 'not-opened':
         this.#end = toError(message.failure);
         break;
-      case 'memory-released':
-        this.#releases.shift()?.(message.failure === null ? null : toError(message.failure));
-        break;
       case 'closed':
         this.#settleClosed(message.failure === null ? null : toError(message.failure));
         break;
@@ -475,7 +458,6 @@ export class SqliteStore implements Store, RunStore {
       : new StoreError('internal', `The thread of the store on ${path} ended (status ${status}).`);
     for (const waiter of this.#waiters.values()) waiter.reject(this.#end);
     this.#waiters.clear();
-    for (const settle of this.#releases.splice(0)) settle(this.#end);
     return planned ? null : this.#end;
   }
 

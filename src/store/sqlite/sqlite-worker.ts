@@ -1,6 +1,5 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
-import { collectGarbage } from '../../memory/collect-garbage.js';
 import { passes, toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
@@ -67,7 +66,6 @@ class Serving {
   listen(from: MessagePort): void {
     from.on('message', (first: ToWorker) => {
       const calls: Call[] = [];
-      let releases = 0;
       let message: ToWorker | undefined = first;
       while (message !== undefined) {
         if (message.type === 'close') {
@@ -77,14 +75,12 @@ class Serving {
           setTimeout(() => from.close(), lingering);
           return;
         }
-        if (message.type === 'release-memory') releases += 1;
         if (message.type === 'calls') for (const call of message.calls) calls.push(call);
         // What is left over in the port comes as an event of its own.
         message = calls.length < largestGroup ? receiveMessageOnPort(from)?.message : undefined;
       }
       this.#perform(calls);
       this.#checkpointWhenDue();
-      if (releases > 0) void this.#releaseMemory(releases);
     });
   }
 
@@ -144,18 +140,6 @@ class Serving {
       this.#warn(error);
       return false;
     }
-  }
-
-  /** The pages that SQLite has cached, and this thread's garbage, for so many who have asked. */
-  async #releaseMemory(requests: number): Promise<void> {
-    let failure: Failure | null = null;
-    try {
-      if (this.#database.open) this.#database.pragma('shrink_memory');
-      await collectGarbage();
-    } catch (error) {
-      failure = toFailure(error, this.#path);
-    }
-    for (let answered = 0; answered < requests; answered++) post({ type: 'memory-released', failure });
   }
 
   /** Without it the next start checks the whole database, and that is all. */

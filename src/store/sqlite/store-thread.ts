@@ -12,7 +12,11 @@ export interface StoreThread {
  * process that knows that it will open a store has it load while the main thread is loading too.
  */
 export function startStoreThread(): StoreThread {
-  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), { name: 'store' });
+  const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
+    name: 'store',
+    // V8 would let the room for new objects grow to 48 MB, and keep it after the load.
+    resourceLimits: { maxYoungGenerationSizeMb: 16 },
+  });
   // It is not what a start that fails before would have to wait for.
   worker.unref();
   return followStoreThread(worker);
