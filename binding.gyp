@@ -15,7 +15,6 @@
         'native/socket-address.cc',
         'native/stall-watch.cc',
         'native/timeout-extension.cc',
-        'native/vsock.cc',
       ],
       'defines': [
         # One binary for every Node from 20.19 on.

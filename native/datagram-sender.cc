@@ -10,7 +10,6 @@
 
 #include "monotonic-time.h"
 #include "thread.h"
-#include "vsock.h"
 
 namespace {
 
@@ -23,9 +22,6 @@ constexpr size_t kMaximumFds = 253;
 // How long a queued datagram waits for kernel memory (ENOBUFS), and how long between the attempts.
 constexpr int64_t kBufferPatience = 30'000;
 constexpr timespec kBufferPause = {0, 10'000'000};
-
-// All senders of this process, for the fork handlers. They are made when the library is loaded.
-DatagramSender* all_senders = nullptr;
 
 // The socket's other end is gone, or the descriptor is no longer ours: a new socket may succeed.
 bool IsStale(int error) {
@@ -121,12 +117,8 @@ struct DatagramSender::Waiting {
     return waiting;
   }
 
-  void CloseDescriptors() {
-    for (size_t i = 0; i < datagram.fd_count; i++) close(datagram.fds[i]);
-  }
-
   void Free() {
-    CloseDescriptors();
+    for (size_t i = 0; i < datagram.fd_count; i++) close(datagram.fds[i]);
     if (datagram.delivery != nullptr) datagram.delivery->Release();
     free(this);
   }
@@ -138,36 +130,6 @@ DatagramSender::DatagramSender(bool wait_for_buffers, size_t maximum_waiting_fds
   pthread_cond_init(&filled_, nullptr);
   InitializeMonotonicCondition(&drained_);
   address_text_[0] = '\0';
-  if (all_senders == nullptr) pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
-  next_ = all_senders;
-  all_senders = this;
-}
-
-void DatagramSender::BeforeFork() {
-  for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
-    pthread_mutex_lock(&sender->mutex_);
-  }
-}
-
-void DatagramSender::AfterForkInParent() {
-  for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
-    pthread_mutex_unlock(&sender->mutex_);
-  }
-}
-
-// The child has no thread and none of the parent's datagrams; it opens a socket of its own. What waited stays
-// allocated, because free(3) is not safe here, but a barrier's pipe must not be held open.
-void DatagramSender::AfterForkInChild() {
-  for (DatagramSender* sender = all_senders; sender != nullptr; sender = sender->next_) {
-    pthread_mutex_init(&sender->mutex_, nullptr);
-    pthread_cond_init(&sender->filled_, nullptr);
-    InitializeMonotonicCondition(&sender->drained_);
-    for (Waiting* waiting = sender->first_; waiting != nullptr; waiting = waiting->next) waiting->CloseDescriptors();
-    sender->first_ = sender->last_ = nullptr;
-    sender->waiting_count_ = sender->waiting_bytes_ = sender->waiting_fds_ = 0;
-    sender->thread_runs_ = false;
-    sender->Close();
-  }
 }
 
 int DatagramSender::Send(const char* address, const Datagram& datagram) {
@@ -176,8 +138,6 @@ int DatagramSender::Send(const char* address, const Datagram& datagram) {
   if (first_ != nullptr) return Enqueue(address, datagram);
   int result = UseAddress(address);
   if (result < 0) return result;
-  // A connection is made and waited for; only the thread may do that.
-  if (socket_type_ != SOCK_DGRAM) return Enqueue(address, datagram);
   result = Transmit(datagram, MSG_DONTWAIT);
   if (result == -EAGAIN || (result == -ENOBUFS && wait_for_buffers_)) return Enqueue(address, datagram);
   return result;
@@ -202,30 +162,20 @@ int DatagramSender::UseAddress(const char* text) {
   if (address_text_[0] != '\0' && strcmp(text, address_text_) == 0) return 0;
   Close();
   address_text_[0] = '\0';
-  if (strlen(text) >= sizeof(address_text_)) return text[0] == '/' || text[0] == '@' ? -ENAMETOOLONG : -EAFNOSUPPORT;
   int result = ParseSocketAddress(text, &address_);
   if (result < 0) return result;
-  socket_type_ = address_.type;
-  if (socket_type_ == 0) {
-    result = VsockTypeThatWorks();
-    if (result < 0) return result;
-    socket_type_ = result;
-  }
   strcpy(address_text_, text);
   return 0;
 }
 
 int DatagramSender::Open() {
-  int fd = socket(address_.family(), socket_type_ | SOCK_CLOEXEC, 0);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-  int result = address_.family() == AF_VSOCK ? BindPrivilegedVsockPort(fd) : 0;
-  if (result == 0 && connect(fd, reinterpret_cast<const sockaddr*>(&address_.storage), address_.length) < 0) {
-    result = -errno;
-  }
-  if (result < 0) {
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address_.name), address_.length) < 0) {
+    int error = errno;
     close(fd);
-    return result;
+    return -error;
   }
   fd_ = fd;
   return 0;
@@ -328,9 +278,6 @@ void DatagramSender::Run() {
 int DatagramSender::Deliver(const Waiting& waiting) {
   int result = UseAddress(waiting.address);
   if (result < 0) return result;
-  if (socket_type_ != SOCK_DGRAM) {
-    return SendByVsockConnection(address_, socket_type_, waiting.datagram.data, waiting.datagram.size);
-  }
   int64_t deadline = MonotonicMilliseconds() + kBufferPatience;
   while (true) {
     result = Transmit(waiting.datagram, 0);

@@ -40,8 +40,8 @@ struct Datagram {
 };
 
 // Sends datagrams in order from any thread, without ever blocking its caller. The socket is kept open from one to the
-// next and opened again after an error, a fork or a change of the address. What the receiver has no room for waits in
-// a bounded queue that a thread empties; whatever is sent meanwhile goes behind it.
+// next and opened again after an error or a change of the address. What the receiver has no room for waits in a bounded
+// queue that a thread empties; whatever is sent meanwhile goes behind it.
 class DatagramSender {
  public:
   static constexpr int kSent = 1;
@@ -68,9 +68,6 @@ class DatagramSender {
   struct Waiting;
 
   static void* RunThread(void* sender);
-  static void BeforeFork();
-  static void AfterForkInParent();
-  static void AfterForkInChild();
 
   int UseAddress(const char* text);
   int Open();
@@ -88,9 +85,8 @@ class DatagramSender {
   pthread_mutex_t mutex_;
   pthread_cond_t filled_;
   pthread_cond_t drained_;
-  char address_text_[128];
+  char address_text_[sizeof(sockaddr_un::sun_path)];
   SocketAddress address_;
-  int socket_type_ = 0;
   int fd_ = -1;
   Waiting* first_ = nullptr;
   Waiting* last_ = nullptr;
@@ -100,5 +96,4 @@ class DatagramSender {
   size_t failed_count_ = 0;
   int last_error_ = 0;
   bool thread_runs_ = false;
-  DatagramSender* next_ = nullptr;
 };

@@ -23,7 +23,7 @@ for target in "$@"; do
   sources=("test/native/fuzz/$target.cc")
   case "$target" in
     socket-address) sources+=(native/socket-address.cc) ;;
-    datagram) sources+=(native/socket-address.cc native/datagram-sender.cc native/vsock.cc) ;;
+    datagram) sources+=(native/socket-address.cc native/datagram-sender.cc) ;;
     decimal | descriptor-names | signal-record) ;;
     *)
       echo "fuzz.sh: no target '$target'; there are socket-address, decimal, descriptor-names, signal-record, datagram" >&2

@@ -30,7 +30,7 @@ Receiver Listen(const std::string& name) {
   receiver.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   int size = 1 << 20;
   setsockopt(receiver.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-  EXPECT(bind(receiver.fd, reinterpret_cast<sockaddr*>(&address.storage), address.length) == 0);
+  EXPECT(bind(receiver.fd, reinterpret_cast<sockaddr*>(&address.name), address.length) == 0);
   return receiver;
 }
 
