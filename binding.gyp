@@ -8,7 +8,6 @@
         'native/barrier.cc',
         'native/datagram-sender.cc',
         'native/journal.cc',
-        'native/listen-fds.cc',
         'native/notify.cc',
         'native/process.cc',
         'native/signal.cc',

@@ -4,7 +4,6 @@
 
 #include "barrier.h"
 #include "journal.h"
-#include "listen-fds.h"
 #include "notify.h"
 #include "process.h"
 #include "signal.h"
@@ -16,7 +15,6 @@ namespace {
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   InitializeNotify(env, exports);
   InitializeBarrier(env, exports);
-  InitializeListenFds(env, exports);
   InitializeProcess(env, exports);
   InitializeJournal(env, exports);
   InitializeTimeoutExtension(env, exports);

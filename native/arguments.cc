@@ -18,10 +18,6 @@ Arguments::Arguments(napi_env env, napi_callback_info info) : env_(env) {
   napi_get_cb_info(env, info, &count, values_, nullptr, nullptr);
 }
 
-bool Arguments::Boolean(size_t index, bool* value) const {
-  return napi_get_value_bool(env_, values_[index], value) == napi_ok || Refuse(env_, "a boolean is needed");
-}
-
 bool Arguments::Int32(size_t index, int32_t* value) const {
   return napi_get_value_int32(env_, values_[index], value) == napi_ok || Refuse(env_, "a number is needed");
 }

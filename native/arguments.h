@@ -15,7 +15,6 @@ class Arguments {
   napi_env env() const { return env_; }
   napi_value operator[](size_t index) const { return values_[index]; }
 
-  bool Boolean(size_t index, bool* value) const;
   bool Int32(size_t index, int32_t* value) const;
   // A whole number of up to 53 bits.
   bool Int64(size_t index, int64_t* value) const;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "arguments.h"
-#include "environment.h"
 #include "monotonic-time.h"
 #include "notify.h"
 #include "thread.h"
@@ -105,24 +104,19 @@ int Begin(Barrier* barrier) {
   return result;
 }
 
-// sd_notify_barrier(unset_environment: boolean, timeout: number in µs, negative for none): Promise<number>
+// sd_notify_barrier(timeout: number in µs, negative for none): Promise<number>
 napi_value SdNotifyBarrier(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  bool unset_environment;
   int64_t timeout;
-  if (!arguments.Boolean(0, &unset_environment) || !arguments.Int64(1, &timeout)) return nullptr;
+  if (!arguments.Int64(0, &timeout)) return nullptr;
   napi_value promise;
   auto* barrier = new Barrier;
   barrier->env = env;
   // Rounded up to what poll(2) can wait for.
   barrier->deadline = timeout < 0 ? -1 : MonotonicMilliseconds() + timeout / 1000 + (timeout % 1000 != 0 ? 1 : 0);
   napi_create_promise(env, &barrier->deferred, &promise);
-  int result = CheckUnset(unset_environment);
-  if (result == 0) {
-    result = Begin(barrier);
-    UnsetEnvironment(unset_environment, "NOTIFY_SOCKET");
-    if (result == 1) return promise;
-  }
+  int result = Begin(barrier);
+  if (result == 1) return promise;
   napi_resolve_deferred(env, barrier->deferred, Number(env, result));
   delete barrier;
   return promise;

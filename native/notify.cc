@@ -2,11 +2,13 @@
 
 #include "notify.h"
 
+#include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arguments.h"
-#include "environment.h"
 #include "queue-state.h"
 
 namespace {
@@ -25,22 +27,13 @@ int SendNotification(const Datagram& state) {
 
 namespace {
 
-int Notify(bool unset_environment, const Datagram& state) {
-  int result = CheckUnset(unset_environment);
-  if (result < 0) return result;
-  result = SendNotification(state);
-  UnsetEnvironment(unset_environment, "NOTIFY_SOCKET");
-  return result;
-}
-
-// sd_notify(unset_environment: boolean, state: string): number
+// sd_notify(state: string): number
 napi_value SdNotify(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  bool unset_environment;
   Utf8 state;
-  if (!arguments.Boolean(0, &unset_environment) || !state.Read(env, arguments[1])) return nullptr;
+  if (!state.Read(env, arguments[0])) return nullptr;
   if (state.has_nul()) return Number(env, -EINVAL);
-  return Number(env, Notify(unset_environment, {state.data(), state.size()}));
+  return Number(env, SendNotification({state.data(), state.size()}));
 }
 
 bool IsPrintableAscii(const char* text, size_t size) {
@@ -71,17 +64,14 @@ napi_value SdNotifyfStatus(napi_env env, napi_callback_info info) {
   return Number(env, SendNotification({message, kFieldSize + size}));
 }
 
-// sd_pid_notify_with_fds(pid: number, unset_environment: boolean, state: string, fds: number[]): number
+// sd_pid_notify_with_fds(pid: number, state: string, fds: number[]): number
 napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int32_t pid;
-  bool unset_environment;
   Utf8 state;
-  if (!arguments.Int32(0, &pid) || !arguments.Boolean(1, &unset_environment) || !state.Read(env, arguments[2])) {
-    return nullptr;
-  }
+  if (!arguments.Int32(0, &pid) || !state.Read(env, arguments[1])) return nullptr;
   uint32_t count = 0;
-  if (napi_get_array_length(env, arguments[3], &count) != napi_ok) {
+  if (napi_get_array_length(env, arguments[2], &count) != napi_ok) {
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "an array of descriptors is needed");
     return nullptr;
   }
@@ -89,7 +79,7 @@ napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
   if (count > sizeof(fds) / sizeof(*fds)) return Number(env, -E2BIG);
   for (uint32_t i = 0; i < count; i++) {
     napi_value element;
-    if (napi_get_element(env, arguments[3], i, &element) != napi_ok) return nullptr;
+    if (napi_get_element(env, arguments[2], i, &element) != napi_ok) return nullptr;
     if (napi_get_value_int32(env, element, &fds[i]) != napi_ok) {
       napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a descriptor is a number");
       return nullptr;
@@ -99,7 +89,7 @@ napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
   // With the set-user-ID bit the kernel would tell the effective ids; the manager is told the real ones.
   bool credentials = (pid != 0 && pid != getpid()) || getuid() != geteuid() || getgid() != getegid();
   Datagram datagram = {state.data(), state.size(), fds, count, credentials ? (pid != 0 ? pid : getpid()) : 0};
-  return Number(env, Notify(unset_environment, datagram));
+  return Number(env, SendNotification(datagram));
 }
 
 // sd_notify_queue(): [waiting: number, failed: number, errno of the last failure: number]

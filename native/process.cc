@@ -1,58 +1,52 @@
-// What a process asks of its surroundings: is systemd the init, does it watch us, who is our parent, who is our peer.
+// What a process asks of the kernel about itself, its descriptors and its peers.
 
 #include "process.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "arguments.h"
-#include "decimal.h"
-#include "environment.h"
 
 namespace {
 
-// sd_booted(): 1, 0, or a negative errno
-napi_value SdBooted(napi_env env, napi_callback_info) {
-  struct stat status;
-  if (lstat("/run/systemd/system", &status) == 0) return Number(env, S_ISDIR(status.st_mode) ? 1 : 0);
-  return Number(env, errno == ENOENT ? 0 : -errno);
-}
-
-// 1 with the interval in µs, 0, or a negative errno.
-int WatchdogEnabled(uint64_t* interval) {
-  const char* interval_text = getenv("WATCHDOG_USEC");
-  if (interval_text == nullptr) return 0;
-  // The largest number stands for infinity.
-  if (!ParseDecimal(interval_text, UINT64_MAX - 1, interval) || *interval == 0) return -EINVAL;
-  const char* pid_text = getenv("WATCHDOG_PID");
-  if (pid_text == nullptr) return 1;
-  uint64_t pid;
-  if (!ParseDecimal(pid_text, INT_MAX, &pid) || pid == 0) return -EINVAL;
-  return pid == static_cast<uint64_t>(getpid()) ? 1 : 0;
-}
-
-// sd_watchdog_enabled(unset_environment: boolean): interval in µs: bigint | number
-napi_value SdWatchdogEnabled(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  bool unset_environment;
-  if (!arguments.Boolean(0, &unset_environment)) return nullptr;
-  int result = CheckUnset(unset_environment);
-  if (result < 0) return Number(env, result);
-  uint64_t interval = 0;
-  result = WatchdogEnabled(&interval);
-  UnsetEnvironment(unset_environment, "WATCHDOG_USEC", "WATCHDOG_PID");
-  if (result <= 0) return Number(env, result);
-  napi_value value;
-  napi_create_bigint_uint64(env, interval, &value);
-  return value;
-}
+constexpr long kPidFileSystem = 0x50494446;  // PID_FS_MAGIC
 
 // getppid(): number; 0 when the parent is outside this PID namespace
 napi_value Getppid(napi_env env, napi_callback_info) { return Number(env, getppid()); }
+
+// pidfd_inode(): bigint, the inode of this process's pidfd, which no later process of the same PID has; or a negative
+// errno: -EOPNOTSUPP where the kernel (before 6.9) has no such inodes
+napi_value PidfdInode(napi_env env, napi_callback_info) {
+#ifdef SYS_pidfd_open
+  int fd = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+  if (fd < 0) return Number(env, -errno);
+  struct statfs file_system;
+  struct stat status;
+  bool known = fstatfs(fd, &file_system) == 0 && file_system.f_type == kPidFileSystem && fstat(fd, &status) == 0;
+  close(fd);
+  if (known) {
+    napi_value value;
+    napi_create_bigint_uint64(env, status.st_ino, &value);
+    return value;
+  }
+#endif
+  return Number(env, -EOPNOTSUPP);
+}
+
+// set_close_on_exec(fd: number): 0, or a negative errno. See F_SETFD of fcntl(2).
+napi_value SetCloseOnExec(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t fd;
+  if (!arguments.Int32(0, &fd)) return nullptr;
+  int flags = fcntl(fd, F_GETFD);
+  return Number(env, flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? -errno : 0);
+}
 
 // flock(fd: number, operation: number): 0, or a negative errno. Never waits.
 napi_value Flock(napi_env env, napi_callback_info info) {
@@ -90,9 +84,9 @@ napi_value Exit(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void InitializeProcess(Napi::Env env, Napi::Object exports) {
-  ExportFunction(env, exports, "sd_booted", SdBooted);
-  ExportFunction(env, exports, "sd_watchdog_enabled", SdWatchdogEnabled);
   ExportFunction(env, exports, "getppid", Getppid);
+  ExportFunction(env, exports, "pidfd_inode", PidfdInode);
+  ExportFunction(env, exports, "set_close_on_exec", SetCloseOnExec);
   ExportFunction(env, exports, "_exit", Exit);
   ExportFunction(env, exports, "flock", Flock);
   ExportFunction(env, exports, "getsockopt_peercred", GetsockoptPeercred);

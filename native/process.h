@@ -2,5 +2,5 @@
 
 #include <napi.h>
 
-// sd_booted, sd_watchdog_enabled, getppid, flock and SO_PEERCRED.
+// getppid, pidfd_inode, set_close_on_exec, _exit, flock and SO_PEERCRED.
 void InitializeProcess(Napi::Env env, Napi::Object exports);

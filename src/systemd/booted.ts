@@ -1,9 +1,6 @@
-import { SystemCallError } from './failure.js';
-import { native } from './native.js';
+import { lstatSync } from 'node:fs';
 
-/** sd_booted(3): whether systemd is the init of this machine. Throws `SystemCallError`. */
+/** sd_booted(3): whether systemd is the init of this machine. Throws the errors of lstat(2). */
 export function booted(): boolean {
-  const result = native().sd_booted();
-  if (result < 0) throw new SystemCallError('Could not look for /run/systemd/system', result);
-  return result > 0;
+  return lstatSync('/run/systemd/system', { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

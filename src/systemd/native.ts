@@ -7,33 +7,26 @@ export type NativeQueue = readonly [waiting: number, failed: number, errno: numb
 
 /**
  * What the addon exports besides the signals: the system calls, under their C names (native/). A negative number is
- * a negative errno. The functions of sd-daemon(3) read the process's own environment, which `process.env` is in the
- * main thread only; `unset_environment` fails with EPERM in a worker thread.
+ * a negative errno. `NOTIFY_SOCKET` is read from the process's own environment, which `process.env` is in the main
+ * thread only.
  */
 export interface NativeCore {
   /** sd_notify(3): 1 sent, 2 queued, 0 without NOTIFY_SOCKET. */
-  sd_notify(unset_environment: boolean, state: string): number;
+  sd_notify(state: string): number;
   /**
    * sd_notifyf(3) with "STATUS=%s": as `sd_notify`, or -EILSEQ for a text that is not one line of printable ASCII which
    * fits into a message.
    */
   sd_notifyf_status(status: string): number;
-  sd_pid_notify_with_fds(
-    pid: number,
-    unset_environment: boolean,
-    state: string,
-    fds: readonly number[],
-  ): number;
+  sd_pid_notify_with_fds(pid: number, state: string, fds: readonly number[]): number;
   sd_notify_queue(): NativeQueue;
   /** 1 acknowledged, 0 without NOTIFY_SOCKET. `timeout` in µs, negative for none. */
-  sd_notify_barrier(unset_environment: boolean, timeout: number): Promise<number>;
-  /** sd_listen_fds(3): the names of the descriptors from 3 on. */
-  sd_listen_fds_with_names(unset_environment: boolean): readonly string[] | number;
-  /** sd_watchdog_enabled(3): µs, or 0. */
-  sd_watchdog_enabled(unset_environment: boolean): bigint | number;
-  /** sd_booted(3): 1 or 0. */
-  sd_booted(): number;
+  sd_notify_barrier(timeout: number): Promise<number>;
   getppid(): number;
+  /** The inode of this process's pidfd, which no later process has; -EOPNOTSUPP before Linux 6.9. */
+  pidfd_inode(): bigint | number;
+  /** FD_CLOEXEC of fcntl(2). */
+  set_close_on_exec(fd: number): number;
   /** _exit(2). */
   _exit(status: number): never;
   /** flock(2), without ever waiting. */

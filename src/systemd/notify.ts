@@ -52,20 +52,16 @@ function withTime(fields: NotifyFields): NotifyFields {
  * own environment at this moment: in a worker thread too, whatever its copy in `process.env` says. Throws
  * `RangeError` as `formatNotification` does.
  */
-export function notify(
-  fields: NotifyFields,
-  options?: { readonly unsetEnvironment?: boolean },
-): NotifyOutcome {
-  const unsetEnvironment = options?.unsetEnvironment ?? false;
+export function notify(fields: NotifyFields): NotifyOutcome {
   const dated = withTime(fields);
   const assignments = formatAssignments(dated);
   const { status } = dated;
-  if (status !== undefined && assignments.length === 0 && !unsetEnvironment) {
+  if (status !== undefined && assignments.length === 0) {
     // What is sent most often seldom has to be edited: then the addon makes the message, without a string on the way.
     const result = native().sd_notifyf_status(status);
     if (result !== -errnoIllegalSequence) return notifyOutcome(result);
   }
-  return notifyOutcome(native().sd_notify(unsetEnvironment, joinMessage(assignments, status)));
+  return notifyOutcome(native().sd_notify(joinMessage(assignments, status)));
 }
 
 /**
@@ -75,11 +71,10 @@ export function notify(
 export function notifyWithDescriptors(
   fields: NotifyFields,
   descriptors: readonly number[],
-  options: { readonly pid?: number; readonly unsetEnvironment?: boolean } = {},
+  { pid = 0 }: { readonly pid?: number } = {},
 ): NotifyOutcome {
-  const { pid = 0, unsetEnvironment = false } = options;
   return notifyOutcome(
-    native().sd_pid_notify_with_fds(pid, unsetEnvironment, formatNotification(withTime(fields)), descriptors),
+    native().sd_pid_notify_with_fds(pid, formatNotification(withTime(fields)), descriptors),
   );
 }
 
@@ -87,17 +82,11 @@ export function notifyWithDescriptors(
  * sd_notify_barrier(3): resolves once the service manager has taken in all that was sent before, or after
  * `timeoutMilliseconds`. Waited for off the event loop, which it keeps alive.
  */
-export async function notifyBarrier(
-  timeoutMilliseconds: number,
-  options: { readonly unsetEnvironment?: boolean } = {},
-): Promise<BarrierOutcome> {
+export async function notifyBarrier(timeoutMilliseconds: number): Promise<BarrierOutcome> {
   if (!(timeoutMilliseconds >= 0 && timeoutMilliseconds <= Number.MAX_SAFE_INTEGER / 1_000)) {
     throw new RangeError(`${timeoutMilliseconds} ms is not a time that a barrier can be waited for`);
   }
-  const result = await native().sd_notify_barrier(
-    options.unsetEnvironment ?? false,
-    Math.round(timeoutMilliseconds * 1_000),
-  );
+  const result = await native().sd_notify_barrier(Math.round(timeoutMilliseconds * 1_000));
   if (result > 0) return { outcome: 'acknowledged' };
   if (result === 0) return { outcome: 'not-supervised' };
   return result === -errnoTimedOut ? { outcome: 'timed-out' } : failure(result);

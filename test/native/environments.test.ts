@@ -31,12 +31,8 @@ describe('the addon in several environments', () => {
     const thread = new Worker(worker, { workerData: 'notify', env: { NOTIFY_SOCKET: '/nowhere' } });
     const ended = once(thread, 'exit');
     const [answer] = await once(thread, 'message');
-    expect(answer).toEqual({
-      sent: { outcome: 'sent' },
-      unset: { outcome: 'failed', errno: 1, code: 'EPERM', message: 'operation not permitted' },
-    });
+    expect(answer).toEqual({ outcome: 'sent' });
     expect((await receiver.next()).text).toBe('STATUS=from a worker');
-    expect(process.env['NOTIFY_SOCKET']).toBe(join(folder, 'socket'));
     await ended;
   });
 

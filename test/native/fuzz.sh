@@ -13,7 +13,7 @@ if [ "${1:-}" = --replay ]; then
   replay=true
   shift
 fi
-[ $# -gt 0 ] || set -- socket-address decimal descriptor-names signal-record datagram
+[ $# -gt 0 ] || set -- socket-address signal-record datagram
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -24,9 +24,9 @@ for target in "$@"; do
   case "$target" in
     socket-address) sources+=(native/socket-address.cc) ;;
     datagram) sources+=(native/socket-address.cc native/datagram-sender.cc) ;;
-    decimal | descriptor-names | signal-record) ;;
+    signal-record) ;;
     *)
-      echo "fuzz.sh: no target '$target'; there are socket-address, decimal, descriptor-names, signal-record, datagram" >&2
+      echo "fuzz.sh: no target '$target'; there are socket-address, signal-record, datagram" >&2
       exit 64
       ;;
   esac

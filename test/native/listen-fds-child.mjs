@@ -8,23 +8,20 @@ function closedOnExec(fd) {
   return (Number.parseInt(flags[1], 8) & 0o2000000) !== 0;
 }
 
-function report(options) {
+function answer(environment) {
+  for (const name of Object.keys(process.env)) if (name.startsWith('LISTEN_')) delete process.env[name];
+  Object.assign(process.env, environment);
+  // LISTEN_PID must name this process, which its parent can't know before it has started it.
+  if (process.env.LISTEN_PID === 'self') process.env.LISTEN_PID = String(process.pid);
   try {
-    return listenFds(options).map(({ fd, name }) => ({ fd, name, closedOnExec: closedOnExec(fd) }));
+    return listenFds().map(({ fd, name }) => ({ fd, name, closedOnExec: closedOnExec(fd) }));
   } catch (error) {
     return { code: error.code, message: error.message };
   }
 }
 
-function answer(environment) {
-  Object.assign(process.env, environment);
-  // LISTEN_PID must name this process, which its parent can't know before it has started it.
-  if (process.env.LISTEN_PID === 'self') process.env.LISTEN_PID = String(process.pid);
-  const first = report({ unsetEnvironment: true });
-  const left = Object.keys(process.env).filter((name) => name.startsWith('LISTEN_'));
-  return { first, left, second: report() };
-}
-
 const environments = process.argv[2];
-const answers = environments === undefined ? answer({}) : JSON.parse(environments).map(answer);
+const own = Object.entries(process.env).filter(([name]) => name.startsWith('LISTEN_'));
+const answers =
+  environments === undefined ? answer(Object.fromEntries(own)) : JSON.parse(environments).map(answer);
 process.stdout.write(JSON.stringify(answers));

@@ -171,20 +171,6 @@ describe('notify', () => {
     expect((await second.next()).text).toBe('STATUS=two');
   });
 
-  it('removes the address from the environment when asked to', async () => {
-    const receiver = await receive();
-    expect(notify({ ready: true }, { unsetEnvironment: true })).toEqual({ outcome: 'sent' });
-    expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
-    expect(notify({ ready: true })).toEqual({ outcome: 'not-supervised' });
-    expect((await receiver.next()).text).toBe('READY=1');
-    process.env['NOTIFY_SOCKET'] = address;
-    expect(notify({ status: 'last' }, { unsetEnvironment: true })).toEqual({ outcome: 'sent' });
-    expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
-    process.env['NOTIFY_SOCKET'] = 'unsupported';
-    expect(notify({ ready: true }, { unsetEnvironment: true })).toMatchObject({ outcome: 'failed' });
-    expect(process.env['NOTIFY_SOCKET']).toBeUndefined();
-  });
-
   it('loses nothing and keeps the order when the manager has no room', async () => {
     const receiver = await receive();
     const messages = fill();
@@ -253,13 +239,13 @@ describe('sd_notify', () => {
     ['lone surrogates', 'STATUS=\ud800'],
   ])('sends a state that is %s', async (_what, state) => {
     const receiver = await receive();
-    expect(native().sd_notify(false, state)).toBe(1);
+    expect(native().sd_notify(state)).toBe(1);
     expect((await receiver.next()).data).toEqual(Buffer.from(state));
   });
 
   it('refuses what C could not pass on', () => {
-    expect(native().sd_notify(false, 'STATUS=a\0b')).toBe(-22);
-    expect(() => Reflect.apply(native().sd_notify, null, [false, 1])).toThrow(TypeError);
+    expect(native().sd_notify('STATUS=a\0b')).toBe(-22);
+    expect(() => Reflect.apply(native().sd_notify, null, [1])).toThrow(TypeError);
     expect(() => Reflect.apply(native().sd_notify, null, [])).toThrow(TypeError);
   });
 });

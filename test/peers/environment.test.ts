@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { native } from '../../src/systemd/native.js';
+import { SystemCallError } from '../../src/systemd/failure.js';
+import { watchdogEnabled } from '../../src/systemd/watchdog.js';
 import { askLibsystemd, libsystemd } from './peers.js';
 
 const child = fileURLToPath(new URL('../native/listen-fds-child.mjs', import.meta.url));
@@ -14,23 +15,30 @@ function listenFds(environments: readonly Environment[]): unknown[] {
     stdio: ['ignore', 'pipe', 'inherit', 'pipe', 'pipe'],
     encoding: 'utf8',
   });
-  const answers: { readonly first: { readonly name: string }[] | { readonly code: string } }[] = JSON.parse(
+  const answers: (readonly { readonly name: string }[] | { readonly code: string })[] = JSON.parse(
     run.stdout,
   );
-  return answers.map(({ first }) => {
-    if (!Array.isArray(first)) return first.code === 'EBADF' ? -9 : -22;
-    return first.length === 0 ? 0 : first.map(({ name }) => name);
+  return answers.map((answer) => {
+    if ('code' in answer) return answer.code === 'EBADF' ? -9 : -22;
+    return answer.length === 0 ? 0 : answer.map(({ name }) => name);
   });
 }
 
 function watchdog(environment: Environment): unknown {
   const { WATCHDOG_USEC, WATCHDOG_PID } = environment;
+  delete process.env['WATCHDOG_USEC'];
+  delete process.env['WATCHDOG_PID'];
   if (WATCHDOG_USEC !== undefined) process.env['WATCHDOG_USEC'] = WATCHDOG_USEC;
   if (WATCHDOG_PID !== undefined) {
     process.env['WATCHDOG_PID'] = WATCHDOG_PID === 'self' ? String(process.pid) : WATCHDOG_PID;
   }
-  const answer = native().sd_watchdog_enabled(true);
-  return typeof answer === 'bigint' ? String(answer) : answer;
+  try {
+    const setting = watchdogEnabled();
+    return setting.enabled ? String(setting.microseconds) : 0;
+  } catch (error) {
+    if (error instanceof SystemCallError) return -error.errno;
+    throw error;
+  }
 }
 
 afterEach(() => {
