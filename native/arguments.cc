@@ -26,29 +26,33 @@ bool Arguments::Int64(size_t index, int64_t* value) const {
   return napi_get_value_int64(env_, values_[index], value) == napi_ok || Refuse(env_, "a number is needed");
 }
 
-bool Arguments::Utf8Into(size_t index, char* buffer, size_t capacity, size_t* size) const {
-  return napi_get_value_string_utf8(env_, values_[index], buffer, capacity, size) == napi_ok ||
-         Refuse(env_, "a string is needed");
-}
-
 Utf8::~Utf8() {
   if (data_ != stack_) free(data_);
 }
 
-bool Utf8::Read(napi_env env, napi_value value) {
-  if (napi_get_value_string_utf8(env, value, stack_, sizeof(stack_), &size_) != napi_ok) {
-    return Refuse(env, "a string is needed");
+bool Utf8::Append(napi_env env, napi_value value) {
+  size_t size;
+  if (data_ == stack_) {
+    size_t room = sizeof(stack_) - size_;
+    if (napi_get_value_string_utf8(env, value, stack_ + size_, room, &size) != napi_ok) {
+      return Refuse(env, "a string is needed");
+    }
+    // A character that doesn't fit is left out whole, so up to three bytes may be free in a buffer that was too short.
+    if (size + 4 < room) {
+      size_ += size;
+      return true;
+    }
   }
-  // A character that doesn't fit is left out whole, so up to three bytes may be free in a buffer that was too short.
-  if (size_ < sizeof(stack_) - 4) return true;
-  napi_get_value_string_utf8(env, value, nullptr, 0, &size_);
-  char* memory = static_cast<char*>(malloc(size_ + 1));
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &size) != napi_ok) return Refuse(env, "a string is needed");
+  char* memory = static_cast<char*>(data_ == stack_ ? malloc(size_ + size + 1) : realloc(data_, size_ + size + 1));
   if (memory == nullptr) {
     napi_throw_range_error(env, nullptr, "out of memory");
     return false;
   }
+  if (data_ == stack_) memcpy(memory, stack_, size_);
   data_ = memory;
-  napi_get_value_string_utf8(env, value, data_, size_ + 1, &size_);
+  napi_get_value_string_utf8(env, value, data_ + size_, size + 1, &size);
+  size_ += size;
   return true;
 }
 

@@ -18,15 +18,13 @@ class Arguments {
   bool Int32(size_t index, int32_t* value) const;
   // A whole number of up to 53 bits.
   bool Int64(size_t index, int64_t* value) const;
-  // As much of a string as fits into `buffer` with a NUL at its end, in UTF-8; `size` is without the NUL.
-  bool Utf8Into(size_t index, char* buffer, size_t capacity, size_t* size) const;
 
  private:
   napi_env env_;
   napi_value values_[kMaximum];
 };
 
-// A string as UTF-8, on the stack when it is short. Lone surrogates become U+FFFD.
+// Strings as UTF-8, one behind the other, on the stack while they are short. Lone surrogates become U+FFFD.
 class Utf8 {
  public:
   Utf8() = default;
@@ -34,8 +32,8 @@ class Utf8 {
   Utf8(const Utf8&) = delete;
   Utf8& operator=(const Utf8&) = delete;
 
-  // False with an exception pending when `value` is no string or memory ran out.
-  bool Read(napi_env env, napi_value value);
+  // Adds `value` at the end. False with an exception pending when it is no string or memory ran out.
+  bool Append(napi_env env, napi_value value);
 
   const char* data() const { return data_; }
   size_t size() const { return size_; }

@@ -70,7 +70,7 @@ namespace {
 napi_value JournalSend(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   Utf8 address;
-  if (!address.Read(env, arguments[0])) return nullptr;
+  if (!address.Append(env, arguments[0])) return nullptr;
   if (address.has_nul()) return Number(env, -EINVAL);
   bool is_bytes = false;
   napi_is_typedarray(env, arguments[1], &is_bytes);
@@ -82,7 +82,7 @@ napi_value JournalSend(napi_env env, napi_callback_info info) {
     if (type == napi_uint8_array) return Number(env, SendJournalEntry(address.data(), static_cast<char*>(data), length));
   }
   Utf8 entry;
-  if (!entry.Read(env, arguments[1])) return nullptr;
+  if (!entry.Append(env, arguments[1])) return nullptr;
   return Number(env, SendJournalEntry(address.data(), entry.data(), entry.size()));
 }
 

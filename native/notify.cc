@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "arguments.h"
@@ -27,14 +26,8 @@ int SendNotification(const Datagram& state) {
 
 namespace {
 
-// sd_notify(state: string): number
-napi_value SdNotify(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info);
-  Utf8 state;
-  if (!state.Read(env, arguments[0])) return nullptr;
-  if (state.has_nul()) return Number(env, -EINVAL);
-  return Number(env, SendNotification({state.data(), state.size()}));
-}
+// NOTIFY_BUFFER_MAX of systemd.
+constexpr size_t kLongest = 4096;
 
 bool IsPrintableAscii(const char* text, size_t size) {
   // No way out of the loop, so that it is done many bytes at a time.
@@ -46,22 +39,20 @@ bool IsPrintableAscii(const char* text, size_t size) {
   return wrong == 0;
 }
 
-// sd_notifyf_status(status: string): number, as sd_notifyf(3) with "STATUS=%s". What is sent most often goes from V8's
-// heap to the socket in one copy. -EILSEQ for what has to be edited first: anything but one line of printable ASCII
-// that fits into a message.
-napi_value SdNotifyfStatus(napi_env env, napi_callback_info info) {
-  constexpr char kField[] = "STATUS=";
-  constexpr size_t kFieldSize = sizeof(kField) - 1;
-  // NOTIFY_BUFFER_MAX of systemd.
-  constexpr size_t kLongest = 4096;
+// sd_notify(state: string, status: string): number. The message is both, put together where they are sent from. -EILSEQ
+// for a status that has to be edited first: anything but one line of printable ASCII that fits into a message.
+napi_value SdNotify(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  // One byte more than fits, by which a longer text is told, and room for the NUL and for a character cut in two.
-  char message[kLongest + 8];
-  memcpy(message, kField, kFieldSize);
-  size_t size;
-  if (!arguments.Utf8Into(0, message + kFieldSize, sizeof(message) - kFieldSize, &size)) return nullptr;
-  if (kFieldSize + size > kLongest || !IsPrintableAscii(message + kFieldSize, size)) return Number(env, -EILSEQ);
-  return Number(env, SendNotification({message, kFieldSize + size}));
+  Utf8 state;
+  if (!state.Append(env, arguments[0])) return nullptr;
+  size_t head = state.size();
+  if (!state.Append(env, arguments[1])) return nullptr;
+  size_t status = state.size() - head;
+  if (status != 0 && (state.size() > kLongest || !IsPrintableAscii(state.data() + head, status))) {
+    return Number(env, -EILSEQ);
+  }
+  if (state.has_nul()) return Number(env, -EINVAL);
+  return Number(env, SendNotification({state.data(), state.size()}));
 }
 
 // sd_pid_notify_with_fds(pid: number, state: string, fds: number[]): number
@@ -69,7 +60,7 @@ napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int32_t pid;
   Utf8 state;
-  if (!arguments.Int32(0, &pid) || !state.Read(env, arguments[1])) return nullptr;
+  if (!arguments.Int32(0, &pid) || !state.Append(env, arguments[1])) return nullptr;
   uint32_t count = 0;
   if (napi_get_array_length(env, arguments[2], &count) != napi_ok) {
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "an array of descriptors is needed");
@@ -101,7 +92,6 @@ napi_value SdNotifyQueue(napi_env env, napi_callback_info) {
 
 void InitializeNotify(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "sd_notify", SdNotify);
-  ExportFunction(env, exports, "sd_notifyf_status", SdNotifyfStatus);
   ExportFunction(env, exports, "sd_pid_notify_with_fds", SdPidNotifyWithFds);
   ExportFunction(env, exports, "sd_notify_queue", SdNotifyQueue);
 }

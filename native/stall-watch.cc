@@ -115,8 +115,8 @@ napi_value Start(napi_env env, napi_callback_info info) {
   Utf8 address;
   Utf8 entry;
   Utf8 state;
-  if (!arguments.Int64(0, &limit) || !address.Read(env, arguments[1]) || !entry.Read(env, arguments[2]) ||
-      !state.Read(env, arguments[3])) {
+  if (!arguments.Int64(0, &limit) || !address.Append(env, arguments[1]) || !entry.Append(env, arguments[2]) ||
+      !state.Append(env, arguments[3])) {
     return nullptr;
   }
   if (limit <= 0 || address.has_nul()) return Number(env, -EINVAL);

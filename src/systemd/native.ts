@@ -11,13 +11,11 @@ export type NativeQueue = readonly [waiting: number, failed: number, errno: numb
  * thread only.
  */
 export interface NativeCore {
-  /** sd_notify(3): 1 sent, 2 queued, 0 without NOTIFY_SOCKET. */
-  sd_notify(state: string): number;
   /**
-   * sd_notifyf(3) with "STATUS=%s": as `sd_notify`, or -EILSEQ for a text that is not one line of printable ASCII which
-   * fits into a message.
+   * sd_notify(3) of `state` with `status` behind it: 1 sent, 2 queued, 0 without NOTIFY_SOCKET; -EILSEQ for a status
+   * that is not one line of printable ASCII which fits into a message.
    */
-  sd_notifyf_status(status: string): number;
+  sd_notify(state: string, status: string): number;
   sd_pid_notify_with_fds(pid: number, state: string, fds: readonly number[]): number;
   sd_notify_queue(): NativeQueue;
   /** 1 acknowledged, 0 without NOTIFY_SOCKET. `timeout` in µs, negative for none. */

@@ -95,13 +95,11 @@ function shorten(text: string, bytes: number): string {
   return encoded.toString('utf8', 0, end) + ellipsis;
 }
 
-/** `STATUS=`, in at most `bytes`. */
-function statusLine(status: string, bytes: number): string {
-  return `STATUS=${shorten(oneLine(status), bytes - 'STATUS='.length)}`;
-}
-
-/** The assignments of all fields but the status. Throws `RangeError` for a value that its field can't have. */
-export function formatAssignments(fields: NotifyFields): readonly string[] {
+/**
+ * What comes before the status's text, or the whole message where there is none; all of it is ASCII. Throws
+ * `RangeError` for a value that its field can't have, and for no field at all.
+ */
+export function formatHead(fields: NotifyFields): string {
   const lines: string[] = [];
   if (fields.ready) lines.push('READY=1');
   if (fields.reloading) lines.push('RELOADING=1');
@@ -141,17 +139,14 @@ export function formatAssignments(fields: NotifyFields): readonly string[] {
     lines.push(`FDNAME=${matching('FDNAME', fields.fdName, fdNamePattern, wanted)}`);
   }
   if (fields.fdPoll === false) lines.push('FDPOLL=0');
-  return lines;
+  if (fields.status !== undefined) lines.push('STATUS=');
+  if (lines.length === 0) throw new RangeError('A notification without a field says nothing');
+  return lines.length === 1 ? (lines[0] ?? '') : lines.join('\n');
 }
 
-/** One message of assignments and of a status, which is cut where there is too little room for it. */
-export function joinMessage(assignments: readonly string[], status: string | undefined): string {
-  if (status === undefined) {
-    if (assignments.length === 0) throw new RangeError('A notification without a field says nothing');
-    return assignments.join('\n');
-  }
-  const taken = assignments.reduce((sum, line) => sum + line.length + 1, 0);
-  return [...assignments, statusLine(status, longestNotification - taken)].join('\n');
+/** A status as one line that fits into a message behind this head, cut where there is too little room for it. */
+export function editStatus(head: string, status: string): string {
+  return shorten(oneLine(status), longestNotification - head.length);
 }
 
 /**
@@ -159,5 +154,6 @@ export function joinMessage(assignments: readonly string[], status: string | und
  * `RangeError` for a value that its field can't have, and for no field at all.
  */
 export function formatNotification(fields: NotifyFields): string {
-  return joinMessage(formatAssignments(fields), fields.status);
+  const head = formatHead(fields);
+  return fields.status === undefined ? head : head + editStatus(head, fields.status);
 }

@@ -1,7 +1,7 @@
 import { type Failure, failure } from './failure.js';
 import { monotonicMicroseconds } from './monotonic-clock.js';
 import { native } from './native.js';
-import { formatAssignments, formatNotification, joinMessage, type NotifyFields } from './notification.js';
+import { editStatus, formatHead, formatNotification, type NotifyFields } from './notification.js';
 
 export { formatNotification, type NotifyFields } from './notification.js';
 
@@ -53,15 +53,13 @@ function withTime(fields: NotifyFields): NotifyFields {
  * `RangeError` as `formatNotification` does.
  */
 export function notify(fields: NotifyFields): NotifyOutcome {
-  const dated = withTime(fields);
-  const assignments = formatAssignments(dated);
-  const { status } = dated;
-  if (status !== undefined && assignments.length === 0) {
-    // What is sent most often seldom has to be edited: then the addon makes the message, without a string on the way.
-    const result = native().sd_notifyf_status(status);
-    if (result !== -errnoIllegalSequence) return notifyOutcome(result);
-  }
-  return notifyOutcome(native().sd_notify(joinMessage(assignments, status)));
+  const head = formatHead(withTime(fields));
+  const { status = '' } = fields;
+  // A status seldom has to be edited: the addon, which reads each character anyway, finds the one that has to be.
+  const result = native().sd_notify(head, status);
+  return notifyOutcome(
+    result === -errnoIllegalSequence ? native().sd_notify(head + editStatus(head, status), '') : result,
+  );
 }
 
 /**

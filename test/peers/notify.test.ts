@@ -139,7 +139,7 @@ describe.skipIf(libsystemd.missing !== null)(`libsystemd (${libsystemd.missing ?
     (address, index) => {
       process.env['NOTIFY_SOCKET'] = address;
       expect(answers[index]).toBeLessThan(0);
-      expect(native().sd_notify('READY=1')).toBeLessThan(0);
+      expect(native().sd_notify('READY=1', '')).toBeLessThan(0);
     },
   );
 });
