@@ -5,7 +5,6 @@
       'sources': [
         'native/addon.cc',
         'native/arguments.cc',
-        'native/barrier.cc',
         'native/datagram-sender.cc',
         'native/journal.cc',
         'native/notify.cc',

@@ -2,7 +2,6 @@
 
 #include <napi.h>
 
-#include "barrier.h"
 #include "journal.h"
 #include "notify.h"
 #include "process.h"
@@ -14,7 +13,6 @@ namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   InitializeNotify(env, exports);
-  InitializeBarrier(env, exports);
   InitializeProcess(env, exports);
   InitializeJournal(env, exports);
   InitializeTimeoutExtension(env, exports);

@@ -102,8 +102,7 @@ struct DatagramSender::Waiting {
     char* data = address_copy + address_size;
     memcpy(address_copy, address, address_size);
     if (datagram.size != 0) memcpy(data, datagram.data, datagram.size);
-    *waiting = Waiting{nullptr, address_copy, {data, datagram.size, fds, 0, datagram.pid, datagram.delivery}};
-    if (datagram.delivery != nullptr) datagram.delivery->Hold();
+    *waiting = Waiting{nullptr, address_copy, {data, datagram.size, fds, 0, datagram.pid, datagram.tells_failure}};
     for (size_t i = 0; i < datagram.fd_count; i++) {
       fds[i] = fcntl(datagram.fds[i], F_DUPFD_CLOEXEC, 3);
       if (fds[i] < 0) {
@@ -117,9 +116,14 @@ struct DatagramSender::Waiting {
     return waiting;
   }
 
+  void TellFailure(int error) {
+    auto byte = static_cast<unsigned char>(error);
+    // Nobody may be left to read it.
+    if (datagram.tells_failure && write(datagram.fds[0], &byte, 1) < 0) return;
+  }
+
   void Free() {
     for (size_t i = 0; i < datagram.fd_count; i++) close(datagram.fds[i]);
-    if (datagram.delivery != nullptr) datagram.delivery->Release();
     free(this);
   }
 };
@@ -262,7 +266,7 @@ void DatagramSender::Run() {
     if (result < 0) {
       failed_count_++;
       last_error_ = -result;
-      if (waiting->datagram.delivery != nullptr) waiting->datagram.delivery->Fail(result);
+      waiting->TellFailure(-result);
     }
     first_ = waiting->next;
     if (first_ == nullptr) last_ = nullptr;

@@ -4,28 +4,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include <atomic>
-
 #include "socket-address.h"
-
-// Tells whoever sent a datagram whether it failed after having waited in the queue. Counted, because the queue and the
-// one who asks may each be done first.
-class Delivery {
- public:
-  void Hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
-  void Release() {
-    if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-  }
-  void Fail(int error) { error_.store(error, std::memory_order_release); }
-  // 0, or the negative errno of a delivery that failed.
-  int error() const { return error_.load(std::memory_order_acquire); }
-
- private:
-  ~Delivery() = default;
-
-  std::atomic<int> holders_{1};
-  std::atomic<int> error_{0};
-};
 
 struct Datagram {
   const char* data;
@@ -35,8 +14,8 @@ struct Datagram {
   size_t fd_count = 0;
   // Sent along as SCM_CREDENTIALS in place of this process's own; 0: own.
   pid_t pid = 0;
-  // Told when the datagram has to wait and then fails, before its descriptors are closed. May be null.
-  Delivery* delivery = nullptr;
+  // Where it has to wait and then fails, its errno is written into `fds[0]`, a pipe, as one byte.
+  bool tells_failure = false;
 };
 
 // Sends datagrams in order from any thread, without ever blocking its caller. The socket is kept open from one to the

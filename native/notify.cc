@@ -3,6 +3,7 @@
 #include "notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -83,6 +84,18 @@ napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
   return Number(env, SendNotification(datagram));
 }
 
+// sd_notify_barrier(): the read end of a pipe that hangs up once the manager has taken in all that was sent before, after
+// an errno where the barrier had to wait and could then not be sent; 0 without NOTIFY_SOCKET, or a negative errno
+napi_value SdNotifyBarrier(napi_env env, napi_callback_info) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return Number(env, -errno);
+  int result = SendNotification({"BARRIER=1", 9, &ends[1], 1, 0, /*tells_failure=*/true});
+  close(ends[1]);
+  if (result > 0) return Number(env, ends[0]);
+  close(ends[0]);
+  return Number(env, result);
+}
+
 // sd_notify_queue(): [waiting: number, failed: number, errno of the last failure: number]
 napi_value SdNotifyQueue(napi_env env, napi_callback_info) {
   return QueueStateArray(env, NotificationSender().queue_state());
@@ -93,5 +106,6 @@ napi_value SdNotifyQueue(napi_env env, napi_callback_info) {
 void InitializeNotify(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "sd_notify", SdNotify);
   ExportFunction(env, exports, "sd_pid_notify_with_fds", SdPidNotifyWithFds);
+  ExportFunction(env, exports, "sd_notify_barrier", SdNotifyBarrier);
   ExportFunction(env, exports, "sd_notify_queue", SdNotifyQueue);
 }

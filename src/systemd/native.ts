@@ -18,8 +18,11 @@ export interface NativeCore {
   sd_notify(state: string, status: string): number;
   sd_pid_notify_with_fds(pid: number, state: string, fds: readonly number[]): number;
   sd_notify_queue(): NativeQueue;
-  /** 1 acknowledged, 0 without NOTIFY_SOCKET. `timeout` in µs, negative for none. */
-  sd_notify_barrier(timeout: number): Promise<number>;
+  /**
+   * The read end of a pipe, which is the caller's to close; 0 without NOTIFY_SOCKET. It hangs up once the manager has
+   * taken in all that was sent before, after one byte, an errno, where the barrier could not be sent after all.
+   */
+  sd_notify_barrier(): number;
   getppid(): number;
   /** The inode of this process's pidfd, which no later process has; -EOPNOTSUPP before Linux 6.9. */
   pidfd_inode(): bigint | number;

@@ -2,6 +2,7 @@ import { type Failure, failure } from './failure.js';
 import { monotonicMicroseconds } from './monotonic-clock.js';
 import { native } from './native.js';
 import { editStatus, formatHead, formatNotification, type NotifyFields } from './notification.js';
+import { readPipe } from './pipe.js';
 
 export { formatNotification, type NotifyFields } from './notification.js';
 
@@ -32,7 +33,8 @@ const queued: NotifyOutcome = Object.freeze({ outcome: 'queued' });
 const notSupervised = Object.freeze({ outcome: 'not-supervised' });
 
 const errnoIllegalSequence = 84;
-const errnoTimedOut = 110;
+/** What setTimeout can wait for, in ms. */
+const longestTimer = 2 ** 31 - 1;
 
 function notifyOutcome(result: number): NotifyOutcome {
   if (result < 0) return failure(result);
@@ -78,16 +80,30 @@ export function notifyWithDescriptors(
 
 /**
  * sd_notify_barrier(3): resolves once the service manager has taken in all that was sent before, or after
- * `timeoutMilliseconds`. Waited for off the event loop, which it keeps alive.
+ * `timeoutMilliseconds`. Keeps the event loop alive.
  */
 export async function notifyBarrier(timeoutMilliseconds: number): Promise<BarrierOutcome> {
-  if (!(timeoutMilliseconds >= 0 && timeoutMilliseconds <= Number.MAX_SAFE_INTEGER / 1_000)) {
+  if (!(timeoutMilliseconds >= 0 && timeoutMilliseconds <= Number.MAX_SAFE_INTEGER)) {
     throw new RangeError(`${timeoutMilliseconds} ms is not a time that a barrier can be waited for`);
   }
-  const result = await native().sd_notify_barrier(Math.round(timeoutMilliseconds * 1_000));
-  if (result > 0) return { outcome: 'acknowledged' };
-  if (result === 0) return { outcome: 'not-supervised' };
-  return result === -errnoTimedOut ? { outcome: 'timed-out' } : failure(result);
+  const fd = native().sd_notify_barrier();
+  if (fd < 0) return failure(fd);
+  if (fd === 0) return notSupervised;
+  const pipe = readPipe(fd);
+  let errno = 0;
+  return new Promise<BarrierOutcome>((resolve, reject) => {
+    // Where the event loop is late, an answer that has come meanwhile is still read before.
+    const timer = setTimeout(
+      () => setImmediate(() => resolve({ outcome: 'timed-out' })),
+      Math.min(timeoutMilliseconds, longestTimer),
+    );
+    pipe.once('close', () => clearTimeout(timer));
+    pipe.on('data', ([byte = 0]) => {
+      errno = byte;
+    });
+    pipe.once('end', () => resolve(errno === 0 ? { outcome: 'acknowledged' } : failure(-errno)));
+    pipe.once('error', reject);
+  }).finally(() => pipe.destroy());
 }
 
 export function notifyQueue(): NotifyQueue {

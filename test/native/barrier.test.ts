@@ -39,6 +39,15 @@ describe('notifyBarrier', () => {
     expect(await notifyBarrier(0)).toEqual({ outcome: 'timed-out' });
   });
 
+  it('is acknowledged where the event loop comes to the answer only after the time', async () => {
+    const barrier = notifyBarrier(1_000);
+    await receiver.next();
+    const closed = receiver.closeDescriptors();
+    for (const end = performance.now() + 1_500; performance.now() < end; );
+    expect(await barrier).toEqual({ outcome: 'acknowledged' });
+    await closed;
+  });
+
   it('says why it could not be sent', async () => {
     await receiver.close();
     expect(await notifyBarrier(1_000)).toMatchObject({ outcome: 'failed', code: 'ECONNREFUSED' });
