@@ -12,6 +12,7 @@
         'native/signal.cc',
         'native/socket-address.cc',
         'native/stall-watch.cc',
+        'native/timed-thread.cc',
         'native/timeout-extension.cc',
       ],
       'defines': [

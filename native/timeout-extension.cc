@@ -1,4 +1,4 @@
-// EXTEND_TIMEOUT_USEC= of sd_notify(3), from a thread of its own: it goes on while JavaScript's thread is inside one
+// EXTEND_TIMEOUT_USEC= of sd_notify(3), from the timed thread: it goes on while JavaScript's thread is inside one
 // long call, such as a migration or an integrity check, and ends when the process makes no progress any more.
 
 #include "timeout-extension.h"
@@ -16,7 +16,7 @@
 #include "arguments.h"
 #include "monotonic-time.h"
 #include "notify.h"
-#include "thread.h"
+#include "timed-thread.h"
 
 namespace {
 
@@ -64,94 +64,42 @@ class TransferredBytes {
   uint64_t own_ = 0;
 };
 
-struct Extension {
-  napi_env env;
-  int32_t id;
-  Extension* next;
-  pthread_t thread;
-  pthread_mutex_t mutex;
-  pthread_cond_t wake;
-  bool stop = false;
+struct Extension : TimedTask {
   int64_t interval;  // milliseconds
   int64_t stall;     // milliseconds without progress until it ends; 0: progress doesn't count
   int64_t until;     // monotonic milliseconds up to which no progress is needed; 0: none
   char* address;
   char message[64];
 
-  ~Extension() {
-    pthread_mutex_destroy(&mutex);
-    pthread_cond_destroy(&wake);
-    free(address);
-  }
-};
+  TransferredBytes transferred;
+  bool counts = false;
+  uint64_t bytes = 0;
+  uint64_t reported;
+  int64_t progress_at;  // monotonic milliseconds
 
-pthread_mutex_t extensions_mutex = PTHREAD_MUTEX_INITIALIZER;
-Extension* extensions = nullptr;
-int32_t last_id = 0;
+  ~Extension() { free(address); }
+};
 
 int Extend(const Extension& extension) {
   return NotificationSender().Send(extension.address, {extension.message, strlen(extension.message)});
 }
 
-// Waits for the next interval; false when it has been stopped.
-bool Pause(Extension* extension) {
-  timespec end = MonotonicTime(MonotonicMilliseconds() + extension->interval);
-  MutexLock lock(&extension->mutex);
-  while (!extension->stop) {
-    if (pthread_cond_timedwait(&extension->wake, &extension->mutex, &end) == ETIMEDOUT) break;
-  }
-  return !extension->stop;
-}
-
-void* RunThread(void* data) {
-  auto* extension = static_cast<Extension*>(data);
-  TransferredBytes transferred;
-  bool counts = extension->stall > 0 && transferred.Open();
-  uint64_t bytes = 0;
-  if (counts) counts = transferred.Read(&bytes);
+int64_t Look(TimedTask* task, int64_t now) {
+  auto* extension = static_cast<Extension*>(task);
   uint64_t reported = reported_progress.load(std::memory_order_relaxed);
-  int64_t progress_at = MonotonicMilliseconds();
-  while (Pause(extension)) {
-    int64_t now = MonotonicMilliseconds();
-    uint64_t reported_now = reported_progress.load(std::memory_order_relaxed);
-    if (reported_now != reported) progress_at = now;
-    reported = reported_now;
-    uint64_t bytes_now;
-    if (counts && transferred.Read(&bytes_now)) {
-      if (bytes_now - bytes >= kProgressBytes) progress_at = now;
-      bytes = bytes_now;
-    }
-    // After a stall it goes on watching: systemd decides when it has waited long enough.
-    if (now < extension->until || now - progress_at < extension->stall) Extend(*extension);
+  if (reported != extension->reported) extension->progress_at = now;
+  extension->reported = reported;
+  uint64_t bytes;
+  if (extension->counts && extension->transferred.Read(&bytes)) {
+    if (bytes - extension->bytes >= kProgressBytes) extension->progress_at = now;
+    extension->bytes = bytes;
   }
-  return nullptr;
+  // After a stall it goes on watching: systemd decides when it has waited long enough.
+  if (now < extension->until || now - extension->progress_at < extension->stall) Extend(*extension);
+  return now + extension->interval;
 }
 
-// Takes it out of the list; null when it isn't there, or is another environment's.
-Extension* Remove(napi_env env, int32_t id) {
-  MutexLock lock(&extensions_mutex);
-  for (Extension** place = &extensions; *place != nullptr; place = &(*place)->next) {
-    if ((*place)->id != id || (*place)->env != env) continue;
-    Extension* found = *place;
-    *place = found->next;
-    return found;
-  }
-  return nullptr;
-}
-
-void End(Extension* extension) {
-  pthread_mutex_lock(&extension->mutex);
-  extension->stop = true;
-  pthread_cond_signal(&extension->wake);
-  pthread_mutex_unlock(&extension->mutex);
-  pthread_join(extension->thread, nullptr);
-  delete extension;
-}
-
-void EndAtEnvironmentEnd(void* data) {
-  auto* extension = static_cast<Extension*>(data);
-  End(Remove(extension->env, extension->id));
-}
+void Destroy(TimedTask* task) { delete static_cast<Extension*>(task); }
 
 // timeout_extension_start(interval in ms, extension in µs, stall in ms or 0, limit in ms or 0): id > 0,
 // 0 without NOTIFY_SOCKET, or a negative errno
@@ -169,28 +117,23 @@ napi_value Start(napi_env env, napi_callback_info info) {
   const char* address = getenv("NOTIFY_SOCKET");
   if (address == nullptr) return Number(env, 0);
   auto* extension = new Extension;
-  extension->env = env;
+  int64_t now = MonotonicMilliseconds();
+  extension->run = Look;
+  extension->destroy = Destroy;
+  extension->due = now + interval;
   extension->interval = interval;
   extension->stall = stall;
-  extension->until = limit == 0 ? 0 : MonotonicMilliseconds() + limit;
+  extension->until = limit == 0 ? 0 : now + limit;
   extension->address = strdup(address);
   snprintf(extension->message, sizeof(extension->message), "EXTEND_TIMEOUT_USEC=%" PRId64, extension_time);
-  pthread_mutex_init(&extension->mutex, nullptr);
-  InitializeMonotonicCondition(&extension->wake);
+  extension->counts = stall > 0 && extension->transferred.Open() && extension->transferred.Read(&extension->bytes);
+  extension->reported = reported_progress.load(std::memory_order_relaxed);
+  extension->progress_at = now;
   // The first one at once, and from here, so that a failure can be told.
   int result = Extend(*extension);
-  if (result > 0) result = StartThread(&extension->thread, false, RunThread, extension);
-  if (result < 0) {
-    delete extension;
-    return Number(env, result);
-  }
-  pthread_mutex_lock(&extensions_mutex);
-  extension->id = ++last_id;
-  extension->next = extensions;
-  extensions = extension;
-  pthread_mutex_unlock(&extensions_mutex);
-  napi_add_env_cleanup_hook(env, EndAtEnvironmentEnd, extension);
-  return Number(env, extension->id);
+  if (result > 0) return Number(env, StartTimedTask(env, extension));
+  delete extension;
+  return Number(env, result);
 }
 
 // timeout_extension_stop(id): nothing is sent any more once it has returned
@@ -198,11 +141,7 @@ napi_value Stop(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   int32_t id;
   if (!arguments.Int32(0, &id)) return nullptr;
-  Extension* extension = Remove(env, id);
-  if (extension == nullptr) return Number(env, -ENOENT);
-  napi_remove_env_cleanup_hook(env, EndAtEnvironmentEnd, extension);
-  End(extension);
-  return Number(env, 0);
+  return Number(env, StopTimedTask(env, id));
 }
 
 // report_progress()
