@@ -13,13 +13,13 @@
 // TASK_COMM_LEN with its NUL. Those of kernel threads are longer in /proc.
 constexpr size_t kCommSize = 16;
 
-// One delivery of a signal. Written to a pipe whole or not at all.
+// One delivery of a signal, as src/systemd/signal-record.ts reads it. Written to a pipe whole or not at all.
 struct SignalRecord {
   int32_t signal;
   int32_t code;
   int32_t pid;
   uint32_t uid;
-  // Not closed by a NUL where the name fills it; empty when the sender was gone.
+  // The first bytes of /proc/PID/comm, NULs behind them; empty when the sender was gone.
   char comm[kCommSize];
 };
 static_assert(sizeof(SignalRecord) <= PIPE_BUF, "a record is written to a pipe in one piece");
@@ -51,11 +51,4 @@ inline void FormatCommPath(pid_t pid, char path[kCommPathSize]) {
   memcpy(path, "/proc/", length);
   while (count > 0) path[length++] = digits[--count];
   memcpy(path + length, "/comm", sizeof("/comm"));
-}
-
-// Takes the name from the first bytes of /proc/PID/comm: without the line feed that ends it, and cut where it is longer.
-inline void TakeComm(const char* text, size_t size, char comm[kCommSize]) {
-  if (size > 0 && text[size - 1] == '\n') size--;
-  memset(comm, 0, kCommSize);
-  if (size > 0) memcpy(comm, text, size < kCommSize ? size : kCommSize);
 }

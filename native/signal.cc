@@ -1,17 +1,13 @@
-// Signals with their sender. The handler takes down siginfo and the sender's name and writes them to a pipe; a thread
-// of its own reads the pipe and hands each record to the environments that watch the signal, whether or not their
-// event loops are busy. What is process-wide here is never freed: a handler may run at any moment.
+// Signals with their sender. The handler takes down siginfo and the sender's name and writes them to a pipe for each
+// watch, whose read end is in the event loop of the watch's environment. Pipes take what comes while the loop is busy.
 
 #include "signal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -27,13 +23,7 @@ constexpr int kSignals = 32;
 // Room for some 32,000 records that the reader has not come to; more are merged, see Overflow.
 constexpr int kPipeSize = 1 << 20;
 
-struct Watch {
-  int64_t id;
-  uint32_t signals;  // a bit each
-  napi_env env;
-  napi_threadsafe_function function;
-  Watch* next;
-};
+constexpr uint32_t Bit(int signal) { return uint32_t{1} << signal; }
 
 // A delivery for which the pipe had no room; the next such one of the same signal takes its place. Merging is what
 // the kernel does with pending standard signals too: the sender that is told is a true one, and never none.
@@ -45,46 +35,44 @@ struct Overflow {
   SignalRecord record = {};  // signal 0: none
 };
 
-std::atomic<int> pipe_write_end{-1};
-std::atomic<pid_t> owner{0};
+struct Watch {
+  napi_env env;
+  uint32_t signals;
+  int read_end;  // the reader's; its number is the watch's id
+  int write_end;
+  std::atomic<Watch*> next{nullptr};
+  Overflow overflows[kSignals][2];
+};
+
 // What was installed before us, to be called too. Each is kept for ever, once: a handler may be reading it.
 struct Disposition {
   struct sigaction action;
   Disposition* next;
 };
-std::atomic<const struct sigaction*> previous[kSignals];
-Overflow overflows[kSignals][2];
 
+std::atomic<pid_t> owner{0};
+std::atomic<Watch*> watches{nullptr};
+// How many threads are in the handler, and may be using a watch.
+std::atomic<int> handling{0};
+std::atomic<const struct sigaction*> previous[kSignals];
+
+// Guards the list of watches, but not from handlers, and what follows.
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-// What follows is guarded by the mutex.
-Watch* watches = nullptr;
-int64_t last_id = 0;
-int watchers[kSignals];
-int pipe_read_end = -1;
 Disposition* dispositions = nullptr;
 
-// Whether /proc shows this process's own PID namespace. With that of another a PID is somebody else there.
-bool proc_is_ours = false;
-
 // Reads /proc/PID/comm by async-signal-safe calls alone (signal-safety(7)).
-void ReadComm(pid_t pid, char comm[kCommSize]) {
+void ReadComm(SignalRecord* record) {
   char path[kCommPathSize];
-  FormatCommPath(pid, path);
+  FormatCommPath(record->pid, path);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
-  // With the line feed behind a name that fills all.
-  char text[kCommSize + 1];
-  ssize_t size = read(fd, text, sizeof(text));
+  if (read(fd, record->comm, sizeof(record->comm)) <= 0) record->comm[0] = '\0';
   close(fd);
-  if (size > 0) TakeComm(text, static_cast<size_t>(size), comm);
 }
 
-void TakeDown(int signal, const siginfo_t* info) {
-  SignalRecord record = RecordOf(signal, *info);
-  if (record.pid > 0 && proc_is_ours) ReadComm(record.pid, record.comm);
-  int pipe = pipe_write_end.load();
-  if (write(pipe, &record, sizeof(record)) == static_cast<ssize_t>(sizeof(record))) return;
-  for (Overflow& overflow : overflows[signal]) {
+void Put(Watch* watch, const SignalRecord& record) {
+  if (write(watch->write_end, &record, sizeof(record)) == static_cast<ssize_t>(sizeof(record))) return;
+  for (Overflow& overflow : watch->overflows[record.signal]) {
     if (overflow.held.test_and_set(std::memory_order_acquire)) continue;
     overflow.record = record;
     overflow.held.clear(std::memory_order_release);
@@ -92,13 +80,25 @@ void TakeDown(int signal, const siginfo_t* info) {
   }
   // The reader may have emptied the pipe meanwhile and be asleep. If there is still no room, it has yet to read.
   SignalRecord wake = {};
-  if (write(pipe, &wake, sizeof(wake)) < 0) return;
+  if (write(watch->write_end, &wake, sizeof(wake)) < 0) return;
+}
+
+void TakeDown(int signal, const siginfo_t& info) {
+  SignalRecord record = RecordOf(signal, info);
+  if (record.pid > 0) ReadComm(&record);
+  for (Watch* watch = watches.load(); watch != nullptr; watch = watch->next.load()) {
+    if ((watch->signals & Bit(signal)) != 0) Put(watch, record);
+  }
 }
 
 void Handle(int signal, siginfo_t* info, void* context) {
   int saved_errno = errno;
-  // A child that has forked and not yet executed shares the pipe: its signals are not ours.
-  if (getpid() == owner.load()) TakeDown(signal, info);
+  // A child that has forked and not yet executed shares the pipes: its signals are not ours.
+  if (getpid() == owner.load()) {
+    handling.fetch_add(1);
+    TakeDown(signal, *info);
+    handling.fetch_sub(1);
+  }
   const struct sigaction* before = previous[signal].load();
   if (before != nullptr) {
     if ((before->sa_flags & SA_SIGINFO) != 0) {
@@ -153,117 +153,49 @@ void Uninstall(int signal) {
   if (before != nullptr) sigaction(signal, before, nullptr);
 }
 
-void HandOver(const SignalRecord& record) {
-  MutexLock lock(&mutex);
-  for (Watch* watch = watches; watch != nullptr; watch = watch->next) {
-    if ((watch->signals & (1u << record.signal)) == 0) continue;
-    SignalRecord* copy = new SignalRecord(record);
-    if (napi_call_threadsafe_function(watch->function, copy, napi_tsfn_nonblocking) != napi_ok) delete copy;
-  }
+uint32_t WatchedSignals() {
+  uint32_t signals = 0;
+  for (Watch* watch = watches.load(); watch != nullptr; watch = watch->next.load()) signals |= watch->signals;
+  return signals;
 }
 
-void HandOverOverflows() {
+// 0, or a negative errno.
+int InstallWatched() {
+  uint32_t watched = WatchedSignals();
+  int result = 0;
+  for (int signal = 1; result == 0 && signal < kSignals; signal++) {
+    if ((watched & Bit(signal)) != 0) result = Install(signal);
+  }
+  return result;
+}
+
+// Takes the watch off the list and the handlers off signals that no other has, and frees it. The mutex is held.
+void Remove(Watch* watch) {
+  std::atomic<Watch*>* place = &watches;
+  while (place->load() != watch) place = &place->load()->next;
+  place->store(watch->next.load());
+  uint32_t unwatched = watch->signals & ~WatchedSignals();
   for (int signal = 1; signal < kSignals; signal++) {
-    for (Overflow& overflow : overflows[signal]) {
-      // Held by a handler: it writes to the pipe next, so we come back.
-      if (overflow.held.test_and_set(std::memory_order_acquire)) continue;
-      SignalRecord record = overflow.record;
-      overflow.record.signal = 0;
-      overflow.held.clear(std::memory_order_release);
-      if (record.signal != 0) HandOver(record);
-    }
+    if ((unwatched & Bit(signal)) != 0) Uninstall(signal);
   }
+  // A handler that found it in the list is soon done.
+  while (handling.load() != 0) sched_yield();
+  close(watch->write_end);
+  delete watch;
 }
 
-void* ReadRecords(void*) {
-  prctl(PR_SET_NAME, "sd-signals");
-  SignalRecord records[64];
-  for (;;) {
-    // Records are written whole, and read whole as the pipe holds nothing else.
-    ssize_t size = read(pipe_read_end, records, sizeof(records));
-    if (size < 0 && errno == EINTR) continue;
-    if (size <= 0) return nullptr;
-    size_t count = static_cast<size_t>(size) / sizeof(SignalRecord);
-    for (size_t i = 0; i < count; i++) {
-      if (records[i].signal != 0) HandOver(records[i]);
-    }
-    // Those beyond the pipe came after those within.
-    int left = 0;
-    if (ioctl(pipe_read_end, FIONREAD, &left) < 0 || left == 0) HandOverOverflows();
-  }
-}
-
-// In /proc of another PID namespace, /proc/self is this process by its number there.
-bool ProcIsOurs() {
-  char number[16] = {};
-  if (readlink("/proc/self", number, sizeof(number) - 1) <= 0) return false;
-  return strtol(number, nullptr, 10) == getpid();
-}
-
-// Opens the pipe and starts its reader, once in a process. 0, or a negative errno. The mutex is held.
-int StartReader() {
-  if (pipe_read_end >= 0) return 0;
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
-  fcntl(ends[1], F_SETFL, O_NONBLOCK);
-  // Best effort: with the usual 64 KiB some 2,000 records fit.
-  fcntl(ends[1], F_SETPIPE_SZ, kPipeSize);
-  pipe_read_end = ends[0];
-  pthread_t thread;
-  int result = StartThread(&thread, true, ReadRecords, nullptr);
-  if (result < 0) {
-    pipe_read_end = -1;
-    close(ends[0]);
-    close(ends[1]);
-    return result;
-  }
-  proc_is_ours = ProcIsOurs();
-  owner.store(getpid());
-  pipe_write_end.store(ends[1]);
-  return 0;
-}
-
-void CallListener(napi_env env, napi_value listener, void*, void* data) {
-  SignalRecord* record = static_cast<SignalRecord*>(data);
-  // Null when the environment is going down.
-  if (env != nullptr) {
-    napi_value arguments[5];
-    arguments[0] = Number(env, record->signal);
-    arguments[1] = Number(env, record->code);
-    arguments[2] = Number(env, record->pid);
-    arguments[3] = Number(env, record->uid);
-    size_t length = strnlen(record->comm, kCommSize);
-    if (length == 0) {
-      napi_get_null(env, &arguments[4]);
-    } else {
-      napi_create_string_utf8(env, record->comm, length, &arguments[4]);
-    }
-    napi_value receiver;
-    napi_get_undefined(env, &receiver);
-    napi_call_function(env, receiver, listener, 5, arguments, nullptr);
-  }
-  delete record;
-}
-
-// Takes the watch off the list and the handlers off its signals. False when it wasn't there. The mutex is held.
-bool Remove(Watch* watch) {
-  Watch** place = &watches;
-  while (*place != nullptr && *place != watch) place = &(*place)->next;
-  if (*place == nullptr) return false;
-  *place = watch->next;
-  for (int signal = 1; signal < kSignals; signal++) {
-    if ((watch->signals & (1u << signal)) != 0 && --watchers[signal] == 0) Uninstall(signal);
-  }
-  return true;
-}
-
-// The environment goes down with the watch open: the reader must not call into it any more.
+// The environment goes down with the watch open.
 void RemoveAtCleanup(void* data) {
   MutexLock lock(&mutex);
   Remove(static_cast<Watch*>(data));
 }
 
-void Free(napi_env, void* data, void*) { delete static_cast<Watch*>(data); }
+// Null when there is no such watch in this environment. The mutex is held.
+Watch* Find(napi_env env, int32_t id) {
+  Watch* watch = watches.load();
+  while (watch != nullptr && (watch->read_end != id || watch->env != env)) watch = watch->next.load();
+  return watch;
+}
 
 bool ReadSignals(napi_env env, napi_value array, uint32_t* signals) {
   uint32_t length;
@@ -275,84 +207,98 @@ bool ReadSignals(napi_env env, napi_value array, uint32_t* signals) {
     if (napi_get_element(env, array, i, &element) != napi_ok) return false;
     if (napi_get_value_int32(env, element, &signal) != napi_ok) return false;
     if (signal < 1 || signal >= kSignals || signal == SIGKILL || signal == SIGSTOP) return false;
-    *signals |= 1u << signal;
+    *signals |= Bit(signal);
   }
   return true;
 }
 
-// signal_watch(signals: number[], listener): an id above 0, or a negative errno
+// signal_watch(signals: number[]): the read end of a pipe of SignalRecords, or a negative errno
 napi_value SignalWatch(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
   uint32_t signals;
-  napi_valuetype type;
-  if (!ReadSignals(env, arguments[0], &signals) || napi_typeof(env, arguments[1], &type) != napi_ok ||
-      type != napi_function) {
-    napi_throw_type_error(env, nullptr, "signal_watch takes an array of signal numbers and a function");
+  if (!ReadSignals(env, arguments[0], &signals)) {
+    napi_throw_type_error(env, nullptr, "signal_watch takes an array of signal numbers");
     return nullptr;
   }
-  napi_value name;
-  napi_create_string_utf8(env, "sd_gateway signal_watch", NAPI_AUTO_LENGTH, &name);
-  Watch* watch = new Watch{0, signals, env, nullptr, nullptr};
-  if (napi_create_threadsafe_function(env, arguments[1], nullptr, name, 0, 1, watch, Free, nullptr, CallListener,
-                                      &watch->function) != napi_ok) {
-    delete watch;
-    return Number(env, -ENOMEM);
-  }
-  // A watch is no reason to go on: it is for those who do something else.
-  napi_unref_threadsafe_function(env, watch->function);
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return Number(env, -errno);
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  // Best effort: with the usual 64 KiB some 2,000 records fit.
+  fcntl(ends[1], F_SETPIPE_SZ, kPipeSize);
   MutexLock lock(&mutex);
-  int result = StartReader();
-  for (int signal = 1; result == 0 && signal < kSignals; signal++) {
-    if ((signals & (1u << signal)) == 0) continue;
-    result = Install(signal);
-  }
+  owner.store(getpid());
+  auto* watch = new Watch;
+  watch->env = env;
+  watch->signals = signals;
+  watch->read_end = ends[0];
+  watch->write_end = ends[1];
+  watch->next.store(watches.load());
+  watches.store(watch);
+  int result = InstallWatched();
   if (result < 0) {
-    for (int signal = 1; signal < kSignals; signal++) {
-      if ((signals & (1u << signal)) != 0 && watchers[signal] == 0) Uninstall(signal);
-    }
-    napi_release_threadsafe_function(watch->function, napi_tsfn_abort);
+    Remove(watch);
+    close(ends[0]);
     return Number(env, result);
   }
-  for (int signal = 1; signal < kSignals; signal++) {
-    if ((signals & (1u << signal)) != 0) watchers[signal]++;
-  }
-  watch->id = ++last_id;
-  watch->next = watches;
-  watches = watch;
-  // Hooks run in the reverse order: this one before the function's own.
   napi_add_env_cleanup_hook(env, RemoveAtCleanup, watch);
-  return Number(env, watch->id);
+  return Number(env, ends[0]);
+}
+
+// signal_overflow(id: number): a Buffer of the SignalRecords beyond the pipe, which came after all within; null while
+// there are some within, or none beyond
+napi_value SignalOverflow(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t id;
+  if (!arguments.Int32(0, &id)) return nullptr;
+  MutexLock lock(&mutex);
+  SignalRecord records[2 * kSignals];
+  size_t count = 0;
+  Watch* watch = Find(env, id);
+  int left = 0;
+  if (watch != nullptr && ioctl(watch->write_end, FIONREAD, &left) == 0 && left == 0) {
+    for (auto& of_signal : watch->overflows) {
+      for (Overflow& overflow : of_signal) {
+        // Held by a handler: it writes to the pipe next, so we come back.
+        if (overflow.held.test_and_set(std::memory_order_acquire)) continue;
+        if (overflow.record.signal != 0) records[count++] = overflow.record;
+        overflow.record.signal = 0;
+        overflow.held.clear(std::memory_order_release);
+      }
+    }
+  }
+  napi_value value;
+  if (count == 0) {
+    napi_get_null(env, &value);
+  } else {
+    napi_create_buffer_copy(env, count * sizeof(SignalRecord), records, nullptr, &value);
+  }
+  return value;
 }
 
 // signal_unwatch(id: number): 1, or 0 when there is no such watch in this environment
 napi_value SignalUnwatch(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
-  int64_t id;
-  if (!arguments.Int64(0, &id)) return nullptr;
+  int32_t id;
+  if (!arguments.Int32(0, &id)) return nullptr;
   MutexLock lock(&mutex);
-  Watch* watch = watches;
-  while (watch != nullptr && (watch->id != id || watch->env != env)) watch = watch->next;
+  Watch* watch = Find(env, id);
   if (watch == nullptr) return Number(env, 0);
-  Remove(watch);
   napi_remove_env_cleanup_hook(env, RemoveAtCleanup, watch);
-  napi_release_threadsafe_function(watch->function, napi_tsfn_abort);
+  Remove(watch);
   return Number(env, 1);
 }
 
 // signal_reinstall(): 0, or a negative errno. Puts the handlers of all watched signals back to the front.
 napi_value SignalReinstall(napi_env env, napi_callback_info) {
   MutexLock lock(&mutex);
-  int result = 0;
-  for (int signal = 1; result == 0 && signal < kSignals; signal++) {
-    if (watchers[signal] > 0) result = Install(signal);
-  }
-  return Number(env, result);
+  return Number(env, InstallWatched());
 }
 
 }  // namespace
 
 void InitializeSignal(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "signal_watch", SignalWatch);
+  ExportFunction(env, exports, "signal_overflow", SignalOverflow);
   ExportFunction(env, exports, "signal_unwatch", SignalUnwatch);
   ExportFunction(env, exports, "signal_reinstall", SignalReinstall);
 }

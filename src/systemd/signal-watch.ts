@@ -1,8 +1,11 @@
+import { readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { SystemCallError } from './failure.js';
 import { native } from './native.js';
+import { readPipe } from './pipe.js';
 import { type SignalCode, type SignalDelivery, type WatchedSignal, watchedSignals } from './signal.js';
+import { parseSignalRecords, recordSize, type SignalRecord } from './signal-record.js';
 
 export interface SignalWatch {
   /** Gives the signals back to those who had them before. Idempotent. */
@@ -59,35 +62,59 @@ export function watchSignals(
     for (const signal of names.values()) process.on(signal, hold);
     process.on('removeListener', restore);
   }
-  const id = addon.signal_watch([...names.keys()], (number, code, senderPid, senderUid, senderComm) => {
+  const id = addon.signal_watch([...names.keys()]);
+  if (id < 0) {
+    giveBack();
+    throw new SystemCallError('Could not watch signals', id);
+  }
+  const canName = procIsOurs();
+  const tell = ({ signal: number, code, pid, uid, comm }: SignalRecord): void => {
     const signal = names.get(number);
     if (signal === undefined) return;
     const delivery: SignalDelivery = {
       signal,
       code: codes.get(code) ?? 'other',
-      senderPid,
-      senderUid,
-      senderComm,
+      senderPid: pid,
+      senderUid: uid,
+      senderComm: canName ? comm : null,
     };
-    // What a listener throws is an uncaught exception like any other, not one of the addon's.
+    // What a listener throws is an uncaught exception like any other, and keeps no other delivery from being told.
     queueMicrotask(() => {
       if (open) listener(delivery);
     });
+  };
+  const pipe = readPipe(id);
+  pipe.unref();
+  let rest = Buffer.alloc(0);
+  pipe.on('data', (data: Buffer) => {
+    const all = Buffer.concat([rest, data]);
+    rest = all.subarray(all.length - (all.length % recordSize));
+    parseSignalRecords(all).forEach(tell);
+    const beyond = addon.signal_overflow(id);
+    if (beyond !== null) parseSignalRecords(beyond).forEach(tell);
   });
-  if (id < 0) {
-    giveBack();
-    throw new SystemCallError('Could not watch signals', id);
-  }
 
   return {
     close() {
       if (!open) return;
+      // Before its end of the pipe is closed, and its number may become another's.
       addon.signal_unwatch(id);
+      pipe.destroy();
       giveBack();
       // A worker may still watch what libuv has just set back to its default.
       addon.signal_reinstall();
     },
   };
+}
+
+/** In /proc of another PID namespace a PID is somebody else's; /proc/self is this process by its number there. */
+function procIsOurs(): boolean {
+  try {
+    return readlinkSync('/proc/self') === String(process.pid);
+  } catch {
+    // There is no /proc: no name was read from it.
+    return false;
+  }
 }
 
 function numbersOf(signals: readonly WatchedSignal[]): ReadonlyMap<number, WatchedSignal> {

@@ -241,16 +241,18 @@ describe('the sender of a signal', () => {
   it('is a true one also when the records have no room, and the last is not lost', async () => {
     const child = start({ commands: [{ do: 'watch', signals: ['SIGUSR1', 'SIGUSR2'] }] });
     const pid = await child.pid();
-    const stopper = spawn('python3', [fixture('signal-stop-reader.py'), String(pid)]);
-    await once(stopper.stdout, 'data');
+    const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-signal-'));
+    const path = join(folder, 'go-on');
+    child.command({ do: 'block', path });
+    await child.event('blocked');
+    await send('python3', [fixture('signal-shrink-pipe.py'), String(pid)]);
     const floods = [fixture('signal-send.py'), 'kill', String(pid), String(SIGUSR1), '3000', '0.0001'];
     const flood = await send('python3', floods);
     const taken = /^ShdPnd:\s*0+$/m;
     while (!taken.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) await send('/bin/true', []);
     const last = await send('/bin/kill', ['-USR1', String(pid)]);
     const other = await send('/bin/kill', ['-USR2', String(pid)]);
-    stopper.stdin.end('\n');
-    await once(stopper, 'close');
+    writeFileSync(path, '');
     await child.event('delivery', { signal: 'SIGUSR1', senderPid: last });
     await child.event('delivery', { signal: 'SIGUSR2', senderPid: other });
     const deliveries = child.named('delivery');
@@ -258,5 +260,6 @@ describe('the sender of a signal', () => {
     // As many as a page of the pipe holds, and some for those beyond.
     expect(deliveries.length).toBeGreaterThan(4096 / 32);
     expect(deliveries.length).toBeLessThan(4096 / 32 + 10);
+    rmSync(folder, { recursive: true });
   });
 });
