@@ -64,6 +64,14 @@ napi_value Number(napi_env env, int64_t value) {
   return number;
 }
 
+napi_value Numbers(napi_env env, std::initializer_list<int64_t> values) {
+  napi_value array;
+  napi_create_array_with_length(env, values.size(), &array);
+  uint32_t index = 0;
+  for (int64_t value : values) napi_set_element(env, array, index++, Number(env, value));
+  return array;
+}
+
 void ExportFunction(napi_env env, napi_value exports, const char* name, napi_callback function) {
   napi_value value;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

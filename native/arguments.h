@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <initializer_list>
+
 // The arguments of a call from JavaScript, read by the plain Node-API: the functions that are called often can't
 // afford more. A wrong argument throws a TypeError; src/systemd/ passes none.
 class Arguments {
@@ -48,5 +50,7 @@ class Utf8 {
 
 // A call's result as a number: what the C function returns.
 napi_value Number(napi_env env, int64_t value);
+// Several as an array.
+napi_value Numbers(napi_env env, std::initializer_list<int64_t> values);
 
 void ExportFunction(napi_env env, napi_value exports, const char* name, napi_callback function);

@@ -158,7 +158,7 @@ bool DatagramSender::Flush(long timeout_milliseconds) {
 
 DatagramSender::QueueState DatagramSender::queue_state() {
   MutexLock lock(&mutex_);
-  return {waiting_count_, failed_count_, last_error_};
+  return {static_cast<int64_t>(waiting_count_), static_cast<int64_t>(failed_count_), last_error_};
 }
 
 // Makes `text` the address of the socket to be used. 0, or a negative errno.

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "socket-address.h"
@@ -28,9 +29,9 @@ class DatagramSender {
 
   // What became of datagrams that had to wait.
   struct QueueState {
-    size_t waiting;
-    size_t failed;
-    int last_error;  // errno of the last that failed; 0: none
+    int64_t waiting;
+    int64_t failed;
+    int64_t last_error;  // errno of the last that failed; 0: none
   };
 
   // `wait_for_buffers`: ENOBUFS is waited out like a full queue, not returned. `maximum_waiting_fds`: so many

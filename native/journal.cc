@@ -1,16 +1,13 @@
 // The journal's native protocol: one entry a datagram, or in a sealed memfd when it is too large for one
 // (systemd.io, "Native Journal Protocol").
 
-#include "journal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "addon.h"
 #include "arguments.h"
-#include "datagram-sender.h"
-#include "queue-state.h"
 
 namespace {
 
@@ -98,7 +95,8 @@ napi_value JournalFlush(napi_env env, napi_callback_info info) {
 
 // journal_queue(): [waiting: number, failed: number, errno of the last failure: number]
 napi_value JournalQueue(napi_env env, napi_callback_info) {
-  return QueueStateArray(env, sender->queue_state());
+  auto [waiting, failed, last_error] = sender->queue_state();
+  return Numbers(env, {waiting, failed, last_error});
 }
 
 }  // namespace

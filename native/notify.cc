@@ -1,31 +1,21 @@
 // sd_notify(3): messages to the service manager. The protocol is spoken here; libsystemd is not needed.
 
-#include "notify.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "addon.h"
 #include "arguments.h"
-#include "queue-state.h"
 
 namespace {
 
 // Made when the library is loaded, and never destroyed: its thread may outlive main().
 DatagramSender* const sender = new DatagramSender(/*wait_for_buffers=*/true, /*maximum_waiting_fds=*/SIZE_MAX);
 
-}  // namespace
-
-DatagramSender& NotificationSender() { return *sender; }
-
-int SendNotification(const Datagram& state) {
-  const char* address = getenv("NOTIFY_SOCKET");
-  return address == nullptr ? 0 : NotificationSender().Send(address, state);
-}
-
-namespace {
+// The process's own environment, which is process.env in Node's main thread: a worker's process.env is a copy.
+int Notify(const Datagram& state) { return SendNotification(getenv("NOTIFY_SOCKET"), state); }
 
 // NOTIFY_BUFFER_MAX of systemd.
 constexpr size_t kLongest = 4096;
@@ -53,7 +43,7 @@ napi_value SdNotify(napi_env env, napi_callback_info info) {
     return Number(env, -EILSEQ);
   }
   if (state.has_nul()) return Number(env, -EINVAL);
-  return Number(env, SendNotification({state.data(), state.size()}));
+  return Number(env, Notify({state.data(), state.size()}));
 }
 
 // sd_pid_notify_with_fds(pid: number, state: string, fds: number[]): number
@@ -81,7 +71,7 @@ napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
   // With the set-user-ID bit the kernel would tell the effective ids; the manager is told the real ones.
   bool credentials = (pid != 0 && pid != getpid()) || getuid() != geteuid() || getgid() != getegid();
   Datagram datagram = {state.data(), state.size(), fds, count, credentials ? (pid != 0 ? pid : getpid()) : 0};
-  return Number(env, SendNotification(datagram));
+  return Number(env, Notify(datagram));
 }
 
 // sd_notify_barrier(): the read end of a pipe that hangs up once the manager has taken in all that was sent before, after
@@ -89,7 +79,7 @@ napi_value SdPidNotifyWithFds(napi_env env, napi_callback_info info) {
 napi_value SdNotifyBarrier(napi_env env, napi_callback_info) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return Number(env, -errno);
-  int result = SendNotification({"BARRIER=1", 9, &ends[1], 1, 0, /*tells_failure=*/true});
+  int result = Notify({"BARRIER=1", 9, &ends[1], 1, 0, /*tells_failure=*/true});
   close(ends[1]);
   if (result > 0) return Number(env, ends[0]);
   close(ends[0]);
@@ -98,10 +88,15 @@ napi_value SdNotifyBarrier(napi_env env, napi_callback_info) {
 
 // sd_notify_queue(): [waiting: number, failed: number, errno of the last failure: number]
 napi_value SdNotifyQueue(napi_env env, napi_callback_info) {
-  return QueueStateArray(env, NotificationSender().queue_state());
+  auto [waiting, failed, last_error] = sender->queue_state();
+  return Numbers(env, {waiting, failed, last_error});
 }
 
 }  // namespace
+
+int SendNotification(const char* address, const Datagram& state) {
+  return address == nullptr ? 0 : sender->Send(address, state);
+}
 
 void InitializeNotify(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "sd_notify", SdNotify);

@@ -1,7 +1,5 @@
 // What a process asks of the kernel about itself, its descriptors and its peers.
 
-#include "process.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -11,6 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "addon.h"
 #include "arguments.h"
 
 namespace {
@@ -65,12 +64,7 @@ napi_value GetsockoptPeercred(napi_env env, napi_callback_info info) {
   ucred credentials;
   socklen_t size = sizeof(credentials);
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return Number(env, -errno);
-  napi_value array;
-  napi_create_array_with_length(env, 3, &array);
-  napi_set_element(env, array, 0, Number(env, credentials.pid));
-  napi_set_element(env, array, 1, Number(env, credentials.uid));
-  napi_set_element(env, array, 2, Number(env, credentials.gid));
-  return array;
+  return Numbers(env, {credentials.pid, credentials.uid, credentials.gid});
 }
 
 // _exit(status: number): never returns. Waits for no thread, not even one inside a long call, as Node's own exit does.

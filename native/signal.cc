@@ -1,8 +1,6 @@
 // Signals with their sender. The handler takes down siginfo and the sender's name and writes them to a pipe for each
 // watch, whose read end is in the event loop of the watch's environment. Pipes take what comes while the loop is busy.
 
-#include "signal.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +10,7 @@
 
 #include <atomic>
 
+#include "addon.h"
 #include "arguments.h"
 #include "signal-record.h"
 #include "thread.h"

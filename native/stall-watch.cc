@@ -1,14 +1,12 @@
 // A blocked event loop can't say that it is blocked. The timed thread does, once for each time that it is: a journal
 // entry and a notification, both made beforehand.
 
-#include "stall-watch.h"
-
 #include <errno.h>
+#include <stdlib.h>
 
+#include "addon.h"
 #include "arguments.h"
-#include "journal.h"
 #include "monotonic-time.h"
-#include "notify.h"
 #include "timed-thread.h"
 
 namespace {
@@ -27,7 +25,7 @@ int64_t Look(TimedTask* task, int64_t now) {
   if (now < watch->alive_at + watch->limit) return watch->alive_at + watch->limit;
   // Neither can be told of a failure: the thread that could be is the one that hangs.
   SendJournalEntry(watch->address.data(), watch->entry.data(), watch->entry.size());
-  SendNotification({watch->state.data(), watch->state.size()});
+  SendNotification(getenv("NOTIFY_SOCKET"), {watch->state.data(), watch->state.size()});
   return TimedTask::kNever;
 }
 

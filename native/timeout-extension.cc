@@ -1,8 +1,6 @@
 // EXTEND_TIMEOUT_USEC= of sd_notify(3), from the timed thread: it goes on while JavaScript's thread is inside one
 // long call, such as a migration or an integrity check, and ends when the process makes no progress any more.
 
-#include "timeout-extension.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,9 +11,9 @@
 
 #include <atomic>
 
+#include "addon.h"
 #include "arguments.h"
 #include "monotonic-time.h"
-#include "notify.h"
 #include "timed-thread.h"
 
 namespace {
@@ -81,7 +79,7 @@ struct Extension : TimedTask {
 };
 
 int Extend(const Extension& extension) {
-  return NotificationSender().Send(extension.address, {extension.message, strlen(extension.message)});
+  return SendNotification(extension.address, {extension.message, strlen(extension.message)});
 }
 
 int64_t Look(TimedTask* task, int64_t now) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <napi.h>
+#include <stddef.h>
+
+#include "datagram-sender.h"
+
+// Each adds its functions to the addon's exports.
+void InitializeJournal(Napi::Env env, Napi::Object exports);
+void InitializeNotify(Napi::Env env, Napi::Object exports);
+void InitializeProcess(Napi::Env env, Napi::Object exports);
+void InitializeSignal(Napi::Env env, Napi::Object exports);
+void InitializeStallWatch(Napi::Env env, Napi::Object exports);
+void InitializeTimeoutExtension(Napi::Env env, Napi::Object exports);
+
+// Sends a message to the service manager at `address`, from any thread. kSent, kQueued, 0 when `address` is null, or a
+// negative errno.
+int SendNotification(const char* address, const Datagram& state);
+
+// Sends one entry to journald at `address`, from any thread. kSent, kQueued, or a negative errno.
+int SendJournalEntry(const char* address, const char* data, size_t size);
