@@ -1,6 +1,7 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { parseCgroup, unitOfCgroup } from './cgroup.js';
+import { parentPid } from './process.js';
 
 /** A process between this one and its manager. */
 export interface Ancestor {
@@ -103,10 +104,10 @@ export function readSupervisionEvidence(
   environment: NodeJS.ProcessEnv,
   booted: boolean,
 ): SupervisionEvidence {
-  const parentPid = process.ppid;
+  const parent = parentPid();
   return {
     pid: process.pid,
-    parentPid,
+    parentPid: parent,
     uid: process.getuid?.() ?? -1,
     invocationId: environment.INVOCATION_ID ?? null,
     notifySocket: environment.NOTIFY_SOCKET ?? null,
@@ -115,7 +116,7 @@ export function readSupervisionEvidence(
     managerPid: environment.MANAGERPID ?? null,
     standardError: deviceAndInode(2),
     terminal: isatty(0) || isatty(2),
-    ancestors: readAncestors(parentPid),
+    ancestors: readAncestors(parent),
     cgroup: parseCgroup(readProc('/proc/self/cgroup') ?? ''),
     booted,
   };
