@@ -106,7 +106,6 @@ export class Parts {
   #interventions: Interventions | null = null;
   #intake: Intake | null = null;
   #deliverer: Deliverer | null = null;
-  #started = false;
   #prepareSender: NodeJS.Timeout | undefined;
   #http: HttpChannel | null = null;
   #control: ControlServer | null = null;
@@ -176,7 +175,6 @@ export class Parts {
 
   /** From now on turns are run and replies delivered. */
   start(): void {
-    this.#started = true;
     this.#dispatcher?.wake();
     this.#deliverer?.wake();
     this.#prepareSender = setTimeout(
@@ -310,7 +308,6 @@ export class Parts {
       notices: this.#configuration.delivery.notices,
       unknownPolicy: this.#configuration.delivery.unknown,
       keep: this.#configuration.store.keep,
-      owner: this.#owner,
       extendStartTimeout: true,
       thread: this.#options.storeThread,
       onProgress: step,
@@ -325,12 +322,6 @@ export class Parts {
           log.notice(
             `Forgot ${messages} messages that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
           );
-      },
-      onTurnsWaiting: () => {
-        if (!this.#started) return;
-        this.#dispatcher?.wake();
-        // Those that must not be run again are dead now, and their senders are told.
-        this.#deliverer?.wake();
       },
       onFailure: (error) => this.#health?.failed(error),
     });

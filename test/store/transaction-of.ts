@@ -22,7 +22,6 @@ export function transactionOf(
   return {
     sql,
     counters,
-    recovering: false,
     maxAttempts: 3,
     repeatable: true,
     notices: true,

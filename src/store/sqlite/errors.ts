@@ -123,8 +123,3 @@ function reasonOfDisk(path: string): Reason {
 export function endsTransaction(error: StoreError): boolean {
   return error.reason !== 'internal' && error.reason !== 'bad-cursor';
 }
-
-/** Whether what failed may be done later as it is: when there is room again, or the disk is back. */
-export function passes({ reason }: StoreError): boolean {
-  return reason === 'full' || reason === 'read-only' || reason === 'input-output' || reason === 'locked';
-}

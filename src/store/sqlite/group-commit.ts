@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3';
-import type { StoreError } from '../store.js';
+import type { Recovery, StoreError } from '../store.js';
 import { accept } from './accept.js';
 import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
 import {
@@ -25,7 +25,7 @@ import {
   readSettledMessages,
   readSettledUpTo,
 } from './reads.js';
-import { type FirstStep, recover, recoverMore } from './recover.js';
+import { recover } from './recover.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { prepareStatements, type Statements } from './sql.js';
 import type { Counters, Transaction } from './transaction.js';
@@ -66,7 +66,6 @@ export class GroupCommit {
   readonly #limits: Limits;
   readonly #sql: Statements;
   readonly #handlers: Handlers;
-  #recovering = false;
   #commits = 0;
   #operations = 0;
   #checkpoints = 0;
@@ -118,15 +117,8 @@ export class GroupCommit {
     };
   }
 
-  recover(now: number, owner: string | null): FirstStep {
-    const outcome = this.#transact((transaction) => recover(transaction, now, owner));
-    this.#recovering = outcome.more;
-    return outcome;
-  }
-
-  recoverMore(now: number, owner: string): boolean {
-    this.#recovering = this.#transact((transaction) => recoverMore(transaction, now, owner));
-    return this.#recovering;
+  recover(now: number): Recovery {
+    return this.#transact((transaction) => recover(transaction, now));
   }
 
   forget(request: ForgetRequest): Forgotten {
@@ -257,7 +249,7 @@ export class GroupCommit {
   }
 
   #transaction(counters: Counters): Transaction {
-    return { sql: this.#sql, counters, recovering: this.#recovering, ...this.#limits };
+    return { sql: this.#sql, counters, ...this.#limits };
   }
 
   #readCounters(): Counters {

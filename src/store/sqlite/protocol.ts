@@ -84,8 +84,6 @@ export interface WorkerOptions {
   readonly keep: number;
   readonly housekeepingInterval: number;
   readonly now: number;
-  /** Who makes the claims; null: nobody in particular. See `recover`. */
-  readonly owner: string | null;
   /** Reports each step to the thread that extends systemd's start timeout. */
   readonly extendStartTimeout: boolean;
 }
@@ -105,6 +103,4 @@ export type FromWorker =
   | { readonly type: 'warning'; readonly failure: Failure }
   /** Messages that had come to their end long ago were forgotten. */
   | { readonly type: 'forgotten'; readonly forgotten: ForgottenMessages }
-  /** Turns of the last run were taken back after the store was opened. */
-  | { readonly type: 'turns-waiting' }
   | { readonly type: 'closed'; readonly failure: Failure | null };

@@ -54,8 +54,6 @@ export interface SqliteStoreListeners {
   readonly onWarning?: (error: StoreError) => void;
   /** Told how many messages were forgotten that had come to their end longer than `keep` ago. */
   readonly onForgotten?: (forgotten: ForgottenMessages) => void;
-  /** Told that turns of the last run were taken back after it was opened, and wait to be claimed. */
-  readonly onTurnsWaiting?: () => void;
   /** Told of each call that failed, besides whoever made it. */
   readonly onFailure?: (error: StoreError) => void;
 }
@@ -80,11 +78,6 @@ export interface SqliteStoreOptions extends SqliteStoreListeners {
   readonly housekeepingInterval?: number;
   /** For deliveries that were cut off after they had begun and say nothing themselves; see `UnknownPolicy`. Default: "ask". */
   readonly unknownPolicy?: UnknownPolicy;
-  /**
-   * The one who makes the claims. When it is named, a great many turns of the last run are taken back step by step after
-   * the store is open. Default: nobody; all of them are taken back before.
-   */
-  readonly owner?: string;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
   readonly now?: () => number;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
@@ -117,7 +110,6 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
     keep: options.keep ?? 0,
     housekeepingInterval: options.housekeepingInterval ?? 600_000,
     now: (options.now ?? Date.now)(),
-    owner: options.owner ?? null,
     extendStartTimeout: options.extendStartTimeout ?? false,
   };
   const thread = options.thread ?? startStoreThread();
@@ -437,9 +429,6 @@ export class SqliteStore implements Store, RunStore {
         break;
       case 'forgotten':
         listeners.onForgotten?.(message.forgotten);
-        break;
-      case 'turns-waiting':
-        listeners.onTurnsWaiting?.();
         break;
       case 'not-opened':
         this.#end = toError(message.failure);

@@ -1,9 +1,8 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
-import { passes, toStoreError } from './errors.js';
+import { toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
-import { LaterRecovery } from './later-recovery.js';
 import { openDatabase } from './open-database.js';
 import type { Call, Failure, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 import { breakSeal, seal } from './seal.js';
@@ -48,7 +47,6 @@ class Serving {
   readonly #housekeeping: Housekeeping;
   /** Damage was found while it was open: no seal is put on it any more. */
   #damaged = false;
-  #recovery: LaterRecovery | null = null;
 
   constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
     this.#database = database;
@@ -84,19 +82,6 @@ class Serving {
     });
   }
 
-  /** Takes back what the last run had claimed, in steps between which calls are answered. */
-  recoverMore(owner: string): void {
-    this.#recovery = new LaterRecovery({
-      step: () => this.#groups.recoverMore(Date.now(), owner),
-      onStep: () => {
-        post({ type: 'turns-waiting' });
-        this.#checkpointWhenDue();
-      },
-      passes: (error) => passes(toStoreError(error, this.#path)),
-      onFailure: (error) => this.#warn(error),
-    });
-  }
-
   #perform(calls: readonly Call[]): void {
     for (let start = 0; start < calls.length; start += largestGroup) {
       const answers = this.#groups.run(calls.slice(start, start + largestGroup));
@@ -115,7 +100,6 @@ class Serving {
 
   #close(): void {
     this.#housekeeping.stop();
-    this.#recovery?.stop();
     let failure: Failure | null = null;
     try {
       const checkpointed = this.#checkpoint();
@@ -182,11 +166,10 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
   try {
     progress('recovering what the last run left');
     const groups = new GroupCommit(database, options);
-    const { more, ...recovery } = groups.recover(options.now, options.owner);
+    const recovery = groups.recover(options.now);
     const serving = new Serving(database, groups, options);
     serving.listen(from);
     post({ type: 'opened', recovery, finding });
-    if (more && options.owner !== null) serving.recoverMore(options.owner);
   } catch (error) {
     database.close();
     throw error;

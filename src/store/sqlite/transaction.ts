@@ -12,8 +12,6 @@ export interface Transaction {
   readonly sql: Statements;
   /** Read when the transaction began, changed by its operations, written back before it is committed. */
   readonly counters: Counters;
-  /** Whether turns of the last run are still to be taken back (recover.ts). */
-  readonly recovering: boolean;
   /** Crashes that a turn may be under way at before it is run by itself, and set aside at the next. */
   readonly maxAttempts: number;
   /** Whether a turn that was cut off may be run again; else it is set aside. */

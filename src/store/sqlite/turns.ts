@@ -26,10 +26,10 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   return turns;
 }
 
-/** All of them, so that what is held is what runs; but for those of the last run that are taken back step by step. */
+/** All of them, so that what is held is what runs. */
 function takeBackExpired(transaction: Transaction, { owner, now }: TurnClaim): void {
-  const { sql, recovering } = transaction;
-  if (recovering || !leaseRanOut(transaction, 'turn', now)) return;
+  const { sql } = transaction;
+  if (!leaseRanOut(transaction, 'turn', now)) return;
   // Beside one that was cancelled no turn was alone, as long as that had not ended.
   const alone = sql.secondLease.get('turn') === undefined;
   while (leaseRanOut(transaction, 'turn', now)) {
