@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { startStoreThread } from '../store/sqlite/store-thread.js';
+import { prepareStore } from '../store/prepare-store.js';
 import { instanceOf } from './instance.js';
 import { wantsColour } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
@@ -18,14 +18,14 @@ export async function run(parsed: ParsedCommand): Promise<never> {
   const environment = { ...process.env };
   // Read when the first of the threads is needed. It is no matter of the agent's, who has the environment as it was.
   process.env['UV_THREADPOOL_SIZE'] ??= threads;
-  // Beside the store's thread, this one loads the gateway: there is more than one processor.
-  const storeThread = startStoreThread();
+  // Before the gateway is loaded, which goes on beside it.
+  const preparedStore = prepareStore();
   const { runGateway } = await import('../gateway/run.js');
   return runGateway({
     configurationFile: parsed.values['config'] ?? null,
     instance,
     takeover: parsed.flags.has('takeover'),
-    storeThread,
+    preparedStore,
     environment,
     colour: wantsColour(parsed.flags, environment, isatty(standardError)),
   });

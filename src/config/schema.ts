@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { agentTable } from './agent-table.js';
-import { absolutePath, addressRange, count, listenAddress, size, timeSpan } from './values.js';
+import { storeTable } from './store-table.js';
+import { addressRange, count, listenAddress, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
 
@@ -109,22 +110,7 @@ export const configurationSchema = z.strictObject({
       }),
     })
     .prefault({}),
-  store: z
-    .strictObject({
-      path: absolutePath.nullable().default(null).register(z.globalRegistry, {
-        description: 'Database file, as an absolute path. Unset: gateway.db in the state directory.',
-      }),
-      busy_timeout: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
-        description: 'How long to wait for a lock that another process holds on the database.',
-      }),
-      keep: timeSpan(0, 3_650 * day)
-        .prefault('30d')
-        .register(z.globalRegistry, {
-          description:
-            'How long a message is kept after its end, and its idempotency key with it. "0" is for ever.',
-        }),
-    })
-    .prefault({}),
+  store: storeTable.prefault({}),
   log: z
     .strictObject({
       level: z

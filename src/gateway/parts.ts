@@ -15,10 +15,18 @@ import { longestSocketPath } from '../config/values.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
+import { openStore } from '../store/create-store.js';
 import { newId } from '../store/new-id.js';
-import { beginSqliteStore, type SqliteStore } from '../store/sqlite/sqlite-store.js';
-import type { StoreThread } from '../store/sqlite/store-thread.js';
-import type { AcceptOutcome, MessageState, NewMessage, QueueLimits, Store } from '../store/store.js';
+import type { ForgottenMessages, OpeningStore, OpenStore } from '../store/open-store.js';
+import type { PreparedStore } from '../store/prepare-store.js';
+import type {
+  AcceptOutcome,
+  MessageState,
+  NewMessage,
+  QueueLimits,
+  Recovery,
+  Store,
+} from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { isLeftoverLink } from '../systemd/leftover-link.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
@@ -40,7 +48,7 @@ import { ManagerSockets } from './kept-sockets.js';
 import { MessageEvents } from './message-events.js';
 import { readOrCreateSecret, type SecretOptions } from './secret-file.js';
 import type { SideWork } from './side-work.js';
-import { StoreHealth } from './store-health.js';
+import { StoreTrouble } from './store-trouble.js';
 import { createToken, tokenForm } from './token.js';
 
 export interface PartsOptions {
@@ -50,8 +58,7 @@ export interface PartsOptions {
   readonly unit: string | null;
   /** Whether a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
-  /** Started already, to load what it needs while this thread does. */
-  readonly storeThread: StoreThread;
+  readonly preparedStore: PreparedStore;
   readonly log: Log;
   readonly sideWork: SideWork;
   /** Aborted when the start is cancelled. */
@@ -68,7 +75,7 @@ export interface PartsOptions {
   status(): string;
   facts(): Promise<Omit<GatewayFacts, 'callerTurn'>>;
   /** The store is open, with so many turns of the last run queued again. */
-  storeOpened(store: SqliteStore, resumedTurns: number): Promise<void>;
+  storeOpened(store: OpenStore, resumedTurns: number): Promise<void>;
   /** All but the store is closed. */
   storeCloses(): Promise<void>;
 }
@@ -100,8 +107,8 @@ export class Parts {
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
   #allow: readonly AddressRange[];
   #senders: WebhookSenders | null = null;
-  #store: Store | null = null;
-  #health: StoreHealth | null = null;
+  #store: OpenStore | null = null;
+  readonly #storeTrouble: StoreTrouble;
   #dispatcher: Dispatcher | null = null;
   #interventions: Interventions | null = null;
   #intake: Intake | null = null;
@@ -116,6 +123,7 @@ export class Parts {
     this.#options = options;
     this.#configuration = options.configuration;
     this.#allow = options.configuration.delivery.allow.map(parseRange);
+    this.#storeTrouble = new StoreTrouble({ log: options.log, changed: () => this.#options.changed() });
     const { instance, environment } = options;
     this.#directories = directories({
       instance,
@@ -138,7 +146,7 @@ export class Parts {
     return this.#listening;
   }
 
-  get store(): Store | null {
+  get store(): OpenStore | null {
     return this.#store;
   }
 
@@ -162,7 +170,7 @@ export class Parts {
     );
     if (signal.aborted) return;
     step('opening the store');
-    const { http, recorded } = await this.#openStore(database);
+    const { http, recorded } = await this.#openStore();
     step('binding the listeners');
     // What is waited for is the disk, and that both are done.
     const [record, listening] = await Promise.allSettled([
@@ -215,13 +223,13 @@ export class Parts {
 
   /** What keeps the store from doing its work, in one line; null when nothing does. */
   trouble(): string | null {
-    if (this.#health?.trouble != null) return this.#health.trouble;
+    if (this.#storeTrouble.reason !== null) return this.#storeTrouble.reason;
     return this.#dispatcher?.facts().storeTrouble ?? this.#deliverer?.facts().storeTrouble ?? null;
   }
 
   /** Whether the store can take new messages, as far as is known. */
   takesMessages(): boolean {
-    return this.#health?.trouble == null;
+    return this.#storeTrouble.reason === null;
   }
 
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
@@ -298,70 +306,71 @@ export class Parts {
   }
 
   /** Gives the HTTP interface, which does not listen yet, and the end of what the start writes to the store. */
-  async #openStore(path: string): Promise<{ http: OpeningHttp; recorded: Promise<void> }> {
-    const { log, crash, step, storeOpened, storeCloses } = this.#options;
-    const store = beginSqliteStore({
-      path,
-      busyTimeout: this.#configuration.store.busy_timeout,
-      maxAttempts: this.#configuration.dispatch.max_attempts,
-      repeatable: this.#configuration.agent.retry === 'always',
-      notices: this.#configuration.delivery.notices,
-      unknownPolicy: this.#configuration.delivery.unknown,
-      keep: this.#configuration.store.keep,
-      extendStartTimeout: true,
-      thread: this.#options.storeThread,
-      onProgress: step,
-      onWarning: (error) => {
-        log.warning(error.message);
-        // Met by the store's own work: nobody's call has failed, and the next ones may not meet it.
-        if (error.reason === 'damaged') this.#health?.failed(error);
-      },
-      onForgotten: ({ messages, dead }) => {
-        if (dead === 0) log.info(`Forgot ${messages} messages that ended longer than store.keep ago`);
-        else
-          log.notice(
-            `Forgot ${messages} messages that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
-          );
-      },
-      onFailure: (error) => this.#health?.failed(error),
-    });
-    // While the store's thread opens the database, this one makes the interfaces.
-    const [opened, control, http] = await Promise.allSettled([
-      store.opened,
+  async #openStore(): Promise<{ http: OpeningHttp; recorded: Promise<void> }> {
+    const { storeOpened, storeCloses } = this.#options;
+    const { store, opened } = this.#beginStore();
+    // While the store opens, this thread makes the interfaces.
+    const [recovery, control, http] = await Promise.allSettled([
+      opened,
       this.#openControl(),
       this.#createHttp(store),
     ]);
-    if (opened.status === 'rejected') throw opened.reason;
-    const { recovery } = opened.value;
+    if (recovery.status === 'rejected') throw recovery.reason;
     this.#store = store;
-    const health = new StoreHealth({
-      log,
-      clock: this.#options.sideWork.clock('Asking the store whether it can be written'),
-      changed: () => this.#options.changed(),
-      tryWrite: () => store.tryWrite(),
-    });
-    this.#health = health;
-    this.#closers.push(() => health.close());
     this.#closers.push(() => store.close());
     this.#closers.push(storeCloses);
-    void store.ended.then((failure) => {
-      if (failure !== null) crash(failure);
-    });
     if (control.status === 'rejected') throw control.reason;
-    const { resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries } = recovery;
-    const { setAside } = unknownDeliveries;
-    if (resumedTurns + deadTurns + resumedDeliveries + setAside > 0) {
-      log.notice(
-        `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt, ${setAside} replies are not sent again because they may have arrived.`,
-        { SD_GATEWAY_RESUMED: resumedTurns },
-      );
-    }
+    this.#logRecovery(recovery.value);
+    const { resumedTurns } = recovery.value;
     if (http.status === 'rejected') throw http.reason;
     const recorded = storeOpened(store, resumedTurns);
     // What fails before it is waited for has a reason of its own to give.
     recorded.catch(() => undefined);
     this.#openWorkers(store);
     return { http: http.value, recorded };
+  }
+
+  #beginStore(): OpeningStore {
+    const { step, log, crash, preparedStore } = this.#options;
+    const { store, dispatch, agent, delivery } = this.#configuration;
+    const policy = {
+      maxAttempts: dispatch.max_attempts,
+      repeatable: agent.retry === 'always',
+      notices: delivery.notices,
+      unknownPolicy: delivery.unknown,
+    };
+    const setup = {
+      settings: store,
+      policy,
+      stateDirectory: this.#directories.state,
+      prepared: preparedStore,
+    };
+    return openStore(setup, {
+      progress: step,
+      warning: (error) => log.warning(error.message),
+      refusing: (error) => this.#storeTrouble.refusing(error),
+      accepting: () => this.#storeTrouble.accepting(),
+      forgotten: (forgotten) => this.#forgotten(forgotten),
+      ended: crash,
+    });
+  }
+
+  #logRecovery({ resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries }: Recovery): void {
+    const { setAside } = unknownDeliveries;
+    if (resumedTurns + deadTurns + resumedDeliveries + setAside === 0) return;
+    this.#options.log.notice(
+      `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt, ${setAside} replies are not sent again because they may have arrived.`,
+      { SD_GATEWAY_RESUMED: resumedTurns },
+    );
+  }
+
+  #forgotten({ messages, dead }: ForgottenMessages): void {
+    const { log } = this.#options;
+    if (dead === 0) log.info(`Forgot ${messages} messages that ended longer than store.keep ago`);
+    else
+      log.notice(
+        `Forgot ${messages} messages that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
+      );
   }
 
   #openWorkers(store: Store): void {

@@ -7,7 +7,7 @@ import { statusLine } from '../lifecycle/status-line.js';
 import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.js';
 import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
 import { identifier } from '../log/log.js';
-import type { StoreThread } from '../store/sqlite/store-thread.js';
+import type { PreparedStore } from '../store/prepare-store.js';
 import { booted } from '../systemd/booted.js';
 import { readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
@@ -23,8 +23,7 @@ export interface RunOptions {
   readonly instance: string | null;
   /** Whether a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
-  /** The store's thread, which loads what it needs while this one does. */
-  readonly storeThread: StoreThread;
+  readonly preparedStore: PreparedStore;
   readonly environment: NodeJS.ProcessEnv;
   /** Whether a terminal may get colours. */
   readonly colour: boolean;
@@ -102,7 +101,7 @@ export async function runGateway(options: RunOptions): Promise<never> {
     configuration: loaded.configuration,
     instance,
     takeover: options.takeover,
-    storeThread: options.storeThread,
+    preparedStore: options.preparedStore,
     configurationFile: loaded.file,
     environment,
     reload: () => load().configuration,

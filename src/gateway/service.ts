@@ -18,7 +18,7 @@ import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import { systemctlEnvironment } from '../manager/jobs.js';
-import type { StoreThread } from '../store/sqlite/store-thread.js';
+import type { PreparedStore } from '../store/prepare-store.js';
 import type { Store, StoreCounts } from '../store/store.js';
 import { ResidentMemory } from '../systemd/resident-memory.js';
 import type { SignalDelivery } from '../systemd/signal.js';
@@ -56,7 +56,7 @@ export interface ServiceOptions {
   readonly instance: string | null;
   /** Whether a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
-  readonly storeThread: StoreThread;
+  readonly preparedStore: PreparedStore;
   /** Null: there is none. */
   readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;
@@ -123,7 +123,7 @@ export class Service {
       environment: options.environment,
       unit: options.supervision.unit,
       takeover: options.takeover,
-      storeThread: options.storeThread,
+      preparedStore: options.preparedStore,
       log: options.log,
       sideWork: this.#sideWork,
       signal: this.#cancelStart.signal,

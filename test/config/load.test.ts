@@ -137,6 +137,16 @@ reply_limit = "2M"
       ],
     ],
     [
+      '[store]\ntype = "mysql"\npath = "/srv/gateway.db"',
+      {},
+      ['sd-gateway.toml:2:1: store.type: must be "sqlite"'],
+    ],
+    [
+      '[store]\ntype = "sqlite"\nkep = "1d"',
+      {},
+      ['sd-gateway.toml:3:1: unknown key "kep" in [store]; did you mean "keep"?'],
+    ],
+    [
       '[agent]\ntype = "command"',
       {},
       [

@@ -6,11 +6,11 @@ import { createInterface } from 'node:readline';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { systemClock } from '../../src/gateway/dispatch-clock.js';
-import { StoreHealth } from '../../src/gateway/store-health.js';
+import { StoreTrouble } from '../../src/gateway/store-trouble.js';
 import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { followStoreThread } from '../../src/store/sqlite/store-thread.js';
+import type { StoreError } from '../../src/store/store.js';
 import { recordingLog } from '../dispatch/fixture.js';
 import { acceptOne, claim, claimOne, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -189,6 +189,30 @@ describe('a thread that ends by itself', () => {
   );
 });
 
+test('a thread that ends once the store is open is told of, unless the store was closed', async () => {
+  const told: string[] = [];
+  const open = async (script: string) => {
+    const worker = new Worker(
+      `const { parentPort } = require('node:worker_threads');
+       parentPort.on('message', ({ type }) => { ${script} });
+       parentPort.postMessage({ type: 'opened' });`,
+      { eval: true },
+    );
+    const events = { ended: ({ message }: StoreError) => told.push(message) };
+    const store = new SqliteStore(followStoreThread(worker), { path: 'gateway.db', events });
+    await store.opened;
+    return store;
+  };
+  const closed = await open("parentPort.postMessage({ type: 'closed', failure: null }); parentPort.close()");
+  await closed.close();
+  await closed.ended;
+  expect(told).toEqual([]);
+  const lost = await open('process.exit(7)');
+  await expect(lost.probe()).rejects.toMatchObject({ reason: 'internal' });
+  await vi.waitUntil(() => told.length > 0);
+  expect(told).toEqual(['The thread of the store on gateway.db ended (status 7).']);
+});
+
 /** Why there can be no file system of a few megabytes here; null when there can. */
 function whyNoSmallFileSystem(): string | null {
   const probe = new SqliteFactory();
@@ -222,7 +246,7 @@ async function fill(store: SqliteStore): Promise<string[]> {
 
 test('a seal that can’t be written is no failure of the close: the next start checks all', async () => {
   const warnings: string[] = [];
-  const store = await files.open({ onWarning: (warning) => warnings.push(warning.message) });
+  const store = await files.open({ events: { warning: ({ message }) => warnings.push(message) } });
   await acceptOne(store, 'a');
   rmSync(`${files.path}-seal`);
   // open(2) opens no directory to be written, as it opens nothing once descriptors have run out.
@@ -242,7 +266,7 @@ describe('a full disk', () => {
       const ballast = `${files.directory}/ballast`;
       writeFileSync(ballast, Buffer.alloc(1_000_000));
       const warnings: string[] = [];
-      const store = await files.open({ onWarning: (warning) => warnings.push(warning.reason) });
+      const store = await files.open({ events: { warning: ({ reason }) => warnings.push(reason) } });
       const accepted = await fill(store);
       await store.close();
       expect(warnings).toEqual(['full']);
@@ -312,38 +336,30 @@ describe('the health of the store', () => {
     if (reason !== null) skip(reason);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=0700', 'tmpfs', files.directory]);
     const { log, records } = recordingLog();
-    const waits: (() => void)[] = [];
-    let health: StoreHealth | null = null;
+    let changes = 0;
+    const trouble = new StoreTrouble({ log, changed: () => (changes += 1) });
+    const events = {
+      refusing: (error: StoreError) => trouble.refusing(error),
+      accepting: () => trouble.accepting(),
+    };
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const ballast = `${files.directory}/ballast`;
       writeFileSync(ballast, Buffer.alloc(2_000_000));
-      const store = await files.open({ onFailure: (error) => health?.failed(error) });
-      let changes = 0;
-      health = new StoreHealth({
-        log,
-        clock: {
-          ...systemClock,
-          after: (_milliseconds, callback) => {
-            waits.push(callback);
-            return () => {};
-          },
-        },
-        changed: () => (changes += 1),
-        tryWrite: () => store.tryWrite(),
-      });
+      const store = await files.open({ events });
       await expect(store.tryWrite()).resolves.toBeUndefined();
       await fill(store);
-      expect(health.trouble).toMatch(/^new messages are refused: There is no room for the database .*df/);
+      expect(trouble.reason).toMatch(/^new messages are refused: There is no room for the database .*df/);
       // Asked in vain, it says nothing more and asks again.
       for (let count = 0; count < 3; count += 1) {
-        waits.shift()?.();
-        await vi.waitUntil(() => waits.length === 1);
+        vi.advanceTimersToNextTimer();
+        await vi.waitUntil(() => vi.getTimerCount() === 1);
       }
       expect(changes).toBe(1);
       rmSync(ballast);
-      waits.shift()?.();
-      await vi.waitUntil(() => health?.trouble === null);
-      expect(waits).toEqual([]);
+      vi.advanceTimersToNextTimer();
+      await vi.waitUntil(() => trouble.reason === null);
+      expect(vi.getTimerCount()).toBe(0);
       expect(changes).toBe(2);
       expect(records.map(({ priority, message }) => `${priority}: ${message.slice(0, 27)}`)).toEqual([
         'crit: New messages are refused: T',
@@ -351,7 +367,7 @@ describe('the health of the store', () => {
       ]);
       await acceptOne(store, 'a', { text: 'x'.repeat(10_000) });
     } finally {
-      health?.close();
+      vi.useRealTimers();
       await files.close();
       execFileSync('umount', [files.directory]);
     }

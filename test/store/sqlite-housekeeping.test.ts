@@ -2,8 +2,9 @@ import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { ForgottenMessages } from '../../src/store/open-store.js';
 import type { ForgetRequest } from '../../src/store/sqlite/forget.js';
-import { type ForgottenMessages, Housekeeping } from '../../src/store/sqlite/housekeeping.js';
+import { Housekeeping } from '../../src/store/sqlite/housekeeping.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -80,7 +81,7 @@ test('it is told how much was forgotten, and how many dead letters that nobody h
   await store.discardMessage(ids[1] ?? '', 3_000);
   await store.close();
 
-  await files.open({ ...soon, onForgotten: (forgotten) => told.push(forgotten) });
+  await files.open({ ...soon, events: { forgotten: (forgotten) => told.push(forgotten) } });
   await vi.waitFor(() => expect(told).toEqual([{ messages: 2, dead: 1 }]));
 });
 

@@ -103,7 +103,7 @@ describe('opening', () => {
     database.exec("UPDATE sessions SET name = 'renamed' WHERE number = 1");
     database.close();
     const steps: string[] = [];
-    const changed = await files.openWithFinding({ onProgress: (step) => steps.push(step) });
+    const changed = await files.openWithFinding({ events: { progress: (step) => steps.push(step) } });
     expect(changed.finding).toMatchObject({ closedCleanly: false, checkedWhole: true });
     expect(steps).toContain('checking the database');
     expect(await changed.store.counts()).toMatchObject({ queued: 2 });

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import type { StorePolicy } from '../open-store.js';
 import type { Recovery, StoreError } from '../store.js';
 import { accept } from './accept.js';
 import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
@@ -31,8 +32,6 @@ import { prepareStatements, type Statements } from './sql.js';
 import type { Counters, Transaction } from './transaction.js';
 import { claimTurns, completeTurn, failTurn, putBackTurns, releaseTurn } from './turns.js';
 
-type Limits = Pick<Transaction, 'maxAttempts' | 'repeatable' | 'notices' | 'unknownPolicy'>;
-
 type Handlers = {
   readonly [Name in OperationName]: (
     transaction: Transaction,
@@ -63,7 +62,7 @@ const checkpointAfter = 1_000;
 export class GroupCommit {
   readonly #database: Database;
   readonly #path: string;
-  readonly #limits: Limits;
+  readonly #policy: StorePolicy;
   readonly #sql: Statements;
   readonly #handlers: Handlers;
   #commits = 0;
@@ -71,11 +70,11 @@ export class GroupCommit {
   #checkpoints = 0;
   #checkpointAt = checkpointAfter;
 
-  constructor(database: Database, options: Limits & { readonly path: string }) {
+  constructor(database: Database, options: StorePolicy & { readonly path: string }) {
     this.#database = database;
     this.#path = options.path;
     const { maxAttempts, repeatable, notices, unknownPolicy } = options;
-    this.#limits = { maxAttempts, repeatable, notices, unknownPolicy };
+    this.#policy = { maxAttempts, repeatable, notices, unknownPolicy };
     this.#sql = prepareStatements(database);
     this.#handlers = {
       accept,
@@ -249,7 +248,7 @@ export class GroupCommit {
   }
 
   #transaction(counters: Counters): Transaction {
-    return { sql: this.#sql, counters, ...this.#limits };
+    return { sql: this.#sql, counters, ...this.#policy };
   }
 
   #readCounters(): Counters {

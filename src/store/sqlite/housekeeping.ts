@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import type { ForgottenMessages } from '../open-store.js';
 import type { ForgetRequest } from './forget.js';
 import type { GroupCommit } from './group-commit.js';
 
@@ -31,13 +32,6 @@ const freeShare = 4;
 const fewPages = 1_024;
 /** Behind every message. */
 const allForgotten = Number.MAX_SAFE_INTEGER;
-
-/** How many messages a round has forgotten. */
-export interface ForgottenMessages {
-  readonly messages: number;
-  /** Of these: dead, and nobody had tried them again or discarded them. */
-  readonly dead: number;
-}
 
 /** Forgets what is older than `store.keep`, and gives the room back to the file system: now and then, in small steps. */
 export class Housekeeping {

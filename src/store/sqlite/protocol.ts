@@ -1,3 +1,4 @@
+import type { ForgottenMessages, StorePolicy } from '../open-store.js';
 import type { RunStore } from '../run-record.js';
 import type {
   AcceptOutcome,
@@ -12,9 +13,7 @@ import type {
   Turn,
   TurnClaim,
   TurnHold,
-  UnknownPolicy,
 } from '../store.js';
-import type { ForgottenMessages } from './housekeeping.js';
 import type { Finding } from './open-database.js';
 
 /** An accepted message is known where it came from, but for its number. */
@@ -73,13 +72,9 @@ export type Answer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: Failure };
 
-export interface WorkerOptions {
+export interface WorkerOptions extends StorePolicy {
   readonly path: string;
   readonly busyTimeout: number;
-  readonly maxAttempts: number;
-  readonly repeatable: boolean;
-  readonly notices: boolean;
-  readonly unknownPolicy: UnknownPolicy;
   /** How long a message is kept after its end, in milliseconds; 0: for ever. */
   readonly keep: number;
   readonly housekeepingInterval: number;

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
-import type { RunRecord, RunStore } from '../run-record.js';
+import type { OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
+import type { RunRecord } from '../run-record.js';
 import {
   type AcceptOutcome,
   type ArrivalClaim,
@@ -20,16 +21,14 @@ import {
   type SessionPolicy,
   type SessionSummary,
   type SettledMessages,
-  type Store,
   type StoreCounts,
   StoreError,
   type Turn,
   type TurnClaim,
   type TurnHold,
   type TurnToPutBack,
-  type UnknownPolicy,
 } from '../store.js';
-import type { ForgottenMessages } from './housekeeping.js';
+import { StoreHealth } from '../store-health.js';
 import { turnIdOf } from './identifiers.js';
 import type { Finding } from './open-database.js';
 import type {
@@ -46,44 +45,24 @@ import type {
 } from './protocol.js';
 import { type StoreThread, startStoreThread } from './store-thread.js';
 
-/** What the store tells of itself. */
-export interface SqliteStoreListeners {
-  /** Told each step of a check, a migration or a recovery, while the start goes on. */
-  readonly onProgress?: (step: string) => void;
-  /** Told of what went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
-  readonly onWarning?: (error: StoreError) => void;
-  /** Told how many messages were forgotten that had come to their end longer than `keep` ago. */
-  readonly onForgotten?: (forgotten: ForgottenMessages) => void;
-  /** Told of each call that failed, besides whoever made it. */
-  readonly onFailure?: (error: StoreError) => void;
-}
-
-export interface SqliteStoreOptions extends SqliteStoreListeners {
+/** Defaults of the policy: turns may be repeated, senders are told, and what is unknown is for a person to decide. */
+export interface SqliteStoreOptions extends Partial<StorePolicy> {
   /** The database file; it and its directory are made if they are missing. */
   readonly path: string;
   /** How long to wait for a lock of another process, in milliseconds. */
   readonly busyTimeout: number;
-  /**
-   * `dispatch.max_attempts`: crashes with a turn under way after which it is run by itself; and set aside when the gateway
-   * went down while it was.
-   */
   readonly maxAttempts: number;
-  /** Whether a turn that was cut off may be run again (`agent.retry`). Default: true. */
-  readonly repeatable?: boolean;
-  /** Whether senders with a reply URL are told of messages that are dead (`delivery.notices`). Default: true. */
-  readonly notices?: boolean;
   /** How long a message is kept after its end, in milliseconds; 0, the default: for ever. */
   readonly keep?: number;
   /** How often it is looked for what is older, in milliseconds. Default: ten minutes. */
   readonly housekeepingInterval?: number;
-  /** For deliveries that were cut off after they had begun and say nothing themselves; see `UnknownPolicy`. Default: "ask". */
-  readonly unknownPolicy?: UnknownPolicy;
   /** Milliseconds since the Unix epoch; the time that recovery writes. */
   readonly now?: () => number;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
   readonly extendStartTimeout?: boolean;
   /** One that was started already. Default: a new one. */
   readonly thread?: StoreThread;
+  readonly events?: Partial<StoreEvents>;
 }
 
 export interface OpenedStore {
@@ -178,14 +157,14 @@ interface Waiter {
  * The store's side on the main thread: it never waits for the disk. The calls of one turn of the event loop travel
  * as one message, in their order; the worker does the rest (see sqlite-worker.ts).
  */
-export class SqliteStore implements Store, RunStore {
+export class SqliteStore implements OpenStore {
   /** Settled once the worker has opened the database, or could not. */
   readonly opened: Promise<Pick<OpenedStore, 'recovery' | 'finding'>>;
   /** Resolves when the worker has ended: null after `close`, else why it is gone and nothing can be asked of it. */
   readonly ended: Promise<StoreError | null>;
 
   readonly #worker: Worker;
-  readonly #onFailure: SqliteStoreOptions['onFailure'];
+  readonly #health: StoreHealth;
   readonly #waiters = new Map<number, Waiter>();
   #collected: Call[] = [];
   #sendAfterEvents: NodeJS.Immediate | null = null;
@@ -200,24 +179,29 @@ export class SqliteStore implements Store, RunStore {
 
   constructor(
     { worker, ended }: StoreThread,
-    options: SqliteStoreListeners & Pick<SqliteStoreOptions, 'path'>,
+    { path, events = {} }: Pick<SqliteStoreOptions, 'path' | 'events'>,
   ) {
     this.#worker = worker;
-    this.#onFailure = options.onFailure;
+    this.#health = new StoreHealth({ events, tryWrite: () => this.tryWrite() });
     this.#closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
     });
     this.ended = ended.then(({ status, error }) => {
-      if (error !== undefined) this.#end ??= threadFailed(options.path, error);
-      return this.#stopped(options.path, status);
+      if (error !== undefined) this.#end ??= threadFailed(path, error);
+      return this.#stopped(path, status);
     });
     this.opened = new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'opened') resolve(message);
-        else this.#receive(message, options);
+        else this.#receive(message, events);
       });
       void this.ended.then(() => reject(this.#end));
     });
+    // A store that could not be opened says so there.
+    void this.opened.then(
+      () => this.ended.then((failure) => failure !== null && events.ended?.(failure)),
+      () => undefined,
+    );
   }
 
   async accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<AcceptOutcome> {
@@ -376,6 +360,7 @@ export class SqliteStore implements Store, RunStore {
   }
 
   async #close(): Promise<void> {
+    this.#health.close();
     if (this.#end === null) {
       this.#send();
       this.#post({ type: 'close' });
@@ -416,19 +401,19 @@ export class SqliteStore implements Store, RunStore {
     else this.#sendAfterEvents ??= setImmediate(() => this.#send());
   }
 
-  #receive(message: FromWorker, listeners: SqliteStoreListeners): void {
+  #receive(message: FromWorker, events: Partial<StoreEvents>): void {
     switch (message.type) {
       case 'answers':
         for (const answer of message.answers) this.#settle(answer);
         break;
       case 'progress':
-        listeners.onProgress?.(message.step);
+        events.progress?.(message.step);
         break;
       case 'warning':
-        listeners.onWarning?.(toError(message.failure));
+        this.#warned(toError(message.failure), events);
         break;
       case 'forgotten':
-        listeners.onForgotten?.(message.forgotten);
+        events.forgotten?.(message.forgotten);
         break;
       case 'not-opened':
         this.#end = toError(message.failure);
@@ -437,6 +422,12 @@ export class SqliteStore implements Store, RunStore {
         this.#settleClosed(message.failure === null ? null : toError(message.failure));
         break;
     }
+  }
+
+  #warned(error: StoreError, events: Partial<StoreEvents>): void {
+    events.warning?.(error);
+    // Met by the store's own work: nobody's call has failed, and the next ones may not meet it.
+    if (error.reason === 'damaged') this.#health.failed(error);
   }
 
   /** The worker is gone: whoever still waits is told why. Null when it had been asked to go. */
@@ -482,7 +473,7 @@ export class SqliteStore implements Store, RunStore {
     if ('failure' in answer) {
       const error = toError(answer.failure);
       waiter?.reject(error);
-      this.#onFailure?.(error);
+      this.#health.failed(error);
     } else waiter?.resolve(answer.result);
   }
 }

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { absolutePath, timeSpan } from './values.js';
+
+const day = 86_400_000;
+
+const sqlite = z.strictObject({
+  type: z.literal('sqlite').default('sqlite').register(z.globalRegistry, {
+    description: 'Database that keeps the messages: "sqlite" is one file on this machine.',
+  }),
+  path: absolutePath.nullable().default(null).register(z.globalRegistry, {
+    description: 'Database file, as an absolute path. Unset: gateway.db in the state directory.',
+  }),
+  busy_timeout: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
+    description: 'How long to wait for a lock that another process holds on the database.',
+  }),
+  keep: timeSpan(0, 3_650 * day)
+    .prefault('30d')
+    .register(z.globalRegistry, {
+      description:
+        'How long a message is kept after its end, and its idempotency key with it. "0" is for ever.',
+    }),
+});
+
+/** The table `[store]`: a `type`, and its keys. */
+export const storeTable = z.discriminatedUnion('type', [sqlite], {
+  error: ({ code }) => (code === 'invalid_union' ? 'must be "sqlite"' : undefined),
+});
+
+export type StoreConfiguration = z.output<typeof storeTable>;

@@ -1,0 +1,50 @@
+import type { RunStore } from './run-record.js';
+import type { Recovery, Store, StoreError, UnknownPolicy } from './store.js';
+
+/** The store of one gateway: its messages, and the record of its runs. */
+export type OpenStore = Store & RunStore;
+
+/** A store on its way. */
+export interface OpeningStore {
+  /** Takes calls at once: they wait until it is open. */
+  readonly store: OpenStore;
+  /** Resolves once it is open and has taken back what the last run left. Rejects with a StoreError. */
+  readonly opened: Promise<Recovery>;
+}
+
+/** The store's own decisions about turns and deliveries that were cut off, or are given up. */
+export interface StorePolicy {
+  /**
+   * `dispatch.max_attempts`: crashes with a turn under way after which it is run by itself; and set aside when the gateway
+   * went down while it was.
+   */
+  readonly maxAttempts: number;
+  /** False if a turn that was cut off must not be run again (`agent.retry`). */
+  readonly repeatable: boolean;
+  /** True if senders with a reply URL are told of messages that are dead (`delivery.notices`). */
+  readonly notices: boolean;
+  /** For deliveries that were cut off after they had begun, and say nothing themselves (`delivery.unknown`). */
+  readonly unknownPolicy: UnknownPolicy;
+}
+
+/** Messages that one round of housekeeping has forgotten, as they ended longer than `store.keep` ago. */
+export interface ForgottenMessages {
+  readonly messages: number;
+  /** Of these: dead, and nobody had tried them again or discarded them. */
+  readonly dead: number;
+}
+
+/** The store tells these by itself. None may throw. */
+export interface StoreEvents {
+  /** A step of a check, a migration or a recovery, while it opens. */
+  progress(step: string): void;
+  /** Something went wrong with nobody waiting for it, such as a checkpoint on a full disk. */
+  warning(error: StoreError): void;
+  /** New work is refused from now on; told again when the reason changes. */
+  refusing(error: StoreError): void;
+  /** New work is taken again. */
+  accepting(): void;
+  forgotten(forgotten: ForgottenMessages): void;
+  /** It ended though nobody closed it: nothing can be asked of it any more. */
+  ended(error: StoreError): void;
+}

@@ -1,0 +1,57 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { loadConfiguration } from '../../src/config/load.js';
+import { openStore } from '../../src/store/create-store.js';
+import type { StoreEvents } from '../../src/store/open-store.js';
+import { prepareStore } from '../../src/store/prepare-store.js';
+import { acceptOne } from './samples.js';
+
+let stateDirectory: string;
+beforeEach(() => {
+  stateDirectory = mkdtempSync(join(tmpdir(), 'sd-gateway-store-'));
+});
+afterEach(() => rmSync(stateDirectory, { recursive: true }));
+
+function begin(environment: NodeJS.ProcessEnv = {}) {
+  const { configuration } = loadConfiguration({ file: null, required: false, environment });
+  const told: string[] = [];
+  const events: StoreEvents = {
+    progress: (step) => told.push(step),
+    warning: ({ message }) => told.push(message),
+    refusing: ({ message }) => told.push(message),
+    accepting: () => told.push('accepting'),
+    forgotten: ({ messages }) => told.push(`forgot ${messages}`),
+    ended: ({ message }) => told.push(message),
+  };
+  const policy = { maxAttempts: 3, repeatable: true, notices: true, unknownPolicy: 'ask' } as const;
+  const prepared = prepareStore();
+  const opening = openStore({ settings: configuration.store, policy, stateDirectory, prepared }, events);
+  return { ...opening, told };
+}
+
+test('the configured store takes calls while it opens, in the state directory unless it is told another place', async () => {
+  const { store, opened, told } = begin();
+  const message = await acceptOne(store, 'a');
+  expect(await opened).toMatchObject({ resumedTurns: 0, deadTurns: 0 });
+  expect(await store.message(message.id)).toMatchObject({ seq: 1 });
+  expect(existsSync(join(stateDirectory, 'gateway.db'))).toBe(true);
+  expect(told).toContain('making the database');
+  await store.close();
+
+  const other = join(stateDirectory, 'other.db');
+  const elsewhere = begin({ SD_GATEWAY_STORE_PATH: other });
+  await elsewhere.opened;
+  expect(existsSync(other)).toBe(true);
+  await elsewhere.store.close();
+});
+
+test('one that can’t be opened says why to whoever waits for it, and is no end that comes by itself', async () => {
+  const { store, opened, told } = begin({ SD_GATEWAY_STORE_PATH: stateDirectory });
+  const waiting = store.counts();
+  await expect(opened).rejects.toMatchObject({ name: 'StoreError' });
+  await expect(waiting).rejects.toMatchObject({ name: 'StoreError' });
+  await expect(store.close()).rejects.toMatchObject({ name: 'StoreError' });
+  expect(told.filter((text) => text.includes('thread'))).toEqual([]);
+});
