@@ -14,6 +14,7 @@ import { pipeline } from 'node:stream/promises';
 import { databaseFile } from '../config/database-file.js';
 import { nearest } from '../config/nearest.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
+import { FileError } from '../store/sqlite/errors.js';
 import { StoreError } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
@@ -202,7 +203,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const told = describeError(error, file);
     if (told === null) throw error;
     process.stderr.write(`sd-gateway: ${printable(told)}\n`);
-    return error instanceof StoreError && error.reason === 'newer-schema'
+    return error instanceof FileError && error.kind === 'newer-schema'
       ? commandStatus.configuration
       : commandStatus.failure;
   }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { StoreError } from '../store/store.js';
+import { StoreError, type StoreFailure } from '../store/store.js';
 import { SecretError } from './secret-file.js';
 
 /** A start that can't go on because of what the operator has set up: restarting would end the same way. */
@@ -24,18 +24,12 @@ export interface FailedStart {
   readonly damaged: boolean;
 }
 
-/** The errno(3) of a failed system call, by its name such as "EADDRINUSE". */
+/** The errno(3) of a failed system call or store, by its name such as "EADDRINUSE". */
 function errnoOf(error: unknown): number | null {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
-  return (constants.errno as Readonly<Record<string, number>>)[error.code] ?? null;
+  const name =
+    error instanceof StoreError ? error.errno : error instanceof Error && 'code' in error ? error.code : null;
+  return (constants.errno as Readonly<Record<string, number>>)[String(name)] ?? null;
 }
-
-/** What a failure of the store is called by errno(3). */
-const errnoOfReason: Readonly<Partial<Record<StoreError['reason'], number>>> = {
-  full: constants.errno.ENOSPC,
-  'read-only': constants.errno.EROFS,
-  'input-output': constants.errno.EIO,
-};
 
 /** What to do about a system call that failed, where it is not plain. */
 function advice(errno: number | null): string {
@@ -51,12 +45,12 @@ function advice(errno: number | null): string {
 }
 
 /** What another start with the same store would meet again. */
-const refusals: readonly StoreError['reason'][] = ['newer-schema', 'foreign', 'damaged', 'not-built'];
+const refusals: readonly StoreFailure[] = ['refused', 'corrupt'];
 
 /** Judges what ended a start. */
 export function failedStart(error: unknown): FailedStart {
   const store = error instanceof StoreError;
-  const errno = store ? (errnoOfReason[error.reason] ?? null) : errnoOf(error);
+  const errno = errnoOf(error);
   const reason = `${error instanceof Error ? error.message : String(error)}${store ? '' : advice(errno)}`;
   const refused =
     error instanceof RefusedStart ||
@@ -70,6 +64,6 @@ export function failedStart(error: unknown): FailedStart {
     reason,
     text: `The gateway can't start: ${detail}`,
     errno,
-    damaged: error instanceof StoreError && error.reason === 'damaged',
+    damaged: error instanceof StoreError && error.reason === 'corrupt',
   };
 }

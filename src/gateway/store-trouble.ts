@@ -32,7 +32,7 @@ export class StoreTrouble {
     if (this.#failure === null) this.#since = this.#now();
     this.#failure = error;
     log.crit(`New messages are refused: ${error.message}`, {
-      MESSAGE_ID: error.reason === 'damaged' ? messageIds.storeDamaged : messageIds.storeRefuses,
+      MESSAGE_ID: error.reason === 'corrupt' ? messageIds.storeDamaged : messageIds.storeRefuses,
     });
     changed();
   }

@@ -1,17 +1,11 @@
 import type { StoreEvents } from './open-store.js';
-import type { StoreError } from './store.js';
+import type { StoreError, StoreFailure } from './store.js';
 
 /** How often a store that failed is asked whether it can write again, in milliseconds. */
 const askInterval = 1_000;
 
 /** Failures that all new work would meet; the others are of one call. */
-const keepsFromWriting: readonly StoreError['reason'][] = [
-  'full',
-  'read-only',
-  'input-output',
-  'locked',
-  'damaged',
-];
+const keepsFromWriting: readonly StoreFailure[] = ['unavailable', 'full', 'corrupt'];
 
 export interface StoreHealthOptions {
   readonly events: Pick<Partial<StoreEvents>, 'refusing' | 'accepting'>;
@@ -38,10 +32,10 @@ export class StoreHealth {
     if (this.#closed || !keepsFromWriting.includes(error.reason)) return;
     const before = this.#failure;
     // A damage is not over when the disk is.
-    if (before?.reason === error.reason || before?.reason === 'damaged') return;
+    if (before !== null && (before.reason === 'corrupt' || isSame(before, error))) return;
     this.#failure = error;
     this.#options.events.refusing?.(error);
-    if (before === null && error.reason !== 'damaged') this.#askLater();
+    if (before === null && error.reason !== 'corrupt') this.#askLater();
   }
 
   close(): void {
@@ -61,8 +55,12 @@ export class StoreHealth {
   }
 
   #recovered(): void {
-    if (this.#closed || this.#failure === null || this.#failure.reason === 'damaged') return;
+    if (this.#closed || this.#failure === null || this.#failure.reason === 'corrupt') return;
     this.#failure = null;
     this.#options.events.accepting?.();
   }
+}
+
+function isSame(a: StoreError, b: StoreError): boolean {
+  return a.reason === b.reason && a.detail === b.detail;
 }

@@ -304,8 +304,8 @@ describe('bytes that are no request', () => {
 describe('what the store says', () => {
   test.each([
     ['full', 507, 'store-full'],
-    ['input-output', 503, 'store-unavailable'],
-    ['read-only', 503, 'store-unavailable'],
+    ['unavailable', 503, 'store-unavailable'],
+    ['corrupt', 503, 'store-unavailable'],
     ['closed', 503, 'store-unavailable'],
   ] as const)('%s: %i', async (reason, status, kind) => {
     const error = new StoreError(reason, 'The disk /secret/path is unwell.');
@@ -318,6 +318,14 @@ describe('what the store says', () => {
     expect(problem).not.toContain('/secret/path');
     expect(failing.records.join()).toContain('/secret/path');
     expect(failing.accepted).toEqual([]);
+    await failing.dispose();
+  });
+
+  test('the store’s own words for a client are passed on', async () => {
+    const error = new StoreError('unavailable', 'The lock on /secret/path.', { detail: 'It is locked.' });
+    const failing = await serve({ over: { accept: () => Promise.reject(error) } });
+    const response = await failing.post('a', { text: 'x' });
+    expect(await bodyOf(response)).toMatchObject({ status: 503, detail: 'It is locked.' });
     await failing.dispose();
   });
 

@@ -304,7 +304,7 @@ describe('a message that is cancelled', () => {
           await store.cancelMessage(id, now);
           return store.completeTurn(turn, reply, now);
         },
-        message: () => Promise.reject(new StoreError('input-output', 'disk I/O error')),
+        message: () => Promise.reject(new StoreError('unavailable', 'disk I/O error')),
       },
     );
     dispatch.wake();
@@ -447,7 +447,7 @@ describe('a store in trouble', () => {
       {
         claimTurns(claim) {
           failures -= 1;
-          if (failures >= 0) return Promise.reject(new StoreError('input-output', 'The disk fails.'));
+          if (failures >= 0) return Promise.reject(new StoreError('unavailable', 'The disk fails.'));
           return store.claimTurns(claim);
         },
       },

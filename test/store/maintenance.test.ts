@@ -472,7 +472,7 @@ describe('a damaged store', () => {
             original.copy(bytes, to * 4_096, from * 4_096, (from + 1) * 4_096);
           writeFileSync(files.path, bytes);
           const outcome = await recoverStore(files.path, 'now').catch((error: unknown) => {
-            expect(error).toMatchObject({ reason: expect.stringMatching(/^(damaged|newer-schema)$/) });
+            expect(error).toMatchObject({ reason: expect.stringMatching(/^(corrupt|refused)$/) });
             expect(readFileSync(files.path).equals(bytes)).toBe(true);
             return null;
           });
@@ -515,7 +515,10 @@ describe('a damaged store', () => {
     database.pragma(`user_version = ${schemaVersion + 1}`);
     database.close();
     const bytes = readFileSync(files.path);
-    await expect(recoverStore(files.path, 'now')).rejects.toMatchObject({ reason: 'newer-schema' });
+    await expect(recoverStore(files.path, 'now')).rejects.toMatchObject({
+      reason: 'refused',
+      kind: 'newer-schema',
+    });
     expect(readFileSync(files.path).equals(bytes)).toBe(true);
     expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
   });

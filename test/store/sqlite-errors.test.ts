@@ -22,7 +22,7 @@ it.each([
   ['is another one’s', () => process.dlopen({ exports: {} }, new URL(import.meta.url).pathname)],
 ])('a native module that %s is told with what to run', (_name, load) => {
   const error = toStoreError(thrownBy(load), '/database');
-  expect(error.reason).toBe('not-built');
+  expect(error.reason).toBe('refused');
   expect(error.message).toMatch(
     /^SQLite’s native module .* Run "npm rebuild better-sqlite3 --ignore-scripts=false"/,
   );

@@ -129,7 +129,10 @@ describe('a lock of another process', () => {
       store.message(message.id),
       store.counts(),
     ]);
-    expect(write).toMatchObject({ status: 'rejected', reason: { reason: 'locked' } });
+    expect(write).toMatchObject({
+      status: 'rejected',
+      reason: { reason: 'unavailable', detail: expect.stringContaining('locked') },
+    });
     expect(read).toMatchObject({ status: 'fulfilled', value: { id: message.id } });
     expect(count).toMatchObject({ status: 'fulfilled', value: { queued: 1 } });
     await release();
@@ -140,7 +143,7 @@ describe('a lock of another process', () => {
     await (await files.open()).close();
     const release = await lock('IMMEDIATE');
     await expect(files.open({ busyTimeout: 20 })).rejects.toMatchObject({
-      reason: 'locked',
+      reason: 'unavailable',
       message: expect.stringContaining('fuser'),
     });
     await release();
@@ -384,9 +387,10 @@ describe('a read-only file system', () => {
       await store.close();
       execFileSync('mount', ['-o', 'remount,ro', files.directory]);
       const fault = Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
-      expect(toStoreError(fault, files.path).reason).toBe('read-only');
+      expect(toStoreError(fault, files.path)).toMatchObject({ reason: 'unavailable', errno: 'EROFS' });
       await expect(files.open()).rejects.toMatchObject({
-        reason: 'read-only',
+        reason: 'unavailable',
+        errno: 'EROFS',
         message: expect.stringContaining('mounted read-write'),
       });
       execFileSync('mount', ['-o', 'remount,rw', files.directory]);

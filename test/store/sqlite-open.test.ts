@@ -153,7 +153,7 @@ describe('a damaged database is refused and left as it is', () => {
     damages[name]?.();
     const before = readFileSync(files.path);
     const error = await refusal();
-    expect(error.reason).toBe('damaged');
+    expect(error.reason).toBe('corrupt');
     expect(error.message).toContain(files.path);
     expect(error.message).toContain('backup');
     expect(readFileSync(files.path).equals(before)).toBe(true);
@@ -164,12 +164,12 @@ describe('a damaged database is refused and left as it is', () => {
     const database = new Database(files.path);
     database.exec('DROP TABLE replies');
     database.close();
-    expect((await refusal()).reason).toBe('damaged');
+    expect((await refusal()).reason).toBe('corrupt');
   });
 
   test('it is gone, but its write-ahead log is there', async () => {
     writeFileSync(`${files.path}-wal`, 'frames');
-    expect((await refusal()).reason).toBe('damaged');
+    expect((await refusal()).reason).toBe('corrupt');
     expect(readdirSync(files.directory)).toEqual(['gateway.db-wal']);
   });
 
@@ -177,7 +177,7 @@ describe('a damaged database is refused and left as it is', () => {
     await fill(10);
     renameSync(files.path, `${files.path}-recovered`);
     const error = await refusal();
-    expect(error.reason).toBe('damaged');
+    expect(error.reason).toBe('corrupt');
     expect(error.message).toMatch(/gateway\.db-seal.*rename \S+gateway\.db-recovered to/);
     expect(readdirSync(files.directory)).toEqual(['gateway.db-recovered', 'gateway.db-seal']);
     rmSync(`${files.path}-seal`);
@@ -187,7 +187,7 @@ describe('a damaged database is refused and left as it is', () => {
   test('it is a link that leads nowhere: its file system is not mounted, say', async () => {
     symlinkSync(join(files.directory, 'elsewhere', 'gateway.db'), files.path);
     const error = await refusal();
-    expect(error.reason).toBe('damaged');
+    expect(error.reason).toBe('corrupt');
     expect(error.message).toMatch(/symbolic link to a file that is not there/);
     expect(readdirSync(files.directory)).toEqual(['gateway.db']);
   });
@@ -202,9 +202,9 @@ describe('a damaged database is refused and left as it is', () => {
         await store.sessionMessages(`session ${session}`, { limit: 10_000, after: null });
       }
     };
-    await expect(read()).rejects.toMatchObject({ reason: 'damaged' });
+    await expect(read()).rejects.toMatchObject({ reason: 'corrupt' });
     await store.close();
-    expect((await refusal()).reason).toBe('damaged');
+    expect((await refusal()).reason).toBe('corrupt');
   });
 });
 
@@ -220,7 +220,7 @@ describe('a database that is not for this program is left untouched', () => {
     await fill(3);
     const before = makeForeign((database) => database.pragma(`user_version = ${schemaVersion + 1}`));
     const error = await refusal();
-    expect(error.reason).toBe('newer-schema');
+    expect(error.reason).toBe('refused');
     expect(error.message).toContain(`schema version ${schemaVersion + 1}`);
     expect(readFileSync(files.path).equals(before)).toBe(true);
     expect(readdirSync(files.directory)).toEqual(['gateway.db', 'gateway.db-seal']);
@@ -228,7 +228,7 @@ describe('a database that is not for this program is left untouched', () => {
 
   test("another program's database", async () => {
     const before = makeForeign((database) => database.exec('CREATE TABLE bookmarks (url TEXT)'));
-    expect((await refusal()).reason).toBe('foreign');
+    expect((await refusal()).reason).toBe('refused');
     expect(readFileSync(files.path).equals(before)).toBe(true);
   });
 });

@@ -60,22 +60,17 @@ function storeProblem(error: StoreError): Problem {
         retryAfter: storeRetryAfter,
       });
     default:
-      return new Problem('store-unavailable', unavailable[error.reason] ?? otherwiseUnavailable, {
+      return new Problem('store-unavailable', error.detail ?? unavailable(error.reason), {
         retryAfter: storeRetryAfter,
       });
   }
 }
 
-const otherwiseUnavailable = 'The store does not take or give messages now.';
-
-/** After a failed disk nobody knows what is on it: a key makes it safe to send again. */
-const unavailable: Readonly<Partial<Record<StoreError['reason'], string>>> = {
-  'read-only': 'The file system of the store, or its file, can’t be written. Nothing was accepted.',
-  'input-output':
-    'The disk of the store failed. Nothing was accepted for sure: send it again with the same Idempotency-Key.',
-  locked: 'Another process keeps the store locked. Nothing was accepted.',
-  damaged: 'The store is damaged. Nothing was accepted.',
-};
+function unavailable(reason: StoreError['reason']): string {
+  return reason === 'corrupt'
+    ? 'The store is damaged. Nothing was accepted.'
+    : 'The store does not take or give messages now.';
+}
 
 function errorFacts(error: unknown): {
   readonly code: string | null;

@@ -1,11 +1,58 @@
 import { existsSync } from 'node:fs';
-import { StoreError } from '../store.js';
+import { StoreError, type StoreErrorOptions, type StoreFailure } from '../store.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 
-type Reason = StoreError['reason'];
+/** What can be wrong with a database that is a file. */
+type Kind =
+  | 'full'
+  | 'read-only'
+  | 'input-output'
+  | 'damaged'
+  | 'locked'
+  | 'newer-schema'
+  | 'foreign'
+  | 'not-built'
+  | 'internal';
+
+/** For the callers of the store, who know no files. After a failed disk nobody knows what is on it: a key makes it safe. */
+const reported: Readonly<Record<Kind, StoreErrorOptions & { readonly reason: StoreFailure }>> = {
+  full: { reason: 'full', errno: 'ENOSPC' },
+  'read-only': {
+    reason: 'unavailable',
+    errno: 'EROFS',
+    detail: 'The file system of the store, or its file, can’t be written. Nothing was accepted.',
+  },
+  'input-output': {
+    reason: 'unavailable',
+    errno: 'EIO',
+    detail:
+      'The disk of the store failed. Nothing was accepted for sure: send it again with the same Idempotency-Key.',
+  },
+  locked: {
+    reason: 'unavailable',
+    detail: 'Another process keeps the store locked. Nothing was accepted.',
+  },
+  damaged: { reason: 'corrupt' },
+  'newer-schema': { reason: 'refused' },
+  foreign: { reason: 'refused' },
+  'not-built': { reason: 'refused' },
+  internal: { reason: 'internal' },
+};
+
+/** A failure of the database's file. */
+export class FileError extends StoreError {
+  constructor(
+    readonly kind: Kind,
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    const { reason, ...rest } = reported[kind];
+    super(reason, message, { ...rest, ...options });
+  }
+}
 
 /** Primary result codes of SQLite (https://www.sqlite.org/rescode.html) and errno names that say why. */
-const reasons: readonly (readonly [prefix: string, reason: Reason])[] = [
+const kinds: readonly (readonly [prefix: string, kind: Kind])[] = [
   ['SQLITE_FULL', 'full'],
   ['ENOSPC', 'full'],
   ['EDQUOT', 'full'],
@@ -30,8 +77,8 @@ const reasons: readonly (readonly [prefix: string, reason: Reason])[] = [
 /** What `bindings` says when it has looked everywhere; it gives no code. */
 const notFound = 'Could not locate the bindings file';
 
-function advice(reason: Reason, path: string): string {
-  switch (reason) {
+function advice(kind: Kind, path: string): string {
+  switch (kind) {
     case 'full':
       return `There is no room for the database ${path}: free space on its file system (df "${path}") or raise the quota. What was accepted before is safe.`;
     case 'read-only':
@@ -66,7 +113,7 @@ export function goneError(path: string, left: string): StoreError {
   const back = existsSync(recovered)
     ? `${withoutLog}rename ${recovered} to ${path}, which ends the recovery that was cut off`
     : 'put it back';
-  return new StoreError(
+  return new FileError(
     'damaged',
     `The database ${path} is gone, but ${left} is there: ${back}; or ${withoutLog}restore a backup; or, to begin with an empty one, move ${path}-wal and ${path}-seal away.`,
   );
@@ -74,7 +121,7 @@ export function goneError(path: string, left: string): StoreError {
 
 /** For a link where the database should be: its file system is not mounted, say. */
 export function strayLinkError(path: string): StoreError {
-  return new StoreError(
+  return new FileError(
     'damaged',
     `The database ${path} is a symbolic link to a file that is not there: mount what it points to, or put the database back; or, to begin with an empty one, remove the link.`,
   );
@@ -82,7 +129,7 @@ export function strayLinkError(path: string): StoreError {
 
 /** For a link where the seal should be, through which another file would be written. */
 export function strayLinkAtSeal(seal: string): StoreError {
-  return new StoreError(
+  return new FileError(
     'read-only',
     `${seal} is a symbolic link: remove it. The next start checks the whole database and makes a new one.`,
   );
@@ -90,7 +137,7 @@ export function strayLinkAtSeal(seal: string): StoreError {
 
 /** For a disk with too little room to go on. */
 export function fullError(path: string): StoreError {
-  return new StoreError('full', advice('full', path));
+  return new FileError('full', advice('full', path));
 }
 
 /** Whatever was thrown, as a StoreError with what happened, where, and what to do. */
@@ -100,23 +147,35 @@ export function toStoreError(error: unknown, path: string): StoreError {
   const detail = error instanceof Error ? error.message : String(error);
   // Nothing but the native module is looked for by its name (sqlite-addon.ts).
   if (detail.startsWith(notFound) || code === 'MODULE_NOT_FOUND') {
-    return new StoreError('not-built', advice('not-built', path), { cause: error });
+    return new FileError('not-built', advice('not-built', path), { cause: error });
   }
-  const named = reasons.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
-  const reason = named === 'input-output' ? reasonOfDisk(path) : named;
-  return new StoreError(reason, `${advice(reason, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
+  const named = kinds.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
+  const kind = named === 'input-output' ? kindOfDisk(path) : named;
+  return new FileError(kind, `${advice(kind, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
     cause: error,
   });
+}
+
+/** A StoreError in a form that crosses threads. */
+export interface Failure {
+  readonly reason: StoreFailure;
+  readonly message: string;
+  readonly detail?: string | undefined;
+  readonly errno?: string | undefined;
+}
+
+export function toFailure({ reason, message, detail, errno }: StoreError): Failure {
+  return { reason, message, detail: detail ?? undefined, errno: errno ?? undefined };
 }
 
 /**
  * SQLite calls it an I/O error where a shared-memory file finds no room, a quota is used up, or a file system has become
  * read-only.
  */
-function reasonOfDisk(path: string): Reason {
+function kindOfDisk(path: string): Kind {
   if (isFull(path)) return 'full';
   const code = writeFailure(path);
-  return reasons.find(([prefix]) => prefix === code)?.[1] ?? 'input-output';
+  return kinds.find(([prefix]) => prefix === code)?.[1] ?? 'input-output';
 }
 
 /** True for an error of the database or its disk, which the rest of a transaction would meet as well. */

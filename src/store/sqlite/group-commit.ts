@@ -11,7 +11,7 @@ import {
   putBackDeliveries,
 } from './deliveries.js';
 import { hasRoom } from './disk.js';
-import { endsTransaction, fullError, toStoreError } from './errors.js';
+import { endsTransaction, fullError, toFailure, toStoreError } from './errors.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
 import { setPolicy } from './policies.js';
 import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
@@ -276,5 +276,5 @@ export class GroupCommit {
 }
 
 function failed(call: Call, error: StoreError): Answer {
-  return { id: call.id, failure: { reason: error.reason, message: error.message } };
+  return { id: call.id, failure: toFailure(error) };
 }

@@ -1,7 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
-import { StoreError } from '../store.js';
-import { damagedAdvice } from './errors.js';
+import { damagedAdvice, FileError } from './errors.js';
 import { applicationId, outlineQueries, schemaVersion } from './schema.js';
 import { sealPath } from './seal.js';
 
@@ -18,7 +17,7 @@ export function checkHeader(path: string): void {
   try {
     const length = readSync(descriptor, header, 0, headerLength, 0);
     if (length < headerLength || header.toString('latin1', 0, magic.length) !== magic) {
-      throw new StoreError(
+      throw new FileError(
         'damaged',
         `${damagedAdvice(path)} (${length < headerLength ? `it has ${length} bytes only` : 'it does not begin as a database does'})`,
       );
@@ -31,13 +30,13 @@ export function checkHeader(path: string): void {
 
 export function checkIdentity(path: string, application: number, version: number): void {
   if (application !== applicationId) {
-    throw new StoreError(
+    throw new FileError(
       'foreign',
       `${path} is a database, but not one of sd-gateway's (application_id ${application}): set store.path to another file. It was left as it is.`,
     );
   }
   if (version > schemaVersion) {
-    throw new StoreError(
+    throw new FileError(
       'newer-schema',
       `The database ${path} has schema version ${version}; this sd-gateway knows versions up to ${schemaVersion}: run the newer sd-gateway that wrote it. It was left as it is.`,
     );
@@ -52,9 +51,9 @@ export function checkOutline(database: Database, path: string): void {
       if (row !== undefined || !query.includes('counters')) continue;
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_ERROR')) throw error;
-      throw new StoreError('damaged', `${damagedAdvice(path)} (${error.message})`, { cause: error });
+      throw new FileError('damaged', `${damagedAdvice(path)} (${error.message})`, { cause: error });
     }
-    throw new StoreError('damaged', `${damagedAdvice(path)} (its counters are missing)`);
+    throw new FileError('damaged', `${damagedAdvice(path)} (its counters are missing)`);
   }
 }
 
@@ -66,7 +65,7 @@ export function checkWhole(database: Database, path: string): void {
     .all()
     .filter((line) => line !== 'ok');
   if (found.length > 0) {
-    throw new StoreError('damaged', `${damagedAdvice(path)} (${found.join('; ').replaceAll('\n', ' ')})`);
+    throw new FileError('damaged', `${damagedAdvice(path)} (${found.join('; ').replaceAll('\n', ' ')})`);
   }
 }
 

@@ -16,7 +16,7 @@ import { ArchiveError, type ArchiveItem } from '../archive.js';
 import { StoreError } from '../store.js';
 import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
-import { toStoreError } from './errors.js';
+import { FileError, toStoreError } from './errors.js';
 import { checkHeader } from './inspect.js';
 import { connectOffline, connectToPresent } from './offline.js';
 import { openDatabase } from './open-database.js';
@@ -51,7 +51,7 @@ export function checkStore(path: string): readonly string[] {
     }
   } catch (error) {
     const failure = toStoreError(error, path);
-    if (failure.reason === 'damaged') return [failure.message];
+    if (failure.reason === 'corrupt') return [failure.message];
     throw failure;
   }
 }
@@ -81,7 +81,7 @@ export async function backUpStore(path: string, target: string): Promise<void> {
     if (isFileError(error)) throw error;
     const failure = toStoreError(error, path);
     // What can't be written is the copy.
-    throw failure.reason === 'damaged' ? failure : toStoreError(error, target);
+    throw failure.reason === 'corrupt' ? failure : toStoreError(error, target);
   }
 }
 
@@ -179,7 +179,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     const { sessions, messages, remade, expected } = found;
     const lost = [...found.lost];
     if (sessions.length === 0) {
-      throw new StoreError(
+      throw new FileError(
         'damaged',
         `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,
       );
@@ -221,7 +221,7 @@ function refuseNewer(path: string): void {
   try {
     checkHeader(path);
   } catch (error) {
-    if (error instanceof StoreError && error.reason === 'newer-schema') throw error;
+    if (error instanceof FileError && error.kind === 'newer-schema') throw error;
   }
 }
 

@@ -9,11 +9,11 @@ import type {
   Recovery,
   SessionCancelled,
   Store,
-  StoreError,
   Turn,
   TurnClaim,
   TurnHold,
 } from '../store.js';
+import type { Failure } from './errors.js';
 import type { Finding } from './open-database.js';
 
 /** An accepted message is known where it came from, but for its number. */
@@ -61,12 +61,6 @@ export interface StoreStatistics {
 export type Call<Name extends OperationName = OperationName> = {
   [Each in Name]: { readonly id: number; readonly operation: Each; readonly parameters: ParametersOf<Each> };
 }[Name];
-
-/** A StoreError in a form that crosses threads. */
-export interface Failure {
-  readonly reason: StoreError['reason'];
-  readonly message: string;
-}
 
 export type Answer =
   | { readonly id: number; readonly result: unknown }

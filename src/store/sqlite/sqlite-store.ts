@@ -29,12 +29,12 @@ import {
   type TurnToPutBack,
 } from '../store.js';
 import { StoreHealth } from '../store-health.js';
+import type { Failure } from './errors.js';
 import { turnIdOf } from './identifiers.js';
 import type { Finding } from './open-database.js';
 import type {
   Answer,
   Call,
-  Failure,
   FromWorker,
   OperationName,
   ParametersOf,
@@ -427,7 +427,7 @@ export class SqliteStore implements OpenStore {
   #warned(error: StoreError, events: Partial<StoreEvents>): void {
     events.warning?.(error);
     // Met by the store's own work: nobody's call has failed, and the next ones may not meet it.
-    if (error.reason === 'damaged') this.#health.failed(error);
+    if (error.reason === 'corrupt') this.#health.failed(error);
   }
 
   /** The worker is gone: whoever still waits is told why. Null when it had been asked to go. */
@@ -483,8 +483,8 @@ function threadFailed(path: string, error: unknown): StoreError {
   return new StoreError('internal', `The thread of the store on ${path} failed: ${detail}`, { cause: error });
 }
 
-function toError(failure: Failure): StoreError {
-  return new StoreError(failure.reason, failure.message);
+function toError({ reason, message, detail, errno }: Failure): StoreError {
+  return new StoreError(reason, message, { detail, errno });
 }
 
 function closedError(): StoreError {

@@ -1,10 +1,10 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
-import { toStoreError } from './errors.js';
+import { type Failure, toFailure, toStoreError } from './errors.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import { openDatabase } from './open-database.js';
-import type { Call, Failure, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
+import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 import { breakSeal, seal } from './seal.js';
 
 /**
@@ -34,9 +34,8 @@ function toldToOpen(from: MessagePort): Promise<WorkerOptions> {
   });
 }
 
-function toFailure(error: unknown, path: string): Failure {
-  const { reason, message } = toStoreError(error, path);
-  return { reason, message };
+function failureOf(error: unknown, path: string): Failure {
+  return toFailure(toStoreError(error, path));
 }
 
 /** The database while it is open: takes calls from the port until it is told to close. */
@@ -106,7 +105,7 @@ class Serving {
       this.#database.close();
       if (checkpointed) this.#seal('closed');
     } catch (error) {
-      failure = toFailure(error, this.#path);
+      failure = failureOf(error, this.#path);
       this.#noteDamage(failure);
       if (this.#database.open) this.#database.close();
     }
@@ -137,17 +136,17 @@ class Serving {
   }
 
   #noteDamage({ reason }: Failure): void {
-    if (reason !== 'damaged' || this.#damaged) return;
+    if (reason !== 'corrupt' || this.#damaged) return;
     this.#damaged = true;
     try {
       breakSeal(this.#path);
     } catch (error) {
-      post({ type: 'warning', failure: toFailure(error, this.#path) });
+      post({ type: 'warning', failure: failureOf(error, this.#path) });
     }
   }
 
   #warn(error: unknown): void {
-    const failure = toFailure(error, this.#path);
+    const failure = failureOf(error, this.#path);
     this.#noteDamage(failure);
     post({ type: 'warning', failure });
   }
@@ -181,7 +180,7 @@ async function run(from: MessagePort): Promise<void> {
   try {
     await start(from, options);
   } catch (error) {
-    post({ type: 'not-opened', failure: toFailure(error, options.path) });
+    post({ type: 'not-opened', failure: failureOf(error, options.path) });
     from.close();
   }
 }
