@@ -25,7 +25,6 @@ async function accept(number) {
       idempotencyKey: null,
       fingerprint,
       channel: 'http',
-      acceptedAt: Date.now(),
     },
     limits,
   );
@@ -35,10 +34,9 @@ async function accept(number) {
 async function drain() {
   let done = 0;
   for (;;) {
-    const now = Date.now();
-    const turns = await store.claimTurns({ owner: 'bench', limit: 64, now, leaseUntil: now + 30_000 });
+    const turns = await store.claimTurns({ owner: 'bench', limit: 64, leaseMs: 30_000 });
     if (turns.length === 0) return done;
-    await Promise.all(turns.map((turn) => store.completeTurn(turn, { text: turn.text, metadata: {} }, now)));
+    await Promise.all(turns.map((turn) => store.completeTurn(turn, { text: turn.text, metadata: {} })));
     done += turns.length;
   }
 }

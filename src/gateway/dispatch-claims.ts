@@ -5,7 +5,7 @@ import { pauseUntilDue, storeDelay } from './dispatch-policy.js';
 import type { StoreCalls } from './dispatch-store-calls.js';
 
 export interface ClaimsOptions {
-  readonly store: Pick<Store, 'claimTurns' | 'nextDueAt'>;
+  readonly store: Pick<Store, 'claimTurns' | 'nextDueInMs'>;
   readonly calls: StoreCalls;
   readonly clock: Clock;
   readonly owner: string;
@@ -20,7 +20,6 @@ export class Claims {
   readonly #options: ClaimsOptions;
   /** For so many turns there may be work. */
   #wanted = 0;
-  #patience: number | undefined;
   /** Places that the claim under way may fill. */
   #asking = 0;
   #stopped = false;
@@ -50,18 +49,14 @@ export class Claims {
     this.#want(Number.POSITIVE_INFINITY);
   }
 
-  /**
-   * A turn ends, so that its session may have another one ready, for which there is its place. `patience`: how long the
-   * claim may wait for others, to share their transaction, in milliseconds.
-   */
-  wakeForNext(patience: number | undefined): void {
-    this.#want(this.#wanted + 1, patience);
+  /** A turn ends, so that its session may have another one ready, for which there is its place. */
+  wakeForNext(): void {
+    this.#want(this.#wanted + 1);
   }
 
-  /** Something is to be tried again at that time, in milliseconds since the Unix epoch. */
-  dueAt(at: number): void {
-    const { clock, settings } = this.#options;
-    this.#sleep(pauseUntilDue(at, clock.now(), settings().lease));
+  /** Something is to be tried again after so many milliseconds. */
+  dueIn(delayMs: number): void {
+    this.#sleep(pauseUntilDue(delayMs, this.#options.settings().lease));
   }
 
   /** No claim begins any more; resolves once the one under way has handed out its turns. */
@@ -75,10 +70,9 @@ export class Claims {
     await this.#underWay;
   }
 
-  #want(turns: number, patience?: number): void {
+  #want(turns: number): void {
     if (this.#stopped || this.#cancelPause !== null || this.#options.freePlaces() < 1) return;
     this.#wanted = turns;
-    this.#patience = patience;
     this.#underWay ??= this.#claimWhileWanted();
   }
 
@@ -108,22 +102,20 @@ export class Claims {
   }
 
   async #claim(limit: number): Promise<number> {
-    const { store, calls, clock, owner, settings, onClaimed } = this.#options;
-    const patience = this.#patience;
+    const { store, calls, owner, settings, onClaimed } = this.#options;
     const turns = await calls.run('hand out turns', () => {
-      const now = clock.now();
-      const { lease, policy, collect_limit: collectLimit } = settings();
-      return store.claimTurns({ owner, limit, now, leaseUntil: now + lease, policy, collectLimit }, patience);
+      const { lease: leaseMs, policy, collect_limit: collectLimit } = settings();
+      return store.claimTurns({ owner, limit, leaseMs, policy, collectLimit });
     });
     for (const turn of turns) onClaimed(turn);
     return turns.length;
   }
 
   async #askWhatIsDue(): Promise<void> {
-    const { store, calls, clock, owner, settings } = this.#options;
-    const due = await calls.run('hand out turns', () => store.nextDueAt(owner));
+    const { store, calls, owner, settings } = this.#options;
+    const due = await calls.run('hand out turns', () => store.nextDueInMs(owner));
     this.#dueKnown = true;
-    this.#sleep(pauseUntilDue(due, clock.now(), settings().lease));
+    this.#sleep(pauseUntilDue(due, settings().lease));
   }
 
   /** Until then at the latest. */

@@ -1,3 +1,5 @@
+import { steadyNow } from '../lifecycle/steady-clock.js';
+
 /** Time as the dispatcher knows it; tests put their own in its place. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, never less than before: a wall clock that is set back delays nothing. */
@@ -9,25 +11,8 @@ export interface Clock {
 /** setTimeout(3) of Node counts in a signed 32-bit integer and fires at once beyond it. */
 const longestTimer = 2 ** 31 - 1;
 
-/**
- * The wall clock, which is followed when it is set forward; when it is set back time goes on from where it was.
- *
- * @param monotonic milliseconds since any moment
- */
-export function steadyClock(wall: () => number, monotonic: () => number): () => number {
-  let offset = Number.NEGATIVE_INFINITY;
-  return () => {
-    const elapsed = monotonic();
-    offset = Math.max(offset, wall() - elapsed);
-    return Math.floor(elapsed + offset);
-  };
-}
-
 export const systemClock: Clock = {
-  now: steadyClock(
-    () => Date.now(),
-    () => performance.now(),
-  ),
+  now: steadyNow,
   after(milliseconds, callback) {
     const timer = setTimeout(callback, Math.min(Math.max(milliseconds, 0), longestTimer));
     return () => clearTimeout(timer);

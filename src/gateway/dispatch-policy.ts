@@ -15,7 +15,6 @@ export interface FailedTurn {
   readonly attempt: number;
   /** False: another attempt can't end otherwise. */
   readonly retry: boolean;
-  readonly now: number;
 }
 
 export interface RetrySettings {
@@ -23,11 +22,11 @@ export interface RetrySettings {
   readonly retry_delay: number;
 }
 
-/** When the turn is tried again; null: its message is dead. */
-export function retryAt(failed: FailedTurn, settings: RetrySettings): number | null {
+/** How long until the turn is tried again; null: its message is dead. */
+export function retryDelay(failed: FailedTurn, settings: RetrySettings): number | null {
   if (!failed.retry || failed.attempt >= settings.max_attempts) return null;
   const delay = settings.retry_delay * 2 ** Math.max(failed.attempt - 1, 0);
-  return failed.now + Math.min(delay, longestRetryDelay);
+  return Math.min(delay, longestRetryDelay);
 }
 
 /** With fewer, an operator's restart or two would end the message of an agent that does nothing wrong. */
@@ -60,11 +59,11 @@ export function storeDelay(failures: number): number {
 
 /**
  * How long the dispatcher sleeps once it has claimed all that was ready. It looks again after a lease at the latest:
- * a gateway that shares the store may have claimed a session since `nextDueAt` was read, and have died.
+ * a gateway that shares the store may have claimed a session since `nextDueInMs` was read, and have died.
  */
-export function pauseUntilDue(nextDueAt: number | null, now: number, lease: number): number {
-  if (nextDueAt === null) return lease;
-  return Math.min(Math.max(nextDueAt - now, shortestPause), lease);
+export function pauseUntilDue(nextDueInMs: number | null, lease: number): number {
+  if (nextDueInMs === null) return lease;
+  return Math.min(Math.max(nextDueInMs, shortestPause), lease);
 }
 
 /** A lease is renewed this often, so that two renewals may fail before it runs out. */

@@ -8,7 +8,7 @@ import { Claims } from './dispatch-claims.js';
 import { type Clock, systemClock } from './dispatch-clock.js';
 import { Persistence } from './dispatch-persistence.js';
 import { type KeptPlace, KeptPlaces } from './dispatch-places.js';
-import { claimStands, mostStops, renewalInterval, retryAt, roomIn } from './dispatch-policy.js';
+import { claimStands, mostStops, renewalInterval, retryDelay, roomIn } from './dispatch-policy.js';
 import { StoreCalls } from './dispatch-store-calls.js';
 import {
   type CutOff,
@@ -40,7 +40,7 @@ export interface DispatcherOptions {
     | 'failTurn'
     | 'putBackTurns'
     | 'releaseTurn'
-    | 'nextDueAt'
+    | 'nextDueInMs'
     | 'message'
   >;
   readonly agent: Agent;
@@ -79,8 +79,6 @@ export interface DrainOutcome {
 interface RunningTurn {
   readonly turn: Turn;
   readonly abort: AbortController;
-  /** Of the wakes as it began with its message; null: it had waited. */
-  readonly arrivedAtWake: number | null;
   phase: 'agent' | 'writing';
   cutOff: CutOff | null;
   done: Promise<void>;
@@ -91,12 +89,6 @@ interface RunningTurn {
  * gateway has begun to stop. In milliseconds.
  */
 const stopMoment = 200;
-
-/**
- * How long the end of a turn that nobody is known to wait for may wait for other calls of the store, in milliseconds:
- * a client that posts one message after the other has the next one there by then, and both share an fsync.
- */
-const endPatience = 1;
 
 /** More than anybody cancels while a claim is on its way; what is forgotten runs, and its end is refused by the store. */
 const mostCancelledEarly = 10_000;
@@ -123,7 +115,6 @@ export class Dispatcher {
   /** To be queued again. True: cut off by the drain. False: claimed while it began, or its end could not be written. */
   readonly #unfinished = new Map<Turn, boolean>();
   #writing = 0;
-  #wakes = 0;
   readonly #turnTime = new MeanTime();
   readonly #counts = { replied: 0, failed: 0, dead: 0 };
   #agent: Agent;
@@ -147,10 +138,10 @@ export class Dispatcher {
       owner: this.#owner,
       settings: () => this.#settings,
       freePlaces: () => this.#freePlaces(),
-      onClaimed: (turn) => this.#takeClaimed(turn, null),
+      onClaimed: (turn) => this.#takeClaimed(turn),
     });
     this.#kept = new KeptPlaces(
-      (turn) => this.#takeClaimed(turn, this.#wakes),
+      (turn) => this.#takeClaimed(turn),
       () => this.wake(),
     );
     this.#persistence = new Persistence(this.#calls, this.#clock);
@@ -164,17 +155,13 @@ export class Dispatcher {
 
   /** Something may be ready: a start, an accepted message. Costs nothing when all places are taken. */
   wake(): void {
-    this.#wakes += 1;
     this.#claims.wake();
   }
 
   /** Keeps a place for the turn of a message that is about to be accepted; null: none is free. */
   keepPlace(): KeptPlace | null {
     if (this.#freePlaces() - this.#claims.asking < 1) return null;
-    return this.#kept.keep({
-      owner: this.#owner,
-      leaseUntil: this.#clock.now() + this.#settings.lease,
-    });
+    return this.#kept.keep({ owner: this.#owner, leaseMs: this.#settings.lease });
   }
 
   /** Takes a reloaded configuration: the next turns go by it. */
@@ -232,16 +219,15 @@ export class Dispatcher {
     return this.#drain;
   }
 
-  #takeClaimed(turn: Turn, arrivedAtWake: number | null): void {
-    if (this.#state === 'open') this.#start(turn, arrivedAtWake);
+  #takeClaimed(turn: Turn): void {
+    if (this.#state === 'open') this.#start(turn);
     else this.#unfinished.set(turn, false);
   }
 
-  #start(turn: Turn, arrivedAtWake: number | null): void {
+  #start(turn: Turn): void {
     const running: RunningTurn = {
       turn,
       abort: new AbortController(),
-      arrivedAtWake,
       phase: 'agent',
       cutOff: this.#cancelledEarly.delete(turn.messageId) ? 'cancelled' : null,
       done: Promise.resolve(),
@@ -263,29 +249,22 @@ export class Dispatcher {
     const result = await this.#runAgent(running);
     running.phase = 'writing';
     this.#writing += 1;
-    const patience = this.#patience(running);
-    const written = this.#writeEnd(running, result, patience);
+    const written = this.#writeEnd(running, result);
     // In the same transaction as that end, where it is written at once.
-    this.#claims.wakeForNext(patience);
+    this.#claims.wakeForNext();
     // Where it was not, that claim came too early.
-    if ((await written) > 1) this.#claims.wakeForNext(undefined);
-  }
-
-  /** Nobody waits for the end of a turn that leaves no reply to be posted, while nothing else has come that waits. */
-  #patience({ turn, arrivedAtWake }: RunningTurn): number | undefined {
-    return arrivedAtWake === this.#wakes && turn.replyUrl === null ? endPatience : undefined;
+    if ((await written) > 1) this.#claims.wakeForNext();
   }
 
   /** Gives how often it was tried. */
   async #writeEnd(
     running: RunningTurn,
     result: { readonly reply: AgentReply } | { readonly failure: Failure },
-    patience: number | undefined,
   ): Promise<number> {
     const { turn } = running;
     if ('failure' in result) return this.#endWithoutReply(running, result.failure);
     return this.#write(turn, async () => {
-      if (!(await this.#store.completeTurn(turn, result.reply, this.#clock.now(), patience))) return false;
+      if (!(await this.#store.completeTurn(turn, result.reply))) return false;
       this.#counts.replied += 1;
       this.#log.debug('A turn has its reply.', {
         ...turnFields(turn),
@@ -338,18 +317,17 @@ export class Dispatcher {
 
   async #fail(turn: Turn, failure: Failure): Promise<boolean> {
     const { repeatable } = this.#settings;
-    const now = this.#clock.now();
     const retry = failure.retry && repeatable;
-    const again = retryAt({ attempt: turn.attempt, retry, now }, this.#settings);
+    const delay = retryDelay({ attempt: turn.attempt, retry }, this.#settings);
     const message = repeatable ? failure.message : `${failure.message} (agent.retry is "never")`;
-    if (!(await this.#store.failTurn(turn, message, again, now))) return false;
+    if (!(await this.#store.failTurn(turn, message, delay))) return false;
     this.#counts.failed += 1;
-    if (again === null) this.#counts.dead += 1;
-    else this.#claims.dueAt(again);
-    const record = again === null ? 'err' : 'warning';
-    const next = again === null ? 'its message is dead' : `tried again in ${(again - now) / 1_000} s`;
+    if (delay === null) this.#counts.dead += 1;
+    else this.#claims.dueIn(delay);
+    const record = delay === null ? 'err' : 'warning';
+    const next = delay === null ? 'its message is dead' : `tried again in ${delay / 1_000} s`;
     this.#log[record](`Attempt ${turn.attempt} of a turn failed, ${next}: ${message}`, turnFields(turn));
-    this.#tell(turn, again === null ? 'dead' : 'queued');
+    this.#tell(turn, delay === null ? 'dead' : 'queued');
     return true;
   }
 
@@ -394,8 +372,7 @@ export class Dispatcher {
     // The store counts what it holds at that moment, to which a claim or an end under way may or may not belong.
     const countsAgree = before.length === this.#running.size && !this.#claimsComing;
     await this.#calls.run('renew leases', async () => {
-      const until = this.#clock.now() + this.#settings.lease;
-      const held = await this.#store.renewLeases(this.#owner, until);
+      const held = await this.#store.renewLeases(this.#owner, this.#settings.lease);
       if (countsAgree && held.turns === before.length) return;
       for (const running of before) await this.#cutOffIfLost(running);
     });
@@ -453,10 +430,7 @@ export class Dispatcher {
     const isCutOff = (turn: Turn) => this.#unfinished.get(turn) === true;
     try {
       const count = await this.#calls.run('queue turns again', () =>
-        this.#store.putBackTurns(
-          turns.map((turn) => ({ ...turn, cutOff: isCutOff(turn) })),
-          this.#clock.now(),
-        ),
+        this.#store.putBackTurns(turns.map((turn) => ({ ...turn, cutOff: isCutOff(turn) }))),
       );
       for (const turn of turns) {
         if (isCutOff(turn)) this.#logPutBack(turn);

@@ -6,8 +6,6 @@ export interface InterventionsOptions {
   readonly cutOff: (messageId: string) => void;
   /** The message has changed, and the change is on disk. */
   readonly onChange: (messageId: string, session: string) => void;
-  /** Milliseconds since the Unix epoch. */
-  readonly now?: () => number;
 }
 
 /** What people do with messages that were accepted. Each is on disk when its promise resolves. */
@@ -20,14 +18,14 @@ export class Interventions {
 
   /** Null when there is no such message. */
   async cancelMessage(id: string): Promise<CancelOutcome | null> {
-    const outcome = await this.#options.store.cancelMessage(id, this.#now());
+    const outcome = await this.#options.store.cancelMessage(id);
     if (outcome?.outcome === 'cancelled') this.#cancelled(outcome.message, outcome.running);
     return outcome;
   }
 
   /** Null when there is no such session. */
   async cancelSession(session: string): Promise<SessionCancelled | null> {
-    const cancelled = await this.#options.store.cancelSession(session, this.#now());
+    const cancelled = await this.#options.store.cancelSession(session);
     for (const { id, running } of cancelled?.messages ?? []) this.#cancelled({ id, session }, running);
     return cancelled;
   }
@@ -39,14 +37,14 @@ export class Interventions {
 
   /** Null when there is no such message. */
   async retryDead(id: string): Promise<DeadOutcome | null> {
-    const outcome = await this.#options.store.retryDead(id, this.#now());
+    const outcome = await this.#options.store.retryDead(id);
     if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
     return outcome;
   }
 
   /** Null when there is no such message. */
   async discardMessage(id: string): Promise<DeadOutcome | null> {
-    const outcome = await this.#options.store.discardMessage(id, this.#now());
+    const outcome = await this.#options.store.discardMessage(id);
     if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
     return outcome;
   }
@@ -54,9 +52,5 @@ export class Interventions {
   #cancelled({ id, session }: Pick<Message, 'id' | 'session'>, running: boolean): void {
     if (running) this.#options.cutOff(id);
     this.#options.onChange(id, session);
-  }
-
-  #now(): number {
-    return (this.#options.now ?? Date.now)();
   }
 }

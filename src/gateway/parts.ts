@@ -435,7 +435,6 @@ export class Parts {
     const sockets = new ManagerSockets(this.#options.environment, log);
     const interventions = new Interventions({
       store,
-      now: systemClock.now,
       cutOff: (messageId) => this.#dispatcher?.cancel(messageId),
       onChange: (messageId, session) => {
         this.#events.emit(messageId, session);
@@ -464,7 +463,6 @@ export class Parts {
       readiness,
       bounds: () => this.#room.bounds(),
       boundChanged: this.#options.changed,
-      now: systemClock.now,
       validateReplyUrl: (url) => validateReplyUrl(url, this.#allow),
       roomIn: (limit) => this.#dispatcher?.roomIn(limit) ?? 1,
       interventions,

@@ -1,8 +1,8 @@
 /**
  * What the gateway asks of its store, whichever database keeps it. Every method is one transaction that is on disk
- * when its promise resolves. Times are milliseconds since the Unix epoch. Nothing here assumes that one process
- * runs all sessions: who runs a session is written in the store as a claim with a lease. `patience` is for how many
- * milliseconds a call may wait for others to come, so that they share a transaction; by default none.
+ * when its promise resolves. Times are the store's own, in milliseconds since the Unix epoch: it goes by one clock,
+ * whoever calls, and is given spans. Nothing here assumes that one process runs all sessions: who runs a session is
+ * written in the store as a claim with a lease.
  */
 
 /** The states of a message (README, "States of a message"). */
@@ -52,7 +52,6 @@ export interface NewMessage {
   readonly sender?: string | null;
   /** The channel that it came by, such as "http". */
   readonly channel: string;
-  readonly acceptedAt: number;
 }
 
 export interface QueueLimits {
@@ -193,8 +192,8 @@ export interface CutOff {
 export interface DeliveryFailure {
   /** Null: that it is put off is no failure, what failed before stays on record. */
   readonly error: string | null;
-  /** Null: the message is dead. */
-  readonly retryAt: number | null;
+  /** Span until the next attempt, in milliseconds; null: the message is dead. */
+  readonly retryInMs: number | null;
   /** Whether anything was tried: what was not does not count as an attempt. */
   readonly attempted: boolean;
   /** Whether the reply may have arrived. */
@@ -205,12 +204,12 @@ export interface Claim {
   /** Who claims: one id for each start of a gateway. */
   readonly owner: string;
   readonly limit: number;
-  readonly now: number;
-  readonly leaseUntil: number;
+  /** How long the claim lasts unless it is renewed. */
+  readonly leaseMs: number;
 }
 
 /** By whom a message's turn is to be run as soon as it is accepted. */
-export type ArrivalClaim = Pick<Claim, 'owner' | 'leaseUntil'>;
+export type ArrivalClaim = Pick<Claim, 'owner' | 'leaseMs'>;
 
 export interface TurnClaim extends Claim {
   /** Of sessions that have none of their own. Default: "queue". */
@@ -295,11 +294,11 @@ export interface Store {
    * turn a session, the session that has waited longest first, but no sender's sessions more often than another's.
    * Adds one to the attempts.
    */
-  claimTurns(claim: TurnClaim, patience?: number): Promise<readonly Turn[]>;
-  /** Moves the lease of all turns and deliveries that `owner` holds; says which turns it no longer holds. */
+  claimTurns(claim: TurnClaim): Promise<readonly Turn[]>;
+  /** Has all that `owner` holds last for `leaseMs` from now on; gives how many turns and deliveries these are. */
   renewLeases(
     owner: string,
-    leaseUntil: number,
+    leaseMs: number,
   ): Promise<{ readonly turns: number; readonly deliveries: number }>;
   /**
    * Writes the reply and, with a reply URL, its delivery, in one transaction. False when the claim was lost or, which
@@ -308,53 +307,51 @@ export interface Store {
   completeTurn(
     turn: TurnHold,
     reply: { readonly text: string; readonly metadata: Metadata },
-    now: number,
-    patience?: number,
   ): Promise<boolean>;
-  /** Tries the turn again at `retryAt`, or ends the message as dead with `retryAt` null. False as `completeTurn`. */
-  failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean>;
+  /** Tries the turn again after `retryInMs`, or ends the message as dead where that is null. False as `completeTurn`. */
+  failTurn(turn: TurnHold, error: string, retryInMs: number | null): Promise<boolean>;
   /**
    * Queues turns again that a planned stop ended: the attempt does not count; that it was cut off does. The number put
    * back.
    */
-  putBackTurns(turns: readonly TurnToPutBack[], now: number): Promise<number>;
+  putBackTurns(turns: readonly TurnToPutBack[]): Promise<number>;
 
   /**
    * Cancels a message that is queued or running; null when there is none. A running turn keeps its session until it is
    * released, so that the next one does not begin beside it.
    */
-  cancelMessage(id: string, now: number): Promise<CancelOutcome | null>;
+  cancelMessage(id: string): Promise<CancelOutcome | null>;
   /** The same for all of a session; null when there is no such session. */
-  cancelSession(session: string, now: number): Promise<SessionCancelled | null>;
+  cancelSession(session: string): Promise<SessionCancelled | null>;
   /** The agent has ended its turn of a cancelled message. False when the claim was lost. */
   releaseTurn(turn: TurnHold): Promise<boolean>;
 
   /** Messages that are dead, in the order in which they were accepted. */
   deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>>;
   /** Tries a dead message again, its turn or its delivery, with attempts and put-backs counted anew; null when there is none. */
-  retryDead(id: string, now: number): Promise<DeadOutcome | null>;
+  retryDead(id: string): Promise<DeadOutcome | null>;
   /**
    * A person has seen to it: ends a dead message as cancelled, and one whose reply waits to be posted, which is given up.
    * What is cancelled stays as it is; null when there is none.
    */
-  discardMessage(id: string, now: number): Promise<DeadOutcome | null>;
+  discardMessage(id: string): Promise<DeadOutcome | null>;
 
   /** Claims deliveries that are due: the oldest of each session only, so that replies arrive in order. */
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;
   /** Notes that the attempt is about to send its first byte. False when the claim was lost. */
-  beginDelivery(delivery: DeliveryHold, now: number): Promise<boolean>;
-  completeDelivery(delivery: DeliveryHold, now: number): Promise<boolean>;
-  failDelivery(delivery: DeliveryHold, failure: DeliveryFailure, now: number): Promise<boolean>;
+  beginDelivery(delivery: DeliveryHold): Promise<boolean>;
+  completeDelivery(delivery: DeliveryHold): Promise<boolean>;
+  failDelivery(delivery: DeliveryHold, failure: DeliveryFailure): Promise<boolean>;
   /** Sends again what a planned stop cut off: the attempt does not count. */
-  putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[], now: number): Promise<number>;
-  /** When the next retry (turn or delivery) or the end of another owner's lease is due; null: nothing waits. */
-  nextDueAt(owner: string): Promise<number | null>;
+  putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[]): Promise<number>;
+  /** Span until the next retry (turn or delivery) or the end of another owner's lease, 0 at least; null: nothing waits. */
+  nextDueInMs(owner: string): Promise<number | null>;
 
   message(id: string): Promise<Message | null>;
   /** Null when there is no such session. */
   session(name: string): Promise<SessionSummary | null>;
   /** Makes the session if there is none. */
-  setPolicy(name: string, policy: SessionPolicy | null, now: number): Promise<SessionSummary>;
+  setPolicy(name: string, policy: SessionPolicy | null): Promise<SessionSummary>;
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
   /** Null when there is no such session. In `seq` order. */
   sessionMessages(

@@ -15,10 +15,9 @@ async function posted(session: string): Promise<string> {
 
 async function dead(session: string): Promise<string> {
   const id = await posted(session);
-  const now = Date.now();
-  const [turn] = await served.store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
+  const [turn] = await served.store.claimTurns({ owner: 'test', limit: 1, leaseMs: 60_000 });
   if (turn === undefined) throw new Error('No message waits.');
-  await served.store.failTurn(turn, 'exit status 3', null, now);
+  await served.store.failTurn(turn, 'exit status 3', null);
   return id;
 }
 
@@ -35,8 +34,7 @@ describe('cancelling', () => {
 
   test('one that runs has its turn ended; twice is the same', async () => {
     const id = await posted('a');
-    const now = Date.now();
-    await served.store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
+    await served.store.claimTurns({ owner: 'test', limit: 1, leaseMs: 60_000 });
     expect((await served.ask(`/v1/messages/${id}/cancel`, '{}')).status).toBe(200);
     expect((await served.ask(`/v1/messages/${id}/cancel`)).status).toBe(200);
     expect(served.cutOff).toEqual([id, id]);
@@ -115,8 +113,7 @@ describe('dead letters', () => {
   test('a reply that waits to be posted is discarded, twice as once, unless it is being posted', async () => {
     const { id } = await bodyOf(served.post('a', { text: 'x', reply_to: { url: 'https://example.org/' } }));
     await served.reply('y');
-    const now = Date.now();
-    const claim = { owner: 'test', limit: 1, now, leaseUntil: now + 60_000 };
+    const claim = { owner: 'test', limit: 1, leaseMs: 60_000 };
     const [delivery] = await served.store.claimDeliveries(claim);
     if (delivery === undefined) throw new Error('Nothing is to be delivered.');
     const busy = await served.ask(`/v1/messages/${id}/discard`);
@@ -125,8 +122,8 @@ describe('dead letters', () => {
       type: 'urn:sd-gateway:problem:busy',
       detail: 'Its reply is being posted just now.',
     });
-    const failure = { error: 'HTTP 503', retryAt: now + 60_000, attempted: true, unknown: false };
-    await served.store.failDelivery(delivery, failure, now);
+    const failure = { error: 'HTTP 503', retryInMs: 60_000, attempted: true, unknown: false };
+    await served.store.failDelivery(delivery, failure);
     const first = await served.ask(`/v1/messages/${id}/discard`);
     expect(first.status).toBe(200);
     const discarded = await bodyOf(first);
@@ -143,10 +140,9 @@ describe('dead letters', () => {
 
   test('one whose sender is being told is busy', async () => {
     const id = (await bodyOf(served.post('a', { text: 'x', reply_to: { url: 'https://example.org/' } }))).id;
-    const now = Date.now();
-    const claim = { owner: 'test', limit: 1, now, leaseUntil: now + 60_000 };
+    const claim = { owner: 'test', limit: 1, leaseMs: 60_000 };
     const [turn] = await served.store.claimTurns(claim);
-    if (turn !== undefined) await served.store.failTurn(turn, 'exit status 3', null, now);
+    if (turn !== undefined) await served.store.failTurn(turn, 'exit status 3', null);
     await served.store.claimDeliveries(claim);
     const answer = await served.ask(`/v1/messages/${id}/retry`);
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([409, '1']);

@@ -108,10 +108,9 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
       }),
     /** Does what the dispatcher does: runs the session's next message. */
     async reply(text: string) {
-      const now = Date.now();
-      const [turn] = await store.claimTurns({ owner: 'test', limit: 1, now, leaseUntil: now + 60_000 });
+      const [turn] = await store.claimTurns({ owner: 'test', limit: 1, leaseMs: 60_000 });
       if (turn === undefined) throw new Error('No message waits.');
-      await store.completeTurn(turn, { text, metadata: {} }, now);
+      await store.completeTurn(turn, { text, metadata: {} });
       events.emit(turn.messageId, turn.session, 'replied');
     },
     async dispose() {

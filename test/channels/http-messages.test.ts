@@ -37,8 +37,7 @@ describe('posting', () => {
       const target = { url: 'https://example.org/r', idempotent: false, unknown };
       expect((await served.post('a', { text: 'x', reply_to: target })).status).toBe(202);
       await served.reply('y');
-      const now = Date.now();
-      const claim = { owner: 'test', limit: 1, now, leaseUntil: now + 60_000 };
+      const claim = { owner: 'test', limit: 1, leaseMs: 60_000 };
       expect(await served.store.claimDeliveries(claim)).toMatchObject([
         { idempotent: false, unknownPolicy: unknown ?? null },
       ]);
@@ -172,10 +171,9 @@ describe('reading', () => {
     const { id } = await bodyOf(served.post('a', { text: 'x' }));
     const waiting = served.get(`/v1/messages/${id}?wait=60`);
     await expect.poll(() => served.channel.facts().waiting).toBe(1);
-    const now = Date.now();
-    const [turn] = await served.store.claimTurns({ owner: 'other', limit: 1, now, leaseUntil: now + 60_000 });
+    const [turn] = await served.store.claimTurns({ owner: 'other', limit: 1, leaseMs: 60_000 });
     if (turn === undefined) throw new Error('No message waits.');
-    await served.store.completeTurn(turn, { text: 'y', metadata: {} }, now);
+    await served.store.completeTurn(turn, { text: 'y', metadata: {} });
     expect(await bodyOf(waiting)).toMatchObject({ state: 'replied' });
   });
 

@@ -14,10 +14,8 @@ const put = (session: string, body: unknown) =>
     body: JSON.stringify(body),
   });
 
-const claim = (changes: object = {}) => {
-  const now = Date.now();
-  return served.store.claimTurns({ owner: 'test', limit: 9, now, leaseUntil: now + 60_000, ...changes });
-};
+const claim = (changes: object = {}) =>
+  served.store.claimTurns({ owner: 'test', limit: 9, leaseMs: 60_000, ...changes });
 
 describe('the policy of a session', () => {
   test('is set, shown and taken back', async () => {
@@ -76,7 +74,7 @@ test('a session that collects: who waits for a part of a turn gets its reply', a
     collected_in: second,
     reply: null,
   });
-  await served.store.completeTurn(turn, { text: 'to both', metadata: {} }, Date.now());
+  await served.store.completeTurn(turn, { text: 'to both', metadata: {} });
   served.events.emit(first, 'a');
   expect(await poll).toMatchObject({ state: 'collected', collected_in: second, reply: { text: 'to both' } });
   const cancel = await served.ask(`/v1/messages/${first}/cancel`);

@@ -21,10 +21,13 @@ const secret = createWebhookSecret();
 let factory: SqliteFactory;
 let store: Store;
 let ended: (() => Promise<unknown>)[];
+/** The store's clock. */
+let storeNow: () => number;
 
 beforeEach(async () => {
   factory = new SqliteFactory();
-  store = await factory.open({ busyTimeout: 50 });
+  storeNow = Date.now;
+  store = await factory.open({ busyTimeout: 50, now: () => storeNow() });
   ended = [];
 });
 afterEach(async () => {
@@ -51,6 +54,8 @@ function deliverer(
   settings: Partial<DeliverySettings> = {},
   options: Partial<DelivererOptions> & { allow?: string[]; timeout?: number } = {},
 ): Fixture {
+  const { clock } = options;
+  if (clock !== undefined) storeNow = () => clock.now();
   const log = new RecordingLog();
   const seen = new Set<string>();
   const waiting = new Map<string, () => void>();
@@ -106,18 +111,20 @@ async function replied(
   {
     idempotent = true,
     unknown = null,
-    now = Date.now(),
+    now,
   }: { idempotent?: boolean; unknown?: UnknownPolicy | null; now?: number } = {},
 ): Promise<Message> {
+  const present = storeNow;
+  if (now !== undefined) storeNow = () => now;
   const message = await acceptOne(store, session, {
     replyUrl: url,
     replyIdempotent: idempotent,
     replyUnknown: unknown,
     text: 'secret question',
   });
-  const turns = await store.claimTurns({ owner: 'dispatcher', limit: 1, now, leaseUntil: now + 60_000 });
-  for (const turn of turns)
-    await store.completeTurn(turn, { text: `reply to ${turn.seq}`, metadata: {} }, now);
+  const turns = await store.claimTurns({ owner: 'dispatcher', limit: 1, leaseMs: 60_000 });
+  for (const turn of turns) await store.completeTurn(turn, { text: `reply to ${turn.seq}`, metadata: {} });
+  storeNow = present;
   return message;
 }
 
@@ -494,12 +501,12 @@ describe('a reply that somebody discards', () => {
     const { deliverer: made, until } = deliverer();
     made.wake();
     await to.arrived(1);
-    expect(await store.discardMessage(message.id, Date.now())).toMatchObject({ outcome: 'busy' });
+    expect(await store.discardMessage(message.id)).toMatchObject({ outcome: 'busy' });
     answer();
     await until(message, 'replied');
     await made.settle(60_000);
     expect(to.received).toHaveLength(1);
-    expect(await store.discardMessage(message.id, Date.now())).toMatchObject({ outcome: 'done' });
+    expect(await store.discardMessage(message.id)).toMatchObject({ outcome: 'done' });
     made.wake();
     await until(next, 'delivered');
     expect(JSON.parse(to.received[1]?.body ?? '')).toMatchObject({ data: { id: next.id } });
@@ -659,11 +666,11 @@ describe('time', () => {
     });
     const { deliverer: made } = deliverer(
       { lease: 30_000 },
-      { clock, store: watched(store, calls, (call) => call === 'nextDueAt' && setImmediate(idle)) },
+      { clock, store: watched(store, calls, (call) => call === 'nextDueInMs' && setImmediate(idle)) },
     );
     made.wake();
     await asked;
-    expect(calls).toEqual(['claimDeliveries', 'nextDueAt']);
+    expect(calls).toEqual(['claimDeliveries', 'nextDueInMs']);
     expect([...clock.timers.values()].map(({ at }) => at - clock.now())).toEqual([30_000]);
   });
 
@@ -686,7 +693,7 @@ describe('time', () => {
     const clock = new ManualClock();
     const to = await receiver(hang, status(200));
     const message = await replied('a', to.url());
-    const now = () => ({ owner: 'second', limit: 1, now: clock.now(), leaseUntil: clock.now() + 30_000 });
+    const claim = { owner: 'second', limit: 1, leaseMs: 30_000 };
     let renewed = () => {};
     const { deliverer: made, log } = deliverer(
       { lease: 30_000 },
@@ -700,10 +707,10 @@ describe('time', () => {
       });
       clock.advance(10_000);
       await done;
-      expect(await store.claimDeliveries(now())).toEqual([]);
+      expect(await store.claimDeliveries(claim)).toEqual([]);
     }
     await made.drain(0);
-    const [again] = await store.claimDeliveries(now());
+    const [again] = await store.claimDeliveries(claim);
     expect(again).toMatchObject({ messageId: message.id, attempt: 1 });
     // The second owner dies: its attempt may have reached the receiver, so it counts.
     clock.advance(31_000);

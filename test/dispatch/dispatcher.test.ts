@@ -18,14 +18,17 @@ import {
 let opened: Awaited<ReturnType<typeof openStore>>;
 let store: SqliteStore;
 let clock: ManualClock;
+/** By how much the store's clock is ahead of the dispatcher's, in milliseconds. */
+let ahead: number;
 let agent: HeldAgent;
 let changes: Occurrences<Change>;
 let recorded: ReturnType<typeof recordingLog>;
 
 beforeEach(async () => {
-  opened = await openStore();
-  store = opened.store;
   clock = new ManualClock();
+  ahead = 0;
+  opened = await openStore(() => clock.now() + ahead);
+  store = opened.store;
   agent = new HeldAgent();
   changes = new Occurrences();
   recorded = recordingLog();
@@ -146,7 +149,7 @@ describe('running turns', () => {
 
 describe('failing turns', () => {
   test('tries again after 1, 2, … delays with the same turn id, then the message is dead', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     const dispatch = dispatcher();
     dispatch.wake();
     const begun: number[] = [];
@@ -183,7 +186,7 @@ describe('failing turns', () => {
   });
 
   test('ends a turn that takes longer than its time', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     const dispatch = dispatcher({ timeout: 5_000, max_attempts: 1 });
     dispatch.wake();
     await agent.nth(0);
@@ -194,7 +197,7 @@ describe('failing turns', () => {
   });
 
   test('takes a reply that is there when the time is over, as after a pause of the whole process', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     const dispatch = dispatcher({ timeout: 5_000, repeatable: false });
     dispatch.wake();
     const run = await agent.nth(0);
@@ -259,7 +262,7 @@ describe('a message that is cancelled', () => {
     const dispatch = dispatcher();
     dispatch.wake();
     const run = await agent.nth(0);
-    await store.cancelMessage(id, clock.now());
+    await store.cancelMessage(id);
     return { id, dispatch, run };
   };
 
@@ -280,9 +283,9 @@ describe('a message that is cancelled', () => {
     const dispatch = dispatcher(
       {},
       {
-        async completeTurn(turn, reply, now) {
-          if (turn.messageId === id) await store.cancelMessage(id, now);
-          return store.completeTurn(turn, reply, now);
+        async completeTurn(turn, reply) {
+          if (turn.messageId === id) await store.cancelMessage(id);
+          return store.completeTurn(turn, reply);
         },
       },
     );
@@ -300,9 +303,9 @@ describe('a message that is cancelled', () => {
     const dispatch = dispatcher(
       {},
       {
-        async completeTurn(turn, reply, now) {
-          await store.cancelMessage(id, now);
-          return store.completeTurn(turn, reply, now);
+        async completeTurn(turn, reply) {
+          await store.cancelMessage(id);
+          return store.completeTurn(turn, reply);
         },
         message: () => Promise.reject(new StoreError('unavailable', 'disk I/O error')),
       },
@@ -352,13 +355,13 @@ describe('an agent that must not be run twice', () => {
 
 describe('leases', () => {
   test('are renewed while a turn runs, so that no other gateway takes it', async () => {
-    await post(store, 'a', 'x', clock.now());
+    await post(store, 'a', 'x');
     const renewed = new Occurrences<number>();
     const dispatch = dispatcher(
       {},
       {
-        async renewLeases(owner, leaseUntil) {
-          const held = await store.renewLeases(owner, leaseUntil);
+        async renewLeases(owner, leaseMs) {
+          const held = await store.renewLeases(owner, leaseMs);
           renewed.add(held.turns);
           return held;
         },
@@ -371,8 +374,7 @@ describe('leases', () => {
         1_000,
         renewed.until((all) => all.length >= round),
       );
-      const now = clock.now();
-      const other = { owner: 'second', limit: 1, now, leaseUntil: now + 1_000 };
+      const other = { owner: 'second', limit: 1, leaseMs: 1_000 };
       expect(await store.claimTurns(other)).toEqual([]);
     }
     run.reply('done');
@@ -381,14 +383,14 @@ describe('leases', () => {
   });
 
   test('a claim that another gateway has taken ends the turn here, and nothing is written of it', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     const dispatch = dispatcher();
     dispatch.wake();
     const run = await agent.nth(0);
     const aborted = new Promise<void>((resolve) => run.signal.addEventListener('abort', () => resolve()));
-    // Another gateway's clock is ahead: for it the lease is over.
-    const now = clock.now() + 31_000;
-    const taken = await store.claimTurns({ owner: 'second', limit: 1, now, leaseUntil: now + 60_000 });
+    // This process was paused: for the store the lease is over.
+    ahead = 31_000;
+    const taken = await store.claimTurns({ owner: 'second', limit: 1, leaseMs: 60_000 });
     expect(taken.map((turn) => turn.attempt)).toEqual([2]);
     await passUntil(5_000, aborted);
     await dispatch.drain(0);
@@ -399,9 +401,9 @@ describe('leases', () => {
   });
 
   test("another gateway's turn is taken once its lease is over", async () => {
-    await post(store, 'a', 'x', clock.now());
+    await post(store, 'a', 'x');
     const now = clock.now();
-    await store.claimTurns({ owner: 'second', limit: 1, now, leaseUntil: now + 10_000 });
+    await store.claimTurns({ owner: 'second', limit: 1, leaseMs: 10_000 });
     const dispatch = dispatcher();
     dispatch.wake();
     const run = agent.nth(0);
@@ -502,8 +504,8 @@ describe('drain', () => {
   });
 
   test('cuts off what runs longer, and puts it back without counting the attempt', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
-    await post(store, 'b', 'y', clock.now());
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'b', 'y');
     const dispatch = dispatcher();
     dispatch.wake();
     const runs = [await agent.nth(0), await agent.nth(1)];
@@ -516,8 +518,8 @@ describe('drain', () => {
   });
 
   test('counts that it cut a turn off, and as often as it may be tried its message is dead', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
-    await post(store, 'a', 'next', clock.now());
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'next');
     for (const putBacks of [0, 1]) {
       const dispatch = dispatcher();
       dispatch.wake();
@@ -540,7 +542,7 @@ describe('drain', () => {
   });
 
   test('does not count turns that had not begun', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     for (let stops = 0; stops < 5; stops += 1) {
       const dispatch = dispatcher();
       dispatch.wake();
@@ -551,7 +553,7 @@ describe('drain', () => {
   });
 
   test('ends at once when it is told to', async () => {
-    await post(store, 'a', 'x', clock.now());
+    await post(store, 'a', 'x');
     const dispatch = dispatcher();
     dispatch.wake();
     await agent.nth(0);
@@ -562,7 +564,7 @@ describe('drain', () => {
   });
 
   test('puts back what was being claimed when it began', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     const dispatch = dispatcher();
     dispatch.wake();
     expect(await dispatch.drain(30_000)).toEqual({ finished: 0, putBack: 1 });
@@ -571,7 +573,7 @@ describe('drain', () => {
   });
 
   test('a reply that the store would not take is run again, and that is said', async () => {
-    const { id } = await post(store, 'a', 'x', clock.now());
+    const { id } = await post(store, 'a', 'x');
     const tried = new Occurrences<null>();
     const dispatch = dispatcher(
       {},

@@ -21,13 +21,14 @@ export const settings: DispatchSettings = {
   collect_limit: 100,
 };
 
-/** The real store in a directory of its own. */
-export async function openStore(path?: string) {
-  const directory = path ?? mkdtempSync(join(tmpdir(), 'sd-gateway-dispatch-'));
+/** The real store in a directory of its own. `now`: its clock. */
+export async function openStore(now: () => number = Date.now) {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-dispatch-'));
   const { store } = await openSqliteStore({
     path: join(directory, 'gateway.db'),
     busyTimeout: 5_000,
     maxAttempts: 3,
+    now,
   });
   return {
     store,
@@ -39,7 +40,7 @@ export async function openStore(path?: string) {
   };
 }
 
-export async function post(store: Store, session: string, text: string, acceptedAt = 1): Promise<Message> {
+export async function post(store: Store, session: string, text: string): Promise<Message> {
   const outcome = await store.accept(
     {
       id: uuid(),
@@ -50,7 +51,6 @@ export async function post(store: Store, session: string, text: string, accepted
       idempotencyKey: null,
       fingerprint: new Uint8Array(0),
       channel: 'test',
-      acceptedAt,
     },
     { session: 10_000, total: 10_000 },
   );

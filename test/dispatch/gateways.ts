@@ -73,7 +73,7 @@ export class Gateways {
     this.#store = await this.#factory.open({ maxAttempts, repeatable, now: () => this.#clock.now() });
     if (this.#starts === 0) {
       for (const [session, policy] of Object.entries(this.#plan.policies)) {
-        await this.#store.setPolicy(session, policy, this.#clock.now());
+        await this.#store.setPolicy(session, policy);
       }
     }
     this.#gateways = Array.from({ length: this.#plan.gateways }, () => this.#start());
@@ -87,7 +87,7 @@ export class Gateways {
 
   /** @param lingers its agent does not end when it is told to, but when the history says so */
   post(pick: number, session: string, changes: Partial<NewMessage>, lingers: boolean): void {
-    const message = newMessage(session, { acceptedAt: this.#clock.now(), ...changes });
+    const message = newMessage(session, changes);
     this.sent.push(message.id);
     if (lingers) this.agents.lingers.add(message.id);
     const gateway = this.#pick(pick);
@@ -210,7 +210,7 @@ export class Gateways {
     this.#starts += 1;
     const owner = `gateway ${this.#starts}`;
     const { model } = this;
-    const store = new ObservedStore(this.#store, model, this.#calls);
+    const store = new ObservedStore(this.#store, model, this.#calls, () => this.#clock.now());
     this.#observed.push(store);
     const agent = this.agents.start(owner);
     const dispatcher = new Dispatcher({
@@ -224,7 +224,6 @@ export class Gateways {
     });
     const interventions = new Interventions({
       store,
-      now: () => this.#clock.now(),
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => dispatcher.wake(),
     });

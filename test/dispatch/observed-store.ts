@@ -53,12 +53,15 @@ export class ObservedStore implements Observed {
   readonly #model: TurnsModel;
   readonly #calls: Calls;
   readonly #unanswered = new Set<Promise<unknown>>();
+  readonly #now: () => number;
   #cutOff = false;
 
-  constructor(store: Store, model: TurnsModel, calls: Calls) {
+  /** @param now the store's clock */
+  constructor(store: Store, model: TurnsModel, calls: Calls, now: () => number) {
     this.#store = store;
     this.#model = model;
     this.#calls = calls;
+    this.#now = now;
   }
 
   get unanswered(): number {
@@ -75,37 +78,46 @@ export class ObservedStore implements Observed {
     this.#cutOff = true;
   }
 
-  accept: Store['accept'] = (message, limits, claim) =>
-    this.#call(
+  accept: Store['accept'] = (message, limits, claim) => {
+    const leaseUntil = this.#now() + (claim?.leaseMs ?? 0);
+    return this.#call(
       () => this.#store.accept(message, limits, claim),
-      (outcome) => this.#model.accepted(message, outcome, claim),
+      (outcome) => this.#model.accepted(message, outcome, leaseUntil),
     );
+  };
 
-  claimTurns: Store['claimTurns'] = (claim, patience) =>
-    this.#call(
-      () => this.#store.claimTurns(claim, patience),
-      (turns) => this.#model.claimed(claim, turns),
+  claimTurns: Store['claimTurns'] = (claim) => {
+    const { owner, leaseMs } = claim;
+    const now = this.#now();
+    return this.#call(
+      () => this.#store.claimTurns(claim),
+      (turns) => this.#model.claimed({ owner, now, leaseUntil: now + leaseMs }, turns),
     );
+  };
 
-  renewLeases: Store['renewLeases'] = (owner, leaseUntil) =>
-    this.#call(
-      () => this.#store.renewLeases(owner, leaseUntil),
+  renewLeases: Store['renewLeases'] = (owner, leaseMs) => {
+    const leaseUntil = this.#now() + leaseMs;
+    return this.#call(
+      () => this.#store.renewLeases(owner, leaseMs),
       () => this.#model.renewed(owner, leaseUntil),
     );
+  };
 
-  completeTurn: Store['completeTurn'] = (turn, reply, now, patience) =>
+  completeTurn: Store['completeTurn'] = (turn, reply) =>
     this.#end(
       turn,
-      () => this.#store.completeTurn(turn, reply, now, patience),
+      () => this.#store.completeTurn(turn, reply),
       (took) => this.#model.completed(turn, reply.text, took),
     );
 
-  failTurn: Store['failTurn'] = (turn, error, retryAt, now) =>
-    this.#end(
+  failTurn: Store['failTurn'] = (turn, error, retryInMs) => {
+    const retryAt = retryInMs === null ? null : this.#now() + retryInMs;
+    return this.#end(
       turn,
-      () => this.#store.failTurn(turn, error, retryAt, now),
+      () => this.#store.failTurn(turn, error, retryInMs),
       (took) => this.#model.failed(turn, error, retryAt, took),
     );
+  };
 
   releaseTurn: Store['releaseTurn'] = (turn) =>
     this.#end(
@@ -114,21 +126,21 @@ export class ObservedStore implements Observed {
       (took) => this.#model.released(turn, took),
     );
 
-  putBackTurns: Store['putBackTurns'] = (turns, now) =>
+  putBackTurns: Store['putBackTurns'] = (turns) =>
     this.#call(
-      () => this.#store.putBackTurns(turns, now),
+      () => this.#store.putBackTurns(turns),
       (count) => this.#model.putBack(turns, count),
     );
 
-  cancelMessage: Store['cancelMessage'] = (id, now) =>
+  cancelMessage: Store['cancelMessage'] = (id) =>
     this.#call(
-      () => this.#store.cancelMessage(id, now),
+      () => this.#store.cancelMessage(id),
       (outcome) => this.#model.cancelled(id, outcome),
     );
 
-  cancelSession: Store['cancelSession'] = (session, now) =>
+  cancelSession: Store['cancelSession'] = (session) =>
     this.#call(
-      () => this.#store.cancelSession(session, now),
+      () => this.#store.cancelSession(session),
       (outcome) => this.#model.sessionCancelled(session, outcome),
     );
 
@@ -136,9 +148,9 @@ export class ObservedStore implements Observed {
 
   discardMessage: Store['discardMessage'] = () => Promise.reject(new Error('No history has that.'));
 
-  nextDueAt: Store['nextDueAt'] = (owner) =>
+  nextDueInMs: Store['nextDueInMs'] = (owner) =>
     this.#call(
-      () => this.#store.nextDueAt(owner),
+      () => this.#store.nextDueInMs(owner),
       () => undefined,
     );
 

@@ -1,13 +1,11 @@
 import type { AgentRequest } from '../../src/agents/agent.js';
 import type {
   AcceptOutcome,
-  ArrivalClaim,
   CancelOutcome,
   NewMessage,
   SessionCancelled,
   SessionPolicy,
   Turn,
-  TurnClaim,
   TurnHold,
   TurnToPutBack,
 } from '../../src/store/store.js';
@@ -47,6 +45,13 @@ export interface Item {
     | null;
 }
 
+/** A claim by the times at which it begins and ends, in milliseconds since the Unix epoch. */
+export interface TimedClaim {
+  readonly owner: string;
+  readonly now: number;
+  readonly leaseUntil: number;
+}
+
 /** How an agent has ended a turn: with this reply or error. */
 export interface AgentEnd {
   readonly how: 'reply' | 'retry' | 'never' | 'cut off';
@@ -78,7 +83,7 @@ export class TurnsModel {
 
   // What the store has done.
 
-  accepted(message: NewMessage, outcome: AcceptOutcome, claim?: ArrivalClaim): void {
+  accepted(message: NewMessage, outcome: AcceptOutcome, leaseUntil: number): void {
     const { id, session, text } = message;
     if (outcome.outcome !== 'accepted') {
       this.violations.push(`${text} was ${outcome.outcome}`);
@@ -90,11 +95,10 @@ export class TurnsModel {
     this.must(outcome.message.seq === seq, `${text} is number ${outcome.message.seq} and not ${seq}`);
     const open = { hold: null, retryAt: null, parts: null, partOf: null, end: null };
     this.items.push({ id, session, seq, text, attempts: 0, crashes: 0, stops: 0, ...open });
-    if (outcome.turn !== null) this.#claim(outcome.turn, claim?.leaseUntil ?? 0);
+    if (outcome.turn !== null) this.#claim(outcome.turn, leaseUntil);
   }
 
-  claimed(claim: TurnClaim, turns: readonly Turn[]): void {
-    const { owner, now, leaseUntil } = claim;
+  claimed({ owner, now, leaseUntil }: TimedClaim, turns: readonly Turn[]): void {
     const alone = this.#held().length === 1;
     for (const item of this.#held()) {
       if (item.hold === null || item.hold.owner === owner || item.hold.until > now) continue;

@@ -25,7 +25,6 @@ async function post(session, messages = Number.POSITIVE_INFINITY) {
         idempotencyKey: id,
         fingerprint: new Uint8Array(32),
         channel: 'test',
-        acceptedAt: Date.now(),
       },
       limits,
     );
@@ -36,9 +35,8 @@ async function post(session, messages = Number.POSITIVE_INFINITY) {
 
 async function work() {
   for (;;) {
-    const now = Date.now();
-    for (const turn of await store.claimTurns({ owner: run, limit: 4, now, leaseUntil: now + 60_000 })) {
-      if (await store.completeTurn(turn, { text: turn.messageId, metadata: {} }, now)) {
+    for (const turn of await store.claimTurns({ owner: run, limit: 4, leaseMs: 60_000 })) {
+      if (await store.completeTurn(turn, { text: turn.messageId, metadata: {} })) {
         writeSync(1, `replied ${turn.messageId}\n`);
       }
     }

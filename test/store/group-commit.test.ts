@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 
 const call = (operation: string, ...parameters: readonly unknown[]): Call =>
-  ({ id: nextId++, operation, parameters }) as unknown as Call;
+  ({ id: nextId++, operation, parameters, at: 2_000 }) as unknown as Call;
 const acceptCall = (session: string, message = newMessage(session)) => call('accept', message, noLimits);
 const read = (id: string) => call('message', id);
 
@@ -64,7 +64,7 @@ test('a read that fails takes nothing along of what is written beside it', () =>
   expect(counts()).toMatchObject({ running: 2, queued: 1, sessions: 3 });
 
   const reply = { text: 'r', metadata: {} };
-  const ends = claimed.map((turn) => call('completeTurn', turn, reply, 2_000));
+  const ends = claimed.map((turn) => call('completeTurn', turn, reply));
   expect(run(...ends, read(old.id))).toEqual([true, true, null]);
   expect(counts()).toMatchObject({ running: 0, queued: 1 });
 });
@@ -79,7 +79,7 @@ test('what is read beside a write is what that has written', () => {
 test('one that comes to a count that can’t be, as of a damaged database, takes no other along', () => {
   run(acceptCall('a'));
   database.exec('UPDATE counters SET queued = 0');
-  const [claimed, session] = run(call('claimTurns', claim()), call('setPolicy', 'b', 'collect', 2_000));
+  const [claimed, session] = run(call('claimTurns', claim()), call('setPolicy', 'b', 'collect'));
   expect(claimed).toBeNull();
   expect(session).toMatchObject({ session: 'b', policy: 'collect' });
   expect(counts()).toMatchObject({ queued: 0, running: 0, sessions: 2 });

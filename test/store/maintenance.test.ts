@@ -30,7 +30,7 @@ import {
 import { migrations, schemaVersion } from '../../src/store/sqlite/schema.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { linesOf } from '../../src/text/lines-of.js';
-import { acceptOne, claim, claimOne, failure, replyTo } from './samples.js';
+import { acceptOne, at, claimDeliveries, claimOne, claimTurns, failure, replyTo } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -59,12 +59,12 @@ async function expectTheSame(path: string, other: string): Promise<void> {
   expect(second.recovery).toEqual(first.recovery);
   expect(await second.store.counts()).toEqual(await first.store.counts());
   const turns = async ({ store }: typeof first) => {
-    const claimed = await store.claimTurns(claim({ now: 99_000 }));
+    const claimed = await claimTurns(store, { now: 99_000 });
     return claimed.map(({ session, seq, attempt }) => [session, seq, attempt]).sort();
   };
   expect(await turns(second)).toEqual(await turns(first));
   const deliveries = async ({ store }: typeof first) => {
-    const claimed = await store.claimDeliveries(claim({ now: 99_000 }));
+    const claimed = await claimDeliveries(store, { now: 99_000 });
     return claimed
       .map(({ webhookId, attempt, notice, unknownPolicy }) => [webhookId, attempt, notice, unknownPolicy])
       .sort();
@@ -89,25 +89,25 @@ const exporting = migrations.map(({ version }) => version).filter((version) => v
 /** Messages in each state and condition. */
 async function variety(store: SqliteStore): Promise<void> {
   await replyTo(store, 'delivered');
-  const [delivery] = await store.claimDeliveries(claim());
-  if (delivery !== undefined) await store.completeDelivery(delivery, 4_000);
+  const [delivery] = await claimDeliveries(store);
+  if (delivery !== undefined) await at(4_000, store).completeDelivery(delivery);
   await acceptOne(store, 'dead', { replyUrl: 'https://receiver.example/' });
-  await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+  await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
   const cancelled = await acceptOne(store, 'cancelled', { idempotencyKey: 'k' });
-  await store.cancelMessage(cancelled.id, 3_000);
+  await at(3_000, store).cancelMessage(cancelled.id);
   await replyTo(store, 'retried');
-  const [, failing] = await store.claimDeliveries(claim());
-  if (failing !== undefined) await store.failDelivery(failing, failure('HTTP 503', 9_000), 4_000);
+  const [, failing] = await claimDeliveries(store);
+  if (failing !== undefined) await at(4_000, store).failDelivery(failing, failure('HTTP 503', 5_000));
   await acceptOne(store, 'target', {
     replyUrl: 'https://receiver.example/',
     replyIdempotent: false,
     replyUnknown: 'drop',
   });
-  await store.completeTurn(await claimOne(store), { text: 'done', metadata: {} }, 4_000);
-  await store.setPolicy('collects', 'collect', 3_000);
+  await at(4_000, store).completeTurn(await claimOne(store), { text: 'done', metadata: {} });
+  await at(3_000, store).setPolicy('collects', 'collect');
   for (const sender of ['ada', null, 'bob']) await acceptOne(store, 'collects', { sender });
-  const [collected] = await store.claimTurns({ ...claim(), collectLimit: 2 });
-  if (collected !== undefined) await store.putBackTurns([{ ...collected, cutOff: true }], 4_000);
+  const [collected] = await claimTurns(store, { collectLimit: 2 });
+  if (collected !== undefined) await at(4_000, store).putBackTurns([{ ...collected, cutOff: true }]);
   await acceptOne(store, 'running', { metadata: { deep: { at: 7 } } });
   await acceptOne(store, 'running', { text: 'grüße 🦀' });
   await claimOne(store);
@@ -203,7 +203,7 @@ describe('export and import', () => {
       const store = await files.open();
       await replyTo(store, 'replied');
       const { id } = await acceptOne(store, 'dead', { replyUrl: 'https://receiver.example/' });
-      await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+      await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
       expect(await store.message(id)).toMatchObject({ state: 'dead' });
       await store.close();
       items = await exported();
@@ -358,7 +358,7 @@ describe('a damaged store', () => {
   test('that has lost the message whose turn another is part of runs that by itself', async () => {
     const store = await files.open();
     const [first, second] = [await acceptOne(store, 'a'), await acceptOne(store, 'a')];
-    await store.claimTurns({ ...claim(), policy: 'collect', collectLimit: 9 });
+    await claimTurns(store, { policy: 'collect', collectLimit: 9 });
     await store.close();
     const database = new Database(files.path);
     database.pragma('foreign_keys = OFF');
@@ -383,7 +383,7 @@ describe('a damaged store', () => {
   test('whose recovery was cut off before its log was moved has all of it by what the next start says', async () => {
     await fill(1_000);
     const store = await files.open();
-    await store.cancelSession('session 1', 1_000);
+    await at(1_000, store).cancelSession('session 1');
     // As a crash leaves it.
     for (const suffix of ['', '-wal']) copyFileSync(files.path + suffix, `${files.path}${suffix}.left`);
     await store.close();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, newMessage, noLimits } from './samples.js';
+import { acceptOne, at, claimDeliveries, claimOne, claimTurns, newMessage, noLimits } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
 const replyUrl = 'https://receiver.example/';
@@ -20,7 +20,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
     describe('a policy', () => {
       test('is kept, taken back, and may come before the first message', async () => {
         expect(await store.session('a')).toBeNull();
-        const made = await store.setPolicy('a', 'collect', 1_500);
+        const made = await at(1_500, store).setPolicy('a', 'collect');
         expect(made).toEqual({
           session: 'a',
           lastSeq: 0,
@@ -31,7 +31,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
         });
         expect((await store.counts()).sessions).toBe(1);
         expect((await acceptOne(store, 'a')).seq).toBe(1);
-        expect(await store.setPolicy('a', null, 2_000)).toMatchObject({
+        expect(await at(2_000, store).setPolicy('a', null)).toMatchObject({
           lastSeq: 1,
           waiting: 1,
           policy: null,
@@ -43,15 +43,15 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
 
     describe('interrupt', () => {
       test('cancels what waits and what runs, whose session goes on with the new one', async () => {
-        await store.setPolicy('a', 'interrupt', 1_000);
+        await at(1_000, store).setPolicy('a', 'interrupt');
         const running = await acceptOne(store, 'a', { replyUrl });
         const turn = await claimOne(store);
-        const outcome = await store.accept(newMessage('a', { acceptedAt: 3_000 }), noLimits);
+        const outcome = await at(3_000, store).accept(newMessage('a'), noLimits);
         expect(outcome).toMatchObject({
           outcome: 'accepted',
           interrupted: [{ id: running.id, seq: 1, running: true }],
         });
-        const last = await store.accept(newMessage('a', { acceptedAt: 4_000 }), noLimits);
+        const last = await at(4_000, store).accept(newMessage('a'), noLimits);
         expect(last).toMatchObject({ interrupted: [{ seq: 2, running: false }] });
         expect(await store.message(running.id)).toMatchObject({
           state: 'cancelled',
@@ -59,7 +59,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
           changedAt: 3_000,
         });
         // Not beside the turn that still has to end.
-        expect(await store.claimTurns(claim({ now: 5_000 }))).toEqual([]);
+        expect(await claimTurns(store, { now: 5_000 })).toEqual([]);
         expect(await store.releaseTurn(turn)).toBe(true);
         expect((await claimOne(store)).seq).toBe(3);
         expect(await store.counts()).toMatchObject({ cancelled: 2, running: 1, queued: 0, undelivered: 0 });
@@ -95,7 +95,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
           metadata: { n: 2 },
         });
         const third = await acceptOne(store, 'a', { text: 'three', replyUrl, metadata: { n: 3 } });
-        await store.completeTurn(turn, { text: 'reply', metadata: {} }, 3_000);
+        await at(3_000, store).completeTurn(turn, { text: 'reply', metadata: {} });
 
         const joined = await claimOne(store, collecting);
         expect(joined).toMatchObject({
@@ -112,17 +112,17 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
           reply: null,
         });
         expect(await store.session('a')).toMatchObject({ waiting: 0, running: true });
-        await store.completeTurn(joined, { text: 'to both', metadata: {} }, 4_000);
+        await at(4_000, store).completeTurn(joined, { text: 'to both', metadata: {} });
         expect(await store.message(second.id)).toMatchObject({
           state: 'collected',
           collectedIn: { state: 'replied' },
           reply: { text: 'to both' },
           delivery: null,
         });
-        const deliveries = await store.claimDeliveries(claim({ now: 5_000 }));
+        const deliveries = await claimDeliveries(store, { now: 5_000 });
         expect(deliveries).toMatchObject([{ messageId: first.id, collected: [] }]);
-        for (const delivery of deliveries) await store.completeDelivery(delivery, 5_000);
-        expect(await store.claimDeliveries(claim({ now: 5_000 }))).toMatchObject([
+        for (const delivery of deliveries) await at(5_000, store).completeDelivery(delivery);
+        expect(await claimDeliveries(store, { now: 5_000 })).toMatchObject([
           { messageId: third.id, text: 'three', collected: [{ messageId: second.id, seq: 2 }] },
         ]);
         expect(await store.counts()).toMatchObject({
@@ -140,9 +140,9 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
           const [one, two] = [await acceptOne(store, 'a'), await acceptOne(store, 'a')];
           const turn = await claimOne(store, collecting);
           expect(turn.messageId).toBe(two.id);
-          if (how === 'put back') await store.putBackTurns([turn], 3_000);
-          else await store.failTurn(turn, 'failed', how === 'retry' ? 3_000 : null, 3_000);
-          if (how.startsWith('dead')) await store.retryDead(two.id, 3_500);
+          if (how === 'put back') await at(3_000, store).putBackTurns([turn]);
+          else await at(3_000, store).failTurn(turn, 'failed', how === 'retry' ? 0 : null);
+          if (how.startsWith('dead')) await at(3_500, store).retryDead(two.id);
           await acceptOne(store, 'a');
           const again = await claimOne(store, { ...collecting, now: 4_000 });
           expect(again).toMatchObject({ turnId: turn.turnId, text: turn.text });
@@ -153,13 +153,13 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
       test('puts together only what is answered to the same place, up to the limit, and no retried one', async () => {
         const seqs = async () => {
           const turn = await claimOne(store, { ...collecting, collectLimit: 2, now: 9_000 });
-          await store.completeTurn(turn, { text: 'ok', metadata: {} }, 9_000);
+          await at(9_000, store).completeTurn(turn, { text: 'ok', metadata: {} });
           return [...turn.collected.map(({ seq }) => seq), turn.seq];
         };
         for (const url of [replyUrl, null, null, null]) await acceptOne(store, 'a', { replyUrl: url });
         expect([await seqs(), await seqs(), await seqs()]).toEqual([[1], [2, 3], [4]]);
         await acceptOne(store, 'a');
-        await store.failTurn(await claimOne(store, collecting), 'failed', 3_000, 2_000);
+        await at(2_000, store).failTurn(await claimOne(store, collecting), 'failed', 1_000);
         await acceptOne(store, 'a');
         expect([await seqs(), await seqs()]).toEqual([[5], [6]]);
         for (const replyUnknown of [null, 'drop', 'drop'] as const)
@@ -170,9 +170,9 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
       test('what is part of a turn can’t be cancelled alone, and is no dead letter', async () => {
         const [one, two] = [await acceptOne(store, 'a'), await acceptOne(store, 'a')];
         const turn = await claimOne(store, collecting);
-        expect(await store.cancelMessage(one.id, 3_000)).toMatchObject({ outcome: 'settled' });
-        expect(await store.discardMessage(one.id, 3_000)).toMatchObject({ outcome: 'not-dead' });
-        expect(await store.cancelSession('a', 3_000)).toMatchObject({ messages: [{ id: two.id }] });
+        expect(await at(3_000, store).cancelMessage(one.id)).toMatchObject({ outcome: 'settled' });
+        expect(await at(3_000, store).discardMessage(one.id)).toMatchObject({ outcome: 'not-dead' });
+        expect(await at(3_000, store).cancelSession('a')).toMatchObject({ messages: [{ id: two.id }] });
         expect(await store.releaseTurn(turn)).toBe(true);
         expect(await store.message(one.id)).toMatchObject({ collectedIn: { state: 'cancelled' } });
       });
@@ -185,7 +185,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
         for (let index = 0; index < count; index += 1) {
           const turn = await claimOne(store);
           order.push(turn.sender ?? turn.session);
-          await store.completeTurn(turn, { text: 'ok', metadata: {} }, 3_000);
+          await at(3_000, store).completeTurn(turn, { text: 'ok', metadata: {} });
         }
         return order;
       }

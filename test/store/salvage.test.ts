@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchivedMessage, ArchivedSession } from '../../src/store/archive.js';
 import { checkStore, importToStore, recoverStore } from '../../src/store/sqlite/maintenance.js';
 import type { Store, TurnClaim, UnknownPolicy } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, failure, newMessage } from './samples.js';
+import { acceptOne, at, claimDeliveries, claimOne, claimTurns, failure, newMessage } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -22,7 +22,7 @@ function damage(sql: string): void {
 
 async function runOne(store: Store, changes: Partial<TurnClaim> = {}): Promise<number> {
   const turn = await claimOne(store, changes);
-  await store.completeTurn(turn, { text: 'done', metadata: {} }, 3_000);
+  await at(3_000, store).completeTurn(turn, { text: 'done', metadata: {} });
   return turn.seq;
 }
 
@@ -145,7 +145,7 @@ test.each([
   ['all but the name', 'last_accepted_at = 1 << 62', { policy: null, lastSeq: 2 }],
 ])('a session of which %s is damaged is saved, with its messages', async (what, damaged, left) => {
   const store = await files.open();
-  await store.setPolicy('a', 'interrupt', 1_000);
+  await at(1_000, store).setPolicy('a', 'interrupt');
   for (let seq = 1; seq <= 2; seq += 1) await acceptOne(store, 'a');
   await store.close();
   damage(`UPDATE sessions SET ${damaged}`);
@@ -165,14 +165,14 @@ describe('where pages are of different times', () => {
     const store = await files.open();
     const ended: string[] = [];
     for (;;) {
-      const turns = await store.claimTurns(claim());
+      const turns = await claimTurns(store);
       for (const turn of turns) {
-        await store.completeTurn(turn, { text: 'again', metadata: {} }, 5_000);
+        await at(5_000, store).completeTurn(turn, { text: 'again', metadata: {} });
         ended.push(`turn ${turn.seq}`);
       }
-      const deliveries = await store.claimDeliveries(claim());
+      const deliveries = await claimDeliveries(store);
       for (const delivery of deliveries) {
-        await store.completeDelivery(delivery, 6_000);
+        await at(6_000, store).completeDelivery(delivery);
         ended.push(`${delivery.notice === null ? 'reply' : 'notice'} ${delivery.seq}`);
       }
       if (turns.length + deliveries.length === 0) break;
@@ -182,8 +182,7 @@ describe('where pages are of different times', () => {
   }
 
   async function deliver(store: Store): Promise<void> {
-    for (const delivery of await store.claimDeliveries(claim()))
-      await store.completeDelivery(delivery, 4_000);
+    for (const delivery of await claimDeliveries(store)) await at(4_000, store).completeDelivery(delivery);
   }
 
   test.each([
@@ -221,8 +220,8 @@ describe('where pages are of different times', () => {
     const store = await files.open();
     await acceptOne(store, 'a', { replyUrl });
     await runOne(store);
-    const [delivery] = await store.claimDeliveries(claim());
-    if (delivery !== undefined) await store.failDelivery(delivery, failure('HTTP 410', null), 4_000);
+    const [delivery] = await claimDeliveries(store);
+    if (delivery !== undefined) await at(4_000, store).failDelivery(delivery, failure('HTTP 410', null));
     await store.close();
     damage(sql);
     await recoverStore(files.path, 'now');
@@ -233,7 +232,7 @@ describe('where pages are of different times', () => {
   test('a message with a notice that says that it is queued is run', async () => {
     const store = await files.open();
     await acceptOne(store, 'a', { replyUrl });
-    await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
+    await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
     await store.close();
     damage("UPDATE messages SET state = 'queued'");
     await recoverStore(files.path, 'now');
@@ -247,7 +246,7 @@ describe('where pages are of different times', () => {
   ])('a message that is said to be part of the turn of %s is run by itself', async (_what, into) => {
     const store = await files.open();
     for (const session of ['a', 'a', 'b']) await acceptOne(store, session);
-    await store.cancelSession('b', 2_000);
+    await at(2_000, store).cancelSession('b');
     await store.close();
     damage(`UPDATE messages SET state = 'collected', collected_in = ${into} WHERE number = 1;
       UPDATE messages SET state = 'collected', collected_in = 3 WHERE number = 2`);
@@ -300,14 +299,14 @@ describe('a reply whose delivery can’t be read', () => {
     expect(missing).toBe(1);
     const next = await files.open();
     expect(await next.counts()).toMatchObject({ replied: 1, undelivered: 1 });
-    const [delivery] = await next.claimDeliveries(claim());
+    const [delivery] = await claimDeliveries(next);
     expect(delivery).toMatchObject({
       messageId: id,
       webhookId: webhookIdOf(id),
       attempt: 1,
       replyText: 'done',
     });
-    if (delivery !== undefined) await next.completeDelivery(delivery, 4_000);
+    if (delivery !== undefined) await at(4_000, next).completeDelivery(delivery);
     expect(await next.message(id ?? '')).toMatchObject({ state: 'delivered' });
   });
 
@@ -333,10 +332,10 @@ describe('a reply whose delivery can’t be read', () => {
       expect(await next.message(first)).toMatchObject({ state, delivery: { unknown: 1 } });
       const posted: number[] = [];
       for (;;) {
-        const [delivery] = await next.claimDeliveries(claim());
+        const [delivery] = await claimDeliveries(next);
         if (delivery === undefined) break;
         posted.push(delivery.seq);
-        await next.completeDelivery(delivery, 4_000);
+        await at(4_000, next).completeDelivery(delivery);
       }
       expect(posted).toEqual(seqs);
     },
@@ -348,25 +347,25 @@ describe('a reply whose delivery can’t be read', () => {
   ])('had not begun where %s', async (_what, begun) => {
     const store = await files.open();
     await reply(store, false, 2);
-    const [delivery] = begun ? await store.claimDeliveries(claim()) : [];
-    if (delivery !== undefined) await store.beginDelivery(delivery, 4_000);
+    const [delivery] = begun ? await claimDeliveries(store) : [];
+    if (delivery !== undefined) await at(4_000, store).beginDelivery(delivery);
     await store.close();
     damage('DELETE FROM deliveries WHERE seq = 2');
     await recoverStore(files.path, 'now');
     const { store: next, recovery } = await files.openWithFinding({ unknownPolicy: 'resend' });
     expect(recovery.unknownDeliveries).toEqual({ resent: begun ? 1 : 0, setAside: 0 });
-    expect((await next.claimDeliveries(claim())).map(({ seq }) => seq)).toEqual([1]);
+    expect((await claimDeliveries(next)).map(({ seq }) => seq)).toEqual([1]);
   });
 
   test('and was tried again keeps none that had begun from being saved', async () => {
     const store = await files.open();
     const [first = ''] = await reply(store, false);
-    const [failing] = await store.claimDeliveries(claim());
-    if (failing !== undefined) await store.failDelivery(failing, failure('HTTP 410', null), 4_000);
+    const [failing] = await claimDeliveries(store);
+    if (failing !== undefined) await at(4_000, store).failDelivery(failing, failure('HTTP 410', null));
     const [second = ''] = await reply(store, false);
-    const [delivery] = await store.claimDeliveries(claim());
-    if (delivery !== undefined) await store.beginDelivery(delivery, 4_000);
-    await store.retryDead(first, 4_000);
+    const [delivery] = await claimDeliveries(store);
+    if (delivery !== undefined) await at(4_000, store).beginDelivery(delivery);
+    await at(4_000, store).retryDead(first);
     await store.close();
     damage('DELETE FROM deliveries WHERE seq = 1');
     const { lost, messages } = await recoverStore(files.path, 'now');
@@ -374,14 +373,14 @@ describe('a reply whose delivery can’t be read', () => {
     const { store: next, recovery } = await files.openWithFinding();
     expect(recovery.unknownDeliveries).toEqual({ resent: 0, setAside: 1 });
     expect(await next.message(second)).toMatchObject({ state: 'dead' });
-    expect((await next.claimDeliveries(claim())).map(({ seq }) => seq)).toEqual([1]);
+    expect((await claimDeliveries(next)).map(({ seq }) => seq)).toEqual([1]);
   });
 
   test('of a dead message is posted when that is tried again', async () => {
     const store = await files.open();
     const [id = ''] = await reply(store, true);
-    const [delivery] = await store.claimDeliveries(claim());
-    if (delivery !== undefined) await store.failDelivery(delivery, failure('HTTP 410', null), 4_000);
+    const [delivery] = await claimDeliveries(store);
+    if (delivery !== undefined) await at(4_000, store).failDelivery(delivery, failure('HTTP 410', null));
     await store.close();
     damage('DELETE FROM deliveries');
     const { lost } = await recoverStore(files.path, 'now');
@@ -389,10 +388,8 @@ describe('a reply whose delivery can’t be read', () => {
     expect(checkStore(files.path)).toEqual([]);
     const next = await files.open();
     expect(await next.message(id)).toMatchObject({ state: 'dead' });
-    expect(await next.claimDeliveries(claim())).toEqual([]);
-    expect(await next.retryDead(id, 5_000)).toMatchObject({ outcome: 'done' });
-    expect(await next.claimDeliveries(claim())).toMatchObject([
-      { messageId: id, webhookId: webhookIdOf(id) },
-    ]);
+    expect(await claimDeliveries(next)).toEqual([]);
+    expect(await at(5_000, next).retryDead(id)).toMatchObject({ outcome: 'done' });
+    expect(await claimDeliveries(next)).toMatchObject([{ messageId: id, webhookId: webhookIdOf(id) }]);
   });
 });

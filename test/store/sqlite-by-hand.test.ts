@@ -19,7 +19,7 @@ function reply(): string {
   const message = newMessage('a', { replyUrl: 'https://receiver.example/' });
   accept(transaction, message, noLimits);
   for (const turn of claimTurns(transaction, claim())) {
-    completeTurn(transaction, turn, { text: 'done', metadata: {} }, 3_000);
+    completeTurn(transaction, turn, { text: 'done', metadata: {} });
   }
   return message.id;
 }
@@ -28,7 +28,7 @@ function reply(): string {
 function deadWithoutDelivery(): string {
   const id = reply();
   for (const delivery of claimDeliveries(transaction, claim())) {
-    failDelivery(transaction, delivery, failure('HTTP 410', null), 4_000);
+    failDelivery(transaction, delivery, failure('HTTP 410', null));
   }
   database.exec('DELETE FROM deliveries');
   return id;
@@ -40,7 +40,7 @@ function post(): string[] {
   for (let claimed = claimDeliveries(transaction, claim()); claimed.length > 0; ) {
     for (const delivery of claimed) {
       posted.push(delivery.messageId);
-      completeDelivery(transaction, delivery, 5_000);
+      completeDelivery(transaction, delivery);
     }
     claimed = claimDeliveries(transaction, claim());
   }
@@ -49,7 +49,7 @@ function post(): string[] {
 
 test('a dead message whose delivery is gone has its reply posted, and then those behind it', () => {
   const dead = deadWithoutDelivery();
-  expect(retryDead(transaction, dead, 4_500)).toMatchObject({
+  expect(retryDead(transaction, dead)).toMatchObject({
     outcome: 'done',
     message: { state: 'replied', delivery: { webhookId: `msg_${dead.replaceAll('-', '')}` } },
   });
@@ -61,7 +61,7 @@ test('a dead message whose delivery is gone has its reply posted, and then those
 test('one whose reply goes nowhere keeps none from being posted', () => {
   const dead = deadWithoutDelivery();
   database.exec('UPDATE messages SET reply_url = NULL');
-  expect(retryDead(transaction, dead, 4_500)).toMatchObject({
+  expect(retryDead(transaction, dead)).toMatchObject({
     outcome: 'done',
     message: { state: 'replied', delivery: null },
   });

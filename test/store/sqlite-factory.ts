@@ -7,6 +7,7 @@ import {
   type SqliteStore,
   type SqliteStoreOptions,
 } from '../../src/store/sqlite/sqlite-store.js';
+import { clock } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
 /** A directory of its own, with a database in it that can be opened again and again. */
@@ -18,6 +19,7 @@ export class SqliteFactory implements StoreFactory {
   constructor(parent = tmpdir()) {
     this.directory = mkdtempSync(join(parent, 'sd-gateway-store-'));
     this.path = join(this.directory, 'gateway.db');
+    clock.now = 1_000;
   }
 
   /** What a gateway of an earlier schema version left behind that was killed (fixtures/make.mjs). */
@@ -28,7 +30,13 @@ export class SqliteFactory implements StoreFactory {
   }
 
   async openWithFinding(options: Partial<SqliteStoreOptions> = {}) {
-    const opened = await openSqliteStore({ path: this.path, busyTimeout: 5_000, maxAttempts: 3, ...options });
+    const opened = await openSqliteStore({
+      path: this.path,
+      busyTimeout: 5_000,
+      maxAttempts: 3,
+      now: () => clock.now,
+      ...options,
+    });
     this.#stores.push(opened.store);
     return opened;
   }

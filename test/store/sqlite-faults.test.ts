@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
+import { setImmediate as nextRound } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -10,9 +11,9 @@ import { StoreTrouble } from '../../src/gateway/store-trouble.js';
 import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { followStoreThread } from '../../src/store/sqlite/store-thread.js';
-import type { StoreError } from '../../src/store/store.js';
+import type { StoreError, Turn } from '../../src/store/store.js';
 import { recordingLog } from '../dispatch/fixture.js';
-import { acceptOne, claim, claimOne, newMessage, noLimits } from './samples.js';
+import { acceptOne, at, claim, claimOne, claimTurns, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -35,31 +36,58 @@ describe('group commit', () => {
     expect(after.commits - before.commits).toBeLessThanOrEqual(Math.ceil(1_000 / 16));
   });
 
-  test('a call with patience shares the commit of one that comes soon, and waits for none for ever', async () => {
-    const store = await files.open();
-    await acceptOne(store, 'a');
-    await acceptOne(store, 'b');
-    const [a, b] = await store.claimTurns(claim({ limit: 2 }));
-    if (a === undefined || b === undefined) throw new Error('They were not claimed.');
+  describe('the end of a turn that began with its message', () => {
+    const arrival = { owner: 'first', leaseMs: 60_000 };
     const reply = { text: 'r', metadata: {} };
-    const before = await store.statistics();
-    // An hour: it goes with the other or not at all.
-    const first = store.completeTurn(a, reply, 2_000, 3_600_000);
-    await acceptOne(store, 'c');
-    expect(await first).toBe(true);
-    expect((await store.statistics()).commits - before.commits).toBe(1);
-    expect(await store.completeTurn(b, reply, 2_000, 1)).toBe(true);
-    expect((await store.statistics()).commits - before.commits).toBe(2);
-  });
 
-  test('a close does not leave behind a call that has patience', async () => {
-    const store = await files.open();
-    await acceptOne(store, 'a');
-    const [turn] = await store.claimTurns(claim());
-    if (turn === undefined) throw new Error('It was not claimed.');
-    const ended = store.completeTurn(turn, { text: 'r', metadata: {} }, 2_000, 3_600_000);
-    await store.close();
-    expect(await ended).toBe(true);
+    async function begin(store: SqliteStore, replyUrl: string | null = null): Promise<Turn> {
+      const outcome = await store.accept(newMessage('a', { replyUrl }), noLimits, arrival);
+      if (outcome.outcome !== 'accepted' || outcome.turn === null) throw new Error('It was not claimed.');
+      return outcome.turn;
+    }
+
+    beforeEach(() => {
+      // What waits for a timer waits for ever.
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    test('shares the commit of the post that comes after it, as nobody is known to wait for it', async () => {
+      const store = await files.open();
+      const turn = await begin(store);
+      const before = (await store.statistics()).commits;
+      let written = false;
+      const ended = store.completeTurn(turn, reply).then(() => {
+        written = true;
+      });
+      const claimed = store.claimTurns(claim());
+      for (let round = 0; round < 100; round += 1) await nextRound();
+      expect(written).toBe(false);
+      await acceptOne(store, 'b');
+      await Promise.all([ended, claimed]);
+      expect((await store.statistics()).commits - before).toBe(1);
+    });
+
+    test.each([
+      ['leaves a reply to be posted', 'https://receiver.example/', false],
+      ['has another message waiting', null, true],
+    ])('is written at once where it %s', async (_what, replyUrl, another) => {
+      const store = await files.open();
+      const turn = await begin(store, replyUrl);
+      if (another) await store.accept(newMessage('a'), noLimits, arrival);
+      expect(await store.completeTurn(turn, reply)).toBe(true);
+    });
+
+    test('waits for others no longer than a moment, and is not left behind by a close', async () => {
+      vi.useRealTimers();
+      const store = await files.open();
+      expect(await store.completeTurn(await begin(store), reply)).toBe(true);
+      const ended = store.completeTurn(await begin(store), reply);
+      await store.close();
+      expect(await ended).toBe(true);
+    });
   });
 
   test('a lone post has a commit of its own and waits for no timer', async () => {
@@ -180,7 +208,7 @@ describe('a thread that ends by itself', () => {
       );
       const store = new SqliteStore(followStoreThread(worker), { path: '/var/lib/sd-gateway/gateway.db' });
       const opening = expect(store.opened).rejects.toMatchObject({ reason: 'internal' });
-      const results = await Promise.allSettled([store.probe(), store.counts(), store.claimTurns(claim())]);
+      const results = await Promise.allSettled([store.probe(), store.counts(), claimTurns(store)]);
       expect(results).toMatchObject(
         Array.from({ length: 3 }, () => ({ status: 'rejected', reason: { reason: 'internal' } })),
       );
@@ -296,7 +324,7 @@ describe('a full disk', () => {
       writeFileSync(`${files.directory}/ballast`, Buffer.alloc(bavail * bsize - 512 * 1024));
       const [tried, ended] = await Promise.allSettled([
         store.tryWrite(),
-        store.completeTurn(turn, { text: 'r', metadata: {} }, 3_000),
+        at(3_000, store).completeTurn(turn, { text: 'r', metadata: {} }),
       ]);
       expect(tried).toMatchObject({ status: 'rejected', reason: { reason: 'full' } });
       expect(ended).toEqual({ status: 'fulfilled', value: true });

@@ -24,10 +24,13 @@ afterEach(() => {
 /** Messages that were accepted then, and cancelled at once by the true time; the last one now. */
 function acceptedAt(...times: readonly { readonly accepted: number; readonly ended: number }[]) {
   for (const { accepted, ended } of times) {
-    const message = newMessage('a', { acceptedAt: accepted });
+    const message = newMessage('a');
+    transaction.now = accepted;
     accept(transaction, message, noLimits);
-    cancelMessage(transaction, message.id, ended);
+    transaction.now = ended;
+    cancelMessage(transaction, message.id);
   }
+  transaction.now = now;
 }
 
 const left = () => database.prepare('SELECT seq FROM messages ORDER BY seq').pluck().all();
@@ -58,25 +61,25 @@ test.each([
     { accepted: now - 8 * hour, ended: now - 8 * hour },
     { accepted: now - hour, ended: now - hour },
   );
-  const { after } = forget(transaction, { before: now - 2 * hour, now, after: 0, limit: 64, all });
+  const { after } = forget(transaction, { before: now - 2 * hour, after: 0, limit: 64, all });
   expect(after).toBeNull();
   expect(left()).toEqual(expected);
 });
 
 describe('a turn that is made of several messages', () => {
   const old = now - 9 * hour;
-  const request = { before: now - 2 * hour, now, limit: 2, all: false };
-  const claimed = () =>
-    claimTurns(transaction, { ...claim({ now: old }), policy: 'collect', collectLimit: 9 });
+  const request = { before: now - 2 * hour, limit: 2, all: false };
+  const claimed = () => claimTurns(transaction, claim({ policy: 'collect', collectLimit: 9 }));
 
   /** Dead ones, of which as many as that are accepted for each of these sessions. */
   function deadTurns(messages: number, ...sessions: readonly string[]) {
+    transaction.now = old;
     for (let nth = 0; nth < messages; nth += 1)
-      for (const session of sessions) accept(transaction, newMessage(session, { acceptedAt: old }), noLimits);
-    return claimed().map((turn) => {
-      failTurn(transaction, turn, 'exit status 3', null, old);
-      return turn;
-    });
+      for (const session of sessions) accept(transaction, newMessage(session), noLimits);
+    const turns = claimed();
+    for (const turn of turns) failTurn(transaction, turn, 'exit status 3', null);
+    transaction.now = now;
+    return turns;
   }
 
   test('is forgotten as a whole, though a step ends within it', () => {
@@ -97,7 +100,7 @@ describe('a turn that is made of several messages', () => {
     const [turn] = deadTurns(3, 'a');
     if (turn === undefined) throw new Error('Expected a turn.');
     const { after } = forget(transaction, { ...request, after: 0 });
-    retryDead(transaction, turn.messageId, now);
+    retryDead(transaction, turn.messageId);
     forget(transaction, { ...request, after: after ?? 0 });
     expect(turn.collected).toHaveLength(2);
     expect(claimed()).toMatchObject([{ messageId: turn.messageId, collected: turn.collected }]);
@@ -119,7 +122,7 @@ describe('a turn that is made of several messages', () => {
 test('a round goes on where a step has ended', () => {
   const old = { accepted: now - 9 * hour, ended: now - 9 * hour };
   acceptedAt(old, old, old);
-  const request = { before: now - 2 * hour, now, limit: 2, all: false };
+  const request = { before: now - 2 * hour, limit: 2, all: false };
   const first = forget(transaction, { ...request, after: 0 });
   expect(first).toMatchObject({ count: 2, after: expect.any(Number) });
   expect(forget(transaction, { ...request, after: first.after ?? 0 })).toEqual({

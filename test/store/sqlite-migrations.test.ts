@@ -18,7 +18,7 @@ import {
   startedAt,
   turnsOf,
 } from './left-behind.js';
-import { acceptOne, claim, newMessage, noLimits } from './samples.js';
+import { acceptOne, at, claimDeliveries, claimTurns, clock, dueAt, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -66,7 +66,8 @@ describe.each(versions)('a database of schema version %i', (version) => {
       if (id === undefined) throw new Error(`There is no message ${seq} of "${session}".`);
       return id.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
     };
-    const opened = await files.openWithFinding({ maxAttempts: 9, now: () => startedAt });
+    clock.now = startedAt;
+    const opened = await files.openWithFinding({ maxAttempts: 9 });
     return { ...opened, idOf };
   }
 
@@ -172,14 +173,14 @@ describe.each(versions)('a database of schema version %i', (version) => {
 
   test('goes on with its turns in their order', async () => {
     const { store, idOf } = await migrated();
-    expect(await store.nextDueAt('first')).toBe(9_000);
+    expect(await dueAt(store, 'first')).toBe(9_000);
     const turns: Turn[] = [];
     for (const now of [8_000, 10_000]) {
       for (;;) {
-        const claimed = await store.claimTurns(claim({ now }));
+        const claimed = await claimTurns(store, { now });
         if (claimed.length === 0) break;
         for (const turn of claimed) {
-          expect(await store.completeTurn(turn, { text: 'done', metadata: {} }, now)).toBe(true);
+          expect(await at(now, store).completeTurn(turn, { text: 'done', metadata: {} })).toBe(true);
         }
         turns.push(...claimed);
       }
@@ -200,9 +201,9 @@ describe.each(versions)('a database of schema version %i', (version) => {
     const deliveries: Delivery[] = [];
     for (const now of [8_000, 10_000]) {
       for (;;) {
-        const claimed = await store.claimDeliveries(claim({ now }));
+        const claimed = await claimDeliveries(store, { now });
         if (claimed.length === 0) break;
-        for (const delivery of claimed) expect(await store.completeDelivery(delivery, now)).toBe(true);
+        for (const delivery of claimed) expect(await at(now, store).completeDelivery(delivery)).toBe(true);
         deliveries.push(...claimed);
       }
     }
@@ -240,9 +241,9 @@ describe.each(versions)('a database of schema version %i', (version) => {
 
     const before = await store.counts();
     expect((await acceptOne(store, 'queued', { sender: 'ada' })).seq).toBe(3);
-    expect(await store.cancelMessage(idOf('queued', 1), 8_000)).toMatchObject({ outcome: 'cancelled' });
-    await store.setPolicy('queued', 'collect', 8_000);
-    const turns = await store.claimTurns({ ...claim({ now: 8_000 }), collectLimit: 9 });
+    expect(await at(8_000, store).cancelMessage(idOf('queued', 1))).toMatchObject({ outcome: 'cancelled' });
+    await at(8_000, store).setPolicy('queued', 'collect');
+    const turns = await claimTurns(store, { now: 8_000, leaseUntil: 12_000, collectLimit: 9 });
     expect(turns.find(({ session }) => session === 'queued')).toMatchObject({
       seq: 3,
       collected: [{ seq: 2 }],

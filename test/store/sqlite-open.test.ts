@@ -17,7 +17,17 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { schemaVersion } from '../../src/store/sqlite/schema.js';
 import { StoreError, type Turn } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, newMessage, noLimits, replyTo } from './samples.js';
+import {
+  acceptOne,
+  at,
+  claimDeliveries,
+  claimOne,
+  claimTurns,
+  clock,
+  newMessage,
+  noLimits,
+  replyTo,
+} from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -243,13 +253,14 @@ describe('the next start', () => {
 
     const store = await files.open({ maxAttempts: 2 });
     const cut = await acceptOne(store, 'cut');
-    const turns = await store.claimTurns(claim());
+    const turns = await claimTurns(store);
     expect(turns.map(({ session }) => session)).toEqual(['poison', 'cut']);
-    const [delivery] = await store.claimDeliveries(claim());
+    const [delivery] = await claimDeliveries(store);
     await acceptOne(store, 'other');
     await store.close();
 
-    const next = await files.openWithFinding({ maxAttempts: 2, now: () => 5_000 });
+    clock.now = 5_000;
+    const next = await files.openWithFinding({ maxAttempts: 2 });
     expect(next.recovery).toEqual({
       resumedTurns: 2,
       deadTurns: 0,
@@ -260,12 +271,13 @@ describe('the next start', () => {
     // What was under way at as many crashes is run by itself, and the gateway goes down with it again.
     const sessionsOf = (claimed: readonly Turn[]) =>
       claimed.map(({ session, attempt }) => [session, attempt]);
-    expect(sessionsOf(await next.store.claimTurns(claim()))).toEqual([['poison', 3]]);
-    expect(await next.store.claimTurns(claim())).toEqual([]);
-    expect(await next.store.claimDeliveries(claim())).toEqual([{ ...delivery, attempt: 2 }]);
+    expect(sessionsOf(await claimTurns(next.store))).toEqual([['poison', 3]]);
+    expect(await claimTurns(next.store)).toEqual([]);
+    expect(await claimDeliveries(next.store)).toEqual([{ ...delivery, attempt: 2 }]);
     await next.store.close();
 
-    const last = await files.openWithFinding({ maxAttempts: 2, now: () => 7_000 });
+    clock.now = 7_000;
+    const last = await files.openWithFinding({ maxAttempts: 2 });
     expect(last.recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1, resumedDeliveries: 1 });
     expect(await last.store.message(poison.id)).toMatchObject({
       state: 'dead',
@@ -273,7 +285,7 @@ describe('the next start', () => {
       changedAt: 7_000,
       error: expect.stringContaining('Set aside after attempt 3'),
     });
-    const again = await last.store.claimTurns(claim());
+    const again = await claimTurns(last.store);
     expect(sessionsOf(again)).toEqual([
       ['cut', 2],
       ['other', 1],
@@ -284,56 +296,57 @@ describe('the next start', () => {
   test('lets nothing begin beside what is run alone until that has ended, also when it was cancelled', async () => {
     const first = await files.open({ maxAttempts: 1 });
     const messages = [await acceptOne(first, 'one'), await acceptOne(first, 'two')];
-    await first.claimTurns(claim());
+    await claimTurns(first);
     await first.close();
 
     const store = await files.open({ maxAttempts: 1 });
     const turn = await claimOne(store);
-    for (const { id } of messages) await store.cancelMessage(id, 3_000);
+    for (const { id } of messages) await at(3_000, store).cancelMessage(id);
     const next = newMessage('three');
-    const arrival = { owner: 'first', leaseUntil: 12_000 };
+    const arrival = { owner: 'first', leaseMs: 10_000 };
     expect(await store.accept(next, noLimits, arrival)).toMatchObject({ turn: null });
-    expect(await store.claimTurns(claim())).toEqual([]);
+    expect(await claimTurns(store)).toEqual([]);
     expect(await store.releaseTurn(turn)).toBe(true);
-    expect(await store.claimTurns(claim())).toMatchObject([{ messageId: next.id }]);
+    expect(await claimTurns(store)).toMatchObject([{ messageId: next.id }]);
   });
 
   test('runs side by side what its agent failed at, after a crash and with a lower limit', async () => {
     const failing = await files.open();
     for (const session of ['a', 'b']) await acceptOne(failing, session);
     for (let attempt = 1; attempt <= 2; attempt += 1) {
-      for (const turn of await failing.claimTurns(claim())) {
-        await failing.failTurn(turn, 'exit status 3', 2_000, 2_000);
+      for (const turn of await claimTurns(failing)) {
+        await at(2_000, failing).failTurn(turn, 'exit status 3', 0);
       }
     }
-    expect(await failing.claimTurns(claim())).toHaveLength(2);
+    expect(await claimTurns(failing)).toHaveLength(2);
     await failing.close();
 
     const crashed = await files.openWithFinding();
     expect(crashed.recovery).toMatchObject({ resumedTurns: 2, deadTurns: 0 });
-    const turns = await crashed.store.claimTurns(claim());
+    const turns = await claimTurns(crashed.store);
     expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
       ['a', 4],
       ['b', 4],
     ]);
-    expect(await crashed.store.putBackTurns(turns, 3_000)).toBe(2);
+    expect(await at(3_000, crashed.store).putBackTurns(turns)).toBe(2);
     await crashed.store.close();
 
     const lowered = await files.open({ maxAttempts: 2 });
-    expect(await lowered.claimTurns(claim())).toHaveLength(2);
+    expect(await claimTurns(lowered)).toHaveLength(2);
   });
 
   test('a clock that was set back meanwhile holds nothing up', async () => {
     const store = await files.open();
     await acceptOne(store, 'a');
     await acceptOne(store, 'b');
-    await store.failTurn(await claimOne(store, { now: 900_000 }), 'failed', 901_000, 900_000);
-    await store.failTurn(await claimOne(store, { now: 10_000 }), 'failed', 60_000, 10_000);
+    await at(900_000, store).failTurn(await claimOne(store, { now: 900_000 }), 'failed', 1_000);
+    await at(10_000, store).failTurn(await claimOne(store, { now: 10_000 }), 'failed', 50_000);
     await store.close();
-    const next = await files.open({ now: () => 20_000 });
+    clock.now = 20_000;
+    const next = await files.open();
     // Put off by less than there was to go, and by a clock that was right.
-    expect((await next.claimTurns(claim({ now: 20_000 }))).map(({ session }) => session)).toEqual(['a']);
-    expect((await next.claimTurns(claim({ now: 60_000 }))).map(({ session }) => session)).toEqual(['b']);
+    expect((await claimTurns(next, { now: 20_000 })).map(({ session }) => session)).toEqual(['a']);
+    expect((await claimTurns(next, { now: 60_000 })).map(({ session }) => session)).toEqual(['b']);
   });
 
   test('sets aside what must not be run twice, tells its sender, and ends what was cancelled', async () => {
@@ -342,8 +355,8 @@ describe('the next start', () => {
     await acceptOne(store, 'cut', { text: 'next' });
     const cancelled = await acceptOne(store, 'cancelled');
     await acceptOne(store, 'cancelled', { text: 'next' });
-    await store.claimTurns(claim());
-    await store.cancelMessage(cancelled.id, 4_000);
+    await claimTurns(store);
+    await at(4_000, store).cancelMessage(cancelled.id);
     await store.close();
 
     const next = await files.openWithFinding({ repeatable: false });
@@ -353,9 +366,9 @@ describe('the next start', () => {
       error: expect.stringMatching(/the gateway that ran it went down, and agent\.retry is "never"/),
     });
     expect(await next.store.message(cancelled.id)).toMatchObject({ state: 'cancelled' });
-    const turns = await next.store.claimTurns(claim());
+    const turns = await claimTurns(next.store);
     expect(turns.map(({ text }) => text)).toEqual(['next', 'next']);
-    expect(await next.store.claimDeliveries(claim())).toMatchObject([
+    expect(await claimDeliveries(next.store)).toMatchObject([
       { messageId: cut.id, notice: expect.stringContaining('agent.retry') },
     ]);
   });
@@ -363,8 +376,8 @@ describe('the next start', () => {
   test('tells no sender where notices are off', async () => {
     const store = await files.open({ notices: false });
     await acceptOne(store, 'a', { replyUrl: 'https://x.example/' });
-    await store.failTurn(await claimOne(store), 'exit status 3', null, 3_000);
-    expect(await store.claimDeliveries(claim())).toEqual([]);
+    await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
+    expect(await claimDeliveries(store)).toEqual([]);
     expect(await store.counts()).toMatchObject({ dead: 1, undelivered: 0 });
   });
 
@@ -386,12 +399,12 @@ describe('the next start', () => {
         replyIdempotent: false,
         replyUnknown,
       });
-      await store.completeTurn(await claimOne(store), { text: 'first', metadata: {} }, 3_000);
+      await at(3_000, store).completeTurn(await claimOne(store), { text: 'first', metadata: {} });
       await replyTo(store, 'a');
-      const [delivery] = await store.claimDeliveries(claim());
+      const [delivery] = await claimDeliveries(store);
       if (delivery === undefined) throw new Error('Nothing was claimed.');
       expect(delivery).toMatchObject({ idempotent: false, unknownPolicy: replyUnknown });
-      if (begun) expect(await store.beginDelivery(delivery, 4_000)).toBe(true);
+      if (begun) expect(await at(4_000, store).beginDelivery(delivery)).toBe(true);
       await store.close();
 
       const next = await files.openWithFinding({ unknownPolicy });
@@ -405,7 +418,7 @@ describe('the next start', () => {
       if (lastError === null) expect(record?.delivery?.lastError).toBe(null);
       else expect(record?.delivery?.lastError).toMatch(lastError);
       // The one behind it comes next where this one has ended.
-      expect(await next.store.claimDeliveries(claim())).toMatchObject([{ seq: dead ? 2 : 1 }]);
+      expect(await claimDeliveries(next.store)).toMatchObject([{ seq: dead ? 2 : 1 }]);
       expect(await next.store.counts()).toMatchObject({ undelivered: dead ? 1 : 2, dead: dead ? 1 : 0 });
     },
   );

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Message, Page, Store } from '../../src/store/store.js';
-import { acceptOne } from './samples.js';
+import { acceptOne, at } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let factory: SqliteFactory;
@@ -33,7 +33,7 @@ test('pages of long texts are short, and nothing is left out between them', asyn
   expect(queued.map(({ length }) => length)).toEqual([8, 4]);
   expect(seqs(queued.flat())).toEqual(all);
 
-  await store.cancelSession('a', Date.now());
+  await at(Date.now(), store).cancelSession('a');
   const settled: Message[] = [];
   for (let more = true; more; ) {
     const page = await store.settledMessages('a', settled.length, 1_000);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { acceptOne, claim, newMessage, noLimits } from './samples.js';
+import { acceptOne, at, claimTurns, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 const turns = 900;
@@ -16,7 +16,7 @@ async function leaveRunning(count = turns): Promise<readonly string[]> {
   const running = await Promise.all(
     Array.from({ length: count }, (_, session) => acceptOne(store, `s${session}`)),
   );
-  await store.claimTurns(claim({ owner: 'gone', limit: count }));
+  await claimTurns(store, { owner: 'gone', limit: count });
   await Promise.all(
     Array.from({ length: count }, (_, session) => store.accept(newMessage(`s${session}`), noLimits)),
   );
@@ -29,7 +29,7 @@ test('all turns of the last run are taken back before it is open', async () => {
   const { store, recovery } = await files.openWithFinding();
   expect(recovery).toMatchObject({ resumedTurns: turns, deadTurns: 0 });
   expect(await store.counts()).toMatchObject({ queued: 2 * turns, running: 0 });
-  const again = await store.claimTurns(claim({ owner: 'next', limit: 2 * turns }));
+  const again = await claimTurns(store, { owner: 'next', limit: 2 * turns });
   expect(again).toHaveLength(turns);
   expect(again.every(({ seq, attempt }) => seq === 1 && attempt === 2)).toBe(true);
 });
@@ -37,8 +37,8 @@ test('all turns of the last run are taken back before it is open', async () => {
 test('those that were cancelled before the last run ended are not told of as resumed', async () => {
   const running = await leaveRunning();
   const before = await files.open();
-  await before.claimTurns(claim({ owner: 'gone', limit: turns }));
-  for (const id of running.slice(-10)) await before.cancelMessage(id, 3_000);
+  await claimTurns(before, { owner: 'gone', limit: turns });
+  for (const id of running.slice(-10)) await at(3_000, before).cancelMessage(id);
   await before.close();
   const { recovery } = await files.openWithFinding();
   expect(recovery.resumedTurns).toBe(turns - 10);
@@ -63,9 +63,9 @@ test.each([
 test('a turn whose lease ran out beside one that was cancelled did not run alone', async () => {
   const store = await files.open({ maxAttempts: 1 });
   const [cancelled, other] = [await acceptOne(store, 'a'), await acceptOne(store, 'b')];
-  await store.claimTurns(claim({ owner: 'gone', leaseUntil: 5_000 }));
-  await store.cancelMessage(cancelled.id, 3_000);
-  expect(await store.claimTurns(claim({ owner: 'next', now: 5_000 }))).toMatchObject([
+  await claimTurns(store, { owner: 'gone', leaseUntil: 5_000 });
+  await at(3_000, store).cancelMessage(cancelled.id);
+  expect(await claimTurns(store, { owner: 'next', now: 5_000 })).toMatchObject([
     { messageId: other.id, attempt: 2 },
   ]);
   expect(await store.counts()).toMatchObject({ cancelled: 1, running: 1, dead: 0 });

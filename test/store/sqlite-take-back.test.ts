@@ -66,27 +66,31 @@ function perform(history: readonly Step[], policy: Policy): Buffer {
   const ids: string[] = [];
   const turns: Turn[] = [];
   for (const step of history) {
-    const now = 2_000 + ids.length;
+    transaction.now = 2_000 + ids.length;
     if (step.kind === 'accept') {
       const replyUrl = step.reply ? 'https://receiver.example/' : null;
       const message = newMessage(step.session, { sender: step.sender, replyUrl });
       accept(transaction, message, noLimits);
       ids.push(message.id);
     } else if (step.kind === 'claim') {
-      const claim = { owner: 'gone', limit: step.limit, now, leaseUntil: 10_000 + step.lease };
+      const claim = {
+        owner: 'gone',
+        limit: step.limit,
+        leaseMs: 10_000 + step.lease - transaction.now,
+      };
       turns.push(...claimTurns(transaction, claim));
     } else if (step.kind === 'fail') {
       const turn = turns[step.pick % Math.max(1, turns.length)];
       // Due at once, so that it is claimed again.
-      if (turn !== undefined) failTurn(transaction, turn, 'failed', now, now);
+      if (turn !== undefined) failTurn(transaction, turn, 'failed', 0);
     } else if (step.kind === 'crash') {
       const held = heldTurns(transaction);
       const row = held[step.pick % Math.max(1, held.length)];
       // Once it is claimed again it has its last one, beside others that have not.
-      if (row !== undefined) takeBackTurns(transaction, [row], now, { alone: false });
+      if (row !== undefined) takeBackTurns(transaction, [row], { alone: false });
     } else {
       const id = ids[step.pick % Math.max(1, ids.length)];
-      if (id !== undefined) cancelMessage(transaction, id, now);
+      if (id !== undefined) cancelMessage(transaction, id);
     }
   }
   transaction.sql.writeCounters.run(transaction.counters);
@@ -108,10 +112,10 @@ function contents(database: Database.Database): Record<string, unknown[]> {
 function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together' | 'one by one') {
   const database = new Database(image);
   try {
-    const transaction = transactionOf(database, { maxAttempts, ...policy });
+    const transaction = transactionOf(database, { maxAttempts, now: 20_000, ...policy });
     const taken = heldTurns(transaction);
     const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
-    const results = calls.map((rows) => takeBackTurns(transaction, rows, 20_000, { alone }));
+    const results = calls.map((rows) => takeBackTurns(transaction, rows, { alone }));
     transaction.sql.writeCounters.run(transaction.counters);
     return {
       resumed: results.reduce((sum, { resumed }) => sum + resumed, 0),
@@ -157,11 +161,11 @@ test('turns that are taken back go to the front, the oldest claim first, and the
     { kind: 'claim', limit: 1, lease: 1 },
   ];
   const database = new Database(perform(history, policy));
-  const transaction = transactionOf(database, { maxAttempts, ...policy });
+  const transaction = transactionOf(database, { maxAttempts, now: 20_000, ...policy });
   const taken = heldTurns(transaction);
-  expect(takeBackTurns(transaction, taken, 20_000, { alone: false })).toEqual({ resumed: 3, dead: 0 });
+  expect(takeBackTurns(transaction, taken, { alone: false })).toEqual({ resumed: 3, dead: 0 });
   expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
-  const claim = { owner: 'next', limit: 10, now: 20_000, leaseUntil: 30_000 };
+  const claim = { owner: 'next', limit: 10, leaseMs: 10_000 };
   const turns = claimTurns(transaction, claim);
   expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
     ['b', 2],

@@ -1,6 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Store, StoreError, type Turn } from '../../src/store/store.js';
-import { acceptOne, claim, claimOne, failure, newMessage, noLimits, replyTo } from './samples.js';
+import {
+  acceptOne,
+  at,
+  claimDeliveries,
+  claimOne,
+  claimTurns,
+  dueAt,
+  failure,
+  newMessage,
+  noLimits,
+  renewLeases,
+  replyTo,
+} from './samples.js';
 
 /** An empty store of the kind under test. */
 export interface StoreFactory {
@@ -30,9 +42,8 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           metadata: { list: [1, null, { deep: 'x' }], flag: true },
           replyUrl: 'https://receiver.example/',
           channel: 'telegram',
-          acceptedAt: 1_234,
         });
-        const first = await store.accept(sent, noLimits);
+        const first = await at(1_234, store).accept(sent, noLimits);
         expect(first).toEqual({
           outcome: 'accepted',
           interrupted: [],
@@ -62,7 +73,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       });
 
       describe('with a claim', () => {
-        const arrival = { owner: 'one', leaseUntil: 9_000 };
+        const arrival = { owner: 'one', leaseMs: 8_000 };
 
         test('runs what nothing waits before', async () => {
           const sent = newMessage('a', { text: 'now', metadata: { n: 1 }, replyUrl: 'https://r.example/' });
@@ -72,7 +83,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           expect(await store.message(sent.id)).toEqual(outcome.message);
           expect(await store.counts()).toMatchObject({ queued: 0, running: 1 });
           // As it is claimed again once its lease has run out.
-          const [again] = await store.claimTurns(claim({ owner: 'two', now: 9_000, leaseUntil: 9_999 }));
+          const [again] = await claimTurns(store, { owner: 'two', now: 9_000, leaseUntil: 9_999 });
           expect(again).toEqual({ ...outcome.turn, owner: 'two', attempt: 2 });
         });
 
@@ -81,8 +92,8 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           if (outcome.outcome !== 'accepted' || outcome.turn === null) throw new Error('it was not claimed');
           const next = await store.accept(newMessage('a'), noLimits, arrival);
           expect(next).toMatchObject({ outcome: 'accepted', turn: null, message: { state: 'queued' } });
-          expect(await store.claimTurns(claim())).toEqual([]);
-          expect(await store.completeTurn(outcome.turn, { text: 'r', metadata: {} }, 2_000)).toBe(true);
+          expect(await claimTurns(store)).toEqual([]);
+          expect(await at(2_000, store).completeTurn(outcome.turn, { text: 'r', metadata: {} })).toBe(true);
           expect(await claimOne(store)).toMatchObject({ session: 'a', seq: 2 });
         });
 
@@ -91,7 +102,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           const outcome = await store.accept(newMessage('b'), noLimits, arrival);
           expect(outcome).toMatchObject({ outcome: 'accepted', turn: null });
           expect(await store.counts()).toMatchObject({ queued: 2, running: 0 });
-          const order = await store.claimTurns(claim({ limit: 2 }));
+          const order = await claimTurns(store, { limit: 2 });
           expect(order.map(({ session }) => session)).toEqual(['a', 'b']);
         });
 
@@ -100,7 +111,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           expect(await store.accept(of('a1', 'a'), noLimits, arrival)).toMatchObject({ turn: { seq: 1 } });
           for (const session of ['a2', 'a3']) await store.accept(of(session, 'a'), noLimits);
           await store.accept(of('b1', 'b'), noLimits);
-          const order = await store.claimTurns(claim({ limit: 3 }));
+          const order = await claimTurns(store, { limit: 3 });
           expect(order.map(({ session }) => session)).toEqual(['a2', 'b1', 'a3']);
         });
 
@@ -114,11 +125,11 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
 
       test('answers a repeated key with the first message, also when the queue is full', async () => {
         const sent = newMessage('a', { idempotencyKey: 'k', fingerprint: new Uint8Array(32).fill(7) });
-        await store.accept(sent, noLimits);
-        await store.claimTurns(claim());
+        await at(1_000, store).accept(sent, noLimits);
+        await claimTurns(store);
         await acceptOne(store, 'a');
-        const again = await store.accept(
-          { ...sent, id: newMessage('a').id, acceptedAt: 9_999 },
+        const again = await at(9_999, store).accept(
+          { ...sent, id: newMessage('a').id },
           { session: 1, total: 1 },
         );
         expect(again).toMatchObject({
@@ -210,8 +221,10 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           attempts: 1,
           changedAt: 2_000,
         });
-        expect(await store.claimTurns(claim())).toEqual([]);
-        expect(await store.completeTurn(turn, { text: 'reply', metadata: { ok: true } }, 3_000)).toBe(true);
+        expect(await claimTurns(store)).toEqual([]);
+        expect(await at(3_000, store).completeTurn(turn, { text: 'reply', metadata: { ok: true } })).toBe(
+          true,
+        );
         expect(await store.message(first.id)).toMatchObject({
           state: 'replied',
           changedAt: 3_000,
@@ -229,40 +242,40 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         for (let round = 0; round < 4; round += 1) {
           const turn = await claimOne(store);
           served.push(turn.session);
-          await store.completeTurn(turn, { text: '', metadata: {} }, 3_000);
+          await at(3_000, store).completeTurn(turn, { text: '', metadata: {} });
         }
         expect(served).toEqual(['flood', 'quiet', 'late', 'flood']);
       });
 
       test('are claimed up to the limit, one of each session', async () => {
         for (const session of ['a', 'a', 'b', 'c']) await acceptOne(store, session);
-        expect((await store.claimTurns(claim({ limit: 2 }))).map((turn) => turn.session)).toEqual(['a', 'b']);
-        expect((await store.claimTurns(claim({ limit: 2 }))).map((turn) => turn.session)).toEqual(['c']);
-        expect(await store.claimTurns(claim({ limit: 0 }))).toEqual([]);
+        expect((await claimTurns(store, { limit: 2 })).map((turn) => turn.session)).toEqual(['a', 'b']);
+        expect((await claimTurns(store, { limit: 2 })).map((turn) => turn.session)).toEqual(['c']);
+        expect(await claimTurns(store, { limit: 0 })).toEqual([]);
       });
 
       test('a failed one is tried again when it is due, before its successors, under the same id', async () => {
         const message = await acceptOne(store, 'a');
         await acceptOne(store, 'a');
         const turn = await claimOne(store);
-        expect(await store.failTurn(turn, 'exit status 3', 5_000, 3_000)).toBe(true);
+        expect(await at(3_000, store).failTurn(turn, 'exit status 3', 2_000)).toBe(true);
         expect(await store.message(message.id)).toMatchObject({
           state: 'queued',
           error: 'exit status 3',
           attempts: 1,
         });
-        expect(await store.nextDueAt('first')).toBe(5_000);
-        expect(await store.claimTurns(claim({ now: 4_999 }))).toEqual([]);
+        expect(await dueAt(store, 'first')).toBe(5_000);
+        expect(await claimTurns(store, { now: 4_999 })).toEqual([]);
         const again = await claimOne(store, { now: 5_000 });
         expect(again).toMatchObject({ messageId: message.id, turnId: turn.turnId, attempt: 2 });
-        await store.completeTurn(again, { text: 'at last', metadata: {} }, 6_000);
+        await at(6_000, store).completeTurn(again, { text: 'at last', metadata: {} });
         expect(await store.message(message.id)).toMatchObject({ state: 'replied', error: null, attempts: 2 });
       });
 
       test('one that is given up is dead, and the next goes on', async () => {
         const message = await acceptOne(store, 'a');
         const next = await acceptOne(store, 'a');
-        await store.failTurn(await claimOne(store), 'no such program', null, 3_000);
+        await at(3_000, store).failTurn(await claimOne(store), 'no such program', null);
         expect(await store.message(message.id)).toMatchObject({ state: 'dead', error: 'no such program' });
         expect((await claimOne(store)).messageId).toBe(next.id);
       });
@@ -270,31 +283,31 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       test('one that is put back keeps its place, and its attempt does not count', async () => {
         const sessions = ['a', 'b', 'c'];
         for (const session of [...sessions, 'a', 'z']) await acceptOne(store, session);
-        const turns = await store.claimTurns(claim({ limit: 3 }));
-        expect(await store.putBackTurns(turns, 3_000)).toBe(3);
-        expect(await store.putBackTurns(turns, 3_000)).toBe(0);
-        const again = await store.claimTurns(claim({ limit: 3 }));
+        const turns = await claimTurns(store, { limit: 3 });
+        expect(await at(3_000, store).putBackTurns(turns)).toBe(3);
+        expect(await at(3_000, store).putBackTurns(turns)).toBe(0);
+        const again = await claimTurns(store, { limit: 3 });
         expect(again).toEqual(turns);
         expect(await store.counts()).toMatchObject({ queued: 2, running: 3 });
       });
 
       test('one that a stop cut off knows how often, until somebody has it tried again', async () => {
         const { id } = await acceptOne(store, 'a');
-        await store.putBackTurns([await claimOne(store)], 3_000);
+        await at(3_000, store).putBackTurns([await claimOne(store)]);
         for (const putBacks of [0, 1]) {
           const turn = await claimOne(store);
           expect(turn).toMatchObject({ attempt: 1, putBacks });
-          expect(await store.putBackTurns([{ ...turn, cutOff: true }], 3_000)).toBe(1);
+          expect(await at(3_000, store).putBackTurns([{ ...turn, cutOff: true }])).toBe(1);
         }
         const failed = await claimOne(store);
-        await store.failTurn(failed, 'exit status 3', 4_000, 3_000);
+        await at(3_000, store).failTurn(failed, 'exit status 3', 1_000);
         const last = await claimOne(store, { now: 4_000 });
         expect([failed, last]).toMatchObject([
           { attempt: 1, putBacks: 2 },
           { attempt: 2, putBacks: 2 },
         ]);
-        await store.failTurn(last, 'exit status 3', null, 4_000);
-        await store.retryDead(id, 5_000);
+        await at(4_000, store).failTurn(last, 'exit status 3', null);
+        await at(5_000, store).retryDead(id);
         expect(await claimOne(store)).toMatchObject({ messageId: id, attempt: 1, putBacks: 0 });
       });
 
@@ -304,25 +317,25 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         const taken = await claimOne(store, { owner: 'second', now: 3_000 });
         expect(taken).toMatchObject({ messageId: message.id, turnId: lost.turnId, attempt: 2 });
         const reply = { text: 'late', metadata: {} };
-        expect(await store.completeTurn(lost, reply, 4_000)).toBe(false);
-        expect(await store.failTurn(lost, 'late', null, 4_000)).toBe(false);
-        expect(await store.putBackTurns([lost], 4_000)).toBe(0);
-        expect(await store.completeTurn({ ...lost, owner: 'second' }, reply, 4_000)).toBe(false);
+        expect(await at(4_000, store).completeTurn(lost, reply)).toBe(false);
+        expect(await at(4_000, store).failTurn(lost, 'late', null)).toBe(false);
+        expect(await at(4_000, store).putBackTurns([lost])).toBe(0);
+        expect(await at(4_000, store).completeTurn({ ...lost, owner: 'second' }, reply)).toBe(false);
         expect(await store.message(message.id)).toMatchObject({ state: 'running', reply: null });
-        expect(await store.completeTurn(taken, reply, 4_000)).toBe(true);
-        expect(await store.completeTurn(taken, reply, 4_000)).toBe(false);
+        expect(await at(4_000, store).completeTurn(taken, reply)).toBe(true);
+        expect(await at(4_000, store).completeTurn(taken, reply)).toBe(false);
       });
 
       test('leases that are renewed are not taken, and nobody takes his own', async () => {
         await acceptOne(store, 'a');
         await claimOne(store, { leaseUntil: 3_000 });
-        expect(await store.nextDueAt('first')).toBeNull();
-        expect(await store.nextDueAt('second')).toBe(3_000);
-        expect(await store.renewLeases('second', 9_000)).toEqual({ turns: 0, deliveries: 0 });
-        expect(await store.renewLeases('first', 5_000)).toEqual({ turns: 1, deliveries: 0 });
-        expect(await store.claimTurns(claim({ owner: 'second', now: 4_999 }))).toEqual([]);
-        expect(await store.claimTurns(claim({ owner: 'first', now: 5_000 }))).toEqual([]);
-        expect(await store.claimTurns(claim({ owner: 'second', now: 5_000 }))).toHaveLength(1);
+        expect(await dueAt(store, 'first')).toBeNull();
+        expect(await dueAt(store, 'second')).toBe(3_000);
+        expect(await renewLeases(store, 'second', 9_000)).toEqual({ turns: 0, deliveries: 0 });
+        expect(await renewLeases(store, 'first', 5_000)).toEqual({ turns: 1, deliveries: 0 });
+        expect(await claimTurns(store, { owner: 'second', now: 4_999 })).toEqual([]);
+        expect(await claimTurns(store, { owner: 'first', now: 5_000 })).toEqual([]);
+        expect(await claimTurns(store, { owner: 'second', now: 5_000 })).toHaveLength(1);
       });
 
       test('one that outlived its owners as often as may be is set aside', async () => {
@@ -342,20 +355,19 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
     });
 
     describe('turns that the gateway may go down with', () => {
-      const by = (owner: string, now: number) =>
-        store.claimTurns(claim({ owner, now, leaseUntil: now + 10 }));
+      const by = (owner: string, now: number) => claimTurns(store, { owner, now, leaseUntil: now + 10 });
       const attemptsOf = (turns: readonly Turn[]) => turns.map(({ session, attempt }) => [session, attempt]);
 
       /** The agent fails at an attempt of each, which are due again at once. */
       async function fail(turns: readonly Turn[], now: number): Promise<void> {
-        for (const turn of turns) expect(await store.failTurn(turn, 'exit status 3', now, now)).toBe(true);
+        for (const turn of turns) expect(await at(now, store).failTurn(turn, 'exit status 3', 0)).toBe(true);
       }
 
       /** Both are under way at three crashes: each claim is of an owner that is gone by the next. */
       async function crashThrice(...sessions: string[]): Promise<void> {
         for (const session of sessions) await acceptOne(store, session);
         for (const now of [10, 20, 30]) {
-          const turns = await store.claimTurns(claim({ owner: `at ${now}`, now, leaseUntil: now + 10 }));
+          const turns = await claimTurns(store, { owner: `at ${now}`, now, leaseUntil: now + 10 });
           expect(turns.map(({ session }) => session)).toEqual(sessions);
         }
       }
@@ -368,7 +380,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(sessions(await by('four', 40))).toEqual(['poison']);
         // Nothing begins beside it, nor with a message that comes.
         expect(await by('four', 41)).toEqual([]);
-        const arrival = { owner: 'four', leaseUntil: 50 };
+        const arrival = { owner: 'four', leaseMs: 9 };
         expect(await store.accept(newMessage('new'), noLimits, arrival)).toMatchObject({ turn: null });
         // It goes down with the gateway again.
         const [innocent] = await by('five', 50);
@@ -376,7 +388,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(await store.counts()).toMatchObject({ dead: 1, running: 1 });
         expect(await by('five', 51)).toEqual([]);
         if (innocent === undefined) return;
-        expect(await store.completeTurn(innocent, { text: 'r', metadata: {} }, 52)).toBe(true);
+        expect(await at(52, store).completeTurn(innocent, { text: 'r', metadata: {} })).toBe(true);
         expect(sessions(await by('five', 53))).toEqual(['other', 'new']);
       });
 
@@ -384,15 +396,15 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         await crashThrice('one', 'two');
         const first = await claimOne(store, { owner: 'four', now: 40, leaseUntil: 900 });
         await acceptOne(store, 'three');
-        expect(await store.failTurn(first, 'failed', 45, 41)).toBe(true);
+        expect(await at(41, store).failTurn(first, 'failed', 4)).toBe(true);
         const second = await claimOne(store, { owner: 'four', now: 42, leaseUntil: 900 });
         expect(second.session).toBe('two');
-        await store.completeTurn(second, { text: 'r', metadata: {} }, 43);
+        await at(43, store).completeTurn(second, { text: 'r', metadata: {} });
         const third = await claimOne(store, { owner: 'four', now: 44, leaseUntil: 900 });
         expect(third.session).toBe('three');
         // The first is due again, and waits for the third.
-        expect(await store.claimTurns(claim({ owner: 'four', now: 46, leaseUntil: 900 }))).toEqual([]);
-        await store.completeTurn(third, { text: 'r', metadata: {} }, 47);
+        expect(await claimTurns(store, { owner: 'four', now: 46, leaseUntil: 900 })).toEqual([]);
+        await at(47, store).completeTurn(third, { text: 'r', metadata: {} });
         expect(await claimOne(store, { owner: 'four', now: 48, leaseUntil: 900 })).toMatchObject({
           session: 'one',
           attempt: 5,
@@ -412,9 +424,9 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           ['two', 4],
         ]);
         const [one] = again;
-        if (one !== undefined) await store.completeTurn(one, { text: 'r', metadata: {} }, 23);
+        if (one !== undefined) await at(23, store).completeTurn(one, { text: 'r', metadata: {} });
         // Nor does one keep a message that comes from being run beside it.
-        const arrival = { owner: 'second', leaseUntil: 32 };
+        const arrival = { owner: 'second', leaseMs: 9 };
         expect(await store.accept(newMessage('new'), noLimits, arrival)).toMatchObject({
           turn: { attempt: 1 },
         });
@@ -433,7 +445,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         await by('one', 10);
         await fail(await by('two', 20), 20);
         await by('two', 21);
-        expect(await store.putBackTurns(await by('three', 31), 32)).toBe(1);
+        expect(await at(32, store).putBackTurns(await by('three', 31))).toBe(1);
         expect(attemptsOf(await by('three', 33))).toEqual([['poison', 4]]);
         expect(await by('four', 43)).toEqual([]);
         expect(await store.message(poison.id)).toMatchObject({
@@ -452,7 +464,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         ] as const)
           await by(owner, now);
         expect(await by('four', 40)).toEqual([]);
-        expect(await store.retryDead(id, 41)).toMatchObject({ outcome: 'done' });
+        expect(await at(41, store).retryDead(id)).toMatchObject({ outcome: 'done' });
         await acceptOne(store, 'other');
         for (const now of [50, 60, 70]) {
           expect((await by(`at ${now}`, now)).map(({ session }) => session)).toEqual(['dead', 'other']);
@@ -464,7 +476,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
     describe('deliveries', () => {
       test('carry the message, its reply and one webhook id over all attempts', async () => {
         const message = await replyTo(store, 'a');
-        const [delivery] = await store.claimDeliveries(claim());
+        const [delivery] = await claimDeliveries(store);
         expect(delivery).toMatchObject({
           messageId: message.id,
           session: 'a',
@@ -477,9 +489,9 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           owner: 'first',
         });
         if (delivery === undefined) return;
-        expect(await store.claimDeliveries(claim())).toEqual([]);
-        expect(await store.failDelivery(delivery, failure('503', 7_000), 4_000)).toBe(true);
-        expect(await store.nextDueAt('first')).toBe(7_000);
+        expect(await claimDeliveries(store)).toEqual([]);
+        expect(await at(4_000, store).failDelivery(delivery, failure('503', 3_000))).toBe(true);
+        expect(await dueAt(store, 'first')).toBe(7_000);
         expect((await store.message(message.id))?.delivery).toEqual({
           kind: 'reply',
           webhookId: delivery.webhookId,
@@ -489,12 +501,12 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           deliveredAt: null,
           lastError: '503',
         });
-        expect(await store.claimDeliveries(claim({ now: 6_999 }))).toEqual([]);
-        const [again] = await store.claimDeliveries(claim({ now: 7_000 }));
+        expect(await claimDeliveries(store, { now: 6_999 })).toEqual([]);
+        const [again] = await claimDeliveries(store, { now: 7_000 });
         expect(again).toEqual({ ...delivery, attempt: 2 });
-        expect(await store.completeDelivery(delivery, 8_000)).toBe(false);
+        expect(await at(8_000, store).completeDelivery(delivery)).toBe(false);
         if (again === undefined) return;
-        expect(await store.completeDelivery(again, 8_000)).toBe(true);
+        expect(await at(8_000, store).completeDelivery(again)).toBe(true);
         expect(await store.message(message.id)).toMatchObject({
           state: 'delivered',
           changedAt: 8_000,
@@ -507,37 +519,37 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         const first = await replyTo(store, 'a');
         const second = await replyTo(store, 'a');
         await replyTo(store, 'b');
-        const claimed = await store.claimDeliveries(claim());
+        const claimed = await claimDeliveries(store);
         expect(claimed.map(({ session, seq }) => `${session}${seq}`)).toEqual(['a1', 'b1']);
         const [head] = claimed;
         if (head === undefined) return;
-        await store.failDelivery(head, failure('500', 9_000), 4_000);
-        expect(await store.claimDeliveries(claim({ now: 5_000 }))).toEqual([]);
-        const [again] = await store.claimDeliveries(claim({ now: 9_000 }));
+        await at(4_000, store).failDelivery(head, failure('500', 5_000));
+        expect(await claimDeliveries(store, { now: 5_000 })).toEqual([]);
+        const [again] = await claimDeliveries(store, { now: 9_000 });
         if (again === undefined) throw new Error('Expected the retry.');
-        await store.failDelivery(again, failure('410 Gone', null), 9_500);
+        await at(9_500, store).failDelivery(again, failure('410 Gone', null));
         expect(await store.message(first.id)).toMatchObject({
           state: 'dead',
           error: expect.stringContaining('410 Gone'),
           reply: { at: 3_000 },
           delivery: { lastError: '410 Gone', deliveredAt: null },
         });
-        const [next] = await store.claimDeliveries(claim());
+        const [next] = await claimDeliveries(store);
         expect(next?.messageId).toBe(second.id);
       });
 
       test('that are put back do not count; those of an owner that is gone do', async () => {
         await replyTo(store, 'a');
-        const [delivery] = await store.claimDeliveries(claim({ leaseUntil: 3_000 }));
+        const [delivery] = await claimDeliveries(store, { leaseUntil: 3_000 });
         if (delivery === undefined) throw new Error('Expected a delivery.');
-        expect(await store.putBackDeliveries([delivery], 2_500)).toBe(1);
-        expect(await store.putBackDeliveries([delivery], 2_500)).toBe(0);
-        expect(await store.claimDeliveries(claim({ leaseUntil: 3_000 }))).toEqual([delivery]);
-        expect(await store.renewLeases('first', 3_500)).toEqual({ turns: 0, deliveries: 1 });
-        const [taken] = await store.claimDeliveries(claim({ owner: 'second', now: 3_500 }));
+        expect(await at(2_500, store).putBackDeliveries([delivery])).toBe(1);
+        expect(await at(2_500, store).putBackDeliveries([delivery])).toBe(0);
+        expect(await claimDeliveries(store, { leaseUntil: 3_000 })).toEqual([delivery]);
+        expect(await renewLeases(store, 'first', 3_500)).toEqual({ turns: 0, deliveries: 1 });
+        const [taken] = await claimDeliveries(store, { owner: 'second', now: 3_500 });
         expect(taken).toEqual({ ...delivery, attempt: 2, owner: 'second' });
-        expect(await store.completeDelivery(delivery, 4_000)).toBe(false);
-        expect(await store.putBackDeliveries([delivery], 4_000)).toBe(0);
+        expect(await at(4_000, store).completeDelivery(delivery)).toBe(false);
+        expect(await at(4_000, store).putBackDeliveries([delivery])).toBe(0);
       });
     });
 
@@ -571,7 +583,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(await store.message("' OR 1=1 --")).toBeNull();
         expect(await store.sessionMessages('nobody', { limit: 1, after: null })).toBeNull();
         expect(await store.sessions({ limit: 1, after: null })).toEqual({ items: [], next: null });
-        expect(await store.nextDueAt('first')).toBeNull();
+        expect(await dueAt(store, 'first')).toBeNull();
       });
 
       test.each(['', 'x', '%', 'bWVzc2FnZXM6MQ', 'c2Vzc2lvbnM6YQ=='])(
@@ -590,9 +602,9 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         await replyTo(store, 'b');
         await acceptOne(store, 'c');
         await acceptOne(store, 'c');
-        const [delivery] = await store.claimDeliveries(claim({ limit: 1 }));
+        const [delivery] = await claimDeliveries(store, { limit: 1 });
         if (delivery === undefined) throw new Error('Expected a delivery.');
-        await store.completeDelivery(delivery, 4_000);
+        await at(4_000, store).completeDelivery(delivery);
         await claimOne(store);
         expect(await store.counts()).toEqual({
           sessions: 3,

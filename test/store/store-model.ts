@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Delivery, Message, MessageState, SessionPolicy, Store, Turn } from '../../src/store/store.js';
-import { failure, newMessage, noLimits } from './samples.js';
+import { at, claimDeliveries, claimTurns, failure, newMessage, noLimits, renewLeases } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
 /** One step of a history: numbers pick among what there is to pick from. */
@@ -199,7 +199,7 @@ async function apply(store: Store, model: Model, claimed: Claimed[], step: Step)
     case 'renew': {
       const until = model.now + lease;
       for (const hold of model.holds.values()) if (hold.owner === step.owner) hold.until = until;
-      await store.renewLeases(step.owner, until);
+      await renewLeases(store, step.owner, until);
       return;
     }
     case 'claim':
@@ -214,7 +214,7 @@ async function apply(store: Store, model: Model, claimed: Claimed[], step: Step)
     }
     case 'cancel session': {
       const items = model.items.filter(({ session }) => session === step.session);
-      const cancelled = await store.cancelSession(step.session, model.now);
+      const cancelled = await at(model.now, store).cancelSession(step.session);
       expect(cancelled?.messages.map(({ seq }) => seq) ?? []).toEqual(
         items.filter(({ state }) => state === 'queued' || state === 'running').map(({ seq }) => seq),
       );
@@ -238,11 +238,10 @@ async function accept(
   const sent = newMessage(step.session, {
     idempotencyKey: step.key,
     replyUrl: step.reply ? 'https://receiver.example/' : null,
-    acceptedAt: model.now,
   });
   const until = model.now + lease;
-  const arrival = step.claim === null ? undefined : { owner: step.claim, leaseUntil: until };
-  const outcome = await store.accept(sent, noLimits, arrival);
+  const arrival = step.claim === null ? undefined : { owner: step.claim, leaseMs: lease };
+  const outcome = await at(model.now, store).accept(sent, noLimits, arrival);
   const same = model.items.find(
     (item) => step.key !== null && item.key === step.key && item.session === step.session,
   );
@@ -314,7 +313,7 @@ async function intervene(
   kind: 'cancel' | 'retry dead' | 'discard',
 ): Promise<void> {
   if (kind === 'cancel') {
-    const outcome = await store.cancelMessage(item.id, model.now);
+    const outcome = await at(model.now, store).cancelMessage(item.id);
     const possible = item.state === 'queued' || item.state === 'running' || item.state === 'cancelled';
     expect(outcome?.outcome).toBe(possible ? 'cancelled' : 'settled');
     cancelInModel(model, item);
@@ -323,7 +322,7 @@ async function intervene(
   if (kind === 'discard') return discard(store, model, item);
   const isDead = item.state === 'dead';
   const noticeHeld = item.outbox === 'notice' && model.holds.has(Model.key('delivery', item));
-  const outcome = await store.retryDead(item.id, model.now);
+  const outcome = await at(model.now, store).retryDead(item.id);
   expect(outcome?.outcome).toBe(!isDead ? 'not-dead' : noticeHeld ? 'busy' : 'done');
   if (!isDead || noticeHeld) return;
   model.retries.delete(Model.key('delivery', item));
@@ -345,7 +344,7 @@ async function discard(store: Store, model: Model, item: Item): Promise<void> {
   const waits = item.state === 'replied' && item.outbox === 'reply';
   const possible = item.state === 'dead' || item.state === 'cancelled' || waits;
   const busy = waits && model.holds.has(key);
-  const outcome = await store.discardMessage(item.id, model.now);
+  const outcome = await at(model.now, store).discardMessage(item.id);
   expect(outcome?.outcome).toBe(busy ? 'busy' : possible ? 'done' : 'not-dead');
   if (!possible || busy || item.state === 'cancelled') return;
   item.state = 'cancelled';
@@ -374,8 +373,8 @@ async function claim(
   const request = { owner: step.owner, limit, now: model.now, leaseUntil: model.now + lease };
   const got: Claimed[] =
     step.line === 'turn'
-      ? (await store.claimTurns({ ...request, collectLimit })).map((claim) => ({ line: 'turn', claim }))
-      : (await store.claimDeliveries(request)).map((claim) => ({ line: 'delivery', claim }));
+      ? (await claimTurns(store, { ...request, collectLimit })).map((claim) => ({ line: 'turn', claim }))
+      : (await claimDeliveries(store, request)).map((claim) => ({ line: 'delivery', claim }));
   expect(got).toHaveLength(Math.min(limit, expected.length));
   for (const entry of got) {
     // The head of its session, that nobody else runs, once.
@@ -411,33 +410,33 @@ async function end(store: Store, model: Model, { line, claim }: Claimed, how: En
   const key = Model.key(line, item);
   const hold = model.holds.get(key);
   const held = hold?.owner === claim.owner && hold.attempt === claim.attempt;
-  const retryAt = how === 'retry' ? model.now + retryDelay : null;
+  const retryInMs = how === 'retry' ? retryDelay : null;
   let took: boolean;
   if (how === 'complete') {
     took =
       line === 'turn'
-        ? await store.completeTurn(claim, { text: `reply ${item.seq}`, metadata: {} }, model.now)
-        : await store.completeDelivery(claim, model.now);
+        ? await at(model.now, store).completeTurn(claim, { text: `reply ${item.seq}`, metadata: {} })
+        : await at(model.now, store).completeDelivery(claim);
   } else if (how === 'put back' || how === 'cut off') {
     took =
       (line === 'turn'
-        ? await store.putBackTurns([{ ...claim, cutOff: how === 'cut off' }], model.now)
-        : await store.putBackDeliveries([claim], model.now)) === 1;
+        ? await at(model.now, store).putBackTurns([{ ...claim, cutOff: how === 'cut off' }])
+        : await at(model.now, store).putBackDeliveries([claim])) === 1;
   } else {
     took =
       line === 'turn'
-        ? await store.failTurn(claim, 'failed', retryAt, model.now)
-        : await store.failDelivery(claim, failure('failed', retryAt), model.now);
+        ? await at(model.now, store).failTurn(claim, 'failed', retryInMs)
+        : await at(model.now, store).failDelivery(claim, failure('failed', retryInMs));
   }
   const cancelled = line === 'turn' && item.state === 'cancelled';
   expect(took, `${how} a ${line} that is ${held ? 'held' : 'lost'}`).toBe(held && !cancelled);
   if (!held) return;
   model.holds.delete(key);
-  await settle(model, item, line, how, retryAt);
+  await settle(model, item, line, how);
   settleHeads(model);
 }
 
-function settle(model: Model, item: Item, line: Line, how: End, retryAt: number | null): void {
+function settle(model: Model, item: Item, line: Line, how: End): void {
   const key = Model.key(line, item);
   // The turn of a cancelled message: nothing came of it.
   if (line === 'turn' && item.state === 'cancelled') return;
@@ -448,7 +447,7 @@ function settle(model: Model, item: Item, line: Line, how: End, retryAt: number 
   }
   if (how === 'put back' || how === 'cut off') item.attempts[line] -= 1;
   if (how === 'cut off' && line === 'turn') item.putBacks += 1;
-  if (retryAt !== null) model.retries.set(key, retryAt);
+  if (how === 'retry') model.retries.set(key, model.now + retryDelay);
   if (line === 'turn') {
     if (how === 'complete') {
       item.state = 'replied';
@@ -516,7 +515,7 @@ export function storeModel(name: string, createFactory: () => StoreFactory): voi
             const store = await factory.open({ maxAttempts: 1_000_000 });
             const model = new Model();
             const claimed: Claimed[] = [];
-            for (const name of withPolicy) await store.setPolicy(name, policies[name] ?? null, model.now);
+            for (const name of withPolicy) await at(model.now, store).setPolicy(name, policies[name] ?? null);
             for (const each of steps) await apply(store, model, claimed, each);
             await compare(store, model);
 

@@ -22,6 +22,7 @@ export function transactionOf(
   return {
     sql,
     counters,
+    now: 2_000,
     maxAttempts: 3,
     repeatable: true,
     notices: true,

@@ -88,8 +88,6 @@ export interface HttpChannelOptions {
   readonly bounds: () => ConnectionBounds;
   /** Connections have reached their bound, or no longer do. */
   readonly boundChanged?: () => void;
-  /** Milliseconds since the Unix epoch. */
-  readonly now?: () => number;
 }
 
 export interface HttpFacts {
@@ -208,7 +206,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     });
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, reads);
-    addPolicyRoutes(guarded, options.store, options.now ?? Date.now);
+    addPolicyRoutes(guarded, options.store);
     addEventRoutes(guarded, options.store, streams);
     addCancelRoutes(guarded, options.interventions);
     addDeadRoutes(guarded, reads, options.interventions);

@@ -19,13 +19,12 @@ import { messageView } from './views.js';
 const restartRetryAfter = 1;
 
 export interface MessageRoutesOptions
-  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'roomIn' | 'now'> {
+  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'roomIn'> {
   readonly longPolls: LongPolls;
 }
 
 export function addMessageRoutes(application: FastifyInstance, options: MessageRoutesOptions): void {
   const { settings, longPolls } = options;
-  const now = options.now ?? Date.now;
 
   application.post<{ Params: { session: string } }>(
     '/v1/sessions/:session/messages',
@@ -47,7 +46,6 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
           fingerprint: key === null ? null : fingerprint(session, body),
           sender: body.sender ?? null,
           channel: 'http',
-          acceptedAt: now(),
         },
         settings().queue,
       );

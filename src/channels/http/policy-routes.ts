@@ -9,7 +9,6 @@ import { sessionView } from './views.js';
 export function addPolicyRoutes(
   application: FastifyInstance,
   store: Pick<Store, 'session' | 'setPolicy'>,
-  now: () => number,
 ): void {
   type Route = { Params: { session: string } };
   application.get<Route>('/v1/sessions/:session', async (request) => {
@@ -22,6 +21,6 @@ export function addPolicyRoutes(
   application.put<Route>('/v1/sessions/:session/policy', async (request) => {
     const name = validateOne(sessionName, request.params.session, { parameter: 'session' });
     const { policy } = validateBody(policyBody, request.body);
-    return sessionView(await store.setPolicy(name, policy, now()));
+    return sessionView(await store.setPolicy(name, policy));
   });
 }

@@ -35,7 +35,7 @@ export interface DelivererOptions {
     | 'completeDelivery'
     | 'failDelivery'
     | 'putBackDeliveries'
-    | 'nextDueAt'
+    | 'nextDueInMs'
   >;
   readonly sender: ReplySender;
   readonly log: Log;
@@ -129,9 +129,7 @@ export class Deliverer {
       interval: () => renewalInterval(this.#settings.lease),
       held: () => this.#held > 0,
       renew: () =>
-        this.#calls.run('renew leases', () =>
-          this.#store.renewLeases(this.#owner, this.#clock.now() + this.#settings.lease),
-        ),
+        this.#calls.run('renew leases', () => this.#store.renewLeases(this.#owner, this.#settings.lease)),
     });
   }
 
@@ -212,8 +210,8 @@ export class Deliverer {
         const claimed = await this.#claim(limit);
         this.#claimFailures = 0;
         if (this.#wanted || claimed === limit || this.#state !== 'open') continue;
-        const due = await this.#calls.run('say what is due next', () => this.#store.nextDueAt(this.#owner));
-        this.#wakeAfter(pauseUntilDue(due, this.#clock.now(), this.#settings.lease));
+        const due = await this.#calls.run('say what is due next', () => this.#store.nextDueInMs(this.#owner));
+        this.#wakeAfter(pauseUntilDue(due, this.#settings.lease));
       } catch {
         // On record by StoreCalls.
         this.#claimFailures += 1;
@@ -225,11 +223,9 @@ export class Deliverer {
   }
 
   async #claim(limit: number): Promise<number> {
-    const deliveries = await this.#calls.run('hand out deliveries', () => {
-      const now = this.#clock.now();
-      const leaseUntil = now + this.#settings.lease;
-      return this.#store.claimDeliveries({ owner: this.#owner, limit, now, leaseUntil });
-    });
+    const deliveries = await this.#calls.run('hand out deliveries', () =>
+      this.#store.claimDeliveries({ owner: this.#owner, limit, leaseMs: this.#settings.lease }),
+    );
     for (const delivery of deliveries) {
       if (this.#state === 'open') this.#place(delivery);
       else this.#unfinished.set(delivery.messageId, delivery);
@@ -335,7 +331,7 @@ export class Deliverer {
     if (deliveries.length === 0) return 0;
     try {
       const count = await this.#calls.run('take deliveries back', () =>
-        this.#store.putBackDeliveries(deliveries, this.#clock.now()),
+        this.#store.putBackDeliveries(deliveries),
       );
       for (const delivery of deliveries) this.#records.tell(delivery, 'replied');
       return count;

@@ -1,16 +1,10 @@
 import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
-import {
-  type Delivery,
-  type DeliveryFailure,
-  type MessageState,
-  type Store,
-  StoreError,
-} from '../../store/store.js';
+import { type Delivery, type MessageState, type Store, StoreError } from '../../store/store.js';
 import type { Clock } from '../dispatch-clock.js';
 import { storeDelay } from '../dispatch-policy.js';
 import type { StoreCalls } from '../dispatch-store-calls.js';
-import type { Verdict } from './verdict.js';
+import type { Postponement, Verdict } from './verdict.js';
 
 export interface DeliveryRecordsOptions {
   readonly store: Pick<Store, 'beginDelivery' | 'completeDelivery' | 'failDelivery'>;
@@ -35,13 +29,12 @@ export class DeliveryRecords {
 
   /** False when it must not be sent: the claim is lost, or the gateway ends. */
   begin(delivery: Delivery): Promise<boolean> {
-    const { store, clock } = this.#options;
-    return this.#write(delivery, () => store.beginDelivery(delivery, clock.now()));
+    return this.#write(delivery, () => this.#options.store.beginDelivery(delivery));
   }
 
   async delivered(delivery: Delivery): Promise<void> {
-    const { store, clock, log } = this.#options;
-    if (!(await this.#write(delivery, () => store.completeDelivery(delivery, clock.now())))) return;
+    const { store, log } = this.#options;
+    if (!(await this.#write(delivery, () => store.completeDelivery(delivery)))) return;
     this.counts.delivered += 1;
     log.debug('A reply was delivered.', fields(delivery));
     this.tell(delivery, 'delivered');
@@ -68,7 +61,7 @@ export class DeliveryRecords {
   }
 
   /** Of its host there is a record, not of each delivery that waits for it. */
-  async postponed(delivery: Delivery, failure: DeliveryFailure): Promise<void> {
+  async postponed(delivery: Delivery, failure: Postponement): Promise<void> {
     await this.#writeFailure(delivery, failure);
   }
 
@@ -84,9 +77,12 @@ export class DeliveryRecords {
     }
   }
 
-  #writeFailure(delivery: Delivery, failure: DeliveryFailure): Promise<boolean> {
+  #writeFailure(delivery: Delivery, { retryAt, ...failure }: Postponement): Promise<boolean> {
     const { store, clock } = this.#options;
-    return this.#write(delivery, () => store.failDelivery(delivery, failure, clock.now()));
+    return this.#write(delivery, () => {
+      const retryInMs = retryAt === null ? null : Math.max(0, retryAt - clock.now());
+      return store.failDelivery(delivery, { ...failure, retryInMs });
+    });
   }
 
   /** Tries until the store has it: a reply that was delivered is not to be posted again. */

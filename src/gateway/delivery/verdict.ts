@@ -12,8 +12,11 @@ export interface VerdictSettings extends BackoffSettings {
   readonly unknown: UnknownPolicy;
 }
 
+/** What is to be written of a delivery that did not arrive; `retryAt` null: its message is dead. */
+export type Postponement = Omit<DeliveryFailure, 'retryInMs'> & { readonly retryAt: number | null };
+
 /** A failure that is to be written, with its reason. */
-export type Verdict = DeliveryFailure & { readonly error: string };
+export type Verdict = Postponement & { readonly error: string };
 
 /** When the reply is too old to be sent; null: never. */
 export function expiresAt({ dueSince }: Pick<Delivery, 'dueSince'>, expire: number): number | null {
@@ -37,7 +40,7 @@ export function postponed(
   delivery: Pick<Delivery, 'dueSince'>,
   until: number,
   { expire }: VerdictSettings,
-): DeliveryFailure {
+): Postponement {
   const end = expiresAt(delivery, expire);
   return {
     error: null,

@@ -18,7 +18,7 @@ export function accept(
   limits: QueueLimits,
   claim?: ArrivalClaim,
 ): Accepted {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   const known = sql.session.get(message.session);
   if (known !== undefined && message.idempotencyKey !== null) {
     const earlier = sql.messageByKey.get(known.number, message.idempotencyKey);
@@ -32,7 +32,7 @@ export function accept(
   let interrupted: SessionCancelled['messages'] = [];
   if (head !== undefined && (known?.policy ?? limits.policy) === 'interrupt') {
     const reason = `Interrupted by the message ${message.id}.`;
-    interrupted = cancelSession(transaction, message.session, message.acceptedAt, reason)?.messages ?? [];
+    interrupted = cancelSession(transaction, message.session, reason)?.messages ?? [];
     head = known === undefined ? undefined : sql.head.get('turn', known.number);
   } else {
     const running = head?.owner == null ? 0 : 1;
@@ -40,10 +40,9 @@ export function accept(
     if (waiting >= limits.session) return { outcome: 'full', limit: 'session', waiting };
   }
 
-  const session =
-    known?.number ?? Number(sql.insertSession.run(message.session, message.acceptedAt).lastInsertRowid);
+  const session = known?.number ?? Number(sql.insertSession.run(message.session, now).lastInsertRowid);
   if (known === undefined) counters.sessions += 1;
-  else sql.extendSession.run(message.acceptedAt, session);
+  else sql.extendSession.run(now, session);
   const seq = (known?.last_seq ?? 0) + 1;
   const claimed =
     claim !== undefined &&
@@ -57,8 +56,8 @@ export function accept(
       seq,
       claimed ? 'running' : 'queued',
       claimed ? 1 : 0,
-      message.acceptedAt,
-      message.acceptedAt,
+      now,
+      now,
       message.channel,
       message.replyUrl,
       message.replyIdempotent === false ? 0 : 1,
@@ -74,14 +73,14 @@ export function accept(
     const { ready, place } = ticketAtEnd(transaction, 'turn', sender);
     if (claimed) {
       counters.round = Math.max(counters.round, ready);
-      sql.insertHeldHead.run('turn', session, number, sender, place, claim.owner, claim.leaseUntil);
+      sql.insertHeldHead.run('turn', session, number, sender, place, claim.owner, now + claim.leaseMs);
     } else {
       sql.insertHead.run('turn', session, number, sender, ready, place);
     }
   }
   counters[claimed ? 'running' : 'queued'] += 1;
 
-  return { outcome: 'accepted', seq, claimed, interrupted };
+  return { outcome: 'accepted', seq, acceptedAt: now, claimed, interrupted };
 }
 
 function repeat(

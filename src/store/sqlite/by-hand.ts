@@ -9,8 +9,8 @@ import { finish } from './turns.js';
 
 /** What people do with messages: cancel, try again, discard. */
 
-export function cancelMessage(transaction: Transaction, id: string, now: number): CancelOutcome | null {
-  const { sql, counters } = transaction;
+export function cancelMessage(transaction: Transaction, id: string): CancelOutcome | null {
+  const { sql, counters, now } = transaction;
   const place = placeOf(transaction, id);
   if (place === null) return null;
   const head = sql.head.get('turn', place.session);
@@ -33,10 +33,9 @@ export function cancelMessage(transaction: Transaction, id: string, now: number)
 export function cancelSession(
   transaction: Transaction,
   name: string,
-  now: number,
   reason: string | null = null,
 ): SessionCancelled | null {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   const session = sql.session.get(name)?.number;
   if (session === undefined) return null;
   const head = sql.placeOfHead.get(session);
@@ -64,8 +63,8 @@ export function cancelSession(
  * A dead message goes on where it ended: its turn is run again, as the next one of its session, or its reply is sent
  * again under the same key.
  */
-export function retryDead(transaction: Transaction, id: string, now: number): DeadOutcome | null {
-  const { sql, counters } = transaction;
+export function retryDead(transaction: Transaction, id: string): DeadOutcome | null {
+  const { sql, counters, now } = transaction;
   const place = placeOf(transaction, id);
   if (place === null) return null;
   const answer = (outcome: DeadOutcome['outcome']) => answered(transaction, id, outcome);
@@ -88,8 +87,8 @@ export function retryDead(transaction: Transaction, id: string, now: number): De
 }
 
 /** A message that is dead, or whose reply waits to be posted, ends as cancelled. Twice is the same as once. */
-export function discardMessage(transaction: Transaction, id: string, now: number): DeadOutcome | null {
-  const { sql, counters } = transaction;
+export function discardMessage(transaction: Transaction, id: string): DeadOutcome | null {
+  const { sql, counters, now } = transaction;
   const place = placeOf(transaction, id);
   if (place === null) return null;
   const answer = (outcome: DeadOutcome['outcome']) => answered(transaction, id, outcome);

@@ -13,7 +13,7 @@ const longestText = 1_048_576;
  * reply goes to the same place are put together.
  */
 export function collect(transaction: Transaction, head: TurnRow, claim: TurnClaim): CollectableRow {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   const limit = (claim.collectLimit ?? 1) - 1;
   const collects = (head.policy ?? claim.policy) === 'collect' && limit > 0;
   if (!collects || hasBegun(head)) return head;
@@ -26,7 +26,7 @@ export function collect(transaction: Transaction, head: TurnRow, claim: TurnClai
     others.push(last);
     last = row;
   }
-  for (const { message } of others) sql.collect.run(claim.now, last.message, message);
+  for (const { message } of others) sql.collect.run(now, last.message, message);
   sql.addUnfinished.run(-others.length, head.session_number);
   counters.queued -= others.length;
   counters.collected += others.length;

@@ -23,18 +23,17 @@ export function createDelivery(
 }
 
 export function claimDeliveries(transaction: Transaction, claim: Claim): Delivery[] {
-  const { sql } = transaction;
+  const { sql, now } = transaction;
   if (claim.limit < 1) return [];
-  if (leaseRanOut(transaction, 'delivery', claim.now)) {
-    const expired = sql.expiredDeliveries.all(claim.now, claim.owner, claim.limit);
-    takeBackDeliveries(transaction, expired, claim.now);
+  if (leaseRanOut(transaction, 'delivery')) {
+    takeBackDeliveries(transaction, sql.expiredDeliveries.all(now, claim.owner, claim.limit));
   }
-  admitRetries(transaction, 'delivery', claim);
+  admitRetries(transaction, 'delivery', claim.limit);
   return sql.readyDeliveries.all(claim.limit).map((row) => {
     const repliedAt = row.replied_at ?? row.changed_at;
-    sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'delivery', row.session_number);
+    sql.holdHead.run(row.message, claim.owner, now + claim.leaseMs, 'delivery', row.session_number);
     // One that may be sent twice counts as begun from now on: that costs no write of its own.
-    sql.claimDelivery.run(row.idempotent === 1 ? claim.now : null, row.message);
+    sql.claimDelivery.run(row.idempotent === 1 ? now : null, row.message);
     return {
       messageId: idToText(row.id),
       session: row.session,
@@ -58,14 +57,14 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
   });
 }
 
-export function beginDelivery(transaction: Transaction, delivery: DeliveryHold, now: number): boolean {
+export function beginDelivery(transaction: Transaction, delivery: DeliveryHold): boolean {
   const held = heldDelivery(transaction, delivery);
-  if (held !== null) transaction.sql.beginDelivery.run(now, held.message);
+  if (held !== null) transaction.sql.beginDelivery.run(transaction.now, held.message);
   return held !== null;
 }
 
-export function completeDelivery(transaction: Transaction, delivery: DeliveryHold, now: number): boolean {
-  const { sql, counters } = transaction;
+export function completeDelivery(transaction: Transaction, delivery: DeliveryHold): boolean {
+  const { sql, counters, now } = transaction;
   const held = heldDelivery(transaction, delivery);
   if (held === null) return false;
   sql.endDelivery.run('delivered', now, null, held.message);
@@ -81,20 +80,19 @@ export function failDelivery(
   transaction: Transaction,
   delivery: DeliveryHold,
   failure: DeliveryFailure,
-  now: number,
 ): boolean {
-  const { sql } = transaction;
+  const { sql, now } = transaction;
   const held = heldDelivery(transaction, delivery);
   if (held === null) return false;
   if (!failure.attempted) sql.uncountDelivery.run(held.message);
   if (failure.unknown) sql.noteUnknownDelivery.run(held.message);
   // The notice of a message that somebody has discarded is not tried again.
-  if (failure.retryAt === null || held.state === 'cancelled') {
-    endDead(transaction, held, failure.error ?? 'it was given up', now);
+  if (failure.retryInMs === null || held.state === 'cancelled') {
+    endDead(transaction, held, failure.error ?? 'it was given up');
     return true;
   }
   sql.noteDeliveryError.run(failure.error, held.message);
-  sql.retryHead.run(failure.retryAt, now, 'delivery', held.session);
+  sql.retryHead.run(now + failure.retryInMs, now, 'delivery', held.session);
   return true;
 }
 
@@ -125,7 +123,6 @@ export function putBackDeliveries(
 export function takeBackDeliveries(
   transaction: Transaction,
   taken: readonly TakenDeliveryRow[],
-  now: number,
 ): { readonly resumed: number; readonly resent: number; readonly setAside: number } {
   const { sql, unknownPolicy } = transaction;
   let resent = 0;
@@ -152,7 +149,7 @@ export function takeBackDeliveries(
       putBack(transaction, 'delivery', row.session, row.message);
       resent += 1;
     } else {
-      endDead(transaction, row, record, now);
+      endDead(transaction, row, record);
       setAside += 1;
     }
   }
@@ -170,9 +167,8 @@ function endDead(
   transaction: Transaction,
   delivery: Pick<HeldDeliveryRow, 'message' | 'session' | 'notice'>,
   error: string,
-  now: number,
 ): void {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   sql.endDelivery.run('dead', null, error, delivery.message);
   // Of a notice the message was dead before, and for its own reason.
   if (delivery.notice === 0) {

@@ -3,8 +3,6 @@ import type { Transaction } from './transaction.js';
 export interface ForgetRequest {
   /** What came to its end before that is forgotten, in milliseconds since the Unix epoch. */
   readonly before: number;
-  /** The time now, in the same way. */
-  readonly now: number;
   /** Number of the message behind which to go on; 0 to begin with. */
   readonly after: number;
   /** Messages looked at, at most, and forgotten, but for the rest of a turn: while it goes on nobody else is served. */
@@ -29,11 +27,8 @@ export interface Forgotten {
  * Behind a message that is too young the others are younger, so that it ends there; but for those that were accepted
  * while a clock was ahead. Those in the future are passed over, and to look behind all others is what `all` is for.
  */
-export function forget(
-  transaction: Transaction,
-  { before, now, after, limit, all }: ForgetRequest,
-): Forgotten {
-  const { sql, counters } = transaction;
+export function forget(transaction: Transaction, { before, after, limit, all }: ForgetRequest): Forgotten {
+  const { sql, counters, now } = transaction;
   let count = 0;
   let dead = 0;
   let last = after;

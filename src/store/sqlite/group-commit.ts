@@ -19,7 +19,7 @@ import {
   readCounts,
   readDeadMessages,
   readMessage,
-  readNextDueAt,
+  readNextDueInMs,
   readSession,
   readSessionMessages,
   readSessions,
@@ -49,7 +49,7 @@ const reads: ReadonlySet<OperationName> = new Set<OperationName>([
   'settledUpTo',
   'deadMessages',
   'counts',
-  'nextDueAt',
+  'nextDueInMs',
   'runs',
   'probe',
   'statistics',
@@ -79,9 +79,9 @@ export class GroupCommit {
     this.#handlers = {
       accept,
       claimTurns,
-      renewLeases: ({ sql }, owner, leaseUntil) => ({
-        turns: sql.renewLeases.run(leaseUntil, 'turn', owner).changes,
-        deliveries: sql.renewLeases.run(leaseUntil, 'delivery', owner).changes,
+      renewLeases: ({ sql, now }, owner, leaseMs) => ({
+        turns: sql.renewLeases.run(now + leaseMs, 'turn', owner).changes,
+        deliveries: sql.renewLeases.run(now + leaseMs, 'delivery', owner).changes,
       }),
       completeTurn,
       failTurn,
@@ -97,7 +97,7 @@ export class GroupCommit {
       completeDelivery,
       failDelivery,
       putBackDeliveries,
-      nextDueAt: readNextDueAt,
+      nextDueInMs: readNextDueInMs,
       message: readMessage,
       session: readSession,
       setPolicy,
@@ -117,11 +117,11 @@ export class GroupCommit {
   }
 
   recover(now: number): Recovery {
-    return this.#transact((transaction) => recover(transaction, now));
+    return this.#transact(recover, now);
   }
 
-  forget(request: ForgetRequest): Forgotten {
-    return this.#transact((transaction) => forget(transaction, request));
+  forget(request: ForgetRequest, now: number): Forgotten {
+    return this.#transact((transaction) => forget(transaction, request), now);
   }
 
   /**
@@ -177,11 +177,12 @@ export class GroupCommit {
     );
   }
 
-  #transact<Outcome>(work: (transaction: Transaction) => Outcome): Outcome {
+  /** `now`: of operations that are no calls, which have a time of their own. */
+  #transact<Outcome>(work: (transaction: Transaction) => Outcome, now = 0): Outcome {
     this.#sql.begin.run();
     try {
       const before = this.#readCounters();
-      const transaction = this.#transaction({ ...before });
+      const transaction = this.#transaction({ ...before }, now);
       const outcome = work(transaction);
       if (
         Object.entries(before).some(([name, count]) => transaction.counters[name as keyof Counters] !== count)
@@ -235,7 +236,7 @@ export class GroupCommit {
   #read(calls: readonly Call[]): Answer[] {
     return calls.map((call) => {
       try {
-        return { id: call.id, result: this.#handle(this.#transaction(this.#readCounters()), call) };
+        return { id: call.id, result: this.#handle(this.#transaction(this.#readCounters(), call.at), call) };
       } catch (error) {
         return failed(call, toStoreError(error, this.#path));
       }
@@ -244,11 +245,12 @@ export class GroupCommit {
 
   #handle<Name extends OperationName>(transaction: Transaction, call: Call<Name>): ResultOf<Name> {
     const handler: Handlers[Name] = this.#handlers[call.operation];
+    transaction.now = call.at;
     return handler(transaction, ...call.parameters);
   }
 
-  #transaction(counters: Counters): Transaction {
-    return { sql: this.#sql, counters, ...this.#policy };
+  #transaction(counters: Counters, now: number): Transaction {
+    return { sql: this.#sql, counters, now, ...this.#policy };
   }
 
   #readCounters(): Counters {

@@ -45,7 +45,7 @@ export class Housekeeping {
   /** In the round under way. */
   #forgotten: ForgottenMessages = { messages: 0, dead: 0 };
   /** What each step of the round under way goes by. */
-  #round: Omit<ForgetRequest, 'after'> = { before: 0, now: 0, limit: messagesInStep, all: false };
+  #round: Omit<ForgetRequest, 'after'> = { before: 0, limit: messagesInStep, all: false };
 
   constructor(database: Database, groups: Pick<GroupCommit, 'forget'>, options: HousekeepingOptions) {
     this.#database = database;
@@ -92,9 +92,9 @@ export class Housekeeping {
     if (after === 0) {
       const now = this.#now();
       const all = this.#random() < interval / wholeRoundEach;
-      this.#round = { before: now - keep, now, limit: messagesInStep, all };
+      this.#round = { before: now - keep, limit: messagesInStep, all };
     }
-    const { count, dead, after: next } = this.#groups.forget({ ...this.#round, after });
+    const { count, dead, after: next } = this.#groups.forget({ ...this.#round, after }, this.#now());
     const { messages } = this.#forgotten;
     this.#forgotten = { messages: messages + count, dead: this.#forgotten.dead + dead };
     return next;

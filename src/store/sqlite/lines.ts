@@ -1,4 +1,3 @@
-import type { Claim } from '../store.js';
 import type { Line, NextRow, TicketRow } from './sql.js';
 import type { Transaction } from './transaction.js';
 
@@ -73,16 +72,16 @@ export function putAllBack(transaction: Transaction, line: Line, sessions: reado
 }
 
 /** Lets the retries that are due join the end of the line: as many as one claim can take, so its cost is bounded. */
-export function admitRetries(transaction: Transaction, line: Line, claim: Claim): void {
-  const { sql } = transaction;
-  if ((sql.firstRetry.get(line) ?? Number.POSITIVE_INFINITY) > claim.now) return;
-  for (const { message, session, sender } of sql.dueRetries.all(line, claim.now, claim.limit)) {
+export function admitRetries(transaction: Transaction, line: Line, limit: number): void {
+  const { sql, now } = transaction;
+  if ((sql.firstRetry.get(line) ?? Number.POSITIVE_INFINITY) > now) return;
+  for (const { message, session, sender } of sql.dueRetries.all(line, now, limit)) {
     const { ready, place } = ticketAtEnd(transaction, line, sender);
     sql.readyHead.run(message, sender, ready, place, line, session);
   }
 }
 
 /** Whether a claim may have outlived its lease: then it is to be taken from its owner. */
-export function leaseRanOut({ sql }: Transaction, line: Line, now: number): boolean {
+export function leaseRanOut({ sql, now }: Transaction, line: Line): boolean {
   return (sql.firstLease.get(line) ?? Number.POSITIVE_INFINITY) <= now;
 }

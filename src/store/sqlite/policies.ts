@@ -7,9 +7,8 @@ export function setPolicy(
   transaction: Transaction,
   name: string,
   policy: SessionPolicy | null,
-  now: number,
 ): SessionSummary {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   if (sql.session.get(name) === undefined) counters.sessions += 1;
   sql.setPolicy.run(name, now, policy);
   const session = readSession(transaction, name);

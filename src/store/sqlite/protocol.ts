@@ -3,15 +3,11 @@ import type { RunStore } from '../run-record.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,
-  Metadata,
   NewMessage,
   QueueLimits,
   Recovery,
   SessionCancelled,
   Store,
-  Turn,
-  TurnClaim,
-  TurnHold,
 } from '../store.js';
 import type { Failure } from './errors.js';
 import type { Finding } from './open-database.js';
@@ -22,22 +18,14 @@ export type Accepted =
   | {
       readonly outcome: 'accepted';
       readonly seq: number;
+      readonly acceptedAt: number;
       readonly claimed: boolean;
       readonly interrupted: SessionCancelled['messages'];
     };
 
-export interface Reply {
-  readonly text: string;
-  readonly metadata: Metadata;
-}
-
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations
-  extends Omit<Store, 'close' | 'accept' | 'claimTurns' | 'completeTurn'>,
-    RunStore {
+export interface Operations extends Omit<Store, 'close' | 'accept'>, RunStore {
   accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<Accepted>;
-  claimTurns(claim: TurnClaim): Promise<readonly Turn[]>;
-  completeTurn(turn: TurnHold, reply: Reply, now: number): Promise<boolean>;
   statistics(): Promise<StoreStatistics>;
   /** Resolves when there is room and a page was written; rejects with what keeps it from that. */
   tryWrite(): Promise<void>;
@@ -59,7 +47,13 @@ export interface StoreStatistics {
 }
 
 export type Call<Name extends OperationName = OperationName> = {
-  [Each in Name]: { readonly id: number; readonly operation: Each; readonly parameters: ParametersOf<Each> };
+  [Each in Name]: {
+    readonly id: number;
+    readonly operation: Each;
+    readonly parameters: ParametersOf<Each>;
+    /** When it was made, in milliseconds since the Unix epoch. */
+    readonly at: number;
+  };
 }[Name];
 
 export type Answer =

@@ -138,8 +138,9 @@ export function readCounts({ counters }: Transaction): StoreCounts {
   return counts;
 }
 
-export function readNextDueAt({ sql }: Transaction, owner: string): number | null {
-  return sql.nextDueAt.get(owner, owner) ?? null;
+export function readNextDueInMs({ sql, now }: Transaction, owner: string): number | null {
+  const at = sql.nextDueAt.get(owner, owner) ?? null;
+  return at === null ? null : Math.max(at - now, 0);
 }
 
 function checkLimit(limit: number): number {

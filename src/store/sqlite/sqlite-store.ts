@@ -1,4 +1,5 @@
 import type { Worker } from 'node:worker_threads';
+import { steadyNow } from '../../lifecycle/steady-clock.js';
 import type { OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
 import type { RunRecord } from '../run-record.js';
 import {
@@ -33,6 +34,7 @@ import type { Failure } from './errors.js';
 import { turnIdOf } from './identifiers.js';
 import type { Finding } from './open-database.js';
 import type {
+  Accepted,
   Answer,
   Call,
   FromWorker,
@@ -56,7 +58,7 @@ export interface SqliteStoreOptions extends Partial<StorePolicy> {
   readonly keep?: number;
   /** How often it is looked for what is older, in milliseconds. Default: ten minutes. */
   readonly housekeepingInterval?: number;
-  /** Milliseconds since the Unix epoch; the time that recovery writes. */
+  /** Milliseconds since the Unix epoch. Default: the steady clock of this process. */
   readonly now?: () => number;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
   readonly extendStartTimeout?: boolean;
@@ -88,7 +90,7 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
     unknownPolicy: options.unknownPolicy ?? 'ask',
     keep: options.keep ?? 0,
     housekeepingInterval: options.housekeepingInterval ?? 600_000,
-    now: (options.now ?? Date.now)(),
+    now: (options.now ?? steadyNow)(),
     extendStartTimeout: options.extendStartTimeout ?? false,
   };
   const thread = options.thread ?? startStoreThread();
@@ -104,8 +106,11 @@ function hold({ messageId, owner, attempt }: TurnHold | DeliveryHold): TurnHold 
 }
 
 /** The message as the store has it now: it need not travel back. */
-function newlyAccepted(message: NewMessage, seq: number, claimed: boolean): Message {
-  const { id, session, text, metadata, replyUrl, channel, acceptedAt } = message;
+function newlyAccepted(
+  message: NewMessage,
+  { seq, acceptedAt, claimed }: Accepted & { readonly outcome: 'accepted' },
+): Message {
+  const { id, session, text, metadata, replyUrl, channel } = message;
   return {
     id,
     session,
@@ -148,6 +153,12 @@ function firstTurn(message: Message, owner: string): Turn {
 /** So many calls are sent to the worker while more are still coming. */
 const crowd = 16;
 
+/**
+ * The end of a turn that nobody is known to wait for may wait for other calls: a client that posts one message after
+ * the other has the next one there by then, and both share an fsync.
+ */
+const commitDelayMs = 1;
+
 interface Waiter {
   resolve(result: unknown): void;
   reject(error: StoreError): void;
@@ -165,8 +176,11 @@ export class SqliteStore implements OpenStore {
 
   readonly #worker: Worker;
   readonly #health: StoreHealth;
+  readonly #now: () => number;
   readonly #waiters = new Map<number, Waiter>();
   #collected: Call[] = [];
+  /** Turns that began with their message, unless another one has come since that waits. */
+  #arrived = new WeakSet<TurnHold>();
   #sendAfterEvents: NodeJS.Immediate | null = null;
   #sendLater: NodeJS.Timeout | null = null;
   #nextId = 1;
@@ -179,9 +193,10 @@ export class SqliteStore implements OpenStore {
 
   constructor(
     { worker, ended }: StoreThread,
-    { path, events = {} }: Pick<SqliteStoreOptions, 'path' | 'events'>,
+    { path, events = {}, now = steadyNow }: Pick<SqliteStoreOptions, 'path' | 'events' | 'now'>,
   ) {
     this.#worker = worker;
+    this.#now = now;
     this.#health = new StoreHealth({ events, tryWrite: () => this.tryWrite() });
     this.#closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
@@ -209,88 +224,89 @@ export class SqliteStore implements OpenStore {
     const fingerprint = message.fingerprint === null ? null : new Uint8Array(message.fingerprint);
     const outcome = await this.#call('accept', { ...message, fingerprint }, limits, claim);
     if (outcome.outcome !== 'accepted') return outcome;
-    const { seq, claimed, interrupted } = outcome;
-    const taken = newlyAccepted(message, seq, claimed);
+    const { claimed, interrupted } = outcome;
+    const taken = newlyAccepted(message, outcome);
     const turn = claimed && claim !== undefined ? firstTurn(taken, claim.owner) : null;
+    this.#noteArrival(turn);
     return { outcome: 'accepted', message: taken, turn, interrupted };
   }
 
-  claimTurns(claim: TurnClaim, patience = 0): Promise<readonly Turn[]> {
-    return this.#callPatiently(patience, 'claimTurns', claim);
+  claimTurns(claim: TurnClaim): Promise<readonly Turn[]> {
+    // It comes with the end of a turn, whose place it is to fill.
+    return this.#callBy(this.#sendLater === null ? 'now' : 'later', 'claimTurns', claim);
   }
 
-  renewLeases(owner: string, leaseUntil: number): Promise<ResultOf<'renewLeases'>> {
-    return this.#call('renewLeases', owner, leaseUntil);
+  renewLeases(owner: string, leaseMs: number): Promise<ResultOf<'renewLeases'>> {
+    return this.#call('renewLeases', owner, leaseMs);
   }
 
   completeTurn(
     turn: TurnHold,
     reply: { readonly text: string; readonly metadata: Metadata },
-    now: number,
-    patience = 0,
   ): Promise<boolean> {
-    return this.#callPatiently(patience, 'completeTurn', hold(turn), reply, now);
+    const isAwaited = !this.#arrived.has(turn) || this.#collected.length > 0;
+    return this.#callBy(isAwaited ? 'now' : 'later', 'completeTurn', hold(turn), reply);
   }
 
-  failTurn(turn: TurnHold, error: string, retryAt: number | null, now: number): Promise<boolean> {
-    return this.#call('failTurn', hold(turn), error, retryAt, now);
+  failTurn(turn: TurnHold, error: string, retryInMs: number | null): Promise<boolean> {
+    return this.#call('failTurn', hold(turn), error, retryInMs);
   }
 
-  putBackTurns(turns: readonly TurnToPutBack[], now: number): Promise<number> {
+  putBackTurns(turns: readonly TurnToPutBack[]): Promise<number> {
     const holds = turns.map((turn) => ({ ...hold(turn), cutOff: turn.cutOff === true }));
-    return this.#call('putBackTurns', holds, now);
+    return this.#call('putBackTurns', holds);
   }
 
   releaseTurn(turn: TurnHold): Promise<boolean> {
     return this.#call('releaseTurn', hold(turn));
   }
 
-  cancelMessage(id: string, now: number): Promise<CancelOutcome | null> {
-    return this.#call('cancelMessage', id, now);
+  cancelMessage(id: string): Promise<CancelOutcome | null> {
+    return this.#call('cancelMessage', id);
   }
 
-  cancelSession(session: string, now: number): Promise<SessionCancelled | null> {
-    return this.#call('cancelSession', session, now);
+  cancelSession(session: string): Promise<SessionCancelled | null> {
+    return this.#call('cancelSession', session);
   }
 
   deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>> {
     return this.#call('deadMessages', page);
   }
 
-  retryDead(id: string, now: number): Promise<DeadOutcome | null> {
-    return this.#call('retryDead', id, now);
+  retryDead(id: string): Promise<DeadOutcome | null> {
+    return this.#call('retryDead', id);
   }
 
-  discardMessage(id: string, now: number): Promise<DeadOutcome | null> {
-    return this.#call('discardMessage', id, now);
+  discardMessage(id: string): Promise<DeadOutcome | null> {
+    return this.#call('discardMessage', id);
   }
 
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]> {
     return this.#call('claimDeliveries', claim);
   }
 
-  completeDelivery(delivery: DeliveryHold, now: number): Promise<boolean> {
-    return this.#call('completeDelivery', hold(delivery), now);
+  completeDelivery(delivery: DeliveryHold): Promise<boolean> {
+    return this.#call('completeDelivery', hold(delivery));
   }
 
-  beginDelivery(delivery: DeliveryHold, now: number): Promise<boolean> {
-    return this.#call('beginDelivery', hold(delivery), now);
+  beginDelivery(delivery: DeliveryHold): Promise<boolean> {
+    return this.#call('beginDelivery', hold(delivery));
   }
 
-  failDelivery(delivery: DeliveryHold, failure: DeliveryFailure, now: number): Promise<boolean> {
-    return this.#call('failDelivery', hold(delivery), failure, now);
+  failDelivery(delivery: DeliveryHold, failure: DeliveryFailure): Promise<boolean> {
+    return this.#call('failDelivery', hold(delivery), failure);
   }
 
-  putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[], now: number): Promise<number> {
+  putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[]): Promise<number> {
     const holds = deliveries.map((delivery) => ({
       ...hold(delivery),
       ...(delivery.unknownOutcome !== undefined && { unknownOutcome: delivery.unknownOutcome }),
     }));
-    return this.#call('putBackDeliveries', holds, now);
+    return this.#call('putBackDeliveries', holds);
   }
 
-  nextDueAt(owner: string): Promise<number | null> {
-    return this.#call('nextDueAt', owner);
+  nextDueInMs(owner: string): Promise<number | null> {
+    return this.#call('nextDueInMs', owner);
   }
 
   message(id: string): Promise<Message | null> {
@@ -301,8 +317,8 @@ export class SqliteStore implements OpenStore {
     return this.#call('session', name);
   }
 
-  setPolicy(name: string, policy: SessionPolicy | null, now: number): Promise<SessionSummary> {
-    return this.#call('setPolicy', name, policy, now);
+  setPolicy(name: string, policy: SessionPolicy | null): Promise<SessionSummary> {
+    return this.#call('setPolicy', name, policy);
   }
 
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>> {
@@ -375,11 +391,11 @@ export class SqliteStore implements OpenStore {
     operation: Name,
     ...parameters: ParametersOf<Name>
   ): Promise<ResultOf<Name>> {
-    return this.#callPatiently(0, operation, ...parameters);
+    return this.#callBy('now', operation, ...parameters);
   }
 
-  #callPatiently<Name extends OperationName>(
-    patience: number,
+  #callBy<Name extends OperationName>(
+    when: 'now' | 'later',
     operation: Name,
     ...parameters: ParametersOf<Name>
   ): Promise<ResultOf<Name>> {
@@ -388,10 +404,16 @@ export class SqliteStore implements OpenStore {
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiters.set(id, { resolve, reject });
-      this.#collected.push({ id, operation, parameters } as Call);
-      if (patience > 0) this.#sendLater ??= setTimeout(() => this.#send(), patience);
+      this.#collected.push({ id, operation, parameters, at: this.#now() } as Call);
+      if (when === 'later') this.#sendLater ??= setTimeout(() => this.#send(), commitDelayMs);
       else this.#sendSoon();
     });
+  }
+
+  /** Nobody is known to wait for its end while it leaves no reply to be posted, and no other message waits. */
+  #noteArrival(turn: Turn | null): void {
+    if (turn === null) this.#arrived = new WeakSet();
+    else if (turn.replyUrl === null) this.#arrived.add(turn);
   }
 
   /** After the events that came with this one, before the loop waits for new ones: no delay for a lone call. */

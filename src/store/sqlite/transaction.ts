@@ -13,4 +13,6 @@ export interface Transaction extends StorePolicy {
   readonly sql: Statements;
   /** Read when the transaction began, changed by its operations, written back before it is committed. */
   readonly counters: Counters;
+  /** The time of the operation, in milliseconds since the Unix epoch. */
+  now: number;
 }

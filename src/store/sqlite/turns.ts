@@ -13,8 +13,8 @@ const expiredAtOnce = 1_000;
 export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   const { sql } = transaction;
   if (claim.limit < 1) return [];
-  takeBackExpired(transaction, claim);
-  admitRetries(transaction, 'turn', claim);
+  takeBackExpired(transaction, claim.owner);
+  admitRetries(transaction, 'turn', claim.limit);
   if (suspectRuns(transaction)) return [];
   const turns: Turn[] = [];
   for (const head of sql.readyTurns.all(claim.limit)) {
@@ -27,25 +27,25 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
 }
 
 /** All of them, so that what is held is what runs. */
-function takeBackExpired(transaction: Transaction, { owner, now }: TurnClaim): void {
-  const { sql } = transaction;
-  if (!leaseRanOut(transaction, 'turn', now)) return;
+function takeBackExpired(transaction: Transaction, owner: string): void {
+  const { sql, now } = transaction;
+  if (!leaseRanOut(transaction, 'turn')) return;
   // Beside one that was cancelled no turn was alone, as long as that had not ended.
   const alone = sql.secondLease.get('turn') === undefined;
-  while (leaseRanOut(transaction, 'turn', now)) {
+  while (leaseRanOut(transaction, 'turn')) {
     const expired = sql.expiredTurns.all(now, owner, expiredAtOnce);
     if (expired.length === 0) return;
-    takeBackTurns(transaction, expired, now, { alone });
+    takeBackTurns(transaction, expired, { alone });
   }
 }
 
 function claimHead(transaction: Transaction, head: TurnRow, claim: TurnClaim): Turn {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   counters.round = Math.max(counters.round, head.ready);
   const row = collect(transaction, head, claim);
   const collected = collectedOf(transaction, row);
-  sql.holdHead.run(row.message, claim.owner, claim.leaseUntil, 'turn', head.session_number);
-  sql.beginTurn.run(claim.now, row.message);
+  sql.holdHead.run(row.message, claim.owner, now + claim.leaseMs, 'turn', head.session_number);
+  sql.beginTurn.run(now, row.message);
   counters.queued -= 1;
   counters.running += 1;
   const messageId = idToText(row.id);
@@ -85,9 +85,8 @@ export function completeTurn(
   transaction: Transaction,
   turn: TurnHold,
   reply: { readonly text: string; readonly metadata: Metadata },
-  now: number,
 ): boolean {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   const held = heldTurn(transaction, turn);
   if (held === null || endIfCancelled(transaction, held)) return false;
   sql.insertReply.run(held.message, reply.text, JSON.stringify(reply.metadata), now);
@@ -103,25 +102,24 @@ export function failTurn(
   transaction: Transaction,
   turn: TurnHold,
   error: string,
-  retryAt: number | null,
-  now: number,
+  retryInMs: number | null,
 ): boolean {
-  const { sql, counters } = transaction;
+  const { sql, counters, now } = transaction;
   const held = heldTurn(transaction, turn);
   if (held === null || endIfCancelled(transaction, held)) return false;
-  if (retryAt === null) {
-    endDead(transaction, held, error, now);
+  if (retryInMs === null) {
+    endDead(transaction, held, error);
     return true;
   }
   sql.setState.run('queued', error, now, held.message);
-  sql.retryHead.run(retryAt, now, 'turn', held.session);
+  sql.retryHead.run(now + retryInMs, now, 'turn', held.session);
   counters.running -= 1;
   counters.queued += 1;
   return true;
 }
 
-export function putBackTurns(transaction: Transaction, turns: readonly TurnToPutBack[], now: number): number {
-  const { sql, counters } = transaction;
+export function putBackTurns(transaction: Transaction, turns: readonly TurnToPutBack[]): number {
+  const { sql, counters, now } = transaction;
   let count = 0;
   // The last one first, as each goes to the very front: they end in the order that they were given.
   for (const turn of turns.toReversed()) {
@@ -150,7 +148,6 @@ export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
 export function takeBackTurns(
   transaction: Transaction,
   taken: readonly TakenTurnRow[],
-  now: number,
   { alone }: { readonly alone: boolean },
 ): { readonly resumed: number; readonly dead: number } {
   const { sql } = transaction;
@@ -164,23 +161,23 @@ export function takeBackTurns(
       goOn.push(row);
       continue;
     }
-    resumed += requeueAll(transaction, goOn.splice(0).reverse(), now);
+    resumed += requeueAll(transaction, goOn.splice(0).reverse());
     if (why === null) {
       finish(transaction, row);
       continue;
     }
     const reason = `Set aside after attempt ${row.attempts}: the gateway that ran it went down, and ${why}.`;
     sql.countCrash.run(row.message);
-    endDead(transaction, row, reason, now);
+    endDead(transaction, row, reason);
     dead += 1;
   }
-  resumed += requeueAll(transaction, goOn.reverse(), now);
+  resumed += requeueAll(transaction, goOn.reverse());
   return { resumed, dead };
 }
 
 /** Puts turns back to the front of the line, in their order. Their attempts stay counted, and the crash is. */
-function requeueAll(transaction: Transaction, turns: readonly TakenTurnRow[], now: number): number {
-  const { sql, counters } = transaction;
+function requeueAll(transaction: Transaction, turns: readonly TakenTurnRow[]): number {
+  const { sql, counters, now } = transaction;
   if (turns.length === 0) return 0;
   sql.requeueAll.run(now, JSON.stringify(turns.map(({ message }) => message)));
   putAllBack(
@@ -220,9 +217,8 @@ function endDead(
   transaction: Transaction,
   turn: Pick<HeldTurnRow, 'message' | 'session' | 'seq' | 'reply_url'>,
   error: string,
-  now: number,
 ): void {
-  const { sql, counters, notices } = transaction;
+  const { sql, counters, notices, now } = transaction;
   sql.setState.run('dead', error, now, turn.message);
   counters.running -= 1;
   counters.dead += 1;

@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { steadyClock } from '../../src/gateway/dispatch-clock.js';
+import { steadyClock, steadyNow } from '../../src/lifecycle/steady-clock.js';
 
 describe('the steady clock', () => {
+  test('of the process tells the time of day', () => {
+    const before = Date.now();
+    const now = steadyNow();
+    // It may be ahead where the wall clock was set back.
+    expect(now).toBeGreaterThanOrEqual(before - 1);
+    expect(steadyNow()).toBeGreaterThanOrEqual(now);
+  });
+
   test('follows the wall clock forward, and goes on where that is set back', () => {
     let wall = 1_000_000;
     let monotonic = 50;
