@@ -5,7 +5,7 @@ import { validateReplyUrl } from '../../src/gateway/delivery/reply-url.js';
 import { parseRetryAfter } from '../../src/gateway/delivery/retry-after.js';
 import { isListenerName, listenerName } from '../../src/gateway/kept-names.js';
 import { parseProperties } from '../../src/manager/service-manager.js';
-import { decodeCursor, encodeCursor } from '../../src/store/sqlite/cursor.js';
+import { decodeCursor, encodeCursor } from '../../src/store/sqlite/operations/cursor.js';
 import { StoreError } from '../../src/store/store.js';
 import { unitOfCgroup } from '../../src/systemd/cgroup.js';
 import { parseProcessStat } from '../../src/systemd/evidence.js';

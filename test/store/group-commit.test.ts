@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import { beforeEach, expect, test, vi } from 'vitest';
-import { GroupCommit } from '../../src/store/sqlite/group-commit.js';
+import { GroupCommit } from '../../src/store/sqlite/operations/group-commit.js';
+import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
 import type { Answer, Call } from '../../src/store/sqlite/protocol.js';
-import type { Transaction } from '../../src/store/sqlite/transaction.js';
 import type { StoreCounts, Turn } from '../../src/store/store.js';
 import { claim, newMessage, noLimits } from './samples.js';
 import { emptyDatabase } from './transaction-of.js';
@@ -10,13 +10,13 @@ import { emptyDatabase } from './transaction-of.js';
 const fails = vi.hoisted(() => ({ reading: false }));
 // What SQLite does where a page can't be read, or there is no memory: a transaction that is open is rolled back as a
 // whole, also for a statement that only reads (https://www.sqlite.org/lang_transaction.html).
-vi.mock('../../src/store/sqlite/reads.js', async (original) => {
-  const reads = await original<typeof import('../../src/store/sqlite/reads.js')>();
+vi.mock('../../src/store/sqlite/operations/reads.js', async (original) => {
+  const reads = await original<typeof import('../../src/store/sqlite/operations/reads.js')>();
   return {
     ...reads,
     readMessage(transaction: Transaction, id: string) {
       if (!fails.reading) return reads.readMessage(transaction, id);
-      if (database.inTransaction) transaction.sql.rollback.run();
+      if (database.inTransaction) database.exec('ROLLBACK');
       throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_READ' });
     },
   };

@@ -1,10 +1,12 @@
 import type { Database } from 'better-sqlite3';
 import { beforeEach, expect, test } from 'vitest';
-import { accept } from '../../src/store/sqlite/accept.js';
-import { retryDead } from '../../src/store/sqlite/by-hand.js';
-import { claimDeliveries, completeDelivery, failDelivery } from '../../src/store/sqlite/deliveries.js';
-import type { Transaction } from '../../src/store/sqlite/transaction.js';
-import { claimTurns, completeTurn } from '../../src/store/sqlite/turns.js';
+import { accept } from '../../src/store/sqlite/operations/accept.js';
+import { retryDead } from '../../src/store/sqlite/operations/by-hand.js';
+import { claimDeliveries } from '../../src/store/sqlite/operations/claim-deliveries.js';
+import { claimTurns } from '../../src/store/sqlite/operations/claim-turns.js';
+import { completeDelivery, failDelivery } from '../../src/store/sqlite/operations/deliveries.js';
+import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
+import { completeTurn } from '../../src/store/sqlite/operations/turns.js';
 import { claim, failure, newMessage, noLimits } from './samples.js';
 import { emptyDatabase, transactionOf } from './transaction-of.js';
 

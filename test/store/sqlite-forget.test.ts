@@ -1,10 +1,11 @@
 import type { Database } from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { accept } from '../../src/store/sqlite/accept.js';
-import { cancelMessage, retryDead } from '../../src/store/sqlite/by-hand.js';
-import { forget } from '../../src/store/sqlite/forget.js';
-import type { Transaction } from '../../src/store/sqlite/transaction.js';
-import { claimTurns, failTurn } from '../../src/store/sqlite/turns.js';
+import { accept } from '../../src/store/sqlite/operations/accept.js';
+import { cancelMessage, retryDead } from '../../src/store/sqlite/operations/by-hand.js';
+import { claimTurns } from '../../src/store/sqlite/operations/claim-turns.js';
+import { forget } from '../../src/store/sqlite/operations/forget.js';
+import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
+import { failTurn } from '../../src/store/sqlite/operations/turns.js';
 import { claim, newMessage, noLimits } from './samples.js';
 import { emptyDatabase, transactionOf } from './transaction-of.js';
 

@@ -3,8 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { ForgottenMessages } from '../../src/store/open-store.js';
-import type { ForgetRequest } from '../../src/store/sqlite/forget.js';
 import { Housekeeping } from '../../src/store/sqlite/housekeeping.js';
+import type { ForgetRequest } from '../../src/store/sqlite/operations/forget.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import {
   acceptOne,

@@ -1,8 +1,10 @@
 import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { migrate } from '../../src/store/sqlite/migrate.js';
+import { allStatements } from '../../src/store/sqlite/operations/statements.js';
 import { migrations, outlineQueries } from '../../src/store/sqlite/schema.js';
-import { prepareStatements } from '../../src/store/sqlite/sql.js';
+// Defines all of them.
+import '../../src/store/sqlite/operations/group-commit.js';
 
 const database = new Database(':memory:');
 migrate(database, migrations, () => {});
@@ -22,11 +24,11 @@ function planOf(sql: string): string[] {
     .map(({ detail }) => detail);
 }
 
-const statements = Object.entries(prepareStatements(database))
-  .map(([name, { source }]) => [name, source] as const)
-  .filter(([, source]) => /^\s*(SELECT|UPDATE|INSERT|DELETE)/.test(source));
+const statements = allStatements
+  .map(({ text }) => text)
+  .filter((text) => /^\s*(SELECT|UPDATE|INSERT|DELETE)/.test(text));
 
-test.each(statements)('%s reads by an index, and sorts nothing', (_name, source) => {
+test.each(statements)('%s: reads by an index, and sorts nothing', (source) => {
   const plan = planOf(source);
   // Scans of a table or of a whole line, and sorts, take time in proportion to what is stored; that of a list that is
   // handed over (json_each) does not.
@@ -34,7 +36,7 @@ test.each(statements)('%s reads by an index, and sorts nothing', (_name, source)
   expect(plan.filter((line) => costly.test(line))).toEqual([]);
 });
 
-test.each(statements)('%s is not prepared anew with each run', (_name, source) => {
+test.each(statements)('%s: is not prepared anew with each run', (source) => {
   // SQLite does so where a parameter alone is the limit.
   expect(source).not.toMatch(/LIMIT \?/);
 });
@@ -47,9 +49,12 @@ test('the outline looks at every table and index', () => {
   expect(names.filter((name) => !outlineQueries.some((query) => query.includes(` ${name} `)))).toEqual([]);
 });
 
-test.each(['collectable', 'nextQueued', 'cancelQueuedFrom'] as const)(
-  '%s passes over nothing that is not queued, however long the session is',
-  (name) => {
-    expect(planOf(prepareStatements(database)[name].source).join('\n')).toContain('messages_queued');
-  },
-);
+const ofQueued = statements.filter((text) => /seq >=? \?/.test(text) && text.includes("state = 'queued'"));
+
+test('what a session has queued behind a message is asked for', () => {
+  expect(ofQueued).toHaveLength(3);
+});
+
+test.each(ofQueued)('%s: passes over nothing that is not queued, however long the session is', (text) => {
+  expect(planOf(text).join('\n')).toContain('messages_queued');
+});

@@ -1,12 +1,14 @@
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { accept } from '../../src/store/sqlite/accept.js';
-import { cancelMessage } from '../../src/store/sqlite/by-hand.js';
 import { migrate } from '../../src/store/sqlite/migrate.js';
+import { accept } from '../../src/store/sqlite/operations/accept.js';
+import { cancelMessage } from '../../src/store/sqlite/operations/by-hand.js';
+import { claimTurns } from '../../src/store/sqlite/operations/claim-turns.js';
+import { writeCounters } from '../../src/store/sqlite/operations/counters.js';
+import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
+import { expiredTurns, failTurn, reclaimTurns } from '../../src/store/sqlite/operations/turns.js';
 import { migrations } from '../../src/store/sqlite/schema.js';
-import type { Transaction } from '../../src/store/sqlite/transaction.js';
-import { claimTurns, failTurn, takeBackTurns } from '../../src/store/sqlite/turns.js';
 import type { Turn } from '../../src/store/store.js';
 import { newMessage, noLimits } from './samples.js';
 import { transactionOf } from './transaction-of.js';
@@ -56,7 +58,7 @@ const steps = fc.array(
   { minLength: 5, maxLength: 60 },
 );
 
-const heldTurns = ({ sql }: Transaction) => sql.expiredTurns.all(Number.MAX_SAFE_INTEGER, '', -1);
+const heldTurns = ({ sql }: Transaction) => sql.all(expiredTurns, Number.MAX_SAFE_INTEGER, '', -1);
 
 /** A store as the steps leave it. */
 function perform(history: readonly Step[], policy: Policy): Buffer {
@@ -87,13 +89,13 @@ function perform(history: readonly Step[], policy: Policy): Buffer {
       const held = heldTurns(transaction);
       const row = held[step.pick % Math.max(1, held.length)];
       // Once it is claimed again it has its last one, beside others that have not.
-      if (row !== undefined) takeBackTurns(transaction, [row], { alone: false });
+      if (row !== undefined) reclaimTurns(transaction, [row], { alone: false });
     } else {
       const id = ids[step.pick % Math.max(1, ids.length)];
       if (id !== undefined) cancelMessage(transaction, id);
     }
   }
-  transaction.sql.writeCounters.run(transaction.counters);
+  transaction.sql.run(writeCounters, transaction.counters);
   const image = database.serialize();
   database.close();
   return image;
@@ -115,8 +117,8 @@ function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together'
     const transaction = transactionOf(database, { maxAttempts, now: 20_000, ...policy });
     const taken = heldTurns(transaction);
     const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
-    const results = calls.map((rows) => takeBackTurns(transaction, rows, { alone }));
-    transaction.sql.writeCounters.run(transaction.counters);
+    const results = calls.map((rows) => reclaimTurns(transaction, rows, { alone }));
+    transaction.sql.run(writeCounters, transaction.counters);
     return {
       resumed: results.reduce((sum, { resumed }) => sum + resumed, 0),
       dead: results.reduce((sum, { dead }) => sum + dead, 0),
@@ -163,7 +165,7 @@ test('turns that are taken back go to the front, the oldest claim first, and the
   const database = new Database(perform(history, policy));
   const transaction = transactionOf(database, { maxAttempts, now: 20_000, ...policy });
   const taken = heldTurns(transaction);
-  expect(takeBackTurns(transaction, taken, { alone: false })).toEqual({ resumed: 3, dead: 0 });
+  expect(reclaimTurns(transaction, taken, { alone: false })).toEqual({ resumed: 3, dead: 0 });
   expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
   const claim = { owner: 'next', limit: 10, leaseMs: 10_000 };
   const turns = claimTurns(transaction, claim);

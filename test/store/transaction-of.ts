@@ -1,8 +1,9 @@
 import Database from 'better-sqlite3';
 import { migrate } from '../../src/store/sqlite/migrate.js';
+import { readCounters } from '../../src/store/sqlite/operations/counters.js';
+import { Statements } from '../../src/store/sqlite/operations/statements.js';
+import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
 import { migrations } from '../../src/store/sqlite/schema.js';
-import { prepareStatements } from '../../src/store/sqlite/sql.js';
-import type { Transaction } from '../../src/store/sqlite/transaction.js';
 
 /** A database in memory that has the schema, and nothing else. */
 export function emptyDatabase(): Database.Database {
@@ -16,8 +17,8 @@ export function transactionOf(
   database: Database.Database,
   policy: Partial<Omit<Transaction, 'sql' | 'counters'>> = {},
 ): Transaction {
-  const sql = prepareStatements(database);
-  const counters = sql.counters.get();
+  const sql = new Statements(database);
+  const counters = sql.get(readCounters);
   if (counters === undefined) throw new Error('The counters are missing.');
   return {
     sql,

@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import type { ArchivedMessage, ArchivedSession, ArchiveItem } from '../archive.js';
 import type { MessageState, SessionPolicy, UnknownPolicy } from '../store.js';
-import { idToText } from './identifiers.js';
-import { parseMetadata } from './reads.js';
+import { idToText } from './operations/identifiers.js';
+import { parseMetadata } from './operations/reads.js';
 
 export interface SessionRow {
   readonly number: number;

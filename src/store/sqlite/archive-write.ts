@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import { type ArchivedMessage, type ArchivedSession, ArchiveError, type ArchiveItem } from '../archive.js';
 import type { SessionPolicy } from '../store.js';
-import { idToBytes } from './identifiers.js';
+import { idToBytes } from './operations/identifiers.js';
 
 export interface Written {
   readonly sessions: number;

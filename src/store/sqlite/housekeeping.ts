@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { ForgottenMessages } from '../open-store.js';
-import type { ForgetRequest } from './forget.js';
-import type { GroupCommit } from './group-commit.js';
+import type { ForgetRequest } from './operations/forget.js';
+import type { GroupCommit } from './operations/group-commit.js';
 
 export interface HousekeepingOptions {
   /** How long a message is kept after its end, in milliseconds; 0: for ever. */

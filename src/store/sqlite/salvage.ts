@@ -9,7 +9,7 @@ import {
   type SessionRow,
   type TextRow,
 } from './archive-read.js';
-import { idToText } from './identifiers.js';
+import { idToText } from './operations/identifiers.js';
 import { reconcile } from './reconcile.js';
 import { SalvagedDeliveries } from './salvaged-deliveries.js';
 

@@ -1,6 +1,6 @@
 import { unknownSetting } from '../unknown-delivery.js';
 import type { DeliveryRow, MessageRow } from './archive-read.js';
-import { webhookIdOf } from './identifiers.js';
+import { webhookIdOf } from './operations/identifiers.js';
 
 /** A delivery in the place of one that can't be read. */
 export interface RemadeDelivery {

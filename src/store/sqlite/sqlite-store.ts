@@ -31,8 +31,8 @@ import {
 } from '../store.js';
 import { StoreHealth } from '../store-health.js';
 import type { Failure } from './errors.js';
-import { turnIdOf } from './identifiers.js';
 import type { Finding } from './open-database.js';
+import { turnIdOf } from './operations/identifiers.js';
 import type {
   Accepted,
   Answer,

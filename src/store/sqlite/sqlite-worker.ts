@@ -1,9 +1,9 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
 import { type Failure, toFailure, toStoreError } from './errors.js';
-import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import { openDatabase } from './open-database.js';
+import { GroupCommit } from './operations/group-commit.js';
 import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 import { breakSeal, seal } from './seal.js';
 

@@ -1,59 +1,31 @@
 import type { Database } from 'better-sqlite3';
-import type { StorePolicy } from '../open-store.js';
-import type { Recovery, StoreError } from '../store.js';
-import { accept } from './accept.js';
-import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
-import {
-  beginDelivery,
-  claimDeliveries,
-  completeDelivery,
-  failDelivery,
-  putBackDeliveries,
-} from './deliveries.js';
-import { hasRoom } from './disk.js';
-import { endsTransaction, fullError, toFailure, toStoreError } from './errors.js';
+import type { StorePolicy } from '../../open-store.js';
+import type { Recovery, StoreError } from '../../store.js';
+import { hasRoom } from '../disk.js';
+import { endsTransaction, fullError, toFailure, toStoreError } from '../errors.js';
+import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from '../protocol.js';
+import { type Counters, readCounters, writeCounters } from './counters.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
-import { setPolicy } from './policies.js';
-import type { Answer, Call, OperationName, ParametersOf, ResultOf, StoreStatistics } from './protocol.js';
-import {
-  readCounts,
-  readDeadMessages,
-  readMessage,
-  readNextDueInMs,
-  readSession,
-  readSessionMessages,
-  readSessions,
-  readSettledMessages,
-  readSettledUpTo,
-} from './reads.js';
+import { type Handlers, isRead, operations } from './operations.js';
 import { recover } from './recover.js';
-import { beginRun, readRuns, updateRun } from './runs.js';
-import { prepareStatements, type Statements } from './sql.js';
-import type { Counters, Transaction } from './transaction.js';
-import { claimTurns, completeTurn, failTurn, putBackTurns, releaseTurn } from './turns.js';
+import { Statements, sql } from './statements.js';
+import type { Transaction } from './transaction.js';
 
-type Handlers = {
-  readonly [Name in OperationName]: (
-    transaction: Transaction,
-    ...parameters: ParametersOf<Name>
-  ) => ResultOf<Name>;
-};
+/** Frames in the log, and those of them that are in the database. */
+interface CheckpointRow {
+  readonly busy: 0 | 1;
+  readonly log: number;
+  readonly checkpointed: number;
+}
 
-/** Operations that change nothing: they are answered even when the database can't be written. */
-const reads: ReadonlySet<OperationName> = new Set<OperationName>([
-  'message',
-  'session',
-  'sessions',
-  'sessionMessages',
-  'settledMessages',
-  'settledUpTo',
-  'deadMessages',
-  'counts',
-  'nextDueInMs',
-  'runs',
-  'probe',
-  'statistics',
-]);
+const checkpointNothing = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)');
+const checkpointPassively = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(PASSIVE)');
+const begin = sql<[]>('BEGIN IMMEDIATE');
+const commit = sql<[]>('COMMIT');
+const rollback = sql<[]>('ROLLBACK');
+const savepoint = sql<[]>('SAVEPOINT operation');
+const release = sql<[]>('RELEASE operation');
+const rollbackToSavepoint = sql<[]>('ROLLBACK TO operation');
 
 /** Frames in the write-ahead log before they are copied into the database (4 MB of pages). */
 const checkpointAfter = 1_000;
@@ -75,42 +47,9 @@ export class GroupCommit {
     this.#path = options.path;
     const { maxAttempts, repeatable, notices, unknownPolicy } = options;
     this.#policy = { maxAttempts, repeatable, notices, unknownPolicy };
-    this.#sql = prepareStatements(database);
+    this.#sql = new Statements(database);
     this.#handlers = {
-      accept,
-      claimTurns,
-      renewLeases: ({ sql, now }, owner, leaseMs) => ({
-        turns: sql.renewLeases.run(now + leaseMs, 'turn', owner).changes,
-        deliveries: sql.renewLeases.run(now + leaseMs, 'delivery', owner).changes,
-      }),
-      completeTurn,
-      failTurn,
-      putBackTurns,
-      releaseTurn,
-      cancelMessage,
-      cancelSession,
-      deadMessages: readDeadMessages,
-      retryDead,
-      discardMessage,
-      claimDeliveries,
-      beginDelivery,
-      completeDelivery,
-      failDelivery,
-      putBackDeliveries,
-      nextDueInMs: readNextDueInMs,
-      message: readMessage,
-      session: readSession,
-      setPolicy,
-      sessions: readSessions,
-      sessionMessages: readSessionMessages,
-      settledMessages: readSettledMessages,
-      settledUpTo: readSettledUpTo,
-      counts: readCounts,
-      beginRun,
-      updateRun,
-      runs: readRuns,
-      // The counters were read from the database when the transaction began: that is the round trip.
-      probe: () => undefined,
+      ...operations,
       statistics: () => this.#statistics(),
       tryWrite: () => this.#tryWrite(),
     };
@@ -134,7 +73,7 @@ export class GroupCommit {
     const tries: Call[] = [];
     const asked: Call[] = [];
     for (const call of calls) {
-      if (reads.has(call.operation)) asked.push(call);
+      if (isRead.has(call.operation)) asked.push(call);
       else (call.operation === 'tryWrite' ? tries : writes).push(call);
     }
     return [...this.#write(writes), ...this.#write(tries), ...this.#read(asked)];
@@ -170,7 +109,7 @@ export class GroupCommit {
 
   #checkpoint(mode: 'NOOP' | 'PASSIVE'): { readonly log: number; readonly checkpointed: number } {
     return (
-      this.#sql[mode === 'NOOP' ? 'checkpointNothing' : 'checkpointPassively'].get() ?? {
+      this.#sql.get(mode === 'NOOP' ? checkpointNothing : checkpointPassively) ?? {
         log: 0,
         checkpointed: 0,
       }
@@ -179,7 +118,7 @@ export class GroupCommit {
 
   /** `now`: of operations that are no calls, which have a time of their own. */
   #transact<Outcome>(work: (transaction: Transaction) => Outcome, now = 0): Outcome {
-    this.#sql.begin.run();
+    this.#sql.run(begin);
     try {
       const before = this.#readCounters();
       const transaction = this.#transaction({ ...before }, now);
@@ -187,14 +126,14 @@ export class GroupCommit {
       if (
         Object.entries(before).some(([name, count]) => transaction.counters[name as keyof Counters] !== count)
       ) {
-        this.#sql.writeCounters.run(transaction.counters);
+        this.#sql.run(writeCounters, transaction.counters);
       }
-      this.#sql.commit.run();
+      this.#sql.run(commit);
       this.#commits += 1;
       return outcome;
     } catch (error) {
       // SQLite may have rolled back by itself: https://www.sqlite.org/lang_transaction.html
-      if (this.#database.inTransaction) this.#sql.rollback.run();
+      if (this.#database.inTransaction) this.#sql.run(rollback);
       throw error;
     }
   }
@@ -216,18 +155,18 @@ export class GroupCommit {
 
   #perform(transaction: Transaction, call: Call): Answer {
     const counters = { ...transaction.counters };
-    this.#sql.savepoint.run();
+    this.#sql.run(savepoint);
     try {
       const answer = { id: call.id, result: this.#handle(transaction, call) };
       // So that a count that can't be fails the one who makes it.
-      this.#sql.writeCounters.run(transaction.counters);
-      this.#sql.release.run();
+      this.#sql.run(writeCounters, transaction.counters);
+      this.#sql.run(release);
       return answer;
     } catch (error) {
       const failure = toStoreError(error, this.#path);
       if (endsTransaction(failure) || !this.#database.inTransaction) throw failure;
-      this.#sql.rollbackToSavepoint.run();
-      this.#sql.release.run();
+      this.#sql.run(rollbackToSavepoint);
+      this.#sql.run(release);
       Object.assign(transaction.counters, counters);
       return failed(call, failure);
     }
@@ -254,7 +193,7 @@ export class GroupCommit {
   }
 
   #readCounters(): Counters {
-    const counters = this.#sql.counters.get();
+    const counters = this.#sql.get(readCounters);
     if (counters === undefined) throw new Error(`The counters of the database ${this.#path} are missing.`);
     return counters;
   }

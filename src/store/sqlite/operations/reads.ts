@@ -1,16 +1,19 @@
 import type {
   DeliverySummary,
   Message,
+  MessageState,
   Metadata,
   Page,
   SessionSummary,
   SettledMessages,
   StoreCounts,
-} from '../store.js';
-import { StoreError } from '../store.js';
+} from '../../store.js';
+import { StoreError } from '../../store.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
-import type { MessageRow, SessionSummaryRow } from './sql.js';
+import { headMessage } from './queue.js';
+import { type SessionSummaryRow, sessionNamed, toSummary } from './sessions.js';
+import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';
 
 /** Items of one page at most: a page is read while every other caller waits. */
@@ -23,6 +26,80 @@ const largestPageText = 1024 ** 2;
 /** For event streams, which read on when their clients have taken it. */
 const largestSettledText = 64 * 1024;
 
+interface MessageRow {
+  readonly id: Buffer;
+  readonly session: string;
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly attempts: number;
+  readonly accepted_at: number;
+  readonly changed_at: number;
+  readonly channel: string;
+  readonly sender: string | null;
+  readonly reply_url: string | null;
+  readonly error: string | null;
+  readonly collected_in: Buffer | null;
+  readonly collected_in_state: MessageState | null;
+  readonly text: string;
+  readonly metadata: string;
+  readonly reply_text: string | null;
+  readonly reply_metadata: string | null;
+  readonly replied_at: number | null;
+  readonly webhook_id: string | null;
+  readonly delivery_attempts: number | null;
+  readonly delivered_at: number | null;
+  readonly delivery_error: string | null;
+  readonly delivery_unknown: number | null;
+  readonly notice: 0 | 1 | null;
+  readonly next_attempt_at: number | null;
+}
+
+const messageColumns = `
+  m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.sender, m.reply_url,
+  m.error, c.id AS collected_in, c.state AS collected_in_state,
+  t.text, t.metadata,
+  r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
+  d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
+  d.unknown AS delivery_unknown, d.notice,
+  h.retry_at AS next_attempt_at`;
+
+const messageJoins = `
+  JOIN message_texts t ON t.message = m.number
+  LEFT JOIN messages c ON c.number = m.collected_in
+  LEFT JOIN replies r ON r.message = coalesce(m.collected_in, m.number)
+  LEFT JOIN deliveries d ON d.message = m.number
+  LEFT JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number`;
+
+const messageById = sql<[id: Buffer], MessageRow>(
+  `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
+   WHERE m.id = ?`,
+);
+const messagesOfSession = sql<[session: number, after: number, limit: number], MessageRow>(
+  `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
+   WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT 0 + ?`,
+);
+const deadMessages = sql<[after: number, limit: number], MessageRow & { readonly number: number }>(
+  `SELECT m.number, ${messageColumns}
+   FROM messages m INDEXED BY messages_dead JOIN sessions s ON s.number = m.session ${messageJoins}
+   WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT 0 + ?`,
+);
+const sessionsAfter = sql<[after: string, limit: number], SessionSummaryRow>(
+  `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
+   FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
+   WHERE s.name > ? ORDER BY s.name LIMIT 0 + ?`,
+);
+const nextDueAt = valueSql<[owner: string, owner: string], number | null>(
+  `SELECT min(at) FROM (
+     SELECT (SELECT retry_at FROM heads WHERE line = 'turn' AND retry_at IS NOT NULL
+             ORDER BY retry_at LIMIT 1) AS at
+     UNION ALL SELECT (SELECT retry_at FROM heads WHERE line = 'delivery' AND retry_at IS NOT NULL
+             ORDER BY retry_at LIMIT 1)
+     UNION ALL SELECT (SELECT lease_until FROM heads WHERE line = 'turn' AND lease_until IS NOT NULL
+             AND owner <> ? ORDER BY lease_until LIMIT 1)
+     UNION ALL SELECT (SELECT lease_until FROM heads WHERE line = 'delivery' AND lease_until IS NOT NULL
+             AND owner <> ? ORDER BY lease_until LIMIT 1))`,
+);
+
 interface PageRequest {
   readonly limit: number;
   readonly after: string | null;
@@ -30,47 +107,34 @@ interface PageRequest {
 
 export function readMessage({ sql }: Transaction, id: string): Message | null {
   const bytes = idToBytesOrNull(id);
-  const row = bytes === null ? undefined : sql.message.get(bytes);
+  const row = bytes === null ? undefined : sql.get(messageById, bytes);
   return row === undefined ? null : toMessage(row);
 }
 
 /** In the order of their names. */
 export function readSessions({ sql }: Transaction, page: PageRequest): Page<SessionSummary> {
   const after = page.after === null ? '' : decodeCursor('sessions', page.after);
-  const rows = sql.sessions.all(after, checkLimit(page.limit) + 1);
+  const rows = sql.all(sessionsAfter, after, checkLimit(page.limit) + 1);
   const items = rows.slice(0, page.limit).map(toSummary);
   const last = items.at(-1);
   const more = rows.length > page.limit && last !== undefined;
   return { items, next: more ? encodeCursor('sessions', last.session) : null };
 }
 
-export function readSession({ sql }: Transaction, name: string): SessionSummary | null {
-  const row = sql.sessionSummary.get(name);
-  return row === undefined ? null : toSummary(row);
-}
-
-function toSummary(row: SessionSummaryRow): SessionSummary {
-  return {
-    session: row.name,
-    lastSeq: row.last_seq,
-    waiting: row.unfinished - row.running,
-    running: row.running === 1,
-    lastAcceptedAt: row.last_accepted_at,
-    policy: row.policy,
-  };
-}
-
 export function readSessionMessages(
-  { sql }: Transaction,
+  transaction: Transaction,
   session: string,
   page: PageRequest,
 ): Page<Message> | null {
   const after = page.after === null ? 0 : Number(decodeCursor('messages', page.after));
   if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
   const limit = checkLimit(page.limit);
-  const known = sql.session.get(session);
+  const known = sessionNamed(transaction, session);
   if (known === undefined) return null;
-  const { rows, last } = take(sql.sessionMessages.iterate(known.number, after, limit + 1), limit);
+  const { rows, last } = take(
+    transaction.sql.iterate(messagesOfSession, known.number, after, limit + 1),
+    limit,
+  );
   return {
     items: rows.map(toMessage),
     next: last === null ? null : encodeCursor('messages', String(last.seq)),
@@ -81,7 +145,7 @@ export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<
   const after = page.after === null ? 0 : Number(decodeCursor('dead', page.after));
   if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
   const limit = checkLimit(page.limit);
-  const { rows, last } = take(sql.deadMessages.iterate(after, limit + 1), limit);
+  const { rows, last } = take(sql.iterate(deadMessages, after, limit + 1), limit);
   return {
     items: rows.map(toMessage),
     next: last === null ? null : encodeCursor('dead', String(last.number)),
@@ -89,14 +153,15 @@ export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<
 }
 
 export function readSettledMessages(
-  { sql }: Transaction,
+  transaction: Transaction,
   session: string,
   seq: number,
   limit: number,
 ): SettledMessages {
-  const known = sql.session.get(session);
+  const known = sessionNamed(transaction, session);
   if (known === undefined) return { items: [], more: false };
-  const settled = settledOf(sql.sessionMessages.iterate(known.number, seq, checkLimit(limit) + 1));
+  const { sql } = transaction;
+  const settled = settledOf(sql.iterate(messagesOfSession, known.number, seq, checkLimit(limit) + 1));
   const { rows, last } = take(settled, limit, largestSettledText);
   return { items: rows.map(toMessage), more: last !== null };
 }
@@ -126,10 +191,10 @@ function take<Row extends MessageRow>(
 }
 
 /** A dead message that is tried again may lie far back: then more is taken for unsettled than is. */
-export function readSettledUpTo({ sql }: Transaction, session: string): number {
-  const known = sql.session.get(session);
+export function readSettledUpTo(transaction: Transaction, session: string): number {
+  const known = sessionNamed(transaction, session);
   if (known === undefined) return 0;
-  const head = sql.placeOfHead.get(known.number);
+  const head = headMessage(transaction, known.number);
   return head === undefined ? known.last_seq : head.seq - 1;
 }
 
@@ -139,7 +204,7 @@ export function readCounts({ counters }: Transaction): StoreCounts {
 }
 
 export function readNextDueInMs({ sql, now }: Transaction, owner: string): number | null {
-  const at = sql.nextDueAt.get(owner, owner) ?? null;
+  const at = sql.get(nextDueAt, owner, owner) ?? null;
   return at === null ? null : Math.max(at - now, 0);
 }
 

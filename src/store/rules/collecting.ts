@@ -1,0 +1,38 @@
+import type { UnknownPolicy } from '../store.js';
+
+/** A queued message as far as a turn may be made of it. */
+export interface Collectable {
+  readonly text: string;
+  /** True if an agent has seen its turn, perhaps: then it is made of the same for ever. */
+  readonly hasBegun: boolean;
+  readonly replyUrl: string | null;
+  readonly replyIdempotent: boolean;
+  readonly replyUnknown: UnknownPolicy | null;
+}
+
+/** A turn is made of no more texts than these UTF-16 code units hold, but for its first. */
+const longestText = 1_048_576;
+
+/**
+ * How many of the messages behind the head of a session that collects are put into one turn with it: the last of them
+ * runs, the others are part of its turn. Only messages whose reply goes to the same place are put together.
+ *
+ * @param behind in the order of their numbers; read only as far as needed
+ */
+export function countParts(head: Collectable, behind: Iterable<Collectable>): number {
+  if (head.hasBegun) return 0;
+  let length = head.text.length;
+  let count = 0;
+  for (const message of behind) {
+    length += message.text.length;
+    if (message.hasBegun || !repliesAlike(message, head) || length > longestText) break;
+    count += 1;
+  }
+  return count;
+}
+
+function repliesAlike(a: Collectable, b: Collectable): boolean {
+  return (
+    a.replyUrl === b.replyUrl && a.replyIdempotent === b.replyIdempotent && a.replyUnknown === b.replyUnknown
+  );
+}

@@ -1,0 +1,58 @@
+/**
+ * The two queues of sessions, one for turns and one for deliveries. A session that becomes ready takes a ticket at the
+ * end of its queue, also when it has just been served: so a session with a thousand messages waits one round for each,
+ * and starves nobody. Work that was cut off goes back to the front.
+ *
+ * In the queue of turns a sender that is named has one session in each round, so that one with a thousand sessions
+ * starves nobody either (start-time fair queueing, Goyal et al., 1996). A session without one counts for itself.
+ */
+export type Queue = 'turn' | 'delivery';
+
+/** A session's position in a queue: by the round, and within it by the position. */
+export interface Ticket {
+  readonly round: number;
+  readonly position: number;
+}
+
+export interface QueueFacts {
+  /** The last position that was given in any queue. */
+  readonly lastPosition: number;
+  /** The round of the session whose turn began last. */
+  readonly presentRound: number;
+}
+
+/**
+ * The ticket of a session that becomes ready.
+ *
+ * @param lastOfSender the last round in which a session of the message's sender waits; null: none does, or nobody is named
+ */
+export function ticketAtEnd(queue: Queue, facts: QueueFacts, lastOfSender: number | null): Ticket {
+  // The queue of deliveries knows no senders: there the position alone is the order.
+  const round = queue === 'delivery' ? 1 : Math.max(facts.presentRound, lastOfSender ?? 0) + 1;
+  return { round, position: facts.lastPosition + 1 };
+}
+
+/** The ticket before the first one. */
+export function ticketBefore({ round, position }: Ticket): Ticket {
+  return { round, position: position - 1 };
+}
+
+/**
+ * What a session has next, of what waits in it. Those that were dead and are tried again come first: the session has gone
+ * past their numbers.
+ *
+ * @param retried the first of those that are tried again
+ * @param queued the first behind the one that has ended
+ */
+export function nextInSession<Item>(retried: Item | undefined, queued: Item | undefined): Item | undefined {
+  return retried ?? queued;
+}
+
+/** What becomes of a session whose head was held. */
+export type SessionMove =
+  /** It goes on with what is next. */
+  | { readonly to: 'next' }
+  /** Its head is tried again before all others. */
+  | { readonly to: 'front' }
+  | { readonly to: 'wait'; readonly delayMs: number }
+  | { readonly to: 'stay' };

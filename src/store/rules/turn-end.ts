@@ -1,0 +1,124 @@
+import type { StorePolicy } from '../open-store.js';
+import type { MessageState } from '../store.js';
+import type { SessionMove } from './ready-queue.js';
+import { isSuspect } from './suspects.js';
+
+/** A turn under way, as the store has it. */
+export interface EndingTurn {
+  /** "running", or "cancelled" while it ran. */
+  readonly state: MessageState;
+  readonly error: string | null;
+  readonly attempts: number;
+  /** Crashes that it was under way at before. */
+  readonly crashes: number;
+  /** True if its sender gave an address for the reply. */
+  readonly hasTarget: boolean;
+}
+
+export type TurnEnd =
+  | { readonly by: 'reply' }
+  /** `retryInMs` null: it is not tried again. */
+  | { readonly by: 'failure'; readonly error: string; readonly retryInMs: number | null }
+  /** A planned stop; `cutOff`: while it ran. */
+  | { readonly by: 'stop'; readonly cutOff: boolean }
+  /** The agent has ended it because the message was cancelled. */
+  | { readonly by: 'release' }
+  /** Its owner is gone. `alone`: no other turn was under way. */
+  | { readonly by: 'crash'; readonly alone: boolean };
+
+export interface TurnChange {
+  /** True if the end is what it was said to be; of a cancelled message only a release is. */
+  readonly isTaken: boolean;
+  /** Null: the message stays as it is. */
+  readonly message: TurnMessageChange | null;
+  readonly session: SessionMove;
+  /** The delivery that it leaves. */
+  readonly delivery: 'reply' | 'notice' | null;
+}
+
+export interface TurnMessageChange {
+  readonly state: 'queued' | 'replied' | 'dead';
+  readonly error: string | null;
+  /** The attempt does not count. */
+  readonly uncounted: boolean;
+  readonly crashed: boolean;
+  /** A stop cut it off. */
+  readonly putBack: boolean;
+}
+
+/** What a turn's end changes. */
+export function decideTurnEnd(turn: EndingTurn, end: TurnEnd, policy: StorePolicy): TurnChange {
+  if (turn.state === 'cancelled') {
+    return { isTaken: end.by === 'release', message: null, session: { to: 'next' }, delivery: null };
+  }
+  const { error } = turn;
+  switch (end.by) {
+    case 'reply':
+      return {
+        ...goesOn('replied', null),
+        delivery: turn.hasTarget ? 'reply' : null,
+      };
+    case 'failure':
+      if (end.retryInMs === null) return dies(turn, end.error, false, policy);
+      return {
+        ...goesOn('queued', end.error),
+        session: { to: 'wait', delayMs: end.retryInMs },
+      };
+    case 'stop':
+      return {
+        isTaken: true,
+        message: { state: 'queued', error, uncounted: true, crashed: false, putBack: end.cutOff },
+        session: { to: 'front' },
+        delivery: null,
+      };
+    case 'release':
+      return { isTaken: false, message: null, session: { to: 'stay' }, delivery: null };
+    case 'crash': {
+      const why = whyNotAgain(turn.crashes + 1, end.alone, policy);
+      if (why !== null) {
+        const reason = `Set aside after attempt ${turn.attempts}: the gateway that ran it went down, and ${why}.`;
+        return dies(turn, reason, true, policy);
+      }
+      return {
+        isTaken: true,
+        message: { state: 'queued', error, uncounted: false, crashed: true, putBack: false },
+        session: { to: 'front' },
+        delivery: null,
+      };
+    }
+  }
+}
+
+function goesOn(state: TurnMessageChange['state'], error: string | null): TurnChange {
+  return {
+    isTaken: true,
+    message: { state, error, uncounted: false, crashed: false, putBack: false },
+    session: { to: 'next' },
+    delivery: null,
+  };
+}
+
+function dies(turn: EndingTurn, error: string, crashed: boolean, { notices }: StorePolicy): TurnChange {
+  return {
+    isTaken: true,
+    message: { state: 'dead', error, uncounted: false, crashed, putBack: false },
+    session: { to: 'next' },
+    delivery: turn.hasTarget && notices ? 'notice' : null,
+  };
+}
+
+/**
+ * One that must not be repeated is set aside, and so is one that had its last crash and ran alone, so that a message that
+ * brings the gateway down can't do so for ever.
+ *
+ * @param crashes that it was under way at, this one among them
+ */
+function whyNotAgain(
+  crashes: number,
+  alone: boolean,
+  { repeatable, maxAttempts }: StorePolicy,
+): string | null {
+  if (!repeatable) return 'agent.retry is "never"';
+  if (!alone || !isSuspect(crashes, maxAttempts)) return null;
+  return `nothing else ran beside it; that was crash ${crashes} with its turn under way, and dispatch.max_attempts is ${maxAttempts}`;
+}

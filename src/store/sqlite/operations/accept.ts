@@ -1,0 +1,151 @@
+import { type AcceptanceFacts, decideAcceptance } from '../../rules/acceptance.js';
+import type { ArrivalClaim, NewMessage, QueueLimits, SessionCancelled, UnknownPolicy } from '../../store.js';
+import type { Accepted } from '../protocol.js';
+import { cancelSession } from './by-hand.js';
+import { idToBytes, idToText } from './identifiers.js';
+import { anyReadyBeside, enqueue, enqueueHeld, head } from './queue.js';
+import { readMessage } from './reads.js';
+import { extend, type SessionRow, sessionNamed } from './sessions.js';
+import { sql } from './statements.js';
+import { suspectIsRunning } from './suspects.js';
+import type { Transaction } from './transaction.js';
+
+interface KeyRow {
+  readonly id: Buffer;
+  readonly fingerprint: Buffer;
+}
+
+const messageByKey = sql<[session: number, key: string], KeyRow>(
+  'SELECT id, fingerprint FROM messages WHERE session = ? AND idempotency_key = ?',
+);
+const insertMessage = sql<
+  [
+    id: Buffer,
+    session: number,
+    seq: number,
+    state: 'queued' | 'running',
+    attempts: 0 | 1,
+    acceptedAt: number,
+    changedAt: number,
+    channel: string,
+    replyUrl: string | null,
+    replyIdempotent: 0 | 1,
+    replyUnknown: UnknownPolicy | null,
+    key: string | null,
+    fingerprint: Uint8Array | null,
+    sender: string | null,
+  ]
+>(
+  `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
+     reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender)
+   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+);
+const insertText = sql<[message: number, text: string, metadata: string]>(
+  'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
+);
+
+/** Takes a message in at the end of its session. */
+export function accept(
+  transaction: Transaction,
+  message: NewMessage,
+  limits: QueueLimits,
+  claim?: ArrivalClaim,
+): Accepted {
+  const known = sessionNamed(transaction, message.session);
+  const earlier = earlierOf(transaction, message, known);
+  const facts = factsOf(transaction, known, earlier);
+  const { fingerprint } = message;
+  const decision = decideAcceptance(facts, { fingerprint, limits, wantsTurn: claim !== undefined });
+  switch (decision.outcome) {
+    case 'repeated':
+    case 'conflict':
+      return answerAgain(transaction, idToText((earlier as KeyRow).id), decision.outcome);
+    case 'full':
+      return decision;
+    case 'accepted': {
+      const { seq, interrupts, isHead, begins } = decision;
+      const interrupted = interrupts ? interruptFor(transaction, message) : [];
+      const session = extend(transaction, message.session, known);
+      const number = insert(transaction, message, session, seq, begins);
+      const next = { number, sender: message.sender ?? null };
+      if (begins && claim !== undefined) enqueueHeld(transaction, session, next, claim);
+      else if (isHead) enqueue(transaction, 'turn', session, next);
+      transaction.counters[begins ? 'running' : 'queued'] += 1;
+      return { outcome: 'accepted', seq, acceptedAt: transaction.now, claimed: begins, interrupted };
+    }
+  }
+}
+
+function earlierOf(
+  { sql }: Transaction,
+  { idempotencyKey }: NewMessage,
+  session: SessionRow | undefined,
+): KeyRow | undefined {
+  if (session === undefined || idempotencyKey === null) return undefined;
+  return sql.get(messageByKey, session.number, idempotencyKey);
+}
+
+function factsOf(
+  transaction: Transaction,
+  session: SessionRow | undefined,
+  earlier: KeyRow | undefined,
+): AcceptanceFacts {
+  const first = session === undefined ? undefined : head(transaction, 'turn', session.number);
+  // What only a turn that would begin at once asks for is not looked up for others.
+  return {
+    earlier: earlier ?? null,
+    session:
+      session === undefined
+        ? null
+        : { lastSeq: session.last_seq, unfinished: session.unfinished, policy: session.policy },
+    head: first === undefined ? null : { isHeld: first.owner !== null },
+    queued: transaction.counters.queued,
+    get othersWait() {
+      return anyReadyBeside(transaction, 'turn', session?.number ?? 0);
+    },
+    get suspectRuns() {
+      return suspectIsRunning(transaction);
+    },
+  };
+}
+
+function answerAgain(transaction: Transaction, id: string, outcome: 'repeated' | 'conflict'): Accepted {
+  const earlier = outcome === 'repeated' ? readMessage(transaction, id) : null;
+  return earlier === null
+    ? { outcome: 'conflict', messageId: id }
+    : { outcome: 'repeated', message: earlier };
+}
+
+function interruptFor(transaction: Transaction, { id, session }: NewMessage): SessionCancelled['messages'] {
+  return cancelSession(transaction, session, `Interrupted by the message ${id}.`)?.messages ?? [];
+}
+
+function insert(
+  { sql, now }: Transaction,
+  message: NewMessage,
+  session: number,
+  seq: number,
+  begins: boolean,
+): number {
+  const key = message.idempotencyKey;
+  const { lastInsertRowid } = sql.run(
+    insertMessage,
+    idToBytes(message.id),
+    session,
+    seq,
+    begins ? 'running' : 'queued',
+    begins ? 1 : 0,
+    now,
+    now,
+    message.channel,
+    message.replyUrl,
+    message.replyIdempotent === false ? 0 : 1,
+    message.replyUnknown ?? null,
+    key,
+    key === null ? null : message.fingerprint,
+    message.sender ?? null,
+  );
+  const number = Number(lastInsertRowid);
+  sql.run(insertText, number, message.text, JSON.stringify(message.metadata));
+  return number;
+}

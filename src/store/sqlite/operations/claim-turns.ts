@@ -1,0 +1,78 @@
+import { mayBegin } from '../../rules/suspects.js';
+import type { Turn, TurnClaim } from '../../store.js';
+import { collect, collectedOf, type ReadyTurnRow, turnText } from './collect.js';
+import { idToText, turnIdOf } from './identifiers.js';
+import { admitRetries, countHeld, hold, leaseRanOut } from './queue.js';
+import { parseMetadata } from './reads.js';
+import { sql } from './statements.js';
+import { suspectIsRunning } from './suspects.js';
+import { countMove, type Transaction } from './transaction.js';
+import { expiredTurns, reclaimTurns } from './turns.js';
+
+const readyTurns = sql<[limit: number], ReadyTurnRow>(
+  `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
+     m.attempts, m.crashes, m.put_backs, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent,
+     m.reply_unknown, m.accepted_at
+   FROM heads h
+   JOIN messages m ON m.number = h.message
+   JOIN message_texts t ON t.message = h.message
+   JOIN sessions s ON s.number = h.session
+   WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT 0 + ?`,
+);
+const beginTurn = sql<[now: number, message: number]>(
+  "UPDATE messages SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE number = ?",
+);
+
+/** Turns that are taken from owners that are gone in one step. */
+const reclaimedAtOnce = 1_000;
+
+export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
+  const { sql, maxAttempts } = transaction;
+  if (claim.limit < 1) return [];
+  reclaimExpired(transaction, claim.owner);
+  admitRetries(transaction, 'turn', claim.limit);
+  if (suspectIsRunning(transaction)) return [];
+  const ready = sql.all(readyTurns, claim.limit);
+  const crashes = ready.map((row) => row.crashes);
+  const begins = mayBegin(crashes, countHeld(transaction, 'turn') !== 0, maxAttempts);
+  return ready.slice(0, begins).map((head) => claimHead(transaction, head, claim));
+}
+
+/** All of them, so that what is held is what runs. */
+function reclaimExpired(transaction: Transaction, owner: string): void {
+  const { sql, now } = transaction;
+  if (!leaseRanOut(transaction, 'turn')) return;
+  // Beside one that was cancelled no turn was alone, as long as that had not ended.
+  const alone = countHeld(transaction, 'turn') === 1;
+  while (leaseRanOut(transaction, 'turn')) {
+    const expired = sql.all(expiredTurns, now, owner, reclaimedAtOnce);
+    if (expired.length === 0) return;
+    reclaimTurns(transaction, expired, { alone });
+  }
+}
+
+function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClaim): Turn {
+  const { sql, counters, now } = transaction;
+  counters.round = Math.max(counters.round, head.ready);
+  const row = collect(transaction, head, claim);
+  const collected = collectedOf(transaction, row);
+  hold(transaction, 'turn', head.session_number, row.message, claim);
+  sql.run(beginTurn, now, row.message);
+  countMove(transaction, 'queued', 'running');
+  const messageId = idToText(row.id);
+  return {
+    turnId: turnIdOf(messageId),
+    messageId,
+    session: head.session,
+    seq: row.seq,
+    text: turnText(collected, row.text),
+    metadata: parseMetadata(row.metadata),
+    sender: row.sender,
+    collected,
+    replyUrl: row.reply_url,
+    acceptedAt: row.accepted_at,
+    attempt: row.attempts + 1,
+    putBacks: row.put_backs,
+    owner: claim.owner,
+  };
+}

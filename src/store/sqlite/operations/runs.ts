@@ -1,0 +1,29 @@
+import { keptRuns, type RunRecord } from '../../run-record.js';
+import { idToBytes } from './identifiers.js';
+import { sql, valueSql } from './statements.js';
+import type { Transaction } from './transaction.js';
+
+const insertRun = sql<[id: Buffer, record: string]>('INSERT INTO runs (id, record) VALUES (?, ?)');
+const changeRun = sql<[record: string, id: Buffer]>('UPDATE runs SET record = ? WHERE id = ?');
+const forgetRuns = sql<[kept: number]>('DELETE FROM runs WHERE number <= (SELECT max(number) FROM runs) - ?');
+// No more than the newest so many by their numbers, which have no gaps but at the old end.
+const newestRuns = valueSql<[newest: number], string>(
+  'SELECT record FROM runs WHERE number > (SELECT max(number) FROM runs) - ? ORDER BY number DESC',
+);
+
+export function beginRun(transaction: Transaction, run: RunRecord): readonly RunRecord[] {
+  const { sql } = transaction;
+  sql.run(insertRun, idToBytes(run.id), JSON.stringify(run));
+  sql.run(forgetRuns, keptRuns);
+  return readRuns(transaction, keptRuns);
+}
+
+export function updateRun({ sql }: Transaction, run: RunRecord): void {
+  sql.run(changeRun, JSON.stringify(run), idToBytes(run.id));
+}
+
+export function readRuns({ sql }: Transaction, limit: number): readonly RunRecord[] {
+  return sql
+    .all(newestRuns, Math.max(0, Math.min(limit, keptRuns)))
+    .map((record) => JSON.parse(record) as RunRecord);
+}

@@ -1,0 +1,199 @@
+import { nextInSession } from '../../rules/ready-queue.js';
+import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules/turn-end.js';
+import type { MessageState, Metadata, TurnHold, TurnToPutBack } from '../../store.js';
+import { createDelivery } from './deliveries.js';
+import { idToBytes } from './identifiers.js';
+import { moveSession, type NextRow, requeueAllAtFront } from './queue.js';
+import { addUnfinished } from './sessions.js';
+import { sql } from './statements.js';
+import { countMove, type Transaction } from './transaction.js';
+
+/** A turn under way, by its message. */
+export interface TurnRow {
+  readonly id: Buffer;
+  readonly message: number;
+  readonly session: number;
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly error: string | null;
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly reply_url: string | null;
+}
+
+interface HeldTurnRow extends TurnRow {
+  readonly owner: string | null;
+}
+
+const turnColumns =
+  'm.id, m.number AS message, m.session, m.seq, m.state, m.error, m.attempts, m.crashes, m.reply_url';
+
+const heldTurn = sql<[id: Buffer], HeldTurnRow>(
+  `SELECT ${turnColumns}, h.owner
+   FROM messages m
+   JOIN heads h ON h.line = 'turn' AND h.session = m.session AND h.message = m.number
+   WHERE m.id = ?`,
+);
+// Claims of others: at a start all of them, later those whose lease ran out. Oldest message first.
+export const expiredTurns = sql<[now: number, owner: string, limit: number], TurnRow>(
+  `SELECT ${turnColumns}
+   FROM heads h JOIN messages m ON m.number = h.message
+   WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
+   ORDER BY h.lease_until LIMIT 0 + ?`,
+);
+const insertReply = sql<[message: number, text: string, metadata: string, at: number]>(
+  'INSERT INTO replies (message, text, metadata, at) VALUES (?, ?, ?, ?)',
+);
+const changeTurn = sql<
+  [
+    state: MessageState,
+    error: string | null,
+    now: number,
+    uncounted: 0 | 1,
+    uncounted: 0 | 1,
+    crashed: 0 | 1,
+    putBack: 0 | 1,
+    message: number,
+  ]
+>(
+  `UPDATE messages SET state = ?, error = ?, changed_at = ?, attempts = attempts - ?, begun = max(begun, ?),
+     crashes = crashes + ?, put_backs = put_backs + ?
+   WHERE number = ?`,
+);
+// `messages` is a JSON array.
+const requeueCrashed = sql<[now: number, messages: string]>(
+  `UPDATE messages SET state = 'queued', crashes = crashes + 1, changed_at = ?
+   WHERE number IN (SELECT value FROM json_each(?))`,
+);
+// Those that were dead come first: the head has gone past their places.
+const nextRetried = sql<[session: number], NextRow>(
+  `SELECT number, sender FROM messages INDEXED BY messages_retried
+   WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' ORDER BY seq LIMIT 1`,
+);
+// Messages that are no longer queued (cancelled ones, say) are stepped over once: the head only moves forward.
+const nextQueued = sql<[session: number, seq: number], NextRow>(
+  `SELECT number, sender FROM messages INDEXED BY messages_queued
+   WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1`,
+);
+
+export function completeTurn(
+  transaction: Transaction,
+  turn: TurnHold,
+  reply: { readonly text: string; readonly metadata: Metadata },
+): boolean {
+  const row = heldBy(transaction, turn);
+  if (row === null) return false;
+  const isTaken = endTurn(transaction, row, { by: 'reply' });
+  const { sql, now } = transaction;
+  if (isTaken) sql.run(insertReply, row.message, reply.text, JSON.stringify(reply.metadata), now);
+  return isTaken;
+}
+
+export function failTurn(
+  transaction: Transaction,
+  turn: TurnHold,
+  error: string,
+  retryInMs: number | null,
+): boolean {
+  const row = heldBy(transaction, turn);
+  return row !== null && endTurn(transaction, row, { by: 'failure', error, retryInMs });
+}
+
+export function putBackTurns(transaction: Transaction, turns: readonly TurnToPutBack[]): number {
+  let count = 0;
+  // The last one first, as each goes to the very front: they end in the order that they were given.
+  for (const turn of turns.toReversed()) {
+    const row = heldBy(transaction, turn);
+    const end: TurnEnd = { by: 'stop', cutOff: turn.cutOff === true };
+    if (row !== null && endTurn(transaction, row, end)) count += 1;
+  }
+  return count;
+}
+
+/** The turn of a cancelled message has ended: the session goes on. */
+export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
+  const row = heldBy(transaction, turn);
+  return row !== null && endTurn(transaction, row, { by: 'release' });
+}
+
+/**
+ * Takes turns from an owner that is gone.
+ *
+ * @param alone no other turn was under way
+ */
+export function reclaimTurns(
+  transaction: Transaction,
+  rows: readonly TurnRow[],
+  { alone }: { readonly alone: boolean },
+): { readonly resumed: number; readonly dead: number } {
+  let resumed = 0;
+  let dead = 0;
+  // Neighbours that go on are put back together: a start may have ten thousand of them.
+  const goOn: TurnRow[] = [];
+  for (const row of rows.toReversed()) {
+    const change = decideTurnEnd(ending(row), { by: 'crash', alone }, transaction);
+    if (change.message?.state === 'queued') {
+      goOn.push(row);
+      continue;
+    }
+    resumed += requeueAll(transaction, goOn.splice(0).reverse());
+    if (change.message?.state === 'dead') dead += 1;
+    endTurn(transaction, row, { by: 'crash', alone });
+  }
+  resumed += requeueAll(transaction, goOn.reverse());
+  return { resumed, dead };
+}
+
+/** Puts turns that a crash has cut off back to the front of the queue, in their order. */
+function requeueAll(transaction: Transaction, turns: readonly TurnRow[]): number {
+  if (turns.length === 0) return 0;
+  const { sql, now } = transaction;
+  sql.run(requeueCrashed, now, JSON.stringify(turns.map(({ message }) => message)));
+  requeueAllAtFront(
+    transaction,
+    'turn',
+    turns.map(({ session }) => session),
+  );
+  countMove(transaction, 'running', 'queued', turns.length);
+  return turns.length;
+}
+
+/** Null when the claim was lost: another owner, or another attempt, has the turn now. */
+function heldBy({ sql }: Transaction, turn: TurnHold): TurnRow | null {
+  const held = sql.get(heldTurn, idToBytes(turn.messageId));
+  return held !== undefined && held.owner === turn.owner && held.attempts === turn.attempt ? held : null;
+}
+
+function ending({ state, error, attempts, crashes, reply_url }: TurnRow) {
+  return { state, error, attempts, crashes, hasTarget: reply_url !== null };
+}
+
+/** Does what the rules say of an end; gives whether it was taken. */
+function endTurn(transaction: Transaction, row: TurnRow, end: TurnEnd): boolean {
+  const { isTaken, message, session, delivery } = decideTurnEnd(ending(row), end, transaction);
+  if (message !== null) changeMessage(transaction, row, message);
+  if (delivery !== null) createDelivery(transaction, row, delivery);
+  if (session.to === 'next') addUnfinished(transaction, row.session, -1);
+  moveSession(transaction, 'turn', row, session, () => nextOf(transaction, row));
+  return isTaken;
+}
+
+function changeMessage(
+  transaction: Transaction,
+  { message, state: before }: TurnRow,
+  { state, error, uncounted, crashed, putBack }: TurnMessageChange,
+): void {
+  const { sql, now } = transaction;
+  const [uncount, crash, stop] = [uncounted ? 1 : 0, crashed ? 1 : 0, putBack ? 1 : 0] as const;
+  sql.run(changeTurn, state, error, now, uncount, uncount, crash, stop, message);
+  countMove(transaction, before, state);
+}
+
+/** What a session has next, once its head is done with. */
+export function nextOf(
+  { sql }: Transaction,
+  { session, seq }: { readonly session: number; readonly seq: number },
+): NextRow | undefined {
+  const retried = sql.get(nextRetried, session);
+  return nextInSession(retried, retried === undefined ? sql.get(nextQueued, session, seq) : undefined);
+}

@@ -1,0 +1,68 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  nextInSession,
+  type Ticket,
+  ticketAtEnd,
+  ticketBefore,
+} from '../../../src/store/rules/ready-queue.js';
+
+/** Gives out tickets of the queue of turns to sessions of these senders, of which none has been served yet. */
+function tickets(senders: readonly (string | null)[], presentRound = 0): Ticket[] {
+  const last = new Map<string, number>();
+  return senders.map((sender, index) => {
+    const before = sender === null ? null : (last.get(sender) ?? null);
+    const ticket = ticketAtEnd('turn', { lastPosition: index, presentRound }, before);
+    if (sender !== null) last.set(sender, ticket.round);
+    return ticket;
+  });
+}
+
+const order = (a: Ticket, b: Ticket) => a.round - b.round || a.position - b.position;
+const senders = fc.array(fc.constantFrom(null, 'ada', 'bob', 'flood', 'flood'), { maxLength: 40 });
+
+test('a sender has one session in a round, whatever came before; a session without one counts for itself', () => {
+  fc.assert(
+    fc.property(senders, fc.nat({ max: 9 }), (waiting, presentRound) => {
+      const given = tickets(waiting, presentRound);
+      for (const [index, { round }] of given.entries()) {
+        const sender = waiting[index];
+        const before = waiting.slice(0, index).filter((each) => each !== null && each === sender).length;
+        expect(round).toBe(presentRound + 1 + before);
+      }
+    }),
+  );
+});
+
+test('who comes first is served first within a round', () => {
+  fc.assert(
+    fc.property(senders, (waiting) => {
+      const given = tickets(waiting);
+      const first = given.filter(({ round }) => round === 1);
+      expect(first.toSorted(order)).toEqual(first);
+    }),
+  );
+});
+
+test('of deliveries the first come is the first served', () => {
+  const facts = { lastPosition: 7, presentRound: 5 };
+  expect(ticketAtEnd('delivery', facts, 9)).toEqual({ round: 1, position: 8 });
+});
+
+test('what was cut off comes before all others', () => {
+  fc.assert(
+    fc.property(
+      senders.filter((waiting) => waiting.length > 0),
+      (waiting) => {
+        const [first] = tickets(waiting).toSorted(order) as [Ticket];
+        expect(order(ticketBefore(first), first)).toBeLessThan(0);
+      },
+    ),
+  );
+});
+
+test('what is tried again comes before what waits', () => {
+  expect(nextInSession('retried', 'queued')).toBe('retried');
+  expect(nextInSession(undefined, 'queued')).toBe('queued');
+  expect(nextInSession(undefined, undefined)).toBeUndefined();
+});

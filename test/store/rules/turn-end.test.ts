@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decideTurnEnd, type EndingTurn, type TurnEnd } from '../../../src/store/rules/turn-end.js';
+
+const policy = { maxAttempts: 3, repeatable: true, notices: true, unknownPolicy: 'ask' } as const;
+const turn: EndingTurn = { state: 'running', error: 'before', attempts: 2, crashes: 0, hasTarget: true };
+
+const ends = fc.oneof(
+  fc.constantFrom<TurnEnd>(
+    { by: 'reply' },
+    { by: 'stop', cutOff: true },
+    { by: 'stop', cutOff: false },
+    { by: 'release' },
+  ),
+  fc.record({ by: fc.constant('failure' as const), error: fc.string(), retryInMs: fc.option(fc.nat()) }),
+  fc.record({ by: fc.constant('crash' as const), alone: fc.boolean() }),
+);
+const policies = fc.record({
+  maxAttempts: fc.integer({ min: 1, max: 4 }),
+  repeatable: fc.boolean(),
+  notices: fc.boolean(),
+  unknownPolicy: fc.constant('ask' as const),
+});
+const turns = fc.record<EndingTurn>({
+  state: fc.constant('running'),
+  error: fc.option(fc.string()),
+  attempts: fc.integer({ min: 1, max: 9 }),
+  crashes: fc.nat({ max: 5 }),
+  hasTarget: fc.boolean(),
+});
+
+describe('whatever ends it', () => {
+  test('of a turn that was cancelled nothing comes, and its session goes on', () => {
+    fc.assert(
+      fc.property(turns, ends, policies, (running, end, rules) => {
+        expect(decideTurnEnd({ ...running, state: 'cancelled' }, end, rules)).toEqual({
+          isTaken: end.by === 'release',
+          message: null,
+          session: { to: 'next' },
+          delivery: null,
+        });
+      }),
+    );
+  });
+
+  test('the session goes on exactly when the message is done with, and only its sender is told of that', () => {
+    fc.assert(
+      fc.property(turns, ends, policies, (running, end, rules) => {
+        const { message, session, delivery } = decideTurnEnd(running, end, rules);
+        const isDone = message !== null && message.state !== 'queued';
+        expect(session.to === 'next').toBe(isDone);
+        if (delivery !== null)
+          expect({ isDone, hasTarget: running.hasTarget }).toEqual({ isDone: true, hasTarget: true });
+        if (message?.state === 'replied') expect(delivery === 'reply').toBe(running.hasTarget);
+        if (message?.state === 'dead') expect(delivery === 'notice').toBe(running.hasTarget && rules.notices);
+      }),
+    );
+  });
+
+  test('only a crash is counted as one, and only a stop takes the attempt back', () => {
+    fc.assert(
+      fc.property(turns, ends, policies, (running, end, rules) => {
+        const { message } = decideTurnEnd(running, end, rules);
+        if (message === null) return;
+        expect(message.crashed).toBe(end.by === 'crash');
+        expect(message.uncounted).toBe(end.by === 'stop');
+        expect(message.putBack).toBe(end.by === 'stop' && end.cutOff);
+      }),
+    );
+  });
+});
+
+describe('a turn', () => {
+  test('that has its reply has no error any more', () => {
+    expect(decideTurnEnd(turn, { by: 'reply' }, policy)).toMatchObject({
+      isTaken: true,
+      message: { state: 'replied', error: null },
+    });
+  });
+
+  test('that failed waits to be tried again, or is dead', () => {
+    const failed = (retryInMs: number | null) =>
+      decideTurnEnd(turn, { by: 'failure', error: 'exit status 3', retryInMs }, policy);
+    expect(failed(500)).toMatchObject({
+      message: { state: 'queued', error: 'exit status 3' },
+      session: { to: 'wait', delayMs: 500 },
+      delivery: null,
+    });
+    expect(failed(null)).toMatchObject({ message: { state: 'dead', error: 'exit status 3' } });
+  });
+
+  test('that a stop cut off is run again before all others, and keeps its error', () => {
+    expect(decideTurnEnd(turn, { by: 'stop', cutOff: true }, policy)).toMatchObject({
+      message: { state: 'queued', error: 'before' },
+      session: { to: 'front' },
+    });
+  });
+
+  test('that nobody has cancelled is not released', () => {
+    expect(decideTurnEnd(turn, { by: 'release' }, policy)).toEqual({
+      isTaken: false,
+      message: null,
+      session: { to: 'stay' },
+      delivery: null,
+    });
+  });
+
+  test.each([
+    // Crashes before, alone, repeatable; what is in the reason of its death.
+    [0, true, true, null],
+    [1, true, true, null],
+    [
+      2,
+      true,
+      true,
+      /attempt 2: .* nothing else ran beside it; that was crash 3 .* dispatch\.max_attempts is 3/,
+    ],
+    [2, false, true, null],
+    [9, false, true, null],
+    [0, false, false, /agent\.retry is "never"/],
+  ] as const)(
+    'that a crash cut off after %i others, alone: %s, repeatable: %s',
+    (crashes, alone, repeatable, why) => {
+      const { message, session } = decideTurnEnd(
+        { ...turn, crashes },
+        { by: 'crash', alone },
+        { ...policy, repeatable },
+      );
+      if (why === null) {
+        expect(message).toMatchObject({ state: 'queued', error: 'before' });
+        expect(session).toEqual({ to: 'front' });
+      } else {
+        expect(message).toMatchObject({ state: 'dead', error: expect.stringMatching(why) });
+      }
+    },
+  );
+});
