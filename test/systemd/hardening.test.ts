@@ -37,6 +37,8 @@ async function liveThrough(machine: Machine, user?: User): Promise<string> {
   const texts = records.map((record) => record['MESSAGE']);
   // By the signal of ExecReload=, which has to get through the sandbox as well.
   expect(texts).toContain('The configuration was read again.');
+  // By systemctl, which has to run in the sandbox and to reach the manager from it.
+  expect(texts).toContainEqual(expect.stringMatching(/^Stopped after .*\), stop job; /));
   return reply;
 }
 
