@@ -1,0 +1,64 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+
+/** Something else lies in the place of a file. The message goes on after its name: "is a named pipe, no regular file". */
+export class NoRegularFileError extends Error {
+  constructor(
+    readonly path: string,
+    kind: string,
+    options?: ErrorOptions,
+  ) {
+    super(`is ${kind}, no regular file`, options);
+    this.name = 'NoRegularFileError';
+  }
+}
+
+export type Links = 'links-followed' | 'links-refused';
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return 'a directory';
+  if (stats.isFIFO()) return 'a named pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+/**
+ * Opens a file to read it, and gives the descriptor. Never waits, as open(2) of a named pipe does for a writer. Throws the
+ * errors of open(2), and a NoRegularFileError.
+ *
+ * @param links whether the last part of the path may be a symbolic link
+ */
+export function openRegularFile(path: string, links: Links): number {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  const descriptor = openOrSay(path, O_RDONLY | O_NONBLOCK | (links === 'links-refused' ? O_NOFOLLOW : 0));
+  const stats = fstatSync(descriptor);
+  if (stats.isFile()) return descriptor;
+  closeSync(descriptor);
+  throw new NoRegularFileError(path, kindOf(stats));
+}
+
+function openOrSay(path: string, flags: number): number {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const isLink = code === 'ELOOP' && (flags & constants.O_NOFOLLOW) !== 0;
+    if (isLink) throw new NoRegularFileError(path, 'a symbolic link', { cause: error });
+    if (code === 'ENXIO') throw new NoRegularFileError(path, 'a socket', { cause: error });
+    throw error;
+  }
+}
+
+/** Reads all of a file, opened as by `openRegularFile`. */
+export function readRegularFile(path: string, links: Links): Buffer {
+  const descriptor = openRegularFile(path, links);
+  try {
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Throws a NoRegularFileError if something else lies there; opens nothing. */
+export function checkRegularFile(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isFile()) throw new NoRegularFileError(path, kindOf(stats));
+}
