@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
 import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
 import { readOverrides } from './environment.js';
 import { nearest } from './nearest.js';
@@ -28,14 +28,17 @@ export interface LoadedConfiguration {
 function readFile({ file, required }: ConfigurationSource): Buffer | null {
   if (file === null) return null;
   try {
-    return readFileSync(file);
+    // A link will do: whoever can put one there can write the configuration, too.
+    return readRegularFile(file, 'links-followed');
   } catch (error) {
+    if (error instanceof NoRegularFileError) {
+      throw new ConfigurationError([{ where: file, message: `${error.message}; name a file` }]);
+    }
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
     if (code === 'ENOENT' && !required) return null;
     const causes: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such file; name another one with --config, or leave it out for the defaults',
       EACCES: `it may not be read by UID ${process.getuid?.()}; mend its owner or mode`,
-      EISDIR: 'it is a directory; name the file in it',
     };
     const message = causes[code] ?? (error instanceof Error ? error.message : String(error));
     throw new ConfigurationError([{ where: file, message: `can't be read: ${message}` }]);

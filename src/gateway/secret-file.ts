@@ -5,13 +5,13 @@ import {
   fstatSync,
   fsyncSync,
   linkSync,
-  lstatSync,
   openSync,
   readFileSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { NoRegularFileError, openRegularFile } from '../files/regular-file.js';
 
 export interface SecretOptions {
   /** `$CREDENTIALS_DIRECTORY` (systemd.exec(5), LoadCredential=); null outside a unit that has credentials. */
@@ -51,44 +51,39 @@ const largest = 64 * 1024;
 export function readOrCreateSecret(options: SecretOptions): Secret {
   if (options.credentialsDirectory !== null) {
     const path = join(options.credentialsDirectory, options.name);
-    const value = read(path, options, false);
+    const value = readSecret(path, 'credential', options);
     if (value !== null) return { value, source: 'credential', path };
   }
   const path = join(options.stateDirectory, options.name);
-  const present = read(path, options, true);
+  const present = readSecret(path, 'state', options);
   if (present !== null) return { value: present, source: 'file', path };
   const created = create(path, options.stateDirectory, options.create());
   if (created !== null) return { value: created, source: 'created', path };
   // Another start was quicker.
-  const value = read(path, options, true);
-  if (value === null && lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) {
-    throw new SecretError(
-      `${path} is a symbolic link to a file that is not there: mount what it points to, or put the ${options.name} back; or, to have a new one made, remove the link.`,
-    );
-  }
+  const value = readSecret(path, 'state', options);
   if (value === null) throw new SecretError(`The ${options.name} in ${path} came and went; start again.`);
   return { value, source: 'file', path };
 }
 
-/** Null when there is no such file. systemd guards credentials itself, by means that their mode doesn't show. */
-function read(path: string, { name, form }: SecretOptions, checkMode: boolean): string | null {
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw new SecretError(
-      `The ${name} in ${path} can't be read: ${(error as Error).message}. Check its owner and its mode.`,
-      { cause: error },
-    );
-  }
+/**
+ * Reads the secret in a file; null: there is no file. In a state directory it must be for its owner alone, who is this
+ * user or root, and no link, which an agent could have made. systemd guards credentials by means that their mode doesn't
+ * show.
+ *
+ * @param reachable another path of the file, which this user can use
+ * @throws SecretError
+ */
+export function readSecret(
+  path: string,
+  kind: 'credential' | 'state',
+  { name, form }: Pick<SecretOptions, 'name' | 'form'>,
+  reachable: string = path,
+): string | null {
+  const checkMode = kind === 'state';
+  const descriptor = open(path, kind, name, reachable);
+  if (descriptor === null) return null;
   try {
     const { mode, size, uid } = fstatSync(descriptor);
-    if ((mode & constants.S_IFMT) !== constants.S_IFREG) {
-      throw new SecretError(
-        `${path} is no regular file; move it away, so that the ${name} can be kept there.`,
-      );
-    }
     if (checkMode && (mode & 0o077) !== 0) {
       const shown = (mode & 0o777).toString(8).padStart(4, '0');
       throw new SecretError(
@@ -114,6 +109,24 @@ function read(path: string, { name, form }: SecretOptions, checkMode: boolean): 
     return value;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+function open(path: string, kind: 'credential' | 'state', name: string, reachable: string): number | null {
+  try {
+    return openRegularFile(reachable, kind === 'state' ? 'links-refused' : 'links-followed');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (error instanceof NoRegularFileError) {
+      throw new SecretError(
+        `${path} ${error.message}; remove it, and put the ${name} itself there, or give it to the unit as a credential (LoadCredential=, systemd.exec(5)). Without either the next start makes a new one.`,
+        { cause: error },
+      );
+    }
+    throw new SecretError(
+      `The ${name} in ${path} can't be read: ${(error as Error).message}. Check its owner and its mode.`,
+      { cause: error },
+    );
   }
 }
 

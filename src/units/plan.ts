@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
 import type { Scope } from '../manager/scope.js';
 import type { UnitChoices } from './choices.js';
 import { parseEnvironmentFile } from './environment-file.js';
@@ -56,10 +57,10 @@ export function unitFiles(
 
 function readEnvironment(file: string, required: boolean): Readonly<Record<string, string>> {
   try {
-    return parseEnvironmentFile(readFileSync(file, 'utf8'));
+    return parseEnvironmentFile(readRegularFile(file, 'links-followed').toString());
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
+    if (!(error instanceof NoRegularFileError) && code === undefined) throw error;
     if (code === 'ENOENT' && !required) return {};
     const reason =
       code === 'ENOENT'

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -201,8 +202,24 @@ reply_limit = "2M"
       /missing\.toml: can't be read: there is no such file/,
     );
     expect(() => loadConfiguration({ file: directory, required: false, environment: {} })).toThrow(
-      /it is a directory/,
+      /is a directory, no regular file/,
     );
+  });
+
+  it('waits for nobody at a pipe, and follows a link to a file', () => {
+    const pipe = join(directory, 'pipe.toml');
+    execFileSync('mkfifo', [pipe]);
+    expect(() => loadConfiguration({ file: pipe, required: true, environment: {} })).toThrow(
+      'pipe.toml: is a named pipe, no regular file; name a file',
+    );
+    writeFileSync(join(directory, 'real.toml'), '[stop]\ndrain = "7s"\n');
+    symlinkSync('real.toml', join(directory, 'link.toml'));
+    const { configuration } = loadConfiguration({
+      file: join(directory, 'link.toml'),
+      required: true,
+      environment: {},
+    });
+    expect(configuration.stop.drain).toBe(7_000);
   });
 
   it('answers any text and any environment with a configuration or a ConfigurationError', () => {

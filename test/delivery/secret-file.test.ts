@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -102,11 +103,30 @@ test('is refused when it is empty, a directory, or too large', () => {
   expect(() => secret()).toThrow(/no regular file/);
 });
 
-test('a link that leads nowhere is named, and left as it is', () => {
+test.each([
+  ['that leads nowhere', () => '/nonexistent/token'],
+  ['to a file of this user', () => join(directory, 'elsewhere')],
+])('a link %s is named, and left as it is', (_name, target) => {
   const path = join(directory, 'token');
-  symlinkSync('/nonexistent/token', path);
-  expect(() => secret()).toThrow(`${path} is a symbolic link to a file that is not there`);
-  expect(readdirSync(directory)).toEqual(['token']);
+  writeFileSync(join(directory, 'elsewhere'), 'x', { mode: 0o600 });
+  symlinkSync(target(), path);
+  expect(() => secret()).toThrow(SecretError);
+  expect(() => secret()).toThrow(`${path} is a symbolic link, no regular file`);
+  expect(readdirSync(directory)).toEqual(['elsewhere', 'token']);
+});
+
+test('a credential may be a link, as container platforms make them', () => {
+  const credentials = join(directory, 'credentials');
+  mkdirSync(credentials);
+  writeFileSync(join(directory, 'elsewhere'), 'linked');
+  symlinkSync(join(directory, 'elsewhere'), join(credentials, 'token'));
+  expect(secret(credentials)).toMatchObject({ value: 'linked', source: 'credential' });
+});
+
+test('a pipe in its place is named, without waiting for somebody who writes to it', () => {
+  const path = join(directory, 'token');
+  execFileSync('mkfifo', ['-m', '600', path]);
+  expect(() => secret()).toThrow(`${path} is a named pipe, no regular file`);
 });
 
 test('says what to check when there is nowhere to keep it', () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,4 +22,11 @@ test.each([
   symlinkSync(other, sealPath(path));
   expect(() => change(path)).toThrow('gateway.db-seal is a symbolic link: remove it.');
   expect(readFileSync(other, 'utf8')).toBe('as it was');
+});
+
+test('into a pipe nothing is sealed, and nobody is waited for who would read it', () => {
+  const path = join(directory, 'gateway.db');
+  writeFileSync(path, 'database');
+  execFileSync('mkfifo', [sealPath(path)]);
+  expect(() => seal(path, 'closed')).toThrow('gateway.db-seal is a named pipe: remove it.');
 });

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   readdirSync,
@@ -192,6 +192,15 @@ describe('a damaged database is refused and left as it is', () => {
     expect(readdirSync(files.directory)).toEqual(['gateway.db-recovered', 'gateway.db-seal']);
     rmSync(`${files.path}-seal`);
     expect((await files.openWithFinding()).finding.created).toBe(true);
+  });
+
+  test.each(['', '-wal', '-shm', '-seal'])('a pipe is in the place of gateway.db%s', async (suffix) => {
+    await fill(1);
+    rmSync(files.path + suffix, { force: true });
+    execFileSync('mkfifo', [files.path + suffix]);
+    const error = await refusal();
+    expect(error.reason).toBe('foreign');
+    expect(error.message).toMatch(`${files.path}${suffix} is a named pipe, no regular file: move it away`);
   });
 
   test('it is a link that leads nowhere: its file system is not mounted, say', async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import type { NoRegularFileError } from '../../files/regular-file.js';
 import { StoreError, type StoreErrorOptions, type StoreFailure } from '../store.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 
@@ -127,11 +128,16 @@ export function strayLinkError(path: string): StoreError {
   );
 }
 
-/** For a link where the seal should be, through which another file would be written. */
-export function strayLinkAtSeal(seal: string): StoreError {
+/** Explains that a named pipe, a directory or the like lies in the place of a file of the database. */
+export function irregularError({ path, message }: NoRegularFileError): StoreError {
+  return new FileError('foreign', `${path} ${message}: move it away. Nothing was changed.`);
+}
+
+/** Explains why the seal isn't written: a link leads to another file, and a pipe keeps nothing. */
+export function strayAtSeal(seal: string, kind: 'symbolic link' | 'named pipe'): StoreError {
   return new FileError(
     'read-only',
-    `${seal} is a symbolic link: remove it. The next start checks the whole database and makes a new one.`,
+    `${seal} is a ${kind}: remove it. The next start checks the whole database and makes a new one.`,
   );
 }
 

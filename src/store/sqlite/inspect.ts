@@ -1,6 +1,7 @@
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, readSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
-import { damagedAdvice, FileError } from './errors.js';
+import { checkRegularFile, NoRegularFileError, openRegularFile } from '../../files/regular-file.js';
+import { damagedAdvice, FileError, irregularError } from './errors.js';
 import { applicationId, outlineQueries, schemaVersion } from './schema.js';
 import { sealPath } from './seal.js';
 
@@ -8,12 +9,27 @@ const headerLength = 100;
 const magic = 'SQLite format 3\0';
 
 /**
+ * Refuses anything but files in the place of the database and of what lies beside it: a named pipe, which an agent could
+ * have made, would be waited for without end. Opens nothing, as close(2) would drop SQLite's locks
+ * (https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
+ */
+export function checkFiles(path: string): void {
+  try {
+    for (const suffix of ['', '-wal', '-shm', '-journal']) checkRegularFile(path + suffix);
+    checkRegularFile(sealPath(path));
+  } catch (error) {
+    throw error instanceof NoRegularFileError ? irregularError(error) : error;
+  }
+}
+
+/**
  * Looks at the first 100 bytes (https://www.sqlite.org/fileformat2.html#the_database_header) without SQLite, which
  * would already make files beside it: a newer schema or another program's file is refused untouched.
  */
 export function checkHeader(path: string): void {
+  checkFiles(path);
   const header = Buffer.alloc(headerLength);
-  const descriptor = openSync(path, 'r');
+  const descriptor = openRegularFile(path, 'links-followed');
   try {
     const length = readSync(descriptor, header, 0, headerLength, 0);
     if (length < headerLength || header.toString('latin1', 0, magic.length) !== magic) {

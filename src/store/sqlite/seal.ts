@@ -1,7 +1,8 @@
-import { closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, statSync, writeFileSync } from 'node:fs';
+import { readRegularFile } from '../../files/regular-file.js';
 import { bootId } from '../../systemd/boot-id.js';
 import { codeOf } from './disk.js';
-import { strayLinkAtSeal } from './errors.js';
+import { strayAtSeal } from './errors.js';
 
 /**
  * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
@@ -46,7 +47,7 @@ export function breakSeal(path: string): void {
   if (existsSync(sealPath(path))) write(path, 'damaged\n');
 }
 
-/** Not through a link, which the gateway's user could have put there for root to write to another file. */
+/** Writes through no link and into no pipe, which an agent could have put there. */
 function write(path: string, text: string): void {
   const descriptor = openToWrite(sealPath(path));
   try {
@@ -57,11 +58,13 @@ function write(path: string, text: string): void {
 }
 
 function openToWrite(path: string): number {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants;
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
   try {
-    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600);
+    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600);
   } catch (error) {
-    throw codeOf(error) === 'ELOOP' ? strayLinkAtSeal(path) : error;
+    if (codeOf(error) === 'ELOOP') throw strayAtSeal(path, 'symbolic link');
+    // Nobody reads from the pipe (fifo(7)).
+    throw codeOf(error) === 'ENXIO' ? strayAtSeal(path, 'named pipe') : error;
   }
 }
 
@@ -79,7 +82,7 @@ export function readSeal(path: string): SealFinding {
 
 function readIfThere(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8');
+    return readRegularFile(path, 'links-followed').toString();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
