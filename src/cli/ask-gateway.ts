@@ -26,8 +26,9 @@ export async function order(path: string, command: Exclude<ControlCommand, 'stat
       turn = event.turn ?? null;
     }
     if (event.event === 'accepted' && command === 'stop' && serviceUnit(event.unit) !== null) {
+      const unit = printable(event.unit ?? '');
       process.stderr.write(
-        `sd-gateway: the gateway runs as ${event.unit}, which may start it again; "systemctl stop ${event.unit}" (with --user for a user unit) stops it for good.\n`,
+        `sd-gateway: the gateway runs as ${unit}, which may start it again; "systemctl stop ${unit}" (with --user for a user unit) stops it for good.\n`,
       );
     }
     if (event.event === 'status' && event.text !== shown) {

@@ -1,5 +1,6 @@
 import { commandStatus } from './commands.js';
 import { askGateway, refused } from './gateway-access.js';
+import { jsonLine, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 interface Cancelled {
@@ -21,11 +22,11 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const answer = await client.post(path, {}, {});
     if (answer.status === 401) return null;
     if (answer.status !== 200) return refused(answer, 'to cancel it');
-    if (parsed.flags.has('json')) process.stdout.write(`${JSON.stringify(answer.body)}\n`);
+    if (parsed.flags.has('json')) process.stdout.write(jsonLine(answer.body));
     else if (session === undefined) process.stdout.write(`Cancelled ${id}\n`);
     else {
       const cancelled = (answer.body?.['cancelled'] ?? []) as readonly Cancelled[];
-      for (const message of cancelled) process.stdout.write(`Cancelled ${message.id}\n`);
+      for (const message of cancelled) process.stdout.write(`Cancelled ${printable(String(message.id))}\n`);
       if (cancelled.length === 0) process.stdout.write(`Nothing waits or runs in ${session}\n`);
     }
     return commandStatus.success;

@@ -3,6 +3,7 @@ import type { Configuration } from '../config/schema.js';
 import { settings } from '../config/settings.js';
 import { commandStatus } from './commands.js';
 import { configurationAt, placeOf } from './place.js';
+import { jsonLine, printable } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
 function settingOf(configuration: Configuration, path: readonly string[]): unknown {
@@ -17,9 +18,9 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   try {
     const place = await placeOf(parsed);
     const { configuration, warnings, file } = configurationAt(place);
-    for (const warning of warnings) process.stderr.write(`sd-gateway: ${warning}\n`);
+    for (const warning of warnings) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {
-      process.stdout.write(`${JSON.stringify({ valid: true, file, unit: place.unit, configuration })}\n`);
+      process.stdout.write(jsonLine({ valid: true, file, unit: place.unit, configuration }));
       return commandStatus.success;
     }
     process.stdout.write(
@@ -29,12 +30,12 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       const value = settingOf(configuration, path);
       // The key of another type of agent.
       if (value === undefined) continue;
-      process.stdout.write(`${path.join('.')} = ${JSON.stringify(value)}\n`);
+      process.stdout.write(`${path.join('.')} = ${jsonLine(value)}`);
     }
     return commandStatus.success;
   } catch (error) {
     if (!asJson || !(error instanceof ConfigurationError)) throw error;
-    process.stdout.write(`${JSON.stringify({ valid: false, problems: error.problems })}\n`);
+    process.stdout.write(jsonLine({ valid: false, problems: error.problems }));
     return commandStatus.configuration;
   }
 }

@@ -2,7 +2,7 @@ import { nearest } from '../config/nearest.js';
 import { commandStatus } from './commands.js';
 import { askGateway, refused } from './gateway-access.js';
 import type { Answer, GatewayClient } from './gateway-client.js';
-import { printable } from './terminal.js';
+import { jsonLine, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['list', 'show', 'retry', 'discard'] as const;
@@ -56,7 +56,7 @@ async function list(client: GatewayClient, json: boolean): Promise<number> {
     const { id, session, changed_at, error } = message;
     const [reason = ''] = (error ?? '').split('\n');
     process.stdout.write(
-      json ? `${JSON.stringify(message)}\n` : `${printable(`${id}  ${changed_at}  ${session}  ${reason}`)}\n`,
+      json ? jsonLine(message) : `${printable(`${id}  ${changed_at}  ${session}  ${reason}`)}\n`,
     );
   }
   if (count === 0 && !json) process.stdout.write('No message is dead\n');
@@ -66,7 +66,7 @@ async function list(client: GatewayClient, json: boolean): Promise<number> {
 async function show(client: GatewayClient, id: string, json: boolean): Promise<number> {
   const answer = await client.get(`/v1/messages/${encodeURIComponent(id)}`);
   if (answer.status !== 200) throw new Refused(answer, `to show ${id}`);
-  process.stdout.write(`${JSON.stringify(answer.body, null, json ? 0 : 2)}\n`);
+  process.stdout.write(jsonLine(answer.body, json ? 0 : 2));
   return commandStatus.success;
 }
 
@@ -83,7 +83,7 @@ async function change(
     if (answer.status === 401) throw new Refused(answer, `to ${action} ${id}`);
     count += 1;
     if (answer.status !== 200) status = refused(answer, `to ${action} ${id}`);
-    else process.stdout.write(json ? `${JSON.stringify(answer.body)}\n` : `${done[action]} ${id}\n`);
+    else process.stdout.write(json ? jsonLine(answer.body) : `${done[action]} ${printable(id)}\n`);
   }
   if (count === 0 && !json) process.stdout.write('No message is dead\n');
   return status;

@@ -8,7 +8,7 @@ import { applyFix, type Mended } from '../doctor/mend.js';
 import { commandStatus } from './commands.js';
 import { instanceOf } from './instance.js';
 import { scopeOf } from './place.js';
-import { printable, type Style, type Terminal, terminalOf } from './terminal.js';
+import { jsonLine, printable, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
 const labels: Readonly<Record<Verdict, readonly [label: string, style: Style]>> = {
@@ -26,8 +26,8 @@ function findingLines({ verdict, check, text, mend }: Finding, terminal: Termina
     `  ${terminal.paint(style, label.padEnd(labelWidth))}${terminal.paint('bold', check)}: ${printable(text)}`,
   ];
   if (mend !== null) {
-    const command = mend.command === null ? '' : ` ${terminal.paint('bold', mend.command)}`;
-    lines.push(`  ${' '.repeat(labelWidth)}→ ${mend.text}${command}`);
+    const command = mend.command === null ? '' : ` ${terminal.paint('bold', printable(mend.command))}`;
+    lines.push(`  ${' '.repeat(labelWidth)}→ ${printable(mend.text)}${command}`);
   }
   return lines;
 }
@@ -89,7 +89,14 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   if (parsed.flags.has('json')) {
     const unit = unitOf(facts)?.name ?? null;
     process.stdout.write(
-      `${JSON.stringify({ healthy: isHealthy(found), unit, scope: target.scope, mended, findings: found, history: history(facts) })}\n`,
+      jsonLine({
+        healthy: isHealthy(found),
+        unit,
+        scope: target.scope,
+        mended,
+        findings: found,
+        history: history(facts),
+      }),
     );
   } else {
     for (const { done, text } of mended)

@@ -12,7 +12,7 @@ import { describeStep, type InstallStep, installSteps } from './install-steps.js
 import { whyNoManager } from './manager-reachable.js';
 import { controlSocketOf } from './operate-control.js';
 import { readUnit } from './operate-unit.js';
-import { printable, type Terminal, terminalOf } from './terminal.js';
+import { jsonLine, printable, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 import { turnOfThisCommand, withinTurnLines } from './within-turn.js';
 
@@ -32,13 +32,13 @@ function voiceOf(request: InstallRequest, parsed: ParsedCommand): Voice {
     request,
     terminal: terminalOf(parsed),
     say: (text) => {
-      if (!request.json) process.stdout.write(`${text}\n`);
+      if (!request.json) process.stdout.write(`${printable(text)}\n`);
     },
     warn: (text) => {
       if (!request.json) process.stderr.write(`sd-gateway: ${printable(text)}\n`);
     },
     refuse: (status, reason) => {
-      if (request.json) process.stdout.write(`${JSON.stringify({ installed: false, reason })}\n`);
+      if (request.json) process.stdout.write(jsonLine({ installed: false, reason }));
       process.stderr.write(`sd-gateway: ${printable(reason)}\n`);
       return status;
     },
@@ -173,7 +173,7 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
   if (request.dryRun) {
     if (steps.length === 0) voice.say(`Nothing to do: ${facts.installed.path} is as it should be`);
     for (const step of steps) voice.say(`Would ${describeStep(step, facts)}`);
-    if (request.json) process.stdout.write(`${JSON.stringify(outcomeForPrograms(facts, steps, null))}\n`);
+    if (request.json) process.stdout.write(jsonLine(outcomeForPrograms(facts, steps, null)));
     return commandStatus.success;
   }
   const turn = steps.some(({ kind }) => kind === 'restart') ? await turnOfThisInstall(facts) : null;
@@ -181,7 +181,7 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
     return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
   const outcome = await new Installation(facts, request, (text) => voice.say(text)).perform(steps);
   for (const warning of outcome.warnings) voice.warn(warning);
-  if (request.json) process.stdout.write(`${JSON.stringify(outcomeForPrograms(facts, steps, outcome))}\n`);
+  if (request.json) process.stdout.write(jsonLine(outcomeForPrograms(facts, steps, outcome)));
   if (outcome.startFailure !== null) {
     voice.warn(outcome.startFailure);
     return commandStatus.failure;
@@ -199,8 +199,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     return found === null ? await install(request, voice) : voice.refuse(...found);
   } catch (error) {
     if (error instanceof ConfigurationError) {
-      if (request.json)
-        process.stdout.write(`${JSON.stringify({ installed: false, problems: error.problems })}\n`);
+      if (request.json) process.stdout.write(jsonLine({ installed: false, problems: error.problems }));
       throw error;
     }
     const isExpected =

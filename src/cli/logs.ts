@@ -14,7 +14,7 @@ import { formatInvocation, formatRecord } from './logs-format.js';
 import { logsMatches, startMatches } from './logs-matches.js';
 import { type LogsRequest, logsRequest } from './logs-request.js';
 import { directoriesOf, scopeOf } from './place.js';
-import { terminalOf } from './terminal.js';
+import { jsonLine, printable, terminalOf } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 interface FoundUnit {
@@ -118,7 +118,7 @@ async function show(records: AsyncIterable<JournalRecord>, parsed: ParsedCommand
   for await (const record of records) {
     count++;
     if (parsed.flags.has('json')) {
-      await write(`${JSON.stringify(record)}\n`);
+      await write(jsonLine(record));
       continue;
     }
     const invocation = invocationOf(record);
@@ -173,7 +173,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       );
     }
     if (error instanceof JournalError || error instanceof ProgramError) {
-      process.stderr.write(`sd-gateway: the journal can’t be read: ${error.message}\n`);
+      process.stderr.write(`sd-gateway: the journal can’t be read: ${printable(error.message)}\n`);
       return commandStatus.failure;
     }
     throw error;

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../gateway/version.js';
 import { type CommandDescription, commandStatus } from './commands.js';
 import { commandHelp, programHelp } from './help.js';
+import { printable } from './terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
 
 type Run = (parsed: ParsedCommand) => Promise<number>;
@@ -103,12 +104,12 @@ async function main(words: readonly string[]): Promise<number> {
 function report(error: unknown): number {
   if (error instanceof UsageError) {
     const topic = error.command === null ? '' : ` ${error.command}`;
-    process.stderr.write(`sd-gateway: ${error.message}\nTry "sd-gateway help${topic}".\n`);
+    process.stderr.write(`sd-gateway: ${printable(error.message)}\nTry "sd-gateway help${topic}".\n`);
     return commandStatus.usage;
   }
   if (error instanceof ConfigurationError) {
     for (const { where, message } of error.problems)
-      process.stderr.write(`sd-gateway: ${where}: ${message}\n`);
+      process.stderr.write(`sd-gateway: ${printable(`${where}: ${message}`)}\n`);
     return commandStatus.configuration;
   }
   // By its name: most commands have no need of the addon's loader.
@@ -116,9 +117,8 @@ function report(error: unknown): number {
     process.stderr.write(`sd-gateway: ${error.message}\n`);
     return commandStatus.failure;
   }
-  process.stderr.write(
-    `sd-gateway: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`sd-gateway: ${printable(text)}\n`);
   return commandStatus.failure;
 }
 

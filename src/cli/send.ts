@@ -6,6 +6,7 @@ import { parseRetryAfter } from '../gateway/delivery/retry-after.js';
 import { commandStatus } from './commands.js';
 import { askGateway, refused } from './gateway-access.js';
 import type { Answer, GatewayClient } from './gateway-client.js';
+import { jsonLine, printable, textFor } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const defaultSession = 'cli';
@@ -80,13 +81,18 @@ async function ask(client: GatewayClient, id: string, seconds: number): Promise<
 }
 
 /** Prints the end of a message that is settled, or that it isn't. */
-function finish({ answer, turn }: Outcome, id: string, asJson: boolean): number {
-  if (asJson) process.stdout.write(`${JSON.stringify(answer.body)}\n`);
+function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): number {
+  const id = printable(messageId);
+  if (asJson) process.stdout.write(jsonLine(answer.body));
   const part =
-    turn === answer ? '' : `, with message ${String(turn.body?.['id'])}, whose turn it was part of`;
+    turn === answer
+      ? ''
+      : `, with message ${printable(String(turn.body?.['id']))}, whose turn it was part of`;
   switch (turn.body?.['state']) {
     case 'dead':
-      process.stderr.write(`sd-gateway: message ${id} is dead${part}: ${String(turn.body['error'])}\n`);
+      process.stderr.write(
+        `sd-gateway: message ${id} is dead${part}: ${printable(String(turn.body['error']))}\n`,
+      );
       return commandStatus.failure;
     case 'cancelled':
       process.stderr.write(`sd-gateway: message ${id} was cancelled${part}.\n`);
@@ -99,7 +105,7 @@ function finish({ answer, turn }: Outcome, id: string, asJson: boolean): number 
     return commandStatus.restart;
   }
   const reply = turn.body?.['reply'] as { readonly text?: unknown } | null;
-  if (!asJson) process.stdout.write(`${String(reply?.text ?? '')}\n`);
+  if (!asJson) process.stdout.write(`${textFor(String(reply?.text ?? ''), process.stdout)}\n`);
   return commandStatus.success;
 }
 

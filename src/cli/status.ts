@@ -9,7 +9,7 @@ import { gather } from './status-gather.js';
 import { statusOf, verdictOf } from './status-report.js';
 import { statusTable } from './status-table.js';
 import { statusText } from './status-text.js';
-import { terminalOf } from './terminal.js';
+import { jsonLine, printable, terminalOf } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const pattern = 'sd-gateway*.service';
@@ -24,7 +24,7 @@ async function showAll(parsed: ParsedCommand): Promise<number> {
   try {
     const names = await manager.unitsMatching(pattern);
     const units = await Promise.all(names.map((name) => readUnit(manager, name)));
-    if (parsed.flags.has('json')) process.stdout.write(`${JSON.stringify(units)}\n`);
+    if (parsed.flags.has('json')) process.stdout.write(jsonLine(units));
     else if (units.length > 0) process.stdout.write(statusTable(units, Date.now(), terminalOf(parsed)));
     else {
       process.stderr.write(
@@ -39,7 +39,7 @@ async function showAll(parsed: ParsedCommand): Promise<number> {
   } catch (error) {
     if (!(error instanceof ProgramError || error instanceof ServiceManagerError)) throw error;
     const { text, next } = managerTrouble(scope, error);
-    process.stderr.write(`sd-gateway: ${text}.${next === null ? '' : ` ${next}`}\n`);
+    process.stderr.write(`sd-gateway: ${printable(text)}.${next === null ? '' : ` ${next}`}\n`);
     return commandStatus.noUnit;
   }
 }
@@ -49,8 +49,6 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   if (parsed.flags.has('all')) return showAll(parsed);
   const target = { scope: scopeOf(parsed), instance: instanceOf(parsed) };
   const report = await gather(target, parsed.flags.has('user') || parsed.flags.has('system'));
-  process.stdout.write(
-    parsed.flags.has('json') ? `${JSON.stringify(report)}\n` : statusText(report, terminalOf(parsed)),
-  );
+  process.stdout.write(parsed.flags.has('json') ? jsonLine(report) : statusText(report, terminalOf(parsed)));
   return statusOf(report.verdict);
 }

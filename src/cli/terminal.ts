@@ -54,3 +54,21 @@ export function printable(text: string): string {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
 }
+
+/** Makes text from elsewhere `printable` for a terminal; leaves it as it is for a pipe or a file. */
+export function textFor(text: string, stream: NodeJS.WriteStream): string {
+  return stream.isTTY === true ? printable(text) : text;
+}
+
+/** Escapes, for a terminal, the control characters that JSON may hold as they are; leaves it for a pipe or a file. */
+export function jsonFor(text: string, stream: NodeJS.WriteStream): string {
+  if (stream.isTTY !== true) return text;
+  return text.replace(/[\u007f-\u009f]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** Writes one value as a line of JSON for standard output. */
+export function jsonLine(value: unknown, indent = 0): string {
+  return `${jsonFor(JSON.stringify(value, null, indent), process.stdout)}\n`;
+}

@@ -18,7 +18,7 @@ import { whyNoManager } from './manager-reachable.js';
 import { controlSocketOf } from './operate-control.js';
 import { readUnit } from './operate-unit.js';
 import { scopeOf } from './place.js';
-import { printable } from './terminal.js';
+import { jsonLine, printable } from './terminal.js';
 import { type GatewayData, gatewayData, removeData, userOfData } from './uninstall-data.js';
 import { removeDeclaration, userLeft } from './uninstall-user.js';
 import type { ParsedCommand } from './usage.js';
@@ -230,10 +230,10 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const scope = scopeOf(parsed);
   const instance = unitInstanceOf(parsed);
   const say: Say = (text) => {
-    if (!asJson) process.stdout.write(`${text}\n`);
+    if (!asJson) process.stdout.write(`${printable(text)}\n`);
   };
   const refuse = (status: number, reason: string): number => {
-    if (asJson) process.stdout.write(`${JSON.stringify({ uninstalled: false, reason })}\n`);
+    if (asJson) process.stdout.write(jsonLine({ uninstalled: false, reason }));
     process.stderr.write(`sd-gateway: ${printable(reason)}\n`);
     return status;
   };
@@ -246,8 +246,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const systemdVersion = await new ServiceManager(scope).version();
     const target = { scope, instance, systemdVersion, home: homedir(), environment: process.env };
     const removal = await uninstall(parsed, target, say);
-    if (asJson)
-      process.stdout.write(`${JSON.stringify({ uninstalled: true, scope, instance, ...removal })}\n`);
+    if (asJson) process.stdout.write(jsonLine({ uninstalled: true, scope, instance, ...removal }));
     else for (const warning of removal.warnings) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     return commandStatus.success;
   } catch (error) {
