@@ -124,6 +124,7 @@ export const commands: readonly CommandDescription[] = [
     summary: 'Send a message, wait for the reply and print it.',
     description: [
       'The address and the token are those of the gateway with the same configuration and state directory; the environment variables SD_GATEWAY_URL and SD_GATEWAY_TOKEN, or --url, say otherwise. TEXT "-" is read from standard input.',
+      'At an address that nobody has named, the token and the text go only to a process of the user who owns the state directory, of this user or of root: anybody may listen there while the gateway is down.',
     ],
     options: [
       { name: 'session', short: 's', value: 'NAME', summary: 'The session; "cli" by default.' },

@@ -1,11 +1,15 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { askFacts } from '../channels/control/ask-facts.js';
 import { hostInUrl, type ListenAddress, parseListenAddress } from '../config/values.js';
+import { asOwnerOf, IdentityError, ownerOf } from '../files/owner.js';
+import { readSecret, SecretError } from '../gateway/secret-file.js';
 import { tokenForm } from '../gateway/token.js';
 import { commandStatus } from './commands.js';
 import { type Answer, GatewayClient, UnreachableError } from './gateway-client.js';
 import { configurationAt, type Place, placeOf } from './place.js';
+import { UnprovenError } from './proven-connection.js';
+import { printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 /** Where the socket unit of this package listens, for a configuration that leaves that to systemd. */
@@ -49,21 +53,26 @@ function readTokens({ directories: { state, earlierUserState }, unit }: Place): 
   }
   const tokens: string[] = [];
   const reasons: string[] = [];
-  for (const directory of [...credentialsOf(unit), state, earlierUserState]) {
+  const credentials = credentialsOf(unit);
+  for (const directory of [...credentials, state, earlierUserState]) {
     if (directory === null) continue;
     const path = join(directory, 'token');
     try {
-      const token = readFileSync(path, 'utf8').trim();
-      if (tokenForm.pattern.test(token)) tokens.push(token);
-      else reasons.push(`the one in ${path} ${tokenForm.text}`);
+      const kind = credentials.includes(directory) ? 'credential' : 'state';
+      const options = { name: 'token', form: tokenForm };
+      const token = asOwnerOf(path, (reachable) => readSecret(path, kind, options, reachable));
+      if (token === null) reasons.push(`there is none in ${path}`);
+      else tokens.push(token);
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      reasons.push(code === 'ENOENT' ? `there is none in ${path}` : `${path} can’t be read (${code})`);
+      const { code } = error as NodeJS.ErrnoException;
+      if (!(error instanceof SecretError || error instanceof IdentityError) && code === undefined)
+        throw error;
+      reasons.push((error as Error).message.replace(/\.$/, ''));
     }
   }
   if (tokens.length === 0) {
     process.stderr.write(
-      `sd-gateway: no token: ${reasons.join(', ')}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
+      `sd-gateway: no token: ${printable(reasons.join('; '))}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
     );
   }
   return tokens;
@@ -71,27 +80,50 @@ function readTokens({ directories: { state, earlierUserState }, unit }: Place): 
 
 function problemText(answer: Answer): string {
   const detail = answer.body?.['detail'] ?? answer.body?.['title'];
-  return typeof detail === 'string' ? detail : `HTTP status ${answer.status}`;
+  return typeof detail === 'string' ? printable(detail) : `HTTP status ${answer.status}`;
 }
 
 /** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
 export function refused(answer: Answer, what: string): number {
-  process.stderr.write(`sd-gateway: the gateway refused ${what}: ${problemText(answer)}\n`);
+  process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer)}\n`);
   return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
+}
+
+/**
+ * Names the users who may run the gateway: root, this user, and the owner of its state directory. If this user can't see
+ * the directory, the manager tells as whom it runs the unit.
+ */
+function trustedUsers({ directories: { state }, unitUser }: Place): ReadonlySet<number> {
+  const users = [0, process.geteuid?.() ?? 0];
+  try {
+    const owner = ownerOf(state);
+    if (owner !== null) users.push(owner);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    if (unitUser !== null) users.push(unitUser);
+  }
+  return new Set(users);
 }
 
 /** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */
 async function toldBy({ directories }: Place): Promise<string | null> {
   const answer = await askFacts(join(directories.runtime, 'control.sock'));
-  const addresses = answer.outcome === 'told' ? answer.facts.listening : [];
+  const told: unknown = answer.outcome === 'told' ? answer.facts.listening : [];
+  const addresses = Array.isArray(told) ? told.map(String) : [];
   // One that can't be named so (an abstract Unix socket's, or one with a zone) is not for this program either.
   const listens = addresses.map((address) => parseListenAddress(address.replace(/^http:\/\//, '')));
   const listen = listens.find((each) => each !== null);
   return listen === undefined ? null : addressOf(listen);
 }
 
-/** The address of the gateway that the command is about. Throws a UsageError, or a ConfigurationError. */
-async function addressFor(parsed: ParsedCommand, place: Place): Promise<string> {
+/**
+ * Finds the address of the gateway, and the users of whom one must answer there. Null: the operator named the address,
+ * and trusts it. Throws a UsageError, or a ConfigurationError.
+ */
+async function goalOf(
+  parsed: ParsedCommand,
+  place: Place,
+): Promise<{ readonly address: string; readonly trusted: ReadonlySet<number> | null }> {
   // Empty is as unset, as it is of the token.
   const named = parsed.values['url'] ?? (process.env['SD_GATEWAY_URL'] || null);
   const address =
@@ -103,7 +135,7 @@ async function addressFor(parsed: ParsedCommand, place: Place): Promise<string> 
       parsed.command.name,
     );
   }
-  return address;
+  return { address, trusted: named === null ? trustedUsers(place) : null };
 }
 
 /**
@@ -115,18 +147,24 @@ export async function askGateway(
   ask: (client: GatewayClient) => Promise<number | null>,
 ): Promise<number> {
   const place = await placeOf(parsed);
-  const address = await addressFor(parsed, place);
+  const { address, trusted } = await goalOf(parsed, place);
   const tokens = readTokens(place);
   if (tokens.length === 0) return commandStatus.unavailable;
   try {
     for (const token of tokens) {
-      const status = await ask(new GatewayClient(address, token));
+      const status = await ask(new GatewayClient(address, token, trusted));
       if (status !== null) return status;
     }
   } catch (error) {
+    if (error instanceof UnprovenError) {
+      process.stderr.write(
+        `sd-gateway: ${printable(error.message)}. Start the gateway; or name the one that is meant with --system, --user or --instance, or the address, if it is right, with --url.\n`,
+      );
+      return commandStatus.unavailable;
+    }
     if (!(error instanceof UnreachableError)) throw error;
     process.stderr.write(
-      `sd-gateway: ${error.message}. Start it with "sd-gateway run" or "systemctl start sd-gateway", or name another address with --url.\n`,
+      `sd-gateway: ${printable(error.message)}. Start it with "sd-gateway run" or "systemctl start sd-gateway", or name another address with --url.\n`,
     );
     return commandStatus.unavailable;
   }

@@ -1,5 +1,6 @@
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as requestSecurely } from 'node:https';
+import { connectProven, UnprovenError } from './proven-connection.js';
 
 /** No gateway answers at the address. */
 export class UnreachableError extends Error {
@@ -28,10 +29,13 @@ const longestTimer = 2 ** 31 - 1;
 export class GatewayClient {
   readonly #address: string;
   readonly #token: string;
+  readonly #trusted: ReadonlySet<number> | null;
 
-  constructor(address: string, token: string) {
+  /** Sends nothing unless one of the `trusted` users answers; null: it trusts whoever answers. */
+  constructor(address: string, token: string, trusted: ReadonlySet<number> | null = null) {
     this.#address = address;
     this.#token = token;
+    this.#trusted = trusted;
   }
 
   /** `patience`: how long it may say nothing, in milliseconds. */
@@ -70,6 +74,13 @@ export class GatewayClient {
       },
       ...(unix === null ? {} : { socketPath: unix }),
     };
+    const trusted = this.#trusted;
+    if (trusted !== null) {
+      options.createConnection = ({ host, port }, done) => {
+        connectProven(this.#address, { host, port, unix }, trusted, patience, done);
+        return undefined;
+      };
+    }
     return new Promise((resolve, reject) => {
       const send = base.protocol === 'https:' ? requestSecurely : request;
       const outgoing = send(url, options, (incoming) => {
@@ -78,7 +89,9 @@ export class GatewayClient {
           (cause) => reject(new UnreachableError(this.#address, { cause })),
         );
       });
-      outgoing.on('error', (cause) => reject(new UnreachableError(this.#address, { cause })));
+      outgoing.on('error', (cause) => {
+        reject(cause instanceof UnprovenError ? cause : new UnreachableError(this.#address, { cause }));
+      });
       outgoing.on('timeout', () => {
         outgoing.destroy(new Error(`nothing came within ${Math.ceil(patience / 1_000)} s; it may hang`));
       });

@@ -36,6 +36,8 @@ export interface Place {
   readonly file: { readonly path: string; readonly named: boolean };
   /** The unit that says so; null: there is none, so it is what a gateway in the foreground would have. */
   readonly unit: string | null;
+  /** The user as whom the manager runs the unit; null: the unit is down, or runs as root. */
+  readonly unitUser: number | null;
 }
 
 /**
@@ -55,6 +57,7 @@ export async function placeOf(parsed: ParsedCommand): Promise<Place> {
     environment: own?.environment ?? process.env,
     file: config === undefined ? usual : { path: config, named: true },
     unit: own?.unit ?? null,
+    unitUser: own?.unitUser ?? null,
   };
 }
 
@@ -67,11 +70,11 @@ export function configurationAt({ file, environment }: Place): LoadedConfigurati
 async function unitPlace(
   scope: Scope,
   instance: string | null,
-): Promise<(UnitSettings & { readonly unit: string }) | null> {
+): Promise<(UnitSettings & Pick<Place, 'unitUser'> & { readonly unit: string }) | null> {
   const manager = new ServiceManager(scope);
   try {
     for (const unit of unitNames(instance)) {
-      const properties = await manager.show(unit, ['LoadState', ...settingsProperties]);
+      const properties = await manager.show(unit, ['LoadState', 'UID', ...settingsProperties]);
       if (properties['LoadState'] !== 'loaded') continue;
       const settings = unitSettings(properties, {
         scope,
@@ -81,7 +84,8 @@ async function unitPlace(
         environment: process.env,
         uid: process.getuid?.() ?? -1,
       });
-      return { ...settings, unit };
+      const user = properties['UID'] ?? '';
+      return { ...settings, unit, unitUser: /^\d+$/.test(user) ? Number(user) : null };
     }
     return null;
   } catch (error) {

@@ -4,24 +4,27 @@ import {
   existsSync,
   lchownSync,
   mkdirSync,
+  openSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Readable, type Writable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { databaseFile } from '../config/database-file.js';
+import { databaseAccess } from '../config/database-file.js';
 import { nearest } from '../config/nearest.js';
+import { actingAs, IdentityError } from '../files/owner.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { FileError } from '../store/sqlite/errors.js';
 import { StoreError } from '../store/store.js';
 import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
+import { native } from '../systemd/native.js';
 import { EncodingError, linesOf } from '../text/lines-of.js';
 import { commandStatus } from './commands.js';
 import { configurationAt, placeOf } from './place.js';
-import { printable } from './terminal.js';
+import { jsonFor, jsonLine, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['check', 'backup', 'export', 'import', 'recover'] as const;
@@ -66,7 +69,7 @@ async function alone<Result>(path: string, work: () => Promise<Result>): Promise
 
 /** Made by root, it would keep the gateway out, which has a user of its own. */
 function giveToOwner(file: string): void {
-  if (process.getuid?.() !== 0) return;
+  if (process.geteuid?.() !== 0) return;
   const { uid, gid } = statSync(dirname(file));
   lchownSync(file, uid, gid);
 }
@@ -80,8 +83,12 @@ interface Voice {
   say(facts: object, ...lines: readonly string[]): void;
 }
 
-async function check(path: string, { say }: Voice): Promise<number> {
-  const { checkStore } = await import('../store/sqlite/maintenance.js');
+type Maintenance = typeof import('../store/sqlite/maintenance.js');
+
+/** Reads and writes the operator's own files as the operator, whoever owns the database. */
+const asCaller = <Result>(work: () => Result): Result => actingAs(process.getuid?.() ?? null, work);
+
+function check(path: string, { checkStore }: Maintenance, { say }: Voice): number {
   const problems = checkStore(path);
   say(
     { path, sound: problems.length === 0, problems },
@@ -94,41 +101,62 @@ async function check(path: string, { say }: Voice): Promise<number> {
   return commandStatus.failure;
 }
 
-async function backUp(path: string, file: string, { say }: Voice): Promise<number> {
-  const { backUpStore } = await import('../store/sqlite/maintenance.js');
-  await backUpStore(path, file);
+async function backUp(
+  path: string,
+  file: string,
+  { backUpStore }: Maintenance,
+  { say }: Voice,
+): Promise<number> {
+  await backUpStore(path, file, asCaller);
   say({ path, backup: resolve(file) }, `Copied ${path} to ${file}`);
   return commandStatus.success;
 }
 
-async function exportTo(path: string, file: string | null, { say }: Voice): Promise<number> {
-  const { exportStore, syncDirectory } = await import('../store/sqlite/maintenance.js');
-  const writeTo = (output: Writable, end: boolean) =>
-    exportStore(path, (items) => pipeline(Readable.from(formatArchive(items, Date.now())), output, { end }));
+function* shown(lines: Iterable<string>): Generator<string> {
+  for (const line of lines) yield jsonFor(line, process.stdout);
+}
+
+async function exportTo(
+  path: string,
+  file: string | null,
+  { exportStore, syncDirectory }: Maintenance,
+  { say }: Voice,
+): Promise<number> {
   if (file === null) {
-    await writeTo(process.stdout, false);
+    await exportStore(path, (items) =>
+      pipeline(Readable.from(shown(formatArchive(items, Date.now()))), process.stdout, { end: false }),
+    );
     return commandStatus.success;
   }
   // It may be somebody’s only copy.
   if (existsSync(file)) throw new StoreError('internal', `${file} is there already: name another file.`);
   const unfinished = `${file}.part`;
-  try {
+  const fd = asCaller(() => {
     // One that was cut off may have left it.
     rmSync(unfinished, { force: true });
-    await writeTo(createWriteStream(unfinished, { flags: 'wx', mode: 0o600, flush: true }), true);
-    renameSync(unfinished, file);
+    return openSync(unfinished, 'wx', 0o600);
+  });
+  try {
+    const output = createWriteStream(unfinished, { fd, flush: true });
+    await exportStore(path, (items) => pipeline(Readable.from(formatArchive(items, Date.now())), output));
+    asCaller(() => renameSync(unfinished, file));
   } catch (error) {
-    rmSync(unfinished, { force: true });
+    asCaller(() => rmSync(unfinished, { force: true }));
     throw error;
   }
-  syncDirectory(dirname(file));
+  asCaller(() => syncDirectory(dirname(file)));
   say({ path, file: resolve(file) }, `Exported ${path} to ${file}`);
   return commandStatus.success;
 }
 
-async function importFrom(path: string, file: string, { say }: Voice): Promise<number> {
-  const { importToStore } = await import('../store/sqlite/maintenance.js');
-  const input = file === '-' ? process.stdin : createReadStream(file);
+async function importFrom(
+  path: string,
+  file: string,
+  { importToStore }: Maintenance,
+  { say }: Voice,
+): Promise<number> {
+  const input =
+    file === '-' ? process.stdin : createReadStream(file, { fd: asCaller(() => openSync(file, 'r')) });
   const failed = new Promise<never>((_resolve, reject) => input.once('error', reject));
   // Somebody else may have the store: then nobody gets to wait for it.
   failed.catch(() => undefined);
@@ -142,8 +170,7 @@ async function importFrom(path: string, file: string, { say }: Voice): Promise<n
   return commandStatus.success;
 }
 
-async function recover(path: string, { say }: Voice): Promise<number> {
-  const { recoverStore } = await import('../store/sqlite/maintenance.js');
+async function recover(path: string, { recoverStore }: Maintenance, { say }: Voice): Promise<number> {
   const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const { sessions, messages, lost, missing, aside } = await alone(path, () => recoverStore(path, stamp));
   say(
@@ -164,43 +191,63 @@ function describeError(error: unknown, file: string | null): string | null {
   if (error instanceof ArchiveError || error instanceof EncodingError) {
     return `${file}: ${error.message}; nothing was imported`;
   }
-  if (error instanceof InUse || error instanceof StoreError) return error.message;
+  if (error instanceof InUse || error instanceof StoreError || error instanceof IdentityError) {
+    return error.message;
+  }
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
   // What fails while a file is written doesn't name it.
   return 'path' in error || file === null ? error.message : `${file}: ${error.message}`;
 }
 
+function perform(
+  { action, file }: ReturnType<typeof requestOf>,
+  path: string,
+  maintenance: Maintenance,
+  voice: Voice,
+): Promise<number> | number {
+  switch (action) {
+    case 'check':
+      return check(path, maintenance, voice);
+    case 'backup':
+      return backUp(path, file ?? '', maintenance, voice);
+    case 'export':
+      return exportTo(path, file, maintenance, voice);
+    case 'import':
+      return importFrom(path, file ?? '', maintenance, voice);
+    case 'recover':
+      return recover(path, maintenance, voice);
+  }
+}
+
 /** Checks, copies, exports, imports or recovers the store. */
 export async function run(parsed: ParsedCommand): Promise<number> {
-  const { action, file } = requestOf(parsed);
+  const request = requestOf(parsed);
   const place = await placeOf(parsed);
-  const path = databaseFile(configurationAt(place).configuration, place.directories.state);
+  const { configuration } = configurationAt(place);
   const json = parsed.flags.has('json');
   const voice: Voice = {
     json,
     say: (facts, ...lines) => {
-      process.stdout.write(json ? `${JSON.stringify(facts)}\n` : `${lines.map(printable).join('\n')}\n`);
+      process.stdout.write(json ? jsonLine(facts) : `${lines.map(printable).join('\n')}\n`);
     },
   };
   try {
-    if (action !== 'import' && !existsSync(path)) {
-      process.stderr.write(`sd-gateway: there is no database ${path}, or this user may not see it\n`);
-      return commandStatus.failure;
-    }
-    switch (action) {
-      case 'check':
-        return await check(path, voice);
-      case 'backup':
-        return await backUp(path, file ?? '', voice);
-      case 'export':
-        return await exportTo(path, file, voice);
-      case 'import':
-        return await importFrom(path, file ?? '', voice);
-      case 'recover':
-        return await recover(path, voice);
-    }
+    const { path, user } = databaseAccess(configuration, place.directories.state);
+    const maintenance = await import('../store/sqlite/maintenance.js');
+    maintenance.loadSqlite(path);
+    // The lock needs it.
+    if (request.action === 'import' || request.action === 'recover') native();
+    return await actingAs(user, async () => {
+      if (request.action !== 'import' && statSync(path, { throwIfNoEntry: false }) === undefined) {
+        process.stderr.write(
+          `sd-gateway: there is no database ${printable(path)}, or this user may not see it\n`,
+        );
+        return commandStatus.failure;
+      }
+      return perform(request, path, maintenance, voice);
+    });
   } catch (error) {
-    const told = describeError(error, file);
+    const told = describeError(error, request.file);
     if (told === null) throw error;
     process.stderr.write(`sd-gateway: ${printable(told)}\n`);
     return error instanceof FileError && error.kind === 'newer-schema'

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { control, NoGatewayError } from '../../src/channels/control/control-client.js';
@@ -100,7 +101,30 @@ function isOrder(text: string, command: string): boolean {
   }
 }
 
+/** A server of another user's at the path, which answers nobody. */
+const foreign = `import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o777)
+os.setuid(65534)
+listener.listen()
+print("listens", flush=True)
+print(listener.accept()[0].recv(4096), flush=True)
+`;
+
 describe('the control socket', () => {
+  it.runIf(process.getuid?.() === 0)('of another user is told nothing', async () => {
+    const other = join(directory, 'foreign.sock');
+    const child = spawn('python3', ['-c', foreign, other], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toBe('listens');
+    const asked = control(other, 'status', () => undefined);
+    await expect(asked).rejects.toThrow(NoGatewayError);
+    await expect(asked).rejects.toThrow(/belongs to UID 65534, which is not the gateway’s user/);
+    expect((await lines.next()).value).toBe("b''");
+  });
+
   it('answers whoever asks, however many connections are held by others', async () => {
     let closed = 0;
     const held = Array.from({ length: 40 }, () =>

@@ -1,4 +1,5 @@
-import { createConnection } from 'node:net';
+import { IdentityError } from '../../files/owner.js';
+import { connectToGateway, ForeignPeerError } from './connection.js';
 import type { GatewayFacts } from './facts.js';
 
 /** How long a gateway may take to tell its facts, in ms: one that hangs is to be shown as one, not to hang this too. */
@@ -20,7 +21,7 @@ export type FactsAnswer =
 /** Asks the gateway at the control socket for its facts; never takes longer than the patience, in ms. */
 export function askFacts(path: string, patience = defaultPatience): Promise<FactsAnswer> {
   return new Promise((resolve) => {
-    const socket = createConnection({ path });
+    const socket = connectToGateway(path, () => socket.write(`${JSON.stringify({ request: 'facts' })}\n`));
     let rest = '';
     const settle = (answer: FactsAnswer) => {
       resolve(answer);
@@ -33,7 +34,6 @@ export function askFacts(path: string, patience = defaultPatience): Promise<Fact
         reason: `the gateway did not answer at ${path} within ${patience} ms; it may hang`,
       }),
     );
-    socket.on('connect', () => socket.write(`${JSON.stringify({ request: 'facts' })}\n`));
     socket.on('data', (chunk: string) => {
       try {
         const lines = (rest + chunk).split('\n');
@@ -57,7 +57,14 @@ export function askFacts(path: string, patience = defaultPatience): Promise<Fact
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EACCES' || error.code === 'EPERM') {
         settle({ outcome: 'forbidden', reason: `this user may not ask the gateway at ${path}` });
-      } else settle({ outcome: 'absent', reason: `no gateway answers at ${path} (${error.code})` });
+      } else if (error instanceof ForeignPeerError || error instanceof IdentityError) {
+        settle({ outcome: 'absent', reason: error.message });
+      } else {
+        settle({
+          outcome: 'absent',
+          reason: `no gateway answers at ${path} (${error.code ?? error.message})`,
+        });
+      }
     });
     socket.on('close', () => settle({ outcome: 'unanswered', reason: `the gateway at ${path} hung up` }));
   });

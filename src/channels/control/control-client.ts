@@ -1,4 +1,5 @@
-import { createConnection } from 'node:net';
+import { IdentityError } from '../../files/owner.js';
+import { connectToGateway, ForeignPeerError } from './connection.js';
 import { type ControlCommand, type ControlEvent, controlEvent, LineSplitter } from './protocol.js';
 
 /** How long a gateway may take to accept an order, in milliseconds. */
@@ -7,7 +8,9 @@ const defaultPatience = 10_000;
 /** Nobody answers at the control socket. */
 export class NoGatewayError extends Error {
   constructor(path: string, options?: ErrorOptions) {
-    super(`no gateway answers at ${path}`, options);
+    const { cause } = options ?? {};
+    const isTelling = cause instanceof ForeignPeerError || cause instanceof IdentityError;
+    super(`no gateway answers at ${path}${isTelling ? `: ${cause.message}` : ''}`, options);
     this.name = 'NoGatewayError';
   }
 }
@@ -32,17 +35,16 @@ export async function control(
   patience = defaultPatience,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const socket = createConnection({ path });
     const splitter = new LineSplitter();
     let connected = false;
+    const socket = connectToGateway(path, () => {
+      connected = true;
+      socket.write(`${JSON.stringify({ command })}\n`);
+    });
     socket.setEncoding('utf8');
     socket.setTimeout(patience, () => {
       reject(new SilentGatewayError(path, patience));
       socket.destroy();
-    });
-    socket.on('connect', () => {
-      connected = true;
-      socket.write(`${JSON.stringify({ command })}\n`);
     });
     socket.on('data', (chunk: string) => {
       // It has accepted the order, which may take its time.

@@ -1,9 +1,9 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Log } from '../../log/log.js';
-import { SystemCallError } from '../../systemd/failure.js';
-import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
+import type { PeerCredentials } from '../../systemd/peer-credentials.js';
 import { removeSocketFile } from '../remove-socket-file.js';
+import { peerOf } from './connection.js';
 import type { CallerTurn, GatewayFacts } from './facts.js';
 import { type ControlCommand, type ControlEvent, controlRequest, LineSplitter } from './protocol.js';
 
@@ -193,19 +193,6 @@ export class ControlServer {
       `a ${command} was asked for from within the running turn ${turnId} (session "${session}", message ${messageId}), which it would cut off, to be run again. End the turn first; from outside of it the ${command} is carried out.`,
       turn,
     );
-  }
-}
-
-/** Asks the kernel who the peer is; null if the peer is gone, or the kernel doesn't say. */
-function peerOf(socket: Socket): PeerCredentials | null {
-  // The handle is Node's only way to a socket's descriptor.
-  const { _handle: handle } = socket as Socket & { _handle?: { readonly fd: number } | null };
-  if (handle === undefined || handle === null || handle.fd < 0) return null;
-  try {
-    return peerCredentials(handle.fd);
-  } catch (error) {
-    if (error instanceof SystemCallError) return null;
-    throw error;
   }
 }
 

@@ -49,8 +49,8 @@ export function listeningInodes(table: string, port: number, host: string | null
     });
 }
 
-/** An address of a table, which has words of 32 bits in the machine's order. */
-function addressIn(digits: string): string {
+/** An address of a table of proc(5), which has words of 32 bits in the machine's order. */
+export function addressIn(digits: string): string {
   const bytes = Buffer.from(digits, 'hex');
   if (endianness() === 'LE') bytes.swap32();
   return bytes.length === 4 ? bytes.join('.') : (bytes.toString('hex').match(/.{4}/g)?.join(':') ?? '');

@@ -17,10 +17,12 @@ import { StoreError } from '../store.js';
 import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
 import { FileError, toStoreError } from './errors.js';
-import { checkHeader } from './inspect.js';
+import { checkFiles, checkHeader } from './inspect.js';
 import { connectOffline, connectToPresent } from './offline.js';
 import { openDatabase } from './open-database.js';
 import { salvage } from './salvage.js';
+
+export { loadSqlite } from './offline.js';
 
 /** What is done with a database from outside of a gateway. Each throws a StoreError. */
 
@@ -56,32 +58,45 @@ export function checkStore(path: string): readonly string[] {
   }
 }
 
+/** Does the work as the caller's own user, while the database is open as another one. */
+export type AsCaller = <Result>(work: () => Result) => Result;
+
 /** Copies it to a file, while the gateway runs or not; the file is there when it is whole and on disk, or not at all. */
-export async function backUpStore(path: string, target: string): Promise<void> {
+export async function backUpStore(
+  path: string,
+  target: string,
+  asCaller: AsCaller = (work) => work(),
+): Promise<void> {
   if (existsSync(target)) throw new StoreError('internal', `${target} is there already: name another file.`);
   const unfinished = `${target}.part`;
   try {
     const database = connectToPresent(path, busyTimeout);
     try {
-      // One that was cut off may have left it.
-      rmSync(unfinished, { force: true });
-      // For nobody else, from its first byte on.
-      closeSync(openSync(unfinished, 'wx', 0o600));
       // Reads one state to the end: else each commit of the gateway has the copy begin anew
       // (https://www.sqlite.org/c3ref/backup_finish.html), and that of a busy one never ends.
       database.exec('BEGIN');
       database.prepare('SELECT count(*) FROM sqlite_schema').get();
-      await database.backup(unfinished);
+      await asCaller(async () => {
+        // One that was cut off may have left it.
+        rmSync(unfinished, { force: true });
+        // For nobody else, from its first byte on.
+        closeSync(openSync(unfinished, 'wx', 0o600));
+        await database.backup(unfinished);
+      });
     } finally {
       database.close();
     }
-    settle(unfinished, target);
+    asCaller(() => settle(unfinished, target));
   } catch (error) {
-    for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${unfinished}${suffix}`, { force: true });
+    asCaller(() => {
+      for (const suffix of ['', '-wal', '-shm', '-journal']) {
+        rmSync(`${unfinished}${suffix}`, { force: true });
+      }
+    });
     if (isFileError(error)) throw error;
     const failure = toStoreError(error, path);
     // What can't be written is the copy.
-    throw failure.reason === 'corrupt' ? failure : toStoreError(error, target);
+    throw failure.reason === 'corrupt' ? failure : asCaller(() => toStoreError(error, target));
   }
 }
 
@@ -164,6 +179,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
   };
   try {
     if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+    checkFiles(path);
     refuseNewer(path);
     clean();
     // Whoever owns the directory must not have root write elsewhere through a link.
@@ -234,7 +250,7 @@ function isFileError(error: unknown): boolean {
  * which must not have root give away what they point to.
  */
 function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
-  if (process.getuid?.() !== 0) return;
+  if (process.geteuid?.() !== 0) return;
   for (const suffix of suffixes) if (existsSync(path + suffix)) lchownSync(path + suffix, uid, gid);
 }
 

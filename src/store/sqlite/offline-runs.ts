@@ -4,6 +4,8 @@ import { toStoreError } from './errors.js';
 import { connectOffline } from './offline.js';
 import { applicationId } from './schema.js';
 
+export { loadSqlite } from './offline.js';
+
 /** How long a lock of another process is waited for, in milliseconds. */
 const busyTimeout = 1_000;
 

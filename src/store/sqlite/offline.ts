@@ -1,15 +1,28 @@
 import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { StoreError } from '../store.js';
-import { checkHeader } from './inspect.js';
+import { toStoreError } from './errors.js';
+import { checkFiles, checkHeader } from './inspect.js';
 import { schemaVersionOf } from './migrate.js';
 import { schemaVersion } from './schema.js';
+import { sqliteAddon } from './sqlite-addon.js';
+
+/** Loads SQLite before root acts as a user who may not read the program's files. Throws a StoreError. */
+export function loadSqlite(path: string): void {
+  try {
+    new Database(':memory:').close();
+    new Database(':memory:', { nativeBinding: sqliteAddon() }).close();
+  } catch (error) {
+    throw toStoreError(error, path);
+  }
+}
 
 /**
  * Opens the database of a gateway, which may run or not, to read it: nothing in it is changed, and nothing is left
  * beside it.
  */
 export function connectOffline(path: string, busyTimeout: number): Database.Database {
+  checkFiles(path);
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
   // With a log that a crash has left, closing must not copy it into the database: that is for the next start. Without
   // one, a connection that only reads would leave an empty one behind.

@@ -1,0 +1,82 @@
+import { readFileSync } from 'node:fs';
+import { isIP, type Socket } from 'node:net';
+import { peerOf } from '../channels/control/connection.js';
+import { addressIn } from '../channels/http/port-holder.js';
+
+/** The two ends of a TCP connection, as the side that made it sees them. */
+export interface Connection {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+}
+
+/** State TCP_LISTEN in /proc/net/tcp, include/net/tcp_states.h. */
+const listening = '0A';
+
+const anyAddress = '[::]';
+const anyIPv4Address = '[::ffff:0:0]';
+
+/** Writes each address in one way: IPv4 as it is mapped into IPv6. */
+function canonical(address: string): string {
+  const mapped = isIP(address) === 4 ? `::ffff:${address}` : address.replace(/%.*$/, '');
+  return new URL(`http://[${mapped}]`).hostname;
+}
+
+/** Reads an address and a port of a table. */
+function endIn(column: string): { readonly address: string; readonly port: number } {
+  const [address = '', port = ''] = column.split(':');
+  return { address: canonical(addressIn(address)), port: Number.parseInt(port, 16) };
+}
+
+/**
+ * Finds the users at the other end of a connection in the texts of /proc/net/tcp and tcp6 (proc(5)). Gives the user who
+ * has accepted it or, until then, those who listen there. None: it ends on another machine.
+ */
+export function usersAtOtherEnd(tables: readonly string[], connection: Connection): readonly number[] {
+  const here = { address: canonical(connection.remoteAddress), port: connection.remotePort };
+  const there = { address: canonical(connection.localAddress), port: connection.localPort };
+  const listeners: number[] = [];
+  let isWaiting = false;
+  for (const row of tables.flatMap((table) => table.split('\n').slice(1))) {
+    const [, local = '', remote = '', state = '', , , , uid = '', , inode = ''] = row.trim().split(/\s+/);
+    if (inode === '') continue;
+    const own = endIn(local);
+    if (own.port !== here.port) continue;
+    if (state === listening) {
+      const isForAll =
+        own.address === anyAddress || (own.address === anyIPv4Address && here.address.startsWith('[::ffff:'));
+      if (isForAll || own.address === here.address) listeners.push(Number(uid));
+      continue;
+    }
+    const other = endIn(remote);
+    if (own.address !== here.address || other.address !== there.address || other.port !== there.port)
+      continue;
+    // Before accept(2) it has no inode, and in older kernels no user of its own.
+    if (inode !== '0') return [Number(uid)];
+    isWaiting = true;
+  }
+  return isWaiting ? listeners : [];
+}
+
+/** Finds the users at the other end of a connection; none: nobody can tell. */
+export function usersOf(socket: Socket): readonly number[] {
+  const { localAddress, localPort, remoteAddress, remotePort } = socket;
+  if (localAddress === undefined || localPort === undefined) {
+    const peer = peerOf(socket);
+    return peer === null ? [] : [peer.uid];
+  }
+  if (remoteAddress === undefined || remotePort === undefined) return [];
+  const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(readTable);
+  return usersAtOtherEnd(tables, { localAddress, localPort, remoteAddress, remotePort });
+}
+
+/** Gives no rows if the kernel has no such table, as without IPv6. */
+function readTable(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
