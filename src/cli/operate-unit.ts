@@ -1,3 +1,4 @@
+import { ownDirectory } from '../config/directories.js';
 import { parseTimeSpan } from '../config/values.js';
 import { type Scope, scopeOption } from '../manager/scope.js';
 import { parseProperties, type ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
@@ -61,7 +62,7 @@ export interface UnitFacts {
   /** Whether a job for it is queued or runs. */
   readonly hasJob: boolean;
   readonly triggeredBy: readonly string[];
-  /** First of RuntimeDirectory= and StateDirectory=, as the unit has them. */
+  /** The gateway's own in RuntimeDirectory= and StateDirectory=; null: the unit has none, or nobody can tell which. */
   readonly runtimeDirectory: string | null;
   readonly stateDirectory: string | null;
 }
@@ -131,6 +132,11 @@ export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<str
   const span = (property: (typeof properties)[number]): number | null => parseTimeSpan(text(property) ?? '');
   const list = (property: (typeof properties)[number]): readonly string[] =>
     (text(property) ?? '').split(/\s+/).filter((word) => word !== '');
+  // "NAME:LINK" is a directory with a symbolic link to it. The name of an instance's unit is that of its directories.
+  const own = (property: 'RuntimeDirectory' | 'StateDirectory'): string | null => {
+    const names = list(property).map((word) => word.split(':')[0] ?? '');
+    return ownDirectory(names.join(':'), [name.replace(/\.service$/, '').replace('@', '-')]) ?? null;
+  };
   const how = ([null, 'exited', 'killed', 'dumped'] as const)[number('ExecMainCode') ?? 0] ?? null;
   const burst = number('StartLimitBurst');
   const interval = span('StartLimitIntervalUSec');
@@ -179,8 +185,8 @@ export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<str
     },
     hasJob: (number('Job') ?? 0) > 0,
     triggeredBy: list('TriggeredBy'),
-    runtimeDirectory: list('RuntimeDirectory')[0] ?? null,
-    stateDirectory: list('StateDirectory')[0] ?? null,
+    runtimeDirectory: own('RuntimeDirectory'),
+    stateDirectory: own('StateDirectory'),
   };
 }
 

@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
 
 /** Where a gateway keeps what, after systemd.exec(5) and the XDG Base Directory Specification. */
 export interface Directories {
@@ -36,10 +37,37 @@ export function isInstanceName(name: string): boolean {
   return /^[A-Za-z0-9_.-]{1,64}$/.test(name) && !/^\.+$/.test(name);
 }
 
-/** systemd gives lists of directories separated by colons; the first is ours. */
-function firstOf(list: string | undefined): string | null {
-  const first = list?.split(':')[0];
-  return first === undefined || first === '' ? null : first;
+/**
+ * Finds our directory in a list of systemd's, separated by colons: the only one, or the one with our name. systemd sorts
+ * the list, so that its order says nothing (systemd/systemd#24783). Null: the list is empty. Undefined: several
+ * directories leave it open which is ours.
+ */
+export function ownDirectory(list: string | undefined, names: readonly string[]): string | null | undefined {
+  const paths = [...new Set(list?.split(':').filter((path) => path !== ''))];
+  if (paths.length <= 1) return paths[0] ?? null;
+  for (const name of names) {
+    const own = paths.filter((path) => basename(path) === name);
+    if (own.length > 0) return own.length === 1 ? own[0] : undefined;
+  }
+  return undefined;
+}
+
+/** The directives of systemd.exec(5) that the variables come from. */
+const directives = {
+  STATE_DIRECTORY: 'StateDirectory',
+  RUNTIME_DIRECTORY: 'RuntimeDirectory',
+  CONFIGURATION_DIRECTORY: 'ConfigurationDirectory',
+} as const;
+
+type Variable = keyof typeof directives;
+
+function undecided(variable: Variable, list: string, [name = '']: readonly string[]): ConfigurationProblem {
+  const own = list.split(':').filter((path) => basename(path) === name);
+  const found = own.length === 0 ? `none of them is called "${name}"` : `more than one is called "${name}"`;
+  return {
+    where: variable,
+    message: `it holds ${list.replaceAll(':', ', ')}, and ${found}, so that nobody can tell which is the gateway’s; have the unit’s ${directives[variable]}= name "${name}" once beside the others, or one directory only`,
+  };
 }
 
 /** An absolute path from the environment; the XDG specification has relative ones ignored. */
@@ -47,7 +75,10 @@ function absolute(path: string | undefined): string | null {
   return path?.startsWith('/') ? path : null;
 }
 
-/** Says where everything is; creates nothing. */
+/**
+ * Says where everything is; creates nothing. Throws a ConfigurationError if the environment has several directories of a
+ * kind, and none is ours.
+ */
 export function directories({ instance, environment, scope, home }: DirectoriesOptions): Directories {
   const name = instance === null ? 'sd-gateway' : `sd-gateway-${instance}`;
   const isSystem = scope === 'system';
@@ -58,16 +89,27 @@ export function directories({ instance, environment, scope, home }: DirectoriesO
   const configurationHome = isSystem
     ? '/etc'
     : (absolute(environment.XDG_CONFIG_HOME) ?? join(home, '.config'));
-  const state = firstOf(environment.STATE_DIRECTORY) ?? join(stateHome, name);
+  const problems: ConfigurationProblem[] = [];
+  const given = (variable: Variable, names: readonly string[]): string | null => {
+    const list = environment[variable];
+    const own = ownDirectory(list, names);
+    if (own === undefined) problems.push(undecided(variable, list ?? '', names));
+    return own ?? null;
+  };
+  const state = given('STATE_DIRECTORY', [name]) ?? join(stateHome, name);
+  const runtime = given('RUNTIME_DIRECTORY', [name]);
+  // All instances share a directory, in which each has a file.
+  const configuration = given('CONFIGURATION_DIRECTORY', [...new Set(['sd-gateway', name])]);
+  if (problems.length > 0) throw new ConfigurationError(problems);
   return {
     state,
     // A person without a session has no runtime directory; the state directory is as private.
-    runtime:
-      firstOf(environment.RUNTIME_DIRECTORY) ?? (runtimeHome === null ? state : join(runtimeHome, name)),
-    configuration: firstOf(environment.CONFIGURATION_DIRECTORY) ?? join(configurationHome, 'sd-gateway'),
+    runtime: runtime ?? (runtimeHome === null ? state : join(runtimeHome, name)),
+    configuration: configuration ?? join(configurationHome, 'sd-gateway'),
     earlierUserState:
       isSystem || environment.STATE_DIRECTORY !== undefined ? null : join(configurationHome, name),
-    credentials: firstOf(environment.CREDENTIALS_DIRECTORY),
+    // systemd.exec(5) has one such directory at most.
+    credentials: environment.CREDENTIALS_DIRECTORY || null,
   };
 }
 

@@ -1,4 +1,4 @@
-import { asRoot, type DoctorFacts, type FileFacts, unitOf } from './facts.js';
+import { asRoot, type DoctorFacts, type FileFacts, systemctl, unitOf } from './facts.js';
 import { type Finding, findings, mend } from './finding.js';
 
 /** "0600" */
@@ -20,6 +20,21 @@ function tighten(facts: DoctorFacts, { path, uid, isDirectory }: FileFacts, mode
   );
 }
 
+/** Looks for the gateway's own among several directories of a kind. */
+export function checkPlaces(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'directories');
+  const { problems, state, runtime, configuration } = facts.places;
+  if (problems.length === 0) return [say('ok', [...new Set([state, runtime, configuration])].join(', '))];
+  const unit = unitOf(facts);
+  return [
+    say(
+      'problem',
+      problems.join('; '),
+      unit === null ? null : mend('See which of its files name them:', systemctl(facts, `cat ${unit.name}`)),
+    ),
+  ];
+}
+
 /** The secret that opens the gateway: only its user may read it, and only they or root may own it. */
 export function checkToken(facts: DoctorFacts): readonly Finding[] {
   const say = findings('data', 'token');
@@ -29,7 +44,19 @@ export function checkToken(facts: DoctorFacts): readonly Finding[] {
     return [
       say('not-applicable', 'There is none yet; the first start makes it, unless a credential is given'),
     ];
-  const { path, mode, uid } = token.value;
+  const { path, mode, uid, isFile } = token.value;
+  if (!isFile) {
+    return [
+      say(
+        'problem',
+        `${path} is no regular file: the gateway refuses to start with it, and the commands to read it.`,
+        mend(
+          'Put the token itself there, or give it to the unit as a credential (LoadCredential=); else the next start makes a new one. To see what it is:',
+          asRoot(facts, `ls -ld ${quoted(path)}`),
+        ),
+      ),
+    ];
+  }
   if ((mode & 0o077) !== 0) {
     return [
       say(

@@ -1,6 +1,6 @@
 import { checkCommand } from './check-command.js';
 import { checkConfiguration } from './check-configuration.js';
-import { checkDirectories, checkToken } from './check-data.js';
+import { checkDirectories, checkPlaces, checkToken } from './check-data.js';
 import { checkHistory } from './check-history.js';
 import { checkJournal } from './check-journal.js';
 import { checkLinger } from './check-linger.js';
@@ -26,6 +26,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkCommand,
   checkNode,
   checkConfiguration,
+  checkPlaces,
   checkToken,
   checkDirectories,
   checkStore,

@@ -35,12 +35,22 @@ export interface UnitFacts {
   readonly user: Known<{ readonly name: string; readonly exists: boolean } | null>;
 }
 
+/** The gateway's directories. With `problems`, a line each, nobody can tell which they are; then these are the usual ones. */
+export interface PlaceFacts {
+  readonly state: string;
+  readonly runtime: string;
+  readonly configuration: string;
+  readonly problems: readonly string[];
+}
+
 export interface FileFacts {
   readonly path: string;
   /** Permission bits. */
   readonly mode: number;
   readonly uid: number;
   readonly isDirectory: boolean;
+  /** A regular file: no link, pipe or the like. */
+  readonly isFile: boolean;
 }
 
 export interface DataFacts {
@@ -137,6 +147,7 @@ export interface DoctorFacts {
   readonly linger: Known<boolean> | null;
   readonly configuration: Known<ConfigurationFacts>;
   readonly node: Known<NodeFacts>;
+  readonly places: PlaceFacts;
   readonly data: DataFacts;
   readonly port: Known<PortFacts> | null;
   readonly journal: Known<JournalFacts>;

@@ -1,6 +1,8 @@
 import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DatabaseAccess } from '../config/database-file.js';
+import { actingAs } from '../files/owner.js';
 import { ProgramError, runProgram } from '../manager/program.js';
 import { isLeftoverLink } from '../systemd/leftover-link.js';
 import { type DataFacts, type FileFacts, type Known, known, unknown } from './facts.js';
@@ -19,7 +21,13 @@ function attempt<Fact>(look: () => Fact): Known<Fact> {
 }
 
 function factsOf(path: string, stats: Stats): FileFacts {
-  return { path, mode: stats.mode & 0o7777, uid: stats.uid, isDirectory: stats.isDirectory() };
+  return {
+    path,
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+    isDirectory: stats.isDirectory(),
+    isFile: stats.isFile(),
+  };
 }
 
 /** A directory may be a link, as in a unit with DynamicUser=; a file that is one shows as itself. */
@@ -30,11 +38,15 @@ function fileFacts(path: string, look: typeof statSync | typeof lstatSync): Know
   });
 }
 
-async function integrityOf(path: string): Promise<DataFacts['integrity']> {
+async function integrityOf({ path, user }: DatabaseAccess): Promise<DataFacts['integrity']> {
   try {
     const { stdout, stderr } = await runProgram(
       process.execPath,
-      [fileURLToPath(new URL('./integrity-probe.js', import.meta.url)), path],
+      [
+        fileURLToPath(new URL('./integrity-probe.js', import.meta.url)),
+        path,
+        ...(user === null ? [] : [String(user)]),
+      ],
       { timeout: integrityTimeout },
     );
     if (stdout === '') return unknown(stderr.trim().split('\n').at(-1) ?? 'the check said nothing');
@@ -49,12 +61,14 @@ async function integrityOf(path: string): Promise<DataFacts['integrity']> {
 export interface DataPlaces {
   readonly state: string;
   readonly runtime: string;
-  readonly database: string;
+  readonly database: Known<DatabaseAccess>;
 }
 
 /** Looks at what the gateway keeps; opens neither token nor secret. */
 export async function gatherData({ state, runtime, database }: DataPlaces): Promise<DataFacts> {
-  const file = fileFacts(database, statSync);
+  const file = database.known
+    ? actingAs(database.value.user, () => fileFacts(database.value.path, statSync))
+    : database;
   return {
     stateDirectory: fileFacts(state, statSync),
     runtimeDirectory: fileFacts(runtime, statSync),
@@ -70,7 +84,8 @@ export async function gatherData({ state, runtime, database }: DataPlaces): Prom
           }),
     ),
     database: file,
-    integrity: file.known && file.value !== null ? await integrityOf(database) : known(null),
+    integrity:
+      database.known && file.known && file.value !== null ? await integrityOf(database.value) : known(null),
     disk: attempt(() => {
       const { bavail, bsize, blocks, ffree, files } = statfsSync(state);
       return {

@@ -3,16 +3,16 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { portHolders } from '../channels/http/port-holder.js';
-import { databaseFile } from '../config/database-file.js';
-import { configurationFile, directories } from '../config/directories.js';
+import type { DatabaseAccess } from '../config/database-file.js';
+import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import { actingAs, IdentityError } from '../files/owner.js';
 import { ProgramError } from '../manager/program.js';
 import type { Scope } from '../manager/scope.js';
 import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
 import { unitName } from '../manager/unit-name.js';
 import { StoreError } from '../store/store.js';
 import { booted } from '../systemd/booted.js';
-import { unitSettings } from '../units/unit-settings.js';
 import {
   type ConfigurationFacts,
   type DoctorFacts,
@@ -23,6 +23,7 @@ import {
 } from './facts.js';
 import { gatherData } from './gather-data.js';
 import { gatherJournal, gatherJournald } from './gather-journal.js';
+import { accessTo, placesOf } from './gather-places.js';
 import { gatherNode } from './gather-program.js';
 import { gatherUnit } from './gather-unit.js';
 
@@ -48,14 +49,20 @@ async function gatherManager(manager: ServiceManager): Promise<ManagerFacts> {
 }
 
 /** From the gateway itself or, when it doesn't run, from what it has left. */
-async function gatherRuns(gateway: FactsAnswer, database: string): Promise<DoctorFacts['runs']> {
+async function gatherRuns(
+  gateway: FactsAnswer,
+  database: Known<DatabaseAccess>,
+): Promise<DoctorFacts['runs']> {
   if (gateway.outcome === 'told') return known(gateway.facts.runs);
+  if (!database.known) return database;
+  const { path, user } = database.value;
   // The database's module is loaded only where it is needed.
-  const { readRuns } = await import('../store/sqlite/offline-runs.js');
+  const { loadSqlite, readRuns } = await import('../store/sqlite/offline-runs.js');
   try {
-    return known(readRuns(database) ?? []);
+    loadSqlite(path);
+    return known(actingAs(user, () => readRuns(path)) ?? []);
   } catch (error) {
-    if (error instanceof StoreError) return unknown(error.message);
+    if (error instanceof StoreError || error instanceof IdentityError) return unknown(error.message);
     throw error;
   }
 }
@@ -84,19 +91,19 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
       ? await gatherUnit(manager, instance)
       : unknown('the service manager can’t be asked');
   const found = unit.known ? unit.value : null;
-  const settings =
-    found === null
-      ? null
-      : unitSettings(found.properties, {
-          scope,
-          instance,
-          systemdVersion: managerFacts.version,
-          home: homedir(),
-          environment: process.env,
-          uid,
-        });
+  const {
+    settings,
+    directories: places,
+    problems,
+  } = placesOf(found, {
+    scope,
+    instance,
+    systemdVersion: managerFacts.version,
+    home: homedir(),
+    environment: process.env,
+    uid,
+  });
   const environment = settings?.environment ?? process.env;
-  const places = settings?.directories ?? directories({ scope, instance, environment, home: homedir() });
   let loaded: LoadedConfiguration | null = null;
   let configurationFacts: Known<ConfigurationFacts>;
   const usual = settings?.file ?? { path: configurationFile(places.configuration, instance), named: false };
@@ -128,8 +135,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const host = listen !== undefined && 'host' in listen ? listen.host : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
-  const database =
-    loaded === null ? join(places.state, 'gateway.db') : databaseFile(loaded.configuration, places.state);
+  const database = accessTo(loaded, places.state);
   const [node, data, journal, journald, gateway] = await Promise.all([
     gatherNode(found?.command ?? [], settings?.environment ?? {}),
     gatherData({
@@ -151,6 +157,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     linger: scope === 'system' ? null : known(existsSync(join('/var/lib/systemd/linger', user))),
     configuration: configurationFacts,
     node,
+    places: { ...places, problems },
     data,
     port: port === null ? null : known({ holders: portHolders(port, host) }),
     journal,

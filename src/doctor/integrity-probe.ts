@@ -1,10 +1,13 @@
 /**
- * Checks the database that its argument names, and prints what it found as JSON. A process of its own: reading a
- * damaged or huge file can take any time, and has to be ended from outside.
+ * Checks the database that its first argument names, and prints the outcome as JSON. The second one, a UID, says as whom
+ * root opens it. Reading a damaged or huge file can take any time: the parent process ends this one.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { actingAs, IdentityError } from '../files/owner.js';
+import { readRegularFile } from '../files/regular-file.js';
 import { checkHeader, checkWhole } from '../store/sqlite/inspect.js';
+import { loadSqlite } from '../store/sqlite/offline.js';
 import { StoreError } from '../store/store.js';
 
 /** The largest file that is read into memory, in bytes. */
@@ -21,7 +24,7 @@ function open(path: string): Database.Database {
   if (statSync(path).size > largestCopy) {
     throw new Error('it is larger than 512 MiB and the gateway is stopped; start it and look again');
   }
-  const content = readFileSync(path);
+  const content = readRegularFile(path, 'links-followed');
   content[18] = content[19] = 1;
   return new Database(content, { readonly: true });
 }
@@ -40,18 +43,23 @@ function check(path: string): void {
   }
 }
 
-function attempt(path: string): { readonly errors: readonly string[] } | { readonly unknown: string } {
+function attempt(
+  path: string,
+  user: number | null,
+): { readonly errors: readonly string[] } | { readonly unknown: string } {
   try {
-    check(path);
+    loadSqlite(path);
+    actingAs(user, () => check(path));
     return { errors: [] };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const { code = '' } = error as NodeJS.ErrnoException;
+    if (error instanceof IdentityError) return { unknown: error.message };
     const isFinding = error instanceof StoreError || /^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(code);
     return isFinding ? { errors: [error.message] } : { unknown: error.message };
   }
 }
 
-const [, , path] = process.argv;
-if (path === undefined) throw new Error('Say which database: node integrity-probe.js PATH');
-process.stdout.write(JSON.stringify(attempt(path)));
+const [, , path, user] = process.argv;
+if (path === undefined) throw new Error('Say which database: node integrity-probe.js PATH [UID]');
+process.stdout.write(JSON.stringify(attempt(path, user === undefined ? null : Number(user))));

@@ -68,18 +68,19 @@ export async function runGateway(options: RunOptions): Promise<never> {
     standardError,
     identifier,
   });
-  const { configuration: configurationDirectory } = directories({
-    instance,
-    environment,
-    scope: scopeOfUser(evidence.uid),
-    home: homedir(),
-  });
-  const load = (): LoadedConfiguration =>
-    loadConfiguration({
-      file: options.configurationFile ?? configurationFile(configurationDirectory, instance),
+  const load = (): LoadedConfiguration => {
+    const { configuration } = directories({
+      instance,
+      environment,
+      scope: scopeOfUser(evidence.uid),
+      home: homedir(),
+    });
+    return loadConfiguration({
+      file: options.configurationFile ?? configurationFile(configuration, instance),
       required: options.configurationFile !== null,
       environment,
     });
+  };
   let loaded: LoadedConfiguration;
   try {
     loaded = load();

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configurationFile, type Directories, directories } from '../config/directories.js';
+import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
 import type { Scope } from '../manager/scope.js';
 import { parseEnvironmentFile } from './environment-file.js';
 
@@ -61,9 +61,10 @@ function environmentOfFiles(property: string): Record<string, string> {
     const path = line.replace(/ \(ignore_errors=(yes|no)\)$/, '');
     if (path === '') continue;
     try {
-      Object.assign(variables, parseEnvironmentFile(readFileSync(path, 'utf8')));
+      Object.assign(variables, parseEnvironmentFile(readRegularFile(path, 'links-followed').toString()));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (!(error instanceof NoRegularFileError) && code === undefined) throw error;
     }
   }
   return variables;
@@ -100,14 +101,15 @@ function directoryVariables(
   } as const;
   return Object.fromEntries(
     Object.entries(roots).flatMap(([property, [variable, root]]) => {
-      const [first = ''] = (properties[property] ?? '').split(' ');
-      const name = first.split(':')[0] ?? '';
-      return name === '' ? [] : [[variable, join(root, name)]];
+      // "NAME:LINK" is a directory with a symbolic link to it.
+      const names = (properties[property] ?? '').split(' ').map((word) => word.split(':')[0] ?? '');
+      const paths = names.filter((name) => name !== '').map((name) => join(root, name));
+      return paths.length === 0 ? [] : [[variable, paths.join(':')]];
     }),
   );
 }
 
-/** Reads them from the unit's properties. */
+/** Reads them from the unit's properties. Throws a ConfigurationError if several directories leave it open which is ours. */
 export function unitSettings(
   properties: Readonly<Record<string, string>>,
   options: UnitSettingsOptions,

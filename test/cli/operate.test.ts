@@ -57,6 +57,20 @@ describe('a unit’s facts', () => {
   });
 });
 
+describe('a unit’s own directories', () => {
+  it.each([
+    ['sd-gateway.service', 'agent-cache sd-gateway', 'sd-gateway'],
+    ['sd-gateway.service', 'agent-cache sd-gateway-2', null],
+    ['sd-gateway.service', 'moved', 'moved'],
+    ['sd-gateway.service', '', null],
+    ['sd-gateway-a.service', 'sd-gateway sd-gateway-a', 'sd-gateway-a'],
+    ['sd-gateway@a.service', 'agent bots/sd-gateway-a:link', 'bots/sd-gateway-a'],
+  ])('of %s with "%s"', (name, list, own) => {
+    const facts = unitFacts('system', name, { ...shown, StateDirectory: list, RuntimeDirectory: list });
+    expect(facts).toMatchObject({ stateDirectory: own, runtimeDirectory: own });
+  });
+});
+
 describe('the command to type', () => {
   it.each([
     ['start', { scope: 'system', instance: null }, true, 0, 'sd-gateway start'],

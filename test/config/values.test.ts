@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ConfigurationError } from '../../src/config/configuration-error.js';
 import { configurationFile, directories, isInstanceName } from '../../src/config/directories.js';
 import { editDistance, nearest } from '../../src/config/nearest.js';
 import { hostInUrl, parseListenAddress, parseSize, parseTimeSpan } from '../../src/config/values.js';
@@ -123,12 +124,67 @@ describe('directories', () => {
     [
       {
         ...root,
-        environment: { STATE_DIRECTORY: '/s:/t', RUNTIME_DIRECTORY: '/r', CONFIGURATION_DIRECTORY: '/c' },
+        environment: { STATE_DIRECTORY: '/s', RUNTIME_DIRECTORY: '/r', CONFIGURATION_DIRECTORY: '/c' },
       },
       ['/s', '/r', '/c'],
     ],
+    // systemd sorts them (systemd/systemd#24783).
+    [
+      {
+        ...root,
+        environment: {
+          STATE_DIRECTORY: '/var/lib/agent-cache:/var/lib/private/sd-gateway',
+          RUNTIME_DIRECTORY: '/run/a:/run/sd-gateway:/run/sd-gateway-a',
+          CONFIGURATION_DIRECTORY: '/etc/agent:/etc/sd-gateway',
+        },
+      },
+      ['/var/lib/private/sd-gateway', '/run/sd-gateway', '/etc/sd-gateway'],
+    ],
+    [
+      {
+        ...root,
+        instance: 'a',
+        environment: {
+          STATE_DIRECTORY: '/var/lib/sd-gateway:/var/lib/sd-gateway-a:/var/lib/z',
+          RUNTIME_DIRECTORY: '/run/bots/sd-gateway-a:/run/sd-gateway-',
+          CONFIGURATION_DIRECTORY: '/etc/agent:/etc/sd-gateway',
+        },
+      },
+      ['/var/lib/sd-gateway-a', '/run/bots/sd-gateway-a', '/etc/sd-gateway'],
+    ],
+    [
+      {
+        ...root,
+        instance: 'a',
+        environment: { CONFIGURATION_DIRECTORY: '/etc/sd-gateway-a:/etc/z', STATE_DIRECTORY: '/x::/x' },
+      },
+      ['/x', '/run/sd-gateway-a', '/etc/sd-gateway-a'],
+    ],
   ])('%#', (options, [state, runtime, configuration]) => {
     expect(directories(options)).toMatchObject({ state, runtime, configuration, credentials: null });
+  });
+
+  it.each([
+    [
+      null,
+      '/var/lib/a:/var/lib/sd-gateway-a',
+      /it holds \/var\/lib\/a, \/var\/lib\/sd-gateway-a, and none of them is called "sd-gateway"/,
+    ],
+    ['a', '/var/lib/b:/var/lib/sd-gateway', /none of them is called "sd-gateway-a"/],
+    [null, '/x/sd-gateway:/y/sd-gateway', /more than one is called "sd-gateway"/],
+  ])('are refused where nobody can tell which is the gateway’s: %s, %s', (instance, list, message) => {
+    const variables = ['STATE_DIRECTORY', 'RUNTIME_DIRECTORY', 'CONFIGURATION_DIRECTORY'];
+    const environment = Object.fromEntries(variables.map((name) => [name, list]));
+    const find = () => directories({ ...root, instance, environment });
+    expect(find).toThrow(ConfigurationError);
+    expect(find).toThrow(message);
+    const problem = (where: string, directive: RegExp) =>
+      expect.objectContaining({ where, message: expect.stringMatching(directive) });
+    const problems = [
+      problem('STATE_DIRECTORY', /StateDirectory=/),
+      problem('RUNTIME_DIRECTORY', /RuntimeDirectory=/),
+    ];
+    expect(find).toThrow(expect.objectContaining({ problems: expect.arrayContaining(problems) }));
   });
 
   it('names the file and the instance', () => {

@@ -10,10 +10,11 @@ import { isHealthy } from '../../src/doctor/finding.js';
 import { journaldSettings } from '../../src/doctor/gather-journal.js';
 import { commandOf } from '../../src/doctor/gather-unit.js';
 import { parseSpan, span } from '../../src/doctor/time-span.js';
-import { environmentOf, namedConfiguration } from '../../src/units/unit-settings.js';
+import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
 import { gateway, run } from '../cli/operate-samples.js';
 
-const file = (path: string, mode: number, uid = 7) => known({ path, mode, uid, isDirectory: mode === 0o700 });
+const file = (path: string, mode: number, uid = 7) =>
+  known({ path, mode, uid, isDirectory: mode === 0o700, isFile: mode !== 0o700 });
 const properties = {
   LoadState: 'loaded',
   FragmentPath: '/etc/systemd/system/sd-gateway.service',
@@ -81,6 +82,7 @@ const healthy: DoctorFacts = {
   linger: null,
   configuration: known(configuration),
   node: known(node),
+  places: { state: '/s', runtime: '/r', configuration: '/c', problems: [] },
   data,
   port: known({ holders: [{ pid: 42, name: 'node' }] }),
   journal: known(journal),
@@ -185,11 +187,25 @@ describe('verdicts', () => {
     ['token', 'problem', withData({ token: file('/s/token', 0o600, 8) }), 'chown 7 /s/token'],
     ['token', 'ok', withData({ token: file('/s/token', 0o400, 0) }), null],
     ['token', 'unknown', withData({ token: unknown('EACCES') }), null],
+    [
+      'token',
+      'problem',
+      withData({
+        token: known({ path: '/s/token', mode: 0o777, uid: 7, isDirectory: false, isFile: false }),
+      }),
+      'ls -ld /s/token',
+    ],
+    [
+      'directories',
+      'problem',
+      { places: { ...healthy.places, problems: ['STATE_DIRECTORY: it holds /a, /b'] } },
+      'systemctl cat sd-gateway.service',
+    ],
     ['state directory', 'warning', withData({ stateDirectory: file('/s d', 0o755) }), "chmod 700 '/s d'"],
     [
       'owners',
       'problem',
-      withData({ entries: known([{ path: '/s/x', mode: 0o600, uid: 0, isDirectory: false }]) }),
+      withData({ entries: known([{ path: '/s/x', mode: 0o600, uid: 0, isDirectory: false, isFile: true }]) }),
       'chown --recursive 7 /s',
     ],
     ['store', 'problem', withData({ integrity: known({ errors: ['row missing'] }) }), 'sd-gateway stop'],
@@ -386,6 +402,24 @@ describe('the parts', () => {
     ['v18.20.0', false],
   ])('%s: %s', (version, supported) => {
     expect(isSupportedNode(version)).toBe(supported);
+  });
+
+  it.each([
+    [null, 'a sd-gateway', '/var/lib/sd-gateway'],
+    ['b', 'sd-gateway sd-gateway-b:link z', '/var/lib/sd-gateway-b'],
+    ['b', 'moved', '/var/lib/moved'],
+    [null, '', '/var/lib/sd-gateway'],
+  ])('the unit’s state directory, instance %s of "%s"', (instance, list, state) => {
+    const options = {
+      scope: 'system',
+      instance,
+      systemdVersion: 252,
+      home: '/root',
+      environment: {},
+      uid: 0,
+    } as const;
+    expect(unitSettings({ StateDirectory: list }, options).directories.state).toBe(state);
+    expect(() => unitSettings({ StateDirectory: 'x y' }, options)).toThrow(/STATE_DIRECTORY: it holds/);
   });
 
   it('reads what systemctl and the files say', () => {
