@@ -10,6 +10,12 @@ import { readInTurns } from './read-in-turns.js';
 import { StandardError } from './standard-error.js';
 import type { TurnProcess } from './turn-processes.js';
 
+/**
+ * Between two reads of a standard error that is logged no more, in milliseconds: a command that writes without end is not
+ * worth the processor's time.
+ */
+const pauseWhenFullMs = 5;
+
 /** For the lines of its standard error that are logged, which are taken in steps. */
 const roundsWhenCutOff = 25;
 
@@ -160,10 +166,14 @@ class CommandTurn {
       this.#output(bytes);
       return bytes.length;
     });
-    readInTurns(child.stderr, (bytes) => {
-      this.#arrived += 1;
-      return this.#standardError.write(bytes);
-    });
+    const readOn = readInTurns(
+      child.stderr,
+      (bytes) => {
+        this.#arrived += 1;
+        return this.#standardError.write(bytes);
+      },
+      () => (this.#standardError.isFull && !this.#exited ? pauseWhenFullMs : 0),
+    );
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('error', (error) =>
         this.#give(
@@ -176,6 +186,7 @@ class CommandTurn {
     }
     child.once('exit', (status, killedBy) => {
       this.#exited = true;
+      readOn();
       clearTimeout(this.#timer);
       this.#group.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
     });

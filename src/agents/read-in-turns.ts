@@ -5,14 +5,31 @@ const fullReadBytes = 65_536;
 
 /**
  * Reads a stream so that whoever writes to it without end has its share of a turn of the event loop, and waits for the
- * pipe to have room. `take` says how many of the bytes it took; the others are handed to it in the next turn.
+ * gateway to read. `take` says how many of the bytes it took; the others are handed to it when it goes on, in the next
+ * turn or, where `pauseMs` gives more than 0, after so many milliseconds. Gives a function that ends such a pause.
  */
-export function readInTurns(stream: Readable, take: (bytes: Buffer) => number): void {
+export function readInTurns(
+  stream: Readable,
+  take: (bytes: Buffer) => number,
+  pauseMs: () => number = () => 0,
+): () => void {
+  let timer: NodeJS.Timeout | null = null;
+  const goOn = () => {
+    timer = null;
+    stream.resume();
+  };
   stream.on('data', (bytes: Buffer) => {
     const taken = take(bytes);
-    if (taken === bytes.length && taken < fullReadBytes) return;
+    const delayMs = pauseMs();
+    if (taken === bytes.length && taken < fullReadBytes && delayMs === 0) return;
     stream.pause();
     if (taken < bytes.length) stream.unshift(bytes.subarray(taken));
-    setImmediate(() => stream.resume());
+    if (delayMs > 0) timer = setTimeout(goOn, delayMs);
+    else setImmediate(goOn);
   });
+  return () => {
+    if (timer === null) return;
+    clearTimeout(timer);
+    goOn();
+  };
 }

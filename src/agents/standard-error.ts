@@ -29,12 +29,16 @@ export class StandardError {
 
   constructor(private readonly onLine: (line: string) => void) {}
 
+  /** Nothing that comes is logged any more. */
+  get isFull(): boolean {
+    return this.#lines >= mostLines;
+  }
+
   /** Takes so much as is quickly done; gives how many bytes that is. */
   write(bytes: Buffer): number {
-    const isLogged = this.#lines < mostLines;
-    const taken = bytes.subarray(0, isLogged ? lengthAtOnce(bytes) : bytes.length);
-    if (isLogged) this.#take(this.#decoder.write(taken));
-    else this.#count(taken);
+    const taken = this.isFull ? bytes : bytes.subarray(0, lengthAtOnce(bytes));
+    if (this.isFull) this.#count(taken);
+    else this.#take(this.#decoder.write(taken));
     this.#end = Buffer.concat([this.#end, taken.subarray(-endBytes)]).subarray(-endBytes);
     return taken.length;
   }
