@@ -70,9 +70,12 @@ test.each(['message', 'sessions', 'sessionMessages', 'deadMessages', 'settledMes
 test('small ones come as they are answered, and so many are asked for at once', async () => {
   const { store, asked, answerAll } = storeOf(message(10));
   const paced = pacedReads(store);
-  const reads = Array.from({ length: 100 }, () => paced.message('id'));
+  const messages = Array.from({ length: 100 }, () => paced.message('id'));
   expect(asked.length).toBe(32);
-  expect(Math.max(...(await progressOf(reads, answerAll)))).toBe(32);
+  expect(Math.max(...(await progressOf(messages, answerAll)))).toBe(32);
+  const pages = Array.from({ length: 100 }, () => paced.settledMessages('a', 0, 1));
+  expect(asked.length).toBe(8);
+  expect(Math.max(...(await progressOf(pages, answerAll)))).toBe(8);
 });
 
 test('one that fails lets the next one through', async () => {

@@ -143,7 +143,7 @@ describe('of requests that were sent in one go', () => {
     counter.stop();
     const counts = [...begunInTurn.values()];
     expect(counts.reduce((sum, each) => sum + each, 0)).toBe(900);
-    expect(Math.max(...counts)).toBeLessThanOrEqual(16);
+    expect(Math.max(...counts)).toBeLessThanOrEqual(8);
     for (const connection of connections) connection.end();
   });
 
@@ -295,7 +295,7 @@ describe('a body', () => {
     counter.stop();
     const counts = [...chunksOfTurn.values()];
     expect(counts.reduce((sum, each) => sum + each, 0)).toBe(chunks);
-    // Two pieces of 4 KiB as they come and, in the same turn, as the loop goes on.
-    expect(Math.max(...counts)).toBeLessThanOrEqual(2_800);
+    // Two pieces of 2 KiB as they come and, in the same turn, as the loop goes on.
+    expect(Math.max(...counts)).toBeLessThanOrEqual(1_400);
   });
 });

@@ -4,7 +4,8 @@ import type { Message, Store } from '../../store/store.js';
 type Reads = Pick<Store, 'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages'>;
 
 /** Reads that are under way at the same time: what they bring is in memory until its answer has been made. */
-const mostAtOnce = 32;
+const mostMessagesAtOnce = 32;
+const mostPagesAtOnce = 8;
 
 /** Characters from which on to make the answer is work enough for a turn of the event loop. */
 const largeText = 64 * 1024;
@@ -13,30 +14,31 @@ const textOfSession = 200;
 
 /** Reads for answers so that many large ones, asked for at once, neither fill the memory nor hold up the event loop. */
 export function pacedReads(store: Reads): Reads {
-  const turns = new ReadTurns();
+  const messages = new ReadTurns(mostMessagesAtOnce);
+  const pages = new ReadTurns(mostPagesAtOnce);
   return {
     message: (id) =>
-      turns.take(
+      messages.take(
         () => store.message(id),
         (message) => (message === null ? 0 : textOf([message])),
       ),
     sessions: (page) =>
-      turns.take(
+      pages.take(
         () => store.sessions(page),
         ({ items }) => items.length * textOfSession,
       ),
     sessionMessages: (session, page) =>
-      turns.take(
+      pages.take(
         () => store.sessionMessages(session, page),
         (found) => textOf(found?.items ?? []),
       ),
     deadMessages: (page) =>
-      turns.take(
+      pages.take(
         () => store.deadMessages(page),
         ({ items }) => textOf(items),
       ),
     settledMessages: (session, seq, limit) =>
-      turns.take(
+      pages.take(
         () => store.settledMessages(session, seq, limit),
         ({ items }) => textOf(items),
       ),
@@ -52,8 +54,10 @@ class ReadTurns {
   readonly #waiting: (() => void)[] = [];
   #afterLarge = Promise.resolve();
 
+  constructor(private readonly mostAtOnce: number) {}
+
   async take<Result>(read: () => Promise<Result>, lengthOf: (result: Result) => number): Promise<Result> {
-    if (this.#underWay < mostAtOnce) this.#underWay += 1;
+    if (this.#underWay < this.mostAtOnce) this.#underWay += 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       const result = await read();

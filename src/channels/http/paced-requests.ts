@@ -8,13 +8,13 @@ const endOfSection = Buffer.from('\r\n\r\n');
 const nothing = Buffer.alloc(0);
 
 /** A chunk of a body may be a single byte, so that fewer of them are parsed at once. */
-const largestChunkedPieceBytes = 4_096;
+const largestChunkedPieceBytes = 2_048;
 
 /** Pieces of a connection that are parsed in one go: enough for the headers and the body of a small request. */
 const piecesAtOnce = 2;
 
 /** Connections that go on in one turn of the event loop, where more have something to be parsed. */
-const connectionsOfTurn = 16;
+const connectionsOfTurn = 8;
 
 /** After a read that filled its buffer, which has this size, libuv reads once more in the same turn. */
 const fullReadBytes = 65_536;
