@@ -30,6 +30,8 @@ export interface LogOptions {
   readonly identifier: string;
   /** Whether texts of messages and replies are shown. Default: false. */
   readonly bodies?: boolean;
+  /** By default journald's own. */
+  readonly journalSocket?: string;
 }
 
 export interface AdjustableLog extends Log {
@@ -91,6 +93,7 @@ function isLimited(priority: Priority, fields: LogFields): boolean {
 export function createLog(options: LogOptions): AdjustableLog {
   let { level, bodies = false } = options;
   let journalFailed = false;
+  let missing = 0;
 
   const toStandardError = (text: string): void => {
     try {
@@ -101,9 +104,23 @@ export function createLog(options: LogOptions): AdjustableLog {
     }
   };
 
+  const sendToJournal = (record: LogRecord) =>
+    journalSend(journalFields(record, options.identifier), options.journalSocket);
+
   const toJournal = (record: LogRecord): void => {
-    const outcome = journalSend(journalFields(record, options.identifier));
+    if (missing > 0) {
+      const message = `${missing} records are missing here: journald took nothing for a while.`;
+      const fields = { SD_GATEWAY_LEFT_OUT: String(missing) };
+      const told = sendToJournal({ priority: 'warning', message, fields, at: record.at });
+      if (told.outcome === 'sent' || told.outcome === 'queued') missing = 0;
+    }
+    const outcome = sendToJournal(record);
     if (outcome.outcome === 'sent' || outcome.outcome === 'queued') return;
+    // journald hangs, and the queue is full. Whoever wrote to standard error would wait for journald.
+    if (outcome.outcome === 'failed' && outcome.code === 'ENOBUFS') {
+      missing += 1;
+      return;
+    }
     // Standard error is the journal's too: a line there arrives by another way, without the fields.
     if (!journalFailed) {
       journalFailed = true;

@@ -22,7 +22,8 @@ export const recordFields = {
   SD_GATEWAY_TEXT: 'The text of the message; only with log.bodies = true.',
   SD_GATEWAY_REPLY: 'The text of the reply; only with log.bodies = true.',
   SD_GATEWAY_RESUMED: 'How many turns of the last run were queued again.',
-  SD_GATEWAY_LEFT_OUT: 'How many records of a kind were left out, as there were too many of it.',
+  SD_GATEWAY_LEFT_OUT:
+    'How many records were left out: of a kind of which there were too many, or while journald took none.',
 } as const;
 
 /** What people write and agents answer is nobody else’s: redacted unless the configuration says otherwise. */
