@@ -265,6 +265,20 @@ describe('the control socket', () => {
     await once(socket, 'close');
   });
 
+  it.each([
+    ['an order', '{"command":"stop"}\n'],
+    ['too long a line', 'x'.repeat(lineLimit + 1)],
+  ])('hears one request of a client, and cuts off who goes on: %s', async (_what, request) => {
+    const socket = createConnection({ path, allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    socket.write(request);
+    await once(socket, 'data');
+    const writing = setInterval(() => socket.write('and so on'), 5);
+    onTestFinished(() => clearInterval(writing));
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(orders.length).toBeLessThanOrEqual(1);
+  });
+
   it('that takes connections and says nothing is not waited for without end', async () => {
     const silent = await listening((socket) => socket.on('error', () => undefined));
     const answer = control(silent, 'stop', () => undefined, 50);

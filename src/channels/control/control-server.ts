@@ -108,8 +108,7 @@ export class ControlServer {
       try {
         const [line] = splitter.push(chunk);
         if (line === undefined) return;
-        socket.removeAllListeners('data');
-        socket.resume();
+        hearNoMore(socket);
         const request = controlRequest.parse(JSON.parse(line));
         if ('command' in request) {
           const refuseFailed = (error: unknown) =>
@@ -117,6 +116,7 @@ export class ControlServer {
           this.#obey(socket, peer, request.command).catch(refuseFailed);
         } else this.#tell(socket, peer);
       } catch (error) {
+        hearNoMore(socket);
         refuse(socket, `no request that is known: ${error instanceof Error ? error.message : String(error)}`);
       }
     });
@@ -194,6 +194,11 @@ export class ControlServer {
       turn,
     );
   }
+}
+
+/** Nothing comes behind a request: who goes on would be read without end. */
+function hearNoMore(socket: Socket): void {
+  socket.removeAllListeners('data').on('data', () => socket.destroy());
 }
 
 function send(socket: Socket, event: ControlEvent): void {
