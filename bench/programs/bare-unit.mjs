@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 
 const addon = createRequire(import.meta.url)('../../build/Release/sd_gateway.node');
 const ready = () => {
-  if (addon.sd_notify(false, 'READY=1') !== 1) throw new Error('READY=1 was not sent');
+  if (addon.sd_notify('READY=1', '') !== 1) throw new Error('READY=1 was not sent');
 };
 
 if (process.env.LISTEN_FDS === undefined) {

@@ -37,11 +37,12 @@ function bySpawn({ turnId, messageId, session, seq, attempt, text, metadata }) {
 
 async function agent() {
   const { CommandAgent } = await import('../../dist/agents/command.js');
+  const { replyOf } = await import('../../dist/agents/reply-of.js');
   const silent = () => undefined;
   const log = { crit: silent, err: silent, warning: silent, notice: silent, info: silent, debug: silent };
   const options = { timeout: 10_000, killDelay: 1_000, replyLimit: 1e6, workingDirectory: '/', log };
   const made = new CommandAgent({ command, environment: process.env, processes: new Set(), ...options });
-  return (asked) => made.run(asked, new AbortController().signal);
+  return (asked) => replyOf(made.run(asked, new AbortController().signal));
 }
 
 const run = contender === 'own' ? await agent() : bySpawn;

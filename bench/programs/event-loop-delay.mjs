@@ -28,6 +28,7 @@ process.env.NOTIFY_SOCKET = socket;
 /** The gateway's own, as src/gateway/service.ts puts them together. */
 async function supervised() {
   const { Announcer } = await import('../../dist/gateway/announcer.js');
+  const { SideWork } = await import('../../dist/gateway/side-work.js');
   const { StatusReporter } = await import('../../dist/gateway/status-reporter.js');
   const { StoreProbe, WatchdogFeeder } = await import('../../dist/gateway/watchdog-feeder.js');
   const { watchSignals } = await import('../../dist/systemd/signal-watch.js');
@@ -51,6 +52,7 @@ async function supervised() {
     announcer,
     (work) => ({ ...ready, work }),
     () => undefined,
+    new SideWork(log),
   );
   await status.follow(store);
   const probe = new StoreProbe(store);

@@ -24,4 +24,4 @@ process.once('SIGTERM', async () => {
   process.exit(0);
 });
 await server.listen({ host: '127.0.0.1', port: 8744 });
-if (addon.sd_notify(false, 'READY=1') !== 1) throw new Error('READY=1 was not sent');
+if (addon.sd_notify('READY=1', '') !== 1) throw new Error('READY=1 was not sent');

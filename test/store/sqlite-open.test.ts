@@ -199,7 +199,7 @@ describe('a damaged database is refused and left as it is', () => {
     rmSync(files.path + suffix, { force: true });
     execFileSync('mkfifo', [files.path + suffix]);
     const error = await refusal();
-    expect(error.reason).toBe('foreign');
+    expect(error.reason).toBe('refused');
     expect(error.message).toMatch(`${files.path}${suffix} is a named pipe, no regular file: move it away`);
   });
 
