@@ -98,6 +98,45 @@ const send = (
   signal = new AbortController().signal,
 ) => sender(options).send(delivery(url), signal);
 
+describe('an answer that never ends', () => {
+  test.each([
+    ['headers', 'HTTP/1.1 200 OK\r\n', 'a: b\r\n', 16 * 1024, 'the headers of the'],
+    [
+      'chunks of its body',
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n',
+      '1\r\nx\r\n',
+      6 * 64 * 1024,
+      null,
+    ],
+  ])('is read a little in each turn of the event loop: %s', async (_what, head, part, size, reason) => {
+    const url = await raw((server) =>
+      server.on('connection', (socket) => {
+        socket.on('error', () => undefined);
+        socket.once('data', () => {
+          const parts = part.repeat(10_000);
+          const write = () => {
+            while (socket.write(parts));
+            socket.once('drain', write);
+          };
+          socket.write(head);
+          write();
+        });
+      }),
+    );
+    let turns = 0;
+    let next = setImmediate(function count() {
+      turns += 1;
+      next = setImmediate(count);
+    });
+    const outcome = await send(url);
+    clearImmediate(next);
+    expect(outcome).toMatchObject(
+      reason === null ? { kind: 'delivered' } : { kind: 'retry', reason: expect.stringContaining(reason) },
+    );
+    expect(turns).toBeGreaterThan(size / 2_048);
+  });
+});
+
 describe('what is posted', () => {
   test('the reply, signed as Standard Webhooks', async () => {
     const to = await receiver(status(204));

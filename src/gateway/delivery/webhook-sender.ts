@@ -4,6 +4,7 @@ import { type AddressRange, parseRange } from './address-range.js';
 import { type Beginning, noteBeginning } from './beginning.js';
 import { judgedLookup, RefusedTarget } from './judged-lookup.js';
 import { NameResolver } from './name-resolver.js';
+import { pacedConnector } from './paced-connector.js';
 import type { ReplySender, SendOutcome } from './reply-sender.js';
 import { validateReplyUrl } from './reply-url.js';
 import { parseRetryAfter } from './retry-after.js';
@@ -40,7 +41,11 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
   const allow = options.allow.map(parseRange);
   const connections = {
     // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
-    connect: { lookup: judgedLookup(names, allow), timeout: options.timeout, rejectUnauthorized: true },
+    connect: pacedConnector({
+      lookup: judgedLookup(names, allow),
+      timeout: options.timeout,
+      rejectUnauthorized: true,
+    }),
     // The attempt as a whole has its time; these would only cut it short.
     headersTimeout: 0,
     bodyTimeout: 0,
