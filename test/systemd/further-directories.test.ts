@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { CommandResult, Machine } from './harness/machine.js';
+import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 
 const shipped = '/usr/lib/sd-gateway/systemd';
@@ -28,6 +29,7 @@ describeOnMachine('a drop-in with further directories', (machine) => {
   it('leaves the store, the token, the configuration and the control socket where they are', async () => {
     const unit = 'sd-gateway.service';
     await machine().check(['cp', `${shipped}/${unit}`, '/etc/systemd/system/']);
+    await makeShippedUser(machine());
     await machine().writeFile(
       '/etc/sd-gateway/sd-gateway.toml',
       '[dispatch]\nconcurrency = 1\n[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "until test -e /etc/sd-gateway/open; do sleep 0.1; done; cat"]\n[stop]\ndrain = "100ms"\n',
@@ -108,6 +110,7 @@ describeOnMachine('a drop-in with further directories', (machine) => {
   it('goes by the name of the instance with the template', async () => {
     const unit = 'sd-gateway@a.service';
     await machine().check(['cp', `${shipped}/sd-gateway@.service`, '/etc/systemd/system/']);
+    await makeShippedUser(machine(), 'a');
     await machine().writeFile('/etc/sd-gateway/sd-gateway-a.toml', '[http]\nlisten = "127.0.0.1:8755"\n');
     const lines = [...further, 'StateDirectory=sd-gateway', 'RuntimeDirectory=sd-gateway-'];
     expect((await restartWith(machine(), unit, lines)).status).toBe(0);
