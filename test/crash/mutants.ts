@@ -11,12 +11,6 @@ export interface Change {
   readonly replacement: string;
 }
 
-/** Has a start take the turns of the last run back in as many steps as thousands of them would need. */
-export const smallSteps: Change = {
-  text: 'const turnsInStep = 250;',
-  replacement: 'const turnsInStep = 2;',
-};
-
 /** A gateway with a fault of its own that the tester must find, or it finds nothing. */
 export interface Mutant extends Change {
   readonly name: string;
@@ -38,21 +32,21 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'that puts replies into the outbox after their commit',
-    text: 'createDelivery(transaction, held, "reply");',
-    replacement: `setTimeout(() => {
-        sql.begin.run();
-        const counters = { ...sql.counters.get() };
-        createDelivery({ ...transaction, counters }, held, 'reply');
-        sql.writeCounters.run(counters);
-        sql.commit.run();
+    text: 'if (delivery !== null) createDelivery(transaction, row, delivery);',
+    replacement: `if (delivery !== null) setTimeout(() => {
+        transaction.sql.run(begin);
+        const counters = { ...transaction.sql.get(readCounters) };
+        createDelivery({ ...transaction, counters }, row, delivery);
+        transaction.sql.run(writeCounters, counters);
+        transaction.sql.run(commit);
     }, 200);`,
     only: ['SIGKILL'],
     violation: /it is replied|its reply was never received/,
   },
   {
     name: 'that takes each receiver for one that goes by the key',
-    text: 'const idempotent = row.idempotent === 1;',
-    replacement: 'const idempotent = true;',
+    text: 'idempotent: row.idempotent === 1,\n\t\tunknownPolicy: row.unknown_policy,\n\t\thasBegun',
+    replacement: 'idempotent: true,\n\t\tunknownPolicy: row.unknown_policy,\n\t\thasBegun',
     only: ['receiver hangs', 'receiver resets'],
     // Its host lets few attempts through while it fails: they are to be the ones that show it.
     clients: { client: 0, cancel: 0, collect: 0, interrupt: 0, once: 24 },

@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
 import { receiverPort } from '../crash/gateway.js';
-import { makeChanged, smallSteps } from '../crash/mutants.js';
 import { describeReport } from '../crash/report.js';
 import { crashTest } from '../crash/tester.js';
 import { describeOnMachine } from './harness/suite.js';
@@ -18,7 +17,6 @@ describeOnMachine('a gateway under load that crashes again and again', (machine)
     const report = await crashTest(machine(), {
       seed,
       duration: minutes * 60_000,
-      program: await makeChanged(machine(), smallSteps),
       ...(only === undefined ? {} : { only }),
     });
     process.stdout.write(`\n${describeReport(report)}\n`);
