@@ -22,7 +22,9 @@ prepare() {
   cp -a . "$folder/checkout/"
   cd "$folder/checkout/node_modules/better-sqlite3"
   rm -rf build
-  PATH="$node/bin:$PATH" ../.bin/node-gyp rebuild --release --silent --nodedir="$node"
+  # npm hands its own setting on in the environment, which comes before the option.
+  PATH="$node/bin:$PATH" npm_config_nodedir="$node" ../.bin/node-gyp rebuild --release --silent --nodedir="$node"
+  "$node/bin/node" -e 'new (require("."))(":memory:")'
 }
 
 run() {
