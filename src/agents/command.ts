@@ -11,7 +11,7 @@ import { StandardError } from './standard-error.js';
 import type { TurnProcess } from './turn-processes.js';
 
 /**
- * Between two reads of a standard error that is logged no more, in milliseconds: a command that writes without end is not
+ * Time between two reads of standard error once its lines are only counted. A command that writes without end is not
  * worth the processor's time.
  */
 const pauseWhenFullMs = 5;

@@ -5,8 +5,8 @@ const fullReadBytes = 65_536;
 
 /**
  * Reads a stream so that whoever writes to it without end has its share of a turn of the event loop, and waits for the
- * gateway to read. `take` says how many of the bytes it took; the others are handed to it when it goes on, in the next
- * turn or, where `pauseMs` gives more than 0, after so many milliseconds. Gives a function that ends such a pause.
+ * gateway to read. `take` gives how many of the bytes it took, and gets the others in the next turn. If `pauseMs` gives
+ * more than 0, the next turn is that many milliseconds later. Returns a function that ends such a pause.
  */
 export function readInTurns(
   stream: Readable,

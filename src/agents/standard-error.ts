@@ -29,7 +29,7 @@ export class StandardError {
 
   constructor(private readonly onLine: (line: string) => void) {}
 
-  /** Nothing that comes is logged any more. */
+  /** True once further lines are only counted. */
   get isFull(): boolean {
     return this.#lines >= mostLines;
   }

@@ -116,7 +116,7 @@ export function createLog(options: LogOptions): AdjustableLog {
     }
     const outcome = sendToJournal(record);
     if (outcome.outcome === 'sent' || outcome.outcome === 'queued') return;
-    // journald hangs, and the queue is full. Whoever wrote to standard error would wait for journald.
+    // journald hangs, and the queue is full. A write to standard error would wait for journald as well.
     if (outcome.outcome === 'failed' && outcome.code === 'ENOBUFS') {
       missing += 1;
       return;

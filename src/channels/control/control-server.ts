@@ -196,7 +196,7 @@ export class ControlServer {
   }
 }
 
-/** Nothing comes behind a request: who goes on would be read without end. */
+/** Cuts off a client that sends more behind its request, as it could go on without end. */
 function hearNoMore(socket: Socket): void {
   socket.removeAllListeners('data').on('data', () => socket.destroy());
 }

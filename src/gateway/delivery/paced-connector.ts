@@ -18,12 +18,12 @@ export function pacedConnector(options: buildConnector.BuildOptions): buildConne
     });
 }
 
-/** undici reads when there is something to be read ("readable"), until it gets null. */
+/** undici calls `read` on each "readable" event until that gives null. */
 function readInTurns(socket: Socket): void {
   const read = socket.read.bind(socket);
   let waits = false;
   socket.read = (size?: number) => {
-    // Node.js asks for so many bytes itself, none, to have the kernel read.
+    // Node.js itself passes 0, to have the kernel read.
     if (size !== undefined) return read(size);
     if (waits || socket.destroyed) return null;
     if (socket.readableLength <= bytesOfTurn) return read();
