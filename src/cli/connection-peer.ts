@@ -29,11 +29,19 @@ function endIn(column: string): { readonly address: string; readonly port: numbe
   return { address: canonical(addressIn(address)), port: Number.parseInt(port, 16) };
 }
 
+/** The other end of a connection. */
+export interface OtherEnd {
+  /** The user who has accepted it or, until then, those who listen there; none: nobody can tell. */
+  readonly users: readonly number[];
+  /** False until accept(2). The listening socket may be one that a gateway of another user has left (file descriptor store). */
+  readonly accepted: boolean;
+}
+
 /**
- * Finds the users at the other end of a connection in the texts of /proc/net/tcp and tcp6 (proc(5)). Gives the user who
- * has accepted it or, until then, those who listen there. None: it ends on another machine.
+ * Finds the other end of a connection in the texts of /proc/net/tcp and tcp6 (proc(5)). No users: it ends on another
+ * machine.
  */
-export function usersAtOtherEnd(tables: readonly string[], connection: Connection): readonly number[] {
+export function otherEndIn(tables: readonly string[], connection: Connection): OtherEnd {
   const here = { address: canonical(connection.remoteAddress), port: connection.remotePort };
   const there = { address: canonical(connection.localAddress), port: connection.localPort };
   const listeners: number[] = [];
@@ -53,22 +61,22 @@ export function usersAtOtherEnd(tables: readonly string[], connection: Connectio
     if (own.address !== here.address || other.address !== there.address || other.port !== there.port)
       continue;
     // Before accept(2) it has no inode, and in older kernels no user of its own.
-    if (inode !== '0') return [Number(uid)];
+    if (inode !== '0') return { users: [Number(uid)], accepted: true };
     isWaiting = true;
   }
-  return isWaiting ? listeners : [];
+  return isWaiting ? { users: listeners, accepted: false } : { users: [], accepted: true };
 }
 
-/** Finds the users at the other end of a connection; none: nobody can tell. */
-export function usersOf(socket: Socket): readonly number[] {
+/** Finds the other end of a connection. Of a Unix socket it is the user who called listen(2) last (unix(7)). */
+export function otherEndOf(socket: Socket): OtherEnd {
   const { localAddress, localPort, remoteAddress, remotePort } = socket;
   if (localAddress === undefined || localPort === undefined) {
     const peer = peerOf(socket);
-    return peer === null ? [] : [peer.uid];
+    return { users: peer === null ? [] : [peer.uid], accepted: true };
   }
-  if (remoteAddress === undefined || remotePort === undefined) return [];
+  if (remoteAddress === undefined || remotePort === undefined) return { users: [], accepted: true };
   const tables = ['/proc/net/tcp', '/proc/net/tcp6'].map(readTable);
-  return usersAtOtherEnd(tables, { localAddress, localPort, remoteAddress, remotePort });
+  return otherEndIn(tables, { localAddress, localPort, remoteAddress, remotePort });
 }
 
 /** Gives no rows if the kernel has no such table, as without IPv6. */

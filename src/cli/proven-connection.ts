@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from 'node:net';
 import { connectAsOwner } from '../channels/control/connection.js';
-import { usersOf } from './connection-peer.js';
+import { otherEndOf } from './connection-peer.js';
 
 /** Another user than the gateway's answers at the address; nothing was sent. */
 export class UnprovenError extends Error {
@@ -15,6 +15,10 @@ export class UnprovenError extends Error {
     this.name = 'UnprovenError';
   }
 }
+
+/** Time for another user's listening socket to be accepted from, and between two looks at that, in milliseconds. */
+const acceptPatience = 3_000;
+const proofPause = 10;
 
 /** The target of a connection, as node:http has it. */
 export interface Where {
@@ -46,11 +50,17 @@ export function connectProven(
   socket.setTimeout(patience, () => {
     socket.destroy(new Error(`nothing came within ${Math.ceil(patience / 1_000)} s; it may hang`));
   });
-  socket.once('connect', () => {
+  const prove = (deadline: number) => {
+    if (socket.destroyed) return;
     try {
-      const found = usersOf(socket);
-      if (found.length === 0 || !found.every((uid) => trusted.has(uid))) {
-        throw new UnprovenError(address, [...new Set(found)], trusted);
+      const { users, accepted } = otherEndOf(socket);
+      if (users.length === 0 || !users.every((uid) => trusted.has(uid))) {
+        // Whoever accepts it is the one that counts.
+        if (!accepted && performance.now() < deadline) {
+          setTimeout(() => prove(deadline), proofPause);
+          return;
+        }
+        throw new UnprovenError(address, [...new Set(users)], trusted);
       }
     } catch (error) {
       socket.destroy(error as Error);
@@ -59,5 +69,6 @@ export function connectProven(
     socket.off('error', fail);
     socket.setTimeout(0);
     done(null, socket);
-  });
+  };
+  socket.once('connect', () => prove(performance.now() + acceptPatience));
 }

@@ -1,10 +1,12 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { usersAtOtherEnd, usersOf } from '../../src/cli/connection-peer.js';
+import { otherEndIn, otherEndOf } from '../../src/cli/connection-peer.js';
 import { GatewayClient, UnreachableError } from '../../src/cli/gateway-client.js';
 import { UnprovenError } from '../../src/cli/proven-connection.js';
 
@@ -34,62 +36,50 @@ const command = '0100007F:9C40';
 const none = '00000000:0000';
 const own = [command, gateway, '01', 0, 9] as const;
 
-describe('the users at the other end of a connection', () => {
-  it.each<[string, Parameters<typeof usersAtOtherEnd>[0], readonly number[]]>([
-    ['who has taken it', [table([gateway, none, '0A', 5, 1], own, [gateway, command, '01', 7, 2])], [7]],
+describe('the other end of a connection', () => {
+  const all4 = '00000000:221D';
+  const all6 = '00000000000000000000000000000000:221D';
+  const mapped = '0000000000000000FFFF00000100007F:';
+
+  it.each<[string, Parameters<typeof otherEndIn>[0], readonly number[]]>([
+    ['who has accepted it', [table([gateway, none, '0A', 5, 1], own, [gateway, command, '01', 7, 2])], [7]],
     [
-      'who listens, until somebody takes it',
-      [table([gateway, none, '0A', 5, 1], own, [gateway, command, '01', 0, 0])],
-      [5],
-    ],
-    [
-      'while the handshake is not over, too',
-      [table([gateway, none, '0A', 5, 1], own, [gateway, command, '03', 0, 0])],
-      [5],
-    ],
-    [
-      'who listens at all addresses',
-      [table(['00000000:221D', none, '0A', 5, 1], [gateway, command, '01', 0, 0])],
-      [5],
-    ],
-    [
-      'who listens at all addresses of IPv6',
-      [
-        table(own),
-        table(
-          ['00000000000000000000000000000000:221D', '00000000000000000000000000000000:0000', '0A', 5, 1],
-          ['0000000000000000FFFF00000100007F:221D', '0000000000000000FFFF00000100007F:9C40', '01', 0, 0],
-        ),
-      ],
-      [5],
-    ],
-    [
-      'who has taken it there',
-      [
-        table(own),
-        table(['0000000000000000FFFF00000100007F:221D', '0000000000000000FFFF00000100007F:9C40', '01', 7, 3]),
-      ],
+      'who has accepted it, of IPv6',
+      [table(own), table([`${mapped}221D`, `${mapped}9C40`, '01', 7, 3])],
       [7],
-    ],
-    [
-      'all who listen',
-      [
-        table(
-          [gateway, none, '0A', 5, 1],
-          ['00000000:221D', none, '0A', 6, 1],
-          [gateway, command, '01', 0, 0],
-        ),
-      ],
-      [5, 6],
     ],
     ['nobody: it ends elsewhere', [table([gateway, none, '0A', 5, 1], own)], []],
     ['nobody: it is one of another port', [table([gateway, '0100007F:9C41', '01', 7, 2])], []],
     ['nobody: there are no tables', ['', ''], []],
-  ])('%s', (_name, tables, users) => {
-    expect(usersAtOtherEnd(tables, connection)).toEqual(users);
+  ])('is %s', (_name, tables, users) => {
+    expect(otherEndIn(tables, connection)).toEqual({ users, accepted: true });
   });
 
-  it.each(['127.0.0.1', '127.0.0.3', '::1', '::', 'unix'])('are told of a real one at %s', async (host) => {
+  it.each<[string, Parameters<typeof otherEndIn>[0], readonly number[]]>([
+    ['at its address', [table([gateway, none, '0A', 5, 1], own, [gateway, command, '01', 0, 0])], [5]],
+    ['while it is made', [table([gateway, none, '0A', 5, 1], own, [gateway, command, '03', 0, 0])], [5]],
+    ['at all addresses', [table([all4, none, '0A', 5, 1], [gateway, command, '01', 0, 0])], [5]],
+    [
+      'at all addresses of IPv6',
+      [
+        table(own),
+        table(
+          [all6, '00000000000000000000000000000000:0000', '0A', 5, 1],
+          [`${mapped}221D`, `${mapped}9C40`, '01', 0, 0],
+        ),
+      ],
+      [5],
+    ],
+    [
+      'together with another one',
+      [table([gateway, none, '0A', 5, 1], [all4, none, '0A', 6, 1], [gateway, command, '01', 0, 0])],
+      [5, 6],
+    ],
+  ])('is, before it is accepted, who listens %s', (_name, tables, users) => {
+    expect(otherEndIn(tables, connection)).toEqual({ users, accepted: false });
+  });
+
+  it.each(['127.0.0.1', '127.0.0.3', '::1', '::', 'unix'])('is told of a real one at %s', async (host) => {
     const directory = mkdtempSync(join(tmpdir(), 'peer-'));
     const server = createServer();
     onTestFinished(() => {
@@ -102,7 +92,7 @@ describe('the users at the other end of a connection', () => {
     for (const target of host === '::' ? ['::1', '127.0.0.1'] : [host]) {
       const socket = host === 'unix' ? connect(join(directory, 's')) : connect({ port, host: target });
       await once(socket, 'connect');
-      expect(usersOf(socket)).toEqual([process.geteuid?.()]);
+      expect(otherEndOf(socket).users).toEqual([process.geteuid?.()]);
       socket.destroy();
     }
   });
@@ -141,6 +131,36 @@ describe('a client that is to ask the gateway alone', () => {
     const answer = await new GatewayClient(address, 'secret', new Set([own])).get('/v1/x');
     expect(answer.status).toBe(200);
     expect(read.join('')).toContain('Bearer secret');
+  });
+
+  /** A listening socket that "nobody" has made, as a gateway leaves it for one of another user; root accepts, or nobody. */
+  const left = `import os, select, socket, sys, time
+os.seteuid(65534)
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+os.seteuid(0)
+print(listener.getsockname()[1], flush=True)
+select.select([listener], [], [])
+if sys.argv[1] == "accepts":
+    # After the client has looked for the first time.
+    time.sleep(0.3)
+    connection = listener.accept()[0]
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+sys.stdin.read()
+`;
+
+  it.runIf(process.getuid?.() === 0).each([
+    ['accepts', 200],
+    ['waits', null],
+  ])('goes by who accepts from the listening socket of another user: root %s', async (what, status) => {
+    const child = spawn('python3', ['-c', left, what], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const [port] = (await once(createInterface(child.stdout), 'line')) as [string];
+    const asked = new GatewayClient(`http://127.0.0.1:${port}`, 'secret', new Set([0])).get('/v1/x');
+    if (status === null) await expect(asked).rejects.toThrow(/belongs to UID 65534/);
+    else expect((await asked).status).toBe(status);
   });
 
   it('says who does not answer, and how long that took', async () => {
