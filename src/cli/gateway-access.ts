@@ -90,19 +90,21 @@ export function refused(answer: Answer, what: string): number {
 }
 
 /**
- * Names the users who may run the gateway: root, this user, and the owner of its state directory. If this user can't see
- * the directory, the manager tells as whom it runs the unit.
+ * Names the users who may run the gateway: root, this user, the owner of its state directory, and the user as whom the
+ * manager runs its unit.
  */
 function trustedUsers({ directories: { state }, unitUser }: Place): ReadonlySet<number> {
-  const users = [0, process.geteuid?.() ?? 0];
+  const users = [0, process.geteuid?.() ?? 0, unitUser, ownerIfSeen(state)];
+  return new Set(users.filter((uid) => uid !== null));
+}
+
+function ownerIfSeen(path: string): number | null {
   try {
-    const owner = ownerOf(state);
-    if (owner !== null) users.push(owner);
+    return ownerOf(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    if (unitUser !== null) users.push(unitUser);
+    return null;
   }
-  return new Set(users);
 }
 
 /** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */

@@ -77,7 +77,7 @@ export class GatewayClient {
     const trusted = this.#trusted;
     if (trusted !== null) {
       options.createConnection = ({ host, port }, done) => {
-        connectProven(this.#address, { host, port, unix }, trusted, patience, done);
+        connectProven(this.#address, { host, port, unix }, trusted, Math.min(patience, longestTimer), done);
         return undefined;
       };
     }

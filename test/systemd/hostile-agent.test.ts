@@ -75,6 +75,15 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     it('is sent neither the token nor the message, and is named', async () => {
       expect((await asRoot('send', 'hello')).stdout).toBe('hello\n');
       const token = (await machine().check(['cat', `${state}/token`])).trim();
+      const person = (...words: readonly string[]) =>
+        machine().run(['runuser', '--user', mallory.name, '--', 'sd-gateway', 'send', ...words, 'hello'], {
+          environment: { SD_GATEWAY_TOKEN: token },
+        });
+      expect(await person('--system')).toMatchObject({ status: 0, stdout: 'hello\n' });
+      // Nothing says that the gateway of the system is meant.
+      const meantOwn = await person();
+      expect(meantOwn.stderr).toMatch(/UID 1401.*UID 1402.*--system/);
+      expect(meantOwn.status).toBe(69);
       await unit.succeed('stop');
       await attack(mallory, 'tcp', '8733');
       for (const words of [['send', 'for the gateway'], ['dead'], ['cancel', 'an-id']]) {
