@@ -15,6 +15,8 @@ part() {
 [ "$(id -u)" -eq 0 ] || { echo "test/all.sh: real systemd in namespaces needs root" >&2; exit 77; }
 part "npm test" bash test/run.sh
 folder=$(mktemp -d)
+# Some tests run Node.js as another user.
+chmod a+rx "$folder"
 trap 'rm -rf "$folder"' EXIT
 for version in 22.23.3 24.21.0; do
   part "Node $version: SQLite" bash test/other-nodes.sh prepare "$folder/$version" "$version"

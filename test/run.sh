@@ -171,6 +171,8 @@ if ! $quick; then
   # It starts a gateway, and with it the store.
   step "Prebuilt binaries, packed" bash test/pack.sh
   other_nodes_folder=$(mktemp -d)
+  # Some tests run Node.js as another user.
+  chmod a+rx "$other_nodes_folder"
   trap 'rm -rf "$failed_tests" "$other_nodes_folder"' EXIT
   for version in "${other_nodes[@]}"; do
     begin "SQLite for Node $version" nice -n 19 bash test/other-nodes.sh prepare "$other_nodes_folder/$version" "$version"
