@@ -146,13 +146,19 @@ export interface Turn {
   /** Stops that cut it off so far. */
   readonly putBacks: number;
   readonly owner: string;
+  /** Of the claim on the session: higher than those of all claims on it before. */
+  readonly epoch: number;
 }
 
-/** By what the store knows a claim. */
-export type TurnHold = Pick<Turn, 'messageId' | 'owner' | 'attempt'>;
+/**
+ * The claim on a session under which all of a turn is written. Once its lease is over another gateway may claim the
+ * session, under a higher epoch: from then on nothing more is taken under this one.
+ */
+export type TurnHold = Pick<Turn, 'messageId' | 'session' | 'owner' | 'epoch'>;
 /** `cutOff`: a stop ended the turn while it ran, which counts as a put-back. Default: it had not begun. */
 export type TurnToPutBack = TurnHold & { readonly cutOff?: boolean };
-export type DeliveryHold = Pick<Delivery, 'messageId' | 'owner' | 'attempt'>;
+/** The same for a delivery. */
+export type DeliveryHold = Pick<Delivery, 'messageId' | 'session' | 'owner' | 'epoch'>;
 
 /** One claim on a reply that has to be posted. */
 export interface Delivery {
@@ -180,6 +186,15 @@ export interface Delivery {
   /** What becomes of it where its outcome is not known; null: what the gateway does with such. */
   readonly unknownPolicy: UnknownPolicy | null;
   readonly owner: string;
+  readonly epoch: number;
+}
+
+/** A claim on what one gateway at most may do at a time. */
+export interface LeaseHold {
+  readonly kind: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly epoch: number;
 }
 
 /** One that ends without an outcome. */
@@ -346,6 +361,16 @@ export interface Store {
   putBackDeliveries(deliveries: readonly (DeliveryHold & CutOff)[]): Promise<number>;
   /** Span until the next retry (turn or delivery) or the end of another owner's lease, 0 at least; null: nothing waits. */
   nextDueInMs(owner: string): Promise<number | null>;
+
+  /**
+   * Claims what one gateway at most may do at a time, such as polling a bot: its `kind` and `name`. Gives the epoch of
+   * the claim, higher than those of all before; null: another owner has it.
+   */
+  claimLease(kind: string, name: string, owner: string, leaseMs: number): Promise<number | null>;
+  /** False when the claim was lost: its lease was over, and another owner has it, or had it. */
+  renewLease(lease: LeaseHold, leaseMs: number): Promise<boolean>;
+  /** Lets others claim it at once. False as `renewLease`. */
+  releaseLease(lease: LeaseHold): Promise<boolean>;
 
   message(id: string): Promise<Message | null>;
   /** Null when there is no such session. */

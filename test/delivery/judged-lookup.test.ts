@@ -53,6 +53,7 @@ async function post(...resolved: string[][]) {
     idempotent: true,
     unknownPolicy: null,
     owner: 'owner',
+    epoch: 1,
   };
   try {
     return [

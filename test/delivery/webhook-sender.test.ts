@@ -90,6 +90,7 @@ const delivery = (url: string): Delivery => ({
   idempotent: true,
   unknownPolicy: null,
   owner: 'owner',
+  epoch: 1,
 });
 
 const send = (

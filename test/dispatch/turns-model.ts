@@ -32,7 +32,7 @@ export interface Item {
   crashes: number;
   /** Stops that cut its turn off. */
   stops: number;
-  hold: { readonly owner: string; readonly attempt: number; until: number } | null;
+  hold: { readonly owner: string; readonly epoch: number; readonly attempt: number; until: number } | null;
   retryAt: number | null;
   /** What its turn is made of beside it; null: it has not begun. */
   parts: readonly Item[] | null;
@@ -72,6 +72,8 @@ export class TurnsModel {
   /** Ends of turns that the store has refused at least once. */
   readonly #refused = new Set<string>();
   readonly #gone = new Set<string>();
+  /** By the epochs of claims. */
+  readonly #attempts = new Map<number, number>();
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -119,7 +121,7 @@ export class TurnsModel {
   completed(turn: TurnHold, reply: string, took: boolean): void {
     const item = this.#letGo(turn, took);
     if (item === null) return;
-    const end = this.#ends.get(keyOf(turn));
+    const end = this.#ends.get(this.#keyOf(turn));
     this.must(end?.how === 'reply' && end.text === reply, `${item.text} got the reply "${reply}"`);
     item.end = { state: 'replied', reply };
   }
@@ -128,7 +130,7 @@ export class TurnsModel {
     const item = this.#letGo(turn, took);
     if (item === null) return;
     const { maxAttempts, repeatable } = this.#rules;
-    const end = this.#ends.get(keyOf(turn));
+    const end = this.#ends.get(this.#keyOf(turn));
     if (repeatable && wasCutOff(end)) {
       this.#stopped(item, error, retryAt);
       return;
@@ -139,7 +141,7 @@ export class TurnsModel {
     );
     const reason = repeatable ? end?.text : `${end?.text} (agent.retry is "never")`;
     this.must(error === reason, `${item.text} failed with "${error}" and not with "${reason}"`);
-    const again = repeatable && end?.how === 'retry' && turn.attempt < maxAttempts;
+    const again = repeatable && end?.how === 'retry' && item.attempts < maxAttempts;
     this.must((retryAt !== null) === again, `${item.text} ${again ? 'is dead' : 'is tried again'}`);
     if (retryAt === null) item.end = { state: 'dead', error: [error] };
     item.retryAt = retryAt;
@@ -166,12 +168,12 @@ export class TurnsModel {
       if (item === undefined || !stands(item, turn)) continue;
       item.hold = null;
       if (item.end !== null) continue;
-      const end = this.#ends.get(keyOf(turn));
+      const end = this.#ends.get(this.#keyOf(turn));
       this.must(
-        end === undefined || wasCutOff(end) || this.#refused.has(keyOf(turn)),
+        end === undefined || wasCutOff(end) || this.#refused.has(this.#keyOf(turn)),
         `${item.text} was put back, and its agent ended with "${end?.how}"`,
       );
-      const counts = wasCutOff(end) && !this.#refused.has(keyOf(turn));
+      const counts = wasCutOff(end) && !this.#refused.has(this.#keyOf(turn));
       this.must((turn.cutOff ?? false) === counts, `that ${item.text} was cut off counts: ${turn.cutOff}`);
       if (counts) item.stops += 1;
       const mostStops = Math.max(this.#rules.maxAttempts, 3);
@@ -190,7 +192,7 @@ export class TurnsModel {
   }
 
   refused(turn: TurnHold): void {
-    this.#refused.add(keyOf(turn));
+    this.#refused.add(this.#keyOf(turn));
   }
 
   cancelled(id: string, outcome: CancelOutcome | null): void {
@@ -230,7 +232,7 @@ export class TurnsModel {
   begun(owner: string, request: AgentRequest): void {
     const { messageId, attempt, session, seq, text, collected } = request;
     const item = this.#item(messageId);
-    const held = item !== undefined && stands(item, { messageId, owner, attempt });
+    const held = item?.hold?.owner === owner && item.hold.attempt === attempt;
     this.must(held, `${session} ${seq} began as attempt ${attempt} of ${owner}, which does not hold it`);
     if (item === undefined) return;
     const parts = item.parts ?? [];
@@ -239,7 +241,7 @@ export class TurnsModel {
     this.must(sameIds(collected, parts), `${item.text} was told that it is made of others`);
   }
 
-  ended(turn: Pick<TurnHold, 'messageId' | 'attempt'>, end: AgentEnd): void {
+  ended(turn: Pick<Turn, 'messageId' | 'attempt'>, end: AgentEnd): void {
     this.#ends.set(keyOf(turn), end);
   }
 
@@ -299,7 +301,7 @@ export class TurnsModel {
   }
 
   #claim(turn: Turn, until: number): void {
-    const { session, text, attempt, owner } = turn;
+    const { session, text, attempt, owner, epoch } = turn;
     const held = this.#held();
     this.must(
       !held.some((item) => item.session === session),
@@ -320,10 +322,17 @@ export class TurnsModel {
     const suspect = [item, ...held].some((each) => this.#isSuspect(each));
     this.must(!suspect || held.length === 0, `${item.text} began beside another, and one is to run alone`);
     item.attempts = attempt;
-    item.hold = { owner, attempt, until };
+    const before = Math.max(0, ...this.#attempts.keys());
+    this.must(epoch > before, `the claim on ${session} has the epoch ${epoch}, and there was ${before}`);
+    this.#attempts.set(epoch, attempt);
+    item.hold = { owner, epoch, attempt, until };
     item.retryAt = null;
     this.#ends.delete(keyOf(turn));
     this.#refused.delete(keyOf(turn));
+  }
+
+  #keyOf({ messageId, epoch }: TurnHold): string {
+    return keyOf({ messageId, attempt: this.#attempts.get(epoch) ?? 0 });
   }
 
   /** Gives the item, if it is for its turn's end to say what becomes of it. */
@@ -370,10 +379,10 @@ function cancel(item: Item): void {
 }
 
 function stands({ hold }: Item, turn: TurnHold): boolean {
-  return hold !== null && hold.owner === turn.owner && hold.attempt === turn.attempt;
+  return hold !== null && hold.owner === turn.owner && hold.epoch === turn.epoch;
 }
 
-function keyOf({ messageId, attempt }: Pick<TurnHold, 'messageId' | 'attempt'>): string {
+function keyOf({ messageId, attempt }: Pick<Turn, 'messageId' | 'attempt'>): string {
   return `${messageId} ${attempt}`;
 }
 

@@ -196,6 +196,16 @@ describe.each(versions)('a database of schema version %i', (version) => {
     expect(await store.counts()).toMatchObject({ queued: 0, running: 0 });
   });
 
+  test('leaves no lease to an owner that is gone, and goes on with its epochs', async () => {
+    files.loadFixture(version);
+    const last =
+      version < 9
+        ? 0
+        : readDatabase((database) => database.prepare('SELECT epoch FROM counters').pluck().get());
+    const { store } = await files.openWithFinding();
+    expect(await store.claimLease('channel', 'held', 'next', 1_000)).toBe(Number(last) + 1);
+  });
+
   test('goes on with its deliveries in their order', async () => {
     const { store, idOf } = await migrated();
     const deliveries: Delivery[] = [];

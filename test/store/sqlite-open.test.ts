@@ -282,7 +282,9 @@ describe('the next start', () => {
       claimed.map(({ session, attempt }) => [session, attempt]);
     expect(sessionsOf(await claimTurns(next.store))).toEqual([['poison', 3]]);
     expect(await claimTurns(next.store)).toEqual([]);
-    expect(await claimDeliveries(next.store)).toEqual([{ ...delivery, attempt: 2 }]);
+    expect(await claimDeliveries(next.store)).toEqual([
+      { ...delivery, attempt: 2, epoch: expect.any(Number) },
+    ]);
     await next.store.close();
 
     clock.now = 7_000;

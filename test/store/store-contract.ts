@@ -84,7 +84,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           expect(await store.counts()).toMatchObject({ queued: 0, running: 1 });
           // As it is claimed again once its lease has run out.
           const [again] = await claimTurns(store, { owner: 'two', now: 9_000, leaseUntil: 9_999 });
-          expect(again).toEqual({ ...outcome.turn, owner: 'two', attempt: 2 });
+          expect(again).toEqual({ ...outcome.turn, owner: 'two', attempt: 2, epoch: expect.any(Number) });
         });
 
         test('holds the session, and is ended as any other', async () => {
@@ -287,7 +287,8 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(await at(3_000, store).putBackTurns(turns)).toBe(3);
         expect(await at(3_000, store).putBackTurns(turns)).toBe(0);
         const again = await claimTurns(store, { limit: 3 });
-        expect(again).toEqual(turns);
+        // The same but for the claims, which are later ones.
+        expect(again).toEqual(turns.map((turn) => ({ ...turn, epoch: expect.any(Number) })));
         expect(await store.counts()).toMatchObject({ queued: 2, running: 3 });
       });
 
@@ -324,6 +325,28 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(await store.message(message.id)).toMatchObject({ state: 'running', reply: null });
         expect(await at(4_000, store).completeTurn(taken, reply)).toBe(true);
         expect(await at(4_000, store).completeTurn(taken, reply)).toBe(false);
+      });
+
+      test('each claim on a session is told from those before, also where the owner is the same', async () => {
+        await acceptOne(store, 'a');
+        await acceptOne(store, 'a');
+        const first = await claimOne(store);
+        await at(3_000, store).putBackTurns([first]);
+        const second = await claimOne(store);
+        expect(second).toMatchObject({
+          messageId: first.messageId,
+          owner: first.owner,
+          attempt: first.attempt,
+        });
+        expect(second.epoch).toBeGreaterThan(first.epoch);
+        // What the first claim's attempt has to say comes too late.
+        const reply = { text: 'late', metadata: {} };
+        expect(await at(3_000, store).completeTurn(first, reply)).toBe(false);
+        expect(await at(3_000, store).failTurn(first, 'late', null)).toBe(false);
+        expect(await at(3_000, store).putBackTurns([first])).toBe(0);
+        expect(await at(3_000, store).completeTurn(second, reply)).toBe(true);
+        const next = await claimOne(store);
+        expect(next.epoch).toBeGreaterThan(second.epoch);
       });
 
       test('leases that are renewed are not taken, and nobody takes his own', async () => {
@@ -503,7 +526,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         });
         expect(await claimDeliveries(store, { now: 6_999 })).toEqual([]);
         const [again] = await claimDeliveries(store, { now: 7_000 });
-        expect(again).toEqual({ ...delivery, attempt: 2 });
+        expect(again).toEqual({ ...delivery, attempt: 2, epoch: expect.any(Number) });
         expect(await at(8_000, store).completeDelivery(delivery)).toBe(false);
         if (again === undefined) return;
         expect(await at(8_000, store).completeDelivery(again)).toBe(true);
@@ -544,12 +567,51 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         if (delivery === undefined) throw new Error('Expected a delivery.');
         expect(await at(2_500, store).putBackDeliveries([delivery])).toBe(1);
         expect(await at(2_500, store).putBackDeliveries([delivery])).toBe(0);
-        expect(await claimDeliveries(store, { leaseUntil: 3_000 })).toEqual([delivery]);
+        const [again] = await claimDeliveries(store, { leaseUntil: 3_000 });
+        expect(again).toEqual({ ...delivery, epoch: expect.any(Number) });
         expect(await renewLeases(store, 'first', 3_500)).toEqual({ turns: 0, deliveries: 1 });
         const [taken] = await claimDeliveries(store, { owner: 'second', now: 3_500 });
-        expect(taken).toEqual({ ...delivery, attempt: 2, owner: 'second' });
+        expect(taken).toEqual({ ...delivery, attempt: 2, owner: 'second', epoch: expect.any(Number) });
         expect(await at(4_000, store).completeDelivery(delivery)).toBe(false);
         expect(await at(4_000, store).putBackDeliveries([delivery])).toBe(0);
+      });
+    });
+
+    describe('a lease', () => {
+      const claimed = (owner: string) => at(1_000, store).claimLease('channel', 'bot', owner, 500);
+
+      test('is one owner’s until it is over, and each claim has a higher epoch', async () => {
+        const first = await claimed('one');
+        expect(await claimed('two')).toBeNull();
+        expect(await at(1_000, store).claimLease('channel', 'other', 'two', 500)).not.toBeNull();
+        expect(await at(1_000, store).claimLease('schedule', 'bot', 'two', 500)).not.toBeNull();
+        const second = await at(1_500, store).claimLease('channel', 'bot', 'two', 500);
+        expect(second).toBeGreaterThan(first ?? Number.NaN);
+        const lost = { kind: 'channel', name: 'bot', owner: 'one', epoch: first ?? 0 };
+        expect(await store.renewLease(lost, 500)).toBe(false);
+        expect(await store.releaseLease(lost)).toBe(false);
+        expect(await claimed('one')).toBeNull();
+      });
+
+      test('is renewed, also where it is over and nobody has taken it', async () => {
+        const epoch = (await claimed('one')) ?? 0;
+        const lease = { kind: 'channel', name: 'bot', owner: 'one', epoch };
+        expect(await at(9_000, store).renewLease(lease, 500)).toBe(true);
+        expect(await at(9_499, store).claimLease('channel', 'bot', 'two', 500)).toBeNull();
+        expect(await at(9_500, store).claimLease('channel', 'bot', 'two', 500)).toBeGreaterThan(epoch);
+      });
+
+      test('that is released is free at once, and its owner’s next claim is another one', async () => {
+        const epoch = (await claimed('one')) ?? 0;
+        const lease = { kind: 'channel', name: 'bot', owner: 'one', epoch };
+        expect(await store.releaseLease(lease)).toBe(true);
+        expect(await store.releaseLease(lease)).toBe(false);
+        const second = await claimed('two');
+        expect(second).toBeGreaterThan(epoch);
+        // Its own owner needs not wait.
+        const third = await claimed('two');
+        expect(third).toBeGreaterThan(second ?? Number.NaN);
+        expect(await store.renewLease({ ...lease, owner: 'two', epoch: second ?? 0 }, 500)).toBe(false);
       });
     });
 

@@ -123,7 +123,7 @@ interface Item {
 
 interface Hold {
   owner: string;
-  attempt: number;
+  epoch: number;
   until: number;
 }
 
@@ -290,7 +290,7 @@ async function accept(
   item.state = 'running';
   item.begun = true;
   item.attempts.turn = 1;
-  model.holds.set(Model.key('turn', item), { owner: turn.owner, attempt: 1, until });
+  model.holds.set(Model.key('turn', item), { owner: turn.owner, epoch: turn.epoch, until });
   claimed.push({ line: 'turn', claim: turn });
 }
 
@@ -396,7 +396,7 @@ async function claim(
     model.retries.delete(Model.key(step.line, item));
     model.holds.set(Model.key(step.line, item), {
       owner: step.owner,
-      attempt: entry.claim.attempt,
+      epoch: entry.claim.epoch,
       until: request.leaseUntil,
     });
     claimed.push(entry);
@@ -409,7 +409,7 @@ async function end(store: Store, model: Model, { line, claim }: Claimed, how: En
   if (item === undefined) throw new Error('A claim on a message that was never accepted.');
   const key = Model.key(line, item);
   const hold = model.holds.get(key);
-  const held = hold?.owner === claim.owner && hold.attempt === claim.attempt;
+  const held = hold?.owner === claim.owner && hold.epoch === claim.epoch;
   const retryInMs = how === 'retry' ? retryDelay : null;
   let took: boolean;
   if (how === 'complete') {

@@ -19,7 +19,8 @@ export type Accepted =
       readonly outcome: 'accepted';
       readonly seq: number;
       readonly acceptedAt: number;
-      readonly claimed: boolean;
+      /** Of the claim on its turn; null: it waits. */
+      readonly epoch: number | null;
       readonly interrupted: SessionCancelled['messages'];
     };
 

@@ -215,6 +215,26 @@ const eighthVersion: readonly string[] = [
   'ALTER TABLE messages ADD COLUMN put_backs INTEGER NOT NULL DEFAULT 0',
 ];
 
+/**
+ * Version 9: claims are told from earlier ones by their epochs, and what only one gateway may do at a time has leases. No
+ * row is written.
+ */
+const ninthVersion: readonly string[] = [
+  // Raised by each claim, of whatever kind: so each is higher than all before it.
+  'ALTER TABLE counters ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0',
+  // Of the claim that holds the session, or held it last.
+  'ALTER TABLE heads ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0',
+  `CREATE TABLE leases (
+     kind        TEXT    NOT NULL,
+     name        TEXT    NOT NULL,
+     owner       TEXT,
+     epoch       INTEGER NOT NULL,
+     lease_until INTEGER,
+     PRIMARY KEY (kind, name),
+     CHECK ((owner IS NULL) = (lease_until IS NULL))
+   ) STRICT, WITHOUT ROWID`,
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
@@ -224,6 +244,7 @@ export const migrations: readonly Migration[] = [
   { version: 6, statements: sixthVersion },
   { version: 7, statements: seventhVersion },
   { version: 8, statements: eighthVersion },
+  { version: 9, statements: ninthVersion },
 ];
 
 /** The version that this program writes. */
@@ -251,6 +272,7 @@ export const outlineQueries: readonly string[] = [
   "SELECT session, seq FROM deliveries INDEXED BY deliveries_pending WHERE state = 'pending' LIMIT 1",
   'SELECT * FROM runs LIMIT 1',
   'SELECT id FROM runs INDEXED BY runs_by_id LIMIT 1',
+  'SELECT * FROM leases LIMIT 1',
   'SELECT * FROM heads LIMIT 1',
   'SELECT ready FROM heads INDEXED BY heads_ready WHERE ready IS NOT NULL LIMIT 1',
   'SELECT ready FROM heads INDEXED BY heads_of_sender WHERE sender IS NOT NULL AND ready IS NOT NULL LIMIT 1',

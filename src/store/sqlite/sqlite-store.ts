@@ -12,6 +12,7 @@ import {
   type Delivery,
   type DeliveryFailure,
   type DeliveryHold,
+  type LeaseHold,
   type Message,
   type Metadata,
   type NewMessage,
@@ -101,28 +102,28 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
 }
 
 /** What has to travel to the other thread of a claim that it has given out: its texts may be long. */
-function hold({ messageId, owner, attempt }: TurnHold | DeliveryHold): TurnHold {
-  return { messageId, owner, attempt };
+function hold({ messageId, session, owner, epoch }: TurnHold | DeliveryHold): TurnHold {
+  return { messageId, session, owner, epoch };
 }
 
 /** The message as the store has it now: it need not travel back. */
 function newlyAccepted(
   message: NewMessage,
-  { seq, acceptedAt, claimed }: Accepted & { readonly outcome: 'accepted' },
+  { seq, acceptedAt, epoch }: Accepted & { readonly outcome: 'accepted' },
 ): Message {
   const { id, session, text, metadata, replyUrl, channel } = message;
   return {
     id,
     session,
     seq,
-    state: claimed ? 'running' : 'queued',
+    state: epoch === null ? 'queued' : 'running',
     text,
     metadata,
     replyUrl,
     sender: message.sender ?? null,
     channel,
     acceptedAt,
-    attempts: claimed ? 1 : 0,
+    attempts: epoch === null ? 0 : 1,
     reply: null,
     delivery: null,
     error: null,
@@ -131,7 +132,7 @@ function newlyAccepted(
   };
 }
 
-function firstTurn(message: Message, owner: string): Turn {
+function firstTurn(message: Message, owner: string, epoch: number): Turn {
   const { id, session, seq, text, metadata, sender, replyUrl, acceptedAt } = message;
   return {
     turnId: turnIdOf(id),
@@ -147,6 +148,7 @@ function firstTurn(message: Message, owner: string): Turn {
     attempt: 1,
     putBacks: 0,
     owner,
+    epoch,
   };
 }
 
@@ -224,9 +226,9 @@ export class SqliteStore implements OpenStore {
     const fingerprint = message.fingerprint === null ? null : new Uint8Array(message.fingerprint);
     const outcome = await this.#call('accept', { ...message, fingerprint }, limits, claim);
     if (outcome.outcome !== 'accepted') return outcome;
-    const { claimed, interrupted } = outcome;
+    const { epoch, interrupted } = outcome;
     const taken = newlyAccepted(message, outcome);
-    const turn = claimed && claim !== undefined ? firstTurn(taken, claim.owner) : null;
+    const turn = epoch !== null && claim !== undefined ? firstTurn(taken, claim.owner, epoch) : null;
     this.#noteArrival(turn);
     return { outcome: 'accepted', message: taken, turn, interrupted };
   }
@@ -307,6 +309,18 @@ export class SqliteStore implements OpenStore {
 
   nextDueInMs(owner: string): Promise<number | null> {
     return this.#call('nextDueInMs', owner);
+  }
+
+  claimLease(kind: string, name: string, owner: string, leaseMs: number): Promise<number | null> {
+    return this.#call('claimLease', kind, name, owner, leaseMs);
+  }
+
+  renewLease(lease: LeaseHold, leaseMs: number): Promise<boolean> {
+    return this.#call('renewLease', lease, leaseMs);
+  }
+
+  releaseLease(lease: LeaseHold): Promise<boolean> {
+    return this.#call('releaseLease', lease);
   }
 
   message(id: string): Promise<Message | null> {

@@ -2,8 +2,9 @@ import { type AcceptanceFacts, decideAcceptance } from '../../rules/acceptance.j
 import type { ArrivalClaim, NewMessage, QueueLimits, SessionCancelled, UnknownPolicy } from '../../store.js';
 import type { Accepted } from '../protocol.js';
 import { cancelSession } from './by-hand.js';
+import { enqueueHeld } from './claims.js';
 import { idToBytes, idToText } from './identifiers.js';
-import { anyReadyBeside, enqueue, enqueueHeld, head } from './queue.js';
+import { anyReadyBeside, enqueue, head } from './queue.js';
 import { readMessage } from './reads.js';
 import { extend, type SessionRow, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
@@ -68,10 +69,10 @@ export function accept(
       const session = extend(transaction, message.session, known);
       const number = insert(transaction, message, session, seq, begins);
       const next = { number, sender: message.sender ?? null };
-      if (begins && claim !== undefined) enqueueHeld(transaction, session, next, claim);
-      else if (isHead) enqueue(transaction, 'turn', session, next);
+      const epoch = begins && claim !== undefined ? enqueueHeld(transaction, session, next, claim) : null;
+      if (epoch === null && isHead) enqueue(transaction, 'turn', session, next);
       transaction.counters[begins ? 'running' : 'queued'] += 1;
-      return { outcome: 'accepted', seq, acceptedAt: transaction.now, claimed: begins, interrupted };
+      return { outcome: 'accepted', seq, acceptedAt: transaction.now, epoch, interrupted };
     }
   }
 }

@@ -1,7 +1,8 @@
 import type { Claim, Delivery, UnknownPolicy } from '../../store.js';
+import { type Fence, hold, leaseRanOut } from './claims.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
 import { idToText } from './identifiers.js';
-import { admitRetries, hold, leaseRanOut } from './queue.js';
+import { admitRetries } from './queue.js';
 import { parseMetadata } from './reads.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
@@ -59,14 +60,14 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
   }
   admitRetries(transaction, 'delivery', limit);
   return sql.all(readyDeliveries, limit).map((row) => {
-    hold(transaction, 'delivery', row.session_number, row.message, claim);
+    const epoch = hold(transaction, 'delivery', row.session_number, row.message, claim);
     // One that may be sent twice counts as begun from now on: that costs no write of its own.
     sql.run(claimDelivery, row.idempotent === 1 ? now : null, row.message);
-    return toDelivery(transaction, row, owner);
+    return toDelivery(transaction, row, { owner, epoch });
   });
 }
 
-function toDelivery({ sql }: Transaction, row: ReadyDeliveryRow, owner: string): Delivery {
+function toDelivery({ sql }: Transaction, row: ReadyDeliveryRow, fence: Fence): Delivery {
   const repliedAt = row.replied_at ?? row.changed_at;
   return {
     messageId: idToText(row.id),
@@ -86,6 +87,6 @@ function toDelivery({ sql }: Transaction, row: ReadyDeliveryRow, owner: string):
     attempt: row.attempts + 1,
     idempotent: row.idempotent === 1,
     unknownPolicy: row.unknown_policy,
-    owner,
+    ...fence,
   };
 }

@@ -1,8 +1,9 @@
 import { mayBegin } from '../../rules/suspects.js';
 import type { Turn, TurnClaim } from '../../store.js';
+import { countHeld, hold, leaseRanOut } from './claims.js';
 import { collect, collectedOf, type ReadyTurnRow, turnText } from './collect.js';
 import { idToText, turnIdOf } from './identifiers.js';
-import { admitRetries, countHeld, hold, leaseRanOut } from './queue.js';
+import { admitRetries } from './queue.js';
 import { parseMetadata } from './reads.js';
 import { sql } from './statements.js';
 import { suspectIsRunning } from './suspects.js';
@@ -56,7 +57,7 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
   counters.round = Math.max(counters.round, head.ready);
   const row = collect(transaction, head, claim);
   const collected = collectedOf(transaction, row);
-  hold(transaction, 'turn', head.session_number, row.message, claim);
+  const epoch = hold(transaction, 'turn', head.session_number, row.message, claim);
   sql.run(beginTurn, now, row.message);
   countMove(transaction, 'queued', 'running');
   const messageId = idToText(row.id);
@@ -74,5 +75,6 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
     attempt: row.attempts + 1,
     putBacks: row.put_backs,
     owner: claim.owner,
+    epoch,
   };
 }

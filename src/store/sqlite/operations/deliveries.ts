@@ -1,5 +1,6 @@
 import { type DeliveryChange, type DeliveryEnd, decideDeliveryEnd } from '../../rules/delivery-end.js';
 import type { CutOff, DeliveryFailure, DeliveryHold, MessageState, UnknownPolicy } from '../../store.js';
+import { isHeldBy } from './claims.js';
 import { idToBytes, noticeIdOf, webhookIdOf } from './identifiers.js';
 import { advance, enqueue, moveSession, type NextRow } from './queue.js';
 import { sql, valueSql } from './statements.js';
@@ -20,13 +21,14 @@ export interface DeliveryRow {
 
 interface HeldDeliveryRow extends DeliveryRow {
   readonly owner: string | null;
+  readonly epoch: number;
 }
 
 const deliveryColumns = `m.number AS message, m.session, m.state, d.attempts, d.notice, d.begun_at,
    m.reply_idempotent AS idempotent, m.reply_unknown AS unknown_policy`;
 
 const heldDelivery = sql<[id: Buffer], HeldDeliveryRow>(
-  `SELECT ${deliveryColumns}, h.owner
+  `SELECT ${deliveryColumns}, h.owner, h.epoch
    FROM messages m
    JOIN deliveries d ON d.message = m.number
    JOIN heads h ON h.line = 'delivery' AND h.session = m.session AND h.message = m.number
@@ -141,16 +143,16 @@ export function reclaimDeliveries(
   return { resumed: rows.length - setAside, resent, setAside };
 }
 
-/** False when the claim was lost: another owner, or another attempt, has the delivery now. */
+/** False when the claim was lost: a later one has the delivery now, or none. */
 function endHeld(transaction: Transaction, delivery: DeliveryHold, how: DeliveryEnd): boolean {
   const row = heldBy(transaction, delivery);
   if (row !== null) end(transaction, row, how);
   return row !== null;
 }
 
-function heldBy({ sql }: Transaction, { messageId, owner, attempt }: DeliveryHold): DeliveryRow | null {
-  const held = sql.get(heldDelivery, idToBytes(messageId));
-  return held !== undefined && held.owner === owner && held.attempts === attempt ? held : null;
+function heldBy({ sql }: Transaction, delivery: DeliveryHold): DeliveryRow | null {
+  const held = sql.get(heldDelivery, idToBytes(delivery.messageId));
+  return held !== undefined && isHeldBy(held, delivery) ? held : null;
 }
 
 /** Does what the rules say of an end. */

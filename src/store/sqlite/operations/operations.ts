@@ -3,8 +3,9 @@ import { accept } from './accept.js';
 import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
 import { claimDeliveries } from './claim-deliveries.js';
 import { claimTurns } from './claim-turns.js';
+import { renewLeases } from './claims.js';
 import { beginDelivery, completeDelivery, failDelivery, putBackDeliveries } from './deliveries.js';
-import { renewLeases } from './queue.js';
+import { claimLease, releaseLease, renewLease } from './leases.js';
 import {
   readCounts,
   readDeadMessages,
@@ -63,6 +64,9 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   failDelivery,
   putBackDeliveries,
   nextDueInMs: readNextDueInMs,
+  claimLease,
+  renewLease,
+  releaseLease,
   message: readMessage,
   session: readSession,
   setPolicy,

@@ -58,19 +58,6 @@ const lastRoundOfSender = valueSql<[queue: Queue, sender: string], number>(
 const insertHead = sql<
   [queue: Queue, session: number, message: number, sender: string | null, ready: number, place: number]
 >('INSERT INTO heads (line, session, message, sender, ready, place) VALUES (?, ?, ?, ?, ?, ?)');
-const insertHeldHead = sql<
-  [
-    queue: Queue,
-    session: number,
-    message: number,
-    sender: string | null,
-    place: number,
-    owner: string,
-    leaseUntil: number,
-  ]
->(
-  'INSERT INTO heads (line, session, message, sender, place, owner, lease_until) VALUES (?, ?, ?, ?, ?, ?, ?)',
-);
 const readyHead = sql<
   [message: number, sender: string | null, ready: number, place: number, queue: Queue, session: number]
 >(
@@ -91,10 +78,6 @@ const retryHead = sql<[retryAt: number, now: number, queue: Queue, session: numb
   `UPDATE heads SET retry_at = ?, waits_since = ?, ready = NULL, owner = NULL, lease_until = NULL
    WHERE line = ? AND session = ?`,
 );
-const holdHead = sql<[message: number, owner: string, leaseUntil: number, queue: Queue, session: number]>(
-  `UPDATE heads SET message = ?, owner = ?, lease_until = ?, ready = NULL, retry_at = NULL
-   WHERE line = ? AND session = ?`,
-);
 const deleteHead = sql<[queue: Queue, session: number]>('DELETE FROM heads WHERE line = ? AND session = ?');
 const endWaitOfHead = sql<[now: number, queue: Queue, session: number, message: number, now: number]>(
   'UPDATE heads SET retry_at = ? WHERE line = ? AND session = ? AND message = ? AND retry_at > ?',
@@ -107,23 +90,11 @@ const dueRetries = sql<[queue: Queue, now: number, limit: number], HeadRow>(
 const firstRetry = valueSql<[queue: Queue], number>(
   'SELECT retry_at FROM heads WHERE line = ? AND retry_at IS NOT NULL ORDER BY retry_at LIMIT 1',
 );
-const firstLease = valueSql<[queue: Queue], number>(
-  'SELECT lease_until FROM heads WHERE line = ? AND lease_until IS NOT NULL ORDER BY lease_until LIMIT 1',
-);
-const secondLease = valueSql<[queue: Queue], number>(
-  `SELECT lease_until FROM heads WHERE line = ? AND lease_until IS NOT NULL
-   ORDER BY lease_until LIMIT 1 OFFSET 1`,
-);
 // Only at a start. `retry_at` is always later than `waits_since`, so that the index narrows it down.
 const endWaitsOfLaterClock = sql<[now: number, queue: Queue, now: number, now: number]>(
   'UPDATE heads SET retry_at = ? WHERE line = ? AND retry_at IS NOT NULL AND retry_at > ? AND waits_since > ?',
 );
 
-// The index is named because the planner would rather read the whole queue.
-const renewLeasesOf = sql<[leaseUntil: number, queue: Queue, owner: string]>(
-  `UPDATE heads INDEXED BY heads_lease SET lease_until = ?
-   WHERE line = ? AND lease_until IS NOT NULL AND owner = ?`,
-);
 const headMessageOf = sql<[session: number], HeadMessageRow>(
   `SELECT m.id, m.number AS message, m.seq, m.state
    FROM heads h JOIN messages m ON m.number = h.message WHERE h.line = 'turn' AND h.session = ?`,
@@ -153,7 +124,7 @@ export function anyReadyBeside({ sql }: Transaction, queue: Queue, session: numb
   return sql.get(firstReadyBeside, queue, session) !== undefined;
 }
 
-function giveTicket({ sql, counters }: Transaction, queue: Queue, sender: string | null): Ticket {
+export function giveTicket({ sql, counters }: Transaction, queue: Queue, sender: string | null): Ticket {
   const last = sender === null ? undefined : sql.get(lastRoundOfSender, queue, sender);
   const facts = { lastPosition: counters.place, presentRound: counters.round };
   const ticket = ticketAtEnd(queue, facts, last ?? null);
@@ -178,35 +149,6 @@ export function enqueue(
   if (head(transaction, queue, session) !== undefined) return;
   const { round, position } = giveTicket(transaction, queue, sender);
   transaction.sql.run(insertHead, queue, session, number, sender, round, position);
-}
-
-export interface Hold {
-  readonly owner: string;
-  readonly leaseMs: number;
-}
-
-/** Makes `message` the head of its session and claims it: nothing is ready before it. */
-export function enqueueHeld(
-  transaction: Transaction,
-  session: number,
-  { number, sender }: NextRow,
-  { owner, leaseMs }: Hold,
-): void {
-  const { sql, counters, now } = transaction;
-  const ticket = giveTicket(transaction, 'turn', sender);
-  counters.round = Math.max(counters.round, ticket.round);
-  sql.run(insertHeldHead, 'turn', session, number, sender, ticket.position, owner, now + leaseMs);
-}
-
-/** Claims the session, whose head is `message` from now on. */
-export function hold(
-  { sql, now }: Transaction,
-  queue: Queue,
-  session: number,
-  message: number,
-  { owner, leaseMs }: Hold,
-): void {
-  sql.run(holdHead, message, owner, now + leaseMs, queue, session);
 }
 
 /** The session's head is done with: `next` takes its place, or the session leaves the queue. */
@@ -280,21 +222,4 @@ export function admitRetries(transaction: Transaction, queue: Queue, limit: numb
   for (const { message, session, sender } of sql.all(dueRetries, queue, now, limit)) {
     advance(transaction, queue, session, { number: message, sender });
   }
-}
-
-/** True if a claim has outlived its lease: then it is to be taken from its owner. */
-export function leaseRanOut({ sql, now }: Transaction, queue: Queue): boolean {
-  return (sql.get(firstLease, queue) ?? Number.POSITIVE_INFINITY) <= now;
-}
-
-/** How many sessions are held: none, one, or more. */
-export function countHeld({ sql }: Transaction, queue: Queue): 0 | 1 | 'more' {
-  if (sql.get(firstLease, queue) === undefined) return 0;
-  return sql.get(secondLease, queue) === undefined ? 1 : 'more';
-}
-
-/** Has all that `owner` holds last for `leaseMs` from now on. */
-export function renewLeases({ sql, now }: Transaction, owner: string, leaseMs: number) {
-  const renew = (queue: Queue) => sql.run(renewLeasesOf, now + leaseMs, queue, owner).changes;
-  return { turns: renew('turn'), deliveries: renew('delivery') };
 }

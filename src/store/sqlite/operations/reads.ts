@@ -199,7 +199,7 @@ export function readSettledUpTo(transaction: Transaction, session: string): numb
 }
 
 export function readCounts({ counters }: Transaction): StoreCounts {
-  const { place: _place, round: _round, ...counts } = counters;
+  const { place: _place, round: _round, epoch: _epoch, ...counts } = counters;
   return counts;
 }
 

@@ -1,5 +1,6 @@
 import type { Recovery } from '../../store.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
+import { releaseAllLeases } from './leases.js';
 import { endWaitsOfClockAhead } from './queue.js';
 import type { Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
@@ -7,12 +8,13 @@ import { expiredTurns, reclaimTurns } from './turns.js';
 const everything = Number.MAX_SAFE_INTEGER;
 
 /**
- * Takes back all claims. Only at open: this database belongs to one gateway at a time (a lock on the state directory
- * sees to that), so whoever holds a claim is gone, and no lease has to run out first.
+ * Takes back what owners held that are gone. Only at open: this database belongs to one gateway at a time (a lock beside
+ * the database sees to that), so these are all, and no lease has to run out first.
  */
 export function recover(transaction: Transaction): Recovery {
   const { sql } = transaction;
   endWaitsOfClockAhead(transaction);
+  releaseAllLeases(transaction);
   const held = sql.all(expiredTurns, everything, '', -1);
   const turns = reclaimTurns(transaction, held, { alone: held.length === 1 });
   const deliveries = reclaimDeliveries(transaction, sql.all(expiredDeliveries, everything, '', -1));

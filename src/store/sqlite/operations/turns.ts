@@ -1,6 +1,7 @@
 import { nextInSession } from '../../rules/ready-queue.js';
 import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules/turn-end.js';
 import type { MessageState, Metadata, TurnHold, TurnToPutBack } from '../../store.js';
+import { isHeldBy } from './claims.js';
 import { createDelivery } from './deliveries.js';
 import { idToBytes } from './identifiers.js';
 import { moveSession, type NextRow, requeueAllAtFront } from './queue.js';
@@ -23,13 +24,14 @@ export interface TurnRow {
 
 interface HeldTurnRow extends TurnRow {
   readonly owner: string | null;
+  readonly epoch: number;
 }
 
 const turnColumns =
   'm.id, m.number AS message, m.session, m.seq, m.state, m.error, m.attempts, m.crashes, m.reply_url';
 
 const heldTurn = sql<[id: Buffer], HeldTurnRow>(
-  `SELECT ${turnColumns}, h.owner
+  `SELECT ${turnColumns}, h.owner, h.epoch
    FROM messages m
    JOIN heads h ON h.line = 'turn' AND h.session = m.session AND h.message = m.number
    WHERE m.id = ?`,
@@ -158,10 +160,10 @@ function requeueAll(transaction: Transaction, turns: readonly TurnRow[]): number
   return turns.length;
 }
 
-/** Null when the claim was lost: another owner, or another attempt, has the turn now. */
+/** Null when the claim was lost: a later one has the session now, or none. */
 function heldBy({ sql }: Transaction, turn: TurnHold): TurnRow | null {
   const held = sql.get(heldTurn, idToBytes(turn.messageId));
-  return held !== undefined && held.owner === turn.owner && held.attempts === turn.attempt ? held : null;
+  return held !== undefined && isHeldBy(held, turn) ? held : null;
 }
 
 function ending({ state, error, attempts, crashes, reply_url }: TurnRow) {
