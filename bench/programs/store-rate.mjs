@@ -21,7 +21,7 @@ async function accept(number) {
       session: sessionOf(number),
       text: `Message ${number} of the benchmark, of some length`,
       metadata: {},
-      replyUrl: null,
+      replyTo: null,
       idempotencyKey: null,
       fingerprint,
       channel: 'http',

@@ -401,7 +401,7 @@ export class Parts {
       owner: this.#owner,
       settings: this.#dispatchSettings(),
       onChange: (turn, state) => {
-        if ((state === 'replied' || state === 'dead') && turn.replyUrl !== null) deliverer.wake();
+        if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
         onChange(turn, state);
         // What is part of the turn has changed as well: it was collected, or has its reply.
         for (const { messageId } of turn.collected) this.#events.emit(messageId, turn.session);

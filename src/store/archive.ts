@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { metadataMistake } from './metadata.js';
-import { type Metadata, sessionPolicies, unknownPolicies } from './store.js';
+import { type JsonValue, type Metadata, sessionPolicies, unknownPolicies } from './store.js';
 
 /**
  * The store as lines of JSON (docs/store.md): a header, the sessions, the messages in the order in which they were
- * accepted, and an end by which it is seen that nothing is missing.
+ * accepted, the records, and an end by which it is seen that nothing is missing.
  */
 export const archiveFormat = 'sd-gateway-archive';
 export const archiveVersion = 1;
@@ -22,6 +22,16 @@ const metadata = z.custom<Metadata>().superRefine((value, context) => {
   const mistake = metadataMistake(value, metadataDepth);
   if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
 });
+
+/** Any value that JSON has, as JSON.parse gave it. */
+const json = z.custom<JsonValue>((value) => value !== undefined, 'must be there');
+
+/** Earlier exports have the URL alone, as there was one kind of target. */
+function withTarget(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('url' in value)) return value;
+  const { url, ...rest } = value;
+  return { channel: 'webhook', address: url, ...rest };
+}
 
 const session = z.strictObject({
   type: z.literal('session'),
@@ -57,13 +67,18 @@ const message = z.strictObject({
   begun: z.boolean().default(false),
   /** Id of the message whose turn it is part of. */
   collected_in: z.uuid().nullable().default(null),
-  reply_to: z
-    .strictObject({
-      url: text,
-      idempotent: z.boolean(),
-      unknown: z.enum(unknownPolicies).nullable().default(null),
-    })
-    .nullable(),
+  reply_to: z.preprocess(
+    withTarget,
+    z
+      .strictObject({
+        channel: text.min(1),
+        address: text,
+        options: metadata.default({}),
+        idempotent: z.boolean(),
+        unknown: z.enum(unknownPolicies).nullable().default(null),
+      })
+      .nullable(),
+  ),
   /** `fingerprint`: SHA-256 in hexadecimal digits. */
   idempotency: z
     .strictObject({
@@ -85,6 +100,19 @@ const message = z.strictObject({
       held: z.boolean(),
     })
     .nullable(),
+  /** What the channel has taken of the reply; part 0: a preview. */
+  parts: z.array(z.strictObject({ part: count, receipt: json, at: time })).default([]),
+});
+
+/** What a channel or an agent keeps. */
+const record = z.strictObject({
+  type: z.literal('record'),
+  kind: text.min(1),
+  key: text.min(1),
+  value: json,
+  version: count,
+  changed_at: time,
+  expires_at: time.nullable(),
 });
 
 const header = z.strictObject({
@@ -94,13 +122,19 @@ const header = z.strictObject({
   exported_at: time,
 });
 
-const end = z.strictObject({ type: z.literal('end'), sessions: count, messages: count });
+const end = z.strictObject({
+  type: z.literal('end'),
+  sessions: count,
+  messages: count,
+  records: count.default(0),
+});
 
-const line = z.discriminatedUnion('type', [header, session, message, end]);
+const line = z.discriminatedUnion('type', [header, session, message, record, end]);
 
 export type ArchivedSession = z.output<typeof session>;
 export type ArchivedMessage = z.output<typeof message>;
-export type ArchiveItem = ArchivedSession | ArchivedMessage;
+export type ArchivedRecord = z.output<typeof record>;
+export type ArchiveItem = ArchivedSession | ArchivedMessage | ArchivedRecord;
 
 /** The archive can't be used; the message says where and why. */
 export class ArchiveError extends Error {
@@ -118,6 +152,7 @@ const timeMembers: ReadonlySet<string> = new Set([
   'exported_at',
   'delivered_at',
   'begun_at',
+  'expires_at',
   'at',
 ]);
 
@@ -128,6 +163,7 @@ function formatLine(value: object): string {
       Object.entries(members).map(([name, member]) => {
         if (timeMembers.has(name) && typeof member === 'number')
           return [name, new Date(member).toISOString()];
+        if (name === 'parts' && Array.isArray(member)) return [name, member.map(shown)];
         const isPart = name === 'reply' || name === 'delivery';
         return [name, isPart && member !== null ? shown(member) : member];
       }),
@@ -143,18 +179,19 @@ export function checkItem(item: ArchiveItem): void {
 }
 
 export function* formatArchive(items: Iterable<ArchiveItem>, now: number): Generator<string> {
-  const counts = { session: 0, message: 0 };
+  const counts = { session: 0, message: 0, record: 0 };
   yield formatLine({ type: 'header', format: archiveFormat, version: archiveVersion, exported_at: now });
   for (const item of items) {
     counts[item.type] += 1;
     yield formatLine(item);
   }
-  yield formatLine({ type: 'end', sessions: counts.session, messages: counts.message });
+  const { session, message, record } = counts;
+  yield formatLine({ type: 'end', sessions: session, messages: message, records: record });
 }
 
 /** Reads the lines; throws an ArchiveError that names the line. */
 export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerator<ArchiveItem> {
-  const counts = { session: 0, message: 0 };
+  const counts = { session: 0, message: 0, record: 0 };
   let number = 0;
   let ended = false;
   for await (const written of lines) {
@@ -168,10 +205,14 @@ export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerato
     }
     if (read.type === 'end') {
       ended = true;
-      if (read.sessions !== counts.session || read.messages !== counts.message) {
+      const { session, message, record } = counts;
+      if (read.sessions !== session || read.messages !== message) {
         throw new ArchiveError(
-          `line ${number}: ${read.messages} messages of ${read.sessions} sessions were exported, ${counts.message} of ${counts.session} are there`,
+          `line ${number}: ${read.messages} messages of ${read.sessions} sessions were exported, ${message} of ${session} are there`,
         );
+      }
+      if (read.records !== record) {
+        throw new ArchiveError(`line ${number}: ${read.records} records were exported, ${record} are there`);
       }
     } else if (read.type !== 'header') {
       counts[read.type] += 1;

@@ -33,18 +33,33 @@ export type JsonValue =
 
 export type Metadata = { readonly [key: string]: JsonValue };
 
+/** Where a reply goes to. */
+export interface ReplyTarget {
+  /** The channel that sends it, such as "webhook". */
+  readonly channel: string;
+  /** The channel's own name of the receiver, such as a URL or the id of a chat. */
+  readonly address: string;
+  /** What else the channel needs to know, such as the message that is answered. */
+  readonly options: Metadata;
+}
+
+/** The target of a reply that is posted to a URL. */
+export function webhookTarget(url: string): ReplyTarget {
+  return { channel: 'webhook', address: url, options: {} };
+}
+
 export interface NewMessage {
   /** UUID, version 7. */
   readonly id: string;
   readonly session: string;
   readonly text: string;
   readonly metadata: Metadata;
-  readonly replyUrl: string | null;
+  readonly replyTo: ReplyTarget | null;
   /** Whether who gets the reply takes one that comes twice under the same key for one; by default it does. */
   readonly replyIdempotent?: boolean;
   /** What becomes of a reply that may have arrived, where it does not; null, the default: what the gateway does. */
   readonly replyUnknown?: UnknownPolicy | null;
-  /** The sender's `Idempotency-Key`, one name space a session. */
+  /** The sender's `Idempotency-Key`, or the platform's own id: one name space for each session and channel. */
   readonly idempotencyKey: string | null;
   /** SHA-256 of what the key stands for; the same key with another one is a conflict. Null where there is no key. */
   readonly fingerprint: Uint8Array | null;
@@ -83,7 +98,7 @@ export interface Message {
   readonly state: MessageState;
   readonly text: string;
   readonly metadata: Metadata;
-  readonly replyUrl: string | null;
+  readonly replyTo: ReplyTarget | null;
   readonly sender: string | null;
   readonly channel: string;
   readonly acceptedAt: number;
@@ -139,7 +154,7 @@ export interface Turn {
   readonly sender: string | null;
   /** What came before it and is run with it, in its order; the same for all attempts. */
   readonly collected: readonly CollectedMessage[];
-  readonly replyUrl: string | null;
+  readonly replyTo: ReplyTarget | null;
   readonly acceptedAt: number;
   /** 1 for the first. */
   readonly attempt: number;
@@ -160,12 +175,22 @@ export type TurnToPutBack = TurnHold & { readonly cutOff?: boolean };
 /** The same for a delivery. */
 export type DeliveryHold = Pick<Delivery, 'messageId' | 'session' | 'owner' | 'epoch'>;
 
+/** A part of a reply that its channel has taken. */
+export interface DeliveryPart {
+  /** 1 for the first; 0: a preview of the reply that was sent while its turn ran. */
+  readonly part: number;
+  /** What the channel gave for it, such as the id of the message there. */
+  readonly receipt: JsonValue;
+}
+
 /** One claim on a reply that has to be posted. */
 export interface Delivery {
   readonly messageId: string;
   readonly session: string;
   readonly seq: number;
-  readonly url: string;
+  readonly target: ReplyTarget;
+  /** What was sent of it so far, in the order of the parts: an attempt goes on behind them. */
+  readonly parts: readonly DeliveryPart[];
   /** `webhook-id`: stays the same over all attempts. */
   readonly webhookId: string;
   readonly text: string;
@@ -188,6 +213,46 @@ export interface Delivery {
   readonly owner: string;
   readonly epoch: number;
 }
+
+/**
+ * How far a channel has been read. It is a record of the kind `checkpointKind(channel)` under this key.
+ */
+export interface Checkpoint {
+  readonly channel: string;
+  readonly key: string;
+  readonly value: JsonValue;
+}
+
+export function checkpointKind(channel: string): string {
+  return `checkpoint:${channel}`;
+}
+
+/** Something small that a channel or an agent keeps: a cursor, a person, the id of an agent's session. */
+export interface NewRecord {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: JsonValue;
+  /** From now on; null, the default: it stays until it is deleted. */
+  readonly expiresInMs?: number | null;
+}
+
+export interface StoredRecord {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: JsonValue;
+  /** Higher than all that the record had before, also where it was deleted in between. */
+  readonly version: number;
+  /** Milliseconds since the Unix epoch; null: never. */
+  readonly expiresAt: number | null;
+}
+
+/** A version: that one; `null`: there is none yet; `any`, the default: whatever is there. */
+export type ExpectedRecord = number | null | 'any';
+
+export type RecordOutcome =
+  | { readonly outcome: 'written'; readonly version: number }
+  /** As it is now; null: there is none. */
+  | { readonly outcome: 'conflict'; readonly record: StoredRecord | null };
 
 /** A claim on what one gateway at most may do at a time. */
 export interface LeaseHold {
@@ -303,6 +368,15 @@ export interface Store {
    * claimed, or something of its session comes before it.
    */
   accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<AcceptOutcome>;
+  /**
+   * Takes in what came together, each message with an outcome of its own, and notes how far the channel has been read:
+   * all of it or, where it rejects, nothing.
+   */
+  acceptAll(
+    messages: readonly NewMessage[],
+    limits: QueueLimits,
+    checkpoint: Checkpoint | null,
+  ): Promise<readonly AcceptOutcome[]>;
 
   /**
    * Claims the heads of up to `limit` sessions that nobody runs (or whose lease ran out) and that are due: one
@@ -355,6 +429,10 @@ export interface Store {
   claimDeliveries(claim: Claim): Promise<readonly Delivery[]>;
   /** Notes that the attempt is about to send its first byte. False when the claim was lost. */
   beginDelivery(delivery: DeliveryHold): Promise<boolean>;
+  /** Notes that the channel has taken this part, counted from 1. False when the claim was lost. */
+  noteDeliveryPart(delivery: DeliveryHold, part: number, receipt: JsonValue): Promise<boolean>;
+  /** Notes that a preview of the turn's reply was sent, which the reply is to replace. False when the claim was lost. */
+  notePreview(turn: TurnHold, receipt: JsonValue): Promise<boolean>;
   completeDelivery(delivery: DeliveryHold): Promise<boolean>;
   failDelivery(delivery: DeliveryHold, failure: DeliveryFailure): Promise<boolean>;
   /** Sends again what a planned stop cut off: the attempt does not count. */
@@ -371,6 +449,18 @@ export interface Store {
   renewLease(lease: LeaseHold, leaseMs: number): Promise<boolean>;
   /** Lets others claim it at once. False as `renewLease`. */
   releaseLease(lease: LeaseHold): Promise<boolean>;
+
+  /** Null when there is none, or it has expired. */
+  record(kind: string, key: string): Promise<StoredRecord | null>;
+  /** In the order of their keys. */
+  records(
+    kind: string,
+    page: { readonly limit: number; readonly after: string | null },
+  ): Promise<Page<StoredRecord>>;
+  /** Writes a record, if it is there as it is expected. */
+  putRecord(record: NewRecord, expected?: ExpectedRecord): Promise<RecordOutcome>;
+  /** False when there was none; with `expected`, also when it had changed. */
+  deleteRecord(kind: string, key: string, expected?: number): Promise<boolean>;
 
   message(id: string): Promise<Message | null>;
   /** Null when there is no such session. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { webhookTarget } from '../../src/store/store.js';
 import { bodyOf, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;
@@ -26,7 +27,7 @@ describe('posting', () => {
       session: 'chat:1',
       text: 'hello',
       metadata: { from: { name: 'x' } },
-      replyUrl: 'https://example.org/r',
+      replyTo: webhookTarget('https://example.org/r'),
       channel: 'http',
     });
   });

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { webhookTarget } from '../../src/store/store.js';
 import { near } from '../fuzz/near.js';
 import { nearBytes, shown } from '../fuzz/near-bytes.js';
 import { nearJson } from '../fuzz/near-json.js';
@@ -81,7 +82,7 @@ const routes: readonly [Route, Route, ...Route[]] = [
       const { text, reply_to, metadata = {}, sender = null, ...unknown } = sent;
       const { url = null } = (reply_to ?? {}) as { readonly url?: string };
       const stored = await served.store.message(id);
-      expect(stored).toMatchObject({ text, sender, replyUrl: url });
+      expect(stored).toMatchObject({ text, sender, replyTo: url === null ? null : webhookTarget(url) });
       expect([stored?.metadata, unknown]).toEqual([metadata, {}]);
     },
   },

@@ -10,7 +10,13 @@ import {
 import { createWebhookSender } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
 import { type Clock, systemClock } from '../../src/gateway/dispatch-clock.js';
-import type { Message, MessageState, Store, UnknownPolicy } from '../../src/store/store.js';
+import {
+  type Message,
+  type MessageState,
+  type Store,
+  type UnknownPolicy,
+  webhookTarget,
+} from '../../src/store/store.js';
 import { acceptOne } from '../store/samples.js';
 import { SqliteFactory } from '../store/sqlite-factory.js';
 import { withCalls } from '../store/with-calls.js';
@@ -117,7 +123,7 @@ async function replied(
   const present = storeNow;
   if (now !== undefined) storeNow = () => now;
   const message = await acceptOne(store, session, {
-    replyUrl: url,
+    replyTo: webhookTarget(url),
     replyIdempotent: idempotent,
     replyUnknown: unknown,
     text: 'secret question',

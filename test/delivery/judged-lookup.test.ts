@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createWebhookSender } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
-import type { Delivery } from '../../src/store/store.js';
+import { type Delivery, webhookTarget } from '../../src/store/store.js';
 import { Receiver, status } from './receiver.js';
 
 /** What the resolver says, one answer for each time that it is asked. */
@@ -39,7 +39,8 @@ async function post(...resolved: string[][]) {
     messageId: '01890a5d-ac96-774b-bcce-b302099a8057',
     session: 'alice',
     seq: 1,
-    url: `http://rebinds.example:${to.port}/`,
+    target: webhookTarget(`http://rebinds.example:${to.port}/`),
+    parts: [],
     webhookId: 'msg_01890a5d',
     text: 'hello',
     metadata: {},

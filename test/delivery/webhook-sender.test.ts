@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { SendOutcome } from '../../src/gateway/delivery/reply-sender.js';
 import { createWebhookSender, type WebhookSenderOptions } from '../../src/gateway/delivery/webhook-sender.js';
 import { createWebhookSecret, parseWebhookSecrets } from '../../src/gateway/delivery/webhook-signature.js';
-import type { Delivery } from '../../src/store/store.js';
+import { type Delivery, webhookTarget } from '../../src/store/store.js';
 import { type Answer, hang, Receiver, reset, status } from './receiver.js';
 
 const secret = createWebhookSecret();
@@ -76,7 +76,8 @@ const delivery = (url: string): Delivery => ({
   messageId: '01890a5d-ac96-774b-bcce-b302099a8057',
   session: 'alice',
   seq: 3,
-  url,
+  target: webhookTarget(url),
+  parts: [],
   webhookId: 'msg_01890a5d',
   text: 'hello',
   metadata: { color: 'blue' },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Message, SessionPolicy } from '../../src/store/store.js';
+import { type Message, type SessionPolicy, webhookTarget } from '../../src/store/store.js';
 import { Gateways, lease, type Plan, shortTime } from './gateways.js';
 import type { Item } from './turns-model.js';
 
@@ -149,10 +149,10 @@ async function take(gateways: Gateways, step: Step, index: number): Promise<void
   switch (step.kind) {
     case 'post': {
       const { gateway, session, count, lingers } = step;
-      const replyUrl = session === 'b' ? 'https://receiver.example/' : null;
+      const replyTo = session === 'b' ? webhookTarget('https://receiver.example/') : null;
       for (let number = 1; number <= count; number += 1) {
         const text = `${session} by step ${index}, ${number}`;
-        gateways.post(gateway, session, { text, replyUrl }, lingers);
+        gateways.post(gateway, session, { text, replyTo }, lingers);
       }
       return;
     }

@@ -47,7 +47,7 @@ export async function post(store: Store, session: string, text: string): Promise
       session,
       text,
       metadata: {},
-      replyUrl: null,
+      replyTo: null,
       idempotencyKey: null,
       fingerprint: new Uint8Array(0),
       channel: 'test',

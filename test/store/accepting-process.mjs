@@ -21,7 +21,7 @@ async function post(session, messages = Number.POSITIVE_INFINITY) {
         session,
         text: 'x'.repeat(300),
         metadata: { run },
-        replyUrl: null,
+        replyTo: null,
         idempotencyKey: id,
         fingerprint: new Uint8Array(32),
         channel: 'test',

@@ -38,12 +38,15 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
   held: fc.boolean(),
   reply_to: orNull(
     fc.record({
-      url: fc.string(),
+      channel: fc.string({ minLength: 1 }),
+      address: fc.string(),
+      options: metadata,
       idempotent: fc.boolean(),
       unknown: orNull(fc.constantFrom('resend' as const, 'ask' as const, 'drop' as const)),
     }),
   ),
   idempotency: orNull(fc.record({ key: fc.string(), fingerprint: fc.constant('00ff') })),
+  parts: fc.array(fc.record({ part: fc.nat(), receipt: metadata, at: time }), { maxLength: 2 }),
   reply: orNull(fc.record({ text: fc.string(), metadata, at: time })),
   delivery: orNull(
     fc.record({
@@ -89,15 +92,21 @@ describe('an archive', () => {
   });
 
   test('of a version that knew less is read, with what a migration makes of it', async () => {
-    const later = { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0 };
+    const later = { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0, parts: [] };
     await fc.assert(
       fc.asyncProperty(message, async (written) => {
         const { reply_to: target } = written;
-        const present = { ...written, ...later, reply_to: target && { ...target, unknown: null } };
+        const webhook = { channel: 'webhook', options: {}, unknown: null };
+        const present = { ...written, ...later, reply_to: target && { ...target, ...webhook } };
         const lines = [...formatArchive([present], 0)].map((line) => {
-          const members: { [name: string]: unknown; reply_to?: object | null } = JSON.parse(line);
+          const members: { [name: string]: unknown; reply_to?: { [name: string]: unknown } | null } =
+            JSON.parse(line);
           for (const name of Object.keys(later)) delete members[name];
-          if (members.reply_to != null) members.reply_to = { ...members.reply_to, unknown: undefined };
+          // There were only URLs.
+          if (members.reply_to != null) {
+            const { address: url, idempotent } = members.reply_to;
+            members.reply_to = { url, idempotent };
+          }
           return JSON.stringify(members);
         });
         expect(await read(lines)).toEqual([present]);
@@ -109,7 +118,7 @@ describe('an archive', () => {
     /** Members that those of an earlier version don't have. */
     const later = {
       session: { policy: null },
-      message: { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0 },
+      message: { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0, parts: [] },
     };
     // JSON has two ways to write zero, and JavaScript to keep it.
     const parse = (line: string) => JSON.parse(line, (_name, value) => (value === 0 ? 0 : value));
@@ -129,7 +138,9 @@ describe('an archive', () => {
           written.map(({ reply_to: target, ...members }) => ({
             ...later[members.type as 'session' | 'message'],
             ...members,
-            ...(target === undefined ? {} : { reply_to: target && { unknown: null, ...target } }),
+            ...(target === undefined
+              ? {}
+              : { reply_to: target && { options: {}, unknown: null, ...target } }),
           })),
         );
       }),

@@ -1,9 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Store } from '../../src/store/store.js';
-import { acceptOne, at, claimDeliveries, claimOne, claimTurns, dueAt, failure, replyTo } from './samples.js';
+import { type Store, webhookTarget } from '../../src/store/store.js';
+import {
+  acceptOne,
+  answerOne,
+  at,
+  claimDeliveries,
+  claimOne,
+  claimTurns,
+  dueAt,
+  failure,
+} from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
-const replyUrl = 'https://receiver.example/';
+const replyTo = webhookTarget('https://receiver.example/');
 
 /** What every store must do when people cancel messages and see to dead ones. */
 export function byHandContract(name: string, createFactory: () => StoreFactory): void {
@@ -34,7 +43,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       });
 
       test('one that runs: the session waits for the end of its turn, whose reply is dropped', async () => {
-        const first = await acceptOne(store, 'a', { replyUrl });
+        const first = await acceptOne(store, 'a', { replyTo });
         const second = await acceptOne(store, 'a');
         const turn = await claimOne(store);
         expect(await at(3_000, store).cancelMessage(first.id)).toMatchObject({
@@ -81,7 +90,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       });
 
       test('what has come to its end is left alone; what is not there is null', async () => {
-        const message = await replyTo(store, 'a');
+        const message = await answerOne(store, 'a');
         expect(await at(4_000, store).cancelMessage(message.id)).toMatchObject({
           outcome: 'settled',
           message: { state: 'replied' },
@@ -126,7 +135,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       }
 
       async function deadDelivery(session: string) {
-        const message = await replyTo(store, session);
+        const message = await answerOne(store, session);
         const [delivery] = await claimDeliveries(store, { limit: 1 });
         if (delivery === undefined) throw new Error('Expected a delivery.');
         await at(4_000, store).failDelivery(delivery, failure('HTTP 410', null));
@@ -184,7 +193,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       test.each(['reply', 'notice'])(
         'that are run again have a %s whose age counts from when it is there',
         async (end) => {
-          const { id } = await deadTurn('a', { replyUrl });
+          const { id } = await deadTurn('a', { replyTo });
           await at(90_000_000, store).retryDead(id);
           const later = { now: 200_000_000, leaseUntil: 200_010_000 };
           const turn = await claimOne(store, later);
@@ -230,13 +239,13 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       });
 
       test('tell their sender by a notice of its own key, and stay dead whatever becomes of it', async () => {
-        const { id } = await deadTurn('a', { replyUrl });
+        const { id } = await deadTurn('a', { replyTo });
         expect(await store.message(id)).toMatchObject({ state: 'dead', delivery: { kind: 'notice' } });
         const [notice] = await claimDeliveries(store);
         expect(notice).toMatchObject({
           messageId: id,
           notice: 'exit status 3',
-          url: replyUrl,
+          target: replyTo,
           webhookId: expect.stringMatching(/^msg_[0-9a-f]{32}_failed$/),
           repliedAt: 3_000,
         });
@@ -246,7 +255,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
         expect(await store.message(id)).toMatchObject({ state: 'dead', delivery: { deliveredAt: 5_000 } });
         expect(await store.counts()).toMatchObject({ dead: 1, replied: 0, delivered: 0, undelivered: 0 });
 
-        const failed = await deadTurn('b', { replyUrl });
+        const failed = await deadTurn('b', { replyTo });
         const [other] = await claimDeliveries(store);
         if (other !== undefined) await at(6_000, store).failDelivery(other, failure('HTTP 410', null));
         expect(await store.message(failed.id)).toMatchObject({
@@ -258,7 +267,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       });
 
       test('that are dead once more are told of by another notice', async () => {
-        const { id } = await deadTurn('a', { replyUrl });
+        const { id } = await deadTurn('a', { replyTo });
         const [first] = await claimDeliveries(store);
         if (first === undefined) throw new Error('There is no notice.');
         await at(4_000, store).completeDelivery(first);
@@ -270,7 +279,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       });
 
       test('a notice says the same at each attempt, also when its message is discarded in between', async () => {
-        const { id } = await deadTurn('a', { replyUrl });
+        const { id } = await deadTurn('a', { replyTo });
         const [first] = await claimDeliveries(store);
         if (first === undefined) throw new Error('There is no notice.');
         await at(3_500, store).failDelivery(first, failure('HTTP 503', 500));
@@ -282,8 +291,8 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       test.each(['waits for its next attempt', 'is being posted', 'has not been posted'])(
         'that are discarded have no more than one attempt made to tell of them: the notice %s',
         async (condition) => {
-          const { id } = await deadTurn('a', { replyUrl });
-          const behind = await replyTo(store, 'a');
+          const { id } = await deadTurn('a', { replyTo });
+          const behind = await answerOne(store, 'a');
           const [notice] = condition === 'has not been posted' ? [] : await claimDeliveries(store);
           const waits = condition.startsWith('waits');
           if (waits && notice !== undefined)
@@ -304,7 +313,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       );
 
       test('a notice that has not gone out is withdrawn when the message is tried again', async () => {
-        const { id } = await deadTurn('a', { replyUrl });
+        const { id } = await deadTurn('a', { replyTo });
         await at(5_000, store).retryDead(id);
         expect(await claimDeliveries(store)).toEqual([]);
         expect(await store.counts()).toMatchObject({ undelivered: 0 });
@@ -317,7 +326,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
 
     describe('discarding a reply that waits to be posted', () => {
       async function failed(session: string) {
-        const message = await replyTo(store, session);
+        const message = await answerOne(store, session);
         const [delivery] = await claimDeliveries(store);
         if (delivery === undefined) throw new Error('Expected a delivery.');
         await at(4_000, store).failDelivery(delivery, failure('HTTP 503', 86_000));
@@ -326,7 +335,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
 
       test('gives it up and keeps it, and the session goes on with the next one at once', async () => {
         const { id } = await failed('a');
-        const next = await replyTo(store, 'a');
+        const next = await answerOne(store, 'a');
         expect(await claimDeliveries(store, { now: 5_000 })).toEqual([]);
         const first = await at(5_000, store).discardMessage(id);
         expect(first).toMatchObject({
@@ -347,7 +356,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
 
       test('is the same for one that waits behind another', async () => {
         const waiting = await failed('a');
-        const [second, third] = [await replyTo(store, 'a'), await replyTo(store, 'a')];
+        const [second, third] = [await answerOne(store, 'a'), await answerOne(store, 'a')];
         expect(await at(5_000, store).discardMessage(second.id)).toMatchObject({
           outcome: 'done',
           message: { state: 'cancelled', error: 'Discarded before its reply was delivered.' },
@@ -366,7 +375,7 @@ export function byHandContract(name: string, createFactory: () => StoreFactory):
       test.each(['delivered', 'failed', 'put back'])(
         'is refused while it is being posted, and judged anew when that has ended: %s',
         async (end) => {
-          const { id } = await replyTo(store, 'a');
+          const { id } = await answerOne(store, 'a');
           const [delivery] = await claimDeliveries(store);
           if (delivery === undefined) throw new Error('Expected a delivery.');
           expect(await at(5_000, store).discardMessage(id)).toMatchObject({

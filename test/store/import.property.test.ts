@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   type ArchivedMessage,
+  type ArchivedRecord,
   type ArchivedSession,
   ArchiveError,
   type ArchiveItem,
@@ -90,6 +91,8 @@ function reachable(messages: readonly ArchivedMessage[]): ArchivedMessage[] {
   });
 }
 
+const placeOf = ({ kind, key }: ArchivedRecord): string => `${kind}\0${key}`;
+
 function afterImport(items: readonly ArchiveItem[]): ArchiveItem[] {
   const messages = items.filter((item) => item.type === 'message');
   return [
@@ -98,6 +101,7 @@ function afterImport(items: readonly ArchiveItem[]): ArchiveItem[] {
       messages,
     ),
     ...reachable(messages.map((message) => possible(message, messages))),
+    ...items.filter((item) => item.type === 'record').toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1)),
   ];
 }
 
@@ -116,7 +120,7 @@ test('an archive that is nearly right is imported as it is, or not at all', asyn
       } catch (error) {
         expect([ArchiveError, EncodingError]).toContain((error as Error).constructor);
         // Where it is, in the archive or in what its lines say.
-        expect(String(error)).toMatch(/\bline \d+|\bmessage [\da-f-]{36} |\bsession "/);
+        expect(String(error)).toMatch(/\bline \d+|\bmessage [\da-f-]{36} |\bsession "|\brecord /);
         expect(await exported(path)).toEqual([]);
         return;
       }

@@ -1,13 +1,15 @@
 import { expect } from 'vitest';
-import type { ArchivedMessage, ArchivedSession } from '../../src/store/archive.js';
+import type { ArchivedMessage, ArchivedRecord, ArchivedSession } from '../../src/store/archive.js';
 import type { RunRecord } from '../../src/store/run-record.js';
-import type {
-  Message,
-  MessageState,
-  Metadata,
-  Recovery,
-  SessionPolicy,
-  UnknownPolicy,
+import {
+  type Message,
+  type MessageState,
+  type Metadata,
+  type Recovery,
+  type ReplyTarget,
+  type SessionPolicy,
+  type UnknownPolicy,
+  webhookTarget,
 } from '../../src/store/store.js';
 
 /**
@@ -42,6 +44,9 @@ interface Left {
   readonly reply?: string | true;
   /** Null: it has a receiver, and nothing to be posted. */
   readonly delivery?: LeftDelivery | null;
+  /** Of one that has a receiver; default: a URL. */
+  readonly target?: ReplyTarget;
+  readonly parts?: ArchivedMessage['parts'];
 }
 
 interface LeftDelivery {
@@ -63,6 +68,7 @@ export interface LeftSession {
 }
 
 const receiver = 'https://receiver.example/';
+const chat: ReplyTarget = { channel: 'telegram', address: '7', options: { thread: 1 } };
 const replied: Left = { state: 'replied', attempts: 1, changedAt: 3_000, reply: true };
 const dead: Left = { state: 'dead', attempts: 1, changedAt: 3_000, error: 'exit status 3' };
 const cutOff = 'the outcome of attempt 1 is unknown, as the gateway went down after it had begun';
@@ -317,6 +323,24 @@ export function leftBehind(version: number): readonly LeftSession[] {
       ],
     },
     { since: 5, session: 'on arrival', messages: [wasRunning] },
+    {
+      since: 10,
+      session: 'previewed',
+      messages: [
+        { ...wasRunning, delivery: null, target: chat, parts: [{ part: 0, receipt: { id: 8 }, at: 2_000 }] },
+      ],
+    },
+    {
+      since: 10,
+      session: 'in parts',
+      messages: [
+        {
+          ...posted({ attempts: 1, unknown: 1, lastError: sentAgain }),
+          target: chat,
+          parts: [{ part: 1, receipt: { id: 7 }, at: 3_500 }],
+        },
+      ],
+    },
     { since: 5, session: 'ada 1', messages: [{ sender: 'ada' }, { sender: 'ada' }] },
     { since: 5, session: 'ada 2', messages: [{ sender: 'ada' }] },
     { since: 5, session: 'bob', messages: [{ sender: 'bob' }] },
@@ -326,11 +350,11 @@ export function leftBehind(version: number): readonly LeftSession[] {
 
 export function recoveryOf(version: number): Recovery {
   return {
-    resumedTurns: version >= 5 ? 5 : version >= 4 ? 3 : 2,
+    resumedTurns: version >= 10 ? 6 : version >= 5 ? 5 : version >= 4 ? 3 : 2,
     deadTurns: 0,
-    resumedDeliveries: [1, 3, 4, 7].filter((since) => version >= since).length,
+    resumedDeliveries: [1, 3, 4, 7, 10].filter((since) => version >= since).length,
     unknownDeliveries: {
-      resent: [1, 4, 7].filter((since) => version >= since).length,
+      resent: [1, 4, 7, 10].filter((since) => version >= since).length,
       setAside: [3, 7].filter((since) => version >= since).length,
     },
   };
@@ -375,6 +399,7 @@ export const turnsOf = (version: number): readonly Place[] =>
     [4, 'tried again', 2, 2],
     [5, 'collecting', 2, 2],
     [5, 'on arrival', 1, 2],
+    [10, 'previewed', 1, 2],
     // then what the last run had put back, and the others in their order,
     [1, 'put back', 1, 1],
     [8, 'stopped', 1, 1],
@@ -406,6 +431,7 @@ export const deliveriesOf = (version: number): readonly Place[] =>
     [3, 'claimed', 1, 1],
     [7, 'sent anyhow', 1, 2],
     [4, 'telling', 1, 2],
+    [10, 'in parts', 1, 2],
     [3, 'cut off', 1, 1],
     [1, 'recalled', 1, 1],
     [1, 'waiting', 1, 1],
@@ -421,13 +447,33 @@ export const deliveriesOf = (version: number): readonly Place[] =>
     [4, 'sent again', 1, 2],
   ]);
 
+export const recordsOf = (version: number): readonly ArchivedRecord[] =>
+  version < 10
+    ? []
+    : [
+        record('checkpoint:telegram', 'bot', 41, 77, null),
+        record('person', 'ada', { role: 'owner' }, 75, null),
+        record('person', 'bob', { code: 'x' }, 76, 9_999_999),
+      ];
+
+function record(
+  kind: string,
+  key: string,
+  value: ArchivedRecord['value'],
+  version: number,
+  expires_at: number | null,
+): ArchivedRecord {
+  return { type: 'record', kind, key, value, version, changed_at: 1_000, expires_at };
+}
+
 /** Gives the id that a message had before. */
 export type IdOf = (session: string, seq: number) => string;
 
 const acceptedAt = (seq: number): number => 1_000 + seq;
 const textOf = (session: string, seq: number, { text }: Left): string =>
   text ?? `message ${seq} to ${session}`;
-const urlOf = ({ delivery }: Left): string | null => (delivery === undefined ? null : receiver);
+const targetOf = ({ delivery, target }: Left): ReplyTarget | null =>
+  delivery === undefined ? null : (target ?? webhookTarget(receiver));
 
 function replyOf(session: string, seq: number, left: Left): Message['reply'] {
   const { reply } = left;
@@ -449,7 +495,7 @@ export function messagesOf({ session, messages }: LeftSession, idOf: IdOf): read
       state: left.state ?? 'queued',
       text: textOf(session, seq, left),
       metadata: left.metadata ?? { n: seq },
-      replyUrl: urlOf(left),
+      replyTo: targetOf(left),
       sender: left.sender ?? null,
       channel: 'http',
       acceptedAt: acceptedAt(seq),
@@ -497,7 +543,7 @@ export function archivedMessagesOf(
   return messages.map((left, index) => {
     const seq = index + 1;
     const id = idOf(session, seq);
-    const url = urlOf(left);
+    const target = targetOf(left);
     const { delivery, key } = left;
     return {
       type: 'message',
@@ -520,12 +566,13 @@ export function archivedMessagesOf(
       begun: left.begun ?? false,
       collected_in: left.collectedIn === undefined ? null : idOf(session, left.collectedIn),
       reply_to:
-        url === null
+        target === null
           ? null
-          : { url, idempotent: left.idempotent ?? true, unknown: left.unknownPolicy ?? null },
+          : { ...target, idempotent: left.idempotent ?? true, unknown: left.unknownPolicy ?? null },
       idempotency:
         key === undefined ? null : { key: key.name, fingerprint: Buffer.alloc(32, key.byte).toString('hex') },
       reply: replyOf(session, seq, left),
+      parts: left.parts ?? [],
       delivery:
         delivery == null
           ? null

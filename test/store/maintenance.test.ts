@@ -29,8 +29,9 @@ import {
 } from '../../src/store/sqlite/maintenance.js';
 import { migrations, schemaVersion } from '../../src/store/sqlite/schema.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { webhookTarget } from '../../src/store/store.js';
 import { linesOf } from '../../src/text/lines-of.js';
-import { acceptOne, at, claimDeliveries, claimOne, claimTurns, failure, replyTo } from './samples.js';
+import { acceptOne, answerOne, at, claimDeliveries, claimOne, claimTurns, failure } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
 let files: SqliteFactory;
@@ -88,18 +89,18 @@ const exporting = migrations.map(({ version }) => version).filter((version) => v
 
 /** Messages in each state and condition. */
 async function variety(store: SqliteStore): Promise<void> {
-  await replyTo(store, 'delivered');
+  await answerOne(store, 'delivered');
   const [delivery] = await claimDeliveries(store);
   if (delivery !== undefined) await at(4_000, store).completeDelivery(delivery);
-  await acceptOne(store, 'dead', { replyUrl: 'https://receiver.example/' });
+  await acceptOne(store, 'dead', { replyTo: webhookTarget('https://receiver.example/') });
   await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
   const cancelled = await acceptOne(store, 'cancelled', { idempotencyKey: 'k' });
   await at(3_000, store).cancelMessage(cancelled.id);
-  await replyTo(store, 'retried');
+  await answerOne(store, 'retried');
   const [, failing] = await claimDeliveries(store);
   if (failing !== undefined) await at(4_000, store).failDelivery(failing, failure('HTTP 503', 5_000));
   await acceptOne(store, 'target', {
-    replyUrl: 'https://receiver.example/',
+    replyTo: webhookTarget('https://receiver.example/'),
     replyIdempotent: false,
     replyUnknown: 'drop',
   });
@@ -112,6 +113,10 @@ async function variety(store: SqliteStore): Promise<void> {
   await acceptOne(store, 'running', { text: 'grüße 🦀' });
   await claimOne(store);
   await acceptOne(store, 'queued', { idempotencyKey: 'k', fingerprint: new Uint8Array(32).fill(7) });
+  const chat = { channel: 'telegram', address: '7', options: { thread: 1 } };
+  await acceptOne(store, 'running', { replyTo: chat, channel: 'telegram' });
+  await store.putRecord({ kind: 'person', key: 'ada', value: { role: 'owner' } });
+  await store.putRecord({ kind: 'person', key: 'bob', value: null, expiresInMs: 60_000 });
 }
 
 describe('export and import', () => {
@@ -130,6 +135,7 @@ describe('export and import', () => {
     expect(await importToStore(other, items)).toEqual({
       sessions: 8,
       messages: messagesOf(items).length,
+      records: 2,
     });
     expect(await exported(other)).toEqual(items);
     expect(checkStore(other)).toEqual([]);
@@ -201,8 +207,8 @@ describe('export and import', () => {
     let items: readonly ArchiveItem[];
     beforeEach(async () => {
       const store = await files.open();
-      await replyTo(store, 'replied');
-      const { id } = await acceptOne(store, 'dead', { replyUrl: 'https://receiver.example/' });
+      await answerOne(store, 'replied');
+      const { id } = await acceptOne(store, 'dead', { replyTo: webhookTarget('https://receiver.example/') });
       await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
       expect(await store.message(id)).toMatchObject({ state: 'dead' });
       await store.close();

@@ -30,11 +30,18 @@ function message(number: number, session: string, changes: Partial<ArchivedMessa
     idempotency: null,
     reply: null,
     delivery: null,
+    parts: [],
     ...changes,
   };
 }
 
-const reply_to = { url: 'https://receiver.example/', idempotent: false, unknown: 'drop' as const };
+const reply_to = {
+  channel: 'webhook',
+  address: 'https://receiver.example/',
+  options: { thread: 7 },
+  idempotent: false,
+  unknown: 'drop' as const,
+};
 const reply = { text: 'it is done', metadata: { at: 7 }, at: 3_000 };
 const delivery = {
   kind: 'reply' as const,
@@ -64,7 +71,16 @@ const items: readonly ArchiveItem[] = [
   }),
   message(4, 'b', { seq: 8, idempotency: { key: 'k', fingerprint: '00fF' }, error: 'exit status 3' }),
   message(5, 'b', { seq: 9, state: 'cancelled', held: true, retried_at: 2_000 }),
-  message(6, 'a', { seq: 4 }),
+  message(6, 'a', { seq: 4, parts: [{ part: 1, receipt: { at: 7 }, at: 3_000 }] }),
+  {
+    type: 'record',
+    kind: 'person',
+    key: 'ada',
+    value: { at: [1] },
+    version: 3,
+    changed_at: 1_000,
+    expires_at: 9_000,
+  },
 ];
 
 /** A right one. */
@@ -82,7 +98,8 @@ const arranged = fc
     const order = lines.flatMap((line, at) => (at === leftOut ? [] : at === twice ? [line, line] : [line]));
     if (moved !== null) order.splice(moved[0], 0, ...order.splice(moved[1], 1));
     const of = (type: string) => order.filter((line) => JSON.parse(line).type === type).length;
-    const end = JSON.stringify({ type: 'end', sessions: of('session'), messages: of('message') });
+    const counts = { sessions: of('session'), messages: of('message'), records: of('record') };
+    const end = JSON.stringify({ type: 'end', ...counts });
     return order.map((line) => (isCounted && JSON.parse(line).type === 'end' ? end : line));
   });
 

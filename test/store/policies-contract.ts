@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Store } from '../../src/store/store.js';
+import { type Store, webhookTarget } from '../../src/store/store.js';
 import { acceptOne, at, claimDeliveries, claimOne, claimTurns, newMessage, noLimits } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
-const replyUrl = 'https://receiver.example/';
+const replyTo = webhookTarget('https://receiver.example/');
 
 /** What every store must do by the policies of sessions, and among senders. */
 export function policiesContract(name: string, createFactory: () => StoreFactory): void {
@@ -44,7 +44,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
     describe('interrupt', () => {
       test('cancels what waits and what runs, whose session goes on with the new one', async () => {
         await at(1_000, store).setPolicy('a', 'interrupt');
-        const running = await acceptOne(store, 'a', { replyUrl });
+        const running = await acceptOne(store, 'a', { replyTo });
         const turn = await claimOne(store);
         const outcome = await at(3_000, store).accept(newMessage('a'), noLimits);
         expect(outcome).toMatchObject({
@@ -85,16 +85,16 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
       const collecting = { policy: 'collect' as const, collectLimit: 10 };
 
       test('makes one turn of what came while another ran', async () => {
-        const first = await acceptOne(store, 'a', { text: 'one', replyUrl });
+        const first = await acceptOne(store, 'a', { text: 'one', replyTo });
         const turn = await claimOne(store, collecting);
         expect(turn).toMatchObject({ text: 'one', collected: [] });
         const second = await acceptOne(store, 'a', {
           text: 'two',
-          replyUrl,
+          replyTo,
           sender: 'ada',
           metadata: { n: 2 },
         });
-        const third = await acceptOne(store, 'a', { text: 'three', replyUrl, metadata: { n: 3 } });
+        const third = await acceptOne(store, 'a', { text: 'three', replyTo, metadata: { n: 3 } });
         await at(3_000, store).completeTurn(turn, { text: 'reply', metadata: {} });
 
         const joined = await claimOne(store, collecting);
@@ -156,14 +156,14 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
           await at(9_000, store).completeTurn(turn, { text: 'ok', metadata: {} });
           return [...turn.collected.map(({ seq }) => seq), turn.seq];
         };
-        for (const url of [replyUrl, null, null, null]) await acceptOne(store, 'a', { replyUrl: url });
+        for (const url of [replyTo, null, null, null]) await acceptOne(store, 'a', { replyTo: url });
         expect([await seqs(), await seqs(), await seqs()]).toEqual([[1], [2, 3], [4]]);
         await acceptOne(store, 'a');
         await at(2_000, store).failTurn(await claimOne(store, collecting), 'failed', 1_000);
         await acceptOne(store, 'a');
         expect([await seqs(), await seqs()]).toEqual([[5], [6]]);
         for (const replyUnknown of [null, 'drop', 'drop'] as const)
-          await acceptOne(store, 'a', { replyUrl, replyIdempotent: false, replyUnknown });
+          await acceptOne(store, 'a', { replyTo, replyIdempotent: false, replyUnknown });
         expect([await seqs(), await seqs()]).toEqual([[7], [8, 9]]);
       });
 

@@ -2,7 +2,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchivedMessage, ArchivedSession } from '../../src/store/archive.js';
 import { checkStore, importToStore, recoverStore } from '../../src/store/sqlite/maintenance.js';
-import type { Store, TurnClaim, UnknownPolicy } from '../../src/store/store.js';
+import { type Store, type TurnClaim, type UnknownPolicy, webhookTarget } from '../../src/store/store.js';
 import { acceptOne, at, claimDeliveries, claimOne, claimTurns, failure, newMessage } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
@@ -84,6 +84,7 @@ describe('a message that is queued again, and that its session has passed, is ru
     idempotency: null,
     reply: null,
     delivery: null,
+    parts: [],
   };
   const session: ArchivedSession = {
     type: 'session',
@@ -157,8 +158,44 @@ test.each([
   expect(await next.counts()).toMatchObject({ queued: 1, cancelled: 1 });
 });
 
+test('records are saved; one that can’t be read is named', async () => {
+  const store = await files.open();
+  await acceptOne(store, 'a');
+  const kept = await store.putRecord({ kind: 'person', key: 'ada', value: { role: 'owner' } });
+  await store.putRecord({ kind: 'person', key: 'bob', value: 1 });
+  await store.close();
+  damage("PRAGMA ignore_check_constraints = ON; UPDATE records SET value = '{' WHERE key = 'bob'");
+  expect(await recoverStore(files.path, 'now')).toMatchObject({
+    messages: 1,
+    records: 1,
+    missing: 0,
+    lost: [expect.stringContaining('"bob"')],
+  });
+  const again = await files.open();
+  expect(await again.record('person', 'ada')).toMatchObject({ value: { role: 'owner' } });
+  // Versions go on behind those that were saved.
+  const next = await again.putRecord({ kind: 'person', key: 'ada', value: 2 });
+  if (kept.outcome !== 'written' || next.outcome !== 'written') throw new Error('It was not written.');
+  expect(next.version).toBeGreaterThan(kept.version);
+});
+
+test('what a channel has taken of a reply is saved with it', async () => {
+  const store = await files.open();
+  await acceptOne(store, 'a', { replyTo: { channel: 'telegram', address: '7', options: { thread: 1 } } });
+  await runOne(store);
+  const [delivery] = await claimDeliveries(store);
+  if (delivery === undefined) throw new Error('Expected a delivery.');
+  await store.noteDeliveryPart(delivery, 1, { id: 7 });
+  await store.close();
+  await recoverStore(files.path, 'now');
+  const again = await files.open();
+  expect(await claimDeliveries(again)).toMatchObject([
+    { target: delivery.target, parts: [{ receipt: { id: 7 } }] },
+  ]);
+});
+
 describe('where pages are of different times', () => {
-  const replyUrl = 'https://receiver.example/';
+  const replyTo = webhookTarget('https://receiver.example/');
 
   /** Runs what there is to run, and posts what there is to post; gives the messages in the order of their ends. */
   async function workOff(): Promise<string[]> {
@@ -190,9 +227,9 @@ describe('where pages are of different times', () => {
     ['running', ['turn 2', 'reply 1', 'reply 2']],
   ])('a message that has its reply and says that it is %s is posted, not run', async (state, ended) => {
     const store = await files.open();
-    await acceptOne(store, 'a', { replyUrl });
+    await acceptOne(store, 'a', { replyTo });
     await runOne(store);
-    await acceptOne(store, 'a', { replyUrl });
+    await acceptOne(store, 'a', { replyTo });
     await store.close();
     damage(`UPDATE messages SET state = '${state}' WHERE seq = 1`);
     expect(await recoverStore(files.path, 'now')).toMatchObject({ lost: [], messages: 2 });
@@ -204,7 +241,7 @@ describe('where pages are of different times', () => {
     ['its delivery says so', "UPDATE messages SET state = 'replied'"],
   ])('a reply is posted no more where %s', async (_what, sql) => {
     const store = await files.open();
-    await acceptOne(store, 'a', { replyUrl });
+    await acceptOne(store, 'a', { replyTo });
     await runOne(store);
     await deliver(store);
     await store.close();
@@ -218,7 +255,7 @@ describe('where pages are of different times', () => {
     ['its delivery', "UPDATE messages SET state = 'replied'"],
   ])('a reply stays for a person to see to where %s is dead', async (_what, sql) => {
     const store = await files.open();
-    await acceptOne(store, 'a', { replyUrl });
+    await acceptOne(store, 'a', { replyTo });
     await runOne(store);
     const [delivery] = await claimDeliveries(store);
     if (delivery !== undefined) await at(4_000, store).failDelivery(delivery, failure('HTTP 410', null));
@@ -231,7 +268,7 @@ describe('where pages are of different times', () => {
 
   test('a message with a notice that says that it is queued is run', async () => {
     const store = await files.open();
-    await acceptOne(store, 'a', { replyUrl });
+    await acceptOne(store, 'a', { replyTo });
     await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
     await store.close();
     damage("UPDATE messages SET state = 'queued'");
@@ -257,7 +294,7 @@ describe('where pages are of different times', () => {
   test('of two deliveries of a session that have begun none is lost', async () => {
     const store = await files.open();
     for (let seq = 1; seq <= 2; seq += 1) {
-      await acceptOne(store, 'a', { replyUrl });
+      await acceptOne(store, 'a', { replyTo });
       await runOne(store);
     }
     await store.close();
@@ -268,7 +305,7 @@ describe('where pages are of different times', () => {
 });
 
 describe('a reply whose delivery can’t be read', () => {
-  const replyUrl = 'https://receiver.example/';
+  const replyTo = webhookTarget('https://receiver.example/');
 
   /** Replies to so many messages of one session. */
   async function reply(
@@ -279,7 +316,7 @@ describe('a reply whose delivery can’t be read', () => {
   ): Promise<string[]> {
     const ids: string[] = [];
     for (let seq = 1; seq <= count; seq += 1) {
-      ids.push((await acceptOne(store, 'a', { replyUrl, replyIdempotent: idempotent, replyUnknown })).id);
+      ids.push((await acceptOne(store, 'a', { replyTo, replyIdempotent: idempotent, replyUnknown })).id);
       await runOne(store);
     }
     return ids;

@@ -1,13 +1,14 @@
 import { v7 } from 'uuid';
-import type {
-  Delivery,
-  DeliveryFailure,
-  Message,
-  NewMessage,
-  QueueLimits,
-  Store,
-  Turn,
-  TurnClaim,
+import {
+  type Delivery,
+  type DeliveryFailure,
+  type Message,
+  type NewMessage,
+  type QueueLimits,
+  type Store,
+  type Turn,
+  type TurnClaim,
+  webhookTarget,
 } from '../../src/store/store.js';
 
 /** The time of all stores that a test has opened, in milliseconds since the Unix epoch: it goes on by what is called. */
@@ -35,7 +36,7 @@ export function newMessage(session: string, changes: Partial<NewMessage> = {}): 
     session,
     text: `a message to ${session}`,
     metadata: {},
-    replyUrl: null,
+    replyTo: null,
     idempotencyKey: null,
     fingerprint: new Uint8Array(32),
     channel: 'http',
@@ -98,8 +99,8 @@ export function failure(error: string, retryInMs: number | null): DeliveryFailur
 }
 
 /** Brings a message of a new session to where its reply waits to be posted. */
-export async function replyTo(store: Store, session: string): Promise<Message> {
-  const message = await acceptOne(store, session, { replyUrl: 'https://receiver.example/' });
+export async function answerOne(store: Store, session: string): Promise<Message> {
+  const message = await acceptOne(store, session, { replyTo: webhookTarget('https://receiver.example/') });
   const turn = await claimOne(store);
   await at(3_000, store).completeTurn(turn, { text: `reply to ${turn.text}`, metadata: {} });
   return message;

@@ -7,6 +7,7 @@ import { claimTurns } from '../../src/store/sqlite/operations/claim-turns.js';
 import { completeDelivery, failDelivery } from '../../src/store/sqlite/operations/deliveries.js';
 import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
 import { completeTurn } from '../../src/store/sqlite/operations/turns.js';
+import { webhookTarget } from '../../src/store/store.js';
 import { claim, failure, newMessage, noLimits } from './samples.js';
 import { emptyDatabase, transactionOf } from './transaction-of.js';
 
@@ -18,7 +19,7 @@ beforeEach(() => {
 });
 
 function reply(): string {
-  const message = newMessage('a', { replyUrl: 'https://receiver.example/' });
+  const message = newMessage('a', { replyTo: webhookTarget('https://receiver.example/') });
   accept(transaction, message, noLimits);
   for (const turn of claimTurns(transaction, claim())) {
     completeTurn(transaction, turn, { text: 'done', metadata: {} });
@@ -62,7 +63,7 @@ test('a dead message whose delivery is gone has its reply posted, and then those
 
 test('one whose reply goes nowhere keeps none from being posted', () => {
   const dead = deadWithoutDelivery();
-  database.exec('UPDATE messages SET reply_url = NULL');
+  database.exec('UPDATE messages SET reply_address = NULL');
   expect(retryDead(transaction, dead)).toMatchObject({
     outcome: 'done',
     message: { state: 'replied', delivery: null },

@@ -1,4 +1,5 @@
 import { byHandContract } from './by-hand-contract.js';
+import { channelsContract } from './channels-contract.js';
 import { policiesContract } from './policies-contract.js';
 import { SqliteFactory } from './sqlite-factory.js';
 import { storeContract } from './store-contract.js';
@@ -6,5 +7,6 @@ import { storeModel } from './store-model.js';
 
 storeContract('SQLite', () => new SqliteFactory());
 byHandContract('SQLite', () => new SqliteFactory());
+channelsContract('SQLite', () => new SqliteFactory());
 policiesContract('SQLite', () => new SqliteFactory());
 storeModel('SQLite', () => new SqliteFactory());

@@ -11,7 +11,7 @@ import { StoreTrouble } from '../../src/gateway/store-trouble.js';
 import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { followStoreThread } from '../../src/store/sqlite/store-thread.js';
-import type { StoreError, Turn } from '../../src/store/store.js';
+import { type StoreError, type Turn, webhookTarget } from '../../src/store/store.js';
 import { recordingLog } from '../dispatch/fixture.js';
 import { acceptOne, at, claim, claimOne, claimTurns, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
@@ -40,8 +40,9 @@ describe('group commit', () => {
     const arrival = { owner: 'first', leaseMs: 60_000 };
     const reply = { text: 'r', metadata: {} };
 
-    async function begin(store: SqliteStore, replyUrl: string | null = null): Promise<Turn> {
-      const outcome = await store.accept(newMessage('a', { replyUrl }), noLimits, arrival);
+    async function begin(store: SqliteStore, url: string | null = null): Promise<Turn> {
+      const replyTo = url === null ? null : webhookTarget(url);
+      const outcome = await store.accept(newMessage('a', { replyTo }), noLimits, arrival);
       if (outcome.outcome !== 'accepted' || outcome.turn === null) throw new Error('It was not claimed.');
       return outcome.turn;
     }
@@ -73,9 +74,9 @@ describe('group commit', () => {
     test.each([
       ['leaves a reply to be posted', 'https://receiver.example/', false],
       ['has another message waiting', null, true],
-    ])('is written at once where it %s', async (_what, replyUrl, another) => {
+    ])('is written at once where it %s', async (_what, replyTo, another) => {
       const store = await files.open();
-      const turn = await begin(store, replyUrl);
+      const turn = await begin(store, replyTo);
       if (another) await store.accept(newMessage('a'), noLimits, arrival);
       expect(await store.completeTurn(turn, reply)).toBe(true);
     });

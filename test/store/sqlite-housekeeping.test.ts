@@ -6,15 +6,16 @@ import type { ForgottenMessages } from '../../src/store/open-store.js';
 import { Housekeeping } from '../../src/store/sqlite/housekeeping.js';
 import type { ForgetRequest } from '../../src/store/sqlite/operations/forget.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import { webhookTarget } from '../../src/store/store.js';
 import {
   acceptOne,
+  answerOne,
   at,
   claimDeliveries,
   claimOne,
   failure,
   newMessage,
   noLimits,
-  replyTo,
 } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
@@ -37,9 +38,9 @@ test('what has come to its end is forgotten; what waits, runs or has to be deliv
   await at(3_000, store).completeTurn(await claimOne(store), { text: 'done', metadata: {} });
   const dead = await acceptOne(store, 'dead');
   await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
-  const noticed = await acceptOne(store, 'noticed', { replyUrl: 'https://receiver.example/' });
+  const noticed = await acceptOne(store, 'noticed', { replyTo: webhookTarget('https://receiver.example/') });
   await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
-  const undelivered = await replyTo(store, 'undelivered');
+  const undelivered = await answerOne(store, 'undelivered');
   const cancelled = await acceptOne(store, 'cancelled');
   await at(3_000, store).cancelMessage(cancelled.id);
   const running = await acceptOne(store, 'running');
@@ -147,6 +148,7 @@ test('all steps of a round go by the time at which it began', async () => {
       now += 5_000;
       return { count: 0, dead: 0, after: requests.length % 3 === 0 ? null : requests.length };
     },
+    forgetRecords: () => 0,
   };
   const housekeeping = new Housekeeping(database, groups, {
     keep: 1_000,
@@ -165,6 +167,19 @@ test('all steps of a round go by the time at which it began', async () => {
     [2, 9_000, 11_000],
     [0, 24_000, 1_000],
   ]);
+});
+
+test('records whose time is over are deleted, however many, and also where messages are kept for ever', async () => {
+  const store = await files.open({ keep: 0, housekeepingInterval: 20 });
+  const put = (key: string, expiresInMs: number | null) =>
+    store.putRecord({ kind: 'code', key, value: null, expiresInMs });
+  await put('stays', null);
+  await put('young', 2 * Date.now());
+  await Promise.all(Array.from({ length: 200 }, (_, number) => put(`old ${number}`, 1)));
+  const database = new Database(files.path, { readonly: true });
+  const left = database.prepare('SELECT key FROM records ORDER BY key').pluck();
+  await vi.waitFor(() => expect(left.all()).toEqual(['stays', 'young']), { timeout: 5_000 });
+  database.close();
 });
 
 test('nothing is forgotten where all is kept, nor before its time', async () => {
@@ -199,7 +214,7 @@ test('the file shrinks once much of it is free, while messages go on', { timeout
 
 test('a delivery that ends later lets its message go', async () => {
   const store = await files.open(soon);
-  const message = await replyTo(store, 'a');
+  const message = await answerOne(store, 'a');
   const [delivery] = await claimDeliveries(store);
   if (delivery === undefined) throw new Error('Expected a delivery.');
   await at(4_000, store).failDelivery(delivery, failure('HTTP 410', null));

@@ -13,6 +13,7 @@ import {
   type IdOf,
   leftBehind,
   messagesOf,
+  recordsOf,
   recoveryOf,
   runsOf,
   startedAt,
@@ -161,12 +162,15 @@ describe.each(versions)('a database of schema version %i', (version) => {
       items.push(...all);
     });
     const keyOf = (item: ArchiveItem) =>
-      `${item.type} ${item.session} ${item.type === 'message' ? item.seq : ''}`;
+      item.type === 'record'
+        ? `${item.kind} ${item.key}`
+        : `${item.type} ${item.session} ${item.type === 'message' ? item.seq : ''}`;
     const inOrder = (all: readonly ArchiveItem[]) => all.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     expect(inOrder(items)).toEqual(
       inOrder([
         ...left.map(archivedSessionOf),
         ...left.flatMap((session) => archivedMessagesOf(session, idOf)),
+        ...recordsOf(version),
       ]),
     );
   });
@@ -223,10 +227,10 @@ describe.each(versions)('a database of schema version %i', (version) => {
     const messages = new Map(
       left.flatMap((session) => messagesOf(session, idOf)).map((message) => [message.id, message]),
     );
-    for (const { messageId, url, webhookId, text, replyText, notice } of deliveries) {
+    for (const { messageId, target, webhookId, text, replyText, notice } of deliveries) {
       const message = messages.get(messageId);
-      expect({ url, webhookId, text, replyText, notice }).toEqual({
-        url: message?.replyUrl,
+      expect({ target, webhookId, text, replyText, notice }).toEqual({
+        target: message?.replyTo,
         webhookId: message?.delivery?.webhookId,
         text: message?.text,
         replyText: message?.reply?.text ?? '',

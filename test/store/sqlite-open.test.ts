@@ -16,9 +16,10 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { schemaVersion } from '../../src/store/sqlite/schema.js';
-import { StoreError, type Turn } from '../../src/store/store.js';
+import { StoreError, type Turn, webhookTarget } from '../../src/store/store.js';
 import {
   acceptOne,
+  answerOne,
   at,
   claimDeliveries,
   claimOne,
@@ -26,7 +27,6 @@ import {
   clock,
   newMessage,
   noLimits,
-  replyTo,
 } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 
@@ -215,7 +215,7 @@ describe('a damaged database is refused and left as it is', () => {
     await fill(2_000);
     const store = await files.open();
     // Far from what each start looks at.
-    overwrite(100 * 4_096, 4_096);
+    overwrite(100 * 4_096, 10 * 4_096);
     const read = async () => {
       for (let session = 0; session < 7; session += 1) {
         await store.sessionMessages(`session ${session}`, { limit: 10_000, after: null });
@@ -255,7 +255,7 @@ describe('a database that is not for this program is left untouched', () => {
 describe('the next start', () => {
   test('queues again what the last one left, in front of the others, and gives up what it went down with alone', async () => {
     const first = await files.open({ maxAttempts: 2 });
-    await replyTo(first, 'reply');
+    await answerOne(first, 'reply');
     const poison = await acceptOne(first, 'poison');
     await claimOne(first);
     await first.close();
@@ -362,7 +362,7 @@ describe('the next start', () => {
 
   test('sets aside what must not be run twice, tells its sender, and ends what was cancelled', async () => {
     const store = await files.open();
-    const cut = await acceptOne(store, 'cut', { replyUrl: 'https://x.example/' });
+    const cut = await acceptOne(store, 'cut', { replyTo: webhookTarget('https://x.example/') });
     await acceptOne(store, 'cut', { text: 'next' });
     const cancelled = await acceptOne(store, 'cancelled');
     await acceptOne(store, 'cancelled', { text: 'next' });
@@ -386,7 +386,7 @@ describe('the next start', () => {
 
   test('tells no sender where notices are off', async () => {
     const store = await files.open({ notices: false });
-    await acceptOne(store, 'a', { replyUrl: 'https://x.example/' });
+    await acceptOne(store, 'a', { replyTo: webhookTarget('https://x.example/') });
     await at(3_000, store).failTurn(await claimOne(store), 'exit status 3', null);
     expect(await claimDeliveries(store)).toEqual([]);
     expect(await store.counts()).toMatchObject({ dead: 1, undelivered: 0 });
@@ -406,12 +406,12 @@ describe('the next start', () => {
     async (_name, unknownPolicy, replyUnknown, begun, state, attempts, unknown, lastError) => {
       const store = await files.open();
       const message = await acceptOne(store, 'a', {
-        replyUrl: 'https://x.example/',
+        replyTo: webhookTarget('https://x.example/'),
         replyIdempotent: false,
         replyUnknown,
       });
       await at(3_000, store).completeTurn(await claimOne(store), { text: 'first', metadata: {} });
-      await replyTo(store, 'a');
+      await answerOne(store, 'a');
       const [delivery] = await claimDeliveries(store);
       if (delivery === undefined) throw new Error('Nothing was claimed.');
       expect(delivery).toMatchObject({ idempotent: false, unknownPolicy: replyUnknown });

@@ -9,7 +9,7 @@ import { writeCounters } from '../../src/store/sqlite/operations/counters.js';
 import type { Transaction } from '../../src/store/sqlite/operations/transaction.js';
 import { expiredTurns, failTurn, reclaimTurns } from '../../src/store/sqlite/operations/turns.js';
 import { migrations } from '../../src/store/sqlite/schema.js';
-import type { Turn } from '../../src/store/store.js';
+import { type Turn, webhookTarget } from '../../src/store/store.js';
 import { newMessage, noLimits } from './samples.js';
 import { transactionOf } from './transaction-of.js';
 
@@ -70,8 +70,8 @@ function perform(history: readonly Step[], policy: Policy): Buffer {
   for (const step of history) {
     transaction.now = 2_000 + ids.length;
     if (step.kind === 'accept') {
-      const replyUrl = step.reply ? 'https://receiver.example/' : null;
-      const message = newMessage(step.session, { sender: step.sender, replyUrl });
+      const replyTo = step.reply ? webhookTarget('https://receiver.example/') : null;
+      const message = newMessage(step.session, { sender: step.sender, replyTo });
       accept(transaction, message, noLimits);
       ids.push(message.id);
     } else if (step.kind === 'claim') {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Store, StoreError, type Turn } from '../../src/store/store.js';
+import { type Store, StoreError, type Turn, webhookTarget } from '../../src/store/store.js';
 import {
   acceptOne,
+  answerOne,
   at,
   claimDeliveries,
   claimOne,
@@ -11,7 +12,6 @@ import {
   newMessage,
   noLimits,
   renewLeases,
-  replyTo,
 } from './samples.js';
 
 /** An empty store of the kind under test. */
@@ -40,7 +40,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         const sent = newMessage('a', {
           text: 'grüße \u0000 🦀',
           metadata: { list: [1, null, { deep: 'x' }], flag: true },
-          replyUrl: 'https://receiver.example/',
+          replyTo: webhookTarget('https://receiver.example/'),
           channel: 'telegram',
         });
         const first = await at(1_234, store).accept(sent, noLimits);
@@ -55,7 +55,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
             state: 'queued',
             text: sent.text,
             metadata: sent.metadata,
-            replyUrl: sent.replyUrl,
+            replyTo: sent.replyTo,
             sender: null,
             channel: 'telegram',
             acceptedAt: 1_234,
@@ -76,7 +76,11 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         const arrival = { owner: 'one', leaseMs: 8_000 };
 
         test('runs what nothing waits before', async () => {
-          const sent = newMessage('a', { text: 'now', metadata: { n: 1 }, replyUrl: 'https://r.example/' });
+          const sent = newMessage('a', {
+            text: 'now',
+            metadata: { n: 1 },
+            replyTo: webhookTarget('https://r.example/'),
+          });
           const outcome = await store.accept(sent, noLimits, arrival);
           if (outcome.outcome !== 'accepted' || outcome.turn === null) throw new Error('it was not claimed');
           expect(outcome.message).toMatchObject({ state: 'running', attempts: 1 });
@@ -211,7 +215,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           seq: 1,
           text: 'one',
           metadata: { n: 1 },
-          replyUrl: null,
+          replyTo: null,
           acceptedAt: 1_000,
           attempt: 1,
           owner: 'first',
@@ -498,13 +502,14 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
 
     describe('deliveries', () => {
       test('carry the message, its reply and one webhook id over all attempts', async () => {
-        const message = await replyTo(store, 'a');
+        const message = await answerOne(store, 'a');
         const [delivery] = await claimDeliveries(store);
         expect(delivery).toMatchObject({
           messageId: message.id,
           session: 'a',
           seq: 1,
-          url: 'https://receiver.example/',
+          target: webhookTarget('https://receiver.example/'),
+          parts: [],
           text: message.text,
           replyText: `reply to ${message.text}`,
           repliedAt: 3_000,
@@ -539,9 +544,9 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       });
 
       test('keep the order of their session; a dead one lets the next go', async () => {
-        const first = await replyTo(store, 'a');
-        const second = await replyTo(store, 'a');
-        await replyTo(store, 'b');
+        const first = await answerOne(store, 'a');
+        const second = await answerOne(store, 'a');
+        await answerOne(store, 'b');
         const claimed = await claimDeliveries(store);
         expect(claimed.map(({ session, seq }) => `${session}${seq}`)).toEqual(['a1', 'b1']);
         const [head] = claimed;
@@ -562,7 +567,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       });
 
       test('that are put back do not count; those of an owner that is gone do', async () => {
-        await replyTo(store, 'a');
+        await answerOne(store, 'a');
         const [delivery] = await claimDeliveries(store, { leaseUntil: 3_000 });
         if (delivery === undefined) throw new Error('Expected a delivery.');
         expect(await at(2_500, store).putBackDeliveries([delivery])).toBe(1);
@@ -660,8 +665,8 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       });
 
       test('counts messages by their states', async () => {
-        await replyTo(store, 'a');
-        await replyTo(store, 'b');
+        await answerOne(store, 'a');
+        await answerOne(store, 'b');
         await acceptOne(store, 'c');
         await acceptOne(store, 'c');
         const [delivery] = await claimDeliveries(store, { limit: 1 });

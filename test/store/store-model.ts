@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Delivery, Message, MessageState, SessionPolicy, Store, Turn } from '../../src/store/store.js';
+import {
+  type Delivery,
+  type Message,
+  type MessageState,
+  type SessionPolicy,
+  type Store,
+  type Turn,
+  webhookTarget,
+} from '../../src/store/store.js';
 import { at, claimDeliveries, claimTurns, failure, newMessage, noLimits, renewLeases } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
 
@@ -237,7 +245,7 @@ async function accept(
 ): Promise<void> {
   const sent = newMessage(step.session, {
     idempotencyKey: step.key,
-    replyUrl: step.reply ? 'https://receiver.example/' : null,
+    replyTo: step.reply ? webhookTarget('https://receiver.example/') : null,
   });
   const until = model.now + lease;
   const arrival = step.claim === null ? undefined : { owner: step.claim, leaseMs: lease };

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { newId } from '../../store/new-id.js';
-import type { AcceptOutcome, Message } from '../../store/store.js';
+import { type AcceptOutcome, type Message, type ReplyTarget, webhookTarget } from '../../store/store.js';
 import { fingerprint } from './fingerprint.js';
 import type { HttpChannelOptions } from './http-channel.js';
 import type { LongPolls } from './long-polls.js';
@@ -32,14 +32,14 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
       const key = keyOf(request.headers['idempotency-key']);
       const body = validateBody(messageBody, request.body);
-      const replyUrl = replyUrlOf(body, options.validateReplyUrl);
+      const replyTo = targetOf(body, options.validateReplyUrl);
       const outcome = await options.accept(
         {
           id: newId(),
           session,
           text: body.text,
           metadata: body.metadata ?? {},
-          replyUrl,
+          replyTo,
           replyIdempotent: body.reply_to?.idempotent ?? true,
           replyUnknown: body.reply_to?.unknown ?? null,
           idempotencyKey: key,
@@ -72,10 +72,10 @@ function keyOf(header: string | string[] | undefined): string | null {
   return header === undefined ? null : validateOne(idempotencyKey, header, { header: 'Idempotency-Key' });
 }
 
-function replyUrlOf(body: MessageBody, validate: HttpChannelOptions['validateReplyUrl']): string | null {
+function targetOf(body: MessageBody, validate: HttpChannelOptions['validateReplyUrl']): ReplyTarget | null {
   if (body.reply_to === undefined) return null;
   const verdict = validate(body.reply_to.url);
-  if (verdict.ok) return body.reply_to.url;
+  if (verdict.ok) return webhookTarget(body.reply_to.url);
   const errors = [{ pointer: '#/reply_to/url', detail: verdict.reason }];
   throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
 }

@@ -100,7 +100,7 @@ async function attempt(
   dispatcher: Dispatcher,
 ): Promise<SendOutcome> {
   if (signal.aborted) return { kind: 'aborted', unknown: false };
-  const target = validateReplyUrl(delivery.url, allow);
+  const target = validateReplyUrl(delivery.target.address, allow);
   if (!target.ok) {
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
   }

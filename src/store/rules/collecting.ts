@@ -1,13 +1,10 @@
-import type { UnknownPolicy } from '../store.js';
-
 /** A queued message as far as a turn may be made of it. */
 export interface Collectable {
   readonly text: string;
   /** True if an agent has seen its turn, perhaps: then it is made of the same for ever. */
   readonly hasBegun: boolean;
-  readonly replyUrl: string | null;
-  readonly replyIdempotent: boolean;
-  readonly replyUnknown: UnknownPolicy | null;
+  /** All that says where its reply goes and how it is sent, as one text. */
+  readonly target: string;
 }
 
 /** A turn is made of no more texts than these UTF-16 code units hold, but for its first. */
@@ -25,14 +22,8 @@ export function countParts(head: Collectable, behind: Iterable<Collectable>): nu
   let count = 0;
   for (const message of behind) {
     length += message.text.length;
-    if (message.hasBegun || !repliesAlike(message, head) || length > longestText) break;
+    if (message.hasBegun || message.target !== head.target || length > longestText) break;
     count += 1;
   }
   return count;
-}
-
-function repliesAlike(a: Collectable, b: Collectable): boolean {
-  return (
-    a.replyUrl === b.replyUrl && a.replyIdempotent === b.replyIdempotent && a.replyUnknown === b.replyUnknown
-  );
 }

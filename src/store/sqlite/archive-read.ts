@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3';
-import type { ArchivedMessage, ArchivedSession, ArchiveItem } from '../archive.js';
+import type { ArchivedMessage, ArchivedRecord, ArchivedSession, ArchiveItem } from '../archive.js';
 import type { MessageState, SessionPolicy, UnknownPolicy } from '../store.js';
 import { idToText } from './operations/identifiers.js';
-import { parseMetadata } from './operations/reads.js';
+import { parseJson, parseMetadata } from './operations/json.js';
 
 export interface SessionRow {
   readonly number: number;
@@ -28,7 +28,9 @@ export interface MessageRow {
   readonly begun: 0 | 1;
   readonly collected_in: number | null;
   readonly channel: string;
-  readonly reply_url: string | null;
+  readonly reply_channel: string;
+  readonly reply_address: string | null;
+  readonly reply_options: string | null;
   readonly reply_idempotent: 0 | 1;
   readonly reply_unknown: UnknownPolicy | null;
   readonly idempotency_key: string | null;
@@ -58,6 +60,23 @@ export interface DeliveryRow {
   readonly notice: 0 | 1;
 }
 
+export interface PartRow {
+  readonly message: number;
+  readonly part: number;
+  readonly receipt: string;
+  readonly at: number;
+}
+
+export interface RecordRow {
+  readonly number: number;
+  readonly kind: string;
+  readonly key: string;
+  readonly value: string;
+  readonly version: number;
+  readonly changed_at: number;
+  readonly expires_at: number | null;
+}
+
 /** All that belongs to one message. */
 export interface MessageParts {
   readonly message: MessageRow;
@@ -65,6 +84,7 @@ export interface MessageParts {
   readonly text: TextRow;
   readonly reply: ReplyRow | null;
   readonly delivery: DeliveryRow | null;
+  readonly parts: readonly PartRow[];
   /** Of the message whose turn it is part of. */
   readonly collectedIn: Buffer | null;
   /** Lines in which somebody holds it. */
@@ -76,12 +96,18 @@ export function archivedSession(row: SessionRow): ArchivedSession {
   return { type: 'session', session: name, last_seq, last_accepted_at, policy };
 }
 
+export function archivedRecord(row: RecordRow): ArchivedRecord {
+  const { kind, key, value, version, changed_at, expires_at } = row;
+  return { type: 'record', kind, key, value: parseJson(value), version, changed_at, expires_at };
+}
+
 export function archivedMessage({
   message,
   session,
   text,
   reply,
   delivery,
+  parts,
   collectedIn,
   held,
 }: MessageParts): ArchivedMessage {
@@ -108,10 +134,12 @@ export function archivedMessage({
     begun: message.begun === 1,
     collected_in: collectedIn === null ? null : idToText(collectedIn),
     reply_to:
-      message.reply_url === null
+      message.reply_address === null
         ? null
         : {
-            url: message.reply_url,
+            channel: message.reply_channel,
+            address: message.reply_address,
+            options: message.reply_options === null ? {} : parseMetadata(message.reply_options),
             idempotent: message.reply_idempotent === 1,
             unknown: message.reply_unknown,
           },
@@ -135,6 +163,7 @@ export function archivedMessage({
             begun_at: delivery.begun_at,
             held: held.delivery,
           },
+    parts: parts.map(({ part, receipt, at }) => ({ part, receipt: parseJson(receipt), at })),
   };
 }
 
@@ -154,6 +183,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
     const text = part<TextRow>('SELECT * FROM message_texts WHERE message = ?');
     const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
     const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
+    const parts = part<PartRow>('SELECT * FROM delivery_parts WHERE message = ? ORDER BY part');
     const id = database.prepare<[number: number], Buffer>('SELECT id FROM messages WHERE number = ?').pluck();
     const held = database.prepare<[line: string, session: number, message: number]>(
       'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
@@ -174,6 +204,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
         text: own,
         reply: reply.get(number) ?? null,
         delivery: delivery.get(number) ?? null,
+        parts: parts.all(number),
         collectedIn: collected_in === null ? null : (id.get(collected_in) ?? null),
         held: {
           turn: held.get('turn', session, number) !== undefined,
@@ -181,6 +212,8 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
         },
       });
     }
+    const records = database.prepare<[], RecordRow>('SELECT * FROM records ORDER BY kind, key');
+    for (const row of records.iterate()) yield archivedRecord(row);
   } finally {
     database.exec('ROLLBACK');
   }

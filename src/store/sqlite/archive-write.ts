@@ -1,11 +1,19 @@
 import type { Database } from 'better-sqlite3';
-import { type ArchivedMessage, type ArchivedSession, ArchiveError, type ArchiveItem } from '../archive.js';
+import {
+  type ArchivedMessage,
+  type ArchivedRecord,
+  type ArchivedSession,
+  ArchiveError,
+  type ArchiveItem,
+} from '../archive.js';
 import type { SessionPolicy } from '../store.js';
 import { idToBytes } from './operations/identifiers.js';
+import { fromTarget } from './operations/targets.js';
 
 export interface Written {
   readonly sessions: number;
   readonly messages: number;
+  readonly records: number;
 }
 
 /** Who held what was under way: the next start finds that nobody does any more, and judges it as after a crash. */
@@ -19,6 +27,7 @@ export class ArchiveWriter {
   readonly #collected = new Map<number, string>();
   #sessions = 0;
   #messages = 0;
+  #records = 0;
 
   constructor(database: Database) {
     this.#database = database;
@@ -34,10 +43,10 @@ export class ArchiveWriter {
       ),
       known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
       message: database.prepare(
-        `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-           reply_idempotent, reply_unknown, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes,
+        `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel,
+           reply_channel, reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes,
            put_backs)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
       // One whose turn is not there, as it was lost or refused, or can't be that, has to have its own.
       collect: database.prepare<[into: Buffer, message: number]>(
@@ -66,6 +75,13 @@ export class ArchiveWriter {
            unknown, begun_at, notice)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
+      part: database.prepare(
+        'INSERT INTO delivery_parts (message, part, receipt, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      ),
+      record: database.prepare(
+        `INSERT INTO records (kind, key, value, version, changed_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING`,
+      ),
       hold: database.prepare<[line: string, session: number, message: number, owner: string]>(
         'INSERT INTO heads (line, session, message, owner, lease_until) VALUES (?, ?, ?, ?, 0)',
       ),
@@ -75,7 +91,8 @@ export class ArchiveWriter {
   /** Throws an ArchiveError where it does not go with what is there already. */
   write(item: ArchiveItem): void {
     if (item.type === 'session') this.#session(item);
-    else this.#message(item);
+    else if (item.type === 'message') this.#message(item);
+    else this.#record(item);
   }
 
   /** Says what is to be done next in each session, and counts anew. */
@@ -116,8 +133,9 @@ export class ArchiveWriter {
         dead = (SELECT count(*) FROM messages WHERE state = 'dead'),
         cancelled = (SELECT count(*) FROM messages WHERE state = 'cancelled'),
         collected = (SELECT count(*) FROM messages WHERE state = 'collected'),
-        undelivered = (SELECT count(*) FROM deliveries WHERE state = 'pending')`);
-    return { sessions: this.#sessions, messages: this.#messages };
+        undelivered = (SELECT count(*) FROM deliveries WHERE state = 'pending'),
+        epoch = (SELECT max(counters.epoch, coalesce(max(version), 0)) FROM records)`);
+    return { sessions: this.#sessions, messages: this.#messages, records: this.#records };
   }
 
   #session({ session, last_seq, last_accepted_at, policy }: ArchivedSession): void {
@@ -158,6 +176,10 @@ export class ArchiveWriter {
         delivery.kind === 'notice' ? 1 : 0,
       );
     }
+    for (const { part, receipt, at } of item.parts) {
+      const { changes } = this.#statements.part.run(number, part, JSON.stringify(receipt), at);
+      if (changes === 0) throw new ArchiveError(`the message ${item.id} has part ${part} of its reply twice`);
+    }
     const holds = item.held && (state === 'running' || state === 'cancelled');
     if (holds) this.#hold('turn', item, session, number);
     if (delivery?.state === 'pending' && delivery.held) this.#hold('delivery', item, session, number);
@@ -171,8 +193,22 @@ export class ArchiveWriter {
     this.#messages += 1;
   }
 
+  #record({ kind, key, value, version, changed_at, expires_at }: ArchivedRecord): void {
+    const { changes } = this.#statements.record.run(
+      kind,
+      key,
+      JSON.stringify(value),
+      version,
+      changed_at,
+      expires_at,
+    );
+    if (changes === 0) throw new ArchiveError(`the record ${key} of ${kind} is in the store already`);
+    this.#records += 1;
+  }
+
   #insert(item: ArchivedMessage, state: string, session: number): number {
     const { id, seq, reply_to, idempotency } = item;
+    const target = fromTarget(reply_to);
     if (this.#statements.known.get(idToBytes(id)) !== undefined) {
       throw new ArchiveError(`the message ${id} is in the store already`);
     }
@@ -186,7 +222,9 @@ export class ArchiveWriter {
         item.accepted_at,
         item.changed_at,
         item.channel,
-        reply_to?.url ?? null,
+        target.reply_channel,
+        target.reply_address,
+        target.reply_options,
         reply_to?.idempotent === false ? 0 : 1,
         reply_to?.unknown ?? null,
         idempotency?.key ?? null,

@@ -24,6 +24,7 @@ const wholeRoundEach = 86_400_000;
 
 /** Small steps, so that a post waits for one at most. */
 const messagesInStep = 64;
+const recordsInStep = 64;
 const pagesInStep = 128;
 /** Time between two steps, in milliseconds, for whoever waits. */
 const pauseBetweenSteps = 10;
@@ -33,10 +34,10 @@ const fewPages = 1_024;
 /** Behind every message. */
 const allForgotten = Number.MAX_SAFE_INTEGER;
 
-/** Forgets what is older than `store.keep`, and gives the room back to the file system: now and then, in small steps. */
+/** Forgets what is older than `store.keep` and records whose time is over, and gives the room back to the file system: now and then, in small steps. */
 export class Housekeeping {
   readonly #database: Database;
-  readonly #groups: Pick<GroupCommit, 'forget'>;
+  readonly #groups: Pick<GroupCommit, 'forget' | 'forgetRecords'>;
   readonly #options: HousekeepingOptions;
   readonly #now: () => number;
   readonly #random: () => number;
@@ -47,7 +48,11 @@ export class Housekeeping {
   /** What each step of the round under way goes by. */
   #round: Omit<ForgetRequest, 'after'> = { before: 0, limit: messagesInStep, all: false };
 
-  constructor(database: Database, groups: Pick<GroupCommit, 'forget'>, options: HousekeepingOptions) {
+  constructor(
+    database: Database,
+    groups: Pick<GroupCommit, 'forget' | 'forgetRecords'>,
+    options: HousekeepingOptions,
+  ) {
     this.#database = database;
     this.#groups = groups;
     this.#options = options;
@@ -69,7 +74,7 @@ export class Housekeeping {
   #step(message: number): void {
     const { interval, onFailure, checkpoint } = this.#options;
     try {
-      const next = this.#forget(message);
+      const next = this.#forgetRecords(message) ? message : this.#forget(message);
       if (next !== null) this.#timer = this.#after(pauseBetweenSteps, next);
       else if (this.#shrink()) this.#timer = this.#after(pauseBetweenSteps, allForgotten);
       else {
@@ -84,6 +89,12 @@ export class Housekeeping {
       onFailure(error);
       this.#timer = this.#after(interval, 0);
     }
+  }
+
+  /** Whether there are more whose time is over. */
+  #forgetRecords(after: number): boolean {
+    if (after !== 0) return false;
+    return this.#groups.forgetRecords(recordsInStep, this.#now()) === recordsInStep;
   }
 
   #forget(after: number): number | null {

@@ -192,17 +192,19 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     } finally {
       database.close();
     }
-    const { sessions, messages, remade, expected } = found;
+    const { sessions, messages, records, expected } = found;
     const lost = [...found.lost];
+    const remade = [...found.remade];
     if (sessions.length === 0) {
       throw new FileError(
         'damaged',
         `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,
       );
     }
-    const written = await importToStore(fresh, [...sessions, ...messages], (item, reason) => {
+    const written = await importToStore(fresh, [...sessions, ...messages, ...records], (item, reason) => {
       if (item.type === 'message')
         lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
+      else if (item.type === 'record') remade.push(`the record of the kind ${item.kind}: ${reason}`);
     });
     giveTo(fresh, statSync(path));
     const move = (suffix: string) => {

@@ -3,6 +3,7 @@ import type { RunStore } from '../run-record.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,
+  Checkpoint,
   NewMessage,
   QueueLimits,
   Recovery,
@@ -25,8 +26,13 @@ export type Accepted =
     };
 
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations extends Omit<Store, 'close' | 'accept'>, RunStore {
+export interface Operations extends Omit<Store, 'close' | 'accept' | 'acceptAll'>, RunStore {
   accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<Accepted>;
+  acceptAll(
+    messages: readonly NewMessage[],
+    limits: QueueLimits,
+    checkpoint: Checkpoint | null,
+  ): Promise<readonly Accepted[]>;
   statistics(): Promise<StoreStatistics>;
   /** Resolves when there is room and a page was written; rejects with what keeps it from that. */
   tryWrite(): Promise<void>;

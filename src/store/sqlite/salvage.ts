@@ -1,10 +1,13 @@
 import type { Database } from 'better-sqlite3';
-import { type ArchivedMessage, type ArchivedSession, checkItem } from '../archive.js';
+import { type ArchivedMessage, type ArchivedRecord, type ArchivedSession, checkItem } from '../archive.js';
 import {
   archivedMessage,
+  archivedRecord,
   archivedSession,
   type DeliveryRow,
   type MessageRow,
+  type PartRow,
+  type RecordRow,
   type ReplyRow,
   type SessionRow,
   type TextRow,
@@ -16,9 +19,10 @@ import { SalvagedDeliveries } from './salvaged-deliveries.js';
 export interface Salvage {
   readonly sessions: readonly ArchivedSession[];
   readonly messages: readonly ArchivedMessage[];
+  readonly records: readonly ArchivedRecord[];
   /** Messages that are known of and could not be read whole, or that can't be put together. */
   readonly lost: readonly string[];
-  /** What was known of the deliveries of others, or of sessions, and could not be read: it is new. */
+  /** What was known of the deliveries of others, or of sessions, and could not be read: it is new; and records. */
   readonly remade: readonly string[];
   /** How many messages there were by the counters; null: these can't be read either. */
   readonly expected: number | null;
@@ -40,8 +44,24 @@ const laterMessageColumns = {
   collected_in: null,
   crashes: 0,
   put_backs: 0,
+  reply_channel: 'webhook',
+  reply_options: null,
 } as const;
 const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
+
+/** A row of any version: what it lacks came later, and one column had another name. */
+type StoredMessage = Omit<MessageRow, 'reply_address'> & {
+  readonly reply_address?: string | null;
+  readonly reply_url?: string | null;
+};
+
+function withLaterColumns({
+  reply_url = null,
+  reply_address = reply_url,
+  ...row
+}: StoredMessage): MessageRow {
+  return { ...laterMessageColumns, ...row, reply_address };
+}
 
 /** Reads what can still be read of a damaged database. */
 export function salvage(database: Database): Salvage {
@@ -53,16 +73,17 @@ export function salvage(database: Database): Salvage {
     sessionRows.push(sound.row);
     if (sound.lost !== null) remade.push(`${sound.lost} of the session "${sound.row.name}"`);
   }
-  const messageRows = readTable<MessageRow>(database, 'messages', 'number').map((row) => ({
-    ...laterMessageColumns,
-    ...row,
-  }));
+  const messageRows = readTable<StoredMessage>(database, 'messages', 'number').map(withLaterColumns);
   const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
   const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
   const deliveryRows = readTable<DeliveryRow>(database, 'deliveries', 'message').map((row) => ({
     ...laterDeliveryColumns,
     ...row,
   }));
+  const partsOf = new Map<number, PartRow[]>();
+  for (const part of readTable<PartRow>(database, 'delivery_parts', 'number')) {
+    partsOf.set(part.message, [...(partsOf.get(part.message) ?? []), part]);
+  }
   const deliveries = new SalvagedDeliveries(byMessage(deliveryRows), messageRows);
   const ids = new Map(messageRows.map(({ number, id }) => [number, id]));
   const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
@@ -106,6 +127,7 @@ export function salvage(database: Database): Salvage {
         text,
         reply,
         delivery,
+        parts: partsOf.get(message.number) ?? [],
         held,
       });
       checkItem(archived);
@@ -124,10 +146,25 @@ export function salvage(database: Database): Salvage {
   return {
     sessions: lastNumbers(sessionRows, messages),
     messages,
+    records: soundRecords(database, remade),
     lost,
     remade,
     expected: expectedMessages(database),
   };
+}
+
+/** Those that are whole; the others are named in `lost`. */
+function soundRecords(database: Database, lost: string[]): readonly ArchivedRecord[] {
+  return readTable<RecordRow>(database, 'records', 'number').flatMap((row) => {
+    try {
+      const record = archivedRecord(row);
+      checkItem(record);
+      return [record];
+    } catch {
+      lost.push(`the record ${JSON.stringify(row.key)} of the kind ${JSON.stringify(row.kind)}`);
+      return [];
+    }
+  });
 }
 
 /** A session’s last number is at least that of the last message that is known of. */

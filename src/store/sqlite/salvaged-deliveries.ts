@@ -37,8 +37,9 @@ export class SalvagedDeliveries {
 
   /** For a message that has a reply, and no delivery that can be read; null: it is to have none. */
   remake(message: MessageRow): RemadeDelivery | null {
-    const { number, id, state, session, reply_url, reply_idempotent, reply_unknown, changed_at } = message;
-    if (reply_url === null || (state !== 'replied' && state !== 'dead')) return null;
+    const { number, id, state, session, reply_address, reply_idempotent, reply_unknown, changed_at } =
+      message;
+    if (reply_address === null || (state !== 'replied' && state !== 'dead')) return null;
     const row: DeliveryRow = {
       message: number,
       webhook_id: webhookIdOf(id),

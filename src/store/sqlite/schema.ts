@@ -235,6 +235,43 @@ const ninthVersion: readonly string[] = [
    ) STRICT, WITHOUT ROWID`,
 ];
 
+/**
+ * Version 10: replies go to targets of any channel, in parts; keys of channels are apart; and there are records. No row is
+ * written.
+ */
+const tenthVersion: readonly string[] = [
+  'ALTER TABLE messages RENAME COLUMN reply_url TO reply_address',
+  "ALTER TABLE messages ADD COLUMN reply_channel TEXT NOT NULL DEFAULT 'webhook'",
+  // An object in JSON; null: an empty one.
+  'ALTER TABLE messages ADD COLUMN reply_options TEXT',
+  'DROP INDEX messages_by_key',
+  `CREATE UNIQUE INDEX messages_by_key ON messages (session, channel, idempotency_key)
+     WHERE idempotency_key IS NOT NULL`,
+
+  // What a channel has taken of a reply. Part 0 is a preview.
+  `CREATE TABLE delivery_parts (
+     number  INTEGER PRIMARY KEY,
+     message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+     part    INTEGER NOT NULL CHECK (part >= 0),
+     receipt TEXT    NOT NULL CHECK (json_valid(receipt)),
+     at      INTEGER NOT NULL
+   ) STRICT`,
+  'CREATE UNIQUE INDEX delivery_parts_by_message ON delivery_parts (message, part)',
+
+  `CREATE TABLE records (
+     number     INTEGER PRIMARY KEY,
+     kind       TEXT    NOT NULL CHECK (kind <> ''),
+     key        TEXT    NOT NULL CHECK (key <> ''),
+     value      TEXT    NOT NULL CHECK (json_valid(value)),
+     -- An epoch of the counters.
+     version    INTEGER NOT NULL,
+     changed_at INTEGER NOT NULL,
+     expires_at INTEGER
+   ) STRICT`,
+  'CREATE UNIQUE INDEX records_by_key ON records (kind, key)',
+  'CREATE INDEX records_expiring ON records (expires_at) WHERE expires_at IS NOT NULL',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
@@ -245,6 +282,7 @@ export const migrations: readonly Migration[] = [
   { version: 7, statements: seventhVersion },
   { version: 8, statements: eighthVersion },
   { version: 9, statements: ninthVersion },
+  { version: 10, statements: tenthVersion },
 ];
 
 /** The version that this program writes. */
@@ -273,6 +311,11 @@ export const outlineQueries: readonly string[] = [
   'SELECT * FROM runs LIMIT 1',
   'SELECT id FROM runs INDEXED BY runs_by_id LIMIT 1',
   'SELECT * FROM leases LIMIT 1',
+  'SELECT * FROM delivery_parts LIMIT 1',
+  'SELECT part FROM delivery_parts INDEXED BY delivery_parts_by_message LIMIT 1',
+  'SELECT * FROM records LIMIT 1',
+  'SELECT kind FROM records INDEXED BY records_by_key LIMIT 1',
+  'SELECT kind FROM records INDEXED BY records_expiring WHERE expires_at IS NOT NULL LIMIT 1',
   'SELECT * FROM heads LIMIT 1',
   'SELECT ready FROM heads INDEXED BY heads_ready WHERE ready IS NOT NULL LIMIT 1',
   'SELECT ready FROM heads INDEXED BY heads_of_sender WHERE sender IS NOT NULL AND ready IS NOT NULL LIMIT 1',

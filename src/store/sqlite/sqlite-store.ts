@@ -6,24 +6,30 @@ import {
   type AcceptOutcome,
   type ArrivalClaim,
   type CancelOutcome,
+  type Checkpoint,
   type Claim,
   type CutOff,
   type DeadOutcome,
   type Delivery,
   type DeliveryFailure,
   type DeliveryHold,
+  type ExpectedRecord,
+  type JsonValue,
   type LeaseHold,
   type Message,
   type Metadata,
   type NewMessage,
+  type NewRecord,
   type Page,
   type QueueLimits,
+  type RecordOutcome,
   type Recovery,
   type SessionCancelled,
   type SessionPolicy,
   type SessionSummary,
   type SettledMessages,
   type StoreCounts,
+  type StoredRecord,
   StoreError,
   type Turn,
   type TurnClaim,
@@ -106,12 +112,18 @@ function hold({ messageId, session, owner, epoch }: TurnHold | DeliveryHold): Tu
   return { messageId, session, owner, epoch };
 }
 
+/** A copy: a view into a larger buffer would take all of that buffer along to the other thread. */
+function forThread(message: NewMessage): NewMessage {
+  const { fingerprint } = message;
+  return { ...message, fingerprint: fingerprint === null ? null : new Uint8Array(fingerprint) };
+}
+
 /** The message as the store has it now: it need not travel back. */
 function newlyAccepted(
   message: NewMessage,
   { seq, acceptedAt, epoch }: Accepted & { readonly outcome: 'accepted' },
 ): Message {
-  const { id, session, text, metadata, replyUrl, channel } = message;
+  const { id, session, text, metadata, replyTo, channel } = message;
   return {
     id,
     session,
@@ -119,7 +131,7 @@ function newlyAccepted(
     state: epoch === null ? 'queued' : 'running',
     text,
     metadata,
-    replyUrl,
+    replyTo,
     sender: message.sender ?? null,
     channel,
     acceptedAt,
@@ -133,7 +145,7 @@ function newlyAccepted(
 }
 
 function firstTurn(message: Message, owner: string, epoch: number): Turn {
-  const { id, session, seq, text, metadata, sender, replyUrl, acceptedAt } = message;
+  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt } = message;
   return {
     turnId: turnIdOf(id),
     messageId: id,
@@ -143,7 +155,7 @@ function firstTurn(message: Message, owner: string, epoch: number): Turn {
     metadata,
     sender,
     collected: [],
-    replyUrl,
+    replyTo,
     acceptedAt,
     attempt: 1,
     putBacks: 0,
@@ -222,9 +234,22 @@ export class SqliteStore implements OpenStore {
   }
 
   async accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<AcceptOutcome> {
-    // A copy: a view into a larger buffer would take all of that buffer along to the other thread.
-    const fingerprint = message.fingerprint === null ? null : new Uint8Array(message.fingerprint);
-    const outcome = await this.#call('accept', { ...message, fingerprint }, limits, claim);
+    return this.#outcomeOf(message, await this.#call('accept', forThread(message), limits, claim), claim);
+  }
+
+  async acceptAll(
+    messages: readonly NewMessage[],
+    limits: QueueLimits,
+    checkpoint: Checkpoint | null,
+  ): Promise<readonly AcceptOutcome[]> {
+    const outcomes = await this.#call('acceptAll', messages.map(forThread), limits, checkpoint);
+    return messages.flatMap((message, index) => {
+      const outcome = outcomes[index];
+      return outcome === undefined ? [] : [this.#outcomeOf(message, outcome)];
+    });
+  }
+
+  #outcomeOf(message: NewMessage, outcome: Accepted, claim?: ArrivalClaim): AcceptOutcome {
     if (outcome.outcome !== 'accepted') return outcome;
     const { epoch, interrupted } = outcome;
     const taken = newlyAccepted(message, outcome);
@@ -287,6 +312,14 @@ export class SqliteStore implements OpenStore {
     return this.#call('claimDeliveries', claim);
   }
 
+  noteDeliveryPart(delivery: DeliveryHold, part: number, receipt: JsonValue): Promise<boolean> {
+    return this.#call('noteDeliveryPart', hold(delivery), part, receipt);
+  }
+
+  notePreview(turn: TurnHold, receipt: JsonValue): Promise<boolean> {
+    return this.#call('notePreview', hold(turn), receipt);
+  }
+
   completeDelivery(delivery: DeliveryHold): Promise<boolean> {
     return this.#call('completeDelivery', hold(delivery));
   }
@@ -321,6 +354,25 @@ export class SqliteStore implements OpenStore {
 
   releaseLease(lease: LeaseHold): Promise<boolean> {
     return this.#call('releaseLease', lease);
+  }
+
+  record(kind: string, key: string): Promise<StoredRecord | null> {
+    return this.#call('record', kind, key);
+  }
+
+  records(
+    kind: string,
+    page: { readonly limit: number; readonly after: string | null },
+  ): Promise<Page<StoredRecord>> {
+    return this.#call('records', kind, page);
+  }
+
+  putRecord(record: NewRecord, expected?: ExpectedRecord): Promise<RecordOutcome> {
+    return this.#call('putRecord', record, expected);
+  }
+
+  deleteRecord(kind: string, key: string, expected?: number): Promise<boolean> {
+    return this.#call('deleteRecord', kind, key, expected);
   }
 
   message(id: string): Promise<Message | null> {
@@ -427,7 +479,7 @@ export class SqliteStore implements OpenStore {
   /** Nobody is known to wait for its end while it leaves no reply to be posted, and no other message waits. */
   #noteArrival(turn: Turn | null): void {
     if (turn === null) this.#arrived = new WeakSet();
-    else if (turn.replyUrl === null) this.#arrived.add(turn);
+    else if (turn.replyTo === null) this.#arrived.add(turn);
   }
 
   /** After the events that came with this one, before the loop waits for new ones: no delay for a lone call. */

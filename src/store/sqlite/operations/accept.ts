@@ -1,14 +1,24 @@
 import { type AcceptanceFacts, decideAcceptance } from '../../rules/acceptance.js';
-import type { ArrivalClaim, NewMessage, QueueLimits, SessionCancelled, UnknownPolicy } from '../../store.js';
+import {
+  type ArrivalClaim,
+  type Checkpoint,
+  checkpointKind,
+  type NewMessage,
+  type QueueLimits,
+  type SessionCancelled,
+  type UnknownPolicy,
+} from '../../store.js';
 import type { Accepted } from '../protocol.js';
 import { cancelSession } from './by-hand.js';
 import { enqueueHeld } from './claims.js';
 import { idToBytes, idToText } from './identifiers.js';
 import { anyReadyBeside, enqueue, head } from './queue.js';
 import { readMessage } from './reads.js';
+import { putRecord } from './records.js';
 import { extend, type SessionRow, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
 import { suspectIsRunning } from './suspects.js';
+import { fromTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
 
 interface KeyRow {
@@ -16,8 +26,8 @@ interface KeyRow {
   readonly fingerprint: Buffer;
 }
 
-const messageByKey = sql<[session: number, key: string], KeyRow>(
-  'SELECT id, fingerprint FROM messages WHERE session = ? AND idempotency_key = ?',
+const messageByKey = sql<[session: number, channel: string, key: string], KeyRow>(
+  'SELECT id, fingerprint FROM messages WHERE session = ? AND channel = ? AND idempotency_key = ?',
 );
 const insertMessage = sql<
   [
@@ -29,7 +39,9 @@ const insertMessage = sql<
     acceptedAt: number,
     changedAt: number,
     channel: string,
-    replyUrl: string | null,
+    replyChannel: string,
+    replyAddress: string | null,
+    replyOptions: string | null,
     replyIdempotent: 0 | 1,
     replyUnknown: UnknownPolicy | null,
     key: string | null,
@@ -37,9 +49,9 @@ const insertMessage = sql<
     sender: string | null,
   ]
 >(
-  `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_url,
-     reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender)
-   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_channel,
+     reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender)
+   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 );
 const insertText = sql<[message: number, text: string, metadata: string]>(
   'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
@@ -77,13 +89,28 @@ export function accept(
   }
 }
 
+/** What came together; the channel has been read as far as `checkpoint` says. */
+export function acceptAll(
+  transaction: Transaction,
+  messages: readonly NewMessage[],
+  limits: QueueLimits,
+  checkpoint: Checkpoint | null,
+): readonly Accepted[] {
+  const outcomes = messages.map((message) => accept(transaction, message, limits));
+  if (checkpoint !== null) {
+    const { channel, key, value } = checkpoint;
+    putRecord(transaction, { kind: checkpointKind(channel), key, value });
+  }
+  return outcomes;
+}
+
 function earlierOf(
   { sql }: Transaction,
-  { idempotencyKey }: NewMessage,
+  { channel, idempotencyKey }: NewMessage,
   session: SessionRow | undefined,
 ): KeyRow | undefined {
   if (session === undefined || idempotencyKey === null) return undefined;
-  return sql.get(messageByKey, session.number, idempotencyKey);
+  return sql.get(messageByKey, session.number, channel, idempotencyKey);
 }
 
 function factsOf(
@@ -129,6 +156,7 @@ function insert(
   begins: boolean,
 ): number {
   const key = message.idempotencyKey;
+  const target = fromTarget(message.replyTo);
   const { lastInsertRowid } = sql.run(
     insertMessage,
     idToBytes(message.id),
@@ -139,7 +167,9 @@ function insert(
     now,
     now,
     message.channel,
-    message.replyUrl,
+    target.reply_channel,
+    target.reply_address,
+    target.reply_options,
     message.replyIdempotent === false ? 0 : 1,
     message.replyUnknown ?? null,
     key,

@@ -20,7 +20,7 @@ interface HandledRow {
   readonly error: string | null;
   readonly changed_at: number;
   readonly sender: string | null;
-  readonly reply_url: string | null;
+  readonly reply_address: string | null;
   readonly replied: 0 | 1;
   /** Of its delivery; null when there is none. */
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
@@ -33,7 +33,7 @@ interface CancelledRow {
 }
 
 const handledMessage = sql<[id: Buffer], HandledRow>(
-  `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.error, m.changed_at, m.sender, m.reply_url,
+  `SELECT m.id, m.number AS message, m.session, m.seq, m.state, m.error, m.changed_at, m.sender, m.reply_address,
      r.message IS NOT NULL AS replied, d.state AS delivery, d.last_error AS delivery_error
    FROM messages m
    LEFT JOIN replies r ON r.message = m.number
@@ -62,6 +62,7 @@ const retryReply = sql<[now: number, now: number, message: number]>(
 const retryDelivery = sql<[message: number]>(
   "UPDATE deliveries SET state = 'pending', attempts = 0, begun_at = NULL WHERE message = ?",
 );
+const deleteParts = sql<[message: number]>('DELETE FROM delivery_parts WHERE message = ?');
 const deleteDelivery = sql<[message: number]>('DELETE FROM deliveries WHERE message = ?');
 const giveUpDelivery = sql<[message: number]>(
   "UPDATE deliveries SET state = 'dead', begun_at = NULL WHERE message = ?",
@@ -150,7 +151,7 @@ function factsOf(row: HandledRow): HandledMessage {
     state: row.state,
     error: row.error,
     changedAt: row.changed_at,
-    hasTarget: row.reply_url !== null,
+    hasTarget: row.reply_address !== null,
     isReplied: row.replied === 1,
     delivery: row.delivery,
     deliveryError: row.delivery_error,
@@ -160,6 +161,8 @@ function factsOf(row: HandledRow): HandledMessage {
 function runAgain(transaction: Transaction, row: HandledRow, noticeIsHead: boolean): void {
   const { sql, now } = transaction;
   withdraw(transaction, row, deleteDelivery, noticeIsHead);
+  // Those of its notice are none of the reply that it may still have.
+  sql.run(deleteParts, row.message);
   sql.run(retryTurn, now, now, row.message);
   addUnfinished(transaction, row.session, 1);
   enqueue(transaction, 'turn', row.session, { number: row.message, sender: row.sender });

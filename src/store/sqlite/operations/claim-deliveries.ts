@@ -1,19 +1,20 @@
 import type { Claim, Delivery, UnknownPolicy } from '../../store.js';
 import { type Fence, hold, leaseRanOut } from './claims.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
+import { readParts } from './delivery-parts.js';
 import { idToText } from './identifiers.js';
+import { parseMetadata } from './json.js';
 import { admitRetries } from './queue.js';
-import { parseMetadata } from './reads.js';
 import { sql } from './statements.js';
+import { type TargetRow, targetColumns, toTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
 
-interface ReadyDeliveryRow {
+interface ReadyDeliveryRow extends TargetRow {
   readonly message: number;
   readonly session_number: number;
   readonly id: Buffer;
   readonly session: string;
   readonly seq: number;
-  readonly url: string;
   readonly webhook_id: string;
   readonly text: string;
   readonly metadata: string;
@@ -31,7 +32,7 @@ interface ReadyDeliveryRow {
 }
 
 const readyDeliveries = sql<[limit: number], ReadyDeliveryRow>(
-  `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, m.reply_url AS url,
+  `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, ${targetColumns},
      d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
      d.attempts, d.notice, m.error, m.changed_at, m.retried_at, m.reply_idempotent AS idempotent,
      m.reply_unknown AS unknown_policy
@@ -67,13 +68,17 @@ export function claimDeliveries(transaction: Transaction, claim: Claim): Deliver
   });
 }
 
-function toDelivery({ sql }: Transaction, row: ReadyDeliveryRow, fence: Fence): Delivery {
+function toDelivery(transaction: Transaction, row: ReadyDeliveryRow, fence: Fence): Delivery {
+  const { sql } = transaction;
+  const target = toTarget(row);
+  if (target === null) throw new Error(`The delivery of message ${row.message} goes nowhere.`);
   const repliedAt = row.replied_at ?? row.changed_at;
   return {
     messageId: idToText(row.id),
     session: row.session,
     seq: row.seq,
-    url: row.url,
+    target,
+    parts: readParts(transaction, row.message),
     webhookId: row.webhook_id,
     text: row.text,
     metadata: parseMetadata(row.metadata),

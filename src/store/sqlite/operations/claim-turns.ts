@@ -3,16 +3,17 @@ import type { Turn, TurnClaim } from '../../store.js';
 import { countHeld, hold, leaseRanOut } from './claims.js';
 import { collect, collectedOf, type ReadyTurnRow, turnText } from './collect.js';
 import { idToText, turnIdOf } from './identifiers.js';
+import { parseMetadata } from './json.js';
 import { admitRetries } from './queue.js';
-import { parseMetadata } from './reads.js';
 import { sql } from './statements.js';
 import { suspectIsRunning } from './suspects.js';
+import { targetColumns, toTarget } from './targets.js';
 import { countMove, type Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
 
 const readyTurns = sql<[limit: number], ReadyTurnRow>(
   `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
-     m.attempts, m.crashes, m.put_backs, m.begun, t.text, t.metadata, m.sender, m.reply_url, m.reply_idempotent,
+     m.attempts, m.crashes, m.put_backs, m.begun, t.text, t.metadata, m.sender, ${targetColumns}, m.reply_idempotent,
      m.reply_unknown, m.accepted_at
    FROM heads h
    JOIN messages m ON m.number = h.message
@@ -70,7 +71,7 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
     metadata: parseMetadata(row.metadata),
     sender: row.sender,
     collected,
-    replyUrl: row.reply_url,
+    replyTo: toTarget(row),
     acceptedAt: row.accepted_at,
     attempt: row.attempts + 1,
     putBacks: row.put_backs,

@@ -1,13 +1,14 @@
 import { type Collectable, countParts } from '../../rules/collecting.js';
 import type { CollectedMessage, SessionPolicy, TurnClaim, UnknownPolicy } from '../../store.js';
 import { idToText } from './identifiers.js';
-import { parseMetadata } from './reads.js';
+import { parseMetadata } from './json.js';
 import { addUnfinished } from './sessions.js';
 import { sql } from './statements.js';
+import { type TargetRow, targetColumns } from './targets.js';
 import { countMove, type Transaction } from './transaction.js';
 
 /** A queued message as far as a turn may be made of it. */
-export interface CollectableRow {
+export interface CollectableRow extends TargetRow {
   readonly message: number;
   readonly id: Buffer;
   readonly seq: number;
@@ -17,7 +18,6 @@ export interface CollectableRow {
   readonly text: string;
   readonly metadata: string;
   readonly sender: string | null;
-  readonly reply_url: string | null;
   readonly reply_idempotent: 0 | 1;
   readonly reply_unknown: UnknownPolicy | null;
   readonly accepted_at: number;
@@ -36,7 +36,7 @@ type CollectedRow = Pick<CollectableRow, 'id' | 'seq' | 'text' | 'metadata' | 's
 
 const queuedBehind = sql<[session: number, seq: number, limit: number], CollectableRow>(
   `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, t.text, t.metadata, m.sender,
-     m.reply_url, m.reply_idempotent, m.reply_unknown, m.accepted_at
+     ${targetColumns}, m.reply_idempotent, m.reply_unknown, m.accepted_at
    FROM messages m INDEXED BY messages_queued JOIN message_texts t ON t.message = m.number
    WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
 );
@@ -85,9 +85,13 @@ function collectable(row: CollectableRow): Collectable {
   return {
     text: row.text,
     hasBegun: row.attempts > 0 || row.begun === 1,
-    replyUrl: row.reply_url,
-    replyIdempotent: row.reply_idempotent === 1,
-    replyUnknown: row.reply_unknown,
+    target: JSON.stringify([
+      row.reply_channel,
+      row.reply_address,
+      row.reply_options,
+      row.reply_idempotent,
+      row.reply_unknown,
+    ]),
   };
 }
 

@@ -1,6 +1,6 @@
 import { StoreError } from '../../store.js';
 
-type List = 'sessions' | 'messages' | 'dead';
+type List = 'sessions' | 'messages' | 'dead' | 'records';
 
 /** Cursors are opaque outside: base64url of what they list and the last key seen. */
 export function encodeCursor(of: List, key: string): string {

@@ -1,6 +1,14 @@
 import { type DeliveryChange, type DeliveryEnd, decideDeliveryEnd } from '../../rules/delivery-end.js';
-import type { CutOff, DeliveryFailure, DeliveryHold, MessageState, UnknownPolicy } from '../../store.js';
+import type {
+  CutOff,
+  DeliveryFailure,
+  DeliveryHold,
+  JsonValue,
+  MessageState,
+  UnknownPolicy,
+} from '../../store.js';
 import { isHeldBy } from './claims.js';
+import { notePart } from './delivery-parts.js';
 import { idToBytes, noticeIdOf, webhookIdOf } from './identifiers.js';
 import { advance, enqueue, moveSession, type NextRow } from './queue.js';
 import { sql, valueSql } from './statements.js';
@@ -101,6 +109,18 @@ export function createDelivery(
 export function beginDelivery(transaction: Transaction, delivery: DeliveryHold): boolean {
   const row = heldBy(transaction, delivery);
   if (row !== null) transaction.sql.run(noteBegun, transaction.now, row.message);
+  return row !== null;
+}
+
+export function noteDeliveryPart(
+  transaction: Transaction,
+  delivery: DeliveryHold,
+  part: number,
+  receipt: JsonValue,
+): boolean {
+  if (!Number.isSafeInteger(part) || part < 1) throw new RangeError(`There is no part ${part} of a reply.`);
+  const row = heldBy(transaction, delivery);
+  if (row !== null) notePart(transaction, row.message, part, receipt);
   return row !== null;
 }
 

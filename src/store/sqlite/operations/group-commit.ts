@@ -7,6 +7,7 @@ import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from '../
 import { type Counters, readCounters, writeCounters } from './counters.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
 import { type Handlers, isRead, operations } from './operations.js';
+import { forgetRecords } from './records.js';
 import { recover } from './recover.js';
 import { Statements, sql } from './statements.js';
 import type { Transaction } from './transaction.js';
@@ -57,6 +58,11 @@ export class GroupCommit {
 
   recover(now: number): Recovery {
     return this.#transact(recover, now);
+  }
+
+  /** Deletes some of the records whose time is over; gives how many. */
+  forgetRecords(limit: number, now: number): number {
+    return this.#transact((transaction) => forgetRecords(transaction, limit), now);
   }
 
   forget(request: ForgetRequest, now: number): Forgotten {

@@ -1,10 +1,16 @@
 import type { OperationName, ParametersOf, ResultOf } from '../protocol.js';
-import { accept } from './accept.js';
+import { accept, acceptAll } from './accept.js';
 import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
 import { claimDeliveries } from './claim-deliveries.js';
 import { claimTurns } from './claim-turns.js';
 import { renewLeases } from './claims.js';
-import { beginDelivery, completeDelivery, failDelivery, putBackDeliveries } from './deliveries.js';
+import {
+  beginDelivery,
+  completeDelivery,
+  failDelivery,
+  noteDeliveryPart,
+  putBackDeliveries,
+} from './deliveries.js';
 import { claimLease, releaseLease, renewLease } from './leases.js';
 import {
   readCounts,
@@ -16,10 +22,11 @@ import {
   readSettledMessages,
   readSettledUpTo,
 } from './reads.js';
+import { deleteRecord, putRecord, readRecord, readRecords } from './records.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { readSession, setPolicy } from './sessions.js';
 import type { Transaction } from './transaction.js';
-import { completeTurn, failTurn, putBackTurns, releaseTurn } from './turns.js';
+import { completeTurn, failTurn, notePreview, putBackTurns, releaseTurn } from './turns.js';
 
 export type Handlers = {
   readonly [Name in OperationName]: (
@@ -30,6 +37,8 @@ export type Handlers = {
 
 /** Operations that change nothing: they are answered even when the database can't be written. */
 export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
+  'record',
+  'records',
   'message',
   'session',
   'sessions',
@@ -47,12 +56,14 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
 /** What each operation does, in a transaction; those apart that are asked of the connection itself. */
 export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   accept,
+  acceptAll,
   claimTurns,
   renewLeases,
   completeTurn,
   failTurn,
   putBackTurns,
   releaseTurn,
+  notePreview,
   cancelMessage,
   cancelSession,
   deadMessages: readDeadMessages,
@@ -60,6 +71,7 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   discardMessage,
   claimDeliveries,
   beginDelivery,
+  noteDeliveryPart,
   completeDelivery,
   failDelivery,
   putBackDeliveries,
@@ -67,6 +79,10 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   claimLease,
   renewLease,
   releaseLease,
+  record: readRecord,
+  records: readRecords,
+  putRecord,
+  deleteRecord,
   message: readMessage,
   session: readSession,
   setPolicy,

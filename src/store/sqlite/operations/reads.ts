@@ -2,7 +2,6 @@ import type {
   DeliverySummary,
   Message,
   MessageState,
-  Metadata,
   Page,
   SessionSummary,
   SettledMessages,
@@ -11,9 +10,11 @@ import type {
 import { StoreError } from '../../store.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
+import { parseMetadata } from './json.js';
 import { headMessage } from './queue.js';
 import { type SessionSummaryRow, sessionNamed, toSummary } from './sessions.js';
 import { sql, valueSql } from './statements.js';
+import { type TargetRow, targetColumns, toTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
 
 /** Items of one page at most: a page is read while every other caller waits. */
@@ -26,7 +27,7 @@ const largestPageText = 1024 ** 2;
 /** For event streams, which read on when their clients have taken it. */
 const largestSettledText = 64 * 1024;
 
-interface MessageRow {
+interface MessageRow extends TargetRow {
   readonly id: Buffer;
   readonly session: string;
   readonly seq: number;
@@ -36,7 +37,6 @@ interface MessageRow {
   readonly changed_at: number;
   readonly channel: string;
   readonly sender: string | null;
-  readonly reply_url: string | null;
   readonly error: string | null;
   readonly collected_in: Buffer | null;
   readonly collected_in_state: MessageState | null;
@@ -55,7 +55,8 @@ interface MessageRow {
 }
 
 const messageColumns = `
-  m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.sender, m.reply_url,
+  m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.sender,
+  ${targetColumns},
   m.error, c.id AS collected_in, c.state AS collected_in_state,
   t.text, t.metadata,
   r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
@@ -100,7 +101,7 @@ const nextDueAt = valueSql<[owner: string, owner: string], number | null>(
              AND owner <> ? ORDER BY lease_until LIMIT 1))`,
 );
 
-interface PageRequest {
+export interface PageRequest {
   readonly limit: number;
   readonly after: string | null;
 }
@@ -208,15 +209,11 @@ export function readNextDueInMs({ sql, now }: Transaction, owner: string): numbe
   return at === null ? null : Math.max(at - now, 0);
 }
 
-function checkLimit(limit: number): number {
+export function checkLimit(limit: number): number {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > largestPage) {
     throw new RangeError(`The limit of a page must be from 1 to ${largestPage}, not ${limit}.`);
   }
   return limit;
-}
-
-export function parseMetadata(json: string): Metadata {
-  return JSON.parse(json);
 }
 
 function toMessage(row: MessageRow): Message {
@@ -227,7 +224,7 @@ function toMessage(row: MessageRow): Message {
     state: row.state,
     text: row.text,
     metadata: parseMetadata(row.metadata),
-    replyUrl: row.reply_url,
+    replyTo: toTarget(row),
     sender: row.sender,
     channel: row.channel,
     acceptedAt: row.accepted_at,

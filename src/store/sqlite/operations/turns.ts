@@ -1,8 +1,9 @@
 import { nextInSession } from '../../rules/ready-queue.js';
 import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules/turn-end.js';
-import type { MessageState, Metadata, TurnHold, TurnToPutBack } from '../../store.js';
+import type { JsonValue, MessageState, Metadata, TurnHold, TurnToPutBack } from '../../store.js';
 import { isHeldBy } from './claims.js';
 import { createDelivery } from './deliveries.js';
+import { notePart } from './delivery-parts.js';
 import { idToBytes } from './identifiers.js';
 import { moveSession, type NextRow, requeueAllAtFront } from './queue.js';
 import { addUnfinished } from './sessions.js';
@@ -19,7 +20,7 @@ export interface TurnRow {
   readonly error: string | null;
   readonly attempts: number;
   readonly crashes: number;
-  readonly reply_url: string | null;
+  readonly reply_address: string | null;
 }
 
 interface HeldTurnRow extends TurnRow {
@@ -28,7 +29,7 @@ interface HeldTurnRow extends TurnRow {
 }
 
 const turnColumns =
-  'm.id, m.number AS message, m.session, m.seq, m.state, m.error, m.attempts, m.crashes, m.reply_url';
+  'm.id, m.number AS message, m.session, m.seq, m.state, m.error, m.attempts, m.crashes, m.reply_address';
 
 const heldTurn = sql<[id: Buffer], HeldTurnRow>(
   `SELECT ${turnColumns}, h.owner, h.epoch
@@ -112,6 +113,12 @@ export function putBackTurns(transaction: Transaction, turns: readonly TurnToPut
   return count;
 }
 
+export function notePreview(transaction: Transaction, turn: TurnHold, receipt: JsonValue): boolean {
+  const row = heldBy(transaction, turn);
+  if (row !== null) notePart(transaction, row.message, 0, receipt);
+  return row !== null;
+}
+
 /** The turn of a cancelled message has ended: the session goes on. */
 export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
   const row = heldBy(transaction, turn);
@@ -166,8 +173,8 @@ function heldBy({ sql }: Transaction, turn: TurnHold): TurnRow | null {
   return held !== undefined && isHeldBy(held, turn) ? held : null;
 }
 
-function ending({ state, error, attempts, crashes, reply_url }: TurnRow) {
-  return { state, error, attempts, crashes, hasTarget: reply_url !== null };
+function ending({ state, error, attempts, crashes, reply_address }: TurnRow) {
+  return { state, error, attempts, crashes, hasTarget: reply_address !== null };
 }
 
 /** Does what the rules say of an end; gives whether it was taken. */

@@ -1,0 +1,9 @@
+import type { JsonValue, Metadata } from '../../store.js';
+
+export function parseMetadata(json: string): Metadata {
+  return JSON.parse(json);
+}
+
+export function parseJson(json: string): JsonValue {
+  return JSON.parse(json);
+}
