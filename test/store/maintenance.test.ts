@@ -452,6 +452,22 @@ describe('a damaged store', () => {
     );
   });
 
+  test('whose counters read as nothing is not taken for an empty one', async () => {
+    await fill(100);
+    const database = new Database(files.path);
+    const pageOf = (name: string) =>
+      Number(database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(name));
+    const [counters, messages] = [pageOf('counters'), pageOf('messages')];
+    database.close();
+    const bytes = readFileSync(files.path);
+    const place = (page: number) => (page - 1) * 4_096;
+    // The only cell of the first is said to be where there are but zeros, and the other is a page of no kind.
+    bytes.writeUInt16BE(2_048, place(counters) + 8);
+    bytes.writeUInt8(0, place(messages));
+    writeFileSync(files.path, bytes);
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ messages: 0, missing: null });
+  });
+
   test('whatever bits are turned and pages are misplaced, nothing is lost in silence', {
     timeout: 60_000,
   }, async () => {

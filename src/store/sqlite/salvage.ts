@@ -209,12 +209,15 @@ function byMessage<Row extends { readonly message: number }>(rows: readonly Row[
 
 function expectedMessages(database: Database): number | null {
   const counters = attempt(() => database.prepare('SELECT * FROM counters').get()) as
-    | Readonly<Record<string, number>>
+    | Readonly<Record<string, unknown>>
     | null
     | undefined;
   if (counters == null) return null;
+  // Those of an earlier version lack some states; a damaged row may have anything.
   const states = ['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected'] as const;
-  return states.reduce((sum, state) => sum + (counters[state] ?? 0), 0);
+  const counts = states.filter((state) => state in counters).map((state) => counters[state]);
+  if (!counts.every((count) => typeof count === 'number')) return null;
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 /** All rows that can be read, in the order of their numbers: page by page, and one by one where a page can't be. */
