@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/systemd/**'],
+          exclude: ['test/machine/**'],
           testTimeout: 20_000,
         },
       },
@@ -38,7 +38,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'systemd',
-          include: ['test/systemd/**/*.test.ts'],
+          include: ['test/machine/**/*.test.ts'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
         },

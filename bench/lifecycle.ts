@@ -1,7 +1,7 @@
-import { Machine, whyNoMachine } from '../test/systemd/harness/machine.js';
-import { makeShippedUser } from '../test/systemd/harness/shipped-user.js';
-import { GatewayUnit } from '../test/systemd/harness/unit.js';
-import { Poster } from '../test/systemd/load/poster.js';
+import { Machine, whyNoMachine } from '../test/machine/harness/machine.js';
+import { makeShippedUser } from '../test/machine/harness/shipped-user.js';
+import { GatewayUnit } from '../test/machine/harness/unit.js';
+import { Poster } from '../test/machine/load/poster.js';
 import type { Benchmark, Figures } from './frame/benchmark.js';
 import { checkout, program } from './frame/places.js';
 import { runForJson, temporaryDirectory } from './frame/processes.js';

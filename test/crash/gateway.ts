@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import type { Machine } from '../systemd/harness/machine.js';
-import { type MemoryLimit, memoryLimit } from '../systemd/harness/memory-limit.js';
-import { GatewayUnit } from '../systemd/harness/unit.js';
+import type { Machine } from '../machine/harness/machine.js';
+import { type MemoryLimit, memoryLimit } from '../machine/harness/memory-limit.js';
+import { GatewayUnit } from '../machine/harness/unit.js';
 
 export const port = 8733;
 export const receiverPort = 9100;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Machine } from '../systemd/harness/machine.js';
+import type { Machine } from '../machine/harness/machine.js';
 import type { Kind } from './kinds.js';
 
 const thread = fileURLToPath(new URL('../../dist/bundle/sqlite-worker.js', import.meta.url));

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Machine } from '../systemd/harness/machine.js';
+import type { Machine } from '../machine/harness/machine.js';
 import { type Fault, faults } from './faults.js';
 import { CrashGateway, port, receiverPort } from './gateway.js';
 import { Random } from './inside/random.mjs';

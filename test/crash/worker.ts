@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Machine } from '../systemd/harness/machine.js';
+import type { Machine } from '../machine/harness/machine.js';
 
 /** A program in the machine that runs until its input ends, and may print what it saw then, a JSON line. */
 export class Worker {

@@ -83,7 +83,7 @@ describeOnMachine('a disk that takes no more', (machine) => {
     'refuses while writing fails (errno %i, %s) with %i, and goes on after it',
     async ([errno, name, status, kind, said]) => {
       const library = `/tmp/${name}-faults.so`;
-      const source = '/usr/lib/sd-gateway/test/systemd/harness/disk-faults.c';
+      const source = '/usr/lib/sd-gateway/test/machine/harness/disk-faults.c';
       await machine().check(['cc', '-shared', '-fPIC', '-o', library, source]);
       const unit = await GatewayUnit.install(machine(), {
         name: `disk-${name}`,

@@ -40,7 +40,7 @@ async function nextVersion(file: string): Promise<string> {
 /** The same program as 0.1.0's package had it. */
 async function formerVersion(file: string): Promise<string> {
   const root = join(folder, 'former');
-  const fixtures = join(checkout, 'test/systemd/fixtures/0.1.0');
+  const fixtures = join(checkout, 'test/machine/fixtures/0.1.0');
   const deb = join(folder, basename(file).replace('1.0.0', '0.1.0'));
   await execute('dpkg-deb', ['--raw-extract', file, root]);
   await execute('sed', ['-i', 's/^Version: 1.0.0$/Version: 0.1.0/', join(root, 'DEBIAN/control')]);

@@ -67,7 +67,7 @@ print(ask(silent))
     const perRound = 5;
     const follower = machine().check(
       [
-        ...['node', '/usr/lib/sd-gateway/test/systemd/load/follower.mjs', gateway.socket],
+        ...['node', '/usr/lib/sd-gateway/test/machine/load/follower.mjs', gateway.socket],
         ...[`${gateway.stateDirectory}/token`, 'a', String(rounds * perRound)],
       ],
       { timeout: 60_000 },

@@ -34,7 +34,7 @@ export class Poster {
   #awaited: () => void = () => undefined;
 
   constructor(machine: Machine, options: PosterOptions) {
-    const program = '/usr/lib/sd-gateway/test/systemd/load/poster.mjs';
+    const program = '/usr/lib/sd-gateway/test/machine/load/poster.mjs';
     this.#child = spawn(
       'nsenter',
       [...['--target', String(machine.pid), '--all'], ...['node', program, JSON.stringify(options)]],
