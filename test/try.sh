@@ -1,28 +1,73 @@
 #!/usr/bin/env bash
-# What `npm run try` does: installs and builds where that hasn't been done, starts a gateway in directories of its own,
-# sends it one message, prints the reply, and stops it.
+# What `npm run try` does: builds where that hasn't been done, and shows one message on its way through a gateway with
+# directories of its own and a small program as agent. One line a step.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-[ -d node_modules ] || npm ci
-[ -f dist/cli/main.js ] && [ -f build/Release/sd_gateway.node ] || npm run build
-
 directory=$(mktemp -d)
+gateway=
+trap '[ -z "$gateway" ] || kill -KILL "$gateway" 2>/dev/null || true; rm -rf "$directory"' EXIT
+
+step=0
+say() {
+  step=$((step + 1))
+  printf '%d. %s\n' "$step" "$*"
+}
+
+# quietly COMMAND…: shows what the command prints only if it fails.
+quietly() {
+  "$@" >"$directory/output" 2>&1 && return
+  cat "$directory/output" >&2
+  printf 'npm run try: "%s" failed; the lines above say why.\n' "$*" >&2
+  exit 1
+}
+
+if [ -d node_modules ]; then
+  say "The packages are installed already."
+else
+  quietly npm ci
+  say "Installed the packages (npm ci)."
+fi
+if [ -f dist/cli/main.js ] && [ -f build/Release/sd_gateway.node ]; then
+  say "The program is built already."
+else
+  quietly npm run build
+  say "Built the program (npm run build)."
+fi
+
 export STATE_DIRECTORY=$directory/state RUNTIME_DIRECTORY=$directory/run CONFIGURATION_DIRECTORY=$directory/etc
 export SD_GATEWAY_HTTP_LISTEN=unix:$directory/http.sock
+cat >"$directory/agent.mjs" <<'AGENT'
+import { readFileSync } from 'node:fs';
+import { freemem, hostname } from 'node:os';
+const { text, session, seq } = JSON.parse(readFileSync(0, 'utf8'));
+console.log(
+  `Message ${seq} of session "${session}" has ${text.split(/\s+/).length} words. ` +
+    `I am process ${process.pid} on ${hostname()}, which has ${Math.round(freemem() / 2 ** 20)} MiB of free memory.`,
+);
+AGENT
+SD_GATEWAY_AGENT_COMMAND=$(node -p 'JSON.stringify(process.argv.slice(1))' "$(command -v node)" "$directory/agent.mjs")
+export SD_GATEWAY_AGENT_COMMAND
 
-coproc gateway { exec node dist/cli/main.js run 2>&1; }
-process=$gateway_PID
-trap 'kill -KILL "$process" 2>/dev/null || true; rm -rf "$directory"' EXIT
-while IFS= read -r line <&"${gateway[0]}"; do
-  printf '%s\n' "$line"
-  case "$line" in *"Ready after"*) break ;; esac
+node dist/cli/main.js run >"$directory/log" 2>&1 &
+gateway=$!
+until grep --quiet 'Ready after' "$directory/log"; do
+  if ! kill -0 "$gateway" 2>/dev/null; then
+    cat "$directory/log" >&2
+    echo 'npm run try: the gateway did not start; the lines above say why.' >&2
+    exit 1
+  fi
+  sleep 0.05
 done
+say "Started a gateway (process $gateway) with a small Node.js program as its agent."
 
 message=${1:-Hello from a fresh clone}
-printf '\n$ sd-gateway send "%s"\n' "$message"
-node dist/cli/main.js send "$message"
-printf '\n$ sd-gateway stop\n'
-node dist/cli/main.js stop
-wait "$process"
-echo "The gateway ended with status 0."
+say "Sending \"$message\" to the session \"try\"."
+reply=$(node dist/cli/main.js send --session try "$message")
+say "The agent replied: $reply"
+quietly node dist/cli/main.js stop
+wait "$gateway"
+gateway=
+say "Stopped the gateway: its turns had ended, and its exit status is 0."
+echo
+echo 'Next: put your own program in the place of the agent; README.md, "A first agent", has the ten lines for it.'
