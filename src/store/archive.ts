@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { metadataMistake } from './metadata.js';
+import { jsonMistake, metadataMistake } from './metadata.js';
 import { type JsonValue, type Metadata, sessionPolicies, unknownPolicies } from './store.js';
 
 /**
@@ -16,15 +16,20 @@ const count = z.int().min(0);
 /** Of a message in its session; the largest that a client can name (`Last-Event-ID`). */
 const seq = count.max(999_999_999_999_999);
 /** Deeper than any that was accepted. */
-const metadataDepth = 100;
+const jsonDepth = 100;
 /** As JSON.parse gave it: a copy, as z.json() makes it, would lack a member "__proto__". */
 const metadata = z.custom<Metadata>().superRefine((value, context) => {
-  const mistake = metadataMistake(value, metadataDepth);
+  const mistake = metadataMistake(value, jsonDepth);
   if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
 });
 
 /** Any value that JSON has, as JSON.parse gave it. */
-const json = z.custom<JsonValue>((value) => value !== undefined, 'must be there');
+const json = z
+  .custom<JsonValue>((value) => value !== undefined, 'must be there')
+  .superRefine((value, context) => {
+    const mistake = jsonMistake(value, jsonDepth);
+    if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
+  });
 
 /** Earlier exports have the URL alone, as there was one kind of target. */
 function withTarget(value: unknown): unknown {

@@ -1,8 +1,11 @@
-/**
- * Why a value that JSON.parse gave can't be a message's metadata, nested in at most so many levels; null when it can.
- */
+/** Says why a value that JSON.parse gave can't be a message's metadata; null when it can. */
 export function metadataMistake(value: unknown, depth: number): string | null {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'must be an object';
+  return jsonMistake(value, depth);
+}
+
+/** Says why a value that JSON.parse gave can't be kept, nested in at most so many levels; null when it can. */
+export function jsonMistake(value: unknown, depth: number): string | null {
   if (deeperThan(value, depth)) return `must not be nested deeper than ${depth}`;
   return holdsInfinity(value) ? 'must not hold a number beyond double precision' : null;
 }

@@ -186,7 +186,20 @@ describe('an archive', () => {
       `{"at":${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
       /line 4: "reply.metadata" must not be nested deeper than 100/,
     ],
-  ])('with %s in a message is refused, and says where', async (_what, right, wrong, reason) => {
+    [
+      'a receipt beyond all',
+      '"receipt":{"at":7}',
+      '"receipt":1e400',
+      /line 9: "parts.0.receipt" must not hold a number/,
+    ],
+    ['a record beyond all', '{"at":[1]}', '{"at":[1e400]}', /line 10: "value" must not hold a number/],
+    [
+      'a record without an end',
+      '{"at":[1]}',
+      `${'['.repeat(50_000)}${']'.repeat(50_000)}`,
+      /line 10: "value" must not be nested deeper than 100/,
+    ],
+  ])('with %s is refused, and says where', async (_what, right, wrong, reason) => {
     const wrongLines = rightLines.map((line) => line.replace(right, wrong));
     await expect(read(rightLines)).resolves.toHaveLength(rightLines.length - 2);
     await expect(read(wrongLines)).rejects.toThrow(reason);
