@@ -45,6 +45,10 @@ const session = z.strictObject({
   last_seq: seq,
   last_accepted_at: time,
   policy: z.enum(sessionPolicies).nullable().default(null),
+  agent: text.nullable().default(null),
+  generation: count.min(1).default(1),
+  /** Number of the first message of the present generation. */
+  first_seq: seq.min(1).default(1),
 });
 
 const message = z.strictObject({
@@ -57,6 +61,7 @@ const message = z.strictObject({
   metadata,
   sender: text.nullable().default(null),
   channel: text,
+  generation: count.min(1).default(1),
   accepted_at: time,
   changed_at: time,
   retried_at: time.nullable(),
@@ -107,6 +112,8 @@ const message = z.strictObject({
     .nullable(),
   /** What the channel has taken of the reply; part 0: a preview. */
   parts: z.array(z.strictObject({ part: count, receipt: json, at: time })).default([]),
+  /** What its agent has written of a reply that is not there yet. */
+  deltas: z.array(z.strictObject({ position: count.min(1), attempt: count, text })).default([]),
 });
 
 /** What a channel or an agent keeps. */

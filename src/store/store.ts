@@ -67,6 +67,8 @@ export interface NewMessage {
   readonly sender?: string | null;
   /** The channel that it came by, such as "http". */
   readonly channel: string;
+  /** The agent of the session, if it begins with this message. Null, the default: it has none of its own. */
+  readonly agent?: string | null;
 }
 
 export interface QueueLimits {
@@ -110,6 +112,10 @@ export interface Message {
   readonly error: string | null;
   /** When it got to its present state. */
   readonly changedAt: number;
+  /** The session's generation that it belongs to: 1 until the first reset. */
+  readonly generation: number;
+  /** While it is running: what its turn waits for. */
+  readonly waitingFor: TurnWait | null;
   /** The message whose turn it is part of; null: it has, or will have, its own. */
   readonly collectedIn: { readonly id: string; readonly state: MessageState } | null;
 }
@@ -132,6 +138,13 @@ export interface DeliverySummary {
  */
 export const unknownPolicies = ['resend', 'ask', 'drop'] as const;
 export type UnknownPolicy = (typeof unknownPolicies)[number];
+
+/**
+ * Why a turn waits that has begun and has not ended: for a person's answer, for an agent that another one holds up, or
+ * for the agent to call back. It holds its session meanwhile.
+ */
+export const turnWaits = ['question', 'agent held', 'callback'] as const;
+export type TurnWait = (typeof turnWaits)[number];
 
 /** A message that is part of the turn of a later one. */
 export interface CollectedMessage {
@@ -156,6 +169,10 @@ export interface Turn {
   readonly collected: readonly CollectedMessage[];
   readonly replyTo: ReplyTarget | null;
   readonly acceptedAt: number;
+  /** Of its session; null: none has been chosen. */
+  readonly agent: string | null;
+  /** Of the session, as the message came. */
+  readonly generation: number;
   /** 1 for the first. */
   readonly attempt: number;
   /** Stops that cut it off so far. */
@@ -319,12 +336,32 @@ export interface SessionSummary {
   readonly lastAcceptedAt: number;
   /** Null: that of the configuration. */
   readonly policy: SessionPolicy | null;
+  /** Null: none has been chosen. */
+  readonly agent: string | null;
+  /** Raised by each reset; 1 for the first. */
+  readonly generation: number;
 }
 
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Opaque; asks for the next page; null at the end. */
   readonly next: string | null;
+}
+
+/** A piece of a reply that is still written. */
+export interface Delta {
+  /** 1, 2, 3, … over all attempts of the turn. */
+  readonly position: number;
+  /** What earlier attempts have written counts for nothing. */
+  readonly attempt: number;
+  readonly text: string;
+}
+
+export interface Deltas {
+  /** In the order of their positions. */
+  readonly items: readonly Delta[];
+  /** There are others behind them: the page was full. */
+  readonly more: boolean;
 }
 
 export interface SettledMessages {
@@ -406,6 +443,19 @@ export interface Store {
   putBackTurns(turns: readonly TurnToPutBack[]): Promise<number>;
 
   /**
+   * Says what a running turn waits for, or with null that it goes on. False when the claim was lost, or the message was
+   * cancelled.
+   */
+  setTurnWait(turn: TurnHold, wait: TurnWait | null): Promise<boolean>;
+  /**
+   * Adds to what the turn's agent has written so far, until the turn ends. Gives the position of the last piece; null:
+   * nothing was added, as by `setTurnWait`. A power cut may take the last of them.
+   */
+  appendDeltas(turn: TurnHold, texts: readonly string[]): Promise<number | null>;
+  /** Behind the position; none of a message whose turn has ended. */
+  deltas(messageId: string, after: number, limit: number): Promise<Deltas>;
+
+  /**
    * Cancels a message that is queued or running; null when there is none. A running turn keeps its session until it is
    * released, so that the next one does not begin beside it.
    */
@@ -467,6 +517,12 @@ export interface Store {
   session(name: string): Promise<SessionSummary | null>;
   /** Makes the session if there is none. */
   setPolicy(name: string, policy: SessionPolicy | null): Promise<SessionSummary>;
+  /** For the turns of the messages that come, and of those that wait. Makes the session if there is none. */
+  setAgent(name: string, agent: string | null): Promise<SessionSummary>;
+  /** Begins the session's next generation with the next message; null when there is no such session. */
+  resetSession(name: string): Promise<SessionSummary | null>;
+  /** The last messages of the session's present generation that have a reply, in `seq` order; none of no session. */
+  history(session: string, limit: number): Promise<readonly Message[]>;
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
   /** Null when there is no such session. In `seq` order. */
   sessionMessages(

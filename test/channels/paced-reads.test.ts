@@ -11,6 +11,8 @@ const summary: SessionSummary = {
   running: false,
   lastAcceptedAt: 0,
   policy: null,
+  agent: null,
+  generation: 1,
 };
 
 /** A store that answers all that it was asked at once, when it is told to. */

@@ -46,6 +46,10 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
     }),
   ),
   idempotency: orNull(fc.record({ key: fc.string(), fingerprint: fc.constant('00ff') })),
+  generation: fc.integer({ min: 1 }),
+  deltas: fc.array(fc.record({ position: fc.integer({ min: 1 }), attempt: fc.nat(), text: fc.string() }), {
+    maxLength: 2,
+  }),
   parts: fc.array(fc.record({ part: fc.nat(), receipt: metadata, at: time }), { maxLength: 2 }),
   reply: orNull(fc.record({ text: fc.string(), metadata, at: time })),
   delivery: orNull(
@@ -68,6 +72,9 @@ const session = fc.record({
   last_seq: fc.nat(),
   policy: orNull(fc.constantFrom('queue' as const, 'interrupt' as const, 'collect' as const)),
   last_accepted_at: time,
+  agent: orNull(fc.string()),
+  generation: fc.integer({ min: 1 }),
+  first_seq: fc.integer({ min: 1 }),
 });
 
 async function* each<Item>(items: Iterable<Item>): AsyncGenerator<Item> {
@@ -92,7 +99,16 @@ describe('an archive', () => {
   });
 
   test('of a version that knew less is read, with what a migration makes of it', async () => {
-    const later = { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0, parts: [] };
+    const later = {
+      sender: null,
+      begun: false,
+      collected_in: null,
+      crashes: 0,
+      put_backs: 0,
+      parts: [],
+      generation: 1,
+      deltas: [],
+    };
     await fc.assert(
       fc.asyncProperty(message, async (written) => {
         const { reply_to: target } = written;
@@ -117,8 +133,17 @@ describe('an archive', () => {
   test('that is nearly right is refused, and says where, or read as it says', async () => {
     /** Members that those of an earlier version don't have. */
     const later = {
-      session: { policy: null },
-      message: { sender: null, begun: false, collected_in: null, crashes: 0, put_backs: 0, parts: [] },
+      session: { policy: null, agent: null, generation: 1, first_seq: 1 },
+      message: {
+        sender: null,
+        begun: false,
+        collected_in: null,
+        crashes: 0,
+        put_backs: 0,
+        parts: [],
+        generation: 1,
+        deltas: [],
+      },
     };
     // JSON has two ways to write zero, and JavaScript to keep it.
     const parse = (line: string) => JSON.parse(line, (_name, value) => (value === 0 ? 0 : value));
@@ -149,7 +174,21 @@ describe('an archive', () => {
   });
 
   const [header = '', one = '', end = ''] = [
-    ...formatArchive([{ type: 'session', session: 'a', last_seq: 1, last_accepted_at: 0, policy: null }], 0),
+    ...formatArchive(
+      [
+        {
+          type: 'session',
+          session: 'a',
+          last_seq: 1,
+          last_accepted_at: 0,
+          policy: null,
+          agent: null,
+          generation: 1,
+          first_seq: 1,
+        },
+      ],
+      0,
+    ),
   ].map((line) => line.trimEnd());
   test.each([
     ['nothing', [], /cut off after line 0/],

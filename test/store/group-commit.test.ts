@@ -84,3 +84,18 @@ test('one that comes to a count that can’t be, as of a damaged database, takes
   expect(session).toMatchObject({ session: 'b', policy: 'collect' });
   expect(counts()).toMatchObject({ queued: 0, running: 0, sessions: 2 });
 });
+
+test('what an agent writes alone waits for no disk; with anything else it does, and so does all after it', () => {
+  run(acceptCall('a'));
+  const [[turn]] = run(call('claimTurns', claim())) as [[Turn]];
+  const append = call('appendDeltas', turn, ['x']);
+  const pragma = vi.spyOn(database, 'pragma');
+  const levels = (...calls: readonly Call[]) => {
+    pragma.mockClear();
+    expect(run(...calls)).not.toContain(null);
+    return pragma.mock.calls.map(([source]) => source);
+  };
+  expect(levels(append, call('counts'))).toEqual(['synchronous = NORMAL', 'synchronous = FULL']);
+  expect(levels(append, acceptCall('b'))).toEqual([]);
+  expect(database.pragma('synchronous', { simple: true })).toBe(2);
+});

@@ -47,6 +47,8 @@ interface Left {
   /** Of one that has a receiver; default: a URL. */
   readonly target?: ReplyTarget;
   readonly parts?: ArchivedMessage['parts'];
+  readonly generation?: number;
+  readonly deltas?: ArchivedMessage['deltas'];
 }
 
 interface LeftDelivery {
@@ -64,6 +66,9 @@ export interface LeftSession {
   readonly since: number;
   readonly session: string;
   readonly policy?: SessionPolicy;
+  readonly agent?: string;
+  readonly generation?: number;
+  readonly firstSeq?: number;
   readonly messages: readonly Left[];
 }
 
@@ -324,6 +329,24 @@ export function leftBehind(version: number): readonly LeftSession[] {
     },
     { since: 5, session: 'on arrival', messages: [wasRunning] },
     {
+      since: 11,
+      session: 'asks',
+      agent: 'writer',
+      generation: 2,
+      firstSeq: 2,
+      messages: [
+        replied,
+        {
+          ...wasRunning,
+          generation: 2,
+          deltas: [
+            { position: 1, attempt: 1, text: 'it ' },
+            { position: 2, attempt: 1, text: 'is' },
+          ],
+        },
+      ],
+    },
+    {
       since: 10,
       session: 'previewed',
       messages: [
@@ -350,7 +373,7 @@ export function leftBehind(version: number): readonly LeftSession[] {
 
 export function recoveryOf(version: number): Recovery {
   return {
-    resumedTurns: version >= 10 ? 6 : version >= 5 ? 5 : version >= 4 ? 3 : 2,
+    resumedTurns: version >= 11 ? 7 : version >= 10 ? 6 : version >= 5 ? 5 : version >= 4 ? 3 : 2,
     deadTurns: 0,
     resumedDeliveries: [1, 3, 4, 7, 10].filter((since) => version >= since).length,
     unknownDeliveries: {
@@ -400,6 +423,7 @@ export const turnsOf = (version: number): readonly Place[] =>
     [5, 'collecting', 2, 2],
     [5, 'on arrival', 1, 2],
     [10, 'previewed', 1, 2],
+    [11, 'asks', 2, 2],
     // then what the last run had put back, and the others in their order,
     [1, 'put back', 1, 1],
     [8, 'stopped', 1, 1],
@@ -515,6 +539,8 @@ export function messagesOf({ session, messages }: LeftSession, idOf: IdOf): read
             },
       error: left.error ?? null,
       changedAt: left.changedAt ?? acceptedAt(seq),
+      generation: left.generation ?? 1,
+      waitingFor: null,
       collectedIn:
         left.collectedIn === undefined
           ? null
@@ -526,13 +552,17 @@ export function messagesOf({ session, messages }: LeftSession, idOf: IdOf): read
 const webhookIdOf = (id: string, { notice = '' }: LeftDelivery): string =>
   `msg_${id.replaceAll('-', '')}${notice}`;
 
-export function archivedSessionOf({ session, policy, messages }: LeftSession): ArchivedSession {
+export function archivedSessionOf(left: LeftSession): ArchivedSession {
+  const { session, policy, messages, agent, generation, firstSeq } = left;
   return {
     type: 'session',
     session,
     last_seq: messages.length,
     last_accepted_at: acceptedAt(messages.length),
     policy: policy ?? null,
+    agent: agent ?? null,
+    generation: generation ?? 1,
+    first_seq: firstSeq ?? 1,
   };
 }
 
@@ -573,6 +603,8 @@ export function archivedMessagesOf(
         key === undefined ? null : { key: key.name, fingerprint: Buffer.alloc(32, key.byte).toString('hex') },
       reply: replyOf(session, seq, left),
       parts: left.parts ?? [],
+      generation: left.generation ?? 1,
+      deltas: left.deltas ?? [],
       delivery:
         delivery == null
           ? null

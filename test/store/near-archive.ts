@@ -16,6 +16,7 @@ function message(number: number, session: string, changes: Partial<ArchivedMessa
     metadata: { from: 'ada', deep: [{ at: 1 }] },
     sender: null,
     channel: 'http',
+    generation: 1,
     accepted_at: 1_000,
     changed_at: 2_000,
     retried_at: null,
@@ -31,6 +32,7 @@ function message(number: number, session: string, changes: Partial<ArchivedMessa
     reply: null,
     delivery: null,
     parts: [],
+    deltas: [],
     ...changes,
   };
 }
@@ -56,8 +58,26 @@ const delivery = {
 };
 
 const items: readonly ArchiveItem[] = [
-  { type: 'session', session: 'a', last_seq: 4, last_accepted_at: 1_000, policy: 'collect' },
-  { type: 'session', session: 'b', last_seq: 9, last_accepted_at: 1_000, policy: null },
+  {
+    type: 'session',
+    session: 'a',
+    last_seq: 4,
+    last_accepted_at: 1_000,
+    policy: 'collect',
+    agent: 'writer',
+    generation: 2,
+    first_seq: 3,
+  },
+  {
+    type: 'session',
+    session: 'b',
+    last_seq: 9,
+    last_accepted_at: 1_000,
+    policy: null,
+    agent: null,
+    generation: 1,
+    first_seq: 1,
+  },
   message(1, 'a', { state: 'replied', attempts: 1, reply_to, reply, delivery }),
   message(2, 'a', { seq: 2, state: 'collected', collected_in: idOf(3) }),
   message(3, 'a', {
@@ -68,6 +88,8 @@ const items: readonly ArchiveItem[] = [
     put_backs: 2,
     begun: true,
     sender: 'ada',
+    generation: 2,
+    deltas: [{ position: 4, attempt: 1, text: 'it is' }],
   }),
   message(4, 'b', { seq: 8, idempotency: { key: 'k', fingerprint: '00fF' }, error: 'exit status 3' }),
   message(5, 'b', { seq: 9, state: 'cancelled', held: true, retried_at: 2_000 }),

@@ -28,6 +28,8 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
           running: false,
           lastAcceptedAt: 1_500,
           policy: 'collect',
+          agent: null,
+          generation: 1,
         });
         expect((await store.counts()).sessions).toBe(1);
         expect((await acceptOne(store, 'a')).seq).toBe(1);

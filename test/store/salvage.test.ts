@@ -70,6 +70,7 @@ describe('a message that is queued again, and that its session has passed, is ru
     metadata: {},
     sender: null,
     channel: 'http',
+    generation: 1,
     accepted_at: 1_000,
     changed_at: 2_000,
     retried_at: null,
@@ -85,6 +86,7 @@ describe('a message that is queued again, and that its session has passed, is ru
     reply: null,
     delivery: null,
     parts: [],
+    deltas: [],
   };
   const session: ArchivedSession = {
     type: 'session',
@@ -92,6 +94,9 @@ describe('a message that is queued again, and that its session has passed, is ru
     last_seq: 9,
     last_accepted_at: 1_000,
     policy: null,
+    agent: null,
+    generation: 1,
+    first_seq: 1,
   };
   const dead = { state: 'queued', retried_at: 2_000, begun: true } as const;
   test.each<[what: string, messages: readonly Partial<ArchivedMessage>[], seqs: readonly number[]]>([

@@ -1,3 +1,4 @@
+import { agentsContract } from './agents-contract.js';
 import { byHandContract } from './by-hand-contract.js';
 import { channelsContract } from './channels-contract.js';
 import { policiesContract } from './policies-contract.js';
@@ -7,6 +8,7 @@ import { storeModel } from './store-model.js';
 
 storeContract('SQLite', () => new SqliteFactory());
 byHandContract('SQLite', () => new SqliteFactory());
+agentsContract('SQLite', () => new SqliteFactory());
 channelsContract('SQLite', () => new SqliteFactory());
 policiesContract('SQLite', () => new SqliteFactory());
 storeModel('SQLite', () => new SqliteFactory());

@@ -110,9 +110,11 @@ describe.each(versions)('a database of schema version %i', (version) => {
     for (const message of found) expect(await store.message(message.id)).toEqual(message);
 
     const summaries = left.map((session) => {
-      const { last_seq: lastSeq, last_accepted_at: lastAcceptedAt, policy } = archivedSessionOf(session);
+      const { last_seq: lastSeq, last_accepted_at: lastAcceptedAt, ...own } = archivedSessionOf(session);
+      const { policy, agent, generation } = own;
       const waiting = messagesOf(session, idOf).filter(({ state }) => state === 'queued').length;
-      return { session: session.session, lastSeq, lastAcceptedAt, policy, waiting, running: false };
+      const queue = { lastSeq, lastAcceptedAt, waiting, running: false };
+      return { session: session.session, policy, agent, generation, ...queue };
     });
     const byName = (a: { readonly session: string }, b: { readonly session: string }) =>
       a.session < b.session ? -1 : 1;
@@ -237,7 +239,11 @@ describe.each(versions)('a database of schema version %i', (version) => {
         notice: message?.delivery?.kind === 'notice' ? message.error : null,
       });
     }
-    expect(await store.counts()).toMatchObject({ replied: 2, undelivered: 0 });
+    expect(await store.counts()).toMatchObject({
+      // Those that are to be posted nowhere.
+      replied: version >= 11 ? 3 : 2,
+      undelivered: 0,
+    });
   });
 
   test('knows the keys of its messages, and takes what is new in the present one', async () => {

@@ -64,6 +64,8 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
             delivery: null,
             error: null,
             changedAt: 1_234,
+            generation: 1,
+            waitingFor: null,
             collectedIn: null,
           },
         });
@@ -634,10 +636,35 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
         expect(names).toEqual(['a', 'b', 'c']);
 
         const { items } = await store.sessions({ limit: 3, after: null });
+        const plain = { agent: null, generation: 1 };
         expect(items).toEqual([
-          { session: 'a', lastSeq: 3, waiting: 3, running: false, lastAcceptedAt: 1_000, policy: null },
-          { session: 'b', lastSeq: 1, waiting: 1, running: false, lastAcceptedAt: 1_000, policy: null },
-          { session: 'c', lastSeq: 1, waiting: 0, running: true, lastAcceptedAt: 1_000, policy: null },
+          {
+            session: 'a',
+            lastSeq: 3,
+            waiting: 3,
+            running: false,
+            lastAcceptedAt: 1_000,
+            policy: null,
+            ...plain,
+          },
+          {
+            session: 'b',
+            lastSeq: 1,
+            waiting: 1,
+            running: false,
+            lastAcceptedAt: 1_000,
+            policy: null,
+            ...plain,
+          },
+          {
+            session: 'c',
+            lastSeq: 1,
+            waiting: 0,
+            running: true,
+            lastAcceptedAt: 1_000,
+            policy: null,
+            ...plain,
+          },
         ]);
         const first = await store.sessionMessages('a', { limit: 2, after: null });
         const second = await store.sessionMessages('a', { limit: 2, after: first?.next ?? null });

@@ -63,6 +63,9 @@ describe('an archive with U+2028 and U+2029 in its texts', () => {
     last_seq: 0,
     last_accepted_at: 0,
     policy: null,
+    agent: null,
+    generation: 1,
+    first_seq: 1,
   };
   const written = [...formatArchive([session], 0)].join('');
 

@@ -5,6 +5,7 @@ export interface Collectable {
   readonly hasBegun: boolean;
   /** All that says where its reply goes and how it is sent, as one text. */
   readonly target: string;
+  readonly generation: number;
 }
 
 /** A turn is made of no more texts than these UTF-16 code units hold, but for its first. */
@@ -12,7 +13,8 @@ const longestText = 1_048_576;
 
 /**
  * How many of the messages behind the head of a session that collects are put into one turn with it: the last of them
- * runs, the others are part of its turn. Only messages whose reply goes to the same place are put together.
+ * runs, the others are part of its turn. Only messages of one generation, whose reply goes to the same place, are put
+ * together.
  *
  * @param behind in the order of their numbers; read only as far as needed
  */
@@ -22,8 +24,12 @@ export function countParts(head: Collectable, behind: Iterable<Collectable>): nu
   let count = 0;
   for (const message of behind) {
     length += message.text.length;
-    if (message.hasBegun || message.target !== head.target || length > longestText) break;
+    if (message.hasBegun || !goWith(message, head) || length > longestText) break;
     count += 1;
   }
   return count;
+}
+
+function goWith(a: Collectable, b: Collectable): boolean {
+  return a.target === b.target && a.generation === b.generation;
 }

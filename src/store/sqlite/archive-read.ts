@@ -10,6 +10,9 @@ export interface SessionRow {
   readonly last_seq: number;
   readonly last_accepted_at: number;
   readonly policy: SessionPolicy | null;
+  readonly agent: string | null;
+  readonly generation: number;
+  readonly first_seq: number;
 }
 
 export interface MessageRow {
@@ -21,6 +24,7 @@ export interface MessageRow {
   readonly attempts: number;
   readonly crashes: number;
   readonly put_backs: number;
+  readonly generation: number;
   readonly accepted_at: number;
   readonly changed_at: number;
   readonly retried_at: number | null;
@@ -67,6 +71,13 @@ export interface PartRow {
   readonly at: number;
 }
 
+export interface DeltaRow {
+  readonly message: number;
+  readonly position: number;
+  readonly attempt: number;
+  readonly text: string;
+}
+
 export interface RecordRow {
   readonly number: number;
   readonly kind: string;
@@ -85,6 +96,7 @@ export interface MessageParts {
   readonly reply: ReplyRow | null;
   readonly delivery: DeliveryRow | null;
   readonly parts: readonly PartRow[];
+  readonly deltas: readonly DeltaRow[];
   /** Of the message whose turn it is part of. */
   readonly collectedIn: Buffer | null;
   /** Lines in which somebody holds it. */
@@ -92,8 +104,17 @@ export interface MessageParts {
 }
 
 export function archivedSession(row: SessionRow): ArchivedSession {
-  const { name, last_seq, last_accepted_at, policy } = row;
-  return { type: 'session', session: name, last_seq, last_accepted_at, policy };
+  const { name, last_seq, last_accepted_at, policy, agent, generation, first_seq } = row;
+  return {
+    type: 'session',
+    session: name,
+    last_seq,
+    last_accepted_at,
+    policy,
+    agent,
+    generation,
+    first_seq,
+  };
 }
 
 export function archivedRecord(row: RecordRow): ArchivedRecord {
@@ -108,10 +129,11 @@ export function archivedMessage({
   reply,
   delivery,
   parts,
+  deltas,
   collectedIn,
   held,
 }: MessageParts): ArchivedMessage {
-  const { seq, state, sender, channel, accepted_at, changed_at, retried_at } = message;
+  const { seq, state, sender, channel, generation, accepted_at, changed_at, retried_at } = message;
   const { attempts, crashes, put_backs, error } = message;
   return {
     type: 'message',
@@ -123,6 +145,7 @@ export function archivedMessage({
     metadata: parseMetadata(text.metadata),
     sender,
     channel,
+    generation,
     accepted_at,
     changed_at,
     retried_at,
@@ -163,6 +186,7 @@ export function archivedMessage({
             begun_at: delivery.begun_at,
             held: held.delivery,
           },
+    deltas: deltas.map(({ position, attempt, text }) => ({ position, attempt, text })),
     parts: parts.map(({ part, receipt, at }) => ({ part, receipt: parseJson(receipt), at })),
   };
 }
@@ -171,9 +195,7 @@ export function archivedMessage({
 export function* readArchive(database: Database): Generator<ArchiveItem> {
   database.exec('BEGIN');
   try {
-    const sessions = database.prepare<[], SessionRow>(
-      'SELECT number, name, last_seq, last_accepted_at, policy FROM sessions ORDER BY number',
-    );
+    const sessions = database.prepare<[], SessionRow>('SELECT * FROM sessions ORDER BY number');
     const names = new Map<number, string>();
     for (const row of sessions.iterate()) {
       names.set(row.number, row.name);
@@ -184,6 +206,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
     const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
     const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
     const parts = part<PartRow>('SELECT * FROM delivery_parts WHERE message = ? ORDER BY part');
+    const deltas = part<DeltaRow>('SELECT * FROM deltas WHERE message = ? ORDER BY position');
     const id = database.prepare<[number: number], Buffer>('SELECT id FROM messages WHERE number = ?').pluck();
     const held = database.prepare<[line: string, session: number, message: number]>(
       'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
@@ -205,6 +228,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
         reply: reply.get(number) ?? null,
         delivery: delivery.get(number) ?? null,
         parts: parts.all(number),
+        deltas: deltas.all(number),
         collectedIn: collected_in === null ? null : (id.get(collected_in) ?? null),
         held: {
           turn: held.get('turn', session, number) !== undefined,

@@ -34,19 +34,29 @@ export class ArchiveWriter {
     this.#statements = {
       session: database.prepare<[name: string], number>('SELECT number FROM sessions WHERE name = ?').pluck(),
       insertSession: database.prepare<
-        [name: string, lastSeq: number, lastAcceptedAt: number, policy: SessionPolicy | null]
+        [
+          name: string,
+          lastSeq: number,
+          lastAcceptedAt: number,
+          policy: SessionPolicy | null,
+          agent: string | null,
+          generation: number,
+          firstSeq: number,
+        ]
       >(
-        `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, policy) VALUES (?, ?, 0, ?, ?)
+        `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, policy, agent, generation, first_seq)
+         VALUES (?, ?, 0, ?, ?, ?, ?, ?)
          ON CONFLICT (name) DO UPDATE SET last_seq = max(last_seq, excluded.last_seq),
-           policy = coalesce(policy, excluded.policy),
+           policy = coalesce(policy, excluded.policy), agent = coalesce(agent, excluded.agent),
+           generation = max(generation, excluded.generation), first_seq = max(first_seq, excluded.first_seq),
            last_accepted_at = max(last_accepted_at, excluded.last_accepted_at)`,
       ),
       known: database.prepare<[id: Buffer]>('SELECT 1 FROM messages WHERE id = ?'),
       message: database.prepare(
         `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel,
            reply_channel, reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, error, retried_at, sender, begun, crashes,
-           put_backs)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           put_backs, generation)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ),
       // One whose turn is not there, as it was lost or refused, or can't be that, has to have its own.
       collect: database.prepare<[into: Buffer, message: number]>(
@@ -77,6 +87,9 @@ export class ArchiveWriter {
       ),
       part: database.prepare(
         'INSERT INTO delivery_parts (message, part, receipt, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      ),
+      delta: database.prepare(
+        'INSERT INTO deltas (message, position, attempt, text) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
       ),
       record: database.prepare(
         `INSERT INTO records (kind, key, value, version, changed_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
@@ -138,8 +151,17 @@ export class ArchiveWriter {
     return { sessions: this.#sessions, messages: this.#messages, records: this.#records };
   }
 
-  #session({ session, last_seq, last_accepted_at, policy }: ArchivedSession): void {
-    this.#statements.insertSession.run(session, last_seq, last_accepted_at, policy);
+  #session(item: ArchivedSession): void {
+    const { session, last_seq, last_accepted_at, policy, agent, generation, first_seq } = item;
+    this.#statements.insertSession.run(
+      session,
+      last_seq,
+      last_accepted_at,
+      policy,
+      agent,
+      generation,
+      first_seq,
+    );
     this.#sessions += 1;
   }
 
@@ -179,6 +201,10 @@ export class ArchiveWriter {
     for (const { part, receipt, at } of item.parts) {
       const { changes } = this.#statements.part.run(number, part, JSON.stringify(receipt), at);
       if (changes === 0) throw new ArchiveError(`the message ${item.id} has part ${part} of its reply twice`);
+    }
+    for (const { position, attempt, text } of item.deltas) {
+      const { changes } = this.#statements.delta.run(number, position, attempt, text);
+      if (changes === 0) throw new ArchiveError(`the message ${item.id} has delta ${position} twice`);
     }
     const holds = item.held && (state === 'running' || state === 'cancelled');
     if (holds) this.#hold('turn', item, session, number);
@@ -235,6 +261,7 @@ export class ArchiveWriter {
         item.begun ? 1 : 0,
         item.crashes,
         item.put_backs,
+        item.generation,
       );
       return Number(lastInsertRowid);
     } catch (error) {

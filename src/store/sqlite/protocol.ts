@@ -20,6 +20,8 @@ export type Accepted =
       readonly outcome: 'accepted';
       readonly seq: number;
       readonly acceptedAt: number;
+      readonly agent: string | null;
+      readonly generation: number;
       /** Of the claim on its turn; null: it waits. */
       readonly epoch: number | null;
       readonly interrupted: SessionCancelled['messages'];

@@ -5,6 +5,7 @@ import {
   archivedRecord,
   archivedSession,
   type DeliveryRow,
+  type DeltaRow,
   type MessageRow,
   type PartRow,
   type RecordRow,
@@ -34,7 +35,7 @@ const pageSize = 200;
 const mostTried = 1_000_000;
 
 /** What migrations put into rows of databases that had not these columns. */
-const laterSessionColumns = { policy: null } as const;
+const laterSessionColumns = { policy: null, agent: null, generation: 1, first_seq: 1 } as const;
 const laterMessageColumns = {
   reply_idempotent: 1,
   reply_unknown: null,
@@ -46,6 +47,7 @@ const laterMessageColumns = {
   put_backs: 0,
   reply_channel: 'webhook',
   reply_options: null,
+  generation: 1,
 } as const;
 const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
 
@@ -80,10 +82,8 @@ export function salvage(database: Database): Salvage {
     ...laterDeliveryColumns,
     ...row,
   }));
-  const partsOf = new Map<number, PartRow[]>();
-  for (const part of readTable<PartRow>(database, 'delivery_parts', 'number')) {
-    partsOf.set(part.message, [...(partsOf.get(part.message) ?? []), part]);
-  }
+  const partsOf = groupByMessage(readTable<PartRow>(database, 'delivery_parts', 'number'));
+  const deltasOf = groupByMessage(readTable<DeltaRow>(database, 'deltas', 'number'));
   const deliveries = new SalvagedDeliveries(byMessage(deliveryRows), messageRows);
   const ids = new Map(messageRows.map(({ number, id }) => [number, id]));
   const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
@@ -128,6 +128,7 @@ export function salvage(database: Database): Salvage {
         reply,
         delivery,
         parts: partsOf.get(message.number) ?? [],
+        deltas: deltasOf.get(message.number) ?? [],
         held,
       });
       checkItem(archived);
@@ -178,16 +179,17 @@ function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMes
 }
 
 /** With what can be read of it, as all of its messages would be lost with it; null: not even its name can be. */
-function soundSession(
-  row: SessionRow,
-): { readonly row: SessionRow; readonly lost: 'the policy' | 'all but the name' | null } | null {
-  const withoutPolicy = { ...row, policy: null };
-  const nameAlone = { ...withoutPolicy, last_seq: 0, last_accepted_at: 0 };
-  if (isSession(row)) return { row, lost: null };
-  if (isSession(withoutPolicy)) return { row: withoutPolicy, lost: 'the policy' };
-  // Its numbers go on behind the last message that is known of.
-  if (isSession(nameAlone)) return { row: nameAlone, lost: 'all but the name' };
-  return null;
+function soundSession(row: SessionRow): { readonly row: SessionRow; readonly lost: string | null } | null {
+  const { policy, ...agent } = laterSessionColumns;
+  const attempts: readonly (readonly [SessionRow, string | null])[] = [
+    [row, null],
+    [{ ...row, policy }, 'the policy'],
+    [{ ...row, ...agent }, 'the agent'],
+    // Its numbers go on behind the last message that is known of.
+    [{ ...row, ...laterSessionColumns, last_seq: 0, last_accepted_at: 0 }, 'all but the name'],
+  ];
+  const sound = attempts.find(([session]) => isSession(session));
+  return sound === undefined ? null : { row: sound[0], lost: sound[1] };
 }
 
 function isSession(row: SessionRow): boolean {
@@ -205,6 +207,16 @@ function describe({ id }: MessageRow): string | null {
 
 function byMessage<Row extends { readonly message: number }>(rows: readonly Row[]): Map<number, Row> {
   return new Map(rows.map((row) => [row.message, row]));
+}
+
+function groupByMessage<Row extends { readonly message: number }>(rows: readonly Row[]): Map<number, Row[]> {
+  const groups = new Map<number, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(row.message);
+    if (group === undefined) groups.set(row.message, [row]);
+    else group.push(row);
+  }
+  return groups;
 }
 
 function expectedMessages(database: Database): number | null {

@@ -272,6 +272,30 @@ const tenthVersion: readonly string[] = [
   'CREATE INDEX records_expiring ON records (expires_at) WHERE expires_at IS NOT NULL',
 ];
 
+/**
+ * Version 11: sessions have agents and generations, turns may wait, and what agents write is kept as it comes. No row is
+ * written.
+ */
+const eleventhVersion: readonly string[] = [
+  // Null: none has been chosen.
+  'ALTER TABLE sessions ADD COLUMN agent TEXT',
+  'ALTER TABLE sessions ADD COLUMN generation INTEGER NOT NULL DEFAULT 1',
+  // The number of the present generation's first message.
+  'ALTER TABLE sessions ADD COLUMN first_seq INTEGER NOT NULL DEFAULT 1',
+  'ALTER TABLE messages ADD COLUMN generation INTEGER NOT NULL DEFAULT 1',
+  // What its turn waits for while it runs; null: it doesn't.
+  'ALTER TABLE messages ADD COLUMN waiting_for TEXT',
+  // Pieces of a reply that is still written, over all attempts of its turn.
+  `CREATE TABLE deltas (
+     number   INTEGER PRIMARY KEY,
+     message  INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
+     position INTEGER NOT NULL,
+     attempt  INTEGER NOT NULL,
+     text     TEXT    NOT NULL
+   ) STRICT`,
+  'CREATE UNIQUE INDEX deltas_by_message ON deltas (message, position)',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
@@ -283,6 +307,7 @@ export const migrations: readonly Migration[] = [
   { version: 8, statements: eighthVersion },
   { version: 9, statements: ninthVersion },
   { version: 10, statements: tenthVersion },
+  { version: 11, statements: eleventhVersion },
 ];
 
 /** The version that this program writes. */
@@ -314,6 +339,8 @@ export const outlineQueries: readonly string[] = [
   'SELECT * FROM delivery_parts LIMIT 1',
   'SELECT part FROM delivery_parts INDEXED BY delivery_parts_by_message LIMIT 1',
   'SELECT * FROM records LIMIT 1',
+  'SELECT * FROM deltas LIMIT 1',
+  'SELECT position FROM deltas INDEXED BY deltas_by_message LIMIT 1',
   'SELECT kind FROM records INDEXED BY records_by_key LIMIT 1',
   'SELECT kind FROM records INDEXED BY records_expiring WHERE expires_at IS NOT NULL LIMIT 1',
   'SELECT * FROM heads LIMIT 1',

@@ -13,6 +13,7 @@ import {
   type Delivery,
   type DeliveryFailure,
   type DeliveryHold,
+  type Deltas,
   type ExpectedRecord,
   type JsonValue,
   type LeaseHold,
@@ -35,6 +36,7 @@ import {
   type TurnClaim,
   type TurnHold,
   type TurnToPutBack,
+  type TurnWait,
 } from '../store.js';
 import { StoreHealth } from '../store-health.js';
 import type { Failure } from './errors.js';
@@ -121,7 +123,7 @@ function forThread(message: NewMessage): NewMessage {
 /** The message as the store has it now: it need not travel back. */
 function newlyAccepted(
   message: NewMessage,
-  { seq, acceptedAt, epoch }: Accepted & { readonly outcome: 'accepted' },
+  { seq, acceptedAt, epoch, generation }: Accepted & { readonly outcome: 'accepted' },
 ): Message {
   const { id, session, text, metadata, replyTo, channel } = message;
   return {
@@ -140,12 +142,14 @@ function newlyAccepted(
     delivery: null,
     error: null,
     changedAt: acceptedAt,
+    generation,
+    waitingFor: null,
     collectedIn: null,
   };
 }
 
-function firstTurn(message: Message, owner: string, epoch: number): Turn {
-  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt } = message;
+function firstTurn(message: Message, { owner, epoch, agent }: Pick<Turn, 'owner' | 'epoch' | 'agent'>): Turn {
+  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt, generation } = message;
   return {
     turnId: turnIdOf(id),
     messageId: id,
@@ -157,6 +161,8 @@ function firstTurn(message: Message, owner: string, epoch: number): Turn {
     collected: [],
     replyTo,
     acceptedAt,
+    agent,
+    generation,
     attempt: 1,
     putBacks: 0,
     owner,
@@ -251,9 +257,10 @@ export class SqliteStore implements OpenStore {
 
   #outcomeOf(message: NewMessage, outcome: Accepted, claim?: ArrivalClaim): AcceptOutcome {
     if (outcome.outcome !== 'accepted') return outcome;
-    const { epoch, interrupted } = outcome;
+    const { epoch, agent, interrupted } = outcome;
     const taken = newlyAccepted(message, outcome);
-    const turn = epoch !== null && claim !== undefined ? firstTurn(taken, claim.owner, epoch) : null;
+    const { owner } = claim ?? { owner: '' };
+    const turn = epoch === null ? null : firstTurn(taken, { owner, epoch, agent });
     this.#noteArrival(turn);
     return { outcome: 'accepted', message: taken, turn, interrupted };
   }
@@ -286,6 +293,18 @@ export class SqliteStore implements OpenStore {
 
   releaseTurn(turn: TurnHold): Promise<boolean> {
     return this.#call('releaseTurn', hold(turn));
+  }
+
+  setTurnWait(turn: TurnHold, wait: TurnWait | null): Promise<boolean> {
+    return this.#call('setTurnWait', hold(turn), wait);
+  }
+
+  appendDeltas(turn: TurnHold, texts: readonly string[]): Promise<number | null> {
+    return this.#call('appendDeltas', hold(turn), texts);
+  }
+
+  deltas(messageId: string, after: number, limit: number): Promise<Deltas> {
+    return this.#call('deltas', messageId, after, limit);
   }
 
   cancelMessage(id: string): Promise<CancelOutcome | null> {
@@ -385,6 +404,18 @@ export class SqliteStore implements OpenStore {
 
   setPolicy(name: string, policy: SessionPolicy | null): Promise<SessionSummary> {
     return this.#call('setPolicy', name, policy);
+  }
+
+  setAgent(name: string, agent: string | null): Promise<SessionSummary> {
+    return this.#call('setAgent', name, agent);
+  }
+
+  resetSession(name: string): Promise<SessionSummary | null> {
+    return this.#call('resetSession', name);
+  }
+
+  history(session: string, limit: number): Promise<readonly Message[]> {
+    return this.#call('history', session, limit);
   }
 
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>> {

@@ -47,11 +47,12 @@ const insertMessage = sql<
     key: string | null,
     fingerprint: Uint8Array | null,
     sender: string | null,
+    generation: number,
   ]
 >(
   `INSERT INTO messages (id, session, seq, state, attempts, accepted_at, changed_at, channel, reply_channel,
-     reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender)
-   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender, generation)
+   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 );
 const insertText = sql<[message: number, text: string, metadata: string]>(
   'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
@@ -78,13 +79,15 @@ export function accept(
     case 'accepted': {
       const { seq, interrupts, isHead, begins } = decision;
       const interrupted = interrupts ? interruptFor(transaction, message) : [];
-      const session = extend(transaction, message.session, known);
-      const number = insert(transaction, message, session, seq, begins);
+      const agent = known === undefined ? (message.agent ?? null) : known.agent;
+      const generation = known?.generation ?? 1;
+      const session = extend(transaction, message.session, known, agent);
+      const number = insert(transaction, message, { session, seq, begins, generation });
       const next = { number, sender: message.sender ?? null };
       const epoch = begins && claim !== undefined ? enqueueHeld(transaction, session, next, claim) : null;
       if (epoch === null && isHead) enqueue(transaction, 'turn', session, next);
       transaction.counters[begins ? 'running' : 'queued'] += 1;
-      return { outcome: 'accepted', seq, acceptedAt: transaction.now, epoch, interrupted };
+      return { outcome: 'accepted', seq, acceptedAt: transaction.now, epoch, agent, generation, interrupted };
     }
   }
 }
@@ -151,10 +154,14 @@ function interruptFor(transaction: Transaction, { id, session }: NewMessage): Se
 function insert(
   { sql, now }: Transaction,
   message: NewMessage,
-  session: number,
-  seq: number,
-  begins: boolean,
+  place: {
+    readonly session: number;
+    readonly seq: number;
+    readonly begins: boolean;
+    readonly generation: number;
+  },
 ): number {
+  const { session, seq, begins, generation } = place;
   const key = message.idempotencyKey;
   const target = fromTarget(message.replyTo);
   const { lastInsertRowid } = sql.run(
@@ -175,6 +182,7 @@ function insert(
     key,
     key === null ? null : message.fingerprint,
     message.sender ?? null,
+    generation,
   );
   const number = Number(lastInsertRowid);
   sql.run(insertText, number, message.text, JSON.stringify(message.metadata));

@@ -1,6 +1,7 @@
 import { decideCancel, decideDiscard, decideRetry, type HandledMessage } from '../../rules/by-hand.js';
 import type { CancelOutcome, DeadOutcome, Message, MessageState, SessionCancelled } from '../../store.js';
 import { createDelivery, passOver } from './deliveries.js';
+import { forgetDeltas } from './deltas.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
 import { advance, endWait, enqueue, headMessage, placeIn } from './queue.js';
 import { readMessage } from './reads.js';
@@ -41,7 +42,7 @@ const handledMessage = sql<[id: Buffer], HandledRow>(
    WHERE m.id = ?`,
 );
 const setCancelled = sql<[error: string | null, changedAt: number, message: number]>(
-  "UPDATE messages SET state = 'cancelled', error = ?, changed_at = ? WHERE number = ?",
+  "UPDATE messages SET state = 'cancelled', error = ?, changed_at = ?, waiting_for = NULL WHERE number = ?",
 );
 const cancelQueuedFrom = sql<[error: string | null, now: number, session: number, seq: number], CancelledRow>(
   `UPDATE messages INDEXED BY messages_queued SET state = 'cancelled', error = coalesce(?, error), changed_at = ?
@@ -77,6 +78,7 @@ export function cancelMessage(transaction: Transaction, id: string): CancelOutco
   if (decision.changes) {
     countMove(transaction, row.state, 'cancelled');
     sql.run(setCancelled, row.error, now, row.message);
+    forgetDeltas(transaction, row.message);
   }
   if (decision.session !== 'stay') addUnfinished(transaction, row.session, -1);
   if (decision.session === 'next') advance(transaction, 'turn', row.session, nextOf(transaction, row));
@@ -104,6 +106,7 @@ export function cancelSession(
   if (first.state === 'running') {
     countMove(transaction, 'running', 'cancelled');
     sql.run(setCancelled, reason, now, first.message);
+    forgetDeltas(transaction, first.message);
     messages.push({ id: idToText(first.id), seq: first.seq, running: true });
   } else if (first.state === 'queued') {
     advance(transaction, 'turn', session, undefined);

@@ -12,8 +12,8 @@ import { countMove, type Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
 
 const readyTurns = sql<[limit: number], ReadyTurnRow>(
-  `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, m.seq,
-     m.attempts, m.crashes, m.put_backs, m.begun, t.text, t.metadata, m.sender, ${targetColumns}, m.reply_idempotent,
+  `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, s.agent, m.seq,
+     m.attempts, m.crashes, m.put_backs, m.begun, m.generation, t.text, t.metadata, m.sender, ${targetColumns}, m.reply_idempotent,
      m.reply_unknown, m.accepted_at
    FROM heads h
    JOIN messages m ON m.number = h.message
@@ -73,6 +73,8 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
     collected,
     replyTo: toTarget(row),
     acceptedAt: row.accepted_at,
+    agent: head.agent,
+    generation: row.generation,
     attempt: row.attempts + 1,
     putBacks: row.put_backs,
     owner: claim.owner,

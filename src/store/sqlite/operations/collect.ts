@@ -21,6 +21,7 @@ export interface CollectableRow extends TargetRow {
   readonly reply_idempotent: 0 | 1;
   readonly reply_unknown: UnknownPolicy | null;
   readonly accepted_at: number;
+  readonly generation: number;
 }
 
 /** The head of a session whose turn comes. */
@@ -29,13 +30,14 @@ export interface ReadyTurnRow extends CollectableRow {
   readonly crashes: number;
   readonly session: string;
   readonly policy: SessionPolicy | null;
+  readonly agent: string | null;
   readonly ready: number;
 }
 
 type CollectedRow = Pick<CollectableRow, 'id' | 'seq' | 'text' | 'metadata' | 'sender'>;
 
 const queuedBehind = sql<[session: number, seq: number, limit: number], CollectableRow>(
-  `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, t.text, t.metadata, m.sender,
+  `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, m.generation, t.text, t.metadata, m.sender,
      ${targetColumns}, m.reply_idempotent, m.reply_unknown, m.accepted_at
    FROM messages m INDEXED BY messages_queued JOIN message_texts t ON t.message = m.number
    WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
@@ -92,6 +94,7 @@ function collectable(row: CollectableRow): Collectable {
       row.reply_idempotent,
       row.reply_unknown,
     ]),
+    generation: row.generation,
   };
 }
 

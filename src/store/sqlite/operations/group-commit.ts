@@ -6,7 +6,7 @@ import { endsTransaction, fullError, toFailure, toStoreError } from '../errors.j
 import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from '../protocol.js';
 import { type Counters, readCounters, writeCounters } from './counters.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
-import { type Handlers, isRead, operations } from './operations.js';
+import { type Handlers, isRead, operations, unsynced } from './operations.js';
 import { forgetRecords } from './records.js';
 import { recover } from './recover.js';
 import { Statements, sql } from './statements.js';
@@ -87,7 +87,9 @@ export class GroupCommit {
 
   #write(calls: readonly Call[]): Answer[] {
     if (calls.length === 0) return [];
+    const isSynced = calls.some(({ operation }) => !unsynced.has(operation));
     try {
+      if (!isSynced) this.#database.pragma('synchronous = NORMAL');
       const answers = this.#together(calls);
       this.#operations += calls.length;
       return answers;
@@ -95,6 +97,8 @@ export class GroupCommit {
       // Nothing of it is in the database.
       const failure = toStoreError(error, this.#path);
       return calls.map((call) => failed(call, failure));
+    } finally {
+      if (!isSynced) this.#database.pragma('synchronous = FULL');
     }
   }
 

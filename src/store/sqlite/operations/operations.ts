@@ -11,10 +11,12 @@ import {
   noteDeliveryPart,
   putBackDeliveries,
 } from './deliveries.js';
+import { readDeltas } from './deltas.js';
 import { claimLease, releaseLease, renewLease } from './leases.js';
 import {
   readCounts,
   readDeadMessages,
+  readHistory,
   readMessage,
   readNextDueInMs,
   readSessionMessages,
@@ -23,8 +25,9 @@ import {
   readSettledUpTo,
 } from './reads.js';
 import { deleteRecord, putRecord, readRecord, readRecords } from './records.js';
+import { appendDeltas, setTurnWait } from './running-turns.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
-import { readSession, setPolicy } from './sessions.js';
+import { readSession, resetSession, setAgent, setPolicy } from './sessions.js';
 import type { Transaction } from './transaction.js';
 import { completeTurn, failTurn, notePreview, putBackTurns, releaseTurn } from './turns.js';
 
@@ -44,6 +47,8 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
   'sessions',
   'sessionMessages',
   'settledMessages',
+  'history',
+  'deltas',
   'settledUpTo',
   'deadMessages',
   'counts',
@@ -52,6 +57,12 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
   'probe',
   'statistics',
 ]);
+
+/**
+ * Operations that need no sync of their own: the next one takes what they wrote along
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous).
+ */
+export const unsynced: ReadonlySet<OperationName> = new Set<OperationName>(['appendDeltas']);
 
 /** What each operation does, in a transaction; those apart that are asked of the connection itself. */
 export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
@@ -64,6 +75,9 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   putBackTurns,
   releaseTurn,
   notePreview,
+  setTurnWait,
+  appendDeltas,
+  deltas: readDeltas,
   cancelMessage,
   cancelSession,
   deadMessages: readDeadMessages,
@@ -86,6 +100,9 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   message: readMessage,
   session: readSession,
   setPolicy,
+  setAgent,
+  resetSession,
+  history: readHistory,
   sessions: readSessions,
   sessionMessages: readSessionMessages,
   settledMessages: readSettledMessages,

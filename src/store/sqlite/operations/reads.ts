@@ -6,13 +6,14 @@ import type {
   SessionSummary,
   SettledMessages,
   StoreCounts,
+  TurnWait,
 } from '../../store.js';
 import { StoreError } from '../../store.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
 import { parseMetadata } from './json.js';
 import { headMessage } from './queue.js';
-import { type SessionSummaryRow, sessionNamed, toSummary } from './sessions.js';
+import { type SessionSummaryRow, sessionNamed, summaryColumns, toSummary } from './sessions.js';
 import { sql, valueSql } from './statements.js';
 import { type TargetRow, targetColumns, toTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
@@ -38,6 +39,8 @@ interface MessageRow extends TargetRow {
   readonly channel: string;
   readonly sender: string | null;
   readonly error: string | null;
+  readonly generation: number;
+  readonly waiting_for: TurnWait | null;
   readonly collected_in: Buffer | null;
   readonly collected_in_state: MessageState | null;
   readonly text: string;
@@ -56,7 +59,7 @@ interface MessageRow extends TargetRow {
 
 const messageColumns = `
   m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.sender,
-  ${targetColumns},
+  m.generation, m.waiting_for, ${targetColumns},
   m.error, c.id AS collected_in, c.state AS collected_in_state,
   t.text, t.metadata,
   r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
@@ -79,13 +82,17 @@ const messagesOfSession = sql<[session: number, after: number, limit: number], M
   `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
    WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT 0 + ?`,
 );
+const repliedMessages = sql<[session: number, from: number, limit: number], MessageRow>(
+  `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
+   WHERE m.session = ? AND m.seq >= ? AND m.state IN ('replied', 'delivered') ORDER BY m.seq DESC LIMIT 0 + ?`,
+);
 const deadMessages = sql<[after: number, limit: number], MessageRow & { readonly number: number }>(
   `SELECT m.number, ${messageColumns}
    FROM messages m INDEXED BY messages_dead JOIN sessions s ON s.number = m.session ${messageJoins}
    WHERE m.state = 'dead' AND m.number > ? ORDER BY m.number LIMIT 0 + ?`,
 );
 const sessionsAfter = sql<[after: string, limit: number], SessionSummaryRow>(
-  `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
+  `SELECT ${summaryColumns}
    FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
    WHERE s.name > ? ORDER BY s.name LIMIT 0 + ?`,
 );
@@ -151,6 +158,14 @@ export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<
     items: rows.map(toMessage),
     next: last === null ? null : encodeCursor('dead', String(last.number)),
   };
+}
+
+/** Of the present generation, the last ones that have a reply, in `seq` order. */
+export function readHistory(transaction: Transaction, session: string, limit: number): readonly Message[] {
+  const known = sessionNamed(transaction, session);
+  if (known === undefined) return [];
+  const newest = transaction.sql.iterate(repliedMessages, known.number, known.first_seq, checkLimit(limit));
+  return take(newest, limit).rows.map(toMessage).reverse();
 }
 
 export function readSettledMessages(
@@ -236,6 +251,8 @@ function toMessage(row: MessageRow): Message {
     delivery: toDeliverySummary(row),
     error: row.error,
     changedAt: row.changed_at,
+    generation: row.generation,
+    waitingFor: row.waiting_for,
     collectedIn:
       row.collected_in === null || row.collected_in_state === null
         ? null

@@ -7,6 +7,9 @@ export interface SessionRow {
   readonly last_seq: number;
   readonly unfinished: number;
   readonly policy: SessionPolicy | null;
+  readonly agent: string | null;
+  readonly generation: number;
+  readonly first_seq: number;
 }
 
 export interface SessionSummaryRow {
@@ -16,13 +19,19 @@ export interface SessionSummaryRow {
   readonly last_accepted_at: number;
   readonly running: 0 | 1;
   readonly policy: SessionPolicy | null;
+  readonly agent: string | null;
+  readonly generation: number;
 }
 
+/** Of a table of sessions that is called `s`, and the heads of their queue of turns that are called `h`. */
+export const summaryColumns =
+  's.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy, s.agent, s.generation';
+
 const sessionByName = sql<[name: string], SessionRow>(
-  'SELECT number, last_seq, unfinished, policy FROM sessions WHERE name = ?',
+  'SELECT number, last_seq, unfinished, policy, agent, generation, first_seq FROM sessions WHERE name = ?',
 );
-const insertSession = sql<[name: string, acceptedAt: number]>(
-  'INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at) VALUES (?, 1, 1, ?)',
+const insertSession = sql<[name: string, acceptedAt: number, agent: string | null]>(
+  'INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, agent) VALUES (?, 1, 1, ?, ?)',
 );
 const extendSession = sql<[acceptedAt: number, session: number]>(
   'UPDATE sessions SET last_seq = last_seq + 1, unfinished = unfinished + 1, last_accepted_at = ? WHERE number = ?',
@@ -34,8 +43,15 @@ const upsertPolicy = sql<[name: string, now: number, policy: SessionPolicy | nul
   `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, policy) VALUES (?, 0, 0, ?, ?)
    ON CONFLICT (name) DO UPDATE SET policy = excluded.policy`,
 );
+const upsertAgent = sql<[name: string, now: number, agent: string | null]>(
+  `INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, agent) VALUES (?, 0, 0, ?, ?)
+   ON CONFLICT (name) DO UPDATE SET agent = excluded.agent`,
+);
+const beginGeneration = sql<[session: number]>(
+  'UPDATE sessions SET generation = generation + 1, first_seq = last_seq + 1 WHERE number = ?',
+);
 const summaryOf = sql<[name: string], SessionSummaryRow>(
-  `SELECT s.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy
+  `SELECT ${summaryColumns}
    FROM sessions s LEFT JOIN heads h ON h.line = 'turn' AND h.session = s.number
    WHERE s.name = ?`,
 );
@@ -49,13 +65,14 @@ export function extend(
   { sql, counters, now }: Transaction,
   name: string,
   known: SessionRow | undefined,
+  agent: string | null,
 ): number {
   if (known !== undefined) {
     sql.run(extendSession, now, known.number);
     return known.number;
   }
   counters.sessions += 1;
-  return Number(sql.run(insertSession, name, now).lastInsertRowid);
+  return Number(sql.run(insertSession, name, now, agent).lastInsertRowid);
 }
 
 /** `unfinished`: messages that are queued, and turns under way. */
@@ -69,9 +86,23 @@ export function setPolicy(
   name: string,
   policy: SessionPolicy | null,
 ): SessionSummary {
-  const { sql, counters, now } = transaction;
-  if (sessionNamed(transaction, name) === undefined) counters.sessions += 1;
-  sql.run(upsertPolicy, name, now, policy);
+  return upsert(transaction, name, () => transaction.sql.run(upsertPolicy, name, transaction.now, policy));
+}
+
+export function setAgent(transaction: Transaction, name: string, agent: string | null): SessionSummary {
+  return upsert(transaction, name, () => transaction.sql.run(upsertAgent, name, transaction.now, agent));
+}
+
+/** Begins the next generation. */
+export function resetSession(transaction: Transaction, name: string): SessionSummary | null {
+  const known = sessionNamed(transaction, name);
+  if (known !== undefined) transaction.sql.run(beginGeneration, known.number);
+  return readSession(transaction, name);
+}
+
+function upsert(transaction: Transaction, name: string, write: () => unknown): SessionSummary {
+  if (sessionNamed(transaction, name) === undefined) transaction.counters.sessions += 1;
+  write();
   const session = readSession(transaction, name);
   if (session === null) throw new Error(`The session ${name} is gone within its own transaction.`);
   return session;
@@ -90,5 +121,7 @@ export function toSummary(row: SessionSummaryRow): SessionSummary {
     running: row.running === 1,
     lastAcceptedAt: row.last_accepted_at,
     policy: row.policy,
+    agent: row.agent,
+    generation: row.generation,
   };
 }

@@ -4,6 +4,7 @@ import type { JsonValue, MessageState, Metadata, TurnHold, TurnToPutBack } from 
 import { isHeldBy } from './claims.js';
 import { createDelivery } from './deliveries.js';
 import { notePart } from './delivery-parts.js';
+import { forgetDeltas } from './deltas.js';
 import { idToBytes } from './identifiers.js';
 import { moveSession, type NextRow, requeueAllAtFront } from './queue.js';
 import { addUnfinished } from './sessions.js';
@@ -60,12 +61,12 @@ const changeTurn = sql<
   ]
 >(
   `UPDATE messages SET state = ?, error = ?, changed_at = ?, attempts = attempts - ?, begun = max(begun, ?),
-     crashes = crashes + ?, put_backs = put_backs + ?
+     crashes = crashes + ?, put_backs = put_backs + ?, waiting_for = NULL
    WHERE number = ?`,
 );
 // `messages` is a JSON array.
 const requeueCrashed = sql<[now: number, messages: string]>(
-  `UPDATE messages SET state = 'queued', crashes = crashes + 1, changed_at = ?
+  `UPDATE messages SET state = 'queued', crashes = crashes + 1, waiting_for = NULL, changed_at = ?
    WHERE number IN (SELECT value FROM json_each(?))`,
 );
 // Those that were dead come first: the head has gone past their places.
@@ -168,7 +169,7 @@ function requeueAll(transaction: Transaction, turns: readonly TurnRow[]): number
 }
 
 /** Null when the claim was lost: a later one has the session now, or none. */
-function heldBy({ sql }: Transaction, turn: TurnHold): TurnRow | null {
+export function heldBy({ sql }: Transaction, turn: TurnHold): TurnRow | null {
   const held = sql.get(heldTurn, idToBytes(turn.messageId));
   return held !== undefined && isHeldBy(held, turn) ? held : null;
 }
@@ -195,6 +196,8 @@ function changeMessage(
   const { sql, now } = transaction;
   const [uncount, crash, stop] = [uncounted ? 1 : 0, crashed ? 1 : 0, putBack ? 1 : 0] as const;
   sql.run(changeTurn, state, error, now, uncount, uncount, crash, stop, message);
+  // The reply has all of it, or there is none.
+  if (state !== 'queued') forgetDeltas(transaction, message);
   countMove(transaction, before, state);
 }
 
