@@ -535,6 +535,12 @@ export interface Store {
   settledUpTo(session: string): Promise<number>;
   counts(): Promise<StoreCounts>;
 
+  /**
+   * Calls back when something of the session may have changed, soon and not for each change; the returned function ends
+   * that. It is a hint: of what others than this gateway do it may tell late or not at all, so look now and then as well.
+   */
+  watch(session: string, changed: () => void): () => void;
+
   /** Resolves once the store has done a round trip to its database: the watchdog's evidence of progress. */
   probe(): Promise<void>;
   /** Finishes what was asked for before, then closes. Idempotent. */

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { setImmediate as nextRound } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Store, Turn } from '../../src/store/store.js';
 import { acceptOne, at, claimOne, claimTurns, newMessage, noLimits } from './samples.js';
 import type { StoreFactory } from './store-contract.js';
@@ -162,6 +163,50 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         await store.cancelMessage(turn.messageId);
         expect(await store.appendDeltas(turn, ['three'])).toBeNull();
         expect(await textOf(turn)).toEqual([]);
+      });
+    });
+
+    describe('whoever watches a session', () => {
+      test('is told of what changes it, once for what comes together, until it ends that', async () => {
+        let told = 0;
+        const end = store.watch('a', () => {
+          told += 1;
+        });
+        const expectTold = async (what: string, change: () => Promise<unknown>) => {
+          told = 0;
+          await change();
+          await vi.waitFor(() => expect(told, what).toBeGreaterThan(0));
+        };
+        await expectTold('accept', () => acceptOne(store, 'a'));
+        let turn: Turn | undefined;
+        await expectTold('claim', async () => {
+          turn = await claimOne(store);
+        });
+        const running = turn as Turn;
+        await expectTold('deltas', () => store.appendDeltas(running, ['one']));
+        await expectTold('wait', () => store.setTurnWait(running, 'question'));
+        await expectTold('end', () => store.completeTurn(running, reply));
+        await expectTold('several', () =>
+          store.acceptAll([newMessage('a'), newMessage('b')], noLimits, null),
+        );
+        await expectTold('cancel', () => store.cancelSession('a'));
+        await expectTold('reset', () => store.resetSession('a'));
+
+        told = 0;
+        await acceptOne(store, 'b');
+        await store.message(running.messageId);
+        for (let round = 0; round < 5; round += 1) await nextRound();
+        expect(told).toBe(0);
+
+        await Promise.all(Array.from({ length: 9 }, () => acceptOne(store, 'a')));
+        await vi.waitFor(() => expect(told).toBeGreaterThan(0));
+        expect(told).toBeLessThan(9);
+        end();
+        end();
+        told = 0;
+        await acceptOne(store, 'a');
+        for (let round = 0; round < 5; round += 1) await nextRound();
+        expect(told).toBe(0);
       });
     });
   });

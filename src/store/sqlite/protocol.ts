@@ -28,7 +28,7 @@ export type Accepted =
     };
 
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations extends Omit<Store, 'close' | 'accept' | 'acceptAll'>, RunStore {
+export interface Operations extends Omit<Store, 'close' | 'watch' | 'accept' | 'acceptAll'>, RunStore {
   accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<Accepted>;
   acceptAll(
     messages: readonly NewMessage[],

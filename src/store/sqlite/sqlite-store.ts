@@ -54,6 +54,7 @@ import type {
   ToWorker,
   WorkerOptions,
 } from './protocol.js';
+import { SessionWatchers } from './session-watchers.js';
 import { type StoreThread, startStoreThread } from './store-thread.js';
 
 /** Defaults of the policy: turns may be repeated, senders are told, and what is unknown is for a person to decide. */
@@ -180,6 +181,7 @@ const crowd = 16;
 const commitDelayMs = 1;
 
 interface Waiter {
+  readonly call: Call;
   resolve(result: unknown): void;
   reject(error: StoreError): void;
 }
@@ -198,6 +200,7 @@ export class SqliteStore implements OpenStore {
   readonly #health: StoreHealth;
   readonly #now: () => number;
   readonly #waiters = new Map<number, Waiter>();
+  readonly #watchers = new SessionWatchers();
   #collected: Call[] = [];
   /** Turns that began with their message, unless another one has come since that waits. */
   #arrived = new WeakSet<TurnHold>();
@@ -418,6 +421,10 @@ export class SqliteStore implements OpenStore {
     return this.#call('history', session, limit);
   }
 
+  watch(session: string, changed: () => void): () => void {
+    return this.#watchers.watch(session, changed);
+  }
+
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>> {
     return this.#call('sessions', page);
   }
@@ -500,8 +507,9 @@ export class SqliteStore implements OpenStore {
     if (this.#closing !== null) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      this.#waiters.set(id, { resolve, reject });
-      this.#collected.push({ id, operation, parameters, at: this.#now() } as Call);
+      const call = { id, operation, parameters, at: this.#now() } as Call;
+      this.#waiters.set(id, { call, resolve, reject });
+      this.#collected.push(call);
       if (when === 'later') this.#sendLater ??= setTimeout(() => this.#send(), commitDelayMs);
       else this.#sendSoon();
     });
@@ -593,7 +601,10 @@ export class SqliteStore implements OpenStore {
       const error = toError(answer.failure);
       waiter?.reject(error);
       this.#health.failed(error);
-    } else waiter?.resolve(answer.result);
+    } else if (waiter !== undefined) {
+      this.#watchers.answered(waiter.call, answer.result);
+      waiter.resolve(answer.result);
+    }
   }
 }
 
