@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseTimeSpan } from '../config/values.js';
-import { parseRetryAfter } from '../gateway/delivery/retry-after.js';
+import { parseRetryAfter } from '../gateway/delivery/webhook/retry-after.js';
 import { commandStatus } from './commands.js';
 import { askGateway, refused } from './gateway-access.js';
 import type { Answer, GatewayClient } from './gateway-client.js';

@@ -8,7 +8,7 @@ import {
 import type { Configuration } from '../config/schema.js';
 import type { Log } from '../log/log.js';
 import { type OpenFiles, openFiles } from '../systemd/open-files.js';
-import { mostKeptConnections } from './delivery/webhook-senders.js';
+import { mostKeptConnections } from './delivery/webhook/webhook-senders.js';
 
 /** The room for connections that the descriptors of this process leave. */
 export class ConnectionRoom {

@@ -6,7 +6,7 @@ import type {
   SessionCancelled,
   Store,
 } from '../store/store.js';
-import type { Dispatcher } from './dispatcher.js';
+import type { Dispatcher } from './dispatch/dispatcher.js';
 
 export interface IntakeOptions {
   readonly store: Pick<Store, 'accept'>;

@@ -32,15 +32,14 @@ import { isLeftoverLink } from '../systemd/leftover-link.js';
 import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { callerTurn } from './caller-turn.js';
 import { ConnectionRoom } from './connection-room.js';
-import { type AddressRange, parseRange } from './delivery/address-range.js';
+import { type AddressRange, parseRange } from './delivery/addresses/address-range.js';
+import { validateReplyUrl } from './delivery/addresses/reply-url.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
-import { validateReplyUrl } from './delivery/reply-url.js';
-import { WebhookSenders } from './delivery/webhook-senders.js';
-import { createWebhookSecret, parseWebhookSecrets } from './delivery/webhook-signature.js';
+import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
+import { createWebhookSecret, parseWebhookSecrets } from './delivery/webhook/webhook-signature.js';
 import { lockDirectories } from './directory-locks.js';
-import { systemClock } from './dispatch-clock.js';
-import { Dispatcher } from './dispatcher.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
 import { RefusedStart } from './failed-start.js';
 import { Intake } from './intake.js';
 import { Interventions } from './interventions.js';
@@ -50,6 +49,7 @@ import { readOrCreateSecret, type SecretOptions } from './secret-file.js';
 import type { SideWork } from './side-work.js';
 import { StoreTrouble } from './store-trouble.js';
 import { createToken, tokenForm } from './token.js';
+import { systemClock } from './work/clock.js';
 
 export interface PartsOptions {
   readonly configuration: Configuration;

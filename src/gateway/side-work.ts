@@ -1,5 +1,5 @@
 import type { Log } from '../log/log.js';
-import { type Clock, systemClock } from './dispatch-clock.js';
+import { type Clock, systemClock } from './work/clock.js';
 
 /**
  * Runs what stands beside the gateway's work: housekeeping, facts, what is loaded ahead. What it throws ends nothing; it

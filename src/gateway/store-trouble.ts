@@ -2,7 +2,7 @@ import { formatTimeSpan } from '../lifecycle/status-line.js';
 import type { Log } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import type { StoreError } from '../store/store.js';
-import { systemClock } from './dispatch-clock.js';
+import { systemClock } from './work/clock.js';
 
 export interface StoreTroubleOptions {
   readonly log: Log;

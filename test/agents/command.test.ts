@@ -19,7 +19,7 @@ import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command
 import { replyOf } from '../../src/agents/reply-of.js';
 import type { TurnProcess } from '../../src/agents/turn-processes.js';
 import type { LogFields } from '../../src/log/log.js';
-import { RecordingLog } from '../delivery/recording-log.js';
+import { RecordingLog } from '../gateway/delivery/recording-log.js';
 
 let directory: string;
 beforeAll(() => {

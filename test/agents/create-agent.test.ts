@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createAgent } from '../../src/agents/create-agent.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import { configurationSchema } from '../../src/config/schema.js';
-import { RecordingLog } from '../delivery/recording-log.js';
+import { RecordingLog } from '../gateway/delivery/recording-log.js';
 
 const request = {
   turnId: 'turn-1',

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { commandReference } from '../../src/cli/reference.js';
 import { configurationReference } from '../../src/config/reference.js';
-import { Receiver, status } from '../delivery/receiver.js';
+import { Receiver, status } from '../gateway/delivery/receiver.js';
 import { Place, program } from './foreground.js';
 
 let place: Place;

@@ -17,9 +17,9 @@ import {
   lineLimit,
 } from '../../src/channels/control/protocol.js';
 import type { PeerCredentials } from '../../src/systemd/peer-credentials.js';
-import { recordingLog } from '../dispatch/fixture.js';
 import { near } from '../fuzz/near.js';
 import { nearJson } from '../fuzz/near-json.js';
+import { recordingLog } from '../gateway/dispatch/fixture.js';
 
 let directory: string;
 let path: string;

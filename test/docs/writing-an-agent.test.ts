@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AgentEvent, AgentRequest } from '../../src/agents/agent.js';
-import { RecordingLog } from '../delivery/recording-log.js';
+import { RecordingLog } from '../gateway/delivery/recording-log.js';
 import { followGuide } from '../support/guide.js';
 
 const project = new URL('../../', import.meta.url).pathname;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { controlEvent, LineSplitter } from '../../src/channels/control/protocol.js';
-import { validateReplyUrl } from '../../src/gateway/delivery/reply-url.js';
-import { parseRetryAfter } from '../../src/gateway/delivery/retry-after.js';
+import { validateReplyUrl } from '../../src/gateway/delivery/addresses/reply-url.js';
+import { parseRetryAfter } from '../../src/gateway/delivery/webhook/retry-after.js';
 import { isListenerName, listenerName } from '../../src/gateway/kept-names.js';
 import { parseProperties } from '../../src/manager/service-manager.js';
 import { decodeCursor, encodeCursor } from '../../src/store/sqlite/operations/cursor.js';

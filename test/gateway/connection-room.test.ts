@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.js';
 import { ConnectionRoom } from '../../src/gateway/connection-room.js';
-import { recordingLog } from '../dispatch/fixture.js';
+import { recordingLog } from './dispatch/fixture.js';
 
 const { configuration } = loadConfiguration({ file: '/nowhere', required: false, environment: {} });
 

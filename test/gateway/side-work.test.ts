@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { SideWork } from '../../src/gateway/side-work.js';
-import { recordingLog } from '../dispatch/fixture.js';
+import { recordingLog } from './dispatch/fixture.js';
 
 function fixture() {
   const { log, records } = recordingLog();

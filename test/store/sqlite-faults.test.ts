@@ -12,7 +12,7 @@ import { toStoreError } from '../../src/store/sqlite/errors.js';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { followStoreThread } from '../../src/store/sqlite/store-thread.js';
 import { type StoreError, type Turn, webhookTarget } from '../../src/store/store.js';
-import { recordingLog } from '../dispatch/fixture.js';
+import { recordingLog } from '../gateway/dispatch/fixture.js';
 import { acceptOne, at, claim, claimOne, claimTurns, newMessage, noLimits } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 

@@ -2,13 +2,13 @@ import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
 import type { CutOff, Delivery, MessageState, Store } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
-import { type Clock, systemClock } from '../dispatch-clock.js';
-import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch-policy.js';
-import { StoreCalls } from '../dispatch-store-calls.js';
+import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch/policy.js';
+import { type Clock, systemClock } from '../work/clock.js';
+import { LeaseRenewal } from '../work/lease-renewal.js';
+import { StoreCalls } from '../work/store-calls.js';
 import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
-import { LeaseRenewal } from './lease-renewal.js';
 import type { ReplySender, SendOutcome } from './reply-sender.js';
 import { judgeAge, judgeFailure, postponed } from './verdict.js';
 

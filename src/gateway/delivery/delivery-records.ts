@@ -1,9 +1,9 @@
 import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
 import { type Delivery, type MessageState, type Store, StoreError } from '../../store/store.js';
-import type { Clock } from '../dispatch-clock.js';
-import { storeDelay } from '../dispatch-policy.js';
-import type { StoreCalls } from '../dispatch-store-calls.js';
+import { storeDelay } from '../dispatch/policy.js';
+import type { Clock } from '../work/clock.js';
+import type { StoreCalls } from '../work/store-calls.js';
 import type { Postponement, Verdict } from './verdict.js';
 
 export interface DeliveryRecordsOptions {

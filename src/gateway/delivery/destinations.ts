@@ -1,6 +1,6 @@
 import type { Log } from '../../log/log.js';
 import type { Delivery } from '../../store/store.js';
-import type { Clock } from '../dispatch-clock.js';
+import type { Clock } from '../work/clock.js';
 import type { Circuit } from './circuit.js';
 import {
   type Admission,

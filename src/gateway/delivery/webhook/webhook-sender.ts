@@ -1,0 +1,211 @@
+import { Agent, type Dispatcher, errors, request } from 'undici';
+import type { Delivery } from '../../../store/store.js';
+import { type AddressRange, parseRange } from '../addresses/address-range.js';
+import { judgedLookup, RefusedTarget } from '../addresses/guarded-lookup.js';
+import { NameResolver } from '../addresses/name-resolver.js';
+import { validateReplyUrl } from '../addresses/reply-url.js';
+import type { ReplySender, SendOutcome } from '../reply-sender.js';
+import { pacedConnector } from './paced-connector.js';
+import { type Beginning, noteBeginning } from './request-start.js';
+import { parseRetryAfter } from './retry-after.js';
+import { destinationOf } from './webhook-destination.js';
+import { signWebhook, type WebhookSecret } from './webhook-signature.js';
+
+export interface WebhookSenderOptions {
+  /** `delivery.allow`: special address ranges that replies may go to. */
+  readonly allow: readonly string[];
+  /** Longest time of one attempt, in milliseconds. */
+  readonly timeout: number;
+  readonly secrets: readonly WebhookSecret[];
+  /** With so many connections open for further posts no further one is kept. Default: there is no bound. */
+  readonly mostKeptConnections?: number;
+  readonly userAgent: string;
+}
+
+/** What a receiver answers is of no interest but its status; more than this is not read, in bytes. */
+const longestAnswer = 64 * 1024;
+/** Nor is it waited for longer than this once the status is known, in milliseconds. */
+const answerPatience = 1_000;
+
+/**
+ * How long an idle connection is kept, in milliseconds, however long its receiver would keep it: whoever names the hosts
+ * of replies would else have so many descriptors and so much memory held for ten minutes.
+ */
+const longestIdle = 4_000;
+
+/** One for all senders, those before a reload too: the threads of libuv, which it spares, are the process's. */
+const names = new NameResolver();
+
+/** Posts replies as Standard Webhooks (standardwebhooks.com). */
+export function createWebhookSender(options: WebhookSenderOptions): ReplySender {
+  const allow = options.allow.map(parseRange);
+  const connections = {
+    // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
+    connect: pacedConnector({
+      lookup: judgedLookup(names, allow),
+      timeout: options.timeout,
+      rejectUnauthorized: true,
+    }),
+    // The attempt as a whole has its time; these would only cut it short.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    maxHeaderSize: 16 * 1024,
+    keepAliveTimeout: longestIdle,
+    keepAliveMaxTimeout: longestIdle,
+  };
+  const kept = new Agent(connections);
+  const { mostKeptConnections = Number.POSITIVE_INFINITY } = options;
+  let open = 0;
+  kept.on('connect', () => {
+    open += 1;
+  });
+  kept.on('disconnect', () => {
+    open -= 1;
+  });
+  const isKept = ({ idempotent }: Delivery) => idempotent && open < mostKeptConnections;
+  // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
+  // unknown then: not for a reply that must not be sent twice.
+  const single = new Agent({ ...connections, pipelining: 0 });
+  const noting = { kept: kept.compose(noteBeginning), single: single.compose(noteBeginning) };
+  return {
+    destinationOf,
+    send: (delivery, signal) =>
+      attempt(delivery, signal, options, allow, isKept(delivery) ? noting.kept : noting.single),
+    close: async () => {
+      await Promise.all([kept.destroy(), single.destroy()]);
+    },
+  };
+}
+
+/** The body that is posted; the same at each attempt. */
+export function webhookBody(delivery: Delivery): string {
+  const { messageId: id, session, seq, metadata, collected, notice } = delivery;
+  const others = collected.map((message) => ({ id: message.messageId, seq: message.seq }));
+  const message = { id, session, seq, metadata, ...(others.length > 0 && { collected: others }) };
+  const [type, data] =
+    notice === null
+      ? [
+          'message.replied',
+          { ...message, reply: { text: delivery.replyText, metadata: delivery.replyMetadata } },
+        ]
+      : ['message.failed', { ...message, error: notice }];
+  return JSON.stringify({ type, timestamp: new Date(delivery.repliedAt).toISOString(), data });
+}
+
+async function attempt(
+  delivery: Delivery,
+  signal: AbortSignal,
+  options: WebhookSenderOptions,
+  allow: readonly AddressRange[],
+  dispatcher: Dispatcher,
+): Promise<SendOutcome> {
+  if (signal.aborted) return { kind: 'aborted', unknown: false };
+  const target = validateReplyUrl(delivery.target.address, allow);
+  if (!target.ok) {
+    return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
+  }
+  const beginning: Beginning = { begun: false };
+  const body = webhookBody(delivery);
+  const end = new AbortController();
+  const abort = () => end.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  // undici passes an abort on to a connection only. One that is not there yet (the name is asked for, nobody takes the
+  // connection, the TLS handshake hangs) is not waited for: undici sends nothing on it once it is there.
+  const ended = new Promise<never>((_resolve, reject) => {
+    end.signal.addEventListener('abort', () => reject(end.signal.reason), { once: true });
+  });
+  // After a pause of the whole process the answer may be there already, and is read first.
+  const timer = setTimeout(() => setImmediate(abort), options.timeout);
+  try {
+    const posted = request(target.url, {
+      dispatcher,
+      opaque: beginning,
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': options.userAgent,
+        ...signWebhook(delivery.webhookId, Math.floor(Date.now() / 1_000), body, options.secrets),
+      },
+      body,
+      signal: end.signal,
+    });
+    const response = await Promise.race([posted, ended]);
+    const patience = setTimeout(abort, answerPatience);
+    // Read to its end so that the connection can be used again. What goes wrong here doesn't change the status.
+    await response.body
+      .dump({ limit: longestAnswer, signal: end.signal })
+      .catch(() => response.body.destroy());
+    clearTimeout(patience);
+    return judgeStatus(response);
+  } catch (error) {
+    const unknown = beginning.begun;
+    if (signal.aborted) return { kind: 'aborted', unknown };
+    if (end.signal.aborted) {
+      const reason = `the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`;
+      return { ...unanswered, reason, unknown };
+    }
+    return judgeError(error, unknown);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** The host has said nothing. */
+const unanswered = {
+  kind: 'retry',
+  retryAfterMilliseconds: null,
+  pausesHost: false,
+  peer: 'failing',
+} as const;
+
+function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>): SendOutcome {
+  const { statusCode: status, headers } = response;
+  if (status >= 200 && status < 300) return { kind: 'delivered' };
+  if (status >= 300 && status < 400) {
+    const location = first(headers['location'])?.slice(0, 200);
+    const where = location === undefined ? '' : ` to ${JSON.stringify(location)}`;
+    return {
+      kind: 'dead',
+      reason: `the receiver redirects${where} (HTTP ${status}); redirects are not followed, so the reply URL must be the final one`,
+      peer: 'well',
+    };
+  }
+  if (status >= 500 || status === 408 || status === 425 || status === 429) {
+    return {
+      kind: 'retry',
+      reason: `the receiver answered HTTP ${status}`,
+      retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
+      // RFC 6585, section 4, and RFC 9110, 15.6.4; of the others it is about the one request.
+      pausesHost: status === 429 || status === 503,
+      peer: status >= 500 ? 'failing' : 'well',
+      // A proxy that got no answer, or none that it could read, has passed the reply on (RFC 9110, 15.6.3 and 15.6.5).
+      unknown: status === 502 || status === 504,
+    };
+  }
+  return { kind: 'dead', reason: `the receiver refuses the reply: HTTP ${status}`, peer: 'well' };
+}
+
+function judgeError(error: unknown, unknown: boolean): SendOutcome {
+  if (error instanceof RefusedTarget) {
+    return { kind: 'dead', reason: `the reply URL is refused: ${error.message}`, peer: 'unasked' };
+  }
+  const reason =
+    error instanceof errors.HeadersOverflowError
+      ? "the headers of the receiver's answer are too large"
+      : `the receiver could not be reached: ${describe(error)}`;
+  return { ...unanswered, reason, unknown };
+}
+
+/** A connection tried at several addresses fails with an AggregateError that says nothing by itself. */
+function describe(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return [...new Set(error.errors.map(describe))].join('; ');
+  }
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+}
+
+function first(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.[0];
+}

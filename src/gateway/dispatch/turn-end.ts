@@ -1,0 +1,46 @@
+import { AgentError } from '../../agents/agent.js';
+import type { LogFields } from '../../log/log.js';
+import type { Turn } from '../../store/store.js';
+
+/** Why this gateway ended a turn that the agent had not ended. */
+export type CutOff = 'timeout' | 'claim-lost' | 'drain' | 'cancelled';
+
+export interface Failure {
+  readonly message: string;
+  /** False: another attempt can't end otherwise. */
+  readonly retry: boolean;
+}
+
+/** What goes on record of a turn without a reply. `timeout`: agent.timeout, in milliseconds. */
+export function failureOf(error: unknown, cutOff: CutOff | null, timeout: number): Failure {
+  if (cutOff === 'timeout') {
+    return { message: `The agent gave no reply within ${timeout / 1_000} s (agent.timeout).`, retry: true };
+  }
+  if (error instanceof AgentError) return { message: error.message, retry: error.retry };
+  const reason = error instanceof Error ? error.message : String(error);
+  return { message: `The agent failed in a way that it should not: ${reason}`, retry: true };
+}
+
+/** For a turn that a stop cuts off for the last time. */
+export function cutOffTooOften(stops: number, mostStops: number): Failure {
+  return {
+    message: `A stop of the gateway cut its turn off, ${stops} of ${mostStops} times (dispatch.max_attempts). An agent that stops or restarts its own gateway ends like this.`,
+    retry: false,
+  };
+}
+
+/** Whether a signal ended the agent, of which a stop of the whole unit may be the cause. */
+export function wasKilled(error: unknown): boolean {
+  return error instanceof AgentError && error.reason === 'killed';
+}
+
+/** The journal's fields of a record about a turn. */
+export function turnFields(turn: Turn): LogFields {
+  return {
+    SD_GATEWAY_SESSION: turn.session,
+    SD_GATEWAY_MESSAGE: turn.messageId,
+    SD_GATEWAY_TURN: turn.turnId,
+    SD_GATEWAY_SEQ: turn.seq,
+    SD_GATEWAY_ATTEMPT: turn.attempt,
+  };
+}

@@ -1,0 +1,20 @@
+import { steadyNow } from '../../lifecycle/steady-clock.js';
+
+/** Time as the dispatcher knows it; tests put their own in its place. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch, never less than before: a wall clock that is set back delays nothing. */
+  now(): number;
+  /** Calls back once, after so many milliseconds; the returned function takes it back. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+/** setTimeout(3) of Node counts in a signed 32-bit integer and fires at once beyond it. */
+const longestTimer = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: steadyNow,
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, Math.min(Math.max(milliseconds, 0), longestTimer));
+    return () => clearTimeout(timer);
+  },
+};

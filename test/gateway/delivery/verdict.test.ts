@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import {
+  judgeAge,
+  judgeFailure,
+  postponed,
+  type VerdictSettings,
+} from '../../../src/gateway/delivery/verdict.js';
+
+const settings: VerdictSettings = {
+  max_attempts: 3,
+  retry_delay: 1_000,
+  retry_delay_limit: 60_000,
+  expire: 3_600_000,
+  unknown: 'ask',
+};
+const delivery = { dueSince: 0, attempt: 1, idempotent: true, unknownPolicy: null };
+const retry = {
+  kind: 'retry',
+  reason: 'HTTP 500',
+  retryAfterMilliseconds: null,
+  pausesHost: false,
+  peer: 'failing',
+  unknown: false,
+} as const;
+const half = () => 0.5;
+
+describe('age', () => {
+  test.each([
+    [3_599_999, 3_600_000, null],
+    [3_600_000, 3_600_000, 'it was not delivered within 1 h (delivery.expire) and is not sent late'],
+    [1e15, 0, null],
+  ])('at %i with expire %i: %s', (now, expire, error) => {
+    expect(judgeAge(delivery, now, { ...settings, expire })?.error ?? null).toBe(error);
+  });
+
+  test.each([
+    [5_000, 3_600_000, 5_000],
+    [9_999_999, 3_600_000, 3_600_000],
+    [9_999_999, 0, 9_999_999],
+  ])('put off until %i with expire %i: %i', (until, expire, retryAt) => {
+    expect(postponed(delivery, until, { ...settings, expire })).toEqual({
+      error: null,
+      retryAt,
+      attempted: false,
+      unknown: false,
+    });
+  });
+});
+
+describe('failures', () => {
+  test.each([
+    ['is tried again', {}, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],
+    ['the last attempt', { attempt: 3 }, {}, { retryAt: null, error: /attempt 3 was the last/ }],
+    ['Retry-After', {}, { retryAfterMilliseconds: 7_000 }, { retryAt: 17_500, error: /HTTP 500/ }],
+    ['beyond its expiry', {}, { retryAfterMilliseconds: 7_200_000 }, { retryAt: null, error: /after 1 h/ }],
+    ['unknown, with the key', {}, { unknown: true }, { retryAt: 10_500, error: /^HTTP 500$/ }],
+    [
+      'unknown, without',
+      { idempotent: false },
+      { unknown: true },
+      { retryAt: null, error: /is unknown.*"ask"/ },
+    ],
+    [
+      'unknown, without, and the target has it sent again',
+      { idempotent: false, unknownPolicy: 'resend' },
+      { unknown: true },
+      { retryAt: 10_500, error: /is unknown.*sent again \(reply_to\.unknown is "resend"\)$/ },
+    ],
+    [
+      'unknown, without, and the target gives it up',
+      { idempotent: false, unknownPolicy: 'drop' },
+      { unknown: true },
+      { retryAt: null, error: /is unknown.*not sent again \(reply_to\.unknown is "drop"\)$/ },
+    ],
+    ['known, without', { idempotent: false }, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],
+    [
+      'known, without, whatever the target says',
+      { idempotent: false, unknownPolicy: 'drop' },
+      {},
+      { retryAt: 10_500, error: /^HTTP 500$/ },
+    ],
+  ] as const)('%s', (_name, of, outcome, expected) => {
+    const verdict = judgeFailure({ ...delivery, ...of }, { ...retry, ...outcome }, 10_000, settings, half);
+    expect(verdict.retryAt).toBe(expected.retryAt);
+    expect(verdict.error).toMatch(expected.error);
+    expect(verdict.attempted).toBe(true);
+  });
+});

@@ -1,0 +1,596 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { AgentError } from '../../../src/agents/agent.js';
+import { Dispatcher, type DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
+import type { SqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
+import { type MessageState, type Store, StoreError } from '../../../src/store/store.js';
+import { withCalls } from '../../store/with-calls.js';
+import {
+  type Change,
+  HeldAgent,
+  ManualClock,
+  Occurrences,
+  openStore,
+  post,
+  recordingLog,
+  settings,
+} from './fixture.js';
+
+let opened: Awaited<ReturnType<typeof openStore>>;
+let store: SqliteStore;
+let clock: ManualClock;
+/** By how much the store's clock is ahead of the dispatcher's, in milliseconds. */
+let ahead: number;
+let agent: HeldAgent;
+let changes: Occurrences<Change>;
+let recorded: ReturnType<typeof recordingLog>;
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  ahead = 0;
+  opened = await openStore(() => clock.now() + ahead);
+  store = opened.store;
+  agent = new HeldAgent();
+  changes = new Occurrences();
+  recorded = recordingLog();
+});
+
+afterEach(() => opened.dispose());
+
+function dispatcher(overrides: Partial<DispatchSettings> = {}, over: Partial<Store> = {}) {
+  return new Dispatcher({
+    store: withCalls(store, over),
+    agent,
+    log: recorded.log,
+    owner: 'first',
+    settings: { ...settings, ...overrides },
+    onChange: (turn, state) => changes.add({ turn, state }),
+    clock,
+  });
+}
+
+function until(state: MessageState, count = 1): Promise<void> {
+  return changes.until((all) => all.filter((change) => change.state === state).length >= count);
+}
+
+/** Lets time pass until something falls due; there is nothing to wait for but the store's own answers. */
+async function passUntil(milliseconds: number, happened: Promise<void>): Promise<void> {
+  let over = false;
+  void happened.then(() => {
+    over = true;
+  });
+  while (!over) {
+    await store.probe();
+    clock.advance(milliseconds);
+  }
+}
+
+describe('running turns', () => {
+  test('runs the messages of a session one after the other, in their order', async () => {
+    const ids = [await post(store, 'a', 'one'), await post(store, 'a', 'two')].map((message) => message.id);
+    const dispatch = dispatcher();
+    dispatch.wake();
+    (await agent.nth(0)).reply('1');
+    (await agent.nth(1)).reply('2');
+    await until('replied', 2);
+    expect(agent.runs.all.map(({ request }) => request.messageId)).toEqual(ids);
+    expect(changes.all.map(({ turn, state }) => [turn.seq, state])).toEqual([
+      [1, 'running'],
+      [1, 'replied'],
+      [2, 'running'],
+      [2, 'replied'],
+    ]);
+    expect((await store.message(ids[1] ?? ''))?.reply?.text).toBe('2');
+    await dispatch.drain(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test('runs no more turns than its concurrency, and the next once one has ended', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const dispatch = dispatcher({ concurrency: 2 });
+    dispatch.wake();
+    const first = await agent.nth(1);
+    expect(dispatch.facts()).toMatchObject({ running: 2, replied: 0, state: 'open' });
+    expect((await store.counts()).queued).toBe(1);
+    first.reply('x');
+    expect((await agent.nth(2)).request.session).toBe('c');
+    await dispatch.drain(0);
+  });
+
+  test('makes one turn of what came while another ran, where the session collects', async () => {
+    await post(store, 'a', 'one');
+    const dispatch = dispatcher({ policy: 'collect' });
+    dispatch.wake();
+    const first = await agent.nth(0);
+    const [second, third] = [await post(store, 'a', 'two'), await post(store, 'a', 'three')];
+    first.reply('1');
+    const joined = await agent.nth(1);
+    expect(joined.request).toMatchObject({
+      messageId: third.id,
+      text: 'two\n\nthree',
+      collected: [{ messageId: second.id, text: 'two' }],
+    });
+    joined.reply('2 and 3');
+    await until('replied', 2);
+    expect((await store.message(second.id))?.reply?.text).toBe('2 and 3');
+    await dispatch.drain(0);
+  });
+
+  test('tells by how long turns take when a full queue has room', async () => {
+    const dispatch = dispatcher();
+    expect(dispatch.roomIn('session')).toBe(5);
+    await post(store, 'a', 'one');
+    dispatch.wake();
+    (await agent.nth(0)).reply('1');
+    await until('replied');
+    await dispatch.drain(0);
+    expect(dispatch.roomIn('session')).toBe(1);
+  });
+
+  test('takes a larger concurrency with a reload', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const dispatch = dispatcher({ concurrency: 1 });
+    dispatch.wake();
+    await agent.nth(0);
+    dispatch.configure(agent, { ...settings, concurrency: 3 });
+    await agent.nth(2);
+    await dispatch.drain(0);
+  });
+
+  test('claims a message that comes while it sleeps', async () => {
+    const dispatch = dispatcher();
+    dispatch.wake();
+    await post(store, 'a', 'later');
+    dispatch.wake();
+    (await agent.nth(0)).reply('now');
+    await until('replied');
+    await dispatch.drain(0);
+  });
+});
+
+describe('failing turns', () => {
+  test('tries again after 1, 2, … delays with the same turn id, then the message is dead', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const begun: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const run = agent.nth(attempt);
+      await passUntil(
+        100,
+        run.then(() => {
+          begun.push(clock.now());
+        }),
+      );
+      (await run).fail(new AgentError('failed', 'The program exited with status 3.', true));
+      await (attempt < 2 ? until('queued', attempt + 1) : until('dead'));
+    }
+    expect(begun[1]).toBeGreaterThanOrEqual((begun[0] ?? 0) + 1_000);
+    expect(begun[2]).toBeGreaterThanOrEqual((begun[1] ?? 0) + 2_000);
+    expect(new Set(agent.runs.all.map(({ request }) => request.turnId)).size).toBe(1);
+    expect(agent.runs.all.map(({ request }) => request.attempt)).toEqual([1, 2, 3]);
+    const message = await store.message(id);
+    expect(message).toMatchObject({ state: 'dead', error: 'The program exited with status 3.', attempts: 3 });
+    expect(dispatch.facts()).toMatchObject({ failed: 3, dead: 1 });
+    await dispatch.drain(0);
+  });
+
+  test('a failure that can not end otherwise is dead at once, and the session goes on', async () => {
+    await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    (await agent.nth(0)).fail(new AgentError('unavailable', 'There is no such program.', false));
+    expect((await agent.nth(1)).request.seq).toBe(2);
+    expect(changes.all.map(({ state }) => state)).toEqual(['running', 'dead', 'running']);
+    await dispatch.drain(0);
+  });
+
+  test('ends a turn that takes longer than its time', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher({ timeout: 5_000, max_attempts: 1 });
+    dispatch.wake();
+    await agent.nth(0);
+    clock.advance(5_000);
+    await until('dead');
+    expect((await store.message(id))?.error).toBe('The agent gave no reply within 5 s (agent.timeout).');
+    await dispatch.drain(0);
+  });
+
+  test('takes a reply that is there when the time is over, as after a pause of the whole process', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher({ timeout: 5_000, repeatable: false });
+    dispatch.wake();
+    const run = await agent.nth(0);
+    clock.advance(5_000);
+    // What has arrived is read by the event loop after its timers.
+    run.reply('in time');
+    await changes.until((all) => all.some(({ state }) => state === 'replied' || state === 'dead'));
+    expect(await store.message(id)).toMatchObject({ state: 'replied', reply: { text: 'in time' } });
+    expect(run.signal.aborted).toBe(false);
+    await dispatch.drain(0);
+  });
+
+  test('an agent that throws something else fails its turn, not the gateway', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = new Dispatcher({
+      store,
+      agent: {
+        type: 'broken',
+        run: () => {
+          throw new TypeError('no');
+        },
+      },
+      log: recorded.log,
+      owner: 'first',
+      settings: { ...settings, max_attempts: 1 },
+      onChange: (turn, state) => changes.add({ turn, state }),
+      clock,
+    });
+    dispatch.wake();
+    await until('dead');
+    expect((await store.message(id))?.error).toContain('no');
+    await dispatch.drain(0);
+  });
+});
+
+describe('a turn that is tried again at once', () => {
+  test('has its place, and its end, to itself', async () => {
+    await post(store, 'a', 'x');
+    await post(store, 'b', 'y');
+    const dispatch = dispatcher({ concurrency: 1, retry_delay: 0 });
+    dispatch.wake();
+    for (const attempt of [1, 2]) {
+      const run = await agent.nth(attempt - 1);
+      run.fail(new AgentError('failed', 'The program exited with status 3.', true));
+      await until('queued', attempt);
+    }
+    // Whatever comes next, its place is taken.
+    await agent.nth(2);
+    await store.probe();
+    expect(dispatch.facts().running).toBe(1);
+    expect(agent.runs.all).toHaveLength(3);
+    expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 1 });
+    expect(await store.counts()).toMatchObject({ running: 0 });
+  });
+});
+
+describe('a message that is cancelled', () => {
+  /** The first of two of one session, cancelled in the store; the dispatcher has not been told. */
+  const cancelledWhileItRuns = async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = await agent.nth(0);
+    await store.cancelMessage(id);
+    return { id, dispatch, run };
+  };
+
+  test('has its turn ended before the next of its session begins', async () => {
+    const { id, dispatch, run } = await cancelledWhileItRuns();
+    expect(run.signal.aborted).toBe(false);
+    dispatch.cancel(id);
+    expect(run.signal.aborted).toBe(true);
+    expect((await agent.nth(1)).request.seq).toBe(2);
+    expect(await store.message(id)).toMatchObject({ state: 'cancelled', reply: null });
+    expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    await dispatch.drain(0);
+  });
+
+  test('while its reply is being written loses it, without a word of a lost lease', async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'y');
+    const dispatch = dispatcher(
+      {},
+      {
+        async completeTurn(turn, reply) {
+          if (turn.messageId === id) await store.cancelMessage(id);
+          return store.completeTurn(turn, reply);
+        },
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('late');
+    (await agent.nth(1)).reply('in time');
+    await until('replied');
+    expect(await store.message(id)).toMatchObject({ state: 'cancelled', reply: null });
+    expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    await dispatch.drain(0);
+  });
+
+  test('and can’t be looked up is no trouble that would be shown from then on', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher(
+      {},
+      {
+        async completeTurn(turn, reply) {
+          await store.cancelMessage(id);
+          return store.completeTurn(turn, reply);
+        },
+        message: () => Promise.reject(new StoreError('unavailable', 'disk I/O error')),
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('late');
+    await expect.poll(() => dispatch.facts().running).toBe(0);
+    expect(dispatch.facts().storeTrouble).toBeNull();
+    expect(recorded.records.map(({ message }) => message).join()).toContain('can’t be told: disk I/O error');
+    await dispatch.drain(0);
+  });
+
+  test('is found by the next renewal where nobody told of it, and holds its session no longer', async () => {
+    const { dispatch, run } = await cancelledWhileItRuns();
+    // With a claim on its way the renewal can't go by the number of turns.
+    const place = dispatch.keepPlace();
+    clock.advance(settings.lease / 3);
+    expect((await agent.nth(1)).request.seq).toBe(2);
+    expect(run.signal.aborted).toBe(true);
+    expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
+    place?.giveBack();
+    await dispatch.drain(0);
+  });
+
+  test('and does not run here is no concern of the dispatcher', () => {
+    dispatcher().cancel('nothing');
+  });
+});
+
+describe('an agent that must not be run twice', () => {
+  test.each(['failed', 'stopped'])('whose turn has %s: the message is dead', async (how) => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher({ repeatable: false });
+    dispatch.wake();
+    const run = await agent.nth(0);
+    if (how === 'failed') run.fail(new AgentError('failed', 'The program exited with status 3.', true));
+    else expect(await dispatch.drain(0)).toEqual({ finished: 1, putBack: 0 });
+    await until('dead');
+    expect(await store.message(id)).toMatchObject({
+      state: 'dead',
+      attempts: 1,
+      error: expect.stringMatching(/ \(agent\.retry is "never"\)$/),
+    });
+    await dispatch.drain(0);
+  });
+});
+
+describe('leases', () => {
+  test('are renewed while a turn runs, so that no other gateway takes it', async () => {
+    await post(store, 'a', 'x');
+    const renewed = new Occurrences<number>();
+    const dispatch = dispatcher(
+      {},
+      {
+        async renewLeases(owner, leaseMs) {
+          const held = await store.renewLeases(owner, leaseMs);
+          renewed.add(held.turns);
+          return held;
+        },
+      },
+    );
+    dispatch.wake();
+    const run = await agent.nth(0);
+    for (let round = 1; round <= 4; round += 1) {
+      await passUntil(
+        1_000,
+        renewed.until((all) => all.length >= round),
+      );
+      const other = { owner: 'second', limit: 1, leaseMs: 1_000 };
+      expect(await store.claimTurns(other)).toEqual([]);
+    }
+    run.reply('done');
+    await until('replied');
+    await dispatch.drain(0);
+  });
+
+  test('a claim that another gateway has taken ends the turn here, and nothing is written of it', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = await agent.nth(0);
+    const aborted = new Promise<void>((resolve) => run.signal.addEventListener('abort', () => resolve()));
+    // This process was paused: for the store the lease is over.
+    ahead = 31_000;
+    const taken = await store.claimTurns({ owner: 'second', limit: 1, leaseMs: 60_000 });
+    expect(taken.map((turn) => turn.attempt)).toEqual([2]);
+    await passUntil(5_000, aborted);
+    await dispatch.drain(0);
+    expect(await store.message(id)).toMatchObject({ state: 'running', attempts: 2, error: null });
+    expect(recorded.records.some(({ message }) => message.includes('another gateway has the turn now'))).toBe(
+      true,
+    );
+  });
+
+  test("another gateway's turn is taken once its lease is over", async () => {
+    await post(store, 'a', 'x');
+    const now = clock.now();
+    await store.claimTurns({ owner: 'second', limit: 1, leaseMs: 10_000 });
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const run = agent.nth(0);
+    await passUntil(
+      1_000,
+      run.then(() => {}),
+    );
+    expect((await run).request.attempt).toBe(2);
+    expect(clock.now()).toBeGreaterThanOrEqual(now + 10_000);
+    await dispatch.drain(0);
+  });
+});
+
+describe('a store in trouble', () => {
+  test('a reply is neither lost nor made again: it is written once there is room', async () => {
+    const { id } = await post(store, 'a', 'x');
+    let failures = 5;
+    const dispatch = dispatcher(
+      {},
+      {
+        completeTurn(...parameters) {
+          failures -= 1;
+          if (failures >= 0) return Promise.reject(new StoreError('full', 'The disk is full.'));
+          return store.completeTurn(...parameters);
+        },
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('kept');
+    await passUntil(100, until('replied'));
+    expect((await store.message(id))?.reply?.text).toBe('kept');
+    expect(agent.runs.all.length).toBe(1);
+    const about = recorded.records.filter(({ message }) => message.includes('The store'));
+    expect(about.map(({ priority }) => priority)).toEqual(['err', 'notice']);
+    await dispatch.drain(0);
+  });
+
+  test('claims go on once it answers again', async () => {
+    await post(store, 'a', 'x');
+    let failures = 3;
+    const dispatch = dispatcher(
+      {},
+      {
+        claimTurns(claim) {
+          failures -= 1;
+          if (failures >= 0) return Promise.reject(new StoreError('unavailable', 'The disk fails.'));
+          return store.claimTurns(claim);
+        },
+      },
+    );
+    dispatch.wake();
+    await passUntil(
+      100,
+      agent.nth(0).then(() => {}),
+    );
+    expect(dispatch.facts().storeTrouble).toBeNull();
+    await dispatch.drain(0);
+  });
+
+  test('a call that hangs shows as no progress', async () => {
+    await post(store, 'a', 'x');
+    const began = clock.now();
+    let answer: () => void = () => {};
+    const dispatch = dispatcher(
+      {},
+      {
+        claimTurns: () =>
+          new Promise((resolve) => {
+            answer = () => resolve([]);
+          }),
+      },
+    );
+    expect(dispatch.facts().lastProgressAt).toBe(clock.now());
+    dispatch.wake();
+    clock.advance(40_000);
+    expect(dispatch.facts().lastProgressAt).toBe(began);
+    answer();
+    await dispatch.drain(0);
+    expect(dispatch.facts().lastProgressAt).toBe(clock.now());
+  });
+});
+
+describe('drain', () => {
+  test('lets turns end in their time and claims no more', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const runs = [await agent.nth(0), await agent.nth(1)];
+    const drained = dispatch.drain(30_000);
+    expect(dispatch.facts().state).toBe('draining');
+    for (const run of runs) run.reply('in time');
+    expect(await drained).toEqual({ finished: 2, putBack: 0 });
+    expect(agent.runs.all.length).toBe(2);
+    expect(await store.counts()).toMatchObject({ queued: 1, running: 0, replied: 2 });
+    expect(clock.timers).toBe(0);
+    dispatch.wake();
+    expect(dispatch.facts()).toMatchObject({ state: 'drained', running: 0 });
+  });
+
+  test('cuts off what runs longer, and puts it back without counting the attempt', async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'b', 'y');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    const runs = [await agent.nth(0), await agent.nth(1)];
+    const drained = dispatch.drain(30_000);
+    runs[1]?.reply('in time');
+    await until('replied');
+    clock.advance(30_000);
+    expect(await drained).toEqual({ finished: 1, putBack: 1 });
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+  });
+
+  test('counts that it cut a turn off, and as often as it may be tried its message is dead', async () => {
+    const { id } = await post(store, 'a', 'x');
+    await post(store, 'a', 'next');
+    for (const putBacks of [0, 1]) {
+      const dispatch = dispatcher();
+      dispatch.wake();
+      expect((await agent.nth(putBacks)).request).toMatchObject({ attempt: 1, putBacks });
+      expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 1 });
+      expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+    }
+    const dispatch = dispatcher();
+    dispatch.wake();
+    expect((await agent.nth(2)).request).toMatchObject({ attempt: 1, putBacks: 2 });
+    expect(await dispatch.drain(0)).toEqual({ finished: 1, putBack: 0 });
+    const reason = expect.stringContaining('cut its turn off, 3 of 3 times (dispatch.max_attempts)');
+    expect(await store.message(id)).toMatchObject({ state: 'dead', attempts: 1, error: reason });
+    expect(changes.all.at(-1)).toMatchObject({ turn: { messageId: id }, state: 'dead' });
+    expect(recorded.records.filter(({ message }) => message.includes(' of 3 times'))).toEqual([
+      { priority: 'notice', message: expect.stringContaining('1 of 3 times') },
+      { priority: 'notice', message: expect.stringContaining('2 of 3 times') },
+      { priority: 'err', message: reason },
+    ]);
+  });
+
+  test('does not count turns that had not begun', async () => {
+    const { id } = await post(store, 'a', 'x');
+    for (let stops = 0; stops < 5; stops += 1) {
+      const dispatch = dispatcher();
+      dispatch.wake();
+      expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 1 });
+    }
+    expect(agent.runs.all.length).toBe(0);
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+  });
+
+  test('ends at once when it is told to', async () => {
+    await post(store, 'a', 'x');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    await agent.nth(0);
+    const hurry = new AbortController();
+    const drained = dispatch.drain(30_000, hurry.signal);
+    hurry.abort();
+    expect(await drained).toEqual({ finished: 0, putBack: 1 });
+  });
+
+  test('puts back what was being claimed when it began', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const dispatch = dispatcher();
+    dispatch.wake();
+    expect(await dispatch.drain(30_000)).toEqual({ finished: 0, putBack: 1 });
+    expect(agent.runs.all.length).toBe(0);
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+  });
+
+  test('a reply that the store would not take is run again, and that is said', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const tried = new Occurrences<null>();
+    const dispatch = dispatcher(
+      {},
+      {
+        completeTurn() {
+          tried.add(null);
+          return Promise.reject(new StoreError('full', 'The disk is full.'));
+        },
+      },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('lost');
+    await tried.until((all) => all.length > 0);
+    const drained = dispatch.drain(1_000);
+    clock.advance(1_000);
+    expect(await drained).toEqual({ finished: 0, putBack: 1 });
+    expect(await store.message(id)).toMatchObject({ state: 'queued' });
+    expect(recorded.records.some(({ message }) => message.includes('the turn is run again'))).toBe(true);
+  });
+});
