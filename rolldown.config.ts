@@ -10,7 +10,7 @@ const common = {
   plugins: [
     // Fastify loads them for its own schemas, logger and tests, of which there are none here.
     leftOut(['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'pino', 'light-my-request']),
-    // It would bind by itself with the first three; the program has servers of its own (src/channels/http/servers.ts). The
+    // It would bind by itself with the first three; the program has servers of its own (src/channels/http/server/servers.ts). The
     // last one checks what plugins ask for, of which there are none.
     leftOutOf('fastify', ['node:https', 'node:http2', 'node:dns', 'semver']),
     notices,

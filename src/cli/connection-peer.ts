@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP, type Socket } from 'node:net';
 import { peerOf } from '../channels/control/connection.js';
-import { addressIn } from '../channels/http/port-holder.js';
+import { addressIn } from '../channels/http/server/port-holder.js';
 
 /** The two ends of a TCP connection, as the side that made it sees them. */
 export interface Connection {

@@ -1,4 +1,4 @@
-import type { ConnectionFacts } from '../channels/http/connections.js';
+import type { ConnectionFacts } from '../channels/http/server/connections.js';
 import { type DoctorFacts, gatewayCommand, unitOf } from './facts.js';
 import { type Finding, findings, mend } from './finding.js';
 

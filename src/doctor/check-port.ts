@@ -1,4 +1,4 @@
-import type { PortHolder } from '../channels/http/port-holder.js';
+import type { PortHolder } from '../channels/http/server/port-holder.js';
 import { type DoctorFacts, unitOf } from './facts.js';
 import { type Finding, findings, mend } from './finding.js';
 

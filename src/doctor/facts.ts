@@ -1,5 +1,5 @@
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
-import type { PortHolder } from '../channels/http/port-holder.js';
+import type { PortHolder } from '../channels/http/server/port-holder.js';
 import type { Scope } from '../manager/scope.js';
 import type { RunRecord } from '../store/run-record.js';
 import type { Drift } from '../units/drift-here.js';

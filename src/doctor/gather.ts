@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
-import { portHolders } from '../channels/http/port-holder.js';
+import { portHolders } from '../channels/http/server/port-holder.js';
 import type { DatabaseAccess } from '../config/database-file.js';
 import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';

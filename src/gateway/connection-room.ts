@@ -4,7 +4,7 @@ import {
   type DescriptorNeeds,
   lacksReserve,
   limitFor,
-} from '../channels/http/connection-bounds.js';
+} from '../channels/http/server/connection-bounds.js';
 import type { Configuration } from '../config/schema.js';
 import type { Log } from '../log/log.js';
 import { type OpenFiles, openFiles } from '../systemd/open-files.js';

@@ -1,4 +1,4 @@
-import { type HttpEndpoint, nameOf } from '../channels/http/listen.js';
+import { type HttpEndpoint, nameOf } from '../channels/http/server/listen.js';
 import type { ListenAddress } from '../config/values.js';
 import type { PassedDescriptor } from '../systemd/listen-fds.js';
 import { RefusedStart } from './failed-start.js';

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { KeptSockets } from '../channels/http/kept-sockets.js';
+import type { KeptSockets } from '../channels/http/server/kept-sockets.js';
 import type { ListenAddress } from '../config/values.js';
 import type { Log } from '../log/log.js';
 import { FdStore, type FdStoreOutcome } from '../systemd/fd-store.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { GatewayFacts } from '../../src/channels/control/facts.js';
-import type { PortHolder } from '../../src/channels/http/port-holder.js';
+import type { PortHolder } from '../../src/channels/http/server/port-holder.js';
 import { wrapperIn } from '../../src/doctor/check-command.js';
 import { isSupportedNode } from '../../src/doctor/check-node.js';
 import { startDurations } from '../../src/doctor/check-timing.js';

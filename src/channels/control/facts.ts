@@ -1,6 +1,6 @@
 import type { RunRecord } from '../../store/run-record.js';
 import type { StoreCounts } from '../../store/store.js';
-import type { ConnectionFacts } from '../http/connections.js';
+import type { ConnectionFacts } from '../http/server/connections.js';
 
 /** Whether one part of the gateway gets on. */
 export interface PartFacts {

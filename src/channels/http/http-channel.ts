@@ -11,25 +11,27 @@ import type {
   SessionCancelled,
   Store,
 } from '../../store/store.js';
+import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
-import { addCancelRoutes } from './cancel-routes.js';
-import type { ConnectionBounds } from './connection-bounds.js';
-import type { ConnectionFacts } from './connections.js';
-import { addDeadRoutes } from './dead-routes.js';
-import { addEventRoutes } from './event-routes.js';
-import { EventStreams, type SessionChanges } from './event-streams.js';
 import { internalProblem, problemOf } from './failures.js';
-import { addHealthRoutes, isOpen } from './health-routes.js';
-import { type KeptSockets, nothingKept } from './kept-sockets.js';
-import type { HttpEndpoint } from './listen.js';
-import { LongPolls, type MessageChanges } from './long-polls.js';
-import { addMessageRoutes } from './message-routes.js';
-import { pacedReads } from './paced-reads.js';
-import { addPolicyRoutes } from './policy-routes.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
-import { Servers } from './servers.js';
-import { addSessionRoutes } from './session-routes.js';
+import {
+  addEventRoutes,
+  addHealthRoutes,
+  addMessageRoutes,
+  addPolicyRoutes,
+  addSessionRoutes,
+  isOpen,
+} from './routes.js';
+import type { ConnectionBounds } from './server/connection-bounds.js';
+import type { ConnectionFacts } from './server/connections.js';
+import { type KeptSockets, nothingKept } from './server/kept-sockets.js';
+import type { HttpEndpoint } from './server/listen.js';
+import { Servers } from './server/servers.js';
+import { EventStreams, type SessionChanges } from './streams/event-streams.js';
+import { LongPolls, type MessageChanges } from './streams/long-polls.js';
+import { pacedReads } from './streams/paced-reads.js';
 
 export interface Readiness {
   readonly ready: boolean;

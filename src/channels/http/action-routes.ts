@@ -1,0 +1,87 @@
+import type { FastifyInstance } from 'fastify';
+import type { DeadOutcome, Store } from '../../store/store.js';
+import type { Interventions } from './http-channel.js';
+import { Problem } from './problem.js';
+import { noBody, sessionName } from './request-schema.js';
+import { pageOf } from './routes.js';
+import { validateBody, validateOne } from './validate.js';
+import { messageView, pageView } from './views.js';
+
+export function addCancelRoutes(
+  application: FastifyInstance,
+  interventions: Pick<Interventions, 'cancelMessage' | 'cancelSession'>,
+): void {
+  application.post<{ Params: { id: string } }>('/v1/messages/:id/cancel', async (request) => {
+    validateBody(noBody, request.body);
+    const outcome = await interventions.cancelMessage(request.params.id);
+    if (outcome === null) {
+      throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+    }
+    if (outcome.outcome === 'settled') {
+      const { state, collectedIn } = outcome.message;
+      const detail =
+        collectedIn === null
+          ? `The message is ${state}.`
+          : `The message is part of the turn of ${collectedIn.id}: cancel that one.`;
+      throw new Problem('not-cancellable', detail);
+    }
+    return messageView(outcome.message);
+  });
+
+  application.post<{ Params: { session: string } }>('/v1/sessions/:session/cancel', async (request) => {
+    const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
+    validateBody(noBody, request.body);
+    const cancelled = await interventions.cancelSession(session);
+    if (cancelled === null) {
+      throw new Problem('unknown-session', `No message was ever accepted for "${session}".`);
+    }
+    return { session, cancelled: cancelled.messages.map(({ id, seq }) => ({ id, seq })) };
+  });
+}
+
+/** Seconds after which a message that is in use may be asked for again. */
+const busyRetryAfter = 1;
+
+/** Dead letters: messages that are dead, for a person to see to; and replies that somebody gives up. */
+export function addDeadRoutes(
+  application: FastifyInstance,
+  store: Pick<Store, 'deadMessages'>,
+  interventions: Pick<Interventions, 'retryDead' | 'discardMessage'>,
+): void {
+  application.get('/v1/dead', async (request) => {
+    return pageView(await store.deadMessages(pageOf(request.query)), messageView);
+  });
+
+  const actions = {
+    retry: {
+      act: (id: string) => interventions.retryDead(id),
+      busy: 'Its sender is being told just now that it is dead.',
+    },
+    discard: {
+      act: (id: string) => interventions.discardMessage(id),
+      busy: 'Its reply is being posted just now.',
+    },
+  };
+  for (const [name, { act, busy }] of Object.entries(actions)) {
+    const url = `/v1/messages/:id/${name}`;
+    application.post<{ Params: { id: string } }>(url, async (request) => {
+      validateBody(noBody, request.body);
+      return messageView(changed(await act(request.params.id), busy));
+    });
+  }
+}
+
+function changed(outcome: DeadOutcome | null, busy: string) {
+  if (outcome === null) {
+    throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+  }
+  const { message } = outcome;
+  switch (outcome.outcome) {
+    case 'done':
+      return message;
+    case 'not-dead':
+      throw new Problem('not-dead', `The message is ${message.state}.`);
+    case 'busy':
+      throw new Problem('busy', busy, { retryAfter: busyRetryAfter });
+  }
+}

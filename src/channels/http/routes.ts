@@ -1,0 +1,190 @@
+import type { FastifyInstance } from 'fastify';
+import { newId } from '../../store/new-id.js';
+import {
+  type AcceptOutcome,
+  type Message,
+  type ReplyTarget,
+  type Store,
+  webhookTarget,
+} from '../../store/store.js';
+import type { HttpChannelOptions, Readiness } from './http-channel.js';
+import { Problem } from './problem.js';
+import {
+  bounds,
+  eventQuery,
+  fingerprint,
+  idempotencyKey,
+  lastEventId,
+  type MessageBody,
+  messageBody,
+  messageQuery,
+  pageQuery,
+  policyBody,
+  sessionName,
+} from './request-schema.js';
+import type { EventStreams } from './streams/event-streams.js';
+import type { LongPolls } from './streams/long-polls.js';
+import { validateBody, validateOne, validateQuery } from './validate.js';
+import { messageView, pageView, sessionView } from './views.js';
+
+/** For load balancers and probes: without a token, and nothing but states and counts. */
+export function addHealthRoutes(application: FastifyInstance, readiness: () => Readiness): void {
+  application.get('/healthz', () => ({ healthy: true }));
+  application.get('/readyz', () => {
+    const { ready, facts } = readiness();
+    if (ready) return { ready, facts };
+    throw new Problem('not-ready', 'The gateway does not take new work now.', { facts });
+  });
+}
+
+/** Whether a request needs no token, by its address. */
+export function isOpen(url: string): boolean {
+  return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
+}
+
+/** Seconds after which a poll that a stop ended early may be asked again. */
+const restartRetryAfter = 1;
+
+export interface MessageRoutesOptions
+  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'roomIn'> {
+  readonly longPolls: LongPolls;
+}
+
+export function addMessageRoutes(application: FastifyInstance, options: MessageRoutesOptions): void {
+  const { settings, longPolls } = options;
+
+  application.post<{ Params: { session: string } }>(
+    '/v1/sessions/:session/messages',
+    async (request, reply) => {
+      const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
+      const key = keyOf(request.headers['idempotency-key']);
+      const body = validateBody(messageBody, request.body);
+      const replyTo = targetOf(body, options.validateReplyUrl);
+      const outcome = await options.accept(
+        {
+          id: newId(),
+          session,
+          text: body.text,
+          metadata: body.metadata ?? {},
+          replyTo,
+          replyIdempotent: body.reply_to?.idempotent ?? true,
+          replyUnknown: body.reply_to?.unknown ?? null,
+          idempotencyKey: key,
+          fingerprint: key === null ? null : fingerprint(session, body),
+          sender: body.sender ?? null,
+          channel: 'http',
+        },
+        settings().queue,
+      );
+      const message = acceptedMessage(outcome, options.roomIn);
+      if (outcome.outcome !== 'accepted') reply.header('Idempotency-Replayed', 'true');
+      reply.code(202).header('Location', `/v1/messages/${message.id}`);
+      // The first answer's state, so that the same key gives the same answer.
+      return { id: message.id, session: message.session, seq: message.seq, state: 'queued' };
+    },
+  );
+
+  application.get<{ Params: { id: string } }>('/v1/messages/:id', async (request, reply) => {
+    const { wait = 0 } = validateQuery(messageQuery, request.query);
+    const { id } = request.params;
+    const message = await longPolls.read(id, Math.min(wait * 1_000, settings().waitLimit), reply.raw);
+    if (message === null)
+      throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+    if (wait > 0 && longPolls.endsEarly(message)) reply.header('Retry-After', restartRetryAfter);
+    return messageView(message);
+  });
+}
+
+function keyOf(header: string | string[] | undefined): string | null {
+  return header === undefined ? null : validateOne(idempotencyKey, header, { header: 'Idempotency-Key' });
+}
+
+function targetOf(body: MessageBody, validate: HttpChannelOptions['validateReplyUrl']): ReplyTarget | null {
+  if (body.reply_to === undefined) return null;
+  const verdict = validate(body.reply_to.url);
+  if (verdict.ok) return webhookTarget(body.reply_to.url);
+  const errors = [{ pointer: '#/reply_to/url', detail: verdict.reason }];
+  throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
+}
+
+function acceptedMessage(outcome: AcceptOutcome, roomIn: HttpChannelOptions['roomIn']): Message {
+  switch (outcome.outcome) {
+    case 'accepted':
+    case 'repeated':
+      return outcome.message;
+    case 'conflict':
+      throw new Problem(
+        'idempotency-conflict',
+        `The key was used in this session for another message, ${outcome.messageId}.`,
+      );
+    case 'full': {
+      const where = outcome.limit === 'session' ? 'this session' : 'this gateway';
+      throw new Problem('queue-full', `${outcome.waiting} messages wait in ${where}, and no more may.`, {
+        retryAfter: roomIn(outcome.limit),
+      });
+    }
+  }
+}
+
+export function addSessionRoutes(
+  application: FastifyInstance,
+  store: Pick<Store, 'sessions' | 'sessionMessages'>,
+): void {
+  application.get('/v1/sessions', async (request) => {
+    return pageView(await store.sessions(pageOf(request.query)), sessionView);
+  });
+
+  application.get<{ Params: { session: string } }>('/v1/sessions/:session/messages', async (request) => {
+    const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
+    const page = await store.sessionMessages(session, pageOf(request.query));
+    if (page === null) throw new Problem('unknown-session', `No message was ever accepted for "${session}".`);
+    return pageView(page, messageView);
+  });
+}
+
+export function pageOf(query: unknown) {
+  const { limit, after } = validateQuery(pageQuery, query);
+  return { limit: limit ?? bounds.pageLimitDefault, after: after ?? null };
+}
+
+/** One session, and what becomes of its messages when another comes. */
+export function addPolicyRoutes(
+  application: FastifyInstance,
+  store: Pick<Store, 'session' | 'setPolicy'>,
+): void {
+  type Route = { Params: { session: string } };
+  application.get<Route>('/v1/sessions/:session', async (request) => {
+    const name = validateOne(sessionName, request.params.session, { parameter: 'session' });
+    const session = await store.session(name);
+    if (session === null) throw new Problem('unknown-session', `No message was ever accepted for "${name}".`);
+    return sessionView(session);
+  });
+
+  application.put<Route>('/v1/sessions/:session/policy', async (request) => {
+    const name = validateOne(sessionName, request.params.session, { parameter: 'session' });
+    const { policy } = validateBody(policyBody, request.body);
+    return sessionView(await store.setPolicy(name, policy));
+  });
+}
+
+export function addEventRoutes(
+  application: FastifyInstance,
+  store: Pick<Store, 'settledUpTo'>,
+  streams: EventStreams,
+): void {
+  application.get<{ Params: { session: string } }>(
+    '/v1/sessions/:session/events',
+    // Its answer has no end that a HEAD could wait for.
+    { exposeHeadRoute: false },
+    async (request, reply) => {
+      const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
+      const { after } = validateQuery(eventQuery, request.query);
+      const header = request.headers['last-event-id'];
+      const last =
+        header === undefined ? undefined : validateOne(lastEventId, header, { header: 'Last-Event-ID' });
+      const from = last ?? after ?? (await store.settledUpTo(session));
+      reply.hijack();
+      await streams.serve(session, from, reply.raw);
+    },
+  );
+}
