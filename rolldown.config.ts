@@ -44,8 +44,8 @@ export default defineConfig([
     input: {
       'cli/main': 'src/cli/main.ts',
       // Programs that Node.js is given by file name.
-      'bundle/node-probe': 'src/doctor/node-probe.ts',
-      'bundle/integrity-probe': 'src/doctor/integrity-probe.ts',
+      'bundle/node-probe': 'src/doctor/facts/node-probe.ts',
+      'bundle/integrity-probe': 'src/doctor/facts/integrity-probe.ts',
     },
     output: {
       ...commonJs,

@@ -1,8 +1,8 @@
 import { ConfigurationError } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { settings } from '../config/settings.js';
+import { configurationAt, placeOf } from './client/locate.js';
 import { commandStatus } from './commands.js';
-import { configurationAt, placeOf } from './place.js';
 import { jsonLine, printable } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 

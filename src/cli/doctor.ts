@@ -1,13 +1,11 @@
 import { examine } from '../doctor/examine.js';
-import type { DoctorFacts } from '../doctor/facts.js';
-import { unitOf } from '../doctor/facts.js';
+import { type DoctorFacts, unitOf } from '../doctor/facts.js';
 import { type Finding, type Fix, isHealthy, type Verdict } from '../doctor/finding.js';
 import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
 import { applyFix, type Mended } from '../doctor/mend.js';
+import { instanceOf, scopeOf } from './client/locate.js';
 import { commandStatus } from './commands.js';
-import { instanceOf } from './instance.js';
-import { scopeOf } from './place.js';
 import { jsonLine, printable, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 

@@ -2,30 +2,30 @@
 import { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../gateway/version.js';
 import { type CommandDescription, commandStatus } from './commands.js';
-import { commandHelp, programHelp } from './help.js';
+import { commandHelp, programHelp } from './docs/help.js';
 import { printable } from './terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
 
 type Run = (parsed: ParsedCommand) => Promise<number>;
 
 /** Each command is loaded when it is wanted, so that the others cost it nothing. */
-const runners: Readonly<Record<string, () => Promise<{ readonly run: Run }>>> = {
-  run: () => import('./run.js'),
-  send: () => import('./send.js'),
-  cancel: () => import('./cancel.js'),
-  dead: () => import('./dead.js'),
-  store: () => import('./store.js'),
-  start: () => import('./start.js'),
-  install: () => import('./install.js'),
-  uninstall: () => import('./uninstall.js'),
-  stop: () => import('./stop.js'),
-  restart: () => import('./restart.js'),
-  reload: () => import('./reload.js'),
-  status: () => import('./status.js'),
-  logs: () => import('./logs.js'),
-  doctor: () => import('./doctor.js'),
-  'check-config': () => import('./check-config.js'),
-  completion: () => import('./completion.js'),
+const runners: Readonly<Record<string, () => Promise<Run>>> = {
+  run: async () => (await import('./run.js')).run,
+  send: async () => (await import('./client/send.js')).run,
+  cancel: async () => (await import('./client/messages.js')).cancel,
+  dead: async () => (await import('./client/messages.js')).dead,
+  store: async () => (await import('./store.js')).run,
+  start: async () => (await import('./operate/operate.js')).operations.start,
+  install: async () => (await import('./install/install.js')).run,
+  uninstall: async () => (await import('./install/uninstall.js')).run,
+  stop: async () => (await import('./operate/operate.js')).operations.stop,
+  restart: async () => (await import('./operate/operate.js')).operations.restart,
+  reload: async () => (await import('./operate/operate.js')).operations.reload,
+  status: async () => (await import('./status/status.js')).run,
+  logs: async () => (await import('./logs/logs.js')).run,
+  doctor: async () => (await import('./doctor.js')).run,
+  'check-config': async () => (await import('./check-config.js')).run,
+  completion: async () => (await import('./docs/completion.js')).run,
 };
 
 /** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
@@ -73,7 +73,7 @@ async function perform(command: CommandDescription, words: readonly string[]): P
   if (command.name !== 'run') onReaderGone(changesSomething(parsed) ? () => undefined : end);
   const load = runners[command.name];
   if (load === undefined) throw new Error(`The command ${command.name} is described but not there.`);
-  return (await load()).run(parsed);
+  return (await load())(parsed);
 }
 
 async function main(words: readonly string[]): Promise<number> {

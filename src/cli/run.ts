@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty';
 import { prepareStore } from '../store/prepare-store.js';
-import { instanceOf } from './instance.js';
+import { instanceOf } from './client/locate.js';
 import { wantsColour } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 

@@ -22,8 +22,8 @@ import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
 import { native } from '../systemd/native.js';
 import { EncodingError, linesOf } from '../text/lines-of.js';
+import { configurationAt, placeOf } from './client/locate.js';
 import { commandStatus } from './commands.js';
-import { configurationAt, placeOf } from './place.js';
 import { jsonFor, jsonLine, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 

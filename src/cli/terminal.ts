@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises';
 import type { ParsedCommand } from './usage.js';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -71,4 +72,23 @@ export function jsonFor(text: string, stream: NodeJS.WriteStream): string {
 /** Writes one value as a line of JSON for standard output. */
 export function jsonLine(value: unknown, indent = 0): string {
   return `${jsonFor(JSON.stringify(value, null, indent), process.stdout)}\n`;
+}
+
+/** Asks on the terminal; null where there is none to ask on. The end of the input is a no. */
+export async function askYesNo(question: string): Promise<boolean | null> {
+  if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null;
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+  try {
+    const answer = await Promise.race([terminal.question(`${printable(question)} [y/N] `), closed]);
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    terminal.close();
+  }
+}
+
+/** A word of a command to type in a POSIX shell, in quotes where it needs them. */
+export function shellWord(word: string): string {
+  if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }

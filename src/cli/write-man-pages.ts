@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandsManPage, configurationManPage, type ManPageOptions } from './man-page.js';
+import { commandsManPage, configurationManPage, type ManPageOptions } from './docs/man-page.js';
 
 const [folder] = process.argv.slice(2);
 if (folder === undefined) throw new Error('Say where to: node dist/cli/write-man-pages.js dist/man');

@@ -1,19 +1,10 @@
-import { checkCommand } from './check-command.js';
-import { checkConfiguration } from './check-configuration.js';
-import { checkDirectories, checkPlaces, checkToken } from './check-data.js';
-import { checkHistory } from './check-history.js';
-import { checkJournal } from './check-journal.js';
-import { checkLinger } from './check-linger.js';
-import { checkManager } from './check-manager.js';
-import { checkNode } from './check-node.js';
-import { checkNotify } from './check-notify.js';
-import { checkParts } from './check-parts.js';
-import { checkPort } from './check-port.js';
-import { checkDisk, checkStore } from './check-store.js';
-import { checkTiming } from './check-timing.js';
-import { checkUnit } from './check-unit.js';
-import { checkUser } from './check-user.js';
-import { checkWatchdog } from './check-watchdog.js';
+import { checkDirectories, checkDisk, checkPlaces, checkStore, checkToken } from './checks/data.js';
+import { checkJournal } from './checks/journal.js';
+import { checkPort } from './checks/network.js';
+import { checkConfiguration, checkNode } from './checks/program.js';
+import { checkHistory, checkParts, checkTiming, checkWatchdog } from './checks/running.js';
+import { checkLinger, checkManager } from './checks/systemd.js';
+import { checkCommand, checkNotify, checkUnit, checkUser } from './checks/unit.js';
 import type { DoctorFacts } from './facts.js';
 import type { Finding } from './finding.js';
 

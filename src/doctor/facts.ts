@@ -1,8 +1,8 @@
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
-import type { Scope } from '../manager/scope.js';
+import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/run-record.js';
-import type { Drift } from '../units/drift-here.js';
+import type { Drift } from '../units/drift.js';
 
 /** A fact, or why it could not be found out. */
 export type Known<Fact> =

@@ -8,11 +8,12 @@ import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { actingAs, IdentityError } from '../files/owner.js';
 import { ProgramError } from '../manager/program.js';
-import type { Scope } from '../manager/scope.js';
-import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { unitName } from '../manager/unit-name.js';
+import { type Scope, ServiceManager, ServiceManagerError, unitName } from '../manager/service-manager.js';
 import { StoreError } from '../store/store.js';
 import { booted } from '../systemd/booted.js';
+import { gatherData } from './facts/data.js';
+import { gatherJournal, gatherJournald } from './facts/journal.js';
+import { accessTo, gatherNode, gatherUnit, placesOf } from './facts/unit.js';
 import {
   type ConfigurationFacts,
   type DoctorFacts,
@@ -21,11 +22,6 @@ import {
   type ManagerFacts,
   unknown,
 } from './facts.js';
-import { gatherData } from './gather-data.js';
-import { gatherJournal, gatherJournald } from './gather-journal.js';
-import { accessTo, placesOf } from './gather-places.js';
-import { gatherNode } from './gather-program.js';
-import { gatherUnit } from './gather-unit.js';
 
 export interface DoctorTarget {
   readonly scope: Scope;

@@ -1,8 +1,7 @@
 import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import { ProgramError, runProgram } from '../manager/program.js';
-import type { Scope } from '../manager/scope.js';
-import { ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { octal } from './check-data.js';
+import { type Scope, ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { octal } from './checks/data.js';
 import type { Fix } from './finding.js';
 
 export interface Mended {

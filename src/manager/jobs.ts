@@ -5,8 +5,7 @@ import {
   stopDependencies,
 } from '../lifecycle/stop-job.js';
 import { runProgram } from './program.js';
-import { type Scope, scopeOption } from './scope.js';
-import { parseProperties, ServiceManagerError } from './service-manager.js';
+import { parseProperties, type Scope, ServiceManagerError, scopeOption } from './service-manager.js';
 
 /** Whom to ask, and how: what is asked here only reads. */
 export interface JobsQuestion {

@@ -1,6 +1,27 @@
 import { existsSync } from 'node:fs';
 import { type ProgramOptions, type ProgramResult, runProgram } from './program.js';
-import { type Scope, scopeOption } from './scope.js';
+
+/** Which service manager: the system's, or that of the user who asks. */
+export type Scope = 'system' | 'user';
+
+export function otherScope(scope: Scope): Scope {
+  return scope === 'system' ? 'user' : 'system';
+}
+
+/** The option that systemctl and journalctl take for the scope. */
+export function scopeOption(scope: Scope): '--system' | '--user' {
+  return scope === 'system' ? '--system' : '--user';
+}
+
+/** The service unit of an instance; null: the one without a name. */
+export function unitName(instance: string | null): string {
+  return instance === null ? 'sd-gateway.service' : `sd-gateway-${instance}.service`;
+}
+
+/** The units that may run the instance: its own, or an instance of the package's template. */
+export function unitNames(instance: string | null): readonly string[] {
+  return instance === null ? [unitName(null)] : [unitName(instance), `sd-gateway@${instance}.service`];
+}
 
 /** systemctl could not do what was asked. */
 export class ServiceManagerError extends Error {

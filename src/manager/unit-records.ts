@@ -1,5 +1,5 @@
 import { fieldOf, type JournalRecord } from './journal-reader.js';
-import type { Scope } from './scope.js';
+import type { Scope } from './service-manager.js';
 
 /** What the manager's records say, sd-messages(3). */
 export const managerMessages = {

@@ -1,4 +1,4 @@
-import type { Scope } from '../manager/scope.js';
+import type { Scope } from '../manager/service-manager.js';
 
 /**
  * The first systemd that knows a directive, where that is later than 229 (systemd’s NEWS, and "Added in version" of

@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../config/load.js';
-import { unitName } from '../manager/unit-name.js';
-import { readChoices } from './choices.js';
+import { type ServiceManager, unitName } from '../manager/service-manager.js';
 import { unifiedDifference } from './difference.js';
 import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './places.js';
 import { planUnit, shippedUnit, type UnitTarget } from './plan.js';
 import { renderUnit } from './render.js';
-import { judge, withoutHash } from './seal.js';
+import { judge, readChoices, withoutHash } from './seal.js';
 
 export type DriftState =
   /** What this version would write is what is there. */
@@ -93,4 +93,31 @@ export function unitDrift(target: UnitTarget): UnitDrift {
   );
   if (ownership === 'edited') return found('edited', difference);
   return found(text === wanted ? 'none' : 'drifted', difference);
+}
+
+export type Drift = Pick<UnitDrift, 'state' | 'difference' | 'reason'>;
+
+/**
+ * Compares the installed unit with what this version would write for this person; null for an instance of a template,
+ * which install doesn’t write. A file that this user may not read leaves it undecided.
+ */
+export async function driftHere(
+  manager: ServiceManager,
+  name: string,
+  instance: string | null,
+): Promise<Drift | null> {
+  if (name !== unitName(instance)) return null;
+  const systemdVersion = await manager.version();
+  try {
+    return unitDrift({
+      scope: manager.scope,
+      instance,
+      home: homedir(),
+      environment: process.env,
+      systemdVersion,
+    });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return { state: 'undecided', difference: '', reason: (error as Error).message };
+  }
 }

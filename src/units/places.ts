@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Scope } from '../manager/scope.js';
+import type { Scope } from '../manager/service-manager.js';
 
 /** Whose service manager, and what tells where it reads its units. */
 export interface Place {

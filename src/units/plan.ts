@@ -1,14 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
-import type { Scope } from '../manager/scope.js';
-import type { UnitChoices } from './choices.js';
+import type { Scope } from '../manager/service-manager.js';
 import { parseEnvironmentFile } from './environment-file.js';
 import type { Place } from './places.js';
 import type { UnitPlan } from './render.js';
+import { seal, type UnitChoices } from './seal.js';
 
 /** Which gateway, and on which systemd. */
 export interface UnitTarget extends Place {
@@ -109,4 +109,15 @@ export function planUnit(target: UnitTarget, choices: UnitChoices, program = own
       busyTimeout: configuration.store.busy_timeout,
     },
   };
+}
+
+/** Where journalctl(1) --update-catalog looks besides the packages’ directory; not in /etc. */
+export const catalogPath = '/usr/local/lib/systemd/catalog/sd-gateway.catalog';
+const packagedCatalog = '/usr/lib/systemd/catalog/sd-gateway.catalog';
+
+/** The journal catalog to install, sealed as units are; null when there is none to install, as a package brought it. */
+export function catalogToInstall(): string | null {
+  const shipped = new URL('../../systemd/sd-gateway.catalog', import.meta.url);
+  if (existsSync(packagedCatalog) || !existsSync(shipped)) return null;
+  return seal(readFileSync(shipped, 'utf8'));
 }

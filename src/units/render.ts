@@ -1,11 +1,18 @@
 import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
-import type { Scope } from '../manager/scope.js';
-import { unitName } from '../manager/unit-name.js';
-import { choicesLine, type UnitChoices } from './choices.js';
+import { type Scope, unitName } from '../manager/service-manager.js';
 import { firstVersion, notifyReloadVersion } from './directive-versions.js';
-import { commandLine, environmentFilePath, escapeSpecifiers, quoteWord } from './escape.js';
-import { seal } from './seal.js';
-import { comment, directive, parseUnit, type UnitLine, unitText } from './unit-text.js';
+import { choicesLine, seal, type UnitChoices } from './seal.js';
+import {
+  commandLine,
+  comment,
+  directive,
+  environmentFilePath,
+  escapeSpecifiers,
+  parseUnit,
+  quoteWord,
+  type UnitLine,
+  unitText,
+} from './unit-text.js';
 import { unitUser } from './unit-user.js';
 
 /** All that a unit is made from. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { configurationFile, type Directories, directories } from '../config/directories.js';
 import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
-import type { Scope } from '../manager/scope.js';
+import type { Scope } from '../manager/service-manager.js';
 import { parseEnvironmentFile } from './environment-file.js';
 
 /** The properties that say with what a unit runs its gateway, as `systemctl show` names them. */

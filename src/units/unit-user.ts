@@ -1,4 +1,9 @@
 import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { runProgram } from '../manager/program.js';
+import { type Place, unitPath } from './places.js';
+import { parseUnit, valueIn } from './unit-text.js';
 
 /** A name that systemd-sysusers(8) makes a user of: utmp(5) has room for 31 characters (sysusers.d(5)). */
 export function isUserName(name: string): boolean {
@@ -29,3 +34,45 @@ export function declarationPath(instance: string | null): string {
 
 /** The declaration that a package brings. */
 export const packagedDeclaration = '/usr/lib/sysusers.d/sd-gateway.conf';
+
+/**
+ * The file of another gateway's unit that runs as the user; null: there is none. Drop-ins and the instances of a
+ * template are not looked at.
+ * @param unit whose user it is to be
+ */
+export function otherUnitOf(place: Place, user: string, unit: string): string | null {
+  // A file hides those of its name in the later directories.
+  const seen = new Set([unit]);
+  for (const directory of unitPath(place).filter(existsSync)) {
+    for (const name of readdirSync(directory).filter((entry) => /^sd-gateway(-.*)?\.service$/.test(entry))) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      const path = join(directory, name);
+      // A mask, or a link that leads nowhere, runs nothing.
+      if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
+      if (valueIn(parseUnit(readFileSync(path, 'utf8')), 'User') === user) return path;
+    }
+  }
+  return null;
+}
+
+/**
+ * Looks past the users of units with DynamicUser= (systemd.exec(5)): while such a unit runs, its user seems to be there,
+ * and systemd-sysusers would make none of that name.
+ */
+const withoutDynamicUsers = { SYSTEMD_NSS_DYNAMIC_BYPASS: '1' };
+
+/** True if a user of that name exists in the user database. Rejects with a ProgramError. */
+export async function userExists(name: string): Promise<boolean> {
+  const { status } = await runProgram('getent', ['passwd', name], { environment: withoutDynamicUsers });
+  return status === 0;
+}
+
+/** Has systemd-sysusers(8) make what a file of sysusers.d(5) declares; gives what it complains of, or null. */
+export async function makeUsers(file: string): Promise<string | null> {
+  const { status, stderr } = await runProgram('systemd-sysusers', [file], {
+    environment: withoutDynamicUsers,
+    timeout: 60_000,
+  });
+  return status === 0 ? null : stderr.trim();
+}

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { jsonFor, printable, textFor } from '../../src/cli/terminal.js';
+import { jsonFor, printable, shellWord, textFor } from '../../src/cli/terminal.js';
 
 const terminal = { isTTY: true } as NodeJS.WriteStream;
 const pipe = { isTTY: false } as NodeJS.WriteStream;
@@ -21,4 +22,15 @@ describe('text from elsewhere', () => {
     expect(shown).not.toMatch(/\p{Cc}/u);
     expect(JSON.parse(shown)).toEqual({ hostile });
   });
+});
+
+it.each(['/etc/plain.toml', '', '/srv/my conf.toml', "it's", '$HOME `id` "x" \\ \n*', '~', '#', 'ä'])(
+  'a shell reads %j as one word',
+  (word) => {
+    expect(execFileSync('sh', ['-c', `printf %s ${shellWord(word)}`], { encoding: 'utf8' })).toBe(word);
+  },
+);
+
+it('leaves a plain word plain', () => {
+  expect(shellWord('/etc/sd-gateway/sd-gateway.toml')).toBe('/etc/sd-gateway/sd-gateway.toml');
 });

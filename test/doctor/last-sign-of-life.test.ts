@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { gatherUnit } from '../../src/doctor/gather-unit.js';
+import { gatherUnit } from '../../src/doctor/facts/unit.js';
 import type { ProgramResult } from '../../src/manager/program.js';
 import { ServiceManager } from '../../src/manager/service-manager.js';
 

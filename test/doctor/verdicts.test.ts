@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { GatewayFacts } from '../../src/channels/control/facts.js';
 import type { PortHolder } from '../../src/channels/http/server/port-holder.js';
-import { wrapperIn } from '../../src/doctor/check-command.js';
-import { isSupportedNode } from '../../src/doctor/check-node.js';
-import { startDurations } from '../../src/doctor/check-timing.js';
+import { isSupportedNode } from '../../src/doctor/checks/program.js';
+import { startDurations } from '../../src/doctor/checks/running.js';
+import { wrapperIn } from '../../src/doctor/checks/unit.js';
 import { examine } from '../../src/doctor/examine.js';
+import { journaldSettings } from '../../src/doctor/facts/journal.js';
+import { commandOf } from '../../src/doctor/facts/unit.js';
 import { type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
 import { isHealthy } from '../../src/doctor/finding.js';
-import { journaldSettings } from '../../src/doctor/gather-journal.js';
-import { commandOf } from '../../src/doctor/gather-unit.js';
 import { parseSpan, span } from '../../src/doctor/time-span.js';
 import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
-import { gateway, run } from '../cli/operate-samples.js';
+import { gateway, run } from '../cli/operate/samples.js';
 
 const file = (path: string, mode: number, uid = 7) =>
   known({ path, mode, uid, isDirectory: mode === 0o700, isFile: mode !== 0o700 });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { StatusReport } from '../../src/cli/status-report.js';
+import type { StatusReport } from '../../src/cli/status/report.js';
 import { agentThatWaitsFor } from './harness/agent.js';
 import type { CommandResult, User } from './harness/machine.js';
 import { makeShippedUser } from './harness/shipped-user.js';

@@ -23,7 +23,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function load() {
   const program = `
-    import { native } from './dist/systemd/native.js';
+    import { native } from '../../src/systemd/native.js';
     try { native(); } catch (error) {
       process.stdout.write(JSON.stringify({ name: error.name, message: error.message, cause: String(error.cause) }));
     }`;

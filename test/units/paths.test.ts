@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';
-import { stablePath, versionManagerOf } from '../../src/units/stable-path.js';
+import { stablePath, versionManagerOf } from '../../src/units/paths.js';
 
 describe('a stable path', () => {
   it.each([

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readChoices } from '../../src/units/choices.js';
 import { firstVersion } from '../../src/units/directive-versions.js';
 import { shippedUnit } from '../../src/units/plan.js';
 import { forInstance, renderUnit, type UnitPlan } from '../../src/units/render.js';
-import { judge } from '../../src/units/seal.js';
+import { judge, readChoices } from '../../src/units/seal.js';
 import { parseUnit, unitText, valueIn } from '../../src/units/unit-text.js';
 
 const plan: UnitPlan = {

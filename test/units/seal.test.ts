@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readChoices } from '../../src/units/choices.js';
-import { judge, seal } from '../../src/units/seal.js';
+import { judge, readChoices, seal } from '../../src/units/seal.js';
 
 describe('the seal', () => {
   it('tells every edit', () => {

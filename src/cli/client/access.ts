@@ -1,0 +1,177 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { askFacts } from '../../channels/control/ask-facts.js';
+import { hostInUrl, type ListenAddress, parseListenAddress } from '../../config/values.js';
+import { asOwnerOf, IdentityError, ownerOf } from '../../files/owner.js';
+import { readSecret, SecretError } from '../../gateway/secret-file.js';
+import { tokenForm } from '../../gateway/token.js';
+import { commandStatus } from '../commands.js';
+import { printable } from '../terminal.js';
+import { type ParsedCommand, UsageError } from '../usage.js';
+import { type Answer, GatewayClient, UnreachableError } from './http.js';
+import { configurationAt, type Place, placeOf } from './locate.js';
+import { UnprovenError } from './peer.js';
+
+/** Where the socket unit of this package listens, for a configuration that leaves that to systemd. */
+const socketUnitAddress = 'http://127.0.0.1:8733';
+
+function addressOf(listen: ListenAddress): string {
+  switch (listen.kind) {
+    case 'unix':
+      return `unix:${listen.path}`;
+    case 'systemd':
+      return socketUnitAddress;
+    case 'tcp': {
+      // A server on all addresses is reached on this machine's own.
+      const host = listen.host === '0.0.0.0' ? '127.0.0.1' : listen.host === '::' ? '::1' : listen.host;
+      return `http://${hostInUrl(host)}:${listen.port}`;
+    }
+  }
+}
+
+/** Where systemd keeps the credentials of a running unit that has some (systemd.exec(5)); for root to read. */
+function credentialsOf(unit: string | null): readonly string[] {
+  if (unit === null) return [];
+  const { XDG_RUNTIME_DIR: own } = process.env;
+  const roots = process.getuid?.() === 0 || own === undefined ? ['/run'] : [own];
+  return roots
+    .map((root) => join(root, 'credentials', unit))
+    .filter((path) => existsSync(join(path, 'token')));
+}
+
+/**
+ * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
+ * foreground and a unit keep theirs, those that can be sent. None: the reason was printed.
+ */
+function readTokens({ directories: { state, earlierUserState }, unit }: Place): readonly string[] {
+  // As in a file, white space around it is no part of it: a carriage return of an editor's, say.
+  const given = process.env['SD_GATEWAY_TOKEN']?.trim() ?? '';
+  if (given !== '') {
+    if (tokenForm.pattern.test(given)) return [given];
+    process.stderr.write(`sd-gateway: the token in SD_GATEWAY_TOKEN ${tokenForm.text}.\n`);
+    return [];
+  }
+  const tokens: string[] = [];
+  const reasons: string[] = [];
+  const credentials = credentialsOf(unit);
+  for (const directory of [...credentials, state, earlierUserState]) {
+    if (directory === null) continue;
+    const path = join(directory, 'token');
+    try {
+      const kind = credentials.includes(directory) ? 'credential' : 'state';
+      const options = { name: 'token', form: tokenForm };
+      const token = asOwnerOf(path, (reachable) => readSecret(path, kind, options, reachable));
+      if (token === null) reasons.push(`there is none in ${path}`);
+      else tokens.push(token);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (!(error instanceof SecretError || error instanceof IdentityError) && code === undefined)
+        throw error;
+      reasons.push((error as Error).message.replace(/\.$/, ''));
+    }
+  }
+  if (tokens.length === 0) {
+    process.stderr.write(
+      `sd-gateway: no token: ${printable(reasons.join('; '))}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
+    );
+  }
+  return tokens;
+}
+
+function problemText(answer: Answer): string {
+  const detail = answer.body?.['detail'] ?? answer.body?.['title'];
+  return typeof detail === 'string' ? printable(detail) : `HTTP status ${answer.status}`;
+}
+
+/** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
+export function refused(answer: Answer, what: string): number {
+  process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer)}\n`);
+  return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
+}
+
+/**
+ * Names the users who may run the gateway: root, this user, the owner of its state directory, and the user as whom the
+ * manager runs its unit.
+ */
+function trustedUsers({ directories: { state }, unitUser }: Place): ReadonlySet<number> {
+  const users = [0, process.geteuid?.() ?? 0, unitUser, ownerIfSeen(state)];
+  return new Set(users.filter((uid) => uid !== null));
+}
+
+function ownerIfSeen(path: string): number | null {
+  try {
+    return ownerOf(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return null;
+  }
+}
+
+/** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */
+async function toldBy({ directories }: Place): Promise<string | null> {
+  const answer = await askFacts(join(directories.runtime, 'control.sock'));
+  const told: unknown = answer.outcome === 'told' ? answer.facts.listening : [];
+  const addresses = Array.isArray(told) ? told.map(String) : [];
+  // One that can't be named so (an abstract Unix socket's, or one with a zone) is not for this program either.
+  const listens = addresses.map((address) => parseListenAddress(address.replace(/^http:\/\//, '')));
+  const listen = listens.find((each) => each !== null);
+  return listen === undefined ? null : addressOf(listen);
+}
+
+/**
+ * Finds the address of the gateway, and the users of whom one must answer there. Null: the operator named the address,
+ * and trusts it. Throws a UsageError, or a ConfigurationError.
+ */
+async function goalOf(
+  parsed: ParsedCommand,
+  place: Place,
+): Promise<{ readonly address: string; readonly trusted: ReadonlySet<number> | null }> {
+  // Empty is as unset, as it is of the token.
+  const named = parsed.values['url'] ?? (process.env['SD_GATEWAY_URL'] || null);
+  const address =
+    named ?? (await toldBy(place)) ?? addressOf(configurationAt(place).configuration.http.listen);
+  // "localhost:8733" is a URL, whose scheme is "localhost".
+  if (!address.startsWith('unix:/') && !(URL.canParse(address) && /^https?:/i.test(address))) {
+    throw new UsageError(
+      `"${address}" is no address: use http://HOST:PORT, https://HOST or unix:/PATH`,
+      parsed.command.name,
+    );
+  }
+  return { address, trusted: named === null ? trustedUsers(place) : null };
+}
+
+/**
+ * Has `ask` ask the gateway with each token that may be its own, until one is taken: it gives null where the answer was
+ * 401. Gives the exit status.
+ */
+export async function askGateway(
+  parsed: ParsedCommand,
+  ask: (client: GatewayClient) => Promise<number | null>,
+): Promise<number> {
+  const place = await placeOf(parsed);
+  const { address, trusted } = await goalOf(parsed, place);
+  const tokens = readTokens(place);
+  if (tokens.length === 0) return commandStatus.unavailable;
+  try {
+    for (const token of tokens) {
+      const status = await ask(new GatewayClient(address, token, trusted));
+      if (status !== null) return status;
+    }
+  } catch (error) {
+    if (error instanceof UnprovenError) {
+      process.stderr.write(
+        `sd-gateway: ${printable(error.message)}. Start the gateway; or name the one that is meant with --system, --user or --instance, or the address, if it is right, with --url.\n`,
+      );
+      return commandStatus.unavailable;
+    }
+    if (!(error instanceof UnreachableError)) throw error;
+    process.stderr.write(
+      `sd-gateway: ${printable(error.message)}. Start it with "sd-gateway run" or "systemctl start sd-gateway", or name another address with --url.\n`,
+    );
+    return commandStatus.unavailable;
+  }
+  process.stderr.write(
+    'sd-gateway: the gateway does not accept the token. It is the file "token" in the gateway’s state directory or, where its unit has one, the credential "token" (systemctl cat shows where it comes from; root can read it in /run/credentials/UNIT/token); it can be given in SD_GATEWAY_TOKEN.\n',
+  );
+  return commandStatus.noPermission;
+}

@@ -1,0 +1,98 @@
+import { askFacts } from '../../channels/control/ask-facts.js';
+import { control, SilentGatewayError } from '../../channels/control/control-client.js';
+import type { CallerTurn } from '../../channels/control/facts.js';
+import type { ControlCommand, ControlEvent } from '../../channels/control/protocol.js';
+import { commandStatus } from '../commands.js';
+import { refusalIn } from '../operate/job.js';
+import { printable } from '../terminal.js';
+
+/** A unit that restarts what it runs; a scope does not. */
+function serviceUnit(unit: string | null): string | null {
+  return unit?.endsWith('.service') ? unit : null;
+}
+
+/**
+ * Gives an order through the control socket, shows the status line while it is carried out and, for a stop or a
+ * restart, waits for the gateway's end. Gives the command's exit status; throws a NoGatewayError.
+ */
+export async function order(path: string, command: Exclude<ControlCommand, 'status'>): Promise<number> {
+  let refused: string | null = null;
+  let turn: CallerTurn | null = null;
+  let shown = '';
+  const onEvent = (event: ControlEvent): void => {
+    if (event.event === 'refused') {
+      refused = event.reason;
+      turn = event.turn ?? null;
+    }
+    if (event.event === 'accepted' && command === 'stop' && serviceUnit(event.unit) !== null) {
+      const unit = printable(event.unit ?? '');
+      process.stderr.write(
+        `sd-gateway: the gateway runs as ${unit}, which may start it again; "systemctl stop ${unit}" (with --user for a user unit) stops it for good.\n`,
+      );
+    }
+    if (event.event === 'status' && event.text !== shown) {
+      shown = event.text;
+      process.stderr.write(`${printable(event.text)}\n`);
+    }
+  };
+  try {
+    await control(path, command, onEvent);
+  } catch (error) {
+    if (!(error instanceof SilentGatewayError)) throw error;
+    process.stderr.write(
+      `sd-gateway: ${error.message}. If it goes on, it carries the ${command} out; else end its process.\n`,
+    );
+    return commandStatus.unavailable;
+  }
+  if (turn !== null) {
+    process.stderr.write(`sd-gateway: ${withinTurnLines(command, turn).map(printable).join('\n')}\n`);
+    return commandStatus.noPermission;
+  }
+  if (refused !== null) {
+    process.stderr.write(`sd-gateway: the gateway refused: ${printable(refused)}\n`);
+    return commandStatus.failure;
+  }
+  return command === 'reload' && refusalIn(shown) !== null
+    ? commandStatus.configuration
+    : commandStatus.success;
+}
+
+/** The status line that the gateway at the socket gives. Throws a NoGatewayError. */
+export async function askStatus(path: string): Promise<string | null> {
+  let status: string | null = null;
+  await control(path, 'status', (event) => {
+    if (event.event === 'status') status = event.text;
+  });
+  return status;
+}
+
+/** Whether a gateway is at the socket that would take this user's orders; never takes long. */
+export async function answers(path: string): Promise<boolean> {
+  const { outcome } = await askFacts(path);
+  return outcome === 'told' || outcome === 'unanswered';
+}
+
+/**
+ * The turn of the gateway at the socket that this command is part of; null: none, or nobody tells. The gateway is asked,
+ * as it alone knows which turns run: an environment may be that of a turn that has ended long ago.
+ */
+export async function turnOfThisCommand(socket: string): Promise<CallerTurn | null> {
+  const answer = await askFacts(socket);
+  // One of an earlier version does not tell it.
+  return answer.outcome === 'told' ? (answer.facts.callerTurn ?? null) : null;
+}
+
+/**
+ * Why it is not done, and what to do instead.
+ *
+ * @param action that would end the turn, such as "restart"
+ */
+export function withinTurnLines(
+  action: string,
+  { turnId, messageId, session }: CallerTurn,
+): readonly string[] {
+  return [
+    `this command is part of a turn that the gateway runs (${turnId} of session "${session}", message ${messageId}): the ${action} would cut the turn off, and it would be run again. Nothing was done.`,
+    `  End the turn first. The ${action} is carried out when it comes from outside of the turn, such as from an operator.`,
+  ];
+}

@@ -1,0 +1,117 @@
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { request as requestSecurely } from 'node:https';
+import { connectProven, UnprovenError } from './peer.js';
+
+/** No gateway answers at the address. */
+export class UnreachableError extends Error {
+  constructor(address: string, options: ErrorOptions) {
+    const reason = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    super(`no gateway answers at ${address}: ${reason}`, options);
+    this.name = 'UnreachableError';
+  }
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  /** Null when there is none, or it is no JSON. */
+  readonly body: Readonly<Record<string, unknown>> | null;
+}
+
+/** Longest answer that is read, in bytes. */
+const longestAnswer = 128 * 1024 * 1024;
+/** How long a gateway may say nothing, in milliseconds, unless it is asked to wait: one that hangs takes connections, too. */
+const defaultPatience = 60_000;
+/** The longest that a timer of Node.js takes, in milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
+/** Asks one gateway over TCP or a Unix socket (`unix:/PATH`). */
+export class GatewayClient {
+  readonly #address: string;
+  readonly #token: string;
+  readonly #trusted: ReadonlySet<number> | null;
+
+  /** Sends nothing unless one of the `trusted` users answers; null: it trusts whoever answers. */
+  constructor(address: string, token: string, trusted: ReadonlySet<number> | null = null) {
+    this.#address = address;
+    this.#token = token;
+    this.#trusted = trusted;
+  }
+
+  /** `patience`: how long it may say nothing, in milliseconds. */
+  post(
+    path: string,
+    body: unknown,
+    headers: Readonly<Record<string, string>>,
+    patience = defaultPatience,
+  ): Promise<Answer> {
+    return this.#ask('POST', path, JSON.stringify(body), headers, patience);
+  }
+
+  get(path: string, patience = defaultPatience): Promise<Answer> {
+    return this.#ask('GET', path, null, {}, patience);
+  }
+
+  #ask(
+    method: string,
+    path: string,
+    body: string | null,
+    headers: Readonly<Record<string, string>>,
+    patience: number,
+  ): Promise<Answer> {
+    const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
+    const base = new URL(unix === null ? this.#address : 'http://localhost');
+    const url = new URL(path, base);
+    const options: RequestOptions = {
+      method,
+      timeout: Math.min(patience, longestTimer),
+      headers: {
+        Authorization: `Bearer ${this.#token}`,
+        ...(body === null
+          ? {}
+          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+        ...headers,
+      },
+      ...(unix === null ? {} : { socketPath: unix }),
+    };
+    const trusted = this.#trusted;
+    if (trusted !== null) {
+      options.createConnection = ({ host, port }, done) => {
+        connectProven(this.#address, { host, port, unix }, trusted, Math.min(patience, longestTimer), done);
+        return undefined;
+      };
+    }
+    return new Promise((resolve, reject) => {
+      const send = base.protocol === 'https:' ? requestSecurely : request;
+      const outgoing = send(url, options, (incoming) => {
+        readJson(incoming).then(
+          (answer) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: answer }),
+          (cause) => reject(new UnreachableError(this.#address, { cause })),
+        );
+      });
+      outgoing.on('error', (cause) => {
+        reject(cause instanceof UnprovenError ? cause : new UnreachableError(this.#address, { cause }));
+      });
+      outgoing.on('timeout', () => {
+        outgoing.destroy(new Error(`nothing came within ${Math.ceil(patience / 1_000)} s; it may hang`));
+      });
+      outgoing.end(body ?? undefined);
+    });
+  }
+}
+
+async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<string, unknown>> | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseTimeSpan } from '../../config/values.js';
+import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
+import { commandStatus } from '../commands.js';
+import { jsonLine, printable, textFor } from '../terminal.js';
+import { type ParsedCommand, UsageError } from '../usage.js';
+import { askGateway, refused } from './access.js';
+import type { Answer, GatewayClient } from './http.js';
+
+const defaultSession = 'cli';
+const defaultWait = '5min';
+/** How long one request for the reply waits, in seconds; a gateway may allow less. */
+const longestPoll = 30;
+/** From one request to the next at least, in milliseconds, where the gateway answers sooner. */
+const shortestPoll = 500;
+/** How long an answer may take beyond what it was asked to wait for, in milliseconds: one that hangs gives none. */
+const leastPatience = 10_000;
+
+/** What an answer asks to wait for, in milliseconds; a proxy may say it in either form (RFC 9110, section 10.2.3). */
+function retryAfterOf({ headers }: Answer): number {
+  return parseRetryAfter(headers['retry-after'], Date.now()) ?? 0;
+}
+
+/** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
+async function post(
+  client: GatewayClient,
+  session: string,
+  message: string,
+  deadline: number,
+): Promise<Answer> {
+  const headers = { 'Idempotency-Key': randomUUID() };
+  for (;;) {
+    const answer = await client.post(
+      `/v1/sessions/${encodeURIComponent(session)}/messages`,
+      { text: message },
+      headers,
+      Math.max(leastPatience, deadline - performance.now()),
+    );
+    const retryAfter = Math.max(retryAfterOf(answer), 1_000);
+    if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
+    await pause(retryAfter);
+  }
+}
+
+interface Outcome {
+  /** What is known of the message. */
+  readonly answer: Answer;
+  /** What is known of the turn that answers it: of the message itself, or of that whose turn it became part of. */
+  readonly turn: Answer;
+}
+
+function isSettled({ body }: Answer): boolean {
+  return ['replied', 'delivered', 'dead', 'cancelled'].includes(String(body?.['state']));
+}
+
+async function awaitReply(client: GatewayClient, id: string, deadline: number): Promise<Outcome> {
+  for (;;) {
+    const asked = performance.now();
+    const isLast = asked >= deadline;
+    const left = Math.max(0, (deadline - asked) / 1_000);
+    const seconds = Math.min(longestPoll, Math.ceil(left));
+    const outcome = await ask(client, id, seconds);
+    const { answer, turn } = outcome;
+    if (isLast || answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return outcome;
+    // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
+    const wait = Math.max(retryAfterOf(answer), asked + shortestPoll - performance.now());
+    // Until the very end, so that what comes then is told of. Node.js drops what is less than a millisecond.
+    await pause(Math.ceil(Math.max(0, Math.min(wait, deadline - performance.now()))));
+  }
+}
+
+async function ask(client: GatewayClient, id: string, seconds: number): Promise<Outcome> {
+  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`, seconds * 1_000 + leastPatience);
+  const answer = await read();
+  if (answer.body?.['state'] !== 'collected') return { answer, turn: answer };
+  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`, leastPatience);
+  // It may have come to its end in between: then its reply is part of what is known of the message.
+  return { answer: isSettled(turn) ? await read() : answer, turn };
+}
+
+/** Prints the end of a message that is settled, or that it isn't. */
+function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): number {
+  const id = printable(messageId);
+  if (asJson) process.stdout.write(jsonLine(answer.body));
+  const part =
+    turn === answer
+      ? ''
+      : `, with message ${printable(String(turn.body?.['id']))}, whose turn it was part of`;
+  switch (turn.body?.['state']) {
+    case 'dead':
+      process.stderr.write(
+        `sd-gateway: message ${id} is dead${part}: ${printable(String(turn.body['error']))}\n`,
+      );
+      return commandStatus.failure;
+    case 'cancelled':
+      process.stderr.write(`sd-gateway: message ${id} was cancelled${part}.\n`);
+      return commandStatus.failure;
+  }
+  if (!isSettled(turn)) {
+    process.stderr.write(
+      `sd-gateway: no reply yet; message ${id} goes on, and its reply can be read at /v1/messages/${id}.\n`,
+    );
+    return commandStatus.restart;
+  }
+  const reply = turn.body?.['reply'] as { readonly text?: unknown } | null;
+  if (!asJson) process.stdout.write(`${textFor(String(reply?.text ?? ''), process.stdout)}\n`);
+  return commandStatus.success;
+}
+
+/** Sends a message, waits for its reply and prints it. */
+export async function run(parsed: ParsedCommand): Promise<number> {
+  const wait = parseTimeSpan(parsed.values['wait'] ?? defaultWait);
+  if (wait === null) throw new UsageError('--wait needs a time such as "30s" or "5min"', parsed.command.name);
+  const [operand = ''] = parsed.operands;
+  const message = operand === '-' ? await text(process.stdin) : operand;
+  const deadline = performance.now() + wait;
+  const session = parsed.values['session'] ?? defaultSession;
+  return askGateway(parsed, async (client) => {
+    const answer = await post(client, session, message, deadline);
+    if (answer.status === 401) return null;
+    if (answer.status !== 202) return refused(answer, 'the message');
+    return report(client, answer, deadline, parsed.flags.has('json'));
+  });
+}
+
+/** Waits for the reply to what was accepted, and prints it. */
+async function report(
+  client: GatewayClient,
+  accepted: Answer,
+  deadline: number,
+  asJson: boolean,
+): Promise<number> {
+  const id = String(accepted.body?.['id']);
+  const outcome = await awaitReply(client, id, deadline);
+  const unusable = [outcome.answer, outcome.turn].find(({ status }) => status !== 200);
+  return unusable === undefined ? finish(outcome, id, asJson) : refused(unusable, 'to tell of the message');
+}

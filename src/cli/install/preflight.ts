@@ -1,0 +1,133 @@
+import { otherScope } from '../../manager/service-manager.js';
+import { unifiedDifference } from '../../units/difference.js';
+import { hiddenBy, versionManagerOf } from '../../units/paths.js';
+import { readChoices, withoutHash } from '../../units/seal.js';
+import { parseUnit, valueIn } from '../../units/unit-text.js';
+import { shellWord } from '../terminal.js';
+import type { InstallFacts } from './facts.js';
+import { templateObjection } from './facts.js';
+
+/** How the unit’s name is given to systemctl. */
+export function systemctl({ unit, target }: Pick<InstallFacts, 'unit' | 'target'>, verb: string): string {
+  return `systemctl ${target.scope === 'user' ? '--user ' : ''}${verb} ${unit}`;
+}
+
+/** The command line of another of our commands, for the same gateway and the same person. */
+export function ownCommand(
+  { target, isDefaultScope }: Pick<InstallFacts, 'target' | 'isDefaultScope'>,
+  verb: string,
+): string {
+  const { scope, instance } = target;
+  return `sd-gateway ${verb}${isDefaultScope ? '' : ` --${scope}`}${instance === null ? '' : ` --instance ${instance}`}`;
+}
+
+/** True if install writes, or has written, the unit's file. */
+export function changesUnit({ installed, rendered, awaitsUser }: InstallFacts): boolean {
+  return awaitsUser === null && installed.text !== rendered.text;
+}
+
+/** From the unit that is there to the one that would be; empty when they are alike or there is none. */
+export function differenceOf(facts: InstallFacts): string {
+  const { installed, rendered } = facts;
+  const { path, text } = installed;
+  if (text === null || !changesUnit(facts)) return '';
+  return unifiedDifference(
+    { name: `${path} (before)`, text: withoutHash(text) },
+    { name: path, text: withoutHash(rendered.text) },
+  );
+}
+
+/** Why there must be no install unless it is forced. */
+export function objections(facts: InstallFacts): readonly string[] {
+  const { target, installed, ownership, packaged, template, rendered, choices, program, files, unreadable } =
+    facts;
+  if (facts.awaitsUser !== null) return [];
+  const dropIn = `use a drop-in for changes of your own ("${systemctl(facts, 'edit')}")`;
+  const found: string[] = [];
+  if (installed.link !== null) {
+    found.push(
+      installed.link === '/dev/null'
+        ? `${installed.path} masks the unit; "${systemctl(facts, 'unmask')}" ends that`
+        : `${installed.path} is a link to ${installed.link}, which install did not make`,
+    );
+  } else if (ownership === 'foreign') {
+    found.push(`${installed.path} was not written by install; keep it and ${dropIn}`);
+  } else if (ownership === 'edited') {
+    found.push(`${installed.path} was edited by hand since it was installed; ${dropIn}`);
+  }
+  if (packaged !== null && ownership === null) {
+    found.push(
+      `${packaged} has this name already, and would be hidden; "${systemctl(facts, 'enable --now')}" runs that one`,
+    );
+  }
+  const againstTemplate = templateObjection(template, target.scope);
+  if (againstTemplate !== null) found.push(againstTemplate);
+  if (facts.sharesUser !== null && !sharedBefore(facts)) found.push(sharedUserText(facts));
+  const hidden = [...new Set([choices.node, program, files.configuration])].flatMap((path) => {
+    const directive = hiddenBy(rendered.text, path);
+    return directive === null ? [] : [{ path, directive }];
+  });
+  for (const { path, directive } of hidden) {
+    found.push(
+      `the unit’s ${directive} hides ${path} from the gateway; put it elsewhere, such as below /opt or /etc`,
+    );
+  }
+  if (choices.runAs === null) {
+    found.push(
+      ...unreadable.filter(({ path }) => hidden.every((other) => other.path !== path)).map(unreadableText),
+    );
+  }
+  return found;
+}
+
+/** True if it shared its user when it was installed: an update is not refused then. */
+function sharedBefore({ installed, choices }: InstallFacts): boolean {
+  const before = installed.text === null ? null : readChoices(installed.text);
+  return before !== null && before.runAs === choices.runAs;
+}
+
+function sharedUserText({ sharesUser, rendered }: InstallFacts): string {
+  const user = valueIn(parseUnit(rendered.text), 'User');
+  return `${sharesUser} runs as ${user}, too: an agent of one gateway could end the other and read its messages; give each a user of its own with --run-as`;
+}
+
+function unreadableText({ path, part }: { readonly path: string; readonly part: string }): string {
+  return part === path
+    ? `the gateway’s user can’t read ${path}; mend it with "chmod o+r ${shellWord(path)}"`
+    : `the gateway’s user can’t read ${path}, as it may not enter ${part}; mend it with "chmod o+x ${shellWord(part)}"`;
+}
+
+/** What the operator should know, and what to do about it. */
+export function warningsOf(facts: InstallFacts): readonly string[] {
+  const { target, choices, program, rendered, unreadable, configuration, takenAddress, inOtherScope, files } =
+    facts;
+  const found: string[] = [...configuration.warnings];
+  for (const path of [choices.node, program]) {
+    const manager = versionManagerOf(path);
+    if (manager !== null) {
+      found.push(
+        `${path} belongs to one version in ${manager}’s keeping: after an upgrade that removes it the unit can’t start; install again then, or use a Node.js with a path that stays`,
+      );
+    }
+  }
+  if (choices.runAs !== null) found.push(...unreadable.map(unreadableText));
+  if (facts.sharesUser !== null && sharedBefore(facts)) found.push(sharedUserText(facts));
+  if (rendered.leftOut.length > 0) {
+    const list = rendered.leftOut.map(({ directive, since }) => `${directive}= (${since})`).join(', ');
+    found.push(`systemd ${target.systemdVersion} doesn’t know, and the unit leaves out: ${list}`);
+  }
+  if (takenAddress !== null) {
+    found.push(
+      `somebody listens on ${takenAddress} already: set another http.listen in ${files.configuration} before the start`,
+    );
+  }
+  if (configuration.configuration.http.listen.kind === 'systemd') {
+    found.push('http.listen is "systemd": the gateway needs a socket unit, which install doesn’t write');
+  }
+  if (inOtherScope !== null) {
+    found.push(
+      `there is a unit of this name for the ${otherScope(target.scope)} manager, too (${inOtherScope}): they need different addresses`,
+    );
+  }
+  return found;
+}

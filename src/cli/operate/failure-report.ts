@@ -1,0 +1,97 @@
+import { join } from 'node:path';
+import { ProgramError } from '../../manager/program.js';
+import { unitName } from '../../manager/service-manager.js';
+import { isLeftoverLink } from '../../systemd/leftover-link.js';
+import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
+import { formatMicroseconds } from '../status/words.js';
+import { type Action, explainFailure, type Failure, failureLines, triesAgain } from './failure.js';
+import { commandFor, systemctlFor, type Target } from './find.js';
+import { reasonsSince } from './journal.js';
+import type { UnitFacts } from './unit.js';
+
+/** A failure as it is told to a person. */
+export interface Account {
+  readonly lines: readonly string[];
+  /** The command's exit status. */
+  readonly status: number;
+}
+
+export interface FailedAction {
+  readonly action: Action;
+  readonly target: Target;
+  /** When the order was given, in ms since the Unix epoch; what the journal has since then is about it. */
+  readonly began: number;
+  /** The invocation that ran before it. */
+  readonly invocationBefore: string | null;
+}
+
+/** Why, what the journal says of it, whether systemd tries again, and what to do next. */
+export async function accountOf(
+  { action, target, began, invocationBefore }: FailedAction,
+  failure: Failure,
+  after: UnitFacts | null,
+): Promise<Account> {
+  let told = failure;
+  const said: string[] = [];
+  if (failure.journal && after !== null) {
+    const { records, trouble, startLimit } = await reasonsSince(after, began, invocationBefore);
+    for (const { identifier, message } of records) {
+      for (const line of message.split('\n').slice(0, 8)) said.push(`  ${identifier}: ${line}`);
+    }
+    if (startLimit && action !== 'stop') {
+      told = explainFailure(action, null, { ...after, result: 'start-limit-hit' }, target);
+    }
+    const obstacles = action === 'start' || action === 'restart' ? await obstaclesTo(after, target) : [];
+    if (obstacles.length > 0) told = { ...told, next: startLimit ? [...obstacles, ...told.next] : obstacles };
+    if (trouble !== null) said.push(`  (${trouble})`);
+    if (triesAgain(after)) {
+      const delay =
+        after.restartDelay === null
+          ? ''
+          : `, ${formatMicroseconds(after.restartDelay * 1_000)} after each end`;
+      said.push(`  systemd starts it again by itself (Restart=${after.restart}${delay}).`);
+    }
+  }
+  const [first = '', ...next] = failureLines(told);
+  return { lines: [first, ...said, ...next], status: told.status };
+}
+
+async function isMissing(user: string): Promise<boolean> {
+  try {
+    return !(await userExists(user));
+  } catch (error) {
+    // Nobody can be asked; then systemd's own words are all there is.
+    if (error instanceof ProgramError) return false;
+    throw error;
+  }
+}
+
+/** Names the command that makes a missing user. */
+function aboutUser(user: string, unit: UnitFacts, target: Target): string {
+  const what = `The user ${user}, as which ${unit.name} runs, does not exist.`;
+  const install = commandFor('install', target, true);
+  if (user === unitUser(target.instance)) return `${what} To make it: ${install}`;
+  // Such a name is that of an instance of the template; the unit that install writes has another.
+  if (unit.name !== unitName(target.instance) && !isUserName(user)) {
+    const disable = systemctlFor(`disable --now ${unit.name}`, unit.scope);
+    return `${what} systemd-sysusers makes none of such a name. For a unit with another one: ${disable} && ${install}`;
+  }
+  return `${what} Make it, or have the unit run as another: ${commandFor('install --run-as USER', target, true)}`;
+}
+
+/** The obstacles that keep systemd from starting a system unit: a sentence for each, with the command that mends it. */
+export async function obstaclesTo(unit: UnitFacts, target: Target): Promise<readonly string[]> {
+  const { scope, user, dynamicUser, runtimeDirectory } = unit;
+  // The user and the link of a unit with DynamicUser= are made at its start.
+  if (scope !== 'system' || dynamicUser) return [];
+  const found: string[] = [];
+  if (user !== null && (await isMissing(user))) found.push(aboutUser(user, unit, { ...target, scope }));
+  const path = runtimeDirectory === null ? null : join('/run', runtimeDirectory);
+  if (path !== null && isLeftoverLink(path)) {
+    const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+    found.push(
+      `${path} is a link that a unit with DynamicUser= has left, and in the place of the runtime directory. To remove it: ${sudo}rm ${path}`,
+    );
+  }
+  return found;
+}

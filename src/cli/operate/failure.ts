@@ -1,0 +1,317 @@
+import { constants } from 'node:os';
+import { formatTimeSpan } from '../../lifecycle/status-line.js';
+import { commandStatus } from '../commands.js';
+import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
+import type { UnitFacts } from './unit.js';
+
+export type Action = 'start' | 'stop' | 'restart' | 'reload';
+
+/** A failure in the words of an operator. */
+export interface Failure {
+  /** One sentence without its full stop. */
+  readonly reason: string;
+  /** What to do next, a line each. */
+  readonly next: readonly string[];
+  /** The command's exit status. */
+  readonly status: number;
+  /** Whether the journal knows more. */
+  readonly journal: boolean;
+}
+
+/** What systemctl, or systemd before it ran anything, calls some exit statuses (systemd.exec(5), sysexits.h). */
+const exitWords: Readonly<Record<number, string>> = {
+  1: 'a failed start or a crash',
+  75: 'a restart was asked for',
+  78: 'unusable configuration or store',
+  200: 'CHDIR: the working directory can’t be entered',
+  203: 'EXEC: the program of ExecStart= can’t be executed',
+  208: 'STDIN: standard input can’t be set up',
+  209: 'STDOUT: standard output can’t be set up',
+  216: 'GROUP: the group is not known',
+  217: 'USER: the user is not known',
+  218: 'CAPABILITIES: the capabilities can’t be set',
+  226: 'NAMESPACE: the sandbox can’t be set up; a path that the unit names may be missing',
+  228: 'SECCOMP: the system call filter can’t be set up',
+  233: 'RUNTIME_DIRECTORY: the runtime directory can’t be made',
+  238: 'STATE_DIRECTORY: the state directory can’t be made',
+  241: 'CONFIGURATION_DIRECTORY: the configuration directory can’t be made',
+  243: 'CREDENTIALS: a credential can’t be loaded',
+};
+
+function signalName(number: number): string {
+  const entry = Object.entries(constants.signals).find(([, value]) => value === number);
+  return entry === undefined ? `signal ${number}` : entry[0];
+}
+
+/** How the main process ended: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
+export function describeExit(exit: NonNullable<UnitFacts['exit']>): string {
+  if (exit.how === 'exited') {
+    const words = exitWords[exit.status];
+    return `exit status ${exit.status}${words === undefined ? '' : ` (${words})`}`;
+  }
+  return `${exit.how === 'dumped' ? 'ended with a core dump by' : 'killed by'} ${signalName(exit.status)}`;
+}
+
+function describeStartLimit({ startLimit }: UnitFacts): string {
+  const often =
+    startLimit === null
+      ? 'too often'
+      : `${startLimit.burst} times within ${formatTimeSpan(startLimit.interval)}`;
+  return `it was started ${often}, and systemd has given up (start limit)`;
+}
+
+/** Result= of a unit in words (systemd.service(5), `$SERVICE_RESULT` in systemd.exec(5)). */
+export function describeResult(unit: UnitFacts): string {
+  const exit = unit.exit === null ? '' : `: ${describeExit(unit.exit)}`;
+  switch (unit.result) {
+    case 'success':
+      return `it ended${exit}`;
+    case 'exit-code':
+    case 'core-dump':
+      return `the gateway ended${exit}`;
+    case 'signal':
+      // With OOMPolicy=continue a main process that the kernel has ended is no "oom-kill".
+      return unit.exit?.status === constants.signals.SIGKILL
+        ? `the gateway ended${exit} (by the kernel, if the journal says "killed by the OOM killer")`
+        : `the gateway ended${exit}`;
+    case 'timeout':
+      return 'it took longer than the unit allows (TimeoutStartSec=, TimeoutStopSec=), and systemd ended it';
+    case 'protocol':
+      return `the gateway ended before it had told systemd that it is ready${exit}`;
+    case 'watchdog':
+      return 'the watchdog ended it: the gateway gave no sign of life within WatchdogSec=';
+    case 'oom-kill':
+      return 'the kernel killed it for want of memory';
+    case 'start-limit-hit':
+      return describeStartLimit(unit);
+    case 'resources':
+      return 'systemd could not set up what the unit needs (Result=resources)';
+    case 'exec-condition':
+      return 'ExecCondition= kept it from starting';
+    default:
+      return `Result=${unit.result}${exit}`;
+  }
+}
+
+/**
+ * Whether systemd refuses to start it again for a while. Result= mostly keeps what the last start failed with; that a
+ * unit which is restarted always has come to rest after so many restarts tells it.
+ */
+export function hitStartLimit(unit: UnitFacts): boolean {
+  if (unit.result === 'start-limit-hit') return true;
+  return unit.activeState === 'failed' && unit.startLimit !== null && unit.restarts >= unit.startLimit.burst;
+}
+
+/** What to do about a unit that has failed. */
+export function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
+  if (hitStartLimit(unit)) {
+    return [
+      `See why it ended each time: ${commandFor('logs', target, false)}`,
+      `Mend it, then: ${systemctlFor(`reset-failed ${unit.name}`, unit.scope)} && ${commandFor('start', target, true)}`,
+    ];
+  }
+  if (unit.exit?.how === 'exited' && unit.exit.status === commandStatus.configuration) {
+    return [
+      `See what is wrong: ${commandFor('doctor', target, false)}`,
+      `Of the configuration alone: ${commandFor('check-config', target, false)}`,
+    ];
+  }
+  if (unit.exit?.how === 'exited' && unit.exit.status >= 200) {
+    return [
+      `Look at the unit: ${systemctlFor(`cat ${unit.name}`, unit.scope)}`,
+      `Write it anew: ${commandFor('install', target, true)}`,
+    ];
+  }
+  return [
+    `See all that was said: ${commandFor('logs --invocation current', target, false)}`,
+    `Have it checked: ${commandFor('doctor', target, false)}`,
+  ];
+}
+
+/** Whether systemd starts it again by itself. */
+export function triesAgain(unit: UnitFacts): boolean {
+  return unit.subState === 'auto-restart' || unit.activeState === 'activating';
+}
+
+/** The unit can't be used as it is; null when it can. */
+export function whyUnusable(unit: UnitFacts, target: Target): Failure | null {
+  if (unit.loadState === 'masked') {
+    return {
+      reason: `${unit.name} is masked: it was made impossible to start`,
+      next: [`Unmask it: ${systemctlFor(`unmask ${unit.name}`, unit.scope)}`],
+      status: commandStatus.failure,
+      journal: false,
+    };
+  }
+  if (unit.loadState === 'loaded') return null;
+  return {
+    reason: `systemd can’t use the unit${unit.path === null ? ` ${unit.name}` : ` ${unit.path}`}: ${unit.loadError ?? `LoadState=${unit.loadState}`}`,
+    next: [
+      ...(unit.path === null
+        ? []
+        : [
+            `See what is wrong with it: systemd-analyze ${unit.scope === 'user' ? '--user ' : ''}verify ${unit.path}`,
+          ]),
+      `Write it anew: ${commandFor('install --force', target, true)}`,
+    ],
+    status: commandStatus.failure,
+    journal: false,
+  };
+}
+
+/**
+ * Why systemctl could not do it.
+ * @param printed by systemctl, in the C locale; null: the job itself failed
+ * @param unit as it is afterwards
+ */
+export function explainFailure(
+  action: Action,
+  printed: string | null,
+  unit: UnitFacts,
+  target: Target,
+): Failure {
+  const said = printed ?? 'Job for it failed.';
+  const [line = ''] = said.split('\n');
+  if (/interactive authentication required|access denied|permission denied/i.test(said)) {
+    return {
+      reason: `this user may not ${action} ${unit.name}`,
+      next: [`As root: ${commandFor(action, target, true)}`],
+      status: commandStatus.noPermission,
+      journal: false,
+    };
+  }
+  const unusable = whyUnusable(unit, target);
+  if (unusable !== null) return unusable;
+  if (/^Job for .* canceled/m.test(said)) {
+    return {
+      reason: `somebody else asked systemd for something else with ${unit.name} meanwhile, and this ${action} was dropped`,
+      next: [`See how it is: ${commandFor('status', target, false)}`],
+      status: commandStatus.failure,
+      journal: false,
+    };
+  }
+  if (/dependency job for/i.test(said)) {
+    return {
+      reason: `a unit that ${unit.name} needs could not be started`,
+      next: [`See which: ${systemctlFor(`list-dependencies ${unit.name}`, unit.scope)}`],
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
+  if (!/^Job for /m.test(said)) {
+    return {
+      reason: line === '' ? `systemctl ${action} failed` : `systemd refused: ${line}`,
+      next: [`See how it is: ${commandFor('status', target, false)}`],
+      status: commandStatus.failure,
+      journal: false,
+    };
+  }
+  if (action === 'reload') {
+    return {
+      reason: `${unit.name} could not be reloaded`,
+      next: [`See all that was said: ${commandFor('logs --invocation current', target, false)}`],
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
+  if (hitStartLimit(unit)) {
+    const last = unit.exit === null ? '' : `; the last time it ended with ${describeExit(unit.exit)}`;
+    return {
+      reason: `${unit.name} was not started: ${describeStartLimit(unit)}${last}`,
+      next: nextAfter(unit, target),
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
+  const isConfiguration = unit.exit?.how === 'exited' && unit.exit.status === commandStatus.configuration;
+  return {
+    reason: `${unit.name} did not start: ${describeResult(unit)}`,
+    next: nextAfter(unit, target),
+    status: isConfiguration ? commandStatus.configuration : commandStatus.failure,
+    journal: true,
+  };
+}
+
+/** A stop that systemd carried out, and that was no clean one; null: it was clean. */
+export function explainStop(before: UnitFacts, after: UnitFacts, target: Target): Failure | null {
+  const hadFailed = before.activeState === 'failed' || before.subState === 'auto-restart';
+  if (after.activeState === 'inactive' || (after.activeState === 'failed' && hadFailed)) return null;
+  if (after.activeState === 'failed') {
+    return {
+      reason: `${after.name} has stopped, but not cleanly: ${describeResult(after)}`,
+      next: nextAfter(after, target),
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
+  const why =
+    after.triggeredBy.length === 0 ? '' : `; ${after.triggeredBy.join(', ')} may have started it again`;
+  return {
+    reason: `${after.name} was stopped, and is ${after.activeState} (${after.subState}) again${why}`,
+    next: [`See how it is: ${commandFor('status', target, false)}`],
+    status: commandStatus.failure,
+    journal: false,
+  };
+}
+
+/** The failure as it is printed, without what the journal says. */
+export function failureLines(failure: Failure): readonly string[] {
+  return [`${failure.reason}.`, ...failure.next.map((line) => `  ${line}`)];
+}
+
+function troubleLines(trouble: ManagerTrouble | null): readonly string[] {
+  if (trouble === null) return [];
+  return [`  And ${trouble.text}.`, ...(trouble.next === null ? [] : [`  ${trouble.next}`])];
+}
+
+function hasNone({ scope, instance }: Target): string {
+  return `${managerOf(scope)} has no unit${instance === null ? '' : ` for the instance ${instance}`}`;
+}
+
+/** The unit is one of the other scope. `trouble`: the scope's own manager could not be asked. */
+export function elsewhereLines(
+  action: Action,
+  { name, path, scope }: UnitFacts,
+  target: Target,
+  trouble: ManagerTrouble | null,
+): readonly string[] {
+  return [
+    `the unit ${name} is one of ${managerOf(scope)}${path === null ? '' : ` (${path})`}; nothing was done.`,
+    ...troubleLines(trouble),
+    `  To ${action} it: ${commandFor(action, { ...target, scope }, true)}`,
+  ];
+}
+
+/** There is nothing that could be started. */
+export function nothingToStartLines(target: Target, trouble: ManagerTrouble | null): readonly string[] {
+  const foreground = commandFor('run', target, true);
+  if (trouble !== null) {
+    return [
+      `${trouble.text}, so no unit can be started.`,
+      ...(trouble.next === null ? [] : [`  ${trouble.next}`]),
+      `  Run the gateway in the foreground: ${foreground}`,
+    ];
+  }
+  return [
+    `${hasNone(target)}.`,
+    `  Install it: ${commandFor('install', target, true)}`,
+    `  Or run the gateway in the foreground: ${foreground}`,
+  ];
+}
+
+/**
+ * No gateway answers at the control socket either.
+ * @param said what was said of the socket
+ * @param askedManager whether the service manager was asked at all
+ */
+export function noAnswerLines(
+  said: string,
+  target: Target,
+  trouble: ManagerTrouble | null,
+  askedManager: boolean,
+): readonly string[] {
+  return [
+    `${said}. Is it running, and as this user? For another instance there is --instance.`,
+    ...(trouble === null && askedManager ? [`  And ${hasNone(target)}.`] : troubleLines(trouble)),
+  ];
+}

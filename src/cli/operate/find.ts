@@ -1,0 +1,139 @@
+import { scopeOfUser } from '../../config/directories.js';
+import { ProgramError } from '../../manager/program.js';
+import {
+  otherScope,
+  type Scope,
+  ServiceManager,
+  ServiceManagerError,
+  unitNames,
+} from '../../manager/service-manager.js';
+import { booted } from '../../systemd/booted.js';
+import { readUnit, type UnitFacts } from './unit.js';
+
+/** Which gateway a command is about. */
+export interface Target {
+  readonly scope: Scope;
+  /** Null: the instance without a name. */
+  readonly instance: string | null;
+}
+
+/** Why a service manager could not be asked, and what to do about it. */
+export interface ManagerTrouble {
+  readonly scope: Scope;
+  readonly kind: 'no-systemd' | 'no-manager' | 'other';
+  readonly text: string;
+  readonly next: string | null;
+}
+
+export type Found =
+  | { readonly kind: 'unit'; readonly manager: ServiceManager; readonly unit: UnitFacts }
+  /** There is none in the scope that was asked for, and one in the other. */
+  | {
+      readonly kind: 'elsewhere';
+      readonly manager: ServiceManager;
+      readonly unit: UnitFacts;
+      readonly trouble: ManagerTrouble | null;
+    }
+  /** `trouble`: the scope's own manager could not be asked, so that nobody knows. */
+  | { readonly kind: 'none'; readonly trouble: ManagerTrouble | null };
+
+/**
+ * The command to type for it. `privileged`: it changes something, which in the system's scope takes root.
+ * @param uid of the person who is told
+ */
+export function commandFor(
+  words: string,
+  { scope, instance }: Target,
+  privileged: boolean,
+  uid: number = process.getuid?.() ?? -1,
+): string {
+  const isDefault = scope === scopeOfUser(uid);
+  const sudo = scope === 'system' && uid !== 0 && privileged;
+  const scopeWords = isDefault || sudo ? '' : ` --${scope}`;
+  return `${sudo ? 'sudo ' : ''}sd-gateway ${words}${scopeWords}${instance === null ? '' : ` --instance ${instance}`}`;
+}
+
+/** The systemctl command to type, in the unit's scope. */
+export function systemctlFor(words: string, scope: Scope, uid: number = process.getuid?.() ?? -1): string {
+  if (scope === 'user') return `systemctl --user ${words}`;
+  return `${uid === 0 ? '' : 'sudo '}systemctl ${words}`;
+}
+
+/** Whose manager it is, in words. */
+export function managerOf(scope: Scope): string {
+  return scope === 'system' ? 'the system’s service manager' : 'your user manager';
+}
+
+/** What keeps a manager from answering, in words. */
+export function managerTrouble(scope: Scope, error: ProgramError | ServiceManagerError): ManagerTrouble {
+  if (error instanceof ProgramError) {
+    return error.reason === 'missing'
+      ? { scope, kind: 'no-systemd', text: 'there is no systemctl here', next: null }
+      : { scope, kind: 'other', text: error.message, next: null };
+  }
+  const [line = ''] = error.detail.split('\n');
+  if (error.detail.includes('not been booted with systemd')) {
+    return { scope, kind: 'no-systemd', text: 'systemd is not the init system here', next: null };
+  }
+  if (/^Failed to connect to .*bus/.test(line)) {
+    return scope === 'user'
+      ? {
+          scope,
+          kind: 'no-manager',
+          text: `your systemd user manager can’t be reached (${line})`,
+          next: 'Log in as this user (not with su or sudo: "machinectl shell USER@" does), or have root run "loginctl enable-linger USER".',
+        }
+      : { scope, kind: 'no-manager', text: `systemd can’t be reached (${line})`, next: null };
+  }
+  return { scope, kind: 'other', text: error.message, next: null };
+}
+
+async function lookIn(manager: ServiceManager, instance: string | null): Promise<UnitFacts | null> {
+  for (const name of unitNames(instance)) {
+    const unit = await readUnit(manager, name);
+    if (unit.loadState !== 'not-found') return unit;
+  }
+  return null;
+}
+
+/** Looks for the unit in its scope, then in the other one. */
+export async function findUnit({ scope, instance }: Target): Promise<Found> {
+  let trouble: ManagerTrouble | null = null;
+  for (const place of [scope, otherScope(scope)]) {
+    const manager = new ServiceManager(place);
+    try {
+      const unit = await lookIn(manager, instance);
+      if (unit !== null) {
+        return place === scope
+          ? { kind: 'unit', manager, unit }
+          : { kind: 'elsewhere', manager, unit, trouble };
+      }
+    } catch (error) {
+      if (!(error instanceof ProgramError || error instanceof ServiceManagerError)) throw error;
+      // That the other scope's manager can't be reached, as root's own seldom can, is no news.
+      if (place === scope) trouble = managerTrouble(scope, error);
+    }
+  }
+  return { kind: 'none', trouble };
+}
+
+/** Why the service manager of the scope can’t be asked, and what to do; null: it can. */
+export async function whyNoManager(scope: Scope): Promise<string | null> {
+  if (process.platform !== 'linux') {
+    return `units are for systemd, which ${process.platform} doesn’t have; "sd-gateway run" runs the gateway in the foreground`;
+  }
+  if (!booted()) {
+    return 'this machine was not booted with systemd; "sd-gateway run" runs the gateway in the foreground, for another supervisor or by hand';
+  }
+  try {
+    await new ServiceManager(scope).showManager(['Version']);
+    return null;
+  } catch (error) {
+    if (!(error instanceof ServiceManagerError) && !(error instanceof ProgramError)) throw error;
+    const hint =
+      scope === 'user'
+        ? `your own service manager does not answer: log in as this user ("machinectl shell USER@", ssh), not by su or sudo; or have an administrator run "loginctl enable-linger USER"`
+        : 'the system’s service manager does not answer';
+    return `${hint} (${error.message})`;
+  }
+}

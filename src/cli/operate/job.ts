@@ -1,0 +1,100 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { messageIds } from '../../log/message-ids.js';
+import { fieldOf } from '../../manager/journal-reader.js';
+import { ProgramError, type ProgramResult } from '../../manager/program.js';
+import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
+import { awaitRecord } from './journal.js';
+import { readUnit, type UnitFacts } from './unit.js';
+
+/** How often the unit is looked at while a job runs, in ms. */
+const lookInterval = 300;
+/** How long the gateway's record of a reload is waited for once systemd has passed the order on, in ms. */
+const reloadPatience = 5_000;
+
+/** Calls with the unit's facts now and then, until the signal; what can't be asked just now is left out. */
+async function watch(
+  manager: ServiceManager,
+  name: string,
+  onFacts: (unit: UnitFacts) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      const unit = await readUnit(manager, name);
+      if (!signal.aborted) onFacts(unit);
+    } catch (error) {
+      // The job itself tells how it ended; progress is only shown.
+      if (!(error instanceof ProgramError || error instanceof ServiceManagerError)) throw error;
+    }
+    await pause(lookInterval, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+export type JobOutcome =
+  | { readonly outcome: 'ended'; readonly result: ProgramResult }
+  /** The person doesn't want to wait any longer; the job goes on. */
+  | { readonly outcome: 'interrupted' };
+
+/** Asks systemd for a job and waits for its end, or for a Ctrl-C, while the unit is watched. */
+export async function performJob(
+  manager: ServiceManager,
+  action: 'start' | 'stop' | 'restart' | 'reload',
+  name: string,
+  onFacts: (unit: UnitFacts) => void,
+): Promise<JobOutcome> {
+  const stopWaiting = new AbortController();
+  const stopWatching = new AbortController();
+  const interrupt = () => stopWaiting.abort();
+  process.once('SIGINT', interrupt);
+  const watching = watch(manager, name, onFacts, stopWatching.signal);
+  try {
+    const result = await manager.systemctl(['--no-ask-password', action, name], {
+      timeout: null,
+      signal: stopWaiting.signal,
+    });
+    // A terminal sends its SIGINT to systemctl as well, which may be the first to end.
+    if (stopWaiting.signal.aborted || result.signal === 'SIGINT') return { outcome: 'interrupted' };
+    return { outcome: 'ended', result };
+  } catch (error) {
+    if (stopWaiting.signal.aborted) return { outcome: 'interrupted' };
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt);
+    stopWatching.abort();
+    await watching;
+  }
+}
+
+export type ReloadOutcome =
+  | { readonly outcome: 'done' }
+  | { readonly outcome: 'refused'; readonly reason: string }
+  /** It has ended meanwhile. */
+  | { readonly outcome: 'ended'; readonly unit: UnitFacts };
+
+/** How a refused reload is told in the status line. */
+export function refusalIn(statusText: string | null): string | null {
+  return /(?:^|; )reload refused: (.*)$/s.exec(statusText ?? '')?.[1] ?? null;
+}
+
+/**
+ * Waits for what came of a reload: with Type=notify systemd only knows that the signal was sent. Told by the gateway's
+ * record in the journal; where there is none, because this user may not read it or `log.level` leaves it out, by the
+ * status line.
+ */
+export async function reloadOutcome(
+  manager: ServiceManager,
+  name: string,
+  from: number,
+): Promise<ReloadOutcome> {
+  const ids = [messageIds.reloadDone, messageIds.reloadRefused];
+  const record = await awaitRecord({ scope: manager.scope, name }, ids, from, reloadPatience);
+  if (record !== null) {
+    return fieldOf(record, 'MESSAGE_ID') === messageIds.reloadDone
+      ? { outcome: 'done' }
+      : { outcome: 'refused', reason: fieldOf(record, 'MESSAGE') ?? '' };
+  }
+  const unit = await readUnit(manager, name);
+  if (unit.activeState !== 'active' && unit.activeState !== 'reloading') return { outcome: 'ended', unit };
+  const reason = refusalIn(unit.statusText);
+  return reason === null ? { outcome: 'done' } : { outcome: 'refused', reason };
+}

@@ -1,0 +1,205 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { fieldOf, JournalError, type JournalRecord, readJournal } from '../../manager/journal-reader.js';
+import { ProgramError } from '../../manager/program.js';
+import {
+  invocationOf,
+  managerMessages,
+  messageMatches,
+  recordMatches,
+  type UnitOfRecords,
+} from '../../manager/unit-records.js';
+import type { UnitFacts } from './unit.js';
+
+/** A record in short. */
+export interface JournalLine {
+  /** Milliseconds since the Unix epoch. */
+  readonly at: number;
+  /** 0 (emerg) to 7 (debug), syslog(3). */
+  readonly priority: number;
+  readonly identifier: string;
+  readonly message: string;
+}
+
+/**
+ * journald looks up the unit of a sender in /proc: what a process wrote just before it ended may have come to be
+ * without it, and is found by its process then.
+ */
+function processMatches(pid: number | null, fields: readonly string[] = []): string[] {
+  return pid === null ? [] : ['+', `_PID=${pid}`, ...fields];
+}
+
+/** What the unit's processes wrote, and the manager about the unit; `fields` narrow both. */
+export function unitMatches(unit: UnitOfRecords, fields: readonly string[] = []): string[] {
+  const { own, manager } = recordMatches(unit);
+  return [...own, ...fields, '+', ...manager, ...fields];
+}
+
+/** A time as journalctl's --since takes it. */
+function since(milliseconds: number): string {
+  return `@${(milliseconds / 1_000).toFixed(3)}`;
+}
+
+function lineOf(record: JournalRecord): JournalLine {
+  return {
+    at: Number(fieldOf(record, '__REALTIME_TIMESTAMP') ?? 0) / 1_000,
+    priority: Number(fieldOf(record, 'PRIORITY') ?? 6),
+    identifier: fieldOf(record, 'SYSLOG_IDENTIFIER') ?? fieldOf(record, '_COMM') ?? '',
+    message: fieldOf(record, 'MESSAGE') ?? '',
+  };
+}
+
+async function read(matches: readonly string[], from: number, lines: number): Promise<JournalRecord[]> {
+  const records: JournalRecord[] = [];
+  for await (const record of readJournal({ matches, since: since(from), lines })) records.push(record);
+  return records;
+}
+
+/**
+ * The records that tell why a start failed: errors of the first start among them or, where it left none, the last that
+ * its processes said. One that names no invocation belongs to it.
+ * @param before the invocation that a restart ended; null: there was none
+ */
+export function tellingRecords(
+  records: readonly JournalRecord[],
+  before: string | null,
+  limit: number,
+): readonly JournalLine[] {
+  const invocations = records.map(invocationOf).filter((id) => id !== null);
+  // Where the old one is the only one, it is what failed.
+  const first = invocations.find((id) => id !== before) ?? invocations[0];
+  const ofStart = records.filter((record) => [first, undefined].includes(invocationOf(record) ?? undefined));
+  // That the start has failed is known; the manager's errors about what it could not execute are not.
+  const lines = ofStart
+    .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
+    .map(lineOf);
+  const errors = lines.filter(({ priority }) => priority <= 3);
+  return (errors.length > 0 ? errors : lines.filter(({ identifier }) => identifier !== 'systemd')).slice(
+    -limit,
+  );
+}
+
+/** Why the journal could not be read, in one line. */
+export function journalTrouble(error: unknown): string {
+  if (error instanceof JournalError) return `the journal can’t be read: ${error.detail}`;
+  if (error instanceof ProgramError) return `the journal can’t be read: ${error.message}`;
+  throw error;
+}
+
+export interface Reasons {
+  readonly records: readonly JournalLine[];
+  /** Why there are none; null: there are, or there was nothing to be found. */
+  readonly trouble: string | null;
+  /** The manager would not start it, for it was started too often. */
+  readonly startLimit: boolean;
+}
+
+/** How often and with what pauses, in ms, the journal is looked at until the manager's last word is in it. */
+const looks = 15;
+const lookPause = 100;
+
+/** Reads why the unit failed since then. The records may take a moment to get into the journal. */
+export async function reasonsSince(
+  unit: UnitOfRecords & { readonly lastMain: { readonly pid: number } | null },
+  from: number,
+  before: string | null,
+  limit = 5,
+): Promise<Reasons> {
+  try {
+    let records: JournalRecord[] = [];
+    for (let look = 0; look < looks; look++) {
+      if (look > 0) await pause(lookPause);
+      records = await read([...unitMatches(unit), ...processMatches(unit.lastMain?.pid ?? null)], from, 200);
+      const ids = records.map((record) => fieldOf(record, 'MESSAGE_ID'));
+      if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
+    }
+    if (records.length === 0) {
+      return {
+        records: [],
+        startLimit: false,
+        trouble:
+          'the journal shows this user no record of it; root, and members of the group systemd-journal, may read all',
+      };
+    }
+    return {
+      records: tellingRecords(records, before, limit),
+      trouble: null,
+      startLimit: records.some((record) =>
+        fieldOf(record, 'MESSAGE')?.includes('Start request repeated too quickly'),
+      ),
+    };
+  } catch (error) {
+    return { records: [], trouble: journalTrouble(error), startLimit: false };
+  }
+}
+
+/** The newest errors of the unit's present or last invocation, oldest first. */
+export async function errorsOf(unit: UnitFacts, limit: number): Promise<readonly JournalLine[]> {
+  const { invocationId, lastMain } = unit;
+  if (invocationId === null) return [];
+  const errors = ['PRIORITY=0', 'PRIORITY=1', 'PRIORITY=2', 'PRIORITY=3'];
+  const { manager, managerInvocation } = recordMatches(unit);
+  const matches = [
+    `_SYSTEMD_INVOCATION_ID=${invocationId}`,
+    ...errors,
+    '+',
+    ...manager,
+    `${managerInvocation}=${invocationId}`,
+    ...errors,
+    ...processMatches(lastMain?.pid ?? null, errors),
+  ];
+  // A process id comes again some day.
+  const from = lastMain?.startedAt ?? null;
+  const span = from === null ? {} : { since: since(from) };
+  const lines: JournalLine[] = [];
+  // With --since, --lines of journalctl means the oldest so many; backwards it means the newest.
+  for await (const record of readJournal({ matches, lines: limit + 1, reverse: true, ...span })) {
+    // That the start has failed is known.
+    if (fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed) lines.push(lineOf(record));
+  }
+  return lines.slice(0, limit).reverse();
+}
+
+/**
+ * The unit's own newest record with one of the ids, since then if that is said; null when there is none, or the journal
+ * may not be read. `fields` narrow the search; records of the invocation `except` are passed over.
+ */
+export async function lastRecord(
+  unit: UnitOfRecords,
+  messageIds: readonly string[],
+  { from, fields = [], except }: { from?: number; fields?: readonly string[]; except?: string | null } = {},
+): Promise<JournalRecord | null> {
+  const matches = [...recordMatches(unit).own, ...fields, ...messageMatches(messageIds)];
+  const span = from === undefined ? {} : { since: since(from) };
+  try {
+    for await (const record of readJournal({ matches, lines: 20, reverse: true, ...span })) {
+      if (except === undefined || except === null || invocationOf(record) !== except) return record;
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof JournalError || error instanceof ProgramError) return null;
+    throw error;
+  }
+}
+
+/**
+ * Waits for a record of the unit's own with one of the ids; null when none has come within `timeout` ms, or the journal
+ * may not be read.
+ */
+export async function awaitRecord(
+  unit: UnitOfRecords,
+  messageIds: readonly string[],
+  from: number,
+  timeout: number,
+): Promise<JournalRecord | null> {
+  const matches = [...recordMatches(unit).own, ...messageMatches(messageIds)];
+  const signal = AbortSignal.timeout(timeout);
+  try {
+    for await (const record of readJournal({ matches, since: since(from), follow: true, signal }))
+      return record;
+    return null;
+  } catch (error) {
+    // Who asks has another way to know, and says which it took.
+    if (error instanceof JournalError || error instanceof ProgramError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,202 @@
+import { ownDirectory } from '../../config/directories.js';
+import { parseTimeSpan } from '../../config/values.js';
+import {
+  parseProperties,
+  type Scope,
+  type ServiceManager,
+  ServiceManagerError,
+  scopeOption,
+} from '../../manager/service-manager.js';
+
+/**
+ * What the service manager knows of a unit (org.freedesktop.systemd1(5)). Times are milliseconds since the Unix epoch,
+ * sizes bytes; null: not set, not known, or no limit.
+ */
+export interface UnitFacts {
+  readonly scope: Scope;
+  readonly name: string;
+  /** "loaded", "not-found", "masked", "bad-setting", "error". */
+  readonly loadState: string;
+  readonly loadError: string | null;
+  readonly path: string | null;
+  readonly dropIns: readonly string[];
+  /** UnitFileState=: "enabled", "disabled", "static", …; null: there is no unit file. */
+  readonly enabled: string | null;
+  /** The unit's file was changed since the manager read it. */
+  readonly needsDaemonReload: boolean;
+  /** "active", "reloading", "inactive", "failed", "activating", "deactivating". */
+  readonly activeState: string;
+  /** "running", "dead", "auto-restart", "start", "stop-sigterm", … */
+  readonly subState: string;
+  /** Since when it is in this state. */
+  readonly since: number | null;
+  readonly result: string;
+  readonly invocationId: string | null;
+  readonly mainPid: number | null;
+  /** The main process of now or, when there is none, of last time; and when it was started. */
+  readonly lastMain: { readonly pid: number; readonly startedAt: number | null } | null;
+  readonly uid: number | null;
+  /** User=; null: the manager's own. */
+  readonly user: string | null;
+  /** True if the start makes the user (DynamicUser=). */
+  readonly dynamicUser: boolean;
+  readonly statusText: string | null;
+  /** How the last main process ended. */
+  readonly exit: {
+    readonly how: 'exited' | 'killed' | 'dumped';
+    /** Exit status, or number of the signal. */
+    readonly status: number;
+    readonly at: number | null;
+  } | null;
+  /** Restarts by the manager itself since the last start by somebody. */
+  readonly restarts: number;
+  readonly restart: string;
+  /** RestartSec=, in ms. */
+  readonly restartDelay: number | null;
+  /** TimeoutStartSec=, in ms. */
+  readonly startTimeout: number | null;
+  readonly startLimit: { readonly burst: number; readonly interval: number } | null;
+  /** WatchdogSec= in ms, and when WATCHDOG=1 last came; null: none. */
+  readonly watchdog: { readonly timeout: number; readonly lastPing: number | null } | null;
+  readonly memory: {
+    readonly current: number | null;
+    readonly peak: number | null;
+    readonly high: number | null;
+    readonly max: number | null;
+  };
+  /** Whether a job for it is queued or runs. */
+  readonly hasJob: boolean;
+  readonly triggeredBy: readonly string[];
+  /** The gateway's own in RuntimeDirectory= and StateDirectory=; null: the unit has none, or nobody can tell which. */
+  readonly runtimeDirectory: string | null;
+  readonly stateDirectory: string | null;
+}
+
+const properties = [
+  'LoadState',
+  'LoadError',
+  'FragmentPath',
+  'DropInPaths',
+  'UnitFileState',
+  'NeedDaemonReload',
+  'ActiveState',
+  'SubState',
+  'StateChangeTimestamp',
+  'Result',
+  'InvocationID',
+  'MainPID',
+  'UID',
+  'User',
+  'DynamicUser',
+  'StatusText',
+  'ExecMainPID',
+  'ExecMainStartTimestamp',
+  'ExecMainCode',
+  'ExecMainStatus',
+  'ExecMainExitTimestamp',
+  'NRestarts',
+  'Restart',
+  'RestartUSec',
+  'TimeoutStartUSec',
+  'StartLimitBurst',
+  'StartLimitIntervalUSec',
+  'WatchdogUSec',
+  'WatchdogTimestamp',
+  'MemoryCurrent',
+  'MemoryPeak',
+  'MemoryHigh',
+  'MemoryMax',
+  'Job',
+  'TriggeredBy',
+  'RuntimeDirectory',
+  'StateDirectory',
+] as const;
+
+/** Asks the manager. Throws a ServiceManagerError, or a ProgramError. */
+export async function readUnit(manager: ServiceManager, name: string): Promise<UnitFacts> {
+  const words = ['show', name, '--no-pager', `--property=${properties.join(',')}`];
+  // In UTC, so that the times can be read whatever the time zone here is called.
+  const { status, stdout, stderr } = await manager.systemctl(words, { environment: { TZ: 'UTC' } });
+  if (status !== 0) {
+    throw new ServiceManagerError(`systemctl ${scopeOption(manager.scope)} show`, stderr.trim(), status);
+  }
+  return unitFacts(manager.scope, name, parseProperties(stdout));
+}
+
+/** Reads the properties as `systemctl show` prints them in UTC; those that this systemd doesn't know are absent. */
+export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<string, string>>): UnitFacts {
+  const text = (property: (typeof properties)[number]): string | null => {
+    const value = shown[property];
+    return value === undefined || value === '' || value === '[not set]' || value === 'n/a' ? null : value;
+  };
+  const number = (property: (typeof properties)[number]): number | null => {
+    const value = text(property);
+    // The largest 64-bit number stands for "not known", and for "no limit".
+    return value === null || !/^\d{1,19}$/.test(value) ? null : Number(value);
+  };
+  const span = (property: (typeof properties)[number]): number | null => parseTimeSpan(text(property) ?? '');
+  const list = (property: (typeof properties)[number]): readonly string[] =>
+    (text(property) ?? '').split(/\s+/).filter((word) => word !== '');
+  // "NAME:LINK" is a directory with a symbolic link to it. The name of an instance's unit is that of its directories.
+  const own = (property: 'RuntimeDirectory' | 'StateDirectory'): string | null => {
+    const names = list(property).map((word) => word.split(':')[0] ?? '');
+    return ownDirectory(names.join(':'), [name.replace(/\.service$/, '').replace('@', '-')]) ?? null;
+  };
+  const how = ([null, 'exited', 'killed', 'dumped'] as const)[number('ExecMainCode') ?? 0] ?? null;
+  const burst = number('StartLimitBurst');
+  const interval = span('StartLimitIntervalUSec');
+  const watchdog = span('WatchdogUSec');
+  const loadError = text('LoadError');
+  const lastMainPid = number('ExecMainPID') || null;
+  return {
+    scope,
+    name,
+    loadState: text('LoadState') ?? 'not-found',
+    loadError: loadError === null ? null : (/"(.*)"/.exec(loadError)?.[1] ?? loadError),
+    path: text('FragmentPath'),
+    dropIns: list('DropInPaths'),
+    enabled: text('UnitFileState'),
+    needsDaemonReload: text('NeedDaemonReload') === 'yes',
+    activeState: text('ActiveState') ?? 'inactive',
+    subState: text('SubState') ?? 'dead',
+    since: readTime(text('StateChangeTimestamp')),
+    result: text('Result') ?? 'success',
+    invocationId: text('InvocationID'),
+    mainPid: number('MainPID') || null,
+    lastMain:
+      lastMainPid === null ? null : { pid: lastMainPid, startedAt: readTime(text('ExecMainStartTimestamp')) },
+    uid: number('UID'),
+    user: text('User'),
+    dynamicUser: text('DynamicUser') === 'yes',
+    statusText: text('StatusText'),
+    exit:
+      how === null
+        ? null
+        : { how, status: number('ExecMainStatus') ?? 0, at: readTime(text('ExecMainExitTimestamp')) },
+    restarts: number('NRestarts') ?? 0,
+    restart: text('Restart') ?? 'no',
+    restartDelay: span('RestartUSec'),
+    startTimeout: span('TimeoutStartUSec'),
+    startLimit: burst === null || interval === null || interval === 0 ? null : { burst, interval },
+    watchdog:
+      watchdog === null || watchdog === 0
+        ? null
+        : { timeout: watchdog, lastPing: readTime(text('WatchdogTimestamp')) },
+    memory: {
+      current: number('MemoryCurrent'),
+      peak: number('MemoryPeak'),
+      high: number('MemoryHigh'),
+      max: number('MemoryMax'),
+    },
+    hasJob: (number('Job') ?? 0) > 0,
+    triggeredBy: list('TriggeredBy'),
+    runtimeDirectory: own('RuntimeDirectory'),
+    stateDirectory: own('StateDirectory'),
+  };
+}
+
+/** "Mon 2026-11-23 16:51:24 UTC", as systemctl writes a time in UTC; null when it is none. */
+function readTime(text: string | null): number | null {
+  const match = /(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) UTC$/.exec(text ?? '');
+  return match === null ? null : Date.parse(`${match[1]}T${match[2]}Z`);
+}

@@ -1,6 +1,0 @@
-import { operate } from './operate.js';
-import type { ParsedCommand } from './usage.js';
-
-export function run(parsed: ParsedCommand): Promise<number> {
-  return operate(parsed, 'reload');
-}

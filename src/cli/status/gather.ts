@@ -1,0 +1,180 @@
+import { askFacts, type FactsAnswer } from '../../channels/control/ask-facts.js';
+import { type Drift, driftHere } from '../../units/drift.js';
+import { answers } from '../client/control.js';
+import { controlSocketOf, namedByDirectory } from '../client/locate.js';
+import { hitStartLimit, nextAfter } from '../operate/failure.js';
+import { obstaclesTo } from '../operate/failure-report.js';
+import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from '../operate/find.js';
+import { errorsOf, type JournalLine, journalTrouble } from '../operate/journal.js';
+import type { UnitFacts } from '../operate/unit.js';
+import { lastStopInJournal, lastStopInStore } from './last-stop.js';
+import {
+  type DriftFacts,
+  type LastStop,
+  lastStopOf,
+  type StatusReport,
+  type Verdict,
+  verdictOf,
+} from './report.js';
+import { formatMicroseconds } from './words.js';
+
+/** How many errors of the journal are shown. */
+const shownErrors = 5;
+
+/**
+ * What a person may want to know or do besides.
+ * @param obstacles what keeps the unit from being started
+ */
+export function notesOf(
+  verdict: Verdict,
+  unit: UnitFacts | null,
+  target: Target,
+  found: Found,
+  obstacles: readonly string[] = [],
+): readonly string[] {
+  const notes: string[] = [];
+  const trouble = found.kind === 'unit' ? null : found.trouble;
+  if (trouble !== null) {
+    notes.push(`Note: ${trouble.text}.${trouble.next === null ? '' : ` ${trouble.next}`}`);
+  }
+  if (found.kind === 'elsewhere') {
+    const { name, path, scope } = found.unit;
+    notes.push(
+      `Note: ${name} is a unit of ${managerOf(scope)}${path === null ? '' : ` (${path})`}; ${managerOf(target.scope)} has none. See it with: ${commandFor('status', { ...target, scope }, false)}`,
+    );
+  }
+  if (unit?.needsDaemonReload === true) {
+    notes.push(
+      `Note: the unit’s file has changed since systemd read it. For it to count: ${systemctlFor('daemon-reload', unit.scope)}`,
+    );
+  }
+  const own = unit === null ? target : { ...target, scope: unit.scope };
+  if (unit?.subState === 'auto-restart') {
+    const delay =
+      unit.restartDelay === null ? '' : ` ${formatMicroseconds(unit.restartDelay * 1_000)} after each end`;
+    notes.push(`systemd starts it again by itself${delay}.`);
+  }
+  notes.push(...obstacles);
+  if (verdict === 'failed' && unit !== null && (obstacles.length === 0 || hitStartLimit(unit))) {
+    notes.push(...nextAfter(unit, own));
+  }
+  if (verdict === 'foreground' && unit !== null) {
+    notes.push(
+      `Note: ${unit.name} is not running; the gateway that answers was started in the foreground, with the same directories.`,
+    );
+  }
+  if (verdict === 'stopped' && unit?.loadState === 'loaded') {
+    notes.push(`To start it: ${commandFor('start', own, true)}`);
+  }
+  if (unit?.loadState === 'masked') {
+    notes.push(`It is masked. To make it startable: ${systemctlFor(`unmask ${unit.name}`, unit.scope)}`);
+  }
+  if (verdict === 'not-installed' && found.kind === 'none') {
+    notes.push(
+      `There is no unit and no gateway in the foreground. To install one: ${commandFor('install', target, true)}`,
+    );
+  }
+  return notes;
+}
+
+/** Why the gateway itself could not be asked; null where it was, or where nobody would expect it to answer. */
+function gatewayTroubleOf(answer: FactsAnswer, unit: UnitFacts | null, target: Target): string | null {
+  switch (answer.outcome) {
+    case 'told':
+      return null;
+    case 'forbidden':
+      return `${answer.reason}; what only the gateway knows is missing here. ${unit?.scope === 'system' ? `As root: sudo ${commandFor('status', { ...target, scope: 'system' }, false, 0)}` : 'Ask as the user that it runs as.'}`;
+    case 'absent':
+      return unit !== null && unit.mainPid !== null ? answer.reason : null;
+    case 'unanswered':
+      return answer.reason;
+  }
+}
+
+async function lastStopFor(
+  answer: FactsAnswer,
+  found: Found,
+  unit: UnitFacts | null,
+  instance: string | null,
+): Promise<LastStop | null> {
+  if (answer.outcome === 'told') return lastStopOf(answer.facts.runs[1], 'gateway');
+  if (unit === null || found.kind === 'none') return null;
+  // What still runs, in the foreground say, has the store to itself, and its own run there is the newest.
+  const isDown = unit.mainPid === null && answer.outcome === 'absent';
+  const stored = isDown ? await lastStopInStore(found.manager, unit, instance) : null;
+  // Of a crash the store knows only that there was no word; the journal may have the reason.
+  return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
+}
+
+async function errorsFor(unit: UnitFacts | null): Promise<readonly JournalLine[] | string> {
+  if (unit === null) return [];
+  try {
+    return await errorsOf(unit, shownErrors);
+  } catch (error) {
+    return journalTrouble(error);
+  }
+}
+
+/**
+ * Asks everybody who knows something: the service manager, the gateway, its store, the journal.
+ * @param explicitScope whether the person named the scope: then a unit in the other one is no answer, only a hint
+ */
+export async function gather(target: Target, explicitScope: boolean): Promise<StatusReport> {
+  const found: Found = namedByDirectory() ? { kind: 'none', trouble: null } : await findUnit(target);
+  const ownSocket = controlSocketOf(target, null);
+  let unit = found.kind === 'unit' ? found.unit : null;
+  if (found.kind === 'elsewhere' && !explicitScope && !(await answers(ownSocket))) unit = found.unit;
+  const answer = await askFacts(controlSocketOf(target, unit));
+  const hasGateway = answer.outcome === 'told' || answer.outcome === 'unanswered';
+  const managerAnswered = found.kind !== 'none' || found.trouble === null;
+  const verdict = verdictOf(unit, hasGateway, managerAnswered);
+  const isDown = verdict === 'stopped' || verdict === 'failed';
+  const [lastStop, errors, obstacles, drift] = await Promise.all([
+    lastStopFor(answer, found, unit, target.instance),
+    errorsFor(unit),
+    unit !== null && isDown ? obstaclesTo(unit, target) : [],
+    found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
+  ]);
+  const notes = [...notesOf(verdict, unit, target, found, obstacles)];
+  if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
+  const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
+  if (gatewayTrouble !== null) notes.push(`Note: ${gatewayTrouble}`);
+  return {
+    verdict,
+    scope: unit?.scope ?? target.scope,
+    instance: target.instance,
+    at: Date.now(),
+    unit,
+    gateway: answer.outcome === 'told' ? answer.facts : null,
+    gatewayTrouble,
+    lastStop,
+    drift: drift === null ? null : driftFacts(drift, target),
+    errors: typeof errors === 'string' ? [] : errors,
+    notes,
+  };
+}
+
+function textOf({ state, reason }: Drift, target: Target): string {
+  const see = `see ${commandFor('install --dry-run', target, false)}`;
+  switch (state) {
+    case 'none':
+      return 'as this version of sd-gateway writes it';
+    case 'drifted':
+      return `differs from what this version of sd-gateway would write; ${see}, then ${commandFor('install', target, true)}`;
+    case 'edited':
+      return `was edited since it was installed; ${see}. A drop-in ("systemctl edit") keeps own settings apart`;
+    case 'foreign':
+      return 'not written by "sd-gateway install"';
+    case 'packaged':
+      return 'came with a package';
+    case 'undecided':
+      return `whether it is what this version would write can’t be said${reason === null ? '' : `: ${reason}`}`;
+    case 'not-installed':
+      return 'not written by "sd-gateway install"; systemd finds it elsewhere';
+  }
+}
+
+/** The drift of an installed unit for a person, with what to do. */
+export function driftFacts(drift: Drift, target: Target): DriftFacts {
+  return { state: drift.state, text: textOf(drift, target), difference: drift.difference };
+}

@@ -1,0 +1,144 @@
+import type { GatewayFacts } from '../../channels/control/facts.js';
+import type { StopJob } from '../../lifecycle/stop-job.js';
+import type { Scope } from '../../manager/service-manager.js';
+import type { RunRecord } from '../../store/run-record.js';
+import { commandStatus } from '../commands.js';
+import type { JournalLine } from '../operate/journal.js';
+import type { UnitFacts } from '../operate/unit.js';
+
+/** How the gateway is, in a word. */
+export type Verdict =
+  /** It serves as a unit. */
+  | 'running'
+  /** It serves, and no unit runs it. */
+  | 'foreground'
+  | 'starting'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
+  | 'not-installed'
+  /** Nobody could be asked. */
+  | 'unknown';
+
+/** How the run before ended, from the best witness there is. */
+export interface LastStop {
+  /** The gateway's own records, told by it or read from its store; else what the journal has. */
+  readonly source: 'gateway' | 'store' | 'journal';
+  /** When it ended; null: nobody knows. */
+  readonly at: number | null;
+  /** Null: it ended without a word (killed, aborted, out of memory, power cut). */
+  readonly cause: string | null;
+  /** One line: cause, signal and sender. */
+  readonly description: string;
+  readonly exitStatus: number | null;
+  readonly job: StopJob | null;
+  readonly drainMicroseconds: number | null;
+  readonly finishedTurns: number | null;
+  readonly putBackTurns: number | null;
+  readonly invocationId: string | null;
+}
+
+/** Whether the installed unit is what this version would write. */
+export interface DriftFacts {
+  /** "none", "drifted", "edited", "foreign", "packaged", "undecided", "not-installed". */
+  readonly state: string;
+  /** One line for a person. */
+  readonly text: string;
+  /** A unified difference, from what is there to what would be written; empty when alike, or not for us to write. */
+  readonly difference: string;
+}
+
+/** All that `status` knows; `status --json` prints it as it is. Times: ms since the Unix epoch; sizes: bytes. */
+export interface StatusReport {
+  readonly verdict: Verdict;
+  readonly scope: Scope;
+  readonly instance: string | null;
+  /** When all this was asked. */
+  readonly at: number;
+  /** Null: there is none in this scope. */
+  readonly unit: UnitFacts | null;
+  /** What the gateway itself tells; null: it doesn't run, or could not be asked. */
+  readonly gateway: GatewayFacts | null;
+  /** Why the gateway could not be asked; null: it was, or it doesn't run. */
+  readonly gatewayTrouble: string | null;
+  readonly lastStop: LastStop | null;
+  /** Null: not known. */
+  readonly drift: DriftFacts | null;
+  /** The newest errors of this invocation in the journal, oldest first. */
+  readonly errors: readonly JournalLine[];
+  /** What else there is to be said: what could not be asked, where else a unit is, what to do. */
+  readonly notes: readonly string[];
+}
+
+/** What the unit's state means. `hasGateway`: somebody answers at the control socket. */
+export function verdictOf(unit: UnitFacts | null, hasGateway: boolean, managerAnswered: boolean): Verdict {
+  if (unit === null) return hasGateway ? 'foreground' : managerAnswered ? 'not-installed' : 'unknown';
+  switch (unit.activeState) {
+    case 'active':
+    case 'reloading':
+      return 'running';
+    case 'activating':
+      // Between a failure and the restart nothing runs, whatever systemd hopes for.
+      return unit.subState === 'auto-restart' ? 'failed' : 'starting';
+    case 'deactivating':
+      return 'stopping';
+    case 'failed':
+      return hasGateway ? 'foreground' : 'failed';
+    default:
+      return hasGateway ? 'foreground' : 'stopped';
+  }
+}
+
+/** The exit status for it, as the LSB has it for "status"; 1 is for what has failed. */
+export function statusOf(verdict: Verdict): number {
+  switch (verdict) {
+    case 'running':
+    case 'foreground':
+      return commandStatus.success;
+    case 'failed':
+      return commandStatus.failure;
+    case 'starting':
+    case 'stopping':
+    case 'stopped':
+      return commandStatus.notRunning;
+    case 'not-installed':
+    case 'unknown':
+      return commandStatus.noUnit;
+  }
+}
+
+/** A run that ended without a word. */
+export function withoutWord(source: LastStop['source'], invocationId: string | null): LastStop {
+  return {
+    source,
+    at: null,
+    cause: null,
+    description: 'it ended without a word: killed, aborted, out of memory, or the machine went down',
+    exitStatus: null,
+    job: null,
+    drainMicroseconds: null,
+    finishedTurns: null,
+    putBackTurns: null,
+    invocationId,
+  };
+}
+
+/** How a run ended, by its record; null: it hasn't. */
+export function lastStopOf(run: RunRecord | undefined, source: 'gateway' | 'store'): LastStop | null {
+  if (run === undefined) return null;
+  const { stop, invocationId } = run;
+  if (stop === null) return withoutWord(source, invocationId);
+  const { at, cause, description, exitStatus, job, drainMicroseconds, finishedTurns, putBackTurns } = stop;
+  return {
+    source,
+    at,
+    cause,
+    description,
+    exitStatus,
+    job,
+    drainMicroseconds,
+    finishedTurns,
+    putBackTurns,
+    invocationId,
+  };
+}

@@ -1,0 +1,177 @@
+import { asRoot, type DoctorFacts, type FileFacts, gatewayCommand, systemctl, unitOf } from '../facts.js';
+import { type Finding, findings, mend } from '../finding.js';
+
+/** "0600" */
+export function octal(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
+}
+
+/** A path as a shell takes it. */
+export function quoted(path: string): string {
+  return /^[\w/.:@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function tighten(facts: DoctorFacts, { path, uid, isDirectory }: FileFacts, mode: number) {
+  const command = `chmod ${mode.toString(8)} ${quoted(path)}`;
+  return mend(
+    'Close it to others:',
+    facts.uid === uid ? command : asRoot(facts, command),
+    facts.uid === 0 || facts.uid === uid ? { kind: 'chmod', path, mode, isDirectory } : null,
+  );
+}
+
+/** Looks for the gateway's own among several directories of a kind. */
+export function checkPlaces(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'directories');
+  const { problems, state, runtime, configuration } = facts.places;
+  if (problems.length === 0) return [say('ok', [...new Set([state, runtime, configuration])].join(', '))];
+  const unit = unitOf(facts);
+  return [
+    say(
+      'problem',
+      problems.join('; '),
+      unit === null ? null : mend('See which of its files name them:', systemctl(facts, `cat ${unit.name}`)),
+    ),
+  ];
+}
+
+/** The secret that opens the gateway: only its user may read it, and only they or root may own it. */
+export function checkToken(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'token');
+  const { token, stateDirectory } = facts.data;
+  if (!token.known) return [say('unknown', `It can’t be looked at: ${token.why}`)];
+  if (token.value === null)
+    return [
+      say('not-applicable', 'There is none yet; the first start makes it, unless a credential is given'),
+    ];
+  const { path, mode, uid, isFile } = token.value;
+  if (!isFile) {
+    return [
+      say(
+        'problem',
+        `${path} is no regular file: the gateway refuses to start with it, and the commands to read it.`,
+        mend(
+          'Put the token itself there, or give it to the unit as a credential (LoadCredential=); else the next start makes a new one. To see what it is:',
+          asRoot(facts, `ls -ld ${quoted(path)}`),
+        ),
+      ),
+    ];
+  }
+  if ((mode & 0o077) !== 0) {
+    return [
+      say(
+        'problem',
+        `${path} is open to other users (mode ${octal(mode)}): the gateway refuses to start with it. Who could read it may have it; removing it makes the next start make a new one.`,
+        tighten(facts, token.value, 0o600),
+      ),
+    ];
+  }
+  const owner = stateDirectory.known ? (stateDirectory.value?.uid ?? null) : null;
+  if (owner !== null && uid !== owner && uid !== 0) {
+    return [
+      say(
+        'problem',
+        `${path} belongs to user ${uid}, its directory to user ${owner}.`,
+        mend('Give it to the gateway’s user:', asRoot(facts, `chown ${owner} ${quoted(path)}`)),
+      ),
+    ];
+  }
+  return [say('ok', `${path}, mode ${octal(mode)}`)];
+}
+
+/** A link that the start of another unit than one with DynamicUser= fails on. */
+function checkLeftoverLink(facts: DoctorFacts): readonly Finding[] {
+  const { leftoverLink } = facts.data;
+  const unit = unitOf(facts);
+  if (leftoverLink === null || unit === null || unit.properties['DynamicUser'] === 'yes') return [];
+  return [
+    findings('data', 'link')(
+      'problem',
+      `${leftoverLink} is a link that a unit with DynamicUser= has left: systemd can’t make the runtime directory there (status=233/RUNTIME_DIRECTORY).`,
+      mend('Remove it:', asRoot(facts, `rm ${quoted(leftoverLink)}`)),
+    ),
+  ];
+}
+
+export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
+  const { stateDirectory, runtimeDirectory, entries } = facts.data;
+  const found: Finding[] = [...checkLeftoverLink(facts)];
+  for (const [name, directory] of [
+    ['state directory', stateDirectory],
+    ['runtime directory', runtimeDirectory],
+  ] as const) {
+    const say = findings('data', name);
+    if (!directory.known) found.push(say('unknown', `It can’t be looked at: ${directory.why}`));
+    else if (directory.value === null)
+      found.push(say('not-applicable', 'There is none yet; the start makes it'));
+    else if ((directory.value.mode & 0o077) !== 0) {
+      const { path, mode } = directory.value;
+      found.push(
+        say(
+          'warning',
+          `${path} is open to other users (mode ${octal(mode)}).`,
+          tighten(facts, directory.value, 0o700),
+        ),
+      );
+    } else found.push(say('ok', `${directory.value.path}, mode ${octal(directory.value.mode)}`));
+  }
+  const say = findings('data', 'owners');
+  if (!entries.known || !stateDirectory.known || stateDirectory.value === null) return found;
+  const { uid, path } = stateDirectory.value;
+  const others = entries.value.filter((entry) => entry.uid !== uid && entry.path !== path);
+  if (others.length > 0) {
+    found.push(
+      say(
+        'problem',
+        `${path} belongs to user ${uid}, but ${others.map((entry) => `${entry.path} to user ${entry.uid}`).join(', ')}: the gateway may not be able to write there.`,
+        mend('Give it to the gateway’s user:', asRoot(facts, `chown --recursive ${uid} ${quoted(path)}`)),
+      ),
+    );
+  }
+  return found;
+}
+
+/** Below it a store can’t be trusted to take what comes; in bytes. */
+const tight = 50 * 1024 ** 2;
+
+export function checkStore(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'store');
+  const { database, integrity } = facts.data;
+  if (!database.known) return [say('unknown', `It can’t be looked at: ${database.why}`)];
+  if (database.value === null) return [say('not-applicable', 'There is none yet; the first start makes it')];
+  if (!integrity.known)
+    return [say('unknown', `${database.value.path} could not be checked: ${integrity.why}`)];
+  if (integrity.value === null) return [say('not-applicable', 'There is nothing in it yet')];
+  if (integrity.value.errors.length === 0)
+    return [say('ok', `${database.value.path}: quick_check finds nothing wrong`)];
+  return [
+    say(
+      'problem',
+      `${database.value.path} is damaged: ${integrity.value.errors.join('; ')}`,
+      mend(
+        'Look at the disk; then restore a backup, or stop the gateway and salvage what can be read (sd-gateway store recover):',
+        gatewayCommand(facts, 'stop'),
+      ),
+    ),
+  ];
+}
+
+export function checkDisk({ data }: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'disk');
+  if (!data.disk.known) return [say('unknown', `It can’t be looked at: ${data.disk.why}`)];
+  const { path, freeBytes, totalBytes, freeInodes, totalInodes } = data.disk.value;
+  const free = `${Math.floor(freeBytes / 1024 ** 2)} MiB free`;
+  const room = mend(
+    'Make room there, or move the state directory:',
+    `du --one-file-system --human-readable --max-depth=2 ${path}`,
+  );
+  if (freeBytes < tight)
+    return [say('problem', `${free} for ${path}: messages are about to be refused.`, room)];
+  if (totalInodes > 0 && freeInodes < 100) {
+    return [say('problem', `${freeInodes} inodes are free for ${path}: no new file can be made soon.`, room)];
+  }
+  if (freeBytes < totalBytes * 0.05 || (totalInodes > 0 && freeInodes < totalInodes * 0.05)) {
+    return [say('warning', `The disk of ${path} is over 95 % full (${free}, ${freeInodes} inodes).`, room)];
+  }
+  return [say('ok', `${free} for ${path}`)];
+}

@@ -1,0 +1,41 @@
+import type { PortHolder } from '../../channels/http/server/port-holder.js';
+import { type DoctorFacts, unitOf } from '../facts.js';
+import { type Finding, findings, mend } from '../finding.js';
+
+export function checkPort({ configuration, port, ...facts }: DoctorFacts): readonly Finding[] {
+  const say = findings('network', 'port');
+  if (!configuration.known) return [say('unknown', 'Where to listen is not known.')];
+  const { port: wanted, listen } = configuration.value;
+  if (wanted === null || port === null) return [say('not-applicable', `It listens on ${listen}`)];
+  if (!port.known) return [say('unknown', port.why)];
+  const { holders } = port.value;
+  const unit = unitOf({ configuration, port, ...facts });
+  const main = Number(unit?.properties['MainPID'] ?? 0);
+  if (holders.length === 0) {
+    return main > 0
+      ? [say('unknown', `Who listens on ${listen} can’t be seen by this user, or nobody does.`)]
+      : [say('ok', `${listen} is free, as far as this user can see`)];
+  }
+  const told = facts.gateway.outcome === 'told' ? facts.gateway.facts : null;
+  // A socket that is kept over restarts is the manager's too; under a wrapper the gateway is not the main process.
+  const other = holders.find((holder) => !isManager(holder, facts));
+  const listens = holders.some(({ pid }) => pid === main || pid === told?.pid);
+  const serves = other === undefined && told?.listening.some((url) => url.endsWith(`:${wanted}`));
+  if (listens || serves === true) return [say('ok', `The gateway listens on ${listen}`)];
+  if (other === undefined) return [say('ok', `systemd holds ${listen}, for a socket unit or the gateway`)];
+  return [
+    say(
+      'problem',
+      `${listen} is taken by ${other.name} (PID ${other.pid}).`,
+      mend(
+        'Stop that process, or set http.listen to another port. To see what it is:',
+        `ps -fp ${other.pid}`,
+      ),
+    ),
+  ];
+}
+
+/** A user's service manager has a process id like any other. */
+function isManager({ pid, name }: PortHolder, { scope }: Pick<DoctorFacts, 'scope'>): boolean {
+  return pid === 1 || (scope === 'user' && name === 'systemd');
+}

@@ -1,0 +1,60 @@
+import { type DoctorFacts, gatewayCommand } from '../facts.js';
+import { type Finding, findings, mend } from '../finding.js';
+
+/** package.json: engines. */
+const oldest = [20, 19] as const;
+
+export function isSupportedNode(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
+  return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
+}
+
+export function checkNode({ node }: DoctorFacts): readonly Finding[] {
+  const say = findings('program', 'Node.js');
+  if (!node.known) {
+    return [
+      say(
+        'problem',
+        `The unit’s Node.js can’t be run: ${node.why}`,
+        mend('Install Node.js 20.19 or later, or name it by its absolute path in ExecStart='),
+      ),
+    ];
+  }
+  const { file, version, modules, addon, sqlite } = node.value;
+  const rebuild = mend('Build it for this Node.js, in the directory of the package:', 'npm rebuild');
+  const found: Finding[] = [
+    isSupportedNode(version)
+      ? say('ok', `${version} (${file}), ABI ${modules}`)
+      : say('problem', `${version} (${file}) is older than 20.19.`, mend('Install Node.js 20.19 or later')),
+  ];
+  for (const [name, trouble] of [
+    ['addon', addon],
+    ['SQLite module', sqlite],
+  ] as const) {
+    const part = findings('program', name);
+    found.push(
+      trouble === null
+        ? part('ok', 'It loads in the unit’s Node.js')
+        : part('problem', `It can’t be loaded in ${version} (ABI ${modules}): ${trouble}`, rebuild),
+    );
+  }
+  return found;
+}
+
+export function checkConfiguration(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('program', 'configuration');
+  const { configuration } = facts;
+  if (!configuration.known) return [say('unknown', `It can’t be read: ${configuration.why}`)];
+  const { file, problems, warnings } = configuration.value;
+  if (problems.length > 0) {
+    return [
+      say(
+        'problem',
+        problems.join('; '),
+        mend('Mend it, then look again:', gatewayCommand(facts, 'check-config')),
+      ),
+    ];
+  }
+  if (warnings.length > 0) return [say('warning', warnings.join('; '))];
+  return [say('ok', file === null ? 'No file: defaults and environment' : file)];
+}

@@ -1,0 +1,187 @@
+import type { ConnectionFacts } from '../../channels/http/server/connections.js';
+import { type DoctorFacts, gatewayCommand, type HistoryEvent, systemctl, unitOf } from '../facts.js';
+import { type Finding, findings, mend } from '../finding.js';
+import { history } from '../history.js';
+import { parseSpan, span } from '../time-span.js';
+
+/** How long the last starts took until READY=1, in ms. */
+export function startDurations(events: readonly HistoryEvent[]): readonly number[] {
+  return events.flatMap((event) => {
+    if (event.kind !== 'started') return [];
+    const begin = events.findLast(
+      ({ kind, invocation, at }) => kind === 'starting' && invocation === event.invocation && at <= event.at,
+    );
+    return begin === undefined ? [] : [event.at - begin.at];
+  });
+}
+
+function checkStart(facts: DoctorFacts, limit: number | null, unit: string): Finding {
+  const say = findings('running', 'time to ready');
+  if (!facts.journal.known) return say('unknown', facts.journal.why);
+  const durations = startDurations(facts.journal.value.events).slice(-10);
+  if (durations.length === 0 || limit === null) return say('not-applicable', 'No start is in the journal');
+  const longest = Math.max(...durations);
+  const text = `at most ${span(longest)} in the last ${durations.length === 1 ? 'start' : `${durations.length} starts`}; TimeoutStartSec=${span(limit)}`;
+  return longest > limit / 2
+    ? say(
+        'warning',
+        `${text}: more than half of it.`,
+        mend('Set a longer TimeoutStartSec= in [Service]:', systemctl(facts, `edit ${unit}`)),
+      )
+    : say('ok', text);
+}
+
+function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Finding {
+  const say = findings('running', 'time to stop');
+  if (limit === null) return say('unknown', 'TimeoutStopSec= is not known');
+  const drain = facts.configuration.known ? facts.configuration.value.drain : null;
+  const edit = systemctl(facts, `edit ${unit}`);
+  if (drain !== null && drain >= limit) {
+    return say(
+      'warning',
+      `stop.drain (${span(drain)}) is not covered by TimeoutStopSec=${span(limit)}: the gateway asks for more time at each stop, but a daemon-reload meanwhile has systemd 252 forget that, and kill it.`,
+      mend(
+        `Set TimeoutStopSec=${Math.ceil(drain / 1_000) + 30} in [Service], or a shorter stop.drain:`,
+        edit,
+      ),
+    );
+  }
+  const drains = facts.journal.known ? facts.journal.value.drains.slice(-10) : [];
+  const longest = Math.max(0, ...drains);
+  const text =
+    drains.length === 0
+      ? `No stop is in the journal; TimeoutStopSec=${span(limit)}`
+      : `at most ${span(longest)} in the last ${drains.length === 1 ? 'stop' : `${drains.length} stops`}; TimeoutStopSec=${span(limit)}`;
+  return longest > limit
+    ? say('warning', `Draining took ${text}.`, mend('Set a longer TimeoutStopSec= in [Service]:', edit))
+    : say('ok', text);
+}
+
+export function checkTiming(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (unit?.properties['LoadState'] !== 'loaded') return [];
+  return [
+    checkStart(facts, parseSpan(unit.properties['TimeoutStartUSec']), unit.name),
+    checkStop(facts, parseSpan(unit.properties['TimeoutStopUSec']), unit.name),
+  ];
+}
+
+export function checkWatchdog(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (unit?.properties['LoadState'] !== 'loaded') return [];
+  const say = findings('running', 'watchdog');
+  const { WatchdogUSec, WatchdogTimestampMonotonic, ActiveState } = unit.properties;
+  const every = parseSpan(WatchdogUSec);
+  const isNone = every === null || every === 0 || every === Number.POSITIVE_INFINITY;
+  if (isNone && ActiveState !== 'active') {
+    return [say('not-applicable', 'systemd tells it of a running unit only')];
+  }
+  if (every === null || every === 0 || every === Number.POSITIVE_INFINITY) {
+    return [
+      say(
+        'warning',
+        'The unit has none: a gateway that hangs stays as it is.',
+        mend('Set WatchdogSec=30 in [Service]:', systemctl(facts, `edit ${unit.name}`)),
+      ),
+    ];
+  }
+  const stalls = facts.journal.known ? facts.journal.value.events.filter(({ kind }) => kind === 'stall') : [];
+  const last = stalls.at(-1);
+  if (last !== undefined) {
+    return [
+      say(
+        'warning',
+        `Every ${span(every)}; it was held back ${stalls.length} times, last: ${last.text}`,
+        mend('See what went before:', gatewayCommand(facts, 'logs --priority warning')),
+      ),
+    ];
+  }
+  if (ActiveState !== 'active') return [say('ok', `Every ${span(every)}; the gateway is not running`)];
+  const fed = Number(WatchdogTimestampMonotonic ?? 0) / 1_000;
+  const since = unit.askedAt - fed;
+  if (fed > 0 && since > every / 2 + 1_000) {
+    return [
+      say(
+        'problem',
+        `Every ${span(every)}; the last sign of life was ${span(since)} ago: the gateway hangs.`,
+        mend('See at what:', systemctl(facts, `status ${unit.name}`)),
+      ),
+    ];
+  }
+  return [say('ok', `Every ${span(every)}; the last sign of life was ${span(Math.max(0, since))} ago`)];
+}
+
+/** A delay of the event loop that clients feel, in ms. */
+const noticeableDelay = 1_000;
+
+function boundReached({ bound, withoutToken }: ConnectionFacts): string {
+  return `Connections are at their bound of ${bound}, ${withoutToken} of them without the token: those that rest are closed for new ones.`;
+}
+
+const ss = mend('Look for who opens so many, or raise LimitNOFILE=:', 'ss --processes --tcp');
+
+/** Whether each part of a running gateway gets on, by what it tells itself. */
+export function checkParts(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('running', 'parts');
+  const { gateway } = facts;
+  const isActive = unitOf(facts)?.properties['ActiveState'] === 'active';
+  switch (gateway.outcome) {
+    case 'absent':
+      return isActive
+        ? [say('problem', gateway.reason, mend('See why:', gatewayCommand(facts, 'logs')))]
+        : [say('not-applicable', 'The gateway is not running')];
+    case 'forbidden':
+      return [say('unknown', gateway.reason, mend('Ask as root, or as the user that it runs as.'))];
+    case 'unanswered':
+      return [say('problem', gateway.reason, mend('See why:', gatewayCommand(facts, 'logs')))];
+    case 'told': {
+      const { parts, trouble, eventLoopDelay } = gateway.facts;
+      const stalled = parts.filter((part) => part.stalled).map(({ name }) => name);
+      const logs = mend('See why:', gatewayCommand(facts, 'logs --priority warning'));
+      if (stalled.length > 0) {
+        return [say('problem', `No progress in: ${stalled.join(', ')}; the watchdog is about to act.`, logs)];
+      }
+      if (trouble !== null) return [say('problem', trouble, logs)];
+      if (gateway.facts.connections?.reached)
+        return [say('warning', boundReached(gateway.facts.connections), ss)];
+      const late = `the event loop was at most ${Math.round(eventLoopDelay.max)} ms late`;
+      if (eventLoopDelay.max > noticeableDelay) {
+        return [say('warning', `All get on, but ${late}.`, mend('Look for a lack of processor time.'))];
+      }
+      return [say('ok', `All get on (${parts.map(({ name }) => name).join(', ')}); ${late}`)];
+    }
+  }
+}
+
+export function checkHistory(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('running', 'last starts and stops');
+  const events = history(facts);
+  if (events.length === 0) {
+    if (!facts.journal.known) return [say('unknown', facts.journal.why)];
+    return facts.journal.value.mayReadAll
+      ? [say('not-applicable', 'None is on record')]
+      : [
+          say(
+            'unknown',
+            'This user may not read the system’s journal.',
+            mend(
+              'Join the group systemd-journal and log in again:',
+              `sudo usermod --append --groups systemd-journal ${facts.user}`,
+            ),
+          ),
+        ];
+  }
+  const bad = events.filter(({ kind }) => kind !== 'started' && kind !== 'stop');
+  const starts = events.filter(({ kind }) => kind === 'started').length;
+  const last = bad.at(-1);
+  if (last !== undefined) {
+    return [
+      say(
+        'warning',
+        `${bad.length} of the last ${events.length} were failures, crashes or kills by others; the newest: ${last.text}`,
+        mend('See what went before:', gatewayCommand(facts, 'logs --lines 200')),
+      ),
+    ];
+  }
+  return [say('ok', `${starts} starts and ${events.length - starts} stops, all as planned`)];
+}

@@ -1,0 +1,61 @@
+import type { DoctorFacts } from '../facts.js';
+import { type Finding, findings, mend } from '../finding.js';
+
+/** The oldest systemd that the units are written for. */
+const oldest = 247;
+
+export function checkManager({ manager, scope, user }: DoctorFacts): readonly Finding[] {
+  const say = findings('systemd', 'service manager');
+  const { booted, version, unreachable } = manager;
+  if (!booted) {
+    return [
+      say(
+        'problem',
+        'systemd is not the init system here, so that no unit can run.',
+        mend('Run the gateway in the foreground: sd-gateway run'),
+      ),
+    ];
+  }
+  if (unreachable !== null) {
+    return [
+      say(
+        'problem',
+        `The ${scope} manager can’t be asked: ${unreachable}`,
+        scope === 'user'
+          ? mend(
+              'Log in as this user (not by su or sudo), or let its manager run always:',
+              `loginctl enable-linger ${user}`,
+            )
+          : null,
+      ),
+    ];
+  }
+  if (version === null) return [say('unknown', 'systemctl doesn’t say its version.')];
+  if (version < oldest) {
+    return [
+      say(
+        'warning',
+        `systemd ${version} is older than ${oldest}, the oldest that the units are written for.`,
+      ),
+    ];
+  }
+  return [say('ok', `systemd ${version}, and the ${scope} manager answers`)];
+}
+
+export function checkLinger({ linger, user }: DoctorFacts): readonly Finding[] {
+  const say = findings('systemd', 'linger');
+  if (linger === null) return [say('not-applicable', 'A unit of the system manager needs no linger.')];
+  if (!linger.known) return [say('unknown', `Whether ${user} lingers can’t be said: ${linger.why}`)];
+  if (linger.value) return [say('ok', `${user} lingers: the unit runs without a log-in`)];
+  return [
+    say(
+      'warning',
+      `${user} doesn’t linger: the gateway ends with the last log-out, and doesn’t start at boot.`,
+      // With the name: without it logind looks for a session, which a shell by su or from cron has not.
+      mend('Let the user manager run always:', `loginctl enable-linger ${user}`, {
+        kind: 'enable-linger',
+        user,
+      }),
+    ),
+  ];
+}

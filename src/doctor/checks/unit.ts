@@ -1,0 +1,301 @@
+import { basename } from 'node:path';
+import { unitUser } from '../../units/unit-user.js';
+import { type DoctorFacts, gatewayCommand, systemctl, type UnitFacts, unitOf } from '../facts.js';
+import { type Finding, findings, mend } from '../finding.js';
+
+const say = findings('unit', 'unit file');
+
+function checkPresence(facts: DoctorFacts, unit: UnitFacts): readonly Finding[] {
+  const { LoadState, FragmentPath, LoadError, UnitFileState } = unit.properties;
+  switch (LoadState) {
+    case 'masked':
+      return [
+        say(
+          'problem',
+          `${unit.name} is masked: it can’t be started.`,
+          mend('Unmask it:', systemctl(facts, `unmask ${unit.name}`)),
+        ),
+      ];
+    case 'loaded':
+      return [say('ok', `${FragmentPath}${UnitFileState === '' ? '' : ` (${UnitFileState})`}`)];
+    default:
+      return [
+        say(
+          'problem',
+          `${unit.name} can’t be loaded (${LoadState})${LoadError === '' || LoadError === undefined ? '' : `: ${LoadError}`}`,
+          mend('See what is wrong with it:', systemctl(facts, `status ${unit.name}`)),
+        ),
+      ];
+  }
+}
+
+function checkValidity(facts: DoctorFacts, { complaints, properties, name }: UnitFacts): Finding {
+  const valid = findings('unit', 'validity');
+  if (!complaints.known)
+    return valid('unknown', `systemd-analyze verify could not be asked: ${complaints.why}`);
+  if (complaints.value.length === 0) return valid('ok', 'systemd-analyze verify has no complaint');
+  return valid(
+    'warning',
+    `systemd-analyze verify complains: ${complaints.value.join('; ')}`,
+    mend(
+      `Mend the lines in ${properties['FragmentPath']}, then:`,
+      systemctl(facts, `daemon-reload && systemctl restart ${name}`),
+    ),
+  );
+}
+
+function checkReload(facts: DoctorFacts, { properties }: UnitFacts): Finding {
+  const reload = findings('unit', 'in force');
+  if (properties['NeedDaemonReload'] !== 'yes') return reload('ok', 'What is in the files is in force');
+  return reload(
+    'warning',
+    'The unit’s file or drop-ins were changed and are not in force yet.',
+    mend('Have systemd read them:', systemctl(facts, 'daemon-reload'), { kind: 'daemon-reload' }),
+  );
+}
+
+function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Finding {
+  const state = findings('unit', 'state');
+  const { ActiveState, SubState, Result } = properties;
+  if (ActiveState === 'failed') {
+    return state(
+      'problem',
+      `The unit has failed (${Result}).`,
+      mend(
+        'See why with the logs; then forget the failure and start it again:',
+        gatewayCommand(facts, 'logs'),
+        {
+          kind: 'reset-failed',
+          unit: name,
+        },
+      ),
+    );
+  }
+  if (ActiveState === 'activating' && SubState === 'auto-restart') {
+    return state(
+      'problem',
+      `The last start has failed (${Result}); systemd is about to start it again.`,
+      mend('See why:', gatewayCommand(facts, 'logs')),
+    );
+  }
+  return state('ok', `${ActiveState} (${SubState})`);
+}
+
+function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
+  const say = findings('unit', 'drift');
+  if (drift === null) return say('not-applicable', 'The unit was not written by "sd-gateway install"');
+  const { state, reason } = drift;
+  switch (state) {
+    case 'none':
+      return say('ok', 'The unit is as this version of sd-gateway writes it');
+    case 'drifted':
+      return say(
+        'warning',
+        'The unit differs from what this version of sd-gateway would write.',
+        mend(
+          'See the difference with "sd-gateway install --dry-run", then:',
+          gatewayCommand(facts, 'install'),
+        ),
+      );
+    case 'edited':
+      return say(
+        'warning',
+        'The unit was edited since it was installed: an update will leave it alone.',
+        mend('Keep your settings in a drop-in instead:', systemctl(facts, `edit ${name}`)),
+      );
+    case 'undecided':
+      return say(
+        'unknown',
+        `Whether it is what this version would write can’t be said: ${reason ?? 'no reason was given'}`,
+      );
+    default:
+      return say('not-applicable', 'The unit was not written by "sd-gateway install"');
+  }
+}
+
+export function checkUnit(facts: DoctorFacts): readonly Finding[] {
+  if (!facts.unit.known) return [say('unknown', `The unit can’t be looked at: ${facts.unit.why}`)];
+  const unit = facts.unit.value;
+  if (unit === null) {
+    return [
+      say(
+        'problem',
+        `The ${facts.scope} manager has no unit for it.`,
+        mend('Install one:', gatewayCommand(facts, 'install')),
+      ),
+    ];
+  }
+  const presence = checkPresence(facts, unit);
+  if (unit.properties['LoadState'] !== 'loaded') return presence;
+  return [
+    ...presence,
+    checkValidity(facts, unit),
+    checkReload(facts, unit),
+    checkDrift(facts, unit),
+    checkState(facts, unit),
+  ];
+}
+
+/** Checks that the user of the system's unit exists. */
+export function checkUser(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (facts.scope !== 'system' || unit?.properties['LoadState'] !== 'loaded') return [];
+  const say = findings('unit', 'user');
+  if (!unit.user.known) return [say('unknown', `Whether it exists can’t be said: ${unit.user.why}`)];
+  if (unit.user.value === null) {
+    return [
+      unit.properties['DynamicUser'] === 'yes'
+        ? say('ok', 'One that each start makes (DynamicUser=)')
+        : say('not-applicable', 'The unit has no User='),
+    ];
+  }
+  const { name, exists } = unit.user.value;
+  if (exists) return [say('ok', name)];
+  const isOwn = name === unitUser(facts.instance);
+  return [
+    say(
+      'problem',
+      `The user ${name}, as which the unit runs, does not exist: systemd can’t start it (status=217/USER).`,
+      isOwn
+        ? mend('Make it:', gatewayCommand(facts, 'install'))
+        : mend('Make it, or have the unit run as another:', gatewayCommand(facts, 'install --run-as USER')),
+    ),
+  ];
+}
+
+/** Whether what the gateway tells systemd (sd_notify(3)) is heard. */
+export function checkNotify(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (unit?.properties['LoadState'] !== 'loaded') return [];
+  const say = findings('unit', 'notification');
+  const { Type = '', NotifyAccess = '' } = unit.properties;
+  const edit = systemctl(facts, `edit ${unit.name}`);
+  if (Type !== 'notify' && Type !== 'notify-reload') {
+    return [
+      say(
+        'problem',
+        `Type=${Type}: systemd takes the gateway for ready before it serves, and hears nothing of its reloads and stops.`,
+        mend('Set Type=notify and NotifyAccess=main in [Service]:', edit),
+      ),
+    ];
+  }
+  if (NotifyAccess === 'none') {
+    return [
+      say(
+        'problem',
+        'NotifyAccess=none: systemd drops what the gateway tells it.',
+        mend('Set NotifyAccess=main in [Service]:', edit),
+      ),
+    ];
+  }
+  if (NotifyAccess === 'all' || NotifyAccess === 'exec') {
+    return [
+      say(
+        'warning',
+        `NotifyAccess=${NotifyAccess}: other processes of the unit, such as a command agent, may speak for the gateway.`,
+        mend('Set NotifyAccess=main in [Service]:', edit),
+      ),
+    ];
+  }
+  return [say('ok', `Type=${Type}, NotifyAccess=${NotifyAccess}`)];
+}
+
+const shells = ['sh', 'bash', 'dash', 'zsh', 'fish', 'ksh', 'busybox'];
+const launchers = [
+  'npm',
+  'npx',
+  'yarn',
+  'pnpm',
+  'bun',
+  'nvm',
+  'fnm',
+  'volta',
+  'asdf',
+  'mise',
+  'sudo',
+  'su',
+  'runuser',
+  'doas',
+  'nohup',
+  'timeout',
+  'script',
+  'flock',
+  'setsid',
+  'pm2',
+  'nodemon',
+  'forever',
+  'screen',
+  'tmux',
+  'strace',
+];
+/** These become the program that they run. */
+const replacing = [
+  'env',
+  'nice',
+  'ionice',
+  'chrt',
+  'taskset',
+  'setpriv',
+  'stdbuf',
+  'numactl',
+  'chpst',
+  'exec',
+];
+
+/** The program that stays between systemd and the gateway; null: the gateway is the main process. */
+export function wrapperIn(command: readonly string[]): string | null {
+  for (const [index, word] of command.entries()) {
+    const name = basename(word);
+    if (shells.includes(name)) {
+      const rest = command.slice(index + 1);
+      // "sh -c 'exec …'": the shell becomes the gateway. A script may do so or not: the running gateway tells.
+      const at = rest.findIndex((option) => /^-\w*c$/.test(option));
+      const script = rest
+        .slice(at + 1)
+        .join(' ')
+        .replace(/^["']/, '');
+      return at >= 0 && /(^|[;&]\s*)exec\s+[^;&|]*$/.test(script) ? null : name;
+    }
+    if (launchers.includes(name)) return name;
+    if (name === 'sd-gateway' || name === 'node' || name === 'main.js' || /^node\d*$/.test(name)) return null;
+    if (replacing.includes(name) || word.startsWith('-') || word.includes('=')) continue;
+    return null;
+  }
+  return null;
+}
+
+export function checkCommand(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (unit?.properties['LoadState'] !== 'loaded') return [];
+  const say = findings('unit', 'main process');
+  const how = mend(
+    'Start the gateway itself in ExecStart= (its Node.js by an absolute path), or put "exec" before it in the script:',
+    systemctl(facts, `edit ${unit.name}`),
+  );
+  const seen = facts.journal.known ? facts.journal.value.supervision : null;
+  if (seen === 'wrapper') {
+    return [
+      say(
+        'problem',
+        'Another process stands between systemd and the running gateway: MAINPID is not the gateway.',
+        how,
+      ),
+    ];
+  }
+  const wrapper = wrapperIn(unit.command);
+  if (wrapper !== null && seen !== 'unit') {
+    return [
+      say(
+        'problem',
+        `ExecStart= runs the gateway through ${wrapper}: systemd signals and hears ${wrapper}, not the gateway.`,
+        how,
+      ),
+    ];
+  }
+  return [
+    say(
+      'ok',
+      seen === 'unit' ? 'The gateway is the unit’s main process' : 'ExecStart= runs the gateway itself',
+    ),
+  ];
+}

@@ -1,0 +1,133 @@
+import { existsSync } from 'node:fs';
+import { messageIds } from '../../log/message-ids.js';
+import { mayReadJournal } from '../../manager/journal-access.js';
+import { fieldOf, JournalError, type JournalRecord, readJournal } from '../../manager/journal-reader.js';
+import { ProgramError, runProgram } from '../../manager/program.js';
+import type { Scope } from '../../manager/service-manager.js';
+import { invocationOf, managerMessages, messageMatches, recordMatches } from '../../manager/unit-records.js';
+import {
+  type HistoryEvent,
+  type JournaldFacts,
+  type JournalFacts,
+  type Known,
+  known,
+  unknown,
+} from '../facts.js';
+
+/** How long the journal may take to answer, in ms. */
+const journalTimeout = 10_000;
+
+/** journald's own, of records that it dropped; sd-messages(3). */
+const suppressedMessage = 'a596d6fe7bfa4994828e72309e95d61e';
+
+const kinds: Readonly<Record<string, HistoryEvent['kind']>> = {
+  [managerMessages.starting]: 'starting',
+  [managerMessages.started]: 'started',
+  [managerMessages.unitFailed]: 'start-failed',
+  [managerMessages.failureResult]: 'failed',
+  [messageIds.stopRequested]: 'stop',
+  [messageIds.foreignKill]: 'foreign-kill',
+  [messageIds.crash]: 'crash',
+  [messageIds.watchdogStall]: 'stall',
+};
+
+function eventOf(record: JournalRecord): HistoryEvent | null {
+  const kind = kinds[fieldOf(record, 'MESSAGE_ID') ?? ''];
+  if (kind === undefined) return null;
+  return {
+    at: Number(fieldOf(record, '__REALTIME_TIMESTAMP') ?? 0) / 1_000,
+    kind,
+    text: (fieldOf(record, 'MESSAGE') ?? '').split('\n')[0] ?? '',
+    invocation: invocationOf(record),
+  };
+}
+
+async function newest(
+  matches: readonly string[],
+  lines: number,
+  signal: AbortSignal,
+): Promise<JournalRecord[]> {
+  const records: JournalRecord[] = [];
+  for await (const record of readJournal({ matches, lines, reverse: true, signal })) records.push(record);
+  return records.reverse();
+}
+
+/** What the journal has of the unit's last starts and stops. */
+export async function gatherJournal(
+  scope: Scope,
+  name: string,
+  uid: number,
+  invocation: string | null,
+): Promise<Known<JournalFacts>> {
+  const signal = AbortSignal.timeout(journalTimeout);
+  const { own, manager } = recordMatches({ scope, name, uid });
+  const { starting, started, unitFailed, failureResult } = managerMessages;
+  const { stopRequested, foreignKill, crash, watchdogStall, drainFinished } = messageIds;
+  try {
+    const records = await newest(
+      [
+        ...own,
+        ...messageMatches([stopRequested, foreignKill, crash, watchdogStall, drainFinished]),
+        '+',
+        ...manager,
+        ...messageMatches([starting, started, unitFailed, failureResult]),
+      ],
+      100,
+      signal,
+    );
+    const origins = ['unit', 'wrapper', 'inherited', 'container', 'none'].map(
+      (origin) => `SD_GATEWAY_SUPERVISION=${origin}`,
+    );
+    const [start] =
+      invocation === null
+        ? []
+        : await newest([...own, `_SYSTEMD_INVOCATION_ID=${invocation}`, ...origins], 1, signal);
+    const dropped = await newest([`MESSAGE_ID=${suppressedMessage}`, '_COMM=systemd-journal'], 50, signal);
+    if (signal.aborted) return unknown(`journalctl did not answer within ${journalTimeout / 1_000} s`);
+    return known({
+      events: records.map(eventOf).filter((event) => event !== null),
+      drains: records
+        .map((record) => fieldOf(record, 'SD_GATEWAY_DRAIN_USEC'))
+        .filter((drain) => drain !== null)
+        .map((drain) => Number(drain) / 1_000),
+      supervision: start === undefined ? null : fieldOf(start, 'SD_GATEWAY_SUPERVISION'),
+      suppressed: dropped
+        .map((record) => fieldOf(record, 'MESSAGE') ?? '')
+        .filter((text) => text.includes(name)),
+      mayReadAll: mayReadJournal({ scope, uid }) === true,
+    });
+  } catch (error) {
+    if (error instanceof JournalError || error instanceof ProgramError) return unknown(error.message);
+    throw error;
+  }
+}
+
+/** Settings of journald.conf(5) and its drop-ins, in the order in which they are printed: the last one counts. */
+export function journaldSettings(text: string): Readonly<Record<string, string>> {
+  const settings: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const match = /^\s*(Storage|RateLimitBurst|RateLimitIntervalSec)\s*=\s*(.*?)\s*$/.exec(line);
+    if (match?.[1] !== undefined && match[2] !== undefined) settings[match[1]] = match[2];
+  }
+  return settings;
+}
+
+export async function gatherJournald(): Promise<Known<JournaldFacts>> {
+  try {
+    const { status, stdout, stderr } = await runProgram('systemd-analyze', [
+      'cat-config',
+      'systemd/journald.conf',
+    ]);
+    if (status !== 0) return unknown(stderr.trim());
+    const settings = journaldSettings(stdout);
+    return known({
+      storage: settings['Storage'] ?? 'auto',
+      persistentDirectory: existsSync('/var/log/journal'),
+      rateLimitBurst: settings['RateLimitBurst'] ?? null,
+      rateLimitInterval: settings['RateLimitIntervalSec'] ?? null,
+    });
+  } catch (error) {
+    if (error instanceof ProgramError) return unknown(error.message);
+    throw error;
+  }
+}

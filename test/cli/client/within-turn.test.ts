@@ -1,0 +1,95 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Gateway, Place, program } from '../foreground.js';
+
+let place: Place;
+let gateway: Gateway;
+
+beforeEach(() => {
+  place = new Place();
+});
+afterEach(() => {
+  place.remove();
+});
+
+/** A file in the place's directory. */
+const file = (name: string): string => join(place.directory, name);
+
+/** Starts a gateway whose agent runs the script, in which `sd` is this program with the directories of the place. */
+async function startWithAgent(script: string): Promise<void> {
+  const { environment } = place;
+  const directories = ['STATE_DIRECTORY', 'RUNTIME_DIRECTORY', 'CONFIGURATION_DIRECTORY']
+    .map((name) => `export ${name}='${environment[name]}'`)
+    .join('\n');
+  const own = `${directories}\nsd() { '${process.execPath}' '${program}' "$@"; }\n`;
+  gateway = await place.start({
+    SD_GATEWAY_AGENT_TYPE: 'command',
+    SD_GATEWAY_AGENT_COMMAND: JSON.stringify(['/bin/sh', '-c', `${own}${script}`]),
+  });
+}
+
+const waitFor = (path: string) => vi.waitFor(() => expect(existsSync(path)).toBe(true), 10_000);
+
+describe('a command of the turn that would end it', () => {
+  it.each(['stop', 'restart', 'restart --when-idle'])('%s is refused', async (words) => {
+    await startWithAgent(`sd ${words} 2>&1; echo "status $?"`);
+    const { stdout } = await place.run(['send', 'x', '--session', 'chat']);
+    expect(stdout).toMatch(
+      /part of a turn that the gateway runs \(turn_\w+ of session "chat", message \S+\)/,
+    );
+    expect(stdout).toContain('Nothing was done.\n  End the turn first.');
+    expect(stdout).toContain('status 77\n');
+    expect((await place.run(['status', '--json'])).status).toBe(0);
+  });
+
+  it.each([
+    ['left its parent, and its environment', `(env -u SD_GATEWAY_TURN sh -c "$ask" &)`],
+    ['left its parent, and its session', `setsid -f sh -c "$ask"`],
+    ['has another environment and another session', `setsid -w env -u SD_GATEWAY_TURN sh -c "$ask"`],
+  ])('is refused to a process that %s', async (_what, command) => {
+    const said = file('said');
+    await startWithAgent(
+      [
+        `ask="'${process.execPath}' '${program}' stop >'${said}.new' 2>&1; echo \\"status \\$?\\" >>'${said}.new'; mv '${said}.new' '${said}'"`,
+        command,
+        `while ! test -e '${said}'; do sleep 0.05; done; cat '${said}'`,
+      ].join('\n'),
+    );
+    const { stdout } = await place.run(['send', 'x']);
+    expect(stdout).toContain('part of a turn that the gateway runs');
+    expect(stdout).toContain('status 77\n');
+  });
+
+  it('may reload the gateway', async () => {
+    await startWithAgent(`sd reload >/dev/null 2>&1; echo "status $?"`);
+    expect((await place.run(['send', 'x'])).stdout).toBe('status 0\n');
+  });
+});
+
+describe('a stop from elsewhere', () => {
+  it('is carried out for an operator, while a turn runs', async () => {
+    await startWithAgent(`touch '${file('runs')}'; while ! test -e '${file('go')}'; do sleep 0.05; done`);
+    const sent = place.run(['send', 'x']);
+    await waitFor(file('runs'));
+    const stopped = place.run(['stop']);
+    await gateway.says('Stopping: stop asked for through the control socket');
+    writeFileSync(file('go'), '');
+    expect((await stopped).status).toBe(0);
+    expect((await gateway.end).status).toBe(0);
+    await sent;
+  });
+
+  it('is carried out for a shell that a turn has left behind', async () => {
+    // The environment of its turn is still in it. The turn ends once the shell has left its group, which ends with it.
+    await startWithAgent(
+      [
+        `setsid -f sh -c "touch '${file('left')}'; while ! test -e '${file('go')}'; do sleep 0.05; done; exec '${process.execPath}' '${program}' stop" >/dev/null 2>&1`,
+        `while ! test -e '${file('left')}'; do sleep 0.05; done`,
+      ].join('\n'),
+    );
+    expect((await place.run(['send', 'x'])).status).toBe(0);
+    writeFileSync(file('go'), '');
+    expect((await gateway.end).status).toBe(0);
+  });
+});
