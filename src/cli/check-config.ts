@@ -1,7 +1,7 @@
 import { ConfigurationError } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { settings } from '../config/settings.js';
-import { configurationAt, placeOf } from './client/locate.js';
+import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './commands.js';
 import { jsonLine, printable } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
@@ -16,15 +16,15 @@ function settingOf(configuration: Configuration, path: readonly string[]): unkno
 export async function run(parsed: ParsedCommand): Promise<number> {
   const asJson = parsed.flags.has('json');
   try {
-    const place = await placeOf(parsed);
-    const { configuration, warnings, file } = configurationAt(place);
+    const location = await locateGateway(parsed);
+    const { configuration, warnings, file } = configurationAt(location);
     for (const warning of warnings) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {
-      process.stdout.write(jsonLine({ valid: true, file, unit: place.unit, configuration }));
+      process.stdout.write(jsonLine({ valid: true, file, unit: location.unit, configuration }));
       return commandStatus.success;
     }
     process.stdout.write(
-      `# ${file ?? 'no file: defaults and environment'}${place.unit === null ? '' : `, as ${place.unit} reads it`}; time spans in ms, sizes in bytes\n`,
+      `# ${file ?? 'no file: defaults and environment'}${location.unit === null ? '' : `, as ${location.unit} reads it`}; time spans in ms, sizes in bytes\n`,
     );
     for (const { path } of settings) {
       const value = settingOf(configuration, path);

@@ -1,6 +1,6 @@
 import { examine } from '../doctor/examine.js';
 import { type DoctorFacts, unitOf } from '../doctor/facts.js';
-import { type Finding, type Fix, isHealthy, type Verdict } from '../doctor/finding.js';
+import { type Finding, type FindingVerdict, type Fix, isHealthy } from '../doctor/finding.js';
 import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
 import { applyFix, type Mended } from '../doctor/mend.js';
@@ -9,7 +9,7 @@ import { commandStatus } from './commands.js';
 import { jsonLine, printable, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
-const labels: Readonly<Record<Verdict, readonly [label: string, style: Style]>> = {
+const labels: Readonly<Record<FindingVerdict, readonly [label: string, style: Style]>> = {
   ok: ['ok', 'green'],
   warning: ['warning', 'yellow'],
   problem: ['problem', 'red'],
@@ -46,7 +46,7 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
       }
     }
   }
-  const count = (verdict: Verdict) => found.filter((finding) => finding.verdict === verdict).length;
+  const count = (verdict: FindingVerdict) => found.filter((finding) => finding.verdict === verdict).length;
   const healthy = isHealthy(found);
   const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
   const counts = `${counted(count('problem'), 'problem')}, ${counted(count('warning'), 'warning')}, ${count('unknown')} unknown`;

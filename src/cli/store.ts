@@ -22,7 +22,7 @@ import { processName } from '../systemd/evidence.js';
 import { tryLock } from '../systemd/file-lock.js';
 import { native } from '../systemd/native.js';
 import { EncodingError, linesOf } from '../text/lines-of.js';
-import { configurationAt, placeOf } from './client/locate.js';
+import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './commands.js';
 import { jsonFor, jsonLine, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
@@ -222,8 +222,8 @@ function perform(
 /** Checks, copies, exports, imports or recovers the store. */
 export async function run(parsed: ParsedCommand): Promise<number> {
   const request = requestOf(parsed);
-  const place = await placeOf(parsed);
-  const { configuration } = configurationAt(place);
+  const location = await locateGateway(parsed);
+  const { configuration } = configurationAt(location);
   const json = parsed.flags.has('json');
   const voice: Voice = {
     json,
@@ -232,7 +232,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     },
   };
   try {
-    const { path, user } = databaseAccess(configuration, place.directories.state);
+    const { path, user } = databaseAccess(configuration, location.directories.state);
     const maintenance = await import('../store/sqlite/maintenance.js');
     maintenance.loadSqlite(path);
     // The lock needs it.

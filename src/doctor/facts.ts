@@ -36,7 +36,7 @@ export interface UnitFacts {
 }
 
 /** The gateway's directories. With `problems`, a line each, nobody can tell which they are; then these are the usual ones. */
-export interface PlaceFacts {
+export interface LocationFacts {
   readonly state: string;
   readonly runtime: string;
   readonly configuration: string;
@@ -147,7 +147,7 @@ export interface DoctorFacts {
   readonly linger: Known<boolean> | null;
   readonly configuration: Known<ConfigurationFacts>;
   readonly node: Known<NodeFacts>;
-  readonly places: PlaceFacts;
+  readonly places: LocationFacts;
   readonly data: DataFacts;
   readonly port: Known<PortFacts> | null;
   readonly journal: Known<JournalFacts>;

@@ -1,4 +1,4 @@
-export type Verdict = 'ok' | 'warning' | 'problem' | 'not-applicable' | 'unknown';
+export type FindingVerdict = 'ok' | 'warning' | 'problem' | 'not-applicable' | 'unknown';
 
 /** What --fix can do by itself: safe, and undone by nobody’s loss. */
 export type Fix =
@@ -15,13 +15,13 @@ export interface Mend {
   readonly fix: Fix | null;
 }
 
-export type Group = 'systemd' | 'unit' | 'program' | 'data' | 'network' | 'running' | 'journal';
+export type FindingGroup = 'systemd' | 'unit' | 'program' | 'data' | 'network' | 'running' | 'journal';
 
 /** The outcome of one check. */
 export interface Finding {
-  readonly group: Group;
+  readonly group: FindingGroup;
   readonly check: string;
-  readonly verdict: Verdict;
+  readonly verdict: FindingVerdict;
   readonly text: string;
   readonly mend: Mend | null;
 }
@@ -31,8 +31,8 @@ export function mend(text: string, command: string | null = null, fix: Fix | nul
 }
 
 /** Makes the findings of one check. */
-export function findings(group: Group, check: string) {
-  return (verdict: Verdict, text: string, how: Mend | null = null): Finding => ({
+export function findings(group: FindingGroup, check: string) {
+  return (verdict: FindingVerdict, text: string, how: Mend | null = null): Finding => ({
     group,
     check,
     verdict,

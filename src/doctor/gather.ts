@@ -13,7 +13,7 @@ import { StoreError } from '../store/store.js';
 import { booted } from '../systemd/booted.js';
 import { gatherData } from './facts/data.js';
 import { gatherJournal, gatherJournald } from './facts/journal.js';
-import { accessTo, gatherNode, gatherUnit, placesOf } from './facts/unit.js';
+import { accessTo, gatherNode, gatherUnit, locationsOf } from './facts/unit.js';
 import {
   type ConfigurationFacts,
   type DoctorFacts,
@@ -91,7 +91,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     settings,
     directories: places,
     problems,
-  } = placesOf(found, {
+  } = locationsOf(found, {
     scope,
     instance,
     systemdVersion: managerFacts.version,

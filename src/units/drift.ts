@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ConfigurationError } from '../config/load.js';
 import { type ServiceManager, unitName } from '../manager/service-manager.js';
 import { unifiedDifference } from './difference.js';
-import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './places.js';
+import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './load-path.js';
 import { planUnit, shippedUnit, type UnitTarget } from './plan.js';
 import { renderUnit } from './render.js';
 import { judge, readChoices, withoutHash } from './seal.js';

@@ -6,12 +6,12 @@ import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from 
 import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
 import type { Scope } from '../manager/service-manager.js';
 import { parseEnvironmentFile } from './environment-file.js';
-import type { Place } from './places.js';
+import type { UnitOwner } from './load-path.js';
 import type { UnitPlan } from './render.js';
 import { seal, type UnitChoices } from './seal.js';
 
 /** Which gateway, and on which systemd. */
-export interface UnitTarget extends Place {
+export interface UnitTarget extends UnitOwner {
   /** Null: the instance without a name. */
   readonly instance: string | null;
   readonly systemdVersion: number;

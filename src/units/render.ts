@@ -34,7 +34,7 @@ export interface UnitPlan {
 }
 
 /** A directive that this systemd doesn't know. */
-export interface LeftOut {
+export interface OmittedDirective {
   readonly directive: string;
   /** The first version of systemd that does. */
   readonly since: number;
@@ -42,7 +42,7 @@ export interface LeftOut {
 
 export interface RenderedUnit {
   readonly text: string;
-  readonly leftOut: readonly LeftOut[];
+  readonly omitted: readonly OmittedDirective[];
 }
 
 /** Directives with the name of the gateway, to which that of the instance is added. */
@@ -144,17 +144,17 @@ function user({ choices, instance }: UnitPlan): UnitLine[] {
 function leaveOutUnknown(
   lines: readonly UnitLine[],
   { scope, systemdVersion }: UnitPlan,
-): { readonly lines: UnitLine[]; readonly leftOut: readonly LeftOut[] } {
+): { readonly lines: UnitLine[]; readonly omitted: readonly OmittedDirective[] } {
   const names = new Set(lines.flatMap((line) => (line.kind === 'directive' ? [line.name] : [])));
-  const leftOut = [...names]
+  const omitted = [...names]
     .map((name) => ({ directive: name, since: firstVersion(name, scope) }))
     .filter(({ since }) => since > systemdVersion);
   return {
-    lines: leftOut.reduce<UnitLine[]>(
+    lines: omitted.reduce<UnitLine[]>(
       (rest, { directive: name }) => replace(rest, name, [], 'kept-if-shared'),
       [...lines],
     ),
-    leftOut,
+    omitted,
   };
 }
 
@@ -176,5 +176,5 @@ export function renderUnit(shipped: string, plan: UnitPlan): RenderedUnit {
     comment(`To change something use a drop-in, which is kept: ${edit}`).text,
     choicesLine(choices),
   ];
-  return { text: seal(`${head.join('\n')}\n${unitText(known.lines)}`), leftOut: known.leftOut };
+  return { text: seal(`${head.join('\n')}\n${unitText(known.lines)}`), omitted: known.omitted };
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { runProgram } from '../manager/program.js';
-import { type Place, unitPath } from './places.js';
+import { type UnitOwner, unitPath } from './load-path.js';
 import { parseUnit, valueIn } from './unit-text.js';
 
 /** A name that systemd-sysusers(8) makes a user of: utmp(5) has room for 31 characters (sysusers.d(5)). */
@@ -40,10 +40,10 @@ export const packagedDeclaration = '/usr/lib/sysusers.d/sd-gateway.conf';
  * template are not looked at.
  * @param unit whose user it is to be
  */
-export function otherUnitOf(place: Place, user: string, unit: string): string | null {
+export function otherUnitOf(owner: UnitOwner, user: string, unit: string): string | null {
   // A file hides those of its name in the later directories.
   const seen = new Set([unit]);
-  for (const directory of unitPath(place).filter(existsSync)) {
+  for (const directory of unitPath(owner).filter(existsSync)) {
     for (const name of readdirSync(directory).filter((entry) => /^sd-gateway(-.*)?\.service$/.test(entry))) {
       if (seen.has(name)) continue;
       seen.add(name);

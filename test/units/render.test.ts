@@ -80,8 +80,8 @@ describe('a rendered unit', () => {
   it.each(['system', 'user'] as const)(
     'of the %s manager is the shipped one, but for this machine’s paths and times',
     (scope) => {
-      const { text, leftOut } = render({ scope });
-      expect(leftOut).toEqual([]);
+      const { text, omitted } = render({ scope });
+      expect(omitted).toEqual([]);
       const before = directives(shippedUnit(scope));
       const after = directives(text);
       expect(before.filter((line) => !after.includes(line))).toEqual(['ExecStart=sd-gateway run']);
@@ -176,10 +176,10 @@ describe('a rendered unit', () => {
   });
 
   it('leaves out what an older systemd doesn’t know, and says what', () => {
-    const { text, leftOut } = render({ systemdVersion: 241 });
-    expect(leftOut).toContainEqual({ directive: 'PrivateIPC', since: 248 });
-    expect(leftOut).toContainEqual({ directive: 'ProtectClock', since: 245 });
-    expect(leftOut.map(({ directive }) => directive)).not.toContain('PrivateUsers');
+    const { text, omitted } = render({ systemdVersion: 241 });
+    expect(omitted).toContainEqual({ directive: 'PrivateIPC', since: 248 });
+    expect(omitted).toContainEqual({ directive: 'ProtectClock', since: 245 });
+    expect(omitted.map(({ directive }) => directive)).not.toContain('PrivateUsers');
     expect(text).not.toMatch(/^(PrivateIPC|ProtectClock|ProtectHostname)=/m);
     for (const name of directives(text).map((line) => line.split('=')[0] ?? '')) {
       expect(firstVersion(name, 'system')).toBeLessThanOrEqual(241);

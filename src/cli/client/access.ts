@@ -8,8 +8,8 @@ import { tokenForm } from '../../gateway/token.js';
 import { commandStatus } from '../commands.js';
 import { printable } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import { type Answer, GatewayClient, UnreachableError } from './http.js';
-import { configurationAt, type Place, placeOf } from './locate.js';
+import { type GatewayAnswer, GatewayClient, UnreachableError } from './http.js';
+import { configurationAt, type GatewayLocation, locateGateway } from './locate.js';
 import { UnprovenError } from './peer.js';
 
 /** Where the socket unit of this package listens, for a configuration that leaves that to systemd. */
@@ -43,7 +43,7 @@ function credentialsOf(unit: string | null): readonly string[] {
  * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
  * foreground and a unit keep theirs, those that can be sent. None: the reason was printed.
  */
-function readTokens({ directories: { state, earlierUserState }, unit }: Place): readonly string[] {
+function readTokens({ directories: { state, earlierUserState }, unit }: GatewayLocation): readonly string[] {
   // As in a file, white space around it is no part of it: a carriage return of an editor's, say.
   const given = process.env['SD_GATEWAY_TOKEN']?.trim() ?? '';
   if (given !== '') {
@@ -78,13 +78,13 @@ function readTokens({ directories: { state, earlierUserState }, unit }: Place): 
   return tokens;
 }
 
-function problemText(answer: Answer): string {
+function problemText(answer: GatewayAnswer): string {
   const detail = answer.body?.['detail'] ?? answer.body?.['title'];
   return typeof detail === 'string' ? printable(detail) : `HTTP status ${answer.status}`;
 }
 
 /** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
-export function refused(answer: Answer, what: string): number {
+export function refused(answer: GatewayAnswer, what: string): number {
   process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer)}\n`);
   return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
 }
@@ -93,7 +93,7 @@ export function refused(answer: Answer, what: string): number {
  * Names the users who may run the gateway: root, this user, the owner of its state directory, and the user as whom the
  * manager runs its unit.
  */
-function trustedUsers({ directories: { state }, unitUser }: Place): ReadonlySet<number> {
+function trustedUsers({ directories: { state }, unitUser }: GatewayLocation): ReadonlySet<number> {
   const users = [0, process.geteuid?.() ?? 0, unitUser, ownerIfSeen(state)];
   return new Set(users.filter((uid) => uid !== null));
 }
@@ -108,7 +108,7 @@ function ownerIfSeen(path: string): number | null {
 }
 
 /** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */
-async function toldBy({ directories }: Place): Promise<string | null> {
+async function toldBy({ directories }: GatewayLocation): Promise<string | null> {
   const answer = await askFacts(join(directories.runtime, 'control.sock'));
   const told: unknown = answer.outcome === 'told' ? answer.facts.listening : [];
   const addresses = Array.isArray(told) ? told.map(String) : [];
@@ -124,12 +124,12 @@ async function toldBy({ directories }: Place): Promise<string | null> {
  */
 async function goalOf(
   parsed: ParsedCommand,
-  place: Place,
+  location: GatewayLocation,
 ): Promise<{ readonly address: string; readonly trusted: ReadonlySet<number> | null }> {
   // Empty is as unset, as it is of the token.
   const named = parsed.values['url'] ?? (process.env['SD_GATEWAY_URL'] || null);
   const address =
-    named ?? (await toldBy(place)) ?? addressOf(configurationAt(place).configuration.http.listen);
+    named ?? (await toldBy(location)) ?? addressOf(configurationAt(location).configuration.http.listen);
   // "localhost:8733" is a URL, whose scheme is "localhost".
   if (!address.startsWith('unix:/') && !(URL.canParse(address) && /^https?:/i.test(address))) {
     throw new UsageError(
@@ -137,7 +137,7 @@ async function goalOf(
       parsed.command.name,
     );
   }
-  return { address, trusted: named === null ? trustedUsers(place) : null };
+  return { address, trusted: named === null ? trustedUsers(location) : null };
 }
 
 /**
@@ -148,9 +148,9 @@ export async function askGateway(
   parsed: ParsedCommand,
   ask: (client: GatewayClient) => Promise<number | null>,
 ): Promise<number> {
-  const place = await placeOf(parsed);
-  const { address, trusted } = await goalOf(parsed, place);
-  const tokens = readTokens(place);
+  const location = await locateGateway(parsed);
+  const { address, trusted } = await goalOf(parsed, location);
+  const tokens = readTokens(location);
   if (tokens.length === 0) return commandStatus.unavailable;
   try {
     for (const token of tokens) {

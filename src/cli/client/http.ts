@@ -11,7 +11,7 @@ export class UnreachableError extends Error {
   }
 }
 
-export interface Answer {
+export interface GatewayAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   /** Null when there is none, or it is no JSON. */
@@ -19,11 +19,11 @@ export interface Answer {
 }
 
 /** Longest answer that is read, in bytes. */
-const longestAnswer = 128 * 1024 * 1024;
+const maxAnswerBytes = 128 * 1024 * 1024;
 /** How long a gateway may say nothing, in milliseconds, unless it is asked to wait: one that hangs takes connections, too. */
-const defaultPatience = 60_000;
+const defaultSilenceMs = 60_000;
 /** The longest that a timer of Node.js takes, in milliseconds. */
-const longestTimer = 2 ** 31 - 1;
+const maxTimerMs = 2 ** 31 - 1;
 
 /** Asks one gateway over TCP or a Unix socket (`unix:/PATH`). */
 export class GatewayClient {
@@ -38,18 +38,18 @@ export class GatewayClient {
     this.#trusted = trusted;
   }
 
-  /** `patience`: how long it may say nothing, in milliseconds. */
+  /** `silenceMs`: how long it may say nothing, in milliseconds. */
   post(
     path: string,
     body: unknown,
     headers: Readonly<Record<string, string>>,
-    patience = defaultPatience,
-  ): Promise<Answer> {
-    return this.#ask('POST', path, JSON.stringify(body), headers, patience);
+    silenceMs = defaultSilenceMs,
+  ): Promise<GatewayAnswer> {
+    return this.#ask('POST', path, JSON.stringify(body), headers, silenceMs);
   }
 
-  get(path: string, patience = defaultPatience): Promise<Answer> {
-    return this.#ask('GET', path, null, {}, patience);
+  get(path: string, silenceMs = defaultSilenceMs): Promise<GatewayAnswer> {
+    return this.#ask('GET', path, null, {}, silenceMs);
   }
 
   #ask(
@@ -57,14 +57,14 @@ export class GatewayClient {
     path: string,
     body: string | null,
     headers: Readonly<Record<string, string>>,
-    patience: number,
-  ): Promise<Answer> {
+    silenceMs: number,
+  ): Promise<GatewayAnswer> {
     const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
     const base = new URL(unix === null ? this.#address : 'http://localhost');
     const url = new URL(path, base);
     const options: RequestOptions = {
       method,
-      timeout: Math.min(patience, longestTimer),
+      timeout: Math.min(silenceMs, maxTimerMs),
       headers: {
         Authorization: `Bearer ${this.#token}`,
         ...(body === null
@@ -77,7 +77,7 @@ export class GatewayClient {
     const trusted = this.#trusted;
     if (trusted !== null) {
       options.createConnection = ({ host, port }, done) => {
-        connectProven(this.#address, { host, port, unix }, trusted, Math.min(patience, longestTimer), done);
+        connectProven(this.#address, { host, port, unix }, trusted, Math.min(silenceMs, maxTimerMs), done);
         return undefined;
       };
     }
@@ -93,7 +93,7 @@ export class GatewayClient {
         reject(cause instanceof UnprovenError ? cause : new UnreachableError(this.#address, { cause }));
       });
       outgoing.on('timeout', () => {
-        outgoing.destroy(new Error(`nothing came within ${Math.ceil(patience / 1_000)} s; it may hang`));
+        outgoing.destroy(new Error(`nothing came within ${Math.ceil(silenceMs / 1_000)} s; it may hang`));
       });
       outgoing.end(body ?? undefined);
     });
@@ -105,7 +105,7 @@ async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<stri
   let size = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > longestAnswer) throw new Error(`the answer is longer than ${longestAnswer} bytes`);
+    if (size > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
     chunks.push(chunk);
   }
   try {

@@ -12,7 +12,7 @@ import { ProgramError } from '../../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
 import { settingsProperties, type UnitSettings, unitSettings } from '../../units/unit-settings.js';
 import type { Target } from '../operate/find.js';
-import type { UnitFacts } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 
 /** `--system` or `--user`; root's is the system, anybody else's their own. Throws a UsageError. */
@@ -35,7 +35,7 @@ export function directoriesOf(parsed: ParsedCommand): Directories {
 }
 
 /** What the instance's gateway works with. */
-export interface Place {
+export interface GatewayLocation {
   readonly directories: Directories;
   readonly environment: NodeJS.ProcessEnv;
   readonly file: { readonly path: string; readonly named: boolean };
@@ -49,9 +49,9 @@ export interface Place {
  * With what the instance's gateway is run: by its installed unit or, where there is none, in the foreground. Directories
  * in the environment name a gateway whatever units there are (`namedByDirectory`).
  */
-export async function placeOf(parsed: ParsedCommand): Promise<Place> {
+export async function locateGateway(parsed: ParsedCommand): Promise<GatewayLocation> {
   const { config } = parsed.values;
-  const own = namedByDirectory() ? null : await unitPlace(scopeOf(parsed), instanceOf(parsed));
+  const own = namedByDirectory() ? null : await unitLocation(scopeOf(parsed), instanceOf(parsed));
   const directories = own?.directories ?? directoriesOf(parsed);
   const usual = own?.file ?? {
     path: configurationFile(directories.configuration, instanceOf(parsed)),
@@ -67,15 +67,15 @@ export async function placeOf(parsed: ParsedCommand): Promise<Place> {
 }
 
 /** The configuration there. Throws a ConfigurationError. */
-export function configurationAt({ file, environment }: Place): LoadedConfiguration {
+export function configurationAt({ file, environment }: GatewayLocation): LoadedConfiguration {
   return loadConfiguration({ file: file.path, required: file.named, environment });
 }
 
 /** Null where no manager answers, or none knows such a unit: then there is only the foreground. */
-async function unitPlace(
+async function unitLocation(
   scope: Scope,
   instance: string | null,
-): Promise<(UnitSettings & Pick<Place, 'unitUser'> & { readonly unit: string }) | null> {
+): Promise<(UnitSettings & Pick<GatewayLocation, 'unitUser'> & { readonly unit: string }) | null> {
   const manager = new ServiceManager(scope);
   try {
     for (const unit of unitNames(instance)) {
@@ -113,7 +113,7 @@ export function instanceOf(parsed: ParsedCommand): string | null {
 }
 
 /** Where the control socket of a gateway is; of a unit's, where its RuntimeDirectory= says. */
-export function controlSocketOf(target: Target, unit: UnitFacts | null): string {
+export function controlSocketOf(target: Target, unit: UnitState | null): string {
   const { runtime } = directories({
     instance: target.instance,
     environment: process.env,

@@ -3,7 +3,7 @@ import { commandStatus } from '../commands.js';
 import { jsonLine, printable } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
-import type { Answer, GatewayClient } from './http.js';
+import type { GatewayAnswer, GatewayClient } from './http.js';
 
 const actions = ['list', 'show', 'retry', 'discard'] as const;
 type Action = (typeof actions)[number];
@@ -23,7 +23,7 @@ interface DeadMessage {
 /** The gateway did not do it; on 401 another token may be its own. */
 class Refused extends Error {
   constructor(
-    readonly answer: Answer,
+    readonly answer: GatewayAnswer,
     readonly what: string,
   ) {
     super(what);

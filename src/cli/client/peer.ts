@@ -104,7 +104,7 @@ export class UnprovenError extends Error {
 }
 
 /** Time for another user's listening socket to be accepted from, and between two looks at that, in milliseconds. */
-const acceptPatience = 3_000;
+const acceptTimeoutMs = 3_000;
 const proofPause = 10;
 
 /** The target of a connection, as node:http has it. */
@@ -119,13 +119,13 @@ export interface Where {
  * Connects, and gives the socket to `done` if a trusted user has the other end: anybody may listen on a port of this
  * machine while the gateway doesn't.
  *
- * @param patience how long that may take, in milliseconds
+ * @param timeoutMs how long that may take, in milliseconds
  */
 export function connectProven(
   address: string,
   { host, port, unix }: Where,
   trusted: ReadonlySet<number>,
-  patience: number,
+  timeoutMs: number,
   done: (error: Error | null, socket: Socket) => void,
 ): void {
   const socket =
@@ -134,8 +134,8 @@ export function connectProven(
       : connectAsOwner(unix);
   const fail = (error: Error) => done(error, socket);
   socket.once('error', fail);
-  socket.setTimeout(patience, () => {
-    socket.destroy(new Error(`nothing came within ${Math.ceil(patience / 1_000)} s; it may hang`));
+  socket.setTimeout(timeoutMs, () => {
+    socket.destroy(new Error(`nothing came within ${Math.ceil(timeoutMs / 1_000)} s; it may hang`));
   });
   const prove = (deadline: number) => {
     if (socket.destroyed) return;
@@ -157,5 +157,5 @@ export function connectProven(
     socket.setTimeout(0);
     done(null, socket);
   };
-  socket.once('connect', () => prove(performance.now() + acceptPatience));
+  socket.once('connect', () => prove(performance.now() + acceptTimeoutMs));
 }

@@ -7,19 +7,19 @@ import { commandStatus } from '../commands.js';
 import { jsonLine, printable, textFor } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
-import type { Answer, GatewayClient } from './http.js';
+import type { GatewayAnswer, GatewayClient } from './http.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';
 /** How long one request for the reply waits, in seconds; a gateway may allow less. */
-const longestPoll = 30;
+const longestPollSeconds = 30;
 /** From one request to the next at least, in milliseconds, where the gateway answers sooner. */
-const shortestPoll = 500;
+const shortestPollMs = 500;
 /** How long an answer may take beyond what it was asked to wait for, in milliseconds: one that hangs gives none. */
-const leastPatience = 10_000;
+const minSilenceMs = 10_000;
 
 /** What an answer asks to wait for, in milliseconds; a proxy may say it in either form (RFC 9110, section 10.2.3). */
-function retryAfterOf({ headers }: Answer): number {
+function retryAfterOf({ headers }: GatewayAnswer): number {
   return parseRetryAfter(headers['retry-after'], Date.now()) ?? 0;
 }
 
@@ -29,14 +29,14 @@ async function post(
   session: string,
   message: string,
   deadline: number,
-): Promise<Answer> {
+): Promise<GatewayAnswer> {
   const headers = { 'Idempotency-Key': randomUUID() };
   for (;;) {
     const answer = await client.post(
       `/v1/sessions/${encodeURIComponent(session)}/messages`,
       { text: message },
       headers,
-      Math.max(leastPatience, deadline - performance.now()),
+      Math.max(minSilenceMs, deadline - performance.now()),
     );
     const retryAfter = Math.max(retryAfterOf(answer), 1_000);
     if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
@@ -46,12 +46,12 @@ async function post(
 
 interface Outcome {
   /** What is known of the message. */
-  readonly answer: Answer;
+  readonly answer: GatewayAnswer;
   /** What is known of the turn that answers it: of the message itself, or of that whose turn it became part of. */
-  readonly turn: Answer;
+  readonly turn: GatewayAnswer;
 }
 
-function isSettled({ body }: Answer): boolean {
+function isSettled({ body }: GatewayAnswer): boolean {
   return ['replied', 'delivered', 'dead', 'cancelled'].includes(String(body?.['state']));
 }
 
@@ -60,22 +60,22 @@ async function awaitReply(client: GatewayClient, id: string, deadline: number): 
     const asked = performance.now();
     const isLast = asked >= deadline;
     const left = Math.max(0, (deadline - asked) / 1_000);
-    const seconds = Math.min(longestPoll, Math.ceil(left));
+    const seconds = Math.min(longestPollSeconds, Math.ceil(left));
     const outcome = await ask(client, id, seconds);
     const { answer, turn } = outcome;
     if (isLast || answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return outcome;
     // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
-    const wait = Math.max(retryAfterOf(answer), asked + shortestPoll - performance.now());
+    const wait = Math.max(retryAfterOf(answer), asked + shortestPollMs - performance.now());
     // Until the very end, so that what comes then is told of. Node.js drops what is less than a millisecond.
     await pause(Math.ceil(Math.max(0, Math.min(wait, deadline - performance.now()))));
   }
 }
 
 async function ask(client: GatewayClient, id: string, seconds: number): Promise<Outcome> {
-  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`, seconds * 1_000 + leastPatience);
+  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`, seconds * 1_000 + minSilenceMs);
   const answer = await read();
   if (answer.body?.['state'] !== 'collected') return { answer, turn: answer };
-  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`, leastPatience);
+  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`, minSilenceMs);
   // It may have come to its end in between: then its reply is part of what is known of the message.
   return { answer: isSettled(turn) ? await read() : answer, turn };
 }
@@ -128,7 +128,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
 /** Waits for the reply to what was accepted, and prints it. */
 async function report(
   client: GatewayClient,
-  accepted: Answer,
+  accepted: GatewayAnswer,
   deadline: number,
   asJson: boolean,
 ): Promise<number> {

@@ -16,8 +16,8 @@ import {
 } from '../../manager/service-manager.js';
 import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { type InstalledUnit, readInstalled } from '../../units/drift.js';
+import { dropInsOf, packagedUnit } from '../../units/load-path.js';
 import { stablePath, unreadablePart } from '../../units/paths.js';
-import { dropInsOf, packagedUnit } from '../../units/places.js';
 import {
   catalogPath,
   catalogToInstall,

@@ -98,7 +98,7 @@ function outcomeForPrograms(
     user: choices.runAs ?? user?.name ?? null,
     changed: changesUnit(facts),
     difference: differenceOf(facts),
-    leftOut: rendered.leftOut,
+    omitted: rendered.omitted,
     dropIns,
     configurationFile: files.configuration,
     environmentFile: files.environment,

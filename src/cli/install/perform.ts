@@ -5,7 +5,7 @@ import { ServiceManager } from '../../manager/service-manager.js';
 import { makeUsers, userExists } from '../../units/unit-user.js';
 import { verifyUnit } from '../../units/verify.js';
 import { explainFailure } from '../operate/failure.js';
-import { accountOf } from '../operate/failure-report.js';
+import { failureReport } from '../operate/failure-report.js';
 import { readUnit } from '../operate/unit.js';
 import { askYesNo } from '../terminal.js';
 import type { InstallFacts, NewFile } from './facts.js';
@@ -241,7 +241,7 @@ export class Installation {
     const after = await readUnit(this.#manager, unit);
     const failure = explainFailure(verb, stderr.trim(), after, target);
     const failed = { action: verb, target, began, invocationBefore: invocationId } as const;
-    const { lines } = await accountOf(failed, failure, after);
+    const { lines } = await failureReport(failed, failure, after);
     this.#startFailure = [`${unit} is installed, but does not run.`, ...lines].join('\n');
     return false;
   }

@@ -112,8 +112,8 @@ export function warningsOf(facts: InstallFacts): readonly string[] {
   }
   if (choices.runAs !== null) found.push(...unreadable.map(unreadableText));
   if (facts.sharesUser !== null && sharedBefore(facts)) found.push(sharedUserText(facts));
-  if (rendered.leftOut.length > 0) {
-    const list = rendered.leftOut.map(({ directive, since }) => `${directive}= (${since})`).join(', ');
+  if (rendered.omitted.length > 0) {
+    const list = rendered.omitted.map(({ directive, since }) => `${directive}= (${since})`).join(', ');
     found.push(`systemd ${target.systemdVersion} doesn’t know, and the unit leaves out: ${list}`);
   }
   if (takenAddress !== null) {

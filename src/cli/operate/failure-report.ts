@@ -4,20 +4,26 @@ import { unitName } from '../../manager/service-manager.js';
 import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
 import { formatMicroseconds } from '../status/words.js';
-import { type Action, explainFailure, type Failure, failureLines, triesAgain } from './failure.js';
+import {
+  explainFailure,
+  failureLines,
+  type OperationAction,
+  type OperationFailure,
+  triesAgain,
+} from './failure.js';
 import { commandFor, systemctlFor, type Target } from './find.js';
 import { reasonsSince } from './journal.js';
-import type { UnitFacts } from './unit.js';
+import type { UnitState } from './unit.js';
 
 /** A failure as it is told to a person. */
-export interface Account {
+export interface FailureReport {
   readonly lines: readonly string[];
   /** The command's exit status. */
   readonly status: number;
 }
 
 export interface FailedAction {
-  readonly action: Action;
+  readonly action: OperationAction;
   readonly target: Target;
   /** When the order was given, in ms since the Unix epoch; what the journal has since then is about it. */
   readonly began: number;
@@ -26,11 +32,11 @@ export interface FailedAction {
 }
 
 /** Why, what the journal says of it, whether systemd tries again, and what to do next. */
-export async function accountOf(
+export async function failureReport(
   { action, target, began, invocationBefore }: FailedAction,
-  failure: Failure,
-  after: UnitFacts | null,
-): Promise<Account> {
+  failure: OperationFailure,
+  after: UnitState | null,
+): Promise<FailureReport> {
   let told = failure;
   const said: string[] = [];
   if (failure.journal && after !== null) {
@@ -67,7 +73,7 @@ async function isMissing(user: string): Promise<boolean> {
 }
 
 /** Names the command that makes a missing user. */
-function aboutUser(user: string, unit: UnitFacts, target: Target): string {
+function aboutUser(user: string, unit: UnitState, target: Target): string {
   const what = `The user ${user}, as which ${unit.name} runs, does not exist.`;
   const install = commandFor('install', target, true);
   if (user === unitUser(target.instance)) return `${what} To make it: ${install}`;
@@ -80,7 +86,7 @@ function aboutUser(user: string, unit: UnitFacts, target: Target): string {
 }
 
 /** The obstacles that keep systemd from starting a system unit: a sentence for each, with the command that mends it. */
-export async function obstaclesTo(unit: UnitFacts, target: Target): Promise<readonly string[]> {
+export async function obstaclesTo(unit: UnitState, target: Target): Promise<readonly string[]> {
   const { scope, user, dynamicUser, runtimeDirectory } = unit;
   // The user and the link of a unit with DynamicUser= are made at its start.
   if (scope !== 'system' || dynamicUser) return [];

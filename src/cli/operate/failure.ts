@@ -2,12 +2,12 @@ import { constants } from 'node:os';
 import { formatTimeSpan } from '../../lifecycle/status-line.js';
 import { commandStatus } from '../commands.js';
 import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
-import type { UnitFacts } from './unit.js';
+import type { UnitState } from './unit.js';
 
-export type Action = 'start' | 'stop' | 'restart' | 'reload';
+export type OperationAction = 'start' | 'stop' | 'restart' | 'reload';
 
 /** A failure in the words of an operator. */
-export interface Failure {
+export interface OperationFailure {
   /** One sentence without its full stop. */
   readonly reason: string;
   /** What to do next, a line each. */
@@ -44,7 +44,7 @@ function signalName(number: number): string {
 }
 
 /** How the main process ended: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
-export function describeExit(exit: NonNullable<UnitFacts['exit']>): string {
+export function describeExit(exit: NonNullable<UnitState['exit']>): string {
   if (exit.how === 'exited') {
     const words = exitWords[exit.status];
     return `exit status ${exit.status}${words === undefined ? '' : ` (${words})`}`;
@@ -52,7 +52,7 @@ export function describeExit(exit: NonNullable<UnitFacts['exit']>): string {
   return `${exit.how === 'dumped' ? 'ended with a core dump by' : 'killed by'} ${signalName(exit.status)}`;
 }
 
-function describeStartLimit({ startLimit }: UnitFacts): string {
+function describeStartLimit({ startLimit }: UnitState): string {
   const often =
     startLimit === null
       ? 'too often'
@@ -61,7 +61,7 @@ function describeStartLimit({ startLimit }: UnitFacts): string {
 }
 
 /** Result= of a unit in words (systemd.service(5), `$SERVICE_RESULT` in systemd.exec(5)). */
-export function describeResult(unit: UnitFacts): string {
+export function describeResult(unit: UnitState): string {
   const exit = unit.exit === null ? '' : `: ${describeExit(unit.exit)}`;
   switch (unit.result) {
     case 'success':
@@ -97,13 +97,13 @@ export function describeResult(unit: UnitFacts): string {
  * Whether systemd refuses to start it again for a while. Result= mostly keeps what the last start failed with; that a
  * unit which is restarted always has come to rest after so many restarts tells it.
  */
-export function hitStartLimit(unit: UnitFacts): boolean {
+export function hitStartLimit(unit: UnitState): boolean {
   if (unit.result === 'start-limit-hit') return true;
   return unit.activeState === 'failed' && unit.startLimit !== null && unit.restarts >= unit.startLimit.burst;
 }
 
 /** What to do about a unit that has failed. */
-export function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
+export function nextAfter(unit: UnitState, target: Target): readonly string[] {
   if (hitStartLimit(unit)) {
     return [
       `See why it ended each time: ${commandFor('logs', target, false)}`,
@@ -129,12 +129,12 @@ export function nextAfter(unit: UnitFacts, target: Target): readonly string[] {
 }
 
 /** Whether systemd starts it again by itself. */
-export function triesAgain(unit: UnitFacts): boolean {
+export function triesAgain(unit: UnitState): boolean {
   return unit.subState === 'auto-restart' || unit.activeState === 'activating';
 }
 
 /** The unit can't be used as it is; null when it can. */
-export function whyUnusable(unit: UnitFacts, target: Target): Failure | null {
+export function whyUnusable(unit: UnitState, target: Target): OperationFailure | null {
   if (unit.loadState === 'masked') {
     return {
       reason: `${unit.name} is masked: it was made impossible to start`,
@@ -165,11 +165,11 @@ export function whyUnusable(unit: UnitFacts, target: Target): Failure | null {
  * @param unit as it is afterwards
  */
 export function explainFailure(
-  action: Action,
+  action: OperationAction,
   printed: string | null,
-  unit: UnitFacts,
+  unit: UnitState,
   target: Target,
-): Failure {
+): OperationFailure {
   const said = printed ?? 'Job for it failed.';
   const [line = ''] = said.split('\n');
   if (/interactive authentication required|access denied|permission denied/i.test(said)) {
@@ -233,7 +233,7 @@ export function explainFailure(
 }
 
 /** A stop that systemd carried out, and that was no clean one; null: it was clean. */
-export function explainStop(before: UnitFacts, after: UnitFacts, target: Target): Failure | null {
+export function explainStop(before: UnitState, after: UnitState, target: Target): OperationFailure | null {
   const hadFailed = before.activeState === 'failed' || before.subState === 'auto-restart';
   if (after.activeState === 'inactive' || (after.activeState === 'failed' && hadFailed)) return null;
   if (after.activeState === 'failed') {
@@ -255,7 +255,7 @@ export function explainStop(before: UnitFacts, after: UnitFacts, target: Target)
 }
 
 /** The failure as it is printed, without what the journal says. */
-export function failureLines(failure: Failure): readonly string[] {
+export function failureLines(failure: OperationFailure): readonly string[] {
   return [`${failure.reason}.`, ...failure.next.map((line) => `  ${line}`)];
 }
 
@@ -270,8 +270,8 @@ function hasNone({ scope, instance }: Target): string {
 
 /** The unit is one of the other scope. `trouble`: the scope's own manager could not be asked. */
 export function elsewhereLines(
-  action: Action,
-  { name, path, scope }: UnitFacts,
+  action: OperationAction,
+  { name, path, scope }: UnitState,
   target: Target,
   trouble: ManagerTrouble | null,
 ): readonly string[] {

@@ -8,7 +8,7 @@ import {
   unitNames,
 } from '../../manager/service-manager.js';
 import { booted } from '../../systemd/booted.js';
-import { readUnit, type UnitFacts } from './unit.js';
+import { readUnit, type UnitState } from './unit.js';
 
 /** Which gateway a command is about. */
 export interface Target {
@@ -26,12 +26,12 @@ export interface ManagerTrouble {
 }
 
 export type Found =
-  | { readonly kind: 'unit'; readonly manager: ServiceManager; readonly unit: UnitFacts }
+  | { readonly kind: 'unit'; readonly manager: ServiceManager; readonly unit: UnitState }
   /** There is none in the scope that was asked for, and one in the other. */
   | {
       readonly kind: 'elsewhere';
       readonly manager: ServiceManager;
-      readonly unit: UnitFacts;
+      readonly unit: UnitState;
       readonly trouble: ManagerTrouble | null;
     }
   /** `trouble`: the scope's own manager could not be asked, so that nobody knows. */
@@ -88,7 +88,7 @@ export function managerTrouble(scope: Scope, error: ProgramError | ServiceManage
   return { scope, kind: 'other', text: error.message, next: null };
 }
 
-async function lookIn(manager: ServiceManager, instance: string | null): Promise<UnitFacts | null> {
+async function lookIn(manager: ServiceManager, instance: string | null): Promise<UnitState | null> {
   for (const name of unitNames(instance)) {
     const unit = await readUnit(manager, name);
     if (unit.loadState !== 'not-found') return unit;

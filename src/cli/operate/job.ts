@@ -4,18 +4,18 @@ import { fieldOf } from '../../manager/journal-reader.js';
 import { ProgramError, type ProgramResult } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { awaitRecord } from './journal.js';
-import { readUnit, type UnitFacts } from './unit.js';
+import { readUnit, type UnitState } from './unit.js';
 
 /** How often the unit is looked at while a job runs, in ms. */
 const lookInterval = 300;
 /** How long the gateway's record of a reload is waited for once systemd has passed the order on, in ms. */
-const reloadPatience = 5_000;
+const reloadTimeoutMs = 5_000;
 
 /** Calls with the unit's facts now and then, until the signal; what can't be asked just now is left out. */
 async function watch(
   manager: ServiceManager,
   name: string,
-  onFacts: (unit: UnitFacts) => void,
+  onFacts: (unit: UnitState) => void,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
@@ -40,7 +40,7 @@ export async function performJob(
   manager: ServiceManager,
   action: 'start' | 'stop' | 'restart' | 'reload',
   name: string,
-  onFacts: (unit: UnitFacts) => void,
+  onFacts: (unit: UnitState) => void,
 ): Promise<JobOutcome> {
   const stopWaiting = new AbortController();
   const stopWatching = new AbortController();
@@ -69,7 +69,7 @@ export type ReloadOutcome =
   | { readonly outcome: 'done' }
   | { readonly outcome: 'refused'; readonly reason: string }
   /** It has ended meanwhile. */
-  | { readonly outcome: 'ended'; readonly unit: UnitFacts };
+  | { readonly outcome: 'ended'; readonly unit: UnitState };
 
 /** How a refused reload is told in the status line. */
 export function refusalIn(statusText: string | null): string | null {
@@ -87,7 +87,7 @@ export async function reloadOutcome(
   from: number,
 ): Promise<ReloadOutcome> {
   const ids = [messageIds.reloadDone, messageIds.reloadRefused];
-  const record = await awaitRecord({ scope: manager.scope, name }, ids, from, reloadPatience);
+  const record = await awaitRecord({ scope: manager.scope, name }, ids, from, reloadTimeoutMs);
   if (record !== null) {
     return fieldOf(record, 'MESSAGE_ID') === messageIds.reloadDone
       ? { outcome: 'done' }

@@ -8,7 +8,7 @@ import {
   recordMatches,
   type UnitOfRecords,
 } from '../../manager/unit-records.js';
-import type { UnitFacts } from './unit.js';
+import type { UnitState } from './unit.js';
 
 /** A record in short. */
 export interface JournalLine {
@@ -133,7 +133,7 @@ export async function reasonsSince(
 }
 
 /** The newest errors of the unit's present or last invocation, oldest first. */
-export async function errorsOf(unit: UnitFacts, limit: number): Promise<readonly JournalLine[]> {
+export async function errorsOf(unit: UnitState, limit: number): Promise<readonly JournalLine[]> {
   const { invocationId, lastMain } = unit;
   if (invocationId === null) return [];
   const errors = ['PRIORITY=0', 'PRIORITY=1', 'PRIORITY=2', 'PRIORITY=3'];

@@ -12,16 +12,16 @@ import { Spinner } from '../spinner.js';
 import { printable, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import {
-  type Action,
   elsewhereLines,
   explainFailure,
   explainStop,
-  type Failure,
   noAnswerLines,
   nothingToStartLines,
+  type OperationAction,
+  type OperationFailure,
   whyUnusable,
 } from './failure.js';
-import { accountOf } from './failure-report.js';
+import { failureReport } from './failure-report.js';
 import {
   commandFor,
   type Found,
@@ -34,7 +34,7 @@ import {
 import { awaitIdle, describeWork, workOf } from './idle.js';
 import { performJob, reloadOutcome } from './job.js';
 import { lastRecord } from './journal.js';
-import { readUnit, type UnitFacts } from './unit.js';
+import { readUnit, type UnitState } from './unit.js';
 
 function say(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
@@ -47,7 +47,7 @@ function complain(...lines: readonly string[]): void {
 /** One run of start, stop, restart or reload. */
 class Operation {
   readonly #parsed: ParsedCommand;
-  readonly #action: Action;
+  readonly #action: OperationAction;
   readonly #target: Target;
   readonly #spinner: Spinner;
   /** When the order was given; what the journal has since then is about it. */
@@ -55,7 +55,7 @@ class Operation {
   /** The invocation that ran before. */
   #invocationBefore: string | null = null;
 
-  constructor(parsed: ParsedCommand, action: Action) {
+  constructor(parsed: ParsedCommand, action: OperationAction) {
     this.#parsed = parsed;
     this.#action = action;
     this.#target = { scope: scopeOf(parsed), instance: instanceOf(parsed) };
@@ -128,7 +128,7 @@ class Operation {
   }
 
   /** A gateway in the foreground beside a unit that is down. */
-  async #orderBeside(socket: string, action: Exclude<Action, 'start'>): Promise<number> {
+  async #orderBeside(socket: string, action: Exclude<OperationAction, 'start'>): Promise<number> {
     try {
       return await this.#order(socket, action);
     } catch (error) {
@@ -138,7 +138,7 @@ class Operation {
     }
   }
 
-  async #order(socket: string, action: Exclude<Action, 'start'>): Promise<number> {
+  async #order(socket: string, action: Exclude<OperationAction, 'start'>): Promise<number> {
     // The connection would keep the process; what it would still say is not wanted any more.
     const interrupt = () => {
       complain(`no longer waiting; the gateway goes on with the ${action}.`);
@@ -152,7 +152,7 @@ class Operation {
     }
   }
 
-  async #throughSystemd(manager: ServiceManager, unit: UnitFacts, timeout: number | null): Promise<number> {
+  async #throughSystemd(manager: ServiceManager, unit: UnitState, timeout: number | null): Promise<number> {
     const isUp = unit.activeState === 'active' || unit.activeState === 'reloading';
     const isDown = unit.activeState === 'inactive' || unit.activeState === 'failed';
     if (unit.needsDaemonReload && this.#action !== 'stop') {
@@ -233,7 +233,7 @@ class Operation {
     }
   }
 
-  async #job(manager: ServiceManager, before: UnitFacts): Promise<number> {
+  async #job(manager: ServiceManager, before: UnitState): Promise<number> {
     const { name } = before;
     this.#began = Date.now();
     this.#invocationBefore = before.invocationId;
@@ -266,7 +266,7 @@ class Operation {
   }
 
   /** The job is done; what is the unit now? */
-  async #settled(manager: ServiceManager, before: UnitFacts, after: UnitFacts): Promise<number> {
+  async #settled(manager: ServiceManager, before: UnitState, after: UnitState): Promise<number> {
     const { name } = after;
     switch (this.#action) {
       case 'stop': {
@@ -304,20 +304,20 @@ class Operation {
   }
 
   /** Prints why, with what the journal says. */
-  async #fail(failure: Failure, after: UnitFacts | null): Promise<number> {
+  async #fail(failure: OperationFailure, after: UnitState | null): Promise<number> {
     const failed = {
       action: this.#action,
       target: this.#target,
       began: this.#began,
       invocationBefore: this.#invocationBefore,
     };
-    const { lines, status } = await accountOf(failed, failure, after);
+    const { lines, status } = await failureReport(failed, failure, after);
     complain(...lines);
     return status;
   }
 }
 
-const words: Readonly<Record<Action, { readonly doing: string }>> = {
+const words: Readonly<Record<OperationAction, { readonly doing: string }>> = {
   start: { doing: 'Starting' },
   stop: { doing: 'Stopping' },
   restart: { doing: 'Restarting' },
@@ -333,12 +333,12 @@ function notSaidYet(stderr: string): string {
     .trim();
 }
 
-function status(unit: UnitFacts): string {
+function status(unit: UnitState): string {
   return unit.statusText === null ? '' : `: ${unit.statusText}`;
 }
 
 /** Starts, stops, restarts or reloads the unit or, where there is none, a gateway in the foreground. */
-async function operate(parsed: ParsedCommand, action: Action): Promise<number> {
+async function operate(parsed: ParsedCommand, action: OperationAction): Promise<number> {
   try {
     return await new Operation(parsed, action).run();
   } catch (error) {
@@ -350,7 +350,7 @@ async function operate(parsed: ParsedCommand, action: Action): Promise<number> {
 }
 
 /** The commands that change the state of the unit. */
-export const operations: Readonly<Record<Action, (parsed: ParsedCommand) => Promise<number>>> = {
+export const operations: Readonly<Record<OperationAction, (parsed: ParsedCommand) => Promise<number>>> = {
   start: (parsed) => operate(parsed, 'start'),
   stop: (parsed) => operate(parsed, 'stop'),
   restart: (parsed) => operate(parsed, 'restart'),

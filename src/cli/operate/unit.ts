@@ -12,7 +12,7 @@ import {
  * What the service manager knows of a unit (org.freedesktop.systemd1(5)). Times are milliseconds since the Unix epoch,
  * sizes bytes; null: not set, not known, or no limit.
  */
-export interface UnitFacts {
+export interface UnitState {
   readonly scope: Scope;
   readonly name: string;
   /** "loaded", "not-found", "masked", "bad-setting", "error". */
@@ -113,18 +113,18 @@ const properties = [
 ] as const;
 
 /** Asks the manager. Throws a ServiceManagerError, or a ProgramError. */
-export async function readUnit(manager: ServiceManager, name: string): Promise<UnitFacts> {
+export async function readUnit(manager: ServiceManager, name: string): Promise<UnitState> {
   const words = ['show', name, '--no-pager', `--property=${properties.join(',')}`];
   // In UTC, so that the times can be read whatever the time zone here is called.
   const { status, stdout, stderr } = await manager.systemctl(words, { environment: { TZ: 'UTC' } });
   if (status !== 0) {
     throw new ServiceManagerError(`systemctl ${scopeOption(manager.scope)} show`, stderr.trim(), status);
   }
-  return unitFacts(manager.scope, name, parseProperties(stdout));
+  return unitState(manager.scope, name, parseProperties(stdout));
 }
 
 /** Reads the properties as `systemctl show` prints them in UTC; those that this systemd doesn't know are absent. */
-export function unitFacts(scope: Scope, name: string, shown: Readonly<Record<string, string>>): UnitFacts {
+export function unitState(scope: Scope, name: string, shown: Readonly<Record<string, string>>): UnitState {
   const text = (property: (typeof properties)[number]): string | null => {
     const value = shown[property];
     return value === undefined || value === '' || value === '[not set]' || value === 'n/a' ? null : value;

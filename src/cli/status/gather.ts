@@ -6,14 +6,14 @@ import { hitStartLimit, nextAfter } from '../operate/failure.js';
 import { obstaclesTo } from '../operate/failure-report.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from '../operate/find.js';
 import { errorsOf, type JournalLine, journalTrouble } from '../operate/journal.js';
-import type { UnitFacts } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 import { lastStopInJournal, lastStopInStore } from './last-stop.js';
 import {
   type DriftFacts,
   type LastStop,
   lastStopOf,
   type StatusReport,
-  type Verdict,
+  type StatusVerdict,
   verdictOf,
 } from './report.js';
 import { formatMicroseconds } from './words.js';
@@ -26,8 +26,8 @@ const shownErrors = 5;
  * @param obstacles what keeps the unit from being started
  */
 export function notesOf(
-  verdict: Verdict,
-  unit: UnitFacts | null,
+  verdict: StatusVerdict,
+  unit: UnitState | null,
   target: Target,
   found: Found,
   obstacles: readonly string[] = [],
@@ -78,7 +78,7 @@ export function notesOf(
 }
 
 /** Why the gateway itself could not be asked; null where it was, or where nobody would expect it to answer. */
-function gatewayTroubleOf(answer: FactsAnswer, unit: UnitFacts | null, target: Target): string | null {
+function gatewayTroubleOf(answer: FactsAnswer, unit: UnitState | null, target: Target): string | null {
   switch (answer.outcome) {
     case 'told':
       return null;
@@ -94,7 +94,7 @@ function gatewayTroubleOf(answer: FactsAnswer, unit: UnitFacts | null, target: T
 async function lastStopFor(
   answer: FactsAnswer,
   found: Found,
-  unit: UnitFacts | null,
+  unit: UnitState | null,
   instance: string | null,
 ): Promise<LastStop | null> {
   if (answer.outcome === 'told') return lastStopOf(answer.facts.runs[1], 'gateway');
@@ -106,7 +106,7 @@ async function lastStopFor(
   return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
 }
 
-async function errorsFor(unit: UnitFacts | null): Promise<readonly JournalLine[] | string> {
+async function errorsFor(unit: UnitState | null): Promise<readonly JournalLine[] | string> {
   if (unit === null) return [];
   try {
     return await errorsOf(unit, shownErrors);

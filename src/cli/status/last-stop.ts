@@ -9,7 +9,7 @@ import { invocationOf } from '../../manager/unit-records.js';
 import { StoreError } from '../../store/store.js';
 import { settingsProperties, unitSettings } from '../../units/unit-settings.js';
 import { lastRecord } from '../operate/journal.js';
-import type { UnitFacts } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 import { type LastStop, lastStopOf, withoutWord } from './report.js';
 
 function numberOf(record: JournalRecord | null, field: string): number | null {
@@ -21,7 +21,7 @@ function numberOf(record: JournalRecord | null, field: string): number | null {
  * What the journal knows of the last stop; null: nothing. A start that is followed by no word of a stop is one that
  * ended without.
  */
-export async function lastStopInJournal(unit: UnitFacts): Promise<LastStop | null> {
+export async function lastStopInJournal(unit: UnitState): Promise<LastStop | null> {
   const stops = [messageIds.stopRequested, messageIds.foreignKill, messageIds.crash];
   const record = await lastRecord(unit, [...stops, messageIds.ready], {
     except: unit.mainPid === null ? null : unit.invocationId,
@@ -53,7 +53,7 @@ export async function lastStopInJournal(unit: UnitFacts): Promise<LastStop | nul
  */
 export async function lastStopInStore(
   manager: ServiceManager,
-  { name, scope }: UnitFacts,
+  { name, scope }: UnitState,
   instance: string | null,
 ): Promise<LastStop | null> {
   const shown = await manager.show(name, settingsProperties);

@@ -4,10 +4,10 @@ import type { Scope } from '../../manager/service-manager.js';
 import type { RunRecord } from '../../store/run-record.js';
 import { commandStatus } from '../commands.js';
 import type { JournalLine } from '../operate/journal.js';
-import type { UnitFacts } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 
 /** How the gateway is, in a word. */
-export type Verdict =
+export type StatusVerdict =
   /** It serves as a unit. */
   | 'running'
   /** It serves, and no unit runs it. */
@@ -50,13 +50,13 @@ export interface DriftFacts {
 
 /** All that `status` knows; `status --json` prints it as it is. Times: ms since the Unix epoch; sizes: bytes. */
 export interface StatusReport {
-  readonly verdict: Verdict;
+  readonly verdict: StatusVerdict;
   readonly scope: Scope;
   readonly instance: string | null;
   /** When all this was asked. */
   readonly at: number;
   /** Null: there is none in this scope. */
-  readonly unit: UnitFacts | null;
+  readonly unit: UnitState | null;
   /** What the gateway itself tells; null: it doesn't run, or could not be asked. */
   readonly gateway: GatewayFacts | null;
   /** Why the gateway could not be asked; null: it was, or it doesn't run. */
@@ -71,7 +71,11 @@ export interface StatusReport {
 }
 
 /** What the unit's state means. `hasGateway`: somebody answers at the control socket. */
-export function verdictOf(unit: UnitFacts | null, hasGateway: boolean, managerAnswered: boolean): Verdict {
+export function verdictOf(
+  unit: UnitState | null,
+  hasGateway: boolean,
+  managerAnswered: boolean,
+): StatusVerdict {
   if (unit === null) return hasGateway ? 'foreground' : managerAnswered ? 'not-installed' : 'unknown';
   switch (unit.activeState) {
     case 'active':
@@ -90,7 +94,7 @@ export function verdictOf(unit: UnitFacts | null, hasGateway: boolean, managerAn
 }
 
 /** The exit status for it, as the LSB has it for "status"; 1 is for what has failed. */
-export function statusOf(verdict: Verdict): number {
+export function statusOf(verdict: StatusVerdict): number {
   switch (verdict) {
     case 'running':
     case 'foreground':

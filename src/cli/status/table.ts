@@ -1,4 +1,4 @@
-import type { UnitFacts } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 import { cut } from '../spinner.js';
 import { printable, type Style, type Terminal } from '../terminal.js';
 import { verdictOf } from './report.js';
@@ -6,7 +6,7 @@ import { formatAgo, formatSize } from './words.js';
 
 const heads = ['UNIT', 'STATE', 'SINCE', 'PID', 'MEMORY', 'RESTARTS', 'STATUS'] as const;
 
-function styleOf(unit: UnitFacts): Style {
+function styleOf(unit: UnitState): Style {
   switch (verdictOf(unit, false, true)) {
     case 'running':
       return 'green';
@@ -20,12 +20,12 @@ function styleOf(unit: UnitFacts): Style {
 }
 
 /** The state in one word: "running", "auto-restart", "inactive", "failed", "masked". */
-function stateOf(unit: UnitFacts): string {
+function stateOf(unit: UnitState): string {
   if (unit.loadState !== 'loaded') return unit.loadState;
   return unit.activeState === 'inactive' ? unit.activeState : unit.subState;
 }
 
-function cellsOf(unit: UnitFacts, now: number): readonly string[] {
+function cellsOf(unit: UnitState, now: number): readonly string[] {
   return [
     unit.name,
     stateOf(unit),
@@ -38,7 +38,7 @@ function cellsOf(unit: UnitFacts, now: number): readonly string[] {
 }
 
 /** A line for each unit, with the status line cut to what is left of the width. */
-export function statusTable(units: readonly UnitFacts[], now: number, terminal: Terminal): string {
+export function statusTable(units: readonly UnitState[], now: number, terminal: Terminal): string {
   const rows = units.map((unit) => cellsOf(unit, now));
   const widths = heads.map((head, column) =>
     Math.max(head.length, ...rows.map((cells) => cells[column]?.length ?? 0)),

@@ -2,9 +2,9 @@ import { formatTimeSpan } from '../../lifecycle/status-line.js';
 import type { StopJob } from '../../lifecycle/stop-job.js';
 import { describeResult } from '../operate/failure.js';
 import type { JournalLine } from '../operate/journal.js';
-import type { UnitFacts } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 import { printable, type Style, type Terminal } from '../terminal.js';
-import type { DriftFacts, LastStop, StatusReport, Verdict } from './report.js';
+import type { DriftFacts, LastStop, StatusReport, StatusVerdict } from './report.js';
 import { formatAgo, formatMicroseconds, formatSize, formatTime, wrap } from './words.js';
 
 /** A line of the screen: what it is about, the text, and the style of the text. */
@@ -12,7 +12,7 @@ type Row = readonly [label: string, text: string, style?: Style | undefined];
 
 const labelColumns = 13;
 
-const verdictWords: Readonly<Record<Verdict, readonly [text: string, style: Style]>> = {
+const verdictWords: Readonly<Record<StatusVerdict, readonly [text: string, style: Style]>> = {
   running: ['running', 'green'],
   foreground: ['running in the foreground', 'green'],
   starting: ['starting', 'yellow'],
@@ -27,7 +27,7 @@ function count(number: number, singular: string): string {
   return `${number} ${number === 1 ? singular : `${singular}s`}`;
 }
 
-function unitRows(unit: UnitFacts, now: number, timeZone: string | undefined): Row[] {
+function unitRows(unit: UnitState, now: number, timeZone: string | undefined): Row[] {
   const rows: Row[] = [];
   const where = [
     unit.scope === 'system' ? 'system' : 'user',
@@ -158,7 +158,7 @@ function driftRow(drift: DriftFacts | null): Row[] {
 }
 
 /** The status line, unless it is what a gateway said before it ended. */
-function presentStatus(unit: UnitFacts | null): string | null {
+function presentStatus(unit: UnitState | null): string | null {
   const text = unit?.statusText ?? null;
   return unit?.mainPid != null || text?.startsWith('Failed') === true ? text : null;
 }

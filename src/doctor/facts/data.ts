@@ -58,14 +58,14 @@ async function integrityOf({ path, user }: DatabaseAccess): Promise<DataFacts['i
   }
 }
 
-export interface DataPlaces {
+export interface DataLocations {
   readonly state: string;
   readonly runtime: string;
   readonly database: Known<DatabaseAccess>;
 }
 
 /** Looks at what the gateway keeps; opens neither token nor secret. */
-export async function gatherData({ state, runtime, database }: DataPlaces): Promise<DataFacts> {
+export async function gatherData({ state, runtime, database }: DataLocations): Promise<DataFacts> {
   const file = database.known
     ? actingAs(database.value.user, () => fileFacts(database.value.path, statSync))
     : database;

@@ -126,7 +126,7 @@ export function accessTo(loaded: LoadedConfiguration | null, state: string): Kno
   }
 }
 
-export interface Places {
+export interface UnitLocations {
   readonly settings: UnitSettings | null;
   readonly directories: Directories;
   readonly problems: readonly string[];
@@ -143,7 +143,7 @@ function without<Value>(
 }
 
 /** Reads the unit or, without one, this environment. If several directories leave it open which is ours, gives the usual ones. */
-export function placesOf(unit: UnitFacts | null, options: UnitSettingsOptions): Places {
+export function locationsOf(unit: UnitFacts | null, options: UnitSettingsOptions): UnitLocations {
   const { scope, instance, home, environment } = options;
   const find = (properties: UnitProperties | null, variables: NodeJS.ProcessEnv) => {
     const settings = properties === null ? null : unitSettings(properties, options);

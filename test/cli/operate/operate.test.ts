@@ -13,7 +13,7 @@ import { commandFor, managerTrouble, systemctlFor } from '../../../src/cli/opera
 import { awaitIdle, describeWork, type Work, workIn } from '../../../src/cli/operate/idle.js';
 import { refusalIn } from '../../../src/cli/operate/job.js';
 import { tellingRecords } from '../../../src/cli/operate/journal.js';
-import { unitFacts } from '../../../src/cli/operate/unit.js';
+import { unitState } from '../../../src/cli/operate/unit.js';
 import { Spinner } from '../../../src/cli/spinner.js';
 import { ProgramError } from '../../../src/manager/program.js';
 import { ServiceManagerError } from '../../../src/manager/service-manager.js';
@@ -21,7 +21,7 @@ import { exited, failed, plain, shown, target, unit } from './samples.js';
 
 describe('a unit’s facts', () => {
   it('are read from what systemctl prints', () => {
-    expect(unitFacts('system', 'sd-gateway.service', shown)).toMatchObject({
+    expect(unitState('system', 'sd-gateway.service', shown)).toMatchObject({
       loadState: 'loaded',
       path: '/etc/systemd/system/sd-gateway.service',
       dropIns: [],
@@ -38,7 +38,7 @@ describe('a unit’s facts', () => {
   });
 
   it('say null for what is not set, not known or without a limit', () => {
-    const facts = unitFacts('user', 'sd-gateway.service', {
+    const facts = unitState('user', 'sd-gateway.service', {
       LoadState: 'not-found',
       MemoryCurrent: '[not set]',
       MemoryPeak: '18446744073709551615',
@@ -73,7 +73,7 @@ describe('a unit’s own directories', () => {
     ['sd-gateway-a.service', 'sd-gateway sd-gateway-a', 'sd-gateway-a'],
     ['sd-gateway@a.service', 'agent bots/sd-gateway-a:link', 'bots/sd-gateway-a'],
   ])('of %s with "%s"', (name, list, own) => {
-    const facts = unitFacts('system', name, { ...shown, StateDirectory: list, RuntimeDirectory: list });
+    const facts = unitState('system', name, { ...shown, StateDirectory: list, RuntimeDirectory: list });
     expect(facts).toMatchObject({ stateDirectory: own, runtimeDirectory: own });
   });
 });

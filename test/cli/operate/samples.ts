@@ -1,5 +1,5 @@
 import type { GatewayFacts } from '../../../src/channels/control/facts.js';
-import { type UnitFacts, unitFacts } from '../../../src/cli/operate/unit.js';
+import { type UnitState, unitState } from '../../../src/cli/operate/unit.js';
 import type { Terminal } from '../../../src/cli/terminal.js';
 import type { RunRecord } from '../../../src/store/run-record.js';
 
@@ -41,17 +41,17 @@ export const shown: Readonly<Record<string, string>> = {
 };
 
 /** A running gateway's unit, but for what is said. */
-export function unit(changes: Partial<UnitFacts> = {}): UnitFacts {
-  return { ...unitFacts('system', 'sd-gateway.service', shown), ...changes };
+export function unit(changes: Partial<UnitState> = {}): UnitState {
+  return { ...unitState('system', 'sd-gateway.service', shown), ...changes };
 }
 
-export const exited = (status: number): NonNullable<UnitFacts['exit']> => ({
+export const exited = (status: number): NonNullable<UnitState['exit']> => ({
   how: 'exited',
   status,
   at: now,
 });
 
-export const failed = (changes: Partial<UnitFacts> = {}): UnitFacts =>
+export const failed = (changes: Partial<UnitState> = {}): UnitState =>
   unit({
     activeState: 'failed',
     subState: 'failed',

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { Found } from '../../../src/cli/operate/find.js';
-import type { UnitFacts } from '../../../src/cli/operate/unit.js';
+import type { UnitState } from '../../../src/cli/operate/unit.js';
 import { driftFacts, notesOf } from '../../../src/cli/status/gather.js';
 import {
   lastStopOf,
   type StatusReport,
+  type StatusVerdict,
   statusOf,
-  type Verdict,
   verdictOf,
 } from '../../../src/cli/status/report.js';
 import { statusTable } from '../../../src/cli/status/table.js';
@@ -42,7 +42,7 @@ const show = (changes: Partial<StatusReport> = {}, width = 100) =>
   statusText(report(changes), plain(width), 'UTC');
 
 describe('the verdict', () => {
-  it.each<[string, Parameters<typeof verdictOf>, Verdict, number]>([
+  it.each<[string, Parameters<typeof verdictOf>, StatusVerdict, number]>([
     ['active', [unit(), true, true], 'running', 0],
     ['active, and not to be asked', [unit(), false, true], 'running', 0],
     ['reloading', [unit({ activeState: 'reloading' }), true, true], 'running', 0],
@@ -224,7 +224,7 @@ describe('the screen', () => {
 
 describe('the notes', () => {
   const manager = new ServiceManager('system');
-  const here = (one: UnitFacts): Found => ({ kind: 'unit', manager, unit: one });
+  const here = (one: UnitState): Found => ({ kind: 'unit', manager, unit: one });
   const none: Found = { kind: 'none', trouble: null };
   it.each<[string, Parameters<typeof notesOf>, RegExp]>([
     ['running', ['running', unit(), target, here(unit())], /^$/],

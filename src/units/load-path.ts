@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Scope } from '../manager/service-manager.js';
 
 /** Whose service manager, and what tells where it reads its units. */
-export interface Place {
+export interface UnitOwner {
   readonly scope: Scope;
   readonly home: string;
   readonly environment: NodeJS.ProcessEnv;
@@ -14,15 +14,15 @@ function absolute(path: string | undefined, otherwise: string): string {
 }
 
 /** Where an administrator, or a user, puts units (systemd.unit(5), "Unit File Load Path"). */
-export function unitDirectory({ scope, home, environment }: Place): string {
+export function unitDirectory({ scope, home, environment }: UnitOwner): string {
   if (scope === 'system') return '/etc/systemd/system';
   return join(absolute(environment.XDG_CONFIG_HOME, join(home, '.config')), 'systemd/user');
 }
 
 /** Where the manager looks for units and drop-ins, the first that has one wins; without generators. */
-export function unitPath(place: Place): readonly string[] {
-  const { scope, home, environment } = place;
-  const own = unitDirectory(place);
+export function unitPath(owner: UnitOwner): readonly string[] {
+  const { scope, home, environment } = owner;
+  const own = unitDirectory(owner);
   if (scope === 'system') {
     return [
       `${own}.control`,
@@ -54,9 +54,9 @@ export function unitPath(place: Place): readonly string[] {
 }
 
 /** A unit of the same name that lies elsewhere, such as that of a package; null: there is none. */
-export function packagedUnit(place: Place, unit: string): string | null {
-  const own = unitDirectory(place);
-  for (const directory of unitPath(place)) {
+export function packagedUnit(owner: UnitOwner, unit: string): string | null {
+  const own = unitDirectory(owner);
+  for (const directory of unitPath(owner)) {
     const path = join(directory, unit);
     if (directory !== own && existsSync(path)) return path;
   }
@@ -71,10 +71,10 @@ function dropInDirectories(unit: string): string[] {
 }
 
 /** The drop-ins that apply to the unit, in the order of their names, as the manager merges them. */
-export function dropInsOf(place: Place, unit: string): readonly string[] {
+export function dropInsOf(owner: UnitOwner, unit: string): readonly string[] {
   const found = new Map<string, string>();
   for (const folder of dropInDirectories(unit)) {
-    for (const directory of unitPath(place)) {
+    for (const directory of unitPath(owner)) {
       const path = join(directory, folder);
       if (!existsSync(path)) continue;
       for (const name of readdirSync(path)) {
