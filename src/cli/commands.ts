@@ -4,16 +4,16 @@ import { exitStatus } from '../lifecycle/exit-status.js';
 export interface OptionDescription {
   readonly name: string;
   readonly short?: string;
-  /** What follows it, such as "FILE"; without one it is a flag. */
+  /** The name of its value, such as "FILE"; a flag has none. */
   readonly value?: string;
   readonly summary: string;
 }
 
 export interface CommandDescription {
   readonly name: string;
-  /** What follows the options, such as "TEXT". */
+  /** The words after the options, such as "TEXT". */
   readonly operands: string;
-  /** How many operands there may be. */
+  /** Least and largest number of operands. */
   readonly operandCount: { readonly least: number; readonly most: number };
   readonly summary: string;
   readonly description: readonly string[];

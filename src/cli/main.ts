@@ -43,7 +43,7 @@ function onReaderGone(gone: () => void): void {
     if (error.code !== 'EPIPE') throw error;
     gone();
   });
-  // What is said there is progress, or why the exit status is what it is.
+  // Standard error has only progress, or the reason of the exit status.
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });

@@ -186,7 +186,7 @@ async function recover(path: string, { recoverStore }: Maintenance, { say }: Voi
   return lost.length === 0 && missing === 0 ? commandStatus.success : commandStatus.failure;
 }
 
-/** What the operator is told; null: a mistake of this program. */
+/** Words an error for the operator; null if it is a mistake of this program. */
 function describeError(error: unknown, file: string | null): string | null {
   if (error instanceof ArchiveError || error instanceof EncodingError) {
     return `${file}: ${error.message}; nothing was imported`;
@@ -195,7 +195,7 @@ function describeError(error: unknown, file: string | null): string | null {
     return error.message;
   }
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
-  // What fails while a file is written doesn't name it.
+  // An error while a file is written doesn't name it.
   return 'path' in error || file === null ? error.message : `${file}: ${error.message}`;
 }
 

@@ -12,7 +12,7 @@ const codes: Readonly<Record<Style, string>> = {
   cyan: '36',
 };
 
-/** What a command writes to, and what it can show there. */
+/** The terminal, file or pipe that a command writes to. */
 export interface Terminal {
   readonly isTerminal: boolean;
   /** Columns; at least 40. */
@@ -21,7 +21,7 @@ export interface Terminal {
   paint(style: Style, text: string): string;
 }
 
-/** Whether colours are wanted: on a terminal that can, unless --no-color or NO_COLOR (no-color.org) says no. */
+/** True if colours are wanted: on a terminal that has them, unless --no-color or NO_COLOR (no-color.org) says no. */
 export function wantsColour(
   flags: ReadonlySet<string>,
   environment: NodeJS.ProcessEnv,

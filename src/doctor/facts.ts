@@ -13,7 +13,7 @@ export interface ManagerFacts {
   /** sd_booted(3). */
   readonly booted: boolean;
   readonly version: number | null;
-  /** Why the manager of this scope can’t be asked; null: it answers. */
+  /** The reason why the manager of this scope can’t be asked; null if it answers. */
   readonly unreachable: string | null;
 }
 
@@ -27,9 +27,9 @@ export interface UnitFacts {
   readonly askedAt: number;
   /** The words of ExecStart=. */
   readonly command: readonly string[];
-  /** What systemd-analyze verify complains about. */
+  /** Complaints of systemd-analyze verify. */
   readonly complaints: Known<readonly string[]>;
-  /** How the file differs from what this version writes; null: it is not for install to write. */
+  /** The difference from what this version writes; null if install does not write this unit. */
   readonly drift: Drift | null;
   /** User= of a unit of the system; null: none, or one that is made at the start (DynamicUser=). */
   readonly user: Known<{ readonly name: string; readonly exists: boolean } | null>;
@@ -78,7 +78,7 @@ export interface NodeFacts {
   readonly version: string;
   /** NODE_MODULE_VERSION. */
   readonly modules: string;
-  /** Why the addon can’t be loaded; null: it can. */
+  /** The reason why the addon can’t be loaded; null if it can. */
   readonly addon: string | null;
   readonly sqlite: string | null;
 }
@@ -118,7 +118,7 @@ export interface HistoryEvent {
 export interface JournalFacts {
   /** Newest last. */
   readonly events: readonly HistoryEvent[];
-  /** Of the last stops, in ms, newest last. */
+  /** Durations of the last stops, in ms, newest last. */
   readonly drains: readonly number[];
   /** SD_GATEWAY_SUPERVISION of the present invocation. */
   readonly supervision: string | null;
@@ -142,7 +142,7 @@ export interface DoctorFacts {
   readonly uid: number;
   readonly user: string;
   readonly manager: ManagerFacts;
-  /** Null: there is none. */
+  /** The unit; null if there is none. */
   readonly unit: Known<UnitFacts | null>;
   readonly linger: Known<boolean> | null;
   readonly configuration: Known<ConfigurationFacts>;
@@ -154,7 +154,7 @@ export interface DoctorFacts {
   readonly journald: Known<JournaldFacts>;
   /** The gateway's own records of its runs, newest first. */
   readonly runs: Known<readonly RunRecord[]>;
-  /** What the gateway itself tells. */
+  /** Facts from the gateway itself. */
   readonly gateway: FactsAnswer;
 }
 

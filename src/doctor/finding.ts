@@ -1,6 +1,6 @@
 export type FindingVerdict = 'ok' | 'warning' | 'problem' | 'not-applicable' | 'unknown';
 
-/** What --fix can do by itself: safe, and undone by nobody’s loss. */
+/** A change that --fix can make by itself, because it is safe and can be undone. */
 export type Fix =
   | { readonly kind: 'chmod'; readonly path: string; readonly mode: number; readonly isDirectory: boolean }
   | { readonly kind: 'enable-linger'; readonly user: string }
@@ -8,7 +8,7 @@ export type Fix =
   | { readonly kind: 'reset-failed'; readonly unit: string };
 
 export interface Mend {
-  /** What to do, for a person. */
+  /** The advice for a person. */
   readonly text: string;
   /** The command to type; null where there is none. */
   readonly command: string | null;

@@ -1,7 +1,7 @@
 import { type RunRecord, runOutcome } from '../store/run-record.js';
 import type { DoctorFacts, HistoryEvent } from './facts.js';
 
-/** How many starts and stops are looked at. */
+/** Number of starts and stops that are looked at. */
 export const historyLength = 10;
 
 const shownKinds: readonly HistoryEvent['kind'][] = [
@@ -13,7 +13,7 @@ const shownKinds: readonly HistoryEvent['kind'][] = [
   'failed',
 ];
 
-/** What a run's own record tells; of one that ended without a word only the start. */
+/** Reads the events of a run from its own record; a run that recorded no end has only its start. */
 function eventsOfRun(
   run: RunRecord,
   isCurrent: boolean,

@@ -6,7 +6,7 @@ import type { Fix } from './finding.js';
 
 export interface Mended {
   readonly done: boolean;
-  /** What was done, or why it was not. */
+  /** A sentence about what was done, or why it was not. */
   readonly text: string;
 }
 

@@ -21,7 +21,7 @@ export interface JobsQuestion {
 /** Never a folder that the unit's `PATH` may name: an agent could have put a systemctl of its own there. */
 const path = '/usr/bin:/bin:/run/current-system/sw/bin';
 
-/** Where the manager is to be found (sd_bus_open(3)). */
+/** Variables that name the manager's bus (sd_bus_open(3)). */
 const ofTheBus = ['DBUS_SYSTEM_BUS_ADDRESS', 'DBUS_SESSION_BUS_ADDRESS', 'XDG_RUNTIME_DIR'] as const;
 
 /** Takes from the gateway's environment only what systemctl needs: no secret, and no way to report for the unit. */

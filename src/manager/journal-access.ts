@@ -4,10 +4,10 @@ import type { UnitOfRecords } from './unit-records.js';
 
 const journalDirectories = ['/var/log/journal', '/run/log/journal'];
 
-/** Whether one of the journal's files of that name can be read by this user; null: there is none. */
+/** True if this user can read one of the journal's files of that name; null if there is none. */
 function mayReadFile(name: string, roots: readonly string[]): boolean | null {
   let refused = false;
-  /** Whether it can be done; what isn't there is no matter. */
+  /** True if it can be done; a missing file is no error. */
   const can = (look: () => void): boolean => {
     try {
       look();
@@ -32,7 +32,7 @@ function mayReadFile(name: string, roots: readonly string[]): boolean | null {
 }
 
 /**
- * Whether the journal file with the unit's records can be read by this user; null: there is none. The records of a
+ * True if this user can read the journal file with the unit's records; null if there is none. The records of a
  * user's units are in that user's own file, where journald splits them off (journald.conf(5), SplitMode=).
  */
 export function mayReadJournal(

@@ -53,7 +53,7 @@ function readField(field: unknown): string | readonly string[] {
 /** Text of a value; journalctl gives one that is no UTF-8, or holds control characters, as a list of bytes. */
 function readValue(value: unknown): string {
   if (isBytes(value)) return Buffer.from(value).toString('utf8');
-  // Null: it is too long. What else is an object is none of journalctl’s.
+  // journalctl writes null for a value that is too long, and no objects.
   return typeof value === 'object' ? '' : String(value);
 }
 

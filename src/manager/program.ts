@@ -14,7 +14,7 @@ export class ProgramError extends Error {
 }
 
 export interface ProgramResult {
-  /** Null when a signal ended it. */
+  /** The exit status; null if a signal ended it. */
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
@@ -22,7 +22,7 @@ export interface ProgramResult {
 }
 
 export interface ProgramOptions {
-  /** How long it may take, in milliseconds; null: as long as it likes. Default: 10 s. */
+  /** Longest run time in milliseconds, 10 s by default; null sets no limit. */
   readonly timeout?: number | null;
   readonly input?: string;
   /** Added to this process's own. */

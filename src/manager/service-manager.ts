@@ -27,7 +27,7 @@ export function unitNames(instance: string | null): readonly string[] {
 export class ServiceManagerError extends Error {
   constructor(
     readonly what: string,
-    /** What systemctl printed. */
+    /** The text that systemctl printed. */
     readonly detail: string,
     readonly status: number | null,
   ) {
@@ -90,7 +90,7 @@ export class ServiceManager {
     return parseProperties(result.stdout);
   }
 
-  /** Whether the manager has, or would load, a unit of that name. */
+  /** True if the manager has, or would load, a unit of that name. */
   async has(unit: string): Promise<boolean> {
     const { LoadState } = await this.show(unit, ['LoadState']);
     return LoadState !== undefined && LoadState !== 'not-found';

@@ -1,7 +1,7 @@
 import { fieldOf, type JournalRecord } from './journal-reader.js';
 import type { Scope } from './service-manager.js';
 
-/** What the manager's records say, sd-messages(3). */
+/** Message ids of the manager's records, sd-messages(3). */
 export const managerMessages = {
   starting: '7d4958e842da4a758f6c1cdc7b36dcc5',
   started: '39f53479d3a045ac8e11786248231fbf',
@@ -9,7 +9,7 @@ export const managerMessages = {
   failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
 } as const;
 
-/** Whose records: a unit's, by the fields that journald and the manager set (systemd.journal-fields(7)). */
+/** A unit whose records are wanted, by the fields that journald and the manager set (systemd.journal-fields(7)). */
 export interface UnitOfRecords {
   readonly scope: Scope;
   readonly name: string;
@@ -17,7 +17,7 @@ export interface UnitOfRecords {
   readonly uid?: number | null;
 }
 
-/** What journalctl is to look for: fields side by side are "and", the same field twice is "or". */
+/** Matches for journalctl: fields side by side are "and", the same field twice is "or". */
 export interface RecordMatches {
   /** Records of the unit's processes; journald sets these fields, no process can. */
   readonly own: readonly string[];

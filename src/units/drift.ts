@@ -10,7 +10,7 @@ import { renderUnit } from './render.js';
 import { judge, readChoices, withoutHash } from './seal.js';
 
 export type DriftState =
-  /** What this version would write is what is there. */
+  /** The file is what this version would write. */
   | 'none'
   /** Written by install, of another version, systemd or configuration. */
   | 'drifted'
@@ -32,16 +32,16 @@ export interface UnitDrift {
   readonly difference: string;
   /** Files that add to the unit, in the order in which they apply. */
   readonly dropIns: readonly string[];
-  /** Why it is undecided; else null. */
+  /** The reason if it is undecided; else null. */
   readonly reason: string | null;
 }
 
-/** What is at a unit's place. */
+/** A unit file that is installed. */
 export interface InstalledUnit {
   readonly path: string;
-  /** Null: there is none. */
+  /** The file's text; null if there is no file. */
   readonly text: string | null;
-  /** Where a link at its place leads; null for what is no link. */
+  /** The target of a link in the unit's place; null if there is no link. */
   readonly link: string | null;
 }
 
@@ -53,7 +53,7 @@ export function readInstalled(target: UnitTarget): InstalledUnit {
   return { path, text: readFileSync(path, 'utf8'), link };
 }
 
-/** How the installed unit of an instance differs from what this version would write, with the same choices. */
+/** Compares the installed unit of an instance with what this version would write with the same choices. */
 export function unitDrift(target: UnitTarget): UnitDrift {
   const unit = unitName(target.instance);
   const { path, text, link } = readInstalled(target);

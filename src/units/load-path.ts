@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from '
 import { basename, join } from 'node:path';
 import type { Scope } from '../manager/service-manager.js';
 
-/** Whose service manager, and what tells where it reads its units. */
+/** A service manager, and what decides where it reads its units. */
 export interface UnitOwner {
   readonly scope: Scope;
   readonly home: string;
@@ -13,13 +13,13 @@ function absolute(path: string | undefined, otherwise: string): string {
   return path?.startsWith('/') ? path : otherwise;
 }
 
-/** Where an administrator, or a user, puts units (systemd.unit(5), "Unit File Load Path"). */
+/** The directory in which an administrator, or a user, puts units (systemd.unit(5), "Unit File Load Path"). */
 export function unitDirectory({ scope, home, environment }: UnitOwner): string {
   if (scope === 'system') return '/etc/systemd/system';
   return join(absolute(environment.XDG_CONFIG_HOME, join(home, '.config')), 'systemd/user');
 }
 
-/** Where the manager looks for units and drop-ins, the first that has one wins; without generators. */
+/** The directories in which the manager looks for units and drop-ins; the first wins. Generators' are left out. */
 export function unitPath(owner: UnitOwner): readonly string[] {
   const { scope, home, environment } = owner;
   const own = unitDirectory(owner);
@@ -94,7 +94,7 @@ function isMask(path: string): boolean {
   return existsSync(path) && realpathSync(path) === '/dev/null';
 }
 
-/** Where a link leads; null for what is no link. */
+/** The target of a link; null if the path is no link. */
 export function linkTarget(path: string): string | null {
   try {
     return lstatSync(path).isSymbolicLink() ? readlinkSync(path) : null;

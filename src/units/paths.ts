@@ -2,7 +2,7 @@ import { constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseUnit, valueIn } from './unit-text.js';
 
-/** Where version managers and the like keep one version of a program: an upgrade removes the path. */
+/** Directories of version managers that hold one version of a program: an upgrade removes the path. */
 const versioned: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\/\.?nvm\/versions\//, 'nvm'],
   [/\/fnm(_multishells|\/node-versions)\//, 'fnm'],
@@ -56,8 +56,8 @@ export function hiddenBy(unit: string, path: string): string | null {
 }
 
 /**
- * What keeps a user who owns nothing here, as the unit’s own does, from reading the file: the file itself, or the first
- * directory on the way that they may not enter; null: nothing does. A path that isn't there counts as readable.
+ * Finds what keeps a user who owns nothing here, as the unit’s own does, from reading the file: the file itself, or the
+ * first directory on the way that they may not enter. Gives null if nothing does; a missing path counts as readable.
  */
 export function unreadablePart(path: string): string | null {
   const parts: string[] = [];

@@ -12,7 +12,7 @@ import { seal, type UnitChoices } from './seal.js';
 
 /** Which gateway, and on which systemd. */
 export interface UnitTarget extends UnitOwner {
-  /** Null: the instance without a name. */
+  /** The instance; null for the one without a name. */
   readonly instance: string | null;
   readonly systemdVersion: number;
 }
@@ -83,7 +83,7 @@ export function unitConfiguration(target: UnitTarget, choices: UnitChoices): Loa
   });
 }
 
-/** Where the gateway and its agents find programs: the same whoever installs. */
+/** The search path for programs of the gateway and its agents: the same whoever installs. */
 function searchPath({ scope, home }: UnitTarget, node: string): string {
   const own = scope === 'user' ? [join(home, '.local/bin')] : [];
   const added = [dirname(node), ...own].filter((directory) => !standardSearchPath.includes(directory));
@@ -111,7 +111,7 @@ export function planUnit(target: UnitTarget, choices: UnitChoices, program = own
   };
 }
 
-/** Where journalctl(1) --update-catalog looks besides the packages’ directory; not in /etc. */
+/** A file that journalctl(1) --update-catalog reads beside the packages’ directory; it does not read /etc. */
 export const catalogPath = '/usr/local/lib/systemd/catalog/sd-gateway.catalog';
 const packagedCatalog = '/usr/lib/systemd/catalog/sd-gateway.catalog';
 

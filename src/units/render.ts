@@ -18,7 +18,7 @@ import { unitUser } from './unit-user.js';
 /** All that a unit is made from. */
 export interface UnitPlan {
   readonly scope: Scope;
-  /** Null: the instance without a name. */
+  /** The instance; null for the one without a name. */
   readonly instance: string | null;
   /** Such as 252. */
   readonly systemdVersion: number;
@@ -29,7 +29,7 @@ export interface UnitPlan {
   readonly searchPath: string;
   /** The environment file where none was chosen; it need not be there. */
   readonly defaultEnvironmentFile: string;
-  /** Of the configuration, in milliseconds. */
+  /** The configuration's time spans, in milliseconds. */
   readonly stop: StopTimes;
 }
 
@@ -67,7 +67,7 @@ export function forInstance(lines: readonly UnitLine[], instance: string): UnitL
   });
 }
 
-/** Whether a directive stands directly below the line, so that a comment there is about it, too. */
+/** True if a directive stands directly below the line, so that a comment there is about it, too. */
 function isDirective(line: UnitLine | undefined): boolean {
   return line?.kind === 'directive';
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Whose a file is: as it was written here, written here and edited since, or somebody else’s. */
+/** The origin of a file: as install wrote it, edited since, or somebody else’s. */
 export type Ownership = 'own' | 'edited' | 'foreign';
 
 const header = /^# Written by "sd-gateway install"; sha256 of the lines below: ([0-9a-f]{64})\n/;
@@ -26,7 +26,7 @@ export function withoutHash(text: string): string {
   return text.replace(header, (line, hash: string) => line.replace(hash, '…'));
 }
 
-/** What the operator chose when the unit was installed; kept in the unit, so that it can be written again alike. */
+/** The operator's choices at the install, kept in the unit so that it can be written again alike. */
 export interface UnitChoices {
   /** `--config`, an absolute path; null: the one of the instance in the configuration directory. */
   readonly configurationFile: string | null;

@@ -16,7 +16,7 @@ export const settingsProperties = [
 
 /** With what an installed unit runs its gateway. */
 export interface UnitSettings {
-  /** What the unit sets, as far as this user can read it, with the directories that the manager makes. */
+  /** The unit's variables, as far as this user can read them, with the directories that the manager makes. */
   readonly environment: Readonly<Record<string, string>>;
   readonly directories: Directories;
   /** `named`: ExecStart= names it with --config; else it is the usual one, and need not be there. */
@@ -26,10 +26,10 @@ export interface UnitSettings {
 export interface UnitSettingsOptions {
   readonly scope: Scope;
   readonly instance: string | null;
-  /** Null: not known. */
+  /** The manager's version; null if unknown. */
   readonly systemdVersion: number | null;
   readonly home: string;
-  /** Of the person who asks: where a user's directories are. */
+  /** The home of the person who asks, below which a user's directories are. */
   readonly environment: NodeJS.ProcessEnv;
   readonly uid: number;
 }
@@ -44,7 +44,7 @@ function words(text: string): readonly string[] {
   return found;
 }
 
-/** What the unit sets itself, from the property Environment=. */
+/** Reads the unit's own variables from the property Environment=. */
 export function environmentOf(property: string): Record<string, string> {
   return Object.fromEntries(
     words(property).flatMap((assignment) => {
@@ -54,7 +54,7 @@ export function environmentOf(property: string): Record<string, string> {
   );
 }
 
-/** What its environment files set; one that isn't there or not for us to read is for systemd to complain of. */
+/** Reads the variables of its environment files. systemd reports a file that is missing or can't be read. */
 function environmentOfFiles(property: string): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const line of property.split('\n')) {
@@ -79,7 +79,7 @@ export function namedConfiguration(execStart: string): string | null {
   return / --config[ =](.+?)(?= --[a-z]|$)/.exec(command)?.[1] ?? null;
 }
 
-/** Where the unit's own directories are, as systemd.exec(5) tells the unit. */
+/** The variables of systemd.exec(5) that name the unit's own directories. */
 function directoryVariables(
   properties: Readonly<Record<string, string>>,
   { scope, systemdVersion, home, environment, uid }: UnitSettingsOptions,

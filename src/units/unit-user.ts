@@ -27,7 +27,7 @@ export function userDeclaration(instance: string | null): string {
   return `u ${unitUser(instance)} - "${description}"\n`;
 }
 
-/** Where an administrator declares users of the system; a package's file of the same name is hidden by it. */
+/** The file in which an administrator declares the user; it hides a package's file of the same name. */
 export function declarationPath(instance: string | null): string {
   return `/etc/sysusers.d/sd-gateway${instance === null ? '' : `-${instance}`}.conf`;
 }

@@ -5,9 +5,9 @@ import { ProgramError } from '../manager/program.js';
 import type { ServiceManager } from '../manager/service-manager.js';
 
 export interface Verification {
-  /** Why the unit must not be installed; empty: it may. */
+  /** Reasons why the unit must not be installed; empty if it may. */
   readonly problems: readonly string[];
-  /** What systemd says about it besides, such as about drop-ins. */
+  /** Other remarks of systemd, such as about drop-ins. */
   readonly warnings: readonly string[];
 }
 

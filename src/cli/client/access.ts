@@ -12,7 +12,7 @@ import { type GatewayAnswer, GatewayClient, UnreachableError } from './http.js';
 import { configurationAt, type GatewayLocation, locateGateway } from './locate.js';
 import { UnprovenError } from './peer.js';
 
-/** Where the socket unit of this package listens, for a configuration that leaves that to systemd. */
+/** The address of this package's socket unit, for a configuration that leaves it to systemd. */
 const socketUnitAddress = 'http://127.0.0.1:8733';
 
 function addressOf(listen: ListenAddress): string {
@@ -29,7 +29,7 @@ function addressOf(listen: ListenAddress): string {
   }
 }
 
-/** Where systemd keeps the credentials of a running unit that has some (systemd.exec(5)); for root to read. */
+/** The directories of a running unit's credentials (systemd.exec(5)), which root can read. */
 function credentialsOf(unit: string | null): readonly string[] {
   if (unit === null) return [];
   const { XDG_RUNTIME_DIR: own } = process.env;
@@ -107,7 +107,7 @@ function ownerIfSeen(path: string): number | null {
   }
 }
 
-/** Where the gateway that runs there says that it listens, which a socket unit decides; null where it can't be asked. */
+/** Asks the running gateway for its address, since a socket unit may decide it; null if it can't be asked. */
 async function toldBy({ directories }: GatewayLocation): Promise<string | null> {
   const answer = await askFacts(join(directories.runtime, 'control.sock'));
   const told: unknown = answer.outcome === 'told' ? answer.facts.listening : [];

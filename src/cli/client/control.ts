@@ -66,7 +66,7 @@ export async function askStatus(path: string): Promise<string | null> {
   return status;
 }
 
-/** Whether a gateway is at the socket that would take this user's orders; never takes long. */
+/** True if a gateway at the socket would take this user's orders; never takes long. */
 export async function answers(path: string): Promise<boolean> {
   const { outcome } = await askFacts(path);
   return outcome === 'told' || outcome === 'unanswered';
@@ -83,7 +83,7 @@ export async function turnOfThisCommand(socket: string): Promise<CallerTurn | nu
 }
 
 /**
- * Why it is not done, and what to do instead.
+ * Says why it is not done, and what to do instead.
  *
  * @param action that would end the turn, such as "restart"
  */

@@ -14,13 +14,13 @@ export class UnreachableError extends Error {
 export interface GatewayAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  /** Null when there is none, or it is no JSON. */
+  /** The parsed JSON; null if there is no body, or it is something else. */
   readonly body: Readonly<Record<string, unknown>> | null;
 }
 
 /** Longest answer that is read, in bytes. */
 const maxAnswerBytes = 128 * 1024 * 1024;
-/** How long a gateway may say nothing, in milliseconds, unless it is asked to wait: one that hangs takes connections, too. */
+/** Longest silence of a gateway that was not asked to wait, in milliseconds: one that hangs accepts connections, too. */
 const defaultSilenceMs = 60_000;
 /** The longest that a timer of Node.js takes, in milliseconds. */
 const maxTimerMs = 2 ** 31 - 1;

@@ -34,7 +34,7 @@ export function directoriesOf(parsed: ParsedCommand): Directories {
   });
 }
 
-/** What the instance's gateway works with. */
+/** The directories, environment and files that the instance's gateway works with. */
 export interface GatewayLocation {
   readonly directories: Directories;
   readonly environment: NodeJS.ProcessEnv;
@@ -71,7 +71,7 @@ export function configurationAt({ file, environment }: GatewayLocation): LoadedC
   return loadConfiguration({ file: file.path, required: file.named, environment });
 }
 
-/** Null where no manager answers, or none knows such a unit: then there is only the foreground. */
+/** Gives null if no manager answers, or none knows such a unit: then there is only the foreground. */
 async function unitLocation(
   scope: Scope,
   instance: string | null,
@@ -112,7 +112,7 @@ export function instanceOf(parsed: ParsedCommand): string | null {
   return instance;
 }
 
-/** Where the control socket of a gateway is; of a unit's, where its RuntimeDirectory= says. */
+/** The control socket of a gateway; a unit's is in its RuntimeDirectory=. */
 export function controlSocketOf(target: Target, unit: UnitState | null): string {
   const { runtime } = directories({
     instance: target.instance,
@@ -127,7 +127,7 @@ export function controlSocketOf(target: Target, unit: UnitState | null): string 
 }
 
 /**
- * Whether RUNTIME_DIRECTORY names a gateway by its directory, as systemd does for what runs in a unit: then the command
+ * True if RUNTIME_DIRECTORY names a gateway by its directory, as systemd does for what runs in a unit: then the command
  * is about the gateway there, whatever units there are.
  */
 export function namedByDirectory(environment: NodeJS.ProcessEnv = process.env): boolean {

@@ -11,14 +11,14 @@ import type { GatewayAnswer, GatewayClient } from './http.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';
-/** How long one request for the reply waits, in seconds; a gateway may allow less. */
+/** Longest wait of one request for the reply, in seconds; a gateway may allow less. */
 const longestPollSeconds = 30;
 /** From one request to the next at least, in milliseconds, where the gateway answers sooner. */
 const shortestPollMs = 500;
-/** How long an answer may take beyond what it was asked to wait for, in milliseconds: one that hangs gives none. */
+/** Longest silence beyond the wait that was asked for, in milliseconds: a gateway that hangs gives no answer. */
 const minSilenceMs = 10_000;
 
-/** What an answer asks to wait for, in milliseconds; a proxy may say it in either form (RFC 9110, section 10.2.3). */
+/** Reads Retry-After as milliseconds; a proxy may write either form (RFC 9110, section 10.2.3). */
 function retryAfterOf({ headers }: GatewayAnswer): number {
   return parseRetryAfter(headers['retry-after'], Date.now()) ?? 0;
 }
@@ -45,9 +45,9 @@ async function post(
 }
 
 interface Outcome {
-  /** What is known of the message. */
+  /** The message as the gateway tells it. */
   readonly answer: GatewayAnswer;
-  /** What is known of the turn that answers it: of the message itself, or of that whose turn it became part of. */
+  /** The message whose turn answers it: itself, or the one whose turn it became part of. */
   readonly turn: GatewayAnswer;
 }
 

@@ -4,7 +4,7 @@ export const shells = ['bash', 'zsh', 'fish'] as const;
 
 export type Shell = (typeof shells)[number];
 
-/** What a shell may offer where a value is wanted. */
+/** The kind of words that a shell can offer for a value. */
 export type ValueKind = 'file' | 'instance' | 'other';
 
 export function isShell(name: string): name is Shell {
@@ -26,7 +26,7 @@ export function operandWords(command: CommandDescription): readonly string[] {
   return command.name === 'completion' ? shells : [];
 }
 
-/** What may stand first, with its summary. */
+/** Lists the words that may stand first, each with its summary. */
 export function firstWords(): readonly (readonly [word: string, summary: string])[] {
   return [
     ...commands.map(({ name, summary }) => [name, summary] as const),

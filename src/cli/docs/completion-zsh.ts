@@ -6,7 +6,7 @@ function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** What _arguments takes for special in a description. */
+/** Escapes the characters that _arguments takes for special in a description. */
 function inBrackets(text: string): string {
   return text.replace(/[\\:[\]]/g, '\\$&');
 }

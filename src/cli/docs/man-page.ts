@@ -11,7 +11,7 @@ export interface ManPageOptions {
   readonly date: string;
 }
 
-/** What each kind of record says; the type holds the list complete. */
+/** The meaning of each kind of record; the type keeps the list complete. */
 const messageMeanings: Readonly<Record<keyof typeof messageIds, string>> = {
   ready: 'The gateway serves.',
   reloadDone: 'The configuration was read again.',

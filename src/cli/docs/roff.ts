@@ -17,7 +17,7 @@ export function bold(text: string): string {
   return `\\fB${roff(text)}\\fR`;
 }
 
-/** What the reader fills in: italic. */
+/** Sets a word for the reader to replace: italic. */
 export function italic(text: string): string {
   return `\\fI${roff(text)}\\fR`;
 }

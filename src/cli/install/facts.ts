@@ -48,20 +48,20 @@ export interface NewFile {
 export interface InstallFacts {
   readonly unit: string;
   readonly target: UnitTarget;
-  /** Whether this person's commands are about that scope unless they name one. */
+  /** True if this person's commands are about that scope by default. */
   readonly isDefaultScope: boolean;
   readonly installed: InstalledUnit;
-  /** Null: there is nothing at its place. */
+  /** The unit file that is there; null if there is none. */
   readonly ownership: Ownership | null;
   /** A unit of the same name elsewhere, which an installed one would hide. */
   readonly packaged: string | null;
-  /** Null: there can be none, or the manager wasn't asked. */
+  /** An instance of the template that runs; null if none can, or the manager wasn't asked. */
   readonly template: TemplateInstance | null;
   /** The unit of the same name in the other scope, where it may have the same address. */
   readonly inOtherScope: string | null;
   readonly dropIns: readonly string[];
   readonly choices: UnitChoices;
-  /** Null: the unit runs as a user who was chosen, or it is not the system's. */
+  /** The unit's own user; null if the operator chose one, or the unit is not the system's. */
   readonly user: OwnUser | null;
   /** A unit that runs the instance, which install did not write and which lacks only its own user; null: none. */
   readonly awaitsUser: string | null;
@@ -73,17 +73,17 @@ export interface InstallFacts {
   readonly files: UnitFiles;
   readonly configuration: LoadedConfiguration;
   readonly rendered: RenderedUnit;
-  /** Null: there is a configuration. */
+  /** A first configuration to write; null if there is one. */
   readonly sample: NewFile | null;
   /** Files of the gateway that a user who owns nothing can’t read: the file, and what keeps it from them. */
   readonly unreadable: readonly { readonly path: string; readonly part: string }[];
   /** The address of the configuration, if somebody else listens there now. */
   readonly takenAddress: string | null;
-  /** Null: nothing to install. */
+  /** The journal catalog to write; null if there is nothing to install. */
   readonly catalog: NewFile | null;
-  /** Of a user unit: who it is, and whether their manager runs without a session. */
+  /** The user of a user unit, and true if their manager runs without a session. */
   readonly linger: { readonly user: string; readonly enabled: boolean } | null;
-  /** Null where the manager wasn't asked. */
+  /** The unit's state; null if the manager wasn't asked. */
   readonly state: { readonly enabled: string; readonly active: string } | null;
 }
 
@@ -98,7 +98,7 @@ function findNode(): string {
   return stablePath(here, links);
 }
 
-/** Whether linger is on for the user; logind keeps a file for each (loginctl(1), enable-linger). */
+/** True if linger is on for the user; logind keeps a file for each (loginctl(1), enable-linger). */
 async function lingers(user: string): Promise<boolean> {
   const { status, stdout } = await runProgram('loginctl', [
     'show-user',
@@ -110,7 +110,7 @@ async function lingers(user: string): Promise<boolean> {
   return status === 0 ? stdout.trim() === 'yes' : existsSync(`/var/lib/systemd/linger/${user}`);
 }
 
-/** Whether a port can’t be bound, as by another gateway; a host that is not this machine’s is not asked about. */
+/** True if another process holds the port. A host that is not this machine's counts as free. */
 function isTaken(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -262,7 +262,7 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
   const { listen } = configuration.configuration.http;
   const isRunning = state !== null && state.active !== 'inactive' && state.active !== 'failed';
   const needsSample = choices.configurationFile === null && !existsSync(files.configuration);
-  // What somebody else's unit ran had nothing of this configuration.
+  // A unit of somebody else's did not run with this configuration.
   const isNew = (ownership === null || ownership === 'foreign') && !isRunning;
   const isOpenToAll = process.getuid?.() === 0 && scope === 'system';
   const person = scope === 'user' ? userInfo().username : null;
@@ -334,13 +334,13 @@ export async function findTemplateInstance(
   return { unit, enabled: await manager.isEnabled(unit), active };
 }
 
-/** Why it is in the way of the instance's own unit, and of a removal of the data; null: it isn't in use. */
+/** Says why it is in the way of the instance's own unit and of a removal of the data; null if it isn't in use. */
 export function templateObjection(template: TemplateInstance | null, scope: Scope): string | null {
   if (template === null) return null;
   const { unit, enabled, active } = template;
   const isEnabled = /^enabled(-runtime)?$/.test(enabled);
   if (!isEnabled && active === 'inactive') return null;
-  // What has failed is down already, and stays failed over a stop.
+  // A failed unit is down already, and a stop leaves it failed.
   const verb = active === 'failed' && !isEnabled ? 'reset-failed' : 'disable --now';
   return `${unit} is ${active === 'inactive' ? enabled : active}, and has the same directories; "${systemctlFor(`${verb} ${unit}`, scope)}" ends that`;
 }

@@ -58,7 +58,7 @@ function paintDifference(difference: string, terminal: Terminal): string {
     .join('\n');
 }
 
-/** What keeps this process from installing anything; null: nothing. */
+/** Says what keeps this process from installing anything; null if nothing does. */
 async function obstacle(request: InstallRequest): Promise<readonly [status: number, reason: string] | null> {
   const changes = !request.print && !request.dryRun;
   if (changes && request.scope === 'system' && process.getuid?.() !== 0) {
@@ -119,7 +119,7 @@ function showDifference(facts: InstallFacts, voice: Voice): void {
   if (difference !== '') voice.say(paintDifference(difference.trimEnd(), voice.terminal));
 }
 
-/** What was found, before anything is done. */
+/** Prints the findings before anything is done. */
 function showFindings(facts: InstallFacts, voice: Voice): void {
   const { request } = voice;
   showDifference(facts, voice);
@@ -137,7 +137,7 @@ const optionOf = {
   runAs: '--run-as',
 } as const;
 
-/** What to do next, for a person. */
+/** Suggests the next step. */
 function showNext(facts: InstallFacts, outcome: InstallOutcome, voice: Voice): void {
   const isRunning = facts.state?.active === 'active';
   const changed = changesUnit(facts);
@@ -162,7 +162,7 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
   const steps = installSteps(facts, request);
   const against = objections(facts);
   if (against.length > 0 && !request.force) {
-    // What an edit by hand is about is seen by what would be undone.
+    // The difference shows what an overwrite of an edit by hand would undo.
     if (facts.ownership === 'edited') showDifference(facts, voice);
     return voice.refuse(
       commandStatus.failure,

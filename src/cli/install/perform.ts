@@ -23,12 +23,12 @@ export class InstallError extends Error {
   }
 }
 
-/** What became of it. */
+/** The outcome of an install. */
 export interface InstallOutcome {
   readonly done: readonly InstallStep['kind'][];
-  /** What did not work out, without being a reason not to install; with what to do. */
+  /** Steps that failed without being a reason not to install, each with a next step. */
   readonly warnings: readonly string[];
-  /** Why the unit that was to be started does not run; null: it does, or nobody asked. */
+  /** The reason why the unit did not start; null if it did, or nobody asked for that. */
   readonly startFailure: string | null;
 }
 
@@ -82,7 +82,7 @@ export class Installation {
     }
   }
 
-  /** Whether it was done. */
+  /** True if it was done. */
   async #perform(step: InstallStep): Promise<boolean> {
     const { unit } = this.#facts;
     switch (step.kind) {

@@ -7,7 +7,7 @@ import { shellWord } from '../terminal.js';
 import type { InstallFacts } from './facts.js';
 import { templateObjection } from './facts.js';
 
-/** How the unit’s name is given to systemctl. */
+/** The systemctl command to type about the unit. */
 export function systemctl({ unit, target }: Pick<InstallFacts, 'unit' | 'target'>, verb: string): string {
   return `systemctl ${target.scope === 'user' ? '--user ' : ''}${verb} ${unit}`;
 }
@@ -37,7 +37,7 @@ export function differenceOf(facts: InstallFacts): string {
   );
 }
 
-/** Why there must be no install unless it is forced. */
+/** Lists the reasons against an install that is not forced. */
 export function objections(facts: InstallFacts): readonly string[] {
   const { target, installed, ownership, packaged, template, rendered, choices, program, files, unreadable } =
     facts;
@@ -97,7 +97,7 @@ function unreadableText({ path, part }: { readonly path: string; readonly part: 
     : `the gateway’s user can’t read ${path}, as it may not enter ${part}; mend it with "chmod o+x ${shellWord(part)}"`;
 }
 
-/** What the operator should know, and what to do about it. */
+/** Lists warnings for the operator, each with a next step. */
 export function warningsOf(facts: InstallFacts): readonly string[] {
   const { target, choices, program, rendered, unreadable, configuration, takenAddress, inOtherScope, files } =
     facts;

@@ -3,7 +3,7 @@ import type { Scope } from '../../manager/service-manager.js';
 import { instanceOf, scopeOf } from '../client/locate.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 
-/** What the command line asks for. */
+/** An install as the command line asks for it. */
 export interface InstallRequest {
   readonly scope: Scope;
   readonly instance: string | null;

@@ -15,7 +15,7 @@ export type InstallStep =
   | { readonly kind: 'linger'; readonly user: string }
   | { readonly kind: 'start' | 'restart' };
 
-/** What has to be done, in its order. */
+/** Lists the steps of an install in their order. */
 export function installSteps(facts: InstallFacts, request: InstallRequest): readonly InstallStep[] {
   const { installed, rendered, user, leftoverLink, sample, catalog, linger, state } = facts;
   const changed = changesUnit(facts);
@@ -38,7 +38,7 @@ export function installSteps(facts: InstallFacts, request: InstallRequest): read
   return steps;
 }
 
-/** What a step will do, for a person who looks before. */
+/** Describes a step before it is done. */
 export function describeStep(step: InstallStep, facts: InstallFacts): string {
   switch (step.kind) {
     case 'user': {

@@ -5,7 +5,7 @@ import { tryLock } from '../../systemd/file-lock.js';
 import { linkTarget } from '../../units/load-path.js';
 import type { UnitTarget } from '../../units/plan.js';
 
-/** What a gateway has left on the disk. */
+/** Files and directories that a gateway has left. */
 export interface GatewayData {
   /** Files and directories that are its own, and are there. */
   readonly paths: readonly string[];
@@ -13,7 +13,7 @@ export interface GatewayData {
   readonly sharedDirectories: readonly string[];
 }
 
-/** What the gateway makes in its state directory, or made there in an earlier version (`compiled`). */
+/** Matches the names of the gateway's entries in its state directory, an earlier version's (`compiled`) too. */
 const stateFile = /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|compiled)$/;
 
 function isThere(path: string): boolean {

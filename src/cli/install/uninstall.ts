@@ -30,7 +30,7 @@ class UninstallError extends Error {
   }
 }
 
-/** What was done, for a program to read. */
+/** The outcome, for a program to read. */
 interface Removal {
   readonly unit: string;
   readonly removed: string[];
@@ -39,7 +39,7 @@ interface Removal {
 
 type Say = (text: string) => void;
 
-/** Why the unit isn’t ours to remove; null: it is. */
+/** Says why this program may not remove the unit; null if it may. */
 function objection({ path, text, link }: InstalledUnit): string | null {
   if (link !== null) return `${path} is a link to ${link}, which install did not make`;
   const ownership = judge(text ?? '');
@@ -47,7 +47,7 @@ function objection({ path, text, link }: InstalledUnit): string | null {
   return ownership === 'edited' ? `${path} was edited by hand since it was installed` : null;
 }
 
-/** What keeps the data from being removed; null: nothing. */
+/** Says what keeps the data from being removed; null if nothing does. */
 async function againstPurge({ scope, instance }: UnitTarget): Promise<string | null> {
   return templateObjection(await findTemplateInstance(new ServiceManager(scope), instance), scope);
 }
@@ -70,7 +70,7 @@ function notInstalled(target: UnitTarget, unit: string): UninstallError {
   );
 }
 
-/** Whether another unit that install wrote is left in the directory. */
+/** True if the directory still has another unit that install wrote. */
 function hasOtherUnit(target: UnitTarget, unit: string): boolean {
   const directory = unitDirectory(target);
   return readdirSync(directory)

@@ -14,13 +14,13 @@ import {
 export interface OwnUser {
   readonly name: string;
   readonly exists: boolean;
-  /** Where it is declared (sysusers.d(5)). */
+  /** The file that declares it (sysusers.d(5)). */
   readonly path: string;
   /** The text to be written there; null if the file stays as it is. */
   readonly declaration: string | null;
 }
 
-/** Null: the unit runs as a user who was chosen, or it is not the system's. Rejects with a ProgramError. */
+/** Gives null if the operator chose a user, or the unit is not the system's. Rejects with a ProgramError. */
 export async function findOwnUser(target: UnitTarget, choices: UnitChoices): Promise<OwnUser | null> {
   const { scope, instance } = target;
   if (scope !== 'system' || choices.runAs !== null) return null;
@@ -38,8 +38,8 @@ export async function findOwnUser(target: UnitTarget, choices: UnitChoices): Pro
 }
 
 /**
- * Whether a unit that install did not write runs as the user and lacks nothing else. Then the user alone is made. Throws a
- * ServiceManagerError, or a ProgramError.
+ * True if a unit that install did not write runs as the user and lacks nothing else. Then the user alone is made.
+ * Throws a ServiceManagerError, or a ProgramError.
  */
 export async function lacksUser(
   manager: ServiceManager,

@@ -1,20 +1,20 @@
-/** What is known where the journal has no matching record. */
+/** Facts that explain why the journal has no matching record. */
 export interface Absence {
   readonly unit: string;
   readonly scope: 'system' | 'user';
   /** LoadState= of the unit; null: the manager could not be asked. */
   readonly loadState: string | null;
   readonly narrowed: boolean;
-  /** Whether this user may read the system's journal file; null: there is none. */
+  /** True if this user may read the system's journal file; null if there is none. */
   readonly mayRead: boolean | null;
-  /** Whether the unit has ever run: its InvocationID= is set. */
+  /** True if the unit has ever run: its InvocationID= is set. */
   readonly hasRun: boolean;
   /** A gateway answers at the control socket without a unit. */
   readonly foreground: boolean;
   readonly otherScopeHasUnit: boolean;
 }
 
-/** Why there is nothing to show, nearest reason first, and what to do. */
+/** Says why there is nothing to show, nearest reason first, with a next step. */
 export function explainAbsence(absence: Absence): readonly string[] {
   const { unit, scope, loadState, narrowed, mayRead, hasRun, foreground, otherScopeHasUnit } = absence;
   const other = scope === 'system' ? 'user' : 'system';

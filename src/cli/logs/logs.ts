@@ -21,7 +21,7 @@ import { type LogsRequest, logsMatches, logsRequest, startMatches } from './requ
 
 interface FoundUnit {
   readonly name: string;
-  /** Null: the manager could not be asked. */
+  /** The unit; null if the manager could not be asked. */
   readonly loadState: string | null;
   readonly invocationId: string | null;
 }

@@ -6,7 +6,7 @@ import {
 } from '../../manager/unit-records.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 
-/** What is to be shown, as it was asked for. */
+/** The records to show, as the command line asks for them. */
 export interface LogsRequest {
   readonly follow: boolean;
   readonly since: string | null;
@@ -17,14 +17,14 @@ export interface LogsRequest {
   readonly invocation: 'current' | 'previous' | { readonly id: string } | null;
   readonly session: string | null;
   readonly message: string | null;
-  /** Of this priority (0 to 7, syslog(3)) or more urgent; null: all. */
+  /** The least urgent priority to show, 0 to 7 (syslog(3)); null shows all. */
   readonly priority: number | null;
 }
 
-/** How many records are shown where nothing limits them otherwise. */
+/** Number of records shown by default. */
 export const defaultLines = 100;
 
-/** How many records `--follow` begins with. */
+/** Number of records that `--follow` begins with. */
 const followLines = 10;
 
 export const priorityNames = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;
@@ -94,7 +94,7 @@ export interface Narrowing {
   readonly priority: number | null;
 }
 
-/** What journalctl is to look for: fields side by side are "and", the same field twice is "or", "+" parts groups. */
+/** Matches for journalctl: fields side by side are "and", the same field twice is "or", "+" parts groups. */
 export function logsMatches(unit: UnitOfRecords, narrowing: Narrowing): readonly string[] {
   const { own, manager, managerInvocation } = recordMatches(unit);
   const { invocation, session, message, priority } = narrowing;

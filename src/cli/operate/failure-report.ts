@@ -31,7 +31,7 @@ export interface FailedAction {
   readonly invocationBefore: string | null;
 }
 
-/** Why, what the journal says of it, whether systemd tries again, and what to do next. */
+/** Writes the reason, the journal's lines about it, systemd's next attempt and the operator's next step. */
 export async function failureReport(
   { action, target, began, invocationBefore }: FailedAction,
   failure: OperationFailure,

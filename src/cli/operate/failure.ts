@@ -10,15 +10,15 @@ export type OperationAction = 'start' | 'stop' | 'restart' | 'reload';
 export interface OperationFailure {
   /** One sentence without its full stop. */
   readonly reason: string;
-  /** What to do next, a line each. */
+  /** Next steps, a line each. */
   readonly next: readonly string[];
   /** The command's exit status. */
   readonly status: number;
-  /** Whether the journal knows more. */
+  /** True if the journal knows more. */
   readonly journal: boolean;
 }
 
-/** What systemctl, or systemd before it ran anything, calls some exit statuses (systemd.exec(5), sysexits.h). */
+/** Meanings of exit statuses, systemd's own included (systemd.exec(5), sysexits.h). */
 const exitWords: Readonly<Record<number, string>> = {
   1: 'a failed start or a crash',
   75: 'a restart was asked for',
@@ -43,7 +43,7 @@ function signalName(number: number): string {
   return entry === undefined ? `signal ${number}` : entry[0];
 }
 
-/** How the main process ended: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
+/** Describes the end of the main process: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
 export function describeExit(exit: NonNullable<UnitState['exit']>): string {
   if (exit.how === 'exited') {
     const words = exitWords[exit.status];
@@ -94,15 +94,15 @@ export function describeResult(unit: UnitState): string {
 }
 
 /**
- * Whether systemd refuses to start it again for a while. Result= mostly keeps what the last start failed with; that a
- * unit which is restarted always has come to rest after so many restarts tells it.
+ * True if systemd refuses to start it again for a while. Result= mostly keeps the last start's failure. A failed unit
+ * with as many restarts as the start limit allows has hit it.
  */
 export function hitStartLimit(unit: UnitState): boolean {
   if (unit.result === 'start-limit-hit') return true;
   return unit.activeState === 'failed' && unit.startLimit !== null && unit.restarts >= unit.startLimit.burst;
 }
 
-/** What to do about a unit that has failed. */
+/** Lists the next steps for a unit that has failed. */
 export function nextAfter(unit: UnitState, target: Target): readonly string[] {
   if (hitStartLimit(unit)) {
     return [
@@ -128,7 +128,7 @@ export function nextAfter(unit: UnitState, target: Target): readonly string[] {
   ];
 }
 
-/** Whether systemd starts it again by itself. */
+/** True if systemd starts it again by itself. */
 export function triesAgain(unit: UnitState): boolean {
   return unit.subState === 'auto-restart' || unit.activeState === 'activating';
 }
@@ -160,7 +160,7 @@ export function whyUnusable(unit: UnitState, target: Target): OperationFailure |
 }
 
 /**
- * Why systemctl could not do it.
+ * Says why systemctl could not do it.
  * @param printed by systemctl, in the C locale; null: the job itself failed
  * @param unit as it is afterwards
  */

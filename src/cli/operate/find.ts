@@ -13,11 +13,11 @@ import { readUnit, type UnitState } from './unit.js';
 /** Which gateway a command is about. */
 export interface Target {
   readonly scope: Scope;
-  /** Null: the instance without a name. */
+  /** The instance; null for the one without a name. */
   readonly instance: string | null;
 }
 
-/** Why a service manager could not be asked, and what to do about it. */
+/** A reason why a service manager could not be asked, and the operator's next step. */
 export interface ManagerTrouble {
   readonly scope: Scope;
   readonly kind: 'no-systemd' | 'no-manager' | 'other';
@@ -59,12 +59,12 @@ export function systemctlFor(words: string, scope: Scope, uid: number = process.
   return `${uid === 0 ? '' : 'sudo '}systemctl ${words}`;
 }
 
-/** Whose manager it is, in words. */
+/** Names the manager in words. */
 export function managerOf(scope: Scope): string {
   return scope === 'system' ? 'the system’s service manager' : 'your user manager';
 }
 
-/** What keeps a manager from answering, in words. */
+/** Says in words why a manager does not answer. */
 export function managerTrouble(scope: Scope, error: ProgramError | ServiceManagerError): ManagerTrouble {
   if (error instanceof ProgramError) {
     return error.reason === 'missing'
@@ -117,7 +117,7 @@ export async function findUnit({ scope, instance }: Target): Promise<Found> {
   return { kind: 'none', trouble };
 }
 
-/** Why the service manager of the scope can’t be asked, and what to do; null: it can. */
+/** Explains why the scope's service manager can’t be asked, with a next step. Returns null if it can. */
 export async function whyNoManager(scope: Scope): Promise<string | null> {
   if (process.platform !== 'linux') {
     return `units are for systemd, which ${process.platform} doesn’t have; "sd-gateway run" runs the gateway in the foreground`;

@@ -37,7 +37,7 @@ export type IdleOutcome =
   | { readonly outcome: 'interrupted' };
 
 export interface IdleOptions {
-  /** Null: it does not run, so there is nothing to wait for. */
+  /** Gives null if it does not run, so that there is nothing to wait for. */
   ask(): Promise<Work | null>;
   onProgress(text: string): void;
   /** In ms; null: as long as it takes. */

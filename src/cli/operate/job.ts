@@ -6,9 +6,9 @@ import { type ServiceManager, ServiceManagerError } from '../../manager/service-
 import { awaitRecord } from './journal.js';
 import { readUnit, type UnitState } from './unit.js';
 
-/** How often the unit is looked at while a job runs, in ms. */
+/** Interval at which the unit is read while a job runs, in ms. */
 const lookInterval = 300;
-/** How long the gateway's record of a reload is waited for once systemd has passed the order on, in ms. */
+/** Longest wait for the gateway's record of a reload after systemd has passed the order on, in ms. */
 const reloadTimeoutMs = 5_000;
 
 /** Calls with the unit's facts now and then, until the signal; what can't be asked just now is left out. */
@@ -71,7 +71,7 @@ export type ReloadOutcome =
   /** It has ended meanwhile. */
   | { readonly outcome: 'ended'; readonly unit: UnitState };
 
-/** How a refused reload is told in the status line. */
+/** Finds the reason of a refused reload in the status line. */
 export function refusalIn(statusText: string | null): string | null {
   return /(?:^|; )reload refused: (.*)$/s.exec(statusText ?? '')?.[1] ?? null;
 }

@@ -28,7 +28,7 @@ function processMatches(pid: number | null, fields: readonly string[] = []): str
   return pid === null ? [] : ['+', `_PID=${pid}`, ...fields];
 }
 
-/** What the unit's processes wrote, and the manager about the unit; `fields` narrow both. */
+/** Matches the records of the unit's processes and the manager's about the unit; `fields` narrow both. */
 export function unitMatches(unit: UnitOfRecords, fields: readonly string[] = []): string[] {
   const { own, manager } = recordMatches(unit);
   return [...own, ...fields, '+', ...manager, ...fields];
@@ -65,7 +65,7 @@ export function tellingRecords(
   limit: number,
 ): readonly JournalLine[] {
   const invocations = records.map(invocationOf).filter((id) => id !== null);
-  // Where the old one is the only one, it is what failed.
+  // If the old one is the only one, it is the one that failed.
   const first = invocations.find((id) => id !== before) ?? invocations[0];
   const ofStart = records.filter((record) => [first, undefined].includes(invocationOf(record) ?? undefined));
   // That the start has failed is known; the manager's errors about what it could not execute are not.
@@ -78,7 +78,7 @@ export function tellingRecords(
   );
 }
 
-/** Why the journal could not be read, in one line. */
+/** Says in one line why the journal could not be read. */
 export function journalTrouble(error: unknown): string {
   if (error instanceof JournalError) return `the journal can’t be read: ${error.detail}`;
   if (error instanceof ProgramError) return `the journal can’t be read: ${error.message}`;
@@ -87,13 +87,13 @@ export function journalTrouble(error: unknown): string {
 
 export interface Reasons {
   readonly records: readonly JournalLine[];
-  /** Why there are none; null: there are, or there was nothing to be found. */
+  /** The reason why records are missing; null if there are some, or none were to be expected. */
   readonly trouble: string | null;
   /** The manager would not start it, for it was started too often. */
   readonly startLimit: boolean;
 }
 
-/** How often and with what pauses, in ms, the journal is looked at until the manager's last word is in it. */
+/** Number of reads of the journal, and the pause between them in ms, until it has the manager's last record. */
 const looks = 15;
 const lookPause = 100;
 
@@ -198,7 +198,7 @@ export async function awaitRecord(
       return record;
     return null;
   } catch (error) {
-    // Who asks has another way to know, and says which it took.
+    // The caller has another way to find out, and says which one it took.
     if (error instanceof JournalError || error instanceof ProgramError) return null;
     throw error;
   }

@@ -67,7 +67,7 @@ class Operation {
     const found: Found = namedByDirectory() ? { kind: 'none', trouble: null } : await findUnit(this.#target);
     if (found.kind !== 'unit') return this.#withoutUnit(found, timeout);
     const unusable = whyUnusable(found.unit, this.#target);
-    // What is masked can still be stopped.
+    // A masked unit can still be stopped.
     if (unusable !== null && this.#action !== 'stop') return this.#fail(unusable, null);
     return this.#throughSystemd(found.manager, found.unit, timeout);
   }
@@ -239,7 +239,7 @@ class Operation {
     this.#invocationBefore = before.invocationId;
     this.#spinner.show(`${words[this.#action].doing} ${name}`);
     const outcome = await performJob(manager, this.#action, name, (unit) => {
-      // What it said before is no progress of this.
+      // A text from before the job says nothing about its progress.
       if (unit.statusText !== null && unit.statusText !== before.statusText) {
         this.#spinner.show(`${name}: ${unit.statusText}`);
       } else if (unit.activeState === 'activating' || unit.activeState === 'deactivating') {
@@ -324,7 +324,7 @@ const words: Readonly<Record<OperationAction, { readonly doing: string }>> = {
   reload: { doing: 'Reloading' },
 };
 
-/** What systemctl warned of, such as that a socket unit can start it again; that its file has changed was said. */
+/** Keeps systemctl's warnings, such as that a socket unit can start it again. A changed file was already reported. */
 function notSaidYet(stderr: string): string {
   return stderr
     .split('\n')

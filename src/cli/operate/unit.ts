@@ -9,7 +9,7 @@ import {
 } from '../../manager/service-manager.js';
 
 /**
- * What the service manager knows of a unit (org.freedesktop.systemd1(5)). Times are milliseconds since the Unix epoch,
+ * A unit as the service manager shows it (org.freedesktop.systemd1(5)). Times are milliseconds since the Unix epoch,
  * sizes bytes; null: not set, not known, or no limit.
  */
 export interface UnitState {
@@ -41,7 +41,7 @@ export interface UnitState {
   /** True if the start makes the user (DynamicUser=). */
   readonly dynamicUser: boolean;
   readonly statusText: string | null;
-  /** How the last main process ended. */
+  /** The end of the last main process. */
   readonly exit: {
     readonly how: 'exited' | 'killed' | 'dumped';
     /** Exit status, or number of the signal. */
@@ -64,7 +64,7 @@ export interface UnitState {
     readonly high: number | null;
     readonly max: number | null;
   };
-  /** Whether a job for it is queued or runs. */
+  /** True while a job for it is queued or runs. */
   readonly hasJob: boolean;
   readonly triggeredBy: readonly string[];
   /** The gateway's own in RuntimeDirectory= and StateDirectory=; null: the unit has none, or nobody can tell which. */

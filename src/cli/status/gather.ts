@@ -18,11 +18,11 @@ import {
 } from './report.js';
 import { formatMicroseconds } from './words.js';
 
-/** How many errors of the journal are shown. */
+/** Number of the journal's errors that are shown. */
 const shownErrors = 5;
 
 /**
- * What a person may want to know or do besides.
+ * Lists what else a person may want to know or do.
  * @param obstacles what keeps the unit from being started
  */
 export function notesOf(
@@ -77,7 +77,7 @@ export function notesOf(
   return notes;
 }
 
-/** Why the gateway itself could not be asked; null where it was, or where nobody would expect it to answer. */
+/** Says why the gateway itself could not be asked; null if it was, or if nobody would expect an answer. */
 function gatewayTroubleOf(answer: FactsAnswer, unit: UnitState | null, target: Target): string | null {
   switch (answer.outcome) {
     case 'told':
@@ -99,10 +99,10 @@ async function lastStopFor(
 ): Promise<LastStop | null> {
   if (answer.outcome === 'told') return lastStopOf(answer.facts.runs[1], 'gateway');
   if (unit === null || found.kind === 'none') return null;
-  // What still runs, in the foreground say, has the store to itself, and its own run there is the newest.
+  // A gateway that still runs, in the foreground say, has the store to itself, and its own run there is the newest.
   const isDown = unit.mainPid === null && answer.outcome === 'absent';
   const stored = isDown ? await lastStopInStore(found.manager, unit, instance) : null;
-  // Of a crash the store knows only that there was no word; the journal may have the reason.
+  // After a crash the store has no record of the end; the journal may have the reason.
   return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
 }
 

@@ -18,7 +18,7 @@ function numberOf(record: JournalRecord | null, field: string): number | null {
 }
 
 /**
- * What the journal knows of the last stop; null: nothing. A start that is followed by no word of a stop is one that
+ * Reads the last stop from the journal; null if it has none. A start that is followed by no record of a stop is one that
  * ended without.
  */
 export async function lastStopInJournal(unit: UnitState): Promise<LastStop | null> {
@@ -48,7 +48,7 @@ export async function lastStopInJournal(unit: UnitState): Promise<LastStop | nul
 }
 
 /**
- * How the last run of a stopped unit's gateway ended, by the record in its store; null: there is none, or this user may
+ * Reads the end of a stopped gateway's last run from the record in its store; null if there is none, or this user may
  * not read it.
  */
 export async function lastStopInStore(

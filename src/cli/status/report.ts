@@ -6,7 +6,7 @@ import { commandStatus } from '../commands.js';
 import type { JournalLine } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';
 
-/** How the gateway is, in a word. */
+/** The gateway's state in a word. */
 export type StatusVerdict =
   /** It serves as a unit. */
   | 'running'
@@ -20,13 +20,13 @@ export type StatusVerdict =
   /** Nobody could be asked. */
   | 'unknown';
 
-/** How the run before ended, from the best witness there is. */
+/** The end of the run before, from the best source there is. */
 export interface LastStop {
   /** The gateway's own records, told by it or read from its store; else what the journal has. */
   readonly source: 'gateway' | 'store' | 'journal';
   /** When it ended; null: nobody knows. */
   readonly at: number | null;
-  /** Null: it ended without a word (killed, aborted, out of memory, power cut). */
+  /** Set if the gateway recorded its end; null if it did not (killed, aborted, out of memory, power cut). */
   readonly cause: string | null;
   /** One line: cause, signal and sender. */
   readonly description: string;
@@ -38,7 +38,7 @@ export interface LastStop {
   readonly invocationId: string | null;
 }
 
-/** Whether the installed unit is what this version would write. */
+/** Compares the installed unit with what this version would write. */
 export interface DriftFacts {
   /** "none", "drifted", "edited", "foreign", "packaged", "undecided", "not-installed". */
   readonly state: string;
@@ -55,22 +55,22 @@ export interface StatusReport {
   readonly instance: string | null;
   /** When all this was asked. */
   readonly at: number;
-  /** Null: there is none in this scope. */
+  /** The unit; null if this scope has none. */
   readonly unit: UnitState | null;
-  /** What the gateway itself tells; null: it doesn't run, or could not be asked. */
+  /** Facts from the gateway itself; null if it doesn't run, or could not be asked. */
   readonly gateway: GatewayFacts | null;
-  /** Why the gateway could not be asked; null: it was, or it doesn't run. */
+  /** The reason why the gateway could not be asked; null if it was, or it doesn't run. */
   readonly gatewayTrouble: string | null;
   readonly lastStop: LastStop | null;
-  /** Null: not known. */
+  /** The comparison; null if it could not be made. */
   readonly drift: DriftFacts | null;
   /** The newest errors of this invocation in the journal, oldest first. */
   readonly errors: readonly JournalLine[];
-  /** What else there is to be said: what could not be asked, where else a unit is, what to do. */
+  /** Further notes: sources that did not answer, units elsewhere, next steps. */
   readonly notes: readonly string[];
 }
 
-/** What the unit's state means. `hasGateway`: somebody answers at the control socket. */
+/** Judges the unit's state. `hasGateway` is true if somebody answers at the control socket. */
 export function verdictOf(
   unit: UnitState | null,
   hasGateway: boolean,
@@ -127,7 +127,7 @@ export function withoutWord(source: LastStop['source'], invocationId: string | n
   };
 }
 
-/** How a run ended, by its record; null: it hasn't. */
+/** Reads the end of a run from its record; null if it hasn't ended. */
 export function lastStopOf(run: RunRecord | undefined, source: 'gateway' | 'store'): LastStop | null {
   if (run === undefined) return null;
   const { stop, invocationId } = run;

@@ -4,7 +4,7 @@ import { type Finding, findings, mend } from '../finding.js';
 import { history } from '../history.js';
 import { parseSpan, span } from '../time-span.js';
 
-/** How long the last starts took until READY=1, in ms. */
+/** Durations of the last starts until READY=1, in ms. */
 export function startDurations(events: readonly HistoryEvent[]): readonly number[] {
   return events.flatMap((event) => {
     if (event.kind !== 'started') return [];
@@ -120,7 +120,7 @@ function boundReached({ bound, withoutToken }: ConnectionFacts): string {
 
 const ss = mend('Look for who opens so many, or raise LimitNOFILE=:', 'ss --processes --tcp');
 
-/** Whether each part of a running gateway gets on, by what it tells itself. */
+/** Checks that each part of a running gateway gets on, by the gateway's own facts. */
 export function checkParts(facts: DoctorFacts): readonly Finding[] {
   const say = findings('running', 'parts');
   const { gateway } = facts;

@@ -163,7 +163,7 @@ export function checkUser(facts: DoctorFacts): readonly Finding[] {
   ];
 }
 
-/** Whether what the gateway tells systemd (sd_notify(3)) is heard. */
+/** Checks that systemd hears the gateway's notifications (sd_notify(3)). */
 export function checkNotify(facts: DoctorFacts): readonly Finding[] {
   const unit = unitOf(facts);
   if (unit?.properties['LoadState'] !== 'loaded') return [];

@@ -7,7 +7,7 @@ import { ProgramError, runProgram } from '../../manager/program.js';
 import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { type DataFacts, type FileFacts, type Known, known, unknown } from '../facts.js';
 
-/** How long a whole store may be read, in ms; a larger one is not read to its end. */
+/** Longest time to read a whole store, in ms; a larger one is not read to its end. */
 const integrityTimeout = 30_000;
 
 function attempt<Fact>(look: () => Fact): Known<Fact> {

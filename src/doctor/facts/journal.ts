@@ -14,7 +14,7 @@ import {
   unknown,
 } from '../facts.js';
 
-/** How long the journal may take to answer, in ms. */
+/** Longest wait for the journal, in ms. */
 const journalTimeout = 10_000;
 
 /** journald's own, of records that it dropped; sd-messages(3). */
@@ -52,7 +52,7 @@ async function newest(
   return records.reverse();
 }
 
-/** What the journal has of the unit's last starts and stops. */
+/** Reads the unit's last starts and stops from the journal. */
 export async function gatherJournal(
   scope: Scope,
   name: string,

@@ -163,7 +163,7 @@ export function locationsOf(unit: UnitFacts | null, options: UnitSettingsOptions
   }
 }
 
-/** Where a manager looks for a program, systemd.exec(5): $PATH. */
+/** A manager's search path for programs, systemd.exec(5): $PATH. */
 const managerPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Finds the Node.js that ExecStart= runs the gateway with, and what loads in it. */
