@@ -1,4 +1,4 @@
-// The system calls that Node doesn't offer, under their C names. Loaded by src/systemd/native.ts only.
+// The system calls that Node doesn't offer, under their C names. Loaded by src/linux/native.ts only.
 
 #include "addon.h"
 

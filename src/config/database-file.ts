@@ -1,6 +1,6 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { actingAs, openerOf, ownerOf } from '../files/owner.js';
+import { actingAs, openerOf, ownerOf } from '../linux/owner.js';
 import { ConfigurationError } from './configuration-error.js';
 import type { Configuration } from './schema.js';
 

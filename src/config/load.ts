@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { z } from 'zod';
-import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
+import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
 import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
 import { readOverrides } from './environment.js';
 import { nearest } from './nearest.js';

@@ -1,8 +1,8 @@
 import { type TurnProcess, turnOf, turnVariable } from '../agents/turn-processes.js';
 import type { CallerTurn } from '../channels/control/facts.js';
+import { readAncestry } from '../linux/proc.js';
+import type { PeerCredentials } from '../linux/process.js';
 import type { Log } from '../log/log.js';
-import type { PeerCredentials } from '../systemd/peer-credentials.js';
-import { readAncestry } from '../systemd/process-ancestry.js';
 
 /**
  * The running turn that a caller of the control socket is part of; null: none, or that can't be told. The caller may have

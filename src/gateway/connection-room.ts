@@ -6,8 +6,8 @@ import {
   limitFor,
 } from '../channels/http/server/connection-bounds.js';
 import type { Configuration } from '../config/schema.js';
+import { type OpenFiles, openFiles } from '../linux/resources.js';
 import type { Log } from '../log/log.js';
-import { type OpenFiles, openFiles } from '../systemd/open-files.js';
 import { mostKeptConnections } from './delivery/webhook/webhook-senders.js';
 
 /** The room for connections that the descriptors of this process leave. */

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
+import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
 
 /** What a crash leaves for the next start: the store's thread can't be asked for anything any more. */
 export interface LastWords {

@@ -14,6 +14,8 @@ import type { Configuration } from '../config/schema.js';
 import { longestSocketPath } from '../config/values.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
+import { processName } from '../linux/proc.js';
+import type { PeerCredentials } from '../linux/process.js';
 import type { Log } from '../log/log.js';
 import { openStore } from '../store/create-store.js';
 import { newId } from '../store/new-id.js';
@@ -27,9 +29,7 @@ import type {
   Recovery,
   Store,
 } from '../store/store.js';
-import { processName } from '../systemd/evidence.js';
 import { isLeftoverLink } from '../systemd/leftover-link.js';
-import type { PeerCredentials } from '../systemd/peer-credentials.js';
 import { callerTurn } from './caller-turn.js';
 import { ConnectionRoom } from './connection-room.js';
 import { type AddressRange, parseRange } from './delivery/addresses/address-range.js';

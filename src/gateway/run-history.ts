@@ -1,11 +1,11 @@
 import { describeStop, type StopRequest } from '../lifecycle/stop-cause.js';
 import type { StopJob } from '../lifecycle/stop-job.js';
 import { describeStopJob } from '../lifecycle/stop-job.js';
+import { bootId } from '../linux/proc.js';
 import type { Log } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import { newId } from '../store/new-id.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../store/run-record.js';
-import { bootId } from '../systemd/boot-id.js';
 import { leaveLastWords, takeLastWords } from './last-words.js';
 import { programVersion } from './version.js';
 

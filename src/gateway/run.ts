@@ -5,14 +5,13 @@ import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from 
 import { exitStatus } from '../lifecycle/exit-status.js';
 import { statusLine } from '../lifecycle/status-line.js';
 import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.js';
+import { exitAtOnce } from '../linux/process.js';
 import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
 import { identifier } from '../log/log.js';
 import type { PreparedStore } from '../store/prepare-store.js';
-import { booted } from '../systemd/booted.js';
-import { readSupervisionEvidence } from '../systemd/evidence.js';
+import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
 import { notify } from '../systemd/notify.js';
-import { exitAtOnce } from '../systemd/process.js';
 import { watchedSignals } from '../systemd/signal.js';
 import { watchSignals } from '../systemd/signal-watch.js';
 import { Service } from './service.js';

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { NoRegularFileError, openRegularFile } from '../files/regular-file.js';
+import { NoRegularFileError, openRegularFile } from '../linux/regular-file.js';
 
 export interface SecretOptions {
   /** `$CREDENTIALS_DIRECTORY` (systemd.exec(5), LoadCredential=); null outside a unit that has credentials. */

@@ -14,13 +14,13 @@ import { describeStop, judgeSignal, type StopRequest, stopRequest } from '../lif
 import { describeStopJob, type StopJob } from '../lifecycle/stop-job.js';
 import { describeSupervision, type Supervision } from '../lifecycle/supervision.js';
 import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
+import { ResidentMemory } from '../linux/resources.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import type { LogFields } from '../log/log.js';
 import { messageIds } from '../log/message-ids.js';
 import { systemctlEnvironment } from '../manager/jobs.js';
 import type { PreparedStore } from '../store/prepare-store.js';
 import type { Store, StoreCounts } from '../store/store.js';
-import { ResidentMemory } from '../systemd/resident-memory.js';
 import type { SignalDelivery } from '../systemd/signal.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { Announcer } from './announcer.js';

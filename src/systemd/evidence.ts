@@ -1,7 +1,8 @@
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync, lstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { parseProcessStat, readProc } from '../linux/proc.js';
+import { parentPid } from '../linux/process.js';
 import { parseCgroup, unitOfCgroup } from './cgroup.js';
-import { parentPid } from './process.js';
 
 /** A process between this one and its manager. */
 export interface Ancestor {
@@ -32,37 +33,6 @@ export interface SupervisionEvidence {
   readonly cgroup: string | null;
   /** sd_booted(3). */
   readonly booted: boolean;
-}
-
-/** The beginning of /proc/PID/stat (proc(5)). */
-export interface ProcessStat {
-  readonly comm: string;
-  readonly parentPid: number;
-  readonly processGroup: number;
-  /** As of setsid(2). */
-  readonly processSession: number;
-}
-
-/** Reads the text of /proc/PID/stat; the name may hold spaces and parentheses. */
-export function parseProcessStat(text: string): ProcessStat | null {
-  const match = /^\d+ \((.*)\) \S (\d+) (-?\d+) (-?\d+) /s.exec(text);
-  if (match === null) return null;
-  const [parentPid = 0, processGroup = 0, processSession = 0] = match.slice(2).map(Number);
-  return { comm: match[1] ?? '', parentPid, processGroup, processSession };
-}
-
-/** The contents of a file below /proc; null when the process is gone or hidden (`hidepid=`, `ProtectProc=`). */
-function readProc(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
-}
-
-/** /proc/PID/comm; null when the process has ended or is hidden. */
-export function processName(pid: number): string | null {
-  return readProc(`/proc/${pid}/comm`)?.trimEnd() ?? null;
 }
 
 /** The service of systemd that a process belongs to; null: none, or it can't be seen. */
@@ -97,6 +67,11 @@ function deviceAndInode(descriptor: number): string | null {
   } catch {
     return null;
   }
+}
+
+/** sd_booted(3): whether systemd is the init of this machine. Throws the errors of lstat(2). */
+export function booted(): boolean {
+  return lstatSync('/run/systemd/system', { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** Reads the evidence once; `booted` is the outcome of sd_booted(3). */

@@ -1,6 +1,6 @@
 import { fstatSync } from 'node:fs';
-import { type Failure, failure } from './failure.js';
-import { native } from './native.js';
+import { type Failure, failure } from '../linux/errno.js';
+import { native } from '../linux/native.js';
 
 /** A field's name and value. A name may come more than once: then the field has several values. */
 export type JournalField = readonly [name: string, value: string | Uint8Array];

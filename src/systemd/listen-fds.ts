@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
+import { SystemCallError } from '../linux/errno.js';
+import { native } from '../linux/native.js';
 import { largestInt, parseDecimal } from './decimal.js';
-import { SystemCallError } from './failure.js';
-import { native } from './native.js';
 
 /** A descriptor that the service manager passed. */
 export interface PassedDescriptor {

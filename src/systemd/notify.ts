@@ -1,8 +1,6 @@
-import { type Failure, failure } from './failure.js';
-import { monotonicMicroseconds } from './monotonic-clock.js';
-import { native } from './native.js';
+import { type Failure, failure } from '../linux/errno.js';
+import { native, readPipe } from '../linux/native.js';
 import { editStatus, formatHead, formatNotification, type NotifyFields } from './notification.js';
-import { readPipe } from './pipe.js';
 
 export { formatNotification, type NotifyFields } from './notification.js';
 
@@ -40,6 +38,11 @@ function notifyOutcome(result: number): NotifyOutcome {
   if (result < 0) return failure(result);
   if (result === 0) return notSupervised;
   return result === 1 ? sent : queued;
+}
+
+/** CLOCK_MONOTONIC in µs, as `MONOTONIC_USEC=` of sd_notify(3) wants it: on Linux Node's hrtime is that clock. */
+function monotonicMicroseconds(): bigint {
+  return process.hrtime.bigint() / 1_000n;
 }
 
 /** A reload’s message says when it began. */

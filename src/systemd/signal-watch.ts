@@ -1,11 +1,17 @@
 import { readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { SystemCallError } from './failure.js';
-import { native } from './native.js';
-import { readPipe } from './pipe.js';
-import { type SignalCode, type SignalDelivery, type WatchedSignal, watchedSignals } from './signal.js';
-import { parseSignalRecords, recordSize, type SignalRecord } from './signal-record.js';
+import { SystemCallError } from '../linux/errno.js';
+import { native, readPipe } from '../linux/native.js';
+import {
+  parseSignalRecords,
+  recordSize,
+  type SignalCode,
+  type SignalDelivery,
+  type SignalRecord,
+  type WatchedSignal,
+  watchedSignals,
+} from './signal.js';
 
 export interface SignalWatch {
   /** Gives the signals back to those who had them before. Idempotent. */

@@ -1,6 +1,6 @@
-import { SystemCallError } from './failure.js';
+import { SystemCallError } from '../linux/errno.js';
+import { native } from '../linux/native.js';
 import { formatJournalEntry, type JournalField, journalSocket } from './journal.js';
-import { native } from './native.js';
 import { formatNotification } from './notification.js';
 
 export interface StallWatchOptions {

@@ -1,5 +1,5 @@
-import { SystemCallError } from './failure.js';
-import { native } from './native.js';
+import { SystemCallError } from '../linux/errno.js';
+import { native } from '../linux/native.js';
 
 export interface TimeoutExtensionOptions {
   /** Time between two messages, in ms. */

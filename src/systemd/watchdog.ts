@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
+import { SystemCallError } from '../linux/errno.js';
 import { largestInt, parseDecimal } from './decimal.js';
-import { SystemCallError } from './failure.js';
 
 export type WatchdogSetting =
   | { readonly enabled: false }

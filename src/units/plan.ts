@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
-import { NoRegularFileError, readRegularFile } from '../files/regular-file.js';
+import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
 import type { Scope } from '../manager/service-manager.js';
 import { parseEnvironmentFile } from './environment-file.js';
 import type { UnitOwner } from './load-path.js';

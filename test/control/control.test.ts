@@ -16,7 +16,7 @@ import {
   LineSplitter,
   lineLimit,
 } from '../../src/channels/control/protocol.js';
-import type { PeerCredentials } from '../../src/systemd/peer-credentials.js';
+import type { PeerCredentials } from '../../src/linux/process.js';
 import { near } from '../fuzz/near.js';
 import { nearJson } from '../fuzz/near-json.js';
 import { recordingLog } from '../gateway/dispatch/fixture.js';

@@ -4,12 +4,12 @@ import { controlEvent, LineSplitter } from '../../src/channels/control/protocol.
 import { validateReplyUrl } from '../../src/gateway/delivery/addresses/reply-url.js';
 import { parseRetryAfter } from '../../src/gateway/delivery/webhook/retry-after.js';
 import { isListenerName, listenerName } from '../../src/gateway/kept-names.js';
+import { lockHolder } from '../../src/linux/file-lock.js';
+import { parseProcessStat } from '../../src/linux/proc.js';
 import { parseProperties } from '../../src/manager/service-manager.js';
 import { decodeCursor, encodeCursor } from '../../src/store/sqlite/operations/cursor.js';
 import { StoreError } from '../../src/store/store.js';
 import { unitOfCgroup } from '../../src/systemd/cgroup.js';
-import { parseProcessStat } from '../../src/systemd/evidence.js';
-import { lockHolder } from '../../src/systemd/file-lock.js';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';
 import { choicesLine, readChoices } from '../../src/units/seal.js';
 import { parseUnit, unitText } from '../../src/units/unit-text.js';

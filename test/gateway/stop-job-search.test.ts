@@ -114,7 +114,7 @@ function inProcess(script: string): string {
   const text = `
     import { existsSync, openSync, statSync } from 'node:fs';
     import { StopJobSearch } from ${module('gateway/stop-job-search.js')};
-    import { exitAtOnce } from ${module('systemd/process.js')};
+    import { exitAtOnce } from ${module('linux/process.js')};
     const supervision = ${JSON.stringify(supervision(systemUnit))};
     const begun = () => {
       const search = new StopJobSearch(supervision, { PATH: process.env.PATH });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { Announcer } from '../../src/gateway/announcer.js';
 import { WatchdogFeeder } from '../../src/gateway/watchdog-feeder.js';
-import { DatagramReceiver } from '../native/datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 import { RecordingLog } from './delivery/recording-log.js';
 
 function block(milliseconds: number): void {

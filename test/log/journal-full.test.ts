@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { createLog } from '../../src/log/create-log.js';
 import { journalFlush } from '../../src/systemd/journal.js';
-import { DatagramReceiver } from '../native/datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 
 it('waits for nobody when journald takes nothing, and says how many records are missing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-journal-full-'));

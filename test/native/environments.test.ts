@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { notify } from '../../src/systemd/notify.js';
-import { DatagramReceiver } from './datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 
 const worker = new URL('./environment-worker.mjs', import.meta.url);
 

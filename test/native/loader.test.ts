@@ -13,7 +13,7 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sd-gateway-loader-'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  cpSync(join(top, 'dist/systemd'), join(folder, 'dist/systemd'), { recursive: true });
+  cpSync(join(top, 'dist/linux'), join(folder, 'dist/linux'), { recursive: true });
   cpSync(join(top, 'node_modules/node-gyp-build'), join(folder, 'node_modules/node-gyp-build'), {
     recursive: true,
   });
@@ -23,7 +23,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function load() {
   const program = `
-    import { native } from '../../src/systemd/native.js';
+    import { native } from '../../src/linux/native.js';
     try { native(); } catch (error) {
       process.stdout.write(JSON.stringify({ name: error.name, message: error.message, cause: String(error.cause) }));
     }`;

@@ -26,7 +26,7 @@ watched() {
 # Proves that the watched build is what the tests load.
 loaded=$(watched node --input-type=module --eval '
   import { readFileSync } from "node:fs";
-  import { native } from "./dist/systemd/native.js";
+  import { native } from "./dist/linux/native.js";
   native();
   console.log(/\S+sd_gateway\.node/.exec(readFileSync("/proc/self/maps", "utf8"))[0]);')
 if [ "$loaded" != "$folder/build/Release/sd_gateway.node" ]; then
@@ -37,7 +37,7 @@ fi
 test/native/fuzz.sh --replay
 
 status=0
-set -- test/native "$@"
+set -- test/native test/linux test/systemd "$@"
 watched bash test/vitest.sh node node_modules/vitest/vitest.mjs run --project unit "$@" || status=$?
 if compgen -G "$folder/report*" >/dev/null; then
   cat "$folder"/report*

@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SystemCallError } from '../../src/systemd/failure.js';
+import { SystemCallError } from '../../src/linux/errno.js';
 import { watchdogEnabled } from '../../src/systemd/watchdog.js';
 import { askLibsystemd, libsystemd } from './peers.js';
 
-const child = fileURLToPath(new URL('../native/listen-fds-child.mjs', import.meta.url));
+const child = fileURLToPath(new URL('../systemd/listen-fds-child.mjs', import.meta.url));
 
 type Environment = Readonly<Record<string, string>>;
 

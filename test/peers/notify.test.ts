@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { native } from '../../src/systemd/native.js';
+import { native } from '../../src/linux/native.js';
 import { notify, notifyBarrier } from '../../src/systemd/notify.js';
-import { DatagramReceiver } from '../native/datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 import {
   askLibsystemd,
   libsystemd,

@@ -1,7 +1,7 @@
 import { createConnection, Socket } from 'node:net';
-import { asOwnerOf, IdentityError, ownerOf } from '../../files/owner.js';
-import { SystemCallError } from '../../systemd/failure.js';
-import { type PeerCredentials, peerCredentials } from '../../systemd/peer-credentials.js';
+import { SystemCallError } from '../../linux/errno.js';
+import { asOwnerOf, IdentityError, ownerOf } from '../../linux/owner.js';
+import { type PeerCredentials, peerCredentials } from '../../linux/process.js';
 
 /** The process at the control socket runs neither as the owner of its directory, nor as root, nor as this user. */
 export class ForeignPeerError extends Error {

@@ -1,4 +1,4 @@
-import { IdentityError } from '../../files/owner.js';
+import { IdentityError } from '../../linux/owner.js';
 import { connectToGateway, ForeignPeerError } from './connection.js';
 import { type ControlCommand, type ControlEvent, controlEvent, LineSplitter } from './protocol.js';
 

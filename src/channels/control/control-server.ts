@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { PeerCredentials } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
-import type { PeerCredentials } from '../../systemd/peer-credentials.js';
 import { removeSocketFile } from '../remove-socket-file.js';
 import { peerOf } from './connection.js';
 import type { CallerTurn, GatewayFacts } from './facts.js';

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { directories } from '../../config/directories.js';
-import { tryLock } from '../../systemd/file-lock.js';
+import { tryLock } from '../../linux/file-lock.js';
 import { linkTarget } from '../../units/load-path.js';
 import type { UnitTarget } from '../../units/plan.js';
 

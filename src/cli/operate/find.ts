@@ -7,7 +7,7 @@ import {
   ServiceManagerError,
   unitNames,
 } from '../../manager/service-manager.js';
-import { booted } from '../../systemd/booted.js';
+import { booted } from '../../systemd/evidence.js';
 import { readUnit, type UnitState } from './unit.js';
 
 /** Which gateway a command is about. */

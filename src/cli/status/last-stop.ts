@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { databaseAccess } from '../../config/database-file.js';
 import { ConfigurationError, loadConfiguration } from '../../config/load.js';
-import { actingAs, IdentityError } from '../../files/owner.js';
+import { actingAs, IdentityError } from '../../linux/owner.js';
 import { messageIds } from '../../log/message-ids.js';
 import { fieldOf, type JournalRecord } from '../../manager/journal-reader.js';
 import type { ServiceManager } from '../../manager/service-manager.js';

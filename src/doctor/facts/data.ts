@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DatabaseAccess } from '../../config/database-file.js';
-import { actingAs } from '../../files/owner.js';
+import { actingAs } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { type DataFacts, type FileFacts, type Known, known, unknown } from '../facts.js';

@@ -4,8 +4,8 @@
  */
 import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { actingAs, IdentityError } from '../../files/owner.js';
-import { readRegularFile } from '../../files/regular-file.js';
+import { actingAs, IdentityError } from '../../linux/owner.js';
+import { readRegularFile } from '../../linux/regular-file.js';
 import { checkHeader, checkWhole } from '../../store/sqlite/inspect.js';
 import { loadSqlite } from '../../store/sqlite/offline.js';
 import { StoreError } from '../../store/store.js';

@@ -12,7 +12,7 @@ async function failureOf(load: () => Promise<unknown>): Promise<string | null> {
 }
 
 async function probe(): Promise<void> {
-  const addon = await failureOf(async () => (await import('../../systemd/native.js')).native());
+  const addon = await failureOf(async () => (await import('../../linux/native.js')).native());
   const sqlite = await failureOf(async () =>
     new (await import('better-sqlite3')).default(':memory:').close(),
   );

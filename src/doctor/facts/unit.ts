@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { type DatabaseAccess, databaseAccess } from '../../config/database-file.js';
 import { type Directories, directories } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration } from '../../config/load.js';
-import { IdentityError } from '../../files/owner.js';
+import { IdentityError } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
 import { driftHere } from '../../units/drift.js';

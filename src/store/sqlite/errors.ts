@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { NoRegularFileError } from '../../files/regular-file.js';
+import type { NoRegularFileError } from '../../linux/regular-file.js';
 import { StoreError, type StoreErrorOptions, type StoreFailure } from '../store.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { native } from '../../src/systemd/native.js';
+import { native } from '../../src/linux/native.js';
 import {
   formatNotification,
   notify,
@@ -12,7 +12,7 @@ import {
   notifyWithDescriptors,
 } from '../../src/systemd/notify.js';
 import { near } from '../fuzz/near.js';
-import { DatagramReceiver } from './datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 
 let folder: string;
 let address: string;

@@ -1,7 +1,11 @@
 import { closeSync, openSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { openFiles, parseOpenFilesLimit } from '../../src/systemd/open-files.js';
-import { parseResidentMemory, ResidentMemory } from '../../src/systemd/resident-memory.js';
+import {
+  openFiles,
+  parseOpenFilesLimit,
+  parseResidentMemory,
+  ResidentMemory,
+} from '../../src/linux/resources.js';
 
 const limits = (
   soft: string,

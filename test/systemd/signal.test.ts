@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { parseSignalRecords, recordSize } from '../../src/systemd/signal-record.js';
+import { parseSignalRecords, recordSize } from '../../src/systemd/signal.js';
 
 /** As the handler writes it: numbers in this machine's order, and the first bytes of /proc/PID/comm. */
 function record(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SystemCallError } from '../../src/systemd/failure.js';
+import { SystemCallError } from '../../src/linux/errno.js';
 import { watchdogEnabled } from '../../src/systemd/watchdog.js';
 import { near } from '../fuzz/near.js';
 

@@ -15,7 +15,7 @@ import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { actingAs, asOwnerOf, openerOf, ownerOf } from '../../src/files/owner.js';
+import { actingAs, asOwnerOf, openerOf, ownerOf } from '../../src/linux/owner.js';
 
 /** "nobody" and a user without an entry in passwd(5). */
 const nobody = 65_534;

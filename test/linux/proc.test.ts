@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readAncestry, variableIn } from '../../src/systemd/process-ancestry.js';
+import { readAncestry, variableIn } from '../../src/linux/proc.js';
 import { near } from '../fuzz/near.js';
 
 const groups: number[] = [];

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { NativeSignal } from './native-signal.js';
 
 /** What waits in the addon's queue: how many datagrams, how many failed so far, the last failure's errno or 0. */
 export type NativeQueue = readonly [waiting: number, failed: number, errno: number];
@@ -49,6 +49,18 @@ export interface NativeCore {
   stall_watch_stop(id: number): number;
 }
 
+/** What native/signal.cc exports. A negative number is a negative errno. */
+interface NativeSignal {
+  /** The read end of a pipe of records (signal-record.ts), which is the caller's to close; also the watch's id. */
+  signal_watch(signals: readonly number[]): number;
+  /** The records that had no room in the pipe and came after all in it; null while there are some in it, or none. */
+  signal_overflow(id: number): Uint8Array | null;
+  /** 1, or 0 when there is no such watch in this environment. */
+  signal_unwatch(id: number): number;
+  /** Puts the handlers of all watched signals before those that were installed since. */
+  signal_reinstall(): number;
+}
+
 export type Native = NativeCore & NativeSignal;
 
 /** The addon is not built, or not for this machine. Its message says what to run. */
@@ -92,4 +104,10 @@ function load(): Native {
   } catch (cause) {
     throw new NativeAddonError({ cause });
   }
+}
+
+/** The read end of a pipe as a stream, which closes it. node:net is loaded for those that need one. */
+export function readPipe(fd: number): Socket {
+  const { Socket } = process.getBuiltinModule('node:net');
+  return new Socket({ fd, readable: true, writable: false });
 }

@@ -10,7 +10,7 @@ import {
   type TimeoutExtension,
   type TimeoutExtensionOptions,
 } from '../../src/systemd/timeout-extension.js';
-import { DatagramReceiver } from './datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 
 let folder: string;
 let fifo: string;

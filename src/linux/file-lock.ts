@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
-import { SystemCallError } from './failure.js';
+import { SystemCallError } from './errno.js';
 import { native } from './native.js';
 
 export type FileLock =

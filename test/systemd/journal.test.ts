@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openFiles } from '../../src/linux/resources.js';
 import {
   formatJournalEntry,
   type JournalField,
@@ -11,8 +12,7 @@ import {
   journalSend,
   journalStreamMatches,
 } from '../../src/systemd/journal.js';
-import { openFiles } from '../../src/systemd/open-files.js';
-import { DatagramReceiver } from './datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 
 /** Reads an entry as journald does: `NAME=value` lines, and `NAME` lines before a length and that many bytes. */
 function parse(entry: Uint8Array): [name: string, value: Buffer][] {

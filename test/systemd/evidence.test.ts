@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCgroup, unitOfCgroup } from '../src/systemd/cgroup.js';
-import { parseProcessStat, processName, readSupervisionEvidence } from '../src/systemd/evidence.js';
-import { near } from './fuzz/near.js';
+import { parseProcessStat, processName } from '../../src/linux/proc.js';
+import { parseCgroup, unitOfCgroup } from '../../src/systemd/cgroup.js';
+import { readSupervisionEvidence } from '../../src/systemd/evidence.js';
+import { near } from '../fuzz/near.js';
 
 describe('the control group', () => {
   it.each([

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockHolder, tryLock } from '../../src/systemd/file-lock.js';
+import { lockHolder, tryLock } from '../../src/linux/file-lock.js';
 
 const holder = fileURLToPath(new URL('./file-lock-holder.mjs', import.meta.url));
 

@@ -1,5 +1,36 @@
+import { readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { parseProcessStat } from './evidence.js';
+
+/** The beginning of /proc/PID/stat (proc(5)). */
+export interface ProcessStat {
+  readonly comm: string;
+  readonly parentPid: number;
+  readonly processGroup: number;
+  /** As of setsid(2). */
+  readonly processSession: number;
+}
+
+/** Reads the text of /proc/PID/stat; the name may hold spaces and parentheses. */
+export function parseProcessStat(text: string): ProcessStat | null {
+  const match = /^\d+ \((.*)\) \S (\d+) (-?\d+) (-?\d+) /s.exec(text);
+  if (match === null) return null;
+  const [parentPid = 0, processGroup = 0, processSession = 0] = match.slice(2).map(Number);
+  return { comm: match[1] ?? '', parentPid, processGroup, processSession };
+}
+
+/** The contents of a file below /proc; null when the process is gone or hidden (`hidepid=`, `ProtectProc=`). */
+export function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** /proc/PID/comm; null when the process has ended or is hidden. */
+export function processName(pid: number): string | null {
+  return readProc(`/proc/${pid}/comm`)?.trimEnd() ?? null;
+}
 
 /** A process as far as /proc tells what it belongs to (proc(5)). */
 export interface ProcessTrace {
@@ -27,10 +58,10 @@ export async function readAncestry(pid: number, variable: string): Promise<reado
   const traces: ProcessTrace[] = [];
   let next = pid;
   while (next > 0 && traces.length < mostAncestors) {
-    const stat = parseProcessStat((await readProc(`/proc/${next}/stat`)) ?? '');
+    const stat = parseProcessStat((await readProcAsync(`/proc/${next}/stat`)) ?? '');
     if (stat === null) break;
     const { processGroup, processSession, parentPid } = stat;
-    const environment = (await readProc(`/proc/${next}/environ`)) ?? '';
+    const environment = (await readProcAsync(`/proc/${next}/environ`)) ?? '';
     traces.push({ pid: next, processGroup, processSession, mark: variableIn(environment, variable) });
     next = parentPid;
   }
@@ -44,7 +75,7 @@ export function variableIn(environment: string, name: string): string | null {
 }
 
 /** Gives null if the process is gone or hidden. Runs in libuv's threads: a process can delay a read of its environment. */
-async function readProc(path: string): Promise<string | null> {
+async function readProcAsync(path: string): Promise<string | null> {
   let file: FileHandle | null = null;
   try {
     file = await open(path);
@@ -57,4 +88,19 @@ async function readProc(path: string): Promise<string | null> {
   } finally {
     await file?.close();
   }
+}
+
+let knownBootId: string | null = null;
+
+/**
+ * The kernel's own id of this boot (random(4)); another one: the machine was started again since. Null where it can't be
+ * seen (`ProcSubset=pid`). Read once: it stays the same, and later there may be no descriptor for it.
+ */
+export function bootId(): string | null {
+  try {
+    knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    // Whoever asks does without it.
+  }
+  return knownBootId;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { notify, notifyBarrier } from '../../src/systemd/notify.js';
-import { DatagramReceiver } from './datagram-receiver.js';
+import { DatagramReceiver } from '../support/datagram-receiver.js';
 
 let folder: string;
 let receiver: DatagramReceiver;
