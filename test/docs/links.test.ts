@@ -1,0 +1,47 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+const project = new URL('../../', import.meta.url).pathname;
+const pages = [
+  ...readdirSync(project).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(project, 'docs')).map((name) => `docs/${name}`),
+];
+
+function textOf(page: string): string {
+  return readFileSync(join(project, page), 'utf8').replace(/^```.*?^```$/gms, '');
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): ReadonlySet<string> {
+  const headings = [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading);
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}_ -]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+function brokenLinksOf(page: string): string[] {
+  const links = [...textOf(page).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
+  return links.filter((link) => {
+    if (/^https?:/.test(link)) return false;
+    const [path = '', anchor] = link.split('#');
+    const target = path === '' ? page : resolve('/', dirname(page), path).slice(1);
+    if (!existsSync(join(project, target))) return true;
+    return anchor !== undefined && !anchorsOf(target).has(anchor);
+  });
+}
+
+test.each(pages)('each link of %s leads to a file, and to a heading there', (page) => {
+  expect(brokenLinksOf(page)).toEqual([]);
+});
+
+test('the index names each page', () => {
+  const index = textOf('docs/README.md');
+  const others = readdirSync(join(project, 'docs')).filter((name) => name !== 'README.md');
+  expect(others.filter((name) => !index.includes(`(${name})`))).toEqual([]);
+});
