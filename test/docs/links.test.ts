@@ -45,3 +45,12 @@ test('the index names each page', () => {
   const others = readdirSync(join(project, 'docs')).filter((name) => name !== 'README.md');
   expect(others.filter((name) => !index.includes(`(${name})`))).toEqual([]);
 });
+
+/** The guides name files that their reader is to write. */
+const descriptions = pages.filter((page) => !page.startsWith('docs/writing-'));
+
+test.each(descriptions)('each file of the project that %s names is there', (page) => {
+  const named = [...textOf(page).matchAll(/`((?:src|test|native|bench|systemd)\/[\w./@-]+)`/g)];
+  const missing = named.map(([, path = '']) => path).filter((path) => !existsSync(join(project, path)));
+  expect(missing).toEqual([]);
+});
