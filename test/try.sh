@@ -25,14 +25,14 @@ quietly() {
 if [ -d node_modules ]; then
   say "The packages are installed already."
 else
+  say "Installing the packages (npm ci): some minutes if SQLite has to be compiled."
   quietly npm ci
-  say "Installed the packages (npm ci)."
 fi
 if [ -f dist/cli/main.js ] && [ -f build/Release/sd_gateway.node ]; then
   say "The program is built already."
 else
+  say "Building the program (npm run build): about a minute."
   quietly npm run build
-  say "Built the program (npm run build)."
 fi
 
 export STATE_DIRECTORY=$directory/state RUNTIME_DIRECTORY=$directory/run CONFIGURATION_DIRECTORY=$directory/etc
