@@ -47,6 +47,7 @@ export default defineConfig({
     coverage: {
       provider: 'v8',
       include: ['src/lifecycle/**/*.ts'],
+      exclude: ['src/lifecycle/effects/**', 'src/lifecycle/supervise.ts'],
       thresholds: { branches: 100, functions: 100, lines: 100, statements: 100 },
     },
   },

@@ -27,10 +27,11 @@ process.env.NOTIFY_SOCKET = socket;
 
 /** The gateway's own, as src/gateway/service.ts puts them together. */
 async function supervised() {
-  const { Announcer } = await import('../../dist/gateway/announcer.js');
-  const { SideWork } = await import('../../dist/gateway/side-work.js');
-  const { StatusReporter } = await import('../../dist/gateway/status-reporter.js');
-  const { StoreProbe, WatchdogFeeder } = await import('../../dist/gateway/watchdog-feeder.js');
+  const { Notifier } = await import('../../dist/lifecycle/effects/notifier.js');
+  const { SideWork } = await import('../../dist/gateway/supervisor/side-work.js');
+  const { StatusReporter } = await import('../../dist/gateway/supervisor/status-reporter.js');
+  const { StoreProbe } = await import('../../dist/gateway/supervisor/probes.js');
+  const { WatchdogFeeder } = await import('../../dist/lifecycle/effects/watchdog-feeder.js');
   const { watchSignals } = await import('../../dist/systemd/signal-watch.js');
   const { watchedSignals } = await import('../../dist/systemd/signal.js');
   const complain = (text) => {
@@ -46,10 +47,13 @@ async function supervised() {
     },
     probe: () => Promise.resolve(),
   };
-  const announcer = new Announcer(log);
+  const report = ({ type }) => {
+    if (type !== 'stall-changed') complain(type);
+  };
+  const notifier = new Notifier(report);
   const ready = { state: 'ready', readyFor: 0, stalled: [], trouble: null, reloadRefused: null };
   const status = new StatusReporter(
-    announcer,
+    notifier,
     (work) => ({ ...ready, work }),
     () => undefined,
     new SideWork(log),
@@ -58,8 +62,9 @@ async function supervised() {
   const probe = new StoreProbe(store);
   const watchdog = new WatchdogFeeder({
     microseconds: 3_000_000n,
-    announcer,
-    log,
+    notifier,
+    report,
+    blockedLoopEntry: (blocked) => [['MESSAGE', blocked]],
     begin: () => probe.begin(),
     parts: () => [probe.progress()],
   });
@@ -76,7 +81,7 @@ async function supervised() {
       clearInterval(changes);
       status.close();
       watchdog.close();
-      announcer.close();
+      notifier.close();
       watch.close();
     },
   };

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { ConfigurationError } from '../config/configuration-error.js';
-import { programVersion } from '../gateway/version.js';
+import { programVersion } from '../version.js';
 import { type CommandDescription, commandStatus } from './commands.js';
 import { commandHelp, programHelp } from './docs/help.js';
 import { printable } from './terminal.js';

@@ -12,31 +12,29 @@ import type { PreparedStore } from '../store/prepare-store.js';
 import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
 import { notify } from '../systemd/notify.js';
-import { watchedSignals } from '../systemd/signal.js';
-import { watchSignals } from '../systemd/signal-watch.js';
 import { Service } from './service.js';
 
 export interface RunOptions {
-  /** `--config`; null: the default place. */
+  /** `--config`; null for the default place. */
   readonly configurationFile: string | null;
   readonly instance: string | null;
-  /** Whether a gateway with the same directories is to be stopped first. */
+  /** True if a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
   readonly preparedStore: PreparedStore;
   readonly environment: NodeJS.ProcessEnv;
-  /** Whether a terminal may get colours. */
+  /** True if a terminal may get colours. */
   readonly colour: boolean;
 }
 
 const standardError = 2;
 
-/** How long journald may take for the last records, in milliseconds. */
-const journalPatience = 1_000;
+/** How long journald may take for the last records. */
+const journalFlushTimeoutMs = 1_000;
 
 /** The one place where a gateway's process ends. */
 function leave(status: number, log: AdjustableLog): never {
   log.settle();
-  journalFlush(journalPatience);
+  journalFlush(journalFlushTimeoutMs);
   return exitAtOnce(status);
 }
 
@@ -106,8 +104,5 @@ export async function runGateway(options: RunOptions): Promise<never> {
     environment,
     reload: () => load().configuration,
   });
-  process.on('uncaughtException', (error) => service.crash(error));
-  process.on('unhandledRejection', (reason) => service.crash(reason));
-  watchSignals(watchedSignals, (delivery) => service.receive(delivery));
   return leave(await service.run(), log);
 }

@@ -9,7 +9,8 @@ export type LifecycleState =
   /** `again`: one more was asked for meanwhile. */
   | { readonly name: 'reloading'; readonly again: boolean }
   | { readonly name: 'stopping'; readonly phase: 'draining' | 'closing'; readonly stop: StopRequest }
-  | { readonly name: 'stopped'; readonly exitStatus: ExitStatus };
+  /** `stop`: the one that the process ends with; its exit status is the process's. */
+  | { readonly name: 'stopped'; readonly stop: StopRequest };
 
 export type LifecycleEvent =
   /** The store is open and recovered, and the listeners are bound. */
@@ -28,9 +29,9 @@ export type LifecycleEvent =
   /** Everything that was open is closed. */
   | { readonly type: 'closed' }
   | { readonly type: 'crashed'; readonly reason: string }
-  | { readonly type: 'end-at-once'; readonly exitStatus: ExitStatus };
+  | { readonly type: 'end-at-once'; readonly stop: StopRequest };
 
-/** What is to be done, in this order; performed by src/gateway/service.ts. */
+/** What is to be done, in this order; performed by src/lifecycle/supervise.ts. */
 export type LifecycleEffect =
   /** `READY=1`. */
   | { readonly type: 'announce-ready' }
@@ -60,10 +61,10 @@ export const initialState: LifecycleState = { name: 'starting', reload: false };
 const reloadEffects: readonly LifecycleEffect[] = [{ type: 'announce-reloading' }, { type: 'begin-reload' }];
 
 /** Ends what nothing can be asked of any more: from any state but the last. */
-function endAtOnce(exitStatus: ExitStatus, before: readonly LifecycleEffect[]): Transition {
+function endAtOnce(stop: StopRequest, before: readonly LifecycleEffect[]): Transition {
   return {
-    state: { name: 'stopped', exitStatus },
-    effects: [...before, { type: 'exit', exitStatus, atOnce: true }],
+    state: { name: 'stopped', stop },
+    effects: [...before, { type: 'exit', exitStatus: stop.exitStatus, atOnce: true }],
   };
 }
 
@@ -134,7 +135,7 @@ function whileStopping(state: LifecycleState & { name: 'stopping' }, event: Life
     case 'closed':
       return state.phase === 'closing'
         ? {
-            state: { name: 'stopped', exitStatus: state.stop.exitStatus },
+            state: { name: 'stopped', stop: state.stop },
             effects: [{ type: 'exit', exitStatus: state.stop.exitStatus, atOnce: false }],
           }
         : { state, effects: [] };
@@ -147,9 +148,10 @@ function whileStopping(state: LifecycleState & { name: 'stopping' }, event: Life
 export function transition(state: LifecycleState, event: LifecycleEvent): Transition {
   if (state.name === 'stopped') return { state, effects: [] };
   if (event.type === 'crashed') {
-    return endAtOnce(1, [{ type: 'announce-failure', reason: event.reason, errno: null }]);
+    const stop = stopRequest('crash', 'gateway', null);
+    return endAtOnce(stop, [{ type: 'announce-failure', reason: event.reason, errno: null }]);
   }
-  if (event.type === 'end-at-once') return endAtOnce(event.exitStatus, []);
+  if (event.type === 'end-at-once') return endAtOnce(event.stop, []);
   switch (state.name) {
     case 'starting':
       return whileStarting(state, event);

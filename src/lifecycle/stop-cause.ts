@@ -45,7 +45,7 @@ export type SignalVerdict =
   | { readonly kind: 'reload'; readonly sender: Sender }
   | { readonly kind: 'stop'; readonly stop: StopRequest }
   /** The second interrupt of the person at the keyboard. */
-  | { readonly kind: 'end-at-once'; readonly exitStatus: typeof exitStatus.interrupted };
+  | { readonly kind: 'end-at-once'; readonly stop: StopRequest };
 
 /**
  * "Supervisor": an ancestor of this process, or a process outside its PID namespace, which the kernel shows as
@@ -88,7 +88,7 @@ export function exitStatusOf(cause: StopCause, policy: StopPolicy): ExitStatus {
 
 /**
  * Judges a signal with its sender (README, "Who stopped it").
- * @param stopping whether a stop by the keyboard is under way already
+ * @param stopping the stop that is under way already
  */
 export function judgeSignal(
   delivery: SignalDelivery,
@@ -105,19 +105,17 @@ export function judgeSignal(
   };
   if (delivery.signal === 'SIGHUP') return { kind: 'reload', sender };
   const cause = causeOf(delivery, supervision, fromSupervisor);
-  if (cause === 'keyboard' && stopping !== null) {
-    return { kind: 'end-at-once', exitStatus: exitStatus.interrupted };
-  }
-  return {
-    kind: 'stop',
-    stop: {
-      cause,
-      exitStatus: exitStatusOf(cause, policy),
-      signal: delivery.signal,
-      sender,
-      requestedBy: 'signal',
-    },
+  const stop: StopRequest = {
+    cause,
+    exitStatus: exitStatusOf(cause, policy),
+    signal: delivery.signal,
+    sender,
+    requestedBy: 'signal',
   };
+  if (cause === 'keyboard' && stopping !== null) {
+    return { kind: 'end-at-once', stop: { ...stop, exitStatus: exitStatus.interrupted } };
+  }
+  return { kind: 'stop', stop };
 }
 
 /** A stop asked for by other means than a signal. */

@@ -7,7 +7,7 @@ export interface TimeoutExtensionPlan {
 }
 
 const interval = 2_000;
-/** Five intervals: four requests may be late or lost before the manager's patience ends. */
+/** Five intervals: four requests may be late or lost before the manager's timeout ends. */
 const extensionMicroseconds = 10_000_000n;
 
 /** Time for what follows the drain: closing the store and waiting for the barrier, in milliseconds. */
@@ -22,26 +22,26 @@ export const startExtension: TimeoutExtensionPlan = { interval, extensionMicrose
 /** Without progress for this long a start is given up to the manager's timeout, in milliseconds. */
 export const startStall = 30_000;
 
-/** What a stop may take besides the drain; milliseconds. */
+/** What a gateway's stop consists of. */
 export interface StopTimes {
-  /** `stop.drain`. */
-  readonly drain: number;
+  /** `stop.drain`: until running turns are put back. */
+  readonly drainTimeoutMs: number;
   /** `agent.kill_delay`: until a command that has to end is killed. */
-  readonly killDelay: number;
+  readonly killDelayMs: number;
   /** `store.busy_timeout`: until a lock of another process is given up. */
-  readonly busyTimeout: number;
+  readonly busyTimeoutMs: number;
 }
 
 /** The longest that a stop may take before it is plain that it hangs, in milliseconds. */
-export function longestStop({ drain, killDelay, busyTimeout }: StopTimes): number {
-  return drain + killDelay + busyTimeout + closingTime;
+export function longestStop({ drainTimeoutMs, killDelayMs, busyTimeoutMs }: StopTimes): number {
+  return drainTimeoutMs + killDelayMs + busyTimeoutMs + closingTime;
 }
 
 /**
- * While stopping: the drain and what follows it, whatever `TimeoutStopSec=` the unit file has.
+ * While stopping: the longest stop and its barrier, whatever `TimeoutStopSec=` the unit file has.
+ * @param stopTimeoutMs after which the service itself ends a stop that hangs
  * @returns with the time after which nothing is asked for any more, in milliseconds
  */
-export function stopExtension(times: StopTimes): TimeoutExtensionPlan & { readonly limit: number } {
-  // Until after the gateway itself would have ended a stop that hangs, and its barrier.
-  return { interval, extensionMicroseconds, limit: longestStop(times) + barrierTimeout };
+export function stopExtension(stopTimeoutMs: number): TimeoutExtensionPlan & { readonly limit: number } {
+  return { interval, extensionMicroseconds, limit: stopTimeoutMs + barrierTimeout };
 }

@@ -104,9 +104,9 @@ export function planUnit(target: UnitTarget, choices: UnitChoices, program = own
     defaultEnvironmentFile: unitFiles(target, { ...choices, environmentFile: null, configurationFile: null })
       .environment,
     stop: {
-      drain: configuration.stop.drain,
-      killDelay: configuration.agent.kill_delay,
-      busyTimeout: configuration.store.busy_timeout,
+      drainTimeoutMs: configuration.stop.drain,
+      killDelayMs: configuration.agent.kill_delay,
+      busyTimeoutMs: configuration.store.busy_timeout,
     },
   };
 }

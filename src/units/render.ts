@@ -109,10 +109,10 @@ function seconds(milliseconds: number): string {
 }
 
 function stopTimeout(stop: StopTimes): UnitLine[] {
-  const { drain, killDelay, busyTimeout } = stop;
+  const { drainTimeoutMs, killDelayMs, busyTimeoutMs } = stop;
   return [
     comment(
-      `stop.drain ${drain / 1_000} s, agent.kill_delay ${killDelay / 1_000} s, store.busy_timeout ${busyTimeout / 1_000} s, closing and the barrier.`,
+      `stop.drain ${drainTimeoutMs / 1_000} s, agent.kill_delay ${killDelayMs / 1_000} s, store.busy_timeout ${busyTimeoutMs / 1_000} s, closing and the barrier.`,
     ),
     directive('TimeoutStopSec', seconds(longestStop(stop) + barrierTimeout)),
   ];

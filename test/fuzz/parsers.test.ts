@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { controlEvent, LineSplitter } from '../../src/channels/control/protocol.js';
 import { validateReplyUrl } from '../../src/gateway/delivery/addresses/reply-url.js';
 import { parseRetryAfter } from '../../src/gateway/delivery/webhook/retry-after.js';
-import { isListenerName, listenerName } from '../../src/gateway/kept-names.js';
+import { isListenerName, listenerName } from '../../src/gateway/sockets/socket-plan.js';
 import { lockHolder } from '../../src/linux/file-lock.js';
 import { parseProcessStat } from '../../src/linux/proc.js';
 import { parseProperties } from '../../src/manager/service-manager.js';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Dispatcher } from '../../src/gateway/dispatch/dispatcher.js';
 import { Intake } from '../../src/gateway/intake.js';
-import { Interventions } from '../../src/gateway/interventions.js';
+import { MessageActions } from '../../src/gateway/message-actions.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { type Message, type MessageState, type Store, StoreError } from '../../src/store/store.js';
 import { newMessage, noLimits } from '../store/samples.js';
@@ -119,7 +119,7 @@ test.each(['message', 'session'] as const)(
   'a message that is cancelled with its acceptance, as a %s, is not run, and holds nobody up',
   async (what) => {
     const { dispatcher, intake, take } = gateway(4);
-    const interventions = new Interventions({
+    const interventions = new MessageActions({
       store,
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => undefined,

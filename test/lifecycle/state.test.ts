@@ -36,7 +36,7 @@ const restartRequested: LifecycleEvent = { type: 'stop-requested', stop: restart
 const drained: LifecycleEvent = { type: 'drain-finished' };
 const closed: LifecycleEvent = { type: 'closed' };
 const crashed: LifecycleEvent = { type: 'crashed', reason: 'bug' };
-const atOnce: LifecycleEvent = { type: 'end-at-once', exitStatus: 130 };
+const atOnce: LifecycleEvent = { type: 'end-at-once', stop: { ...stop, exitStatus: 130 } };
 const startFailed = (cause: 'crash' | 'refused'): LifecycleEvent => ({
   type: 'start-failed',
   cause,

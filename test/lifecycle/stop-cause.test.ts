@@ -119,9 +119,9 @@ describe('the stop table', () => {
 
   it('a second Ctrl-C ends at once, with 130; another signal does not', () => {
     const stopping = stopRequest('planned-stop', 'control-socket', null);
-    expect(judgeSignal(fromTerminal, supervision(byHand), fail, stopping)).toEqual({
+    expect(judgeSignal(fromTerminal, supervision(byHand), fail, stopping)).toMatchObject({
       kind: 'end-at-once',
-      exitStatus: 130,
+      stop: { cause: 'keyboard', exitStatus: 130, signal: 'SIGINT' },
     });
     expect(judgeSignal(delivery({}), supervision(byHand), fail, stopping)).toMatchObject({ kind: 'stop' });
     expect(judgeSignal(fromTerminal, supervision(systemUnit), fail, stopping)).toMatchObject({

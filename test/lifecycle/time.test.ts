@@ -41,16 +41,16 @@ describe('the watchdog', () => {
 });
 
 describe('timeout extensions', () => {
-  const times = { drain: 30_000, killDelay: 600_000, busyTimeout: 60_000 };
+  const times = { drainTimeoutMs: 30_000, killDelayMs: 600_000, busyTimeoutMs: 60_000 };
 
   it('last for several intervals, so that a late one does no harm', () => {
-    for (const plan of [startExtension, stopExtension(times)]) {
+    for (const plan of [startExtension, stopExtension(longestStop(times))]) {
       expect(Number(plan.extensionMicroseconds)).toBeGreaterThanOrEqual(plan.interval * 1_000 * 3);
     }
   });
 
   it('cover the drain and what follows it', () => {
     expect(longestStop(times)).toBeGreaterThan(30_000 + 600_000 + 60_000);
-    expect(stopExtension(times).limit).toBeGreaterThan(longestStop(times));
+    expect(stopExtension(longestStop(times)).limit).toBeGreaterThan(longestStop(times));
   });
 });

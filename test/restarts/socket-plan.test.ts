@@ -1,8 +1,12 @@
 import { describe, expect, it, test } from 'vitest';
 import type { ListenAddress } from '../../src/config/values.js';
-import { planSockets } from '../../src/gateway/endpoints.js';
-import { RefusedStart } from '../../src/gateway/failed-start.js';
-import { connectionName, isListenerName, listenerName } from '../../src/gateway/kept-names.js';
+import {
+  connectionName,
+  isListenerName,
+  listenerName,
+  planSockets,
+} from '../../src/gateway/sockets/socket-plan.js';
+import { RefusedStart } from '../../src/gateway/start/failed-start.js';
 import { formatNotification } from '../../src/systemd/notification.js';
 
 const tcp: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 8733 };

@@ -14,7 +14,7 @@ const plan: UnitPlan = {
   program: '/usr/lib/sd-gateway/dist/cli/main.js',
   searchPath: '/usr/local/bin:/usr/bin:/bin',
   defaultEnvironmentFile: '/etc/sd-gateway/sd-gateway.env',
-  stop: { drain: 30_000, killDelay: 5_000, busyTimeout: 5_000 },
+  stop: { drainTimeoutMs: 30_000, killDelayMs: 5_000, busyTimeoutMs: 5_000 },
 };
 
 function render(changes: Partial<UnitPlan> = {}, choices: Partial<UnitPlan['choices']> = {}) {
@@ -153,14 +153,14 @@ describe('a rendered unit', () => {
   });
 
   it.each([
-    [{ drain: 30_000, killDelay: 5_000, busyTimeout: 5_000 }, '60'],
-    [{ drain: 0, killDelay: 0, busyTimeout: 0 }, '20'],
-    [{ drain: 600_500, killDelay: 5_000, busyTimeout: 5_000 }, '631'],
+    [{ drainTimeoutMs: 30_000, killDelayMs: 5_000, busyTimeoutMs: 5_000 }, '60'],
+    [{ drainTimeoutMs: 0, killDelayMs: 0, busyTimeoutMs: 0 }, '20'],
+    [{ drainTimeoutMs: 600_500, killDelayMs: 5_000, busyTimeoutMs: 5_000 }, '631'],
   ])('covers a stop of %j with %s s', (stop, expected) => {
     const { text } = render({ stop });
     expect(valueIn(parseUnit(text), 'TimeoutStopSec')).toBe(expected);
     expect(text.match(/^TimeoutStopSec=/gm)).toHaveLength(1);
-    expect(text).toContain(`# stop.drain ${stop.drain / 1000} s, agent.kill_delay`);
+    expect(text).toContain(`# stop.drain ${stop.drainTimeoutMs / 1000} s, agent.kill_delay`);
     expect(text).not.toContain('The default drain');
   });
 

@@ -8,8 +8,8 @@ import {
   type HttpSettings,
 } from '../../../src/channels/http/http-channel.js';
 import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
-import { Interventions } from '../../../src/gateway/interventions.js';
-import { MessageEvents } from '../../../src/gateway/message-events.js';
+import { MessageEvents } from '../../../src/gateway/events.js';
+import { MessageActions } from '../../../src/gateway/message-actions.js';
 import type { Log } from '../../../src/log/log.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Message, Store } from '../../../src/store/store.js';
@@ -47,7 +47,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
   };
   const cutOff: string[] = [];
   const called = withCalls(store, over ?? {});
-  const interventions = new Interventions({
+  const interventions = new MessageActions({
     store: called,
     cutOff: (id) => cutOff.push(id),
     onChange: (id, session) => events.emit(id, session),

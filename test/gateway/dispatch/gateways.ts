@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { Dispatcher, type DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
 import { Intake } from '../../../src/gateway/intake.js';
-import { Interventions } from '../../../src/gateway/interventions.js';
+import { MessageActions } from '../../../src/gateway/message-actions.js';
 import type { NewMessage, SessionPolicy, Store } from '../../../src/store/store.js';
 import { newMessage, noLimits } from '../../store/samples.js';
 import { SqliteFactory } from '../../store/sqlite-factory.js';
@@ -27,7 +27,7 @@ interface Gateway {
   readonly agent: WatchedAgent;
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
-  readonly interventions: Interventions;
+  readonly interventions: MessageActions;
   gone: boolean;
 }
 
@@ -222,7 +222,7 @@ export class Gateways {
       onChange: (turn, state) => model.told(turn.messageId, state),
       clock: this.#clock,
     });
-    const interventions = new Interventions({
+    const interventions = new MessageActions({
       store,
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => dispatcher.wake(),

@@ -1,7 +1,7 @@
 import { setImmediate as nextRound } from 'node:timers/promises';
 import type { DispatcherOptions } from '../../../src/gateway/dispatch/dispatcher.js';
 import type { IntakeOptions } from '../../../src/gateway/intake.js';
-import type { InterventionsOptions } from '../../../src/gateway/interventions.js';
+import type { MessageActionsOptions } from '../../../src/gateway/message-actions.js';
 import { type Store, StoreError, type TurnHold } from '../../../src/store/store.js';
 import type { TurnsModel } from './turns-model.js';
 
@@ -13,7 +13,7 @@ export interface Disturbances {
   readonly late: readonly number[];
 }
 
-type Observed = DispatcherOptions['store'] & IntakeOptions['store'] & InterventionsOptions['store'];
+type Observed = DispatcherOptions['store'] & IntakeOptions['store'] & MessageActionsOptions['store'];
 
 /** The calls of all gateways, of which the store does the first one first. */
 export class Calls {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Where sockets outlive this process; src/gateway/kept-sockets.ts keeps them in the service manager's store. */
+/** Where sockets outlive this process; src/gateway/sockets/fd-store-sockets.ts keeps them in the service manager's store. */
 export interface KeptSockets {
   /** Keeps a listening socket for the next process; false when it ends with this one. */
   keepListener(address: string, descriptor: number): boolean;

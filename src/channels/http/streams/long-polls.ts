@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Message, MessageState, Store } from '../../../store/store.js';
 
-/** Tells of changes to messages in this process; src/gateway/message-events.ts is one. */
+/** Tells of changes to messages in this process; src/gateway/events.ts is one. */
 export interface MessageChanges {
   /** Calls `listener` after each change of the message until the returned function is called. */
   subscribe(messageId: string, listener: () => void): () => void;

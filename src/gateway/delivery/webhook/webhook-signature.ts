@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { SecretError } from '../../secret-file.js';
+import { SecretError } from '../../start/secrets.js';
 
 /**
  * Signatures of Standard Webhooks (standardwebhooks.com, specification 1.0.0): HMAC-SHA256 over

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { LongPolls } from '../../../../src/channels/http/streams/long-polls.js';
-import { MessageEvents } from '../../../../src/gateway/message-events.js';
+import { MessageEvents } from '../../../../src/gateway/events.js';
 import type { Message } from '../../../../src/store/store.js';
 
 beforeEach(() => {

@@ -1,0 +1,79 @@
+import type { Sender } from '../lifecycle/stop-cause.js';
+import type { OpenStore } from '../store/open-store.js';
+import type { MessageState } from '../store/store.js';
+
+/** What the opened parts of a gateway tell its service. None may throw. */
+export interface GatewayEvents {
+  /** A step of the start, such as "opening the store". */
+  startStep(step: string): void;
+  /** Work has come, moved on or gone, or something else that the status line shows is different. */
+  changed(): void;
+  /** Something failed with nobody left to take the exception. */
+  crashed(error: unknown): void;
+  stopRequested(cause: 'planned-stop' | 'restart', sender: Sender): void;
+  reloadRequested(): void;
+  /** The store is open, with so many turns of the last run queued again. */
+  storeOpened(store: OpenStore, resumedTurns: number): Promise<void>;
+  /** Everything opened after the store is closed: the last moment for a write. */
+  storeCloses(): Promise<void>;
+}
+
+export interface MessageChange {
+  readonly messageId: string;
+  /** Null if only the store knows it. */
+  readonly state: MessageState | null;
+}
+
+/**
+ * Tells who waits for a message, or follows a session, that something has changed. It knows of this process's changes
+ * only: another gateway on the same store may run the session, so that a waiter reads the store now and then as well.
+ */
+export class MessageEvents {
+  readonly #ofMessages = new Listeners<void>();
+  readonly #ofSessions = new Listeners<MessageChange>();
+
+  /** Calls `listener` after each change of the message until the returned function is called. */
+  subscribe(messageId: string, listener: () => void): () => void {
+    return this.#ofMessages.add(messageId, listener);
+  }
+
+  /** Calls `listener` after each change of a message of the session until the returned function is called. */
+  subscribeSession(session: string, listener: (change: MessageChange) => void): () => void {
+    return this.#ofSessions.add(session, listener);
+  }
+
+  /** The message has changed, and the change is on disk. */
+  emit(messageId: string, session: string, state: MessageState | null = null): void {
+    this.#ofMessages.call(messageId);
+    this.#ofSessions.call(session, { messageId, state });
+  }
+
+  /** Messages that somebody waits for. */
+  get watched(): number {
+    return this.#ofMessages.size;
+  }
+}
+
+class Listeners<Value> {
+  readonly #byKey = new Map<string, Set<(value: Value) => void>>();
+
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  add(key: string, listener: (value: Value) => void): () => void {
+    const listeners = this.#byKey.get(key) ?? new Set();
+    this.#byKey.set(key, listeners);
+    listeners.add(listener);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0 && this.#byKey.get(key) === listeners) this.#byKey.delete(key);
+    };
+  }
+
+  call(key: string, value: Value): void {
+    const listeners = this.#byKey.get(key);
+    if (listeners === undefined) return;
+    for (const listener of [...listeners]) listener(value);
+  }
+}

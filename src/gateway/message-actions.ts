@@ -1,0 +1,56 @@
+import type { CancelOutcome, DeadOutcome, Message, SessionCancelled, Store } from '../store/store.js';
+
+export interface MessageActionsOptions {
+  readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardMessage'>;
+  /** Ends the turn of a message that was cancelled, if it runs in this process. */
+  readonly cutOff: (messageId: string) => void;
+  /** The message has changed, and the change is on disk. */
+  readonly onChange: (messageId: string, session: string) => void;
+}
+
+/** What people do with messages that were accepted. Each is on disk when its promise resolves. */
+export class MessageActions {
+  readonly #options: MessageActionsOptions;
+
+  constructor(options: MessageActionsOptions) {
+    this.#options = options;
+  }
+
+  /** Null when there is no such message. */
+  async cancelMessage(id: string): Promise<CancelOutcome | null> {
+    const outcome = await this.#options.store.cancelMessage(id);
+    if (outcome?.outcome === 'cancelled') this.#cancelled(outcome.message, outcome.running);
+    return outcome;
+  }
+
+  /** Null when there is no such session. */
+  async cancelSession(session: string): Promise<SessionCancelled | null> {
+    const cancelled = await this.#options.store.cancelSession(session);
+    for (const { id, running } of cancelled?.messages ?? []) this.#cancelled({ id, session }, running);
+    return cancelled;
+  }
+
+  /** What was cancelled in this session as another message came. */
+  interrupted(session: string, messages: SessionCancelled['messages']): void {
+    for (const { id, running } of messages) this.#cancelled({ id, session }, running);
+  }
+
+  /** Null when there is no such message. */
+  async retryDead(id: string): Promise<DeadOutcome | null> {
+    const outcome = await this.#options.store.retryDead(id);
+    if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
+    return outcome;
+  }
+
+  /** Null when there is no such message. */
+  async discardMessage(id: string): Promise<DeadOutcome | null> {
+    const outcome = await this.#options.store.discardMessage(id);
+    if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
+    return outcome;
+  }
+
+  #cancelled({ id, session }: Pick<Message, 'id' | 'session'>, running: boolean): void {
+    if (running) this.#options.cutOff(id);
+    this.#options.onChange(id, session);
+  }
+}

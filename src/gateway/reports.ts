@@ -1,0 +1,227 @@
+import type { GatewayFacts } from '../channels/control/facts.js';
+import type { Readiness } from '../channels/http/http-channel.js';
+import type { Notifier } from '../lifecycle/effects/notifier.js';
+import type { LifecycleState } from '../lifecycle/state.js';
+import type { StatusFacts, WorkFacts } from '../lifecycle/status-line.js';
+import { describeSupervision, type Supervision } from '../lifecycle/supervision.js';
+import type { PartProgress } from '../lifecycle/watchdog.js';
+import { ResidentMemory } from '../linux/resources.js';
+import type { RunRecord } from '../store/run-record.js';
+import type { Store, StoreCounts } from '../store/store.js';
+import { watchdogEnabled } from '../systemd/watchdog.js';
+import { programVersion } from '../version.js';
+import type { Runtime, RuntimeFacts } from './runtime.js';
+import { EventLoopDelay } from './supervisor/event-loop-delay.js';
+import type { SideWork } from './supervisor/side-work.js';
+import { StatusReporter } from './supervisor/status-reporter.js';
+
+/** The lifecycle as it is now; times by `performance.now()`. */
+export interface ReportedLifecycle {
+  readonly state: LifecycleState;
+  readonly serves: boolean;
+  readonly readyAt: number | null;
+  readonly stoppingAt: number | null;
+  readonly failure: string | null;
+  /** Parts for which the watchdog is not fed. */
+  readonly stalled: readonly string[];
+  /** In milliseconds; null if the watchdog was not fed yet. */
+  readonly sinceLastPing: number | null;
+  /** How the parts get on that the watchdog stands for; null without a watchdog. */
+  readonly progress: readonly PartProgress[] | null;
+}
+
+/** The gateway as it is now. */
+export interface ReportedGateway {
+  readonly lifecycle: ReportedLifecycle;
+  /** Null until everything is open. */
+  readonly runtime: Runtime | null;
+  /** A step of the start, such as "opening the store". */
+  readonly startStep: string;
+  readonly reloadRefused: string | null;
+  readonly drainTimeoutMs: number;
+  /** Turns that the drain has put back. */
+  readonly putBackTurns: number;
+  /** Newest first; the first is this one. */
+  readonly runs: readonly RunRecord[];
+}
+
+export interface ReportsOptions {
+  readonly supervision: Supervision;
+  readonly instance: string | null;
+  /** Null if there is none. */
+  readonly configurationFile: string | null;
+  readonly database: string;
+  readonly notifier: Notifier;
+  readonly sideWork: SideWork;
+  readonly gateway: () => ReportedGateway;
+}
+
+/** How long the store may take for its counts when somebody asks how the gateway is. */
+const countsTimeoutMs = 1_000;
+
+/** The facts as long as not everything is open. */
+const notOpen: RuntimeFacts = {
+  listening: [],
+  connections: null,
+  trouble: null,
+  takesMessages: false,
+  circuits: [],
+  progress: [
+    { name: 'dispatcher', pendingSince: null },
+    { name: 'deliverer', pendingSince: null },
+  ],
+};
+
+/** Tells how the gateway is: in the status line, to the control socket, and at /readyz. */
+export class GatewayReports {
+  /** Keeps `STATUS=` true. */
+  readonly statusLine: StatusReporter;
+  readonly #options: ReportsOptions;
+  readonly #delay = new EventLoopDelay();
+  readonly #memory = ResidentMemory.open();
+  readonly #followers: ((text: string) => void)[] = [];
+
+  constructor(options: ReportsOptions) {
+    this.#options = options;
+    this.statusLine = new StatusReporter(
+      options.notifier,
+      (work) => this.#statusFacts(work),
+      (text) => this.announceStatus(text),
+      options.sideWork,
+    );
+  }
+
+  /** The status line as it is now, or the last one that could be made. */
+  status(): string {
+    return this.statusLine.text();
+  }
+
+  /** Calls the listener with each line that is announced, also those that are too soon for the service manager. */
+  followStatus(listener: (text: string) => void): void {
+    this.#followers.push(listener);
+  }
+
+  announceStatus(text: string): void {
+    for (const listener of this.#followers) listener(text);
+  }
+
+  readiness(): Readiness {
+    const { lifecycle, runtime } = this.#options.gateway();
+    const { stalled, serves, state } = lifecycle;
+    const { takesMessages, trouble, connections, circuits } = runtime?.facts() ?? notOpen;
+    return {
+      ready: serves && stalled.length === 0 && takesMessages,
+      facts: {
+        state: state.name,
+        stalled,
+        trouble,
+        parts: this.#partFacts(),
+        connections: connections === null ? null : { ...connections },
+        // No more than their number: whoever asks here has shown no token.
+        waitingHosts: circuits.length,
+      },
+    };
+  }
+
+  async facts(): Promise<Omit<GatewayFacts, 'callerTurn'>> {
+    const { supervision, instance, configurationFile, database } = this.#options;
+    const { lifecycle, runtime, reloadRefused, runs } = this.#options.gateway();
+    const { state, readyAt, sinceLastPing } = lifecycle;
+    const { trouble, connections, circuits, listening } = runtime?.facts() ?? notOpen;
+    const watchdog = watchdogEnabled();
+    return {
+      version: programVersion(),
+      node: process.version,
+      pid: process.pid,
+      uid: process.getuid?.() ?? -1,
+      instance,
+      unit: supervision.unit,
+      invocationId: supervision.invocationId,
+      state: state.name,
+      status: this.status(),
+      startedAt: Math.round(performance.timeOrigin),
+      readyAt: readyAt === null ? null : Math.round(performance.timeOrigin + readyAt),
+      supervision: describeSupervision(supervision),
+      supervisionWarnings: supervision.warnings.map(({ text }) => text),
+      watchdog: watchdog.enabled ? { microseconds: Number(watchdog.microseconds), sinceLastPing } : null,
+      parts: this.#partFacts(),
+      eventLoopDelay: this.#delay.take(),
+      trouble,
+      connections,
+      reloadRefused,
+      waitingHosts: circuits,
+      work: runtime === null || state.name === 'stopped' ? null : await countsOf(runtime.store),
+      listening,
+      residentMemory: this.#memory?.bytes() ?? null,
+      database,
+      configurationFile,
+      runs,
+    };
+  }
+
+  close(): void {
+    this.statusLine.close();
+    this.#delay.close();
+  }
+
+  #partFacts() {
+    const now = performance.now();
+    const { lifecycle, runtime } = this.#options.gateway();
+    // The store's round trips are measured for the watchdog only.
+    const parts = lifecycle.progress ?? runtime?.progress() ?? notOpen.progress;
+    return parts.map(({ name, pendingSince }) => ({
+      name,
+      pendingFor: pendingSince === null ? 0 : Math.round(now - pendingSince),
+      stalled: lifecycle.stalled.includes(name),
+    }));
+  }
+
+  #statusFacts(work: WorkFacts): StatusFacts {
+    const { lifecycle, runtime, startStep, reloadRefused, drainTimeoutMs, putBackTurns } =
+      this.#options.gateway();
+    const { state, failure, stalled } = lifecycle;
+    if (failure !== null) return { state: 'failed', reason: failure };
+    switch (state.name) {
+      case 'starting':
+        return { state: 'starting', step: startStep };
+      case 'reloading':
+        return { state: 'reloading' };
+      case 'ready': {
+        const { trouble, connections } = runtime?.facts() ?? notOpen;
+        return {
+          state: 'ready',
+          readyFor: since(lifecycle.readyAt),
+          work,
+          stalled,
+          trouble,
+          connectionsAtBound: connections?.reached ? connections.bound : null,
+          reloadRefused,
+        };
+      }
+      case 'stopping': {
+        if (state.phase === 'closing') return { state: 'closing', stop: state.stop };
+        const inFlight = runtime?.inFlight() ?? { running: 0, sending: 0 };
+        const elapsed = since(lifecycle.stoppingAt);
+        return { state: 'draining', stop: state.stop, ...inFlight, elapsed, limit: drainTimeoutMs };
+      }
+      case 'stopped':
+        return {
+          state: 'stopped',
+          stop: state.stop,
+          elapsed: since(lifecycle.stoppingAt),
+          putBack: putBackTurns,
+        };
+    }
+  }
+}
+
+/** Milliseconds from then to now; 0 if it has not come. */
+function since(time: number | null): number {
+  return time === null ? 0 : performance.now() - time;
+}
+
+/** Null if the store can't say now: the other facts must not wait for it. */
+async function countsOf(store: Pick<Store, 'counts'>): Promise<StoreCounts | null> {
+  const late = new Promise<null>((resolve) => setTimeout(resolve, countsTimeoutMs, null).unref());
+  return Promise.race([store.counts().catch(() => null), late]);
+}

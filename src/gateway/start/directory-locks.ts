@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { control, NoGatewayError } from '../../channels/control/control-client.js';
+import { type FileLock, tryLock } from '../../linux/file-lock.js';
+import { processName } from '../../linux/proc.js';
+import type { Log } from '../../log/log.js';
+import { serviceOf } from '../../systemd/evidence.js';
+import { RefusedStart } from './failed-start.js';
+
+export interface DirectoryLocksOptions {
+  readonly stateDirectory: string;
+  readonly runtimeDirectory: string;
+  readonly database: string;
+  /** Whether a gateway that has them is to be stopped. */
+  readonly takeover: boolean;
+  readonly log: Log;
+  /** Told what is waited for. */
+  readonly step: (step: string) => void;
+  /** Aborted when the start is cancelled. */
+  readonly signal: AbortSignal;
+}
+
+/** From the end of the other gateway's answers to the end of its process. */
+const endTimeoutMs = 10_000;
+const endPauseMs = 50;
+
+/**
+ * One gateway for each of its directories and its database: kernel locks, which no crash leaves behind. With a takeover
+ * the gateway that has them is asked to stop, as by "sd-gateway stop", and waited for. Throws a RefusedStart that says
+ * who has what.
+ */
+export async function lockDirectories(options: DirectoryLocksOptions): Promise<() => void> {
+  const { stateDirectory, runtimeDirectory, database, takeover } = options;
+  const held: Extract<FileLock, { locked: true }>[] = [];
+  const release = () => {
+    for (const lock of held.splice(0).reverse()) lock.release();
+  };
+  let asked = false;
+  try {
+    for (const [what, path] of [
+      [`state directory ${stateDirectory}`, join(stateDirectory, 'lock')],
+      [`database ${database}`, `${database}.lock`],
+      // The control socket of another gateway must not be taken away.
+      ...(runtimeDirectory === stateDirectory
+        ? []
+        : [[`runtime directory ${runtimeDirectory}`, join(runtimeDirectory, 'lock')] as const]),
+    ] as const) {
+      let lock = tryLock(path);
+      if (!lock.locked && takeover) {
+        if (!asked) await stopHolder(options, what, lock.holderPid);
+        asked = true;
+        lock = await awaitLock(path, options.signal);
+      }
+      if (!lock.locked) throw refusal(what, lock.holderPid, takeover);
+      held.push(lock);
+    }
+    return release;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function stopHolder(
+  { runtimeDirectory, log, step }: DirectoryLocksOptions,
+  what: string,
+  holderPid: number | null,
+): Promise<void> {
+  const holder = describe(holderPid);
+  log.notice(`Taking over from ${holder}, which has the ${what}: it is asked to stop.`);
+  let refused: string | null = null;
+  try {
+    await control(join(runtimeDirectory, 'control.sock'), 'stop', (event) => {
+      if (event.event === 'refused') refused = event.reason;
+      if (event.event === 'status') step(`taking over from ${holder}: ${event.text}`);
+    });
+  } catch (error) {
+    if (!(error instanceof NoGatewayError)) throw error;
+    throw new RefusedStart(
+      `The ${what} is in use by ${holder}, and ${error.message}, so that it can’t be asked to stop. Stop it first.`,
+      { cause: error },
+    );
+  }
+  if (refused !== null) throw new RefusedStart(`${holder} refuses to stop: ${refused}`);
+}
+
+async function awaitLock(path: string, signal: AbortSignal): Promise<FileLock> {
+  const deadline = performance.now() + endTimeoutMs;
+  for (;;) {
+    const lock = tryLock(path);
+    if (lock.locked || signal.aborted || performance.now() > deadline) return lock;
+    await pause(endPauseMs);
+  }
+}
+
+function refusal(what: string, holderPid: number | null, takeover: boolean): RefusedStart {
+  const holder = describe(holderPid);
+  const advice = takeover
+    ? 'It was asked to stop, and something has it again; a unit is to be stopped with "systemctl stop".'
+    : 'Stop that gateway first, start this one with --takeover, or with --instance NAME for directories of its own.';
+  return new RefusedStart(`The ${what} is in use by ${holder}. ${advice}`);
+}
+
+/** "sd-gateway.service (node, PID 123)", with what is known of it. */
+function describe(pid: number | null): string {
+  if (pid === null) return 'another process';
+  const name = processName(pid);
+  const unit = serviceOf(pid);
+  const of = `PID ${pid}${name === null ? '' : `, ${name}`}`;
+  return unit === null ? `the process with ${of}` : `${unit} (${of})`;
+}

@@ -1,0 +1,60 @@
+import type { Configuration } from '../../config/schema.js';
+import type { Log } from '../../log/log.js';
+import { openStore } from '../../store/create-store.js';
+import type { ForgottenMessages, OpeningStore } from '../../store/open-store.js';
+import type { PreparedStore } from '../../store/prepare-store.js';
+import type { Recovery } from '../../store/store.js';
+import type { GatewayEvents } from '../events.js';
+import type { StoreTrouble } from '../supervisor/store-trouble.js';
+
+export interface GatewayStoreOptions {
+  readonly configuration: Configuration;
+  readonly stateDirectory: string;
+  readonly preparedStore: PreparedStore;
+  readonly log: Log;
+  readonly events: Pick<GatewayEvents, 'startStep' | 'crashed'>;
+  readonly trouble: StoreTrouble;
+}
+
+/** Begins to open the store that the configuration asks for. */
+export function beginStore(options: GatewayStoreOptions): OpeningStore {
+  const { configuration, stateDirectory, preparedStore, log, events, trouble } = options;
+  const { store, dispatch, agent, delivery } = configuration;
+  const policy = {
+    maxAttempts: dispatch.max_attempts,
+    repeatable: agent.retry === 'always',
+    notices: delivery.notices,
+    unknownPolicy: delivery.unknown,
+  };
+  return openStore(
+    { settings: store, policy, stateDirectory, prepared: preparedStore },
+    {
+      progress: (step) => events.startStep(step),
+      warning: (error) => log.warning(error.message),
+      refusing: (error) => trouble.refusing(error),
+      accepting: () => trouble.accepting(),
+      forgotten: (forgotten) => logForgotten(log, forgotten),
+      ended: (error) => events.crashed(error),
+    },
+  );
+}
+
+export function logRecovery(
+  log: Log,
+  { resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries }: Recovery,
+): void {
+  const { setAside } = unknownDeliveries;
+  if (resumedTurns + deadTurns + resumedDeliveries + setAside === 0) return;
+  log.notice(
+    `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt, ${setAside} replies are not sent again because they may have arrived.`,
+    { SD_GATEWAY_RESUMED: resumedTurns },
+  );
+}
+
+function logForgotten(log: Log, { messages, dead }: ForgottenMessages): void {
+  if (dead === 0) log.info(`Forgot ${messages} messages that ended longer than store.keep ago`);
+  else
+    log.notice(
+      `Forgot ${messages} messages that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
+    );
+}

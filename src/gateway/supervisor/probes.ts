@@ -1,0 +1,79 @@
+import { get, type RequestOptions } from 'node:http';
+import type { PartProgress } from '../../lifecycle/watchdog.js';
+import type { Store } from '../../store/store.js';
+
+/**
+ * Measures whether the HTTP channel serves, as a client would: a connection to one of its own addresses and a request
+ * that needs nothing but the channel, one at a time. No descriptor left, a listener that is gone, an answer that does
+ * not come: all of these are no progress.
+ */
+export class ChannelProbe {
+  readonly #addresses: () => readonly string[];
+  #pendingSince: number | null = null;
+  #asking = false;
+
+  /** `addresses`: where the channel listens, as "http://HOST:PORT" or "unix:/PATH"; empty while it is not to serve. */
+  constructor(addresses: () => readonly string[]) {
+    this.#addresses = addresses;
+  }
+
+  /** Begins a request unless one is under way. */
+  begin(): void {
+    // Node.js can't connect to an abstract Unix socket that it has not bound itself.
+    const address = this.#addresses().find((each) => !each.startsWith('unix:@'));
+    if (address === undefined) this.#pendingSince = null;
+    if (this.#asking || address === undefined) return;
+    this.#asking = true;
+    this.#pendingSince ??= performance.now();
+    const place = placeOf(address);
+    // A connection of its own: one that was kept would not show that new ones are taken.
+    const request = get({ ...place, path: '/healthz', agent: false }, (response) => {
+      // An answer that breaks off is none.
+      response.on('error', () => undefined);
+      response.resume();
+      response.once('close', () => {
+        this.#asking = false;
+        this.#pendingSince = null;
+      });
+    });
+    // Asked again at the next tick; until one is answered there is no progress.
+    request.on('error', () => {
+      this.#asking = false;
+    });
+  }
+
+  progress(): PartProgress {
+    return { name: 'http', pendingSince: this.#pendingSince };
+  }
+}
+
+/** Not by way of a URL, which an IPv6 address with a zone ("%eth0") can't be part of. */
+function placeOf(address: string): RequestOptions {
+  if (address.startsWith('unix:')) return { socketPath: address.slice('unix:'.length) };
+  const [, host = '', port] = /^http:\/\/\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  return { host, port };
+}
+
+/** Measures whether the store answers: one round trip at a time, begun at each tick. */
+export class StoreProbe {
+  readonly #store: Store;
+  #pendingSince: number | null = null;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Begins a round trip unless one is under way. A store that answers with an error has answered. */
+  begin(): void {
+    if (this.#pendingSince !== null) return;
+    this.#pendingSince = performance.now();
+    const answered = () => {
+      this.#pendingSince = null;
+    };
+    this.#store.probe().then(answered, answered);
+  }
+
+  progress(): PartProgress {
+    return { name: 'store', pendingSince: this.#pendingSince };
+  }
+}

@@ -1,0 +1,201 @@
+import { createAgent } from '../agents/create-agent.js';
+import type { TurnProcess } from '../agents/turn-processes.js';
+import type { Configuration } from '../config/schema.js';
+import type { PartProgress } from '../lifecycle/watchdog.js';
+import type { Log } from '../log/log.js';
+import { newId } from '../store/new-id.js';
+import type { MessageState, Store } from '../store/store.js';
+import { type AddressRange, parseRange } from './delivery/addresses/address-range.js';
+import { validateReplyUrl } from './delivery/addresses/reply-url.js';
+import { Deliverer } from './delivery/deliverer.js';
+import type { CircuitFacts } from './delivery/destinations.js';
+import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
+import { parseWebhookSecrets } from './delivery/webhook/webhook-signature.js';
+import { Dispatcher } from './dispatch/dispatcher.js';
+import { MessageEvents } from './events.js';
+import { Intake } from './intake.js';
+import { MessageActions } from './message-actions.js';
+import type { SideWork } from './supervisor/side-work.js';
+import { systemClock } from './work/clock.js';
+
+export interface WorkersOptions {
+  readonly configuration: Configuration;
+  /** Where commands are run. */
+  readonly workingDirectory: string;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly webhookSecret: string;
+  /** Takes calls, though it may still be opening. */
+  readonly store: Store;
+  /** Where the agent notes the processes of the turns that run. */
+  readonly turnProcesses: Set<TurnProcess>;
+  readonly log: Log;
+  readonly sideWork: SideWork;
+  /** Work has come, moved on or gone. */
+  readonly onChange: () => void;
+}
+
+/** Time from the start to the loading of the replies' HTTP client, in ms: those who have waited are served first. */
+const prepareSenderDelayMs = 200;
+
+/** What runs turns and delivers replies, and the ways in: messages, and what people do with them. */
+export class Workers {
+  readonly messages = new MessageEvents();
+  readonly intake: Intake;
+  readonly actions: MessageActions;
+  readonly dispatcher: Dispatcher;
+  readonly #deliverer: Deliverer;
+  readonly #senders: WebhookSenders;
+  readonly #options: WorkersOptions;
+  #configuration: Configuration;
+  /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
+  #allow: readonly AddressRange[];
+  #prepareSender: NodeJS.Timeout | undefined;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    this.#configuration = options.configuration;
+    this.#allow = options.configuration.delivery.allow.map(parseRange);
+    const { store, log } = options;
+    const owner = newId();
+    this.#senders = new WebhookSenders(parseWebhookSecrets(options.webhookSecret));
+    const onChange = (messageId: string, session: string, state: MessageState | null = null): void => {
+      this.messages.emit(messageId, session, state);
+      options.onChange();
+    };
+    const deliverer = new Deliverer({
+      store,
+      sender: this.#senders.for(this.#configuration.delivery),
+      log,
+      owner,
+      settings: this.#deliverySettings(),
+      onChange: ({ messageId, session }, state) => onChange(messageId, session, state),
+    });
+    const dispatcher = new Dispatcher({
+      store,
+      agent: this.#createAgent(),
+      log,
+      owner,
+      settings: this.#dispatchSettings(),
+      onChange: (turn, state) => {
+        if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
+        onChange(turn.messageId, turn.session, state);
+        // What is part of the turn has changed as well: it was collected, or has its reply.
+        for (const { messageId } of turn.collected) this.messages.emit(messageId, turn.session);
+      },
+    });
+    this.#deliverer = deliverer;
+    this.dispatcher = dispatcher;
+    this.actions = new MessageActions({
+      store,
+      cutOff: (messageId) => dispatcher.cancel(messageId),
+      onChange: (messageId, session) => {
+        this.messages.emit(messageId, session);
+        dispatcher.wake();
+        deliverer.wake();
+        options.onChange();
+      },
+    });
+    this.intake = new Intake({
+      store,
+      dispatcher,
+      onAccepted: ({ id, session }, interrupted) => {
+        this.actions.interrupted(session, interrupted);
+        onChange(id, session, 'queued');
+      },
+    });
+  }
+
+  /** The configuration in force. */
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  /** From now on turns are run and replies delivered. */
+  start(): void {
+    this.dispatcher.wake();
+    this.#deliverer.wake();
+    this.#prepareSender = setTimeout(
+      () => this.#options.sideWork.run('Loading the HTTP client of replies', () => this.#senders.prepare()),
+      prepareSenderDelayMs,
+    ).unref();
+  }
+
+  configure(configuration: Configuration): void {
+    this.#configuration = configuration;
+    this.#allow = configuration.delivery.allow.map(parseRange);
+    this.dispatcher.configure(this.#createAgent(), this.#dispatchSettings());
+    this.#deliverer.configure(this.#senders.for(configuration.delivery), this.#deliverySettings());
+  }
+
+  validateReplyUrl(url: string) {
+    return validateReplyUrl(url, this.#allow);
+  }
+
+  /** Begins no new turn, lets what runs go on until the timeout, and puts back what has not ended. */
+  async drain(drainTimeoutMs: number): Promise<{ readonly finished: number; readonly putBack: number }> {
+    const began = performance.now();
+    clearTimeout(this.#prepareSender);
+    const { finished, putBack } = await this.dispatcher.drain(drainTimeoutMs);
+    // Replies that were made meanwhile are to go out before the end, not with the next start.
+    const leftMs = () => Math.max(0, drainTimeoutMs - (performance.now() - began));
+    await this.#deliverer.settle(leftMs());
+    await this.#deliverer.drain(leftMs());
+    return { finished, putBack };
+  }
+
+  /** Without a drain before, after a failed or cancelled start, there is nothing that has to end. */
+  async close(): Promise<void> {
+    await this.dispatcher.drain(0);
+    await this.#deliverer.drain(0);
+    await this.#senders.close();
+  }
+
+  /** Turns that run, and replies that are being sent. */
+  inFlight(): { readonly running: number; readonly sending: number } {
+    return { running: this.dispatcher.facts().running, sending: this.#deliverer.facts().inFlight };
+  }
+
+  /** Why the last call to the store failed, in one line; null if it did not. */
+  trouble(): string | null {
+    return this.dispatcher.facts().storeTrouble ?? this.#deliverer.facts().storeTrouble;
+  }
+
+  /** Hosts that replies wait for, as they failed too often or have asked for time. */
+  circuits(): readonly CircuitFacts[] {
+    return this.#deliverer.facts().circuits;
+  }
+
+  progress(): readonly PartProgress[] {
+    return [
+      progressOf('dispatcher', this.dispatcher.facts().lastProgressAt),
+      progressOf('deliverer', this.#deliverer.facts().lastProgressAt),
+    ];
+  }
+
+  #createAgent() {
+    const { log, workingDirectory, environment, turnProcesses } = this.#options;
+    return createAgent(this.#configuration.agent, {
+      log,
+      workingDirectory,
+      environment,
+      processes: turnProcesses,
+    });
+  }
+
+  #dispatchSettings() {
+    const { timeout, retry } = this.#configuration.agent;
+    // The store goes by it as well, which has it from the start.
+    const { max_attempts } = this.#options.configuration.dispatch;
+    return { ...this.#configuration.dispatch, max_attempts, timeout, repeatable: retry === 'always' };
+  }
+
+  #deliverySettings() {
+    return { ...this.#configuration.delivery, lease: this.#configuration.dispatch.lease };
+  }
+}
+
+/** `lastProgressAt` in milliseconds since the Unix epoch: now, unless something is unanswered. */
+function progressOf(name: string, lastProgressAt: number): PartProgress {
+  const silentFor = systemClock.now() - lastProgressAt;
+  return { name, pendingSince: silentFor > 0 ? performance.now() - silentFor : null };
+}

@@ -1,0 +1,72 @@
+import {
+  type NotifyFields,
+  type NotifyOutcome,
+  notify,
+  notifyBarrier,
+  notifyQueue,
+} from '../../systemd/notify.js';
+import { type SentStatus, statusDueIn } from '../status-line.js';
+import type { ReportService } from '../supervise-options.js';
+
+/** Notifies the service manager (sd_notify(3)); the only sender but for the threads that must not wait for this one. */
+export class Notifier {
+  readonly #report: ReportService;
+  #status: SentStatus | null = null;
+  #wanted: string | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #failureReported = false;
+
+  constructor(report: ReportService) {
+    this.#report = report;
+  }
+
+  /** Sends at once. A status among the fields counts as the last one sent. */
+  send(fields: NotifyFields): NotifyOutcome {
+    if (fields.status !== undefined) {
+      this.#status = { text: fields.status, at: performance.now() };
+      this.#wanted = null;
+    }
+    const outcome = notify(fields);
+    const late = notifyQueue().lastFailure;
+    if ((outcome.outcome === 'failed' || late !== null) && !this.#failureReported) {
+      this.#failureReported = true;
+      const reason = outcome.outcome === 'failed' ? outcome.message : late?.message;
+      this.#report({ type: 'notify-failed', reason });
+    }
+    return outcome;
+  }
+
+  /** Sends the status line: at most one a second, the newest one, and none that says what the last one said. */
+  status(text: string): void {
+    const waitMs = statusDueIn(this.#status, text, performance.now());
+    this.#wanted = waitMs === null ? null : text;
+    if (waitMs === null) return;
+    if (waitMs === 0) {
+      this.send({ status: text });
+      return;
+    }
+    if (this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      if (this.#wanted !== null) this.send({ status: this.#wanted });
+    }, waitMs);
+    this.#timer.unref();
+  }
+
+  /** Sends the last status line again, after another sender has replaced it. */
+  repeatStatus(): void {
+    if (this.#status !== null) this.send({ status: this.#status.text });
+  }
+
+  /** Resolves when the manager has taken in all that was sent before, or after this time (sd_notify_barrier(3)). */
+  async barrier(timeoutMs: number): Promise<void> {
+    const outcome = await notifyBarrier(timeoutMs);
+    if (outcome.outcome === 'timed-out') this.#report({ type: 'barrier-timed-out', timeoutMs });
+    else if (outcome.outcome === 'failed') this.#report({ type: 'barrier-failed', reason: outcome.message });
+  }
+
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

@@ -1,0 +1,76 @@
+import type { JournalField } from '../systemd/journal.js';
+import type { Sender, StopCause, StopPolicy, StopRequest } from './stop-cause.js';
+import type { Supervision } from './supervision.js';
+import type { PartProgress } from './watchdog.js';
+
+export interface SuperviseOptions {
+  /** Who supervises this process: see `judgeSupervision`. */
+  readonly supervision: Supervision;
+  /** Asked at each signal. By default a SIGTERM of anybody but the supervisor is a failure. */
+  readonly stopPolicy?: () => StopPolicy;
+  /** The longest that a stop may take, in milliseconds; asked when it begins. By default 45 s. */
+  readonly stopTimeoutMs?: () => number;
+  /** The line for `STATUS=` as it is now. By default the last one given to `status`. */
+  readonly statusText?: () => string;
+  /** Told what an operator may want to read of. Must not throw. */
+  readonly report?: ReportService;
+  /** The journal entry of a blocked event loop; by default a message of priority "err". */
+  readonly blockedLoopEntry?: BlockedLoopEntry;
+}
+
+/** A stop as its handler sees it. */
+export interface StopContext {
+  readonly cause: StopCause;
+  /** Null if the service itself has asked for it. */
+  readonly sender: Sender | null;
+  /** When the stop has to be over, by `performance.now()`. */
+  readonly deadline: number;
+  /** Aborted at the deadline. The process ends as after a crash then. */
+  readonly signal: AbortSignal;
+}
+
+/** Why a service could not start. */
+export interface StartFailure {
+  /** `refused`: another start would end the same way (exit status 78); `crash`: it may not (exit status 1). */
+  readonly cause: 'crash' | 'refused';
+  /** One line, for `STATUS=`. */
+  readonly reason: string;
+  /** errno(3), for `ERRNO=`. */
+  readonly errno: number | null;
+}
+
+/** What the watchdog stands for, beside the event loop. */
+export interface WatchdogCheck {
+  /** Called at each tick, after the parts were asked: begins what `parts` reports the next time. */
+  begin(): void;
+  parts(): readonly PartProgress[];
+}
+
+/** The journal entry of a blocked event loop: written by another thread, so made beforehand. One line a field. */
+export type BlockedLoopEntry = (blocked: string, watchdogMicroseconds: bigint) => readonly JournalField[];
+
+/** An event in the life of a supervised service that its operator may want to read of. Times in milliseconds. */
+export type ServiceReport =
+  /** `first`: the end of the start, so long after it began; otherwise the end of a reload. */
+  | { readonly type: 'ready'; readonly first: boolean; readonly afterMs: number }
+  | { readonly type: 'reload-refused'; readonly reason: string }
+  | { readonly type: 'stopping'; readonly stop: StopRequest }
+  /** Another stop is under way already: this one changes nothing. */
+  | { readonly type: 'further-stop'; readonly stop: StopRequest }
+  | { readonly type: 'crashed'; readonly error: unknown; readonly reason: string }
+  /** The last report. `atOnce`: nothing is waited for any more. */
+  | { readonly type: 'stopped'; readonly atOnce: boolean }
+  /** The watchdog is no longer fed, because of these parts. */
+  | { readonly type: 'stalled'; readonly parts: readonly string[]; readonly watchdogMicroseconds: bigint }
+  /** Other parts hang than before, or none any more. */
+  | { readonly type: 'stall-changed'; readonly parts: readonly string[] }
+  /** The event loop was blocked for longer than half the watchdog's time, and goes on. */
+  | { readonly type: 'loop-blocked'; readonly lateMs: number }
+  /** Said once. */
+  | { readonly type: 'notify-failed'; readonly reason: string | undefined }
+  /** The manager's own timeouts hold. */
+  | { readonly type: 'extension-failed'; readonly reason: string }
+  | { readonly type: 'barrier-timed-out'; readonly timeoutMs: number }
+  | { readonly type: 'barrier-failed'; readonly reason: string };
+
+export type ReportService = (report: ServiceReport) => void;

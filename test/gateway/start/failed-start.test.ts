@@ -1,0 +1,41 @@
+import { constants } from 'node:os';
+import { expect, test } from 'vitest';
+import { failedStart, RefusedStart } from '../../../src/gateway/start/failed-start.js';
+import { FileError } from '../../../src/store/sqlite/errors.js';
+import { StoreError } from '../../../src/store/store.js';
+
+const { ENOSPC, EROFS, EIO, EADDRINUSE } = constants.errno;
+
+test.each([
+  ['full', 'crash', ENOSPC, false],
+  ['read-only', 'crash', EROFS, false],
+  ['input-output', 'crash', EIO, false],
+  ['locked', 'crash', null, false],
+  ['internal', 'crash', null, false],
+  ['damaged', 'refused', null, true],
+  ['newer-schema', 'refused', null, false],
+  ['foreign', 'refused', null, false],
+  ['not-built', 'refused', null, false],
+] as const)('a database that is %s: %s', (kind, cause, errno, damaged) => {
+  expect(failedStart(new FileError(kind, 'It is so.'))).toEqual({
+    cause,
+    errno,
+    damaged,
+    reason: 'It is so.',
+    text: "The gateway can't start: It is so.",
+  });
+});
+
+test('any store’s reasons are enough to judge it', () => {
+  const causeOf = (error: unknown) => failedStart(error).cause;
+  expect(causeOf(new StoreError('unavailable', 'no connection'))).toBe('crash');
+  expect(causeOf(new StoreError('refused', 'too old'))).toBe('refused');
+  expect(causeOf(new StoreError('corrupt', 'torn'))).toBe('refused');
+});
+
+test('a system call that failed is told by its number, a refusal by its words, anything else by its stack', () => {
+  const inUse = Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
+  expect(failedStart(inUse)).toMatchObject({ cause: 'crash', errno: EADDRINUSE, reason: 'in use' });
+  expect(failedStart(new RefusedStart('no'))).toMatchObject({ cause: 'refused', errno: null });
+  expect(failedStart(new TypeError('oops')).text).toMatch(/TypeError: oops\n\s+at /);
+});

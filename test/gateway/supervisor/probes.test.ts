@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createListener, type Server, type Socket } from 'node:net';
+import { expect, it, vi } from 'vitest';
+import { ChannelProbe } from '../../../src/gateway/supervisor/probes.js';
+
+async function addressOf(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+it('makes progress while new connections are taken and answered', async () => {
+  const server = createServer((_request, response) => response.end('{}'));
+  const address = await addressOf(server);
+  const probe = new ChannelProbe(() => [address]);
+  probe.begin();
+  expect(probe.progress()).toEqual({ name: 'http', pendingSince: expect.any(Number) });
+  await vi.waitFor(() => expect(probe.progress().pendingSince).toBeNull());
+  // The listener is gone: from then on there is none, however often it is tried.
+  server.close();
+  await once(server, 'close');
+  probe.begin();
+  const { pendingSince } = probe.progress();
+  expect(pendingSince).not.toBeNull();
+  await new Promise((resolve) => setImmediate(resolve));
+  probe.begin();
+  expect(probe.progress().pendingSince).toBe(pendingSince);
+});
+
+it('is not wanted of an abstract Unix socket, which it could not reach', () => {
+  const probe = new ChannelProbe(() => ['unix:@sd-gateway']);
+  probe.begin();
+  expect(probe.progress().pendingSince).toBeNull();
+});
+
+it('makes none while a connection gets no answer, and none is wanted of a channel that is not to serve', async () => {
+  const connections: Socket[] = [];
+  const server = createListener((socket) => void connections.push(socket));
+  const addresses = [await addressOf(server)];
+  const probe = new ChannelProbe(() => addresses);
+  const began = performance.now();
+  probe.begin();
+  await vi.waitFor(() => expect(connections).toHaveLength(1));
+  probe.begin();
+  expect(connections).toHaveLength(1);
+  expect(probe.progress().pendingSince).toBeGreaterThanOrEqual(began);
+  addresses.length = 0;
+  probe.begin();
+  expect(probe.progress().pendingSince).toBeNull();
+  for (const socket of connections) socket.destroy();
+  server.close();
+});

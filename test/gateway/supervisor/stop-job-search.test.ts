@@ -1,0 +1,164 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { StopJobSearch } from '../../../src/gateway/supervisor/stop-job-search.js';
+import { type StopRequest, stopRequest } from '../../../src/lifecycle/stop-cause.js';
+import { byHand, supervision, systemUnit, userUnit, wrapped } from '../../lifecycle/samples.js';
+import { fakeProgram } from '../../manager/fake-program.js';
+
+const bySystemd: StopRequest = {
+  cause: 'planned-stop',
+  exitStatus: 0,
+  signal: 'SIGTERM',
+  sender: { pid: 1, uid: 0, comm: 'systemd', isSupervisor: true },
+  requestedBy: 'signal',
+};
+/** The longest that a test waits for what comes at once. */
+const longMs = 10_000;
+
+/** A search of the main process of a unit, with the double that the test has put before all others. */
+function searchOf(evidence = systemUnit): StopJobSearch {
+  const search = new StopJobSearch(supervision(evidence), { PATH: process.env['PATH'] ?? '' });
+  onTestFinished(() => search.close());
+  return search;
+}
+
+/** systemctl, as far as the search asks it; `jobs` and `shown` are what it does, in JavaScript. */
+function fakeSystemctl(jobs: string, shown = 'process.exit(1)'): void {
+  fakeProgram('systemctl', `if (process.argv[3] === 'list-jobs') { ${jobs} } else { ${shown} }`);
+}
+
+it.each([
+  ['the main process', systemUnit],
+  ['what is below it', wrapped],
+  ['the main process of a user unit', userUnit],
+])('tells the job that stops %s', async (_what, evidence) => {
+  fakeSystemctl('console.log("7 sd-gateway.service restart running")');
+  const search = searchOf(evidence);
+  expect(search.begin(bySystemd)).toBe(true);
+  await search.settled(longMs);
+  expect(search.job).toEqual({ type: 'restart', shutdown: null, because: null });
+});
+
+it('asks what drew the job along where there are others, and does without where that isn’t told', async () => {
+  const jobs =
+    'console.log("7 sd-gateway.service stop running\\n8 stack.target stop waiting\\n9 a.service start running");';
+  const because = { unit: 'stack.target', job: 'stop', dependency: 'PartOf' };
+  for (const [shown, told] of [
+    ['console.log("PartOf=stack.target")', because],
+    ['console.error("Access denied"); process.exit(1)', null],
+  ] as const) {
+    fakeSystemctl(jobs, shown);
+    const search = searchOf();
+    search.begin(bySystemd);
+    await search.settled(longMs);
+    expect(search.job).toEqual({ type: 'stop', shutdown: null, because: told });
+  }
+});
+
+it.each<[string, StopRequest, typeof systemUnit]>([
+  ['a kill by somebody else', { ...bySystemd, cause: 'foreign-kill' }, systemUnit],
+  ['a stop through the control socket', stopRequest('planned-stop', 'control-socket', null), systemUnit],
+  ['a crash', stopRequest('crash', 'gateway', null), systemUnit],
+  ['a process that is no unit', bySystemd, byHand],
+])('asks nobody upon %s', async (_what, stop, evidence) => {
+  const search = searchOf(evidence);
+  expect(search.begin(stop)).toBe(false);
+  await search.settled(longMs);
+  expect(search.job).toBeNull();
+});
+
+/** A systemctl that never answers; gives its number once it runs. */
+function silentSystemctl(): { readonly file: string; readonly pid: () => string | undefined } {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-stop-job-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'pid');
+  const tells = `require('node:fs').writeFileSync(${JSON.stringify(file)}, process.pid + '.');`;
+  fakeSystemctl(`setInterval(() => {}, 1_000); ${tells}`);
+  return {
+    file,
+    pid: () => (existsSync(file) ? /^(\d+)\./.exec(readFileSync(file, 'utf8'))?.[1] : undefined),
+  };
+}
+
+/** Whether a process runs. One that nobody has reaped doesn't. */
+function runs(pid: string | undefined): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
+}
+
+it('waits no longer than it is told to, and leaves nothing running once it is closed', async () => {
+  const { pid } = silentSystemctl();
+  const search = searchOf();
+  search.begin(bySystemd);
+  await expect.poll(pid).toBeDefined();
+  const before = performance.now();
+  await search.settled(50);
+  expect(performance.now() - before).toBeGreaterThanOrEqual(49);
+  expect(search.job).toBeNull();
+  search.close();
+  // Nothing is left to wait for either.
+  await search.settled(longMs);
+  await expect.poll(() => runs(pid())).toBe(false);
+});
+
+/** Runs a script, with `begun()` for a search that has begun, in a process of its own; gives what it prints. */
+function inProcess(script: string): string {
+  const module = (path: string) => JSON.stringify(new URL(`../../dist/${path}`, import.meta.url).href);
+  const text = `
+    import { existsSync, openSync, statSync } from 'node:fs';
+    import { StopJobSearch } from ${module('gateway/stop-job-search.js')};
+    import { exitAtOnce } from ${module('linux/process.js')};
+    const supervision = ${JSON.stringify(supervision(systemUnit))};
+    const begun = () => {
+      const search = new StopJobSearch(supervision, { PATH: process.env.PATH });
+      search.begin(${JSON.stringify(bySystemd)});
+      return search;
+    };
+    ${script}`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', text], {
+    encoding: 'utf8',
+    timeout: longMs,
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+it('tells nothing, and harms nothing, without a descriptor for it', () => {
+  fakeSystemctl('console.log("7 sd-gateway.service stop running")');
+  const answer = inProcess(`
+    const told = async () => {
+      const search = begun();
+      await search.settled(${longMs});
+      return search.job;
+    };
+    const before = await told();
+    let full = false;
+    while (!full) {
+      try { openSync('/dev/null'); } catch (error) { full = error.code === 'EMFILE'; }
+    }
+    const after = await told();
+    process.stdout.write(JSON.stringify([before?.type, after]));
+  `);
+  expect(JSON.parse(answer)).toEqual(['stop', null]);
+});
+
+it('takes systemctl along when the process ends before it', async () => {
+  const { file, pid } = silentSystemctl();
+  inProcess(`
+    begun();
+    const look = () => {
+      if (existsSync(${JSON.stringify(file)}) && statSync(${JSON.stringify(file)}).size > 0) exitAtOnce(0);
+      setTimeout(look, 10);
+    };
+    look();
+  `);
+  expect(pid()).toBeDefined();
+  await expect.poll(() => runs(pid())).toBe(false);
+});
