@@ -10,13 +10,13 @@ import type { Dispatcher } from './dispatch/dispatcher.js';
 
 export interface IntakeOptions {
   readonly store: Pick<Store, 'accept'>;
-  readonly dispatcher: Pick<Dispatcher, 'keepPlace' | 'wake'>;
+  readonly dispatcher: Pick<Dispatcher, 'reserveSlot' | 'wake'>;
   /** A message is on disk, and its turn has not begun. `interrupted`: what was cancelled for it. */
   readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
 }
 
 /**
- * The way of a new message into the store and, where a place is free and nothing waits before it, on to its turn: both
+ * The way of a new message into the store and, where a slot is free and nothing waits before it, on to its turn: both
  * are written in one transaction.
  */
 export class Intake {
@@ -29,12 +29,12 @@ export class Intake {
   /** Rejects as `Store.accept` does; then nothing was taken in. */
   async accept(message: NewMessage, limits: QueueLimits): Promise<AcceptOutcome> {
     const { store, dispatcher, onAccepted } = this.#options;
-    const place = dispatcher.keepPlace();
+    const slot = dispatcher.reserveSlot();
     let outcome: AcceptOutcome;
     try {
-      outcome = await store.accept(message, limits, place?.claim);
+      outcome = await store.accept(message, limits, slot?.claim);
     } catch (error) {
-      place?.giveBack();
+      slot?.release();
       throw error;
     }
     const turn = outcome.outcome === 'accepted' ? outcome.turn : null;
@@ -42,9 +42,9 @@ export class Intake {
       if (outcome.outcome === 'accepted') onAccepted(outcome.message, outcome.interrupted);
     } finally {
       // Whatever becomes of the telling, what is claimed is run.
-      if (place === null) dispatcher.wake();
-      else if (turn === null) place.giveBack();
-      else place.fill(turn);
+      if (slot === null) dispatcher.wake();
+      else if (turn === null) slot.release();
+      else slot.fill(turn);
     }
     return outcome;
   }

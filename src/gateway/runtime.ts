@@ -173,7 +173,7 @@ async function prepare(
     bounds: () => room.bounds(),
     boundChanged: () => events.changed(),
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
-    roomIn: (limit) => workers.dispatcher.roomIn(limit),
+    roomIn: (limit) => workers.dispatcher.retryAfterSeconds(limit),
     interventions: workers.actions,
   });
   await http.prepare();

@@ -19,17 +19,17 @@ export const failuresToOpen = 5;
 export const closedCircuit: Circuit = { state: 'closed', failures: 0 };
 
 /** Whether an attempt may begin. */
-export function lets(circuit: Circuit, now: number): boolean {
+export function allowsAttempt(circuit: Circuit, now: number): boolean {
   return circuit.state === 'closed' || (circuit.state === 'open' && now >= circuit.until);
 }
 
-/** An attempt begins that the circuit `lets`. */
-export function begun(circuit: Circuit): Circuit {
+/** An attempt begins that the circuit allows. */
+export function onAttempt(circuit: Circuit): Circuit {
   return circuit.state === 'open' ? { state: 'half-open', failures: circuit.failures } : circuit;
 }
 
 /** The destination has failed an attempt. What had begun before the circuit opened changes nothing. */
-export function failed(
+export function onFailure(
   circuit: Circuit,
   now: number,
   settings: CircuitSettings,
@@ -42,7 +42,7 @@ export function failed(
 }
 
 /** An attempt has ended that says nothing of the destination: a probe is made again at once. */
-export function unjudged(circuit: Circuit, now: number): Circuit {
+export function onInconclusive(circuit: Circuit, now: number): Circuit {
   return circuit.state === 'half-open' ? { state: 'open', failures: circuit.failures, until: now } : circuit;
 }
 

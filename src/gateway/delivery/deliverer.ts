@@ -2,10 +2,8 @@ import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
 import type { CutOff, Delivery, MessageState, Store } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
-import { pauseUntilDue, renewalInterval, storeDelay } from '../dispatch/policy.js';
 import { type Clock, systemClock } from '../work/clock.js';
-import { LeaseRenewal } from '../work/lease-renewal.js';
-import { StoreCalls } from '../work/store-calls.js';
+import { type DrainOutcome, Work, type WorkFacts } from '../work/work.js';
 import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
@@ -49,8 +47,7 @@ export interface DelivererOptions {
   readonly random?: () => number;
 }
 
-export interface DelivererFacts {
-  readonly state: 'open' | 'draining' | 'drained';
+export interface DelivererFacts extends WorkFacts {
   /** Deliveries under way, those whose end is being written among them. */
   readonly inFlight: number;
   /** Since this start: replies delivered, attempts that failed, deliveries given up. */
@@ -59,56 +56,61 @@ export interface DelivererFacts {
   readonly dead: number;
   /** Hosts to which nothing, or only a probe, is sent now. */
   readonly circuits: readonly CircuitFacts[];
-  /** Why the last call to the store failed; null when it did not. */
-  readonly storeTrouble: string | null;
-  /** Now, unless a call to the store is unanswered: then when it was made. Milliseconds since the Unix epoch. */
-  readonly lastProgressAt: number;
 }
 
 /**
- * Claims due deliveries from the store up to its concurrency, posts them, and writes what became of each. Idle, it
+ * Claims due deliveries from the store up to its concurrency, sends them, and writes what became of each. Idle, it
  * holds one timer and no more.
  */
 export class Deliverer {
   readonly #store: DelivererOptions['store'];
-  readonly #log: Log;
-  readonly #owner: string;
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #calls: StoreCalls;
-  readonly #renewal: LeaseRenewal;
+  readonly #work: Work<Delivery>;
   readonly #records: DeliveryRecords;
   readonly #destinations: Destinations;
   /** By the message's id: until the outcome is written. */
   readonly #running = new Map<string, Promise<void>>();
   /** Cut off by the drain, or claimed while it began: to be put back. */
   readonly #unfinished = new Map<string, Delivery & CutOff>();
-  /** Aborted once nothing may go on for longer. */
-  readonly #giveUp = new AbortController();
   #sender: ReplySender;
   #settings: DeliverySettings;
-  #state: DelivererFacts['state'] = 'open';
-  #wanted = false;
-  #claiming: Promise<void> | null = null;
-  #claimFailures = 0;
-  #cancelWake: (() => void) | null = null;
-  #drain: Promise<{ readonly finished: number; readonly putBack: number }> | null = null;
 
   constructor(options: DelivererOptions) {
-    this.#store = options.store;
+    const { store, log, owner } = options;
+    this.#store = store;
     this.#sender = options.sender;
-    this.#log = options.log;
-    this.#owner = options.owner;
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
-    this.#calls = new StoreCalls(this.#log, this.#clock, 'deliverer');
-    this.#records = new DeliveryRecords({
-      store: this.#store,
-      calls: this.#calls,
-      log: this.#log,
+    this.#work = new Work<Delivery>({
+      name: 'deliverer',
+      purposes: {
+        claim: 'hand out deliveries',
+        due: 'say what is due next',
+        write: 'note the outcome of a delivery',
+        putBack: 'take deliveries back',
+      },
+      log,
       clock: this.#clock,
-      giveUp: this.#giveUp.signal,
+      leaseMs: () => this.#settings.lease,
+      freeSlots: () => this.#settings.concurrency - this.#held,
+      claim: (limit) => store.claimDeliveries({ owner, limit, leaseMs: this.#settings.lease }),
+      nextDueInMs: () => store.nextDueInMs(owner),
+      onClaimed: (delivery) => this.#admit(delivery),
+      onClaimedLate: (delivery) => void this.#unfinished.set(delivery.messageId, delivery),
+      isHolding: () => this.#held > 0,
+      renewLeases: async () => void (await store.renewLeases(owner, this.#settings.lease)),
+      onGiveUp: () => undefined,
+      ended: () => this.#ended(),
+      finishedCount: () => this.#records.counts.delivered + this.#records.counts.failed,
+      putBack: () => this.#putBack(),
+    });
+    this.#records = new DeliveryRecords({
+      store,
+      work: this.#work,
+      log,
+      clock: this.#clock,
       onChange: options.onChange,
       onGivenUp: (delivery) => {
         // One that must not be sent twice stays claimed: the next start sees whether it had begun.
@@ -116,7 +118,7 @@ export class Deliverer {
       },
     });
     this.#destinations = new Destinations({
-      log: this.#log,
+      log,
       clock: this.#clock,
       random: this.#random,
       settings: () => this.#settings,
@@ -124,22 +126,11 @@ export class Deliverer {
       send: (delivery) => this.#track(delivery, this.#send(delivery)),
       postpone: (delivery, until) => this.#postpone(delivery, until),
     });
-    this.#renewal = new LeaseRenewal({
-      clock: this.#clock,
-      interval: () => renewalInterval(this.#settings.lease),
-      held: () => this.#held > 0,
-      renew: () =>
-        this.#calls.run('renew leases', () => this.#store.renewLeases(this.#owner, this.#settings.lease)),
-    });
   }
 
-  /** Something may be due: a start, a reply with a reply URL. Costs nothing when all places are taken. */
+  /** Something may be due: a start, a reply with a target. Costs nothing when all slots are taken. */
   wake(): void {
-    // The end of a delivery wakes again, and so does the wait after a failure of the store.
-    const backingOff = this.#claimFailures > 0 && this.#cancelWake !== null;
-    if (this.#freePlaces() < 1 || backingOff) return;
-    this.#wanted = true;
-    this.#claiming ??= this.#claimWhileWanted();
+    this.#work.claims.wake();
   }
 
   /** Takes a reloaded configuration: the next attempts go by it. The caller closes the sender it replaces. */
@@ -151,43 +142,37 @@ export class Deliverer {
 
   facts(): DelivererFacts {
     return {
-      state: this.#state,
+      ...this.#work.facts(),
       inFlight: this.#held,
       ...this.#records.counts,
       circuits: this.#destinations.circuits(),
-      storeTrouble: this.#calls.trouble,
-      lastProgressAt: this.#calls.waitingSince ?? this.#clock.now(),
     };
   }
 
-  /** Resolves once all that is due has had its attempt, or after `patience` milliseconds. */
-  async settle(patience: number): Promise<void> {
+  /** Resolves once all that is due has had its attempt, or after `timeoutMs`. */
+  async settle(timeoutMs: number): Promise<void> {
     let over = false;
     let end = () => {};
     const timeOver = new Promise<void>((resolve) => {
       end = resolve;
     });
-    const cancel = this.#clock.after(patience, () => {
+    const cancel = this.#clock.after(timeoutMs, () => {
       over = true;
       end();
     });
     this.wake();
-    while (!over && (this.#claiming !== null || this.#running.size > 0)) {
-      await Promise.race([timeOver, this.#claiming ?? Promise.race(this.#running.values())]);
+    while (!over && (this.#work.claims.underWay !== null || this.#running.size > 0)) {
+      await Promise.race([timeOver, this.#work.claims.underWay ?? Promise.race(this.#running.values())]);
     }
     cancel();
   }
 
   /**
-   * Claims no more. Attempts under way may go on for `patience` milliseconds, or until `signal` is aborted; then
-   * they are cut off and put back, to be sent at the next start. Nothing is under way when the promise resolves.
+   * Claims no more. Attempts under way may go on for `timeoutMs`, or until `signal` is aborted; then they are cut off
+   * and put back, to be sent at the next start. Nothing is under way when the promise resolves.
    */
-  drain(
-    patience: number,
-    signal?: AbortSignal,
-  ): Promise<{ readonly finished: number; readonly putBack: number }> {
-    this.#drain ??= this.#drainOnce(patience, signal);
-    return this.#drain;
+  drain(timeoutMs: number, signal?: AbortSignal): Promise<DrainOutcome> {
+    return this.#work.drain(timeoutMs, signal);
   }
 
   /** Deliveries that are claimed. */
@@ -195,58 +180,10 @@ export class Deliverer {
     return this.#running.size + this.#destinations.waiting;
   }
 
-  #freePlaces(): number {
-    return this.#state === 'open' ? this.#settings.concurrency - this.#held : 0;
-  }
-
-  async #claimWhileWanted(): Promise<void> {
-    while (this.#wanted) {
-      this.#wanted = false;
-      this.#cancelWake?.();
-      this.#cancelWake = null;
-      const limit = this.#freePlaces();
-      if (limit < 1) break;
-      try {
-        const claimed = await this.#claim(limit);
-        this.#claimFailures = 0;
-        if (this.#wanted || claimed === limit || this.#state !== 'open') continue;
-        const due = await this.#calls.run('say what is due next', () => this.#store.nextDueInMs(this.#owner));
-        this.#wakeAfter(pauseUntilDue(due, this.#settings.lease));
-      } catch {
-        // On record by StoreCalls.
-        this.#claimFailures += 1;
-        this.#wanted = false;
-        this.#wakeAfter(storeDelay(this.#claimFailures));
-      }
-    }
-    this.#claiming = null;
-  }
-
-  async #claim(limit: number): Promise<number> {
-    const deliveries = await this.#calls.run('hand out deliveries', () =>
-      this.#store.claimDeliveries({ owner: this.#owner, limit, leaseMs: this.#settings.lease }),
-    );
-    for (const delivery of deliveries) {
-      if (this.#state === 'open') this.#place(delivery);
-      else this.#unfinished.set(delivery.messageId, delivery);
-    }
-    return deliveries.length;
-  }
-
-  #wakeAfter(milliseconds: number): void {
-    this.#cancelWake?.();
-    this.#cancelWake = null;
-    if (this.#state !== 'open') return;
-    this.#cancelWake = this.#clock.after(milliseconds, () => {
-      this.#cancelWake = null;
-      this.wake();
-    });
-  }
-
   /** Sends a claimed delivery, or writes that and why it is not sent. */
-  #place(delivery: Delivery): void {
+  #admit(delivery: Delivery): void {
     const tooOld = judgeAge(delivery, this.#clock.now(), this.#settings);
-    if (tooOld === null) this.#destinations.place(delivery);
+    if (tooOld === null) this.#destinations.admit(delivery);
     else this.#track(delivery, this.#records.failed(delivery, tooOld));
   }
 
@@ -255,21 +192,21 @@ export class Deliverer {
     this.#track(delivery, this.#records.postponed(delivery, failure));
   }
 
-  #track(delivery: Delivery, work: Promise<void>): void {
-    const done = work.finally(() => {
+  #track(delivery: Delivery, attempt: Promise<void>): void {
+    const done = attempt.finally(() => {
       // The next attempt may have been claimed before the end of this one has come back.
       if (this.#running.get(delivery.messageId) === done) this.#running.delete(delivery.messageId);
-      this.#renewal.released();
+      this.#work.renewal.released();
       this.wake();
     });
     this.#running.set(delivery.messageId, done);
-    this.#renewal.claimed();
+    this.#work.renewal.claimed();
   }
 
   async #send(delivery: Delivery): Promise<void> {
     this.#destinations.begin(delivery);
     const begun = delivery.idempotent || (await this.#records.begin(delivery));
-    const outcome = begun ? await this.#sender.send(delivery, this.#giveUp.signal) : null;
+    const outcome = begun ? await this.#sender.send(delivery, this.#work.giveUp) : null;
     this.#destinations.end(delivery, endOf(outcome));
     if (outcome !== null) await this.#note(delivery, outcome);
   }
@@ -278,7 +215,7 @@ export class Deliverer {
     if (outcome.kind === 'delivered') {
       await this.#records.delivered(delivery);
     } else if (outcome.kind === 'aborted') {
-      await this.#noteCutOff(delivery, outcome.unknown);
+      await this.#noteCutOff(delivery, outcome.inDoubt);
     } else {
       const verdict = judgeFailure(delivery, outcome, this.#clock.now(), this.#settings, this.#random);
       if (verdict.retryAt !== null) this.#destinations.expect(delivery, verdict.retryAt);
@@ -286,8 +223,8 @@ export class Deliverer {
     }
   }
 
-  async #noteCutOff(delivery: Delivery, unknown: boolean): Promise<void> {
-    if (!unknown) {
+  async #noteCutOff(delivery: Delivery, inDoubt: boolean): Promise<void> {
+    if (!inDoubt) {
       this.#unfinished.set(delivery.messageId, delivery);
       return;
     }
@@ -301,27 +238,9 @@ export class Deliverer {
     }
   }
 
-  async #drainOnce(patience: number, signal: AbortSignal | undefined) {
-    this.#state = 'draining';
-    this.#wanted = false;
-    this.#cancelWake?.();
-    this.#cancelWake = null;
-    const began = { ...this.#records.counts };
-    const giveUp = () => this.#giveUp.abort();
-    const cancelDeadline = this.#clock.after(patience, giveUp);
-    signal?.addEventListener('abort', giveUp);
-    if (patience <= 0 || signal?.aborted) giveUp();
-    await this.#claiming;
+  async #ended(): Promise<void> {
     for (const delivery of this.#destinations.release()) this.#unfinished.set(delivery.messageId, delivery);
     await Promise.all(this.#running.values());
-    cancelDeadline();
-    signal?.removeEventListener('abort', giveUp);
-    const putBack = await this.#putBack();
-    this.#state = 'drained';
-    this.#renewal.stop();
-    const { delivered, failed } = this.#records.counts;
-    const finished = delivered - began.delivered + failed - began.failed;
-    return { finished, putBack };
   }
 
   async #putBack(): Promise<number> {
@@ -329,17 +248,9 @@ export class Deliverer {
       (a, b) => a.repliedAt - b.repliedAt || a.seq - b.seq,
     );
     if (deliveries.length === 0) return 0;
-    try {
-      const count = await this.#calls.run('take deliveries back', () =>
-        this.#store.putBackDeliveries(deliveries),
-      );
-      for (const delivery of deliveries) this.#records.tell(delivery, 'replied');
-      return count;
-    } catch {
-      // On record by StoreCalls; the deliveries still stand there as claimed.
-      this.#log.err(`${deliveries.length} deliveries could not be put back now; the next start does it.`);
-      return 0;
-    }
+    const count = await this.#store.putBackDeliveries(deliveries);
+    for (const delivery of deliveries) this.#records.notify(delivery, 'replied');
+    return count;
   }
 }
 

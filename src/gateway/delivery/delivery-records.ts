@@ -1,18 +1,15 @@
 import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
-import { type Delivery, type MessageState, type Store, StoreError } from '../../store/store.js';
-import { storeDelay } from '../dispatch/policy.js';
+import type { Delivery, MessageState, Store } from '../../store/store.js';
 import type { Clock } from '../work/clock.js';
-import type { StoreCalls } from '../work/store-calls.js';
+import type { Work } from '../work/work.js';
 import type { Postponement, Verdict } from './verdict.js';
 
 export interface DeliveryRecordsOptions {
   readonly store: Pick<Store, 'beginDelivery' | 'completeDelivery' | 'failDelivery'>;
-  readonly calls: StoreCalls;
+  readonly work: Work<Delivery>;
   readonly log: Log;
   readonly clock: Clock;
-  /** Aborted once nothing may go on for longer. */
-  readonly giveUp: AbortSignal;
   readonly onChange: (delivery: Delivery, state: MessageState) => void;
   /** The store did not take it before the end: the delivery is to be put back. */
   readonly onGivenUp: (delivery: Delivery) => void;
@@ -37,7 +34,7 @@ export class DeliveryRecords {
     if (!(await this.#write(delivery, () => store.completeDelivery(delivery)))) return;
     this.counts.delivered += 1;
     log.debug('A reply was delivered.', fields(delivery));
-    this.tell(delivery, 'delivered');
+    this.notify(delivery, 'delivered');
   }
 
   async failed(delivery: Delivery, verdict: Verdict): Promise<void> {
@@ -57,7 +54,7 @@ export class DeliveryRecords {
         fields(delivery),
       );
     }
-    this.tell(delivery, verdict.retryAt === null ? 'dead' : 'replied');
+    this.notify(delivery, verdict.retryAt === null ? 'dead' : 'replied');
   }
 
   /** Of its host there is a record, not of each delivery that waits for it. */
@@ -65,62 +62,33 @@ export class DeliveryRecords {
     await this.#writeFailure(delivery, failure);
   }
 
-  tell(delivery: Delivery, state: MessageState): void {
-    try {
-      this.#options.onChange(delivery, state);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log.err(
-        `Who follows a message could not be told of its change: ${reason}`,
-        fields(delivery),
-      );
-    }
+  notify(delivery: Delivery, state: MessageState): void {
+    const { work, onChange } = this.#options;
+    work.notify(() => onChange(delivery, state), fields(delivery));
   }
 
   #writeFailure(delivery: Delivery, { retryAt, ...failure }: Postponement): Promise<boolean> {
-    const { store, clock } = this.#options;
-    return this.#write(delivery, () => {
+    const { store, work, clock } = this.#options;
+    return this.#write(delivery, async () => {
       const retryInMs = retryAt === null ? null : Math.max(0, retryAt - clock.now());
-      return store.failDelivery(delivery, { ...failure, retryInMs });
+      if (!(await store.failDelivery(delivery, { ...failure, retryInMs }))) return false;
+      if (retryInMs !== null) work.claims.dueIn(retryInMs);
+      return true;
     });
   }
 
-  /** Tries until the store has it: a reply that was delivered is not to be posted again. */
   async #write(delivery: Delivery, write: () => Promise<boolean>): Promise<boolean> {
-    const { calls, giveUp, log } = this.#options;
-    for (let failures = 1; ; failures += 1) {
-      const lastTry = giveUp.aborted;
-      try {
-        const held = await calls.run('note the outcome of a delivery', write);
-        if (!held) this.#noteLostClaim(delivery);
-        return held;
-      } catch (error) {
-        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
-          log.err(
-            'The store did not take the outcome of a delivery before the gateway had to stop; the next start judges it as one that was cut off.',
-            fields(delivery),
-          );
-          this.#options.onGivenUp(delivery);
-          return false;
-        }
-      }
-      await this.#pause(storeDelay(failures));
+    const { work, log, onGivenUp } = this.#options;
+    const { result } = await work.write(write);
+    if (result === 'claim-lost') this.#noteLostClaim(delivery);
+    if (result === 'given-up') {
+      log.err(
+        'The store did not take the outcome of a delivery before the gateway had to stop; the next start judges it as one that was cut off.',
+        fields(delivery),
+      );
+      onGivenUp(delivery);
     }
-  }
-
-  /** Ends early when nothing may go on for longer. */
-  #pause(milliseconds: number): Promise<void> {
-    const { giveUp, clock } = this.#options;
-    if (giveUp.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        giveUp.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = clock.after(milliseconds, end);
-      giveUp.addEventListener('abort', end);
-    });
+    return result === 'written';
   }
 
   #noteLostClaim(delivery: Delivery): void {

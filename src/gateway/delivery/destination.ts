@@ -1,11 +1,11 @@
 import {
-  begun,
+  allowsAttempt,
   type Circuit,
   type CircuitSettings,
   closedCircuit,
-  failed,
-  lets,
-  unjudged,
+  onAttempt,
+  onFailure,
+  onInconclusive,
 } from './circuit.js';
 import { heldUntil } from './hold.js';
 import type { PeerState } from './reply-sender.js';
@@ -89,7 +89,7 @@ export class Destination {
       // When the time is over it is not to get all at the same moment: it has said that it was too much.
       return this.#postpone(earliest, earliest, `${this.name} has asked for time (Retry-After)`);
     }
-    if (!lets(this.#circuit, now)) {
+    if (!allowsAttempt(this.#circuit, now)) {
       const earliest = state === 'open' ? this.#probeAt : now + firstReturn;
       return this.#postpone(earliest, now, `the circuit of ${this.name} is ${state}: it failed too often`);
     }
@@ -114,7 +114,7 @@ export class Destination {
   }
 
   begin(now: number, settings: DestinationSettings): void {
-    this.#circuit = begun(this.#circuit);
+    this.#circuit = onAttempt(this.#circuit);
     this.#sending += 1;
     if (this.#sending >= settings.host_concurrency) this.#fullSince = now;
   }
@@ -134,8 +134,8 @@ export class Destination {
     if (peer === 'failing') this.expect(now);
     const before = this.#circuit;
     if (peer === 'well') this.#circuit = closedCircuit;
-    else if (peer === 'failing') this.#circuit = failed(before, now, settings, random);
-    else this.#circuit = unjudged(before, now);
+    else if (peer === 'failing') this.#circuit = onFailure(before, now, settings, random);
+    else this.#circuit = onInconclusive(before, now);
     if (this.#circuit.state === 'open' && before.state === 'closed') return 'opened';
     return this.#circuit.state === 'closed' && before.state !== 'closed' ? 'closed' : null;
   }

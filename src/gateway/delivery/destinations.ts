@@ -64,7 +64,7 @@ export class Destinations {
   }
 
   /** Sends a claimed delivery, has it wait a moment, or puts it off. */
-  place(delivery: Delivery): void {
+  admit(delivery: Delivery): void {
     const destination = this.#of(delivery);
     this.#act(destination, delivery, destination.admit(this.#now, this.#options.settings()));
   }

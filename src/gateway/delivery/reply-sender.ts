@@ -16,12 +16,12 @@ export type SendOutcome =
       readonly pausesHost: boolean;
       readonly peer: PeerState;
       /** True if the reply may have arrived: bytes went out, and no answer came. */
-      readonly unknown: boolean;
+      readonly inDoubt: boolean;
     }
   /** No further attempt can end otherwise. */
   | { readonly kind: 'dead'; readonly reason: string; readonly peer: PeerState }
-  /** The signal was aborted before the receiver answered; `unknown` is true if it may have the reply. */
-  | { readonly kind: 'aborted'; readonly unknown: boolean };
+  /** The signal was aborted before the receiver answered; `inDoubt` is true if it may have the reply. */
+  | { readonly kind: 'aborted'; readonly inDoubt: boolean };
 
 /**
  * The way of replies to one kind of address. Claims, order, retries, circuits and limits stay outside of it: it makes

@@ -59,16 +59,16 @@ export function judgeFailure(
   random: () => number,
 ): Verdict {
   const { reason } = outcome;
-  const dead = (error: string, unknown = false): Verdict => ({
+  const dead = (error: string, inDoubt = false): Verdict => ({
     error,
     retryAt: null,
     attempted: true,
-    unknown,
+    unknown: inDoubt,
   });
   if (outcome.kind === 'dead') return dead(reason);
-  const { unknown } = outcome;
+  const { inDoubt } = outcome;
   let error = reason;
-  if (unknown && !delivery.idempotent) {
+  if (inDoubt && !delivery.idempotent) {
     const { attempt, unknownPolicy } = delivery;
     const { resend, record } = settleUnknown(
       { attempt, idempotent: false, unknownPolicy, cause: reason },
@@ -78,15 +78,15 @@ export function judgeFailure(
     error = record;
   }
   const again = nextAttemptAt(delivery.attempt, outcome.retryAfterMilliseconds, now, settings, random);
-  if (again === null) return dead(`${error}; attempt ${delivery.attempt} was the last`, unknown);
+  if (again === null) return dead(`${error}; attempt ${delivery.attempt} was the last`, inDoubt);
   const end = expiresAt(delivery, settings.expire);
   if (end !== null && again >= end) {
     return dead(
       `${error}; the next attempt would come after ${span(settings.expire)} (delivery.expire)`,
-      unknown,
+      inDoubt,
     );
   }
-  return { error, retryAt: again, attempted: true, unknown };
+  return { error, retryAt: again, attempted: true, unknown: inDoubt };
 }
 
 function span(milliseconds: number): string {

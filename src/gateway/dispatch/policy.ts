@@ -1,14 +1,7 @@
-/** Decisions of the dispatcher: pure functions over plain data. Times and spans in milliseconds. */
+/** Decisions of the dispatcher: pure functions over plain data. */
 
 /** A turn's backoff ends here however often it is doubled. */
-const longestRetryDelay = 86_400_000;
-
-/** Between two tries of a store call that failed. */
-const firstStoreDelay = 100;
-const longestStoreDelay = 5_000;
-
-/** After what is due was asked for and nothing came, something else (a delivery, say) is what is due. */
-const shortestPause = 250;
+const longestRetryDelayMs = 86_400_000;
 
 export interface FailedTurn {
   /** 1 for the first. */
@@ -22,59 +15,61 @@ export interface RetrySettings {
   readonly retry_delay: number;
 }
 
-/** How long until the turn is tried again; null: its message is dead. */
+/** The wait until the turn is tried again, in milliseconds; null: its message is dead. */
 export function retryDelay(failed: FailedTurn, settings: RetrySettings): number | null {
   if (!failed.retry || failed.attempt >= settings.max_attempts) return null;
   const delay = settings.retry_delay * 2 ** Math.max(failed.attempt - 1, 0);
-  return Math.min(delay, longestRetryDelay);
+  return Math.min(delay, longestRetryDelayMs);
 }
 
 /** With fewer, an operator's restart or two would end the message of an agent that does nothing wrong. */
-const fewestStops = 3;
+const fewestPutBacks = 3;
 
 /** The number of stops that cut a turn off after which its message is dead: it may stop its own gateway each time. */
-export function mostStops({ max_attempts }: Pick<RetrySettings, 'max_attempts'>): number {
-  return Math.max(max_attempts, fewestStops);
+export function mostPutBacks({ max_attempts }: Pick<RetrySettings, 'max_attempts'>): number {
+  return Math.max(max_attempts, fewestPutBacks);
 }
 
-/** `Retry-After` of a full queue: what is said before a turn was measured, and at most. In seconds. */
-const usualRoomIn = 5;
-const longestRoomIn = 300;
+/** `Retry-After` of a full queue: before a turn was measured, and at most. */
+const usualRetryAfterSeconds = 5;
+const longestRetryAfterSeconds = 300;
 
 /**
- * Seconds until a place in a full queue is free: a session's when its turn ends, any when one of all that run does.
+ * Seconds until a slot in a full queue is free: a session's when its turn ends, any when one of all that run does.
  *
- * @param turnTime of one turn, in milliseconds; null: not known
+ * @param turnTimeMs of one turn; null: not known
  */
-export function roomIn(limit: 'session' | 'total', turnTime: number | null, concurrency: number): number {
-  if (turnTime === null) return usualRoomIn;
-  const milliseconds = limit === 'session' ? turnTime : turnTime / concurrency;
-  return Math.min(Math.max(Math.ceil(milliseconds / 1_000), 1), longestRoomIn);
+export function retryAfterSeconds(
+  limit: 'session' | 'total',
+  turnTimeMs: number | null,
+  concurrency: number,
+): number {
+  if (turnTimeMs === null) return usualRetryAfterSeconds;
+  const waitMs = limit === 'session' ? turnTimeMs : turnTimeMs / concurrency;
+  return Math.min(Math.max(Math.ceil(waitMs / 1_000), 1), longestRetryAfterSeconds);
 }
 
-/** How long to wait after the store has failed for the `failures`th time in a row. */
-export function storeDelay(failures: number): number {
-  return Math.min(firstStoreDelay * 2 ** Math.max(failures - 1, 0), longestStoreDelay);
-}
-
-/**
- * How long the dispatcher sleeps once it has claimed all that was ready. It looks again after a lease at the latest:
- * a gateway that shares the store may have claimed a session since `nextDueInMs` was read, and have died.
- */
-export function pauseUntilDue(nextDueInMs: number | null, lease: number): number {
-  if (nextDueInMs === null) return lease;
-  return Math.min(Math.max(nextDueInMs, shortestPause), lease);
-}
-
-/** A lease is renewed this often, so that two renewals may fail before it runs out. */
-export function renewalInterval(lease: number): number {
-  return Math.floor(lease / 3);
-}
-
-/** Whether the store's record of a message still is this attempt's claim: every new claim adds one to the attempts. */
+/** True if the store's record of a message still is this attempt's claim: every new claim adds one to the attempts. */
 export function claimStands(
   turn: { readonly attempt: number },
   record: { readonly state: string; readonly attempts: number } | null,
 ): boolean {
   return record !== null && record.state === 'running' && record.attempts === turn.attempt;
+}
+
+/** Each new span counts for an eighth, as in TCP's estimate of the round-trip time (RFC 6298). */
+const weight = 1 / 8;
+
+/** The exponentially weighted mean of spans. */
+export class MeanTime {
+  #meanMs: number | null = null;
+
+  /** Null: there was none yet. */
+  get meanMs(): number | null {
+    return this.#meanMs;
+  }
+
+  add(spanMs: number): void {
+    this.#meanMs = this.#meanMs === null ? spanMs : this.#meanMs + (spanMs - this.#meanMs) * weight;
+  }
 }

@@ -1,30 +1,30 @@
 import type { ArrivalClaim, Turn } from '../../store/store.js';
 
-/** A place for the turn of a message that is on its way into the store. To be filled or given back, once. */
-export interface KeptPlace {
+/** A slot for the turn of a message that is on its way into the store. To be filled or released, once. */
+export interface SlotReservation {
   readonly claim: ArrivalClaim;
   fill(turn: Turn): void;
-  giveBack(): void;
+  release(): void;
 }
 
-/** Places of the dispatcher that are kept for turns to come. */
-export class KeptPlaces {
+/** Slots of the dispatcher that are reserved for turns to come. */
+export class SlotReservations {
   readonly #onFilled: (turn: Turn) => void;
-  readonly #onGivenBack: () => void;
+  readonly #onReleased: () => void;
   #count = 0;
   #settled: () => void = () => undefined;
 
-  /** `onGivenBack`: others may have wanted the place meanwhile. */
-  constructor(onFilled: (turn: Turn) => void, onGivenBack: () => void) {
+  /** `onReleased`: others may have wanted the slot meanwhile. */
+  constructor(onFilled: (turn: Turn) => void, onReleased: () => void) {
     this.#onFilled = onFilled;
-    this.#onGivenBack = onGivenBack;
+    this.#onReleased = onReleased;
   }
 
   get count(): number {
     return this.#count;
   }
 
-  keep(claim: ArrivalClaim): KeptPlace {
+  reserve(claim: ArrivalClaim): SlotReservation {
     this.#count += 1;
     return {
       claim,
@@ -32,14 +32,14 @@ export class KeptPlaces {
         this.#end();
         this.#onFilled(turn);
       },
-      giveBack: () => {
+      release: () => {
         this.#end();
-        this.#onGivenBack();
+        this.#onReleased();
       },
     };
   }
 
-  /** Resolves once none is kept; to be called when no further one will be. */
+  /** Resolves once none is reserved; to be called when no further one will be. */
   settled(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => {

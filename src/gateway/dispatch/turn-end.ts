@@ -3,18 +3,18 @@ import type { LogFields } from '../../log/log.js';
 import type { Turn } from '../../store/store.js';
 
 /** Why this gateway ended a turn that the agent had not ended. */
-export type CutOff = 'timeout' | 'claim-lost' | 'drain' | 'cancelled';
+export type TurnCutOff = 'timeout' | 'claim-lost' | 'drain' | 'cancelled';
 
-export interface Failure {
+export interface TurnFailure {
   readonly message: string;
   /** False: another attempt can't end otherwise. */
   readonly retry: boolean;
 }
 
-/** What goes on record of a turn without a reply. `timeout`: agent.timeout, in milliseconds. */
-export function failureOf(error: unknown, cutOff: CutOff | null, timeout: number): Failure {
+/** The record of a turn without a reply. `timeoutMs`: agent.timeout. */
+export function failureOf(error: unknown, cutOff: TurnCutOff | null, timeoutMs: number): TurnFailure {
   if (cutOff === 'timeout') {
-    return { message: `The agent gave no reply within ${timeout / 1_000} s (agent.timeout).`, retry: true };
+    return { message: `The agent gave no reply within ${timeoutMs / 1_000} s (agent.timeout).`, retry: true };
   }
   if (error instanceof AgentError) return { message: error.message, retry: error.retry };
   const reason = error instanceof Error ? error.message : String(error);
@@ -22,14 +22,14 @@ export function failureOf(error: unknown, cutOff: CutOff | null, timeout: number
 }
 
 /** For a turn that a stop cuts off for the last time. */
-export function cutOffTooOften(stops: number, mostStops: number): Failure {
+export function cutOffTooOften(putBacks: number, mostPutBacks: number): TurnFailure {
   return {
-    message: `A stop of the gateway cut its turn off, ${stops} of ${mostStops} times (dispatch.max_attempts). An agent that stops or restarts its own gateway ends like this.`,
+    message: `A stop of the gateway cut its turn off, ${putBacks} of ${mostPutBacks} times (dispatch.max_attempts). An agent that stops or restarts its own gateway ends like this.`,
     retry: false,
   };
 }
 
-/** Whether a signal ended the agent, of which a stop of the whole unit may be the cause. */
+/** True if a signal ended the agent, of which a stop of the whole unit may be the cause. */
 export function wasKilled(error: unknown): boolean {
   return error instanceof AgentError && error.reason === 'killed';
 }

@@ -2,10 +2,10 @@ import type { Clock } from './clock.js';
 
 export interface LeaseRenewalOptions {
   readonly clock: Clock;
-  /** Time between two renewals, in milliseconds. */
-  interval(): number;
-  /** Whether there is a claim that must not run out. */
-  held(): boolean;
+  /** Between two renewals. */
+  intervalMs(): number;
+  /** True if anything is claimed whose lease must not run out. */
+  isHolding(): boolean;
   renew(): Promise<unknown>;
 }
 
@@ -27,7 +27,7 @@ export class LeaseRenewal {
 
   /** To be called after each end of a claim. */
   released(): void {
-    if (!this.options.held() && !this.#failed) this.#unschedule();
+    if (!this.options.isHolding() && !this.#failed) this.#unschedule();
   }
 
   stop(): void {
@@ -37,7 +37,7 @@ export class LeaseRenewal {
 
   #schedule(): void {
     this.#unschedule();
-    this.#cancel = this.options.clock.after(this.options.interval(), () => void this.#renew());
+    this.#cancel = this.options.clock.after(this.options.intervalMs(), () => void this.#renew());
   }
 
   #unschedule(): void {
@@ -53,7 +53,7 @@ export class LeaseRenewal {
       // On record by who makes the call. A claim that is lost by it is noticed when its outcome is written.
       this.#failed = true;
     }
-    if (!this.#stopped && (this.options.held() || this.#failed)) this.#schedule();
+    if (!this.#stopped && (this.options.isHolding() || this.#failed)) this.#schedule();
     else this.#unschedule();
   }
 }

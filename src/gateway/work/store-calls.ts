@@ -13,7 +13,7 @@ export class StoreCalls {
   readonly #pending = new Set<{ readonly since: number }>();
   readonly #troubles = new Map<string, string>();
 
-  constructor(log: Log, clock: Clock, caller = 'dispatcher') {
+  constructor(log: Log, clock: Clock, caller: string) {
     this.#log = log;
     this.#clock = clock;
     this.#caller = caller;

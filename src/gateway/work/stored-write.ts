@@ -1,6 +1,6 @@
 import { StoreError } from '../../store/store.js';
-import { storeDelay } from '../dispatch/policy.js';
 import type { Clock } from './clock.js';
+import { storeRetryDelayMs } from './retry-policy.js';
 import type { StoreCalls } from './store-calls.js';
 
 export interface WriteOutcome {
@@ -9,51 +9,53 @@ export interface WriteOutcome {
   readonly tries: number;
 }
 
-/** Writes how turns ended until the store has it: a reply that the agent gave is neither lost nor made again. */
-export class Persistence {
-  readonly #calls: StoreCalls;
-  readonly #clock: Clock;
-  readonly #pauses = new Set<() => void>();
-  #hurried = false;
+export interface StoredWriteOptions {
+  readonly calls: StoreCalls;
+  readonly clock: Clock;
+  /** Completes "The store could not …". */
+  readonly purpose: string;
+  /** Once it is aborted, each write is tried once more at most. */
+  readonly giveUp: AbortSignal;
+}
 
-  constructor(calls: StoreCalls, clock: Clock) {
-    this.#calls = calls;
-    this.#clock = clock;
+/** Writes how work ended until the store has it: what was done is neither lost nor done again. */
+export class StoredWrite {
+  readonly #options: StoredWriteOptions;
+
+  constructor(options: StoredWriteOptions) {
+    this.#options = options;
   }
 
-  /** `write` gives false when the claim was lost. It gives up when the store is closed, or hurried. */
+  /** `write` gives false when the claim was lost. It gives up when the store is closed, or there is no more time. */
   async write(write: () => Promise<boolean>): Promise<WriteOutcome> {
-    for (let failures = 1; ; failures += 1) {
-      const lastTry = this.#hurried;
+    const { calls, purpose, giveUp } = this.#options;
+    for (let tries = 1; ; tries += 1) {
+      const lastTry = giveUp.aborted;
       try {
-        const written = await this.#calls.run('write the end of a turn', write);
-        return { result: written ? 'written' : 'claim-lost', tries: failures };
+        const written = await calls.run(purpose, write);
+        return { result: written ? 'written' : 'claim-lost', tries };
       } catch (error) {
         // On record by StoreCalls.
         if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
-          return { result: 'given-up', tries: failures };
+          return { result: 'given-up', tries };
         }
       }
-      await this.#pause(storeDelay(failures));
+      await this.#pause(storeRetryDelayMs(tries));
     }
   }
 
-  /** From now on each write is tried once more at most. */
-  hurry(): void {
-    this.#hurried = true;
-    for (const end of [...this.#pauses]) end();
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    if (this.#hurried) return Promise.resolve();
+  /** Ends early when there is no more time. */
+  #pause(delayMs: number): Promise<void> {
+    const { giveUp, clock } = this.#options;
+    if (giveUp.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = () => {
         cancel();
-        this.#pauses.delete(end);
+        giveUp.removeEventListener('abort', end);
         resolve();
       };
-      const cancel = this.#clock.after(milliseconds, end);
-      this.#pauses.add(end);
+      const cancel = clock.after(delayMs, end);
+      giveUp.addEventListener('abort', end);
     });
   }
 }

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  begun,
+  allowsAttempt,
   type Circuit,
   closedCircuit,
-  failed,
   failuresToOpen,
-  lets,
-  unjudged,
+  onAttempt,
+  onFailure,
+  onInconclusive,
 } from '../../../src/gateway/delivery/circuit.js';
 
 const settings = { retry_delay: 1_000, retry_delay_limit: 300_000 };
@@ -21,28 +21,28 @@ describe('what passes', () => {
     [open, 1_000, true],
     [halfOpen, 9_999, false],
   ])('%j at %i: %s', (circuit, now, expected) => {
-    expect(lets(circuit, now)).toBe(expected);
+    expect(allowsAttempt(circuit, now)).toBe(expected);
   });
 });
 
 describe('what an attempt changes', () => {
   test.each<[string, Circuit, Circuit]>([
-    ['the probe begins', begun(open), halfOpen],
-    ['another attempt begins', begun(closedCircuit), closedCircuit],
-    ['one failure', failed(closedCircuit, 0, settings, () => 0), { state: 'closed', failures: 1 }],
+    ['the probe begins', onAttempt(open), halfOpen],
+    ['another attempt begins', onAttempt(closedCircuit), closedCircuit],
+    ['one failure', onFailure(closedCircuit, 0, settings, () => 0), { state: 'closed', failures: 1 }],
     [
       'the failure that opens it',
-      failed({ state: 'closed', failures: 4 }, 500, settings, () => 0),
+      onFailure({ state: 'closed', failures: 4 }, 500, settings, () => 0),
       { state: 'open', failures: 5, until: 500 + 8_000 },
     ],
     [
       'the probe fails: longer',
-      failed(halfOpen, 500, settings, () => 0),
+      onFailure(halfOpen, 500, settings, () => 0),
       { state: 'open', failures: 6, until: 500 + 16_000 },
     ],
-    ['a late failure of one from before', failed(open, 500, settings, () => 0), open],
-    ['the probe says nothing', unjudged(halfOpen, 500), { state: 'open', failures: 5, until: 500 }],
-    ['another attempt says nothing', unjudged(closedCircuit, 500), closedCircuit],
+    ['a late failure of one from before', onFailure(open, 500, settings, () => 0), open],
+    ['the probe says nothing', onInconclusive(halfOpen, 500), { state: 'open', failures: 5, until: 500 }],
+    ['another attempt says nothing', onInconclusive(closedCircuit, 500), closedCircuit],
   ])('%s', (_name, got, expected) => {
     expect(got).toEqual(expected);
   });
@@ -60,16 +60,16 @@ test('never more than one probe, and never closed to it for longer than the limi
       let failures = 0;
       for (const { wait, random } of steps) {
         now += wait;
-        if (!lets(circuit, now)) {
+        if (!allowsAttempt(circuit, now)) {
           expect(circuit).toMatchObject({ state: 'open' });
           expect(circuit.state === 'open' && circuit.until - now).toBeLessThanOrEqual(
             settings.retry_delay_limit,
           );
           continue;
         }
-        circuit = begun(circuit);
-        if (failures >= failuresToOpen) expect(lets(circuit, now + 1e12)).toBe(false);
-        circuit = failed(circuit, now, settings, () => random);
+        circuit = onAttempt(circuit);
+        if (failures >= failuresToOpen) expect(allowsAttempt(circuit, now + 1e12)).toBe(false);
+        circuit = onFailure(circuit, now, settings, () => random);
         failures += 1;
         expect(circuit.state).toBe(failures < failuresToOpen ? 'closed' : 'open');
       }

@@ -20,7 +20,7 @@ const retry = {
   retryAfterMilliseconds: null,
   pausesHost: false,
   peer: 'failing',
-  unknown: false,
+  inDoubt: false,
 } as const;
 const half = () => 0.5;
 
@@ -53,23 +53,23 @@ describe('failures', () => {
     ['the last attempt', { attempt: 3 }, {}, { retryAt: null, error: /attempt 3 was the last/ }],
     ['Retry-After', {}, { retryAfterMilliseconds: 7_000 }, { retryAt: 17_500, error: /HTTP 500/ }],
     ['beyond its expiry', {}, { retryAfterMilliseconds: 7_200_000 }, { retryAt: null, error: /after 1 h/ }],
-    ['unknown, with the key', {}, { unknown: true }, { retryAt: 10_500, error: /^HTTP 500$/ }],
+    ['unknown, with the key', {}, { inDoubt: true }, { retryAt: 10_500, error: /^HTTP 500$/ }],
     [
       'unknown, without',
       { idempotent: false },
-      { unknown: true },
+      { inDoubt: true },
       { retryAt: null, error: /is unknown.*"ask"/ },
     ],
     [
       'unknown, without, and the target has it sent again',
       { idempotent: false, unknownPolicy: 'resend' },
-      { unknown: true },
+      { inDoubt: true },
       { retryAt: 10_500, error: /is unknown.*sent again \(reply_to\.unknown is "resend"\)$/ },
     ],
     [
       'unknown, without, and the target gives it up',
       { idempotent: false, unknownPolicy: 'drop' },
-      { unknown: true },
+      { inDoubt: true },
       { retryAt: null, error: /is unknown.*not sent again \(reply_to\.unknown is "drop"\)$/ },
     ],
     ['known, without', { idempotent: false }, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],

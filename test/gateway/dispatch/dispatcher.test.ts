@@ -117,13 +117,13 @@ describe('running turns', () => {
 
   test('tells by how long turns take when a full queue has room', async () => {
     const dispatch = dispatcher();
-    expect(dispatch.roomIn('session')).toBe(5);
+    expect(dispatch.retryAfterSeconds('session')).toBe(5);
     await post(store, 'a', 'one');
     dispatch.wake();
     (await agent.nth(0)).reply('1');
     await until('replied');
     await dispatch.drain(0);
-    expect(dispatch.roomIn('session')).toBe(1);
+    expect(dispatch.retryAfterSeconds('session')).toBe(1);
   });
 
   test('takes a larger concurrency with a reload', async () => {
@@ -321,12 +321,12 @@ describe('a message that is cancelled', () => {
   test('is found by the next renewal where nobody told of it, and holds its session no longer', async () => {
     const { dispatch, run } = await cancelledWhileItRuns();
     // With a claim on its way the renewal can't go by the number of turns.
-    const place = dispatch.keepPlace();
+    const slot = dispatch.reserveSlot();
     clock.advance(settings.lease / 3);
     expect((await agent.nth(1)).request.seq).toBe(2);
     expect(run.signal.aborted).toBe(true);
     expect(recorded.records.filter(({ priority }) => priority !== 'debug')).toEqual([]);
-    place?.giveBack();
+    slot?.release();
     await dispatch.drain(0);
   });
 

@@ -1,12 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import {
   claimStands,
-  mostStops,
-  pauseUntilDue,
-  renewalInterval,
+  mostPutBacks,
+  retryAfterSeconds,
   retryDelay,
-  roomIn,
-  storeDelay,
 } from '../../../src/gateway/dispatch/policy.js';
 
 const settings = { max_attempts: 4, retry_delay: 1_000 };
@@ -35,7 +32,7 @@ test.each([
   [3, 3],
   [4, 4],
 ])('with dispatch.max_attempts = %i a turn is put back until stop %i cuts it off', (max_attempts, most) => {
-  expect(mostStops({ max_attempts })).toBe(most);
+  expect(mostPutBacks({ max_attempts })).toBe(most);
 });
 
 test.each([
@@ -47,34 +44,9 @@ test.each([
 ] as const)(
   'a full queue (%s), turns of %s ms, %i at a time: try again in %i s',
   (limit, time, concurrency, room) => {
-    expect(roomIn(limit, time, concurrency)).toBe(room);
+    expect(retryAfterSeconds(limit, time, concurrency)).toBe(room);
   },
 );
-
-test.each([
-  [1, 100],
-  [2, 200],
-  [3, 400],
-  [7, 5_000],
-  [2_000, 5_000],
-])('after failure %i of the store in a row: %i ms', (failures, delay) => {
-  expect(storeDelay(failures)).toBe(delay);
-});
-
-test.each([
-  { due: null, pause: 30_000, why: 'nothing waits: once a lease' },
-  { due: 5_000, pause: 5_000, why: 'until it is due' },
-  { due: 1, pause: 250, why: 'what is due is not for the dispatcher: no busy loop' },
-  { due: 0, pause: 250, why: 'overdue and not for the dispatcher: no busy loop' },
-  { due: 899_000, pause: 30_000, why: 'once a lease at the latest' },
-])('pauseUntilDue: $why', ({ due, pause }) => {
-  expect(pauseUntilDue(due, 30_000)).toBe(pause);
-});
-
-test('a lease is renewed three times before it runs out', () => {
-  expect(renewalInterval(30_000)).toBe(10_000);
-  expect(renewalInterval(1_000)).toBe(333);
-});
 
 test.each([
   { record: null, stands: false },

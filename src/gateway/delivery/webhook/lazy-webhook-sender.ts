@@ -58,6 +58,6 @@ function notLoaded(error: unknown): SendOutcome {
     retryAfterMilliseconds: null,
     pausesHost: false,
     peer: 'unasked',
-    unknown: false,
+    inDoubt: false,
   };
 }

@@ -99,7 +99,7 @@ async function attempt(
   allow: readonly AddressRange[],
   dispatcher: Dispatcher,
 ): Promise<SendOutcome> {
-  if (signal.aborted) return { kind: 'aborted', unknown: false };
+  if (signal.aborted) return { kind: 'aborted', inDoubt: false };
   const target = validateReplyUrl(delivery.target.address, allow);
   if (!target.ok) {
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
@@ -138,13 +138,13 @@ async function attempt(
     clearTimeout(patience);
     return judgeStatus(response);
   } catch (error) {
-    const unknown = beginning.begun;
-    if (signal.aborted) return { kind: 'aborted', unknown };
+    const inDoubt = beginning.begun;
+    if (signal.aborted) return { kind: 'aborted', inDoubt };
     if (end.signal.aborted) {
       const reason = `the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`;
-      return { ...unanswered, reason, unknown };
+      return { ...unanswered, reason, inDoubt };
     }
-    return judgeError(error, unknown);
+    return judgeError(error, inDoubt);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener('abort', abort);
@@ -180,13 +180,13 @@ function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'hea
       pausesHost: status === 429 || status === 503,
       peer: status >= 500 ? 'failing' : 'well',
       // A proxy that got no answer, or none that it could read, has passed the reply on (RFC 9110, 15.6.3 and 15.6.5).
-      unknown: status === 502 || status === 504,
+      inDoubt: status === 502 || status === 504,
     };
   }
   return { kind: 'dead', reason: `the receiver refuses the reply: HTTP ${status}`, peer: 'well' };
 }
 
-function judgeError(error: unknown, unknown: boolean): SendOutcome {
+function judgeError(error: unknown, inDoubt: boolean): SendOutcome {
   if (error instanceof RefusedTarget) {
     return { kind: 'dead', reason: `the reply URL is refused: ${error.message}`, peer: 'unasked' };
   }
@@ -194,7 +194,7 @@ function judgeError(error: unknown, unknown: boolean): SendOutcome {
     error instanceof errors.HeadersOverflowError
       ? "the headers of the receiver's answer are too large"
       : `the receiver could not be reached: ${describe(error)}`;
-  return { ...unanswered, reason, unknown };
+  return { ...unanswered, reason, inDoubt };
 }
 
 /** A connection tried at several addresses fails with an AggregateError that says nothing by itself. */

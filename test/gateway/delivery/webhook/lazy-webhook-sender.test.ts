@@ -23,7 +23,7 @@ test('a client that can’t be loaded is loaded for the next reply, and the host
     retryAfterMilliseconds: null,
     pausesHost: false,
     peer: 'unasked',
-    unknown: false,
+    inDoubt: false,
   });
   expect(await sender.send(delivery, signal)).toEqual({ kind: 'delivered' });
   expect(await sender.send(delivery, signal)).toEqual({ kind: 'delivered' });

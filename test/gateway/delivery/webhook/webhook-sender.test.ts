@@ -198,7 +198,7 @@ describe('what the status means', () => {
       pausesHost: code === 429 || code === 503,
       peer: code >= 500 ? 'failing' : 'well',
       // A proxy that says so has passed the request on.
-      unknown: code === 502 || code === 504,
+      inDoubt: code === 502 || code === 504,
     });
   });
 
@@ -230,8 +230,8 @@ describe('what the status means', () => {
 });
 
 describe('answers that are none', () => {
-  const again = (outcome: SendOutcome, unknown: boolean) => {
-    expect(outcome).toMatchObject({ kind: 'retry', peer: 'failing', unknown });
+  const again = (outcome: SendOutcome, inDoubt: boolean) => {
+    expect(outcome).toMatchObject({ kind: 'retry', peer: 'failing', inDoubt });
     return outcome.kind === 'retry' ? outcome.reason : '';
   };
 
@@ -380,7 +380,7 @@ describe('aborting', () => {
     const outcome = send(to.url(), {}, controller.signal);
     await to.arrived(1);
     controller.abort();
-    expect(await outcome).toEqual({ kind: 'aborted', unknown: true });
+    expect(await outcome).toEqual({ kind: 'aborted', inDoubt: true });
   });
 
   test('does not wait for a TLS handshake that nobody answers', async () => {
@@ -389,7 +389,7 @@ describe('aborting', () => {
     const outcome = send(url.replace('http:', 'https:'), { timeout: 600_000 }, controller.signal);
     await connection;
     controller.abort();
-    expect(await outcome).toEqual({ kind: 'aborted', unknown: false });
+    expect(await outcome).toEqual({ kind: 'aborted', inDoubt: false });
   });
 
   test('has nothing sent on a connection that comes later', async () => {
@@ -397,7 +397,7 @@ describe('aborting', () => {
     const controller = new AbortController();
     const outcome = send(url, {}, controller.signal);
     controller.abort();
-    expect(await outcome).toEqual({ kind: 'aborted', unknown: false });
+    expect(await outcome).toEqual({ kind: 'aborted', inDoubt: false });
     const { bytes, end } = await connection;
     await end;
     expect(bytes).toEqual([]);
@@ -405,7 +405,7 @@ describe('aborting', () => {
 
   test('before: nothing is sent', async () => {
     const to = await receiver(status(200));
-    expect(await send(to.url(), {}, AbortSignal.abort())).toEqual({ kind: 'aborted', unknown: false });
+    expect(await send(to.url(), {}, AbortSignal.abort())).toEqual({ kind: 'aborted', inDoubt: false });
     expect(to.received).toEqual([]);
   });
 });
