@@ -1,3 +1,5 @@
+import { boundedRetryAfterMs } from './schedule.js';
+
 /**
  * The circuit breaker of one destination: pure functions. While it is open nothing is sent there; then one attempt, the
  * probe, shows whether the destination is back. Times and spans in milliseconds.
@@ -53,4 +55,15 @@ function pause(failures: number, settings: CircuitSettings, random: () => number
     settings.retry_delay_limit,
   );
   return Math.ceil((ceiling * (1 + random())) / 2);
+}
+
+/**
+ * The time until which nothing is sent to a destination, as it has asked for that by `Retry-After`. It stands beside the
+ * circuit, which goes by failures.
+ *
+ * @param until the end that it has asked for before, which stands where the new wish ends earlier; 0: none
+ * @param askedMs the span that it asks for now; null: it does not
+ */
+export function heldUntil(until: number, askedMs: number | null, now: number): number {
+  return askedMs === null ? until : Math.max(until, now + boundedRetryAfterMs(askedMs));
 }

@@ -3,7 +3,7 @@ import type { Log } from '../../log/log.js';
 import type { CutOff, Delivery, MessageState, Store } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
 import { type Clock, systemClock } from '../work/clock.js';
-import { type DrainOutcome, Work, type WorkFacts } from '../work/work.js';
+import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
@@ -47,7 +47,7 @@ export interface DelivererOptions {
   readonly random?: () => number;
 }
 
-export interface DelivererFacts extends WorkFacts {
+export interface DelivererFacts extends WorkLoopFacts {
   /** Deliveries under way, those whose end is being written among them. */
   readonly inFlight: number;
   /** Since this start: replies delivered, attempts that failed, deliveries given up. */
@@ -66,7 +66,7 @@ export class Deliverer {
   readonly #store: DelivererOptions['store'];
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #work: Work<Delivery>;
+  readonly #work: WorkLoop<Delivery>;
   readonly #records: DeliveryRecords;
   readonly #destinations: Destinations;
   /** By the message's id: until the outcome is written. */
@@ -83,7 +83,7 @@ export class Deliverer {
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
-    this.#work = new Work<Delivery>({
+    this.#work = new WorkLoop<Delivery>({
       name: 'deliverer',
       purposes: {
         claim: 'hand out deliveries',

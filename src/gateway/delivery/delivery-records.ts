@@ -2,12 +2,12 @@ import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
 import type { Delivery, MessageState, Store } from '../../store/store.js';
 import type { Clock } from '../work/clock.js';
-import type { Work } from '../work/work.js';
+import type { WorkLoop } from '../work/work-loop.js';
 import type { Postponement, Verdict } from './verdict.js';
 
 export interface DeliveryRecordsOptions {
   readonly store: Pick<Store, 'beginDelivery' | 'completeDelivery' | 'failDelivery'>;
-  readonly work: Work<Delivery>;
+  readonly work: WorkLoop<Delivery>;
   readonly log: Log;
   readonly clock: Clock;
   readonly onChange: (delivery: Delivery, state: MessageState) => void;

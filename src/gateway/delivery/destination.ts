@@ -3,11 +3,12 @@ import {
   type Circuit,
   type CircuitSettings,
   closedCircuit,
+  heldUntil,
   onAttempt,
   onFailure,
   onInconclusive,
 } from './circuit.js';
-import { heldUntil } from './hold.js';
+
 import type { PeerState } from './reply-sender.js';
 
 export interface DestinationSettings extends CircuitSettings {
@@ -42,7 +43,7 @@ export interface AttemptEnd {
  * Deliveries that it can't take now are put off in the store rather than held here, so that one that is down or slow
  * costs the others nothing.
  */
-export class Destination {
+export class ReplyDestination {
   #circuit: Circuit = closedCircuit;
   /** Nothing is sent before that time, as it has asked; 0: it has not. */
   #heldUntil = 0;

@@ -5,9 +5,9 @@ import type { Circuit } from './circuit.js';
 import {
   type Admission,
   type AttemptEnd,
-  Destination,
   type DestinationSettings,
   longestWait,
+  ReplyDestination,
 } from './destination.js';
 
 /** A destination to which nothing, or only a probe, is sent. */
@@ -34,7 +34,7 @@ export interface DestinationsOptions {
 
 interface Waiting {
   readonly delivery: Delivery;
-  readonly destination: Destination;
+  readonly destination: ReplyDestination;
   readonly cancel: () => void;
 }
 
@@ -44,7 +44,7 @@ const forgetInterval = 60_000;
 /** Shares out the attempts among the hosts that replies go to; forgets a host that nothing is to be known of. */
 export class Destinations {
   readonly #options: DestinationsOptions;
-  readonly #byName = new Map<string, Destination>();
+  readonly #byName = new Map<string, ReplyDestination>();
   readonly #waiting = new Set<Waiting>();
   /** When all of them are looked at again. */
   #lookAt = 0;
@@ -123,16 +123,16 @@ export class Destinations {
     }
   }
 
-  #of(delivery: Delivery): Destination {
+  #of(delivery: Delivery): ReplyDestination {
     const name = this.#options.destinationOf(delivery);
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    const destination = new Destination(name);
+    const destination = new ReplyDestination(name);
     this.#byName.set(name, destination);
     return destination;
   }
 
-  #act(destination: Destination, delivery: Delivery, admission: Admission): void {
+  #act(destination: ReplyDestination, delivery: Delivery, admission: Admission): void {
     if (admission.kind === 'send') {
       this.#options.send(delivery);
     } else if (admission.kind === 'postpone') {
@@ -156,7 +156,7 @@ export class Destinations {
   }
 
   /** A place is free, or the circuit has opened: those that wait are looked at again, in their order. */
-  #next(destination: Destination): void {
+  #next(destination: ReplyDestination): void {
     for (const waiting of [...this.#waiting]) {
       if (waiting.destination !== destination) continue;
       const admission = destination.admit(this.#now, this.#options.settings());
@@ -166,7 +166,7 @@ export class Destinations {
   }
 }
 
-function factsOf(destination: Destination, now: number): CircuitFacts | null {
+function factsOf(destination: ReplyDestination, now: number): CircuitFacts | null {
   const { name: origin, circuit } = destination;
   const { failures } = circuit;
   const held = destination.heldUntil(now);

@@ -1,7 +1,7 @@
 import type { Delivery, DeliveryFailure, UnknownPolicy } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
-import { type BackoffSettings, nextAttemptAt } from './backoff.js';
 import type { SendOutcome } from './reply-sender.js';
+import { type BackoffSettings, nextAttemptAt } from './schedule.js';
 
 /** What becomes of a delivery: pure functions. Times and spans in milliseconds. */
 

@@ -3,10 +3,10 @@ import { replyOf } from '../../agents/reply-of.js';
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
 import type { MessageState, Store, Turn } from '../../store/store.js';
-import { RecentNames } from '../recent-names.js';
 import { type Clock, systemClock } from '../work/clock.js';
-import { type DrainOutcome, Work, type WorkFacts } from '../work/work.js';
+import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { claimStands, MeanTime, mostPutBacks, retryAfterSeconds } from './policy.js';
+import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
 import {
   cutOffTooOften,
@@ -50,7 +50,7 @@ export interface DispatcherOptions {
   readonly clock?: Clock;
 }
 
-export interface DispatcherFacts extends WorkFacts {
+export interface DispatcherFacts extends WorkLoopFacts {
   /** Turns under way, those whose end is being written among them. */
   readonly running: number;
   /** Turns whose reply or failure is being written. */
@@ -89,7 +89,7 @@ export class Dispatcher {
   readonly #log: Log;
   readonly #owner: string;
   readonly #clock: Clock;
-  readonly #work: Work<Turn>;
+  readonly #work: WorkLoop<Turn>;
   readonly #records: TurnRecords;
   readonly #reservations: SlotReservations;
   /** By the turn, not by its message: the next attempt may begin before the end of this one has come back. */
@@ -109,7 +109,7 @@ export class Dispatcher {
     this.#owner = owner;
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
-    this.#work = new Work<Turn>({
+    this.#work = new WorkLoop<Turn>({
       name: 'dispatcher',
       purposes: {
         claim: 'hand out turns',

@@ -1,13 +1,13 @@
 import type { AgentReply } from '../../agents/agent.js';
 import type { Log } from '../../log/log.js';
 import type { MessageState, Store, Turn } from '../../store/store.js';
-import type { Work } from '../work/work.js';
+import type { WorkLoop } from '../work/work-loop.js';
 import { mostPutBacks, type RetrySettings, retryDelay } from './policy.js';
 import { type TurnFailure, turnFields } from './turn-end.js';
 
 export interface TurnRecordsOptions {
   readonly store: Pick<Store, 'completeTurn' | 'failTurn' | 'putBackTurns' | 'releaseTurn' | 'message'>;
-  readonly work: Work<Turn>;
+  readonly work: WorkLoop<Turn>;
   readonly log: Log;
   readonly settings: () => RetrySettings & { readonly repeatable: boolean };
   readonly onChange: (turn: Turn, state: MessageState) => void;

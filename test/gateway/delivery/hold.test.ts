@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { longestRetryAfter } from '../../../src/gateway/delivery/backoff.js';
-import { failuresToOpen } from '../../../src/gateway/delivery/circuit.js';
-import { type AttemptEnd, Destination } from '../../../src/gateway/delivery/destination.js';
-import { heldUntil } from '../../../src/gateway/delivery/hold.js';
+import { failuresToOpen, heldUntil } from '../../../src/gateway/delivery/circuit.js';
+import { type AttemptEnd, ReplyDestination } from '../../../src/gateway/delivery/destination.js';
+import { longestRetryAfterMs } from '../../../src/gateway/delivery/schedule.js';
 
 describe('until when a host is left alone', () => {
   test.each([
@@ -12,7 +11,7 @@ describe('until when a host is left alone', () => {
     ['it asks for more', 3_000, 5_000, 6_000],
     ['it asks for less than before', 9_000, 5_000, 9_000],
     ['it says no more of it', 9_000, null, 9_000],
-    ['it asks for more than a day', 0, 10 ** 12, 1_000 + longestRetryAfter],
+    ['it asks for more than a day', 0, 10 ** 12, 1_000 + longestRetryAfterMs],
   ])('%s', (_what, until, asked, expected) => {
     expect(heldUntil(until, asked, 1_000)).toBe(expected);
   });
@@ -23,8 +22,8 @@ describe('a host that has asked for time', () => {
   const origin = 'https://receiver.example';
 
   /** After so many failures of replies that were sent at the same time as the one that is answered with its wish. */
-  function held(asked: number | null, failures = 0): Destination {
-    const destination = new Destination(origin);
+  function held(asked: number | null, failures = 0): ReplyDestination {
+    const destination = new ReplyDestination(origin);
     const end = (of: AttemptEnd) => destination.end(of, 1_000, settings, () => 0);
     for (let attempt = 0; attempt <= failures; attempt += 1) destination.begin(1_000, settings);
     for (let failure = 0; failure < failures; failure += 1) end({ peer: 'failing', asked: null });

@@ -5,7 +5,7 @@ import { judgeAddress, refusal } from './target-address.js';
 /** Longest URL that replies may be posted to, in characters. */
 export const longestReplyUrl = 2_048;
 
-export type ReplyUrlVerdict =
+export type ReplyUrlCheck =
   | { readonly ok: true; readonly url: URL; readonly address: string | null }
   | { readonly ok: false; readonly reason: string };
 
@@ -15,7 +15,7 @@ export type ReplyUrlVerdict =
  *
  * The parser has turned every other way of writing an address (`0x7f.1`, `2130706433`) into the plain one by then.
  */
-export function validateReplyUrl(text: string, allow: readonly AddressRange[]): ReplyUrlVerdict {
+export function validateReplyUrl(text: string, allow: readonly AddressRange[]): ReplyUrlCheck {
   if (text.length > longestReplyUrl) return refused(`it is longer than ${longestReplyUrl} characters`);
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null) return refused('it is not an absolute URL, such as "https://example.com/replies"');
@@ -40,6 +40,11 @@ export function validateReplyUrl(text: string, allow: readonly AddressRange[]): 
   return { ok: true, url, address: null };
 }
 
-function refused(reason: string): ReplyUrlVerdict {
+function refused(reason: string): ReplyUrlCheck {
   return { ok: false, reason };
+}
+
+/** The origin of a reply URL (RFC 6454): all that is posted to one scheme, name and port shares its fate. */
+export function replyOrigin(address: string): string {
+  return URL.canParse(address) ? new URL(address).origin : address;
 }

@@ -1,14 +1,12 @@
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { Delivery } from '../../../store/store.js';
 import { type AddressRange, parseRange } from '../addresses/address-range.js';
-import { judgedLookup, RefusedTarget } from '../addresses/guarded-lookup.js';
-import { NameResolver } from '../addresses/name-resolver.js';
-import { validateReplyUrl } from '../addresses/reply-url.js';
+import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
+import { replyOrigin, validateReplyUrl } from '../addresses/reply-url.js';
 import type { ReplySender, SendOutcome } from '../reply-sender.js';
-import { pacedConnector } from './paced-connector.js';
-import { type Beginning, noteBeginning } from './request-start.js';
+import { pacedConnector, type RequestStart, trackRequestStart } from './http-client.js';
+
 import { parseRetryAfter } from './retry-after.js';
-import { destinationOf } from './webhook-destination.js';
 import { signWebhook, type WebhookSecret } from './webhook-signature.js';
 
 export interface WebhookSenderOptions {
@@ -23,15 +21,15 @@ export interface WebhookSenderOptions {
 }
 
 /** What a receiver answers is of no interest but its status; more than this is not read, in bytes. */
-const longestAnswer = 64 * 1024;
+const longestAnswerBytes = 64 * 1024;
 /** Nor is it waited for longer than this once the status is known, in milliseconds. */
-const answerPatience = 1_000;
+const answerTimeoutMs = 1_000;
 
 /**
  * How long an idle connection is kept, in milliseconds, however long its receiver would keep it: whoever names the hosts
  * of replies would else have so many descriptors and so much memory held for ten minutes.
  */
-const longestIdle = 4_000;
+const longestIdleMs = 4_000;
 
 /** One for all senders, those before a reload too: the threads of libuv, which it spares, are the process's. */
 const names = new NameResolver();
@@ -42,7 +40,7 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
   const connections = {
     // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
     connect: pacedConnector({
-      lookup: judgedLookup(names, allow),
+      lookup: guardedLookup(names, allow),
       timeout: options.timeout,
       rejectUnauthorized: true,
     }),
@@ -50,8 +48,8 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16 * 1024,
-    keepAliveTimeout: longestIdle,
-    keepAliveMaxTimeout: longestIdle,
+    keepAliveTimeout: longestIdleMs,
+    keepAliveMaxTimeout: longestIdleMs,
   };
   const kept = new Agent(connections);
   const { mostKeptConnections = Number.POSITIVE_INFINITY } = options;
@@ -66,11 +64,11 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
   // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
   // unknown then: not for a reply that must not be sent twice.
   const single = new Agent({ ...connections, pipelining: 0 });
-  const noting = { kept: kept.compose(noteBeginning), single: single.compose(noteBeginning) };
+  const tracked = { kept: kept.compose(trackRequestStart), single: single.compose(trackRequestStart) };
   return {
-    destinationOf,
+    destinationOf: ({ target }) => replyOrigin(target.address),
     send: (delivery, signal) =>
-      attempt(delivery, signal, options, allow, isKept(delivery) ? noting.kept : noting.single),
+      attempt(delivery, signal, options, allow, isKept(delivery) ? tracked.kept : tracked.single),
     close: async () => {
       await Promise.all([kept.destroy(), single.destroy()]);
     },
@@ -104,7 +102,7 @@ async function attempt(
   if (!target.ok) {
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
   }
-  const beginning: Beginning = { begun: false };
+  const start: RequestStart = { begun: false };
   const body = webhookBody(delivery);
   const end = new AbortController();
   const abort = () => end.abort();
@@ -119,7 +117,7 @@ async function attempt(
   try {
     const posted = request(target.url, {
       dispatcher,
-      opaque: beginning,
+      opaque: start,
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -130,15 +128,15 @@ async function attempt(
       signal: end.signal,
     });
     const response = await Promise.race([posted, ended]);
-    const patience = setTimeout(abort, answerPatience);
+    const answerTimer = setTimeout(abort, answerTimeoutMs);
     // Read to its end so that the connection can be used again. What goes wrong here doesn't change the status.
     await response.body
-      .dump({ limit: longestAnswer, signal: end.signal })
+      .dump({ limit: longestAnswerBytes, signal: end.signal })
       .catch(() => response.body.destroy());
-    clearTimeout(patience);
+    clearTimeout(answerTimer);
     return judgeStatus(response);
   } catch (error) {
-    const inDoubt = beginning.begun;
+    const inDoubt = start.begun;
     if (signal.aborted) return { kind: 'aborted', inDoubt };
     if (end.signal.aborted) {
       const reason = `the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`;
@@ -187,7 +185,7 @@ function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'hea
 }
 
 function judgeError(error: unknown, inDoubt: boolean): SendOutcome {
-  if (error instanceof RefusedTarget) {
+  if (error instanceof BlockedAddress) {
     return { kind: 'dead', reason: `the reply URL is refused: ${error.message}`, peer: 'unasked' };
   }
   const reason =

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { backoff, longestRetryAfter, nextAttemptAt } from '../../../src/gateway/delivery/backoff.js';
+import { backoff, longestRetryAfterMs, nextAttemptAt } from '../../../src/gateway/delivery/schedule.js';
 import { parseRetryAfter } from '../../../src/gateway/delivery/webhook/retry-after.js';
 
 const settings = fc.record({
@@ -57,8 +57,8 @@ describe('the next attempt', () => {
       fc.property(fc.integer({ min: 0, max: 10 ** 13 }), settings, drawn, (asked, settings, value) => {
         const limits = { ...settings, max_attempts: 2 };
         const next = nextAttemptAt(1, asked, 5_000, limits, () => value) ?? Number.NaN;
-        expect(next).toBeGreaterThanOrEqual(5_000 + Math.min(asked, longestRetryAfter));
-        expect(next).toBeLessThanOrEqual(5_000 + longestRetryAfter + limits.retry_delay_limit);
+        expect(next).toBeGreaterThanOrEqual(5_000 + Math.min(asked, longestRetryAfterMs));
+        expect(next).toBeLessThanOrEqual(5_000 + longestRetryAfterMs + limits.retry_delay_limit);
       }),
     );
   });

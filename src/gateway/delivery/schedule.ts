@@ -8,11 +8,11 @@ export interface BackoffSettings {
 }
 
 /** A receiver may ask for a longer wait than `retry_delay_limit`, but not for one without end. */
-export const longestRetryAfter = 86_400_000;
+export const longestRetryAfterMs = 86_400_000;
 
-/** How long is waited for a receiver that asks for so much by `Retry-After`. */
-export function waitAsked(retryAfter: number): number {
-  return Math.min(Math.max(retryAfter, 0), longestRetryAfter);
+/** The wait for a receiver that asks for so much by `Retry-After`. */
+export function boundedRetryAfterMs(askedMs: number): number {
+  return Math.min(Math.max(askedMs, 0), longestRetryAfterMs);
 }
 
 /**
@@ -40,5 +40,5 @@ export function nextAttemptAt(
   random: () => number,
 ): number | null {
   if (attempt >= settings.max_attempts) return null;
-  return now + waitAsked(retryAfter ?? 0) + backoff(attempt, settings, random);
+  return now + boundedRetryAfterMs(retryAfter ?? 0) + backoff(attempt, settings, random);
 }

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { createLazyWebhookSender } from '../../../../src/gateway/delivery/webhook/lazy-webhook-sender.js';
+import { createLazyWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-senders.js';
 import type { Delivery } from '../../../../src/store/store.js';
 
 const options = { allow: [], timeout: 1_000, secrets: [], userAgent: 'test' };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RecentNames } from '../../src/gateway/recent-names.js';
+import { RecentNames } from '../../../src/gateway/dispatch/recent-names.js';
 
 test('the oldest gives way; what comes again is new', () => {
   const names = new RecentNames(2);

@@ -6,7 +6,7 @@ import { renewalIntervalMs } from './retry-policy.js';
 import { StoreCalls } from './store-calls.js';
 import { StoredWrite, type WriteOutcome } from './stored-write.js';
 
-export interface WorkFacts {
+export interface WorkLoopFacts {
   readonly state: 'open' | 'draining' | 'drained';
   /** Why the last call to the store failed; null when it did not. */
   readonly storeTrouble: string | null;
@@ -22,17 +22,17 @@ export interface DrainOutcome {
 }
 
 /** How the store names the work in records: each one completes "The store could not …". */
-export interface WorkPurposes {
+export interface WorkLoopPurposes {
   readonly claim: string;
   readonly due: string;
   readonly write: string;
   readonly putBack: string;
 }
 
-export interface WorkOptions<Item> {
+export interface WorkLoopOptions<Item> {
   /** Who asks the store, for its records. */
   readonly name: 'dispatcher' | 'deliverer';
-  readonly purposes: WorkPurposes;
+  readonly purposes: WorkLoopPurposes;
   readonly log: Log;
   readonly clock: Clock;
   readonly leaseMs: () => number;
@@ -61,17 +61,17 @@ export interface WorkOptions<Item> {
  * What running turns and delivering replies have in common: to claim from the store up to a number of slots, to hold
  * what is claimed by a lease, to write its end until the store has it, and to drain.
  */
-export class Work<Item> {
+export class WorkLoop<Item> {
   readonly calls: StoreCalls;
   readonly claims: ClaimLoop;
   readonly renewal: LeaseRenewal;
-  readonly #options: WorkOptions<Item>;
+  readonly #options: WorkLoopOptions<Item>;
   readonly #storedWrite: StoredWrite;
   readonly #giveUp = new AbortController();
-  #state: WorkFacts['state'] = 'open';
+  #state: WorkLoopFacts['state'] = 'open';
   #drain: Promise<DrainOutcome> | null = null;
 
-  constructor(options: WorkOptions<Item>) {
+  constructor(options: WorkLoopOptions<Item>) {
     this.#options = options;
     const { log, clock, name, purposes, leaseMs, freeSlots, nextDueInMs, isHolding, renewLeases } = options;
     const calls = new StoreCalls(log, clock, name);
@@ -106,7 +106,7 @@ export class Work<Item> {
     return this.#giveUp.signal;
   }
 
-  facts(): WorkFacts {
+  facts(): WorkLoopFacts {
     return {
       state: this.#state,
       storeTrouble: this.calls.trouble,
