@@ -7,7 +7,10 @@ import { ControlDouble } from '../control-double.js';
 import { gateway } from '../operate/samples.js';
 import { SystemctlDouble } from '../systemctl-double.js';
 
-vi.mock('../../../src/cli/operate/find.js', () => ({ whyNoManager: async () => null }));
+vi.mock('../../../src/cli/operate/find.js', async (original) => ({
+  ...(await original<typeof import('../../../src/cli/operate/find.js')>()),
+  whyNoManager: async () => null,
+}));
 // The home of a test is in /tmp, which the unit would hide.
 vi.mock('../../../src/units/paths.js', async (original) => ({
   ...(await original<typeof import('../../../src/units/paths.js')>()),

@@ -8,7 +8,10 @@ import { ControlDouble } from '../control-double.js';
 import { gateway } from '../operate/samples.js';
 import { SystemctlDouble } from '../systemctl-double.js';
 
-vi.mock('../../../src/cli/operate/find.js', () => ({ whyNoManager: async () => null }));
+vi.mock('../../../src/cli/operate/find.js', async (original) => ({
+  ...(await original<typeof import('../../../src/cli/operate/find.js')>()),
+  whyNoManager: async () => null,
+}));
 
 const unit = 'sd-gateway-test.service';
 let double: SystemctlDouble;
