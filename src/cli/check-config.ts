@@ -2,7 +2,7 @@ import { ConfigurationError } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { settings } from '../config/settings.js';
 import { configurationAt, locateGateway } from './client/locate.js';
-import { commandStatus } from './commands.js';
+import { commandStatus } from './command.js';
 import { jsonLine, printable } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 

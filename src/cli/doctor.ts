@@ -5,7 +5,7 @@ import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
 import { applyFix, type Mended } from '../doctor/mend.js';
 import { instanceOf, scopeOf } from './client/locate.js';
-import { commandStatus } from './commands.js';
+import { commandStatus } from './command.js';
 import { jsonLine, printable, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../version.js';
-import { type CommandDescription, commandStatus } from './commands.js';
+import { type CommandDescription, commandStatus } from './command.js';
 import { commandHelp, programHelp } from './docs/help.js';
 import { printable } from './terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';

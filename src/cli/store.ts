@@ -23,7 +23,7 @@ import { FileError } from '../store/sqlite/errors.js';
 import { StoreError } from '../store/store.js';
 import { EncodingError, linesOf } from '../text/lines-of.js';
 import { configurationAt, locateGateway } from './client/locate.js';
-import { commandStatus } from './commands.js';
+import { commandStatus } from './command.js';
 import { jsonFor, jsonLine, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 

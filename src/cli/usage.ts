@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../config/nearest.js';
-import { type CommandDescription, commands, commonOptions, type OptionDescription } from './commands.js';
+import { type CommandDescription, commonOptions, type OptionDescription } from './command.js';
+import { commands } from './commands.js';
 
 /** The command line is wrong; exit status 64. */
 export class UsageError extends Error {

@@ -2,7 +2,7 @@ import { askFacts } from '../../channels/control/ask-facts.js';
 import { control, SilentGatewayError } from '../../channels/control/control-client.js';
 import type { CallerTurn } from '../../channels/control/facts.js';
 import type { ControlCommand, ControlEvent } from '../../channels/control/protocol.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { refusalIn } from '../operate/job.js';
 import { printable } from '../terminal.js';
 

@@ -1,5 +1,5 @@
 import { nearest } from '../../config/nearest.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { jsonLine, printable } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';

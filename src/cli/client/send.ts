@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseTimeSpan } from '../../config/values.js';
 import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { jsonLine, printable, textFor } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';

@@ -1,4 +1,5 @@
-import { type CommandDescription, commands, type OptionDescription } from '../commands.js';
+import type { CommandDescription, OptionDescription } from '../command.js';
+import { commands } from '../commands.js';
 import { firstWords, listInstances, operandWords, optionsOf, valueKind } from './completion-words.js';
 
 /** Inside of single quotes. */

@@ -1,4 +1,5 @@
-import { type CommandDescription, commands, commonOptions, type OptionDescription } from '../commands.js';
+import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
+import { commands } from '../commands.js';
 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 

@@ -1,4 +1,5 @@
-import { commands, type OptionDescription } from '../commands.js';
+import type { OptionDescription } from '../command.js';
+import { commands } from '../commands.js';
 import { firstWords, listInstances, operandWords, optionsOf, valueKind } from './completion-words.js';
 
 /** Inside of single quotes. */

@@ -1,4 +1,4 @@
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { bashCompletion } from './completion-bash.js';
 import { fishCompletion } from './completion-fish.js';

@@ -1,4 +1,5 @@
-import { type CommandDescription, commands, commonOptions, type OptionDescription } from '../commands.js';
+import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
+import { commands } from '../commands.js';
 
 /** Breaks a text into lines of at most `width` characters, each after `indent`. */
 function wrap(text: string, width: number, indent: string): string {

@@ -2,7 +2,8 @@ import { directories } from '../../config/directories.js';
 import { settings } from '../../config/settings.js';
 import { recordFields } from '../../log/fields.js';
 import { messageIds } from '../../log/message-ids.js';
-import { type CommandDescription, commands, commonOptions, type OptionDescription } from '../commands.js';
+import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
+import { commands } from '../commands.js';
 import { bold, fold, italic, item, literal, paragraphs, roff, section } from './roff.js';
 
 export interface ManPageOptions {

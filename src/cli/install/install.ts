@@ -5,7 +5,7 @@ import { UnitValueError } from '../../units/unit-text.js';
 import { userExists } from '../../units/unit-user.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf } from '../client/locate.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
 import { jsonLine, printable, type Terminal, terminalOf } from '../terminal.js';

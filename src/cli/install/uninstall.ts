@@ -9,7 +9,7 @@ import { catalogPath, type UnitTarget } from '../../units/plan.js';
 import { judge } from '../../units/seal.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf, scopeOf } from '../client/locate.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
 import { askYesNo, jsonLine, printable } from '../terminal.js';

@@ -13,7 +13,7 @@ import {
 } from '../../manager/service-manager.js';
 import { invocationOf, type UnitOfRecords } from '../../manager/unit-records.js';
 import { directoriesOf, instanceOf, scopeOf } from '../client/locate.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { jsonLine, printable, type Style, type Terminal, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { type Absence, explainAbsence } from './absence.js';

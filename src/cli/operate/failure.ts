@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { formatTimeSpan } from '../../lifecycle/status-line.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
 import type { UnitState } from './unit.js';
 

@@ -7,7 +7,7 @@ import { ProgramError } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { answers, askStatus, order, turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { Spinner } from '../spinner.js';
 import { printable, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';

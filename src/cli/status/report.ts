@@ -2,7 +2,7 @@ import type { GatewayFacts } from '../../channels/control/facts.js';
 import type { StopJob } from '../../lifecycle/stop-job.js';
 import type { Scope } from '../../manager/service-manager.js';
 import type { RunRecord } from '../../store/run-record.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import type { JournalLine } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';
 

@@ -1,7 +1,7 @@
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { instanceOf, scopeOf } from '../client/locate.js';
-import { commandStatus } from '../commands.js';
+import { commandStatus } from '../command.js';
 import { commandFor, managerTrouble } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
 import { jsonLine, printable, terminalOf } from '../terminal.js';

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commands, commonOptions } from '../../../src/cli/commands.js';
+import { commonOptions } from '../../../src/cli/command.js';
+import { commands } from '../../../src/cli/commands.js';
 import { completionScript } from '../../../src/cli/docs/completion.js';
 import { shells } from '../../../src/cli/docs/completion-words.js';
 
