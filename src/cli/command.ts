@@ -57,7 +57,7 @@ export const urlOption: OptionDescription = {
 
 export const jsonOption: OptionDescription = {
   name: 'json',
-  summary: 'Print one JSON object instead of text.',
+  summary: 'Print one JSON object instead of text; as does -o json.',
 };
 
 export const scopeOptions: readonly OptionDescription[] = [

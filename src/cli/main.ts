@@ -13,6 +13,10 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   run: async () => (await import('./run.js')).run,
   send: async () => (await import('./client/send.js')).run,
   cancel: async () => (await import('./client/messages.js')).cancel,
+  sessions: async () => (await import('./client/messages.js')).sessions,
+  messages: async () => (await import('./client/messages.js')).messages,
+  show: async () => (await import('./client/messages.js')).show,
+  token: async () => (await import('./client/access.js')).token,
   dead: async () => (await import('./client/messages.js')).dead,
   store: async () => (await import('./store.js')).run,
   start: async () => (await import('./operate/operate.js')).operations.start,
@@ -84,13 +88,16 @@ async function main(words: readonly string[]): Promise<number> {
       return commandStatus.usage;
     case '--version':
     case '-V':
+    case '-v':
+    case 'version':
       print(`sd-gateway ${programVersion()}\n`);
       return commandStatus.success;
     case '--help':
     case '-h':
     case 'help': {
       const [topic] = first === 'help' ? rest : [];
-      print(topic === undefined ? programHelp(width()) : commandHelp(findCommand(topic), width()));
+      const isAboutAll = topic === undefined || ['--help', '-h', 'help'].includes(topic);
+      print(isAboutAll ? programHelp(width()) : commandHelp(findCommand(topic), width()));
       return commandStatus.success;
     }
   }

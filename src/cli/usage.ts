@@ -46,9 +46,20 @@ function unknownOption(name: string, options: readonly OptionDescription[], comm
   );
 }
 
+/** Another way to ask for --json, for those who are used to it; not listed. */
+const outputOption: OptionDescription = { name: 'output', short: 'o', value: 'FORMAT', summary: '' };
+
+function noteOutput(format: string, flags: Set<string>, command: string): void {
+  if (format === 'json') flags.add('json');
+  else if (format !== 'text') {
+    throw new UsageError(`--output is "json" or "text", not "${format}"`, command);
+  }
+}
+
 /** Reads the words after the command's name. Throws a UsageError. */
 export function parseCommand(command: CommandDescription, words: readonly string[]): ParsedCommand {
-  const options = [...command.options, ...commonOptions];
+  const takesJson = command.options.some(({ name }) => name === 'json');
+  const options = [...command.options, ...commonOptions, ...(takesJson ? [outputOption] : [])];
   const { tokens } = parseArgs({
     args: [...words],
     strict: false,
@@ -78,7 +89,8 @@ export function parseCommand(command: CommandDescription, words: readonly string
     } else {
       if (token.value === undefined)
         throw new UsageError(`--${option.name} needs ${option.value}`, command.name);
-      values[option.name] = token.value;
+      if (option === outputOption) noteOutput(token.value, flags, command.name);
+      else values[option.name] = token.value;
     }
   }
   const { least, most } = command.operandCount;

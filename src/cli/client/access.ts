@@ -77,6 +77,16 @@ function readTokens({ directories: { state, earlierUserState }, unit }: GatewayL
   return tokens;
 }
 
+/** Prints the token that a client of the gateway needs. */
+export async function token(parsed: ParsedCommand): Promise<number> {
+  const [action = ''] = parsed.operands;
+  if (action !== 'show') throw new UsageError(`unknown action "${action}"; it is show`, parsed.command.name);
+  const [found] = readTokens(await locateGateway(parsed));
+  if (found === undefined) return commandStatus.unavailable;
+  process.stdout.write(parsed.flags.has('json') ? jsonLine({ token: found }) : `${found}\n`);
+  return commandStatus.success;
+}
+
 function problemText(answer: GatewayAnswer): string {
   const detail = answer.body?.['detail'] ?? answer.body?.['title'];
   return typeof detail === 'string' ? printable(detail) : `HTTP status ${answer.status}`;

@@ -10,6 +10,22 @@ import {
   usageStatus,
 } from '../command.js';
 
+const listOptions: CommandDescription['options'] = [
+  urlOption,
+  configurationOption,
+  ...unitOptions,
+  { name: 'json', summary: 'Print each item as one line of JSON.' },
+];
+
+const listStatuses: CommandDescription['exitStatuses'] = [
+  [commandStatus.success, 'It was shown.'],
+  [commandStatus.failure, 'The gateway refused; the reason is printed.'],
+  usageStatus,
+  unavailableStatus,
+  [commandStatus.noPermission, 'The token is not accepted.'],
+  configurationStatus,
+];
+
 /** The commands that ask a running gateway over HTTP. */
 export const clientCommands: readonly CommandDescription[] = [
   {
@@ -38,7 +54,10 @@ export const clientCommands: readonly CommandDescription[] = [
       [commandStatus.failure, 'The message was refused, or is dead; the reason is printed.'],
       usageStatus,
       unavailableStatus,
-      [commandStatus.restart, 'No reply within the time; the message goes on, its id is printed.'],
+      [
+        commandStatus.restart,
+        'No reply within the time, Ctrl-C, or the gateway went away. The message is accepted, and its id is printed.',
+      ],
       [commandStatus.noPermission, 'The token is not accepted.'],
       configurationStatus,
     ],
@@ -99,5 +118,57 @@ export const clientCommands: readonly CommandDescription[] = [
       configurationStatus,
     ],
     examples: ['sd-gateway dead', 'sd-gateway dead retry --all'],
+  },
+  {
+    name: 'sessions',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'List the sessions.',
+    description: [
+      'A line each: when its last message came, if a turn runs, how many messages wait, how many there are.',
+      'The gateway is found as "send" finds it.',
+    ],
+    options: listOptions,
+    exitStatuses: listStatuses,
+    examples: ['sd-gateway sessions'],
+  },
+  {
+    name: 'messages',
+    operands: 'SESSION',
+    operandCount: { least: 1, most: 1 },
+    summary: 'List the messages of a session, oldest first.',
+    description: [
+      'A line each: id, time, state and text. A terminal shows what fits in its width; a pipe or a file gets all.',
+      'The gateway is found as "send" finds it.',
+    ],
+    options: listOptions,
+    exitStatuses: listStatuses,
+    examples: ['sd-gateway messages cli'],
+  },
+  {
+    name: 'show',
+    operands: 'ID',
+    operandCount: { least: 1, most: 1 },
+    summary: 'Show a message, its reply and its delivery.',
+    description: ['The gateway is found as "send" finds it.'],
+    options: listOptions,
+    exitStatuses: listStatuses,
+    examples: ['sd-gateway show 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b'],
+  },
+  {
+    name: 'token',
+    operands: 'ACTION',
+    operandCount: { least: 1, most: 1 },
+    summary: 'Print the token that a client of the gateway needs.',
+    description: [
+      'ACTION is "show". The token is read from where the gateway has it: a credential of its unit, or its state directory. The gateway need not run.',
+    ],
+    options: [configurationOption, ...unitOptions, jsonOption],
+    exitStatuses: [
+      [commandStatus.success, 'It was printed.'],
+      usageStatus,
+      [commandStatus.unavailable, 'There is none yet, or this user may not read it.'],
+    ],
+    examples: ['curl -H "Authorization: Bearer $(sd-gateway token show)" http://127.0.0.1:8733/v1/sessions'],
   },
 ];

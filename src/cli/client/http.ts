@@ -48,8 +48,9 @@ export class GatewayClient {
     return this.#ask('POST', path, JSON.stringify(body), headers, silenceMs);
   }
 
-  get(path: string, silenceMs = defaultSilenceMs): Promise<GatewayAnswer> {
-    return this.#ask('GET', path, null, {}, silenceMs);
+  /** `signal` ends the request, which then rejects with an UnreachableError. */
+  get(path: string, silenceMs = defaultSilenceMs, signal?: AbortSignal): Promise<GatewayAnswer> {
+    return this.#ask('GET', path, null, {}, silenceMs, signal);
   }
 
   #ask(
@@ -58,6 +59,7 @@ export class GatewayClient {
     body: string | null,
     headers: Readonly<Record<string, string>>,
     silenceMs: number,
+    signal?: AbortSignal,
   ): Promise<GatewayAnswer> {
     const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
     const base = new URL(unix === null ? this.#address : 'http://localhost');
@@ -73,6 +75,7 @@ export class GatewayClient {
         ...headers,
       },
       ...(unix === null ? {} : { socketPath: unix }),
+      ...(signal === undefined ? {} : { signal }),
     };
     const trusted = this.#trusted;
     if (trusted !== null) {

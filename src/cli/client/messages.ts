@@ -1,6 +1,7 @@
 import { nearest } from '../../config/nearest.js';
 import { commandStatus } from '../command.js';
-import { jsonLine, printable } from '../terminal.js';
+import { cut } from '../spinner.js';
+import { jsonLine, printable, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
@@ -38,15 +39,20 @@ function actionOf({ command, operands: [word = 'list'] }: ParsedCommand): Action
   throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
 }
 
-async function* deadMessages(client: GatewayClient): AsyncGenerator<DeadMessage> {
+/** Reads a list to its end, page by page. `what`: what was asked for, such as "to list sessions". Throws a Refused. */
+async function* itemsOf<Item>(client: GatewayClient, path: string, what: string): AsyncGenerator<Item> {
   let after: string | null = null;
   do {
     const cursor: string = after === null ? '' : `&after=${encodeURIComponent(after)}`;
-    const answer = await client.get(`/v1/dead?limit=1000${cursor}`);
-    if (answer.status !== 200) throw new Refused(answer, 'to list dead messages');
-    yield* (answer.body?.['items'] ?? []) as readonly DeadMessage[];
+    const answer = await client.get(`${path}?limit=1000${cursor}`);
+    if (answer.status !== 200) throw new Refused(answer, what);
+    yield* (answer.body?.['items'] ?? []) as readonly Item[];
     after = answer.body?.['next'] as string | null;
   } while (after !== null);
+}
+
+function deadMessages(client: GatewayClient): AsyncGenerator<DeadMessage> {
+  return itemsOf(client, '/v1/dead', 'to list dead messages');
 }
 
 async function list(client: GatewayClient, json: boolean): Promise<number> {
@@ -63,10 +69,14 @@ async function list(client: GatewayClient, json: boolean): Promise<number> {
   return commandStatus.success;
 }
 
-async function show(client: GatewayClient, id: string, json: boolean): Promise<number> {
+async function readMessage(client: GatewayClient, id: string): Promise<ShownMessage> {
   const answer = await client.get(`/v1/messages/${encodeURIComponent(id)}`);
-  if (answer.status !== 200) throw new Refused(answer, `to show ${id}`);
-  process.stdout.write(jsonLine(answer.body, json ? 0 : 2));
+  if (answer.status !== 200 || answer.body === null) throw new Refused(answer, `to show ${id}`);
+  return answer.body as unknown as ShownMessage;
+}
+
+async function showAsJson(client: GatewayClient, id: string, oneLine: boolean): Promise<number> {
+  process.stdout.write(jsonLine(await readMessage(client, id), oneLine ? 0 : 2));
   return commandStatus.success;
 }
 
@@ -111,16 +121,133 @@ export async function dead(parsed: ParsedCommand): Promise<number> {
   if ((action === 'retry' || action === 'discard') && all === ids.length > 0) {
     throw new UsageError(`${action} needs messages, or --all`, name);
   }
+  return askOrRefuse(parsed, async (client) => {
+    if (action === 'list') return list(client, json);
+    if (action === 'show') return showAsJson(client, ids[0] ?? '', json);
+    return change(client, action, all ? await allIds(client) : ids, json);
+  });
+}
+
+/** Asks the gateway; prints the reason where it throws a Refused. Gives the exit status. */
+function askOrRefuse(
+  parsed: ParsedCommand,
+  ask: (client: GatewayClient) => Promise<number>,
+): Promise<number> {
   return askGateway(parsed, async (client) => {
     try {
-      if (action === 'list') return await list(client, json);
-      if (action === 'show') return await show(client, ids[0] ?? '', json);
-      return await change(client, action, all ? await allIds(client) : ids, json);
+      return await ask(client);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       return error.answer.status === 401 ? null : refused(error.answer, error.what);
     }
   });
+}
+
+interface ListedSession {
+  readonly session: string;
+  readonly last_seq: number;
+  readonly waiting: number;
+  readonly running: boolean;
+  readonly last_accepted_at: string;
+}
+
+/** Lists the sessions by their names. */
+export async function sessions(parsed: ParsedCommand): Promise<number> {
+  const json = parsed.flags.has('json');
+  return askOrRefuse(parsed, async (client) => {
+    let count = 0;
+    for await (const item of itemsOf<ListedSession>(client, '/v1/sessions', 'to list sessions')) {
+      count += 1;
+      const { session, last_seq, waiting, running, last_accepted_at } = item;
+      const state = running ? 'running' : 'idle';
+      const text = `${last_accepted_at}  ${state.padEnd(7)}  ${waiting} waiting  ${last_seq} in all  ${session}`;
+      process.stdout.write(json ? jsonLine(item) : `${printable(text)}\n`);
+    }
+    if (count === 0 && !json) process.stdout.write('There is no session yet\n');
+    return commandStatus.success;
+  });
+}
+
+interface ListedMessage {
+  readonly id: string;
+  readonly state: string;
+  readonly accepted_at: string;
+  readonly text: string;
+}
+
+/** Lists the messages of a session, oldest first; on a terminal a line each. */
+export async function messages(parsed: ParsedCommand): Promise<number> {
+  const [session = ''] = parsed.operands;
+  const json = parsed.flags.has('json');
+  const terminal = terminalOf(parsed);
+  return askOrRefuse(parsed, async (client) => {
+    const path = `/v1/sessions/${encodeURIComponent(session)}/messages`;
+    for await (const message of itemsOf<ListedMessage>(client, path, `to list the messages of ${session}`)) {
+      const { id, state, accepted_at, text } = message;
+      const line = printable(`${id}  ${accepted_at}  ${state.padEnd(9)}  ${text.replaceAll('\n', ' ')}`);
+      const shown = terminal.isTerminal ? cut(line, terminal.width) : line;
+      process.stdout.write(json ? jsonLine(message) : `${shown}\n`);
+    }
+    return commandStatus.success;
+  });
+}
+
+/** Shows a message with its reply, and what became of it. */
+export async function show(parsed: ParsedCommand): Promise<number> {
+  const [id = ''] = parsed.operands;
+  return askOrRefuse(parsed, async (client) => {
+    if (parsed.flags.has('json')) return showAsJson(client, id, true);
+    const message = await readMessage(client, id);
+    for (const [label, value] of messageRows(message)) {
+      process.stdout.write(
+        `${label.padStart(10)}: ${printable(value).replaceAll('\n', `\n${' '.repeat(12)}`)}\n`,
+      );
+    }
+    return commandStatus.success;
+  });
+}
+
+interface ShownMessage extends ListedMessage {
+  readonly session: string;
+  readonly seq: number;
+  readonly changed_at: string;
+  readonly attempts: number;
+  readonly error: string | null;
+  readonly collected_in: string | null;
+  readonly reply: { readonly text: string; readonly at: string } | null;
+  readonly delivery: {
+    readonly attempts: number;
+    readonly delivered_at: string | null;
+    readonly next_attempt_at: string | null;
+    readonly last_error: string | null;
+  } | null;
+}
+
+function messageRows(message: ShownMessage): readonly (readonly [label: string, text: string])[] {
+  const { reply, delivery, attempts } = message;
+  const rows: [string, string | null][] = [
+    ['Message', message.id],
+    ['Session', `${message.session}, number ${message.seq}`],
+    ['State', `${message.state} since ${message.changed_at}`],
+    ['Accepted', message.accepted_at],
+    ['Attempts', attempts === 0 ? 'none yet' : String(attempts)],
+    ['Answered', message.collected_in === null ? null : `together with ${message.collected_in}`],
+    ['Text', message.text],
+    ['Reply', reply === null ? null : `${reply.text}`],
+    ['Error', message.error],
+    ['Delivery', delivery === null ? null : deliveryText(delivery)],
+  ];
+  return rows.flatMap(([label, text]) => (text === null ? [] : [[label, text] as const]));
+}
+
+function deliveryText(delivery: NonNullable<ShownMessage['delivery']>): string {
+  const { attempts, delivered_at, next_attempt_at, last_error } = delivery;
+  return [
+    delivered_at === null ? 'not delivered' : `delivered at ${delivered_at}`,
+    `attempts: ${attempts}`,
+    ...(next_attempt_at === null ? [] : [`next at ${next_attempt_at}`]),
+    ...(last_error === null || delivered_at !== null ? [] : [`last error: ${last_error}`]),
+  ].join(', ');
 }
 
 interface Cancelled {

@@ -3,11 +3,14 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseTimeSpan } from '../../config/values.js';
 import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
+import { formatTimeSpan } from '../../lifecycle/status-line.js';
 import { commandStatus } from '../command.js';
-import { jsonLine, printable, textFor } from '../terminal.js';
+import { Spinner } from '../spinner.js';
+import { jsonLine, printable, terminalOf, textFor } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
-import type { GatewayAnswer, GatewayClient } from './http.js';
+import { type GatewayAnswer, type GatewayClient, UnreachableError } from './http.js';
+import { UnprovenError } from './peer.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';
@@ -55,27 +58,37 @@ function isSettled({ body }: GatewayAnswer): boolean {
   return ['replied', 'delivered', 'dead', 'cancelled'].includes(String(body?.['state']));
 }
 
-async function awaitReply(client: GatewayClient, id: string, deadline: number): Promise<Outcome> {
+async function awaitReply(
+  client: GatewayClient,
+  id: string,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
   for (;;) {
     const asked = performance.now();
     const isLast = asked >= deadline;
     const left = Math.max(0, (deadline - asked) / 1_000);
     const seconds = Math.min(longestPollSeconds, Math.ceil(left));
-    const outcome = await ask(client, id, seconds);
+    const outcome = await ask(client, id, seconds, signal);
     const { answer, turn } = outcome;
     if (isLast || answer.status !== 200 || turn.status !== 200 || isSettled(turn)) return outcome;
     // A gateway that stops ends polls early, and says when to ask the next one; one may also let nobody wait.
     const wait = Math.max(retryAfterOf(answer), asked + shortestPollMs - performance.now());
     // Until the very end, so that what comes then is told of. Node.js drops what is less than a millisecond.
-    await pause(Math.ceil(Math.max(0, Math.min(wait, deadline - performance.now()))));
+    await pause(Math.ceil(Math.max(0, Math.min(wait, deadline - performance.now()))), undefined, { signal });
   }
 }
 
-async function ask(client: GatewayClient, id: string, seconds: number): Promise<Outcome> {
-  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`, seconds * 1_000 + minSilenceMs);
+async function ask(
+  client: GatewayClient,
+  id: string,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const read = () => client.get(`/v1/messages/${id}?wait=${seconds}`, seconds * 1_000 + minSilenceMs, signal);
   const answer = await read();
   if (answer.body?.['state'] !== 'collected') return { answer, turn: answer };
-  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`, minSilenceMs);
+  const turn = await client.get(`/v1/messages/${answer.body['collected_in']}`, minSilenceMs, signal);
   // It may have come to its end in between: then its reply is part of what is known of the message.
   return { answer: isSettled(turn) ? await read() : answer, turn };
 }
@@ -100,7 +113,7 @@ function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): 
   }
   if (!isSettled(turn)) {
     process.stderr.write(
-      `sd-gateway: no reply yet; message ${id} goes on, and its reply can be read at /v1/messages/${id}.\n`,
+      `sd-gateway: no reply yet; message ${id} goes on. To read its reply later: sd-gateway show ${id}\n`,
     );
     return commandStatus.restart;
   }
@@ -121,19 +134,59 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const answer = await post(client, session, message, deadline);
     if (answer.status === 401) return null;
     if (answer.status !== 202) return refused(answer, 'the message');
-    return report(client, answer, deadline, parsed.flags.has('json'));
+    return report(client, answer, deadline, parsed);
   });
 }
 
-/** Waits for the reply to what was accepted, and prints it. */
+/** Waits for the reply to an accepted message, and prints it. Ctrl-C ends the wait, not the message. */
 async function report(
   client: GatewayClient,
   accepted: GatewayAnswer,
   deadline: number,
-  asJson: boolean,
+  parsed: ParsedCommand,
 ): Promise<number> {
   const id = String(accepted.body?.['id']);
-  const outcome = await awaitReply(client, id, deadline);
-  const unusable = [outcome.answer, outcome.turn].find(({ status }) => status !== 200);
-  return unusable === undefined ? finish(outcome, id, asJson) : refused(unusable, 'to tell of the message');
+  const asJson = parsed.flags.has('json');
+  const interrupted = new AbortController();
+  const interrupt = () => interrupted.abort();
+  const stopShowing = showWait(parsed, id);
+  process.once('SIGINT', interrupt);
+  try {
+    const outcome = await awaitReply(client, id, deadline, interrupted.signal);
+    stopShowing();
+    const unusable = [outcome.answer, outcome.turn].find(({ status }) => status !== 200);
+    return unusable === undefined ? finish(outcome, id, asJson) : refused(unusable, 'to tell of the message');
+  } catch (error) {
+    stopShowing();
+    const { aborted } = interrupted.signal;
+    if (!aborted && !(error instanceof UnreachableError || error instanceof UnprovenError)) throw error;
+    if (asJson) process.stdout.write(jsonLine(accepted.body));
+    const why = aborted ? 'no longer waiting for the reply' : (error as Error).message;
+    process.stderr.write(
+      `sd-gateway: the message is accepted as ${printable(id)}; ${printable(why)}. To read its reply later: sd-gateway show ${printable(id)}\n`,
+    );
+    return commandStatus.restart;
+  } finally {
+    process.off('SIGINT', interrupt);
+  }
+}
+
+/** Shows on a terminal that the command waits, and for how long by now. Gives what ends that. */
+function showWait(parsed: ParsedCommand, id: string): () => void {
+  const terminal = terminalOf(parsed, process.stderr);
+  // Elsewhere a log would have a line of it for each message.
+  if (!terminal.isTerminal) return () => undefined;
+  const spinner = new Spinner(process.stderr, terminal);
+  const began = performance.now();
+  const show = () => {
+    const elapsedMs = performance.now() - began;
+    const time = elapsedMs < 1_000 ? '' : ` (${formatTimeSpan(elapsedMs)})`;
+    spinner.show(`Waiting for the reply to ${id}${time}`);
+  };
+  show();
+  const timer = setInterval(show, 1_000);
+  return () => {
+    clearInterval(timer);
+    spinner.stop();
+  };
 }

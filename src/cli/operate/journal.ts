@@ -73,9 +73,15 @@ export function tellingRecords(
     .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
     .map(lineOf);
   const errors = lines.filter(({ priority }) => priority <= 3);
-  return (errors.length > 0 ? errors : lines.filter(({ identifier }) => identifier !== 'systemd')).slice(
-    -limit,
-  );
+  const telling = errors.length > 0 ? errors : lines.filter(({ identifier }) => identifier !== 'systemd');
+  const stack = stackStart(telling);
+  return stack === -1 ? telling.slice(-limit) : telling.slice(stack, stack + limit);
+}
+
+/** Finds the line of an error with a stack, as Node.js prints one on standard error; -1 if there is none. */
+function stackStart(lines: readonly JournalLine[]): number {
+  const isFrame = (line: JournalLine | undefined) => /^\s+at \S/.test(line?.message ?? '');
+  return lines.findIndex((line, index) => !isFrame(line) && isFrame(lines[index + 1]));
 }
 
 /** Says in one line why the journal could not be read. */

@@ -28,7 +28,7 @@ export interface UnitState {
   readonly activeState: string;
   /** "running", "dead", "auto-restart", "start", "stop-sigterm", … */
   readonly subState: string;
-  /** Since when it is in this state. */
+  /** Start of this state; a reload does not begin a new one. */
   readonly since: number | null;
   readonly result: string;
   readonly invocationId: string | null;
@@ -82,6 +82,7 @@ const properties = [
   'ActiveState',
   'SubState',
   'StateChangeTimestamp',
+  'ActiveEnterTimestamp',
   'Result',
   'InvocationID',
   'MainPID',
@@ -148,6 +149,8 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
   const watchdog = span('WatchdogUSec');
   const loadError = text('LoadError');
   const lastMainPid = number('ExecMainPID') || null;
+  // A reload changes the state, too, and is no start.
+  const isUp = ['active', 'reloading'].includes(text('ActiveState') ?? '');
   return {
     scope,
     name,
@@ -159,7 +162,7 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
     needsDaemonReload: text('NeedDaemonReload') === 'yes',
     activeState: text('ActiveState') ?? 'inactive',
     subState: text('SubState') ?? 'dead',
-    since: readTime(text('StateChangeTimestamp')),
+    since: (isUp ? readTime(text('ActiveEnterTimestamp')) : null) ?? readTime(text('StateChangeTimestamp')),
     result: text('Result') ?? 'success',
     invocationId: text('InvocationID'),
     mainPid: number('MainPID') || null,

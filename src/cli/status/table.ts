@@ -37,7 +37,7 @@ function cellsOf(unit: UnitState, now: number): readonly string[] {
   ];
 }
 
-/** A line for each unit, with the status line cut to what is left of the width. */
+/** Writes a line for each unit. A terminal gets as much of the status line as fits; a pipe or a file gets all of it. */
 export function statusTable(units: readonly UnitState[], now: number, terminal: Terminal): string {
   const rows = units.map((unit) => cellsOf(unit, now));
   const widths = heads.map((head, column) =>
@@ -50,7 +50,8 @@ export function statusTable(units: readonly UnitState[], now: number, terminal: 
         const width =
           column === heads.length - 1 ? Math.max(8, terminal.width - used) : (widths[column] ?? 0);
         used += width + 2;
-        return style(column, column === heads.length - 1 ? cut(text, width) : text.padEnd(width));
+        if (column < heads.length - 1) return style(column, text.padEnd(width));
+        return style(column, terminal.isTerminal ? cut(text, width) : text);
       })
       .join('  ')
       .trimEnd();

@@ -37,6 +37,14 @@ describe('a unit’s facts', () => {
     });
   });
 
+  it('say since when it runs, whenever it was reloaded', () => {
+    const running = { ...shown, ActiveEnterTimestamp: 'Mon 2026-11-23 16:00:00 UTC' };
+    const since = Date.parse('2026-11-23T16:00:00Z');
+    expect(unitState('system', 'sd-gateway.service', running).since).toBe(since);
+    const stopped = { ...running, ActiveState: 'inactive', SubState: 'dead' };
+    expect(unitState('system', 'sd-gateway.service', stopped).since).toBe(Date.parse('2026-11-23T16:52:57Z'));
+  });
+
   it('say null for what is not set, not known or without a limit', () => {
     const facts = unitState('user', 'sd-gateway.service', {
       LoadState: 'not-found',
@@ -380,6 +388,27 @@ describe('the records that tell why', () => {
     expect(tellingRecords(records, null, 1)).toEqual([
       { at: 1_795_453_479_000, priority: 6, identifier: 'node', message: 'two' },
     ]);
+  });
+
+  it.each([3, 6])('begin with the error, not with the end of its stack (priority %d)', (priority) => {
+    const lines = [
+      '/usr/lib/sd-gateway/dist/cli/main.js:12',
+      '    throw new Error(text);',
+      '    ^',
+      '',
+      'TypeError: the store has no name',
+      ...Array.from({ length: 10 }, (_, index) => `    at step${index} (/usr/lib/main.js:${index}:1)`),
+      '',
+      'Node.js v20.20.2',
+    ];
+    const records = [
+      record('b', 6, 'Starting', 'node'),
+      ...lines.map((line) => record('b', priority, line, 'node')),
+    ];
+    const told = tellingRecords(records, null, 5).map(({ message }) => message);
+    expect(told[0]).toBe('TypeError: the store has no name');
+    expect(told).toContain('    at step0 (/usr/lib/main.js:0:1)');
+    expect(told.length).toBeLessThanOrEqual(5);
   });
 
   it('are those of the run before where it is the only one', () => {

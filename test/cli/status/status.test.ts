@@ -300,7 +300,7 @@ describe('the table', () => {
         since: null,
       }),
     ];
-    const text = statusTable(units, now, plain(100));
+    const text = statusTable(units, now, { ...plain(100), isTerminal: true });
     expect(text.split('\n').map((line) => line.split(/\s{2,}/).slice(0, 4))).toEqual([
       ['UNIT', 'STATE', 'SINCE', 'PID'],
       ['sd-gateway.service', 'running', '7min 3s ago', '147'],
@@ -309,6 +309,11 @@ describe('the table', () => {
       [''],
     ]);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  it('gives a pipe the whole status line', () => {
+    const statusText = `Ready, ${'one host is waited for, '.repeat(10)}`.trimEnd();
+    expect(statusTable([unit({ statusText })], now, plain(80))).toContain(statusText);
   });
 });
 

@@ -1,0 +1,95 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { run } from '../../../src/cli/client/send.js';
+import { findCommand, parseCommand } from '../../../src/cli/usage.js';
+
+const id = '0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b';
+let out = '';
+let err = '';
+
+beforeEach(() => {
+  out = '';
+  err = '';
+  vi.stubEnv('SD_GATEWAY_TOKEN', 'a'.repeat(43));
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    err += String(text);
+    return true;
+  });
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+const send = (...words: readonly string[]): Promise<number> =>
+  run(parseCommand(findCommand('send'), ['hello', ...words]));
+
+/** A gateway that accepts a message; `onWait` has each request for its reply. */
+async function accepting(
+  onWait: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<void> {
+  const server = createServer((request, response) => {
+    request.resume();
+    if (request.method === 'GET') onWait(request, response);
+    else response.writeHead(202).end(JSON.stringify({ id, state: 'queued' }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  vi.stubEnv('SD_GATEWAY_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+}
+
+describe('a message that is accepted', () => {
+  it('is named when the gateway goes away during the wait', async () => {
+    await accepting((request) => request.destroy());
+    expect(await send()).toBe(75);
+    expect(err).toContain(`accepted as ${id}`);
+    expect(err).toContain(`sd-gateway show ${id}`);
+    expect(out).toBe('');
+  });
+
+  it('is named when the person waits no longer', async () => {
+    await accepting(() => process.emit('SIGINT'));
+    expect(await send()).toBe(75);
+    expect(err).toContain(`accepted as ${id}`);
+    expect(process.listenerCount('SIGINT')).toBe(0);
+  });
+
+  it('is told in JSON too', async () => {
+    await accepting((request) => request.destroy());
+    expect(await send('--json')).toBe(75);
+    expect(JSON.parse(out)).toMatchObject({ id, state: 'queued' });
+  });
+});
+
+describe('on a terminal', () => {
+  beforeEach(() => {
+    const { isTTY, columns } = process.stderr;
+    Object.assign(process.stderr, { isTTY: true, columns: 80 });
+    onTestFinished(() => {
+      Object.assign(process.stderr, { isTTY, columns });
+    });
+  });
+
+  it('shows that it waits, within the columns, and leaves nothing of that', async () => {
+    await accepting((_request, response) => {
+      setTimeout(() => {
+        response.writeHead(200).end(JSON.stringify({ id, state: 'replied', reply: { text: 'hello' } }));
+      }, 250);
+    });
+    expect(await send()).toBe(0);
+    expect(err).toContain('Waiting for the reply');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what moves the cursor is looked for
+    const shown = err.split('\r\u001b[K').map((line) => line.replace(/\u001b\[\d*m/g, ''));
+    for (const line of shown) expect(line.length).toBeLessThanOrEqual(80);
+    expect(shown.at(-1)).toBe('');
+    expect(out).toBe('hello\n');
+  });
+});
