@@ -76,18 +76,18 @@ export const configurationSchema = z.strictObject({
       timeout: timeSpan(100, 3_600_000)
         .prefault('15s')
         .register(z.globalRegistry, { description: 'Longest time of one attempt.' }),
-      max_attempts: count(1, 1_000)
-        .default(10)
-        .register(z.globalRegistry, { description: 'Attempts before a delivery is dead.' }),
-      retry_delay: timeSpan(1, day).prefault('1s').register(z.globalRegistry, {
-        description:
-          'Base of the exponential backoff between attempts; the wait is drawn at random up to it.',
+      max_attempts: count(1, 1_000).nullable().default(null).register(z.globalRegistry, {
+        description: 'Attempts before a delivery is dead. Unset: it is tried until delivery.expire.',
       }),
-      retry_delay_limit: timeSpan(1, day)
-        .prefault('5min')
-        .register(z.globalRegistry, { description: 'Longest wait between two attempts.' }),
+      retry_delay: timeSpan(1, day).nullable().default(null).register(z.globalRegistry, {
+        description:
+          'Base of an exponential backoff in the place of the schedule of webhooks; the wait is drawn at random up to it.',
+      }),
+      retry_delay_limit: timeSpan(1, day).nullable().default(null).register(z.globalRegistry, {
+        description: 'Longest wait of that backoff.',
+      }),
       expire: timeSpan(0, 365 * day)
-        .prefault('1d')
+        .prefault('4d')
         .register(z.globalRegistry, {
           description: 'A reply that is older is not sent any more, its message is dead. "0" is never.',
         }),

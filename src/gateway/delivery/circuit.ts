@@ -1,4 +1,4 @@
-import { boundedRetryAfterMs } from './schedule.js';
+import { backoffOf, boundedRetryAfterMs, type ScheduleSettings } from './schedule.js';
 
 /**
  * The circuit breaker of one destination: pure functions. While it is open nothing is sent there; then one attempt, the
@@ -10,10 +10,8 @@ export type Circuit =
   /** The probe is under way. */
   | { readonly state: 'half-open'; readonly failures: number };
 
-export interface CircuitSettings {
-  readonly retry_delay: number;
-  readonly retry_delay_limit: number;
-}
+/** The pauses of an open circuit are those of `backoffOf`. */
+export type CircuitSettings = Pick<ScheduleSettings, 'retry_delay' | 'retry_delay_limit'>;
 
 /** So many failures in a row open the circuit. */
 export const failuresToOpen = 5;
@@ -50,10 +48,8 @@ export function onInconclusive(circuit: Circuit, now: number): Circuit {
 
 /** As long as the backoff after as many attempts, but at least half of it: a probe right away would tell nothing. */
 function pause(failures: number, settings: CircuitSettings, random: () => number): number {
-  const ceiling = Math.min(
-    settings.retry_delay * 2 ** Math.min(failures - 1, 50),
-    settings.retry_delay_limit,
-  );
+  const { retry_delay, retry_delay_limit } = backoffOf(settings);
+  const ceiling = Math.min(retry_delay * 2 ** Math.min(failures - 1, 50), retry_delay_limit);
   return Math.ceil((ceiling * (1 + random())) / 2);
 }
 

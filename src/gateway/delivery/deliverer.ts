@@ -8,6 +8,7 @@ import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
 import type { ReplySender, SendOutcome } from './reply-sender.js';
+import { Refusals } from './schedule.js';
 import { judgeAge, judgeFailure, postponed } from './verdict.js';
 
 export type DeliverySettings = Pick<
@@ -73,6 +74,7 @@ export class Deliverer {
   readonly #running = new Map<string, Promise<void>>();
   /** Cut off by the drain, or claimed while it began: to be put back. */
   readonly #unfinished = new Map<string, Delivery & CutOff>();
+  readonly #refusals = new Refusals();
   #sender: ReplySender;
   #settings: DeliverySettings;
 
@@ -213,14 +215,27 @@ export class Deliverer {
 
   async #note(delivery: Delivery, outcome: SendOutcome): Promise<void> {
     if (outcome.kind === 'delivered') {
+      this.#refusals.forget(delivery.messageId);
       await this.#records.delivered(delivery);
     } else if (outcome.kind === 'aborted') {
       await this.#noteCutOff(delivery, outcome.inDoubt);
     } else {
-      const verdict = judgeFailure(delivery, outcome, this.#clock.now(), this.#settings, this.#random);
-      if (verdict.retryAt !== null) this.#destinations.expect(delivery, verdict.retryAt);
+      const now = this.#clock.now();
+      const verdict = judgeFailure(delivery, outcome, now, this.#settings, {
+        schedule: this.#sender.schedule,
+        refusedSince: this.#refusedSince(delivery, outcome, now),
+        random: this.#random,
+      });
+      if (verdict.retryAt === null) this.#refusals.forget(delivery.messageId);
+      else this.#destinations.expect(delivery, verdict.retryAt);
       await this.#records.failed(delivery, verdict);
     }
+  }
+
+  #refusedSince({ messageId }: Delivery, outcome: SendOutcome, now: number): number {
+    if (outcome.kind === 'retry' && outcome.isRefusal) return this.#refusals.note(messageId, now);
+    this.#refusals.forget(messageId);
+    return now;
   }
 
   async #noteCutOff(delivery: Delivery, inDoubt: boolean): Promise<void> {

@@ -10,6 +10,7 @@ import {
 } from './circuit.js';
 
 import type { PeerState } from './reply-sender.js';
+import { backoffOf } from './schedule.js';
 
 export interface DestinationSettings extends CircuitSettings {
   /** Attempts under way to one destination at the same time. */
@@ -75,7 +76,7 @@ export class ReplyDestination {
     if (this.#sending > 0 || this.#waiting > 0 || now < this.#heldUntil) return false;
     if (this.#circuit === closedCircuit) return true;
     const last = Math.max(this.#probeAt, this.#lastReturn, this.#expectedAt);
-    return now > last + Math.max(settings.retry_delay_limit, latestReturn);
+    return now > last + Math.max(backoffOf(settings).retry_delay_limit, latestReturn);
   }
 
   /** A reply that failed is tried again at that time. */

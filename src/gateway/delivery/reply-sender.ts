@@ -1,4 +1,5 @@
 import type { Delivery } from '../../store/store.js';
+import type { RetrySchedule } from './schedule.js';
 
 /** The state of a destination after an attempt: it answers, it fails, or it was never asked. */
 export type PeerState = 'well' | 'failing' | 'unasked';
@@ -14,6 +15,11 @@ export type SendOutcome =
       readonly retryAfterMilliseconds: number | null;
       /** True if that time holds for everything that goes to the destination: it is overloaded, or takes no more now. */
       readonly pausesHost: boolean;
+      /**
+       * True if this reply is refused, and only a passing trouble can be why: a proxy that answers for its receiver, or a
+       * name server that is restarted. It is tried again for `refusalLimitMs`.
+       */
+      readonly isRefusal: boolean;
       readonly peer: PeerState;
       /** True if the reply may have arrived: bytes went out, and no answer came. */
       readonly inDoubt: boolean;
@@ -28,6 +34,8 @@ export type SendOutcome =
  * one attempt when it is told to, and says how that ended.
  */
 export interface ReplySender {
+  /** The waits between attempts that fit this kind of address; `delivery.retry_delay` has its own in their place. */
+  readonly schedule: RetrySchedule;
   /**
    * Names what shares a circuit, a hold and a limit of attempts with this delivery, such as a host or a chat. Operators
    * see the name, so it holds nothing secret.

@@ -1,13 +1,34 @@
 /** When a delivery is tried again: pure functions. Times and spans in milliseconds. */
 
+/** The waits after failed attempts, the first one first. The last one repeats until the reply expires. */
+export type RetrySchedule = readonly number[];
+
+export interface ScheduleSettings {
+  /** Null: the reply is given up when it expires, however many attempts there were. */
+  readonly max_attempts: number | null;
+  /** If either is set, an exponential backoff takes the place of the sender's schedule. */
+  readonly retry_delay: number | null;
+  readonly retry_delay_limit: number | null;
+}
+
 export interface BackoffSettings {
-  readonly max_attempts: number;
   /** Longest wait before the second attempt; doubled for each further one. */
   readonly retry_delay: number;
   readonly retry_delay_limit: number;
 }
 
-/** A receiver may ask for a longer wait than `retry_delay_limit`, but not for one without end. */
+/** The backoff of what `delivery.retry_delay` and `delivery.retry_delay_limit` leave open, and of circuits. */
+export function backoffOf({
+  retry_delay,
+  retry_delay_limit,
+}: Pick<ScheduleSettings, 'retry_delay' | 'retry_delay_limit'>): BackoffSettings {
+  return { retry_delay: retry_delay ?? 1_000, retry_delay_limit: retry_delay_limit ?? 300_000 };
+}
+
+/** Each wait is longer than its schedule says by up to this part, so that what failed together does not return together. */
+const jitter = 0.1;
+
+/** A receiver may ask for a longer wait than its schedule has, but not for one without end. */
 export const longestRetryAfterMs = 86_400_000;
 
 /** The wait for a receiver that asks for so much by `Retry-After`. */
@@ -22,23 +43,56 @@ export function boundedRetryAfterMs(askedMs: number): number {
  * @param attempt the one that failed; 1 for the first
  * @param random from 0 up to, but not 1, as Math.random
  */
-export function backoff(
-  attempt: number,
-  settings: Pick<BackoffSettings, 'retry_delay' | 'retry_delay_limit'>,
-  random: () => number,
-): number {
+export function backoff(attempt: number, settings: BackoffSettings, random: () => number): number {
   const ceiling = Math.min(settings.retry_delay * 2 ** (attempt - 1), settings.retry_delay_limit);
   return Math.floor(random() * ceiling);
 }
 
-/** When to send again after `attempt` failed; null when it was the last. A receiver's `Retry-After` is waited for. */
+/**
+ * The time to send again after `attempt` failed; null when it was the last.
+ *
+ * @param retryAfterMs as the receiver asks; null: it doesn't
+ */
 export function nextAttemptAt(
   attempt: number,
-  retryAfter: number | null,
+  retryAfterMs: number | null,
   now: number,
-  settings: BackoffSettings,
+  settings: ScheduleSettings,
+  schedule: RetrySchedule,
   random: () => number,
 ): number | null {
-  if (attempt >= settings.max_attempts) return null;
-  return now + boundedRetryAfterMs(retryAfter ?? 0) + backoff(attempt, settings, random);
+  if (settings.max_attempts !== null && attempt >= settings.max_attempts) return null;
+  const asked = boundedRetryAfterMs(retryAfterMs ?? 0);
+  if (settings.retry_delay !== null || settings.retry_delay_limit !== null) {
+    return now + asked + backoff(attempt, backoffOf(settings), random);
+  }
+  const scheduled = schedule[Math.min(attempt, schedule.length) - 1] ?? 0;
+  return now + Math.floor(Math.max(asked, scheduled) * (1 + jitter * random()));
+}
+
+/** A reply that its receiver refuses for what may pass is tried again for this long. */
+export const refusalLimitMs = 900_000;
+
+/** Of so many deliveries it is known since when they are refused; what is forgotten has its time anew. */
+const mostRefusals = 10_000;
+
+/** Since when deliveries are refused. A restart forgets it, which gives each its time anew. */
+export class Refusals {
+  readonly #since = new Map<string, number>();
+
+  /** The time of the first one in a row, which may be this one. */
+  note(messageId: string, now: number): number {
+    const since = this.#since.get(messageId) ?? now;
+    this.#since.delete(messageId);
+    this.#since.set(messageId, since);
+    for (const oldest of this.#since.keys()) {
+      if (this.#since.size <= mostRefusals) break;
+      this.#since.delete(oldest);
+    }
+    return since;
+  }
+
+  forget(messageId: string): void {
+    this.#since.delete(messageId);
+  }
 }

@@ -1,11 +1,11 @@
 import type { Delivery, DeliveryFailure, UnknownPolicy } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
 import type { SendOutcome } from './reply-sender.js';
-import { type BackoffSettings, nextAttemptAt } from './schedule.js';
+import { nextAttemptAt, type RetrySchedule, refusalLimitMs, type ScheduleSettings } from './schedule.js';
 
 /** What becomes of a delivery: pure functions. Times and spans in milliseconds. */
 
-export interface VerdictSettings extends BackoffSettings {
+export interface VerdictSettings extends ScheduleSettings {
   /** Age of a reply from which it is not sent any more; 0: it never is too old. */
   readonly expire: number;
   /** Where the reply's own target says nothing of it. */
@@ -17,6 +17,15 @@ export type Postponement = Omit<DeliveryFailure, 'retryInMs'> & { readonly retry
 
 /** A failure that is to be written, with its reason. */
 export type Verdict = Postponement & { readonly error: string };
+
+/** What the time of the next attempt depends on beside the settings. */
+export interface RetryFacts {
+  /** The sender's. */
+  readonly schedule: RetrySchedule;
+  /** The time of the first refusal in a row; it matters for refusals only. */
+  readonly refusedSince: number;
+  readonly random: () => number;
+}
 
 /** When the reply is too old to be sent; null: never. */
 export function expiresAt({ dueSince }: Pick<Delivery, 'dueSince'>, expire: number): number | null {
@@ -56,7 +65,7 @@ export function judgeFailure(
   outcome: Extract<SendOutcome, { kind: 'retry' | 'dead' }>,
   now: number,
   settings: VerdictSettings,
-  random: () => number,
+  { schedule, refusedSince, random }: RetryFacts,
 ): Verdict {
   const { reason } = outcome;
   const dead = (error: string, inDoubt = false): Verdict => ({
@@ -77,8 +86,19 @@ export function judgeFailure(
     if (!resend) return dead(record, true);
     error = record;
   }
-  const again = nextAttemptAt(delivery.attempt, outcome.retryAfterMilliseconds, now, settings, random);
-  if (again === null) return dead(`${error}; attempt ${delivery.attempt} was the last`, inDoubt);
+  const refusalEnds = outcome.isRefusal ? refusedSince + refusalLimitMs : null;
+  if (refusalEnds !== null && now >= refusalEnds)
+    return dead(`${error}, for ${span(refusalLimitMs)} by now`, inDoubt);
+  const next = nextAttemptAt(
+    delivery.attempt,
+    outcome.retryAfterMilliseconds,
+    now,
+    settings,
+    schedule,
+    random,
+  );
+  if (next === null) return dead(`${error}; attempt ${delivery.attempt} was the last`, inDoubt);
+  const again = refusalEnds === null ? next : Math.min(next, refusalEnds);
   const end = expiresAt(delivery, settings.expire);
   if (end !== null && again >= end) {
     return dead(

@@ -19,6 +19,7 @@ const retry = {
   reason: 'HTTP 500',
   retryAfterMilliseconds: null,
   pausesHost: false,
+  isRefusal: false,
   peer: 'failing',
   inDoubt: false,
 } as const;
@@ -80,9 +81,32 @@ describe('failures', () => {
       { retryAt: 10_500, error: /^HTTP 500$/ },
     ],
   ] as const)('%s', (_name, of, outcome, expected) => {
-    const verdict = judgeFailure({ ...delivery, ...of }, { ...retry, ...outcome }, 10_000, settings, half);
+    const facts = { schedule: [], refusedSince: 10_000, random: half };
+    const verdict = judgeFailure({ ...delivery, ...of }, { ...retry, ...outcome }, 10_000, settings, facts);
     expect(verdict.retryAt).toBe(expected.retryAt);
     expect(verdict.error).toMatch(expected.error);
     expect(verdict.attempted).toBe(true);
+  });
+});
+
+describe('a refusal that may pass', () => {
+  const unset = { max_attempts: null, retry_delay: null, retry_delay_limit: null };
+  const settings: VerdictSettings = { ...unset, expire: 0, unknown: 'ask' };
+  const minutes = (count: number) => count * 60_000;
+  test.each([
+    ['is tried again as the schedule says', minutes(0), { retryAt: minutes(5), error: /^HTTP 404$/ }],
+    [
+      'has its last attempt at the end of its time',
+      minutes(14),
+      { retryAt: minutes(15), error: /^HTTP 404$/ },
+    ],
+    ['is dead then', minutes(15), { retryAt: null, error: /^HTTP 404, for 15 min by now$/ }],
+    ['is dead after it', minutes(99), { retryAt: null, error: /for 15 min/ }],
+  ])('%s', (_name, now, expected) => {
+    const outcome = { ...retry, reason: 'HTTP 404', isRefusal: true };
+    const facts = { schedule: [minutes(5)], refusedSince: 0, random: () => 0 };
+    const verdict = judgeFailure(delivery, outcome, now, settings, facts);
+    expect(verdict.retryAt).toBe(expected.retryAt);
+    expect(verdict.error).toMatch(expected.error);
   });
 });

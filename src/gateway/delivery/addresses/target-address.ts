@@ -80,8 +80,14 @@ function judge(bytes: AddressBytes, allow: readonly AddressRange[]): AddressVerd
   return { allowed: true };
 }
 
-/** What an operator is told of a refused address. */
+/**
+ * The reason for a refusal, as the sender of the message and the operator get it. A name's address isn't told: it may be
+ * one of a network that only the gateway sees.
+ */
 export function refusal(host: string, address: string, verdict: { range: string; reason: string }): string {
-  const which = host === address ? address : `${host} is ${address}, which`;
-  return `${which} is in ${verdict.range} (${verdict.reason}); replies go there only if delivery.allow names a range that contains it`;
+  const which =
+    host === address
+      ? `${address} is in ${verdict.range} (${verdict.reason})`
+      : `${host} resolves to an address that is not public (${verdict.reason})`;
+  return `${which}; replies go there only if delivery.allow names a range that contains it`;
 }

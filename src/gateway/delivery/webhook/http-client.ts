@@ -1,39 +1,126 @@
 import type { Socket } from 'node:net';
-import { buildConnector, DecoratorHandler, type Dispatcher } from 'undici';
+import { buildConnector, type Dispatcher, errors } from 'undici';
 
-/** True if the first byte of an attempt may have gone out: what ends before it has surely not arrived. */
-export interface RequestStart {
-  begun: boolean;
+/** A receiver's answer: of interest is its status alone, and what it says of retries. */
+export interface ReceiverAnswer {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-interface StartHandler {
-  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void;
+export interface PostRequest {
+  readonly url: URL;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+  readonly signal: AbortSignal;
+  /** The first byte goes out now: what ends before has surely not arrived. */
+  readonly onStart: () => void;
 }
 
-/** The types of undici have the methods of this class as they were before version 7. */
-const Decorator = DecoratorHandler as unknown as new (handler: Dispatcher.DispatchHandler) => StartHandler;
+/** More than this is not read of an answer's body. */
+const longestBodyBytes = 64 * 1024;
+/** Nor is it waited for longer than this once the status is known. */
+const bodyTimeoutMs = 1_000;
+/** Answers before the answer, such as 103 (Early Hints, RFC 8297). */
+const mostInterimAnswers = 32;
 
-class TrackingHandler extends Decorator {
+/** Posts, and gives the answer once its body is read or no longer waited for. Rejects at once when it is aborted. */
+export function post(dispatcher: Dispatcher, request: PostRequest): Promise<ReceiverAnswer> {
+  const { url, headers, body } = request;
+  return new Promise((resolve, reject) => {
+    dispatcher.dispatch(
+      { origin: url.origin, path: url.pathname + url.search, method: 'POST', headers, body },
+      new Exchange(request, resolve, reject),
+    );
+  });
+}
+
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #request: PostRequest;
+  readonly #resolve: (answer: ReceiverAnswer) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #onAbort = () => {
+    // undici passes an abort on to a connection only. One that is not there yet is not waited for.
+    this.#reject(this.#request.signal.reason);
+    this.#controller?.abort(this.#request.signal.reason);
+  };
+  #controller: Dispatcher.DispatchController | null = null;
+  #answer: ReceiverAnswer | null = null;
+  #interimAnswers = 0;
+  #bodyBytes = 0;
+  #bodyTimer: NodeJS.Timeout | undefined;
+
   constructor(
-    handler: Dispatcher.DispatchHandler,
-    private readonly start: RequestStart,
+    request: PostRequest,
+    resolve: (answer: ReceiverAnswer) => void,
+    reject: (error: unknown) => void,
   ) {
-    super(handler);
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    request.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** Called once there is a connection, just before the request is written to it. */
-  override onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
-    this.start.begun = true;
-    super.onRequestStart(controller, context);
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    const { signal, onStart } = this.#request;
+    if (signal.aborted) {
+      controller.abort(signal.reason);
+      return;
+    }
+    this.#controller = controller;
+    onStart();
+  }
+
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: ReceiverAnswer['headers'],
+  ): void {
+    if (statusCode < 200) {
+      this.#interimAnswers += 1;
+      if (this.#interimAnswers > mostInterimAnswers) {
+        controller.abort(new Error('it sends answers before its answer (1xx) without end'));
+      }
+      return;
+    }
+    this.#answer = { statusCode, headers };
+    // Read to its end, so that the connection can be used again.
+    this.#bodyTimer = setTimeout(() => controller.abort(new Error('the body is late')), bodyTimeoutMs);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes > longestBodyBytes) controller.abort(new Error('the body is too long'));
+  }
+
+  onResponseEnd(): void {
+    this.#end(null);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#end(error);
+  }
+
+  /** What goes wrong with the body doesn't change the status. */
+  #end(error: Error | null): void {
+    clearTimeout(this.#bodyTimer);
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    const answer = this.#answer ?? (error === null ? null : unreadableAnswer(error));
+    if (answer === null) this.#reject(error);
+    else this.#resolve(answer);
   }
 }
 
-/** Notes in a request’s `opaque`, a `RequestStart`, that it begins. */
-export function trackRequestStart(dispatch: Dispatcher.Dispatch): Dispatcher.Dispatch {
-  return (options, handler) => {
-    const { opaque } = options as { readonly opaque?: RequestStart };
-    return dispatch(options, opaque === undefined ? handler : new TrackingHandler(handler, opaque));
-  };
+/** The status line of the answer whose other headers could not be read; by the error that came of it. */
+const statusOfUnreadable = new WeakMap<Error, number>();
+
+function unreadableAnswer(error: Error): ReceiverAnswer | null {
+  const isOfHeaders =
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError ||
+    error instanceof errors.ResponseContentLengthMismatchError;
+  const statusCode = isOfHeaders ? statusOfUnreadable.get(error) : undefined;
+  return statusCode === undefined ? null : { statusCode, headers: {} };
 }
 
 /** Bytes of an answer that are parsed in one turn of the event loop. Most answers have fewer. */
@@ -48,7 +135,10 @@ export function pacedConnector(options: buildConnector.BuildOptions): buildConne
   return (target, callback) =>
     connect(target, (...outcome) => {
       const [, socket] = outcome;
-      if (socket) readInTurns(socket);
+      if (socket) {
+        readInTurns(socket);
+        noteStatus(socket);
+      }
       callback(...outcome);
     });
 }
@@ -68,5 +158,35 @@ function readInTurns(socket: Socket): void {
       socket.emit('readable');
     });
     return read(bytesOfTurn);
+  };
+}
+
+const statusLine = /^HTTP\/1\.[01] (\d{3})/;
+
+/**
+ * Remembers the status of the answer under way for the error of a header that undici's parser takes for none. undici also
+ * ends a connection at a 100 that it has not asked for, which RFC 9110, section 15.2 forbids: it gets it as a 102.
+ */
+function noteStatus(socket: Socket): void {
+  const read = socket.read.bind(socket);
+  const write = socket.write.bind(socket) as (...parameters: unknown[]) => boolean;
+  const destroy = socket.destroy.bind(socket);
+  let status: number | null = null;
+  socket.read = (size?: number) => {
+    const chunk: Buffer | null = read(size);
+    if (chunk === null || status !== null) return chunk;
+    const found = Number(statusLine.exec(chunk.toString('latin1', 0, 12))?.[1]);
+    if (found === 100) return Buffer.concat([Buffer.from('HTTP/1.1 102'), chunk.subarray(12)]);
+    if (found >= 200) status = found;
+    return chunk;
+  };
+  // The next request on the connection: undici sends one at a time.
+  socket.write = (...parameters: unknown[]) => {
+    status = null;
+    return write(...parameters);
+  };
+  socket.destroy = (error?: Error) => {
+    if (error !== undefined && status !== null) statusOfUnreadable.set(error, status);
+    return destroy(error);
   };
 }

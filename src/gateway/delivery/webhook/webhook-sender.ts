@@ -1,12 +1,12 @@
-import { Agent, type Dispatcher, errors, request } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import type { Delivery } from '../../../store/store.js';
 import { type AddressRange, parseRange } from '../addresses/address-range.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { replyOrigin, validateReplyUrl } from '../addresses/reply-url.js';
 import type { ReplySender, SendOutcome } from '../reply-sender.js';
-import { pacedConnector, type RequestStart, trackRequestStart } from './http-client.js';
+import { pacedConnector, post, type ReceiverAnswer } from './http-client.js';
 
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter, webhookSchedule } from './retry-after.js';
 import { signWebhook, type WebhookSecret } from './webhook-signature.js';
 
 export interface WebhookSenderOptions {
@@ -20,16 +20,14 @@ export interface WebhookSenderOptions {
   readonly userAgent: string;
 }
 
-/** What a receiver answers is of no interest but its status; more than this is not read, in bytes. */
-const longestAnswerBytes = 64 * 1024;
-/** Nor is it waited for longer than this once the status is known, in milliseconds. */
-const answerTimeoutMs = 1_000;
-
 /**
  * How long an idle connection is kept, in milliseconds, however long its receiver would keep it: whoever names the hosts
  * of replies would else have so many descriptors and so much memory held for ten minutes.
  */
 const longestIdleMs = 4_000;
+
+/** For one address of a name that has others. Node.js gives up after 250 ms, less than a handshake across the world. */
+const addressTimeoutMs = 2_000;
 
 /** One for all senders, those before a reload too: the threads of libuv, which it spares, are the process's. */
 const names = new NameResolver();
@@ -43,6 +41,12 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
       lookup: guardedLookup(names, allow),
       timeout: options.timeout,
       rejectUnauthorized: true,
+      // An address that takes no connection must not keep the attempt from those behind it, and a slow one has its time.
+      autoSelectFamily: true,
+      autoSelectFamilyAttemptTimeout: Math.max(
+        10,
+        Math.min(addressTimeoutMs, Math.floor(options.timeout / 4)),
+      ),
     }),
     // The attempt as a whole has its time; these would only cut it short.
     headersTimeout: 0,
@@ -64,11 +68,10 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
   // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
   // unknown then: not for a reply that must not be sent twice.
   const single = new Agent({ ...connections, pipelining: 0 });
-  const tracked = { kept: kept.compose(trackRequestStart), single: single.compose(trackRequestStart) };
   return {
+    schedule: webhookSchedule,
     destinationOf: ({ target }) => replyOrigin(target.address),
-    send: (delivery, signal) =>
-      attempt(delivery, signal, options, allow, isKept(delivery) ? tracked.kept : tracked.single),
+    send: (delivery, signal) => attempt(delivery, signal, options, allow, isKept(delivery) ? kept : single),
     close: async () => {
       await Promise.all([kept.destroy(), single.destroy()]);
     },
@@ -102,23 +105,16 @@ async function attempt(
   if (!target.ok) {
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
   }
-  const start: RequestStart = { begun: false };
+  let hasStarted = false;
   const body = webhookBody(delivery);
   const end = new AbortController();
   const abort = () => end.abort();
   signal.addEventListener('abort', abort, { once: true });
-  // undici passes an abort on to a connection only. One that is not there yet (the name is asked for, nobody takes the
-  // connection, the TLS handshake hangs) is not waited for: undici sends nothing on it once it is there.
-  const ended = new Promise<never>((_resolve, reject) => {
-    end.signal.addEventListener('abort', () => reject(end.signal.reason), { once: true });
-  });
   // After a pause of the whole process the answer may be there already, and is read first.
   const timer = setTimeout(() => setImmediate(abort), options.timeout);
   try {
-    const posted = request(target.url, {
-      dispatcher,
-      opaque: start,
-      method: 'POST',
+    const answer = await post(dispatcher, {
+      url: target.url,
       headers: {
         'content-type': 'application/json',
         'user-agent': options.userAgent,
@@ -126,17 +122,13 @@ async function attempt(
       },
       body,
       signal: end.signal,
+      onStart: () => {
+        hasStarted = true;
+      },
     });
-    const response = await Promise.race([posted, ended]);
-    const answerTimer = setTimeout(abort, answerTimeoutMs);
-    // Read to its end so that the connection can be used again. What goes wrong here doesn't change the status.
-    await response.body
-      .dump({ limit: longestAnswerBytes, signal: end.signal })
-      .catch(() => response.body.destroy());
-    clearTimeout(answerTimer);
-    return judgeStatus(response);
+    return judgeStatus(answer);
   } catch (error) {
-    const inDoubt = start.begun;
+    const inDoubt = hasStarted;
     if (signal.aborted) return { kind: 'aborted', inDoubt };
     if (end.signal.aborted) {
       const reason = `the receiver did not answer within ${options.timeout / 1_000} s (delivery.timeout)`;
@@ -154,11 +146,14 @@ const unanswered = {
   kind: 'retry',
   retryAfterMilliseconds: null,
   pausesHost: false,
+  isRefusal: false,
   peer: 'failing',
 } as const;
 
-function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>): SendOutcome {
-  const { statusCode: status, headers } = response;
+/** The receiver has read the reply, and refuses this one for good (Standard Webhooks; RFC 9110, 15.5). */
+const finalStatuses: ReadonlySet<number> = new Set([400, 410, 413, 422]);
+
+function judgeStatus({ statusCode: status, headers }: ReceiverAnswer): SendOutcome {
   if (status >= 200 && status < 300) return { kind: 'delivered' };
   if (status >= 300 && status < 400) {
     const location = first(headers['location'])?.slice(0, 200);
@@ -176,23 +171,32 @@ function judgeStatus(response: Pick<Dispatcher.ResponseData, 'statusCode' | 'hea
       retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
       // RFC 6585, section 4, and RFC 9110, 15.6.4; of the others it is about the one request.
       pausesHost: status === 429 || status === 503,
+      isRefusal: false,
       peer: status >= 500 ? 'failing' : 'well',
       // A proxy that got no answer, or none that it could read, has passed the reply on (RFC 9110, 15.6.3 and 15.6.5).
       inDoubt: status === 502 || status === 504,
     };
   }
-  return { kind: 'dead', reason: `the receiver refuses the reply: HTTP ${status}`, peer: 'well' };
+  const reason = `the receiver refuses the reply: HTTP ${status}`;
+  if (finalStatuses.has(status)) return { kind: 'dead', reason, peer: 'well' };
+  // A proxy says so as well while what stands behind it is replaced.
+  return {
+    kind: 'retry',
+    reason,
+    retryAfterMilliseconds: parseRetryAfter(first(headers['retry-after']), Date.now()),
+    pausesHost: false,
+    isRefusal: true,
+    peer: 'well',
+    inDoubt: false,
+  };
 }
 
 function judgeError(error: unknown, inDoubt: boolean): SendOutcome {
   if (error instanceof BlockedAddress) {
-    return { kind: 'dead', reason: `the reply URL is refused: ${error.message}`, peer: 'unasked' };
+    const reason = `the reply URL is refused: ${error.message}`;
+    return { ...unanswered, reason, isRefusal: true, peer: 'unasked', inDoubt: false };
   }
-  const reason =
-    error instanceof errors.HeadersOverflowError
-      ? "the headers of the receiver's answer are too large"
-      : `the receiver could not be reached: ${describe(error)}`;
-  return { ...unanswered, reason, inDoubt };
+  return { ...unanswered, reason: `the receiver could not be reached: ${describe(error)}`, inDoubt };
 }
 
 /** A connection tried at several addresses fails with an AggregateError that says nothing by itself. */

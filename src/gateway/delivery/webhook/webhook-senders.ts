@@ -1,6 +1,7 @@
 import type { Configuration } from '../../../config/schema.js';
 import { replyOrigin } from '../addresses/reply-url.js';
 import type { ReplySender, SendOutcome } from '../reply-sender.js';
+import { webhookSchedule } from './retry-after.js';
 import type { WebhookSenderOptions } from './webhook-sender.js';
 import type { WebhookSecret } from './webhook-signature.js';
 
@@ -73,6 +74,7 @@ export function createLazyWebhookSender(
     return loading;
   };
   return {
+    schedule: webhookSchedule,
     destinationOf: ({ target }) => replyOrigin(target.address),
     async prepare() {
       await load();
@@ -101,6 +103,7 @@ function notLoaded(error: unknown): SendOutcome {
     reason: `the gateway could not load its HTTP client: ${error instanceof Error ? error.message : String(error)}`,
     retryAfterMilliseconds: null,
     pausesHost: false,
+    isRefusal: false,
     peer: 'unasked',
     inDoubt: false,
   };

@@ -22,6 +22,7 @@ test('a client that can’t be loaded is loaded for the next reply, and the host
     reason: 'the gateway could not load its HTTP client: EMFILE: too many open files',
     retryAfterMilliseconds: null,
     pausesHost: false,
+    isRefusal: false,
     peer: 'unasked',
     inDoubt: false,
   });
