@@ -31,6 +31,7 @@ export interface DelivererOptions {
     | 'claimDeliveries'
     | 'renewLeases'
     | 'beginDelivery'
+    | 'noteDeliveryPart'
     | 'completeDelivery'
     | 'failDelivery'
     | 'putBackDeliveries'
@@ -208,9 +209,27 @@ export class Deliverer {
   async #send(delivery: Delivery): Promise<void> {
     this.#destinations.begin(delivery);
     const begun = delivery.idempotent || (await this.#records.begin(delivery));
-    const outcome = begun ? await this.#sender.send(delivery, this.#work.giveUp) : null;
+    const outcome = begun ? await this.#sendParts(delivery) : null;
     this.#destinations.end(delivery, endOf(outcome));
     if (outcome !== null) await this.#note(delivery, outcome);
+  }
+
+  /** Goes on behind the parts that are on record; null: what was sent could not be put there. */
+  async #sendParts(delivery: Delivery): Promise<SendOutcome | null> {
+    const sender = this.#sender;
+    const recorded = new Set(delivery.parts.map(({ part }) => part));
+    const parts = sender.partsOf(delivery).filter(({ number }) => !recorded.has(number));
+    // All of it was sent, and then the gateway went down.
+    let outcome: SendOutcome = { kind: 'delivered', receipt: null };
+    for (const [index, part] of parts.entries()) {
+      if (this.#work.giveUp.aborted) return { kind: 'aborted', inDoubt: false };
+      outcome = await sender.send(part, this.#work.giveUp);
+      if (outcome.kind !== 'delivered') break;
+      const isLast = index === parts.length - 1;
+      if (isLast && outcome.receipt === null) break;
+      if (!(await this.#records.partDelivered(delivery, part.number, outcome.receipt))) return null;
+    }
+    return outcome;
   }
 
   async #note(delivery: Delivery, outcome: SendOutcome): Promise<void> {

@@ -1,12 +1,12 @@
 import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
-import type { Delivery, MessageState, Store } from '../../store/store.js';
+import type { Delivery, JsonValue, MessageState, Store } from '../../store/store.js';
 import type { Clock } from '../work/clock.js';
 import type { WorkLoop } from '../work/work-loop.js';
 import type { Postponement, Verdict } from './verdict.js';
 
 export interface DeliveryRecordsOptions {
-  readonly store: Pick<Store, 'beginDelivery' | 'completeDelivery' | 'failDelivery'>;
+  readonly store: Pick<Store, 'beginDelivery' | 'noteDeliveryPart' | 'completeDelivery' | 'failDelivery'>;
   readonly work: WorkLoop<Delivery>;
   readonly log: Log;
   readonly clock: Clock;
@@ -27,6 +27,11 @@ export class DeliveryRecords {
   /** False when it must not be sent: the claim is lost, or the gateway ends. */
   begin(delivery: Delivery): Promise<boolean> {
     return this.#write(delivery, () => this.#options.store.beginDelivery(delivery));
+  }
+
+  /** False when nothing more of it must be sent: the claim is lost, or the gateway ends. */
+  partDelivered(delivery: Delivery, part: number, receipt: JsonValue): Promise<boolean> {
+    return this.#write(delivery, () => this.#options.store.noteDeliveryPart(delivery, part, receipt));
   }
 
   async delivered(delivery: Delivery): Promise<void> {

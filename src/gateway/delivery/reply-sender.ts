@@ -1,12 +1,25 @@
-import type { Delivery } from '../../store/store.js';
+import type { Delivery, JsonValue, ReplyTarget } from '../../store/store.js';
 import type { RetrySchedule } from './schedule.js';
 
 /** The state of a destination after an attempt: it answers, it fails, or it was never asked. */
 export type PeerState = 'well' | 'failing' | 'unasked';
 
-/** The end of one attempt. */
+/** One of the sends that a reply is made of. */
+export interface ReplyPart {
+  readonly delivery: Delivery;
+  /** 1 for the first. */
+  readonly number: number;
+  /** What the sender posts, such as a piece of the reply's text. */
+  readonly text: string;
+}
+
+/** The end of one send. */
 export type SendOutcome =
-  | { readonly kind: 'delivered' }
+  | {
+      readonly kind: 'delivered';
+      /** What the channel gave for the part, such as the id of the message there; null: nothing that is worth keeping. */
+      readonly receipt: JsonValue;
+    }
   | {
       /** Another attempt may end otherwise. */
       readonly kind: 'retry';
@@ -21,17 +34,25 @@ export type SendOutcome =
        */
       readonly isRefusal: boolean;
       readonly peer: PeerState;
-      /** True if the reply may have arrived: bytes went out, and no answer came. */
+      /** True if the part may have arrived: bytes went out, and no answer came. */
       readonly inDoubt: boolean;
     }
   /** No further attempt can end otherwise. */
   | { readonly kind: 'dead'; readonly reason: string; readonly peer: PeerState }
-  /** The signal was aborted before the receiver answered; `inDoubt` is true if it may have the reply. */
+  /** The signal was aborted before the receiver answered; `inDoubt` is true if it may have the part. */
   | { readonly kind: 'aborted'; readonly inDoubt: boolean };
 
+/** A question of the agent that a person is to answer. */
+export interface ReplyQuestion {
+  readonly id: string;
+  readonly text: string;
+  /** Empty: the answer is free text. */
+  readonly choices: readonly string[];
+}
+
 /**
- * The way of replies to one kind of address. Claims, order, retries, circuits and limits stay outside of it: it makes
- * one attempt when it is told to, and says how that ended.
+ * The way of replies to one kind of address. Claims, order, retries, circuits and limits stay outside of it: it sends one
+ * part when it is told to, and says how that ended.
  */
 export interface ReplySender {
   /** The waits between attempts that fit this kind of address; `delivery.retry_delay` has its own in their place. */
@@ -41,8 +62,27 @@ export interface ReplySender {
    * see the name, so it holds nothing secret.
    */
   destinationOf(delivery: Delivery): string;
-  /** Makes one attempt. It never rejects. */
-  send(delivery: Delivery, signal: AbortSignal): Promise<SendOutcome>;
+  /**
+   * The sends that the reply is made of, one at least. They are the same at each attempt: an attempt goes on behind the
+   * last part that is on record.
+   */
+  partsOf(delivery: Delivery): readonly ReplyPart[];
+  /** Sends one part. It never rejects. */
+  send(part: ReplyPart, signal: AbortSignal): Promise<SendOutcome>;
+  /** Asks the platform for a part that is in doubt. Gives its receipt, or null if it did not arrive. */
+  reconcile?(part: ReplyPart, signal: AbortSignal): Promise<{ readonly receipt: JsonValue } | null>;
+  /**
+   * Shows what the turn has said so far, in the place of the preview with this receipt; null: it is the first one. Gives
+   * the receipt of the present one, which the first part of the reply finds in `delivery.parts` as part 0.
+   */
+  preview?(
+    target: ReplyTarget,
+    text: string,
+    receipt: JsonValue | null,
+    signal: AbortSignal,
+  ): Promise<JsonValue>;
+  /** Puts a question to the person at this address. Gives the receipt of the question. */
+  ask?(target: ReplyTarget, question: ReplyQuestion, signal: AbortSignal): Promise<JsonValue>;
   /** Ends all connections. */
   close(): Promise<void>;
 }

@@ -3,10 +3,11 @@ import type { Delivery } from '../../../store/store.js';
 import { type AddressRange, parseRange } from '../addresses/address-range.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { replyOrigin, validateReplyUrl } from '../addresses/reply-url.js';
-import type { ReplySender, SendOutcome } from '../reply-sender.js';
+import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import { pacedConnector, post, type ReceiverAnswer } from './http-client.js';
 
 import { parseRetryAfter, webhookSchedule } from './retry-after.js';
+import { webhookParts } from './webhook-body.js';
 import { signWebhook, type WebhookSecret } from './webhook-signature.js';
 
 export interface WebhookSenderOptions {
@@ -71,30 +72,16 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
   return {
     schedule: webhookSchedule,
     destinationOf: ({ target }) => replyOrigin(target.address),
-    send: (delivery, signal) => attempt(delivery, signal, options, allow, isKept(delivery) ? kept : single),
+    partsOf: webhookParts,
+    send: (part, signal) => attempt(part, signal, options, allow, isKept(part.delivery) ? kept : single),
     close: async () => {
       await Promise.all([kept.destroy(), single.destroy()]);
     },
   };
 }
 
-/** The body that is posted; the same at each attempt. */
-export function webhookBody(delivery: Delivery): string {
-  const { messageId: id, session, seq, metadata, collected, notice } = delivery;
-  const others = collected.map((message) => ({ id: message.messageId, seq: message.seq }));
-  const message = { id, session, seq, metadata, ...(others.length > 0 && { collected: others }) };
-  const [type, data] =
-    notice === null
-      ? [
-          'message.replied',
-          { ...message, reply: { text: delivery.replyText, metadata: delivery.replyMetadata } },
-        ]
-      : ['message.failed', { ...message, error: notice }];
-  return JSON.stringify({ type, timestamp: new Date(delivery.repliedAt).toISOString(), data });
-}
-
 async function attempt(
-  delivery: Delivery,
+  { delivery, text: body }: ReplyPart,
   signal: AbortSignal,
   options: WebhookSenderOptions,
   allow: readonly AddressRange[],
@@ -106,7 +93,6 @@ async function attempt(
     return { kind: 'dead', reason: `the reply URL is refused: ${target.reason}`, peer: 'unasked' };
   }
   let hasStarted = false;
-  const body = webhookBody(delivery);
   const end = new AbortController();
   const abort = () => end.abort();
   signal.addEventListener('abort', abort, { once: true });
@@ -154,7 +140,7 @@ const unanswered = {
 const finalStatuses: ReadonlySet<number> = new Set([400, 410, 413, 422]);
 
 function judgeStatus({ statusCode: status, headers }: ReceiverAnswer): SendOutcome {
-  if (status >= 200 && status < 300) return { kind: 'delivered' };
+  if (status >= 200 && status < 300) return { kind: 'delivered', receipt: null };
   if (status >= 300 && status < 400) {
     const location = first(headers['location'])?.slice(0, 200);
     const where = location === undefined ? '' : ` to ${JSON.stringify(location)}`;

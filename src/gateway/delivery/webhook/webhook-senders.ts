@@ -2,6 +2,7 @@ import type { Configuration } from '../../../config/schema.js';
 import { replyOrigin } from '../addresses/reply-url.js';
 import type { ReplySender, SendOutcome } from '../reply-sender.js';
 import { webhookSchedule } from './retry-after.js';
+import { webhookParts } from './webhook-body.js';
 import type { WebhookSenderOptions } from './webhook-sender.js';
 import type { WebhookSecret } from './webhook-signature.js';
 
@@ -79,14 +80,15 @@ export function createLazyWebhookSender(
     async prepare() {
       await load();
     },
-    async send(delivery, signal) {
+    partsOf: webhookParts,
+    async send(part, signal) {
       let sender: ReplySender;
       try {
         sender = await load();
       } catch (error) {
         return notLoaded(error);
       }
-      return sender.send(delivery, signal);
+      return sender.send(part, signal);
     },
     async close() {
       // One that can't be loaded has nothing to be closed.

@@ -5,7 +5,8 @@ import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { SendOutcome } from '../../../../src/gateway/delivery/reply-sender.js';
+import type { ReplyPart, SendOutcome } from '../../../../src/gateway/delivery/reply-sender.js';
+import { webhookParts } from '../../../../src/gateway/delivery/webhook/webhook-body.js';
 import {
   createWebhookSender,
   type WebhookSenderOptions,
@@ -100,11 +101,13 @@ const delivery = (url: string): Delivery => ({
   epoch: 1,
 });
 
+const part = (of: Delivery) => webhookParts(of)[0] as ReplyPart;
+
 const send = (
   url: string,
   options: Partial<WebhookSenderOptions> = {},
   signal = new AbortController().signal,
-) => sender(options).send(delivery(url), signal);
+) => sender(options).send(part(delivery(url)), signal);
 
 describe('an answer that never ends', () => {
   test.each([
@@ -137,7 +140,7 @@ describe('an answer that never ends', () => {
     });
     const outcome = await send(url);
     clearImmediate(next);
-    expect(outcome).toEqual({ kind: 'delivered' });
+    expect(outcome).toEqual({ kind: 'delivered', receipt: null });
     expect(turns).toBeGreaterThan(size / 2_048);
   });
 });
@@ -145,7 +148,7 @@ describe('an answer that never ends', () => {
 describe('what is posted', () => {
   test('the reply, signed as Standard Webhooks', async () => {
     const to = await receiver(status(204));
-    expect(await send(to.url('/replies?x=1'))).toEqual({ kind: 'delivered' });
+    expect(await send(to.url('/replies?x=1'))).toEqual({ kind: 'delivered', receipt: null });
     const [got] = to.received;
     expect(got?.path).toBe('/replies?x=1');
     expect(got?.headers).toMatchObject({
@@ -170,10 +173,10 @@ describe('what is posted', () => {
     const to = await receiver(status(500, {}, 'x'.repeat(1_000)), status(200));
     const by = sender();
     const { signal } = new AbortController();
-    expect((await by.send(delivery(to.url()), signal)).kind).toBe('retry');
-    expect((await by.send({ ...delivery(to.url()), attempt: 2 }, signal)).kind).toBe('delivered');
+    expect((await by.send(part(delivery(to.url())), signal)).kind).toBe('retry');
+    expect((await by.send(part({ ...delivery(to.url()), attempt: 2 }), signal)).kind).toBe('delivered');
     for (let attempt = 3; attempt < 10; attempt += 1) {
-      expect((await by.send({ ...delivery(to.url()), attempt }, signal)).kind).toBe('delivered');
+      expect((await by.send(part({ ...delivery(to.url()), attempt }), signal)).kind).toBe('delivered');
     }
     const [first, second] = to.received;
     expect(second?.headers['webhook-id']).toBe(first?.headers['webhook-id']);
@@ -184,7 +187,7 @@ describe('what is posted', () => {
 
 describe('what the status means', () => {
   test.each([200, 201, 202, 204, 299])('%i: delivered', async (code) => {
-    expect(await send((await receiver(status(code))).url())).toEqual({ kind: 'delivered' });
+    expect(await send((await receiver(status(code))).url())).toEqual({ kind: 'delivered', receipt: null });
   });
 
   test.each([408, 425, 429, 500, 502, 503, 504, 599])('%i: again', async (code) => {
@@ -261,7 +264,7 @@ describe('answers before the answer (1xx)', () => {
     ['103', hints],
     ['103 twice', hints + hints],
   ])('%s: the one that follows counts', async (_what, before) => {
-    expect(await send(await answering(before + ok))).toEqual({ kind: 'delivered' });
+    expect(await send(await answering(before + ok))).toEqual({ kind: 'delivered', receipt: null });
     const unavailable = 'HTTP/1.1 500 Broken\r\ncontent-length: 0\r\n\r\n';
     expect(await send(await answering(before + unavailable))).toMatchObject({
       kind: 'retry',
@@ -296,7 +299,7 @@ describe('an answer with odd headers is one by its status', () => {
     ['much of it', `set-cookie: ${'x'.repeat(40_000)}`],
   ])('%s', async (_what, header) => {
     const answer = (line: string) => `HTTP/1.1 ${line}\r\n${header}\r\n\r\nok`;
-    expect(await send(await answering(answer('200 OK')))).toEqual({ kind: 'delivered' });
+    expect(await send(await answering(answer('200 OK')))).toEqual({ kind: 'delivered', receipt: null });
     expect(await send(await answering(answer('503 No')))).toMatchObject({
       kind: 'retry',
       reason: 'the receiver answered HTTP 503',
@@ -307,8 +310,8 @@ describe('an answer with odd headers is one by its status', () => {
     const url = await answering('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n', '220 mail ready\r\n');
     const by = sender();
     const { signal } = new AbortController();
-    expect(await by.send(delivery(url), signal)).toEqual({ kind: 'delivered' });
-    expect(await by.send(delivery(url), signal)).toMatchObject({ kind: 'retry', inDoubt: true });
+    expect(await by.send(part(delivery(url)), signal)).toEqual({ kind: 'delivered', receipt: null });
+    expect(await by.send(part(delivery(url)), signal)).toMatchObject({ kind: 'retry', inDoubt: true });
   });
 });
 
@@ -380,14 +383,14 @@ describe('bodies of answers', () => {
       more();
     };
     const to = await receiver(endless);
-    expect(await send(to.url())).toEqual({ kind: 'delivered' });
+    expect(await send(to.url())).toEqual({ kind: 'delivered', receipt: null });
     expect(written).toBeLessThan(64 * 1024 ** 2);
   });
 
   test('that never come, or break off, change nothing of the status', async () => {
     const stuck: Answer = (_request, response) =>
       response.writeHead(200, { 'content-length': '100' }).write('x');
-    expect(await send((await receiver(stuck)).url())).toEqual({ kind: 'delivered' });
+    expect(await send((await receiver(stuck)).url())).toEqual({ kind: 'delivered', receipt: null });
     const broken: Answer = (request, response) => {
       response.writeHead(410, { 'content-length': '100' }).write('x', () => request.socket.resetAndDestroy());
     };
@@ -406,7 +409,7 @@ test('an idle connection is not kept for as long as its receiver likes', async (
   ended.push(async () => patient.close());
   const address = patient.address();
   const port = typeof address === 'object' ? address?.port : 0;
-  expect(await send(`http://127.0.0.1:${port}/`)).toEqual({ kind: 'delivered' });
+  expect(await send(`http://127.0.0.1:${port}/`)).toEqual({ kind: 'delivered', receipt: null });
   const began = performance.now();
   await closed[0];
   expect(performance.now() - began).toBeLessThan(10_000);
@@ -416,7 +419,10 @@ test('no more idle connections are kept than there may be, however many receiver
   const by = sender({ mostKeptConnections: 2 });
   const receivers = await Promise.all(Array.from({ length: 5 }, () => receiver(status(204))));
   for (const to of receivers) {
-    expect(await by.send(delivery(to.url()), new AbortController().signal)).toEqual({ kind: 'delivered' });
+    expect(await by.send(part(delivery(to.url())), new AbortController().signal)).toEqual({
+      kind: 'delivered',
+      receipt: null,
+    });
   }
   await vi.waitFor(async () => {
     const open = await Promise.all(receivers.map((to) => to.connections()));

@@ -4,10 +4,10 @@ import type { Delivery } from '../../../../src/store/store.js';
 
 const options = { allow: [], timeout: 1_000, secrets: [], userAgent: 'test' };
 const { signal } = new AbortController();
-const delivery = {} as Delivery;
+const part = { delivery: {} as Delivery, number: 1, text: '{}' };
 
 test('a client that can’t be loaded is loaded for the next reply, and the host of this one is not blamed', async () => {
-  const send = vi.fn(async () => ({ kind: 'delivered' }) as const);
+  const send = vi.fn(async () => ({ kind: 'delivered', receipt: null }) as const);
   const close = vi.fn(async () => undefined);
   const load = vi
     .fn()
@@ -17,7 +17,7 @@ test('a client that can’t be loaded is loaded for the next reply, and the host
   const sender = createLazyWebhookSender(options, load);
   await expect(sender.prepare()).rejects.toThrow('EMFILE');
   await sender.close();
-  expect(await sender.send(delivery, signal)).toEqual({
+  expect(await sender.send(part, signal)).toEqual({
     kind: 'retry',
     reason: 'the gateway could not load its HTTP client: EMFILE: too many open files',
     retryAfterMilliseconds: null,
@@ -26,8 +26,8 @@ test('a client that can’t be loaded is loaded for the next reply, and the host
     peer: 'unasked',
     inDoubt: false,
   });
-  expect(await sender.send(delivery, signal)).toEqual({ kind: 'delivered' });
-  expect(await sender.send(delivery, signal)).toEqual({ kind: 'delivered' });
+  expect(await sender.send(part, signal)).toEqual({ kind: 'delivered', receipt: null });
+  expect(await sender.send(part, signal)).toEqual({ kind: 'delivered', receipt: null });
   expect(load).toHaveBeenCalledTimes(3);
   await sender.close();
   expect(close).toHaveBeenCalledTimes(1);
