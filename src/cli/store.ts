@@ -18,10 +18,11 @@ import { tryLock } from '../linux/file-lock.js';
 import { native } from '../linux/native.js';
 import { actingAs, IdentityError } from '../linux/owner.js';
 import { processName } from '../linux/proc.js';
+import { syncDirectory } from '../linux/write-atomically.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { FileError } from '../store/sqlite/errors.js';
 import { StoreError } from '../store/store.js';
-import { EncodingError, linesOf } from '../text/lines-of.js';
+import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { jsonFor, jsonLine, printable } from './terminal.js';
@@ -119,7 +120,7 @@ function* shown(lines: Iterable<string>): Generator<string> {
 async function exportTo(
   path: string,
   file: string | null,
-  { exportStore, syncDirectory }: Maintenance,
+  { exportStore }: Maintenance,
   { say }: Voice,
 ): Promise<number> {
   if (file === null) {

@@ -1,32 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
 import { z } from 'zod';
-
-/** Units of a time span, as in systemd.time(7), in milliseconds. */
-const timeUnits: ReadonlyMap<string, number> = new Map(
-  Object.entries({
-    ms: 1,
-    msec: 1,
-    s: 1_000,
-    sec: 1_000,
-    second: 1_000,
-    seconds: 1_000,
-    m: 60_000,
-    min: 60_000,
-    minute: 60_000,
-    minutes: 60_000,
-    h: 3_600_000,
-    hr: 3_600_000,
-    hour: 3_600_000,
-    hours: 3_600_000,
-    d: 86_400_000,
-    day: 86_400_000,
-    days: 86_400_000,
-    w: 604_800_000,
-    week: 604_800_000,
-    weeks: 604_800_000,
-  }),
-);
+import { parseTimeSpan } from '../text/time-span.js';
 
 /** Units of a size, to the base 1024 as in systemd.unit(5), in bytes. */
 const sizeUnits: ReadonlyMap<string, number> = new Map(
@@ -41,22 +16,6 @@ const sizeUnits: ReadonlyMap<string, number> = new Map(
     GiB: 1024 ** 3,
   }),
 );
-
-/** Reads "1min 30s", "500ms" or a plain number of seconds (systemd.time(7)); null when it is none. Milliseconds. */
-export function parseTimeSpan(text: string): number | null {
-  const trimmed = text.trim();
-  if (/^\d+(\.\d+)?$/.test(trimmed)) return Math.round(Number(trimmed) * 1_000);
-  const part = /(\d+(?:\.\d+)?)\s*([a-z]+)\s*/gy;
-  let total = 0;
-  let end = 0;
-  for (let match = part.exec(trimmed); match !== null; match = part.exec(trimmed)) {
-    const unit = timeUnits.get(match[2] ?? '');
-    if (unit === undefined) return null;
-    total += Number(match[1]) * unit;
-    end = part.lastIndex;
-  }
-  return end === trimmed.length && end > 0 ? Math.round(total) : null;
-}
 
 /** Reads "256K", "1 MiB" or a plain number of bytes; null when it is none. Bytes. */
 export function parseSize(text: string): number | null {

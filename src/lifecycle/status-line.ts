@@ -1,3 +1,4 @@
+import { formatTimeSpan } from '../text/time-span.js';
 import type { StopRequest } from './stop-cause.js';
 import { describeStop } from './stop-cause.js';
 
@@ -48,24 +49,6 @@ export type StatusFacts =
 
 function count(number: number, singular: string): string {
   return `${number} ${number === 1 ? singular : `${singular}s`}`;
-}
-
-/** "3min 12s" of milliseconds, the two largest units, as systemd writes time spans. */
-export function formatTimeSpan(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1_000);
-  const units: readonly (readonly [string, number])[] = [
-    ['d', Math.floor(seconds / 86_400)],
-    ['h', Math.floor(seconds / 3_600) % 24],
-    ['min', Math.floor(seconds / 60) % 60],
-    ['s', seconds % 60],
-  ];
-  const first = units.findIndex(([, amount]) => amount > 0);
-  if (first < 0) return '0s';
-  return units
-    .slice(first, first + 2)
-    .filter(([, amount]) => amount > 0)
-    .map(([unit, amount]) => `${amount}${unit}`)
-    .join(' ');
 }
 
 /**

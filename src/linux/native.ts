@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { errorMessage } from '../text/failure-text.js';
 
 /** What waits in the addon's queue: how many datagrams, how many failed so far, the last failure's errno or 0. */
 export type NativeQueue = readonly [waiting: number, failed: number, errno: number];
@@ -67,7 +68,7 @@ export type Native = NativeCore & NativeSignal;
 export class NativeAddonError extends Error {
   constructor(options: ErrorOptions) {
     const { platform, arch, versions } = process;
-    const cause = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    const cause = errorMessage(options.cause);
     super(
       `The native addon of sd-gateway can't be loaded in ${folder} ` +
         `(platform ${platform}, architecture ${arch}, Node ${versions.node}, ABI ${versions.modules}). ` +

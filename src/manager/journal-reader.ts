@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { linesOf } from '../text/lines-of.js';
+import { linesOf } from '../text/lines.js';
 import { ProgramError } from './program.js';
 
 /** A record of the journal by its fields (systemd.journal-fields(7)). A field with several values has a list. */

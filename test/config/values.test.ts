@@ -3,29 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../src/config/configuration-error.js';
 import { configurationFile, directories, isInstanceName } from '../../src/config/directories.js';
 import { editDistance, nearest } from '../../src/config/nearest.js';
-import { hostInUrl, parseListenAddress, parseSize, parseTimeSpan } from '../../src/config/values.js';
+import { hostInUrl, parseListenAddress, parseSize } from '../../src/config/values.js';
+import { parseTimeSpan } from '../../src/text/time-span.js';
 import { near } from '../fuzz/near.js';
 
 describe('values', () => {
-  it.each([
-    ['30', 30_000],
-    ['0.5', 500],
-    ['500ms', 500],
-    ['1min 30s', 90_000],
-    ['1min30s', 90_000],
-    ['2h', 7_200_000],
-    ['30d', 2_592_000_000],
-    ['1 w', 604_800_000],
-    ['', null],
-    ['s', null],
-    ['1 fortnight', null],
-    ['1s x', null],
-    ['-1s', null],
-    ['1 constructor', null],
-  ])('the time span %j is %j ms', (text, milliseconds) => {
-    expect(parseTimeSpan(text)).toBe(milliseconds);
-  });
-
   it.each([
     ['1024', 1024],
     ['256K', 262_144],

@@ -10,13 +10,9 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import { control, NoGatewayError } from '../../src/channels/control/control-client.js';
 import { ControlServer } from '../../src/channels/control/control-server.js';
 import type { CallerTurn } from '../../src/channels/control/facts.js';
-import {
-  type ControlEvent,
-  controlEvent,
-  LineSplitter,
-  lineLimit,
-} from '../../src/channels/control/protocol.js';
+import { type ControlEvent, controlEvent, lineLimit } from '../../src/channels/control/protocol.js';
 import type { PeerCredentials } from '../../src/linux/process.js';
+import { LineSplitter } from '../../src/text/lines.js';
 import { near } from '../fuzz/near.js';
 import { nearJson } from '../fuzz/near-json.js';
 import { recordingLog } from '../gateway/dispatch/fixture.js';
@@ -312,7 +308,7 @@ describe('lines', () => {
     );
     fc.assert(
       fc.property(lines, fc.infiniteStream(fc.integer({ min: 1, max: 9 })), (wanted, sizes) => {
-        const splitter = new LineSplitter();
+        const splitter = new LineSplitter(lineLimit);
         const got: string[] = [];
         let text = wanted.map((line) => `${line}\n`).join('');
         for (const size of sizes) {

@@ -9,7 +9,6 @@ import { journaldSettings } from '../../src/doctor/facts/journal.js';
 import { commandOf } from '../../src/doctor/facts/unit.js';
 import { type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
 import { isHealthy } from '../../src/doctor/finding.js';
-import { parseSpan, span } from '../../src/doctor/time-span.js';
 import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
 import { gateway, run } from '../cli/operate/samples.js';
 
@@ -371,28 +370,6 @@ describe('the parts', () => {
     ['/usr/bin/nice -n 5 npm start', null],
   ])('%s has the wrapper %s', (command, wrapper) => {
     expect(wrapperIn(command.split(' '))).toBe(wrapper);
-  });
-
-  it.each([
-    ['1min 30s', 90_000],
-    ['500ms', 500],
-    ['1.5s', 1_500],
-    ['infinity', Number.POSITIVE_INFINITY],
-    ['0', 0],
-    ['soon', null],
-    ['1constructor', null],
-    [undefined, null],
-  ])('%s is %s ms', (text, milliseconds) => {
-    expect(parseSpan(text)).toBe(milliseconds);
-  });
-
-  it.each([
-    [3, '3 ms'],
-    [2_500, '2.5 s'],
-    [60_000, '1 min'],
-    [90_000, '1 min 30 s'],
-  ])('%s ms is %s', (milliseconds, text) => {
-    expect(span(milliseconds)).toBe(text);
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { controlEvent, LineSplitter } from '../../src/channels/control/protocol.js';
+import { controlEvent, lineLimit } from '../../src/channels/control/protocol.js';
 import { validateReplyUrl } from '../../src/gateway/delivery/addresses/reply-url.js';
 import { parseRetryAfter } from '../../src/gateway/delivery/webhook/retry-after.js';
 import { isListenerName, listenerName } from '../../src/gateway/sockets/socket-plan.js';
@@ -10,6 +10,7 @@ import { parseProperties } from '../../src/manager/service-manager.js';
 import { decodeCursor, encodeCursor } from '../../src/store/sqlite/operations/cursor.js';
 import { StoreError } from '../../src/store/store.js';
 import { unitOfCgroup } from '../../src/systemd/cgroup.js';
+import { LineSplitter } from '../../src/text/lines.js';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';
 import { choicesLine, readChoices } from '../../src/units/seal.js';
 import { parseUnit, unitText } from '../../src/units/unit-text.js';
@@ -197,7 +198,7 @@ describe('whatever bytes come from outside', () => {
     fc.assert(
       fc.property(lines, fc.array(fc.nat({ max: 40 })), (texts, cuts) => {
         const bytes = texts.map((text) => `${text}\n`).join('');
-        const splitter = new LineSplitter();
+        const splitter = new LineSplitter(lineLimit);
         const got: string[] = [];
         let from = 0;
         for (const cut of [...cuts, bytes.length]) {

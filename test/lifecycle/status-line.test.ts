@@ -1,11 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  formatTimeSpan,
-  type StatusFacts,
-  statusDueIn,
-  statusLine,
-} from '../../src/lifecycle/status-line.js';
+import { type StatusFacts, statusDueIn, statusLine } from '../../src/lifecycle/status-line.js';
 import { stopRequest } from '../../src/lifecycle/stop-cause.js';
 
 const work = { sessions: 4, running: 2, waiting: 7, delivered: 812, failed: 0, undelivered: 0 };
@@ -59,18 +54,6 @@ describe('the status line', () => {
     [{ state: 'failed', reason: 'the port is taken' }, 'Failed: the port is taken'],
   ])('%#', (facts, line) => {
     expect(statusLine(facts)).toBe(line);
-  });
-
-  it.each([
-    [0, '0s'],
-    [999, '0s'],
-    [59_999, '59s'],
-    [60_000, '1min'],
-    [3_600_000 + 5_000, '1h'],
-    [3_600_000 + 120_000, '1h 2min'],
-    [86_400_000 * 2 + 3_600_000 * 3, '2d 3h'],
-  ])('%d ms are %s', (milliseconds, text) => {
-    expect(formatTimeSpan(milliseconds)).toBe(text);
   });
 });
 

@@ -13,7 +13,9 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sd-gateway-loader-'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  cpSync(join(top, 'dist/linux'), join(folder, 'dist/linux'), { recursive: true });
+  for (const part of ['dist/linux', 'dist/text']) {
+    cpSync(join(top, part), join(folder, part), { recursive: true });
+  }
   cpSync(join(top, 'node_modules/node-gyp-build'), join(folder, 'node_modules/node-gyp-build'), {
     recursive: true,
   });

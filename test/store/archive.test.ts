@@ -7,7 +7,7 @@ import {
   formatArchive,
   parseArchive,
 } from '../../src/store/archive.js';
-import { EncodingError, linesOf } from '../../src/text/lines-of.js';
+import { EncodingError, linesOf } from '../../src/text/lines.js';
 import { nearArchive, lines as rightLines } from './near-archive.js';
 
 const time = fc.integer({ min: 0, max: 4_000_000_000_000 });

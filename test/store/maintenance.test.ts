@@ -30,7 +30,7 @@ import {
 import { migrations, schemaVersion } from '../../src/store/sqlite/schema.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import { webhookTarget } from '../../src/store/store.js';
-import { linesOf } from '../../src/text/lines-of.js';
+import { linesOf } from '../../src/text/lines.js';
 import { acceptOne, answerOne, at, claimDeliveries, claimOne, claimTurns, failure } from './samples.js';
 import { SqliteFactory } from './sqlite-factory.js';
 

@@ -1,4 +1,6 @@
 import { IdentityError } from '../../linux/owner.js';
+import { errorMessage } from '../../text/failure-text.js';
+import { LineSplitter } from '../../text/lines.js';
 import { connectToGateway, ForeignPeerError } from './connection.js';
 import type { GatewayFacts } from './facts.js';
 
@@ -22,7 +24,7 @@ export type FactsAnswer =
 export function askFacts(path: string, patience = defaultPatience): Promise<FactsAnswer> {
   return new Promise((resolve) => {
     const socket = connectToGateway(path, () => socket.write(`${JSON.stringify({ request: 'facts' })}\n`));
-    let rest = '';
+    const splitter = new LineSplitter(longestAnswer);
     const settle = (answer: FactsAnswer) => {
       resolve(answer);
       socket.destroy();
@@ -36,10 +38,7 @@ export function askFacts(path: string, patience = defaultPatience): Promise<Fact
     );
     socket.on('data', (chunk: string) => {
       try {
-        const lines = (rest + chunk).split('\n');
-        rest = lines.pop() ?? '';
-        if (rest.length > longestAnswer) throw new RangeError('it is too long');
-        for (const line of lines) {
+        for (const line of splitter.push(chunk)) {
           const event = JSON.parse(line) as Readonly<Record<string, unknown>>;
           if (event['event'] === 'facts') {
             settle({ outcome: 'told', facts: event['facts'] as GatewayFacts });
@@ -50,7 +49,7 @@ export function askFacts(path: string, patience = defaultPatience): Promise<Fact
       } catch (error) {
         settle({
           outcome: 'unanswered',
-          reason: `no answer that is known: ${error instanceof Error ? error.message : String(error)}`,
+          reason: `no answer that is known: ${errorMessage(error)}`,
         });
       }
     });

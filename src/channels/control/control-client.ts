@@ -1,6 +1,7 @@
 import { IdentityError } from '../../linux/owner.js';
+import { LineSplitter } from '../../text/lines.js';
 import { connectToGateway, ForeignPeerError } from './connection.js';
-import { type ControlCommand, type ControlEvent, controlEvent, LineSplitter } from './protocol.js';
+import { type ControlCommand, type ControlEvent, controlEvent, lineLimit } from './protocol.js';
 
 /** How long a gateway may take to accept an order, in milliseconds. */
 const defaultPatience = 10_000;
@@ -35,7 +36,7 @@ export async function control(
   patience = defaultPatience,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(lineLimit);
     let connected = false;
     const socket = connectToGateway(path, () => {
       connected = true;

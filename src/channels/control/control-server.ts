@@ -2,10 +2,11 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { PeerCredentials } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
+import { LineSplitter } from '../../text/lines.js';
 import { removeSocketFile } from '../remove-socket-file.js';
 import { peerOf } from './connection.js';
 import type { CallerTurn, GatewayFacts } from './facts.js';
-import { type ControlCommand, type ControlEvent, controlRequest, LineSplitter } from './protocol.js';
+import { type ControlCommand, type ControlEvent, controlRequest, lineLimit } from './protocol.js';
 
 export interface ControlServerOptions {
   /** Where the socket is made, in a directory that only its owner may enter. */
@@ -102,7 +103,7 @@ export class ControlServer {
       refuse(socket, 'only the user that the gateway runs as, and root, may give orders');
       return;
     }
-    const splitter = new LineSplitter();
+    const splitter = new LineSplitter(lineLimit);
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => {
       try {

@@ -29,15 +29,3 @@ export type ControlEvent = z.output<typeof controlEvent>;
 
 /** The longest line that either side takes, in bytes. */
 export const lineLimit = 64 * 1024;
-
-/** Splits what arrives into lines; throws a RangeError when one is longer than `lineLimit`. */
-export class LineSplitter {
-  #rest = '';
-
-  push(chunk: string): readonly string[] {
-    const lines = (this.#rest + chunk).split('\n');
-    this.#rest = lines.pop() ?? '';
-    if (this.#rest.length > lineLimit) throw new RangeError(`a line is longer than ${lineLimit} bytes`);
-    return lines;
-  }
-}

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseTimeSpan } from '../../config/values.js';
 import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
-import { formatTimeSpan } from '../../lifecycle/status-line.js';
+import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { Spinner } from '../spinner.js';
 import { jsonLine, printable, terminalOf, textFor } from '../terminal.js';

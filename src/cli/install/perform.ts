@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { writeAtomically } from '../../linux/write-atomically.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { ServiceManager } from '../../manager/service-manager.js';
 import { makeUsers, userExists } from '../../units/unit-user.js';
@@ -13,7 +14,6 @@ import { systemctl } from './preflight.js';
 import type { InstallRequest } from './request.js';
 import type { InstallStep } from './steps.js';
 import type { OwnUser } from './user.js';
-import { writeAtomically } from './write-atomically.js';
 
 /** The unit could not be installed; what was there before still is. */
 export class InstallError extends Error {

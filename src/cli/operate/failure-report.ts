@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { ProgramError } from '../../manager/program.js';
 import { unitName } from '../../manager/service-manager.js';
 import { isLeftoverLink } from '../../systemd/leftover-link.js';
+import { formatExactTimeSpan } from '../../text/time-span.js';
 import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
-import { formatMicroseconds } from '../status/words.js';
 import {
   explainFailure,
   failureLines,
@@ -52,9 +52,7 @@ export async function failureReport(
     if (trouble !== null) said.push(`  (${trouble})`);
     if (triesAgain(after)) {
       const delay =
-        after.restartDelay === null
-          ? ''
-          : `, ${formatMicroseconds(after.restartDelay * 1_000)} after each end`;
+        after.restartDelay === null ? '' : `, ${formatExactTimeSpan(after.restartDelay)} after each end`;
       said.push(`  systemd starts it again by itself (Restart=${after.restart}${delay}).`);
     }
   }

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { formatTimeSpan } from '../../lifecycle/status-line.js';
+import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
 import type { UnitState } from './unit.js';

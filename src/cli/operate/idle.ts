@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { askFacts } from '../../channels/control/ask-facts.js';
-import { formatTimeSpan } from '../../lifecycle/status-line.js';
+import { formatTimeSpan } from '../../text/time-span.js';
 
 /** Turns that run or wait. */
 export interface Work {

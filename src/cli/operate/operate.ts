@@ -1,10 +1,9 @@
 import { NoGatewayError } from '../../channels/control/control-client.js';
-import { parseTimeSpan } from '../../config/values.js';
-import { formatTimeSpan } from '../../lifecycle/status-line.js';
 import { messageIds } from '../../log/message-ids.js';
 import { fieldOf } from '../../manager/journal-reader.js';
 import { ProgramError } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
+import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { answers, askStatus, order, turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';

@@ -1,5 +1,4 @@
 import { ownDirectory } from '../../config/directories.js';
-import { parseTimeSpan } from '../../config/values.js';
 import {
   parseProperties,
   type Scope,
@@ -7,6 +6,7 @@ import {
   ServiceManagerError,
   scopeOption,
 } from '../../manager/service-manager.js';
+import { parseTimeSpan } from '../../text/time-span.js';
 
 /**
  * A unit as the service manager shows it (org.freedesktop.systemd1(5)). Times are milliseconds since the Unix epoch,

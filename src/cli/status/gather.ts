@@ -1,4 +1,5 @@
 import { askFacts, type FactsAnswer } from '../../channels/control/ask-facts.js';
+import { formatExactTimeSpan } from '../../text/time-span.js';
 import { type Drift, driftHere } from '../../units/drift.js';
 import { answers } from '../client/control.js';
 import { controlSocketOf, namedByDirectory } from '../client/locate.js';
@@ -16,7 +17,6 @@ import {
   type StatusVerdict,
   verdictOf,
 } from './report.js';
-import { formatMicroseconds } from './words.js';
 
 /** Number of the journal's errors that are shown. */
 const shownErrors = 5;
@@ -51,7 +51,7 @@ export function notesOf(
   const own = unit === null ? target : { ...target, scope: unit.scope };
   if (unit?.subState === 'auto-restart') {
     const delay =
-      unit.restartDelay === null ? '' : ` ${formatMicroseconds(unit.restartDelay * 1_000)} after each end`;
+      unit.restartDelay === null ? '' : ` ${formatExactTimeSpan(unit.restartDelay)} after each end`;
     notes.push(`systemd starts it again by itself${delay}.`);
   }
   notes.push(...obstacles);

@@ -1,11 +1,11 @@
-import { formatTimeSpan } from '../../lifecycle/status-line.js';
 import type { StopJob } from '../../lifecycle/stop-job.js';
+import { formatExactTimeSpan, formatTimeSpan } from '../../text/time-span.js';
 import { describeResult } from '../operate/failure.js';
 import type { JournalLine } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';
 import { printable, type Style, type Terminal } from '../terminal.js';
 import type { DriftFacts, LastStop, StatusReport, StatusVerdict } from './report.js';
-import { formatAgo, formatMicroseconds, formatSize, formatTime, wrap } from './words.js';
+import { formatAgo, formatSize, formatTime, wrap } from './words.js';
 
 /** A line of the screen: what it is about, the text, and the style of the text. */
 type Row = readonly [label: string, text: string, style?: Style | undefined];
@@ -133,7 +133,9 @@ function lastStopRow(stop: LastStop | null, now: number, timeZone: string | unde
     stop.description,
     ...(stop.job === null ? [] : [describeJob(stop.job)]),
     ...(stop.at === null ? [] : [`${formatTime(stop.at, timeZone)}, ${formatAgo(stop.at, now)}`]),
-    ...(stop.drainMicroseconds === null ? [] : [`drained in ${formatMicroseconds(stop.drainMicroseconds)}`]),
+    ...(stop.drainMicroseconds === null
+      ? []
+      : [`drained in ${formatExactTimeSpan(stop.drainMicroseconds / 1_000)}`]),
     ...(stop.putBackTurns === null
       ? []
       : [stop.putBackTurns === 0 ? 'nothing put back' : `${count(stop.putBackTurns, 'turn')} put back`]),

@@ -1,4 +1,4 @@
-import { formatTimeSpan } from '../../lifecycle/status-line.js';
+import { formatTimeSpan } from '../../text/time-span.js';
 
 /** "Mon 2026-11-23 16:51:24 UTC", as systemd writes a time. `timeZone`: the machine's own by default. */
 export function formatTime(milliseconds: number, timeZone?: string): string {
@@ -34,13 +34,6 @@ export function formatSize(bytes: number): string {
     unit++;
   }
   return unit === 0 ? `${value}B` : `${value.toFixed(1)}${units[unit]}`;
-}
-
-/** "3 ms", "1.5 s", "2min 3s" of microseconds. */
-export function formatMicroseconds(microseconds: number): string {
-  if (microseconds < 1_000_000) return `${Math.round(microseconds / 1_000)} ms`;
-  if (microseconds < 60_000_000) return `${(microseconds / 1_000_000).toFixed(1)} s`;
-  return formatTimeSpan(microseconds / 1_000);
 }
 
 /** Breaks the text at blanks into lines of at most so many columns; a longer word has a line of its own. */

@@ -1,8 +1,8 @@
 import type { ConnectionFacts } from '../../channels/http/server/connections.js';
+import { formatExactTimeSpan, parseTimeSpanProperty } from '../../text/time-span.js';
 import { type DoctorFacts, gatewayCommand, type HistoryEvent, systemctl, unitOf } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 import { history } from '../history.js';
-import { parseSpan, span } from '../time-span.js';
 
 /** Durations of the last starts until READY=1, in ms. */
 export function startDurations(events: readonly HistoryEvent[]): readonly number[] {
@@ -21,7 +21,7 @@ function checkStart(facts: DoctorFacts, limit: number | null, unit: string): Fin
   const durations = startDurations(facts.journal.value.events).slice(-10);
   if (durations.length === 0 || limit === null) return say('not-applicable', 'No start is in the journal');
   const longest = Math.max(...durations);
-  const text = `at most ${span(longest)} in the last ${durations.length === 1 ? 'start' : `${durations.length} starts`}; TimeoutStartSec=${span(limit)}`;
+  const text = `at most ${formatExactTimeSpan(longest)} in the last ${durations.length === 1 ? 'start' : `${durations.length} starts`}; TimeoutStartSec=${formatExactTimeSpan(limit)}`;
   return longest > limit / 2
     ? say(
         'warning',
@@ -39,7 +39,7 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Find
   if (drain !== null && drain >= limit) {
     return say(
       'warning',
-      `stop.drain (${span(drain)}) is not covered by TimeoutStopSec=${span(limit)}: the gateway asks for more time at each stop, but a daemon-reload meanwhile has systemd 252 forget that, and kill it.`,
+      `stop.drain (${formatExactTimeSpan(drain)}) is not covered by TimeoutStopSec=${formatExactTimeSpan(limit)}: the gateway asks for more time at each stop, but a daemon-reload meanwhile has systemd 252 forget that, and kill it.`,
       mend(
         `Set TimeoutStopSec=${Math.ceil(drain / 1_000) + 30} in [Service], or a shorter stop.drain:`,
         edit,
@@ -50,8 +50,8 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Find
   const longest = Math.max(0, ...drains);
   const text =
     drains.length === 0
-      ? `No stop is in the journal; TimeoutStopSec=${span(limit)}`
-      : `at most ${span(longest)} in the last ${drains.length === 1 ? 'stop' : `${drains.length} stops`}; TimeoutStopSec=${span(limit)}`;
+      ? `No stop is in the journal; TimeoutStopSec=${formatExactTimeSpan(limit)}`
+      : `at most ${formatExactTimeSpan(longest)} in the last ${drains.length === 1 ? 'stop' : `${drains.length} stops`}; TimeoutStopSec=${formatExactTimeSpan(limit)}`;
   return longest > limit
     ? say('warning', `Draining took ${text}.`, mend('Set a longer TimeoutStopSec= in [Service]:', edit))
     : say('ok', text);
@@ -61,8 +61,8 @@ export function checkTiming(facts: DoctorFacts): readonly Finding[] {
   const unit = unitOf(facts);
   if (unit?.properties['LoadState'] !== 'loaded') return [];
   return [
-    checkStart(facts, parseSpan(unit.properties['TimeoutStartUSec']), unit.name),
-    checkStop(facts, parseSpan(unit.properties['TimeoutStopUSec']), unit.name),
+    checkStart(facts, parseTimeSpanProperty(unit.properties['TimeoutStartUSec']), unit.name),
+    checkStop(facts, parseTimeSpanProperty(unit.properties['TimeoutStopUSec']), unit.name),
   ];
 }
 
@@ -71,7 +71,7 @@ export function checkWatchdog(facts: DoctorFacts): readonly Finding[] {
   if (unit?.properties['LoadState'] !== 'loaded') return [];
   const say = findings('running', 'watchdog');
   const { WatchdogUSec, WatchdogTimestampMonotonic, ActiveState } = unit.properties;
-  const every = parseSpan(WatchdogUSec);
+  const every = parseTimeSpanProperty(WatchdogUSec);
   const isNone = every === null || every === 0 || every === Number.POSITIVE_INFINITY;
   if (isNone && ActiveState !== 'active') {
     return [say('not-applicable', 'systemd tells it of a running unit only')];
@@ -91,24 +91,30 @@ export function checkWatchdog(facts: DoctorFacts): readonly Finding[] {
     return [
       say(
         'warning',
-        `Every ${span(every)}; it was held back ${stalls.length} times, last: ${last.text}`,
+        `Every ${formatExactTimeSpan(every)}; it was held back ${stalls.length} times, last: ${last.text}`,
         mend('See what went before:', gatewayCommand(facts, 'logs --priority warning')),
       ),
     ];
   }
-  if (ActiveState !== 'active') return [say('ok', `Every ${span(every)}; the gateway is not running`)];
+  if (ActiveState !== 'active')
+    return [say('ok', `Every ${formatExactTimeSpan(every)}; the gateway is not running`)];
   const fed = Number(WatchdogTimestampMonotonic ?? 0) / 1_000;
   const since = unit.askedAt - fed;
   if (fed > 0 && since > every / 2 + 1_000) {
     return [
       say(
         'problem',
-        `Every ${span(every)}; the last sign of life was ${span(since)} ago: the gateway hangs.`,
+        `Every ${formatExactTimeSpan(every)}; the last sign of life was ${formatExactTimeSpan(since)} ago: the gateway hangs.`,
         mend('See at what:', systemctl(facts, `status ${unit.name}`)),
       ),
     ];
   }
-  return [say('ok', `Every ${span(every)}; the last sign of life was ${span(Math.max(0, since))} ago`)];
+  return [
+    say(
+      'ok',
+      `Every ${formatExactTimeSpan(every)}; the last sign of life was ${formatExactTimeSpan(Math.max(0, since))} ago`,
+    ),
+  ];
 }
 
 /** A delay of the event loop that clients feel, in ms. */

@@ -1,5 +1,6 @@
 import type { Delivery, DeliveryFailure, UnknownPolicy } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
+import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { SendOutcome } from './reply-sender.js';
 import { nextAttemptAt, type RetrySchedule, refusalLimitMs, type ScheduleSettings } from './schedule.js';
 
@@ -40,7 +41,7 @@ export function judgeAge(
 ): Verdict | null {
   const end = expiresAt(delivery, expire);
   if (end === null || now < end) return null;
-  const error = `it was not delivered within ${span(expire)} (delivery.expire) and is not sent late`;
+  const error = `it was not delivered within ${formatExactTimeSpan(expire)} (delivery.expire) and is not sent late`;
   return { error, retryAt: null, attempted: false, unknown: false };
 }
 
@@ -102,21 +103,9 @@ export function judgeFailure(
   const end = expiresAt(delivery, settings.expire);
   if (end !== null && again >= end) {
     return dead(
-      `${error}; the next attempt would come after ${span(settings.expire)} (delivery.expire)`,
+      `${error}; the next attempt would come after ${formatExactTimeSpan(settings.expire)} (delivery.expire)`,
       inDoubt,
     );
   }
   return { error, retryAt: again, attempted: true, unknown: inDoubt };
-}
-
-function span(milliseconds: number): string {
-  for (const [unit, length] of [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['min', 60_000],
-    ['s', 1_000],
-  ] as const) {
-    if (milliseconds % length === 0) return `${milliseconds / length} ${unit}`;
-  }
-  return `${milliseconds} ms`;
 }

@@ -3,7 +3,6 @@ import {
   constants,
   copyFileSync,
   existsSync,
-  fsyncSync,
   lchownSync,
   openSync,
   renameSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { renameDurably } from '../../linux/write-atomically.js';
 import { ArchiveError, type ArchiveItem } from '../archive.js';
 import { StoreError } from '../store.js';
 import { readArchive } from './archive-read.js';
@@ -86,7 +86,7 @@ export async function backUpStore(
     } finally {
       database.close();
     }
-    asCaller(() => settle(unfinished, target));
+    asCaller(() => renameDurably(unfinished, target));
   } catch (error) {
     asCaller(() => {
       for (const suffix of ['', '-wal', '-shm', '-journal']) {
@@ -211,7 +211,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
       if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
     };
     for (const suffix of ['', '-wal', '-shm']) move(suffix);
-    settle(fresh, path);
+    renameDurably(fresh, path);
     // The last: a start in between, after a power cut say, must not take the store for one that never was.
     move('-seal');
     clean();
@@ -254,25 +254,4 @@ function isFileError(error: unknown): boolean {
 function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
   if (process.geteuid?.() !== 0) return;
   for (const suffix of suffixes) if (existsSync(path + suffix)) lchownSync(path + suffix, uid, gid);
-}
-
-/** Under its name only when it is on disk. */
-function settle(file: string, target: string): void {
-  sync(file);
-  renameSync(file, target);
-  syncDirectory(dirname(target));
-}
-
-/** So that a new name in it survives a power cut. */
-export function syncDirectory(path: string): void {
-  sync(path);
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }

@@ -1,16 +1,7 @@
-import {
-  chmodSync,
-  closeSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
+import { syncDirectory } from '../../linux/write-atomically.js';
 import { StoreError } from '../store.js';
 import { goneError, strayLinkError } from './errors.js';
 import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './inspect.js';
@@ -134,12 +125,7 @@ function createIfMissing(options: OpenOptions): boolean {
     database.close();
   }
   renameSync(unfinished, path);
-  const directory = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  syncDirectory(dirname(path));
   return true;
 }
 

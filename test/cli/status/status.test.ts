@@ -11,13 +11,7 @@ import {
 } from '../../../src/cli/status/report.js';
 import { statusTable } from '../../../src/cli/status/table.js';
 import { statusText } from '../../../src/cli/status/text.js';
-import {
-  formatAgo,
-  formatMicroseconds,
-  formatSize,
-  formatTime,
-  wrap,
-} from '../../../src/cli/status/words.js';
+import { formatAgo, formatSize, formatTime, wrap } from '../../../src/cli/status/words.js';
 import { ServiceManager } from '../../../src/manager/service-manager.js';
 import { exited, failed, gateway, now, plain, run, target, unit } from '../operate/samples.js';
 
@@ -326,14 +320,6 @@ describe('the words', () => {
     [3 * 1024 ** 3, '3.0G'],
   ])('size %d', (bytes, text) => {
     expect(formatSize(bytes)).toBe(text);
-  });
-
-  it.each([
-    [2_830, '3 ms'],
-    [1_500_000, '1.5 s'],
-    [123_000_000, '2min 3s'],
-  ])('%d µs', (microseconds, text) => {
-    expect(formatMicroseconds(microseconds)).toBe(text);
   });
 
   it('time, as systemd writes it', () => {

@@ -28,7 +28,7 @@ const half = () => 0.5;
 describe('age', () => {
   test.each([
     [3_599_999, 3_600_000, null],
-    [3_600_000, 3_600_000, 'it was not delivered within 1 h (delivery.expire) and is not sent late'],
+    [3_600_000, 3_600_000, 'it was not delivered within 1h (delivery.expire) and is not sent late'],
     [1e15, 0, null],
   ])('at %i with expire %i: %s', (now, expire, error) => {
     expect(judgeAge(delivery, now, { ...settings, expire })?.error ?? null).toBe(error);
@@ -53,7 +53,7 @@ describe('failures', () => {
     ['is tried again', {}, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],
     ['the last attempt', { attempt: 3 }, {}, { retryAt: null, error: /attempt 3 was the last/ }],
     ['Retry-After', {}, { retryAfterMilliseconds: 7_000 }, { retryAt: 17_500, error: /HTTP 500/ }],
-    ['beyond its expiry', {}, { retryAfterMilliseconds: 7_200_000 }, { retryAt: null, error: /after 1 h/ }],
+    ['beyond its expiry', {}, { retryAfterMilliseconds: 7_200_000 }, { retryAt: null, error: /after 1h/ }],
     ['unknown, with the key', {}, { inDoubt: true }, { retryAt: 10_500, error: /^HTTP 500$/ }],
     [
       'unknown, without',

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type ArchiveItem, formatArchive, parseArchive } from '../../src/store/archive.js';
-import { EncodingError, linesOf } from '../../src/text/lines-of.js';
+import { EncodingError, linesOf } from '../../src/text/lines.js';
 
 async function* chunksOf(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);

@@ -42,3 +42,20 @@ export async function* linesOf(
   }
   if (begun.length > 0) yield finish(new Uint8Array());
 }
+
+/** Cuts text that comes in chunks into lines, as a protocol of lines wants them. */
+export class LineSplitter {
+  #rest = '';
+
+  constructor(private readonly limitCharacters: number) {}
+
+  /** Gives the lines that are whole now. Throws a RangeError once one is longer than the limit. */
+  push(chunk: string): readonly string[] {
+    const lines = (this.#rest + chunk).split('\n');
+    this.#rest = lines.pop() ?? '';
+    if (this.#rest.length > this.limitCharacters) {
+      throw new RangeError(`a line is longer than ${this.limitCharacters} characters`);
+    }
+    return lines;
+  }
+}

@@ -10,13 +10,26 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r');
+/** Has the disk keep what was written into the file (fsync(2)). */
+export function syncFile(path: string): void {
+  const descriptor = openSync(path, 'r');
   try {
-    fsyncSync(fd);
+    fsyncSync(descriptor);
   } finally {
-    closeSync(fd);
+    closeSync(descriptor);
   }
+}
+
+/** So that a new name in it survives a power cut. */
+export function syncDirectory(path: string): void {
+  syncFile(path);
+}
+
+/** Gives a file that is whole its name, which survives a power cut no sooner than the file's content does. */
+export function renameDurably(from: string, to: string): void {
+  syncFile(from);
+  renameSync(from, to);
+  syncDirectory(dirname(to));
 }
 
 /**
