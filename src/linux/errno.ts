@@ -1,7 +1,7 @@
 import { getSystemErrorMap } from 'node:util';
 
 /** A system call that failed, errno(3). */
-export interface Failure {
+export interface SystemCallFailure {
   readonly outcome: 'failed';
   /** Positive, such as 111. */
   readonly errno: number;
@@ -12,7 +12,7 @@ export interface Failure {
 }
 
 /** Reads a negative errno, as the addon returns it. */
-export function failure(negativeErrno: number): Failure {
+export function failure(negativeErrno: number): SystemCallFailure {
   const [code, message] = getSystemErrorMap().get(negativeErrno) ?? [
     `errno ${-negativeErrno}`,
     'see errno(3)',

@@ -11,7 +11,7 @@ import { kindOf, RateLimit } from './rate-limit.js';
 export type LogLevel = Configuration['log']['level'];
 
 /** Where the records go. */
-export type Destination =
+export type LogDestination =
   /** To journald by its own protocol: standard error is the journal's. */
   | 'journal'
   /** Lines for a person. */
@@ -20,7 +20,7 @@ export type Destination =
   | 'json-lines';
 
 export interface LogOptions {
-  readonly destination: Destination;
+  readonly destination: LogDestination;
   /** Colours on a terminal. */
   readonly colour: boolean;
   readonly level: LogLevel;
@@ -45,7 +45,7 @@ export interface AdjustableLog extends Log {
 export function destinationFor(options: {
   readonly journal: boolean;
   readonly isTerminal: boolean;
-}): Destination {
+}): LogDestination {
   if (options.journal) return 'journal';
   return options.isTerminal ? 'terminal' : 'json-lines';
 }

@@ -1,11 +1,11 @@
-import type { Failure } from '../linux/errno.js';
+import type { SystemCallFailure } from '../linux/errno.js';
 import { type NotifyOutcome, notify, notifyBarrier, notifyWithDescriptors } from './notify.js';
 
 /** Descriptors that fit into one message: SCM_MAX_FD of unix(7) is 253. */
 const descriptorsPerMessage = 250;
 
 /** What the service manager did with what it was sent, as far as the sender can see. */
-export type FdStoreOutcome = { readonly outcome: 'sent' | 'not-supervised' } | Failure;
+export type FdStoreOutcome = { readonly outcome: 'sent' | 'not-supervised' } | SystemCallFailure;
 
 /**
  * The file descriptor store of the service manager (systemd.service(5), `FileDescriptorStoreMax=`): what is kept there

@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { type Failure, failure } from '../linux/errno.js';
+import { failure, type SystemCallFailure } from '../linux/errno.js';
 import { native } from '../linux/native.js';
 
 /** A field's name and value. A name may come more than once: then the field has several values. */
@@ -12,7 +12,7 @@ export type JournalOutcome =
   | { readonly outcome: 'queued' }
   /** There is no journald here. */
   | { readonly outcome: 'unavailable' }
-  | Failure;
+  | SystemCallFailure;
 
 /** journald's socket for entries; a unit with `LogNamespace=` finds its own at the same place. */
 export const journalSocket = '/run/systemd/journal/socket';

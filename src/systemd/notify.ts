@@ -1,4 +1,4 @@
-import { type Failure, failure } from '../linux/errno.js';
+import { failure, type SystemCallFailure } from '../linux/errno.js';
 import { native, readPipe } from '../linux/native.js';
 import { editStatus, formatHead, formatNotification, type NotifyFields } from './notification.js';
 
@@ -12,18 +12,18 @@ export type NotifyOutcome =
   | { readonly outcome: 'queued' }
   /** There is no `NOTIFY_SOCKET`. */
   | { readonly outcome: 'not-supervised' }
-  | Failure;
+  | SystemCallFailure;
 
 export type BarrierOutcome =
   /** The manager has taken in all that was sent before. */
-  { readonly outcome: 'acknowledged' | 'not-supervised' | 'timed-out' } | Failure;
+  { readonly outcome: 'acknowledged' | 'not-supervised' | 'timed-out' } | SystemCallFailure;
 
 /** What became of the messages that were queued. */
 export interface NotifyQueue {
   readonly waiting: number;
   /** How many could not be sent after all, since the start of the process. */
   readonly failed: number;
-  readonly lastFailure: Failure | null;
+  readonly lastFailure: SystemCallFailure | null;
 }
 
 const sent: NotifyOutcome = Object.freeze({ outcome: 'sent' });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLog, type Destination, destinationFor } from '../../src/log/create-log.js';
+import { createLog, destinationFor, type LogDestination } from '../../src/log/create-log.js';
 import { recordFields } from '../../src/log/fields.js';
 import { formatJsonLine, formatPrefixedLine, formatTerminalLines } from '../../src/log/format.js';
 import type { Log } from '../../src/log/log.js';
@@ -17,7 +17,11 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const unlimited = { rate_limit_interval: 30_000, rate_limit_burst: 0 };
 
-function written(destination: Destination, level: 'debug' | 'info' | 'err', say: (log: Log) => void): string {
+function written(
+  destination: LogDestination,
+  level: 'debug' | 'info' | 'err',
+  say: (log: Log) => void,
+): string {
   const path = join(directory, 'output');
   const descriptor = openSync(path, 'w');
   say(createLog({ destination, colour: false, level, standardError: descriptor, identifier: 'test' }));
