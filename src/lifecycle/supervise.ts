@@ -332,16 +332,19 @@ export class SupervisedService {
 
   async #leave(status: ExitStatus, atOnce: boolean): Promise<void> {
     this.#watchdog?.close();
-    this.#report({ type: 'stopped', atOnce });
-    if (!atOnce) {
-      this.notifier.send(this.#statusField());
-      await this.notifier.barrier(barrierTimeout);
+    try {
+      this.#report({ type: 'stopped', atOnce });
+      const field = this.#statusField();
+      if (!atOnce && field.status !== undefined) this.notifier.send(field);
+      if (!atOnce) await this.notifier.barrier(barrierTimeout);
+    } finally {
+      // Whatever fails here, the process has to end.
+      this.#extender.end();
+      this.notifier.close();
+      clearInterval(this.#alive);
+      clearTimeout(this.#overdue);
+      this.#exit(status);
     }
-    this.#extender.end();
-    this.notifier.close();
-    clearInterval(this.#alive);
-    clearTimeout(this.#overdue);
-    this.#exit(status);
   }
 }
 

@@ -40,7 +40,7 @@ describeOnMachine('the record of a stop', (machine) => {
     expect(stopped).toMatchObject({
       CODE_FILE: expect.stringMatching(/\/dist\/bundle\/[\w-]+\.c?js$/),
       CODE_LINE: expect.stringMatching(/^\d+$/),
-      CODE_FUNC: expect.stringContaining('#say'),
+      CODE_FUNC: expect.stringContaining('#logStop'),
     });
     expect(Number(stopped?.['SD_GATEWAY_DRAIN_USEC'])).toBeGreaterThanOrEqual(1_000_000);
     const links = await gateway.journal(`MESSAGE_ID=${messageIds.previousRun}`);

@@ -110,10 +110,10 @@ it('waits no longer than it is told to, and leaves nothing running once it is cl
 
 /** Runs a script, with `begun()` for a search that has begun, in a process of its own; gives what it prints. */
 function inProcess(script: string): string {
-  const module = (path: string) => JSON.stringify(new URL(`../../dist/${path}`, import.meta.url).href);
+  const module = (path: string) => JSON.stringify(new URL(`../../../dist/${path}`, import.meta.url).href);
   const text = `
     import { existsSync, openSync, statSync } from 'node:fs';
-    import { StopJobSearch } from ${module('gateway/stop-job-search.js')};
+    import { StopJobSearch } from ${module('gateway/supervisor/stop-job-search.js')};
     import { exitAtOnce } from ${module('linux/process.js')};
     const supervision = ${JSON.stringify(supervision(systemUnit))};
     const begun = () => {
