@@ -1,4 +1,4 @@
-import { exitStatus } from '../lifecycle/exit-status.js';
+import { exitStatus } from '../lifecycle/stop-cause.js';
 
 /** An option of a command; also the source of the help, and of whatever else lists the options. */
 export interface OptionDescription {

@@ -2,7 +2,7 @@ import type { Sender } from '../lifecycle/stop-cause.js';
 import type { OpenStore } from '../store/open-store.js';
 import type { MessageState } from '../store/store.js';
 
-/** What the opened parts of a gateway tell its service. None may throw. */
+/** Events that the opened parts of a gateway tell its service. None may throw. */
 export interface GatewayEvents {
   /** A step of the start, such as "opening the store". */
   startStep(step: string): void;
@@ -20,13 +20,13 @@ export interface GatewayEvents {
 
 export interface MessageChange {
   readonly messageId: string;
-  /** Null if only the store knows it. */
+  /** The message's new state; null if only the store knows it. */
   readonly state: MessageState | null;
 }
 
 /**
- * Tells who waits for a message, or follows a session, that something has changed. It knows of this process's changes
- * only: another gateway on the same store may run the session, so that a waiter reads the store now and then as well.
+ * Tells those who wait for a message, or follow a session, that something has changed. It knows only of changes by this
+ * process. Another gateway on the same store may run the session, so a waiter also reads the store now and then.
  */
 export class MessageEvents {
   readonly #ofMessages = new Listeners<void>();
@@ -48,7 +48,7 @@ export class MessageEvents {
     this.#ofSessions.call(session, { messageId, state });
   }
 
-  /** Messages that somebody waits for. */
+  /** The number of messages that somebody waits for. */
   get watched(): number {
     return this.#ofMessages.size;
   }

@@ -11,7 +11,7 @@ import type { Dispatcher } from './dispatch/dispatcher.js';
 export interface IntakeOptions {
   readonly store: Pick<Store, 'accept'>;
   readonly dispatcher: Pick<Dispatcher, 'reserveSlot' | 'wake'>;
-  /** A message is on disk, and its turn has not begun. `interrupted`: what was cancelled for it. */
+  /** Called when a message is on disk, before its turn begins. `interrupted`: the messages cancelled for it. */
   readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
 }
 

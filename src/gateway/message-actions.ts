@@ -8,7 +8,7 @@ export interface MessageActionsOptions {
   readonly onChange: (messageId: string, session: string) => void;
 }
 
-/** What people do with messages that were accepted. Each is on disk when its promise resolves. */
+/** Actions of people on messages that were accepted. Each is on disk when its promise resolves. */
 export class MessageActions {
   readonly #options: MessageActionsOptions;
 
@@ -16,33 +16,33 @@ export class MessageActions {
     this.#options = options;
   }
 
-  /** Null when there is no such message. */
+  /** Resolves with null if there is no such message. */
   async cancelMessage(id: string): Promise<CancelOutcome | null> {
     const outcome = await this.#options.store.cancelMessage(id);
     if (outcome?.outcome === 'cancelled') this.#cancelled(outcome.message, outcome.running);
     return outcome;
   }
 
-  /** Null when there is no such session. */
+  /** Resolves with null if there is no such session. */
   async cancelSession(session: string): Promise<SessionCancelled | null> {
     const cancelled = await this.#options.store.cancelSession(session);
     for (const { id, running } of cancelled?.messages ?? []) this.#cancelled({ id, session }, running);
     return cancelled;
   }
 
-  /** What was cancelled in this session as another message came. */
+  /** Takes in the messages of a session that were cancelled because another one came. */
   interrupted(session: string, messages: SessionCancelled['messages']): void {
     for (const { id, running } of messages) this.#cancelled({ id, session }, running);
   }
 
-  /** Null when there is no such message. */
+  /** Resolves with null if there is no such message. */
   async retryDead(id: string): Promise<DeadOutcome | null> {
     const outcome = await this.#options.store.retryDead(id);
     if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
     return outcome;
   }
 
-  /** Null when there is no such message. */
+  /** Resolves with null if there is no such message. */
   async discardMessage(id: string): Promise<DeadOutcome | null> {
     const outcome = await this.#options.store.discardMessage(id);
     if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);

@@ -11,7 +11,7 @@ import type { Store, StoreCounts } from '../store/store.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { programVersion } from '../version.js';
 import type { Runtime, RuntimeFacts } from './runtime.js';
-import { EventLoopDelay } from './supervisor/event-loop-delay.js';
+import { EventLoopDelay } from './supervisor/probes.js';
 import type { SideWork } from './supervisor/side-work.js';
 import { StatusReporter } from './supervisor/status-reporter.js';
 
@@ -26,14 +26,14 @@ export interface ReportedLifecycle {
   readonly stalled: readonly string[];
   /** In milliseconds; null if the watchdog was not fed yet. */
   readonly sinceLastPing: number | null;
-  /** How the parts get on that the watchdog stands for; null without a watchdog. */
+  /** The progress of the parts that the watchdog stands for; null without a watchdog. */
   readonly progress: readonly PartProgress[] | null;
 }
 
 /** The gateway as it is now. */
 export interface ReportedGateway {
   readonly lifecycle: ReportedLifecycle;
-  /** Null until everything is open. */
+  /** The opened parts; null until all are open. */
   readonly runtime: Runtime | null;
   /** A step of the start, such as "opening the store". */
   readonly startStep: string;
@@ -48,7 +48,7 @@ export interface ReportedGateway {
 export interface ReportsOptions {
   readonly supervision: Supervision;
   readonly instance: string | null;
-  /** Null if there is none. */
+  /** The file that the configuration was read from; null if there is none. */
   readonly configurationFile: string | null;
   readonly database: string;
   readonly notifier: Notifier;
@@ -56,7 +56,7 @@ export interface ReportsOptions {
   readonly gateway: () => ReportedGateway;
 }
 
-/** How long the store may take for its counts when somebody asks how the gateway is. */
+/** Longest wait for the store's counts when somebody asks for the facts. */
 const countsTimeoutMs = 1_000;
 
 /** The facts as long as not everything is open. */
@@ -72,7 +72,7 @@ const notOpen: RuntimeFacts = {
   ],
 };
 
-/** Tells how the gateway is: in the status line, to the control socket, and at /readyz. */
+/** Reports the gateway's state: in the status line, at the control socket, and at /readyz. */
 export class GatewayReports {
   /** Keeps `STATUS=` true. */
   readonly statusLine: StatusReporter;
@@ -117,7 +117,7 @@ export class GatewayReports {
         trouble,
         parts: this.#partFacts(),
         connections: connections === null ? null : { ...connections },
-        // No more than their number: whoever asks here has shown no token.
+        // Only their number: whoever asks here has shown no token.
         waitingHosts: circuits.length,
       },
     };
@@ -220,7 +220,7 @@ function since(time: number | null): number {
   return time === null ? 0 : performance.now() - time;
 }
 
-/** Null if the store can't say now: the other facts must not wait for it. */
+/** Resolves with null if the store is late or fails: the other facts must not wait for it. */
 async function countsOf(store: Pick<Store, 'counts'>): Promise<StoreCounts | null> {
   const late = new Promise<null>((resolve) => setTimeout(resolve, countsTimeoutMs, null).unref());
   return Promise.race([store.counts().catch(() => null), late]);

@@ -2,8 +2,8 @@ import { homedir } from 'node:os';
 import { isatty } from 'node:tty';
 import { configurationFile, directories, scopeOfUser } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
-import { exitStatus } from '../lifecycle/exit-status.js';
 import { statusLine } from '../lifecycle/status-line.js';
+import { exitStatus } from '../lifecycle/stop-cause.js';
 import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.js';
 import { exitAtOnce } from '../linux/process.js';
 import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
@@ -28,7 +28,7 @@ export interface RunOptions {
 
 const standardError = 2;
 
-/** How long journald may take for the last records. */
+/** Longest wait for journald to take the last records. */
 const journalFlushTimeoutMs = 1_000;
 
 /** The one place where a gateway's process ends. */
@@ -38,7 +38,7 @@ function leave(status: number, log: AdjustableLog): never {
   return exitAtOnce(status);
 }
 
-/** Tells why a configuration can't be used, in the journal and in the unit's status. */
+/** Reports in the journal and the unit's status why the configuration can't be used, and ends. */
 function refuse(error: ConfigurationError, log: AdjustableLog): never {
   for (const { where, message } of error.problems) log.crit(`${where}: ${message}`);
   const [first] = error.problems;

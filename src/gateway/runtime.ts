@@ -38,16 +38,16 @@ export interface RuntimeOptions {
   readonly sideWork: SideWork;
   readonly events: GatewayEvents;
   readonly reports: GatewayReports;
-  /** Takes what is opened, also if a later part can't be. */
+  /** Holds each part once it is open, also if a later one fails. */
   readonly opened: CloseStack;
   /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
 }
 
-/** How long clients may take for their answers once the drain is over, in milliseconds. */
+/** Longest wait for clients to take their answers after the drain. */
 const httpCloseTimeoutMs = 2_000;
 
-/** What is to be closed in the reverse of the order in which it was opened. */
+/** Closes in the reverse of the order in which things were opened. */
 export class CloseStack {
   readonly #closers: (() => Promise<void> | void)[] = [];
 
@@ -114,7 +114,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   opened.add(() => workers.close());
   const recorded = events.storeOpened(store, recovery.value.resumedTurns);
   step('binding the listeners');
-  // What is waited for is the disk, and that both are done.
+  // Both have to end, also if one fails: what the listener has opened must be on the stack.
   const [record, listening] = await Promise.allSettled([
     recorded,
     signal.aborted ? [] : listen(options, prepared.value),
@@ -210,13 +210,13 @@ function secret(
   return value;
 }
 
-/** What an operator may ask of the opened parts. */
+/** Facts about the opened parts. */
 export interface RuntimeFacts {
   /** The addresses that clients use. */
   readonly listening: readonly string[];
-  /** Null while nothing listens. */
+  /** The HTTP connections; null while nothing listens. */
   readonly connections: ConnectionFacts | null;
-  /** What keeps the store from doing its work, in one line; null if nothing does. */
+  /** The reason why the store can't do its work, in one line; null if it can. */
   readonly trouble: string | null;
   /** False if the store is known to refuse new messages. */
   readonly takesMessages: boolean;

@@ -21,11 +21,11 @@ import { RunHistory } from './supervisor/run-history.js';
 import { SideWork } from './supervisor/side-work.js';
 import { StopJobSearch } from './supervisor/stop-job-search.js';
 
-/** How often the status line follows a drain. */
+/** Time between two status lines of a drain. */
 const drainStatusIntervalMs = 1_000;
-/** How long a start that was cancelled may take to notice. */
+/** Longest wait for a cancelled start to notice. */
 const cancelledStartTimeoutMs = 2_000;
-/** Longest wait of the record “Stopping” for the stop's job, beside the drain. */
+/** Longest wait of the record “Stopping” for the manager's job. The drain goes on meanwhile. */
 const stoppingRecordTimeoutMs = 1_000;
 /** Longest time by which a missing job delays a stop. */
 const jobTimeoutMs = 100;
@@ -38,7 +38,7 @@ export interface ServiceOptions {
   /** True if a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
   readonly preparedStore: PreparedStore;
-  /** Null if there is none. */
+  /** The file that the configuration was read from; null if there is none. */
   readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Reads the configuration again; throws a ConfigurationError. */
@@ -49,7 +49,7 @@ interface DrainSummary {
   /** Turns that came to their own end. */
   readonly finished: number;
   readonly putBack: number;
-  /** Null if there was no drain. */
+  /** The time that the drain took; null if there was none. */
   readonly microseconds: number | null;
 }
 

@@ -37,7 +37,7 @@ export interface WorkersOptions {
 /** Time from the start to the loading of the replies' HTTP client, in ms: those who have waited are served first. */
 const prepareSenderDelayMs = 200;
 
-/** What runs turns and delivers replies, and the ways in: messages, and what people do with them. */
+/** Runs turns and delivers replies. Messages come in by `intake`, and people's actions on them by `actions`. */
 export class Workers {
   readonly messages = new MessageEvents();
   readonly intake: Intake;
@@ -79,7 +79,7 @@ export class Workers {
       onChange: (turn, state) => {
         if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
         onChange(turn.messageId, turn.session, state);
-        // What is part of the turn has changed as well: it was collected, or has its reply.
+        // The messages collected into this turn have changed as well.
         for (const { messageId } of turn.collected) this.messages.emit(messageId, turn.session);
       },
     });

@@ -1,12 +1,11 @@
-import type { ExitStatus } from './exit-status.js';
-import { type StopRequest, stopRequest } from './stop-cause.js';
+import { type ExitStatus, type StopRequest, stopRequest } from './stop-cause.js';
 
 /** starting → ready ⇄ reloading → stopping → stopped. */
 export type LifecycleState =
-  /** `reload`: one was asked for meanwhile, and follows the start. */
+  /** `reload`: a reload was asked for, and follows the start. */
   | { readonly name: 'starting'; readonly reload: boolean }
   | { readonly name: 'ready' }
-  /** `again`: one more was asked for meanwhile. */
+  /** `again`: another reload was asked for, and follows this one. */
   | { readonly name: 'reloading'; readonly again: boolean }
   | { readonly name: 'stopping'; readonly phase: 'draining' | 'closing'; readonly stop: StopRequest }
   /** `stop`: the one that the process ends with; its exit status is the process's. */
@@ -31,7 +30,7 @@ export type LifecycleEvent =
   | { readonly type: 'crashed'; readonly reason: string }
   | { readonly type: 'end-at-once'; readonly stop: StopRequest };
 
-/** What is to be done, in this order; performed by src/lifecycle/supervise.ts. */
+/** An effect of an event. src/lifecycle/supervise.ts performs them in their order. */
 export type LifecycleEffect =
   /** `READY=1`. */
   | { readonly type: 'announce-ready' }
@@ -46,7 +45,7 @@ export type LifecycleEffect =
   | { readonly type: 'cancel-start' }
   | { readonly type: 'begin-drain' }
   | { readonly type: 'close' }
-  /** A stop that came while another one is under way: it changes nothing but is put on record. */
+  /** Another stop is under way: this one is put on record and changes nothing. */
   | { readonly type: 'note-further-stop'; readonly stop: StopRequest }
   /** The one exit; `atOnce`: nothing is waited for. */
   | { readonly type: 'exit'; readonly exitStatus: ExitStatus; readonly atOnce: boolean };
@@ -60,7 +59,7 @@ export const initialState: LifecycleState = { name: 'starting', reload: false };
 
 const reloadEffects: readonly LifecycleEffect[] = [{ type: 'announce-reloading' }, { type: 'begin-reload' }];
 
-/** Ends what nothing can be asked of any more: from any state but the last. */
+/** Ends a process that can't be trusted, or that a person wants gone: from any state but the last. */
 function endAtOnce(stop: StopRequest, before: readonly LifecycleEffect[]): Transition {
   return {
     state: { name: 'stopped', stop },

@@ -2,7 +2,7 @@ import { formatTimeSpan } from '../text/time-span.js';
 import type { StopRequest } from './stop-cause.js';
 import { describeStop } from './stop-cause.js';
 
-/** What there is of work, for the status line. */
+/** The gateway's work, as the status line counts it. */
 export interface WorkFacts {
   readonly sessions: number;
   readonly running: number;
@@ -13,9 +13,9 @@ export interface WorkFacts {
   readonly undelivered: number;
 }
 
-/** What the status line is made of; times in milliseconds. */
+/** The facts of the status line; times in milliseconds. */
 export type StatusFacts =
-  /** `step`: what the start is at, such as "opening the store". */
+  /** `step`: the step of the start, such as "opening the store". */
   | { readonly state: 'starting'; readonly step: string }
   | {
       readonly state: 'ready';
@@ -52,8 +52,8 @@ function count(number: number, singular: string): string {
 }
 
 /**
- * How long the gateway has been ready, in steps that grow with it (none in the first minute, then minutes, hours,
- * days), so that the passing of time alone seldom changes the line.
+ * The time since the gateway was ready, in steps that grow: none in the first minute, then minutes, hours, days. So the
+ * passing of time alone seldom changes the line.
  */
 function readyFor(milliseconds: number): string {
   if (milliseconds < 60_000) return 'Ready';
@@ -122,7 +122,7 @@ export interface SentStatus {
 }
 
 /**
- * Whether a status text is to be sent now, later, or not at all: at most one a second, none when nothing changed.
+ * Decides when a status text is sent: at most one a second, and none if nothing has changed.
  * @returns milliseconds to wait, 0 for now, null for never
  */
 export function statusDueIn(last: SentStatus | null, text: string, now: number): number | null {

@@ -1,8 +1,23 @@
 import type { SignalDelivery, WatchedSignal } from '../systemd/signal.js';
-import { type ExitStatus, exitStatus } from './exit-status.js';
 import type { Supervision } from './supervision.js';
 
-/** Why the gateway ends; each stop has exactly one. */
+/** The gateway's exit statuses; 75 and 78 are those of sysexits.h, which systemd.exec(5) names too. */
+export const exitStatus = {
+  /** A planned stop. */
+  success: 0,
+  /** A crash, a failed start, a kill by somebody else. */
+  failure: 1,
+  /** EX_TEMPFAIL: a restart was asked for; the unit has `RestartForceExitStatus=75`. */
+  restart: 75,
+  /** EX_CONFIG: the configuration can't be used; the unit has `RestartPreventExitStatus=78`. */
+  configuration: 78,
+  /** 128 + SIGINT: the person at the keyboard insisted. */
+  interrupted: 130,
+} as const;
+
+export type ExitStatus = (typeof exitStatus)[keyof typeof exitStatus];
+
+/** The reason why the gateway ends; each stop has exactly one. */
 export type StopCause =
   /** The supervisor, or somebody entitled through the control socket, asked for it. */
   | 'planned-stop'
@@ -22,12 +37,12 @@ export type StopCause =
 export interface Sender {
   readonly pid: number;
   readonly uid: number;
-  /** Null when it was gone before its name could be read. */
+  /** The name in /proc/PID/comm; null if the process ended before it could be read. */
   readonly comm: string | null;
   readonly isSupervisor: boolean;
 }
 
-/** A stop that was asked for or has become necessary: what, by whom, and how the process will exit. */
+/** A stop that was asked for or has become necessary: its cause, who asked, and the exit status. */
 export interface StopRequest {
   readonly cause: StopCause;
   readonly exitStatus: ExitStatus;
@@ -67,7 +82,7 @@ function causeOf(delivery: SignalDelivery, supervision: Supervision, fromSupervi
   return fromSupervisor ? 'planned-stop' : 'foreign-kill';
 }
 
-/** The exit status that a cause leads to. */
+/** Returns the exit status that a cause leads to. */
 export function exitStatusOf(cause: StopCause, policy: StopPolicy): ExitStatus {
   switch (cause) {
     case 'planned-stop':

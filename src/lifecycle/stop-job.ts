@@ -5,12 +5,12 @@ export interface ManagerJob {
   readonly type: string;
 }
 
-/** Which job of the service manager stops the gateway's unit. */
+/** The job of the service manager that stops the gateway's unit. */
 export interface StopJob {
   readonly type: string;
-  /** What the manager does with the whole system or session; null: nothing. */
+  /** The end of the whole system or session that the manager is about; null if there is none. */
   readonly shutdown: 'poweroff' | 'reboot' | 'halt' | 'kexec' | 'exit' | 'soft-reboot' | 'shutdown' | null;
-  /** The unit whose job drew this one along; null: it was asked for itself, or by a way that isn't known. */
+  /** The unit whose job drew this one along; null if it was asked for itself, or the way isn't known. */
   readonly because: { readonly unit: string; readonly job: string; readonly dependency: string } | null;
 }
 
@@ -31,12 +31,12 @@ function shutdownOf(jobs: readonly ManagerJob[]): StopJob['shutdown'] {
   return shutdowns.find((name) => starting.has(`${name}.target`)) ?? null;
 }
 
-/** Other jobs that may have drawn the unit's own along: only then its dependencies are worth asking for. */
+/** True if other jobs may have drawn the unit's own along. Only then its dependencies are worth asking for. */
 export function mayBeDrawnAlong(unit: string, jobs: readonly ManagerJob[]): boolean {
   return shutdownOf(jobs) === null && jobs.some((job) => job.unit !== unit);
 }
 
-/** What stops the unit, from the manager's jobs at that time; null when none of them does. */
+/** Finds what stops the unit among the manager's jobs at that time; null if none of them does. */
 export function explainStopJob(
   unit: string,
   jobs: readonly ManagerJob[],

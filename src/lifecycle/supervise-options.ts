@@ -4,7 +4,7 @@ import type { Supervision } from './supervision.js';
 import type { PartProgress } from './watchdog.js';
 
 export interface SuperviseOptions {
-  /** Who supervises this process: see `judgeSupervision`. */
+  /** The supervisor of this process: see `judgeSupervision`. */
   readonly supervision: Supervision;
   /** Asked at each signal. By default a SIGTERM of anybody but the supervisor is a failure. */
   readonly stopPolicy?: () => StopPolicy;
@@ -21,7 +21,7 @@ export interface SuperviseOptions {
 /** A stop as its handler sees it. */
 export interface StopContext {
   readonly cause: StopCause;
-  /** Null if the service itself has asked for it. */
+  /** The process that asked for the stop; null if the service itself did. */
   readonly sender: Sender | null;
   /** When the stop has to be over, by `performance.now()`. */
   readonly deadline: number;
@@ -39,7 +39,7 @@ export interface StartFailure {
   readonly errno: number | null;
 }
 
-/** What the watchdog stands for, beside the event loop. */
+/** The parts that the watchdog stands for, beside the event loop. */
 export interface WatchdogCheck {
   /** Called at each tick, after the parts were asked: begins what `parts` reports the next time. */
   begin(): void;

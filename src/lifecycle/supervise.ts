@@ -5,7 +5,6 @@ import { watchdogEnabled } from '../systemd/watchdog.js';
 import { Notifier } from './effects/notifier.js';
 import { TimeoutExtender } from './effects/timeout-extender.js';
 import { WatchdogFeeder } from './effects/watchdog-feeder.js';
-import type { ExitStatus } from './exit-status.js';
 import {
   initialState,
   type LifecycleEffect,
@@ -13,7 +12,7 @@ import {
   type LifecycleState,
   transition,
 } from './state.js';
-import { judgeSignal, type Sender, type StopRequest, stopRequest } from './stop-cause.js';
+import { type ExitStatus, judgeSignal, type Sender, type StopRequest, stopRequest } from './stop-cause.js';
 import type {
   ReportService,
   StartFailure,
@@ -49,7 +48,7 @@ export class SupervisedService {
   readonly #cancelStart = new AbortController();
   readonly #deadline = new AbortController();
   readonly #startedAt = performance.now();
-  /** Nothing but the exit ends the process: not even an event loop that has nothing left to wait for. */
+  /** Keeps an event loop alive that has nothing left to wait for. Only the exit ends the process. */
   readonly #alive = setInterval(() => undefined, longestTimerMs);
   #exit: (status: ExitStatus) => void = () => undefined;
   #state: LifecycleState = initialState;
@@ -120,7 +119,7 @@ export class SupervisedService {
     return this.#watchdog?.sinceLastPing ?? null;
   }
 
-  /** How the parts get on that the watchdog stands for; null without a watchdog. */
+  /** The progress of the parts that the watchdog stands for; null without a watchdog. */
   get progress(): readonly PartProgress[] | null {
     return this.#watchdog?.progress() ?? null;
   }

@@ -1,7 +1,7 @@
 import { unitOfCgroup } from '../systemd/cgroup.js';
 import type { Ancestor, SupervisionEvidence } from '../systemd/evidence.js';
 
-/** How this process came by its evidence of a supervisor. */
+/** The way in which this process came by its evidence of a supervisor. */
 export type Origin =
   /** The unit's own main process. */
   | 'unit'
@@ -19,7 +19,7 @@ export interface SupervisionWarning {
 }
 
 export interface Supervision {
-  /** Whether a stop by the supervisor is told apart from a kill. */
+  /** True if a stop by the supervisor is told apart from a kill. */
   readonly supervised: boolean;
   readonly manager: 'system' | 'user' | 'container' | null;
   readonly origin: Origin;
@@ -29,7 +29,7 @@ export interface Supervision {
   readonly invocationId: string | null;
   /** Processes whose SIGTERM is a planned stop. */
   readonly ancestorPids: readonly number[];
-  /** Whether standard error is the journal's (`$JOURNAL_STREAM`). */
+  /** True if standard error is the journal's (`$JOURNAL_STREAM`). */
   readonly journal: boolean;
   readonly warnings: readonly SupervisionWarning[];
 }
@@ -68,7 +68,7 @@ function mainProcess(evidence: SupervisionEvidence, managerPids: readonly number
   return evidence.ancestors[manager - 1] ?? null;
 }
 
-/** Says who supervises this process, from what was seen at the start. */
+/** Judges who supervises this process, by the evidence of the start. */
 export function judgeSupervision(
   evidence: SupervisionEvidence,
   configured: 'auto' | 'container',

@@ -1,8 +1,8 @@
-/** How a phase asks the manager for time; see `EXTEND_TIMEOUT_USEC=` in sd_notify(3). */
+/** Requests of a phase for time: see `EXTEND_TIMEOUT_USEC=` in sd_notify(3). */
 export interface TimeoutExtensionPlan {
   /** Time between two requests, in milliseconds. */
   readonly interval: number;
-  /** What each request asks for, in µs from the moment it is received. */
+  /** The time that each request asks for, in µs from the moment it is received. */
   readonly extensionMicroseconds: bigint;
 }
 
@@ -13,16 +13,16 @@ const extensionMicroseconds = 10_000_000n;
 /** Time for what follows the drain: closing the store and waiting for the barrier, in milliseconds. */
 export const closingTime = 15_000;
 
-/** The barrier's longest wait at the end, in milliseconds. */
+/** Longest wait for the barrier at the end, in milliseconds. */
 export const barrierTimeout = 5_000;
 
-/** While starting: for as long as it makes progress. */
+/** The plan of a start, for as long as it makes progress. */
 export const startExtension: TimeoutExtensionPlan = { interval, extensionMicroseconds };
 
-/** Without progress for this long a start is given up to the manager's timeout, in milliseconds. */
+/** Time without progress after which a start is left to the manager's timeout, in milliseconds. */
 export const startStall = 30_000;
 
-/** What a gateway's stop consists of. */
+/** The times of which a gateway's stop consists. */
 export interface StopTimes {
   /** `stop.drain`: until running turns are put back. */
   readonly drainTimeoutMs: number;
@@ -38,7 +38,7 @@ export function longestStop({ drainTimeoutMs, killDelayMs, busyTimeoutMs }: Stop
 }
 
 /**
- * While stopping: the longest stop and its barrier, whatever `TimeoutStopSec=` the unit file has.
+ * The plan of a stop: the longest stop and its barrier, whatever `TimeoutStopSec=` the unit file has.
  * @param stopTimeoutMs after which the service itself ends a stop that hangs
  * @returns with the time after which nothing is asked for any more, in milliseconds
  */

@@ -1,20 +1,20 @@
 /** A part of the gateway whose progress the watchdog stands for. Times in milliseconds of one monotonic clock. */
 export interface PartProgress {
   readonly name: string;
-  /** Since when the part has had something to do without getting on; null while it is idle or getting on. */
+  /** The time since which it has work and makes no progress; null while it is idle or makes progress. */
   readonly pendingSince: number | null;
 }
 
 export interface WatchdogDecision {
-  /** Whether `WATCHDOG=1` is sent. */
+  /** True if `WATCHDOG=1` is sent. */
   readonly feed: boolean;
   /** The parts that hang. */
   readonly stalled: readonly string[];
 }
 
 /**
- * How often `WATCHDOG=1` is sent: at a third of the timeout, under the half that sd_watchdog_enabled(3) asks for,
- * so that one late tick does no harm.
+ * Returns the time between two `WATCHDOG=1`: a third of the timeout, so that one late tick does no harm.
+ * sd_watchdog_enabled(3) asks for less than half.
  * @param watchdogMicroseconds `WATCHDOG_USEC`
  * @returns milliseconds, at least 1
  */
@@ -22,7 +22,7 @@ export function watchdogInterval(watchdogMicroseconds: bigint): number {
   return Math.max(1, Number(watchdogMicroseconds / 3_000n));
 }
 
-/** Whether a delay of the event loop, in milliseconds, is over half the watchdog's time. */
+/** True if a delay of the event loop, in milliseconds, is over half the watchdog's time. */
 export function isTooLate(delay: number, watchdogMicroseconds: bigint): boolean {
   return delay > Number(watchdogMicroseconds) / 2_000;
 }

@@ -10,7 +10,7 @@ import { connectionName, listenerName, planSockets, type SocketPlan } from './so
 const shippedCapacity = 512;
 /** Places for listening sockets, and for what a drop-in may want to keep. */
 const reserved = 12;
-/** How long the manager may take to close a listening socket that is in the way. */
+/** Longest wait for the manager to close a listening socket that is in the way. */
 const removalTimeoutMs = 5_000;
 
 /** Keeps listening sockets and idle connections over a restart, in the service manager's file descriptor store. */

@@ -23,7 +23,7 @@ export function isListenerName(name: string): boolean {
   return name.startsWith(listenerPrefix);
 }
 
-/** What becomes of the descriptors that the service manager passed (sd_listen_fds(3)). */
+/** A use for each descriptor that the service manager passed (sd_listen_fds(3)). */
 export interface SocketPlan {
   readonly endpoints: readonly HttpEndpoint[];
   /** Connections that the last run kept open. */
@@ -33,8 +33,8 @@ export interface SocketPlan {
 }
 
 /**
- * Where the HTTP server listens: on the sockets of a socket unit, and without any on the configured address, on the
- * socket for it that the last run kept, if it did.
+ * Plans where the HTTP server listens: on the sockets of a socket unit, or without any on the configured address. If the
+ * last run kept the socket of that address, it is used again.
  */
 export function planSockets(listen: ListenAddress, passed: readonly PassedDescriptor[]): SocketPlan {
   const listeners = passed.filter(({ name }) => isListenerName(name));

@@ -11,10 +11,10 @@ export interface DirectoryLocksOptions {
   readonly stateDirectory: string;
   readonly runtimeDirectory: string;
   readonly database: string;
-  /** Whether a gateway that has them is to be stopped. */
+  /** True if a gateway that has them is to be stopped. */
   readonly takeover: boolean;
   readonly log: Log;
-  /** Told what is waited for. */
+  /** Told what the start waits for. */
   readonly step: (step: string) => void;
   /** Aborted when the start is cancelled. */
   readonly signal: AbortSignal;
@@ -25,9 +25,10 @@ const endTimeoutMs = 10_000;
 const endPauseMs = 50;
 
 /**
- * One gateway for each of its directories and its database: kernel locks, which no crash leaves behind. With a takeover
- * the gateway that has them is asked to stop, as by "sd-gateway stop", and waited for. Throws a RefusedStart that says
- * who has what.
+ * Locks the gateway's directories and its database, so that no other gateway uses them. No crash leaves a kernel lock
+ * behind. With a takeover the gateway that has them is asked to stop, as by "sd-gateway stop", and waited for.
+ *
+ * @throws RefusedStart that says who has what
  */
 export async function lockDirectories(options: DirectoryLocksOptions): Promise<() => void> {
   const { stateDirectory, runtimeDirectory, database, takeover } = options;

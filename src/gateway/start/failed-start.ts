@@ -31,7 +31,7 @@ function errnoOf(error: unknown): number | null {
   return (constants.errno as Readonly<Record<string, number>>)[String(name)] ?? null;
 }
 
-/** What to do about a system call that failed, where it is not plain. */
+/** Advice about a failed system call, where its error does not give it. */
 function advice(errno: number | null): string {
   switch (errno) {
     case constants.errno.ENOSPC:
@@ -44,10 +44,10 @@ function advice(errno: number | null): string {
   }
 }
 
-/** What another start with the same store would meet again. */
+/** Failures that another start with the same store would meet again. */
 const refusals: readonly StoreFailure[] = ['refused', 'corrupt'];
 
-/** Judges what ended a start. */
+/** Judges the error that ended a start. */
 export function failedStart(error: unknown): FailedStart {
   const store = error instanceof StoreError;
   const errno = errnoOf(error);

@@ -17,12 +17,12 @@ import { NoRegularFileError, openRegularFile } from '../../linux/regular-file.js
 export interface SecretOptions {
   /** `$CREDENTIALS_DIRECTORY` (systemd.exec(5), LoadCredential=); null outside a unit that has credentials. */
   readonly credentialsDirectory: string | null;
-  /** Of the credential and of the file alike: "token", "webhook-secret". */
+  /** The name of the credential and of the file: "token", "webhook-secret". */
   readonly name: string;
   readonly stateDirectory: string;
   /** Makes the secret of a first start. */
   readonly create: () => string;
-  /** What one that somebody else made must be like; `text` says it: "must be …". */
+  /** The form of a secret that somebody else made; `text` describes it: "must be …". */
   readonly form?: { readonly pattern: RegExp; readonly text: string };
 }
 
@@ -67,7 +67,7 @@ export function readOrCreateSecret(options: SecretOptions): Secret {
 }
 
 /**
- * Reads the secret in a file; null: there is no file. In a state directory it must be for its owner alone, who is this
+ * Reads the secret in a file; returns null if there is no file. In a state directory it must be for its owner alone, who is this
  * user or root, and no link, which an agent could have made. systemd guards credentials by means that their mode doesn't
  * show.
  *
@@ -133,7 +133,7 @@ function open(path: string, kind: 'credential' | 'state', name: string, reachabl
 
 /**
  * Writes beside and links into place, so that a crash can't leave half of a secret and two starts can't have two.
- * Null when there is one already.
+ * Returns null if there is one already.
  */
 function create(path: string, directory: string, value: string): string | null {
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
@@ -168,7 +168,7 @@ function create(path: string, directory: string, value: string): string | null {
   }
 }
 
-/** No client could send any other. */
+/** The form of a token: no client could send another one. */
 export const tokenForm = {
   pattern: new RegExp(`^${bearerToken.source}$`),
   text: 'must be of the characters A-Z a-z 0-9 . _ ~ + / - and "=" at its end only, in one line',

@@ -1,5 +1,4 @@
-import { exitStatus } from '../../lifecycle/exit-status.js';
-import { describeStop, type StopRequest } from '../../lifecycle/stop-cause.js';
+import { describeStop, exitStatus, type StopRequest } from '../../lifecycle/stop-cause.js';
 import { describeStopJob, type StopJob } from '../../lifecycle/stop-job.js';
 import type { BlockedLoopEntry, ServiceReport } from '../../lifecycle/supervise-options.js';
 import { identifier, type Log, type LogFields, priorities } from '../../log/log.js';

@@ -1,9 +1,10 @@
 import { get, type RequestOptions } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { PartProgress } from '../../lifecycle/watchdog.js';
 import type { Store } from '../../store/store.js';
 
 /**
- * Measures whether the HTTP channel serves, as a client would: a connection to one of its own addresses and a request
+ * Measures if the HTTP channel serves, as a client would: a connection to one of its own addresses and a request
  * that needs nothing but the channel, one at a time. No descriptor left, a listener that is gone, an answer that does
  * not come: all of these are no progress.
  */
@@ -54,7 +55,7 @@ function placeOf(address: string): RequestOptions {
   return { host, port };
 }
 
-/** Measures whether the store answers: one round trip at a time, begun at each tick. */
+/** Measures if the store answers: one round trip at a time, begun at each tick. */
 export class StoreProbe {
   readonly #store: Store;
   #pendingSince: number | null = null;
@@ -75,5 +76,40 @@ export class StoreProbe {
 
   progress(): PartProgress {
     return { name: 'store', pendingSince: this.#pendingSince };
+  }
+}
+
+/** The event loop's delay, in milliseconds. */
+export interface DelayFacts {
+  readonly mean: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** Between samples, in milliseconds: rare enough to cost nothing, often enough to see what an operator would feel. */
+const resolution = 50;
+
+/** Measures the event loop's delay by Node's own histogram. */
+export class EventLoopDelay {
+  readonly #histogram = monitorEventLoopDelay({ resolution });
+
+  constructor() {
+    this.#histogram.enable();
+  }
+
+  /** The delay since the last look; the histogram's samples hold the resolution too, which is taken off. */
+  take(): DelayFacts {
+    const late = (nanoseconds: number) =>
+      Number.isFinite(nanoseconds)
+        ? Math.max(0, Math.round(nanoseconds / 10_000 - resolution * 100) / 100)
+        : 0;
+    const { mean, max } = this.#histogram;
+    const facts = { mean: late(mean), p99: late(this.#histogram.percentile(99)), max: late(max) };
+    this.#histogram.reset();
+    return facts;
+  }
+
+  close(): void {
+    this.#histogram.disable();
   }
 }

@@ -9,13 +9,13 @@ import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../.
 import { programVersion } from '../../version.js';
 import { takeCrashNote, writeCrashNote } from './crash-note.js';
 
-/** What is told of a stop once all but the store is closed. */
+/** A stop as it is recorded once all but the store is closed. */
 export interface StopSummary {
   readonly stop: StopRequest;
   /** Milliseconds since the Unix epoch. */
   readonly requestedAt: number;
   readonly job: StopJob | null;
-  /** Null: there was no drain. */
+  /** The time that the drain took, in µs; null if there was none. */
   readonly drainMicroseconds: number | null;
   readonly finishedTurns: number;
   readonly putBackTurns: number;
@@ -23,8 +23,8 @@ export interface StopSummary {
 }
 
 /**
- * Keeps the record of this run, and links it to the one before. Trouble with it is logged and stops nothing: a
- * gateway on a full disk must start and stop all the same.
+ * Keeps the record of this run, and links it to the one before. A failure is logged and stops nothing: a gateway on a
+ * full disk must start and stop all the same.
  */
 export class RunHistory {
   readonly #log: Log;
@@ -193,7 +193,7 @@ export class RunHistory {
   }
 }
 
-/** By the boots of both runs; null: not known. */
+/** Compares the boots of both runs; null if one is not known. */
 function causeOfSilence(previous: string | null, current: string | null): string {
   if (previous === null || current === null) {
     return 'killed, aborted, out of memory, or the machine went down';

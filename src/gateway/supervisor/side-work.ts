@@ -2,8 +2,8 @@ import type { Log } from '../../log/log.js';
 import { type Clock, systemClock } from '../work/clock.js';
 
 /**
- * Runs what stands beside the gateway's work: housekeeping, facts, what is loaded ahead. What it throws ends nothing; it
- * is on record when it begins to fail and when it works again.
+ * Runs what stands beside the gateway's work: housekeeping, facts, loading ahead. An exception there ends nothing. The
+ * log tells when it begins to fail and when it works again.
  */
 export class SideWork {
   readonly #log: Pick<Log, 'warning' | 'notice'>;

@@ -3,10 +3,10 @@ import { type StatusFacts, statusInterval, statusLine, type WorkFacts } from '..
 import type { Store, StoreCounts } from '../../store/store.js';
 import type { SideWork } from './side-work.js';
 
-/** How often an otherwise idle gateway looks whether its status line is still true. */
+/** Time between two updates of an idle gateway's status line. */
 const idleIntervalMs = 60_000;
 
-/** How long the store may take for its counts before the line goes without new ones. */
+/** Longest wait for the store's counts. After it the line goes without new ones. */
 const countsTimeoutMs = 1_000;
 
 const noWork: WorkFacts = { sessions: 0, running: 0, waiting: 0, delivered: 0, failed: 0, undelivered: 0 };

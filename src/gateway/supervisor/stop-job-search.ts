@@ -7,9 +7,8 @@ import { type JobsQuestion, listJobs, readStopDependencies } from '../../manager
 const systemctlTimeoutMs = 5_000;
 
 /**
- * Asks the service manager, beside the stop and never in its way, which of its jobs it is that stops the gateway: by
- * systemctl, as nothing of the bus may reach this process. An answer that comes too late, or none, leaves the record
- * without a job, and without a word: the stop is what counts.
+ * Asks the service manager which of its jobs stops the gateway, while the stop goes on. It asks by systemctl, as nothing
+ * of the bus may reach this process. If the answer is late or missing, the record has no job: the stop is what counts.
  */
 export class StopJobSearch {
   readonly #unit: string | null;
@@ -31,7 +30,7 @@ export class StopJobSearch {
     };
   }
 
-  /** Null as long as there is no answer. */
+  /** The job that stops the unit; null until there is an answer. */
   get job(): StopJob | null {
     return this.#job;
   }
