@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TurnProcess } from '../agents/turn-processes.js';
-import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
+import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
 import type { ConnectionFacts } from '../channels/http/server/connections.js';
 import { databaseFile } from '../config/database-file.js';
 import type { Directories } from '../config/directories.js';
@@ -15,10 +15,9 @@ import { isLeftoverLink } from '../systemd/leftover-link.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-signature.js';
 import type { GatewayEvents } from './events.js';
-import type { GatewayReports } from './reports.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
 import { ManagerSockets } from './sockets/fd-store-sockets.js';
-import { openControl } from './start/control.js';
+import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import { beginStore, logRecovery } from './start/store.js';
@@ -37,7 +36,7 @@ export interface RuntimeOptions {
   readonly log: Log;
   readonly sideWork: SideWork;
   readonly events: GatewayEvents;
-  readonly reports: GatewayReports;
+  readonly reports: ControlReports & { readiness(): Readiness };
   /** Holds each part once it is open, also if a later one fails. */
   readonly opened: CloseStack;
   /** Aborted when the start is cancelled. */

@@ -89,7 +89,7 @@ export function judgeFailure(
   }
   const refusalEnds = outcome.isRefusal ? refusedSince + refusalLimitMs : null;
   if (refusalEnds !== null && now >= refusalEnds)
-    return dead(`${error}, for ${span(refusalLimitMs)} by now`, inDoubt);
+    return dead(`${error}, for ${formatExactTimeSpan(refusalLimitMs)} by now`, inDoubt);
   const next = nextAttemptAt(
     delivery.attempt,
     outcome.retryAfterMilliseconds,

@@ -1,22 +1,29 @@
 import { join } from 'node:path';
 import { type TurnProcess, turnOf, turnVariable } from '../../agents/turn-processes.js';
 import { ControlServer } from '../../channels/control/control-server.js';
-import type { CallerTurn } from '../../channels/control/facts.js';
+import type { CallerTurn, GatewayFacts } from '../../channels/control/facts.js';
 import { longestSocketPath } from '../../config/values.js';
 import type { Sender } from '../../lifecycle/stop-cause.js';
 import { processName, readAncestry } from '../../linux/proc.js';
 import type { PeerCredentials } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
 import type { GatewayEvents } from '../events.js';
-import type { GatewayReports } from '../reports.js';
 import { RefusedStart } from './failed-start.js';
+
+/** Reports that a client of the control socket can ask for. */
+export interface ControlReports {
+  status(): string;
+  facts(): Promise<Omit<GatewayFacts, 'callerTurn'>>;
+  /** Has `listener` called with each new status line. */
+  followStatus(listener: (text: string) => void): void;
+}
 
 export interface ControlOptions {
   readonly runtimeDirectory: string;
   readonly unit: string | null;
   readonly log: Log;
   readonly events: Pick<GatewayEvents, 'stopRequested' | 'reloadRequested'>;
-  readonly reports: Pick<GatewayReports, 'status' | 'facts' | 'followStatus'>;
+  readonly reports: ControlReports;
   /** Processes of the turns that run now. */
   readonly turnProcesses: ReadonlySet<TurnProcess>;
 }
