@@ -38,6 +38,20 @@ function withTarget(value: unknown): unknown {
   return { channel: 'webhook', address: url, ...rest };
 }
 
+/** Files of a message or of its reply; absent: none. */
+const attachments = z
+  .array(
+    z.strictObject({
+      id: text.min(1),
+      name: text,
+      media_type: text,
+      size: count,
+      sha256: z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits'),
+    }),
+  )
+  .min(1)
+  .optional();
+
 const session = z.strictObject({
   type: z.literal('session'),
   session: text.min(1),
@@ -60,6 +74,7 @@ const message = z.strictObject({
   text,
   metadata,
   sender: text.nullable().default(null),
+  attachments,
   channel: text,
   generation: count.min(1).default(1),
   accepted_at: time,
@@ -96,7 +111,7 @@ const message = z.strictObject({
       fingerprint: z.string().regex(/^(?:[0-9a-f]{2})*$/i, 'must be bytes in hexadecimal digits'),
     })
     .nullable(),
-  reply: z.strictObject({ text, metadata, at: time }).nullable(),
+  reply: z.strictObject({ text, metadata, attachments, at: time }).nullable(),
   delivery: z
     .strictObject({
       kind: z.enum(['reply', 'notice']),
@@ -127,6 +142,16 @@ const record = z.strictObject({
   expires_at: time.nullable(),
 });
 
+/** A chunk of a file, behind the message that has it. */
+const blob = z.strictObject({
+  type: z.literal('blob'),
+  id: text.min(1),
+  message: z.uuid(),
+  /** 0, 1, 2, … */
+  position: count,
+  data: z.base64(),
+});
+
 const header = z.strictObject({
   type: z.literal('header'),
   format: z.literal(archiveFormat),
@@ -139,14 +164,16 @@ const end = z.strictObject({
   sessions: count,
   messages: count,
   records: count.default(0),
+  blobs: count.default(0),
 });
 
-const line = z.discriminatedUnion('type', [header, session, message, record, end]);
+const line = z.discriminatedUnion('type', [header, session, message, blob, record, end]);
 
 export type ArchivedSession = z.output<typeof session>;
 export type ArchivedMessage = z.output<typeof message>;
 export type ArchivedRecord = z.output<typeof record>;
-export type ArchiveItem = ArchivedSession | ArchivedMessage | ArchivedRecord;
+export type ArchivedBlob = z.output<typeof blob>;
+export type ArchiveItem = ArchivedSession | ArchivedMessage | ArchivedBlob | ArchivedRecord;
 
 /** The archive can't be used; the message says where and why. */
 export class ArchiveError extends Error {
@@ -191,19 +218,19 @@ export function checkItem(item: ArchiveItem): void {
 }
 
 export function* formatArchive(items: Iterable<ArchiveItem>, now: number): Generator<string> {
-  const counts = { session: 0, message: 0, record: 0 };
+  const counts = { session: 0, message: 0, blob: 0, record: 0 };
   yield formatLine({ type: 'header', format: archiveFormat, version: archiveVersion, exported_at: now });
   for (const item of items) {
     counts[item.type] += 1;
     yield formatLine(item);
   }
-  const { session, message, record } = counts;
-  yield formatLine({ type: 'end', sessions: session, messages: message, records: record });
+  const { session, message, blob, record } = counts;
+  yield formatLine({ type: 'end', sessions: session, messages: message, blobs: blob, records: record });
 }
 
 /** Reads the lines; throws an ArchiveError that names the line. */
 export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerator<ArchiveItem> {
-  const counts = { session: 0, message: 0, record: 0 };
+  const counts = { session: 0, message: 0, blob: 0, record: 0 };
   let number = 0;
   let ended = false;
   for await (const written of lines) {
@@ -217,7 +244,7 @@ export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerato
     }
     if (read.type === 'end') {
       ended = true;
-      const { session, message, record } = counts;
+      const { session, message, blob, record } = counts;
       if (read.sessions !== session || read.messages !== message) {
         throw new ArchiveError(
           `line ${number}: ${read.messages} messages of ${read.sessions} sessions were exported, ${message} of ${session} are there`,
@@ -225,6 +252,11 @@ export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerato
       }
       if (read.records !== record) {
         throw new ArchiveError(`line ${number}: ${read.records} records were exported, ${record} are there`);
+      }
+      if (read.blobs !== blob) {
+        throw new ArchiveError(
+          `line ${number}: ${read.blobs} pieces of files were exported, ${blob} are there`,
+        );
       }
     } else if (read.type !== 'header') {
       counts[read.type] += 1;

@@ -69,10 +69,35 @@ export interface NewMessage {
   readonly channel: string;
   /** The agent of the session, if it begins with this message. Null, the default: it has none of its own. */
   readonly agent?: string | null;
+  /** Files that were put into the store before, and belong to nothing yet. Default: none. */
+  readonly attachments?: readonly Attachment[];
+}
+
+/** A file that the store has, whole. */
+export interface StoredBlob {
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** A file of a message or of a reply. */
+export interface Attachment extends StoredBlob {
+  /** As its sender calls it: never a path. */
+  readonly name: string;
+  readonly mediaType: string;
+}
+
+export interface Reply {
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly attachments?: readonly Attachment[];
 }
 
 export interface QueueLimits {
+  /** Messages that may wait in one session. No store passes it. */
   readonly session: number;
+  /** Messages that may wait in all. A store may pass it by 1,000 for each gateway, so that it needs no row for all. */
   readonly total: number;
   /** Of sessions that have none of their own. Default: "queue". */
   readonly policy?: SessionPolicy;
@@ -106,7 +131,9 @@ export interface Message {
   readonly acceptedAt: number;
   /** Attempts begun so far. */
   readonly attempts: number;
-  readonly reply: { readonly text: string; readonly metadata: Metadata; readonly at: number } | null;
+  /** Absent: none. */
+  readonly attachments?: readonly Attachment[];
+  readonly reply: (Reply & { readonly at: number }) | null;
   readonly delivery: DeliverySummary | null;
   /** Why it is dead, or why the last attempt failed. */
   readonly error: string | null;
@@ -153,6 +180,8 @@ export interface CollectedMessage {
   readonly text: string;
   readonly metadata: Metadata;
   readonly sender: string | null;
+  /** Absent: none. */
+  readonly attachments?: readonly Attachment[];
 }
 
 /** One claim on the head of a session's queue: the right and the duty to run it. */
@@ -165,6 +194,8 @@ export interface Turn {
   readonly text: string;
   readonly metadata: Metadata;
   readonly sender: string | null;
+  /** Of its own message; those of `collected` are there. Absent: none. */
+  readonly attachments?: readonly Attachment[];
   /** What came before it and is run with it, in its order; the same for all attempts. */
   readonly collected: readonly CollectedMessage[];
   readonly replyTo: ReplyTarget | null;
@@ -218,6 +249,8 @@ export interface Delivery {
   readonly notice: string | null;
   readonly replyText: string;
   readonly replyMetadata: Metadata;
+  /** Absent: none. */
+  readonly replyAttachments?: readonly Attachment[];
   /** Of a notice: when the message was dead. */
   readonly repliedAt: number;
   /** From when its age counts: then, or when somebody had it tried again. */
@@ -430,10 +463,7 @@ export interface Store {
    * Writes the reply and, with a reply URL, its delivery, in one transaction. False when the claim was lost or, which
    * ends it, the message was cancelled.
    */
-  completeTurn(
-    turn: TurnHold,
-    reply: { readonly text: string; readonly metadata: Metadata },
-  ): Promise<boolean>;
+  completeTurn(turn: TurnHold, reply: Reply): Promise<boolean>;
   /** Tries the turn again after `retryInMs`, or ends the message as dead where that is null. False as `completeTurn`. */
   failTurn(turn: TurnHold, error: string, retryInMs: number | null): Promise<boolean>;
   /**
@@ -499,6 +529,20 @@ export interface Store {
   renewLease(lease: LeaseHold, leaseMs: number): Promise<boolean>;
   /** Lets others claim it at once. False as `renewLease`. */
   releaseLease(lease: LeaseHold): Promise<boolean>;
+
+  /**
+   * Takes a file. It is read no further than the store writes it. Until a message or a reply names it, it belongs to
+   * nothing and is forgotten in a day; with that it is on disk, and forgotten with the message. Null: it is longer than
+   * `limitBytes`, and nothing of it stays. Rejects with what reading it failed with.
+   */
+  putBlob(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    limitBytes: number,
+  ): Promise<StoredBlob | null>;
+  /** Null when there is none. One that is forgotten while it is read ends early. */
+  openBlob(id: string): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Removes a file that belongs to nothing, as its message was not taken; else it does nothing. */
+  removeBlob(id: string): Promise<void>;
 
   /** Null when there is none, or it has expired. */
   record(kind: string, key: string): Promise<StoredRecord | null>;

@@ -499,7 +499,7 @@ const textOf = (session: string, seq: number, { text }: Left): string =>
 const targetOf = ({ delivery, target }: Left): ReplyTarget | null =>
   delivery === undefined ? null : (target ?? webhookTarget(receiver));
 
-function replyOf(session: string, seq: number, left: Left): Message['reply'] {
+function replyOf(session: string, seq: number, left: Left) {
   const { reply } = left;
   if (reply === undefined) return null;
   const text = reply === true ? `reply to ${textOf(session, seq, left)}` : reply;

@@ -149,6 +149,7 @@ test('all steps of a round go by the time at which it began', async () => {
       return { count: 0, dead: 0, after: requests.length % 3 === 0 ? null : requests.length };
     },
     forgetRecords: () => 0,
+    forgetBlobs: () => 0,
   };
   const housekeeping = new Housekeeping(database, groups, {
     keep: 1_000,

@@ -166,7 +166,9 @@ describe.each(versions)('a database of schema version %i', (version) => {
     const keyOf = (item: ArchiveItem) =>
       item.type === 'record'
         ? `${item.kind} ${item.key}`
-        : `${item.type} ${item.session} ${item.type === 'message' ? item.seq : ''}`;
+        : item.type === 'blob'
+          ? `${item.type} ${item.id} ${item.position}`
+          : `${item.type} ${item.session} ${item.type === 'message' ? item.seq : ''}`;
     const inOrder = (all: readonly ArchiveItem[]) => all.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     expect(inOrder(items)).toEqual(
       inOrder([

@@ -1,6 +1,12 @@
 import type { Database } from 'better-sqlite3';
-import type { ArchivedMessage, ArchivedRecord, ArchivedSession, ArchiveItem } from '../archive.js';
-import type { MessageState, SessionPolicy, UnknownPolicy } from '../store.js';
+import type {
+  ArchivedBlob,
+  ArchivedMessage,
+  ArchivedRecord,
+  ArchivedSession,
+  ArchiveItem,
+} from '../archive.js';
+import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../store.js';
 import { idToText } from './operations/identifiers.js';
 import { parseJson, parseMetadata } from './operations/json.js';
 
@@ -46,6 +52,8 @@ export interface TextRow {
   readonly message: number;
   readonly text: string;
   readonly metadata: string;
+  /** JSON; earlier versions have no such column. */
+  readonly attachments?: string | null;
 }
 
 export interface ReplyRow extends TextRow {
@@ -76,6 +84,13 @@ export interface DeltaRow {
   readonly position: number;
   readonly attempt: number;
   readonly text: string;
+}
+
+export interface BlobRow {
+  readonly number: number;
+  readonly id: string;
+  /** Null: it belongs to nothing yet. */
+  readonly message: number | null;
 }
 
 export interface RecordRow {
@@ -117,6 +132,25 @@ export function archivedSession(row: SessionRow): ArchivedSession {
   };
 }
 
+export function archivedBlob(id: string, message: Buffer, position: number, data: Buffer): ArchivedBlob {
+  return { type: 'blob', id, message: idToText(message), position, data: data.toString('base64') };
+}
+
+/** A member for what has files; nothing where there are none. */
+function archivedAttachments(json: string | null | undefined) {
+  if (json == null) return {};
+  const attachments: readonly Attachment[] = JSON.parse(json);
+  return {
+    attachments: attachments.map(({ id, name, mediaType, sizeBytes, sha256 }) => ({
+      id,
+      name,
+      media_type: mediaType,
+      size: sizeBytes,
+      sha256,
+    })),
+  };
+}
+
 export function archivedRecord(row: RecordRow): ArchivedRecord {
   const { kind, key, value, version, changed_at, expires_at } = row;
   return { type: 'record', kind, key, value: parseJson(value), version, changed_at, expires_at };
@@ -144,6 +178,7 @@ export function archivedMessage({
     text: text.text,
     metadata: parseMetadata(text.metadata),
     sender,
+    ...archivedAttachments(text.attachments),
     channel,
     generation,
     accepted_at,
@@ -171,7 +206,14 @@ export function archivedMessage({
         ? null
         : { key: message.idempotency_key, fingerprint: message.fingerprint?.toString('hex') ?? '' },
     reply:
-      reply === null ? null : { text: reply.text, metadata: parseMetadata(reply.metadata), at: reply.at },
+      reply === null
+        ? null
+        : {
+            text: reply.text,
+            metadata: parseMetadata(reply.metadata),
+            ...archivedAttachments(reply.attachments),
+            at: reply.at,
+          },
     delivery:
       delivery === null
         ? null
@@ -207,6 +249,10 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
     const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
     const parts = part<PartRow>('SELECT * FROM delivery_parts WHERE message = ? ORDER BY part');
     const deltas = part<DeltaRow>('SELECT * FROM deltas WHERE message = ? ORDER BY position');
+    const blobs = part<BlobRow>('SELECT number, id, message FROM blobs WHERE message = ? ORDER BY number');
+    const chunks = database.prepare<[blob: number], { position: number; data: Buffer }>(
+      'SELECT position, data FROM blob_chunks WHERE blob = ? ORDER BY position',
+    );
     const id = database.prepare<[number: number], Buffer>('SELECT id FROM messages WHERE number = ?').pluck();
     const held = database.prepare<[line: string, session: number, message: number]>(
       'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
@@ -235,6 +281,11 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
           delivery: held.get('delivery', session, number) !== undefined,
         },
       });
+      for (const blob of blobs.all(number)) {
+        for (const { position, data } of chunks.iterate(blob.number)) {
+          yield archivedBlob(blob.id, message.id, position, data);
+        }
+      }
     }
     const records = database.prepare<[], RecordRow>('SELECT * FROM records ORDER BY kind, key');
     for (const row of records.iterate()) yield archivedRecord(row);

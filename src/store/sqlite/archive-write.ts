@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import {
+  type ArchivedBlob,
   type ArchivedMessage,
   type ArchivedRecord,
   type ArchivedSession,
@@ -7,6 +8,7 @@ import {
   type ArchiveItem,
 } from '../archive.js';
 import type { SessionPolicy } from '../store.js';
+import { fromAttachments } from './operations/blobs.js';
 import { idToBytes } from './operations/identifiers.js';
 import { fromTarget } from './operations/targets.js';
 
@@ -78,8 +80,20 @@ export class ArchiveWriter {
            coalesce((SELECT max(m.seq) FROM messages m INDEXED BY messages_retried
                      WHERE m.session = messages.session AND m.retried_at IS NOT NULL AND m.state = 'queued'), 0))`,
       ),
-      text: database.prepare('INSERT INTO message_texts VALUES (?, ?, ?)'),
-      reply: database.prepare('INSERT INTO replies VALUES (?, ?, ?, ?)'),
+      text: database.prepare(
+        'INSERT INTO message_texts (message, text, metadata, attachments) VALUES (?, ?, ?, ?)',
+      ),
+      reply: database.prepare(
+        'INSERT INTO replies (message, text, metadata, at, attachments) VALUES (?, ?, ?, ?, ?)',
+      ),
+      blob: database.prepare<[id: string, now: number, message: Buffer]>(
+        'INSERT INTO blobs (id, at, message) SELECT ?, ?, number FROM messages WHERE id = ?',
+      ),
+      chunk: database.prepare<[position: number, data: Buffer, id: string, message: Buffer]>(
+        `INSERT INTO blob_chunks (blob, position, data)
+         SELECT b.number, ?, ? FROM blobs b JOIN messages m ON m.number = b.message WHERE b.id = ? AND m.id = ?
+         ON CONFLICT DO NOTHING`,
+      ),
       delivery: database.prepare(
         `INSERT INTO deliveries (message, session, seq, webhook_id, state, attempts, delivered_at, last_error,
            unknown, begun_at, notice)
@@ -105,6 +119,7 @@ export class ArchiveWriter {
   write(item: ArchiveItem): void {
     if (item.type === 'session') this.#session(item);
     else if (item.type === 'message') this.#message(item);
+    else if (item.type === 'blob') this.#blob(item);
     else this.#record(item);
   }
 
@@ -178,9 +193,11 @@ export class ArchiveWriter {
     const state = item.state === 'running' && !item.held ? 'queued' : item.state;
     const { reply_to, idempotency, reply, delivery } = item;
     const number = this.#insert(item, state, session);
-    this.#statements.text.run(number, item.text, JSON.stringify(item.metadata));
+    const attachments = fromArchived(item.attachments);
+    this.#statements.text.run(number, item.text, JSON.stringify(item.metadata), attachments);
     if (reply !== null) {
-      this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at);
+      const files = fromArchived(reply.attachments);
+      this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at, files);
     }
     if (delivery !== null) {
       if (reply_to === null) throw new ArchiveError(`the message ${item.id} has a delivery, and no reply_to`);
@@ -217,6 +234,25 @@ export class ArchiveWriter {
       this.#collected.set(number, item.collected_in);
     }
     this.#messages += 1;
+  }
+
+  /** Its message has come before. */
+  #blob({ id, message, position, data }: ArchivedBlob): void {
+    const owner = idToBytes(message);
+    const refuse = (reason: string) => new ArchiveError(`the file ${id} of the message ${message} ${reason}`);
+    if (position === 0) this.#insertBlob(id, owner, refuse);
+    const { changes } = this.#statements.chunk.run(position, Buffer.from(data, 'base64'), id, owner);
+    if (changes === 0) throw refuse(`can't have this piece ${position}`);
+  }
+
+  #insertBlob(id: string, owner: Buffer, refuse: (reason: string) => ArchiveError): void {
+    try {
+      const { changes } = this.#statements.blob.run(id, 0, owner);
+      if (changes === 0) throw refuse('comes before its message');
+    } catch (error) {
+      if ((error as { readonly code?: string }).code !== 'SQLITE_CONSTRAINT_UNIQUE') throw error;
+      throw refuse('is in the store already');
+    }
   }
 
   #record({ kind, key, value, version, changed_at, expires_at }: ArchivedRecord): void {
@@ -283,6 +319,18 @@ export class ArchiveWriter {
       throw new ArchiveError(`two messages of the session "${name}" are under way at the same time`);
     }
   }
+}
+
+function fromArchived(attachments: ArchivedMessage['attachments']): string | null {
+  return fromAttachments(
+    attachments?.map(({ id, name, media_type, size, sha256 }) => ({
+      id,
+      name,
+      mediaType: media_type,
+      sizeBytes: size,
+      sha256,
+    })),
+  );
 }
 
 /** What could never come to an end in a store, as in an archive that was edited; null: it goes together. */

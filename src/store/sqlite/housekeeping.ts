@@ -25,6 +25,8 @@ const wholeRoundEach = 86_400_000;
 /** Small steps, so that a post waits for one at most. */
 const messagesInStep = 64;
 const recordsInStep = 64;
+/** A file may be large. */
+const blobsInStep = 4;
 const pagesInStep = 128;
 /** Time between two steps, in milliseconds, for whoever waits. */
 const pauseBetweenSteps = 10;
@@ -34,10 +36,13 @@ const fewPages = 1_024;
 /** Behind every message. */
 const allForgotten = Number.MAX_SAFE_INTEGER;
 
-/** Forgets what is older than `store.keep` and records whose time is over, and gives the room back to the file system: now and then, in small steps. */
+/**
+ * Forgets, now and then and in small steps, what is older than `store.keep`, records whose time is over and files that
+ * nothing has named; and gives the room back to the file system.
+ */
 export class Housekeeping {
   readonly #database: Database;
-  readonly #groups: Pick<GroupCommit, 'forget' | 'forgetRecords'>;
+  readonly #groups: Pick<GroupCommit, 'forget' | 'forgetRecords' | 'forgetBlobs'>;
   readonly #options: HousekeepingOptions;
   readonly #now: () => number;
   readonly #random: () => number;
@@ -50,7 +55,7 @@ export class Housekeeping {
 
   constructor(
     database: Database,
-    groups: Pick<GroupCommit, 'forget' | 'forgetRecords'>,
+    groups: Pick<GroupCommit, 'forget' | 'forgetRecords' | 'forgetBlobs'>,
     options: HousekeepingOptions,
   ) {
     this.#database = database;
@@ -74,7 +79,7 @@ export class Housekeeping {
   #step(message: number): void {
     const { interval, onFailure, checkpoint } = this.#options;
     try {
-      const next = this.#forgetRecords(message) ? message : this.#forget(message);
+      const next = this.#forgetExpired(message) ? message : this.#forget(message);
       if (next !== null) this.#timer = this.#after(pauseBetweenSteps, next);
       else if (this.#shrink()) this.#timer = this.#after(pauseBetweenSteps, allForgotten);
       else {
@@ -91,10 +96,13 @@ export class Housekeeping {
     }
   }
 
-  /** Whether there are more whose time is over. */
-  #forgetRecords(after: number): boolean {
+  /** True if there are more records whose time is over, or files that nothing has named. */
+  #forgetExpired(after: number): boolean {
     if (after !== 0) return false;
-    return this.#groups.forgetRecords(recordsInStep, this.#now()) === recordsInStep;
+    const now = this.#now();
+    const records = this.#groups.forgetRecords(recordsInStep, now);
+    const blobs = this.#groups.forgetBlobs(blobsInStep, now);
+    return records === recordsInStep || blobs === blobsInStep;
   }
 
   #forget(after: number): number | null {

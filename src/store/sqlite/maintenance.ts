@@ -20,7 +20,7 @@ import { FileError, toStoreError } from './errors.js';
 import { checkFiles, checkHeader } from './inspect.js';
 import { connectOffline, connectToPresent } from './offline.js';
 import { openDatabase } from './open-database.js';
-import { salvage } from './salvage.js';
+import { attachmentsOf, type Salvage, salvage } from './salvage.js';
 
 export { loadSqlite } from './offline.js';
 
@@ -186,26 +186,13 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     copyFileSync(path, copy, constants.COPYFILE_EXCL);
     if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`, constants.COPYFILE_EXCL);
     const database = new Database(copy, { timeout: busyTimeout });
-    let found: ReturnType<typeof salvage>;
+    let saved: Saved;
     try {
-      found = salvage(database);
+      saved = await saveTo(fresh, salvage(database), path);
     } finally {
       database.close();
     }
-    const { sessions, messages, records, expected } = found;
-    const lost = [...found.lost];
-    const remade = [...found.remade];
-    if (sessions.length === 0) {
-      throw new FileError(
-        'damaged',
-        `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,
-      );
-    }
-    const written = await importToStore(fresh, [...sessions, ...messages, ...records], (item, reason) => {
-      if (item.type === 'message')
-        lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
-      else if (item.type === 'record') remade.push(`the record of the kind ${item.kind}: ${reason}`);
-    });
+    const { written, lost, remade, expected } = saved;
     giveTo(fresh, statSync(path));
     const move = (suffix: string) => {
       if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
@@ -221,6 +208,48 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     clean();
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
   }
+}
+
+interface Saved {
+  readonly written: Written;
+  readonly lost: readonly string[];
+  readonly remade: readonly string[];
+  readonly expected: number | null;
+}
+
+/** Writes what was found to a new database. */
+async function saveTo(fresh: string, found: Salvage, path: string): Promise<Saved> {
+  const { sessions, messages, records, blobs, expected } = found;
+  const lost = [...found.lost];
+  const remade = [...found.remade];
+  if (sessions.length === 0) {
+    throw new FileError(
+      'damaged',
+      `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,
+    );
+  }
+  /** Bytes that were found of each file. */
+  const sizes = new Map<string, number>();
+  function* items(): Generator<ArchiveItem> {
+    yield* sessions;
+    yield* messages;
+    for (const blob of blobs) {
+      sizes.set(blob.id, (sizes.get(blob.id) ?? 0) + Buffer.byteLength(blob.data, 'base64'));
+      yield blob;
+    }
+    yield* records;
+  }
+  const written = await importToStore(fresh, items(), (item, reason) => {
+    if (item.type === 'message') lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
+    else if (item.type === 'record') remade.push(`the record of the kind ${item.kind}: ${reason}`);
+  });
+  for (const message of messages) {
+    for (const { id, name, size } of attachmentsOf(message)) {
+      if ((sizes.get(id) ?? -1) === size) continue;
+      remade.push(`the file ${JSON.stringify(name)} of the message ${message.id}, or a part of it`);
+    }
+  }
+  return { written, lost, remade, expected };
 }
 
 /** Where a value or its place is what no message can have. */

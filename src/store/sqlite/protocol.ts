@@ -28,13 +28,17 @@ export type Accepted =
     };
 
 /** What can be asked of the worker: the store's methods, and its own figures. */
-export interface Operations extends Omit<Store, 'close' | 'watch' | 'accept' | 'acceptAll'>, RunStore {
+export interface Operations
+  extends Omit<Store, 'close' | 'watch' | 'accept' | 'acceptAll' | 'putBlob' | 'openBlob'>,
+    RunStore {
   accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<Accepted>;
   acceptAll(
     messages: readonly NewMessage[],
     limits: QueueLimits,
     checkpoint: Checkpoint | null,
   ): Promise<readonly Accepted[]>;
+  addBlobChunk(id: string, position: number, data: Uint8Array): Promise<void>;
+  readBlobChunk(id: string, position: number): Promise<Uint8Array | null>;
   statistics(): Promise<StoreStatistics>;
   /** Resolves when there is room and a page was written; rejects with what keeps it from that. */
   tryWrite(): Promise<void>;

@@ -1,9 +1,17 @@
 import type { Database } from 'better-sqlite3';
-import { type ArchivedMessage, type ArchivedRecord, type ArchivedSession, checkItem } from '../archive.js';
 import {
+  type ArchivedBlob,
+  type ArchivedMessage,
+  type ArchivedRecord,
+  type ArchivedSession,
+  checkItem,
+} from '../archive.js';
+import {
+  archivedBlob,
   archivedMessage,
   archivedRecord,
   archivedSession,
+  type BlobRow,
   type DeliveryRow,
   type DeltaRow,
   type MessageRow,
@@ -21,6 +29,8 @@ export interface Salvage {
   readonly sessions: readonly ArchivedSession[];
   readonly messages: readonly ArchivedMessage[];
   readonly records: readonly ArchivedRecord[];
+  /** The files of these messages, read as they are asked for: the database has to be open until then. */
+  readonly blobs: Iterable<ArchivedBlob>;
   /** Messages that are known of and could not be read whole, or that can't be put together. */
   readonly lost: readonly string[];
   /** What was known of the deliveries of others, or of sessions, and could not be read: it is new; and records. */
@@ -148,6 +158,7 @@ export function salvage(database: Database): Salvage {
     sessions: lastNumbers(sessionRows, messages),
     messages,
     records: soundRecords(database, remade),
+    blobs: soundBlobs(database, messages, ids),
     lost,
     remade,
     expected: expectedMessages(database),
@@ -166,6 +177,37 @@ function soundRecords(database: Database, lost: string[]): readonly ArchivedReco
       return [];
     }
   });
+}
+
+/** Each file as far as it can be read, from its first chunk on. */
+function* soundBlobs(
+  database: Database,
+  messages: readonly ArchivedMessage[],
+  ids: ReadonlyMap<number, Buffer>,
+): Generator<ArchivedBlob> {
+  const named = new Set(messages.flatMap((message) => attachmentsOf(message).map(({ id }) => id)));
+  const chunk = attempt(() =>
+    database
+      .prepare<[blob: number, position: number], Buffer>(
+        'SELECT data FROM blob_chunks WHERE blob = ? AND position = ?',
+      )
+      .pluck(),
+  );
+  if (chunk === null) return;
+  for (const { number, id, message } of readTable<BlobRow>(database, 'blobs', 'number')) {
+    const owner = message === null ? undefined : ids.get(message);
+    if (owner === undefined || !named.has(id)) continue;
+    for (let position = 0; ; position += 1) {
+      const data = attempt(() => chunk.get(number, position));
+      if (!Buffer.isBuffer(data)) break;
+      yield archivedBlob(id, owner, position, data);
+    }
+  }
+}
+
+/** Files of the message and of its reply. */
+export function attachmentsOf({ attachments = [], reply }: ArchivedMessage) {
+  return [...attachments, ...(reply?.attachments ?? [])];
 }
 
 /** A session’s last number is at least that of the last message that is known of. */

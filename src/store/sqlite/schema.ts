@@ -273,8 +273,8 @@ const tenthVersion: readonly string[] = [
 ];
 
 /**
- * Version 11: sessions have agents and generations, turns may wait, and what agents write is kept as it comes. No row is
- * written.
+ * Version 11: sessions have agents and generations, turns may wait, what agents write is kept as it comes, and
+ * messages and replies may have files. No row is written.
  */
 const eleventhVersion: readonly string[] = [
   // Null: none has been chosen.
@@ -294,6 +294,26 @@ const eleventhVersion: readonly string[] = [
      text     TEXT    NOT NULL
    ) STRICT`,
   'CREATE UNIQUE INDEX deltas_by_message ON deltas (message, position)',
+  // JSON; null: there are none.
+  'ALTER TABLE message_texts ADD COLUMN attachments TEXT',
+  'ALTER TABLE replies ADD COLUMN attachments TEXT',
+  // Files. Until its message or the reply of that names it, one has no message.
+  `CREATE TABLE blobs (
+     number  INTEGER PRIMARY KEY,
+     id      TEXT    NOT NULL,
+     message INTEGER REFERENCES messages (number) ON DELETE CASCADE,
+     at      INTEGER NOT NULL
+   ) STRICT`,
+  'CREATE UNIQUE INDEX blobs_by_id ON blobs (id)',
+  'CREATE INDEX blobs_by_message ON blobs (message) WHERE message IS NOT NULL',
+  'CREATE INDEX blobs_free ON blobs (at) WHERE message IS NULL',
+  `CREATE TABLE blob_chunks (
+     number   INTEGER PRIMARY KEY,
+     blob     INTEGER NOT NULL REFERENCES blobs (number) ON DELETE CASCADE,
+     position INTEGER NOT NULL,
+     data     BLOB    NOT NULL
+   ) STRICT`,
+  'CREATE UNIQUE INDEX blob_chunks_by_blob ON blob_chunks (blob, position)',
 ];
 
 export const migrations: readonly Migration[] = [
@@ -341,6 +361,12 @@ export const outlineQueries: readonly string[] = [
   'SELECT * FROM records LIMIT 1',
   'SELECT * FROM deltas LIMIT 1',
   'SELECT position FROM deltas INDEXED BY deltas_by_message LIMIT 1',
+  'SELECT * FROM blobs LIMIT 1',
+  'SELECT id FROM blobs INDEXED BY blobs_by_id LIMIT 1',
+  'SELECT message FROM blobs INDEXED BY blobs_by_message WHERE message IS NOT NULL LIMIT 1',
+  'SELECT at FROM blobs INDEXED BY blobs_free WHERE message IS NULL LIMIT 1',
+  'SELECT number FROM blob_chunks LIMIT 1',
+  'SELECT position FROM blob_chunks INDEXED BY blob_chunks_by_blob LIMIT 1',
   'SELECT kind FROM records INDEXED BY records_by_key LIMIT 1',
   'SELECT kind FROM records INDEXED BY records_expiring WHERE expires_at IS NOT NULL LIMIT 1',
   'SELECT * FROM heads LIMIT 1',

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { steadyNow } from '../../lifecycle/steady-clock.js';
+import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
 import type { OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
 import type { RunRecord } from '../run-record.js';
 import {
@@ -18,18 +19,19 @@ import {
   type JsonValue,
   type LeaseHold,
   type Message,
-  type Metadata,
   type NewMessage,
   type NewRecord,
   type Page,
   type QueueLimits,
   type RecordOutcome,
   type Recovery,
+  type Reply,
   type SessionCancelled,
   type SessionPolicy,
   type SessionSummary,
   type SettledMessages,
   type StoreCounts,
+  type StoredBlob,
   type StoredRecord,
   StoreError,
   type Turn,
@@ -126,7 +128,7 @@ function newlyAccepted(
   message: NewMessage,
   { seq, acceptedAt, epoch, generation }: Accepted & { readonly outcome: 'accepted' },
 ): Message {
-  const { id, session, text, metadata, replyTo, channel } = message;
+  const { id, session, text, metadata, replyTo, channel, attachments = [] } = message;
   return {
     id,
     session,
@@ -146,11 +148,12 @@ function newlyAccepted(
     generation,
     waitingFor: null,
     collectedIn: null,
+    ...(attachments.length === 0 ? {} : { attachments }),
   };
 }
 
 function firstTurn(message: Message, { owner, epoch, agent }: Pick<Turn, 'owner' | 'epoch' | 'agent'>): Turn {
-  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt, generation } = message;
+  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt, generation, attachments } = message;
   return {
     turnId: turnIdOf(id),
     messageId: id,
@@ -168,6 +171,7 @@ function firstTurn(message: Message, { owner, epoch, agent }: Pick<Turn, 'owner'
     putBacks: 0,
     owner,
     epoch,
+    ...(attachments === undefined ? {} : { attachments }),
   };
 }
 
@@ -201,6 +205,11 @@ export class SqliteStore implements OpenStore {
   readonly #now: () => number;
   readonly #waiters = new Map<number, Waiter>();
   readonly #watchers = new SessionWatchers();
+  readonly #blobs: BlobChunks = {
+    add: (id, position, data) => this.#call('addBlobChunk', id, position, data),
+    read: (id, position) => this.#call('readBlobChunk', id, position),
+    remove: (id) => this.removeBlob(id),
+  };
   #collected: Call[] = [];
   /** Turns that began with their message, unless another one has come since that waits. */
   #arrived = new WeakSet<TurnHold>();
@@ -277,10 +286,7 @@ export class SqliteStore implements OpenStore {
     return this.#call('renewLeases', owner, leaseMs);
   }
 
-  completeTurn(
-    turn: TurnHold,
-    reply: { readonly text: string; readonly metadata: Metadata },
-  ): Promise<boolean> {
+  completeTurn(turn: TurnHold, reply: Reply): Promise<boolean> {
     const isAwaited = !this.#arrived.has(turn) || this.#collected.length > 0;
     return this.#callBy(isAwaited ? 'now' : 'later', 'completeTurn', hold(turn), reply);
   }
@@ -308,6 +314,21 @@ export class SqliteStore implements OpenStore {
 
   deltas(messageId: string, after: number, limit: number): Promise<Deltas> {
     return this.#call('deltas', messageId, after, limit);
+  }
+
+  putBlob(
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    limitBytes: number,
+  ): Promise<StoredBlob | null> {
+    return writeBlob(this.#blobs, content, limitBytes);
+  }
+
+  openBlob(id: string): Promise<AsyncIterable<Uint8Array> | null> {
+    return readBlob(this.#blobs, id);
+  }
+
+  removeBlob(id: string): Promise<void> {
+    return this.#call('removeBlob', id);
   }
 
   cancelMessage(id: string): Promise<CancelOutcome | null> {

@@ -9,6 +9,7 @@ import {
   type UnknownPolicy,
 } from '../../store.js';
 import type { Accepted } from '../protocol.js';
+import { attach, fromAttachments } from './blobs.js';
 import { cancelSession } from './by-hand.js';
 import { enqueueHeld } from './claims.js';
 import { idToBytes, idToText } from './identifiers.js';
@@ -54,8 +55,8 @@ const insertMessage = sql<
      reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender, generation)
    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 );
-const insertText = sql<[message: number, text: string, metadata: string]>(
-  'INSERT INTO message_texts (message, text, metadata) VALUES (?, ?, ?)',
+const insertText = sql<[message: number, text: string, metadata: string, attachments: string | null]>(
+  'INSERT INTO message_texts (message, text, metadata, attachments) VALUES (?, ?, ?, ?)',
 );
 
 /** Takes a message in at the end of its session. */
@@ -83,6 +84,7 @@ export function accept(
       const generation = known?.generation ?? 1;
       const session = extend(transaction, message.session, known, agent);
       const number = insert(transaction, message, { session, seq, begins, generation });
+      attach(transaction, number, message.attachments);
       const next = { number, sender: message.sender ?? null };
       const epoch = begins && claim !== undefined ? enqueueHeld(transaction, session, next, claim) : null;
       if (epoch === null && isHead) enqueue(transaction, 'turn', session, next);
@@ -185,6 +187,7 @@ function insert(
     generation,
   );
   const number = Number(lastInsertRowid);
-  sql.run(insertText, number, message.text, JSON.stringify(message.metadata));
+  const attachments = fromAttachments(message.attachments);
+  sql.run(insertText, number, message.text, JSON.stringify(message.metadata), attachments);
   return number;
 }

@@ -1,4 +1,5 @@
 import type { Claim, Delivery, UnknownPolicy } from '../../store.js';
+import { toAttachments } from './blobs.js';
 import { type Fence, hold, leaseRanOut } from './claims.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
 import { readParts } from './delivery-parts.js';
@@ -21,6 +22,7 @@ interface ReadyDeliveryRow extends TargetRow {
   /** Null for a notice. */
   readonly reply_text: string | null;
   readonly reply_metadata: string | null;
+  readonly reply_attachments: string | null;
   readonly replied_at: number | null;
   readonly notice: 0 | 1;
   readonly error: string | null;
@@ -33,7 +35,7 @@ interface ReadyDeliveryRow extends TargetRow {
 
 const readyDeliveries = sql<[limit: number], ReadyDeliveryRow>(
   `SELECT m.number AS message, h.session AS session_number, m.id, s.name AS session, m.seq, ${targetColumns},
-     d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
+     d.webhook_id, t.text, t.metadata, r.text AS reply_text, r.metadata AS reply_metadata, r.attachments AS reply_attachments, r.at AS replied_at,
      d.attempts, d.notice, m.error, m.changed_at, m.retried_at, m.reply_idempotent AS idempotent,
      m.reply_unknown AS unknown_policy
    FROM heads h
@@ -73,6 +75,7 @@ function toDelivery(transaction: Transaction, row: ReadyDeliveryRow, fence: Fenc
   const target = toTarget(row);
   if (target === null) throw new Error(`The delivery of message ${row.message} goes nowhere.`);
   const repliedAt = row.replied_at ?? row.changed_at;
+  const { attachments: replyAttachments } = toAttachments(row.reply_attachments);
   return {
     messageId: idToText(row.id),
     session: row.session,
@@ -92,6 +95,7 @@ function toDelivery(transaction: Transaction, row: ReadyDeliveryRow, fence: Fenc
     attempt: row.attempts + 1,
     idempotent: row.idempotent === 1,
     unknownPolicy: row.unknown_policy,
+    ...(replyAttachments === undefined ? {} : { replyAttachments }),
     ...fence,
   };
 }

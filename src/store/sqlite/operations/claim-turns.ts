@@ -1,5 +1,6 @@
 import { mayBegin } from '../../rules/suspects.js';
 import type { Turn, TurnClaim } from '../../store.js';
+import { toAttachments } from './blobs.js';
 import { countHeld, hold, leaseRanOut } from './claims.js';
 import { collect, collectedOf, type ReadyTurnRow, turnText } from './collect.js';
 import { idToText, turnIdOf } from './identifiers.js';
@@ -13,7 +14,7 @@ import { expiredTurns, reclaimTurns } from './turns.js';
 
 const readyTurns = sql<[limit: number], ReadyTurnRow>(
   `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, s.agent, m.seq,
-     m.attempts, m.crashes, m.put_backs, m.begun, m.generation, t.text, t.metadata, m.sender, ${targetColumns}, m.reply_idempotent,
+     m.attempts, m.crashes, m.put_backs, m.begun, m.generation, t.text, t.metadata, t.attachments, m.sender, ${targetColumns}, m.reply_idempotent,
      m.reply_unknown, m.accepted_at
    FROM heads h
    JOIN messages m ON m.number = h.message
@@ -70,6 +71,7 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
     text: turnText(collected, row.text),
     metadata: parseMetadata(row.metadata),
     sender: row.sender,
+    ...toAttachments(row.attachments),
     collected,
     replyTo: toTarget(row),
     acceptedAt: row.accepted_at,

@@ -1,5 +1,6 @@
 import { type Collectable, countParts } from '../../rules/collecting.js';
 import type { CollectedMessage, SessionPolicy, TurnClaim, UnknownPolicy } from '../../store.js';
+import { toAttachments } from './blobs.js';
 import { idToText } from './identifiers.js';
 import { parseMetadata } from './json.js';
 import { addUnfinished } from './sessions.js';
@@ -17,6 +18,7 @@ export interface CollectableRow extends TargetRow {
   readonly begun: 0 | 1;
   readonly text: string;
   readonly metadata: string;
+  readonly attachments: string | null;
   readonly sender: string | null;
   readonly reply_idempotent: 0 | 1;
   readonly reply_unknown: UnknownPolicy | null;
@@ -34,10 +36,10 @@ export interface ReadyTurnRow extends CollectableRow {
   readonly ready: number;
 }
 
-type CollectedRow = Pick<CollectableRow, 'id' | 'seq' | 'text' | 'metadata' | 'sender'>;
+type CollectedRow = Pick<CollectableRow, 'id' | 'seq' | 'text' | 'metadata' | 'attachments' | 'sender'>;
 
 const queuedBehind = sql<[session: number, seq: number, limit: number], CollectableRow>(
-  `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, m.generation, t.text, t.metadata, m.sender,
+  `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, m.generation, t.text, t.metadata, t.attachments, m.sender,
      ${targetColumns}, m.reply_idempotent, m.reply_unknown, m.accepted_at
    FROM messages m INDEXED BY messages_queued JOIN message_texts t ON t.message = m.number
    WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
@@ -47,7 +49,7 @@ const collectInto = sql<[now: number, into: number, message: number]>(
 );
 // By their numbers, which is the order in which they were accepted.
 const collectedIn = sql<[message: number], CollectedRow>(
-  `SELECT m.id, m.seq, t.text, t.metadata, m.sender
+  `SELECT m.id, m.seq, t.text, t.metadata, t.attachments, m.sender
    FROM messages m INDEXED BY messages_collected JOIN message_texts t ON t.message = m.number
    WHERE m.collected_in = ? AND m.collected_in IS NOT NULL ORDER BY m.number`,
 );
@@ -106,6 +108,7 @@ export function collectedOf({ sql }: Transaction, { message }: CollectableRow): 
     text: row.text,
     metadata: parseMetadata(row.metadata),
     sender: row.sender,
+    ...toAttachments(row.attachments),
   }));
 }
 

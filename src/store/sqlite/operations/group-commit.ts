@@ -4,6 +4,7 @@ import type { Recovery, StoreError } from '../../store.js';
 import { hasRoom } from '../disk.js';
 import { endsTransaction, fullError, toFailure, toStoreError } from '../errors.js';
 import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from '../protocol.js';
+import { forgetBlobs } from './blobs.js';
 import { type Counters, readCounters, writeCounters } from './counters.js';
 import { type ForgetRequest, type Forgotten, forget } from './forget.js';
 import { type Handlers, isRead, operations, unsynced } from './operations.js';
@@ -63,6 +64,11 @@ export class GroupCommit {
   /** Deletes some of the records whose time is over; gives how many. */
   forgetRecords(limit: number, now: number): number {
     return this.#transact((transaction) => forgetRecords(transaction, limit), now);
+  }
+
+  /** Deletes some of the files that nothing has named; gives how many. */
+  forgetBlobs(limit: number, now: number): number {
+    return this.#transact((transaction) => forgetBlobs(transaction, limit), now);
   }
 
   forget(request: ForgetRequest, now: number): Forgotten {

@@ -1,5 +1,6 @@
 import type { OperationName, ParametersOf, ResultOf } from '../protocol.js';
 import { accept, acceptAll } from './accept.js';
+import { addBlobChunk, readBlobChunk, removeBlob } from './blobs.js';
 import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';
 import { claimDeliveries } from './claim-deliveries.js';
 import { claimTurns } from './claim-turns.js';
@@ -49,6 +50,7 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
   'settledMessages',
   'history',
   'deltas',
+  'readBlobChunk',
   'settledUpTo',
   'deadMessages',
   'counts',
@@ -62,7 +64,7 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
  * Operations that need no sync of their own: the next one takes what they wrote along
  * (https://www.sqlite.org/pragma.html#pragma_synchronous).
  */
-export const unsynced: ReadonlySet<OperationName> = new Set<OperationName>(['appendDeltas']);
+export const unsynced: ReadonlySet<OperationName> = new Set<OperationName>(['appendDeltas', 'addBlobChunk']);
 
 /** What each operation does, in a transaction; those apart that are asked of the connection itself. */
 export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
@@ -78,6 +80,9 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   setTurnWait,
   appendDeltas,
   deltas: readDeltas,
+  addBlobChunk,
+  readBlobChunk,
+  removeBlob,
   cancelMessage,
   cancelSession,
   deadMessages: readDeadMessages,

@@ -9,6 +9,7 @@ import type {
   TurnWait,
 } from '../../store.js';
 import { StoreError } from '../../store.js';
+import { toAttachments } from './blobs.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';
 import { parseMetadata } from './json.js';
@@ -45,8 +46,10 @@ interface MessageRow extends TargetRow {
   readonly collected_in_state: MessageState | null;
   readonly text: string;
   readonly metadata: string;
+  readonly attachments: string | null;
   readonly reply_text: string | null;
   readonly reply_metadata: string | null;
+  readonly reply_attachments: string | null;
   readonly replied_at: number | null;
   readonly webhook_id: string | null;
   readonly delivery_attempts: number | null;
@@ -61,8 +64,8 @@ const messageColumns = `
   m.id, s.name AS session, m.seq, m.state, m.attempts, m.accepted_at, m.changed_at, m.channel, m.sender,
   m.generation, m.waiting_for, ${targetColumns},
   m.error, c.id AS collected_in, c.state AS collected_in_state,
-  t.text, t.metadata,
-  r.text AS reply_text, r.metadata AS reply_metadata, r.at AS replied_at,
+  t.text, t.metadata, t.attachments,
+  r.text AS reply_text, r.metadata AS reply_metadata, r.attachments AS reply_attachments, r.at AS replied_at,
   d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
   d.unknown AS delivery_unknown, d.notice,
   h.retry_at AS next_attempt_at`;
@@ -247,12 +250,18 @@ function toMessage(row: MessageRow): Message {
     reply:
       row.reply_text === null || row.reply_metadata === null || row.replied_at === null
         ? null
-        : { text: row.reply_text, metadata: parseMetadata(row.reply_metadata), at: row.replied_at },
+        : {
+            text: row.reply_text,
+            metadata: parseMetadata(row.reply_metadata),
+            at: row.replied_at,
+            ...toAttachments(row.reply_attachments),
+          },
     delivery: toDeliverySummary(row),
     error: row.error,
     changedAt: row.changed_at,
     generation: row.generation,
     waitingFor: row.waiting_for,
+    ...toAttachments(row.attachments),
     collectedIn:
       row.collected_in === null || row.collected_in_state === null
         ? null

@@ -1,6 +1,7 @@
 import { nextInSession } from '../../rules/ready-queue.js';
 import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules/turn-end.js';
-import type { JsonValue, MessageState, Metadata, TurnHold, TurnToPutBack } from '../../store.js';
+import type { JsonValue, MessageState, Reply, TurnHold, TurnToPutBack } from '../../store.js';
+import { attach, fromAttachments } from './blobs.js';
 import { isHeldBy } from './claims.js';
 import { createDelivery } from './deliveries.js';
 import { notePart } from './delivery-parts.js';
@@ -45,9 +46,9 @@ export const expiredTurns = sql<[now: number, owner: string, limit: number], Tur
    WHERE h.line = 'turn' AND h.lease_until IS NOT NULL AND h.lease_until <= ? AND h.owner <> ?
    ORDER BY h.lease_until LIMIT 0 + ?`,
 );
-const insertReply = sql<[message: number, text: string, metadata: string, at: number]>(
-  'INSERT INTO replies (message, text, metadata, at) VALUES (?, ?, ?, ?)',
-);
+const insertReply = sql<
+  [message: number, text: string, metadata: string, at: number, attachments: string | null]
+>('INSERT INTO replies (message, text, metadata, at, attachments) VALUES (?, ?, ?, ?, ?)');
 const changeTurn = sql<
   [
     state: MessageState,
@@ -80,17 +81,16 @@ const nextQueued = sql<[session: number, seq: number], NextRow>(
    WHERE session = ? AND seq > ? AND state = 'queued' ORDER BY seq LIMIT 1`,
 );
 
-export function completeTurn(
-  transaction: Transaction,
-  turn: TurnHold,
-  reply: { readonly text: string; readonly metadata: Metadata },
-): boolean {
+export function completeTurn(transaction: Transaction, turn: TurnHold, reply: Reply): boolean {
   const row = heldBy(transaction, turn);
   if (row === null) return false;
   const isTaken = endTurn(transaction, row, { by: 'reply' });
   const { sql, now } = transaction;
-  if (isTaken) sql.run(insertReply, row.message, reply.text, JSON.stringify(reply.metadata), now);
-  return isTaken;
+  if (!isTaken) return false;
+  const { text, metadata, attachments } = reply;
+  sql.run(insertReply, row.message, text, JSON.stringify(metadata), now, fromAttachments(attachments));
+  attach(transaction, row.message, attachments);
+  return true;
 }
 
 export function failTurn(
