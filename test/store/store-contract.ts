@@ -168,7 +168,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
       });
 
       test('counts what waits against the limits, not what runs', async () => {
-        const limits = { session: 2, total: 3 };
+        const limits = { session: 2, total: 1_000_000 };
         await acceptOne(store, 'a');
         await claimOne(store);
         await acceptOne(store, 'a');
@@ -178,13 +178,30 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           limit: 'session',
           waiting: 2,
         });
-        await acceptOne(store, 'b');
-        expect(await store.accept(newMessage('c'), limits)).toEqual({
-          outcome: 'full',
-          limit: 'total',
-          waiting: 3,
-        });
-        expect((await store.counts()).sessions).toBe(2);
+        expect((await store.counts()).queued).toBe(2);
+      });
+
+      test('the limit of a session is exact, however many come together', async () => {
+        const limits = { session: 3, total: 1_000_000 };
+        const outcomes = await Promise.all(
+          Array.from({ length: 50 }, () => store.accept(newMessage('a'), limits)),
+        );
+        expect(outcomes.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(3);
+        expect(await store.session('a')).toMatchObject({ waiting: 3, lastSeq: 3 });
+      });
+
+      test('that of all may be passed by 1,000 messages, so that no store needs one row for all of them', async () => {
+        const limits = { session: 1_000_000, total: 3 };
+        const post = (count: number) =>
+          Promise.all(
+            Array.from({ length: count }, (_, at) => store.accept(newMessage(`session ${at}`), limits)),
+          );
+        expect((await post(3)).every(({ outcome }) => outcome === 'accepted')).toBe(true);
+        const outcomes = await post(1_500);
+        const refused = outcomes.filter(({ outcome }) => outcome === 'full');
+        expect(refused.length).toBeGreaterThanOrEqual(500);
+        expect(refused[0]).toMatchObject({ limit: 'total' });
+        expect((await store.counts()).queued).toBe(3 + 1_500 - refused.length);
       });
 
       test('a message that fails on its own leaves those beside it alone', async () => {
