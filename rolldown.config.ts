@@ -64,7 +64,7 @@ export default defineConfig([
     ...common,
     // A thread shares no loaded module with another: one file, with all of better-sqlite3 but its binary.
     external: ['bindings', 'node-gyp-build'],
-    input: { 'bundle/sqlite-worker': 'src/store/sqlite/sqlite-worker.ts' },
+    input: { 'bundle/sqlite-worker': 'src/store/sqlite/thread/sqlite-worker.ts' },
     output: { ...commonJs, dir: 'dist', entryFileNames: '[name].js', codeSplitting: false },
   },
 ]);

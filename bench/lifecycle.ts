@@ -99,7 +99,7 @@ export const startFull: Benchmark = {
     const full = await GatewayUnit.install(machine, { name: 'full' });
     const empty = await GatewayUnit.install(machine, { name: 'empty' });
     for (const unit of [full, empty]) await startAndStop(machine, `${unit.name}.service`);
-    const sealScript = `import('/usr/lib/sd-gateway/dist/store/sqlite/seal.js').then((s) => s.seal('${full.stateDirectory}/gateway.db', 'closed'))`;
+    const sealScript = `import('/usr/lib/sd-gateway/dist/store/sqlite/file/seal.js').then((s) => s.seal('${full.stateDirectory}/gateway.db', 'closed'))`;
     const resumed = new RegExp(`${numbers[2]} turns? `);
     return {
       contenders: [

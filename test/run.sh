@@ -137,7 +137,7 @@ vitest() {
 }
 
 # What the gateway shares with Node.js itself: system calls, processes, sockets, and SQLite's binary.
-other_node_tests=(test/native test/linux test/systemd test/agents test/channels test/store/sqlite-contract.test.ts)
+other_node_tests=(test/native test/linux test/systemd test/agents test/channels test/store/sqlite/contract.test.ts)
 other_nodes=(22.23.3 24.21.0)
 
 if command -v apt-get >/dev/null; then

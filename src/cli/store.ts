@@ -20,7 +20,7 @@ import { actingAs, IdentityError } from '../linux/owner.js';
 import { processName } from '../linux/proc.js';
 import { syncDirectory } from '../linux/write-atomically.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
-import { FileError } from '../store/sqlite/errors.js';
+import { FileError } from '../store/sqlite/file/errors.js';
 import { StoreError } from '../store/store.js';
 import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
@@ -84,7 +84,7 @@ interface Voice {
   say(facts: object, ...lines: readonly string[]): void;
 }
 
-type Maintenance = typeof import('../store/sqlite/maintenance.js');
+type Maintenance = typeof import('../store/sqlite/tools/maintenance.js');
 
 /** Reads and writes the operator's own files as the operator, whoever owns the database. */
 const asCaller = <Result>(work: () => Result): Result => actingAs(process.getuid?.() ?? null, work);
@@ -234,7 +234,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   };
   try {
     const { path, user } = databaseAccess(configuration, location.directories.state);
-    const maintenance = await import('../store/sqlite/maintenance.js');
+    const maintenance = await import('../store/sqlite/tools/maintenance.js');
     maintenance.loadSqlite(path);
     // The lock needs it.
     if (request.action === 'import' || request.action === 'recover') native();

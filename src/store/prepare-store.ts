@@ -1,4 +1,4 @@
-import { type StoreThread, startStoreThread } from './sqlite/store-thread.js';
+import { type StoreThread, startStoreThread } from './sqlite/thread/store-thread.js';
 
 /** What was begun for a store before its settings are known. */
 export interface PreparedStore {

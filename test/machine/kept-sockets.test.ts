@@ -181,7 +181,7 @@ if os.path.exists("/var/lib/upgrade/upgrade.sql"):
     database.close()
     os.rename("/var/lib/upgrade/upgrade.sql", "/var/lib/upgrade/upgrade.done")
 `;
-    const { applicationId } = await import('../../src/store/sqlite/schema.js');
+    const { applicationId } = await import('../../src/store/sqlite/file/schema.js');
     await machine().writeFile('/tmp/older.py', older.replace('APPLICATION', String(applicationId)));
     const gateway = await GatewayUnit.install(machine(), {
       name: 'upgrade',

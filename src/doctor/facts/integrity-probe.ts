@@ -6,8 +6,8 @@ import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { actingAs, IdentityError } from '../../linux/owner.js';
 import { readRegularFile } from '../../linux/regular-file.js';
-import { checkHeader, checkWhole } from '../../store/sqlite/inspect.js';
-import { loadSqlite } from '../../store/sqlite/offline.js';
+import { checkHeader, checkWhole } from '../../store/sqlite/file/inspect.js';
+import { loadSqlite } from '../../store/sqlite/tools/offline.js';
 import { StoreError } from '../../store/store.js';
 
 /** The largest file that is read into memory, in bytes. */

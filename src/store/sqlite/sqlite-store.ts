@@ -41,8 +41,8 @@ import {
   type TurnWait,
 } from '../store.js';
 import { StoreHealth } from '../store-health.js';
-import type { Failure } from './errors.js';
-import type { Finding } from './open-database.js';
+import type { Failure } from './file/errors.js';
+import type { Finding } from './file/open-database.js';
 import { turnIdOf } from './operations/identifiers.js';
 import type {
   Accepted,
@@ -55,9 +55,9 @@ import type {
   StoreStatistics,
   ToWorker,
   WorkerOptions,
-} from './protocol.js';
-import { SessionWatchers } from './session-watchers.js';
-import { type StoreThread, startStoreThread } from './store-thread.js';
+} from './thread/protocol.js';
+import { SessionWatchers } from './thread/session-watchers.js';
+import { type StoreThread, startStoreThread } from './thread/store-thread.js';
 
 /** Defaults of the policy: turns may be repeated, senders are told, and what is unknown is for a person to decide. */
 export interface SqliteStoreOptions extends Partial<StorePolicy> {

@@ -21,7 +21,7 @@ import {
   webhookTarget,
 } from '../../../src/store/store.js';
 import { acceptOne } from '../../store/samples.js';
-import { SqliteFactory } from '../../store/sqlite-factory.js';
+import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
 import { withCalls } from '../../store/with-calls.js';
 import { type Answer, hang, Receiver, reset, status } from './receiver.js';
 import { RecordingLog } from './recording-log.js';

@@ -3,7 +3,7 @@ import { Deliverer } from '../../../src/gateway/delivery/deliverer.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../src/gateway/delivery/reply-sender.js';
 import type { Delivery, Message, MessageState, Store } from '../../../src/store/store.js';
 import { acceptOne } from '../../store/samples.js';
-import { SqliteFactory } from '../../store/sqlite-factory.js';
+import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
 import { RecordingLog } from './recording-log.js';
 
 let factory: SqliteFactory;

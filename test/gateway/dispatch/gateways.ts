@@ -6,7 +6,7 @@ import { Intake } from '../../../src/gateway/intake.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';
 import type { NewMessage, SessionPolicy, Store } from '../../../src/store/store.js';
 import { newMessage, noLimits } from '../../store/samples.js';
-import { SqliteFactory } from '../../store/sqlite-factory.js';
+import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
 import { ManualClock, recordingLog } from './fixture.js';
 import { Calls, type Disturbances, ObservedStore } from './observed-store.js';
 import { TurnsModel } from './turns-model.js';

@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { failedStart, RefusedStart } from '../../../src/gateway/start/failed-start.js';
-import { FileError } from '../../../src/store/sqlite/errors.js';
+import { FileError } from '../../../src/store/sqlite/file/errors.js';
 import { StoreError } from '../../../src/store/store.js';
 
 const { ENOSPC, EROFS, EIO, EADDRINUSE } = constants.errno;

@@ -8,7 +8,7 @@ import {
   type SessionCancelled,
   type UnknownPolicy,
 } from '../../store.js';
-import type { Accepted } from '../protocol.js';
+import type { Accepted } from '../thread/protocol.js';
 import { attach, fromAttachments } from './blobs.js';
 import { cancelSession } from './by-hand.js';
 import { enqueueHeld } from './claims.js';

@@ -1,4 +1,4 @@
-import type { OperationName, ParametersOf, ResultOf } from '../protocol.js';
+import type { OperationName, ParametersOf, ResultOf } from '../thread/protocol.js';
 import { accept, acceptAll } from './accept.js';
 import { addBlobChunk, readBlobChunk, removeBlob } from './blobs.js';
 import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-hand.js';

@@ -1,0 +1,136 @@
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { StoreError } from '../../store.js';
+import { goneError, strayLinkError } from './errors.js';
+import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './inspect.js';
+import { migrate, schemaVersionOf } from './migrate.js';
+import { applicationId, migrations, schemaVersion } from './schema.js';
+import { readSeal, seal } from './seal.js';
+import { sqliteAddon } from './sqlite-addon.js';
+
+export interface OpenOptions {
+  readonly path: string;
+  /** How long to wait for another process's lock, in milliseconds. */
+  readonly busyTimeout: number;
+  /** Called at each step of a check or a migration. */
+  readonly progress: (step: string) => void;
+}
+
+/** What SQLite may keep of the pages that it has read, in KiB. It never gives them back by itself. */
+const cacheKibibytes = 8_192;
+
+/** How the database was found. */
+export interface Finding {
+  readonly created: boolean;
+  /** True when the last run closed it and nobody has written to it since. */
+  readonly closedCleanly: boolean;
+  /** Every page of it was read and checked (see seal.ts for when). */
+  readonly checkedWhole: boolean;
+  /** The schema version that was migrated from; null when it was the present one. */
+  readonly migratedFrom: number | null;
+}
+
+/** Opens the database, makes it if there is none, and trusts it only after it was checked. */
+export function openDatabase(options: OpenOptions): {
+  readonly database: Database.Database;
+  readonly finding: Finding;
+} {
+  const { path, progress } = options;
+  const created = createIfMissing(options);
+  checkHeader(path);
+  const { intact, closed } = created ? { intact: true, closed: true } : readSeal(path);
+  const database = connect(options);
+  try {
+    checkIdentity(
+      path,
+      Number(database.pragma('application_id', { simple: true })),
+      schemaVersionOf(database),
+    );
+    const outdated = schemaVersionOf(database) < schemaVersion;
+    const checkedWhole = !intact || outdated;
+    if (checkedWhole) {
+      progress('checking the database');
+      checkWhole(database, path);
+    }
+    if (outdated) progress('migrating the database');
+    const before = migrate(database, migrations, () => progress('migrating the database'));
+    // So that an older program sees the newer version in the file's header, and leaves it alone.
+    if (outdated) database.pragma('wal_checkpoint(TRUNCATE)');
+    checkOutline(database, path);
+    seal(path, 'open');
+    return {
+      database,
+      finding: { created, closedCleanly: closed, checkedWhole, migratedFrom: outdated ? before : null },
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function connect({ path, busyTimeout }: OpenOptions): Database.Database {
+  const database = new Database(path, {
+    fileMustExist: true,
+    timeout: busyTimeout,
+    nativeBinding: sqliteAddon(),
+  });
+  try {
+    if (database.pragma('journal_mode = WAL', { simple: true }) !== 'wal') {
+      throw new StoreError(
+        'internal',
+        `The database ${path} can't use a write-ahead log on its file system.`,
+      );
+    }
+    // A commit is on disk when it returns: what was answered 202 survives a power cut.
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    database.pragma('temp_store = MEMORY');
+    // Checkpoints run after the answers were sent, not within a commit that somebody waits for.
+    database.pragma('wal_autocheckpoint = 0');
+    database.pragma(`cache_size = -${cacheKibibytes}`);
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * A new database appears under its name only when it is complete, so that an empty file is never one of ours and a
+ * lost one is never replaced in silence.
+ */
+function createIfMissing(options: OpenOptions): boolean {
+  const { path } = options;
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return false;
+  const left = leftOf(path);
+  if (left !== null) throw goneError(path, left);
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw strayLinkError(path);
+  makeDirectory(dirname(path));
+  options.progress('making the database');
+  const unfinished = `${path}-new`;
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(unfinished + suffix, { force: true });
+  closeSync(openSync(unfinished, 'wx', 0o600));
+  const database = new Database(unfinished, { timeout: options.busyTimeout, nativeBinding: sqliteAddon() });
+  try {
+    // Lets free pages be given back later; it can't be turned on in a database that has tables.
+    database.pragma('auto_vacuum = INCREMENTAL');
+    database.pragma('synchronous = FULL');
+    database.pragma(`application_id = ${applicationId}`);
+    migrate(database, migrations, () => {});
+    database.pragma('journal_mode = WAL');
+  } finally {
+    database.close();
+  }
+  renameSync(unfinished, path);
+  syncDirectory(dirname(path));
+  return true;
+}
+
+/** Step by step, because mkdirSync's own recursion never ends where no directory can be made (below /proc, say). */
+function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path, { mode: 0o700 });
+}

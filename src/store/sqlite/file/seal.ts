@@ -1,0 +1,90 @@
+import { closeSync, constants, existsSync, openSync, statSync, writeFileSync } from 'node:fs';
+import { readRegularFile } from '../../../linux/regular-file.js';
+import { bootId } from '../../../linux/proc.js';
+import { codeOf } from './disk.js';
+import { strayAtSeal } from './errors.js';
+
+/**
+ * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
+ * inside the database would not see what happened to the file meanwhile. So a seal lies beside it: the size, time of
+ * change and inode that the file had when the gateway last wrote to it. If they still agree, nobody has touched the
+ * file since, and what was sound is sound. If not (a restored copy, an edit, a truncation) it is checked whole.
+ *
+ * The file is written by checkpoints only, and sealed again after each; what is newer lies in the write-ahead log,
+ * whose frames carry checksums. So the seal also holds after a kill, unless it struck within a checkpoint. Over a
+ * crash of the machine, when the kernel may have lost writes, only the seal of a clean close is trusted: any other
+ * names the boot that it was made in.
+ */
+export const sealPath = (path: string) => `${path}-seal`;
+
+export interface SealFinding {
+  /** True when nobody has written to the database since the gateway did. */
+  readonly intact: boolean;
+  /** True when the last run had closed the database. */
+  readonly closed: boolean;
+}
+
+const broken: SealFinding = { intact: false, closed: false };
+
+function fingerprintOf(path: string): string {
+  const { size, mtimeNs, ino } = statSync(path, { bigint: true });
+  return `size ${size}, modified ${mtimeNs} ns, inode ${ino}`;
+}
+
+const closedNote = 'closed';
+/** Where the boot can't be told from others no such seal is trusted. */
+const openNote = () => `open in boot ${bootId() ?? 'unknown'}`;
+
+/** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
+export function seal(path: string, state: 'open' | 'closed'): void {
+  const note = state === 'closed' ? closedNote : openNote();
+  write(path, `${fingerprintOf(path)}, ${note}\n`);
+}
+
+/** Damage was found in it: the next start reads all of it, whatever its file looks like. */
+export function breakSeal(path: string): void {
+  // Not removed: where the database is gone, the seal tells that there was one.
+  if (existsSync(sealPath(path))) write(path, 'damaged\n');
+}
+
+/** Writes through no link and into no pipe, which an agent could have put there. */
+function write(path: string, text: string): void {
+  const descriptor = openToWrite(sealPath(path));
+  try {
+    writeFileSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openToWrite(path: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+  try {
+    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600);
+  } catch (error) {
+    if (codeOf(error) === 'ELOOP') throw strayAtSeal(path, 'symbolic link');
+    // Nobody reads from the pipe (fifo(7)).
+    throw codeOf(error) === 'ENXIO' ? strayAtSeal(path, 'named pipe') : error;
+  }
+}
+
+export function readSeal(path: string): SealFinding {
+  const fingerprint = fingerprintOf(path);
+  switch (readIfThere(sealPath(path))) {
+    case `${fingerprint}, ${closedNote}\n`:
+      return { intact: true, closed: true };
+    case `${fingerprint}, ${openNote()}\n`:
+      return bootId() === null ? broken : { intact: true, closed: false };
+    default:
+      return broken;
+  }
+}
+
+function readIfThere(path: string): string | null {
+  try {
+    return readRegularFile(path, 'links-followed').toString();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}

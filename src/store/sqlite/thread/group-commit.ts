@@ -1,0 +1,237 @@
+import type { Database } from 'better-sqlite3';
+import type { StorePolicy } from '../../open-store.js';
+import type { Recovery, StoreError } from '../../store.js';
+import { hasRoom } from '../file/disk.js';
+import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
+import { forgetBlobs } from '../operations/blobs.js';
+import { type Counters, readCounters, writeCounters } from '../operations/counters.js';
+import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
+import { type Handlers, isRead, operations, unsynced } from '../operations/operations.js';
+import { forgetRecords } from '../operations/records.js';
+import { recover } from '../operations/recover.js';
+import { Statements, sql } from '../operations/statements.js';
+import type { Transaction } from '../operations/transaction.js';
+import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from './protocol.js';
+
+/** Frames in the log, and those of them that are in the database. */
+interface CheckpointRow {
+  readonly busy: 0 | 1;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+const checkpointNothing = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)');
+const checkpointPassively = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(PASSIVE)');
+const begin = sql<[]>('BEGIN IMMEDIATE');
+const commit = sql<[]>('COMMIT');
+const rollback = sql<[]>('ROLLBACK');
+const savepoint = sql<[]>('SAVEPOINT operation');
+const release = sql<[]>('RELEASE operation');
+const rollbackToSavepoint = sql<[]>('ROLLBACK TO operation');
+
+/** Frames in the write-ahead log before they are copied into the database (4 MB of pages). */
+const checkpointAfter = 1_000;
+
+/** Runs all calls that wait as one transaction with one commit, so that they share one fsync. */
+export class GroupCommit {
+  readonly #database: Database;
+  readonly #path: string;
+  readonly #policy: StorePolicy;
+  readonly #sql: Statements;
+  readonly #handlers: Handlers;
+  #commits = 0;
+  #operations = 0;
+  #checkpoints = 0;
+  #checkpointAt = checkpointAfter;
+
+  constructor(database: Database, options: StorePolicy & { readonly path: string }) {
+    this.#database = database;
+    this.#path = options.path;
+    const { maxAttempts, repeatable, notices, unknownPolicy } = options;
+    this.#policy = { maxAttempts, repeatable, notices, unknownPolicy };
+    this.#sql = new Statements(database);
+    this.#handlers = {
+      ...operations,
+      statistics: () => this.#statistics(),
+      tryWrite: () => this.#tryWrite(),
+    };
+  }
+
+  recover(now: number): Recovery {
+    return this.#transact(recover, now);
+  }
+
+  /** Deletes some of the records whose time is over; gives how many. */
+  forgetRecords(limit: number, now: number): number {
+    return this.#transact((transaction) => forgetRecords(transaction, limit), now);
+  }
+
+  /** Deletes some of the files that nothing has named; gives how many. */
+  forgetBlobs(limit: number, now: number): number {
+    return this.#transact((transaction) => forgetBlobs(transaction, limit), now);
+  }
+
+  forget(request: ForgetRequest, now: number): Forgotten {
+    return this.#transact((transaction) => forget(transaction, request), now);
+  }
+
+  /**
+   * One answer for each call, in no order that matters. What is only read is read after the commit: a page that can't be
+   * read, or no memory, has SQLite roll back all of a transaction, and not only the statement that met it. Whoever tries
+   * whether there is room asks for more than the others may need, and has a transaction apart.
+   */
+  run(calls: readonly Call[]): Answer[] {
+    const writes: Call[] = [];
+    const tries: Call[] = [];
+    const asked: Call[] = [];
+    for (const call of calls) {
+      if (isRead.has(call.operation)) asked.push(call);
+      else (call.operation === 'tryWrite' ? tries : writes).push(call);
+    }
+    return [...this.#write(writes), ...this.#write(tries), ...this.#read(asked)];
+  }
+
+  #write(calls: readonly Call[]): Answer[] {
+    if (calls.length === 0) return [];
+    const isSynced = calls.some(({ operation }) => !unsynced.has(operation));
+    try {
+      if (!isSynced) this.#database.pragma('synchronous = NORMAL');
+      const answers = this.#together(calls);
+      this.#operations += calls.length;
+      return answers;
+    } catch (error) {
+      // Nothing of it is in the database.
+      const failure = toStoreError(error, this.#path);
+      return calls.map((call) => failed(call, failure));
+    } finally {
+      if (!isSynced) this.#database.pragma('synchronous = FULL');
+    }
+  }
+
+  /**
+   * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
+   * an answer. `least`: how many frames make it long.
+   */
+  checkpointWhenDue(least = this.#checkpointAt): boolean {
+    const { log } = this.#checkpoint('NOOP');
+    if (log < least) return false;
+    // Should this fail (a full disk), it is tried again only after as much again was written.
+    this.#checkpointAt = log + checkpointAfter;
+    const { checkpointed } = this.#checkpoint('PASSIVE');
+    this.#checkpoints += 1;
+    if (checkpointed >= log) this.#checkpointAt = checkpointAfter;
+    return true;
+  }
+
+  #checkpoint(mode: 'NOOP' | 'PASSIVE'): { readonly log: number; readonly checkpointed: number } {
+    return (
+      this.#sql.get(mode === 'NOOP' ? checkpointNothing : checkpointPassively) ?? {
+        log: 0,
+        checkpointed: 0,
+      }
+    );
+  }
+
+  /** `now`: of operations that are no calls, which have a time of their own. */
+  #transact<Outcome>(work: (transaction: Transaction) => Outcome, now = 0): Outcome {
+    this.#sql.run(begin);
+    try {
+      const before = this.#readCounters();
+      const transaction = this.#transaction({ ...before }, now);
+      const outcome = work(transaction);
+      if (
+        Object.entries(before).some(([name, count]) => transaction.counters[name as keyof Counters] !== count)
+      ) {
+        this.#sql.run(writeCounters, transaction.counters);
+      }
+      this.#sql.run(commit);
+      this.#commits += 1;
+      return outcome;
+    } catch (error) {
+      // SQLite may have rolled back by itself: https://www.sqlite.org/lang_transaction.html
+      if (this.#database.inTransaction) this.#sql.run(rollback);
+      throw error;
+    }
+  }
+
+  /**
+   * An operation that fails on its own leaves the others of its transaction alone. Savepoints, which that takes, are as
+   * much work as the rest, and next to no operation fails: they are set only when one has.
+   */
+  #together(calls: readonly Call[]): Answer[] {
+    try {
+      return this.#transact((transaction) =>
+        calls.map((call) => ({ id: call.id, result: this.#handle(transaction, call) })),
+      );
+    } catch (error) {
+      if (calls.length === 1 || endsTransaction(toStoreError(error, this.#path))) throw error;
+      return this.#transact((transaction) => calls.map((call) => this.#perform(transaction, call)));
+    }
+  }
+
+  #perform(transaction: Transaction, call: Call): Answer {
+    const counters = { ...transaction.counters };
+    this.#sql.run(savepoint);
+    try {
+      const answer = { id: call.id, result: this.#handle(transaction, call) };
+      // So that a count that can't be fails the one who makes it.
+      this.#sql.run(writeCounters, transaction.counters);
+      this.#sql.run(release);
+      return answer;
+    } catch (error) {
+      const failure = toStoreError(error, this.#path);
+      if (endsTransaction(failure) || !this.#database.inTransaction) throw failure;
+      this.#sql.run(rollbackToSavepoint);
+      this.#sql.run(release);
+      Object.assign(transaction.counters, counters);
+      return failed(call, failure);
+    }
+  }
+
+  #read(calls: readonly Call[]): Answer[] {
+    return calls.map((call) => {
+      try {
+        return { id: call.id, result: this.#handle(this.#transaction(this.#readCounters(), call.at), call) };
+      } catch (error) {
+        return failed(call, toStoreError(error, this.#path));
+      }
+    });
+  }
+
+  #handle<Name extends OperationName>(transaction: Transaction, call: Call<Name>): ResultOf<Name> {
+    const handler: Handlers[Name] = this.#handlers[call.operation];
+    transaction.now = call.at;
+    return handler(transaction, ...call.parameters);
+  }
+
+  #transaction(counters: Counters, now: number): Transaction {
+    return { sql: this.#sql, counters, now, ...this.#policy };
+  }
+
+  #readCounters(): Counters {
+    const counters = this.#sql.get(readCounters);
+    if (counters === undefined) throw new Error(`The counters of the database ${this.#path} are missing.`);
+    return counters;
+  }
+
+  #tryWrite(): void {
+    // A page may find a place in the log where a message would not.
+    if (!hasRoom(this.#path)) throw fullError(this.#path);
+    const version = this.#database.pragma('user_version', { simple: true });
+    this.#database.pragma(`user_version = ${version}`);
+  }
+
+  #statistics(): StoreStatistics {
+    return {
+      commits: this.#commits,
+      operations: this.#operations,
+      checkpoints: this.#checkpoints,
+      journalMode: String(this.#database.pragma('journal_mode', { simple: true })),
+      synchronous: Number(this.#database.pragma('synchronous', { simple: true })),
+    };
+  }
+}
+
+function failed(call: Call, error: StoreError): Answer {
+  return { id: call.id, failure: toFailure(error) };
+}

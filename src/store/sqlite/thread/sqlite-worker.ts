@@ -1,0 +1,189 @@
+import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
+import type { Database } from 'better-sqlite3';
+import { type Failure, toFailure, toStoreError } from '../file/errors.js';
+import { openDatabase } from '../file/open-database.js';
+import { breakSeal, seal } from '../file/seal.js';
+import { GroupCommit } from './group-commit.js';
+import { Housekeeping } from './housekeeping.js';
+import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
+
+/**
+ * The thread that owns the database. Calls that arrive while a commit is under way wait in the port; the next
+ * transaction takes all of them. A lone call is committed at once: there is no timer.
+ */
+
+/** Calls of one transaction, so that those behind a great crowd are answered in steps. */
+const largestGroup = 1_024;
+
+/** From the close of the database to the thread's end, in milliseconds, unless the process ends before. */
+const lingering = 250;
+
+const port = parentPort;
+if (port === null) throw new Error('sqlite-worker is a worker thread; it is started by SqliteStore.');
+
+const post = (message: FromWorker) => port.postMessage(message);
+
+/** Calls that come right after it wait in the port, which gives out nothing while nobody listens. */
+function toldToOpen(from: MessagePort): Promise<WorkerOptions> {
+  return new Promise((resolve, reject) => {
+    from.once('message', (message: ToWorker) => {
+      if (message.type === 'open') resolve(message.options);
+      else
+        reject(new Error(`The store's thread was told to ${message.type} before it was told what to open.`));
+    });
+  });
+}
+
+function failureOf(error: unknown, path: string): Failure {
+  return toFailure(toStoreError(error, path));
+}
+
+/** The database while it is open: takes calls from the port until it is told to close. */
+class Serving {
+  readonly #database: Database;
+  readonly #groups: GroupCommit;
+  readonly #path: string;
+  readonly #housekeeping: Housekeeping;
+  /** Damage was found while it was open: no seal is put on it any more. */
+  #damaged = false;
+
+  constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
+    this.#database = database;
+    this.#groups = groups;
+    this.#path = options.path;
+    this.#housekeeping = new Housekeeping(database, groups, {
+      keep: options.keep,
+      interval: options.housekeepingInterval,
+      checkpoint: (least) => this.#checkpointWhenDue(least),
+      onForgotten: (forgotten) => post({ type: 'forgotten', forgotten }),
+      onFailure: (error) => this.#warn(error),
+    });
+  }
+
+  listen(from: MessagePort): void {
+    from.on('message', (first: ToWorker) => {
+      const calls: Call[] = [];
+      let message: ToWorker | undefined = first;
+      while (message !== undefined) {
+        if (message.type === 'close') {
+          this.#perform(calls);
+          this.#close();
+          // The end of a thread takes processor time and the process's memory map. A process that ends now needs neither.
+          setTimeout(() => from.close(), lingering);
+          return;
+        }
+        if (message.type === 'calls') for (const call of message.calls) calls.push(call);
+        // What is left over in the port comes as an event of its own.
+        message = calls.length < largestGroup ? receiveMessageOnPort(from)?.message : undefined;
+      }
+      this.#perform(calls);
+      this.#checkpointWhenDue();
+    });
+  }
+
+  #perform(calls: readonly Call[]): void {
+    for (let start = 0; start < calls.length; start += largestGroup) {
+      const answers = this.#groups.run(calls.slice(start, start + largestGroup));
+      for (const answer of answers) if ('failure' in answer) this.#noteDamage(answer.failure);
+      post({ type: 'answers', answers });
+    }
+  }
+
+  #checkpointWhenDue(least?: number): void {
+    try {
+      if (this.#groups.checkpointWhenDue(least)) this.#seal('open');
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  #close(): void {
+    this.#housekeeping.stop();
+    let failure: Failure | null = null;
+    try {
+      const checkpointed = this.#checkpoint();
+      this.#database.close();
+      if (checkpointed) this.#seal('closed');
+    } catch (error) {
+      failure = failureOf(error, this.#path);
+      this.#noteDamage(failure);
+      if (this.#database.open) this.#database.close();
+    }
+    post({ type: 'closed', failure });
+  }
+
+  /** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
+  #checkpoint(): boolean {
+    try {
+      // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
+      // for whoever reads, a backup say.
+      this.#database.pragma('wal_checkpoint(PASSIVE)');
+      return true;
+    } catch (error) {
+      this.#warn(error);
+      return false;
+    }
+  }
+
+  /** Without it the next start checks the whole database, and that is all. */
+  #seal(state: 'open' | 'closed'): void {
+    if (this.#damaged) return;
+    try {
+      seal(this.#path, state);
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  #noteDamage({ reason }: Failure): void {
+    if (reason !== 'corrupt' || this.#damaged) return;
+    this.#damaged = true;
+    try {
+      breakSeal(this.#path);
+    } catch (error) {
+      post({ type: 'warning', failure: failureOf(error, this.#path) });
+    }
+  }
+
+  #warn(error: unknown): void {
+    const failure = failureOf(error, this.#path);
+    this.#noteDamage(failure);
+    post({ type: 'warning', failure });
+  }
+}
+
+async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
+  // Imported only when asked for, so that the store has no need of the addon.
+  const extension = options.extendStartTimeout
+    ? await import('../../../systemd/timeout-extension.js')
+    : { reportProgress: () => {} };
+  const progress = (step: string) => {
+    extension.reportProgress();
+    post({ type: 'progress', step });
+  };
+  const { database, finding } = openDatabase({ ...options, progress });
+  try {
+    progress('recovering what the last run left');
+    const groups = new GroupCommit(database, options);
+    const recovery = groups.recover(options.now);
+    const serving = new Serving(database, groups, options);
+    serving.listen(from);
+    post({ type: 'opened', recovery, finding });
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+async function run(from: MessagePort): Promise<void> {
+  const options = await toldToOpen(from);
+  try {
+    await start(from, options);
+  } catch (error) {
+    post({ type: 'not-opened', failure: failureOf(error, options.path) });
+    from.close();
+  }
+}
+
+// No await at the top level: it is bundled as CommonJS (rolldown.config.ts).
+void run(port);

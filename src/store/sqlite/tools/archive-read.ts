@@ -1,0 +1,295 @@
+import type { Database } from 'better-sqlite3';
+import type {
+  ArchivedBlob,
+  ArchivedMessage,
+  ArchivedRecord,
+  ArchivedSession,
+  ArchiveItem,
+} from '../../archive.js';
+import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../../store.js';
+import { idToText } from '../operations/identifiers.js';
+import { parseJson, parseMetadata } from '../operations/json.js';
+
+export interface SessionRow {
+  readonly number: number;
+  readonly name: string;
+  readonly last_seq: number;
+  readonly last_accepted_at: number;
+  readonly policy: SessionPolicy | null;
+  readonly agent: string | null;
+  readonly generation: number;
+  readonly first_seq: number;
+}
+
+export interface MessageRow {
+  readonly number: number;
+  readonly id: Buffer;
+  readonly session: number;
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly attempts: number;
+  readonly crashes: number;
+  readonly put_backs: number;
+  readonly generation: number;
+  readonly accepted_at: number;
+  readonly changed_at: number;
+  readonly retried_at: number | null;
+  readonly sender: string | null;
+  readonly begun: 0 | 1;
+  readonly collected_in: number | null;
+  readonly channel: string;
+  readonly reply_channel: string;
+  readonly reply_address: string | null;
+  readonly reply_options: string | null;
+  readonly reply_idempotent: 0 | 1;
+  readonly reply_unknown: UnknownPolicy | null;
+  readonly idempotency_key: string | null;
+  readonly fingerprint: Buffer | null;
+  readonly error: string | null;
+}
+
+export interface TextRow {
+  readonly message: number;
+  readonly text: string;
+  readonly metadata: string;
+  /** JSON; earlier versions have no such column. */
+  readonly attachments?: string | null;
+}
+
+export interface ReplyRow extends TextRow {
+  readonly at: number;
+}
+
+export interface DeliveryRow {
+  readonly message: number;
+  readonly webhook_id: string;
+  readonly state: 'pending' | 'delivered' | 'dead';
+  readonly attempts: number;
+  readonly delivered_at: number | null;
+  readonly last_error: string | null;
+  readonly unknown: number;
+  readonly begun_at: number | null;
+  readonly notice: 0 | 1;
+}
+
+export interface PartRow {
+  readonly message: number;
+  readonly part: number;
+  readonly receipt: string;
+  readonly at: number;
+}
+
+export interface DeltaRow {
+  readonly message: number;
+  readonly position: number;
+  readonly attempt: number;
+  readonly text: string;
+}
+
+export interface BlobRow {
+  readonly number: number;
+  readonly id: string;
+  /** Null: it belongs to nothing yet. */
+  readonly message: number | null;
+}
+
+export interface RecordRow {
+  readonly number: number;
+  readonly kind: string;
+  readonly key: string;
+  readonly value: string;
+  readonly version: number;
+  readonly changed_at: number;
+  readonly expires_at: number | null;
+}
+
+/** All that belongs to one message. */
+export interface MessageParts {
+  readonly message: MessageRow;
+  readonly session: string;
+  readonly text: TextRow;
+  readonly reply: ReplyRow | null;
+  readonly delivery: DeliveryRow | null;
+  readonly parts: readonly PartRow[];
+  readonly deltas: readonly DeltaRow[];
+  /** Of the message whose turn it is part of. */
+  readonly collectedIn: Buffer | null;
+  /** Lines in which somebody holds it. */
+  readonly held: { readonly turn: boolean; readonly delivery: boolean };
+}
+
+export function archivedSession(row: SessionRow): ArchivedSession {
+  const { name, last_seq, last_accepted_at, policy, agent, generation, first_seq } = row;
+  return {
+    type: 'session',
+    session: name,
+    last_seq,
+    last_accepted_at,
+    policy,
+    agent,
+    generation,
+    first_seq,
+  };
+}
+
+export function archivedBlob(id: string, message: Buffer, position: number, data: Buffer): ArchivedBlob {
+  return { type: 'blob', id, message: idToText(message), position, data: data.toString('base64') };
+}
+
+/** A member for what has files; nothing where there are none. */
+function archivedAttachments(json: string | null | undefined) {
+  if (json == null) return {};
+  const attachments: readonly Attachment[] = JSON.parse(json);
+  return {
+    attachments: attachments.map(({ id, name, mediaType, sizeBytes, sha256 }) => ({
+      id,
+      name,
+      media_type: mediaType,
+      size: sizeBytes,
+      sha256,
+    })),
+  };
+}
+
+export function archivedRecord(row: RecordRow): ArchivedRecord {
+  const { kind, key, value, version, changed_at, expires_at } = row;
+  return { type: 'record', kind, key, value: parseJson(value), version, changed_at, expires_at };
+}
+
+export function archivedMessage({
+  message,
+  session,
+  text,
+  reply,
+  delivery,
+  parts,
+  deltas,
+  collectedIn,
+  held,
+}: MessageParts): ArchivedMessage {
+  const { seq, state, sender, channel, generation, accepted_at, changed_at, retried_at } = message;
+  const { attempts, crashes, put_backs, error } = message;
+  return {
+    type: 'message',
+    id: idToText(message.id),
+    session,
+    seq,
+    state,
+    text: text.text,
+    metadata: parseMetadata(text.metadata),
+    sender,
+    ...archivedAttachments(text.attachments),
+    channel,
+    generation,
+    accepted_at,
+    changed_at,
+    retried_at,
+    attempts,
+    crashes,
+    put_backs,
+    error,
+    held: held.turn,
+    begun: message.begun === 1,
+    collected_in: collectedIn === null ? null : idToText(collectedIn),
+    reply_to:
+      message.reply_address === null
+        ? null
+        : {
+            channel: message.reply_channel,
+            address: message.reply_address,
+            options: message.reply_options === null ? {} : parseMetadata(message.reply_options),
+            idempotent: message.reply_idempotent === 1,
+            unknown: message.reply_unknown,
+          },
+    idempotency:
+      message.idempotency_key === null
+        ? null
+        : { key: message.idempotency_key, fingerprint: message.fingerprint?.toString('hex') ?? '' },
+    reply:
+      reply === null
+        ? null
+        : {
+            text: reply.text,
+            metadata: parseMetadata(reply.metadata),
+            ...archivedAttachments(reply.attachments),
+            at: reply.at,
+          },
+    delivery:
+      delivery === null
+        ? null
+        : {
+            kind: delivery.notice === 1 ? 'notice' : 'reply',
+            webhook_id: delivery.webhook_id,
+            state: delivery.state,
+            attempts: delivery.attempts,
+            delivered_at: delivery.delivered_at,
+            last_error: delivery.last_error,
+            unknown: delivery.unknown,
+            begun_at: delivery.begun_at,
+            held: held.delivery,
+          },
+    deltas: deltas.map(({ position, attempt, text }) => ({ position, attempt, text })),
+    parts: parts.map(({ part, receipt, at }) => ({ part, receipt: parseJson(receipt), at })),
+  };
+}
+
+/** All that a sound database holds, as it was when the first item was asked for. */
+export function* readArchive(database: Database): Generator<ArchiveItem> {
+  database.exec('BEGIN');
+  try {
+    const sessions = database.prepare<[], SessionRow>('SELECT * FROM sessions ORDER BY number');
+    const names = new Map<number, string>();
+    for (const row of sessions.iterate()) {
+      names.set(row.number, row.name);
+      yield archivedSession(row);
+    }
+    const part = <Row>(sql: string) => database.prepare<[message: number], Row>(sql);
+    const text = part<TextRow>('SELECT * FROM message_texts WHERE message = ?');
+    const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
+    const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
+    const parts = part<PartRow>('SELECT * FROM delivery_parts WHERE message = ? ORDER BY part');
+    const deltas = part<DeltaRow>('SELECT * FROM deltas WHERE message = ? ORDER BY position');
+    const blobs = part<BlobRow>('SELECT number, id, message FROM blobs WHERE message = ? ORDER BY number');
+    const chunks = database.prepare<[blob: number], { position: number; data: Buffer }>(
+      'SELECT position, data FROM blob_chunks WHERE blob = ? ORDER BY position',
+    );
+    const id = database.prepare<[number: number], Buffer>('SELECT id FROM messages WHERE number = ?').pluck();
+    const held = database.prepare<[line: string, session: number, message: number]>(
+      'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
+    );
+    const messages = database.prepare<[], MessageRow>('SELECT * FROM messages ORDER BY number');
+    for (const message of messages.iterate()) {
+      const { number, session, collected_in } = message;
+      const own = text.get(number);
+      const name = names.get(session);
+      if (own === undefined || name === undefined) {
+        throw new Error(
+          `The message ${idToText(message.id)} has no text or no session: "store check" says more.`,
+        );
+      }
+      yield archivedMessage({
+        message,
+        session: name,
+        text: own,
+        reply: reply.get(number) ?? null,
+        delivery: delivery.get(number) ?? null,
+        parts: parts.all(number),
+        deltas: deltas.all(number),
+        collectedIn: collected_in === null ? null : (id.get(collected_in) ?? null),
+        held: {
+          turn: held.get('turn', session, number) !== undefined,
+          delivery: held.get('delivery', session, number) !== undefined,
+        },
+      });
+      for (const blob of blobs.all(number)) {
+        for (const { position, data } of chunks.iterate(blob.number)) {
+          yield archivedBlob(blob.id, message.id, position, data);
+        }
+      }
+    }
+    const records = database.prepare<[], RecordRow>('SELECT * FROM records ORDER BY kind, key');
+    for (const row of records.iterate()) yield archivedRecord(row);
+  } finally {
+    database.exec('ROLLBACK');
+  }
+}

@@ -1,0 +1,285 @@
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  lchownSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'better-sqlite3';
+import { ArchiveError, type ArchiveItem } from '../../archive.js';
+import { StoreError } from '../../store.js';
+import { FileError, toStoreError } from '../file/errors.js';
+import { checkFiles, checkHeader } from '../file/inspect.js';
+import { openDatabase } from '../file/open-database.js';
+import { readArchive } from './archive-read.js';
+import { ArchiveWriter, type Written } from './archive-write.js';
+import { connectOffline, connectToPresent } from './offline.js';
+import { attachmentsOf, type Salvage, salvage } from './salvage.js';
+
+export { loadSqlite } from './offline.js';
+
+/** What is done with a database from outside of a gateway. Each throws a StoreError. */
+
+/** How long a lock of another process is waited for, in milliseconds. */
+const busyTimeout = 10_000;
+
+const suffixes = ['', '-wal', '-shm', '-seal'] as const;
+
+/** What is wrong with it, a line each; nothing: it is sound. Reads all of it. */
+export function checkStore(path: string): readonly string[] {
+  try {
+    if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+    checkHeader(path);
+    const database = connectOffline(path, busyTimeout);
+    try {
+      const integrity = database
+        .prepare<[], string>('PRAGMA integrity_check(20)')
+        .pluck()
+        .all()
+        .filter((line) => line !== 'ok');
+      if (integrity.length > 0) return integrity;
+      const orphans = database
+        .prepare<[], { table: string; rowid: number }>('PRAGMA foreign_key_check')
+        .all();
+      return orphans.map(({ table, rowid }) => `row ${rowid} of ${table} belongs to nothing`);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    const failure = toStoreError(error, path);
+    if (failure.reason === 'corrupt') return [failure.message];
+    throw failure;
+  }
+}
+
+/** Does the work as the caller's own user, while the database is open as another one. */
+export type AsCaller = <Result>(work: () => Result) => Result;
+
+/** Copies it to a file, while the gateway runs or not; the file is there when it is whole and on disk, or not at all. */
+export async function backUpStore(
+  path: string,
+  target: string,
+  asCaller: AsCaller = (work) => work(),
+): Promise<void> {
+  if (existsSync(target)) throw new StoreError('internal', `${target} is there already: name another file.`);
+  const unfinished = `${target}.part`;
+  try {
+    const database = connectToPresent(path, busyTimeout);
+    try {
+      // Reads one state to the end: else each commit of the gateway has the copy begin anew
+      // (https://www.sqlite.org/c3ref/backup_finish.html), and that of a busy one never ends.
+      database.exec('BEGIN');
+      database.prepare('SELECT count(*) FROM sqlite_schema').get();
+      await asCaller(async () => {
+        // One that was cut off may have left it.
+        rmSync(unfinished, { force: true });
+        // For nobody else, from its first byte on.
+        closeSync(openSync(unfinished, 'wx', 0o600));
+        await database.backup(unfinished);
+      });
+    } finally {
+      database.close();
+    }
+    asCaller(() => renameDurably(unfinished, target));
+  } catch (error) {
+    asCaller(() => {
+      for (const suffix of ['', '-wal', '-shm', '-journal']) {
+        rmSync(`${unfinished}${suffix}`, { force: true });
+      }
+    });
+    if (isFileError(error)) throw error;
+    const failure = toStoreError(error, path);
+    // What can't be written is the copy.
+    throw failure.reason === 'corrupt' ? failure : asCaller(() => toStoreError(error, target));
+  }
+}
+
+/** Has `write` take all that it holds, as of one moment. */
+export async function exportStore(
+  path: string,
+  write: (items: Iterable<ArchiveItem>) => Promise<void>,
+): Promise<void> {
+  try {
+    const database = connectToPresent(path, busyTimeout);
+    try {
+      await write(readArchive(database));
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    // Of the file that is written, not of the database.
+    if (isFileError(error)) throw error;
+    throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+/** Adds all items, or none. To be called while no gateway has the database. */
+export async function importToStore(
+  path: string,
+  items: AsyncIterable<ArchiveItem> | Iterable<ArchiveItem>,
+  /** Told of each item that does not go with the others; without it none is taken then. */
+  onRefused?: (item: ArchiveItem, reason: string) => void,
+): Promise<Written> {
+  try {
+    const isNew = !existsSync(path);
+    const { database } = openDatabase({ path, busyTimeout, progress: () => {} });
+    try {
+      giveTo(path, statSync(isNew ? dirname(path) : path));
+      database.exec('BEGIN IMMEDIATE');
+      const writer = new ArchiveWriter(database);
+      const write = (item: ArchiveItem) => writer.write(item);
+      const writeAlone = database.transaction(write);
+      for await (const item of items) {
+        if (onRefused === undefined) write(item);
+        else
+          tryToWrite(
+            () => writeAlone(item),
+            (reason) => onRefused(item, reason),
+          );
+      }
+      const written = writer.finish();
+      database.exec('COMMIT');
+      return written;
+    } finally {
+      if (database.inTransaction) database.exec('ROLLBACK');
+      database.close();
+    }
+  } catch (error) {
+    throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+export interface Recovered extends Written {
+  /** Messages, and what was known of the deliveries of some that are saved. */
+  readonly lost: readonly string[];
+  /** Messages that the counters know of, beyond those that were found; null: they can't be read. */
+  readonly missing: number | null;
+  /** Where the damaged files are now. */
+  readonly aside: string;
+}
+
+/**
+ * Puts what can still be read into a new database in its place; the damaged files are kept aside. To be called while no
+ * gateway has the database. Where nothing can be read all is left as it was.
+ */
+export async function recoverStore(path: string, stamp: string): Promise<Recovered> {
+  const copy = `${path}-recovering`;
+  const fresh = `${path}-recovered`;
+  const aside = `${path}.damaged-${stamp}`;
+  const clean = () => {
+    for (const place of [copy, fresh]) {
+      for (const suffix of suffixes) rmSync(place + suffix, { force: true });
+    }
+  };
+  try {
+    if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+    checkFiles(path);
+    refuseNewer(path);
+    clean();
+    // Whoever owns the directory must not have root write elsewhere through a link.
+    copyFileSync(path, copy, constants.COPYFILE_EXCL);
+    if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`, constants.COPYFILE_EXCL);
+    const database = new Database(copy, { timeout: busyTimeout });
+    let saved: Saved;
+    try {
+      saved = await saveTo(fresh, salvage(database), path);
+    } finally {
+      database.close();
+    }
+    const { written, lost, remade, expected } = saved;
+    giveTo(fresh, statSync(path));
+    const move = (suffix: string) => {
+      if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix);
+    };
+    for (const suffix of ['', '-wal', '-shm']) move(suffix);
+    renameDurably(fresh, path);
+    // The last: a start in between, after a power cut say, must not take the store for one that never was.
+    move('-seal');
+    clean();
+    const missing = expected === null ? null : Math.max(0, expected - written.messages - lost.length);
+    return { ...written, lost: [...lost, ...remade], missing, aside };
+  } catch (error) {
+    clean();
+    throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+interface Saved {
+  readonly written: Written;
+  readonly lost: readonly string[];
+  readonly remade: readonly string[];
+  readonly expected: number | null;
+}
+
+/** Writes what was found to a new database. */
+async function saveTo(fresh: string, found: Salvage, path: string): Promise<Saved> {
+  const { sessions, messages, records, blobs, expected } = found;
+  const lost = [...found.lost];
+  const remade = [...found.remade];
+  if (sessions.length === 0) {
+    throw new FileError(
+      'damaged',
+      `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,
+    );
+  }
+  /** Bytes that were found of each file. */
+  const sizes = new Map<string, number>();
+  function* items(): Generator<ArchiveItem> {
+    yield* sessions;
+    yield* messages;
+    for (const blob of blobs) {
+      sizes.set(blob.id, (sizes.get(blob.id) ?? 0) + Buffer.byteLength(blob.data, 'base64'));
+      yield blob;
+    }
+    yield* records;
+  }
+  const written = await importToStore(fresh, items(), (item, reason) => {
+    if (item.type === 'message') lost.push(`message ${item.id}, ${item.seq} of "${item.session}": ${reason}`);
+    else if (item.type === 'record') remade.push(`the record of the kind ${item.kind}: ${reason}`);
+  });
+  for (const message of messages) {
+    for (const { id, name, size } of attachmentsOf(message)) {
+      if ((sizes.get(id) ?? -1) === size) continue;
+      remade.push(`the file ${JSON.stringify(name)} of the message ${message.id}, or a part of it`);
+    }
+  }
+  return { written, lost, remade, expected };
+}
+
+/** Where a value or its place is what no message can have. */
+function tryToWrite(write: () => void, refused: (reason: string) => void): void {
+  try {
+    write();
+  } catch (error) {
+    const { code = '', message = '' } = error as { readonly code?: string; readonly message?: string };
+    if (!(error instanceof ArchiveError) && !code.startsWith('SQLITE_CONSTRAINT')) throw error;
+    refused(message);
+  }
+}
+
+/** What a newer sd-gateway wrote would be lost: this one doesn't know it. Other damage of the header is no reason. */
+function refuseNewer(path: string): void {
+  try {
+    checkHeader(path);
+  } catch (error) {
+    if (error instanceof FileError && error.kind === 'newer-schema') throw error;
+  }
+}
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/**
+ * A gateway with a user of its own has to be able to write it, and what lies beside it. That user can put links there,
+ * which must not have root give away what they point to.
+ */
+function giveTo(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  if (process.geteuid?.() !== 0) return;
+  for (const suffix of suffixes) if (existsSync(path + suffix)) lchownSync(path + suffix, uid, gid);
+}

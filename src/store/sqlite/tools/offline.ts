@@ -1,0 +1,45 @@
+import { existsSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { StoreError } from '../../store.js';
+import { toStoreError } from '../file/errors.js';
+import { checkFiles, checkHeader } from '../file/inspect.js';
+import { schemaVersionOf } from '../file/migrate.js';
+import { schemaVersion } from '../file/schema.js';
+import { sqliteAddon } from '../file/sqlite-addon.js';
+
+/** Loads SQLite before root acts as a user who may not read the program's files. Throws a StoreError. */
+export function loadSqlite(path: string): void {
+  try {
+    new Database(':memory:').close();
+    new Database(':memory:', { nativeBinding: sqliteAddon() }).close();
+  } catch (error) {
+    throw toStoreError(error, path);
+  }
+}
+
+/**
+ * Opens the database of a gateway, which may run or not, to read it: nothing in it is changed, and nothing is left
+ * beside it.
+ */
+export function connectOffline(path: string, busyTimeout: number): Database.Database {
+  checkFiles(path);
+  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+  // With a log that a crash has left, closing must not copy it into the database: that is for the next start. Without
+  // one, a connection that only reads would leave an empty one behind.
+  const readonly = log !== undefined && log.size > 0;
+  return new Database(path, { readonly, fileMustExist: true, timeout: busyTimeout });
+}
+
+/** The same for what has to know the present schema. Throws a StoreError. */
+export function connectToPresent(path: string, busyTimeout: number): Database.Database {
+  if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
+  checkHeader(path);
+  const database = connectOffline(path, busyTimeout);
+  const version = schemaVersionOf(database);
+  if (version === schemaVersion) return database;
+  database.close();
+  throw new StoreError(
+    'internal',
+    `The database ${path} has schema version ${version}, and this sd-gateway works with ${schemaVersion}: start the gateway once, which brings it there.`,
+  );
+}

@@ -1,0 +1,343 @@
+import type { Database } from 'better-sqlite3';
+import {
+  type ArchivedBlob,
+  type ArchivedMessage,
+  type ArchivedRecord,
+  type ArchivedSession,
+  checkItem,
+} from '../../archive.js';
+import { idToText } from '../operations/identifiers.js';
+import {
+  archivedBlob,
+  archivedMessage,
+  archivedRecord,
+  archivedSession,
+  type BlobRow,
+  type DeliveryRow,
+  type DeltaRow,
+  type MessageRow,
+  type PartRow,
+  type RecordRow,
+  type ReplyRow,
+  type SessionRow,
+  type TextRow,
+} from './archive-read.js';
+import { reconcile } from './reconcile.js';
+import { SalvagedDeliveries } from './salvaged-deliveries.js';
+
+export interface Salvage {
+  readonly sessions: readonly ArchivedSession[];
+  readonly messages: readonly ArchivedMessage[];
+  readonly records: readonly ArchivedRecord[];
+  /** The files of these messages, read as they are asked for: the database has to be open until then. */
+  readonly blobs: Iterable<ArchivedBlob>;
+  /** Messages that are known of and could not be read whole, or that can't be put together. */
+  readonly lost: readonly string[];
+  /** What was known of the deliveries of others, or of sessions, and could not be read: it is new; and records. */
+  readonly remade: readonly string[];
+  /** How many messages there were by the counters; null: these can't be read either. */
+  readonly expected: number | null;
+}
+
+const pageSize = 200;
+
+/** Numbers tried one by one in a table, at most: a damaged one may name any as its last. */
+const mostTried = 1_000_000;
+
+/** What migrations put into rows of databases that had not these columns. */
+const laterSessionColumns = { policy: null, agent: null, generation: 1, first_seq: 1 } as const;
+const laterMessageColumns = {
+  reply_idempotent: 1,
+  reply_unknown: null,
+  retried_at: null,
+  sender: null,
+  begun: 0,
+  collected_in: null,
+  crashes: 0,
+  put_backs: 0,
+  reply_channel: 'webhook',
+  reply_options: null,
+  generation: 1,
+} as const;
+const laterDeliveryColumns = { begun_at: null, unknown: 0, notice: 0 } as const;
+
+/** A row of any version: what it lacks came later, and one column had another name. */
+type StoredMessage = Omit<MessageRow, 'reply_address'> & {
+  readonly reply_address?: string | null;
+  readonly reply_url?: string | null;
+};
+
+function withLaterColumns({
+  reply_url = null,
+  reply_address = reply_url,
+  ...row
+}: StoredMessage): MessageRow {
+  return { ...laterMessageColumns, ...row, reply_address };
+}
+
+/** Reads what can still be read of a damaged database. */
+export function salvage(database: Database): Salvage {
+  const remade: string[] = [];
+  const sessionRows: SessionRow[] = [];
+  for (const row of readTable<SessionRow>(database, 'sessions', 'number')) {
+    const sound = soundSession({ ...laterSessionColumns, ...row });
+    if (sound === null) continue;
+    sessionRows.push(sound.row);
+    if (sound.lost !== null) remade.push(`${sound.lost} of the session "${sound.row.name}"`);
+  }
+  const messageRows = readTable<StoredMessage>(database, 'messages', 'number').map(withLaterColumns);
+  const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
+  const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
+  const deliveryRows = readTable<DeliveryRow>(database, 'deliveries', 'message').map((row) => ({
+    ...laterDeliveryColumns,
+    ...row,
+  }));
+  const partsOf = groupByMessage(readTable<PartRow>(database, 'delivery_parts', 'number'));
+  const deltasOf = groupByMessage(readTable<DeltaRow>(database, 'deltas', 'number'));
+  const deliveries = new SalvagedDeliveries(byMessage(deliveryRows), messageRows);
+  const ids = new Map(messageRows.map(({ number, id }) => [number, id]));
+  const names = new Map(sessionRows.map(({ number, name }) => [number, name]));
+  const messages: ArchivedMessage[] = [];
+  const lost: string[] = [];
+  const seen = new Set<string>();
+  /** Sessions in which a turn was under way, or a delivery. */
+  const underWay = new Set<number>();
+  const onTheWay = new Set<number>();
+  for (const message of messageRows) {
+    const id = describe(message);
+    const name = names.get(message.session);
+    const text = texts.get(message.number);
+    const place = `${message.session} ${message.seq}`;
+    if (name === undefined || text === undefined || id === null || seen.has(place)) {
+      lost.push(
+        `message ${id ?? `number ${message.number}`}, ${name === undefined ? 'of an unknown session' : `${message.seq} of "${name}"`}: ${text === undefined ? 'its text can’t be read' : 'it can’t be put together'}`,
+      );
+      continue;
+    }
+    seen.add(place);
+    try {
+      const reply = replies.get(message.number) ?? null;
+      const { collected_in } = message;
+      const collectedIn = collected_in === null ? null : (ids.get(collected_in) ?? null);
+      const agreed = reconcile(message, reply, deliveries.read(message));
+      // Whose turn is gone can only be run by itself.
+      const state = agreed.state === 'collected' && collectedIn === null ? 'queued' : agreed.state;
+      const made =
+        agreed.delivery === null && reply !== null ? deliveries.remake({ ...message, state }) : null;
+      const delivery = agreed.delivery ?? made?.row ?? null;
+      const held = {
+        turn: state === 'running' && !underWay.has(message.session),
+        delivery:
+          delivery?.begun_at != null && delivery.state === 'pending' && !onTheWay.has(message.session),
+      };
+      const archived = archivedMessage({
+        message: { ...message, state },
+        collectedIn,
+        session: name,
+        text,
+        reply,
+        delivery,
+        parts: partsOf.get(message.number) ?? [],
+        deltas: deltasOf.get(message.number) ?? [],
+        held,
+      });
+      checkItem(archived);
+      messages.push(archived);
+      if (made !== null) {
+        remade.push(
+          `what was known of the delivery of message ${id}, ${message.seq} of "${name}": ${made.outlook}`,
+        );
+      }
+      if (held.turn) underWay.add(message.session);
+      if (held.delivery) onTheWay.add(message.session);
+    } catch (error) {
+      lost.push(`message ${id}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return {
+    sessions: lastNumbers(sessionRows, messages),
+    messages,
+    records: soundRecords(database, remade),
+    blobs: soundBlobs(database, messages, ids),
+    lost,
+    remade,
+    expected: expectedMessages(database),
+  };
+}
+
+/** Those that are whole; the others are named in `lost`. */
+function soundRecords(database: Database, lost: string[]): readonly ArchivedRecord[] {
+  return readTable<RecordRow>(database, 'records', 'number').flatMap((row) => {
+    try {
+      const record = archivedRecord(row);
+      checkItem(record);
+      return [record];
+    } catch {
+      lost.push(`the record ${JSON.stringify(row.key)} of the kind ${JSON.stringify(row.kind)}`);
+      return [];
+    }
+  });
+}
+
+/** Each file as far as it can be read, from its first chunk on. */
+function* soundBlobs(
+  database: Database,
+  messages: readonly ArchivedMessage[],
+  ids: ReadonlyMap<number, Buffer>,
+): Generator<ArchivedBlob> {
+  const named = new Set(messages.flatMap((message) => attachmentsOf(message).map(({ id }) => id)));
+  const chunk = attempt(() =>
+    database
+      .prepare<[blob: number, position: number], Buffer>(
+        'SELECT data FROM blob_chunks WHERE blob = ? AND position = ?',
+      )
+      .pluck(),
+  );
+  if (chunk === null) return;
+  for (const { number, id, message } of readTable<BlobRow>(database, 'blobs', 'number')) {
+    const owner = message === null ? undefined : ids.get(message);
+    if (owner === undefined || !named.has(id)) continue;
+    for (let position = 0; ; position += 1) {
+      const data = attempt(() => chunk.get(number, position));
+      if (!Buffer.isBuffer(data)) break;
+      yield archivedBlob(id, owner, position, data);
+    }
+  }
+}
+
+/** Files of the message and of its reply. */
+export function attachmentsOf({ attachments = [], reply }: ArchivedMessage) {
+  return [...attachments, ...(reply?.attachments ?? [])];
+}
+
+/** A session’s last number is at least that of the last message that is known of. */
+function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMessage[]): ArchivedSession[] {
+  const last = new Map<string, number>();
+  for (const { session, seq } of messages) last.set(session, Math.max(last.get(session) ?? 0, seq));
+  return rows.map((row) => {
+    const session = archivedSession(row);
+    return { ...session, last_seq: Math.max(session.last_seq, last.get(row.name) ?? 0) };
+  });
+}
+
+/** With what can be read of it, as all of its messages would be lost with it; null: not even its name can be. */
+function soundSession(row: SessionRow): { readonly row: SessionRow; readonly lost: string | null } | null {
+  const { policy, ...agent } = laterSessionColumns;
+  const attempts: readonly (readonly [SessionRow, string | null])[] = [
+    [row, null],
+    [{ ...row, policy }, 'the policy'],
+    [{ ...row, ...agent }, 'the agent'],
+    // Its numbers go on behind the last message that is known of.
+    [{ ...row, ...laterSessionColumns, last_seq: 0, last_accepted_at: 0 }, 'all but the name'],
+  ];
+  const sound = attempts.find(([session]) => isSession(session));
+  return sound === undefined ? null : { row: sound[0], lost: sound[1] };
+}
+
+function isSession(row: SessionRow): boolean {
+  try {
+    checkItem(archivedSession(row));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function describe({ id }: MessageRow): string | null {
+  return Buffer.isBuffer(id) && id.length === 16 ? idToText(id) : null;
+}
+
+function byMessage<Row extends { readonly message: number }>(rows: readonly Row[]): Map<number, Row> {
+  return new Map(rows.map((row) => [row.message, row]));
+}
+
+function groupByMessage<Row extends { readonly message: number }>(rows: readonly Row[]): Map<number, Row[]> {
+  const groups = new Map<number, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(row.message);
+    if (group === undefined) groups.set(row.message, [row]);
+    else group.push(row);
+  }
+  return groups;
+}
+
+function expectedMessages(database: Database): number | null {
+  const counters = attempt(() => database.prepare('SELECT * FROM counters').get()) as
+    | Readonly<Record<string, unknown>>
+    | null
+    | undefined;
+  if (counters == null) return null;
+  // Those of an earlier version lack some states; a damaged row may have anything.
+  const states = ['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected'] as const;
+  const counts = states.filter((state) => state in counters).map((state) => counters[state]);
+  if (!counts.every((count) => typeof count === 'number')) return null;
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** All rows that can be read, in the order of their numbers: page by page, and one by one where a page can't be. */
+function readTable<Row>(database: Database, table: string, number: string): Row[] {
+  const page = attempt(() =>
+    database.prepare<[after: number, limit: number], Row & Readonly<Record<string, number>>>(
+      `SELECT * FROM ${table} WHERE ${number} > ? ORDER BY ${number} LIMIT ?`,
+    ),
+  );
+  const single = attempt(() =>
+    database.prepare<[number: number], Row & Readonly<Record<string, number>>>(
+      `SELECT * FROM ${table} WHERE ${number} = ?`,
+    ),
+  );
+  if (page === null || single === null) return [];
+  const rows: Row[] = [];
+  const end = lastNumber(database, table, number);
+  let after = 0;
+  let tried = 0;
+  for (;;) {
+    const found = attempt(() => page.all(after, pageSize));
+    // Damaged pages may lead in a circle, or name rows that are none.
+    const numbers = found?.map((row) => row[number]) ?? [];
+    const sound = inOrder(numbers, after);
+    rows.push(...(found ?? []).slice(0, sound));
+    after = numbers[sound - 1] ?? after;
+    if (found !== null && sound === found.length) {
+      if (found.length < pageSize) return rows;
+      continue;
+    }
+    const until = Math.min(after + pageSize, end);
+    for (after += 1; after <= until && tried < mostTried; after += 1) {
+      tried += 1;
+      const row = attempt(() => single.get(after));
+      if (row != null && row[number] === after) rows.push(row);
+    }
+    after -= 1;
+    if (after >= end || tried >= mostTried) return rows;
+  }
+}
+
+/** How many of the numbers, from the first on, are beyond the one before. */
+function inOrder(numbers: readonly (number | undefined)[], before: number): number {
+  let last = before;
+  for (const [index, number] of numbers.entries()) {
+    if (typeof number !== 'number' || !Number.isSafeInteger(number) || number <= last) return index;
+    last = number;
+  }
+  return numbers.length;
+}
+
+/** The largest number, or a bound of it where that can't be read: no table has more rows than bytes. */
+function lastNumber(database: Database, table: string, number: string): number {
+  const max = attempt(() => database.prepare(`SELECT max(${number}) FROM ${table}`).pluck().get());
+  if (typeof max === 'number') return max;
+  const pages = attempt(() => Number(database.pragma('page_count', { simple: true })));
+  return (pages ?? 0) * 200;
+}
+
+/** Null where the database is damaged there. */
+function attempt<Result>(read: () => Result): Result | null {
+  try {
+    return read();
+  } catch (error) {
+    const { code = '' } = error as { readonly code?: string };
+    if (/^SQLITE_(CORRUPT|NOTADB|ERROR|IOERR|TOOBIG)|^ERR_STRING_TOO_LONG/.test(code)) return null;
+    throw error;
+  }
+}

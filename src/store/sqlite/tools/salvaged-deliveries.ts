@@ -1,0 +1,70 @@
+import { unknownSetting } from '../../unknown-delivery.js';
+import { webhookIdOf } from '../operations/identifiers.js';
+import type { DeliveryRow, MessageRow } from './archive-read.js';
+
+/** A delivery in the place of one that can't be read. */
+export interface RemadeDelivery {
+  readonly row: DeliveryRow;
+  /** What becomes of the reply. */
+  readonly outlook: string;
+}
+
+/**
+ * Makes deliveries anew for replies whose own can't be read: without one nothing would ever post them. Of a session only
+ * the first that waits can have begun (lines.ts); so where a second post of it would be taken for another message, its
+ * attempt is given as one that was cut off, and the next start settles that (unknown-delivery.ts).
+ */
+export class SalvagedDeliveries {
+  readonly #rows: ReadonlyMap<number, DeliveryRow>;
+  /** Sessions in which another one is before all that are still to come. */
+  readonly #taken = new Set<number>();
+
+  constructor(rows: ReadonlyMap<number, DeliveryRow>, messages: readonly MessageRow[]) {
+    this.#rows = rows;
+    for (const { number, session } of messages) {
+      const row = rows.get(number);
+      if (row?.state === 'pending' && row.begun_at !== null) this.#taken.add(session);
+    }
+  }
+
+  /** To be asked in the order of the messages. */
+  read(message: MessageRow): DeliveryRow | null {
+    const row = this.#rows.get(message.number) ?? null;
+    // One that was tried again may have come in before another that had begun.
+    if (row?.state === 'pending' && message.retried_at === null) this.#taken.add(message.session);
+    return row;
+  }
+
+  /** For a message that has a reply, and no delivery that can be read; null: it is to have none. */
+  remake(message: MessageRow): RemadeDelivery | null {
+    const { number, id, state, session, reply_address, reply_idempotent, reply_unknown, changed_at } =
+      message;
+    if (reply_address === null || (state !== 'replied' && state !== 'dead')) return null;
+    const row: DeliveryRow = {
+      message: number,
+      webhook_id: webhookIdOf(id),
+      state: state === 'dead' ? 'dead' : 'pending',
+      attempts: 0,
+      delivered_at: null,
+      last_error: null,
+      unknown: 0,
+      begun_at: null,
+      notice: 0,
+    };
+    if (state === 'dead') return { row, outlook: 'it is dead as before' };
+    const isFirst = !this.#taken.has(session);
+    this.#taken.add(session);
+    if (isFirst && reply_idempotent === 0) {
+      return {
+        row: { ...row, attempts: 1, begun_at: changed_at },
+        outlook: `whether it arrived is unknown, and the next start does what ${unknownSetting(reply_unknown)} says`,
+      };
+    }
+    return {
+      row,
+      outlook: isFirst
+        ? 'the reply is posted, perhaps once more, under the same webhook-id'
+        : 'the reply waits to be posted, under the same webhook-id',
+    };
+  }
+}

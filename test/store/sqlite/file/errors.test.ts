@@ -1,0 +1,41 @@
+import { createRequire } from 'node:module';
+import { expect, it } from 'vitest';
+import { toStoreError } from '../../../../src/store/sqlite/file/errors.js';
+
+const require = createRequire(import.meta.url);
+
+function thrownBy(act: () => unknown): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('Nothing was thrown.');
+}
+
+it.each([
+  // What better-sqlite3 does where its binary was never built.
+  ['is missing', () => require('bindings')({ bindings: 'nowhere.node', module_root: '/nonexistent' })],
+  // What sqlite-addon.ts does there.
+  ['is not where it is built', () => require.resolve('better-sqlite3/build/Release/nowhere.node')],
+  // What Node does with a binary that is not for it.
+  ['is another one’s', () => process.dlopen({ exports: {} }, new URL(import.meta.url).pathname)],
+])('a native module that %s is told with what to run', (_name, load) => {
+  const error = toStoreError(thrownBy(load), '/database');
+  expect(error.reason).toBe('refused');
+  expect(error.message).toMatch(
+    /^SQLite’s native module .* Run "npm rebuild better-sqlite3 --ignore-scripts=false"/,
+  );
+  expect(error.message).not.toContain('Tried:');
+});
+
+it('a quota that is used up is a full disk, though Node has no name for it', () => {
+  const error = Object.assign(new Error('Unknown system error -122: write'), {
+    errno: -122,
+    code: 'Unknown system error -122',
+  });
+  expect(toStoreError(error, '/database')).toMatchObject({
+    reason: 'full',
+    message: expect.stringContaining('raise the quota'),
+  });
+});
