@@ -1,4 +1,5 @@
-import type { CollectedMessage, Metadata } from '../store/store.js';
+import type { Metadata } from '../store/messages.js';
+import type { CollectedMessage } from '../store/turns.js';
 
 /** What an agent is given for one turn. */
 export interface AgentRequest {

@@ -9,7 +9,7 @@ import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from 
 import { actingAs, IdentityError } from '../linux/owner.js';
 import { ProgramError } from '../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError, unitName } from '../manager/service-manager.js';
-import { StoreError } from '../store/store.js';
+import { StoreError } from '../store/store-error.js';
 import { booted } from '../systemd/evidence.js';
 import { gatherData } from './facts/data.js';
 import { gatherJournal, gatherJournald } from './facts/journal.js';

@@ -1,6 +1,6 @@
 import type { Sender } from '../lifecycle/stop-cause.js';
+import type { MessageState } from '../store/messages.js';
 import type { OpenStore } from '../store/open-store.js';
-import type { MessageState } from '../store/store.js';
 
 /** Events that the opened parts of a gateway tell its service. None may throw. */
 export interface GatewayEvents {

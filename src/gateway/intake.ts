@@ -1,11 +1,6 @@
-import type {
-  AcceptOutcome,
-  Message,
-  NewMessage,
-  QueueLimits,
-  SessionCancelled,
-  Store,
-} from '../store/store.js';
+import type { Message, NewMessage, QueueLimits, SessionCancelled } from '../store/messages.js';
+import type { Store } from '../store/store.js';
+import type { AcceptOutcome } from '../store/turns.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 
 export interface IntakeOptions {

@@ -1,4 +1,5 @@
-import type { CancelOutcome, DeadOutcome, Message, SessionCancelled, Store } from '../store/store.js';
+import type { CancelOutcome, DeadOutcome, Message, SessionCancelled } from '../store/messages.js';
+import type { Store } from '../store/store.js';
 
 export interface MessageActionsOptions {
   readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardMessage'>;

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { StoredBlob } from './store.js';
+import type { StoredBlob } from './messages.js';
 
 /** Files come to a store and leave it in pieces of this size, so that none is ever in memory as a whole. */
 export const blobChunkBytes = 262_144;

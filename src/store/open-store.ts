@@ -1,8 +1,22 @@
+import type { UnknownPolicy } from './messages.js';
 import type { RunStore } from './run-record.js';
-import type { Recovery, Store, StoreError, UnknownPolicy } from './store.js';
+
+import type { Store } from './store.js';
+import type { StoreError } from './store-error.js';
 
 /** The store of one gateway: its messages, and the record of its runs. */
 export type OpenStore = Store & RunStore;
+
+/** What a start found and made of what the last run had left. */
+export interface Recovery {
+  /** Turns that the last run had left running, now queued again. */
+  readonly resumedTurns: number;
+  /** Turns set aside because the gateway went down with them too often, or because they must not be run again. */
+  readonly deadTurns: number;
+  readonly resumedDeliveries: number;
+  /** Deliveries that had begun and whose outcome is not known: sent again under their key, or as the policy says. */
+  readonly unknownDeliveries: { readonly resent: number; readonly setAside: number };
+}
 
 /** A store on its way. */
 export interface OpeningStore {

@@ -1,5 +1,5 @@
 import type { StoreEvents } from './open-store.js';
-import type { StoreError, StoreFailure } from './store.js';
+import type { StoreError, StoreFailure } from './store-error.js';
 
 /** How often a store that failed is asked whether it can write again, in milliseconds. */
 const askInterval = 1_000;

@@ -1,4 +1,4 @@
-import type { UnknownPolicy } from './store.js';
+import type { UnknownPolicy } from './messages.js';
 
 export interface UnknownDelivery {
   /** 1 for the first. */

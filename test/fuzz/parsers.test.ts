@@ -8,7 +8,7 @@ import { lockHolder } from '../../src/linux/file-lock.js';
 import { parseProcessStat } from '../../src/linux/proc.js';
 import { parseProperties } from '../../src/manager/service-manager.js';
 import { decodeCursor, encodeCursor } from '../../src/store/sqlite/operations/cursor.js';
-import { StoreError } from '../../src/store/store.js';
+import { StoreError } from '../../src/store/store-error.js';
 import { unitOfCgroup } from '../../src/systemd/cgroup.js';
 import { LineSplitter } from '../../src/text/lines.js';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';

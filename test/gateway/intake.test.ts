@@ -2,8 +2,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Dispatcher } from '../../src/gateway/dispatch/dispatcher.js';
 import { Intake } from '../../src/gateway/intake.js';
 import { MessageActions } from '../../src/gateway/message-actions.js';
+import type { Message, MessageState } from '../../src/store/messages.js';
 import type { SqliteStore } from '../../src/store/sqlite/sqlite-store.js';
-import { type Message, type MessageState, type Store, StoreError } from '../../src/store/store.js';
+import type { Store } from '../../src/store/store.js';
+import { StoreError } from '../../src/store/store-error.js';
 import { newMessage, noLimits } from '../store/samples.js';
 import { withCalls } from '../store/with-calls.js';
 import {

@@ -1,15 +1,8 @@
 import { v7 } from 'uuid';
-import {
-  type Delivery,
-  type DeliveryFailure,
-  type Message,
-  type NewMessage,
-  type QueueLimits,
-  type Store,
-  type Turn,
-  type TurnClaim,
-  webhookTarget,
-} from '../../src/store/store.js';
+import type { Delivery, DeliveryFailure } from '../../src/store/deliveries.js';
+import { type Message, type NewMessage, type QueueLimits, webhookTarget } from '../../src/store/messages.js';
+import type { Store } from '../../src/store/store.js';
+import type { Turn, TurnClaim } from '../../src/store/turns.js';
 
 /** The time of all stores that a test has opened, in milliseconds since the Unix epoch: it goes on by what is called. */
 export const clock = { now: 1_000 };

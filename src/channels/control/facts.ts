@@ -1,5 +1,5 @@
+import type { StoreCounts } from '../../store/messages.js';
 import type { RunRecord } from '../../store/run-record.js';
-import type { StoreCounts } from '../../store/store.js';
 import type { ConnectionFacts } from '../http/server/connections.js';
 
 /** Whether one part of the gateway gets on. */

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import type { DeadOutcome, Store } from '../../store/store.js';
+import type { DeadOutcome } from '../../store/messages.js';
+import type { Store } from '../../store/store.js';
 import type { Interventions } from './http-channel.js';
 import { Problem } from './problem.js';
 import { noBody, sessionName } from './request-schema.js';

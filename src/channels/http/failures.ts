@@ -1,4 +1,4 @@
-import { StoreError } from '../../store/store.js';
+import { StoreError } from '../../store/store-error.js';
 import { Problem } from './problem.js';
 
 /** Seconds after which a client may ask a failing store again. */

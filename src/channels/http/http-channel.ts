@@ -2,15 +2,15 @@ import { isUtf8 } from 'node:buffer';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Log } from '../../log/log.js';
 import type {
-  AcceptOutcome,
   CancelOutcome,
   DeadOutcome,
   JsonValue,
   NewMessage,
   QueueLimits,
   SessionCancelled,
-  Store,
-} from '../../store/store.js';
+} from '../../store/messages.js';
+import type { Store } from '../../store/store.js';
+import type { AcceptOutcome } from '../../store/turns.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';

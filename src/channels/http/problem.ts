@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { JsonValue } from '../../store/store.js';
+import type { JsonValue } from '../../store/messages.js';
 
 /** Kinds of errors that the HTTP interface answers with (docs/http.md), by the last part of their `type`. */
 export const problemKinds = {

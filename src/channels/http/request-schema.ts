@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { type JsonValue, sessionPolicies, unknownPolicies } from '../../store/messages.js';
 import { metadataMistake } from '../../store/metadata.js';
-import { type JsonValue, sessionPolicies, unknownPolicies } from '../../store/store.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
 export const bounds = {

@@ -1,12 +1,8 @@
 import type { FastifyInstance } from 'fastify';
+import { type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
 import { newId } from '../../store/new-id.js';
-import {
-  type AcceptOutcome,
-  type Message,
-  type ReplyTarget,
-  type Store,
-  webhookTarget,
-} from '../../store/store.js';
+import type { Store } from '../../store/store.js';
+import type { AcceptOutcome } from '../../store/turns.js';
 import type { HttpChannelOptions, Readiness } from './http-channel.js';
 import { Problem } from './problem.js';
 import {

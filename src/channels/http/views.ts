@@ -1,4 +1,4 @@
-import type { Message, Page, SessionSummary } from '../../store/store.js';
+import type { Message, Page, SessionSummary } from '../../store/messages.js';
 
 /** A message as the HTTP interface shows it (docs/http.md). */
 export function messageView(message: Message) {

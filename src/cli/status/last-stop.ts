@@ -6,7 +6,7 @@ import { messageIds } from '../../log/message-ids.js';
 import { fieldOf, type JournalRecord } from '../../manager/journal-reader.js';
 import type { ServiceManager } from '../../manager/service-manager.js';
 import { invocationOf } from '../../manager/unit-records.js';
-import { StoreError } from '../../store/store.js';
+import { StoreError } from '../../store/store-error.js';
 import { settingsProperties, unitSettings } from '../../units/unit-settings.js';
 import { lastRecord } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';

@@ -8,7 +8,7 @@ import { actingAs, IdentityError } from '../../linux/owner.js';
 import { readRegularFile } from '../../linux/regular-file.js';
 import { checkHeader, checkWhole } from '../../store/sqlite/file/inspect.js';
 import { loadSqlite } from '../../store/sqlite/tools/offline.js';
-import { StoreError } from '../../store/store.js';
+import { StoreError } from '../../store/store-error.js';
 
 /** The largest file that is read into memory, in bytes. */
 const largestCopy = 512 * 1024 ** 2;

@@ -1,6 +1,8 @@
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
-import type { CutOff, Delivery, MessageState, Store } from '../../store/store.js';
+import type { CutOff, Delivery } from '../../store/deliveries.js';
+import type { MessageState } from '../../store/messages.js';
+import type { Store } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
 import { type Clock, systemClock } from '../work/clock.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';

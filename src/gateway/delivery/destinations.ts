@@ -1,5 +1,5 @@
 import type { Log } from '../../log/log.js';
-import type { Delivery } from '../../store/store.js';
+import type { Delivery } from '../../store/deliveries.js';
 import type { Clock } from '../work/clock.js';
 import type { Circuit } from './circuit.js';
 import {

@@ -1,4 +1,5 @@
-import type { Delivery, JsonValue, ReplyTarget } from '../../store/store.js';
+import type { Delivery } from '../../store/deliveries.js';
+import type { JsonValue, ReplyTarget } from '../../store/messages.js';
 import type { RetrySchedule } from './schedule.js';
 
 /** The state of a destination after an attempt: it answers, it fails, or it was never asked. */

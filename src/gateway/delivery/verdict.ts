@@ -1,4 +1,5 @@
-import type { Delivery, DeliveryFailure, UnknownPolicy } from '../../store/store.js';
+import type { Delivery, DeliveryFailure } from '../../store/deliveries.js';
+import type { UnknownPolicy } from '../../store/messages.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { SendOutcome } from './reply-sender.js';

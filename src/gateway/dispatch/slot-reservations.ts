@@ -1,4 +1,4 @@
-import type { ArrivalClaim, Turn } from '../../store/store.js';
+import type { ArrivalClaim, Turn } from '../../store/turns.js';
 
 /** A slot for the turn of a message that is on its way into the store. To be filled or released, once. */
 export interface SlotReservation {

@@ -1,6 +1,6 @@
 import { AgentError } from '../../agents/agent.js';
 import type { LogFields } from '../../log/log.js';
-import type { Turn } from '../../store/store.js';
+import type { Turn } from '../../store/turns.js';
 
 /** Why this gateway ended a turn that the agent had not ended. */
 export type TurnCutOff = 'timeout' | 'claim-lost' | 'drain' | 'cancelled';

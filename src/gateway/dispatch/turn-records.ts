@@ -1,6 +1,8 @@
 import type { AgentReply } from '../../agents/agent.js';
 import type { Log } from '../../log/log.js';
-import type { MessageState, Store, Turn } from '../../store/store.js';
+import type { MessageState } from '../../store/messages.js';
+import type { Store } from '../../store/store.js';
+import type { Turn } from '../../store/turns.js';
 import type { WorkLoop } from '../work/work-loop.js';
 import { mostPutBacks, type RetrySettings, retryDelay } from './policy.js';
 import { type TurnFailure, turnFields } from './turn-end.js';

@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { StoreError, type StoreFailure } from '../../store/store.js';
+import { StoreError, type StoreFailure } from '../../store/store-error.js';
 import { SecretError } from './secrets.js';
 
 /** A start that can't go on because of what the operator has set up: restarting would end the same way. */

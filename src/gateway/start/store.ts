@@ -1,9 +1,8 @@
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
 import { openStore } from '../../store/create-store.js';
-import type { ForgottenMessages, OpeningStore } from '../../store/open-store.js';
+import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open-store.js';
 import type { PreparedStore } from '../../store/prepare-store.js';
-import type { Recovery } from '../../store/store.js';
 import type { GatewayEvents } from '../events.js';
 import type { StoreTrouble } from '../supervisor/store-trouble.js';
 

@@ -1,6 +1,7 @@
 import type { Notifier } from '../../lifecycle/effects/notifier.js';
 import { type StatusFacts, statusInterval, statusLine, type WorkFacts } from '../../lifecycle/status-line.js';
-import type { Store, StoreCounts } from '../../store/store.js';
+import type { StoreCounts } from '../../store/messages.js';
+import type { Store } from '../../store/store.js';
 import type { SideWork } from './side-work.js';
 
 /** Time between two updates of an idle gateway's status line. */

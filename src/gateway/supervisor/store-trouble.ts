@@ -1,7 +1,6 @@
 import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
-import type { StoreError } from '../../store/store.js';
-import { formatTimeSpan } from '../../text/time-span.js';
+import type { StoreError } from '../../store/store-error.js';
 import { systemClock } from '../work/clock.js';
 
 export interface StoreTroubleOptions {

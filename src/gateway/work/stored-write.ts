@@ -1,4 +1,4 @@
-import { StoreError } from '../../store/store.js';
+import { StoreError } from '../../store/store-error.js';
 import type { Clock } from './clock.js';
 import { storeRetryDelayMs } from './retry-policy.js';
 import type { StoreCalls } from './store-calls.js';

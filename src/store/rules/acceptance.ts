@@ -1,4 +1,4 @@
-import type { SessionPolicy } from '../store.js';
+import type { SessionPolicy } from '../messages.js';
 
 /** What has to be known of a store to take a message in. */
 export interface AcceptanceFacts {

@@ -1,4 +1,4 @@
-import type { MessageState } from '../store.js';
+import type { MessageState } from '../messages.js';
 
 /** What people do with messages: cancel, try again, discard. */
 

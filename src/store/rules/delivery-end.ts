@@ -1,4 +1,5 @@
-import type { DeliveryFailure, MessageState, UnknownPolicy } from '../store.js';
+import type { DeliveryFailure } from '../deliveries.js';
+import type { MessageState, UnknownPolicy } from '../messages.js';
 import { settleUnknown } from '../unknown-delivery.js';
 import type { SessionMove } from './ready-queue.js';
 

@@ -1,4 +1,4 @@
-import type { MessageState } from '../store.js';
+import type { MessageState } from '../messages.js';
 
 /** A message as far as it may be forgotten. */
 export interface OldMessage {

@@ -1,4 +1,4 @@
-import type { ExpectedRecord } from '../store.js';
+import type { ExpectedRecord } from '../records.js';
 
 /** A record as the store has it. */
 export interface RecordFacts {

@@ -1,5 +1,5 @@
+import type { MessageState } from '../messages.js';
 import type { StorePolicy } from '../open-store.js';
-import type { MessageState } from '../store.js';
 import type { SessionMove } from './ready-queue.js';
 import { isSuspect } from './suspects.js';
 

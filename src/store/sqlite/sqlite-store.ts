@@ -1,46 +1,46 @@
 import type { Worker } from 'node:worker_threads';
 import { steadyNow } from '../../lifecycle/steady-clock.js';
 import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
-import type { OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
+import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
+import type {
+  CancelOutcome,
+  DeadOutcome,
+  JsonValue,
+  Message,
+  NewMessage,
+  Page,
+  QueueLimits,
+  Reply,
+  SessionCancelled,
+  SessionPolicy,
+  SessionSummary,
+  SettledMessages,
+  StoreCounts,
+  StoredBlob,
+  TurnWait,
+} from '../messages.js';
+import type { OpenStore, Recovery, StoreEvents, StorePolicy } from '../open-store.js';
+import type {
+  Checkpoint,
+  ExpectedRecord,
+  LeaseHold,
+  NewRecord,
+  RecordOutcome,
+  StoredRecord,
+} from '../records.js';
 import type { RunRecord } from '../run-record.js';
-import {
-  type AcceptOutcome,
-  type ArrivalClaim,
-  type CancelOutcome,
-  type Checkpoint,
-  type Claim,
-  type CutOff,
-  type DeadOutcome,
-  type Delivery,
-  type DeliveryFailure,
-  type DeliveryHold,
-  type Deltas,
-  type ExpectedRecord,
-  type JsonValue,
-  type LeaseHold,
-  type Message,
-  type NewMessage,
-  type NewRecord,
-  type Page,
-  type QueueLimits,
-  type RecordOutcome,
-  type Recovery,
-  type Reply,
-  type SessionCancelled,
-  type SessionPolicy,
-  type SessionSummary,
-  type SettledMessages,
-  type StoreCounts,
-  type StoredBlob,
-  type StoredRecord,
-  StoreError,
-  type Turn,
-  type TurnClaim,
-  type TurnHold,
-  type TurnToPutBack,
-  type TurnWait,
-} from '../store.js';
+import { StoreError } from '../store-error.js';
 import { StoreHealth } from '../store-health.js';
+import type {
+  AcceptOutcome,
+  ArrivalClaim,
+  Claim,
+  Deltas,
+  Turn,
+  TurnClaim,
+  TurnHold,
+  TurnToPutBack,
+} from '../turns.js';
 import type { Failure } from './file/errors.js';
 import type { Finding } from './file/open-database.js';
 import { turnIdOf } from './operations/identifiers.js';

@@ -11,8 +11,9 @@ import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
 import { MessageEvents } from '../../../src/gateway/events.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';
 import type { Log } from '../../../src/log/log.js';
+import type { Message } from '../../../src/store/messages.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
-import type { Message, Store } from '../../../src/store/store.js';
+import type { Store } from '../../../src/store/store.js';
 import { withCalls } from '../../store/with-calls.js';
 
 export const token = 'correct-horse-battery-staple';

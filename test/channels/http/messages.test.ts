@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { webhookTarget } from '../../../src/store/store.js';
+import { webhookTarget } from '../../../src/store/messages.js';
 import { bodyOf, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;

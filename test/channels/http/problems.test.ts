@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { StoreError } from '../../../src/store/store.js';
+import { StoreError } from '../../../src/store/store-error.js';
 import { bodyOf, rawConnection, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { webhookTarget } from '../../../src/store/store.js';
+import { webhookTarget } from '../../../src/store/messages.js';
 import { near } from '../../fuzz/near.js';
 import { nearBytes, shown } from '../../fuzz/near-bytes.js';
 import { nearJson } from '../../fuzz/near-json.js';

@@ -16,10 +16,10 @@ import { type Clock, systemClock } from '../../../src/gateway/work/clock.js';
 import {
   type Message,
   type MessageState,
-  type Store,
   type UnknownPolicy,
   webhookTarget,
-} from '../../../src/store/store.js';
+} from '../../../src/store/messages.js';
+import type { Store } from '../../../src/store/store.js';
 import { acceptOne } from '../../store/samples.js';
 import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
 import { withCalls } from '../../store/with-calls.js';

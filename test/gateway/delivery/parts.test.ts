@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Deliverer } from '../../../src/gateway/delivery/deliverer.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../src/gateway/delivery/reply-sender.js';
-import type { Delivery, Message, MessageState, Store } from '../../../src/store/store.js';
+import type { Delivery } from '../../../src/store/deliveries.js';
+import type { Message, MessageState } from '../../../src/store/messages.js';
+import type { Store } from '../../../src/store/store.js';
 import { acceptOne } from '../../store/samples.js';
 import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
 import { RecordingLog } from './recording-log.js';

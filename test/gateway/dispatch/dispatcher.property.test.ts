@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Message, type SessionPolicy, webhookTarget } from '../../../src/store/store.js';
+import { type Message, type SessionPolicy, webhookTarget } from '../../../src/store/messages.js';
 import { Gateways, lease, type Plan, shortTime } from './gateways.js';
 import type { Item } from './turns-model.js';
 

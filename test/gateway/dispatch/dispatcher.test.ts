@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AgentError } from '../../../src/agents/agent.js';
 import { Dispatcher, type DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
+import type { MessageState } from '../../../src/store/messages.js';
 import type { SqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
-import { type MessageState, type Store, StoreError } from '../../../src/store/store.js';
+import type { Store } from '../../../src/store/store.js';
+import { StoreError } from '../../../src/store/store-error.js';
 import { withCalls } from '../../store/with-calls.js';
 import {
   type Change,

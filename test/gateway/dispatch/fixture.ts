@@ -7,8 +7,10 @@ import { AgentError } from '../../../src/agents/agent.js';
 import type { DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
 import type { Clock } from '../../../src/gateway/work/clock.js';
 import type { Log } from '../../../src/log/log.js';
+import type { Message, MessageState } from '../../../src/store/messages.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
-import type { Message, MessageState, Store, Turn } from '../../../src/store/store.js';
+import type { Store } from '../../../src/store/store.js';
+import type { Turn } from '../../../src/store/turns.js';
 
 export const settings: DispatchSettings = {
   concurrency: 2,

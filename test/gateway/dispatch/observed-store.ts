@@ -2,7 +2,9 @@ import { setImmediate as nextRound } from 'node:timers/promises';
 import type { DispatcherOptions } from '../../../src/gateway/dispatch/dispatcher.js';
 import type { IntakeOptions } from '../../../src/gateway/intake.js';
 import type { MessageActionsOptions } from '../../../src/gateway/message-actions.js';
-import { type Store, StoreError, type TurnHold } from '../../../src/store/store.js';
+import type { Store } from '../../../src/store/store.js';
+import { StoreError } from '../../../src/store/store-error.js';
+import type { TurnHold } from '../../../src/store/turns.js';
 import type { TurnsModel } from './turns-model.js';
 
 /** What the calls of gateways meet on their way. */

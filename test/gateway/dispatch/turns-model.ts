@@ -1,14 +1,11 @@
 import type { AgentRequest } from '../../../src/agents/agent.js';
 import type {
-  AcceptOutcome,
   CancelOutcome,
   NewMessage,
   SessionCancelled,
   SessionPolicy,
-  Turn,
-  TurnHold,
-  TurnToPutBack,
-} from '../../../src/store/store.js';
+} from '../../../src/store/messages.js';
+import type { AcceptOutcome, Turn, TurnHold, TurnToPutBack } from '../../../src/store/turns.js';
 
 /** What the promises depend on. */
 export interface Rules {

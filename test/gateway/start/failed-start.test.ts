@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { expect, test } from 'vitest';
 import { failedStart, RefusedStart } from '../../../src/gateway/start/failed-start.js';
 import { FileError } from '../../../src/store/sqlite/file/errors.js';
-import { StoreError } from '../../../src/store/store.js';
+import { StoreError } from '../../../src/store/store-error.js';
 
 const { ENOSPC, EROFS, EIO, EADDRINUSE } = constants.errno;
 

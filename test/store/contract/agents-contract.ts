@@ -1,6 +1,7 @@
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Store, Turn } from '../../../src/store/store.js';
+import type { Store } from '../../../src/store/store.js';
+import type { Turn } from '../../../src/store/turns.js';
 import { acceptOne, at, claimOne, claimTurns, newMessage, noLimits } from '../samples.js';
 import type { StoreFactory } from './store-contract.js';
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Attachment, type Store, webhookTarget } from '../../../src/store/store.js';
+import { type Attachment, webhookTarget } from '../../../src/store/messages.js';
+import type { Store } from '../../../src/store/store.js';
 import { acceptOne, at, claimDeliveries, claimOne, newMessage, noLimits } from '../samples.js';
 import type { StoreFactory } from './store-contract.js';
 

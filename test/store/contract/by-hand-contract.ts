@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Store, webhookTarget } from '../../../src/store/store.js';
+import { webhookTarget } from '../../../src/store/messages.js';
+import type { Store } from '../../../src/store/store.js';
 import {
   acceptOne,
   answerOne,

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkpointKind, type Delivery, type ReplyTarget, type Store } from '../../../src/store/store.js';
+import type { Delivery } from '../../../src/store/deliveries.js';
+import type { ReplyTarget } from '../../../src/store/messages.js';
+import { checkpointKind } from '../../../src/store/records.js';
+import type { Store } from '../../../src/store/store.js';
 import { acceptOne, at, claimDeliveries, claimOne, failure, newMessage, noLimits } from '../samples.js';
 import type { StoreFactory } from './store-contract.js';
 

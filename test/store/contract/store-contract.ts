@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Store, StoreError, type Turn, webhookTarget } from '../../../src/store/store.js';
+import { webhookTarget } from '../../../src/store/messages.js';
+import type { Store } from '../../../src/store/store.js';
+import { StoreError } from '../../../src/store/store-error.js';
+import type { Turn } from '../../../src/store/turns.js';
 import {
   acceptOne,
   answerOne,

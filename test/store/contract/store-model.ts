@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { Delivery } from '../../../src/store/deliveries.js';
 import {
-  type Delivery,
   type Message,
   type MessageState,
   type SessionPolicy,
-  type Store,
-  type Turn,
   webhookTarget,
-} from '../../../src/store/store.js';
+} from '../../../src/store/messages.js';
+import type { Store } from '../../../src/store/store.js';
+import type { Turn } from '../../../src/store/turns.js';
 import { at, claimDeliveries, claimTurns, failure, newMessage, noLimits, renewLeases } from '../samples.js';
 import type { StoreFactory } from './store-contract.js';
 

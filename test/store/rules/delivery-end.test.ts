@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { unknownPolicies } from '../../../src/store/messages.js';
 import {
   type DeliveryEnd,
   decideDeliveryEnd,
   type EndingDelivery,
 } from '../../../src/store/rules/delivery-end.js';
-import { unknownPolicies } from '../../../src/store/store.js';
 
 const delivery: EndingDelivery = {
   attempts: 2,

@@ -1,16 +1,16 @@
 import { expect } from 'vitest';
 import type { ArchivedMessage, ArchivedRecord, ArchivedSession } from '../../../src/store/archive.js';
-import type { RunRecord } from '../../../src/store/run-record.js';
 import {
   type Message,
   type MessageState,
   type Metadata,
-  type Recovery,
   type ReplyTarget,
   type SessionPolicy,
   type UnknownPolicy,
   webhookTarget,
-} from '../../../src/store/store.js';
+} from '../../../src/store/messages.js';
+import type { Recovery } from '../../../src/store/open-store.js';
+import type { RunRecord } from '../../../src/store/run-record.js';
 
 /**
  * What fixtures/make.mjs leaves behind, as it is after the start that migrates it at `startedAt` and takes back what was

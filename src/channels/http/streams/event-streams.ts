@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Log } from '../../../log/log.js';
-import type { Message, Store } from '../../../store/store.js';
+import type { Message } from '../../../store/messages.js';
+import type { Store } from '../../../store/store.js';
 import { messageView } from '../views.js';
 
 /** Tells of changes to messages of a session in this process. */

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { Message, MessageState, Store } from '../../../store/store.js';
+import type { Message, MessageState } from '../../../store/messages.js';
+import type { Store } from '../../../store/store.js';
 
 /** Tells of changes to messages in this process; src/gateway/events.ts is one. */
 export interface MessageChanges {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Message, Store } from '../../../store/store.js';
+import type { Message } from '../../../store/messages.js';
+import type { Store } from '../../../store/store.js';
 
 type Reads = Pick<Store, 'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages'>;
 

@@ -1,4 +1,4 @@
-import type { Delivery } from '../../../store/store.js';
+import type { Delivery } from '../../../store/deliveries.js';
 import type { ReplyPart } from '../reply-sender.js';
 
 /** A webhook is one post, whatever its length. */

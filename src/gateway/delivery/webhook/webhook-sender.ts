@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher } from 'undici';
-import type { Delivery } from '../../../store/store.js';
+import type { Delivery } from '../../../store/deliveries.js';
 import { type AddressRange, parseRange } from '../addresses/address-range.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { replyOrigin, validateReplyUrl } from '../addresses/reply-url.js';

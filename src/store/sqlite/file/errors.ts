@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { NoRegularFileError } from '../../../linux/regular-file.js';
-import { StoreError, type StoreErrorOptions, type StoreFailure } from '../../store.js';
+import { StoreError, type StoreErrorOptions, type StoreFailure } from '../../store-error.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 
 /** What can be wrong with a database that is a file. */

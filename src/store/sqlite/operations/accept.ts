@@ -1,13 +1,7 @@
+import type { NewMessage, QueueLimits, SessionCancelled, UnknownPolicy } from '../../messages.js';
+import { type Checkpoint, checkpointKind } from '../../records.js';
 import { type AcceptanceFacts, decideAcceptance } from '../../rules/acceptance.js';
-import {
-  type ArrivalClaim,
-  type Checkpoint,
-  checkpointKind,
-  type NewMessage,
-  type QueueLimits,
-  type SessionCancelled,
-  type UnknownPolicy,
-} from '../../store.js';
+import type { ArrivalClaim } from '../../turns.js';
 import type { Accepted } from '../thread/protocol.js';
 import { attach, fromAttachments } from './blobs.js';
 import { cancelSession } from './by-hand.js';

@@ -1,4 +1,5 @@
-import { type Attachment, StoreError } from '../../store.js';
+import type { Attachment } from '../../messages.js';
+import { StoreError } from '../../store-error.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';
 

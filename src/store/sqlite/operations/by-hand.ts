@@ -1,5 +1,5 @@
+import type { CancelOutcome, DeadOutcome, Message, MessageState, SessionCancelled } from '../../messages.js';
 import { decideCancel, decideDiscard, decideRetry, type HandledMessage } from '../../rules/by-hand.js';
-import type { CancelOutcome, DeadOutcome, Message, MessageState, SessionCancelled } from '../../store.js';
 import { createDelivery, passOver } from './deliveries.js';
 import { forgetDeltas } from './deltas.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';

@@ -1,4 +1,6 @@
-import type { Claim, Delivery, UnknownPolicy } from '../../store.js';
+import type { Delivery } from '../../deliveries.js';
+import type { UnknownPolicy } from '../../messages.js';
+import type { Claim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { type Fence, hold, leaseRanOut } from './claims.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';

@@ -1,5 +1,5 @@
 import { mayBegin } from '../../rules/suspects.js';
-import type { Turn, TurnClaim } from '../../store.js';
+import type { Turn, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { countHeld, hold, leaseRanOut } from './claims.js';
 import { collect, collectedOf, type ReadyTurnRow, turnText } from './collect.js';

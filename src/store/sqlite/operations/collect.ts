@@ -1,5 +1,6 @@
+import type { SessionPolicy, UnknownPolicy } from '../../messages.js';
 import { type Collectable, countParts } from '../../rules/collecting.js';
-import type { CollectedMessage, SessionPolicy, TurnClaim, UnknownPolicy } from '../../store.js';
+import type { CollectedMessage, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { idToText } from './identifiers.js';
 import { parseMetadata } from './json.js';

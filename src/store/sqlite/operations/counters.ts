@@ -1,4 +1,4 @@
-import type { StoreCounts } from '../../store.js';
+import type { StoreCounts } from '../../messages.js';
 import { sql } from './statements.js';
 
 export type Counters = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name] } & {

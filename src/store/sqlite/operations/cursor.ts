@@ -1,4 +1,4 @@
-import { StoreError } from '../../store.js';
+import { StoreError } from '../../store-error.js';
 
 type List = 'sessions' | 'messages' | 'dead' | 'records';
 

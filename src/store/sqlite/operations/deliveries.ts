@@ -1,12 +1,6 @@
+import type { CutOff, DeliveryFailure, DeliveryHold } from '../../deliveries.js';
+import type { JsonValue, MessageState, UnknownPolicy } from '../../messages.js';
 import { type DeliveryChange, type DeliveryEnd, decideDeliveryEnd } from '../../rules/delivery-end.js';
-import type {
-  CutOff,
-  DeliveryFailure,
-  DeliveryHold,
-  JsonValue,
-  MessageState,
-  UnknownPolicy,
-} from '../../store.js';
 import { isHeldBy } from './claims.js';
 import { notePart } from './delivery-parts.js';
 import { idToBytes, noticeIdOf, webhookIdOf } from './identifiers.js';

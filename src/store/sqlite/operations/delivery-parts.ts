@@ -1,4 +1,5 @@
-import type { DeliveryPart, JsonValue } from '../../store.js';
+import type { DeliveryPart } from '../../deliveries.js';
+import type { JsonValue } from '../../messages.js';
 import { parseJson } from './json.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';

@@ -1,4 +1,4 @@
-import type { Delta, Deltas } from '../../store.js';
+import type { Delta, Deltas } from '../../turns.js';
 import { idToBytesOrNull } from './identifiers.js';
 import { checkLimit } from './reads.js';
 import { sql, valueSql } from './statements.js';

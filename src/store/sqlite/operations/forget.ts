@@ -1,5 +1,5 @@
+import type { MessageState } from '../../messages.js';
 import { decideForgetting, type ForgettingRound } from '../../rules/forgetting.js';
-import type { MessageState } from '../../store.js';
 import { head } from './queue.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';

@@ -1,4 +1,4 @@
-import type { JsonValue, Metadata } from '../../store.js';
+import type { JsonValue, Metadata } from '../../messages.js';
 
 export function parseMetadata(json: string): Metadata {
   return JSON.parse(json);

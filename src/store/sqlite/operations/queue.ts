@@ -1,3 +1,4 @@
+import type { MessageState } from '../../messages.js';
 import type { Place } from '../../rules/by-hand.js';
 import {
   type Queue,
@@ -6,7 +7,6 @@ import {
   ticketAtEnd,
   ticketBefore,
 } from '../../rules/ready-queue.js';
-import type { MessageState } from '../../store.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';
 

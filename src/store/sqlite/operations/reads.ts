@@ -7,8 +7,8 @@ import type {
   SettledMessages,
   StoreCounts,
   TurnWait,
-} from '../../store.js';
-import { StoreError } from '../../store.js';
+} from '../../messages.js';
+import { StoreError } from '../../store-error.js';
 import { toAttachments } from './blobs.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { idToBytesOrNull, idToText } from './identifiers.js';

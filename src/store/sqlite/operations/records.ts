@@ -1,5 +1,6 @@
+import type { Page } from '../../messages.js';
+import type { ExpectedRecord, NewRecord, RecordOutcome, StoredRecord } from '../../records.js';
 import { isAsExpected, unexpired } from '../../rules/record.js';
-import type { ExpectedRecord, NewRecord, Page, RecordOutcome, StoredRecord } from '../../store.js';
 import { raiseEpoch } from './claims.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { parseJson } from './json.js';

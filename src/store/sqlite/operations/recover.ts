@@ -1,4 +1,4 @@
-import type { Recovery } from '../../store.js';
+import type { Recovery } from '../../open-store.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
 import { releaseAllLeases } from './leases.js';
 import { endWaitsOfClockAhead } from './queue.js';

@@ -1,4 +1,5 @@
-import type { TurnHold, TurnWait } from '../../store.js';
+import type { TurnWait } from '../../messages.js';
+import type { TurnHold } from '../../turns.js';
 import { addDeltas } from './deltas.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';

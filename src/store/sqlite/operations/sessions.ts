@@ -1,4 +1,4 @@
-import type { SessionPolicy, SessionSummary } from '../../store.js';
+import type { SessionPolicy, SessionSummary } from '../../messages.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
 

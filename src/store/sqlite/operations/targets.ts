@@ -1,4 +1,4 @@
-import type { ReplyTarget } from '../../store.js';
+import type { ReplyTarget } from '../../messages.js';
 import { parseMetadata } from './json.js';
 
 /** Where a reply goes to, as the table of messages has it. */

@@ -1,5 +1,5 @@
+import type { MessageState } from '../../messages.js';
 import type { StorePolicy } from '../../open-store.js';
-import type { MessageState } from '../../store.js';
 import type { Counters } from './counters.js';
 import type { Statements } from './statements.js';
 

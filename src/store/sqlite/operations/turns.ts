@@ -1,6 +1,7 @@
+import type { JsonValue, MessageState, Reply } from '../../messages.js';
 import { nextInSession } from '../../rules/ready-queue.js';
 import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules/turn-end.js';
-import type { JsonValue, MessageState, Reply, TurnHold, TurnToPutBack } from '../../store.js';
+import type { TurnHold, TurnToPutBack } from '../../turns.js';
 import { attach, fromAttachments } from './blobs.js';
 import { isHeldBy } from './claims.js';
 import { createDelivery } from './deliveries.js';

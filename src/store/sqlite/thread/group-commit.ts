@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import type { StorePolicy } from '../../open-store.js';
-import type { Recovery, StoreError } from '../../store.js';
+import type { Recovery, StorePolicy } from '../../open-store.js';
+import type { StoreError } from '../../store-error.js';
 import { hasRoom } from '../file/disk.js';
 import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
 import { forgetBlobs } from '../operations/blobs.js';

@@ -1,15 +1,9 @@
-import type { ForgottenMessages, StorePolicy } from '../../open-store.js';
+import type { NewMessage, QueueLimits, SessionCancelled } from '../../messages.js';
+import type { ForgottenMessages, Recovery, StorePolicy } from '../../open-store.js';
+import type { Checkpoint } from '../../records.js';
 import type { RunStore } from '../../run-record.js';
-import type {
-  AcceptOutcome,
-  ArrivalClaim,
-  Checkpoint,
-  NewMessage,
-  QueueLimits,
-  Recovery,
-  SessionCancelled,
-  Store,
-} from '../../store.js';
+import type { Store } from '../../store.js';
+import type { AcceptOutcome, ArrivalClaim } from '../../turns.js';
 import type { Failure } from '../file/errors.js';
 import type { Finding } from '../file/open-database.js';
 

@@ -6,7 +6,7 @@ import type {
   ArchivedSession,
   ArchiveItem,
 } from '../../archive.js';
-import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../../store.js';
+import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../../messages.js';
 import { idToText } from '../operations/identifiers.js';
 import { parseJson, parseMetadata } from '../operations/json.js';
 

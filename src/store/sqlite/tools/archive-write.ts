@@ -7,7 +7,7 @@ import {
   ArchiveError,
   type ArchiveItem,
 } from '../../archive.js';
-import type { SessionPolicy } from '../../store.js';
+import type { SessionPolicy } from '../../messages.js';
 import { fromAttachments } from '../operations/blobs.js';
 import { idToBytes } from '../operations/identifiers.js';
 import { fromTarget } from '../operations/targets.js';

@@ -12,7 +12,7 @@ import {
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { ArchiveError, type ArchiveItem } from '../../archive.js';
-import { StoreError } from '../../store.js';
+import { StoreError } from '../../store-error.js';
 import { FileError, toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { openDatabase } from '../file/open-database.js';

@@ -1,4 +1,4 @@
-import type { MessageState } from '../../store.js';
+import type { MessageState } from '../../messages.js';
 import type { DeliveryRow, MessageRow, ReplyRow } from './archive-read.js';
 
 /**

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { EventStreams, type MessageChange } from '../../../../src/channels/http/streams/event-streams.js';
-import type { Message } from '../../../../src/store/store.js';
+import type { Message } from '../../../../src/store/messages.js';
 
 /** Takes each write, and says after it that it is to be waited for. */
 class SlowResponse extends EventEmitter {

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { LongPolls } from '../../../../src/channels/http/streams/long-polls.js';
 import { MessageEvents } from '../../../../src/gateway/events.js';
-import type { Message } from '../../../../src/store/store.js';
+import type { Message } from '../../../../src/store/messages.js';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { pacedReads } from '../../../../src/channels/http/streams/paced-reads.js';
-import type { Message, SessionSummary, Store } from '../../../../src/store/store.js';
+import type { Message, SessionSummary } from '../../../../src/store/messages.js';
+import type { Store } from '../../../../src/store/store.js';
 
 const message = (size: number) => ({ text: 'x'.repeat(size), reply: null }) as unknown as Message;
 

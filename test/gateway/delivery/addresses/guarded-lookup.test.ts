@@ -5,7 +5,8 @@ import {
   createWebhookSecret,
   parseWebhookSecrets,
 } from '../../../../src/gateway/delivery/webhook/webhook-signature.js';
-import { type Delivery, webhookTarget } from '../../../../src/store/store.js';
+import type { Delivery } from '../../../../src/store/deliveries.js';
+import { webhookTarget } from '../../../../src/store/messages.js';
 import { Receiver, status } from '../receiver.js';
 
 /** What the resolver says, one answer for each time that it is asked. */

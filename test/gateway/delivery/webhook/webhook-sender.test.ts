@@ -15,7 +15,8 @@ import {
   createWebhookSecret,
   parseWebhookSecrets,
 } from '../../../../src/gateway/delivery/webhook/webhook-signature.js';
-import { type Delivery, webhookTarget } from '../../../../src/store/store.js';
+import type { Delivery } from '../../../../src/store/deliveries.js';
+import { webhookTarget } from '../../../../src/store/messages.js';
 import { type Answer, hang, Receiver, reset, status } from '../receiver.js';
 
 const secret = createWebhookSecret();

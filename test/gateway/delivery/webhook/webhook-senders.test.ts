@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { createLazyWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-senders.js';
-import type { Delivery } from '../../../../src/store/store.js';
+import type { Delivery } from '../../../../src/store/deliveries.js';
 
 const options = { allow: [], timeout: 1_000, secrets: [], userAgent: 'test' };
 const { signal } = new AbortController();

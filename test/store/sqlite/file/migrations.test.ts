@@ -1,11 +1,14 @@
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchiveItem } from '../../../../src/store/archive.js';
+import type { Delivery } from '../../../../src/store/deliveries.js';
+import type { Message } from '../../../../src/store/messages.js';
 import { migrate, schemaVersionOf } from '../../../../src/store/sqlite/file/migrate.js';
 import { migrations, schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
 import { checkStore, exportStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { readRuns } from '../../../../src/store/sqlite/tools/offline-runs.js';
-import type { Delivery, Message, Store, Turn } from '../../../../src/store/store.js';
+import type { Store } from '../../../../src/store/store.js';
+import type { Turn } from '../../../../src/store/turns.js';
 import {
   acceptOne,
   at,

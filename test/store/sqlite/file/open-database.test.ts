@@ -15,8 +15,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { webhookTarget } from '../../../../src/store/messages.js';
 import { schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
-import { StoreError, type Turn, webhookTarget } from '../../../../src/store/store.js';
+import { StoreError } from '../../../../src/store/store-error.js';
+import type { Turn } from '../../../../src/store/turns.js';
 import {
   acceptOne,
   answerOne,

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3';
 import { beforeEach, expect, test } from 'vitest';
+import { webhookTarget } from '../../../../src/store/messages.js';
 import { accept } from '../../../../src/store/sqlite/operations/accept.js';
 import { retryDead } from '../../../../src/store/sqlite/operations/by-hand.js';
 import { claimDeliveries } from '../../../../src/store/sqlite/operations/claim-deliveries.js';
@@ -7,7 +8,6 @@ import { claimTurns } from '../../../../src/store/sqlite/operations/claim-turns.
 import { completeDelivery, failDelivery } from '../../../../src/store/sqlite/operations/deliveries.js';
 import type { Transaction } from '../../../../src/store/sqlite/operations/transaction.js';
 import { completeTurn } from '../../../../src/store/sqlite/operations/turns.js';
-import { webhookTarget } from '../../../../src/store/store.js';
 import { claim, failure, newMessage, noLimits } from '../../samples.js';
 import { emptyDatabase, transactionOf } from '../transaction-of.js';
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Message, Page, Store } from '../../../../src/store/store.js';
+import type { Message, Page } from '../../../../src/store/messages.js';
+import type { Store } from '../../../../src/store/store.js';
 import { acceptOne, at } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 

@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { webhookTarget } from '../../../../src/store/messages.js';
 import { migrate } from '../../../../src/store/sqlite/file/migrate.js';
 import { migrations } from '../../../../src/store/sqlite/file/schema.js';
 import { accept } from '../../../../src/store/sqlite/operations/accept.js';
@@ -9,7 +10,7 @@ import { claimTurns } from '../../../../src/store/sqlite/operations/claim-turns.
 import { writeCounters } from '../../../../src/store/sqlite/operations/counters.js';
 import type { Transaction } from '../../../../src/store/sqlite/operations/transaction.js';
 import { expiredTurns, failTurn, reclaimTurns } from '../../../../src/store/sqlite/operations/turns.js';
-import { type Turn, webhookTarget } from '../../../../src/store/store.js';
+import type { Turn } from '../../../../src/store/turns.js';
 import { newMessage, noLimits } from '../../samples.js';
 import { transactionOf } from '../transaction-of.js';
 

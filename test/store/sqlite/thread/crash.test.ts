@@ -4,7 +4,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Message, Store } from '../../../../src/store/store.js';
+import type { Message } from '../../../../src/store/messages.js';
+import type { Store } from '../../../../src/store/store.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
 const built = new URL('../../../../dist/store/sqlite/sqlite-store.js', import.meta.url).href;

@@ -1,9 +1,10 @@
 import type { Database } from 'better-sqlite3';
 import { beforeEach, expect, test, vi } from 'vitest';
+import type { StoreCounts } from '../../../../src/store/messages.js';
 import type { Transaction } from '../../../../src/store/sqlite/operations/transaction.js';
 import { GroupCommit } from '../../../../src/store/sqlite/thread/group-commit.js';
 import type { Answer, Call } from '../../../../src/store/sqlite/thread/protocol.js';
-import type { StoreCounts, Turn } from '../../../../src/store/store.js';
+import type { Turn } from '../../../../src/store/turns.js';
 import { claim, newMessage, noLimits } from '../../samples.js';
 import { emptyDatabase } from '../transaction-of.js';
 

@@ -3,13 +3,13 @@ import { rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { formatArchive, parseArchive } from '../../../../src/store/archive.js';
+import type { Attachment } from '../../../../src/store/messages.js';
 import {
   backUpStore,
   exportStore,
   importToStore,
   recoverStore,
 } from '../../../../src/store/sqlite/tools/maintenance.js';
-import type { Attachment } from '../../../../src/store/store.js';
 import { putFile, readFile } from '../../contract/attachments-contract.js';
 import { acceptOne, clock } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';

@@ -20,6 +20,7 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ArchivedMessage, type ArchiveItem, parseArchive } from '../../../../src/store/archive.js';
+import { webhookTarget } from '../../../../src/store/messages.js';
 import { migrations, schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
 import type { SqliteStore } from '../../../../src/store/sqlite/sqlite-store.js';
 import {
@@ -29,7 +30,6 @@ import {
   importToStore,
   recoverStore,
 } from '../../../../src/store/sqlite/tools/maintenance.js';
-import { webhookTarget } from '../../../../src/store/store.js';
 import { linesOf } from '../../../../src/text/lines-of.js';
 import { acceptOne, answerOne, at, claimDeliveries, claimOne, claimTurns, failure } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';

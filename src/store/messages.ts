@@ -1,0 +1,212 @@
+/** Messages and sessions as a store keeps them. */
+
+/** The states of a message (README, "States of a message"). */
+export type MessageState =
+  | 'queued'
+  | 'running'
+  | 'replied'
+  | 'delivered'
+  | 'dead'
+  | 'cancelled'
+  /** Its text is part of another message's turn, and that one's reply is its own. */
+  | 'collected';
+
+/**
+ * What becomes of what a session has, when another message comes: it is run in its order; or what waits and what runs
+ * is cancelled for it; or what has come while a turn ran is run as one turn.
+ */
+export const sessionPolicies = ['queue', 'interrupt', 'collect'] as const;
+export type SessionPolicy = (typeof sessionPolicies)[number];
+
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+export type Metadata = { readonly [key: string]: JsonValue };
+
+/** Where a reply goes to. */
+export interface ReplyTarget {
+  /** The channel that sends it, such as "webhook". */
+  readonly channel: string;
+  /** The channel's own name of the receiver, such as a URL or the id of a chat. */
+  readonly address: string;
+  /** What else the channel needs to know, such as the message that is answered. */
+  readonly options: Metadata;
+}
+
+/** The target of a reply that is posted to a URL. */
+export function webhookTarget(url: string): ReplyTarget {
+  return { channel: 'webhook', address: url, options: {} };
+}
+
+export interface NewMessage {
+  /** UUID, version 7. */
+  readonly id: string;
+  readonly session: string;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly replyTo: ReplyTarget | null;
+  /** Whether who gets the reply takes one that comes twice under the same key for one; by default it does. */
+  readonly replyIdempotent?: boolean;
+  /** What becomes of a reply that may have arrived, where it does not; null, the default: what the gateway does. */
+  readonly replyUnknown?: UnknownPolicy | null;
+  /** The sender's `Idempotency-Key`, or the platform's own id: one name space for each session and channel. */
+  readonly idempotencyKey: string | null;
+  /** SHA-256 of what the key stands for; the same key with another one is a conflict. Null where there is no key. */
+  readonly fingerprint: Uint8Array | null;
+  /** Who wrote it, where the channel knows: the sessions of one sender take turns with those of the others as one. */
+  readonly sender?: string | null;
+  /** The channel that it came by, such as "http". */
+  readonly channel: string;
+  /** The agent of the session, if it begins with this message. Null, the default: it has none of its own. */
+  readonly agent?: string | null;
+  /** Files that were put into the store before, and belong to nothing yet. Default: none. */
+  readonly attachments?: readonly Attachment[];
+}
+
+/** A file that the store has, whole. */
+export interface StoredBlob {
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** In hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** A file of a message or of a reply. */
+export interface Attachment extends StoredBlob {
+  /** As its sender calls it: never a path. */
+  readonly name: string;
+  readonly mediaType: string;
+}
+
+export interface Reply {
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly attachments?: readonly Attachment[];
+}
+
+export interface QueueLimits {
+  /** Messages that may wait in one session. No store passes it. */
+  readonly session: number;
+  /** Messages that may wait in all. A store may pass it by 1,000 for each gateway, so that it needs no row for all. */
+  readonly total: number;
+  /** Of sessions that have none of their own. Default: "queue". */
+  readonly policy?: SessionPolicy;
+}
+
+export interface Message {
+  readonly id: string;
+  readonly session: string;
+  /** Place in the session: 1, 2, 3, … without a gap. */
+  readonly seq: number;
+  readonly state: MessageState;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly replyTo: ReplyTarget | null;
+  readonly sender: string | null;
+  readonly channel: string;
+  readonly acceptedAt: number;
+  /** Attempts begun so far. */
+  readonly attempts: number;
+  /** Absent: none. */
+  readonly attachments?: readonly Attachment[];
+  readonly reply: (Reply & { readonly at: number }) | null;
+  readonly delivery: DeliverySummary | null;
+  /** Why it is dead, or why the last attempt failed. */
+  readonly error: string | null;
+  /** When it got to its present state. */
+  readonly changedAt: number;
+  /** The session's generation that it belongs to: 1 until the first reset. */
+  readonly generation: number;
+  /** While it is running: what its turn waits for. */
+  readonly waitingFor: TurnWait | null;
+  /** The message whose turn it is part of; null: it has, or will have, its own. */
+  readonly collectedIn: { readonly id: string; readonly state: MessageState } | null;
+}
+
+export interface DeliverySummary {
+  /** A notice tells that the message is dead and has no reply. */
+  readonly kind: 'reply' | 'notice';
+  readonly webhookId: string;
+  readonly attempts: number;
+  readonly nextAttemptAt: number | null;
+  readonly deliveredAt: number | null;
+  readonly lastError: string | null;
+  /** Attempts that began and of which nobody knows whether the reply arrived. */
+  readonly unknown: number;
+}
+
+/**
+ * What becomes of a delivery of which nobody knows whether it arrived, where the receiver would take a second one for
+ * another reply: sent again, set aside for a person to decide, or given up.
+ */
+export const unknownPolicies = ['resend', 'ask', 'drop'] as const;
+export type UnknownPolicy = (typeof unknownPolicies)[number];
+
+/**
+ * Why a turn waits that has begun and has not ended: for a person's answer, for an agent that another one holds up, or
+ * for the agent to call back. It holds its session meanwhile.
+ */
+export const turnWaits = ['question', 'agent held', 'callback'] as const;
+export type TurnWait = (typeof turnWaits)[number];
+
+export interface StoreCounts {
+  readonly sessions: number;
+  readonly queued: number;
+  readonly running: number;
+  readonly replied: number;
+  readonly delivered: number;
+  readonly dead: number;
+  readonly cancelled: number;
+  readonly collected: number;
+  /** Replies and notices that still have to be posted. */
+  readonly undelivered: number;
+}
+
+export interface SessionSummary {
+  readonly session: string;
+  readonly lastSeq: number;
+  readonly waiting: number;
+  readonly running: boolean;
+  readonly lastAcceptedAt: number;
+  /** Null: that of the configuration. */
+  readonly policy: SessionPolicy | null;
+  /** Null: none has been chosen. */
+  readonly agent: string | null;
+  /** Raised by each reset; 1 for the first. */
+  readonly generation: number;
+}
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Opaque; asks for the next page; null at the end. */
+  readonly next: string | null;
+}
+
+export interface SettledMessages {
+  /** In `seq` order. */
+  readonly items: readonly Message[];
+  /** There are others behind them: the page was full. */
+  readonly more: boolean;
+}
+
+export type CancelOutcome =
+  /** `running`: its turn is under way still, and the one who runs it has to end it and to release it. */
+  | { readonly outcome: 'cancelled'; readonly message: Message; readonly running: boolean }
+  /** It has a reply, or is dead: there is nothing to be cancelled. */
+  | { readonly outcome: 'settled'; readonly message: Message };
+
+export interface SessionCancelled {
+  /** In the order of their `seq`. */
+  readonly messages: readonly { readonly id: string; readonly seq: number; readonly running: boolean }[];
+}
+
+export type DeadOutcome =
+  | { readonly outcome: 'done'; readonly message: Message }
+  | { readonly outcome: 'not-dead'; readonly message: Message }
+  /** Its reply or its notice is being posted: to be asked again in a moment. */
+  | { readonly outcome: 'busy'; readonly message: Message };

@@ -1,0 +1,51 @@
+import type { JsonValue } from './messages.js';
+
+/** Small things that channels and agents keep, and claims on what one gateway does at a time. */
+
+/**
+ * How far a channel has been read. It is a record of the kind `checkpointKind(channel)` under this key.
+ */
+export interface Checkpoint {
+  readonly channel: string;
+  readonly key: string;
+  readonly value: JsonValue;
+}
+
+export function checkpointKind(channel: string): string {
+  return `checkpoint:${channel}`;
+}
+
+/** Something small that a channel or an agent keeps: a cursor, a person, the id of an agent's session. */
+export interface NewRecord {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: JsonValue;
+  /** From now on; null, the default: it stays until it is deleted. */
+  readonly expiresInMs?: number | null;
+}
+
+export interface StoredRecord {
+  readonly kind: string;
+  readonly key: string;
+  readonly value: JsonValue;
+  /** Higher than all that the record had before, also where it was deleted in between. */
+  readonly version: number;
+  /** Milliseconds since the Unix epoch; null: never. */
+  readonly expiresAt: number | null;
+}
+
+/** A version: that one; `null`: there is none yet; `any`, the default: whatever is there. */
+export type ExpectedRecord = number | null | 'any';
+
+export type RecordOutcome =
+  | { readonly outcome: 'written'; readonly version: number }
+  /** As it is now; null: there is none. */
+  | { readonly outcome: 'conflict'; readonly record: StoredRecord | null };
+
+/** A claim on what one gateway at most may do at a time. */
+export interface LeaseHold {
+  readonly kind: string;
+  readonly name: string;
+  readonly owner: string;
+  readonly epoch: number;
+}

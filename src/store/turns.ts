@@ -1,0 +1,106 @@
+import type {
+  Attachment,
+  Message,
+  Metadata,
+  ReplyTarget,
+  SessionCancelled,
+  SessionPolicy,
+} from './messages.js';
+
+/** Turns of an agent: claims on the heads of sessions. */
+
+export type AcceptOutcome =
+  | {
+      readonly outcome: 'accepted';
+      readonly message: Message;
+      /** Its turn, where it was claimed with it; null: it waits. */
+      readonly turn: Turn | null;
+      /** Cancelled for it, by its session's policy. */
+      readonly interrupted: SessionCancelled['messages'];
+    }
+  /** The key and the body were seen before: the first answer again. */
+  | { readonly outcome: 'repeated'; readonly message: Message }
+  | { readonly outcome: 'conflict'; readonly messageId: string }
+  | { readonly outcome: 'full'; readonly limit: 'session' | 'total'; readonly waiting: number };
+
+/** A message that is part of the turn of a later one. */
+export interface CollectedMessage {
+  readonly messageId: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly sender: string | null;
+  /** Absent: none. */
+  readonly attachments?: readonly Attachment[];
+}
+
+/** One claim on the head of a session's queue: the right and the duty to run it. */
+export interface Turn {
+  /** Stays the same over all attempts. */
+  readonly turnId: string;
+  readonly messageId: string;
+  readonly session: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly sender: string | null;
+  /** Of its own message; those of `collected` are there. Absent: none. */
+  readonly attachments?: readonly Attachment[];
+  /** What came before it and is run with it, in its order; the same for all attempts. */
+  readonly collected: readonly CollectedMessage[];
+  readonly replyTo: ReplyTarget | null;
+  readonly acceptedAt: number;
+  /** Of its session; null: none has been chosen. */
+  readonly agent: string | null;
+  /** Of the session, as the message came. */
+  readonly generation: number;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Stops that cut it off so far. */
+  readonly putBacks: number;
+  readonly owner: string;
+  /** Of the claim on the session: higher than those of all claims on it before. */
+  readonly epoch: number;
+}
+
+/**
+ * The claim on a session under which all of a turn is written. Once its lease is over another gateway may claim the
+ * session, under a higher epoch: from then on nothing more is taken under this one.
+ */
+export type TurnHold = Pick<Turn, 'messageId' | 'session' | 'owner' | 'epoch'>;
+/** `cutOff`: a stop ended the turn while it ran, which counts as a put-back. Default: it had not begun. */
+export type TurnToPutBack = TurnHold & { readonly cutOff?: boolean };
+
+export interface Claim {
+  /** Who claims: one id for each start of a gateway. */
+  readonly owner: string;
+  readonly limit: number;
+  /** How long the claim lasts unless it is renewed. */
+  readonly leaseMs: number;
+}
+
+/** By whom a message's turn is to be run as soon as it is accepted. */
+export type ArrivalClaim = Pick<Claim, 'owner' | 'leaseMs'>;
+
+export interface TurnClaim extends Claim {
+  /** Of sessions that have none of their own. Default: "queue". */
+  readonly policy?: SessionPolicy;
+  /** Messages that one turn may be made of. Default: 1. */
+  readonly collectLimit?: number;
+}
+
+/** A piece of a reply that is still written. */
+export interface Delta {
+  /** 1, 2, 3, … over all attempts of the turn. */
+  readonly position: number;
+  /** What earlier attempts have written counts for nothing. */
+  readonly attempt: number;
+  readonly text: string;
+}
+
+export interface Deltas {
+  /** In the order of their positions. */
+  readonly items: readonly Delta[];
+  /** There are others behind them: the page was full. */
+  readonly more: boolean;
+}
