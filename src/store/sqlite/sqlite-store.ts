@@ -1,4 +1,3 @@
-import type { Worker } from 'node:worker_threads';
 import { steadyNow } from '../../lifecycle/steady-clock.js';
 import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
 import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
@@ -19,7 +18,7 @@ import type {
   StoredBlob,
   TurnWait,
 } from '../messages.js';
-import type { OpenStore, Recovery, StoreEvents, StorePolicy } from '../open-store.js';
+import type { OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
 import type {
   Checkpoint,
   ExpectedRecord,
@@ -29,8 +28,7 @@ import type {
   StoredRecord,
 } from '../records.js';
 import type { RunRecord } from '../run-record.js';
-import { StoreError } from '../store-error.js';
-import { StoreHealth } from '../store-health.js';
+import type { StoreError } from '../store-error.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,
@@ -41,14 +39,10 @@ import type {
   TurnHold,
   TurnToPutBack,
 } from '../turns.js';
-import type { Failure } from './file/errors.js';
-import type { Finding } from './file/open-database.js';
-import { turnIdOf } from './operations/identifiers.js';
+import { firstTurn, forThread, hold, newlyAccepted } from './thread/arrival.js';
+import { Connection, type ConnectionOptions, type Opened } from './thread/connection.js';
 import type {
   Accepted,
-  Answer,
-  Call,
-  FromWorker,
   OperationName,
   ParametersOf,
   ResultOf,
@@ -79,10 +73,8 @@ export interface SqliteStoreOptions extends Partial<StorePolicy> {
   readonly events?: Partial<StoreEvents>;
 }
 
-export interface OpenedStore {
+export interface OpenedStore extends Opened {
   readonly store: SqliteStore;
-  readonly recovery: Recovery;
-  readonly finding: Finding;
 }
 
 /** Opens the database in a thread of its own. Rejects with a StoreError that says what to do. */
@@ -112,143 +104,28 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
   return store;
 }
 
-/** What has to travel to the other thread of a claim that it has given out: its texts may be long. */
-function hold({ messageId, session, owner, epoch }: TurnHold | DeliveryHold): TurnHold {
-  return { messageId, session, owner, epoch };
-}
-
-/** A copy: a view into a larger buffer would take all of that buffer along to the other thread. */
-function forThread(message: NewMessage): NewMessage {
-  const { fingerprint } = message;
-  return { ...message, fingerprint: fingerprint === null ? null : new Uint8Array(fingerprint) };
-}
-
-/** The message as the store has it now: it need not travel back. */
-function newlyAccepted(
-  message: NewMessage,
-  { seq, acceptedAt, epoch, generation }: Accepted & { readonly outcome: 'accepted' },
-): Message {
-  const { id, session, text, metadata, replyTo, channel, attachments = [] } = message;
-  return {
-    id,
-    session,
-    seq,
-    state: epoch === null ? 'queued' : 'running',
-    text,
-    metadata,
-    replyTo,
-    sender: message.sender ?? null,
-    channel,
-    acceptedAt,
-    attempts: epoch === null ? 0 : 1,
-    reply: null,
-    delivery: null,
-    error: null,
-    changedAt: acceptedAt,
-    generation,
-    waitingFor: null,
-    collectedIn: null,
-    ...(attachments.length === 0 ? {} : { attachments }),
-  };
-}
-
-function firstTurn(message: Message, { owner, epoch, agent }: Pick<Turn, 'owner' | 'epoch' | 'agent'>): Turn {
-  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt, generation, attachments } = message;
-  return {
-    turnId: turnIdOf(id),
-    messageId: id,
-    session,
-    seq,
-    text,
-    metadata,
-    sender,
-    collected: [],
-    replyTo,
-    acceptedAt,
-    agent,
-    generation,
-    attempt: 1,
-    putBacks: 0,
-    owner,
-    epoch,
-    ...(attachments === undefined ? {} : { attachments }),
-  };
-}
-
-/** So many calls are sent to the worker while more are still coming. */
-const crowd = 16;
-
-/**
- * The end of a turn that nobody is known to wait for may wait for other calls: a client that posts one message after
- * the other has the next one there by then, and both share an fsync.
- */
-const commitDelayMs = 1;
-
-interface Waiter {
-  readonly call: Call;
-  resolve(result: unknown): void;
-  reject(error: StoreError): void;
-}
-
-/**
- * The store's side on the main thread: it never waits for the disk. The calls of one turn of the event loop travel
- * as one message, in their order; the worker does the rest (see sqlite-worker.ts).
- */
+/** The store's methods: each is one call to the thread that owns the database. */
 export class SqliteStore implements OpenStore {
   /** Settled once the worker has opened the database, or could not. */
-  readonly opened: Promise<Pick<OpenedStore, 'recovery' | 'finding'>>;
+  readonly opened: Promise<Opened>;
   /** Resolves when the worker has ended: null after `close`, else why it is gone and nothing can be asked of it. */
   readonly ended: Promise<StoreError | null>;
-
-  readonly #worker: Worker;
-  readonly #health: StoreHealth;
-  readonly #now: () => number;
-  readonly #waiters = new Map<number, Waiter>();
+  readonly #connection: Connection;
   readonly #watchers = new SessionWatchers();
   readonly #blobs: BlobChunks = {
     add: (id, position, data) => this.#call('addBlobChunk', id, position, data),
     read: (id, position) => this.#call('readBlobChunk', id, position),
     remove: (id) => this.removeBlob(id),
   };
-  #collected: Call[] = [];
   /** Turns that began with their message, unless another one has come since that waits. */
   #arrived = new WeakSet<TurnHold>();
-  #sendAfterEvents: NodeJS.Immediate | null = null;
-  #sendLater: NodeJS.Timeout | null = null;
-  #nextId = 1;
-  #closing: Promise<void> | null = null;
-  /** Resolves when the worker says that the database is closed: with what went wrong then, or null. */
-  readonly #closed: Promise<StoreError | null>;
-  #settleClosed: (failure: StoreError | null) => void = () => undefined;
-  /** Why no call can be taken any more. */
-  #end: StoreError | null = null;
 
-  constructor(
-    { worker, ended }: StoreThread,
-    { path, events = {}, now = steadyNow }: Pick<SqliteStoreOptions, 'path' | 'events' | 'now'>,
-  ) {
-    this.#worker = worker;
-    this.#now = now;
-    this.#health = new StoreHealth({ events, tryWrite: () => this.tryWrite() });
-    this.#closed = new Promise((resolve) => {
-      this.#settleClosed = resolve;
-    });
-    this.ended = ended.then(({ status, error }) => {
-      if (error !== undefined) this.#end ??= threadFailed(path, error);
-      return this.#stopped(path, status);
-    });
-    this.opened = new Promise((resolve, reject) => {
-      worker.on('message', (message: FromWorker) => {
-        if (message.type === 'opened') resolve(message);
-        else this.#receive(message, events);
-      });
-      void this.ended.then(() => reject(this.#end));
-    });
-    // A store that could not be opened says so there.
-    void this.opened.then(
-      () => this.ended.then((failure) => failure !== null && events.ended?.(failure)),
-      () => undefined,
+  constructor(thread: StoreThread, options: ConnectionOptions) {
+    this.#connection = new Connection(thread, options, (call, result) =>
+      this.#watchers.answered(call, result),
     );
+    this.opened = this.#connection.opened;
+    this.ended = this.#connection.ended;
   }
 
   async accept(message: NewMessage, limits: QueueLimits, claim?: ArrivalClaim): Promise<AcceptOutcome> {
@@ -279,7 +156,8 @@ export class SqliteStore implements OpenStore {
 
   claimTurns(claim: TurnClaim): Promise<readonly Turn[]> {
     // It comes with the end of a turn, whose place it is to fill.
-    return this.#callBy(this.#sendLater === null ? 'now' : 'later', 'claimTurns', claim);
+    const when = this.#connection.isSendingLater ? 'later' : 'now';
+    return this.#connection.callBy(when, 'claimTurns', claim);
   }
 
   renewLeases(owner: string, leaseMs: number): Promise<ResultOf<'renewLeases'>> {
@@ -287,8 +165,8 @@ export class SqliteStore implements OpenStore {
   }
 
   completeTurn(turn: TurnHold, reply: Reply): Promise<boolean> {
-    const isAwaited = !this.#arrived.has(turn) || this.#collected.length > 0;
-    return this.#callBy(isAwaited ? 'now' : 'later', 'completeTurn', hold(turn), reply);
+    const isAwaited = !this.#arrived.has(turn) || this.#connection.isSending;
+    return this.#connection.callBy(isAwaited ? 'now' : 'later', 'completeTurn', hold(turn), reply);
   }
 
   failTurn(turn: TurnHold, error: string, retryInMs: number | null): Promise<boolean> {
@@ -496,44 +374,14 @@ export class SqliteStore implements OpenStore {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    this.#health.close();
-    if (this.#end === null) {
-      this.#send();
-      this.#post({ type: 'close' });
-    }
-    // The thread’s own end is not waited for: it takes as long as its heap is large, and there is nothing in it to lose.
-    const failure = await Promise.race([this.#closed, this.ended]);
-    this.#worker.unref();
-    if (failure !== null) throw failure;
+    return this.#connection.close();
   }
 
   #call<Name extends OperationName>(
     operation: Name,
     ...parameters: ParametersOf<Name>
   ): Promise<ResultOf<Name>> {
-    return this.#callBy('now', operation, ...parameters);
-  }
-
-  #callBy<Name extends OperationName>(
-    when: 'now' | 'later',
-    operation: Name,
-    ...parameters: ParametersOf<Name>
-  ): Promise<ResultOf<Name>> {
-    if (this.#end !== null) return Promise.reject(this.#end);
-    if (this.#closing !== null) return Promise.reject(closedError());
-    return new Promise((resolve, reject) => {
-      const id = this.#nextId++;
-      const call = { id, operation, parameters, at: this.#now() } as Call;
-      this.#waiters.set(id, { call, resolve, reject });
-      this.#collected.push(call);
-      if (when === 'later') this.#sendLater ??= setTimeout(() => this.#send(), commitDelayMs);
-      else this.#sendSoon();
-    });
+    return this.#connection.callBy('now', operation, ...parameters);
   }
 
   /** Nobody is known to wait for its end while it leaves no reply to be posted, and no other message waits. */
@@ -541,103 +389,4 @@ export class SqliteStore implements OpenStore {
     if (turn === null) this.#arrived = new WeakSet();
     else if (turn.replyTo === null) this.#arrived.add(turn);
   }
-
-  /** After the events that came with this one, before the loop waits for new ones: no delay for a lone call. */
-  #sendSoon(): void {
-    // A crowd is not waited for to its end: the worker is to have work while its next part is still read.
-    if (this.#collected.length >= crowd) this.#send();
-    else this.#sendAfterEvents ??= setImmediate(() => this.#send());
-  }
-
-  #receive(message: FromWorker, events: Partial<StoreEvents>): void {
-    switch (message.type) {
-      case 'answers':
-        for (const answer of message.answers) this.#settle(answer);
-        break;
-      case 'progress':
-        events.progress?.(message.step);
-        break;
-      case 'warning':
-        this.#warned(toError(message.failure), events);
-        break;
-      case 'forgotten':
-        events.forgotten?.(message.forgotten);
-        break;
-      case 'not-opened':
-        this.#end = toError(message.failure);
-        break;
-      case 'closed':
-        this.#settleClosed(message.failure === null ? null : toError(message.failure));
-        break;
-    }
-  }
-
-  #warned(error: StoreError, events: Partial<StoreEvents>): void {
-    events.warning?.(error);
-    // Met by the store's own work: nobody's call has failed, and the next ones may not meet it.
-    if (error.reason === 'corrupt') this.#health.failed(error);
-  }
-
-  /** The worker is gone: whoever still waits is told why. Null when it had been asked to go. */
-  #stopped(path: string, status: number): StoreError | null {
-    const planned = this.#closing !== null && this.#end === null;
-    this.#end ??= planned
-      ? closedError()
-      : new StoreError('internal', `The thread of the store on ${path} ended (status ${status}).`);
-    for (const waiter of this.#waiters.values()) waiter.reject(this.#end);
-    this.#waiters.clear();
-    return planned ? null : this.#end;
-  }
-
-  #send(): void {
-    const calls = this.#collected;
-    if (this.#sendAfterEvents !== null) clearImmediate(this.#sendAfterEvents);
-    if (this.#sendLater !== null) clearTimeout(this.#sendLater);
-    this.#sendAfterEvents = null;
-    this.#sendLater = null;
-    if (calls.length === 0 || this.#end !== null) return;
-    this.#collected = [];
-    try {
-      this.#post({ type: 'calls', calls });
-    } catch (error) {
-      // DataCloneError: a value that is not plain data. None of these calls was sent.
-      const failure = new StoreError('internal', `The store was given what it can't keep: ${error}`, {
-        cause: error,
-      });
-      for (const { id } of calls) {
-        this.#waiters.get(id)?.reject(failure);
-        this.#waiters.delete(id);
-      }
-    }
-  }
-
-  #post(message: ToWorker): void {
-    this.#worker.postMessage(message);
-  }
-
-  #settle(answer: Answer): void {
-    const waiter = this.#waiters.get(answer.id);
-    this.#waiters.delete(answer.id);
-    if ('failure' in answer) {
-      const error = toError(answer.failure);
-      waiter?.reject(error);
-      this.#health.failed(error);
-    } else if (waiter !== undefined) {
-      this.#watchers.answered(waiter.call, answer.result);
-      waiter.resolve(answer.result);
-    }
-  }
-}
-
-function threadFailed(path: string, error: unknown): StoreError {
-  const detail = error instanceof Error ? error.message : String(error);
-  return new StoreError('internal', `The thread of the store on ${path} failed: ${detail}`, { cause: error });
-}
-
-function toError({ reason, message, detail, errno }: Failure): StoreError {
-  return new StoreError(reason, message, { detail, errno });
-}
-
-function closedError(): StoreError {
-  return new StoreError('closed', 'The store is closed: the gateway is stopping.');
 }
