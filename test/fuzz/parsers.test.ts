@@ -7,7 +7,7 @@ import { isListenerName, listenerName } from '../../src/gateway/sockets/socket-p
 import { lockHolder } from '../../src/linux/file-lock.js';
 import { parseProcessStat } from '../../src/linux/proc.js';
 import { parseProperties } from '../../src/manager/service-manager.js';
-import { decodeCursor, encodeCursor } from '../../src/store/sqlite/operations/cursor.js';
+import { decodeCursor, encodeCursor } from '../../src/store/pages.js';
 import { StoreError } from '../../src/store/store-error.js';
 import { unitOfCgroup } from '../../src/systemd/cgroup.js';
 import { LineSplitter } from '../../src/text/lines.js';

@@ -1,3 +1,5 @@
+import type { CollectedMessage } from '../turns.js';
+
 /** A queued message as far as a turn may be made of it. */
 export interface Collectable {
   readonly text: string;
@@ -32,4 +34,9 @@ export function countParts(head: Collectable, behind: Iterable<Collectable>): nu
 
 function goWith(a: Collectable, b: Collectable): boolean {
   return a.target === b.target && a.generation === b.generation;
+}
+
+/** The one text of a turn that is made of several messages. */
+export function turnText(collected: readonly CollectedMessage[], text: string): string {
+  return [...collected.map((message) => message.text), text].join('\n\n');
 }

@@ -28,6 +28,7 @@ import type {
   StoredRecord,
 } from '../records.js';
 import type { RunRecord } from '../run-record.js';
+import { SessionWatchers } from '../session-watchers.js';
 import type { StoreError } from '../store-error.js';
 import type {
   AcceptOutcome,
@@ -40,6 +41,7 @@ import type {
   TurnToPutBack,
 } from '../turns.js';
 import { firstTurn, forThread, hold, newlyAccepted } from './thread/arrival.js';
+import { changedBy } from './thread/changed-sessions.js';
 import { Connection, type ConnectionOptions, type Opened } from './thread/connection.js';
 import type {
   Accepted,
@@ -50,7 +52,6 @@ import type {
   ToWorker,
   WorkerOptions,
 } from './thread/protocol.js';
-import { SessionWatchers } from './thread/session-watchers.js';
 import { type StoreThread, startStoreThread } from './thread/store-thread.js';
 
 /** Defaults of the policy: turns may be repeated, senders are told, and what is unknown is for a person to decide. */
@@ -121,9 +122,9 @@ export class SqliteStore implements OpenStore {
   #arrived = new WeakSet<TurnHold>();
 
   constructor(thread: StoreThread, options: ConnectionOptions) {
-    this.#connection = new Connection(thread, options, (call, result) =>
-      this.#watchers.answered(call, result),
-    );
+    this.#connection = new Connection(thread, options, (call, result) => {
+      for (const session of changedBy(call, result)) this.#watchers.changed(session);
+    });
     this.opened = this.#connection.opened;
     this.ended = this.#connection.ended;
   }

@@ -6,14 +6,13 @@ import type { Accepted } from '../thread/protocol.js';
 import { attach, fromAttachments } from './blobs.js';
 import { cancelSession } from './by-hand.js';
 import { enqueueHeld } from './claims.js';
-import { idToBytes, idToText } from './identifiers.js';
+import { fromTarget, idToBytes, idToText } from './columns.js';
 import { anyReadyBeside, enqueue, head } from './queue.js';
 import { readMessage } from './reads.js';
 import { putRecord } from './records.js';
 import { extend, type SessionRow, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
 import { suspectIsRunning } from './suspects.js';
-import { fromTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
 
 interface KeyRow {

@@ -1,8 +1,8 @@
 import type { CancelOutcome, DeadOutcome, Message, MessageState, SessionCancelled } from '../../messages.js';
 import { decideCancel, decideDiscard, decideRetry, type HandledMessage } from '../../rules/by-hand.js';
+import { idToBytesOrNull, idToText } from './columns.js';
 import { createDelivery, passOver } from './deliveries.js';
 import { forgetDeltas } from './deltas.js';
-import { idToBytesOrNull, idToText } from './identifiers.js';
 import { advance, endWait, enqueue, headMessage, placeIn } from './queue.js';
 import { readMessage } from './reads.js';
 import { addUnfinished, sessionNamed } from './sessions.js';

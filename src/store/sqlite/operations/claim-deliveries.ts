@@ -3,13 +3,11 @@ import type { UnknownPolicy } from '../../messages.js';
 import type { Claim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { type Fence, hold, leaseRanOut } from './claims.js';
+import { idToText, parseMetadata, type TargetRow, targetColumns, toTarget } from './columns.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
 import { readParts } from './delivery-parts.js';
-import { idToText } from './identifiers.js';
-import { parseMetadata } from './json.js';
 import { admitRetries } from './queue.js';
 import { sql } from './statements.js';
-import { type TargetRow, targetColumns, toTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
 
 interface ReadyDeliveryRow extends TargetRow {

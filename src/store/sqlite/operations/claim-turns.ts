@@ -1,14 +1,14 @@
+import { turnIdOf } from '../../message-ids.js';
+import { turnText } from '../../rules/collecting.js';
 import { mayBegin } from '../../rules/suspects.js';
 import type { Turn, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { countHeld, hold, leaseRanOut } from './claims.js';
-import { collect, collectedOf, type ReadyTurnRow, turnText } from './collect.js';
-import { idToText, turnIdOf } from './identifiers.js';
-import { parseMetadata } from './json.js';
+import { collect, collectedOf, type ReadyTurnRow } from './collect.js';
+import { idToText, parseMetadata, targetColumns, toTarget } from './columns.js';
 import { admitRetries } from './queue.js';
 import { sql } from './statements.js';
 import { suspectIsRunning } from './suspects.js';
-import { targetColumns, toTarget } from './targets.js';
 import { countMove, type Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
 

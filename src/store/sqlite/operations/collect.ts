@@ -2,11 +2,9 @@ import type { SessionPolicy, UnknownPolicy } from '../../messages.js';
 import { type Collectable, countParts } from '../../rules/collecting.js';
 import type { CollectedMessage, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
-import { idToText } from './identifiers.js';
-import { parseMetadata } from './json.js';
+import { idToText, parseMetadata, type TargetRow, targetColumns } from './columns.js';
 import { addUnfinished } from './sessions.js';
 import { sql } from './statements.js';
-import { type TargetRow, targetColumns } from './targets.js';
 import { countMove, type Transaction } from './transaction.js';
 
 /** A queued message as far as a turn may be made of it. */
@@ -111,9 +109,4 @@ export function collectedOf({ sql }: Transaction, { message }: CollectableRow): 
     sender: row.sender,
     ...toAttachments(row.attachments),
   }));
-}
-
-/** The text that an agent is given which takes but one. */
-export function turnText(collected: readonly CollectedMessage[], text: string): string {
-  return [...collected.map((message) => message.text), text].join('\n\n');
 }

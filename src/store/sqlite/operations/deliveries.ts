@@ -1,9 +1,10 @@
 import type { CutOff, DeliveryFailure, DeliveryHold } from '../../deliveries.js';
+import { noticeIdOf, webhookIdOf } from '../../message-ids.js';
 import type { JsonValue, MessageState, UnknownPolicy } from '../../messages.js';
 import { type DeliveryChange, type DeliveryEnd, decideDeliveryEnd } from '../../rules/delivery-end.js';
 import { isHeldBy } from './claims.js';
+import { idToBytes, idToText } from './columns.js';
 import { notePart } from './delivery-parts.js';
-import { idToBytes, noticeIdOf, webhookIdOf } from './identifiers.js';
 import { advance, enqueue, moveSession, type NextRow } from './queue.js';
 import { sql, valueSql } from './statements.js';
 import { countMove, type Transaction } from './transaction.js';
@@ -94,7 +95,9 @@ export function createDelivery(
   const { sql, counters } = transaction;
   const { id, message: number, session, seq } = message;
   const isNotice = kind === 'notice';
-  const webhookId = isNotice ? noticeIdOf(id, sql.get(retriedAt, number) ?? null) : webhookIdOf(id);
+  const webhookId = isNotice
+    ? noticeIdOf(idToText(id), sql.get(retriedAt, number) ?? null)
+    : webhookIdOf(idToText(id));
   sql.run(insertDelivery, number, session, seq, webhookId, isNotice ? 1 : 0);
   enqueue(transaction, 'delivery', session, { number, sender: null });
   counters.undelivered += 1;

@@ -1,6 +1,6 @@
 import type { DeliveryPart } from '../../deliveries.js';
 import type { JsonValue } from '../../messages.js';
-import { parseJson } from './json.js';
+import { parseJson } from './columns.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
 

@@ -1,6 +1,6 @@
+import { checkLimit } from '../../pages.js';
 import type { Delta, Deltas } from '../../turns.js';
-import { idToBytesOrNull } from './identifiers.js';
-import { checkLimit } from './reads.js';
+import { idToBytesOrNull } from './columns.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';
 

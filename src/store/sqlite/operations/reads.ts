@@ -8,25 +8,34 @@ import type {
   StoreCounts,
   TurnWait,
 } from '../../messages.js';
-import { StoreError } from '../../store-error.js';
+import {
+  checkLimit,
+  decodeCursor,
+  decodeNumber,
+  encodeCursor,
+  type PageRequest,
+  pageOf,
+} from '../../pages.js';
 import { toAttachments } from './blobs.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { idToBytesOrNull, idToText } from './identifiers.js';
-import { parseMetadata } from './json.js';
+import {
+  idToBytesOrNull,
+  idToText,
+  parseMetadata,
+  type TargetRow,
+  targetColumns,
+  toTarget,
+} from './columns.js';
 import { headMessage } from './queue.js';
 import { type SessionSummaryRow, sessionNamed, summaryColumns, toSummary } from './sessions.js';
 import { sql, valueSql } from './statements.js';
-import { type TargetRow, targetColumns, toTarget } from './targets.js';
 import type { Transaction } from './transaction.js';
 
-/** Items of one page at most: a page is read while every other caller waits. */
-const largestPage = 10_000;
 /**
- * And so much text, in UTF-16 code units, or one item: it is all in memory at once, here and where it is sent from, and
- * makes one piece of work for both threads.
+ * The text of a page ends near so many UTF-16 code units: it is all in memory at once, here and where it is sent from,
+ * and makes one piece of work for both threads.
  */
 const largestPageText = 1024 ** 2;
-/** For event streams, which read on when their clients have taken it. */
+/** The same for event streams, which read on when their clients have taken it. */
 const largestSettledText = 64 * 1024;
 
 interface MessageRow extends TargetRow {
@@ -111,11 +120,6 @@ const nextDueAt = valueSql<[owner: string, owner: string], number | null>(
              AND owner <> ? ORDER BY lease_until LIMIT 1))`,
 );
 
-export interface PageRequest {
-  readonly limit: number;
-  readonly after: string | null;
-}
-
 export function readMessage({ sql }: Transaction, id: string): Message | null {
   const bytes = idToBytesOrNull(id);
   const row = bytes === null ? undefined : sql.get(messageById, bytes);
@@ -126,10 +130,7 @@ export function readMessage({ sql }: Transaction, id: string): Message | null {
 export function readSessions({ sql }: Transaction, page: PageRequest): Page<SessionSummary> {
   const after = page.after === null ? '' : decodeCursor('sessions', page.after);
   const rows = sql.all(sessionsAfter, after, checkLimit(page.limit) + 1);
-  const items = rows.slice(0, page.limit).map(toSummary);
-  const last = items.at(-1);
-  const more = rows.length > page.limit && last !== undefined;
-  return { items, next: more ? encodeCursor('sessions', last.session) : null };
+  return pageOf('sessions', rows.map(toSummary), page.limit, ({ session }) => session);
 }
 
 export function readSessionMessages(
@@ -137,8 +138,7 @@ export function readSessionMessages(
   session: string,
   page: PageRequest,
 ): Page<Message> | null {
-  const after = page.after === null ? 0 : Number(decodeCursor('messages', page.after));
-  if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
+  const after = decodeNumber('messages', page.after);
   const limit = checkLimit(page.limit);
   const known = sessionNamed(transaction, session);
   if (known === undefined) return null;
@@ -153,8 +153,7 @@ export function readSessionMessages(
 }
 
 export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<Message> {
-  const after = page.after === null ? 0 : Number(decodeCursor('dead', page.after));
-  if (!Number.isSafeInteger(after)) throw new StoreError('bad-cursor', `"${page.after}" is not a cursor.`);
+  const after = decodeNumber('dead', page.after);
   const limit = checkLimit(page.limit);
   const { rows, last } = take(sql.iterate(deadMessages, after, limit + 1), limit);
   return {
@@ -225,13 +224,6 @@ export function readCounts({ counters }: Transaction): StoreCounts {
 export function readNextDueInMs({ sql, now }: Transaction, owner: string): number | null {
   const at = sql.get(nextDueAt, owner, owner) ?? null;
   return at === null ? null : Math.max(at - now, 0);
-}
-
-export function checkLimit(limit: number): number {
-  if (!Number.isSafeInteger(limit) || limit < 1 || limit > largestPage) {
-    throw new RangeError(`The limit of a page must be from 1 to ${largestPage}, not ${limit}.`);
-  }
-  return limit;
 }
 
 function toMessage(row: MessageRow): Message {

@@ -1,10 +1,9 @@
 import type { Page } from '../../messages.js';
+import { checkLimit, decodeCursor, type PageRequest, pageOf } from '../../pages.js';
 import type { ExpectedRecord, NewRecord, RecordOutcome, StoredRecord } from '../../records.js';
 import { isAsExpected, unexpired } from '../../rules/record.js';
 import { raiseEpoch } from './claims.js';
-import { decodeCursor, encodeCursor } from './cursor.js';
-import { parseJson } from './json.js';
-import { checkLimit, type PageRequest } from './reads.js';
+import { parseJson } from './columns.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
 
@@ -45,10 +44,7 @@ export function readRecord(transaction: Transaction, kind: string, key: string):
 export function readRecords({ sql, now }: Transaction, kind: string, page: PageRequest): Page<StoredRecord> {
   const after = page.after === null ? '' : decodeCursor('records', page.after);
   const rows = sql.all(recordsAfter, kind, after, now, checkLimit(page.limit) + 1);
-  const items = rows.slice(0, page.limit).map(toRecord);
-  const last = items.at(-1);
-  const more = rows.length > page.limit && last !== undefined;
-  return { items, next: more ? encodeCursor('records', last.key) : null };
+  return pageOf('records', rows.map(toRecord), page.limit, ({ key }) => key);
 }
 
 export function putRecord(

@@ -1,5 +1,5 @@
 import { keptRuns, type RunRecord } from '../../run-record.js';
-import { idToBytes } from './identifiers.js';
+import { idToBytes } from './columns.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';
 

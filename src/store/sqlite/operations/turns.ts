@@ -4,10 +4,10 @@ import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules
 import type { TurnHold, TurnToPutBack } from '../../turns.js';
 import { attach, fromAttachments } from './blobs.js';
 import { isHeldBy } from './claims.js';
+import { idToBytes } from './columns.js';
 import { createDelivery } from './deliveries.js';
 import { notePart } from './delivery-parts.js';
 import { forgetDeltas } from './deltas.js';
-import { idToBytes } from './identifiers.js';
 import { moveSession, type NextRow, requeueAllAtFront } from './queue.js';
 import { addUnfinished } from './sessions.js';
 import { sql } from './statements.js';

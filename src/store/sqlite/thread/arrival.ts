@@ -1,7 +1,7 @@
 import type { DeliveryHold } from '../../deliveries.js';
+import { turnIdOf } from '../../message-ids.js';
 import type { Message, NewMessage } from '../../messages.js';
 import type { Turn, TurnHold } from '../../turns.js';
-import { turnIdOf } from '../operations/identifiers.js';
 import type { Accepted } from './protocol.js';
 
 /** Between the threads only that travels which the other one doesn't know. */

@@ -7,8 +7,7 @@ import type {
   ArchiveItem,
 } from '../../archive.js';
 import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../../messages.js';
-import { idToText } from '../operations/identifiers.js';
-import { parseJson, parseMetadata } from '../operations/json.js';
+import { idToText, parseJson, parseMetadata } from '../operations/columns.js';
 
 export interface SessionRow {
   readonly number: number;

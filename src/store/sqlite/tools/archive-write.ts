@@ -9,8 +9,7 @@ import {
 } from '../../archive.js';
 import type { SessionPolicy } from '../../messages.js';
 import { fromAttachments } from '../operations/blobs.js';
-import { idToBytes } from '../operations/identifiers.js';
-import { fromTarget } from '../operations/targets.js';
+import { fromTarget, idToBytes } from '../operations/columns.js';
 
 export interface Written {
   readonly sessions: number;

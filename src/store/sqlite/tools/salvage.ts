@@ -6,7 +6,7 @@ import {
   type ArchivedSession,
   checkItem,
 } from '../../archive.js';
-import { idToText } from '../operations/identifiers.js';
+import { idToText } from '../operations/columns.js';
 import {
   archivedBlob,
   archivedMessage,

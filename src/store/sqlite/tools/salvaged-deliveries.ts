@@ -1,5 +1,6 @@
+import { webhookIdOf } from '../../message-ids.js';
 import { unknownSetting } from '../../unknown-delivery.js';
-import { webhookIdOf } from '../operations/identifiers.js';
+import { idToText } from '../operations/columns.js';
 import type { DeliveryRow, MessageRow } from './archive-read.js';
 
 /** A delivery in the place of one that can't be read. */
@@ -42,7 +43,7 @@ export class SalvagedDeliveries {
     if (reply_address === null || (state !== 'replied' && state !== 'dead')) return null;
     const row: DeliveryRow = {
       message: number,
-      webhook_id: webhookIdOf(id),
+      webhook_id: webhookIdOf(idToText(id)),
       state: state === 'dead' ? 'dead' : 'pending',
       attempts: 0,
       delivered_at: null,
