@@ -53,7 +53,7 @@ async function gatherRuns(
   if (!database.known) return database;
   const { path, user } = database.value;
   // The database's module is loaded only where it is needed.
-  const { loadSqlite, readRuns } = await import('../store/sqlite/tools/offline-runs.js');
+  const { loadSqlite, readRuns } = await import('../store/sqlite/tools/offline.js');
   try {
     loadSqlite(path);
     return known(actingAs(user, () => readRuns(path)) ?? []);

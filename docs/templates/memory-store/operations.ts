@@ -6,7 +6,7 @@ import { decideAcceptance } from '../rules/acceptance.js';
 import { decideCancel, decideDiscard, decideRetry } from '../rules/by-hand.js';
 import { type Collectable, countParts, turnText } from '../rules/collecting.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../rules/delivery-end.js';
-import { mayBegin, suspectRuns } from '../rules/suspects.js';
+import { mayBegin, poisonSuspectRuns } from '../rules/poison.js';
 import { decideTurnEnd, type TurnEnd } from '../rules/turn-end.js';
 import { StoreError } from '../store-error.js';
 import type {
@@ -56,7 +56,7 @@ export class Operations {
         head: head === undefined ? null : { isHeld: head.owner !== null },
         queued: database.count('queued'),
         othersWait: ready(database, 'turn').some((other) => other.message.session !== known),
-        suspectRuns: this.#suspectRuns(),
+        poisonSuspectRuns: this.#poisonSuspectRuns(),
       },
       { fingerprint: message.fingerprint, limits, wantsTurn: claim !== undefined },
     );
@@ -166,7 +166,7 @@ export class Operations {
     const alone = held(database, 'turn').length === 1;
     for (const row of gone.toReversed()) this.endTurn(row, { by: 'crash', alone });
     admitRetries(database, 'turn', claim.limit, this.now());
-    if (this.#suspectRuns()) return [];
+    if (this.#poisonSuspectRuns()) return [];
     const heads = ready(database, 'turn')
       .slice(0, claim.limit)
       .map(({ message }) => message);
@@ -179,10 +179,10 @@ export class Operations {
     return heads.slice(0, begins).map((head) => this.#begin(this.#collect(head, claim), head, claim));
   }
 
-  #suspectRuns(): boolean {
+  #poisonSuspectRuns(): boolean {
     const crashes = held(this.database, 'turn').map(({ message }) => message.crashes);
     const facts = { running: this.database.count('running'), mostCrashes: Math.max(0, ...crashes) };
-    return suspectRuns(facts, this.policy.maxAttempts);
+    return poisonSuspectRuns(facts, this.policy.maxAttempts);
   }
 
   /** Makes one turn of the head of a session and of what waits behind it: the last of them runs. */

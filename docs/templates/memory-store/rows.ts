@@ -1,7 +1,7 @@
 import type { DeliveryPart } from '../deliveries.js';
 import type { Message, MessageState, NewMessage, Reply, SessionPolicy, TurnWait } from '../messages.js';
 import type { StoredRecord } from '../records.js';
-import type { LeaseFacts } from '../rules/lease.js';
+import type { LeaseFacts } from '../rules/fences.js';
 import type { Queue, Ticket } from '../rules/ready-queue.js';
 import type { RunRecord } from '../run-record.js';
 import type { Delta } from '../turns.js';

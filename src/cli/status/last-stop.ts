@@ -68,7 +68,7 @@ export async function lastStopInStore(
       uid: process.getuid?.() ?? -1,
     });
     const { configuration } = loadConfiguration({ file: file.path, required: file.named, environment });
-    const { loadSqlite, readRuns } = await import('../../store/sqlite/tools/offline-runs.js');
+    const { loadSqlite, readRuns } = await import('../../store/sqlite/tools/offline.js');
     const { path, user } = databaseAccess(configuration, directories.state);
     loadSqlite(path);
     const runs = actingAs(user, () => readRuns(path));

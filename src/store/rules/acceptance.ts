@@ -18,7 +18,7 @@ export interface AcceptanceFacts {
   /** True if a session waits for its turn, which then comes before this message's. */
   readonly othersWait: boolean;
   /** True if a turn runs that must run alone (suspects.ts). */
-  readonly suspectRuns: boolean;
+  readonly poisonSuspectRuns: boolean;
 }
 
 export interface AcceptanceRequest {
@@ -66,7 +66,7 @@ export function decideAcceptance(facts: AcceptanceFacts, request: AcceptanceRequ
     seq: (session?.lastSeq ?? 0) + 1,
     interrupts,
     isHead,
-    begins: wantsTurn && isHead && !facts.othersWait && !facts.suspectRuns,
+    begins: wantsTurn && isHead && !facts.othersWait && !facts.poisonSuspectRuns,
   };
 }
 

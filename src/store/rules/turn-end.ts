@@ -1,7 +1,7 @@
 import type { MessageState } from '../messages.js';
 import type { StorePolicy } from '../open-store.js';
+import { isPoisonSuspect } from './poison.js';
 import type { SessionMove } from './ready-queue.js';
-import { isSuspect } from './suspects.js';
 
 /** A turn under way, as the store has it. */
 export interface EndingTurn {
@@ -119,6 +119,6 @@ function whyNotAgain(
   { repeatable, maxAttempts }: StorePolicy,
 ): string | null {
   if (!repeatable) return 'agent.retry is "never"';
-  if (!alone || !isSuspect(crashes, maxAttempts)) return null;
+  if (!alone || !isPoisonSuspect(crashes, maxAttempts)) return null;
   return `nothing else ran beside it; that was crash ${crashes} with its turn under way, and dispatch.max_attempts is ${maxAttempts}`;
 }

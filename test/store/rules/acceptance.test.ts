@@ -13,7 +13,7 @@ const empty: AcceptanceFacts = {
   head: null,
   queued: 0,
   othersWait: false,
-  suspectRuns: false,
+  poisonSuspectRuns: false,
 };
 const request: AcceptanceRequest = { fingerprint, limits: { session: 3, total: 10 }, wantsTurn: true };
 
@@ -66,7 +66,7 @@ describe('a message', () => {
   test.each([
     ['nobody would run it', {}, { wantsTurn: false }],
     ['another session waits', { othersWait: true }, {}],
-    ['a turn runs that must run alone', { suspectRuns: true }, {}],
+    ['a turn runs that must run alone', { poisonSuspectRuns: true }, {}],
   ] as const)('waits, as the first of its session, where %s', (_why, facts, changes) => {
     expect(decide({ session, ...facts }, changes)).toMatchObject({ seq: 5, isHead: true, begins: false });
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isAsExpected, unexpired } from '../../../src/store/rules/record.js';
+import { isAsExpected, unexpired } from '../../../src/store/rules/fences.js';
 
 const record = { version: 4, expiresAt: 5_000 };
 

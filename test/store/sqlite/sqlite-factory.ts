@@ -29,7 +29,7 @@ export class SqliteFactory implements StoreFactory {
     database.close();
   }
 
-  async openWithFinding(options: Partial<SqliteStoreOptions> = {}) {
+  async openWithReport(options: Partial<SqliteStoreOptions> = {}) {
     const opened = await openSqliteStore({
       path: this.path,
       busyTimeout: 5_000,
@@ -42,7 +42,7 @@ export class SqliteFactory implements StoreFactory {
   }
 
   async open(options: Partial<SqliteStoreOptions> = {}): Promise<SqliteStore> {
-    return (await this.openWithFinding(options)).store;
+    return (await this.openWithReport(options)).store;
   }
 
   async close(): Promise<void> {

@@ -3,10 +3,10 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 
 /** After a full disk, new work is taken again once so much is free, in bytes: a message of the usual largest size. */
-const enough = 1024 * 1024;
+const resumeFreeBytes = 1024 * 1024;
 
 /** Below it nothing can be written, in bytes: a region of the shared-memory file (https://www.sqlite.org/walformat.html). */
-const least = 32 * 1024;
+const minFreeBytes = 32 * 1024;
 
 /** What is free for this user on the file system of the database, in bytes; null: it doesn't say. */
 function freeBytes(path: string): number | null {
@@ -21,11 +21,11 @@ function freeBytes(path: string): number | null {
 }
 
 export function hasRoom(path: string): boolean {
-  return (freeBytes(path) ?? enough) >= enough;
+  return (freeBytes(path) ?? resumeFreeBytes) >= resumeFreeBytes;
 }
 
 export function isFull(path: string): boolean {
-  return (freeBytes(path) ?? least) < least;
+  return (freeBytes(path) ?? minFreeBytes) < minFreeBytes;
 }
 
 /** Of a system call the name of its errno(3), else what the error has; "" where it has none. */

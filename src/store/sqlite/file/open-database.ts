@@ -21,7 +21,7 @@ export interface OpenOptions {
 const cacheKibibytes = 8_192;
 
 /** How the database was found. */
-export interface Finding {
+export interface OpenReport {
   readonly created: boolean;
   /** True when the last run closed it and nobody has written to it since. */
   readonly closedCleanly: boolean;
@@ -34,7 +34,7 @@ export interface Finding {
 /** Opens the database, makes it if there is none, and trusts it only after it was checked. */
 export function openDatabase(options: OpenOptions): {
   readonly database: Database.Database;
-  readonly finding: Finding;
+  readonly report: OpenReport;
 } {
   const { path, progress } = options;
   const created = createIfMissing(options);
@@ -61,7 +61,7 @@ export function openDatabase(options: OpenOptions): {
     seal(path, 'open');
     return {
       database,
-      finding: { created, closedCleanly: closed, checkedWhole, migratedFrom: outdated ? before : null },
+      report: { created, closedCleanly: closed, checkedWhole, migratedFrom: outdated ? before : null },
     };
   } catch (error) {
     database.close();

@@ -5,14 +5,13 @@ import type { ArrivalClaim } from '../../turns.js';
 import type { Accepted } from '../thread/protocol.js';
 import { attach, fromAttachments } from './blobs.js';
 import { cancelSession } from './by-hand.js';
-import { enqueueHeld } from './claims.js';
+import { enqueueHeld, poisonSuspectIsRunning } from './claims.js';
 import { fromTarget, idToBytes, idToText } from './columns.js';
 import { anyReadyBeside, enqueue, head } from './queue.js';
 import { readMessage } from './reads.js';
 import { putRecord } from './records.js';
 import { extend, type SessionRow, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
-import { suspectIsRunning } from './suspects.js';
 import type { Transaction } from './transaction.js';
 
 interface KeyRow {
@@ -129,8 +128,8 @@ function factsOf(
     get othersWait() {
       return anyReadyBeside(transaction, 'turn', session?.number ?? 0);
     },
-    get suspectRuns() {
-      return suspectIsRunning(transaction);
+    get poisonSuspectRuns() {
+      return poisonSuspectIsRunning(transaction);
     },
   };
 }

@@ -1,14 +1,13 @@
 import { turnIdOf } from '../../message-ids.js';
 import { turnText } from '../../rules/collecting.js';
-import { mayBegin } from '../../rules/suspects.js';
+import { mayBegin } from '../../rules/poison.js';
 import type { Turn, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
-import { countHeld, hold, leaseRanOut } from './claims.js';
+import { countHeld, hold, leaseRanOut, poisonSuspectIsRunning } from './claims.js';
 import { collect, collectedOf, type ReadyTurnRow } from './collect.js';
 import { idToText, parseMetadata, targetColumns, toTarget } from './columns.js';
 import { admitRetries } from './queue.js';
 import { sql } from './statements.js';
-import { suspectIsRunning } from './suspects.js';
 import { countMove, type Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
 
@@ -34,7 +33,7 @@ export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
   if (claim.limit < 1) return [];
   reclaimExpired(transaction, claim.owner);
   admitRetries(transaction, 'turn', claim.limit);
-  if (suspectIsRunning(transaction)) return [];
+  if (poisonSuspectIsRunning(transaction)) return [];
   const ready = sql.all(readyTurns, claim.limit);
   const crashes = ready.map((row) => row.crashes);
   const begins = mayBegin(crashes, countHeld(transaction, 'turn') !== 0, maxAttempts);

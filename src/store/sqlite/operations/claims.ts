@@ -1,3 +1,4 @@
+import { poisonSuspectRuns } from '../../rules/poison.js';
 import type { Queue } from '../../rules/ready-queue.js';
 import { giveTicket, type NextRow } from './queue.js';
 import { sql, valueSql } from './statements.js';
@@ -109,4 +110,18 @@ export function countHeld({ sql }: Transaction, queue: Queue): 0 | 1 | 'more' {
 export function renewLeases({ sql, now }: Transaction, owner: string, leaseMs: number) {
   const renew = (queue: Queue) => sql.run(renewLeasesOf, now + leaseMs, queue, owner).changes;
   return { turns: renew('turn'), deliveries: renew('delivery') };
+}
+
+// Asked for only where at most one is held, beside those that were cancelled.
+const mostCrashesHeld = valueSql<[], number | null>(
+  `SELECT max(m.crashes) FROM heads h INDEXED BY heads_lease JOIN messages m ON m.number = h.message
+   WHERE h.line = 'turn' AND h.lease_until IS NOT NULL`,
+);
+
+/** True if a turn is under way beside which no other may begin. */
+export function poisonSuspectIsRunning({ sql, counters, maxAttempts }: Transaction): boolean {
+  const { running } = counters;
+  // The most crashes are looked up only where they can matter.
+  const mostCrashes = running <= 1 ? (sql.get(mostCrashesHeld) ?? 0) : 0;
+  return poisonSuspectRuns({ running, mostCrashes }, maxAttempts);
 }

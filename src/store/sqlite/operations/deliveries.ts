@@ -1,10 +1,9 @@
-import type { CutOff, DeliveryFailure, DeliveryHold } from '../../deliveries.js';
+import type { CutOff, DeliveryFailure, DeliveryHold, DeliveryPart } from '../../deliveries.js';
 import { noticeIdOf, webhookIdOf } from '../../message-ids.js';
 import type { JsonValue, MessageState, UnknownPolicy } from '../../messages.js';
 import { type DeliveryChange, type DeliveryEnd, decideDeliveryEnd } from '../../rules/delivery-end.js';
 import { isHeldBy } from './claims.js';
-import { idToBytes, idToText } from './columns.js';
-import { notePart } from './delivery-parts.js';
+import { idToBytes, idToText, parseJson } from './columns.js';
 import { advance, enqueue, moveSession, type NextRow } from './queue.js';
 import { sql, valueSql } from './statements.js';
 import { countMove, type Transaction } from './transaction.js';
@@ -218,4 +217,21 @@ function nextOf({ sql }: Transaction, session: number): NextRow | undefined {
 /** The delivery at the head of its session is given up, or is not to be made: the next one takes its place. */
 export function passOver(transaction: Transaction, session: number): void {
   advance(transaction, 'delivery', session, nextOf(transaction, session));
+}
+
+const upsertPart = sql<[message: number, part: number, receipt: string, at: number]>(
+  `INSERT INTO delivery_parts (message, part, receipt, at) VALUES (?, ?, ?, ?)
+   ON CONFLICT (message, part) DO UPDATE SET receipt = excluded.receipt, at = excluded.at`,
+);
+const partsOf = sql<[message: number], { readonly part: number; readonly receipt: string }>(
+  'SELECT part, receipt FROM delivery_parts WHERE message = ? ORDER BY part',
+);
+
+export function notePart({ sql, now }: Transaction, message: number, part: number, receipt: JsonValue): void {
+  sql.run(upsertPart, message, part, JSON.stringify(receipt), now);
+}
+
+/** What a channel has taken of the message's reply, in its order. */
+export function readParts({ sql }: Transaction, message: number): readonly DeliveryPart[] {
+  return sql.all(partsOf, message).map(({ part, receipt }) => ({ part, receipt: parseJson(receipt) }));
 }

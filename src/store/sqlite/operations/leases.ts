@@ -1,5 +1,5 @@
 import type { LeaseHold } from '../../records.js';
-import { type LeaseFacts, leaseStands, mayClaimLease } from '../../rules/lease.js';
+import { type LeaseFacts, leaseStands, mayClaimLease } from '../../rules/fences.js';
 import { raiseEpoch } from './claims.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';

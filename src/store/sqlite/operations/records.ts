@@ -1,7 +1,7 @@
 import type { Page } from '../../messages.js';
 import { checkLimit, decodeCursor, type PageRequest, pageOf } from '../../pages.js';
 import type { ExpectedRecord, NewRecord, RecordOutcome, StoredRecord } from '../../records.js';
-import { isAsExpected, unexpired } from '../../rules/record.js';
+import { isAsExpected, unexpired } from '../../rules/fences.js';
 import { raiseEpoch } from './claims.js';
 import { parseJson } from './columns.js';
 import { sql } from './statements.js';

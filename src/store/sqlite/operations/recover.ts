@@ -5,7 +5,7 @@ import { endWaitsOfClockAhead } from './queue.js';
 import type { Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
 
-const everything = Number.MAX_SAFE_INTEGER;
+const unlimited = Number.MAX_SAFE_INTEGER;
 
 /**
  * Takes back what owners held that are gone. Only at open: this database belongs to one gateway at a time (a lock beside
@@ -15,9 +15,9 @@ export function recover(transaction: Transaction): Recovery {
   const { sql } = transaction;
   endWaitsOfClockAhead(transaction);
   releaseAllLeases(transaction);
-  const held = sql.all(expiredTurns, everything, '', -1);
+  const held = sql.all(expiredTurns, unlimited, '', -1);
   const turns = reclaimTurns(transaction, held, { alone: held.length === 1 });
-  const deliveries = reclaimDeliveries(transaction, sql.all(expiredDeliveries, everything, '', -1));
+  const deliveries = reclaimDeliveries(transaction, sql.all(expiredDeliveries, unlimited, '', -1));
   return {
     resumedTurns: turns.resumed,
     deadTurns: turns.dead,

@@ -4,7 +4,7 @@ import type { Recovery, StoreEvents } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import { StoreHealth } from '../../store-health.js';
 import type { Failure } from '../file/errors.js';
-import type { Finding } from '../file/open-database.js';
+import type { OpenReport } from '../file/open-database.js';
 import type {
   Answer,
   Call,
@@ -17,7 +17,7 @@ import type {
 import type { StoreThread } from './store-thread.js';
 
 /** So many calls are sent to the worker while more are still coming. */
-const crowd = 16;
+const batchThreshold = 16;
 
 /**
  * The end of a turn that nobody is known to wait for may wait for other calls: a client that posts one message after
@@ -41,7 +41,7 @@ export interface ConnectionOptions {
 /** The opened database. */
 export interface Opened {
   readonly recovery: Recovery;
-  readonly finding: Finding;
+  readonly report: OpenReport;
 }
 
 /**
@@ -148,7 +148,7 @@ export class Connection {
   /** After the events that came with this one, before the loop waits for new ones: no delay for a lone call. */
   #sendSoon(): void {
     // A crowd is not waited for to its end: the worker is to have work while its next part is still read.
-    if (this.#collected.length >= crowd) this.#send();
+    if (this.#collected.length >= batchThreshold) this.#send();
     else this.#sendAfterEvents ??= setImmediate(() => this.#send());
   }
 

@@ -4,13 +4,13 @@ import type { StoreError } from '../../store-error.js';
 import { hasRoom } from '../file/disk.js';
 import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
 import { forgetBlobs } from '../operations/blobs.js';
-import { type Counters, readCounters, writeCounters } from '../operations/counters.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
 import { type Handlers, isRead, operations, unsynced } from '../operations/operations.js';
 import { forgetRecords } from '../operations/records.js';
 import { recover } from '../operations/recover.js';
 import { Statements, sql } from '../operations/statements.js';
 import type { Transaction } from '../operations/transaction.js';
+import { type Counters, readCounters, writeCounters } from '../operations/transaction.js';
 import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from './protocol.js';
 
 /** Frames in the log, and those of them that are in the database. */
@@ -110,11 +110,11 @@ export class GroupCommit {
 
   /**
    * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
-   * an answer. `least`: how many frames make it long.
+   * an answer. `minFrames`: how many frames make it long.
    */
-  checkpointWhenDue(least = this.#checkpointAt): boolean {
+  checkpointWhenDue(minFrames = this.#checkpointAt): boolean {
     const { log } = this.#checkpoint('NOOP');
-    if (log < least) return false;
+    if (log < minFrames) return false;
     // Should this fail (a full disk), it is tried again only after as much again was written.
     this.#checkpointAt = log + checkpointAfter;
     const { checkpointed } = this.#checkpoint('PASSIVE');

@@ -9,7 +9,7 @@ export interface HousekeepingOptions {
   /** From one round to the next, in milliseconds. */
   readonly interval: number;
   /** Copies the write-ahead log into the database, if it has so many frames. */
-  readonly checkpoint: (least?: number) => void;
+  readonly checkpoint: (minFrames?: number) => void;
   /** Told after each round in which something was forgotten. */
   readonly onForgotten: (forgotten: ForgottenMessages) => void;
   /** Nobody waits for it, so that a failure is told there. */

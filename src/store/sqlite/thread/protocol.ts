@@ -5,7 +5,7 @@ import type { RunStore } from '../../run-record.js';
 import type { Store } from '../../store.js';
 import type { AcceptOutcome, ArrivalClaim } from '../../turns.js';
 import type { Failure } from '../file/errors.js';
-import type { Finding } from '../file/open-database.js';
+import type { OpenReport } from '../file/open-database.js';
 
 /** An accepted message is known where it came from, but for its number. */
 export type Accepted =
@@ -86,7 +86,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'progress'; readonly step: string }
-  | { readonly type: 'opened'; readonly recovery: Recovery; readonly finding: Finding }
+  | { readonly type: 'opened'; readonly recovery: Recovery; readonly report: OpenReport }
   | { readonly type: 'not-opened'; readonly failure: Failure }
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
   /** Something that no caller waits for went wrong. */

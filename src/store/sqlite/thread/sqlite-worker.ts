@@ -16,7 +16,7 @@ import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 const largestGroup = 1_024;
 
 /** From the close of the database to the thread's end, in milliseconds, unless the process ends before. */
-const lingering = 250;
+const threadExitDelayMs = 250;
 
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker is a worker thread; it is started by SqliteStore.');
@@ -24,7 +24,7 @@ if (port === null) throw new Error('sqlite-worker is a worker thread; it is star
 const post = (message: FromWorker) => port.postMessage(message);
 
 /** Calls that come right after it wait in the port, which gives out nothing while nobody listens. */
-function toldToOpen(from: MessagePort): Promise<WorkerOptions> {
+function awaitOpen(from: MessagePort): Promise<WorkerOptions> {
   return new Promise((resolve, reject) => {
     from.once('message', (message: ToWorker) => {
       if (message.type === 'open') resolve(message.options);
@@ -54,7 +54,7 @@ class Serving {
     this.#housekeeping = new Housekeeping(database, groups, {
       keep: options.keep,
       interval: options.housekeepingInterval,
-      checkpoint: (least) => this.#checkpointWhenDue(least),
+      checkpoint: (minFrames) => this.#checkpointWhenDue(minFrames),
       onForgotten: (forgotten) => post({ type: 'forgotten', forgotten }),
       onFailure: (error) => this.#warn(error),
     });
@@ -69,7 +69,7 @@ class Serving {
           this.#perform(calls);
           this.#close();
           // The end of a thread takes processor time and the process's memory map. A process that ends now needs neither.
-          setTimeout(() => from.close(), lingering);
+          setTimeout(() => from.close(), threadExitDelayMs);
           return;
         }
         if (message.type === 'calls') for (const call of message.calls) calls.push(call);
@@ -89,9 +89,9 @@ class Serving {
     }
   }
 
-  #checkpointWhenDue(least?: number): void {
+  #checkpointWhenDue(minFrames?: number): void {
     try {
-      if (this.#groups.checkpointWhenDue(least)) this.#seal('open');
+      if (this.#groups.checkpointWhenDue(minFrames)) this.#seal('open');
     } catch (error) {
       this.#warn(error);
     }
@@ -161,14 +161,14 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
     extension.reportProgress();
     post({ type: 'progress', step });
   };
-  const { database, finding } = openDatabase({ ...options, progress });
+  const { database, report } = openDatabase({ ...options, progress });
   try {
     progress('recovering what the last run left');
     const groups = new GroupCommit(database, options);
     const recovery = groups.recover(options.now);
     const serving = new Serving(database, groups, options);
     serving.listen(from);
-    post({ type: 'opened', recovery, finding });
+    post({ type: 'opened', recovery, report });
   } catch (error) {
     database.close();
     throw error;
@@ -176,7 +176,7 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
 }
 
 async function run(from: MessagePort): Promise<void> {
-  const options = await toldToOpen(from);
+  const options = await awaitOpen(from);
   try {
     await start(from, options);
   } catch (error) {

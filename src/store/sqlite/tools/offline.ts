@@ -1,10 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { keptRuns, type RunRecord } from '../../run-record.js';
 import { StoreError } from '../../store-error.js';
 import { toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { schemaVersionOf } from '../file/migrate.js';
-import { schemaVersion } from '../file/schema.js';
+import { applicationId, schemaVersion } from '../file/schema.js';
 import { sqliteAddon } from '../file/sqlite-addon.js';
 
 /** Loads SQLite before root acts as a user who may not read the program's files. Throws a StoreError. */
@@ -42,4 +43,34 @@ export function connectToPresent(path: string, busyTimeout: number): Database.Da
     'internal',
     `The database ${path} has schema version ${version}, and this sd-gateway works with ${schemaVersion}: start the gateway once, which brings it there.`,
   );
+}
+
+/** How long a lock of another process is waited for, in milliseconds. */
+const busyTimeout = 1_000;
+
+/**
+ * The runs in the database of a gateway that doesn't run, newest first; null: there is no database, or it is older than
+ * such records. Nothing in it is changed. Throws a StoreError.
+ */
+export function readRuns(path: string): readonly RunRecord[] | null {
+  if (!existsSync(path)) return null;
+  try {
+    const database = connectOffline(path, busyTimeout);
+    try {
+      if (database.pragma('application_id', { simple: true }) !== applicationId) return null;
+      const table = database
+        .prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'runs'")
+        .get();
+      if (table === undefined) return null;
+      return database
+        .prepare<[limit: number], string>('SELECT record FROM runs ORDER BY number DESC LIMIT ?')
+        .pluck()
+        .all(keptRuns)
+        .map((record) => JSON.parse(String(record)) as RunRecord);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw toStoreError(error, path);
+  }
 }

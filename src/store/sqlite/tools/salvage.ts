@@ -22,8 +22,7 @@ import {
   type SessionRow,
   type TextRow,
 } from './archive-read.js';
-import { reconcile } from './reconcile.js';
-import { SalvagedDeliveries } from './salvaged-deliveries.js';
+import { reconcile, SalvagedDeliveries } from './salvaged-deliveries.js';
 
 export interface Salvage {
   readonly sessions: readonly ArchivedSession[];

@@ -6,7 +6,7 @@ import type { Message } from '../../../../src/store/messages.js';
 import { migrate, schemaVersionOf } from '../../../../src/store/sqlite/file/migrate.js';
 import { migrations, schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
 import { checkStore, exportStore } from '../../../../src/store/sqlite/tools/maintenance.js';
-import { readRuns } from '../../../../src/store/sqlite/tools/offline-runs.js';
+import { readRuns } from '../../../../src/store/sqlite/tools/offline.js';
 import type { Store } from '../../../../src/store/store.js';
 import type { Turn } from '../../../../src/store/turns.js';
 import {
@@ -80,7 +80,7 @@ describe.each(versions)('a database of schema version %i', (version) => {
       return id.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5');
     };
     clock.now = startedAt;
-    const opened = await files.openWithFinding({ maxAttempts: 9 });
+    const opened = await files.openWithReport({ maxAttempts: 9 });
     return { ...opened, idOf };
   }
 
@@ -94,8 +94,8 @@ describe.each(versions)('a database of schema version %i', (version) => {
   });
 
   test('is brought to the present one: sound, and with the schema of a new database', async () => {
-    const { store, finding, recovery } = await migrated();
-    expect(finding).toEqual({
+    const { store, report, recovery } = await migrated();
+    expect(report).toEqual({
       created: false,
       closedCleanly: false,
       checkedWhole: true,
@@ -222,7 +222,7 @@ describe.each(versions)('a database of schema version %i', (version) => {
       version < 9
         ? 0
         : readDatabase((database) => database.prepare('SELECT epoch FROM counters').pluck().get());
-    const { store } = await files.openWithFinding();
+    const { store } = await files.openWithReport();
     expect(await store.claimLease('channel', 'held', 'next', 1_000)).toBe(Number(last) + 1);
   });
 

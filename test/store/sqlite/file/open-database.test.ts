@@ -100,14 +100,14 @@ describe('opening', () => {
 
   test('after a clean stop it looks at the outline only', async () => {
     await fill(10);
-    const { finding } = await files.openWithFinding();
-    expect(finding).toEqual({ created: false, closedCleanly: true, checkedWhole: false, migratedFrom: null });
+    const { report } = await files.openWithReport();
+    expect(report).toEqual({ created: false, closedCleanly: true, checkedWhole: false, migratedFrom: null });
   });
 
   test('after a kill too, but not when somebody wrote to it since', async () => {
     await killWhileOpen();
-    const killed = await files.openWithFinding();
-    expect(killed.finding).toMatchObject({ closedCleanly: false, checkedWhole: false });
+    const killed = await files.openWithReport();
+    expect(killed.report).toMatchObject({ closedCleanly: false, checkedWhole: false });
     await killed.store.close();
 
     await killWhileOpen();
@@ -115,8 +115,8 @@ describe('opening', () => {
     database.exec("UPDATE sessions SET name = 'renamed' WHERE number = 1");
     database.close();
     const steps: string[] = [];
-    const changed = await files.openWithFinding({ events: { progress: (step) => steps.push(step) } });
-    expect(changed.finding).toMatchObject({ closedCleanly: false, checkedWhole: true });
+    const changed = await files.openWithReport({ events: { progress: (step) => steps.push(step) } });
+    expect(changed.report).toMatchObject({ closedCleanly: false, checkedWhole: true });
     expect(steps).toContain('checking the database');
     expect(await changed.store.counts()).toMatchObject({ queued: 2 });
   });
@@ -126,7 +126,7 @@ describe('opening', () => {
     async (text) => {
       await fill(10);
       writeFileSync(`${files.path}-seal`, text);
-      expect((await files.openWithFinding()).finding.checkedWhole).toBe(true);
+      expect((await files.openWithReport()).report.checkedWhole).toBe(true);
     },
   );
 
@@ -134,7 +134,7 @@ describe('opening', () => {
     await killWhileOpen();
     const seal = readFileSync(`${files.path}-seal`, 'utf8');
     writeFileSync(`${files.path}-seal`, seal.replace(/boot .*/, 'boot 00000000-0000-0000-0000-000000000000'));
-    expect((await files.openWithFinding()).finding.checkedWhole).toBe(true);
+    expect((await files.openWithReport()).report.checkedWhole).toBe(true);
   });
 
   test('a database that can not be reached says so', async () => {
@@ -193,7 +193,7 @@ describe('a damaged database is refused and left as it is', () => {
     expect(error.message).toMatch(/gateway\.db-seal.*rename \S+gateway\.db-recovered to/);
     expect(readdirSync(files.directory)).toEqual(['gateway.db-recovered', 'gateway.db-seal']);
     rmSync(`${files.path}-seal`);
-    expect((await files.openWithFinding()).finding.created).toBe(true);
+    expect((await files.openWithReport()).report.created).toBe(true);
   });
 
   test.each(['', '-wal', '-shm', '-seal'])('a pipe is in the place of gateway.db%s', async (suffix) => {
@@ -271,7 +271,7 @@ describe('the next start', () => {
     await store.close();
 
     clock.now = 5_000;
-    const next = await files.openWithFinding({ maxAttempts: 2 });
+    const next = await files.openWithReport({ maxAttempts: 2 });
     expect(next.recovery).toEqual({
       resumedTurns: 2,
       deadTurns: 0,
@@ -290,7 +290,7 @@ describe('the next start', () => {
     await next.store.close();
 
     clock.now = 7_000;
-    const last = await files.openWithFinding({ maxAttempts: 2 });
+    const last = await files.openWithReport({ maxAttempts: 2 });
     expect(last.recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1, resumedDeliveries: 1 });
     expect(await last.store.message(poison.id)).toMatchObject({
       state: 'dead',
@@ -334,7 +334,7 @@ describe('the next start', () => {
     expect(await claimTurns(failing)).toHaveLength(2);
     await failing.close();
 
-    const crashed = await files.openWithFinding();
+    const crashed = await files.openWithReport();
     expect(crashed.recovery).toMatchObject({ resumedTurns: 2, deadTurns: 0 });
     const turns = await claimTurns(crashed.store);
     expect(turns.map(({ session, attempt }) => [session, attempt])).toEqual([
@@ -372,7 +372,7 @@ describe('the next start', () => {
     await at(4_000, store).cancelMessage(cancelled.id);
     await store.close();
 
-    const next = await files.openWithFinding({ repeatable: false });
+    const next = await files.openWithReport({ repeatable: false });
     expect(next.recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1 });
     expect(await next.store.message(cut.id)).toMatchObject({
       state: 'dead',
@@ -420,7 +420,7 @@ describe('the next start', () => {
       if (begun) expect(await at(4_000, store).beginDelivery(delivery)).toBe(true);
       await store.close();
 
-      const next = await files.openWithFinding({ unknownPolicy });
+      const next = await files.openWithReport({ unknownPolicy });
       const dead = state === 'dead';
       expect(next.recovery).toMatchObject({
         resumedDeliveries: dead ? 0 : 1,

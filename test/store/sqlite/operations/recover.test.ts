@@ -26,7 +26,7 @@ async function leaveRunning(count = turns): Promise<readonly string[]> {
 
 test('all turns of the last run are taken back before it is open', async () => {
   await leaveRunning();
-  const { store, recovery } = await files.openWithFinding();
+  const { store, recovery } = await files.openWithReport();
   expect(recovery).toMatchObject({ resumedTurns: turns, deadTurns: 0 });
   expect(await store.counts()).toMatchObject({ queued: 2 * turns, running: 0 });
   const again = await claimTurns(store, { owner: 'next', limit: 2 * turns });
@@ -40,13 +40,13 @@ test('those that were cancelled before the last run ended are not told of as res
   await claimTurns(before, { owner: 'gone', limit: turns });
   for (const id of running.slice(-10)) await at(3_000, before).cancelMessage(id);
   await before.close();
-  const { recovery } = await files.openWithFinding();
+  const { recovery } = await files.openWithReport();
   expect(recovery.resumedTurns).toBe(turns - 10);
 });
 
 test('turns that must not be repeated are told of as dead, and are', async () => {
   await leaveRunning();
-  const { store, recovery } = await files.openWithFinding({ repeatable: false });
+  const { store, recovery } = await files.openWithReport({ repeatable: false });
   expect(recovery).toMatchObject({ resumedTurns: 0, deadTurns: turns });
   expect(await store.counts()).toMatchObject({ dead: turns, queued: turns, running: 0 });
 });
@@ -56,7 +56,7 @@ test.each([
   [2, 0],
 ])('of %i turns under way %i ran alone, which is held against it', async (count, dead) => {
   await leaveRunning(count);
-  const { recovery } = await files.openWithFinding({ maxAttempts: 1 });
+  const { recovery } = await files.openWithReport({ maxAttempts: 1 });
   expect(recovery).toMatchObject({ deadTurns: dead, resumedTurns: count - dead });
 });
 

@@ -50,8 +50,8 @@ test('whatever was promised before kill -9 is there afterwards', { timeout: 60_0
     fc.asyncProperty(fc.integer({ min: 1, max: 600 }), async (promises) => {
       run += 1;
       for (const line of await runAndKill(promises, run)) promised.add(line);
-      const { store, finding } = await files.openWithFinding();
-      expect(finding.closedCleanly).toBe(false);
+      const { store, report } = await files.openWithReport();
+      expect(report.closedCleanly).toBe(false);
       const messages = await allMessages(store);
       const kept = new Set<string>();
       for (const message of messages) {

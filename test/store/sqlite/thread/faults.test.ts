@@ -352,8 +352,8 @@ describe('a full disk', () => {
       rmSync(ballast);
       accepted.push((await acceptOne(store, 'a', { text: 'x'.repeat(10_000) })).id);
       await store.close();
-      const again = await files.openWithFinding();
-      expect(again.finding.closedCleanly).toBe(true);
+      const again = await files.openWithReport();
+      expect(again.report.closedCleanly).toBe(true);
       const page = await again.store.sessionMessages('a', { limit: 1_000, after: null });
       expect(page?.items.map(({ id }) => id)).toEqual(accepted);
       expect(page?.items.map(({ seq }) => seq)).toEqual(accepted.map((_, index) => index + 1));

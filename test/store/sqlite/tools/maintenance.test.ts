@@ -53,10 +53,7 @@ const messagesOf = (items: readonly ArchiveItem[]): readonly ArchivedMessage[] =
 
 /** Starts on two databases, and expects that nobody could tell them apart but by the order of what waits. */
 async function expectTheSame(path: string, other: string): Promise<void> {
-  const [first, second] = [
-    await files.openWithFinding({ path }),
-    await files.openWithFinding({ path: other }),
-  ];
+  const [first, second] = [await files.openWithReport({ path }), await files.openWithReport({ path: other })];
   expect(second.recovery).toEqual(first.recovery);
   expect(await second.store.counts()).toEqual(await first.store.counts());
   const turns = async ({ store }: typeof first) => {
@@ -169,7 +166,7 @@ describe('export and import', () => {
     expect(await exported(other)).toEqual(items);
     await claimOne(await files.open({ path: other }));
     await files.close();
-    const { store, recovery } = await files.openWithFinding({ path: other });
+    const { store, recovery } = await files.openWithReport({ path: other });
     expect(recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1 });
     expect(await store.message(id)).toMatchObject({ state: 'dead', attempts: 3 });
     expect(messagesOf(await exported(other))).toMatchObject([{ crashes: 3 }]);
@@ -383,7 +380,7 @@ describe('a damaged store', () => {
     expect(aside).toBe(`${files.path}.damaged-now`);
     expect(existsSync(aside)).toBe(true);
     expect(await exported()).toEqual(items);
-    expect((await files.openWithFinding()).finding.created).toBe(false);
+    expect((await files.openWithReport()).report.created).toBe(false);
   });
 
   test('whose recovery was cut off before its log was moved has all of it by what the next start says', async () => {

@@ -371,7 +371,7 @@ describe('a reply whose delivery can’t be read', () => {
         expect.stringContaining(`${replyUnknown === null ? 'delivery' : 'reply_to'}.unknown`),
         expect.stringContaining('webhook-id'),
       ]);
-      const { store: next, recovery } = await files.openWithFinding({ unknownPolicy });
+      const { store: next, recovery } = await files.openWithReport({ unknownPolicy });
       expect(recovery).toMatchObject({ unknownDeliveries });
       expect(await next.message(first)).toMatchObject({ state, delivery: { unknown: 1 } });
       const posted: number[] = [];
@@ -396,7 +396,7 @@ describe('a reply whose delivery can’t be read', () => {
     await store.close();
     damage('DELETE FROM deliveries WHERE seq = 2');
     await recoverStore(files.path, 'now');
-    const { store: next, recovery } = await files.openWithFinding({ unknownPolicy: 'resend' });
+    const { store: next, recovery } = await files.openWithReport({ unknownPolicy: 'resend' });
     expect(recovery.unknownDeliveries).toEqual({ resent: begun ? 1 : 0, setAside: 0 });
     expect((await claimDeliveries(next)).map(({ seq }) => seq)).toEqual([1]);
   });
@@ -414,7 +414,7 @@ describe('a reply whose delivery can’t be read', () => {
     damage('DELETE FROM deliveries WHERE seq = 1');
     const { lost, messages } = await recoverStore(files.path, 'now');
     expect({ lost, messages }).toEqual({ lost: [expect.stringContaining(first)], messages: 2 });
-    const { store: next, recovery } = await files.openWithFinding();
+    const { store: next, recovery } = await files.openWithReport();
     expect(recovery.unknownDeliveries).toEqual({ resent: 0, setAside: 1 });
     expect(await next.message(second)).toMatchObject({ state: 'dead' });
     expect((await claimDeliveries(next)).map(({ seq }) => seq)).toEqual([1]);

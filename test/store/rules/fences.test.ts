@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { leaseStands, mayClaimLease } from '../../../src/store/rules/lease.js';
+import { leaseStands, mayClaimLease } from '../../../src/store/rules/fences.js';
 
 const held = { owner: 'one', epoch: 4, leaseUntil: 5_000 };
 const released = { owner: null, epoch: 4, leaseUntil: null };

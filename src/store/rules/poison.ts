@@ -3,7 +3,7 @@
  * beside it each time. It is run once more by itself: what happens then is its own doing. Attempts that failed are no
  * sign of that: while an agent is down all turns have them, and would run one by one.
  */
-export function isSuspect(crashes: number, maxAttempts: number): boolean {
+export function isPoisonSuspect(crashes: number, maxAttempts: number): boolean {
   return crashes >= maxAttempts;
 }
 
@@ -16,8 +16,8 @@ export interface HeldTurns {
 }
 
 /** True if a turn runs beside which no other may begin, also while it ends after it was cancelled. */
-export function suspectRuns({ running, mostCrashes }: HeldTurns, maxAttempts: number): boolean {
-  return running <= 1 && isSuspect(mostCrashes, maxAttempts);
+export function poisonSuspectRuns({ running, mostCrashes }: HeldTurns, maxAttempts: number): boolean {
+  return running <= 1 && isPoisonSuspect(mostCrashes, maxAttempts);
 }
 
 /**
@@ -28,7 +28,7 @@ export function suspectRuns({ running, mostCrashes }: HeldTurns, maxAttempts: nu
  * @param anyHeld true if a turn is under way
  */
 export function mayBegin(crashes: readonly number[], anyHeld: boolean, maxAttempts: number): number {
-  const first = crashes.findIndex((count) => isSuspect(count, maxAttempts));
+  const first = crashes.findIndex((count) => isPoisonSuspect(count, maxAttempts));
   if (first === -1) return crashes.length;
   return first === 0 && !anyHeld ? 1 : first;
 }
