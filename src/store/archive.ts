@@ -13,7 +13,7 @@ const time = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(tex
 /** An unpaired surrogate has no UTF-8: the database would have U+FFFD in its place. */
 const text = z.string().refine((value) => !/\p{Surrogate}/u.test(value), 'must not hold unpaired surrogates');
 const count = z.int().min(0);
-/** Of a message in its session; the largest that a client can name (`Last-Event-ID`). */
+/** A message's number in its session, up to the largest that a client can name (`Last-Event-ID`). */
 const seq = count.max(999_999_999_999_999);
 /** Deeper than any that was accepted. */
 const jsonDepth = 100;
@@ -86,9 +86,9 @@ const message = z.strictObject({
   /** Stops that cut its turn off. */
   put_backs: count.default(0),
   error: text.nullable(),
-  /** Whether its turn is under way, or was when the gateway went down. */
+  /** True if its turn is under way, or was when the gateway went down. */
   held: z.boolean(),
-  /** Whether its turn began once, though no attempt counts. */
+  /** True if its turn began once, though no attempt counts. */
   begun: z.boolean().default(false),
   /** Id of the message whose turn it is part of. */
   collected_in: z.uuid().nullable().default(null),
@@ -125,13 +125,13 @@ const message = z.strictObject({
       held: z.boolean(),
     })
     .nullable(),
-  /** What the channel has taken of the reply; part 0: a preview. */
+  /** Parts of the reply that the channel has taken; part 0 is a preview. */
   parts: z.array(z.strictObject({ part: count, receipt: json, at: time })).default([]),
-  /** What its agent has written of a reply that is not there yet. */
+  /** Pieces that its agent has written of a reply that is not there yet. */
   deltas: z.array(z.strictObject({ position: count.min(1), attempt: count, text })).default([]),
 });
 
-/** What a channel or an agent keeps. */
+/** A record that a channel or an agent keeps. */
 const record = z.strictObject({
   type: z.literal('record'),
   kind: text.min(1),

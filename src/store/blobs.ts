@@ -8,7 +8,7 @@ export const blobChunkBytes = 262_144;
 export interface BlobChunks {
   /** Positions are 0, 1, 2, …; the first chunk makes the file. */
   add(id: string, position: number, data: Uint8Array): Promise<void>;
-  /** Null behind the last one. */
+  /** Gives null behind the last one. */
   read(id: string, position: number): Promise<Uint8Array | null>;
   remove(id: string): Promise<void>;
 }

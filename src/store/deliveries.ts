@@ -9,7 +9,7 @@ export type DeliveryHold = Pick<Delivery, 'messageId' | 'session' | 'owner' | 'e
 export interface DeliveryPart {
   /** 1 for the first; 0: a preview of the reply that was sent while its turn ran. */
   readonly part: number;
-  /** What the channel gave for it, such as the id of the message there. */
+  /** The channel's answer, such as the id of the message there. */
   readonly receipt: JsonValue;
 }
 
@@ -19,7 +19,7 @@ export interface Delivery {
   readonly session: string;
   readonly seq: number;
   readonly target: ReplyTarget;
-  /** What was sent of it so far, in the order of the parts: an attempt goes on behind them. */
+  /** Parts that were sent so far, in their order: an attempt goes on behind them. */
   readonly parts: readonly DeliveryPart[];
   /** `webhook-id`: stays the same over all attempts. */
   readonly webhookId: string;
@@ -27,20 +27,20 @@ export interface Delivery {
   readonly metadata: Metadata;
   /** Messages that the reply answers as well, in their order. */
   readonly collected: readonly { readonly messageId: string; readonly seq: number }[];
-  /** Why the message is dead: what is told in the place of a reply, which there is none of; null: the reply is. */
+  /** If set, this delivery reports why the message died; otherwise it carries the reply. */
   readonly notice: string | null;
   readonly replyText: string;
   readonly replyMetadata: Metadata;
   /** Absent: none. */
   readonly replyAttachments?: readonly Attachment[];
-  /** Of a notice: when the message was dead. */
+  /** The time of the reply; for a notice, the time at which the message was dead. */
   readonly repliedAt: number;
   /** From when its age counts: then, or when somebody had it tried again. */
   readonly dueSince: number;
   readonly attempt: number;
   /** False: to be marked with `beginDelivery` before its first byte is sent, as it must not be sent twice unasked. */
   readonly idempotent: boolean;
-  /** What becomes of it where its outcome is not known; null: what the gateway does with such. */
+  /** The policy if its outcome is not known; null: the gateway's. */
   readonly unknownPolicy: UnknownPolicy | null;
   readonly owner: string;
   readonly epoch: number;
@@ -52,14 +52,14 @@ export interface CutOff {
   readonly unknownOutcome?: string;
 }
 
-/** How an attempt to deliver has failed. */
+/** The failure of an attempt to deliver. */
 export interface DeliveryFailure {
-  /** Null: that it is put off is no failure, what failed before stays on record. */
+  /** The error; null keeps the previous one, as deferring is not a failure. */
   readonly error: string | null;
   /** Span until the next attempt, in milliseconds; null: the message is dead. */
   readonly retryInMs: number | null;
-  /** Whether anything was tried: what was not does not count as an attempt. */
+  /** True if something was sent or tried. Otherwise it does not count as an attempt. */
   readonly attempted: boolean;
-  /** Whether the reply may have arrived. */
+  /** True if the reply may have arrived. */
   readonly unknown: boolean;
 }

@@ -12,8 +12,8 @@ export type MessageState =
   | 'collected';
 
 /**
- * What becomes of what a session has, when another message comes: it is run in its order; or what waits and what runs
- * is cancelled for it; or what has come while a turn ran is run as one turn.
+ * The order of a session's messages. "queue" runs each in its turn. "interrupt" cancels for a new message what waits and
+ * runs. "collect" makes one turn of the messages that came while another turn ran.
  */
 export const sessionPolicies = ['queue', 'interrupt', 'collect'] as const;
 export type SessionPolicy = (typeof sessionPolicies)[number];
@@ -34,7 +34,7 @@ export interface ReplyTarget {
   readonly channel: string;
   /** The channel's own name of the receiver, such as a URL or the id of a chat. */
   readonly address: string;
-  /** What else the channel needs to know, such as the message that is answered. */
+  /** Further facts for the channel, such as the message that is answered. */
   readonly options: Metadata;
 }
 
@@ -50,15 +50,15 @@ export interface NewMessage {
   readonly text: string;
   readonly metadata: Metadata;
   readonly replyTo: ReplyTarget | null;
-  /** Whether who gets the reply takes one that comes twice under the same key for one; by default it does. */
+  /** True, the default, if the receiver takes a reply that comes twice under the same key for one. */
   readonly replyIdempotent?: boolean;
-  /** What becomes of a reply that may have arrived, where it does not; null, the default: what the gateway does. */
+  /** The policy for a reply that may have arrived, if the receiver does not; null, the default: the gateway's. */
   readonly replyUnknown?: UnknownPolicy | null;
   /** The sender's `Idempotency-Key`, or the platform's own id: one name space for each session and channel. */
   readonly idempotencyKey: string | null;
   /** SHA-256 of what the key stands for; the same key with another one is a conflict. Null where there is no key. */
   readonly fingerprint: Uint8Array | null;
-  /** Who wrote it, where the channel knows: the sessions of one sender take turns with those of the others as one. */
+  /** The author, if the channel knows. All sessions of one sender together take turns with those of others. */
   readonly sender?: string | null;
   /** The channel that it came by, such as "http". */
   readonly channel: string;
@@ -94,7 +94,7 @@ export interface QueueLimits {
   readonly session: number;
   /** Messages that may wait in all. A store may pass it by 1,000 for each gateway, so that it needs no row for all. */
   readonly total: number;
-  /** Of sessions that have none of their own. Default: "queue". */
+  /** Policy of sessions that have none of their own. Default: "queue". */
   readonly policy?: SessionPolicy;
 }
 
@@ -141,8 +141,8 @@ export interface DeliverySummary {
 }
 
 /**
- * What becomes of a delivery of which nobody knows whether it arrived, where the receiver would take a second one for
- * another reply: sent again, set aside for a person to decide, or given up.
+ * The policy for a delivery in doubt whose receiver would take a second one for another reply: send it again, ask a
+ * person, or drop it.
  */
 export const unknownPolicies = ['resend', 'ask', 'drop'] as const;
 export type UnknownPolicy = (typeof unknownPolicies)[number];
@@ -173,9 +173,9 @@ export interface SessionSummary {
   readonly waiting: number;
   readonly running: boolean;
   readonly lastAcceptedAt: number;
-  /** Null: that of the configuration. */
+  /** Its own policy; null: the configuration's. */
   readonly policy: SessionPolicy | null;
-  /** Null: none has been chosen. */
+  /** The agent that was chosen; null: none. */
   readonly agent: string | null;
   /** Raised by each reset; 1 for the first. */
   readonly generation: number;

@@ -7,7 +7,7 @@ import type { StoreError } from './store-error.js';
 /** The store of one gateway: its messages, and the record of its runs. */
 export type OpenStore = Store & RunStore;
 
-/** What a start found and made of what the last run had left. */
+/** Turns and deliveries that the last run had left, and their fate at this start. */
 export interface Recovery {
   /** Turns that the last run had left running, now queued again. */
   readonly resumedTurns: number;
@@ -44,7 +44,7 @@ export interface StorePolicy {
 /** Messages that one round of housekeeping has forgotten, as they ended longer than `store.keep` ago. */
 export interface ForgottenMessages {
   readonly messages: number;
-  /** Of these: dead, and nobody had tried them again or discarded them. */
+  /** Dead ones among them that nobody had retried or discarded. */
   readonly dead: number;
 }
 

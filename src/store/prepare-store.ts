@@ -1,6 +1,6 @@
 import { type StoreThread, startStoreThread } from './sqlite/thread/store-thread.js';
 
-/** What was begun for a store before its settings are known. */
+/** A store's beginnings before its settings are known. */
 export interface PreparedStore {
   readonly sqliteThread: StoreThread;
 }

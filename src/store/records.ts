@@ -3,7 +3,7 @@ import type { JsonValue } from './messages.js';
 /** Small things that channels and agents keep, and claims on what one gateway does at a time. */
 
 /**
- * How far a channel has been read. It is a record of the kind `checkpointKind(channel)` under this key.
+ * A place up to which a channel has been read: a record of the kind `checkpointKind(channel)` under this key.
  */
 export interface Checkpoint {
   readonly channel: string;

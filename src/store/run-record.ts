@@ -20,11 +20,11 @@ export interface RunRecord {
   readonly readyAt: number | null;
   /** Turns of the run before that were queued again. */
   readonly resumedTurns: number;
-  /** Null: it runs, or it ended without a word (killed, aborted, out of memory, power cut). */
+  /** Its end; null while it runs, and if it ended without a word (killed, aborted, out of memory, power cut). */
   readonly stop: StopRecord | null;
 }
 
-/** How a run ended, in its own words. */
+/** A run's end, in its own words. */
 export interface StopRecord {
   readonly requestedAt: number;
   /** When this was written: the last thing before the store was closed. */
@@ -43,7 +43,7 @@ export interface StopRecord {
   readonly finishedTurns: number;
   /** Turns that were put back for the next start. */
   readonly putBackTurns: number;
-  /** What failed, where something did. */
+  /** The failure, if there was one. */
   readonly error: string | null;
 }
 
@@ -57,7 +57,7 @@ export interface RunStore {
   runs(limit: number): Promise<readonly RunRecord[]>;
 }
 
-/** How many runs are kept. */
+/** The number of runs that are kept. */
 export const keptRuns = 100;
 
 /** The outcome of a run in a word. */

@@ -8,7 +8,7 @@ export type StoreFailure =
   | 'full'
   /** This program must not use it: it is another program's, of a newer schema, or its module is missing. */
   | 'refused'
-  /** What it holds can't be trusted. */
+  /** Its contents can't be trusted. */
   | 'corrupt'
   | 'closed'
   /** The cursor of a page is none that the store has given: the caller's mistake. */

@@ -1,7 +1,7 @@
 import type { StoreEvents } from './open-store.js';
 import type { StoreError, StoreFailure } from './store-error.js';
 
-/** How often a store that failed is asked whether it can write again, in milliseconds. */
+/** Time between two questions to a failed store if it can write again, in milliseconds. */
 const askInterval = 1_000;
 
 /** Failures that all new work would meet; the others are of one call. */

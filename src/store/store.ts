@@ -36,7 +36,7 @@ import type {
 } from './turns.js';
 
 /**
- * What the gateway asks of its store, whichever database keeps it. Every method is one transaction that is on disk
+ * The gateway's store, whichever database keeps it. Every method is one transaction that is on disk
  * when its promise resolves. Times are the store's own, in milliseconds since the Unix epoch: it goes by one clock,
  * whoever calls, and is given spans. Nothing here assumes that one process runs all sessions: who runs a session is
  * written in the store as a claim with a lease.
@@ -111,7 +111,7 @@ export interface Store {
   retryDead(id: string): Promise<DeadOutcome | null>;
   /**
    * A person has seen to it: ends a dead message as cancelled, and one whose reply waits to be posted, which is given up.
-   * What is cancelled stays as it is; null when there is none.
+   * A cancelled message stays as it is. Gives null if there is none.
    */
   discardMessage(id: string): Promise<DeadOutcome | null>;
 
@@ -149,12 +149,12 @@ export interface Store {
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     limitBytes: number,
   ): Promise<StoredBlob | null>;
-  /** Null when there is none. One that is forgotten while it is read ends early. */
+  /** Reads a file; null if there is none. One that is forgotten while it is read ends early. */
   openBlob(id: string): Promise<AsyncIterable<Uint8Array> | null>;
   /** Removes a file that belongs to nothing, as its message was not taken; else it does nothing. */
   removeBlob(id: string): Promise<void>;
 
-  /** Null when there is none, or it has expired. */
+  /** Reads a record; null if there is none, or it has expired. */
   record(kind: string, key: string): Promise<StoredRecord | null>;
   /** In the order of their keys. */
   records(
@@ -167,7 +167,7 @@ export interface Store {
   deleteRecord(kind: string, key: string, expected?: number): Promise<boolean>;
 
   message(id: string): Promise<Message | null>;
-  /** Null when there is no such session. */
+  /** Reads a session; null if there is none. */
   session(name: string): Promise<SessionSummary | null>;
   /** Makes the session if there is none. */
   setPolicy(name: string, policy: SessionPolicy | null): Promise<SessionSummary>;
@@ -178,7 +178,7 @@ export interface Store {
   /** The last messages of the session's present generation that have a reply, in `seq` order; none of no session. */
   history(session: string, limit: number): Promise<readonly Message[]>;
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
-  /** Null when there is no such session. In `seq` order. */
+  /** Reads messages in `seq` order; null if there is no such session. */
   sessionMessages(
     session: string,
     page: { readonly limit: number; readonly after: string | null },

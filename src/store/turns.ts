@@ -44,22 +44,22 @@ export interface Turn {
   readonly text: string;
   readonly metadata: Metadata;
   readonly sender: string | null;
-  /** Of its own message; those of `collected` are there. Absent: none. */
+  /** Files of its own message; `collected` has those of the others. Absent: none. */
   readonly attachments?: readonly Attachment[];
-  /** What came before it and is run with it, in its order; the same for all attempts. */
+  /** Earlier messages that are run with it, in their order; the same for all attempts. */
   readonly collected: readonly CollectedMessage[];
   readonly replyTo: ReplyTarget | null;
   readonly acceptedAt: number;
-  /** Of its session; null: none has been chosen. */
+  /** The session's agent; null: none has been chosen. */
   readonly agent: string | null;
-  /** Of the session, as the message came. */
+  /** The session's generation when the message came. */
   readonly generation: number;
   /** 1 for the first. */
   readonly attempt: number;
   /** Stops that cut it off so far. */
   readonly putBacks: number;
   readonly owner: string;
-  /** Of the claim on the session: higher than those of all claims on it before. */
+  /** The epoch of the claim on the session: higher than those of all claims before. */
   readonly epoch: number;
 }
 
@@ -72,10 +72,10 @@ export type TurnHold = Pick<Turn, 'messageId' | 'session' | 'owner' | 'epoch'>;
 export type TurnToPutBack = TurnHold & { readonly cutOff?: boolean };
 
 export interface Claim {
-  /** Who claims: one id for each start of a gateway. */
+  /** The claiming gateway: one id for each of its starts. */
   readonly owner: string;
   readonly limit: number;
-  /** How long the claim lasts unless it is renewed. */
+  /** Span of the claim unless it is renewed, in milliseconds. */
   readonly leaseMs: number;
 }
 
@@ -83,7 +83,7 @@ export interface Claim {
 export type ArrivalClaim = Pick<Claim, 'owner' | 'leaseMs'>;
 
 export interface TurnClaim extends Claim {
-  /** Of sessions that have none of their own. Default: "queue". */
+  /** Policy of sessions that have none of their own. Default: "queue". */
   readonly policy?: SessionPolicy;
   /** Messages that one turn may be made of. Default: 1. */
   readonly collectLimit?: number;
@@ -93,7 +93,7 @@ export interface TurnClaim extends Claim {
 export interface Delta {
   /** 1, 2, 3, … over all attempts of the turn. */
   readonly position: number;
-  /** What earlier attempts have written counts for nothing. */
+  /** The attempt that wrote it. Text of earlier attempts counts for nothing. */
   readonly attempt: number;
   readonly text: string;
 }

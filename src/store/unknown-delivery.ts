@@ -3,16 +3,16 @@ import type { UnknownPolicy } from './messages.js';
 export interface UnknownDelivery {
   /** 1 for the first. */
   readonly attempt: number;
-  /** Whether the receiver takes a reply that comes twice under the same key for one. */
+  /** True if the receiver takes a reply that comes twice under the same key for one. */
   readonly idempotent: boolean;
-  /** What the reply's own target says (`reply_to.unknown`); null: it leaves it to the gateway. */
+  /** The target's own policy (`reply_to.unknown`); null leaves it to the gateway. */
   readonly unknownPolicy: UnknownPolicy | null;
-  /** What swallowed the outcome, such as "the gateway went down". */
+  /** The event that hid the outcome, such as "the gateway went down". */
   readonly cause: string;
 }
 
 /**
- * What becomes of a delivery that began and whose outcome nobody knows, and what its record says of that.
+ * Decides about a delivery in doubt: it began, and nobody knows its outcome. Gives the text for its record, too.
  *
  * @param general `delivery.unknown`, which holds where the target says nothing
  */

@@ -81,7 +81,8 @@ describe('the store of the guide', () => {
       encoding: 'utf8',
     });
     expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
-  });
+    // It compiles all of the project, beside other tests.
+  }, 180_000);
 
   test('is opened as it is configured', async () => {
     const { configurationSchema } = await import(join(directory, 'src/config/schema.ts'));

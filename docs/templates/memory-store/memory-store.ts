@@ -12,7 +12,7 @@ import { held, heldBy } from './queues.js';
 import { Database, type SessionRow, toMessage } from './rows.js';
 
 export interface MemoryStoreOptions extends StorePolicy {
-  /** What an earlier store has left; default: nothing. */
+  /** The contents that an earlier store has left; default: none. */
   readonly database?: Database;
   /** Milliseconds since the Unix epoch. Default: this process's clock. */
   readonly now?: () => number;

@@ -13,7 +13,7 @@ export interface Fence {
   readonly epoch: number;
 }
 
-/** What a session has next in a queue, once its head is done with. */
+/** The next message of a session in a queue, once its head has ended. */
 export function nextOf(queue: Queue, { session, seq }: MessageRow): MessageRow | undefined {
   const { messages } = session;
   if (queue === 'delivery') return messages.find(({ delivery }) => delivery?.state === 'pending');
@@ -35,7 +35,7 @@ export function held(database: Database, queue: Queue): Head[] {
   return [...database.heads[queue].values()].filter(({ owner }) => owner !== null);
 }
 
-/** Those whose owners are gone, in the order of their leases. */
+/** Messages whose owners are gone, in the order of their leases. */
 export function expired(database: Database, queue: Queue, owner: string, now: number): MessageRow[] {
   return held(database, queue)
     .filter((head) => head.owner !== owner && (head.leaseUntil ?? 0) <= now)

@@ -1,10 +1,10 @@
 import type { SessionPolicy } from '../messages.js';
 
-/** What has to be known of a store to take a message in. */
+/** Facts that decide if a store takes a message in. */
 export interface AcceptanceFacts {
   /** The session's message with the same idempotency key. */
   readonly earlier: { readonly fingerprint: Uint8Array } | null;
-  /** Null: there is no such session yet. */
+  /** The session; null if there is none yet. */
   readonly session: {
     readonly lastSeq: number;
     /** Messages that are queued, and turns under way. */
@@ -35,7 +35,7 @@ export type Acceptance =
   | {
       readonly outcome: 'accepted';
       readonly seq: number;
-      /** What the session has is cancelled for it first. */
+      /** The session's other messages are cancelled for it first. */
       readonly interrupts: boolean;
       /** It is the first of its session that is not done with. */
       readonly isHead: boolean;

@@ -1,6 +1,6 @@
 import type { MessageState } from '../messages.js';
 
-/** What people do with messages: cancel, try again, discard. */
+/** Cancels, retries and discards: a person asks for them. */
 
 export interface HandledMessage {
   readonly state: MessageState;
@@ -8,7 +8,7 @@ export interface HandledMessage {
   readonly changedAt: number;
   readonly hasTarget: boolean;
   readonly isReplied: boolean;
-  /** Of its delivery; null: there is none. */
+  /** The delivery's state; null if there is none. */
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
   readonly deliveryError: string | null;
 }
@@ -76,7 +76,7 @@ export type DiscardDecision =
   | { readonly outcome: 'busy' }
   | {
       readonly outcome: 'done';
-      /** Null: it was discarded, or cancelled, before. */
+      /** The change of the message; null if it was discarded or cancelled before. */
       readonly message: { readonly error: string | null; readonly changedAt: number | null } | null;
       /** A reply that waits to be posted is given up; a notice that waits has one more attempt at most, and that at once. */
       readonly delivery: 'give-up' | 'hurry' | 'stay';

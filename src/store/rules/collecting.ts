@@ -14,9 +14,8 @@ export interface Collectable {
 const longestText = 1_048_576;
 
 /**
- * How many of the messages behind the head of a session that collects are put into one turn with it: the last of them
- * runs, the others are part of its turn. Only messages of one generation, whose reply goes to the same place, are put
- * together.
+ * Counts the messages behind the head of a session that collects which join its turn. The last of them runs, the others
+ * are part of its turn. Only messages of one generation, whose reply goes to the same place, join.
  *
  * @param behind in the order of their numbers; read only as far as needed
  */

@@ -8,7 +8,7 @@ export interface EndingDelivery {
   readonly attempts: number;
   /** True if it tells that the message is dead. */
   readonly isNotice: boolean;
-  /** Of its message. */
+  /** Its message's state. */
   readonly state: MessageState;
   /** False: its receiver would take a second one for another reply. */
   readonly idempotent: boolean;
@@ -28,19 +28,19 @@ export type DeliveryEnd =
 export interface DeliveryChange {
   readonly delivery: {
     readonly state: 'pending' | 'delivered' | 'dead';
-    /** Null: none; while it is pending, the one before. */
+    /** The error; null for none. With null a pending delivery keeps the error before. */
     readonly error: string | null;
     /** The attempt does not count. */
     readonly uncounted: boolean;
     /** Nobody knows whether it arrived. */
     readonly unknown: boolean;
   };
-  /** Null: the message stays as it is. */
+  /** The change of the message; null if it stays as it is. */
   readonly message: { readonly state: 'delivered' | 'dead'; readonly error: string | null } | null;
   readonly session: SessionMove;
 }
 
-/** What a delivery's end changes. `general`: `delivery.unknown`, which holds where the reply's target says nothing. */
+/** Decides what a delivery's end changes. `general` is `delivery.unknown`: it holds if the reply's target says nothing. */
 export function decideDeliveryEnd(
   delivery: EndingDelivery,
   end: DeliveryEnd,

@@ -2,7 +2,7 @@ import type { ExpectedRecord } from '../records.js';
 
 /** A lease as the store has it. */
 export interface LeaseFacts {
-  /** Null: it was released. */
+  /** The owner; null if it was released. */
   readonly owner: string | null;
   readonly epoch: number;
   readonly leaseUntil: number | null;

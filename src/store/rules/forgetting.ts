@@ -13,7 +13,7 @@ export interface OldMessage {
 }
 
 export interface ForgettingRound {
-  /** What came to its end before that is forgotten, in milliseconds since the Unix epoch. */
+  /** Forgets messages that ended before this time, in milliseconds since the Unix epoch. */
   readonly before: number;
   readonly now: number;
   /** True if the round goes on behind messages that are too young. */

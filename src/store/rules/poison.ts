@@ -9,7 +9,7 @@ export function isPoisonSuspect(crashes: number, maxAttempts: number): boolean {
 
 /** Turns under way. */
 export interface HeldTurns {
-  /** Those of messages that were cancelled apart. */
+  /** Running turns, without those of cancelled messages. */
   readonly running: number;
   /** The most crashes that any of them was under way at before, those of cancelled messages included. */
   readonly mostCrashes: number;
@@ -21,8 +21,8 @@ export function poisonSuspectRuns({ running, mostCrashes }: HeldTurns, maxAttemp
 }
 
 /**
- * How many of the turns that are ready may begin, from the first on: up to the first suspect, which waits until nothing
- * else runs, and then begins alone.
+ * Counts the ready turns that may begin, from the first on. The first suspect ends the count: it waits until nothing else
+ * runs, and then begins alone.
  *
  * @param crashes of each turn that is ready, in their order
  * @param anyHeld true if a turn is under way

@@ -38,8 +38,7 @@ export function ticketBefore({ round, position }: Ticket): Ticket {
 }
 
 /**
- * What a session has next, of what waits in it. Those that were dead and are tried again come first: the session has gone
- * past their numbers.
+ * The next message of a session. Retries of dead messages come first: the session has passed their numbers.
  *
  * @param retried the first of those that are tried again
  * @param queued the first behind the one that has ended
@@ -48,7 +47,7 @@ export function nextInSession<Item>(retried: Item | undefined, queued: Item | un
   return retried ?? queued;
 }
 
-/** What becomes of a session whose head was held. */
+/** The move of a session whose head was held. */
 export type SessionMove =
   /** It goes on with what is next. */
   | { readonly to: 'next' }

@@ -29,7 +29,7 @@ export type TurnEnd =
 export interface TurnChange {
   /** True if the end is what it was said to be; of a cancelled message only a release is. */
   readonly isTaken: boolean;
-  /** Null: the message stays as it is. */
+  /** The change of the message; null if it stays as it is. */
   readonly message: TurnMessageChange | null;
   readonly session: SessionMove;
   /** The delivery that it leaves. */
@@ -46,7 +46,7 @@ export interface TurnMessageChange {
   readonly putBack: boolean;
 }
 
-/** What a turn's end changes. */
+/** Decides what a turn's end changes. */
 export function decideTurnEnd(turn: EndingTurn, end: TurnEnd, policy: StorePolicy): TurnChange {
   if (turn.state === 'cancelled') {
     return { isTaken: end.by === 'release', message: null, session: { to: 'next' }, delivery: null };

@@ -58,12 +58,12 @@ import { type StoreThread, startStoreThread } from './thread/store-thread.js';
 export interface SqliteStoreOptions extends Partial<StorePolicy> {
   /** The database file; it and its directory are made if they are missing. */
   readonly path: string;
-  /** How long to wait for a lock of another process, in milliseconds. */
+  /** Longest wait for a lock of another process, in milliseconds. */
   readonly busyTimeout: number;
   readonly maxAttempts: number;
-  /** How long a message is kept after its end, in milliseconds; 0, the default: for ever. */
+  /** Time that a message is kept after its end, in milliseconds. 0, the default: for ever. */
   readonly keep?: number;
-  /** How often it is looked for what is older, in milliseconds. Default: ten minutes. */
+  /** Time between two rounds of housekeeping, in milliseconds. Default: ten minutes. */
   readonly housekeepingInterval?: number;
   /** Milliseconds since the Unix epoch. Default: the steady clock of this process. */
   readonly now?: () => number;
@@ -364,12 +364,12 @@ export class SqliteStore implements OpenStore {
     return this.#call('probe');
   }
 
-  /** How well commits are shared, and how they are made durable. */
+  /** Counts commits and the operations that shared them, and says how commits are made durable. */
   statistics(): Promise<StoreStatistics> {
     return this.#call('statistics');
   }
 
-  /** Whether it takes new work again, after a failure of its disk. */
+  /** Resolves if the store takes new work again after a failure of its disk. */
   tryWrite(): Promise<void> {
     return this.#call('tryWrite');
   }

@@ -8,7 +8,7 @@ const resumeFreeBytes = 1024 * 1024;
 /** Below it nothing can be written, in bytes: a region of the shared-memory file (https://www.sqlite.org/walformat.html). */
 const minFreeBytes = 32 * 1024;
 
-/** What is free for this user on the file system of the database, in bytes; null: it doesn't say. */
+/** Free bytes for this user on the database's file system; null if it doesn't say. */
 function freeBytes(path: string): number | null {
   try {
     const { bavail, bsize, blocks } = statfsSync(dirname(path));
@@ -28,7 +28,7 @@ export function isFull(path: string): boolean {
   return (freeBytes(path) ?? minFreeBytes) < minFreeBytes;
 }
 
-/** Of a system call the name of its errno(3), else what the error has; "" where it has none. */
+/** The name of a system call's errno(3), or else the code of the error; "" if it has none. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return '';
   const { errno, code }: NodeJS.ErrnoException = error;

@@ -3,7 +3,7 @@ import type { NoRegularFileError } from '../../../linux/regular-file.js';
 import { StoreError, type StoreErrorOptions, type StoreFailure } from '../../store-error.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 
-/** What can be wrong with a database that is a file. */
+/** Faults of a database that is a file. */
 type Kind =
   | 'full'
   | 'read-only'
@@ -75,7 +75,7 @@ const kinds: readonly (readonly [prefix: string, kind: Kind])[] = [
   ['ERR_DLOPEN_FAILED', 'not-built'],
 ];
 
-/** What `bindings` says when it has looked everywhere; it gives no code. */
+/** The message of `bindings` when it has looked everywhere; it gives no code. */
 const notFound = 'Could not locate the bindings file';
 
 function advice(kind: Kind, path: string): string {
@@ -97,7 +97,7 @@ function advice(kind: Kind, path: string): string {
   }
 }
 
-/** What to do about a database that can't be trusted. */
+/** Advice about a database that can't be trusted. */
 export function damagedAdvice(path: string): string {
   return (
     `The database ${path} is damaged; it was left as it is. Restore a backup; or salvage what is readable: ` +

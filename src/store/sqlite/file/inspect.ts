@@ -85,7 +85,7 @@ export function checkWhole(database: Database, path: string): void {
   }
 }
 
-/** What lies there of a database that is gone: a write-ahead log with frames, or its seal; null: there was none. */
+/** Finds the remains of a database that is gone: a write-ahead log with frames, or its seal; null if there was none. */
 export function leftOf(path: string): string | null {
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
   if (log !== undefined && log.size > 0) return `${path}-wal`;

@@ -11,16 +11,16 @@ import { sqliteAddon } from './sqlite-addon.js';
 
 export interface OpenOptions {
   readonly path: string;
-  /** How long to wait for another process's lock, in milliseconds. */
+  /** Longest wait for another process's lock, in milliseconds. */
   readonly busyTimeout: number;
   /** Called at each step of a check or a migration. */
   readonly progress: (step: string) => void;
 }
 
-/** What SQLite may keep of the pages that it has read, in KiB. It never gives them back by itself. */
+/** The cache for pages that SQLite has read, in KiB. SQLite never gives it back by itself. */
 const cacheKibibytes = 8_192;
 
-/** How the database was found. */
+/** The state in which the database was found. */
 export interface OpenReport {
   readonly created: boolean;
   /** True when the last run closed it and nobody has written to it since. */

@@ -151,7 +151,7 @@ const fourthVersion: readonly (string | Redefinition)[] = [
   // When somebody had it tried again after it was dead; null: never.
   'ALTER TABLE messages ADD COLUMN retried_at INTEGER',
   "CREATE INDEX messages_dead ON messages (number) WHERE state = 'dead'",
-  // Those that wait behind the place in their session that the head has come to.
+  // Messages that wait at numbers that the head of their session has passed.
   `CREATE INDEX messages_retried ON messages (session, seq)
      WHERE retried_at IS NOT NULL AND state = 'queued'`,
   // 1: tells the sender that the message is dead, and has no reply.
@@ -177,7 +177,7 @@ const fifthVersion: readonly (string | Redefinition)[] = [
   'ALTER TABLE messages ADD COLUMN begun INTEGER NOT NULL DEFAULT 0',
   'CREATE INDEX messages_collected ON messages (collected_in) WHERE collected_in IS NOT NULL',
   'DROP INDEX heads_ready',
-  // Who wrote the message, of turns; null: the session is a sender of its own.
+  // The sender of the turn's message; null: the session is a sender of its own.
   'ALTER TABLE heads ADD COLUMN sender TEXT',
   'ALTER TABLE heads ADD COLUMN place INTEGER NOT NULL DEFAULT 0',
   // When it was put off until `retry_at`: a clock that says less by now was set back.
@@ -222,7 +222,7 @@ const eighthVersion: readonly string[] = [
 const ninthVersion: readonly string[] = [
   // Raised by each claim, of whatever kind: so each is higher than all before it.
   'ALTER TABLE counters ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0',
-  // Of the claim that holds the session, or held it last.
+  // The epoch of the claim that holds the session, or held it last.
   'ALTER TABLE heads ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0',
   `CREATE TABLE leases (
      kind        TEXT    NOT NULL,
@@ -248,7 +248,7 @@ const tenthVersion: readonly string[] = [
   `CREATE UNIQUE INDEX messages_by_key ON messages (session, channel, idempotency_key)
      WHERE idempotency_key IS NOT NULL`,
 
-  // What a channel has taken of a reply. Part 0 is a preview.
+  // Parts of a reply that a channel has taken. Part 0 is a preview.
   `CREATE TABLE delivery_parts (
      number  INTEGER PRIMARY KEY,
      message INTEGER NOT NULL REFERENCES messages (number) ON DELETE CASCADE,
@@ -277,13 +277,13 @@ const tenthVersion: readonly string[] = [
  * messages and replies may have files. No row is written.
  */
 const eleventhVersion: readonly string[] = [
-  // Null: none has been chosen.
+  // The agent that was chosen; null: none.
   'ALTER TABLE sessions ADD COLUMN agent TEXT',
   'ALTER TABLE sessions ADD COLUMN generation INTEGER NOT NULL DEFAULT 1',
   // The number of the present generation's first message.
   'ALTER TABLE sessions ADD COLUMN first_seq INTEGER NOT NULL DEFAULT 1',
   'ALTER TABLE messages ADD COLUMN generation INTEGER NOT NULL DEFAULT 1',
-  // What its turn waits for while it runs; null: it doesn't.
+  // The reason why its running turn waits; null if it doesn't.
   'ALTER TABLE messages ADD COLUMN waiting_for TEXT',
   // Pieces of a reply that is still written, over all attempts of its turn.
   `CREATE TABLE deltas (

@@ -86,7 +86,7 @@ export function accept(
   }
 }
 
-/** What came together; the channel has been read as far as `checkpoint` says. */
+/** Takes in messages that came together, and notes how far the channel has been read. */
 export function acceptAll(
   transaction: Transaction,
   messages: readonly NewMessage[],
@@ -116,7 +116,7 @@ function factsOf(
   earlier: KeyRow | undefined,
 ): AcceptanceFacts {
   const first = session === undefined ? undefined : head(transaction, 'turn', session.number);
-  // What only a turn that would begin at once asks for is not looked up for others.
+  // Only a turn that would begin at once needs the last two: they are looked up when asked for.
   return {
     earlier: earlier ?? null,
     session:

@@ -10,7 +10,7 @@ import { sql } from './statements.js';
 import { countMove, type Transaction } from './transaction.js';
 import { nextOf } from './turns.js';
 
-/** What people do with messages: cancel, try again, discard. */
+/** Cancels, retries and discards: a person asks for them. */
 
 interface HandledRow {
   readonly id: Buffer;
@@ -23,7 +23,7 @@ interface HandledRow {
   readonly sender: string | null;
   readonly reply_address: string | null;
   readonly replied: 0 | 1;
-  /** Of its delivery; null when there is none. */
+  /** The delivery's state; null if there is none. */
   readonly delivery: 'pending' | 'delivered' | 'dead' | null;
   readonly delivery_error: string | null;
 }
@@ -164,7 +164,7 @@ function factsOf(row: HandledRow): HandledMessage {
 function runAgain(transaction: Transaction, row: HandledRow, noticeIsHead: boolean): void {
   const { sql, now } = transaction;
   withdraw(transaction, row, deleteDelivery, noticeIsHead);
-  // Those of its notice are none of the reply that it may still have.
+  // The parts of its notice are not parts of the reply that may still come.
   sql.run(deleteParts, row.message);
   sql.run(retryTurn, now, now, row.message);
   addUnfinished(transaction, row.session, 1);

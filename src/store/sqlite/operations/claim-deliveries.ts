@@ -18,7 +18,7 @@ interface ReadyDeliveryRow extends TargetRow {
   readonly webhook_id: string;
   readonly text: string;
   readonly metadata: string;
-  /** Null for a notice. */
+  /** A notice has null. */
   readonly reply_text: string | null;
   readonly reply_metadata: string | null;
   readonly reply_attachments: string | null;
@@ -89,7 +89,7 @@ function toDelivery(transaction: Transaction, row: ReadyDeliveryRow, fence: Fenc
     replyText: row.reply_text ?? '',
     replyMetadata: row.reply_metadata === null ? {} : parseMetadata(row.reply_metadata),
     repliedAt,
-    // What was tried again may have been the turn, whose end came later.
+    // A retry may have run the turn again, whose end came later.
     dueSince: Math.max(row.retried_at ?? repliedAt, repliedAt),
     attempt: row.attempts + 1,
     idempotent: row.idempotent === 1,

@@ -100,7 +100,7 @@ export function leaseRanOut({ sql, now }: Transaction, queue: Queue): boolean {
   return (sql.get(firstLease, queue) ?? Number.POSITIVE_INFINITY) <= now;
 }
 
-/** How many sessions are held: none, one, or more. */
+/** Counts the sessions that are held: none, one, or more. */
 export function countHeld({ sql }: Transaction, queue: Queue): 0 | 1 | 'more' {
   if (sql.get(firstLease, queue) === undefined) return 0;
   return sql.get(secondLease, queue) === undefined ? 1 : 'more';

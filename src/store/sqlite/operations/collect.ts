@@ -99,7 +99,7 @@ function collectable(row: CollectableRow): Collectable {
   };
 }
 
-/** What is part of this message's turn, in its order. */
+/** Messages that are part of this message's turn, in their order. */
 export function collectedOf({ sql }: Transaction, { message }: CollectableRow): readonly CollectedMessage[] {
   return sql.all(collectedIn, message).map((row) => ({
     messageId: idToText(row.id),

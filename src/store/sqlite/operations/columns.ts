@@ -9,7 +9,7 @@ export function idToBytes(id: string): Buffer {
   return hexToBytes(id);
 }
 
-/** Null when it is none, so that no such message can exist. */
+/** The same; null for a text that is no UUID: no such message can exist. */
 export function idToBytesOrNull(id: string): Buffer | null {
   return isMessageId(id) ? hexToBytes(id) : null;
 }
@@ -36,12 +36,12 @@ export function parseJson(json: string): JsonValue {
 /** Where a reply goes to, as the table of messages has it. */
 export interface TargetRow {
   readonly reply_channel: string;
-  /** Null: nowhere. */
+  /** The target's address; null if the reply goes nowhere. */
   readonly reply_address: string | null;
   readonly reply_options: string | null;
 }
 
-/** Of a table of messages that is called `m`. */
+/** Columns of the table of messages, called `m`. */
 export const targetColumns = 'm.reply_channel, m.reply_address, m.reply_options';
 
 export function toTarget({ reply_channel, reply_address, reply_options }: TargetRow): ReplyTarget | null {

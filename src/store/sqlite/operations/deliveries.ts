@@ -12,7 +12,7 @@ import { countMove, type Transaction } from './transaction.js';
 export interface DeliveryRow {
   readonly message: number;
   readonly session: number;
-  /** Of the message. */
+  /** The message's state. */
   readonly state: MessageState;
   readonly attempts: number;
   readonly notice: 0 | 1;
@@ -231,7 +231,7 @@ export function notePart({ sql, now }: Transaction, message: number, part: numbe
   sql.run(upsertPart, message, part, JSON.stringify(receipt), now);
 }
 
-/** What a channel has taken of the message's reply, in its order. */
+/** Parts of the message's reply that a channel has taken, in their order. */
 export function readParts({ sql }: Transaction, message: number): readonly DeliveryPart[] {
   return sql.all(partsOf, message).map(({ part, receipt }) => ({ part, receipt: parseJson(receipt) }));
 }

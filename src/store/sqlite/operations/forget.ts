@@ -13,7 +13,7 @@ export interface ForgetRequest extends Omit<ForgettingRound, 'now'> {
 
 export interface Forgotten {
   readonly count: number;
-  /** Of these: dead, and nobody had tried them again or discarded them. */
+  /** Dead ones among them that nobody had retried or discarded. */
   readonly dead: number;
   /** Where to go on; null: there is nothing more. */
   readonly after: number | null;

@@ -65,7 +65,7 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
  */
 export const unsynced: ReadonlySet<OperationName> = new Set<OperationName>(['appendDeltas', 'addBlobChunk']);
 
-/** What each operation does, in a transaction; those apart that are asked of the connection itself. */
+/** Each operation within a transaction. Two others are asked of the connection itself. */
 export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   accept,
   acceptAll,

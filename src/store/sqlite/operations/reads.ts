@@ -162,7 +162,7 @@ export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<
   };
 }
 
-/** Of the present generation, the last ones that have a reply, in `seq` order. */
+/** The last messages of the present generation that have a reply, in `seq` order. */
 export function readHistory(transaction: Transaction, session: string, limit: number): readonly Message[] {
   const known = sessionNamed(transaction, session);
   if (known === undefined) return [];

@@ -43,7 +43,7 @@ export function forgetDeltas({ sql }: Transaction, message: number): void {
   sql.run(deleteDeltas, message);
 }
 
-/** What is noted of a turn while it runs. */
+/** Notes on a turn while it runs. */
 
 const changeWait = sql<[wait: TurnWait | null, message: number]>(
   'UPDATE messages SET waiting_for = ? WHERE number = ?',
@@ -64,7 +64,7 @@ export function appendDeltas(
   return row === null ? null : addDeltas(transaction, row, texts);
 }
 
-/** Null when the claim was lost, or the message was cancelled. */
+/** The running turn; null if the claim was lost, or the message was cancelled. */
 function runningBy(transaction: Transaction, turn: TurnHold): TurnRow | null {
   const row = heldBy(transaction, turn);
   return row?.state === 'running' ? row : null;

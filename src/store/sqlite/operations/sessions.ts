@@ -23,7 +23,7 @@ export interface SessionSummaryRow {
   readonly generation: number;
 }
 
-/** Of a table of sessions that is called `s`, and the heads of their queue of turns that are called `h`. */
+/** Columns of the table of sessions, called `s`, and of the heads of the queue of turns, called `h`. */
 export const summaryColumns =
   's.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy, s.agent, s.generation';
 
@@ -80,7 +80,7 @@ export function addUnfinished({ sql }: Transaction, session: number, count: numb
   sql.run(addToUnfinished, count, session);
 }
 
-/** What becomes of the session's messages from the next one on; a session that is not there yet is made. */
+/** Sets the policy for the session's messages from the next one on. Makes the session if there is none. */
 export function setPolicy(
   transaction: Transaction,
   name: string,

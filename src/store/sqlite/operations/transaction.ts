@@ -7,7 +7,7 @@ export type Counters = { -readonly [Name in keyof StoreCounts]: StoreCounts[Name
   /** The last position in a queue that was given, and the round of the session whose turn began last. */
   place: number;
   round: number;
-  /** Of the last claim. */
+  /** The epoch of the last claim. */
   epoch: number;
 };
 
@@ -24,7 +24,7 @@ export const writeCounters = sql<[Counters]>(
    WHERE number = 1`,
 );
 
-/** What an operation works with while its transaction is open. */
+/** The tools of an operation while its transaction is open. */
 export interface Transaction extends StorePolicy {
   readonly sql: Statements;
   /** Read when the transaction began, changed by its operations, written back before it is committed. */

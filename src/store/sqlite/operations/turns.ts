@@ -70,7 +70,7 @@ const requeueCrashed = sql<[now: number, messages: string]>(
   `UPDATE messages SET state = 'queued', crashes = crashes + 1, waiting_for = NULL, changed_at = ?
    WHERE number IN (SELECT value FROM json_each(?))`,
 );
-// Those that were dead come first: the head has gone past their places.
+// Messages that were dead come first: the head has passed their numbers.
 const nextRetried = sql<[session: number], NextRow>(
   `SELECT number, sender FROM messages INDEXED BY messages_retried
    WHERE session = ? AND retried_at IS NOT NULL AND state = 'queued' ORDER BY seq LIMIT 1`,
@@ -168,7 +168,7 @@ function requeueAll(transaction: Transaction, turns: readonly TurnRow[]): number
   return turns.length;
 }
 
-/** Null when the claim was lost: a later one has the session now, or none. */
+/** The turn under this claim; null if the claim was lost, to a later one or to none. */
 export function heldBy({ sql }: Transaction, turn: TurnHold): TurnRow | null {
   const held = sql.get(heldTurn, idToBytes(turn.messageId));
   return held !== undefined && isHeldBy(held, turn) ? held : null;
@@ -201,7 +201,7 @@ function changeMessage(
   countMove(transaction, before, state);
 }
 
-/** What a session has next, once its head is done with. */
+/** The next message of a session whose head has ended. */
 export function nextOf(
   { sql }: Transaction,
   { session, seq }: { readonly session: number; readonly seq: number },

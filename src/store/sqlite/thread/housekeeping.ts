@@ -4,7 +4,7 @@ import type { ForgetRequest } from '../operations/forget.js';
 import type { GroupCommit } from './group-commit.js';
 
 export interface HousekeepingOptions {
-  /** How long a message is kept after its end, in milliseconds; 0: for ever. */
+  /** Time that a message is kept after its end, in milliseconds; 0: for ever. */
   readonly keep: number;
   /** From one round to the next, in milliseconds. */
   readonly interval: number;
@@ -50,7 +50,7 @@ export class Housekeeping {
   #hasShrunk = false;
   /** In the round under way. */
   #forgotten: ForgottenMessages = { messages: 0, dead: 0 };
-  /** What each step of the round under way goes by. */
+  /** Limits of each step of the round under way. */
   #round: Omit<ForgetRequest, 'after'> = { before: 0, limit: messagesInStep, all: false };
 
   constructor(
@@ -125,7 +125,7 @@ export class Housekeeping {
     if (forgotten.messages > 0) this.#options.onForgotten(forgotten);
   }
 
-  /** Whether there is more to be given back. */
+  /** True if there is more to be given back. */
   #shrink(): boolean {
     const free = Number(this.#database.pragma('freelist_count', { simple: true }));
     const pages = Number(this.#database.pragma('page_count', { simple: true }));

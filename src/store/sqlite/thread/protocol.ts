@@ -16,12 +16,12 @@ export type Accepted =
       readonly acceptedAt: number;
       readonly agent: string | null;
       readonly generation: number;
-      /** Of the claim on its turn; null: it waits. */
+      /** The epoch of the claim on its turn; null if it waits. */
       readonly epoch: number | null;
       readonly interrupted: SessionCancelled['messages'];
     };
 
-/** What can be asked of the worker: the store's methods, and its own figures. */
+/** Calls to the worker: the store's methods, and its own figures. */
 export interface Operations
   extends Omit<Store, 'close' | 'watch' | 'accept' | 'acceptAll' | 'putBlob' | 'openBlob'>,
     RunStore {
@@ -70,7 +70,7 @@ export type Answer =
 export interface WorkerOptions extends StorePolicy {
   readonly path: string;
   readonly busyTimeout: number;
-  /** How long a message is kept after its end, in milliseconds; 0: for ever. */
+  /** Time that a message is kept after its end, in milliseconds; 0: for ever. */
   readonly keep: number;
   readonly housekeepingInterval: number;
   readonly now: number;

@@ -73,7 +73,7 @@ class Serving {
           return;
         }
         if (message.type === 'calls') for (const call of message.calls) calls.push(call);
-        // What is left over in the port comes as an event of its own.
+        // Messages that are left in the port come as events of their own.
         message = calls.length < largestGroup ? receiveMessageOnPort(from)?.message : undefined;
       }
       this.#perform(calls);
@@ -112,7 +112,7 @@ class Serving {
     post({ type: 'closed', failure });
   }
 
-  /** Whether it could be done. On a full disk it can't; the log has it all, and the next start reads it from there. */
+  /** True if it could be done. On a full disk it can't: the log has everything, and the next start reads it from there. */
   #checkpoint(): boolean {
     try {
       // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait

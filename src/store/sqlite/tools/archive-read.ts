@@ -88,7 +88,7 @@ export interface DeltaRow {
 export interface BlobRow {
   readonly number: number;
   readonly id: string;
-  /** Null: it belongs to nothing yet. */
+  /** Its message; null if it belongs to nothing yet. */
   readonly message: number | null;
 }
 
@@ -111,7 +111,7 @@ export interface MessageParts {
   readonly delivery: DeliveryRow | null;
   readonly parts: readonly PartRow[];
   readonly deltas: readonly DeltaRow[];
-  /** Of the message whose turn it is part of. */
+  /** The id of the message whose turn it is part of. */
   readonly collectedIn: Buffer | null;
   /** Lines in which somebody holds it. */
   readonly held: { readonly turn: boolean; readonly delivery: boolean };

@@ -17,7 +17,7 @@ export interface Written {
   readonly records: number;
 }
 
-/** Who held what was under way: the next start finds that nobody does any more, and judges it as after a crash. */
+/** The owner of imported turns and deliveries under way: the next start finds it gone, and decides as after a crash. */
 const goneOwner = 'imported';
 
 /** Puts items into a database; to be called in a transaction of the caller's, and ended by `finish`. */
@@ -332,7 +332,7 @@ function fromArchived(attachments: ArchivedMessage['attachments']): string | nul
   );
 }
 
-/** What could never come to an end in a store, as in an archive that was edited; null: it goes together. */
+/** Names a contradiction that could never come to an end in a store, as in an edited archive; null if there is none. */
 function contradiction({ state, reply, delivery }: ArchivedMessage): string | null {
   const isToRun = state === 'queued' || state === 'running' || state === 'collected';
   if (isToRun && (reply !== null || delivery !== null)) {

@@ -23,14 +23,14 @@ import { attachmentsOf, type Salvage, salvage } from './salvage.js';
 
 export { loadSqlite } from './offline.js';
 
-/** What is done with a database from outside of a gateway. Each throws a StoreError. */
+/** Work on a database from outside of a gateway. Each function throws a StoreError. */
 
-/** How long a lock of another process is waited for, in milliseconds. */
+/** Longest wait for a lock of another process, in milliseconds. */
 const busyTimeout = 10_000;
 
 const suffixes = ['', '-wal', '-shm', '-seal'] as const;
 
-/** What is wrong with it, a line each; nothing: it is sound. Reads all of it. */
+/** Reads all of it. Gives its faults, a line each; no line: it is sound. */
 export function checkStore(path: string): readonly string[] {
   try {
     if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
@@ -94,7 +94,7 @@ export async function backUpStore(
     });
     if (isFileError(error)) throw error;
     const failure = toStoreError(error, path);
-    // What can't be written is the copy.
+    // The failure is the copy's.
     throw failure.reason === 'corrupt' ? failure : asCaller(() => toStoreError(error, target));
   }
 }
@@ -112,7 +112,7 @@ export async function exportStore(
       database.close();
     }
   } catch (error) {
-    // Of the file that is written, not of the database.
+    // The failure is that of the written file, not of the database.
     if (isFileError(error)) throw error;
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
   }
@@ -262,7 +262,7 @@ function tryToWrite(write: () => void, refused: (reason: string) => void): void 
   }
 }
 
-/** What a newer sd-gateway wrote would be lost: this one doesn't know it. Other damage of the header is no reason. */
+/** Refuses a newer schema: this program would lose what it doesn't know. Other damage of the header is no reason. */
 function refuseNewer(path: string): void {
   try {
     checkHeader(path);

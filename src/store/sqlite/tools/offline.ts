@@ -45,7 +45,7 @@ export function connectToPresent(path: string, busyTimeout: number): Database.Da
   );
 }
 
-/** How long a lock of another process is waited for, in milliseconds. */
+/** Longest wait for a lock of another process, in milliseconds. */
 const busyTimeout = 1_000;
 
 /**

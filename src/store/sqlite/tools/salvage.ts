@@ -32,9 +32,9 @@ export interface Salvage {
   readonly blobs: Iterable<ArchivedBlob>;
   /** Messages that are known of and could not be read whole, or that can't be put together. */
   readonly lost: readonly string[];
-  /** What was known of the deliveries of others, or of sessions, and could not be read: it is new; and records. */
+  /** Parts of deliveries, sessions and records that could not be read and were made anew. */
   readonly remade: readonly string[];
-  /** How many messages there were by the counters; null: these can't be read either. */
+  /** The number of messages by the counters; null if these can't be read either. */
   readonly expected: number | null;
 }
 
@@ -43,7 +43,7 @@ const pageSize = 200;
 /** Numbers tried one by one in a table, at most: a damaged one may name any as its last. */
 const mostTried = 1_000_000;
 
-/** What migrations put into rows of databases that had not these columns. */
+/** Values that migrations put into the rows of databases without these columns. */
 const laterSessionColumns = { policy: null, agent: null, generation: 1, first_seq: 1 } as const;
 const laterMessageColumns = {
   reply_idempotent: 1,
@@ -119,7 +119,7 @@ export function salvage(database: Database): Salvage {
       const { collected_in } = message;
       const collectedIn = collected_in === null ? null : (ids.get(collected_in) ?? null);
       const agreed = reconcile(message, reply, deliveries.read(message));
-      // Whose turn is gone can only be run by itself.
+      // A message whose turn is gone can only be run by itself.
       const state = agreed.state === 'collected' && collectedIn === null ? 'queued' : agreed.state;
       const made =
         agreed.delivery === null && reply !== null ? deliveries.remake({ ...message, state }) : null;
@@ -164,7 +164,7 @@ export function salvage(database: Database): Salvage {
   };
 }
 
-/** Those that are whole; the others are named in `lost`. */
+/** Records that are whole; the others are named in `lost`. */
 function soundRecords(database: Database, lost: string[]): readonly ArchivedRecord[] {
   return readTable<RecordRow>(database, 'records', 'number').flatMap((row) => {
     try {
@@ -266,7 +266,7 @@ function expectedMessages(database: Database): number | null {
     | null
     | undefined;
   if (counters == null) return null;
-  // Those of an earlier version lack some states; a damaged row may have anything.
+  // Counters of an earlier version lack some states; a damaged row may have anything.
   const states = ['queued', 'running', 'replied', 'delivered', 'dead', 'cancelled', 'collected'] as const;
   const counts = states.filter((state) => state in counters).map((state) => counters[state]);
   if (!counts.every((count) => typeof count === 'number')) return null;
@@ -312,7 +312,7 @@ function readTable<Row>(database: Database, table: string, number: string): Row[
   }
 }
 
-/** How many of the numbers, from the first on, are beyond the one before. */
+/** Counts the numbers, from the first on, that are beyond the one before. */
 function inOrder(numbers: readonly (number | undefined)[], before: number): number {
   let last = before;
   for (const [index, number] of numbers.entries()) {
@@ -330,7 +330,7 @@ function lastNumber(database: Database, table: string, number: string): number {
   return (pages ?? 0) * 200;
 }
 
-/** Null where the database is damaged there. */
+/** Gives null if the database is damaged there. */
 function attempt<Result>(read: () => Result): Result | null {
   try {
     return read();

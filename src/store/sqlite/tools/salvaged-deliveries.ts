@@ -14,7 +14,7 @@ export function reconcile(
   delivery: DeliveryRow | null,
 ): { readonly state: MessageState; readonly delivery: DeliveryRow | null } {
   if (reply === null) {
-    // What was answered, and whose reply is gone, can only be run again.
+    // A message that was answered, and whose reply is gone, can only be run again.
     if (isAnswered(state, delivery)) return { state: 'queued', delivery: null };
     const tells = (state === 'dead' || state === 'cancelled') && delivery?.notice === 1;
     return { state, delivery: tells ? delivery : null };
@@ -44,7 +44,7 @@ function ended(
 /** A delivery in the place of one that can't be read. */
 export interface RemadeDelivery {
   readonly row: DeliveryRow;
-  /** What becomes of the reply. */
+  /** The fate of the reply. */
   readonly outlook: string;
 }
 
