@@ -22,7 +22,7 @@ import { syncDirectory } from '../linux/write-atomically.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { FileError } from '../store/sqlite/file/errors.js';
 import { StoreError } from '../store/store-error.js';
-import { EncodingError, linesOf } from '../text/lines-of.js';
+import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { jsonFor, jsonLine, printable } from './terminal.js';

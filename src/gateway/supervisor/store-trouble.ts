@@ -1,6 +1,7 @@
 import type { Log } from '../../log/log.js';
 import { messageIds } from '../../log/message-ids.js';
 import type { StoreError } from '../../store/store-error.js';
+import { formatTimeSpan } from '../../text/time-span.js';
 import { systemClock } from '../work/clock.js';
 
 export interface StoreTroubleOptions {

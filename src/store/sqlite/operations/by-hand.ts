@@ -2,9 +2,9 @@ import type { CancelOutcome, DeadOutcome, Message, MessageState, SessionCancelle
 import { decideCancel, decideDiscard, decideRetry, type HandledMessage } from '../../rules/by-hand.js';
 import { idToBytesOrNull, idToText } from './columns.js';
 import { createDelivery, passOver } from './deliveries.js';
+import { forgetDeltas } from './deltas.js';
 import { advance, endWait, enqueue, headMessage, placeIn } from './queue.js';
 import { readMessage } from './reads.js';
-import { forgetDeltas } from './running-turns.js';
 import { addUnfinished, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
 import { countMove, type Transaction } from './transaction.js';

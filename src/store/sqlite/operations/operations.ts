@@ -12,6 +12,7 @@ import {
   noteDeliveryPart,
   putBackDeliveries,
 } from './deliveries.js';
+import { readDeltas } from './deltas.js';
 import { claimLease, releaseLease, renewLease } from './leases.js';
 import {
   readCounts,
@@ -25,7 +26,7 @@ import {
   readSettledUpTo,
 } from './reads.js';
 import { deleteRecord, putRecord, readRecord, readRecords } from './records.js';
-import { appendDeltas, readDeltas, setTurnWait } from './running-turns.js';
+import { appendDeltas, setTurnWait } from './running-turns.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { readSession, resetSession, setAgent, setPolicy } from './sessions.js';
 import type { Transaction } from './transaction.js';

@@ -10,7 +10,7 @@ import {
   parseArchive,
 } from '../../../../src/store/archive.js';
 import { checkStore, exportStore, importToStore } from '../../../../src/store/sqlite/tools/maintenance.js';
-import { EncodingError, linesOf } from '../../../../src/text/lines-of.js';
+import { EncodingError, linesOf } from '../../../../src/text/lines.js';
 import { nearArchive } from '../../near-archive.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 

@@ -30,7 +30,7 @@ import {
   importToStore,
   recoverStore,
 } from '../../../../src/store/sqlite/tools/maintenance.js';
-import { linesOf } from '../../../../src/text/lines-of.js';
+import { linesOf } from '../../../../src/text/lines.js';
 import { acceptOne, answerOne, at, claimDeliveries, claimOne, claimTurns, failure } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
