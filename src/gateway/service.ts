@@ -2,7 +2,6 @@ import { homedir } from 'node:os';
 import { databaseFile } from '../config/database-file.js';
 import { directories, scopeOfUser } from '../config/directories.js';
 import type { Configuration } from '../config/schema.js';
-import type { StopRequest } from '../lifecycle/stop-cause.js';
 import { type SupervisedService, supervise } from '../lifecycle/supervise.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
 import type { Supervision } from '../lifecycle/supervision.js';
@@ -15,20 +14,17 @@ import type { GatewayEvents } from './events.js';
 import { GatewayReports } from './reports.js';
 import { CloseStack, openRuntime, type Runtime } from './runtime.js';
 import { failedStart } from './start/failed-start.js';
-import { blockedLoopEntry, logReport, logStopping } from './supervisor/lifecycle-log.js';
+import { blockedLoopEntry, logReport } from './supervisor/lifecycle-log.js';
 import { ChannelProbe, StoreProbe } from './supervisor/probes.js';
 import { RunHistory } from './supervisor/run-history.js';
 import { SideWork } from './supervisor/side-work.js';
 import { StopJobSearch } from './supervisor/stop-job-search.js';
+import { StopRecord } from './supervisor/stop-record.js';
 
 /** Time between two status lines of a drain. */
 const drainStatusIntervalMs = 1_000;
 /** Longest wait for a cancelled start to notice. */
 const cancelledStartTimeoutMs = 2_000;
-/** Longest wait of the record “Stopping” for the manager's job. The drain goes on meanwhile. */
-const stoppingRecordTimeoutMs = 1_000;
-/** Longest time by which a missing job delays a stop. */
-const jobTimeoutMs = 100;
 
 export interface ServiceOptions {
   readonly log: AdjustableLog;
@@ -45,14 +41,6 @@ export interface ServiceOptions {
   reload(): Configuration;
 }
 
-interface DrainSummary {
-  /** Turns that came to their own end. */
-  readonly finished: number;
-  readonly putBack: number;
-  /** The time that the drain took; null if there was none. */
-  readonly microseconds: number | null;
-}
-
 /** A gateway as a supervised service: opens, reloads, drains and closes the runtime when the lifecycle says so. */
 export class Service {
   readonly #options: ServiceOptions;
@@ -60,7 +48,7 @@ export class Service {
   readonly #reports: GatewayReports;
   readonly #sideWork: SideWork;
   readonly #history: RunHistory;
-  readonly #stopJob: StopJobSearch;
+  readonly #stopRecord: StopRecord;
   readonly #opened = new CloseStack();
   #configuration: Configuration;
   /** `agent.kill_delay`, the longest since the start: a reload leaves the turns that run with theirs. */
@@ -69,10 +57,6 @@ export class Service {
   #runtime: Runtime | null = null;
   #startStep = 'reading the configuration';
   #reloadRefused: string | null = null;
-  /** Milliseconds since the Unix epoch; null until a stop is asked for. */
-  #stopRequestedAt: number | null = null;
-  #drained: DrainSummary = { finished: 0, putBack: 0, microseconds: null };
-  #logStopping: () => void = () => undefined;
 
   constructor(options: ServiceOptions) {
     const { log, supervision, configuration, instance, environment } = options;
@@ -80,7 +64,8 @@ export class Service {
     this.#configuration = configuration;
     this.#killDelayMs = configuration.agent.kill_delay;
     this.#sideWork = new SideWork(log);
-    this.#stopJob = new StopJobSearch(supervision, systemctlEnvironment(environment));
+    const job = new StopJobSearch(supervision, systemctlEnvironment(environment));
+    this.#stopRecord = new StopRecord(log, job);
     this.#supervised = supervise({
       supervision,
       stopPolicy: () => ({ foreignSigterm: this.#configuration.stop.foreign_sigterm }),
@@ -106,7 +91,7 @@ export class Service {
         startStep: this.#startStep,
         reloadRefused: this.#reloadRefused,
         drainTimeoutMs: this.#configuration.stop.drain,
-        putBackTurns: this.#drained.putBack,
+        putBackTurns: this.#stopRecord.putBackTurns,
         runs: this.#history.runs,
       }),
     });
@@ -212,7 +197,8 @@ export class Service {
         this.#reloadRefused = report.reason;
         break;
       case 'stopping':
-        this.#recordStopping(report.stop);
+        this.#reports.announceStatus(this.#reports.status());
+        this.#stopRecord.begin(report.stop);
         break;
       case 'crashed':
         this.#history.crashed(report.reason);
@@ -233,21 +219,6 @@ export class Service {
     this.#options.log.notice(`Ready after ${Math.round(afterMs)} ms, listening on ${listening.join(', ')}`, {
       MESSAGE_ID: messageIds.ready,
     });
-  }
-
-  #recordStopping(stop: StopRequest): void {
-    this.#stopRequestedAt = Date.now();
-    this.#reports.announceStatus(this.#reports.status());
-    const asked = this.#stopJob.begin(stop);
-    let logged = false;
-    this.#logStopping = () => {
-      if (logged) return;
-      logged = true;
-      logStopping(this.#options.log, stop, this.#stopJob.job);
-    };
-    // The job is part of this record if it is known by then. The record of the whole stop may have it later.
-    if (asked) void this.#stopJob.settled(stoppingRecordTimeoutMs).then(this.#logStopping);
-    else this.#logStopping();
   }
 
   /** Puts a new configuration into effect; throws if there is none that can be used. */
@@ -273,18 +244,8 @@ export class Service {
     const begun = this.#supervised.stoppingAt ?? performance.now();
     const follow = setInterval(() => this.#reports.statusLine.changed(), drainStatusIntervalMs);
     try {
-      const { finished, putBack } = await this.#runtime.drain(this.#configuration.stop.drain);
-      this.#logStopping();
-      const microseconds = Math.round((performance.now() - begun) * 1_000);
-      this.#drained = { finished, putBack, microseconds };
-      this.#options.log.notice(
-        `Drained in ${Math.round(microseconds / 1_000)} ms: ${finished} ended, ${putBack} put back for the next start`,
-        {
-          MESSAGE_ID: putBack > 0 ? messageIds.putBack : messageIds.drainFinished,
-          SD_GATEWAY_DRAIN_USEC: microseconds,
-          SD_GATEWAY_PUT_BACK: putBack,
-        },
-      );
+      const turns = await this.#runtime.drain(this.#configuration.stop.drain);
+      this.#stopRecord.drained(performance.now() - begun, turns);
     } finally {
       clearInterval(follow);
     }
@@ -297,7 +258,7 @@ export class Service {
     this.#reports.statusLine.changed();
     await this.#opened.close();
     // A start that was cancelled has no history to end.
-    this.#logStopping();
+    this.#stopRecord.logStopping();
   }
 
   /** Resolves a moment after a start was cancelled; else never. */
@@ -309,20 +270,8 @@ export class Service {
 
   /** The last thing that is written to the store. */
   async #endHistory(): Promise<void> {
-    await this.#stopJob.settled(jobTimeoutMs);
-    this.#logStopping();
-    const { job } = this.#stopJob;
-    this.#stopJob.close();
-    const { stop } = this.#supervised;
+    const { stop, failure } = this.#supervised;
     if (stop === null) throw new Error('The store is closed without a stop.');
-    await this.#history.end({
-      stop,
-      requestedAt: this.#stopRequestedAt ?? Date.now(),
-      job,
-      drainMicroseconds: this.#drained.microseconds,
-      finishedTurns: this.#drained.finished,
-      putBackTurns: this.#drained.putBack,
-      error: this.#supervised.failure,
-    });
+    await this.#history.end(await this.#stopRecord.end(stop, failure));
   }
 }

@@ -1,3 +1,4 @@
+import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import type { JournalField } from '../systemd/journal.js';
 import { type SignalDelivery, watchedSignals } from '../systemd/signal.js';
 import { watchSignals } from '../systemd/signal-watch.js';
@@ -20,6 +21,7 @@ import type {
   SuperviseOptions,
   WatchdogCheck,
 } from './supervise-options.js';
+import { judgeSupervision } from './supervision.js';
 import { barrierTimeout, closingTime } from './timeout-extension.js';
 import type { PartProgress } from './watchdog.js';
 
@@ -312,8 +314,11 @@ export class SupervisedService {
       refuse(error);
       return;
     }
-    if (reloading === undefined) this.#dispatch({ type: 'reload-done' });
-    else this.#run(reloading.then(() => this.#dispatch({ type: 'reload-done' }), refuse));
+    if (reloading instanceof Promise) {
+      this.#run(reloading.then(() => this.#dispatch({ type: 'reload-done' }), refuse));
+    } else {
+      this.#dispatch({ type: 'reload-done' });
+    }
   }
 
   async #callStopHandler(): Promise<void> {
@@ -347,9 +352,14 @@ export class SupervisedService {
   }
 }
 
-/** Supervises this process from now on: also takes its signals, and exceptions that nobody catches. */
-export function supervise(options: SuperviseOptions): SupervisedService {
-  const service = new SupervisedService(options);
+/**
+ * Supervises this process from now on: also takes its signals, and exceptions that nobody catches. Without
+ * `supervision` it looks for the supervisor itself.
+ */
+export function supervise(options: Partial<SuperviseOptions> = {}): SupervisedService {
+  const supervision =
+    options.supervision ?? judgeSupervision(readSupervisionEvidence(process.env, booted()), 'auto');
+  const service = new SupervisedService({ ...options, supervision });
   process.on('uncaughtException', (error) => service.crash(error));
   process.on('unhandledRejection', (reason) => service.crash(reason));
   watchSignals(watchedSignals, (delivery) => service.receive(delivery));

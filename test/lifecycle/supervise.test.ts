@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,4 +170,34 @@ it('ends at once when a handler throws, and closes nothing', async () => {
   expect(calls).toEqual([]);
   expect(service.failure).toBe('lost the database');
   expect(service.stop?.cause).toBe('crash');
+});
+
+it('supervises a program that gives it nothing but handlers, and tells it who has sent a signal', async () => {
+  const module = new URL('../../dist/lifecycle/supervise.js', import.meta.url).href;
+  const program = `
+    import { supervise } from ${JSON.stringify(module)};
+    const service = supervise();
+    service.onReload(() => process.stdout.write('reloaded '));
+    service.onStop(({ cause, sender }) => process.stdout.write(cause + ' by ' + sender.pid));
+    service.ready('Serving');
+    process.stdout.write('ready ');
+    process.exitCode = await service.ended;
+    process.exit();`;
+  // Without an invocation of its own, and below a shell that is not the service manager.
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    env: { NOTIFY_SOCKET: process.env['NOTIFY_SOCKET'] },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (data) => {
+    output += data;
+  });
+  const exited = once(child, 'exit');
+  expect(await heardUntil('READY=1\nSTATUS=Serving')).toHaveLength(1);
+  child.kill('SIGHUP');
+  await heardUntil('READY=1\nSTATUS=Serving');
+  child.kill('SIGTERM');
+  await heardUntilBarrier();
+  expect(await exited).toEqual([1, null]);
+  expect(output).toBe(`ready reloaded unexpected-kill by ${process.pid}`);
 });
