@@ -1,3 +1,4 @@
+import type { MessageChange } from '../channels/http/streams/event-streams.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { MessageState } from '../store/messages.js';
 import type { OpenStore } from '../store/open-store.js';
@@ -16,12 +17,6 @@ export interface GatewayEvents {
   storeOpened(store: OpenStore, resumedTurns: number): Promise<void>;
   /** Everything opened after the store is closed: the last moment for a write. */
   storeCloses(): Promise<void>;
-}
-
-export interface MessageChange {
-  readonly messageId: string;
-  /** The message's new state; null if only the store knows it. */
-  readonly state: MessageState | null;
 }
 
 /**

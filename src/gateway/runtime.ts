@@ -16,7 +16,7 @@ import type { CircuitFacts } from './delivery/destinations.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-signature.js';
 import type { GatewayEvents } from './events.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
-import { ManagerSockets } from './sockets/fd-store-sockets.js';
+import { FdStoreSockets } from './sockets/fd-store-sockets.js';
 import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
@@ -72,7 +72,7 @@ export class CloseStack {
 interface Prepared {
   readonly workers: Workers;
   readonly http: HttpChannel;
-  readonly sockets: ManagerSockets;
+  readonly sockets: FdStoreSockets;
   readonly room: ConnectionRoom;
 }
 
@@ -137,7 +137,7 @@ async function prepare(
   turnProcesses: Set<TurnProcess>,
 ): Promise<Prepared> {
   const { configuration, directories, environment, log, sideWork, events, reports } = options;
-  const sockets = new ManagerSockets(environment, log);
+  const sockets = new FdStoreSockets(environment, log);
   const token = secret(options, 'token', createToken, tokenForm);
   const workers = new Workers({
     configuration,

@@ -19,7 +19,7 @@ import { ChannelProbe, StoreProbe } from './supervisor/probes.js';
 import { RunHistory } from './supervisor/run-history.js';
 import { SideWork } from './supervisor/side-work.js';
 import { StopJobSearch } from './supervisor/stop-job-search.js';
-import { StopRecord } from './supervisor/stop-record.js';
+import { StopLog } from './supervisor/stop-log.js';
 
 /** Time between two status lines of a drain. */
 const drainStatusIntervalMs = 1_000;
@@ -48,7 +48,7 @@ export class Service {
   readonly #reports: GatewayReports;
   readonly #sideWork: SideWork;
   readonly #history: RunHistory;
-  readonly #stopRecord: StopRecord;
+  readonly #stopLog: StopLog;
   readonly #opened = new CloseStack();
   #configuration: Configuration;
   /** `agent.kill_delay`, the longest since the start: a reload leaves the turns that run with theirs. */
@@ -65,7 +65,7 @@ export class Service {
     this.#killDelayMs = configuration.agent.kill_delay;
     this.#sideWork = new SideWork(log);
     const job = new StopJobSearch(supervision, systemctlEnvironment(environment));
-    this.#stopRecord = new StopRecord(log, job);
+    this.#stopLog = new StopLog(log, job);
     this.#supervised = supervise({
       supervision,
       stopPolicy: () => ({ foreignSigterm: this.#configuration.stop.foreign_sigterm }),
@@ -91,7 +91,7 @@ export class Service {
         startStep: this.#startStep,
         reloadRefused: this.#reloadRefused,
         drainTimeoutMs: this.#configuration.stop.drain,
-        putBackTurns: this.#stopRecord.putBackTurns,
+        putBackTurns: this.#stopLog.putBackTurns,
         runs: this.#history.runs,
       }),
     });
@@ -198,7 +198,7 @@ export class Service {
         break;
       case 'stopping':
         this.#reports.announceStatus(this.#reports.status());
-        this.#stopRecord.begin(report.stop);
+        this.#stopLog.begin(report.stop);
         break;
       case 'crashed':
         this.#history.crashed(report.reason);
@@ -245,7 +245,7 @@ export class Service {
     const follow = setInterval(() => this.#reports.statusLine.changed(), drainStatusIntervalMs);
     try {
       const turns = await this.#runtime.drain(this.#configuration.stop.drain);
-      this.#stopRecord.drained(performance.now() - begun, turns);
+      this.#stopLog.drained(performance.now() - begun, turns);
     } finally {
       clearInterval(follow);
     }
@@ -258,7 +258,7 @@ export class Service {
     this.#reports.statusLine.changed();
     await this.#opened.close();
     // A start that was cancelled has no history to end.
-    this.#stopRecord.logStopping();
+    this.#stopLog.logStopping();
   }
 
   /** Resolves a moment after a start was cancelled; else never. */
@@ -272,6 +272,6 @@ export class Service {
   async #endHistory(): Promise<void> {
     const { stop, failure } = this.#supervised;
     if (stop === null) throw new Error('The store is closed without a stop.');
-    await this.#history.end(await this.#stopRecord.end(stop, failure));
+    await this.#history.end(await this.#stopLog.end(stop, failure));
   }
 }

@@ -114,7 +114,7 @@ export function statusLine(facts: StatusFacts): string {
 }
 
 /** The least time between two updates of `STATUS=`, in milliseconds. */
-export const statusInterval = 1_000;
+export const statusIntervalMs = 1_000;
 
 export interface SentStatus {
   readonly text: string;
@@ -128,5 +128,5 @@ export interface SentStatus {
 export function statusDueIn(last: SentStatus | null, text: string, now: number): number | null {
   if (last === null) return 0;
   if (last.text === text) return null;
-  return Math.max(0, last.at + statusInterval - now);
+  return Math.max(0, last.at + statusIntervalMs - now);
 }

@@ -22,7 +22,7 @@ import type {
   WatchdogCheck,
 } from './supervise-options.js';
 import { judgeSupervision } from './supervision.js';
-import { barrierTimeout, closingTime } from './timeout-extension.js';
+import { barrierTimeoutMs, closingTimeMs } from './timeout-extension.js';
 import type { PartProgress } from './watchdog.js';
 
 const defaultDrainTimeoutMs = 30_000;
@@ -280,7 +280,7 @@ export class SupervisedService {
   #announceStopping(stop: StopRequest): void {
     const now = performance.now();
     this.#stoppingAt = now;
-    const timeoutMs = this.#options.stopTimeoutMs?.() ?? defaultDrainTimeoutMs + closingTime;
+    const timeoutMs = this.#options.stopTimeoutMs?.() ?? defaultDrainTimeoutMs + closingTimeMs;
     this.notifier.send({ stopping: true, ...this.#statusField() });
     // Before the manager's own timeout can end, whatever the unit file says.
     this.#extender.whileStopping(timeoutMs);
@@ -340,7 +340,7 @@ export class SupervisedService {
       this.#report({ type: 'stopped', atOnce });
       const field = this.#statusField();
       if (!atOnce && field.status !== undefined) this.notifier.send(field);
-      if (!atOnce) await this.notifier.barrier(barrierTimeout);
+      if (!atOnce) await this.notifier.barrier(barrierTimeoutMs);
     } finally {
       // Whatever fails here, the process has to end.
       this.#extender.end();

@@ -11,16 +11,16 @@ const interval = 2_000;
 const extensionMicroseconds = 10_000_000n;
 
 /** Time for what follows the drain: closing the store and waiting for the barrier, in milliseconds. */
-export const closingTime = 15_000;
+export const closingTimeMs = 15_000;
 
 /** Longest wait for the barrier at the end, in milliseconds. */
-export const barrierTimeout = 5_000;
+export const barrierTimeoutMs = 5_000;
 
 /** The plan of a start, for as long as it makes progress. */
 export const startExtension: TimeoutExtensionPlan = { interval, extensionMicroseconds };
 
 /** Time without progress after which a start is left to the manager's timeout, in milliseconds. */
-export const startStall = 30_000;
+export const startStallMs = 30_000;
 
 /** The times of which a gateway's stop consists. */
 export interface StopTimes {
@@ -34,7 +34,7 @@ export interface StopTimes {
 
 /** The longest that a stop may take before it is plain that it hangs, in milliseconds. */
 export function longestStop({ drainTimeoutMs, killDelayMs, busyTimeoutMs }: StopTimes): number {
-  return drainTimeoutMs + killDelayMs + busyTimeoutMs + closingTime;
+  return drainTimeoutMs + killDelayMs + busyTimeoutMs + closingTimeMs;
 }
 
 /**
@@ -43,5 +43,5 @@ export function longestStop({ drainTimeoutMs, killDelayMs, busyTimeoutMs }: Stop
  * @returns with the time after which nothing is asked for any more, in milliseconds
  */
 export function stopExtension(stopTimeoutMs: number): TimeoutExtensionPlan & { readonly limit: number } {
-  return { interval, extensionMicroseconds, limit: stopTimeoutMs + barrierTimeout };
+  return { interval, extensionMicroseconds, limit: stopTimeoutMs + barrierTimeoutMs };
 }

@@ -1,4 +1,4 @@
-import { barrierTimeout, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
+import { barrierTimeoutMs, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
 import { type Scope, unitName } from '../manager/service-manager.js';
 import { firstVersion, notifyReloadVersion } from './directive-versions.js';
 import { choicesLine, seal, type UnitChoices } from './seal.js';
@@ -114,7 +114,7 @@ function stopTimeout(stop: StopTimes): UnitLine[] {
     comment(
       `stop.drain ${drainTimeoutMs / 1_000} s, agent.kill_delay ${killDelayMs / 1_000} s, store.busy_timeout ${busyTimeoutMs / 1_000} s, closing and the barrier.`,
     ),
-    directive('TimeoutStopSec', seconds(longestStop(stop) + barrierTimeout)),
+    directive('TimeoutStopSec', seconds(longestStop(stop) + barrierTimeoutMs)),
   ];
 }
 

@@ -5,7 +5,7 @@ import {
   type Ticket,
   ticketAtEnd,
   ticketBefore,
-} from '../rules/ready-queue.js';
+} from '../../../src/store/rules/ready-queue.js';
 import type { Database, Head, MessageRow, SessionRow } from './rows.js';
 
 export interface Fence {

@@ -8,13 +8,13 @@ import { connectionName, listenerName, planSockets, type SocketPlan } from './so
 
 /** `FileDescriptorStoreMax=` of the shipped units. */
 const shippedCapacity = 512;
-/** Places for listening sockets, and for what a drop-in may want to keep. */
-const reserved = 12;
+/** Slots for listening sockets, and for what a drop-in may want to keep. */
+const reservedSlots = 12;
 /** Longest wait for the manager to close a listening socket that is in the way. */
 const removalTimeoutMs = 5_000;
 
 /** Keeps listening sockets and idle connections over a restart, in the service manager's file descriptor store. */
-export class ManagerSockets implements KeptSockets {
+export class FdStoreSockets implements KeptSockets {
   readonly #log: Log;
   readonly #store: FdStore;
   #failureLogged = false;
@@ -50,7 +50,7 @@ export class ManagerSockets implements KeptSockets {
   }
 
   keepConnections(descriptors: readonly number[]): number {
-    const room = Math.max(0, this.#store.capacity - reserved);
+    const room = Math.max(0, this.#store.capacity - reservedSlots);
     const kept = descriptors.slice(0, room);
     if (kept.length < descriptors.length && room > 0) {
       this.#log.info(

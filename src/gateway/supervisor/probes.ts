@@ -86,12 +86,12 @@ export interface DelayFacts {
   readonly max: number;
 }
 
-/** Between samples, in milliseconds: rare enough to cost nothing, often enough to see what an operator would feel. */
-const resolution = 50;
+/** Time between samples: rare enough to cost nothing, often enough to see what an operator would feel. */
+const resolutionMs = 50;
 
 /** Measures the event loop's delay by Node's own histogram. */
 export class EventLoopDelay {
-  readonly #histogram = monitorEventLoopDelay({ resolution });
+  readonly #histogram = monitorEventLoopDelay({ resolution: resolutionMs });
 
   constructor() {
     this.#histogram.enable();
@@ -101,7 +101,7 @@ export class EventLoopDelay {
   take(): DelayFacts {
     const late = (nanoseconds: number) =>
       Number.isFinite(nanoseconds)
-        ? Math.max(0, Math.round(nanoseconds / 10_000 - resolution * 100) / 100)
+        ? Math.max(0, Math.round(nanoseconds / 10_000 - resolutionMs * 100) / 100)
         : 0;
     const { mean, max } = this.#histogram;
     const facts = { mean: late(mean), p99: late(this.#histogram.percentile(99)), max: late(max) };

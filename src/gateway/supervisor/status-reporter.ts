@@ -117,7 +117,7 @@ export class StatusReporter {
     this.#pause = setTimeout(() => {
       this.#pause = null;
       if (this.#changed) this.changed();
-    }, statusInterval);
+    }, statusIntervalMs);
     this.#pause.unref();
   }
 

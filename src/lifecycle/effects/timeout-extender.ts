@@ -1,6 +1,6 @@
 import { startTimeoutExtension, type TimeoutExtension } from '../../systemd/timeout-extension.js';
 import type { ReportService } from '../supervise-options.js';
-import { startExtension, startStall, stopExtension } from '../timeout-extension.js';
+import { startExtension, startStallMs, stopExtension } from '../timeout-extension.js';
 
 /** Asks the service manager for time (`EXTEND_TIMEOUT_USEC=`), from a thread that no busy event loop holds up. */
 export class TimeoutExtender {
@@ -14,7 +14,7 @@ export class TimeoutExtender {
   /** Goes on for as long as the start makes progress. */
   whileStarting(): void {
     const { interval, extensionMicroseconds } = startExtension;
-    this.#extend({ intervalMilliseconds: interval, extensionMicroseconds, stallMilliseconds: startStall });
+    this.#extend({ intervalMilliseconds: interval, extensionMicroseconds, stallMilliseconds: startStallMs });
   }
 
   /** Goes on for the longest that the stop may take, and its barrier. */

@@ -11,7 +11,7 @@ const stoppingRecordTimeoutMs = 1_000;
 const jobTimeoutMs = 100;
 
 /** Follows a stop from its request to the moment before the store is closed, and logs it. */
-export class StopRecord {
+export class StopLog {
   readonly #log: Log;
   readonly #job: StopJobSearch;
   #logStopping: () => void = () => undefined;
