@@ -6,6 +6,7 @@
         'native/addon.cc',
         'native/arguments.cc',
         'native/datagram-sender.cc',
+        'native/fatal-signal.cc',
         'native/journal.cc',
         'native/notify.cc',
         'native/process.cc',

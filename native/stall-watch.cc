@@ -9,6 +9,8 @@
 #include "monotonic-time.h"
 #include "timed-thread.h"
 
+std::atomic<bool> event_loop_stalls{false};
+
 namespace {
 
 struct StallWatch : TimedTask {
@@ -23,6 +25,7 @@ int64_t Look(TimedTask* task, int64_t now) {
   auto* watch = static_cast<StallWatch*>(task);
   // It is not woken by each sign of life.
   if (now < watch->alive_at + watch->limit) return watch->alive_at + watch->limit;
+  event_loop_stalls.store(true);
   // Neither can be told of a failure: the thread that could be is the one that hangs.
   SendJournalEntry(watch->address.data(), watch->entry.data(), watch->entry.size());
   SendNotification(getenv("NOTIFY_SOCKET"), {watch->state.data(), watch->state.size()});
@@ -57,6 +60,7 @@ napi_value Alive(napi_env env, napi_callback_info info) {
   return Number(env, ChangeTimedTask(env, id, [](TimedTask* task, int64_t now) {
                   auto* watch = static_cast<StallWatch*>(task);
                   watch->alive_at = now;
+                  event_loop_stalls.store(false);
                   // The end of a stall: the next one is to be told of, too.
                   if (watch->due == TimedTask::kNever) watch->due = now + watch->limit;
                 }));

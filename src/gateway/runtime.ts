@@ -21,6 +21,7 @@ import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import { beginStore, logRecovery } from './start/store.js';
+import { noteFatalSignals } from './supervisor/crash-note.js';
 import type { SideWork } from './supervisor/side-work.js';
 import { StoreTrouble } from './supervisor/store-trouble.js';
 import { Workers } from './workers.js';
@@ -81,7 +82,7 @@ interface Prepared {
  * once that is aborted; what was opened before is on the stack then.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { configuration, directories, log, events, opened, signal } = options;
+  const { configuration, directories, log, events, opened, signal, sideWork } = options;
   const { state: stateDirectory, runtime: runtimeDirectory } = directories;
   const step = (text: string) => events.startStep(text);
   const database = databaseFile(configuration, stateDirectory);
@@ -105,6 +106,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   ]);
   if (recovery.status === 'rejected') throw recovery.reason;
   opened.add(() => store.close());
+  sideWork.run('Noting which signal ends the gateway', () => noteFatalSignals(stateDirectory));
   opened.add(() => events.storeCloses());
   if (control.status === 'rejected') throw control.reason;
   logRecovery(log, recovery.value);

@@ -29,6 +29,8 @@ export interface NativeCore {
   pidfd_inode(): bigint | number;
   /** FD_CLOEXEC of fcntl(2). */
   set_close_on_exec(fd: number): number;
+  /** Has the signal that ends this process by a fault or an abort(3) written to the file, as two digits. */
+  note_fatal_signals(fd: number): number;
   /** _exit(2). */
   _exit(status: number): never;
   /** flock(2), without ever waiting. */

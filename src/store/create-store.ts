@@ -1,12 +1,13 @@
 import { databaseFile } from '../config/database-file.js';
 import type { StoreConfiguration } from '../config/store-table.js';
-import type { OpeningStore, StoreEvents, StorePolicy } from './open-store.js';
+import type { LastRun, OpeningStore, StoreEvents, StorePolicy } from './open-store.js';
 import type { PreparedStore } from './prepare-store.js';
 import { beginSqliteStore } from './sqlite/sqlite-store.js';
 
 export interface StoreSetup {
   readonly settings: StoreConfiguration;
   readonly policy: StorePolicy;
+  readonly lastRun: LastRun;
   /** Where a database has its place unless the settings name one. */
   readonly stateDirectory: string;
   readonly prepared: PreparedStore;
@@ -14,11 +15,12 @@ export interface StoreSetup {
 
 /** Opens the store that the configuration asks for. Does not wait for it: see `opened`. */
 export function openStore(setup: StoreSetup, events: StoreEvents): OpeningStore {
-  const { settings, policy, stateDirectory, prepared } = setup;
+  const { settings, policy, lastRun, stateDirectory, prepared } = setup;
   switch (settings.type) {
     case 'sqlite': {
       const store = beginSqliteStore({
         ...policy,
+        ...lastRun,
         path: databaseFile({ store: settings }, stateDirectory),
         busyTimeout: settings.busy_timeout,
         keep: settings.keep,

@@ -41,6 +41,15 @@ export interface StorePolicy {
   readonly unknownPolicy: UnknownPolicy;
 }
 
+/** What the gateway knows of the run whose work the store takes back. */
+export interface LastRun {
+  /**
+   * True if it ended by itself: by an exception, a fault or an abort(3). One that was killed from outside, or lost its
+   * power, says nothing against the turns that were under way.
+   */
+  readonly endedByItself: boolean;
+}
+
 /** Messages that one round of housekeeping has forgotten, as they ended longer than `store.keep` ago. */
 export interface ForgottenMessages {
   readonly messages: number;

@@ -2,11 +2,16 @@ import { expect, it } from 'vitest';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
 
-/** It takes its parent, the gateway, along when it is told to. */
+/** It takes its parent, the gateway, along when it is told to: by a fault, or as somebody outside would. */
 const agent = [
   '/bin/sh',
   '-c',
-  'read -r turn; case "$turn" in *poison*) sleep 0.2; kill -KILL $PPID;; esac; sleep 0.5; echo fine',
+  `read -r turn
+  case "$turn" in
+    *poison*) sleep 0.2; kill -SEGV $PPID;;
+    *killed*) echo x >>"$HOME/kills"; sleep 0.2; test "$(wc -l <"$HOME/kills")" -gt 4 || kill -KILL $PPID;;
+  esac
+  sleep 0.5; echo fine`,
 ];
 
 describeOnMachine('a message that takes the gateway down', (machine) => {
@@ -51,6 +56,26 @@ describeOnMachine('a message that takes the gateway down', (machine) => {
       });
     // Twice beside others, and once alone.
     expect((await gateway.result()).NRestarts).toBe('3');
+    await gateway.succeed('stop');
+  });
+
+  it('is run again, however often somebody else kills the gateway', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'killed',
+      service: ['Restart=always', 'RestartSec=100ms', 'StartLimitBurst=20'],
+      environment: {
+        SD_GATEWAY_AGENT_TYPE: 'command',
+        SD_GATEWAY_AGENT_COMMAND: JSON.stringify(agent),
+        SD_GATEWAY_DISPATCH_MAX_ATTEMPTS: '2',
+      },
+    });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('killed', { text: 'killed' });
+    const read = async () =>
+      (await gateway.http('GET', `/v1/messages/${body['id']}`).catch(() => null))?.body ?? {};
+    await expect.poll(async () => (await read())['state'], { timeout: 60_000 }).toBe('replied');
+    expect(await read()).toMatchObject({ attempts: 1, reply: { text: 'fine' } });
+    expect((await gateway.result()).NRestarts).toBe('4');
     await gateway.succeed('stop');
   });
 });

@@ -27,7 +27,10 @@ function begin(environment: NodeJS.ProcessEnv = {}) {
   };
   const policy = { maxAttempts: 3, repeatable: true, notices: true, unknownPolicy: 'ask' } as const;
   const prepared = prepareStore();
-  const opening = openStore({ settings: configuration.store, policy, stateDirectory, prepared }, events);
+  const opening = openStore(
+    { settings: configuration.store, policy, lastRun: { endedByItself: false }, stateDirectory, prepared },
+    events,
+  );
   return { ...opening, told };
 }
 

@@ -1,12 +1,12 @@
-import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
-import type { StoreCounts } from '../messages.js';
 import type { OpenStore, StorePolicy } from '../../../src/store/open-store.js';
 import { checkLimit, decodeCursor, decodeNumber, pageOf } from '../../../src/store/pages.js';
-import { checkpointKind, type ExpectedRecord, type LeaseHold, type NewRecord } from '../records.js';
 import { isAsExpected, leaseStands, mayClaimLease, unexpired } from '../../../src/store/rules/fences.js';
 import { keptRuns } from '../../../src/store/run-record.js';
 import { SessionWatchers } from '../../../src/store/session-watchers.js';
 import { StoreError } from '../../../src/store/store-error.js';
+import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
+import type { StoreCounts } from '../messages.js';
+import { checkpointKind, type ExpectedRecord, type LeaseHold, type NewRecord } from '../records.js';
 import { Operations } from './operations.js';
 import { held, heldBy } from './queues.js';
 import { Database, type SessionRow, toMessage } from './rows.js';

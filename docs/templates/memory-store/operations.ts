@@ -1,14 +1,14 @@
-import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
-import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../message-ids.js';
-import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
 import type { StorePolicy } from '../../../src/store/open-store.js';
 import { decideAcceptance } from '../../../src/store/rules/acceptance.js';
-import { decideCancel, decideDiscard, decideRetry } from '../rules/by-hand.js';
 import { type Collectable, countParts, turnText } from '../../../src/store/rules/collecting.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
 import { mayBegin, poisonSuspectRuns } from '../../../src/store/rules/poison.js';
-import { decideTurnEnd, type TurnEnd } from '../rules/turn-end.js';
 import { StoreError } from '../../../src/store/store-error.js';
+import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
+import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../message-ids.js';
+import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
+import { decideCancel, decideDiscard, decideRetry } from '../rules/by-hand.js';
+import { decideTurnEnd, type TurnEnd } from '../rules/turn-end.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,

@@ -4,6 +4,7 @@ import { openStore } from '../../store/create-store.js';
 import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open-store.js';
 import type { PreparedStore } from '../../store/prepare-store.js';
 import type { GatewayEvents } from '../events.js';
+import { endedByItself } from '../supervisor/crash-note.js';
 import type { StoreTrouble } from '../supervisor/store-trouble.js';
 
 export interface GatewayStoreOptions {
@@ -26,7 +27,13 @@ export function beginStore(options: GatewayStoreOptions): OpeningStore {
     unknownPolicy: delivery.unknown,
   };
   return openStore(
-    { settings: store, policy, stateDirectory, prepared: preparedStore },
+    {
+      settings: store,
+      policy,
+      lastRun: { endedByItself: endedByItself(stateDirectory) },
+      stateDirectory,
+      prepared: preparedStore,
+    },
     {
       progress: (step) => events.startStep(step),
       warning: (error) => log.warning(error.message),

@@ -1,5 +1,10 @@
 import type { Notifier } from '../../lifecycle/effects/notifier.js';
-import { type StatusFacts, statusInterval, statusLine, type WorkFacts } from '../../lifecycle/status-line.js';
+import {
+  type StatusFacts,
+  statusIntervalMs,
+  statusLine,
+  type WorkFacts,
+} from '../../lifecycle/status-line.js';
 import type { StoreCounts } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { SideWork } from './side-work.js';

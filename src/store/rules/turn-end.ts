@@ -23,8 +23,11 @@ export type TurnEnd =
   | { readonly by: 'stop'; readonly cutOff: boolean }
   /** The agent has ended it because the message was cancelled. */
   | { readonly by: 'release' }
-  /** Its owner is gone. `alone`: no other turn was under way. */
-  | { readonly by: 'crash'; readonly alone: boolean };
+  /**
+   * Its owner is gone. `alone`: no other turn was under way. `isOwnFault`: the gateway ended by itself, so that the turn
+   * may be what ended it; it was not killed from outside.
+   */
+  | { readonly by: 'crash'; readonly alone: boolean; readonly isOwnFault: boolean };
 
 export interface TurnChange {
   /** True if the end is what it was said to be; of a cancelled message only a release is. */
@@ -74,14 +77,15 @@ export function decideTurnEnd(turn: EndingTurn, end: TurnEnd, policy: StorePolic
     case 'release':
       return { isTaken: false, message: null, session: { to: 'stay' }, delivery: null };
     case 'crash': {
-      const why = whyNotAgain(turn.crashes + 1, end.alone, policy);
+      const { isOwnFault } = end;
+      const why = whyNotAgain(turn.crashes + 1, end.alone && isOwnFault, policy);
       if (why !== null) {
         const reason = `Set aside after attempt ${turn.attempts}: the gateway that ran it went down, and ${why}.`;
-        return dies(turn, reason, true, policy);
+        return dies(turn, reason, isOwnFault, policy);
       }
       return {
         isTaken: true,
-        message: { state: 'queued', error, uncounted: false, crashed: true, putBack: false },
+        message: { state: 'queued', error, uncounted: !isOwnFault, crashed: isOwnFault, putBack: false },
         session: { to: 'front' },
         delivery: null,
       };

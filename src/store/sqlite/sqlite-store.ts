@@ -18,7 +18,7 @@ import type {
   StoredBlob,
   TurnWait,
 } from '../messages.js';
-import type { OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
+import type { LastRun, OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
 import type {
   Checkpoint,
   ExpectedRecord,
@@ -55,7 +55,7 @@ import type {
 import { type StoreThread, startStoreThread } from './thread/store-thread.js';
 
 /** Defaults of the policy: turns may be repeated, senders are told, and what is unknown is for a person to decide. */
-export interface SqliteStoreOptions extends Partial<StorePolicy> {
+export interface SqliteStoreOptions extends Partial<StorePolicy>, Partial<LastRun> {
   /** The database file; it and its directory are made if they are missing. */
   readonly path: string;
   /** Longest wait for a lock of another process, in milliseconds. */
@@ -93,6 +93,7 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
     repeatable: options.repeatable ?? true,
     notices: options.notices ?? true,
     unknownPolicy: options.unknownPolicy ?? 'ask',
+    endedByItself: options.endedByItself ?? true,
     keep: options.keep ?? 0,
     housekeepingInterval: options.housekeepingInterval ?? 600_000,
     now: (options.now ?? steadyNow)(),

@@ -13,7 +13,7 @@ const ends = fc.oneof(
     { by: 'release' },
   ),
   fc.record({ by: fc.constant('failure' as const), error: fc.string(), retryInMs: fc.option(fc.nat()) }),
-  fc.record({ by: fc.constant('crash' as const), alone: fc.boolean() }),
+  fc.record({ by: fc.constant('crash' as const), alone: fc.boolean(), isOwnFault: fc.boolean() }),
 );
 const policies = fc.record({
   maxAttempts: fc.integer({ min: 1, max: 4 }),
@@ -57,13 +57,14 @@ describe('whatever ends it', () => {
     );
   });
 
-  test('only a crash is counted as one, and only a stop takes the attempt back', () => {
+  test('only a crash of its own is counted as one, and only an end from outside takes the attempt back', () => {
     fc.assert(
       fc.property(turns, ends, policies, (running, end, rules) => {
         const { message } = decideTurnEnd(running, end, rules);
         if (message === null) return;
-        expect(message.crashed).toBe(end.by === 'crash');
-        expect(message.uncounted).toBe(end.by === 'stop');
+        expect(message.crashed).toBe(end.by === 'crash' && end.isOwnFault);
+        const isFromOutside = end.by === 'stop' || (end.by === 'crash' && !end.isOwnFault);
+        expect(message.uncounted).toBe(isFromOutside && message.state === 'queued');
         expect(message.putBack).toBe(end.by === 'stop' && end.cutOff);
       }),
     );
@@ -105,6 +106,22 @@ describe('a turn', () => {
     });
   });
 
+  test.each([0, 2, 9])(
+    'is run again after a gateway that was killed from outside, whatever was before (%i)',
+    (crashes) => {
+      const end = { by: 'crash', alone: true, isOwnFault: false } as const;
+      expect(decideTurnEnd({ ...turn, crashes }, end, policy)).toMatchObject({
+        message: { state: 'queued', error: 'before', crashed: false, uncounted: true },
+        session: { to: 'front' },
+      });
+      const once = decideTurnEnd({ ...turn, crashes }, end, { ...policy, repeatable: false });
+      expect(once.message).toMatchObject({
+        state: 'dead',
+        error: expect.stringMatching(/agent\.retry is "never"/),
+      });
+    },
+  );
+
   test.each([
     // Crashes before, alone, repeatable; what is in the reason of its death.
     [0, true, true, null],
@@ -123,7 +140,7 @@ describe('a turn', () => {
     (crashes, alone, repeatable, why) => {
       const { message, session } = decideTurnEnd(
         { ...turn, crashes },
-        { by: 'crash', alone },
+        { by: 'crash', alone, isOwnFault: true },
         { ...policy, repeatable },
       );
       if (why === null) {

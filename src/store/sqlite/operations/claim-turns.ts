@@ -49,7 +49,8 @@ function reclaimExpired(transaction: Transaction, owner: string): void {
   while (leaseRanOut(transaction, 'turn')) {
     const expired = sql.all(expiredTurns, now, owner, reclaimedAtOnce);
     if (expired.length === 0) return;
-    reclaimTurns(transaction, expired, { alone });
+    // How its owner ended is not known here.
+    reclaimTurns(transaction, expired, { alone, isOwnFault: true });
   }
 }
 

@@ -66,8 +66,11 @@ const changeTurn = sql<
    WHERE number = ?`,
 );
 // `messages` is a JSON array.
-const requeueCrashed = sql<[now: number, messages: string]>(
-  `UPDATE messages SET state = 'queued', crashes = crashes + 1, waiting_for = NULL, changed_at = ?
+const requeueCrashed = sql<
+  [crashed: 0 | 1, uncounted: 0 | 1, uncounted: 0 | 1, now: number, messages: string]
+>(
+  `UPDATE messages SET state = 'queued', crashes = crashes + ?, attempts = attempts - ?, begun = max(begun, ?),
+     waiting_for = NULL, changed_at = ?
    WHERE number IN (SELECT value FROM json_each(?))`,
 );
 // Messages that were dead come first: the head has passed their numbers.
@@ -130,35 +133,48 @@ export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
  * Takes turns from an owner that is gone.
  *
  * @param alone no other turn was under way
+ * @param isOwnFault the owner ended by itself
  */
 export function reclaimTurns(
   transaction: Transaction,
   rows: readonly TurnRow[],
-  { alone }: { readonly alone: boolean },
+  how: { readonly alone: boolean; readonly isOwnFault: boolean },
 ): { readonly resumed: number; readonly dead: number } {
   let resumed = 0;
   let dead = 0;
   // Neighbours that go on are put back together: a start may have ten thousand of them.
   const goOn: TurnRow[] = [];
   for (const row of rows.toReversed()) {
-    const change = decideTurnEnd(ending(row), { by: 'crash', alone }, transaction);
+    const change = decideTurnEnd(ending(row), { by: 'crash', ...how }, transaction);
     if (change.message?.state === 'queued') {
       goOn.push(row);
       continue;
     }
-    resumed += requeueAll(transaction, goOn.splice(0).reverse());
+    resumed += requeueAll(transaction, goOn.splice(0).reverse(), how);
     if (change.message?.state === 'dead') dead += 1;
-    endTurn(transaction, row, { by: 'crash', alone });
+    endTurn(transaction, row, { by: 'crash', ...how });
   }
-  resumed += requeueAll(transaction, goOn.reverse());
+  resumed += requeueAll(transaction, goOn.reverse(), how);
   return { resumed, dead };
 }
 
 /** Puts turns that a crash has cut off back to the front of the queue, in their order. */
-function requeueAll(transaction: Transaction, turns: readonly TurnRow[]): number {
+function requeueAll(
+  transaction: Transaction,
+  turns: readonly TurnRow[],
+  { isOwnFault }: { readonly isOwnFault: boolean },
+): number {
   if (turns.length === 0) return 0;
   const { sql, now } = transaction;
-  sql.run(requeueCrashed, now, JSON.stringify(turns.map(({ message }) => message)));
+  const [crashed, uncounted] = isOwnFault ? ([1, 0] as const) : ([0, 1] as const);
+  sql.run(
+    requeueCrashed,
+    crashed,
+    uncounted,
+    uncounted,
+    now,
+    JSON.stringify(turns.map(({ message }) => message)),
+  );
   requeueAllAtFront(
     transaction,
     'turn',

@@ -57,8 +57,9 @@ export class GroupCommit {
     };
   }
 
-  recover(now: number): Recovery {
-    return this.#transact(recover, now);
+  /** `endedByItself`: see `LastRun`. */
+  recover(now: number, endedByItself: boolean): Recovery {
+    return this.#transact((transaction) => recover(transaction, { isOwnFault: endedByItself }), now);
   }
 
   /** Deletes some of the records whose time is over; gives how many. */

@@ -1,5 +1,5 @@
 import type { NewMessage, QueueLimits, SessionCancelled } from '../../messages.js';
-import type { ForgottenMessages, Recovery, StorePolicy } from '../../open-store.js';
+import type { ForgottenMessages, LastRun, Recovery, StorePolicy } from '../../open-store.js';
 import type { Checkpoint } from '../../records.js';
 import type { RunStore } from '../../run-record.js';
 import type { Store } from '../../store.js';
@@ -67,7 +67,7 @@ export type Answer =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: Failure };
 
-export interface WorkerOptions extends StorePolicy {
+export interface WorkerOptions extends StorePolicy, LastRun {
   readonly path: string;
   readonly busyTimeout: number;
   /** Time that a message is kept after its end, in milliseconds; 0: for ever. */

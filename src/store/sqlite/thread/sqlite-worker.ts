@@ -165,7 +165,7 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
   try {
     progress('recovering what the last run left');
     const groups = new GroupCommit(database, options);
-    const recovery = groups.recover(options.now);
+    const recovery = groups.recover(options.now, options.endedByItself);
     const serving = new Serving(database, groups, options);
     serving.listen(from);
     post({ type: 'opened', recovery, report });

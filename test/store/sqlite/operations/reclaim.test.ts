@@ -90,7 +90,7 @@ function perform(history: readonly Step[], policy: Policy): Buffer {
       const held = heldTurns(transaction);
       const row = held[step.pick % Math.max(1, held.length)];
       // Once it is claimed again it has its last one, beside others that have not.
-      if (row !== undefined) reclaimTurns(transaction, [row], { alone: false });
+      if (row !== undefined) reclaimTurns(transaction, [row], { alone: false, isOwnFault: true });
     } else {
       const id = ids[step.pick % Math.max(1, ids.length)];
       if (id !== undefined) cancelMessage(transaction, id);
@@ -112,13 +112,18 @@ function contents(database: Database.Database): Record<string, unknown[]> {
 }
 
 /** What the store is once all turns were taken back, in one call or in one for each, the last one first. */
-function takeBack(image: Buffer, policy: Policy, alone: boolean, how: 'together' | 'one by one') {
+function takeBack(
+  image: Buffer,
+  policy: Policy,
+  crash: { readonly alone: boolean; readonly isOwnFault: boolean },
+  how: 'together' | 'one by one',
+) {
   const database = new Database(image);
   try {
     const transaction = transactionOf(database, { maxAttempts, now: 20_000, ...policy });
     const taken = heldTurns(transaction);
     const calls = how === 'together' ? [taken] : taken.toReversed().map((row) => [row]);
-    const results = calls.map((rows) => reclaimTurns(transaction, rows, { alone }));
+    const results = calls.map((rows) => reclaimTurns(transaction, rows, crash));
     transaction.sql.run(writeCounters, transaction.counters);
     return {
       resumed: results.reduce((sum, { resumed }) => sum + resumed, 0),
@@ -134,14 +139,19 @@ test('turns that are taken back together are where they are one by one', { timeo
   fc.assert(
     fc.property(
       steps,
-      fc.record({ repeatable: fc.boolean(), notices: fc.boolean(), alone: fc.boolean() }),
-      (history, { repeatable, notices, alone }) => {
+      fc.record({
+        repeatable: fc.boolean(),
+        notices: fc.boolean(),
+        alone: fc.boolean(),
+        isOwnFault: fc.boolean(),
+      }),
+      (history, { repeatable, notices, ...crash }) => {
         // What the steps themselves take back is to be repeated, so that there is something left.
         const image = perform(history, { repeatable: true, notices });
         const policy = { repeatable, notices };
         // As if each had run by itself, so that some are set aside between others that go on.
-        expect(takeBack(image, policy, alone, 'together')).toEqual(
-          takeBack(image, policy, alone, 'one by one'),
+        expect(takeBack(image, policy, crash, 'together')).toEqual(
+          takeBack(image, policy, crash, 'one by one'),
         );
       },
     ),
@@ -166,7 +176,10 @@ test('turns that are taken back go to the front, the oldest claim first, and the
   const database = new Database(perform(history, policy));
   const transaction = transactionOf(database, { maxAttempts, now: 20_000, ...policy });
   const taken = heldTurns(transaction);
-  expect(reclaimTurns(transaction, taken, { alone: false })).toEqual({ resumed: 3, dead: 0 });
+  expect(reclaimTurns(transaction, taken, { alone: false, isOwnFault: true })).toEqual({
+    resumed: 3,
+    dead: 0,
+  });
   expect(transaction.counters).toMatchObject({ running: 0, queued: 4 });
   const claim = { owner: 'next', limit: 10, leaseMs: 10_000 };
   const turns = claimTurns(transaction, claim);
