@@ -18,7 +18,7 @@ export const failuresToOpen = 5;
 
 export const closedCircuit: Circuit = { state: 'closed', failures: 0 };
 
-/** Whether an attempt may begin. */
+/** True if an attempt may begin. */
 export function allowsAttempt(circuit: Circuit, now: number): boolean {
   return circuit.state === 'closed' || (circuit.state === 'open' && now >= circuit.until);
 }

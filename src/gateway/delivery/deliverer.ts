@@ -23,7 +23,7 @@ export type DeliverySettings = Pick<
   | 'expire'
   | 'unknown'
 > & {
-  /** How long a claim lasts unless it is renewed, in milliseconds. */
+  /** A claim lasts so long unless it is renewed, in milliseconds. */
   readonly lease: number;
 };
 
@@ -41,7 +41,7 @@ export interface DelivererOptions {
   >;
   readonly sender: ReplySender;
   readonly log: Log;
-  /** Who claims: one id for each start of a gateway; the dispatcher's. */
+  /** The claimant: one id for each start of a gateway; the dispatcher's. */
   readonly owner: string;
   readonly settings: DeliverySettings;
   /** A delivery's message has got to this state, and that is on disk (`replied`: it is tried again later). */

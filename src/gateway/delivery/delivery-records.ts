@@ -17,7 +17,7 @@ export interface DeliveryRecordsOptions {
   readonly onGivenUp: (delivery: Delivery) => void;
 }
 
-/** Writes what becomes of deliveries to the store, and says it in the log. */
+/** Writes to the store how deliveries end, and tells it in the log. */
 export class DeliveryRecords {
   readonly counts = { delivered: 0, failed: 0, dead: 0 };
   readonly #options: DeliveryRecordsOptions;
@@ -64,7 +64,7 @@ export class DeliveryRecords {
     this.notify(delivery, verdict.retryAt === null ? 'dead' : 'replied');
   }
 
-  /** Of its host there is a record, not of each delivery that waits for it. */
+  /** Logs nothing: there is one record for the host, not for each delivery that waits for it. */
   async postponed(delivery: Delivery, failure: Postponement): Promise<void> {
     await this.#writeFailure(delivery, failure);
   }

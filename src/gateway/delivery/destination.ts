@@ -17,14 +17,14 @@ export interface DestinationSettings extends CircuitSettings {
   readonly host_concurrency: number;
 }
 
-/** What becomes of a delivery that was claimed. */
+/** Says what becomes of a delivery that was claimed. */
 export type Admission =
   | { readonly kind: 'send' }
-  /** A place will be free in a moment. */
+  /** A slot will be free in a moment. */
   | { readonly kind: 'wait' }
   | { readonly kind: 'postpone'; readonly until: number; readonly reason: string };
 
-/** A delivery waits here for a place at its destination for so long at most, in milliseconds. */
+/** A delivery waits no longer here for a slot at its destination, in milliseconds. */
 export const longestWait = 250;
 
 /** Deliveries that are put off come back this far apart, and not before `firstReturn`; milliseconds. */
@@ -32,7 +32,7 @@ const spacing = 20;
 const firstReturn = 1_000;
 const latestReturn = 60_000;
 
-/** What the end of an attempt says of its destination. */
+/** The news of a destination that the end of an attempt brings. */
 export interface AttemptEnd {
   readonly peer: PeerState;
   /** For how long it asks that nothing more is sent, in milliseconds; null: it does not. */
@@ -50,11 +50,11 @@ export class ReplyDestination {
   #heldUntil = 0;
   #sending = 0;
   #waiting = 0;
-  /** Mean time between two places that became free while all were taken. */
+  /** Mean time between two slots that became free while all were taken. */
   #meanGap = 0;
   #fullSince = 0;
   #lastReturn = 0;
-  /** When the last one that failed is due again, which its receiver may have put off for a day; or when it failed. */
+  /** The time at which the last one that failed is due again, or at which it failed. Its receiver may put it off for a day. */
   #expectedAt = 0;
 
   constructor(readonly name: string) {}
@@ -63,14 +63,14 @@ export class ReplyDestination {
     return this.#circuit;
   }
 
-  /** When the time ends that it has asked for; null: it has not, or it is over. */
+  /** The end of the time that it has asked for; null: it has not, or it is over. */
   heldUntil(now: number): number | null {
     return now < this.#heldUntil ? this.#heldUntil : null;
   }
 
   /**
-   * Whether nothing is known of it that a new one would not know, or that anybody would still ask for: what was put off
-   * or failed is back by then, and was the last for it if nothing is under way.
+   * True if dropping this destination loses nothing: none in flight, none waiting, circuit closed or old. All that was put
+   * off or failed is back by then.
    */
   forgettable(now: number, settings: DestinationSettings): boolean {
     if (this.#sending > 0 || this.#waiting > 0 || now < this.#heldUntil) return false;
@@ -142,7 +142,7 @@ export class ReplyDestination {
     return this.#circuit.state === 'closed' && before.state !== 'closed' ? 'closed' : null;
   }
 
-  /** When its open circuit lets a probe through; 0: it is not open. */
+  /** The time at which its open circuit lets a probe through; 0: it is not open. */
   get #probeAt(): number {
     return this.#circuit.state === 'open' ? this.#circuit.until : 0;
   }

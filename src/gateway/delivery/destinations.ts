@@ -53,7 +53,7 @@ export class Destinations {
     this.#options = options;
   }
 
-  /** Deliveries that wait a moment for a place at their host. */
+  /** Deliveries that wait a moment for a slot at their host. */
   get waiting(): number {
     return this.#waiting.size;
   }
@@ -155,7 +155,7 @@ export class Destinations {
     return waiting.delivery;
   }
 
-  /** A place is free, or the circuit has opened: those that wait are looked at again, in their order. */
+  /** A slot is free, or the circuit has opened: those that wait are looked at again, in their order. */
   #next(destination: ReplyDestination): void {
     for (const waiting of [...this.#waiting]) {
       if (waiting.destination !== destination) continue;

@@ -10,7 +10,7 @@ export interface ReplyPart {
   readonly delivery: Delivery;
   /** 1 for the first. */
   readonly number: number;
-  /** What the sender posts, such as a piece of the reply's text. */
+  /** The content of the send, such as a piece of the reply's text. */
   readonly text: string;
 }
 
@@ -18,7 +18,7 @@ export interface ReplyPart {
 export type SendOutcome =
   | {
       readonly kind: 'delivered';
-      /** What the channel gave for the part, such as the id of the message there; null: nothing that is worth keeping. */
+      /** The channel's receipt for the part, such as the id of the message there; null: there is none worth keeping. */
       readonly receipt: JsonValue;
     }
   | {
@@ -56,7 +56,7 @@ export interface ReplyQuestion {
  * part when it is told to, and says how that ended.
  */
 export interface ReplySender {
-  /** The waits between attempts that fit this kind of address; `delivery.retry_delay` has its own in their place. */
+  /** The waits between attempts that fit this kind of address. `delivery.retry_delay`, if set, replaces them. */
   readonly schedule: RetrySchedule;
   /**
    * Names what shares a circuit, a hold and a limit of attempts with this delivery, such as a host or a chat. Operators
@@ -73,8 +73,8 @@ export interface ReplySender {
   /** Asks the platform for a part that is in doubt. Gives its receipt, or null if it did not arrive. */
   reconcile?(part: ReplyPart, signal: AbortSignal): Promise<{ readonly receipt: JsonValue } | null>;
   /**
-   * Shows what the turn has said so far, in the place of the preview with this receipt; null: it is the first one. Gives
-   * the receipt of the present one, which the first part of the reply finds in `delivery.parts` as part 0.
+   * Shows the turn's text so far. It replaces the preview with this receipt; null: it is the first one. Gives the receipt
+   * of the present one, which the first part of the reply finds in `delivery.parts` as part 0.
    */
   preview?(
     target: ReplyTarget,

@@ -1,4 +1,4 @@
-/** When a delivery is tried again: pure functions. Times and spans in milliseconds. */
+/** The times at which a delivery is tried again: pure functions. Times and spans in milliseconds. */
 
 /** The waits after failed attempts, the first one first. The last one repeats until the reply expires. */
 export type RetrySchedule = readonly number[];
@@ -6,7 +6,7 @@ export type RetrySchedule = readonly number[];
 export interface ScheduleSettings {
   /** Null: the reply is given up when it expires, however many attempts there were. */
   readonly max_attempts: number | null;
-  /** If either is set, an exponential backoff takes the place of the sender's schedule. */
+  /** If either is set, an exponential backoff replaces the sender's schedule. */
   readonly retry_delay: number | null;
   readonly retry_delay_limit: number | null;
 }
@@ -73,10 +73,10 @@ export function nextAttemptAt(
 /** A reply that its receiver refuses for what may pass is tried again for this long. */
 export const refusalLimitMs = 900_000;
 
-/** Of so many deliveries it is known since when they are refused; what is forgotten has its time anew. */
+/** The oldest are forgotten beyond this number. Such a delivery has its time anew. */
 const mostRefusals = 10_000;
 
-/** Since when deliveries are refused. A restart forgets it, which gives each its time anew. */
+/** Knows since when deliveries are refused. A restart forgets it, which gives each its time anew. */
 export class Refusals {
   readonly #since = new Map<string, number>();
 

@@ -5,7 +5,7 @@ import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { SendOutcome } from './reply-sender.js';
 import { nextAttemptAt, type RetrySchedule, refusalLimitMs, type ScheduleSettings } from './schedule.js';
 
-/** What becomes of a delivery: pure functions. Times and spans in milliseconds. */
+/** Decides what becomes of a delivery: pure functions. Times and spans in milliseconds. */
 
 export interface VerdictSettings extends ScheduleSettings {
   /** Age of a reply from which it is not sent any more; 0: it never is too old. */
@@ -14,13 +14,13 @@ export interface VerdictSettings extends ScheduleSettings {
   readonly unknown: UnknownPolicy;
 }
 
-/** What is to be written of a delivery that did not arrive; `retryAt` null: its message is dead. */
+/** The record of a delivery that did not arrive. If `retryAt` is null, its message is dead. */
 export type Postponement = Omit<DeliveryFailure, 'retryInMs'> & { readonly retryAt: number | null };
 
 /** A failure that is to be written, with its reason. */
 export type Verdict = Postponement & { readonly error: string };
 
-/** What the time of the next attempt depends on beside the settings. */
+/** The time of the next attempt depends on these, beside the settings. */
 export interface RetryFacts {
   /** The sender's. */
   readonly schedule: RetrySchedule;
@@ -29,7 +29,7 @@ export interface RetryFacts {
   readonly random: () => number;
 }
 
-/** When the reply is too old to be sent; null: never. */
+/** The time from which the reply is too old to be sent; null: never. */
 export function expiresAt({ dueSince }: Pick<Delivery, 'dueSince'>, expire: number): number | null {
   return expire === 0 ? null : dueSince + expire;
 }

@@ -44,7 +44,7 @@ export interface DispatcherOptions {
   >;
   readonly agent: Agent;
   readonly log: Log;
-  /** Who claims: one id for each start of a gateway. */
+  /** The claimant: one id for each start of a gateway. */
   readonly owner: string;
   readonly settings: DispatchSettings;
   /** A turn's message has got to this state, and that is on disk (for `running`, `queued`: begins, tries again). */

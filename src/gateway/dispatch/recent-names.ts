@@ -17,7 +17,7 @@ export class RecentNames {
     return this.#names.has(name);
   }
 
-  /** Whether it was there. */
+  /** True if it was there. */
   delete(name: string): boolean {
     return this.#names.delete(name);
   }

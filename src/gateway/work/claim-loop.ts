@@ -4,7 +4,7 @@ import { dueDelayMs, storeRetryDelayMs } from './retry-policy.js';
 export interface ClaimLoopOptions {
   readonly clock: Clock;
   readonly leaseMs: () => number;
-  /** How many more items may begin now. */
+  /** The number of items that may begin now. */
   readonly freeSlots: () => number;
   /** Claims up to `limit` items, hands them out and gives their number. */
   readonly claim: (limit: number) => Promise<number>;

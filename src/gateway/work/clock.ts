@@ -1,6 +1,6 @@
 import { steadyNow } from '../../lifecycle/steady-clock.js';
 
-/** Time as the dispatcher knows it; tests put their own in its place. */
+/** The time of the gateway's work. Tests have their own. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, never less than before: a wall clock that is set back delays nothing. */
   now(): number;

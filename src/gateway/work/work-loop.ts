@@ -21,7 +21,7 @@ export interface DrainOutcome {
   readonly putBack: number;
 }
 
-/** How the store names the work in records: each one completes "The store could not …". */
+/** Names of the store calls in records: each one completes "The store could not …". */
 export interface WorkLoopPurposes {
   readonly claim: string;
   readonly due: string;
@@ -30,13 +30,13 @@ export interface WorkLoopPurposes {
 }
 
 export interface WorkLoopOptions<Item> {
-  /** Who asks the store, for its records. */
+  /** The caller's name in records about the store. */
   readonly name: 'dispatcher' | 'deliverer';
   readonly purposes: WorkLoopPurposes;
   readonly log: Log;
   readonly clock: Clock;
   readonly leaseMs: () => number;
-  /** How many more items may begin while it is open. */
+  /** The number of items that may begin, while it is open. */
   readonly freeSlots: () => number;
   readonly claim: (limit: number) => Promise<readonly Item[]>;
   readonly nextDueInMs: () => Promise<number | null>;
@@ -58,8 +58,8 @@ export interface WorkLoopOptions<Item> {
 }
 
 /**
- * What running turns and delivering replies have in common: to claim from the store up to a number of slots, to hold
- * what is claimed by a lease, to write its end until the store has it, and to drain.
+ * The common part of running turns and of delivering replies: it claims from the store up to a number of slots, holds the
+ * claims by a lease, writes each end until the store has it, and drains.
  */
 export class WorkLoop<Item> {
   readonly calls: StoreCalls;

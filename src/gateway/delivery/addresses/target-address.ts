@@ -1,7 +1,7 @@
 import { type AddressBytes, type AddressRange, contains, parseAddress, parseRange } from './address-range.js';
 
 /**
- * Who may post a message chooses where its reply goes. So replies go to public addresses only, unless
+ * The sender of a message chooses where its reply goes. So replies go to public addresses only, unless
  * `delivery.allow` says otherwise: else a sender could have the gateway post into the networks behind it
  * (server-side request forgery).
  */
@@ -12,7 +12,7 @@ export type AddressVerdict =
 interface SpecialRange {
   readonly range: AddressRange;
   readonly reason: string;
-  /** Where the IPv4 address begins that it stands for; that one is judged in its place. */
+  /** The offset of the IPv4 address that it stands for; that one is judged instead. */
   readonly embedded?: number;
 }
 

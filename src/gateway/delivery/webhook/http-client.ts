@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { buildConnector, type Dispatcher, errors } from 'undici';
 
-/** A receiver's answer: of interest is its status alone, and what it says of retries. */
+/** A receiver's answer. Only its status matters, and a `Retry-After`. */
 export interface ReceiverAnswer {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -101,7 +101,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#end(error);
   }
 
-  /** What goes wrong with the body doesn't change the status. */
+  /** A fault of the body doesn't change the status. */
   #end(error: Error | null): void {
     clearTimeout(this.#bodyTimer);
     this.#request.signal.removeEventListener('abort', this.#onAbort);

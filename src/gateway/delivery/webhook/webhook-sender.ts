@@ -22,8 +22,8 @@ export interface WebhookSenderOptions {
 }
 
 /**
- * How long an idle connection is kept, in milliseconds, however long its receiver would keep it: whoever names the hosts
- * of replies would else have so many descriptors and so much memory held for ten minutes.
+ * An idle connection is kept no longer, however long its receiver would keep it. Otherwise senders of messages, who name
+ * the hosts, could have many descriptors and much memory held for ten minutes.
  */
 const longestIdleMs = 4_000;
 

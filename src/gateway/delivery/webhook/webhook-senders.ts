@@ -9,7 +9,7 @@ import type { WebhookSecret } from './webhook-signature.js';
 /** Connections to receivers that may be open for further posts, in all. */
 export const mostKeptConnections = 64;
 
-/** What a sender is made for; another one takes its place when these change. */
+/** A sender is made for these settings. Another one follows it when they change. */
 type SenderSettings = Pick<Configuration['delivery'], 'allow' | 'timeout'>;
 
 /** The senders of webhooks since the start: the present one, and those before it that may still have posts under way. */
