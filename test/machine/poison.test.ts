@@ -8,9 +8,9 @@ const agent = [
   '-c',
   `read -r turn
   case "$turn" in
-    *poison*) echo x >>"$HOME/crashes"; sleep 0.2; kill -SEGV $PPID;;
-    # It runs whenever the other one does, but for the last time, when that is alone.
-    *beside*) until test "$(cat "$HOME/crashes" 2>/dev/null | wc -l)" -ge 3; do sleep 0.05; done;;
+    *poison*) sleep 0.2; kill -SEGV $PPID;;
+    # It ends when it is begun for the third time, which is by itself.
+    *beside*) echo x >>"$HOME/begun"; until test "$(wc -l <"$HOME/begun")" -ge 3; do sleep 0.05; done;;
     *killed*) echo x >>"$HOME/kills"; sleep 0.2; test "$(wc -l <"$HOME/kills")" -gt 4 || kill -KILL $PPID;;
   esac
   sleep 0.5; echo fine`,

@@ -100,8 +100,8 @@ describe('a refusal that may pass', () => {
       minutes(14),
       { retryAt: minutes(15), error: /^HTTP 404$/ },
     ],
-    ['is dead then', minutes(15), { retryAt: null, error: /^HTTP 404, for 15 min by now$/ }],
-    ['is dead after it', minutes(99), { retryAt: null, error: /for 15 min/ }],
+    ['is dead then', minutes(15), { retryAt: null, error: /^HTTP 404, for 15min by now$/ }],
+    ['is dead after it', minutes(99), { retryAt: null, error: /for 15min/ }],
   ])('%s', (_name, now, expected) => {
     const outcome = { ...retry, reason: 'HTTP 404', isRefusal: true };
     const facts = { schedule: [minutes(5)], refusedSince: 0, random: () => 0 };

@@ -263,9 +263,9 @@ export class TurnsModel {
       if (first === undefined || (first.retryAt ?? 0) + this.#rules.lateness > now) return [];
       return holds.every((item) => this.#lapsed(item, now)) ? [first] : [];
     });
-    const suspects = this.items.some((item) => (isOpen(item) || item.hold !== null) && this.#isSuspect(item));
+    const poison = this.items.some((item) => (isOpen(item) || item.hold !== null) && this.#mayBePoison(item));
     // It runs once nothing else does, and by itself; then all others wait.
-    return suspects && this.#held().some((item) => !this.#lapsed(item, now)) ? [] : firsts;
+    return poison && this.#held().some((item) => !this.#lapsed(item, now)) ? [] : firsts;
   }
 
   #lapsed({ hold }: Item, now: number): boolean {
@@ -285,7 +285,7 @@ export class TurnsModel {
   }
 
   /** It may be what brings gateways down: it is run by itself, and set aside where one goes down with it alone. */
-  #isSuspect({ crashes }: Item): boolean {
+  #mayBePoison({ crashes }: Item): boolean {
     return crashes >= this.#rules.maxAttempts;
   }
 
@@ -316,8 +316,8 @@ export class TurnsModel {
       attempt === item.attempts + 1,
       `attempt ${attempt} of ${item.text} came after ${item.attempts}`,
     );
-    const suspect = [item, ...held].some((each) => this.#isSuspect(each));
-    this.must(!suspect || held.length === 0, `${item.text} began beside another, and one is to run alone`);
+    const poison = [item, ...held].some((each) => this.#mayBePoison(each));
+    this.must(!poison || held.length === 0, `${item.text} began beside another, and one is to run alone`);
     item.attempts = attempt;
     const before = Math.max(0, ...this.#attempts.keys());
     this.must(epoch > before, `the claim on ${session} has the epoch ${epoch}, and there was ${before}`);
@@ -347,7 +347,7 @@ export class TurnsModel {
     if (item.end !== null) return;
     item.crashes += 1;
     const { repeatable } = this.#rules;
-    if (repeatable && !(alone && this.#isSuspect(item))) return;
+    if (repeatable && !(alone && this.#mayBePoison(item))) return;
     const why = repeatable ? `that was crash ${item.crashes} ` : 'agent.retry is "never"';
     item.end = { state: 'dead', error: [`Set aside after attempt ${item.attempts}: `, why] };
   }
