@@ -54,3 +54,14 @@ test.each(descriptions)('each file of the project that %s names is there', (page
   const missing = named.map(([, path = '']) => path).filter((path) => !existsSync(join(project, path)));
   expect(missing).toEqual([]);
 });
+
+test('each function that the architecture names is in its file', () => {
+  const rows = [...textOf('docs/architecture.md').matchAll(/^\| `([\w./-]+\.ts)` \| `([\w.#]+)` \|/gm)];
+  const missing = rows.filter(([, file = '', name = '']) => {
+    const parts = name.replace('#', '').split('.');
+    const text = readFileSync(join(project, file), 'utf8');
+    return parts.some((part) => !new RegExp(`\\b${part}\\b`).test(text));
+  });
+  expect(rows.length).toBeGreaterThan(20);
+  expect(missing.map(([row]) => row)).toEqual([]);
+});
