@@ -3,10 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
 const project = new URL('../../', import.meta.url).pathname;
-const pages = [
-  ...readdirSync(project).filter((name) => name.endsWith('.md')),
-  ...readdirSync(join(project, 'docs')).map((name) => `docs/${name}`),
-];
+const pagesIn = (folder: string) => readdirSync(join(project, folder)).filter((name) => name.endsWith('.md'));
+const pages = [...pagesIn('.'), ...pagesIn('docs').map((name) => `docs/${name}`)];
 
 function textOf(page: string): string {
   return readFileSync(join(project, page), 'utf8').replace(/^```.*?^```$/gms, '');
@@ -42,7 +40,7 @@ test.each(pages)('each link of %s leads to a file, and to a heading there', (pag
 
 test('the index names each page', () => {
   const index = textOf('docs/README.md');
-  const others = readdirSync(join(project, 'docs')).filter((name) => name !== 'README.md');
+  const others = pagesIn('docs').filter((name) => name !== 'README.md');
   expect(others.filter((name) => !index.includes(`(${name})`))).toEqual([]);
 });
 
