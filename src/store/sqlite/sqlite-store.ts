@@ -42,7 +42,7 @@ import type {
 } from '../turns.js';
 import { firstTurn, forThread, hold, newlyAccepted } from './thread/arrival.js';
 import { changedBy } from './thread/changed-sessions.js';
-import { Connection, type ConnectionOptions, type Opened } from './thread/connection.js';
+import { type ConnectionOptions, type Opened, ThreadConnection } from './thread/connection.js';
 import type {
   Accepted,
   OperationName,
@@ -112,7 +112,7 @@ export class SqliteStore implements OpenStore {
   readonly opened: Promise<Opened>;
   /** Resolves when the worker has ended: null after `close`, else why it is gone and nothing can be asked of it. */
   readonly ended: Promise<StoreError | null>;
-  readonly #connection: Connection;
+  readonly #connection: ThreadConnection;
   readonly #watchers = new SessionWatchers();
   readonly #blobs: BlobChunks = {
     add: (id, position, data) => this.#call('addBlobChunk', id, position, data),
@@ -123,7 +123,7 @@ export class SqliteStore implements OpenStore {
   #arrived = new WeakSet<TurnHold>();
 
   constructor(thread: StoreThread, options: ConnectionOptions) {
-    this.#connection = new Connection(thread, options, (call, result) => {
+    this.#connection = new ThreadConnection(thread, options, (call, result) => {
       for (const session of changedBy(call, result)) this.#watchers.changed(session);
     });
     this.opened = this.#connection.opened;

@@ -163,14 +163,14 @@ export function toStoreError(error: unknown, path: string): StoreError {
 }
 
 /** A StoreError in a form that crosses threads. */
-export interface Failure {
+export interface PostedFailure {
   readonly reason: StoreFailure;
   readonly message: string;
   readonly detail?: string | undefined;
   readonly errno?: string | undefined;
 }
 
-export function toFailure({ reason, message, detail, errno }: StoreError): Failure {
+export function toFailure({ reason, message, detail, errno }: StoreError): PostedFailure {
   return { reason, message, detail: detail ?? undefined, errno: errno ?? undefined };
 }
 

@@ -3,7 +3,7 @@ import { steadyNow } from '../../../lifecycle/steady-clock.js';
 import type { Recovery, StoreEvents } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import { StoreHealth } from '../../store-health.js';
-import type { Failure } from '../file/errors.js';
+import type { PostedFailure } from '../file/errors.js';
 import type { OpenReport } from '../file/open-database.js';
 import type {
   Answer,
@@ -48,7 +48,7 @@ export interface Opened {
  * The main thread's end of the store's thread: it never waits for the disk. The calls of one turn of the event loop
  * travel as one message, in their order; the worker does the rest (see sqlite-worker.ts).
  */
-export class Connection {
+export class ThreadConnection {
   /** Settled once the worker has opened the database, or could not. */
   readonly opened: Promise<Opened>;
   /** Resolves when the worker has ended: null after `close`, else why it is gone and nothing can be asked of it. */
@@ -237,7 +237,7 @@ function threadFailed(path: string, error: unknown): StoreError {
   return new StoreError('internal', `The thread of the store on ${path} failed: ${detail}`, { cause: error });
 }
 
-function toError({ reason, message, detail, errno }: Failure): StoreError {
+function toError({ reason, message, detail, errno }: PostedFailure): StoreError {
   return new StoreError(reason, message, { detail, errno });
 }
 

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../records.js';
 import type { RunStore } from '../../run-record.js';
 import type { Store } from '../../store.js';
 import type { AcceptOutcome, ArrivalClaim } from '../../turns.js';
-import type { Failure } from '../file/errors.js';
+import type { PostedFailure } from '../file/errors.js';
 import type { OpenReport } from '../file/open-database.js';
 
 /** An accepted message is known where it came from, but for its number. */
@@ -65,7 +65,7 @@ export type Call<Name extends OperationName = OperationName> = {
 
 export type Answer =
   | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly failure: Failure };
+  | { readonly id: number; readonly failure: PostedFailure };
 
 export interface WorkerOptions extends StorePolicy, LastRun {
   readonly path: string;
@@ -87,10 +87,10 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'progress'; readonly step: string }
   | { readonly type: 'opened'; readonly recovery: Recovery; readonly report: OpenReport }
-  | { readonly type: 'not-opened'; readonly failure: Failure }
+  | { readonly type: 'not-opened'; readonly failure: PostedFailure }
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
   /** Something that no caller waits for went wrong. */
-  | { readonly type: 'warning'; readonly failure: Failure }
+  | { readonly type: 'warning'; readonly failure: PostedFailure }
   /** Messages that had come to their end long ago were forgotten. */
   | { readonly type: 'forgotten'; readonly forgotten: ForgottenMessages }
-  | { readonly type: 'closed'; readonly failure: Failure | null };
+  | { readonly type: 'closed'; readonly failure: PostedFailure | null };

@@ -1,6 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
-import { type Failure, toFailure, toStoreError } from '../file/errors.js';
+import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
 import { breakSeal, seal } from '../file/seal.js';
 import { GroupCommit } from './group-commit.js';
@@ -34,7 +34,7 @@ function awaitOpen(from: MessagePort): Promise<WorkerOptions> {
   });
 }
 
-function failureOf(error: unknown, path: string): Failure {
+function failureOf(error: unknown, path: string): PostedFailure {
   return toFailure(toStoreError(error, path));
 }
 
@@ -99,7 +99,7 @@ class Serving {
 
   #close(): void {
     this.#housekeeping.stop();
-    let failure: Failure | null = null;
+    let failure: PostedFailure | null = null;
     try {
       const checkpointed = this.#checkpoint();
       this.#database.close();
@@ -135,7 +135,7 @@ class Serving {
     }
   }
 
-  #noteDamage({ reason }: Failure): void {
+  #noteDamage({ reason }: PostedFailure): void {
     if (reason !== 'corrupt' || this.#damaged) return;
     this.#damaged = true;
     try {

@@ -9,7 +9,7 @@ import type {
 import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../../messages.js';
 import { idToText, parseJson, parseMetadata } from '../operations/columns.js';
 
-export interface SessionRow {
+export interface StoredSessionRow {
   readonly number: number;
   readonly name: string;
   readonly last_seq: number;
@@ -59,7 +59,7 @@ export interface ReplyRow extends TextRow {
   readonly at: number;
 }
 
-export interface DeliveryRow {
+export interface StoredDeliveryRow {
   readonly message: number;
   readonly webhook_id: string;
   readonly state: 'pending' | 'delivered' | 'dead';
@@ -108,7 +108,7 @@ export interface MessageParts {
   readonly session: string;
   readonly text: TextRow;
   readonly reply: ReplyRow | null;
-  readonly delivery: DeliveryRow | null;
+  readonly delivery: StoredDeliveryRow | null;
   readonly parts: readonly PartRow[];
   readonly deltas: readonly DeltaRow[];
   /** The id of the message whose turn it is part of. */
@@ -117,7 +117,7 @@ export interface MessageParts {
   readonly held: { readonly turn: boolean; readonly delivery: boolean };
 }
 
-export function archivedSession(row: SessionRow): ArchivedSession {
+export function archivedSession(row: StoredSessionRow): ArchivedSession {
   const { name, last_seq, last_accepted_at, policy, agent, generation, first_seq } = row;
   return {
     type: 'session',
@@ -236,7 +236,7 @@ export function archivedMessage({
 export function* readArchive(database: Database): Generator<ArchiveItem> {
   database.exec('BEGIN');
   try {
-    const sessions = database.prepare<[], SessionRow>('SELECT * FROM sessions ORDER BY number');
+    const sessions = database.prepare<[], StoredSessionRow>('SELECT * FROM sessions ORDER BY number');
     const names = new Map<number, string>();
     for (const row of sessions.iterate()) {
       names.set(row.number, row.name);
@@ -245,7 +245,7 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
     const part = <Row>(sql: string) => database.prepare<[message: number], Row>(sql);
     const text = part<TextRow>('SELECT * FROM message_texts WHERE message = ?');
     const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
-    const delivery = part<DeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
+    const delivery = part<StoredDeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
     const parts = part<PartRow>('SELECT * FROM delivery_parts WHERE message = ? ORDER BY part');
     const deltas = part<DeltaRow>('SELECT * FROM deltas WHERE message = ? ORDER BY position');
     const blobs = part<BlobRow>('SELECT number, id, message FROM blobs WHERE message = ? ORDER BY number');

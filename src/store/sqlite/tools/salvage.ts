@@ -13,13 +13,13 @@ import {
   archivedRecord,
   archivedSession,
   type BlobRow,
-  type DeliveryRow,
   type DeltaRow,
   type MessageRow,
   type PartRow,
   type RecordRow,
   type ReplyRow,
-  type SessionRow,
+  type StoredDeliveryRow,
+  type StoredSessionRow,
   type TextRow,
 } from './archive-read.js';
 import { reconcile, SalvagedDeliveries } from './salvaged-deliveries.js';
@@ -77,8 +77,8 @@ function withLaterColumns({
 /** Reads what can still be read of a damaged database. */
 export function salvage(database: Database): Salvage {
   const remade: string[] = [];
-  const sessionRows: SessionRow[] = [];
-  for (const row of readTable<SessionRow>(database, 'sessions', 'number')) {
+  const sessionRows: StoredSessionRow[] = [];
+  for (const row of readTable<StoredSessionRow>(database, 'sessions', 'number')) {
     const sound = soundSession({ ...laterSessionColumns, ...row });
     if (sound === null) continue;
     sessionRows.push(sound.row);
@@ -87,7 +87,7 @@ export function salvage(database: Database): Salvage {
   const messageRows = readTable<StoredMessage>(database, 'messages', 'number').map(withLaterColumns);
   const texts = byMessage(readTable<TextRow>(database, 'message_texts', 'message'));
   const replies = byMessage(readTable<ReplyRow>(database, 'replies', 'message'));
-  const deliveryRows = readTable<DeliveryRow>(database, 'deliveries', 'message').map((row) => ({
+  const deliveryRows = readTable<StoredDeliveryRow>(database, 'deliveries', 'message').map((row) => ({
     ...laterDeliveryColumns,
     ...row,
   }));
@@ -210,7 +210,10 @@ export function attachmentsOf({ attachments = [], reply }: ArchivedMessage) {
 }
 
 /** A session’s last number is at least that of the last message that is known of. */
-function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMessage[]): ArchivedSession[] {
+function lastNumbers(
+  rows: readonly StoredSessionRow[],
+  messages: readonly ArchivedMessage[],
+): ArchivedSession[] {
   const last = new Map<string, number>();
   for (const { session, seq } of messages) last.set(session, Math.max(last.get(session) ?? 0, seq));
   return rows.map((row) => {
@@ -220,9 +223,11 @@ function lastNumbers(rows: readonly SessionRow[], messages: readonly ArchivedMes
 }
 
 /** With what can be read of it, as all of its messages would be lost with it; null: not even its name can be. */
-function soundSession(row: SessionRow): { readonly row: SessionRow; readonly lost: string | null } | null {
+function soundSession(
+  row: StoredSessionRow,
+): { readonly row: StoredSessionRow; readonly lost: string | null } | null {
   const { policy, ...agent } = laterSessionColumns;
-  const attempts: readonly (readonly [SessionRow, string | null])[] = [
+  const attempts: readonly (readonly [StoredSessionRow, string | null])[] = [
     [row, null],
     [{ ...row, policy }, 'the policy'],
     [{ ...row, ...agent }, 'the agent'],
@@ -233,7 +238,7 @@ function soundSession(row: SessionRow): { readonly row: SessionRow; readonly los
   return sound === undefined ? null : { row: sound[0], lost: sound[1] };
 }
 
-function isSession(row: SessionRow): boolean {
+function isSession(row: StoredSessionRow): boolean {
   try {
     checkItem(archivedSession(row));
     return true;

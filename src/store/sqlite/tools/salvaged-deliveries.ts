@@ -2,7 +2,7 @@ import { webhookIdOf } from '../../message-ids.js';
 import type { MessageState } from '../../messages.js';
 import { unknownSetting } from '../../unknown-delivery.js';
 import { idToText } from '../operations/columns.js';
-import type { DeliveryRow, MessageRow, ReplyRow } from './archive-read.js';
+import type { MessageRow, ReplyRow, StoredDeliveryRow } from './archive-read.js';
 
 /**
  * A message whose parts agree. Pages of a damaged database may be of different times, and a turn could not end where a
@@ -11,8 +11,8 @@ import type { DeliveryRow, MessageRow, ReplyRow } from './archive-read.js';
 export function reconcile(
   { state, changed_at }: Pick<MessageRow, 'state' | 'changed_at'>,
   reply: ReplyRow | null,
-  delivery: DeliveryRow | null,
-): { readonly state: MessageState; readonly delivery: DeliveryRow | null } {
+  delivery: StoredDeliveryRow | null,
+): { readonly state: MessageState; readonly delivery: StoredDeliveryRow | null } {
   if (reply === null) {
     // A message that was answered, and whose reply is gone, can only be run again.
     if (isAnswered(state, delivery)) return { state: 'queued', delivery: null };
@@ -28,22 +28,22 @@ export function reconcile(
   return { state: 'replied', delivery: own };
 }
 
-function isAnswered(state: MessageState, delivery: DeliveryRow | null): boolean {
+function isAnswered(state: MessageState, delivery: StoredDeliveryRow | null): boolean {
   return state === 'replied' || state === 'delivered' || (state === 'dead' && delivery?.notice === 0);
 }
 
 function ended(
-  row: DeliveryRow | null,
+  row: StoredDeliveryRow | null,
   state: 'delivered' | 'dead',
   at: number | null = null,
-): DeliveryRow | null {
+): StoredDeliveryRow | null {
   if (row === null || row.state === state) return row;
   return { ...row, state, delivered_at: at, begun_at: null };
 }
 
 /** A delivery in the place of one that can't be read. */
 export interface RemadeDelivery {
-  readonly row: DeliveryRow;
+  readonly row: StoredDeliveryRow;
   /** The fate of the reply. */
   readonly outlook: string;
 }
@@ -54,11 +54,11 @@ export interface RemadeDelivery {
  * attempt is given as one that was cut off, and the next start settles that (unknown-delivery.ts).
  */
 export class SalvagedDeliveries {
-  readonly #rows: ReadonlyMap<number, DeliveryRow>;
+  readonly #rows: ReadonlyMap<number, StoredDeliveryRow>;
   /** Sessions in which another one is before all that are still to come. */
   readonly #taken = new Set<number>();
 
-  constructor(rows: ReadonlyMap<number, DeliveryRow>, messages: readonly MessageRow[]) {
+  constructor(rows: ReadonlyMap<number, StoredDeliveryRow>, messages: readonly MessageRow[]) {
     this.#rows = rows;
     for (const { number, session } of messages) {
       const row = rows.get(number);
@@ -67,7 +67,7 @@ export class SalvagedDeliveries {
   }
 
   /** To be asked in the order of the messages. */
-  read(message: MessageRow): DeliveryRow | null {
+  read(message: MessageRow): StoredDeliveryRow | null {
     const row = this.#rows.get(message.number) ?? null;
     // One that was tried again may have come in before another that had begun.
     if (row?.state === 'pending' && message.retried_at === null) this.#taken.add(message.session);
@@ -79,7 +79,7 @@ export class SalvagedDeliveries {
     const { number, id, state, session, reply_address, reply_idempotent, reply_unknown, changed_at } =
       message;
     if (reply_address === null || (state !== 'replied' && state !== 'dead')) return null;
-    const row: DeliveryRow = {
+    const row: StoredDeliveryRow = {
       message: number,
       webhook_id: webhookIdOf(idToText(id)),
       state: state === 'dead' ? 'dead' : 'pending',
