@@ -26,11 +26,18 @@ import {
   readSettledUpTo,
 } from './reads.js';
 import { deleteRecord, putRecord, readRecord, readRecords } from './records.js';
-import { appendDeltas, setTurnWait } from './running-turns.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { readSession, resetSession, setAgent, setPolicy } from './sessions.js';
 import type { Transaction } from './transaction.js';
-import { completeTurn, failTurn, notePreview, putBackTurns, releaseTurn } from './turns.js';
+import {
+  appendDeltas,
+  completeTurn,
+  failTurn,
+  notePreview,
+  putBackTurns,
+  releaseTurn,
+  setTurnWait,
+} from './turns.js';
 
 export type Handlers = {
   readonly [Name in OperationName]: (

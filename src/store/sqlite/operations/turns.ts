@@ -1,4 +1,4 @@
-import type { JsonValue, MessageState, Reply } from '../../messages.js';
+import type { JsonValue, MessageState, Reply, TurnWait } from '../../messages.js';
 import { nextInSession } from '../../rules/ready-queue.js';
 import { decideTurnEnd, type TurnEnd, type TurnMessageChange } from '../../rules/turn-end.js';
 import type { TurnHold, TurnToPutBack } from '../../turns.js';
@@ -6,7 +6,7 @@ import { attach, fromAttachments } from './blobs.js';
 import { isHeldBy } from './claims.js';
 import { idToBytes } from './columns.js';
 import { createDelivery, notePart } from './deliveries.js';
-import { forgetDeltas } from './deltas.js';
+import { addDeltas, forgetDeltas } from './deltas.js';
 import { moveSession, type NextRow, requeueAllAtFront } from './queue.js';
 import { addUnfinished } from './sessions.js';
 import { sql } from './statements.js';
@@ -224,4 +224,31 @@ export function nextOf(
 ): NextRow | undefined {
   const retried = sql.get(nextRetried, session);
   return nextInSession(retried, retried === undefined ? sql.get(nextQueued, session, seq) : undefined);
+}
+
+/** Notes on a turn while it runs. */
+
+const changeWait = sql<[wait: TurnWait | null, message: number]>(
+  'UPDATE messages SET waiting_for = ? WHERE number = ?',
+);
+
+export function setTurnWait(transaction: Transaction, turn: TurnHold, wait: TurnWait | null): boolean {
+  const row = runningBy(transaction, turn);
+  if (row !== null) transaction.sql.run(changeWait, wait, row.message);
+  return row !== null;
+}
+
+export function appendDeltas(
+  transaction: Transaction,
+  turn: TurnHold,
+  texts: readonly string[],
+): number | null {
+  const row = runningBy(transaction, turn);
+  return row === null ? null : addDeltas(transaction, row, texts);
+}
+
+/** The running turn; null if the claim was lost, or the message was cancelled. */
+function runningBy(transaction: Transaction, turn: TurnHold): TurnRow | null {
+  const row = heldBy(transaction, turn);
+  return row?.state === 'running' ? row : null;
 }
