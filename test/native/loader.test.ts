@@ -25,7 +25,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 function load() {
   const program = `
-    import { native } from '../../src/linux/native.js';
+    import { native } from './dist/linux/native.js';
     try { native(); } catch (error) {
       process.stdout.write(JSON.stringify({ name: error.name, message: error.message, cause: String(error.cause) }));
     }`;
