@@ -32,6 +32,8 @@ export interface AgentUsage {
 
 /** One step of a turn that runs. */
 export type AgentEvent =
+  /** The agent was started or reached. Other turns, which waited for that, may begin. */
+  | { readonly type: 'started' }
   /** The next piece of the reply's text. Pieces are for people who watch; the `end` event has the whole reply. */
   | { readonly type: 'delta'; readonly text: string }
   /** One line that says what the agent does now, such as "reads files". It replaces the line before. */
@@ -54,7 +56,10 @@ export type AgentErrorReason =
   /** The gateway asked for the end. */
   | 'cancelled'
   | 'timeout'
-  /** The agent could not be started or reached. */
+  /**
+   * The agent could not be started or reached, and has done nothing: the attempt doesn't count. The gateway waits, and
+   * tries again.
+   */
   | 'unavailable'
   /** The agent said that it failed, by an exit status or an error answer. */
   | 'failed'

@@ -66,10 +66,17 @@ export class CommandAgent implements Agent {
   }
 
   async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
-    yield { type: 'end', reply: await this.#turn(request, signal) };
+    let onStart: () => void = () => undefined;
+    const started = new Promise<void>((resolve) => {
+      onStart = resolve;
+    });
+    const reply = this.#turn(request, signal, onStart);
+    await Promise.race([started, reply]);
+    yield { type: 'started' };
+    yield { type: 'end', reply: await reply };
   }
 
-  #turn(request: AgentRequest, signal: AbortSignal): Promise<AgentReply> {
+  #turn(request: AgentRequest, signal: AbortSignal, onStart: () => void): Promise<AgentReply> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
@@ -101,6 +108,7 @@ export class CommandAgent implements Agent {
         if (outcome instanceof AgentError) reject(outcome);
         else resolve({ text: outcome, metadata: {} });
       });
+      onStart();
     });
   }
 

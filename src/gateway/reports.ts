@@ -67,6 +67,7 @@ const notOpen: RuntimeFacts = {
   trouble: null,
   takesMessages: false,
   circuits: [],
+  agents: [],
   progress: [
     { name: 'dispatcher', pendingSince: null },
     { name: 'deliverer', pendingSince: null },
@@ -109,7 +110,7 @@ export class GatewayReports {
   readiness(): Readiness {
     const { lifecycle, runtime } = this.#options.gateway();
     const { stalled, serves, state } = lifecycle;
-    const { takesMessages, trouble, connections, circuits } = runtime?.facts() ?? notOpen;
+    const { takesMessages, trouble, connections, circuits, agents } = runtime?.facts() ?? notOpen;
     return {
       ready: serves && stalled.length === 0 && takesMessages,
       facts: {
@@ -120,6 +121,7 @@ export class GatewayReports {
         connections: connections === null ? null : { ...connections },
         // Only their number: whoever asks here has shown no token.
         waitingHosts: circuits.length,
+        agents: agents.map(({ name, state, failures }) => ({ name, state, failures })),
       },
     };
   }
@@ -128,7 +130,7 @@ export class GatewayReports {
     const { supervision, instance, configurationFile, database } = this.#options;
     const { lifecycle, runtime, reloadRefused, runs } = this.#options.gateway();
     const { state, readyAt, sinceLastPing } = lifecycle;
-    const { trouble, connections, circuits, listening } = runtime?.facts() ?? notOpen;
+    const { trouble, connections, circuits, agents, listening } = runtime?.facts() ?? notOpen;
     const watchdog = watchdogEnabled();
     return {
       version: programVersion(),
@@ -151,6 +153,7 @@ export class GatewayReports {
       connections,
       reloadRefused,
       waitingHosts: circuits,
+      agents,
       work: runtime === null || state.name === 'stopped' ? null : await countsOf(runtime.store),
       listening,
       residentMemory: this.#memory?.bytes() ?? null,

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TurnProcess } from '../agents/turn-processes.js';
+import type { AgentFacts } from '../channels/control/facts.js';
 import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
 import type { ConnectionFacts } from '../channels/http/server/connections.js';
 import { databaseFile } from '../config/database-file.js';
@@ -223,6 +224,7 @@ export interface RuntimeFacts {
   readonly takesMessages: boolean;
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
   readonly circuits: readonly CircuitFacts[];
+  readonly agents: readonly AgentFacts[];
   readonly progress: readonly PartProgress[];
 }
 
@@ -284,6 +286,7 @@ export class Runtime {
       trouble: this.#storeTrouble.reason ?? this.#workers.trouble(),
       takesMessages: this.#storeTrouble.reason === null,
       circuits: this.#workers.circuits(),
+      agents: this.#workers.agents(),
       progress: this.progress(),
     };
   }

@@ -1,5 +1,6 @@
 import { createAgent } from '../agents/create-agent.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
+import type { AgentFacts } from '../channels/control/facts.js';
 import type { Configuration } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
@@ -164,6 +165,21 @@ export class Workers {
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
   circuits(): readonly CircuitFacts[] {
     return this.#deliverer.facts().circuits;
+  }
+
+  agents(): readonly AgentFacts[] {
+    const { agentHold: hold } = this.dispatcher.facts();
+    return [
+      {
+        name: 'default',
+        type: this.#configuration.agent.type,
+        state: hold === null ? 'available' : 'held',
+        reason: hold?.reason ?? null,
+        since: hold?.since ?? null,
+        failures: hold?.failures ?? 0,
+        nextAttemptAt: hold?.nextAttemptAt ?? null,
+      },
+    ];
   }
 
   progress(): readonly PartProgress[] {

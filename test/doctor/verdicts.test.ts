@@ -276,6 +276,26 @@ describe('verdicts', () => {
     ['parts', 'problem', { gateway: told({ trouble: 'the disk is full' }) }, 'logs'],
     [
       'parts',
+      'problem',
+      {
+        gateway: told({
+          agents: [
+            {
+              name: 'default',
+              type: 'command',
+              state: 'held',
+              reason: 'ENOENT',
+              since: 0,
+              failures: 1,
+              nextAttemptAt: 1,
+            },
+          ],
+        }),
+      },
+      'logs',
+    ],
+    [
+      'parts',
       'warning',
       {
         gateway: told({

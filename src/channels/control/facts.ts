@@ -23,6 +23,19 @@ export interface WaitingHost {
   readonly until: number | null;
 }
 
+/** An agent, and if its program can be started or its server be reached. Times in milliseconds since the Unix epoch. */
+export interface AgentFacts {
+  readonly name: string;
+  readonly type: string;
+  /** "available", as far as is known; "held": it can't be started, and its messages wait. */
+  readonly state: 'available' | 'held';
+  /** Why it is held, since when, after how many starts that failed in a row, and when the next one comes. */
+  readonly reason: string | null;
+  readonly since: number | null;
+  readonly failures: number;
+  readonly nextAttemptAt: number | null;
+}
+
 /** A running turn that a process is part of. */
 export interface CallerTurn {
   readonly turnId: string;
@@ -65,6 +78,7 @@ export interface GatewayFacts {
   readonly connections: ConnectionFacts | null;
   readonly reloadRefused: string | null;
   readonly waitingHosts: readonly WaitingHost[];
+  readonly agents: readonly AgentFacts[];
   readonly work: StoreCounts | null;
   readonly listening: readonly string[];
   /** Resident memory in bytes; null: it can't be seen. */

@@ -176,6 +176,17 @@ function waitingHostRows({ gateway, at }: StatusReport): Row[] {
 }
 
 /** A gateway of an older version doesn’t tell. */
+function heldAgentRows({ gateway, at }: StatusReport): Row[] {
+  return (gateway?.agents ?? [])
+    .filter(({ state }) => state === 'held')
+    .map(({ name, reason, since, nextAttemptAt }) => {
+      const next = Math.max(0, Math.ceil(((nextAttemptAt ?? at) - at) / 1_000));
+      const text = `"${name}" can’t be started, and its messages wait, since ${formatAgo(since ?? at, at)}; next try in ${next} s: ${reason}`;
+      return ['Agent', text, 'red'] as const;
+    });
+}
+
+/** A gateway of an older version doesn’t tell. */
 function connectionsRow({ gateway }: StatusReport): Row[] {
   if (!gateway?.connections?.reached) return [];
   const { open, bound, withoutToken, withoutTokenBound } = gateway.connections;
@@ -193,6 +204,7 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
     ...(gateway?.supervisionWarnings.map((text) => ['', text, 'yellow'] as const) ?? []),
     ...(status === null ? [] : [['Status', status] as const]),
     ...connectionsRow(report),
+    ...heldAgentRows(report),
     ...(gateway?.trouble == null ? [] : [['Trouble', gateway.trouble, 'red'] as const]),
     ...(gateway?.reloadRefused == null
       ? []

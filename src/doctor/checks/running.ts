@@ -148,6 +148,12 @@ export function checkParts(facts: DoctorFacts): readonly Finding[] {
         return [say('problem', `No progress in: ${stalled.join(', ')}; the watchdog is about to act.`, logs)];
       }
       if (trouble !== null) return [say('problem', trouble, logs)];
+      const held = (gateway.facts.agents ?? []).filter(({ state }) => state === 'held');
+      if (held.length > 0) {
+        return held.map(({ name, reason }) =>
+          say('problem', `The agent "${name}" can’t be started, so its messages wait: ${reason}`, logs),
+        );
+      }
       if (gateway.facts.connections?.reached)
         return [say('warning', boundReached(gateway.facts.connections), ss)];
       const late = `the event loop was at most ${Math.round(eventLoopDelay.max)} ms late`;

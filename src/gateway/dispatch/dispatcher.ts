@@ -7,6 +7,7 @@ import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { type Clock, systemClock } from '../work/clock.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
+import { type AgentHold, AgentStarts } from './agent-hold.js';
 import { claimStands, MeanTime, mostPutBacks, retryAfterSeconds } from './policy.js';
 import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
@@ -17,6 +18,7 @@ import {
   type TurnFailure,
   turnFields,
   wasKilled,
+  wasNotStarted,
 } from './turn-end.js';
 import { TurnRecords } from './turn-records.js';
 
@@ -61,6 +63,8 @@ export interface DispatcherFacts extends WorkLoopFacts {
   readonly replied: number;
   readonly failed: number;
   readonly dead: number;
+  /** Null if the agent can be started, as far as is known. */
+  readonly agentHold: AgentHold | null;
 }
 
 interface RunningTurn {
@@ -71,7 +75,11 @@ interface RunningTurn {
   done: Promise<void>;
 }
 
-type TurnResult = { readonly reply: AgentReply } | { readonly failure: TurnFailure };
+type TurnResult =
+  | { readonly reply: AgentReply }
+  | { readonly failure: TurnFailure }
+  /** The agent has done nothing. */
+  | { readonly notStarted: true };
 
 /**
  * `systemctl kill` and the end of a session signal all processes of a unit at once: an agent may die of it before the
@@ -94,6 +102,7 @@ export class Dispatcher {
   readonly #work: WorkLoop<Turn>;
   readonly #records: TurnRecords;
   readonly #reservations: SlotReservations;
+  readonly #starts: AgentStarts;
   /** By the turn, not by its message: the next attempt may begin before the end of this one has come back. */
   readonly #running = new Set<RunningTurn>();
   /** Messages that were cancelled while their claim was on its way here. */
@@ -111,6 +120,7 @@ export class Dispatcher {
     this.#owner = owner;
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
+    this.#starts = new AgentStarts({ clock: this.#clock, log, wake: () => this.wake() });
     this.#work = new WorkLoop<Turn>({
       name: 'dispatcher',
       purposes: {
@@ -164,6 +174,7 @@ export class Dispatcher {
   configure(agent: Agent, settings: DispatchSettings): void {
     this.#agent = agent;
     this.#settings = settings;
+    this.#starts.forget();
     this.wake();
   }
 
@@ -191,6 +202,7 @@ export class Dispatcher {
       running: this.#running.size,
       writing: this.#writing,
       ...this.#records.counts,
+      agentHold: this.#starts.hold,
     };
   }
 
@@ -199,6 +211,7 @@ export class Dispatcher {
    * once each has ended they are queued again. Nothing runs when the promise resolves.
    */
   drain(timeoutMs: number, signal?: AbortSignal): Promise<DrainOutcome> {
+    this.#starts.forget();
     return this.#work.drain(timeoutMs, signal, () => this.#reservations.settled());
   }
 
@@ -208,7 +221,8 @@ export class Dispatcher {
 
   /** Beside the turns whose agent runs. */
   get #freeSlots(): number {
-    return this.#settings.concurrency - (this.#running.size - this.#writing) - this.#reservations.count;
+    const free = this.#settings.concurrency - (this.#running.size - this.#writing) - this.#reservations.count;
+    return this.#starts.slots(free);
   }
 
   #claim(limit: number): Promise<readonly Turn[]> {
@@ -225,6 +239,7 @@ export class Dispatcher {
       done: Promise.resolve(),
     };
     this.#running.add(running);
+    this.#starts.begun();
     this.#records.notify(turn, 'running');
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     const began = performance.now();
@@ -259,8 +274,16 @@ export class Dispatcher {
       setImmediate(() => this.#cutOff(running, 'timeout')),
     );
     try {
-      return { reply: await replyOf(this.#agent.run(request, running.abort.signal)) };
+      const events = this.#agent.run(request, running.abort.signal);
+      const reply = await replyOf(events, () => this.#starts.succeeded());
+      this.#starts.succeeded();
+      return { reply };
     } catch (error) {
+      if (running.cutOff !== null) this.#starts.inconclusive();
+      else if (wasNotStarted(error)) {
+        if (this.#work.isOpen) this.#starts.failed(error.message);
+        return { notStarted: true };
+      } else this.#starts.succeeded();
       if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))
         running.cutOff = 'drain';
       return { failure: failureOf(error, running.cutOff, timeout) };
@@ -282,6 +305,7 @@ export class Dispatcher {
     if ('reply' in result) return this.#records.replied(turn, result.reply);
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#records.released(turn);
+    if ('notStarted' in result) return this.#records.notStarted(turn);
     if (cutOff !== 'drain' || !this.#settings.repeatable) return this.#records.failed(turn, result.failure);
     const putBacks = turn.putBacks + 1;
     const most = mostPutBacks(this.#settings);

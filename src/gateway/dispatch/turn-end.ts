@@ -34,6 +34,11 @@ export function wasKilled(error: unknown): boolean {
   return error instanceof AgentError && error.reason === 'killed';
 }
 
+/** True if the agent has done nothing, so that the attempt doesn't count. */
+export function wasNotStarted(error: unknown): error is AgentError {
+  return error instanceof AgentError && error.reason === 'unavailable';
+}
+
 /** The journal's fields of a record about a turn. */
 export function turnFields(turn: Turn): LogFields {
   return {

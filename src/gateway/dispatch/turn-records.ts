@@ -47,6 +47,15 @@ export class TurnRecords {
     return this.#write(turn, () => this.#fail(turn, failure));
   }
 
+  /** Queues the turn again; the attempt doesn't count. */
+  notStarted(turn: Turn): Promise<number> {
+    return this.#write(turn, async () => {
+      if ((await this.#options.store.putBackTurns([{ ...turn, cutOff: false }])) === 0) return false;
+      this.notify(turn, 'queued');
+      return true;
+    });
+  }
+
   /** The message was cancelled. */
   released(turn: Turn): Promise<number> {
     return this.#write(turn, () => this.#options.store.releaseTurn(turn));

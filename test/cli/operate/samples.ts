@@ -115,6 +115,7 @@ export function gateway(changes: Partial<GatewayFacts> = {}): GatewayFacts {
     eventLoopDelay: { mean: 1.25, p99: 3, max: 11 },
     trouble: null,
     waitingHosts: [],
+    agents: [],
     reloadRefused: null,
     work: {
       sessions: 1,

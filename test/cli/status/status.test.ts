@@ -136,6 +136,23 @@ describe('the screen', () => {
     expect(text).toContain('https://busy.example: it asked for time (Retry-After), next try in 60 s\n');
   });
 
+  it('says why an agent is held, and when it is tried again', () => {
+    const held = {
+      name: 'default',
+      type: 'command',
+      state: 'held',
+      reason: 'the command "gone" could not be started in /: ENOENT',
+      since: now - 63_000,
+      failures: 6,
+      nextAttemptAt: now + 12_000,
+    } as const;
+    expect(show({ gateway: gateway({ agents: [held] }) }, 300)).toContain(
+      'Agent: "default" can’t be started, and its messages wait, since 1min 3s ago; next try in 12 s: the command "gone" could not be started in /: ENOENT\n',
+    );
+    const { agents: _, ...before } = gateway();
+    expect(show({ gateway: before as never })).not.toContain('Agent:');
+  });
+
   it('of a failed one says how, with the errors of the journal and nothing stale', () => {
     const text = show({
       verdict: 'failed',

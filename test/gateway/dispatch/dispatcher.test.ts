@@ -181,7 +181,7 @@ describe('failing turns', () => {
     await post(store, 'a', 'y');
     const dispatch = dispatcher();
     dispatch.wake();
-    (await agent.nth(0)).fail(new AgentError('unavailable', 'There is no such program.', false));
+    (await agent.nth(0)).fail(new AgentError('failed', 'It never will.', false));
     expect((await agent.nth(1)).request.seq).toBe(2);
     expect(changes.all.map(({ state }) => state)).toEqual(['running', 'dead', 'running']);
     await dispatch.drain(0);
@@ -594,5 +594,77 @@ describe('drain', () => {
     expect(await drained).toEqual({ finished: 0, putBack: 1 });
     expect(await store.message(id)).toMatchObject({ state: 'queued' });
     expect(recorded.records.some(({ message }) => message.includes('the turn is run again'))).toBe(true);
+  });
+});
+
+describe('an agent that can’t be started', () => {
+  const gone = () => new AgentError('unavailable', 'the command "gone" could not be started: ENOENT', false);
+
+  test('is held, and tried again by one turn at a time, without an attempt that counts', async () => {
+    const ids: string[] = [];
+    for (const session of ['a', 'b', 'c']) ids.push((await post(store, session, session)).id);
+    const dispatch = dispatcher();
+    dispatch.wake();
+    await agent.nth(1);
+    for (const run of agent.runs.all) run.fail(gone());
+    await until('queued', 2);
+    expect(dispatch.facts()).toMatchObject({
+      failed: 0,
+      dead: 0,
+      agentHold: { failures: 1, reason: expect.stringContaining('ENOENT'), since: clock.now() },
+    });
+    dispatch.wake();
+    await store.probe();
+    expect(agent.runs.all).toHaveLength(2);
+    expect(recorded.records.filter(({ priority }) => priority === 'err')).toHaveLength(1);
+
+    clock.advance(1_000);
+    (await agent.nth(2)).fail(gone());
+    await until('queued', 3);
+    expect(dispatch.facts().agentHold?.failures).toBe(2);
+    clock.advance(1_000);
+    await store.probe();
+    expect(agent.runs.all).toHaveLength(3);
+    clock.advance(1_000);
+
+    const tries = await agent.nth(3);
+    dispatch.wake();
+    await store.probe();
+    expect(agent.runs.all).toHaveLength(4);
+    tries.reply('here again');
+    (await agent.nth(4)).reply('2');
+    (await agent.nth(5)).reply('3');
+    await until('replied', 3);
+    expect(dispatch.facts().agentHold).toBeNull();
+    for (const id of ids) expect(await store.message(id)).toMatchObject({ state: 'replied', attempts: 1 });
+    await dispatch.drain(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test('lets others begin as soon as it is started, however long its turn takes', async () => {
+    await post(store, 'a', 'one');
+    await post(store, 'b', 'two');
+    const dispatch = dispatcher({ concurrency: 1 });
+    dispatch.wake();
+    (await agent.nth(0)).fail(gone());
+    await until('queued');
+    dispatch.configure(agent, { ...settings, concurrency: 1 });
+    (await agent.nth(1)).fail(gone());
+    await until('queued', 2);
+    dispatch.configure(agent, settings);
+    await agent.nth(3);
+    expect(dispatch.facts()).toMatchObject({ running: 2, agentHold: null });
+    await dispatch.drain(0);
+  });
+
+  test('is held whatever agent.retry says, as it has done nothing', async () => {
+    const { id } = await post(store, 'a', 'one');
+    const dispatch = dispatcher({ repeatable: false });
+    dispatch.wake();
+    (await agent.nth(0)).fail(gone());
+    await until('queued');
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+    await dispatch.drain(0);
+    expect(clock.timers).toBe(0);
   });
 });
