@@ -1,5 +1,13 @@
+import { hasOnlyZombies } from '../linux/proc.js';
+
 /** How often a process group that was told to end is looked at again, in milliseconds: nothing tells of its end. */
 const interval = 20;
+
+/**
+ * The time from a sweep to the first look for zombies, which reads all of /proc; doubled for each further one. A parent that
+ * reaps does it sooner. PID 1 of a container may never do it.
+ */
+const firstZombieLookMs = 100;
 
 /** Sends a signal to all processes of a group (kill(2)). False when the group has no process left. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
@@ -34,6 +42,8 @@ export class ProcessGroup {
   #timer: NodeJS.Timeout | undefined;
   #killAt = 0;
   #ending = false;
+  #zombieLookAt = 0;
+  #zombieLookMs = firstZombieLookMs;
 
   constructor(
     readonly id: number,
@@ -67,7 +77,16 @@ export class ProcessGroup {
         return;
       }
     }
+    this.#zombieLookAt = performance.now() + this.#zombieLookMs;
     this.#await(gone);
+  }
+
+  #hasEnded(): boolean {
+    const now = performance.now();
+    if (now < this.#zombieLookAt) return false;
+    this.#zombieLookMs *= 2;
+    this.#zombieLookAt = now + this.#zombieLookMs;
+    return hasOnlyZombies(this.id);
   }
 
   #finish(gone: () => void): void {
@@ -77,6 +96,10 @@ export class ProcessGroup {
 
   #await(gone: () => void): void {
     if (!signalGroup(this.id, 0)) {
+      this.#finish(gone);
+      return;
+    }
+    if (this.#hasEnded()) {
       this.#finish(gone);
       return;
     }

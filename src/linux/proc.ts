@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 /** The beginning of /proc/PID/stat (proc(5)). */
 export interface ProcessStat {
   readonly comm: string;
+  /** One letter, such as R, S, or Z of a zombie: it has ended, and its parent has not asked how. */
+  readonly state: string;
   readonly parentPid: number;
   readonly processGroup: number;
   /** As of setsid(2). */
@@ -12,10 +14,10 @@ export interface ProcessStat {
 
 /** Reads the text of /proc/PID/stat; the name may hold spaces and parentheses. */
 export function parseProcessStat(text: string): ProcessStat | null {
-  const match = /^\d+ \((.*)\) \S (\d+) (-?\d+) (-?\d+) /s.exec(text);
+  const match = /^\d+ \((.*)\) (\S) (\d+) (-?\d+) (-?\d+) /s.exec(text);
   if (match === null) return null;
-  const [parentPid = 0, processGroup = 0, processSession = 0] = match.slice(2).map(Number);
-  return { comm: match[1] ?? '', parentPid, processGroup, processSession };
+  const [parentPid = 0, processGroup = 0, processSession = 0] = match.slice(3).map(Number);
+  return { comm: match[1] ?? '', state: match[2] ?? '', parentPid, processGroup, processSession };
 }
 
 /** The contents of a file below /proc; null when the process is gone or hidden (`hidepid=`, `ProtectProc=`). */
@@ -88,6 +90,21 @@ async function readProcAsync(path: string): Promise<string | null> {
   } finally {
     await file?.close();
   }
+}
+
+/** True if each process of the group that can be seen has ended: nothing of it runs, and nobody has reaped it. */
+export function hasOnlyZombies(group: number): boolean {
+  let zombies = 0;
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = parseProcessStat(readProc(`/proc/${name}/stat`) ?? '');
+    if (stat?.processGroup !== group) continue;
+    // A process of several threads is shown as a zombie once its first one has ended.
+    if (stat.state !== 'Z' || /^Threads:\s+(?:[2-9]|\d\d)/m.test(readProc(`/proc/${name}/status`) ?? ''))
+      return false;
+    zombies += 1;
+  }
+  return zombies > 0;
 }
 
 let knownBootId: string | null = null;

@@ -555,3 +555,31 @@ describe('ending a command', () => {
     expect((await outcome).reason).toBe('cancelled');
   });
 });
+
+/** Leaves in its own process group a process that has ended and whose parent, outside of the group, doesn't reap it. */
+const leavesZombie = `
+import os, sys, time
+group = os.getpgid(0)
+read, write = os.pipe()
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    if os.fork() == 0:
+        os.setpgid(0, group)
+        os._exit(0)
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    for descriptor in (0, 1, 2):
+        os.close(descriptor)
+    os.write(write, b"x")
+    time.sleep(20)
+    os._exit(0)
+os.read(read, 1)
+print("done")
+`;
+
+test('a group of which only zombies are left is empty, as in a container whose PID 1 reaps nothing', async () => {
+  const { run, processes } = agent(['python3', '-c', leavesZombie], { killDelay: 10_000 });
+  const began = performance.now();
+  expect((await run()).text).toBe('done');
+  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(processes.size).toBe(0);
+}, 30_000);

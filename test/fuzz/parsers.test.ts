@@ -81,6 +81,7 @@ describe('whatever bytes come from outside', () => {
       fc.property(comm, fc.nat({ max: 4_194_304 }), (name, parent) => {
         expect(parseProcessStat(`77 (${name}) S ${parent} 77 77 0`)).toEqual({
           comm: name,
+          state: 'S',
           parentPid: parent,
           processGroup: 77,
           processSession: 77,

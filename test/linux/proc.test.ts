@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { readAncestry, variableIn } from '../../src/linux/proc.js';
+import { hasOnlyZombies, readAncestry, variableIn } from '../../src/linux/proc.js';
 import { near } from '../fuzz/near.js';
 
 const groups: number[] = [];
@@ -75,4 +75,18 @@ describe('a variable in /proc/PID/environ', () => {
   it('is read from any text', () => {
     fc.assert(fc.property(near('A=1\0MARK=turn_1\0'), (text) => void variableIn(text, 'MARK')));
   });
+});
+
+it('tells a group of zombies from one in which something runs', async () => {
+  const group = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  const id = group.pid ?? 0;
+  expect(hasOnlyZombies(id)).toBe(false);
+  expect(hasOnlyZombies(4_194_305)).toBe(false);
+  // Ended at once, and reaped no sooner than the event loop turns.
+  process.kill(id, 'SIGKILL');
+  const deadline = performance.now() + 5_000;
+  while (!hasOnlyZombies(id) && performance.now() < deadline);
+  expect(hasOnlyZombies(id)).toBe(true);
+  await once(group, 'exit');
+  expect(hasOnlyZombies(id)).toBe(false);
 });

@@ -80,11 +80,20 @@ describe('the control group', () => {
 
 describe('/proc', () => {
   it.each([
-    ['1 (systemd) S 0 1 1 0', { comm: 'systemd', parentPid: 0, processGroup: 1, processSession: 1 }],
-    ['77 (a) b (c)) R 12 3 4 0', { comm: 'a) b (c)', parentPid: 12, processGroup: 3, processSession: 4 }],
-    ['77 (new\nline) S 12 3 4 0', { comm: 'new\nline', parentPid: 12, processGroup: 3, processSession: 4 }],
+    [
+      '1 (systemd) S 0 1 1 0',
+      { comm: 'systemd', state: 'S', parentPid: 0, processGroup: 1, processSession: 1 },
+    ],
+    [
+      '77 (a) b (c)) R 12 3 4 0',
+      { comm: 'a) b (c)', state: 'R', parentPid: 12, processGroup: 3, processSession: 4 },
+    ],
+    [
+      '77 (new\nline) S 12 3 4 0',
+      { comm: 'new\nline', state: 'S', parentPid: 12, processGroup: 3, processSession: 4 },
+    ],
     // One that has just ended.
-    ['77 (x) X 0 -1 -1 0', { comm: 'x', parentPid: 0, processGroup: -1, processSession: -1 }],
+    ['77 (x) X 0 -1 -1 0', { comm: 'x', state: 'X', parentPid: 0, processGroup: -1, processSession: -1 }],
     ['', null],
     ['77', null],
   ])('%j', (text, expected) => {
