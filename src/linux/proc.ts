@@ -92,11 +92,13 @@ async function readProcAsync(path: string): Promise<string | null> {
   }
 }
 
-/** True if each process of the group that can be seen has ended: nothing of it runs, and nobody has reaped it. */
+/**
+ * True if each process of the group that can be seen has ended: nothing of it runs, and nobody has reaped it. False where
+ * /proc can't be read, as when descriptors have run out.
+ */
 export function hasOnlyZombies(group: number): boolean {
   let zombies = 0;
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
+  for (const name of processNumbers()) {
     const stat = parseProcessStat(readProc(`/proc/${name}/stat`) ?? '');
     if (stat?.processGroup !== group) continue;
     // A process of several threads is shown as a zombie once its first one has ended.
@@ -105,6 +107,14 @@ export function hasOnlyZombies(group: number): boolean {
     zombies += 1;
   }
   return zombies > 0;
+}
+
+function processNumbers(): readonly string[] {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
 }
 
 let knownBootId: string | null = null;
