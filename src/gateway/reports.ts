@@ -39,6 +39,8 @@ export interface ReportedGateway {
   /** A step of the start, such as "opening the store". */
   readonly startStep: string;
   readonly reloadRefused: string | null;
+  /** Changed settings that take effect at the next start. */
+  readonly restartNeeded: readonly string[];
   readonly drainTimeoutMs: number;
   /** Turns that the drain has put back. */
   readonly putBackTurns: number;
@@ -128,7 +130,7 @@ export class GatewayReports {
 
   async facts(): Promise<Omit<GatewayFacts, 'callerTurn'>> {
     const { supervision, instance, configurationFile, database } = this.#options;
-    const { lifecycle, runtime, reloadRefused, runs } = this.#options.gateway();
+    const { lifecycle, runtime, reloadRefused, restartNeeded, runs } = this.#options.gateway();
     const { state, readyAt, sinceLastPing } = lifecycle;
     const { trouble, connections, circuits, agents, listening } = runtime?.facts() ?? notOpen;
     const watchdog = watchdogEnabled();
@@ -152,6 +154,7 @@ export class GatewayReports {
       trouble,
       connections,
       reloadRefused,
+      restartNeeded,
       waitingHosts: circuits,
       agents,
       work: runtime === null || state.name === 'stopped' ? null : await countsOf(runtime.store),

@@ -57,6 +57,8 @@ export class Service {
   #runtime: Runtime | null = null;
   #startStep = 'reading the configuration';
   #reloadRefused: string | null = null;
+  /** Settings that differ from those of the start, and take effect at the next one. */
+  #restartNeeded: readonly string[] = [];
 
   constructor(options: ServiceOptions) {
     const { log, supervision, configuration, instance, environment } = options;
@@ -90,6 +92,7 @@ export class Service {
         runtime: this.#runtime,
         startStep: this.#startStep,
         reloadRefused: this.#reloadRefused,
+        restartNeeded: this.#restartNeeded,
         drainTimeoutMs: this.#configuration.stop.drain,
         putBackTurns: this.#stopLog.putBackTurns,
         runs: this.#history.runs,
@@ -229,6 +232,7 @@ export class Service {
     this.#configuration = configuration;
     this.#killDelayMs = Math.max(this.#killDelayMs, configuration.agent.kill_delay);
     this.#reloadRefused = null;
+    this.#restartNeeded = unchanged;
     log.configure(configuration.log);
     log.notice('The configuration was read again.', { MESSAGE_ID: messageIds.reloadDone });
     if (unchanged.length > 0) {

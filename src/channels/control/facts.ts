@@ -77,6 +77,8 @@ export interface GatewayFacts {
   /** Null: nothing listens yet, or no more. */
   readonly connections: ConnectionFacts | null;
   readonly reloadRefused: string | null;
+  /** Changed settings that take effect at the next start. A gateway of an earlier version does not tell them. */
+  readonly restartNeeded?: readonly string[];
   readonly waitingHosts: readonly WaitingHost[];
   readonly agents: readonly AgentFacts[];
   readonly work: StoreCounts | null;

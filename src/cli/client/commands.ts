@@ -169,6 +169,6 @@ export const clientCommands: readonly CommandDescription[] = [
       usageStatus,
       [commandStatus.unavailable, 'There is none yet, or this user may not read it.'],
     ],
-    examples: ['curl -H "Authorization: Bearer $(sd-gateway token show)" http://127.0.0.1:8733/v1/sessions'],
+    examples: ['TOKEN=$(sd-gateway token show)'],
   },
 ];

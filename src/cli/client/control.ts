@@ -57,6 +57,17 @@ export async function order(path: string, command: Exclude<ControlCommand, 'stat
     : commandStatus.success;
 }
 
+/** Warns of the settings that a reload left for a restart. `restart`: the command to type. */
+export async function restartNeededLines(socket: string, restart: string): Promise<readonly string[]> {
+  const answer = await askFacts(socket);
+  const keys = answer.outcome === 'told' ? (answer.facts.restartNeeded ?? []) : [];
+  if (keys.length === 0) return [];
+  return [
+    `these settings have changed and wait for a restart: ${keys.join(', ')}`,
+    `  Restart it: ${restart}`,
+  ];
+}
+
 /** The status line that the gateway at the socket gives. Throws a NoGatewayError. */
 export async function askStatus(path: string): Promise<string | null> {
   let status: string | null = null;

@@ -4,7 +4,14 @@ import { fieldOf } from '../../manager/journal-reader.js';
 import { ProgramError } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
-import { answers, askStatus, order, turnOfThisCommand, withinTurnLines } from '../client/control.js';
+import {
+  answers,
+  askStatus,
+  order,
+  restartNeededLines,
+  turnOfThisCommand,
+  withinTurnLines,
+} from '../client/control.js';
 import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { Spinner } from '../spinner.js';
@@ -145,10 +152,17 @@ class Operation {
     };
     process.once('SIGINT', interrupt);
     try {
-      return await order(socket, action);
+      const status = await order(socket, action);
+      if (action === 'reload' && status === commandStatus.success) await this.#warnOfRestart(socket);
+      return status;
     } finally {
       process.off('SIGINT', interrupt);
     }
+  }
+
+  async #warnOfRestart(socket: string): Promise<void> {
+    const lines = await restartNeededLines(socket, commandFor('restart', this.#target, true));
+    if (lines.length > 0) complain(...lines);
   }
 
   async #throughSystemd(manager: ServiceManager, unit: UnitState, timeout: number | null): Promise<number> {
@@ -284,6 +298,7 @@ class Operation {
         this.#spinner.stop();
         if (reload.outcome === 'done') {
           say(`${name} has read its configuration again`);
+          await this.#warnOfRestart(controlSocketOf(this.#target, after));
           return commandStatus.success;
         }
         if (reload.outcome === 'refused') {

@@ -209,6 +209,9 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
     ...(gateway?.reloadRefused == null
       ? []
       : [['Reload', `the newest configuration was refused: ${gateway.reloadRefused}`, 'red'] as const]),
+    ...(gateway?.restartNeeded === undefined || gateway.restartNeeded.length === 0
+      ? []
+      : [['Reload', `settings wait for a restart: ${gateway.restartNeeded.join(', ')}`, 'yellow'] as const]),
     ...workRow(report),
     ...waitingHostRows(report),
     ...(gateway === null || gateway.listening.length === 0
