@@ -8,6 +8,8 @@ export type JournalRecord = Readonly<Record<string, string | readonly string[]>>
 export interface JournalQuery {
   /** As journalctl(1) takes them: FIELD=VALUE, and "+" for "or". */
   readonly matches: readonly string[];
+  /** LogNamespace= of a unit, whose journal is read beside the default one. */
+  readonly namespace?: string | null | undefined;
   /** As journalctl's --since and --until take them. */
   readonly since?: string;
   readonly until?: string;
@@ -36,6 +38,7 @@ function parametersOf(query: JournalQuery): string[] {
     '--no-pager',
     // Hints for a person, such as which groups may read the journal, are said by who asks.
     '--quiet',
+    ...(query.namespace == null ? [] : [`--namespace=+${query.namespace}`]),
     ...(query.since === undefined ? [] : [`--since=${query.since}`]),
     ...(query.until === undefined ? [] : [`--until=${query.until}`]),
     ...(query.lines === undefined ? [] : [`--lines=${query.lines}`]),

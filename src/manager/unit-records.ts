@@ -15,6 +15,8 @@ export interface UnitOfRecords {
   readonly name: string;
   /** User of a user unit, this process’s if it is not known: units of several users' managers have the same name. */
   readonly uid?: number | null;
+  /** LogNamespace=; null: the default journal. */
+  readonly logNamespace?: string | null;
 }
 
 /** Matches for journalctl: fields side by side are "and", the same field twice is "or". */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ProgramError } from '../../manager/program.js';
-import { unitName } from '../../manager/service-manager.js';
+import { ServiceManager, unitName } from '../../manager/service-manager.js';
 import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
@@ -47,8 +47,10 @@ export async function failureReport(
     if (startLimit && action !== 'stop') {
       told = explainFailure(action, null, { ...after, result: 'start-limit-hit' }, target);
     }
-    const obstacles = action === 'start' || action === 'restart' ? await obstaclesTo(after, target) : [];
+    const starts = action === 'start' || action === 'restart';
+    const obstacles = starts ? await obstaclesTo(after, target) : [];
     if (obstacles.length > 0) told = { ...told, next: startLimit ? [...obstacles, ...told.next] : obstacles };
+    if (records.length === 0 && after.statusText !== null) said.push(`  Its last word: ${after.statusText}`);
     if (trouble !== null) said.push(`  (${trouble})`);
     if (triesAgain(after)) {
       const delay =
@@ -83,9 +85,20 @@ function aboutUser(user: string, unit: UnitState, target: Target): string {
   return `${what} Make it, or have the unit run as another: ${commandFor('install --run-as USER', target, true)}`;
 }
 
+/** Names the conditions for which systemd skipped the last start (systemd.unit(5)). */
+async function unmetConditions({ scope, name, activeState, conditionMet }: UnitState): Promise<string[]> {
+  if (activeState !== 'inactive' || conditionMet) return [];
+  const { stdout } = await new ServiceManager(scope).systemctl(['status', '--no-pager', '--lines=0', name]);
+  return [...stdout.matchAll(/(Condition\w+=.*) was not met$/gm)].map(
+    ([, condition]) => `systemd skips the start as long as this is not met: ${condition}`,
+  );
+}
+
 /** The obstacles that keep systemd from starting a system unit: a sentence for each, with the command that mends it. */
 export async function obstaclesTo(unit: UnitState, target: Target): Promise<readonly string[]> {
   const { scope, user, dynamicUser, runtimeDirectory } = unit;
+  const unmet = await unmetConditions(unit);
+  if (unmet.length > 0) return unmet;
   // The user and the link of a unit with DynamicUser= are made at its start.
   if (scope !== 'system' || dynamicUser) return [];
   const found: string[] = [];

@@ -44,7 +44,7 @@ function signalName(number: number): string {
 }
 
 /** Describes the end of the main process: "exit status 78 (unusable configuration or store)", "killed by SIGKILL". */
-export function describeExit(exit: NonNullable<UnitState['exit']>): string {
+export function describeExit(exit: Pick<NonNullable<UnitState['exit']>, 'how' | 'status'>): string {
   if (exit.how === 'exited') {
     const words = exitWords[exit.status];
     return `exit status ${exit.status}${words === undefined ? '' : ` (${words})`}`;
@@ -60,9 +60,24 @@ function describeStartLimit({ startLimit }: UnitState): string {
   return `it was started ${often}, and systemd has given up (start limit)`;
 }
 
+function reachedRuntimeLimit({ runtimeLimit, lastMain, exit }: UnitState): boolean {
+  const startedAt = lastMain?.startedAt ?? null;
+  const endedAt = exit?.at ?? null;
+  return (
+    runtimeLimit !== null && startedAt !== null && endedAt !== null && endedAt - startedAt >= runtimeLimit
+  );
+}
+
 /** Result= of a unit in words (systemd.service(5), `$SERVICE_RESULT` in systemd.exec(5)). */
 export function describeResult(unit: UnitState): string {
   const exit = unit.exit === null ? '' : `: ${describeExit(unit.exit)}`;
+  if (unit.failedCommand !== null && ['exit-code', 'signal', 'core-dump'].includes(unit.result)) {
+    const { directive, command, how, status } = unit.failedCommand;
+    // Its exit statuses are its own, and have none of the gateway's meanings.
+    const end = how === 'exited' ? `exit status ${status}` : describeExit({ how, status });
+    const start = directive.startsWith('ExecStop') ? '' : ', and systemd ended what it had started';
+    return `${directive}= failed ("${command}": ${end})${start}`;
+  }
   switch (unit.result) {
     case 'success':
       return `it ended${exit}`;
@@ -75,6 +90,9 @@ export function describeResult(unit: UnitState): string {
         ? `the gateway ended${exit} (by the kernel, if the journal says "killed by the OOM killer")`
         : `the gateway ended${exit}`;
     case 'timeout':
+      if (reachedRuntimeLimit(unit)) {
+        return `it had run for ${formatTimeSpan(unit.runtimeLimit ?? 0)}, as long as RuntimeMaxSec= allows, and systemd ended it`;
+      }
       return 'it took longer than the unit allows (TimeoutStartSec=, TimeoutStopSec=), and systemd ended it';
     case 'protocol':
       return `the gateway ended before it had told systemd that it is ready${exit}`;
@@ -219,6 +237,14 @@ export function explainFailure(
     return {
       reason: `${unit.name} was not started: ${describeStartLimit(unit)}${last}`,
       next: nextAfter(unit, target),
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
+  if (unit.activeState === 'inactive' && !unit.conditionMet) {
+    return {
+      reason: `${unit.name} was not started: a condition of the unit is not met`,
+      next: [`See which: ${systemctlFor(`status ${unit.name}`, unit.scope)}`],
       status: commandStatus.failure,
       journal: true,
     };

@@ -87,7 +87,8 @@ export async function reloadOutcome(
   from: number,
 ): Promise<ReloadOutcome> {
   const ids = [messageIds.reloadDone, messageIds.reloadRefused];
-  const record = await awaitRecord({ scope: manager.scope, name }, ids, from, reloadTimeoutMs);
+  const { logNamespace } = await readUnit(manager, name);
+  const record = await awaitRecord({ scope: manager.scope, name, logNamespace }, ids, from, reloadTimeoutMs);
   if (record !== null) {
     return fieldOf(record, 'MESSAGE_ID') === messageIds.reloadDone
       ? { outcome: 'done' }

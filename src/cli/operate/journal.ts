@@ -48,9 +48,15 @@ function lineOf(record: JournalRecord): JournalLine {
   };
 }
 
-async function read(matches: readonly string[], from: number, lines: number): Promise<JournalRecord[]> {
+async function read(
+  { logNamespace: namespace }: UnitOfRecords,
+  matches: readonly string[],
+  from: number,
+  lines: number,
+): Promise<JournalRecord[]> {
   const records: JournalRecord[] = [];
-  for await (const record of readJournal({ matches, since: since(from), lines })) records.push(record);
+  for await (const record of readJournal({ namespace, matches, since: since(from), lines }))
+    records.push(record);
   return records;
 }
 
@@ -105,7 +111,7 @@ const lookPause = 100;
 
 /** Reads why the unit failed since then. The records may take a moment to get into the journal. */
 export async function reasonsSince(
-  unit: UnitOfRecords & { readonly lastMain: { readonly pid: number } | null },
+  unit: UnitOfRecords & Pick<UnitState, 'lastMain' | 'standardError'>,
   from: number,
   before: string | null,
   limit = 5,
@@ -114,7 +120,12 @@ export async function reasonsSince(
     let records: JournalRecord[] = [];
     for (let look = 0; look < looks; look++) {
       if (look > 0) await pause(lookPause);
-      records = await read([...unitMatches(unit), ...processMatches(unit.lastMain?.pid ?? null)], from, 200);
+      records = await read(
+        unit,
+        [...unitMatches(unit), ...processMatches(unit.lastMain?.pid ?? null)],
+        from,
+        200,
+      );
       const ids = records.map((record) => fieldOf(record, 'MESSAGE_ID'));
       if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
     }
@@ -122,8 +133,9 @@ export async function reasonsSince(
       return {
         records: [],
         startLimit: false,
-        trouble:
-          'the journal shows this user no record of it; root, and members of the group systemd-journal, may read all',
+        trouble: /^(append|file|truncate|null)/.test(unit.standardError ?? '')
+          ? `the unit's standard error goes to "${unit.standardError}", not to the journal: see StandardError= in its file and drop-ins`
+          : 'the journal shows this user no record of it; root, and members of the group systemd-journal, may read all',
       };
     }
     return {
@@ -140,7 +152,7 @@ export async function reasonsSince(
 
 /** The newest errors of the unit's present or last invocation, oldest first. */
 export async function errorsOf(unit: UnitState, limit: number): Promise<readonly JournalLine[]> {
-  const { invocationId, lastMain } = unit;
+  const { invocationId, lastMain, logNamespace: namespace } = unit;
   if (invocationId === null) return [];
   const errors = ['PRIORITY=0', 'PRIORITY=1', 'PRIORITY=2', 'PRIORITY=3'];
   const { manager, managerInvocation } = recordMatches(unit);
@@ -158,7 +170,7 @@ export async function errorsOf(unit: UnitState, limit: number): Promise<readonly
   const span = from === null ? {} : { since: since(from) };
   const lines: JournalLine[] = [];
   // With --since, --lines of journalctl means the oldest so many; backwards it means the newest.
-  for await (const record of readJournal({ matches, lines: limit + 1, reverse: true, ...span })) {
+  for await (const record of readJournal({ namespace, matches, lines: limit + 1, reverse: true, ...span })) {
     // That the start has failed is known.
     if (fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed) lines.push(lineOf(record));
   }
@@ -177,7 +189,13 @@ export async function lastRecord(
   const matches = [...recordMatches(unit).own, ...fields, ...messageMatches(messageIds)];
   const span = from === undefined ? {} : { since: since(from) };
   try {
-    for await (const record of readJournal({ matches, lines: 20, reverse: true, ...span })) {
+    for await (const record of readJournal({
+      namespace: unit.logNamespace,
+      matches,
+      lines: 20,
+      reverse: true,
+      ...span,
+    })) {
       if (except === undefined || except === null || invocationOf(record) !== except) return record;
     }
     return null;
@@ -199,9 +217,9 @@ export async function awaitRecord(
 ): Promise<JournalRecord | null> {
   const matches = [...recordMatches(unit).own, ...messageMatches(messageIds)];
   const signal = AbortSignal.timeout(timeout);
+  const query = { namespace: unit.logNamespace, matches, since: since(from), follow: true, signal };
   try {
-    for await (const record of readJournal({ matches, since: since(from), follow: true, signal }))
-      return record;
+    for await (const record of readJournal(query)) return record;
     return null;
   } catch (error) {
     // The caller has another way to find out, and says which one it took.

@@ -48,6 +48,16 @@ export interface UnitState {
     readonly status: number;
     readonly at: number | null;
   } | null;
+  /** A command beside the main process that failed, such as one of ExecStartPost=; null if none did. */
+  readonly failedCommand: FailedCommand | null;
+  /** False if the last start was skipped, as a condition such as ConditionPathExists= was not met. */
+  readonly conditionMet: boolean;
+  /** RuntimeMaxSec=, in ms; null: no limit. */
+  readonly runtimeLimit: number | null;
+  /** LogNamespace=: the journal that has the records of its processes. */
+  readonly logNamespace: string | null;
+  /** StandardError=, such as "journal" or "append". */
+  readonly standardError: string | null;
   /** Restarts by the manager itself since the last start by somebody. */
   readonly restarts: number;
   readonly restart: string;
@@ -70,6 +80,16 @@ export interface UnitState {
   /** The gateway's own in RuntimeDirectory= and StateDirectory=; null: the unit has none, or nobody can tell which. */
   readonly runtimeDirectory: string | null;
   readonly stateDirectory: string | null;
+}
+
+/** A command of the unit other than the main process. */
+export interface FailedCommand {
+  /** "ExecStartPre", "ExecStartPost", … */
+  readonly directive: string;
+  readonly command: string;
+  readonly how: 'exited' | 'killed' | 'dumped';
+  /** Exit status, or number of the signal. */
+  readonly status: number;
 }
 
 const properties = [
@@ -111,6 +131,15 @@ const properties = [
   'TriggeredBy',
   'RuntimeDirectory',
   'StateDirectory',
+  'ConditionResult',
+  'RuntimeMaxUSec',
+  'LogNamespace',
+  'StandardError',
+  'ExecCondition',
+  'ExecStartPre',
+  'ExecStartPost',
+  'ExecStop',
+  'ExecStopPost',
 ] as const;
 
 /** Asks the manager. Throws a ServiceManagerError, or a ProgramError. */
@@ -176,6 +205,11 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
       how === null
         ? null
         : { how, status: number('ExecMainStatus') ?? 0, at: readTime(text('ExecMainExitTimestamp')) },
+    failedCommand: failedCommandIn(shown, number('ExecMainCode') === 1 && number('ExecMainStatus') === 0),
+    conditionMet: text('ConditionResult') !== 'no',
+    runtimeLimit: text('RuntimeMaxUSec') === 'infinity' ? null : span('RuntimeMaxUSec') || null,
+    logNamespace: text('LogNamespace'),
+    standardError: text('StandardError'),
     restarts: number('NRestarts') ?? 0,
     restart: text('Restart') ?? 'no',
     restartDelay: span('RestartUSec'),
@@ -202,4 +236,24 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
 function readTime(text: string | null): number | null {
   const match = /(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}(?:\.\d+)?) UTC$/.exec(text ?? '');
   return match === null ? null : Date.parse(`${match[1]}T${match[2]}Z`);
+}
+
+/**
+ * Finds the command that failed in Exec…= properties as `systemctl show` prints them: "{ path=… ; argv[]=… ; code=exited ;
+ * status=1 }", a line each. A failed command after the end explains it only if the main process ended cleanly.
+ */
+function failedCommandIn(
+  shown: Readonly<Record<string, string>>,
+  endedCleanly: boolean,
+): FailedCommand | null {
+  const before = ['ExecCondition', 'ExecStartPre', 'ExecStartPost'];
+  for (const directive of endedCleanly ? [...before, 'ExecStop', 'ExecStopPost'] : before) {
+    for (const line of (shown[directive] ?? '').split('\n')) {
+      const end = / ; ignore_errors=no ;.* ; code=(exited|killed|dumped) ; status=(\d+)/.exec(line);
+      const command = / ; argv\[\]=(.*) ; ignore_errors=/.exec(line)?.[1];
+      if (end === null || command === undefined || Number(end[2]) === 0) continue;
+      return { directive, command, how: end[1] as FailedCommand['how'], status: Number(end[2]) };
+    }
+  }
+  return null;
 }

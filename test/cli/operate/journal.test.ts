@@ -26,3 +26,14 @@ it.each([
   const lines = await errorsOf(facts, 3);
   expect(lines.map(({ message }) => message)).toEqual(['7', '8', '9']);
 });
+
+it('reads the journal of the unit’s LogNamespace= beside the manager’s', async () => {
+  fakeProgram(
+    'journalctl',
+    `console.log(JSON.stringify({ MESSAGE: process.argv.slice(2).find((word) => word.startsWith('--namespace')) ?? 'none', PRIORITY: '3' }));`,
+  );
+  const message = async (logNamespace: string | null) =>
+    (await errorsOf(unit({ logNamespace }), 3))[0]?.message;
+  expect(await message('agents')).toBe('--namespace=+agents');
+  expect(await message(null)).toBe('none');
+});

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import {
   describeExit,
+  describeResult,
   elsewhereLines,
   explainFailure,
   explainStop,
@@ -249,6 +250,84 @@ describe('a job that failed', () => {
     const failure = explainFailure(action, said, after, target);
     expect(failure).toMatchObject({ status, reason });
     expect(failure.next.join('\n')).toMatch(next);
+  });
+
+  const command = (path: string, code: string, status: string) =>
+    `{ path=${path} ; argv[]=${path} --check ; ignore_errors=no ; start_time=[n/a] ; stop_time=[n/a] ; pid=12 ; code=${code} ; status=${status} }`;
+
+  it.each([
+    [
+      'ExecStartPost',
+      [command('/bin/first', 'exited', '0'), command('/bin/false', 'exited', '1')],
+      'exit status 1',
+    ],
+    ['ExecStartPre', [command('/bin/false', 'killed', '9/KILL')], 'killed by SIGKILL'],
+    ['ExecStartPost', [command('/bin/false', 'dumped', '6/ABRT')], 'ended with a core dump by SIGABRT'],
+  ])('names %s= that failed, not the gateway', (directive, lines, how) => {
+    const after = unitState('system', 'sd-gateway.service', {
+      ...shown,
+      ActiveState: 'failed',
+      Result: 'exit-code',
+      ExecMainCode: '1',
+      ExecMainStatus: '0',
+      [directive]: lines.join('\n'),
+    });
+    const { reason, status } = explainFailure('start', job, after, target);
+    expect(reason).toBe(
+      `sd-gateway.service did not start: ${directive}= failed ("/bin/false --check": ${how}), and systemd ended what it had started`,
+    );
+    expect(status).toBe(1);
+  });
+
+  it.each([
+    [
+      'ExecStopPost',
+      command('/bin/false', 'exited', '1'),
+      '1',
+      'the gateway ended: exit status 1 (a failed start or a crash)',
+    ],
+    [
+      'ExecStopPost',
+      command('/bin/false', 'exited', '1'),
+      '0',
+      'ExecStopPost= failed ("/bin/false --check": exit status 1)',
+    ],
+    [
+      'ExecStartPost',
+      command('/bin/true', '(null)', '0/0'),
+      '1',
+      'the gateway ended: exit status 1 (a failed start or a crash)',
+    ],
+    [
+      'ExecStartPost',
+      command('/bin/x', 'exited', '1').replace('ignore_errors=no', 'ignore_errors=yes'),
+      '1',
+      'the gateway ended: exit status 1 (a failed start or a crash)',
+    ],
+  ])('with %s=%s, where the gateway ended with %s', (directive, line, exit, text) => {
+    const properties = { ...shown, ActiveState: 'failed', Result: 'exit-code', ExecMainCode: '1' };
+    const after = { ...properties, ExecMainStatus: exit, [directive]: line };
+    expect(describeResult(unitState('system', 'sd-gateway.service', after))).toBe(text);
+  });
+
+  it('names RuntimeMaxSec= where the time was over', () => {
+    const after = {
+      ...shown,
+      ActiveState: 'failed',
+      Result: 'timeout',
+      ExecMainCode: '1',
+      RuntimeMaxUSec: '2min',
+      ExecMainExitTimestamp: 'Mon 2026-11-23 16:54:56 UTC',
+    };
+    const text = describeResult(unitState('system', 'sd-gateway.service', after));
+    expect(text).toBe('it had run for 2min, as long as RuntimeMaxSec= allows, and systemd ended it');
+  });
+
+  it('says that a condition is not met', () => {
+    const after = unit({ activeState: 'inactive', subState: 'dead', conditionMet: false });
+    const { reason, status } = explainFailure('start', null, after, target);
+    expect(reason).toBe('sd-gateway.service was not started: a condition of the unit is not met');
+    expect(status).toBe(1);
   });
 
   it.each([
