@@ -237,6 +237,39 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     expect(all.stdout).toMatch(/^sd-gateway-slow\.service +failed /m);
   });
 
+  it('names what failed where it was not the gateway', async () => {
+    const sleep = ['Type=exec', 'ExecStart=/bin/sleep 60'];
+    await writeUnit('post', ...sleep, 'ExecStartPost=/bin/true', 'ExecStartPost=/bin/false --check');
+    await writeUnit('condition', ...sleep, '[Unit]', 'ConditionPathExists=/nonexistent');
+    await writeUnit('life', ...sleep, 'RuntimeMaxSec=1');
+    await writeUnit(
+      'apart',
+      'Type=oneshot',
+      'LogNamespace=apart',
+      'ExecStart=/bin/sh -c "echo the disk is on fire; exit 1"',
+    );
+    await machine().check(['systemctl', 'daemon-reload']);
+    expect(await type('start --instance post')).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('ExecStartPost= failed ("/bin/false --check": exit status 1)'),
+    });
+    expect((await type('status --instance post')).stdout).toContain('ExecStartPost= failed');
+    const skipped = await type('start --instance condition');
+    expect(skipped.status).toBe(1);
+    expect(skipped.stderr).toContain('was not started: a condition of the unit is not met');
+    // systemd forgets a unit that nothing needs and that doesn't run; its journal still has the reason.
+    expect(skipped.stderr).toContain('(ConditionPathExists=/nonexistent)');
+    await machine().check(['systemctl', 'add-wants', 'multi-user.target', 'sd-gateway-condition.service']);
+    expect((await type('start --instance condition')).stderr).toContain(
+      ': ConditionPathExists=/nonexistent\n',
+    );
+    expect((await type('status --instance condition')).stdout).toContain('ConditionPathExists=/nonexistent');
+    await machine().run(['systemctl', 'start', '--wait', 'sd-gateway-life.service']);
+    expect((await type('status --instance life')).stdout).toContain('as long as RuntimeMaxSec= allows');
+    expect((await type('start --instance apart')).stderr).toContain('the disk is on fire');
+    expect((await type('logs --instance apart')).stdout).toContain('the disk is on fire');
+  });
+
   it('Ctrl-C ends the wait, not the start', async () => {
     await writeUnit(
       'patient',

@@ -24,6 +24,7 @@ interface FoundUnit {
   /** The unit; null if the manager could not be asked. */
   readonly loadState: string | null;
   readonly invocationId: string | null;
+  readonly logNamespace: string | null;
 }
 
 /** The unit of the instance, or one of the template; the journal may know it where the manager no longer does. */
@@ -32,18 +33,20 @@ async function findUnit(scope: Scope, instance: string | null): Promise<FoundUni
   const manager = new ServiceManager(scope);
   try {
     for (const name of unitNames(instance)) {
-      const { LoadState = 'not-found', InvocationID = '' } = await manager.show(name, [
-        'LoadState',
-        'InvocationID',
-      ]);
-      const invocationId = InvocationID === '' ? null : InvocationID;
-      if (LoadState !== 'not-found') return { name, loadState: LoadState, invocationId };
+      const {
+        LoadState = 'not-found',
+        InvocationID = '',
+        LogNamespace = '',
+      } = await manager.show(name, ['LoadState', 'InvocationID', 'LogNamespace']);
+      const invocationId = InvocationID || null;
+      const logNamespace = LogNamespace || null;
+      if (LoadState !== 'not-found') return { name, loadState: LoadState, invocationId, logNamespace };
     }
-    return { name: own, loadState: 'not-found', invocationId: null };
+    return { name: own, loadState: 'not-found', invocationId: null, logNamespace: null };
   } catch (error) {
     // The journal can be read without a manager: with --user after the last log-out, in a rescue shell.
     if (error instanceof ServiceManagerError || error instanceof ProgramError) {
-      return { name: own, loadState: null, invocationId: null };
+      return { name: own, loadState: null, invocationId: null, logNamespace: null };
     }
     throw error;
   }
@@ -52,7 +55,11 @@ async function findUnit(scope: Scope, instance: string | null): Promise<FoundUni
 /** The unit's invocations from the journal, newest first, as many as wanted. */
 async function newestInvocations(unit: UnitOfRecords, wanted: number): Promise<readonly string[]> {
   const found = new Set<string>();
-  for await (const record of readJournal({ matches: startMatches(unit), reverse: true })) {
+  for await (const record of readJournal({
+    namespace: unit.logNamespace,
+    matches: startMatches(unit),
+    reverse: true,
+  })) {
     const id = invocationOf(record);
     if (id !== null) found.add(id);
     if (found.size >= wanted) break;
@@ -96,6 +103,7 @@ async function write(text: string): Promise<void> {
 
 /** In the order in which they were written. */
 async function* recordsOf(
+  namespace: string | null | undefined,
   matches: readonly string[],
   request: LogsRequest,
   signal: AbortSignal,
@@ -103,12 +111,12 @@ async function* recordsOf(
   const { follow, since, until, lines } = request;
   const span = { ...(since === null ? {} : { since }), ...(until === null ? {} : { until }) };
   if (follow || lines === null) {
-    yield* readJournal({ matches, ...span, follow, signal, ...(lines === null ? {} : { lines }) });
+    yield* readJournal({ namespace, matches, ...span, follow, signal, ...(lines === null ? {} : { lines }) });
     return;
   }
   // With --since, --lines of journalctl means the oldest so many; backwards it means the newest.
   const newest: JournalRecord[] = [];
-  for await (const record of readJournal({ matches, ...span, lines, reverse: true, signal }))
+  for await (const record of readJournal({ namespace, matches, ...span, lines, reverse: true, signal }))
     newest.push(record);
   yield* newest.reverse();
 }
@@ -137,7 +145,8 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const request = logsRequest(parsed);
   const scope = scopeOf(parsed);
   const found = await findUnit(scope, instanceOf(parsed));
-  const unit: UnitOfRecords = { scope, name: found.name, uid: process.getuid?.() ?? 0 };
+  const { name, logNamespace } = found;
+  const unit: UnitOfRecords = { scope, name, uid: process.getuid?.() ?? 0, logNamespace };
   const ending = new AbortController();
   if (request.follow)
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
@@ -157,7 +166,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
         for (const line of explainAbsence({ ...(await absenceOf(parsed, found, false)), mayRead }))
           process.stderr.write(`sd-gateway: ${line}\n`);
       }
-      count = await show(recordsOf(matches, request, ending.signal), parsed);
+      count = await show(recordsOf(unit.logNamespace, matches, request, ending.signal), parsed);
     }
     if (count > 0 || request.follow || request.lines === 0) return commandStatus.success;
     const isNarrowed = [session, message, priority, request.since, request.until, request.invocation].some(

@@ -241,7 +241,8 @@ export function explainFailure(
       journal: true,
     };
   }
-  if (unit.activeState === 'inactive' && !unit.conditionMet) {
+  const wasForgotten = unit.result === 'success' && unit.exit === null;
+  if (unit.activeState === 'inactive' && (!unit.conditionMet || wasForgotten)) {
     return {
       reason: `${unit.name} was not started: a condition of the unit is not met`,
       next: [`See which: ${systemctlFor(`status ${unit.name}`, unit.scope)}`],

@@ -75,11 +75,13 @@ export function tellingRecords(
   const first = invocations.find((id) => id !== before) ?? invocations[0];
   const ofStart = records.filter((record) => [first, undefined].includes(invocationOf(record) ?? undefined));
   // That the start has failed is known; the manager's errors about what it could not execute are not.
+  const skips = ofStart.filter(isSkip).map(lineOf);
   const lines = ofStart
     .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
     .map(lineOf);
   const errors = lines.filter(({ priority }) => priority <= 3);
-  const telling = errors.length > 0 ? errors : lines.filter(({ identifier }) => identifier !== 'systemd');
+  const ofProcesses = lines.filter(({ identifier }) => identifier !== 'systemd');
+  const telling = errors.length > 0 ? errors : skips.length > 0 ? skips : ofProcesses;
   const stack = stackStart(telling);
   return stack === -1 ? telling.slice(-limit) : telling.slice(stack, stack + limit);
 }
@@ -109,6 +111,14 @@ export interface Reasons {
 const looks = 15;
 const lookPause = 100;
 
+/** True for the manager's record of a start that it skipped; by its id it would be a start that succeeded. */
+function isSkip(record: JournalRecord): boolean {
+  return (
+    fieldOf(record, 'SYSLOG_IDENTIFIER') === 'systemd' &&
+    / (was|being) skipped\b/.test(fieldOf(record, 'MESSAGE') ?? '')
+  );
+}
+
 /** Reads why the unit failed since then. The records may take a moment to get into the journal. */
 export async function reasonsSince(
   unit: UnitOfRecords & Pick<UnitState, 'lastMain' | 'standardError'>,
@@ -128,6 +138,7 @@ export async function reasonsSince(
       );
       const ids = records.map((record) => fieldOf(record, 'MESSAGE_ID'));
       if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
+      if (records.some(isSkip)) break;
     }
     if (records.length === 0) {
       return {
