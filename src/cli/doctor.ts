@@ -48,12 +48,16 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
   }
   const count = (verdict: FindingVerdict) => found.filter((finding) => finding.verdict === verdict).length;
   const healthy = isHealthy(found);
+  // A gateway that is down answers nobody, however sound all else is.
+  const isThere = facts.gateway.outcome !== 'absent';
+  const word = !healthy
+    ? 'Not healthy'
+    : isThere
+      ? 'Healthy'
+      : 'Nothing wrong, but the gateway is not running';
   const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
   const counts = `${counted(count('problem'), 'problem')}, ${counted(count('warning'), 'warning')}, ${count('unknown')} unknown`;
-  lines.push(
-    '',
-    terminal.paint(healthy ? 'green' : 'red', `${healthy ? 'Healthy' : 'Not healthy'}: ${counts}`),
-  );
+  lines.push('', terminal.paint(healthy ? (isThere ? 'green' : 'yellow') : 'red', `${word}: ${counts}`));
   return `${lines.join('\n')}\n`;
 }
 

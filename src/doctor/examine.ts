@@ -1,9 +1,9 @@
 import { checkDirectories, checkDisk, checkPlaces, checkStore, checkToken } from './checks/data.js';
 import { checkJournal } from './checks/journal.js';
 import { checkPort } from './checks/network.js';
-import { checkConfiguration, checkNode } from './checks/program.js';
-import { checkHistory, checkParts, checkTiming, checkWatchdog } from './checks/running.js';
-import { checkLinger, checkManager } from './checks/systemd.js';
+import { checkAgent, checkConfiguration, checkNode } from './checks/program.js';
+import { checkDeadLetters, checkHistory, checkParts, checkTiming, checkWatchdog } from './checks/running.js';
+import { checkEnvironment, checkLinger, checkManager } from './checks/systemd.js';
 import { checkCommand, checkNotify, checkUnit, checkUser } from './checks/unit.js';
 import type { DoctorFacts } from './facts.js';
 import type { Finding } from './finding.js';
@@ -11,12 +11,14 @@ import type { Finding } from './finding.js';
 const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkManager,
   checkLinger,
+  checkEnvironment,
   checkUnit,
   checkUser,
   checkNotify,
   checkCommand,
   checkNode,
   checkConfiguration,
+  checkAgent,
   checkPlaces,
   checkToken,
   checkDirectories,
@@ -26,6 +28,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkTiming,
   checkWatchdog,
   checkParts,
+  checkDeadLetters,
   checkHistory,
   checkJournal,
 ];

@@ -94,6 +94,21 @@ export interface ConfigurationFacts {
   readonly listen: string;
 }
 
+/** What the user that runs the gateway may do with files that it needs. */
+export interface AccessFacts {
+  readonly user: string;
+  /** The agent's program; null if there is none, or it is below the session's directory. */
+  readonly program: {
+    readonly name: string;
+    /** Null if the agent's PATH does not have it. */
+    readonly path: string | null;
+    /** The file or directory that the user may not execute or enter; null if there is none. */
+    readonly denied: string | null;
+  } | null;
+  /** The file or directory that keeps the user from reading the configuration; null if there is none. */
+  readonly configuration: string | null;
+}
+
 export interface PortFacts {
   readonly holders: readonly PortHolder[];
 }
@@ -154,6 +169,9 @@ export interface DoctorFacts {
   readonly journald: Known<JournaldFacts>;
   /** The gateway's own records of its runs, newest first. */
   readonly runs: Known<readonly RunRecord[]>;
+  readonly access: Known<AccessFacts>;
+  /** The variables that the manager gives to every unit (systemctl show-environment). */
+  readonly managerEnvironment: Known<Readonly<Record<string, string>>>;
   /** Facts from the gateway itself. */
   readonly gateway: FactsAnswer;
 }

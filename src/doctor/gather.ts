@@ -8,12 +8,19 @@ import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { actingAs, IdentityError } from '../linux/owner.js';
 import { ProgramError } from '../manager/program.js';
-import { type Scope, ServiceManager, ServiceManagerError, unitName } from '../manager/service-manager.js';
+import {
+  parseProperties,
+  type Scope,
+  ServiceManager,
+  ServiceManagerError,
+  unitName,
+} from '../manager/service-manager.js';
 import { StoreError } from '../store/store-error.js';
 import { booted } from '../systemd/evidence.js';
+import { gatherAccess } from './facts/access.js';
 import { gatherData } from './facts/data.js';
 import { gatherJournal, gatherJournald } from './facts/journal.js';
-import { accessTo, gatherNode, gatherUnit, locationsOf } from './facts/unit.js';
+import { accessTo, gatherNode, gatherUnit, locationsOf, managerPath } from './facts/unit.js';
 import {
   type ConfigurationFacts,
   type DoctorFacts,
@@ -76,6 +83,20 @@ function userName(): string {
   }
 }
 
+async function gatherEnvironment(
+  manager: ServiceManager,
+  { booted, unreachable }: ManagerFacts,
+): Promise<DoctorFacts['managerEnvironment']> {
+  if (!booted || unreachable !== null) return unknown('the service manager can’t be asked');
+  try {
+    const { status, stdout, stderr } = await manager.systemctl(['show-environment']);
+    return status === 0 ? known(parseProperties(stdout)) : unknown(stderr.trim());
+  } catch (error) {
+    if (error instanceof ProgramError) return unknown(error.message);
+    throw error;
+  }
+}
+
 /** Looks at everything; each call to the outside is bounded in time. Changes nothing. */
 export async function gather({ scope, instance, configuration }: DoctorTarget): Promise<DoctorFacts> {
   const manager = new ServiceManager(scope);
@@ -99,7 +120,9 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     environment: process.env,
     uid,
   });
-  const environment = settings?.environment ?? process.env;
+  const managerEnvironment = await gatherEnvironment(manager, managerFacts);
+  const inherited = managerEnvironment.known ? managerEnvironment.value : {};
+  const environment = settings === null ? process.env : { ...inherited, ...settings.environment };
   let loaded: LoadedConfiguration | null = null;
   let configurationFacts: Known<ConfigurationFacts>;
   const usual = settings?.file ?? { path: configurationFile(places.configuration, instance), named: false };
@@ -132,7 +155,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
   const database = accessTo(loaded, places.state);
-  const [node, data, journal, journald, gateway] = await Promise.all([
+  const [node, data, journal, journald, gateway, access] = await Promise.all([
     gatherNode(found?.command ?? [], settings?.environment ?? {}),
     gatherData({
       state: places.state,
@@ -142,6 +165,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     gatherJournal(scope, name, uid, invocation === '' ? null : invocation),
     gatherJournald(),
     askFacts(join(places.runtime, 'control.sock')),
+    gatherAccess(found, scope === 'system', loaded, file, environment['PATH'] ?? managerPath),
   ]);
   return {
     scope,
@@ -160,6 +184,8 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     journald,
     runs: await gatherRuns(gateway, database),
     gateway,
+    access,
+    managerEnvironment,
   };
 }
 

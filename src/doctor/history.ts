@@ -1,6 +1,8 @@
 import { type RunRecord, runOutcome } from '../store/run-record.js';
 import type { DoctorFacts, HistoryEvent } from './facts.js';
 
+const withoutWord = 'Ended without a word: killed, aborted, or the machine went down';
+
 /** Number of starts and stops that are looked at. */
 export const historyLength = 10;
 
@@ -37,7 +39,7 @@ function eventsOfRun(
       {
         at,
         kind: 'crash',
-        text: 'Ended without a word: killed, aborted, or the machine went down',
+        text: withoutWord,
         invocation,
       },
     ];
@@ -74,5 +76,39 @@ export function history({
     if (kind === 'failed' || kind === 'start-failed') return at >= oldest;
     return at >= oldest && !told.has(invocation);
   });
-  return [...own, ...others].sort((a, b) => a.at - b.at).slice(-2 * historyLength);
+  return onceEach([...own, ...others])
+    .sort((a, b) => a.at - b.at)
+    .slice(-2 * historyLength);
+}
+
+/**
+ * Keeps one event for each failure. The manager has up to two records of one, and the gateway one of its own; the
+ * manager's result ("Failed with result …") is the best reason where the gateway left no word.
+ */
+function onceEach(events: readonly HistoryEvent[]): HistoryEvent[] {
+  const of = (kind: HistoryEvent['kind'], { invocation }: HistoryEvent) =>
+    invocation === null
+      ? undefined
+      : events.find((event) => event.kind === kind && event.invocation === invocation);
+  return events.flatMap((event) => {
+    switch (event.kind) {
+      case 'failed':
+        return (['crash', 'foreign-kill', 'start-failed'] as const).some(
+          (kind) => of(kind, event) !== undefined,
+        )
+          ? []
+          : [event];
+      case 'start-failed': {
+        if (of('crash', event) !== undefined) return [];
+        const text = of('failed', event)?.text ?? event.text;
+        return [{ ...event, text }];
+      }
+      case 'crash': {
+        const result = of('failed', event);
+        return [event.text === withoutWord && result !== undefined ? { ...event, text: result.text } : event];
+      }
+      default:
+        return [event];
+    }
+  });
 }

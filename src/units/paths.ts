@@ -1,4 +1,4 @@
-import { constants, statSync } from 'node:fs';
+import { constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseUnit, valueIn } from './unit-text.js';
 
@@ -55,11 +55,27 @@ export function hiddenBy(unit: string, path: string): string | null {
   return null;
 }
 
+/** A user as the modes of files know them: by number, with all of their groups. */
+export interface FileUser {
+  readonly uid: number;
+  readonly groups: readonly number[];
+}
+
+/** Owns nothing, and is in no group. */
+const stranger: FileUser = { uid: -1, groups: [] };
+
+/** True if the mode lets the user do it (path_resolution(7)). Access control lists are not looked at. */
+function allows(stats: Stats, { uid, groups }: FileUser, bit: number): boolean {
+  if (uid === 0) return true;
+  if (stats.uid === uid) return (stats.mode & (bit << 6)) !== 0;
+  return (stats.mode & (groups.includes(stats.gid) ? bit << 3 : bit)) !== 0;
+}
+
 /**
- * Finds what keeps a user who owns nothing here, as the unit’s own does, from reading the file: the file itself, or the
- * first directory on the way that they may not enter. Gives null if nothing does; a missing path counts as readable.
+ * Finds what keeps the user from reading or executing the file: the file itself, or the first directory on the way that
+ * they may not enter. Gives null if nothing does; a missing path counts as allowed. Throws the errors of stat(2).
  */
-export function unreadablePart(path: string): string | null {
+export function deniedPart(path: string, user: FileUser, wanted: 'read' | 'execute'): string | null {
   const parts: string[] = [];
   for (let part = dirname(path); ; part = dirname(part)) {
     parts.unshift(part);
@@ -68,8 +84,14 @@ export function unreadablePart(path: string): string | null {
   for (const part of parts) {
     const stats = statSync(part, { throwIfNoEntry: false });
     if (stats === undefined) return null;
-    if ((stats.mode & constants.S_IXOTH) === 0) return part;
+    if (!allows(stats, user, constants.S_IXOTH)) return part;
   }
   const stats = statSync(path, { throwIfNoEntry: false });
-  return stats === undefined || (stats.mode & constants.S_IROTH) !== 0 ? null : path;
+  const bit = wanted === 'read' ? constants.S_IROTH : constants.S_IXOTH;
+  return stats === undefined || allows(stats, user, bit) ? null : path;
+}
+
+/** Finds what keeps a user who owns nothing here, as the unit’s own does, from reading the file. See `deniedPart`. */
+export function unreadablePart(path: string): string | null {
+  return deniedPart(path, stranger, 'read');
 }

@@ -7,8 +7,9 @@ import { wrapperIn } from '../../src/doctor/checks/unit.js';
 import { examine } from '../../src/doctor/examine.js';
 import { journaldSettings } from '../../src/doctor/facts/journal.js';
 import { commandOf } from '../../src/doctor/facts/unit.js';
-import { type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
+import { type AccessFacts, type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
 import { isHealthy } from '../../src/doctor/finding.js';
+import { history } from '../../src/doctor/history.js';
 import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
 import { gateway, run } from '../cli/operate/samples.js';
 
@@ -71,6 +72,7 @@ const told = (change: Partial<GatewayFacts>): DoctorFacts['gateway'] => ({
   outcome: 'told',
   facts: gateway(change),
 });
+const access: AccessFacts = { user: 'sd-gateway', program: null, configuration: null };
 const healthy: DoctorFacts = {
   scope: 'system',
   instance: null,
@@ -88,6 +90,8 @@ const healthy: DoctorFacts = {
   journald: known(journald),
   runs: known([]),
   gateway: told({}),
+  access: known(access),
+  managerEnvironment: known({}),
 };
 const withUnit = (change: Partial<typeof properties>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
@@ -97,6 +101,10 @@ const withUser = (name: string, exists: boolean) => ({
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
 const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
+const notBooted = { booted: false, version: null, unreachable: null };
+const absent = { outcome: 'absent', reason: 'no gateway answers' } as const;
+const work = { ...(gateway().work as NonNullable<GatewayFacts['work']>) };
+const withAccess = (change: Partial<AccessFacts>) => ({ access: known({ ...access, ...change }) });
 const nginx = { pid: 9, name: 'nginx' };
 const systemd = { pid: 1, name: 'systemd' };
 const userManager = { pid: 8, name: 'systemd' };
@@ -119,18 +127,57 @@ describe('verdicts', () => {
   });
 
   it.each<[check: string, verdict: string, change: Partial<DoctorFacts>, mend: string | null]>([
+    ['service manager', 'not-applicable', { manager: notBooted }, null],
+    ['service manager', 'warning', { manager: notBooted, gateway: absent }, 'foreground'],
+    ['unit file', 'not-applicable', { unit: known(null) }, null],
     [
-      'service manager',
+      'environment',
+      'warning',
+      { managerEnvironment: known({ SD_GATEWAY_HTTP_LISTEN: '[::]:80' }) },
+      'unset-environment SD_GATEWAY_HTTP_LISTEN',
+    ],
+    [
+      'environment',
+      'warning',
+      { managerEnvironment: known({ NODE_OPTIONS: '--inspect' }) },
+      'unset-environment NODE_OPTIONS',
+    ],
+    ['environment', 'ok', { managerEnvironment: known({ LANG: 'C', PATH: '/bin' }) }, null],
+    ['environment', 'unknown', { managerEnvironment: unknown('why') }, null],
+    ['dead letters', 'ok', {}, null],
+    ['dead letters', 'warning', { gateway: told({ work: { ...work, dead: 2 } }) }, 'sd-gateway dead'],
+    ['dead letters', 'not-applicable', { gateway: absent }, null],
+    ['dead letters', 'unknown', { gateway: told({ work: null }) }, null],
+    [
+      'agent',
       'problem',
-      { manager: { booted: false, version: null, unreachable: null } },
-      'foreground',
+      withAccess({ program: { name: 'claude', path: null, denied: null } }),
+      'check-config',
+    ],
+    [
+      'agent',
+      'problem',
+      withAccess({ program: { name: 'claude', path: '/home/me/claude', denied: '/home/me' } }),
+      'chmod o+x /home/me',
+    ],
+    ['agent', 'ok', withAccess({ program: { name: 'claude', path: '/usr/bin/claude', denied: null } }), null],
+    ['agent', 'not-applicable', withAccess({ program: null }), null],
+    ['agent', 'unknown', { access: unknown('why') }, null],
+    [
+      'configuration',
+      'problem',
+      {
+        ...withAccess({ configuration: '/etc/x.toml' }),
+        configuration: known({ ...configuration, file: '/etc/x.toml' }),
+      },
+      'chmod o+r /etc/x.toml',
     ],
     ['service manager', 'problem', { manager: { booted: true, version: null, unreachable: 'no bus' } }, null],
     ['service manager', 'warning', { manager: { booted: true, version: 241, unreachable: null } }, null],
     ['linger', 'warning', { linger: known(false) }, 'loginctl enable-linger root'],
     ['linger', 'ok', { linger: known(true) }, null],
     ['unit file', 'unknown', { unit: unknown('why') }, null],
-    ['unit file', 'problem', { unit: known(null) }, 'sd-gateway install'],
+    ['unit file', 'problem', { unit: known(null), gateway: absent }, 'sd-gateway install'],
     ['unit file', 'problem', withUnit({ LoadState: 'masked' }), 'systemctl unmask sd-gateway.service'],
     ['unit file', 'problem', withUnit({ LoadState: 'bad-setting' }), 'systemctl status'],
     ['validity', 'warning', { unit: known({ ...unit, complaints: known(['x']) }) }, 'daemon-reload'],
@@ -369,6 +416,41 @@ describe('verdicts', () => {
     const found = examine({ ...healthy, uid: 8, ...withData({ token: file('/s/token', 0o644) }) });
     const finding = found.find(({ check }) => check === 'token');
     expect(finding?.mend).toMatchObject({ command: 'sudo chmod 600 /s/token', fix: null });
+  });
+});
+
+it('names the drop-in that is wrong, not the unit’s file', () => {
+  const complaints = known([
+    '/etc/systemd/system/sd-gateway.service.d/own.conf:3: Unknown key name, ignoring.',
+  ]);
+  const found = examine({ ...healthy, unit: known({ ...unit, complaints }) });
+  const advice = found.find(({ check }) => check === 'validity')?.mend?.text;
+  expect(advice).toBe('Mend the lines in /etc/systemd/system/sd-gateway.service.d/own.conf, then:');
+});
+
+describe('the history', () => {
+  const failure = (kind: 'start-failed' | 'failed', text: string, invocation: string) =>
+    ({ at: 5_000, kind, text, invocation }) as const;
+
+  it('has a failed start once, with systemd’s reason', () => {
+    const events = [
+      failure('failed', 'Failed with result ‘exit-code’.', 'b'),
+      failure('start-failed', 'Failed to start it.', 'b'),
+    ];
+    const told = history({ runs: known([]), journal: known({ ...journal, events }), gateway: absent });
+    expect(told.map(({ kind, text }) => [kind, text])).toEqual([
+      ['start-failed', 'Failed with result ‘exit-code’.'],
+    ]);
+  });
+
+  it('has a crash once, with systemd’s reason where the gateway left no word', () => {
+    const crashed = run({ invocationId: 'b', stop: null, startedAt: 1_000, readyAt: 1_500 });
+    const events = [failure('failed', 'Failed with result ‘watchdog’.', 'b')];
+    const told = history({ runs: known([crashed]), journal: known({ ...journal, events }), gateway: absent });
+    expect(told.map(({ kind, text }) => [kind, text])).toEqual([
+      ['started', expect.stringContaining('Ready')],
+      ['crash', 'Failed with result ‘watchdog’.'],
+    ]);
   });
 });
 

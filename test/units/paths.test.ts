@@ -1,6 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';
-import { stablePath, versionManagerOf } from '../../src/units/paths.js';
+import { deniedPart, stablePath, versionManagerOf } from '../../src/units/paths.js';
 
 describe('a stable path', () => {
   it.each([
@@ -48,4 +51,35 @@ describe('an environment file', () => {
   ])('%j holds %j', (text, expected) => {
     expect(parseEnvironmentFile(text)).toEqual(expected);
   });
+});
+
+describe('what keeps a user from a file', () => {
+  const stranger = { uid: 4_711, groups: [4_711] };
+
+  it.each([
+    ['read', 0o755, 0o644, null],
+    ['read', 0o755, 0o640, 'file'],
+    ['execute', 0o755, 0o644, 'file'],
+    ['execute', 0o755, 0o755, null],
+    ['read', 0o750, 0o644, 'directory'],
+  ] as const)(
+    'to %s it, in a directory of mode %o and of mode %o itself',
+    (wanted, directoryMode, mode, denied) => {
+      const root = mkdtempSync(join(tmpdir(), 'sd-gateway-denied-'));
+      onTestFinished(() => rmSync(root, { recursive: true }));
+      chmodSync(root, 0o755);
+      const directory = join(root, 'directory');
+      mkdirSync(directory);
+      const file = join(directory, 'file');
+      writeFileSync(file, '');
+      chmodSync(file, mode);
+      chmodSync(directory, directoryMode);
+      const paths = { file, directory };
+      expect(deniedPart(file, stranger, wanted)).toBe(denied === null ? null : paths[denied]);
+      // Its group may do what the modes above let a group do; a missing file is no obstacle.
+      const { gid } = statSync(file);
+      if (wanted === 'read') expect(deniedPart(file, { uid: 4_711, groups: [gid] }, wanted)).toBeNull();
+      expect(deniedPart(join(root, 'nothing'), stranger, wanted)).toBeNull();
+    },
+  );
 });

@@ -1,4 +1,4 @@
-import { type DoctorFacts, gatewayCommand } from '../facts.js';
+import { asRoot, type DoctorFacts, gatewayCommand } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 
 /** package.json: engines. */
@@ -55,6 +55,43 @@ export function checkConfiguration(facts: DoctorFacts): readonly Finding[] {
       ),
     ];
   }
+  const denied = facts.access.known ? facts.access.value.configuration : null;
+  if (denied !== null && facts.access.known) {
+    const bit = denied === file ? 'o+r' : 'o+x';
+    return [
+      say(
+        'problem',
+        `${file} can’t be read by the user ${facts.access.value.user}, who runs the gateway: ${denied} doesn’t let them.`,
+        mend('Let them, or their group:', asRoot(facts, `chmod ${bit} ${denied}`)),
+      ),
+    ];
+  }
   if (warnings.length > 0) return [say('warning', warnings.join('; '))];
   return [say('ok', file === null ? 'No file: defaults and environment' : file)];
+}
+
+/** Checks that the agent's program is there, and that the gateway's user may run it. */
+export function checkAgent(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('program', 'agent');
+  if (!facts.access.known) return [say('unknown', `It can’t be looked at: ${facts.access.why}`)];
+  const { program, user } = facts.access.value;
+  if (program === null) return [say('not-applicable', 'It needs no program of its own')];
+  const { name, path, denied } = program;
+  if (path === null) {
+    return [
+      say(
+        'problem',
+        `The agent’s program ${name} is not there, or not in the PATH that the unit gives: no message can be answered.`,
+        mend('Install it, or name it by its absolute path:', gatewayCommand(facts, 'check-config')),
+      ),
+    ];
+  }
+  if (denied === null) return [say('ok', path)];
+  return [
+    say(
+      'problem',
+      `The user ${user}, who runs the gateway, can’t run ${path}: ${denied} doesn’t let them. No message can be answered.`,
+      mend('Let them, or put the program elsewhere:', asRoot(facts, `chmod o+x ${denied}`)),
+    ),
+  ];
 }

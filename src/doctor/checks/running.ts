@@ -165,6 +165,27 @@ export function checkParts(facts: DoctorFacts): readonly Finding[] {
   }
 }
 
+/** Checks for messages that are dead: each waits for an operator. */
+export function checkDeadLetters(facts: DoctorFacts): readonly Finding[] {
+  const say = findings('running', 'dead letters');
+  const { gateway } = facts;
+  if (gateway.outcome === 'absent') return [say('not-applicable', 'The gateway is not running')];
+  const work = gateway.outcome === 'told' ? gateway.facts.work : null;
+  if (work === null) return [say('unknown', 'The gateway doesn’t say.')];
+  if (work.dead === 0) return [say('ok', 'There is none')];
+  const count = work.dead === 1 ? '1 message is dead' : `${work.dead} messages are dead`;
+  return [
+    say(
+      'warning',
+      `${count}: they were not answered, or their reply was not delivered.`,
+      mend(
+        'See why; "dead retry" tries them again, "dead discard" gives them up:',
+        gatewayCommand(facts, 'dead'),
+      ),
+    ),
+  ];
+}
+
 export function checkHistory(facts: DoctorFacts): readonly Finding[] {
   const say = findings('running', 'last starts and stops');
   const events = history(facts);

@@ -1,17 +1,20 @@
-import type { DoctorFacts } from '../facts.js';
+import { type DoctorFacts, systemctl } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 
 /** The oldest systemd that the units are written for. */
 const oldest = 247;
 
-export function checkManager({ manager, scope, user }: DoctorFacts): readonly Finding[] {
+export function checkManager({ manager, scope, user, gateway }: DoctorFacts): readonly Finding[] {
   const say = findings('systemd', 'service manager');
   const { booted, version, unreachable } = manager;
+  if (!booted && gateway.outcome === 'told') {
+    return [say('not-applicable', 'systemd is not the init system here; the gateway runs in the foreground')];
+  }
   if (!booted) {
     return [
       say(
-        'problem',
-        'systemd is not the init system here, so that no unit can run.',
+        'warning',
+        'systemd is not the init system here, as in a container: no unit can run.',
         mend('Run the gateway in the foreground: sd-gateway run'),
       ),
     ];
@@ -56,6 +59,29 @@ export function checkLinger({ linger, user }: DoctorFacts): readonly Finding[] {
         kind: 'enable-linger',
         user,
       }),
+    ),
+  ];
+}
+
+/** Variables that change what the gateway does, whatever its unit and its configuration say. */
+const telling = /^(SD_GATEWAY_|NODE_|UV_|LD_|MALLOC_)/;
+
+/** Checks the environment that the manager gives to all of its units. */
+export function checkEnvironment(facts: DoctorFacts): readonly Finding[] {
+  const { managerEnvironment, manager } = facts;
+  if (!manager.booted) return [];
+  const say = findings('systemd', 'environment');
+  if (!managerEnvironment.known) return [say('unknown', `It can’t be seen: ${managerEnvironment.why}`)];
+  const names = Object.keys(managerEnvironment.value).filter((name) => telling.test(name));
+  if (names.length === 0) return [say('ok', 'The manager sets nothing that changes the gateway')];
+  return [
+    say(
+      'warning',
+      `The manager sets ${names.join(', ')} for all of its units, the gateway’s too; the gateway’s own variables go before its configuration file.`,
+      mend(
+        'Unless that is meant, and then restart the gateway:',
+        systemctl(facts, `unset-environment ${names.join(' ')}`),
+      ),
     ),
   ];
 }

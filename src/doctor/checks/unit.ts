@@ -34,11 +34,13 @@ function checkValidity(facts: DoctorFacts, { complaints, properties, name }: Uni
   if (!complaints.known)
     return valid('unknown', `systemd-analyze verify could not be asked: ${complaints.why}`);
   if (complaints.value.length === 0) return valid('ok', 'systemd-analyze verify has no complaint');
+  const named = complaints.value.map((line) => /^(\/.*?\.(?:conf|service)):\d+:/.exec(line)?.[1]);
+  const files = [...new Set(named.filter((file) => file !== undefined))];
   return valid(
     'warning',
     `systemd-analyze verify complains: ${complaints.value.join('; ')}`,
     mend(
-      `Mend the lines in ${properties['FragmentPath']}, then:`,
+      `Mend the lines in ${files.length === 0 ? properties['FragmentPath'] : files.join(' and ')}, then:`,
       systemctl(facts, `daemon-reload && systemctl restart ${name}`),
     ),
   );
@@ -116,6 +118,8 @@ function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
 export function checkUnit(facts: DoctorFacts): readonly Finding[] {
   if (!facts.unit.known) return [say('unknown', `The unit can’t be looked at: ${facts.unit.why}`)];
   const unit = facts.unit.value;
+  if (unit === null && facts.gateway.outcome === 'told')
+    return [say('not-applicable', 'There is none; the gateway runs in the foreground')];
   if (unit === null) {
     return [
       say(

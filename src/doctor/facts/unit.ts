@@ -59,6 +59,7 @@ async function complaintsOf(
   manager: ServiceManager,
   name: string,
   path: string,
+  dropIns: readonly string[],
 ): Promise<Known<readonly string[]>> {
   try {
     const { stdout, stderr } = await manager.program('systemd-analyze', ['--man=no', 'verify', path], {
@@ -67,7 +68,7 @@ async function complaintsOf(
     // It loads what the unit depends on too, and complains of that.
     const lines = `${stdout}${stderr}`
       .split('\n')
-      .filter((line) => line.includes(name) || line.includes(path));
+      .filter((line) => [name, path, ...dropIns].some((part) => line.includes(part)));
     return known(lines);
   } catch (error) {
     if (error instanceof ProgramError) return unknown(error.message);
@@ -96,6 +97,7 @@ export async function gatherUnit(
       const askedAt = Number(process.hrtime.bigint() / 1_000_000n);
       const shown = await manager.show(name, properties);
       const { LoadState = 'not-found', FragmentPath = '', ExecStart = '' } = shown;
+      const dropIns = (shown['DropInPaths'] ?? '').split(' ').filter((dropIn) => dropIn !== '');
       if (LoadState === 'not-found') continue;
       // The template is there for each name; an instance is one that was ever started or enabled.
       return known({
@@ -103,7 +105,8 @@ export async function gatherUnit(
         properties: shown,
         askedAt,
         command: commandOf(ExecStart),
-        complaints: LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath) : known([]),
+        complaints:
+          LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath, dropIns) : known([]),
         drift: await driftHere(manager, name, instance),
         user: await userOf(shown),
       });
@@ -164,7 +167,7 @@ export function locationsOf(unit: UnitFacts | null, options: UnitSettingsOptions
 }
 
 /** A manager's search path for programs, systemd.exec(5): $PATH. */
-const managerPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+export const managerPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Finds the Node.js that ExecStart= runs the gateway with, and what loads in it. */
 export async function gatherNode(
