@@ -109,6 +109,8 @@ export interface Reasons {
 
 /** Number of reads of the journal, and the pause between them in ms, until it has the manager's last record. */
 const looks = 15;
+/** The same for a unit with LogNamespace=, whose journald may have to start first. */
+const looksApart = 40;
 const lookPause = 100;
 
 /** True for the manager's record of a start that it skipped; by its id it would be a start that succeeded. */
@@ -128,7 +130,8 @@ export async function reasonsSince(
 ): Promise<Reasons> {
   try {
     let records: JournalRecord[] = [];
-    for (let look = 0; look < looks; look++) {
+    const apart = unit.logNamespace != null;
+    for (let look = 0; look < (apart ? looksApart : looks); look++) {
       if (look > 0) await pause(lookPause);
       records = await read(
         unit,
@@ -137,8 +140,12 @@ export async function reasonsSince(
         200,
       );
       const ids = records.map((record) => fieldOf(record, 'MESSAGE_ID'));
-      if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
+      // The unit's words and the manager's come to journals of their own then, in any order.
+      const lacksWords =
+        apart && records.every((record) => fieldOf(record, 'SYSLOG_IDENTIFIER') === 'systemd');
       if (records.some(isSkip)) break;
+      if (lacksWords) continue;
+      if (ids.includes(managerMessages.unitFailed) || ids.includes(managerMessages.failureResult)) break;
     }
     if (records.length === 0) {
       return {
