@@ -3,6 +3,7 @@ import type { Configuration } from '../config/schema.js';
 import { settings } from '../config/settings.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
+import { versionedLine } from './json.js';
 import { jsonLine, printable } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
@@ -20,7 +21,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const { configuration, warnings, file } = configurationAt(location);
     for (const warning of warnings) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {
-      process.stdout.write(jsonLine({ valid: true, file, unit: location.unit, configuration }));
+      process.stdout.write(versionedLine({ valid: true, file, unit: location.unit, configuration }));
       return commandStatus.success;
     }
     process.stdout.write(
@@ -35,7 +36,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     return commandStatus.success;
   } catch (error) {
     if (!asJson || !(error instanceof ConfigurationError)) throw error;
-    process.stdout.write(jsonLine({ valid: false, problems: error.problems }));
+    process.stdout.write(versionedLine({ valid: false, problems: error.problems }));
     return commandStatus.configuration;
   }
 }

@@ -6,7 +6,8 @@ import { history } from '../doctor/history.js';
 import { applyFix, type Mended } from '../doctor/mend.js';
 import { instanceOf, scopeOf } from './client/locate.js';
 import { commandStatus } from './command.js';
-import { jsonLine, printable, type Style, type Terminal, terminalOf } from './terminal.js';
+import { reportLine } from './json.js';
+import { printable, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
 const labels: Readonly<Record<FindingVerdict, readonly [label: string, style: Style]>> = {
@@ -91,7 +92,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   if (parsed.flags.has('json')) {
     const unit = unitOf(facts)?.name ?? null;
     process.stdout.write(
-      jsonLine({
+      reportLine({
         healthy: isHealthy(found),
         unit,
         scope: target.scope,

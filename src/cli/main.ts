@@ -3,6 +3,7 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../version.js';
 import { type CommandDescription, commandStatus } from './command.js';
 import { commandHelp, programHelp } from './docs/help.js';
+import { errorLine } from './json.js';
 import { printable } from './terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
 
@@ -107,6 +108,41 @@ async function main(words: readonly string[]): Promise<number> {
   return perform(findCommand(first), rest);
 }
 
+function asksForJson(all: readonly string[]): boolean {
+  const end = all.indexOf('--');
+  const words = end === -1 ? all : all.slice(0, end);
+  return words.some(
+    (word, index) => /^--(json|output=json)$/.test(word) || (word === 'json' && words[index - 1] === '-o'),
+  );
+}
+
+/**
+ * Has a failure answered in JSON, too: gives what prints why, unless the command has printed something itself. The
+ * reason is what it said on standard error.
+ */
+function answerInJson(): (status: number) => void {
+  let said = '';
+  let printed = false;
+  const watch = (stream: NodeJS.WriteStream, onText: (text: string) => void) => {
+    const write = stream.write.bind(stream) as (...parameters: unknown[]) => boolean;
+    stream.write = (...parameters: unknown[]) => {
+      onText(String(parameters[0]));
+      return write(...parameters);
+    };
+  };
+  watch(process.stdout, () => {
+    printed = true;
+  });
+  watch(process.stderr, (text) => {
+    said += text;
+  });
+  return (status) => {
+    if (status === commandStatus.success || printed) return;
+    const message = said.trim().replace(/^sd-gateway: /gm, '');
+    process.stdout.write(errorLine(message, status));
+  };
+}
+
 /** Says what went wrong on standard error; gives the exit status. */
 function report(error: unknown): number {
   if (error instanceof UsageError) {
@@ -133,11 +169,17 @@ function report(error: unknown): number {
 process.exitCode = commandStatus.failure;
 
 // No await at the top level: the program is bundled as CommonJS (rolldown.config.ts).
-main(process.argv.slice(2)).then(
+const words = process.argv.slice(2);
+const answered = asksForJson(words) ? answerInJson() : () => undefined;
+
+main(words).then(
   (status) => {
     process.exitCode = status;
+    answered(status);
   },
   (error: unknown) => {
-    process.exitCode = report(error);
+    const status = report(error);
+    process.exitCode = status;
+    answered(status);
   },
 );

@@ -25,7 +25,8 @@ import { StoreError } from '../store/store-error.js';
 import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
-import { jsonFor, jsonLine, printable } from './terminal.js';
+import { reportLine } from './json.js';
+import { jsonFor, printable } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['check', 'backup', 'export', 'import', 'recover'] as const;
@@ -229,7 +230,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const voice: Voice = {
     json,
     say: (facts, ...lines) => {
-      process.stdout.write(json ? jsonLine(facts) : `${lines.map(printable).join('\n')}\n`);
+      process.stdout.write(json ? reportLine(facts) : `${lines.map(printable).join('\n')}\n`);
     },
   };
   try {

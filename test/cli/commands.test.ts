@@ -34,7 +34,7 @@ describe('the command line', () => {
     [['check-config', '--output=json'], 0, /^\{.*"valid":true/, /^$/],
     [['check-config', '-o', 'text'], 0, /^# no file/, /^$/],
     [['check-config', '-o', 'yaml'], 64, /^$/, /--output is "json" or "text", not "yaml"/],
-    [['completion', '-o', 'json', 'bash'], 64, /^$/, /unknown option "-o"/],
+    [['completion', '-o', 'json', 'bash'], 64, /^\{"version":1,"error":/, /unknown option "-o"/],
     [['token'], 64, /^$/, /ACTION is missing/],
     [['token', 'rotate'], 64, /^$/, /unknown action "rotate"; it is show/],
     [['token', 'show'], 69, /^$/, /no token: there is none in .*token/],
@@ -74,7 +74,12 @@ describe('the command line', () => {
       /\/nonexistent\.toml: can't be read: there is no such file/,
     ],
     [['check-config'], 0, /^# no file: defaults and environment.*stop\.drain = 30000\n/s, /^$/],
-    [['check-config', '--json'], 0, /^\{"valid":true,"file":null,"unit":null,"configuration":\{/, /^$/],
+    [
+      ['check-config', '--json'],
+      0,
+      /^\{"version":1,"valid":true,"file":null,"unit":null,"configuration":\{/,
+      /^$/,
+    ],
   ])('%j ends with %d', async (argv, status, stdout, stderr) => {
     const ended = await place.run(argv);
     expect(ended.stdout).toMatch(stdout);

@@ -1,10 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { StatusReport } from '../../src/cli/status/report.js';
 import { agentThatWaitsFor } from './harness/agent.js';
 import type { CommandResult, User } from './harness/machine.js';
 import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
+
+/** A part of what `status --json` prints. */
+interface StatusInJson {
+  readonly version: number;
+  readonly unit: { readonly invocation_id: string | null } | null;
+  readonly last_stop: object | null;
+}
 
 describeOnMachine('start, stop, restart, reload and status', (machine) => {
   let olga: User;
@@ -16,8 +22,8 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
   const type = (words: string, user?: User): Promise<CommandResult> =>
     machine().run(['sd-gateway', ...words.split(' ')], user === undefined ? {} : { user });
 
-  const statusOf = async (words: string, user?: User): Promise<StatusReport> =>
-    JSON.parse((await type(`status --json ${words}`, user)).stdout) as StatusReport;
+  const statusOf = async (words: string, user?: User): Promise<StatusInJson> =>
+    JSON.parse((await type(`status --json ${words}`, user)).stdout) as StatusInJson;
 
   const writeUnit = (instance: string, ...service: readonly string[]) =>
     machine().writeFile(
@@ -54,7 +60,8 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       expect(first).toMatchObject({
         verdict: 'running',
         scope,
-        unit: { name, activeState: 'active', watchdog: { timeout: 20_000 } },
+        version: 1,
+        unit: { name, active_state: 'active', watchdog: { timeout_ms: 20_000 } },
       });
       const shown = await type(`status --instance ${instance}`, user);
       expect(shown.status).toBe(0);
@@ -65,11 +72,11 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
         stdout: expect.stringContaining(`${name} serves again`),
       });
       const second = await statusOf(`--instance ${instance}`, user);
-      expect(second.unit?.invocationId).not.toBe(first.unit?.invocationId);
-      expect(second.lastStop).toMatchObject({
+      expect(second.unit?.invocation_id).not.toBe(first.unit?.invocation_id);
+      expect(second.last_stop).toMatchObject({
         cause: 'planned-stop',
-        invocationId: first.unit?.invocationId,
-        putBackTurns: 0,
+        invocation_id: first.unit?.invocation_id,
+        put_back_turns: 0,
       });
 
       expect(await type(`reload --instance ${instance}`, user)).toMatchObject({
@@ -84,11 +91,11 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       const files = () => machine().check(['ls', '-l', '--time-style=full-iso', unit.stateDirectory]);
       const before = await files();
       const stopped = await statusOf(`--instance ${instance}`, user);
-      expect(stopped.lastStop).toMatchObject({
+      expect(stopped.last_stop).toMatchObject({
         source: 'store',
         cause: 'planned-stop',
-        exitStatus: 0,
-        invocationId: second.unit?.invocationId,
+        exit_status: 0,
+        invocation_id: second.unit?.invocation_id,
       });
       expect(await files()).toBe(before);
       expect(await type(`stop --instance ${instance}`, user)).toMatchObject({
@@ -134,12 +141,12 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     await unit.succeed('start');
     const { body } = await unit.post('chat', { text: 'long' });
     await unit.waitForStatus('1 running');
-    const before = (await statusOf('--instance work')).unit?.invocationId;
+    const before = (await statusOf('--instance work')).unit?.invocation_id;
     expect(await type('restart --when-idle --timeout 1s --instance work')).toMatchObject({
       status: 75,
       stderr: expect.stringMatching(/not idle within 1s: 1 running turn\. Nothing was restarted\./),
     });
-    expect((await statusOf('--instance work')).unit?.invocationId).toBe(before);
+    expect((await statusOf('--instance work')).unit?.invocation_id).toBe(before);
 
     const restart = type('restart --when-idle --instance work');
     // It refuses nothing meanwhile.
@@ -147,7 +154,7 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     await machine().check(['touch', '/tmp/work-go']);
     expect(await unit.reply(String(body['id']))).toBe('done');
     expect(await restart).toMatchObject({ status: 0, stdout: expect.stringContaining('serves again') });
-    expect((await statusOf('--instance work')).unit?.invocationId).not.toBe(before);
+    expect((await statusOf('--instance work')).unit?.invocation_id).not.toBe(before);
     expect((await unit.messages()).join('\n')).not.toMatch(/[1-9]\d* put back/);
     await unit.succeed('stop');
   });

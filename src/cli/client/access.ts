@@ -5,7 +5,8 @@ import { hostInUrl, type ListenAddress, parseListenAddress } from '../../config/
 import { readSecret, SecretError, tokenForm } from '../../gateway/start/secrets.js';
 import { asOwnerOf, IdentityError, ownerOf } from '../../linux/owner.js';
 import { commandStatus } from '../command.js';
-import { jsonLine, printable } from '../terminal.js';
+import { versionedLine } from '../json.js';
+import { printable } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { type GatewayAnswer, GatewayClient, UnreachableError } from './http.js';
 import { configurationAt, type GatewayLocation, locateGateway } from './locate.js';
@@ -83,7 +84,7 @@ export async function token(parsed: ParsedCommand): Promise<number> {
   if (action !== 'show') throw new UsageError(`unknown action "${action}"; it is show`, parsed.command.name);
   const [found] = readTokens(await locateGateway(parsed));
   if (found === undefined) return commandStatus.unavailable;
-  process.stdout.write(parsed.flags.has('json') ? jsonLine({ token: found }) : `${found}\n`);
+  process.stdout.write(parsed.flags.has('json') ? versionedLine({ token: found }) : `${found}\n`);
   return commandStatus.success;
 }
 

@@ -1,7 +1,8 @@
 import { nearest } from '../../config/nearest.js';
 import { commandStatus } from '../command.js';
+import { versionedLine } from '../json.js';
 import { cut } from '../spinner.js';
-import { jsonLine, printable, terminalOf } from '../terminal.js';
+import { printable, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
@@ -62,7 +63,7 @@ async function list(client: GatewayClient, json: boolean): Promise<number> {
     const { id, session, changed_at, error } = message;
     const [reason = ''] = (error ?? '').split('\n');
     process.stdout.write(
-      json ? jsonLine(message) : `${printable(`${id}  ${changed_at}  ${session}  ${reason}`)}\n`,
+      json ? versionedLine(message) : `${printable(`${id}  ${changed_at}  ${session}  ${reason}`)}\n`,
     );
   }
   if (count === 0 && !json) process.stdout.write('No message is dead\n');
@@ -76,7 +77,7 @@ async function readMessage(client: GatewayClient, id: string): Promise<ShownMess
 }
 
 async function showAsJson(client: GatewayClient, id: string, oneLine: boolean): Promise<number> {
-  process.stdout.write(jsonLine(await readMessage(client, id), oneLine ? 0 : 2));
+  process.stdout.write(versionedLine(await readMessage(client, id), oneLine ? 0 : 2));
   return commandStatus.success;
 }
 
@@ -93,7 +94,7 @@ async function change(
     if (answer.status === 401) throw new Refused(answer, `to ${action} ${id}`);
     count += 1;
     if (answer.status !== 200) status = refused(answer, `to ${action} ${id}`);
-    else process.stdout.write(json ? jsonLine(answer.body) : `${done[action]} ${printable(id)}\n`);
+    else process.stdout.write(json ? versionedLine(answer.body) : `${done[action]} ${printable(id)}\n`);
   }
   if (count === 0 && !json) process.stdout.write('No message is dead\n');
   return status;
@@ -161,7 +162,7 @@ export async function sessions(parsed: ParsedCommand): Promise<number> {
       const { session, last_seq, waiting, running, last_accepted_at } = item;
       const state = running ? 'running' : 'idle';
       const text = `${last_accepted_at}  ${state.padEnd(7)}  ${waiting} waiting  ${last_seq} in all  ${session}`;
-      process.stdout.write(json ? jsonLine(item) : `${printable(text)}\n`);
+      process.stdout.write(json ? versionedLine(item) : `${printable(text)}\n`);
     }
     if (count === 0 && !json) process.stdout.write('There is no session yet\n');
     return commandStatus.success;
@@ -186,7 +187,7 @@ export async function messages(parsed: ParsedCommand): Promise<number> {
       const { id, state, accepted_at, text } = message;
       const line = printable(`${id}  ${accepted_at}  ${state.padEnd(9)}  ${text.replaceAll('\n', ' ')}`);
       const shown = terminal.isTerminal ? cut(line, terminal.width) : line;
-      process.stdout.write(json ? jsonLine(message) : `${shown}\n`);
+      process.stdout.write(json ? versionedLine(message) : `${shown}\n`);
     }
     return commandStatus.success;
   });
@@ -269,7 +270,7 @@ export async function cancel(parsed: ParsedCommand): Promise<number> {
     const answer = await client.post(path, {}, {});
     if (answer.status === 401) return null;
     if (answer.status !== 200) return refused(answer, 'to cancel it');
-    if (parsed.flags.has('json')) process.stdout.write(jsonLine(answer.body));
+    if (parsed.flags.has('json')) process.stdout.write(versionedLine(answer.body));
     else if (session === undefined) process.stdout.write(`Cancelled ${id}\n`);
     else {
       const cancelled = (answer.body?.['cancelled'] ?? []) as readonly Cancelled[];

@@ -4,8 +4,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
+import { versionedLine } from '../json.js';
 import { Spinner } from '../spinner.js';
-import { jsonLine, printable, terminalOf, textFor } from '../terminal.js';
+import { printable, terminalOf, textFor } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import { type GatewayAnswer, type GatewayClient, UnreachableError } from './http.js';
@@ -95,7 +96,7 @@ async function ask(
 /** Prints the end of a message that is settled, or that it isn't. */
 function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): number {
   const id = printable(messageId);
-  if (asJson) process.stdout.write(jsonLine(answer.body));
+  if (asJson) process.stdout.write(versionedLine(answer.body));
   const part =
     turn === answer
       ? ''
@@ -159,7 +160,7 @@ async function report(
     stopShowing();
     const { aborted } = interrupted.signal;
     if (!aborted && !(error instanceof UnreachableError || error instanceof UnprovenError)) throw error;
-    if (asJson) process.stdout.write(jsonLine(accepted.body));
+    if (asJson) process.stdout.write(versionedLine(accepted.body));
     const why = aborted ? 'no longer waiting for the reply' : (error as Error).message;
     process.stderr.write(
       `sd-gateway: the message is accepted as ${printable(id)}; ${printable(why)}. To read its reply later: sd-gateway show ${printable(id)}\n`,

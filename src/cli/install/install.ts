@@ -6,9 +6,10 @@ import { userExists } from '../../units/unit-user.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
+import { reportLine } from '../json.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
-import { jsonLine, printable, type Terminal, terminalOf } from '../terminal.js';
+import { printable, type Terminal, terminalOf } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { findInstallFacts, type InstallFacts } from './facts.js';
 import { Installation, InstallError, type InstallOutcome } from './perform.js';
@@ -38,7 +39,7 @@ function voiceOf(request: InstallRequest, parsed: ParsedCommand): Voice {
       if (!request.json) process.stderr.write(`sd-gateway: ${printable(text)}\n`);
     },
     refuse: (status, reason) => {
-      if (request.json) process.stdout.write(jsonLine({ installed: false, reason }));
+      if (request.json) process.stdout.write(reportLine({ installed: false, reason }));
       process.stderr.write(`sd-gateway: ${printable(reason)}\n`);
       return status;
     },
@@ -173,7 +174,7 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
   if (request.dryRun) {
     if (steps.length === 0) voice.say(`Nothing to do: ${facts.installed.path} is as it should be`);
     for (const step of steps) voice.say(`Would ${describeStep(step, facts)}`);
-    if (request.json) process.stdout.write(jsonLine(outcomeForPrograms(facts, steps, null)));
+    if (request.json) process.stdout.write(reportLine(outcomeForPrograms(facts, steps, null)));
     return commandStatus.success;
   }
   const turn = steps.some(({ kind }) => kind === 'restart') ? await turnOfThisInstall(facts) : null;
@@ -181,7 +182,7 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
     return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
   const outcome = await new Installation(facts, request, (text) => voice.say(text)).perform(steps);
   for (const warning of outcome.warnings) voice.warn(warning);
-  if (request.json) process.stdout.write(jsonLine(outcomeForPrograms(facts, steps, outcome)));
+  if (request.json) process.stdout.write(reportLine(outcomeForPrograms(facts, steps, outcome)));
   if (outcome.startFailure !== null) {
     voice.warn(outcome.startFailure);
     return commandStatus.failure;
@@ -199,7 +200,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     return found === null ? await install(request, voice) : voice.refuse(...found);
   } catch (error) {
     if (error instanceof ConfigurationError) {
-      if (request.json) process.stdout.write(jsonLine({ installed: false, problems: error.problems }));
+      if (request.json) process.stdout.write(reportLine({ installed: false, problems: error.problems }));
       throw error;
     }
     const isExpected =

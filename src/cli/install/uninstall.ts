@@ -10,9 +10,10 @@ import { judge } from '../../units/seal.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
+import { reportLine } from '../json.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
-import { askYesNo, jsonLine, printable } from '../terminal.js';
+import { askYesNo, printable } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { findTemplateInstance, templateObjection } from './facts.js';
 import { unitInstanceOf } from './request.js';
@@ -228,7 +229,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     if (!asJson) process.stdout.write(`${printable(text)}\n`);
   };
   const refuse = (status: number, reason: string): number => {
-    if (asJson) process.stdout.write(jsonLine({ uninstalled: false, reason }));
+    if (asJson) process.stdout.write(reportLine({ uninstalled: false, reason }));
     process.stderr.write(`sd-gateway: ${printable(reason)}\n`);
     return status;
   };
@@ -241,7 +242,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const systemdVersion = await new ServiceManager(scope).version();
     const target = { scope, instance, systemdVersion, home: homedir(), environment: process.env };
     const removal = await uninstall(parsed, target, say);
-    if (asJson) process.stdout.write(jsonLine({ uninstalled: true, scope, instance, ...removal }));
+    if (asJson) process.stdout.write(reportLine({ uninstalled: true, scope, instance, ...removal }));
     else for (const warning of removal.warnings) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     return commandStatus.success;
   } catch (error) {

@@ -2,9 +2,10 @@ import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { instanceOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
+import { reportLine } from '../json.js';
 import { commandFor, managerTrouble } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
-import { jsonLine, printable, terminalOf } from '../terminal.js';
+import { printable, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { gather } from './gather.js';
 import { statusOf, verdictOf } from './report.js';
@@ -23,7 +24,7 @@ async function showAll(parsed: ParsedCommand): Promise<number> {
   try {
     const names = await manager.unitsMatching(pattern);
     const units = await Promise.all(names.map((name) => readUnit(manager, name)));
-    if (parsed.flags.has('json')) process.stdout.write(jsonLine(units));
+    if (parsed.flags.has('json')) process.stdout.write(reportLine({ units }));
     else if (units.length > 0) process.stdout.write(statusTable(units, Date.now(), terminalOf(parsed)));
     else {
       process.stderr.write(
@@ -48,6 +49,8 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   if (parsed.flags.has('all')) return showAll(parsed);
   const target = { scope: scopeOf(parsed), instance: instanceOf(parsed) };
   const report = await gather(target, parsed.flags.has('user') || parsed.flags.has('system'));
-  process.stdout.write(parsed.flags.has('json') ? jsonLine(report) : statusText(report, terminalOf(parsed)));
+  process.stdout.write(
+    parsed.flags.has('json') ? reportLine(report) : statusText(report, terminalOf(parsed)),
+  );
   return statusOf(report.verdict);
 }
