@@ -94,13 +94,13 @@ export interface ConfigurationFacts {
   readonly listen: string;
 }
 
-/** What the user that runs the gateway may do with files that it needs. */
+/** Rights of the user that runs the gateway to the files that it needs. */
 export interface AccessFacts {
   readonly user: string;
   /** The agent's program; null if there is none, or it is below the session's directory. */
   readonly program: {
     readonly name: string;
-    /** Null if the agent's PATH does not have it. */
+    /** The file; null if the agent's PATH does not have it. */
     readonly path: string | null;
     /** The file or directory that the user may not execute or enter; null if there is none. */
     readonly denied: string | null;

@@ -207,7 +207,7 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
         ? null
         : { how, status: number('ExecMainStatus') ?? 0, at: readTime(text('ExecMainExitTimestamp')) },
     failedCommand: failedCommandIn(shown, number('ExecMainCode') === 1 && number('ExecMainStatus') === 0),
-    // Of a unit that was never started, or that systemd has forgotten, it is "no", too.
+    // A unit that was never started, or that systemd has forgotten, has "no", too.
     conditionMet: text('ConditionResult') !== 'no' || readTime(text('ConditionTimestamp')) === null,
     runtimeLimit: text('RuntimeMaxUSec') === 'infinity' ? null : span('RuntimeMaxUSec') || null,
     logNamespace: text('LogNamespace'),
