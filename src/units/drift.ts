@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigurationError } from '../config/load.js';
 import { type ServiceManager, unitName } from '../manager/service-manager.js';
+import { errorMessage } from '../text/failure-text.js';
 import { unifiedDifference } from './difference.js';
 import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './load-path.js';
 import { planUnit, shippedUnit, type UnitTarget } from './plan.js';
@@ -84,7 +85,7 @@ export function unitDrift(target: UnitTarget): UnitDrift {
     const isExpected =
       error instanceof ConfigurationError || (error as NodeJS.ErrnoException).code !== undefined;
     if (!isExpected) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     return found(ownership === 'edited' ? 'edited' : 'undecided', '', reason);
   }
   const difference = unifiedDifference(

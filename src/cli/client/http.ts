@@ -1,11 +1,12 @@
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as requestSecurely } from 'node:https';
+import { errorMessage } from '../../text/failure-text.js';
 import { connectProven, UnprovenError } from './peer.js';
 
 /** No gateway answers at the address. */
 export class UnreachableError extends Error {
   constructor(address: string, options: ErrorOptions) {
-    const reason = options.cause instanceof Error ? options.cause.message : String(options.cause);
+    const reason = errorMessage(options.cause);
     super(`no gateway answers at ${address}: ${reason}`, options);
     this.name = 'UnreachableError';
   }

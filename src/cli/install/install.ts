@@ -1,6 +1,7 @@
 import { ConfigurationError } from '../../config/load.js';
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { UnitValueError } from '../../units/unit-text.js';
 import { userExists } from '../../units/unit-user.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
@@ -210,6 +211,6 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       error instanceof UnitValueError ||
       (error as NodeJS.ErrnoException).code !== undefined;
     if (!isExpected) throw error;
-    return voice.refuse(commandStatus.failure, error instanceof Error ? error.message : String(error));
+    return voice.refuse(commandStatus.failure, errorMessage(error));
   }
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { writeAtomically } from '../../linux/write-atomically.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { ServiceManager } from '../../manager/service-manager.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { makeUsers, userExists } from '../../units/unit-user.js';
 import { verifyUnit } from '../../units/verify.js';
 import { explainFailure } from '../operate/failure.js';
@@ -197,9 +198,7 @@ export class Installation {
     try {
       writeAtomically(file.path, file.text, file.mode);
     } catch (error) {
-      this.#warnings.push(
-        `"journalctl -x" will not explain the gateway’s records: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.#warnings.push(`"journalctl -x" will not explain the gateway’s records: ${errorMessage(error)}`);
       return false;
     }
     const { status, stderr } = await runProgram('journalctl', ['--update-catalog'], { timeout: 60_000 });

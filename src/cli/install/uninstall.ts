@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { otherScope, ServiceManager, ServiceManagerError, unitName } from '../../manager/service-manager.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { type InstalledUnit, readInstalled } from '../../units/drift.js';
 import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from '../../units/load-path.js';
 import { catalogPath, type UnitTarget } from '../../units/plan.js';
@@ -252,6 +253,6 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       error instanceof ProgramError ||
       (error as NodeJS.ErrnoException).code !== undefined;
     if (!isExpected) throw error;
-    return refuse(commandStatus.failure, error instanceof Error ? error.message : String(error));
+    return refuse(commandStatus.failure, errorMessage(error));
   }
 }
