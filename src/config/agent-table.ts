@@ -60,3 +60,8 @@ export const agentTable = z.preprocess(
 );
 
 export type AgentConfiguration = z.output<typeof agentTable>;
+
+/** The longest `kill_delay` of several agents, in milliseconds: a stop may have to wait for it. */
+export function longestKillDelay(agents: Readonly<Record<string, AgentConfiguration>>): number {
+  return Math.max(...Object.values(agents).map(({ kill_delay }) => kill_delay));
+}

@@ -1,11 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { z } from 'zod';
 import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
 import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
 import { readOverrides } from './environment.js';
-import { nearest } from './nearest.js';
+import { problemsOf } from './problems.js';
 import { type Configuration, configurationSchema } from './schema.js';
-import { keysOf, typesOf } from './settings.js';
 import { readToml, type TomlDocument, TomlSyntaxError } from './toml.js';
 
 export { ConfigurationError, type ConfigurationProblem };
@@ -45,9 +43,14 @@ function readFile({ file, required }: ConfigurationSource): Buffer | null {
   }
 }
 
+/** Some editors begin a file with one. */
+function withoutByteOrderMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text;
+}
+
 /** TOML is UTF-8: in a path, say, U+FFFD would stand for what is not. */
 function textOf(bytes: Buffer, file: string | null): string {
-  if (isUtf8(bytes)) return bytes.toString();
+  if (isUtf8(bytes)) return withoutByteOrderMark(bytes.toString());
   const lines = bytes.toString('latin1').split('\n');
   const line = lines.findIndex((text) => !isUtf8(Buffer.from(text, 'latin1'))) + 1;
   throw new ConfigurationError([{ where: `${file}:${line}:1`, message: 'no valid TOML: it is no UTF-8' }]);
@@ -86,42 +89,13 @@ function withValue(table: Table, path: readonly string[], value: unknown): Table
   return { ...table, [key]: withValue(inner ?? {}, below, value) };
 }
 
-function describeUnknownKey(path: readonly string[]): string {
-  const key = path.at(-1) ?? '';
-  const table = path.slice(0, -1);
-  const types = typesOf(path);
-  if (types !== null) {
-    const name = table.join('.');
-    return `"${key}" is no key of this type of [${name}]: it needs ${name}.type = ${types.map((type) => `"${type}"`).join(' or ')}`;
-  }
-  const meant = nearest(key, keysOf(table) ?? []);
-  const place = table.length === 0 ? '' : ` in [${table.join('.')}]`;
-  return `unknown key "${key}"${place}${meant === null ? '' : `; did you mean "${meant}"?`}`;
-}
-
-/** The document's numbers for time and such are checked by the schema; its dates and big integers are not for it. */
-function problemsOf(
-  error: z.ZodError,
-  variables: ReadonlyMap<string, string>,
-  positionOf: (path: readonly (string | number)[]) => string,
-): ConfigurationProblem[] {
-  return error.issues.flatMap((issue) => {
-    const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => {
-        const whole = [...path.map(String), key];
-        return {
-          where: variables.get(whole.join('.')) ?? positionOf([...path, key]),
-          message: describeUnknownKey(whole),
-        };
-      });
-    }
-    // An item of a list belongs to the setting that the list is.
-    const setting = path.filter((part) => typeof part === 'string').join('.');
-    const variable = variables.get(setting);
-    const where = variable ?? positionOf(path);
-    return [{ where, message: `${setting}: ${issue.message}` }];
-  });
+/** Where a variable's value goes: `[agent]` is `[agents.default]`, and the file may have either. */
+function pathIn(values: Table, path: readonly string[]): readonly string[] {
+  const [table, ...key] = path;
+  const { agent, agents } = values;
+  const hasDefault =
+    table === 'agent' && agent === undefined && isTable(agents) && Object.hasOwn(agents, 'default');
+  return hasDefault ? ['agents', 'default', ...key] : path;
 }
 
 /** Reads the file and the environment. Throws a ConfigurationError that names all problems at once. */
@@ -131,17 +105,18 @@ export function loadConfiguration(source: ConfigurationSource): LoadedConfigurat
   let values: Table = document?.values ?? {};
   const variables = new Map<string, string>();
   for (const { setting, value } of overrides) {
-    values = withValue(values, setting.path, value);
-    variables.set(setting.path.join('.'), setting.variable);
+    const path = pathIn(values, setting.path);
+    values = withValue(values, path, value);
+    variables.set(path.join('.'), setting.variable);
   }
-  const positionOf = (path: readonly (string | number)[]): string => {
-    const position = document?.positionOf(path) ?? null;
-    if (source.file === null || document === null) return 'configuration';
-    return position === null ? source.file : `${source.file}:${position.line}:${position.column}`;
+  const inFile = (path: readonly (string | number)[]) => {
+    const { line, column } = document?.positionOf(path) ?? { line: 0, column: 0 };
+    if (source.file === null || document === null) return { where: 'configuration', line, column };
+    return { where: line === 0 ? source.file : `${source.file}:${line}:${column}`, line, column };
   };
   // To compile a parser for a schema that is used once takes longer than to do without.
   const result = configurationSchema.safeParse(values, { jitless: true });
-  const found = result.success ? [] : problemsOf(result.error, variables, positionOf);
+  const found = result.success ? [] : problemsOf(result.error, values, { variables, inFile });
   if (!result.success || problems.length > 0) throw new ConfigurationError([...problems, ...found]);
   return { configuration: result.data, warnings, file: document === null ? null : source.file };
 }

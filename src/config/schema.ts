@@ -1,16 +1,20 @@
 import { z } from 'zod';
-import { agentTable } from './agent-table.js';
+import { type AgentConfiguration, agentTable } from './agent-table.js';
+import { channelTables } from './channel-table.js';
+import { agentName, namedTables } from './named-tables.js';
+import { nearest } from './nearest.js';
+import { routeTables } from './route-table.js';
 import { storeTable } from './store-table.js';
 import { addressRange, count, listenAddress, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
 
 /**
- * The whole configuration: every key with its default and its description. `sd-gateway.toml`, the environment's
- * overrides and the documentation are read from here, so that they can't differ. Time spans become milliseconds,
- * sizes bytes. Descriptions are registered, as `describe` copies the schema, and every start makes all of them.
+ * All tables and keys, each key with its default and its description. `sd-gateway.toml`, the environment's overrides and
+ * the documentation are read from here, so that they can't differ. Time spans become milliseconds, sizes bytes.
+ * Descriptions are registered, as `describe` copies the schema, and every start makes all of them.
  */
-export const configurationSchema = z.strictObject({
+export const configurationTables = z.strictObject({
   supervisor: z.enum(['auto', 'container']).default('auto').register(z.globalRegistry, {
     description:
       'Who stops the gateway: "auto" finds systemd by its evidence; "container" takes a SIGTERM of the container runtime as a planned stop.',
@@ -60,7 +64,10 @@ export const configurationSchema = z.strictObject({
       }),
     })
     .prefault({}),
-  agent: agentTable.prefault({}),
+  agent: agentTable.optional(),
+  agents: namedTables(agentName, agentTable),
+  route: routeTables,
+  channels: channelTables,
   delivery: z
     .strictObject({
       allow: z.array(addressRange).default([]).register(z.globalRegistry, {
@@ -132,6 +139,57 @@ export const configurationSchema = z.strictObject({
       }),
     })
     .prefault({}),
+});
+
+type Tables = z.output<typeof configurationTables>;
+
+/** By name; "default" is the one that no route has chosen. */
+export type AgentConfigurations = Readonly<Record<string, AgentConfiguration>> & {
+  readonly default: AgentConfiguration;
+};
+
+function agentsOf({ agent, agents }: Tables): AgentConfigurations {
+  return { ...agents, default: agent ?? agents['default'] ?? agentTable.parse({}) };
+}
+
+/** What one table alone can't know: each pair is a key's path and what is wrong with it. */
+function mistakesBetweenTables(tables: Tables): (readonly [path: (string | number)[], message: string])[] {
+  const { agent, agents, channels, route } = tables;
+  const both =
+    agent !== undefined && Object.hasOwn(agents, 'default')
+      ? [
+          [
+            ['agents', 'default'],
+            '[agent] and [agents.default] are one table: write its keys into one of them',
+          ] as const,
+        ]
+      : [];
+  const agentNames = Object.keys(agentsOf(tables));
+  const channelNames = ['http', ...Object.keys(channels)];
+  const unknown = route.flatMap((rule, index) => [
+    ...(agentNames.includes(rule.agent)
+      ? []
+      : [[['route', index, 'agent'], noSuch('agent', 'agents', rule.agent, agentNames)] as const]),
+    ...(rule.channel === undefined || channelNames.includes(rule.channel)
+      ? []
+      : [[['route', index, 'channel'], noSuch('channel', 'channels', rule.channel, channelNames)] as const]),
+  ]);
+  return [...both, ...unknown].map(([path, message]) => [[...path], message]);
+}
+
+function noSuch(what: string, tables: string, name: string, known: readonly string[]): string {
+  const meant = nearest(name, known);
+  const hint = meant === null ? `there is no [${tables}.${name}]` : `did you mean "${meant}"?`;
+  return `there is no ${what} "${name}"; ${hint}`;
+}
+
+/** The whole configuration. `[agent]` is the table `[agents.default]`. */
+export const configurationSchema = configurationTables.transform((tables, context) => {
+  for (const [path, message] of mistakesBetweenTables(tables)) {
+    context.addIssue({ code: 'custom', path, message, input: tables });
+  }
+  const agents = agentsOf(tables);
+  return { ...tables, agent: agents.default, agents };
 });
 
 /** The configuration in force. Time spans in milliseconds, sizes in bytes. */

@@ -1,16 +1,19 @@
 import { z } from 'zod';
-import { configurationSchema } from './schema.js';
+import { configurationTables } from './schema.js';
+import { unitOf, type ValueUnit } from './values.js';
 
 /** How a setting is written in the environment, where all is text. */
 export type SettingForm = 'text' | 'number' | 'boolean' | 'list';
 
 /** One key of the configuration, as the schema has it. */
-export interface Setting {
-  /** Section and key, such as `["http", "listen"]`, or the key alone. */
+export interface ConfigurationKey {
+  /** Table and key, such as `["http", "listen"]`, or the key alone. A free name of a table is `NAME`. */
   readonly path: readonly string[];
-  /** `SD_GATEWAY_HTTP_LISTEN`. */
-  readonly variable: string;
   readonly form: SettingForm;
+  /** Null if the value is written as it is. */
+  readonly unit: ValueUnit | null;
+  /** The texts that it may be; null if it isn't one of a few. */
+  readonly choices: readonly string[] | null;
   readonly description: string;
   /** As it would be written in the file; undefined or null: there is none. */
   readonly default: unknown;
@@ -18,8 +21,16 @@ export interface Setting {
   readonly types: readonly string[] | null;
 }
 
+/** A key that the environment can override. */
+export interface Setting extends ConfigurationKey {
+  /** `SD_GATEWAY_HTTP_LISTEN`. */
+  readonly variable: string;
+}
+
 interface Wrapper {
   readonly innerType?: z.ZodType;
+  readonly valueType?: z.ZodType;
+  readonly element?: z.ZodType;
   readonly in?: z.ZodType;
   readonly out?: z.ZodType;
   readonly defaultValue?: unknown;
@@ -57,11 +68,17 @@ function formOf(type: z.ZodType): SettingForm {
   return 'text';
 }
 
-function settingOf(path: readonly string[], type: z.ZodType, types: Setting['types']): Setting {
+function choicesOf(type: z.ZodType): readonly string[] | null {
+  const inner = unwrap(type);
+  return inner instanceof z.ZodEnum ? inner.options.map(String) : null;
+}
+
+function keyOf(path: readonly string[], type: z.ZodType, types: readonly string[] | null): ConfigurationKey {
   return {
     path,
-    variable: ['SD_GATEWAY', ...path].join('_').toUpperCase(),
     form: formOf(type),
+    unit: unitOf(type),
+    choices: choicesOf(type),
     description: descriptionOf(type),
     default: defaultOf(type),
     types,
@@ -72,45 +89,93 @@ function settingOf(path: readonly string[], type: z.ZodType, types: Setting['typ
 function collectUnion(
   union: z.ZodDiscriminatedUnion<readonly z.ZodObject[], string>,
   path: readonly string[],
-): Setting[] {
+): ConfigurationKey[] {
   const { discriminator, options } = union.def;
   const typeOf = ({ shape }: z.ZodObject) =>
     String((unwrap(shape[discriminator] as z.ZodType) as z.ZodLiteral).value);
   const [first] = options;
-  return [...new Set(options.flatMap(({ shape }) => Object.keys(shape)))].flatMap((key) => {
-    const having = options.filter(({ shape }) => key in shape);
+  return [...new Set(options.flatMap(({ shape }) => Object.keys(shape)))].flatMap((name) => {
+    const having = options.filter(({ shape }) => name in shape);
     const types = having.length === options.length ? null : having.map(typeOf);
-    const setting = settingOf([...path, key], having[0]?.shape[key] as z.ZodType, types);
-    return key === discriminator && first !== undefined ? { ...setting, default: typeOf(first) } : setting;
+    const key = keyOf([...path, name], having[0]?.shape[name] as z.ZodType, types);
+    if (name !== discriminator || first === undefined) return key;
+    // Without a default for a table that has no type, there is none for the type.
+    const isNamed = path.includes(freeName);
+    return { ...key, choices: options.map(typeOf), ...(isNamed ? {} : { default: typeOf(first) }) };
   });
 }
 
-function collect(type: z.ZodObject, path: readonly string[]): Setting[] {
-  return Object.entries(type.shape).flatMap(([key, value]) => {
-    const setting = value as z.ZodType;
-    const inner = unwrap(setting);
-    const below = [...path, key];
-    if (inner instanceof z.ZodObject) return collect(inner, below);
-    if (inner instanceof z.ZodDiscriminatedUnion) {
-      return collectUnion(inner as z.ZodDiscriminatedUnion<readonly z.ZodObject[], string>, below);
-    }
-    return [settingOf(below, setting, null)];
-  });
+/** Stands for any name, or for the index of one of several tables. */
+const freeName = 'NAME';
+
+function collect(type: z.ZodType, path: readonly string[]): ConfigurationKey[] {
+  const inner = unwrap(type);
+  if (inner instanceof z.ZodObject) {
+    return Object.entries(inner.shape).flatMap(([name, value]) =>
+      collect(value as z.ZodType, [...path, name]),
+    );
+  }
+  if (inner instanceof z.ZodDiscriminatedUnion) {
+    return collectUnion(inner as z.ZodDiscriminatedUnion<readonly z.ZodObject[], string>, path);
+  }
+  if (inner instanceof z.ZodRecord) return collect(inner.valueType as z.ZodType, [...path, freeName]);
+  if (inner instanceof z.ZodArray && unwrap(inner.element as z.ZodType) instanceof z.ZodObject) {
+    return collect(inner.element as z.ZodType, path);
+  }
+  return [keyOf(path, type, null)];
 }
 
-/** Every setting that there is, in the schema's order. */
-export const settings: readonly Setting[] = collect(configurationSchema, []);
+const [manyTimes, once] = (() => {
+  const all = collect(configurationTables, []);
+  const isRepeated = ({ path: [table = ''] }: ConfigurationKey) =>
+    ['agents', 'channels', 'route'].includes(table);
+  return [all.filter(isRepeated), all.filter((key) => !isRepeated(key))];
+})();
 
-/** The keys that may stand in a table of the file; null when there is no such table. */
+/** Every key of a table that there is once, in the schema's order. */
+export const settings: readonly Setting[] = once.map((key) => ({
+  ...key,
+  variable: ['SD_GATEWAY', ...key.path].join('_').toUpperCase(),
+}));
+
+/** The keys of `[agents.NAME]`, `[channels.NAME]` and `[[route]]`, which the environment has no variables for. */
+export const repeatedKeys: readonly ConfigurationKey[] = manyTimes;
+
+/** The key in the schema of a path in a document, in which there are names and indexes. */
+function keyAt(path: readonly string[]): ConfigurationKey | null {
+  const wanted = generalPath(path).join('.');
+  return [...settings, ...repeatedKeys].find((key) => key.path.join('.') === wanted) ?? null;
+}
+
+/** A path in a document as the schema has it: `agents.fast.type` is `agents.NAME.type`, `route.0.agent` is `route.agent`. */
+function generalPath(path: readonly string[]): readonly string[] {
+  const [table, second, ...rest] = path;
+  if (table === 'route' && second !== undefined && /^\d+$/.test(second)) return [table, ...rest];
+  if ((table === 'agents' || table === 'channels') && second !== undefined) return [table, freeName, ...rest];
+  return path;
+}
+
+/** The keys that may stand in a table of the file; null if there is no such table, or its names are free. */
 export function keysOf(table: readonly string[]): readonly string[] | null {
-  const keys = settings
-    .filter(({ path }) => path.length > table.length && table.every((key, index) => path[index] === key))
-    .map(({ path }) => path[table.length] ?? '');
+  const wanted = generalPath(table);
+  const keys = [...settings, ...repeatedKeys]
+    .filter(({ path }) => path.length > wanted.length && wanted.every((key, index) => path[index] === key))
+    .map(({ path }) => path[wanted.length] ?? '')
+    .filter((key) => key !== freeName);
   return keys.length === 0 ? null : [...new Set(keys)];
 }
 
 /** The values of `type` that a key of a table needs; null if the key is unknown or any type has it. */
 export function typesOf(path: readonly string[]): readonly string[] | null {
-  const name = path.join('.');
-  return settings.find((setting) => setting.path.join('.') === name)?.types ?? null;
+  return keyAt(path)?.types ?? null;
+}
+
+/** The texts that a key may have; null if it isn't one of a few. */
+export function choicesAt(path: readonly string[]): readonly string[] | null {
+  return keyAt(path)?.choices ?? null;
+}
+
+/** The unit of a key's value; null if it has none. */
+export function unitAt(path: readonly string[]): ValueUnit | null {
+  return keyAt(path)?.unit ?? null;
 }

@@ -61,21 +61,39 @@ class Reader {
       (parent[name] as Table[]).push(emptyTable());
     }
     const table = below(parent, name);
-    for (const inner of node.body) this.#keyValue(inner, table, path);
+    const located = this.#located(path);
+    if (node.kind === 'array') this.#record(located, node);
+    for (const inner of node.body) this.#keyValue(inner, table, located);
   }
 
-  /** `path`: of the table, null where it stands within an array. */
-  #keyValue(node: AST.TOMLKeyValue, table: Table, path: readonly string[] | null, depth = 0): void {
+  /** The path of a table with, behind the name of an array of tables, the index of its last one. */
+  #located(names: readonly string[]): readonly string[] {
+    const path: string[] = [];
+    let table: unknown = this.values;
+    for (const name of names) {
+      path.push(name);
+      table = (table as Table)[name];
+      if (!Array.isArray(table)) continue;
+      path.push(String(table.length - 1));
+      table = table.at(-1);
+    }
+    return path;
+  }
+
+  /** `path`: of the table that the key stands in. */
+  #keyValue(node: AST.TOMLKeyValue, table: Table, path: readonly string[], depth = 0): void {
     const names = keyNames(node.key);
-    const own = path === null ? null : [...path, ...names];
-    if (own !== null) this.#record(own, node);
+    const own = [...path, ...names];
+    this.#record(own, node);
     const [parent, name] = this.#place(table, names, node, depth);
     parent[name] = this.#value(node.value, own, depth + names.length);
   }
 
-  #value(node: AST.TOMLContentNode, path: readonly string[] | null, depth: number): unknown {
+  #value(node: AST.TOMLContentNode, path: readonly string[], depth: number): unknown {
     if (depth > deepest) throw new TomlSyntaxError(tooDeep, positionOf(node));
-    if (node.type === 'TOMLArray') return node.elements.map((item) => this.#value(item, null, depth + 1));
+    if (node.type === 'TOMLArray') {
+      return node.elements.map((item, index) => this.#value(item, [...path, String(index)], depth + 1));
+    }
     if (node.type !== 'TOMLInlineTable') return node.value;
     const table = emptyTable();
     for (const inner of node.body) this.#keyValue(inner, table, path, depth);

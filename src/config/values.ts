@@ -24,6 +24,56 @@ export function parseSize(text: string): number | null {
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
 }
 
+/** How a value is written that is something else once it is read. */
+export type ValueUnit = 'time' | 'size' | 'address';
+
+const units = new WeakMap<z.ZodType, ValueUnit>();
+
+function inUnit<Type extends z.ZodType>(unit: ValueUnit, type: Type): Type {
+  units.set(type, unit);
+  return type;
+}
+
+/** The unit of a schema's value, or of the schema inside of its default; null if it has none. */
+export function unitOf(type: z.ZodType): ValueUnit | null {
+  const own = units.get(type);
+  if (own !== undefined) return own;
+  const { innerType } = type.def as { readonly innerType?: z.ZodType };
+  return innerType === undefined ? null : unitOf(innerType);
+}
+
+/** Milliseconds as they are written in the configuration: in the largest unit that leaves a whole number. */
+export function writtenTimeSpan(milliseconds: number): string {
+  if (milliseconds === 0) return '0';
+  const units = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['min', 60_000],
+    ['s', 1_000],
+    ['ms', 1],
+  ] as const;
+  const [unit, size] = units.find(([, size]) => milliseconds % size === 0) ?? ['ms', 1];
+  return `${milliseconds / size}${unit}`;
+}
+
+/** Bytes as they are written in the configuration: in the largest unit that leaves a whole number. */
+export function writtenSize(bytes: number): string | number {
+  const units = [
+    ['G', 1024 ** 3],
+    ['M', 1024 ** 2],
+    ['K', 1024],
+  ] as const;
+  const found = units.find(([, size]) => bytes >= size && bytes % size === 0);
+  return found === undefined ? bytes : `${bytes / found[1]}${found[0]}`;
+}
+
+/** As `parseListenAddress` reads it. */
+export function writtenAddress(address: ListenAddress): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  if (address.kind === 'systemd') return address.name === null ? 'systemd' : `systemd:${address.name}`;
+  return `${hostInUrl(address.host)}:${address.port}`;
+}
+
 /** One for all, as every start makes the schemas. */
 const numberOrText = z.union([z.number(), z.string()]);
 
@@ -34,43 +84,52 @@ export function count(minimum: number, maximum: number) {
 
 /** A time span given as a number of seconds or as text such as "1min 30s"; becomes milliseconds. */
 export function timeSpan(minimumMilliseconds: number, maximumMilliseconds: number) {
-  return numberOrText.transform((value, context) => {
-    const milliseconds = typeof value === 'number' ? Math.round(value * 1_000) : parseTimeSpan(value);
-    if (milliseconds === null || !Number.isFinite(milliseconds)) {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be a number of seconds or a time span such as "30s" or "5min"',
-      });
-      return z.NEVER;
-    }
-    if (milliseconds < minimumMilliseconds || milliseconds > maximumMilliseconds) {
-      context.addIssue({
-        code: 'custom',
-        message: `must be from ${minimumMilliseconds / 1_000} to ${maximumMilliseconds / 1_000} seconds`,
-      });
-      return z.NEVER;
-    }
-    return milliseconds;
-  });
+  return inUnit(
+    'time',
+    numberOrText.transform((value, context) => {
+      const milliseconds = typeof value === 'number' ? Math.round(value * 1_000) : parseTimeSpan(value);
+      if (milliseconds === null || !Number.isFinite(milliseconds)) {
+        context.addIssue({
+          code: 'custom',
+          message: 'must be a number of seconds or a time span such as "30s" or "5min"',
+        });
+        return z.NEVER;
+      }
+      if (milliseconds < minimumMilliseconds || milliseconds > maximumMilliseconds) {
+        context.addIssue({
+          code: 'custom',
+          message: `must be from ${minimumMilliseconds / 1_000} to ${maximumMilliseconds / 1_000} seconds`,
+        });
+        return z.NEVER;
+      }
+      return milliseconds;
+    }),
+  );
 }
 
 /** A size given as a number of bytes or as text such as "256K"; becomes bytes. */
 export function size(minimumBytes: number, maximumBytes: number) {
-  return numberOrText.transform((value, context) => {
-    const bytes = typeof value === 'number' ? value : parseSize(value);
-    if (bytes === null || !Number.isSafeInteger(bytes)) {
-      context.addIssue({
-        code: 'custom',
-        message: 'must be a number of bytes or a size such as "256K" or "1M"',
-      });
-      return z.NEVER;
-    }
-    if (bytes < minimumBytes || bytes > maximumBytes) {
-      context.addIssue({ code: 'custom', message: `must be from ${minimumBytes} to ${maximumBytes} bytes` });
-      return z.NEVER;
-    }
-    return bytes;
-  });
+  return inUnit(
+    'size',
+    numberOrText.transform((value, context) => {
+      const bytes = typeof value === 'number' ? value : parseSize(value);
+      if (bytes === null || !Number.isSafeInteger(bytes)) {
+        context.addIssue({
+          code: 'custom',
+          message: 'must be a number of bytes or a size such as "256K" or "1M"',
+        });
+        return z.NEVER;
+      }
+      if (bytes < minimumBytes || bytes > maximumBytes) {
+        context.addIssue({
+          code: 'custom',
+          message: `must be from ${minimumBytes} to ${maximumBytes} bytes`,
+        });
+        return z.NEVER;
+      }
+      return bytes;
+    }),
+  );
 }
 
 /** An address range in CIDR notation (RFC 4632, RFC 4291), such as "127.0.0.0/8". */
@@ -136,14 +195,17 @@ export const absolutePath = z.string().refine(isAbsolute, {
   error: ({ input }) => `"${input}" is not an absolute path, such as "/srv/gateway.db"`,
 });
 
-export const listenAddress = z.string().transform((value, context) => {
-  const address = parseListenAddress(value);
-  if (address === null) {
-    context.addIssue({
-      code: 'custom',
-      message: `"${value}" is not an address to listen on: use "127.0.0.1:8733", "[::1]:8733", "unix:/path/of/socket" or "systemd"`,
-    });
-    return z.NEVER;
-  }
-  return address;
-});
+export const listenAddress = inUnit(
+  'address',
+  z.string().transform((value, context) => {
+    const address = parseListenAddress(value);
+    if (address === null) {
+      context.addIssue({
+        code: 'custom',
+        message: `"${value}" is not an address to listen on: use "127.0.0.1:8733", "[::1]:8733", "unix:/path/of/socket" or "systemd"`,
+      });
+      return z.NEVER;
+    }
+    return address;
+  }),
+);

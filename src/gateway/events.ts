@@ -1,4 +1,4 @@
-import type { MessageChange } from '../channels/http/streams/event-streams.js';
+import type { MessageChange } from '../channels/surroundings.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { MessageState } from '../store/messages.js';
 import type { OpenStore } from '../store/open-store.js';

@@ -1,11 +1,14 @@
 import type { Message, NewMessage, QueueLimits, SessionCancelled } from '../store/messages.js';
+import type { Checkpoint } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { AcceptOutcome } from '../store/turns.js';
 import type { Dispatcher } from './dispatch/dispatcher.js';
 
 export interface IntakeOptions {
-  readonly store: Pick<Store, 'accept'>;
+  readonly store: Pick<Store, 'accept' | 'acceptAll'>;
   readonly dispatcher: Pick<Dispatcher, 'reserveSlot' | 'wake'>;
+  /** The agent of the session, if it begins with this message. Default: none is chosen. */
+  readonly agentOf?: (message: NewMessage) => string;
   /** Called when a message is on disk, before its turn begins. `interrupted`: the messages cancelled for it. */
   readonly onAccepted: (message: Message, interrupted: SessionCancelled['messages']) => void;
 }
@@ -27,7 +30,7 @@ export class Intake {
     const slot = dispatcher.reserveSlot();
     let outcome: AcceptOutcome;
     try {
-      outcome = await store.accept(message, limits, slot?.claim);
+      outcome = await store.accept(this.#withAgent(message), limits, slot?.claim);
     } catch (error) {
       slot?.release();
       throw error;
@@ -42,5 +45,32 @@ export class Intake {
       else slot.fill(turn);
     }
     return outcome;
+  }
+
+  /** Takes in what came together, and notes the position behind it. Rejects as `Store.acceptAll` does. */
+  async acceptAll(
+    messages: readonly NewMessage[],
+    limits: QueueLimits,
+    checkpoint: Checkpoint | null,
+  ): Promise<readonly AcceptOutcome[]> {
+    const { store, dispatcher, onAccepted } = this.#options;
+    const outcomes = await store.acceptAll(
+      messages.map((message) => this.#withAgent(message)),
+      limits,
+      checkpoint,
+    );
+    try {
+      for (const outcome of outcomes) {
+        if (outcome.outcome === 'accepted') onAccepted(outcome.message, outcome.interrupted);
+      }
+    } finally {
+      dispatcher.wake();
+    }
+    return outcomes;
+  }
+
+  #withAgent(message: NewMessage): NewMessage {
+    const { agentOf } = this.#options;
+    return agentOf === undefined ? message : { ...message, agent: agentOf(message) };
   }
 }

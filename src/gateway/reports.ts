@@ -1,5 +1,5 @@
 import type { GatewayFacts } from '../channels/control/facts.js';
-import type { Readiness } from '../channels/http/http-channel.js';
+import type { Readiness } from '../channels/surroundings.js';
 import type { Notifier } from '../lifecycle/effects/notifier.js';
 import type { LifecycleState } from '../lifecycle/state.js';
 import type { StatusFacts, WorkFacts } from '../lifecycle/status-line.js';

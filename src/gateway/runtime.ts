@@ -2,8 +2,11 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
-import { createHttpChannel, type HttpChannel, type Readiness } from '../channels/http/http-channel.js';
+import { createChannel } from '../channels/create-channel.js';
+import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
 import type { ConnectionFacts } from '../channels/http/server/connections.js';
+import type { Readiness } from '../channels/surroundings.js';
+import type { ChannelConfiguration } from '../config/channel-table.js';
 import { databaseFile } from '../config/database-file.js';
 import type { Directories } from '../config/directories.js';
 import { restartNeeded } from '../config/restart-needed.js';
@@ -13,6 +16,8 @@ import type { Log } from '../log/log.js';
 import type { OpenStore } from '../store/open-store.js';
 import type { PreparedStore } from '../store/prepare-store.js';
 import { isLeftoverLink } from '../systemd/leftover-link.js';
+import { channelContext } from './channel-context.js';
+import { Channels } from './channels.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-signature.js';
 import type { GatewayEvents } from './events.js';
@@ -74,8 +79,7 @@ export class CloseStack {
 interface Prepared {
   readonly workers: Workers;
   readonly http: HttpChannel;
-  readonly sockets: FdStoreSockets;
-  readonly room: ConnectionRoom;
+  readonly channels: Channels<ChannelConfiguration>;
 }
 
 /**
@@ -112,19 +116,23 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   if (control.status === 'rejected') throw control.reason;
   logRecovery(log, recovery.value);
   if (prepared.status === 'rejected') throw prepared.reason;
-  const { workers, http } = prepared.value;
+  const { workers, http, channels } = prepared.value;
   opened.add(() => workers.close());
+  opened.add(() => channels.close());
   const recorded = events.storeOpened(store, recovery.value.resumedTurns);
   step('binding the listeners');
   // Both have to end, also if one fails: what the listener has opened must be on the stack.
   const [record, listening] = await Promise.allSettled([
     recorded,
-    signal.aborted ? [] : listen(options, prepared.value),
+    signal.aborted ? undefined : listen(options, http),
   ]);
   if (record.status === 'rejected') throw record.reason;
   if (listening.status === 'rejected') throw listening.reason;
   signal.throwIfAborted();
-  return new Runtime({ configuration, store, storeTrouble, workers, http, listening: listening.value });
+  step('starting the channels');
+  await channels.start(configuration.channels);
+  signal.throwIfAborted();
+  return new Runtime({ configuration, store, storeTrouble, workers, http, channels });
 }
 
 function makeDirectories({ state, runtime }: Directories, database: string): void {
@@ -151,48 +159,67 @@ async function prepare(
     turnProcesses,
     log,
     sideWork,
+    senderOf: (channel) => channels.senderOf(channel),
     onChange: () => events.changed(),
   });
+  const channels = openChannels(options, store, workers);
   const room = new ConnectionRoom(() => workers.configuration);
   const http = createHttpChannel({
     store,
     accept: (message, limits) => workers.intake.accept(message, limits),
+    openSockets: async () => {
+      const plan = await sockets.take(configuration.http.listen);
+      room.measure(plan.connections.length, log);
+      return plan;
+    },
     sockets,
     changes: workers.messages,
     log,
     token,
     bodyLimit: configuration.http.body_limit,
-    settings: () => {
-      const { http, dispatch } = workers.configuration;
-      const queue = {
-        session: dispatch.session_queue,
-        total: dispatch.total_queue,
-        policy: dispatch.policy,
-      };
-      return { waitLimit: http.wait_limit, queue };
-    },
+    settings: () => ({
+      waitLimit: workers.configuration.http.wait_limit,
+      queue: workers.queueLimits(),
+    }),
     readiness: () => reports.readiness(),
     bounds: () => room.bounds(),
     boundChanged: () => events.changed(),
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
-    roomIn: (limit) => workers.dispatcher.retryAfterSeconds(limit),
-    interventions: workers.actions,
+    retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
+    actions: workers.actions,
   });
   await http.prepare();
-  return { workers, http, sockets, room };
+  return { workers, http, channels };
 }
 
-async function listen(
-  { configuration, log, opened }: RuntimeOptions,
-  { http, sockets, room }: Prepared,
-): Promise<readonly string[]> {
-  opened.add(async () => {
-    const cutOff = await http.close(httpCloseTimeoutMs);
-    if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
+function openChannels(
+  { log, events }: RuntimeOptions,
+  store: OpenStore,
+  workers: Workers,
+): Channels<ChannelConfiguration> {
+  const changed = () => events.changed();
+  return new Channels<ChannelConfiguration>({
+    create: (name, configuration, signal) =>
+      createChannel(
+        configuration,
+        channelContext({
+          name,
+          store,
+          accept: (messages, checkpoint) =>
+            workers.intake.acceptAll(messages, workers.queueLimits(), checkpoint),
+          log,
+          signal,
+          healthChanged: changed,
+        }),
+      ),
+    log,
+    changed,
   });
-  const { endpoints, connections } = await sockets.take(configuration.http.listen);
-  room.measure(connections.length, log);
-  return http.listen(endpoints, connections);
+}
+
+async function listen({ opened }: RuntimeOptions, http: HttpChannel): Promise<void> {
+  opened.add(() => http.close(httpCloseTimeoutMs));
+  await http.start();
 }
 
 function secret(
@@ -218,7 +245,7 @@ export interface RuntimeFacts {
   readonly listening: readonly string[];
   /** The HTTP connections; null while nothing listens. */
   readonly connections: ConnectionFacts | null;
-  /** The reason why the store can't do its work, in one line; null if it can. */
+  /** The reason why the store or a channel can't do its work, in one line; null if all can. */
   readonly trouble: string | null;
   /** False if the store is known to refuse new messages. */
   readonly takesMessages: boolean;
@@ -231,12 +258,12 @@ export interface RuntimeFacts {
 /** A gateway of which everything is open. */
 export class Runtime {
   readonly store: OpenStore;
-  readonly listening: readonly string[];
   /** The configuration of the start. */
   readonly #configuration: Configuration;
   readonly #storeTrouble: StoreTrouble;
   readonly #workers: Workers;
   readonly #http: HttpChannel;
+  readonly #channels: Channels<ChannelConfiguration>;
 
   constructor(parts: {
     readonly configuration: Configuration;
@@ -244,14 +271,18 @@ export class Runtime {
     readonly storeTrouble: StoreTrouble;
     readonly workers: Workers;
     readonly http: HttpChannel;
-    readonly listening: readonly string[];
+    readonly channels: Channels<ChannelConfiguration>;
   }) {
     this.store = parts.store;
-    this.listening = parts.listening;
     this.#configuration = parts.configuration;
     this.#storeTrouble = parts.storeTrouble;
     this.#workers = parts.workers;
     this.#http = parts.http;
+    this.#channels = parts.channels;
+  }
+
+  get listening(): readonly string[] {
+    return this.#http.listening;
   }
 
   /** From now on turns are run and replies delivered. */
@@ -262,12 +293,14 @@ export class Runtime {
   /** Takes a new configuration; returns the settings that can't change without a restart. */
   reconfigure(configuration: Configuration): readonly string[] {
     this.#workers.configure(configuration);
+    this.#channels.configure(configuration.channels);
     return restartNeeded(this.#configuration, configuration);
   }
 
   /** Begins no new turn, lets what runs go on until the timeout, and puts back what has not ended. */
   async drain(drainTimeoutMs: number): Promise<{ readonly finished: number; readonly putBack: number }> {
-    this.#http.beginStop();
+    this.#http.stopAccepting();
+    this.#channels.stopAccepting();
     return this.#workers.drain(drainTimeoutMs);
   }
 
@@ -283,7 +316,7 @@ export class Runtime {
     return {
       listening: this.listening,
       connections: this.#http.facts().connections,
-      trouble: this.#storeTrouble.reason ?? this.#workers.trouble(),
+      trouble: this.#storeTrouble.reason ?? this.#workers.trouble() ?? this.#channels.trouble(),
       takesMessages: this.#storeTrouble.reason === null,
       circuits: this.#workers.circuits(),
       agents: this.#workers.agents(),

@@ -1,4 +1,5 @@
 import { homedir } from 'node:os';
+import { longestKillDelay } from '../config/agent-table.js';
 import { databaseFile } from '../config/database-file.js';
 import { directories, scopeOfUser } from '../config/directories.js';
 import type { Configuration } from '../config/schema.js';
@@ -64,7 +65,7 @@ export class Service {
     const { log, supervision, configuration, instance, environment } = options;
     this.#options = options;
     this.#configuration = configuration;
-    this.#killDelayMs = configuration.agent.kill_delay;
+    this.#killDelayMs = longestKillDelay(configuration.agents);
     this.#sideWork = new SideWork(log);
     const job = new StopJobSearch(supervision, systemctlEnvironment(environment));
     this.#stopLog = new StopLog(log, job);
@@ -230,7 +231,7 @@ export class Service {
     const configuration = reload();
     const unchanged = this.#runtime?.reconfigure(configuration) ?? [];
     this.#configuration = configuration;
-    this.#killDelayMs = Math.max(this.#killDelayMs, configuration.agent.kill_delay);
+    this.#killDelayMs = Math.max(this.#killDelayMs, longestKillDelay(configuration.agents));
     this.#reloadRefused = null;
     this.#restartNeeded = unchanged;
     log.configure(configuration.log);

@@ -1,14 +1,18 @@
 import { createAgent } from '../agents/create-agent.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
+import type { ReplySender } from '../channels/reply-sender.js';
+import { routeFor } from '../config/route-table.js';
 import type { Configuration } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
-import type { MessageState } from '../store/messages.js';
+import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';
 import { newId } from '../store/new-id.js';
 import type { Store } from '../store/store.js';
+import { Agents } from './agents.js';
 import { type AddressRange, parseRange } from './delivery/addresses/address-range.js';
 import { validateReplyUrl } from './delivery/addresses/reply-url.js';
+import { senderByChannel } from './delivery/channel-senders.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
@@ -32,6 +36,8 @@ export interface WorkersOptions {
   readonly turnProcesses: Set<TurnProcess>;
   readonly log: Log;
   readonly sideWork: SideWork;
+  /** Null if no running channel of that name sends replies. */
+  readonly senderOf: (channel: string) => ReplySender | null;
   /** Work has come, moved on or gone. */
   readonly onChange: () => void;
 }
@@ -47,6 +53,7 @@ export class Workers {
   readonly dispatcher: Dispatcher;
   readonly #deliverer: Deliverer;
   readonly #senders: WebhookSenders;
+  readonly #agents: Agents;
   readonly #options: WorkersOptions;
   #configuration: Configuration;
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
@@ -59,6 +66,7 @@ export class Workers {
     this.#allow = options.configuration.delivery.allow.map(parseRange);
     const { store, log } = options;
     const owner = newId();
+    this.#agents = this.#createAgents();
     this.#senders = new WebhookSenders(parseWebhookSecrets(options.webhookSecret));
     const onChange = (messageId: string, session: string, state: MessageState | null = null): void => {
       this.messages.emit(messageId, session, state);
@@ -67,6 +75,7 @@ export class Workers {
     const deliverer = new Deliverer({
       store,
       sender: this.#senders.for(this.#configuration.delivery),
+      senderOf: (delivery) => senderByChannel(delivery, options.senderOf),
       log,
       owner,
       settings: this.#deliverySettings(),
@@ -74,7 +83,8 @@ export class Workers {
     });
     const dispatcher = new Dispatcher({
       store,
-      agent: this.#createAgent(),
+      agent: this.#agents.of(null).agent,
+      agentOf: ({ agent }) => this.#agents.of(agent),
       log,
       owner,
       settings: this.#dispatchSettings(),
@@ -100,6 +110,7 @@ export class Workers {
     this.intake = new Intake({
       store,
       dispatcher,
+      agentOf: (message) => this.#agentFor(message),
       onAccepted: ({ id, session }, interrupted) => {
         this.actions.interrupted(session, interrupted);
         onChange(id, session, 'queued');
@@ -125,7 +136,8 @@ export class Workers {
   configure(configuration: Configuration): void {
     this.#configuration = configuration;
     this.#allow = configuration.delivery.allow.map(parseRange);
-    this.dispatcher.configure(this.#createAgent(), this.#dispatchSettings());
+    this.#agents.configure(configuration.agents);
+    this.dispatcher.configure(this.#agents.of(null).agent, this.#dispatchSettings());
     this.#deliverer.configure(this.#senders.for(configuration.delivery), this.#deliverySettings());
   }
 
@@ -189,14 +201,20 @@ export class Workers {
     ];
   }
 
-  #createAgent() {
+  /** What may wait, by the configuration in force. */
+  queueLimits(): QueueLimits {
+    const { session_queue: session, total_queue: total, policy } = this.#configuration.dispatch;
+    return { session, total, policy };
+  }
+
+  #createAgents(): Agents {
     const { log, workingDirectory, environment, turnProcesses } = this.#options;
-    return createAgent(this.#configuration.agent, {
-      log,
-      workingDirectory,
-      environment,
-      processes: turnProcesses,
-    });
+    const surroundings = { log, workingDirectory, environment, processes: turnProcesses };
+    return new Agents((table) => createAgent(table, surroundings), this.#configuration.agents);
+  }
+
+  #agentFor({ channel, session, sender = null }: NewMessage): string {
+    return routeFor(this.#configuration.route, { channel, session, sender })?.agent ?? 'default';
   }
 
   #dispatchSettings() {

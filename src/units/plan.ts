@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { longestKillDelay } from '../config/agent-table.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
@@ -105,7 +106,7 @@ export function planUnit(target: UnitTarget, choices: UnitChoices, program = own
       .environment,
     stop: {
       drainTimeoutMs: configuration.stop.drain,
-      killDelayMs: configuration.agent.kill_delay,
+      killDelayMs: longestKillDelay(configuration.agents),
       busyTimeoutMs: configuration.store.busy_timeout,
     },
   };

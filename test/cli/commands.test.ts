@@ -73,7 +73,7 @@ describe('the command line', () => {
       /^$/,
       /\/nonexistent\.toml: can't be read: there is no such file/,
     ],
-    [['check-config'], 0, /^# no file: defaults and environment.*stop\.drain = 30000\n/s, /^$/],
+    [['check-config'], 0, /^# no file: defaults and environment.*\[stop\]\ndrain = "30s"\n/s, /^$/],
     [
       ['check-config', '--json'],
       0,

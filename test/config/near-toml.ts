@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { settings } from '../../src/config/settings.js';
+import { repeatedKeys, settings } from '../../src/config/settings.js';
 import { near } from '../fuzz/near.js';
 
 /** A value as it is written, which a setting may have or not. */
@@ -46,9 +46,20 @@ const strangeKeys = [
 
 const key = fc.constantFrom(
   ...strangeKeys,
-  ...settings.flatMap(({ path }) => [path.join('.'), path.at(-1) ?? '', path.at(-1) ?? '']),
+  ...[...settings, ...repeatedKeys].flatMap(({ path }) => [
+    path.join('.').replace('NAME', 'fast'),
+    path.at(-1) ?? '',
+    path.at(-1) ?? '',
+  ]),
 );
-const table = fc.constantFrom(...strangeKeys, ...settings.flatMap(({ path }) => path.slice(0, -1)));
+const table = fc.constantFrom(
+  ...strangeKeys,
+  ...settings.flatMap(({ path }) => path.slice(0, -1)),
+  'agents.fast',
+  'agents.default',
+  'channels.x',
+  'route',
+);
 
 const line = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(key, tomlValue).map((parts) => parts.join(' = ')) },

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { DeadOutcome } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
-import type { Interventions } from './http-channel.js';
+import type { OperatorActions } from '../surroundings.js';
 import { Problem } from './problem.js';
 import { noBody, sessionName } from './request-schema.js';
 import { pageOf } from './routes.js';
@@ -10,11 +10,11 @@ import { messageView, pageView } from './views.js';
 
 export function addCancelRoutes(
   application: FastifyInstance,
-  interventions: Pick<Interventions, 'cancelMessage' | 'cancelSession'>,
+  messages: Pick<OperatorActions, 'cancelMessage' | 'cancelSession'>,
 ): void {
   application.post<{ Params: { id: string } }>('/v1/messages/:id/cancel', async (request) => {
     validateBody(noBody, request.body);
-    const outcome = await interventions.cancelMessage(request.params.id);
+    const outcome = await messages.cancelMessage(request.params.id);
     if (outcome === null) {
       throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
     }
@@ -32,7 +32,7 @@ export function addCancelRoutes(
   application.post<{ Params: { session: string } }>('/v1/sessions/:session/cancel', async (request) => {
     const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
     validateBody(noBody, request.body);
-    const cancelled = await interventions.cancelSession(session);
+    const cancelled = await messages.cancelSession(session);
     if (cancelled === null) {
       throw new Problem('unknown-session', `No message was ever accepted for "${session}".`);
     }
@@ -47,7 +47,7 @@ const busyRetryAfter = 1;
 export function addDeadRoutes(
   application: FastifyInstance,
   store: Pick<Store, 'deadMessages'>,
-  interventions: Pick<Interventions, 'retryDead' | 'discardMessage'>,
+  messages: Pick<OperatorActions, 'retryDead' | 'discardMessage'>,
 ): void {
   application.get('/v1/dead', async (request) => {
     return pageView(await store.deadMessages(pageOf(request.query)), messageView);
@@ -55,11 +55,11 @@ export function addDeadRoutes(
 
   const actions = {
     retry: {
-      act: (id: string) => interventions.retryDead(id),
+      act: (id: string) => messages.retryDead(id),
       busy: 'Its sender is being told just now that it is dead.',
     },
     discard: {
-      act: (id: string) => interventions.discardMessage(id),
+      act: (id: string) => messages.discardMessage(id),
       busy: 'Its reply is being posted just now.',
     },
   };

@@ -1,16 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import { type FastifyInstance, fastify } from 'fastify';
 import type { Log } from '../../log/log.js';
-import type {
-  CancelOutcome,
-  DeadOutcome,
-  JsonValue,
-  NewMessage,
-  QueueLimits,
-  SessionCancelled,
-} from '../../store/messages.js';
+import type { NewMessage, QueueLimits } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
+import type { Channel, ChannelHealth } from '../channel.js';
+import type {
+  MessageChanges,
+  OperatorActions,
+  Readiness,
+  ReplyUrlVerdict,
+  SessionChanges,
+} from '../surroundings.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
@@ -26,34 +27,18 @@ import {
 } from './routes.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { ConnectionFacts } from './server/connections.js';
-import { type KeptSockets, nothingKept } from './server/kept-sockets.js';
 import type { HttpEndpoint } from './server/listen.js';
 import { Servers } from './server/servers.js';
-import { EventStreams, type SessionChanges } from './streams/event-streams.js';
-import { LongPolls, type MessageChanges } from './streams/long-polls.js';
+import { nothingKept, type SocketKeeper } from './server/socket-keeper.js';
+import { EventStreams } from './streams/event-streams.js';
+import { LongPolls } from './streams/long-polls.js';
 import { pacedReads } from './streams/paced-reads.js';
-
-export interface Readiness {
-  readonly ready: boolean;
-  /** The lifecycle's state, the parts' progress and whatever else an operator asks first. */
-  readonly facts: Readonly<Record<string, JsonValue>>;
-}
 
 /** May change with a reload. */
 export interface HttpSettings {
   /** Longest wait for a reply, in milliseconds. */
   readonly waitLimit: number;
   readonly queue: QueueLimits;
-}
-
-export type ReplyUrlVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
-
-/** What people do with messages that were accepted; null: there is none of that id or name. */
-export interface Interventions {
-  cancelMessage(id: string): Promise<CancelOutcome | null>;
-  cancelSession(session: string): Promise<SessionCancelled | null>;
-  retryDead(id: string): Promise<DeadOutcome | null>;
-  discardMessage(id: string): Promise<DeadOutcome | null>;
 }
 
 export interface HttpChannelOptions {
@@ -70,7 +55,7 @@ export interface HttpChannelOptions {
   >;
   /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
-  readonly interventions: Interventions;
+  readonly actions: OperatorActions;
   readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;
   /** The bearer token that every request but those for health and readiness must have. */
@@ -83,9 +68,11 @@ export interface HttpChannelOptions {
   /** Whether a reply may be posted there; if not, why, such as "must be an http or https URL". */
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
   /** Seconds after which a full queue may have room again. */
-  readonly roomIn: (limit: 'session' | 'total') => number;
+  readonly retryAfterSeconds: (limit: 'session' | 'total') => number;
+  /** Gives the sockets to serve, once the channel starts. */
+  readonly openSockets: () => Promise<SocketsToServe>;
   /** Where sockets outlive this process; by default nowhere. */
-  readonly sockets?: KeptSockets;
+  readonly sockets?: SocketKeeper;
   /** The bounds of connections, asked for at each new one. */
   readonly bounds: () => ConnectionBounds;
   /** Connections have reached their bound, or no longer do. */
@@ -99,25 +86,22 @@ export interface HttpFacts {
   readonly streams: number;
 }
 
-export interface HttpChannel {
-  /** Makes all ready that `listen` needs, which does it otherwise; the store need not be open yet. */
+export interface SocketsToServe {
+  readonly endpoints: readonly HttpEndpoint[];
+  /** Connections that an earlier process kept. */
+  readonly connections: readonly number[];
+}
+
+/**
+ * `start` binds all endpoints, or none, and throws a ListenError. `stopAccepting` makes each answer the last of its
+ * connection, and answers long polls with the present state; messages are taken until `close`. `close` waits for the
+ * answers that are owed, and leaves idle connections to the next process or, where that can't be, closes them.
+ */
+export interface HttpChannel extends Channel {
+  /** Makes all ready that `start` needs, which does it otherwise; the store need not be open yet. */
   prepare(): Promise<void>;
-  /**
-   * Binds all endpoints, or none, and goes on with the `connections` of an earlier process; gives the addresses that
-   * clients use. Throws a ListenError.
-   */
-  listen(endpoints: readonly HttpEndpoint[], connections?: readonly number[]): Promise<readonly string[]>;
-  /**
-   * From now on each answer is the last of its connection, and long polls are answered with the present state. Messages
-   * are taken until `close`: they are on disk before their answer, and the next start runs them.
-   */
-  beginStop(): void;
-  /**
-   * Accepts no connection more, waits at most `patience` milliseconds for the answers that are owed, and leaves idle
-   * connections to the next process or, where that can't be, closes them. Gives how many were cut off. Nothing of the
-   * channel holds the process afterwards.
-   */
-  close(patience: number): Promise<number>;
+  /** The addresses that clients use; empty before `start`. */
+  readonly listening: readonly string[];
   facts(): HttpFacts;
 }
 
@@ -210,8 +194,8 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addSessionRoutes(guarded, reads);
     addPolicyRoutes(guarded, options.store);
     addEventRoutes(guarded, options.store, streams);
-    addCancelRoutes(guarded, options.interventions);
-    addDeadRoutes(guarded, reads, options.interventions);
+    addCancelRoutes(guarded, options.actions);
+    addDeadRoutes(guarded, reads, options.actions);
   });
 
   const servers = new Servers({
@@ -222,12 +206,23 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     changed: options.boundChanged ?? (() => undefined),
   });
 
+  let listening: readonly string[] = [];
+  let health: ChannelHealth = { state: 'starting', since: Date.now(), reason: null };
+  const enter = (state: ChannelHealth['state']) => {
+    health = { state, since: Date.now(), reason: null };
+  };
+
   return {
+    name: 'http',
+    get listening() {
+      return listening;
+    },
     async prepare() {
       await application.ready();
     },
-    async listen(endpoints, connections = []) {
+    async start() {
       await application.ready();
+      const { endpoints, connections } = await options.openSockets();
       const addresses: string[] = [];
       try {
         for (const endpoint of endpoints) addresses.push(await servers.bind(endpoint));
@@ -237,19 +232,23 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       }
       servers.keepListeners();
       servers.adopt(connections);
-      return addresses;
+      listening = addresses;
+      enter('up');
     },
-    beginStop() {
+    stopAccepting() {
       servers.connections.makeAnswersLast();
       longPolls.end();
       streams.end();
     },
-    async close(patience) {
+    async close(timeoutMs) {
       longPolls.end();
       streams.end();
-      // Fastify's own server has never listened: there is nothing of it to be closed.
-      return servers.close(patience);
+      // Fastify's own server has never listened: it has nothing to be closed.
+      const cutOff = await servers.close(timeoutMs);
+      if (cutOff > 0) log.warning(`${cutOff} connections were closed before their answer was taken.`);
+      enter('closed');
     },
+    health: () => health,
     facts: () => ({
       connections: servers.connections.facts(),
       waiting: longPolls.count,

@@ -3,7 +3,8 @@ import { type Message, type ReplyTarget, webhookTarget } from '../../store/messa
 import { newId } from '../../store/new-id.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
-import type { HttpChannelOptions, Readiness } from './http-channel.js';
+import type { Readiness } from '../surroundings.js';
+import type { HttpChannelOptions } from './http-channel.js';
 import { Problem } from './problem.js';
 import {
   bounds,
@@ -42,7 +43,7 @@ export function isOpen(url: string): boolean {
 const restartRetryAfter = 1;
 
 export interface MessageRoutesOptions
-  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'roomIn'> {
+  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'retryAfterSeconds'> {
   readonly longPolls: LongPolls;
 }
 
@@ -72,7 +73,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
         },
         settings().queue,
       );
-      const message = acceptedMessage(outcome, options.roomIn);
+      const message = acceptedMessage(outcome, options.retryAfterSeconds);
       if (outcome.outcome !== 'accepted') reply.header('Idempotency-Replayed', 'true');
       reply.code(202).header('Location', `/v1/messages/${message.id}`);
       // The first answer's state, so that the same key gives the same answer.
@@ -103,7 +104,10 @@ function targetOf(body: MessageBody, validate: HttpChannelOptions['validateReply
   throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
 }
 
-function acceptedMessage(outcome: AcceptOutcome, roomIn: HttpChannelOptions['roomIn']): Message {
+function acceptedMessage(
+  outcome: AcceptOutcome,
+  retryAfterSeconds: HttpChannelOptions['retryAfterSeconds'],
+): Message {
   switch (outcome.outcome) {
     case 'accepted':
     case 'repeated':
@@ -116,7 +120,7 @@ function acceptedMessage(outcome: AcceptOutcome, roomIn: HttpChannelOptions['roo
     case 'full': {
       const where = outcome.limit === 'session' ? 'this session' : 'this gateway';
       throw new Problem('queue-full', `${outcome.waiting} messages wait in ${where}, and no more may.`, {
-        retryAfter: roomIn(outcome.limit),
+        retryAfter: retryAfterSeconds(outcome.limit),
       });
     }
   }

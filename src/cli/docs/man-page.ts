@@ -1,5 +1,6 @@
 import { directories } from '../../config/directories.js';
-import { settings } from '../../config/settings.js';
+import { headingOf, namedAgents, otherRepeatedKeys, writtenDefault } from '../../config/reference.js';
+import { type ConfigurationKey, settings } from '../../config/settings.js';
 import { recordFields } from '../../log/fields.js';
 import { messageIds } from '../../log/message-ids.js';
 import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
@@ -207,8 +208,9 @@ export function commandsManPage(options: ManPageOptions): string {
   ]);
 }
 
-function written(value: unknown): string {
-  return value === null || value === undefined ? 'unset' : JSON.stringify(value);
+function keyItem(key: ConfigurationKey, ...more: readonly string[]): string[] {
+  const value = writtenDefault(key) ?? 'unset';
+  return item(`${bold(key.path.at(-1) ?? '')} (default: ${roff(value)})`, roff(key.description), ...more);
 }
 
 /** sd-gateway.toml(5), in roff. */
@@ -232,14 +234,14 @@ export function configurationManPage(options: ManPageOptions): string {
         table === '' ? 'TOP LEVEL' : `[${table}]`,
         ...settings
           .filter(({ path }) => path.slice(0, -1).join('.') === table)
-          .flatMap(({ path, variable, description, default: value }) =>
-            item(
-              `${bold(path.at(-1) ?? '')} (default: ${roff(written(value))})`,
-              roff(description),
-              '.br',
-              roff(`Environment: ${variable}`),
-            ),
-          ),
+          .flatMap((key) => keyItem(key, '.br', roff(`Environment: ${key.variable}`))),
+      ),
+    ),
+    section('[agents.NAME]', ...paragraphs([roff(namedAgents)])),
+    ...[...new Set(otherRepeatedKeys.map(headingOf))].map((heading) =>
+      section(
+        heading,
+        ...otherRepeatedKeys.filter((key) => headingOf(key) === heading).flatMap((key) => keyItem(key)),
       ),
     ),
     seeAlso(['sd-gateway', 1], ['systemd.service', 5]),

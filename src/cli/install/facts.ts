@@ -4,7 +4,7 @@ import { homedir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { scopeOfUser } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
-import { sampleConfiguration } from '../../config/sample.js';
+import { sampleConfiguration } from '../../config/reference.js';
 import type { Configuration } from '../../config/schema.js';
 import { runProgram } from '../../manager/program.js';
 import {

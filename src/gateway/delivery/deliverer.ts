@@ -1,3 +1,4 @@
+import type { ReplySender, SendOutcome } from '../../channels/reply-sender.js';
 import type { Configuration } from '../../config/schema.js';
 import type { Log } from '../../log/log.js';
 import type { CutOff, Delivery } from '../../store/deliveries.js';
@@ -9,7 +10,6 @@ import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-lo
 import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
-import type { ReplySender, SendOutcome } from './reply-sender.js';
 import { Refusals } from './schedule.js';
 import { judgeAge, judgeFailure, postponed } from './verdict.js';
 
@@ -40,6 +40,8 @@ export interface DelivererOptions {
     | 'nextDueInMs'
   >;
   readonly sender: ReplySender;
+  /** The sender of a delivery that `sender` is not for; null, the default, if it is. */
+  readonly senderOf?: (delivery: Delivery) => ReplySender | null;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway; the dispatcher's. */
   readonly owner: string;
@@ -78,6 +80,7 @@ export class Deliverer {
   /** Cut off by the drain, or claimed while it began: to be put back. */
   readonly #unfinished = new Map<string, Delivery & CutOff>();
   readonly #refusals = new Refusals();
+  readonly #chooseSender: (delivery: Delivery) => ReplySender | null;
   #sender: ReplySender;
   #settings: DeliverySettings;
 
@@ -85,6 +88,7 @@ export class Deliverer {
     const { store, log, owner } = options;
     this.#store = store;
     this.#sender = options.sender;
+    this.#chooseSender = options.senderOf ?? (() => null);
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
@@ -127,7 +131,7 @@ export class Deliverer {
       clock: this.#clock,
       random: this.#random,
       settings: () => this.#settings,
-      destinationOf: (delivery) => this.#sender.destinationOf(delivery),
+      destinationOf: (delivery) => this.#destinationOf(delivery),
       send: (delivery) => this.#track(delivery, this.#send(delivery)),
       postpone: (delivery, until) => this.#postpone(delivery, until),
     });
@@ -216,9 +220,20 @@ export class Deliverer {
     if (outcome !== null) await this.#note(delivery, outcome);
   }
 
+  #senderOf(delivery: Delivery): ReplySender {
+    return this.#chooseSender(delivery) ?? this.#sender;
+  }
+
+  /** Channels name their destinations without a thought for each other. */
+  #destinationOf(delivery: Delivery): string {
+    const own = this.#chooseSender(delivery);
+    if (own === null) return this.#sender.destinationOf(delivery);
+    return `${delivery.target.channel}:${own.destinationOf(delivery)}`;
+  }
+
   /** Goes on behind the parts that are on record; null: what was sent could not be put there. */
   async #sendParts(delivery: Delivery): Promise<SendOutcome | null> {
-    const sender = this.#sender;
+    const sender = this.#senderOf(delivery);
     const recorded = new Set(delivery.parts.map(({ part }) => part));
     const parts = sender.partsOf(delivery).filter(({ number }) => !recorded.has(number));
     // All of it was sent, and then the gateway went down.
@@ -243,7 +258,7 @@ export class Deliverer {
     } else {
       const now = this.#clock.now();
       const verdict = judgeFailure(delivery, outcome, now, this.#settings, {
-        schedule: this.#sender.schedule,
+        schedule: this.#senderOf(delivery).schedule,
         refusedSince: this.#refusedSince(delivery, outcome, now),
         random: this.#random,
       });

@@ -1,3 +1,4 @@
+import type { PeerState } from '../../channels/reply-sender.js';
 import {
   allowsAttempt,
   type Circuit,
@@ -9,7 +10,6 @@ import {
   onInconclusive,
 } from './circuit.js';
 
-import type { PeerState } from './reply-sender.js';
 import { backoffOf } from './schedule.js';
 
 export interface DestinationSettings extends CircuitSettings {

@@ -1,7 +1,6 @@
 /** The times at which a delivery is tried again: pure functions. Times and spans in milliseconds. */
 
-/** The waits after failed attempts, the first one first. The last one repeats until the reply expires. */
-export type RetrySchedule = readonly number[];
+import type { RetrySchedule } from '../../channels/reply-sender.js';
 
 export interface ScheduleSettings {
   /** Null: the reply is given up when it expires, however many attempts there were. */

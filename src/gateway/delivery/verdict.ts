@@ -1,9 +1,9 @@
+import type { RetrySchedule, SendOutcome } from '../../channels/reply-sender.js';
 import type { Delivery, DeliveryFailure } from '../../store/deliveries.js';
 import type { UnknownPolicy } from '../../store/messages.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
-import type { SendOutcome } from './reply-sender.js';
-import { nextAttemptAt, type RetrySchedule, refusalLimitMs, type ScheduleSettings } from './schedule.js';
+import { nextAttemptAt, refusalLimitMs, type ScheduleSettings } from './schedule.js';
 
 /** Decides what becomes of a delivery: pure functions. Times and spans in milliseconds. */
 

@@ -5,6 +5,7 @@ import type { Log } from '../../log/log.js';
 import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import type { TurnAgent } from '../agents.js';
 import { type Clock, systemClock } from '../work/clock.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { type AgentHold, AgentStarts } from './agent-hold.js';
@@ -45,6 +46,8 @@ export interface DispatcherOptions {
     | 'message'
   >;
   readonly agent: Agent;
+  /** The agent of a turn, if there are several. Default: `agent`, with its times from `settings`. */
+  readonly agentOf?: (turn: Turn) => TurnAgent;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway. */
   readonly owner: string;
@@ -109,6 +112,7 @@ export class Dispatcher {
   readonly #cancelledEarly = new RecentNames(mostCancelledEarly);
   #writing = 0;
   readonly #turnTime = new MeanTime();
+  readonly #chooseAgent: ((turn: Turn) => TurnAgent) | null;
   #agent: Agent;
   #settings: DispatchSettings;
 
@@ -116,6 +120,7 @@ export class Dispatcher {
     const { store, log, owner, onChange } = options;
     this.#store = store;
     this.#agent = options.agent;
+    this.#chooseAgent = options.agentOf ?? null;
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
@@ -151,6 +156,7 @@ export class Dispatcher {
       work: this.#work,
       log,
       settings: () => this.#settings,
+      isRepeatable: (turn) => this.#agentOf(turn).repeatable,
       onChange,
     });
     this.#reservations = new SlotReservations(
@@ -263,18 +269,23 @@ export class Dispatcher {
     if ((await written) > 1) this.#work.claims.wakeForNext();
   }
 
+  #agentOf(turn: Turn): TurnAgent {
+    const { timeout, repeatable } = this.#settings;
+    return this.#chooseAgent?.(turn) ?? { agent: this.#agent, timeout, repeatable };
+  }
+
   async #runAgent(running: RunningTurn): Promise<TurnResult> {
     const { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected } =
       running.turn;
     const request = { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected };
-    const { timeout } = this.#settings;
+    const { agent, timeout } = this.#agentOf(running.turn);
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
     // After a pause of the whole process the result may be there already, and is read first.
     const cancelTimeout = this.#clock.after(timeout, () =>
       setImmediate(() => this.#cutOff(running, 'timeout')),
     );
     try {
-      const events = this.#agent.run(request, running.abort.signal);
+      const events = agent.run(request, running.abort.signal);
       const reply = await replyOf(events, () => this.#starts.succeeded());
       this.#starts.succeeded();
       return { reply };
@@ -306,7 +317,9 @@ export class Dispatcher {
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#records.released(turn);
     if ('notStarted' in result) return this.#records.notStarted(turn);
-    if (cutOff !== 'drain' || !this.#settings.repeatable) return this.#records.failed(turn, result.failure);
+    if (cutOff !== 'drain' || !this.#agentOf(turn).repeatable) {
+      return this.#records.failed(turn, result.failure);
+    }
     const putBacks = turn.putBacks + 1;
     const most = mostPutBacks(this.#settings);
     if (putBacks >= most) return this.#records.failed(turn, cutOffTooOften(putBacks, most));

@@ -11,7 +11,9 @@ export interface TurnRecordsOptions {
   readonly store: Pick<Store, 'completeTurn' | 'failTurn' | 'putBackTurns' | 'releaseTurn' | 'message'>;
   readonly work: WorkLoop<Turn>;
   readonly log: Log;
-  readonly settings: () => RetrySettings & { readonly repeatable: boolean };
+  readonly settings: () => RetrySettings;
+  /** True if the turn's agent may run it again once it has begun. */
+  readonly isRepeatable: (turn: Turn) => boolean;
   readonly onChange: (turn: Turn, state: MessageState) => void;
 }
 
@@ -96,8 +98,8 @@ export class TurnRecords {
   }
 
   async #fail(turn: Turn, failure: TurnFailure): Promise<boolean> {
-    const { store, work, log, settings } = this.#options;
-    const { repeatable } = settings();
+    const { store, work, log, settings, isRepeatable } = this.#options;
+    const repeatable = isRepeatable(turn);
     const retry = failure.retry && repeatable;
     const delay = retryDelay({ attempt: turn.attempt, retry }, settings());
     const message = repeatable ? failure.message : `${failure.message} (agent.retry is "never")`;
@@ -113,11 +115,11 @@ export class TurnRecords {
   }
 
   async #write(turn: Turn, write: () => Promise<boolean>): Promise<number> {
-    const { work, log, settings } = this.#options;
+    const { work, log, isRepeatable } = this.#options;
     const { result, tries } = await work.write(write);
     if (result === 'claim-lost' && !(await this.#isCancelled(turn))) this.noteLostClaim(turn);
     if (result === 'given-up') {
-      const { repeatable } = settings();
+      const repeatable = isRepeatable(turn);
       if (repeatable) this.leave(turn, { cutOff: false });
       const next = repeatable ? 'the turn is run again' : 'the next start sets its message aside';
       log.err(

@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { KeptSockets } from '../../channels/http/server/kept-sockets.js';
+import type { SocketKeeper } from '../../channels/http/server/socket-keeper.js';
 import type { ListenAddress } from '../../config/values.js';
 import type { Log } from '../../log/log.js';
 import { FdStore, type FdStoreOutcome } from '../../systemd/fd-store.js';
@@ -14,7 +14,7 @@ const reservedSlots = 12;
 const removalTimeoutMs = 5_000;
 
 /** Keeps listening sockets and idle connections over a restart, in the service manager's file descriptor store. */
-export class FdStoreSockets implements KeptSockets {
+export class FdStoreSockets implements SocketKeeper {
   readonly #log: Log;
   readonly #store: FdStore;
   #failureLogged = false;

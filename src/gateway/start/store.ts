@@ -19,10 +19,11 @@ export interface GatewayStoreOptions {
 /** Begins to open the store that the configuration asks for. */
 export function beginStore(options: GatewayStoreOptions): OpeningStore {
   const { configuration, stateDirectory, preparedStore, log, events, trouble } = options;
-  const { store, dispatch, agent, delivery } = configuration;
+  const { store, dispatch, agents, delivery } = configuration;
   const policy = {
     maxAttempts: dispatch.max_attempts,
-    repeatable: agent.retry === 'always',
+    // The store knows no agents: after a crash, what one of them must not do twice no one does again by itself.
+    repeatable: Object.values(agents).every(({ retry }) => retry === 'always'),
     notices: delivery.notices,
     unknownPolicy: delivery.unknown,
   };

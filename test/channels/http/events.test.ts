@@ -125,7 +125,7 @@ describe('the events of a session', () => {
     await served.post('a', { text: 'x' });
     await served.reply('y');
     await stream.reached(1);
-    served.channel.beginStop();
+    served.channel.stopAccepting();
     await stream.ended;
     expect(stream.events.at(-1)).toHaveProperty(
       '',

@@ -55,14 +55,18 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
   });
   const channel = createHttpChannel({
     store: called,
-    interventions,
+    actions: interventions,
     changes: events,
     log,
     token,
+    openSockets: async () => ({
+      endpoints: endpoints ?? [{ kind: 'tcp', host: '127.0.0.1', port: 0 }],
+      connections: [],
+    }),
     bounds: () => ({ total: 1_000, withoutToken: 500 }),
     bodyLimit: 262_144,
     settings: () => ({ waitLimit: 60_000, queue: { session: 1_000, total: 10_000 }, ...settings }),
-    roomIn: () => 7,
+    retryAfterSeconds: () => 7,
     readiness: () => ({ ready: true, facts: { state: 'ready' } }),
     validateReplyUrl: (url) =>
       url.startsWith('https://') ? { ok: true } : { ok: false, reason: 'must be an https URL' },
@@ -76,7 +80,8 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     },
     ...overrides,
   });
-  const addresses = await channel.listen(endpoints ?? [{ kind: 'tcp', host: '127.0.0.1', port: 0 }]);
+  await channel.start();
+  const addresses = channel.listening;
   const base = addresses[0] ?? '';
   return {
     channel,

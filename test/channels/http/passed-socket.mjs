@@ -21,12 +21,13 @@ if (role === 'holder') {
     gateway.once('spawn', () => process.kill(process.pid, 'SIGSTOP'));
   });
 } else {
-  const built = new URL('../../../../dist/', import.meta.url);
+  const built = new URL('../../../dist/', import.meta.url);
   const { createHttpChannel } = await import(new URL('channels/http/http-channel.js', built).href);
   const { openSqliteStore } = await import(new URL('store/sqlite/sqlite-store.js', built).href);
-  const { MessageEvents } = await import(new URL('gateway/message-events.js', built).href);
+  const { MessageEvents } = await import(new URL('gateway/events.js', built).href);
   const { store } = await openSqliteStore({ path: database, busyTimeout: 5_000, maxAttempts: 3 });
-  const log = { err: (message) => say({ event: 'error', message }) };
+  const record = (message) => say({ event: 'error', message });
+  const log = { err: record, warning: record };
   const channel = createHttpChannel({
     store,
     changes: new MessageEvents(),
@@ -37,10 +38,14 @@ if (role === 'holder') {
     settings: () => ({ waitLimit: 1_000, queue: { session: 10, total: 10 } }),
     readiness: () => ({ ready: true, facts: {} }),
     validateReplyUrl: () => ({ ok: true }),
+    openSockets: async () => ({
+      endpoints: [{ kind: 'descriptor', descriptor: 3, name: 'http' }],
+      connections: [],
+    }),
     accept: (message, limits) => store.accept(message, limits),
   });
   process.once('SIGUSR2', async () => {
-    channel.beginStop();
+    channel.stopAccepting();
     await channel.close(1_000);
     say({ event: 'closed to clients' });
   });
@@ -49,6 +54,7 @@ if (role === 'holder') {
     // No exit here: nothing may hold the process.
     say({ event: 'closed' });
   });
-  const addresses = await channel.listen([{ kind: 'descriptor', descriptor: 3, name: 'http' }]);
+  await channel.start();
+  const addresses = channel.listening;
   say({ event: 'listening', address: addresses[0] });
 }

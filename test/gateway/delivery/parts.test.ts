@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ReplyPart, ReplySender, SendOutcome } from '../../../src/channels/reply-sender.js';
 import { Deliverer } from '../../../src/gateway/delivery/deliverer.js';
-import type { ReplyPart, ReplySender, SendOutcome } from '../../../src/gateway/delivery/reply-sender.js';
 import type { Delivery } from '../../../src/store/deliveries.js';
 import type { Message, MessageState } from '../../../src/store/messages.js';
 import type { Store } from '../../../src/store/store.js';

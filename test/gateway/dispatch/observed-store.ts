@@ -88,6 +88,17 @@ export class ObservedStore implements Observed {
     );
   };
 
+  acceptAll: Store['acceptAll'] = (messages, limits, checkpoint) =>
+    this.#call(
+      () => this.#store.acceptAll(messages, limits, checkpoint),
+      (outcomes) => {
+        for (const [index, message] of messages.entries()) {
+          const outcome = outcomes[index];
+          if (outcome !== undefined) this.#model.accepted(message, outcome, 0);
+        }
+      },
+    );
+
   claimTurns: Store['claimTurns'] = (claim) => {
     const { owner, leaseMs } = claim;
     const now = this.#now();

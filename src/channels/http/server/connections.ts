@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { ConnectionBounds } from './connection-bounds.js';
 import { BoundWatch, type BoundWatchOptions } from './connection-bounds.js';
-import { descriptorOf } from './kept-sockets.js';
+import { descriptorOf } from './socket-keeper.js';
 
 /**
  * How long clients are told that they may use an idle connection, in seconds. Less than it is kept for, so that none is

@@ -6,9 +6,9 @@ import { removeSocketFile } from '../../remove-socket-file.js';
 import { clientErrorProblem } from '../failures.js';
 import { Problem, problemContentType, writeProblem } from '../problem.js';
 import { Connections, type ConnectionsOptions, keepAliveTimeout } from './connections.js';
-import { descriptorOf, type KeptSockets } from './kept-sockets.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
 import { paceRequests } from './paced-requests.js';
+import { descriptorOf, type SocketKeeper } from './socket-keeper.js';
 import { UnreadAnswers, unreadLimitBytes } from './unread-answers.js';
 
 /** Bounds that Node's HTTP server keeps itself (http.createServer). Milliseconds, bytes. */
@@ -29,7 +29,7 @@ const answerTimeout = 60_000;
 
 export interface ServersOptions extends Omit<ConnectionsOptions, 'answerTimeout'> {
   readonly handle: RequestHandler;
-  readonly sockets: KeptSockets;
+  readonly sockets: SocketKeeper;
   /** Replaces some of `serverOptions`, or `answerTimeout`. */
   readonly times?: Partial<typeof serverOptions & { readonly answerTimeout: number }>;
   /** Most bytes of all answers that wait for their clients. */
@@ -49,7 +49,7 @@ export class Servers {
   readonly connections: Connections;
   readonly unread: UnreadAnswers;
   readonly #handle: RequestHandler;
-  readonly #sockets: KeptSockets;
+  readonly #sockets: SocketKeeper;
   readonly #options: typeof serverOptions;
   /** Told of what goes wrong and fails nothing. */
   readonly #log: ServersOptions['log'];

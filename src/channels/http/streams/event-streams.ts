@@ -1,20 +1,9 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Log } from '../../../log/log.js';
-import type { Message } from '../../../store/messages.js';
 import type { Store } from '../../../store/store.js';
+import type { SessionChanges } from '../../surroundings.js';
 import { messageView } from '../views.js';
-
-/** Tells of changes to messages of a session in this process. */
-export interface SessionChanges {
-  /** Calls `listener` after each change in the session until the returned function is called. */
-  subscribeSession(session: string, listener: (change: MessageChange) => void): () => void;
-}
-
-export interface MessageChange {
-  readonly messageId: string;
-  readonly state: Message['state'] | null;
-}
 
 export interface EventStreamsOptions {
   readonly store: Pick<Store, 'settledMessages'>;

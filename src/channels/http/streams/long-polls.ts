@@ -1,12 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Message, MessageState } from '../../../store/messages.js';
 import type { Store } from '../../../store/store.js';
-
-/** Tells of changes to messages in this process; src/gateway/events.ts is one. */
-export interface MessageChanges {
-  /** Calls `listener` after each change of the message until the returned function is called. */
-  subscribe(messageId: string, listener: () => void): () => void;
-}
+import type { MessageChanges } from '../../surroundings.js';
 
 /** Another gateway may run the session: the store is read again after these pauses, in milliseconds. */
 const firstPause = 1_000;

@@ -1,4 +1,5 @@
-import { longestRetryAfterMs, type RetrySchedule } from '../schedule.js';
+import type { RetrySchedule } from '../../../channels/reply-sender.js';
+import { longestRetryAfterMs } from '../schedule.js';
 
 const minuteMs = 60_000;
 const hourMs = 3_600_000;

@@ -1,5 +1,5 @@
+import type { ReplyPart } from '../../../channels/reply-sender.js';
 import type { Delivery } from '../../../store/deliveries.js';
-import type { ReplyPart } from '../reply-sender.js';
 
 /** A webhook is one post, whatever its length. */
 export function webhookParts(delivery: Delivery): readonly ReplyPart[] {

@@ -1,9 +1,9 @@
 import { Agent, type Dispatcher } from 'undici';
+import type { ReplyPart, ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
 import type { Delivery } from '../../../store/deliveries.js';
 import { type AddressRange, parseRange } from '../addresses/address-range.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { replyOrigin, validateReplyUrl } from '../addresses/reply-url.js';
-import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import { pacedConnector, post, type ReceiverAnswer } from './http-client.js';
 
 import { parseRetryAfter, webhookSchedule } from './retry-after.js';

@@ -1,6 +1,6 @@
+import type { ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
 import type { Configuration } from '../../../config/schema.js';
 import { replyOrigin } from '../addresses/reply-url.js';
-import type { ReplySender, SendOutcome } from '../reply-sender.js';
 import { webhookSchedule } from './retry-after.js';
 import { webhookParts } from './webhook-body.js';
 import type { WebhookSenderOptions } from './webhook-sender.js';

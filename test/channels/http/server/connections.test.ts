@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { Server } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { nothingKept } from '../../../../src/channels/http/server/kept-sockets.js';
 import { Servers, type ServersOptions } from '../../../../src/channels/http/server/servers.js';
+import { nothingKept } from '../../../../src/channels/http/server/socket-keeper.js';
 import { messageIds } from '../../../../src/log/message-ids.js';
 import { rawConnection, serve, token } from '../http-fixture.js';
 

@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { nothingKept } from '../../../../src/channels/http/server/kept-sockets.js';
 import { Servers } from '../../../../src/channels/http/server/servers.js';
+import { nothingKept } from '../../../../src/channels/http/server/socket-keeper.js';
 import { rawConnection } from '../http-fixture.js';
 
 const opened: Servers[] = [];

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { endianness } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { descriptorOf } from '../../../../src/channels/http/server/kept-sockets.js';
 import { listeningInodes, portHolders } from '../../../../src/channels/http/server/port-holder.js';
+import { descriptorOf } from '../../../../src/channels/http/server/socket-keeper.js';
 
 /** A table as proc(5) shows it: addresses in words of 32 bits, in the machine's order. */
 function table(...rows: readonly (readonly [address: string, port: number, state: string, inode: number])[]) {

@@ -4,13 +4,13 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { descriptorOf, nothingKept } from '../../../../src/channels/http/server/kept-sockets.js';
 import { passedUnixPath } from '../../../../src/channels/http/server/listen.js';
 import {
   type RequestHandler,
   Servers,
   type ServersOptions,
 } from '../../../../src/channels/http/server/servers.js';
+import { descriptorOf, nothingKept } from '../../../../src/channels/http/server/socket-keeper.js';
 import { rawConnection } from '../http-fixture.js';
 
 const loopback = { kind: 'tcp', host: '127.0.0.1', port: 0 } as const;

@@ -2,7 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
-import { EventStreams, type MessageChange } from '../../../../src/channels/http/streams/event-streams.js';
+import { EventStreams } from '../../../../src/channels/http/streams/event-streams.js';
+import type { MessageChange } from '../../../../src/channels/surroundings.js';
 import type { Message } from '../../../../src/store/messages.js';
 
 /** Takes each write, and says after it that it is to be waited for. */

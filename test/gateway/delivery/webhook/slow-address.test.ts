@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { afterEach, expect, test, vi } from 'vitest';
-import type { ReplyPart } from '../../../../src/gateway/delivery/reply-sender.js';
+import type { ReplyPart } from '../../../../src/channels/reply-sender.js';
 import { createWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
 import {
   createWebhookSecret,

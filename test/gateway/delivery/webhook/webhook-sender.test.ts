@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { ReplyPart, SendOutcome } from '../../../../src/gateway/delivery/reply-sender.js';
+import type { ReplyPart, SendOutcome } from '../../../../src/channels/reply-sender.js';
 import { webhookParts } from '../../../../src/gateway/delivery/webhook/webhook-body.js';
 import {
   createWebhookSender,

@@ -1,6 +1,8 @@
-import type { Delivery } from '../../store/deliveries.js';
-import type { JsonValue, ReplyTarget } from '../../store/messages.js';
-import type { RetrySchedule } from './schedule.js';
+import type { Delivery } from '../store/deliveries.js';
+import type { JsonValue, ReplyTarget } from '../store/messages.js';
+
+/** The waits after failed attempts, the first one first, in milliseconds. The last one repeats until the reply expires. */
+export type RetrySchedule = readonly number[];
 
 /** The state of a destination after an attempt: it answers, it fails, or it was never asked. */
 export type PeerState = 'well' | 'failing' | 'unasked';

@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Where sockets outlive this process; src/gateway/sockets/fd-store-sockets.ts keeps them in the service manager's store. */
-export interface KeptSockets {
+export interface SocketKeeper {
   /** Keeps a listening socket for the next process; false when it ends with this one. */
   keepListener(address: string, descriptor: number): boolean;
   /** Has the kept listening socket of that address closed. */
@@ -15,7 +15,7 @@ export interface KeptSockets {
 }
 
 /** Without a service manager everything ends with the process. */
-export const nothingKept: KeptSockets = {
+export const nothingKept: SocketKeeper = {
   keepListener: () => false,
   dropListener: () => undefined,
   keepConnections: () => 0,

@@ -1,0 +1,87 @@
+import type { Log } from '../log/log.js';
+import type { JsonValue, Metadata } from '../store/messages.js';
+import type { Store } from '../store/store.js';
+import type { AcceptOutcome } from '../store/turns.js';
+import type { ReplySender } from './reply-sender.js';
+
+export interface ChannelHealth {
+  /** `starting`: not connected yet; `down`: no messages come by it; `closed`: it was told to end. */
+  readonly state: 'starting' | 'up' | 'down' | 'closed';
+  /** The time of the last change of `state`, in milliseconds since the Unix epoch. */
+  readonly since: number;
+  /** If it is down: what is wrong and what to do. It is shown to operators, so it holds no secret. */
+  readonly reason: string | null;
+}
+
+/** A way by which messages come in and replies go out. */
+export interface Channel {
+  /** The name in the configuration. It stands with each message and each reply's target. */
+  readonly name: string;
+  /** Sends replies to this channel's addresses. A channel that only takes messages has none. */
+  readonly replySender?: ReplySender;
+  /**
+   * Begins to take messages. If it rejects, the gateway calls `close`, and makes a new channel after a while. A channel
+   * that has started reconnects by itself.
+   */
+  start(): Promise<void>;
+  /**
+   * The gateway stops: ask for nothing more. A message that has arrived may be accepted until `close`; the next start
+   * runs it.
+   */
+  stopAccepting(): void;
+  /** Ends all that the channel has open, after at most `timeoutMs`. It may be called more than once, and at any time. */
+  close(timeoutMs: number): Promise<void>;
+  health(): ChannelHealth;
+}
+
+/** A message as it arrived. */
+export interface ChannelMessage {
+  /** The channel's own name of the conversation, such as the id of a chat. It becomes the session NAME:CONVERSATION. */
+  readonly conversation: string;
+  readonly text: string;
+  readonly metadata?: Metadata;
+  /** The id of the person who wrote it. */
+  readonly sender?: string;
+  /** The platform's id: the same id in the same conversation is taken once. Null if there is none. */
+  readonly id: string | null;
+  /** The receiver of the reply, in the channel's own form; null if nobody waits for one. */
+  readonly replyTo: { readonly address: string; readonly options?: Metadata } | null;
+  /** False if the receiver can't tell a reply that comes twice from two replies. Default: true. */
+  readonly replyIdempotent?: boolean;
+}
+
+/** A position in what the platform sends, such as an offset. */
+export interface ChannelCheckpoint {
+  readonly key: string;
+  readonly value: JsonValue;
+}
+
+/** All that a channel is given. */
+export interface ChannelContext {
+  readonly name: string;
+  /**
+   * Takes messages in with the position behind them, in one transaction: acknowledge them to the platform once the
+   * promise has resolved. Each message has an outcome of its own. Throws a StoreError if nothing was taken: acknowledge
+   * nothing, and try again.
+   */
+  accept(
+    messages: readonly ChannelMessage[],
+    checkpoint?: ChannelCheckpoint,
+  ): Promise<readonly AcceptOutcome[]>;
+  /** The position of the last `accept` with this key; null if there was none. */
+  checkpoint(key: string): Promise<JsonValue | null>;
+  /** What the channel keeps besides, under kinds that begin with its name and a colon. */
+  readonly records: Pick<Store, 'record' | 'records' | 'putRecord' | 'deleteRecord'>;
+  /** Has the channel's name in each record. */
+  readonly log: Log;
+  readonly clock: {
+    /** Milliseconds since the Unix epoch. It never goes back. */
+    now(): number;
+    /** Calls back once. The returned function cancels that. */
+    after(delayMs: number, callback: () => void): () => void;
+  };
+  /** Aborted when the channel is closed. */
+  readonly signal: AbortSignal;
+  /** The health has changed: the gateway shows it in its status. */
+  healthChanged(): void;
+}

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ConfigurationError, loadConfiguration } from '../../src/config/load.js';
+import { writtenConfiguration } from '../../src/config/written.js';
+import { nearToml } from './near-toml.js';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-written-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function read(text: string) {
+  const file = join(directory, 'sd-gateway.toml');
+  writeFileSync(file, text);
+  return loadConfiguration({ file, required: true, environment: {} }).configuration;
+}
+
+const several = `supervisor = "container"
+[http]
+listen = "[::1]:80"
+body_limit = 1500
+[dispatch]
+retry_delay = 0.25
+lease = "90s"
+[agent]
+command = ["/bin/sh", "-c", "echo \\"\\u007f\\u009b\\""]
+[delivery]
+allow = ["10.0.0.0/8", "::1/128"]
+expire = 0
+[store]
+path = "/srv/x"
+[agents.fast]
+reply_limit = "2M"
+[[route]]
+channel = "http"
+prefix = "a"
+agent = "fast"
+[[route]]
+agent = "default"
+`;
+
+test('a configuration is written as one would write it', () => {
+  const text = writtenConfiguration(read(several));
+  expect(text).toMatch(/^supervisor = "container"\n\n\[http\]\nlisten = "\[::1\]:80"\nbody_limit = 1500\n/);
+  expect(text).toContain('retry_delay = "250ms"\n');
+  expect(text).toContain('lease = "90s"\n');
+  expect(text).toContain('drain = "30s"\n');
+  expect(text).toContain('expire = "0"\n');
+  expect(text).toContain('allow = ["10.0.0.0/8", "::1/128"]\n');
+  expect(text).toContain(String.raw`"echo \"\u007f\u009b\""`);
+  expect(text).toContain('\n[agents.fast]\ntype = "echo"\n');
+  expect(text).toContain('reply_limit = "2M"\n');
+  expect(text).toMatch(
+    /\n\[\[route\]\]\nchannel = "http"\nprefix = "a"\nagent = "fast"\n\n\[\[route\]\]\nagent = "default"\n$/,
+  );
+  expect(writtenConfiguration(read(''))).toContain('\n# path is unset\n');
+});
+
+test.each(['', several, '[http]\nlisten = "unix:/run/a b"', '[http]\nlisten = "systemd:x"'])(
+  'what is written is read as the same: %j',
+  (text) => {
+    const configuration = read(text);
+    expect(read(writtenConfiguration(configuration))).toEqual(configuration);
+  },
+);
+
+test('whatever can be read is written so that it is read as the same', () => {
+  fc.assert(
+    fc.property(nearToml, (text) => {
+      let configuration: ReturnType<typeof read>;
+      try {
+        configuration = read(text);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigurationError);
+        return;
+      }
+      expect(read(writtenConfiguration(configuration))).toEqual(configuration);
+    }),
+    { numRuns: 300 },
+  );
+});

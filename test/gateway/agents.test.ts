@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import type { AgentEvent } from '../../src/agents/agent.js';
+import { configurationSchema } from '../../src/config/schema.js';
+import { Agents, type TurnAgent } from '../../src/gateway/agents.js';
+import { Dispatcher } from '../../src/gateway/dispatch/dispatcher.js';
+import { Intake } from '../../src/gateway/intake.js';
+import type { MessageState } from '../../src/store/messages.js';
+import { openStore, recordingLog, settings } from './dispatch/fixture.js';
+
+/** Each agent says how often one has been made before it. */
+function agentsOf(text: object) {
+  let made = 0;
+  const agents = new Agents(({ type }) => {
+    const number = made++;
+    return {
+      type,
+      async *run(): AsyncGenerator<AgentEvent> {
+        yield { type: 'end', reply: { text: String(number), metadata: {} } };
+      },
+    };
+  }, configurationSchema.parse(text).agents);
+  return agents;
+}
+
+const request = {} as Parameters<TurnAgent['agent']['run']>[0];
+
+async function replyOf({ agent }: TurnAgent): Promise<string | null> {
+  let reply: string | null = null;
+  for await (const event of agent.run(request, new AbortController().signal)) {
+    if (event.type === 'end') reply = event.reply.text;
+  }
+  return reply;
+}
+
+describe('agents by name', () => {
+  const agents = agentsOf({ agent: { timeout: 7 }, agents: { fast: { timeout: 1, retry: 'never' } } });
+
+  test('have the keys of their tables', () => {
+    expect(agents.of('fast')).toMatchObject({ timeout: 1_000, repeatable: false });
+    expect(agents.of('default')).toMatchObject({ timeout: 7_000, repeatable: true });
+    expect(agents.of(null)).toBe(agents.of('default'));
+  });
+
+  test('one that is gone fails its turns, and says what to do', async () => {
+    await expect(replyOf(agents.of('gone'))).rejects.toMatchObject({
+      reason: 'unavailable',
+      retry: true,
+      message: expect.stringContaining('add [agents.gone] again'),
+    });
+  });
+
+  test('a reload makes new ones, and leaves those that run', async () => {
+    const before = agents.of('fast');
+    agents.configure(configurationSchema.parse({ agents: { fast: { timeout: 2 } } }).agents);
+    expect(agents.of('fast')).toMatchObject({ timeout: 2_000, repeatable: true });
+    expect(await replyOf(before)).not.toBe(await replyOf(agents.of('fast')));
+  });
+});
+
+test('the first message of a session chooses its agent, for all turns of it', async () => {
+  const { store, dispose } = await openStore();
+  const { log } = recordingLog();
+  const runs: string[] = [];
+  let ended = () => {};
+  const agentNamed = (name: string): TurnAgent => ({
+    agent: {
+      type: name,
+      async *run({ text }): AsyncGenerator<AgentEvent> {
+        runs.push(`${name}: ${text}`);
+        yield { type: 'end', reply: { text, metadata: {} } };
+      },
+    },
+    timeout: 60_000,
+    repeatable: true,
+  });
+  const dispatcher = new Dispatcher({
+    store,
+    agent: agentNamed('none').agent,
+    agentOf: ({ agent }) => agentNamed(agent ?? 'none'),
+    log,
+    owner: 'test',
+    settings,
+    onChange: (_turn, state: MessageState) => {
+      if (state === 'replied') ended();
+    },
+  });
+  const intake = new Intake({
+    store,
+    dispatcher,
+    agentOf: ({ text }) => text,
+    onAccepted: () => undefined,
+  });
+  const accepted = async (text: string) => {
+    const replied = new Promise<void>((resolve) => {
+      ended = resolve;
+    });
+    const message = {
+      id: crypto.randomUUID(),
+      session: 'a',
+      text,
+      metadata: {},
+      replyTo: null,
+      idempotencyKey: null,
+      fingerprint: null,
+      channel: 'test',
+    };
+    await intake.acceptAll([message], { session: 10, total: 10 }, null);
+    await replied;
+  };
+  await accepted('one');
+  await accepted('two');
+  expect(runs).toEqual(['one: one', 'one: two']);
+  await dispatcher.drain(0);
+  await dispose();
+});

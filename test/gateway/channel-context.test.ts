@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ChannelContext, ChannelMessage } from '../../src/channels/channel.js';
+import { channelContext } from '../../src/gateway/channel-context.js';
+import { Intake } from '../../src/gateway/intake.js';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
+import type { Store } from '../../src/store/store.js';
+import { RecordingLog } from './delivery/recording-log.js';
+
+let directory: string;
+let store: Store;
+let context: ChannelContext;
+let wakes: number;
+const told: string[] = [];
+const log = new RecordingLog();
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-context-'));
+  ({ store } = await openSqliteStore({
+    path: join(directory, 'gateway.db'),
+    busyTimeout: 5_000,
+    maxAttempts: 3,
+  }));
+  wakes = 0;
+  told.length = 0;
+  const intake = new Intake({
+    store,
+    dispatcher: {
+      reserveSlot: () => null,
+      wake: () => {
+        wakes += 1;
+      },
+    },
+    onAccepted: ({ text }) => told.push(text),
+  });
+  context = channelContext({
+    name: 'tg',
+    store,
+    accept: (messages, checkpoint) => intake.acceptAll(messages, { session: 2, total: 100 }, checkpoint),
+    log,
+    signal: new AbortController().signal,
+    healthChanged: () => undefined,
+  });
+});
+afterEach(async () => {
+  await store.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const message = (id: string, text: string): ChannelMessage => ({
+  conversation: 'chat 1',
+  text,
+  sender: 'alice',
+  id,
+  replyTo: { address: '1', options: { quote: id } },
+});
+
+test('messages and the position behind them are on disk together, each with its own outcome', async () => {
+  const batch = [message('a', 'one'), message('b', 'two'), message('c', 'three')];
+  const outcomes = await context.accept(batch, { key: 'offset', value: 42 });
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['accepted', 'accepted', 'full']);
+  expect(await context.checkpoint('offset')).toBe(42);
+  expect(await context.checkpoint('other')).toBeNull();
+  expect(told).toEqual(['one', 'two']);
+  expect(wakes).toBe(1);
+  const page = await store.sessionMessages('tg:chat~201', { limit: 10, after: null });
+  expect(page?.items[0]).toMatchObject({
+    text: 'one',
+    sender: 'alice',
+    channel: 'tg',
+    replyTo: { channel: 'tg', address: '1', options: { quote: 'a' } },
+  });
+});
+
+test('what the platform sends again is taken once, though it was edited since', async () => {
+  await context.accept([message('a', 'one')]);
+  const [again] = await context.accept([message('a', 'one, edited')]);
+  expect(again).toMatchObject({ outcome: 'repeated', message: { text: 'one' } });
+  expect(await store.counts()).toMatchObject({ queued: 1 });
+});
+
+test('a record names the channel', () => {
+  context.log.warning('slow', { SD_GATEWAY_SESSION: 's' });
+  expect(log.records.at(-1)).toEqual({
+    priority: 'warning',
+    message: 'slow',
+    fields: { SD_GATEWAY_CHANNEL: 'tg', SD_GATEWAY_SESSION: 's' },
+  });
+});

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'vitest';
+import type { Channel, ChannelHealth } from '../../src/channels/channel.js';
+import { Channels } from '../../src/gateway/channels.js';
+import { RecordingLog } from './delivery/recording-log.js';
+import { ManualClock } from './dispatch/fixture.js';
+
+interface Table {
+  readonly required: boolean;
+  readonly flag?: number;
+}
+
+/** A channel whose starts and ends are noted, and fail as the test says. */
+class NotedChannel implements Channel {
+  state: ChannelHealth = { state: 'up', since: 0, reason: null };
+
+  constructor(
+    readonly name: string,
+    private readonly bench: Bench,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async start(): Promise<void> {
+    this.bench.calls.push(`start ${this.name}`);
+    const error = this.bench.failures.shift();
+    if (error !== undefined) throw error;
+  }
+
+  stopAccepting(): void {
+    this.bench.calls.push(`stop ${this.name}`);
+    if (this.bench.brittle) throw new Error('stop failed');
+  }
+
+  async close(): Promise<void> {
+    this.bench.calls.push(`close ${this.name}${this.signal.aborted ? '' : ' before its signal'}`);
+    if (this.bench.brittle) throw new Error('close failed');
+    if (this.bench.hangs) await new Promise(() => undefined);
+  }
+
+  health(): ChannelHealth {
+    if (this.bench.brittle) throw new Error('no health');
+    return this.state;
+  }
+}
+
+class Bench {
+  readonly calls: string[] = [];
+  /** What the next starts reject with. */
+  readonly failures: Error[] = [];
+  readonly made: NotedChannel[] = [];
+  readonly log = new RecordingLog();
+  readonly clock = new ManualClock();
+  brittle = false;
+  hangs = false;
+  readonly channels = new Channels<Table>({
+    create: async (name, _table, signal) => {
+      const channel = new NotedChannel(name, this, signal);
+      this.made.push(channel);
+      return channel;
+    },
+    log: this.log,
+    changed: () => undefined,
+    clock: this.clock,
+  });
+
+  async settled(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const optional: Table = { required: false };
+
+describe('channels', () => {
+  test('start, stop and close with the gateway', async () => {
+    const { channels, calls, settled } = new Bench();
+    await channels.start({ a: { required: true }, b: { required: true } });
+    await settled();
+    channels.stopAccepting();
+    await channels.close();
+    expect(calls).toEqual(['start a', 'start b', 'stop a', 'stop b', 'close a', 'close b']);
+    expect(channels.trouble()).toBeNull();
+  });
+
+  test('one that fails to start is in the status, and is started again until it works', async () => {
+    const bench = new Bench();
+    const { channels, clock } = bench;
+    bench.failures.push(new Error('no route to host'), new Error('no route to host'));
+    await channels.start({ a: optional });
+    await bench.settled();
+    expect(channels.trouble()).toMatch(/^channel a is down since \S+Z: no route to host$/);
+    clock.advance(1_000);
+    await bench.settled();
+    clock.advance(1_999);
+    await bench.settled();
+    expect(bench.made).toHaveLength(2);
+    clock.advance(1);
+    await bench.settled();
+    expect(channels.trouble()).toBeNull();
+    expect(bench.calls).toEqual(['start a', 'close a', 'start a', 'close a', 'start a']);
+    expect(bench.log.records.map(({ priority, message, fields }) => ({ priority, message, fields }))).toEqual(
+      [
+        {
+          priority: 'err',
+          message:
+            'The channel a did not start: no route to host. The gateway goes on without it, and tries again.',
+          fields: { SD_GATEWAY_CHANNEL: 'a' },
+        },
+        {
+          priority: 'notice',
+          message: 'The channel a has started, after 2 failures.',
+          fields: { SD_GATEWAY_CHANNEL: 'a' },
+        },
+      ],
+    );
+  });
+
+  test('a required one that fails to start ends the start', async () => {
+    const bench = new Bench();
+    bench.failures.push(new Error('no such bot'));
+    await expect(bench.channels.start({ a: { required: true } })).rejects.toThrow('no such bot');
+    await bench.channels.close();
+    bench.clock.advance(600_000);
+    await bench.settled();
+    expect(bench.made).toHaveLength(1);
+  });
+
+  test('a reload ends and starts those whose table changed, and no other', async () => {
+    const bench = new Bench();
+    const { channels, calls } = bench;
+    await channels.start({ same: optional, changed: optional, gone: optional });
+    await bench.settled();
+    calls.length = 0;
+    channels.configure({ same: optional, changed: { ...optional, flag: 1 }, added: optional });
+    await bench.settled();
+    expect(calls.toSorted()).toEqual(['close changed', 'close gone', 'start added', 'start changed']);
+    expect(calls.indexOf('close changed')).toBeLessThan(calls.indexOf('start changed'));
+    expect(channels.facts().map(({ name }) => name)).toEqual(['same', 'changed', 'added']);
+  });
+
+  test('one that throws wherever it can ends nothing', async () => {
+    const bench = new Bench();
+    const { channels } = bench;
+    await channels.start({ a: optional, b: optional });
+    await bench.settled();
+    bench.brittle = true;
+    expect(channels.trouble()).toContain('channel b is down');
+    channels.stopAccepting();
+    await channels.close();
+    expect(bench.calls.filter((call) => !call.startsWith('start'))).toEqual([
+      'stop a',
+      'stop b',
+      'close a',
+      'close b',
+    ]);
+  });
+
+  test('one that does not end in time is left behind', async () => {
+    const bench = new Bench();
+    await bench.channels.start({ a: optional });
+    await bench.settled();
+    bench.hangs = true;
+    const closed = bench.channels.close();
+    await bench.settled();
+    bench.clock.advance(5_000);
+    await closed;
+    expect(bench.log.records.at(-1)?.message).toBe(
+      'The channel a had not ended after 5 s, and is left behind.',
+    );
+  });
+});
