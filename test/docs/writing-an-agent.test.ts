@@ -30,7 +30,7 @@ const request: AgentRequest = {
   collected: [],
 };
 
-test('the agent of the guide passes the type check', () => {
+test('the agent of the guide passes the type check', { timeout: 120_000 }, () => {
   const configuration = { extends: '../../../tsconfig.json', include: ['src'] };
   writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(configuration));
   const { stdout, status } = spawnSync('npx', ['tsc', '--noEmit', '--project', directory], {
