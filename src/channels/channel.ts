@@ -70,7 +70,7 @@ export interface ChannelContext {
   ): Promise<readonly AcceptOutcome[]>;
   /** The position of the last `accept` with this key; null if there was none. */
   checkpoint(key: string): Promise<JsonValue | null>;
-  /** What the channel keeps besides, under kinds that begin with its name and a colon. */
+  /** Keeps anything else for the channel, under kinds that begin with its name and a colon. */
   readonly records: Pick<Store, 'record' | 'records' | 'putRecord' | 'deleteRecord'>;
   /** Has the channel's name in each record. */
   readonly log: Log;

@@ -30,8 +30,8 @@ export function scopeOfUser(uid: number): 'system' | 'user' {
 }
 
 /**
- * What a unit's name may hold (systemd.unit(5)), short enough for a socket's path; without ":", which separates the
- * directories in `$STATE_DIRECTORY`.
+ * True if the name holds only what a unit's name may (systemd.unit(5)), and is short enough for a socket's path. It has
+ * no ":", which separates the directories in `$STATE_DIRECTORY`.
  */
 export function isInstanceName(name: string): boolean {
   return /^[A-Za-z0-9_.-]{1,64}$/.test(name) && !/^\.+$/.test(name);

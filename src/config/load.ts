@@ -11,7 +11,7 @@ export { ConfigurationError, type ConfigurationProblem };
 export interface ConfigurationSource {
   /** Null: no file, only defaults and the environment. */
   readonly file: string | null;
-  /** Whether a missing file is an error: it was named by the operator. */
+  /** True if a missing file is an error: the operator named it. */
   readonly required: boolean;
   readonly environment: NodeJS.ProcessEnv;
 }

@@ -1,5 +1,5 @@
 /**
- * How far two words are apart: the least number of characters inserted, deleted, replaced, or swapped with their
+ * The distance of two words: the least number of characters inserted, deleted, replaced, or swapped with their
  * neighbour (optimal string alignment).
  */
 export function editDistance(from: string, to: string): number {

@@ -23,7 +23,7 @@ export const routeTables = z
 
 export type RouteRule = z.output<typeof routeTables>[number];
 
-/** What a rule can go by. */
+/** The parts of a message that a rule can go by. */
 export interface RoutedMessage {
   readonly channel: string;
   readonly sender: string | null;

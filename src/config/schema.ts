@@ -152,7 +152,7 @@ function agentsOf({ agent, agents }: Tables): AgentConfigurations {
   return { ...agents, default: agent ?? agents['default'] ?? agentTable.parse({}) };
 }
 
-/** What one table alone can't know: each pair is a key's path and what is wrong with it. */
+/** Finds mistakes that no table shows alone: each pair is a key's path and what is wrong with it. */
 function mistakesBetweenTables(tables: Tables): (readonly [path: (string | number)[], message: string])[] {
   const { agent, agents, channels, route } = tables;
   const both =

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { configurationTables } from './schema.js';
 import { unitOf, type ValueUnit } from './values.js';
 
-/** How a setting is written in the environment, where all is text. */
+/** The form of a setting in the environment, where all is text. */
 export type SettingForm = 'text' | 'number' | 'boolean' | 'list';
 
 /** One key of the configuration, as the schema has it. */

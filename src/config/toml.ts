@@ -1,6 +1,6 @@
 import { type AST, parseTOML } from 'toml-eslint-parser';
 
-/** A place in a file; both count from 1. */
+/** A position in a file; both count from 1. */
 export interface Position {
   readonly line: number;
   readonly column: number;
@@ -15,7 +15,7 @@ export interface TomlDocument {
 
 /** The text is no TOML 1.0, or none that can be read. */
 export class TomlSyntaxError extends Error {
-  /** Null where it isn't known. */
+  /** Null if it isn't known. */
   readonly position: Position | null;
 
   constructor(message: string, position: Position | null, options?: ErrorOptions) {
@@ -55,7 +55,7 @@ class Reader {
   #table(node: AST.TOMLTable): void {
     const path = keyNames(node.key);
     this.#record(path, node);
-    const [parent, name] = this.#place(this.values, path, node, 0);
+    const [parent, name] = this.#tableOf(this.values, path, node, 0);
     if (node.kind === 'array') {
       parent[name] ??= [];
       (parent[name] as Table[]).push(emptyTable());
@@ -85,7 +85,7 @@ class Reader {
     const names = keyNames(node.key);
     const own = [...path, ...names];
     this.#record(own, node);
-    const [parent, name] = this.#place(table, names, node, depth);
+    const [parent, name] = this.#tableOf(table, names, node, depth);
     parent[name] = this.#value(node.value, own, depth + names.length);
   }
 
@@ -101,12 +101,17 @@ class Reader {
   }
 
   /** The table that a key's last name belongs into, and that name. */
-  #place(from: Table, names: readonly string[], node: AST.TOMLNode, depth: number): readonly [Table, string] {
+  #tableOf(
+    from: Table,
+    names: readonly string[],
+    node: AST.TOMLNode,
+    depth: number,
+  ): readonly [Table, string] {
     if (depth + names.length > deepest) throw new TomlSyntaxError(tooDeep, positionOf(node));
     return [names.slice(0, -1).reduce(below, from), names.at(-1) ?? ''];
   }
 
-  /** The first place counts: a table's heading before the tables below it. */
+  /** The first position counts: a table's heading before the tables below it. */
   #record(path: readonly string[], node: AST.TOMLNode): void {
     if (path.length > deepest) throw new TomlSyntaxError(tooDeep, positionOf(node));
     for (let length = 1; length <= path.length; length++) {
@@ -149,7 +154,7 @@ function parse(text: string): AST.TOMLProgram {
   try {
     return parseTOML(text);
   } catch (error) {
-    // Of the stack: the parser goes down with the nesting.
+    // The parser recurses with the nesting, and has run out of stack.
     if (error instanceof RangeError) throw new TomlSyntaxError(tooDeep, null, { cause: error });
     if (!(error instanceof SyntaxError) || !('lineNumber' in error) || !('column' in error)) throw error;
     const position = { line: Number(error.lineNumber), column: Number(error.column) + 1 };

@@ -24,7 +24,7 @@ export function parseSize(text: string): number | null {
   return match === null || unit === undefined ? null : Math.round(Number(match[1]) * unit);
 }
 
-/** How a value is written that is something else once it is read. */
+/** The written form of a value that is something else once it is read. */
 export type ValueUnit = 'time' | 'size' | 'address';
 
 const units = new WeakMap<z.ZodType, ValueUnit>();

@@ -4,13 +4,13 @@ import { LineSplitter } from '../../text/lines.js';
 import { connectToGateway, ForeignPeerError } from './connection.js';
 import type { GatewayFacts } from './facts.js';
 
-/** How long a gateway may take to tell its facts, in ms: one that hangs is to be shown as one, not to hang this too. */
-const defaultPatience = 3_000;
+/** Time for a gateway to tell its facts: one that hangs is shown as that, and doesn't hang the caller. */
+const defaultTimeoutMs = 3_000;
 
 /** Longest answer that is read, in characters. */
 const longestAnswer = 4 * 1024 * 1024;
 
-/** What came of asking a gateway for its facts. */
+/** The outcome of asking a gateway for its facts. */
 export type FactsAnswer =
   | { readonly outcome: 'told'; readonly facts: GatewayFacts }
   /** Nobody listens there. */
@@ -20,8 +20,8 @@ export type FactsAnswer =
   /** Somebody is there, who doesn't answer, or not this question. */
   | { readonly outcome: 'unanswered'; readonly reason: string };
 
-/** Asks the gateway at the control socket for its facts; never takes longer than the patience, in ms. */
-export function askFacts(path: string, patience = defaultPatience): Promise<FactsAnswer> {
+/** Asks the gateway at the control socket for its facts; never takes longer than the timeout. */
+export function askFacts(path: string, timeoutMs = defaultTimeoutMs): Promise<FactsAnswer> {
   return new Promise((resolve) => {
     const socket = connectToGateway(path, () => socket.write(`${JSON.stringify({ request: 'facts' })}\n`));
     const splitter = new LineSplitter(longestAnswer);
@@ -30,10 +30,10 @@ export function askFacts(path: string, patience = defaultPatience): Promise<Fact
       socket.destroy();
     };
     socket.setEncoding('utf8');
-    socket.setTimeout(patience, () =>
+    socket.setTimeout(timeoutMs, () =>
       settle({
         outcome: 'unanswered',
-        reason: `the gateway did not answer at ${path} within ${patience} ms; it may hang`,
+        reason: `the gateway did not answer at ${path} within ${timeoutMs} ms; it may hang`,
       }),
     );
     socket.on('data', (chunk: string) => {

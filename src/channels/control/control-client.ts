@@ -3,8 +3,8 @@ import { LineSplitter } from '../../text/lines.js';
 import { connectToGateway, ForeignPeerError } from './connection.js';
 import { type ControlCommand, type ControlEvent, controlEvent, lineLimit } from './protocol.js';
 
-/** How long a gateway may take to accept an order, in milliseconds. */
-const defaultPatience = 10_000;
+/** Time for a gateway to accept an order. */
+const defaultTimeoutMs = 10_000;
 
 /** Nobody answers at the control socket. */
 export class NoGatewayError extends Error {
@@ -18,8 +18,8 @@ export class NoGatewayError extends Error {
 
 /** One is there, and says nothing. It has the order, and carries it out if it goes on. */
 export class SilentGatewayError extends NoGatewayError {
-  constructor(path: string, patience: number) {
-    super(`${path} within ${patience / 1_000} s; the one that is there may hang`);
+  constructor(path: string, timeoutMs: number) {
+    super(`${path} within ${timeoutMs / 1_000} s; the one that is there may hang`);
     this.name = 'SilentGatewayError';
   }
 }
@@ -27,13 +27,13 @@ export class SilentGatewayError extends NoGatewayError {
 /**
  * Sends one order and tells each event of the answer. Resolves when the gateway closes the connection: after a stop,
  * that is when it has ended. Rejects with a NoGatewayError when there is none, and with a SilentGatewayError when it says
- * nothing for `patience` ms: one that hangs takes connections all the same.
+ * nothing for `timeoutMs`: one that hangs takes connections all the same.
  */
 export async function control(
   path: string,
   command: ControlCommand,
   onEvent: (event: ControlEvent) => void,
-  patience = defaultPatience,
+  timeoutMs = defaultTimeoutMs,
 ): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const splitter = new LineSplitter(lineLimit);
@@ -43,8 +43,8 @@ export async function control(
       socket.write(`${JSON.stringify({ command })}\n`);
     });
     socket.setEncoding('utf8');
-    socket.setTimeout(patience, () => {
-      reject(new SilentGatewayError(path, patience));
+    socket.setTimeout(timeoutMs, () => {
+      reject(new SilentGatewayError(path, timeoutMs));
       socket.destroy();
     });
     socket.on('data', (chunk: string) => {

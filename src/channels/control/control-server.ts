@@ -23,7 +23,7 @@ export interface ControlServerOptions {
   turnOf(peer: PeerCredentials): Promise<CallerTurn | null>;
 }
 
-/** How long a client may take to send its request, in milliseconds. */
+/** Time for a client to send its request, in milliseconds. */
 const requestTimeout = 10_000;
 
 /** At a time; with more the oldest go that do not wait for the gateway's end. */

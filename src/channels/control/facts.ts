@@ -2,11 +2,11 @@ import type { StoreCounts } from '../../store/messages.js';
 import type { RunRecord } from '../../store/run-record.js';
 import type { ConnectionFacts } from '../http/server/connections.js';
 
-/** Whether one part of the gateway gets on. */
+/** The progress of one part of the gateway. */
 export interface PartFacts {
   /** "dispatcher", "deliverer", and where there is a watchdog "store" and "http". */
   readonly name: string;
-  /** How long it has had something to do without getting on, in ms; 0: idle or getting on. */
+  /** Milliseconds for which it has had something to do without getting on; 0 if it is idle or gets on. */
   readonly pendingFor: number;
   /** It holds the watchdog back. */
   readonly stalled: boolean;
@@ -43,7 +43,7 @@ export interface CallerTurn {
   readonly session: string;
 }
 
-/** What a running gateway tells of itself: to `status` and `doctor` through the control socket, in part at /readyz. */
+/** The facts that a running gateway tells of itself: to `status` and `doctor` through the control socket, in part at /readyz. */
 export interface GatewayFacts {
   readonly version: string;
   readonly node: string;
@@ -72,7 +72,7 @@ export interface GatewayFacts {
   readonly parts: readonly PartFacts[];
   /** Delay of the event loop since the last look, in ms. */
   readonly eventLoopDelay: { readonly mean: number; readonly p99: number; readonly max: number };
-  /** What keeps a part from its work, in one line. */
+  /** The reason why a part can't do its work, in one line. */
   readonly trouble: string | null;
   /** Null: nothing listens yet, or no more. */
   readonly connections: ConnectionFacts | null;

@@ -31,7 +31,7 @@ export function problemOf(error: unknown): Problem | null {
   }
 }
 
-/** What is said of an error that the client could not have caused: nothing of its inside. */
+/** The answer to an error that the client could not have caused. It tells nothing of the gateway's inside. */
 export const internalProblem = new Problem(
   'internal',
   'The gateway failed in a way that it should not; its log says how.',

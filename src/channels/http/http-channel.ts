@@ -65,7 +65,7 @@ export interface HttpChannelOptions {
   /** Read with each request. */
   readonly settings: () => HttpSettings;
   readonly readiness: () => Readiness;
-  /** Whether a reply may be posted there; if not, why, such as "must be an http or https URL". */
+  /** Tells if a reply may be posted to the URL. */
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
   /** Seconds after which a full queue may have room again. */
   readonly retryAfterSeconds: (limit: 'session' | 'total') => number;

@@ -44,7 +44,7 @@ const metadata = z.custom<{ readonly [key: string]: JsonValue }>().superRefine((
   if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
 });
 
-/** What the metadata's text, as it is stored, can't be. */
+/** Checks the metadata's text as it is stored; null if it is fine. */
 function textMistake(json: string): string | null {
   if (Buffer.byteLength(json) > bounds.metadataBytes) {
     return `must not take more than ${bounds.metadataBytes} bytes as JSON`;
@@ -89,7 +89,7 @@ export const policyBody = z.strictObject({
 
 export type MessageBody = z.output<typeof messageBody>;
 
-/** Of a request that says all by its address: nothing, or an empty object. */
+/** The body of a request that says all by its address: nothing, or an empty object. */
 export const noBody = z.strictObject({}).nullish();
 
 const seconds = z

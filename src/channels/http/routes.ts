@@ -34,7 +34,7 @@ export function addHealthRoutes(application: FastifyInstance, readiness: () => R
   });
 }
 
-/** Whether a request needs no token, by its address. */
+/** True if a request to this address needs no token. */
 export function isOpen(url: string): boolean {
   return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
 }

@@ -6,7 +6,7 @@ type Issue = z.core.$ZodIssue;
 /** With the input, what is missing can be told from what has a wrong type. */
 const reporting = { reportInput: true } as const;
 
-/** Checks a request's body; throws the 422 that names each mistake with its place. */
+/** Checks a request's body; throws the 422 that names each mistake and where it is. */
 export function validateBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const result = schema.safeParse(body, reporting);
   if (result.success) return result.data;
@@ -30,11 +30,11 @@ export function validateQuery<Schema extends z.ZodType>(schema: Schema, query: u
 export function validateOne<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-  place: { readonly parameter: string } | { readonly header: string },
+  location: { readonly parameter: string } | { readonly header: string },
 ): z.output<Schema> {
   const result = schema.safeParse(value, reporting);
   if (result.success) return result.data;
-  const errors = result.error.issues.map((issue) => ({ ...place, detail: describe(issue) }));
+  const errors = result.error.issues.map((issue) => ({ ...location, detail: describe(issue) }));
   throw new Problem('invalid-parameter', sentence(errors), { errors });
 }
 
@@ -80,7 +80,7 @@ function article(type: string): string {
   return /^[aeiou]/.test(type) ? `an ${type}` : `a ${type}`;
 }
 
-/** What the client sent is named back to it, but not at any length. */
+/** Bounds the length of names that came from the client and go back to it. */
 function shorten(text: string): string {
   return text.length <= 64 ? text : `${text.slice(0, 64)}…`;
 }
@@ -88,7 +88,7 @@ function shorten(text: string): string {
 function sentence(errors: readonly Mistake[]): string {
   const first = errors[0];
   if (first === undefined) return 'The request is not valid.';
-  const place =
+  const location =
     'pointer' in first
       ? first.pointer === '#'
         ? 'The body'
@@ -98,5 +98,5 @@ function sentence(errors: readonly Mistake[]): string {
         : `The parameter "${first.parameter}"`;
   const others = errors.length - 1;
   const more = others === 0 ? '.' : `, and ${others} more.`;
-  return `${place} ${first.detail}${more}`;
+  return `${location} ${first.detail}${more}`;
 }

@@ -5,16 +5,16 @@ import { BoundWatch, type BoundWatchOptions } from './connection-bounds.js';
 import { descriptorOf } from './socket-keeper.js';
 
 /**
- * How long clients are told that they may use an idle connection, in seconds. Less than it is kept for, so that none is
+ * Seconds for which clients are told that they may use an idle connection. Less than it is kept for, so that none is
  * closed while a request is on its way (RFC 9112, 9.5).
  */
 const advertisedKeepAlive = 65;
 
-/** How long an idle connection is kept, in milliseconds. */
+/** Lifetime of an idle connection, in milliseconds. */
 export const keepAliveTimeout = 72_000;
 
 /**
- * How long a connection without a token may rest beyond their share, in milliseconds: the request of one that was just
+ * Rest that a connection without a token may take beyond their share, in milliseconds: the request of one that was just
  * taken may be read only after others were taken.
  */
 const graceMs = 1_000;
@@ -186,15 +186,15 @@ export class Connections {
     }
   }
 
-  /** Resolves once no request is under way, or after `patience` milliseconds. */
-  settle(patience: number): Promise<void> {
+  /** Resolves once no request is under way, or after `timeoutMs`. */
+  settle(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const end = () => {
         clearTimeout(timer);
         this.#changed = () => undefined;
         resolve();
       };
-      const timer = setTimeout(end, patience);
+      const timer = setTimeout(end, timeoutMs);
       this.#changed = () => {
         for (const [socket, connection] of this.#all()) if (!isIdle(socket, connection)) return;
         end();

@@ -12,7 +12,7 @@ export type HttpEndpoint =
   /** A listening stream socket passed by systemd (sd_listen_fds(3)), by its FileDescriptorName=. */
   | { readonly kind: 'descriptor'; readonly descriptor: number; readonly name: string };
 
-/** Why an address could not be listened on; the message says by whom it is taken, if that is known. */
+/** An address could not be listened on. The message says why and, if that is known, who has it. */
 export class ListenError extends Error {
   constructor(
     /** As it stands in the configuration: "127.0.0.1:8733", "unix:/path". */
@@ -54,7 +54,7 @@ function optionsFor(endpoint: HttpEndpoint & { readonly kind: 'tcp' | 'descripto
   return endpoint.kept === undefined ? { host: endpoint.host, port: endpoint.port } : { fd: endpoint.kept };
 }
 
-/** Whether clients get to a kept socket: that of a Unix socket's path may have been removed since. */
+/** True if clients get to a kept socket: the path of a Unix socket may have been removed since. */
 export function isReachable(endpoint: HttpEndpoint): boolean {
   return endpoint.kind !== 'unix' || fileAt(endpoint.path) === 'socket';
 }

@@ -61,7 +61,7 @@ function isInTheWay(address: string, host: string): boolean {
   return isIP(host) === 0 || takesIn(address, host) || takesIn(host, address);
 }
 
-/** Whether a socket at the one address gets what is sent to the other; one at "::" gets IPv4 too (ipv6(7)). */
+/** True if a socket at the one address gets what is sent to the other; one at "::" gets IPv4 too (ipv6(7)). */
 function takesIn(wide: string, address: string): boolean {
   if (/^[0:]+$/.test(wide)) return true;
   // It also knows an IPv4 address that is mapped into IPv6.

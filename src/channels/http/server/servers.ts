@@ -24,7 +24,7 @@ const serverOptions = {
   requireHostHeader: false,
 };
 
-/** How long a client may read nothing of an answer that waits for it, in milliseconds. */
+/** Time for which a client may read nothing of an answer that waits for it, in milliseconds. */
 const answerTimeout = 60_000;
 
 export interface ServersOptions extends Omit<ConnectionsOptions, 'answerTimeout'> {
@@ -56,8 +56,8 @@ export class Servers {
   readonly #bound: BoundServer[] = [];
 
   constructor({ handle, sockets, times = {}, unreadLimitBytes: limit, ...options }: ServersOptions) {
-    const { answerTimeout: patience = answerTimeout, ...others } = times;
-    this.connections = new Connections({ ...options, answerTimeout: patience });
+    const { answerTimeout: ownAnswerTimeout = answerTimeout, ...others } = times;
+    this.connections = new Connections({ ...options, answerTimeout: ownAnswerTimeout });
     this.unread = new UnreadAnswers(limit ?? unreadLimitBytes, options.log);
     this.#handle = handle;
     this.#sockets = sockets;
@@ -81,7 +81,7 @@ export class Servers {
     for (const bound of this.#bound) {
       const { server, endpoint } = bound;
       const descriptor = descriptorOf(server);
-      // What a socket unit passed is the manager's own.
+      // The manager itself keeps the sockets of a socket unit.
       if (bound.kept || endpoint.kind === 'descriptor' || descriptor === null) continue;
       bound.kept = this.#sockets.keepListener(nameOf(endpoint), descriptor);
     }
@@ -95,16 +95,16 @@ export class Servers {
   }
 
   /**
-   * Waits at most `patience` milliseconds for the answers that are owed; what is idle then is kept for the next process
-   * or, where that can't be, closed. Gives how many had to be cut off.
+   * Waits at most `timeoutMs` for the answers that are owed. Then keeps idle connections for the next process or, where
+   * that can't be, closes them. Gives how many had to be cut off.
    */
-  async close(patience: number): Promise<number> {
+  async close(timeoutMs: number): Promise<number> {
     // From now on connections wait in the kernel where the socket is kept or passed, and are refused elsewhere.
     for (const { server } of this.#bound) stopAccepting(server);
     this.connections.makeAnswersLast();
-    // What has arrived by now is read first, so that its connection is not taken for an idle one.
+    // Read first: a connection whose request has arrived by now is not idle.
     await new Promise((resolve) => setImmediate(resolve));
-    await this.connections.settle(patience);
+    await this.connections.settle(timeoutMs);
     // In one turn: nothing is read between the look at a connection and its end here.
     this.#sockets.keepConnections(this.connections.idleDescriptors());
     const cutOff = this.connections.destroyAll();
@@ -116,7 +116,7 @@ export class Servers {
     return cutOff;
   }
 
-  /** What can't be removed is no reason to fail a stop: the next start takes it for what it is, a socket of nobody's. */
+  /** A leftover socket file is harmless: the next start replaces it. */
   #remove(path: string): void {
     try {
       removeSocketFile(path);

@@ -21,7 +21,7 @@ const pageSize = 100;
 const longestPause = 10_000;
 /** After so long without reading, in milliseconds, a client is gone; it can come back with what it has seen. */
 const slowest = 60_000;
-/** What clients are told to wait before they connect again, in milliseconds. */
+/** The wait that clients are told to make before they connect again, in milliseconds. */
 const reconnectAfter = 1_000;
 
 /**
@@ -150,7 +150,7 @@ class EventStream {
     // One for all: what did not come is not listened for any more.
     const over = new AbortController();
     const { signal } = over;
-    const patience = setTimeout(() => this.#response.destroy(), slowest);
+    const deadline = setTimeout(() => this.#response.destroy(), slowest);
     const come = (event: string) => once(this.#response, event, { signal });
     try {
       await Promise.race([come('drain'), come('close')]);
@@ -158,7 +158,7 @@ class EventStream {
       // A broken connection: the client is gone.
       this.#response.destroy();
     } finally {
-      clearTimeout(patience);
+      clearTimeout(deadline);
       over.abort();
     }
   }

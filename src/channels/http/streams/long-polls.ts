@@ -9,7 +9,7 @@ const longestPause = 10_000;
 
 const unsettledStates: readonly MessageState[] = ['queued', 'running'];
 
-/** Whether it has no end yet; one that is part of another's turn ends with that. */
+/** True if it has no end yet; one that is part of another's turn ends with that. */
 function isUnsettled({ state, collectedIn }: Message): boolean {
   return unsettledStates.includes(collectedIn?.state ?? state);
 }
@@ -36,7 +36,7 @@ export class LongPolls {
     for (const waiter of this.#waiting) waiter.wake();
   }
 
-  /** Whether a stop keeps the message from being waited for. */
+  /** True if a stop keeps the message from being waited for. */
   endsEarly(message: Message): boolean {
     return this.#ended && isUnsettled(message);
   }
