@@ -6,8 +6,8 @@ import { choicesAt, keysOf, typesOf, unitAt } from './settings.js';
 type Issue = z.core.$ZodIssue;
 type Path = readonly (string | number)[];
 
-/** Places of keys: in the environment by the key, such as "stop.drain", and in the file. */
-export interface Places {
+/** Where keys are set: in the environment by the key, such as "stop.drain", and in the file. */
+export interface KeyLocations {
   readonly variables: ReadonlyMap<string, string>;
   readonly inFile: (path: Path) => { readonly where: string; readonly line: number; readonly column: number };
 }
@@ -19,14 +19,14 @@ interface Placed extends ConfigurationProblem {
 }
 
 /** The problems of values that are not as the schema has them, in the order of their lines. */
-export function problemsOf(error: z.ZodError, values: unknown, places: Places): ConfigurationProblem[] {
+export function problemsOf(error: z.ZodError, values: unknown, places: KeyLocations): ConfigurationProblem[] {
   return error.issues
     .flatMap((issue) => placedProblems(issue, values, places))
     .sort((one, other) => one.line - other.line || one.column - other.column)
     .map(({ where, message }) => ({ where, message }));
 }
 
-function placedProblems(issue: Issue, values: unknown, { variables, inFile }: Places): Placed[] {
+function placedProblems(issue: Issue, values: unknown, { variables, inFile }: KeyLocations): Placed[] {
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
   const at = (place: Path, message: string): Placed => {
     const variable = variables.get(nameOf(place));

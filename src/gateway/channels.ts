@@ -19,6 +19,15 @@ export interface ChannelFacts {
   readonly health: ChannelHealth;
 }
 
+/** A channel that the gateway must not start without did not start. */
+export class ChannelStartError extends Error {
+  constructor(name: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`[channels.${name}], which has required = true, did not start: ${reason}`, { cause });
+    this.name = 'ChannelStartError';
+  }
+}
+
 /** The channels with a table of their own. One that fails is started again; it never ends the gateway. */
 export class Channels<Configuration extends CommonChannelConfiguration> {
   readonly #options: ChannelsOptions<Configuration>;
@@ -32,13 +41,14 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
 
   /** Starts all. Waits only for those that are required, and rejects if one of them does not start. */
   async start(tables: Readonly<Record<string, Configuration>>): Promise<void> {
-    const failures = await Promise.all(
-      Object.entries(tables).map(([name, configuration]) => {
-        const first = this.#run(name, configuration);
-        return configuration.required ? first : null;
+    await Promise.all(
+      Object.entries(tables).map(async ([name, table]) => {
+        const first = this.#run(name, table, { isRetried: !table.required });
+        if (!table.required) return;
+        const failure = await first;
+        if (failure !== null) throw new ChannelStartError(name, failure);
       }),
     );
-    for (const failure of failures) if (failure !== null) throw failure;
   }
 
   /** Ends the channels whose table has changed or is gone, and starts the new ones. The others don't notice. */
@@ -52,7 +62,8 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
     }
     for (const [name, table] of Object.entries(tables)) {
       // Two with one name would read the same messages.
-      if (!this.#running.has(name)) void this.#run(name, table, closing.get(name));
+      if (!this.#running.has(name))
+        void this.#run(name, table, { isRetried: true, after: closing.get(name) });
     }
     this.#options.changed();
   }
@@ -87,8 +98,12 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
       .join('; ');
   }
 
-  /** Gives what the first start has failed with; null if it has not. */
-  async #run(name: string, configuration: Configuration, after?: Promise<void>): Promise<unknown> {
+  /** Gives the failure of the first start; null if there was none. */
+  async #run(
+    name: string,
+    configuration: Configuration,
+    { isRetried, after }: { readonly isRetried: boolean; readonly after?: Promise<void> | undefined },
+  ): Promise<unknown> {
     const { create, log, changed } = this.#options;
     const channel = new RunningChannel({
       name,
@@ -99,6 +114,6 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
     });
     this.#running.set(name, { channel, made: JSON.stringify(configuration) });
     await after;
-    return channel.start();
+    return channel.start(isRetried);
   }
 }

@@ -35,9 +35,12 @@ export class RunningChannel {
     this.#health = { state: 'starting', since: options.clock.now(), reason: null };
   }
 
-  /** Gives what the start has failed with, as the next one follows by itself; null if it has not. */
-  start(): Promise<unknown> {
-    this.#starting = this.#startOnce();
+  /**
+   * Gives the failure of the start; null if there was none.
+   * @param isRetried true if the next start follows by itself
+   */
+  start(isRetried: boolean): Promise<unknown> {
+    this.#starting = this.#startOnce(isRetried);
     return this.#starting;
   }
 
@@ -81,7 +84,7 @@ export class RunningChannel {
     }
   }
 
-  async #startOnce(): Promise<unknown> {
+  async #startOnce(isRetried: boolean): Promise<unknown> {
     if (this.#state !== 'open') return null;
     this.#end = new AbortController();
     try {
@@ -96,7 +99,7 @@ export class RunningChannel {
     } catch (error) {
       this.#end.abort();
       await this.#discard();
-      if (this.#isOpen()) this.#retryAfter(error);
+      if (isRetried && this.#isOpen()) this.#retryAfter(error);
       return error;
     }
   }
@@ -116,7 +119,7 @@ export class RunningChannel {
     this.#health = { state: 'down', since, reason };
     const delayMs = Math.min(firstRetryDelayMs * 2 ** this.#failures, retryDelayLimitMs);
     this.#failures += 1;
-    this.#cancelRetry = clock.after(delayMs, () => void this.start());
+    this.#cancelRetry = clock.after(delayMs, () => void this.start(true));
     changed();
   }
 

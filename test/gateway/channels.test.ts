@@ -116,11 +116,14 @@ describe('channels', () => {
   test('a required one that fails to start ends the start', async () => {
     const bench = new Bench();
     bench.failures.push(new Error('no such bot'));
-    await expect(bench.channels.start({ a: { required: true } })).rejects.toThrow('no such bot');
+    await expect(bench.channels.start({ a: { required: true } })).rejects.toThrow(
+      '[channels.a], which has required = true, did not start: no such bot',
+    );
     await bench.channels.close();
     bench.clock.advance(600_000);
     await bench.settled();
     expect(bench.made).toHaveLength(1);
+    expect(bench.log.records).toEqual([]);
   });
 
   test('a reload ends and starts those whose table changed, and no other', async () => {

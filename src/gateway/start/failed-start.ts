@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { StoreError, type StoreFailure } from '../../store/store-error.js';
+import { ChannelStartError } from '../channels.js';
 import { SecretError } from './secrets.js';
 
 /** A start that can't go on because of what the operator has set up: restarting would end the same way. */
@@ -57,7 +58,8 @@ export function failedStart(error: unknown): FailedStart {
     error instanceof SecretError ||
     (error instanceof StoreError && refusals.includes(error.reason));
   // These explain themselves; any other may be the gateway's own mistake.
-  const explained = refused || error instanceof StoreError || errno !== null;
+  const explained =
+    refused || error instanceof StoreError || error instanceof ChannelStartError || errno !== null;
   const detail = !explained && error instanceof Error && error.stack !== undefined ? error.stack : reason;
   return {
     cause: refused ? 'refused' : 'crash',
