@@ -5,6 +5,7 @@
       'sources': [
         'native/addon.cc',
         'native/arguments.cc',
+        'native/datagram-receiver.cc',
         'native/datagram-sender.cc',
         'native/fatal-signal.cc',
         'native/journal.cc',

@@ -30,7 +30,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/machine/**'],
+          exclude: ['test/machine/**', '**/node_modules/**'],
           testTimeout: 20_000,
         },
       },

@@ -52,6 +52,7 @@ export const notify: Benchmark = {
     return Promise.resolve({
       contenders: [
         contender('sd-gateway', [...node, 'own']),
+        contender('@sd-gateway/systemd', [...node, 'library']),
         contender('npm sd-notify', [...node, 'npm']),
         contender('C: libsystemd’s sd_notify', [nativeProgram('notify'), 'sd_notify']),
         contender('C: send(2), one socket', [nativeProgram('notify'), 'send']),

@@ -5,6 +5,7 @@
 namespace {
 
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
+  InitializeDatagramReceiver(env, exports);
   InitializeFatalSignal(env, exports);
   InitializeJournal(env, exports);
   InitializeNotify(env, exports);

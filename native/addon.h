@@ -8,6 +8,7 @@
 #include "datagram-sender.h"
 
 // Each adds its functions to the addon's exports.
+void InitializeDatagramReceiver(Napi::Env env, Napi::Object exports);
 void InitializeFatalSignal(Napi::Env env, Napi::Object exports);
 void InitializeJournal(Napi::Env env, Napi::Object exports);
 void InitializeNotify(Napi::Env env, Napi::Object exports);

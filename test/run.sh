@@ -156,6 +156,7 @@ fi
 if [ -f /usr/include/systemd/sd-daemon.h ]; then
   npm ci --prefix test/peers
 fi
+npm ci --ignore-scripts --prefix test/library
 
 heading "Build"
 npm run build

@@ -1,4 +1,4 @@
-// sd_notify("STATUS=…") from JavaScript:   node notify.mjs own|npm|systemd-notify COUNT BURST
+// sd_notify("STATUS=…") from JavaScript:   node notify.mjs own|library|npm|systemd-notify COUNT BURST
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { promisify } from 'node:util';
@@ -7,8 +7,10 @@ import { drain, inBursts, receiverAnswer, report } from './bursts.mjs';
 const [contender, count, burst] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 const text = (i) => `Ready: ${i} sessions, 3 running, 4 waiting`;
 
-if (contender === 'own') {
-  const { notify } = await import('../../dist/systemd/notify.js');
+if (contender === 'own' || contender === 'library') {
+  const { notify } = await import(
+    contender === 'own' ? '../../dist/systemd/notify.js' : '../../dist/library/index.js'
+  );
   report(
     inBursts(count, burst, (i) => {
       if (notify({ status: text(i) }).outcome !== 'sent') throw new Error('It was not sent at once.');

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +25,12 @@ export interface NativeCore {
    * taken in all that was sent before, after one byte, an errno, where the barrier could not be sent after all.
    */
   sd_notify_barrier(): number;
+  /** A datagram socket at an address as `NOTIFY_SOCKET` has it, which is the caller's to close. */
+  datagram_bind(address: string): number;
+  /** The next datagram, without ever waiting; -EAGAIN if there is none. Its descriptors are the caller's to close. */
+  datagram_receive(
+    fd: number,
+  ): readonly [text: string, pid: number, uid: number, gid: number, ...descriptors: number[]] | number;
   getppid(): number;
   /** The inode of this process's pidfd, which no later process has; -EOPNOTSUPP before Linux 6.9. */
   pidfd_inode(): bigint | number;
@@ -71,11 +78,12 @@ export class NativeAddonError extends Error {
   constructor(options: ErrorOptions) {
     const { platform, arch, versions } = process;
     const cause = errorMessage(options.cause);
+    const name = packageName();
     super(
-      `The native addon of sd-gateway can't be loaded in ${folder} ` +
+      `The native addon of ${name} can't be loaded in ${folder} ` +
         `(platform ${platform}, architecture ${arch}, Node ${versions.node}, ABI ${versions.modules}). ` +
         'No prebuilt binary fits, and none was built here, as after an install without scripts. ' +
-        'Run "npm rebuild sd-gateway --ignore-scripts=false" where sd-gateway is installed, or reinstall it ' +
+        `Run "npm rebuild ${name} --ignore-scripts=false" where ${name} is installed, or reinstall it ` +
         'with scripts allowed; a build needs a C++ compiler, make and python3 ' +
         `(Debian: apt-get install build-essential python3). The loader said: ${cause}`,
       options,
@@ -87,14 +95,57 @@ export class NativeAddonError extends Error {
 /** The package's top folder, two up both from src/systemd and from dist/systemd. */
 const folder = fileURLToPath(new URL('../../', import.meta.url));
 
+/** The addon is part of two packages. */
+function packageName(): string {
+  const { name } = JSON.parse(readFileSync(`${folder}package.json`, 'utf8')) as { readonly name: string };
+  return name;
+}
+
+const nothingSent = 0;
+const noEntry = -2;
+const notSupported = -95;
+
+/**
+ * The system calls where there is no Linux: nobody supervises this process and there is no journal, so that a program
+ * made for systemd starts there too.
+ */
+const elsewhere: Native = {
+  sd_notify: () => nothingSent,
+  sd_pid_notify_with_fds: () => nothingSent,
+  sd_notify_barrier: () => nothingSent,
+  sd_notify_queue: () => [0, 0, 0],
+  datagram_bind: () => notSupported,
+  datagram_receive: () => notSupported,
+  getppid: () => process.ppid,
+  pidfd_inode: () => notSupported,
+  set_close_on_exec: () => notSupported,
+  _exit: (status) => process.exit(status),
+  flock: () => notSupported,
+  getsockopt_peercred: () => notSupported,
+  journal_send: () => noEntry,
+  journal_flush: () => true,
+  journal_queue: () => [0, 0, 0],
+  timeout_extension_start: () => nothingSent,
+  timeout_extension_stop: () => nothingSent,
+  report_progress: () => undefined,
+  stall_watch_start: () => notSupported,
+  stall_watch_alive: () => notSupported,
+  stall_watch_stop: () => notSupported,
+  note_fatal_signals: () => notSupported,
+  signal_watch: () => notSupported,
+  signal_overflow: () => null,
+  signal_unwatch: () => notSupported,
+  signal_reinstall: () => notSupported,
+};
+
 let loaded: Native | undefined;
 
 /**
  * The addon: a prebuilt binary for this machine, or the one built here. Loaded at the first call, so that what
- * needs no system call works without it. Throws `NativeAddonError`.
+ * needs no system call works without it. Where there is no Linux: `elsewhere`. Throws `NativeAddonError`.
  */
 export function native(): Native {
-  loaded ??= load();
+  loaded ??= process.platform === 'linux' ? load() : elsewhere;
   return loaded;
 }
 

@@ -1,5 +1,4 @@
 import { fstatSync, lstatSync } from 'node:fs';
-import { isatty } from 'node:tty';
 import { parseProcessStat, readProc } from '../linux/proc.js';
 import { parentPid } from '../linux/process.js';
 import { parseCgroup, unitOfCgroup } from './cgroup.js';
@@ -80,6 +79,8 @@ export function readSupervisionEvidence(
   booted: boolean,
 ): SupervisionEvidence {
   const parent = parentPid();
+  // It loads node:net, which a program that only imports this library may have no need of.
+  const { isatty } = process.getBuiltinModule('node:tty');
   return {
     pid: process.pid,
     parentPid: parent,

@@ -34,7 +34,7 @@ export class FdStore {
         { fdStore: true, fdName: name, ...(poll ? {} : { fdPoll: false as const }) },
         descriptors.slice(from, from + descriptorsPerMessage),
       );
-      if (outcome.outcome === 'failed') return outcome;
+      if (outcome.outcome === 'failed' || outcome.outcome === 'not-supervised') return outcome;
     }
     return this.#plain({ outcome: this.capacity === 0 ? 'not-supervised' : 'sent' });
   }

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { failure, type SystemCallFailure } from '../linux/errno.js';
 import { native } from '../linux/native.js';
+import { ArgumentError, showValue } from './argument-error.js';
 
 /** A field's name and value. A name may come more than once: then the field has several values. */
 export type JournalField = readonly [name: string, value: string | Uint8Array];
@@ -32,8 +33,9 @@ const mostCheckedNames = 1_000;
 function checkName(name: string): void {
   if (checkedNames.has(name)) return;
   if (!fieldNamePattern.test(name)) {
-    throw new RangeError(
-      `${JSON.stringify(name)} can't be the name of a journal field: 1 to 64 of A-Z, 0-9 and _, first a letter`,
+    throw new ArgumentError(
+      `fields.${name}`,
+      `${showValue(name)} can't be the name of a journal field: 1 to 64 of A-Z, 0-9 and _, first a letter`,
     );
   }
   if (checkedNames.size < mostCheckedNames) checkedNames.add(name);
@@ -52,7 +54,7 @@ function binaryField(name: string, value: string | Uint8Array): Buffer {
 
 /**
  * One entry in the journal's native protocol (systemd.io, "Native Journal Protocol"): as a string where every value
- * is text of one line, else as bytes. Throws `RangeError` for a name that journald doesn't take, and for no field.
+ * is text of one line, else as bytes. Throws `ArgumentError` for a name that journald doesn't take, and for no field.
  */
 export function formatJournalEntry(fields: readonly JournalField[]): string | Uint8Array {
   let lines = '';
@@ -67,13 +69,13 @@ export function formatJournalEntry(fields: readonly JournalField[]): string | Ui
       lines = '';
     }
   }
-  if (fields.length === 0) throw new RangeError('A journal entry without a field says nothing');
+  if (fields.length === 0) throw new ArgumentError('fields', 'A journal entry without a field says nothing');
   return chunks === null ? lines : Buffer.concat([...chunks, Buffer.from(lines)]);
 }
 
 /**
  * Writes one entry to the journal, without ever blocking; one that is too large for a datagram goes as a sealed
- * memfd. Throws `RangeError` as `formatJournalEntry` does.
+ * memfd. Throws `ArgumentError` as `formatJournalEntry` does.
  */
 export function journalSend(fields: readonly JournalField[], socket: string = journalSocket): JournalOutcome {
   const result = native().journal_send(socket, formatJournalEntry(fields));

@@ -1,3 +1,5 @@
+import { ArgumentError, showValue } from './argument-error.js';
+
 /** What can be told to the service manager in one message; each field is one assignment of sd_notify(3). */
 export interface NotifyFields {
   /** `READY=1`: the start or the reload is finished. */
@@ -50,8 +52,25 @@ const controlCharacters = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 const printableAscii = /^[\x20-\x7e]*$/;
 const loneSurrogates = /\p{Surrogate}/gu;
 
+/** The field of `NotifyFields` for each assignment whose value may be wrong. */
+const argumentNames: Readonly<Record<string, keyof NotifyFields>> = {
+  MONOTONIC_USEC: 'monotonicMicroseconds',
+  ERRNO: 'errno',
+  BUSERROR: 'busError',
+  EXIT_STATUS: 'exitStatus',
+  MAINPID: 'mainPid',
+  WATCHDOG: 'watchdog',
+  WATCHDOG_USEC: 'watchdogMicroseconds',
+  EXTEND_TIMEOUT_USEC: 'extendTimeoutMicroseconds',
+  NOTIFYACCESS: 'notifyAccess',
+  FDNAME: 'fdName',
+};
+
 function refuse(name: string, value: unknown, wanted: string): never {
-  throw new RangeError(`${name}=${JSON.stringify(String(value))} can't be sent: it must be ${wanted}`);
+  throw new ArgumentError(
+    argumentNames[name] ?? name,
+    `${name}=${showValue(value)} can't be sent: it must be ${wanted}`,
+  );
 }
 
 function integer(name: string, value: number, smallest: number, largest: number): string {
@@ -74,7 +93,7 @@ function oneOf<Value extends string>(name: string, value: Value, values: readonl
 }
 
 function matching(name: string, value: string, pattern: RegExp, wanted: string): string {
-  return pattern.test(value) ? value : refuse(name, value, wanted);
+  return typeof value === 'string' && pattern.test(value) ? value : refuse(name, value, wanted);
 }
 
 /** A text as one line of valid UTF-8. Most texts are that already. */
@@ -97,7 +116,7 @@ function shorten(text: string, bytes: number): string {
 
 /**
  * What comes before the status's text, or the whole message where there is none; all of it is ASCII. Throws
- * `RangeError` for a value that its field can't have, and for no field at all.
+ * `ArgumentError` for a value that its field can't have, and for no field at all.
  */
 export function formatHead(fields: NotifyFields): string {
   const lines: string[] = [];
@@ -140,7 +159,7 @@ export function formatHead(fields: NotifyFields): string {
   }
   if (fields.fdPoll === false) lines.push('FDPOLL=0');
   if (fields.status !== undefined) lines.push('STATUS=');
-  if (lines.length === 0) throw new RangeError('A notification without a field says nothing');
+  if (lines.length === 0) throw new ArgumentError('fields', 'A notification without a field says nothing');
   return lines.length === 1 ? (lines[0] ?? '') : lines.join('\n');
 }
 
@@ -151,7 +170,7 @@ export function editStatus(head: string, status: string): string {
 
 /**
  * The message for a set of fields: one assignment a line, none but those given, whatever their texts hold. Throws
- * `RangeError` for a value that its field can't have, and for no field at all.
+ * `ArgumentError` for a value that its field can't have, and for no field at all.
  */
 export function formatNotification(fields: NotifyFields): string {
   const head = formatHead(fields);

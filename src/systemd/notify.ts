@@ -1,5 +1,6 @@
 import { failure, type SystemCallFailure } from '../linux/errno.js';
 import { native, readPipe } from '../linux/native.js';
+import { ArgumentError, showValue } from './argument-error.js';
 import { editStatus, formatHead, formatNotification, type NotifyFields } from './notification.js';
 
 export { formatNotification, type NotifyFields } from './notification.js';
@@ -55,7 +56,7 @@ function withTime(fields: NotifyFields): NotifyFields {
 /**
  * sd_notify(3): tells the service manager, without ever blocking. The address is `NOTIFY_SOCKET` of the process's
  * own environment at this moment: in a worker thread too, whatever its copy in `process.env` says. Throws
- * `RangeError` as `formatNotification` does.
+ * `ArgumentError` as `formatNotification` does.
  */
 export function notify(fields: NotifyFields): NotifyOutcome {
   const head = formatHead(withTime(fields));
@@ -87,7 +88,10 @@ export function notifyWithDescriptors(
  */
 export async function notifyBarrier(timeoutMilliseconds: number): Promise<BarrierOutcome> {
   if (!(timeoutMilliseconds >= 0 && timeoutMilliseconds <= Number.MAX_SAFE_INTEGER)) {
-    throw new RangeError(`${timeoutMilliseconds} ms is not a time that a barrier can be waited for`);
+    throw new ArgumentError(
+      'timeoutMilliseconds',
+      `${showValue(timeoutMilliseconds)} ms is not a time that a barrier can be waited for`,
+    );
   }
   const fd = native().sd_notify_barrier();
   if (fd < 0) return failure(fd);

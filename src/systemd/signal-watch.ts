@@ -1,6 +1,5 @@
 import { readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
-import { isMainThread } from 'node:worker_threads';
 import { SystemCallError } from '../linux/errno.js';
 import { native, readPipe } from '../linux/native.js';
 import {
@@ -42,6 +41,7 @@ export function watchSignals(
   listener: (delivery: SignalDelivery) => void,
 ): SignalWatch {
   const names = numbersOf(signals);
+  const { isMainThread } = process.getBuiltinModule('node:worker_threads');
   if (typeof listener !== 'function')
     throw new TypeError('A watch of signals needs a function to tell them to');
   let open = true;

@@ -3,8 +3,15 @@ import { dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 
 const project = new URL('../../', import.meta.url).pathname;
-const pagesIn = (folder: string) => readdirSync(join(project, folder)).filter((name) => name.endsWith('.md'));
-const pages = [...pagesIn('.'), ...pagesIn('docs').map((name) => `docs/${name}`)];
+const pages = [
+  ...readdirSync(project).filter((name) => name.endsWith('.md')),
+  ...['docs', 'docs/library'].flatMap(pagesIn),
+];
+
+function pagesIn(folder: string): readonly string[] {
+  const names = readdirSync(join(project, folder)).filter((name) => name.endsWith('.md'));
+  return names.map((name) => `${folder}/${name}`);
+}
 
 function textOf(page: string): string {
   return readFileSync(join(project, page), 'utf8').replace(/^```.*?^```$/gms, '');
@@ -40,8 +47,14 @@ test.each(pages)('each link of %s leads to a file, and to a heading there', (pag
 
 test('the index names each page', () => {
   const index = textOf('docs/README.md');
-  const others = pagesIn('docs').filter((name) => name !== 'README.md');
-  expect(others.filter((name) => !index.includes(`(${name})`))).toEqual([]);
+  const others = pagesIn('docs').map((page) => page.slice('docs/'.length));
+  expect(others.filter((name) => name !== 'README.md' && !index.includes(`(${name})`))).toEqual([]);
+});
+
+test('the first page of the library names its others', () => {
+  const first = textOf('docs/library/README.md');
+  const others = pagesIn('docs/library').map((page) => page.slice('docs/library/'.length));
+  expect(others.filter((name) => name !== 'README.md' && !first.includes(`(${name})`))).toEqual([]);
 });
 
 /** The guides name files that their reader is to write. */

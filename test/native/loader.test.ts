@@ -12,7 +12,7 @@ let folder: string;
 // The package as it is after an install without scripts: built TypeScript, no addon.
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sd-gateway-loader-'));
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(folder, 'package.json'), '{ "name": "sd-gateway", "type": "module" }');
   for (const part of ['dist/linux', 'dist/text']) {
     cpSync(join(top, part), join(folder, part), { recursive: true });
   }

@@ -1,0 +1,40 @@
+/**
+ * What `@sd-gateway/systemd` exports; the low level, as the man pages have it. The gateway uses the same functions.
+ */
+export type { ExitStatus, Sender, StopCause, StopRequest } from '../lifecycle/stop-cause.js';
+export { exitStatus } from '../lifecycle/stop-cause.js';
+export type { ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
+export type { Origin, Supervision, SupervisionWarning } from '../lifecycle/supervision.js';
+export { describeSupervision } from '../lifecycle/supervision.js';
+export type { SystemCallFailure } from '../linux/errno.js';
+export { SystemCallError } from '../linux/errno.js';
+export { NativeAddonError } from '../linux/native.js';
+export { ArgumentError } from '../systemd/argument-error.js';
+export type { FdStoreOutcome } from '../systemd/fd-store.js';
+export type { JournalOutcome } from '../systemd/journal.js';
+export type { PassedDescriptor } from '../systemd/listen-fds.js';
+export { listenFds } from '../systemd/listen-fds.js';
+export type { NotifyFields } from '../systemd/notification.js';
+export type { BarrierOutcome, NotifyOutcome, NotifyQueue } from '../systemd/notify.js';
+export { notifyQueue } from '../systemd/notify.js';
+export type { SignalCode, SignalDelivery, WatchedSignal } from '../systemd/signal.js';
+export type { SignalWatch } from '../systemd/signal-watch.js';
+export type { WatchdogSetting } from '../systemd/watchdog.js';
+export { watchdogEnabled } from '../systemd/watchdog.js';
+export { closeServer } from './close-server.js';
+export { credentials } from './credentials.js';
+export { booted, supervision } from './facts.js';
+export { fdStore } from './fd-store.js';
+export { type JournalFields, type JournalValue, journal } from './journal.js';
+export { type ListenWhere, listen } from './listen.js';
+export { barrier, notify } from './notify.js';
+export { describeReport } from './report.js';
+export { onSignal } from './signals.js';
+export {
+  type ManagedService,
+  type ManagedServiceOptions,
+  type ProgressCheck,
+  type ReloadHandler,
+  type StopHandler,
+  supervise,
+} from './supervise.js';

@@ -1,0 +1,82 @@
+import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { formatHead, longestNotification, type NotifyFields } from '../systemd/notification.js';
+import { type BarrierOutcome, type NotifyOutcome, notifyBarrier, notify as send } from '../systemd/notify.js';
+
+/** The type of each field. TypeScript knows it; a caller in JavaScript may not. */
+const fieldTypes: Readonly<Record<keyof NotifyFields, 'true' | 'false' | 'string' | 'number' | 'bigint'>> = {
+  ready: 'true',
+  reloading: 'true',
+  stopping: 'true',
+  status: 'string',
+  errno: 'number',
+  busError: 'string',
+  exitStatus: 'number',
+  mainPid: 'number',
+  watchdog: 'string',
+  watchdogMicroseconds: 'bigint',
+  extendTimeoutMicroseconds: 'bigint',
+  monotonicMicroseconds: 'bigint',
+  notifyAccess: 'string',
+  fdStore: 'true',
+  fdStoreRemove: 'true',
+  fdName: 'string',
+  fdPoll: 'false',
+};
+
+/** No status of fewer UTF-16 units can be too long for a message. */
+const surelyShort = 1_000;
+
+function check(fields: NotifyFields): void {
+  if (typeof fields !== 'object' || fields === null) {
+    throw new ArgumentError('fields', `A notification needs an object of fields, not ${showValue(fields)}`);
+  }
+  for (const name of Object.keys(fields) as (keyof NotifyFields)[]) {
+    const type = Object.hasOwn(fieldTypes, name) ? fieldTypes[name] : undefined;
+    const value: unknown = fields[name];
+    if (type === undefined) {
+      const known = Object.keys(fieldTypes).join(', ');
+      throw new ArgumentError(
+        name,
+        `${showValue(name)} is no field of a notification; the fields are ${known}`,
+      );
+    }
+    if (
+      value !== undefined &&
+      typeof value !== type &&
+      !(typeof value === 'boolean' && String(value) === type)
+    ) {
+      throw new ArgumentError(name, `The field ${name} must be ${type}, not ${showValue(value)}`);
+    }
+  }
+  const { status = '' } = fields;
+  if (status.length < surelyShort) return;
+  const room = longestNotification - formatHead(fields).length;
+  const size = Buffer.byteLength(status);
+  if (size > room) {
+    const wanted = `it may have ${room} here`;
+    throw new ArgumentError(
+      'status',
+      `The status is too long for one message: of its ${size} bytes, ${wanted}`,
+    );
+  }
+}
+
+/**
+ * sd_notify(3): tells the service manager, without ever blocking. A line feed or another control character in a status
+ * becomes a space. Throws `ArgumentError` for a field that doesn't exist, a value that its field can't have, a status
+ * that is too long for one message (4096 bytes with all), and for no field at all.
+ */
+export function notify(fields: NotifyFields): NotifyOutcome {
+  check(fields);
+  return send(fields);
+}
+
+/**
+ * sd_notify_barrier(3): resolves once the service manager has taken in all that was sent before, or after the timeout.
+ * Keeps the event loop alive meanwhile. Rejects with an `ArgumentError` for a timeout that isn't a time.
+ *
+ * @param timeoutMilliseconds by default 5000
+ */
+export function barrier(timeoutMilliseconds = 5_000): Promise<BarrierOutcome> {
+  return notifyBarrier(timeoutMilliseconds);
+}
