@@ -40,11 +40,11 @@ export class Agents {
   }
 }
 
-/** Stands for an agent that a session has and the configuration has no more. Its turns fail, and say why. */
+/** Stands for an agent that a session has and the configuration has no more. Its turns wait, as if it could not be started. */
 function missingAgent(name: string): TurnAgent {
   const failure = new AgentError(
     'unavailable',
-    `The session's agent "${name}" is not in the configuration: add [agents.${name}] again, and retry the message.`,
+    `The session's agent "${name}" is not in the configuration: add [agents.${name}] again, or give the session another agent.`,
     true,
   );
   return {

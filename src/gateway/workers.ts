@@ -85,6 +85,7 @@ export class Workers {
       store,
       agent: this.#agents.of(null).agent,
       agentOf: ({ agent }) => this.#agents.of(agent),
+      isSoleAgent: () => Object.keys(this.#configuration.agents).length === 1,
       log,
       owner,
       settings: this.#dispatchSettings(),
@@ -180,18 +181,21 @@ export class Workers {
   }
 
   agents(): readonly AgentFacts[] {
-    const { agentHold: hold } = this.dispatcher.facts();
-    return [
-      {
-        name: 'default',
-        type: this.#configuration.agent.type,
-        state: hold === null ? 'available' : 'held',
+    const { agentHolds } = this.dispatcher.facts();
+    const types = new Map(Object.entries(this.#configuration.agents).map(([name, { type }]) => [name, type]));
+    // A session may have an agent that the configuration has no more.
+    return [...new Set([...types.keys(), ...agentHolds.keys()])].map((name) => {
+      const hold = agentHolds.get(name);
+      return {
+        name,
+        type: types.get(name) ?? 'missing',
+        state: hold === undefined ? 'available' : 'held',
         reason: hold?.reason ?? null,
         since: hold?.since ?? null,
         failures: hold?.failures ?? 0,
         nextAttemptAt: hold?.nextAttemptAt ?? null,
-      },
-    ];
+      };
+    });
   }
 
   progress(): readonly PartProgress[] {

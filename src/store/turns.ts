@@ -69,7 +69,11 @@ export interface Turn {
  */
 export type TurnHold = Pick<Turn, 'messageId' | 'session' | 'owner' | 'epoch'>;
 /** `cutOff`: a stop ended the turn while it ran, which counts as a put-back. Default: it had not begun. */
-export type TurnToPutBack = TurnHold & { readonly cutOff?: boolean };
+export type TurnToPutBack = TurnHold & {
+  readonly cutOff?: boolean;
+  /** Time until it is claimed again. Default: at once, before what waits. */
+  readonly retryInMs?: number | null;
+};
 
 export interface Claim {
   /** The claiming gateway: one id for each of its starts. */

@@ -45,7 +45,6 @@ describe('the tarball', () => {
       name: '@sd-gateway/systemd',
       license: 'MIT',
       engines: { node: '>=20.19' },
-      repository: { type: 'git' },
     });
     expect(described.os).toBeUndefined();
     expect(described.keywords.length).toBeGreaterThan(5);

@@ -164,7 +164,7 @@ export class Operations {
     if (claim.limit < 1) return [];
     const gone = expired(database, 'turn', claim.owner, this.now());
     const alone = held(database, 'turn').length === 1;
-    for (const row of gone.toReversed()) this.endTurn(row, { by: 'crash', alone });
+    for (const row of gone.toReversed()) this.endTurn(row, { by: 'crash', alone, isOwnFault: true });
     admitRetries(database, 'turn', claim.limit, this.now());
     if (this.#poisonSuspectRuns()) return [];
     const heads = ready(database, 'turn')
@@ -270,9 +270,13 @@ export class Operations {
 
   putBackTurns(turns: readonly TurnToPutBack[]): number {
     // The last one first, as each goes to the very front.
-    return turns
-      .toReversed()
-      .filter((turn) => this.endHeldTurn(turn, { by: 'stop', cutOff: turn.cutOff === true })).length;
+    return turns.toReversed().filter((turn) =>
+      this.endHeldTurn(turn, {
+        by: 'stop',
+        cutOff: turn.cutOff === true,
+        retryInMs: turn.retryInMs ?? null,
+      }),
+    ).length;
   }
 
   #createDelivery(row: MessageRow, kind: 'reply' | 'notice'): void {

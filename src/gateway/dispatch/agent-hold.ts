@@ -44,6 +44,8 @@ export function onInconclusive(hold: AgentHold | null): AgentHold | null {
 }
 
 export interface AgentStartsOptions {
+  /** For records, such as "The agent" or "The agent fast". */
+  readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Turns may begin again. */
@@ -64,6 +66,14 @@ export class AgentStarts {
     return this.#hold;
   }
 
+  /** Time until a turn may begin, in milliseconds; null: it may now. */
+  get waitMs(): number | null {
+    if (this.#hold === null) return null;
+    const left = this.#hold.nextAttemptAt - this.#options.clock.now();
+    if (this.#hold.attempting) return Math.max(left, firstDelayMs);
+    return left > 0 ? left : null;
+  }
+
   /** How many of the free slots turns may take. */
   slots(freeSlots: number): number {
     return slotsUnderHold(this.#hold, freeSlots, this.#options.clock.now());
@@ -77,7 +87,7 @@ export class AgentStarts {
   succeeded(): void {
     if (this.#hold === null) return;
     this.#options.log.notice(
-      `The agent can be started again; before, ${this.#hold.failures} starts in a row failed.`,
+      `${this.#options.name} can be started again; before, ${this.#hold.failures} starts in a row failed.`,
     );
     this.forget();
     this.#options.wake();
@@ -93,7 +103,7 @@ export class AgentStarts {
     this.#cancelWake();
     this.#cancelWake = clock.after(delayMs, wake);
     log[before === null ? 'err' : 'debug'](
-      `The agent can't be started: ${reason}. Its messages wait, and no attempt counts. The next one comes in ${delayMs / 1_000} s.`,
+      `${this.#options.name} can't be started: ${reason}. Its messages wait, and no attempt counts. The next one comes in ${delayMs / 1_000} s.`,
     );
   }
 
@@ -106,5 +116,38 @@ export class AgentStarts {
   forget(): void {
     this.#cancelWake();
     this.#hold = null;
+  }
+}
+
+/** Keeps the hold of each agent by its name, so that one that can't be started holds up no other. */
+export class AgentHolds {
+  readonly #options: Omit<AgentStartsOptions, 'name'>;
+  readonly #byName = new Map<string, AgentStarts>();
+
+  constructor(options: Omit<AgentStartsOptions, 'name'>) {
+    this.#options = options;
+  }
+
+  of(name: string): AgentStarts {
+    let starts = this.#byName.get(name);
+    if (starts === undefined) {
+      starts = new AgentStarts({ ...this.#options, name: `The agent "${name}"` });
+      this.#byName.set(name, starts);
+    }
+    return starts;
+  }
+
+  /** Agents that are held now. */
+  held(): ReadonlyMap<string, AgentHold> {
+    const held = [...this.#byName].flatMap(([name, { hold }]) =>
+      hold === null ? [] : [[name, hold] as const],
+    );
+    return new Map(held);
+  }
+
+  /** Others take their places, or no turn begins any more. */
+  forget(): void {
+    for (const starts of this.#byName.values()) starts.forget();
+    this.#byName.clear();
   }
 }

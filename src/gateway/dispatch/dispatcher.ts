@@ -8,7 +8,7 @@ import type { Turn } from '../../store/turns.js';
 import type { TurnAgent } from '../agents.js';
 import { type Clock, systemClock } from '../work/clock.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
-import { type AgentHold, AgentStarts } from './agent-hold.js';
+import { type AgentHold, AgentHolds, type AgentStarts } from './agent-hold.js';
 import { claimStands, MeanTime, mostPutBacks, retryAfterSeconds } from './policy.js';
 import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
@@ -48,6 +48,8 @@ export interface DispatcherOptions {
   readonly agent: Agent;
   /** The agent of a turn, if there are several. Default: `agent`, with its times from `settings`. */
   readonly agentOf?: (turn: Turn) => TurnAgent;
+  /** True if all turns have the same agent. Default: they have. */
+  readonly isSoleAgent?: () => boolean;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway. */
   readonly owner: string;
@@ -66,8 +68,8 @@ export interface DispatcherFacts extends WorkLoopFacts {
   readonly replied: number;
   readonly failed: number;
   readonly dead: number;
-  /** Null if the agent can be started, as far as is known. */
-  readonly agentHold: AgentHold | null;
+  /** Agents that can't be started, by their names. */
+  readonly agentHolds: ReadonlyMap<string, AgentHold>;
 }
 
 interface RunningTurn {
@@ -82,7 +84,7 @@ type TurnResult =
   | { readonly reply: AgentReply }
   | { readonly failure: TurnFailure }
   /** The agent has done nothing. */
-  | { readonly notStarted: true };
+  | { readonly notStarted: true; readonly retryInMs: number | null };
 
 /**
  * `systemctl kill` and the end of a session signal all processes of a unit at once: an agent may die of it before the
@@ -105,7 +107,7 @@ export class Dispatcher {
   readonly #work: WorkLoop<Turn>;
   readonly #records: TurnRecords;
   readonly #reservations: SlotReservations;
-  readonly #starts: AgentStarts;
+  readonly #holds: AgentHolds;
   /** By the turn, not by its message: the next attempt may begin before the end of this one has come back. */
   readonly #running = new Set<RunningTurn>();
   /** Messages that were cancelled while their claim was on its way here. */
@@ -113,6 +115,7 @@ export class Dispatcher {
   #writing = 0;
   readonly #turnTime = new MeanTime();
   readonly #chooseAgent: ((turn: Turn) => TurnAgent) | null;
+  readonly #isSoleAgent: () => boolean;
   #agent: Agent;
   #settings: DispatchSettings;
 
@@ -121,11 +124,12 @@ export class Dispatcher {
     this.#store = store;
     this.#agent = options.agent;
     this.#chooseAgent = options.agentOf ?? null;
+    this.#isSoleAgent = options.isSoleAgent ?? (() => options.agentOf === undefined);
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
-    this.#starts = new AgentStarts({ clock: this.#clock, log, wake: () => this.wake() });
+    this.#holds = new AgentHolds({ clock: this.#clock, log, wake: () => this.wake() });
     this.#work = new WorkLoop<Turn>({
       name: 'dispatcher',
       purposes: {
@@ -180,7 +184,7 @@ export class Dispatcher {
   configure(agent: Agent, settings: DispatchSettings): void {
     this.#agent = agent;
     this.#settings = settings;
-    this.#starts.forget();
+    this.#holds.forget();
     this.wake();
   }
 
@@ -208,7 +212,7 @@ export class Dispatcher {
       running: this.#running.size,
       writing: this.#writing,
       ...this.#records.counts,
-      agentHold: this.#starts.hold,
+      agentHolds: this.#holds.held(),
     };
   }
 
@@ -217,7 +221,7 @@ export class Dispatcher {
    * once each has ended they are queued again. Nothing runs when the promise resolves.
    */
   drain(timeoutMs: number, signal?: AbortSignal): Promise<DrainOutcome> {
-    this.#starts.forget();
+    this.#holds.forget();
     return this.#work.drain(timeoutMs, signal, () => this.#reservations.settled());
   }
 
@@ -228,7 +232,8 @@ export class Dispatcher {
   /** Beside the turns whose agent runs. */
   get #freeSlots(): number {
     const free = this.#settings.concurrency - (this.#running.size - this.#writing) - this.#reservations.count;
-    return this.#starts.slots(free);
+    // An only agent's turns keep the order of the queue: no more are claimed than may try it.
+    return this.#isSoleAgent() ? this.#startsOf(null).slots(free) : free;
   }
 
   #claim(limit: number): Promise<readonly Turn[]> {
@@ -245,7 +250,6 @@ export class Dispatcher {
       done: Promise.resolve(),
     };
     this.#running.add(running);
-    this.#starts.begun();
     this.#records.notify(turn, 'running');
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     const began = performance.now();
@@ -269,6 +273,10 @@ export class Dispatcher {
     if ((await written) > 1) this.#work.claims.wakeForNext();
   }
 
+  #startsOf(agent: string | null): AgentStarts {
+    return this.#holds.of(agent ?? 'default');
+  }
+
   #agentOf(turn: Turn): TurnAgent {
     const { timeout, repeatable } = this.#settings;
     return this.#chooseAgent?.(turn) ?? { agent: this.#agent, timeout, repeatable };
@@ -280,21 +288,26 @@ export class Dispatcher {
     const request = { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected };
     const { agent, timeout } = this.#agentOf(running.turn);
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
+    const starts = this.#startsOf(running.turn.agent);
+    const waitMs = starts.waitMs;
+    const staysFirst = this.#isSoleAgent() && (running.turn.agent ?? 'default') === 'default';
+    if (waitMs !== null && !staysFirst) return { notStarted: true, retryInMs: waitMs };
+    starts.begun();
     // After a pause of the whole process the result may be there already, and is read first.
     const cancelTimeout = this.#clock.after(timeout, () =>
       setImmediate(() => this.#cutOff(running, 'timeout')),
     );
     try {
       const events = agent.run(request, running.abort.signal);
-      const reply = await replyOf(events, () => this.#starts.succeeded());
-      this.#starts.succeeded();
+      const reply = await replyOf(events, () => starts.succeeded());
+      starts.succeeded();
       return { reply };
     } catch (error) {
-      if (running.cutOff !== null) this.#starts.inconclusive();
+      if (running.cutOff !== null) starts.inconclusive();
       else if (wasNotStarted(error)) {
-        if (this.#work.isOpen) this.#starts.failed(error.message);
-        return { notStarted: true };
-      } else this.#starts.succeeded();
+        if (this.#work.isOpen) starts.failed(error.message);
+        return { notStarted: true, retryInMs: staysFirst ? null : starts.waitMs };
+      } else starts.succeeded();
       if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))
         running.cutOff = 'drain';
       return { failure: failureOf(error, running.cutOff, timeout) };
@@ -316,7 +329,7 @@ export class Dispatcher {
     if ('reply' in result) return this.#records.replied(turn, result.reply);
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#records.released(turn);
-    if ('notStarted' in result) return this.#records.notStarted(turn);
+    if ('notStarted' in result) return this.#records.notStarted(turn, result.retryInMs);
     if (cutOff !== 'drain' || !this.#agentOf(turn).repeatable) {
       return this.#records.failed(turn, result.failure);
     }

@@ -49,10 +49,11 @@ export class TurnRecords {
     return this.#write(turn, () => this.#fail(turn, failure));
   }
 
-  /** Queues the turn again; the attempt doesn't count. */
-  notStarted(turn: Turn): Promise<number> {
+  /** Queues the turn again, due after `retryInMs`; the attempt doesn't count. */
+  notStarted(turn: Turn, retryInMs: number | null): Promise<number> {
     return this.#write(turn, async () => {
-      if ((await this.#options.store.putBackTurns([{ ...turn, cutOff: false }])) === 0) return false;
+      if ((await this.#options.store.putBackTurns([{ ...turn, cutOff: false, retryInMs }])) === 0)
+        return false;
       this.notify(turn, 'queued');
       return true;
     });

@@ -19,8 +19,11 @@ export type TurnEnd =
   | { readonly by: 'reply' }
   /** `retryInMs` null: it is not tried again. */
   | { readonly by: 'failure'; readonly error: string; readonly retryInMs: number | null }
-  /** A planned stop; `cutOff`: while it ran. */
-  | { readonly by: 'stop'; readonly cutOff: boolean }
+  /**
+   * A planned stop, or a turn whose agent could not be started. `cutOff`: while it ran. `retryInMs` null: it is first in
+   * the queue at once.
+   */
+  | { readonly by: 'stop'; readonly cutOff: boolean; readonly retryInMs: number | null }
   /** The agent has ended it because the message was cancelled. */
   | { readonly by: 'release' }
   /**
@@ -71,7 +74,7 @@ export function decideTurnEnd(turn: EndingTurn, end: TurnEnd, policy: StorePolic
       return {
         isTaken: true,
         message: { state: 'queued', error, uncounted: true, crashed: false, putBack: end.cutOff },
-        session: { to: 'front' },
+        session: end.retryInMs === null ? { to: 'front' } : { to: 'wait', delayMs: end.retryInMs },
         delivery: null,
       };
     case 'release':

@@ -176,7 +176,11 @@ export class SqliteStore implements OpenStore {
   }
 
   putBackTurns(turns: readonly TurnToPutBack[]): Promise<number> {
-    const holds = turns.map((turn) => ({ ...hold(turn), cutOff: turn.cutOff === true }));
+    const holds = turns.map((turn) => ({
+      ...hold(turn),
+      cutOff: turn.cutOff === true,
+      retryInMs: turn.retryInMs ?? null,
+    }));
     return this.#call('putBackTurns', holds);
   }
 

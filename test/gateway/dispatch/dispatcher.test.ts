@@ -1,10 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AgentError } from '../../../src/agents/agent.js';
-import { Dispatcher, type DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
+import {
+  Dispatcher,
+  type DispatcherOptions,
+  type DispatchSettings,
+} from '../../../src/gateway/dispatch/dispatcher.js';
 import type { MessageState } from '../../../src/store/messages.js';
 import type { SqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
+import type { Turn } from '../../../src/store/turns.js';
 import { withCalls } from '../../store/with-calls.js';
 import {
   type Change,
@@ -38,7 +43,11 @@ beforeEach(async () => {
 
 afterEach(() => opened.dispose());
 
-function dispatcher(overrides: Partial<DispatchSettings> = {}, over: Partial<Store> = {}) {
+function dispatcher(
+  overrides: Partial<DispatchSettings> = {},
+  over: Partial<Store> = {},
+  more: Partial<DispatcherOptions> = {},
+) {
   return new Dispatcher({
     store: withCalls(store, over),
     agent,
@@ -47,6 +56,7 @@ function dispatcher(overrides: Partial<DispatchSettings> = {}, over: Partial<Sto
     settings: { ...settings, ...overrides },
     onChange: (turn, state) => changes.add({ turn, state }),
     clock,
+    ...more,
   });
 }
 
@@ -611,8 +621,10 @@ describe('an agent that can’t be started', () => {
     expect(dispatch.facts()).toMatchObject({
       failed: 0,
       dead: 0,
-      agentHold: { failures: 1, reason: expect.stringContaining('ENOENT'), since: clock.now() },
     });
+    const hold = () => dispatch.facts().agentHolds.get('default');
+    expect(hold()).toMatchObject({ failures: 1, since: clock.now() });
+    expect(hold()?.reason).toContain('ENOENT');
     dispatch.wake();
     await store.probe();
     expect(agent.runs.all).toHaveLength(2);
@@ -621,7 +633,7 @@ describe('an agent that can’t be started', () => {
     clock.advance(1_000);
     (await agent.nth(2)).fail(gone());
     await until('queued', 3);
-    expect(dispatch.facts().agentHold?.failures).toBe(2);
+    expect(hold()?.failures).toBe(2);
     clock.advance(1_000);
     await store.probe();
     expect(agent.runs.all).toHaveLength(3);
@@ -635,10 +647,38 @@ describe('an agent that can’t be started', () => {
     (await agent.nth(4)).reply('2');
     (await agent.nth(5)).reply('3');
     await until('replied', 3);
-    expect(dispatch.facts().agentHold).toBeNull();
+    expect(hold()).toBeUndefined();
     for (const id of ids) expect(await store.message(id)).toMatchObject({ state: 'replied', attempts: 1 });
     await dispatch.drain(0);
     expect(clock.timers).toBe(0);
+  });
+
+  test('holds up no other agent', async () => {
+    const fast = new HeldAgent();
+    const of = (turn: Turn) => ({
+      agent: turn.agent === 'fast' ? fast : agent,
+      timeout: settings.timeout,
+      repeatable: true,
+    });
+    await store.setAgent('b', 'fast');
+    const first = await post(store, 'a', 'one');
+    const dispatch = dispatcher({ concurrency: 1 }, {}, { agentOf: of });
+    dispatch.wake();
+    (await agent.nth(0)).fail(gone());
+    await until('queued');
+    await post(store, 'b', 'two');
+    dispatch.wake();
+    (await fast.nth(0)).reply('done');
+    await until('replied');
+    expect([...dispatch.facts().agentHolds.keys()]).toEqual(['default']);
+    expect(agent.runs.all).toHaveLength(1);
+
+    clock.advance(1_000);
+    (await agent.nth(1)).reply('here');
+    await until('replied', 2);
+    expect(await store.message(first.id)).toMatchObject({ state: 'replied', attempts: 1 });
+    expect(dispatch.facts().agentHolds.size).toBe(0);
+    await dispatch.drain(0);
   });
 
   test('lets others begin as soon as it is started, however long its turn takes', async () => {
@@ -653,7 +693,8 @@ describe('an agent that can’t be started', () => {
     await until('queued', 2);
     dispatch.configure(agent, settings);
     await agent.nth(3);
-    expect(dispatch.facts()).toMatchObject({ running: 2, agentHold: null });
+    expect(dispatch.facts().running).toBe(2);
+    expect(dispatch.facts().agentHolds.size).toBe(0);
     await dispatch.drain(0);
   });
 

@@ -8,8 +8,8 @@ const turn: EndingTurn = { state: 'running', error: 'before', attempts: 2, crash
 const ends = fc.oneof(
   fc.constantFrom<TurnEnd>(
     { by: 'reply' },
-    { by: 'stop', cutOff: true },
-    { by: 'stop', cutOff: false },
+    { by: 'stop', cutOff: true, retryInMs: null },
+    { by: 'stop', cutOff: false, retryInMs: null },
     { by: 'release' },
   ),
   fc.record({ by: fc.constant('failure' as const), error: fc.string(), retryInMs: fc.option(fc.nat()) }),
@@ -91,7 +91,7 @@ describe('a turn', () => {
   });
 
   test('that a stop cut off is run again before all others, and keeps its error', () => {
-    expect(decideTurnEnd(turn, { by: 'stop', cutOff: true }, policy)).toMatchObject({
+    expect(decideTurnEnd(turn, { by: 'stop', cutOff: true, retryInMs: null }, policy)).toMatchObject({
       message: { state: 'queued', error: 'before' },
       session: { to: 'front' },
     });

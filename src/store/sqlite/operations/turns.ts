@@ -111,7 +111,7 @@ export function putBackTurns(transaction: Transaction, turns: readonly TurnToPut
   // The last one first, as each goes to the very front: they end in the order that they were given.
   for (const turn of turns.toReversed()) {
     const row = heldBy(transaction, turn);
-    const end: TurnEnd = { by: 'stop', cutOff: turn.cutOff === true };
+    const end: TurnEnd = { by: 'stop', cutOff: turn.cutOff === true, retryInMs: turn.retryInMs ?? null };
     if (row !== null && endTurn(transaction, row, end)) count += 1;
   }
   return count;
