@@ -45,7 +45,7 @@ it('runs no code that somebody has put where version 0.1.0 kept its own compiled
   // Nothing is kept there, nor beside it, that a later start would run.
   expect(readdirSync(planted)).toEqual(before);
   const state = readdirSync(join(place.directory, 'state'));
-  expect(state.filter((name) => !/^(compiled|gateway\.db.*|token|webhook-secret|lock)$/.test(name))).toEqual(
-    [],
-  );
+  expect(
+    state.filter((name) => !/^(compiled|fatal-signal|gateway\.db.*|token|webhook-secret|lock)$/.test(name)),
+  ).toEqual([]);
 });
