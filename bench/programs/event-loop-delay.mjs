@@ -32,8 +32,8 @@ async function supervised() {
   const { StatusReporter } = await import('../../dist/gateway/supervisor/status-reporter.js');
   const { StoreProbe } = await import('../../dist/gateway/supervisor/probes.js');
   const { WatchdogFeeder } = await import('../../dist/lifecycle/effects/watchdog-feeder.js');
-  const { watchSignals } = await import('../../dist/systemd/signal-watch.js');
-  const { watchedSignals } = await import('../../dist/systemd/signal.js');
+  const { watchSignals } = await import('../../dist/systemd/signals.js');
+  const { watchedSignals } = await import('../../dist/systemd/signals.js');
   const complain = (text) => {
     throw new Error(text);
   };

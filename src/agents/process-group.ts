@@ -1,4 +1,4 @@
-import { hasOnlyZombies } from '../linux/proc.js';
+import { hasOnlyZombies } from '../linux/process.js';
 
 /** How often a process group that was told to end is looked at again, in milliseconds: nothing tells of its end. */
 const interval = 20;

@@ -1,4 +1,4 @@
-import type { ProcessTrace } from '../linux/proc.js';
+import type { ProcessTrace } from '../linux/process.js';
 
 /** The process that was started for a turn that runs: it leads a session and a process group of its own (setsid(2)). */
 export interface TurnProcess {

@@ -1,5 +1,40 @@
 import { z } from 'zod';
-import { channelName, namedTables, tableOfTypes } from './named-tables.js';
+
+/** Names that stand for a part of the gateway with a message or a reply's target. */
+const takenNames: readonly string[] = ['http', 'webhook', 'control', 'schedule'];
+
+const nameRule =
+  'a name begins with a lower-case letter and has at most 32 of the characters a-z, 0-9, "_" and "-"';
+
+export const agentName = z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/, nameRule);
+
+export const channelName = agentName.refine(
+  (name) => !takenNames.includes(name),
+  'this name stands for a part of the gateway; choose another one',
+);
+
+/** Tables with free names, such as `[agents.NAME]`. None is the default. */
+export function namedTables<Table extends z.ZodType>(name: z.ZodType<string, string>, table: Table) {
+  return z.preprocess(
+    (tables, context) => {
+      // A record leaves this name out without a word.
+      if (typeof tables === 'object' && tables !== null && Object.hasOwn(tables, '__proto__')) {
+        context.addIssue({ code: 'custom', path: ['__proto__'], message: nameRule });
+      }
+      return tables ?? {};
+    },
+    z.record(name, table),
+  );
+}
+
+/** A table whose `type` says which keys it has. `types`: the table of each type; there may be none yet. */
+export function tableOfTypes<Types extends readonly z.ZodObject[]>(types: Types) {
+  const names = types.map(({ shape }) => `"${(shape['type'] as z.ZodLiteral).value}"`);
+  const wanted = names.length === 0 ? 'there is no type of such a table' : `must be ${names.join(' or ')}`;
+  return z.discriminatedUnion('type', types as unknown as readonly [z.ZodObject, ...z.ZodObject[]], {
+    error: ({ code }) => (code === 'invalid_union' ? wanted : undefined),
+  }) as unknown as z.ZodType<z.output<Types[number]>>;
+}
 
 /** The keys of every type. */
 export const commonChannelKeys = {

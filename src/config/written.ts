@@ -1,7 +1,78 @@
 import type { AgentConfiguration } from './agent-table.js';
 import type { Configuration } from './schema.js';
-import { type ConfigurationKey, repeatedKeys, settings } from './settings.js';
+import { type ConfigurationKey, repeatedKeys, type Setting, settings } from './settings.js';
 import { type ListenAddress, writtenAddress, writtenSize, writtenTimeSpan } from './values.js';
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|');
+}
+
+/** A default as it would be written in the file; null if there is none. */
+export function writtenDefault({ default: value }: ConfigurationKey): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
+}
+
+/** The heading of the table that a key belongs to, such as "[agents.NAME]". */
+export function headingOf(key: ConfigurationKey): string {
+  const table = key.path.slice(0, -1).join('.');
+  return table === 'route' ? '[[route]]' : `[${table}]`;
+}
+
+/** The keys that there are several times, apart from those that `[agents.NAME]` has from `[agent]`. */
+export const otherRepeatedKeys: readonly ConfigurationKey[] = repeatedKeys.filter(
+  ({ path }) => path[0] !== 'agents',
+);
+
+/** The description of `[agents.NAME]`. */
+export const namedAgents =
+  'A further agent, with the keys of [agent]. [agents.default] is [agent] itself; a file has one of the two.';
+
+/** The table of all keys, in Markdown; docs/configuration.md holds it. */
+export function configurationReference(): string {
+  const row = (name: string, value: string | null, variable: string, description: string) =>
+    `| \`${name}\` | ${value === null ? 'unset' : cell(`\`${value}\``)} | ${variable} | ${cell(description)} |`;
+  const once = settings.map((key) =>
+    row(key.path.join('.'), writtenDefault(key), `\`${key.variable}\``, key.description),
+  );
+  const several = otherRepeatedKeys.map((key) =>
+    row(`${headingOf(key)} ${key.path.at(-1)}`, writtenDefault(key), 'none', key.description),
+  );
+  return [
+    '| key | default | environment | meaning |',
+    '| --- | --- | --- | --- |',
+    ...once,
+    row('[agents.NAME]', null, 'none', namedAgents),
+    ...several,
+    '',
+  ].join('\n');
+}
+
+function entry(setting: Setting, value: string | undefined): string {
+  const key = setting.path.at(-1) ?? '';
+  // The description says which values a key without a default takes.
+  const assignment =
+    value === undefined ? `#${key} = ${writtenDefault(setting) ?? '…'}` : `${key} = ${JSON.stringify(value)}`;
+  return `# ${setting.description}\n${assignment}\n`;
+}
+
+/**
+ * A configuration file to begin with: every key with its meaning and its default, as comments.
+ * @param values texts to put into effect, by key, such as `http.listen`
+ */
+export function sampleConfiguration(values: Readonly<Record<string, string>> = {}): string {
+  const parts = [
+    '# Configuration of sd-gateway. What is commented out has the default that it shows.\n' +
+      '# "sd-gateway check-config" says whether it can be used, "sd-gateway reload" puts it into effect.\n',
+  ];
+  let section = '';
+  for (const setting of settings) {
+    const table = setting.path.slice(0, -1).join('.');
+    if (table !== section) parts.push(`[${table}]\n`);
+    section = table;
+    parts.push(entry(setting, values[setting.path.join('.')]));
+  }
+  return parts.join('\n');
+}
 
 /**
  * A configuration as TOML, with every key and its value: reading it gives the same configuration. A key without a value

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import { sessionOf } from '../channels/session-name.js';
+import { systemClock } from '../lifecycle/clock.js';
 import type { Log, LogFields } from '../log/log.js';
 import type { NewMessage } from '../store/messages.js';
 import { newId } from '../store/new-id.js';
 import { type Checkpoint, checkpointKind } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { AcceptOutcome } from '../store/turns.js';
-import { systemClock } from './work/clock.js';
 
 export interface ChannelContextOptions {
   readonly name: string;

@@ -1,9 +1,9 @@
 import type { Channel, ChannelHealth } from '../channels/channel.js';
 import type { ReplySender } from '../channels/reply-sender.js';
 import type { CommonChannelConfiguration } from '../config/channel-table.js';
+import { type Clock, systemClock } from '../lifecycle/clock.js';
 import type { Log } from '../log/log.js';
 import { RunningChannel } from './running-channel.js';
-import { type Clock, systemClock } from './work/clock.js';
 
 export interface ChannelsOptions<Configuration extends CommonChannelConfiguration> {
   /** Makes a channel, and starts nothing. `signal` is aborted when the channel is closed. */

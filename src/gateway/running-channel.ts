@@ -1,7 +1,7 @@
 import type { Channel, ChannelHealth } from '../channels/channel.js';
 import type { ReplySender } from '../channels/reply-sender.js';
+import type { Clock } from '../lifecycle/clock.js';
 import type { Log } from '../log/log.js';
-import type { Clock } from './work/clock.js';
 
 /** How long a channel may take to end, in milliseconds. */
 const closeTimeoutMs = 5_000;

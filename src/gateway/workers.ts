@@ -4,6 +4,7 @@ import type { AgentFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
 import { routeFor } from '../config/route-table.js';
 import type { Configuration } from '../config/schema.js';
+import { systemClock } from '../lifecycle/clock.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import type { Log } from '../log/log.js';
 import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';
@@ -22,7 +23,6 @@ import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';
 import { MessageActions } from './message-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
-import { systemClock } from './work/clock.js';
 
 export interface WorkersOptions {
   readonly configuration: Configuration;

@@ -1,6 +1,13 @@
 import { ArgumentError, showValue } from '../systemd/argument-error.js';
-import { formatHead, longestNotification, type NotifyFields } from '../systemd/notification.js';
-import { type BarrierOutcome, type NotifyOutcome, notifyBarrier, notify as send } from '../systemd/notify.js';
+import {
+  type BarrierOutcome,
+  formatHead,
+  longestNotification,
+  type NotifyFields,
+  type NotifyOutcome,
+  notifyBarrier,
+  notify as send,
+} from '../systemd/notify.js';
 
 /** The type of each field. TypeScript knows it; a caller in JavaScript may not. */
 const fieldTypes: Readonly<Record<keyof NotifyFields, 'true' | 'false' | 'string' | 'number' | 'bigint'>> = {

@@ -1,6 +1,11 @@
 import { ArgumentError, showValue } from '../systemd/argument-error.js';
-import { type SignalDelivery, type WatchedSignal, watchedSignals } from '../systemd/signal.js';
-import { type SignalWatch, watchSignals } from '../systemd/signal-watch.js';
+import {
+  type SignalDelivery,
+  type SignalWatch,
+  type WatchedSignal,
+  watchedSignals,
+  watchSignals,
+} from '../systemd/signals.js';
 
 /**
  * Tells each delivery of these signals with its sender, until closed (sigaction(2), `siginfo_t`). Without another

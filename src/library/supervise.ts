@@ -5,7 +5,7 @@ import type { ServiceReport, StopContext } from '../lifecycle/supervise-options.
 import type { Supervision } from '../lifecycle/supervision.js';
 import type { PartProgress } from '../lifecycle/watchdog.js';
 import { ArgumentError, showValue } from '../systemd/argument-error.js';
-import type { SignalDelivery } from '../systemd/signal.js';
+import type { SignalDelivery } from '../systemd/signals.js';
 import { supervision } from './facts.js';
 import { dropStaleListeners, type ListenWhere, listen } from './listen.js';
 import { printReport } from './report.js';

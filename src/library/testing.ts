@@ -3,8 +3,7 @@
  * keeps descriptors. No systemd is needed.
  */
 import { closeSync } from 'node:fs';
-import { failure } from '../linux/errno.js';
-import { native } from '../linux/native.js';
+import { failure, native } from '../linux/native.js';
 import { ArgumentError, showValue } from '../systemd/argument-error.js';
 
 /** One message, as the manager gets it. */

@@ -1,10 +1,8 @@
 import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import type { JournalField } from '../systemd/journal.js';
-import { type SignalDelivery, watchedSignals } from '../systemd/signal.js';
-import { watchSignals } from '../systemd/signal-watch.js';
+import { type SignalDelivery, watchedSignals, watchSignals } from '../systemd/signals.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
-import { Notifier } from './effects/notifier.js';
-import { TimeoutExtender } from './effects/timeout-extender.js';
+import { Notifier, TimeoutExtender } from './effects/notifier.js';
 import { WatchdogFeeder } from './effects/watchdog-feeder.js';
 import {
   initialState,

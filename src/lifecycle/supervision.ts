@@ -1,5 +1,4 @@
-import { unitOfCgroup } from '../systemd/cgroup.js';
-import type { Ancestor, SupervisionEvidence } from '../systemd/evidence.js';
+import { type Ancestor, type SupervisionEvidence, unitOfCgroup } from '../systemd/evidence.js';
 
 /** The way in which this process came by its evidence of a supervisor. */
 export type Origin =

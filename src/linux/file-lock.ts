@@ -1,6 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
-import { SystemCallError } from './errno.js';
-import { native } from './native.js';
+import { native, SystemCallError } from './native.js';
 
 export type FileLock =
   /** Held until `release` or the end of the process, however that ends: the kernel frees it. */

@@ -1,5 +1,6 @@
-import { SystemCallError } from './errno.js';
-import { native } from './native.js';
+import { readdirSync, readFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { native, SystemCallError } from './native.js';
 
 /** getppid(2), asked anew at each call; 0 when the parent is outside this PID namespace. */
 export function parentPid(): number {
@@ -32,4 +33,135 @@ export function peerCredentials(fd: number): PeerCredentials {
   }
   const [pid, uid, gid] = result;
   return { pid, uid, gid };
+}
+
+/** The beginning of /proc/PID/stat (proc(5)). */
+export interface ProcessStat {
+  readonly comm: string;
+  /** One letter, such as R, S, or Z of a zombie: it has ended, and its parent has not asked how. */
+  readonly state: string;
+  readonly parentPid: number;
+  readonly processGroup: number;
+  /** As of setsid(2). */
+  readonly processSession: number;
+}
+
+/** Reads the text of /proc/PID/stat; the name may hold spaces and parentheses. */
+export function parseProcessStat(text: string): ProcessStat | null {
+  const match = /^\d+ \((.*)\) (\S) (\d+) (-?\d+) (-?\d+) /s.exec(text);
+  if (match === null) return null;
+  const [parentPid = 0, processGroup = 0, processSession = 0] = match.slice(3).map(Number);
+  return { comm: match[1] ?? '', state: match[2] ?? '', parentPid, processGroup, processSession };
+}
+
+/** The contents of a file below /proc; null when the process is gone or hidden (`hidepid=`, `ProtectProc=`). */
+export function readProc(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+/** /proc/PID/comm; null when the process has ended or is hidden. */
+export function processName(pid: number): string | null {
+  return readProc(`/proc/${pid}/comm`)?.trimEnd() ?? null;
+}
+
+/** A process as far as /proc tells what it belongs to (proc(5)). */
+export interface ProcessTrace {
+  readonly pid: number;
+  readonly processGroup: number;
+  /** As of setsid(2). */
+  readonly processSession: number;
+  /** A variable of the environment that it was started with; null: it has none, or that can't be read. */
+  readonly mark: string | null;
+}
+
+/** A parent that exits while we climb hands its children to another: a bound instead of a chance of a loop. */
+const mostAncestors = 64;
+
+/** No more of a file is read, in bytes. */
+const longestFile = 256 * 1024;
+
+/**
+ * Reads a process and its ancestors, the nearest first, up to PID 1 of this PID namespace or to the first that is gone or
+ * hidden (`hidepid=`, `ProtectProc=`). Rejects only with what is wrong here, such as EMFILE.
+ *
+ * @param variable the environment variable that `mark` tells
+ */
+export async function readAncestry(pid: number, variable: string): Promise<readonly ProcessTrace[]> {
+  const traces: ProcessTrace[] = [];
+  let next = pid;
+  while (next > 0 && traces.length < mostAncestors) {
+    const stat = parseProcessStat((await readProcAsync(`/proc/${next}/stat`)) ?? '');
+    if (stat === null) break;
+    const { processGroup, processSession, parentPid } = stat;
+    const environment = (await readProcAsync(`/proc/${next}/environ`)) ?? '';
+    traces.push({ pid: next, processGroup, processSession, mark: variableIn(environment, variable) });
+    next = parentPid;
+  }
+  return traces;
+}
+
+/** The value that getenv(3) finds, from the text of /proc/PID/environ; null: it is not set. */
+export function variableIn(environment: string, name: string): string | null {
+  const entry = environment.split('\0').find((text) => text.startsWith(`${name}=`));
+  return entry === undefined ? null : entry.slice(name.length + 1);
+}
+
+/** Gives null if the process is gone or hidden. Runs in libuv's threads: a process can delay a read of its environment. */
+async function readProcAsync(path: string): Promise<string | null> {
+  let file: FileHandle | null = null;
+  try {
+    file = await open(path);
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(longestFile), 0, longestFile, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(code)) return null;
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
+
+/**
+ * True if each process of the group that can be seen has ended: nothing of it runs, and nobody has reaped it. False where
+ * /proc can't be read, as when descriptors have run out.
+ */
+export function hasOnlyZombies(group: number): boolean {
+  let zombies = 0;
+  for (const name of processNumbers()) {
+    const stat = parseProcessStat(readProc(`/proc/${name}/stat`) ?? '');
+    if (stat?.processGroup !== group) continue;
+    // A process of several threads is shown as a zombie once its first one has ended.
+    if (stat.state !== 'Z' || /^Threads:\s+(?:[2-9]|\d\d)/m.test(readProc(`/proc/${name}/status`) ?? ''))
+      return false;
+    zombies += 1;
+  }
+  return zombies > 0;
+}
+
+function processNumbers(): readonly string[] {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+let knownBootId: string | null = null;
+
+/**
+ * The kernel's own id of this boot (random(4)); another one: the machine was started again since. Null where it can't be
+ * seen (`ProcSubset=pid`). Read once: it stays the same, and later there may be no descriptor for it.
+ */
+export function bootId(): string | null {
+  try {
+    knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    // Whoever asks does without it.
+  }
+  return knownBootId;
 }

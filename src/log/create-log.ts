@@ -1,11 +1,17 @@
 import { writeSync } from 'node:fs';
 import type { Configuration } from '../config/schema.js';
 import { journalSend } from '../systemd/journal.js';
-import { callSiteAbove } from './call-site.js';
-import { bodyFields } from './fields.js';
-import { formatJsonLine, formatPrefixedLine, formatTerminalLines, type LogRecord } from './format.js';
-import { type Log, type LogFields, type Priority, priorities } from './log.js';
-import { messageIds } from './message-ids.js';
+import { bodyFields, messageIds } from './fields.js';
+import {
+  formatJsonLine,
+  formatPrefixedLine,
+  formatTerminalLines,
+  type Log,
+  type LogFields,
+  type LogRecord,
+  type Priority,
+  priorities,
+} from './log.js';
 import { kindOf, RateLimit } from './rate-limit.js';
 
 export type LogLevel = Configuration['log']['level'];
@@ -200,4 +206,24 @@ export function createLog(options: LogOptions): AdjustableLog {
     settle: () => sayLeftOut(Number.POSITIVE_INFINITY),
   };
   return log;
+}
+
+/** Where in the code a record comes from: `CODE_FILE`, `CODE_LINE` and `CODE_FUNC` (systemd.journal-fields(7)). */
+export type CallSite = Readonly<Partial<Record<'CODE_FILE' | 'CODE_LINE' | 'CODE_FUNC', string>>>;
+
+/** The caller of `above`, by V8's stack trace (https://v8.dev/docs/stack-trace-api). */
+export function callSiteAbove(above: (...parameters: never[]) => unknown): CallSite {
+  const place: { stack?: string } = {};
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 1;
+  Error.captureStackTrace(place, above);
+  Error.stackTraceLimit = before;
+  const match = /\n\s+at (?:(.+) \()?(?:file:\/\/)?(\/.+?):(\d+):\d+\)?$/.exec(place.stack ?? '');
+  if (match === null) return {};
+  const [, name, file, line] = match;
+  return {
+    ...(file === undefined ? {} : { CODE_FILE: file }),
+    ...(line === undefined ? {} : { CODE_LINE: line }),
+    ...(name === undefined ? {} : { CODE_FUNC: name }),
+  };
 }

@@ -1,4 +1,4 @@
-import type { StopJob } from '../lifecycle/stop-job.js';
+import type { StopJob } from '../lifecycle/stop-cause.js';
 
 /**
  * One start of a gateway and how it ended. Kept in the store, so that the next start, `status` and `doctor` know.

@@ -1,6 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { failure, type SystemCallFailure } from '../linux/errno.js';
-import { native } from '../linux/native.js';
+import { failure, native, type SystemCallFailure } from '../linux/native.js';
 import { ArgumentError, showValue } from './argument-error.js';
 
 /** A field's name and value. A name may come more than once: then the field has several values. */

@@ -1,6 +1,5 @@
 import { constants } from 'node:os';
-import { SystemCallError } from '../linux/errno.js';
-import { native } from '../linux/native.js';
+import { native, SystemCallError } from '../linux/native.js';
 import { largestInt, parseDecimal } from './decimal.js';
 
 /** A descriptor that the service manager passed. */

@@ -1,9 +1,182 @@
-import { failure, type SystemCallFailure } from '../linux/errno.js';
-import { native, readPipe } from '../linux/native.js';
+import { failure, native, readPipe, type SystemCallFailure } from '../linux/native.js';
 import { ArgumentError, showValue } from './argument-error.js';
-import { editStatus, formatHead, formatNotification, type NotifyFields } from './notification.js';
 
-export { formatNotification, type NotifyFields } from './notification.js';
+/** What can be told to the service manager in one message; each field is one assignment of sd_notify(3). */
+export interface NotifyFields {
+  /** `READY=1`: the start or the reload is finished. */
+  readonly ready?: true;
+  /** `RELOADING=1`; `notify` adds the `MONOTONIC_USEC=` that belongs to it. */
+  readonly reloading?: true;
+  /** `STOPPING=1`. */
+  readonly stopping?: true;
+  /** `STATUS=`: one line for people. Control characters become spaces; what is too long for a message is cut. */
+  readonly status?: string;
+  /** `ERRNO=`: why the service failed, errno(3), 1 to 4095. */
+  readonly errno?: number;
+  /** `BUSERROR=`: why it failed, as the name of a D-Bus error. */
+  readonly busError?: string;
+  /** `EXIT_STATUS=`: the exit status to come, 0 to 255. */
+  readonly exitStatus?: number;
+  /** `MAINPID=`. */
+  readonly mainPid?: number;
+  /** `WATCHDOG=1`, or `WATCHDOG=trigger` to have the watchdog act at once. */
+  readonly watchdog?: 'ping' | 'trigger';
+  /** `WATCHDOG_USEC=`: another watchdog timeout from now on, µs. */
+  readonly watchdogMicroseconds?: bigint;
+  /** `EXTEND_TIMEOUT_USEC=`: the time until the next such message, µs. */
+  readonly extendTimeoutMicroseconds?: bigint;
+  /** `MONOTONIC_USEC=`: CLOCK_MONOTONIC as the reload began, µs. */
+  readonly monotonicMicroseconds?: bigint;
+  /** `NOTIFYACCESS=`: whose messages count from now on. */
+  readonly notifyAccess?: 'none' | 'main' | 'exec' | 'all';
+  /** `FDSTORE=1`: keep the descriptors sent along; see `notifyWithDescriptors`. */
+  readonly fdStore?: true;
+  /** `FDSTOREREMOVE=1`: forget the descriptors of `fdName`. */
+  readonly fdStoreRemove?: true;
+  /** `FDNAME=`: 1 to 255 printable ASCII characters without a colon. */
+  readonly fdName?: string;
+  /** `FDPOLL=0`: keep them also after a hang-up. */
+  readonly fdPoll?: false;
+}
+
+/** The service manager ignores a longer message as a whole (NOTIFY_BUFFER_MAX), bytes. */
+export const longestNotification = 4096;
+
+/** Largest `usec_t` that doesn't stand for infinity. */
+const largestMicroseconds = 2n ** 64n - 2n;
+
+const fdNamePattern = /^[\x20-\x39\x3b-\x7e]{1,255}$/;
+/** D-Bus specification, "Error names". */
+const busErrorPattern = /^(?=.{1,255}$)[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for.
+const controlCharacters = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
+const printableAscii = /^[\x20-\x7e]*$/;
+const loneSurrogates = /\p{Surrogate}/gu;
+
+/** The field of `NotifyFields` for each assignment whose value may be wrong. */
+const argumentNames: Readonly<Record<string, keyof NotifyFields>> = {
+  MONOTONIC_USEC: 'monotonicMicroseconds',
+  ERRNO: 'errno',
+  BUSERROR: 'busError',
+  EXIT_STATUS: 'exitStatus',
+  MAINPID: 'mainPid',
+  WATCHDOG: 'watchdog',
+  WATCHDOG_USEC: 'watchdogMicroseconds',
+  EXTEND_TIMEOUT_USEC: 'extendTimeoutMicroseconds',
+  NOTIFYACCESS: 'notifyAccess',
+  FDNAME: 'fdName',
+};
+
+function refuse(name: string, value: unknown, wanted: string): never {
+  throw new ArgumentError(
+    argumentNames[name] ?? name,
+    `${name}=${showValue(value)} can't be sent: it must be ${wanted}`,
+  );
+}
+
+function integer(name: string, value: number, smallest: number, largest: number): string {
+  if (!Number.isInteger(value) || value < smallest || value > largest) {
+    refuse(name, value, `a whole number from ${smallest} to ${largest}`);
+  }
+  return String(value);
+}
+
+function microseconds(name: string, value: bigint): string {
+  if (typeof value !== 'bigint' || value < 1n || value > largestMicroseconds) {
+    refuse(name, value, `a bigint from 1 to ${largestMicroseconds} (µs)`);
+  }
+  return String(value);
+}
+
+function oneOf<Value extends string>(name: string, value: Value, values: readonly Value[]): string {
+  if (!values.includes(value)) refuse(name, value, values.join(', '));
+  return value;
+}
+
+function matching(name: string, value: string, pattern: RegExp, wanted: string): string {
+  return typeof value === 'string' && pattern.test(value) ? value : refuse(name, value, wanted);
+}
+
+/** A text as one line of valid UTF-8. Most texts are that already. */
+function oneLine(text: string): string {
+  if (printableAscii.test(text)) return text;
+  return text.replace(controlCharacters, ' ').replace(loneSurrogates, '\ufffd');
+}
+
+/** As much of `text` as fits into `bytes` of UTF-8, with an ellipsis where something is left out. */
+function shorten(text: string, bytes: number): string {
+  // A UTF-16 unit takes three bytes at most.
+  if (text.length * 3 <= bytes || Buffer.byteLength(text) <= bytes) return text;
+  const ellipsis = '…';
+  let end = bytes - Buffer.byteLength(ellipsis);
+  const encoded = Buffer.from(text);
+  // Not in the middle of a character: 10xxxxxx is a continuation.
+  while (end > 0 && ((encoded[end] ?? 0) & 0xc0) === 0x80) end--;
+  return encoded.toString('utf8', 0, end) + ellipsis;
+}
+
+/**
+ * What comes before the status's text, or the whole message where there is none; all of it is ASCII. Throws
+ * `ArgumentError` for a value that its field can't have, and for no field at all.
+ */
+export function formatHead(fields: NotifyFields): string {
+  const lines: string[] = [];
+  if (fields.ready) lines.push('READY=1');
+  if (fields.reloading) lines.push('RELOADING=1');
+  if (fields.stopping) lines.push('STOPPING=1');
+  if (fields.monotonicMicroseconds !== undefined) {
+    lines.push(`MONOTONIC_USEC=${microseconds('MONOTONIC_USEC', fields.monotonicMicroseconds)}`);
+  }
+  if (fields.errno !== undefined) lines.push(`ERRNO=${integer('ERRNO', fields.errno, 1, 4095)}`);
+  if (fields.busError !== undefined) {
+    lines.push(`BUSERROR=${matching('BUSERROR', fields.busError, busErrorPattern, 'a D-Bus error name')}`);
+  }
+  if (fields.exitStatus !== undefined) {
+    lines.push(`EXIT_STATUS=${integer('EXIT_STATUS', fields.exitStatus, 0, 255)}`);
+  }
+  if (fields.mainPid !== undefined) {
+    lines.push(`MAINPID=${integer('MAINPID', fields.mainPid, 1, 2 ** 31 - 1)}`);
+  }
+  if (fields.watchdog !== undefined) {
+    const watchdog = oneOf('WATCHDOG', fields.watchdog, ['ping', 'trigger']);
+    lines.push(`WATCHDOG=${watchdog === 'ping' ? '1' : watchdog}`);
+  }
+  if (fields.watchdogMicroseconds !== undefined) {
+    lines.push(`WATCHDOG_USEC=${microseconds('WATCHDOG_USEC', fields.watchdogMicroseconds)}`);
+  }
+  if (fields.extendTimeoutMicroseconds !== undefined) {
+    lines.push(
+      `EXTEND_TIMEOUT_USEC=${microseconds('EXTEND_TIMEOUT_USEC', fields.extendTimeoutMicroseconds)}`,
+    );
+  }
+  if (fields.notifyAccess !== undefined) {
+    lines.push(`NOTIFYACCESS=${oneOf('NOTIFYACCESS', fields.notifyAccess, ['none', 'main', 'exec', 'all'])}`);
+  }
+  if (fields.fdStore) lines.push('FDSTORE=1');
+  if (fields.fdStoreRemove) lines.push('FDSTOREREMOVE=1');
+  if (fields.fdName !== undefined) {
+    const wanted = '1 to 255 printable ASCII characters without a colon';
+    lines.push(`FDNAME=${matching('FDNAME', fields.fdName, fdNamePattern, wanted)}`);
+  }
+  if (fields.fdPoll === false) lines.push('FDPOLL=0');
+  if (fields.status !== undefined) lines.push('STATUS=');
+  if (lines.length === 0) throw new ArgumentError('fields', 'A notification without a field says nothing');
+  return lines.length === 1 ? (lines[0] ?? '') : lines.join('\n');
+}
+
+/** A status as one line that fits into a message behind this head, cut where there is too little room for it. */
+export function editStatus(head: string, status: string): string {
+  return shorten(oneLine(status), longestNotification - head.length);
+}
+
+/**
+ * The message for a set of fields: one assignment a line, none but those given, whatever their texts hold. Throws
+ * `ArgumentError` for a value that its field can't have, and for no field at all.
+ */
+export function formatNotification(fields: NotifyFields): string {
+  const head = formatHead(fields);
+  return fields.status === undefined ? head : head + editStatus(head, fields.status);
+}
 
 /** What became of a message to the service manager. */
 export type NotifyOutcome =

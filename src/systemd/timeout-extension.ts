@@ -1,5 +1,4 @@
-import { SystemCallError } from '../linux/errno.js';
-import { native } from '../linux/native.js';
+import { native, SystemCallError } from '../linux/native.js';
 
 export interface TimeoutExtensionOptions {
   /** Time between two messages, in ms. */

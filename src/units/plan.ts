@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { longestKillDelay } from '../config/agent-table.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
-import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
+import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import type { Scope } from '../manager/service-manager.js';
 import { parseEnvironmentFile } from './environment-file.js';
 import type { UnitOwner } from './load-path.js';

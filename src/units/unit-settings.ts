@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { configurationFile, type Directories, directories } from '../config/directories.js';
-import { NoRegularFileError, readRegularFile } from '../linux/regular-file.js';
+import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import type { Scope } from '../manager/service-manager.js';
 import { parseEnvironmentFile } from './environment-file.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type TurnProcess, turnOf } from '../../src/agents/turn-processes.js';
-import type { ProcessTrace } from '../../src/linux/proc.js';
+import type { ProcessTrace } from '../../src/linux/process.js';
 
 const first: TurnProcess = { pid: 100, turnId: 'turn_1', messageId: 'm1', session: 'a' };
 const second: TurnProcess = { pid: 200, turnId: 'turn_2', messageId: 'm2', session: 'b' };

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commands } from '../../src/cli/commands.js';
 import { commandReference } from '../../src/cli/docs/help.js';
-import { configurationReference } from '../../src/config/reference.js';
+import { configurationReference } from '../../src/config/written.js';
 import { Receiver, status } from '../gateway/delivery/receiver.js';
 import { Place, program } from './foreground.js';
 

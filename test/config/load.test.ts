@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigurationError, loadConfiguration } from '../../src/config/load.js';
-import { restartNeeded } from '../../src/config/restart-needed.js';
+import { restartNeeded } from '../../src/config/schema.js';
 import { settings } from '../../src/config/settings.js';
 import { near } from '../fuzz/near.js';
 import { nearToml, tomlValue } from './near-toml.js';

@@ -5,11 +5,11 @@ import { validateReplyUrl } from '../../src/gateway/delivery/addresses/reply-url
 import { parseRetryAfter } from '../../src/gateway/delivery/webhook/retry-after.js';
 import { isListenerName, listenerName } from '../../src/gateway/sockets/socket-plan.js';
 import { lockHolder } from '../../src/linux/file-lock.js';
-import { parseProcessStat } from '../../src/linux/proc.js';
+import { parseProcessStat } from '../../src/linux/process.js';
 import { parseProperties } from '../../src/manager/service-manager.js';
 import { decodeCursor, encodeCursor } from '../../src/store/pages.js';
 import { StoreError } from '../../src/store/store-error.js';
-import { unitOfCgroup } from '../../src/systemd/cgroup.js';
+import { unitOfCgroup } from '../../src/systemd/evidence.js';
 import { LineSplitter } from '../../src/text/lines.js';
 import { parseEnvironmentFile } from '../../src/units/environment-file.js';
 import { choicesLine, readChoices } from '../../src/units/seal.js';

@@ -1,6 +1,6 @@
 import { judgeSupervision, type Supervision } from '../../src/lifecycle/supervision.js';
 import type { SupervisionEvidence } from '../../src/systemd/evidence.js';
-import type { SignalDelivery } from '../../src/systemd/signal.js';
+import type { SignalDelivery } from '../../src/systemd/signals.js';
 
 export const invocationId = '0123456789abcdef0123456789abcdef';
 

@@ -4,8 +4,17 @@ import { mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { parentPid, peerCredentials } from '../../src/linux/process.js';
+import { createInterface } from 'node:readline';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  hasOnlyZombies,
+  parentPid,
+  peerCredentials,
+  readAncestry,
+  variableIn,
+} from '../../src/linux/process.js';
+import { near } from '../fuzz/near.js';
 
 const module = new URL('../../dist/linux/process.js', import.meta.url).href;
 
@@ -60,4 +69,89 @@ it('says what is no socket', () => {
 
 it('tells the parent', () => {
   expect(parentPid()).toBe(process.ppid);
+});
+
+const groups: number[] = [];
+afterEach(() => {
+  for (const group of groups.splice(0)) process.kill(-group, 'SIGKILL');
+});
+
+/** Tells its process id, and stays. */
+const waits = `sh -c 'echo $$; sleep 60; exit'`;
+
+/** Starts a shell in a session of its own, of which another process tells its id. */
+async function started(script: string) {
+  const child = spawn('/bin/sh', ['-c', script], {
+    detached: true,
+    env: { PATH: process.env['PATH'], MARK: 'turn_1' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (child.pid === undefined) throw new Error('There is no shell.');
+  groups.push(child.pid);
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  return { shell: child.pid, pid: Number(line), child };
+}
+
+describe('the ancestry of a process', () => {
+  it('goes from it upwards, with groups, sessions and marks', async () => {
+    const { shell, pid } = await started(`${waits}; exit`);
+    const ancestry = await readAncestry(pid, 'MARK');
+    const own = { processGroup: shell, processSession: shell, mark: 'turn_1' };
+    expect(ancestry.slice(0, 2)).toEqual([
+      { pid, ...own },
+      { pid: shell, ...own },
+    ]);
+    expect(ancestry[2]).toMatchObject({ pid: process.pid, mark: null });
+  });
+
+  it('keeps session and mark of one whose parent has ended', async () => {
+    const { shell, pid, child } = await started(`${waits} &`);
+    if (child.exitCode === null) await once(child, 'exit');
+    const [orphan, parent] = await readAncestry(pid, 'MARK');
+    expect(orphan).toEqual({ pid, processGroup: shell, processSession: shell, mark: 'turn_1' });
+    expect(parent?.pid).not.toBe(shell);
+  });
+
+  it('is read up to a bound', async () => {
+    const nested = 'if test "$0" = 0; then echo $$; sleep 60; else sh -c "$nested" $(($0 - 1)); fi; exit';
+    const { shell, pid } = await started(`nested='${nested}'; export nested; sh -c "$nested" 70; exit`);
+    const ancestry = await readAncestry(pid, 'MARK');
+    expect(ancestry.length).toBe(64);
+    expect(new Set(ancestry.map(({ processSession }) => processSession))).toEqual(new Set([shell]));
+  });
+
+  it.each([0, -1, 4_194_304])('of process %i, which is not there, is empty', async (pid) => {
+    expect(await readAncestry(pid, 'MARK')).toEqual([]);
+  });
+});
+
+describe('a variable in /proc/PID/environ', () => {
+  it.each([
+    ['A=1\0MARK=turn_1\0B=2\0', 'turn_1'],
+    ['MARK=a=b', 'a=b'],
+    ['MARK=first\0MARK=second\0', 'first'],
+    ['MARK=\0', ''],
+    ['A=MARK=x\0NOMARK=y\0MARKED=z\0MARK\0', null],
+    ['', null],
+  ])('%j: %j', (text, value) => {
+    expect(variableIn(text, 'MARK')).toBe(value);
+  });
+
+  it('is read from any text', () => {
+    fc.assert(fc.property(near('A=1\0MARK=turn_1\0'), (text) => void variableIn(text, 'MARK')));
+  });
+});
+
+it('tells a group of zombies from one in which something runs', async () => {
+  const group = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  const id = group.pid ?? 0;
+  expect(hasOnlyZombies(id)).toBe(false);
+  expect(hasOnlyZombies(4_194_305)).toBe(false);
+  // Ended at once, and reaped no sooner than the event loop turns.
+  process.kill(id, 'SIGKILL');
+  const deadline = performance.now() + 5_000;
+  while (!hasOnlyZombies(id) && performance.now() < deadline);
+  expect(hasOnlyZombies(id)).toBe(true);
+  await once(group, 'exit');
+  expect(hasOnlyZombies(id)).toBe(false);
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { messageIds } from '../../src/log/message-ids.js';
+import { messageIds } from '../../src/log/fields.js';
 import { agentThatWaitsFor } from './harness/agent.js';
 import type { JournalRecord } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';

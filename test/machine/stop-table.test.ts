@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { messageIds } from '../../src/log/message-ids.js';
+import { messageIds } from '../../src/log/fields.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit, type UnitResult } from './harness/unit.js';
 

@@ -7,7 +7,7 @@ import {
   planSockets,
 } from '../../src/gateway/sockets/socket-plan.js';
 import { RefusedStart } from '../../src/gateway/start/failed-start.js';
-import { formatNotification } from '../../src/systemd/notification.js';
+import { formatNotification } from '../../src/systemd/notify.js';
 
 const tcp: ListenAddress = { kind: 'tcp', host: '127.0.0.1', port: 8733 };
 const v6: ListenAddress = { kind: 'tcp', host: '::1', port: 8733 };

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseProcessStat, processName } from '../../src/linux/proc.js';
-import { parseCgroup, unitOfCgroup } from '../../src/systemd/cgroup.js';
-import { readSupervisionEvidence } from '../../src/systemd/evidence.js';
+import { parseProcessStat, processName } from '../../src/linux/process.js';
+import { parseCgroup, readSupervisionEvidence, unitOfCgroup } from '../../src/systemd/evidence.js';
 import { near } from '../fuzz/near.js';
 
 describe('the control group', () => {

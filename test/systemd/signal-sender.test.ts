@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { watchedSignals } from '../../src/systemd/signal.js';
+import { watchedSignals } from '../../src/systemd/signals.js';
 import { fixture, SignalChild, send } from './signal-child.js';
 
 const { SIGUSR1, SIGUSR2 } = constants.signals;

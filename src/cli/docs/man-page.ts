@@ -1,8 +1,7 @@
 import { directories } from '../../config/directories.js';
-import { headingOf, namedAgents, otherRepeatedKeys, writtenDefault } from '../../config/reference.js';
 import { type ConfigurationKey, settings } from '../../config/settings.js';
-import { recordFields } from '../../log/fields.js';
-import { messageIds } from '../../log/message-ids.js';
+import { headingOf, namedAgents, otherRepeatedKeys, writtenDefault } from '../../config/written.js';
+import { messageIds, recordFields } from '../../log/fields.js';
 import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
 import { commands } from '../commands.js';
 import { bold, fold, italic, item, literal, paragraphs, roff, section } from './roff.js';

@@ -2,10 +2,10 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { scopeOfUser } from '../../config/directories.js';
+import { isLeftoverLink, scopeOfUser } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
-import { sampleConfiguration } from '../../config/reference.js';
 import type { Configuration } from '../../config/schema.js';
+import { sampleConfiguration } from '../../config/written.js';
 import { runProgram } from '../../manager/program.js';
 import {
   otherScope,
@@ -14,7 +14,6 @@ import {
   unitName,
   unitNames,
 } from '../../manager/service-manager.js';
-import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { type InstalledUnit, readInstalled } from '../../units/drift.js';
 import { dropInsOf, packagedUnit } from '../../units/load-path.js';
 import { stablePath, unreadablePart } from '../../units/paths.js';

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { writeAtomically } from '../../linux/write-atomically.js';
+import { writeAtomically } from '../../linux/files.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { ServiceManager } from '../../manager/service-manager.js';
 import { errorMessage } from '../../text/failure-text.js';

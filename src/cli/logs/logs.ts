@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { mayReadJournal } from '../../manager/journal-access.js';
-import { fieldOf, JournalError, type JournalRecord, readJournal } from '../../manager/journal-reader.js';
+import {
+  fieldOf,
+  invocationOf,
+  JournalError,
+  type JournalRecord,
+  mayReadJournal,
+  readJournal,
+  type UnitOfRecords,
+} from '../../manager/journal.js';
 import { ProgramError } from '../../manager/program.js';
 import {
   otherScope,
@@ -11,7 +18,6 @@ import {
   unitName,
   unitNames,
 } from '../../manager/service-manager.js';
-import { invocationOf, type UnitOfRecords } from '../../manager/unit-records.js';
 import { directoriesOf, instanceOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { jsonLine, printable, type Style, type Terminal, terminalOf } from '../terminal.js';

@@ -1,9 +1,4 @@
-import {
-  managerMessages,
-  messageMatches,
-  recordMatches,
-  type UnitOfRecords,
-} from '../../manager/unit-records.js';
+import { managerMessages, messageMatches, recordMatches, type UnitOfRecords } from '../../manager/journal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 
 /** The records to show, as the command line asks for them. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { isLeftoverLink } from '../../config/directories.js';
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, unitName } from '../../manager/service-manager.js';
-import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
 import {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { messageIds } from '../../log/message-ids.js';
-import { fieldOf } from '../../manager/journal-reader.js';
+import { messageIds } from '../../log/fields.js';
+import { fieldOf } from '../../manager/journal.js';
 import { ProgramError, type ProgramResult } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { awaitRecord } from './journal.js';

@@ -1,13 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { fieldOf, JournalError, type JournalRecord, readJournal } from '../../manager/journal-reader.js';
-import { ProgramError } from '../../manager/program.js';
 import {
+  fieldOf,
   invocationOf,
+  JournalError,
+  type JournalRecord,
   managerMessages,
   messageMatches,
+  readJournal,
   recordMatches,
   type UnitOfRecords,
-} from '../../manager/unit-records.js';
+} from '../../manager/journal.js';
+import { ProgramError } from '../../manager/program.js';
 import type { UnitState } from './unit.js';
 
 /** A record in short. */

@@ -1,6 +1,6 @@
 import { NoGatewayError } from '../../channels/control/control-client.js';
-import { messageIds } from '../../log/message-ids.js';
-import { fieldOf } from '../../manager/journal-reader.js';
+import { messageIds } from '../../log/fields.js';
+import { fieldOf } from '../../manager/journal.js';
 import { ProgramError } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';

@@ -1,5 +1,5 @@
 import type { GatewayFacts } from '../../channels/control/facts.js';
-import type { StopJob } from '../../lifecycle/stop-job.js';
+import type { StopJob } from '../../lifecycle/stop-cause.js';
 import type { Scope } from '../../manager/service-manager.js';
 import type { RunRecord } from '../../store/run-record.js';
 import { commandStatus } from '../command.js';

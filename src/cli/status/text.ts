@@ -1,4 +1,4 @@
-import type { StopJob } from '../../lifecycle/stop-job.js';
+import type { StopJob } from '../../lifecycle/stop-cause.js';
 import { formatExactTimeSpan, formatTimeSpan } from '../../text/time-span.js';
 import { describeResult } from '../operate/failure.js';
 import type { JournalLine } from '../operate/journal.js';

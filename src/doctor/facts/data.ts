@@ -2,9 +2,9 @@ import { lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:f
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DatabaseAccess } from '../../config/database-file.js';
+import { isLeftoverLink } from '../../config/directories.js';
 import { actingAs } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
-import { isLeftoverLink } from '../../systemd/leftover-link.js';
 import { type DataFacts, type FileFacts, type Known, known, unknown } from '../facts.js';
 
 /** Longest time to read a whole store, in ms; a larger one is not read to its end. */

@@ -4,8 +4,8 @@
  */
 import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { readRegularFile } from '../../linux/files.js';
 import { actingAs, IdentityError } from '../../linux/owner.js';
-import { readRegularFile } from '../../linux/regular-file.js';
 import { checkHeader, checkWhole } from '../../store/sqlite/file/inspect.js';
 import { loadSqlite } from '../../store/sqlite/tools/offline.js';
 import { StoreError } from '../../store/store-error.js';

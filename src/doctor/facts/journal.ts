@@ -1,10 +1,18 @@
 import { existsSync } from 'node:fs';
-import { messageIds } from '../../log/message-ids.js';
-import { mayReadJournal } from '../../manager/journal-access.js';
-import { fieldOf, JournalError, type JournalRecord, readJournal } from '../../manager/journal-reader.js';
+import { messageIds } from '../../log/fields.js';
+import {
+  fieldOf,
+  invocationOf,
+  JournalError,
+  type JournalRecord,
+  managerMessages,
+  mayReadJournal,
+  messageMatches,
+  readJournal,
+  recordMatches,
+} from '../../manager/journal.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import type { Scope } from '../../manager/service-manager.js';
-import { invocationOf, managerMessages, messageMatches, recordMatches } from '../../manager/unit-records.js';
 import {
   type HistoryEvent,
   type JournaldFacts,

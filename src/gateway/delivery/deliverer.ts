@@ -1,11 +1,11 @@
 import type { ReplySender, SendOutcome } from '../../channels/reply-sender.js';
 import type { Configuration } from '../../config/schema.js';
+import { type Clock, systemClock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
 import type { CutOff, Delivery } from '../../store/deliveries.js';
 import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import { settleUnknown } from '../../store/unknown-delivery.js';
-import { type Clock, systemClock } from '../work/clock.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';

@@ -1,9 +1,9 @@
+import type { Clock } from '../../lifecycle/clock.js';
+import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
-import { messageIds } from '../../log/message-ids.js';
 import type { Delivery } from '../../store/deliveries.js';
 import type { JsonValue, MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
-import type { Clock } from '../work/clock.js';
 import type { WorkLoop } from '../work/work-loop.js';
 import type { Postponement, Verdict } from './verdict.js';
 

@@ -1,6 +1,6 @@
+import type { Clock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
 import type { Delivery } from '../../store/deliveries.js';
-import type { Clock } from '../work/clock.js';
 import type { Circuit } from './circuit.js';
 import {
   type Admission,

@@ -1,5 +1,5 @@
+import type { Clock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
-import type { Clock } from '../work/clock.js';
 
 /** Between two tries to start an agent. */
 const firstDelayMs = 1_000;

@@ -1,12 +1,12 @@
 import { type Agent, AgentError, type AgentReply } from '../../agents/agent.js';
 import { replyOf } from '../../agents/reply-of.js';
 import type { Configuration } from '../../config/schema.js';
+import { type Clock, systemClock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
 import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import type { TurnAgent } from '../agents.js';
-import { type Clock, systemClock } from '../work/clock.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { type AgentHold, AgentHolds, type AgentStarts } from './agent-hold.js';
 import { claimStands, MeanTime, mostPutBacks, retryAfterSeconds } from './policy.js';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { control, NoGatewayError } from '../../channels/control/control-client.js';
 import { type FileLock, tryLock } from '../../linux/file-lock.js';
-import { processName } from '../../linux/proc.js';
+import { processName } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
 import { serviceOf } from '../../systemd/evidence.js';
 import { RefusedStart } from './failed-start.js';

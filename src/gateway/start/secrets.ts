@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { bearerToken } from '../../channels/http/bearer.js';
-import { NoRegularFileError, openRegularFile } from '../../linux/regular-file.js';
+import { NoRegularFileError, openRegularFile } from '../../linux/files.js';
 
 export interface SecretOptions {
   /** `$CREDENTIALS_DIRECTORY` (systemd.exec(5), LoadCredential=); null outside a unit that has credentials. */

@@ -1,8 +1,7 @@
 import { closeSync, constants, existsSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SystemCallError } from '../../linux/errno.js';
-import { native } from '../../linux/native.js';
-import { NoRegularFileError, readRegularFile } from '../../linux/regular-file.js';
+import { NoRegularFileError, readRegularFile } from '../../linux/files.js';
+import { native, SystemCallError } from '../../linux/native.js';
 
 /** A crash leaves this for the next start, as it can ask the store's thread for nothing any more. */
 export interface CrashNote {

@@ -1,8 +1,13 @@
-import { describeStop, exitStatus, type StopRequest } from '../../lifecycle/stop-cause.js';
-import { describeStopJob, type StopJob } from '../../lifecycle/stop-job.js';
+import {
+  describeStop,
+  describeStopJob,
+  exitStatus,
+  type StopJob,
+  type StopRequest,
+} from '../../lifecycle/stop-cause.js';
 import type { BlockedLoopEntry, ServiceReport } from '../../lifecycle/supervise-options.js';
+import { messageIds } from '../../log/fields.js';
 import { identifier, type Log, type LogFields, priorities } from '../../log/log.js';
-import { messageIds } from '../../log/message-ids.js';
 
 /** Logs what needs no more than the report itself. */
 export function logReport(log: Log, report: ServiceReport): void {

@@ -1,9 +1,7 @@
-import { describeStop, type StopRequest } from '../../lifecycle/stop-cause.js';
-import type { StopJob } from '../../lifecycle/stop-job.js';
-import { describeStopJob } from '../../lifecycle/stop-job.js';
-import { bootId } from '../../linux/proc.js';
+import { describeStop, describeStopJob, type StopJob, type StopRequest } from '../../lifecycle/stop-cause.js';
+import { bootId } from '../../linux/process.js';
+import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
-import { messageIds } from '../../log/message-ids.js';
 import { newId } from '../../store/new-id.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../../store/run-record.js';
 import { programVersion } from '../../version.js';

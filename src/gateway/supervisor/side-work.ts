@@ -1,5 +1,5 @@
+import { type Clock, systemClock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
-import { type Clock, systemClock } from '../work/clock.js';
 
 /**
  * Runs what stands beside the gateway's work: housekeeping, facts, loading ahead. An exception there ends nothing. The

@@ -1,7 +1,11 @@
-import type { StopRequest } from '../../lifecycle/stop-cause.js';
-import { explainStopJob, mayBeDrawnAlong, type StopJob } from '../../lifecycle/stop-job.js';
+import {
+  explainStopJob,
+  mayBeDrawnAlong,
+  type StopJob,
+  type StopRequest,
+} from '../../lifecycle/stop-cause.js';
 import type { Supervision } from '../../lifecycle/supervision.js';
-import { type JobsQuestion, listJobs, readStopDependencies } from '../../manager/jobs.js';
+import { type JobsQuestion, listJobs, readStopDependencies } from '../../manager/service-manager.js';
 
 /** Longest time of each systemctl beside the drain, in milliseconds. */
 const systemctlTimeoutMs = 5_000;

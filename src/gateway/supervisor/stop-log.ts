@@ -1,6 +1,6 @@
 import type { StopRequest } from '../../lifecycle/stop-cause.js';
+import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
-import { messageIds } from '../../log/message-ids.js';
 import { logStopping } from './lifecycle-log.js';
 import type { StopSummary } from './run-history.js';
 import type { StopJobSearch } from './stop-job-search.js';

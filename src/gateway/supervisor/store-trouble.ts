@@ -1,8 +1,8 @@
+import { systemClock } from '../../lifecycle/clock.js';
+import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
-import { messageIds } from '../../log/message-ids.js';
 import type { StoreError } from '../../store/store-error.js';
 import { formatTimeSpan } from '../../text/time-span.js';
-import { systemClock } from '../work/clock.js';
 
 export interface StoreTroubleOptions {
   readonly log: Log;

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.js';
+import type { Clock } from '../../lifecycle/clock.js';
 import { dueDelayMs, storeRetryDelayMs } from './retry-policy.js';
 
 export interface ClaimLoopOptions {

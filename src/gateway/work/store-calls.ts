@@ -1,5 +1,5 @@
+import type { Clock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
-import type { Clock } from './clock.js';
 
 /**
  * The calls to the store of one part of the gateway, the dispatcher say: which are under way and since when, so that

@@ -1,5 +1,5 @@
+import type { Clock } from '../../lifecycle/clock.js';
 import { StoreError } from '../../store/store-error.js';
-import type { Clock } from './clock.js';
 import { storeRetryDelayMs } from './retry-policy.js';
 import type { StoreCalls } from './store-calls.js';
 

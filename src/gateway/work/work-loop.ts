@@ -1,6 +1,6 @@
+import type { Clock } from '../../lifecycle/clock.js';
 import type { Log, LogFields } from '../../log/log.js';
 import { ClaimLoop } from './claim-loop.js';
-import type { Clock } from './clock.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { renewalIntervalMs } from './retry-policy.js';
 import { StoreCalls } from './store-calls.js';

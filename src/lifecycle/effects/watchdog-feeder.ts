@@ -1,4 +1,4 @@
-import { type StallWatch, startStallWatch } from '../../systemd/stall-watch.js';
+import { type StallWatch, startStallWatch } from '../../systemd/watchdog.js';
 import type { BlockedLoopEntry, ReportService, WatchdogCheck } from '../supervise-options.js';
 import { isTooLate, type PartProgress, watchdogDecision, watchdogInterval } from '../watchdog.js';
 import type { Notifier } from './notifier.js';

@@ -7,8 +7,7 @@ import { commands } from '../../../src/cli/commands.js';
 import { commandsManPage, configurationManPage } from '../../../src/cli/docs/man-page.js';
 import { fold, roff } from '../../../src/cli/docs/roff.js';
 import { settings } from '../../../src/config/settings.js';
-import { recordFields } from '../../../src/log/fields.js';
-import { messageIds } from '../../../src/log/message-ids.js';
+import { messageIds, recordFields } from '../../../src/log/fields.js';
 
 const options = { version: '1.2.3', date: '2026-01-02' };
 const pages = {

@@ -6,7 +6,10 @@ import { findCommand, parseCommand, UsageError } from '../../../src/cli/usage.js
 import { fakeProgram } from '../../manager/fake-program.js';
 import { SystemctlDouble } from '../systemctl-double.js';
 
-vi.mock('../../../src/manager/journal-access.js', () => ({ mayReadJournal: () => null }));
+vi.mock('../../../src/manager/journal.js', async (original) => ({
+  ...(await original<object>()),
+  mayReadJournal: () => null,
+}));
 
 const ask = (...words: readonly string[]) => logsRequest(parseCommand(findCommand('logs'), words));
 const plain = { paint: (_style: string, text: string) => text };

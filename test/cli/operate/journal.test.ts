@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { errorsOf } from '../../../src/cli/operate/journal.js';
-import { managerMessages } from '../../../src/manager/unit-records.js';
+import { managerMessages } from '../../../src/manager/journal.js';
 import { fakeProgram } from '../../manager/fake-program.js';
 import { unit } from './samples.js';
 

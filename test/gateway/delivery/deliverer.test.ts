@@ -12,7 +12,7 @@ import {
   createWebhookSecret,
   parseWebhookSecrets,
 } from '../../../src/gateway/delivery/webhook/webhook-signature.js';
-import { type Clock, systemClock } from '../../../src/gateway/work/clock.js';
+import { type Clock, systemClock } from '../../../src/lifecycle/clock.js';
 import {
   type Message,
   type MessageState,

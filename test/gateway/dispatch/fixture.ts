@@ -2,10 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { v7 as uuid } from 'uuid';
-import type { Agent, AgentEvent, AgentReply, AgentRequest } from '../../../src/agents/agent.js';
-import { AgentError } from '../../../src/agents/agent.js';
+import {
+  type Agent,
+  AgentError,
+  type AgentEvent,
+  type AgentReply,
+  type AgentRequest,
+} from '../../../src/agents/agent.js';
 import type { DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
-import type { Clock } from '../../../src/gateway/work/clock.js';
+import type { Clock } from '../../../src/lifecycle/clock.js';
 import type { Log } from '../../../src/log/log.js';
 import type { Message, MessageState } from '../../../src/store/messages.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';

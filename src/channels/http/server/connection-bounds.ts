@@ -1,5 +1,5 @@
+import { messageIds } from '../../../log/fields.js';
 import type { Log } from '../../../log/log.js';
-import { messageIds } from '../../../log/message-ids.js';
 
 /** The connections that may be open at a time. */
 export interface ConnectionBounds {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { NoRegularFileError } from '../../../linux/regular-file.js';
+import type { NoRegularFileError } from '../../../linux/files.js';
 import { StoreError, type StoreErrorOptions, type StoreFailure } from '../../store-error.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 

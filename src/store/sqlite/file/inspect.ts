@@ -1,6 +1,6 @@
 import { closeSync, existsSync, readSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
-import { checkRegularFile, NoRegularFileError, openRegularFile } from '../../../linux/regular-file.js';
+import { checkRegularFile, NoRegularFileError, openRegularFile } from '../../../linux/files.js';
 import { damagedAdvice, FileError, irregularError } from './errors.js';
 import { applicationId, outlineQueries, schemaVersion } from './schema.js';
 import { sealPath } from './seal.js';

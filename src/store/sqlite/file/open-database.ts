@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { syncDirectory } from '../../../linux/write-atomically.js';
+import { syncDirectory } from '../../../linux/files.js';
 import { StoreError } from '../../store-error.js';
 import { goneError, strayLinkError } from './errors.js';
 import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './inspect.js';

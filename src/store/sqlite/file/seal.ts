@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, openSync, statSync, writeFileSync } from 'node:fs';
-import { bootId } from '../../../linux/proc.js';
-import { readRegularFile } from '../../../linux/regular-file.js';
+import { readRegularFile } from '../../../linux/files.js';
+import { bootId } from '../../../linux/process.js';
 import { codeOf } from './disk.js';
 import { strayAtSeal } from './errors.js';
 

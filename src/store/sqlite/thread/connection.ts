@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { steadyNow } from '../../../lifecycle/steady-clock.js';
+import { steadyNow } from '../../../lifecycle/clock.js';
 import type { Recovery, StoreEvents } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import { StoreHealth } from '../../store-health.js';

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { renameDurably } from '../../../linux/write-atomically.js';
+import { renameDurably } from '../../../linux/files.js';
 import { ArchiveError, type ArchiveItem } from '../../archive.js';
 import { StoreError } from '../../store-error.js';
 import { FileError, toStoreError } from '../file/errors.js';

@@ -3,7 +3,7 @@ import { Server } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Servers, type ServersOptions } from '../../../../src/channels/http/server/servers.js';
 import { nothingKept } from '../../../../src/channels/http/server/socket-keeper.js';
-import { messageIds } from '../../../../src/log/message-ids.js';
+import { messageIds } from '../../../../src/log/fields.js';
 import { rawConnection, serve, token } from '../http-fixture.js';
 
 const opened: Servers[] = [];

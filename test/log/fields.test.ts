@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { recordFields } from '../../src/log/fields.js';
-import { messageIds } from '../../src/log/message-ids.js';
+import { messageIds, recordFields } from '../../src/log/fields.js';
 
 const catalog = readFileSync(new URL('../../systemd/sd-gateway.catalog', import.meta.url), 'utf8');
 const documentation = new URL('../../docs/journal.md', import.meta.url);
@@ -60,7 +59,7 @@ describe('the catalog', () => {
     }
   });
 
-  /** "npx vitest run --project unit test/log/message-ids.test.ts -u" writes the tables anew. */
+  /** "npx vitest run --project unit test/log/fields.test.ts -u" writes the tables anew. */
   it('lists the same as docs/journal.md', async () => {
     const rows = Object.values(messageIds).map((id) => {
       const entry = entries.find((candidate) => candidate.id === id);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { isLeftoverLink } from '../../src/systemd/leftover-link.js';
+import { isLeftoverLink } from '../../src/config/directories.js';
 
 let run: string;
 beforeEach(() => {

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { checkRegularFile, NoRegularFileError, readRegularFile } from '../../src/linux/regular-file.js';
+import { checkRegularFile, NoRegularFileError, readRegularFile } from '../../src/linux/files.js';
 
 let directory: string;
 let path: string;

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
+import { accessSync, constants, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { linesOf } from '../text/lines.js';
 import { ProgramError } from './program.js';
+import type { Scope } from './service-manager.js';
 
 /** A record of the journal by its fields (systemd.journal-fields(7)). A field with several values has a list. */
 export type JournalRecord = Readonly<Record<string, string | readonly string[]>>;
@@ -138,4 +141,105 @@ export async function* readJournal(query: JournalQuery): AsyncGenerator<JournalR
     query.signal?.removeEventListener('abort', stop);
     if (child.exitCode === null && child.signalCode === null) stop();
   }
+}
+
+/** Message ids of the manager's records, sd-messages(3). */
+export const managerMessages = {
+  starting: '7d4958e842da4a758f6c1cdc7b36dcc5',
+  started: '39f53479d3a045ac8e11786248231fbf',
+  unitFailed: 'be02cf6855d2428ba40df7e9d022f03d',
+  failureResult: 'd9b373ed55a64feb8242e02dbe79a49c',
+} as const;
+
+/** A unit whose records are wanted, by the fields that journald and the manager set (systemd.journal-fields(7)). */
+export interface UnitOfRecords {
+  readonly scope: Scope;
+  readonly name: string;
+  /** User of a user unit, this process’s if it is not known: units of several users' managers have the same name. */
+  readonly uid?: number | null;
+  /** LogNamespace=; null: the default journal. */
+  readonly logNamespace?: string | null;
+}
+
+/** Matches for journalctl: fields side by side are "and", the same field twice is "or". */
+export interface RecordMatches {
+  /** Records of the unit's processes; journald sets these fields, no process can. */
+  readonly own: readonly string[];
+  /** Records of the service manager about the unit. */
+  readonly manager: readonly string[];
+  /** The field of the manager's records that has the unit's invocation. */
+  readonly managerInvocation: string;
+}
+
+export function recordMatches({ scope, name, uid }: UnitOfRecords): RecordMatches {
+  if (scope === 'system') {
+    return {
+      own: [`_SYSTEMD_UNIT=${name}`],
+      manager: [`UNIT=${name}`, '_PID=1'],
+      managerInvocation: 'INVOCATION_ID',
+    };
+  }
+  const user = `_UID=${uid ?? process.getuid?.() ?? 0}`;
+  return {
+    own: [`_SYSTEMD_USER_UNIT=${name}`, user],
+    manager: [`USER_UNIT=${name}`, user],
+    managerInvocation: 'USER_INVOCATION_ID',
+  };
+}
+
+/** Records with one of the ids. */
+export function messageMatches(ids: readonly string[]): readonly string[] {
+  return ids.map((id) => `MESSAGE_ID=${id}`);
+}
+
+/** The unit's invocation that a record is about; a user manager's own, which is a unit too, comes last. */
+export function invocationOf(record: JournalRecord): string | null {
+  return (
+    fieldOf(record, 'USER_INVOCATION_ID') ??
+    fieldOf(record, 'INVOCATION_ID') ??
+    fieldOf(record, '_SYSTEMD_INVOCATION_ID')
+  );
+}
+
+const journalDirectories = ['/var/log/journal', '/run/log/journal'];
+
+/** True if this user can read one of the journal's files of that name; null if there is none. */
+function mayReadFile(name: string, roots: readonly string[]): boolean | null {
+  let refused = false;
+  /** True if it can be done; a missing file is no error. */
+  const can = (look: () => void): boolean => {
+    try {
+      look();
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EACCES' || code === 'EPERM') refused = true;
+      else if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+      return false;
+    }
+  };
+  for (const root of roots) {
+    let machines: readonly string[] = [];
+    can(() => {
+      machines = readdirSync(root);
+    });
+    // Each machine that has written there has a directory of its own: this one under its id of before, say.
+    const isReadable = (machine: string) => can(() => accessSync(join(root, machine, name), constants.R_OK));
+    if (machines.some(isReadable)) return true;
+  }
+  return refused ? false : null;
+}
+
+/**
+ * True if this user can read the journal file with the unit's records; null if there is none. The records of a
+ * user's units are in that user's own file, where journald splits them off (journald.conf(5), SplitMode=).
+ */
+export function mayReadJournal(
+  unit: Pick<UnitOfRecords, 'scope' | 'uid'>,
+  roots: readonly string[] = journalDirectories,
+): boolean | null {
+  const own =
+    unit.scope === 'user' ? mayReadFile(`user-${unit.uid ?? process.getuid?.() ?? 0}.journal`, roots) : null;
+  if (own === true) return true;
+  return mayReadFile('system.journal', roots) ?? own;
 }

@@ -3,11 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLog, destinationFor, type LogDestination } from '../../src/log/create-log.js';
-import { recordFields } from '../../src/log/fields.js';
-import { formatJsonLine, formatPrefixedLine, formatTerminalLines } from '../../src/log/format.js';
-import type { Log } from '../../src/log/log.js';
-import { messageIds } from '../../src/log/message-ids.js';
+import { callSiteAbove, createLog, destinationFor, type LogDestination } from '../../src/log/create-log.js';
+import { messageIds, recordFields } from '../../src/log/fields.js';
+import { formatJsonLine, formatPrefixedLine, formatTerminalLines, type Log } from '../../src/log/log.js';
 
 let directory: string;
 beforeAll(() => {
@@ -208,4 +206,24 @@ describe('what the journal is told', () => {
     expect(new Set(ids).size).toBe(ids.length);
     for (const name of Object.keys(recordFields)) expect(name).toMatch(/^SD_GATEWAY_[A-Z_]{1,53}$/);
   });
+});
+
+function said() {
+  return callSiteAbove(said);
+}
+
+it('names the file, the line and the function that a record comes from', () => {
+  function speaker() {
+    return said();
+  }
+  const site = speaker();
+  expect(site.CODE_FILE).toMatch(/^\/.*call-site\.test\.ts$/);
+  expect(Number(site.CODE_LINE)).toBeGreaterThan(0);
+  expect(site.CODE_FUNC).toBe('speaker');
+});
+
+it('leaves the depth of other stack traces alone', () => {
+  const before = Error.stackTraceLimit;
+  said();
+  expect(Error.stackTraceLimit).toBe(before);
 });

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import type { ManagerJob } from '../../src/lifecycle/stop-job.js';
+import type { ManagerJob } from '../../src/lifecycle/stop-cause.js';
+import { ProgramError } from '../../src/manager/program.js';
 import {
   type JobsQuestion,
   listJobs,
   parseJobs,
   readStopDependencies,
+  ServiceManagerError,
   systemctlEnvironment,
-} from '../../src/manager/jobs.js';
-import { ProgramError } from '../../src/manager/program.js';
-import { ServiceManagerError } from '../../src/manager/service-manager.js';
+} from '../../src/manager/service-manager.js';
 import { fakeProgram } from './fake-program.js';
 
 /** With the double that the test has put before all others. */
