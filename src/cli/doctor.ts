@@ -1,9 +1,8 @@
-import { examine } from '../doctor/examine.js';
+import { applyFix, examine, type Mended } from '../doctor/examine.js';
 import { type DoctorFacts, unitOf } from '../doctor/facts.js';
 import { type Finding, type FindingVerdict, type Fix, isHealthy } from '../doctor/finding.js';
 import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
-import { applyFix, type Mended } from '../doctor/mend.js';
 import { instanceOf, scopeOf } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { reportLine } from './json.js';

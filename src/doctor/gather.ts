@@ -17,8 +17,7 @@ import {
 } from '../manager/service-manager.js';
 import { StoreError } from '../store/store-error.js';
 import { booted } from '../systemd/evidence.js';
-import { gatherAccess } from './facts/access.js';
-import { gatherData } from './facts/data.js';
+import { gatherAccess, gatherData } from './facts/files.js';
 import { gatherJournal, gatherJournald } from './facts/journal.js';
 import { accessTo, gatherNode, gatherUnit, locationsOf, managerPath } from './facts/unit.js';
 import {

@@ -6,10 +6,10 @@ import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import type { Scope } from '../manager/service-manager.js';
-import { parseEnvironmentFile } from './environment-file.js';
 import type { UnitOwner } from './load-path.js';
 import type { UnitPlan } from './render.js';
 import { seal, type UnitChoices } from './seal.js';
+import { parseEnvironmentFile } from './unit-settings.js';
 
 /** Which gateway, and on which systemd. */
 export interface UnitTarget extends UnitOwner {

@@ -1,6 +1,5 @@
 import { barrierTimeoutMs, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
 import { type Scope, unitName } from '../manager/service-manager.js';
-import { firstVersion, notifyReloadVersion } from './directive-versions.js';
 import { choicesLine, seal, type UnitChoices } from './seal.js';
 import {
   commandLine,
@@ -14,6 +13,120 @@ import {
   unitText,
 } from './unit-text.js';
 import { unitUser } from './unit-user.js';
+
+/**
+ * The first systemd that knows a directive, where that is later than 229 (systemd’s NEWS, and "Added in version" of
+ * its manual pages). systemd ignores what it doesn't know with a warning at each load, so such a directive is left out.
+ */
+const since: Readonly<Record<string, number>> = {
+  StartLimitIntervalSec: 230,
+  MemoryMax: 231,
+  MemoryHigh: 231,
+  MemoryDenyWriteExecute: 231,
+  ReadOnlyPaths: 231,
+  ReadWritePaths: 231,
+  InaccessiblePaths: 231,
+  RestrictRealtime: 231,
+  PrivateUsers: 232,
+  ProtectControlGroups: 232,
+  ProtectKernelModules: 232,
+  ProtectKernelTunables: 232,
+  RemoveIPC: 232,
+  BindPaths: 233,
+  BindReadOnlyPaths: 233,
+  MountAPIVFS: 233,
+  RestrictNamespaces: 233,
+  CacheDirectory: 235,
+  CacheDirectoryMode: 235,
+  ConfigurationDirectory: 235,
+  ConfigurationDirectoryMode: 235,
+  IPAddressAllow: 235,
+  IPAddressDeny: 235,
+  KeyringMode: 235,
+  LockPersonality: 235,
+  LogsDirectory: 235,
+  LogsDirectoryMode: 235,
+  RuntimeDirectoryPreserve: 235,
+  StateDirectory: 235,
+  StateDirectoryMode: 235,
+  UnsetEnvironment: 235,
+  LogExtraFields: 236,
+  TemporaryFileSystem: 238,
+  PrivateMounts: 239,
+  LogRateLimitBurst: 240,
+  LogRateLimitIntervalSec: 240,
+  WatchdogSignal: 240,
+  ProtectHostname: 242,
+  RestrictSUIDSGID: 242,
+  ExecCondition: 243,
+  OOMPolicy: 243,
+  TimeoutAbortSec: 243,
+  TimeoutCleanSec: 244,
+  ProtectKernelLogs: 244,
+  LogNamespace: 245,
+  ProtectClock: 245,
+  CoredumpFilter: 246,
+  LoadCredential: 247,
+  ManagedOOMMemoryPressure: 247,
+  ManagedOOMSwap: 247,
+  ProcSubset: 247,
+  ProtectProc: 247,
+  SetCredential: 247,
+  SystemCallLog: 247,
+  ExecPaths: 248,
+  ManagedOOMPreference: 248,
+  NoExecPaths: 248,
+  PrivateIPC: 248,
+  SocketBindAllow: 249,
+  SocketBindDeny: 249,
+  ExecSearchPath: 250,
+  ExitType: 250,
+  LoadCredentialEncrypted: 250,
+  RestrictFileSystems: 250,
+  RestrictNetworkInterfaces: 250,
+  SetCredentialEncrypted: 250,
+  LogFilterPatterns: 253,
+  OpenFile: 253,
+  ReloadSignal: 253,
+  FileDescriptorStorePreserve: 254,
+  ImportCredential: 254,
+  MemoryKSM: 254,
+  MemoryPressureThresholdSec: 254,
+  MemoryPressureWatch: 254,
+  RestartMaxDelaySec: 254,
+  RestartMode: 254,
+  RestartSteps: 254,
+  SurviveFinalKillSignal: 255,
+  MemoryZSwapWriteback: 256,
+  PrivatePIDs: 257,
+};
+
+/** User managers could not do these from the start (NEWS of 245 and 251); before that they fail the start. */
+const sinceInUserManagers: Readonly<Record<string, number>> = {
+  PrivateUsers: 245,
+  BindPaths: 251,
+  BindReadOnlyPaths: 251,
+  CapabilityBoundingSet: 251,
+  MountAPIVFS: 251,
+  PrivateDevices: 251,
+  PrivateIPC: 251,
+  PrivateTmp: 251,
+  ProtectClock: 251,
+  ProtectHome: 251,
+  ProtectKernelLogs: 251,
+  ProtectKernelModules: 251,
+  ProtectKernelTunables: 251,
+  TemporaryFileSystem: 251,
+};
+
+/** `Type=notify-reload`: the manager sends the signal, and waits for the answer (systemd.service(5)). */
+export const notifyReloadVersion = 253;
+
+/** The first version of systemd whose manager of that scope knows the directive; 0 for those that were always there. */
+export function firstVersion(directive: string, scope: Scope): number {
+  const known = since[directive] ?? 0;
+  return scope === 'system' ? known : Math.max(known, sinceInUserManagers[directive] ?? 0);
+}
 
 /** All that a unit is made from. */
 export interface UnitPlan {

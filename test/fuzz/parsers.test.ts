@@ -11,7 +11,7 @@ import { decodeCursor, encodeCursor } from '../../src/store/pages.js';
 import { StoreError } from '../../src/store/store-error.js';
 import { unitOfCgroup } from '../../src/systemd/evidence.js';
 import { LineSplitter } from '../../src/text/lines.js';
-import { parseEnvironmentFile } from '../../src/units/environment-file.js';
+import { parseEnvironmentFile } from '../../src/units/unit-settings.js';
 import { choicesLine, readChoices } from '../../src/units/seal.js';
 import { parseUnit, unitText } from '../../src/units/unit-text.js';
 import { parseTurns } from '../crash/record.js';

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { parseEnvironmentFile } from '../../src/units/environment-file.js';
 import { deniedPart, stablePath, versionManagerOf } from '../../src/units/paths.js';
+import { parseEnvironmentFile } from '../../src/units/unit-settings.js';
 
 describe('a stable path', () => {
   it.each([

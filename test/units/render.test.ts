@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { firstVersion } from '../../src/units/directive-versions.js';
 import { shippedUnit } from '../../src/units/plan.js';
-import { forInstance, renderUnit, type UnitPlan } from '../../src/units/render.js';
+import { firstVersion, forInstance, renderUnit, type UnitPlan } from '../../src/units/render.js';
 import { judge, readChoices } from '../../src/units/seal.js';
 import { parseUnit, unitText, valueIn } from '../../src/units/unit-text.js';
 

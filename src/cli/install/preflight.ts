@@ -1,11 +1,10 @@
 import { otherScope } from '../../manager/service-manager.js';
-import { unifiedDifference } from '../../units/difference.js';
+import { unifiedDifference } from '../../units/drift.js';
 import { hiddenBy, versionManagerOf } from '../../units/paths.js';
 import { readChoices, withoutHash } from '../../units/seal.js';
 import { parseUnit, valueIn } from '../../units/unit-text.js';
 import { shellWord } from '../terminal.js';
-import type { InstallFacts } from './facts.js';
-import { templateObjection } from './facts.js';
+import { type InstallFacts, templateObjection } from './facts.js';
 
 /** The systemctl command to type about the unit. */
 export function systemctl({ unit, target }: Pick<InstallFacts, 'unit' | 'target'>, verb: string): string {

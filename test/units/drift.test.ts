@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { unifiedDifference } from '../../src/units/difference.js';
+import { unifiedDifference } from '../../src/units/drift.js';
 
 let directory: string;
 beforeAll(() => {
