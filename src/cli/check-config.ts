@@ -2,8 +2,7 @@ import { ConfigurationError } from '../config/load.js';
 import { writtenConfiguration } from '../config/written.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
-import { versionedLine } from './json.js';
-import { printable } from './terminal.js';
+import { printable, versionedLine } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
 /** Prints what is in force, or every problem. */

@@ -5,8 +5,7 @@ import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
 import { instanceOf, scopeOf } from './client/locate.js';
 import { commandStatus } from './command.js';
-import { reportLine } from './json.js';
-import { printable, type Style, type Terminal, terminalOf } from './terminal.js';
+import { printable, reportLine, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
 const labels: Readonly<Record<FindingVerdict, readonly [label: string, style: Style]>> = {

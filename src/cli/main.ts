@@ -3,8 +3,7 @@ import { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../version.js';
 import { type CommandDescription, commandStatus } from './command.js';
 import { commandHelp, programHelp } from './docs/help.js';
-import { errorLine } from './json.js';
-import { printable } from './terminal.js';
+import { errorLine, printable } from './terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from './usage.js';
 
 type Run = (parsed: ParsedCommand) => Promise<number>;

@@ -25,8 +25,7 @@ import { StoreError } from '../store/store-error.js';
 import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
-import { reportLine } from './json.js';
-import { jsonFor, printable } from './terminal.js';
+import { jsonFor, printable, reportLine } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['check', 'backup', 'export', 'import', 'recover'] as const;

@@ -92,3 +92,120 @@ export function shellWord(word: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** The version of the form of all reports; a change that could break a reader raises it. */
+const reportVersion = 1;
+
+/** Members that hold a time in milliseconds since the Unix epoch. */
+const times: ReadonlySet<string> = new Set([
+  'at',
+  'lastPing',
+  'readyAt',
+  'requestedAt',
+  'since',
+  'startedAt',
+  'until',
+]);
+
+/** Members whose names don't say their unit inside of the program. */
+const names: Readonly<Record<string, string>> = {
+  eventLoopDelay: 'event_loop_delay_ms',
+  interval: 'interval_ms',
+  memory: 'memory_bytes',
+  microseconds: 'timeout_microseconds',
+  pendingFor: 'pending_for_ms',
+  residentMemory: 'resident_memory_bytes',
+  restartDelay: 'restart_delay_ms',
+  runtimeLimit: 'runtime_limit_ms',
+  sinceLastPing: 'since_last_ping_ms',
+  startDuration: 'start_duration_ms',
+  startTimeout: 'start_timeout_ms',
+  timeout: 'timeout_ms',
+};
+
+function nameOf(member: string): string {
+  return names[member] ?? member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function viewOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(viewOf);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).map(([member, inner]) => [
+    nameOf(member),
+    times.has(member) && typeof inner === 'number' ? new Date(inner).toISOString() : viewOf(inner),
+  ]);
+  return Object.fromEntries(members);
+}
+
+/** Writes what a command found as a line of JSON: snake_case, times of RFC 3339, units in names. */
+export function reportLine(report: object): string {
+  return versionedLine(viewOf(report) as object);
+}
+
+/** Writes an object that has its public form already as a line of JSON. */
+export function versionedLine(value: object | null, indent = 0): string {
+  return jsonLine({ version: reportVersion, ...value }, indent);
+}
+
+/** Says as a line of JSON why a command failed. */
+export function errorLine(message: string, exitStatus: number): string {
+  return versionedLine({ error: { message, exit_status: exitStatus } });
+}
+
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const frameInterval = 100;
+/** Without a terminal a text that goes on changing, such as a count of seconds, is written this often, in ms. */
+const lineInterval = 10_000;
+
+/** The text cut to the columns. */
+export function cut(text: string, columns: number): string {
+  return text.length <= columns ? text : `${text.slice(0, Math.max(0, columns - 1))}…`;
+}
+
+/**
+ * Shows what is being waited for: on a terminal one line that moves, elsewhere a line at the first text and then now
+ * and then, so that a log isn't flooded.
+ */
+export class Spinner {
+  readonly #stream: NodeJS.WriteStream;
+  readonly #terminal: Terminal;
+  readonly #now: () => number;
+  #text = '';
+  #frame = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #writtenAt: number | null = null;
+
+  constructor(stream: NodeJS.WriteStream, terminal: Terminal, now: () => number = () => performance.now()) {
+    this.#stream = stream;
+    this.#terminal = terminal;
+    this.#now = now;
+  }
+
+  show(text: string): void {
+    if (text === this.#text) return;
+    this.#text = text;
+    if (this.#terminal.isTerminal) {
+      this.#draw();
+      this.#timer ??= setInterval(() => this.#draw(), frameInterval).unref();
+      return;
+    }
+    const now = this.#now();
+    if (this.#writtenAt !== null && now - this.#writtenAt < lineInterval) return;
+    this.#writtenAt = now;
+    this.#stream.write(`${printable(text)}\n`);
+  }
+
+  /** Leaves nothing on the terminal. */
+  stop(): void {
+    if (this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
+    this.#stream.write('\r\u001b[K');
+  }
+
+  #draw(): void {
+    this.#frame = (this.#frame + 1) % frames.length;
+    const text = cut(printable(this.#text).replaceAll('\n', ' '), this.#terminal.width - 3);
+    this.#stream.write(`\r\u001b[K${this.#terminal.paint('cyan', frames[this.#frame] ?? '')} ${text}`);
+  }
+}

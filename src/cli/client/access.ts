@@ -5,12 +5,10 @@ import { hostInUrl, type ListenAddress, parseListenAddress } from '../../config/
 import { readSecret, SecretError, tokenForm } from '../../gateway/start/secrets.js';
 import { asOwnerOf, IdentityError, ownerOf } from '../../linux/owner.js';
 import { commandStatus } from '../command.js';
-import { versionedLine } from '../json.js';
-import { printable } from '../terminal.js';
+import { printable, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import { type GatewayAnswer, GatewayClient, UnreachableError } from './http.js';
+import { type GatewayAnswer, GatewayClient, UnprovenError, UnreachableError } from './http.js';
 import { configurationAt, type GatewayLocation, locateGateway } from './locate.js';
-import { UnprovenError } from './peer.js';
 
 /** The address of this package's socket unit, for a configuration that leaves it to systemd. */
 const socketUnitAddress = 'http://127.0.0.1:8733';

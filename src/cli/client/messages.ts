@@ -1,8 +1,6 @@
 import { nearest } from '../../config/nearest.js';
 import { commandStatus } from '../command.js';
-import { versionedLine } from '../json.js';
-import { cut } from '../spinner.js';
-import { printable, terminalOf } from '../terminal.js';
+import { cut, printable, terminalOf, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';

@@ -4,13 +4,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
-import { versionedLine } from '../json.js';
-import { Spinner } from '../spinner.js';
-import { printable, terminalOf, textFor } from '../terminal.js';
+import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
-import { type GatewayAnswer, type GatewayClient, UnreachableError } from './http.js';
-import { UnprovenError } from './peer.js';
+import { type GatewayAnswer, type GatewayClient, UnprovenError, UnreachableError } from './http.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';

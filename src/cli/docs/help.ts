@@ -1,5 +1,5 @@
 import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
-import { commands } from '../commands.js';
+import { commands } from '../usage.js';
 
 /** Breaks a text into lines of at most `width` characters, each after `indent`. */
 function wrap(text: string, width: number, indent: string): string {

@@ -7,16 +7,23 @@ import { userExists } from '../../units/unit-user.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
-import { reportLine } from '../json.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
-import { printable, type Terminal, terminalOf } from '../terminal.js';
+import { printable, reportLine, type Terminal, terminalOf } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { findInstallFacts, type InstallFacts } from './facts.js';
 import { Installation, InstallError, type InstallOutcome } from './perform.js';
-import { changesUnit, differenceOf, objections, ownCommand, warningsOf } from './preflight.js';
+import {
+  changesUnit,
+  describeStep,
+  differenceOf,
+  type InstallStep,
+  installSteps,
+  objections,
+  ownCommand,
+  warningsOf,
+} from './preflight.js';
 import { type InstallRequest, readInstallRequest } from './request.js';
-import { describeStep, type InstallStep, installSteps } from './steps.js';
 
 /** Speaks to a person, or in JSON to a program. */
 interface Voice {

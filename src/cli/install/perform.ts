@@ -11,9 +11,8 @@ import { failureReport } from '../operate/failure-report.js';
 import { readUnit } from '../operate/unit.js';
 import { askYesNo } from '../terminal.js';
 import type { InstallFacts, NewFile } from './facts.js';
-import { systemctl } from './preflight.js';
+import { type InstallStep, systemctl } from './preflight.js';
 import type { InstallRequest } from './request.js';
-import type { InstallStep } from './steps.js';
 import type { OwnUser } from './user.js';
 
 /** The unit could not be installed; what was there before still is. */

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { directories } from '../../config/directories.js';
+import { tryLock } from '../../linux/file-lock.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { otherScope, ServiceManager, ServiceManagerError, unitName } from '../../manager/service-manager.js';
 import { errorMessage } from '../../text/failure-text.js';
@@ -11,15 +13,90 @@ import { judge } from '../../units/seal.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
-import { reportLine } from '../json.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
-import { askYesNo, printable } from '../terminal.js';
+import { askYesNo, printable, reportLine } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { findTemplateInstance, templateObjection } from './facts.js';
 import { unitInstanceOf } from './request.js';
-import { type GatewayData, gatewayData, removeData, userOfData } from './uninstall-data.js';
 import { removeDeclaration, userLeft } from './user.js';
+
+/** Files and directories that a gateway has left. */
+export interface GatewayData {
+  /** Files and directories that are its own, and are there. */
+  readonly paths: readonly string[];
+  /** Directories that are shared with other instances, and go when they are empty. */
+  readonly sharedDirectories: readonly string[];
+}
+
+/** Matches the names of the gateway's entries in its state directory, an earlier version's (`compiled`) too. */
+const stateFile =
+  /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|fatal-signal|compiled)$/;
+
+function isThere(path: string): boolean {
+  return existsSync(path) || linkTarget(path) !== null;
+}
+
+function systemPaths(name: string): string[] {
+  // A unit with DynamicUser=, as 0.1.0 had, keeps them in private/, with a link (systemd.exec(5)).
+  return ['/var/lib', '/var/cache', '/var/log'].flatMap((base) => [
+    join(base, 'private', name),
+    join(base, name),
+  ]);
+}
+
+/** Finds the state, the cache, and the configuration of an instance where its unit has them by default. */
+export function gatewayData({ scope, instance, home, environment }: UnitTarget): GatewayData {
+  const { XDG_STATE_HOME, XDG_CACHE_HOME, XDG_CONFIG_HOME } = environment;
+  const name = instance === null ? 'sd-gateway' : `sd-gateway-${instance}`;
+  const where = directories({
+    scope,
+    instance,
+    home,
+    environment: {
+      ...(XDG_STATE_HOME === undefined ? {} : { XDG_STATE_HOME }),
+      ...(XDG_CONFIG_HOME === undefined ? {} : { XDG_CONFIG_HOME }),
+    },
+  });
+  const paths = ['toml', 'env'].map((suffix) => join(where.configuration, `${name}.${suffix}`));
+  if (scope === 'system') paths.push(...systemPaths(name));
+  else paths.push(where.state, join(XDG_CACHE_HOME ?? join(home, '.cache'), name));
+  const earlier = where.earlierUserState;
+  if (earlier === where.configuration && existsSync(earlier)) {
+    // A user manager before systemd 254: state and configuration, of other instances too, in one directory.
+    paths.push(
+      ...readdirSync(earlier)
+        .filter((file) => stateFile.test(file))
+        .map((file) => join(earlier, file)),
+    );
+  } else if (earlier !== null) paths.push(earlier);
+  return { paths: paths.filter(isThere), sharedDirectories: [where.configuration].filter(existsSync) };
+}
+
+/** The process that has the data in use; null: nobody, or it isn’t known who. */
+export function userOfData({
+  paths,
+}: GatewayData): { readonly path: string; readonly pid: number | null } | null {
+  for (const path of paths) {
+    const lock = path.endsWith('/lock') ? path : join(path, 'lock');
+    if (!lstatSync(path).isDirectory() && path !== lock) continue;
+    if (!existsSync(lock)) continue;
+    const result = tryLock(lock);
+    if (!result.locked) return { path: dirname(lock), pid: result.holderPid };
+    result.release();
+  }
+  return null;
+}
+
+/** Removes it for good. Throws the errors of the file system. */
+export function removeData({ paths, sharedDirectories }: GatewayData): readonly string[] {
+  for (const path of paths) rmSync(path, { recursive: true, force: true });
+  const emptied = sharedDirectories.filter(
+    (directory) => existsSync(directory) && readdirSync(directory).length === 0,
+  );
+  for (const directory of emptied) rmdirSync(directory);
+  return [...paths, ...emptied];
+}
 
 /** It can’t be removed, or not so; `status` is the command’s. */
 class UninstallError extends Error {

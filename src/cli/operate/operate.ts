@@ -14,8 +14,7 @@ import {
 } from '../client/control.js';
 import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
-import { Spinner } from '../spinner.js';
-import { printable, terminalOf } from '../terminal.js';
+import { printable, Spinner, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import {
   elsewhereLines,

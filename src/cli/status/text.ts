@@ -4,8 +4,16 @@ import { describeResult } from '../operate/failure.js';
 import type { JournalLine } from '../operate/journal.js';
 import type { UnitState } from '../operate/unit.js';
 import { printable, type Style, type Terminal } from '../terminal.js';
-import type { DriftFacts, LastStop, StatusReport, StatusVerdict } from './report.js';
-import { formatAgo, formatSize, formatTime, wrap } from './words.js';
+import {
+  type DriftFacts,
+  formatAgo,
+  formatSize,
+  formatTime,
+  type LastStop,
+  type StatusReport,
+  type StatusVerdict,
+  wrap,
+} from './report.js';
 
 /** A line of the screen: what it is about, the text, and the style of the text. */
 type Row = readonly [label: string, text: string, style?: Style | undefined];

@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { commonOptions } from '../../../src/cli/command.js';
-import { commands } from '../../../src/cli/commands.js';
-import { completionScript } from '../../../src/cli/docs/completion.js';
-import { shells } from '../../../src/cli/docs/completion-words.js';
+import { completionScript, shells } from '../../../src/cli/docs/completion.js';
+import { commands } from '../../../src/cli/usage.js';
 
 let folder = '';
 

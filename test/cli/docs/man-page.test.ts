@@ -3,9 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { commands } from '../../../src/cli/commands.js';
-import { commandsManPage, configurationManPage } from '../../../src/cli/docs/man-page.js';
-import { fold, roff } from '../../../src/cli/docs/roff.js';
+import { commandsManPage, configurationManPage, fold, roff } from '../../../src/cli/docs/man-page.js';
+import { commands } from '../../../src/cli/usage.js';
 import { settings } from '../../../src/config/settings.js';
 import { messageIds, recordFields } from '../../../src/log/fields.js';
 

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Absence, explainAbsence } from '../../../src/cli/logs/absence.js';
-import { formatRecord, run } from '../../../src/cli/logs/logs.js';
+import { type Absence, explainAbsence, formatRecord, run } from '../../../src/cli/logs/logs.js';
 import { logsMatches, logsRequest, startMatches } from '../../../src/cli/logs/request.js';
 import { findCommand, parseCommand, UsageError } from '../../../src/cli/usage.js';
 import { fakeProgram } from '../../manager/fake-program.js';

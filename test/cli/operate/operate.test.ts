@@ -15,7 +15,7 @@ import { awaitIdle, describeWork, type Work, workIn } from '../../../src/cli/ope
 import { refusalIn } from '../../../src/cli/operate/job.js';
 import { tellingRecords } from '../../../src/cli/operate/journal.js';
 import { unitState } from '../../../src/cli/operate/unit.js';
-import { Spinner } from '../../../src/cli/spinner.js';
+import { Spinner } from '../../../src/cli/terminal.js';
 import { ProgramError } from '../../../src/manager/program.js';
 import { ServiceManagerError } from '../../../src/manager/service-manager.js';
 import { exited, failed, plain, shown, target, unit } from './samples.js';

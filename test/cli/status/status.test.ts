@@ -3,15 +3,18 @@ import type { Found } from '../../../src/cli/operate/find.js';
 import type { UnitState } from '../../../src/cli/operate/unit.js';
 import { driftFacts, notesOf } from '../../../src/cli/status/gather.js';
 import {
+  formatAgo,
+  formatSize,
+  formatTime,
   lastStopOf,
   type StatusReport,
   type StatusVerdict,
   statusOf,
   verdictOf,
+  wrap,
 } from '../../../src/cli/status/report.js';
-import { statusTable } from '../../../src/cli/status/table.js';
+import { statusTable } from '../../../src/cli/status/status.js';
 import { statusText } from '../../../src/cli/status/text.js';
-import { formatAgo, formatSize, formatTime, wrap } from '../../../src/cli/status/words.js';
 import { ServiceManager } from '../../../src/manager/service-manager.js';
 import { exited, failed, gateway, now, plain, run, target, unit } from '../operate/samples.js';
 

@@ -6,8 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { GatewayClient, UnreachableError } from '../../../src/cli/client/http.js';
-import { otherEndIn, otherEndOf, UnprovenError } from '../../../src/cli/client/peer.js';
+import {
+  GatewayClient,
+  otherEndIn,
+  otherEndOf,
+  UnprovenError,
+  UnreachableError,
+} from '../../../src/cli/client/http.js';
 
 const heading =
   '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode';
