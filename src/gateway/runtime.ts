@@ -17,7 +17,7 @@ import type { PreparedStore } from '../store/prepare-store.js';
 import { channelContext } from './channel-context.js';
 import { Channels } from './channels.js';
 import type { CircuitFacts } from './delivery/destinations.js';
-import { createWebhookSecret } from './delivery/webhook/webhook-signature.js';
+import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
 import { FdStoreSockets } from './sockets/fd-store-sockets.js';

@@ -19,8 +19,7 @@ import { blockedLoopEntry, logReport } from './supervisor/lifecycle-log.js';
 import { ChannelProbe, StoreProbe } from './supervisor/probes.js';
 import { RunHistory } from './supervisor/run-history.js';
 import { SideWork } from './supervisor/side-work.js';
-import { StopJobSearch } from './supervisor/stop-job-search.js';
-import { StopLog } from './supervisor/stop-log.js';
+import { StopJobSearch, StopLog } from './supervisor/stop-log.js';
 
 /** Time between two status lines of a drain. */
 const drainStatusIntervalMs = 1_000;

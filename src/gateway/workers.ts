@@ -11,13 +11,12 @@ import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js
 import { newId } from '../store/new-id.js';
 import type { Store } from '../store/store.js';
 import { Agents } from './agents.js';
-import { type AddressRange, parseRange } from './delivery/addresses/address-range.js';
-import { validateReplyUrl } from './delivery/addresses/reply-url.js';
-import { senderByChannel } from './delivery/channel-senders.js';
+import { senderByChannel } from './channels.js';
+import { type AddressRange, parseRange, validateReplyUrl } from './delivery/addresses/target-address.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
+import { parseWebhookSecrets } from './delivery/webhook/webhook-request.js';
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
-import { parseWebhookSecrets } from './delivery/webhook/webhook-signature.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
 import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';

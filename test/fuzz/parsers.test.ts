@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { controlEvent, lineLimit } from '../../src/channels/control/protocol.js';
-import { validateReplyUrl } from '../../src/gateway/delivery/addresses/reply-url.js';
-import { parseRetryAfter } from '../../src/gateway/delivery/webhook/retry-after.js';
-import { isListenerName, listenerName } from '../../src/gateway/sockets/socket-plan.js';
+import { validateReplyUrl } from '../../src/gateway/delivery/addresses/target-address.js';
+import { parseRetryAfter } from '../../src/gateway/delivery/schedule.js';
+import { isListenerName, listenerName } from '../../src/gateway/sockets/fd-store-sockets.js';
 import { lockHolder } from '../../src/linux/file-lock.js';
 import { parseProcessStat } from '../../src/linux/process.js';
 import { parseProperties } from '../../src/manager/service-manager.js';

@@ -5,7 +5,7 @@ import {
   isListenerName,
   listenerName,
   planSockets,
-} from '../../src/gateway/sockets/socket-plan.js';
+} from '../../src/gateway/sockets/fd-store-sockets.js';
 import { RefusedStart } from '../../src/gateway/start/failed-start.js';
 import { formatNotification } from '../../src/systemd/notify.js';
 

@@ -5,10 +5,10 @@ import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/de
 import { mayBegin, poisonSuspectRuns } from '../../../src/store/rules/poison.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
-import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../message-ids.js';
+import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/message-ids.js';
 import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
 import { decideCancel, decideDiscard, decideRetry } from '../rules/by-hand.js';
-import { decideTurnEnd, type TurnEnd } from '../rules/turn-end.js';
+import { decideTurnEnd, type TurnEnd } from '../../../src/store/rules/turn-end.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseRetryAfter } from '../../gateway/delivery/webhook/retry-after.js';
+import { parseRetryAfter } from '../../gateway/delivery/schedule.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';

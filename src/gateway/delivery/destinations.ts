@@ -1,10 +1,10 @@
 import type { Clock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
 import type { Delivery } from '../../store/deliveries.js';
-import type { Circuit } from './circuit.js';
 import {
   type Admission,
   type AttemptEnd,
+  type Circuit,
   type DestinationSettings,
   longestWait,
   ReplyDestination,

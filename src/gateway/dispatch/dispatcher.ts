@@ -13,14 +13,20 @@ import { claimStands, MeanTime, mostPutBacks, retryAfterSeconds } from './policy
 import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
 import {
+  claimStands,
   cutOffTooOften,
   failureOf,
+  MeanTime,
+  mostPutBacks,
+  retryAfterSeconds,
   type TurnCutOff,
   type TurnFailure,
   turnFields,
   wasKilled,
   wasNotStarted,
-} from './turn-end.js';
+} from './policy.js';
+import { RecentNames } from './recent-names.js';
+import { type SlotReservation, SlotReservations } from './slot-reservations.js';
 import { TurnRecords } from './turn-records.js';
 
 export type DispatchSettings = Pick<

@@ -4,8 +4,7 @@ import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import type { WorkLoop } from '../work/work-loop.js';
-import { mostPutBacks, type RetrySettings, retryDelay } from './policy.js';
-import { type TurnFailure, turnFields } from './turn-end.js';
+import { mostPutBacks, type RetrySettings, retryDelay, type TurnFailure, turnFields } from './policy.js';
 
 export interface TurnRecordsOptions {
   readonly store: Pick<Store, 'completeTurn' | 'failTurn' | 'putBackTurns' | 'releaseTurn' | 'message'>;

@@ -1,5 +1,34 @@
 import type { Clock } from '../../lifecycle/clock.js';
 import type { Log } from '../../log/log.js';
+import { StoreError } from '../../store/store-error.js';
+
+/** When the dispatcher and the deliverer ask the store again: pure functions. */
+
+/** Between two tries of a store call that failed. */
+const firstStoreDelayMs = 100;
+const longestStoreDelayMs = 5_000;
+
+/** After what is due was asked for and nothing came, something else (a delivery, say) is what is due. */
+const shortestDueDelayMs = 250;
+
+/** The wait after the store has failed for the `failures`th time in a row. */
+export function storeRetryDelayMs(failures: number): number {
+  return Math.min(firstStoreDelayMs * 2 ** Math.max(failures - 1, 0), longestStoreDelayMs);
+}
+
+/**
+ * The sleep once all that was ready is claimed. It ends after a lease at the latest: a gateway that shares the store may
+ * have claimed a session since `nextDueInMs` was read, and have died.
+ */
+export function dueDelayMs(nextDueInMs: number | null, leaseMs: number): number {
+  if (nextDueInMs === null) return leaseMs;
+  return Math.min(Math.max(nextDueInMs, shortestDueDelayMs), leaseMs);
+}
+
+/** A lease is renewed this often, so that two renewals may fail before it runs out. */
+export function renewalIntervalMs(leaseMs: number): number {
+  return Math.floor(leaseMs / 3);
+}
 
 /**
  * The calls to the store of one part of the gateway, the dispatcher say: which are under way and since when, so that
@@ -54,5 +83,62 @@ export class StoreCalls {
     } finally {
       this.#pending.delete(pending);
     }
+  }
+}
+
+export interface WriteOutcome {
+  readonly result: 'written' | 'claim-lost' | 'given-up';
+  /** 1: the first one was the last. */
+  readonly tries: number;
+}
+
+export interface StoredWriteOptions {
+  readonly calls: StoreCalls;
+  readonly clock: Clock;
+  /** Completes "The store could not …". */
+  readonly purpose: string;
+  /** Once it is aborted, each write is tried once more at most. */
+  readonly giveUp: AbortSignal;
+}
+
+/** Writes how work ended until the store has it: what was done is neither lost nor done again. */
+export class StoredWrite {
+  readonly #options: StoredWriteOptions;
+
+  constructor(options: StoredWriteOptions) {
+    this.#options = options;
+  }
+
+  /** `write` gives false when the claim was lost. It gives up when the store is closed, or there is no more time. */
+  async write(write: () => Promise<boolean>): Promise<WriteOutcome> {
+    const { calls, purpose, giveUp } = this.#options;
+    for (let tries = 1; ; tries += 1) {
+      const lastTry = giveUp.aborted;
+      try {
+        const written = await calls.run(purpose, write);
+        return { result: written ? 'written' : 'claim-lost', tries };
+      } catch (error) {
+        // On record by StoreCalls.
+        if (lastTry || (error instanceof StoreError && error.reason === 'closed')) {
+          return { result: 'given-up', tries };
+        }
+      }
+      await this.#pause(storeRetryDelayMs(tries));
+    }
+  }
+
+  /** Ends early when there is no more time. */
+  #pause(delayMs: number): Promise<void> {
+    const { giveUp, clock } = this.#options;
+    if (giveUp.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        cancel();
+        giveUp.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = clock.after(delayMs, end);
+      giveUp.addEventListener('abort', end);
+    });
   }
 }

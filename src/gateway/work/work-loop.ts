@@ -1,10 +1,7 @@
 import type { Clock } from '../../lifecycle/clock.js';
 import type { Log, LogFields } from '../../log/log.js';
-import { ClaimLoop } from './claim-loop.js';
-import { LeaseRenewal } from './lease-renewal.js';
-import { renewalIntervalMs } from './retry-policy.js';
-import { StoreCalls } from './store-calls.js';
-import { StoredWrite, type WriteOutcome } from './stored-write.js';
+import { ClaimLoop, LeaseRenewal } from './claim-loop.js';
+import { renewalIntervalMs, StoreCalls, StoredWrite, type WriteOutcome } from './store-calls.js';
 
 export interface WorkLoopFacts {
   readonly state: 'open' | 'draining' | 'drained';

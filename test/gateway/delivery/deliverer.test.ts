@@ -1,17 +1,17 @@
 import Database from 'better-sqlite3';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { failuresToOpen } from '../../../src/gateway/delivery/circuit.js';
 import {
   Deliverer,
   type DelivererOptions,
   type DeliverySettings,
 } from '../../../src/gateway/delivery/deliverer.js';
-import { createWebhookSender } from '../../../src/gateway/delivery/webhook/webhook-sender.js';
+import { failuresToOpen } from '../../../src/gateway/delivery/destination.js';
 import {
   createWebhookSecret,
   parseWebhookSecrets,
-} from '../../../src/gateway/delivery/webhook/webhook-signature.js';
+} from '../../../src/gateway/delivery/webhook/webhook-request.js';
+import { createWebhookSender } from '../../../src/gateway/delivery/webhook/webhook-sender.js';
 import { type Clock, systemClock } from '../../../src/lifecycle/clock.js';
 import {
   type Message,

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { failuresToOpen, heldUntil } from '../../../src/gateway/delivery/circuit.js';
-import { type AttemptEnd, ReplyDestination } from '../../../src/gateway/delivery/destination.js';
+import {
+  type AttemptEnd,
+  failuresToOpen,
+  heldUntil,
+  ReplyDestination,
+} from '../../../src/gateway/delivery/destination.js';
 import { longestRetryAfterMs } from '../../../src/gateway/delivery/schedule.js';
 
 describe('until when a host is left alone', () => {

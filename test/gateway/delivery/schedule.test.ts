@@ -4,9 +4,10 @@ import {
   backoff,
   longestRetryAfterMs,
   nextAttemptAt,
+  parseRetryAfter,
   Refusals,
+  webhookSchedule,
 } from '../../../src/gateway/delivery/schedule.js';
-import { parseRetryAfter, webhookSchedule } from '../../../src/gateway/delivery/webhook/retry-after.js';
 
 const settings = fc.record({
   max_attempts: fc.integer({ min: 1, max: 1_000 }),

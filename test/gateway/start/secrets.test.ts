@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { parseWebhookSecrets } from '../../../src/gateway/delivery/webhook/webhook-signature.js';
+import { parseWebhookSecrets } from '../../../src/gateway/delivery/webhook/webhook-request.js';
 import { readOrCreateSecret, SecretError, tokenForm } from '../../../src/gateway/start/secrets.js';
 import { near } from '../../fuzz/near.js';
 import { nearBytes } from '../../fuzz/near-bytes.js';

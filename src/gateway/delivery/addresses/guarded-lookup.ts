@@ -1,7 +1,6 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import type { AddressRange } from './address-range.js';
-import { judgeAddress, refusal } from './target-address.js';
+import { type AddressRange, judgeAddress, refusal } from './target-address.js';
 
 /** A name resolves to an address to which replies must not go. */
 export class BlockedAddress extends Error {

@@ -1,4 +1,57 @@
-import { type AddressBytes, type AddressRange, contains, parseAddress, parseRange } from './address-range.js';
+import { isIP } from 'node:net';
+
+/** An IP address in network byte order: 4 bytes or 16. */
+export type AddressBytes = readonly number[];
+
+/** A range in CIDR notation (RFC 4632, RFC 4291). */
+export interface AddressRange {
+  /** As it was written. */
+  readonly text: string;
+  readonly bytes: AddressBytes;
+  /** Leading bits that count. */
+  readonly prefix: number;
+}
+
+/** Reads an IPv4 or IPv6 address, with a zone (RFC 4007) or without; null when it is none. */
+export function parseAddress(text: string): AddressBytes | null {
+  const family = isIP(text);
+  if (family === 4) return text.split('.').map(Number);
+  if (family !== 6) return null;
+  const [left = '', right] = (text.split('%')[0] ?? '').split('::');
+  const head = groups(left);
+  const tail = right === undefined ? [] : groups(right);
+  return [...head, ...new Array<number>(16 - head.length - tail.length).fill(0), ...tail];
+}
+
+/** The bytes of a run of colon-separated groups, the last of which may be an IPv4 address. */
+function groups(text: string): number[] {
+  if (text === '') return [];
+  return text.split(':').flatMap((group) => {
+    if (group.includes('.')) return group.split('.').map(Number);
+    const value = Number.parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
+/** Reads "127.0.0.0/8" or "::1/128". @throws RangeError when it is none */
+export function parseRange(text: string): AddressRange {
+  const match = /^([^/]+)\/(\d{1,3})$/.exec(text);
+  const bytes = parseAddress(match?.[1] ?? '');
+  const prefix = Number(match?.[2]);
+  if (bytes === null || prefix > bytes.length * 8) {
+    throw new RangeError(`"${text}" is not an address range in CIDR notation, such as "127.0.0.0/8"`);
+  }
+  return { text, bytes, prefix };
+}
+
+export function contains(range: AddressRange, address: AddressBytes): boolean {
+  if (range.bytes.length !== address.length) return false;
+  return address.every((byte, index) => {
+    const bits = Math.min(Math.max(range.prefix - index * 8, 0), 8);
+    const mask = (0xff << (8 - bits)) & 0xff;
+    return (byte & mask) === ((range.bytes[index] ?? 0) & mask);
+  });
+}
 
 /**
  * The sender of a message chooses where its reply goes. So replies go to public addresses only, unless
@@ -90,4 +143,51 @@ export function refusal(host: string, address: string, verdict: { range: string;
       ? `${address} is in ${verdict.range} (${verdict.reason})`
       : `${host} resolves to an address that is not public (${verdict.reason})`;
   return `${which}; replies go there only if delivery.allow names a range that contains it`;
+}
+
+/** Longest URL that replies may be posted to, in characters. */
+export const longestReplyUrl = 2_048;
+
+export type ReplyUrlCheck =
+  | { readonly ok: true; readonly url: URL; readonly address: string | null }
+  | { readonly ok: false; readonly reason: string };
+
+/**
+ * Judges where a reply is to go by what the URL alone says: its form, and its host if that is an address or
+ * `localhost` (RFC 6761). Names are judged by what they resolve to, at each attempt.
+ *
+ * The parser has turned every other way of writing an address (`0x7f.1`, `2130706433`) into the plain one by then.
+ */
+export function validateReplyUrl(text: string, allow: readonly AddressRange[]): ReplyUrlCheck {
+  if (text.length > longestReplyUrl) return refused(`it is longer than ${longestReplyUrl} characters`);
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null) return refused('it is not an absolute URL, such as "https://example.com/replies"');
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') {
+    return refused(`its scheme is "${url.protocol.slice(0, -1)}"; it must be "https" or "http"`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    return refused('it carries a user name or a password; receivers know the gateway by its signature');
+  }
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(host) !== 0) {
+    const verdict = judgeAddress(host, allow);
+    return verdict.allowed ? { ok: true, url, address: host } : refused(refusal(host, host, verdict));
+  }
+  if (/(^|\.)localhost\.?$/.test(host)) {
+    const verdicts = ['127.0.0.1', '::1'].map((address) => ({ address, ...judgeAddress(address, allow) }));
+    const [first] = verdicts;
+    if (first !== undefined && !first.allowed && verdicts.every(({ allowed }) => !allowed)) {
+      return refused(refusal(host, first.address, first));
+    }
+  }
+  return { ok: true, url, address: null };
+}
+
+function refused(reason: string): ReplyUrlCheck {
+  return { ok: false, reason };
+}
+
+/** The origin of a reply URL (RFC 6454): all that is posted to one scheme, name and port shares its fate. */
+export function replyOrigin(address: string): string {
+  return URL.canParse(address) ? new URL(address).origin : address;
 }

@@ -1,14 +1,11 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
 import type { Delivery } from '../../../store/deliveries.js';
-import { type AddressRange, parseRange } from '../addresses/address-range.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
-import { replyOrigin, validateReplyUrl } from '../addresses/reply-url.js';
+import { type AddressRange, parseRange, replyOrigin, validateReplyUrl } from '../addresses/target-address.js';
+import { parseRetryAfter, webhookSchedule } from '../schedule.js';
 import { pacedConnector, post, type ReceiverAnswer } from './http-client.js';
-
-import { parseRetryAfter, webhookSchedule } from './retry-after.js';
-import { webhookParts } from './webhook-body.js';
-import { signWebhook, type WebhookSecret } from './webhook-signature.js';
+import { signWebhook, type WebhookSecret, webhookParts } from './webhook-request.js';
 
 export interface WebhookSenderOptions {
   /** `delivery.allow`: special address ranges that replies may go to. */

@@ -1,10 +1,9 @@
 import type { ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
 import type { Configuration } from '../../../config/schema.js';
-import { replyOrigin } from '../addresses/reply-url.js';
-import { webhookSchedule } from './retry-after.js';
-import { webhookParts } from './webhook-body.js';
+import { replyOrigin } from '../addresses/target-address.js';
+import { webhookSchedule } from '../schedule.js';
+import { type WebhookSecret, webhookParts } from './webhook-request.js';
 import type { WebhookSenderOptions } from './webhook-sender.js';
-import type { WebhookSecret } from './webhook-signature.js';
 
 /** Connections to receivers that may be open for further posts, in all. */
 export const mostKeptConnections = 64;

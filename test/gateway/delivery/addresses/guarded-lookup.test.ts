@@ -1,10 +1,10 @@
 import type { LookupAddress } from 'node:dns';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
 import {
   createWebhookSecret,
   parseWebhookSecrets,
-} from '../../../../src/gateway/delivery/webhook/webhook-signature.js';
+} from '../../../../src/gateway/delivery/webhook/webhook-request.js';
+import { createWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
 import type { Delivery } from '../../../../src/store/deliveries.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
 import { Receiver, status } from '../receiver.js';

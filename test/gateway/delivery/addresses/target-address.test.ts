@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   contains,
+  judgeAddress,
   parseAddress,
   parseRange,
-} from '../../../../src/gateway/delivery/addresses/address-range.js';
-import { validateReplyUrl } from '../../../../src/gateway/delivery/addresses/reply-url.js';
-import { judgeAddress } from '../../../../src/gateway/delivery/addresses/target-address.js';
+  validateReplyUrl,
+} from '../../../../src/gateway/delivery/addresses/target-address.js';
 
 describe('judging an address', () => {
   test.each([

@@ -3,11 +3,11 @@ import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { ReplyPart } from '../../../../src/channels/reply-sender.js';
-import { createWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
 import {
   createWebhookSecret,
   parseWebhookSecrets,
-} from '../../../../src/gateway/delivery/webhook/webhook-signature.js';
+} from '../../../../src/gateway/delivery/webhook/webhook-request.js';
+import { createWebhookSender } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
 import type { Delivery } from '../../../../src/store/deliveries.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
 

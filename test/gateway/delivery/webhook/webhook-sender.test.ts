@@ -6,15 +6,15 @@ import { createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ReplyPart, SendOutcome } from '../../../../src/channels/reply-sender.js';
-import { webhookParts } from '../../../../src/gateway/delivery/webhook/webhook-body.js';
+import {
+  createWebhookSecret,
+  parseWebhookSecrets,
+  webhookParts,
+} from '../../../../src/gateway/delivery/webhook/webhook-request.js';
 import {
   createWebhookSender,
   type WebhookSenderOptions,
 } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
-import {
-  createWebhookSecret,
-  parseWebhookSecrets,
-} from '../../../../src/gateway/delivery/webhook/webhook-signature.js';
 import type { Delivery } from '../../../../src/store/deliveries.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
 import { type Answer, hang, Receiver, reset, status } from '../receiver.js';

@@ -8,7 +8,7 @@ import {
   onAttempt,
   onFailure,
   onInconclusive,
-} from '../../../src/gateway/delivery/circuit.js';
+} from '../../../src/gateway/delivery/destination.js';
 
 const settings = { retry_delay: 1_000, retry_delay_limit: 300_000 };
 const open: Circuit = { state: 'open', failures: 5, until: 1_000 };

@@ -6,7 +6,7 @@ import {
   createWebhookSecret,
   parseWebhookSecrets,
   signWebhook,
-} from '../../../../src/gateway/delivery/webhook/webhook-signature.js';
+} from '../../../../src/gateway/delivery/webhook/webhook-request.js';
 
 const now = () => Math.floor(Date.now() / 1_000);
 

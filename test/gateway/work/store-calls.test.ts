@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { dueDelayMs, renewalIntervalMs, storeRetryDelayMs } from '../../../src/gateway/work/retry-policy.js';
+import { dueDelayMs, renewalIntervalMs, storeRetryDelayMs } from '../../../src/gateway/work/store-calls.js';
 
 test.each([
   [1, 100],
