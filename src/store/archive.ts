@@ -1,6 +1,12 @@
 import { z } from 'zod';
-import { type JsonValue, type Metadata, sessionPolicies, unknownPolicies } from './messages.js';
-import { jsonMistake, metadataMistake } from './metadata.js';
+import {
+  type JsonValue,
+  jsonMistake,
+  type Metadata,
+  metadataMistake,
+  sessionPolicies,
+  unknownPolicies,
+} from './messages.js';
 
 /**
  * The store as lines of JSON (docs/store.md): a header, the sessions, the messages in the order in which they were

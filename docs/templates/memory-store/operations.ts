@@ -1,8 +1,8 @@
 import type { StorePolicy } from '../../../src/store/open-store.js';
 import { decideAcceptance } from '../../../src/store/rules/acceptance.js';
-import { type Collectable, countParts, turnText } from '../../../src/store/rules/collecting.js';
+import { type Collectable, countParts, turnText } from '../../../src/store/rules/ready-queue.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
-import { mayBegin, poisonSuspectRuns } from '../../../src/store/rules/poison.js';
+import { mayBegin, poisonSuspectRuns } from '../../../src/store/rules/turn-end.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
 import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/message-ids.js';

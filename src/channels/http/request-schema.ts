@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { type JsonValue, sessionPolicies, unknownPolicies } from '../../store/messages.js';
-import { metadataMistake } from '../../store/metadata.js';
+import { type JsonValue, metadataMistake, sessionPolicies, unknownPolicies } from '../../store/messages.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
 export const bounds = {

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
+import { newId } from '../../store/ids.js';
 import { type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
-import { newId } from '../../store/new-id.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import type { Readiness } from '../surroundings.js';

@@ -1,7 +1,6 @@
 import type { RetrySchedule, SendOutcome } from '../../channels/reply-sender.js';
-import type { Delivery, DeliveryFailure } from '../../store/deliveries.js';
+import { type Delivery, type DeliveryFailure, settleUnknown } from '../../store/deliveries.js';
 import type { UnknownPolicy } from '../../store/messages.js';
-import { settleUnknown } from '../../store/unknown-delivery.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import { nextAttemptAt, refusalLimitMs, type ScheduleSettings } from './schedule.js';
 

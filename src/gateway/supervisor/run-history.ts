@@ -2,7 +2,7 @@ import { describeStop, describeStopJob, type StopJob, type StopRequest } from '.
 import { bootId } from '../../linux/process.js';
 import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
-import { newId } from '../../store/new-id.js';
+import { newId } from '../../store/ids.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../../store/run-record.js';
 import { programVersion } from '../../version.js';
 import { takeCrashNote, writeCrashNote } from './crash-note.js';

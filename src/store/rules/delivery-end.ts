@@ -1,6 +1,5 @@
-import type { DeliveryFailure } from '../deliveries.js';
+import { type DeliveryFailure, settleUnknown } from '../deliveries.js';
 import type { MessageState, UnknownPolicy } from '../messages.js';
-import { settleUnknown } from '../unknown-delivery.js';
 import type { SessionMove } from './ready-queue.js';
 
 /** A delivery under way, as the store has it. */

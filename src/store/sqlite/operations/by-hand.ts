@@ -1,5 +1,10 @@
 import type { CancelOutcome, DeadOutcome, Message, MessageState, SessionCancelled } from '../../messages.js';
-import { decideCancel, decideDiscard, decideRetry, type HandledMessage } from '../../rules/by-hand.js';
+import {
+  decideCancel,
+  decideDiscard,
+  decideRetry,
+  type HandledMessage,
+} from '../../rules/operator-actions.js';
 import { idToBytesOrNull, idToText } from './columns.js';
 import { createDelivery, passOver } from './deliveries.js';
 import { forgetDeltas } from './deltas.js';

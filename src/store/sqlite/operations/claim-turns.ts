@@ -1,6 +1,6 @@
-import { turnIdOf } from '../../message-ids.js';
-import { turnText } from '../../rules/collecting.js';
-import { mayBegin } from '../../rules/poison.js';
+import { turnIdOf } from '../../ids.js';
+import { turnText } from '../../rules/ready-queue.js';
+import { mayBegin } from '../../rules/turn-end.js';
 import type { Turn, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { countHeld, hold, leaseRanOut, poisonSuspectIsRunning } from './claims.js';

@@ -1,5 +1,5 @@
-import { poisonSuspectRuns } from '../../rules/poison.js';
 import type { Queue } from '../../rules/ready-queue.js';
+import { poisonSuspectRuns } from '../../rules/turn-end.js';
 import { giveTicket, type NextRow } from './queue.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';

@@ -1,5 +1,5 @@
 import type { SessionPolicy, UnknownPolicy } from '../../messages.js';
-import { type Collectable, countParts } from '../../rules/collecting.js';
+import { type Collectable, countParts } from '../../rules/ready-queue.js';
 import type { CollectedMessage, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
 import { idToText, parseMetadata, type TargetRow, targetColumns } from './columns.js';

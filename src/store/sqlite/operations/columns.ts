@@ -1,6 +1,6 @@
 /** Values as the columns of the database have them: ids, JSON, reply targets. */
 
-import { isMessageId } from '../../message-ids.js';
+import { isMessageId } from '../../ids.js';
 import type { JsonValue, Metadata, ReplyTarget } from '../../messages.js';
 
 /** The 16 bytes of a UUID (RFC 9562) in its text form. Throws a TypeError when it is none. */

@@ -1,5 +1,5 @@
 import type { CutOff, DeliveryFailure, DeliveryHold, DeliveryPart } from '../../deliveries.js';
-import { noticeIdOf, webhookIdOf } from '../../message-ids.js';
+import { noticeIdOf, webhookIdOf } from '../../ids.js';
 import type { JsonValue, MessageState, UnknownPolicy } from '../../messages.js';
 import { type DeliveryChange, type DeliveryEnd, decideDeliveryEnd } from '../../rules/delivery-end.js';
 import { isHeldBy } from './claims.js';

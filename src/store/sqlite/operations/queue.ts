@@ -1,5 +1,5 @@
 import type { MessageState } from '../../messages.js';
-import type { Place } from '../../rules/by-hand.js';
+import type { Place } from '../../rules/operator-actions.js';
 import {
   type Queue,
   type SessionMove,

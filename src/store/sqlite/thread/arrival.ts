@@ -1,5 +1,5 @@
 import type { DeliveryHold } from '../../deliveries.js';
-import { turnIdOf } from '../../message-ids.js';
+import { turnIdOf } from '../../ids.js';
 import type { Message, NewMessage } from '../../messages.js';
 import type { Turn, TurnHold } from '../../turns.js';
 import type { Accepted } from './protocol.js';

@@ -1,8 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { steadyNow } from '../../../lifecycle/clock.js';
-import type { Recovery, StoreEvents } from '../../open-store.js';
+import { type Recovery, type StoreEvents, StoreHealth } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
-import { StoreHealth } from '../../store-health.js';
 import type { PostedFailure } from '../file/errors.js';
 import type { OpenReport } from '../file/open-database.js';
 import type {

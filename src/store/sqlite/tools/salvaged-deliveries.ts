@@ -1,6 +1,6 @@
-import { webhookIdOf } from '../../message-ids.js';
+import { unknownSetting } from '../../deliveries.js';
+import { webhookIdOf } from '../../ids.js';
 import type { MessageState } from '../../messages.js';
-import { unknownSetting } from '../../unknown-delivery.js';
 import { idToText } from '../operations/columns.js';
 import type { MessageRow, ReplyRow, StoredDeliveryRow } from './archive-read.js';
 

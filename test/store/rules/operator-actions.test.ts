@@ -4,7 +4,7 @@ import {
   decideDiscard,
   decideRetry,
   type HandledMessage,
-} from '../../../src/store/rules/by-hand.js';
+} from '../../../src/store/rules/operator-actions.js';
 
 const dead: HandledMessage = {
   state: 'dead',
