@@ -2,6 +2,9 @@
 // "own" is the agent, "spawn" is child_process.spawn of the same program with the same input and the same three pipes, as
 // short as it can be.
 import { spawn } from 'node:child_process';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const [contender, count] = process.argv.slice(2);
 const command = ['/bin/cat'];
@@ -40,7 +43,13 @@ async function agent() {
   const { replyOf } = await import('../../dist/agents/reply-of.js');
   const silent = () => undefined;
   const log = { crit: silent, err: silent, warning: silent, notice: silent, info: silent, debug: silent };
-  const options = { timeout: 10_000, killDelay: 1_000, replyLimit: 1e6, workingDirectory: '/', log };
+  const options = {
+    timeout: 10_000,
+    killDelay: 1_000,
+    replyLimit: 1e6,
+    directory: mkdtempSync(join(tmpdir(), 'command-turn-')),
+    log,
+  };
   const made = new CommandAgent({ command, environment: process.env, processes: new Set(), ...options });
   return (asked) => replyOf(made.run(asked, new AbortController().signal));
 }

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
+import { makeTurnDirectories, type TurnDirectories } from './agent-directories.js';
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
 import { notStarted } from './command-errors.js';
 import { endBeforeGateway } from './oom-score.js';
@@ -28,7 +29,8 @@ export interface CommandAgentOptions {
   readonly killDelay: number;
   /** Largest reply, in bytes. */
   readonly replyLimit: number;
-  readonly workingDirectory: string;
+  /** The agents' own, below which are their home and the directories of the sessions. */
+  readonly directory: string;
   /** The gateway's own environment; the unit's variables and the gateway's settings are taken out. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
@@ -45,6 +47,8 @@ export interface CommandAgentOptions {
  * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply.
  * - Standard error: logged line by line; its end goes into the error of a turn that fails.
  * - Exit status 0: the reply counts. Any other, or an end by a signal: the turn failed and may be tried again.
+ *
+ * Its current directory is its session's, and its `HOME` that of all agents; both are kept.
  *
  * The program leads a process group of its own, inherits no descriptor but these three, and neither the unit's
  * environment nor the gateway's. The turn ends when the program exits; what it left running in its group is ended
@@ -83,20 +87,27 @@ export class CommandAgent implements Agent {
         return;
       }
       let child: ChildProcessWithoutNullStreams;
+      let directories: TurnDirectories;
+      try {
+        directories = makeTurnDirectories(this.options.directory, request.session);
+      } catch (error) {
+        reject(error);
+        return;
+      }
       try {
         child = spawn(this.#file, this.#arguments, {
-          cwd: this.options.workingDirectory,
-          env: { ...this.#environment, ...turnEnvironment(request) },
+          cwd: directories.session,
+          env: { ...this.#environment, HOME: directories.home, ...turnEnvironment(request) },
           // setsid(2): a process group of its own, which can be ended as a whole.
           detached: true,
           stdio: ['pipe', 'pipe', 'pipe'],
         });
       } catch (error) {
-        reject(notStarted(error, this.#file, this.options.workingDirectory));
+        reject(notStarted(error, this.#file, directories.session));
         return;
       }
       if (child.pid === undefined) {
-        child.once('error', (error) => reject(notStarted(error, this.#file, this.options.workingDirectory)));
+        child.once('error', (error) => reject(notStarted(error, this.#file, directories.session)));
         return;
       }
       this.#offer(child.pid);

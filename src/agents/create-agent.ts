@@ -7,8 +7,8 @@ import type { TurnProcess } from './turn-processes.js';
 
 export interface AgentSurroundings {
   readonly log: Log;
-  /** Where commands run: the state directory. */
-  readonly workingDirectory: string;
+  /** The agents' own: their home and the directories of the sessions are below it. */
+  readonly directory: string;
   /** The gateway's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Has the processes of the turns that run, of all agents. */

@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
 import { createChannel } from '../channels/create-channel.js';
@@ -150,7 +150,7 @@ async function prepare(
   const token = secret(options, 'token', createToken, tokenForm);
   const workers = new Workers({
     configuration,
-    workingDirectory: directories.state,
+    agentDirectory: join(directories.state, 'agents'),
     environment,
     webhookSecret: secret(options, 'webhook-secret', createWebhookSecret),
     store,

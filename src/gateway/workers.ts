@@ -25,8 +25,8 @@ import type { SideWork } from './supervisor/side-work.js';
 
 export interface WorkersOptions {
   readonly configuration: Configuration;
-  /** Where commands are run. */
-  readonly workingDirectory: string;
+  /** Below it agents have their home, and each session a directory. */
+  readonly agentDirectory: string;
   readonly environment: NodeJS.ProcessEnv;
   readonly webhookSecret: string;
   /** Takes calls, though it may still be opening. */
@@ -211,8 +211,8 @@ export class Workers {
   }
 
   #createAgents(): Agents {
-    const { log, workingDirectory, environment, turnProcesses } = this.#options;
-    const surroundings = { log, workingDirectory, environment, processes: turnProcesses };
+    const { log, agentDirectory: directory, environment, turnProcesses } = this.#options;
+    const surroundings = { log, directory, environment, processes: turnProcesses };
     return new Agents((table) => createAgent(table, surroundings), this.#configuration.agents);
   }
 

@@ -48,7 +48,7 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
     timeout: 15_000,
     killDelay: 10_000,
     replyLimit: 1024 ** 2,
-    workingDirectory: directory,
+    directory,
     environment: process.env,
     log,
     processes,
@@ -199,7 +199,7 @@ describe('what a command is given', () => {
     const run = js('process.stdout.write(JSON.stringify(process.env))', { environment });
     expect(JSON.parse((await run.run()).text)).toEqual({
       PATH: process.env['PATH'],
-      HOME: '/home/agent',
+      HOME: join(directory, 'home'),
       LANG: 'C.UTF-8',
       OWN: 'kept',
       SD_GATEWAY_SESSION: 'alice',
@@ -236,8 +236,14 @@ describe('what a command is given', () => {
     ).toEqual([]);
   });
 
-  test('the working directory, and a session and process group of its own', async () => {
-    expect((await sh('pwd').run()).text).toBe(directory);
+  test('the directory of its session, which is kept, and a home', async () => {
+    expect((await sh('pwd; echo first >notes').run()).text).toBe(join(directory, 'sessions/alice'));
+    expect((await sh('cat notes; echo $HOME').run()).text).toBe(`first\n${join(directory, 'home')}`);
+    const other = sh('pwd; ls').run(undefined, { ...request, session: '../bob' });
+    expect((await other).text).toBe(join(directory, 'sessions/%2E.%2Fbob'));
+  });
+
+  test('a session and process group of its own', async () => {
     const [pid, group, session] = (await sh('cut -d" " -f1,5,6 /proc/$$/stat').run()).text.split(' ');
     expect([group, session]).toEqual([pid, pid]);
   });
@@ -367,9 +373,9 @@ describe('how a command ends', () => {
     writeFileSync(script, '#!/no/such/interpreter\n');
     chmodSync(script, 0o755);
     expect((await failure(agent([script]).run())).message).toContain('interpreter');
-    const lost = await failure(agent(['/bin/true'], { workingDirectory: '/no/such/directory' }).run());
-    expect(lost).toMatchObject({ reason: 'unavailable', retry: false });
-    expect(lost.message).toContain('/no/such/directory');
+    const lost = await failure(agent(['/bin/true'], { directory: file }).run());
+    expect(lost).toMatchObject({ reason: 'unavailable', retry: true });
+    expect(lost.message).toContain(`${file}/home`);
   });
 
   test('children that hold its output open do not hold up the turn, and are ended', async () => {

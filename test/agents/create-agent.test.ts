@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAgent } from '../../src/agents/create-agent.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import { configurationSchema } from '../../src/config/schema.js';
@@ -17,10 +20,16 @@ const request = {
   collected: [],
 };
 
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'create-agent-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
 function created(agent: unknown) {
   return createAgent(configurationSchema.parse({ agent }).agent, {
     log: new RecordingLog(),
-    workingDirectory: '/',
+    directory,
     environment: process.env,
     processes: new Set(),
   });

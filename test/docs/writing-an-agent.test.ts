@@ -46,7 +46,7 @@ test('the agent of the guide runs as it is configured, and ends when it is told 
   const { agent } = configurationSchema.parse({ agent: { type: 'shout', marks: 2 } });
   const made = createAgent(agent, {
     log: new RecordingLog(),
-    workingDirectory: '/',
+    directory: '/nonexistent',
     environment: {},
     processes: new Set(),
   });

@@ -68,7 +68,7 @@ describeOnMachine('the shipped units', (machine) => {
   it('run a command agent in their sandbox, which gets nothing of the unit', async () => {
     await machine().writeFile(
       '/etc/sd-gateway/sd-gateway.toml',
-      '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; env; ls /proc/self/fd | wc -l"]\n',
+      '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; env; pwd; stat -c %a:%U . .. ../.. $HOME; touch kept $HOME/kept; ls /proc/self/fd | wc -l"]\n',
     );
     await machine().check(['systemctl', 'start', 'sd-gateway.service']);
     const environment = await post(machine(), 'hello');
@@ -76,8 +76,16 @@ describeOnMachine('the shipped units', (machine) => {
     expect(environment).not.toMatch(
       /NOTIFY_SOCKET|WATCHDOG|INVOCATION_ID|LISTEN_|CREDENTIALS|JOURNAL_STREAM|TOKEN/,
     );
+    const agents = '/var/lib/sd-gateway/agents';
+    expect(environment).toContain(`\nHOME=${agents}/home\n`);
+    const owned = '700:sd-gateway\n';
+    expect(environment).toContain(`\n${agents}/sessions/cli\n${owned}${owned}${owned}${owned}`);
     // Standard input, output and error, and the directory that ls reads.
     expect(environment.trimEnd().split('\n').at(-1)?.trim()).toBe('4');
+    await machine().check(['systemctl', 'restart', 'sd-gateway.service']);
+    expect(await machine().check(['ls', `${agents}/home`, `${agents}/sessions/cli`])).toMatch(
+      /kept\n.*kept\n/s,
+    );
     await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
     await machine().check(['rm', '/etc/sd-gateway/sd-gateway.toml']);
   });

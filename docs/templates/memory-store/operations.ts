@@ -7,7 +7,7 @@ import { StoreError } from '../../../src/store/store-error.js';
 import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
 import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/message-ids.js';
 import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
-import { decideCancel, decideDiscard, decideRetry } from '../rules/by-hand.js';
+import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/sqlite/operations/by-hand.js';
 import { decideTurnEnd, type TurnEnd } from '../../../src/store/rules/turn-end.js';
 import type {
   AcceptOutcome,
