@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "addon.h"
 #include "arguments.h"
@@ -47,6 +50,19 @@ napi_value SetCloseOnExec(napi_env env, napi_callback_info info) {
   return Number(env, flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? -errno : 0);
 }
 
+// prlimit_nofile(pid: number, soft: number): 0, or a negative errno. Lowers the soft limit of another process's descriptors;
+// see RLIMIT_NOFILE of prlimit(2).
+napi_value PrlimitNofile(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t pid;
+  int32_t soft;
+  if (!arguments.Int32(0, &pid) || !arguments.Int32(1, &soft)) return nullptr;
+  rlimit limit;
+  if (prlimit(pid, RLIMIT_NOFILE, nullptr, &limit) < 0) return Number(env, -errno);
+  limit.rlim_cur = std::min(limit.rlim_cur, static_cast<rlim_t>(soft));
+  return Number(env, prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) < 0 ? -errno : 0);
+}
+
 // flock(fd: number, operation: number): 0, or a negative errno. Never waits.
 napi_value Flock(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -83,5 +99,6 @@ void InitializeProcess(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "set_close_on_exec", SetCloseOnExec);
   ExportFunction(env, exports, "_exit", Exit);
   ExportFunction(env, exports, "flock", Flock);
+  ExportFunction(env, exports, "prlimit_nofile", PrlimitNofile);
   ExportFunction(env, exports, "getsockopt_peercred", GetsockoptPeercred);
 }

@@ -47,6 +47,7 @@ async function agent() {
     timeout: 10_000,
     killDelay: 1_000,
     replyLimit: 1e6,
+    env: [],
     directory: mkdtempSync(join(tmpdir(), 'command-turn-')),
     log,
   };

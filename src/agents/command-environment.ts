@@ -7,12 +7,6 @@ import { turnVariable } from './turn-processes.js';
  */
 const ofTheUnit: ReadonlySet<string> = new Set([
   'NOTIFY_SOCKET',
-  'WATCHDOG_PID',
-  'WATCHDOG_USEC',
-  'LISTEN_PID',
-  'LISTEN_PIDFDID',
-  'LISTEN_FDS',
-  'LISTEN_FDNAMES',
   'FDSTORE',
   'CREDENTIALS_DIRECTORY',
   'INVOCATION_ID',
@@ -21,32 +15,53 @@ const ofTheUnit: ReadonlySet<string> = new Set([
   'MANAGERPID',
   'MANAGERPIDFDID',
   'JOURNAL_STREAM',
-  'MEMORY_PRESSURE_WATCH',
-  'MEMORY_PRESSURE_WRITE',
   'LOG_NAMESPACE',
-  // Of the units' Environment=, for the gateway's own threads.
-  'MALLOC_ARENA_MAX',
+  'SERVICE_RESULT',
+  'EXIT_CODE',
+  'EXIT_STATUS',
 ]);
 
-/** How Node tells a forked child about its channel; a command that is a Node program would wait on it in vain. */
+/** Beginnings of names: the unit's own too, and the gateway's settings and secrets. */
+const ownPrefixes: readonly string[] = [
+  'SD_GATEWAY_',
+  'LISTEN_',
+  'WATCHDOG_',
+  'MEMORY_PRESSURE_',
+  // Of the units' Environment=, for the gateway's own threads.
+  'MALLOC_',
+];
+
+/**
+ * For the Node.js that runs the gateway: its options, and how a forked child learns of its channel. A command that is a Node
+ * program would obey the former, and wait on the latter in vain.
+ */
 const ofNode: ReadonlySet<string> = new Set([
+  'NODE_OPTIONS',
+  'NODE_COMPILE_CACHE',
+  'NODE_V8_COVERAGE',
+  'UV_THREADPOOL_SIZE',
+  'UV_USE_IO_URING',
   'NODE_CHANNEL_FD',
   'NODE_CHANNEL_SERIALIZATION_MODE',
   'NODE_UNIQUE_ID',
 ]);
 
 /**
- * What a command gets of the gateway's environment: all but the unit's own variables, and none of the gateway's
- * own settings (`SD_GATEWAY_…`), among which are secrets.
+ * Gives what a command gets of the gateway's environment: all but the unit's own variables, those for its Node.js, and the
+ * gateway's own settings (`SD_GATEWAY_…`), among which are secrets.
+ *
+ * @param wanted names of variables that a command gets in any case
  */
 export function inheritedEnvironment(
   environment: Readonly<Record<string, string | undefined>>,
+  wanted: readonly string[],
 ): Record<string, string> {
   const inherited: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (value === undefined || name.startsWith('SD_GATEWAY_')) continue;
-    if (ofTheUnit.has(name) || ofNode.has(name)) continue;
-    inherited[name] = value;
+    if (value === undefined) continue;
+    const isOwn =
+      ofTheUnit.has(name) || ofNode.has(name) || ownPrefixes.some((prefix) => name.startsWith(prefix));
+    if (!isOwn || wanted.includes(name)) inherited[name] = value;
   }
   return inherited;
 }

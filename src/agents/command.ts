@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { lowerOpenFilesLimit } from '../linux/process.js';
 import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
 import { makeTurnDirectories, type TurnDirectories } from './agent-directories.js';
@@ -17,6 +18,9 @@ import type { TurnProcess } from './turn-processes.js';
  */
 const pauseWhenFullMs = 5;
 
+/** The soft limit of descriptors that systemd gives a unit by default (systemd-system.conf(5), DefaultLimitNOFILE=). */
+const openFilesLimit = 1_024;
+
 /** For the lines of its standard error that are logged, which are taken in steps. */
 const roundsWhenCutOff = 25;
 
@@ -33,6 +37,8 @@ export interface CommandAgentOptions {
   readonly directory: string;
   /** The gateway's own environment; the unit's variables and the gateway's settings are taken out. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Names of variables that commands get in any case. */
+  readonly env: readonly string[];
   readonly log: Log;
   /** Has each command for as long as its turn runs. */
   readonly processes: Set<TurnProcess>;
@@ -59,14 +65,17 @@ export class CommandAgent implements Agent {
   readonly #file: string;
   readonly #arguments: readonly string[];
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #keepsHome: boolean;
   #knowsNoScore = false;
+  #knowsNoLimit = false;
 
   constructor(private readonly options: CommandAgentOptions) {
     const [file, ...rest] = options.command;
     if (file === undefined) throw new TypeError('agent.command names no program');
     this.#file = file;
     this.#arguments = rest;
-    this.#environment = inheritedEnvironment(options.environment);
+    this.#environment = inheritedEnvironment(options.environment, options.env);
+    this.#keepsHome = options.env.includes('HOME') && options.environment['HOME'] !== undefined;
   }
 
   async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
@@ -97,7 +106,11 @@ export class CommandAgent implements Agent {
       try {
         child = spawn(this.#file, this.#arguments, {
           cwd: directories.session,
-          env: { ...this.#environment, HOME: directories.home, ...turnEnvironment(request) },
+          env: {
+            ...this.#environment,
+            ...(!this.#keepsHome && { HOME: directories.home }),
+            ...turnEnvironment(request),
+          },
           // setsid(2): a process group of its own, which can be ended as a whole.
           detached: true,
           stdio: ['pipe', 'pipe', 'pipe'],
@@ -111,6 +124,7 @@ export class CommandAgent implements Agent {
         return;
       }
       this.#offer(child.pid);
+      this.#limit(child.pid);
       const { turnId, messageId, session } = request;
       const turnProcess = { pid: child.pid, turnId, messageId, session };
       this.options.processes.add(turnProcess);
@@ -132,6 +146,19 @@ export class CommandAgent implements Agent {
       this.#knowsNoScore = true;
       this.options.log.notice(
         `When memory runs out the kernel may end the gateway rather than the agent's command: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  /** Node.js has raised the gateway's own limit. Programs that use select(2), or close all that could be open, rely on it. */
+  #limit(pid: number): void {
+    try {
+      lowerOpenFilesLimit(pid, openFilesLimit);
+    } catch (error) {
+      if (this.#knowsNoLimit) return;
+      this.#knowsNoLimit = true;
+      this.options.log.notice(
+        `The agent's command has the gateway's limit of descriptors: ${(error as Error).message}`,
       );
     }
   }

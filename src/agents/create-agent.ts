@@ -26,8 +26,8 @@ const agentTypes: {
   ) => Agent;
 } = {
   echo: () => new EchoAgent(),
-  command: ({ command, timeout, kill_delay: killDelay, reply_limit: replyLimit }, surroundings) =>
-    new CommandAgent({ ...surroundings, command, timeout, killDelay, replyLimit }),
+  command: ({ command, env, timeout, kill_delay: killDelay, reply_limit: replyLimit }, surroundings) =>
+    new CommandAgent({ ...surroundings, command, env, timeout, killDelay, replyLimit }),
 };
 
 /** Makes the agent that the configuration asks for. */

@@ -38,6 +38,15 @@ const command = z.strictObject({
     description:
       'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
   }),
+  env: z
+    .array(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, such as "NODE_OPTIONS"'),
+    )
+    .default([])
+    .register(z.globalRegistry, {
+      description:
+        'Names of variables of the gateway that the command gets in any case, such as ["HOME"], which is agents/home otherwise.',
+    }),
   ...commonKeys,
 });
 

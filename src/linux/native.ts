@@ -41,6 +41,8 @@ export interface NativeCore {
   note_fatal_signals(fd: number): number;
   /** _exit(2). */
   _exit(status: number): never;
+  /** Lowers the soft RLIMIT_NOFILE of prlimit(2), of a process of this user's. */
+  prlimit_nofile(pid: number, soft: number): number;
   /** flock(2), without ever waiting. */
   flock(fd: number, operation: number): number;
   /** SO_PEERCRED of unix(7). */

@@ -17,6 +17,18 @@ export function exitAtOnce(status: number): never {
   return native()._exit(status);
 }
 
+/**
+ * Lowers the soft limit of another process's descriptors (RLIMIT_NOFILE of prlimit(2)); a lower one stays. A process that has
+ * ended is left alone.
+ *
+ * @throws SystemCallError
+ */
+export function lowerOpenFilesLimit(pid: number, soft: number): void {
+  const result = native().prlimit_nofile(pid, soft);
+  if (result === 0 || failure(result).code === 'ESRCH') return;
+  throw new SystemCallError(`Could not lower the limit of descriptors of process ${pid}`, result);
+}
+
 /** Who connected to a Unix socket, as of the moment of the connection. */
 export interface PeerCredentials {
   /** 0 when the peer is outside this PID namespace. */

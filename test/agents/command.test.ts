@@ -18,6 +18,7 @@ import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import type { TurnProcess } from '../../src/agents/turn-processes.js';
+import { openFiles } from '../../src/linux/resources.js';
 import type { LogFields } from '../../src/log/log.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
 
@@ -50,6 +51,7 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
     replyLimit: 1024 ** 2,
     directory,
     environment: process.env,
+    env: [],
     log,
     processes,
     ...options,
@@ -190,6 +192,12 @@ describe('what a command is given', () => {
       JOURNAL_STREAM: '8:1',
       MEMORY_PRESSURE_WATCH: '/sys/fs/cgroup/x',
       MALLOC_ARENA_MAX: '2',
+      MALLOC_TRIM_THRESHOLD_: '1',
+      LISTEN_OTHER: '1',
+      EXIT_STATUS: '1',
+      NODE_OPTIONS: '--max-old-space-size=64',
+      NODE_COMPILE_CACHE: '/cache',
+      UV_THREADPOOL_SIZE: '2',
       NODE_CHANNEL_FD: '3',
       SD_GATEWAY_TOKEN: 'secret',
       SD_GATEWAY_TOKEN_FILE: '/token',
@@ -208,6 +216,36 @@ describe('what a command is given', () => {
       SD_GATEWAY_ATTEMPT: '2',
       SD_GATEWAY_PUT_BACKS: '1',
     });
+  });
+
+  test('the variables that "env" names in any case', async () => {
+    const environment = {
+      HOME: '/home/nora',
+      NODE_OPTIONS: '--no-warnings',
+      MALLOC_ARENA_MAX: '2',
+      SD_GATEWAY_TOKEN: 'secret',
+      SD_GATEWAY_TURN: 'another',
+    };
+    const env = ['HOME', 'NODE_OPTIONS', 'SD_GATEWAY_TURN', 'NOT_SET'];
+    const { text } = await js('process.stdout.write(JSON.stringify(process.env))', {
+      environment,
+      env,
+    }).run();
+    expect(JSON.parse(text)).toEqual({
+      HOME: '/home/nora',
+      NODE_OPTIONS: '--no-warnings',
+      SD_GATEWAY_SESSION: 'alice',
+      SD_GATEWAY_MESSAGE: 'message-1',
+      SD_GATEWAY_TURN: 'turn-1',
+      SD_GATEWAY_ATTEMPT: '2',
+      SD_GATEWAY_PUT_BACKS: '1',
+    });
+  });
+
+  test('the soft limit of descriptors that a unit has by default, though Node raises its own', async () => {
+    const own = openFiles().limit ?? 0;
+    expect(own).toBeGreaterThan(1_024);
+    expect((await sh('read -r turn; ulimit -Sn; ulimit -Hn').run()).text).toBe(`1024\n${own}`);
   });
 
   test('no descriptors but the standard streams, though the gateway has sockets open', async () => {

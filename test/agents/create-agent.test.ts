@@ -26,11 +26,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function created(agent: unknown) {
+function created(agent: unknown, environment: NodeJS.ProcessEnv = process.env) {
   return createAgent(configurationSchema.parse({ agent }).agent, {
     log: new RecordingLog(),
     directory,
-    environment: process.env,
+    environment,
     processes: new Set(),
   });
 }
@@ -45,6 +45,18 @@ test('the echo is the default, and replies with the text', async () => {
   await expect(replyOf(agent.run(request, AbortSignal.abort()))).rejects.toMatchObject({
     reason: 'cancelled',
   });
+});
+
+test('a command that gets the variables of "env"', async () => {
+  const command = ['/bin/sh', '-c', 'echo $NODE_OPTIONS'];
+  const reply = async (env: readonly string[]) => {
+    const environment = { NODE_OPTIONS: '--no-warnings' };
+    const agent = created({ command, env }, environment);
+    return (await replyOf(agent.run(request, new AbortController().signal))).text;
+  };
+  expect(await reply([])).toBe('');
+  expect(await reply(['NODE_OPTIONS'])).toBe('--no-warnings');
+  expect(() => created({ command, env: ['A=b'] })).toThrow(/must be the name of a variable/);
 });
 
 test('a command as it is configured', async () => {

@@ -68,7 +68,7 @@ describeOnMachine('the shipped units', (machine) => {
   it('run a command agent in their sandbox, which gets nothing of the unit', async () => {
     await machine().writeFile(
       '/etc/sd-gateway/sd-gateway.toml',
-      '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; env; pwd; stat -c %a:%U . .. ../.. $HOME; touch kept $HOME/kept; ls /proc/self/fd | wc -l"]\n',
+      '[agent]\ntype = "command"\ncommand = ["/bin/sh", "-c", "cat >/dev/null; ulimit -Sn; env; pwd; stat -c %a:%U . .. ../.. $HOME; touch kept $HOME/kept; ls /proc/self/fd | wc -l"]\n',
     );
     await machine().check(['systemctl', 'start', 'sd-gateway.service']);
     const environment = await post(machine(), 'hello');
@@ -76,6 +76,7 @@ describeOnMachine('the shipped units', (machine) => {
     expect(environment).not.toMatch(
       /NOTIFY_SOCKET|WATCHDOG|INVOCATION_ID|LISTEN_|CREDENTIALS|JOURNAL_STREAM|TOKEN/,
     );
+    expect(environment).toMatch(/^1024\n/);
     const agents = '/var/lib/sd-gateway/agents';
     expect(environment).toContain(`\nHOME=${agents}/home\n`);
     const owned = '700:sd-gateway\n';
