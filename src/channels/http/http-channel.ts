@@ -1,21 +1,11 @@
 import { isUtf8 } from 'node:buffer';
 import { type FastifyInstance, fastify } from 'fastify';
-import type { Log } from '../../log/log.js';
-import type { NewMessage, QueueLimits } from '../../store/messages.js';
-import type { Store } from '../../store/store.js';
-import type { AcceptOutcome } from '../../store/turns.js';
 import type { Channel, ChannelHealth } from '../channel.js';
-import type {
-  MessageChanges,
-  OperatorActions,
-  Readiness,
-  ReplyUrlVerdict,
-  SessionChanges,
-} from '../surroundings.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
 import { internalProblem, problemOf } from './failures.js';
+import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 import {
   addEventRoutes,
@@ -25,71 +15,18 @@ import {
   addSessionRoutes,
   isOpen,
 } from './routes.js';
-import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { ConnectionFacts } from './server/connections.js';
-import type { HttpEndpoint } from './server/listen.js';
 import { Servers } from './server/servers.js';
-import { nothingKept, type SocketKeeper } from './server/socket-keeper.js';
+import { nothingKept } from './server/socket-keeper.js';
 import { EventStreams } from './streams/event-streams.js';
 import { LongPolls } from './streams/long-polls.js';
 import { pacedReads } from './streams/paced-reads.js';
-
-/** May change with a reload. */
-export interface HttpSettings {
-  /** Longest wait for a reply, in milliseconds. */
-  readonly waitLimit: number;
-  readonly queue: QueueLimits;
-}
-
-export interface HttpChannelOptions {
-  readonly store: Pick<
-    Store,
-    | 'message'
-    | 'session'
-    | 'setPolicy'
-    | 'sessions'
-    | 'sessionMessages'
-    | 'deadMessages'
-    | 'settledMessages'
-    | 'settledUpTo'
-  >;
-  /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
-  readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
-  readonly actions: OperatorActions;
-  readonly changes: MessageChanges & SessionChanges;
-  readonly log: Log;
-  /** The bearer token that every request but those for health and readiness must have. */
-  readonly token: string;
-  /** Largest body, in bytes. */
-  readonly bodyLimit: number;
-  /** Read with each request. */
-  readonly settings: () => HttpSettings;
-  readonly readiness: () => Readiness;
-  /** Tells if a reply may be posted to the URL. */
-  readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
-  /** Seconds after which a full queue may have room again. */
-  readonly retryAfterSeconds: (limit: 'session' | 'total') => number;
-  /** Gives the sockets to serve, once the channel starts. */
-  readonly openSockets: () => Promise<SocketsToServe>;
-  /** Where sockets outlive this process; by default nowhere. */
-  readonly sockets?: SocketKeeper;
-  /** The bounds of connections, asked for at each new one. */
-  readonly bounds: () => ConnectionBounds;
-  /** Connections have reached their bound, or no longer do. */
-  readonly boundChanged?: () => void;
-}
 
 export interface HttpFacts {
   readonly connections: ConnectionFacts;
   /** Long polls. */
   readonly waiting: number;
   readonly streams: number;
-}
-
-export interface SocketsToServe {
-  readonly endpoints: readonly HttpEndpoint[];
-  /** Connections that an earlier process kept. */
-  readonly connections: readonly number[];
 }
 
 /**

@@ -4,7 +4,7 @@ import { type Message, type ReplyTarget, webhookTarget } from '../../store/messa
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import type { Readiness } from '../surroundings.js';
-import type { HttpChannelOptions } from './http-channel.js';
+import type { HttpChannelOptions } from './options.js';
 import { Problem } from './problem.js';
 import {
   bounds,

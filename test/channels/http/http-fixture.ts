@@ -2,11 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  createHttpChannel,
-  type HttpChannelOptions,
-  type HttpSettings,
-} from '../../../src/channels/http/http-channel.js';
+import { createHttpChannel } from '../../../src/channels/http/http-channel.js';
+import type { HttpChannelOptions, HttpSettings } from '../../../src/channels/http/options.js';
 import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
 import { MessageEvents } from '../../../src/gateway/events.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';

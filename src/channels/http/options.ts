@@ -1,0 +1,65 @@
+import type { Log } from '../../log/log.js';
+import type { NewMessage, QueueLimits } from '../../store/messages.js';
+import type { Store } from '../../store/store.js';
+import type { AcceptOutcome } from '../../store/turns.js';
+import type {
+  MessageChanges,
+  OperatorActions,
+  Readiness,
+  ReplyUrlVerdict,
+  SessionChanges,
+} from '../surroundings.js';
+import type { ConnectionBounds } from './server/connection-bounds.js';
+import type { HttpEndpoint } from './server/listen.js';
+import type { SocketKeeper } from './server/socket-keeper.js';
+
+/** May change with a reload. */
+export interface HttpSettings {
+  /** Longest wait for a reply, in milliseconds. */
+  readonly waitLimit: number;
+  readonly queue: QueueLimits;
+}
+
+export interface HttpChannelOptions {
+  readonly store: Pick<
+    Store,
+    | 'message'
+    | 'session'
+    | 'setPolicy'
+    | 'sessions'
+    | 'sessionMessages'
+    | 'deadMessages'
+    | 'settledMessages'
+    | 'settledUpTo'
+  >;
+  /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
+  readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
+  readonly actions: OperatorActions;
+  readonly changes: MessageChanges & SessionChanges;
+  readonly log: Log;
+  /** The bearer token that every request but those for health and readiness must have. */
+  readonly token: string;
+  /** Largest body, in bytes. */
+  readonly bodyLimit: number;
+  /** Read with each request. */
+  readonly settings: () => HttpSettings;
+  readonly readiness: () => Readiness;
+  /** Tells if a reply may be posted to the URL. */
+  readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
+  /** Seconds after which a full queue may have room again. */
+  readonly retryAfterSeconds: (limit: 'session' | 'total') => number;
+  /** Gives the sockets to serve, once the channel starts. */
+  readonly openSockets: () => Promise<SocketsToServe>;
+  /** Where sockets outlive this process; by default nowhere. */
+  readonly sockets?: SocketKeeper;
+  /** The bounds of connections, asked for at each new one. */
+  readonly bounds: () => ConnectionBounds;
+  /** Connections have reached their bound, or no longer do. */
+  readonly boundChanged?: () => void;
+}
+
+export interface SocketsToServe {
+  readonly endpoints: readonly HttpEndpoint[];
+  /** Connections that an earlier process kept. */
+  readonly connections: readonly number[];
+}
