@@ -27,7 +27,7 @@ export const configurationTables = z.strictObject({
       body_limit: size(1_024, 64 * 1024 ** 2)
         .prefault('256K')
         .register(z.globalRegistry, { description: 'Largest request body.' }),
-      wait_limit: timeSpan(0, 3_600_000).prefault('60s').register(z.globalRegistry, {
+      wait_limit: timeSpan(0, 3_600_000).prefault('45s').register(z.globalRegistry, {
         description: 'Longest wait for a reply in GET /v1/messages/{id}?wait=SECONDS.',
       }),
     })

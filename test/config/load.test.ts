@@ -438,6 +438,10 @@ agent = "default"
     );
   });
 
+  it('has polls end before the 50 to 60 s after which clients and proxies give up', () => {
+    expect(load(null).configuration.http.wait_limit).toBeLessThan(50_000);
+  });
+
   it('knows what a reload can’t change, and the documentation does', () => {
     const before = load(null).configuration;
     const after = load(`supervisor = "container"
