@@ -139,12 +139,9 @@ export class Servers {
     const server = createServer(this.#options, (request, response) => {
       this.connections.begin(request, response);
       response.once('prefinish', () => this.unread.note(request.socket));
-      if (request.httpVersion === '1.1' && request.headers.host === undefined) {
-        const problem = new Problem('malformed-request', 'A request of HTTP/1.1 must have a Host header.');
-        writeProblem(response, problem);
-      } else {
-        this.#handle(request, response);
-      }
+      const mistake = hostMistake(request);
+      if (mistake === null) this.#handle(request, response);
+      else writeProblem(response, new Problem('malformed-request', mistake));
     });
     this.connections.follow(server);
     paceRequests(server, this.#log);
@@ -171,6 +168,13 @@ export class Servers {
 /** http.Server.close would close idle connections as well. */
 function stopAccepting(server: Server): void {
   if (server.listening) SocketServer.prototype.close.call(server);
+}
+
+/** RFC 9112, section 3.2. Where hosts differ, a proxy and the gateway may each believe in another one. */
+function hostMistake({ httpVersion, headersDistinct }: IncomingMessage): string | null {
+  const hosts = headersDistinct['host']?.length ?? 0;
+  if (hosts > 1) return 'A request must not have more than one Host header.';
+  return hosts === 0 && httpVersion === '1.1' ? 'A request of HTTP/1.1 must have a Host header.' : null;
 }
 
 /**
