@@ -1,9 +1,9 @@
-import { isUtf8 } from 'node:buffer';
-import { type FastifyInstance, fastify } from 'fastify';
+import { fastify } from 'fastify';
 import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
+import { readBodies } from './bodies.js';
 import { internalProblem, problemOf } from './failures.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
@@ -52,19 +52,6 @@ const noCompiler = () => (): never => {
   throw new Error('The routes have no JSON schemas: their requests are checked in validate.ts.');
 };
 
-/** JSON is UTF-8 (RFC 8259, 8.1): else what is stored would have U+FFFD where something else was sent. */
-function readJsonAsUtf8(application: FastifyInstance): void {
-  const parse = application.getDefaultJsonParser('error', 'error');
-  application.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer' },
-    (request, body: Buffer, done) => {
-      if (isUtf8(body)) parse(request, body.toString(), done);
-      else done(new Problem('malformed-request', 'The body is not UTF-8.'));
-    },
-  );
-}
-
 /** The HTTP interface, as docs/http.md describes it. */
 export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
@@ -92,8 +79,6 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
 
   const allowedMethods = new AllowedMethods();
   allowedMethods.follow(application);
-  application.removeContentTypeParser('text/plain');
-  readJsonAsUtf8(application);
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
     if (problem.status >= 500 && !(error instanceof Problem)) {
@@ -127,6 +112,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     guarded.setNotFoundHandler(() => {
       throw new Problem('not-found', noSuchAddress);
     });
+    readBodies(guarded);
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, reads);
     addPolicyRoutes(guarded, options.store);

@@ -142,6 +142,14 @@ const rows: readonly Row[] = [
     status: 415,
     kind: 'unsupported-media-type',
   },
+  ...['gzip', 'br, gzip', 'x'].map((encoding) => ({
+    what: `Content-Encoding: ${encoding}`,
+    method: 'POST',
+    headers: { ...json, 'content-encoding': encoding },
+    body: '{"text":"x"}',
+    status: 415,
+    kind: 'unsupported-media-type',
+  })),
   {
     what: 'a body that is too large',
     method: 'POST',
@@ -252,6 +260,14 @@ test('metadata that only looks like an escape is taken', async () => {
 test('all mistakes of a body are named', async () => {
   const problem = await bodyOf(served.post('a', { text: '', extra: 1, metadata: 1 }));
   expect(problem.errors.map((error) => error.pointer).sort()).toEqual(['#/extra', '#/metadata', '#/text']);
+});
+
+test('an encoding that is refused has those that are taken beside it', async () => {
+  const headers = { 'content-encoding': 'gzip' };
+  const refused = await served.post('a', { text: 'x' }, headers);
+  expect(refused.headers.get('accept-encoding')).toBe('identity');
+  const plain = await served.post('plain', { text: 'x' }, { 'content-encoding': 'identity' });
+  expect(plain.status).toBe(202);
 });
 
 describe('the token', () => {
