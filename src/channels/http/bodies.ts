@@ -1,16 +1,38 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ContentTypeParserDoneFunction } from 'fastify/types/content-type-parser.js';
 import { Problem } from './problem.js';
+
+const jsonType = 'application/json';
+const asBuffer = { parseAs: 'buffer' } as const;
 
 /** Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. */
 export function readBodies(application: FastifyInstance): void {
   application.removeContentTypeParser('text/plain');
-  readJsonAsUtf8(application);
+  application.addContentTypeParser(jsonType, asBuffer, parserOfJson(application));
   application.addHook('preParsing', (request, _reply, _payload, done) => {
     refuseBody(request.headers);
     done();
   });
+}
+
+/** Takes a body that is empty for none, of any type: HTTP libraries and `curl -d ''` send one with each POST. */
+export function takeEmptyBodies(application: FastifyInstance): void {
+  const parse = parserOfJson(application);
+  application.removeContentTypeParser(jsonType);
+  application.addContentTypeParser(jsonType, asBuffer, (request, body: Buffer, done) => {
+    if (body.length === 0) done(null, undefined);
+    else parse(request, body, done);
+  });
+  application.addContentTypeParser('*', asBuffer, (_request, body: Buffer, done) => {
+    if (body.length === 0) done(null, undefined);
+    else done(notJson());
+  });
+}
+
+export function notJson(): Problem {
+  return new Problem('unsupported-media-type', 'Send the body as "Content-Type: application/json".');
 }
 
 /** Throws if the headers say that the body can't be taken. */
@@ -22,15 +44,11 @@ function refuseBody({ 'content-encoding': encoding }: IncomingHttpHeaders): void
   });
 }
 
-/** Else what is stored would have U+FFFD where something else was sent. */
-function readJsonAsUtf8(application: FastifyInstance): void {
+function parserOfJson(application: FastifyInstance) {
   const parse = application.getDefaultJsonParser('error', 'error');
-  application.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer' },
-    (request, body: Buffer, done) => {
-      if (isUtf8(body)) parse(request, body.toString(), done);
-      else done(new Problem('malformed-request', 'The body is not UTF-8.'));
-    },
-  );
+  return (request: FastifyRequest, body: Buffer, done: ContentTypeParserDoneFunction) => {
+    // Else what is stored would have U+FFFD where something else was sent.
+    if (isUtf8(body)) parse(request, body.toString(), done);
+    else done(new Problem('malformed-request', 'The body is not UTF-8.'));
+  };
 }

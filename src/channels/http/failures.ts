@@ -1,4 +1,5 @@
 import { StoreError } from '../../store/store-error.js';
+import { notJson } from './bodies.js';
 import { Problem } from './problem.js';
 
 /** Seconds after which a client may ask a failing store again. */
@@ -13,7 +14,7 @@ export function problemOf(error: unknown): Problem | null {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return new Problem('body-too-large', 'The body is larger than http.body_limit.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new Problem('unsupported-media-type', 'Send the body as "Content-Type: application/json".');
+      return notJson();
     case 'FST_ERR_CTP_EMPTY_JSON_BODY':
       return new Problem('malformed-request', 'The body is empty; it must be a JSON object.');
     case 'FST_ERR_CTP_INVALID_JSON_BODY':

@@ -3,7 +3,7 @@ import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
-import { readBodies } from './bodies.js';
+import { readBodies, takeEmptyBodies } from './bodies.js';
 import { internalProblem, problemOf } from './failures.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
@@ -117,8 +117,11 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addSessionRoutes(guarded, reads);
     addPolicyRoutes(guarded, options.store);
     addEventRoutes(guarded, options.store, streams);
-    addCancelRoutes(guarded, options.actions);
-    addDeadRoutes(guarded, reads, options.actions);
+    guarded.register(async (actions) => {
+      takeEmptyBodies(actions);
+      addCancelRoutes(actions, options.actions);
+      addDeadRoutes(actions, reads, options.actions);
+    });
   });
 
   const servers = new Servers({

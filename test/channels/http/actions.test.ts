@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { bodyOf, type Served, serve } from './http-fixture.js';
+import { bodyOf, rawConnection, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;
 
@@ -61,6 +61,41 @@ describe('cancelling', () => {
     const answer = await served.ask(path, body);
     expect(answer.status).toBe(status);
     expect(await bodyOf(answer)).toMatchObject({ type: `urn:sd-gateway:problem:${kind}` });
+  });
+
+  test.each([
+    ['no Content-Length', ''],
+    ['Content-Length: 0', 'Content-Length: 0\r\n'],
+    ['a type and no body', 'Content-Type: application/json\r\n'],
+    ['a type and an empty body', 'Content-Type: application/json; charset=utf-8\r\nContent-Length: 0\r\n'],
+    ['the type of curl -d ""', 'Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 0\r\n'],
+    ['no chunk', 'Transfer-Encoding: chunked\r\n', '0\r\n\r\n'],
+    ['no chunk of JSON', 'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n', '0\r\n\r\n'],
+  ])('needs no body: %s', async (_what, headers, body = '') => {
+    const deadId = await dead('b');
+    const waitingId = await posted('a');
+    const addresses = [
+      `/v1/messages/${deadId}/discard`,
+      `/v1/messages/${waitingId}/cancel`,
+      '/v1/sessions/a/cancel',
+    ];
+    for (const address of addresses) {
+      const connection = await rawConnection(served.base);
+      connection.write(
+        `POST ${address} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n${headers}\r\n${body}`,
+      );
+      expect(await connection.ended).toMatch(/^HTTP\/1.1 200 /);
+    }
+  });
+
+  test('a body of another type is refused', async () => {
+    await posted('a');
+    const answer = await fetch(`${served.base}/v1/sessions/a/cancel`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'all=true',
+    });
+    expect(answer.status).toBe(415);
   });
 
   test('a message with a reply is a conflict, and other methods are refused', async () => {
