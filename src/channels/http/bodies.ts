@@ -3,14 +3,18 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ContentTypeParserDoneFunction } from 'fastify/types/content-type-parser.js';
 import { Problem } from './problem.js';
+import { bounds } from './request-schema.js';
+import { memberProblem } from './validate.js';
 
 const jsonType = 'application/json';
+/** Levels of a body that are looked through: one with more has metadata that is refused for its depth. */
+const deepestMember = bounds.metadataDepth + 2;
 const asBuffer = { parseAs: 'buffer' } as const;
 
 /** Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. */
 export function readBodies(application: FastifyInstance): void {
   application.removeContentTypeParser('text/plain');
-  application.addContentTypeParser(jsonType, asBuffer, parserOfJson(application));
+  application.addContentTypeParser(jsonType, asBuffer, parseJson);
   application.addHook('preParsing', (request, _reply, _payload, done) => {
     refuseBody(request.headers);
     done();
@@ -19,11 +23,10 @@ export function readBodies(application: FastifyInstance): void {
 
 /** Takes a body that is empty for none, of any type: HTTP libraries and `curl -d ''` send one with each POST. */
 export function takeEmptyBodies(application: FastifyInstance): void {
-  const parse = parserOfJson(application);
   application.removeContentTypeParser(jsonType);
   application.addContentTypeParser(jsonType, asBuffer, (request, body: Buffer, done) => {
     if (body.length === 0) done(null, undefined);
-    else parse(request, body, done);
+    else parseJson(request, body, done);
   });
   application.addContentTypeParser('*', asBuffer, (_request, body: Buffer, done) => {
     if (body.length === 0) done(null, undefined);
@@ -44,11 +47,41 @@ function refuseBody({ 'content-encoding': encoding }: IncomingHttpHeaders): void
   });
 }
 
-function parserOfJson(application: FastifyInstance) {
-  const parse = application.getDefaultJsonParser('error', 'error');
-  return (request: FastifyRequest, body: Buffer, done: ContentTypeParserDoneFunction) => {
-    // Else what is stored would have U+FFFD where something else was sent.
-    if (isUtf8(body)) parse(request, body.toString(), done);
-    else done(new Problem('malformed-request', 'The body is not UTF-8.'));
-  };
+function parseJson(_request: FastifyRequest, body: Buffer, done: ContentTypeParserDoneFunction): void {
+  try {
+    done(null, jsonOf(body));
+  } catch (error) {
+    done(error as Error);
+  }
+}
+
+function jsonOf(body: Buffer): unknown {
+  if (body.length === 0) {
+    throw new Problem('malformed-request', 'The body is empty; it must be a JSON object.');
+  }
+  // Else what is stored would have U+FFFD where something else was sent.
+  if (!isUtf8(body)) throw new Problem('malformed-request', 'The body is not UTF-8.');
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString().replace(/^\ufeff/, ''));
+  } catch {
+    throw new Problem('malformed-request', 'The body is not well-formed JSON.');
+  }
+  const path = prototypePath(value, deepestMember);
+  if (path !== null) throw memberProblem(path, 'is a name that may not be used');
+  return value;
+}
+
+/**
+ * The path of a member `__proto__`, in at most so many levels; null if there is none. Code that copies such a member, in
+ * an agent say, sets the prototype of the copy instead.
+ */
+function prototypePath(value: unknown, levels: number): readonly string[] | null {
+  if (typeof value !== 'object' || value === null || levels === 0) return null;
+  for (const [name, item] of Object.entries(value)) {
+    if (name === '__proto__') return [name];
+    const path = prototypePath(item, levels - 1);
+    if (path !== null) return [name, ...path];
+  }
+  return null;
 }

@@ -15,10 +15,6 @@ export function problemOf(error: unknown): Problem | null {
       return new Problem('body-too-large', 'The body is larger than http.body_limit.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return notJson();
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return new Problem('malformed-request', 'The body is empty; it must be a JSON object.');
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new Problem('malformed-request', 'The body is not well-formed JSON.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem('malformed-request', 'The body is not as long as Content-Length says.');
     case 'FST_ERR_BAD_URL':

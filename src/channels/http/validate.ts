@@ -14,6 +14,12 @@ export function validateBody<Schema extends z.ZodType>(schema: Schema, body: unk
   throw new Problem('invalid-message', sentence(errors), { errors });
 }
 
+/** The 422 for one member of the body. */
+export function memberProblem(path: readonly PropertyKey[], detail: string): Problem {
+  const errors = [{ pointer: pointer(path), detail }];
+  return new Problem('invalid-message', sentence(errors), { errors });
+}
+
 /** Checks the query's parameters; throws the 400 that names each mistake. */
 export function validateQuery<Schema extends z.ZodType>(schema: Schema, query: unknown): z.output<Schema> {
   const result = schema.safeParse(query, reporting);

@@ -126,14 +126,18 @@ const rows: readonly Row[] = [
     kind: 'invalid-message',
     errors: [{ pointer: '#/metadata', detail: 'must not hold a number beyond double precision' }],
   },
-  {
-    what: 'a prototype in the body',
+  ...[
+    ['{"text":"x","__proto__":{}}', '#/__proto__'],
+    ['{"text":"x","metadata":{"a/b":[1,{"\\u005f_proto__":1}]}}', '#/metadata/a~1b/1/__proto__'],
+  ].map(([body = '', pointer]) => ({
+    what: `the member of no JavaScript object: ${body}`,
     method: 'POST',
     headers: json,
-    body: '{"text":"x","__proto__":{}}',
-    status: 400,
-    kind: 'malformed-request',
-  },
+    body,
+    status: 422,
+    kind: 'invalid-message',
+    errors: [{ pointer, detail: 'is a name that may not be used' }],
+  })),
   {
     what: 'text/plain',
     method: 'POST',
@@ -260,6 +264,28 @@ test('metadata that only looks like an escape is taken', async () => {
 test('all mistakes of a body are named', async () => {
   const problem = await bodyOf(served.post('a', { text: '', extra: 1, metadata: 1 }));
   expect(problem.errors.map((error) => error.pointer).sort()).toEqual(['#/extra', '#/metadata', '#/text']);
+});
+
+test('a body of many levels is refused, and breaks nothing', async () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const response = await served.post('a', `{"text":"x","metadata":{"__proto":${deep}}}`);
+  expect([response.status, (await bodyOf(response)).errors]).toEqual([
+    422,
+    [{ pointer: '#/metadata', detail: 'must not be nested deeper than 16' }],
+  ]);
+});
+
+test.each(['constructor', 'prototype', 'hasOwnProperty', 'toString'])(
+  'metadata may have the member %s',
+  async (name) => {
+    const { id } = await bodyOf(served.post('names', `{"text":"x","metadata":{"${name}":{"prototype":1}}}`));
+    const message = await (await served.get(`/v1/messages/${id}`)).text();
+    expect(message).toContain(`"metadata":{"${name}":{"prototype":1}}`);
+  },
+);
+
+test('a byte order mark is skipped (RFC 8259, 8.1)', async () => {
+  expect((await served.post('bom', '\ufeff{"text":"x"}')).status).toBe(202);
 });
 
 test('an encoding that is refused has those that are taken beside it', async () => {
