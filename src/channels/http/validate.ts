@@ -6,18 +6,20 @@ type Issue = z.core.$ZodIssue;
 /** With the input, what is missing can be told from what has a wrong type. */
 const reporting = { reportInput: true } as const;
 
+/** Mistakes that an answer names, so that it is not many times as long as its request. */
+const mostMistakes = 20;
+
 /** Checks a request's body; throws the 422 that names each mistake and where it is. */
 export function validateBody<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
   const result = schema.safeParse(body, reporting);
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap(bodyMistakes);
-  throw new Problem('invalid-message', sentence(errors), { errors });
+  throw problemOfMistakes('invalid-message', errors);
 }
 
 /** The 422 for one member of the body. */
 export function memberProblem(path: readonly PropertyKey[], detail: string): Problem {
-  const errors = [{ pointer: pointer(path), detail }];
-  return new Problem('invalid-message', sentence(errors), { errors });
+  return problemOfMistakes('invalid-message', [{ pointer: pointer(path), detail }]);
 }
 
 /** Checks the query's parameters; throws the 400 that names each mistake. */
@@ -29,7 +31,7 @@ export function validateQuery<Schema extends z.ZodType>(schema: Schema, query: u
       ? issue.keys.map((key) => ({ parameter: shorten(key), detail: 'is not a known parameter' }))
       : [{ parameter: shorten(issue.path.join('.')), detail: describe(issue) }],
   );
-  throw new Problem('invalid-parameter', sentence(errors), { errors });
+  throw problemOfMistakes('invalid-parameter', errors);
 }
 
 /** Checks one parameter of the path, or one header. */
@@ -41,7 +43,14 @@ export function validateOne<Schema extends z.ZodType>(
   const result = schema.safeParse(value, reporting);
   if (result.success) return result.data;
   const errors = result.error.issues.map((issue) => ({ ...location, detail: describe(issue) }));
-  throw new Problem('invalid-parameter', sentence(errors), { errors });
+  throw problemOfMistakes('invalid-parameter', errors);
+}
+
+function problemOfMistakes(
+  kind: 'invalid-message' | 'invalid-parameter',
+  errors: readonly Mistake[],
+): Problem {
+  return new Problem(kind, sentence(errors), { errors: errors.slice(0, mostMistakes) });
 }
 
 function bodyMistakes(issue: Issue): Mistake[] {

@@ -266,6 +266,25 @@ test('all mistakes of a body are named', async () => {
   expect(problem.errors.map((error) => error.pointer).sort()).toEqual(['#/extra', '#/metadata', '#/text']);
 });
 
+describe('of many mistakes some are named, and all are counted', () => {
+  const names = Array.from({ length: 500 }, (_, index) => `x${index}`);
+
+  test('in a body', async () => {
+    const members = Object.fromEntries(names.map((name) => [name, 1]));
+    const { detail, errors } = await bodyOf(served.post('a', { text: 'x', ...members }));
+    expect(detail).toBe('"x0" is not a known member, and 499 more.');
+    expect(errors).toHaveLength(20);
+    expect(errors[19]).toEqual({ pointer: '#/x19', detail: 'is not a known member' });
+  });
+
+  test('in the parameters', async () => {
+    const query = names.map((name) => `${name}=1`).join('&');
+    const { detail, errors } = await bodyOf(served.get(`/v1/sessions?${query}`));
+    expect(detail).toBe('The parameter "x0" is not a known parameter, and 499 more.');
+    expect(errors).toHaveLength(20);
+  });
+});
+
 test('a body of many levels is refused, and breaks nothing', async () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const response = await served.post('a', `{"text":"x","metadata":{"__proto":${deep}}}`);
