@@ -9,6 +9,7 @@ import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, seal } from './seal.js';
 import { sqliteAddon } from './sqlite-addon.js';
+import { checkLog, logOf, markOf } from './write-ahead-log.js';
 
 export interface OpenOptions {
   readonly path: string;
@@ -40,7 +41,9 @@ export function openDatabase(options: OpenOptions): {
   const { path, progress } = options;
   const created = createIfMissing(options);
   checkHeader(path);
-  const { intact, closed } = created ? { intact: true, closed: true } : readSeal(path);
+  const { intact, closed, log } = created ? { intact: true, closed: true, log: null } : readSeal(path);
+  // Before SQLite opens it, which would write over what it doesn't take for its own.
+  checkLog(path, log, intact);
   const database = connect(options);
   try {
     checkIdentity(
@@ -59,7 +62,7 @@ export function openDatabase(options: OpenOptions): {
     // So that an older program sees the newer version in the file's header, and leaves it alone.
     if (outdated) database.pragma('wal_checkpoint(TRUNCATE)');
     checkOutline(database, path);
-    seal(path, 'open');
+    seal(path, 'open', markOf(path, logOf(database)));
     return {
       database,
       report: { created, closedCleanly: closed, checkedWhole, migratedFrom: outdated ? before : null },

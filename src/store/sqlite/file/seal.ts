@@ -3,6 +3,7 @@ import { readRegularFile } from '../../../linux/files.js';
 import { bootId } from '../../../linux/process.js';
 import { codeOf } from './disk.js';
 import { strayAtSeal } from './errors.js';
+import type { LogMark } from './write-ahead-log.js';
 
 /**
  * A whole check of the database takes time in proportion to its size, so that most starts must do without. A mark
@@ -14,6 +15,10 @@ import { strayAtSeal } from './errors.js';
  * whose frames carry checksums. So the seal also holds after a kill, unless it struck within a checkpoint. Over a
  * crash of the machine, when the kernel may have lost writes, only the seal of a clean close is trusted: any other
  * names the boot that it was made in.
+ *
+ * Its second line marks how far the log had been synced, so that a log that is gone or damaged is not taken for a
+ * shorter one. Nobody syncs the mark itself: after a power cut it may be older, and never says too much. It holds only
+ * together with the first line: whoever copies the log into the database changes that file.
  */
 export const sealPath = (path: string) => `${path}-seal`;
 
@@ -22,9 +27,12 @@ export interface SealFinding {
   readonly intact: boolean;
   /** True when the last run had closed the database. */
   readonly closed: boolean;
+  /** How far the log has to reach; null: nobody knows. */
+  readonly log: LogMark | null;
 }
 
-const broken: SealFinding = { intact: false, closed: false };
+/** Bytes of the first line, so that the second one can be written in its place. */
+const firstLineBytes = 160;
 
 function fingerprintOf(path: string): string {
   const { size, mtimeNs, ino } = statSync(path, { bigint: true });
@@ -36,31 +44,41 @@ const closedNote = 'closed';
 const openNote = () => `open in boot ${bootId() ?? 'unknown'}`;
 
 /** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
-export function seal(path: string, state: 'open' | 'closed'): void {
+export function seal(path: string, state: 'open' | 'closed', log: LogMark | null = null): void {
   const note = state === 'closed' ? closedNote : openNote();
-  write(path, `${fingerprintOf(path)}, ${note}\n`);
+  const firstLine = `${fingerprintOf(path)}, ${note}`.padEnd(firstLineBytes - 1);
+  write(path, `${firstLine}\n${log === null ? '' : lineOf(log)}`, constants.O_CREAT | constants.O_TRUNC);
+}
+
+/** Marks how far the log is synced. Leaves the database's own seal as it is. */
+export function markLog(path: string, log: LogMark): void {
+  write(path, lineOf(log), 0, firstLineBytes);
+}
+
+function lineOf({ salts, frames }: LogMark): string {
+  return `log ${salts}, frames ${String(frames).padStart(10, '0')}\n`;
 }
 
 /** Damage was found in it: the next start reads all of it, whatever its file looks like. */
 export function breakSeal(path: string): void {
   // Not removed: where the database is gone, the seal tells that there was one.
-  if (existsSync(sealPath(path))) write(path, 'damaged\n');
+  if (existsSync(sealPath(path))) write(path, 'damaged\n', constants.O_TRUNC);
 }
 
 /** Writes through no link and into no pipe, which an agent could have put there. */
-function write(path: string, text: string): void {
-  const descriptor = openToWrite(sealPath(path));
+function write(path: string, text: string, flags: number, position = 0): void {
+  const descriptor = openToWrite(sealPath(path), flags);
   try {
-    writeFileSync(descriptor, text);
+    writeSync(descriptor, text, position);
   } finally {
     closeSync(descriptor);
   }
 }
 
-function openToWrite(path: string): number {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
+function openToWrite(path: string, flags: number): number {
+  const { O_WRONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   try {
-    return openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    return openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | flags, 0o600);
   } catch (error) {
     if (codeOf(error) === 'ELOOP') throw strayAtSeal(path, 'symbolic link');
     // Nobody reads from the pipe (fifo(7)).
@@ -69,15 +87,20 @@ function openToWrite(path: string): number {
 }
 
 export function readSeal(path: string): SealFinding {
+  const [first = '', second = ''] = (readIfThere(sealPath(path)) ?? '').split('\n');
   const fingerprint = fingerprintOf(path);
-  switch (readIfThere(sealPath(path))) {
-    case `${fingerprint}, ${closedNote}\n`:
-      return { intact: true, closed: true };
-    case `${fingerprint}, ${openNote()}\n`:
-      return bootId() === null ? broken : { intact: true, closed: false };
-    default:
-      return broken;
-  }
+  const sealed = first.trimEnd();
+  const closed = sealed === `${fingerprint}, ${closedNote}`;
+  return {
+    intact: closed || (sealed === `${fingerprint}, ${openNote()}` && bootId() !== null),
+    closed,
+    log: sealed.startsWith(`${fingerprint}, `) ? markIn(second) : null,
+  };
+}
+
+function markIn(line: string): LogMark | null {
+  const [, salts, frames] = /^log ([0-9a-f]{16}), frames (\d{10})$/.exec(line) ?? [];
+  return salts === undefined ? null : { salts, frames: Number(frames) };
 }
 
 function readIfThere(path: string): string | null {

@@ -3,6 +3,7 @@ import type { Recovery, StorePolicy } from '../../open-store.js';
 import type { StoreError } from '../../store-error.js';
 import { hasRoom } from '../file/disk.js';
 import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
+import { type CheckpointRow, type LogMark, markOf } from '../file/write-ahead-log.js';
 import { forgetBlobs } from '../operations/blobs.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
 import { type Handlers, isRead, operations, unsynced } from '../operations/operations.js';
@@ -12,13 +13,6 @@ import { Statements, sql } from '../operations/statements.js';
 import type { Transaction } from '../operations/transaction.js';
 import { type Counters, readCounters, writeCounters } from '../operations/transaction.js';
 import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from './protocol.js';
-
-/** Frames in the log, and those of them that are in the database. */
-interface CheckpointRow {
-  readonly busy: 0 | 1;
-  readonly log: number;
-  readonly checkpointed: number;
-}
 
 const checkpointNothing = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)');
 const checkpointPassively = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(PASSIVE)');
@@ -43,6 +37,8 @@ export class GroupCommit {
   #operations = 0;
   #checkpoints = 0;
   #checkpointAt = checkpointAfter;
+  /** Something was synced that no mark tells of. */
+  #isUnmarked = false;
 
   constructor(database: Database, options: StorePolicy & { readonly path: string }) {
     this.#database = database;
@@ -99,6 +95,7 @@ export class GroupCommit {
       if (!isSynced) this.#database.pragma('synchronous = NORMAL');
       const answers = this.#together(calls);
       this.#operations += calls.length;
+      this.#isUnmarked ||= isSynced;
       return answers;
     } catch (error) {
       // Nothing of it is in the database.
@@ -124,13 +121,20 @@ export class GroupCommit {
     return true;
   }
 
-  #checkpoint(mode: 'NOOP' | 'PASSIVE'): { readonly log: number; readonly checkpointed: number } {
-    return (
-      this.#sql.get(mode === 'NOOP' ? checkpointNothing : checkpointPassively) ?? {
-        log: 0,
-        checkpointed: 0,
-      }
-    );
+  /** How far the log is synced; null: no further than was asked for before. */
+  newMark(): LogMark | null {
+    if (!this.#isUnmarked) return null;
+    this.#isUnmarked = false;
+    return this.mark();
+  }
+
+  mark(): LogMark | null {
+    return markOf(this.#path, this.#checkpoint('NOOP'));
+  }
+
+  #checkpoint(mode: 'NOOP' | 'PASSIVE'): CheckpointRow {
+    const row = this.#sql.get(mode === 'NOOP' ? checkpointNothing : checkpointPassively);
+    return row ?? { busy: 0, log: 0, checkpointed: 0 };
   }
 
   /** `now`: of operations that are no calls, which have a time of their own. */

@@ -2,7 +2,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_
 import type { Database } from 'better-sqlite3';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
-import { breakSeal, seal } from '../file/seal.js';
+import { breakSeal, markLog, seal } from '../file/seal.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
@@ -46,6 +46,8 @@ class Serving {
   readonly #housekeeping: Housekeeping;
   /** Damage was found while it was open: no seal is put on it any more. */
   #damaged = false;
+  /** False while the log can't be marked, which is told once. */
+  #marks = true;
 
   constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
     this.#database = database;
@@ -85,7 +87,22 @@ class Serving {
     for (let start = 0; start < calls.length; start += largestGroup) {
       const answers = this.#groups.run(calls.slice(start, start + largestGroup));
       for (const answer of answers) if ('failure' in answer) this.#noteDamage(answer.failure);
+      // Before anybody is promised what the log has.
+      this.#markLog();
       post({ type: 'answers', answers });
+    }
+  }
+
+  #markLog(): void {
+    if (this.#damaged) return;
+    try {
+      const mark = this.#groups.newMark();
+      if (mark === null) return;
+      markLog(this.#path, mark);
+      this.#marks = true;
+    } catch (error) {
+      if (this.#marks) this.#warn(error);
+      this.#marks = false;
     }
   }
 
@@ -129,7 +146,7 @@ class Serving {
   #seal(state: 'open' | 'closed'): void {
     if (this.#damaged) return;
     try {
-      seal(this.#path, state);
+      seal(this.#path, state, state === 'open' ? this.#groups.mark() : null);
     } catch (error) {
       this.#warn(error);
     }

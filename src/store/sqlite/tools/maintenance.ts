@@ -17,6 +17,8 @@ import { StoreError } from '../../store-error.js';
 import { FileError, toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { openDatabase } from '../file/open-database.js';
+import { readSeal } from '../file/seal.js';
+import { checkLog, type LogMark, mendLog } from '../file/write-ahead-log.js';
 import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
 import { connectOffline, connectToPresent } from './offline.js';
@@ -185,6 +187,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     // Whoever owns the directory must not have root write elsewhere through a link.
     copyFileSync(path, copy, constants.COPYFILE_EXCL);
     if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`, constants.COPYFILE_EXCL);
+    const lostFrames = mendCopy(path, copy);
     const database = new Database(copy, { timeout: busyTimeout });
     let saved: Saved;
     try {
@@ -203,10 +206,30 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     move('-seal');
     clean();
     const missing = expected === null ? null : Math.max(0, expected - written.messages - lost.length);
-    return { ...written, lost: [...lost, ...remade], missing, aside };
+    return { ...written, lost: [...lostFrames, ...lost, ...remade], missing, aside };
   } catch (error) {
     clean();
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+/** Lets SQLite read all that is left of the log. Gives what is not, for the operator: a line or none. */
+function mendCopy(path: string, copy: string): readonly string[] {
+  const { log } = readSeal(path);
+  if (log === null || log.frames === 0 || reaches(path, log)) return [];
+  const bad = mendLog(copy, log);
+  return [
+    `what ${bad} of the ${log.frames} pages in the write-ahead log had, which are damaged or gone: the last messages, or what became of them`,
+  ];
+}
+
+function reaches(path: string, mark: LogMark): boolean {
+  try {
+    checkLog(path, mark, true);
+    return true;
+  } catch (error) {
+    if (error instanceof FileError && error.kind === 'damaged') return false;
+    throw error;
   }
 }
 

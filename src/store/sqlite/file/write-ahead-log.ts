@@ -1,0 +1,245 @@
+import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Database } from 'better-sqlite3';
+import { damagedAdvice, FileError } from './errors.js';
+
+/** The write-ahead log as a file: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
+
+/** How far a log was synced. */
+export interface LogMark {
+  /** The two salts of its header, in hexadecimal: each restart of the log has new ones. */
+  readonly salts: string;
+  /** Frames up to the end of a transaction; 0: the database has all of it. */
+  readonly frames: number;
+}
+
+const headerBytes = 32;
+const frameHeaderBytes = 24;
+/** Its last bit says in which byte order the checksums are computed. */
+const magic = 0x377f0682;
+const formatVersion = 3_007_000;
+/** Restarts of a log that may come between a mark and a power cut. */
+const mostRestarts = 0xffff;
+
+type Sum = readonly [number, number];
+
+function checksum(bytes: DataView, from: number, until: number, [first, second]: Sum, little: boolean): Sum {
+  let [a, b] = [first, second];
+  for (let at = from; at < until; at += 8) {
+    a = (a + bytes.getUint32(at, little) + b) >>> 0;
+    b = (b + bytes.getUint32(at + 4, little) + a) >>> 0;
+  }
+  return [a, b];
+}
+
+function sumAt(bytes: DataView, at: number): Sum {
+  return [bytes.getUint32(at), bytes.getUint32(at + 4)];
+}
+
+const agree = (one: Sum, other: Sum) => one[0] === other[0] && one[1] === other[1];
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+interface Header {
+  readonly salts: string;
+  readonly pageBytes: number;
+  readonly little: boolean;
+  readonly sum: Sum;
+}
+
+/** Gives null where SQLite would take the log for an empty one. */
+function readHeader(descriptor: number): Header | null {
+  const bytes = Buffer.alloc(headerBytes);
+  if (readSync(descriptor, bytes, 0, headerBytes, 0) < headerBytes) return null;
+  const view = viewOf(bytes);
+  const little = view.getUint32(0) === magic;
+  const sum = checksum(view, 0, 24, [0, 0], little);
+  const isSound = (view.getUint32(0) & ~1) === magic && agree(sum, sumAt(view, 24));
+  if (!isSound) return null;
+  return { salts: bytes.toString('hex', 16, 24), pageBytes: view.getUint32(8), little, sum };
+}
+
+interface Frame {
+  readonly bytes: Buffer;
+  readonly salts: string;
+  readonly page: number;
+  /** Pages of the database behind the transaction that it ends; 0: it ends none. */
+  readonly pagesAfter: number;
+  /** False if its checksum is not the one that follows from the frame before it. */
+  readonly follows: boolean;
+}
+
+/** Each frame of the file, sound or not. A bad one doesn't spoil the next: that follows from the sum as it stands. */
+function* framesOf(descriptor: number, header: Header): Generator<Frame> {
+  const { pageBytes, little } = header;
+  const length = frameHeaderBytes + pageBytes;
+  let before = header.sum;
+  for (let at = headerBytes; ; at += length) {
+    const bytes = Buffer.alloc(length);
+    if (readSync(descriptor, bytes, 0, length, at) < length) return;
+    const view = viewOf(bytes);
+    const sum = checksum(view, frameHeaderBytes, length, checksum(view, 0, 8, before, little), little);
+    const stored = sumAt(view, 16);
+    yield {
+      bytes,
+      salts: bytes.toString('hex', 8, 16),
+      page: view.getUint32(0),
+      pagesAfter: view.getUint32(4),
+      follows: agree(sum, stored),
+    };
+    before = stored;
+  }
+}
+
+/** Opens a log to read it. SQLite holds its locks on other files, so that a close drops none. */
+function openLog(path: string): number | null {
+  try {
+    return openSync(`${path}-wal`, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function withLog<Result>(path: string, read: (descriptor: number | null) => Result): Result {
+  const descriptor = openLog(path);
+  try {
+    return read(descriptor);
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+/** Frames in the log, and those of them that are in the database. */
+export interface CheckpointRow {
+  readonly busy: 0 | 1;
+  readonly log: number;
+  readonly checkpointed: number;
+}
+
+/** The log of a database that this process writes. Call it behind a commit with a sync. */
+export function markOf(path: string, { log, checkpointed }: CheckpointRow): LogMark | null {
+  return withLog(path, (file) => {
+    const salts = Buffer.alloc(8);
+    if (file === null || readSync(file, salts, 0, 8, 16) < 8) return null;
+    return { salts: salts.toString('hex'), frames: log === checkpointed ? 0 : log };
+  });
+}
+
+export function logOf(database: Database): CheckpointRow {
+  const [row] = database.pragma('wal_checkpoint(NOOP)') as CheckpointRow[];
+  return row ?? { busy: 0, log: 0, checkpointed: 0 };
+}
+
+/**
+ * Refuses a log that doesn't reach as far as it had been synced: SQLite takes one that is gone or damaged for a shorter
+ * one, and what was answered is gone in silence. `isSameBoot`: after a crash of the machine, a file system may have
+ * kept the end of the log and not the change of the database before it.
+ */
+export function checkLog(path: string, mark: LogMark | null, isSameBoot: boolean): void {
+  if (mark === null || mark.frames === 0) return;
+  withLog(path, (log) => {
+    if (log === null || fstatSync(log).size === 0) {
+      if (isSameBoot) throw damagedLog(path, 'is gone', mark);
+      return;
+    }
+    const header = readHeader(log);
+    if (header === null) throw damagedLog(path, 'has a damaged header', mark);
+    if (isLater(header.salts, mark.salts)) return;
+    if (header.salts !== mark.salts) throw damagedLog(path, 'is another one', mark);
+    const frames = soundFrames(log, header, mark.frames);
+    if (frames < mark.frames) throw damagedLog(path, `is damaged behind frame ${frames}`, mark);
+  });
+}
+
+function isLater(salts: string, before: string): boolean {
+  const restarts = (Number.parseInt(salts.slice(0, 8), 16) - Number.parseInt(before.slice(0, 8), 16)) >>> 0;
+  return restarts > 0 && restarts <= mostRestarts;
+}
+
+/** Frames that SQLite would read, up to the end of a transaction; no more than `enough` are looked at. */
+function soundFrames(log: number, header: Header, enough: number): number {
+  let [seen, committed] = [0, 0];
+  for (const { salts, pagesAfter, follows } of framesOf(log, header)) {
+    if (!follows || salts !== header.salts) break;
+    seen += 1;
+    if (pagesAfter > 0) committed = seen;
+    if (seen >= enough) break;
+  }
+  return committed;
+}
+
+function damagedLog(path: string, fault: string, { frames }: LogMark): FileError {
+  return new FileError(
+    'damaged',
+    `${damagedAdvice(path)} (The write-ahead log ${path}-wal ${fault}, and had ${frames} synced frames: messages that were answered are in it. If it was moved away, put it back.)`,
+  );
+}
+
+/**
+ * Has SQLite read the frames behind damaged ones, up to the mark: writes the log anew, with sound checksums. For a copy,
+ * of which the result is read as far as it can be. Gives how many of its frames are damaged or gone.
+ */
+export function mendLog(path: string, { salts, frames }: LogMark): number {
+  const pageBytes = pageBytesOf(path);
+  const kept: Frame[] = withLog(path, (log) => {
+    if (log === null) return [];
+    const header = readHeader(log) ?? { salts, pageBytes, little: true, sum: [0, 0] };
+    const found: Frame[] = [];
+    let seen = 0;
+    for (const frame of framesOf(log, header)) {
+      if (seen++ === frames) break;
+      if (frame.salts === salts) found.push(frame);
+    }
+    return found;
+  });
+  const end = kept.findLastIndex(({ pagesAfter }) => pagesAfter > 0);
+  const pages = kept[end]?.pagesAfter ?? 0;
+  const usable = kept.slice(0, end + 1).filter(({ page }) => page > 0 && page <= pages);
+  if (usable.length > 0) writeLog(path, salts, pageBytes, usable, pages);
+  return frames - usable.filter(({ follows }) => follows).length;
+}
+
+/** From the database's header. */
+function pageBytesOf(path: string): number {
+  const descriptor = openSync(path, constants.O_RDONLY);
+  try {
+    const bytes = Buffer.alloc(2);
+    readSync(descriptor, bytes, 0, 2, 16);
+    // 1 stands for 65536.
+    return bytes.readUInt16BE() === 1 ? 65_536 : bytes.readUInt16BE();
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeLog(
+  path: string,
+  salts: string,
+  pageBytes: number,
+  frames: readonly Frame[],
+  pages: number,
+): void {
+  const { O_WRONLY, O_TRUNC, O_NOFOLLOW } = constants;
+  const descriptor = openSync(`${path}-wal`, O_WRONLY | O_TRUNC | O_NOFOLLOW);
+  try {
+    const header = Buffer.alloc(headerBytes);
+    const view = viewOf(header);
+    for (const [index, value] of [magic, formatVersion, pageBytes].entries())
+      view.setUint32(index * 4, value);
+    header.write(salts, 16, 'hex');
+    let sum = checksum(view, 0, 24, [0, 0], true);
+    for (const [index, value] of sum.entries()) view.setUint32(24 + index * 4, value);
+    writeSync(descriptor, header);
+    for (const [index, { bytes }] of frames.entries()) {
+      const frame = viewOf(bytes);
+      frame.setUint32(4, index === frames.length - 1 ? pages : 0);
+      sum = checksum(frame, frameHeaderBytes, bytes.length, checksum(frame, 0, 8, sum, true), true);
+      for (const [place, value] of sum.entries()) frame.setUint32(16 + place * 4, value);
+      writeSync(descriptor, bytes);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
+import { SqliteFactory } from '../sqlite-factory.js';
+
+const messages = 12;
+/** A frame is a page with a header of 24 bytes; the log has one of 32. */
+const frameBytes = 4_096 + 24;
+const frameAt = (index: number) => 32 + index * frameBytes;
+
+let files: SqliteFactory;
+let log: string;
+beforeEach(async () => {
+  files = new SqliteFactory();
+  log = `${files.path}-wal`;
+  await killAfter(messages);
+});
+afterEach(() => files.remove());
+
+/** Another process accepts so many messages, and is killed as it does nothing. */
+async function killAfter(count: number): Promise<void> {
+  const program = fileURLToPath(new URL('../thread/accepting-process.mjs', import.meta.url));
+  const built = new URL('../../../../dist/store/sqlite/sqlite-store.js', import.meta.url).href;
+  const child = spawn(process.execPath, [program, built, files.path, 'killed', String(count)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exit = once(child, 'exit');
+  let told = 0;
+  for await (const _accepted of createInterface(child.stdout)) if (++told === count) break;
+  child.kill('SIGKILL');
+  await exit;
+}
+
+function change(at: number, how: (byte: number) => number): void {
+  const bytes = readFileSync(log);
+  bytes[at] = how(bytes[at] ?? 0);
+  writeFileSync(log, bytes);
+}
+
+const removeLog = () => {
+  rmSync(log);
+  rmSync(`${files.path}-shm`, { force: true });
+};
+
+const damages: Readonly<Record<string, () => void>> = {
+  'the log and its index are removed': removeLog,
+  'the log is empty': () => truncateSync(log, 0),
+  'a bit of its header is flipped': () => change(17, (byte) => byte ^ 4),
+  'a bit of its first page is flipped': () => change(frameAt(0) + 24 + 3_000, (byte) => byte ^ 1),
+  'a bit of its first checksum is flipped': () => change(frameAt(0) + 16, (byte) => byte ^ 1),
+  'its last page is cut off': () => truncateSync(log, statSync(log).size - frameBytes),
+  'it is another database’s': () => {
+    const other = new SqliteFactory();
+    const database = new Database(other.path);
+    database.exec('PRAGMA journal_mode = WAL; CREATE TABLE other (text)');
+    copyFileSync(`${other.path}-wal`, log);
+    database.close();
+  },
+};
+
+describe('a log that lost what was answered is refused and left as it is:', () => {
+  test.each(Object.keys(damages))('%s', async (name) => {
+    damages[name]?.();
+    const [database, before] = [readFileSync(files.path), read(log)];
+    const started = files.open();
+    await expect(started).rejects.toMatchObject({ reason: 'corrupt' });
+    await expect(started).rejects.toThrow(/gateway\.db-wal .*store recover|store recover.*gateway\.db-wal/);
+    expect(readFileSync(files.path).equals(database)).toBe(true);
+    expect(read(log)).toEqual(before);
+  });
+
+  function read(path: string): Buffer | null {
+    return statSync(path, { throwIfNoEntry: false }) === undefined ? null : readFileSync(path);
+  }
+
+  test('any bit of what was synced', async () => {
+    const sound = readFileSync(log);
+    await fc.assert(
+      fc.asyncProperty(fc.nat(sound.length * 8 - 1), async (bit) => {
+        const byte = bit >> 3;
+        // The header's number of checkpoints says nothing, but it has part in the checksum.
+        const bytes = Buffer.from(sound);
+        bytes[byte] = (bytes[byte] ?? 0) ^ (1 << (bit & 7));
+        writeFileSync(log, bytes);
+        await expect(files.open()).rejects.toMatchObject({ reason: 'corrupt' });
+      }),
+      { numRuns: 25 },
+    );
+    writeFileSync(log, sound);
+    expect(await (await files.open()).counts()).toMatchObject({ queued: messages });
+  });
+});
+
+describe('no log is refused', () => {
+  test('that ends with what nobody was promised', async () => {
+    const frames = readFileSync(log);
+    // A transaction that was rolled back, or cut off: frames of this run, of which no checksum follows.
+    writeFileSync(log, Buffer.concat([frames, frames.subarray(frameAt(3))]));
+    expect(await (await files.open()).counts()).toMatchObject({ queued: messages });
+  });
+
+  test('that another program has copied into the database', async () => {
+    const database = new Database(files.path);
+    database.pragma('wal_checkpoint');
+    database.close();
+    const { store, report } = await files.openWithReport();
+    expect(report.checkedWhole).toBe(true);
+    expect(await store.counts()).toMatchObject({ queued: messages });
+  });
+
+  test('after a restore, as the documents tell it', async () => {
+    const backup = `${files.directory}/backup`;
+    const store = await files.open();
+    await store.close();
+    copyFileSync(files.path, backup);
+    await killAfter(1);
+    copyFileSync(backup, files.path);
+    removeLog();
+    expect(await (await files.open()).counts()).toMatchObject({ queued: messages });
+  });
+
+  test('after kills and stops in turn', async () => {
+    for (let run = 0; run < 3; run += 1) {
+      if (run > 0) await files.open();
+      await files.close();
+      await killAfter(1);
+    }
+    expect((await (await files.open()).counts()).queued).toBe(messages + 3);
+  });
+});
+
+describe('recover', () => {
+  test.each([
+    ['a bit of its first page is flipped', messages],
+    ['a bit of its first checksum is flipped', messages],
+    ['a bit of its header is flipped', messages],
+  ])('saves what lies behind the damage: %s', async (name, saved) => {
+    damages[name]?.();
+    const found = await recoverStore(files.path, 'now');
+    expect(found).toMatchObject({ messages: saved, missing: 0 });
+    expect(await (await files.open()).counts()).toMatchObject({ queued: saved });
+  });
+
+  test('says that the log is gone', async () => {
+    damages['its last page is cut off']?.();
+    const { lost, messages: saved } = await recoverStore(files.path, 'now');
+    expect(saved).toBe(messages - 1);
+    expect(lost[0]).toMatch(/^what \d of the \d+ pages in the write-ahead log/);
+  });
+});
