@@ -1,14 +1,18 @@
+import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/message-ids.js';
 import type { StorePolicy } from '../../../src/store/open-store.js';
 import { decideAcceptance } from '../../../src/store/rules/acceptance.js';
-import { type Collectable, countParts, turnText } from '../../../src/store/rules/ready-queue.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
-import { mayBegin, poisonSuspectRuns } from '../../../src/store/rules/turn-end.js';
+import { type Collectable, countParts, turnText } from '../../../src/store/rules/ready-queue.js';
+import {
+  decideTurnEnd,
+  mayBegin,
+  poisonSuspectRuns,
+  type TurnEnd,
+} from '../../../src/store/rules/turn-end.js';
+import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/sqlite/operations/by-hand.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
-import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/message-ids.js';
 import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
-import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/sqlite/operations/by-hand.js';
-import { decideTurnEnd, type TurnEnd } from '../../../src/store/rules/turn-end.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,

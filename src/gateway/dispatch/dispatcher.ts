@@ -9,9 +9,6 @@ import type { Turn } from '../../store/turns.js';
 import type { TurnAgent } from '../agents.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { type AgentHold, AgentHolds, type AgentStarts } from './agent-hold.js';
-import { claimStands, MeanTime, mostPutBacks, retryAfterSeconds } from './policy.js';
-import { RecentNames } from './recent-names.js';
-import { type SlotReservation, SlotReservations } from './slot-reservations.js';
 import {
   claimStands,
   cutOffTooOften,
