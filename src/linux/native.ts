@@ -135,6 +135,7 @@ const elsewhere: Native = {
   stall_watch_alive: () => notSupported,
   stall_watch_stop: () => notSupported,
   note_fatal_signals: () => notSupported,
+  prlimit_nofile: () => notSupported,
   signal_watch: () => notSupported,
   signal_overflow: () => null,
   signal_unwatch: () => notSupported,

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { native, SystemCallError } from './native.js';
+import { failure, native, SystemCallError } from './native.js';
 
 /** getppid(2), asked anew at each call; 0 when the parent is outside this PID namespace. */
 export function parentPid(): number {

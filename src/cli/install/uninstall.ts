@@ -31,7 +31,7 @@ export interface GatewayData {
 
 /** Matches the names of the gateway's entries in its state directory, an earlier version's (`compiled`) too. */
 const stateFile =
-  /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|fatal-signal|compiled)$/;
+  /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|fatal-signal|agents|compiled)$/;
 
 function isThere(path: string): boolean {
   return existsSync(path) || linkTarget(path) !== null;

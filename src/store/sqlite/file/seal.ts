@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, statSync, writeSync } from 'node:fs';
 import { readRegularFile } from '../../../linux/files.js';
 import { bootId } from '../../../linux/process.js';
 import { codeOf } from './disk.js';
