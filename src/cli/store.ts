@@ -12,7 +12,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { databaseAccess } from '../config/database-file.js';
+import { databaseAccess } from '../config/directories.js';
 import { nearest } from '../config/nearest.js';
 import { tryLock } from '../linux/file-lock.js';
 import { syncDirectory } from '../linux/files.js';

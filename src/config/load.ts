@@ -22,13 +22,13 @@ const otherVariables: ReadonlySet<string> = new Set([
   'SD_GATEWAY_TURN',
 ]);
 
-export interface Override {
+interface Override {
   readonly setting: Setting;
   /** As it would stand in the file. */
   readonly value: unknown;
 }
 
-export interface Overrides {
+interface Overrides {
   readonly overrides: readonly Override[];
   readonly problems: readonly { readonly where: string; readonly message: string }[];
   readonly warnings: readonly string[];
@@ -62,7 +62,7 @@ function readValue(setting: Setting, text: string): unknown {
 }
 
 /** Finds the settings that the environment overrides (`SD_GATEWAY_<SECTION>_<KEY>`). An empty one is as unset. */
-export function readOverrides(environment: NodeJS.ProcessEnv): Overrides {
+function readOverrides(environment: NodeJS.ProcessEnv): Overrides {
   const overrides: Override[] = [];
   const problems: { where: string; message: string }[] = [];
   const warnings: string[] = [];
@@ -89,7 +89,7 @@ export function readOverrides(environment: NodeJS.ProcessEnv): Overrides {
 
 export { ConfigurationError, type ConfigurationProblem };
 
-export interface ConfigurationSource {
+interface ConfigurationSource {
   /** Null: no file, only defaults and the environment. */
   readonly file: string | null;
   /** True if a missing file is an error: the operator named it. */

@@ -1,7 +1,7 @@
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
 import type { Scope } from '../manager/service-manager.js';
-import type { RunRecord } from '../store/run-record.js';
+import type { RunRecord } from '../store/open-store.js';
 import type { Drift } from '../units/drift.js';
 
 /** A fact, or why it could not be found out. */

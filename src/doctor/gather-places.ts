@@ -1,5 +1,4 @@
-import { type DatabaseAccess, databaseAccess } from '../config/database-file.js';
-import { type Directories, directories } from '../config/directories.js';
+import { type DatabaseAccess, type Directories, databaseAccess, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration } from '../config/load.js';
 import { IdentityError } from '../linux/owner.js';
 import { type UnitSettings, type UnitSettingsOptions, unitSettings } from '../units/unit-settings.js';

@@ -1,4 +1,4 @@
-import { type RunRecord, runOutcome } from '../store/run-record.js';
+import { type RunRecord, runOutcome } from '../store/open-store.js';
 import type { DoctorFacts, HistoryEvent } from './facts.js';
 
 const withoutWord = 'Ended without a word: killed, aborted, or the machine went down';

@@ -11,7 +11,7 @@ const closeTimeoutMs = 5_000;
 const firstRetryDelayMs = 1_000;
 const retryDelayLimitMs = 60_000;
 
-export interface RunningChannelOptions {
+interface RunningChannelOptions {
   readonly name: string;
   /** Makes the channel, and starts nothing. `signal` is aborted when it is closed. */
   readonly create: (signal: AbortSignal) => Promise<Channel>;
@@ -21,7 +21,7 @@ export interface RunningChannelOptions {
 }
 
 /** Keeps one channel running: one that does not start is made anew after a while. It never rejects or throws. */
-export class RunningChannel {
+class RunningChannel {
   readonly #options: RunningChannelOptions;
   #channel: Channel | null = null;
   #end = new AbortController();

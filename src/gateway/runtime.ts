@@ -7,10 +7,9 @@ import { createHttpChannel, type HttpChannel } from '../channels/http/http-chann
 import type { ConnectionFacts } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
-import { databaseFile } from '../config/database-file.js';
-import { type Directories, isLeftoverLink } from '../config/directories.js';
+import { type Directories, databaseFile, isLeftoverLink } from '../config/directories.js';
 import { type Configuration, restartNeeded } from '../config/schema.js';
-import type { PartProgress } from '../lifecycle/watchdog.js';
+import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
 import type { OpenStore } from '../store/open-store.js';
 import type { PreparedStore } from '../store/prepare-store.js';
@@ -24,10 +23,9 @@ import { FdStoreSockets } from './sockets/fd-store-sockets.js';
 import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
-import { beginStore, logRecovery } from './start/store.js';
-import { noteFatalSignals } from './supervisor/crash-note.js';
+import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
+import { noteFatalSignals } from './supervisor/run-history.js';
 import type { SideWork } from './supervisor/side-work.js';
-import { StoreTrouble } from './supervisor/store-trouble.js';
 import { Workers } from './workers.js';
 
 export interface RuntimeOptions {

@@ -1,12 +1,11 @@
 import { homedir } from 'node:os';
 import { longestKillDelay } from '../config/agent-table.js';
-import { databaseFile } from '../config/database-file.js';
-import { directories, scopeOfUser } from '../config/directories.js';
+import { databaseFile, directories, scopeOfUser } from '../config/directories.js';
 import type { Configuration } from '../config/schema.js';
 import { type SupervisedService, supervise } from '../lifecycle/supervise.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
 import type { Supervision } from '../lifecycle/supervision.js';
-import { longestStop } from '../lifecycle/timeout-extension.js';
+import { longestStop } from '../lifecycle/timeouts.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import { messageIds } from '../log/fields.js';
 import { systemctlEnvironment } from '../manager/service-manager.js';
@@ -15,11 +14,10 @@ import type { GatewayEvents } from './events.js';
 import { GatewayReports } from './reports.js';
 import { CloseStack, openRuntime, type Runtime } from './runtime.js';
 import { failedStart } from './start/failed-start.js';
-import { blockedLoopEntry, logReport } from './supervisor/lifecycle-log.js';
+import { blockedLoopEntry, logReport, StopJobSearch, StopLog } from './supervisor/lifecycle-log.js';
 import { ChannelProbe, StoreProbe } from './supervisor/probes.js';
 import { RunHistory } from './supervisor/run-history.js';
 import { SideWork } from './supervisor/side-work.js';
-import { StopJobSearch, StopLog } from './supervisor/stop-log.js';
 
 /** Time between two status lines of a drain. */
 const drainStatusIntervalMs = 1_000;

@@ -5,7 +5,7 @@ import type { ReplySender } from '../channels/reply-sender.js';
 import { routeFor } from '../config/route-table.js';
 import type { Configuration } from '../config/schema.js';
 import { systemClock } from '../lifecycle/clock.js';
-import type { PartProgress } from '../lifecycle/watchdog.js';
+import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
 import { newId } from '../store/ids.js';
 import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';

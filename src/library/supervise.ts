@@ -3,7 +3,7 @@ import { describeStop, type Sender } from '../lifecycle/stop-cause.js';
 import { SupervisedService } from '../lifecycle/supervise.js';
 import type { ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
 import type { Supervision } from '../lifecycle/supervision.js';
-import type { PartProgress } from '../lifecycle/watchdog.js';
+import type { PartProgress } from '../lifecycle/timeouts.js';
 import { ArgumentError, showValue } from '../systemd/argument-error.js';
 import type { SignalDelivery } from '../systemd/signals.js';
 import { supervision } from './facts.js';

@@ -1,7 +1,7 @@
 import type { JournalField } from '../systemd/journal.js';
 import type { Sender, StopCause, StopPolicy, StopRequest } from './stop-cause.js';
 import type { Supervision } from './supervision.js';
-import type { PartProgress } from './watchdog.js';
+import type { PartProgress } from './timeouts.js';
 
 export interface SuperviseOptions {
   /** The supervisor of this process: see `judgeSupervision`. */

@@ -20,8 +20,7 @@ import type {
   WatchdogCheck,
 } from './supervise-options.js';
 import { judgeSupervision } from './supervision.js';
-import { barrierTimeoutMs, closingTimeMs } from './timeout-extension.js';
-import type { PartProgress } from './watchdog.js';
+import { barrierTimeoutMs, closingTimeMs, type PartProgress } from './timeouts.js';
 
 const defaultDrainTimeoutMs = 30_000;
 

@@ -79,7 +79,7 @@ export function checkRegularFile(path: string): void {
 }
 
 /** Has the disk keep what was written into the file (fsync(2)). */
-export function syncFile(path: string): void {
+function syncFile(path: string): void {
   const descriptor = openSync(path, 'r');
   try {
     fsyncSync(descriptor);

@@ -209,7 +209,7 @@ export function createLog(options: LogOptions): AdjustableLog {
 }
 
 /** Where in the code a record comes from: `CODE_FILE`, `CODE_LINE` and `CODE_FUNC` (systemd.journal-fields(7)). */
-export type CallSite = Readonly<Partial<Record<'CODE_FILE' | 'CODE_LINE' | 'CODE_FUNC', string>>>;
+type CallSite = Readonly<Partial<Record<'CODE_FILE' | 'CODE_LINE' | 'CODE_FUNC', string>>>;
 
 /** The caller of `above`, by V8's stack trace (https://v8.dev/docs/stack-trace-api). */
 export function callSiteAbove(above: (...parameters: never[]) => unknown): CallSite {

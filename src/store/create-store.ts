@@ -1,4 +1,4 @@
-import { databaseFile } from '../config/database-file.js';
+import { databaseFile } from '../config/directories.js';
 import type { StoreConfiguration } from '../config/store-table.js';
 import type { LastRun, OpeningStore, StoreEvents, StorePolicy } from './open-store.js';
 import type { PreparedStore } from './prepare-store.js';

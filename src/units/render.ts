@@ -1,4 +1,4 @@
-import { barrierTimeoutMs, longestStop, type StopTimes } from '../lifecycle/timeout-extension.js';
+import { barrierTimeoutMs, longestStop, type StopTimes } from '../lifecycle/timeouts.js';
 import { type Scope, unitName } from '../manager/service-manager.js';
 import { choicesLine, seal, type UnitChoices } from './seal.js';
 import {

@@ -1,16 +1,20 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, test } from 'vitest';
 import {
   hasOnlyZombies,
+  openFiles,
   parentPid,
+  parseOpenFilesLimit,
+  parseResidentMemory,
   peerCredentials,
+  ResidentMemory,
   readAncestry,
   variableIn,
 } from '../../src/linux/process.js';
@@ -154,4 +158,38 @@ it('tells a group of zombies from one in which something runs', async () => {
   expect(hasOnlyZombies(id)).toBe(true);
   await once(group, 'exit');
   expect(hasOnlyZombies(id)).toBe(false);
+});
+
+const limits = (
+  soft: string,
+) => `Limit                     Soft Limit           Hard Limit           Units     
+Max processes             unlimited            unlimited            processes 
+Max open files            ${soft.padEnd(20)} 524288               files     
+`;
+
+test.each([
+  [limits('1024'), 1_024],
+  [limits('unlimited'), Number.POSITIVE_INFINITY],
+  ['', null],
+])('the limit of open files is the soft one, of %#', (text, limit) => {
+  expect(parseOpenFilesLimit(text)).toBe(limit);
+});
+
+test('the descriptors of this process are counted', () => {
+  const { open, limit } = openFiles();
+  const more = openSync('/dev/null', 'r');
+  expect(openFiles()).toEqual({ limit, open: (open ?? 0) + 1 });
+  closeSync(more);
+  expect(openFiles()).toEqual({ limit, open });
+});
+
+test('the memory in use is read without a further descriptor, and follows what is taken', () => {
+  expect(parseResidentMemory('Name:\tnode\nVmRSS:\t   81234 kB\nRssAnon:\t1 kB\n')).toBe(81_234 * 1_024);
+  expect(parseResidentMemory('Name:\tkthreadd\n')).toBeNull();
+  const memory = ResidentMemory.open();
+  const before = memory?.bytes() ?? 0;
+  const { open } = openFiles();
+  const taken = Buffer.alloc(64 * 1_024 ** 2, 1);
+  expect(memory?.bytes()).toBeGreaterThan(before + taken.length / 2);
+  expect(openFiles().open).toBe(open);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFiles } from '../../src/linux/resources.js';
+import { openFiles } from '../../src/linux/process.js';
 import {
   formatJournalEntry,
   type JournalField,

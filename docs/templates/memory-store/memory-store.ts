@@ -1,7 +1,6 @@
-import type { OpenStore, StorePolicy } from '../../../src/store/open-store.js';
+import { keptRuns, type OpenStore, type StorePolicy } from '../../../src/store/open-store.js';
 import { checkLimit, decodeCursor, decodeNumber, pageOf } from '../../../src/store/pages.js';
 import { isAsExpected, leaseStands, mayClaimLease, unexpired } from '../../../src/store/rules/fences.js';
-import { keptRuns } from '../../../src/store/run-record.js';
 import { SessionWatchers } from '../../../src/store/session-watchers.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';

@@ -1,6 +1,6 @@
+import type { RunRecord } from '../../../src/store/open-store.js';
 import type { LeaseFacts } from '../../../src/store/rules/fences.js';
 import type { Queue, Ticket } from '../../../src/store/rules/ready-queue.js';
-import type { RunRecord } from '../../../src/store/run-record.js';
 import type { DeliveryPart } from '../deliveries.js';
 import type { Message, MessageState, NewMessage, Reply, SessionPolicy, TurnWait } from '../messages.js';
 import type { StoredRecord } from '../records.js';

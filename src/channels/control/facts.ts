@@ -1,5 +1,5 @@
 import type { StoreCounts } from '../../store/messages.js';
-import type { RunRecord } from '../../store/run-record.js';
+import type { RunRecord } from '../../store/open-store.js';
 import type { ConnectionFacts } from '../http/server/connections.js';
 
 /** The progress of one part of the gateway. */

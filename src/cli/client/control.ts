@@ -3,7 +3,7 @@ import { control, SilentGatewayError } from '../../channels/control/control-clie
 import type { CallerTurn } from '../../channels/control/facts.js';
 import type { ControlCommand, ControlEvent } from '../../channels/control/protocol.js';
 import { commandStatus } from '../command.js';
-import { refusalIn } from '../operate/job.js';
+import { refusalIn } from '../operate/wait.js';
 import { printable } from '../terminal.js';
 
 /** A unit that restarts what it runs; a scope does not. */

@@ -25,7 +25,7 @@ export function bold(text: string): string {
 }
 
 /** Sets a word for the reader to replace: italic. */
-export function italic(text: string): string {
+function italic(text: string): string {
   return `\\fI${roff(text)}\\fR`;
 }
 
@@ -35,7 +35,7 @@ export function section(title: string, ...lines: readonly string[]): string {
 }
 
 /** Paragraphs, the first one without a break before it: its heading makes one. */
-export function paragraphs(texts: readonly string[]): string[] {
+function paragraphs(texts: readonly string[]): string[] {
   return texts.flatMap((text, index) => (index === 0 ? [text] : ['.PP', text]));
 }
 

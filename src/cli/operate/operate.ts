@@ -36,10 +36,9 @@ import {
   systemctlFor,
   type Target,
 } from './find.js';
-import { awaitIdle, describeWork, workOf } from './idle.js';
-import { performJob, reloadOutcome } from './job.js';
 import { lastRecord } from './journal.js';
 import { readUnit, type UnitState } from './unit.js';
+import { awaitIdle, describeWork, performJob, reloadOutcome, workOf } from './wait.js';
 
 function say(text: string): void {
   process.stdout.write(`${printable(text)}\n`);

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { askFacts, type FactsAnswer } from '../../channels/control/ask-facts.js';
-import { databaseAccess } from '../../config/database-file.js';
+import { databaseAccess } from '../../config/directories.js';
 import { ConfigurationError, loadConfiguration } from '../../config/load.js';
 import { actingAs, IdentityError } from '../../linux/owner.js';
 import { messageIds } from '../../log/fields.js';

@@ -1,7 +1,7 @@
 import type { GatewayFacts } from '../../channels/control/facts.js';
 import type { StopJob } from '../../lifecycle/stop-cause.js';
 import type { Scope } from '../../manager/service-manager.js';
-import type { RunRecord } from '../../store/run-record.js';
+import type { RunRecord } from '../../store/open-store.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import type { JournalLine } from '../operate/journal.js';

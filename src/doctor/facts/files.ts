@@ -1,8 +1,7 @@
 import { existsSync, lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { DatabaseAccess } from '../../config/database-file.js';
-import { isLeftoverLink } from '../../config/directories.js';
+import { type DatabaseAccess, isLeftoverLink } from '../../config/directories.js';
 import type { LoadedConfiguration } from '../../config/load.js';
 import { actingAs } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';

@@ -1,7 +1,11 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type DatabaseAccess, databaseAccess } from '../../config/database-file.js';
-import { type Directories, directories } from '../../config/directories.js';
+import {
+  type DatabaseAccess,
+  type Directories,
+  databaseAccess,
+  directories,
+} from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration } from '../../config/load.js';
 import { IdentityError } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';

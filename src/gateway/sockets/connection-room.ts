@@ -6,7 +6,7 @@ import {
   limitFor,
 } from '../../channels/http/server/connection-bounds.js';
 import type { Configuration } from '../../config/schema.js';
-import { type OpenFiles, openFiles } from '../../linux/resources.js';
+import { type OpenFiles, openFiles } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
 import { mostKeptConnections } from '../delivery/webhook/webhook-senders.js';
 

@@ -1,6 +1,6 @@
 import { get, type RequestOptions } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { PartProgress } from '../../lifecycle/watchdog.js';
+import type { PartProgress } from '../../lifecycle/timeouts.js';
 import type { Store } from '../../store/store.js';
 
 /**

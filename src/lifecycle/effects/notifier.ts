@@ -8,7 +8,7 @@ import {
 import { startTimeoutExtension, type TimeoutExtension } from '../../systemd/timeout-extension.js';
 import { type SentStatus, statusDueIn } from '../status-line.js';
 import type { ReportService } from '../supervise-options.js';
-import { startExtension, startStallMs, stopExtension } from '../timeout-extension.js';
+import { startExtension, startStallMs, stopExtension } from '../timeouts.js';
 
 /** Notifies the service manager (sd_notify(3)); the only sender but for the threads that must not wait for this one. */
 export class Notifier {

@@ -1,6 +1,6 @@
 import { type StallWatch, startStallWatch } from '../../systemd/watchdog.js';
 import type { BlockedLoopEntry, ReportService, WatchdogCheck } from '../supervise-options.js';
-import { isTooLate, type PartProgress, watchdogDecision, watchdogInterval } from '../watchdog.js';
+import { isTooLate, type PartProgress, watchdogDecision, watchdogInterval } from '../timeouts.js';
 import type { Notifier } from './notifier.js';
 
 export interface WatchdogFeederOptions extends WatchdogCheck {

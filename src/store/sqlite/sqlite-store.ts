@@ -18,7 +18,7 @@ import type {
   StoredBlob,
   TurnWait,
 } from '../messages.js';
-import type { LastRun, OpenStore, StoreEvents, StorePolicy } from '../open-store.js';
+import type { LastRun, OpenStore, RunRecord, StoreEvents, StorePolicy } from '../open-store.js';
 import type {
   Checkpoint,
   ExpectedRecord,
@@ -27,7 +27,6 @@ import type {
   RecordOutcome,
   StoredRecord,
 } from '../records.js';
-import type { RunRecord } from '../run-record.js';
 import { SessionWatchers } from '../session-watchers.js';
 import type { StoreError } from '../store-error.js';
 import type {

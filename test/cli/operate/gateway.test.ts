@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { askFacts } from '../../../src/channels/control/ask-facts.js';
 import { controlSocketOf, namedByDirectory } from '../../../src/cli/client/locate.js';
-import { workOf } from '../../../src/cli/operate/idle.js';
+import { workOf } from '../../../src/cli/operate/wait.js';
 import { gateway, unit } from './samples.js';
 
 describe('the control socket', () => {

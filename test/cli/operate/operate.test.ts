@@ -11,10 +11,9 @@ import {
   whyUnusable,
 } from '../../../src/cli/operate/failure.js';
 import { commandFor, managerTrouble, systemctlFor } from '../../../src/cli/operate/find.js';
-import { awaitIdle, describeWork, type Work, workIn } from '../../../src/cli/operate/idle.js';
-import { refusalIn } from '../../../src/cli/operate/job.js';
 import { tellingRecords } from '../../../src/cli/operate/journal.js';
 import { unitState } from '../../../src/cli/operate/unit.js';
+import { awaitIdle, describeWork, refusalIn, type Work, workIn } from '../../../src/cli/operate/wait.js';
 import { Spinner } from '../../../src/cli/terminal.js';
 import { ProgramError } from '../../../src/manager/program.js';
 import { ServiceManagerError } from '../../../src/manager/service-manager.js';

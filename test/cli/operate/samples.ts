@@ -1,7 +1,7 @@
 import type { GatewayFacts } from '../../../src/channels/control/facts.js';
 import { type UnitState, unitState } from '../../../src/cli/operate/unit.js';
 import type { Terminal } from '../../../src/cli/terminal.js';
-import type { RunRecord } from '../../../src/store/run-record.js';
+import type { RunRecord } from '../../../src/store/open-store.js';
 
 export const now = Date.parse('2026-11-23T17:00:00Z');
 

@@ -9,8 +9,7 @@ import {
   type UnknownPolicy,
   webhookTarget,
 } from '../../../src/store/messages.js';
-import type { Recovery } from '../../../src/store/open-store.js';
-import type { RunRecord } from '../../../src/store/run-record.js';
+import type { Recovery, RunRecord } from '../../../src/store/open-store.js';
 
 /**
  * What fixtures/make.mjs leaves behind, as it is after the start that migrates it at `startedAt` and takes back what was

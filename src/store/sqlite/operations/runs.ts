@@ -1,4 +1,4 @@
-import { keptRuns, type RunRecord } from '../../run-record.js';
+import { keptRuns, type RunRecord } from '../../open-store.js';
 import { idToBytes } from './columns.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';

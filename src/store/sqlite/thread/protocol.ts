@@ -1,7 +1,6 @@
 import type { NewMessage, QueueLimits, SessionCancelled } from '../../messages.js';
-import type { ForgottenMessages, LastRun, Recovery, StorePolicy } from '../../open-store.js';
+import type { ForgottenMessages, LastRun, Recovery, RunStore, StorePolicy } from '../../open-store.js';
 import type { Checkpoint } from '../../records.js';
-import type { RunStore } from '../../run-record.js';
 import type { Store } from '../../store.js';
 import type { AcceptOutcome, ArrivalClaim } from '../../turns.js';
 import type { PostedFailure } from '../file/errors.js';

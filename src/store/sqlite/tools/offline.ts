@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { keptRuns, type RunRecord } from '../../run-record.js';
+import { keptRuns, type RunRecord } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import { toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';

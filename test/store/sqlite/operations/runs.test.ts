@@ -1,6 +1,6 @@
 import { v7 as uuid } from 'uuid';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { keptRuns, type RunRecord, runOutcome, type StopRecord } from '../../../../src/store/run-record.js';
+import { keptRuns, type RunRecord, runOutcome, type StopRecord } from '../../../../src/store/open-store.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
 let files: SqliteFactory;

@@ -7,7 +7,7 @@ import { setImmediate as nextRound } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StoreTrouble } from '../../../../src/gateway/supervisor/store-trouble.js';
+import { StoreTrouble } from '../../../../src/gateway/start/store.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
 import { toStoreError } from '../../../../src/store/sqlite/file/errors.js';
 import { SqliteStore } from '../../../../src/store/sqlite/sqlite-store.js';

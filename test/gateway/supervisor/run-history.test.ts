@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { endedByItself, takeCrashNote, writeCrashNote } from '../../../src/gateway/supervisor/crash-note.js';
+import { endedByItself, takeCrashNote, writeCrashNote } from '../../../src/gateway/supervisor/run-history.js';
 
 let directory: string;
 let path: string;

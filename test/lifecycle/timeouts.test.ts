@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { longestStop, startExtension, stopExtension } from '../../src/lifecycle/timeout-extension.js';
-import { isTooLate, watchdogDecision, watchdogInterval } from '../../src/lifecycle/watchdog.js';
+import {
+  isTooLate,
+  longestStop,
+  startExtension,
+  stopExtension,
+  watchdogDecision,
+  watchdogInterval,
+} from '../../src/lifecycle/timeouts.js';
 
 describe('the watchdog', () => {
   it('is fed at under half of its time, and at least every millisecond', () => {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { StopJobSearch } from '../../../src/gateway/supervisor/stop-log.js';
+import { StopJobSearch } from '../../../src/gateway/supervisor/lifecycle-log.js';
 import { type StopRequest, stopRequest } from '../../../src/lifecycle/stop-cause.js';
 import { byHand, supervision, systemUnit, userUnit, wrapped } from '../../lifecycle/samples.js';
 import { fakeProgram } from '../../manager/fake-program.js';
