@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import { sessionOf } from '../channels/session-name.js';
-import { systemClock } from '../lifecycle/clock.js';
+import { systemClock } from '../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../log/log.js';
 import { newId } from '../store/ids.js';
 import type { NewMessage } from '../store/messages.js';

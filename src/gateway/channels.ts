@@ -1,7 +1,7 @@
 import type { Channel, ChannelHealth } from '../channels/channel.js';
 import type { ReplySender } from '../channels/reply-sender.js';
 import type { CommonChannelConfiguration } from '../config/channel-table.js';
-import { type Clock, systemClock } from '../lifecycle/clock.js';
+import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
 import type { Log } from '../log/log.js';
 import type { Delivery } from '../store/deliveries.js';
 

@@ -4,7 +4,7 @@ import type { AgentFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
 import { routeFor } from '../config/route-table.js';
 import type { Configuration } from '../config/schema.js';
-import { systemClock } from '../lifecycle/clock.js';
+import { systemClock } from '../lifecycle/effects/clock.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
 import { newId } from '../store/ids.js';

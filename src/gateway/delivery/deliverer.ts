@@ -1,6 +1,6 @@
 import type { ReplySender, SendOutcome } from '../../channels/reply-sender.js';
 import type { Configuration } from '../../config/schema.js';
-import { type Clock, systemClock } from '../../lifecycle/clock.js';
+import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import { type CutOff, type Delivery, settleUnknown } from '../../store/deliveries.js';
 import type { MessageState } from '../../store/messages.js';

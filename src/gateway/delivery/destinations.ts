@@ -1,4 +1,4 @@
-import type { Clock } from '../../lifecycle/clock.js';
+import type { Clock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import type { Delivery } from '../../store/deliveries.js';
 import {

@@ -1,7 +1,7 @@
 import { type Agent, AgentError, type AgentReply } from '../../agents/agent.js';
 import { replyOf } from '../../agents/reply-of.js';
 import type { Configuration } from '../../config/schema.js';
-import { type Clock, systemClock } from '../../lifecycle/clock.js';
+import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';

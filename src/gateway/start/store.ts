@@ -1,5 +1,5 @@
 import type { Configuration } from '../../config/schema.js';
-import { systemClock } from '../../lifecycle/clock.js';
+import { systemClock } from '../../lifecycle/effects/clock.js';
 import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
 import { openStore } from '../../store/create-store.js';

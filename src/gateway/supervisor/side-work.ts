@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from '../../lifecycle/clock.js';
+import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 
 /**

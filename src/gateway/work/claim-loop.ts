@@ -1,4 +1,4 @@
-import type { Clock } from '../../lifecycle/clock.js';
+import type { Clock } from '../../lifecycle/effects/clock.js';
 import { dueDelayMs, storeRetryDelayMs } from './store-calls.js';
 
 export interface ClaimLoopOptions {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../lifecycle/clock.js';
+import type { Clock } from '../../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../../log/log.js';
 import { ClaimLoop, LeaseRenewal } from './claim-loop.js';
 import { renewalIntervalMs, StoreCalls, StoredWrite, type WriteOutcome } from './store-calls.js';

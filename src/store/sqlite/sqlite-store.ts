@@ -1,4 +1,4 @@
-import { steadyNow } from '../../lifecycle/clock.js';
+import { steadyNow } from '../../lifecycle/effects/clock.js';
 import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
 import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
 import type {

@@ -12,7 +12,7 @@ import {
   parseWebhookSecrets,
 } from '../../../src/gateway/delivery/webhook/webhook-request.js';
 import { createWebhookSender } from '../../../src/gateway/delivery/webhook/webhook-sender.js';
-import { type Clock, systemClock } from '../../../src/lifecycle/clock.js';
+import { type Clock, systemClock } from '../../../src/lifecycle/effects/clock.js';
 import {
   type Message,
   type MessageState,

@@ -10,7 +10,7 @@ import {
   type AgentRequest,
 } from '../../../src/agents/agent.js';
 import type { DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
-import type { Clock } from '../../../src/lifecycle/clock.js';
+import type { Clock } from '../../../src/lifecycle/effects/clock.js';
 import type { Log } from '../../../src/log/log.js';
 import type { Message, MessageState } from '../../../src/store/messages.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { steadyNow } from '../../../lifecycle/clock.js';
+import { steadyNow } from '../../../lifecycle/effects/clock.js';
 import { type Recovery, type StoreEvents, StoreHealth } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import type { PostedFailure } from '../file/errors.js';

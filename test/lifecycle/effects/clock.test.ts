@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { steadyClock, steadyNow } from '../../src/lifecycle/clock.js';
+import { steadyClock, steadyNow } from '../../../src/lifecycle/effects/clock.js';
 
 describe('the steady clock', () => {
   test('of the process tells the time of day', () => {
