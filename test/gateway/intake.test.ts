@@ -121,7 +121,7 @@ test.each(['message', 'session'] as const)(
   'a message that is cancelled with its acceptance, as a %s, is not run, and holds nobody up',
   async (what) => {
     const { dispatcher, intake, take } = gateway(4);
-    const interventions = new MessageActions({
+    const actions = new MessageActions({
       store,
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => undefined,
@@ -129,7 +129,7 @@ test.each(['message', 'session'] as const)(
     const message = newMessage('a');
     const [taken] = await Promise.all([
       intake.accept(message, noLimits),
-      what === 'session' ? interventions.cancelSession('a') : interventions.cancelMessage(message.id),
+      what === 'session' ? actions.cancelSession('a') : actions.cancelMessage(message.id),
     ]);
     expect(taken).toMatchObject({ outcome: 'accepted', turn: { session: 'a' } });
     await take('a', 'next');

@@ -45,14 +45,14 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
   };
   const cutOff: string[] = [];
   const called = withCalls(store, over ?? {});
-  const interventions = new MessageActions({
+  const actions = new MessageActions({
     store: called,
     cutOff: (id) => cutOff.push(id),
     onChange: (id, session) => events.emit(id, session),
   });
   const channel = createHttpChannel({
     store: called,
-    actions: interventions,
+    actions,
     changes: events,
     log,
     token,
@@ -70,7 +70,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     accept: async (message, limits) => {
       const outcome = await called.accept(message, limits);
       if (outcome.outcome === 'accepted') {
-        interventions.interrupted(outcome.message.session, outcome.interrupted);
+        actions.interrupted(outcome.message.session, outcome.interrupted);
         accepted.push(outcome.message);
       }
       return outcome;

@@ -28,7 +28,7 @@ interface Gateway {
   readonly agent: WatchedAgent;
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
-  readonly interventions: MessageActions;
+  readonly actions: MessageActions;
   gone: boolean;
 }
 
@@ -102,7 +102,7 @@ export class Gateways {
   cancel(pick: number, id: string): void {
     const gateway = this.#pick(pick);
     this.#watch(async () => {
-      const outcome = await gateway.interventions.cancelMessage(id);
+      const outcome = await gateway.actions.cancelMessage(id);
       if (outcome?.outcome === 'cancelled') gateway.agent.answeredAsCancelled([outcome.message]);
     });
   }
@@ -110,7 +110,7 @@ export class Gateways {
   cancelSession(pick: number, session: string): void {
     const gateway = this.#pick(pick);
     this.#watch(async () => {
-      const cancelled = await gateway.interventions.cancelSession(session);
+      const cancelled = await gateway.actions.cancelSession(session);
       gateway.agent.answeredAsCancelled(cancelled?.messages ?? []);
     });
   }
@@ -223,7 +223,7 @@ export class Gateways {
       onChange: (turn, state) => model.told(turn.messageId, state),
       clock: this.#clock,
     });
-    const interventions = new MessageActions({
+    const actions = new MessageActions({
       store,
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => dispatcher.wake(),
@@ -231,10 +231,10 @@ export class Gateways {
     const intake = new Intake({
       store,
       dispatcher,
-      onAccepted: ({ session }, interrupted) => interventions.interrupted(session, interrupted),
+      onAccepted: ({ session }, interrupted) => actions.interrupted(session, interrupted),
     });
     dispatcher.wake();
-    return { owner, store, agent, dispatcher, intake, interventions, gone: false };
+    return { owner, store, agent, dispatcher, intake, actions, gone: false };
   }
 
   #end(gateway: Gateway): void {
