@@ -7,7 +7,7 @@ import { errorMessage } from '../text/failure-text.js';
 import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from './load-path.js';
 import { planUnit, shippedUnit, type UnitTarget } from './plan.js';
 import { renderUnit } from './render.js';
-import { judge, readChoices, withoutHash } from './seal.js';
+import { judge, readChoices, withoutHash } from './unit-text.js';
 
 interface Edit {
   readonly sign: ' ' | '-' | '+';

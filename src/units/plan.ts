@@ -8,8 +8,8 @@ import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { UnitOwner } from './load-path.js';
 import type { UnitPlan } from './render.js';
-import { seal, type UnitChoices } from './seal.js';
 import { parseEnvironmentFile } from './unit-settings.js';
+import { seal, type UnitChoices } from './unit-text.js';
 
 /** Which gateway, and on which systemd. */
 export interface UnitTarget extends UnitOwner {

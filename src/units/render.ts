@@ -1,7 +1,7 @@
 import { barrierTimeoutMs, longestStop, type StopTimes } from '../lifecycle/timeouts.js';
 import { type Scope, unitName } from '../manager/service-manager.js';
-import { choicesLine, seal, type UnitChoices } from './seal.js';
 import {
+  choicesLine,
   commandLine,
   comment,
   directive,
@@ -9,6 +9,8 @@ import {
   escapeSpecifiers,
   parseUnit,
   quoteWord,
+  seal,
+  type UnitChoices,
   type UnitLine,
   unitText,
 } from './unit-text.js';

@@ -11,9 +11,8 @@ import { decodeCursor, encodeCursor } from '../../src/store/pages.js';
 import { StoreError } from '../../src/store/store-error.js';
 import { unitOfCgroup } from '../../src/systemd/evidence.js';
 import { LineSplitter } from '../../src/text/lines.js';
-import { choicesLine, readChoices } from '../../src/units/seal.js';
 import { parseEnvironmentFile } from '../../src/units/unit-settings.js';
-import { parseUnit, unitText } from '../../src/units/unit-text.js';
+import { choicesLine, parseUnit, readChoices, unitText } from '../../src/units/unit-text.js';
 import { parseTurns } from '../crash/record.js';
 import { near } from './near.js';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { seal } from '../../src/units/seal.js';
+import { seal } from '../../src/units/unit-text.js';
 import type { CommandResult } from './harness/machine.js';
 import { makeShippedUser } from './harness/shipped-user.js';
 import { describeOnMachine } from './harness/suite.js';

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { shippedUnit } from '../../src/units/plan.js';
 import { firstVersion, forInstance, renderUnit, type UnitPlan } from '../../src/units/render.js';
-import { judge, readChoices } from '../../src/units/seal.js';
-import { parseUnit, unitText, valueIn } from '../../src/units/unit-text.js';
+import { judge, parseUnit, readChoices, unitText, valueIn } from '../../src/units/unit-text.js';
 
 const plan: UnitPlan = {
   scope: 'system',

@@ -29,8 +29,14 @@ import {
   unitFiles,
 } from '../../units/plan.js';
 import { type RenderedUnit, renderUnit } from '../../units/render.js';
-import { judge, type Ownership, readChoices, type UnitChoices } from '../../units/seal.js';
-import { parseUnit, valueIn } from '../../units/unit-text.js';
+import {
+  judge,
+  type Ownership,
+  parseUnit,
+  readChoices,
+  type UnitChoices,
+  valueIn,
+} from '../../units/unit-text.js';
 import { otherUnitOf, unitUser } from '../../units/unit-user.js';
 import { systemctlFor } from '../operate/find.js';
 import type { InstallRequest } from './request.js';

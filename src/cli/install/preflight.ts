@@ -1,8 +1,7 @@
 import { otherScope } from '../../manager/service-manager.js';
 import { unifiedDifference } from '../../units/drift.js';
 import { hiddenBy, versionManagerOf } from '../../units/paths.js';
-import { readChoices, withoutHash } from '../../units/seal.js';
-import { parseUnit, valueIn } from '../../units/unit-text.js';
+import { parseUnit, readChoices, valueIn, withoutHash } from '../../units/unit-text.js';
 import { shellWord } from '../terminal.js';
 import { type InstallFacts, type NewFile, templateObjection } from './facts.js';
 import type { InstallRequest } from './request.js';

@@ -9,7 +9,7 @@ import { errorMessage } from '../../text/failure-text.js';
 import { type InstalledUnit, readInstalled } from '../../units/drift.js';
 import { dropInsOf, linkTarget, packagedUnit, unitDirectory } from '../../units/load-path.js';
 import { catalogPath, type UnitTarget } from '../../units/plan.js';
-import { judge } from '../../units/seal.js';
+import { judge } from '../../units/unit-text.js';
 import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';

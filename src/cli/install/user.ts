@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import type { ServiceManager } from '../../manager/service-manager.js';
 import type { UnitTarget } from '../../units/plan.js';
-import { judge, seal, type UnitChoices } from '../../units/seal.js';
+import { judge, seal, type UnitChoices } from '../../units/unit-text.js';
 import {
   declarationPath,
   packagedDeclaration,

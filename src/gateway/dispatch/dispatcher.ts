@@ -6,9 +6,8 @@ import type { Log } from '../../log/log.js';
 import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
-import type { TurnAgent } from '../agents.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
-import { type AgentHold, AgentHolds, type AgentStarts } from './agent-hold.js';
+import { type AgentHold, AgentHolds, type AgentStarts, type TurnAgent } from './agents.js';
 import {
   claimStands,
   cutOffTooOften,

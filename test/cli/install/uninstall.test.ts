@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { run } from '../../../src/cli/install/uninstall.js';
 import { findCommand, parseCommand } from '../../../src/cli/usage.js';
-import { seal } from '../../../src/units/seal.js';
+import { seal } from '../../../src/units/unit-text.js';
 import { ControlDouble } from '../control-double.js';
 import { gateway } from '../operate/samples.js';
 import { SystemctlDouble } from '../systemctl-double.js';

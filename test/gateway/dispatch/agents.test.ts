@@ -1,11 +1,18 @@
-import { describe, expect, test } from 'vitest';
-import type { AgentEvent } from '../../src/agents/agent.js';
-import { configurationSchema } from '../../src/config/schema.js';
-import { Agents, type TurnAgent } from '../../src/gateway/agents.js';
-import { Dispatcher } from '../../src/gateway/dispatch/dispatcher.js';
-import { Intake } from '../../src/gateway/intake.js';
-import type { MessageState } from '../../src/store/messages.js';
-import { openStore, recordingLog, settings } from './dispatch/fixture.js';
+import { describe, expect, it, test } from 'vitest';
+import type { AgentEvent } from '../../../src/agents/agent.js';
+import { configurationSchema } from '../../../src/config/schema.js';
+import {
+  Agents,
+  afterFailedStart,
+  onAttempt,
+  onInconclusive,
+  slotsUnderHold,
+  type TurnAgent,
+} from '../../../src/gateway/dispatch/agents.js';
+import { Dispatcher } from '../../../src/gateway/dispatch/dispatcher.js';
+import { Intake } from '../../../src/gateway/intake.js';
+import type { MessageState } from '../../../src/store/messages.js';
+import { openStore, recordingLog, settings } from './fixture.js';
 
 /** Each agent says how often one has been made before it. */
 function agentsOf(text: object) {
@@ -112,4 +119,34 @@ test('the first message of a session chooses its agent, for all turns of it', as
   expect(runs).toEqual(['one: one', 'one: two']);
   await dispatcher.drain(0);
   await dispose();
+});
+
+it('doubles the wait with each attempt that fails, up to a minute', () => {
+  let now = 0;
+  let hold = afterFailedStart(null, 'ENOENT', now);
+  const delays: number[] = [];
+  for (let attempt = 0; attempt < 9; attempt++) {
+    delays.push(hold.nextAttemptAt - now);
+    now = hold.nextAttemptAt;
+    hold = afterFailedStart(onAttempt(hold, now), 'EMFILE', now);
+  }
+  expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+  expect(hold).toMatchObject({ since: 0, reason: 'EMFILE', failures: 10 });
+});
+
+it('counts what failed together as one', () => {
+  const hold = afterFailedStart(null, 'ENOENT', 5);
+  expect(afterFailedStart(hold, 'ENOENT', 6)).toBe(hold);
+  expect(afterFailedStart(onAttempt(hold, 7), 'ENOENT', 8)).toBe(hold);
+});
+
+it('lets one turn begin once its time has come, and none beside it', () => {
+  const hold = afterFailedStart(null, 'ENOENT', 0);
+  expect(slotsUnderHold(null, 8, 0)).toBe(8);
+  expect(slotsUnderHold(hold, 8, 999)).toBe(0);
+  expect(slotsUnderHold(hold, 8, 1_000)).toBe(1);
+  expect(slotsUnderHold(hold, 0, 1_000)).toBe(0);
+  const attempted = onAttempt(hold, 1_000);
+  expect(slotsUnderHold(attempted, 8, 5_000)).toBe(0);
+  expect(slotsUnderHold(onInconclusive(attempted), 8, 5_000)).toBe(1);
 });

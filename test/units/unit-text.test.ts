@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judge, readChoices, seal } from '../../src/units/seal.js';
+import { judge, readChoices, seal } from '../../src/units/unit-text.js';
 
 describe('the seal', () => {
   it('tells every edit', () => {
