@@ -13,7 +13,7 @@
 // TASK_COMM_LEN with its NUL. Those of kernel threads are longer in /proc.
 constexpr size_t kCommSize = 16;
 
-// One delivery of a signal, as src/systemd/signal-record.ts reads it. Written to a pipe whole or not at all.
+// One delivery of a signal, as src/systemd/signals.ts reads it. Written to a pipe whole or not at all.
 struct SignalRecord {
   int32_t signal;
   int32_t code;

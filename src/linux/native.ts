@@ -64,7 +64,7 @@ export interface NativeCore {
 
 /** What native/signal.cc exports. A negative number is a negative errno. */
 interface NativeSignal {
-  /** The read end of a pipe of records (signal-record.ts), which is the caller's to close; also the watch's id. */
+  /** The read end of a pipe of records (signals.ts), which is the caller's to close; also the watch's id. */
   signal_watch(signals: readonly number[]): number;
   /** The records that had no room in the pipe and came after all in it; null while there are some in it, or none. */
   signal_overflow(id: number): Uint8Array | null;
