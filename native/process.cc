@@ -50,6 +50,13 @@ napi_value SetCloseOnExec(napi_env env, napi_callback_info info) {
   return Number(env, flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0 ? -errno : 0);
 }
 
+// pipe2(): [read, write], or a negative errno. Both ends are closed on exec; see O_CLOEXEC of pipe2(2).
+napi_value Pipe2(napi_env env, napi_callback_info) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0) return Number(env, -errno);
+  return Numbers(env, {fds[0], fds[1]});
+}
+
 // prlimit_nofile(pid: number, soft: number): 0, or a negative errno. Lowers the soft limit of another process's descriptors;
 // see RLIMIT_NOFILE of prlimit(2).
 napi_value PrlimitNofile(napi_env env, napi_callback_info info) {
@@ -99,6 +106,7 @@ void InitializeProcess(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "set_close_on_exec", SetCloseOnExec);
   ExportFunction(env, exports, "_exit", Exit);
   ExportFunction(env, exports, "flock", Flock);
+  ExportFunction(env, exports, "pipe2", Pipe2);
   ExportFunction(env, exports, "prlimit_nofile", PrlimitNofile);
   ExportFunction(env, exports, "getsockopt_peercred", GetsockoptPeercred);
 }

@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { lowerOpenFilesLimit } from '../linux/process.js';
 import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
@@ -7,6 +6,7 @@ import { makeTurnDirectories, type TurnDirectories } from './agent-directories.j
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
 import { notStarted } from './command-errors.js';
 import { endBeforeGateway } from './oom-score.js';
+import { type PipedProcess, spawnPiped } from './piped-process.js';
 import { ProcessGroup } from './process-group.js';
 import { readInTurns } from './read-in-turns.js';
 import { StandardError } from './standard-error.js';
@@ -95,7 +95,7 @@ export class CommandAgent implements Agent {
         reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
         return;
       }
-      let child: ChildProcessWithoutNullStreams;
+      let piped: PipedProcess;
       let directories: TurnDirectories;
       try {
         directories = makeTurnDirectories(this.options.directory, request.session);
@@ -104,7 +104,7 @@ export class CommandAgent implements Agent {
         return;
       }
       try {
-        child = spawn(this.#file, this.#arguments, {
+        piped = spawnPiped(this.#file, this.#arguments, {
           cwd: directories.session,
           env: {
             ...this.#environment,
@@ -113,12 +113,12 @@ export class CommandAgent implements Agent {
           },
           // setsid(2): a process group of its own, which can be ended as a whole.
           detached: true,
-          stdio: ['pipe', 'pipe', 'pipe'],
         });
       } catch (error) {
         reject(notStarted(error, this.#file, directories.session));
         return;
       }
+      const { child } = piped;
       if (child.pid === undefined) {
         child.once('error', (error) => reject(notStarted(error, this.#file, directories.session)));
         return;
@@ -128,7 +128,7 @@ export class CommandAgent implements Agent {
       const { turnId, messageId, session } = request;
       const turnProcess = { pid: child.pid, turnId, messageId, session };
       this.options.processes.add(turnProcess);
-      new CommandTurn(this.options, request, signal, child, child.pid, (outcome) => {
+      new CommandTurn(this.options, request, signal, piped, child.pid, (outcome) => {
         this.options.processes.delete(turnProcess);
         if (outcome instanceof AgentError) reject(outcome);
         else resolve({ text: outcome, metadata: {} });
@@ -184,10 +184,11 @@ class CommandTurn {
     private readonly options: CommandAgentOptions,
     request: AgentRequest,
     private readonly signal: AbortSignal,
-    private readonly child: ChildProcessWithoutNullStreams,
+    private readonly piped: PipedProcess,
     pid: number,
     private readonly done: (outcome: string | AgentError) => void,
   ) {
+    const { child, stdin, stdout, stderr } = piped;
     this.#fields = { SD_GATEWAY_SESSION: request.session, SD_GATEWAY_MESSAGE: request.messageId };
     this.#group = new ProcessGroup(pid, options.killDelay);
     this.#standardError = new StandardError((line) => options.log.info(`agent: ${line}`, this.#fields));
@@ -206,21 +207,21 @@ class CommandTurn {
     child.on('error', (error) =>
       this.#give(new AgentError('killed', `the command could not be ended: ${error.message}`, true)),
     );
-    child.stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
-    readInTurns(child.stdout, (bytes) => {
+    stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
+    readInTurns(stdout, (bytes) => {
       this.#arrived += 1;
       this.#output(bytes);
       return bytes.length;
     });
     const readOn = readInTurns(
-      child.stderr,
+      stderr,
       (bytes) => {
         this.#arrived += 1;
         return this.#standardError.write(bytes);
       },
       () => (this.#standardError.isFull && !this.#exited ? pauseWhenFullMs : 0),
     );
-    for (const stream of [child.stdout, child.stderr]) {
+    for (const stream of [stdout, stderr]) {
       stream.on('error', (error) =>
         this.#give(
           new AgentError('bad-reply', `the command's output could not be read: ${error.message}`, true),
@@ -236,7 +237,7 @@ class CommandTurn {
       clearTimeout(this.#timer);
       this.#group.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
     });
-    child.stdin.end(`${JSON.stringify(inputOf(request))}\n`);
+    stdin.end(`${JSON.stringify(inputOf(request))}\n`);
   }
 
   /** Fails the turn, once, and ends the process group; the turn is over when it has ended. */
@@ -308,9 +309,7 @@ class CommandTurn {
 
   #finish(status: number | null, killedBy: NodeJS.Signals | null): void {
     this.signal.removeEventListener('abort', this.#cancel);
-    this.child.stdin.destroy();
-    this.child.stdout.destroy();
-    this.child.stderr.destroy();
+    for (const stream of [this.piped.stdin, this.piped.stdout, this.piped.stderr]) stream.destroy();
     this.#standardError.end();
     this.done(this.#failure ?? this.#outcome(status, killedBy));
   }

@@ -41,6 +41,8 @@ export interface NativeCore {
   note_fatal_signals(fd: number): number;
   /** _exit(2). */
   _exit(status: number): never;
+  /** With O_CLOEXEC. Both ends are the caller's to close. */
+  pipe2(): readonly [read: number, write: number] | number;
   /** Lowers the soft RLIMIT_NOFILE of prlimit(2), of a process of this user's. */
   prlimit_nofile(pid: number, soft: number): number;
   /** flock(2), without ever waiting. */
@@ -124,6 +126,7 @@ const elsewhere: Native = {
   set_close_on_exec: () => notSupported,
   _exit: (status) => process.exit(status),
   flock: () => notSupported,
+  pipe2: () => notSupported,
   getsockopt_peercred: () => notSupported,
   journal_send: () => noEntry,
   journal_flush: () => true,

@@ -17,6 +17,14 @@ export function exitAtOnce(status: number): never {
   return native()._exit(status);
 }
 
+/** Opens a pipe (pipe2(2)), whose ends are closed on exec and are the caller's to close. Throws `SystemCallError`. */
+export function pipe(): { readonly read: number; readonly write: number } {
+  const result = native().pipe2();
+  if (typeof result === 'number') throw new SystemCallError('Could not open a pipe', result);
+  const [read, write] = result;
+  return { read, write };
+}
+
 /**
  * Lowers the soft limit of another process's descriptors (RLIMIT_NOFILE of prlimit(2)); a lower one stays. A process that has
  * ended is left alone.

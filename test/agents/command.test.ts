@@ -13,12 +13,12 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextCheck } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import type { TurnProcess } from '../../src/agents/turn-processes.js';
-import { openFiles } from '../../src/linux/resources.js';
+import { openFiles } from '../../src/linux/process.js';
 import type { LogFields } from '../../src/log/log.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
 
@@ -240,6 +240,32 @@ describe('what a command is given', () => {
       SD_GATEWAY_ATTEMPT: '2',
       SD_GATEWAY_PUT_BACKS: '1',
     });
+  });
+
+  test('pipes as standard streams, which it can open by name', async () => {
+    expect((await sh('cat /dev/stdin | wc -c | tr -d " "').run()).text).not.toBe('0');
+    const { log, run } = sh(
+      'read -r turn; echo aside >/dev/stderr; echo reply >/dev/stdout; ls -l /proc/$$/fd',
+    );
+    const { text } = await run();
+    expect(text).toMatch(/^reply\n/);
+    expect(text.match(/ [012] -> pipe:/g)).toHaveLength(3);
+    expect(log.records.map(({ message }) => message)).toEqual(['agent: aside']);
+  });
+
+  test('leaves no descriptor behind, whether it was started or not', async () => {
+    const count = () => readdirSync('/proc/self/fd').length;
+    await sh('cat').run();
+    const before = count();
+    for (let turn = 0; turn < 20; turn++) {
+      await sh('cat').run();
+      await sh('exec 0<&-; exit 1')
+        .run(undefined, { ...request, text: 'x'.repeat(1024 ** 2) })
+        .catch(() => undefined);
+      await failure(agent(['/no/such/program']).run());
+      await failure(agent(['a\0b']).run());
+    }
+    await vi.waitFor(() => expect(count()).toBeLessThanOrEqual(before));
   });
 
   test('the soft limit of descriptors that a unit has by default, though Node raises its own', async () => {
