@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ContentTypeParserDoneFunction } from 'fastify/types/content-type-parser.js';
 import { Problem } from './problem.js';
 import { bounds } from './request-schema.js';
+import { askForBody } from './server/continue.js';
 import { memberProblem } from './validate.js';
 
 const jsonType = 'application/json';
@@ -12,11 +13,12 @@ const deepestMember = bounds.metadataDepth + 2;
 const asBuffer = { parseAs: 'buffer' } as const;
 
 /** Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. */
-export function readBodies(application: FastifyInstance): void {
+export function readBodies(application: FastifyInstance, limitBytes: number): void {
   application.removeContentTypeParser('text/plain');
   application.addContentTypeParser(jsonType, asBuffer, parseJson);
-  application.addHook('preParsing', (request, _reply, _payload, done) => {
-    refuseBody(request.headers);
+  application.addHook('preParsing', (request, reply, _payload, done) => {
+    refuseBody(request.headers, limitBytes);
+    askForBody(request.raw, reply.raw);
     done();
   });
 }
@@ -38,8 +40,16 @@ export function notJson(): Problem {
   return new Problem('unsupported-media-type', 'Send the body as "Content-Type: application/json".');
 }
 
+export function tooLarge(): Problem {
+  return new Problem('body-too-large', 'The body is larger than http.body_limit.', {
+    headers: { Connection: 'close' },
+  });
+}
+
 /** Throws if the headers say that the body can't be taken. */
-function refuseBody({ 'content-encoding': encoding }: IncomingHttpHeaders): void {
+function refuseBody(headers: IncomingHttpHeaders, limitBytes: number): void {
+  const { 'content-encoding': encoding, 'content-length': length } = headers;
+  if (Number(length ?? 0) > limitBytes) throw tooLarge();
   if (encoding === undefined || /^(?:identity)?$/i.test(encoding)) return;
   throw new Problem('unsupported-media-type', 'Send the body without a Content-Encoding.', {
     // RFC 9110, 12.5.3.

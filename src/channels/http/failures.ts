@@ -1,5 +1,5 @@
 import { StoreError } from '../../store/store-error.js';
-import { notJson } from './bodies.js';
+import { notJson, tooLarge } from './bodies.js';
 import { Problem } from './problem.js';
 
 /** Seconds after which a client may ask a failing store again. */
@@ -12,7 +12,7 @@ export function problemOf(error: unknown): Problem | null {
   const { code, statusCode, message } = errorFacts(error);
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem('body-too-large', 'The body is larger than http.body_limit.');
+      return tooLarge();
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return notJson();
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':

@@ -112,7 +112,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     guarded.setNotFoundHandler(() => {
       throw new Problem('not-found', noSuchAddress);
     });
-    readBodies(guarded);
+    readBodies(guarded, options.bodyLimit);
     addMessageRoutes(guarded, { ...options, longPolls });
     addSessionRoutes(guarded, reads);
     addPolicyRoutes(guarded, options.store);

@@ -46,6 +46,7 @@ export function paceRequests(server: Server, log: Pick<Log, 'warning'>): void {
   const begin = (request: IncomingMessage, response: ServerResponse) =>
     connections.get(request.socket)?.begin(request, response);
   server.prependListener('request', begin);
+  server.prependListener('checkContinue', begin);
   server.prependListener('checkExpectation', begin);
   server.prependListener('clientError', (_error, socket) => connections.get(socket)?.end());
 }

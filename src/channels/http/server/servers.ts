@@ -6,6 +6,7 @@ import { removeSocketFile } from '../../remove-socket-file.js';
 import { clientErrorProblem } from '../failures.js';
 import { Problem, problemContentType, writeProblem } from '../problem.js';
 import { Connections, type ConnectionsOptions, keepAliveTimeout } from './connections.js';
+import { holdBody } from './continue.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
 import { paceRequests } from './paced-requests.js';
 import { descriptorOf, type SocketKeeper } from './socket-keeper.js';
@@ -136,12 +137,17 @@ export class Servers {
   }
 
   #create(): Server {
-    const server = createServer(this.#options, (request, response) => {
+    const answer: RequestHandler = (request, response) => {
       this.connections.begin(request, response);
       response.once('prefinish', () => this.unread.note(request.socket));
       const mistake = hostMistake(request);
       if (mistake === null) this.#handle(request, response);
       else writeProblem(response, new Problem('malformed-request', mistake));
+    };
+    const server = createServer(this.#options, answer);
+    server.on('checkContinue', (request, response) => {
+      holdBody(response);
+      answer(request, response);
     });
     this.connections.follow(server);
     paceRequests(server, this.#log);
