@@ -169,7 +169,7 @@ export function addPolicyRoutes(
 
 export function addEventRoutes(
   application: FastifyInstance,
-  store: Pick<Store, 'settledUpTo'>,
+  store: Pick<Store, 'settledUpTo' | 'session'>,
   streams: EventStreams,
 ): void {
   application.get<{ Params: { session: string } }>(
@@ -181,10 +181,17 @@ export function addEventRoutes(
       const { after } = validateQuery(eventQuery, request.query);
       const header = request.headers['last-event-id'];
       const last =
-        header === undefined ? undefined : validateOne(lastEventId, header, { header: 'Last-Event-ID' });
-      const from = last ?? after ?? (await store.settledUpTo(session));
+        // An empty one is none (HTML Standard, 9.2.4).
+        header === undefined || header === ''
+          ? undefined
+          : validateOne(lastEventId, header, { header: 'Last-Event-ID' });
+      const settled = await store.settledUpTo(session);
+      const asked = last ?? after ?? settled;
+      // A retry of a dead letter also takes `settled` back.
+      const lastSeq = asked <= settled ? settled : ((await store.session(session))?.lastSeq ?? 0);
+      const ahead = asked > lastSeq ? { askedAfter: asked, lastSeq } : null;
       reply.hijack();
-      await streams.serve(session, from, reply.raw);
+      await streams.serve(session, ahead === null ? asked : settled, reply.raw, ahead);
     },
   );
 }

@@ -68,7 +68,13 @@ describe('the events of a session', () => {
       { id, seq: 2, state: 'replied', reply: { text: 'first' } },
       { id: dead.id, seq: 3, state: 'cancelled' },
     ]);
-    expect(stream.events[0]).toEqual({ id: '1', retry: '1000' });
+    // With data: some clients take an event without it for none, and its id with it.
+    expect(stream.events[0]).toEqual({
+      id: '1',
+      event: 'begin',
+      retry: '1000',
+      data: '{"session":"a","after":1}',
+    });
     stream.close();
     await stream.ended;
     await expect.poll(() => served.channel.facts().streams).toBe(0);
@@ -104,11 +110,46 @@ describe('the events of a session', () => {
     await stream.ended;
     await served.post('a', { text: 'meanwhile' });
     await served.reply('missed by nobody');
-    // An id without data is no event, and yet the last one that a client has seen (HTML Standard, 9.2.6).
     const again = await follow('/v1/sessions/a/events', { 'last-event-id': stream.events[0]?.id ?? '' });
     await again.reached(1);
     expect(again.seqs()).toEqual([2]);
     again.close();
+  });
+
+  test.each([
+    ['the header', '/v1/sessions/a/events', { 'last-event-id': '7' }],
+    ['the parameter', '/v1/sessions/a/events?after=7', {}],
+  ])('tell a follower that is ahead of the session, as after a restore: %s', async (_what, path, headers) => {
+    for (const text of ['1', '2']) {
+      await served.post('a', { text });
+      await served.reply(text);
+    }
+    await served.post('a', { text: 'it runs' });
+    const stream = await follow(path, headers);
+    await served.reply('next');
+    await stream.reached(1);
+    expect(stream.events[0]).toEqual({
+      id: '2',
+      event: 'reset',
+      retry: '1000',
+      data: '{"session":"a","after":2,"asked_after":7,"last_seq":3}',
+    });
+    expect(stream.seqs()).toEqual([3]);
+    stream.close();
+  });
+
+  test('tell a follower that the session is not there any more', async () => {
+    const stream = await follow('/v1/sessions/gone/events', { 'last-event-id': '7' });
+    await expect.poll(() => stream.events[0]).toMatchObject({ id: '0', event: 'reset' });
+    stream.close();
+  });
+
+  test('take an empty Last-Event-ID for none', async () => {
+    await served.post('a', { text: 'x' });
+    await served.reply('y');
+    const stream = await follow('/v1/sessions/a/events?after=0', { 'last-event-id': '' });
+    await stream.reached(1);
+    stream.close();
   });
 
   test('of many messages at once come all, one by one', async () => {

@@ -15,6 +15,12 @@ export interface EventStreamsOptions {
   readonly heartbeat?: number;
 }
 
+/** A follower that has seen more than there is, as after a restore: what it saw is another message now, or none. */
+export interface FollowerAhead {
+  readonly askedAfter: number;
+  readonly lastSeq: number;
+}
+
 /** Messages of one look into the store. */
 const pageSize = 100;
 /** Another gateway may run the session: the store is read again after so long, in milliseconds. */
@@ -43,8 +49,13 @@ export class EventStreams {
   }
 
   /** Sends what comes behind the message `after` until the client goes or the gateway stops. */
-  async serve(session: string, after: number, response: ServerResponse): Promise<void> {
-    const stream = new EventStream(session, after, response, this.#options);
+  async serve(
+    session: string,
+    after: number,
+    response: ServerResponse,
+    ahead: FollowerAhead | null = null,
+  ): Promise<void> {
+    const stream = new EventStream(session, after, response, this.#options, ahead);
     this.#open.add(stream);
     if (this.#ended) stream.end();
     try {
@@ -70,13 +81,21 @@ class EventStream {
   readonly #session: string;
   readonly #response: ServerResponse;
   readonly #options: EventStreamsOptions;
+  readonly #ahead: FollowerAhead | null;
   #after: number;
   #ended = false;
   #wake: () => void = () => undefined;
   #woken = false;
   #heardAt = performance.now();
 
-  constructor(session: string, after: number, response: ServerResponse, options: EventStreamsOptions) {
+  constructor(
+    session: string,
+    after: number,
+    response: ServerResponse,
+    options: EventStreamsOptions,
+    ahead: FollowerAhead | null,
+  ) {
+    this.#ahead = ahead;
     this.#session = session;
     this.#after = after;
     this.#response = response;
@@ -106,8 +125,7 @@ class EventStream {
       // nginx holds back what it thinks is one answer.
       'X-Accel-Buffering': 'no',
     });
-    // With an id, so that a client which has seen no event yet goes on from here as well.
-    this.#write(`id: ${this.#after}\nretry: ${reconnectAfter}\n\n`);
+    this.#write(this.#firstEvent());
     try {
       while (this.#goesOn) {
         this.#woken = false;
@@ -123,6 +141,16 @@ class EventStream {
       unsubscribe();
       this.#response.off('close', rouse);
     }
+  }
+
+  /** With an id, so that a client which has seen no message yet goes on from here, and with data: else it is no event. */
+  #firstEvent(): string {
+    const begin = { session: this.#session, after: this.#after };
+    const [event, data] =
+      this.#ahead === null
+        ? ['begin', begin]
+        : ['reset', { ...begin, asked_after: this.#ahead.askedAfter, last_seq: this.#ahead.lastSeq }];
+    return `id: ${this.#after}\nretry: ${reconnectAfter}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
   }
 
   get #goesOn(): boolean {
