@@ -75,6 +75,9 @@ const kinds: readonly (readonly [prefix: string, kind: Kind])[] = [
   ['ERR_DLOPEN_FAILED', 'not-built'],
 ];
 
+/** Messages of a plain SQLITE_ERROR that a statement of this program meets only if the schema's text is damaged. */
+const schemaFault = /^no such |^table .* has no column|syntax error|^unrecognized token|^incomplete input/;
+
 /** The message of `bindings` when it has looked everywhere; it gives no code. */
 const notFound = 'Could not locate the bindings file';
 
@@ -155,7 +158,10 @@ export function toStoreError(error: unknown, path: string): StoreError {
   if (detail.startsWith(notFound) || code === 'MODULE_NOT_FOUND') {
     return new FileError('not-built', advice('not-built', path), { cause: error });
   }
-  const named = kinds.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal';
+  const isSchemaFault = code === 'SQLITE_ERROR' && schemaFault.test(detail);
+  const named = isSchemaFault
+    ? 'damaged'
+    : (kinds.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal');
   const kind = named === 'input-output' ? kindOfDisk(path) : named;
   return new FileError(kind, `${advice(kind, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
     cause: error,

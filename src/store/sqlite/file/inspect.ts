@@ -4,6 +4,7 @@ import { checkRegularFile, NoRegularFileError, openRegularFile } from '../../../
 import { damagedAdvice, FileError, irregularError } from './errors.js';
 import { applicationId, outlineQueries, schemaVersion } from './schema.js';
 import { sealPath } from './seal.js';
+import { wrongTable } from './tables.js';
 
 const headerLength = 100;
 const magic = 'SQLite format 3\0';
@@ -71,6 +72,13 @@ export function checkOutline(database: Database, path: string): void {
     }
     throw new FileError('damaged', `${damagedAdvice(path)} (its counters are missing)`);
   }
+}
+
+/** Damage in the text of the schema may leave another one that SQLite takes for sound. */
+export function checkTables(database: Database, path: string): void {
+  const wrong = wrongTable(database, schemaVersion);
+  if (wrong === null) return;
+  throw new FileError('damaged', `${damagedAdvice(path)} (its table ${wrong} has other columns)`);
 }
 
 /** Reads all pages: https://www.sqlite.org/pragma.html#pragma_quick_check */

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { syncDirectory } from '../../../linux/files.js';
 import { StoreError } from '../../store-error.js';
 import { goneError, strayLinkError } from './errors.js';
-import { checkHeader, checkIdentity, checkOutline, checkWhole, leftOf } from './inspect.js';
+import { checkHeader, checkIdentity, checkOutline, checkTables, checkWhole, leftOf } from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, seal } from './seal.js';
@@ -62,6 +62,7 @@ export function openDatabase(options: OpenOptions): {
     // So that an older program sees the newer version in the file's header, and leaves it alone.
     if (outdated) database.pragma('wal_checkpoint(TRUNCATE)');
     checkOutline(database, path);
+    if (checkedWhole) checkTables(database, path);
     seal(path, 'open', markOf(path, logOf(database)));
     return {
       database,

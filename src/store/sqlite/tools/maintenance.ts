@@ -21,6 +21,7 @@ import { readSeal } from '../file/seal.js';
 import { checkLog, type LogMark, mendLog } from '../file/write-ahead-log.js';
 import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
+import { openDamaged } from './damaged-schema.js';
 import { connectOffline, connectToPresent } from './offline.js';
 import { attachmentsOf, type Salvage, salvage } from './salvage.js';
 
@@ -188,7 +189,7 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
     copyFileSync(path, copy, constants.COPYFILE_EXCL);
     if (existsSync(`${path}-wal`)) copyFileSync(`${path}-wal`, `${copy}-wal`, constants.COPYFILE_EXCL);
     const lostFrames = mendCopy(path, copy);
-    const database = new Database(copy, { timeout: busyTimeout });
+    const database = openDamaged(copy, busyTimeout);
     let saved: Saved;
     try {
       saved = await saveTo(fresh, salvage(database), path);

@@ -336,7 +336,7 @@ function lastNumber(database: Database, table: string, number: string): number {
 }
 
 /** Gives null if the database is damaged there. */
-function attempt<Result>(read: () => Result): Result | null {
+export function attempt<Result>(read: () => Result): Result | null {
   try {
     return read();
   } catch (error) {

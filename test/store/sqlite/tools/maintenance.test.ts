@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -553,6 +554,40 @@ describe('a damaged store', () => {
     expect(readFileSync(files.path).equals(bytes)).toBe(true);
     expect(readdirSync(files.directory).filter((name) => /recover|damaged/.test(name))).toEqual([]);
     expect(checkStore(files.path)).toEqual([expect.stringContaining('store recover')]);
+  });
+
+  test.each([2, 3, 8])(
+    'that is cut off behind 1/%i of it is recovered as far as it is there',
+    async (share) => {
+      await fill(100);
+      const pages = readFileSync(files.path).length / 4_096;
+      truncateSync(files.path, Math.floor(pages / share) * 4_096);
+      await expect(files.open()).rejects.toMatchObject({ reason: 'corrupt' });
+      expect((await recoverStore(files.path, 'now')).sessions).toBeGreaterThan(0);
+      await files.open();
+    },
+  );
+
+  test.each([
+    ['CREATE TABLE', 'CREATX TABLE'],
+    ['INTEGER', 'INTEGE('],
+    ['last_seq', 'last_sex'],
+    ['last_accepted_at', 'last_accepted_au'],
+    ['state', 'stale'],
+    ['message', 'massage'],
+    ['changed_at', 'changed at'],
+  ])('of which the text of the schema is damaged (%s: %s) is recovered whole', async (sound, damaged) => {
+    await fill(100);
+    const database = new Database(files.path);
+    database.unsafeMode(true);
+    database.pragma('writable_schema = ON');
+    database
+      .prepare("UPDATE sqlite_schema SET sql = replace(sql, ?, ?) WHERE type = 'table'")
+      .run(sound, damaged);
+    database.close();
+    await expect(files.open()).rejects.toMatchObject({ reason: 'corrupt' });
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ messages: 100, lost: [], missing: 0 });
+    expect(await (await files.open()).counts()).toMatchObject({ queued: 100 });
   });
 
   test('a table that is gone is found by a check', async () => {
