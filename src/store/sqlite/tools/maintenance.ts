@@ -10,7 +10,6 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
 import { renameDurably } from '../../../linux/files.js';
 import { ArchiveError, type ArchiveItem } from '../../archive.js';
 import { StoreError } from '../../store-error.js';
