@@ -65,7 +65,7 @@ describeOnMachine('a drop-in with further directories', (machine) => {
     expect(status.gateway?.database).toMatch(/\/sd-gateway\/gateway\.db$/);
     const doctor = await machine().check(['sd-gateway', 'doctor']);
     expect(doctor).toMatch(/ok +directories: .*sd-gateway/);
-    expect(await machine().check(['sd-gateway', 'check-config'])).toContain('dispatch.concurrency = 1');
+    expect(await machine().check(['sd-gateway', 'check-config'])).toContain('\nconcurrency = 1\n');
     expect((await machine().run(['sd-gateway', 'store', 'check'])).stdout).toContain('is sound');
   });
 
