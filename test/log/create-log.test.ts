@@ -217,7 +217,7 @@ it('names the file, the line and the function that a record comes from', () => {
     return said();
   }
   const site = speaker();
-  expect(site.CODE_FILE).toMatch(/^\/.*call-site\.test\.ts$/);
+  expect(site.CODE_FILE).toMatch(/^\/.*create-log\.test\.ts$/);
   expect(Number(site.CODE_LINE)).toBeGreaterThan(0);
   expect(site.CODE_FUNC).toBe('speaker');
 });

@@ -113,7 +113,7 @@ function inProcess(script: string): string {
   const module = (path: string) => JSON.stringify(new URL(`../../../dist/${path}`, import.meta.url).href);
   const text = `
     import { existsSync, openSync, statSync } from 'node:fs';
-    import { StopJobSearch } from ${module('gateway/supervisor/stop-job-search.js')};
+    import { StopJobSearch } from ${module('gateway/supervisor/lifecycle-log.js')};
     import { exitAtOnce } from ${module('linux/process.js')};
     const supervision = ${JSON.stringify(supervision(systemUnit))};
     const begun = () => {
