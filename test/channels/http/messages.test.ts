@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { webhookTarget } from '../../../src/store/messages.js';
-import { bodyOf, type Served, serve, token } from './http-fixture.js';
+import { bodyOf, rawConnection, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;
 
@@ -231,5 +231,42 @@ describe('health', () => {
       facts: { state: 'ready' },
     });
     expect((await fetch(`${served.base}/readyz`, { method: 'HEAD' })).status).toBe(200);
+  });
+});
+
+describe('a client that has ended its half of the connection', () => {
+  const head = `Host: x\r\nAuthorization: Bearer ${token}\r\n`;
+
+  async function lastWords(bytes: string): Promise<string> {
+    const connection = await rawConnection(served.base);
+    connection.write(bytes);
+    connection.finish();
+    return connection.ended;
+  }
+
+  test('gets the answers to all that it has sent', async () => {
+    const post = `POST /v1/sessions/a/messages HTTP/1.1\r\n${head}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{"text":"x"}`;
+    expect(await lastWords(post)).toMatch(/^HTTP\/1.1 202 .*"state":"queued"}$/s);
+    const get = `GET /v1/sessions/a HTTP/1.1\r\n${head}\r\n`;
+    expect(await lastWords(get)).toMatch(/^HTTP\/1.1 200 .*"last_seq":1/s);
+    expect((await lastWords(post + get + get)).match(/HTTP\/1.1 20/g)).toHaveLength(3);
+  });
+
+  test('gets the present state of a message at once, as nobody knows if it is still there', async () => {
+    const { id } = await bodyOf(served.post('a', { text: 'x' }));
+    const get = `GET /v1/messages/${id}?wait=30 HTTP/1.1\r\n${head}\r\n`;
+    expect(await lastWords(get)).toMatch(/^HTTP\/1.1 200 .*"state":"queued"/s);
+    const connection = await rawConnection(served.base);
+    connection.write(get);
+    await expect.poll(() => served.channel.facts().waiting).toBe(1);
+    connection.finish();
+    expect(await connection.ended).toMatch(/^HTTP\/1.1 200 .*"state":"queued"/s);
+  });
+
+  test('gets the end of an event stream', async () => {
+    const stream = await lastWords(`GET /v1/sessions/a/events HTTP/1.1\r\n${head}\r\n`);
+    expect(stream).toMatch(/^HTTP\/1.1 200 .*event: begin\n.*\r\n0\r\n\r\n$/s);
+    expect(stream).not.toContain('the gateway stops');
+    expect(served.channel.facts().streams).toBe(0);
   });
 });

@@ -145,6 +145,8 @@ export class Servers {
       else writeProblem(response, new Problem('malformed-request', mistake));
     };
     const server = createServer(this.#options, answer);
+    // Else a client that sends no more is sent nothing either. Node.js (lib/_http_server.js) has it, and doesn't document it.
+    Object.assign(server, { httpAllowHalfOpen: true });
     server.on('checkContinue', (request, response) => {
       holdBody(response);
       answer(request, response);

@@ -118,7 +118,9 @@ class EventStream {
       this.#rouse();
     });
     const rouse = () => this.#rouse();
+    const { socket } = this.#response;
     this.#response.once('close', rouse);
+    socket?.once('end', rouse);
     this.#response.writeHead(200, {
       'Content-Type': 'text/event-stream',
       'Cache-Control': 'no-store',
@@ -135,11 +137,15 @@ class EventStream {
         this.#beat();
         await this.#sleep();
       }
-      if (!this.#response.closed)
-        this.#response.end(': the gateway stops; connect again with Last-Event-ID\n\n');
+      if (!this.#response.closed) {
+        this.#response.end(
+          this.#ended ? ': the gateway stops; connect again with Last-Event-ID\n\n' : undefined,
+        );
+      }
     } finally {
       unsubscribe();
       this.#response.off('close', rouse);
+      socket?.off('end', rouse);
     }
   }
 
@@ -154,7 +160,8 @@ class EventStream {
   }
 
   get #goesOn(): boolean {
-    return !this.#ended && !this.#response.closed && !this.#response.destroyed;
+    const { closed, destroyed, socket } = this.#response;
+    return !this.#ended && !closed && !destroyed && !socket?.readableEnded;
   }
 
   /** As much as the client has room for; whether there may be more at once. */

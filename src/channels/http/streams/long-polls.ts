@@ -50,7 +50,10 @@ export class LongPolls {
     // Before the first read, so that no change falls in between.
     const unsubscribe = [this.#changes.subscribe(id, wake)];
     let turn = id;
+    const { socket } = response;
     response.once('close', wake);
+    // It may have gone: no more can be known of it before something is sent.
+    socket?.once('end', wake);
     this.#waiting.add(waiter);
     try {
       for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
@@ -65,12 +68,13 @@ export class LongPolls {
           unsubscribe.push(this.#changes.subscribe(turn, wake));
           continue;
         }
-        if (this.#ended || response.closed || left <= 0) return message;
+        if (this.#ended || response.closed || socket?.readableEnded || left <= 0) return message;
         await waiter.sleep(Math.min(left, pause));
       }
     } finally {
       for (const end of unsubscribe) end();
       response.off('close', wake);
+      socket?.off('end', wake);
       this.#waiting.delete(waiter);
     }
   }
