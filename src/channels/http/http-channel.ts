@@ -66,6 +66,14 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     },
   });
   const checkToken = bearerCheck(options.token);
+  const isAuthorized = (authorization: string | undefined) => {
+    try {
+      checkToken(authorization);
+      return true;
+    } catch {
+      return false;
+    }
+  };
 
   const application = fastify({
     bodyLimit: options.bodyLimit,
@@ -91,7 +99,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
   });
 
-  addHealthRoutes(application, options.readiness);
+  addHealthRoutes(application, options.readiness, ({ headers }) => isAuthorized(headers.authorization));
   application.register(async (guarded) => {
     guarded.addHook('onRequest', (request, _reply, done) => {
       // Before a body is read, so that it can't be refused for another reason.

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { newId } from '../../store/ids.js';
 import { type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
@@ -25,10 +25,17 @@ import { validateBody, validateOne, validateQuery } from './validate.js';
 import { messageView, pageView, sessionView } from './views.js';
 
 /** For load balancers and probes: without a token, and nothing but states and counts. */
-export function addHealthRoutes(application: FastifyInstance, readiness: () => Readiness): void {
+export function addHealthRoutes(
+  application: FastifyInstance,
+  readiness: () => Readiness,
+  isAuthorized: (request: FastifyRequest) => boolean,
+): void {
   application.get('/healthz', () => ({ healthy: true }));
-  application.get('/readyz', () => {
-    const { ready, facts } = readiness();
+  application.get('/readyz', (request) => {
+    const { ready, facts: all } = readiness();
+    // Its words may hold a path.
+    const isHidden = typeof all['trouble'] === 'string' && !isAuthorized(request);
+    const facts = isHidden ? { ...all, trouble: 'send the token to read it' } : all;
     if (ready) return { ready, facts };
     throw new Problem('not-ready', 'The gateway does not take new work now.', { facts });
   });

@@ -423,3 +423,13 @@ test('not ready: 503 with the facts', async () => {
   expect(await bodyOf(response)).toMatchObject({ type: 'urn:sd-gateway:problem:not-ready', facts });
   await starting.dispose();
 });
+
+test('the words of a trouble, which may hold a path, are for callers with the token', async () => {
+  const facts = { state: 'ready', trouble: 'There is no room for the database /secret/gateway.db.' };
+  const starting = await serve({ channel: { readiness: () => ({ ready: false, facts }) } });
+  const open = await (await fetch(`${starting.base}/readyz`)).text();
+  expect(open).not.toContain('/secret');
+  expect(JSON.parse(open).facts).toEqual({ state: 'ready', trouble: 'send the token to read it' });
+  expect(await bodyOf(starting.get('/readyz'))).toMatchObject({ facts });
+  await starting.dispose();
+});
