@@ -22,6 +22,9 @@ export interface OpenOptions {
 /** The cache for pages that SQLite has read, in KiB. SQLite never gives it back by itself. */
 const cacheKibibytes = 8_192;
 
+/** The log is twice as long as one that is copied into the database in time. */
+const largestRestingLogBytes = 8 * 1024 * 1024;
+
 /** The state in which the database was found. */
 export interface OpenReport {
   readonly created: boolean;
@@ -93,6 +96,8 @@ function connect({ path, busyTimeout }: OpenOptions): Database.Database {
     database.pragma('temp_store = MEMORY');
     // Checkpoints run after the answers were sent, not within a commit that somebody waits for.
     database.pragma('wal_autocheckpoint = 0');
+    // Of a log that a long reader had grow, the rest is given back once it begins anew.
+    database.pragma(`journal_size_limit = ${largestRestingLogBytes}`);
     database.pragma(`cache_size = -${cacheKibibytes}`);
     if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
     return database;

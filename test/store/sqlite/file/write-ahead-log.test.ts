@@ -7,6 +7,7 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
+import { acceptOne } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
 const messages = 12;
@@ -133,6 +134,24 @@ describe('no log is refused', () => {
     }
     expect((await (await files.open()).counts()).queued).toBe(messages + 3);
   });
+});
+
+test('what a long reader had the log grow by is given back once it has ended', async () => {
+  const store = await files.open();
+  const write = async (count: number) => {
+    for (let written = 0; written < count; written += 1) {
+      await acceptOne(store, 'a', { text: 'x'.repeat(400_000) });
+    }
+  };
+  const reader = new Database(files.path, { readonly: true });
+  reader.exec('BEGIN');
+  reader.prepare('SELECT count(*) FROM messages').get();
+  await write(50);
+  const grown = statSync(log).size;
+  expect(grown).toBeGreaterThan(20_000_000);
+  reader.close();
+  await write(25);
+  expect(statSync(log).size).toBeLessThan(grown / 2);
 });
 
 describe('recover', () => {
