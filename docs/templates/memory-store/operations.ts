@@ -1,7 +1,8 @@
-import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/message-ids.js';
+import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/ids.js';
 import type { StorePolicy } from '../../../src/store/open-store.js';
 import { decideAcceptance } from '../../../src/store/rules/acceptance.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
+import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/rules/operator-actions.js';
 import { type Collectable, countParts, turnText } from '../../../src/store/rules/ready-queue.js';
 import {
   decideTurnEnd,
@@ -9,7 +10,6 @@ import {
   poisonSuspectRuns,
   type TurnEnd,
 } from '../../../src/store/rules/turn-end.js';
-import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/sqlite/operations/by-hand.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
 import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
