@@ -19,7 +19,7 @@ constexpr size_t kMaximumWaitingBytes = 8 * 1024 * 1024;
 constexpr int kSendBuffer = 8 * 1024 * 1024;
 // SCM_MAX_FD of the kernel, unix(7).
 constexpr size_t kMaximumFds = 253;
-// How long a queued datagram waits for kernel memory (ENOBUFS), and how long between the attempts.
+// Longest wait of a queued datagram for kernel memory (ENOBUFS), and the pause between the attempts.
 constexpr int64_t kBufferPatience = 30'000;
 constexpr timespec kBufferPause = {0, 10'000'000};
 

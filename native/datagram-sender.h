@@ -15,7 +15,7 @@ struct Datagram {
   size_t fd_count = 0;
   // Sent along as SCM_CREDENTIALS in place of this process's own; 0: own.
   pid_t pid = 0;
-  // Where it has to wait and then fails, its errno is written into `fds[0]`, a pipe, as one byte.
+  // If true and it has to wait and then fails, its errno is written into `fds[0]`, a pipe, as one byte.
   bool tells_failure = false;
 };
 
@@ -27,7 +27,7 @@ class DatagramSender {
   static constexpr int kSent = 1;
   static constexpr int kQueued = 2;
 
-  // What became of datagrams that had to wait.
+  // The outcome of datagrams that had to wait.
   struct QueueState {
     int64_t waiting;
     int64_t failed;

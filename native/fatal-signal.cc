@@ -33,7 +33,8 @@ void Handle(int signal, siginfo_t* info, void*) {
     if (pwrite(note.load(), text, sizeof(text), 0) < 0) {
     }
   }
-  // What was there before decides. A fault comes again at the same instruction; a signal that was sent does not.
+  // The action that was there before decides. A fault comes again at the same instruction; a signal that was sent
+  // does not.
   sigaction(signal, &previous[signal], nullptr);
   if (info->si_code <= 0) raise(signal);
   errno = saved_errno;

@@ -1,4 +1,4 @@
-// What a process asks of the kernel about itself, its descriptors and its peers.
+// Questions of a process to the kernel about itself, its descriptors and its peers.
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-// What is taken down of a delivery in its handler. Everything here is async-signal-safe (signal-safety(7)), and makes
+// Facts of a delivery that its handler takes down. Everything here is async-signal-safe (signal-safety(7)), and makes
 // no system call.
 
 // TASK_COMM_LEN with its NUL. Those of kernel threads are longer in /proc.

@@ -17,7 +17,7 @@
 
 namespace {
 
-// Those that are offered all have numbers below this.
+// Signals that are offered all have numbers below this.
 constexpr int kSignals = 32;
 // Room for some 32,000 records that the reader has not come to; more are merged, see Overflow.
 constexpr int kPipeSize = 1 << 20;
@@ -43,7 +43,7 @@ struct Watch {
   Overflow overflows[kSignals][2];
 };
 
-// What was installed before us, to be called too. Each is kept for ever, once: a handler may be reading it.
+// A disposition that was installed before us; its handler is called too. Each is kept for ever, once: a handler may be reading it.
 struct Disposition {
   struct sigaction action;
   Disposition* next;
@@ -51,7 +51,7 @@ struct Disposition {
 
 std::atomic<pid_t> owner{0};
 std::atomic<Watch*> watches{nullptr};
-// How many threads are in the handler, and may be using a watch.
+// Number of threads that are in the handler, and may be using a watch.
 std::atomic<int> handling{0};
 std::atomic<const struct sigaction*> previous[kSignals];
 
@@ -189,7 +189,7 @@ void RemoveAtCleanup(void* data) {
   Remove(static_cast<Watch*>(data));
 }
 
-// Null when there is no such watch in this environment. The mutex is held.
+// Returns null if there is no such watch in this environment. The mutex is held.
 Watch* Find(napi_env env, int32_t id) {
   Watch* watch = watches.load();
   while (watch != nullptr && (watch->read_end != id || watch->env != env)) watch = watch->next.load();

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-// Where a datagram goes, as NOTIFY_SOCKET names it (sd_notify(3)).
+// The address of a datagram, as NOTIFY_SOCKET names it (sd_notify(3)).
 struct SocketAddress {
   sockaddr_un name;
   socklen_t length;

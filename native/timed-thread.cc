@@ -8,7 +8,7 @@
 namespace {
 
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-// What follows is guarded by the mutex.
+// The mutex guards all that follows.
 pthread_cond_t changed;
 bool thread_runs = false;
 TimedTask* tasks = nullptr;
@@ -42,7 +42,7 @@ int StartThreadOnce() {
   return result;
 }
 
-// Where the task with this id is, or the list's end.
+// Finds the task with this id, or the list's end.
 TimedTask** Place(napi_env env, int32_t id) {
   TimedTask** place = &tasks;
   while (*place != nullptr && ((*place)->id != id || (*place)->env != env)) place = &(*place)->next;

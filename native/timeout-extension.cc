@@ -21,7 +21,7 @@ namespace {
 // Fewer bytes than a database page in one interval are no progress: event loops wake each other by a few bytes too.
 constexpr uint64_t kProgressBytes = 4096;
 
-// How often progress was reported, by all threads of this process.
+// Number of reports of progress, by all threads of this process.
 std::atomic<uint64_t> reported_progress{0};
 
 // The bytes that this process has read and written (proc_pid_io(5)).

@@ -12,7 +12,10 @@ export const credentials = {
     return process.env['CREDENTIALS_DIRECTORY'] ?? null;
   },
 
-  /** Where a credential lies, for programs that want a file; null if the unit gives none. Throws `ArgumentError`. */
+  /**
+   * Returns the path of a credential, for programs that want a file; null if the unit gives none. Throws
+   * `ArgumentError`.
+   */
   path(name: string): string | null {
     if (typeof name !== 'string' || !credentialName.test(name)) {
       throw new ArgumentError('name', `${showValue(name)} can't be the name of a credential: a file name is`);

@@ -9,8 +9,9 @@ export function booted(): boolean {
 let known: Supervision | null = null;
 
 /**
- * Who supervises this process: the manager, the unit and the invocation, and if they are its own or merely inherited,
- * as in a shell that a service has started. Read once: later the environment and the parents may be others'.
+ * Finds the supervisor of this process: the manager, the unit and the invocation. Tells if they are its own or merely
+ * inherited, as in a shell that a service has started. Reads them once: later the environment and the parents may be
+ * others'.
  */
 export function supervision(): Supervision {
   // As PID 1 of a container the process is asked to stop by the container's runtime.

@@ -43,7 +43,10 @@ function checkDescriptors(descriptors: readonly number[]): void {
  * after the end of this process, and the next start can take it.
  */
 export const fdStore = {
-  /** How many descriptors the manager keeps: `$FDSTORE` since systemd 254; 0: it keeps none; null: it doesn't tell. */
+  /**
+   * Number of descriptors that the manager keeps: `$FDSTORE` since systemd 254. 0: it keeps none; null: it doesn't
+   * tell.
+   */
   get capacity(): number | null {
     const { capacity } = new FdStore(process.env, unlimited);
     return capacity === unlimited ? null : capacity;

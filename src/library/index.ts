@@ -1,5 +1,5 @@
 /**
- * What `@sd-gateway/systemd` exports; the low level, as the man pages have it. The gateway uses the same functions.
+ * The exports of `@sd-gateway/systemd`; the low level, as the man pages have it. The gateway uses the same functions.
  */
 export type { ExitStatus, Sender, StopCause, StopRequest } from '../lifecycle/stop-cause.js';
 export { exitStatus } from '../lifecycle/stop-cause.js';

@@ -3,7 +3,7 @@ import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { ArgumentError, showValue } from '../systemd/argument-error.js';
 import { fdStore, takeUnclaimed } from './fd-store.js';
 
-/** Where a server listens. */
+/** An address that a server listens at. */
 export interface ListenWhere {
   /**
    * `FileDescriptorName=` of a socket unit, by default the unit's name. Without a port, a start that wasn't passed this

@@ -17,7 +17,7 @@ const pinoLevels: readonly (readonly [atLeast: number, priority: number])[] = [
   [30, 6],
 ];
 
-/** Of pino's records; other keys become fields of their own. */
+/** Keys of pino's records; other keys become fields of their own. */
 const notFields = new Set(['level', 'time', 'msg', 'pid', 'hostname', 'v', 'err']);
 
 function fieldName(key: string): string | null {
@@ -52,7 +52,7 @@ export function journalLog(
   return write({ ...fields, MESSAGE: message, PRIORITY: priorities[priority] });
 }
 
-/** What can't be sent to the journal is written to standard error: no record is lost without a word. */
+/** Sends a record to the journal, or writes it to standard error if that fails: no record is lost without a word. */
 function write(fields: JournalFields): JournalOutcome {
   const identifier = basename(process.argv[1] ?? process.argv0);
   const outcome = journal.send({ SYSLOG_IDENTIFIER: identifier, ...fields });

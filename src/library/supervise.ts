@@ -69,7 +69,7 @@ function checkFunction(name: string, value: unknown): void {
 
 /** This process as a service: of systemd, of a container, or started by hand. */
 export class ManagedService {
-  /** Who supervises this process. */
+  /** The supervisor of this process. */
   readonly supervision: Supervision;
   readonly #service: SupervisedService;
   readonly #stopHandlers: StopHandler[] = [];

@@ -16,7 +16,7 @@ export interface FakeMessage {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-  /** How many descriptors came with it. */
+  /** Number of descriptors that came with it. */
   readonly descriptors: number;
 }
 
@@ -47,7 +47,7 @@ function parse(text: string): Readonly<Record<string, string>> {
 export class FakeManager {
   /** For `NOTIFY_SOCKET`. */
   readonly address: string;
-  /** What a unit's process is given, to be added to a child's environment. */
+  /** Variables that a unit's process is given, to be added to a child's environment. */
   readonly environment: Readonly<Record<string, string>>;
   readonly #socket: number;
   readonly #fdStoreMax: number;
@@ -91,7 +91,7 @@ export class FakeManager {
     return this.#stored;
   }
 
-  /** How many barriers wait for an answer. */
+  /** Number of barriers that wait for an answer. */
   get waitingBarriers(): number {
     this.#takeIn();
     return this.#barriers.length;

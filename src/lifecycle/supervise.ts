@@ -57,7 +57,7 @@ export class SupervisedService {
   #failure: string | null = null;
   #watchdog: WatchdogFeeder | null = null;
   #overdue: NodeJS.Timeout | undefined;
-  /** Null until a stop is asked for, and again once its handler is called. */
+  /** The stop that is asked for; null until then, and again once its handler is called. */
   #pendingStop: StopContext | null = null;
   #stopHandler: (stop: StopContext) => Promise<void> | void = () => undefined;
   #closeHandler: (stop: StopRequest) => Promise<void> | void = () => undefined;
@@ -78,7 +78,7 @@ export class SupervisedService {
     return this.#state;
   }
 
-  /** Null until a stop is asked for, the start fails or the service crashes. */
+  /** The stop; null until one is asked for, the start fails or the service crashes. */
   get stop(): StopRequest | null {
     return 'stop' in this.#state ? this.#state.stop : null;
   }

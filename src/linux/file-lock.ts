@@ -25,8 +25,8 @@ function deviceNumbers(device: bigint): { readonly major: bigint; readonly minor
 }
 
 /**
- * Who holds the flock(2) lock of a file, from the text of /proc/locks (proc_locks(5)); null when it doesn't say, as
- * for a holder outside this PID namespace.
+ * Finds the holder of the flock(2) lock of a file in the text of /proc/locks (proc_locks(5)). Returns null if it
+ * doesn't say, as for a holder outside this PID namespace.
  */
 export function lockHolder(locks: string, file: FileIdentity): number | null {
   const { major, minor } = deviceNumbers(file.dev);

@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap } from 'node:util';
 import { errorMessage } from '../text/failure-text.js';
 
-/** What waits in the addon's queue: how many datagrams, how many failed so far, the last failure's errno or 0. */
+/** The addon's queue: number of waiting datagrams, number of failed ones so far, the last failure's errno or 0. */
 export type NativeQueue = readonly [waiting: number, failed: number, errno: number];
 
 /**
- * What the addon exports besides the signals: the system calls, under their C names (native/). A negative number is
- * a negative errno. `NOTIFY_SOCKET` is read from the process's own environment, which `process.env` is in the main
- * thread only.
+ * Exports of the addon besides the signals: the system calls, under their C names (native/). A negative number is a
+ * negative errno. `NOTIFY_SOCKET` is read from the process's own environment. `process.env` is that environment in
+ * the main thread only.
  */
 export interface NativeCore {
   /**
@@ -64,7 +64,7 @@ export interface NativeCore {
   stall_watch_stop(id: number): number;
 }
 
-/** What native/signal.cc exports. A negative number is a negative errno. */
+/** Exports of native/signal.cc. A negative number is a negative errno. */
 interface NativeSignal {
   /** The read end of a pipe of records (signals.ts), which is the caller's to close; also the watch's id. */
   signal_watch(signals: readonly number[]): number;
@@ -180,7 +180,7 @@ export interface SystemCallFailure {
   readonly errno: number;
   /** Such as "ECONNREFUSED". */
   readonly code: string;
-  /** What it means, such as "connection refused". */
+  /** The meaning of the errno, such as "connection refused". */
   readonly message: string;
 }
 

@@ -37,7 +37,7 @@ export function lowerOpenFilesLimit(pid: number, soft: number): void {
   throw new SystemCallError(`Could not lower the limit of descriptors of process ${pid}`, result);
 }
 
-/** Who connected to a Unix socket, as of the moment of the connection. */
+/** The peer that connected to a Unix socket, as of the moment of the connection. */
 export interface PeerCredentials {
   /** 0 when the peer is outside this PID namespace. */
   readonly pid: number;

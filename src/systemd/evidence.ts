@@ -8,7 +8,7 @@ export interface Ancestor {
   readonly comm: string;
 }
 
-/** What there is to see of who supervises this process, as it was at the start; nothing is judged here. */
+/** Evidence of who supervises this process, as it was at the start. Nothing is judged here. */
 export interface SupervisionEvidence {
   readonly pid: number;
   readonly parentPid: number;
@@ -22,7 +22,7 @@ export interface SupervisionEvidence {
   readonly managerPid: string | null;
   /** Device and inode of standard error, `DEV:INO` in decimal as in `$JOURNAL_STREAM`; null when it is closed. */
   readonly standardError: string | null;
-  /** Whether standard input or standard error is a terminal. */
+  /** True if standard input or standard error is a terminal. */
   readonly terminal: boolean;
   /** From the parent up to PID 1 of this PID namespace. */
   readonly ancestors: readonly Ancestor[];
@@ -96,7 +96,7 @@ export function readSupervisionEvidence(
   };
 }
 
-/** What a control group's path says of the units it belongs to (systemd.unit(5), systemd.special(7)). */
+/** The units that a control group's path names (systemd.unit(5), systemd.special(7)). */
 export interface CgroupUnit {
   /** The unit of the manager that is nearest: of the user manager where there is one, else of the system manager. */
   readonly unit: string | null;

@@ -4,7 +4,7 @@ import { type NotifyOutcome, notify, notifyBarrier, notifyWithDescriptors } from
 /** Descriptors that fit into one message: SCM_MAX_FD of unix(7) is 253. */
 const descriptorsPerMessage = 250;
 
-/** What the service manager did with what it was sent, as far as the sender can see. */
+/** The outcome of a message to the service manager, as far as the sender can see. */
 export type FdStoreOutcome = { readonly outcome: 'sent' | 'not-supervised' } | SystemCallFailure;
 
 /**
@@ -13,7 +13,7 @@ export type FdStoreOutcome = { readonly outcome: 'sent' | 'not-supervised' } | S
  * A manager without room closes its copy and says nothing.
  */
 export class FdStore {
-  /** How many descriptors the manager keeps, as far as is known; 0 without a manager. */
+  /** Number of descriptors that the manager keeps, as far as is known; 0 without a manager. */
   readonly capacity: number;
 
   /** @param presumed the unit's `FileDescriptorStoreMax=` where the manager, before systemd 254, doesn't tell it */

@@ -91,15 +91,16 @@ export function journalFlush(timeoutMilliseconds: number): boolean {
   return native().journal_flush(Math.max(0, Math.ceil(timeoutMilliseconds)));
 }
 
-/** How many entries wait, and how many could not be sent after having waited. */
+/** Counts the entries that wait, and those that could not be sent after having waited. */
 export function journalQueue(): { readonly waiting: number; readonly failed: number } {
   const [waiting, failed] = native().journal_queue();
   return { waiting, failed };
 }
 
 /**
- * Whether descriptor `fd` is the stream to the journal that the service manager set up for this process's output:
- * `$JOURNAL_STREAM` of systemd.exec(5). False when it was redirected since, or is closed.
+ * Returns true if descriptor `fd` is the stream to the journal that the service manager set up for this process's
+ * output. Compares it with `$JOURNAL_STREAM` of systemd.exec(5). Returns false if it was redirected since, or is
+ * closed.
  */
 export function journalStreamMatches(
   fd: number,

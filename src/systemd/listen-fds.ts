@@ -26,7 +26,7 @@ function numberIn(text: string, smallest: bigint, largest: bigint): bigint {
   return value;
 }
 
-/** How many descriptors were passed to this very process. */
+/** Counts the descriptors that were passed to this very process. */
 function passedCount({ LISTEN_PID, LISTEN_PIDFDID, LISTEN_FDS }: NodeJS.ProcessEnv): number {
   if (LISTEN_PID === undefined) return 0;
   if (numberIn(LISTEN_PID, 1n, largestInt) !== BigInt(process.pid)) return 0;

@@ -1,7 +1,7 @@
 import { failure, native, readPipe, type SystemCallFailure } from '../linux/native.js';
 import { ArgumentError, showValue } from './argument-error.js';
 
-/** What can be told to the service manager in one message; each field is one assignment of sd_notify(3). */
+/** Fields that one message can tell the service manager; each is one assignment of sd_notify(3). */
 export interface NotifyFields {
   /** `READY=1`: the start or the reload is finished. */
   readonly ready?: true;
@@ -116,7 +116,7 @@ function shorten(text: string, bytes: number): string {
 }
 
 /**
- * What comes before the status's text, or the whole message where there is none; all of it is ASCII. Throws
+ * Formats the part before the status's text, or the whole message if there is none. All of it is ASCII. Throws
  * `ArgumentError` for a value that its field can't have, and for no field at all.
  */
 export function formatHead(fields: NotifyFields): string {
@@ -178,7 +178,7 @@ export function formatNotification(fields: NotifyFields): string {
   return fields.status === undefined ? head : head + editStatus(head, fields.status);
 }
 
-/** What became of a message to the service manager. */
+/** The outcome of a message to the service manager. */
 export type NotifyOutcome =
   /** It is in the manager's queue. */
   | { readonly outcome: 'sent' }
@@ -192,10 +192,10 @@ export type BarrierOutcome =
   /** The manager has taken in all that was sent before. */
   { readonly outcome: 'acknowledged' | 'not-supervised' | 'timed-out' } | SystemCallFailure;
 
-/** What became of the messages that were queued. */
+/** The outcome of the messages that were queued. */
 export interface NotifyQueue {
   readonly waiting: number;
-  /** How many could not be sent after all, since the start of the process. */
+  /** Number of messages that could not be sent after all, since the start of the process. */
   readonly failed: number;
   readonly lastFailure: SystemCallFailure | null;
 }
@@ -205,7 +205,7 @@ const queued: NotifyOutcome = Object.freeze({ outcome: 'queued' });
 const notSupervised = Object.freeze({ outcome: 'not-supervised' });
 
 const errnoIllegalSequence = 84;
-/** What setTimeout can wait for, in ms. */
+/** Longest wait of setTimeout, in ms. */
 const longestTimer = 2 ** 31 - 1;
 
 function notifyOutcome(result: number): NotifyOutcome {
@@ -272,7 +272,7 @@ export async function notifyBarrier(timeoutMilliseconds: number): Promise<Barrie
   const pipe = readPipe(fd);
   let errno = 0;
   return new Promise<BarrierOutcome>((resolve, reject) => {
-    // Where the event loop is late, an answer that has come meanwhile is still read before.
+    // If the event loop is late, an answer that has come meanwhile is still read first.
     const timer = setTimeout(
       () => setImmediate(() => resolve({ outcome: 'timed-out' })),
       Math.min(timeoutMilliseconds, longestTimer),

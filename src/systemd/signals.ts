@@ -7,8 +7,8 @@ export const watchedSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR
 export type WatchedSignal = (typeof watchedSignals)[number];
 
 /**
- * Where a signal came from: `si_code` of sigaction(2); `other` for a code that no name is known for. The kernel vouches
- * for the sender of SI_USER and SI_TKILL; that of SI_QUEUE is what the sender says (rt_sigqueueinfo(2)).
+ * The origin of a signal: `si_code` of sigaction(2); `other` for a code that no name is known for. The kernel vouches
+ * for the sender of SI_USER and SI_TKILL. The sender of SI_QUEUE names itself (rt_sigqueueinfo(2)).
  */
 export type SignalCode =
   | 'SI_USER'
@@ -42,7 +42,7 @@ export interface SignalRecord {
   readonly comm: string | null;
 }
 
-/** Of a record, in bytes: four numbers of four, and the first 16 bytes of the file. */
+/** Size of a record in bytes: four numbers of four, and the first 16 bytes of /proc/PID/comm. */
 export const recordSize = 32;
 const commStart = 16;
 
@@ -142,7 +142,7 @@ export function watchSignals(
       senderUid: uid,
       senderComm: canName ? comm : null,
     };
-    // What a listener throws is an uncaught exception like any other, and keeps no other delivery from being told.
+    // An exception of a listener is uncaught like any other. It keeps no other delivery from being told.
     queueMicrotask(() => {
       if (open) listener(delivery);
     });

@@ -3,7 +3,7 @@ import { native, SystemCallError } from '../linux/native.js';
 export interface TimeoutExtensionOptions {
   /** Time between two messages, in ms. */
   readonly intervalMilliseconds: number;
-  /** How long the service manager is asked to wait from each message on, in µs; longer than the interval. */
+  /** Time that the service manager is asked to wait from each message on, in µs; longer than the interval. */
   readonly extensionMicroseconds: bigint;
   /**
    * Goes on for as long as the process has made progress within this many ms: `reportProgress` was called in any

@@ -32,13 +32,13 @@ export function watchdogEnabled(): WatchdogSetting {
 }
 
 export interface StallWatchOptions {
-  /** How long the thread may go without `alive` before word is given, in ms. */
+  /** Longest time that the thread may go without `alive` before word is given, in ms. */
   readonly limitMilliseconds: number;
-  /** What journald is told; one line each. */
+  /** Entry for journald; one line each. */
   readonly journalEntry: readonly JournalField[];
   /** `STATUS=` for the service manager. */
   readonly status: string;
-  /** Where journald listens. */
+  /** The socket that journald listens on. */
   readonly journalSocket?: string;
 }
 
