@@ -1,7 +1,7 @@
 import type { Metadata } from '../store/messages.js';
 import type { CollectedMessage } from '../store/turns.js';
 
-/** What an agent is given for one turn. */
+/** The input of an agent for one turn. */
 export interface AgentRequest {
   readonly turnId: string;
   readonly messageId: string;
@@ -13,9 +13,9 @@ export interface AgentRequest {
   readonly putBacks: number;
   readonly text: string;
   readonly metadata: Metadata;
-  /** Who wrote it, where that is known. */
+  /** The author of the message; null if not known. */
   readonly sender: string | null;
-  /** What came before it and is part of the turn; `text` has it all, apart by empty lines. */
+  /** Earlier messages that are part of the turn. `text` has all of them, apart by empty lines. */
   readonly collected: readonly CollectedMessage[];
 }
 

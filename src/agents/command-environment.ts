@@ -2,8 +2,8 @@ import type { AgentRequest } from './agent.js';
 import { turnVariable } from './turn-processes.js';
 
 /**
- * What systemd.exec(5) and its kin set for the unit's own process: with these a command could report for the unit,
- * take its sockets or credentials for its own, or believe itself to be what systemd started.
+ * Variables that systemd.exec(5) and its kin set for the unit's own process. With these a command could report for
+ * the unit, or take its sockets or credentials for its own. It could also believe itself to be what systemd started.
  */
 const ofTheUnit: ReadonlySet<string> = new Set([
   'NOTIFY_SOCKET',
@@ -27,7 +27,7 @@ const ownPrefixes: readonly string[] = [
   'LISTEN_',
   'WATCHDOG_',
   'MEMORY_PRESSURE_',
-  // Of the units' Environment=, for the gateway's own threads.
+  // Set by the units' Environment=, for the gateway's own threads.
   'MALLOC_',
 ];
 
@@ -66,7 +66,7 @@ export function inheritedEnvironment(
   return inherited;
 }
 
-/** What a command is told of its turn besides stdin, for scripts that don't read JSON. */
+/** Tells a command about its turn besides stdin, for scripts that don't read JSON. */
 export function turnEnvironment(request: AgentRequest): Record<string, string> {
   return {
     SD_GATEWAY_SESSION: request.session,

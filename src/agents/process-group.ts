@@ -1,6 +1,6 @@
 import { hasOnlyZombies } from '../linux/process.js';
 
-/** How often a process group that was told to end is looked at again, in milliseconds: nothing tells of its end. */
+/** Time between two looks at a process group that was told to end, in milliseconds: nothing tells of its end. */
 const interval = 20;
 
 /**

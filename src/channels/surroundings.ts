@@ -23,7 +23,7 @@ export interface OperatorActions {
 
 export interface MessageChange {
   readonly messageId: string;
-  /** Null if it has to be read from the store. */
+  /** The message's state; null if it has to be read from the store. */
   readonly state: MessageState | null;
 }
 

@@ -4,7 +4,7 @@ import { actingAs, openerOf, ownerOf } from '../linux/owner.js';
 import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
 import type { Configuration } from './schema.js';
 
-/** Where a gateway keeps what, after systemd.exec(5) and the XDG Base Directory Specification. */
+/** The directories of a gateway, after systemd.exec(5) and the XDG Base Directory Specification. */
 export interface Directories {
   /** The store, the token, the lock. */
   readonly state: string;
@@ -12,7 +12,9 @@ export interface Directories {
   readonly runtime: string;
   /** `sd-gateway.toml`. */
   readonly configuration: string;
-  /** Where a user manager before systemd 254 puts a unit's StateDirectory=; null where that is of no concern. */
+  /**
+   * The place where a user manager before systemd 254 puts a unit's StateDirectory=; null if that is of no concern.
+   */
   readonly earlierUserState: string | null;
   /** `$CREDENTIALS_DIRECTORY`: null outside of units with credentials. */
   readonly credentials: string | null;
@@ -129,8 +131,9 @@ function codeOf(error: unknown): string {
 }
 
 /**
- * Whether a stopped unit with DynamicUser= has left the path. Its stop removes the runtime directory in `private/`, and
- * not the link to it (systemd.exec(5)). Over that link neither systemd nor mkdir(2) makes the directory of another user.
+ * Returns true if a stopped unit with DynamicUser= has left the path. Its stop removes the runtime directory in
+ * `private/`, and not the link to it (systemd.exec(5)). Over that link neither systemd nor mkdir(2) makes the
+ * directory of another user.
  */
 export function isLeftoverLink(path: string): boolean {
   try {
@@ -157,8 +160,8 @@ function namedFile({ store }: StoreSettings, stateDirectory: string): string {
 }
 
 /**
- * Where the database is. A symbolic link is followed, as SQLite does: what lies beside the database (its log, its seal,
- * its lock) is found in one place, by whatever name it is opened.
+ * Finds the database file. Follows a symbolic link, as SQLite does. So the files beside the database (its log, its
+ * seal, its lock) are found in one place, by whatever name it is opened.
  */
 export function databaseFile(settings: StoreSettings, stateDirectory: string): string {
   const path = namedFile(settings, stateDirectory);

@@ -170,7 +170,7 @@ function withValue(table: Table, path: readonly string[], value: unknown): Table
   return { ...table, [key]: withValue(inner ?? {}, below, value) };
 }
 
-/** Where a variable's value goes: `[agent]` is `[agents.default]`, and the file may have either. */
+/** Finds the path for a variable's value: `[agent]` is `[agents.default]`, and the file may have either. */
 function pathIn(values: Table, path: readonly string[]): readonly string[] {
   const [table, ...key] = path;
   const { agent, agents } = values;

@@ -6,7 +6,7 @@ import { choicesAt, keysOf, typesOf, unitAt } from './settings.js';
 type Issue = z.core.$ZodIssue;
 type Path = readonly (string | number)[];
 
-/** Where keys are set: in the environment by the key, such as "stop.drain", and in the file. */
+/** Places where keys are set: in the environment by the key, such as "stop.drain", and in the file. */
 export interface KeyLocations {
   readonly variables: ReadonlyMap<string, string>;
   readonly inFile: (path: Path) => { readonly where: string; readonly line: number; readonly column: number };

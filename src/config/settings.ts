@@ -10,7 +10,7 @@ export interface ConfigurationKey {
   /** Table and key, such as `["http", "listen"]`, or the key alone. A free name of a table is `NAME`. */
   readonly path: readonly string[];
   readonly form: SettingForm;
-  /** Null if the value is written as it is. */
+  /** The unit of the value; null if the value is written as it is. */
   readonly unit: ValueUnit | null;
   /** The texts that it may be; null if it isn't one of a few. */
   readonly choices: readonly string[] | null;

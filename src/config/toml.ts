@@ -9,13 +9,13 @@ export interface Position {
 export interface TomlDocument {
   /** A table has no prototype: any name may be one of its keys. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** Where a key stands; of a key that is missing, where its table begins; null when there is neither. */
+  /** Finds the position of a key, or the start of its table if the key is missing; null if there is neither. */
   positionOf(path: readonly (string | number)[]): Position | null;
 }
 
 /** The text is no TOML 1.0, or none that can be read. */
 export class TomlSyntaxError extends Error {
-  /** Null if it isn't known. */
+  /** The position of the fault; null if it isn't known. */
   readonly position: Position | null;
 
   constructor(message: string, position: Position | null, options?: ErrorOptions) {

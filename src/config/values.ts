@@ -147,7 +147,7 @@ export const addressRange = z.string().superRefine((value, context) => {
   new BlockList().addSubnet(match[1] ?? '', prefix, family === 4 ? 'ipv4' : 'ipv6');
 });
 
-/** Where a server listens. */
+/** An address that a server listens at. */
 export type ListenAddress =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   | { readonly kind: 'unix'; readonly path: string }

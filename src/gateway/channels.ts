@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
 import type { Log } from '../log/log.js';
 import type { Delivery } from '../store/deliveries.js';
 
-/** How long a channel may take to end, in milliseconds. */
+/** Longest time that a channel may take to end, in milliseconds. */
 const closeTimeoutMs = 5_000;
 /** The wait before the next start, in milliseconds: doubled after each failure, up to the limit. */
 const firstRetryDelayMs = 1_000;
@@ -217,7 +217,7 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
     await Promise.all([...this.#running.values()].map(({ channel }) => channel.close()));
   }
 
-  /** Null if no running channel of that name sends replies. */
+  /** Returns null if no running channel of that name sends replies. */
   senderOf(name: string): ReplySender | null {
     return this.#running.get(name)?.channel.sender ?? null;
   }

@@ -31,11 +31,11 @@ export interface WorkersOptions {
   readonly webhookSecret: string;
   /** Takes calls, though it may still be opening. */
   readonly store: Store;
-  /** Where the agent notes the processes of the turns that run. */
+  /** Notes of the agent: the processes of the turns that run. */
   readonly turnProcesses: Set<TurnProcess>;
   readonly log: Log;
   readonly sideWork: SideWork;
-  /** Null if no running channel of that name sends replies. */
+  /** Returns null if no running channel of that name sends replies. */
   readonly senderOf: (channel: string) => ReplySender | null;
   /** Work has come, moved on or gone. */
   readonly onChange: () => void;
@@ -204,7 +204,7 @@ export class Workers {
     ];
   }
 
-  /** What may wait, by the configuration in force. */
+  /** Limits on waiting messages, by the configuration in force. */
   queueLimits(): QueueLimits {
     const { session_queue: session, total_queue: total, policy } = this.#configuration.dispatch;
     return { session, total, policy };

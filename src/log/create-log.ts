@@ -16,7 +16,7 @@ import { kindOf, RateLimit } from './rate-limit.js';
 
 export type LogLevel = Configuration['log']['level'];
 
-/** Where the records go. */
+/** The destination of the records. */
 export type LogDestination =
   /** To journald by its own protocol: standard error is the journal's. */
   | 'journal'
@@ -34,7 +34,7 @@ export interface LogOptions {
   readonly standardError: number;
   /** `SYSLOG_IDENTIFIER`. */
   readonly identifier: string;
-  /** Whether texts of messages and replies are shown. Default: false. */
+  /** True to show texts of messages and replies. Default: false. */
   readonly bodies?: boolean;
   /** By default journald's own. */
   readonly journalSocket?: string;
@@ -165,7 +165,7 @@ export function createLog(options: LogOptions): AdjustableLog {
     write(priority, message, fields);
   };
 
-  /** Who wants the texts on record wants the records that have them. */
+  /** Raises a debug record that has texts: an operator who wants the texts on record wants its records too. */
   const raised = (priority: Priority, fields: LogFields): Priority =>
     bodies && priority === 'debug' && hasBody(fields) ? 'info' : priority;
 
@@ -208,7 +208,10 @@ export function createLog(options: LogOptions): AdjustableLog {
   return log;
 }
 
-/** Where in the code a record comes from: `CODE_FILE`, `CODE_LINE` and `CODE_FUNC` (systemd.journal-fields(7)). */
+/**
+ * The place in the code that a record comes from: `CODE_FILE`, `CODE_LINE` and `CODE_FUNC`
+ * (systemd.journal-fields(7)).
+ */
 type CallSite = Readonly<Partial<Record<'CODE_FILE' | 'CODE_LINE' | 'CODE_FUNC', string>>>;
 
 /** The caller of `above`, by V8's stack trace (https://v8.dev/docs/stack-trace-api). */

@@ -27,14 +27,14 @@ export const recordFields = {
     'How many records were left out: of a kind of which there were too many, or while journald took none.',
 } as const;
 
-/** What people write and agents answer is nobody else’s: redacted unless the configuration says otherwise. */
+/** Fields with the texts of people and agents. They are private: redacted unless the configuration says otherwise. */
 export const bodyFields = ['SD_GATEWAY_TEXT', 'SD_GATEWAY_REPLY'] as const satisfies readonly RecordField[];
 
 export type RecordField = keyof typeof recordFields;
 
 /**
- * What kind of record it is, for `journalctl MESSAGE_ID=…` (systemd.journal-fields(7)). Once released, an id never
- * changes its meaning.
+ * The kind of a record, for `journalctl MESSAGE_ID=…` (systemd.journal-fields(7)). Once released, an id never changes
+ * its meaning.
  */
 export const messageIds = {
   /** The gateway serves. */
@@ -47,7 +47,7 @@ export const messageIds = {
   stopRequested: '2906812ff5504d1693186dff15892235',
   /** The gateway has stopped: who, what, why, how long and what was left are in the fields. */
   stopped: '4dd928d77a894a47ae99ccdea6067f0d',
-  /** How the run before this one ended. */
+  /** The end of the run before this one. */
   previousRun: '97672bde56a245869c942ec3336813fd',
   /** The running turns have ended or were cut off. */
   drainFinished: 'b7f667d93e7e48c399fcef1dbacd4c4e',

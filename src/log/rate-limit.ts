@@ -1,4 +1,4 @@
-/** How many records of one kind are written in how long, as systemd.exec(5) has it for a unit's: LogRateLimit*=. */
+/** Most records of one kind in an interval, as LogRateLimit*= of systemd.exec(5) has it for a unit's. */
 export interface RateLimits {
   /** Milliseconds. */
   readonly interval: number;
@@ -6,7 +6,7 @@ export interface RateLimits {
   readonly burst: number;
 }
 
-/** What was left out of one kind. */
+/** The records that were left out of one kind. */
 export interface LeftOut {
   readonly kind: string;
   readonly count: number;
@@ -23,8 +23,8 @@ const mostKinds = 500;
 const longestKind = 60;
 
 /**
- * What makes records alike: the text up to the first colon without its numbers and ids, so that "Attempt 3 to
- * deliver … failed" is one kind, whichever attempt and message it is about.
+ * Names the kind of a record: the text up to the first colon, without its numbers and ids. So "Attempt 3 to deliver …
+ * failed" is one kind, whichever attempt and message it is about.
  */
 export function kindOf(message: string): string {
   const [head = ''] = message.split(/:\s/, 1);
@@ -42,7 +42,7 @@ export class RateLimit {
     this.limits = limits;
   }
 
-  /** Whether one more record of the kind may be written now. */
+  /** Returns true if one more record of the kind may be written now. */
   admit(kind: string, now: number): boolean {
     const { interval, burst } = this.limits;
     if (burst === 0) return true;

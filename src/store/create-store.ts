@@ -8,7 +8,7 @@ export interface StoreSetup {
   readonly settings: StoreConfiguration;
   readonly policy: StorePolicy;
   readonly lastRun: LastRun;
-  /** Where a database has its place unless the settings name one. */
+  /** The directory of a database, unless the settings name a path. */
   readonly stateDirectory: string;
   readonly prepared: PreparedStore;
 }

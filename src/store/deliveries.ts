@@ -101,7 +101,7 @@ export function settleUnknown(
   }
 }
 
-/** Where it is said what becomes of such a delivery. */
+/** Names the setting that decides what becomes of such a delivery. */
 export function unknownSetting(unknownPolicy: UnknownPolicy | null): string {
   return unknownPolicy === null ? 'delivery.unknown' : 'reply_to.unknown';
 }

@@ -28,7 +28,7 @@ export type JsonValue =
 
 export type Metadata = { readonly [key: string]: JsonValue };
 
-/** Where a reply goes to. */
+/** The target of a reply. */
 export interface ReplyTarget {
   /** The channel that sends it, such as "webhook". */
   readonly channel: string;

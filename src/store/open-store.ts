@@ -50,7 +50,7 @@ export interface StopRecord {
   readonly error: string | null;
 }
 
-/** Where the runs are kept. Each method is one transaction, on disk when its promise resolves. */
+/** Keeps the runs. Each method is one transaction, on disk when its promise resolves. */
 export interface RunStore {
   /** Records a start, and forgets all but the newest `keptRuns`. The runs that are kept, newest first. */
   beginRun(run: RunRecord): Promise<readonly RunRecord[]>;
@@ -106,7 +106,7 @@ export interface StorePolicy {
   readonly unknownPolicy: UnknownPolicy;
 }
 
-/** What the gateway knows of the run whose work the store takes back. */
+/** Facts that the gateway knows of the run whose work the store takes back. */
 export interface LastRun {
   /**
    * True if it ended by itself: by an exception, a fault or an abort(3). One that was killed from outside, or lost its

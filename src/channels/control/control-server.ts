@@ -9,7 +9,7 @@ import type { CallerTurn, GatewayFacts } from './facts.js';
 import { type ControlCommand, type ControlEvent, controlRequest, lineLimit } from './protocol.js';
 
 export interface ControlServerOptions {
-  /** Where the socket is made, in a directory that only its owner may enter. */
+  /** Path of the socket, in a directory that only its owner may enter. */
   readonly path: string;
   readonly log: Log;
   readonly unit: string | null;

@@ -50,7 +50,7 @@ export interface HttpChannelOptions {
   readonly retryAfterSeconds: (limit: 'session' | 'total') => number;
   /** Gives the sockets to serve, once the channel starts. */
   readonly openSockets: () => Promise<SocketsToServe>;
-  /** Where sockets outlive this process; by default nowhere. */
+  /** Keeps sockets beyond this process; by default none are kept. */
   readonly sockets?: SocketKeeper;
   /** The bounds of connections, asked for at each new one. */
   readonly bounds: () => ConnectionBounds;

@@ -98,7 +98,7 @@ async function change(
   return status;
 }
 
-/** Those that were dead when it began: one that is dead again meanwhile is not tried for ever. */
+/** Lists the messages that are dead at the beginning: one that is dead again meanwhile is not tried for ever. */
 async function allIds(client: GatewayClient): Promise<readonly string[]> {
   const ids: string[] = [];
   for await (const { id } of deadMessages(client)) ids.push(id);

@@ -110,7 +110,7 @@ export async function findUnit({ scope, instance }: Target): Promise<Found> {
       }
     } catch (error) {
       if (!(error instanceof ProgramError || error instanceof ServiceManagerError)) throw error;
-      // That the other scope's manager can't be reached, as root's own seldom can, is no news.
+      // A failure to reach the other scope's manager is no news: root can seldom reach its own user manager.
       if (place === scope) trouble = managerTrouble(scope, error);
     }
   }

@@ -77,7 +77,7 @@ export function tellingRecords(
   // If the old one is the only one, it is the one that failed.
   const first = invocations.find((id) => id !== before) ?? invocations[0];
   const ofStart = records.filter((record) => [first, undefined].includes(invocationOf(record) ?? undefined));
-  // That the start has failed is known; the manager's errors about what it could not execute are not.
+  // The failure of the start is known; the manager's errors about what it could not execute are not.
   const skips = ofStart.filter(isSkip).map(lineOf);
   const lines = ofStart
     .filter((record) => fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed)
@@ -192,7 +192,7 @@ export async function errorsOf(unit: UnitState, limit: number): Promise<readonly
   const lines: JournalLine[] = [];
   // With --since, --lines of journalctl means the oldest so many; backwards it means the newest.
   for await (const record of readJournal({ namespace, matches, lines: limit + 1, reverse: true, ...span })) {
-    // That the start has failed is known.
+    // The failure of the start is known.
     if (fieldOf(record, 'MESSAGE_ID') !== managerMessages.unitFailed) lines.push(lineOf(record));
   }
   return lines.slice(0, limit).reverse();

@@ -9,7 +9,7 @@ import { nextAttemptAt, refusalLimitMs, type ScheduleSettings } from './schedule
 export interface VerdictSettings extends ScheduleSettings {
   /** Age of a reply from which it is not sent any more; 0: it never is too old. */
   readonly expire: number;
-  /** Where the reply's own target says nothing of it. */
+  /** Applies if the reply's own target says nothing of it. */
   readonly unknown: UnknownPolicy;
 }
 

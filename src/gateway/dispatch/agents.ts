@@ -88,7 +88,7 @@ export function afterFailedStart(hold: AgentHold | null, reason: string, now: nu
   return { since: hold?.since ?? now, reason, failures, nextAttemptAt: now + delayMs, attempting: false };
 }
 
-/** How many of the free slots turns may take: one once the next attempt is due, none before and beside it. */
+/** Number of the free slots that turns may take: one once the next attempt is due, none before and beside it. */
 export function slotsUnderHold(hold: AgentHold | null, freeSlots: number, now: number): number {
   if (hold === null) return freeSlots;
   return hold.attempting || now < hold.nextAttemptAt ? 0 : Math.min(freeSlots, 1);
@@ -135,7 +135,7 @@ export class AgentStarts {
     return left > 0 ? left : null;
   }
 
-  /** How many of the free slots turns may take. */
+  /** Number of the free slots that turns may take. */
   slots(freeSlots: number): number {
     return slotsUnderHold(this.#hold, freeSlots, this.#options.clock.now());
   }

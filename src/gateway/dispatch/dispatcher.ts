@@ -271,7 +271,7 @@ export class Dispatcher {
     const written = this.#writeEnd(running, result);
     // In the same transaction as that end, where it is written at once.
     this.#work.claims.wakeForNext();
-    // Where it was not, that claim came too early.
+    // If it was not written at once, that claim came too early.
     if ((await written) > 1) this.#work.claims.wakeForNext();
   }
 

@@ -89,7 +89,7 @@ export class StatusReporter {
         this.#take(counts);
         this.#answered();
       },
-      // Those who need the store to work report its trouble. The last counts stay.
+      // Parts that need the store to work report its trouble. The last counts stay.
       () => this.#answered(),
     );
   }

@@ -113,7 +113,7 @@ export class ClaimLoop {
       this.#due = null;
       this.#dueKnown = false;
       this.wake();
-      // Where all slots are taken the end of an item wakes again.
+      // If all slots are taken, the end of an item wakes again.
     });
     this.#due = { at, cancel };
   }

@@ -5,7 +5,7 @@ import { hostInUrl } from '../../../config/values.js';
 import { removeSocketFile } from '../../remove-socket-file.js';
 import { portHolders } from './port-holder.js';
 
-/** Where the HTTP server is to listen. `kept`: the listening socket of an earlier process, if that kept it. */
+/** The address of the HTTP server. `kept`: the listening socket of an earlier process, if that kept it. */
 export type HttpEndpoint =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly kept?: number }
   | { readonly kind: 'unix'; readonly path: string; readonly kept?: number }

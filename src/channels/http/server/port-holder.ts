@@ -12,9 +12,9 @@ export interface PortHolder {
 }
 
 /**
- * Who listens where a server at this host and port would, as far as this user may see it: the sockets' inodes from
- * /proc/net/tcp (proc(5)), then the processes that have one open. The service manager has a socket that it keeps open
- * beside the gateway.
+ * Finds the processes that listen where a server at this host and port would, as far as this user may see it. Reads
+ * the sockets' inodes from /proc/net/tcp (proc(5)), then looks for the processes that have one open. The service
+ * manager has a socket that it keeps open beside the gateway.
  * @param host null: at any address
  */
 export function portHolders(port: number, host: string | null): readonly PortHolder[] {

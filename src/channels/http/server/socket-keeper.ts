@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Where sockets outlive this process; src/gateway/sockets/fd-store-sockets.ts keeps them in the service manager's store. */
+/** Keeps sockets beyond this process; src/gateway/sockets/fd-store-sockets.ts uses the service manager's store. */
 export interface SocketKeeper {
   /** Keeps a listening socket for the next process; false when it ends with this one. */
   keepListener(address: string, descriptor: number): boolean;

@@ -96,7 +96,7 @@ function connect({ path, busyTimeout }: OpenOptions): Database.Database {
     database.pragma('temp_store = MEMORY');
     // Checkpoints run after the answers were sent, not within a commit that somebody waits for.
     database.pragma('wal_autocheckpoint = 0');
-    // Of a log that a long reader had grow, the rest is given back once it begins anew.
+    // After a long reader had the log grow, its rest is given back once the log begins anew.
     database.pragma(`journal_size_limit = ${largestRestingLogBytes}`);
     database.pragma(`cache_size = -${cacheKibibytes}`);
     if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);

@@ -204,7 +204,7 @@ const sixthVersion: readonly string[] = [
  * without a look at what lies between. No row is written.
  */
 const seventhVersion: readonly string[] = [
-  // Where `reply_idempotent` is 0; null: what `delivery.unknown` says.
+  // Holds if `reply_idempotent` is 0; null: what `delivery.unknown` says.
   'ALTER TABLE messages ADD COLUMN reply_unknown TEXT',
   "CREATE INDEX messages_queued ON messages (session, seq) WHERE state = 'queued'",
 ];

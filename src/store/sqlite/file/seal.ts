@@ -27,7 +27,7 @@ export interface SealFinding {
   readonly intact: boolean;
   /** True when the last run had closed the database. */
   readonly closed: boolean;
-  /** How far the log has to reach; null: nobody knows. */
+  /** The mark that the log has to reach; null: nobody knows. */
   readonly log: LogMark | null;
 }
 
@@ -40,7 +40,7 @@ function fingerprintOf(path: string): string {
 }
 
 const closedNote = 'closed';
-/** Where the boot can't be told from others no such seal is trusted. */
+/** If the boot can't be told from others, no such seal is trusted. */
 const openNote = () => `open in boot ${bootId() ?? 'unknown'}`;
 
 /** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */

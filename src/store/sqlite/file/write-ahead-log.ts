@@ -4,7 +4,7 @@ import { damagedAdvice, FileError } from './errors.js';
 
 /** The write-ahead log as a file: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
 
-/** How far a log was synced. */
+/** The part of a log that was synced. */
 export interface LogMark {
   /** The two salts of its header, in hexadecimal: each restart of the log has new ones. */
   readonly salts: string;

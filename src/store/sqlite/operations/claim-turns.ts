@@ -49,7 +49,7 @@ function reclaimExpired(transaction: Transaction, owner: string): void {
   while (leaseRanOut(transaction, 'turn')) {
     const expired = sql.all(expiredTurns, now, owner, reclaimedAtOnce);
     if (expired.length === 0) return;
-    // How its owner ended is not known here.
+    // It is not known here how its owner ended.
     reclaimTurns(transaction, expired, { alone, isOwnFault: true });
   }
 }

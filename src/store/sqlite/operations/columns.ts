@@ -33,7 +33,7 @@ export function parseJson(json: string): JsonValue {
   return JSON.parse(json);
 }
 
-/** Where a reply goes to, as the table of messages has it. */
+/** The target of a reply, as the table of messages has it. */
 export interface TargetRow {
   readonly reply_channel: string;
   /** The target's address; null if the reply goes nowhere. */

@@ -15,7 +15,7 @@ export interface Forgotten {
   readonly count: number;
   /** Dead ones among them that nobody had retried or discarded. */
   readonly dead: number;
-  /** Where to go on; null: there is nothing more. */
+  /** The number to go on after; null: there is nothing more. */
   readonly after: number | null;
 }
 

@@ -121,7 +121,7 @@ export class GroupCommit {
     return true;
   }
 
-  /** How far the log is synced; null: no further than was asked for before. */
+  /** The mark up to which the log is synced; null: no further than was asked for before. */
   newMark(): LogMark | null {
     if (!this.#isUnmarked) return null;
     this.#isUnmarked = false;

@@ -64,8 +64,8 @@ function wrongTables(known: readonly KnownTable[], found: readonly SchemaRow[]):
 }
 
 /**
- * Where pages of the schema are gone, makes its root an empty leaf (https://www.sqlite.org/fileformat2.html): the tables
- * of each database begin at the same pages, as there is auto-vacuum, which moves no table but for the schema's sake.
+ * Makes the schema's root an empty leaf if pages of the schema are gone (https://www.sqlite.org/fileformat2.html).
+ * The tables of each database begin at the same pages: auto-vacuum moves no table but for the schema's sake.
  */
 function emptySchema(path: string): void {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);

@@ -162,7 +162,7 @@ export interface Recovered extends Written {
   readonly lost: readonly string[];
   /** Messages that the counters know of, beyond those that were found; null: they can't be read. */
   readonly missing: number | null;
-  /** Where the damaged files are now. */
+  /** The place of the damaged files now. */
   readonly aside: string;
 }
 
@@ -275,7 +275,7 @@ async function saveTo(fresh: string, found: Salvage, path: string): Promise<Save
   return { written, lost, remade, expected };
 }
 
-/** Where a value or its place is what no message can have. */
+/** Writes, and calls `refused` if a value or its place is one that no message can have. */
 function tryToWrite(write: () => void, refused: (reason: string) => void): void {
   try {
     write();
