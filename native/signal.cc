@@ -43,7 +43,8 @@ struct Watch {
   Overflow overflows[kSignals][2];
 };
 
-// A disposition that was installed before us; its handler is called too. Each is kept for ever, once: a handler may be reading it.
+// A disposition that was installed before us; its handler is called too. Each is kept for ever, once: a handler may be
+// reading it.
 struct Disposition {
   struct sigaction action;
   Disposition* next;
