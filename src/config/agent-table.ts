@@ -9,7 +9,7 @@ const commonKeys = {
     .register(z.globalRegistry, { description: 'Longest time of one turn.' }),
   retry: z.enum(['always', 'never']).default('always').register(z.globalRegistry, {
     description:
-      'Whether a turn that failed or was cut off is run again; "never" for an agent that must not do a thing twice: the message is dead then.',
+      '"always" runs a turn again that failed or was cut off. "never" is for an agent that must not do a thing twice: the message is dead then.',
   }),
   kill_delay: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
     description: 'Time between SIGTERM and SIGKILL to the process group of a command that has to end.',

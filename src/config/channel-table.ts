@@ -40,7 +40,7 @@ export function tableOfTypes<Types extends readonly z.ZodObject[]>(types: Types)
 export const commonChannelKeys = {
   required: z.boolean().default(false).register(z.globalRegistry, {
     description:
-      "What happens if the channel can't be started: true ends the start of the gateway; false goes on without the channel, and tries again.",
+      "If the channel can't be started, true ends the start of the gateway; false goes on without the channel, and tries again.",
   }),
 };
 

@@ -16,13 +16,13 @@ const day = 86_400_000;
 export const configurationTables = z.strictObject({
   supervisor: z.enum(['auto', 'container']).default('auto').register(z.globalRegistry, {
     description:
-      'Who stops the gateway: "auto" finds systemd by its evidence; "container" takes a SIGTERM of the container runtime as a planned stop.',
+      'Supervisor that stops the gateway: "auto" finds systemd by its evidence; "container" takes a SIGTERM of the container runtime as a planned stop.',
   }),
   http: z
     .strictObject({
       listen: listenAddress.prefault('127.0.0.1:8733').register(z.globalRegistry, {
         description:
-          'Where the HTTP server listens: "HOST:PORT", "unix:/PATH", or "systemd" for a passed socket only. A socket passed by systemd always comes first.',
+          'Address of the HTTP server: "HOST:PORT", "unix:/PATH", or "systemd" for a passed socket only. A socket passed by systemd always comes first.',
       }),
       body_limit: size(1_024, 64 * 1024 ** 2)
         .prefault('256K')
@@ -39,14 +39,14 @@ export const configurationTables = z.strictObject({
         .register(z.globalRegistry, { description: 'Turns that run at the same time.' }),
       max_attempts: count(1, 1_000).default(3).register(z.globalRegistry, {
         description:
-          'Attempts of a turn whose agent fails or takes the gateway down, or stops that cut the turn off, before its message is dead.',
+          'Attempts of a turn before its message is dead, if its agent fails or takes the gateway down. It also limits the stops that cut the turn off.',
       }),
       retry_delay: timeSpan(0, day).prefault('1s').register(z.globalRegistry, {
         description: 'Wait before the second attempt of a turn; doubled for each further one.',
       }),
       policy: z.enum(['queue', 'interrupt', 'collect']).default('queue').register(z.globalRegistry, {
         description:
-          'What becomes of a session that has work when another message comes, unless it has a policy of its own: "queue" runs one after the other, "interrupt" cancels what waits and runs for the new one, "collect" makes one turn of what came while a turn ran.',
+          'Policy for a message that comes while its session has work, unless the session has its own. "queue" runs one after the other. "interrupt" cancels what waits and runs for the new one. "collect" makes one turn of what came while a turn ran.',
       }),
       collect_limit: count(2, 1_000)
         .default(100)
@@ -59,7 +59,7 @@ export const configurationTables = z.strictObject({
       }),
       lease: timeSpan(1_000, 3_600_000).prefault('30s').register(z.globalRegistry, {
         description:
-          'How long a claim on a session lasts unless it is renewed; another gateway on the same store takes over after that.',
+          'Time that a claim on a session lasts unless it is renewed. After that, another gateway on the same store takes over.',
       }),
     })
     .prefault({}),
@@ -77,7 +77,8 @@ export const configurationTables = z.strictObject({
         .default(32)
         .register(z.globalRegistry, { description: 'Deliveries under way at the same time.' }),
       host_concurrency: count(1, 10_000).default(8).register(z.globalRegistry, {
-        description: 'Of these, to one host: so many places a host that hangs can hold.',
+        description:
+          'Deliveries under way to one host at the same time. A host that hangs can hold so many of delivery.concurrency.',
       }),
       timeout: timeSpan(100, 3_600_000)
         .prefault('15s')
@@ -95,21 +96,21 @@ export const configurationTables = z.strictObject({
       expire: timeSpan(0, 365 * day)
         .prefault('4d')
         .register(z.globalRegistry, {
-          description: 'A reply that is older is not sent any more, its message is dead. "0" is never.',
+          description: 'Age from which a reply is not sent any more: its message is dead. "0" is never.',
         }),
       notices: z.boolean().default(true).register(z.globalRegistry, {
-        description: 'Whether the reply URL of a message that is dead without a reply gets a notice of that.',
+        description: 'Send a notice to the reply URL of a message that is dead without a reply.',
       }),
       unknown: z.enum(['resend', 'ask', 'drop']).default('ask').register(z.globalRegistry, {
         description:
-          'What becomes of a reply that may have arrived, where the receiver would take a second one for another ("idempotent": false), and the message does not say itself ("unknown"): "resend" sends it again, "ask" sets it aside for a person, "drop" gives it up.',
+          'Handling of a reply that may have arrived, if the receiver would take a second one for another ("idempotent": false). If the message has "unknown", that decides. "resend" sends it again, "ask" sets it aside for a person, "drop" gives it up.',
       }),
     })
     .prefault({}),
   stop: z
     .strictObject({
       drain: timeSpan(0, day).prefault('30s').register(z.globalRegistry, {
-        description: 'How long running turns may go on after a stop was asked for; then they are put back.',
+        description: 'Time that running turns may go on after a stop was asked for; then they are put back.',
       }),
       foreign_sigterm: z.enum(['fail', 'clean']).default('fail').register(z.globalRegistry, {
         description: 'Exit status after a SIGTERM that was not the supervisor\'s: "fail" is 1, "clean" is 0.',
@@ -130,7 +131,7 @@ export const configurationTables = z.strictObject({
         .default(false)
         .register(z.globalRegistry, { description: 'Write the texts of messages and replies to the log.' }),
       rate_limit_interval: timeSpan(0, 3_600_000).prefault('30s').register(z.globalRegistry, {
-        description: 'In how long at most log.rate_limit_burst records of one kind are written.',
+        description: 'Interval in which at most log.rate_limit_burst records of one kind are written.',
       }),
       rate_limit_burst: count(0, 1_000_000).default(1_000).register(z.globalRegistry, {
         description:

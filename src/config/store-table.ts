@@ -11,13 +11,13 @@ const sqlite = z.strictObject({
     description: 'Database file, as an absolute path. Unset: gateway.db in the state directory.',
   }),
   busy_timeout: timeSpan(0, 600_000).prefault('5s').register(z.globalRegistry, {
-    description: 'How long to wait for a lock that another process holds on the database.',
+    description: 'Longest wait for a lock that another process holds on the database.',
   }),
   keep: timeSpan(0, 3_650 * day)
     .prefault('30d')
     .register(z.globalRegistry, {
       description:
-        'How long a message is kept after its end, and its idempotency key with it. "0" is for ever.',
+        'Time that a message is kept after its end, and its idempotency key with it. "0" is for ever.',
     }),
 });
 

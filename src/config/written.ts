@@ -61,8 +61,8 @@ function entry(setting: Setting, value: string | undefined): string {
  */
 export function sampleConfiguration(values: Readonly<Record<string, string>> = {}): string {
   const parts = [
-    '# Configuration of sd-gateway. What is commented out has the default that it shows.\n' +
-      '# "sd-gateway check-config" says whether it can be used, "sd-gateway reload" puts it into effect.\n',
+    '# Configuration of sd-gateway. A key that is commented out has the default that it shows.\n' +
+      '# "sd-gateway check-config" says if it can be used, "sd-gateway reload" puts it into effect.\n',
   ];
   let section = '';
   for (const setting of settings) {
