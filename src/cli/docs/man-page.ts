@@ -81,7 +81,7 @@ const messageMeanings: Readonly<Record<keyof typeof messageIds, string>> = {
   reloadRefused: 'A new configuration was refused; the old one stays in force.',
   stopRequested: 'The gateway stops; cause, signal and sender are in the fields.',
   stopped: 'The gateway has stopped; who, what, why, how long and what was left are in the fields.',
-  previousRun: 'How the run before this one ended.',
+  previousRun: 'The end of the run before this one.',
   drainFinished: 'The running turns have ended, or were cut off.',
   putBack: 'Turns were cut off and put back for the next start.',
   foreignKill: 'A SIGTERM came from a process that is not the supervisor.',
@@ -249,12 +249,12 @@ export function commandsManPage(options: ManPageOptions): string {
     ),
     section(
       'JOURNAL FIELDS',
-      roff('Of the gateway’s records, besides those of systemd.journal-fields(7):'),
+      roff('Fields of the gateway’s records, besides those of systemd.journal-fields(7):'),
       ...Object.entries(recordFields).flatMap(([field, meaning]) => item(bold(field), roff(meaning))),
     ),
     section(
       'MESSAGE IDS',
-      roff('What kind of record it is, for "journalctl MESSAGE_ID=...":'),
+      roff('Kinds of records, for "journalctl MESSAGE_ID=...":'),
       ...Object.entries(messageIds).flatMap(([name, id]) =>
         item(bold(id), roff(messageMeanings[name as keyof typeof messageIds])),
       ),
