@@ -57,7 +57,7 @@ export const urlOption: OptionDescription = {
 
 export const jsonOption: OptionDescription = {
   name: 'json',
-  summary: 'Print one JSON object instead of text; as does -o json.',
+  summary: 'Print one JSON object instead of text, as -o json does.',
 };
 
 export const scopeOptions: readonly OptionDescription[] = [
@@ -65,13 +65,13 @@ export const scopeOptions: readonly OptionDescription[] = [
   { name: 'system', summary: 'The unit of the system’s service manager; the default for root.' },
 ];
 
-/** Which unit an operator’s command is about. */
+/** Options that name the unit of an operator’s command. */
 export const unitOptions: readonly OptionDescription[] = [...scopeOptions, instanceOption];
 
 /** Options that every command takes. */
 export const commonOptions: readonly OptionDescription[] = [
   { name: 'help', short: 'h', summary: 'Show the help and exit.' },
-  { name: 'no-color', summary: 'No colours; as does the environment variable NO_COLOR.' },
+  { name: 'no-color', summary: 'Print no colours, as with the environment variable NO_COLOR.' },
 ];
 
 export const usageStatus = [commandStatus.usage, 'The command line is wrong.'] as const;
@@ -88,6 +88,6 @@ export const otherScopeStatus = [
 ] as const;
 export const interruptedStatus = [
   commandStatus.interrupted,
-  'Ctrl-C: no longer waited for; systemd goes on with it.',
+  'Ctrl-C ended the wait; systemd goes on with it.',
 ] as const;
 export const unavailableStatus = [commandStatus.unavailable, 'No gateway answers.'] as const;

@@ -24,15 +24,14 @@ export const commands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Run the gateway in the foreground, as a unit of systemd does.',
     description: [
-      'Serves until it is stopped: by the service manager, by Ctrl-C, or by "sd-gateway stop". Tells systemd when it is ready, what it is at, and when it stops.',
+      'Serves until the service manager, Ctrl-C, or "sd-gateway stop" stops it. Tells systemd when it is ready, what it is at, and when it stops.',
     ],
     options: [
       configurationOption,
       instanceOption,
       {
         name: 'takeover',
-        summary:
-          'Where another gateway has the directories or the database: stop it, and go on with its work.',
+        summary: 'If another gateway has the directories or the database, stop it, and go on with its work.',
       },
     ],
     exitStatuses: [
@@ -52,10 +51,10 @@ export const commands: readonly CommandDescription[] = [
     name: 'store',
     operands: 'ACTION [FILE]',
     operandCount: { least: 1, most: 2 },
-    summary: 'Check, copy, export, import or recover the messages that are kept.',
+    summary: 'Check, copy, export, import or recover the messages in the store.',
     description: [
       'ACTION is "check", "backup FILE", "export [FILE]", "import FILE" or "recover".',
-      '"check", "backup" and "export" work while the gateway runs. "export" writes lines of JSON, to standard output without FILE; "import" adds them to the store, all or none, from standard input for FILE "-".',
+      '"check", "backup" and "export" work while the gateway runs. "export" writes lines of JSON, to standard output without FILE. "import" adds them to the store, all or none. It reads standard input for FILE "-".',
       '"recover" puts what can be read of a damaged database into a new one, and keeps the damaged files aside. It and "import" need the gateway to be stopped.',
     ],
     options: [configurationOption, ...unitOptions, jsonOption],
@@ -63,7 +62,7 @@ export const commands: readonly CommandDescription[] = [
       [commandStatus.success, 'It is done; the database is sound; nothing was lost.'],
       [
         commandStatus.failure,
-        'It could not be done; the database is damaged; or "recover" could not save all. What is printed says more.',
+        'It could not be done; the database is damaged; or "recover" could not save all. The output says more.',
       ],
       usageStatus,
       configurationStatus,
@@ -77,9 +76,9 @@ export const commands: readonly CommandDescription[] = [
     name: 'check-config',
     operands: '',
     operandCount: { least: 0, most: 0 },
-    summary: 'Read the configuration and say what is wrong with it, or what is in force.',
+    summary: 'Read the configuration and print its problems, or the settings in force.',
     description: [
-      'Names every problem with its line. A configuration that can be used is printed as it is in force, with the file, the environment and the defaults taken together.',
+      'Names every problem with its line. Prints a configuration that can be used as it is in force: the file, the environment and the defaults taken together.',
     ],
     options: [configurationOption, ...unitOptions, jsonOption],
     exitStatuses: [[commandStatus.success, 'It can be used.'], usageStatus, configurationStatus],

@@ -34,15 +34,15 @@ export const clientCommands: readonly CommandDescription[] = [
     operandCount: { least: 1, most: 1 },
     summary: 'Send a message, wait for the reply and print it.',
     description: [
-      'The address and the token are those of the gateway with the same configuration and state directory; the environment variables SD_GATEWAY_URL and SD_GATEWAY_TOKEN, or --url, say otherwise. TEXT "-" is read from standard input.',
-      'At an address that nobody has named, the token and the text go only to a process of the user who owns the state directory, of this user or of root: anybody may listen there while the gateway is down.',
+      'The address and the token are those of the gateway with the same configuration and state directory. The environment variables SD_GATEWAY_URL and SD_GATEWAY_TOKEN, or --url, override them. TEXT "-" is read from standard input.',
+      'If nobody has named the address, only some processes get the token and the text: those of the owner of the state directory, of this user or of root. Anybody may listen there while the gateway is down.',
     ],
     options: [
       { name: 'session', short: 's', value: 'NAME', summary: 'The session; "cli" by default.' },
       {
         name: 'wait',
         value: 'TIME',
-        summary: 'How long to wait for the reply, such as "30s" or "5min"; 5 min by default.',
+        summary: 'Longest wait for the reply, such as "30s" or "5min"; 5 min by default.',
       },
       urlOption,
       configurationOption,
@@ -69,8 +69,8 @@ export const clientCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 1 },
     summary: 'Cancel a message, or all of a session that waits or runs.',
     description: [
-      'It is not run, or its turn is ended; there is no reply. What has a reply, or is dead, is left alone.',
-      'The gateway is found as "send" finds it.',
+      'The message is not run, or its turn is ended; there is no reply. A message that has a reply, or is dead, is left alone.',
+      'Finds the gateway as "send" does.',
     ],
     options: [
       { name: 'session', short: 's', value: 'NAME', summary: 'All messages of this session.' },
@@ -99,11 +99,11 @@ export const clientCommands: readonly CommandDescription[] = [
     summary: 'List messages that are dead, try them again, or discard them.',
     description: [
       'ACTION is "list" (the default), "show ID", "retry ID..." or "discard ID...".',
-      'Dead is what could not be run, or whose reply could not be delivered. With "retry" its turn is run again, as the next of its session, or its reply is sent again under the same key; with "discard" it ends as cancelled. So does, with "discard", a message whose reply waits to be delivered: the reply is given up, and those behind it in its session go out.',
-      'The gateway is found as "send" finds it.',
+      'A message is dead if it could not be run, or its reply could not be delivered. "retry" runs its turn again, as the next of its session, or sends its reply again under the same key. "discard" ends it as cancelled. "discard" also takes a message whose reply waits to be delivered. The gateway gives up that reply, and those behind it in its session go out.',
+      'Finds the gateway as "send" does.',
     ],
     options: [
-      { name: 'all', summary: 'With "retry" and "discard": all that are dead now.' },
+      { name: 'all', summary: 'Take all that are dead now, with "retry" and "discard".' },
       urlOption,
       configurationOption,
       ...unitOptions,
@@ -125,8 +125,8 @@ export const clientCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'List the sessions.',
     description: [
-      'A line each: when its last message came, if a turn runs, how many messages wait, how many there are.',
-      'The gateway is found as "send" finds it.',
+      'Prints a line for each: the time of its last message, if a turn runs, the numbers of messages that wait and in all.',
+      'Finds the gateway as "send" does.',
     ],
     options: listOptions,
     exitStatuses: listStatuses,
@@ -138,8 +138,8 @@ export const clientCommands: readonly CommandDescription[] = [
     operandCount: { least: 1, most: 1 },
     summary: 'List the messages of a session, oldest first.',
     description: [
-      'A line each: id, time, state and text. A terminal shows what fits in its width; a pipe or a file gets all.',
-      'The gateway is found as "send" finds it.',
+      'Prints a line for each: id, time, state and text. A terminal shows what fits in its width; a pipe or a file gets all.',
+      'Finds the gateway as "send" does.',
     ],
     options: listOptions,
     exitStatuses: listStatuses,
@@ -150,7 +150,7 @@ export const clientCommands: readonly CommandDescription[] = [
     operands: 'ID',
     operandCount: { least: 1, most: 1 },
     summary: 'Show a message, its reply and its delivery.',
-    description: ['The gateway is found as "send" finds it.'],
+    description: ['Finds the gateway as "send" does.'],
     options: listOptions,
     exitStatuses: listStatuses,
     examples: ['sd-gateway show 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b'],
@@ -161,7 +161,7 @@ export const clientCommands: readonly CommandDescription[] = [
     operandCount: { least: 1, most: 1 },
     summary: 'Print the token that a client of the gateway needs.',
     description: [
-      'ACTION is "show". The token is read from where the gateway has it: a credential of its unit, or its state directory. The gateway need not run.',
+      'ACTION is "show". The token is read from the gateway’s own place: a credential of its unit, or its state directory. The gateway need not run.',
     ],
     options: [configurationOption, ...unitOptions, jsonOption],
     exitStatuses: [

@@ -18,8 +18,8 @@ export const installCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Write a systemd unit for this machine, and enable it.',
     description: [
-      'Renders the unit for this version of systemd, this Node.js and this configuration, has systemd-analyze check it, and enables it. A unit of the system gets a user of its own. Where there is no configuration it writes one to begin with, in which everything is commented out.',
-      'Run again, it updates the unit, shows the difference, and keeps the options of the time before. A unit that it did not write, or that was edited by hand, is left alone without --force: use a drop-in for changes of your own.',
+      'Renders the unit for this version of systemd, this Node.js and this configuration, has systemd-analyze check it, and enables it. A unit of the system gets a user of its own. If there is no configuration, writes one to begin with, in which everything is commented out.',
+      'Run again, it updates the unit, shows the difference, and keeps the options of the time before. Without --force it leaves alone a unit that it did not write, or that was edited by hand. Use a drop-in for changes of your own.',
     ],
     options: [
       ...unitOptions,
@@ -35,11 +35,11 @@ export const installCommands: readonly CommandDescription[] = [
         value: 'USER',
         summary: 'The user that a unit of the system runs as, instead of one of its own.',
       },
-      { name: 'no-enable', summary: 'Don’t have it started at boot, or at login.' },
+      { name: 'no-enable', summary: 'Don’t start it at boot, or at login.' },
       { name: 'now', summary: 'Start it, too; restart it, if it runs and its unit has changed.' },
       { name: 'print', summary: 'Print the unit and change nothing.' },
-      { name: 'dry-run', summary: 'Say what would be done and change nothing.' },
-      { name: 'force', summary: 'Install whatever speaks against it, such as an edit by hand.' },
+      { name: 'dry-run', summary: 'Print the steps and change nothing.' },
+      { name: 'force', summary: 'Install even if something speaks against it, such as an edit by hand.' },
       { name: 'yes', summary: 'Enable linger for a user unit without asking.' },
       jsonOption,
     ],
@@ -47,7 +47,7 @@ export const installCommands: readonly CommandDescription[] = [
       [commandStatus.success, 'The unit is installed.'],
       [
         commandStatus.failure,
-        'It could not be installed, and what was there before still is; or, with --now, it doesn’t start.',
+        'It could not be installed, and the unit of before stays; or, with --now, it doesn’t start.',
       ],
       usageStatus,
       [commandStatus.unavailable, 'There is no systemd, or no service manager of this user.'],
@@ -64,9 +64,9 @@ export const installCommands: readonly CommandDescription[] = [
     name: 'uninstall',
     operands: '',
     operandCount: { least: 0, most: 0 },
-    summary: 'Stop and disable the unit, and remove what install wrote.',
+    summary: 'Stop and disable the unit, and remove the files that install wrote.',
     description: [
-      'Messages, token and configuration are kept, unless --purge is given, now or later. Drop-ins are kept, and so is the user of a unit of the system.',
+      'Keeps messages, token and configuration, unless --purge is given, now or later. Keeps drop-ins, and the user of a unit of the system.',
     ],
     options: [
       ...unitOptions,

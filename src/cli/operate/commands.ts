@@ -22,7 +22,7 @@ export const operateCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Start the unit and wait until it serves.',
     description: [
-      'Through systemd. When the start fails, the reason is printed from the journal, with what to do next. A unit that runs already is left alone.',
+      'Goes through systemd. If the start fails, prints the reason from the journal, and the next step. Leaves a unit alone that runs already.',
     ],
     options: unitOptions,
     exitStatuses: [
@@ -43,8 +43,8 @@ export const operateCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Stop the unit, or a gateway in the foreground, and wait until it has ended.',
     description: [
-      'A unit is stopped through systemd; a gateway in the foreground is asked through its control socket. Running turns may end first.',
-      'Refused from within a turn that this gateway runs: it would be cut off, run again, and stop the gateway again.',
+      'Stops a unit through systemd; asks a gateway in the foreground through its control socket. Running turns may end first.',
+      'Refuses to stop the gateway from within a turn that it runs: the turn would be cut off, run again, and stop the gateway again.',
     ],
     options: unitOptions,
     exitStatuses: [
@@ -64,8 +64,8 @@ export const operateCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Restart the unit and wait until it serves again.',
     description: [
-      'Through systemd. A gateway in the foreground ends with status 75, for its supervisor to start it again.',
-      'Refused from within a turn that this gateway runs, with --when-idle too: it would be cut off, run again, and restart the gateway again.',
+      'Goes through systemd. A gateway in the foreground ends with status 75, for its supervisor to start it again.',
+      'Refuses to restart the gateway from within a turn that it runs, with --when-idle too. The turn would be cut off, run again, and restart the gateway again.',
     ],
     options: [
       ...unitOptions,
@@ -76,7 +76,7 @@ export const operateCommands: readonly CommandDescription[] = [
       {
         name: 'timeout',
         value: 'TIME',
-        summary: 'How long to wait for that, such as "10min"; as long as it takes by default.',
+        summary: 'Longest wait for that, such as "10min"; as long as it takes by default.',
       },
     ],
     exitStatuses: [
@@ -97,7 +97,7 @@ export const operateCommands: readonly CommandDescription[] = [
     operands: '',
     operandCount: { least: 0, most: 0 },
     summary: 'Have the gateway read its configuration again.',
-    description: ['A configuration that can’t be used is refused, and the old one stays in force.'],
+    description: ['The gateway refuses a configuration that can’t be used, and the old one stays in force.'],
     options: unitOptions,
     exitStatuses: [
       [commandStatus.success, 'The configuration is in force.'],
@@ -116,13 +116,13 @@ export const operateCommands: readonly CommandDescription[] = [
     name: 'status',
     operands: '',
     operandCount: { least: 0, most: 0 },
-    summary: 'Show how the gateway is: unit, state, work, last stop.',
+    summary: 'Show the unit, state, work and last stop of the gateway.',
     description: [
-      'One screen, from systemd, the gateway, its store and the journal. Who may not ask one of them sees what the others know. Without --user or --system, a unit of the other scope is shown too.',
+      'Prints one screen, from systemd, the gateway, its store and the journal. A user who may not ask one of them sees what the others know. Without --user or --system, shows a unit of the other scope too.',
     ],
     options: [
       ...unitOptions,
-      { name: 'all', summary: 'A line for each unit sd-gateway*.service of the scope.' },
+      { name: 'all', summary: 'Print a line for each unit sd-gateway*.service of the scope.' },
       jsonOption,
     ],
     exitStatuses: [
@@ -140,12 +140,12 @@ export const operateCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Show the gateway’s records in the journal.',
     description: [
-      'Found by their fields: what the gateway wrote and what systemd wrote about its unit, of one start, one session or one message. The newest 100 where nothing else limits them.',
+      'Finds by their fields the records of the gateway, and those of systemd about its unit. Shows those of one start, one session or one message, if asked. Shows the newest 100 if nothing else limits them.',
       'A gateway in the foreground writes to its terminal, not to the journal. Ctrl-C ends --follow with status 0.',
     ],
     options: [
       ...unitOptions,
-      { name: 'follow', short: 'f', summary: 'Go on with what is written from now on.' },
+      { name: 'follow', short: 'f', summary: 'Go on with the records written from now on.' },
       { name: 'since', value: 'TIME', summary: 'From then on, as journalctl takes it.' },
       { name: 'until', value: 'TIME', summary: 'Up to then.' },
       { name: 'lines', short: 'n', value: 'NUMBER', summary: 'The newest so many.' },
@@ -176,15 +176,15 @@ export const operateCommands: readonly CommandDescription[] = [
     name: 'doctor',
     operands: '',
     operandCount: { least: 0, most: 0 },
-    summary: 'Check the machine, the unit and the store; say what to mend and how.',
+    summary: 'Check the machine, the unit and the store, and print a mend for each problem.',
     description: [
-      'Each check has a verdict and, where something is wrong, a mend. Changes nothing without --fix; works without root, and says what it could not look at.',
-      'With --fix: modes of the token and the directories, your own linger, daemon-reload, reset-failed. All else is a command to type.',
+      'Each check has a verdict and, if something is wrong, a mend. Changes nothing without --fix. Works without root, and names the checks that it could not do.',
+      '--fix mends modes of the token and the directories, your own linger, daemon-reload, reset-failed. All else is a command to type.',
     ],
     options: [
       ...unitOptions,
       configurationOption,
-      { name: 'fix', summary: 'Mend what can be mended safely.' },
+      { name: 'fix', summary: 'Mend the problems that can be mended safely.' },
       jsonOption,
     ],
     exitStatuses: [
