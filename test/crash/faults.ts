@@ -11,11 +11,11 @@ export interface Surroundings {
 
 export interface Fault {
   readonly name: string;
-  /** How often it is picked, against the others. */
+  /** Weight of this fault in the draw, against the others. */
   readonly weight: number;
-  /** Whether the gateway goes down of it, to be started again by systemd. */
+  /** True if the gateway goes down of it, to be started again by systemd. */
   readonly endsGateway: boolean;
-  /** Whether it can be done here; where this is not said, it can. */
+  /** Returns true if it can be done here. If this function is absent, it can. */
   isPossible?(gateway: CrashGateway): boolean;
   /** Does it; resolves when it is done and, where it lasts, over. */
   inject(surroundings: Surroundings): Promise<void>;
@@ -43,7 +43,7 @@ const receiver =
     server.tell('well');
   };
 
-/** Whether the gateway's process has ended within so many milliseconds. */
+/** Returns true if the gateway's process has ended within so many milliseconds. */
 async function endsWithin({ gateway, pause }: Surroundings, pid: number, patience: number): Promise<boolean> {
   const deadline = performance.now() + patience;
   while (performance.now() < deadline) {

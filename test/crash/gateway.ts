@@ -11,7 +11,7 @@ const inside = '/usr/lib/sd-gateway/test/crash/inside';
 const storeSize = 2 * 1024 ** 3;
 const watchdogSeconds = 2;
 
-/** Where the preloaded library finds its orders (inside/faults.c, struct control). */
+/** Offsets of the orders for the preloaded library (inside/faults.c, struct control). */
 const clockOffset = 0;
 const syncsOffset = 8;
 const whenOffset = 12;
@@ -26,7 +26,7 @@ const word = (value: number) => {
 /** The gateway under test: a unit with the preloaded library, on a file system of its own. */
 export class CrashGateway {
   readonly unit: GatewayUnit;
-  /** Null where memory can't be limited. */
+  /** The limit; null if memory can't be limited. */
   readonly memoryLimit: MemoryLimit | null;
   readonly #machine: Machine;
 
@@ -116,7 +116,9 @@ level = "info"
     return null;
   }
 
-  /** What still runs in the unit, a line each: for the report of a gateway that does not come back. */
+  /**
+   * Lists the processes that still run in the unit, a line each: for the report of a gateway that does not come back.
+   */
   processes(): readonly string[] {
     const events = `${this.unit.controlGroup}/cgroup.events`;
     return [

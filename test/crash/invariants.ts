@@ -7,7 +7,7 @@ import { received } from './invariants/received.js';
 import { turns } from './invariants/turns.js';
 import type { Record } from './record.js';
 
-/** What must be true of the record of a run, whatever happened; a line for each thing that is not. */
+/** Lists each thing that must be true of the record of a run, whatever happened, and is not. */
 export function violationsOf(record: Record): string[] {
   return [accepted, ends, turns, received, cancels, collected, attempts].flatMap((check) => check(record));
 }

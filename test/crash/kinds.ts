@@ -1,4 +1,4 @@
-/** What clients do with a session, by the begin of its name; each kind has sessions of its own. */
+/** Acts of clients on a session, by the start of its name. Each kind has sessions of its own. */
 export const kinds = ['client', 'cancel', 'collect', 'interrupt', 'once'] as const;
 
 /**

@@ -16,9 +16,9 @@ export interface Mutant extends Change {
   readonly name: string;
   /** The faults that show it. */
   readonly only: readonly string[];
-  /** How many sessions of each kind, where those of all kinds would show it too seldom. */
+  /** Number of sessions of each kind, if all kinds together would show it too seldom. */
   readonly clients?: Readonly<Record<Kind, number>>;
-  /** What is found. */
+  /** The violation that is found. */
   readonly violation: RegExp;
 }
 

@@ -1,14 +1,14 @@
-/** What was seen in a run, by everybody who saw something. */
+/** Observations of a run, by everybody who saw something. */
 export interface Record {
   /** Per session: messages that were answered 202; their numbers are 1, 2, 3, …, each text says which. */
   readonly accepted: Readonly<{ [session: string]: number }>;
-  /** What clients had cancelled, in the order of the answers. */
+  /** Messages that clients had cancelled, in the order of the answers. */
   readonly cancels: readonly Cancel[];
-  /** What the gateway has in the end, in the order of `seq` in each session. */
+  /** Messages that the gateway has in the end, in the order of `seq` in each session. */
   readonly stored: readonly StoredMessage[];
-  /** What the agent wrote down, in order. */
+  /** Notes of the agent, in order. */
   readonly turns: readonly TurnEvent[];
-  /** What the receiver took, in order. */
+  /** Replies that the receiver took, in order. */
   readonly received: readonly Receipt[];
   /** Each attempt at a reply whose receiver does not go by its key, taken or not, in order. */
   readonly attempts: readonly AttemptEvent[];
@@ -35,9 +35,9 @@ export interface TurnEvent {
   readonly session: string;
   readonly message: string;
   readonly attempt: number;
-  /** Where in the agent's file it stands, in bytes. */
+  /** Its position in the agent's file, in bytes. */
   readonly at: number;
-  /** What the agent was given, where it wrote that down. */
+  /** The text that the agent was given, if it wrote that down. */
   readonly text?: string;
 }
 
@@ -56,12 +56,12 @@ export interface AttemptEvent {
 /** An answer to a client that wants messages cancelled, or whose message interrupts those before it. */
 export interface Cancel {
   readonly session: string;
-  /** What it was about: the messages of these numbers, both included. */
+  /** The subject: the messages of these numbers, both included. */
   readonly from: number;
   readonly to: number;
-  /** Those that the answer names as cancelled; `attempts`: how often their turns had begun, where it says that. */
+  /** Messages that the answer names as cancelled. `attempts`: how often their turns had begun, if it says that. */
   readonly cancelled: readonly { readonly id: string; readonly attempts: number | null }[];
-  /** How long the agent's file was when the answer had come, in bytes. */
+  /** The length of the agent's file when the answer had come, in bytes. */
   readonly turnsWritten: number;
 }
 

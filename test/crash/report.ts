@@ -40,7 +40,7 @@ export interface CrashReport {
   readonly violations: readonly string[];
 }
 
-/** What the tester saw itself. */
+/** Observations of the tester itself. */
 export interface Course {
   readonly seed: number;
   readonly seconds: number;
@@ -48,14 +48,14 @@ export interface Course {
   readonly recoveries: readonly number[];
 }
 
-/** What the clients saw, besides what goes into the record. */
+/** Observations of the clients, besides what goes into the record. */
 export interface LoadReport extends Pick<CrashRecord, 'accepted' | 'cancels'> {
   readonly repeated: number;
   readonly refusals: Readonly<Record<string, number>>;
   readonly mistakes: readonly string[];
 }
 
-/** Of a run that came to its end. */
+/** Reports a run that came to its end. */
 export function reportOf(course: Course, posted: LoadReport, record: CrashRecord): CrashReport {
   const { stored, turns, received } = record;
   const begun = turns.filter(({ kind }) => kind === 'begin').map(({ message }) => message);
@@ -80,7 +80,7 @@ export function reportOf(course: Course, posted: LoadReport, record: CrashRecord
   };
 }
 
-/** Of a run that could not go on. */
+/** Reports a run that could not go on. */
 export function withoutRecord(course: Course, violations: readonly string[]): CrashReport {
   const { seed, seconds, faults } = course;
   const recoveries = course.recoveries.toSorted((a, b) => a - b);

@@ -11,7 +11,7 @@ export interface Slope {
   readonly error: number;
 }
 
-/** How the value grows with time. */
+/** Computes the growth of the value with time. */
 export function slopeOf(samples: readonly Sample[]): Slope {
   const { length } = samples;
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

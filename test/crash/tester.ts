@@ -10,21 +10,21 @@ import { Worker } from './worker.js';
 
 export interface CrashOptions {
   readonly seed: number;
-  /** How long faults are injected, in milliseconds. */
+  /** Time in which faults are injected, in milliseconds. */
   readonly duration: number;
-  /** How many are injected at least, however long that takes where the machine is slow. */
+  /** Least number of injected faults, however long that takes on a slow machine. */
   readonly least?: number;
   /** The command line of the gateway. */
   readonly program?: string;
   /** Which faults; all by default. */
   readonly only?: readonly string[];
-  /** How many sessions of each kind. */
+  /** Number of sessions of each kind. */
   readonly clients?: Readonly<Record<Kind, number>>;
   /** Mean pause of a client between an answer and its next post, in milliseconds. */
   readonly between?: number;
-  /** How long the gateway may take to serve again, in milliseconds. */
+  /** Longest time that the gateway may take to serve again, in milliseconds. */
   readonly startPatience?: number;
-  /** How long no message may come to its end before the rest is taken for lost, in milliseconds. */
+  /** Longest time without the end of any message before the rest is taken for lost, in milliseconds. */
   readonly endPatience?: number;
 }
 

@@ -16,7 +16,10 @@ let ended = false;
 /** About as long as a turn of these kinds. */
 const moment = (random) => pause(random.next() * 300);
 
-/** What a client does again and again. Each has numbers of its own: how fast another one is does not change them. */
+/**
+ * Acts that a client repeats again and again. Each has numbers of its own: the speed of another one does not change
+ * them.
+ */
 const doings = {
   client: (client) => client.post(),
   once: (client) => client.post({ once: true }),

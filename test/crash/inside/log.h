@@ -1,4 +1,4 @@
-// What was written to the store since the gateway's start: entries, each followed by the bytes before and after.
+// Writes to the store since the gateway's start: entries, each followed by the bytes before and after.
 #include <stdint.h>
 
 enum { MAGIC = 0x57524f54 };

@@ -44,8 +44,8 @@ int main(int count, char **words) {
 
     size_t capacity = 1024, entries = 0;
     char **place = malloc(capacity * sizeof *place);
-    // What a later sync made last. After a sync that failed the kernel takes what it was about for written, and a later
-    // one does not write it again (fsync(2), EIO).
+    // True for entries that a later sync made last. After a failed sync the kernel takes its data for written, and a
+    // later one does not write them again (fsync(2), EIO).
     char *lasts = malloc(capacity);
     size_t since[2] = {0, 0};
     for (size_t at = 0; at + sizeof(struct entry) <= (size_t)status.st_size;) {

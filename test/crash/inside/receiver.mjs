@@ -1,8 +1,8 @@
 // The receiver of the crash tests: writes each reply that it gets to a file, one JSON line each, before it answers.
-// How it behaves is told by lines of its standard input: "well", "hang" (no answer), "reset" (the connection is cut
-// before the reply is read), "fail" (500, and the reply was not taken), "lie" (the reply was taken, and the answer is
-// 500, or none). Of replies posted to /once, where it is taken for one that does not go by their keys, a second file
-// has each that arrives, whatever becomes of it, and each that is about to be answered 500.
+// Lines of its standard input tell how it behaves: "well", "hang" (no answer), "reset" (the connection is cut before
+// the reply is read), "fail" (500, and the reply was not taken), "lie" (the reply was taken, and the answer is 500, or
+// none). At /once it is taken for one that does not go by the replies' keys. A second file has each reply that arrives
+// there, whatever becomes of it, and each that is about to be answered 500.
 //   node receiver.mjs PORT FILE ATTEMPTSFILE SEED    SEED: determines when it lies by no answer
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -1,7 +1,7 @@
 import { groupBy } from '../group-by.js';
 import type { Record } from '../record.js';
 
-/** What was answered 202 is there, in the order in which it was sent. */
+/** Messages that were answered 202 are there, in the order in which they were sent. */
 export function accepted({ accepted: counts, stored }: Pick<Record, 'accepted' | 'stored'>): string[] {
   const bySession = groupBy(stored, ({ session }) => session);
   return Object.entries(counts).flatMap(([session, count]) => {

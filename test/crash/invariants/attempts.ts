@@ -12,7 +12,7 @@ export function attempts({ attempts: events }: Pick<Record, 'attempts'>): string
   return found;
 }
 
-/** How many attempts followed one that the receiver had refused. */
+/** Counts the attempts that followed one that the receiver had refused. */
 export function attemptsAfterRefusal({ attempts: events }: Pick<Record, 'attempts'>): number {
   const arrived = events.filter(({ what }) => what === 'arrived');
   return arrived.length - new Set(arrived.map(({ key }) => key)).size;

@@ -4,7 +4,10 @@ import type { Record, TurnEvent } from '../record.js';
 
 type Seen = Pick<Record, 'cancels' | 'stored' | 'turns'>;
 
-/** What was answered as cancelled is, and stays so; what could no longer be cancelled had had its turn; nothing else is. */
+/**
+ * Messages that were answered as cancelled are, and stay so. One that could no longer be cancelled had had its turn.
+ * Nothing else is cancelled.
+ */
 export function cancels(record: Seen): string[] {
   return [...cancelledStays(record), ...othersHadTheirTurn(record), ...nothingUnasked(record)];
 }

@@ -12,7 +12,7 @@ export interface Reply {
     readonly seq: number;
     readonly collected?: readonly { readonly id: string }[];
   };
-  /** Whether all that came under its key had one body. */
+  /** True if all that came under its key had one body. */
   readonly sameBody: boolean;
 }
 

@@ -1,6 +1,6 @@
 import type { Receipt, StoredMessage, TurnEvent } from '../record.js';
 
-/** What a test of the invariants needs to write the record of one session down: all went well, but for the changes. */
+/** Writes down the record of one session for a test of the invariants: all went well, but for the changes. */
 export class SessionRecord {
   constructor(readonly session: string) {}
 
