@@ -46,7 +46,7 @@ class NotedChannel implements Channel {
 
 class Bench {
   readonly calls: string[] = [];
-  /** What the next starts reject with. */
+  /** Errors that the next starts reject with. */
   readonly failures: Error[] = [];
   readonly made: NotedChannel[] = [];
   readonly log = new RecordingLog();

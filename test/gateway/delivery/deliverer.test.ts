@@ -275,7 +275,7 @@ describe('one host and the others', () => {
     made.wake();
     await until(message, 'delivered');
     await made.settle(60_000);
-    // Those that were under way when the circuit opened are the last.
+    // Deliveries that were under way when the circuit opened are the last.
     expect(fails.received.length).toBeLessThanOrEqual(failuresToOpen + 1);
     expect(made.facts().circuits).toMatchObject([{ origin: new URL(fails.url()).origin, state: 'open' }]);
     expect(log.records.filter((record) => record.message.includes('failed in a row'))).toHaveLength(1);

@@ -214,7 +214,7 @@ describe('failing turns', () => {
     dispatch.wake();
     const run = await agent.nth(0);
     clock.advance(5_000);
-    // What has arrived is read by the event loop after its timers.
+    // The event loop reads arrived data after its timers.
     run.reply('in time');
     await changes.until((all) => all.some(({ state }) => state === 'replied' || state === 'dead'));
     expect(await store.message(id)).toMatchObject({ state: 'replied', reply: { text: 'in time' } });

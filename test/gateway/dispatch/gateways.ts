@@ -36,7 +36,7 @@ interface Gateway {
 export const lease = 6_000;
 /** Less than a lease is renewed after, so that none runs out where it is renewed. */
 export const shortTime = 1_000;
-/** What falls due while time passes is seen at the end of that, and the dispatcher sleeps no less than this. */
+/** Work that falls due while time passes is seen at the end of that, and the dispatcher sleeps no less than this. */
 const shortestSleep = 250;
 
 /** No history has a power cut, so that there is no need to wait for a disk. */
@@ -84,7 +84,7 @@ export class Gateways {
     await this.#factory.remove();
   }
 
-  // What clients do.
+  // Acts of clients.
 
   /** @param lingers its agent does not end when it is told to, but when the history says so */
   post(pick: number, session: string, changes: Partial<NewMessage>, lingers: boolean): void {
@@ -115,7 +115,7 @@ export class Gateways {
     });
   }
 
-  // What becomes of gateways.
+  // Starts, stops and ends of gateways.
 
   /** Another one follows once it is drained and all who have asked it are answered. */
   stop(pick: number, patience: number): void {
@@ -184,7 +184,7 @@ export class Gateways {
     await this.quiet();
   }
 
-  /** What the store has in the end. */
+  /** The contents of the store in the end. */
   async stored() {
     const store = this.#store;
     if (store === null) throw new Error('There is no store.');

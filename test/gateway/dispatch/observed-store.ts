@@ -7,9 +7,9 @@ import { StoreError } from '../../../src/store/store-error.js';
 import type { TurnHold } from '../../../src/store/turns.js';
 import type { TurnsModel } from './turns-model.js';
 
-/** What the calls of gateways meet on their way. */
+/** Disturbances that the calls of gateways meet on their way. */
 export interface Disturbances {
-  /** Whether the store refuses an end of a turn, as a full disk would: the first ones, in their order. */
+  /** True where the store refuses an end of a turn, as a full disk would: the first ones, in their order. */
   readonly refused: readonly boolean[];
   /** For how many rounds of the event loop an answer is on its way, again and again. */
   readonly late: readonly number[];
@@ -42,7 +42,7 @@ export class Calls {
     return answer;
   }
 
-  /** Whether the store refuses the end of a turn that it would be given now. */
+  /** Returns true if the store refuses the end of a turn that it would be given now. */
   refuses(): boolean {
     this.#ends += 1;
     return this.#disturbances.refused[this.#ends - 1] ?? false;

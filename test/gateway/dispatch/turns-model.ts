@@ -7,7 +7,7 @@ import type {
 } from '../../../src/store/messages.js';
 import type { AcceptOutcome, Turn, TurnHold, TurnToPutBack } from '../../../src/store/turns.js';
 
-/** What the promises depend on. */
+/** Settings that the promises depend on. */
 export interface Rules {
   readonly policies: Readonly<Record<string, SessionPolicy>>;
   readonly maxAttempts: number;
@@ -31,7 +31,7 @@ export interface Item {
   stops: number;
   hold: { readonly owner: string; readonly epoch: number; readonly attempt: number; until: number } | null;
   retryAt: number | null;
-  /** What its turn is made of beside it; null: it has not begun. */
+  /** Other messages in its turn; null: it has not begun. */
   parts: readonly Item[] | null;
   partOf: Item | null;
   end:
@@ -49,7 +49,7 @@ export interface TimedClaim {
   readonly leaseUntil: number;
 }
 
-/** How an agent has ended a turn: with this reply or error. */
+/** The end of a turn by an agent: with this reply or error. */
 export interface AgentEnd {
   readonly how: 'reply' | 'retry' | 'never' | 'cut off';
   readonly text: string;
@@ -58,8 +58,9 @@ export interface AgentEnd {
 }
 
 /**
- * What gateways on one store must make of their messages, in plain lists. It is told of each call that the store has
- * answered, in the order in which the store has done them, and of what agents see, and notes what must not be.
+ * Models in plain lists the duty of gateways on one store to their messages. It is told of each call that the store
+ * has answered, in the order in which the store has done them. It is also told what agents see, and notes what must
+ * not be.
  */
 export class TurnsModel {
   readonly violations: string[] = [];
@@ -80,7 +81,7 @@ export class TurnsModel {
     if (!holds) this.violations.push(otherwise);
   }
 
-  // What the store has done.
+  // Deeds of the store.
 
   accepted(message: NewMessage, outcome: AcceptOutcome, leaseUntil: number): void {
     const { id, session, text } = message;
@@ -224,7 +225,7 @@ export class TurnsModel {
     for (const item of held) this.#takeBack(item, held.length === 1);
   }
 
-  // What agents and those who wait see.
+  // Views of agents and of those who wait.
 
   begun(owner: string, request: AgentRequest): void {
     const { messageId, attempt, session, seq, text, collected } = request;
@@ -248,14 +249,16 @@ export class TurnsModel {
     this.must(item?.end?.state === state, `${item?.text} was told to be ${state}`);
   }
 
-  // What is to come.
+  // Work that is to come.
 
-  /** Whether each message has come to its end, and no turn of any is under way. */
+  /** True if each message has come to its end, and no turn of any is under way. */
   get settled(): boolean {
     return this.items.every((item) => !isOpen(item) && item.hold === null);
   }
 
-  /** What has to run by now where a place is free for it: the first of each session that nothing holds up. */
+  /**
+   * Messages that have to run by now if a place is free for them: the first of each session that nothing holds up.
+   */
   overdue(now: number): readonly Item[] {
     const firsts = Object.keys(this.#rules.policies).flatMap((session) => {
       const holds = this.#held().filter((item) => item.session === session);

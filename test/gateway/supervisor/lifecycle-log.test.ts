@@ -83,7 +83,7 @@ function silentSystemctl(): { readonly file: string; readonly pid: () => string 
   };
 }
 
-/** Whether a process runs. One that nobody has reaped doesn't. */
+/** Returns true if a process runs. One that nobody has reaped doesn't. */
 function runs(pid: string | undefined): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

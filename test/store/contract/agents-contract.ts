@@ -7,7 +7,7 @@ import type { StoreFactory } from './store-contract.js';
 
 const reply = { text: 'r', metadata: {} };
 
-/** What every store must do for agents: whose turn it is, what it waits for, and what is written of it meanwhile. */
+/** Duties of every store for agents: whose turn it is, what it waits for, and what is written of it meanwhile. */
 export function agentsContract(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} keeps the contract of agents`, () => {
     let factory: StoreFactory;
@@ -53,7 +53,7 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         expect(await store.resetSession('a')).toMatchObject({ generation: 2, lastSeq: 2 });
         const after = await acceptOne(store, 'a');
         expect([waits.generation, after.generation]).toEqual([1, 2]);
-        // What came before is of the generation before, also where it is run later.
+        // A message from before is of the generation before, also if it is run later.
         await store.completeTurn(before, reply);
         const turn = await claimOne(store);
         expect(turn).toMatchObject({ messageId: waits.id, generation: 1 });

@@ -21,7 +21,7 @@ export async function readFile(store: Store, { id }: Pick<Attachment, 'id'>): Pr
   return Buffer.concat(chunks);
 }
 
-/** What every store must do for the files of messages and replies. */
+/** Duties of every store for the files of messages and replies. */
 export function attachmentsContract(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} keeps the contract of attachments`, () => {
     let factory: StoreFactory;

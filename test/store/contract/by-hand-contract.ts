@@ -15,7 +15,7 @@ import type { StoreFactory } from './store-contract.js';
 
 const replyTo = webhookTarget('https://receiver.example/');
 
-/** What every store must do when people cancel messages and see to dead ones. */
+/** Duties of every store when people cancel messages and see to dead ones. */
 export function byHandContract(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} keeps the contract of what people do`, () => {
     let factory: StoreFactory;

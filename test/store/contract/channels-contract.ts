@@ -12,7 +12,7 @@ const chat: ReplyTarget = {
   options: { answers: 12, quote: 'grüße 🦀' },
 };
 
-/** What every store must do for channels: where replies go, what they have sent, and what they keep. */
+/** Duties of every store for channels: the targets of replies, what channels have sent, and what they keep. */
 export function channelsContract(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} keeps the contract of channels`, () => {
     let factory: StoreFactory;

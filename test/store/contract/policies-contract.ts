@@ -6,7 +6,7 @@ import type { StoreFactory } from './store-contract.js';
 
 const replyTo = webhookTarget('https://receiver.example/');
 
-/** What every store must do by the policies of sessions, and among senders. */
+/** Duties of every store by the policies of sessions, and among senders. */
 export function policiesContract(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} keeps the contract of policies and senders`, () => {
     let factory: StoreFactory;
@@ -182,7 +182,7 @@ export function policiesContract(name: string, createFactory: () => StoreFactory
     });
 
     describe('senders', () => {
-      /** Who has been served in which order. */
+      /** Claims turns, and lists who has been served in which order. */
       async function served(count: number): Promise<readonly string[]> {
         const order: string[] = [];
         for (let index = 0; index < count; index += 1) {

@@ -25,7 +25,7 @@ export interface StoreFactory {
   remove(): Promise<void>;
 }
 
-/** What every store must do, whichever database keeps it. */
+/** Duties of every store, whichever database keeps it. */
 export function storeContract(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} keeps the contract of a store`, () => {
     let factory: StoreFactory;
@@ -364,7 +364,7 @@ export function storeContract(name: string, createFactory: () => StoreFactory): 
           attempt: first.attempt,
         });
         expect(second.epoch).toBeGreaterThan(first.epoch);
-        // What the first claim's attempt has to say comes too late.
+        // The end of the first claim's attempt comes too late.
         const reply = { text: 'late', metadata: {} };
         expect(await at(3_000, store).completeTurn(first, reply)).toBe(false);
         expect(await at(3_000, store).failTurn(first, 'late', null)).toBe(false);

@@ -19,7 +19,7 @@ type Step =
       readonly session: string;
       readonly key: string | null;
       readonly reply: boolean;
-      /** Who would run it at once. */
+      /** The claimant that would run it at once. */
       readonly claim: string | null;
     }
   | { readonly kind: 'claim'; readonly line: Line; readonly owner: string; readonly limit: number }
@@ -29,7 +29,7 @@ type Step =
       readonly pick: number;
       readonly how: End;
     }
-  /** What a person does with a message, or with a whole session. */
+  /** An act of a person on a message, or on a whole session. */
   | { readonly kind: 'cancel' | 'retry dead' | 'discard'; readonly pick: number }
   | { readonly kind: 'cancel session'; readonly session: string }
   | { readonly kind: 'renew'; readonly owner: string }
@@ -118,11 +118,11 @@ interface Item {
   readonly key: string | null;
   readonly reply: boolean;
   state: MessageState;
-  /** Whether its turn ever began. */
+  /** True if its turn ever began. */
   begun: boolean;
   collectedIn: string | null;
   replied: boolean;
-  /** What waits to be posted. */
+  /** The item that waits to be posted. */
   outbox: 'reply' | 'notice' | null;
   attempts: Record<Line, number>;
   /** Stops that cut its turn off. */
@@ -139,7 +139,7 @@ const lease = 100;
 const retryDelay = 50;
 const collectLimit = 3;
 
-/** What a store must do, in the plainest terms: lists of messages, and who holds which. */
+/** Models a store's duties in the plainest terms: lists of messages, and who holds which. */
 class Model {
   now = 1_000;
   readonly items: Item[] = [];
@@ -376,7 +376,7 @@ async function claim(
     if (step.line === 'turn' && item.state === 'cancelled') model.holds.delete(Model.key(step.line, item));
   }
   const expected = model.claimable(step.line, step.owner);
-  // How many expired leases a claim with a small limit looks at is the store's affair.
+  // A claim with a small limit looks at as many expired leases as the store likes.
   const limit = takenOver.length > 0 ? Math.max(step.limit, expected.length, takenOver.length) : step.limit;
   const request = { owner: step.owner, limit, now: model.now, leaseUntil: model.now + lease };
   const got: Claimed[] =
@@ -499,7 +499,7 @@ async function compare(store: Store, model: Model): Promise<void> {
   }
   const count = (state: MessageState) => model.items.filter((item) => item.state === state).length;
   expect(await store.counts()).toEqual({
-    // Those with a policy of their own are there from the beginning.
+    // Sessions with a policy of their own are there from the beginning.
     sessions: new Set([...model.items.map((item) => item.session), ...withPolicy]).size,
     queued: count('queued'),
     running: count('running'),

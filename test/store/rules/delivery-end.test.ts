@@ -54,7 +54,7 @@ test('what may have arrived is sent again unasked only where that does no harm',
       const { delivery: after } = decideDeliveryEnd(under, { by: 'crash' }, general);
       const mayHaveArrived = under.hasBegun || under.idempotent;
       expect(after.unknown).toBe(mayHaveArrived);
-      // What was only claimed doesn't count.
+      // A delivery that was only claimed doesn't count.
       expect(after.uncounted).toBe(!mayHaveArrived);
       const resend = under.idempotent || (under.unknownPolicy ?? general) === 'resend';
       if (mayHaveArrived) expect(after.state).toBe(resend ? 'pending' : 'dead');

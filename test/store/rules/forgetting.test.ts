@@ -41,7 +41,7 @@ test.each([
   [4_999, false, 'forget'],
   [5_000, false, 'end'],
   [9_000, false, 'end'],
-  // Of a clock that was ahead.
+  // A time of a clock that was ahead.
   [9_001, false, 'forget'],
   [5_000, true, 'forget'],
 ])('a round that comes to one accepted at %i, all: %s', (acceptedAt, all, expected) => {

@@ -12,13 +12,13 @@ import {
 import type { Recovery, RunRecord } from '../../../src/store/open-store.js';
 
 /**
- * What fixtures/make.mjs leaves behind, as it is after the start that migrates it at `startedAt` and takes back what was
- * under way. One list for all versions: `since` says which version was the first to know such a session, and what later
- * ones know better hangs on the version in its place.
+ * The remains that fixtures/make.mjs leaves behind. The start at `startedAt` has migrated them and taken back what
+ * was under way. One list serves all versions: `since` says which version was the first to know such a session. Later
+ * versions that know something better have it in the version's place.
  */
 export const startedAt = 7_000;
 
-/** What is not said is as of a message that waits for its first attempt. */
+/** A member that is not given is as of a message that waits for its first attempt. */
 interface Left {
   readonly state?: MessageState;
   readonly text?: string;
@@ -37,13 +37,13 @@ interface Left {
   readonly key?: { readonly name: string; readonly byte: number };
   /** False: its receiver takes a reply that comes twice for two. */
   readonly idempotent?: boolean;
-  /** What its receiver wants to become of one that may have arrived. */
+  /** The receiver's choice for a reply that may have arrived. */
   readonly unknownPolicy?: UnknownPolicy;
   /** Text of its reply. True: of the one to its own text. */
   readonly reply?: string | true;
   /** Null: it has a receiver, and nothing to be posted. */
   readonly delivery?: LeftDelivery | null;
-  /** Of one that has a receiver; default: a URL. */
+  /** The target of one that has a receiver; default: a URL. */
   readonly target?: ReplyTarget;
   readonly parts?: ArchivedMessage['parts'];
   readonly generation?: number;
@@ -52,7 +52,7 @@ interface Left {
 
 interface LeftDelivery {
   readonly state?: 'delivered' | 'dead';
-  /** Of a notice: what its `webhook-id` ends with. */
+  /** The end of a notice's `webhook-id`. */
   readonly notice?: string;
   readonly attempts?: number;
   readonly unknown?: number;
@@ -96,7 +96,7 @@ const told = (delivery: LeftDelivery): Left => ({ ...dead, delivery: { notice: '
 export function leftBehind(version: number): readonly LeftSession[] {
   /** Crashes before the last one: counted since version 6. */
   const crashes = (count: number) => (version >= 6 ? count : 0);
-  /** Of a turn that was put back or tried again: known since version 5. */
+  /** True for a turn that was put back or tried again: known since version 5. */
   const begun = version >= 5;
   /** Told from the first since version 5. */
   const secondNotice = version >= 5 ? '_failed_3600' : '_failed';
@@ -415,7 +415,7 @@ const places = (version: number, all: readonly (readonly [since: number, ...Plac
 /** The order in which turns run, each session’s one after another, to the end; those that are due later are the last. */
 export const turnsOf = (version: number): readonly Place[] =>
   places(version, [
-    // What was under way goes on first,
+    // Work that was under way goes on first,
     [1, 'running again', 1, 3],
     [1, 'running', 1, 2],
     [4, 'tried again', 2, 2],

@@ -22,7 +22,7 @@ export class SqliteFactory implements StoreFactory {
     clock.now = 1_000;
   }
 
-  /** What a gateway of an earlier schema version left behind that was killed (fixtures/make.mjs). */
+  /** Loads the remains of a killed gateway of an earlier schema version (fixtures/make.mjs). */
   loadFixture(version: number, path = this.path): void {
     const database = new Database(path);
     database.exec(readFileSync(new URL(`../fixtures/schema-${version}.sql`, import.meta.url), 'utf8'));

@@ -12,7 +12,7 @@ export function emptyDatabase(): Database.Database {
   return database;
 }
 
-/** What an operation works with, on a database that has the schema; the counters are for the test to write back. */
+/** Makes the tools of an operation, on a database that has the schema. The test writes the counters back. */
 export function transactionOf(
   database: Database.Database,
   policy: Partial<Omit<Transaction, 'sql' | 'counters'>> = {},

@@ -9,7 +9,7 @@ import type { Delivery } from '../../../../src/store/deliveries.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
 import { Receiver, status } from '../receiver.js';
 
-/** What the resolver says, one answer for each time that it is asked. */
+/** Answers of the resolver, one for each time that it is asked. */
 const answers: string[][] = [];
 vi.mock('node:dns', async (original) => ({
   ...(await original<typeof import('node:dns')>()),

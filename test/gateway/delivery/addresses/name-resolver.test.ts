@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { lookupDeadlineMs, NameResolver } from '../../../../src/gateway/delivery/addresses/guarded-lookup.js';
 
-/** What getaddrinfo(3) was asked, and has not answered yet. */
+/** Look-ups that getaddrinfo(3) has not answered yet. */
 const asked: { readonly name: string; readonly end: (error: Error | null) => void }[] = [];
 vi.mock('node:dns', () => ({
   lookup: (

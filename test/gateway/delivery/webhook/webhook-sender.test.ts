@@ -55,7 +55,7 @@ async function raw(listener: (server: Server) => void): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`;
 }
 
-/** What has come over a connection, and when that has ended. */
+/** The data that has come over a connection, and the time of its end. */
 interface Connection {
   readonly bytes: Buffer[];
   readonly end: Promise<void>;

@@ -14,11 +14,11 @@ function thrownBy(act: () => unknown): unknown {
 }
 
 it.each([
-  // What better-sqlite3 does where its binary was never built.
+  // The error of better-sqlite3 if its binary was never built.
   ['is missing', () => require('bindings')({ bindings: 'nowhere.node', module_root: '/nonexistent' })],
-  // What sqlite-addon.ts does there.
+  // The error of sqlite-addon.ts there.
   ['is not where it is built', () => require.resolve('better-sqlite3/build/Release/nowhere.node')],
-  // What Node does with a binary that is not for it.
+  // The error of Node for a binary that is not for it.
   ['is another one’s', () => process.dlopen({ exports: {} }, new URL(import.meta.url).pathname)],
 ])('a native module that %s is told with what to run', (_name, load) => {
   const error = toStoreError(thrownBy(load), '/database');

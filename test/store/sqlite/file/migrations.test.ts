@@ -254,7 +254,7 @@ describe.each(versions)('a database of schema version %i', (version) => {
       });
     }
     expect(await store.counts()).toMatchObject({
-      // Those that are to be posted nowhere.
+      // Replies that are to be posted nowhere.
       replied: version >= 11 ? 3 : 2,
       undelivered: 0,
     });

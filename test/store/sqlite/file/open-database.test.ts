@@ -279,7 +279,7 @@ describe('the next start', () => {
       unknownDeliveries: { resent: 1, setAside: 0 },
     });
     // The same owner's name is of no consequence: at a start every claim is void.
-    // What was under way at as many crashes is run by itself, and the gateway goes down with it again.
+    // A turn that was under way at as many crashes runs by itself, and the gateway goes down with it again.
     const sessionsOf = (claimed: readonly Turn[]) =>
       claimed.map(({ session, attempt }) => [session, attempt]);
     expect(sessionsOf(await claimTurns(next.store))).toEqual([['poison', 3]]);

@@ -38,7 +38,7 @@ test('pages of long texts are short, and nothing is left out between them', asyn
   const settled: Message[] = [];
   for (let more = true; more; ) {
     const page = await store.settledMessages('a', settled.length, 1_000);
-    // Those of an event stream are shorter.
+    // Pages of an event stream are shorter.
     expect(page.items.length).toBe(1);
     settled.push(...page.items);
     more = page.more;

@@ -111,7 +111,7 @@ function contents(database: Database.Database): Record<string, unknown[]> {
   );
 }
 
-/** What the store is once all turns were taken back, in one call or in one for each, the last one first. */
+/** Takes all turns back, in one call or in one for each, the last one first. Returns the store after that. */
 function takeBack(
   image: Buffer,
   policy: Policy,
@@ -146,7 +146,7 @@ test('turns that are taken back together are where they are one by one', { timeo
         isOwnFault: fc.boolean(),
       }),
       (history, { repeatable, notices, ...crash }) => {
-        // What the steps themselves take back is to be repeated, so that there is something left.
+        // Work that the steps themselves take back is to be repeated, so that there is something left.
         const image = perform(history, { repeatable: true, notices });
         const policy = { repeatable, notices };
         // As if each had run by itself, so that some are set aside between others that go on.

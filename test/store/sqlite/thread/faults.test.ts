@@ -34,7 +34,7 @@ describe('group commit', () => {
     const after = await store.statistics();
     expect(seqs).toEqual(Array.from({ length: 1_000 }, (_, index) => index + 1));
     expect(after.operations - before.operations).toBe(1_000);
-    // What is sent while more is coming is sixteen calls at least.
+    // A commit has sixteen calls at least while more are coming.
     expect(after.commits - before.commits).toBeLessThanOrEqual(Math.ceil(1_000 / 16));
   });
 
@@ -50,7 +50,7 @@ describe('group commit', () => {
     }
 
     beforeEach(() => {
-      // What waits for a timer waits for ever.
+      // A call that waits for a timer waits for ever.
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     });
     afterEach(() => {

@@ -9,8 +9,8 @@ import { claim, newMessage, noLimits } from '../../samples.js';
 import { emptyDatabase } from '../transaction-of.js';
 
 const fails = vi.hoisted(() => ({ reading: false }));
-// What SQLite does where a page can't be read, or there is no memory: a transaction that is open is rolled back as a
-// whole, also for a statement that only reads (https://www.sqlite.org/lang_transaction.html).
+// Acts as SQLite if a page can't be read, or there is no memory: it rolls an open transaction back as a whole. It
+// does so also for a statement that only reads (https://www.sqlite.org/lang_transaction.html).
 vi.mock('../../../../src/store/sqlite/operations/reads.js', async (original) => {
   const reads = await original<typeof import('../../../../src/store/sqlite/operations/reads.js')>();
   return {

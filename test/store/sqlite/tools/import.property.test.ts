@@ -55,7 +55,7 @@ function together(
   });
 }
 
-/** What there is of a message after an import: nothing is under way, or part of a turn, that could not be. */
+/** The message after an import: nothing is under way, or part of a turn, that could not be. */
 function possible(message: ArchivedMessage, all: readonly ArchivedMessage[]): ArchivedMessage {
   const { id, session, seq, idempotency, collected_in, delivery } = message;
   const turn = all.find((other) => other.id.toLowerCase() === collected_in?.toLowerCase());
@@ -119,7 +119,7 @@ test('an archive that is nearly right is imported as it is, or not at all', asyn
         await importToStore(path, read(bytes));
       } catch (error) {
         expect([ArchiveError, EncodingError]).toContain((error as Error).constructor);
-        // Where it is, in the archive or in what its lines say.
+        // The place of it, in the archive or in what its lines say.
         expect(String(error)).toMatch(/\bline \d+|\bmessage [\da-f-]{36} |\bsession "|\brecord /);
         expect(await exported(path)).toEqual([]);
         return;

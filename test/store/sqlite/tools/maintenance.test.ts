@@ -71,14 +71,14 @@ async function expectTheSame(path: string, other: string): Promise<void> {
   expect(await deliveries(second)).toEqual(await deliveries(first));
 }
 
-/** What a gateway of that schema version left behind, migrated and not yet started on. */
+/** Migrates the remains of a gateway of that schema version; it is not yet started on them. */
 async function migrated(version: number, path: string): Promise<readonly ArchiveItem[]> {
   files.loadFixture(version, path);
   await importToStore(path, []);
   return exported(path);
 }
 
-/** What it exported of that. */
+/** The export of that. */
 const archiveOf = (version: number) =>
   fileURLToPath(new URL(`../../fixtures/archive-${version}.jsonl`, import.meta.url));
 
@@ -515,7 +515,7 @@ describe('a damaged store', () => {
       files.loadFixture(version);
       const { lost, missing } = await recoverStore(files.path, 'now');
       expect({ lost, missing }).toEqual({ lost: [], missing: 0 });
-      // Who held what is not salvaged: a turn that was cancelled is over, and a delivery that had not begun just waits.
+      // Holders are not salvaged: a turn that was cancelled is over, and a delivery that had not begun just waits.
       const asSalvaged = ({ held, delivery, ...message }: ArchivedMessage) => ({
         ...message,
         held: held && message.state === 'running',
