@@ -497,7 +497,7 @@ describe('a command that writes without end', () => {
     await run();
     counter.stop();
     const most = Math.max(...turns.map((turn) => turns.filter((each) => each === turn).length));
-    // Those that come, and those that go on in the same turn.
+    // Lines that come, and lines that go on in the same turn.
     expect(most).toBeLessThanOrEqual(100);
   });
 

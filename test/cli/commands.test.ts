@@ -152,7 +152,7 @@ describe('a reader that is gone', () => {
     expect(await unread('stdout', ['dead', 'list'])).toBe(0);
     expect(await unread('stdout', ['dead', 'discard', '--all'])).toBe(0);
     expect((await place.run(['dead'])).stdout).toBe('No message is dead\n');
-    // What the gateway is at goes to standard error.
+    // Progress of the gateway goes to standard error.
     expect(await unread('stderr', ['stop'])).toBe(0);
     expect((await gateway.end).status).toBe(0);
   });

@@ -30,7 +30,7 @@ export class Place {
     };
   }
 
-  /** Of a gateway that has started here. */
+  /** A client of a gateway that has started here. */
   get client(): GatewayClient {
     const token = readFileSync(join(this.directory, 'state/token'), 'utf8').trim();
     return new GatewayClient(`unix:${this.directory}/http.sock`, token);

@@ -18,7 +18,7 @@ esac
 export class SystemctlDouble {
   readonly home = mkdtempSync(join(tmpdir(), 'sd-gateway-systemctl-'));
   readonly #systemctl = join(this.home, 'bin/systemctl');
-  /** What was written to standard output and standard error. */
+  /** The text on standard output and standard error. */
   said = '';
 
   constructor() {
@@ -38,14 +38,14 @@ export class SystemctlDouble {
     }
   }
 
-  /** Where the user's units are. */
+  /** The directory of the user's units. */
   get units(): string {
     const path = join(this.home, 'CONFIG_HOME/systemd/user');
     mkdirSync(path, { recursive: true });
     return path;
   }
 
-  /** What "show" and "is-enabled" say of the unit; otherwise it is inactive, and has no file. */
+  /** Sets the answers of "show" and "is-enabled" for the unit. By default it is inactive, and has no file. */
   says(unit: string, properties: Readonly<Record<string, string>>, enabled = ''): void {
     const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(`${this.#systemctl}.${unit}`, lines.join(''));

@@ -88,7 +88,7 @@ function firstLineOf(text: string): Promise<string> {
   });
 }
 
-/** Whether it is this order, by another way than the server's. */
+/** Returns true if it is this order, by another way than the server's. */
 function isOrder(text: string, command: string): boolean {
   try {
     return JSON.stringify(JSON.parse(text)) === JSON.stringify({ command });
@@ -137,7 +137,7 @@ describe('the control socket', () => {
     expect(await ask('{"command":"status"}\n')).toContain('Ready: all is well');
     await expect.poll(() => closed).toBeGreaterThanOrEqual(40 - 16);
     for (const socket of held) socket.destroy();
-    // Who waits for the end of the gateway goes on to wait.
+    // A client that waits for the end of the gateway goes on to wait.
     expect(stopping.destroyed).toBe(false);
     stopping.destroy();
   });

@@ -43,7 +43,7 @@ interface Place {
 interface Change {
   readonly path: string;
   readonly what: 'replace' | 'leave out' | 'add';
-  /** Of the member that is added, which may be there already. */
+  /** The name of the member that is added, which may be there already. */
   readonly name: string;
   readonly written: string;
 }

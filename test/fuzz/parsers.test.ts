@@ -99,7 +99,7 @@ describe('whatever bytes come from outside', () => {
         expect(holder === null || (Number.isSafeInteger(holder) && holder > 0)).toBe(true);
       }),
     );
-    // Of other files and kinds, and of those who wait (proc_locks(5)).
+    // Locks of other files and kinds, and of those who wait (proc_locks(5)).
     const other = fc.constantFrom(
       'FLOCK  ADVISORY  WRITE 9 08:03:770 0 EOF',
       'FLOCK  ADVISORY  READ 9 08:04:77 0 EOF',

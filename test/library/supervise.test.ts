@@ -66,7 +66,7 @@ class Started {
     return this;
   }
 
-  /** What it wrote to standard error up to this text. */
+  /** Reads its standard error up to this text. */
   complained(text: string): Promise<string> {
     return new Promise((resolve) => {
       let all = '';

@@ -45,14 +45,14 @@ function supervised(options: Partial<SuperviseOptions> = {}) {
   return { service, calls, stops, reports };
 }
 
-/** What the manager hears up to its acknowledgement of the barrier. */
+/** Messages that the manager hears up to its acknowledgement of the barrier. */
 async function heardUntilBarrier(): Promise<readonly string[]> {
   const heard = await heardUntil('BARRIER=1');
   await manager.closeDescriptors();
   return heard;
 }
 
-/** What the manager hears up to a text, without the requests for time. */
+/** Messages that the manager hears up to a text, without the requests for time. */
 async function heardUntil(text: string): Promise<readonly string[]> {
   const heard: string[] = [];
   while (heard.at(-1) !== text) {

@@ -134,7 +134,7 @@ describe('the log', () => {
       log.warning(`Attempt ${attempt} failed: receiver ${attempt} is down`);
       log.notice('Stopping.', { MESSAGE_ID: messageIds.stopRequested });
       log.crit(`Crash ${attempt}`);
-      // Of a kind that is not written at this level, whose texts would be written with log.bodies.
+      // A record of a kind that is not written at this level, whose texts would be written with log.bodies.
       log.debug('A turn begins.', { SD_GATEWAY_TEXT: 'hello' });
     }
     log.info('Another kind.');

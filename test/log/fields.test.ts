@@ -51,7 +51,7 @@ describe('the catalog', () => {
     expect(headers['Subject']).toMatch(/^[A-Z].*[^.]$/);
     expect(headers['Defined-By']).toBe('sd-gateway');
     expect(headers['Documentation']).toMatch(/^(man|https|file):/);
-    // What it means, and its mend.
+    // The meaning, and the mend.
     expect(text.split('\n\n').length).toBeGreaterThanOrEqual(2);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(120);
     for (const [, field = ''] of text.matchAll(/@([A-Z_]+)@/g)) {

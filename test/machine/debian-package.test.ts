@@ -14,7 +14,7 @@ const build = join(checkout, 'systemd/debian/build-package.sh');
 const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-deb-'));
 let first = '';
 let rebuilt = '';
-/** What lintian says; it takes its time while the package is tried. */
+/** Output of lintian; it takes its time while the package is tried. */
 let linted: Promise<{ readonly stdout: string }>;
 let second = '';
 /** With the units and the postinst of 0.1.0, which had DynamicUser=. */
@@ -84,7 +84,7 @@ describe('the Debian package', () => {
     );
     expect(libraries).toContain('better-sqlite3');
     for (const library of libraries) {
-      // What is left of the build of better-sqlite3 is not part of it.
+      // Leftovers of the build of better-sqlite3 are not part of it.
       const shipped = licencesIn(join(checkout, 'node_modules', library)).filter(
         (path) => !path.startsWith('build/'),
       );

@@ -7,7 +7,7 @@ import { GatewayUnit } from './harness/unit.js';
 
 const stored = ['FileDescriptorStoreMax=8', 'RuntimeDirectoryPreserve=restart'];
 
-/** How many descriptors systemd keeps for the unit. */
+/** Counts the descriptors that systemd keeps for the unit. */
 async function storeSize(gateway: GatewayUnit): Promise<number> {
   return Number((await gateway.show('NFileDescriptorStore'))['NFileDescriptorStore']);
 }

@@ -34,7 +34,7 @@ describeOnMachine('the lifecycle', (machine) => {
     const { body } = await gateway.post('chat', { text: 'still here' });
     expect(await gateway.reply(String(body['id']))).toBe('still here');
 
-    // What the good one said is in force.
+    // The good configuration is in force.
     await gateway.kill('TERM');
     await gateway.waitFor(success);
     const messages = await gateway.messages();

@@ -51,7 +51,7 @@ describeOnMachine('name servers that are silent', (machine) => {
       const { body } = await gateway.http('GET', `/v1/messages/${id}`);
       expect(body).toMatchObject({ state: 'replied', delivery: { attempts: 1, last_error: null } });
     }
-    // What is asked for still is not waited for: each name for 10 s, and each attempt for delivery.timeout.
+    // Pending look-ups are not waited for: each name for 10 s, and each attempt for delivery.timeout.
     const began = performance.now();
     await gateway.succeed('stop');
     expect(performance.now() - began).toBeLessThan(5_000);

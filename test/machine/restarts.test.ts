@@ -61,7 +61,7 @@ interface Way {
   readonly name: string;
   readonly listen: string;
   readonly address: string;
-  /** What is started. */
+  /** The units that are started. */
   readonly units: readonly string[];
 }
 

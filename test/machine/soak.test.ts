@@ -15,7 +15,7 @@ const restMs = 150_000;
 /** At rest, in bytes: the most that may be resident, and by how much two rests may differ. */
 const mostAtRest = 120 * 1024 ** 2;
 const differenceAtRest = 16 * 1024 ** 2;
-/** Of an hour’s three last quarters: five minutes each. */
+/** Parts of an hour’s three last quarters: five minutes each. */
 const parts = 9;
 
 describeOnMachine('a gateway at half of its peak for long', (machine) => {
@@ -35,7 +35,7 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
         rate,
         sessions,
       });
-    // What is accepted and worked off: posts alone are taken faster than their turns are run.
+    // Messages that are accepted and worked off count: posts alone are taken faster than their turns are run.
     const peakBegan = performance.now();
     const peakLoad = load(1_000_000, 'peak');
     await pause(onDemand ? 20_000 : 2_000);
@@ -69,7 +69,7 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
       const at = (performance.now() - began) / 1_000;
       memory.push({ at, value: process_.residentBytes() });
       descriptors.push({ at, value: process_.descriptors() });
-      // Of a run that is cut off there is a record all the same.
+      // A run that is cut off leaves a record all the same.
       if (memory.length % 60 === 0) {
         const now = `${text(memory.at(-1)?.value ?? 0)}, ${descriptors.at(-1)?.value} descriptors`;
         process.stdout.write(`after ${(at / 60).toFixed(0)} min: ${now}\n`);

@@ -276,7 +276,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
     expect(refused.status).toBe(1);
     expect(refused.stderr).toContain('/etc/systemd/system/sd-gateway.service runs as sd-gateway, too:');
     expect((await type('install', '--instance', 'six', '--run-as', 'sd-gateway', '--force')).status).toBe(0);
-    // What was installed so is updated.
+    // A unit that was installed so is updated.
     expect(await type('install', '--instance', 'six', '--no-enable')).toMatchObject({
       status: 0,
       stderr: expect.stringContaining('runs as sd-gateway, too:'),

@@ -3,7 +3,7 @@ import { messageIds } from '../../src/log/fields.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit, type UnitResult } from './harness/unit.js';
 
-/** How a unit looks some time after what was done to it. */
+/** The look of a unit some time after what was done to it. */
 type Outcome = Partial<UnitResult>;
 
 const stopped: Outcome = {
@@ -30,7 +30,7 @@ interface Row {
   readonly no: Outcome;
   readonly onFailure: Outcome;
   readonly always: Outcome;
-  /** What the journal says. */
+  /** The text in the journal. */
   readonly says: RegExp;
 }
 

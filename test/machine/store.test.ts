@@ -12,7 +12,7 @@ async function type(machine: Machine, ...words: readonly string[]): Promise<stri
   return machine.check(['/usr/local/bin/sd-gateway', ...words]);
 }
 
-/** What all files of the store belong to, while the unit runs under a user of its own. */
+/** The owners of all files of the store, while the unit runs under a user of its own. */
 async function owners(machine: Machine): Promise<readonly string[]> {
   const names = await machine.check(['sh', '-c', 'stat --format=%U /var/lib/sd-gateway/* | sort -u']);
   return names.trim().split('\n');

@@ -40,7 +40,7 @@ describe('the addon in several environments', () => {
     for (let round = 0; round < 10; round++) {
       const thread = new Worker(worker, { workerData: 'leave-open' });
       await once(thread, 'message');
-      // What was sent before: one for the extension, one for the barrier.
+      // Messages that were sent before: one for the extension, one for the barrier.
       await receiver.next();
       await receiver.next();
       if (round % 2 === 0) await thread.terminate();

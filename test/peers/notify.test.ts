@@ -31,7 +31,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What one call sends, as the manager gets it: bytes, credentials, descriptors. */
+/** The message of one call, as the manager gets it: bytes, credentials, descriptors. */
 async function sentBy(call: () => void) {
   call();
   return receiver.next();

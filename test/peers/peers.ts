@@ -47,7 +47,7 @@ export const libsystemd = peer(
   'libsystemd.so.0 or python3 is not installed: apt-get install libsystemd0 python3',
 );
 
-/** What libsystemd answers in these environments, each in a process of its own; "self" stands for its PID. */
+/** Gets libsystemd's answers in these environments, each in a process of its own. "self" stands for its PID. */
 export function askLibsystemd(
   call: 'listen-fds' | 'watchdog' | 'notify',
   environments: readonly Readonly<Record<string, string>>[],

@@ -11,7 +11,7 @@ import { near } from '../fuzz/near.js';
 
 const child = fileURLToPath(new URL('./listen-fds-child.mjs', import.meta.url));
 
-/** What the child answers with `count` pipes from descriptor 3 on. */
+/** Gets the child's answer with `count` pipes from descriptor 3 on. */
 function answerOf(count: number, words: readonly string[], environment: Readonly<Record<string, string>>) {
   const run = spawnSync(process.execPath, [child, ...words], {
     env: { ...process.env, ...environment },
@@ -101,7 +101,7 @@ describe('listenFds', () => {
           }
         }
       }),
-      // What failed is told by the environment itself.
+      // The environment itself tells what failed.
       { numRuns: 3, endOnFailure: true },
     );
   });
@@ -133,7 +133,7 @@ describe('listenFds', () => {
   });
 });
 
-/** Whether the kernel gives each process's pidfd an inode of its own (from 6.9 on). */
+/** Returns true if the kernel gives each process's pidfd an inode of its own (from 6.9 on). */
 function hasPidInodes(): boolean {
   const release = execFileSync('uname', ['-r'], { encoding: 'utf8' }).split('.').map(Number.parseFloat);
   const [major = 0, minor = 0] = release;

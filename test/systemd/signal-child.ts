@@ -7,7 +7,7 @@ import type { SignalDelivery } from '../../src/systemd/signals.js';
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
-/** What fixtures/signal-child.mjs tells. */
+/** An event that fixtures/signal-child.mjs tells of. */
 export interface ChildEvent extends Partial<SignalDelivery> {
   readonly event: string;
   readonly thread: 'main' | 'worker';

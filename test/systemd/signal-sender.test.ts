@@ -40,7 +40,7 @@ describe('the sender of a signal', () => {
     const sender = await send('/bin/kill', ['-s', signal, String(await child.pid())]);
     const delivery = await child.event('delivery');
     expect(delivery).toMatchObject({ signal, code: 'SI_USER', senderPid: sender, senderUid: uid });
-    // Null only where the sender was gone before the handler ran; never another's name.
+    // The name is null only if the sender was gone before the handler ran; never another's name.
     expect(['kill', null]).toContain(delivery.senderComm);
     expect(await child.end()).toEqual([0, null]);
   });
@@ -85,7 +85,7 @@ describe('the sender of a signal', () => {
       [-2, 'SI_TIMER'],
       [-4, 'SI_ASYNCIO'],
     ]);
-    // Those that the kernel lets a process give to another one.
+    // Codes that the kernel lets a process give to another one.
     const code = fc
       .oneof(fc.integer({ min: -10, max: -1 }), fc.integer({ min: -(2 ** 31), max: -1 }))
       .filter((number) => number !== -6);

@@ -124,7 +124,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
   };
 }
 
-/** What the answers hold, as far as tests look into them one by one. */
+/** Members of the answers, as far as tests look into them one by one. */
 export interface Body {
   readonly id: string;
   readonly session: string;

@@ -66,7 +66,7 @@ test('keeps what it binds, by its address in the configuration, and the file of 
 test('a kept Unix socket whose file is gone is given up, and bound afresh', async () => {
   const path = join(directory, 'gateway.sock');
   const sockets = new Notes();
-  // What it leads to does not matter: no client gets to it.
+  // The target does not matter: no client gets to it.
   const kept = openSync('/dev/null', 'r');
   const served = await serve({ endpoints: [{ kind: 'unix', path, kept }], channel: { sockets } });
   open.push(served);

@@ -56,7 +56,7 @@ interface Route {
   readonly path: string;
   /** Bodies that are taken. */
   readonly bodies: readonly unknown[];
-  /** Whether what was sent, which was taken, is what there is now. */
+  /** Checks that the body that was sent, and taken, is what there is now. */
   readonly isDone: (sent: Readonly<Record<string, unknown>>, answer: Body) => Promise<void>;
 }
 
@@ -103,7 +103,7 @@ const routes: readonly [Route, Route, ...Route[]] = [
 test('whatever a body holds is done as it says, or refused as a problem', async () => {
   const { id } = await bodyOf(served.post('bodies', { text: 'x' }));
   const [post, put] = routes;
-  // What says most is asked for most.
+  // The request that says most is asked for most.
   const request = fc.constantFrom(...routes, post, post, post, post, put, put).chain((route) => {
     const texts = route.bodies.map((body) => JSON.stringify(body));
     const changed = nearJson(...route.bodies);

@@ -36,7 +36,7 @@ function shell(file: string, words: readonly string[]) {
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** What bash would offer; the words as it takes them apart, "=" being one of its own. */
+/** Offers what bash would; the words are as bash takes them apart, "=" being one of its own. */
 function bash(...words: readonly string[]): string[] {
   const script = `source ./script.bash
     COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))

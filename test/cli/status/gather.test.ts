@@ -28,7 +28,7 @@ it.each([
     RuntimeDirectory: 'sd-gateway',
   });
   fakeProgram('journalctl', '');
-  // Where a user manager before systemd 254 has it.
+  // The place in user managers before systemd 254.
   const state = join(double.home, 'CONFIG_HOME/sd-gateway');
   const runtime = join(double.home, 'RUNTIME_DIR/sd-gateway');
   for (const directory of [state, runtime]) mkdirSync(directory, { recursive: true });

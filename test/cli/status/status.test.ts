@@ -222,7 +222,7 @@ describe('the screen', () => {
 
   it.each([40, 60, 80, 120])('keeps to %d columns', (width) => {
     const lines = show({ gateway: gateway({ trouble: 'word '.repeat(60).trim() }) }, width).split('\n');
-    // What is longer has no blank after the label: a path, an id.
+    // A longer line has no blank after the label: a path, an id.
     expect(lines.filter((line) => line.length > width && line.slice(13).includes(' '))).toEqual([]);
   });
 

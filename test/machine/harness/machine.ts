@@ -197,7 +197,7 @@ export class Machine {
     rmSync(this.#journal, { recursive: true, force: true });
   }
 
-  /** What boot.sh has made, in a mount of its own because the system here may have no cgroup2. */
+  /** Removes the control group of boot.sh, in a mount of its own because the system here may have no cgroup2. */
   #removeControlGroup(): void {
     const remove = `mount -t cgroup2 cgroup2 "$1" && cd "$1" && if [ -d "$2" ]; then
       until grep -qx "populated 0" "$2/cgroup.events"; do sleep 0.01; done

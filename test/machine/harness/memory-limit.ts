@@ -10,13 +10,13 @@ export interface MemoryLimit {
    * @param bytes what the unit may take besides what it has
    */
   set(pid: number, bytes: number): Promise<void>;
-  /** How many processes were ended since it was set. */
+  /** Number of processes that were ended since it was set. */
   kills(): number;
   /** To be called once the process of `set` has ended. */
   lift(): Promise<void>;
 }
 
-/** Null where no control group limits memory. */
+/** Returns null if no control group limits memory. */
 export function memoryLimit(machine: Machine, unit: GatewayUnit): MemoryLimit | null {
   const controllers = `/proc/${machine.pid}/root/sys/fs/cgroup/cgroup.controllers`;
   if (readFileSync(controllers, 'utf8').trim().split(' ').includes('memory')) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { JournalRecord, Machine, User } from './machine.js';
 
-/** What a person reads after a stop. */
+/** Properties that a person reads after a stop. */
 export interface UnitResult {
   readonly ActiveState: string;
   readonly SubState: string;
@@ -17,7 +17,7 @@ export interface UnitOptions {
   /** Lines of [Service] besides the type and the command. */
   readonly service?: readonly string[];
   readonly unit?: readonly string[];
-  /** What is run instead of the gateway alone. */
+  /** The command that runs instead of the gateway alone. */
   readonly command?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -28,7 +28,7 @@ export interface HttpAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** What tests share with the gateway through /tmp and home directories has to be there. */
+/** Settings that hide files which tests share with the gateway through /tmp and home directories. */
 const notForTests = /^(User|PrivateTmp|ProtectHome)=/;
 
 /**

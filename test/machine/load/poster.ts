@@ -2,15 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Machine } from '../harness/machine.js';
 
-/** What the clients saw (poster.mjs). */
+/** Observations of the clients (poster.mjs). */
 export interface PosterReport {
   readonly answers: number;
-  /** How many connections they made. */
+  /** Number of connections that they made. */
   readonly connections: number;
   readonly failures: readonly string[];
   /** Longest time until an answer, in milliseconds. */
   readonly longest: number;
-  /** How many messages of each session were taken. */
+  /** Number of messages of each session that were taken. */
   readonly sessions: Readonly<Record<string, number>>;
   readonly seconds: number;
 }
@@ -21,7 +21,7 @@ export interface PosterOptions {
   readonly clients: number;
   /** Posts a second, of all clients. */
   readonly rate: number;
-  /** What the names of their sessions, which must be new ones, begin with. */
+  /** The prefix of their sessions' names; these must be new sessions. */
   readonly sessions?: string;
 }
 

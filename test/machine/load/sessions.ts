@@ -13,7 +13,7 @@ interface Page {
   readonly next: string | null;
 }
 
-/** What is wrong with a session's messages, as the store has them: one is lost, out of order or not answered. */
+/** Finds mistakes in a session's messages, as the store has them: one is lost, out of order or not answered. */
 function mistakesOf(session: string, taken: number, messages: readonly View[]): string[] {
   const mistakes: string[] = [];
   if (messages.length !== taken) mistakes.push(`${session}: ${taken} taken, ${messages.length} there`);

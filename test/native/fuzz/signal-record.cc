@@ -1,4 +1,5 @@
-// What a signal handler takes down of any siginfo_t. An input is the code, the PID and the UID, four bytes each.
+// Facts that a signal handler takes down of any siginfo_t. An input is the code, the PID and the UID, four bytes
+// each.
 
 #include "../../../native/signal-record.h"
 
@@ -13,7 +14,7 @@
 namespace {
 
 constexpr int kSignal = SIGTERM;
-// Where si_pid and si_uid lie, and all that other codes have there.
+// The place of si_pid and si_uid, and all that other codes have there.
 constexpr size_t kUnion = offsetof(siginfo_t, si_pid);
 
 // By itself, or the compiler would know what it reads and that this had once been allowed.

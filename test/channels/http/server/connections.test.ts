@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const servers of opened.splice(0)) await servers.close(0);
 });
 
-/** Of /token the caller has shown the token, of /held too, and it is answered when the test says so. */
+/** The caller of /token and of /held has shown the token. The test says when /held is answered. */
 async function bounded(options: Partial<ServersOptions> = {}) {
   const held: ServerResponse[] = [];
   const records: (readonly [text: string, id: unknown])[] = [];
@@ -72,7 +72,7 @@ describe('connections without a token', () => {
     await silent[1]?.ended;
     expect(silent.map(({ closed }) => closed())).toEqual([true, true, false, false, false, false]);
     expect(facts()).toMatchObject({ open: 6, withoutToken: 6, reached: true });
-    // Who was heard of last is the last to go.
+    // The connection that was heard of last is the last to go.
     await silent[2]?.ask();
     await connect('/open');
     await silent[3]?.ended;
@@ -165,7 +165,7 @@ test('a connection that can’t be taken is no reason to end, and makes room for
   expect(records.map(([text]) => text)).toContainEqual(expect.stringContaining('accept EMFILE'));
   server.emit('error', new Error('accept ENOBUFS'));
   await connect('/open');
-  // Those with the token only where there is no other.
+  // Connections with the token go only if there is no other.
   const caller = await connect('/token');
   server.emit('error', new Error('accept EMFILE'));
   await caller.ask();

@@ -39,7 +39,7 @@ function storeOf(answer: Message) {
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** How many of the reads have come back, turn by turn, until all have. */
+/** Counts the reads that have come back, turn by turn, until all have. */
 async function progressOf(reads: readonly Promise<unknown>[], answerAll: () => void): Promise<number[]> {
   let done = 0;
   for (const read of reads) void read.then(() => done++);
