@@ -47,7 +47,7 @@ export const installCommands: readonly CommandDescription[] = [
       [commandStatus.success, 'The unit is installed.'],
       [
         commandStatus.failure,
-        'It could not be installed, and the unit of before stays; or, with --now, it doesn’t start.',
+        'It could not be installed, and all is as it was before; or, with --now, it doesn’t start.',
       ],
       usageStatus,
       [commandStatus.unavailable, 'There is no systemd, or no service manager of this user.'],
