@@ -12,8 +12,8 @@ import {
 import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { nearest } from '../config/configuration-error.js';
 import { databaseAccess } from '../config/directories.js';
-import { nearest } from '../config/nearest.js';
 import { tryLock } from '../linux/file-lock.js';
 import { syncDirectory } from '../linux/files.js';
 import { native } from '../linux/native.js';

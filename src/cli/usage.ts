@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { nearest } from '../config/nearest.js';
+import { nearest } from '../config/configuration-error.js';
 import { clientCommands } from './client/commands.js';
 import {
   type CommandDescription,

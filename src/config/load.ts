@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
-import { ConfigurationError, type ConfigurationProblem } from './configuration-error.js';
-import { nearest } from './nearest.js';
+import { ConfigurationError, type ConfigurationProblem, nearest } from './configuration-error.js';
 import { problemsOf } from './problems.js';
 import { type Configuration, configurationSchema } from './schema.js';
 import { type Setting, settings } from './settings.js';

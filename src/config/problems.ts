@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ConfigurationProblem } from './configuration-error.js';
-import { nearest } from './nearest.js';
+import { nearest } from './configuration-error.js';
 import { choicesAt, keysOf, typesOf, unitAt } from './settings.js';
 
 type Issue = z.core.$ZodIssue;

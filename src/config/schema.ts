@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type AgentConfiguration, agentTable } from './agent-table.js';
 import { agentName, channelTables, namedTables } from './channel-table.js';
-import { nearest } from './nearest.js';
+import { nearest } from './configuration-error.js';
 import { routeTables } from './route-table.js';
 import { storeTable } from './store-table.js';
 import { addressRange, count, listenAddress, size, timeSpan } from './values.js';

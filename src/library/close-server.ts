@@ -1,6 +1,6 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 
 /** Node.js tells of no connection that becomes idle. */
 const idleCheckMs = 50;

@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 import { FdStore, type FdStoreOutcome } from '../systemd/fd-store.js';
 import { listenFds, type PassedDescriptor } from '../systemd/listen-fds.js';
 

@@ -8,7 +8,7 @@ export type { Origin, Supervision, SupervisionWarning } from '../lifecycle/super
 export { describeSupervision } from '../lifecycle/supervision.js';
 export type { SystemCallFailure } from '../linux/native.js';
 export { NativeAddonError, SystemCallError } from '../linux/native.js';
-export { ArgumentError } from '../systemd/argument-error.js';
+export { ArgumentError } from '../systemd/arguments.js';
 export type { FdStoreOutcome } from '../systemd/fd-store.js';
 export type { JournalOutcome } from '../systemd/journal.js';
 export type { PassedDescriptor } from '../systemd/listen-fds.js';
@@ -19,8 +19,6 @@ export type { SignalCode, SignalDelivery, SignalWatch, WatchedSignal } from '../
 export type { WatchdogSetting } from '../systemd/watchdog.js';
 export { watchdogEnabled } from '../systemd/watchdog.js';
 export { closeServer } from './close-server.js';
-export { credentials } from './credentials.js';
-export { booted, supervision } from './facts.js';
 export { fdStore } from './fd-store.js';
 export { type JournalFields, type JournalValue, journal } from './journal.js';
 export { type ListenWhere, listen } from './listen.js';
@@ -35,3 +33,4 @@ export {
   type StopHandler,
   supervise,
 } from './supervise.js';
+export { booted, credentials, supervision } from './unit.js';

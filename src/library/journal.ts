@@ -1,4 +1,4 @@
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 import { type JournalField, type JournalOutcome, journalFlush, journalSend } from '../systemd/journal.js';
 
 /** A field's value, or several: then the field comes more than once. Undefined and null ones are left out. */

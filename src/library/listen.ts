@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { AddressInfo, ListenOptions, Server } from 'node:net';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 import { fdStore, takeUnclaimed } from './fd-store.js';
 
 /** An address that a server listens at. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { Writable } from 'node:stream';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 import type { JournalOutcome } from '../systemd/journal.js';
 import { type JournalFields, type JournalValue, journal } from './journal.js';
 

@@ -1,4 +1,4 @@
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 import {
   type SignalDelivery,
   type SignalWatch,

@@ -4,12 +4,12 @@ import { SupervisedService } from '../lifecycle/supervise.js';
 import type { ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
 import type { Supervision } from '../lifecycle/supervision.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 import type { SignalDelivery } from '../systemd/signals.js';
-import { supervision } from './facts.js';
 import { dropStaleListeners, type ListenWhere, listen } from './listen.js';
 import { printReport } from './report.js';
 import { onSignal } from './signals.js';
+import { supervision } from './unit.js';
 
 export interface ManagedServiceOptions {
   /** The longest that a stop may take, in milliseconds; the service manager is asked for as much. Default: 45000. */

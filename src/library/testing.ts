@@ -4,7 +4,7 @@
  */
 import { closeSync } from 'node:fs';
 import { failure, native } from '../linux/native.js';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
 
 /** One message, as the manager gets it. */
 export interface FakeMessage {

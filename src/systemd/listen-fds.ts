@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { native, SystemCallError } from '../linux/native.js';
-import { largestInt, parseDecimal } from './decimal.js';
+import { largestInt, parseDecimal } from './arguments.js';
 
 /** A descriptor that the service manager passed. */
 export interface PassedDescriptor {

@@ -1,5 +1,5 @@
 import { failure, native, readPipe, type SystemCallFailure } from '../linux/native.js';
-import { ArgumentError, showValue } from './argument-error.js';
+import { ArgumentError, showValue } from './arguments.js';
 
 /** Fields that one message can tell the service manager; each is one assignment of sd_notify(3). */
 export interface NotifyFields {

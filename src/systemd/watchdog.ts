@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { native, SystemCallError } from '../linux/native.js';
-import { largestInt, parseDecimal } from './decimal.js';
+import { largestInt, parseDecimal } from './arguments.js';
 import { formatJournalEntry, type JournalField, journalSocket } from './journal.js';
 import { formatNotification } from './notify.js';
 

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError } from '../../src/config/configuration-error.js';
+import { ConfigurationError, editDistance, nearest } from '../../src/config/configuration-error.js';
 import { configurationFile, directories, isInstanceName } from '../../src/config/directories.js';
-import { editDistance, nearest } from '../../src/config/nearest.js';
 import { hostInUrl, parseListenAddress, parseSize } from '../../src/config/values.js';
 import { parseTimeSpan } from '../../src/text/time-span.js';
 import { near } from '../fuzz/near.js';

@@ -1,4 +1,4 @@
-import { nearest } from '../../config/nearest.js';
+import { nearest } from '../../config/configuration-error.js';
 import { commandStatus } from '../command.js';
 import { cut, printable, terminalOf, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';

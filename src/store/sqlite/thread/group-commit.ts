@@ -8,7 +8,7 @@ import { forgetBlobs } from '../operations/blobs.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
 import { type Handlers, isRead, operations, unsynced } from '../operations/operations.js';
 import { forgetRecords } from '../operations/records.js';
-import { recover } from '../operations/recover.js';
+import { recover } from '../operations/runs.js';
 import { Statements, sql } from '../operations/statements.js';
 import type { Transaction } from '../operations/transaction.js';
 import { type Counters, readCounters, writeCounters } from '../operations/transaction.js';

@@ -19,3 +19,16 @@ export function showValue(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
 }
+
+/**
+ * A number in the environment, as sd-daemon(3) takes it: decimal digits alone. Null for anything else, and for a
+ * number out of range.
+ */
+export function parseDecimal(text: string, smallest: bigint, largest: bigint): bigint | null {
+  if (!/^[0-9]+$/.test(text)) return null;
+  const value = BigInt(text);
+  return value >= smallest && value <= largest ? value : null;
+}
+
+/** INT_MAX of limits.h, which bounds `pid_t` and descriptors. */
+export const largestInt = 2n ** 31n - 1n;

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArgumentError, showValue } from '../systemd/argument-error.js';
+import { judgeSupervision, type Supervision } from '../lifecycle/supervision.js';
+import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { booted as isBooted, readSupervisionEvidence } from '../systemd/evidence.js';
 
 /** systemd takes no other names (systemd.exec(5), `LoadCredential=`). */
 const credentialName = /^(?!\.{1,2}$)[^/\0]{1,255}$/;
@@ -39,3 +41,24 @@ export const credentials = {
     }
   },
 };
+
+/** sd_booted(3): true if systemd is the init of this machine. */
+export function booted(): boolean {
+  return process.platform === 'linux' && isBooted();
+}
+
+let known: Supervision | null = null;
+
+/**
+ * Finds the supervisor of this process: the manager, the unit and the invocation. Tells if they are its own or merely
+ * inherited, as in a shell that a service has started. Reads them once: later the environment and the parents may be
+ * others'.
+ */
+export function supervision(): Supervision {
+  // As PID 1 of a container the process is asked to stop by the container's runtime.
+  known ??= judgeSupervision(
+    readSupervisionEvidence(process.env, booted()),
+    process.pid === 1 ? 'container' : 'auto',
+  );
+  return known;
+}
