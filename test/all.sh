@@ -23,6 +23,7 @@ for version in 22.23.3 24.21.0; do
   part "Node $version: unit tests" bash test/other-nodes.sh run "$folder/$version" "$version"
   part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder/$version" "$version"
 done
+part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
 part "Crash tester" npm run --silent crash
 part "Soak" npm run --silent soak
 git log -1 --format='Everything passed on %H.'

@@ -158,7 +158,7 @@ describe('the install on Linux', () => {
     symlinkSync(join(checkout, 'node_modules'), join(folder, 'compiled/node_modules'));
     const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
     const install = spawnSync(process.execPath, [join(other, 'install.cjs')], {
-      env: { ...process.env, npm_config_node_gyp: nodeGyp },
+      env: { ...process.env, npm_config_node_gyp: nodeGyp, CXXFLAGS: '-O0' },
       encoding: 'utf8',
     });
     expect(install.status, install.stderr).toBe(0);

@@ -229,7 +229,7 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await type('check-config', '--instance', 'blank')).toMatchObject({
         status: 0,
         stdout: expect.stringMatching(
-          /^# \/etc\/own place\/gate way\.toml, as sd-gateway-blank\.service reads it;.*\[http\]\nlisten = .*9171/s,
+          /^# \/etc\/own place\/gate way\.toml, as sd-gateway-blank\.service reads it\n.*\[http\]\nlisten = .*9171/s,
         ),
       });
       expect(await type('send', '--instance', 'blank', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });

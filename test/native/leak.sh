@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# 10^5 calls of each of the addon's functions under LeakSanitizer. Node itself leaves memory behind at its end; only
+# Calls each of the addon's functions 10^5 times, or LEAK_LOOP_COUNT times, under LeakSanitizer. Node itself leaves memory behind at its end; only
 # what was allocated with a frame of the addon on the stack counts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
