@@ -31,6 +31,8 @@ function load() {
     }`;
   const run = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
     cwd: folder,
+    // The sanitizers' run names a binary of its own by it.
+    env: { ...process.env, SD_GATEWAY_PREBUILD: undefined },
     encoding: 'utf8',
   });
   return JSON.parse(run.stdout);
