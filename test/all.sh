@@ -14,6 +14,7 @@ part() {
 
 [ "$(id -u)" -eq 0 ] || { echo "test/all.sh: real systemd in namespaces needs root" >&2; exit 77; }
 part "npm test" bash test/run.sh
+part "Coverage of the policy" npx vitest run --project unit --coverage
 folder=$(mktemp -d)
 # Some tests run Node.js as another user.
 chmod a+rx "$folder"

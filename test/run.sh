@@ -179,7 +179,7 @@ if ! $quick; then
     begin "SQLite for Node $version" nice -n 19 bash test/other-nodes.sh prepare "$other_nodes_folder/$version" "$version"
   done
 fi
-step "Unit tests" vitest unit --coverage --maxWorkers=2
+step "Unit tests" vitest unit --maxWorkers=2
 if ! $quick; then
   if [ "$(id -u)" -eq 0 ]; then
     step "Benchmarks: right outputs" bash bench/run.sh --smoke
