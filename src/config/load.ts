@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
+import { errorMessage } from '../text/failure-text.js';
 import { ConfigurationError, type ConfigurationProblem, nearest } from './configuration-error.js';
 import { problemsOf } from './problems.js';
 import { type Configuration, configurationSchema } from './schema.js';
@@ -80,7 +81,7 @@ function readOverrides(environment: NodeJS.ProcessEnv): Overrides {
     try {
       overrides.push({ setting, value: readValue(setting, text) });
     } catch (error) {
-      problems.push({ where: variable, message: error instanceof Error ? error.message : String(error) });
+      problems.push({ where: variable, message: errorMessage(error) });
     }
   }
   return { overrides, problems, warnings };
@@ -118,7 +119,7 @@ function readFile({ file, required }: ConfigurationSource): Buffer | null {
       ENOENT: 'there is no such file; name another one with --config, or leave it out for the defaults',
       EACCES: `it may not be read by UID ${process.getuid?.()}; mend its owner or mode`,
     };
-    const message = causes[code] ?? (error instanceof Error ? error.message : String(error));
+    const message = causes[code] ?? errorMessage(error);
     throw new ConfigurationError([{ where: file, message: `can't be read: ${message}` }]);
   }
 }

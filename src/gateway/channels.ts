@@ -4,6 +4,7 @@ import type { CommonChannelConfiguration } from '../config/channel-table.js';
 import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
 import type { Log } from '../log/log.js';
 import type { Delivery } from '../store/deliveries.js';
+import { errorMessage } from '../text/failure-text.js';
 
 /** Longest time that a channel may take to end, in milliseconds. */
 const closeTimeoutMs = 5_000;
@@ -55,7 +56,7 @@ class RunningChannel {
     try {
       return this.#channel.health();
     } catch (error) {
-      return { state: 'down', since: this.#health.since, reason: reasonOf(error) };
+      return { state: 'down', since: this.#health.since, reason: errorMessage(error) };
     }
   }
 
@@ -65,7 +66,7 @@ class RunningChannel {
     try {
       this.#channel?.stopAccepting();
     } catch (error) {
-      this.#log('warning', `could not stop taking messages: ${reasonOf(error)}`);
+      this.#log('warning', `could not stop taking messages: ${errorMessage(error)}`);
     }
   }
 
@@ -113,7 +114,7 @@ class RunningChannel {
 
   #retryAfter(error: unknown): void {
     const { clock, changed } = this.#options;
-    const reason = reasonOf(error);
+    const reason = errorMessage(error);
     if (this.#health.state !== 'down' || this.#health.reason !== reason) {
       this.#log('err', `did not start: ${reason}. The gateway goes on without it, and tries again`);
     }
@@ -131,7 +132,7 @@ class RunningChannel {
     try {
       await channel?.close(closeTimeoutMs);
     } catch (error) {
-      this.#log('warning', `failed to end: ${reasonOf(error)}`);
+      this.#log('warning', `failed to end: ${errorMessage(error)}`);
     }
   }
 
@@ -139,10 +140,6 @@ class RunningChannel {
     const { name, log } = this.#options;
     log[priority](`The channel ${name} ${text}.`, { SD_GATEWAY_CHANNEL: name });
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 export interface ChannelsOptions<Configuration extends CommonChannelConfiguration> {
@@ -162,7 +159,7 @@ export interface ChannelFacts {
 /** A channel that the gateway must not start without did not start. */
 export class ChannelStartError extends Error {
   constructor(name: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = errorMessage(cause);
     super(`[channels.${name}], which has required = true, did not start: ${reason}`, { cause });
     this.name = 'ChannelStartError';
   }

@@ -2,6 +2,7 @@ import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import type { JournalField } from '../systemd/journal.js';
 import { type SignalDelivery, watchedSignals, watchSignals } from '../systemd/signals.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
+import { errorMessage } from '../text/failure-text.js';
 import { Notifier, TimeoutExtender } from './effects/notifier.js';
 import { WatchdogFeeder } from './effects/watchdog-feeder.js';
 import {
@@ -203,7 +204,7 @@ export class SupervisedService {
 
   /** Takes in an exception that nobody caught: the process can't be trusted any more, and ends at once. */
   crash(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     this.#report({ type: 'crashed', error, reason });
     this.#dispatch({ type: 'crashed', reason });
   }
@@ -301,7 +302,7 @@ export class SupervisedService {
   /** A handler that returns no promise is done at once, so that whoever has asked for the reload sees its end. */
   #reload(): void {
     const refuse = (error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#dispatch({ type: 'reload-refused', reason });
     };
     let reloading: Promise<void> | void;

@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { PeerCredentials } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { LineSplitter } from '../../text/lines.js';
 import { removeSocketFile } from '../remove-socket-file.js';
 import { peerOf } from './connection.js';
@@ -112,13 +113,12 @@ export class ControlServer {
         hearNoMore(socket);
         const request = controlRequest.parse(JSON.parse(line));
         if ('command' in request) {
-          const refuseFailed = (error: unknown) =>
-            refuse(socket, error instanceof Error ? error.message : String(error));
+          const refuseFailed = (error: unknown) => refuse(socket, errorMessage(error));
           this.#obey(socket, peer, request.command).catch(refuseFailed);
         } else this.#tell(socket, peer);
       } catch (error) {
         hearNoMore(socket);
-        refuse(socket, `no request that is known: ${error instanceof Error ? error.message : String(error)}`);
+        refuse(socket, `no request that is known: ${errorMessage(error)}`);
       }
     });
   }
@@ -141,7 +141,7 @@ export class ControlServer {
         send(socket, { event: 'facts', facts });
         socket.end();
       },
-      (error: unknown) => refuse(socket, error instanceof Error ? error.message : String(error)),
+      (error: unknown) => refuse(socket, errorMessage(error)),
     );
   }
 

@@ -1,4 +1,5 @@
 import { fastify } from 'fastify';
+import { errorMessage } from '../../text/failure-text.js';
 import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
@@ -90,7 +91,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   application.setErrorHandler((error, request, reply) => {
     const problem = problemOf(error) ?? internalProblem;
     if (problem.status >= 500 && !(error instanceof Problem)) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       const stack = problem === internalProblem && error instanceof Error ? error.stack : null;
       const route = request.routeOptions.url ?? 'an unknown address';
       const message = `${request.method} ${route} was answered ${problem.status}: ${reason}`;

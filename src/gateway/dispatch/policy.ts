@@ -1,6 +1,7 @@
 import { AgentError } from '../../agents/agent.js';
 import type { LogFields } from '../../log/log.js';
 import type { Turn } from '../../store/turns.js';
+import { errorMessage } from '../../text/failure-text.js';
 
 /** Decisions of the dispatcher: pure functions over plain data. */
 
@@ -93,7 +94,7 @@ export function failureOf(error: unknown, cutOff: TurnCutOff | null, timeoutMs: 
     return { message: `The agent gave no reply within ${timeoutMs / 1_000} s (agent.timeout).`, retry: true };
   }
   if (error instanceof AgentError) return { message: error.message, retry: error.retry };
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   return { message: `The agent failed in a way that it should not: ${reason}`, retry: true };
 }
 

@@ -3,6 +3,7 @@ import type { Log } from '../../log/log.js';
 import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import { errorMessage } from '../../text/failure-text.js';
 import type { WorkLoop } from '../work/work-loop.js';
 import { mostPutBacks, type RetrySettings, retryDelay, type TurnFailure, turnFields } from './policy.js';
 
@@ -137,7 +138,7 @@ export class TurnRecords {
       // Not by StoreCalls: nothing comes of it later that would show that a trouble is over.
       return (await store.message(turn.messageId))?.state === 'cancelled';
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       log.warning(`Why the store did not take the end of a turn can’t be told: ${reason}`, turnFields(turn));
       return false;
     }

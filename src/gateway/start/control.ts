@@ -6,6 +6,7 @@ import { longestSocketPath } from '../../config/values.js';
 import type { Sender } from '../../lifecycle/stop-cause.js';
 import { type PeerCredentials, processName, readAncestry } from '../../linux/process.js';
 import type { Log } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
 import type { GatewayEvents } from '../events.js';
 import { RefusedStart } from './failed-start.js';
 
@@ -72,7 +73,7 @@ async function callerTurn(
     const turn = turnOf(await readAncestry(pid, turnVariable), running);
     return turn && { turnId: turn.turnId, messageId: turn.messageId, session: turn.session };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     log.warning(`Whether process ${pid} is part of a running turn can’t be told: ${reason}`, {
       SD_GATEWAY_SENDER_PID: pid,
     });

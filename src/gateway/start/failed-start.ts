@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { StoreError, type StoreFailure } from '../../store/store-error.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { ChannelStartError } from '../channels.js';
 import { SecretError } from './secrets.js';
 
@@ -52,7 +53,7 @@ const refusals: readonly StoreFailure[] = ['refused', 'corrupt'];
 export function failedStart(error: unknown): FailedStart {
   const store = error instanceof StoreError;
   const errno = errnoOf(error);
-  const reason = `${error instanceof Error ? error.message : String(error)}${store ? '' : advice(errno)}`;
+  const reason = `${errorMessage(error)}${store ? '' : advice(errno)}`;
   const refused =
     error instanceof RefusedStart ||
     error instanceof SecretError ||

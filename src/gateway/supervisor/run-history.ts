@@ -8,6 +8,7 @@ import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
 import { newId } from '../../store/ids.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../../store/open-store.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { programVersion } from '../../version.js';
 
 /** A stop as it is recorded once all but the store is closed. */
@@ -188,7 +189,7 @@ export class RunHistory {
     try {
       await work();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#log.warning(`The record of this run could not be kept: ${reason}`);
     }
   }

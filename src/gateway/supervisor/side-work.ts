@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
 
 /**
  * Runs what stands beside the gateway's work: housekeeping, facts, loading ahead. An exception there ends nothing. The
@@ -39,7 +40,7 @@ export class SideWork {
   #failed(what: string, error: unknown): void {
     if (this.#failing.has(what)) return;
     this.#failing.add(what);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorMessage(error);
     this.#log.warning(`${what} failed: ${reason}. The gateway goes on without it; said once until it works.`);
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import { StoreError } from '../../store/store-error.js';
+import { errorMessage } from '../../text/failure-text.js';
 
 /** When the dispatcher and the deliverer ask the store again: pure functions. */
 
@@ -74,7 +75,7 @@ export class StoreCalls {
       }
       return result;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       if (!this.#troubles.has(purpose)) {
         this.#log.err(`The store could not ${purpose}: ${reason} The ${this.#caller} keeps trying.`);
       }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { ClaimLoop, LeaseRenewal } from './claim-loop.js';
 import { renewalIntervalMs, StoreCalls, StoredWrite, type WriteOutcome } from './store-calls.js';
 
@@ -127,7 +128,7 @@ export class WorkLoop<Item> {
     try {
       tell();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#options.log.err(`Could not notify a subscriber of a message's change: ${reason}`, fields);
     }
   }

@@ -6,6 +6,7 @@ import {
   notifyQueue,
 } from '../../systemd/notify.js';
 import { startTimeoutExtension, type TimeoutExtension } from '../../systemd/timeout-extension.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { type SentStatus, statusDueIn } from '../status-line.js';
 import type { ReportService } from '../supervise-options.js';
 import { startExtension, startStallMs, stopExtension } from '../timeouts.js';
@@ -105,7 +106,7 @@ export class TimeoutExtender {
       this.#extension = startTimeoutExtension(options);
     } catch (error) {
       // Without it the manager's own timeouts hold: no reason not to start or not to stop.
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#report({ type: 'extension-failed', reason });
     }
   }

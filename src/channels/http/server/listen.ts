@@ -2,6 +2,7 @@ import { chmodSync, lstatSync, readFileSync, readlinkSync, renameSync } from 'no
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { hostInUrl } from '../../../config/values.js';
+import { errorMessage } from '../../../text/failure-text.js';
 import { removeSocketFile } from '../../remove-socket-file.js';
 import { portHolders } from './port-holder.js';
 
@@ -154,7 +155,7 @@ function boundAddress(server: Server, endpoint: HttpEndpoint): string {
 function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {
   const address = nameOf(endpoint);
   const code = errorCode(error) ?? 'unknown';
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = errorMessage(error);
   return new ListenError(address, code, `Can't listen on ${address}: ${advice(endpoint, code) ?? reason}`, {
     cause: error,
   });

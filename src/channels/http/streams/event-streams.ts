@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Log } from '../../../log/log.js';
 import type { Store } from '../../../store/store.js';
+import { errorMessage } from '../../../text/failure-text.js';
 import type { SessionChanges } from '../../surroundings.js';
 import { messageView } from '../views.js';
 
@@ -62,7 +63,7 @@ export class EventStreams {
       await stream.run();
     } catch (error) {
       // The client connects again, with the last event that it has seen, and so on until the store can be read.
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#options.log.err(`An event stream was broken off: ${reason}`);
       response.destroy();
     } finally {

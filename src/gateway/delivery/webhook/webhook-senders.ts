@@ -1,5 +1,6 @@
 import type { ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
 import type { Configuration } from '../../../config/schema.js';
+import { errorMessage } from '../../../text/failure-text.js';
 import { replyOrigin } from '../addresses/target-address.js';
 import { webhookSchedule } from '../schedule.js';
 import { type WebhookSecret, webhookParts } from './webhook-request.js';
@@ -101,7 +102,7 @@ export function createLazyWebhookSender(
 function notLoaded(error: unknown): SendOutcome {
   return {
     kind: 'retry',
-    reason: `the gateway could not load its HTTP client: ${error instanceof Error ? error.message : String(error)}`,
+    reason: `the gateway could not load its HTTP client: ${errorMessage(error)}`,
     retryAfterMilliseconds: null,
     pausesHost: false,
     isRefusal: false,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { NoRegularFileError } from '../../../linux/files.js';
+import { errorMessage } from '../../../text/failure-text.js';
 import { StoreError, type StoreErrorOptions, type StoreFailure } from '../../store-error.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
 
@@ -153,7 +154,7 @@ export function fullError(path: string): StoreError {
 export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = codeOf(error);
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = errorMessage(error);
   // Nothing but the native module is looked for by its name (sqlite-addon.ts).
   if (detail.startsWith(notFound) || code === 'MODULE_NOT_FOUND') {
     return new FileError('not-built', advice('not-built', path), { cause: error });

@@ -1,5 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { steadyNow } from '../../../lifecycle/effects/clock.js';
+import { errorMessage } from '../../../text/failure-text.js';
 import { type Recovery, type StoreEvents, StoreHealth } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import type { PostedFailure } from '../file/errors.js';
@@ -232,7 +233,7 @@ export class ThreadConnection {
 }
 
 function threadFailed(path: string, error: unknown): StoreError {
-  const detail = error instanceof Error ? error.message : String(error);
+  const detail = errorMessage(error);
   return new StoreError('internal', `The thread of the store on ${path} failed: ${detail}`, { cause: error });
 }
 

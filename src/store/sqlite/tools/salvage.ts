@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3';
+import { errorMessage } from '../../../text/failure-text.js';
 import {
   type ArchivedBlob,
   type ArchivedMessage,
@@ -150,7 +151,7 @@ export function salvage(database: Database): Salvage {
       if (held.turn) underWay.add(message.session);
       if (held.delivery) onTheWay.add(message.session);
     } catch (error) {
-      lost.push(`message ${id}: ${error instanceof Error ? error.message : String(error)}`);
+      lost.push(`message ${id}: ${errorMessage(error)}`);
     }
   }
   return {
