@@ -1,10 +1,10 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
-import type { Delivery } from '../../../store/deliveries.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { type AddressRange, parseRange, replyOrigin, validateReplyUrl } from '../addresses/target-address.js';
 import { parseRetryAfter, webhookSchedule } from '../schedule.js';
 import { pacedConnector, post, type ReceiverAnswer } from './http-client.js';
+import { KeptConnections } from './kept-connections.js';
 import { signWebhook, type WebhookSecret, webhookParts } from './webhook-request.js';
 
 export interface WebhookSenderOptions {
@@ -53,16 +53,7 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
     keepAliveTimeout: longestIdleMs,
     keepAliveMaxTimeout: longestIdleMs,
   };
-  const kept = new Agent(connections);
-  const { mostKeptConnections = Number.POSITIVE_INFINITY } = options;
-  let open = 0;
-  kept.on('connect', () => {
-    open += 1;
-  });
-  kept.on('disconnect', () => {
-    open -= 1;
-  });
-  const isKept = ({ idempotent }: Delivery) => idempotent && open < mostKeptConnections;
+  const kept = new KeptConnections(connections, options.mostKeptConnections ?? Number.POSITIVE_INFINITY);
   // A connection that is used again may be closed by the receiver at the moment of the request, whose outcome is
   // unknown then: not for a reply that must not be sent twice.
   const single = new Agent({ ...connections, pipelining: 0 });
@@ -70,7 +61,11 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
     schedule: webhookSchedule,
     destinationOf: ({ target }) => replyOrigin(target.address),
     partsOf: webhookParts,
-    send: (part, signal) => attempt(part, signal, options, allow, isKept(part.delivery) ? kept : single),
+    send(part, signal) {
+      const by = (agent: Dispatcher) => attempt(part, signal, options, allow, agent);
+      const { idempotent, target } = part.delivery;
+      return (idempotent ? kept.use(replyOrigin(target.address), by) : null) ?? by(single);
+    },
     close: async () => {
       await Promise.all([kept.destroy(), single.destroy()]);
     },

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { ReplyPart, SendOutcome } from '../../../../src/channels/reply-sender.js';
@@ -429,6 +429,23 @@ test('no more idle connections are kept than there may be, however many receiver
     const open = await Promise.all(receivers.map((to) => to.connections()));
     expect(open).toEqual([1, 1, 0, 0, 0]);
   });
+});
+
+test('while all connections that may be kept are open to a receiver, its next posts go over them', async () => {
+  const by = sender({ mostKeptConnections: 2 });
+  let accepted = 0;
+  const server = createHttpServer((_request, response) => setImmediate(() => response.end()));
+  server.on('connection', () => {
+    accepted += 1;
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  ended.push(async () => server.close());
+  const { port } = server.address() as AddressInfo;
+  const post = () => by.send(part(delivery(`http://127.0.0.1:${port}/`)), new AbortController().signal);
+  for (let round = 0; round < 10; round += 1) {
+    expect(await Promise.all([post(), post()])).toEqual(Array(2).fill({ kind: 'delivered', receipt: null }));
+  }
+  expect(accepted).toBe(2);
 });
 
 describe('targets', () => {
