@@ -14,6 +14,7 @@ case "$printed" in
   *"$version"*) echo "The packed program runs: $printed" ;;
   *) echo "pack.sh: the packed program says '$printed', and should say that it is $version" >&2; exit 1 ;;
 esac
+grep --quiet '"bomFormat": "CycloneDX"' "$folder/package/dist/sbom.cdx.json"
 # Loads what the version has no need of.
 ln -s "$PWD/node_modules" "$folder/package/node_modules"
 STATE_DIRECTORY=$folder/state RUNTIME_DIRECTORY=$folder/run SD_GATEWAY_HTTP_LISTEN=unix:$folder/http.sock \
