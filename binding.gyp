@@ -27,6 +27,10 @@
       'cflags': [
         '-Wall', '-Wextra', '-Werror',
         '-fvisibility=hidden',
+        '-fstack-protector-strong',
+        # Some compilers define it, perhaps as another number. Level 3 needs GCC 12.
+        '-U_FORTIFY_SOURCE',
+        '-D_FORTIFY_SOURCE=2',
         # Others' headers don't have to pass our warnings.
         '-isystem<!(node -p "path.dirname(require.resolve(\'node-addon-api\'))")',
         '-isystem<(node_root_dir)/include/node',

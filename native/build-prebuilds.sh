@@ -8,7 +8,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-arguments=(native/prebuild/operator-new.cc -O2 -DNDEBUG -nodefaultlibs -Wl,-s)
+arguments=(native/prebuild/operator-new.cc -O2 -DNDEBUG -fstack-protector-strong -nodefaultlibs -Wl,-s)
+# Of the headers of glibc; musl's have nothing of it.
+fortify=(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 
 rm -rf prebuilds
 missing=()
@@ -21,13 +23,13 @@ have() {
 }
 
 if [ "$(uname -m)" = x86_64 ]; then
-  native/compile.sh prebuilds/linux-x64/sd-gateway.glibc.node "${arguments[@]}" -lc
+  native/compile.sh prebuilds/linux-x64/sd-gateway.glibc.node "${arguments[@]}" "${fortify[@]}" -lc
 else
   missing+=("an x86-64 machine")
 fi
 
 if have aarch64-linux-gnu-g++ g++-aarch64-linux-gnu; then
-  CXX=aarch64-linux-gnu-g++ native/compile.sh prebuilds/linux-arm64/sd-gateway.glibc.node "${arguments[@]}" -lc -lgcc
+  CXX=aarch64-linux-gnu-g++ native/compile.sh prebuilds/linux-arm64/sd-gateway.glibc.node "${arguments[@]}" "${fortify[@]}" -lc -lgcc
 fi
 
 if [ "$(uname -m)" = x86_64 ] && have musl-gcc musl-tools; then

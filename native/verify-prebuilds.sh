@@ -6,6 +6,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
+# hardened BINARY SYMBOL: fails if the binary doesn't call the C library's function
+hardened() {
+  # All of it is read, as readelf would complain of a closed pipe.
+  if [ "$(readelf --dyn-syms --wide "$1" | grep --count " UND $2")" = 0 ]; then
+    echo "verify-prebuilds.sh: $1 has no call of $2" >&2
+    exit 1
+  fi
+}
+for binary in prebuilds/*/*.node; do
+  hardened "$binary" __stack_chk_fail
+  case "$binary" in *.glibc.node) hardened "$binary" '__[a-z]*_chk@' ;; esac
+done
+
 # A package as it is installed: with prebuilds/, without build/.
 # Not the compiler alone, which writes over what the bundler has made of it.
 [ "${TYPESCRIPT_BUILT:-}" = yes ] || npm run --silent build:typescript
