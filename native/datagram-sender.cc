@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "monotonic-time.h"
 #include "thread.h"
 
@@ -22,6 +24,8 @@ constexpr size_t kMaximumFds = 253;
 // Longest wait of a queued datagram for kernel memory (ENOBUFS), and the pause between the attempts.
 constexpr int64_t kBufferPatience = 30'000;
 constexpr timespec kBufferPause = {0, 10'000'000};
+// Longest wait of a flush, a day in milliseconds.
+constexpr int64_t kMaximumFlush = 86'400'000;
 
 // The socket's other end is gone, or the descriptor is no longer ours: a new socket may succeed.
 bool IsStale(int error) {
@@ -147,11 +151,14 @@ int DatagramSender::Send(const char* address, const Datagram& datagram) {
   return result;
 }
 
-bool DatagramSender::Flush(long timeout_milliseconds) {
-  timespec deadline = MonotonicTime(MonotonicMilliseconds() + timeout_milliseconds);
+bool DatagramSender::Flush(int64_t timeout_milliseconds) {
+  // A time before or far beyond all times is one that no wait is defined for.
+  int64_t timeout = std::clamp<int64_t>(timeout_milliseconds, 0, kMaximumFlush);
+  timespec deadline = MonotonicTime(MonotonicMilliseconds() + timeout);
   MutexLock lock(&mutex_);
   while (first_ != nullptr) {
-    if (pthread_cond_timedwait(&drained_, &mutex_, &deadline) == ETIMEDOUT) return first_ == nullptr;
+    // It ends at whatever is no wake-up, too: a loop without a wait would hold the processor and the mutex.
+    if (pthread_cond_timedwait(&drained_, &mutex_, &deadline) != 0) return first_ == nullptr;
   }
   return true;
 }

@@ -40,8 +40,8 @@ class DatagramSender {
 
   // kSent, kQueued, or a negative errno; ENOBUFS: the queue is full as well.
   int Send(const char* address, const Datagram& datagram);
-  // Waits until nothing is queued; false when that took longer.
-  bool Flush(long timeout_milliseconds);
+  // Waits until nothing is queued; false when that took longer. A time below 0 is 0; one beyond a day is a day.
+  bool Flush(int64_t timeout_milliseconds);
   QueueState queue_state();
 
  private:

@@ -89,7 +89,7 @@ napi_value JournalFlush(napi_env env, napi_callback_info info) {
   int64_t timeout;
   if (!arguments.Int64(0, &timeout)) return nullptr;
   napi_value value;
-  napi_get_boolean(env, sender->Flush(static_cast<long>(timeout)), &value);
+  napi_get_boolean(env, sender->Flush(timeout), &value);
   return value;
 }
 

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,6 +176,29 @@ describe('journalSend', () => {
     expect(journalFlush(10_000)).toBe(true);
     await emptied;
     expect(journalQueue().waiting).toBe(0);
+  });
+
+  it.each([
+    ['Number.MAX_VALUE', true],
+    ['Number.MAX_SAFE_INTEGER', true],
+    ['-1', false],
+    ['-Number.MAX_VALUE', false],
+    ['Number.NaN', false],
+  ])('ends whatever the time is that it may take: %s', async (timeout, isEmptied) => {
+    const built = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
+    // A process of its own: this one could not go on if it did not end.
+    const program = `
+      import { native } from ${built('linux/native.js')};
+      import { journalSend } from ${built('systemd/journal.js')};
+      while (journalSend([['MESSAGE', 'x']], ${JSON.stringify(address)}).outcome === 'sent');
+      process.stdout.write('full\\n', () => process.exit(native().journal_flush(${timeout}) ? 10 : 20));`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { timeout: 10_000 });
+    const ended = once(child, 'exit');
+    if (isEmptied) {
+      await once(child.stdout, 'data');
+      await receiver.pending();
+    }
+    expect((await ended)[0]).toBe(isEmptied ? 10 : 20);
   });
 });
 
