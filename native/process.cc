@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,6 +71,18 @@ napi_value PrlimitNofile(napi_env env, napi_callback_info info) {
   return Number(env, prlimit(pid, RLIMIT_NOFILE, &limit, nullptr) < 0 ? -errno : 0);
 }
 
+// waitpid(pid: number): the PID of a child that had ended, 0 if it still runs, or a negative errno. Never waits; see WNOHANG
+// of waitpid(2).
+napi_value WaitPid(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t pid;
+  if (!arguments.Int32(0, &pid)) return nullptr;
+  // Others would be reaped too.
+  if (pid <= 0) return Number(env, -EINVAL);
+  pid_t reaped = waitpid(pid, nullptr, WNOHANG);
+  return Number(env, reaped < 0 ? -errno : reaped);
+}
+
 // flock(fd: number, operation: number): 0, or a negative errno. Never waits.
 napi_value Flock(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -109,4 +122,5 @@ void InitializeProcess(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "pipe2", Pipe2);
   ExportFunction(env, exports, "prlimit_nofile", PrlimitNofile);
   ExportFunction(env, exports, "getsockopt_peercred", GetsockoptPeercred);
+  ExportFunction(env, exports, "waitpid", WaitPid);
 }

@@ -87,6 +87,7 @@ export interface ConfigurationFacts {
   readonly file: string | null;
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
+  readonly supervisor: 'auto' | 'container';
   /** stop.drain in ms. */
   readonly drain: number;
   /** TCP port to listen on; null: something else. */

@@ -15,6 +15,7 @@ import { GatewayReports } from './reports.js';
 import { CloseStack, openRuntime, type Runtime } from './runtime.js';
 import { failedStart } from './start/failed-start.js';
 import { blockedLoopEntry, logReport, StopJobSearch, StopLog } from './supervisor/lifecycle-log.js';
+import { reapOrphans } from './supervisor/orphans.js';
 import { ChannelProbe, StoreProbe } from './supervisor/probes.js';
 import { RunHistory } from './supervisor/run-history.js';
 import { SideWork } from './supervisor/side-work.js';
@@ -106,6 +107,7 @@ export class Service {
 
   /** Starts, serves and stops. Resolves with the exit status once all is done. */
   async run(): Promise<number> {
+    if (process.pid === 1) reapOrphans(this.#sideWork);
     this.#opening = this.#open();
     return this.#supervised.ended;
   }

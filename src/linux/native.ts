@@ -49,6 +49,8 @@ export interface NativeCore {
   flock(fd: number, operation: number): number;
   /** SO_PEERCRED of unix(7). */
   getsockopt_peercred(fd: number): readonly [pid: number, uid: number, gid: number] | number;
+  /** Reaps a child that has ended, and gives its PID; 0: it runs. With WNOHANG. */
+  waitpid(pid: number): number;
   /** 1 sent, 2 queued. */
   journal_send(address: string, entry: string | Uint8Array): number;
   /** Blocks for at most `timeout` ms; whether nothing waits any more. */
@@ -128,6 +130,7 @@ const elsewhere: Native = {
   flock: () => notSupported,
   pipe2: () => notSupported,
   getsockopt_peercred: () => notSupported,
+  waitpid: () => notSupported,
   journal_send: () => noEntry,
   journal_flush: () => true,
   journal_queue: () => [0, 0, 0],

@@ -163,6 +163,23 @@ export function hasOnlyZombies(group: number): boolean {
   return zombies > 0;
 }
 
+/** The PIDs of this process's children that have ended and were not reaped yet. Empty where /proc can't be read. */
+export function zombieChildren(): readonly number[] {
+  return processNumbers()
+    .filter((name) => {
+      const stat = parseProcessStat(readProc(`/proc/${name}/stat`) ?? '');
+      return stat?.parentPid === process.pid && stat.state === 'Z';
+    })
+    .map(Number);
+}
+
+/** Reaps a child that has ended (waitpid(2)). Does nothing if it was reaped already. Throws `SystemCallError`. */
+export function reap(pid: number): void {
+  const result = native().waitpid(pid);
+  if (result >= 0 || failure(result).code === 'ECHILD') return;
+  throw new SystemCallError(`Could not reap process ${pid}`, result);
+}
+
 function processNumbers(): readonly string[] {
   try {
     return readdirSync('/proc').filter((name) => /^\d+$/.test(name));

@@ -47,6 +47,7 @@ const configuration = {
   file: null,
   problems: [],
   warnings: [],
+  supervisor: 'auto' as const,
   drain: 30_000,
   port: 8733,
   listen: '127.0.0.1:8733',
@@ -102,6 +103,11 @@ const withUser = (name: string, exists: boolean) => ({
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
 const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
 const notBooted = { booted: false, version: null, unreachable: null };
+const inContainer = (drain: number) => ({
+  manager: notBooted,
+  gateway: told({ pid: 1 }),
+  configuration: known({ ...configuration, supervisor: 'container' as const, drain }),
+});
 const absent = { outcome: 'absent', reason: 'no gateway answers' } as const;
 const work = { ...(gateway().work as NonNullable<GatewayFacts['work']>) };
 const withAccess = (change: Partial<AccessFacts>) => ({ access: known({ ...access, ...change }) });
@@ -292,6 +298,10 @@ describe('verdicts', () => {
     ['port', 'ok', { ...held(), ...withUnit({ MainPID: '0' }) }, null],
     ['time to stop', 'warning', withUnit({ TimeoutStopUSec: '30s' }), 'TimeoutStopSec=60'],
     ['time to stop', 'warning', { journal: known({ ...journal, drains: [70_000] }) }, 'TimeoutStopSec='],
+    ['time to stop', 'warning', inContainer(30_000), 'docker run --stop-timeout 60'],
+    ['time to stop', 'warning', { gateway: told({ pid: 1 }), manager: notBooted }, '--stop-timeout'],
+    ['time to stop', 'ok', inContainer(8_000), null],
+    ['supervisor', 'warning', { gateway: told({ pid: 1 }), manager: notBooted }, 'supervisor = "container"'],
     [
       'time to ready',
       'warning',

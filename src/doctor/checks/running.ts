@@ -1,6 +1,13 @@
 import type { ConnectionFacts } from '../../channels/http/server/connections.js';
 import { formatExactTimeSpan, parseTimeSpanProperty } from '../../text/time-span.js';
-import { type DoctorFacts, gatewayCommand, type HistoryEvent, systemctl, unitOf } from '../facts.js';
+import {
+  type ConfigurationFacts,
+  type DoctorFacts,
+  gatewayCommand,
+  type HistoryEvent,
+  systemctl,
+  unitOf,
+} from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 import { history } from '../history.js';
 
@@ -57,7 +64,43 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Find
     : say('ok', text);
 }
 
+/** The time that `docker stop`, `podman stop` and Compose give by default, in ms. */
+const containerStopTimeoutMs = 10_000;
+
+/** In a container nobody tells the time that a stop may take. */
+function checkContainerStop({ supervisor, drain }: ConfigurationFacts): readonly Finding[] {
+  const say = findings('running', 'time to stop');
+  const given = `"docker stop" gives ${formatExactTimeSpan(containerStopTimeoutMs)} by default`;
+  const text = `stop.drain is ${formatExactTimeSpan(drain)}, and ${given}`;
+  const found =
+    drain < containerStopTimeoutMs
+      ? say('ok', text)
+      : say(
+          'warning',
+          `${text}: a longer turn ends by SIGKILL then, and the next start runs it again.`,
+          mend(
+            'Give it more time (Compose: stop_grace_period, Kubernetes: terminationGracePeriodSeconds), or set a shorter stop.drain:',
+            `docker run --stop-timeout ${Math.ceil(drain / 1_000) + 30}`,
+          ),
+        );
+  if (supervisor === 'container') return [found];
+  return [
+    found,
+    findings('running', 'supervisor')(
+      'warning',
+      'The gateway is PID 1, as in a container, and takes the SIGTERM of the container’s runtime for a kill by somebody else.',
+      mend('Set supervisor = "container" in the configuration, and restart the gateway.'),
+    ),
+  ];
+}
+
 export function checkTiming(facts: DoctorFacts): readonly Finding[] {
+  const { configuration, gateway } = facts;
+  if (configuration.known) {
+    const isFirst = gateway.outcome === 'told' && gateway.facts.pid === 1;
+    if (isFirst || configuration.value.supervisor === 'container')
+      return checkContainerStop(configuration.value);
+  }
   const unit = unitOf(facts);
   if (unit?.properties['LoadState'] !== 'loaded') return [];
   return [

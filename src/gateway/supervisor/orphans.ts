@@ -1,0 +1,23 @@
+import { reap, zombieChildren } from '../../linux/process.js';
+import type { SideWork } from './side-work.js';
+
+const lookIntervalMs = 2_000;
+
+/**
+ * Reaps what agents' programs leave behind, for a gateway that is PID 1 of a container: the kernel makes it the parent of
+ * each process whose own parent has ended. Goes on until the process ends.
+ *
+ * Node.js reaps the gateway's own children, and tells of their end only if nobody else has reaped them. It does so between
+ * two immediates. So a child is reaped here that was a zombie at the look before, too.
+ */
+export function reapOrphans(sideWork: Pick<SideWork, 'run'>, intervalMs = lookIntervalMs): void {
+  let before: readonly number[] = [];
+  const look = () => {
+    const now = zombieChildren();
+    const orphans = now.filter((pid) => before.includes(pid));
+    before = now;
+    for (const pid of orphans) reap(pid);
+  };
+  const run = () => sideWork.run('Reaping processes that were left behind', look);
+  setInterval(() => setImmediate(run), intervalMs).unref();
+}
