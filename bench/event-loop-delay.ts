@@ -5,8 +5,8 @@ import { runForJson } from './frame/processes.js';
 const without = 'none of them';
 
 /**
- * What the gateway's dealings with systemd add to the delay of its event loop. That a difference would be seen is shown by
- * a control, which blocks the loop for 2 ms now and then.
+ * The delay that the gateway's dealings with systemd add to its event loop. A control, which blocks the loop for 2 ms
+ * now and then, shows that a difference would be seen.
  */
 export const eventLoopDelay: Benchmark = {
   name: 'event-loop-delay',

@@ -167,7 +167,7 @@ async function installBareSocket(
   return { address: `http://${address}`, service: `${name}.service`, tokenFile: '/etc/bare-token' };
 }
 
-/** What the shipped unit lets the gateway do. */
+/** The sandbox of the shipped unit. */
 async function shippedSandbox(machine: Machine): Promise<readonly string[]> {
   const unit = (await machine.check(['cat', '/usr/lib/sd-gateway/systemd/sd-gateway.service'])).split('\n');
   const lines = unit.slice(unit.indexOf('User=sd-gateway'), unit.indexOf('[Install]'));

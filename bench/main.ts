@@ -91,7 +91,7 @@ async function main(): Promise<number> {
   return results.length === chosen.length ? 0 : 1;
 }
 
-/** Null when it failed, which it says. */
+/** Runs a benchmark. If it fails, prints why and gives null. */
 async function attempt(benchmark: Benchmark, smoke: boolean, rounds: number): Promise<Result | null> {
   try {
     return await run(benchmark, { smoke }, rounds);

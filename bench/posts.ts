@@ -22,7 +22,7 @@ function expectRows(name: string, rows: number, accepted: number): void {
     throw new Error(`${name}: ${accepted} posts were answered 202, ${rows} are in its store`);
 }
 
-/** What the store has, and how it makes it durable, read while the gateway runs. */
+/** Messages in the store, read while the gateway runs. */
 function messagesIn(directory: string): number {
   const database = new Database(`${directory}/gateway.db`, { readonly: true });
   try {
@@ -151,7 +151,7 @@ async function measureLonePeer(kind: PeerKind, connection: string, count: number
   }
 }
 
-/** What is written for one post: its request’s body. Bytes. */
+/** Bytes that are written for one post: its request’s body. */
 const postSize = 64;
 /** `{"text":"Message 0 of the benchmark, of some length"}`. */
 const smallestBody = 53;

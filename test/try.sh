@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What `npm run try` does: builds where that hasn't been done, and shows one message on its way through a gateway with
-# directories of its own and a small program as agent. One line a step.
+# Builds, unless it has been done, and shows one message on its way (`npm run try`), through a gateway with directories
+# of its own and a small program as agent. One line a step.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -8,7 +8,7 @@ export interface BundledPackage {
   readonly version: string;
   /** SPDX's expression. */
   readonly licence: string;
-  /** What package.json says; null when it says nothing. */
+  /** The author as in package.json; null if it names none. */
   readonly author: string | null;
   /** The licence files' texts. */
   readonly texts: readonly string[];

@@ -1,4 +1,4 @@
-/** What one run of a contender gives, by the names of the benchmark's figures. */
+/** Results of one run of a contender, by the names of the benchmark's figures. */
 export type Figures = Readonly<Record<string, number>>;
 
 export interface Figure {
@@ -7,7 +7,7 @@ export interface Figure {
   readonly better: 'higher' | 'lower';
 }
 
-/** What has to be reached: own figure / the other's figure, both of one run. */
+/** A ratio to be reached: own figure / the other's figure, both of one run. */
 export interface Target {
   readonly figure: string;
   readonly against: string;

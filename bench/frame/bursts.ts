@@ -8,13 +8,13 @@ import { nativeProgram } from './places.js';
 export interface BurstReport {
   readonly nanoseconds: number;
   readonly received: number;
-  /** Of all bytes that came. */
+  /** The hash of all bytes that came. */
   readonly hash: string;
 }
 
 export interface BurstOptions {
   readonly sender: readonly string[];
-  /** How the receiver gets it; "lines": the sender’s standard output. */
+  /** The receiver’s way to the messages; "stdout": the sender’s standard output. */
   readonly receiver: 'notify' | 'journal' | 'stdout' | 'systemd-cat';
 }
 

@@ -13,7 +13,7 @@ export interface MachineKind {
   readonly load: number;
 }
 
-/** What the figures depend on; nothing that names the machine. */
+/** Facts that the figures depend on; none of them names the machine. */
 export function machineKind(): MachineKind {
   const fileSystem = execFileSync('stat', ['--file-system', '--format=%T', '.'], { encoding: 'utf8' }).trim();
   return {

@@ -26,7 +26,7 @@ export interface Result {
   readonly notMeasured: readonly NotMeasured[];
 }
 
-/** Of at least one number. */
+/** Median, least and most of at least one number. */
 export function summarize(values: readonly number[]): Summary {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;

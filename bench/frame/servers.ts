@@ -4,14 +4,14 @@ import type { NotMeasured } from './benchmark.js';
 import { newerNode, program } from './places.js';
 import { Daemon, freePort, temporaryDirectory } from './processes.js';
 
-/** What server.mjs can be, and write-fsync-server.mjs. */
+/** Kinds of server that server.mjs and write-fsync-server.mjs can be. */
 export type PeerKind = 'none' | 'sqlite' | 'write-fsync' | 'pg-boss' | 'graphile-worker' | 'bullmq';
 
 /** Run by this Node; the others need a newer one. */
 const plain: readonly PeerKind[] = ['none', 'sqlite', 'write-fsync'];
 
 export interface Database {
-  /** What server.mjs is told: a URL, a port or a directory. */
+  /** Resolves to the argument for server.mjs: a URL, a port or a directory. */
   connect(): Promise<string>;
   close(): Promise<void>;
 }

@@ -51,7 +51,7 @@ static void post(struct client *client) {
   if (write(client->fd, request, (size_t)size) != size) fail("write");
 }
 
-// Whether the whole answer is there.
+// True once the whole answer is there.
 static int complete(struct client *client) {
   client->answer[client->size] = '\0';
   char *end = strstr(client->answer, "\r\n\r\n");

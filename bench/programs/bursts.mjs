@@ -34,7 +34,7 @@ export function inBursts(count, burst, sendOne) {
   return spent;
 }
 
-/** What the program was for, as one line of JSON on descriptor 9: standard output and error may be what is measured. */
+/** Writes the result as one line of JSON on descriptor 9: standard output and error may be part of the measurement. */
 export function report(spent) {
   writeSync(
     9,

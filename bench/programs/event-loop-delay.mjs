@@ -1,4 +1,4 @@
-// How late an event loop is:   node event-loop-delay.mjs own|none|control SECONDS FEWEST MANAGER
+// Measures how late an event loop is:   node event-loop-delay.mjs own|none|control SECONDS FEWEST MANAGER
 // FEWEST: a smaller number of delays in 400 ms says nothing.
 // MANAGER is native/manager.c's program: it tells the time at random moments, and the delay is how old that is when the
 // loop comes to it. First nothing else runs, then 1 ms of work begins 3 ms after the last has ended, as messages would.
@@ -119,7 +119,7 @@ async function measure() {
 }
 
 const beside = contender === 'own' ? await supervised() : contender === 'control' ? control() : nothing;
-// What was just loaded is compiled and settled.
+// Lets the new code compile and settle.
 await new Promise((resolve) => setTimeout(resolve, 300));
 const idle = await measure();
 let load = setTimeout(function work() {

@@ -13,7 +13,7 @@ const secret = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
 const webhook = new Webhook(secret);
 const agent = new Agent({ connections: concurrency, pipelining: 1 });
 
-/** What a job is: an echo, posted as Standard Webhooks have it. */
+/** One job: an echo, posted as Standard Webhooks have it. */
 async function perform({ id, session, text, url }) {
   const body = JSON.stringify({ type: 'message.replied', data: { id, session, reply: { text } } });
   const webhookId = `msg_${id}`;

@@ -20,8 +20,8 @@ export interface Channel {
   /** Sends replies to this channel's addresses. A channel that only takes messages has none. */
   readonly replySender?: ReplySender;
   /**
-   * Begins to take messages. If it rejects, the gateway calls `close`, and makes a new channel after a while. A channel
-   * that has started reconnects by itself.
+   * Begins to take messages. If it rejects, the gateway calls `close`, and makes a new channel after a while. Once
+   * started, a channel reconnects by itself.
    */
   start(): Promise<void>;
   /**

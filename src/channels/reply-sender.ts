@@ -75,8 +75,8 @@ export interface ReplySender {
   /** Asks the platform for a part that is in doubt. Gives its receipt, or null if it did not arrive. */
   reconcile?(part: ReplyPart, signal: AbortSignal): Promise<{ readonly receipt: JsonValue } | null>;
   /**
-   * Shows the turn's text so far. It replaces the preview with this receipt; null: it is the first one. Gives the receipt
-   * of the present one, which the first part of the reply finds in `delivery.parts` as part 0.
+   * Shows the turn's text so far, in the place of the preview with this receipt (null: it is the first one). Gives a new
+   * receipt, which the first part of the reply finds in `delivery.parts` as part 0.
    */
   preview?(
     target: ReplyTarget,

@@ -21,7 +21,7 @@ export interface Directories {
 }
 
 export interface DirectoriesOptions {
-  /** Null: the instance without a name. */
+  /** The instance; null for the one without a name. */
   readonly instance: string | null;
   readonly environment: NodeJS.ProcessEnv;
   /** Whose directories: the system's (root), or those of a user. */

@@ -90,7 +90,7 @@ function readOverrides(environment: NodeJS.ProcessEnv): Overrides {
 export { ConfigurationError, type ConfigurationProblem };
 
 interface ConfigurationSource {
-  /** Null: no file, only defaults and the environment. */
+  /** The file to read; null for none, so that only defaults and the environment count. */
   readonly file: string | null;
   /** True if a missing file is an error: the operator named it. */
   readonly required: boolean;

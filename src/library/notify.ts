@@ -70,8 +70,8 @@ function check(fields: NotifyFields): void {
 
 /**
  * sd_notify(3): tells the service manager, without ever blocking. A line feed or another control character in a status
- * becomes a space. Throws `ArgumentError` for a field that doesn't exist, a value that its field can't have, a status
- * that is too long for one message (4096 bytes with all), and for no field at all.
+ * becomes a space. Throws `ArgumentError` for an unknown field, for a value that its field can't have, for no field at
+ * all, and for a status too long for one message (4096 bytes with all).
  */
 export function notify(fields: NotifyFields): NotifyOutcome {
   check(fields);

@@ -62,8 +62,8 @@ function isStillAt(path: string, file: FileIdentity): boolean {
 
 /**
  * Locks the file at `path` for this process alone (flock(2)), without waiting. Makes the file if need be, mode 0600,
- * and leaves it there: removing it would let two processes hold a lock on two files of one name. Throws the errors
- * of open(2), and `SystemCallError` where locks don't work.
+ * and leaves it there: removing it would let two processes hold a lock on two files of one name. Throws what open(2)
+ * fails with, and `SystemCallError` where locks don't work.
  */
 export function tryLock(path: string): FileLock {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;

@@ -15,8 +15,8 @@ export type NativeQueue = readonly [waiting: number, failed: number, errno: numb
  */
 export interface NativeCore {
   /**
-   * sd_notify(3) of `state` with `status` behind it: 1 sent, 2 queued, 0 without NOTIFY_SOCKET; -EILSEQ for a status
-   * that is not one line of printable ASCII which fits into a message.
+   * sd_notify(3) of `state` with `status` behind it: 1 sent, 2 queued, 0 without NOTIFY_SOCKET; -EILSEQ unless the
+   * status is one line of printable ASCII which fits into a message.
    */
   sd_notify(state: string, status: string): number;
   sd_pid_notify_with_fds(pid: number, state: string, fds: readonly number[]): number;

@@ -72,9 +72,9 @@ export function ownerOf(path: string): number | null {
 }
 
 /**
- * Does `work`, which must not wait, as the owner of the path. Anybody but root goes on as themselves. `work` gets a path
- * that the owner can use: a dynamic user's directories lie in one for root alone (systemd.exec(5), DynamicUser=). Throws
- * an IdentityError.
+ * Does `work`, which must not wait, as the owner of the path. Anybody but root goes on as themselves. `work` gets the
+ * owner's own path: a dynamic user's directories lie in one for root alone (systemd.exec(5), DynamicUser=). Throws an
+ * IdentityError.
  */
 export function asOwnerOf<Result>(path: string, work: (path: string) => Result): Result {
   const part = isRoot() ? foreignPartOf(path) : null;

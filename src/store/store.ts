@@ -190,8 +190,8 @@ export interface Store {
   counts(): Promise<StoreCounts>;
 
   /**
-   * Calls back when something of the session may have changed, soon and not for each change; the returned function ends
-   * that. It is a hint: of what others than this gateway do it may tell late or not at all, so look now and then as well.
+   * Calls back when something of the session may have changed, soon and not for each change, until the returned function
+   * is called. It is a hint: changes by others than this gateway may be told late or not at all, so look now and then.
    */
   watch(session: string, changed: () => void): () => void;
 

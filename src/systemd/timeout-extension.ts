@@ -6,8 +6,8 @@ export interface TimeoutExtensionOptions {
   /** Time that the service manager is asked to wait from each message on, in µs; longer than the interval. */
   readonly extensionMicroseconds: bigint;
   /**
-   * Goes on for as long as the process has made progress within this many ms: `reportProgress` was called in any
-   * of its threads, or it read or wrote 4 KiB in an interval. An endless loop makes none. Default: progress is not
+   * Goes on for as long as the process has made progress within this many ms: one of its threads called
+   * `reportProgress`, or it read or wrote 4 KiB in an interval. An endless loop makes none. Default: progress is not
    * asked for.
    */
   readonly stallMilliseconds?: number;
@@ -22,8 +22,8 @@ export interface TimeoutExtension {
 
 /**
  * Sends `EXTEND_TIMEOUT_USEC=` (sd_notify(3)) at once and at each interval, from a thread of its own, so also while
- * JavaScript is inside one long call. Does nothing when there is no service manager. Throws `RangeError` for options
- * that can't work, `SystemCallError` when the first message can't be sent.
+ * JavaScript is inside one long call. Does nothing when there is no service manager. Throws `RangeError` for impossible
+ * options, `SystemCallError` when the first message can't be sent.
  */
 export function startTimeoutExtension(options: TimeoutExtensionOptions): TimeoutExtension {
   const { intervalMilliseconds, extensionMicroseconds } = options;

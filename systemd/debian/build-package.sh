@@ -58,7 +58,7 @@ node -e '
 ' | while read -r name; do
   mkdir -p "$application/node_modules/$(dirname "$name")"
   case $name in
-    # What compiling it left is several times as large as all the rest.
+    # The remains of its compilation are several times as large as all the rest.
     better-sqlite3) tar -C node_modules -c --exclude=better-sqlite3/build "$name" | tar -C "$application/node_modules" -xm ;;
     *) cp -R "node_modules/$name" "$application/node_modules/$name" ;;
   esac
@@ -117,7 +117,7 @@ printf 'sd-gateway (%s) unstable; urgency=medium\n\n  * What has changed is in c
   "$version" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n >"$documents/changelog.Debian.gz"
 gzip -9n <CHANGELOG.md >"$documents/changelog.gz"
 
-# What the compiled modules need, with versions, as dpkg knows it.
+# Libraries that the compiled modules need, with versions, as dpkg knows them.
 mkdir -p "$work/debian"
 printf 'Source: sd-gateway\n\nPackage: sd-gateway\nArchitecture: any\n' >"$work/debian/control"
 libraries=$(cd "$work" && dpkg-shlibdeps -O $(find root -name '*.node' -printf '-e%p ') 2>/dev/null | sed -n 's/^shlibs:Depends=//p')

@@ -40,7 +40,7 @@ for target in "$@"; do
     "${CXX:-clang++-14}" "${options[@]}" -fsanitize=fuzzer,address,undefined -o "$folder/$target" "${sources[@]}"
     mkdir "$folder/corpus-$target"
     echo "== $target"
-    # What is found new goes into the first folder, and is thrown away with it.
+    # New inputs go into the first folder, and are thrown away with it.
     if ! "$folder/$target" -max_total_time="${FUZZ_SECONDS:-60}" -print_final_stats=1 -artifact_prefix=./ \
       "$folder/corpus-$target" "test/native/fuzz/corpus/$target" >"$folder/log" 2>&1; then
       cat "$folder/log"

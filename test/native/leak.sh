@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Calls each of the addon's functions 10^5 times, or LEAK_LOOP_COUNT times, under LeakSanitizer. Node itself leaves memory behind at its end; only
-# what was allocated with a frame of the addon on the stack counts.
+# Calls each of the addon's functions 10^5 times, or LEAK_LOOP_COUNT times, under LeakSanitizer. Node itself leaves memory
+# behind at its end; only blocks that were allocated with a frame of the addon on the stack count.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

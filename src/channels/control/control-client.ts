@@ -25,9 +25,9 @@ export class SilentGatewayError extends NoGatewayError {
 }
 
 /**
- * Sends one order and tells each event of the answer. Resolves when the gateway closes the connection: after a stop,
- * that is when it has ended. Rejects with a NoGatewayError when there is none, and with a SilentGatewayError when it says
- * nothing for `timeoutMs`: one that hangs takes connections all the same.
+ * Sends one order and tells each event of the answer. Resolves when the gateway closes the connection, which after a
+ * stop is its end. Rejects with a NoGatewayError when there is none, and with a SilentGatewayError when it says nothing for
+ * `timeoutMs`: one that hangs takes connections all the same.
  */
 export async function control(
   path: string,

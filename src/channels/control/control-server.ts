@@ -31,8 +31,8 @@ const requestTimeout = 10_000;
 const mostClients = 16;
 
 /**
- * Takes orders through a Unix socket. Who may give them: the gateway's own user and root (SO_PEERCRED, unix(7)), but none
- * that would end the turn that it comes from: that turn would be run again, and give the order again.
+ * Takes orders through a Unix socket from the gateway's own user and from root (SO_PEERCRED, unix(7)). It refuses one
+ * from within a turn, if the order would end this turn: the turn would be run again, and give the order again.
  * The caller holds the gateway's lock, so that a socket file which is there already is a dead one.
  */
 export class ControlServer {

@@ -62,7 +62,7 @@ export interface GatewayFacts {
   /** One line: by whom it is supervised, and how that was found. */
   readonly supervision: string;
   readonly supervisionWarnings: readonly string[];
-  /** Null: the unit has none. */
+  /** The watchdog of the unit; null if it has none. */
   readonly watchdog: {
     /** WatchdogSec= in µs. */
     readonly microseconds: number;
@@ -74,7 +74,7 @@ export interface GatewayFacts {
   readonly eventLoopDelay: { readonly mean: number; readonly p99: number; readonly max: number };
   /** The reason why a part can't do its work, in one line. */
   readonly trouble: string | null;
-  /** Null: nothing listens yet, or no more. */
+  /** The connections; null while nothing listens yet, or no more. */
   readonly connections: ConnectionFacts | null;
   readonly reloadRefused: string | null;
   /** Changed settings that take effect at the next start. A gateway of an earlier version does not tell them. */

@@ -119,7 +119,7 @@ ${cases.join('\n')}
     COMPREPLY=($(compgen -W "$operands" -- "$current"))
     return
   fi
-  # What is already there is not offered again.
+  # Options that are already there are not offered again.
   local -A given=()
   for word in "\${COMP_WORDS[@]:2:COMP_CWORD-2}"; do [[ $word != -* ]] || given[$word]=1; done
   for word in $options; do
@@ -237,7 +237,7 @@ function __sd_gateway_instances
     sh -c ${fishQuoted(listInstances)}
 end
 
-# Whether the command is that one, and none of the options is there yet.
+# True if the command is that one, and none of the options is there yet.
 function __sd_gateway_wants
     set -l words (commandline -opc)
     test (count $words) -ge 2; and test "$words[2]" = "$argv[1]"; or return 1

@@ -3,7 +3,7 @@ import type { RetrySchedule } from '../../channels/reply-sender.js';
 /** The times at which a delivery is tried again: pure functions. Times and spans in milliseconds. */
 
 export interface ScheduleSettings {
-  /** Null: the reply is given up when it expires, however many attempts there were. */
+  /** If null, the reply is given up when it expires, however many attempts there were. */
   readonly max_attempts: number | null;
   /** If either is set, an exponential backoff replaces the sender's schedule. */
   readonly retry_delay: number | null;

@@ -27,7 +27,7 @@ export class Agents {
     this.#byName = this.#made(tables);
   }
 
-  /** Null, of a session that began before it had an agent, is the default one. */
+  /** The agent of that name. A session that began before it had an agent has none (null), and gets the default one. */
   of(name: string | null): TurnAgent {
     return this.#byName.get(name ?? 'default') ?? missingAgent(String(name));
   }

@@ -69,7 +69,7 @@ const weight = 1 / 8;
 export class MeanTime {
   #meanMs: number | null = null;
 
-  /** Null: there was none yet. */
+  /** The mean so far; null before the first one. */
   get meanMs(): number | null {
     return this.#meanMs;
   }

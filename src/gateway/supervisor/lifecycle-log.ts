@@ -107,8 +107,8 @@ function stopFields(stop: StopRequest): LogFields {
 const systemctlTimeoutMs = 5_000;
 
 /**
- * Asks the service manager which of its jobs stops the gateway, while the stop goes on. It asks by systemctl, as nothing
- * of the bus may reach this process. If the answer is late or missing, the record has no job: the stop is what counts.
+ * Asks the service manager which of its jobs stops the gateway, while the stop goes on. It asks by systemctl, because
+ * the bus must not reach this process. If the answer is late or missing, the record has no job: the stop is what counts.
  */
 export class StopJobSearch {
   readonly #unit: string | null;

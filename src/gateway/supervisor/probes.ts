@@ -4,8 +4,8 @@ import type { PartProgress } from '../../lifecycle/timeouts.js';
 import type { Store } from '../../store/store.js';
 
 /**
- * Measures if the HTTP channel serves, as a client would: a connection to one of its own addresses and a request
- * that needs nothing but the channel, one at a time. No descriptor left, a listener that is gone, an answer that does
+ * Measures if the HTTP channel serves, as a client would. It connects to one of its own addresses and sends a request
+ * for which the channel alone suffices, one at a time. No descriptor left, a listener that is gone, an answer that does
  * not come: all of these are no progress.
  */
 export class ChannelProbe {

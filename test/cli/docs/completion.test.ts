@@ -131,7 +131,7 @@ function zsh(line: string): string {
     zpty z zsh -f -i
     zpty -w z "PROMPT=''; autoload -Uz compinit && compinit -u -D; source ./script.zsh"
     zpty -w z 'compadd () { local -a found; builtin compadd -O found "$@"; (( $#found )) && print -rl -- $found >>offers; builtin compadd "$@" }'
-    # What is typed has quotes in the word, what is printed has not.
+    # Typed words have quotes in them, printed ones have not.
     # Before the line editor has the terminal a Ctrl-U would be the terminal's own, and take away the line.
     zpty -w z "zle-line-init () { print READ''Y }; zle -N zle-line-init"
     local text; while zpty -r z text '*READY*'; do break; done

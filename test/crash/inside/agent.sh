@@ -2,7 +2,7 @@
 # The agent of the crash tests: writes down when each turn begins and ends, and what one of a session that collects was
 # given. A lock of its session shows whether another turn of it runs, also one that an earlier gateway left behind.
 # Turns that are to be interrupted, cancelled or waited for take longer; a stubborn one does not end when it is told to.
-# What the gateway did not come to write before its end is no input.
+# The gateway may end before it has written all: the rest is no input.
 read -r line || line=
 turn="$SD_GATEWAY_SESSION $SD_GATEWAY_MESSAGE $SD_GATEWAY_ATTEMPT"
 input=

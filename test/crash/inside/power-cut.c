@@ -1,6 +1,6 @@
-// Run before each start of a gateway under test (ExecStartPre=). When there is an order for a power cut, takes back
-// what was written to the store and no sync made last: all of it, or, as a disk may have written some of it in any
-// order, all but some writes by chance. Then forgets what was written.
+// Run before each start of a gateway under test (ExecStartPre=). When there is an order for a power cut, takes back the
+// store's writes that no sync made last: all of them, or, as a disk may have written some of them in any order, all but
+// some by chance. Then forgets the record of writes.
 //   power-cut STORE LOG ORDER    ORDER: a file with a seed; 0 takes back everything
 #define _GNU_SOURCE
 #include "log.h"

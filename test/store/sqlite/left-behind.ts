@@ -41,7 +41,7 @@ interface Left {
   readonly unknownPolicy?: UnknownPolicy;
   /** Text of its reply. True: of the one to its own text. */
   readonly reply?: string | true;
-  /** Null: it has a receiver, and nothing to be posted. */
+  /** Its delivery; null if it has a receiver, and nothing to be posted. */
   readonly delivery?: LeftDelivery | null;
   /** The target of one that has a receiver; default: a URL. */
   readonly target?: ReplyTarget;
@@ -431,7 +431,7 @@ export const turnsOf = (version: number): readonly Place[] =>
     [1, 'mixed', 3, 1],
     [5, 'ada 1', 1, 1],
     [5, 'bob', 1, 1],
-    // what was behind a turn that was cancelled,
+    // messages behind a turn that was cancelled,
     [5, 'interrupts', 3, 1],
     [4, 'cancelling', 2, 1],
     // a sender’s second session in the next round,

@@ -96,8 +96,8 @@ export class Servers {
   }
 
   /**
-   * Waits at most `timeoutMs` for the answers that are owed. Then keeps idle connections for the next process or, where
-   * that can't be, closes them. Gives how many had to be cut off.
+   * Waits at most `timeoutMs` for the answers that are owed. Then keeps idle connections for the next process, or closes
+   * them where it can't. Gives how many had to be cut off.
    */
   async close(timeoutMs: number): Promise<number> {
     // From now on connections wait in the kernel where the socket is kept or passed, and are refused elsewhere.

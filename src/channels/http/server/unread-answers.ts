@@ -5,8 +5,8 @@ import type { Log } from '../../../log/log.js';
 export const unreadLimitBytes = 64 * 1024 ** 2;
 
 /**
- * Bounds the memory of answers that their clients do not read. Each connection has one at most, and a time; were many
- * of them large, that would still be too much. Then those that have waited longest are closed.
+ * Bounds the memory of answers that their clients do not read. Each connection has one at most, and a time; many large
+ * ones would still be too much. Then those that have waited longest are closed.
  */
 export class UnreadAnswers {
   readonly #limitBytes: number;

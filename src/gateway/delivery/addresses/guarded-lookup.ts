@@ -11,8 +11,8 @@ export class BlockedAddress extends Error {
 }
 
 /**
- * Resolves a name for one connection and judges every address it has. The connection is made to the very addresses
- * that were judged, so a name that says something else when asked again (DNS rebinding) gains nothing.
+ * Resolves a name for one connection and judges every address it has. The connection is made to the judged addresses
+ * themselves, so a name that says something else when asked again (DNS rebinding) gains nothing.
  */
 export function guardedLookup(names: NameResolver, allow: readonly AddressRange[]): LookupFunction {
   return (hostname, options: LookupOptions, callback) => {

@@ -2,9 +2,8 @@ import type { Database } from 'better-sqlite3';
 import type { Migration, Redefinition } from './schema.js';
 
 /**
- * Brings the schema from the version that the database has to the newest of `migrations`, each step in a transaction
- * of its own with its `user_version`, so that one that is cut off starts from where it was. Returns the version
- * before.
+ * Brings the schema from the version that the database has to the newest of `migrations`. Each step and its
+ * `user_version` are one transaction, so that one that is cut off starts from where it was. Returns the version before.
  */
 export function migrate(database: Database, migrations: readonly Migration[], progress: () => void): number {
   const before = schemaVersionOf(database);

@@ -178,8 +178,8 @@ function damagedLog(path: string, fault: string, { frames }: LogMark): FileError
 }
 
 /**
- * Has SQLite read the frames behind damaged ones, up to the mark: writes the log anew, with sound checksums. For a copy,
- * of which the result is read as far as it can be. Gives how many of its frames are damaged or gone.
+ * Has SQLite read the frames behind damaged ones, up to the mark: writes the log anew, with sound checksums. Only for a
+ * copy, whose content is then read as far as it can be. Gives how many of its frames are damaged or gone.
  */
 export function mendLog(path: string, { salts, frames }: LogMark): number {
   const pageBytes = pageBytesOf(path);

@@ -74,8 +74,8 @@ export class GroupCommit {
 
   /**
    * One answer for each call, in no order that matters. What is only read is read after the commit: a page that can't be
-   * read, or no memory, has SQLite roll back all of a transaction, and not only the statement that met it. Whoever tries
-   * whether there is room asks for more than the others may need, and has a transaction apart.
+   * read, or no memory, has SQLite roll back all of a transaction, and not only the statement that met it. A trial write
+   * asks for more room than the others may need, so it has a transaction apart.
    */
   run(calls: readonly Call[]): Answer[] {
     const writes: Call[] = [];

@@ -69,8 +69,7 @@ export class ArchiveWriter {
       uncollect: database.prepare<[]>(
         "UPDATE messages SET state = 'queued' WHERE state = 'collected' AND collected_in IS NULL",
       ),
-      // The head only moves forward: what it has passed, as a message that lost its reply, is come to only among those
-      // that are tried again.
+      // The head only moves forward. If it has passed a message, as one that lost its reply, only a retry comes to that.
       retryPassed: database.prepare<[]>(
         `UPDATE messages SET retried_at = changed_at, begun = 1
          WHERE state = 'queued' AND retried_at IS NULL AND seq < max(
