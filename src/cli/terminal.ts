@@ -173,7 +173,7 @@ export class Spinner {
   #text = '';
   #frame = 0;
   #timer: NodeJS.Timeout | null = null;
-  #writtenAt: number | null = null;
+  #written: { readonly text: string; readonly at: number } | null = null;
 
   constructor(stream: NodeJS.WriteStream, terminal: Terminal, now: () => number = () => performance.now()) {
     this.#stream = stream;
@@ -181,17 +181,24 @@ export class Spinner {
     this.#now = now;
   }
 
-  show(text: string): void {
-    if (text === this.#text) return;
-    this.#text = text;
-    if (this.#terminal.isTerminal) {
-      this.#draw();
-      this.#timer ??= setInterval(() => this.#draw(), frameInterval).unref();
+  /** `isNews`: where there is no terminal it is written at once, not when it is its turn. */
+  show(text: string, isNews = false): void {
+    if (!this.#terminal.isTerminal) {
+      this.#write(text, isNews);
       return;
     }
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#draw();
+    this.#timer ??= setInterval(() => this.#draw(), frameInterval).unref();
+  }
+
+  #write(text: string, isNews: boolean): void {
     const now = this.#now();
-    if (this.#writtenAt !== null && now - this.#writtenAt < lineInterval) return;
-    this.#writtenAt = now;
+    const before = this.#written;
+    if (text === before?.text) return;
+    if (before !== null && !isNews && now - before.at < lineInterval) return;
+    this.#written = { text, at: now };
     this.#stream.write(`${printable(text)}\n`);
   }
 

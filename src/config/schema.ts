@@ -107,6 +107,14 @@ export const configurationTables = z.strictObject({
       }),
     })
     .prefault({}),
+  start: z
+    .strictObject({
+      wait: timeSpan(0, day).prefault('5min').register(z.globalRegistry, {
+        description:
+          'Longest wait of a start for what is missing outside of the gateway: its address, a port that is taken, room on the disk, the store. "0": it fails at once, as it does in the foreground.',
+      }),
+    })
+    .prefault({}),
   stop: z
     .strictObject({
       drain: timeSpan(0, day).prefault('30s').register(z.globalRegistry, {

@@ -44,11 +44,16 @@ function eventsOfRun(
       },
     ];
   }
-  const kind = stop.cause === 'foreign-kill' ? 'foreign-kill' : outcome === 'clean' ? 'stop' : 'crash';
-  return [
-    started,
-    { at: stop.at, kind, text: `Stopped: ${stop.description}; exit status ${stop.exitStatus}`, invocation },
-  ];
+  const kind = kindOfStop(stop.cause, outcome);
+  const reason = kind === 'start-failed' && stop.error !== null ? ` (${stop.error})` : '';
+  const text = `Stopped: ${stop.description}${reason}; exit status ${stop.exitStatus}`;
+  return [started, { at: stop.at, kind, text, invocation }];
+}
+
+function kindOfStop(cause: string, outcome: ReturnType<typeof runOutcome>): HistoryEvent['kind'] {
+  if (cause === 'foreign-kill') return 'foreign-kill';
+  if (cause === 'unavailable') return 'start-failed';
+  return outcome === 'clean' ? 'stop' : 'crash';
 }
 
 /**
@@ -69,11 +74,13 @@ export function history({
     .slice(0, historyLength)
     .flatMap((run, index) => eventsOfRun(run, isThere && index === 0, records[index - 1]));
   const told = new Set(own.map(({ invocation }) => invocation));
+  const failedStarts = own.filter(({ kind }) => kind === 'start-failed').map(({ invocation }) => invocation);
   const oldest = Math.min(...own.map(({ at }) => at));
   const others = inJournal.filter(({ kind, invocation, at }) => {
     if (!shownKinds.includes(kind)) return false;
     if (own.length === 0) return true;
-    if (kind === 'failed' || kind === 'start-failed') return at >= oldest;
+    if (kind === 'failed' || kind === 'start-failed')
+      return at >= oldest && !failedStarts.includes(invocation);
     return at >= oldest && !told.has(invocation);
   });
   return onceEach([...own, ...others])

@@ -11,18 +11,20 @@ import { type Directories, databaseFile, isLeftoverLink } from '../config/direct
 import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
-import type { OpenStore } from '../store/open-store.js';
-import type { PreparedStore } from '../store/prepare-store.js';
+import type { OpenStore, Recovery } from '../store/open-store.js';
+import { type PreparedStore, prepareStore } from '../store/prepare-store.js';
 import { channelContext } from './channel-context.js';
 import { Channels } from './channels.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
-import { FdStoreSockets } from './sockets/fd-store-sockets.js';
+import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
 import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
+import { mayPass } from './start/failed-start.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
+import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
 import { noteFatalSignals } from './supervisor/run-history.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -38,6 +40,7 @@ export interface RuntimeOptions {
   readonly preparedStore: PreparedStore;
   readonly log: Log;
   readonly sideWork: SideWork;
+  readonly wait: StartWait;
   readonly events: GatewayEvents;
   readonly reports: ControlReports & { readiness(): Readiness };
   /** Holds each part once it is open, also if a later one fails. */
@@ -71,6 +74,13 @@ export class CloseStack {
   }
 }
 
+/** The store that is open, and what was made beside it. */
+interface OpenParts {
+  readonly store: OpenStore;
+  readonly recovery: Recovery;
+  readonly prepared: PromiseSettledResult<Prepared>;
+}
+
 /** The way in for messages, which does not listen yet, and what runs them. */
 interface Prepared {
   readonly workers: Workers;
@@ -83,39 +93,48 @@ interface Prepared {
  * once that is aborted; what was opened before is on the stack then.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { configuration, directories, log, events, opened, signal, sideWork } = options;
+  const { configuration, directories, log, events, opened, signal, sideWork, wait } = options;
   const { state: stateDirectory, runtime: runtimeDirectory } = directories;
   const step = (text: string) => events.startStep(text);
   const database = databaseFile(configuration, stateDirectory);
-  makeDirectories(directories, database);
   const { takeover } = options;
-  opened.add(
-    await lockDirectories({ stateDirectory, runtimeDirectory, database, takeover, log, step, signal }),
-  );
+  const release = await wait.until(() => {
+    makeDirectories(directories, database);
+    return lockDirectories({ stateDirectory, runtimeDirectory, database, takeover, log, step, signal });
+  });
+  opened.add(release);
   signal.throwIfAborted();
   step('opening the store');
   const storeTrouble = new StoreTrouble({ log, changed: () => events.changed() });
-  const { store, opened: recovered } = beginStore({ ...options, stateDirectory, trouble: storeTrouble });
-  // While the store opens, this thread makes the interfaces.
   const turnProcesses = new Set<TurnProcess>();
-  const [recovery, control, prepared] = await Promise.allSettled([
-    recovered,
-    openControl({ ...options, runtimeDirectory, turnProcesses }).then((server) =>
-      opened.add(() => server.close()),
+  let unused: PreparedStore | null = options.preparedStore;
+  const [parts, control] = await Promise.allSettled([
+    wait.until(() => {
+      // One that could not open it has ended.
+      const preparedStore = unused ?? prepareStore();
+      unused = null;
+      return openParts({ ...options, preparedStore }, storeTrouble, turnProcesses);
+    }),
+    openControl({ ...options, runtimeDirectory, turnProcesses }).then(
+      (server) => opened.add(() => server.close()),
+      (error: unknown) => {
+        wait.end();
+        throw error;
+      },
     ),
-    prepare(options, store, turnProcesses),
   ]);
-  if (recovery.status === 'rejected') throw recovery.reason;
+  if (parts.status === 'rejected') throw control.status === 'rejected' ? control.reason : parts.reason;
+  const { store, recovery, prepared } = parts.value;
   opened.add(() => store.close());
   sideWork.run('Noting which signal ends the gateway', () => noteFatalSignals(stateDirectory));
   opened.add(() => events.storeCloses());
   if (control.status === 'rejected') throw control.reason;
-  logRecovery(log, recovery.value);
+  logRecovery(log, recovery);
   if (prepared.status === 'rejected') throw prepared.reason;
   const { workers, http, channels } = prepared.value;
   opened.add(() => workers.close());
   opened.add(() => channels.close());
-  const recorded = events.storeOpened(store, recovery.value.resumedTurns);
+  const recorded = events.storeOpened(store, recovery.resumedTurns);
   step('binding the listeners');
   // Both have to end, also if one fails: what the listener has opened must be on the stack.
   const [record, listening] = await Promise.allSettled([
@@ -138,6 +157,29 @@ function makeDirectories({ state, runtime }: Directories, database: string): voi
   }
 }
 
+/** Opens the store, and makes the interfaces while it opens. If either may work at another time, closes what was opened. */
+async function openParts(
+  options: RuntimeOptions,
+  trouble: StoreTrouble,
+  turnProcesses: Set<TurnProcess>,
+): Promise<OpenParts> {
+  const { store, opened } = beginStore({
+    ...options,
+    stateDirectory: options.directories.state,
+    trouble,
+  });
+  const [recovery, prepared] = await Promise.allSettled([opened, prepare(options, store, turnProcesses)]);
+  if (recovery.status === 'rejected') {
+    if (prepared.status === 'fulfilled') await prepared.value.workers.close();
+    throw recovery.reason;
+  }
+  if (prepared.status === 'rejected' && mayPass(prepared.reason)) {
+    await store.close();
+    throw prepared.reason;
+  }
+  return { store, recovery: recovery.value, prepared };
+}
+
 async function prepare(
   options: RuntimeOptions,
   store: OpenStore,
@@ -145,12 +187,11 @@ async function prepare(
 ): Promise<Prepared> {
   const { configuration, directories, environment, log, sideWork, events, reports } = options;
   const sockets = new FdStoreSockets(environment, log);
-  const token = secret(options, 'token', createToken, tokenForm);
   const workers = new Workers({
     configuration,
     agentDirectory: join(directories.state, 'agents'),
     environment,
-    webhookSecret: secret(options, 'webhook-secret', createWebhookSecret),
+    webhookSecret: webhookSecret(options),
     store,
     turnProcesses,
     log,
@@ -160,18 +201,22 @@ async function prepare(
   });
   const channels = openChannels(options, store, workers);
   const room = new ConnectionRoom(() => workers.configuration);
+  // They can be taken once, also if the address is tried again.
+  let plan: SocketPlan | null = null;
   const http = createHttpChannel({
     store,
     accept: (message, limits) => workers.intake.accept(message, limits),
     openSockets: async () => {
-      const plan = await sockets.take(configuration.http.listen);
-      room.measure(plan.connections.length, log);
+      if (plan === null) {
+        plan = await sockets.take(configuration.http.listen);
+        room.measure(plan.connections.length, log);
+      }
       return plan;
     },
     sockets,
     changes: workers.messages,
     log,
-    token,
+    token: token(options),
     bodyLimit: configuration.http.body_limit,
     settings: () => ({
       waitLimit: workers.configuration.http.wait_limit,
@@ -213,9 +258,17 @@ function openChannels(
   });
 }
 
-async function listen({ opened }: RuntimeOptions, http: HttpChannel): Promise<void> {
+async function listen({ opened, wait }: RuntimeOptions, http: HttpChannel): Promise<void> {
   opened.add(() => http.close(httpCloseTimeoutMs));
-  await http.start();
+  await wait.until(() => http.start());
+}
+
+function token(options: RuntimeOptions): string {
+  return secret(options, 'token', createToken, tokenForm);
+}
+
+function webhookSecret(options: RuntimeOptions): string {
+  return secret(options, 'webhook-secret', createWebhookSecret);
 }
 
 function secret(

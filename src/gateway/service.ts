@@ -4,16 +4,18 @@ import { databaseFile, directories, scopeOfUser } from '../config/directories.js
 import type { Configuration } from '../config/schema.js';
 import { type SupervisedService, supervise } from '../lifecycle/supervise.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
-import type { Supervision } from '../lifecycle/supervision.js';
+import { isStartedAgain, type Supervision } from '../lifecycle/supervision.js';
 import { longestStop } from '../lifecycle/timeouts.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import { messageIds } from '../log/fields.js';
 import { systemctlEnvironment } from '../manager/service-manager.js';
 import type { PreparedStore } from '../store/prepare-store.js';
+import { reportProgress } from '../systemd/timeout-extension.js';
 import type { GatewayEvents } from './events.js';
 import { GatewayReports } from './reports.js';
 import { CloseStack, openRuntime, type Runtime } from './runtime.js';
 import { failedStart } from './start/failed-start.js';
+import { StartWait } from './start/start-wait.js';
 import { blockedLoopEntry, logReport, StopJobSearch, StopLog } from './supervisor/lifecycle-log.js';
 import { reapOrphans } from './supervisor/orphans.js';
 import { ChannelProbe, StoreProbe } from './supervisor/probes.js';
@@ -49,6 +51,7 @@ export class Service {
   readonly #history: RunHistory;
   readonly #stopLog: StopLog;
   readonly #opened = new CloseStack();
+  readonly #startWait: StartWait;
   #configuration: Configuration;
   /** `agent.kill_delay`, the longest since the start: a reload leaves the turns that run with theirs. */
   #killDelayMs: number;
@@ -97,6 +100,16 @@ export class Service {
         runs: this.#history.runs,
       }),
     });
+    this.#startWait = new StartWait({
+      limitMs: isStartedAgain(supervision) ? configuration.start.wait : 0,
+      log,
+      step: (text) => {
+        this.#startStep = text;
+        this.#reports.statusLine.changed();
+      },
+      progress: reportProgress,
+      signal: this.#supervised.startSignal,
+    });
     this.#history = new RunHistory({
       log,
       stateDirectory: state,
@@ -130,9 +143,11 @@ export class Service {
   async #open(): Promise<void> {
     const { log, supervision } = this.#options;
     const signal = this.#supervised.startSignal;
+    const wait = this.#startWait;
     try {
       const runtime = await openRuntime({
         ...this.#options,
+        wait,
         directories: this.#directories(),
         unit: supervision.unit,
         sideWork: this.#sideWork,
@@ -149,7 +164,7 @@ export class Service {
     } catch (error) {
       // A start that was cancelled may fail in any way; what it had opened is closed all the same.
       if (signal.aborted) return;
-      const failure = failedStart(error);
+      const failure = failedStart(error, wait.waitedMs);
       log.crit(failure.text, {
         ERRNO: failure.errno,
         MESSAGE_ID: failure.damaged ? messageIds.storeDamaged : null,
@@ -161,10 +176,7 @@ export class Service {
   #events(): GatewayEvents {
     const supervised = this.#supervised;
     return {
-      startStep: (step) => {
-        this.#startStep = step;
-        this.#reports.statusLine.changed();
-      },
+      startStep: (step) => this.#startWait.step(step),
       changed: () => this.#reports.statusLine.changed(),
       crashed: (error) => supervised.crash(error),
       stopRequested: (cause, sender) => supervised.requestStop(cause, sender),

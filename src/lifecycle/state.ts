@@ -16,7 +16,7 @@ export type LifecycleEvent =
   | { readonly type: 'started' }
   | {
       readonly type: 'start-failed';
-      readonly cause: 'crash' | 'refused';
+      readonly cause: 'crash' | 'unavailable' | 'refused';
       readonly reason: string;
       readonly errno: number | null;
     }

@@ -32,6 +32,8 @@ export type StopCause =
   | 'restart'
   /** The configuration, or what it points to, can't be used. */
   | 'refused'
+  /** Something that the start needs is missing outside of the service, such as its address or room on a disk. */
+  | 'unavailable'
   | 'crash';
 
 export interface Sender {
@@ -96,6 +98,7 @@ export function exitStatusOf(cause: StopCause, policy: StopPolicy): ExitStatus {
       return exitStatus.configuration;
     case 'killed-by-signal':
     case 'unexpected-kill':
+    case 'unavailable':
     case 'crash':
       return exitStatus.failure;
   }
@@ -135,7 +138,7 @@ export function judgeSignal(
 
 /** A stop asked for by other means than a signal. */
 export function stopRequest(
-  cause: 'planned-stop' | 'restart' | 'refused' | 'crash',
+  cause: 'planned-stop' | 'restart' | 'refused' | 'unavailable' | 'crash',
   requestedBy: 'control-socket' | 'gateway',
   sender: Sender | null,
 ): StopRequest {
@@ -175,6 +178,8 @@ export function describeStop(stop: StopRequest): string {
       return `restart asked for through the control socket${by}`;
     case 'refused':
       return 'unusable configuration';
+    case 'unavailable':
+      return 'start given up, as what it needs is not there';
     case 'crash':
       return 'crash';
   }

@@ -31,8 +31,11 @@ export interface StopContext {
 
 /** Why a service could not start. */
 export interface StartFailure {
-  /** `refused`: another start would end the same way (exit status 78); `crash`: it may not (exit status 1). */
-  readonly cause: 'crash' | 'refused';
+  /**
+   * `refused`: another start would end the same way (exit status 78). With exit status 1: `unavailable`, something outside
+   * of the service is missing; `crash`, anything else.
+   */
+  readonly cause: 'crash' | 'unavailable' | 'refused';
   /** One line, for `STATUS=`. */
   readonly reason: string;
   /** errno(3), for `ERRNO=`. */

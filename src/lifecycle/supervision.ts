@@ -103,6 +103,11 @@ export function judgeSupervision(
   return { ...common, supervised: true, manager, origin, wrapper };
 }
 
+/** True if a supervisor starts the service again after a failure. At a terminal a person does, who is to be told at once. */
+export function isStartedAgain({ supervised, origin }: Supervision): boolean {
+  return supervised && origin !== 'inherited';
+}
+
 const managerNames = {
   system: 'the system manager',
   user: 'the user manager',

@@ -10,6 +10,7 @@ import { commandOf } from '../../src/doctor/facts/unit.js';
 import { type AccessFacts, type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
 import { isHealthy } from '../../src/doctor/finding.js';
 import { history } from '../../src/doctor/history.js';
+import type { RunRecord } from '../../src/store/open-store.js';
 import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
 import { gateway, run } from '../cli/operate/samples.js';
 
@@ -450,6 +451,25 @@ describe('the history', () => {
     const told = history({ runs: known([]), journal: known({ ...journal, events }), gateway: absent });
     expect(told.map(({ kind, text }) => [kind, text])).toEqual([
       ['start-failed', 'Failed with result ‘exit-code’.'],
+    ]);
+  });
+
+  it('has a start that was given up once, with the gateway’s reason, and as no crash', () => {
+    const stop = {
+      ...(run().stop as NonNullable<RunRecord['stop']>),
+      cause: 'unavailable',
+      description: 'start given up',
+      exitStatus: 1,
+      error: 'the port is taken',
+    };
+    const given = run({ invocationId: 'b', stop, startedAt: 1_000, readyAt: null });
+    const events = [
+      failure('failed', 'Failed with result ‘exit-code’.', 'b'),
+      failure('start-failed', 'Failed to start it.', 'b'),
+    ];
+    const told = history({ runs: known([given]), journal: known({ ...journal, events }), gateway: absent });
+    expect(told.filter(({ kind }) => kind !== 'started').map(({ kind, text }) => [kind, text])).toEqual([
+      ['start-failed', 'Stopped: start given up (the port is taken); exit status 1'],
     ]);
   });
 

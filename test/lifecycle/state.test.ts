@@ -37,7 +37,7 @@ const drained: LifecycleEvent = { type: 'drain-finished' };
 const closed: LifecycleEvent = { type: 'closed' };
 const crashed: LifecycleEvent = { type: 'crashed', reason: 'bug' };
 const atOnce: LifecycleEvent = { type: 'end-at-once', stop: { ...stop, exitStatus: 130 } };
-const startFailed = (cause: 'crash' | 'refused'): LifecycleEvent => ({
+const startFailed = (cause: 'crash' | 'unavailable' | 'refused'): LifecycleEvent => ({
   type: 'start-failed',
   cause,
   reason: 'why',
@@ -108,6 +108,7 @@ describe('the lifecycle', () => {
       ['announce-ready', 'announce-stopping', 'begin-drain', 'note-further-stop', 'close', 'exit 0'],
     ],
     ['failed start', [startFailed('crash'), closed], ['announce-failure', 'close', 'exit 1']],
+    ['start given up', [startFailed('unavailable'), closed], ['announce-failure', 'close', 'exit 1']],
     ['refused start', [startFailed('refused'), closed], ['announce-failure', 'close', 'exit 78']],
     ['crash while starting', [crashed, started], ['announce-failure', 'exit 1 at once']],
     ['crash while ready', [started, crashed], ['announce-ready', 'announce-failure', 'exit 1 at once']],

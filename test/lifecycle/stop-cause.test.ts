@@ -140,6 +140,7 @@ describe('the stop table', () => {
     ['restart', 75],
     ['refused', 78],
     ['crash', 1],
+    ['unavailable', 1],
     ['killed-by-signal', 1],
     ['unexpected-kill', 1],
   ] as const)('%s exits with %d', (cause, status) => {

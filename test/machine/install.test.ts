@@ -207,7 +207,7 @@ describeOnMachine('install and uninstall', (machine) => {
       ]);
       await machine().writeFile(
         '/etc/sd-gateway/sd-gateway-late.toml',
-        '[http]\nlisten = "127.0.0.1:9172"\n',
+        '[http]\nlisten = "127.0.0.1:9172"\n[start]\nwait = "0"\n',
       );
       const { status, stderr } = await type('install', '--instance', 'late', '--now');
       expect(status).toBe(1);
@@ -215,8 +215,20 @@ describeOnMachine('install and uninstall', (machine) => {
         /sd-gateway: sd-gateway-late\.service is installed, but does not run\.\nsd-gateway-late\.service did not start: .*\n {2}sd-gateway: .*127\.0\.0\.1:9172/s,
       );
       expect(stderr).toContain('sd-gateway logs --invocation current --instance late');
-      await machine().check(['systemctl', 'stop', 'taker', 'sd-gateway-late']);
-      expect((await type('install', '--instance', 'late', '--now')).status).toBe(0);
+      await machine().check(['systemctl', 'stop', 'sd-gateway-late']);
+      await edit('/etc/sd-gateway/sd-gateway-late.toml', 's/^wait = .*/wait = "1min"/');
+      const started = type('install', '--instance', 'late', '--now');
+      await machine().check([
+        'sh',
+        '-c',
+        'until systemctl show -P StatusText sd-gateway-late | grep -q "^Starting: waiting up to 1min"; do sleep 0.1; done',
+      ]);
+      await machine().check(['systemctl', 'stop', 'taker']);
+      const { status: late, stderr: waited } = await started;
+      expect(waited).toMatch(
+        /^sd-gateway-late\.service: Starting: waiting up to 1min: Can't listen on 127\.0\.0\.1:9172: /m,
+      );
+      expect(late).toBe(0);
       expect(await type('send', '--instance', 'late', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
       expect((await type('uninstall', '--instance', 'late', '--purge', '--yes')).status).toBe(0);
     });

@@ -159,6 +159,36 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     await unit.succeed('stop');
   });
 
+  it('a start that waits for its port says so, and one that gives up is no crash', async () => {
+    const unit = await GatewayUnit.install(machine(), {
+      name: 'sd-gateway-port',
+      service: ['TimeoutStartSec=2s', 'Restart=no'],
+      environment: { SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:9181', SD_GATEWAY_START_WAIT: '3s' },
+    });
+    await machine().check([
+      'systemd-run',
+      '--unit=port-taker',
+      '--property=ExecStartPost=/bin/sh -c "until test -e /run/taken-9181; do :; done"',
+      'node',
+      '-e',
+      'require("net").createServer().listen(9181, "127.0.0.1", () => require("fs").writeFileSync("/run/taken-9181", ""))',
+    ]);
+    const { status, stderr } = await type('start --instance port');
+    expect(stderr).toMatch(/^sd-gateway-port\.service: Starting: waiting up to 3s: .*127\.0\.0\.1:9181/m);
+    expect(stderr).toMatch(
+      /did not start: the gateway ended: exit status 1.*127\.0\.0\.1:9181.*waited for 3s/s,
+    );
+    expect(status).toBe(1);
+    expect(await unit.result()).toMatchObject({ Result: 'exit-code', ExecMainStatus: '1' });
+    const [stopped] = await unit.journal('SD_GATEWAY_STOP_CAUSE=unavailable');
+    expect(stopped).toMatchObject({ SD_GATEWAY_EXIT_STATUS: '1' });
+    expect((await unit.messages()).join('\n')).not.toMatch(/crash/);
+    await machine().check(['systemctl', 'stop', 'port-taker']);
+    expect((await type('start --instance port')).status).toBe(0);
+    expect((await type('doctor --instance port')).stdout).not.toMatch(/: crash/);
+    await unit.succeed('stop');
+  });
+
   it('a gateway that was killed is shown as such', async () => {
     const unit = await GatewayUnit.install(machine(), {
       name: 'sd-gateway-killed',

@@ -169,7 +169,7 @@ describeOnMachine('the stop table', (machine) => {
     const gateway = await GatewayUnit.install(machine(), {
       name: 'taken',
       service: ['Restart=no'],
-      environment: { SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:7001' },
+      environment: { SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:7001', SD_GATEWAY_START_WAIT: '0' },
     });
     const holder = await GatewayUnit.install(machine(), {
       name: 'holder',

@@ -162,7 +162,8 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       try {
         for (const endpoint of endpoints) addresses.push(await servers.bind(endpoint));
       } catch (error) {
-        await servers.close(0);
+        // With nothing bound, the start can be tried again.
+        if (addresses.length > 0) await servers.close(0);
         throw error;
       }
       servers.keepListeners();

@@ -9,7 +9,8 @@ import { controlSocketOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { whyNoManager } from '../operate/find.js';
 import { readUnit } from '../operate/unit.js';
-import { printable, reportLine, type Terminal, terminalOf } from '../terminal.js';
+import type { JobProgress } from '../operate/wait.js';
+import { printable, reportLine, Spinner, type Terminal, terminalOf } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { findInstallFacts, type InstallFacts } from './facts.js';
 import { Installation, InstallError, type InstallOutcome } from './perform.js';
@@ -29,17 +30,25 @@ import { type InstallRequest, readInstallRequest } from './request.js';
 interface Voice {
   readonly request: InstallRequest;
   readonly terminal: Terminal;
+  /** Shows how far the start is; where there is no terminal, only what somebody may have to do. */
+  readonly showProgress: (progress: JobProgress | null) => void;
   /** Progress; not for a program. */
-  say(text: string): void;
+  readonly say: (text: string) => void;
   warn(text: string): void;
   /** Ends with a reason. */
   refuse(status: number, reason: string): number;
 }
 
 function voiceOf(request: InstallRequest, parsed: ParsedCommand): Voice {
+  const spinner = new Spinner(process.stderr, terminalOf(parsed, process.stderr));
   return {
     request,
     terminal: terminalOf(parsed),
+    showProgress: (progress) => {
+      if (progress === null) spinner.stop();
+      else if (!request.json && (progress.isNews || process.stderr.isTTY === true))
+        spinner.show(progress.text, progress.isNews);
+    },
     say: (text) => {
       if (!request.json) process.stdout.write(`${printable(text)}\n`);
     },
@@ -188,7 +197,7 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
   const turn = steps.some(({ kind }) => kind === 'restart') ? await turnOfThisInstall(facts) : null;
   if (turn !== null)
     return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
-  const outcome = await new Installation(facts, request, (text) => voice.say(text)).perform(steps);
+  const outcome = await new Installation(facts, request, voice.say, voice.showProgress).perform(steps);
   for (const warning of outcome.warnings) voice.warn(warning);
   if (request.json) process.stdout.write(reportLine(outcomeForPrograms(facts, steps, outcome)));
   if (outcome.startFailure !== null) {

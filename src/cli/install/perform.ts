@@ -9,6 +9,7 @@ import { verifyUnit } from '../../units/verify.js';
 import { explainFailure } from '../operate/failure.js';
 import { failureReport } from '../operate/failure-report.js';
 import { readUnit } from '../operate/unit.js';
+import { type JobProgress, jobProgress, performJob } from '../operate/wait.js';
 import { askYesNo } from '../terminal.js';
 import type { InstallFacts, NewFile } from './facts.js';
 import { type InstallStep, systemctl } from './preflight.js';
@@ -34,23 +35,28 @@ export interface InstallOutcome {
 
 type Say = (text: string) => void;
 
+/** Null: nothing is waited for any more. */
+type ShowProgress = (progress: JobProgress | null) => void;
+
 /** Carries out the steps; takes back what it has done when one fails that the unit can’t do without. */
 export class Installation {
   readonly #facts: InstallFacts;
   readonly #request: InstallRequest;
   readonly #manager: ServiceManager;
   readonly #say: Say;
+  readonly #showProgress: ShowProgress;
   /** Takes back, the last first. */
   readonly #undo: (() => void | Promise<void>)[] = [];
   readonly #done: InstallStep['kind'][] = [];
   readonly #warnings: string[] = [];
   #startFailure: string | null = null;
 
-  constructor(facts: InstallFacts, request: InstallRequest, say: Say) {
+  constructor(facts: InstallFacts, request: InstallRequest, say: Say, showProgress: ShowProgress) {
     this.#facts = facts;
     this.#request = request;
     this.#manager = new ServiceManager(facts.target.scope);
     this.#say = say;
+    this.#showProgress = showProgress;
   }
 
   /** Rejects with an InstallError, a ServiceManagerError, a ProgramError, or an error of the file system. */
@@ -229,9 +235,20 @@ export class Installation {
   async #start(verb: 'start' | 'restart'): Promise<boolean> {
     const { target, awaitsUser } = this.#facts;
     const unit = awaitsUser ?? this.#facts.unit;
-    const { invocationId } = await readUnit(this.#manager, unit);
+    const before = await readUnit(this.#manager, unit);
+    const { invocationId } = before;
     const began = Date.now();
-    const { status, stderr } = await this.#manager.act(verb, unit);
+    const doing = verb === 'start' ? 'Starting' : 'Restarting';
+    const job = await performJob(this.#manager, verb, unit, (now) => {
+      const progress = jobProgress(now, before, doing);
+      if (progress !== null) this.#showProgress(progress);
+    });
+    this.#showProgress(null);
+    if (job.outcome === 'interrupted') {
+      this.#startFailure = `no longer waiting; ${unit} is installed, and systemd goes on with its ${verb}.`;
+      return false;
+    }
+    const { status, stderr } = job.result;
     if (status === 0) {
       this.#say(`${verb === 'start' ? 'Started' : 'Restarted'} ${unit}`);
       return true;

@@ -38,7 +38,7 @@ import {
 } from './find.js';
 import { lastRecord } from './journal.js';
 import { readUnit, type UnitState } from './unit.js';
-import { awaitIdle, describeWork, performJob, reloadOutcome, workOf } from './wait.js';
+import { awaitIdle, describeWork, jobProgress, performJob, reloadOutcome, workOf } from './wait.js';
 
 function say(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
@@ -250,12 +250,8 @@ class Operation {
     this.#invocationBefore = before.invocationId;
     this.#spinner.show(`${words[this.#action].doing} ${name}`);
     const outcome = await performJob(manager, this.#action, name, (unit) => {
-      // A text from before the job says nothing about its progress.
-      if (unit.statusText !== null && unit.statusText !== before.statusText) {
-        this.#spinner.show(`${name}: ${unit.statusText}`);
-      } else if (unit.activeState === 'activating' || unit.activeState === 'deactivating') {
-        this.#spinner.show(`${words[this.#action].doing} ${name} (${unit.subState})`);
-      }
+      const progress = jobProgress(unit, before, words[this.#action].doing);
+      if (progress !== null) this.#spinner.show(progress.text, progress.isNews);
     });
     if (outcome.outcome === 'interrupted') {
       this.#spinner.stop();

@@ -67,6 +67,27 @@ export async function performJob(
   }
 }
 
+export interface JobProgress {
+  readonly text: string;
+  /** True if it says what somebody may have to do. */
+  readonly isNews: boolean;
+}
+
+/**
+ * Says how far a job is; null: nothing is known of it.
+ * @param before the unit before the job, whose status says nothing about it
+ * @param doing such as "Starting"
+ */
+export function jobProgress(unit: UnitState, before: UnitState, doing: string): JobProgress | null {
+  const { name, statusText, activeState, subState } = unit;
+  const isWaiting = statusText?.startsWith('Starting: waiting') === true;
+  if (statusText !== null && (isWaiting || statusText !== before.statusText)) {
+    return { text: `${name}: ${statusText}`, isNews: isWaiting };
+  }
+  if (activeState !== 'activating' && activeState !== 'deactivating') return null;
+  return { text: `${doing} ${name} (${subState})`, isNews: false };
+}
+
 export type ReloadOutcome =
   | { readonly outcome: 'done' }
   | { readonly outcome: 'refused'; readonly reason: string }

@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
+import { ListenError } from '../../channels/http/server/listen.js';
 import { StoreError, type StoreFailure } from '../../store/store-error.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { formatTimeSpan } from '../../text/time-span.js';
 import { ChannelStartError } from '../channels.js';
 import { SecretError } from './secrets.js';
 
@@ -14,8 +16,11 @@ export class RefusedStart extends Error {
 
 /** A failed start in the words and numbers that the operator and the service manager get. */
 export interface FailedStart {
-  /** `refused`: exit 78, not restarted; `crash`: exit 1, restarted. */
-  readonly cause: 'refused' | 'crash';
+  /**
+   * `refused`: exit 78, not restarted. `unavailable`: something outside of the gateway is missing; exit 1, restarted.
+   * `crash`: exit 1, restarted.
+   */
+  readonly cause: 'refused' | 'unavailable' | 'crash';
   /** One line, for `STATUS=`. */
   readonly reason: string;
   /** For the journal; with the stack where the gateway itself may be at fault. */
@@ -26,11 +31,36 @@ export interface FailedStart {
   readonly damaged: boolean;
 }
 
-/** The errno(3) of a failed system call or store, by its name such as "EADDRINUSE". */
+/** The name of a failed system call's errno(3), such as "EADDRINUSE"; null if it is none. */
+function codeOf(error: unknown): string | null {
+  return error instanceof Error && 'code' in error ? String(error.code) : null;
+}
+
+/** The errno(3) of a failed system call or store. */
 function errnoOf(error: unknown): number | null {
-  const name =
-    error instanceof StoreError ? error.errno : error instanceof Error && 'code' in error ? error.code : null;
+  const name = error instanceof StoreError ? error.errno : codeOf(error);
   return (constants.errno as Readonly<Record<string, number>>)[String(name)] ?? null;
+}
+
+/** Failures of a store that may pass while nobody changes the gateway. */
+const passingStoreFailures: readonly StoreFailure[] = ['unavailable', 'full'];
+/** Such failures of system calls: a disk without room or read-only for now, an address that is taken or not there yet. */
+const passingCodes: readonly (string | null)[] = [
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EIO',
+  'EADDRINUSE',
+  'EADDRNOTAVAIL',
+];
+/** Of a listener alone: the directory of its socket, or the address of its name, is not there yet. */
+const passingListenCodes: readonly string[] = ['ENOENT', 'ENOTFOUND', 'EAI_AGAIN'];
+
+/** True if the error that ended a start may pass by itself, or by what somebody does outside of the gateway. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof StoreError) return passingStoreFailures.includes(error.reason);
+  if (error instanceof ListenError && passingListenCodes.includes(error.code)) return true;
+  return passingCodes.includes(codeOf(error instanceof SecretError ? error.cause : error));
 }
 
 /** Advice about a failed system call, where its error does not give it. */
@@ -49,21 +79,24 @@ function advice(errno: number | null): string {
 /** Failures that another start with the same store would meet again. */
 const refusals: readonly StoreFailure[] = ['refused', 'corrupt'];
 
-/** Judges the error that ended a start. */
-export function failedStart(error: unknown): FailedStart {
+/** Judges the error that ended a start, which has waited so long for it to pass. */
+export function failedStart(error: unknown, waitedMs = 0): FailedStart {
   const store = error instanceof StoreError;
   const errno = errnoOf(error);
-  const reason = `${errorMessage(error)}${store ? '' : advice(errno)}`;
+  const waited = waitedMs === 0 ? '' : ` (It was waited for ${formatTimeSpan(waitedMs)}.)`;
+  const reason = `${errorMessage(error)}${store ? '' : advice(errno)}${waited}`;
+  const unavailable = mayPass(error);
   const refused =
-    error instanceof RefusedStart ||
-    error instanceof SecretError ||
-    (error instanceof StoreError && refusals.includes(error.reason));
+    !unavailable &&
+    (error instanceof RefusedStart ||
+      error instanceof SecretError ||
+      (error instanceof StoreError && refusals.includes(error.reason)));
   // These explain themselves; any other may be the gateway's own mistake.
   const explained =
     refused || error instanceof StoreError || error instanceof ChannelStartError || errno !== null;
   const detail = !explained && error instanceof Error && error.stack !== undefined ? error.stack : reason;
   return {
-    cause: refused ? 'refused' : 'crash',
+    cause: refused ? 'refused' : unavailable ? 'unavailable' : 'crash',
     reason,
     text: `The gateway can't start: ${detail}`,
     errno,

@@ -583,8 +583,11 @@ describe('progress', () => {
       time = second * 1_000;
       spinner.show(`waiting, ${second}s`);
     }
+    // It may be what somebody waits for, and has to do something about.
+    spinner.show('the port is taken', true);
+    spinner.show('the port is taken', true);
     spinner.stop();
-    expect(written()).toBe('waiting, 0s\nwaiting, 10s\nwaiting, 20s\n');
+    expect(written()).toBe('waiting, 0s\nwaiting, 10s\nwaiting, 20s\nthe port is taken\n');
   });
 
   it('is one line on a terminal, cut to its width, and gone in the end', () => {

@@ -7,10 +7,10 @@ import { StoreError } from '../../../src/store/store-error.js';
 const { ENOSPC, EROFS, EIO, EADDRINUSE } = constants.errno;
 
 test.each([
-  ['full', 'crash', ENOSPC, false],
-  ['read-only', 'crash', EROFS, false],
-  ['input-output', 'crash', EIO, false],
-  ['locked', 'crash', null, false],
+  ['full', 'unavailable', ENOSPC, false],
+  ['read-only', 'unavailable', EROFS, false],
+  ['input-output', 'unavailable', EIO, false],
+  ['locked', 'unavailable', null, false],
   ['internal', 'crash', null, false],
   ['damaged', 'refused', null, true],
   ['newer-schema', 'refused', null, false],
@@ -28,14 +28,19 @@ test.each([
 
 test('any store’s reasons are enough to judge it', () => {
   const causeOf = (error: unknown) => failedStart(error).cause;
-  expect(causeOf(new StoreError('unavailable', 'no connection'))).toBe('crash');
+  expect(causeOf(new StoreError('unavailable', 'no connection'))).toBe('unavailable');
   expect(causeOf(new StoreError('refused', 'too old'))).toBe('refused');
   expect(causeOf(new StoreError('corrupt', 'torn'))).toBe('refused');
 });
 
 test('a system call that failed is told by its number, a refusal by its words, anything else by its stack', () => {
   const inUse = Object.assign(new Error('in use'), { code: 'EADDRINUSE' });
-  expect(failedStart(inUse)).toMatchObject({ cause: 'crash', errno: EADDRINUSE, reason: 'in use' });
+  expect(failedStart(inUse)).toMatchObject({
+    cause: 'unavailable',
+    errno: EADDRINUSE,
+    reason: 'in use',
+  });
+  expect(failedStart(inUse, 300_000).reason).toBe('in use (It was waited for 5min.)');
   expect(failedStart(new RefusedStart('no'))).toMatchObject({ cause: 'refused', errno: null });
   expect(failedStart(new TypeError('oops')).text).toMatch(/TypeError: oops\n\s+at /);
 });
