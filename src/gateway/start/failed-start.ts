@@ -83,7 +83,7 @@ const refusals: readonly StoreFailure[] = ['refused', 'corrupt'];
 export function failedStart(error: unknown, waitedMs = 0): FailedStart {
   const store = error instanceof StoreError;
   const errno = errnoOf(error);
-  const waited = waitedMs === 0 ? '' : ` (It was waited for ${formatTimeSpan(waitedMs)}.)`;
+  const waited = waitedMs === 0 ? '' : ` (The start waited ${formatTimeSpan(waitedMs)} for it.)`;
   const reason = `${errorMessage(error)}${store ? '' : advice(errno)}${waited}`;
   const unavailable = mayPass(error);
   const refused =

@@ -40,7 +40,7 @@ test('a system call that failed is told by its number, a refusal by its words, a
     errno: EADDRINUSE,
     reason: 'in use',
   });
-  expect(failedStart(inUse, 300_000).reason).toBe('in use (It was waited for 5min.)');
+  expect(failedStart(inUse, 300_000).reason).toBe('in use (The start waited 5min for it.)');
   expect(failedStart(new RefusedStart('no'))).toMatchObject({ cause: 'refused', errno: null });
   expect(failedStart(new TypeError('oops')).text).toMatch(/TypeError: oops\n\s+at /);
 });
