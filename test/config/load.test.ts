@@ -8,6 +8,8 @@ import { ConfigurationError, loadConfiguration } from '../../src/config/load.js'
 import { restartNeeded } from '../../src/config/schema.js';
 import { settings } from '../../src/config/settings.js';
 import { near } from '../fuzz/near.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
+import { propertyRuns, propertyTimeoutMs } from '../support/properties.js';
 import { nearToml, tomlValue } from './near-toml.js';
 
 let directory: string;
@@ -338,7 +340,7 @@ agent = "default"
   });
 
   it('answers any text and any environment with a configuration or a ConfigurationError', {
-    timeout: 60_000,
+    timeout: propertyTimeoutMs(60_000),
   }, () => {
     const word = fc.constantFrom(
       '[http]',
@@ -358,7 +360,7 @@ agent = "default"
       '#',
     );
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      unicodeText(),
       fc.array(word).map((words) => words.join(' ')),
     );
     const environment = fc.dictionary(
@@ -373,12 +375,12 @@ agent = "default"
           expect(error).toBeInstanceOf(ConfigurationError);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(100) },
     );
   });
 
   it('answers what is nearly right with a configuration, or with each problem’s line or variable', {
-    timeout: 60_000,
+    timeout: propertyTimeoutMs(60_000),
   }, () => {
     const environment = fc.dictionary(
       fc.constantFrom(...settings.map(({ variable }) => variable)),
@@ -406,7 +408,7 @@ agent = "default"
         }
         expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(prototype);
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(150) },
     );
   });
 

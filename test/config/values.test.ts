@@ -5,6 +5,7 @@ import { configurationFile, directories, isInstanceName } from '../../src/config
 import { hostInUrl, parseListenAddress, parseSize } from '../../src/config/values.js';
 import { parseTimeSpan } from '../../src/text/time-span.js';
 import { near } from '../fuzz/near.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
 
 describe('values', () => {
   it.each([
@@ -43,7 +44,7 @@ describe('values', () => {
 
   it('are numbers from 0 on and addresses, or none, whatever the text', () => {
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      unicodeText(),
       near('1min 30s', '0.5', '256K', '1.5 GiB', '[::1]:8733', 'unix:/run/x', 'systemd:http', 'localhost:80'),
     );
     fc.assert(

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ArgumentError } from '../../src/library/index.js';
 import { journalDestination, journalLog, pinoFields } from '../../src/library/logging.js';
 import { formatJournalEntry, type JournalField } from '../../src/systemd/journal.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
 
 describe('a record of pino', () => {
   it.each([
@@ -42,7 +43,7 @@ describe('a record of pino', () => {
 
   it('of any keys and values can be sent', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()), (record) => {
+      fc.property(fc.dictionary(unicodeText(), fc.jsonValue()), (record) => {
         const fields = Object.entries(pinoFields(record)).filter(([, value]) => value !== null);
         expect(() =>
           formatJournalEntry(fields.map(([name, value]) => [name, String(value)] as JournalField)),

@@ -13,6 +13,7 @@ import {
   onSignal,
 } from '../../src/library/index.js';
 import { type FakeManager, fakeManager } from '../../src/library/testing.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
 
 let folder: string;
 let manager: FakeManager;
@@ -90,7 +91,7 @@ describe('notify', () => {
 
   it('never makes a second assignment of any text', async () => {
     const hostile = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      unicodeText(),
       fc
         .array(fc.constantFrom('\n', '\r', '\0', '\u2028', 'READY=1', 'STATUS=', '=', 'ä', '\ud800'))
         .map((a) => a.join('')),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callSiteAbove, createLog, destinationFor, type LogDestination } from '../../src/log/create-log.js';
 import { messageIds, recordFields } from '../../src/log/fields.js';
 import { formatJsonLine, formatPrefixedLine, formatTerminalLines, type Log } from '../../src/log/log.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
 
 let directory: string;
 beforeAll(() => {
@@ -156,7 +157,7 @@ describe('the log', () => {
 
   it('never forges a line: every record is one line of JSON, whatever it says', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (message, session) => {
+      fc.property(unicodeText(), unicodeText(), (message, session) => {
         const line = formatJsonLine({
           priority: 'info',
           message,
@@ -171,7 +172,7 @@ describe('the log', () => {
 
   it('never steers a terminal', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(unicodeText(), (text) => {
         const record = {
           priority: 'info',
           message: text,

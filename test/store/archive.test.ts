@@ -8,6 +8,8 @@ import {
   parseArchive,
 } from '../../src/store/archive.js';
 import { EncodingError, linesOf } from '../../src/text/lines.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
+import { propertyRuns } from '../support/properties.js';
 import { nearArchive, lines as rightLines } from './near-archive.js';
 
 const time = fc.integer({ min: 0, max: 4_000_000_000_000 });
@@ -22,7 +24,7 @@ const message: fc.Arbitrary<ArchivedMessage> = fc.record({
   session: fc.string({ minLength: 1 }),
   seq: fc.integer({ min: 1 }),
   state: fc.constantFrom('queued' as const, 'running' as const, 'replied' as const, 'dead' as const),
-  text: fc.string({ unit: 'binary' }),
+  text: unicodeText(),
   metadata,
   sender: orNull(fc.string()),
   begun: fc.boolean(),
@@ -169,7 +171,7 @@ describe('an archive', () => {
           })),
         );
       }),
-      { numRuns: 400 },
+      { numRuns: propertyRuns(100) },
     );
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { parseProcessStat, processName } from '../../src/linux/process.js';
 import { parseCgroup, readSupervisionEvidence, unitOfCgroup } from '../../src/systemd/evidence.js';
 import { near } from '../fuzz/near.js';
+import { unicodeText } from '../fuzz/unicode-text.js';
 
 describe('the control group', () => {
   it.each([
@@ -63,7 +64,7 @@ describe('the control group', () => {
 
   it('is a path, or none, whatever the text', () => {
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      unicodeText(),
       near('12:pids:/x\n1:name=systemd:/system.slice/a.service\n0::/\n', '0::/system.slice/a.service\n'),
     );
     fc.assert(

@@ -5,6 +5,8 @@ import { webhookTarget } from '../../../src/store/messages.js';
 import { near } from '../../fuzz/near.js';
 import { nearBytes, shown } from '../../fuzz/near-bytes.js';
 import { nearJson } from '../../fuzz/near-json.js';
+import { unicodeText } from '../../fuzz/unicode-text.js';
+import { propertyRuns } from '../../support/properties.js';
 import { type Body, bodyOf, rawConnection, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;
@@ -16,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => served.dispose());
 
 /** Any UTF-16 code units, unpaired surrogates and NUL among them. */
-const text = fc.string({ unit: 'binary', maxLength: 30 });
+const text = unicodeText({ maxLength: 30 });
 const anyText = fc.oneof(
   text,
   fc
@@ -47,7 +49,7 @@ test('what is accepted comes back as it was sent, and nothing else is accepted',
       expect(shown).toMatchObject({ text: sentText, state: 'queued' });
       expect(Reflect.get(shown, 'metadata')).toEqual(sentMetadata);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(100) },
   );
 });
 
@@ -141,7 +143,7 @@ test('whatever a body holds is done as it says, or refused as a problem', async 
       });
       expect(served.accepted).toEqual([]);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(100) },
   );
   expect(served.records).toEqual([]);
 });
@@ -167,7 +169,7 @@ test('whatever address is asked for, the answer is what is there, or a problem',
       if (!answer.startsWith('HTTP/1.1 200 '))
         expect(answer).toMatch(/^content-type: application\/problem\+json/im);
     }),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(100) },
   );
   expect(served.records).toEqual([]);
 });
@@ -199,7 +201,7 @@ test('any bytes get an answer or an end, and the gateway serves on', async () =>
       expect(await connection.ended).toMatch(/^(HTTP\/1\.1 \d{3} |$)/);
       expect((await fetch(`${served.base}/healthz`)).status).toBe(200);
     }),
-    { numRuns: 200 },
+    { numRuns: propertyRuns(60) },
   );
   expect(served.records).toEqual([]);
 });

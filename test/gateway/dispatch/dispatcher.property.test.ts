@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Message, type SessionPolicy, webhookTarget } from '../../../src/store/messages.js';
+import { propertyRuns } from '../../support/properties.js';
 import { Gateways, lease, type Plan, shortTime } from './gateways.js';
 import type { Item } from './turns-model.js';
 
@@ -24,7 +25,7 @@ type Step =
   | { readonly kind: 'stop'; readonly gateway: number; readonly patience: number }
   | { readonly kind: 'drop'; readonly gateway: number };
 
-/** null: the default, which is another one in each history. */
+/** The policy of each session; null is the default, which is another one in each history. */
 const policies: Readonly<Record<string, SessionPolicy | null>> = {
   a: null,
   b: null,
@@ -105,7 +106,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
 
 const history = fc.array(fc.record({ step, then }), { minLength: 1, maxLength: 50, size: 'max' });
 
-const runs = Number(process.env['DISPATCHER_RUNS'] ?? 30);
+const runs = propertyRuns(10);
 /** In milliseconds. */
 const longest = Math.max(60_000, 2_000 * runs);
 

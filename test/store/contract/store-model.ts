@@ -9,6 +9,7 @@ import {
 } from '../../../src/store/messages.js';
 import type { Store } from '../../../src/store/store.js';
 import type { Turn } from '../../../src/store/turns.js';
+import { propertyRuns, propertyTimeoutMs } from '../../support/properties.js';
 import { at, claimDeliveries, claimTurns, failure, newMessage, noLimits, renewLeases } from '../samples.js';
 import type { StoreFactory } from './store-contract.js';
 
@@ -515,7 +516,9 @@ async function compare(store: Store, model: Model): Promise<void> {
 /** A store and a model go through the same random histories and must agree at each step. */
 export function storeModel(name: string, createFactory: () => StoreFactory): void {
   describe(`${name} agrees with a model`, () => {
-    test('order, one runner a session, nothing lost, nothing twice', { timeout: 60_000 }, async () => {
+    test('order, one runner a session, nothing lost, nothing twice', {
+      timeout: propertyTimeoutMs(60_000),
+    }, async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
           const factory = createFactory();
@@ -545,7 +548,7 @@ export function storeModel(name: string, createFactory: () => StoreFactory): voi
             await factory.remove();
           }
         }),
-        { numRuns: Number(process.env['STORE_MODEL_RUNS'] ?? 25) },
+        { numRuns: propertyRuns(8) },
       );
     });
   });

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Servers } from '../../../../src/channels/http/server/servers.js';
 import { nothingKept } from '../../../../src/channels/http/server/socket-keeper.js';
+import { propertyRuns } from '../../../support/properties.js';
 import { rawConnection } from '../http-fixture.js';
 
 const opened: Servers[] = [];
@@ -259,7 +260,7 @@ test('however requests come in pieces, each is answered with its own body, in th
         expect(bodies).toEqual(requests.map(({ body }, index) => `</${index} ${body}>`));
       },
     ),
-    { numRuns: 60 },
+    { numRuns: propertyRuns(20) },
   );
   expect(mostOwed).toBe(1);
 });

@@ -11,6 +11,7 @@ import type { Transaction } from '../../../../src/store/sqlite/operations/transa
 import { writeCounters } from '../../../../src/store/sqlite/operations/transaction.js';
 import { expiredTurns, failTurn, reclaimTurns } from '../../../../src/store/sqlite/operations/turns.js';
 import type { Turn } from '../../../../src/store/turns.js';
+import { propertyRuns, propertyTimeoutMs } from '../../../support/properties.js';
 import { newMessage, noLimits } from '../../samples.js';
 import { transactionOf } from '../transaction-of.js';
 
@@ -135,7 +136,9 @@ function takeBack(
   }
 }
 
-test('turns that are taken back together are where they are one by one', { timeout: 60_000 }, () => {
+test('turns that are taken back together are where they are one by one', {
+  timeout: propertyTimeoutMs(60_000),
+}, () => {
   fc.assert(
     fc.property(
       steps,
@@ -155,7 +158,7 @@ test('turns that are taken back together are where they are one by one', { timeo
         );
       },
     ),
-    { numRuns: 300 },
+    { numRuns: propertyRuns(60) },
   );
 });
 

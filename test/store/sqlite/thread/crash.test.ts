@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Message } from '../../../../src/store/messages.js';
 import type { Store } from '../../../../src/store/store.js';
+import { propertyRuns, propertyTimeoutMs } from '../../../support/properties.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
 const built = new URL('../../../../dist/store/sqlite/sqlite-store.js', import.meta.url).href;
@@ -43,7 +44,9 @@ async function allMessages(store: Store): Promise<Message[]> {
   return messages;
 }
 
-test('whatever was promised before kill -9 is there afterwards', { timeout: 60_000 }, async () => {
+test('whatever was promised before kill -9 is there afterwards', {
+  timeout: propertyTimeoutMs(60_000),
+}, async () => {
   const promised = new Set<string>();
   let run = 0;
   await fc.assert(
@@ -68,6 +71,6 @@ test('whatever was promised before kill -9 is there afterwards', { timeout: 60_0
       await store.close();
     }),
     // A history of kills on one database: no run of it can be left out to find a smaller one.
-    { numRuns: 8, endOnFailure: true },
+    { numRuns: propertyRuns(4), endOnFailure: true },
   );
 });

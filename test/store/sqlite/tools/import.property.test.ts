@@ -11,6 +11,7 @@ import {
 } from '../../../../src/store/archive.js';
 import { checkStore, exportStore, importToStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { EncodingError, linesOf } from '../../../../src/text/lines.js';
+import { propertyRuns } from '../../../support/properties.js';
 import { nearArchive } from '../../near-archive.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
@@ -131,6 +132,6 @@ test('an archive that is nearly right is imported as it is, or not at all', asyn
       expect(await exported(path)).toEqual(afterImport(written));
       expect(checkStore(path)).toEqual([]);
     }),
-    { numRuns: 60 },
+    { numRuns: propertyRuns(20) },
   );
 });

@@ -32,6 +32,7 @@ import {
   recoverStore,
 } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { linesOf } from '../../../../src/text/lines.js';
+import { propertyRuns, propertyTimeoutMs } from '../../../support/properties.js';
 import { acceptOne, answerOne, at, claimDeliveries, claimOne, claimTurns, failure } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
@@ -410,7 +411,7 @@ describe('a damaged store', () => {
   });
 
   test('wherever pages are overwritten, what is saved is as it was, and what is not is counted', {
-    timeout: 60_000,
+    timeout: propertyTimeoutMs(60_000),
   }, async () => {
     const items = await fill(200);
     const original = readFileSync(files.path);
@@ -446,7 +447,7 @@ describe('a damaged store', () => {
           }
         },
       ),
-      { numRuns: 40 },
+      { numRuns: propertyRuns(10) },
     );
   });
 
@@ -467,7 +468,7 @@ describe('a damaged store', () => {
   });
 
   test('whatever bits are turned and pages are misplaced, nothing is lost in silence', {
-    timeout: 60_000,
+    timeout: propertyTimeoutMs(60_000),
   }, async () => {
     const count = 100;
     await fill(count);
@@ -504,7 +505,7 @@ describe('a damaged store', () => {
           expect(saved.length < count && told === 0).toBe(false);
         },
       ),
-      { numRuns: 30 },
+      { numRuns: propertyRuns(10) },
     );
   });
 
