@@ -181,6 +181,11 @@ export class Spinner {
     this.#now = now;
   }
 
+  /** True if it is one line that moves. */
+  get isMoving(): boolean {
+    return this.#terminal.isTerminal;
+  }
+
   /** `isNews`: where there is no terminal it is written at once, not when it is its turn. */
   show(text: string, isNews = false): void {
     if (!this.#terminal.isTerminal) {

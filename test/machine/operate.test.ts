@@ -174,7 +174,7 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       'require("net").createServer().listen(9181, "127.0.0.1", () => require("fs").writeFileSync("/run/taken-9181", ""))',
     ]);
     const { status, stderr } = await type('start --instance port');
-    expect(stderr).toMatch(/^sd-gateway-port\.service: Starting: waiting up to 3s: .*127\.0\.0\.1:9181/m);
+    expect(stderr).toMatch(/^Starting: waiting up to 3s: .*127\.0\.0\.1:9181/m);
     expect(stderr).toMatch(
       /did not start: the gateway ended: exit status 1.*127\.0\.0\.1:9181.*waited for 3s/s,
     );

@@ -3,8 +3,8 @@ import { control, SilentGatewayError } from '../../channels/control/control-clie
 import type { CallerTurn } from '../../channels/control/facts.js';
 import type { ControlCommand, ControlEvent } from '../../channels/control/protocol.js';
 import { commandStatus } from '../command.js';
-import { refusalIn } from '../operate/wait.js';
-import { printable } from '../terminal.js';
+import { refusalIn, waitText } from '../operate/wait.js';
+import { printable, type Spinner } from '../terminal.js';
 
 /** A unit that restarts what it runs; a scope does not. */
 function serviceUnit(unit: string | null): string | null {
@@ -14,8 +14,14 @@ function serviceUnit(unit: string | null): string | null {
 /**
  * Gives an order through the control socket, shows the status line while it is carried out and, for a stop or a
  * restart, waits for the gateway's end. Gives the command's exit status; throws a NoGatewayError.
+ *
+ * @param spinner shows the wait on a terminal, where only the last status line stays
  */
-export async function order(path: string, command: Exclude<ControlCommand, 'status'>): Promise<number> {
+export async function order(
+  path: string,
+  command: Exclude<ControlCommand, 'status'>,
+  spinner: Spinner,
+): Promise<number> {
   let refused: string | null = null;
   let turn: CallerTurn | null = null;
   let shown = '';
@@ -32,12 +38,16 @@ export async function order(path: string, command: Exclude<ControlCommand, 'stat
     }
     if (event.event === 'status' && event.text !== shown) {
       shown = event.text;
-      process.stderr.write(`${printable(event.text)}\n`);
+      if (spinner.isMoving) spinner.show(waitText(event.text));
+      else process.stderr.write(`${printable(event.text)}\n`);
     }
   };
   try {
     await control(path, command, onEvent);
+    spinner.stop();
+    if (spinner.isMoving && shown !== '') process.stderr.write(`${printable(shown)}\n`);
   } catch (error) {
+    spinner.stop();
     if (!(error instanceof SilentGatewayError)) throw error;
     process.stderr.write(
       `sd-gateway: ${error.message}. If it goes on, it carries the ${command} out; else end its process.\n`,

@@ -145,12 +145,13 @@ class Operation {
   async #order(socket: string, action: Exclude<OperationAction, 'start'>): Promise<number> {
     // The connection would keep the process; what it would still say is not wanted any more.
     const interrupt = () => {
+      this.#spinner.stop();
       complain(`no longer waiting; the gateway goes on with the ${action}.`);
       process.exit(commandStatus.interrupted);
     };
     process.once('SIGINT', interrupt);
     try {
-      const status = await order(socket, action);
+      const status = await order(socket, action, this.#spinner);
       if (action === 'reload' && status === commandStatus.success) await this.#warnOfRestart(socket);
       return status;
     } finally {

@@ -82,7 +82,7 @@ export function jobProgress(unit: UnitState, before: UnitState, doing: string): 
   const { name, statusText, activeState, subState } = unit;
   const isWaiting = statusText?.startsWith('Starting: waiting') === true;
   if (statusText !== null && (isWaiting || statusText !== before.statusText)) {
-    return { text: `${name}: ${statusText}`, isNews: isWaiting };
+    return { text: waitText(statusText), isNews: isWaiting };
   }
   if (activeState !== 'activating' && activeState !== 'deactivating') return null;
   return { text: `${doing} ${name} (${subState})`, isNews: false };
@@ -121,6 +121,11 @@ export async function reloadOutcome(
   if (unit.activeState !== 'active' && unit.activeState !== 'reloading') return { outcome: 'ended', unit };
   const reason = refusalIn(unit.statusText);
   return reason === null ? { outcome: 'done' } : { outcome: 'refused', reason };
+}
+
+/** Shortens a status line to what is waited for, which fits 80 columns. Why the gateway stops is in its record. */
+export function waitText(statusText: string): string {
+  return statusText.replace(/^(Stopping|Stopped) \(.*?\)(?=: [a-z]| in \d)/s, '$1');
 }
 
 /** Turns that run or wait. */
@@ -184,9 +189,7 @@ export async function awaitIdle(options: IdleOptions): Promise<IdleOutcome> {
     const elapsed = performance.now() - began;
     if (timeout !== null && elapsed >= timeout) return { outcome: 'late', work };
     const limit = timeout === null ? '' : ` of ${formatTimeSpan(timeout)}`;
-    onProgress(
-      `Waiting for ${describeWork(work)}, ${formatTimeSpan(elapsed)}${limit}; new messages are taken`,
-    );
+    onProgress(`Waiting for ${describeWork(work)}, ${formatTimeSpan(elapsed)}${limit}`);
     const left = timeout === null ? interval : Math.min(interval, timeout - elapsed);
     await pause(left, undefined, { signal }).catch(() => undefined);
   }

@@ -13,7 +13,14 @@ import {
 import { commandFor, managerTrouble, systemctlFor } from '../../../src/cli/operate/find.js';
 import { tellingRecords } from '../../../src/cli/operate/journal.js';
 import { unitState } from '../../../src/cli/operate/unit.js';
-import { awaitIdle, describeWork, refusalIn, type Work, workIn } from '../../../src/cli/operate/wait.js';
+import {
+  awaitIdle,
+  describeWork,
+  refusalIn,
+  type Work,
+  waitText,
+  workIn,
+} from '../../../src/cli/operate/wait.js';
 import { Spinner } from '../../../src/cli/terminal.js';
 import { ProgramError } from '../../../src/manager/program.js';
 import { ServiceManagerError } from '../../../src/manager/service-manager.js';
@@ -546,8 +553,8 @@ describe('idleness', () => {
     );
     expect(end).toEqual({ outcome: 'idle' });
     expect(told).toEqual([
-      'Waiting for 1 running turn and 2 waiting turns, 0s; new messages are taken',
-      'Waiting for 1 waiting turn, 0s; new messages are taken',
+      'Waiting for 1 running turn and 2 waiting turns, 0s',
+      'Waiting for 1 waiting turn, 0s',
     ]);
   });
 
@@ -560,6 +567,39 @@ describe('idleness', () => {
     expect((await wait([{ running: 1, waiting: 0 }], null, AbortSignal.abort())).end).toEqual({
       outcome: 'interrupted',
     });
+  });
+});
+
+describe('the text of a wait', () => {
+  const stop = 'stop asked for through the control socket by some-supervisor (PID 12345, UID 1000)';
+
+  it.each([
+    [
+      `Stopping (${stop}): waiting for 12 running turns and 3 deliveries, 12s of 30s`,
+      'waiting for 12 running',
+    ],
+    [`Stopping (${stop}): closing the store`, 'Stopping: closing the store'],
+    [`Stopped (${stop}) in 3s; 2 turns put back`, 'Stopped in 3s; 2 turns put back'],
+    ['Starting: opening the store', 'Starting: opening the store'],
+  ])('of %s fits 80 columns', (status, part) => {
+    const text = waitText(status);
+    expect(text).toContain(part);
+    // A mark that moves stands before it.
+    expect(text.length).toBeLessThanOrEqual(77);
+  });
+
+  it('of turns fits 80 columns', async () => {
+    const told: string[] = [];
+    const signal = AbortSignal.timeout(50);
+    const work = { running: 128, waiting: 99_999 };
+    await awaitIdle({
+      ask: async () => work,
+      onProgress: (text) => told.push(text),
+      timeout: 5_400_000,
+      signal,
+    });
+    expect(told[0]).toMatch(/^Waiting for 128 running turns and 99999 waiting turns, 0s of 1h 30min$/);
+    expect(told[0]?.length).toBeLessThanOrEqual(77);
   });
 });
 
