@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { firstUnprivilegedPort } from '../../channels/http/server/port-holder.js';
 import { isLeftoverLink, scopeOfUser } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import type { Configuration } from '../../config/schema.js';
@@ -84,6 +85,8 @@ export interface InstallFacts {
   readonly unreadable: readonly { readonly path: string; readonly part: string }[];
   /** The address of the configuration, if somebody else listens there now. */
   readonly takenAddress: string | null;
+  /** The port of the configuration, if no unit of ours may listen there; null if it may. */
+  readonly closedPort: number | null;
   /** The journal catalog to write; null if there is nothing to install. */
   readonly catalog: NewFile | null;
   /** The user of a user unit, and true if their manager runs without a session. */
@@ -315,6 +318,8 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
       (await isTaken(listen.host, listen.port))
         ? `${listen.host}:${listen.port}`
         : null,
+    closedPort:
+      listen.kind === 'tcp' && listen.port > 0 && listen.port < firstUnprivilegedPort() ? listen.port : null,
     catalog: newCatalog(target),
     linger: person === null ? null : { user: person, enabled: await lingers(person) },
     state,

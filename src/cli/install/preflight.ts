@@ -1,3 +1,4 @@
+import { firstUnprivilegedPort } from '../../channels/http/server/port-holder.js';
 import { otherScope } from '../../manager/service-manager.js';
 import { unifiedDifference } from '../../units/drift.js';
 import { hiddenBy, versionManagerOf } from '../../units/paths.js';
@@ -101,6 +102,7 @@ function unreadableText({ path, part }: { readonly path: string; readonly part: 
 export function warningsOf(facts: InstallFacts): readonly string[] {
   const { target, choices, program, rendered, unreadable, configuration, takenAddress, inOtherScope, files } =
     facts;
+  const { closedPort } = facts;
   const found: string[] = [...configuration.warnings];
   for (const path of [choices.node, program]) {
     const manager = versionManagerOf(path);
@@ -119,6 +121,11 @@ export function warningsOf(facts: InstallFacts): readonly string[] {
   if (takenAddress !== null) {
     found.push(
       `somebody listens on ${takenAddress} already: set another http.listen in ${files.configuration} before the start`,
+    );
+  }
+  if (closedPort !== null) {
+    found.push(
+      `the gateway can’t listen on port ${closedPort}, as the unit has no right to one so low: have a socket unit open it (ListenStream= of sd-gateway.socket), or set http.listen in ${files.configuration} to a port from ${firstUnprivilegedPort()} on`,
     );
   }
   if (configuration.configuration.http.listen.kind === 'systemd') {

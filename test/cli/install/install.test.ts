@@ -11,6 +11,11 @@ vi.mock('../../../src/cli/operate/find.js', async (original) => ({
   ...(await original<typeof import('../../../src/cli/operate/find.js')>()),
   whyNoManager: async () => null,
 }));
+// A container may let everybody have every port.
+vi.mock('../../../src/channels/http/server/port-holder.js', async (original) => ({
+  ...(await original<typeof import('../../../src/channels/http/server/port-holder.js')>()),
+  firstUnprivilegedPort: () => 1_024,
+}));
 // The home of a test is in /tmp, which the unit would hide.
 vi.mock('../../../src/units/paths.js', async (original) => ({
   ...(await original<typeof import('../../../src/units/paths.js')>()),
@@ -111,4 +116,15 @@ describe('over a link, forced', () => {
     expect(await install('--instance', 'test', '--force')).toBe(0);
     expect(lstatSync(other).size).toBe('[Service]\nExecStart=/bin/true\n'.length);
   });
+});
+
+it.each([
+  ['127.0.0.1:80', true],
+  ['127.0.0.1:1024', false],
+])('with --print, warns if a unit can’t listen there: %s', async (listen, isWarned) => {
+  const file = join(double.home, 'low.toml');
+  writeFileSync(file, `[http]\nlisten = "${listen}"\n`);
+  expect(await install('--config', file, '--print')).toBe(0);
+  expect(double.said.includes('can’t listen on port 80')).toBe(isWarned);
+  expect(double.said.includes('sd-gateway.socket')).toBe(isWarned);
 });

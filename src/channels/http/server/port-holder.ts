@@ -87,3 +87,13 @@ function orNull<Result>(read: () => Result): Result | null {
     return null;
   }
 }
+
+/** The first port that needs no right of its own (ip(7), ip_unprivileged_port_start). */
+export function firstUnprivilegedPort(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'));
+  } catch {
+    // Before Linux 4.11, or hidden (`ProcSubset=pid`).
+    return 1_024;
+  }
+}
