@@ -10,6 +10,11 @@ export interface SuperviseOptions {
   readonly stopPolicy?: () => StopPolicy;
   /** The longest that a stop may take, in milliseconds; asked when it begins. By default 45 s. */
   readonly stopTimeoutMs?: () => number;
+  /**
+   * Extends the timeout of a stop only while the event loop turns. By default for all of `stopTimeoutMs`: also while a
+   * database is inside one long call.
+   */
+  readonly isStopBoundToProgress?: boolean;
   /** The line for `STATUS=` as it is now. By default the last one given to `status`. */
   readonly statusText?: () => string;
   /** Told what an operator may want to read of. Must not throw. */

@@ -21,7 +21,7 @@ import type {
   WatchdogCheck,
 } from './supervise-options.js';
 import { judgeSupervision } from './supervision.js';
-import { barrierTimeoutMs, closingTimeMs, type PartProgress } from './timeouts.js';
+import { barrierTimeoutMs, closingTimeMs, type PartProgress, stopStallMs } from './timeouts.js';
 
 const defaultDrainTimeoutMs = 30_000;
 
@@ -160,6 +160,7 @@ export class SupervisedService {
   watchdog(check: WatchdogCheck): void {
     const watchdog = watchdogEnabled();
     if (!watchdog.enabled) return;
+    this.#watchdog?.close();
     this.#watchdog = new WatchdogFeeder({
       microseconds: watchdog.microseconds,
       notifier: this.notifier,
@@ -281,7 +282,8 @@ export class SupervisedService {
     const timeoutMs = this.#options.stopTimeoutMs?.() ?? defaultDrainTimeoutMs + closingTimeMs;
     this.notifier.send({ stopping: true, ...this.#statusField() });
     // Before the manager's own timeout can end, whatever the unit file says.
-    this.#extender.whileStopping(timeoutMs);
+    if (this.#options.isStopBoundToProgress) this.#extender.whileTurning(stopStallMs);
+    else this.#extender.whileStopping(timeoutMs);
     // Before the extended timeout ends: a stop that hangs is to say so itself.
     this.#overdue = setTimeout(() => this.#endHangingStop(timeoutMs), Math.min(timeoutMs, longestTimerMs));
     this.#pendingStop = {

@@ -79,6 +79,9 @@ export function longestStop({ drainTimeoutMs, killDelayMs, busyTimeoutMs }: Stop
   return drainTimeoutMs + killDelayMs + busyTimeoutMs + closingTimeMs;
 }
 
+/** Time without progress after which a stop that is bound to progress is left to the manager's timeout, milliseconds. */
+export const stopStallMs = 10_000;
+
 /**
  * The plan of a stop: the longest stop and its barrier, whatever `TimeoutStopSec=` the unit file has.
  * @param stopTimeoutMs after which the service itself ends a stop that hangs

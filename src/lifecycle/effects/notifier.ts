@@ -5,7 +5,11 @@ import {
   notifyBarrier,
   notifyQueue,
 } from '../../systemd/notify.js';
-import { startTimeoutExtension, type TimeoutExtension } from '../../systemd/timeout-extension.js';
+import {
+  reportProgress,
+  startTimeoutExtension,
+  type TimeoutExtension,
+} from '../../systemd/timeout-extension.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { type SentStatus, statusDueIn } from '../status-line.js';
 import type { ReportService } from '../supervise-options.js';
@@ -78,6 +82,7 @@ export class Notifier {
 export class TimeoutExtender {
   readonly #report: ReportService;
   #extension: TimeoutExtension | null = null;
+  #turning: NodeJS.Timeout | undefined;
 
   constructor(report: ReportService) {
     this.#report = report;
@@ -95,7 +100,21 @@ export class TimeoutExtender {
     this.#extend({ intervalMilliseconds: interval, extensionMicroseconds, limitMilliseconds: limit });
   }
 
+  /**
+   * Goes on for as long as the event loop turns, up to `end`: what blocks it, such as an endless loop in a stop handler,
+   * is left to the manager's timeout.
+   *
+   * @param stallMs the longest that it may be blocked
+   */
+  whileTurning(stallMs: number): void {
+    const { interval, extensionMicroseconds } = startExtension;
+    const intervalMilliseconds = Math.min(interval, stallMs / 2);
+    this.#extend({ intervalMilliseconds, extensionMicroseconds, stallMilliseconds: stallMs });
+    this.#turning = setInterval(reportProgress, intervalMilliseconds).unref();
+  }
+
   end(): void {
+    clearInterval(this.#turning);
     this.#extension?.close();
     this.#extension = null;
   }
