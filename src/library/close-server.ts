@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
 import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { readProperty } from './read-arguments.js';
 
 /** Node.js tells of no connection that becomes idle. */
 const idleCheckMs = 50;
@@ -9,22 +10,28 @@ function isHttp(server: Server): server is HttpServer {
   return 'closeIdleConnections' in server && 'closeAllConnections' in server;
 }
 
-function checkServer(server: Server): void {
-  if (typeof server?.close !== 'function' || typeof server.on !== 'function') {
-    throw new ArgumentError(
-      'server',
-      `A server of node:net, node:http or node:https is closed, not ${showValue(server)}`,
-    );
-  }
+/** @throws ArgumentError for what isn't a server of node:net, or of a module that is built on it */
+export function checkServer(server: Server): void {
+  const isServer =
+    (['listen', 'close', 'address', 'prependListener'] as const).every(
+      (name) => typeof readProperty('server', server, name) === 'function',
+    ) && typeof readProperty('server', server, 'listening') === 'boolean';
+  if (isServer) return;
+  throw new ArgumentError(
+    'server',
+    `The server has to be one of node:net, node:http or node:https, not ${showValue(server)}`,
+  );
 }
 
 /**
  * Stops accepting connections, and resolves once those that are open have ended. A request under way is answered, with
- * `Connection: close`; a keep-alive connection without one is closed. Resolves with false if connections are left at
- * the deadline; those of HTTP are closed then.
+ * `Connection: close`; a keep-alive connection without one is closed.
  *
- * @param deadline by `performance.now()`, as the one of `onStop`; by default there is none
- * @throws ArgumentError
+ * @param server of node:net, node:http or node:https
+ * @param deadline in milliseconds by `performance.now()`, as the one of `onStop`; by default there is none
+ * @returns a promise of false if connections are left at the deadline; those of HTTP are closed then
+ * @throws {@link ArgumentError} for what is no server, or no time: the promise is rejected
+ * @see systemd.service(5), `TimeoutStopSec=`
  */
 export async function closeServer(server: Server, deadline = Number.POSITIVE_INFINITY): Promise<boolean> {
   checkServer(server);

@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError, largestInt, showValue } from '../systemd/arguments.js';
 import { FdStore, type FdStoreOutcome } from '../systemd/fd-store.js';
 import { listenFds, type PassedDescriptor } from '../systemd/listen-fds.js';
+import { readFields, readList } from './read-arguments.js';
 
 /** The descriptors that the manager has passed and nobody has taken yet. */
 let untaken: PassedDescriptor[] | null = null;
@@ -18,12 +19,28 @@ export function takeUnclaimed(isWanted: (name: string) => boolean): readonly Pas
   return all.filter(({ name }) => isWanted(name));
 }
 
+const largestDescriptor = Number(largestInt);
+
 /** Before systemd 254 no unit knows how much the manager keeps. */
 const unlimited = Number.MAX_SAFE_INTEGER;
 
+/** Names that the manager takes: `FDNAME=` of sd_notify(3). */
+const storedName = /^[\x20-\x39\x3b-\x7e]{1,255}$/;
+
+function checkName(name: string): void {
+  if (typeof name === 'string' && storedName.test(name)) return;
+  throw new ArgumentError(
+    'name',
+    `${showValue(name)} can't be the name of a descriptor: 1 to 255 of printable ASCII without a colon`,
+  );
+}
+
 function checkDescriptors(descriptors: readonly number[]): void {
+  if (descriptors.length === 0) {
+    throw new ArgumentError('descriptors', 'No file descriptor is given that could be kept');
+  }
   for (const fd of descriptors) {
-    if (!Number.isInteger(fd) || fd < 0) {
+    if (!Number.isInteger(fd) || fd < 0 || fd > largestDescriptor) {
       throw new ArgumentError('descriptors', `${showValue(fd)} is no file descriptor`);
     }
     try {
@@ -39,8 +56,10 @@ function checkDescriptors(descriptors: readonly number[]): void {
 }
 
 /**
- * The file descriptor store of the unit (systemd.service(5), `FileDescriptorStoreMax=`): what is put there stays open
- * after the end of this process, and the next start can take it.
+ * The file descriptor store of the unit, `FileDescriptorStoreMax=`: what is put there stays open after the end of this
+ * process, and the next start can take it.
+ *
+ * @see systemd.service(5), sd_notify(3)
  */
 export const fdStore = {
   /**
@@ -55,17 +74,25 @@ export const fdStore = {
   /**
    * Puts duplicates into the store; the caller's own may be closed afterwards. A manager without room says nothing.
    *
-   * @param poll false: the manager keeps them also after the other end has hung up. Default: true
-   * @throws ArgumentError for a name that isn't 1 to 255 printable ASCII characters without a colon, and for
-   *   descriptors that aren't open
+   * @param name 1 to 255 printable ASCII characters without a colon
+   * @param descriptors one open file descriptor, or several
+   * @param options `poll: false`: the manager keeps them also after the other end has hung up
+   * @returns `sent`, `not-supervised`, or `failed` with errno
+   * @throws {@link ArgumentError} for another name, for descriptors that aren't open, and for none
+   * @see sd_notify(3), `FDSTORE=1`, `FDNAME=`, `FDPOLL=0`
    */
   put(
     name: string,
     descriptors: number | readonly number[],
-    { poll = true }: { readonly poll?: boolean } = {},
+    options: { readonly poll?: boolean } = {},
   ): FdStoreOutcome {
-    const all = Array.isArray(descriptors) ? descriptors : [descriptors];
+    checkName(name);
+    const all = readList<number>('descriptors', descriptors) ?? [descriptors as number];
     checkDescriptors(all);
+    const { poll = true } = readFields('options', options, ['poll']);
+    if (typeof poll !== 'boolean') {
+      throw new ArgumentError('poll', `The option poll is true or false, not ${showValue(poll)}`);
+    }
     if (process.env['NOTIFY_SOCKET'] === undefined) return { outcome: 'not-supervised' };
     return new FdStore(process.env, unlimited).keep(name, all, { poll });
   },
@@ -74,14 +101,25 @@ export const fdStore = {
    * Takes the descriptors that the manager has passed under this name, stored ones and those of socket units. The
    * caller owns them. Later calls don't give them again; the store keeps its duplicates until `remove`.
    *
-   * @throws SystemCallError where the environment is malformed, as `listenFds` does
+   * @param name `FDNAME=`, or `FileDescriptorName=` of a socket unit
+   * @throws {@link ArgumentError} for a name that none can have; `SystemCallError` as `listenFds` does
+   * @see sd_listen_fds_with_names(3)
    */
   take(name: string): readonly number[] {
+    checkName(name);
     return takeUnclaimed((other) => other === name).map(({ fd }) => fd);
   },
 
-  /** Has the manager close all that it keeps under the name. Throws `ArgumentError` as `put` does. */
+  /**
+   * Has the manager close all that it keeps under the name.
+   *
+   * @param name as `put` has it
+   * @returns `sent`, `not-supervised`, or `failed` with errno
+   * @throws {@link ArgumentError} as `put` does
+   * @see sd_notify(3), `FDSTOREREMOVE=1`
+   */
   remove(name: string): FdStoreOutcome {
+    checkName(name);
     return new FdStore(process.env, unlimited).remove(name);
   },
 };

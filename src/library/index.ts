@@ -1,14 +1,17 @@
 /**
- * The exports of `@sd-gateway/systemd`; the low level, as the man pages have it. The gateway uses the same functions.
+ * The exports of `@sd-gateway/systemd`: a service as a whole, and the low level, as the man pages have it. The gateway uses
+ * the same functions.
+ *
+ * @packageDocumentation
  */
 export type { ExitStatus, Sender, StopCause, StopRequest } from '../lifecycle/stop-cause.js';
 export { exitStatus } from '../lifecycle/stop-cause.js';
 export type { ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
 export type { Origin, Supervision, SupervisionWarning } from '../lifecycle/supervision.js';
-export { describeSupervision } from '../lifecycle/supervision.js';
 export type { SystemCallFailure } from '../linux/native.js';
 export { NativeAddonError, SystemCallError } from '../linux/native.js';
 export { ArgumentError } from '../systemd/arguments.js';
+export type { Ancestor } from '../systemd/evidence.js';
 export type { FdStoreOutcome } from '../systemd/fd-store.js';
 export type { JournalOutcome } from '../systemd/journal.js';
 export type { PassedDescriptor } from '../systemd/listen-fds.js';
@@ -33,4 +36,4 @@ export {
   type StopHandler,
   supervise,
 } from './supervise.js';
-export { booted, credentials, supervision } from './unit.js';
+export { booted, credentials, describeSupervision, supervision } from './unit.js';

@@ -1,7 +1,10 @@
 import { closeSync } from 'node:fs';
 import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { errorMessage } from '../text/failure-text.js';
+import { checkServer } from './close-server.js';
 import { fdStore, takeUnclaimed } from './fd-store.js';
+import { readFields } from './read-arguments.js';
 
 /** An address that a server listens at. */
 export interface ListenWhere {
@@ -25,13 +28,11 @@ function keptName({ name, port, host }: ListenWhere): string {
 }
 
 function check(server: Server, where: ListenWhere): void {
-  if (typeof server?.listen !== 'function') {
-    throw new ArgumentError(
-      'server',
-      `A server of node:net, node:http or node:https listens, not ${showValue(server)}`,
-    );
+  checkServer(server);
+  if (server.listening) {
+    throw new ArgumentError('server', `The server listens already, at ${JSON.stringify(server.address())}`);
   }
-  const { name, port, host } = where ?? {};
+  const { name, port, host } = where;
   if (name === undefined && port === undefined) {
     throw new ArgumentError('where', 'A server listens on { port }, or on the socket unit of { name }');
   }
@@ -51,12 +52,33 @@ function check(server: Server, where: ListenWhere): void {
 
 function bind(server: Server, options: ListenOptions & { readonly fd?: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options, () => {
-      server.off('error', reject);
-      resolve();
-    });
+    const settle = (error?: unknown): void => {
+      server.off('error', settle);
+      server.off('listening', settle);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    server.once('error', settle);
+    server.once('listening', settle);
+    try {
+      server.listen(options);
+    } catch (error) {
+      settle(error);
+    }
   });
+}
+
+/** A wrong descriptor, such as a file's or a datagram socket's, is the unit's mistake, and says so. */
+async function bindPassed(server: Server, fd: number, name: string): Promise<void> {
+  try {
+    await bind(server, { fd });
+  } catch (cause) {
+    throw new ArgumentError(
+      'name',
+      `The descriptor ${fd} that was passed as ${showValue(name)} is no stream socket that listens (${errorMessage(cause)}): look at ListenStream= and FileDescriptorName= of the socket unit`,
+      { cause },
+    );
+  }
 }
 
 /** The descriptor of a listening server; Node.js has no public name for it. Null if it has none. */
@@ -68,18 +90,24 @@ function descriptorOf(server: Server): number | null {
 /**
  * Listens on the socket that the service manager has passed under this name, of a socket unit or kept over a restart;
  * else binds the port, and has the manager keep the socket if the unit has `FileDescriptorStoreMax=`: then no
- * connection is refused while the service restarts. Gives what `server.address()` says.
+ * connection is refused while the service restarts.
  *
- * @throws ArgumentError, and the errors of `server.listen`
+ * @param server of node:net, node:http or node:https, which doesn't listen yet
+ * @param where `{ port }`, `{ port, host }`, `{ name }`, or a name with a port to bind where no socket is passed
+ * @returns a promise of what `server.address()` says
+ * @throws {@link ArgumentError} for wrong arguments, for a name under which nothing is passed, and for a descriptor that
+ *   isn't a listening stream socket; the errors of `server.listen`, such as EADDRINUSE. The promise is rejected
+ * @see systemd.socket(5), sd_listen_fds_with_names(3)
  */
 export async function listen(server: Server, where: ListenWhere): Promise<AddressInfo | string | null> {
-  check(server, where);
-  const { port, host } = where;
-  const name = keptName(where);
+  const address = readFields('where', where, ['name', 'port', 'host']);
+  check(server, address);
+  const { port, host } = address;
+  const name = keptName(address);
   const [passed, ...more] = fdStore.take(name);
   for (const fd of more) closeSync(fd);
   if (passed !== undefined) {
-    await bind(server, { fd: passed });
+    await bindPassed(server, passed, name);
     return server.address();
   }
   if (port === undefined) {

@@ -8,6 +8,7 @@ import {
   notifyBarrier,
   notify as send,
 } from '../systemd/notify.js';
+import { readFields } from './read-arguments.js';
 
 /** The type of each field. TypeScript knows it; a caller in JavaScript may not. */
 const fieldTypes: Readonly<Record<keyof NotifyFields, 'true' | 'false' | 'string' | 'number' | 'bigint'>> = {
@@ -34,9 +35,6 @@ const fieldTypes: Readonly<Record<keyof NotifyFields, 'true' | 'false' | 'string
 const surelyShort = 1_000;
 
 function check(fields: NotifyFields): void {
-  if (typeof fields !== 'object' || fields === null) {
-    throw new ArgumentError('fields', `A notification needs an object of fields, not ${showValue(fields)}`);
-  }
   for (const name of Object.keys(fields) as (keyof NotifyFields)[]) {
     const type = Object.hasOwn(fieldTypes, name) ? fieldTypes[name] : undefined;
     const value: unknown = fields[name];
@@ -69,20 +67,27 @@ function check(fields: NotifyFields): void {
 }
 
 /**
- * sd_notify(3): tells the service manager, without ever blocking. A line feed or another control character in a status
- * becomes a space. Throws `ArgumentError` for an unknown field, for a value that its field can't have, for no field at
- * all, and for a status too long for one message (4096 bytes with all).
+ * Tells the service manager, without ever blocking. A line feed or another control character in a status becomes a space.
+ *
+ * @param fields what to tell; each is one assignment. Times are in µs, as bigint
+ * @returns `sent`, `queued` while the manager is busy, `not-supervised`, or `failed` with errno
+ * @throws {@link ArgumentError} for an unknown field, for a value that its field can't have, for no field at all, and
+ *   for a status too long for one message (4096 bytes with all). Nothing is sent then
+ * @see sd_notify(3)
  */
 export function notify(fields: NotifyFields): NotifyOutcome {
-  check(fields);
-  return send(fields);
+  const given = readFields('fields', fields);
+  check(given);
+  return send(given);
 }
 
 /**
- * sd_notify_barrier(3): resolves once the service manager has taken in all that was sent before, or after the timeout.
- * Keeps the event loop alive meanwhile. Rejects with an `ArgumentError` for a timeout that isn't a time.
+ * Waits until the service manager has taken in all that was sent before. Keeps the event loop alive meanwhile.
  *
- * @param timeoutMilliseconds by default 5000
+ * @param timeoutMilliseconds the longest wait, in milliseconds
+ * @returns a promise of `acknowledged`, `timed-out`, `not-supervised`, or `failed` with errno
+ * @throws {@link ArgumentError} for a timeout that isn't a time: the promise is rejected
+ * @see sd_notify_barrier(3)
  */
 export function barrier(timeoutMilliseconds = 5_000): Promise<BarrierOutcome> {
   return notifyBarrier(timeoutMilliseconds);

@@ -1,8 +1,24 @@
 import { describeStop } from '../lifecycle/stop-cause.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
+import { readFields, unreadable } from './read-arguments.js';
 
-/** A report as a line for people, with its priority of syslog(3); null: nobody has to read it. */
+/**
+ * A report as a line for people, with its priority of syslog(3); null: nobody has to read it.
+ *
+ * @param report as the option `report` of `supervise` is told it
+ * @throws {@link ArgumentError} for anything else
+ * @see syslog(3), sd-daemon(3)
+ */
 export function describeReport(report: ServiceReport): readonly [priority: number, text: string] | null {
+  const given = readFields('report', report);
+  try {
+    return describe(given);
+  } catch (error) {
+    throw unreadable('report', error);
+  }
+}
+
+function describe(report: ServiceReport): readonly [priority: number, text: string] | null {
   switch (report.type) {
     case 'ready':
       return report.first ? [5, `Ready after ${Math.round(report.afterMs)} ms.`] : [5, 'The reload is done.'];
@@ -44,5 +60,14 @@ export function printReport(report: ServiceReport, isJournal: boolean): void {
   if (described === null) return;
   const [priority, text] = described;
   const prefix = isJournal ? `<${priority}>` : '';
-  process.stderr.write(`${text.replace(/^/gm, prefix)}\n`);
+  printError(text.replace(/^/gm, prefix));
+}
+
+let isGuarded = false;
+
+/** Writes to standard error. A pipe or a terminal that is gone must not end the service. */
+export function printError(text: string): void {
+  if (!isGuarded) process.stderr.on('error', () => undefined);
+  isGuarded = true;
+  process.stderr.write(`${text}\n`);
 }

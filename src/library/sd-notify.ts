@@ -1,6 +1,8 @@
 /**
  * A drop-in for npm `sd-notify` 2.8.0: the same names, arguments, return values and effects, by this package's own
- * addon. Like there, nothing is reported of a message that can't be sent.
+ * addon. Like there, nothing is reported of a message that can't be sent. Imported as `@sd-gateway/systemd/sd-notify`.
+ *
+ * @packageDocumentation
  */
 import { basename } from 'node:path';
 import { native } from '../linux/native.js';
@@ -26,26 +28,39 @@ function toInt(value: unknown): number {
 
 let watchdogTimer: NodeJS.Timeout | null = null;
 
-/** `READY=1`. */
+/**
+ * Sends `READY=1`.
+ *
+ * @see sd_notify(3)
+ */
 export function ready(): void {
   send('READY=1', 0);
 }
 
 /**
- * `STOPPING=1`, in the name of a process.
+ * Sends `STOPPING=1`, in the name of a process.
  *
  * @param pid by default this process
+ * @see sd_pid_notify(3)
  */
 export function stopping(pid?: number): void {
   send('STOPPING=1', Math.max(0, toInt(pid)));
 }
 
-/** `WATCHDOG=1`. */
+/**
+ * Sends `WATCHDOG=1`.
+ *
+ * @see sd_notify(3)
+ */
 export function watchdog(): void {
   send('WATCHDOG=1', 0);
 }
 
-/** The watchdog's timeout in milliseconds (sd_watchdog_enabled(3)); 0: there is none, or it can't be read. */
+/**
+ * The watchdog's timeout in milliseconds; 0: there is none, or it can't be read.
+ *
+ * @see sd_watchdog_enabled(3)
+ */
 export function watchdogInterval(): number {
   try {
     const setting = watchdogEnabled();
@@ -55,12 +70,22 @@ export function watchdogInterval(): number {
   }
 }
 
-/** Sends assignments as they are, one a line. */
+/**
+ * Sends assignments as they are.
+ *
+ * @param state one assignment a line
+ * @see sd_notify(3)
+ */
 export function sendState(state: string): void {
   send(cString(state), 0);
 }
 
-/** `STATUS=`. A line feed in the text begins another assignment, as it does with `sd-notify`. */
+/**
+ * Sends `STATUS=`.
+ *
+ * @param text a line feed begins another assignment, as it does with `sd-notify`
+ * @see sd_notify(3)
+ */
 export function sendStatus(text: string): void {
   send(cString(`STATUS=${text}\n`), 0);
 }
@@ -70,11 +95,17 @@ export function sendStatus(text: string): void {
  * `supervise().watchdog()` for one that follows the service's progress.
  *
  * @param interval milliseconds; by default 3000
+ * @see sd_notify(3)
  */
 export function startWatchdogMode(interval?: number): void {
   watchdogTimer = setInterval(watchdog, Number(interval) || 3_000);
 }
 
+/**
+ * Ends what `startWatchdogMode` began.
+ *
+ * @see sd_notify(3)
+ */
 export function stopWatchdogMode(): void {
   if (watchdogTimer === null) return;
   clearInterval(watchdogTimer);
@@ -82,9 +113,11 @@ export function stopWatchdogMode(): void {
 }
 
 /**
- * Writes a message to the journal (sd_journal_print(3)).
+ * Writes a message to the journal.
  *
  * @param level 0 (emerg) to 7 (debug)
+ * @param message up to the first NUL
+ * @see sd_journal_print(3)
  */
 export function journalPrint(level: number, message: string): void {
   journalSend([
@@ -98,7 +131,11 @@ function printer(level: number): (...words: readonly unknown[]) => void {
   return (...words) => journalPrint(level, words.join(' '));
 }
 
-/** One function for each level of syslog(3); the arguments are joined by spaces. */
+/**
+ * One function for each level; the arguments are joined by spaces.
+ *
+ * @see sd_journal_print(3), syslog(3)
+ */
 export const log = {
   emerg: printer(0),
   emergency: printer(0),

@@ -6,18 +6,24 @@ import {
   watchedSignals,
   watchSignals,
 } from '../systemd/signals.js';
+import { checkFunction, readList } from './read-arguments.js';
 
 /**
- * Tells each delivery of these signals with its sender, until closed (sigaction(2), `siginfo_t`). Without another
- * listener a watched signal then has no effect but to be told. Doesn't keep the process alive. Where there is no Linux,
- * the sender isn't known. Throws `ArgumentError` and `SystemCallError`.
+ * Tells each delivery of these signals with its sender, until closed. Without another listener a watched signal has no
+ * effect but to be told. Doesn't keep the process alive. Where there is no Linux, the sender isn't known.
+ *
+ * @param signals one of SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, or several
+ * @param listener told of each delivery
+ * @returns the watch, whose `close` gives the signals back to those who had them before
+ * @throws {@link ArgumentError} for other signals and for no function; `SystemCallError` if they can't be watched
+ * @see sigaction(2), `siginfo_t`
  */
 export function onSignal(
   signals: WatchedSignal | readonly WatchedSignal[],
   listener: (delivery: SignalDelivery) => void,
 ): SignalWatch {
-  const names: readonly WatchedSignal[] = typeof signals === 'string' ? [signals] : signals;
-  if (!Array.isArray(names) || names.length === 0) {
+  const names = typeof signals === 'string' ? [signals] : readList<WatchedSignal>('signals', signals);
+  if (names === null || names.length === 0) {
     throw new ArgumentError('signals', `Signals are named as ${watchedSignals.join(', ')}`);
   }
   for (const name of names) {
@@ -26,9 +32,7 @@ export function onSignal(
       throw new ArgumentError('signals', `${showValue(name)} can't be watched; those that can: ${known}`);
     }
   }
-  if (typeof listener !== 'function') {
-    throw new ArgumentError('listener', `A signal is told to a function, not to ${showValue(listener)}`);
-  }
+  checkFunction('listener', listener);
   return process.platform === 'linux' ? watchSignals(names, listener) : listenElsewhere(names, listener);
 }
 

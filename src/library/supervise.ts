@@ -1,13 +1,16 @@
 import type { AddressInfo, Server } from 'node:net';
 import { describeStop, type Sender } from '../lifecycle/stop-cause.js';
 import { SupervisedService } from '../lifecycle/supervise.js';
-import type { ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
+import type { ReportService, ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
 import type { Supervision } from '../lifecycle/supervision.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { journalFlush } from '../systemd/journal.js';
 import type { SignalDelivery } from '../systemd/signals.js';
+import { errorMessage } from '../text/failure-text.js';
 import { dropStaleListeners, type ListenWhere, listen } from './listen.js';
-import { printReport } from './report.js';
+import { checkFunction, readFields } from './read-arguments.js';
+import { printError, printReport } from './report.js';
 import { onSignal } from './signals.js';
 import { supervision } from './unit.js';
 
@@ -16,7 +19,7 @@ export interface ManagedServiceOptions {
   readonly stopTimeoutMs?: number;
   /** A SIGTERM from anybody but the supervisor: `fail` exits with 1 (default), `clean` with 0. */
   readonly foreignSigterm?: 'fail' | 'clean';
-  /** Told what an operator may want to read of. By default it is written to standard error. Must not throw. */
+  /** Told what an operator may want to read of. By default, and where it throws, that is written to standard error. */
   readonly report?: (report: ServiceReport) => void;
 }
 
@@ -24,6 +27,9 @@ export type StopHandler = (stop: StopContext) => Promise<unknown> | unknown;
 export type ReloadHandler = () => Promise<unknown> | unknown;
 /** Resolves if the service gets on; rejects, resolves with false or goes on for too long if it doesn't. */
 export type ProgressCheck = () => Promise<unknown> | unknown;
+
+/** The longest wait for the journal at the end, in milliseconds. */
+const longestFlushMs = 1_000;
 
 /** Signals that a service manager, a shell or a container sends; others stay the program's own. */
 const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
@@ -61,13 +67,11 @@ class CheckProbe {
   }
 }
 
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') {
-    throw new ArgumentError(name, `${name} must be a function, not ${showValue(value)}`);
-  }
-}
-
-/** This process as a service: of systemd, of a container, or started by hand. */
+/**
+ * This process as a service: of systemd, of a container, or started by hand.
+ *
+ * @see systemd.service(5)
+ */
 export class ManagedService {
   /** The supervisor of this process. */
   readonly supervision: Supervision;
@@ -78,9 +82,11 @@ export class ManagedService {
   constructor(options: ManagedServiceOptions) {
     const { stopTimeoutMs, foreignSigterm = 'fail' } = options;
     this.supervision = supervision();
-    const report = options.report ?? ((told: ServiceReport) => printReport(told, this.supervision.journal));
+    const print = (told: ServiceReport): void => printReport(told, this.supervision.journal);
+    const report = options.report === undefined ? print : orElse(options.report, print);
     this.#service = new SupervisedService({
       supervision: this.supervision,
+      isStopBoundToProgress: true,
       stopPolicy: () => ({ foreignSigterm }),
       report: (told) => {
         if (told.type === 'stopping') this.status(`Stopping: ${describeStop(told.stop)}`);
@@ -95,25 +101,46 @@ export class ManagedService {
     process.on('uncaughtException', (error) => this.#service.crash(error));
     process.on('unhandledRejection', (reason) => this.#service.crash(reason));
     onSignal(signals, (delivery) => this.#receive(delivery));
-    void this.#service.ended.then((status) => process.exit(status));
+    void this.#service.ended.then((status) => {
+      // What a busy journald has not taken yet.
+      journalFlush(longestFlushMs);
+      process.exit(status);
+    });
   }
 
-  /** The start is over: sends `READY=1`, with a status if there is one (sd_notify(3)). */
+  /**
+   * The start is over: sends `READY=1`, with a status if there is one.
+   *
+   * @param status one line for people
+   * @throws {@link ArgumentError} for a status that isn't text
+   * @see sd_notify(3)
+   */
   ready(status?: string): void {
     const text = status === undefined ? undefined : statusOf(status);
     dropStaleListeners();
     this.#service.ready(text);
   }
 
-  /** Sends `STATUS=`: one line for people. At most once a second, the newest; a long one is cut. */
+  /**
+   * Sends `STATUS=`: at most once a second, the newest; a long one is cut.
+   *
+   * @param text one line for people
+   * @throws {@link ArgumentError} for what isn't text
+   * @see sd_notify(3)
+   */
   status(text: string): void {
     this.#service.status(statusOf(text));
   }
 
   /**
    * Calls the handler when the service has to stop, after `STOPPING=1`; several are called one after the other. The
-   * manager's timeout is extended meanwhile. Then the process ends, with the exit status of the cause. A handler that
+   * manager's timeout is extended while the event loop turns. Then the process ends, with the exit status of the cause. A handler that
    * rejects, or goes on after the deadline, is a crash.
+   *
+   * @param handler told the cause, the sender, the deadline in milliseconds by `performance.now()`, and a signal that is
+   *   aborted then
+   * @throws {@link ArgumentError} for what isn't a function
+   * @see sd_notify(3), `STOPPING=1`, `EXTEND_TIMEOUT_USEC=`; systemd.service(5), `TimeoutStopSec=`
    */
   onStop(handler: StopHandler): void {
     checkFunction('handler', handler);
@@ -123,6 +150,10 @@ export class ManagedService {
   /**
    * Calls the handler at SIGHUP (`ExecReload=`, `systemctl reload`), between `RELOADING=1` and `READY=1`. If it
    * rejects, the reason is reported and the old state stays.
+   *
+   * @param handler several are called one after the other
+   * @throws {@link ArgumentError} for what isn't a function
+   * @see sd_notify(3), `RELOADING=1`; systemd.service(5), `ExecReload=`
    */
   onReload(handler: ReloadHandler): void {
     checkFunction('handler', handler);
@@ -130,8 +161,11 @@ export class ManagedService {
   }
 
   /**
-   * Sends `WATCHDOG=1` from now on if the unit has `WatchdogSec=`, while the event loop and the check get on
-   * (sd_watchdog_enabled(3)). The check is called at each third of the time.
+   * Sends `WATCHDOG=1` from now on if the unit has `WatchdogSec=`, while the event loop and the check get on.
+   *
+   * @param check called at each third of the time; by default nothing but the event loop is watched
+   * @throws {@link ArgumentError} for what isn't a function; `SystemCallError` if `WATCHDOG_USEC` is malformed
+   * @see sd_watchdog_enabled(3); systemd.service(5), `WatchdogSec=`
    */
   watchdog(check: ProgressCheck = () => undefined): void {
     checkFunction('check', check);
@@ -139,13 +173,29 @@ export class ManagedService {
     this.#service.watchdog({ begin: () => probe.begin(), parts: () => [probe.progress()] });
   }
 
-  /** Listens on a socket unit, on a socket kept over a restart, or on a port; see `listen`. */
+  /**
+   * Listens on a socket unit, on a socket kept over a restart, or on a port.
+   *
+   * @param server as `listen` has it
+   * @param where as `listen` has it
+   * @throws what `listen` does
+   * @see systemd.socket(5), sd_listen_fds_with_names(3)
+   */
   listen(server: Server, where: ListenWhere): Promise<AddressInfo | string | null> {
     return listen(server, where);
   }
 
-  /** Stops the service as its supervisor would; `restart` ends with 75, for `RestartForceExitStatus=75`. */
+  /**
+   * Stops the service as its supervisor would.
+   *
+   * @param cause `restart` ends with 75, for `RestartForceExitStatus=75`
+   * @throws {@link ArgumentError} for another cause
+   * @see systemd.service(5), `RestartForceExitStatus=`
+   */
   stop(cause: 'planned-stop' | 'restart' = 'planned-stop'): void {
+    if (cause !== 'planned-stop' && cause !== 'restart') {
+      throw new ArgumentError('cause', `A cause is 'planned-stop' or 'restart', not ${showValue(cause)}`);
+    }
     const own: Sender = {
       pid: process.pid,
       uid: process.getuid?.() ?? 0,
@@ -167,6 +217,18 @@ export class ManagedService {
   }
 }
 
+/** The caller's report, which can't end the service: where it throws, what it was told is printed. */
+function orElse(report: ReportService, print: ReportService): ReportService {
+  return (told) => {
+    try {
+      report(told);
+    } catch (error) {
+      printError(`The report function of supervise() threw: ${errorMessage(error)}`);
+      print(told);
+    }
+  };
+}
+
 function statusOf(text: string): string {
   if (typeof text !== 'string') {
     throw new ArgumentError('status', `A status is text, not ${showValue(text)}`);
@@ -178,11 +240,15 @@ let service: ManagedService | null = null;
 
 /**
  * Makes this process a service: takes its signals, with their senders, and exceptions that nobody catches, extends the
- * start timeout while it gets on, and ends the process when it is to stop. Once a process. Throws `ArgumentError` for
- * wrong options, and an Error at a second call.
+ * start timeout while it gets on, and ends the process when it is to stop. Once a process.
+ *
+ * @param options `stopTimeoutMs` in milliseconds, `foreignSigterm`, `report`
+ * @throws {@link ArgumentError} for wrong options, and an Error at a second call: the promise is rejected
+ * @see systemd.service(5), sd_notify(3)
  */
 export async function supervise(options: ManagedServiceOptions = {}): Promise<ManagedService> {
-  const { stopTimeoutMs, foreignSigterm, report } = options;
+  const given = readFields('options', options, ['stopTimeoutMs', 'foreignSigterm', 'report']);
+  const { stopTimeoutMs, foreignSigterm, report } = given;
   if (stopTimeoutMs !== undefined && !(Number.isFinite(stopTimeoutMs) && stopTimeoutMs > 0)) {
     throw new ArgumentError(
       'stopTimeoutMs',
@@ -198,6 +264,6 @@ export async function supervise(options: ManagedServiceOptions = {}): Promise<Ma
   if (report !== undefined) checkFunction('report', report);
   if (service !== null)
     throw new Error('supervise() was called before: a process is one service, which that call gave');
-  service = new ManagedService(options);
+  service = new ManagedService(given);
   return service;
 }

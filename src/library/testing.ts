@@ -1,10 +1,14 @@
 /**
  * For the tests of services: a service manager's notification socket that records what it is told, answers barriers and
- * keeps descriptors. No systemd is needed.
+ * keeps descriptors. No systemd is needed. Imported as `@sd-gateway/systemd/testing`.
+ *
+ * @packageDocumentation
  */
+import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { failure, native } from '../linux/native.js';
 import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { checkFunction, readFields } from './read-arguments.js';
 
 /** One message, as the manager gets it. */
 export interface FakeMessage {
@@ -43,7 +47,11 @@ function parse(text: string): Readonly<Record<string, string>> {
   return fields;
 }
 
-/** A manager of one service, in this process. */
+/**
+ * A manager of one service, in this process.
+ *
+ * @see sd_notify(3)
+ */
 export class FakeManager {
   /** For `NOTIFY_SOCKET`. */
   readonly address: string;
@@ -67,6 +75,7 @@ export class FakeManager {
     this.environment = {
       NOTIFY_SOCKET: this.address,
       FDSTORE: String(fdStoreMax),
+      INVOCATION_ID: randomUUID().replaceAll('-', ''),
       ...(watchdogMicroseconds === undefined ? {} : { WATCHDOG_USEC: String(watchdogMicroseconds) }),
     };
     this.#socket = native().datagram_bind(this.address);
@@ -97,8 +106,15 @@ export class FakeManager {
     return this.#barriers.length;
   }
 
-  /** Resolves with the next message that was not given before, or the next that `isWanted`; the others are skipped. */
+  /**
+   * Waits for the next message that was not given before.
+   *
+   * @param isWanted others are skipped
+   * @throws `ArgumentError` for what isn't a function, and an Error once the manager is closed
+   * @see sd_notify(3)
+   */
   async next(isWanted: (message: FakeMessage) => boolean = () => true): Promise<FakeMessage> {
+    checkFunction('isWanted', isWanted);
     while (this.#isOpen) {
       this.#takeIn();
       for (; this.#read < this.#messages.length; ) {
@@ -110,13 +126,21 @@ export class FakeManager {
     throw new Error('The fake manager was closed while a message was waited for');
   }
 
-  /** Answers the barriers that wait. */
+  /**
+   * Answers the barriers that wait.
+   *
+   * @see sd_notify_barrier(3)
+   */
   answerBarriers(): void {
     this.#takeIn();
     for (const fd of this.#barriers.splice(0)) closeSync(fd);
   }
 
-  /** Closes the socket and all descriptors. Idempotent. */
+  /**
+   * Closes the socket and all descriptors. Idempotent.
+   *
+   * @see close(2)
+   */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -174,12 +198,24 @@ export class FakeManager {
  * Makes a service manager for a test. Set `process.env.NOTIFY_SOCKET` to its `address`, or start a child with its
  * `environment`. The address is read from the process's own environment, which `process.env` is in the main thread only.
  *
- * @throws ArgumentError for wrong options, and an Error where there is no Linux
+ * @param options `watchdogMicroseconds` in µs, `fdStoreMax`, `answersBarriers`
+ * @throws `ArgumentError` for wrong options, and an Error where there is no Linux
+ * @see sd_notify(3), `NOTIFY_SOCKET`
  */
 export function fakeManager(options: FakeManagerOptions = {}): FakeManager {
-  const { fdStoreMax = 0 } = options;
+  const given = readFields('options', options, ['watchdogMicroseconds', 'fdStoreMax', 'answersBarriers']);
+  const { watchdogMicroseconds = 1n, fdStoreMax = 0, answersBarriers = true } = given;
+  if (!(typeof watchdogMicroseconds === 'bigint' && watchdogMicroseconds > 0n)) {
+    throw new ArgumentError(
+      'watchdogMicroseconds',
+      `${showValue(watchdogMicroseconds)} is no time in µs, as a bigint`,
+    );
+  }
   if (!(Number.isInteger(fdStoreMax) && fdStoreMax >= 0)) {
     throw new ArgumentError('fdStoreMax', `${showValue(fdStoreMax)} is no number of descriptors`);
   }
-  return new FakeManager(options);
+  if (typeof answersBarriers !== 'boolean') {
+    throw new ArgumentError('answersBarriers', `${showValue(answersBarriers)} is neither true nor false`);
+  }
+  return new FakeManager(given);
 }

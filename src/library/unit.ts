@@ -1,13 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { judgeSupervision, type Supervision } from '../lifecycle/supervision.js';
+import {
+  describeSupervision as describe,
+  judgeSupervision,
+  type Supervision,
+} from '../lifecycle/supervision.js';
 import { ArgumentError, showValue } from '../systemd/arguments.js';
 import { booted as isBooted, readSupervisionEvidence } from '../systemd/evidence.js';
+import { readFields, unreadable } from './read-arguments.js';
 
 /** systemd takes no other names (systemd.exec(5), `LoadCredential=`). */
 const credentialName = /^(?!\.{1,2}$)[^/\0]{1,255}$/;
 
-/** Secrets that the unit gives to the service (systemd.exec(5), `LoadCredential=`, `SetCredential=`). */
+/**
+ * Secrets that the unit gives to the service.
+ *
+ * @see systemd.exec(5), `LoadCredential=`, `SetCredential=`
+ */
 export const credentials = {
   /** `$CREDENTIALS_DIRECTORY`; null if the unit gives none. */
   get directory(): string | null {
@@ -15,8 +24,11 @@ export const credentials = {
   },
 
   /**
-   * Returns the path of a credential, for programs that want a file; null if the unit gives none. Throws
-   * `ArgumentError`.
+   * Returns the path of a credential, for programs that want a file; null if the unit gives none.
+   *
+   * @param name a file name
+   * @throws {@link ArgumentError} for a name that no file can have
+   * @see systemd.exec(5), `LoadCredential=`
    */
   path(name: string): string | null {
     if (typeof name !== 'string' || !credentialName.test(name)) {
@@ -28,7 +40,11 @@ export const credentials = {
 
   /**
    * Reads a credential; null if the unit doesn't give it. The bytes are as they were given, often with a line feed at
-   * their end. Throws `ArgumentError`, and the errors of open(2) but ENOENT.
+   * their end.
+   *
+   * @param name a file name
+   * @throws {@link ArgumentError} for a name that no file can have; the errors of open(2) but ENOENT
+   * @see systemd.exec(5), `LoadCredential=`
    */
   read(name: string): Buffer | null {
     const path = credentials.path(name);
@@ -42,7 +58,11 @@ export const credentials = {
   },
 };
 
-/** sd_booted(3): true if systemd is the init of this machine. */
+/**
+ * True if systemd is the init of this machine.
+ *
+ * @see sd_booted(3)
+ */
 export function booted(): boolean {
   return process.platform === 'linux' && isBooted();
 }
@@ -53,6 +73,8 @@ let known: Supervision | null = null;
  * Finds the supervisor of this process: the manager, the unit and the invocation. Tells if they are its own or merely
  * inherited, as in a shell that a service has started. Reads them once: later the environment and the parents may be
  * others'.
+ *
+ * @see systemd.exec(5), `$INVOCATION_ID`, `$SYSTEMD_EXEC_PID`
  */
 export function supervision(): Supervision {
   // As PID 1 of a container the process is asked to stop by the container's runtime.
@@ -61,4 +83,20 @@ export function supervision(): Supervision {
     process.pid === 1 ? 'container' : 'auto',
   );
   return known;
+}
+
+/**
+ * One line for people about who supervises this process.
+ *
+ * @param found what `supervision()` gave
+ * @throws {@link ArgumentError} for anything else
+ * @see systemd.exec(5)
+ */
+export function describeSupervision(found: Supervision): string {
+  const given = readFields('found', found);
+  try {
+    return describe(given);
+  } catch (error) {
+    throw unreadable('found', error);
+  }
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap } from 'node:util';
@@ -160,7 +159,7 @@ export function native(): Native {
 }
 
 function load(): Native {
-  const require = createRequire(import.meta.url);
+  const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);
   try {
     const nodeGypBuild: (folder: string) => Native = require('node-gyp-build');
     // A copy: V8 keeps what an addon fills as a hash table, in which each call would have to look for its function.

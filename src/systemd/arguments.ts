@@ -6,18 +6,37 @@ export class ArgumentError extends RangeError {
     /** The argument or its field, such as "status" or "fields.MESSAGE". */
     readonly argument: string,
     message: string,
+    options: ErrorOptions = {},
   ) {
-    super(message);
+    super(message, options);
     this.name = 'ArgumentError';
   }
 }
 
 /** Any value as a person can recognize it, in one short line; never throws. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return typeof value === 'function' ? 'a function' : String(value);
+  if (typeof value === 'string') return JSON.stringify(shortened(value));
+  if (typeof value === 'bigint') return isLong(value) ? 'a bigint of many digits' : `${value}n`;
+  if (typeof value === 'object' && value !== null) return isArray(value) ? 'an array' : 'an object';
+  return typeof value === 'function' ? 'a function' : shortened(String(value));
+}
+
+function shortened(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+/** The digits of a huge number take minutes. */
+function isLong(value: bigint): boolean {
+  return value > 2n ** 256n || value < -(2n ** 256n);
+}
+
+function isArray(value: object): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    // A revoked proxy answers nothing.
+    return false;
+  }
 }
 
 /**
@@ -29,6 +48,9 @@ export function parseDecimal(text: string, smallest: bigint, largest: bigint): b
   const value = BigInt(text);
   return value >= smallest && value <= largest ? value : null;
 }
+
+/** EINVAL of errno(3). */
+export const errnoInvalid = 22;
 
 /** INT_MAX of limits.h, which bounds `pid_t` and descriptors. */
 export const largestInt = 2n ** 31n - 1n;

@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { native, SystemCallError } from '../linux/native.js';
-import { largestInt, parseDecimal } from './arguments.js';
+import { errnoInvalid, largestInt, parseDecimal } from './arguments.js';
 
 /** A descriptor that the service manager passed. */
 export interface PassedDescriptor {
@@ -22,7 +21,7 @@ function refused(negativeErrno: number): SystemCallError {
 
 function numberIn(text: string, smallest: bigint, largest: bigint): bigint {
   const value = parseDecimal(text, smallest, largest);
-  if (value === null) throw refused(-constants.errno.EINVAL);
+  if (value === null) throw refused(-errnoInvalid);
   return value;
 }
 
@@ -41,9 +40,11 @@ function passedCount({ LISTEN_PID, LISTEN_PIDFDID, LISTEN_FDS }: NodeJS.ProcessE
 }
 
 /**
- * sd_listen_fds_with_names(3): the descriptors passed to this very process, now closed on exec; none when
- * `LISTEN_PID` names another process. Throws `SystemCallError` when the environment is malformed, or names a
- * descriptor that isn't open.
+ * Gives the descriptors that the manager has passed to this very process, with their names, and has them closed on exec;
+ * none if `LISTEN_PID` names another process. They are the caller's.
+ *
+ * @throws {@link SystemCallError} if the environment is malformed, or names a descriptor that isn't open
+ * @see sd_listen_fds_with_names(3)
  */
 export function listenFds(): readonly PassedDescriptor[] {
   const count = passedCount(process.env);
@@ -53,7 +54,7 @@ export function listenFds(): readonly PassedDescriptor[] {
   }
   if (count === 0) return [];
   const names = process.env['LISTEN_FDNAMES']?.split(':');
-  if (names !== undefined && names.length !== count) throw refused(-constants.errno.EINVAL);
+  if (names !== undefined && names.length !== count) throw refused(-errnoInvalid);
   return Array.from({ length: count }, (_, index) => ({
     fd: firstDescriptor + index,
     name: names?.[index] ?? 'unknown',

@@ -260,7 +260,11 @@ export function notifyWithDescriptors(
  * `timeoutMilliseconds`. Keeps the event loop alive.
  */
 export async function notifyBarrier(timeoutMilliseconds: number): Promise<BarrierOutcome> {
-  if (!(timeoutMilliseconds >= 0 && timeoutMilliseconds <= Number.MAX_SAFE_INTEGER)) {
+  const isTime =
+    typeof timeoutMilliseconds === 'number' &&
+    timeoutMilliseconds >= 0 &&
+    timeoutMilliseconds <= Number.MAX_SAFE_INTEGER;
+  if (!isTime) {
     throw new ArgumentError(
       'timeoutMilliseconds',
       `${showValue(timeoutMilliseconds)} ms is not a time that a barrier can be waited for`,
@@ -286,6 +290,11 @@ export async function notifyBarrier(timeoutMilliseconds: number): Promise<Barrie
   }).finally(() => pipe.destroy());
 }
 
+/**
+ * Counts the messages that wait because the manager is busy, and those that could not be sent after all.
+ *
+ * @see sd_notify(3)
+ */
 export function notifyQueue(): NotifyQueue {
   const [waiting, failed, errno] = native().sd_notify_queue();
   return { waiting, failed, lastFailure: errno === 0 ? null : failure(-errno) };

@@ -1,5 +1,4 @@
 import { readlinkSync } from 'node:fs';
-import { constants } from 'node:os';
 import { native, readPipe, SystemCallError } from '../linux/native.js';
 
 /** Signals whose sender the gateway is told. */
@@ -71,7 +70,11 @@ export function parseSignalRecords(data: Uint8Array): SignalRecord[] {
 }
 
 export interface SignalWatch {
-  /** Gives the signals back to those who had them before. Idempotent. */
+  /**
+   * Gives the signals back to those who had them before. Idempotent.
+   *
+   * @see sigaction(2)
+   */
   close(): void;
 }
 
@@ -184,6 +187,8 @@ function procIsOurs(): boolean {
 function numbersOf(signals: readonly WatchedSignal[]): ReadonlyMap<number, WatchedSignal> {
   const given: unknown = signals;
   if (!Array.isArray(given)) throw new TypeError('A watch of signals needs an array of their names');
+  // A program that only imports this library may have no need of it.
+  const { constants } = process.getBuiltinModule('node:os');
   const names = new Map<number, WatchedSignal>();
   for (const signal of signals) {
     if (!watchedSignals.includes(signal)) {

@@ -1,6 +1,5 @@
-import { constants } from 'node:os';
 import { native, SystemCallError } from '../linux/native.js';
-import { largestInt, parseDecimal } from './arguments.js';
+import { errnoInvalid, largestInt, parseDecimal } from './arguments.js';
 import { formatJournalEntry, type JournalField, journalSocket } from './journal.js';
 import { formatNotification } from './notify.js';
 
@@ -13,8 +12,10 @@ export type WatchdogSetting =
 const largestTimeout = 2n ** 64n - 2n;
 
 /**
- * sd_watchdog_enabled(3): whether the service manager expects `WATCHDOG=1` from this very process. Throws
- * `SystemCallError` when `WATCHDOG_USEC` or `WATCHDOG_PID` is malformed.
+ * Tells if the service manager expects `WATCHDOG=1` from this very process, and within which time, in µs.
+ *
+ * @throws {@link SystemCallError} if `WATCHDOG_USEC` or `WATCHDOG_PID` is malformed
+ * @see sd_watchdog_enabled(3)
  */
 export function watchdogEnabled(): WatchdogSetting {
   const { WATCHDOG_USEC, WATCHDOG_PID } = process.env;
@@ -24,7 +25,7 @@ export function watchdogEnabled(): WatchdogSetting {
   if (microseconds === null || pid === null) {
     throw new SystemCallError(
       'Could not read the watchdog settings in WATCHDOG_USEC and WATCHDOG_PID',
-      -constants.errno.EINVAL,
+      -errnoInvalid,
       'The service manager sets both (systemd.service(5), WatchdogSec=); nothing else should.',
     );
   }

@@ -138,8 +138,8 @@ describe('fdStore', () => {
     ['descriptors', () => fdStore.put('state', [0, 9_999])],
     ['descriptors', () => fdStore.put('state', -1)],
     ['descriptors', () => fdStore.put('state', 'socket' as never)],
-    ['fdName', () => fdStore.put('a:b', 0)],
-    ['fdName', () => fdStore.remove('')],
+    ['name', () => fdStore.put('a:b', 0)],
+    ['name', () => fdStore.remove('')],
   ])('refuses wrong %s, and sends nothing', async (argument, call) => {
     expect(refusedFor(call)).toBe(argument);
     expect(manager.messages).toEqual([]);

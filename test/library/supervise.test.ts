@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -146,6 +146,20 @@ describe('a supervised service', () => {
     await service.complained('The reload failed, and the old state stays: no such file');
   });
 
+  it('goes on after its standard error is gone', async () => {
+    const service = await new Started('plain').ready();
+    service.child.stderr?.destroy();
+    for (let reload = 0; reload < 3; reload++) {
+      service.child.kill('SIGHUP');
+      expect(await service.told()).toMatch(/^RELOADING=1/);
+      expect(await service.told()).toMatch(/^READY=1/);
+    }
+    service.child.kill('SIGTERM');
+    while ((await service.told()) !== 'BARRIER=1');
+    await receiver.closeDescriptors();
+    expect(await service.ended()).toBe(0);
+  });
+
   it('feeds the watchdog while the check gets on', async () => {
     new Started('plain', { WATCHDOG_USEC: '300000' });
     let pings = 0;
@@ -180,6 +194,24 @@ describe('outside of systemd', () => {
     const [text] = await once(terminal.stdout, 'data');
     expect(String(text).trim()).toBe('0');
   });
+});
+
+describe('in a container', () => {
+  it.skipIf(process.getuid?.() !== 0)(
+    'as PID 1 the service is stopped by the runtime outside, with 0',
+    async () => {
+      const words = ['--pid', '--fork', '--kill-child', '--mount-proc', process.execPath, program, 'plain'];
+      const container = spawn('unshare', words, { env: { PATH: process.env['PATH'] } });
+      children.push(container);
+      const lines = createInterface({ input: container.stderr })[Symbol.asyncIterator]();
+      for (let line = ''; !line.startsWith('Ready'); ) line = (await lines.next()).value;
+      const inside = readFileSync(`/proc/${container.pid}/task/${container.pid}/children`, 'utf8');
+      process.kill(Number(inside.trim()), 'SIGTERM');
+      const [status] = await once(container, 'exit');
+      expect(status).toBe(0);
+      expect((await lines.next()).value).toMatch(/^Stopping: planned stop/);
+    },
+  );
 });
 
 /** Runs a program in a terminal of its own, types Ctrl-C once it is ready, prints its exit status. */
