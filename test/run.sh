@@ -157,6 +157,7 @@ if [ -f /usr/include/systemd/sd-daemon.h ]; then
   npm ci --prefix test/peers
 fi
 npm ci --ignore-scripts --prefix test/library
+npm ci --ignore-scripts --prefix tools/library/reference
 
 heading "Build"
 npm run build

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const project = new URL('../../', import.meta.url).pathname;
 const pages = [
   ...readdirSync(project).filter((name) => name.endsWith('.md')),
-  ...['docs', 'docs/library'].flatMap(pagesIn),
+  ...['docs', 'docs/library', 'docs/library/reference'].flatMap(pagesIn),
 ];
 
 function pagesIn(folder: string): readonly string[] {
@@ -17,16 +17,20 @@ function textOf(page: string): string {
   return readFileSync(join(project, page), 'utf8').replace(/^```.*?^```$/gms, '');
 }
 
-/** The anchors of a page's headings, as GitHub makes them. */
+/** The anchors of a page's headings, as GitHub makes them: a second one of a name ends with "-1". */
 function anchorsOf(page: string): ReadonlySet<string> {
   const headings = [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading);
+  const seen = new Map<string, number>();
   return new Set(
-    headings.map((heading) =>
-      heading
+    headings.map((heading) => {
+      const anchor = heading
         .toLowerCase()
         .replace(/[^\p{L}\p{N}_ -]/gu, '')
-        .replaceAll(' ', '-'),
-    ),
+        .replaceAll(' ', '-');
+      const before = seen.get(anchor) ?? 0;
+      seen.set(anchor, before + 1);
+      return before === 0 ? anchor : `${anchor}-${before}`;
+    }),
   );
 }
 
