@@ -1,10 +1,22 @@
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type FakeManager, fakeManager } from '../../src/library/testing.js';
 import { packLibrary } from '../support/library-package.js';
 
 const checkout = fileURLToPath(new URL('../../', import.meta.url));
@@ -65,12 +77,15 @@ describe('the tarball', () => {
   });
 
   it('starts no timer, loads no addon and opens no socket before it is used', () => {
+    // It ends by itself, too: `run` waits for that.
     const program = `
-      require('@sd-gateway/systemd');
+      const before = require('node:fs').readdirSync('/proc/self/task').length;
+      for (const name of ['', '/logging', '/sd-notify', '/testing']) require('@sd-gateway/systemd' + name);
       const loaded = process.report.getReport().sharedObjects.some((file) => file.includes('sd-gateway'));
-      const threads = require('node:fs').readdirSync('/proc/self/task').length;
-      console.log(JSON.stringify([process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe/.test(name)), loaded]));`;
-    expect(run(program)).toEqual([[], false]);
+      const threads = () => require('node:fs').readdirSync('/proc/self/task').length;
+      const active = process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe/.test(name));
+      console.log(JSON.stringify([active, loaded, threads() - before]));`;
+    expect(run(program)).toEqual([[], false, 0]);
   });
 
   it.skipIf(!everythingMustRun && !existsSync(join(checkers, 'publint')))(
@@ -165,4 +180,153 @@ describe('the install on Linux', () => {
     const program = `console.log(JSON.stringify(require(${JSON.stringify(other)}).notify({ ready: true })))`;
     expect(run(program)).toEqual({ outcome: 'not-supervised' });
   }, 120_000);
+});
+
+describe('each program on the page of frameworks and languages', () => {
+  const page = readFileSync(join(checkout, 'docs/library/frameworks.md'), 'utf8');
+  const fenced = /^```(?:js|ts)\n\/\/ (\S+)\n(.*?)^```$/gms;
+  const programs = new Map(
+    [...page.matchAll(fenced)].map(([, name = '', code = '']) => [name, code] as const),
+  );
+  const queue = `
+    let jobs = 1;
+    export const queue = {
+      take: () => new Promise((resolve) => { if (jobs-- > 0) resolve({ id: 'job 1' }); }),
+      ping: async () => undefined,
+      acknowledge: async (job) => console.log('done:', job.id),
+    };
+    export const work = () => new Promise((resolve) => process.once('SIGTERM', () => setTimeout(resolve, 50)));`;
+  let manager: FakeManager;
+
+  /** The programs in JavaScript on a page of docs/library. */
+  function blocksOf(name: string): readonly string[] {
+    const text = readFileSync(join(checkout, 'docs/library', name), 'utf8');
+    return [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = '']) => code);
+  }
+
+  const blockOf = (name: string): string => blocksOf(name)[0] ?? '';
+
+  beforeAll(() => {
+    for (const [name, code] of programs) writeFileSync(join(folder, name), code);
+    writeFileSync(join(folder, 'queue.mjs'), queue);
+    const modules = join(folder, 'node_modules');
+    symlinkSync(join(checkout, 'node_modules/fastify'), join(modules, 'fastify'));
+    symlinkSync(join(checkout, 'node_modules/@types'), join(modules, '@types'));
+    for (const name of ['express', 'pino']) symlinkSync(join(checkers, name), join(modules, name));
+  });
+
+  beforeEach(() => {
+    manager = fakeManager({ watchdogMicroseconds: 1_000_000n });
+  });
+
+  afterEach(() => manager.close());
+
+  /** Starts a program as a unit has it: this process is its parent, so a signal of it is the supervisor's. */
+  function start(program: string, environment: Readonly<Record<string, string>> = {}) {
+    const child = spawn(process.execPath, [program], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        INVOCATION_ID: '0123456789abcdef0123456789abcdef',
+        ...manager.environment,
+        ...environment,
+      },
+    });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (printed += text));
+    const exit = once(child, 'exit');
+    return {
+      stop: async () => {
+        child.kill('SIGTERM');
+        const [status] = await exit;
+        return [status, printed];
+      },
+      told: (wanted: string) =>
+        Promise.race([
+          manager.next(({ text }) => text.includes(wanted)),
+          exit.then(() => expect.fail(`It ended before ${wanted}: ${printed}`)),
+        ]),
+    };
+  }
+
+  async function freePort(): Promise<number> {
+    const server = createServer().listen(0);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    return port;
+  }
+
+  async function serves(program: string): Promise<void> {
+    const port = await freePort();
+    const service = start(program, { PORT: String(port) });
+    await service.told('READY=1\nSTATUS=Serving');
+    await service.told('WATCHDOG=1');
+    const response = await fetch(`http://localhost:${port}/`);
+    expect(await response.text()).toBe('hello');
+    expect(await service.stop()).toEqual([0, expect.stringContaining('Stopping: planned stop')]);
+  }
+
+  it('is known to the tests', () => {
+    const all = ['fastify.mjs', 'express.mjs', 'worker.mjs', 'server.cjs', 'service.mts', 'service.cts'];
+    expect([...programs.keys()]).toEqual(all);
+  });
+
+  it.each(['fastify.mjs', 'server.cjs'])('%s starts, serves, is watched and stops with 0', serves);
+
+  it.skipIf(!everythingMustRun && !existsSync(join(checkers, 'express')))(
+    'express.mjs does (npm ci --prefix test/library)',
+    () => serves('express.mjs'),
+  );
+
+  it('both of TypeScript are compiled, and do', async () => {
+    const options = ['--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const tsc = spawnSync(
+      join(checkout, 'node_modules/.bin/tsc'),
+      [...options, 'service.mts', 'service.cts'],
+      { cwd: folder, encoding: 'utf8' },
+    );
+    expect(tsc.stdout).toBe('');
+    await serves('service.mjs');
+    await serves('service.cjs');
+  }, 60_000);
+
+  it('so is the one of the page on tests, which passes', () => {
+    cpSync(join(checkout, 'examples/http.mjs'), join(folder, 'http.mjs'));
+    writeFileSync(join(folder, 'http.test.mjs'), blockOf('testing.md'));
+    const { status, stdout } = spawnSync(process.execPath, ['--test', 'http.test.mjs'], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'] },
+    });
+    expect(stdout).toMatch(/pass 1\b/);
+    expect(status).toBe(0);
+  });
+
+  it('so is the one line of the page on migrating', async () => {
+    writeFileSync(join(folder, 'migrated.cjs'), blockOf('migrating.md'));
+    start('migrated.cjs');
+    expect((await manager.next()).text).toBe('READY=1');
+  });
+
+  it.skipIf(!everythingMustRun && !existsSync(join(checkers, 'pino')))(
+    'so are those of the page on logging (npm ci --prefix test/library)',
+    () => {
+      writeFileSync(join(folder, 'logging.mjs'), blocksOf('logging.md').join('\n'));
+      const { status, stderr } = spawnSync(process.execPath, ['logging.mjs'], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      // Where there is no journal they write there.
+      expect(['order taken\norder taken\n', '']).toContain(stderr);
+      expect(status).toBe(0);
+    },
+  );
+
+  it('worker.mjs ends its job before it stops', async () => {
+    const worker = start('worker.mjs');
+    await worker.told('STATUS=Working on job 1');
+    expect(await worker.stop()).toEqual([0, expect.stringContaining('done: job 1')]);
+  });
 });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,10 @@ import type { Machine } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 
 const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
+/** The checkout, as a machine has it. */
+const records = '/usr/lib/sd-gateway/test/library/pino-records.mjs';
+const pino = fileURLToPath(new URL('../library/node_modules/pino', import.meta.url));
+const everythingMustRun = process.env['CI'] === 'true';
 const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-library-'));
 
 beforeAll(() => {
@@ -75,6 +79,12 @@ class Example {
   }
 }
 
+/** A client that asks again and again until the file is there, and fails if it is refused once. */
+function underLoad(url: string, file: string): readonly string[] {
+  const ask = `until [ -e ${file} ]; do curl --silent --fail ${url} || exit 1; done`;
+  return ['bash', '-c', `set -o pipefail; (${ask}) | sort | uniq -c`];
+}
+
 describeOnMachine('the examples of the library', (machine) => {
   it('a plain http server starts, reports, reloads, keeps its socket, is watched, and stops with 0', async () => {
     const http = new Example(machine(), 'http');
@@ -88,11 +98,7 @@ describeOnMachine('the examples of the library', (machine) => {
     expect(await ask()).toBe('hello again');
 
     // No connection is refused while the service restarts: the manager has the socket.
-    const load = machine().check([
-      'sh',
-      '-c',
-      'until [ -e /tmp/enough ]; do curl --silent --fail http://localhost:8080/ || exit 1; done | sort | uniq -c',
-    ]);
+    const load = machine().check(underLoad('http://localhost:8080/', '/tmp/enough'));
     await http.systemctl('restart');
     await http.systemctl('restart');
     await machine().check(['touch', '/tmp/enough']);
@@ -130,10 +136,49 @@ describeOnMachine('the examples of the library', (machine) => {
       PRIORITY: '5',
       SYSLOG_IDENTIFIER: 'socket.cjs',
     });
+
+    const load = machine().check(underLoad('http://localhost:8081/', '/tmp/enough-for-socket'));
+    await socket.systemctl('restart');
+    await socket.systemctl('restart');
+    await machine().check(['touch', '/tmp/enough-for-socket']);
+    expect(await load).toMatch(/by socket/);
+
+    // Its unit says nothing of a restart: the next connection is one.
+    const pid = await socket.property('MainPID');
+    await machine().check(['sh', '-c', `kill ${pid}; tail --pid=${pid} -f /dev/null`]);
+    await socket.until('ActiveState', 'failed');
+    expect(await socket.property('ExecMainStatus')).toBe('1');
+    await machine().check(['curl', '--silent', '--fail', 'http://localhost:8081/']);
+    await socket.until('ActiveState', 'active');
+    await machine().check(['systemctl', 'stop', 'socket.socket']);
     await socket.systemctl('stop');
     expect([await socket.property('Result'), await socket.property('ExecMainStatus')]).toEqual([
       'success',
       '0',
     ]);
   });
+
+  it.skipIf(!everythingMustRun && !existsSync(pino))(
+    'records of pino have levels, fields, message id, lines and bytes (npm ci --prefix test/library)',
+    async () => {
+      const run = ['systemd-run', '--wait', '--quiet', '--unit=pino', '/usr/bin/env', 'node', records];
+      await machine().check(run);
+      const all = await machine().journal('_SYSTEMD_UNIT=pino.service', 'SYSLOG_IDENTIFIER=pino-records.mjs');
+      const bytes = [0, 10, 255];
+      expect(all).toMatchObject([
+        { MESSAGE: 'level trace', PRIORITY: '7' },
+        { MESSAGE: 'level debug', PRIORITY: '7' },
+        { MESSAGE: 'level info', PRIORITY: '6' },
+        { MESSAGE: 'level warn', PRIORITY: '4' },
+        { MESSAGE: 'level error', PRIORITY: '3' },
+        { MESSAGE: 'level fatal', PRIORITY: '2' },
+        { MESSAGE: 'with fields', REQUEST_ID: '7', MESSAGE_ID: '0123456789abcdef0123456789abcdef' },
+        { MESSAGE: 'several\nlines', PART: 'child' },
+        { MESSAGE: 'broken', PRIORITY: '3', ERROR_STACK: expect.stringMatching(/^Error: broken\n {4}at /) },
+        { MESSAGE: 'bytes', PAYLOAD: bytes },
+        { MESSAGE: 'by label', PRIORITY: '3' },
+        { MESSAGE: 'a plain call', PRIORITY: '5', PAYLOAD: bytes, SEVERAL: ['one', 'two\nlines'] },
+      ]);
+    },
+  );
 });
