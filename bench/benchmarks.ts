@@ -3,6 +3,7 @@ import { eventLoopDelay } from './event-loop-delay.js';
 import type { Benchmark } from './frame/benchmark.js';
 import { fullStore, longSession, manySessions } from './growth.js';
 import { journal } from './journal.js';
+import { libraryImport } from './library-import.js';
 import { restart, startFull, startStop } from './lifecycle.js';
 import { memory } from './memory.js';
 import { notify } from './notify.js';
@@ -11,6 +12,7 @@ import { wholeWay } from './whole-way.js';
 
 export const benchmarks: readonly Benchmark[] = [
   notify,
+  libraryImport,
   journal,
   eventLoopDelay,
   startStop,
