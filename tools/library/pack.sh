@@ -12,9 +12,10 @@ trap 'rm -rf "$package"' EXIT
 export PACKAGE=$package
 
 if [ -z "${PREBUILDS:-}" ]; then
-  newest=$(find native binding.gyp -type f -print0 | xargs -0 ls -t | head -1)
-  binary=$(find prebuilds -name '*.node' 2>/dev/null | head -1)
-  if [ -z "$binary" ] || [ "$newest" -nt "$binary" ]; then bash native/build-prebuilds.sh; fi
+  binaries=(prebuilds/*/*.node)
+  if [ ! -f "${binaries[0]}" ] || [ -n "$(find native binding.gyp -newer "${binaries[0]}" -type f -print -quit)" ]; then
+    bash native/build-prebuilds.sh
+  fi
 fi
 
 npx rolldown --config tools/library/rolldown.config.ts --logLevel warn
