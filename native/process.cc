@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -83,6 +84,14 @@ napi_value WaitPid(napi_env env, napi_callback_info info) {
   return Number(env, reaped < 0 ? -errno : reaped);
 }
 
+// set_dumpable(dumpable: number): 0, or a negative errno. See PR_SET_DUMPABLE of prctl(2).
+napi_value SetDumpable(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t dumpable;
+  if (!arguments.Int32(0, &dumpable)) return nullptr;
+  return Number(env, prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) < 0 ? -errno : 0);
+}
+
 // flock(fd: number, operation: number): 0, or a negative errno. Never waits.
 napi_value Flock(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -121,6 +130,7 @@ void InitializeProcess(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "flock", Flock);
   ExportFunction(env, exports, "pipe2", Pipe2);
   ExportFunction(env, exports, "prlimit_nofile", PrlimitNofile);
+  ExportFunction(env, exports, "set_dumpable", SetDumpable);
   ExportFunction(env, exports, "getsockopt_peercred", GetsockoptPeercred);
   ExportFunction(env, exports, "waitpid", WaitPid);
 }

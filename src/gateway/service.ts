@@ -6,6 +6,7 @@ import { type SupervisedService, supervise } from '../lifecycle/supervise.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
 import { isStartedAgain, type Supervision } from '../lifecycle/supervision.js';
 import { longestStop } from '../lifecycle/timeouts.js';
+import { closeMemoryToOthers } from '../linux/process.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import { messageIds } from '../log/fields.js';
 import { systemctlEnvironment } from '../manager/service-manager.js';
@@ -159,6 +160,8 @@ export class Service {
       if (signal.aborted) return;
       this.#runtime = runtime;
       this.#feedWatchdog(runtime);
+      // Before the first command of an agent runs, as the same user.
+      this.#sideWork.run('Closing the gateway’s memory to its agents', closeMemoryToOthers);
       this.#supervised.ready();
       runtime.start();
     } catch (error) {

@@ -37,6 +37,18 @@ export function lowerOpenFilesLimit(pid: number, soft: number): void {
   throw new SystemCallError(`Could not lower the limit of descriptors of process ${pid}`, result);
 }
 
+/**
+ * Closes this process's memory, environment and descriptors to the other processes of its user, and has it leave no core
+ * dump (PR_SET_DUMPABLE of prctl(2)). From now on its files in /proc are root's: what is readable by the owner alone has
+ * to be open by then. The programs that it starts are not affected.
+ *
+ * @throws SystemCallError
+ */
+export function closeMemoryToOthers(): void {
+  const result = native().set_dumpable(0);
+  if (result < 0) throw new SystemCallError('Could not close the memory of this process to others', result);
+}
+
 /** The peer that connected to a Unix socket, as of the moment of the connection. */
 export interface PeerCredentials {
   /** 0 when the peer is outside this PID namespace. */

@@ -145,6 +145,27 @@ describeOnMachine('the commands beside a hostile', (machine) => {
   });
 
   describe('agent', () => {
+    it('can’t read the gateway’s memory, environment or descriptors', async () => {
+      const pid = await unit.mainPid();
+      const asAgent = (script: string) =>
+        machine().run([
+          'setpriv',
+          `--reuid=${keeper.uid}`,
+          `--regid=${keeper.uid}`,
+          '--clear-groups',
+          'sh',
+          '-c',
+          script,
+        ]);
+      for (const script of [`cat /proc/${pid}/environ`, `ls -l /proc/${pid}/fd/`, `: </proc/${pid}/mem`]) {
+        expect(await asAgent(script)).toMatchObject({ stderr: expect.stringMatching(/Permission denied/) });
+      }
+      // Its own processes are open to it.
+      expect((await asAgent('cat /proc/self/environ')).status).toBe(0);
+      expect((await asRoot('send', 'still there')).stdout).toBe('still there\n');
+      expect((await asRoot('doctor')).stdout).toContain('The gateway listens on 127.0.0.1:8733');
+    });
+
     it('can’t have root read through a link in the place of the token', async () => {
       await unit.succeed('stop');
       await shell(`rm ${state}/token; ln -s ${rootsFile} ${state}/token; rm -f ${runtime}/control.sock`);

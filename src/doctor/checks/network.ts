@@ -11,17 +11,19 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
   const { holders } = port.value;
   const unit = unitOf({ configuration, port, ...facts });
   const main = Number(unit?.properties['MainPID'] ?? 0);
+  const told = facts.gateway.outcome === 'told' ? facts.gateway.facts : null;
+  // Nobody but root sees the gateway's descriptors: it says itself what it has.
+  const own = told?.listening.some((url) => url.endsWith(`:${wanted}`)) === true;
   if (holders.length === 0) {
+    if (own) return [say('ok', `The gateway listens on ${listen}`)];
     return main > 0
       ? [say('unknown', `Who listens on ${listen} can’t be seen by this user, or nobody does.`)]
       : [say('ok', `${listen} is free, as far as this user can see`)];
   }
-  const told = facts.gateway.outcome === 'told' ? facts.gateway.facts : null;
   // A socket that is kept over restarts is the manager's too; under a wrapper the gateway is not the main process.
   const other = holders.find((holder) => !isManager(holder, facts));
   const listens = holders.some(({ pid }) => pid === main || pid === told?.pid);
-  const serves = other === undefined && told?.listening.some((url) => url.endsWith(`:${wanted}`));
-  if (listens || serves === true) return [say('ok', `The gateway listens on ${listen}`)];
+  if (listens || (other === undefined && own)) return [say('ok', `The gateway listens on ${listen}`)];
   if (other === undefined) return [say('ok', `systemd holds ${listen}, for a socket unit or the gateway`)];
   return [
     say(

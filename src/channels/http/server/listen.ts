@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { hostInUrl } from '../../../config/values.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import { removeSocketFile } from '../../remove-socket-file.js';
-import { portHolders } from './port-holder.js';
+import { listeningUsers, portHolders } from './port-holder.js';
 
 /** The address of the HTTP server. `kept`: the listening socket of an earlier process, if that kept it. */
 export type HttpEndpoint =
@@ -172,7 +172,9 @@ function advice(endpoint: HttpEndpoint, code: string): string | null {
   switch (code) {
     case 'EADDRINUSE': {
       const [holder] = endpoint.kind === 'tcp' ? portHolders(endpoint.port, endpoint.host) : [];
-      const who = holder === undefined ? 'another process' : `${holder.name} (pid ${holder.pid})`;
+      const [user] = endpoint.kind === 'tcp' ? listeningUsers(endpoint.port, endpoint.host) : [];
+      const unseen = user === undefined ? 'another process' : `a process of user ${user}`;
+      const who = holder === undefined ? unseen : `${holder.name} (pid ${holder.pid})`;
       return `${who} listens there. Stop it, or set http.listen to another address.`;
     }
     case 'EACCES':

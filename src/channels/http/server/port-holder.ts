@@ -18,9 +18,7 @@ export interface PortHolder {
  * @param host null: at any address
  */
 export function portHolders(port: number, host: string | null): readonly PortHolder[] {
-  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) =>
-    listeningInodes(orNull(() => readFileSync(table, 'utf8')) ?? '', port, host),
-  );
+  const inodes = tables().flatMap((table) => listeningInodes(table, port, host));
   if (inodes.length === 0) return [];
   const links = new Set(inodes.map((inode) => `socket:[${inode}]`));
   return list('/proc').flatMap((entry) => {
@@ -35,8 +33,25 @@ export function portHolders(port: number, host: string | null): readonly PortHol
   });
 }
 
+/** The users of the sockets that listen there: also of processes whose descriptors this user may not see. */
+export function listeningUsers(port: number, host: string | null): readonly number[] {
+  return tables().flatMap((table) => listeningRows(table, port, host).map(({ uid }) => uid));
+}
+
+function tables(): readonly string[] {
+  return ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => orNull(() => readFileSync(path, 'utf8')) ?? '');
+}
+
 /** The inodes of the sockets in a table of proc(5) that listen where a server at this host and port would. */
 export function listeningInodes(table: string, port: number, host: string | null): readonly string[] {
+  return listeningRows(table, port, host).map(({ inode }) => inode);
+}
+
+function listeningRows(
+  table: string,
+  port: number,
+  host: string | null,
+): readonly { readonly inode: string; readonly uid: number }[] {
   return table
     .split('\n')
     .slice(1)
@@ -45,7 +60,8 @@ export function listeningInodes(table: string, port: number, host: string | null
       const [address = '', local = ''] = columns[1]?.split(':') ?? [];
       const inode = columns[9];
       if (inode === undefined || columns[3] !== listening || Number.parseInt(local, 16) !== port) return [];
-      return host === null || isInTheWay(addressIn(address), host) ? [inode] : [];
+      const isMeant = host === null || isInTheWay(addressIn(address), host);
+      return isMeant ? [{ inode, uid: Number(columns[7]) }] : [];
     });
 }
 

@@ -3,7 +3,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { endianness } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
-import { listeningInodes, portHolders } from '../../../../src/channels/http/server/port-holder.js';
+import {
+  listeningInodes,
+  listeningUsers,
+  portHolders,
+} from '../../../../src/channels/http/server/port-holder.js';
 import { descriptorOf } from '../../../../src/channels/http/server/socket-keeper.js';
 
 /** A table as proc(5) shows it: addresses in words of 32 bits, in the machine's order. */
@@ -82,6 +86,8 @@ describe('who holds a port', () => {
     const pids = portHolders(port, '127.0.0.1').map(({ pid }) => pid);
     expect(pids).toHaveLength(2);
     expect(pids).toEqual(expect.arrayContaining([process.pid, keeper.pid]));
+    // Of a process whose descriptors can't be seen only the user is known.
+    expect(listeningUsers(port, '127.0.0.1')).toEqual([process.getuid?.()]);
     keeper.kill();
     await once(keeper, 'exit');
     expect(portHolders(port, '127.0.0.1')).toMatchObject([{ pid: process.pid }]);
