@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import { errorMessage } from '../text/failure-text.js';
 import { ConfigurationError, type ConfigurationProblem, nearest } from './configuration-error.js';
+import { hazardsOf } from './hazards.js';
 import { problemsOf } from './problems.js';
 import { type Configuration, configurationSchema } from './schema.js';
 import { type Setting, settings } from './settings.js';
@@ -199,5 +200,6 @@ export function loadConfiguration(source: ConfigurationSource): LoadedConfigurat
   const result = configurationSchema.safeParse(values, { jitless: true });
   const found = result.success ? [] : problemsOf(result.error, values, { variables, inFile });
   if (!result.success || problems.length > 0) throw new ConfigurationError([...problems, ...found]);
-  return { configuration: result.data, warnings, file: document === null ? null : source.file };
+  const file = document === null ? null : source.file;
+  return { configuration: result.data, warnings: [...warnings, ...hazardsOf(result.data, file)], file };
 }

@@ -4,7 +4,7 @@ import { agentName, channelTables, namedTables } from './channel-table.js';
 import { nearest } from './configuration-error.js';
 import { routeTables } from './route-table.js';
 import { storeTable } from './store-table.js';
-import { addressRange, count, listenAddress, size, timeSpan } from './values.js';
+import { addressRange, count, listenAddress, publicUrl, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
 
@@ -29,6 +29,14 @@ export const configurationTables = z.strictObject({
         .register(z.globalRegistry, { description: 'Largest request body.' }),
       wait_limit: timeSpan(0, 3_600_000).prefault('45s').register(z.globalRegistry, {
         description: 'Longest wait for a reply in GET /v1/messages/{id}?wait=SECONDS.',
+      }),
+      public_url: publicUrl.nullable().default(null).register(z.globalRegistry, {
+        description:
+          'URL by which clients reach the gateway through a reverse proxy, such as "https://gateway.example.org". Links in answers begin with it. Unset: they are paths.',
+      }),
+      trusted_proxies: z.array(addressRange).default([]).register(z.globalRegistry, {
+        description:
+          'Address ranges (CIDR) of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. With any, so are those of a Unix socket.',
       }),
     })
     .prefault({}),

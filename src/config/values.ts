@@ -190,6 +190,20 @@ export function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
+/** An http or https URL that paths can be put behind; it has no slash at its end then. */
+export const publicUrl = z.string().transform((value, context) => {
+  const url = URL.canParse(value) ? new URL(value) : null;
+  const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '';
+  if (!isPlain || !/^https?:\/\//i.test(value)) {
+    context.addIssue({
+      code: 'custom',
+      message: `"${value}" is not the URL of a server, such as "https://gateway.example.org"`,
+    });
+    return z.NEVER;
+  }
+  return url.href.replace(/\/+$/, '');
+});
+
 /** One that is not would lead somewhere else from each working directory. */
 export const absolutePath = z.string().refine(isAbsolute, {
   error: ({ input }) => `"${input}" is not an absolute path, such as "/srv/gateway.db"`,

@@ -221,6 +221,8 @@ async function prepare(
     settings: () => ({
       waitLimit: workers.configuration.http.wait_limit,
       queue: workers.queueLimits(),
+      publicUrl: workers.configuration.http.public_url,
+      trustedProxies: workers.configuration.http.trusted_proxies,
     }),
     readiness: () => reports.readiness(),
     bounds: () => room.bounds(),

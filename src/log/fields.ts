@@ -6,6 +6,7 @@ export const recordFields = {
   SD_GATEWAY_SESSION: 'The session that the record is about.',
   SD_GATEWAY_MESSAGE: 'The id of the message that the record is about.',
   SD_GATEWAY_CHANNEL: 'The channel that the record is about, by its name in the configuration.',
+  SD_GATEWAY_CLIENT: 'The address of the client whose request the record is about; see http.trusted_proxies.',
   SD_GATEWAY_ATTEMPT: 'The attempt of the turn or the delivery, from 1.',
   SD_GATEWAY_STOP_CAUSE: 'The cause of the stop, such as "planned-stop" or "foreign-kill".',
   SD_GATEWAY_SIGNAL: 'The signal that asked for the stop.',

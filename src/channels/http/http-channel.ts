@@ -1,10 +1,11 @@
-import { fastify } from 'fastify';
+import { type FastifyRequest, fastify } from 'fastify';
 import { errorMessage } from '../../text/failure-text.js';
 import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import { bearerCheck } from './bearer.js';
 import { readBodies, takeEmptyBodies } from './bodies.js';
+import { clientOf } from './client-address.js';
 import { internalProblem, problemOf } from './failures.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
@@ -76,6 +77,19 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     }
   };
 
+  const clientOfRequest = ({ raw }: FastifyRequest) => clientOf(raw, options.settings().trustedProxies);
+  let isInsecurityTold = false;
+  const noteInsecure = (request: FastifyRequest) => {
+    if (isInsecurityTold || request.headers['x-forwarded-proto'] === undefined) return;
+    const { address, isSecure } = clientOfRequest(request);
+    if (isSecure !== false) return;
+    isInsecurityTold = true;
+    log.warning(
+      `A proxy passed on a request with the token that had come to it without TLS, from ${address ?? 'nobody it names'}: have the proxy refuse such requests, and make a new token if others can read that network. Said once.`,
+      { SD_GATEWAY_CLIENT: address },
+    );
+  };
+
   const application = fastify({
     bodyLimit: options.bodyLimit,
     routerOptions: { maxParamLength: 1_024 },
@@ -95,7 +109,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       const stack = problem === internalProblem && error instanceof Error ? error.stack : null;
       const route = request.routeOptions.url ?? 'an unknown address';
       const message = `${request.method} ${route} was answered ${problem.status}: ${reason}`;
-      log.err(message, { SD_GATEWAY_STACK: stack });
+      log.err(message, { SD_GATEWAY_STACK: stack, SD_GATEWAY_CLIENT: clientOfRequest(request).address });
     }
     return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
   });
@@ -107,6 +121,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       const allowed = request.is404 ? allowedMethods.of(request) : null;
       if (allowed !== null && isOpen(request.url)) throw methodNotAllowed(allowed);
       checkToken(request.headers.authorization);
+      noteInsecure(request);
       if (!servers.connections.admit(request.raw.socket)) {
         throw new Problem('too-many-connections', 'All connections that there may be are busy.', {
           retryAfter: roomRetryAfter,

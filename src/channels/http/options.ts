@@ -18,6 +18,10 @@ export interface HttpSettings {
   /** Longest wait for a reply, in milliseconds. */
   readonly waitLimit: number;
   readonly queue: QueueLimits;
+  /** Links begin with it; null: they are paths. */
+  readonly publicUrl: string | null;
+  /** Address ranges of proxies that are believed whom they speak for. */
+  readonly trustedProxies: readonly string[];
 }
 
 export interface HttpChannelOptions {

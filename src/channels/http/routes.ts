@@ -82,7 +82,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       );
       const message = acceptedMessage(outcome, options.retryAfterSeconds);
       if (outcome.outcome !== 'accepted') reply.header('Idempotency-Replayed', 'true');
-      reply.code(202).header('Location', `/v1/messages/${message.id}`);
+      reply.code(202).header('Location', `${settings().publicUrl ?? ''}/v1/messages/${message.id}`);
       // The first answer's state, so that the same key gives the same answer.
       return { id: message.id, session: message.session, seq: message.seq, state: 'queued' };
     },

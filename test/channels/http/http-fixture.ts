@@ -62,7 +62,13 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     }),
     bounds: () => ({ total: 1_000, withoutToken: 500 }),
     bodyLimit: 262_144,
-    settings: () => ({ waitLimit: 60_000, queue: { session: 1_000, total: 10_000 }, ...settings }),
+    settings: () => ({
+      waitLimit: 60_000,
+      queue: { session: 1_000, total: 10_000 },
+      publicUrl: null,
+      trustedProxies: [],
+      ...settings,
+    }),
     retryAfterSeconds: () => 7,
     readiness: () => ({ ready: true, facts: { state: 'ready' } }),
     validateReplyUrl: (url) =>

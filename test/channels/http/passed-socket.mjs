@@ -35,7 +35,12 @@ if (role === 'holder') {
     token: 'token',
     bounds: () => ({ total: 100, withoutToken: 50 }),
     bodyLimit: 65_536,
-    settings: () => ({ waitLimit: 1_000, queue: { session: 10, total: 10 } }),
+    settings: () => ({
+      waitLimit: 1_000,
+      queue: { session: 10, total: 10 },
+      publicUrl: null,
+      trustedProxies: [],
+    }),
     readiness: () => ({ ready: true, facts: {} }),
     validateReplyUrl: () => ({ ok: true }),
     openSockets: async () => ({

@@ -1,0 +1,62 @@
+import { type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Configuration } from './schema.js';
+import { hostInUrl } from './values.js';
+
+/** A part of the configuration's path, as it is on the disk. */
+type Part = Pick<Stats, 'mode' | 'uid' | 'gid'>;
+
+const anyone = 0o002;
+const group = 0o020;
+const sticky = 0o1000;
+
+/** Says who besides the owner may change it: "other users", "the group 100"; null: nobody. */
+export function otherWriters({ mode, uid, gid }: Part): string | null {
+  if ((mode & anyone) !== 0) return 'other users';
+  // Where each user has a group of their own, it has the user's number, and their files are often open to it.
+  return (mode & group) !== 0 && gid !== uid && gid !== 0 ? `the group ${gid}` : null;
+}
+
+/** Warns of a file that not only its owner can change: it names the programs that the gateway runs. */
+function openFile(file: string): readonly string[] {
+  const directory = dirname(file);
+  const [own, parent] = [file, directory].map((path) => statSync(path, { throwIfNoEntry: false }));
+  const mend = (path: string) => `mend it with "chmod go-w ${path}"`;
+  const writers = own === undefined ? null : otherWriters(own);
+  if (writers !== null) {
+    return [`${file} can be changed by ${writers}, who can have the gateway run any program: ${mend(file)}`];
+  }
+  if (parent === undefined || (parent.mode & sticky) !== 0) return [];
+  const replacers = otherWriters(parent);
+  if (replacers === null) return [];
+  return [
+    `${file} can be replaced by ${replacers}, who may write to ${directory}, and can have the gateway run any program: ${mend(directory)}`,
+  ];
+}
+
+/** Warns of settings that let others in, with what to do. */
+export function openSettings({
+  http,
+  delivery,
+}: Pick<Configuration, 'http' | 'delivery'>): readonly string[] {
+  const { listen, public_url, trusted_proxies } = http;
+  const isForAll = listen.kind === 'tcp' && ['0.0.0.0', '::'].includes(listen.host);
+  const hasProxy = trusted_proxies.length > 0 || public_url?.startsWith('https:') === true;
+  const everywhere = delivery.allow.filter((range) => range.endsWith('/0'));
+  return [
+    ...(listen.kind === 'tcp' && isForAll && !hasProxy
+      ? [
+          `http.listen is ${hostInUrl(listen.host)}:${listen.port}, and the gateway has no TLS: whoever can read the network reads the token. Listen on 127.0.0.1 behind a reverse proxy with TLS. If one is in front of it already, name its address in http.trusted_proxies or its URL in http.public_url`,
+        ]
+      : []),
+    ...everywhere.map(
+      (range) =>
+        `delivery.allow has "${range}": whoever may send a message can have its reply posted to any address of this machine and its networks. Name the ranges of the receivers alone`,
+    ),
+  ];
+}
+
+/** Warns of a configuration that works, and that others could use against the gateway. */
+export function hazardsOf(configuration: Configuration, file: string | null): readonly string[] {
+  return [...(file === null ? [] : openFile(file)), ...openSettings(configuration)];
+}
