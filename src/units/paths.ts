@@ -1,5 +1,5 @@
-import { constants, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { constants, existsSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { parseUnit, valueIn } from './unit-text.js';
 
 /** Directories of version managers that hold one version of a program: an upgrade removes the path. */
@@ -37,12 +37,37 @@ export function stablePath(path: string, links: readonly string[]): string {
   return links.find((link) => versionManagerOf(link) === null) ?? path;
 }
 
+/**
+ * The links by which pnpm keeps a package's path through its upgrades: the package itself lies in
+ * `.pnpm/NAME@VERSION/node_modules`.
+ * @param path a file of the package, with all links followed
+ */
+export function pnpmLinks(path: string): readonly string[] {
+  const [, root, rest] = /^(.*)\/\.pnpm\/[^/]+\/node_modules\/(.*)$/.exec(path) ?? [];
+  if (root === undefined || rest === undefined) return [];
+  // The store is in node_modules, and of what is installed globally beside it.
+  return [join(root, rest), join(root, 'node_modules', rest)].filter(
+    (link) => existsSync(link) && realpathSync(link) === path,
+  );
+}
+
+/** Follows the links of the part of the path that is there. */
+function realPath(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  const parent = dirname(path);
+  return parent === path ? path : join(realPath(parent), basename(path));
+}
+
 function isOn(value: string | null): boolean {
   return value !== null && /^(yes|true|on|1|tmpfs)$/i.test(value);
 }
 
+/** Also true by way of a link: systemd follows those of the directories that it hides, such as /home to /var/home. */
 function isBelow(path: string, directories: readonly string[]): boolean {
-  return directories.some((directory) => path === directory || path.startsWith(`${directory}/`));
+  const paths = [path, realPath(path)];
+  return directories
+    .flatMap((directory) => [directory, realPath(directory)])
+    .some((directory) => paths.some((each) => each === directory || each.startsWith(`${directory}/`)));
 }
 
 /** The directive of a unit that hides a path from its service; null: none does. Drop-ins are not looked at. */

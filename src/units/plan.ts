@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { longestKillDelay } from '../config/agent-table.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import type { Configuration } from '../config/schema.js';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { UnitOwner } from './load-path.js';
+import { pnpmLinks, stablePath } from './paths.js';
 import type { UnitPlan } from './render.js';
 import { parseEnvironmentFile } from './unit-settings.js';
 import { seal, type UnitChoices } from './unit-text.js';
@@ -33,8 +35,10 @@ export function shippedUnit(scope: Scope): string {
   return readFileSync(new URL(`../../systemd/${file}`, import.meta.url), 'utf8');
 }
 
-/** This package's program, as the unit runs it. */
-export const ownProgram = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const programHere = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** This package's program, as the unit runs it: by a path that stays when it is upgraded, if there is one. */
+export const ownProgram = stablePath(programHere, pnpmLinks(programHere));
 
 export function unitFiles(
   { scope, home, environment, instance }: UnitTarget,
@@ -84,6 +88,28 @@ export function unitConfiguration(target: UnitTarget, choices: UnitChoices): Loa
   });
 }
 
+/** The directory of `store.path`, if it is none of those that the unit makes; null: it is. */
+export function storeDirectoryOutside(
+  { scope, home, environment, instance }: UnitTarget,
+  { store }: Pick<Configuration, 'store'>,
+): string | null {
+  if (store.path === null) return null;
+  const { XDG_STATE_HOME, XDG_CONFIG_HOME } = environment;
+  const own = directories({
+    scope,
+    home,
+    instance,
+    environment: {
+      ...(XDG_STATE_HOME === undefined ? {} : { XDG_STATE_HOME }),
+      ...(XDG_CONFIG_HOME === undefined ? {} : { XDG_CONFIG_HOME }),
+    },
+  });
+  const directory = dirname(store.path);
+  // A user manager before systemd 254 has its own place for the state.
+  const states = [own.state, own.earlierUserState].filter((path) => path !== null);
+  return states.some((path) => directory === path || directory.startsWith(`${path}/`)) ? null : directory;
+}
+
 /** The search path for programs of the gateway and its agents: the same whoever installs. */
 function searchPath({ scope, home }: UnitTarget, node: string): string {
   const own = scope === 'user' ? [join(home, '.local/bin')] : [];
@@ -104,6 +130,7 @@ export function planUnit(target: UnitTarget, choices: UnitChoices, program = own
     searchPath: searchPath(target, choices.node),
     defaultEnvironmentFile: unitFiles(target, { ...choices, environmentFile: null, configurationFile: null })
       .environment,
+    storeDirectory: storeDirectoryOutside(target, configuration),
     stop: {
       drainTimeoutMs: configuration.stop.drain,
       killDelayMs: longestKillDelay(configuration.agents),

@@ -144,6 +144,8 @@ export interface UnitPlan {
   readonly searchPath: string;
   /** The environment file where none was chosen; it need not be there. */
   readonly defaultEnvironmentFile: string;
+  /** A directory of the store that is outside of the unit's own; null: there is none. */
+  readonly storeDirectory: string | null;
   /** The configuration's time spans, in milliseconds. */
   readonly stop: StopTimes;
 }
@@ -285,6 +287,10 @@ export function renderUnit(shipped: string, plan: UnitPlan): RenderedUnit {
     lines = replace(lines, 'ExecReload', [], 'removed');
   }
   lines = replace(lines, 'User', user(plan), choices.runAs === null ? 'kept' : 'removed');
+  if (plan.storeDirectory !== null) {
+    const writable = directive('ReadWritePaths', quoteWord(plan.storeDirectory));
+    lines = replace(lines, 'ProtectSystem', [directive('ProtectSystem', 'strict'), writable], 'kept');
+  }
   const known = leaveOutUnknown(lines, plan);
   const edit = `systemctl ${scope === 'user' ? '--user ' : ''}edit ${unitName(instance)}`;
   const head = [

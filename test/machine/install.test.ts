@@ -231,6 +231,27 @@ describeOnMachine('install and uninstall', (machine) => {
       expect((await type('uninstall', '--instance', 'late', '--purge', '--yes')).status).toBe(0);
     });
 
+    it('whose store is elsewhere may write there, once its user owns the directory', async () => {
+      await machine().writeFile(
+        '/etc/sd-gateway/sd-gateway-far.toml',
+        '[http]\nlisten = "127.0.0.1:9174"\n[store]\npath = "/srv/far/gateway.db"\n',
+      );
+      expect(await type('install', '--instance', 'far')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('make it with "mkdir -p /srv/far"'),
+      });
+      await machine().check(['mkdir', '-p', '/srv/far']);
+      expect(await type('install', '--instance', 'far')).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('"chown sd-gateway-far /srv/far" gives it to them'),
+      });
+      await machine().check(['chown', 'sd-gateway-far', '/srv/far']);
+      expect(await type('install', '--instance', 'far', '--now')).toMatchObject({ status: 0, stderr: '' });
+      expect(await type('send', '--instance', 'far', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
+      expect(await isThere('/srv/far/gateway.db')).toBe(true);
+      expect((await type('uninstall', '--instance', 'far', '--purge', '--yes')).status).toBe(0);
+    });
+
     it('is found by the other commands with its own configuration, blanks in its path included', async () => {
       await machine().writeFile('/etc/own place/gate way.toml', '[http]\nlisten = "127.0.0.1:9171"\n');
       const file = '/etc/own place/gate way.toml';

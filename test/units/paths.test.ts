@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { deniedPart, stablePath, versionManagerOf } from '../../src/units/paths.js';
+import { deniedPart, hiddenBy, pnpmLinks, stablePath, versionManagerOf } from '../../src/units/paths.js';
 import { parseEnvironmentFile } from '../../src/units/unit-settings.js';
 
 describe('a stable path', () => {
@@ -32,6 +32,54 @@ describe('a stable path', () => {
       '/home/linuxbrew/.linuxbrew/bin/node',
     );
     expect(stablePath(cellar, ['/run/user/1000/fnm_multishells/1/bin/node'])).toBe(cellar);
+  });
+});
+
+describe('pnpm’s path of a package', () => {
+  it.each([
+    // Installed globally, and in a project.
+    ['global/5', 'global/5/node_modules/sd-gateway'],
+    ['project/node_modules', 'project/node_modules/sd-gateway'],
+  ])('below %s that stays is %s', (root, link) => {
+    const home = mkdtempSync(join(tmpdir(), 'sd-gateway-pnpm-'));
+    onTestFinished(() => rmSync(home, { recursive: true }));
+    const stored = join(home, root, '.pnpm/sd-gateway@0.1.0_h1/node_modules/sd-gateway');
+    const program = join(stored, 'dist/cli/main.js');
+    mkdirSync(dirname(program), { recursive: true });
+    writeFileSync(program, '');
+    expect(stablePath(program, pnpmLinks(program))).toBe(program);
+    mkdirSync(dirname(join(home, link)), { recursive: true });
+    symlinkSync(stored, join(home, link));
+    const stable = join(home, link, 'dist/cli/main.js');
+    expect(stablePath(program, pnpmLinks(program))).toBe(stable);
+    expect(pnpmLinks('/usr/lib/node_modules/sd-gateway/dist/cli/main.js')).toEqual([]);
+    // It belongs to another version.
+    rmSync(join(home, link));
+    mkdirSync(dirname(stable), { recursive: true });
+    writeFileSync(stable, '');
+    expect(stablePath(program, pnpmLinks(program))).toBe(program);
+  });
+});
+
+describe('a path that the unit hides', () => {
+  const unit = '[Service]\nProtectHome=yes\nPrivateTmp=yes\n';
+
+  it.each([
+    ['/home/nora/gw.toml', 'ProtectHome=yes'],
+    ['/root/x', 'ProtectHome=yes'],
+    ['/tmp/x', 'PrivateTmp=yes'],
+    ['/homes/x', null],
+    ['/srv/x', null],
+  ])('%s: %s', (path, directive) => {
+    expect(hiddenBy(unit, path)).toBe(directive);
+    expect(hiddenBy('[Service]\nProtectHome=read-only\n', path)).toBeNull();
+  });
+
+  it('is hidden by way of a link, too', () => {
+    const folder = mkdtempSync(join('/var', 'sd-gateway-link-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    symlinkSync('/tmp', join(folder, 'link'));
+    expect(hiddenBy(unit, join(folder, 'link/not-there/x'))).toBe('PrivateTmp=yes');
   });
 });
 

@@ -12,6 +12,7 @@ const plan: UnitPlan = {
   program: '/usr/lib/sd-gateway/dist/cli/main.js',
   searchPath: '/usr/local/bin:/usr/bin:/bin',
   defaultEnvironmentFile: '/etc/sd-gateway/sd-gateway.env',
+  storeDirectory: null,
   stop: { drainTimeoutMs: 30_000, killDelayMs: 5_000, busyTimeoutMs: 5_000 },
 };
 
@@ -75,6 +76,17 @@ describe('the order at boot', () => {
 });
 
 describe('a rendered unit', () => {
+  it('lets the gateway write where its store is', () => {
+    expect(valueIn(parseUnit(render().text), 'ReadWritePaths')).toBeNull();
+    const { text } = render({ storeDirectory: '/srv/my store' });
+    expect(text).toContain('\nProtectSystem=strict\nReadWritePaths="/srv/my store"\n');
+  });
+
+  it('names its user as User= takes it, without quotes', () => {
+    const { text } = render({}, { runAs: 'corp\\nora' });
+    expect(valueIn(parseUnit(text), 'User')).toBe('corp\\nora');
+  });
+
   it.each(['system', 'user'] as const)(
     'of the %s manager is the shipped one, but for this machine’s paths and times',
     (scope) => {

@@ -17,7 +17,7 @@ import {
 } from '../../manager/service-manager.js';
 import { type InstalledUnit, readInstalled } from '../../units/drift.js';
 import { dropInsOf, packagedUnit } from '../../units/load-path.js';
-import { stablePath, unreadablePart } from '../../units/paths.js';
+import { stablePath } from '../../units/paths.js';
 import {
   catalogPath,
   catalogToInstall,
@@ -40,6 +40,7 @@ import {
 } from '../../units/unit-text.js';
 import { otherUnitOf, unitUser } from '../../units/unit-user.js';
 import { systemctlFor } from '../operate/find.js';
+import { findStoreDirectory, findUnreadable, type StoreDirectory, type UnreadableFile } from './places.js';
 import type { InstallRequest } from './request.js';
 import { findOwnUser, lacksUser, type OwnUser } from './user.js';
 
@@ -81,8 +82,10 @@ export interface InstallFacts {
   readonly rendered: RenderedUnit;
   /** A first configuration to write; null if there is one. */
   readonly sample: NewFile | null;
-  /** Files of the gateway that a user who owns nothing can’t read: the file, and what keeps it from them. */
-  readonly unreadable: readonly { readonly path: string; readonly part: string }[];
+  /** Files of the gateway that a user who owns nothing can’t read. */
+  readonly unreadable: readonly UnreadableFile[];
+  /** The directory of `store.path`, where the unit does not make it; null: it does. */
+  readonly storeDirectory: StoreDirectory | null;
   /** The address of the configuration, if somebody else listens there now. */
   readonly takenAddress: string | null;
   /** The port of the configuration, if no unit of ours may listen there; null if it may. */
@@ -227,13 +230,6 @@ function findLeftoverLink(target: UnitTarget, { text }: RenderedUnit): string | 
   return isLeftoverLink(path) ? path : null;
 }
 
-function findUnreadable(paths: readonly string[]): { path: string; part: string }[] {
-  return paths.flatMap((path) => {
-    const part = unreadablePart(path);
-    return part === null ? [] : [{ path, part }];
-  });
-}
-
 /**
  * Finds out all that install needs to know. Changes nothing. Throws a ConfigurationError, a ProgramError, a
  * ServiceManagerError, a UnitValueError, and what the file system says.
@@ -283,7 +279,8 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
     otherUnit !== null && (otherUnit.port === undefined || (port !== null && otherUnit.port === port));
   const packaged = packagedUnit(target, unit);
   const template = asksManager ? await findTemplateInstance(manager, instance) : null;
-  const rendered = renderUnit(shippedUnit(scope), planUnit(target, choices));
+  const plan = planUnit(target, choices);
+  const rendered = renderUnit(shippedUnit(scope), plan);
   const user = await findOwnUser(target, choices);
   const isTemplates = template !== null && templateObjection(template, scope) !== null;
   const isOthers = ownership === 'foreign' || (ownership === null && packaged !== null);
@@ -310,7 +307,13 @@ export async function findInstallFacts(request: InstallRequest): Promise<Install
     configuration,
     rendered,
     sample,
-    unreadable: isOpenToAll ? findUnreadable([choices.node, ownProgram, files.configuration]) : [],
+    unreadable: isOpenToAll
+      ? findUnreadable([choices.node, ownProgram, files.configuration], ownProgram)
+      : [],
+    storeDirectory: await findStoreDirectory(
+      plan.storeDirectory,
+      scope === 'system' ? (choices.runAs ?? unitUser(instance)) : null,
+    ),
     takenAddress:
       listen.kind === 'tcp' &&
       !isRunning &&

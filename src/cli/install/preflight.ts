@@ -5,6 +5,7 @@ import { hiddenBy, versionManagerOf } from '../../units/paths.js';
 import { parseUnit, readChoices, valueIn, withoutHash } from '../../units/unit-text.js';
 import { shellWord } from '../terminal.js';
 import { type InstallFacts, type NewFile, templateObjection } from './facts.js';
+import type { UnreadableFile } from './places.js';
 import type { InstallRequest } from './request.js';
 import type { OwnUser } from './user.js';
 
@@ -64,13 +65,20 @@ export function objections(facts: InstallFacts): readonly string[] {
   const againstTemplate = templateObjection(template, target.scope);
   if (againstTemplate !== null) found.push(againstTemplate);
   if (facts.sharesUser !== null && !sharedBefore(facts)) found.push(sharedUserText(facts));
-  const hidden = [...new Set([choices.node, program, files.configuration])].flatMap((path) => {
+  const { storeDirectory } = facts;
+  const store = storeDirectory === null ? [] : [storeDirectory.path];
+  const hidden = [...new Set([choices.node, program, files.configuration, ...store])].flatMap((path) => {
     const directive = hiddenBy(rendered.text, path);
     return directive === null ? [] : [{ path, directive }];
   });
   for (const { path, directive } of hidden) {
     found.push(
       `the unit’s ${directive} hides ${path} from the gateway; put it elsewhere, such as below /opt or /etc`,
+    );
+  }
+  if (storeDirectory?.isThere === false) {
+    found.push(
+      `the directory of store.path is not there; make it with "mkdir -p ${shellWord(storeDirectory.path)}"`,
     );
   }
   if (choices.runAs === null) {
@@ -92,7 +100,10 @@ function sharedUserText({ sharesUser, rendered }: InstallFacts): string {
   return `${sharesUser} runs as ${user}, too: an agent of one gateway could end the other and read its messages; give each a user of its own with --run-as`;
 }
 
-function unreadableText({ path, part }: { readonly path: string; readonly part: string }): string {
+function unreadableText({ path, part, tree }: UnreadableFile): string {
+  if (tree !== null) {
+    return `the gateway’s user can’t read ${path}; mend all of it with "chmod -R go+rX ${shellWord(tree)}"`;
+  }
   return part === path
     ? `the gateway’s user can’t read ${path}; mend it with "chmod o+r ${shellWord(path)}"`
     : `the gateway’s user can’t read ${path}, as it may not enter ${part}; mend it with "chmod o+x ${shellWord(part)}"`;
@@ -114,6 +125,13 @@ export function warningsOf(facts: InstallFacts): readonly string[] {
   }
   if (choices.runAs !== null) found.push(...unreadable.map(unreadableText));
   if (facts.sharesUser !== null && sharedBefore(facts)) found.push(sharedUserText(facts));
+  const { storeDirectory } = facts;
+  if (storeDirectory?.isThere === true && !storeDirectory.isOwned) {
+    const user = valueIn(parseUnit(rendered.text), 'User') ?? 'the user';
+    found.push(
+      `${storeDirectory.path}, where store.path is, has to be ${user}’s, as whom the gateway runs: "chown ${user} ${shellWord(storeDirectory.path)}" gives it to them`,
+    );
+  }
   if (rendered.omitted.length > 0) {
     const list = rendered.omitted.map(({ directive, since }) => `${directive}= (${since})`).join(', ');
     found.push(`systemd ${target.systemdVersion} doesn’t know, and the unit leaves out: ${list}`);
