@@ -7,7 +7,7 @@ import { inheritedEnvironment, turnEnvironment } from './command-environment.js'
 import { notStarted } from './command-errors.js';
 import { endBeforeGateway } from './oom-score.js';
 import { type PipedProcess, spawnPiped } from './piped-process.js';
-import { ProcessGroup } from './process-group.js';
+import { markVariable, newMark, ProcessTree } from './process-tree.js';
 import { readInTurns } from './read-in-turns.js';
 import { StandardError } from './standard-error.js';
 import type { TurnProcess } from './turn-processes.js';
@@ -29,7 +29,7 @@ export interface CommandAgentOptions {
   readonly command: readonly string[];
   /** Longest time of a turn, in milliseconds. */
   readonly timeout: number;
-  /** Time between SIGTERM and SIGKILL to the command's process group, in milliseconds. */
+  /** Time between SIGTERM and SIGKILL to the command and all that it started, in milliseconds. */
   readonly killDelay: number;
   /** Largest reply, in bytes. */
   readonly replyLimit: number;
@@ -57,8 +57,8 @@ export interface CommandAgentOptions {
  * Its current directory is its session's, and its `HOME` that of all agents; both are kept.
  *
  * The program leads a process group of its own, inherits no descriptor but these three, and neither the unit's
- * environment nor the gateway's. The turn ends when the program exits; what it left running in its group is ended
- * (SIGTERM, SIGKILL after `killDelay`) before the turn is over.
+ * environment nor the gateway's. The turn ends when the program exits; what it left running is ended (SIGTERM, SIGKILL
+ * after `killDelay`) before the turn is over, also what left its group.
  */
 export class CommandAgent implements Agent {
   readonly type = 'command';
@@ -95,6 +95,7 @@ export class CommandAgent implements Agent {
         reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
         return;
       }
+      const mark = newMark(this.options.directory);
       let piped: PipedProcess;
       let directories: TurnDirectories;
       try {
@@ -110,6 +111,7 @@ export class CommandAgent implements Agent {
             ...this.#environment,
             ...(!this.#keepsHome && { HOME: directories.home }),
             ...turnEnvironment(request),
+            [markVariable]: mark,
           },
           // setsid(2): a process group of its own, which can be ended as a whole.
           detached: true,
@@ -128,7 +130,8 @@ export class CommandAgent implements Agent {
       const { turnId, messageId, session } = request;
       const turnProcess = { pid: child.pid, turnId, messageId, session };
       this.options.processes.add(turnProcess);
-      new CommandTurn(this.options, request, signal, piped, child.pid, (outcome) => {
+      const tree = new ProcessTree(child.pid, mark, this.options.killDelay);
+      new CommandTurn(this.options, request, signal, piped, tree, (outcome) => {
         this.options.processes.delete(turnProcess);
         if (outcome instanceof AgentError) reject(outcome);
         else resolve({ text: outcome, metadata: {} });
@@ -166,7 +169,7 @@ export class CommandAgent implements Agent {
 
 /** One running command. */
 class CommandTurn {
-  readonly #group: ProcessGroup;
+  readonly #tree: ProcessTree;
   readonly #standardError: StandardError;
   readonly #chunks: Buffer[] = [];
   readonly #fields: LogFields;
@@ -185,12 +188,12 @@ class CommandTurn {
     request: AgentRequest,
     private readonly signal: AbortSignal,
     private readonly piped: PipedProcess,
-    pid: number,
+    tree: ProcessTree,
     private readonly done: (outcome: string | AgentError) => void,
   ) {
     const { child, stdin, stdout, stderr } = piped;
     this.#fields = { SD_GATEWAY_SESSION: request.session, SD_GATEWAY_MESSAGE: request.messageId };
-    this.#group = new ProcessGroup(pid, options.killDelay);
+    this.#tree = tree;
     this.#standardError = new StandardError((line) => options.log.info(`agent: ${line}`, this.#fields));
     const timedOut = () =>
       this.#cutOff(
@@ -235,7 +238,7 @@ class CommandTurn {
       this.#exited = true;
       readOn();
       clearTimeout(this.#timer);
-      this.#group.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
+      this.#tree.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
     });
     stdin.end(`${JSON.stringify(inputOf(request))}\n`);
   }
@@ -243,7 +246,7 @@ class CommandTurn {
   /** Fails the turn, once, and ends the process group; the turn is over when it has ended. */
   #give(failure: AgentError): void {
     this.#failure ??= failure;
-    this.#group.end();
+    this.#tree.end();
   }
 
   /** A command that has exited has its outcome, which is only read now: `#drain` sees to it that this ends. */

@@ -36,7 +36,7 @@ function endWithTheProcess(): void {
 
 /**
  * Ends a process group: SIGTERM now, SIGKILL after `killDelay` milliseconds to what is left by then. It calls back
- * once nothing of the group runs any more. What left the group by setsid(2) is not touched.
+ * once nothing of the group runs any more. `ProcessTree` ends what left the group by setsid(2).
  */
 export class ProcessGroup {
   #timer: NodeJS.Timeout | undefined;

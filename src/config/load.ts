@@ -21,6 +21,7 @@ const otherVariables: ReadonlySet<string> = new Set([
   'SD_GATEWAY_ATTEMPT',
   'SD_GATEWAY_PUT_BACKS',
   'SD_GATEWAY_TURN',
+  'SD_GATEWAY_MARK',
 ]);
 
 interface Override {

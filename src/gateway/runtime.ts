@@ -23,6 +23,7 @@ import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
 import { type ControlReports, openControl } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { mayPass } from './start/failed-start.js';
+import { endAgentLeftovers } from './start/leftovers.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
@@ -122,6 +123,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
         throw error;
       },
     ),
+    endAgentLeftovers(agentDirectory(directories), log),
   ]);
   if (parts.status === 'rejected') throw control.status === 'rejected' ? control.reason : parts.reason;
   const { store, recovery, prepared } = parts.value;
@@ -180,6 +182,10 @@ async function openParts(
   return { store, recovery: recovery.value, prepared };
 }
 
+function agentDirectory({ state }: Directories): string {
+  return join(state, 'agents');
+}
+
 async function prepare(
   options: RuntimeOptions,
   store: OpenStore,
@@ -189,7 +195,7 @@ async function prepare(
   const sockets = new FdStoreSockets(environment, log);
   const workers = new Workers({
     configuration,
-    agentDirectory: join(directories.state, 'agents'),
+    agentDirectory: agentDirectory(directories),
     environment,
     webhookSecret: webhookSecret(options),
     store,

@@ -192,7 +192,8 @@ export function reap(pid: number): void {
   throw new SystemCallError(`Could not reap process ${pid}`, result);
 }
 
-function processNumbers(): readonly string[] {
+/** The PIDs that /proc shows; none where it can't be read. */
+export function processNumbers(): readonly string[] {
   try {
     return readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   } catch {

@@ -21,6 +21,7 @@ import type { TurnProcess } from '../../src/agents/turn-processes.js';
 import { openFiles } from '../../src/linux/process.js';
 import type { LogFields } from '../../src/log/log.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
+import { isAlive } from '../support/is-alive.js';
 
 let directory: string;
 beforeAll(() => {
@@ -215,6 +216,7 @@ describe('what a command is given', () => {
       SD_GATEWAY_TURN: 'turn-1',
       SD_GATEWAY_ATTEMPT: '2',
       SD_GATEWAY_PUT_BACKS: '1',
+      SD_GATEWAY_MARK: expect.any(String),
     });
   });
 
@@ -239,6 +241,7 @@ describe('what a command is given', () => {
       SD_GATEWAY_TURN: 'turn-1',
       SD_GATEWAY_ATTEMPT: '2',
       SD_GATEWAY_PUT_BACKS: '1',
+      SD_GATEWAY_MARK: expect.any(String),
     });
   });
 
@@ -459,11 +462,11 @@ describe('how a command ends', () => {
     await line.ended();
   });
 
-  test('a process that left the group does not hold up the turn, and what was written before arrives', async () => {
+  test('a process that got away does not hold up the turn, and what was written before arrives', async () => {
     const line = await lifeline(1);
     const orphan = `require('node:net').connect(${JSON.stringify(line.path)}).on('data', () => process.exit())`;
     const reply = await js(
-      `const child = require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(orphan)}], { detached: true, stdio: 'inherit' });
+      `const child = require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(orphan)}], { detached: true, stdio: 'inherit', env: {} });
        process.stdout.write('x'.repeat(300_000) + child.pid, () => process.exit(0));`,
     ).run();
     expect(reply.text.length).toBeGreaterThan(300_000);
@@ -589,12 +592,17 @@ describe('ending a command', () => {
     await line.ended();
   });
 
+  test('with what has left its group and lost its parent', async () => {
+    const { text } = await sh('setsid sh -c "sleep 1000 & echo \\$!"; exit 0').run();
+    expect(isAlive(Number(text))).toBe(false);
+  });
+
   test('cancelled before it began: nothing is started', async () => {
     const error = await failure(agent(['/no/such/program']).run(AbortSignal.abort()));
     expect(error).toMatchObject({ reason: 'cancelled', retry: true });
   });
 
-  test('by cancelling, though a process that left the group writes for ever', async () => {
+  test('by cancelling, though a process that got away writes for ever', async () => {
     const line = await lifeline(1);
     const controller = new AbortController();
     // So short lines that it has written more by the time that some are read.
@@ -602,7 +610,7 @@ describe('ending a command', () => {
       `console.error(process.pid);
        process.on('SIGUSR1', () => process.exit(0));
        require('node:net').connect(${JSON.stringify(line.path)});
-       require('node:child_process').spawn('yes', [], { detached: true, stdio: ['ignore', 2, 'ignore'] });`,
+       require('node:child_process').spawn('/usr/bin/yes', [], { detached: true, stdio: ['ignore', 2, 'ignore'], env: {} });`,
     );
     const logged = log.next();
     const over = run(controller.signal).catch(() => undefined);

@@ -81,10 +81,10 @@ describe('a stop from elsewhere', () => {
   });
 
   it('is carried out for a shell that a turn has left behind', async () => {
-    // The environment of its turn is still in it. The turn ends once the shell has left its group, which ends with it.
+    // The id of its turn is still in its environment, but not the mark by which the turn would end it.
     await startWithAgent(
       [
-        `setsid -f sh -c "touch '${file('left')}'; while ! test -e '${file('go')}'; do sleep 0.05; done; exec '${process.execPath}' '${program}' stop" >/dev/null 2>&1`,
+        `setsid -f env -u SD_GATEWAY_MARK sh -c "touch '${file('left')}'; while ! test -e '${file('go')}'; do sleep 0.05; done; exec '${process.execPath}' '${program}' stop" >/dev/null 2>&1`,
         `while ! test -e '${file('left')}'; do sleep 0.05; done`,
       ].join('\n'),
     );

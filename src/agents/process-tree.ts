@@ -1,0 +1,196 @@
+import { hash, randomUUID } from 'node:crypto';
+import {
+  descendants,
+  readMarks,
+  type ScannedProcess,
+  scanAllProcesses,
+  scanProcesses,
+} from '../linux/process-scan.js';
+import { ProcessGroup } from './process-group.js';
+
+/** Has a mark in the environment of each process that an agent is started as, and of what that starts. */
+export const markVariable = 'SD_GATEWAY_MARK';
+
+/** The beginning of the marks of a gateway's processes, by the directory of its agents: one gateway at a time has it. */
+function markPrefix(directory: string): string {
+  return `${hash('sha256', directory).slice(0, 16)}:`;
+}
+
+/** A mark that no other start of a process has. */
+export function newMark(directory: string): string {
+  return `${markPrefix(directory)}${randomUUID()}`;
+}
+
+/** Time between two looks at processes that were told to end, in milliseconds. */
+const intervalMs = 20;
+
+/** What SIGKILL has not ended after so long sleeps in the kernel, and runs no instruction of its own. */
+const afterKillMs = 1_000;
+
+/** Sends a signal to a process; false if it has ended, or is another user's by now. */
+function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ESRCH' || code === 'EPERM') return false;
+    throw error;
+  }
+}
+
+const alive = new Set<ProcessTree>();
+
+/** As `ProcessGroup` does for the groups: in the foreground nobody else would. */
+function endWithTheProcess(): void {
+  if (alive.size === 0) return;
+  const processes = scanProcesses();
+  for (const tree of alive) for (const { pid } of tree.related(processes)) signalProcess(pid, 'SIGKILL');
+}
+
+/**
+ * Ends a process and all that it has started: its group, what left that by setsid(2), and what its parents have left
+ * behind. It knows them by descent, by the session of the first process, and by a mark in their environment. Only a
+ * process that has left the session, lost its parents and cleared its environment gets away.
+ */
+export class ProcessTree {
+  readonly pid: number;
+  readonly #mark: string;
+  readonly #killDelayMs: number;
+  readonly #group: ProcessGroup;
+  /** Those that were seen to belong to it, by their PIDs: when they began. */
+  readonly #known = new Map<number, number>();
+  #killAt: number | null = null;
+  #leads = true;
+
+  /** `mark`: of the environment that the process was started with. */
+  constructor(pid: number, mark: string, killDelayMs: number) {
+    this.pid = pid;
+    this.#mark = mark;
+    this.#killDelayMs = killDelayMs;
+    this.#group = new ProcessGroup(pid, killDelayMs);
+    if (!process.listeners('exit').includes(endWithTheProcess)) process.on('exit', endWithTheProcess);
+    alive.add(this);
+  }
+
+  /** Asks all of it to end, once. */
+  end(): void {
+    if (this.#killAt !== null) return;
+    this.#killAt = performance.now() + this.#killDelayMs;
+    for (const { pid } of this.related(scanProcesses())) signalProcess(pid, 'SIGTERM');
+    this.#group.end();
+  }
+
+  /** Ends what is left of it and calls `gone` when nothing runs. To be called after its first process was reaped. */
+  sweep(gone: () => void): void {
+    this.#group.sweep(() => {
+      const killAt = this.#killAt ?? performance.now() + this.#killDelayMs;
+      const find = async () => {
+        const found = await this.#members(scanProcesses());
+        // With nothing left of the session, its number may be another's.
+        this.#leads = false;
+        return found;
+      };
+      void endProcesses(find, killAt).finally(() => {
+        alive.delete(this);
+        gone();
+      });
+    });
+  }
+
+  /**
+   * Ends what began since then (clock ticks since the boot) and does not descend from the first process any more: a turn
+   * has left it behind. Resolves when nothing of it runs.
+   */
+  async endOrphans(sinceTicks: number): Promise<void> {
+    const find = async () => {
+      const processes = scanProcesses();
+      const kept = new Set(descendants(processes, new Set([this.pid])).map(({ pid }) => pid)).add(this.pid);
+      const members = await this.#members(processes);
+      return members.filter(({ pid, startTicks }) => startTicks >= sinceTicks && !kept.has(pid));
+    };
+    await endProcesses(find, performance.now() + this.#killDelayMs);
+  }
+
+  /** The processes of it that descent and session tell, the first one among them. */
+  related(processes: readonly ScannedProcess[]): readonly ScannedProcess[] {
+    const seen = new Map(processes.map((each) => [each.pid, each.startTicks]));
+    for (const [pid, startTicks] of this.#known) if (seen.get(pid) !== startTicks) this.#known.delete(pid);
+    const roots = processes.filter(
+      ({ pid, processSession, startTicks }) =>
+        this.#known.get(pid) === startTicks || (this.#leads && [pid, processSession].includes(this.pid)),
+    );
+    return this.#withDescendants(processes, roots);
+  }
+
+  async #members(processes: readonly ScannedProcess[]): Promise<readonly ScannedProcess[]> {
+    const marks = await readMarks(processes, markVariable);
+    const roots = processes.filter(({ pid }) => marks.get(pid) === this.#mark);
+    return this.#withDescendants(processes, [...roots, ...this.related(processes)]);
+  }
+
+  #withDescendants(
+    processes: readonly ScannedProcess[],
+    roots: readonly ScannedProcess[],
+  ): readonly ScannedProcess[] {
+    const below = descendants(processes, new Set(roots.map(({ pid }) => pid)));
+    const found = new Map([...roots, ...below].map((each) => [each.pid, each]));
+    // A turn may have started the gateway itself, by hand.
+    found.delete(process.pid);
+    for (const { pid, startTicks } of found.values()) this.#known.set(pid, startTicks);
+    return [...found.values()].filter(({ state }) => state !== 'Z');
+  }
+}
+
+/** Sends SIGTERM to what is found, and from `killAt` on SIGKILL. Resolves when nothing is found any more. */
+async function endProcesses(find: () => Promise<readonly ScannedProcess[]>, killAt: number): Promise<void> {
+  const told = new Set<number>();
+  for (let left = await find(); left.length > 0; left = await find()) {
+    const now = performance.now();
+    if (now > killAt + afterKillMs) return;
+    let reached = false;
+    for (const { pid } of left) {
+      if (now >= killAt) reached = signalProcess(pid, 'SIGKILL') || reached;
+      else if (told.has(pid)) reached = true;
+      else if (signalProcess(pid, 'SIGTERM')) {
+        told.add(pid);
+        reached = true;
+      }
+    }
+    if (!reached) return;
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+}
+
+/** How often leftovers are looked for: they may start others meanwhile. */
+const mostRounds = 10;
+
+/**
+ * Ends what agents of a gateway with the same directory have left behind when it crashed, by the mark in their
+ * environment. Gives the PIDs.
+ */
+export async function endLeftovers(directory: string): Promise<readonly number[]> {
+  const prefix = markPrefix(directory);
+  const ended = new Set<number>();
+  for (let round = 0; round < mostRounds; round++) {
+    const processes = scanAllProcesses();
+    const marks = await readMarks(processes, markVariable);
+    const spared = ancestorsOf(process.pid, processes);
+    const found = processes.filter(
+      ({ pid, state }) => state !== 'Z' && !spared.has(pid) && marks.get(pid)?.startsWith(prefix),
+    );
+    const reached = found.filter(({ pid }) => signalProcess(pid, 'SIGKILL'));
+    if (reached.length === 0) break;
+    for (const { pid } of reached) ended.add(pid);
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+  return [...ended];
+}
+
+/** A process and its ancestors. */
+function ancestorsOf(pid: number, processes: readonly ScannedProcess[]): ReadonlySet<number> {
+  const parents = new Map(processes.map((each) => [each.pid, each.parentPid]));
+  const found = new Set<number>();
+  for (let next = pid; next > 0 && !found.has(next); next = parents.get(next) ?? 0) found.add(next);
+  return found;
+}

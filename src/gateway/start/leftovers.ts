@@ -1,0 +1,20 @@
+import { endLeftovers } from '../../agents/process-tree.js';
+import type { Log } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
+
+/**
+ * Ends what agents have left running when a gateway with the same directory crashed: their turns are run again, and must
+ * not find them at it. It never rejects.
+ *
+ * @param agentDirectory the agents' own
+ */
+export async function endAgentLeftovers(agentDirectory: string, log: Log): Promise<void> {
+  try {
+    const ended = await endLeftovers(agentDirectory);
+    if (ended.length === 0) return;
+    log.notice(`Ended processes that agents of an earlier run had left: ${ended.join(', ')}`);
+  } catch (error) {
+    const reason = errorMessage(error);
+    log.warning(`Whether agents of an earlier run have left processes can’t be told: ${reason}`);
+  }
+}

@@ -1,0 +1,126 @@
+import { readFile } from 'node:fs/promises';
+import { processNumbers, readProc, variableIn } from './process.js';
+
+/** A process as /proc/PID/stat has it (proc(5)). */
+export interface ScannedProcess {
+  readonly pid: number;
+  /** One letter, such as R, S, or Z of a zombie. */
+  readonly state: string;
+  readonly parentPid: number;
+  readonly processGroup: number;
+  readonly processSession: number;
+  /** In clock ticks since the boot: with the PID, it names a process for good. */
+  readonly startTicks: number;
+}
+
+/** Reads the text of /proc/PID/stat; null if it is none. */
+export function parseScannedProcess(text: string): ScannedProcess | null {
+  // The name may hold spaces and parentheses.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  const [pid, parentPid, processGroup, processSession, startTicks] = [
+    text.slice(0, text.indexOf(' ')),
+    fields[1],
+    fields[2],
+    fields[3],
+    fields[19],
+  ].map(Number);
+  const state = fields[0];
+  if (state === undefined || !pid || startTicks === undefined || Number.isNaN(startTicks)) return null;
+  return {
+    pid,
+    state,
+    parentPid: parentPid ?? 0,
+    processGroup: processGroup ?? 0,
+    processSession: processSession ?? 0,
+    startTicks,
+  };
+}
+
+/** The file with the processes of this one's control group (cgroups(7), version 2); null if it can't be told. */
+function controlGroupFile(): string | null {
+  const path = /^0::(\/.+)$/m.exec(readProc('/proc/self/cgroup') ?? '')?.[1];
+  return path === undefined ? null : `/sys/fs/cgroup${path}/cgroup.procs`;
+}
+
+/** Processes of this one's control group: what it starts stays there. Null if they can't be told. */
+function controlGroup(): readonly string[] | null {
+  const file = controlGroupFile();
+  const pids = file === null ? undefined : readProc(file)?.split('\n');
+  return pids?.includes(String(process.pid)) ? pids : null;
+}
+
+/** The processes that can be seen: those of this one's control group where that can be told, else all. */
+export function scanProcesses(): readonly ScannedProcess[] {
+  return scanned(controlGroup() ?? processNumbers());
+}
+
+export function scanAllProcesses(): readonly ScannedProcess[] {
+  return scanned(processNumbers());
+}
+
+function scanned(pids: readonly string[]): readonly ScannedProcess[] {
+  return pids
+    .map((pid) => parseScannedProcess(readProc(`/proc/${pid}/stat`) ?? ''))
+    .filter((found) => found !== null);
+}
+
+/** Time since the boot in clock ticks, as `startTicks` counts it; 0 where it can't be told. */
+export function ticksSinceBoot(): number {
+  const seconds = Number(readProc('/proc/uptime')?.split(' ')[0]);
+  // USER_HZ, which is 100 for all programs (time(7)).
+  return Number.isNaN(seconds) ? 0 : Math.floor(seconds * 100);
+}
+
+/** What a process was started with stays as it is: each is read once. */
+const marks = new Map<number, { readonly startTicks: number; readonly mark: string | null }>();
+
+/**
+ * Reads a variable of the environments that processes were started with, by their PIDs; null: it is not set, or can't be
+ * read. Runs in libuv's threads, as a process can delay a read of its environment.
+ */
+export async function readMarks(
+  processes: readonly ScannedProcess[],
+  variable: string,
+): Promise<ReadonlyMap<number, string | null>> {
+  const alive = new Set(processes.map(({ pid }) => pid));
+  for (const pid of marks.keys()) if (!alive.has(pid)) marks.delete(pid);
+  await Promise.all(
+    processes.map(async ({ pid, startTicks }) => {
+      if (marks.get(pid)?.startTicks === startTicks) return;
+      marks.set(pid, { startTicks, mark: variableIn(await environmentOf(pid), variable) });
+    }),
+  );
+  return new Map([...marks].map(([pid, { mark }]) => [pid, mark]));
+}
+
+async function environmentOf(pid: number): Promise<string> {
+  try {
+    return await readFile(`/proc/${pid}/environ`, 'utf8');
+  } catch {
+    // It has ended, or is another user's.
+    return '';
+  }
+}
+
+/** The processes that descend from one of `roots`, these not among them. */
+export function descendants(
+  processes: readonly ScannedProcess[],
+  roots: ReadonlySet<number>,
+): readonly ScannedProcess[] {
+  const children = new Map<number, ScannedProcess[]>();
+  for (const each of processes) {
+    const siblings = children.get(each.parentPid);
+    if (siblings === undefined) children.set(each.parentPid, [each]);
+    else siblings.push(each);
+  }
+  const found = new Map<number, ScannedProcess>();
+  const next = [...roots];
+  for (let pid = next.pop(); pid !== undefined; pid = next.pop()) {
+    for (const child of children.get(pid) ?? []) {
+      if (found.has(child.pid) || roots.has(child.pid)) continue;
+      found.set(child.pid, child);
+      next.push(child.pid);
+    }
+  }
+  return [...found.values()];
+}
