@@ -209,19 +209,6 @@ describe('send', () => {
     expect(ended.status).toBe(status);
   });
 
-  it('waits for a gateway that hangs no longer than it was asked to', async () => {
-    const path = join(place.directory, 'silent.sock');
-    const silent = createServer((socket) => socket.on('error', () => undefined)).listen(path);
-    const ended = await place.run(['send', '--url', `unix:${path}`, '--wait', '1s', 'x'], {
-      SD_GATEWAY_TOKEN: 'x',
-    });
-    silent.close();
-    expect(ended.stderr).toContain(
-      `no gateway answers at unix:${path}: nothing came within 10 s; it may hang`,
-    );
-    expect(ended.status).toBe(69);
-  });
-
   it.each([
     ['a date', new Date(Date.now() + 60_000).toUTCString()],
     ['no number', 'soon'],

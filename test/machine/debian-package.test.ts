@@ -183,7 +183,7 @@ drain = "0s"
   it('is upgraded while it serves, and answers what was on its way', async () => {
     await machine().check(['rm', '/var/go']);
     const before = await show(machine(), 'InvocationID');
-    const unanswered = await machine().run(['sd-gateway', 'send', '--wait', '1s', '--json', 'on its way']);
+    const unanswered = await machine().run(['sd-gateway', 'send', '--wait', '0', '--json', 'on its way']);
     expect(unanswered.status).toBe(75);
     const { id } = JSON.parse(unanswered.stdout) as { readonly id: string };
     await install(machine(), second);
@@ -247,7 +247,7 @@ drain = "0s"
     await machine().check(['systemctl', 'stop', 'sd-gateway@two.service']);
     const waiting: { readonly id: string; readonly token: string }[] = [];
     for (const { words, name } of gateways) {
-      const sent = await machine().run(['sd-gateway', 'send', '--wait', '1s', '--json', ...words, 'waits']);
+      const sent = await machine().run(['sd-gateway', 'send', '--wait', '0', '--json', ...words, 'waits']);
       expect(sent.status).toBe(75);
       const token = await machine().check(['cat', `/var/lib/private/${name}/token`]);
       waiting.push({ id: (JSON.parse(sent.stdout) as { readonly id: string }).id, token });

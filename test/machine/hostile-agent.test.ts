@@ -1,4 +1,4 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandResult } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
@@ -9,6 +9,7 @@ const mallory = { name: 'mallory', uid: 1_402 };
 
 const state = '/var/lib/sd-gateway';
 const runtime = '/run/sd-gateway';
+const left = '/root/left';
 const log = '/var/tmp/attack.log';
 const secret = 'only-root-may-read-this';
 const rootsFile = '/root/secret';
@@ -59,10 +60,21 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
   });
 
-  beforeEach(async () => {
+  const startUnit = async (): Promise<void> => {
     await machine().run(['systemctl', 'reset-failed', 'sd-gateway.service']);
     await unit.succeed('start');
-  });
+  };
+
+  /** Leaves all as a gateway does that has run and was stopped. The first one is copied for the others. */
+  const leaveStopped = async (): Promise<void> => {
+    if ((await machine().run(['test', '-d', left])).status === 0) {
+      await shell(`cp -a ${left}/state ${state}; cp -a ${left}/runtime ${runtime}`);
+      return;
+    }
+    await startUnit();
+    await unit.succeed('stop');
+    await shell(`mkdir ${left}; cp -a ${state} ${left}/state; cp -a ${runtime} ${left}/runtime`);
+  };
 
   afterEach(async () => {
     await machine().run(['systemctl', 'stop', 'attacker.service']);
@@ -73,6 +85,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
 
   describe('user who takes the port while the gateway is down', () => {
     it('is sent neither the token nor the message, and is named', async () => {
+      await startUnit();
       expect((await asRoot('send', 'hello')).stdout).toBe('hello\n');
       const token = (await machine().check(['cat', `${state}/token`])).trim();
       const person = (...words: readonly string[]) =>
@@ -110,7 +123,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     it('at a Unix socket gets nothing either', async () => {
       const path = '/tmp/gateway-http.sock';
       await machine().writeFile('/etc/sd-gateway/sd-gateway.toml', `[http]\nlisten = "unix:${path}"\n`);
-      await unit.succeed('stop');
+      await leaveStopped();
       await attack(mallory, 'unix', path);
       const ended = await machine().run(
         ['sd-gateway', 'send', '--config', '/etc/sd-gateway/sd-gateway.toml', 'x'],
@@ -124,14 +137,14 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('gets both where the operator names the address', async () => {
-      await unit.succeed('stop');
+      await leaveStopped();
       await attack(mallory, 'tcp', '8733');
       await asRoot('send', '--url', 'http://127.0.0.1:8733', '--wait', '0', 'on purpose');
       expect(await heard()).toMatch(/Bearer .*on purpose/s);
     });
 
     it('is told from a socket unit, which the service manager holds for the gateway', async () => {
-      await unit.succeed('stop');
+      await leaveStopped();
       await machine().writeFile(
         '/etc/systemd/system/sd-gateway.socket',
         '[Socket]\nListenStream=127.0.0.1:8733\nFileDescriptorName=http\n',
@@ -167,7 +180,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('can’t have root read through a link in the place of the token', async () => {
-      await unit.succeed('stop');
+      await leaveStopped();
       await shell(`rm ${state}/token; ln -s ${rootsFile} ${state}/token; rm -f ${runtime}/control.sock`);
       await attack(keeper, 'control', `${runtime}/control.sock`, 'http://127.0.0.1:8744');
       await machine().check([
@@ -190,7 +203,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('is asked as its own user, and leads root nowhere by its control socket', async () => {
-      await unit.succeed('stop');
+      await leaveStopped();
       await attack(keeper, 'control', `${runtime}/control.sock`, 'http://127.0.0.1:8733');
       for (const words of [['status'], ['doctor'], ['stop'], ['send', 'x']]) await asRoot(...words);
       const asked = await heard();
@@ -206,6 +219,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('can’t name an address of another machine or user by its control socket', async () => {
+      await startUnit();
       await attack(keeper, 'control', `${runtime}/control.sock`, 'http://127.0.0.1:8745');
       await machine().check([
         'systemd-run',
@@ -226,6 +240,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('can’t have root copy, read or change what is not its own by a link in the place of the database', async () => {
+      await startUnit();
       const roots = '/root/other.db';
       await unit.succeed('stop');
       await shell(`cp ${state}/gateway.db ${roots}; chmod 600 ${roots}`);
@@ -250,6 +265,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('leaves root’s own files to root: a backup and an export are root’s, an import reads what root may read', async () => {
+      await startUnit();
       expect((await asRoot('send', 'kept')).status).toBe(0);
       await shell('mkdir -m 700 /root/backups');
       for (const words of [
@@ -275,7 +291,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     });
 
     it('of a dynamic user, whose directory only root can reach, leads root nowhere either', async () => {
-      await unit.succeed('stop');
+      await leaveStopped();
       await machine().writeFile(
         '/etc/systemd/system/sd-gateway.service.d/dynamic.conf',
         '[Service]\nUser=\nDynamicUser=yes\n',
@@ -304,28 +320,28 @@ describeOnMachine('the commands beside a hostile', (machine) => {
       await shell(`rm -rf /var/lib/private/sd-gateway /run/private/sd-gateway ${state} ${runtime}`);
     });
 
+    const looks = [['status'], ['doctor']];
+    const usesStore = [
+      ['store', 'check'],
+      ['store', 'export', '/dev/null'],
+      ['store', 'backup', '/var/tmp/copy.db'],
+      ['store', 'import', '/dev/null'],
+      ['store', 'recover'],
+      ...looks,
+    ];
     it.each([
-      'token',
-      'gateway.db',
-      'gateway.db-seal',
-      'gateway.db-wal',
-      'gateway.db-shm',
-      'gateway.db.lock',
-    ])('can’t hang a command by a pipe in the place of %s', async (name) => {
-      await unit.succeed('stop');
+      ['token', [['send', 'x'], ...looks]],
+      ['gateway.db', usesStore],
+      ['gateway.db-seal', usesStore],
+      ['gateway.db-wal', usesStore],
+      ['gateway.db-shm', usesStore],
+      ['gateway.db.lock', usesStore],
+    ])('can’t hang a command by a pipe in the place of %s', async (name, commands) => {
+      await leaveStopped();
       await shell(
         `rm -f ${state}/${name}; mkfifo ${state}/${name}; chown ${keeper.name} ${state}/${name}; chmod 600 ${state}/${name}`,
       );
-      for (const words of [
-        ['send', 'x'],
-        ['store', 'check'],
-        ['store', 'export', '/dev/null'],
-        ['store', 'backup', '/var/tmp/copy.db'],
-        ['store', 'import', '/dev/null'],
-        ['store', 'recover'],
-        ['status'],
-        ['doctor'],
-      ]) {
+      for (const words of commands) {
         // Rejects when it takes too long.
         const ended = await asRoot(...words);
         expect(ended.stderr).not.toMatch(/\n {4}at /);
@@ -336,7 +352,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
     it.each(['token', 'gateway.db', 'gateway.db-seal', 'last-words.json', 'webhook-secret'])(
       'can’t hang the next start by a pipe in the place of %s',
       async (name) => {
-        await unit.succeed('stop');
+        await leaveStopped();
         await shell(
           `rm -f ${state}/${name}; mkfifo ${state}/${name}; chown ${keeper.name} ${state}/${name}; chmod 600 ${state}/${name}`,
         );
@@ -356,7 +372,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
       shown.replaceAll(/\u001b\[(\d*m|K)/g, '');
 
     it('can’t steer root’s terminal by what it answers', async () => {
-      await unit.succeed('stop');
+      await leaveStopped();
       await attack(keeper, 'control', `${runtime}/control.sock`, 'http://127.0.0.1:8733');
       for (const words of [['status'], ['stop']]) {
         const shown = withoutOwn(await onTerminal(...words));
@@ -377,6 +393,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
   });
 
   it('pipe in the place of the configuration hangs neither a command nor a reload', async () => {
+    await startUnit();
     const file = '/etc/sd-gateway/sd-gateway.toml';
     await shell(`mkfifo ${file}`);
     const reloaded = await asRoot('reload');

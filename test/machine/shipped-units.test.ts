@@ -151,7 +151,16 @@ describeOnMachine('the shipped units', (machine) => {
   });
 
   it('can be restarted by a person again and again', async () => {
-    for (let round = 0; round < 15; round++)
+    const show = [
+      'systemctl',
+      'show',
+      '--property=StartLimitBurst,StartLimitIntervalUSec',
+      'sd-gateway.service',
+    ];
+    const limits = (await machine().check(show)).trim().split('\n').sort();
+    expect(limits).toEqual(['StartLimitBurst=100', 'StartLimitIntervalUSec=10min']);
+    // One more than systemd's own limit.
+    for (let round = 0; round < 6; round++)
       await machine().check(['systemctl', 'restart', 'sd-gateway.service']);
     await machine().check(['systemctl', 'stop', 'sd-gateway.service']);
   });

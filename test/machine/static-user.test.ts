@@ -34,7 +34,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
     await check('rm', '-f', '/var/go');
     const ids: string[] = [];
     for (const text of ['one', 'two', 'three']) {
-      const sent = await type('send', '--wait', '1s', '--json', ...words(instance), text);
+      const sent = await type('send', '--wait', '0', '--json', ...words(instance), text);
       expect(sent.status).toBe(75);
       ids.push((JSON.parse(sent.stdout) as { readonly id: string }).id);
     }
