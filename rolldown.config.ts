@@ -45,7 +45,7 @@ export default defineConfig([
       'cli/main': 'src/cli/main.ts',
       // Programs that Node.js is given by file name.
       'bundle/node-probe': 'src/doctor/facts/node-probe.ts',
-      'bundle/integrity-probe': 'src/doctor/facts/integrity-probe.ts',
+      'bundle/integrity-probe': 'src/store/sqlite/integrity-probe.ts',
     },
     output: {
       ...commonJs,

@@ -2,8 +2,6 @@ import {
   createReadStream,
   createWriteStream,
   existsSync,
-  lchownSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -13,15 +11,12 @@ import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { nearest } from '../config/configuration-error.js';
-import { databaseAccess } from '../config/directories.js';
-import { tryLock } from '../linux/file-lock.js';
 import { syncDirectory } from '../linux/files.js';
-import { native } from '../linux/native.js';
 import { actingAs, IdentityError } from '../linux/owner.js';
-import { processName } from '../linux/process.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
-import { FileError } from '../store/sqlite/file/errors.js';
+import { offlineStore } from '../store/create-store.js';
 import { StoreError } from '../store/store-error.js';
+import type { StoreTools } from '../store/store-kind.js';
 import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
@@ -30,9 +25,6 @@ import { type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['check', 'backup', 'export', 'import', 'recover'] as const;
 type Action = (typeof actions)[number];
-
-/** The gateway has the database, and what was asked for needs it alone. */
-class InUse extends Error {}
 
 function requestOf({ command, operands }: ParsedCommand): { action: Action; file: string | null } {
   const [word = '', file = null] = operands;
@@ -50,31 +42,6 @@ function requestOf({ command, operands }: ParsedCommand): { action: Action; file
   return { action, file };
 }
 
-/** Runs `work` while no gateway can have the database. */
-async function alone<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const lock = tryLock(`${path}.lock`);
-  if (!lock.locked) {
-    const { holderPid } = lock;
-    const holder =
-      holderPid === null ? 'another process' : `${processName(holderPid) ?? 'a process'} (PID ${holderPid})`;
-    throw new InUse(`the database ${path} is in use by ${holder}: stop the gateway first`);
-  }
-  try {
-    giveToOwner(`${path}.lock`);
-    return await work();
-  } finally {
-    lock.release();
-  }
-}
-
-/** Made by root, it would keep the gateway out, which has a user of its own. */
-function giveToOwner(file: string): void {
-  if (process.geteuid?.() !== 0) return;
-  const { uid, gid } = statSync(dirname(file));
-  lchownSync(file, uid, gid);
-}
-
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
@@ -84,13 +51,14 @@ interface Voice {
   say(facts: object, ...lines: readonly string[]): void;
 }
 
-type Maintenance = typeof import('../store/sqlite/tools/maintenance.js');
-
 /** Reads and writes the operator's own files as the operator, whoever owns the database. */
 const asCaller = <Result>(work: () => Result): Result => actingAs(process.getuid?.() ?? null, work);
 
-function check(path: string, { checkStore }: Maintenance, { say }: Voice): number {
-  const problems = checkStore(path);
+/** One action of the store; `name` is its database. */
+type Perform<Action extends keyof StoreTools> = Required<StoreTools>[Action];
+
+function check(path: string, tool: Perform<'check'>, { say }: Voice): number {
+  const problems = tool();
   say(
     { path, sound: problems.length === 0, problems },
     ...(problems.length === 0 ? [`${path} is sound`] : problems),
@@ -102,13 +70,8 @@ function check(path: string, { checkStore }: Maintenance, { say }: Voice): numbe
   return commandStatus.failure;
 }
 
-async function backUp(
-  path: string,
-  file: string,
-  { backUpStore }: Maintenance,
-  { say }: Voice,
-): Promise<number> {
-  await backUpStore(path, file, asCaller);
+async function backUp(path: string, file: string, tool: Perform<'backUp'>, { say }: Voice): Promise<number> {
+  await tool(file, asCaller);
   say({ path, backup: resolve(file) }, `Copied ${path} to ${file}`);
   return commandStatus.success;
 }
@@ -120,11 +83,11 @@ function* shown(lines: Iterable<string>): Generator<string> {
 async function exportTo(
   path: string,
   file: string | null,
-  { exportStore }: Maintenance,
+  tool: Perform<'exportAll'>,
   { say }: Voice,
 ): Promise<number> {
   if (file === null) {
-    await exportStore(path, (items) =>
+    await tool((items) =>
       pipeline(Readable.from(shown(formatArchive(items, Date.now()))), process.stdout, { end: false }),
     );
     return commandStatus.success;
@@ -139,7 +102,7 @@ async function exportTo(
   });
   try {
     const output = createWriteStream(unfinished, { fd, flush: true });
-    await exportStore(path, (items) => pipeline(Readable.from(formatArchive(items, Date.now())), output));
+    await tool((items) => pipeline(Readable.from(formatArchive(items, Date.now())), output));
     asCaller(() => renameSync(unfinished, file));
   } catch (error) {
     asCaller(() => rmSync(unfinished, { force: true }));
@@ -153,7 +116,7 @@ async function exportTo(
 async function importFrom(
   path: string,
   file: string,
-  { importToStore }: Maintenance,
+  tool: Perform<'importAll'>,
   { say }: Voice,
 ): Promise<number> {
   const input =
@@ -161,9 +124,10 @@ async function importFrom(
   const failed = new Promise<never>((_resolve, reject) => input.once('error', reject));
   // Somebody else may have the store: then nobody gets to wait for it.
   failed.catch(() => undefined);
-  const { sessions, messages } = await alone(path, () =>
-    Promise.race([importToStore(path, parseArchive(linesOf(input, { fatal: true }))), failed]),
-  );
+  const { sessions, messages } = await Promise.race([
+    tool(parseArchive(linesOf(input, { fatal: true }))),
+    failed,
+  ]);
   say(
     { path, sessions, messages },
     `Imported ${count(messages, 'message')} of ${count(sessions, 'session')} into ${path}`,
@@ -171,9 +135,9 @@ async function importFrom(
   return commandStatus.success;
 }
 
-async function recover(path: string, { recoverStore }: Maintenance, { say }: Voice): Promise<number> {
+async function recover(path: string, tool: Perform<'recover'>, { say }: Voice): Promise<number> {
   const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const { sessions, messages, lost, missing, aside } = await alone(path, () => recoverStore(path, stamp));
+  const { sessions, messages, lost, missing, aside } = await tool(stamp);
   say(
     { path, sessions, messages, lost, missing, aside },
     `Saved ${count(messages, 'message')} of ${count(sessions, 'session')}; the damaged files are kept as ${aside}`,
@@ -192,7 +156,7 @@ function describeError(error: unknown, file: string | null): string | null {
   if (error instanceof ArchiveError || error instanceof EncodingError) {
     return `${file}: ${error.message}; nothing was imported`;
   }
-  if (error instanceof InUse || error instanceof StoreError || error instanceof IdentityError) {
+  if (error instanceof StoreError || error instanceof IdentityError) {
     return error.message;
   }
   if (!(error instanceof Error && 'code' in error && 'syscall' in error)) return null;
@@ -202,22 +166,33 @@ function describeError(error: unknown, file: string | null): string | null {
 
 function perform(
   { action, file }: ReturnType<typeof requestOf>,
-  path: string,
-  maintenance: Maintenance,
+  name: string,
+  tools: StoreTools,
   voice: Voice,
 ): Promise<number> | number {
+  const { check: checkAll, backUp: copy, exportAll, importAll, recover: save } = tools;
   switch (action) {
     case 'check':
-      return check(path, maintenance, voice);
+      return check(name, having(checkAll, action, name), voice);
     case 'backup':
-      return backUp(path, file ?? '', maintenance, voice);
+      return backUp(name, file ?? '', having(copy, action, name), voice);
     case 'export':
-      return exportTo(path, file, maintenance, voice);
+      return exportTo(name, file, having(exportAll, action, name), voice);
     case 'import':
-      return importFrom(path, file ?? '', maintenance, voice);
+      return importFrom(name, file ?? '', having(importAll, action, name), voice);
     case 'recover':
-      return recover(path, maintenance, voice);
+      return recover(name, having(save, action, name), voice);
   }
+}
+
+/** The tool for an action; throws a StoreError if the store has none. */
+function having<Tool>(tool: Tool | undefined, action: Action, name: string): Tool {
+  if (tool !== undefined) return tool;
+  throw new StoreError('internal', `${action} is not for ${name}: use the tools of its database.`);
+}
+
+function isThere(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** Checks, copies, exports, imports or recovers the store. */
@@ -233,25 +208,23 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     },
   };
   try {
-    const { path, user } = databaseAccess(configuration, location.directories.state);
-    const maintenance = await import('../store/sqlite/tools/maintenance.js');
-    maintenance.loadSqlite(path);
-    // The lock needs it.
-    if (request.action === 'import' || request.action === 'recover') native();
-    return await actingAs(user, async () => {
-      if (request.action !== 'import' && statSync(path, { throwIfNoEntry: false }) === undefined) {
+    const store = offlineStore(configuration.store, location.directories.state);
+    const tools = await store.tools(request.action === 'import' || request.action === 'recover');
+    return await actingAs(store.file?.user ?? null, async () => {
+      const path = store.file?.path;
+      if (path !== undefined && request.action !== 'import' && !isThere(path)) {
         process.stderr.write(
           `sd-gateway: there is no database ${printable(path)}, or this user may not see it\n`,
         );
         return commandStatus.failure;
       }
-      return perform(request, path, maintenance, voice);
+      return perform(request, store.name, tools, voice);
     });
   } catch (error) {
     const told = describeError(error, request.file);
     if (told === null) throw error;
     process.stderr.write(`sd-gateway: ${printable(told)}\n`);
-    return error instanceof FileError && error.kind === 'newer-schema'
+    return error instanceof Error && 'kind' in error && error.kind === 'newer-schema'
       ? commandStatus.configuration
       : commandStatus.failure;
   }

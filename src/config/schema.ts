@@ -222,14 +222,22 @@ const fixedSettings: readonly {
   // The store goes by it as well, which has it from the start.
   { key: 'dispatch.max_attempts', of: ({ dispatch }) => dispatch.max_attempts },
   { key: 'delivery.notices', of: ({ delivery }) => delivery.notices },
-  { key: 'store.path', of: ({ store }) => store.path },
-  { key: 'store.busy_timeout', of: ({ store }) => store.busy_timeout },
-  { key: 'store.keep', of: ({ store }) => store.keep },
 ];
+
+/** The store is opened once, with all of its keys. */
+function changedStoreKeys(before: object, after: object): readonly string[] {
+  const values = new Map(Object.entries(before));
+  return Object.entries({ ...before, ...after })
+    .filter(([key, value]) => JSON.stringify(values.get(key)) !== JSON.stringify(value))
+    .map(([key]) => `store.${key}`);
+}
 
 /** The changed settings that a reload can't put into effect. */
 export function restartNeeded(before: Configuration, after: Configuration): readonly string[] {
-  return fixedSettings
-    .filter(({ of }) => JSON.stringify(of(before)) !== JSON.stringify(of(after)))
-    .map(({ key }) => key);
+  return [
+    ...fixedSettings
+      .filter(({ of }) => JSON.stringify(of(before)) !== JSON.stringify(of(after)))
+      .map(({ key }) => key),
+    ...changedStoreKeys(before.store, after.store),
+  ];
 }

@@ -61,8 +61,11 @@ export interface DataFacts {
   readonly token: Known<FileFacts | null>;
   /** Entries of the state directory. */
   readonly entries: Known<readonly FileFacts[]>;
-  readonly database: Known<FileFacts | null>;
-  readonly integrity: Known<{ readonly errors: readonly string[] } | null>;
+  /** The store; null if the first start has yet to make it. */
+  readonly store: Known<{
+    readonly name: string;
+    readonly integrity: Known<{ readonly errors: readonly string[] }>;
+  } | null>;
   readonly disk: Known<{
     readonly path: string;
     readonly freeBytes: number;

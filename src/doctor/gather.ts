@@ -3,9 +3,9 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { portHolders } from '../channels/http/server/port-holder.js';
-import { configurationFile, type DatabaseAccess } from '../config/directories.js';
+import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
-import { actingAs, IdentityError } from '../linux/owner.js';
+import { IdentityError } from '../linux/owner.js';
 import { ProgramError } from '../manager/program.js';
 import {
   parseProperties,
@@ -15,10 +15,11 @@ import {
   unitName,
 } from '../manager/service-manager.js';
 import { StoreError } from '../store/store-error.js';
+import type { OfflineStore } from '../store/store-kind.js';
 import { booted } from '../systemd/evidence.js';
 import { gatherAccess, gatherData } from './facts/files.js';
 import { gatherJournal, gatherJournald } from './facts/journal.js';
-import { accessTo, gatherNode, gatherUnit, locationsOf, managerPath } from './facts/unit.js';
+import { gatherNode, gatherUnit, locationsOf, managerPath, storeOf } from './facts/unit.js';
 import {
   type ConfigurationFacts,
   type DoctorFacts,
@@ -50,18 +51,11 @@ async function gatherManager(manager: ServiceManager): Promise<ManagerFacts> {
 }
 
 /** From the gateway itself or, when it doesn't run, from what it has left. */
-async function gatherRuns(
-  gateway: FactsAnswer,
-  database: Known<DatabaseAccess>,
-): Promise<DoctorFacts['runs']> {
+async function gatherRuns(gateway: FactsAnswer, store: Known<OfflineStore>): Promise<DoctorFacts['runs']> {
   if (gateway.outcome === 'told') return known(gateway.facts.runs);
-  if (!database.known) return database;
-  const { path, user } = database.value;
-  // The database's module is loaded only where it is needed.
-  const { loadSqlite, readRuns } = await import('../store/sqlite/tools/offline.js');
+  if (!store.known) return store;
   try {
-    loadSqlite(path);
-    return known(actingAs(user, () => readRuns(path)) ?? []);
+    return known((await store.value.runs()) ?? []);
   } catch (error) {
     if (error instanceof StoreError || error instanceof IdentityError) return unknown(error.message);
     throw error;
@@ -154,13 +148,13 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const host = listen !== undefined && 'host' in listen ? listen.host : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
-  const database = accessTo(loaded, places.state);
+  const store = storeOf(loaded, places.state);
   const [node, data, journal, journald, gateway, access] = await Promise.all([
     gatherNode(found?.command ?? [], settings?.environment ?? {}),
     gatherData({
       state: places.state,
       runtime: places.runtime,
-      database,
+      store,
     }),
     gatherJournal(scope, name, uid, invocation === '' ? null : invocation),
     gatherJournald(),
@@ -182,7 +176,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     port: port === null ? null : known({ holders: portHolders(port, host) }),
     journal,
     journald,
-    runs: await gatherRuns(gateway, database),
+    runs: await gatherRuns(gateway, store),
     gateway,
     access,
     managerEnvironment,

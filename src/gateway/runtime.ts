@@ -7,10 +7,11 @@ import { createHttpChannel, type HttpChannel } from '../channels/http/http-chann
 import type { ConnectionFacts } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
-import { type Directories, databaseFile, isLeftoverLink } from '../config/directories.js';
+import { type Directories, isLeftoverLink } from '../config/directories.js';
 import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
+import { storeFile } from '../store/create-store.js';
 import type { OpenStore, Recovery } from '../store/open-store.js';
 import { type PreparedStore, prepareStore } from '../store/prepare-store.js';
 import { channelContext } from './channel-context.js';
@@ -97,7 +98,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { configuration, directories, log, events, opened, signal, sideWork, wait } = options;
   const { state: stateDirectory, runtime: runtimeDirectory } = directories;
   const step = (text: string) => events.startStep(text);
-  const database = databaseFile(configuration, stateDirectory);
+  const database = storeFile(configuration.store, stateDirectory);
   const { takeover } = options;
   const release = await wait.until(() => {
     makeDirectories(directories, database);
@@ -152,9 +153,9 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   return new Runtime({ configuration, store, storeTrouble, workers, http, channels });
 }
 
-function makeDirectories({ state, runtime }: Directories, database: string): void {
+function makeDirectories({ state, runtime }: Directories, database: string | null): void {
   if (isLeftoverLink(runtime)) rmSync(runtime);
-  for (const path of [state, runtime, dirname(database)]) {
+  for (const path of [state, runtime, ...(database === null ? [] : [dirname(database)])]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
 }

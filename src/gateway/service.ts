@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { longestKillDelay } from '../config/agent-table.js';
-import { databaseFile, directories, scopeOfUser } from '../config/directories.js';
+import { directories, scopeOfUser } from '../config/directories.js';
 import type { Configuration } from '../config/schema.js';
+import { longestStoreWait } from '../config/store-table.js';
 import { type SupervisedService, supervise } from '../lifecycle/supervise.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
 import { isStartedAgain, type Supervision } from '../lifecycle/supervision.js';
@@ -10,6 +11,7 @@ import { closeMemoryToOthers } from '../linux/process.js';
 import type { AdjustableLog } from '../log/create-log.js';
 import { messageIds } from '../log/fields.js';
 import { systemctlEnvironment } from '../manager/service-manager.js';
+import { storeName } from '../store/create-store.js';
 import type { PreparedStore } from '../store/prepare-store.js';
 import { reportProgress } from '../systemd/timeout-extension.js';
 import type { GatewayEvents } from './events.js';
@@ -87,7 +89,7 @@ export class Service {
       supervision,
       instance,
       configurationFile: options.configurationFile,
-      database: databaseFile(configuration, state),
+      database: storeName(configuration.store, state),
       notifier: this.#supervised.notifier,
       sideWork: this.#sideWork,
       gateway: () => ({
@@ -137,7 +139,7 @@ export class Service {
       drainTimeoutMs: this.#configuration.stop.drain,
       killDelayMs: this.#killDelayMs,
       // The store's is that of the start, whatever was read since.
-      busyTimeoutMs: this.#options.configuration.store.busy_timeout,
+      storeWait: longestStoreWait(this.#options.configuration.store),
     });
   }
 

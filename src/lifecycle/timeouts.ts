@@ -70,13 +70,13 @@ export interface StopTimes {
   readonly drainTimeoutMs: number;
   /** `agent.kill_delay`: until a command that has to end is killed. */
   readonly killDelayMs: number;
-  /** `store.busy_timeout`: until a lock of another process is given up. */
-  readonly busyTimeoutMs: number;
+  /** The longest wait for the store, by the key that sets it, such as `store.busy_timeout`. */
+  readonly storeWait: { readonly key: string; readonly waitMs: number };
 }
 
 /** The longest that a stop may take before it is plain that it hangs, in milliseconds. */
-export function longestStop({ drainTimeoutMs, killDelayMs, busyTimeoutMs }: StopTimes): number {
-  return drainTimeoutMs + killDelayMs + busyTimeoutMs + closingTimeMs;
+export function longestStop({ drainTimeoutMs, killDelayMs, storeWait }: StopTimes): number {
+  return drainTimeoutMs + killDelayMs + storeWait.waitMs + closingTimeMs;
 }
 
 /** Time without progress after which a stop that is bound to progress is left to the manager's timeout, milliseconds. */

@@ -1,34 +1,34 @@
-import { databaseFile } from '../config/directories.js';
 import type { StoreConfiguration } from '../config/store-table.js';
-import type { LastRun, OpeningStore, StoreEvents, StorePolicy } from './open-store.js';
-import type { PreparedStore } from './prepare-store.js';
-import { beginSqliteStore } from './sqlite/sqlite-store.js';
+import type { OpeningStore, StoreEvents } from './open-store.js';
+import { sqliteKind } from './sqlite/sqlite-kind.js';
+import type { OfflineStore, StoreKind, StoreSetup } from './store-kind.js';
 
-export interface StoreSetup {
-  readonly settings: StoreConfiguration;
-  readonly policy: StorePolicy;
-  readonly lastRun: LastRun;
-  /** The directory of a database, unless the settings name a path. */
-  readonly stateDirectory: string;
-  readonly prepared: PreparedStore;
-}
+type Settings<Type> = Extract<StoreConfiguration, { readonly type: Type }>;
+
+/** The kinds of store, by the `type` of their settings. */
+const kinds: { readonly [Type in StoreConfiguration['type']]: StoreKind<Settings<Type>> } = {
+  sqlite: sqliteKind,
+};
+
+/** The table has each kind under the type of its own settings. */
+const kindOf = ({ type }: StoreConfiguration) => kinds[type] as StoreKind<StoreConfiguration>;
 
 /** Opens the store that the configuration asks for. Does not wait for it: see `opened`. */
-export function openStore(setup: StoreSetup, events: StoreEvents): OpeningStore {
-  const { settings, policy, lastRun, stateDirectory, prepared } = setup;
-  switch (settings.type) {
-    case 'sqlite': {
-      const store = beginSqliteStore({
-        ...policy,
-        ...lastRun,
-        path: databaseFile({ store: settings }, stateDirectory),
-        busyTimeout: settings.busy_timeout,
-        keep: settings.keep,
-        extendStartTimeout: true,
-        thread: prepared.sqliteThread,
-        events,
-      });
-      return { store, opened: store.opened.then(({ recovery }) => recovery) };
-    }
-  }
+export function openStore(setup: StoreSetup<StoreConfiguration>, events: StoreEvents): OpeningStore {
+  return kindOf(setup.settings).open(setup, events);
+}
+
+/** See `StoreKind.nameOf`. */
+export function storeName(settings: StoreConfiguration, stateDirectory: string): string {
+  return kindOf(settings).nameOf(settings, stateDirectory);
+}
+
+/** See `StoreKind.fileOf`. */
+export function storeFile(settings: StoreConfiguration, stateDirectory: string): string | null {
+  return kindOf(settings).fileOf(settings, stateDirectory);
+}
+
+/** See `StoreKind.offline`. */
+export function offlineStore(settings: StoreConfiguration, stateDirectory: string): OfflineStore {
+  return kindOf(settings).offline(settings, stateDirectory);
 }

@@ -5,6 +5,7 @@ import { longestKillDelay } from '../config/agent-table.js';
 import { configurationFile, directories } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
+import { longestStoreWait, namedStoreFile } from '../config/store-table.js';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { UnitOwner } from './load-path.js';
@@ -88,12 +89,13 @@ export function unitConfiguration(target: UnitTarget, choices: UnitChoices): Loa
   });
 }
 
-/** The directory of `store.path`, if it is none of those that the unit makes; null: it is. */
+/** The directory of the store's file, if it is none of those that the unit makes; null: it is, or there is no file. */
 export function storeDirectoryOutside(
   { scope, home, environment, instance }: UnitTarget,
   { store }: Pick<Configuration, 'store'>,
 ): string | null {
-  if (store.path === null) return null;
+  const file = namedStoreFile(store);
+  if (file === null) return null;
   const { XDG_STATE_HOME, XDG_CONFIG_HOME } = environment;
   const own = directories({
     scope,
@@ -104,7 +106,7 @@ export function storeDirectoryOutside(
       ...(XDG_CONFIG_HOME === undefined ? {} : { XDG_CONFIG_HOME }),
     },
   });
-  const directory = dirname(store.path);
+  const directory = dirname(file);
   // A user manager before systemd 254 has its own place for the state.
   const states = [own.state, own.earlierUserState].filter((path) => path !== null);
   return states.some((path) => directory === path || directory.startsWith(`${path}/`)) ? null : directory;
@@ -134,7 +136,7 @@ export function planUnit(target: UnitTarget, choices: UnitChoices, program = own
     stop: {
       drainTimeoutMs: configuration.stop.drain,
       killDelayMs: longestKillDelay(configuration.agents),
-      busyTimeoutMs: configuration.store.busy_timeout,
+      storeWait: longestStoreWait(configuration.store),
     },
   };
 }

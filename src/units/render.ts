@@ -226,10 +226,10 @@ function seconds(milliseconds: number): string {
 }
 
 function stopTimeout(stop: StopTimes): UnitLine[] {
-  const { drainTimeoutMs, killDelayMs, busyTimeoutMs } = stop;
+  const { drainTimeoutMs, killDelayMs, storeWait } = stop;
   return [
     comment(
-      `stop.drain ${drainTimeoutMs / 1_000} s, agent.kill_delay ${killDelayMs / 1_000} s, store.busy_timeout ${busyTimeoutMs / 1_000} s, closing and the barrier.`,
+      `stop.drain ${drainTimeoutMs / 1_000} s, agent.kill_delay ${killDelayMs / 1_000} s, ${storeWait.key} ${storeWait.waitMs / 1_000} s, closing and the barrier.`,
     ),
     directive('TimeoutStopSec', seconds(longestStop(stop) + barrierTimeoutMs)),
   ];

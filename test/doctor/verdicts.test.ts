@@ -7,7 +7,7 @@ import { wrapperIn } from '../../src/doctor/checks/unit.js';
 import { examine } from '../../src/doctor/examine.js';
 import { journaldSettings } from '../../src/doctor/facts/journal.js';
 import { commandOf } from '../../src/doctor/facts/unit.js';
-import { type AccessFacts, type DoctorFacts, known, unknown } from '../../src/doctor/facts.js';
+import { type AccessFacts, type DoctorFacts, type Known, known, unknown } from '../../src/doctor/facts.js';
 import { isHealthy } from '../../src/doctor/finding.js';
 import { history } from '../../src/doctor/history.js';
 import type { RunRecord } from '../../src/store/open-store.js';
@@ -59,8 +59,7 @@ const data: DoctorFacts['data'] = {
   leftoverLink: null,
   token: file('/s/token', 0o600),
   entries: known([]),
-  database: file('/s/gateway.db', 0o600),
-  integrity: known({ errors: [] }),
+  store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }) }),
   disk: known({ path: '/s', freeBytes: 5e9, totalBytes: 1e10, totalInodes: 1000, freeInodes: 900 }),
 };
 const journal = { events: [], drains: [], supervision: 'unit', suppressed: [], mayReadAll: true };
@@ -102,6 +101,8 @@ const withUser = (name: string, exists: boolean) => ({
   unit: known({ ...unit, user: known({ name, exists }) }),
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
+const withStore = (integrity: Known<{ readonly errors: readonly string[] }>) =>
+  withData({ store: known({ name: '/s/gateway.db', integrity }) });
 const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
 const notBooted = { booted: false, version: null, unreachable: null };
 const inContainer = (drain: number) => ({
@@ -261,8 +262,8 @@ describe('verdicts', () => {
       withData({ entries: known([{ path: '/s/x', mode: 0o600, uid: 0, isDirectory: false, isFile: true }]) }),
       'chown --recursive 7 /s',
     ],
-    ['store', 'problem', withData({ integrity: known({ errors: ['row missing'] }) }), 'sd-gateway stop'],
-    ['store', 'unknown', withData({ integrity: unknown('busy') }), null],
+    ['store', 'problem', withStore(known({ errors: ['row missing'] })), 'sd-gateway stop'],
+    ['store', 'unknown', withStore(unknown('busy')), null],
     [
       'disk',
       'problem',

@@ -47,7 +47,11 @@ describe('the watchdog', () => {
 });
 
 describe('timeout extensions', () => {
-  const times = { drainTimeoutMs: 30_000, killDelayMs: 600_000, busyTimeoutMs: 60_000 };
+  const times = {
+    drainTimeoutMs: 30_000,
+    killDelayMs: 600_000,
+    storeWait: { key: 'store.busy_timeout', waitMs: 60_000 },
+  };
 
   it('last for several intervals, so that a late one does no harm', () => {
     for (const plan of [startExtension, stopExtension(longestStop(times))]) {

@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.js';
-import { openStore } from '../../src/store/create-store.js';
+import { offlineStore, openStore, storeFile, storeName } from '../../src/store/create-store.js';
 import type { StoreEvents } from '../../src/store/open-store.js';
 import { prepareStore } from '../../src/store/prepare-store.js';
+import { run } from '../cli/operate/samples.js';
 import { acceptOne } from './samples.js';
 
 let stateDirectory: string;
@@ -48,6 +49,23 @@ test('the configured store takes calls while it opens, in the state directory un
   await elsewhere.opened;
   expect(existsSync(other)).toBe(true);
   await elsewhere.store.close();
+});
+
+test('the configured store has a name and a file, and tells a command of its runs, whether a gateway has it or not', async () => {
+  const { configuration } = loadConfiguration({ file: null, required: false, environment: {} });
+  const database = join(stateDirectory, 'gateway.db');
+  expect(storeName(configuration.store, stateDirectory)).toBe(database);
+  expect(storeFile(configuration.store, stateDirectory)).toBe(database);
+  const offline = offlineStore(configuration.store, stateDirectory);
+  expect(offline).toMatchObject({ name: database, file: { path: database } });
+  expect(await offline.runs()).toBeNull();
+  const { store, opened } = begin();
+  await opened;
+  await store.beginRun(run({ version: '9.9.9' }));
+  expect(await offline.runs()).toMatchObject([{ version: '9.9.9' }]);
+  await store.close();
+  expect(await offline.runs()).toMatchObject([{ version: '9.9.9' }]);
+  expect((await offline.tools(false)).check?.()).toEqual([]);
 });
 
 test('one that can’t be opened says why to whoever waits for it, and is no end that comes by itself', async () => {

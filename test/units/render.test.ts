@@ -13,7 +13,11 @@ const plan: UnitPlan = {
   searchPath: '/usr/local/bin:/usr/bin:/bin',
   defaultEnvironmentFile: '/etc/sd-gateway/sd-gateway.env',
   storeDirectory: null,
-  stop: { drainTimeoutMs: 30_000, killDelayMs: 5_000, busyTimeoutMs: 5_000 },
+  stop: {
+    drainTimeoutMs: 30_000,
+    killDelayMs: 5_000,
+    storeWait: { key: 'store.busy_timeout', waitMs: 5_000 },
+  },
 };
 
 function render(changes: Partial<UnitPlan> = {}, choices: Partial<UnitPlan['choices']> = {}) {
@@ -163,9 +167,19 @@ describe('a rendered unit', () => {
   });
 
   it.each([
-    [{ drainTimeoutMs: 30_000, killDelayMs: 5_000, busyTimeoutMs: 5_000 }, '60'],
-    [{ drainTimeoutMs: 0, killDelayMs: 0, busyTimeoutMs: 0 }, '20'],
-    [{ drainTimeoutMs: 600_500, killDelayMs: 5_000, busyTimeoutMs: 5_000 }, '631'],
+    [
+      { drainTimeoutMs: 30_000, killDelayMs: 5_000, storeWait: { key: 'store.busy_timeout', waitMs: 5_000 } },
+      '60',
+    ],
+    [{ drainTimeoutMs: 0, killDelayMs: 0, storeWait: { key: 'store.busy_timeout', waitMs: 0 } }, '20'],
+    [
+      {
+        drainTimeoutMs: 600_500,
+        killDelayMs: 5_000,
+        storeWait: { key: 'store.busy_timeout', waitMs: 5_000 },
+      },
+      '631',
+    ],
   ])('covers a stop of %j with %s s', (stop, expected) => {
     const { text } = render({ stop });
     expect(valueIn(parseUnit(text), 'TimeoutStopSec')).toBe(expected);

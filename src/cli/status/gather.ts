@@ -1,11 +1,11 @@
 import { homedir } from 'node:os';
 import { askFacts, type FactsAnswer } from '../../channels/control/ask-facts.js';
-import { databaseAccess } from '../../config/directories.js';
 import { ConfigurationError, loadConfiguration } from '../../config/load.js';
-import { actingAs, IdentityError } from '../../linux/owner.js';
+import { IdentityError } from '../../linux/owner.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf, invocationOf, type JournalRecord } from '../../manager/journal.js';
 import type { ServiceManager } from '../../manager/service-manager.js';
+import { offlineStore } from '../../store/create-store.js';
 import { StoreError } from '../../store/store-error.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import { type Drift, driftHere } from '../../units/drift.js';
@@ -83,10 +83,7 @@ export async function lastStopInStore(
       uid: process.getuid?.() ?? -1,
     });
     const { configuration } = loadConfiguration({ file: file.path, required: file.named, environment });
-    const { loadSqlite, readRuns } = await import('../../store/sqlite/tools/offline.js');
-    const { path, user } = databaseAccess(configuration, directories.state);
-    loadSqlite(path);
-    const runs = actingAs(user, () => readRuns(path));
+    const runs = await offlineStore(configuration.store, directories.state).runs();
     return lastStopOf(runs?.[0], 'store');
   } catch (error) {
     // The journal is the other witness; "doctor" says what is wrong with the configuration or the store.

@@ -136,18 +136,16 @@ const tight = 50 * 1024 ** 2;
 
 export function checkStore(facts: DoctorFacts): readonly Finding[] {
   const say = findings('data', 'store');
-  const { database, integrity } = facts.data;
-  if (!database.known) return [say('unknown', `It can’t be looked at: ${database.why}`)];
-  if (database.value === null) return [say('not-applicable', 'There is none yet; the first start makes it')];
-  if (!integrity.known)
-    return [say('unknown', `${database.value.path} could not be checked: ${integrity.why}`)];
-  if (integrity.value === null) return [say('not-applicable', 'There is nothing in it yet')];
-  if (integrity.value.errors.length === 0)
-    return [say('ok', `${database.value.path}: quick_check finds nothing wrong`)];
+  const { store } = facts.data;
+  if (!store.known) return [say('unknown', `It can’t be looked at: ${store.why}`)];
+  if (store.value === null) return [say('not-applicable', 'There is none yet; the first start makes it')];
+  const { name, integrity } = store.value;
+  if (!integrity.known) return [say('unknown', `${name} could not be checked: ${integrity.why}`)];
+  if (integrity.value.errors.length === 0) return [say('ok', `${name}: quick_check finds nothing wrong`)];
   return [
     say(
       'problem',
-      `${database.value.path} is damaged: ${integrity.value.errors.join('; ')}`,
+      `${name} is damaged: ${integrity.value.errors.join('; ')}`,
       mend(
         'Look at the disk; then restore a backup, or stop the gateway and salvage what can be read (sd-gateway store recover):',
         gatewayCommand(facts, 'stop'),

@@ -1,10 +1,10 @@
 import { existsSync, lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type DatabaseAccess, isLeftoverLink } from '../../config/directories.js';
+import { isLeftoverLink } from '../../config/directories.js';
 import type { LoadedConfiguration } from '../../config/load.js';
 import { actingAs } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
+import type { OfflineStore } from '../../store/store-kind.js';
 import { deniedPart, type FileUser } from '../../units/paths.js';
 import {
   type AccessFacts,
@@ -113,17 +113,9 @@ function fileFacts(path: string, look: typeof statSync | typeof lstatSync): Know
   });
 }
 
-async function integrityOf({ path, user }: DatabaseAccess): Promise<DataFacts['integrity']> {
+async function integrityOf(probe: readonly string[]): Promise<Known<{ readonly errors: readonly string[] }>> {
   try {
-    const { stdout, stderr } = await runProgram(
-      process.execPath,
-      [
-        fileURLToPath(new URL('./integrity-probe.js', import.meta.url)),
-        path,
-        ...(user === null ? [] : [String(user)]),
-      ],
-      { timeout: integrityTimeout },
-    );
+    const { stdout, stderr } = await runProgram(process.execPath, probe, { timeout: integrityTimeout });
     if (stdout === '') return unknown(stderr.trim().split('\n').at(-1) ?? 'the check said nothing');
     const outcome = JSON.parse(stdout) as { errors?: readonly string[]; unknown?: string };
     return outcome.errors === undefined ? unknown(outcome.unknown ?? '') : known({ errors: outcome.errors });
@@ -133,17 +125,22 @@ async function integrityOf({ path, user }: DatabaseAccess): Promise<DataFacts['i
   }
 }
 
+/** Null: there is none yet. */
+async function gatherStore({ name, file, probe }: OfflineStore): Promise<DataFacts['store']> {
+  const found = file === null ? known(name) : actingAs(file.user, () => fileFacts(file.path, statSync));
+  if (!found.known) return found;
+  if (found.value === null) return known(null);
+  return known({ name, integrity: probe === null ? known({ errors: [] }) : await integrityOf(probe) });
+}
+
 export interface DataLocations {
   readonly state: string;
   readonly runtime: string;
-  readonly database: Known<DatabaseAccess>;
+  readonly store: Known<OfflineStore>;
 }
 
 /** Looks at what the gateway keeps; opens neither token nor secret. */
-export async function gatherData({ state, runtime, database }: DataLocations): Promise<DataFacts> {
-  const file = database.known
-    ? actingAs(database.value.user, () => fileFacts(database.value.path, statSync))
-    : database;
+export async function gatherData({ state, runtime, store }: DataLocations): Promise<DataFacts> {
   return {
     stateDirectory: fileFacts(state, statSync),
     runtimeDirectory: fileFacts(runtime, statSync),
@@ -158,9 +155,7 @@ export async function gatherData({ state, runtime, database }: DataLocations): P
             return stats === undefined ? [] : [factsOf(join(state, name), stats)];
           }),
     ),
-    database: file,
-    integrity:
-      database.known && file.known && file.value !== null ? await integrityOf(database.value) : known(null),
+    store: store.known ? await gatherStore(store.value) : store,
     disk: attempt(() => {
       const { bavail, bsize, blocks, ffree, files } = statfsSync(state);
       return {

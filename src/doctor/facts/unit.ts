@@ -1,15 +1,13 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  type DatabaseAccess,
-  type Directories,
-  databaseAccess,
-  directories,
-} from '../../config/directories.js';
+import { type Directories, directories } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration } from '../../config/load.js';
+import { storeTable } from '../../config/store-table.js';
 import { IdentityError } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
+import { offlineStore } from '../../store/create-store.js';
+import type { OfflineStore } from '../../store/store-kind.js';
 import { driftHere } from '../../units/drift.js';
 import {
   settingsProperties,
@@ -122,10 +120,10 @@ export async function gatherUnit(
   }
 }
 
-/** Finds the database of the configuration, or the usual one if that can't be read. */
-export function accessTo(loaded: LoadedConfiguration | null, state: string): Known<DatabaseAccess> {
+/** Finds the store of the configuration, or the usual one if that can't be read. */
+export function storeOf(loaded: LoadedConfiguration | null, state: string): Known<OfflineStore> {
   try {
-    return known(databaseAccess(loaded?.configuration ?? { store: { path: null } }, state));
+    return known(offlineStore(loaded?.configuration.store ?? storeTable.parse({}), state));
   } catch (error) {
     const isExpected = error instanceof ConfigurationError || error instanceof IdentityError;
     if (!isExpected && (error as NodeJS.ErrnoException).code === undefined) throw error;

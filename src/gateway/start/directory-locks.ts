@@ -10,7 +10,8 @@ import { RefusedStart } from './failed-start.js';
 export interface DirectoryLocksOptions {
   readonly stateDirectory: string;
   readonly runtimeDirectory: string;
-  readonly database: string;
+  /** Its file; null if there is none on this machine. */
+  readonly database: string | null;
   /** True if a gateway that has them is to be stopped. */
   readonly takeover: boolean;
   readonly log: Log;
@@ -40,7 +41,7 @@ export async function lockDirectories(options: DirectoryLocksOptions): Promise<(
   try {
     for (const [what, path] of [
       [`state directory ${stateDirectory}`, join(stateDirectory, 'lock')],
-      [`database ${database}`, `${database}.lock`],
+      ...(database === null ? [] : [[`database ${database}`, `${database}.lock`] as const]),
       // The control socket of another gateway must not be taken away.
       ...(runtimeDirectory === stateDirectory
         ? []

@@ -13,6 +13,7 @@ import { dirname } from 'node:path';
 import { renameDurably } from '../../../linux/files.js';
 import { ArchiveError, type ArchiveItem } from '../../archive.js';
 import { StoreError } from '../../store-error.js';
+import type { AsCaller, Recovered } from '../../store-kind.js';
 import { FileError, toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { openDatabase } from '../file/open-database.js';
@@ -59,9 +60,6 @@ export function checkStore(path: string): readonly string[] {
     throw failure;
   }
 }
-
-/** Does the work as the caller's own user, while the database is open as another one. */
-export type AsCaller = <Result>(work: () => Result) => Result;
 
 /** Copies it to a file, while the gateway runs or not; the file is there when it is whole and on disk, or not at all. */
 export async function backUpStore(
@@ -155,15 +153,6 @@ export async function importToStore(
   } catch (error) {
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
   }
-}
-
-export interface Recovered extends Written {
-  /** Messages, and what was known of the deliveries of some that are saved. */
-  readonly lost: readonly string[];
-  /** Messages that the counters know of, beyond those that were found; null: they can't be read. */
-  readonly missing: number | null;
-  /** The place of the damaged files now. */
-  readonly aside: string;
 }
 
 /**

@@ -6,9 +6,9 @@ import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { readRegularFile } from '../../linux/files.js';
 import { actingAs, IdentityError } from '../../linux/owner.js';
-import { checkHeader, checkWhole } from '../../store/sqlite/file/inspect.js';
-import { loadSqlite } from '../../store/sqlite/tools/offline.js';
-import { StoreError } from '../../store/store-error.js';
+import { StoreError } from '../store-error.js';
+import { checkHeader, checkWhole } from './file/inspect.js';
+import { loadSqlite } from './tools/offline.js';
 
 /** The largest file that is read into memory, in bytes. */
 const largestCopy = 512 * 1024 ** 2;

@@ -1,0 +1,86 @@
+import type { ArchiveItem } from './archive.js';
+import type { LastRun, OpeningStore, RunRecord, StoreEvents, StorePolicy } from './open-store.js';
+import type { PreparedStore } from './prepare-store.js';
+
+export interface StoreSetup<Settings> {
+  readonly settings: Settings;
+  readonly policy: StorePolicy;
+  readonly lastRun: LastRun;
+  /** The directory of a database, unless the settings name a path. */
+  readonly stateDirectory: string;
+  readonly prepared: PreparedStore;
+}
+
+/** One kind of store, a line in the table of create-store.ts. The rest of the program knows the kind by this alone. */
+export interface StoreKind<Settings> {
+  /** Opens the store. Does not wait for it: see `opened`. */
+  open(setup: StoreSetup<Settings>, events: StoreEvents): OpeningStore;
+  /** The database in a line for the operator: a path, or an address without secrets. */
+  nameOf(settings: Settings, stateDirectory: string): string;
+  /**
+   * The file of the database; null if it is no file of this machine. Before it opens the store, the gateway makes the
+   * file's directory and takes the lock beside it.
+   */
+  fileOf(settings: Settings, stateDirectory: string): string | null;
+  /**
+   * The store for a command, whether a gateway runs or not. Throws a ConfigurationError, an IdentityError, or the error of
+   * a system call, if the command can't tell where it is or must not go there.
+   */
+  offline(settings: Settings, stateDirectory: string): OfflineStore;
+}
+
+/** A file, and the user as whom a command opens it (`actingAs`); null: as this process's own. */
+export interface StoreFile {
+  readonly path: string;
+  readonly user: number | null;
+}
+
+/** A store as a command sees it, beside a gateway or without one. */
+export interface OfflineStore {
+  readonly name: string;
+  /** Null if it is no file of this machine. */
+  readonly file: StoreFile | null;
+  /** Its runs, newest first; null: it has none yet. Rejects with a StoreError or an IdentityError. */
+  runs(): Promise<readonly RunRecord[] | null>;
+  /**
+   * A program for Node.js and its arguments; null if there is nothing to read. It reads all of the database, and prints as
+   * JSON the `errors` that it found, or in `unknown` why it can't tell. As it may take any time, its caller ends it.
+   */
+  readonly probe: readonly string[] | null;
+  /**
+   * Loads the actions of `sd-gateway store`. Throws a StoreError if a module is missing.
+   * @param changes True if the action changes the store, for which no gateway may have it.
+   */
+  tools(changes: boolean): Promise<StoreTools>;
+}
+
+export interface Imported {
+  readonly sessions: number;
+  readonly messages: number;
+}
+
+export interface Recovered extends Imported {
+  /** Messages, and facts about the deliveries of some that are saved. */
+  readonly lost: readonly string[];
+  /** Messages that the counters know of, beyond those that were found; null if these can't be read. */
+  readonly missing: number | null;
+  /** The place of the damaged files now. */
+  readonly aside: string;
+}
+
+/** Does the work as the caller's own user, while the database is open as another one. */
+export type AsCaller = <Result>(work: () => Result) => Result;
+
+/** Actions of `sd-gateway store`, which reject with a StoreError. A store leaves out those that its database's own tools do. */
+export interface StoreTools {
+  /** Reads all of it. Gives its faults, a line each; no line: it is sound. */
+  check?(): readonly string[];
+  /** Copies it to a file, which is there when it is whole and on disk, or not at all. */
+  backUp?(file: string, asCaller: AsCaller): Promise<void>;
+  /** Hands on all items, as they are at one moment. */
+  exportAll?(write: (items: Iterable<ArchiveItem>) => Promise<void>): Promise<void>;
+  /** Adds all items, or none. */
+  importAll?(items: AsyncIterable<ArchiveItem>): Promise<Imported>;
+  /** Saves what is readable of a damaged one. `stamp` is part of the name of the damaged files. */
+  recover?(stamp: string): Promise<Recovered>;
+}
