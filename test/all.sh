@@ -14,15 +14,17 @@ part() {
 
 [ "$(id -u)" -eq 0 ] || { echo "test/all.sh: real systemd in namespaces needs root" >&2; exit 77; }
 part "npm test" bash test/run.sh
-part "Coverage of the policy" npx vitest run --project unit --coverage
+# Twenty times as many inputs for each property, and as much time.
+part "Properties, and coverage of the policy" \
+  env PROPERTY_FACTOR=20 npx vitest run --project unit --testTimeout=400000 --coverage
 folder=$(mktemp -d)
 # Some tests run Node.js as another user.
 chmod a+rx "$folder"
 trap 'rm -rf "$folder"' EXIT
 for version in 22.23.3 24.21.0; do
-  part "Node $version: SQLite" bash test/other-nodes.sh prepare "$folder/$version" "$version"
-  part "Node $version: unit tests" bash test/other-nodes.sh run "$folder/$version" "$version"
-  part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder/$version" "$version"
+  part "Node $version: SQLite" bash test/other-nodes.sh prepare "$folder" "$version"
+  part "Node $version: unit tests" bash test/other-nodes.sh run "$folder" "$version"
+  part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder" "$version"
 done
 part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
 part "Crash tester" npm run --silent crash

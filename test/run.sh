@@ -83,7 +83,7 @@ install_debian_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends -qq "${missing[@]}" >/dev/null
 }
 
-declare -A begun_process begun_output begun_at
+declare -A begun_process begun_output begun_at begun_report
 
 # begin NAME COMMAND...: runs it beside the steps that follow, until `finish NAME` counts it and shows what it printed.
 # It must neither read nor write anything that they do.
@@ -94,6 +94,12 @@ begin() {
   begun_at[$name]=$SECONDS
   "$@" >"${begun_output[$name]}" 2>&1 &
   begun_process[$name]=$!
+}
+
+# begin_tests NAME COMMAND...: the same with a vitest run, whose tests are counted as `counted` does.
+begin_tests() {
+  begun_report[$1]=$(mktemp)
+  VITEST_REPORT=${begun_report[$1]} begin "$@"
 }
 
 finish() {
@@ -107,15 +113,12 @@ finish() {
     return $status
   }
   step "$name" ended
+  if [ -n "${begun_report[$name]:-}" ]; then count_tests "${begun_report[$name]}"; fi
 }
 
-# counted COMMAND...: runs it and adds the tests of its vitest run, which writes its report to $VITEST_REPORT. The step
-# that it is part of counts as one; its tests are added on top.
-counted() {
-  local report
-  report=$(mktemp)
-  local status=0
-  VITEST_REPORT=$report "$@" || status=$?
+# count_tests REPORT: adds the tests of a vitest run, which has written this report to $VITEST_REPORT, to the steps that
+# are counted.
+count_tests() {
   eval "$(node -e '
     const r = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
     for (const file of r.testResults) {
@@ -125,8 +128,18 @@ counted() {
         if (test.status === "failed") console.error(`${test.fullName}\n${test.failureMessages.join("\n").slice(0, 3000)}\n`);
     }
     console.log(`passed=$((passed + ${r.numPassedTests})) failed=$((failed + ${r.numFailedTests})) skipped=$((skipped + ${r.numPendingTests + r.numTodoTests}))`);
-  ' "$report" 2>>"$failed_tests")"
-  rm -f "$report"
+  ' "$1" 2>>"$failed_tests")"
+  rm -f "$1"
+}
+
+# counted COMMAND...: runs it and counts the tests of its vitest run. The step that it is part of counts as one; its tests
+# are added on top.
+counted() {
+  local report
+  report=$(mktemp)
+  local status=0
+  VITEST_REPORT=$report "$@" || status=$?
+  count_tests "$report"
   return $status
 }
 
@@ -136,28 +149,38 @@ vitest() {
   counted bash test/vitest.sh npx vitest run --project "$project" "$@"
 }
 
-# What the gateway shares with Node.js itself: system calls, processes, sockets, and SQLite's binary.
+# Tests of what depends on Node.js itself: system calls, processes, sockets, and SQLite's binary.
 other_node_tests=(test/native test/linux test/systemd test/agents test/channels test/store/sqlite/contract.test.ts)
 other_nodes=(22.23.3 24.21.0)
+prepared="SQLite for Node ${other_nodes[*]}, addon with the sanitizers"
+
+# The packages of the tests' own folders. They come from the registry, so this waits more than it computes.
+install_test_packages() {
+  if [ -f /usr/include/systemd/sd-daemon.h ]; then npm ci --prefix test/peers; fi
+  npm ci --ignore-scripts --prefix test/library
+  npm ci --ignore-scripts --prefix tools/library/reference
+  if $measured && { [ ! -d bench/node_modules ] || [ bench/package-lock.json -nt bench/node_modules/.package-lock.json ]; }; then
+    npm ci --prefix bench --no-audit --no-fund
+  fi
+}
 
 if command -v apt-get >/dev/null; then
   heading "Debian packages"
   install_debian_packages
 fi
 
+measured=false
+if ! $quick && [ "$(id -u)" -eq 0 ]; then measured=true; fi
+
 heading "npm packages"
 if [ "${CI:-}" = true ] || [ ! -f node_modules/better-sqlite3/build/Release/better_sqlite3.node ] ||
   [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  npm ci --ignore-scripts
   # SQLite is compiled where no binary of it can be had, which takes a minute on one processor. Nothing up to the tests
   # needs it.
-  npm ci --ignore-scripts
   begin "better-sqlite3" npm rebuild better-sqlite3
 fi
-if [ -f /usr/include/systemd/sd-daemon.h ]; then
-  npm ci --prefix test/peers
-fi
-npm ci --ignore-scripts --prefix test/library
-npm ci --ignore-scripts --prefix tools/library/reference
+begin "npm packages of the tests" install_test_packages
 
 heading "Build"
 npm run build
@@ -165,36 +188,39 @@ export TYPESCRIPT_BUILT=yes
 
 step "Lint and format" npm run --silent lint
 step "Types" npm run --silent typecheck
+folder=$(mktemp -d)
+# Some tests run Node.js as another user.
+chmod a+rx "$folder"
+trap 'rm -rf "$failed_tests" "$folder"' EXIT
 if ! $quick; then
+  # Filled by whoever is first to need a Node.js.
+  export OTHER_NODES=$folder/nodes
   step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
+  step "Prebuilt binaries, packed" bash test/pack.sh pack "$folder/package"
 fi
 if [ -n "${begun_process[better-sqlite3]:-}" ]; then finish "better-sqlite3"; fi
+finish "npm packages of the tests"
 if ! $quick; then
-  # It starts a gateway, and with it the store.
-  step "Prebuilt binaries, packed" bash test/pack.sh
-  other_nodes_folder=$(mktemp -d)
-  # Some tests run Node.js as another user.
-  chmod a+rx "$other_nodes_folder"
-  trap 'rm -rf "$failed_tests" "$other_nodes_folder"' EXIT
-  for version in "${other_nodes[@]}"; do
-    begin "SQLite for Node $version" nice -n 19 bash test/other-nodes.sh prepare "$other_nodes_folder/$version" "$version"
-  done
+  step "The packed program" bash test/pack.sh start "$folder/package"
+  # In the time that the tests leave.
+  begin "$prepared" nice -n 19 bash -c \
+    'test/other-nodes.sh prepare "$@" && test/native/sanitize.sh prepare "$1/sanitized"' prepare "$folder" "${other_nodes[@]}"
 fi
 step "Unit tests" vitest unit --maxWorkers=2
 if ! $quick; then
-  if [ "$(id -u)" -eq 0 ]; then
-    step "Benchmarks: right outputs" bash bench/run.sh --smoke
-  fi
+  if $measured; then step "Benchmarks: right outputs" bash bench/run.sh --smoke; fi
+  finish "$prepared"
   # It keeps one processor busy: it has the time that the machines of the next step leave.
   begin "Addon: 20,000 calls of each function without a leak" nice -n 19 env LEAK_LOOP_COUNT=20000 bash test/native/leak.sh
   step "Real systemd" vitest systemd --maxWorkers=2
   finish "Addon: 20,000 calls of each function without a leak"
-  step "Addon under AddressSanitizer and UBSan" counted bash test/native/sanitize.sh --maxWorkers=2
+  step "Addon under AddressSanitizer and UBSan" counted bash test/native/sanitize.sh run "$folder/sanitized" --maxWorkers=2
+  # Each with one processor, so that neither waits for the last file of the other.
   for version in "${other_nodes[@]}"; do
-    finish "SQLite for Node $version"
-    step "Node $version: system calls, agents, channels, store" \
-      counted bash test/other-nodes.sh run "$other_nodes_folder/$version" "$version" "${other_node_tests[@]}" --maxWorkers=2
+    begin_tests "Node $version: system calls, agents, channels, store" \
+      bash test/other-nodes.sh run "$folder" "$version" "${other_node_tests[@]}" --maxWorkers=1
   done
+  for version in "${other_nodes[@]}"; do finish "Node $version: system calls, agents, channels, store"; done
 fi
 
 printf '\n'
