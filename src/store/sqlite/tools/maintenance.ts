@@ -234,7 +234,8 @@ async function saveTo(fresh: string, found: Salvage, path: string): Promise<Save
   const { sessions, messages, records, blobs, expected } = found;
   const lost = [...found.lost];
   const remade = [...found.remade];
-  if (sessions.length === 0) {
+  // One that never had a message is whole without any.
+  if (sessions.length === 0 && expected !== 0) {
     throw new FileError(
       'damaged',
       `Nothing can be read of the database ${path}; it was left as it is. Restore a backup, or move it and ${path}-seal away to begin anew.`,

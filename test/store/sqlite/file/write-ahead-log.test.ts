@@ -168,6 +168,15 @@ describe('recover', () => {
     expect(await (await files.open()).counts()).toMatchObject({ queued: saved });
   });
 
+  test('makes a new database in the place of one that had no message yet', async () => {
+    for (const suffix of ['', '-wal', '-shm', '-seal']) rmSync(files.path + suffix, { force: true });
+    const store = await files.open();
+    await store.close();
+    truncateSync(files.path, statSync(files.path).size - 4_096);
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ sessions: 0, messages: 0, missing: 0 });
+    expect(await (await files.open()).counts()).toMatchObject({ sessions: 0, queued: 0 });
+  });
+
   test('says that the log is gone', async () => {
     damages['its last page is cut off']?.();
     const { lost, messages: saved } = await recoverStore(files.path, 'now');
