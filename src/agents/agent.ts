@@ -1,11 +1,62 @@
-import type { Metadata } from '../store/messages.js';
-import type { CollectedMessage } from '../store/turns.js';
+import type { Attachment, JsonValue, Metadata, TokenUsage } from '../store/messages.js';
+
+/** The author of a message, as far as its channel knows. */
+export interface AgentSender {
+  /** The channel's own name of the person. */
+  readonly id: string;
+  /** For people to read; null if not known. */
+  readonly name: string | null;
+  /** The channel that the message came by, such as "http". */
+  readonly channel: string;
+  /** The person's right, such as "owner"; null if not known. */
+  readonly role: string | null;
+}
+
+/** An earlier message that is part of a later one's turn. */
+export interface TurnPart {
+  readonly messageId: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly metadata: Metadata;
+  readonly sender: AgentSender | null;
+}
+
+/** A file of a turn. */
+export interface AgentFile extends Attachment {
+  /** Reads it; null if its message was forgotten meanwhile. */
+  open(): Promise<AsyncIterable<Uint8Array> | null>;
+}
+
+/** An earlier turn of the same session and generation. */
+export interface EarlierTurn {
+  readonly messageId: string;
+  readonly seq: number;
+  /** All texts of the turn, apart by empty lines. */
+  readonly text: string;
+  readonly sender: AgentSender | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly acceptedAt: number;
+  readonly reply: { readonly text: string; readonly metadata: Metadata };
+}
+
+/**
+ * A value that the agent keeps from one turn to the next, such as the id of a session of its own. There is one for each
+ * session, agent and generation. It is on disk when `write` resolves.
+ */
+export interface AgentSessionRecord {
+  /** Null: there is none. */
+  read(): Promise<JsonValue | null>;
+  /** Null removes it. */
+  write(value: JsonValue | null): Promise<void>;
+}
 
 /** The input of an agent for one turn. */
 export interface AgentRequest {
   readonly turnId: string;
   readonly messageId: string;
   readonly session: string;
+  /** Raised by each reset of the session: what was said before one is not to be remembered. */
+  readonly generation: number;
   readonly seq: number;
   /** 1 for the first. */
   readonly attempt: number;
@@ -14,20 +65,40 @@ export interface AgentRequest {
   readonly text: string;
   readonly metadata: Metadata;
   /** The author of the message; null if not known. */
-  readonly sender: string | null;
+  readonly sender: AgentSender | null;
   /** Earlier messages that are part of the turn. `text` has all of them, apart by empty lines. */
-  readonly collected: readonly CollectedMessage[];
+  readonly collected: readonly TurnPart[];
+  /** Files of all its messages, in their order. */
+  readonly files: readonly AgentFile[];
+  /** Reads the last turns before this one that have a reply, at most so many, the oldest first. */
+  history(limit: number): Promise<readonly EarlierTurn[]>;
+  readonly agentSession: AgentSessionRecord;
 }
 
 export interface AgentReply {
   readonly text: string;
   readonly metadata: Metadata;
+  /** Files that were put into the store and belong to nothing yet. Default: none. */
+  readonly attachments?: readonly Attachment[];
 }
 
-/** Tokens of a turn, as the model's server counts them. */
-export interface AgentUsage {
-  readonly inputTokens: number;
-  readonly outputTokens: number;
+/** One way to answer a question. */
+export interface QuestionOption {
+  readonly id: string;
+  /** For people to read, such as "Allow once". */
+  readonly name: string;
+  readonly effect: 'allow' | 'deny';
+}
+
+/** Something that the agent wants to do and asks a person about. */
+export interface AgentQuestion {
+  /** The kind of the tool, such as "edit" or "execute". */
+  readonly kind: string;
+  /** One line for people. */
+  readonly title: string;
+  /** The arguments of the call; null if not known. */
+  readonly input: JsonValue;
+  readonly options: readonly QuestionOption[];
 }
 
 /** One step of a turn that runs. */
@@ -38,7 +109,17 @@ export type AgentEvent =
   | { readonly type: 'delta'; readonly text: string }
   /** One line that says what the agent does now, such as "reads files". It replaces the line before. */
   | { readonly type: 'status'; readonly text: string }
-  | { readonly type: 'usage'; readonly usage: AgentUsage }
+  /** Tokens of the turn so far. It replaces what was said before, and is kept with the reply. */
+  | { readonly type: 'usage'; readonly usage: TokenUsage }
+  /**
+   * A question to the person. `answer` is called once, now or much later, with the id of an option; null: nobody answers,
+   * which is a no. Further events may come meanwhile. Until then the turn's time stands still.
+   */
+  | {
+      readonly type: 'question';
+      readonly question: AgentQuestion;
+      readonly answer: (optionId: string | null) => void;
+    }
   /** The reply. It is the last event of a turn, and a turn without it has failed. */
   | { readonly type: 'end'; readonly reply: AgentReply };
 
@@ -50,6 +131,13 @@ export interface Agent {
    * started and throws with reason `cancelled`, unless it has its reply by then.
    */
   run(request: AgentRequest, signal: AbortSignal): AsyncIterable<AgentEvent>;
+  /** The session was reset or deleted: ends what runs for it between turns. It never throws. */
+  endSession?(session: string): void;
+  /**
+   * Ends what runs between turns. Called once, when no turn of it runs: a reload has put another one in its place, or the
+   * gateway stops.
+   */
+  close?(): Promise<void>;
 }
 
 export type AgentErrorReason =

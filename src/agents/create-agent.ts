@@ -6,6 +6,8 @@ import { EchoAgent } from './echo.js';
 import type { TurnProcess } from './turn-processes.js';
 
 export interface AgentSurroundings {
+  /** The agent's name in the configuration. */
+  readonly name: string;
   readonly log: Log;
   /** The agents' own: their home and the directories of the sessions are below it. */
   readonly directory: string;

@@ -10,6 +10,7 @@ import type { Log } from '../log/log.js';
 import { newId } from '../store/ids.js';
 import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';
 import type { Store } from '../store/store.js';
+import { errorMessage } from '../text/failure-text.js';
 import { senderByChannel } from './channels.js';
 import { type AddressRange, parseRange, validateReplyUrl } from './delivery/addresses/target-address.js';
 import { Deliverer } from './delivery/deliverer.js';
@@ -82,9 +83,7 @@ export class Workers {
     });
     const dispatcher = new Dispatcher({
       store,
-      agent: this.#agents.of(null).agent,
-      agentOf: ({ agent }) => this.#agents.of(agent),
-      isSoleAgent: () => Object.keys(this.#configuration.agents).length === 1,
+      agents: this.#agents,
       log,
       owner,
       settings: this.#dispatchSettings(),
@@ -137,7 +136,7 @@ export class Workers {
     this.#configuration = configuration;
     this.#allow = configuration.delivery.allow.map(parseRange);
     this.#agents.configure(configuration.agents);
-    this.dispatcher.configure(this.#agents.of(null).agent, this.#dispatchSettings());
+    this.dispatcher.configure(this.#dispatchSettings());
     this.#deliverer.configure(this.#senders.for(configuration.delivery), this.#deliverySettings());
   }
 
@@ -162,6 +161,7 @@ export class Workers {
     await this.dispatcher.drain(0);
     await this.#deliverer.drain(0);
     await this.#senders.close();
+    await this.#agents.close();
   }
 
   /** Turns that run, and replies that are being sent. */
@@ -213,7 +213,11 @@ export class Workers {
   #createAgents(): Agents {
     const { log, agentDirectory: directory, environment, turnProcesses } = this.#options;
     const surroundings = { log, directory, environment, processes: turnProcesses };
-    return new Agents((table) => createAgent(table, surroundings), this.#configuration.agents);
+    return new Agents(
+      (table, name) => createAgent(table, { ...surroundings, name }),
+      this.#configuration.agents,
+      (name, error) => log.warning(`The agent "${name}" could not be ended: ${errorMessage(error)}`),
+    );
   }
 
   #agentFor({ channel, session, sender = null }: NewMessage): string {
@@ -221,10 +225,9 @@ export class Workers {
   }
 
   #dispatchSettings() {
-    const { timeout, retry } = this.#configuration.agent;
     // The store goes by it as well, which has it from the start.
     const { max_attempts } = this.#options.configuration.dispatch;
-    return { ...this.#configuration.dispatch, max_attempts, timeout, repeatable: retry === 'always' };
+    return { ...this.#configuration.dispatch, max_attempts };
   }
 
   #deliverySettings() {

@@ -83,6 +83,19 @@ export interface Attachment extends StoredBlob {
   readonly mediaType: string;
 }
 
+/** Tokens of a turn, as the model's server counts them. */
+export interface TokenUsage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Messages of a generation before the message with a number. */
+export interface HistoryBounds {
+  readonly generation: number;
+  /** A `seq`. */
+  readonly before: number;
+}
+
 export interface Reply {
   readonly text: string;
   readonly metadata: Metadata;

@@ -42,6 +42,18 @@ export type RecordOutcome =
   /** As it is now; null: there is none. */
   | { readonly outcome: 'conflict'; readonly record: StoredRecord | null };
 
+/** Records that agents keep between turns, such as the id of a session of their own. */
+export const agentSessionKind = 'agent-session';
+
+/** No session's name has a "/", so that the key's beginning tells whose it is. */
+export function agentSessionKey(of: {
+  readonly session: string;
+  readonly generation: number;
+  readonly agent: string;
+}): string {
+  return `${of.session}/${of.generation}/${of.agent}`;
+}
+
 /** A claim on what one gateway at most may do at a time. */
 export interface LeaseHold {
   readonly kind: string;

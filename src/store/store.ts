@@ -2,6 +2,7 @@ import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from './deliveri
 import type {
   CancelOutcome,
   DeadOutcome,
+  HistoryBounds,
   JsonValue,
   Message,
   NewMessage,
@@ -175,8 +176,11 @@ export interface Store {
   setAgent(name: string, agent: string | null): Promise<SessionSummary>;
   /** Begins the session's next generation with the next message; null when there is no such session. */
   resetSession(name: string): Promise<SessionSummary | null>;
-  /** The last messages of the session's present generation that have a reply, in `seq` order; none of no session. */
-  history(session: string, limit: number): Promise<readonly Message[]>;
+  /**
+   * The last messages that have a reply, in `seq` order, those that are part of another's turn too: of the session's
+   * present generation or, with `of`, of that one, before the message with that number. None of no session.
+   */
+  history(session: string, limit: number, of?: HistoryBounds): Promise<readonly Message[]>;
   sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
   /** Reads messages in `seq` order; null if there is no such session. */
   sessionMessages(

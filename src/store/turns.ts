@@ -44,6 +44,8 @@ export interface Turn {
   readonly text: string;
   readonly metadata: Metadata;
   readonly sender: string | null;
+  /** The channel that its message came by. */
+  readonly channel: string;
   /** Files of its own message; `collected` has those of the others. Absent: none. */
   readonly attachments?: readonly Attachment[];
   /** Earlier messages that are run with it, in their order; the same for all attempts. */

@@ -14,13 +14,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextCheck } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { AgentError, type AgentRequest } from '../../src/agents/agent.js';
+import { AgentError } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import type { TurnProcess } from '../../src/agents/turn-processes.js';
 import { openFiles } from '../../src/linux/process.js';
 import type { LogFields } from '../../src/log/log.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
+import { agentRequest } from '../support/agent-request.js';
 import { isAlive } from '../support/is-alive.js';
 
 let directory: string;
@@ -29,18 +30,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const request: AgentRequest = {
-  turnId: 'turn-1',
-  messageId: 'message-1',
-  session: 'alice',
+const request = agentRequest({
   seq: 3,
   attempt: 2,
   putBacks: 1,
   text: 'hello\nwörld',
   metadata: { color: 'blue', list: [1, null] },
-  sender: null,
-  collected: [],
-};
+});
 
 function agent(command: readonly string[], options: Partial<CommandAgentOptions> = {}) {
   const log = new RecordingLog();

@@ -6,19 +6,9 @@ import { createAgent } from '../../src/agents/create-agent.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import { configurationSchema } from '../../src/config/schema.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
+import { agentRequest } from '../support/agent-request.js';
 
-const request = {
-  turnId: 'turn-1',
-  messageId: 'message-1',
-  session: 'alice',
-  seq: 1,
-  attempt: 1,
-  putBacks: 0,
-  text: 'hello',
-  metadata: {},
-  sender: null,
-  collected: [],
-};
+const request = agentRequest();
 
 let directory: string;
 beforeAll(() => {
@@ -28,6 +18,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 function created(agent: unknown, environment: NodeJS.ProcessEnv = process.env) {
   return createAgent(configurationSchema.parse({ agent }).agent, {
+    name: 'default',
     log: new RecordingLog(),
     directory,
     environment,

@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AgentEvent, AgentRequest } from '../../src/agents/agent.js';
+import type { AgentEvent } from '../../src/agents/agent.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
+import { agentRequest } from '../support/agent-request.js';
 import { followGuide } from '../support/guide.js';
 
 const project = new URL('../../', import.meta.url).pathname;
@@ -17,18 +18,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const request: AgentRequest = {
-  turnId: 'turn-1',
-  messageId: 'message-1',
-  session: 'alice',
-  seq: 1,
-  attempt: 1,
-  putBacks: 0,
-  text: 'hello there',
-  metadata: {},
-  sender: null,
-  collected: [],
-};
+const request = agentRequest({ text: 'hello there' });
 
 test('the agent of the guide passes the type check', { timeout: 120_000 }, () => {
   const configuration = { extends: '../../../tsconfig.json', include: ['src'] };
@@ -45,6 +35,7 @@ test('the agent of the guide runs as it is configured, and ends when it is told 
   const { createAgent } = await import(join(directory, 'src/agents/create-agent.ts'));
   const { agent } = configurationSchema.parse({ agent: { type: 'shout', marks: 2 } });
   const made = createAgent(agent, {
+    name: 'default',
     log: new RecordingLog(),
     directory: '/nonexistent',
     environment: {},

@@ -9,6 +9,7 @@ import { StoreError } from '../../src/store/store-error.js';
 import { newMessage, noLimits } from '../store/samples.js';
 import { withCalls } from '../store/with-calls.js';
 import {
+  agentsNamed,
   type Change,
   HeldAgent,
   Occurrences,
@@ -37,7 +38,7 @@ function gateway(concurrency: number, over: Partial<Store> = {}) {
   const called = withCalls(store, over);
   const dispatcher = new Dispatcher({
     store: called,
-    agent,
+    agents: agentsNamed({ default: agent }),
     log: recordingLog().log,
     owner: 'first',
     settings: { ...settings, concurrency },

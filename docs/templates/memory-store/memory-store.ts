@@ -251,7 +251,7 @@ function sessions(database: Database, now: () => number, changed: (session: stri
     resetSession: (name) => {
       const known = database.sessions.get(name);
       if (known === undefined) return null;
-      return set(name, { generation: known.generation + 1, firstSeq: known.messages.length + 1 });
+      return set(name, { generation: known.generation + 1 });
     },
     session: (name) => {
       const known = database.sessions.get(name);
@@ -290,11 +290,14 @@ function reads(database: Database, _now: () => number) {
       const page = pageOf('dead', dead, checkLimit(limit), ({ number }) => String(number));
       return { items: page.items.map(({ row }) => shown(row)), next: page.next };
     },
-    history: (session, limit) => {
+    history: (session, limit, of) => {
       checkLimit(limit);
-      const from = database.sessions.get(session)?.firstSeq ?? 1;
+      const generation = of?.generation ?? database.sessions.get(session)?.generation;
       return rows(session)
-        .filter(({ seq, state }) => seq >= from && (state === 'replied' || state === 'delivered'))
+        .filter((row) => row.generation === generation && row.seq < (of?.before ?? row.seq + 1))
+        .filter(({ state, collectedIn }) =>
+          ['replied', 'delivered'].includes((collectedIn ?? { state }).state),
+        )
         .slice(-limit)
         .map(shown);
     },

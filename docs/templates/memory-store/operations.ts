@@ -207,7 +207,7 @@ export class Operations {
     const fence = hold(this.database, 'turn', row, claim, this.now());
     Object.assign(row, { state: 'running', attempts: row.attempts + 1, changedAt: this.now() });
     this.changed(head.session.name);
-    const { text, metadata, sender = null, replyTo, attachments } = row.sent;
+    const { text, metadata, sender = null, channel, replyTo, attachments } = row.sent;
     const collected = collectedIn(row).map(({ id, seq, sent }) => ({
       messageId: id,
       seq,
@@ -224,6 +224,7 @@ export class Operations {
       text: turnText(collected, text),
       metadata,
       sender,
+      channel,
       ...files(attachments),
       collected,
       replyTo,

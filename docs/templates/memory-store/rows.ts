@@ -13,7 +13,6 @@ export interface SessionRow {
   policy: SessionPolicy | null;
   agent: string | null;
   generation: number;
-  firstSeq: number;
 }
 
 export interface MessageRow {
@@ -101,7 +100,6 @@ export class Database {
       policy: null,
       agent: null,
       generation: 1,
-      firstSeq: 1,
     };
     this.sessions.set(name, made);
     return made;

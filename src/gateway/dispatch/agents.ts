@@ -1,11 +1,11 @@
 import { type Agent, AgentError } from '../../agents/agent.js';
 import type { AgentConfiguration } from '../../config/agent-table.js';
 import type { AgentConfigurations } from '../../config/schema.js';
-import type { Clock } from '../../lifecycle/effects/clock.js';
-import type { Log } from '../../log/log.js';
 
 /** The agent of a turn, and what the dispatcher needs to know of its table. */
 export interface TurnAgent {
+  /** In the configuration. */
+  readonly name: string;
   readonly agent: Agent;
   /** Longest time of one turn, in milliseconds. */
   readonly timeout: number;
@@ -13,32 +13,115 @@ export interface TurnAgent {
   readonly repeatable: boolean;
 }
 
-/** The agents by the names of their tables. A reload makes new ones; turns that run keep theirs. */
-export class Agents {
-  readonly #create: (configuration: AgentConfiguration) => Agent;
-  #byName: ReadonlyMap<string, TurnAgent>;
+/** The agents that a dispatcher runs turns on. */
+export interface TurnAgents {
+  /** Null, of a session that began before it had an agent, is the default one. */
+  of(name: string | null): TurnAgent;
+  /** A turn of the agent begins. */
+  begun(agent: TurnAgent): void;
+  /** A turn of the agent has ended. */
+  ended(agent: TurnAgent): void;
+  /** Names of the agents that are configured. */
+  readonly names: readonly string[];
+}
 
-  constructor(create: (configuration: AgentConfiguration) => Agent, tables: AgentConfigurations) {
+type CreateAgent = (configuration: AgentConfiguration, name: string) => Agent;
+
+/** The agents by the names of their tables. A reload makes those anew whose table has changed; turns that run keep theirs. */
+export class Agents implements TurnAgents {
+  readonly #create: CreateAgent;
+  readonly #onCloseFailed: (name: string, error: unknown) => void;
+  #byName: ReadonlyMap<string, MadeAgent>;
+
+  constructor(
+    create: CreateAgent,
+    tables: AgentConfigurations,
+    onCloseFailed: (name: string, error: unknown) => void = () => undefined,
+  ) {
     this.#create = create;
-    this.#byName = this.#made(tables);
+    this.#onCloseFailed = onCloseFailed;
+    this.#byName = this.#made(tables, new Map());
   }
 
   configure(tables: AgentConfigurations): void {
-    this.#byName = this.#made(tables);
+    const before = this.#byName;
+    this.#byName = this.#made(tables, before);
+    for (const [name, made] of before) if (this.#byName.get(name) !== made) void this.#retire(made);
   }
 
-  /** The agent of that name. A session that began before it had an agent has none (null), and gets the default one. */
+  get names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
   of(name: string | null): TurnAgent {
     return this.#byName.get(name ?? 'default') ?? missingAgent(String(name));
   }
 
-  #made(tables: AgentConfigurations): ReadonlyMap<string, TurnAgent> {
+  begun(agent: TurnAgent): void {
+    if (agent instanceof MadeAgent) agent.turns += 1;
+  }
+
+  ended(agent: TurnAgent): void {
+    if (!(agent instanceof MadeAgent)) return;
+    agent.turns -= 1;
+    if (agent.isRetired) void this.#close(agent);
+  }
+
+  /** The session was reset or deleted. */
+  endSession(session: string): void {
+    for (const { agent } of this.#byName.values()) agent.endSession?.(session);
+  }
+
+  /** Ends what agents run between turns. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#byName.values()].map((made) => this.#retire(made)));
+  }
+
+  #retire(made: MadeAgent): Promise<void> {
+    made.isRetired = true;
+    return this.#close(made);
+  }
+
+  async #close(made: MadeAgent): Promise<void> {
+    if (made.turns > 0 || made.isClosed) return;
+    made.isClosed = true;
+    try {
+      await made.agent.close?.();
+    } catch (error) {
+      this.#onCloseFailed(made.name, error);
+    }
+  }
+
+  #made(tables: AgentConfigurations, before: ReadonlyMap<string, MadeAgent>): ReadonlyMap<string, MadeAgent> {
     return new Map(
-      Object.entries(tables).map(([name, table]) => [
-        name,
-        { agent: this.#create(table), timeout: table.timeout, repeatable: table.retry === 'always' },
-      ]),
+      Object.entries(tables).map(([name, table]) => {
+        const known = before.get(name);
+        const isSame = known !== undefined && JSON.stringify(known.table) === JSON.stringify(table);
+        return [name, isSame ? known : new MadeAgent(name, this.#create(table, name), table)];
+      }),
     );
+  }
+}
+
+class MadeAgent implements TurnAgent {
+  /** Turns that run. */
+  turns = 0;
+  /** No further turn begins. */
+  isRetired = false;
+  isClosed = false;
+
+  constructor(
+    readonly name: string,
+    readonly agent: Agent,
+    readonly table: AgentConfiguration,
+  ) {}
+
+  get timeout(): number {
+    return this.table.timeout;
+  }
+
+  get repeatable(): boolean {
+    return this.table.retry === 'always';
   }
 }
 
@@ -50,6 +133,7 @@ function missingAgent(name: string): TurnAgent {
     true,
   );
   return {
+    name,
     agent: {
       type: 'missing',
       // biome-ignore lint/correctness/useYield: it fails before its first event.
@@ -60,155 +144,4 @@ function missingAgent(name: string): TurnAgent {
     timeout: 1_000,
     repeatable: true,
   };
-}
-
-/** Between two tries to start an agent. */
-const firstDelayMs = 1_000;
-const longestDelayMs = 60_000;
-
-/** An agent that can't be started: its messages wait, and one turn at a time tries again. Times as `Date.now()` has them. */
-export interface AgentHold {
-  /** When the first of these starts failed. */
-  readonly since: number;
-  /** The error of the last one. */
-  readonly reason: string;
-  /** Starts that failed in a row. */
-  readonly failures: number;
-  /** No turn begins before. */
-  readonly nextAttemptAt: number;
-  /** A turn tries now. */
-  readonly attempting: boolean;
-}
-
-/** The hold after a start that failed. Turns that began together with the first one that failed don't lengthen it. */
-export function afterFailedStart(hold: AgentHold | null, reason: string, now: number): AgentHold {
-  if (hold !== null && !hold.attempting) return hold;
-  const failures = (hold?.failures ?? 0) + 1;
-  const delayMs = Math.min(firstDelayMs * 2 ** (failures - 1), longestDelayMs);
-  return { since: hold?.since ?? now, reason, failures, nextAttemptAt: now + delayMs, attempting: false };
-}
-
-/** Number of the free slots that turns may take: one once the next attempt is due, none before and beside it. */
-export function slotsUnderHold(hold: AgentHold | null, freeSlots: number, now: number): number {
-  if (hold === null) return freeSlots;
-  return hold.attempting || now < hold.nextAttemptAt ? 0 : Math.min(freeSlots, 1);
-}
-
-/** A turn begins; if the next attempt is due, it is that. */
-export function onAttempt(hold: AgentHold | null, now: number): AgentHold | null {
-  return hold === null || now < hold.nextAttemptAt ? hold : { ...hold, attempting: true };
-}
-
-/** The turn that tried ended before it was known whether the agent can be started. */
-export function onInconclusive(hold: AgentHold | null): AgentHold | null {
-  return hold === null ? null : { ...hold, attempting: false };
-}
-
-export interface AgentStartsOptions {
-  /** For records, such as "The agent" or "The agent fast". */
-  readonly name: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Turns may begin again. */
-  readonly wake: () => void;
-}
-
-/** Keeps the hold of an agent: told of each start, it says how many turns may begin. */
-export class AgentStarts {
-  readonly #options: AgentStartsOptions;
-  #hold: AgentHold | null = null;
-  #cancelWake: () => void = () => undefined;
-
-  constructor(options: AgentStartsOptions) {
-    this.#options = options;
-  }
-
-  get hold(): AgentHold | null {
-    return this.#hold;
-  }
-
-  /** Time until a turn may begin, in milliseconds; null: it may now. */
-  get waitMs(): number | null {
-    if (this.#hold === null) return null;
-    const left = this.#hold.nextAttemptAt - this.#options.clock.now();
-    if (this.#hold.attempting) return Math.max(left, firstDelayMs);
-    return left > 0 ? left : null;
-  }
-
-  /** Number of the free slots that turns may take. */
-  slots(freeSlots: number): number {
-    return slotsUnderHold(this.#hold, freeSlots, this.#options.clock.now());
-  }
-
-  /** A turn begins. */
-  begun(): void {
-    this.#hold = onAttempt(this.#hold, this.#options.clock.now());
-  }
-
-  succeeded(): void {
-    if (this.#hold === null) return;
-    this.#options.log.notice(
-      `${this.#options.name} can be started again; before, ${this.#hold.failures} starts in a row failed.`,
-    );
-    this.forget();
-    this.#options.wake();
-  }
-
-  failed(reason: string): void {
-    const { clock, log, wake } = this.#options;
-    const before = this.#hold;
-    const hold = afterFailedStart(before, reason, clock.now());
-    if (hold === before) return;
-    this.#hold = hold;
-    const delayMs = hold.nextAttemptAt - clock.now();
-    this.#cancelWake();
-    this.#cancelWake = clock.after(delayMs, wake);
-    log[before === null ? 'err' : 'debug'](
-      `${this.#options.name} can't be started: ${reason}. Its messages wait, and no attempt counts. The next one comes in ${delayMs / 1_000} s.`,
-    );
-  }
-
-  /** The turn was cut off before it was known whether the agent can be started. */
-  inconclusive(): void {
-    this.#hold = onInconclusive(this.#hold);
-  }
-
-  /** Another agent takes its place, or no turn begins any more. */
-  forget(): void {
-    this.#cancelWake();
-    this.#hold = null;
-  }
-}
-
-/** Keeps the hold of each agent by its name, so that one that can't be started holds up no other. */
-export class AgentHolds {
-  readonly #options: Omit<AgentStartsOptions, 'name'>;
-  readonly #byName = new Map<string, AgentStarts>();
-
-  constructor(options: Omit<AgentStartsOptions, 'name'>) {
-    this.#options = options;
-  }
-
-  of(name: string): AgentStarts {
-    let starts = this.#byName.get(name);
-    if (starts === undefined) {
-      starts = new AgentStarts({ ...this.#options, name: `The agent "${name}"` });
-      this.#byName.set(name, starts);
-    }
-    return starts;
-  }
-
-  /** Agents that are held now. */
-  held(): ReadonlyMap<string, AgentHold> {
-    const held = [...this.#byName].flatMap(([name, { hold }]) =>
-      hold === null ? [] : [[name, hold] as const],
-    );
-    return new Map(held);
-  }
-
-  /** Others take their places, or no turn begins any more. */
-  forget(): void {
-    for (const starts of this.#byName.values()) starts.forget();
-    this.#byName.clear();
-  }
 }

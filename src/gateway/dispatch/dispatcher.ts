@@ -1,4 +1,4 @@
-import { type Agent, AgentError, type AgentReply } from '../../agents/agent.js';
+import { AgentError, type AgentEvent, type AgentReply } from '../../agents/agent.js';
 import { replyOf } from '../../agents/reply-of.js';
 import type { Configuration } from '../../config/schema.js';
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
@@ -7,7 +7,9 @@ import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
-import { type AgentHold, AgentHolds, type AgentStarts, type TurnAgent } from './agents.js';
+import { type AgentHold, AgentHolds, type AgentStarts } from './agent-holds.js';
+import { type AgentRequestStore, agentRequest } from './agent-request.js';
+import type { TurnAgent, TurnAgents } from './agents.js';
 import {
   claimStands,
   cutOffTooOften,
@@ -23,17 +25,14 @@ import {
 } from './policy.js';
 import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
+import { type AskPerson, TurnQuestions } from './turn-questions.js';
 import { TurnRecords } from './turn-records.js';
+import { TurnTimer } from './turn-timer.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
   'concurrency' | 'max_attempts' | 'retry_delay' | 'lease' | 'policy' | 'collect_limit'
-> & {
-  /** Longest time of one turn, in milliseconds. */
-  readonly timeout: number;
-  /** False if a turn that has begun must not be run again. */
-  readonly repeatable: boolean;
-};
+>;
 
 export interface DispatcherOptions {
   readonly store: Pick<
@@ -44,14 +43,14 @@ export interface DispatcherOptions {
     | 'failTurn'
     | 'putBackTurns'
     | 'releaseTurn'
+    | 'setTurnWait'
     | 'nextDueInMs'
     | 'message'
-  >;
-  readonly agent: Agent;
-  /** The agent of a turn, if there are several. Default: `agent`, with its times from `settings`. */
-  readonly agentOf?: (turn: Turn) => TurnAgent;
-  /** True if all turns have the same agent. Default: they have. */
-  readonly isSoleAgent?: () => boolean;
+  > &
+    AgentRequestStore;
+  readonly agents: TurnAgents;
+  /** Asks a person what an agent asks. Default: nobody is there to answer. */
+  readonly ask?: AskPerson;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway. */
   readonly owner: string;
@@ -76,6 +75,7 @@ export interface DispatcherFacts extends WorkLoopFacts {
 
 interface RunningTurn {
   readonly turn: Turn;
+  readonly agent: TurnAgent;
   readonly abort: AbortController;
   phase: 'agent' | 'writing';
   cutOff: TurnCutOff | null;
@@ -116,22 +116,25 @@ export class Dispatcher {
   readonly #cancelledEarly = new RecentNames(mostCancelledEarly);
   #writing = 0;
   readonly #turnTime = new MeanTime();
-  readonly #chooseAgent: ((turn: Turn) => TurnAgent) | null;
-  readonly #isSoleAgent: () => boolean;
-  #agent: Agent;
+  readonly #agents: TurnAgents;
+  readonly #questions: TurnQuestions;
   #settings: DispatchSettings;
 
   constructor(options: DispatcherOptions) {
     const { store, log, owner, onChange } = options;
     this.#store = store;
-    this.#agent = options.agent;
-    this.#chooseAgent = options.agentOf ?? null;
-    this.#isSoleAgent = options.isSoleAgent ?? (() => options.agentOf === undefined);
+    this.#agents = options.agents;
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#holds = new AgentHolds({ clock: this.#clock, log, wake: () => this.wake() });
+    this.#questions = new TurnQuestions({
+      store,
+      log,
+      ...(options.ask === undefined ? {} : { ask: options.ask }),
+      onFewer: () => this.wake(),
+    });
     this.#work = new WorkLoop<Turn>({
       name: 'dispatcher',
       purposes: {
@@ -183,8 +186,7 @@ export class Dispatcher {
   }
 
   /** Takes a reloaded configuration: the next turns go by it. */
-  configure(agent: Agent, settings: DispatchSettings): void {
-    this.#agent = agent;
+  configure(settings: DispatchSettings): void {
     this.#settings = settings;
     this.#holds.forget();
     this.wake();
@@ -233,9 +235,14 @@ export class Dispatcher {
 
   /** Beside the turns whose agent runs. */
   get #freeSlots(): number {
-    const free = this.#settings.concurrency - (this.#running.size - this.#writing) - this.#reservations.count;
+    const busy = this.#running.size - this.#writing - this.#questions.waiting;
+    const free = this.#settings.concurrency - busy - this.#reservations.count;
     // An only agent's turns keep the order of the queue: no more are claimed than may try it.
-    return this.#isSoleAgent() ? this.#startsOf(null).slots(free) : free;
+    return this.#hasSoleAgent ? this.#startsOf(null).slots(free) : free;
+  }
+
+  get #hasSoleAgent(): boolean {
+    return this.#agents.names.length === 1;
   }
 
   #claim(limit: number): Promise<readonly Turn[]> {
@@ -244,20 +251,24 @@ export class Dispatcher {
   }
 
   #start(turn: Turn): void {
+    const agent = this.#agents.of(turn.agent);
     const running: RunningTurn = {
       turn,
+      agent,
       abort: new AbortController(),
       phase: 'agent',
       cutOff: this.#cancelledEarly.delete(turn.messageId) ? 'cancelled' : null,
       done: Promise.resolve(),
     };
     this.#running.add(running);
+    this.#agents.begun(agent);
     this.#records.notify(turn, 'running');
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     const began = performance.now();
     running.done = this.#run(running).finally(() => {
       this.#turnTime.add(performance.now() - began);
       this.#running.delete(running);
+      this.#agents.ended(agent);
       this.#writing -= 1;
       this.#work.renewal.released();
     });
@@ -279,29 +290,32 @@ export class Dispatcher {
     return this.#holds.of(agent ?? 'default');
   }
 
+  /** A turn that runs keeps its agent through a reload. */
   #agentOf(turn: Turn): TurnAgent {
-    const { timeout, repeatable } = this.#settings;
-    return this.#chooseAgent?.(turn) ?? { agent: this.#agent, timeout, repeatable };
+    for (const running of this.#running) if (running.turn === turn) return running.agent;
+    return this.#agents.of(turn.agent);
   }
 
   async #runAgent(running: RunningTurn): Promise<TurnResult> {
-    const { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected } =
-      running.turn;
-    const request = { turnId, messageId, session, seq, attempt, putBacks, text, metadata, sender, collected };
-    const { agent, timeout } = this.#agentOf(running.turn);
+    const { turn } = running;
+    const { name, agent, timeout } = running.agent;
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
-    const starts = this.#startsOf(running.turn.agent);
+    const starts = this.#startsOf(turn.agent);
     const waitMs = starts.waitMs;
-    const staysFirst = this.#isSoleAgent() && (running.turn.agent ?? 'default') === 'default';
+    const staysFirst = this.#hasSoleAgent && name === 'default';
     if (waitMs !== null && !staysFirst) return { notStarted: true, retryInMs: waitMs };
     starts.begun();
     // After a pause of the whole process the result may be there already, and is read first.
-    const cancelTimeout = this.#clock.after(timeout, () =>
+    const timer = new TurnTimer(this.#clock, timeout, () =>
       setImmediate(() => this.#cutOff(running, 'timeout')),
     );
+    const { signal } = running.abort;
+    const onEvent = (event: AgentEvent) => {
+      starts.succeeded();
+      if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);
+    };
     try {
-      const events = agent.run(request, running.abort.signal);
-      const reply = await replyOf(events, () => starts.succeeded());
+      const reply = await replyOf(agent.run(agentRequest(this.#store, name, turn), signal), onEvent);
       starts.succeeded();
       return { reply };
     } catch (error) {
@@ -314,7 +328,8 @@ export class Dispatcher {
         running.cutOff = 'drain';
       return { failure: failureOf(error, running.cutOff, timeout) };
     } finally {
-      cancelTimeout();
+      timer.cancel();
+      this.#questions.end(turn);
     }
   }
 
@@ -327,12 +342,12 @@ export class Dispatcher {
   }
 
   /** Gives how often it was tried. */
-  async #writeEnd({ turn, cutOff }: RunningTurn, result: TurnResult): Promise<number> {
+  async #writeEnd({ turn, agent, cutOff }: RunningTurn, result: TurnResult): Promise<number> {
     if ('reply' in result) return this.#records.replied(turn, result.reply);
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#records.released(turn);
     if ('notStarted' in result) return this.#records.notStarted(turn, result.retryInMs);
-    if (cutOff !== 'drain' || !this.#agentOf(turn).repeatable) {
+    if (cutOff !== 'drain' || !agent.repeatable) {
       return this.#records.failed(turn, result.failure);
     }
     const putBacks = turn.putBacks + 1;

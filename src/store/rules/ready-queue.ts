@@ -94,6 +94,6 @@ function goWith(a: Collectable, b: Collectable): boolean {
 }
 
 /** The one text of a turn that is made of several messages. */
-export function turnText(collected: readonly CollectedMessage[], text: string): string {
+export function turnText(collected: readonly Pick<CollectedMessage, 'text'>[], text: string): string {
   return [...collected.map((message) => message.text), text].join('\n\n');
 }

@@ -4,6 +4,7 @@ import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../deliver
 import type {
   CancelOutcome,
   DeadOutcome,
+  HistoryBounds,
   JsonValue,
   Message,
   NewMessage,
@@ -321,8 +322,8 @@ export class SqliteStore implements OpenStore {
     return this.#call('resetSession', name);
   }
 
-  history(session: string, limit: number): Promise<readonly Message[]> {
-    return this.#call('history', session, limit);
+  history(session: string, limit: number, of?: HistoryBounds): Promise<readonly Message[]> {
+    return this.#call('history', session, limit, of);
   }
 
   watch(session: string, changed: () => void): () => void {

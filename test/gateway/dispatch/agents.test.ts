@@ -1,18 +1,17 @@
 import { describe, expect, it, test } from 'vitest';
-import type { AgentEvent } from '../../../src/agents/agent.js';
+import type { Agent, AgentEvent } from '../../../src/agents/agent.js';
 import { configurationSchema } from '../../../src/config/schema.js';
 import {
-  Agents,
   afterFailedStart,
   onAttempt,
   onInconclusive,
   slotsUnderHold,
-  type TurnAgent,
-} from '../../../src/gateway/dispatch/agents.js';
+} from '../../../src/gateway/dispatch/agent-holds.js';
+import { Agents, type TurnAgent } from '../../../src/gateway/dispatch/agents.js';
 import { Dispatcher } from '../../../src/gateway/dispatch/dispatcher.js';
 import { Intake } from '../../../src/gateway/intake.js';
 import type { MessageState } from '../../../src/store/messages.js';
-import { openStore, recordingLog, settings } from './fixture.js';
+import { agentsNamed, openStore, recordingLog, settings } from './fixture.js';
 
 /** Each agent says how often one has been made before it. */
 function agentsOf(text: object) {
@@ -56,6 +55,43 @@ describe('agents by name', () => {
     });
   });
 
+  test('a reload leaves those whose tables are the same, and ends the others once no turn runs', async () => {
+    const events: string[] = [];
+    const tables = (seconds: number) =>
+      configurationSchema.parse({ agents: { fast: { timeout: seconds }, other: {} } }).agents;
+    const agents = new Agents(
+      ({ type }, name) => ({
+        type,
+        // biome-ignore lint/correctness/useYield: it is never run.
+        async *run() {
+          throw new Error('not run');
+        },
+        close: async () => void events.push(`closed ${name}`),
+        endSession: (session) => void events.push(`ended ${session} of ${name}`),
+      }),
+      tables(1),
+    );
+    const [fast, other] = [agents.of('fast'), agents.of('other')];
+    agents.begun(fast);
+    agents.configure(tables(2));
+    expect(agents.of('other')).toBe(other);
+    expect(agents.of('fast')).not.toBe(fast);
+    expect(events).toEqual([]);
+    agents.ended(fast);
+    expect(events).toEqual(['closed fast']);
+    events.length = 0;
+    agents.endSession('a');
+    await agents.close();
+    expect(events.toSorted()).toEqual([
+      'closed default',
+      'closed fast',
+      'closed other',
+      'ended a of default',
+      'ended a of fast',
+      'ended a of other',
+    ]);
+  });
+
   test('a reload makes new ones, and leaves those that run', async () => {
     const before = agents.of('fast');
     agents.configure(configurationSchema.parse({ agents: { fast: { timeout: 2 } } }).agents);
@@ -69,21 +105,16 @@ test('the first message of a session chooses its agent, for all turns of it', as
   const { log } = recordingLog();
   const runs: string[] = [];
   let ended = () => {};
-  const agentNamed = (name: string): TurnAgent => ({
-    agent: {
-      type: name,
-      async *run({ text }): AsyncGenerator<AgentEvent> {
-        runs.push(`${name}: ${text}`);
-        yield { type: 'end', reply: { text, metadata: {} } };
-      },
+  const agentNamed = (name: string): Agent => ({
+    type: name,
+    async *run({ text }): AsyncGenerator<AgentEvent> {
+      runs.push(`${name}: ${text}`);
+      yield { type: 'end', reply: { text, metadata: {} } };
     },
-    timeout: 60_000,
-    repeatable: true,
   });
   const dispatcher = new Dispatcher({
     store,
-    agent: agentNamed('none').agent,
-    agentOf: ({ agent }) => agentNamed(agent ?? 'none'),
+    agents: agentsNamed({ default: agentNamed('none'), one: agentNamed('one'), two: agentNamed('two') }),
     log,
     owner: 'test',
     settings,

@@ -1,17 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { AgentError } from '../../../src/agents/agent.js';
-import {
-  Dispatcher,
-  type DispatcherOptions,
-  type DispatchSettings,
-} from '../../../src/gateway/dispatch/dispatcher.js';
+import { type Agent, AgentError } from '../../../src/agents/agent.js';
+import { Dispatcher, type DispatcherOptions } from '../../../src/gateway/dispatch/dispatcher.js';
 import type { MessageState } from '../../../src/store/messages.js';
 import type { SqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
-import type { Turn } from '../../../src/store/turns.js';
 import { withCalls } from '../../store/with-calls.js';
 import {
+  agentsNamed,
   type Change,
   HeldAgent,
   ManualClock,
@@ -19,6 +15,7 @@ import {
   openStore,
   post,
   recordingLog,
+  type Settings,
   settings,
 } from './fixture.js';
 
@@ -44,13 +41,13 @@ beforeEach(async () => {
 afterEach(() => opened.dispose());
 
 function dispatcher(
-  overrides: Partial<DispatchSettings> = {},
+  overrides: Partial<Settings> = {},
   over: Partial<Store> = {},
   more: Partial<DispatcherOptions> = {},
 ) {
   return new Dispatcher({
     store: withCalls(store, over),
-    agent,
+    agents: agentsNamed({ default: agent }, { ...settings, ...overrides }),
     log: recorded.log,
     owner: 'first',
     settings: { ...settings, ...overrides },
@@ -143,7 +140,7 @@ describe('running turns', () => {
     const dispatch = dispatcher({ concurrency: 1 });
     dispatch.wake();
     await agent.nth(0);
-    dispatch.configure(agent, { ...settings, concurrency: 3 });
+    dispatch.configure({ ...settings, concurrency: 3 });
     await agent.nth(2);
     await dispatch.drain(0);
   });
@@ -226,12 +223,14 @@ describe('failing turns', () => {
     const { id } = await post(store, 'a', 'x');
     const dispatch = new Dispatcher({
       store,
-      agent: {
-        type: 'broken',
-        run: () => {
-          throw new TypeError('no');
+      agents: agentsNamed({
+        default: {
+          type: 'broken',
+          run: () => {
+            throw new TypeError('no');
+          },
         },
-      },
+      }),
       log: recorded.log,
       owner: 'first',
       settings: { ...settings, max_attempts: 1 },
@@ -655,14 +654,9 @@ describe('an agent that can’t be started', () => {
 
   test('holds up no other agent', async () => {
     const fast = new HeldAgent();
-    const of = (turn: Turn) => ({
-      agent: turn.agent === 'fast' ? fast : agent,
-      timeout: settings.timeout,
-      repeatable: true,
-    });
     await store.setAgent('b', 'fast');
     const first = await post(store, 'a', 'one');
-    const dispatch = dispatcher({ concurrency: 1 }, {}, { agentOf: of });
+    const dispatch = dispatcher({ concurrency: 1 }, {}, { agents: agentsNamed({ default: agent, fast }) });
     dispatch.wake();
     (await agent.nth(0)).fail(gone());
     await until('queued');
@@ -688,10 +682,10 @@ describe('an agent that can’t be started', () => {
     dispatch.wake();
     (await agent.nth(0)).fail(gone());
     await until('queued');
-    dispatch.configure(agent, { ...settings, concurrency: 1 });
+    dispatch.configure({ ...settings, concurrency: 1 });
     (await agent.nth(1)).fail(gone());
     await until('queued', 2);
-    dispatch.configure(agent, settings);
+    dispatch.configure(settings);
     await agent.nth(3);
     expect(dispatch.facts().running).toBe(2);
     expect(dispatch.facts().agentHolds.size).toBe(0);
@@ -707,5 +701,66 @@ describe('an agent that can’t be started', () => {
     expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
     await dispatch.drain(0);
     expect(clock.timers).toBe(0);
+  });
+});
+
+describe('a question of an agent', () => {
+  const question = { kind: 'execute', title: 'Run make', input: { command: 'make' }, options: [] };
+  /** Asks, and replies with the answer. */
+  const asking: Agent = {
+    type: 'asking',
+    async *run() {
+      let answered = (_optionId: string | null): void => undefined;
+      const answer = new Promise<string | null>((resolve) => {
+        answered = resolve;
+      });
+      yield { type: 'question', question, answer: answered };
+      yield { type: 'end', reply: { text: String(await answer), metadata: {} } };
+    },
+  };
+
+  test('holds no slot and no time until a person answers', async () => {
+    const { id } = await post(store, 'a', 'x');
+    const asked = new Occurrences<(optionId: string | null) => void>();
+    const dispatch = dispatcher(
+      { concurrency: 1, timeout: 5_000 },
+      {},
+      {
+        agents: agentsNamed({ default: agent, asking }, { timeout: 5_000, repeatable: true }),
+        ask: (turn, what) => {
+          expect([turn.messageId, what]).toEqual([id, question]);
+          return new Promise((resolve) => asked.add(resolve));
+        },
+      },
+    );
+    await store.setAgent('a', 'asking');
+    dispatch.wake();
+    await asked.until((all) => all.length === 1);
+    await expect.poll(async () => (await store.message(id))?.waitingFor).toBe('question');
+    await post(store, 'b', 'y');
+    dispatch.wake();
+    (await agent.nth(0)).reply('meanwhile');
+    await until('replied');
+    clock.advance(60_000);
+    asked.all[0]?.('allow');
+    await until('replied', 2);
+    expect(await store.message(id)).toMatchObject({ reply: { text: 'allow' }, waitingFor: null });
+    await dispatch.drain(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  test('is answered with no where nobody is there to answer, or the asking fails', async () => {
+    for (const [index, ask] of [undefined, () => Promise.reject(new Error('no channel'))].entries()) {
+      const { id } = await post(store, `s${index}`, 'x');
+      const agents = agentsNamed({ default: asking });
+      const dispatch = dispatcher({}, {}, { agents, ...(ask === undefined ? {} : { ask }) });
+      dispatch.wake();
+      await until('replied', index + 1);
+      expect((await store.message(id))?.reply?.text).toBe('null');
+      await dispatch.drain(0);
+    }
+    expect(recorded.records.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('could not be asked, and is answered with no: no channel'),
+    );
   });
 });

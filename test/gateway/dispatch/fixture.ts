@@ -9,6 +9,7 @@ import {
   type AgentReply,
   type AgentRequest,
 } from '../../../src/agents/agent.js';
+import type { TurnAgents } from '../../../src/gateway/dispatch/agents.js';
 import type { DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
 import type { Clock } from '../../../src/lifecycle/effects/clock.js';
 import type { Log } from '../../../src/log/log.js';
@@ -17,7 +18,10 @@ import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import type { Turn } from '../../../src/store/turns.js';
 
-export const settings: DispatchSettings = {
+/** Settings of a dispatcher, and of its only agent. */
+export type Settings = DispatchSettings & { readonly timeout: number; readonly repeatable: boolean };
+
+export const settings: Settings = {
   concurrency: 2,
   max_attempts: 3,
   retry_delay: 1_000,
@@ -27,6 +31,24 @@ export const settings: DispatchSettings = {
   policy: 'queue',
   collect_limit: 100,
 };
+
+/** Agents by name; the one called "default" stands for all others. */
+export function agentsNamed(
+  byName: Readonly<Record<string, Agent>> & { readonly default: Agent },
+  { timeout, repeatable }: Pick<Settings, 'timeout' | 'repeatable'> = settings,
+): TurnAgents {
+  return {
+    names: Object.keys(byName),
+    of: (name) => ({
+      name: name ?? 'default',
+      agent: byName[name ?? 'default'] ?? byName.default,
+      timeout,
+      repeatable,
+    }),
+    begun: () => undefined,
+    ended: () => undefined,
+  };
+}
 
 /** The real store in a directory of its own. `now`: its clock. */
 export async function openStore(now: () => number = Date.now) {

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setImmediate as nextRound } from 'node:timers/promises';
-import { Dispatcher, type DispatchSettings } from '../../../src/gateway/dispatch/dispatcher.js';
+import { Dispatcher } from '../../../src/gateway/dispatch/dispatcher.js';
 import { Intake } from '../../../src/gateway/intake.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';
 import type { NewMessage, SessionPolicy } from '../../../src/store/messages.js';
 import type { Store } from '../../../src/store/store.js';
 import { newMessage, noLimits } from '../../store/samples.js';
 import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
-import { ManualClock, recordingLog } from './fixture.js';
+import { agentsNamed, ManualClock, recordingLog, type Settings } from './fixture.js';
 import { Calls, type Disturbances, ObservedStore } from './observed-store.js';
 import { TurnsModel } from './turns-model.js';
 import { type WatchedAgent, WatchedAgents } from './watched-agents.js';
@@ -16,7 +16,7 @@ import { type WatchedAgent, WatchedAgents } from './watched-agents.js';
 export interface Plan {
   /** Gateways that share the store at a time. */
   readonly gateways: number;
-  readonly settings: DispatchSettings;
+  readonly settings: Settings;
   /** The policy of each session; null: that of the settings. */
   readonly policies: Readonly<Record<string, SessionPolicy | null>>;
   readonly disturbances: Disturbances;
@@ -216,7 +216,7 @@ export class Gateways {
     const agent = this.agents.start(owner);
     const dispatcher = new Dispatcher({
       store,
-      agent,
+      agents: agentsNamed({ default: agent }, this.#plan.settings),
       log: recordingLog().log,
       owner,
       settings: this.#plan.settings,

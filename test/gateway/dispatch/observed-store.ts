@@ -173,6 +173,15 @@ export class ObservedStore implements Observed {
       () => undefined,
     );
 
+  // Calls of agents, of which no history has any.
+  setTurnWait: Store['setTurnWait'] = (...parameters) => this.#store.setTurnWait(...parameters);
+  appendDeltas: Store['appendDeltas'] = (...parameters) => this.#store.appendDeltas(...parameters);
+  history: Store['history'] = (...parameters) => this.#store.history(...parameters);
+  openBlob: Store['openBlob'] = (...parameters) => this.#store.openBlob(...parameters);
+  record: Store['record'] = (...parameters) => this.#store.record(...parameters);
+  putRecord: Store['putRecord'] = (...parameters) => this.#store.putRecord(...parameters);
+  deleteRecord: Store['deleteRecord'] = (...parameters) => this.#store.deleteRecord(...parameters);
+
   #end(turn: TurnHold, call: () => Promise<boolean>, note: (took: boolean) => void): Promise<boolean> {
     return this.#call(() => {
       if (!this.#calls.refuses()) return call();

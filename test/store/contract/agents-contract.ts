@@ -91,6 +91,26 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         expect(await seqs(9)).toEqual([3, 5, 6]);
         expect(await seqs(2)).toEqual([5, 6]);
         expect((await store.history('a', 1))[0]).toMatchObject({ reply: { text: 'r' }, generation: 2 });
+        // As a turn of a message from before the reset would see it.
+        const seenFrom = async (bound: number, generation: number) =>
+          (await store.history('a', 9, { generation, before: bound })).map(({ seq }) => seq);
+        expect(await seenFrom(3, 1)).toEqual([1, 2]);
+        expect(await seenFrom(2, 1)).toEqual([1]);
+        expect(await seenFrom(6, 2)).toEqual([3, 5]);
+      });
+
+      test('has the messages of which a turn was made', async () => {
+        await store.setPolicy('a', 'collect');
+        for (let count = 1; count <= 3; count += 1) await acceptOne(store, 'a');
+        const turn = await claimOne(store, { collectLimit: 9 });
+        expect(await store.history('a', 9)).toEqual([]);
+        await store.completeTurn(turn, reply);
+        const found = await store.history('a', 9);
+        expect(found.map(({ seq, collectedIn }) => [seq, collectedIn?.id ?? null])).toEqual([
+          [1, turn.messageId],
+          [2, turn.messageId],
+          [3, null],
+        ]);
       });
     });
 

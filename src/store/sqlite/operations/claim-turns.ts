@@ -13,8 +13,8 @@ import { expiredTurns, reclaimTurns } from './turns.js';
 
 const readyTurns = sql<[limit: number], ReadyTurnRow>(
   `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, s.agent, m.seq,
-     m.attempts, m.crashes, m.put_backs, m.begun, m.generation, t.text, t.metadata, t.attachments, m.sender, ${targetColumns}, m.reply_idempotent,
-     m.reply_unknown, m.accepted_at
+     m.attempts, m.crashes, m.put_backs, m.begun, m.generation, t.text, t.metadata, t.attachments, m.sender, m.channel, ${targetColumns},
+     m.reply_idempotent, m.reply_unknown, m.accepted_at
    FROM heads h
    JOIN messages m ON m.number = h.message
    JOIN message_texts t ON t.message = h.message
@@ -71,6 +71,7 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
     text: turnText(collected, row.text),
     metadata: parseMetadata(row.metadata),
     sender: row.sender,
+    channel: row.channel,
     ...toAttachments(row.attachments),
     collected,
     replyTo: toTarget(row),

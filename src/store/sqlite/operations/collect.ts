@@ -19,6 +19,7 @@ export interface CollectableRow extends TargetRow {
   readonly metadata: string;
   readonly attachments: string | null;
   readonly sender: string | null;
+  readonly channel: string;
   readonly reply_idempotent: 0 | 1;
   readonly reply_unknown: UnknownPolicy | null;
   readonly accepted_at: number;
@@ -39,7 +40,7 @@ type CollectedRow = Pick<CollectableRow, 'id' | 'seq' | 'text' | 'metadata' | 'a
 
 const queuedBehind = sql<[session: number, seq: number, limit: number], CollectableRow>(
   `SELECT m.number AS message, m.id, m.seq, m.attempts, m.put_backs, m.begun, m.generation, t.text, t.metadata, t.attachments, m.sender,
-     ${targetColumns}, m.reply_idempotent, m.reply_unknown, m.accepted_at
+     m.channel, ${targetColumns}, m.reply_idempotent, m.reply_unknown, m.accepted_at
    FROM messages m INDEXED BY messages_queued JOIN message_texts t ON t.message = m.number
    WHERE m.session = ? AND m.seq > ? AND m.state = 'queued' ORDER BY m.seq LIMIT 0 + ?`,
 );

@@ -1,5 +1,6 @@
 import type {
   DeliverySummary,
+  HistoryBounds,
   Message,
   MessageState,
   Page,
@@ -94,9 +95,10 @@ const messagesOfSession = sql<[session: number, after: number, limit: number], M
   `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
    WHERE m.session = ? AND m.seq > ? ORDER BY m.seq LIMIT 0 + ?`,
 );
-const repliedMessages = sql<[session: number, from: number, limit: number], MessageRow>(
+const repliedMessages = sql<[session: number, before: number], MessageRow>(
   `SELECT ${messageColumns} FROM messages m JOIN sessions s ON s.number = m.session ${messageJoins}
-   WHERE m.session = ? AND m.seq >= ? AND m.state IN ('replied', 'delivered') ORDER BY m.seq DESC LIMIT 0 + ?`,
+   WHERE m.session = ? AND m.seq < ? AND coalesce(c.state, m.state) IN ('replied', 'delivered')
+   ORDER BY m.seq DESC`,
 );
 const deadMessages = sql<[after: number, limit: number], MessageRow & { readonly number: number }>(
   `SELECT m.number, ${messageColumns}
@@ -162,12 +164,25 @@ export function readDeadMessages({ sql }: Transaction, page: PageRequest): Page<
   };
 }
 
-/** The last messages of the present generation that have a reply, in `seq` order. */
-export function readHistory(transaction: Transaction, session: string, limit: number): readonly Message[] {
+export function readHistory(
+  transaction: Transaction,
+  session: string,
+  limit: number,
+  of?: HistoryBounds,
+): readonly Message[] {
   const known = sessionNamed(transaction, session);
   if (known === undefined) return [];
-  const newest = transaction.sql.iterate(repliedMessages, known.number, known.first_seq, checkLimit(limit));
-  return take(newest, limit).rows.map(toMessage).reverse();
+  const { generation, before } = of ?? { generation: known.generation, before: known.last_seq + 1 };
+  const newest = ofGeneration(transaction.sql.iterate(repliedMessages, known.number, before), generation);
+  return take(newest, checkLimit(limit)).rows.map(toMessage).reverse();
+}
+
+/** From the newest on: generations only go back. */
+function* ofGeneration(rows: Iterable<MessageRow>, generation: number): Generator<MessageRow> {
+  for (const row of rows) {
+    if (row.generation < generation) return;
+    if (row.generation === generation) yield row;
+  }
 }
 
 export function readSettledMessages(

@@ -9,7 +9,6 @@ export interface SessionRow {
   readonly policy: SessionPolicy | null;
   readonly agent: string | null;
   readonly generation: number;
-  readonly first_seq: number;
 }
 
 export interface SessionSummaryRow {
@@ -28,7 +27,7 @@ export const summaryColumns =
   's.name, s.last_seq, s.unfinished, s.last_accepted_at, h.owner IS NOT NULL AS running, s.policy, s.agent, s.generation';
 
 const sessionByName = sql<[name: string], SessionRow>(
-  'SELECT number, last_seq, unfinished, policy, agent, generation, first_seq FROM sessions WHERE name = ?',
+  'SELECT number, last_seq, unfinished, policy, agent, generation FROM sessions WHERE name = ?',
 );
 const insertSession = sql<[name: string, acceptedAt: number, agent: string | null]>(
   'INSERT INTO sessions (name, last_seq, unfinished, last_accepted_at, agent) VALUES (?, 1, 1, ?, ?)',

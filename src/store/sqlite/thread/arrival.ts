@@ -50,7 +50,8 @@ export function firstTurn(
   message: Message,
   { owner, epoch, agent }: Pick<Turn, 'owner' | 'epoch' | 'agent'>,
 ): Turn {
-  const { id, session, seq, text, metadata, sender, replyTo, acceptedAt, generation, attachments } = message;
+  const { id, session, seq, text, metadata, sender, channel, replyTo, acceptedAt, generation, attachments } =
+    message;
   return {
     turnId: turnIdOf(id),
     messageId: id,
@@ -59,6 +60,7 @@ export function firstTurn(
     text,
     metadata,
     sender,
+    channel,
     collected: [],
     replyTo,
     acceptedAt,

@@ -1,0 +1,73 @@
+import type { AgentFile, AgentRequest, AgentSender, EarlierTurn } from '../../agents/agent.js';
+import type { Attachment, Message } from '../../store/messages.js';
+import { agentSessionKey, agentSessionKind } from '../../store/records.js';
+import { turnText } from '../../store/rules/ready-queue.js';
+import type { Store } from '../../store/store.js';
+import type { Turn } from '../../store/turns.js';
+
+export type AgentRequestStore = Pick<Store, 'history' | 'openBlob' | 'record' | 'putRecord' | 'deleteRecord'>;
+
+/** Makes what an agent is given of a turn. `agent`: its name in the configuration. */
+export function agentRequest(store: AgentRequestStore, agent: string, turn: Turn): AgentRequest {
+  const { turnId, messageId, session, generation, seq, attempt, putBacks, text, metadata } = turn;
+  const fileOf = (attachment: Attachment): AgentFile => ({
+    ...attachment,
+    open: () => store.openBlob(attachment.id),
+  });
+  const key = agentSessionKey({ session, generation, agent });
+  return {
+    turnId,
+    messageId,
+    session,
+    generation,
+    seq,
+    attempt,
+    putBacks,
+    text,
+    metadata,
+    sender: senderOf(turn.sender, turn.channel),
+    collected: turn.collected.map((part) => ({
+      messageId: part.messageId,
+      seq: part.seq,
+      text: part.text,
+      metadata: part.metadata,
+      // Messages of several channels may be one turn only if their replies go to one place: that is one channel.
+      sender: senderOf(part.sender, turn.channel),
+    })),
+    files: [...turn.collected, turn].flatMap(({ attachments = [] }) => attachments.map(fileOf)),
+    history: async (limit) => earlierTurns(await store.history(session, limit, { generation, before: seq })),
+    agentSession: {
+      read: async () => (await store.record(agentSessionKind, key))?.value ?? null,
+      write: async (value) => {
+        if (value === null) await store.deleteRecord(agentSessionKind, key);
+        else await store.putRecord({ kind: agentSessionKind, key, value });
+      },
+    },
+  };
+}
+
+function senderOf(id: string | null, channel: string): AgentSender | null {
+  return id === null ? null : { id, name: null, channel, role: null };
+}
+
+/** Puts the messages of each turn together. */
+export function earlierTurns(messages: readonly Message[]): readonly EarlierTurn[] {
+  const parts = new Map<string, Message[]>();
+  const turns: EarlierTurn[] = [];
+  for (const message of messages) {
+    const { id, seq, text, sender, channel, acceptedAt, reply, collectedIn } = message;
+    if (collectedIn !== null) {
+      parts.set(collectedIn.id, [...(parts.get(collectedIn.id) ?? []), message]);
+    } else if (reply !== null) {
+      turns.push({
+        messageId: id,
+        seq,
+        text: turnText(parts.get(id) ?? [], text),
+        sender: senderOf(sender, channel),
+        acceptedAt,
+        reply: { text: reply.text, metadata: reply.metadata },
+      });
+    }
+  }
+  return turns;
+}
