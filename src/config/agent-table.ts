@@ -1,9 +1,13 @@
 import { z } from 'zod';
-import { size, timeSpan } from './values.js';
+import { count, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
 
 const commonKeys = {
+  concurrency: count(1, 10_000).nullable().default(null).register(z.globalRegistry, {
+    description:
+      'Turns of this agent that run at the same time. Unset: dispatch.concurrency or, if there are several agents, half of it.',
+  }),
   timeout: timeSpan(100, day)
     .prefault('5min')
     .register(z.globalRegistry, { description: 'Longest time of one turn.' }),

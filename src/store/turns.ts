@@ -85,14 +85,25 @@ export interface Claim {
   readonly leaseMs: number;
 }
 
+/** The agent of a session for which none was chosen. */
+export const defaultAgent = 'default';
+
+/** The turns that may begin now, by the names of agents. An agent that is not there has no limit. */
+export type AgentSlots = ReadonlyMap<string, number>;
+
 /** By whom a message's turn is to be run as soon as it is accepted. */
-export type ArrivalClaim = Pick<Claim, 'owner' | 'leaseMs'>;
+export interface ArrivalClaim extends Pick<Claim, 'owner' | 'leaseMs'> {
+  /** It is not run at once if its session's agent has none. */
+  readonly agentSlots?: AgentSlots | undefined;
+}
 
 export interface TurnClaim extends Claim {
   /** Policy of sessions that have none of their own. Default: "queue". */
   readonly policy?: SessionPolicy;
   /** Messages that one turn may be made of. Default: 1. */
   readonly collectLimit?: number;
+  /** Sessions of agents that have no more are passed over, and keep their places. Default: no agent has a limit. */
+  readonly agentSlots?: AgentSlots | undefined;
 }
 
 /** A piece of a reply that is still written. */

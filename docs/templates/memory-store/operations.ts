@@ -3,7 +3,13 @@ import type { StorePolicy } from '../../../src/store/open-store.js';
 import { decideAcceptance } from '../../../src/store/rules/acceptance.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
 import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/rules/operator-actions.js';
-import { type Collectable, countParts, turnText } from '../../../src/store/rules/ready-queue.js';
+import {
+  type Collectable,
+  countParts,
+  hasSlot,
+  turnText,
+  withinSlots,
+} from '../../../src/store/rules/ready-queue.js';
 import {
   decideTurnEnd,
   mayBegin,
@@ -53,6 +59,8 @@ export class Operations {
     const known = database.sessions.get(message.session);
     const head = known && database.heads.turn.get(known);
     const earlier = this.#earlier(message);
+    const agent = known === undefined ? (message.agent ?? null) : known.agent;
+    const wantsTurn = claim !== undefined && hasSlot(agent, claim.agentSlots);
     const decision = decideAcceptance(
       {
         earlier: earlier === undefined ? null : { fingerprint: earlier.sent.fingerprint ?? new Uint8Array() },
@@ -62,7 +70,7 @@ export class Operations {
         othersWait: ready(database, 'turn').some((other) => other.message.session !== known),
         poisonSuspectRuns: this.#poisonSuspectRuns(),
       },
-      { fingerprint: message.fingerprint, limits, wantsTurn: claim !== undefined },
+      { fingerprint: message.fingerprint, limits, wantsTurn },
     );
     if (decision.outcome === 'full') return decision;
     if (decision.outcome !== 'accepted') {
@@ -171,9 +179,10 @@ export class Operations {
     for (const row of gone.toReversed()) this.endTurn(row, { by: 'crash', alone, isOwnFault: true });
     admitRetries(database, 'turn', claim.limit, this.now());
     if (this.#poisonSuspectRuns()) return [];
-    const heads = ready(database, 'turn')
-      .slice(0, claim.limit)
-      .map(({ message }) => message);
+    const waiting = ready(database, 'turn').map(({ message }) => ({ message, agent: message.session.agent }));
+    const heads = withinSlots(waiting, claim.limit, claim.agentSlots ?? new Map()).map(
+      ({ message }) => message,
+    );
     const anyHeld = held(database, 'turn').length > 0;
     const begins = mayBegin(
       heads.map(({ crashes }) => crashes),

@@ -11,6 +11,8 @@ export interface TurnAgent {
   readonly timeout: number;
   /** True if a turn that has begun may be run again. */
   readonly repeatable: boolean;
+  /** Turns that run at the same time, by its own table; null: it says nothing. */
+  readonly concurrency: number | null;
 }
 
 /** The agents that a dispatcher runs turns on. */
@@ -120,6 +122,10 @@ class MadeAgent implements TurnAgent {
     return this.table.timeout;
   }
 
+  get concurrency(): number | null {
+    return this.table.concurrency;
+  }
+
   get repeatable(): boolean {
     return this.table.retry === 'always';
   }
@@ -143,5 +149,6 @@ function missingAgent(name: string): TurnAgent {
     },
     timeout: 1_000,
     repeatable: true,
+    concurrency: null,
   };
 }

@@ -7,7 +7,8 @@ import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
-import { type AgentHold, AgentHolds, type AgentStarts } from './agent-holds.js';
+import { type AgentHold, AgentHolds } from './agent-holds.js';
+import { AgentLoads } from './agent-loads.js';
 import { type AgentRequestStore, agentRequest } from './agent-request.js';
 import type { TurnAgent, TurnAgents } from './agents.js';
 import {
@@ -86,7 +87,7 @@ type TurnResult =
   | { readonly reply: AgentReply }
   | { readonly failure: TurnFailure }
   /** The agent has done nothing. */
-  | { readonly notStarted: true; readonly retryInMs: number | null };
+  | { readonly notStarted: true };
 
 /**
  * `systemctl kill` and the end of a session signal all processes of a unit at once: an agent may die of it before the
@@ -110,6 +111,7 @@ export class Dispatcher {
   readonly #records: TurnRecords;
   readonly #reservations: SlotReservations;
   readonly #holds: AgentHolds;
+  readonly #loads: AgentLoads;
   /** By the turn, not by its message: the next attempt may begin before the end of this one has come back. */
   readonly #running = new Set<RunningTurn>();
   /** Messages that were cancelled while their claim was on its way here. */
@@ -129,11 +131,20 @@ export class Dispatcher {
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#holds = new AgentHolds({ clock: this.#clock, log, wake: () => this.wake() });
+    this.#loads = new AgentLoads({
+      agents: options.agents,
+      holds: this.#holds,
+      concurrency: () => this.#settings.concurrency,
+    });
     this.#questions = new TurnQuestions({
       store,
       log,
       ...(options.ask === undefined ? {} : { ask: options.ask }),
-      onFewer: () => this.wake(),
+      onWait: (turn) => {
+        this.#loads.freed(this.#agentOf(turn).name);
+        this.wake();
+      },
+      onGoOn: (turn) => this.#loads.taken(this.#agentOf(turn).name),
     });
     this.#work = new WorkLoop<Turn>({
       name: 'dispatcher',
@@ -182,7 +193,8 @@ export class Dispatcher {
   /** Reserves a slot for the turn of a message that is about to be accepted; null: none is free. */
   reserveSlot(): SlotReservation | null {
     if (!this.#work.isOpen || this.#freeSlots - this.#work.claims.asking < 1) return null;
-    return this.#reservations.reserve({ owner: this.#owner, leaseMs: this.#settings.lease });
+    const agentSlots = this.#loads.slots(1);
+    return this.#reservations.reserve({ owner: this.#owner, leaseMs: this.#settings.lease, agentSlots });
   }
 
   /** Takes a reloaded configuration: the next turns go by it. */
@@ -237,17 +249,13 @@ export class Dispatcher {
   get #freeSlots(): number {
     const busy = this.#running.size - this.#writing - this.#questions.waiting;
     const free = this.#settings.concurrency - busy - this.#reservations.count;
-    // An only agent's turns keep the order of the queue: no more are claimed than may try it.
-    return this.#hasSoleAgent ? this.#startsOf(null).slots(free) : free;
-  }
-
-  get #hasSoleAgent(): boolean {
-    return this.#agents.names.length === 1;
+    return Math.min(free, this.#loads.free);
   }
 
   #claim(limit: number): Promise<readonly Turn[]> {
     const { lease: leaseMs, policy, collect_limit: collectLimit } = this.#settings;
-    return this.#store.claimTurns({ owner: this.#owner, limit, leaseMs, policy, collectLimit });
+    const agentSlots = this.#loads.slots(limit);
+    return this.#store.claimTurns({ owner: this.#owner, limit, leaseMs, policy, collectLimit, agentSlots });
   }
 
   #start(turn: Turn): void {
@@ -262,6 +270,7 @@ export class Dispatcher {
     };
     this.#running.add(running);
     this.#agents.begun(agent);
+    this.#loads.taken(agent.name);
     this.#records.notify(turn, 'running');
     this.#log.debug('A turn begins.', { ...turnFields(turn), SD_GATEWAY_TEXT: turn.text });
     const began = performance.now();
@@ -279,15 +288,12 @@ export class Dispatcher {
     const result = await this.#runAgent(running);
     running.phase = 'writing';
     this.#writing += 1;
+    this.#loads.freed(running.agent.name);
     const written = this.#writeEnd(running, result);
     // In the same transaction as that end, where it is written at once.
     this.#work.claims.wakeForNext();
     // If it was not written at once, that claim came too early.
     if ((await written) > 1) this.#work.claims.wakeForNext();
-  }
-
-  #startsOf(agent: string | null): AgentStarts {
-    return this.#holds.of(agent ?? 'default');
   }
 
   /** A turn that runs keeps its agent through a reload. */
@@ -300,10 +306,9 @@ export class Dispatcher {
     const { turn } = running;
     const { name, agent, timeout } = running.agent;
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
-    const starts = this.#startsOf(turn.agent);
-    const waitMs = starts.waitMs;
-    const staysFirst = this.#hasSoleAgent && name === 'default';
-    if (waitMs !== null && !staysFirst) return { notStarted: true, retryInMs: waitMs };
+    const starts = this.#holds.of(name);
+    // It was claimed before that was known.
+    if (starts.waitMs !== null || this.#loads.isExceeded(name)) return { notStarted: true };
     starts.begun();
     // After a pause of the whole process the result may be there already, and is read first.
     const timer = new TurnTimer(this.#clock, timeout, () =>
@@ -322,7 +327,7 @@ export class Dispatcher {
       if (running.cutOff !== null) starts.inconclusive();
       else if (wasNotStarted(error)) {
         if (this.#work.isOpen) starts.failed(error.message);
-        return { notStarted: true, retryInMs: staysFirst ? null : starts.waitMs };
+        return { notStarted: true };
       } else starts.succeeded();
       if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))
         running.cutOff = 'drain';
@@ -346,7 +351,7 @@ export class Dispatcher {
     if ('reply' in result) return this.#records.replied(turn, result.reply);
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#records.released(turn);
-    if ('notStarted' in result) return this.#records.notStarted(turn, result.retryInMs);
+    if ('notStarted' in result) return this.#records.notStarted(turn);
     if (cutOff !== 'drain' || !agent.repeatable) {
       return this.#records.failed(turn, result.failure);
     }

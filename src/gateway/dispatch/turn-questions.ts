@@ -20,7 +20,9 @@ export interface TurnQuestionsOptions {
   readonly log: Log;
   readonly ask?: AskPerson;
   /** A turn begins to wait: another one may run in its place. */
-  readonly onFewer: () => void;
+  readonly onWait: (turn: Turn) => void;
+  /** A turn waits no longer. */
+  readonly onGoOn: (turn: Turn) => void;
 }
 
 /** The turns that wait for a person. They hold no slot, and their time stands still. */
@@ -38,12 +40,8 @@ export class TurnQuestions {
     return this.#open.size;
   }
 
-  isWaiting(turn: Turn): boolean {
-    return this.#open.has(turn);
-  }
-
   ask(turn: Turn, { question, answer }: QuestionEvent, timer: TurnTimer, signal: AbortSignal): void {
-    const { ask, log, onFewer } = this.#options;
+    const { ask, log, onWait } = this.#options;
     if (ask === undefined) {
       answer(null);
       return;
@@ -53,7 +51,7 @@ export class TurnQuestions {
     if (open === 0) {
       timer.pause();
       this.#note(turn, 'question');
-      onFewer();
+      onWait(turn);
     }
     ask(turn, question, signal).then(
       (optionId) => this.#answered(turn, timer, () => answer(optionId)),
@@ -70,7 +68,7 @@ export class TurnQuestions {
 
   /** The turn has ended. */
   end(turn: Turn): void {
-    this.#open.delete(turn);
+    if (this.#open.delete(turn)) this.#options.onGoOn(turn);
   }
 
   #answered(turn: Turn, timer: TurnTimer, answer: () => void): void {
@@ -81,6 +79,7 @@ export class TurnQuestions {
       this.#open.set(turn, open - 1);
     } else {
       this.#open.delete(turn);
+      this.#options.onGoOn(turn);
       timer.goOn();
       this.#note(turn, null);
     }

@@ -49,11 +49,10 @@ export class TurnRecords {
     return this.#write(turn, () => this.#fail(turn, failure));
   }
 
-  /** Queues the turn again, due after `retryInMs`; the attempt doesn't count. */
-  notStarted(turn: Turn, retryInMs: number | null): Promise<number> {
+  /** Puts the turn back to the front of the queue; the attempt doesn't count. */
+  notStarted(turn: Turn): Promise<number> {
     return this.#write(turn, async () => {
-      if ((await this.#options.store.putBackTurns([{ ...turn, cutOff: false, retryInMs }])) === 0)
-        return false;
+      if ((await this.#options.store.putBackTurns([{ ...turn, cutOff: false }])) === 0) return false;
       this.notify(turn, 'queued');
       return true;
     });

@@ -1,4 +1,4 @@
-import type { CollectedMessage } from '../turns.js';
+import { type AgentSlots, type CollectedMessage, defaultAgent } from '../turns.js';
 
 /**
  * The two queues of sessions, one for turns and one for deliveries. A session that becomes ready takes a ticket at the
@@ -47,6 +47,34 @@ export function ticketBefore({ round, position }: Ticket): Ticket {
  */
 export function nextInSession<Item>(retried: Item | undefined, queued: Item | undefined): Item | undefined {
   return retried ?? queued;
+}
+
+/**
+ * The sessions whose turns may begin: in the order of the queue, and no more of an agent than it has slots.
+ *
+ * @param ready in the order of the queue; read only as far as needed
+ */
+export function withinSlots<Session extends { readonly agent: string | null }>(
+  ready: Iterable<Session>,
+  limit: number,
+  agentSlots: AgentSlots,
+): readonly Session[] {
+  const left = new Map(agentSlots);
+  const taken: Session[] = [];
+  for (const session of ready) {
+    const agent = session.agent ?? defaultAgent;
+    const slots = left.get(agent) ?? Number.POSITIVE_INFINITY;
+    if (slots < 1) continue;
+    left.set(agent, slots - 1);
+    taken.push(session);
+    if (taken.length === limit) break;
+  }
+  return taken;
+}
+
+/** True if a turn of the agent may begin. */
+export function hasSlot(agent: string | null, agentSlots: AgentSlots | undefined): boolean {
+  return (agentSlots?.get(agent ?? defaultAgent) ?? 1) > 0;
 }
 
 /** The move of a session whose head was held. */

@@ -675,6 +675,39 @@ describe('an agent that can’t be started', () => {
     await dispatch.drain(0);
   });
 
+  test('that hangs takes no more turns than it may, and leaves the others theirs', async () => {
+    const fast = new HeldAgent();
+    for (const session of ['a', 'b', 'c', 'd']) await post(store, session, session);
+    await store.setAgent('e', 'fast');
+    await post(store, 'e', 'e');
+    const dispatch = dispatcher({ concurrency: 3 }, {}, { agents: agentsNamed({ default: agent, fast }) });
+    dispatch.wake();
+    // Two of three: the others wait, before the one of the other agent.
+    await agent.nth(1);
+    (await fast.nth(0)).reply('done');
+    await until('replied');
+    await store.probe();
+    expect(agent.runs.all.map(({ request }) => request.session)).toEqual(['a', 'b']);
+    (await agent.nth(0)).reply('late');
+    expect((await agent.nth(2)).request.session).toBe('c');
+    await dispatch.drain(0);
+  });
+
+  test('has as many turns as its table says', async () => {
+    for (const session of ['a', 'b', 'c']) await post(store, session, session);
+    const agents = agentsNamed({ default: agent }, settings, { default: 1 });
+    const dispatch = dispatcher({ concurrency: 3 }, {}, { agents });
+    dispatch.wake();
+    for (const [index, session] of ['a', 'b', 'c'].entries()) {
+      const run = await agent.nth(index);
+      expect(run.request.session).toBe(session);
+      expect(dispatch.facts().running - dispatch.facts().writing).toBe(1);
+      run.reply('r');
+    }
+    await until('replied', 3);
+    await dispatch.drain(0);
+  });
+
   test('lets others begin as soon as it is started, however long its turn takes', async () => {
     await post(store, 'a', 'one');
     await post(store, 'b', 'two');

@@ -36,6 +36,7 @@ export const settings: Settings = {
 export function agentsNamed(
   byName: Readonly<Record<string, Agent>> & { readonly default: Agent },
   { timeout, repeatable }: Pick<Settings, 'timeout' | 'repeatable'> = settings,
+  concurrency: Readonly<Record<string, number>> = {},
 ): TurnAgents {
   return {
     names: Object.keys(byName),
@@ -44,6 +45,7 @@ export function agentsNamed(
       agent: byName[name ?? 'default'] ?? byName.default,
       timeout,
       repeatable,
+      concurrency: concurrency[name ?? 'default'] ?? null,
     }),
     begun: () => undefined,
     ended: () => undefined,

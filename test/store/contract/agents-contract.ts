@@ -75,6 +75,37 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
       });
     });
 
+    describe('a claim with slots of agents', () => {
+      const of = (turns: readonly Turn[]) => turns.map(({ session }) => session);
+
+      test('passes over the sessions of those that have none, which keep their places', async () => {
+        for (const [session, agent] of [
+          ['a', 'slow'],
+          ['b', null],
+          ['c', 'slow'],
+          ['d', 'fast'],
+          ['e', null],
+        ] as const) {
+          await acceptOne(store, session, { agent });
+        }
+        const agentSlots = new Map([
+          ['slow', 1],
+          ['default', 0],
+        ]);
+        expect(of(await claimTurns(store, { limit: 3, agentSlots }))).toEqual(['a', 'd']);
+        expect(of(await claimTurns(store, { limit: 3 }))).toEqual(['b', 'c', 'e']);
+      });
+
+      test('runs no message at once whose agent has none', async () => {
+        const arrival = { owner: 'first', leaseMs: 10_000, agentSlots: new Map([['slow', 0]]) };
+        const accept = (session: string, agent: string) =>
+          store.accept(newMessage(session, { agent }), noLimits, arrival);
+        expect(await accept('a', 'fast')).toMatchObject({ turn: { agent: 'fast' } });
+        expect(await accept('b', 'slow')).toMatchObject({ turn: null });
+        expect(of(await claimTurns(store))).toEqual(['b']);
+      });
+    });
+
     describe('history', () => {
       test('is of the present generation, what has a reply, the newest, in its order', async () => {
         const seqs = async (limit: number) => (await store.history('a', limit)).map(({ seq }) => seq);

@@ -1,6 +1,7 @@
 import type { NewMessage, QueueLimits, SessionCancelled, UnknownPolicy } from '../../messages.js';
 import { type Checkpoint, checkpointKind } from '../../records.js';
 import { type AcceptanceFacts, decideAcceptance } from '../../rules/acceptance.js';
+import { hasSlot } from '../../rules/ready-queue.js';
 import type { ArrivalClaim } from '../../turns.js';
 import type { Accepted } from '../thread/protocol.js';
 import { attach, fromAttachments } from './blobs.js';
@@ -62,7 +63,9 @@ export function accept(
   const earlier = earlierOf(transaction, message, known);
   const facts = factsOf(transaction, known, earlier);
   const { fingerprint } = message;
-  const decision = decideAcceptance(facts, { fingerprint, limits, wantsTurn: claim !== undefined });
+  const agent = known === undefined ? (message.agent ?? null) : known.agent;
+  const wantsTurn = claim !== undefined && hasSlot(agent, claim.agentSlots);
+  const decision = decideAcceptance(facts, { fingerprint, limits, wantsTurn });
   switch (decision.outcome) {
     case 'repeated':
     case 'conflict':
@@ -72,7 +75,6 @@ export function accept(
     case 'accepted': {
       const { seq, interrupts, isHead, begins } = decision;
       const interrupted = interrupts ? interruptFor(transaction, message) : [];
-      const agent = known === undefined ? (message.agent ?? null) : known.agent;
       const generation = known?.generation ?? 1;
       const session = extend(transaction, message.session, known, agent);
       const number = insert(transaction, message, { session, seq, begins, generation });

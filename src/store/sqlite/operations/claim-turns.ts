@@ -1,5 +1,5 @@
 import { turnIdOf } from '../../ids.js';
-import { turnText } from '../../rules/ready-queue.js';
+import { turnText, withinSlots } from '../../rules/ready-queue.js';
 import { mayBegin } from '../../rules/turn-end.js';
 import type { Turn, TurnClaim } from '../../turns.js';
 import { toAttachments } from './blobs.js';
@@ -11,15 +11,22 @@ import { sql } from './statements.js';
 import { countMove, type Transaction } from './transaction.js';
 import { expiredTurns, reclaimTurns } from './turns.js';
 
-const readyTurns = sql<[limit: number], ReadyTurnRow>(
-  `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, s.agent, m.seq,
+const readyColumns = `SELECT m.number AS message, h.session AS session_number, h.ready, m.id, s.name AS session, s.policy, s.agent, m.seq,
      m.attempts, m.crashes, m.put_backs, m.begun, m.generation, t.text, t.metadata, t.attachments, m.sender, m.channel, ${targetColumns},
      m.reply_idempotent, m.reply_unknown, m.accepted_at
    FROM heads h
    JOIN messages m ON m.number = h.message
    JOIN message_texts t ON t.message = h.message
-   JOIN sessions s ON s.number = h.session
-   WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT 0 + ?`,
+   JOIN sessions s ON s.number = h.session`;
+const readyTurns = sql<[limit: number], ReadyTurnRow>(
+  `${readyColumns} WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place LIMIT 0 + ?`,
+);
+const readyTurnOf = sql<[session: number], ReadyTurnRow>(
+  `${readyColumns} WHERE h.line = 'turn' AND h.session = ?`,
+);
+const readySessions = sql<[], { readonly session: number; readonly agent: string | null }>(
+  `SELECT h.session, s.agent FROM heads h JOIN sessions s ON s.number = h.session
+   WHERE h.line = 'turn' AND h.ready IS NOT NULL ORDER BY h.ready, h.place`,
 );
 const beginTurn = sql<[now: number, message: number]>(
   "UPDATE messages SET state = 'running', attempts = attempts + 1, changed_at = ? WHERE number = ?",
@@ -29,15 +36,21 @@ const beginTurn = sql<[now: number, message: number]>(
 const reclaimedAtOnce = 1_000;
 
 export function claimTurns(transaction: Transaction, claim: TurnClaim): Turn[] {
-  const { sql, maxAttempts } = transaction;
+  const { maxAttempts } = transaction;
   if (claim.limit < 1) return [];
   reclaimExpired(transaction, claim.owner);
   admitRetries(transaction, 'turn', claim.limit);
   if (poisonSuspectIsRunning(transaction)) return [];
-  const ready = sql.all(readyTurns, claim.limit);
+  const ready = readyFor(transaction, claim);
   const crashes = ready.map((row) => row.crashes);
   const begins = mayBegin(crashes, countHeld(transaction, 'turn') !== 0, maxAttempts);
   return ready.slice(0, begins).map((head) => claimHead(transaction, head, claim));
+}
+
+function readyFor({ sql }: Transaction, { limit, agentSlots }: TurnClaim): readonly ReadyTurnRow[] {
+  if (agentSlots === undefined) return sql.all(readyTurns, limit);
+  const sessions = withinSlots(sql.iterate(readySessions), limit, agentSlots);
+  return sessions.flatMap(({ session }) => sql.all(readyTurnOf, session));
 }
 
 /** All of them, so that what is held is what runs. */
