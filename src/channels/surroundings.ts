@@ -21,10 +21,21 @@ export interface OperatorActions {
   discardMessage(id: string): Promise<DeadOutcome | null>;
 }
 
+/** Something that a turn under way has done. */
+export type MessageProgress =
+  /** The agent has written the piece with this number. An empty one: the turn runs again, all before it is void. */
+  | { readonly type: 'delta'; readonly position: number; readonly text: string }
+  /** One line that says what the agent does now. */
+  | { readonly type: 'status'; readonly text: string }
+  /** All pieces so far are in the store, for those who have missed some. */
+  | { readonly type: 'stored' };
+
 export interface MessageChange {
   readonly messageId: string;
   /** The message's state; null if it has to be read from the store. */
   readonly state: MessageState | null;
+  /** If it is there, nothing else has changed. */
+  readonly progress?: MessageProgress;
 }
 
 /** Tells of changes in this process. Another gateway on the same store may run a session, so listeners also read it. */

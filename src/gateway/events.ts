@@ -1,4 +1,4 @@
-import type { MessageChange } from '../channels/surroundings.js';
+import type { MessageChange, MessageProgress } from '../channels/surroundings.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { MessageState } from '../store/messages.js';
 import type { OpenStore } from '../store/open-store.js';
@@ -41,6 +41,11 @@ export class MessageEvents {
   emit(messageId: string, session: string, state: MessageState | null = null): void {
     this.#ofMessages.call(messageId);
     this.#ofSessions.call(session, { messageId, state });
+  }
+
+  /** The turn of the message goes on. Those who wait for its end are not told. */
+  emitProgress(messageId: string, session: string, progress: MessageProgress): void {
+    this.#ofSessions.call(session, { messageId, state: null, progress });
   }
 
   /** The number of messages that somebody waits for. */

@@ -93,6 +93,8 @@ export class Workers {
         // The messages collected into this turn have changed as well.
         for (const { messageId } of turn.collected) this.messages.emit(messageId, turn.session);
       },
+      onProgress: ({ messageId, session }, progress) =>
+        this.messages.emitProgress(messageId, session, progress),
     });
     this.#deliverer = deliverer;
     this.dispatcher = dispatcher;

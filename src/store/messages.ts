@@ -205,6 +205,8 @@ export interface SettledMessages {
   readonly items: readonly Message[];
   /** There are others behind them: the page was full. */
   readonly more: boolean;
+  /** The first one that is queued or running; null: there is none, or the page was full. */
+  readonly next: { readonly id: string; readonly state: 'queued' | 'running' } | null;
 }
 
 export type CancelOutcome =

@@ -306,7 +306,10 @@ function reads(database: Database, _now: () => number) {
       const behind = rows(session).filter((row) => row.seq > seq);
       const end = behind.findIndex(({ state }) => state === 'queued' || state === 'running');
       const settled = end === -1 ? behind : behind.slice(0, end);
-      return { items: settled.slice(0, limit).map(shown), more: settled.length > limit };
+      const more = settled.length > limit;
+      const first = more ? undefined : behind[settled.length];
+      const next = first === undefined ? null : { id: first.id, state: first.state as 'queued' | 'running' };
+      return { items: settled.slice(0, limit).map(shown), more, next };
     },
     settledUpTo: (session) => {
       const first = rows(session).find(({ state }) => state === 'queued' || state === 'running');

@@ -137,7 +137,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       throw new Problem('not-found', noSuchAddress);
     });
     readBodies(guarded, options.bodyLimit);
-    addMessageRoutes(guarded, { ...options, longPolls });
+    addMessageRoutes(guarded, { ...options, longPolls, streams });
     addSessionRoutes(guarded, reads);
     addPolicyRoutes(guarded, options.store);
     addEventRoutes(guarded, options.store, streams);

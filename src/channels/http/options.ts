@@ -35,6 +35,7 @@ export interface HttpChannelOptions {
     | 'deadMessages'
     | 'settledMessages'
     | 'settledUpTo'
+    | 'deltas'
   >;
   /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;

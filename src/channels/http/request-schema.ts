@@ -96,7 +96,15 @@ const seconds = z
   .regex(/^\d{1,9}(\.\d{1,3})?$/, 'must be a number of seconds')
   .transform(Number);
 
-export const messageQuery = z.strictObject({ wait: seconds.optional() });
+export const messageQuery = z
+  .strictObject({
+    wait: seconds.optional(),
+    stream: z.enum(['true', 'false'], 'must be "true" or "false"').optional(),
+  })
+  .refine(({ wait, stream }) => wait === undefined || stream !== 'true', {
+    path: ['wait'],
+    message: 'does not go with "stream": a stream lasts until the message has come to its end',
+  });
 
 /** A message's `seq`; 0: before the first. */
 const seq = z

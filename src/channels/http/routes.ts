@@ -52,10 +52,11 @@ const restartRetryAfter = 1;
 export interface MessageRoutesOptions
   extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'retryAfterSeconds'> {
   readonly longPolls: LongPolls;
+  readonly streams: EventStreams;
 }
 
 export function addMessageRoutes(application: FastifyInstance, options: MessageRoutesOptions): void {
-  const { settings, longPolls } = options;
+  const { settings, longPolls, streams } = options;
 
   application.post<{ Params: { session: string } }>(
     '/v1/sessions/:session/messages',
@@ -89,11 +90,17 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
   );
 
   application.get<{ Params: { id: string } }>('/v1/messages/:id', async (request, reply) => {
-    const { wait = 0 } = validateQuery(messageQuery, request.query);
+    const { wait = 0, stream } = validateQuery(messageQuery, request.query);
     const { id } = request.params;
     const message = await longPolls.read(id, Math.min(wait * 1_000, settings().waitLimit), reply.raw);
     if (message === null)
       throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+    // A HEAD could not wait for its end.
+    if (stream === 'true' && request.method === 'GET') {
+      reply.hijack();
+      await streams.serveMessage(message, reply.raw);
+      return undefined;
+    }
     if (wait > 0 && longPolls.endsEarly(message)) reply.header('Retry-After', restartRetryAfter);
     return messageView(message);
   });

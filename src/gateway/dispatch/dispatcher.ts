@@ -1,5 +1,6 @@
 import { AgentError, type AgentEvent, type AgentReply } from '../../agents/agent.js';
 import { replyOf } from '../../agents/reply-of.js';
+import type { MessageProgress } from '../../channels/surroundings.js';
 import type { Configuration } from '../../config/schema.js';
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
@@ -26,6 +27,7 @@ import {
 } from './policy.js';
 import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
+import { TurnDeltas } from './turn-deltas.js';
 import { type AskPerson, TurnQuestions } from './turn-questions.js';
 import { TurnRecords } from './turn-records.js';
 import { TurnTimer } from './turn-timer.js';
@@ -45,6 +47,7 @@ export interface DispatcherOptions {
     | 'putBackTurns'
     | 'releaseTurn'
     | 'setTurnWait'
+    | 'appendDeltas'
     | 'nextDueInMs'
     | 'message'
   > &
@@ -58,6 +61,8 @@ export interface DispatcherOptions {
   readonly settings: DispatchSettings;
   /** A turn's message has got to this state, and that is on disk (for `running`, `queued`: begins, tries again). */
   readonly onChange: (turn: Turn, state: MessageState) => void;
+  /** Told what a turn under way has done. Default: nobody is. */
+  readonly onProgress?: (turn: Turn, progress: MessageProgress) => void;
   readonly clock?: Clock;
 }
 
@@ -120,12 +125,16 @@ export class Dispatcher {
   readonly #turnTime = new MeanTime();
   readonly #agents: TurnAgents;
   readonly #questions: TurnQuestions;
+  readonly #onProgress: (turn: Turn, progress: MessageProgress) => void;
   #settings: DispatchSettings;
 
   constructor(options: DispatcherOptions) {
     const { store, log, owner, onChange } = options;
     this.#store = store;
     this.#agents = options.agents;
+    const { onProgress = () => undefined } = options;
+    this.#onProgress = (turn, progress) =>
+      this.#work.notify(() => onProgress(turn, progress), turnFields(turn));
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
@@ -315,9 +324,17 @@ export class Dispatcher {
       setImmediate(() => this.#cutOff(running, 'timeout')),
     );
     const { signal } = running.abort;
+    const deltas = new TurnDeltas(turn, {
+      store: this.#store,
+      clock: this.#clock,
+      log: this.#log,
+      onProgress: this.#onProgress,
+    });
     const onEvent = (event: AgentEvent) => {
       starts.succeeded();
-      if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);
+      if (event.type === 'delta') deltas.add(event.text);
+      else if (event.type === 'status') this.#onProgress(turn, event);
+      else if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);
     };
     try {
       const reply = await replyOf(agent.run(agentRequest(this.#store, name, turn), signal), onEvent);
@@ -334,6 +351,7 @@ export class Dispatcher {
       return { failure: failureOf(error, running.cutOff, timeout) };
     } finally {
       timer.cancel();
+      deltas.end();
       this.#questions.end(turn);
     }
   }

@@ -221,3 +221,99 @@ test('a stream whose store fails is broken off, so that its client comes back', 
     await failing.dispose();
   }
 });
+
+describe('text that is still written', () => {
+  const pieces = (stream: Awaited<ReturnType<typeof follow>>) =>
+    stream.events
+      .filter(({ event }) => ['delta', 'restart', 'status', 'message'].includes(event ?? ''))
+      .map(({ event, data }) => {
+        const { position, text, reply } = JSON.parse(data ?? '{}');
+        return [event, position, reply?.text ?? text].filter((part) => part !== undefined).join(' ');
+      });
+
+  async function running(session: string) {
+    const { id } = await bodyOf(served.post(session, { text: 'x' }));
+    const turn = await served.claim();
+    let position = 0;
+    const write = (text: string) => {
+      position += 1;
+      served.events.emitProgress(id, session, { type: 'delta', position, text });
+    };
+    const store = async (texts: readonly string[]) => {
+      position = (await served.store.appendDeltas(turn, texts)) ?? 0;
+      served.events.emitProgress(id, session, { type: 'stored' });
+    };
+    return {
+      id,
+      turn,
+      write,
+      store,
+      say: (text: string) => served.events.emitProgress(id, session, { type: 'status', text }),
+    };
+  }
+
+  test('comes on the stream of its session, before the message', async () => {
+    const stream = await follow('/v1/sessions/a/events');
+    await expect.poll(() => stream.events.length).toBe(1);
+    const { turn, write, say } = await running('a');
+    say('reads files');
+    write('one ');
+    write('two\n\nlines');
+    await served.complete(turn, 'one two');
+    await stream.reached(1);
+    expect(pieces(stream)).toEqual([
+      'status reads files',
+      'delta 1 one ',
+      'delta 2 two\n\nlines',
+      'message one two',
+    ]);
+    // Only messages have an id, by which a client goes on.
+    expect(stream.events.filter(({ event }) => event === 'delta').every(({ id }) => id === undefined)).toBe(
+      true,
+    );
+    stream.close();
+  });
+
+  test('is there from its beginning for a client that comes in the middle', async () => {
+    const { id, turn, write, store } = await running('a');
+    await store(['stored ', '', 'again ']);
+    const streams = await Promise.all([
+      follow('/v1/sessions/a/events'),
+      follow(`/v1/messages/${id}?stream=true`),
+    ]);
+    for (const stream of streams) await expect.poll(() => pieces(stream).length, { timeout: 5_000 }).toBe(3);
+    write('live');
+    await served.complete(turn, 'again live');
+    for (const stream of streams) {
+      await stream.reached(1);
+      expect(pieces(stream)).toEqual([
+        'delta 1 stored ',
+        'restart 2',
+        'delta 3 again ',
+        'delta 4 live',
+        'message again live',
+      ]);
+    }
+    // The stream of one message ends with it.
+    await streams[1].ended;
+    streams[0].close();
+  });
+
+  test('of one message: its states, and the message at once if it has ended', async () => {
+    const { id, turn } = await running('a');
+    const stream = await follow(`/v1/messages/${id}?stream=true`);
+    await expect.poll(() => stream.events.length).toBe(1);
+    expect(stream.events[0]).toMatchObject({
+      event: 'state',
+      data: JSON.stringify({ id, state: 'running' }),
+    });
+    await served.complete(turn, 'done');
+    await stream.ended;
+    const again = await follow(`/v1/messages/${id}?stream=true`);
+    await again.ended;
+    expect(pieces(again)).toEqual(['message done']);
+    expect((await served.get(`/v1/messages/${id}?stream=true&wait=1`)).status).toBe(400);
+    expect((await served.get('/v1/messages/none?stream=true')).status).toBe(404);
+    await expect.poll(() => served.channel.facts().streams).toBe(0);
+  });
+});

@@ -11,6 +11,7 @@ import type { Log } from '../../../src/log/log.js';
 import type { Message } from '../../../src/store/messages.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
+import type { Turn } from '../../../src/store/turns.js';
 import { withCalls } from '../../store/with-calls.js';
 
 export const token = 'correct-horse-battery-staple';
@@ -83,6 +84,15 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     },
     ...overrides,
   });
+  const claim = async () => {
+    const [turn] = await store.claimTurns({ owner: 'test', limit: 1, leaseMs: 60_000 });
+    if (turn === undefined) throw new Error('No message waits.');
+    return turn;
+  };
+  const complete = async (turn: Turn, text: string) => {
+    await store.completeTurn(turn, { text, metadata: {} });
+    events.emit(turn.messageId, turn.session, 'replied');
+  };
   await channel.start();
   const addresses = channel.listening;
   const base = addresses[0] ?? '';
@@ -115,12 +125,11 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
         },
         ...(body === undefined ? {} : { body }),
       }),
+    claim,
+    complete,
     /** Does what the dispatcher does: runs the session's next message. */
     async reply(text: string) {
-      const [turn] = await store.claimTurns({ owner: 'test', limit: 1, leaseMs: 60_000 });
-      if (turn === undefined) throw new Error('No message waits.');
-      await store.completeTurn(turn, { text, metadata: {} });
-      events.emit(turn.messageId, turn.session, 'replied');
+      await complete(await claim(), text);
     },
     async dispose() {
       await channel.close(0);

@@ -1,19 +1,17 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Log } from '../../../log/log.js';
 import type { Store } from '../../../store/store.js';
 import { errorMessage } from '../../../text/failure-text.js';
-import type { SessionChanges } from '../../surroundings.js';
+import type { MessageProgress, SessionChanges } from '../../surroundings.js';
 import { messageView } from '../views.js';
+import { EventResponse, type EventResponseOptions, reconnectAfterMs } from './event-response.js';
+import { LiveText } from './live-text.js';
+import { MessageStream } from './message-stream.js';
 
-export interface EventStreamsOptions {
-  readonly store: Pick<Store, 'settledMessages'>;
+export interface EventStreamsOptions extends EventResponseOptions {
+  readonly store: Pick<Store, 'settledMessages' | 'deltas' | 'message'>;
   readonly changes: SessionChanges;
   readonly log: Pick<Log, 'err'>;
-  /** Told of each answer that waits for its client. */
-  readonly onUnread?: (response: ServerResponse) => void;
-  /** A comment after so long without an event, in milliseconds, so that proxies and clients see that it lives. */
-  readonly heartbeat?: number;
 }
 
 /** A follower that has seen more than there is, as after a restore: what it saw is another message now, or none. */
@@ -25,20 +23,23 @@ export interface FollowerAhead {
 /** Messages of one look into the store. */
 const pageSize = 100;
 /** Another gateway may run the session: the store is read again after so long, in milliseconds. */
-const longestPause = 10_000;
-/** After so long without reading, in milliseconds, a client is gone; it can come back with what it has seen. */
-const slowest = 60_000;
-/** The wait that clients are told to make before they connect again, in milliseconds. */
-const reconnectAfter = 1_000;
+const longestPauseMs = 10_000;
+/** The same while a turn runs whose text may come from another gateway. Doubled each time that nothing has come. */
+const firstPauseMs = 500;
+
+/** A stream that is served. */
+interface ServedStream {
+  run(): Promise<void>;
+  stop(): void;
+}
 
 /**
- * Streams of a session's messages as they come to their end (text/event-stream, HTML Standard, 9.2). The id of an event
- * is the message's seq: with the last one that a client has seen it misses nothing, whatever happened in between. What
- * is sent is read from the store when the client has room for it, so that a slow one holds no more than an event here.
+ * Streams of sessions and messages (text/event-stream, HTML Standard, 9.2). What is sent is read from the store when the
+ * client has room for it, but for the text that is written just now. So a slow client holds no more than a few events here.
  */
 export class EventStreams {
   readonly #options: EventStreamsOptions;
-  readonly #open = new Set<EventStream>();
+  readonly #open = new Set<ServedStream>();
   #ended = false;
 
   constructor(options: EventStreamsOptions) {
@@ -50,15 +51,26 @@ export class EventStreams {
   }
 
   /** Sends what comes behind the message `after` until the client goes or the gateway stops. */
-  async serve(
+  serve(
     session: string,
     after: number,
     response: ServerResponse,
     ahead: FollowerAhead | null = null,
   ): Promise<void> {
-    const stream = new EventStream(session, after, response, this.#options, ahead);
+    return this.#serve(new SessionStream(session, after, response, this.#options, ahead), response);
+  }
+
+  /** Sends the text of one message as it is written, and the message at its end. */
+  serveMessage(
+    message: { readonly id: string; readonly session: string },
+    response: ServerResponse,
+  ): Promise<void> {
+    return this.#serve(new MessageStream(message, response, this.#options), response);
+  }
+
+  async #serve(stream: ServedStream, response: ServerResponse): Promise<void> {
     this.#open.add(stream);
-    if (this.#ended) stream.end();
+    if (this.#ended) stream.stop();
     try {
       await stream.run();
     } catch (error) {
@@ -74,20 +86,23 @@ export class EventStreams {
   /** Ends all of them, with an invitation to connect again: the gateway stops. */
   end(): void {
     this.#ended = true;
-    for (const stream of this.#open) stream.end();
+    for (const stream of this.#open) stream.stop();
   }
 }
 
-class EventStream {
+/**
+ * A session's messages as they come to their end, and before that their text. The id of an event is the message's seq:
+ * with the last one that a client has seen it misses nothing, whatever happened in between.
+ */
+class SessionStream implements ServedStream {
   readonly #session: string;
-  readonly #response: ServerResponse;
   readonly #options: EventStreamsOptions;
   readonly #ahead: FollowerAhead | null;
+  readonly #response: EventResponse;
   #after: number;
-  #ended = false;
-  #wake: () => void = () => undefined;
-  #woken = false;
-  #heardAt = performance.now();
+  /** Of the message whose turn runs. */
+  #text: LiveText | null = null;
+  #pauseMs = firstPauseMs;
 
   constructor(
     session: string,
@@ -99,54 +114,43 @@ class EventStream {
     this.#ahead = ahead;
     this.#session = session;
     this.#after = after;
-    this.#response = response;
+    this.#response = new EventResponse(response, options);
     this.#options = options;
   }
 
-  end(): void {
-    this.#ended = true;
-    this.#rouse();
+  stop(): void {
+    this.#response.stop();
   }
 
   async run(): Promise<void> {
     const { changes } = this.#options;
+    const response = this.#response;
     // Before the first look, so that no change falls in between.
-    const unsubscribe = changes.subscribeSession(this.#session, ({ messageId, state }) => {
+    const unsubscribe = changes.subscribeSession(this.#session, ({ messageId, state, progress }) => {
+      if (progress !== undefined) {
+        this.#onProgress(messageId, progress);
+        return;
+      }
       // A hint without an id: whoever misses it, or is slow, sees the message at its end.
-      if ((state === 'running' || state === 'queued') && !this.#response.writableNeedDrain) {
-        this.#write(`event: state\ndata: ${JSON.stringify({ id: messageId, state })}\n\n`);
+      if ((state === 'running' || state === 'queued') && response.takesMore) {
+        response.write(`event: state\ndata: ${JSON.stringify({ id: messageId, state })}\n\n`);
       }
-      this.#rouse();
+      response.rouse();
     });
-    const rouse = () => this.#rouse();
-    const { socket } = this.#response;
-    this.#response.once('close', rouse);
-    socket?.once('end', rouse);
-    this.#response.writeHead(200, {
-      'Content-Type': 'text/event-stream',
-      'Cache-Control': 'no-store',
-      // nginx holds back what it thinks is one answer.
-      'X-Accel-Buffering': 'no',
-    });
-    this.#write(this.#firstEvent());
+    response.begin();
+    response.write(this.#firstEvent());
     try {
-      while (this.#goesOn) {
-        this.#woken = false;
+      while (response.goesOn) {
+        response.listen();
         const more = await this.#sendSettled();
-        if (this.#response.writableNeedDrain) await this.#drained();
-        if (more) continue;
-        this.#beat();
-        await this.#sleep();
+        const isBehind = response.goesOn && response.takesMore && (await this.#text?.catchUp());
+        await response.drained();
+        if (!more && isBehind !== true) await response.sleep(this.#pause());
       }
-      if (!this.#response.closed) {
-        this.#response.end(
-          this.#ended ? ': the gateway stops; connect again with Last-Event-ID\n\n' : undefined,
-        );
-      }
+      response.end('the gateway stops; connect again with Last-Event-ID');
     } finally {
       unsubscribe();
-      this.#response.off('close', rouse);
-      socket?.off('end', rouse);
+      response.dispose();
     }
   }
 
@@ -157,75 +161,60 @@ class EventStream {
       this.#ahead === null
         ? ['begin', begin]
         : ['reset', { ...begin, asked_after: this.#ahead.askedAfter, last_seq: this.#ahead.lastSeq }];
-    return `id: ${this.#after}\nretry: ${reconnectAfter}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+    return `id: ${this.#after}\nretry: ${reconnectAfterMs}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
   }
 
-  get #goesOn(): boolean {
-    const { closed, destroyed, socket } = this.#response;
-    return !this.#ended && !closed && !destroyed && !socket?.readableEnded;
+  #onProgress(messageId: string, progress: MessageProgress): void {
+    // It runs here: its text comes by itself.
+    this.#pauseMs = longestPauseMs;
+    if (progress.type === 'status') {
+      const data = { id: messageId, text: progress.text };
+      if (this.#response.takesMore) this.#response.write(`event: status\ndata: ${JSON.stringify(data)}\n\n`);
+      return;
+    }
+    const text = this.#textOf(messageId, false);
+    if (progress.type === 'delta') text.live(progress);
+    if (text.isBehind) this.#response.rouse();
+  }
+
+  #textOf(messageId: string, hasBegun: boolean): LiveText {
+    if (this.#text?.messageId !== messageId) {
+      this.#text = new LiveText({
+        messageId,
+        hasBegun,
+        read: (after, limit) => this.#options.store.deltas(messageId, after, limit),
+        write: (event) => this.#response.write(event),
+        takesMore: () => this.#response.goesOn && this.#response.takesMore,
+      });
+      this.#pauseMs = firstPauseMs;
+    }
+    return this.#text;
+  }
+
+  /** While a turn runs that is not known to run here, its text is looked for. */
+  #pause(): number {
+    if (this.#text === null || this.#pauseMs >= longestPauseMs) return longestPauseMs;
+    this.#text.lookAgain();
+    const pause = this.#pauseMs;
+    this.#pauseMs *= 2;
+    return pause;
   }
 
   /** As much as the client has room for; whether there may be more at once. */
   async #sendSettled(): Promise<boolean> {
     const { store } = this.#options;
-    const { items, more } = await store.settledMessages(this.#session, this.#after, pageSize);
+    const { items, more, next } = await store.settledMessages(this.#session, this.#after, pageSize);
     for (const message of items) {
-      if (!this.#goesOn) return false;
-      const isTaken = this.#write(
+      if (!this.#response.goesOn) return false;
+      if (this.#text?.messageId === message.id) this.#text = null;
+      const isTaken = this.#response.write(
         `id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
       );
       this.#after = message.seq;
       // The rest is read again, so that none of it is held for a client that does not read.
       if (!isTaken) return true;
     }
+    if (next?.state === 'running') this.#textOf(next.id, true);
     return more;
-  }
-
-  async #drained(): Promise<void> {
-    this.#options.onUnread?.(this.#response);
-    // One for all: what did not come is not listened for any more.
-    const over = new AbortController();
-    const { signal } = over;
-    const deadline = setTimeout(() => this.#response.destroy(), slowest);
-    const come = (event: string) => once(this.#response, event, { signal });
-    try {
-      await Promise.race([come('drain'), come('close')]);
-    } catch {
-      // A broken connection: the client is gone.
-      this.#response.destroy();
-    } finally {
-      clearTimeout(deadline);
-      over.abort();
-    }
-  }
-
-  #write(text: string): boolean {
-    this.#heardAt = performance.now();
-    return this.#response.closed || this.#response.destroyed || this.#response.write(text);
-  }
-
-  #beat(): void {
-    if (performance.now() - this.#heardAt >= this.#heartbeat) this.#write(':\n\n');
-  }
-
-  get #heartbeat(): number {
-    return this.#options.heartbeat ?? 15_000;
-  }
-
-  #rouse(): void {
-    this.#woken = true;
-    this.#wake();
-  }
-
-  #sleep(): Promise<void> {
-    if (this.#woken || !this.#goesOn) return Promise.resolve();
-    const untilBeat = Math.max(1, this.#heartbeat - (performance.now() - this.#heardAt));
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(longestPause, untilBeat));
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }

@@ -10,7 +10,7 @@ const longestPause = 10_000;
 const unsettledStates: readonly MessageState[] = ['queued', 'running'];
 
 /** True if it has no end yet; one that is part of another's turn ends with that. */
-function isUnsettled({ state, collectedIn }: Message): boolean {
+export function isUnsettled({ state, collectedIn }: Message): boolean {
   return unsettledStates.includes(collectedIn?.state ?? state);
 }
 

@@ -2,7 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Message } from '../../../store/messages.js';
 import type { Store } from '../../../store/store.js';
 
-type Reads = Pick<Store, 'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages'>;
+type Reads = Pick<
+  Store,
+  'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages' | 'deltas'
+>;
 
 /** Reads that are under way at the same time: what they bring is in memory until its answer has been made. */
 const mostMessagesAtOnce = 32;
@@ -42,6 +45,11 @@ export function pacedReads(store: Reads): Reads {
       pages.take(
         () => store.settledMessages(session, seq, limit),
         ({ items }) => textOf(items),
+      ),
+    deltas: (messageId, after, limit) =>
+      messages.take(
+        () => store.deltas(messageId, after, limit),
+        ({ items }) => items.reduce((sum, { text }) => sum + text.length, 0),
       ),
   };
 }

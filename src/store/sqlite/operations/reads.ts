@@ -192,18 +192,22 @@ export function readSettledMessages(
   limit: number,
 ): SettledMessages {
   const known = sessionNamed(transaction, session);
-  if (known === undefined) return { items: [], more: false };
+  if (known === undefined) return { items: [], more: false, next: null };
   const { sql } = transaction;
+  let next: SettledMessages['next'] = null;
+  function* settledOf(rows: Iterable<MessageRow>): Generator<MessageRow> {
+    for (const row of rows) {
+      const { state } = row;
+      if (state === 'queued' || state === 'running') {
+        next = { id: idToText(row.id), state };
+        return;
+      }
+      yield row;
+    }
+  }
   const settled = settledOf(sql.iterate(messagesOfSession, known.number, seq, checkLimit(limit) + 1));
   const { rows, last } = take(settled, limit, largestSettledText);
-  return { items: rows.map(toMessage), more: last !== null };
-}
-
-function* settledOf(rows: Iterable<MessageRow>): Generator<MessageRow> {
-  for (const row of rows) {
-    if (row.state === 'queued' || row.state === 'running') return;
-    yield row;
-  }
+  return { items: rows.map(toMessage), more: last !== null, next };
 }
 
 /** The rows of one page; `last` is its last one if there are others behind it. */

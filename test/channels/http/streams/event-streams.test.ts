@@ -63,16 +63,22 @@ class DeafResponse extends EventEmitter {
   }
 }
 
+const noText = {
+  deltas: async () => ({ items: [], more: false }),
+  message: async () => null,
+};
+
 test('for a client that does not read nothing is written, and no page is kept', async () => {
   const asked: number[] = [];
   let tell: (change: MessageChange) => void = () => undefined;
   const response = new DeafResponse();
   const streams = new EventStreams({
     store: {
+      ...noText,
       settledMessages: async (_session, after) => {
         asked.push(after);
-        if (after >= 4) return { items: [], more: false };
-        return { items: [longMessage(after + 1), longMessage(after + 2)], more: true };
+        if (after >= 4) return { items: [], more: false, next: null };
+        return { items: [longMessage(after + 1), longMessage(after + 2)], more: true, next: null };
       },
     },
     changes: {
@@ -108,11 +114,13 @@ test('a client that reads late has held little memory, and misses nothing', asyn
   const count = 200;
   const streams = new EventStreams({
     store: {
+      ...noText,
       settledMessages: async (_session, after) => ({
         items: Array.from({ length: Math.min(5, count - after) }, (_, index) =>
           longMessage(after + index + 1),
         ),
         more: after + 5 < count,
+        next: null,
       }),
     },
     changes: { subscribeSession: () => () => undefined },
@@ -149,9 +157,12 @@ test('a client that is waited for again and again is listened to once at a time'
   const response = new SlowResponse();
   const streams = new EventStreams({
     store: {
+      ...noText,
       settledMessages: async (_session, after) => {
         if (after === count) streams.end();
-        return after === count ? { items: [], more: false } : { items: [message(after + 1)], more: true };
+        return after === count
+          ? { items: [], more: false, next: null }
+          : { items: [message(after + 1)], more: true, next: null };
       },
     },
     changes: { subscribeSession: () => () => undefined },

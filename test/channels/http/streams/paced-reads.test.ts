@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
 import { pacedReads } from '../../../../src/channels/http/streams/paced-reads.js';
 import type { Message, SessionSummary } from '../../../../src/store/messages.js';
-import type { Store } from '../../../../src/store/store.js';
 
 const message = (size: number) => ({ text: 'x'.repeat(size), reply: null }) as unknown as Message;
 
@@ -23,14 +22,14 @@ function storeOf(answer: Message) {
     new Promise<Result>((resolve) => {
       asked.push(() => resolve(result));
     });
-  const store: Pick<Store, 'message' | 'sessions' | 'sessionMessages' | 'deadMessages' | 'settledMessages'> =
-    {
-      message: () => ask(answer),
-      sessions: () => ask({ items: Array.from({ length: 1_000 }, () => summary), next: null }),
-      sessionMessages: () => ask({ items: [answer], next: null }),
-      deadMessages: () => ask({ items: [answer], next: null }),
-      settledMessages: () => ask({ items: [answer], more: false }),
-    };
+  const store: Parameters<typeof pacedReads>[0] = {
+    message: () => ask(answer),
+    sessions: () => ask({ items: Array.from({ length: 1_000 }, () => summary), next: null }),
+    sessionMessages: () => ask({ items: [answer], next: null }),
+    deadMessages: () => ask({ items: [answer], next: null }),
+    settledMessages: () => ask({ items: [answer], more: false, next: null }),
+    deltas: () => ask({ items: [{ position: 1, attempt: 1, text: answer.text }], more: false }),
+  };
   const answerAll = () => {
     for (const resolve of asked.splice(0)) resolve();
   };

@@ -1,0 +1,102 @@
+import type { Delta, Deltas } from '../../../store/turns.js';
+
+type Piece = Pick<Delta, 'position' | 'text'>;
+
+export interface LiveTextOptions {
+  readonly messageId: string;
+  /** True if pieces may have been written before. */
+  readonly hasBegun: boolean;
+  /** Pieces behind a number, as the store has them. */
+  readonly read: (after: number, limit: number) => Promise<Deltas>;
+  /** Gives false if the client is to be waited for before the next piece. */
+  readonly write: (event: string) => boolean;
+  /** True if the client takes more. */
+  readonly takesMore: () => boolean;
+}
+
+/** Pieces of one read; none is longer than 8,192 characters. */
+const pageSize = 32;
+/** Characters that are held for a client while the store is read for it. */
+const mostHeld = 65_536;
+
+/**
+ * The text of one message that is still written, as one client has it. Pieces come live while the client takes them. One
+ * that comes later, or is slow, gets what it has missed from the store, and holds no more than a page here.
+ */
+export class LiveText {
+  readonly messageId: string;
+  readonly #options: LiveTextOptions;
+  /** The number of the last piece that was sent. */
+  #position = 0;
+  /** The highest number of a piece that was written just now. */
+  #lastWritten = 0;
+  #isBehind: boolean;
+  #looksAgain = false;
+  /** Pieces that came while the store was read. */
+  #held: Piece[] = [];
+  #heldCharacters = 0;
+
+  constructor(options: LiveTextOptions) {
+    this.messageId = options.messageId;
+    this.#options = options;
+    this.#isBehind = options.hasBegun;
+  }
+
+  /** True if the store may have pieces that the client has not. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
+  /** The store may have pieces that the client has not, as another gateway runs the turn. */
+  lookAgain(): void {
+    this.#looksAgain = true;
+  }
+
+  /** A piece was written just now. */
+  live(piece: Piece): void {
+    if (piece.position <= this.#position) return;
+    this.#lastWritten = piece.position;
+    const isNext = !this.#isBehind && piece.position === this.#position + 1;
+    if (isNext && this.#options.takesMore()) {
+      this.#send(piece);
+      return;
+    }
+    this.#isBehind = true;
+    this.#hold(piece);
+  }
+
+  /** Sends what the store has, as much as the client takes. Gives true if there may be more at once. */
+  async catchUp(): Promise<boolean> {
+    if (!this.#isBehind && !this.#looksAgain) return false;
+    this.#looksAgain = false;
+    const { items, more } = await this.#options.read(this.#position, pageSize);
+    for (const piece of items) {
+      if (!this.#options.takesMore()) return true;
+      if (piece.position > this.#position) this.#send(piece);
+    }
+    if (more) return true;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldCharacters = 0;
+    for (const piece of held) {
+      if (piece.position === this.#position + 1 && this.#options.takesMore()) this.#send(piece);
+    }
+    // What is missing still comes into the store within a moment, which is told.
+    this.#isBehind = this.#position < this.#lastWritten;
+    return false;
+  }
+
+  #hold(piece: Piece): void {
+    this.#heldCharacters += piece.text.length;
+    if (this.#heldCharacters <= mostHeld && this.#options.takesMore()) this.#held.push(piece);
+    else this.#held = [];
+  }
+
+  #send({ position, text }: Piece): void {
+    this.#position = position;
+    const id = this.messageId;
+    // An empty piece: the turn runs again.
+    const [event, data] = text === '' ? ['restart', { id, position }] : ['delta', { id, position, text }];
+    this.#options.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+}

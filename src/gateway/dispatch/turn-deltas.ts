@@ -1,0 +1,139 @@
+import type { MessageProgress } from '../../channels/surroundings.js';
+import type { Clock } from '../../lifecycle/effects/clock.js';
+import type { Log } from '../../log/log.js';
+import type { Store } from '../../store/store.js';
+import type { Turn } from '../../store/turns.js';
+import { errorMessage } from '../../text/failure-text.js';
+import { turnFields } from './policy.js';
+
+/** From a piece to its write, in milliseconds, and the characters after which it comes sooner. */
+const longestDelayMs = 250;
+const mostCharacters = 16_384;
+/** A longer piece is cut, so that a reader takes it in one step. */
+const longestPiece = 8_192;
+
+export interface TurnDeltasOptions {
+  readonly store: Pick<Store, 'appendDeltas'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onProgress: (turn: Turn, progress: MessageProgress) => void;
+}
+
+/**
+ * Takes what the agent of one attempt writes: numbers the pieces over all attempts, hands each on at once, and writes them
+ * to the store together. If the turn wrote something before, an empty piece comes first: it says that all before it is void.
+ */
+export class TurnDeltas {
+  readonly #turn: Turn;
+  readonly #options: TurnDeltasOptions;
+  /** Pieces that are not in the store. */
+  #pieces: string[] = [];
+  #characters = 0;
+  /** The number of the last piece; null: not known yet. */
+  #last: number | null = null;
+  #isAsking = false;
+  #isWriting = false;
+  #isOver = false;
+  #isInTrouble = false;
+  #cancelTimer: (() => void) | null = null;
+
+  constructor(turn: Turn, options: TurnDeltasOptions) {
+    this.#turn = turn;
+    this.#options = options;
+  }
+
+  add(text: string): void {
+    for (let start = 0; start < text.length; start += longestPiece) {
+      this.#add(text.slice(start, start + longestPiece));
+    }
+  }
+
+  /** The turn has ended: what is not in the store is not wanted there any more. */
+  end(): void {
+    this.#isOver = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#pieces = [];
+  }
+
+  #add(piece: string): void {
+    if (this.#isOver) return;
+    this.#pieces.push(piece);
+    this.#characters += piece.length;
+    if (this.#last === null) {
+      void this.#begin();
+      return;
+    }
+    this.#give(piece);
+    this.#writeSoon();
+  }
+
+  /** Asks the store what number comes next. */
+  async #begin(): Promise<void> {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
+    const last = await this.#append([]);
+    this.#isAsking = false;
+    if (last === null || this.#isOver) return;
+    if (last > 0) this.#pieces.unshift('');
+    this.#last = last;
+    for (const piece of this.#pieces) this.#give(piece);
+    this.#writeSoon();
+  }
+
+  #give(text: string): void {
+    this.#last = (this.#last ?? 0) + 1;
+    this.#options.onProgress(this.#turn, { type: 'delta', position: this.#last, text });
+  }
+
+  #writeSoon(): void {
+    if (this.#isWriting || this.#isOver) return;
+    if (this.#characters >= mostCharacters) {
+      void this.#write();
+      return;
+    }
+    this.#cancelTimer ??= this.#options.clock.after(longestDelayMs, () => {
+      this.#cancelTimer = null;
+      void this.#write();
+    });
+  }
+
+  async #write(): Promise<void> {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    if (this.#isWriting || this.#isOver) return;
+    this.#isWriting = true;
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#characters = 0;
+    const last = await this.#append(pieces);
+    this.#isWriting = false;
+    if (this.#isOver) return;
+    // They keep their numbers, so that none may be left out.
+    if (last === null) this.#pieces = [...pieces, ...this.#pieces];
+    else this.#options.onProgress(this.#turn, { type: 'stored' });
+    if (this.#pieces.length > 0) this.#writeSoon();
+  }
+
+  /** Null: the store did not take them. If the claim is lost, nothing more is asked of it. */
+  async #append(pieces: readonly string[]): Promise<number | null> {
+    const { store, log } = this.#options;
+    try {
+      const last = await store.appendDeltas(this.#turn, pieces);
+      if (last === null) this.end();
+      this.#isInTrouble = false;
+      return last;
+    } catch (error) {
+      // People who watch see less; the reply is written until the store has it.
+      if (!this.#isInTrouble) {
+        const reason = errorMessage(error);
+        log.debug(
+          `The store did not take a part of a reply that is still written: ${reason}`,
+          turnFields(this.#turn),
+        );
+      }
+      this.#isInTrouble = true;
+      return null;
+    }
+  }
+}
