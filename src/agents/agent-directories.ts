@@ -23,6 +23,11 @@ export function sessionDirectoryName(session: string): string {
   return `${name.slice(0, longestName - end.length)}${end}`;
 }
 
+/** The directory of a session below that of all agents. */
+export function sessionDirectory(agents: string, session: string): string {
+  return join(agents, 'sessions', sessionDirectoryName(session));
+}
+
 /** Absolute paths. */
 export interface TurnDirectories {
   /** The current directory. */
@@ -39,7 +44,7 @@ export interface TurnDirectories {
 export function makeTurnDirectories(agents: string, session: string): TurnDirectories {
   const directories = {
     home: join(agents, 'home'),
-    session: join(agents, 'sessions', sessionDirectoryName(session)),
+    session: sessionDirectory(agents, session),
   };
   for (const path of Object.values(directories)) {
     try {

@@ -4,6 +4,7 @@ import type {
   JsonValue,
   MessageState,
   SessionCancelled,
+  SessionSummary,
 } from '../store/messages.js';
 
 /** Tells if the gateway takes new work, and what an operator asks first. */
@@ -19,6 +20,37 @@ export interface OperatorActions {
   cancelSession(session: string): Promise<SessionCancelled | null>;
   retryDead(id: string): Promise<DeadOutcome | null>;
   discardMessage(id: string): Promise<DeadOutcome | null>;
+}
+
+/** Parts of a message by which routes choose an agent. */
+export interface RouteQuestion {
+  readonly session: string;
+  readonly channel: string;
+  readonly sender: string | null;
+}
+
+/** The agent of a session's next message, and where it comes from. */
+export interface RouteAnswer {
+  readonly agent: string;
+  /** False if the configuration has no such agent. */
+  readonly isConfigured: boolean;
+  /** `session`: it was chosen for the session before. `default`: no route fits. */
+  readonly source: 'session' | 'route' | 'default';
+  /** The number of the [[route]] table, 1 for the first; null if none decides. */
+  readonly route: number | null;
+}
+
+/** Actions of people on sessions. */
+export interface SessionOperations {
+  /** Null: there is no such session. */
+  resetSession(session: string): Promise<SessionSummary | null>;
+  /** `busy`: its turn, or the sending of a reply, did not end in time. Null: there is no such session. */
+  deleteSession(session: string): Promise<'deleted' | 'busy' | null>;
+  /** Makes the session if there is none. Null as the agent: the default one. */
+  setAgent(session: string, agent: string | null): Promise<SessionSummary>;
+  /** Names of the configured agents. */
+  readonly agents: readonly string[];
+  route(question: RouteQuestion): Promise<RouteAnswer>;
 }
 
 /** Something that a turn under way has done. */

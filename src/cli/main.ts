@@ -15,6 +15,8 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   cancel: async () => (await import('./client/messages.js')).cancel,
   sessions: async () => (await import('./client/messages.js')).sessions,
   messages: async () => (await import('./client/messages.js')).messages,
+  session: async () => (await import('./client/session.js')).session,
+  route: async () => (await import('./client/session.js')).route,
   show: async () => (await import('./client/messages.js')).show,
   token: async () => (await import('./client/access.js')).token,
   dead: async () => (await import('./client/messages.js')).dead,
@@ -33,7 +35,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
 };
 
 /** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
-const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 'cancel'];
+const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 'cancel', 'session'];
 
 function changesSomething({ command, operands: [action] }: ParsedCommand): boolean {
   return (

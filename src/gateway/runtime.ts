@@ -237,6 +237,7 @@ async function prepare(
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
     retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
     actions: workers.actions,
+    sessions: workers.sessions,
   });
   await http.prepare();
   return { workers, http, channels };

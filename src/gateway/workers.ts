@@ -2,6 +2,7 @@ import { createAgent } from '../agents/create-agent.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
+import type { SessionOperations } from '../channels/surroundings.js';
 import { routeFor } from '../config/route-table.js';
 import type { Configuration } from '../config/schema.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
@@ -22,6 +23,7 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';
 import { MessageActions } from './message-actions.js';
+import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
 
 export interface WorkersOptions {
@@ -50,6 +52,7 @@ export class Workers {
   readonly messages = new MessageEvents();
   readonly intake: Intake;
   readonly actions: MessageActions;
+  readonly sessions: SessionOperations;
   readonly dispatcher: Dispatcher;
   readonly #deliverer: Deliverer;
   readonly #senders: WebhookSenders;
@@ -107,6 +110,15 @@ export class Workers {
         deliverer.wake();
         options.onChange();
       },
+    });
+    this.sessions = new SessionActions({
+      store,
+      log,
+      cancelSession: (session) => this.actions.cancelSession(session),
+      agentDirectory: options.agentDirectory,
+      agents: () => this.#agents.names,
+      routes: () => this.#configuration.route,
+      onEnd: (session) => this.#agents.endSession(session),
     });
     this.intake = new Intake({
       store,

@@ -194,6 +194,9 @@ export interface SessionSummary {
   readonly generation: number;
 }
 
+/** `more`: some messages are left, and nothing of the session runs. `busy`: a turn or a delivery of it is under way. */
+export type SessionDeletion = 'deleted' | 'more' | 'busy';
+
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Opaque; asks for the next page; null at the end. */

@@ -10,6 +10,7 @@ import type {
   QueueLimits,
   Reply,
   SessionCancelled,
+  SessionDeletion,
   SessionPolicy,
   SessionSummary,
   SettledMessages,
@@ -174,8 +175,16 @@ export interface Store {
   setPolicy(name: string, policy: SessionPolicy | null): Promise<SessionSummary>;
   /** For the turns of the messages that come, and of those that wait. Makes the session if there is none. */
   setAgent(name: string, agent: string | null): Promise<SessionSummary>;
-  /** Begins the session's next generation with the next message; null when there is no such session. */
+  /**
+   * Begins the session's next generation with the next message, and deletes what agents keep for it; null when there is no
+   * such session.
+   */
   resetSession(name: string): Promise<SessionSummary | null>;
+  /**
+   * Deletes a session with all that belongs to it, in steps of some `limit` messages, the oldest first. What waits is
+   * cancelled first. Null when there is no such session.
+   */
+  deleteSession(name: string, limit: number): Promise<SessionDeletion | null>;
   /**
    * The last messages that have a reply, in `seq` order, those that are part of another's turn too: of the session's
    * present generation or, with `of`, of that one, before the message with that number. None of no session.

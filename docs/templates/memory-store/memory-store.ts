@@ -5,7 +5,13 @@ import { SessionWatchers } from '../../../src/store/session-watchers.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
 import type { StoreCounts } from '../messages.js';
-import { checkpointKind, type ExpectedRecord, type LeaseHold, type NewRecord } from '../records.js';
+import {
+  agentSessionKind,
+  checkpointKind,
+  type ExpectedRecord,
+  type LeaseHold,
+  type NewRecord,
+} from '../records.js';
 import { Operations } from './operations.js';
 import { held, heldBy } from './queues.js';
 import { Database, type SessionRow, toMessage } from './rows.js';
@@ -226,6 +232,12 @@ function recordsAndLeases(database: Database, now: () => number) {
   } satisfies Partial<Methods>;
 }
 
+function forgetAgentSessions(database: Database, session: string): void {
+  for (const [place, { kind, key }] of database.records) {
+    if (kind === agentSessionKind && key.startsWith(`${session}/`)) database.records.delete(place);
+  }
+}
+
 function summaryOf(database: Database, session: SessionRow) {
   return {
     session: session.name,
@@ -251,7 +263,23 @@ function sessions(database: Database, now: () => number, changed: (session: stri
     resetSession: (name) => {
       const known = database.sessions.get(name);
       if (known === undefined) return null;
+      forgetAgentSessions(database, name);
       return set(name, { generation: known.generation + 1 });
+    },
+    deleteSession: (name) => {
+      const known = database.sessions.get(name);
+      if (known === undefined) return null;
+      const heads = [database.heads.turn, database.heads.delivery];
+      if (heads.some((queue) => queue.get(known)?.owner != null)) return 'busy';
+      for (const queue of heads) queue.delete(known);
+      for (const row of known.messages) {
+        database.messages.delete(row.id);
+        for (const [id, { owner }] of database.blobs) if (owner === row) database.blobs.delete(id);
+      }
+      forgetAgentSessions(database, name);
+      database.sessions.delete(name);
+      changed(name);
+      return 'deleted';
     },
     session: (name) => {
       const known = database.sessions.get(name);

@@ -4,9 +4,8 @@ import type { Store } from '../../store/store.js';
 import type { OperatorActions } from '../surroundings.js';
 import { Problem } from './problem.js';
 import { noBody, sessionName } from './request-schema.js';
-import { pageOf } from './routes.js';
 import { validateBody, validateOne } from './validate.js';
-import { messageView, pageView } from './views.js';
+import { messageView, pageOf, pageView } from './views.js';
 
 export function addCancelRoutes(
   application: FastifyInstance,

@@ -9,17 +9,11 @@ import { clientOf } from './client-address.js';
 import { internalProblem, problemOf } from './failures.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
-import {
-  addEventRoutes,
-  addHealthRoutes,
-  addMessageRoutes,
-  addPolicyRoutes,
-  addSessionRoutes,
-  isOpen,
-} from './routes.js';
+import { addEventRoutes, addHealthRoutes, addMessageRoutes, isOpen } from './routes.js';
 import type { ConnectionFacts } from './server/connections.js';
 import { Servers } from './server/servers.js';
 import { nothingKept } from './server/socket-keeper.js';
+import { addSessionEndRoutes, addSessionRoutes, addSessionSettingRoutes } from './session-routes.js';
 import { EventStreams } from './streams/event-streams.js';
 import { LongPolls } from './streams/long-polls.js';
 import { pacedReads } from './streams/paced-reads.js';
@@ -139,12 +133,13 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     readBodies(guarded, options.bodyLimit);
     addMessageRoutes(guarded, { ...options, longPolls, streams });
     addSessionRoutes(guarded, reads);
-    addPolicyRoutes(guarded, options.store);
+    addSessionSettingRoutes(guarded, options.store, options.sessions);
     addEventRoutes(guarded, options.store, streams);
     guarded.register(async (actions) => {
       takeEmptyBodies(actions);
       addCancelRoutes(actions, options.actions);
       addDeadRoutes(actions, reads, options.actions);
+      addSessionEndRoutes(actions, options.sessions);
     });
   });
 

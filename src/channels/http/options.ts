@@ -8,6 +8,7 @@ import type {
   Readiness,
   ReplyUrlVerdict,
   SessionChanges,
+  SessionOperations,
 } from '../surroundings.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { HttpEndpoint } from './server/listen.js';
@@ -30,6 +31,7 @@ export interface HttpChannelOptions {
     | 'message'
     | 'session'
     | 'setPolicy'
+    | 'history'
     | 'sessions'
     | 'sessionMessages'
     | 'deadMessages'
@@ -40,6 +42,7 @@ export interface HttpChannelOptions {
   /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
   readonly actions: OperatorActions;
+  readonly sessions: SessionOperations;
   readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;
   /** The bearer token that every request but those for health and readiness must have. */

@@ -7,6 +7,7 @@ export const bounds = {
   sessionLength: 128,
   idempotencyKeyLength: 255,
   senderLength: 128,
+  agentLength: 32,
   urlLength: 2_048,
   metadataBytes: 16_384,
   metadataDepth: 16,
@@ -86,6 +87,10 @@ export const policyBody = z.strictObject({
   policy: z.enum(sessionPolicies, 'must be "queue", "interrupt", "collect" or null').nullable(),
 });
 
+export const agentBody = z.strictObject({
+  agent: z.string().min(1).max(bounds.agentLength).nullable(),
+});
+
 export type MessageBody = z.output<typeof messageBody>;
 
 /** The body of a request that says all by its address: nothing, or an empty object. */
@@ -116,13 +121,21 @@ export const lastEventId = seq;
 
 export const eventQuery = z.strictObject({ after: seq.optional() });
 
+const pageLimit = z
+  .string()
+  .regex(/^\d{1,9}$/, 'must be a whole number')
+  .transform(Number)
+  .pipe(z.number().min(1).max(bounds.pageLimit));
+
+export const historyQuery = z.strictObject({ limit: pageLimit.optional() });
+
+export const routeQuery = z.strictObject({
+  channel: z.string().min(1).max(bounds.agentLength).optional(),
+  sender: z.string().min(1).max(bounds.senderLength).optional(),
+});
+
 export const pageQuery = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^\d{1,9}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.number().min(1).max(bounds.pageLimit))
-    .optional(),
+  limit: pageLimit.optional(),
   after: z.string().min(1).max(bounds.cursorLength).optional(),
 });
 

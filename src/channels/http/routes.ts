@@ -7,7 +7,6 @@ import type { Readiness } from '../surroundings.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem } from './problem.js';
 import {
-  bounds,
   eventQuery,
   fingerprint,
   idempotencyKey,
@@ -15,14 +14,12 @@ import {
   type MessageBody,
   messageBody,
   messageQuery,
-  pageQuery,
-  policyBody,
   sessionName,
 } from './request-schema.js';
 import type { EventStreams } from './streams/event-streams.js';
 import type { LongPolls } from './streams/long-polls.js';
 import { validateBody, validateOne, validateQuery } from './validate.js';
-import { messageView, pageView, sessionView } from './views.js';
+import { messageView } from './views.js';
 
 /** For load balancers and probes: without a token, and nothing but states and counts. */
 export function addHealthRoutes(
@@ -138,47 +135,6 @@ function acceptedMessage(
       });
     }
   }
-}
-
-export function addSessionRoutes(
-  application: FastifyInstance,
-  store: Pick<Store, 'sessions' | 'sessionMessages'>,
-): void {
-  application.get('/v1/sessions', async (request) => {
-    return pageView(await store.sessions(pageOf(request.query)), sessionView);
-  });
-
-  application.get<{ Params: { session: string } }>('/v1/sessions/:session/messages', async (request) => {
-    const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
-    const page = await store.sessionMessages(session, pageOf(request.query));
-    if (page === null) throw new Problem('unknown-session', `No message was ever accepted for "${session}".`);
-    return pageView(page, messageView);
-  });
-}
-
-export function pageOf(query: unknown) {
-  const { limit, after } = validateQuery(pageQuery, query);
-  return { limit: limit ?? bounds.pageLimitDefault, after: after ?? null };
-}
-
-/** One session, and what becomes of its messages when another comes. */
-export function addPolicyRoutes(
-  application: FastifyInstance,
-  store: Pick<Store, 'session' | 'setPolicy'>,
-): void {
-  type Route = { Params: { session: string } };
-  application.get<Route>('/v1/sessions/:session', async (request) => {
-    const name = validateOne(sessionName, request.params.session, { parameter: 'session' });
-    const session = await store.session(name);
-    if (session === null) throw new Problem('unknown-session', `No message was ever accepted for "${name}".`);
-    return sessionView(session);
-  });
-
-  application.put<Route>('/v1/sessions/:session/policy', async (request) => {
-    const name = validateOne(sessionName, request.params.session, { parameter: 'session' });
-    const { policy } = validateBody(policyBody, request.body);
-    return sessionView(await store.setPolicy(name, policy));
-  });
 }
 
 export function addEventRoutes(

@@ -1,4 +1,6 @@
 import type { Message, Page, SessionSummary } from '../../store/messages.js';
+import { bounds, pageQuery } from './request-schema.js';
+import { validateQuery } from './validate.js';
 
 /** A message as the HTTP interface shows it (docs/http.md). */
 export function messageView(message: Message) {
@@ -40,7 +42,15 @@ export function sessionView(summary: SessionSummary) {
     running: summary.running,
     last_accepted_at: time(summary.lastAcceptedAt),
     policy: summary.policy,
+    agent: summary.agent,
+    generation: summary.generation,
   };
+}
+
+/** The page that a request asks for. */
+export function pageOf(query: unknown) {
+  const { limit, after } = validateQuery(pageQuery, query);
+  return { limit: limit ?? bounds.pageLimitDefault, after: after ?? null };
 }
 
 export function pageView<Item, View>(page: Page<Item>, view: (item: Item) => View) {

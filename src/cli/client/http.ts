@@ -209,6 +209,14 @@ export class GatewayClient {
     return this.#ask('POST', path, JSON.stringify(body), headers, silenceMs);
   }
 
+  put(path: string, body: unknown): Promise<GatewayAnswer> {
+    return this.#ask('PUT', path, JSON.stringify(body), {}, defaultSilenceMs);
+  }
+
+  delete(path: string): Promise<GatewayAnswer> {
+    return this.#ask('DELETE', path, null, {}, defaultSilenceMs);
+  }
+
   /** `signal` ends the request, which then rejects with an UnreachableError. */
   get(path: string, silenceMs = defaultSilenceMs, signal?: AbortSignal): Promise<GatewayAnswer> {
     return this.#ask('GET', path, null, {}, silenceMs, signal);

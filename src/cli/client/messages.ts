@@ -21,7 +21,7 @@ interface DeadMessage {
 }
 
 /** The gateway did not do it; on 401 another token may be its own. */
-class Refused extends Error {
+export class Refused extends Error {
   constructor(
     readonly answer: GatewayAnswer,
     readonly what: string,
@@ -128,7 +128,7 @@ export async function dead(parsed: ParsedCommand): Promise<number> {
 }
 
 /** Asks the gateway; prints the reason where it throws a Refused. Gives the exit status. */
-function askOrRefuse(
+export function askOrRefuse(
   parsed: ParsedCommand,
   ask: (client: GatewayClient) => Promise<number>,
 ): Promise<number> {

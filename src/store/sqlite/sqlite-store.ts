@@ -12,6 +12,7 @@ import type {
   QueueLimits,
   Reply,
   SessionCancelled,
+  SessionDeletion,
   SessionPolicy,
   SessionSummary,
   SettledMessages,
@@ -320,6 +321,10 @@ export class SqliteStore implements OpenStore {
 
   resetSession(name: string): Promise<SessionSummary | null> {
     return this.#call('resetSession', name);
+  }
+
+  deleteSession(name: string, limit: number): Promise<SessionDeletion | null> {
+    return this.#call('deleteSession', name, limit);
   }
 
   history(session: string, limit: number, of?: HistoryBounds): Promise<readonly Message[]> {

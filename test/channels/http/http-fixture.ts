@@ -7,6 +7,7 @@ import type { HttpChannelOptions, HttpSettings } from '../../../src/channels/htt
 import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
 import { MessageEvents } from '../../../src/gateway/events.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';
+import { SessionActions } from '../../../src/gateway/session-actions.js';
 import type { Log } from '../../../src/log/log.js';
 import type { Message } from '../../../src/store/messages.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
@@ -51,9 +52,20 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     cutOff: (id) => cutOff.push(id),
     onChange: (id, session) => events.emit(id, session),
   });
+  const ended: string[] = [];
+  const sessions = new SessionActions({
+    store: called,
+    log,
+    cancelSession: (session) => actions.cancelSession(session),
+    agentDirectory: join(directory, 'agents'),
+    agents: () => ['default', 'fast'],
+    routes: () => [{ prefix: 'chat:', sender: 'ada', agent: 'fast' }],
+    onEnd: (session) => ended.push(session),
+  });
   const channel = createHttpChannel({
     store: called,
     actions,
+    sessions,
     changes: events,
     log,
     token,
@@ -103,6 +115,8 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     accepted,
     /** Messages whose turns were to be ended. */
     cutOff,
+    /** Sessions that agents were told the end of. */
+    ended,
     records,
     addresses,
     base,

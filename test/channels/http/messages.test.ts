@@ -205,6 +205,8 @@ describe('reading', () => {
       session: 'a',
       last_seq: 1,
       policy: null,
+      agent: null,
+      generation: 1,
       waiting: 1,
       running: false,
       last_accepted_at: expect.any(String),

@@ -50,7 +50,9 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         expect(await store.resetSession('a')).toBeNull();
         const before = await run('a');
         const waits = await acceptOne(store, 'a');
+        await store.putRecord({ kind: 'agent-session', key: 'a/1/coder', value: 'x' });
         expect(await store.resetSession('a')).toMatchObject({ generation: 2, lastSeq: 2 });
+        expect(await store.record('agent-session', 'a/1/coder')).toBeNull();
         const after = await acceptOne(store, 'a');
         expect([waits.generation, after.generation]).toEqual([1, 2]);
         // A message from before is of the generation before, also if it is run later.
@@ -72,6 +74,56 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         }
         const turn = await claimOne(store, { collectLimit: 9 });
         expect([turn.seq, turn.collected.length]).toEqual([2, 1]);
+      });
+    });
+
+    describe('a deleted session', () => {
+      const webhook = { channel: 'webhook', address: 'https://receiver.example/', options: {} };
+      async function deleted(session: string): Promise<string | null> {
+        for (;;) {
+          const outcome = await store.deleteSession(session, 2);
+          if (outcome !== 'more') return outcome;
+        }
+      }
+
+      test('is gone with all it has, and leaves the others theirs', async () => {
+        expect(await store.deleteSession('a', 9)).toBeNull();
+        const counts = await store.counts();
+        const ids: string[] = [];
+        const remembered = { kind: 'agent-session', key: 'a/1/coder', value: 'x' };
+        const file = await store.putBlob([Buffer.from('text')], 100);
+        if (file === null) throw new Error('Expected a file.');
+        const attachments = [{ ...file, name: 'a.txt', mediaType: 'text/plain' }];
+        await store.setPolicy('a', 'collect');
+        for (let count = 1; count <= 3; count += 1) {
+          const turn = await run('a', { replyTo: webhook, ...(count === 1 && { attachments }) });
+          ids.push(turn.messageId);
+          if (count === 3) await store.failTurn(turn, 'failed', null);
+          else await store.completeTurn(turn, reply);
+        }
+        for (let count = 4; count <= 7; count += 1) ids.push((await acceptOne(store, 'a')).id);
+        const parts = await claimOne(store, { collectLimit: 2 });
+        await store.putBackTurns([parts]);
+        await store.putRecord(remembered);
+        await store.putRecord({ ...remembered, key: 'ab/1/coder' });
+        expect(await deleted('a')).toBe('deleted');
+        for (const id of ids) expect(await store.message(id)).toBeNull();
+        expect(await store.session('a')).toBeNull();
+        expect(await store.openBlob(file.id)).toBeNull();
+        expect(await store.record('agent-session', 'a/1/coder')).toBeNull();
+        expect(await store.record('agent-session', 'ab/1/coder')).not.toBeNull();
+        expect(await store.counts()).toEqual(counts);
+        expect(await claimTurns(store)).toEqual([]);
+        expect((await acceptOne(store, 'a')).seq).toBe(1);
+      });
+
+      test('is not deleted while its turn runs', async () => {
+        const turn = await run('a');
+        expect(await deleted('a')).toBe('busy');
+        await store.cancelMessage(turn.messageId);
+        expect(await deleted('a')).toBe('busy');
+        await store.releaseTurn(turn);
+        expect(await deleted('a')).toBe('deleted');
       });
     });
 

@@ -5,6 +5,7 @@ import { cancelMessage, cancelSession, discardMessage, retryDead } from './by-ha
 import { claimDeliveries } from './claim-deliveries.js';
 import { claimTurns } from './claim-turns.js';
 import { renewLeases } from './claims.js';
+import { deleteSession } from './delete-session.js';
 import {
   beginDelivery,
   completeDelivery,
@@ -114,6 +115,7 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   setPolicy,
   setAgent,
   resetSession,
+  deleteSession,
   history: readHistory,
   sessions: readSessions,
   sessionMessages: readSessionMessages,

@@ -1,6 +1,12 @@
 import type { Page } from '../../messages.js';
 import { checkLimit, decodeCursor, type PageRequest, pageOf } from '../../pages.js';
-import type { ExpectedRecord, NewRecord, RecordOutcome, StoredRecord } from '../../records.js';
+import {
+  agentSessionKind,
+  type ExpectedRecord,
+  type NewRecord,
+  type RecordOutcome,
+  type StoredRecord,
+} from '../../records.js';
 import { isAsExpected, unexpired } from '../../rules/fences.js';
 import { raiseEpoch } from './claims.js';
 import { parseJson } from './columns.js';
@@ -34,6 +40,11 @@ const removeExpired = sql<[now: number, limit: number]>(
   `DELETE FROM records WHERE number IN (
      SELECT number FROM records INDEXED BY records_expiring
      WHERE expires_at IS NOT NULL AND expires_at <= ? ORDER BY expires_at LIMIT 0 + ?)`,
+);
+
+// Keys are as `agentSessionKey` makes them: "0" is the character behind "/".
+const deleteAgentSessions = sql<[kind: string, name: string, name: string]>(
+  "DELETE FROM records WHERE kind = ? AND key >= ? || '/' AND key < ? || '0'",
 );
 
 export function readRecord(transaction: Transaction, kind: string, key: string): StoredRecord | null {
@@ -71,6 +82,11 @@ export function deleteRecord(
   if (present === null || !isAsExpected(present, expected)) return false;
   transaction.sql.run(removeRecord, kind, key);
   return true;
+}
+
+/** Deletes what agents keep for the session. */
+export function forgetAgentSessions({ sql }: Transaction, name: string): void {
+  sql.run(deleteAgentSessions, agentSessionKind, name, name);
 }
 
 /** Deletes some of those whose time is over; gives how many. */

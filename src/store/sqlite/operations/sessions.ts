@@ -1,4 +1,5 @@
 import type { SessionPolicy, SessionSummary } from '../../messages.js';
+import { forgetAgentSessions } from './records.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
 
@@ -95,7 +96,10 @@ export function setAgent(transaction: Transaction, name: string, agent: string |
 /** Begins the next generation. */
 export function resetSession(transaction: Transaction, name: string): SessionSummary | null {
   const known = sessionNamed(transaction, name);
-  if (known !== undefined) transaction.sql.run(beginGeneration, known.number);
+  if (known !== undefined) {
+    transaction.sql.run(beginGeneration, known.number);
+    forgetAgentSessions(transaction, name);
+  }
   return readSession(transaction, name);
 }
 

@@ -30,6 +30,7 @@ export function changedBy(call: Call, result: unknown): readonly string[] {
     case 'setPolicy':
     case 'setAgent':
     case 'resetSession':
+    case 'deleteSession':
       return [call.parameters[0]];
     default:
       return [];
