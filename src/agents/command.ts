@@ -1,10 +1,12 @@
-import { isUtf8 } from 'node:buffer';
 import { lowerOpenFilesLimit } from '../linux/process.js';
 import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
 import { makeTurnDirectories, type TurnDirectories } from './agent-directories.js';
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
 import { notStarted } from './command-errors.js';
+import { type CommandInput, inputText, turnArguments } from './command-input.js';
+import { type CommandOutput, type OutputReader, outputReader } from './command-output.js';
+import { EventQueue } from './event-queue.js';
 import { endBeforeGateway } from './oom-score.js';
 import { type PipedProcess, spawnPiped } from './piped-process.js';
 import { markVariable, newMark, ProcessTree } from './process-tree.js';
@@ -25,7 +27,7 @@ const openFilesLimit = 1_024;
 const roundsWhenCutOff = 25;
 
 export interface CommandAgentOptions {
-  /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
+  /** The program and its arguments, as execvp(3) takes them; no shell is involved. Words such as "{session}" are replaced. */
   readonly command: readonly string[];
   /** Longest time of a turn, in milliseconds. */
   readonly timeout: number;
@@ -33,6 +35,8 @@ export interface CommandAgentOptions {
   readonly killDelay: number;
   /** Largest reply, in bytes. */
   readonly replyLimit: number;
+  readonly input: CommandInput;
+  readonly output: CommandOutput;
   /** The agents' own, below which are their home and the directories of the sessions. */
   readonly directory: string;
   /** The gateway's own environment; the unit's variables and the gateway's settings are taken out. */
@@ -47,10 +51,9 @@ export interface CommandAgentOptions {
 /**
  * Runs a program for each message.
  *
- * - Standard input: one line, a JSON object with `id`, `session`, `seq`, `attempt`, `put_backs`, `turn_id`, `text`,
- *   `metadata`, `sender` and, of a turn that is made of several messages, `collected` (docs/agents.md).
- *   A program need not read it.
- * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply.
+ * - Standard input: the turn as one line of JSON, or its text alone (docs/agents.md). A program need not read it.
+ * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply. With
+ *   `output` "jsonl" it is events, one a line.
  * - Standard error: logged line by line; its end goes into the error of a turn that fails.
  * - Exit status 0: the reply counts. Any other, or an end by a signal: the turn failed and may be tried again.
  *
@@ -78,18 +81,20 @@ export class CommandAgent implements Agent {
     this.#keepsHome = options.env.includes('HOME') && options.environment['HOME'] !== undefined;
   }
 
-  async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
-    let onStart: () => void = () => undefined;
-    const started = new Promise<void>((resolve) => {
-      onStart = resolve;
-    });
-    const reply = this.#turn(request, signal, onStart);
-    await Promise.race([started, reply]);
-    yield { type: 'started' };
-    yield { type: 'end', reply: await reply };
+  run(request: AgentRequest, signal: AbortSignal): AsyncIterable<AgentEvent> {
+    const events = new EventQueue();
+    this.#turn(request, signal, (event) => events.push(event)).then(
+      (reply) => events.push({ type: 'end', reply }),
+      (error: unknown) => events.fail(error),
+    );
+    return events;
   }
 
-  #turn(request: AgentRequest, signal: AbortSignal, onStart: () => void): Promise<AgentReply> {
+  #turn(
+    request: AgentRequest,
+    signal: AbortSignal,
+    onEvent: (event: AgentEvent) => void,
+  ): Promise<AgentReply> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
@@ -105,7 +110,7 @@ export class CommandAgent implements Agent {
         return;
       }
       try {
-        piped = spawnPiped(this.#file, this.#arguments, {
+        piped = spawnPiped(this.#file, turnArguments(this.#arguments, request), {
           cwd: directories.session,
           env: {
             ...this.#environment,
@@ -130,13 +135,14 @@ export class CommandAgent implements Agent {
       const { turnId, messageId, session } = request;
       const turnProcess = { pid: child.pid, turnId, messageId, session };
       this.options.processes.add(turnProcess);
+      onEvent({ type: 'started' });
       const tree = new ProcessTree(child.pid, mark, this.options.killDelay);
-      new CommandTurn(this.options, request, signal, piped, tree, (outcome) => {
+      const output = outputReader(this.options.output, this.options.replyLimit, onEvent);
+      new CommandTurn(this.options, request, signal, piped, tree, output, (outcome) => {
         this.options.processes.delete(turnProcess);
         if (outcome instanceof AgentError) reject(outcome);
-        else resolve({ text: outcome, metadata: {} });
+        else resolve(outcome);
       });
-      onStart();
     });
   }
 
@@ -171,13 +177,11 @@ export class CommandAgent implements Agent {
 class CommandTurn {
   readonly #tree: ProcessTree;
   readonly #standardError: StandardError;
-  readonly #chunks: Buffer[] = [];
   readonly #fields: LogFields;
   readonly #timer: NodeJS.Timeout;
   readonly #cancel = () =>
     this.#cutOff(new AgentError('cancelled', 'the turn was cancelled and its command ended', true));
   #exited = false;
-  #size = 0;
   #arrived = 0;
   #openOutputs = 2;
   /** Why the turn fails whatever the command still does. */
@@ -189,7 +193,8 @@ class CommandTurn {
     private readonly signal: AbortSignal,
     private readonly piped: PipedProcess,
     tree: ProcessTree,
-    private readonly done: (outcome: string | AgentError) => void,
+    private readonly output: OutputReader,
+    private readonly done: (outcome: AgentReply | AgentError) => void,
   ) {
     const { child, stdin, stdout, stderr } = piped;
     this.#fields = { SD_GATEWAY_SESSION: request.session, SD_GATEWAY_MESSAGE: request.messageId };
@@ -213,7 +218,8 @@ class CommandTurn {
     stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
     readInTurns(stdout, (bytes) => {
       this.#arrived += 1;
-      this.#output(bytes);
+      const failure = this.output.write(bytes);
+      if (failure !== null) this.#give(failure);
       return bytes.length;
     });
     const readOn = readInTurns(
@@ -240,7 +246,7 @@ class CommandTurn {
       clearTimeout(this.#timer);
       this.#tree.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
     });
-    stdin.end(`${JSON.stringify(inputOf(request))}\n`);
+    stdin.end(inputText(request, options.input));
   }
 
   /** Fails the turn, once, and ends the process group; the turn is over when it has ended. */
@@ -260,22 +266,6 @@ class CommandTurn {
     this.options.log.warning(
       `The message could not be written to the command's standard input: ${error.message}`,
       this.#fields,
-    );
-  }
-
-  #output(chunk: Buffer): void {
-    this.#size += chunk.length;
-    if (this.#size <= this.options.replyLimit) {
-      this.#chunks.push(chunk);
-      return;
-    }
-    this.#chunks.length = 0;
-    this.#give(
-      new AgentError(
-        'bad-reply',
-        `the reply is larger than ${this.options.replyLimit} bytes (agent.reply_limit); the command was ended`,
-        true,
-      ),
     );
   }
 
@@ -317,7 +307,7 @@ class CommandTurn {
     this.done(this.#failure ?? this.#outcome(status, killedBy));
   }
 
-  #outcome(status: number | null, killedBy: NodeJS.Signals | null): string | AgentError {
+  #outcome(status: number | null, killedBy: NodeJS.Signals | null): AgentReply | AgentError {
     const tail = this.#standardError.tail();
     const said = tail === '' ? '; it wrote nothing to standard error' : `; standard error ends: ${tail}`;
     if (killedBy !== null) {
@@ -327,38 +317,6 @@ class CommandTurn {
     }
     if (status !== 0)
       return new AgentError('failed', `the command exited with status ${status}${said}`, true);
-    return replyText(Buffer.concat(this.#chunks));
+    return this.output.end();
   }
-}
-
-function inputOf(request: AgentRequest): object {
-  return {
-    id: request.messageId,
-    session: request.session,
-    seq: request.seq,
-    attempt: request.attempt,
-    put_backs: request.putBacks,
-    turn_id: request.turnId,
-    text: request.text,
-    metadata: request.metadata,
-    sender: request.sender,
-    ...(request.collected.length > 0 && {
-      collected: request.collected.map(({ messageId, seq, text, metadata, sender }) => ({
-        id: messageId,
-        seq,
-        text,
-        metadata,
-        sender,
-      })),
-    }),
-  };
-}
-
-function replyText(bytes: Buffer): string | AgentError {
-  if (!isUtf8(bytes))
-    return new AgentError('bad-reply', 'the reply on standard output is not valid UTF-8', true);
-  // No store keeps it in a text: PostgreSQL refuses it, and C programs would see the reply end there.
-  if (bytes.includes(0))
-    return new AgentError('bad-reply', 'the reply on standard output has a NUL byte', true);
-  return bytes.toString('utf8').replace(/\r?\n$/, '');
 }

@@ -28,8 +28,8 @@ const agentTypes: {
   ) => Agent;
 } = {
   echo: () => new EchoAgent(),
-  command: ({ command, env, timeout, kill_delay: killDelay, reply_limit: replyLimit }, surroundings) =>
-    new CommandAgent({ ...surroundings, command, env, timeout, killDelay, replyLimit }),
+  command: ({ kill_delay: killDelay, reply_limit: replyLimit, ...table }, surroundings) =>
+    new CommandAgent({ ...surroundings, ...table, killDelay, replyLimit }),
 };
 
 /** Makes the agent that the configuration asks for. */

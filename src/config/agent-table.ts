@@ -40,7 +40,15 @@ const command = z.strictObject({
   type: z.literal('command'),
   command: z.array(z.string().min(1), programWanted).min(1, programWanted).register(z.globalRegistry, {
     description:
-      'Program and arguments, run without a shell: the message as JSON on stdin, the reply on stdout.',
+      'Program and arguments, run without a shell: the message on stdin, the reply on stdout. Words such as "{session}" are replaced by values of the turn.',
+  }),
+  input: z.enum(['json', 'text']).default('json').register(z.globalRegistry, {
+    description:
+      'Standard input of a command: "json" is the message with all its facts, "text" is its text alone.',
+  }),
+  output: z.enum(['text', 'jsonl']).default('text').register(z.globalRegistry, {
+    description:
+      'Standard output of a command: "text" is the reply itself, "jsonl" has an event in each line.',
   }),
   env: z
     .array(

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextCheck } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { AgentError } from '../../src/agents/agent.js';
+import { AgentError, type AgentEvent } from '../../src/agents/agent.js';
 import { CommandAgent, type CommandAgentOptions } from '../../src/agents/command.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import type { TurnProcess } from '../../src/agents/turn-processes.js';
@@ -46,6 +46,8 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
     timeout: 15_000,
     killDelay: 10_000,
     replyLimit: 1024 ** 2,
+    input: 'json',
+    output: 'text',
     directory,
     environment: process.env,
     env: [],
@@ -57,6 +59,13 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
     log,
     processes,
     run: (signal = new AbortController().signal, of = request) => replyOf(made.run(of, signal)),
+    /** The reply, and the events before it. */
+    async events() {
+      const events: AgentEvent[] = [];
+      const run = made.run(request, new AbortController().signal);
+      const reply = await replyOf(run, (event) => events.push(event));
+      return { reply, events };
+    },
   };
 }
 
@@ -128,6 +137,7 @@ describe('what a command is given', () => {
       seq: 3,
       attempt: 2,
       put_backs: 1,
+      generation: 1,
       turn_id: 'turn-1',
       text: 'hello\nwörld',
       metadata: { color: 'blue', list: [1, null] },
@@ -151,6 +161,16 @@ describe('what a command is given', () => {
     expect(processes.size).toBe(0);
     expect((await sh('echo $$', { processes }).run()).text).toMatch(/^\d+$/);
     expect(processes.size).toBe(0);
+  });
+
+  test('the text alone, and values in the place of whole words, if it wants them', async () => {
+    const { run } = agent(
+      ['/bin/sh', '-c', 'cat; echo "$0 $1 $2 $3"', '{session}', '{seq}', 'x{seq}', '{nothing}'],
+      {
+        input: 'text',
+      },
+    );
+    expect((await run()).text).toBe('hello\nwörld\nalice 3 x{seq} {nothing}');
   });
 
   test('its arguments without a shell', async () => {
@@ -370,6 +390,56 @@ describe('the reply', () => {
       "let s=''; process.stdin.setEncoding('utf8').on('data', (d) => { s += d; }).on('end', () => console.log(JSON.parse(s).text.length))",
     ).run(undefined, large);
     expect(text).toBe('524288');
+  });
+});
+
+describe('text that comes while the command runs', () => {
+  const deltas = (events: readonly AgentEvent[]) =>
+    events.flatMap((event) => (event.type === 'delta' ? [event.text] : []));
+
+  test('is its standard output, less the line feed at its end', async () => {
+    const { reply, events } = await js(
+      `process.stdout.write('one\\n'); setTimeout(() => process.stdout.write('two ü\\n'), 200)`,
+    ).events();
+    expect(reply.text).toBe('one\ntwo ü');
+    expect(events[0]).toEqual({ type: 'started' });
+    expect(deltas(events)).toEqual(['one', '\ntwo ü']);
+  });
+
+  test('is in events, one a line, where the command says so', async () => {
+    const lines = [
+      { type: 'status', text: 'reads files' },
+      { type: 'delta', text: 'one ' },
+      { type: 'delta', text: 'two' },
+      { type: 'usage', input_tokens: 7, output_tokens: 2, more: true },
+    ];
+    const script = `for (const line of ${JSON.stringify(lines)}) console.log(JSON.stringify(line));`;
+    const { reply, events } = await js(script, { output: 'jsonl' }).events();
+    expect(reply).toEqual({ text: 'one two', metadata: {} });
+    expect(deltas(events)).toEqual(['one ', 'two']);
+    expect(events).toContainEqual({ type: 'status', text: 'reads files' });
+    expect(events).toContainEqual({ type: 'usage', usage: { inputTokens: 7, outputTokens: 2 } });
+    const last = { type: 'reply', text: 'all of it', metadata: { a: 1 } };
+    const said = await js(`${script} process.stdout.write(${JSON.stringify(JSON.stringify(last))})`, {
+      output: 'jsonl',
+    }).events();
+    expect(said.reply).toEqual({ text: 'all of it', metadata: { a: 1 } });
+  });
+
+  test.each([
+    ['no JSON', 'hello', 'line 1 on standard output is no event (agent.output is "jsonl"): "hello"'],
+    ['another type', '{"type": "dleta", "text": "x"}', 'line 1 on standard output is no event'],
+    ['a NUL byte', '{"type": "delta", "text": "\\u0000"}', 'has a NUL byte'],
+    [
+      'too much',
+      `{"type": "delta", "text": "${'x'.repeat(200)}"}`,
+      'larger than 100 bytes (agent.reply_limit)',
+    ],
+  ])('fails the turn if a line has %s', async (_what, line, message) => {
+    const { run } = js(`console.log(${JSON.stringify(line)})`, { output: 'jsonl', replyLimit: 100 });
+    const error = await failure(run());
+    expect(error.reason).toBe('bad-reply');
+    expect(error.message).toContain(message);
   });
 });
 

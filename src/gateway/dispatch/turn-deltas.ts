@@ -29,6 +29,8 @@ export class TurnDeltas {
   /** Pieces that are not in the store. */
   #pieces: string[] = [];
   #characters = 0;
+  /** The first half of a character (UTF-16), or nothing. */
+  #begun = '';
   /** The number of the last piece; null: not known yet. */
   #last: number | null = null;
   #isAsking = false;
@@ -43,8 +45,14 @@ export class TurnDeltas {
   }
 
   add(text: string): void {
-    for (let start = 0; start < text.length; start += longestPiece) {
-      this.#add(text.slice(start, start + longestPiece));
+    let rest = storable(this.#begun + text);
+    // The other half of a character comes with the next piece.
+    this.#begun = /[\ud800-\udbff]$/.exec(rest)?.[0] ?? '';
+    rest = rest.slice(0, rest.length - this.#begun.length);
+    while (rest !== '') {
+      const end = /[\ud800-\udbff]$/.test(rest.slice(0, longestPiece)) ? longestPiece - 1 : longestPiece;
+      this.#add(rest.slice(0, end));
+      rest = rest.slice(end);
     }
   }
 
@@ -136,4 +144,12 @@ export class TurnDeltas {
       return null;
     }
   }
+}
+
+/** Without NUL and halves of characters, but for one at the end: not every database keeps them. */
+function storable(text: string): string {
+  return text.replace(
+    /\0|[\ud800-\udbff](?![\udc00-\udfff]|$)|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+    '\ufffd',
+  );
 }

@@ -102,3 +102,12 @@ test('nothing is written once the turn has ended', async () => {
   await settle();
   expect(calls).toEqual([[]]);
 });
+
+test('no piece has half a character', async () => {
+  const { deltas, pieces, settle } = deltasOf();
+  deltas.add('a\ud83d');
+  deltas.add('\ude00b\0\udc00');
+  deltas.add(`${'x'.repeat(8_191)}😀`);
+  await settle();
+  expect(pieces()).toEqual(['1 a', '2 😀b\ufffd\ufffd', `3 ${'x'.repeat(8_191)}`, '4 😀']);
+});

@@ -1,0 +1,49 @@
+import type { AgentRequest } from './agent.js';
+
+/** The form of a command's standard input. */
+export type CommandInput = 'json' | 'text';
+
+/** What a command reads on its standard input. */
+export function inputText(request: AgentRequest, form: CommandInput): string {
+  return form === 'text' ? `${request.text}\n` : `${JSON.stringify(jsonInput(request))}\n`;
+}
+
+function jsonInput(request: AgentRequest): object {
+  return {
+    id: request.messageId,
+    session: request.session,
+    generation: request.generation,
+    seq: request.seq,
+    attempt: request.attempt,
+    put_backs: request.putBacks,
+    turn_id: request.turnId,
+    text: request.text,
+    metadata: request.metadata,
+    sender: request.sender,
+    ...(request.collected.length > 0 && {
+      collected: request.collected.map(({ messageId, seq, text, metadata, sender }) => ({
+        id: messageId,
+        seq,
+        text,
+        metadata,
+        sender,
+      })),
+    }),
+  };
+}
+
+const words: Readonly<Record<string, (request: AgentRequest) => string>> = {
+  '{session}': ({ session }) => session,
+  '{generation}': ({ generation }) => String(generation),
+  '{message}': ({ messageId }) => messageId,
+  '{turn}': ({ turnId }) => turnId,
+  '{seq}': ({ seq }) => String(seq),
+  '{attempt}': ({ attempt }) => String(attempt),
+  '{sender}': ({ sender }) => sender?.id ?? '',
+  '{text}': ({ text }) => text,
+};
+
+/** Puts the values of a turn in the place of words such as "{session}". A word that only holds one stays as it is. */
+export function turnArguments(template: readonly string[], request: AgentRequest): readonly string[] {
+  return template.map((word) => (Object.hasOwn(words, word) ? (words[word]?.(request) ?? word) : word));
+}

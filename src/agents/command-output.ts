@@ -1,0 +1,178 @@
+import { isUtf8 } from 'node:buffer';
+import { StringDecoder } from 'node:string_decoder';
+import { z } from 'zod';
+import { LineSplitter } from '../text/lines.js';
+import { AgentError, type AgentEvent, type AgentReply } from './agent.js';
+
+/** The form of a command's standard output. */
+export type CommandOutput = 'text' | 'jsonl';
+
+/** Takes a command's standard output as it comes, and makes its reply of it. */
+export interface OutputReader {
+  /** Gives why the turn fails whatever comes still; null: it goes on. */
+  write(bytes: Buffer): AgentError | null;
+  /** All has come. */
+  end(): AgentReply | AgentError;
+}
+
+/** @param limitBytes of the reply (agent.reply_limit) */
+export function outputReader(
+  form: CommandOutput,
+  limitBytes: number,
+  onEvent: (event: AgentEvent) => void,
+): OutputReader {
+  return form === 'jsonl' ? new LineReader(limitBytes, onEvent) : new TextReader(limitBytes, onEvent);
+}
+
+function tooLarge(limitBytes: number): AgentError {
+  return new AgentError(
+    'bad-reply',
+    `the reply is larger than ${limitBytes} bytes (agent.reply_limit); the command was ended`,
+    true,
+  );
+}
+
+/** No store keeps it in a text: PostgreSQL refuses it, and C programs would see the reply end there. */
+function nulByte(): AgentError {
+  return new AgentError('bad-reply', 'the reply on standard output has a NUL byte', true);
+}
+
+/** All of it is the reply, but for a line feed at its end. */
+class TextReader implements OutputReader {
+  readonly #chunks: Buffer[] = [];
+  readonly #decoder = new StringDecoder('utf8');
+  #size = 0;
+  /** Ends of lines that may be the end of the output, which is no part of the reply. */
+  #heldBack = '';
+
+  constructor(
+    private readonly limitBytes: number,
+    private readonly onEvent: (event: AgentEvent) => void,
+  ) {}
+
+  write(bytes: Buffer): AgentError | null {
+    this.#size += bytes.length;
+    if (this.#size > this.limitBytes) {
+      this.#chunks.length = 0;
+      return tooLarge(this.limitBytes);
+    }
+    if (bytes.includes(0)) return nulByte();
+    this.#chunks.push(bytes);
+    const text = this.#heldBack + this.#decoder.write(bytes);
+    const end = /\r?\n?$/.exec(text)?.index ?? text.length;
+    this.#heldBack = text.slice(end);
+    if (end > 0) this.onEvent({ type: 'delta', text: text.slice(0, end) });
+    return null;
+  }
+
+  end(): AgentReply | AgentError {
+    const bytes = Buffer.concat(this.#chunks);
+    if (!isUtf8(bytes)) {
+      return new AgentError('bad-reply', 'the reply on standard output is not valid UTF-8', true);
+    }
+    return { text: bytes.toString('utf8').replace(/\r?\n$/, ''), metadata: {} };
+  }
+}
+
+const count = z.int().min(0);
+
+const line = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('delta'), text: z.string() }),
+  z.object({ type: z.literal('status'), text: z.string() }),
+  z.object({ type: z.literal('usage'), input_tokens: count, output_tokens: count }),
+  z.object({
+    type: z.literal('reply'),
+    text: z.string().optional(),
+    metadata: z.record(z.string(), z.json()).optional(),
+  }),
+]);
+
+/** A line may have a reply in which each character is escaped. */
+const longestEscape = 6;
+const roomForOthers = 65_536;
+
+/** Each line is an event in JSON. */
+class LineReader implements OutputReader {
+  readonly #decoder = new StringDecoder('utf8');
+  readonly #splitter: LineSplitter;
+  #lines = 0;
+  /** All deltas: the reply, unless it is said. */
+  #text = '';
+  #size = 0;
+  #reply: AgentReply | null = null;
+  #failure: AgentError | null = null;
+
+  constructor(
+    private readonly limitBytes: number,
+    private readonly onEvent: (event: AgentEvent) => void,
+  ) {
+    this.#splitter = new LineSplitter(longestEscape * limitBytes + roomForOthers);
+  }
+
+  write(bytes: Buffer): AgentError | null {
+    return this.#take(this.#decoder.write(bytes));
+  }
+
+  end(): AgentReply | AgentError {
+    // The last line needs no line feed.
+    return this.#take(`${this.#decoder.end()}\n`) ?? this.#reply ?? { text: this.#text, metadata: {} };
+  }
+
+  #take(text: string): AgentError | null {
+    let lines: readonly string[];
+    try {
+      lines = this.#splitter.push(text);
+    } catch {
+      this.#failure ??= tooLarge(this.limitBytes);
+      return this.#failure;
+    }
+    for (const each of lines) {
+      this.#lines += 1;
+      if (each.trim() !== '') this.#failure ??= this.#line(each);
+    }
+    return this.#failure;
+  }
+
+  #line(text: string): AgentError | null {
+    const event = parsed(text);
+    if (event === null) {
+      return new AgentError(
+        'bad-reply',
+        `line ${this.#lines} on standard output is no event (agent.output is "jsonl"): ${JSON.stringify(text.slice(0, 100))}`,
+        true,
+      );
+    }
+    switch (event.type) {
+      case 'delta':
+        this.#text += event.text;
+        this.#size += Buffer.byteLength(event.text);
+        if (event.text.includes('\0')) return nulByte();
+        this.onEvent(event);
+        break;
+      case 'status':
+        this.onEvent(event);
+        break;
+      case 'usage': {
+        const usage = { inputTokens: event.input_tokens, outputTokens: event.output_tokens };
+        this.onEvent({ type: 'usage', usage });
+        break;
+      }
+      case 'reply': {
+        const reply = event.text ?? this.#text;
+        if (reply.includes('\0')) return nulByte();
+        this.#reply = { text: reply, metadata: event.metadata ?? {} };
+        this.#size = Buffer.byteLength(reply);
+        break;
+      }
+    }
+    return this.#size > this.limitBytes ? tooLarge(this.limitBytes) : null;
+  }
+}
+
+function parsed(text: string): z.output<typeof line> | null {
+  try {
+    return line.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
