@@ -12,6 +12,7 @@ type Run = (parsed: ParsedCommand) => Promise<number>;
 const runners: Readonly<Record<string, () => Promise<Run>>> = {
   run: async () => (await import('./run.js')).run,
   send: async () => (await import('./client/send.js')).run,
+  chat: async () => (await import('./client/chat.js')).chat,
   cancel: async () => (await import('./client/messages.js')).cancel,
   sessions: async () => (await import('./client/messages.js')).sessions,
   messages: async () => (await import('./client/messages.js')).messages,
@@ -35,7 +36,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
 };
 
 /** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
-const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 'cancel', 'session'];
+const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 'chat', 'cancel', 'session'];
 
 function changesSomething({ command, operands: [action] }: ParsedCommand): boolean {
   return (

@@ -64,6 +64,33 @@ export const clientCommands: readonly CommandDescription[] = [
     examples: ['sd-gateway send "hello"', 'git diff | sd-gateway send --session review -'],
   },
   {
+    name: 'chat',
+    operands: '',
+    operandCount: { least: 0, most: 0 },
+    summary: 'Talk with the agent of a session in the terminal.',
+    description: [
+      'Prints the last turns of the session, then sends each line and prints the reply as it is written. Ctrl-C cancels the turn that runs; at the prompt it ends the chat, and so does Ctrl-D.',
+      'Lines that begin with "/" are for the chat: /reset begins the session anew, /agent NAME chooses its agent, /help lists them. "//" sends a line that begins with "/".',
+      'If standard input is no terminal, each line of it is a message, and only the replies are printed.',
+      'Finds the gateway as "send" does.',
+    ],
+    options: [
+      { name: 'session', short: 's', value: 'NAME', summary: 'The session; "cli" by default.' },
+      urlOption,
+      configurationOption,
+      ...unitOptions,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'The chat was ended.'],
+      [commandStatus.failure, 'A message was refused or is dead, if standard input is no terminal.'],
+      usageStatus,
+      unavailableStatus,
+      [commandStatus.noPermission, 'The token is not accepted.'],
+      configurationStatus,
+    ],
+    examples: ['sd-gateway chat --session work', 'printf "hello\\nand again\\n" | sd-gateway chat'],
+  },
+  {
     name: 'cancel',
     operands: '[ID]',
     operandCount: { least: 0, most: 1 },

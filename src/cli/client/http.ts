@@ -5,6 +5,7 @@ import { createConnection, isIP, type Socket } from 'node:net';
 import { connectAsOwner, peerOf } from '../../channels/control/connection.js';
 import { addressIn } from '../../channels/http/server/port-holder.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { linesOf } from '../../text/lines.js';
 
 /** The two ends of a TCP connection, as the side that made it sees them. */
 export interface Connection {
@@ -179,6 +180,21 @@ export interface GatewayAnswer {
   readonly body: Readonly<Record<string, unknown>> | null;
 }
 
+/** An event of a stream. */
+export interface GatewayEvent {
+  readonly event: string;
+  /** The parsed JSON; null if there is none. */
+  readonly data: Readonly<Record<string, unknown>> | null;
+}
+
+/** The gateway has answered something else than a stream. */
+export class StreamRefusedError extends Error {
+  constructor(readonly answer: GatewayAnswer) {
+    super(`the gateway answered ${answer.status}`);
+    this.name = 'StreamRefusedError';
+  }
+}
+
 /** Longest answer that is read, in bytes. */
 const maxAnswerBytes = 128 * 1024 * 1024;
 /** Longest silence of a gateway that was not asked to wait, in milliseconds: one that hangs accepts connections, too. */
@@ -222,7 +238,27 @@ export class GatewayClient {
     return this.#ask('GET', path, null, {}, silenceMs, signal);
   }
 
-  #ask(
+  /**
+   * The events of a stream (text/event-stream, HTML Standard, 9.2). Throws a StreamRefusedError if there is none, and an
+   * UnreachableError if it breaks.
+   */
+  async *events(path: string, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
+    const incoming = await this.#request('GET', path, null, {}, defaultSilenceMs, signal);
+    const status = incoming.statusCode ?? 0;
+    try {
+      if (status !== 200) {
+        throw new StreamRefusedError({ status, headers: incoming.headers, body: await readJson(incoming) });
+      }
+      yield* readEvents(incoming);
+    } catch (cause) {
+      if (cause instanceof StreamRefusedError) throw cause;
+      throw new UnreachableError(this.#address, { cause });
+    } finally {
+      incoming.destroy();
+    }
+  }
+
+  async #ask(
     method: string,
     path: string,
     body: string | null,
@@ -230,6 +266,23 @@ export class GatewayClient {
     silenceMs: number,
     signal?: AbortSignal,
   ): Promise<GatewayAnswer> {
+    const incoming = await this.#request(method, path, body, headers, silenceMs, signal);
+    try {
+      const body = await readJson(incoming);
+      return { status: incoming.statusCode ?? 0, headers: incoming.headers, body };
+    } catch (cause) {
+      throw new UnreachableError(this.#address, { cause });
+    }
+  }
+
+  #request(
+    method: string,
+    path: string,
+    body: string | null,
+    headers: Readonly<Record<string, string>>,
+    silenceMs: number,
+    signal?: AbortSignal,
+  ): Promise<IncomingMessage> {
     const unix = this.#address.startsWith('unix:') ? this.#address.slice('unix:'.length) : null;
     const base = new URL(unix === null ? this.#address : 'http://localhost');
     const url = new URL(path, base);
@@ -255,12 +308,7 @@ export class GatewayClient {
     }
     return new Promise((resolve, reject) => {
       const send = base.protocol === 'https:' ? requestSecurely : request;
-      const outgoing = send(url, options, (incoming) => {
-        readJson(incoming).then(
-          (answer) => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: answer }),
-          (cause) => reject(new UnreachableError(this.#address, { cause })),
-        );
-      });
+      const outgoing = send(url, options, resolve);
       outgoing.on('error', (cause) => {
         reject(cause instanceof UnprovenError ? cause : new UnreachableError(this.#address, { cause }));
       });
@@ -280,10 +328,28 @@ async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<stri
     if (size > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
     chunks.push(chunk);
   }
+  return parsedObject(Buffer.concat(chunks).toString('utf8'));
+}
+
+function parsedObject(text: string): Readonly<Record<string, unknown>> | null {
   try {
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     return null;
+  }
+}
+
+/** Each event of the gateway has its data in one line. */
+async function* readEvents(incoming: IncomingMessage): AsyncGenerator<GatewayEvent> {
+  let event = 'message';
+  let data: string | null = null;
+  for await (const line of linesOf(incoming)) {
+    if (line === '') {
+      if (data !== null) yield { event, data: parsedObject(data) };
+      event = 'message';
+      data = null;
+    } else if (line.startsWith('event: ')) event = line.slice('event: '.length);
+    else if (line.startsWith('data: ')) data = line.slice('data: '.length);
   }
 }

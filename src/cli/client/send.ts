@@ -24,7 +24,7 @@ function retryAfterOf({ headers }: GatewayAnswer): number {
 }
 
 /** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
-async function post(
+export async function postMessage(
   client: GatewayClient,
   session: string,
   message: string,
@@ -128,7 +128,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const deadline = performance.now() + wait;
   const session = parsed.values['session'] ?? defaultSession;
   return askGateway(parsed, async (client) => {
-    const answer = await post(client, session, message, deadline);
+    const answer = await postMessage(client, session, message, deadline);
     if (answer.status === 401) return null;
     if (answer.status !== 202) return refused(answer, 'the message');
     return report(client, answer, deadline, parsed);

@@ -1,0 +1,237 @@
+import { createInterface, type Interface } from 'node:readline';
+import { linesOf } from '../../text/lines.js';
+import { commandStatus } from '../command.js';
+import { printable, type Terminal, terminalOf } from '../terminal.js';
+import type { ParsedCommand } from '../usage.js';
+import { askGateway, refused } from './access.js';
+import { Conversation, type TurnListener, type TurnOutcome } from './conversation.js';
+
+const defaultSession = 'cli';
+/** Turns of the session that are shown at the beginning. */
+const shownTurns = 5;
+
+const help = [
+  '/reset       begin the session anew: the agent remembers nothing',
+  '/agent NAME  choose the agent of the session',
+  '/quit        end the chat, as Ctrl-D does',
+  '//TEXT       send a line that begins with "/"',
+].join('\n');
+
+/** Talks with the agent of a session. */
+export async function chat(parsed: ParsedCommand): Promise<number> {
+  const session = parsed.values['session'] ?? defaultSession;
+  return askGateway(parsed, async (client) => {
+    const conversation = new Conversation(client, session);
+    const history = await conversation.history(shownTurns);
+    if (history.status === 401) return null;
+    if (history.status !== 200 && history.status !== 404) return refused(history, `to show ${session}`);
+    if (process.stdin.isTTY !== true) return new PipedChat(conversation).run();
+    const turns = (history.body?.['items'] ?? []) as readonly Turn[];
+    return new TerminalChat(conversation, terminalOf(parsed), session).run(turns);
+  });
+}
+
+/** A turn of the history, as the gateway tells it. */
+interface Turn {
+  readonly text: string;
+  readonly reply: { readonly text: string } | null;
+}
+
+function reasonOf({ state, text }: TurnOutcome): string {
+  switch (state) {
+    case 'cancelled':
+      return 'cancelled';
+    case 'refused':
+      return `the gateway refused the message: ${text}`;
+    default:
+      return `the message is dead: ${text}`;
+  }
+}
+
+/** Each line of standard input is a message; only the replies are printed. */
+class PipedChat {
+  constructor(private readonly conversation: Conversation) {}
+
+  async run(): Promise<number> {
+    const nothing: TurnListener = {
+      text: () => undefined,
+      restart: () => undefined,
+      status: () => undefined,
+    };
+    let status: number = commandStatus.success;
+    for await (const line of linesOf(process.stdin)) {
+      const text = line.replace(/\r$/, '');
+      if (text.trim() === '') continue;
+      const outcome = await this.conversation.say(text, nothing, new AbortController().signal);
+      if (outcome.state === 'replied') {
+        process.stdout.write(`${outcome.text}\n`);
+      } else {
+        process.stderr.write(`sd-gateway: ${printable(reasonOf(outcome))}\n`);
+        status = commandStatus.failure;
+      }
+    }
+    return status;
+  }
+}
+
+/** Prints what an agent writes, piece by piece. */
+class ReplyPrinter implements TurnListener {
+  #printed = '';
+  #hasStatus = false;
+
+  constructor(private readonly terminal: Terminal) {}
+
+  text(piece: string): void {
+    this.#clearStatus();
+    this.#printed += piece;
+    process.stdout.write(printable(piece));
+  }
+
+  restart(): void {
+    this.#clearStatus();
+    if (this.#printed !== '') process.stdout.write(this.terminal.paint('dim', '\n(the turn runs again)\n'));
+    this.#printed = '';
+  }
+
+  status(line: string): void {
+    if (this.#printed !== '') return;
+    this.#clearStatus();
+    this.#hasStatus = true;
+    const text = printable(line)
+      .replaceAll('\n', ' ')
+      .slice(0, this.terminal.width - 1);
+    process.stdout.write(this.terminal.paint('dim', text));
+  }
+
+  end(outcome: TurnOutcome): void {
+    this.#clearStatus();
+    if (outcome.state !== 'replied') {
+      const reason = this.terminal.paint('red', printable(reasonOf(outcome)));
+      process.stdout.write(`${this.#printed === '' ? '' : '\n'}${reason}\n`);
+      return;
+    }
+    // The reply counts, whatever pieces came.
+    const isBegun = outcome.text.startsWith(this.#printed);
+    const rest = isBegun ? outcome.text.slice(this.#printed.length) : `\n${outcome.text}`;
+    process.stdout.write(`${printable(rest)}\n`);
+  }
+
+  #clearStatus(): void {
+    if (this.#hasStatus) process.stdout.write('\r\u001b[K');
+    this.#hasStatus = false;
+  }
+}
+
+/** Keeps the lines that are typed or pasted while a reply is printed. */
+class Lines {
+  readonly #lines: string[] = [];
+  #isClosed = false;
+  #wake: () => void = () => undefined;
+
+  constructor(input: Interface) {
+    input.on('line', (line) => {
+      this.#lines.push(line);
+      this.#wake();
+    });
+    input.once('close', () => {
+      this.#isClosed = true;
+      this.#wake();
+    });
+  }
+
+  /** Null: the input has ended. */
+  async next(): Promise<string | null> {
+    while (this.#lines.length === 0 && !this.#isClosed) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#lines.shift() ?? null;
+  }
+}
+
+class TerminalChat {
+  readonly #conversation: Conversation;
+  readonly #terminal: Terminal;
+  readonly #session: string;
+  /** Cancels the turn that runs; null: none does. */
+  #turn: AbortController | null = null;
+
+  constructor(conversation: Conversation, terminal: Terminal, session: string) {
+    this.#conversation = conversation;
+    this.#terminal = terminal;
+    this.#session = session;
+  }
+
+  async run(turns: readonly Turn[]): Promise<number> {
+    const dim = (text: string) => this.#terminal.paint('dim', printable(text));
+    for (const { text, reply } of turns) process.stdout.write(`${dim(`> ${text}\n${reply?.text ?? ''}`)}\n`);
+    process.stdout.write(
+      `${dim(`Session ${this.#session}. /help lists the words of the chat, Ctrl-D ends it.`)}\n`,
+    );
+    const input = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      prompt: this.#terminal.paint('bold', '> '),
+      history: turns.map(({ text }) => text.replaceAll('\n', ' ')).reverse(),
+    });
+    input.on('SIGINT', () => this.#interrupt(input));
+    try {
+      await this.#converse(input);
+    } finally {
+      input.close();
+    }
+    process.stdout.write('\n');
+    return commandStatus.success;
+  }
+
+  async #converse(input: Interface): Promise<void> {
+    const lines = new Lines(input);
+    for (;;) {
+      input.prompt();
+      const line = await lines.next();
+      if (line === null || /^\/(quit|exit)\s*$/.test(line)) return;
+      if (line.trim() === '') continue;
+      if (line.startsWith('/') && !line.startsWith('//')) await this.#word(line.slice(1).trim());
+      else await this.#say(line.replace(/^\/\//, '/'));
+    }
+  }
+
+  /** Ctrl-C: at the prompt it leaves the line, and an empty one leaves the chat. */
+  #interrupt(input: Interface): void {
+    if (this.#turn !== null) {
+      this.#turn.abort();
+    } else if (input.line === '') {
+      input.close();
+    } else {
+      process.stdout.write('^C\n');
+      input.write(null, { ctrl: true, name: 'e' });
+      input.write(null, { ctrl: true, name: 'u' });
+      input.prompt();
+    }
+  }
+
+  async #say(text: string): Promise<void> {
+    this.#turn = new AbortController();
+    const printer = new ReplyPrinter(this.#terminal);
+    try {
+      printer.end(await this.#conversation.say(text, printer, this.#turn.signal));
+    } finally {
+      this.#turn = null;
+    }
+  }
+
+  async #word(line: string): Promise<void> {
+    const [word = '', name] = line.split(/\s+/);
+    if (word === 'reset') this.#tell(await this.#conversation.reset(), 'The session begins anew.');
+    else if (word === 'agent' && name !== undefined) {
+      this.#tell(await this.#conversation.setAgent(name), `The agent is ${name}.`);
+    } else if (word === 'help') process.stdout.write(`${help}\n`);
+    else process.stdout.write(`${printable(`There is no /${word}; /help lists what there is.`)}\n`);
+  }
+
+  #tell({ status, body }: { readonly status: number; readonly body: object | null }, done: string): void {
+    const detail = String((body as { readonly detail?: unknown } | null)?.detail ?? `status ${status}`);
+    process.stdout.write(`${printable(status === 200 ? done : detail)}\n`);
+  }
+}

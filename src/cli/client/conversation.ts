@@ -1,0 +1,114 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { type GatewayAnswer, type GatewayClient, StreamRefusedError, UnreachableError } from './http.js';
+import { postMessage } from './send.js';
+
+/** What is told of a turn while it runs. */
+export interface TurnListener {
+  /** The next piece of the reply. */
+  text(piece: string): void;
+  /** The turn runs again: what was written of its reply is void. */
+  restart(): void;
+  /** One line that says what the agent does now. */
+  status(line: string): void;
+}
+
+export interface TurnOutcome {
+  readonly id: string;
+  /** `refused`: the gateway did not take the message. */
+  readonly state: 'replied' | 'dead' | 'cancelled' | 'refused';
+  /** The reply, or the reason why there is none. */
+  readonly text: string;
+}
+
+/** Longest time in which the gateway may be away, as for a restart, in milliseconds. */
+const longestAwayMs = 60_000;
+const reconnectAfterMs = 1_000;
+/** Longest time in which a store that is out of order may take the message, in milliseconds. */
+const longestPostMs = 30_000;
+
+/** A conversation in one session. */
+export class Conversation {
+  readonly #client: GatewayClient;
+  readonly #path: string;
+  readonly #session: string;
+
+  constructor(client: GatewayClient, session: string) {
+    this.#client = client;
+    this.#session = session;
+    this.#path = `/v1/sessions/${encodeURIComponent(session)}`;
+  }
+
+  /** The last turns of the session; 404 if there is no such session. */
+  history(limit: number): Promise<GatewayAnswer> {
+    return this.#client.get(`${this.#path}/history?limit=${limit}`);
+  }
+
+  reset(): Promise<GatewayAnswer> {
+    return this.#client.post(`${this.#path}/reset`, {}, {});
+  }
+
+  setAgent(agent: string): Promise<GatewayAnswer> {
+    return this.#client.put(`${this.#path}/agent`, { agent });
+  }
+
+  /** Sends a message, and follows its turn to the end. An abort of `signal` cancels it. */
+  async say(text: string, listener: TurnListener, signal: AbortSignal): Promise<TurnOutcome> {
+    const answer = await postMessage(this.#client, this.#session, text, performance.now() + longestPostMs);
+    const id = String(answer.body?.['id']);
+    if (answer.status !== 202) {
+      return { id: '', state: 'refused', text: String(answer.body?.['detail'] ?? `status ${answer.status}`) };
+    }
+    const cancel = () => {
+      // What becomes of it is seen on the stream.
+      this.#client.post(`/v1/messages/${id}/cancel`, {}, {}).catch(() => undefined);
+    };
+    if (signal.aborted) cancel();
+    else signal.addEventListener('abort', cancel, { once: true });
+    try {
+      return await this.#follow(id, listener);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  async #follow(id: string, listener: TurnListener): Promise<TurnOutcome> {
+    const never = new AbortController();
+    let position = 0;
+    let lastSeenAt = performance.now();
+    for (;;) {
+      try {
+        for await (const { event, data } of this.#client.events(
+          `/v1/messages/${id}?stream=true`,
+          never.signal,
+        )) {
+          lastSeenAt = performance.now();
+          if (event === 'message') return outcomeOf(id, data);
+          if (event === 'status') listener.status(String(data?.['text']));
+          const next = Number(data?.['position'] ?? 0);
+          // After a break the pieces come again from the first one on.
+          if (next <= position) continue;
+          position = next;
+          if (event === 'delta') listener.text(String(data?.['text']));
+          else if (event === 'restart') listener.restart();
+        }
+      } catch (error) {
+        if (error instanceof StreamRefusedError) {
+          const { status, body } = error.answer;
+          return { id, state: 'refused', text: String(body?.['detail'] ?? `status ${status}`) };
+        }
+        if (!(error instanceof UnreachableError)) throw error;
+        if (performance.now() - lastSeenAt > longestAwayMs) throw error;
+      }
+      await pause(reconnectAfterMs);
+    }
+  }
+}
+
+function outcomeOf(id: string, message: Readonly<Record<string, unknown>> | null): TurnOutcome {
+  const reply = message?.['reply'] as { readonly text?: unknown } | null | undefined;
+  const state = message?.['state'];
+  if (state === 'dead' || state === 'cancelled') {
+    return { id, state, text: String(message?.['error'] ?? '') };
+  }
+  return { id, state: 'replied', text: String(reply?.text ?? '') };
+}
