@@ -58,6 +58,9 @@ const attachments = z
   .min(1)
   .optional();
 
+/** Tokens that a reply took; absent: not known. */
+const usage = z.strictObject({ input_tokens: count, output_tokens: count }).optional();
+
 const session = z.strictObject({
   type: z.literal('session'),
   session: text.min(1),
@@ -117,7 +120,7 @@ const message = z.strictObject({
       fingerprint: z.string().regex(/^(?:[0-9a-f]{2})*$/i, 'must be bytes in hexadecimal digits'),
     })
     .nullable(),
-  reply: z.strictObject({ text, metadata, attachments, at: time }).nullable(),
+  reply: z.strictObject({ text, metadata, attachments, usage, at: time }).nullable(),
   delivery: z
     .strictObject({
       kind: z.enum(['reply', 'notice']),

@@ -100,6 +100,8 @@ export interface Reply {
   readonly text: string;
   readonly metadata: Metadata;
   readonly attachments?: readonly Attachment[];
+  /** Absent: not known. */
+  readonly usage?: TokenUsage;
 }
 
 export interface QueueLimits {

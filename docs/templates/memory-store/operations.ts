@@ -271,8 +271,14 @@ export class Operations {
     if (row.state === 'running') this.#checkFiles(reply.attachments);
     const isTaken = this.endTurn(row, { by: 'reply' });
     if (!isTaken) return false;
-    const { text, metadata, attachments } = reply;
-    row.reply = { text, metadata, at: this.now(), ...files(attachments) };
+    const { text, metadata, attachments, usage } = reply;
+    row.reply = {
+      text,
+      metadata,
+      at: this.now(),
+      ...files(attachments),
+      ...(usage === undefined ? {} : { usage }),
+    };
     this.#giveFiles(row, attachments);
     return true;
   }

@@ -16,7 +16,18 @@ export function messageView(message: Message) {
     accepted_at: time(message.acceptedAt),
     changed_at: time(message.changedAt),
     attempts: message.attempts,
-    reply: reply === null ? null : { text: reply.text, metadata: reply.metadata, at: time(reply.at) },
+    reply:
+      reply === null
+        ? null
+        : {
+            text: reply.text,
+            metadata: reply.metadata,
+            at: time(reply.at),
+            usage:
+              reply.usage === undefined
+                ? null
+                : { input_tokens: reply.usage.inputTokens, output_tokens: reply.usage.outputTokens },
+          },
     delivery:
       delivery === null
         ? null

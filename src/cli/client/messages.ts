@@ -206,6 +206,11 @@ export async function show(parsed: ParsedCommand): Promise<number> {
   });
 }
 
+interface ShownUsage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+}
+
 interface ShownMessage extends ListedMessage {
   readonly session: string;
   readonly seq: number;
@@ -213,7 +218,7 @@ interface ShownMessage extends ListedMessage {
   readonly attempts: number;
   readonly error: string | null;
   readonly collected_in: string | null;
-  readonly reply: { readonly text: string; readonly at: string } | null;
+  readonly reply: { readonly text: string; readonly at: string; readonly usage?: ShownUsage | null } | null;
   readonly delivery: {
     readonly attempts: number;
     readonly delivered_at: string | null;
@@ -233,10 +238,15 @@ function messageRows(message: ShownMessage): readonly (readonly [label: string, 
     ['Answered', message.collected_in === null ? null : `together with ${message.collected_in}`],
     ['Text', message.text],
     ['Reply', reply === null ? null : `${reply.text}`],
+    ['Tokens', usageText(reply?.usage ?? null)],
     ['Error', message.error],
     ['Delivery', delivery === null ? null : deliveryText(delivery)],
   ];
   return rows.flatMap(([label, text]) => (text === null ? [] : [[label, text] as const]));
+}
+
+function usageText(usage: ShownUsage | null): string | null {
+  return usage === null ? null : `${usage.input_tokens} in, ${usage.output_tokens} out`;
 }
 
 function deliveryText(delivery: NonNullable<ShownMessage['delivery']>): string {

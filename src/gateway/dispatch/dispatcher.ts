@@ -1,10 +1,10 @@
-import { AgentError, type AgentEvent, type AgentReply } from '../../agents/agent.js';
+import { AgentError, type AgentEvent } from '../../agents/agent.js';
 import { replyOf } from '../../agents/reply-of.js';
 import type { MessageProgress } from '../../channels/surroundings.js';
 import type { Configuration } from '../../config/schema.js';
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
-import type { MessageState } from '../../store/messages.js';
+import type { MessageState, Reply, TokenUsage } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
@@ -89,7 +89,7 @@ interface RunningTurn {
 }
 
 type TurnResult =
-  | { readonly reply: AgentReply }
+  | { readonly reply: Reply }
   | { readonly failure: TurnFailure }
   /** The agent has done nothing. */
   | { readonly notStarted: true };
@@ -330,16 +330,18 @@ export class Dispatcher {
       log: this.#log,
       onProgress: this.#onProgress,
     });
+    let usage: TokenUsage | null = null;
     const onEvent = (event: AgentEvent) => {
       starts.succeeded();
       if (event.type === 'delta') deltas.add(event.text);
       else if (event.type === 'status') this.#onProgress(turn, event);
+      else if (event.type === 'usage') usage = event.usage;
       else if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);
     };
     try {
       const reply = await replyOf(agent.run(agentRequest(this.#store, name, turn), signal), onEvent);
       starts.succeeded();
-      return { reply };
+      return { reply: usage === null ? reply : { ...reply, usage } };
     } catch (error) {
       if (running.cutOff !== null) starts.inconclusive();
       else if (wasNotStarted(error)) {

@@ -1,6 +1,5 @@
-import type { AgentReply } from '../../agents/agent.js';
 import type { Log } from '../../log/log.js';
-import type { MessageState } from '../../store/messages.js';
+import type { MessageState, Reply } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
@@ -34,7 +33,7 @@ export class TurnRecords {
   }
 
   /** Counts its tries, as the others do. */
-  replied(turn: Turn, reply: AgentReply): Promise<number> {
+  replied(turn: Turn, reply: Reply): Promise<number> {
     const { store, log } = this.#options;
     return this.#write(turn, async () => {
       if (!(await store.completeTurn(turn, reply))) return false;

@@ -229,6 +229,16 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
       );
     });
 
+    test('a reply keeps the tokens that it took', async () => {
+      const usage = { inputTokens: 12, outputTokens: 3 };
+      const turn = await run('a');
+      await store.completeTurn(turn, { ...reply, usage });
+      expect((await store.message(turn.messageId))?.reply?.usage).toEqual(usage);
+      const plain = await run('a');
+      await store.completeTurn(plain, reply);
+      expect((await store.message(plain.messageId))?.reply).not.toHaveProperty('usage');
+    });
+
     describe('what an agent writes', () => {
       const textOf = async ({ messageId }: Turn, after = 0) =>
         (await store.deltas(messageId, after, 100)).items.map(

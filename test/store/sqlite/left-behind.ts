@@ -6,6 +6,7 @@ import {
   type Metadata,
   type ReplyTarget,
   type SessionPolicy,
+  type TokenUsage,
   type UnknownPolicy,
   webhookTarget,
 } from '../../../src/store/messages.js';
@@ -41,6 +42,8 @@ interface Left {
   readonly unknownPolicy?: UnknownPolicy;
   /** Text of its reply. True: of the one to its own text. */
   readonly reply?: string | true;
+  /** Tokens that the reply took. */
+  readonly usage?: TokenUsage;
   /** Its delivery; null if it has a receiver, and nothing to be posted. */
   readonly delivery?: LeftDelivery | null;
   /** The target of one that has a receiver; default: a URL. */
@@ -346,6 +349,11 @@ export function leftBehind(version: number): readonly LeftSession[] {
       ],
     },
     {
+      since: 12,
+      session: 'counted',
+      messages: [{ ...replied, usage: { inputTokens: 12, outputTokens: 3 } }],
+    },
+    {
       since: 10,
       session: 'previewed',
       messages: [
@@ -505,6 +513,18 @@ function replyOf(session: string, seq: number, left: Left) {
   return { text, metadata: { r: true }, at: 3_000 };
 }
 
+function shownReply(session: string, seq: number, left: Left) {
+  const reply = replyOf(session, seq, left);
+  return reply === null || left.usage === undefined ? reply : { ...reply, usage: left.usage };
+}
+
+function archivedReply(session: string, seq: number, left: Left) {
+  const reply = replyOf(session, seq, left);
+  if (reply === null || left.usage === undefined) return reply;
+  const { inputTokens, outputTokens } = left.usage;
+  return { ...reply, usage: { input_tokens: inputTokens, output_tokens: outputTokens } };
+}
+
 export function messagesOf({ session, messages }: LeftSession, idOf: IdOf): readonly Message[] {
   return messages.map((left, index) => {
     const seq = index + 1;
@@ -523,7 +543,7 @@ export function messagesOf({ session, messages }: LeftSession, idOf: IdOf): read
       channel: 'http',
       acceptedAt: acceptedAt(seq),
       attempts: left.attempts ?? 0,
-      reply: replyOf(session, left.collectedIn ?? seq, turn ?? left),
+      reply: shownReply(session, left.collectedIn ?? seq, turn ?? left),
       delivery:
         delivery == null
           ? null
@@ -600,7 +620,7 @@ export function archivedMessagesOf(
           : { ...target, idempotent: left.idempotent ?? true, unknown: left.unknownPolicy ?? null },
       idempotency:
         key === undefined ? null : { key: key.name, fingerprint: Buffer.alloc(32, key.byte).toString('hex') },
-      reply: replyOf(session, seq, left),
+      reply: archivedReply(session, seq, left),
       parts: left.parts ?? [],
       generation: left.generation ?? 1,
       deltas: left.deltas ?? [],

@@ -316,6 +316,12 @@ const eleventhVersion: readonly string[] = [
   'CREATE UNIQUE INDEX blob_chunks_by_blob ON blob_chunks (blob, position)',
 ];
 
+/** Version 12: replies say what they took. No row is written. */
+const twelfthVersion: readonly string[] = [
+  // JSON; null: not known.
+  'ALTER TABLE replies ADD COLUMN usage TEXT',
+];
+
 export const migrations: readonly Migration[] = [
   { version: 1, statements: firstVersion },
   { version: 2, statements: secondVersion },
@@ -328,6 +334,7 @@ export const migrations: readonly Migration[] = [
   { version: 9, statements: ninthVersion },
   { version: 10, statements: tenthVersion },
   { version: 11, statements: eleventhVersion },
+  { version: 12, statements: twelfthVersion },
 ];
 
 /** The version that this program writes. */

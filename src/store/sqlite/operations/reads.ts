@@ -60,6 +60,7 @@ interface MessageRow extends TargetRow {
   readonly reply_text: string | null;
   readonly reply_metadata: string | null;
   readonly reply_attachments: string | null;
+  readonly reply_usage: string | null;
   readonly replied_at: number | null;
   readonly webhook_id: string | null;
   readonly delivery_attempts: number | null;
@@ -75,7 +76,8 @@ const messageColumns = `
   m.generation, m.waiting_for, ${targetColumns},
   m.error, c.id AS collected_in, c.state AS collected_in_state,
   t.text, t.metadata, t.attachments,
-  r.text AS reply_text, r.metadata AS reply_metadata, r.attachments AS reply_attachments, r.at AS replied_at,
+  r.text AS reply_text, r.metadata AS reply_metadata, r.attachments AS reply_attachments,
+  r.usage AS reply_usage, r.at AS replied_at,
   d.webhook_id, d.attempts AS delivery_attempts, d.delivered_at, d.last_error AS delivery_error,
   d.unknown AS delivery_unknown, d.notice,
   h.retry_at AS next_attempt_at`;
@@ -266,6 +268,7 @@ function toMessage(row: MessageRow): Message {
             metadata: parseMetadata(row.reply_metadata),
             at: row.replied_at,
             ...toAttachments(row.reply_attachments),
+            ...(row.reply_usage === null ? {} : { usage: JSON.parse(row.reply_usage) }),
           },
     delivery: toDeliverySummary(row),
     error: row.error,

@@ -47,8 +47,15 @@ export const expiredTurns = sql<[now: number, owner: string, limit: number], Tur
    ORDER BY h.lease_until LIMIT 0 + ?`,
 );
 const insertReply = sql<
-  [message: number, text: string, metadata: string, at: number, attachments: string | null]
->('INSERT INTO replies (message, text, metadata, at, attachments) VALUES (?, ?, ?, ?, ?)');
+  [
+    message: number,
+    text: string,
+    metadata: string,
+    at: number,
+    attachments: string | null,
+    usage: string | null,
+  ]
+>('INSERT INTO replies (message, text, metadata, at, attachments, usage) VALUES (?, ?, ?, ?, ?, ?)');
 const changeTurn = sql<
   [
     state: MessageState,
@@ -91,7 +98,9 @@ export function completeTurn(transaction: Transaction, turn: TurnHold, reply: Re
   const { sql, now } = transaction;
   if (!isTaken) return false;
   const { text, metadata, attachments } = reply;
-  sql.run(insertReply, row.message, text, JSON.stringify(metadata), now, fromAttachments(attachments));
+  const usage = reply.usage === undefined ? null : JSON.stringify(reply.usage);
+  const files = fromAttachments(attachments);
+  sql.run(insertReply, row.message, text, JSON.stringify(metadata), now, files, usage);
   attach(transaction, row.message, attachments);
   return true;
 }

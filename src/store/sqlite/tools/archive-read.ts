@@ -6,7 +6,7 @@ import type {
   ArchivedSession,
   ArchiveItem,
 } from '../../archive.js';
-import type { Attachment, MessageState, SessionPolicy, UnknownPolicy } from '../../messages.js';
+import type { Attachment, MessageState, SessionPolicy, TokenUsage, UnknownPolicy } from '../../messages.js';
 import { idToText, parseJson, parseMetadata } from '../operations/columns.js';
 
 export interface StoredSessionRow {
@@ -57,6 +57,8 @@ export interface TextRow {
 
 export interface ReplyRow extends TextRow {
   readonly at: number;
+  /** JSON; earlier versions have no such column. */
+  readonly usage?: string | null;
 }
 
 export interface StoredDeliveryRow {
@@ -136,6 +138,14 @@ export function archivedBlob(id: string, message: Buffer, position: number, data
 }
 
 /** A member for what has files; nothing where there are none. */
+function archivedUsage(
+  json: string | null | undefined,
+): Pick<NonNullable<ArchivedMessage['reply']>, 'usage'> {
+  if (json === null || json === undefined) return {};
+  const { inputTokens, outputTokens }: TokenUsage = JSON.parse(json);
+  return { usage: { input_tokens: inputTokens, output_tokens: outputTokens } };
+}
+
 function archivedAttachments(json: string | null | undefined) {
   if (json == null) return {};
   const attachments: readonly Attachment[] = JSON.parse(json);
@@ -211,6 +221,7 @@ export function archivedMessage({
             text: reply.text,
             metadata: parseMetadata(reply.metadata),
             ...archivedAttachments(reply.attachments),
+            ...archivedUsage(reply.usage),
             at: reply.at,
           },
     delivery:

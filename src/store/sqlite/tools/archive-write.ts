@@ -82,7 +82,7 @@ export class ArchiveWriter {
         'INSERT INTO message_texts (message, text, metadata, attachments) VALUES (?, ?, ?, ?)',
       ),
       reply: database.prepare(
-        'INSERT INTO replies (message, text, metadata, at, attachments) VALUES (?, ?, ?, ?, ?)',
+        'INSERT INTO replies (message, text, metadata, at, attachments, usage) VALUES (?, ?, ?, ?, ?, ?)',
       ),
       blob: database.prepare<[id: string, now: number, message: Buffer]>(
         'INSERT INTO blobs (id, at, message) SELECT ?, ?, number FROM messages WHERE id = ?',
@@ -195,7 +195,8 @@ export class ArchiveWriter {
     this.#statements.text.run(number, item.text, JSON.stringify(item.metadata), attachments);
     if (reply !== null) {
       const files = fromArchived(reply.attachments);
-      this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at, files);
+      const usage = fromArchivedUsage(reply.usage);
+      this.#statements.reply.run(number, reply.text, JSON.stringify(reply.metadata), reply.at, files, usage);
     }
     if (delivery !== null) {
       if (reply_to === null) throw new ArchiveError(`the message ${item.id} has a delivery, and no reply_to`);
@@ -317,6 +318,11 @@ export class ArchiveWriter {
       throw new ArchiveError(`two messages of the session "${name}" are under way at the same time`);
     }
   }
+}
+
+function fromArchivedUsage(usage: NonNullable<ArchivedMessage['reply']>['usage']): string | null {
+  if (usage === undefined) return null;
+  return JSON.stringify({ inputTokens: usage.input_tokens, outputTokens: usage.output_tokens });
 }
 
 function fromArchived(attachments: ArchivedMessage['attachments']): string | null {
