@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig, type RolldownOptions } from 'rolldown';
 import { commonJsFolders } from './tools/common-js-folders.js';
 import { leftOut, leftOutOf } from './tools/left-out.js';
@@ -16,6 +17,23 @@ const common = {
     notices,
   ],
 } satisfies RolldownOptions;
+
+const { engines } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  readonly engines: { readonly node: string };
+};
+const [oldestMajor, oldestMinor] = engines.node.replace('>=', '').split('.').map(Number);
+
+/**
+ * Stands before anything that an older Node.js may not have, and in its language. The status 78 keeps systemd from starting
+ * it again and again.
+ */
+const versionCheck = `(function () {
+  var version = process.versions.node.split('.').map(Number);
+  if (version[0] > ${oldestMajor} || (version[0] === ${oldestMajor} && version[1] >= ${oldestMinor})) return;
+  require('fs').writeSync(2, 'sd-gateway: Node.js ' + process.versions.node + ' (' + process.execPath +
+    ') is too old: ${oldestMajor}.${oldestMinor} or later is needed. Nothing was done.\\n');
+  process.exit(78);
+})();`;
 
 /** With binaries of their own, which are looked for in their folders. */
 const external = ['better-sqlite3', 'node-gyp-build'];
@@ -49,6 +67,7 @@ export default defineConfig([
     },
     output: {
       ...commonJs,
+      banner: ({ name }) => (name === 'cli/main' ? versionCheck : ''),
       dir: 'dist',
       entryFileNames: '[name].js',
       chunkFileNames: 'bundle/[name]-[hash].js',

@@ -1,8 +1,9 @@
 import { isatty } from 'node:tty';
+import { ConfigurationError } from '../config/configuration-error.js';
 import { prepareStore } from '../store/prepare-store.js';
 import { instanceOf } from './client/locate.js';
 import { wantsColour } from './terminal.js';
-import type { ParsedCommand } from './usage.js';
+import { type ParsedCommand, UsageError } from './usage.js';
 
 /**
  * libuv gives half of its threads to getaddrinfo(3), each for as long as a name's servers are silent: with its four, two
@@ -12,9 +13,21 @@ const threads = '16';
 /** Its number: process.stderr would have to be made first, which takes its time. */
 const standardError = 2;
 
+/** A unit that names one that can't be ends with 78, which has it not started again. Throws a ConfigurationError. */
+function instanceToRun(parsed: ParsedCommand): string | null {
+  try {
+    return instanceOf(parsed);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const isEscaped = /\\x[0-9a-f]{2}/.test(parsed.values['instance'] ?? '');
+    const hint = isEscaped ? '; systemd-escape(1) made this one, which needs a plain name' : '';
+    throw new ConfigurationError([{ where: '--instance', message: `${error.message}${hint}` }]);
+  }
+}
+
 /** Runs the gateway; the process ends with it. */
 export async function run(parsed: ParsedCommand): Promise<never> {
-  const instance = instanceOf(parsed);
+  const instance = instanceToRun(parsed);
   const environment = { ...process.env };
   // Read when the first of the threads is needed. It is no matter of the agent's, who has the environment as it was.
   process.env['UV_THREADPOOL_SIZE'] ??= threads;

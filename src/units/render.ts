@@ -287,6 +287,10 @@ export function renderUnit(shipped: string, plan: UnitPlan): RenderedUnit {
     lines = replace(lines, 'ExecReload', [], 'removed');
   }
   lines = replace(lines, 'User', user(plan), choices.runAs === null ? 'kept' : 'removed');
+  if (choices.runAs !== null) {
+    // Such a user may come from a directory service, which answers later.
+    lines = replace(lines, 'RestartPreventExitStatus', [directive('RestartPreventExitStatus', '78')], 'kept');
+  }
   if (plan.storeDirectory !== null) {
     const writable = directive('ReadWritePaths', quoteWord(plan.storeDirectory));
     lines = replace(lines, 'ProtectSystem', [directive('ProtectSystem', 'strict'), writable], 'kept');

@@ -62,7 +62,7 @@ describe('the command line', () => {
     [['send', '--url', 'nowhere', 'x'], 64, /^$/, /"nowhere" is no address/],
     [['send', '--url', 'localhost:8733', 'x'], 64, /^$/, /"localhost:8733" is no address/],
     [['dead', 'list', '--url', 'ftp://host/'], 64, /^$/, /"ftp:\/\/host\/" is no address/],
-    [['run', '--instance', 'a/b'], 64, /^$/, /"a\/b" is no name of an instance/],
+    [['send', '--instance', 'a/b', 'x'], 64, /^$/, /"a\/b" is no name of an instance/],
     [['--config', 'x', 'run'], 64, /^$/, /"--config" must come after a command/],
     [['stop'], 69, /^$/, /no gateway answers at .*control\.sock\. Is it running, and as this user\?/],
     [['restart'], 69, /^$/, /no gateway answers/],

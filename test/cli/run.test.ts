@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -288,6 +288,14 @@ sys.exit(os.waitstatus_to_exitcode(status))
     );
   });
 
+  it('ends with 78 on the name of an instance that can’t be, in one line', async () => {
+    for (const name of ['team\\x2da-bot', 'a/b', '']) {
+      const end = await place.run(['run', '--instance', name]);
+      expect(end.status).toBe(78);
+      expect(end.stderr).toMatch(/^sd-gateway: --instance: ".*" is no name of an instance: [^\n]*\n$/);
+    }
+  });
+
   it('can’t take over from a process that is no gateway', async () => {
     await (await place.start()).child.kill('SIGKILL');
     const holder = spawn('flock', [join(place.directory, 'state/lock'), 'sleep', '60'], { stdio: 'ignore' });
@@ -300,6 +308,26 @@ sys.exit(os.waitstatus_to_exitcode(status))
     expect(end.status).toBe(78);
     expect(end.stderr).toMatch(/is in use by the process with PID \d+, flock, and no gateway answers at/);
   });
+
+  it.each([[['run']], [['install', '--print']], [['doctor']]])(
+    '%j with a Node.js that is too old says so in one line, before anything else',
+    (words) => {
+      const old = join(place.directory, 'old.cjs');
+      writeFileSync(
+        old,
+        "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.19.0' } });",
+      );
+      const ended = spawnSync(process.execPath, ['--require', old, program, ...words], {
+        env: place.environment,
+        encoding: 'utf8',
+        timeout: 10_000,
+      });
+      expect(ended.stderr).toBe(
+        `sd-gateway: Node.js 18.19.0 (${process.execPath}) is too old: 20.19 or later is needed. Nothing was done.\n`,
+      );
+      expect(ended).toMatchObject({ status: 78, stdout: '' });
+    },
+  );
 
   it('ends with 78 on an unusable configuration, naming every problem', async () => {
     mkdirSync(join(place.directory, 'etc'));

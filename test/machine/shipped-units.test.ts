@@ -91,6 +91,27 @@ describeOnMachine('the shipped units', (machine) => {
     await machine().check(['rm', '/etc/sd-gateway/sd-gateway.toml']);
   });
 
+  it('of an instance that can’t be fail once, and are not tried again', async () => {
+    const failure = async (unit: string, ...manager: string[]) => {
+      const user = manager.length === 0 ? undefined : { name: 'dave', uid: 1503 };
+      const ask = (...words: string[]) =>
+        machine().run(['systemctl', ...manager, ...words], user === undefined ? {} : { user });
+      expect((await ask('start', unit)).status).not.toBe(0);
+      const properties = ['ActiveState', 'SubState', 'ExecMainStatus', 'NRestarts'];
+      return (await ask('show', '--property', properties.join(','), unit)).stdout.trim().split('\n').sort();
+    };
+    // No user can have such a name: systemd-escape(1) made it of "team-a".
+    const escaped = 'sd-gateway@team\\x2da.service';
+    const once = (status: number) => [
+      'ActiveState=failed',
+      `ExecMainStatus=${status}`,
+      'NRestarts=0',
+      'SubState=failed',
+    ];
+    expect(await failure(escaped)).toEqual(once(217));
+    expect(await failure(escaped, '--user')).toEqual(once(78));
+  });
+
   it('take a connection before the service is up, on the socket unit', async () => {
     await machine().check(['systemctl', 'start', 'sd-gateway.socket']);
     expect((await machine().run(['systemctl', 'is-active', 'sd-gateway.service'])).stdout).toBe('inactive\n');

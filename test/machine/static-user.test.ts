@@ -237,7 +237,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
       const unit = 'sd-gateway@a.b.service';
       expect((await machine().run(['systemctl', 'start', unit])).status).toBe(1);
       const shown = (await type('status', '--instance', 'a.b')).stdout.replace(/\s+/g, ' ');
-      const command = `systemctl disable --now ${unit} && sd-gateway install --instance a.b`;
+      const command = `systemctl disable --now ${unit} && systemctl reset-failed ${unit} && sd-gateway install --instance a.b`;
       expect(shown).toContain(`For a unit with another one: ${command}`);
       await machine().writeFile('/etc/sd-gateway/sd-gateway-a.b.toml', '[http]\nlisten = "127.0.0.1:9306"\n');
       await shell(`${command} --now`);

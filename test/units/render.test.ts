@@ -89,6 +89,9 @@ describe('a rendered unit', () => {
   it('names its user as User= takes it, without quotes', () => {
     const { text } = render({}, { runAs: 'corp\\nora' });
     expect(valueIn(parseUnit(text), 'User')).toBe('corp\\nora');
+    // A directory service may know such a user later.
+    expect(valueIn(parseUnit(text), 'RestartPreventExitStatus')).toBe('78');
+    expect(valueIn(parseUnit(render().text), 'RestartPreventExitStatus')).toBe('78 217');
   });
 
   it.each(['system', 'user'] as const)(

@@ -79,8 +79,12 @@ function aboutUser(user: string, unit: UnitState, target: Target): string {
   if (user === unitUser(target.instance)) return `${what} To make it: ${install}`;
   // Such a name is that of an instance of the template; the unit that install writes has another.
   if (unit.name !== unitName(target.instance) && !isUserName(user)) {
-    const disable = systemctlFor(`disable --now ${unit.name}`, unit.scope);
-    return `${what} systemd-sysusers makes none of such a name. For a unit with another one: ${disable} && ${install}`;
+    // It has failed, and is in the way of the other one until systemd forgets that.
+    const remove = ['disable --now', 'reset-failed'].map((verb) =>
+      systemctlFor(`${verb} ${unit.name}`, unit.scope),
+    );
+    const commands = [...remove, install].join(' && ');
+    return `${what} systemd-sysusers makes none of such a name. For a unit with another one: ${commands}`;
   }
   return `${what} Make it, or have the unit run as another: ${commandFor('install --run-as USER', target, true)}`;
 }
