@@ -11,7 +11,7 @@ import { type Directories, isLeftoverLink } from '../config/directories.js';
 import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
-import { storeFile } from '../store/create-store.js';
+import { checkStore, storeFile } from '../store/create-store.js';
 import type { OpenStore, Recovery } from '../store/open-store.js';
 import { type PreparedStore, prepareStore } from '../store/prepare-store.js';
 import { channelContext } from './channel-context.js';
@@ -28,6 +28,7 @@ import { endAgentLeftovers } from './start/leftovers.js';
 import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
+import { checkBeforeTakeover } from './start/takeover-check.js';
 import { noteFatalSignals } from './supervisor/run-history.js';
 import type { SideWork } from './supervisor/side-work.js';
 import { Workers } from './workers.js';
@@ -102,7 +103,9 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { takeover } = options;
   const release = await wait.until(() => {
     makeDirectories(directories, database);
-    return lockDirectories({ stateDirectory, runtimeDirectory, database, takeover, log, step, signal });
+    const beforeTakeover = (holderPid: number | null) => checkTakeover(options, holderPid);
+    const places = { stateDirectory, runtimeDirectory, database };
+    return lockDirectories({ ...places, takeover, beforeTakeover, log, step, signal });
   });
   opened.add(release);
   signal.throwIfAborted();
@@ -158,6 +161,16 @@ function makeDirectories({ state, runtime }: Directories, database: string | nul
   for (const path of [state, runtime, ...(database === null ? [] : [dirname(database)])]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
+}
+
+function checkTakeover(options: RuntimeOptions, holderPid: number | null): Promise<void> {
+  const { configuration, directories } = options;
+  return checkBeforeTakeover({
+    listen: configuration.http.listen,
+    holderPid,
+    secrets: () => [token(options), webhookSecret(options)],
+    store: () => checkStore(configuration.store, directories.state),
+  });
 }
 
 /** Opens the store, and makes the interfaces while it opens. If either may work at another time, closes what was opened. */

@@ -32,3 +32,8 @@ export function storeFile(settings: StoreConfiguration, stateDirectory: string):
 export function offlineStore(settings: StoreConfiguration, stateDirectory: string): OfflineStore {
   return kindOf(settings).offline(settings, stateDirectory);
 }
+
+/** See `StoreKind.check`. */
+export async function checkStore(settings: StoreConfiguration, stateDirectory: string): Promise<void> {
+  await kindOf(settings).check?.(settings, stateDirectory);
+}

@@ -23,6 +23,11 @@ export interface StoreKind<Settings> {
    */
   fileOf(settings: Settings, stateDirectory: string): string | null;
   /**
+   * Checks, before a gateway that has it open is stopped, that this program could open it in its place. Rejects with a
+   * StoreError. Left out: nothing can be told.
+   */
+  check?(settings: Settings, stateDirectory: string): Promise<void>;
+  /**
    * The store for a command, whether a gateway runs or not. Throws a ConfigurationError, an IdentityError, or the error of
    * a system call, if the command can't tell where it is or must not go there.
    */

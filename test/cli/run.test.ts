@@ -1,6 +1,14 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -286,6 +294,23 @@ sys.exit(os.waitstatus_to_exitcode(status))
     expect((await second.end).stderr).toMatch(
       new RegExp(`Taking over from the process with PID ${first.child.pid}, .*which has the state directory`),
     );
+  });
+
+  it.each([
+    [
+      'its address',
+      { SD_GATEWAY_HTTP_LISTEN: '192.0.2.77:8733' },
+      /could not listen on 192\.0\.2\.77:8733 \(EADDRNOTAVAIL/,
+    ],
+    ['its token', {}, /could not start: The token in .*token is open to other users/],
+  ])('with --takeover leaves the other one alone if it can’t have %s', async (what, environment, reason) => {
+    const first = await place.start();
+    if (what === 'its token') chmodSync(join(place.directory, 'state/token'), 0o644);
+    const end = await place.run(['run', '--takeover'], environment);
+    expect(end.stderr).toMatch(reason);
+    expect(end.status).toBe(78);
+    expect(await place.client.get('/healthz')).toMatchObject({ status: 200 });
+    first.child.kill('SIGKILL');
   });
 
   it('ends with 78 on the name of an instance that can’t be, in one line', async () => {

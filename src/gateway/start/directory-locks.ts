@@ -14,6 +14,8 @@ export interface DirectoryLocksOptions {
   readonly database: string | null;
   /** True if a gateway that has them is to be stopped. */
   readonly takeover: boolean;
+  /** Rejects if this gateway could not start in the place of the process: then that goes on. */
+  readonly beforeTakeover: (holderPid: number | null) => Promise<void>;
   readonly log: Log;
   /** Told what the start waits for. */
   readonly step: (step: string) => void;
@@ -64,10 +66,11 @@ export async function lockDirectories(options: DirectoryLocksOptions): Promise<(
 }
 
 async function stopHolder(
-  { runtimeDirectory, log, step }: DirectoryLocksOptions,
+  { runtimeDirectory, log, step, beforeTakeover }: DirectoryLocksOptions,
   what: string,
   holderPid: number | null,
 ): Promise<void> {
+  await beforeTakeover(holderPid);
   const holder = describe(holderPid);
   log.notice(`Taking over from ${holder}, which has the ${what}: it is asked to stop.`);
   let refused: string | null = null;

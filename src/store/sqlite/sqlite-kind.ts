@@ -23,6 +23,11 @@ export const sqliteKind: StoreKind<SqliteSettings> = {
   },
   nameOf: databaseFile,
   fileOf: databaseFile,
+  check: async (settings, stateDirectory) => {
+    // The database's module is loaded only where it is needed.
+    const { checkOpenable } = await import('./tools/offline.js');
+    checkOpenable(databaseFile(settings, stateDirectory));
+  },
   offline: (settings, stateDirectory) => offlineSqlite(databaseAccess(settings, stateDirectory)),
 };
 

@@ -18,6 +18,12 @@ export function loadSqlite(path: string): void {
   }
 }
 
+/** Checks that SQLite can be loaded, and that the database is one that this program knows. Throws a StoreError. */
+export function checkOpenable(path: string): void {
+  loadSqlite(path);
+  if (existsSync(path)) checkHeader(path);
+}
+
 /**
  * Opens the database of a gateway, which may run or not, to read it: nothing in it is changed, and nothing is left
  * beside it.
