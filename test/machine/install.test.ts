@@ -231,6 +231,16 @@ describeOnMachine('install and uninstall', (machine) => {
       expect((await type('uninstall', '--instance', 'late', '--purge', '--yes')).status).toBe(0);
     });
 
+    it('that may not bind its port names the socket unit', async () => {
+      await machine().writeFile('/etc/sd-gateway/sd-gateway-low.toml', '[http]\nlisten = "127.0.0.1:80"\n');
+      const { status, stderr } = await type('install', '--instance', 'low', '--now');
+      expect(stderr).toMatch(
+        /127\.0\.0\.1:80: this user may not bind that port\..*socket unit sd-gateway\.socket/,
+      );
+      expect(status).toBe(1);
+      expect((await type('uninstall', '--instance', 'low', '--purge', '--yes')).status).toBe(0);
+    });
+
     it('whose store is elsewhere may write there, once its user owns the directory', async () => {
       await machine().writeFile(
         '/etc/sd-gateway/sd-gateway-far.toml',

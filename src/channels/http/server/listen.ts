@@ -179,7 +179,7 @@ function advice(endpoint: HttpEndpoint, code: string): string | null {
     }
     case 'EACCES':
       return endpoint.kind === 'tcp'
-        ? 'this user may not bind that port. Use one from 1024 on, or give the unit AmbientCapabilities=CAP_NET_BIND_SERVICE.'
+        ? 'this user may not bind that port. Use one from 1024 on, or have systemd open it: enable the socket unit sd-gateway.socket with ListenStream= for that port (docs/network.md).'
         : 'this user may not write to the directory. Use one that it owns, such as RuntimeDirectory= makes.';
     case 'EADDRNOTAVAIL':
       return 'this machine has no such address. Set http.listen to one that "ip address" shows.';
