@@ -1,25 +1,8 @@
-import type { CrashGateway } from './gateway.js';
-import type { Random } from './inside/random.mjs';
-import type { Worker } from './worker.js';
-
-export interface Surroundings {
-  readonly gateway: CrashGateway;
-  readonly receiver: Worker;
-  readonly random: Random;
-  pause(milliseconds: number): Promise<void>;
-}
-
-export interface Fault {
-  readonly name: string;
-  /** Weight of this fault in the draw, against the others. */
-  readonly weight: number;
-  /** True if the gateway goes down of it, to be started again by systemd. */
-  readonly endsGateway: boolean;
-  /** Returns true if it can be done here. If this function is absent, it can. */
-  isPossible?(gateway: CrashGateway): boolean;
-  /** Does it; resolves when it is done and, where it lasts, over. */
-  inject(surroundings: Surroundings): Promise<void>;
-}
+import { agentAway } from './agent-away.js';
+import { busFaults } from './bus-faults.js';
+import type { Fault, Surroundings } from './fault.js';
+import { heldConnections } from './held-connections.js';
+import { logFaults } from './log-faults.js';
 
 const kill =
   (signal: NodeJS.Signals): Fault['inject'] =>
@@ -167,4 +150,8 @@ export const faults: readonly Fault[] = [
       await gateway.unit.attempt('start');
     },
   },
+  ...busFaults,
+  heldConnections,
+  agentAway,
+  ...logFaults,
 ];

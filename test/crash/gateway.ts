@@ -1,21 +1,48 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import type { Machine } from '../machine/harness/machine.js';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import type { CommandResult, Machine } from '../machine/harness/machine.js';
 import { type MemoryLimit, memoryLimit } from '../machine/harness/memory-limit.js';
-import { GatewayUnit } from '../machine/harness/unit.js';
+import { GatewayUnit, type HttpAnswer } from '../machine/harness/unit.js';
+import { Worker } from './worker.js';
 
 export const port = 8733;
 export const receiverPort = 9100;
 const inside = '/usr/lib/sd-gateway/test/crash/inside';
+/** As of the shipped unit: one that is not root, whose questions to the manager go by the bus. */
+const user = 'daemon';
+const directory = '/var/lib/crash';
+const store = `${directory}/gateway.db`;
+const agent = '/run/tester/agent.sh';
+const logOrder = '/run/tester/log-order';
+const keptFiles = '/run/tester/kept';
 /** Room for the store, in bytes; a full disk is a file that takes the rest. */
 const storeSize = 2 * 1024 ** 3;
-const watchdogSeconds = 2;
+/** A machine that does much else at the same time must not look like one that hangs. */
+const watchdogSeconds = 4;
 
 /** Offsets of the orders for the preloaded library (inside/faults.c, struct control). */
 const clockOffset = 0;
 const syncsOffset = 8;
 const whenOffset = 12;
 const failingOffset = 16;
+
+/**
+ * Damage of the write-ahead log: it is moved away, a bit of a frame's checksum or any bit of it is flipped, or its end is cut
+ * off. The seed determines where.
+ */
+export interface LogDamage {
+  readonly kind: 'moved' | 'checksum' | 'bit' | 'cut';
+  readonly seed: number;
+}
 
 const word = (value: number) => {
   const bytes = Buffer.alloc(4);
@@ -39,14 +66,15 @@ export class CrashGateway {
   /** @param program what is run, such as `/usr/local/bin/sd-gateway run` */
   static async install(machine: Machine, program: string): Promise<CrashGateway> {
     const setUp = `set -e
-      mkdir -p /run/tester/locks /var/lib/crash
-      mount -t tmpfs -o size=${storeSize},mode=0700 tmpfs /var/lib/crash
+      mkdir -p /run/tester/locks ${directory}
+      mount -t tmpfs -o size=${storeSize},mode=0700 tmpfs ${directory}
       cc -O2 -Wall -Werror -shared -fPIC -o /run/tester/faults.so ${inside}/faults.c -ldl
       cc -O2 -Wall -Werror -o /run/tester/power-cut ${inside}/power-cut.c
       head -c 4096 /dev/zero >/run/tester/control
-      touch /run/tester/turns /run/tester/received /run/tester/attempts`;
+      cp ${inside}/agent.sh ${agent}
+      touch /run/tester/log /run/tester/turns /run/tester/received /run/tester/attempts
+      chown -R ${user} /run/tester`;
     await machine.check(['sh', '-c', setUp]);
-    const store = '/var/lib/crash/gateway.db';
     const unit = await GatewayUnit.install(machine, {
       name: 'crash',
       command: program,
@@ -57,8 +85,11 @@ export class CrashGateway {
         'TimeoutStartSec=10',
         'TimeoutAbortSec=5',
         'LimitCORE=0',
+        'LimitNOFILE=1024',
         'FileDescriptorStoreMax=512',
-        `ExecStartPre=/run/tester/power-cut ${store} /run/tester/log /run/tester/power-cut-order`,
+        `User=${user}`,
+        `ExecStartPre=+/run/tester/power-cut ${store} /run/tester/log /run/tester/power-cut-order`,
+        `ExecStartPre=+/bin/sh -c "test ! -e ${logOrder} || exec node ${inside}/damage-log.mjs ${store} ${logOrder} ${keptFiles}"`,
         'Environment=LD_PRELOAD=/run/tester/faults.so',
         `Environment=CRASH_STORE=${store} CRASH_LOG=/run/tester/log CRASH_CONTROL=/run/tester/control`,
       ],
@@ -68,7 +99,7 @@ export class CrashGateway {
       unit.configurationFile,
       `[agent]
 type = "command"
-command = ["${inside}/agent.sh"]
+command = ["${agent}"]
 kill_delay = "1s"
 [dispatch]
 concurrency = 16
@@ -170,12 +201,99 @@ level = "info"
   }
 
   async fillDisk(): Promise<void> {
-    const script = 'fallocate -l "$(df --output=avail -B1 /var/lib/crash | tail -1)" /var/lib/crash/ballast';
+    const script = `fallocate -l "$(df --output=avail -B1 ${directory} | tail -1)" ${directory}/ballast`;
     await this.#machine.run(['sh', '-c', script]);
   }
 
   freeDisk(): void {
-    rmSync(this.path('/var/lib/crash/ballast'), { force: true });
+    rmSync(this.path(`${directory}/ballast`), { force: true });
+  }
+
+  /** Starts a program of `inside` in the machine. */
+  startWorker(program: string, ...words: readonly string[]): Worker {
+    return new Worker(this.#machine, program, ...words);
+  }
+
+  get readerArguments(): readonly string[] {
+    return [store, user];
+  }
+
+  get holderArguments(): readonly string[] {
+    return [String(port), `${this.unit.stateDirectory}/token`, 'client-0'];
+  }
+
+  get receiverUrl(): string {
+    return `http://127.0.0.1:${receiverPort}/`;
+  }
+
+  /** Asks the gateway as a client with the token does. Status 0: there was no answer. */
+  async ask(
+    method: string,
+    path: string,
+    content?: object,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<HttpAnswer> {
+    const sent = {
+      Authorization: `Bearer ${this.read(`${this.unit.stateDirectory}/token`).trim()}`,
+      ...(content !== undefined && { 'Content-Type': 'application/json' }),
+      ...headers,
+    };
+    const { stdout } = await this.#machine.run([
+      ...['curl', '--silent', '--max-time', '10', '--request', method, '--write-out', '\n%{http_code}'],
+      ...Object.entries(sent).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
+      ...(content === undefined ? [] : ['--data', JSON.stringify(content)]),
+      `http://127.0.0.1:${port}${path}`,
+    ]);
+    const end = stdout.lastIndexOf('\n');
+    const text = stdout.slice(0, end);
+    const body = /^\{/.test(text) ? (JSON.parse(text) as HttpAnswer['body']) : {};
+    return { status: Number(stdout.slice(end + 1)), body };
+  }
+
+  moveAgentAway(): void {
+    renameSync(this.path(agent), this.path(`${agent}.away`));
+  }
+
+  putAgentBack(): void {
+    renameSync(this.path(`${agent}.away`), this.path(agent));
+  }
+
+  /** Stops the process of the system bus, or has it go on. */
+  async signalBus(signal: 'STOP' | 'CONT'): Promise<void> {
+    const show = ['systemctl', 'show', '--property=MainPID', '--value', 'dbus.service'];
+    await this.#machine.check(['kill', `-${signal}`, (await this.#machine.check(show)).trim()]);
+  }
+
+  /** Has the log damaged before the next start; its files are kept as they were. */
+  orderLogDamage(damage: LogDamage): void {
+    writeFileSync(this.path(logOrder), JSON.stringify(damage));
+  }
+
+  async putLogBack(): Promise<void> {
+    await this.#putBack(`${store}-wal`);
+  }
+
+  /** Puts all files of the store back, as they were before the damage. */
+  async putStoreBack(): Promise<void> {
+    await this.#machine.check(['sh', '-c', `rm -f ${store} ${store}-wal ${store}-shm ${store}-seal`]);
+    await this.#putBack(store, `${store}-wal`, `${store}-seal`);
+  }
+
+  async #putBack(...paths: readonly string[]): Promise<void> {
+    const script = `for path; do
+      cp "${keptFiles}/$(basename "$path")" "$path" && chown --reference=${directory} "$path" || exit
+    done`;
+    await this.#machine.check(['sh', '-c', script, 'sh', ...paths]);
+  }
+
+  /** `sd-gateway store recover --json`, as root. The damaged files that it keeps are removed. */
+  async recoverStore(): Promise<CommandResult> {
+    const { runtimeDirectory, stateDirectory } = this.unit;
+    const result = await this.#machine.run(['/usr/local/bin/sd-gateway', 'store', 'recover', '--json'], {
+      environment: { RUNTIME_DIRECTORY: runtimeDirectory, STATE_DIRECTORY: stateDirectory },
+    });
+    await this.#machine.check(['sh', '-c', `rm -f ${store}.damaged-*`]);
+    return result;
   }
 
   /** Takes all memory from this process of it but what it has. */

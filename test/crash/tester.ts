@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../machine/harness/machine.js';
-import { type Fault, faults } from './faults.js';
+import type { Fault, Surroundings } from './fault.js';
+import { faults } from './faults.js';
 import { CrashGateway, port, receiverPort } from './gateway.js';
 import { Random } from './inside/random.mjs';
 import type { Kind } from './kinds.js';
@@ -73,6 +74,8 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
     });
   const counts: Record<string, number> = Object.fromEntries(chosen.map(({ name }) => [name, 0]));
   const recoveries: number[] = [];
+  const violations: string[] = [];
+  const acceptedByFaults: Record<string, number> = {};
   const began = performance.now();
   const course = () => ({ seed, seconds: (performance.now() - began) / 1_000, faults: counts, recoveries });
   const injected = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
@@ -81,19 +84,23 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
     load.mustRun();
     const fault = random.pick(chosen);
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
+    const surroundings: Omit<Surroundings, 'pid'> = {
+      gateway,
+      receiver,
+      random,
+      pause,
+      violate: (text) => violations.push(`${fault.name}: ${text}`),
+      noteAccepted: (session) => {
+        acceptedByFaults[session] = 1;
+      },
+    };
     try {
-      const recovery = await injectAndRecover(
-        gateway,
-        receiver,
-        random,
-        fault,
-        options.startPatience ?? 60_000,
-      );
+      const recovery = await injectAndRecover(surroundings, fault, options.startPatience ?? 60_000);
       if (recovery !== null) recoveries.push(recovery);
       await pause(random.between(0, 300));
     } catch (error) {
       if (!(error instanceof NotServing)) throw error;
-      return withoutRecord(course(), [error.message]);
+      return withoutRecord(course(), [...violations, error.message]);
     }
   }
   const run = course();
@@ -102,35 +109,41 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const posted = await load.end<LoadReport>();
   if (posted === null) throw new Error('The clients did not say what they saw.');
   const patience = String(options.endPatience ?? 60_000);
-  const sessions = Object.keys(posted.accepted);
+  const accepted = { ...posted.accepted, ...acceptedByFaults };
   const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs', String(port), tokenFile];
-  await machine.check(['sh', '-c', `exec "$@" >${storedFile}`, 'sh', ...collect, patience, ...sessions], {
-    timeout: 600_000,
-  });
+  await machine.check(
+    ['sh', '-c', `exec "$@" >${storedFile}`, 'sh', ...collect, patience, ...Object.keys(accepted)],
+    {
+      timeout: 600_000,
+    },
+  );
   await gateway.unit.succeed('stop');
   await receiver.end();
-  const { accepted, cancels } = posted;
-  return reportOf(run, posted, {
-    accepted,
-    cancels,
-    stored: parseLines<StoredMessage>(gateway.read(storedFile)),
-    turns: parseTurns(gateway.read(turnsFile)),
-    received: parseLines<Receipt>(gateway.read(receiverFiles[0])),
-    attempts: parseLines<AttemptEvent>(gateway.read(receiverFiles[1])),
-  });
+  const mistakes = [...violations, ...posted.mistakes];
+  return reportOf(
+    run,
+    { ...posted, accepted, mistakes },
+    {
+      accepted,
+      cancels: posted.cancels,
+      stored: parseLines<StoredMessage>(gateway.read(storedFile)),
+      turns: parseTurns(gateway.read(turnsFile)),
+      received: parseLines<Receipt>(gateway.read(receiverFiles[0])),
+      attempts: parseLines<AttemptEvent>(gateway.read(receiverFiles[1])),
+    },
+  );
 }
 
 /** Gives the time from the end of the gateway to its next READY=1 where the fault ended it, in milliseconds. */
 async function injectAndRecover(
-  gateway: CrashGateway,
-  receiver: Worker,
-  random: Random,
+  surroundings: Omit<Surroundings, 'pid'>,
   fault: Fault,
   startPatience: number,
 ): Promise<number | null> {
+  const { gateway } = surroundings;
   // The last fault may have ended the gateway without systemd having seen it: what is signalled must be there.
   const before = await awaitServing(gateway, fault, startPatience, () => gateway.processId() !== null);
-  await fault.inject({ gateway, receiver, random, pause });
+  await fault.inject({ ...surroundings, pid: gateway.processId() });
   const after = await awaitServing(
     gateway,
     fault,

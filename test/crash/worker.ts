@@ -7,6 +7,7 @@ export class Worker {
   readonly #child: ChildProcess;
   readonly #program: string;
   readonly #ended: Promise<void>;
+  readonly #firstLine: Promise<void>;
   #report: string | null = null;
   #told: 'to run' | 'to end' = 'to run';
   #end: string | null = null;
@@ -19,9 +20,10 @@ export class Worker {
     });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error(`${program} has no standard output.`);
-    createInterface(stdout).on('line', (line) => {
+    const lines = createInterface(stdout).on('line', (line) => {
       this.#report = line;
     });
+    this.#firstLine = new Promise((resolve) => lines.once('line', () => resolve()));
     this.#ended = new Promise((resolve) =>
       this.#child.once('close', (status, signal) => {
         this.#end = signal ?? `exit status ${status}`;
@@ -32,6 +34,11 @@ export class Worker {
 
   tell(line: string): void {
     this.#child.stdin?.write(`${line}\n`);
+  }
+
+  /** Resolves once it has printed a line, or has ended; `end` throws then. */
+  async firstLine(): Promise<void> {
+    await Promise.race([this.#firstLine, this.#ended]);
   }
 
   /** Throws if it has ended by itself: without it nothing that the tester waits for would come. */
