@@ -130,6 +130,7 @@ export class GatewayReports {
 
   async facts(): Promise<Omit<GatewayFacts, 'callerTurn'>> {
     const { supervision, instance, configurationFile, database } = this.#options;
+    const work = await this.#counts();
     const { lifecycle, runtime, reloadRefused, restartNeeded, runs } = this.#options.gateway();
     const { state, readyAt, sinceLastPing } = lifecycle;
     const { trouble, connections, circuits, agents, listening } = runtime?.facts() ?? notOpen;
@@ -143,7 +144,7 @@ export class GatewayReports {
       unit: supervision.unit,
       invocationId: supervision.invocationId,
       state: state.name,
-      status: this.status(),
+      status: this.statusLine.text(work),
       startedAt: Math.round(performance.timeOrigin),
       readyAt: readyAt === null ? null : Math.round(performance.timeOrigin + readyAt),
       supervision: describeSupervision(supervision),
@@ -157,13 +158,19 @@ export class GatewayReports {
       restartNeeded,
       waitingHosts: circuits,
       agents,
-      work: runtime === null || state.name === 'stopped' ? null : await countsOf(runtime.store),
+      work,
       listening,
       residentMemory: this.#memory?.bytes() ?? null,
       database,
       configurationFile,
       runs,
     };
+  }
+
+  /** Before all else, so that the status line has the same numbers. Null: there is no store to ask. */
+  async #counts(): Promise<StoreCounts | null> {
+    const { lifecycle, runtime } = this.#options.gateway();
+    return runtime === null || lifecycle.state.name === 'stopped' ? null : countsOf(runtime.store);
   }
 
   close(): void {

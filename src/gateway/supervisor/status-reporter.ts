@@ -58,8 +58,9 @@ export class StatusReporter {
     }
   }
 
-  /** The line as it is now, or the last one that could be made. */
-  text(): string {
+  /** The line as it is now, or the last one that could be made. `counts`: the store's, if somebody has just asked for them. */
+  text(counts: StoreCounts | null = null): string {
+    if (counts !== null) this.#take(counts);
     this.#sideWork.run('The status line', () => {
       this.#text = statusLine(this.#facts(this.#work));
     });

@@ -34,6 +34,13 @@ test('what is said first has the counts of the store', async () => {
   status.close();
 });
 
+test('counts that somebody has just asked for are those of the line, too', async () => {
+  const status = reporter();
+  await status.follow({ counts: () => Promise.resolve(counts) });
+  expect(status.text({ ...counts, running: 0, replied: 5 })).toContain('0 running, 2 waiting, 10 answered');
+  status.close();
+});
+
 test('a line that can’t be made is no reason to end, and the last one stays', async () => {
   let stalled = (): readonly string[] => [];
   const status = reporter(() => stalled());
