@@ -56,6 +56,8 @@ export class CrashGateway {
   /** The limit; null if memory can't be limited. */
   readonly memoryLimit: MemoryLimit | null;
   readonly #machine: Machine;
+  /** The last process that was killed, which may take a while to end. */
+  #killed: number | null = null;
 
   private constructor(machine: Machine, unit: GatewayUnit) {
     this.#machine = machine;
@@ -131,9 +133,10 @@ level = "info"
     return readFileSync(this.path(file), 'utf8');
   }
 
-  /** The gateway's process as it is seen from outside; null while there is none. */
+  /** The gateway's process as it is seen from outside; null while there is none but one that was killed. */
   processId(): number | null {
     for (const pid of this.#processIds()) {
+      if (Number(pid) === this.#killed) continue;
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
         const parent = Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
@@ -172,6 +175,7 @@ level = "info"
     if (pid === null) return;
     try {
       process.kill(pid, name);
+      if (name === 'SIGKILL') this.#killed = pid;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
     }
