@@ -1,5 +1,6 @@
 import type { AgentConfiguration } from '../config/agent-table.js';
 import type { Log } from '../log/log.js';
+import { AcpAgent } from './acp/acp-agent.js';
 import type { Agent } from './agent.js';
 import { CommandAgent } from './command.js';
 import { EchoAgent } from './echo.js';
@@ -30,6 +31,21 @@ const agentTypes: {
   echo: () => new EchoAgent(),
   command: ({ kill_delay: killDelay, reply_limit: replyLimit, ...table }, surroundings) =>
     new CommandAgent({ ...surroundings, ...table, killDelay, replyLimit }),
+  acp: ({ command, env, cwd, mode, model, allow, idle, ...others }, surroundings) =>
+    new AcpAgent({
+      ...surroundings,
+      command,
+      env,
+      cwd,
+      mode,
+      model,
+      allow,
+      idle,
+      mcpServers: others.mcp_servers,
+      processesLimit: others.processes_limit,
+      killDelay: others.kill_delay,
+      replyLimit: others.reply_limit,
+    }),
 };
 
 /** Makes the agent that the configuration asks for. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { acpKeys } from './acp-keys.js';
 import { count, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
@@ -28,27 +29,18 @@ const commonKeys = {
 const echo = z.strictObject({
   type: z.literal('echo').register(z.globalRegistry, {
     description:
-      '"echo" replies with the message itself; "command" runs a program for each message. Unset: "command" if `agent.command` is set, else "echo".',
+      '"echo" replies with the message itself; "command" runs a program for each message; "acp" speaks the Agent Client Protocol with a program. Unset: "command" if `agent.command` is set, else "echo".',
   }),
   ...commonKeys,
 });
 
 const programWanted =
-  'must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]';
+  'must name a program when agent.type is "command" or "acp", such as ["/usr/bin/my-agent", "--quiet"]';
 
-const command = z.strictObject({
-  type: z.literal('command'),
+const programKeys = {
   command: z.array(z.string().min(1), programWanted).min(1, programWanted).register(z.globalRegistry, {
     description:
-      'Program and arguments, run without a shell: the message on stdin, the reply on stdout. Words such as "{session}" are replaced by values of the turn.',
-  }),
-  input: z.enum(['json', 'text']).default('json').register(z.globalRegistry, {
-    description:
-      'Standard input of a command: "json" is the message with all its facts, "text" is its text alone.',
-  }),
-  output: z.enum(['text', 'jsonl']).default('text').register(z.globalRegistry, {
-    description:
-      'Standard output of a command: "text" is the reply itself, "jsonl" has an event in each line.',
+      'Program and arguments, run without a shell. For "command": the message on stdin, the reply on stdout; words such as "{session}" are replaced by values of the turn.',
   }),
   env: z
     .array(
@@ -57,10 +49,25 @@ const command = z.strictObject({
     .default([])
     .register(z.globalRegistry, {
       description:
-        'Names of variables of the gateway that the command gets in any case, such as ["HOME"], which is agents/home otherwise.',
+        'Names of variables of the gateway that the program gets in any case, such as ["HOME"], which is agents/home otherwise.',
     }),
+};
+
+const command = z.strictObject({
+  type: z.literal('command'),
+  ...programKeys,
+  input: z.enum(['json', 'text']).default('json').register(z.globalRegistry, {
+    description:
+      'Standard input of a command: "json" is the message with all its facts, "text" is its text alone.',
+  }),
+  output: z.enum(['text', 'jsonl']).default('text').register(z.globalRegistry, {
+    description:
+      'Standard output of a command: "text" is the reply itself, "jsonl" has an event in each line.',
+  }),
   ...commonKeys,
 });
+
+const acp = z.strictObject({ type: z.literal('acp'), ...programKeys, ...acpKeys, ...commonKeys });
 
 /** Names the type that the keys imply, so that a command alone is enough. */
 function withType(table: unknown): unknown {
@@ -68,7 +75,7 @@ function withType(table: unknown): unknown {
   return { type: 'command' in table ? 'command' : 'echo', ...table };
 }
 
-const types = [echo, command] as const;
+const types = [echo, command, acp] as const;
 
 const typeNames = types.map(({ shape }) => `"${shape.type.value}"`).join(' or ');
 

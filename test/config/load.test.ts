@@ -197,24 +197,26 @@ agent = "default"
       '[agent]\ntype = "command"',
       {},
       [
-        'sd-gateway.toml:1:1: agent.command: must name a program when agent.type is "command", such as ["/usr/bin/my-agent", "--quiet"]',
+        'sd-gateway.toml:1:1: agent.command: must name a program when agent.type is "command" or "acp", such as ["/usr/bin/my-agent", "--quiet"]',
       ],
     ],
     [
       '[agent]\ntype = "comand"',
       {},
-      ['sd-gateway.toml:2:1: agent.type: must be "echo" or "command"; did you mean "command"?'],
+      ['sd-gateway.toml:2:1: agent.type: must be "echo" or "command" or "acp"; did you mean "command"?'],
     ],
     [
       '[agent]\ntype = "echo"\ntimeout = 1\ncommand = ["/bin/cat"]',
       {},
-      ['sd-gateway.toml:4:1: "command" is no key of this type of [agent]: it needs agent.type = "command"'],
+      [
+        'sd-gateway.toml:4:1: "command" is no key of this type of [agent]: it needs agent.type = "command" or "acp"',
+      ],
     ],
     [
       '[agent]\ntype = "echo"',
       { SD_GATEWAY_AGENT_COMMAND: '/bin/cat' },
       [
-        'SD_GATEWAY_AGENT_COMMAND: "command" is no key of this type of [agent]: it needs agent.type = "command"',
+        'SD_GATEWAY_AGENT_COMMAND: "command" is no key of this type of [agent]: it needs agent.type = "command" or "acp"',
       ],
     ],
     [
@@ -234,14 +236,14 @@ agent = "default"
       {},
       [
         'sd-gateway.toml:2:1: unknown key "comand" in [agents.fast]; did you mean "command"?',
-        'sd-gateway.toml:4:1: agents.slow.type: must be "echo" or "command"; did you mean "command"?',
+        'sd-gateway.toml:4:1: agents.slow.type: must be "echo" or "command" or "acp"; did you mean "command"?',
       ],
     ],
     [
       '[agents.fast]\ntype = "echo"\ncommand = ["/bin/cat"]',
       {},
       [
-        'sd-gateway.toml:3:1: "command" is no key of this type of [agents.fast]: it needs agents.fast.type = "command"',
+        'sd-gateway.toml:3:1: "command" is no key of this type of [agents.fast]: it needs agents.fast.type = "command" or "acp"',
       ],
     ],
     [

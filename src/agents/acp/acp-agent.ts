@@ -1,0 +1,122 @@
+import type { Log } from '../../log/log.js';
+import type { Agent, AgentEvent, AgentRequest } from '../agent.js';
+import { makeTurnDirectories } from '../agent-directories.js';
+import { inheritedEnvironment } from '../command-environment.js';
+import type { TurnProcess } from '../turn-processes.js';
+import { MergedEvents } from './merged-events.js';
+import type { SessionPool } from './session-pool.js';
+
+export interface AcpAgentOptions {
+  /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
+  readonly command: readonly string[];
+  /** Its working directory; null: that of the session. */
+  readonly cwd: string | null;
+  /** A file of MCP servers; null: there are none. */
+  readonly mcpServers: string | null;
+  readonly mode: string | null;
+  readonly model: string | null;
+  /** Kinds of tools that it may use. */
+  readonly allow: readonly string[];
+  /** Time after which a process that runs no turn is ended, in milliseconds. */
+  readonly idle: number;
+  readonly processesLimit: number;
+  /** Time between SIGTERM and SIGKILL, in milliseconds. */
+  readonly killDelay: number;
+  /** Largest reply, in bytes. */
+  readonly replyLimit: number;
+  /** The agents' own, below which are their home and the directories of the sessions. */
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Names of variables of the gateway that it gets in any case. */
+  readonly env: readonly string[];
+  readonly log: Log;
+  /** Has the process of each turn that runs. */
+  readonly processes: Set<TurnProcess>;
+}
+
+/**
+ * Speaks the Agent Client Protocol, version 1, with a program on its standard streams (docs/agents/acp.md). Each session
+ * has a process of its own, which lives from turn to turn until it has been idle for long.
+ */
+export class AcpAgent implements Agent {
+  readonly type = 'acp';
+  readonly #options: AcpAgentOptions;
+  #pool: Promise<SessionPool> | null = null;
+
+  constructor(options: AcpAgentOptions) {
+    this.#options = options;
+  }
+
+  async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    const { processes } = this.#options;
+    this.#pool ??= this.#makePool();
+    const pool = await this.#pool;
+    const session = await pool.take(request, signal);
+    const { turnId, messageId, session: sessionName } = request;
+    const turnProcess = { pid: session.pid, turnId, messageId, session: sessionName };
+    processes.add(turnProcess);
+    const queue = new MergedEvents();
+    const reply = session
+      .turn(request, signal, (event) => queue.push(event))
+      .finally(() => {
+        processes.delete(turnProcess);
+        pool.give(session);
+        queue.end();
+      });
+    reply.catch(() => undefined);
+    yield { type: 'started' };
+    yield* queue;
+    yield { type: 'end', reply: await reply };
+  }
+
+  endSession(session: string): void {
+    void this.#pool?.then((pool) => pool.endSession(session));
+  }
+
+  async close(): Promise<void> {
+    await (await this.#pool)?.close();
+  }
+
+  /** Loads the protocol's part of the program, which others have no need of. */
+  async #makePool(): Promise<SessionPool> {
+    const [{ SessionPool }, { AcpSession }, { readMcpServers }] = await Promise.all([
+      import('./session-pool.js'),
+      import('./session.js'),
+      import('./mcp-servers.js'),
+    ]);
+    const { command, directory, killDelay, log, env, environment, mcpServers } = this.#options;
+    const inherited = inheritedEnvironment(environment, env);
+    const keepsHome = env.includes('HOME') && environment['HOME'] !== undefined;
+    return new SessionPool({
+      limit: this.#options.processesLimit,
+      idleMs: this.#options.idle,
+      open: async (request, signal) => {
+        const directories = makeTurnDirectories(directory, request.session);
+        return AcpSession.open(
+          {
+            process: {
+              command,
+              cwd: this.#options.cwd ?? directories.session,
+              env: {
+                ...inherited,
+                ...(!keepsHome && { HOME: directories.home }),
+                SD_GATEWAY_SESSION: request.session,
+              },
+              directory,
+              killDelayMs: killDelay,
+              log,
+            },
+            mcpServers: async () => (mcpServers === null ? [] : readMcpServers(mcpServers)),
+            mode: this.#options.mode,
+            model: this.#options.model,
+            allow: this.#options.allow,
+            replyLimitBytes: this.#options.replyLimit,
+            log,
+          },
+          request,
+          signal,
+        );
+      },
+    });
+  }
+}

@@ -1,0 +1,241 @@
+import { lowerOpenFilesLimit } from '../../linux/process.js';
+import { ticksSinceBoot } from '../../linux/process-scan.js';
+import type { Log, LogFields } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
+import { AgentError } from '../agent.js';
+import { notStarted } from '../command-errors.js';
+import { endBeforeGateway } from '../oom-score.js';
+import { type PipedProcess, spawnPiped } from '../piped-process.js';
+import { markVariable, newMark, ProcessTree } from '../process-tree.js';
+import { readInTurns } from '../read-in-turns.js';
+import { StandardError } from '../standard-error.js';
+import { FrameSplitter } from './frames.js';
+import { RpcConnection, type RpcHandlers } from './rpc.js';
+import { oneLine } from './updates.js';
+
+export interface AgentProcessOptions {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  /** Its working directory. */
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The agents' own directory, by which the next start knows what this one has left. */
+  readonly directory: string;
+  /** Time between SIGTERM and SIGKILL, in milliseconds. */
+  readonly killDelayMs: number;
+  readonly log: Log;
+}
+
+/** The soft limit of descriptors that systemd gives a unit by default (systemd-system.conf(5), DefaultLimitNOFILE=). */
+const openFilesLimit = 1_024;
+
+/** Time between two reads of standard error once its lines are only counted. */
+const pauseWhenFullMs = 5;
+
+/** A process that has closed its standard output ends by itself within this time, or is ended. */
+const closedOutputMs = 200;
+
+/** Lines of garbage that are logged for each turn. */
+const mostGarbage = 10;
+
+/**
+ * The process of an agent that speaks ACP on its standard streams. It leads a session and a process group of its own, and
+ * lives from turn to turn.
+ */
+export class AgentProcess {
+  readonly pid: number;
+  readonly connection: RpcConnection;
+  /** Resolves with the reason once nothing of it is left. */
+  readonly ended: Promise<AgentError>;
+  readonly #options: AgentProcessOptions;
+  readonly #piped: PipedProcess;
+  readonly #tree: ProcessTree;
+  #standardError: StandardError;
+  #fields: LogFields;
+  #garbage = 0;
+  #turnBeganTicks = 0;
+  #exited = false;
+  #ending = false;
+  /** Why it was ended from here. */
+  #failure: AgentError | null = null;
+
+  private constructor(
+    options: AgentProcessOptions,
+    piped: PipedProcess,
+    tree: ProcessTree,
+    fields: LogFields,
+    handlers: Pick<RpcHandlers, 'request' | 'notification'>,
+  ) {
+    this.pid = tree.pid;
+    this.#tree = tree;
+    this.#options = options;
+    this.#piped = piped;
+    this.#fields = fields;
+    this.#standardError = this.#newStandardError();
+    this.connection = new RpcConnection(piped.stdin, {
+      ...handlers,
+      garbage: (line) => this.#noteGarbage(line),
+      stuck: (reason) => this.fail(new AgentError('failed', `the agent was ended: ${reason}`, true)),
+    });
+    this.ended = new Promise((resolve) => this.#follow(resolve));
+  }
+
+  /** Rejects with an `AgentError` of reason `unavailable` if it can't be started. */
+  static async start(
+    options: AgentProcessOptions,
+    fields: LogFields,
+    handlers: Pick<RpcHandlers, 'request' | 'notification'>,
+  ): Promise<AgentProcess> {
+    const [file = '', ...words] = options.command;
+    const mark = newMark(options.directory);
+    const env = { ...options.env, [markVariable]: mark };
+    let piped: PipedProcess;
+    try {
+      // setsid(2): a process group of its own, which can be ended as a whole.
+      piped = spawnPiped(file, words, { cwd: options.cwd, env, detached: true });
+    } catch (error) {
+      throw notStarted(error, file, options.cwd);
+    }
+    const { child } = piped;
+    const { pid } = child;
+    if (pid === undefined) {
+      const error = await new Promise((resolve) => child.once('error', resolve));
+      throw notStarted(error, file, options.cwd);
+    }
+    for (const limit of [() => endBeforeGateway(pid), () => lowerOpenFilesLimit(pid, openFilesLimit)]) {
+      try {
+        limit();
+      } catch (error) {
+        options.log.debug(`The agent keeps a limit of the gateway's: ${errorMessage(error)}`, fields);
+      }
+    }
+    return new AgentProcess(
+      options,
+      piped,
+      new ProcessTree(pid, mark, options.killDelayMs),
+      fields,
+      handlers,
+    );
+  }
+
+  /** False once it ends, or has ended. */
+  get isUsable(): boolean {
+    return !this.#exited && !this.#ending;
+  }
+
+  /** A turn begins: from now on records are about it, and have room again. */
+  turnBegins(fields: LogFields): void {
+    this.#standardError.end();
+    this.#fields = fields;
+    this.#standardError = this.#newStandardError();
+    this.#garbage = 0;
+    this.#turnBeganTicks = ticksSinceBoot();
+  }
+
+  /** The turn is over: ends what it has left behind. What the agent holds as its own stays. */
+  async turnEnds(): Promise<void> {
+    await this.#tree.endOrphans(this.#turnBeganTicks);
+  }
+
+  /** The end of its standard error, for an error text; empty if it wrote nothing. */
+  said(): string {
+    const tail = this.#standardError.tail();
+    return tail === '' ? '' : `; standard error ends: ${tail}`;
+  }
+
+  /** Ends it because of that. */
+  fail(failure: AgentError): void {
+    this.#failure ??= failure;
+    this.connection.close(failure);
+    this.end(0);
+  }
+
+  /** Closes its standard input, on which it may end by itself; after `gentleMs` it gets SIGTERM, and SIGKILL in the end. */
+  end(gentleMs: number): void {
+    if (this.#ending || this.#exited) return;
+    this.#ending = true;
+    this.#piped.stdin.end();
+    setTimeout(() => {
+      if (!this.#exited) this.#tree.end();
+    }, gentleMs);
+  }
+
+  #newStandardError(): StandardError {
+    return new StandardError((line) => this.#options.log.info(`agent: ${line}`, this.#fields));
+  }
+
+  #noteGarbage(line: string): void {
+    this.#garbage += 1;
+    if (this.#garbage > mostGarbage) return;
+    const last = this.#garbage === mostGarbage ? ' Further ones are not logged.' : '';
+    this.#options.log.info(
+      `The agent wrote a line that answers nothing and is no message of the protocol: ${oneLine(line)}.${last}`,
+      this.#fields,
+    );
+  }
+
+  #follow(ended: (reason: AgentError) => void): void {
+    const { child, stdin, stdout, stderr } = this.#piped;
+    const splitter = new FrameSplitter();
+    let isOpen = true;
+    child.on('error', (error) => this.#options.log.warning(`The agent: ${error.message}`, this.#fields));
+    // It may exit without reading: its end is told by `exit`.
+    stdin.on('error', () => undefined);
+    readInTurns(stdout, (bytes) => {
+      if (this.#failure === null) this.#take(splitter, bytes);
+      return bytes.length;
+    });
+    const readOn = readInTurns(
+      stderr,
+      (bytes) => this.#standardError.write(bytes),
+      () => (this.#standardError.isFull && !this.#exited ? pauseWhenFullMs : 0),
+    );
+    stdout.on('error', () => undefined);
+    stderr.on('error', () => undefined);
+    stdout.once('close', () => {
+      isOpen = false;
+      setTimeout(() => {
+        if (!this.isUsable) return;
+        this.fail(new AgentError('failed', 'the agent was ended: it has closed its standard output', true));
+      }, closedOutputMs);
+    });
+    child.once('exit', (status, signal) => {
+      this.#exited = true;
+      readOn();
+      this.#tree.sweep(() => {
+        // A process that left the group may hold the output open for ever; what the agent wrote has arrived by then.
+        if (isOpen) stdout.once('close', () => finish());
+        const timer = setTimeout(() => finish(), isOpen ? closedOutputMs : 0);
+        const finish = () => {
+          clearTimeout(timer);
+          const reason = this.#failure ?? this.#reasonOf(status, signal);
+          this.connection.close(reason);
+          for (const stream of [stdin, stdout, stderr]) stream.destroy();
+          this.#standardError.end();
+          ended(reason);
+        };
+      });
+    });
+  }
+
+  #take(splitter: FrameSplitter, bytes: Buffer): void {
+    try {
+      for (const line of splitter.push(bytes)) this.connection.receive(line);
+    } catch (error) {
+      this.fail(
+        error instanceof AgentError
+          ? error
+          : new AgentError('bad-reply', `the agent was ended: ${errorMessage(error)}`, true),
+      );
+    }
+  }
+
+  #reasonOf(status: number | null, signal: NodeJS.Signals | null): AgentError {
+    if (signal !== null) {
+      const hint =
+        signal === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
+      return new AgentError('killed', `the agent was killed by ${signal}${hint}${this.said()}`, true);
+    }
+    return new AgentError('failed', `the agent exited with status ${status}${this.said()}`, true);
+  }
+}

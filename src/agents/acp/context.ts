@@ -1,0 +1,26 @@
+import type { EarlierTurn } from '../agent.js';
+
+/** Turns that are given as context at most, and characters of them. */
+export const mostContextTurns = 50;
+const mostCharacters = 100_000;
+
+const introduction =
+  'This conversation began before, and you have no record of it. Here is what was said so far, the latest last. ' +
+  'Do not answer it: it is only for you to know. The message to answer follows behind it.';
+
+/** The conversation so far as a text for an agent that has lost it; null: there is none. The oldest turns give way. */
+export function conversationText(history: readonly EarlierTurn[]): string | null {
+  const parts: string[] = [];
+  let characters = 0;
+  for (const { text, reply } of history.toReversed()) {
+    const part = `Person: ${text}\n\nYou: ${reply.text}`;
+    characters += part.length;
+    if (characters > mostCharacters && parts.length > 0) break;
+    parts.unshift(part.slice(-mostCharacters));
+  }
+  return parts.length === 0 ? null : [introduction, ...parts].join('\n\n');
+}
+
+/** Tells an agent that it may have begun with this message before. */
+export const cutOffText =
+  'The turn for the next message was cut off before it ended, so you may have done parts of it already. Look first.';

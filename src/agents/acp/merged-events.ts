@@ -1,0 +1,47 @@
+import type { AgentEvent } from '../agent.js';
+
+/** Events that replace the one before of their type. */
+const replaced: ReadonlySet<string> = new Set(['started', 'status', 'usage']);
+
+const mostWaiting = 1_000;
+
+/** Events of a turn on their way to who reads them. Pieces of text that wait become one, and of status lines the last stays. */
+export class MergedEvents implements AsyncIterable<AgentEvent> {
+  #waiting: AgentEvent[] = [];
+  #ended = false;
+  #wake: () => void = () => undefined;
+
+  push(event: AgentEvent): void {
+    const last = this.#waiting.length - 1;
+    const before = this.#waiting[last];
+    if (before?.type === 'delta' && event.type === 'delta') {
+      this.#waiting[last] = { type: 'delta', text: before.text + event.text };
+    } else if (before?.type === event.type && replaced.has(event.type)) {
+      this.#waiting[last] = event;
+    } else {
+      this.#waiting.push(event);
+    }
+    // A reader that is far behind needs the text, and the last of what was replaced meanwhile.
+    if (this.#waiting.length > mostWaiting) {
+      this.#waiting = this.#waiting.filter((each, at) => !replaced.has(each.type) || at > last);
+    }
+    this.#wake();
+  }
+
+  /** No event follows. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<AgentEvent> {
+    while (true) {
+      for (const event of this.#waiting.splice(0)) yield event;
+      if (this.#waiting.length > 0) continue;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}

@@ -1,0 +1,301 @@
+import type { CancelNotification, McpServer, PromptRequest } from '@agentclientprotocol/sdk';
+import type { Log, LogFields } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
+import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from '../agent.js';
+import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
+import { conversationText, cutOffText, mostContextTurns } from './context.js';
+import {
+  errorText,
+  type OpenedSession,
+  openSession,
+  type SessionRecord,
+  sessionRecord,
+} from './handshake.js';
+import { permissionAnswer, permissionPolicy } from './permissions.js';
+import { turnReply } from './reply.js';
+import { methodNotFound, RpcError } from './rpc.js';
+import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
+
+export interface AcpSessionOptions {
+  readonly process: AgentProcessOptions;
+  readonly mcpServers: () => Promise<readonly McpServer[]>;
+  readonly mode: string | null;
+  readonly model: string | null;
+  /** Kinds of tools that the agent may use without asking. */
+  readonly allow: readonly string[];
+  readonly replyLimitBytes: number;
+  readonly log: Log;
+}
+
+/** Agents answer `session/cancel` within some milliseconds. */
+const cancelAnswerMs = 1_000;
+
+/** Time for a process whose standard input was closed to write its session and to exit by itself. */
+const gentleEndMs = 300;
+
+const cutOff = Symbol('cut off');
+
+interface RunningTurn {
+  readonly updates: TurnUpdates;
+  readonly fields: LogFields;
+  readonly denied: ToolCallFacts[];
+  isCutOff: boolean;
+}
+
+/** A session of an agent that speaks ACP, in a process of its own. It runs one turn at a time. */
+export class AcpSession {
+  readonly #options: AcpSessionOptions;
+  readonly #updates = { count: 0, messages: 0 };
+  #process: AgentProcess | null = null;
+  #opened: OpenedSession = { sessionId: '', opening: 'new' };
+  /** The conversation so far, which the agent does not know. */
+  #context: string | null = null;
+  #turn: RunningTurn | null = null;
+  /** True once the agent was asked for a session that there was. */
+  #resuming = false;
+
+  private constructor(options: AcpSessionOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts the agent and opens its session that belongs to the turn's. One that the agent has lost begins anew.
+   *
+   * @throws AgentError
+   */
+  static async open(
+    options: AcpSessionOptions,
+    request: AgentRequest,
+    signal: AbortSignal,
+  ): Promise<AcpSession> {
+    let session = new AcpSession(options);
+    try {
+      const record = sessionRecord(await request.agentSession.read());
+      try {
+        await session.#open(record?.cwd === options.process.cwd ? record : null, request, signal);
+      } catch (error) {
+        if (!session.#resuming || signal.aborted) throw error;
+        options.log.warning(
+          `The agent failed while it opened a session again, which begins anew: ${errorMessage(error)}`,
+          fieldsOf(request),
+        );
+        await session.end(0);
+        session = new AcpSession(options);
+        await session.#open(null, request, signal);
+      }
+      return session;
+    } catch (error) {
+      await session.end(0);
+      throw notOpened(error);
+    }
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  /** False once its process ends, or has ended. */
+  get isUsable(): boolean {
+    return this.#process?.isUsable ?? false;
+  }
+
+  /** Resolves once nothing of its process is left. */
+  get ended(): Promise<unknown> {
+    return this.#process?.ended ?? Promise.resolve();
+  }
+
+  /** Ends its process, and resolves once nothing of it is left. */
+  async end(gentleMs = gentleEndMs): Promise<void> {
+    this.#process?.end(gentleMs);
+    await this.ended;
+  }
+
+  /** Runs one turn. Rejects with an `AgentError`; if the turn was cut off, or the agent failed, its process has ended then. */
+  async turn(
+    request: AgentRequest,
+    signal: AbortSignal,
+    emit: (event: AgentEvent) => void,
+  ): Promise<AgentReply> {
+    const agent = this.#process;
+    if (agent === null) throw new Error('The session is not open.');
+    const fields = fieldsOf(request);
+    agent.turnBegins(fields);
+    const updates = new TurnUpdates(this.#options.replyLimitBytes, emit);
+    const turn: RunningTurn = { updates, fields, denied: [], isCutOff: false };
+    this.#turn = turn;
+    const hasContext = this.#context !== null;
+    const abort = abortOf(signal);
+    let answer: unknown;
+    try {
+      // What comes behind the answer is late.
+      const answered = agent.connection.request('session/prompt', this.#prompt(request), () => {
+        this.#turn = null;
+      });
+      answer = await Promise.race([answered, abort.aborted]);
+      if (answer === cutOff) {
+        turn.isCutOff = true;
+        await this.#cancel(agent, answered);
+      }
+    } catch (error) {
+      if (error instanceof RpcError) {
+        await agent.turnEnds();
+        throw new AgentError('failed', `the agent answered with ${errorText(error)}${agent.said()}`, true);
+      }
+      // Its process is ending, or has ended.
+      await agent.ended;
+      throw error;
+    } finally {
+      abort.stop();
+      this.#turn = null;
+    }
+    await agent.turnEnds();
+    this.#context = null;
+    const usage = usageOf(answer);
+    if (usage !== null) emit(usage);
+    const { denied } = turn;
+    const { stopReason } = membersOf(answer);
+    return turnReply({ stopReason, text: updates.text, acted: updates.acted, denied, hasContext });
+  }
+
+  /** A tool may go on after the agent has answered, so the process ends in any case. */
+  async #cancel(agent: AgentProcess, answer: Promise<unknown>): Promise<never> {
+    const notification: CancelNotification = { sessionId: this.#opened.sessionId };
+    agent.connection.notify('session/cancel', notification);
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      answer.catch(() => undefined),
+      new Promise((resolve) => {
+        timer = setTimeout(resolve, cancelAnswerMs);
+      }),
+    ]);
+    clearTimeout(timer);
+    await this.end();
+    throw new AgentError('cancelled', 'the turn was cancelled and its agent ended', true);
+  }
+
+  #prompt(request: AgentRequest): PromptRequest {
+    const { turnId, messageId, attempt, putBacks, text } = request;
+    const isRepeated = (attempt > 1 || putBacks > 0) && this.#context === null;
+    const texts = [this.#context, isRepeated ? cutOffText : null, text].filter((each) => each !== null);
+    return {
+      sessionId: this.#opened.sessionId,
+      prompt: texts.map((each) => ({ type: 'text', text: each })),
+      _meta: { turn_id: turnId, message_id: messageId, attempt, put_backs: putBacks },
+    };
+  }
+
+  async #open(record: SessionRecord | null, request: AgentRequest, signal: AbortSignal): Promise<void> {
+    const { process: options, mode, model, log } = this.#options;
+    const fields = fieldsOf(request);
+    const mcpServers = await this.#options.mcpServers();
+    if (signal.aborted) throw cancelledBefore();
+    const agent = await AgentProcess.start(options, fields, {
+      request: (method, params) => this.#request(method, params),
+      notification: (method, params) => this.#notified(method, params),
+    });
+    this.#process = agent;
+    const cancel = () => agent.fail(cancelledBefore());
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      this.#opened = await openSession(
+        {
+          connection: agent.connection,
+          cwd: options.cwd,
+          mcpServers,
+          mode,
+          model,
+          updates: () => ({ ...this.#updates }),
+          onLost: (reason) => log.notice(`The agent did not open its session again: ${reason}`, fields),
+          onResume: () => {
+            this.#resuming = true;
+          },
+        },
+        record,
+      );
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+    const { sessionId } = this.#opened;
+    if (record?.sessionId !== sessionId) {
+      await request.agentSession.write({ sessionId, cwd: options.cwd });
+    }
+    await this.#findContext(request);
+    if (signal.aborted) throw cancelledBefore();
+  }
+
+  async #findContext(request: AgentRequest): Promise<void> {
+    const { opening } = this.#opened;
+    if (opening === 'resumed' || opening === 'loaded') return;
+    this.#context = conversationText(await request.history(mostContextTurns));
+    if (this.#context === null) return;
+    this.#options.log.notice(
+      'The agent gets the conversation so far as text, as it knows nothing of it.',
+      fieldsOf(request),
+    );
+  }
+
+  #notified(method: string, params: unknown): void {
+    if (method !== 'session/update') return;
+    const { sessionId, update } = membersOf(params);
+    const { sessionUpdate } = membersOf(update);
+    this.#updates.count += 1;
+    if (sessionUpdate === 'agent_message_chunk' || sessionUpdate === 'user_message_chunk') {
+      this.#updates.messages += 1;
+    }
+    // Beside a turn it is a replay, or late.
+    if (sessionId === this.#opened.sessionId) this.#turn?.updates.take(update);
+  }
+
+  async #request(method: string, params: unknown): Promise<unknown> {
+    if (method !== 'session/request_permission') {
+      throw new RpcError(methodNotFound, `"${oneLine(method, 100)}" is not offered`);
+    }
+    const turn = this.#turn;
+    const { toolCall, options } = membersOf(params);
+    if (turn === null || turn.isCutOff) return { outcome: { outcome: 'cancelled' } };
+    const call = toolCallFacts(toolCall, turn.updates.toolCall(membersOf(toolCall)['toolCallId']));
+    const policy = permissionPolicy(call.kind, this.#options.allow);
+    const what = `${oneLine(call.title)} (${oneLine(call.kind, 20)})`;
+    if (policy === 'deny') turn.denied.push(call);
+    this.#options.log.info(
+      policy === 'allow'
+        ? `The agent asked for a tool that agent.allow names, and may use it: ${what}`
+        : `The agent asked for a tool that agent.allow does not name, and may not use it: ${what}`,
+      turn.fields,
+    );
+    return permissionAnswer(policy, options);
+  }
+}
+
+function fieldsOf(request: AgentRequest): LogFields {
+  return {
+    SD_GATEWAY_SESSION: request.session,
+    SD_GATEWAY_MESSAGE: request.messageId,
+    SD_GATEWAY_TURN: request.turnId,
+  };
+}
+
+function cancelledBefore(): AgentError {
+  return new AgentError('cancelled', 'the turn was cancelled before its agent was ready', true);
+}
+
+/** The agent has done nothing yet: whatever went wrong, the attempt doesn't count. */
+function notOpened(error: unknown): AgentError {
+  if (error instanceof AgentError && (error.reason === 'unavailable' || error.reason === 'cancelled'))
+    return error;
+  const reason =
+    error instanceof RpcError ? `the agent answered with ${errorText(error)}` : errorMessage(error);
+  return new AgentError('unavailable', `no session could be opened: ${reason}`, true, { cause: error });
+}
+
+/** `aborted` resolves with `cutOff` once the signal is aborted. */
+function abortOf(signal: AbortSignal): { readonly aborted: Promise<symbol>; readonly stop: () => void } {
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<symbol>((resolve) => {
+    const listener = () => resolve(cutOff);
+    signal.addEventListener('abort', listener);
+    if (signal.aborted) listener();
+    stop = () => signal.removeEventListener('abort', listener);
+  });
+  return { aborted, stop };
+}

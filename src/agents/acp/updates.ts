@@ -1,0 +1,159 @@
+import { AgentError, type AgentEvent } from '../agent.js';
+import { printable } from '../standard-error.js';
+
+/** A tool call as the agent announced it. */
+export interface ToolCallFacts {
+  /** Such as "read" or "execute" (ACP, "Tool Calls"); "other" if the agent names none. */
+  readonly kind: string;
+  readonly title: string;
+  /** Its arguments, as they came; undefined: none were given. */
+  readonly input: unknown;
+}
+
+/** Longest status line, in characters. */
+const longestStatus = 200;
+
+/** Tool calls of one turn that are remembered. */
+const mostToolCalls = 1_000;
+
+/** An object that JSON.parse gave, or an empty one: agents leave out and misname members. */
+export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+/** A text as one line of at most so many characters, without what a terminal would act on. */
+export function oneLine(text: string, longest = longestStatus): string {
+  const line = printable(text.replace(/\s+/g, ' ')).trim();
+  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
+}
+
+/** A tool call of an update or of a permission request; members that it leaves out are as they were `before`. */
+export function toolCallFacts(value: unknown, before: ToolCallFacts | undefined): ToolCallFacts {
+  const { kind, title, name, rawInput } = membersOf(value);
+  const called = typeof title === 'string' ? title : typeof name === 'string' ? name : before?.title;
+  return {
+    kind: typeof kind === 'string' ? kind : (before?.kind ?? 'other'),
+    title: called ?? 'a tool without a name',
+    input: rawInput ?? before?.input,
+  };
+}
+
+/** The text of a content block (ACP, "Content"); what is not text is named. */
+export function contentText(block: unknown): string {
+  const { type, text, uri, mimeType } = membersOf(block);
+  switch (type) {
+    case 'text':
+      return typeof text === 'string' ? text : '';
+    case 'resource_link':
+      return typeof uri === 'string' ? uri : '';
+    case 'image':
+    case 'audio':
+      return `[${type}${typeof mimeType === 'string' ? ` ${mimeType}` : ''}]`;
+    default:
+      return '';
+  }
+}
+
+/** Makes the events and the reply of one turn from the updates of its session (`session/update`). */
+export class TurnUpdates {
+  /** By the tool call's id. */
+  readonly #toolCalls = new Map<string, ToolCallFacts>();
+  readonly #chunks: string[] = [];
+  #bytes = 0;
+  #lastCharacter = '\n';
+  #messageId: unknown;
+  #paragraphEnds = false;
+  #acted = false;
+
+  constructor(
+    private readonly replyLimitBytes: number,
+    private readonly emit: (event: AgentEvent) => void,
+  ) {}
+
+  get text(): string {
+    return this.#chunks.join('');
+  }
+
+  /** True if the agent called a tool or made a plan. */
+  get acted(): boolean {
+    return this.#acted;
+  }
+
+  toolCall(id: unknown): ToolCallFacts | undefined {
+    return typeof id === 'string' ? this.#toolCalls.get(id) : undefined;
+  }
+
+  /** Throws an AgentError if the reply is larger than it may be. */
+  take(update: unknown): void {
+    const members = membersOf(update);
+    switch (members['sessionUpdate']) {
+      case 'agent_message_chunk':
+        this.#message(contentText(members['content']), members['messageId']);
+        break;
+      case 'tool_call':
+      case 'tool_call_update':
+        this.#tool(members);
+        break;
+      case 'plan':
+        this.#plan(members['entries']);
+        break;
+      default:
+      // Thoughts, commands, modes and whatever else may come are none of the reply.
+    }
+  }
+
+  /** Agents say a word before a tool call and go on behind it: these are paragraphs of their own. */
+  #message(text: string, messageId: unknown): void {
+    if (text === '') return;
+    const isNext = messageId !== undefined && messageId !== this.#messageId && this.#messageId !== undefined;
+    const parts = (this.#paragraphEnds || isNext) && this.#bytes > 0;
+    const apart = parts && this.#lastCharacter !== '\n' && !text.startsWith('\n');
+    this.#messageId = messageId ?? this.#messageId;
+    this.#paragraphEnds = false;
+    // No store keeps a NUL in a text.
+    const piece = `${apart ? '\n\n' : ''}${text.replaceAll('\0', '\ufffd')}`;
+    this.#bytes += Buffer.byteLength(piece);
+    if (this.#bytes > this.replyLimitBytes) {
+      throw new AgentError(
+        'bad-reply',
+        `the reply is larger than ${this.replyLimitBytes} bytes (agent.reply_limit); the agent was ended`,
+        true,
+      );
+    }
+    this.#lastCharacter = piece.at(-1) ?? '\n';
+    this.#chunks.push(piece);
+    this.emit({ type: 'delta', text: piece });
+  }
+
+  #tool(update: Readonly<Record<string, unknown>>): void {
+    this.#acted = true;
+    this.#paragraphEnds = true;
+    const { toolCallId, status } = update;
+    if (typeof toolCallId !== 'string') return;
+    const before = this.#toolCalls.get(toolCallId);
+    const facts = toolCallFacts(update, before);
+    if (before !== undefined || this.#toolCalls.size < mostToolCalls) this.#toolCalls.set(toolCallId, facts);
+    const begins = before === undefined || before.title !== facts.title;
+    if (begins && status !== 'completed' && status !== 'failed') this.#status(facts.title);
+  }
+
+  #plan(entries: unknown): void {
+    this.#acted = true;
+    if (!Array.isArray(entries)) return;
+    const at = entries.findIndex((entry) => membersOf(entry)['status'] === 'in_progress');
+    const { content } = membersOf(entries[at]);
+    if (typeof content === 'string') this.#status(`${content} (step ${at + 1} of ${entries.length})`);
+  }
+
+  #status(text: string): void {
+    const line = oneLine(text);
+    if (line !== '') this.emit({ type: 'status', text: line });
+  }
+}
+
+/** Tokens of a turn from the answer to a prompt, where an agent counts them there; null: it does not. */
+export function usageOf(answer: unknown): AgentEvent | null {
+  const { inputTokens, outputTokens } = membersOf(membersOf(answer)['usage']);
+  if (typeof inputTokens !== 'number' || typeof outputTokens !== 'number') return null;
+  return { type: 'usage', usage: { inputTokens, outputTokens } };
+}

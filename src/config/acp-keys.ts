@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { absolutePath, count, timeSpan } from './values.js';
+
+/** Kinds of tools in the Agent Client Protocol ("Tool Calls"). */
+export const toolKinds = [
+  'read',
+  'edit',
+  'delete',
+  'move',
+  'search',
+  'execute',
+  'think',
+  'fetch',
+  'switch_mode',
+  'other',
+] as const;
+
+const day = 86_400_000;
+
+/** Keys of an agent that speaks the Agent Client Protocol, beside those of a command. */
+export const acpKeys = {
+  cwd: absolutePath.nullable().default(null).register(z.globalRegistry, {
+    description: 'Working directory of all sessions. Unset: each session has its own.',
+  }),
+  mcp_servers: absolutePath.nullable().default(null).register(z.globalRegistry, {
+    description:
+      'JSON file of MCP servers for the agent, with a "mcpServers" object as other programs have it.',
+  }),
+  mode: z.string().min(1).nullable().default(null).register(z.globalRegistry, {
+    description: "Mode of the agent's sessions, by its id there. Unset: the agent's own.",
+  }),
+  model: z.string().min(1).nullable().default(null).register(z.globalRegistry, {
+    description: "Model of the agent's sessions, by its id there. Unset: the agent's own.",
+  }),
+  allow: z.array(z.enum(toolKinds)).default([]).register(z.globalRegistry, {
+    description:
+      'Kinds of tools that the agent may use where it asks for permission, such as ["read", "search"]. Others are denied.',
+  }),
+  idle: timeSpan(0, 365 * day)
+    .prefault('10min')
+    .register(z.globalRegistry, {
+      description:
+        "Time after which a session's process that runs no turn is ended. The next turn resumes it.",
+    }),
+  processes_limit: count(1, 10_000).default(8).register(z.globalRegistry, {
+    description:
+      'Processes of the agent at the same time, one a session. The one that is idle longest ends first.',
+  }),
+};

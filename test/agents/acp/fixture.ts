@@ -1,0 +1,137 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { AcpAgent, type AcpAgentOptions } from '../../../src/agents/acp/acp-agent.js';
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentReply,
+  type AgentRequest,
+} from '../../../src/agents/agent.js';
+import type { TurnProcess } from '../../../src/agents/turn-processes.js';
+import { RecordingLog } from '../../gateway/delivery/recording-log.js';
+import { agentRequest } from '../../support/agent-request.js';
+
+const program = fileURLToPath(new URL('../../support/acp-agent.mjs', import.meta.url));
+
+export interface Fault {
+  readonly resume?: true | 'refused';
+  readonly load?: true | 'late' | 'empty' | 'refused';
+  readonly dieAt?: string;
+  readonly hangAt?: string;
+  readonly version?: number;
+  readonly auth?: boolean;
+  readonly deaf?: boolean;
+  readonly noCancel?: boolean;
+  readonly stubborn?: boolean;
+}
+
+/** A gateway's side of the agent with faults of test/support/acp-agent.mjs; all of it ends with the test. */
+export class Place {
+  readonly directory = mkdtempSync(join(tmpdir(), 'acp-agent-'));
+  readonly log = new RecordingLog();
+  readonly processes = new Set<TurnProcess>();
+  readonly #agents: AcpAgent[] = [];
+
+  constructor() {
+    onTestFinished(async () => {
+      await Promise.all(this.#agents.map((agent) => agent.close()));
+      rmSync(this.directory, { recursive: true });
+    });
+  }
+
+  agent(fault: Fault = {}, options: Partial<AcpAgentOptions> = {}): AcpAgent {
+    const agent = new AcpAgent({
+      command: [process.execPath, program, JSON.stringify(fault)],
+      cwd: null,
+      mcpServers: null,
+      mode: null,
+      model: null,
+      allow: [],
+      idle: 60_000,
+      processesLimit: 8,
+      killDelay: 2_000,
+      replyLimit: 1024 ** 2,
+      directory: this.directory,
+      environment: process.env,
+      env: [],
+      log: this.log,
+      processes: this.processes,
+      ...options,
+    });
+    this.#agents.push(agent);
+    return agent;
+  }
+
+  /** What the agent was asked, in all its processes. */
+  asked(): readonly { readonly pid: number; readonly method: string; readonly params: never }[] {
+    const file = join(this.directory, 'home', 'acp-journal');
+    if (!existsSync(file)) return [];
+    return readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  }
+
+  /** The methods that it was asked for, of one kind of them. */
+  methods(pattern = /^session\//): readonly string[] {
+    return this.asked()
+      .map(({ method }) => method)
+      .filter((method) => pattern.test(method));
+  }
+
+  /** Resolves once the agent was asked for that, so many times. */
+  async isAsked(method: string, times = 1): Promise<void> {
+    while (this.methods(/./).filter((each) => each === method).length < times) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  logged(): readonly string[] {
+    return this.log.records.map(({ message }) => message);
+  }
+}
+
+export interface TurnOutcome {
+  readonly events: readonly AgentEvent[];
+  readonly reply: AgentReply | null;
+  readonly error: AgentError | null;
+}
+
+/** Runs a turn whose text is a script for the agent, to its end. */
+export async function turn(
+  agent: AcpAgent,
+  text: string | readonly string[],
+  changes: Partial<AgentRequest> = {},
+  signal: AbortSignal = new AbortController().signal,
+): Promise<TurnOutcome> {
+  const request = agentRequest({ text: typeof text === 'string' ? text : text.join('\n'), ...changes });
+  const events: AgentEvent[] = [];
+  let reply: AgentReply | null = null;
+  try {
+    for await (const event of agent.run(request, signal)) {
+      events.push(event);
+      if (event.type === 'end') reply = event.reply;
+    }
+  } catch (error) {
+    if (!(error instanceof AgentError)) throw error;
+    return { events, reply: null, error };
+  }
+  return { events, reply, error: null };
+}
+
+/** The text of a turn's reply. */
+export async function said(...of: Parameters<typeof turn>): Promise<string> {
+  const { reply, error } = await turn(...of);
+  if (error !== null) throw error;
+  return reply?.text ?? '';
+}
+
+/** Of a turn that fails. */
+export async function failure(...of: Parameters<typeof turn>): Promise<AgentError> {
+  const { error } = await turn(...of);
+  if (error === null) throw new Error('The turn did not fail.');
+  return error;
+}
