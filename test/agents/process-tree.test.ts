@@ -68,7 +68,7 @@ describe('the end of a process ends', () => {
 
 test('orphans of a turn end, while the process and what it holds go on', async () => {
   const mark = newMark('/a');
-  const { pid, pids } = await shell(
+  const { exited, pid, pids } = await shell(
     'setsid sleep 1000 & held=$!; setsid sh -c "sleep 1000 & echo $held \\$!"; wait',
     mark,
   );
@@ -81,6 +81,10 @@ test('orphans of a turn end, while the process and what it holds go on', async (
     expect(pids.map(isAlive)).toEqual([true, false]);
   });
   expect(isAlive(pid)).toBe(true);
+  tree.end();
+  await exited;
+  await swept(tree);
+  expect(pids.map(isAlive)).toEqual([false, false]);
 });
 
 test('leftovers of the same directory end, and those of others don’t', async () => {
