@@ -19,7 +19,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   session: async () => (await import('./client/session.js')).session,
   route: async () => (await import('./client/session.js')).route,
   show: async () => (await import('./client/messages.js')).show,
-  token: async () => (await import('./client/access.js')).token,
+  token: async () => (await import('./client/tokens.js')).token,
   dead: async () => (await import('./client/messages.js')).dead,
   store: async () => (await import('./store.js')).run,
   start: async () => (await import('./operate/operate.js')).operations.start,
@@ -40,7 +40,9 @@ const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 
 
 function changesSomething({ command, operands: [action] }: ParsedCommand): boolean {
   return (
-    changing.includes(command.name) || (command.name === 'dead' && /^(retry|discard)$/.test(action ?? ''))
+    changing.includes(command.name) ||
+    (command.name === 'dead' && /^(retry|discard)$/.test(action ?? '')) ||
+    (command.name === 'token' && /^(add|revoke)$/.test(action ?? ''))
   );
 }
 

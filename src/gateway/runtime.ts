@@ -21,7 +21,7 @@ import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
 import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
-import { type ControlReports, openControl } from './start/control.js';
+import { type ControlReports, openControl, turnOfProcesses } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { mayPass } from './start/failed-start.js';
 import { endAgentLeftovers } from './start/leftovers.js';
@@ -237,6 +237,7 @@ async function prepare(
     changes: workers.messages,
     log,
     token: token(options),
+    callerTurn: (processes) => turnOfProcesses(processes, turnProcesses, log),
     bodyLimit: configuration.http.body_limit,
     settings: () => ({
       waitLimit: workers.configuration.http.wait_limit,

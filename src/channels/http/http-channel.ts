@@ -2,14 +2,16 @@ import { type FastifyRequest, fastify } from 'fastify';
 import { errorMessage } from '../../text/failure-text.js';
 import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
-import { AllowedMethods, methodNotAllowed } from './allowed-methods.js';
-import { bearerCheck } from './bearer.js';
+import { AllowedMethods } from './allowed-methods.js';
+import { BearerCheck } from './bearer.js';
 import { readBodies, takeEmptyBodies } from './bodies.js';
 import { clientOf } from './client-address.js';
 import { internalProblem, problemOf } from './failures.js';
+import { guardRoutes } from './guard.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
-import { addEventRoutes, addHealthRoutes, addMessageRoutes, isOpen } from './routes.js';
+import { requireRight } from './route-scopes.js';
+import { addEventRoutes, addHealthRoutes, addMessageRoutes } from './routes.js';
 import type { ConnectionFacts } from './server/connections.js';
 import { Servers } from './server/servers.js';
 import { nothingKept } from './server/socket-keeper.js';
@@ -17,6 +19,9 @@ import { addSessionEndRoutes, addSessionRoutes, addSessionSettingRoutes } from '
 import { EventStreams } from './streams/event-streams.js';
 import { LongPolls } from './streams/long-polls.js';
 import { pacedReads } from './streams/paced-reads.js';
+import { TokenAnswers } from './token-answers.js';
+import { addTokenRoutes } from './token-routes.js';
+import { NamedTokens } from './tokens.js';
 
 export interface HttpFacts {
   readonly connections: ConnectionFacts;
@@ -38,11 +43,6 @@ export interface HttpChannel extends Channel {
   facts(): HttpFacts;
 }
 
-/** Seconds after which a connection may be idle that was busy. */
-const roomRetryAfter = 5;
-
-const noSuchAddress = 'No call of this interface has this address; docs/http.md lists them.';
-
 /** Requests are checked in validate.ts. Fastify’s compilers of JSON schemas would be loaded at each start, for nothing. */
 const noCompiler = () => (): never => {
   throw new Error('The routes have no JSON schemas: their requests are checked in validate.ts.');
@@ -61,15 +61,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       if (socket !== null) servers.unread.note(socket);
     },
   });
-  const checkToken = bearerCheck(options.token);
-  const isAuthorized = (authorization: string | undefined) => {
-    try {
-      checkToken(authorization);
-      return true;
-    } catch {
-      return false;
-    }
-  };
+  const tokens = new NamedTokens(options.store);
+  const tokenAnswers = new TokenAnswers();
+  const bearer = new BearerCheck(options.token, tokens);
 
   const clientOfRequest = ({ raw }: FastifyRequest) => clientOf(raw, options.settings().trustedProxies);
   let isInsecurityTold = false;
@@ -108,27 +102,17 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     return reply.code(problem.status).headers(problem.headers).type(problemContentType).send(problem.body());
   });
 
-  addHealthRoutes(application, options.readiness, ({ headers }) => isAuthorized(headers.authorization));
+  addHealthRoutes(application, options.readiness, async ({ headers }) => {
+    requireRight(await bearer.callerOf(headers.authorization), 'read');
+  });
   application.register(async (guarded) => {
-    guarded.addHook('onRequest', (request, _reply, done) => {
-      // Before a body is read, so that it can't be refused for another reason.
-      const allowed = request.is404 ? allowedMethods.of(request) : null;
-      if (allowed !== null && isOpen(request.url)) throw methodNotAllowed(allowed);
-      checkToken(request.headers.authorization);
-      noteInsecure(request);
-      if (!servers.connections.admit(request.raw.socket)) {
-        throw new Problem('too-many-connections', 'All connections that there may be are busy.', {
-          retryAfter: roomRetryAfter,
-          headers: { Connection: 'close' },
-        });
-      }
-      if (allowed !== null) throw methodNotAllowed(allowed);
-      if (request.is404) throw new Problem('not-found', noSuchAddress);
-      done();
-    });
-    // Never called, as the hook has thrown; that it is there has the hook called.
-    guarded.setNotFoundHandler(() => {
-      throw new Problem('not-found', noSuchAddress);
+    guardRoutes(guarded, {
+      bearer,
+      allowedMethods,
+      connections: () => servers.connections,
+      tokenAnswers,
+      onAuthorized: noteInsecure,
+      callerTurn: options.callerTurn,
     });
     readBodies(guarded, options.bodyLimit);
     addMessageRoutes(guarded, { ...options, longPolls, streams });
@@ -140,6 +124,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       addCancelRoutes(actions, options.actions);
       addDeadRoutes(actions, reads, options.actions);
       addSessionEndRoutes(actions, options.sessions);
+      addTokenRoutes(actions, tokens, tokenAnswers);
     });
   });
 

@@ -2,6 +2,7 @@ import type { Log } from '../../log/log.js';
 import type { NewMessage, QueueLimits } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
+import type { CallerTurn } from '../control/facts.js';
 import type {
   MessageChanges,
   OperatorActions,
@@ -38,6 +39,9 @@ export interface HttpChannelOptions {
     | 'settledMessages'
     | 'settledUpTo'
     | 'deltas'
+    | 'records'
+    | 'putRecord'
+    | 'deleteRecord'
   >;
   /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
@@ -45,8 +49,10 @@ export interface HttpChannelOptions {
   readonly sessions: SessionOperations;
   readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;
-  /** The bearer token that every request but those for health and readiness must have. */
+  /** The operator's bearer token. Every request but those for health and readiness must have it, or a named one. */
   readonly token: string;
+  /** The running turn that one of the processes belongs to, which are read if there is any; by default none. */
+  readonly callerTurn?: (processes: () => Promise<readonly number[]>) => Promise<CallerTurn | null>;
   /** Largest body, in bytes. */
   readonly bodyLimit: number;
   /** Read with each request. */

@@ -21,21 +21,28 @@ import type { LongPolls } from './streams/long-polls.js';
 import { validateBody, validateOne, validateQuery } from './validate.js';
 import { messageView } from './views.js';
 
-/** For load balancers and probes: without a token, and nothing but states and counts. */
+/** For load balancers and probes: without a token, and nothing but states and counts. `authorize` rejects who may not read. */
 export function addHealthRoutes(
   application: FastifyInstance,
   readiness: () => Readiness,
-  isAuthorized: (request: FastifyRequest) => boolean,
+  authorize: (request: FastifyRequest) => Promise<void>,
 ): void {
   application.get('/healthz', () => ({ healthy: true }));
-  application.get('/readyz', (request) => {
+  application.get('/readyz', async (request) => {
     const { ready, facts: all } = readiness();
     // Its words may hold a path.
-    const isHidden = typeof all['trouble'] === 'string' && !isAuthorized(request);
+    const isHidden = typeof all['trouble'] === 'string' && !(await isFulfilled(authorize(request)));
     const facts = isHidden ? { ...all, trouble: 'send the token to read it' } : all;
     if (ready) return { ready, facts };
     throw new Problem('not-ready', 'The gateway does not take new work now.', { facts });
   });
+}
+
+function isFulfilled(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** True if a request to this address needs no token. */

@@ -69,7 +69,7 @@ export function pageView<Item, View>(page: Page<Item>, view: (item: Item) => Vie
 }
 
 /** RFC 3339, in UTC with milliseconds. */
-function time(milliseconds: number): string {
+export function time(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 

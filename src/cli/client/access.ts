@@ -76,10 +76,8 @@ function readTokens({ directories: { state, earlierUserState }, unit }: GatewayL
   return tokens;
 }
 
-/** Prints the token that a client of the gateway needs. */
-export async function token(parsed: ParsedCommand): Promise<number> {
-  const [action = ''] = parsed.operands;
-  if (action !== 'show') throw new UsageError(`unknown action "${action}"; it is show`, parsed.command.name);
+/** Prints the operator's token. */
+export async function showToken(parsed: ParsedCommand): Promise<number> {
   const [found] = readTokens(await locateGateway(parsed));
   if (found === undefined) return commandStatus.unavailable;
   process.stdout.write(parsed.flags.has('json') ? versionedLine({ token: found }) : `${found}\n`);
@@ -94,6 +92,7 @@ function problemText(answer: GatewayAnswer): string {
 /** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
 export function refused(answer: GatewayAnswer, what: string): number {
   process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer)}\n`);
+  if (answer.status === 403) return commandStatus.noPermission;
   return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
 }
 

@@ -232,18 +232,38 @@ export const clientCommands: readonly CommandDescription[] = [
   },
   {
     name: 'token',
-    operands: 'ACTION',
-    operandCount: { least: 1, most: 1 },
-    summary: 'Print the token that a client of the gateway needs.',
+    operands: 'ACTION [NAME]',
+    operandCount: { least: 1, most: 2 },
+    summary: 'Show, make, list or revoke tokens for clients of the gateway.',
     description: [
-      'ACTION is "show". The token is read from the gateway’s own place: a credential of its unit, or its state directory. The gateway need not run.',
+      'ACTION is "show", "add NAME", "list" or "revoke NAME".',
+      '"show" prints the operator’s token, which may do all. It is read from the gateway’s own place: a credential of its unit, or its state directory. The gateway need not run.',
+      '"add" makes a token with the scopes of --scope, and prints it once. The gateway keeps its hash only. "revoke" takes effect at once.',
+      'Finds the gateway as "send" does.',
     ],
-    options: [configurationOption, ...unitOptions, jsonOption],
+    options: [
+      {
+        name: 'scope',
+        value: 'SCOPES',
+        summary:
+          'Scopes of the new token, separated by commas: post, read, operate, approve, metrics, openai.',
+      },
+      urlOption,
+      configurationOption,
+      ...unitOptions,
+      jsonOption,
+    ],
     exitStatuses: [
-      [commandStatus.success, 'It was printed.'],
+      [commandStatus.success, 'It is done.'],
+      [commandStatus.failure, 'The gateway refused it; the reason is printed.'],
       usageStatus,
-      [commandStatus.unavailable, 'There is none yet, or this user may not read it.'],
+      [
+        commandStatus.unavailable,
+        'No gateway answers; or there is no token yet, or this user may not read it.',
+      ],
+      [commandStatus.noPermission, 'The token is not accepted.'],
+      configurationStatus,
     ],
-    examples: ['TOKEN=$(sd-gateway token show)'],
+    examples: ['TOKEN=$(sd-gateway token show)', 'sd-gateway token add ci --scope post,read'],
   },
 ];

@@ -54,17 +54,31 @@ export async function openControl(options: ControlOptions): Promise<ControlServe
   return control;
 }
 
+/** The running turn that one of the processes is part of; null as below. They are read only if a turn runs. */
+export async function turnOfProcesses(
+  processes: () => Promise<readonly number[]>,
+  running: ReadonlySet<TurnProcess>,
+  log: Log,
+): Promise<CallerTurn | null> {
+  if (running.size === 0) return null;
+  for (const pid of await processes()) {
+    const turn = await callerTurn({ pid }, running, log);
+    if (turn !== null) return turn;
+  }
+  return null;
+}
+
 function senderOf({ pid, uid }: PeerCredentials): Sender {
   return { pid, uid, comm: processName(pid), isSupervisor: false };
 }
 
 /**
- * The running turn that a caller of the control socket is part of; null if there is none, or if it can't be found out.
+ * The running turn that a caller is part of; null if there is none, or if it can't be found out.
  * The caller may have gone, or hide from this process: its order is obeyed then, and stops that cut a turn off are
  * counted.
  */
 async function callerTurn(
-  { pid }: PeerCredentials,
+  { pid }: Pick<PeerCredentials, 'pid'>,
   running: ReadonlySet<TurnProcess>,
   log: Log,
 ): Promise<CallerTurn | null> {

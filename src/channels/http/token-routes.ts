@@ -1,0 +1,59 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { Problem } from './problem.js';
+import type { TokenAnswers } from './token-answers.js';
+import { type NamedToken, type NamedTokens, scopes } from './tokens.js';
+import { validateBody } from './validate.js';
+import { time } from './views.js';
+
+const tokenName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,31}$/, 'must begin with a-z and have at most 32 of a-z, 0-9, "_" and "-"');
+
+const tokenBody = z.strictObject({
+  name: tokenName,
+  scopes: z
+    .array(z.enum(scopes, `must be one of ${scopes.join(', ')}`))
+    .min(1, 'must name a scope')
+    .max(100, 'must be fewer'),
+});
+
+/** Tokens beside the operator's: to make, list and revoke. */
+export function addTokenRoutes(
+  application: FastifyInstance,
+  tokens: NamedTokens,
+  answers: Pick<TokenAnswers, 'end'>,
+): void {
+  application.get('/v1/tokens', async () => {
+    return { items: (await tokens.list()).map(tokenView), next: null };
+  });
+
+  application.post('/v1/tokens', async (request, reply) => {
+    const body = validateBody(tokenBody, request.body);
+    const added = await tokens.add(body.name, body.scopes);
+    switch (added.outcome) {
+      case 'added':
+        // No cache on the way is to keep it.
+        reply.code(201).header('Cache-Control', 'no-store');
+        return { ...tokenView(added.token), token: added.secret };
+      case 'exists':
+        throw new Problem(
+          'token-exists',
+          `There is a token "${body.name}"; revoke it, or choose another name.`,
+        );
+      case 'too-many':
+        throw new Problem('token-exists', 'There are as many tokens as there may be; revoke some.');
+    }
+  });
+
+  application.delete<{ Params: { name: string } }>('/v1/tokens/:name', async (request, reply) => {
+    const { name } = request.params;
+    if (!(await tokens.revoke(name))) throw new Problem('unknown-token', `There is no token "${name}".`);
+    answers.end(name);
+    reply.code(204);
+  });
+}
+
+function tokenView({ name, scopes: granted, createdAt }: NamedToken) {
+  return { name, scopes: granted, created_at: time(createdAt) };
+}

@@ -1,0 +1,85 @@
+import { nearest } from '../../config/configuration-error.js';
+import { commandStatus } from '../command.js';
+import { printable, versionedLine } from '../terminal.js';
+import { type ParsedCommand, UsageError } from '../usage.js';
+import { askGateway, refused, showToken } from './access.js';
+import type { GatewayClient } from './http.js';
+
+const actions = ['show', 'add', 'list', 'revoke'] as const;
+type Action = (typeof actions)[number];
+
+interface ShownToken {
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly created_at: string;
+}
+
+function actionOf({ command, operands: [word = ''] }: ParsedCommand): Action {
+  const action = actions.find((candidate) => candidate === word);
+  if (action !== undefined) return action;
+  const meant = nearest(word, actions);
+  const hint = meant === null ? `it is one of ${actions.join(', ')}` : `did you mean "${meant}"?`;
+  throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
+}
+
+/** Shows the operator's token, or makes, lists or revokes named ones. */
+export async function token(parsed: ParsedCommand): Promise<number> {
+  const action = actionOf(parsed);
+  const [, name] = parsed.operands;
+  const { scope } = parsed.values;
+  const json = parsed.flags.has('json');
+  const usage = (message: string) => new UsageError(message, parsed.command.name);
+  const wantsName = action === 'add' || action === 'revoke';
+  if (wantsName && name === undefined) throw usage(`${action} needs the name of a token`);
+  if (!wantsName && name !== undefined) throw usage(`${action} takes no name`);
+  if (action === 'add' && scope === undefined) throw usage('add needs --scope, such as --scope post,read');
+  if (action !== 'add' && scope !== undefined) throw usage('--scope goes with add');
+  switch (action) {
+    case 'show':
+      return showToken(parsed);
+    case 'add': {
+      const scopes = (scope ?? '').split(/[\s,]+/).filter((word) => word !== '');
+      return askGateway(parsed, (client) => add(client, { name: name ?? '', scopes }, json));
+    }
+    case 'list':
+      return askGateway(parsed, (client) => list(client, json));
+    case 'revoke':
+      return askGateway(parsed, (client) => revoke(client, name ?? '', json));
+  }
+}
+
+async function add(
+  client: GatewayClient,
+  body: { readonly name: string; readonly scopes: readonly string[] },
+  json: boolean,
+): Promise<number | null> {
+  const answer = await client.post('/v1/tokens', body, {});
+  if (answer.status === 401) return null;
+  if (answer.status !== 201) return refused(answer, `to make the token "${body.name}"`);
+  process.stdout.write(json ? versionedLine(answer.body) : `${String(answer.body?.['token'])}\n`);
+  return commandStatus.success;
+}
+
+async function list(client: GatewayClient, json: boolean): Promise<number | null> {
+  const answer = await client.get('/v1/tokens');
+  if (answer.status === 401) return null;
+  if (answer.status !== 200) return refused(answer, 'to list tokens');
+  const items = (answer.body?.['items'] ?? []) as readonly ShownToken[];
+  if (json) {
+    process.stdout.write(versionedLine({ tokens: items }));
+    return commandStatus.success;
+  }
+  for (const { name, scopes, created_at } of items) {
+    process.stdout.write(`${printable(`${name}  ${created_at}  ${scopes.join(',')}`)}\n`);
+  }
+  if (items.length === 0) process.stdout.write('There is no token but the operator’s\n');
+  return commandStatus.success;
+}
+
+async function revoke(client: GatewayClient, name: string, json: boolean): Promise<number | null> {
+  const answer = await client.delete(`/v1/tokens/${encodeURIComponent(name)}`);
+  if (answer.status === 401) return null;
+  if (answer.status !== 204) return refused(answer, `to revoke the token "${name}"`);
+  process.stdout.write(json ? versionedLine({ revoked: name }) : `Revoked ${printable(name)}\n`);
+  return commandStatus.success;
+}
