@@ -25,15 +25,15 @@ export { closeServer } from './close-server.js';
 export { fdStore } from './fd-store.js';
 export { type JournalFields, type JournalValue, journal } from './journal.js';
 export { type ListenWhere, listen } from './listen.js';
+export type {
+  ManagedService,
+  ManagedServiceOptions,
+  ProgressCheck,
+  ReloadHandler,
+  StopHandler,
+} from './managed-service.js';
 export { barrier, notify } from './notify.js';
 export { describeReport } from './report.js';
 export { onSignal } from './signals.js';
-export {
-  type ManagedService,
-  type ManagedServiceOptions,
-  type ProgressCheck,
-  type ReloadHandler,
-  type StopHandler,
-  supervise,
-} from './supervise.js';
+export { supervise } from './supervise.js';
 export { booted, credentials, describeSupervision, supervision } from './unit.js';
