@@ -1,4 +1,15 @@
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { syncDirectory } from '../../../linux/files.js';
@@ -44,6 +55,7 @@ export function openDatabase(options: OpenOptions): {
   const { path, progress } = options;
   const created = createIfMissing(options);
   checkHeader(path);
+  requireWritable(path);
   const { intact, closed, log } = created ? { intact: true, closed: true, log: null } : readSeal(path);
   // Before SQLite opens it, which would write over what it doesn't take for its own.
   checkLog(path, log, intact);
@@ -104,6 +116,17 @@ function connect({ path, busyTimeout }: OpenOptions): Database.Database {
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/**
+ * SQLite would read what it may not write, and give the files that it makes beside it the same mode: those would be in the way
+ * when the mode of the database is mended. The error names the file.
+ */
+function requireWritable(path: string): void {
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) {
+    // Not access(2), which goes by another user where root acts as the owner.
+    if (existsSync(file)) closeSync(openSync(file, constants.O_RDWR | constants.O_NONBLOCK));
   }
 }
 

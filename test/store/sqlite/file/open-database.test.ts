@@ -1,6 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
+  chownSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -16,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { webhookTarget } from '../../../../src/store/messages.js';
+import { openDatabase } from '../../../../src/store/sqlite/file/open-database.js';
 import { schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
 import { StoreError } from '../../../../src/store/store-error.js';
 import type { Turn } from '../../../../src/store/turns.js';
@@ -433,6 +436,37 @@ describe('the next start', () => {
       // The one behind it comes next where this one has ended.
       expect(await claimDeliveries(next.store)).toMatchObject([{ seq: dead ? 2 : 1 }]);
       expect(await next.store.counts()).toMatchObject({ undelivered: dead ? 1 : 2, dead: dead ? 1 : 0 });
+    },
+  );
+});
+
+// Root may write what is read-only.
+describe.runIf(process.getuid?.() === 0)('a database that its owner may not write', () => {
+  const nobody = 65_534;
+  const asNobody = <Result>(work: () => Result): Result => {
+    process.seteuid?.(nobody);
+    try {
+      return work();
+    } finally {
+      process.seteuid?.(0);
+    }
+  };
+  const open = () => openDatabase({ path: files.path, busyTimeout: 1_000, progress: () => undefined });
+
+  test.each(['', '-wal', '-shm'])(
+    'is not opened, and is once its mode is mended: gateway.db%s',
+    async (suffix) => {
+      await fill(1);
+      const left = new Database(files.path);
+      left.pragma('user_version');
+      for (const name of readdirSync(files.directory)) chownSync(join(files.directory, name), nobody, nobody);
+      chownSync(files.directory, nobody, nobody);
+      chmodSync(files.path + suffix, 0o400);
+      expect(() => asNobody(open)).toThrow(`${files.path}${suffix}`);
+      left.close();
+      expect(readdirSync(files.directory).toSorted()).toEqual(['gateway.db', 'gateway.db-seal']);
+      chmodSync(files.path, 0o600);
+      asNobody(() => open().database.close());
     },
   );
 });
