@@ -94,9 +94,10 @@ const healthy: DoctorFacts = {
   access: known(access),
   managerEnvironment: known({}),
 };
-const withUnit = (change: Partial<typeof properties>) => ({
+const withUnit = (change: Readonly<Record<string, string>>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
 });
+const startingWith = (StatusText: string) => ({ ActiveState: 'activating', SubState: 'start', StatusText });
 const withUser = (name: string, exists: boolean) => ({
   unit: known({ ...unit, user: known({ name, exists }) }),
 });
@@ -211,6 +212,8 @@ describe('verdicts', () => {
     ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
     ['state', 'problem', withUnit({ ActiveState: 'failed' }), 'sd-gateway logs'],
     ['state', 'problem', withUnit({ ActiveState: 'activating', SubState: 'auto-restart' }), 'logs'],
+    ['state', 'problem', withUnit(startingWith('Starting: waiting up to 5min: a port')), 'goes on by itself'],
+    ['state', 'ok', withUnit(startingWith('Starting: opening the store')), null],
     ['user', 'problem', withUser('sd-gateway', false), 'sd-gateway install'],
     ['user', 'problem', withUser('bob', false), 'sd-gateway install --run-as USER'],
     ['user', 'ok', withUser('bob', true), null],

@@ -80,6 +80,15 @@ function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Findin
       mend('See why:', gatewayCommand(facts, 'logs')),
     );
   }
+  // The gateway waits for what is missing outside of it, and serves nobody until then (`start.wait`).
+  const [, reason] = /^Starting: waiting (.*)/s.exec(properties['StatusText'] ?? '') ?? [];
+  if (ActiveState === 'activating' && reason !== undefined) {
+    return state(
+      'problem',
+      `The start waits, and nobody is served: ${reason}`,
+      mend('Mend that; the start goes on by itself.'),
+    );
+  }
   return state('ok', `${ActiveState} (${SubState})`);
 }
 

@@ -27,6 +27,7 @@ const properties = [
   'NeedDaemonReload',
   'ActiveState',
   'SubState',
+  'StatusText',
   'Result',
   'MainPID',
   'NRestarts',
