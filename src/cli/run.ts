@@ -1,6 +1,5 @@
 import { isatty } from 'node:tty';
 import { ConfigurationError } from '../config/configuration-error.js';
-import { prepareStore } from '../store/prepare-store.js';
 import { instanceOf } from './client/locate.js';
 import { wantsColour } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
@@ -10,7 +9,7 @@ import { type ParsedCommand, UsageError } from './usage.js';
  * such names keep the replies to all other hosts.
  */
 const threads = '16';
-/** Its number: process.stderr would have to be made first, which takes its time. */
+/** The number of standard error. */
 const standardError = 2;
 
 /** A unit that names one that can't be ends with 78, which has it not started again. Throws a ConfigurationError. */
@@ -31,14 +30,11 @@ export async function run(parsed: ParsedCommand): Promise<never> {
   const environment = { ...process.env };
   // Read when the first of the threads is needed. It is no matter of the agent's, who has the environment as it was.
   process.env['UV_THREADPOOL_SIZE'] ??= threads;
-  // Before the gateway is loaded, which goes on beside it.
-  const preparedStore = prepareStore();
   const { runGateway } = await import('../gateway/run.js');
   return runGateway({
     configurationFile: parsed.values['config'] ?? null,
     instance,
     takeover: parsed.flags.has('takeover'),
-    preparedStore,
     environment,
     colour: wantsColour(parsed.flags, environment, isatty(standardError)),
   });

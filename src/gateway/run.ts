@@ -8,7 +8,6 @@ import { describeSupervision, judgeSupervision } from '../lifecycle/supervision.
 import { exitAtOnce } from '../linux/process.js';
 import { type AdjustableLog, createLog, destinationFor } from '../log/create-log.js';
 import { identifier } from '../log/log.js';
-import type { PreparedStore } from '../store/prepare-store.js';
 import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
 import { journalFlush, journalStreamMatches } from '../systemd/journal.js';
 import { notify } from '../systemd/notify.js';
@@ -20,7 +19,6 @@ export interface RunOptions {
   readonly instance: string | null;
   /** True if a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
-  readonly preparedStore: PreparedStore;
   readonly environment: NodeJS.ProcessEnv;
   /** True if a terminal may get colours. */
   readonly colour: boolean;
@@ -99,7 +97,6 @@ export async function runGateway(options: RunOptions): Promise<never> {
     configuration: loaded.configuration,
     instance,
     takeover: options.takeover,
-    preparedStore: options.preparedStore,
     configurationFile: loaded.file,
     environment,
     reload: () => load().configuration,

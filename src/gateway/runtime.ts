@@ -13,7 +13,6 @@ import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
 import { checkStore, storeFile } from '../store/create-store.js';
 import type { OpenStore, Recovery } from '../store/open-store.js';
-import { type PreparedStore, prepareStore } from '../store/prepare-store.js';
 import { channelContext } from './channel-context.js';
 import { Channels } from './channels.js';
 import type { CircuitFacts } from './delivery/destinations.js';
@@ -40,7 +39,6 @@ export interface RuntimeOptions {
   readonly unit: string | null;
   /** True if a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
-  readonly preparedStore: PreparedStore;
   readonly log: Log;
   readonly sideWork: SideWork;
   readonly wait: StartWait;
@@ -112,14 +110,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   step('opening the store');
   const storeTrouble = new StoreTrouble({ log, changed: () => events.changed() });
   const turnProcesses = new Set<TurnProcess>();
-  let unused: PreparedStore | null = options.preparedStore;
   const [parts, control] = await Promise.allSettled([
-    wait.until(() => {
-      // One that could not open it has ended.
-      const preparedStore = unused ?? prepareStore();
-      unused = null;
-      return openParts({ ...options, preparedStore }, storeTrouble, turnProcesses);
-    }),
+    wait.until(() => openParts(options, storeTrouble, turnProcesses)),
     openControl({ ...options, runtimeDirectory, turnProcesses }).then(
       (server) => opened.add(() => server.close()),
       (error: unknown) => {

@@ -12,7 +12,6 @@ import type { AdjustableLog } from '../log/create-log.js';
 import { messageIds } from '../log/fields.js';
 import { systemctlEnvironment } from '../manager/service-manager.js';
 import { storeName } from '../store/create-store.js';
-import type { PreparedStore } from '../store/prepare-store.js';
 import { reportProgress } from '../systemd/timeout-extension.js';
 import type { GatewayEvents } from './events.js';
 import { GatewayReports } from './reports.js';
@@ -37,7 +36,6 @@ export interface ServiceOptions {
   readonly instance: string | null;
   /** True if a gateway with the same directories is to be stopped first. */
   readonly takeover: boolean;
-  readonly preparedStore: PreparedStore;
   /** The file that the configuration was read from; null if there is none. */
   readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;

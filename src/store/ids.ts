@@ -3,8 +3,7 @@ import { v7 } from 'uuid';
 
 const size = 16;
 /**
- * Random bytes are asked for many ids at a time: a system call for each costs as much as all the rest of an id. Those that
- * uuid takes by itself come from the Web Cryptography API, which a start would have to load for them.
+ * Random bytes are asked for many ids at a time: a system call for each costs as much as all the rest of an id.
  */
 const pool = new Uint8Array(size * 256);
 let used = pool.length;

@@ -1,6 +1,5 @@
 import type { ArchiveItem } from './archive.js';
 import type { LastRun, OpeningStore, RunRecord, StoreEvents, StorePolicy } from './open-store.js';
-import type { PreparedStore } from './prepare-store.js';
 
 export interface StoreSetup<Settings> {
   readonly settings: Settings;
@@ -8,7 +7,6 @@ export interface StoreSetup<Settings> {
   readonly lastRun: LastRun;
   /** The directory of a database, unless the settings name a path. */
   readonly stateDirectory: string;
-  readonly prepared: PreparedStore;
 }
 
 /** One kind of store, a line in the table of create-store.ts. The rest of the program knows the kind by this alone. */

@@ -88,7 +88,7 @@ describe('the store of the guide', () => {
     const { configurationSchema } = await import(join(directory, 'src/config/schema.ts'));
     const { openStore } = await import(join(directory, 'src/store/create-store.ts'));
     const { store: settings } = configurationSchema.parse({ store: { type: 'memory' } });
-    const { store, opened } = openStore({ settings, policy, stateDirectory: '/', prepared: {} }, {});
+    const { store, opened } = openStore({ settings, policy, stateDirectory: '/' }, {});
     expect(await opened).toMatchObject({ resumedTurns: 0 });
     const message = await acceptOne(store, 'a');
     expect(await store.message(message.id)).toEqual(message);

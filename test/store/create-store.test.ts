@@ -5,7 +5,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadConfiguration } from '../../src/config/load.js';
 import { offlineStore, openStore, storeFile, storeName } from '../../src/store/create-store.js';
 import type { StoreEvents } from '../../src/store/open-store.js';
-import { prepareStore } from '../../src/store/prepare-store.js';
 import { run } from '../cli/operate/samples.js';
 import { acceptOne } from './samples.js';
 
@@ -27,9 +26,8 @@ function begin(environment: NodeJS.ProcessEnv = {}) {
     ended: ({ message }) => told.push(message),
   };
   const policy = { maxAttempts: 3, repeatable: true, notices: true, unknownPolicy: 'ask' } as const;
-  const prepared = prepareStore();
   const opening = openStore(
-    { settings: configuration.store, policy, lastRun: { endedByItself: false }, stateDirectory, prepared },
+    { settings: configuration.store, policy, lastRun: { endedByItself: false }, stateDirectory },
     events,
   );
   return { ...opening, told };

@@ -1,5 +1,5 @@
-import type { MemorySettings } from '../../config/store-table.js';
-import type { StoreKind } from '../store-kind.js';
+import type { MemorySettings } from '../../../src/config/store-table.js';
+import type { StoreKind } from '../../../src/store/store-kind.js';
 import { openMemoryStore } from './memory-store.js';
 
 const nothing = { resumedTurns: 0, deadTurns: 0, resumedDeliveries: 0 };

@@ -4,7 +4,6 @@ import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
 import { openStore } from '../../store/create-store.js';
 import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open-store.js';
-import type { PreparedStore } from '../../store/prepare-store.js';
 import type { StoreError } from '../../store/store-error.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import type { GatewayEvents } from '../events.js';
@@ -60,7 +59,6 @@ export class StoreTrouble {
 export interface GatewayStoreOptions {
   readonly configuration: Configuration;
   readonly stateDirectory: string;
-  readonly preparedStore: PreparedStore;
   readonly log: Log;
   readonly events: Pick<GatewayEvents, 'startStep' | 'crashed'>;
   readonly trouble: StoreTrouble;
@@ -68,7 +66,7 @@ export interface GatewayStoreOptions {
 
 /** Begins to open the store that the configuration asks for. */
 export function beginStore(options: GatewayStoreOptions): OpeningStore {
-  const { configuration, stateDirectory, preparedStore, log, events, trouble } = options;
+  const { configuration, stateDirectory, log, events, trouble } = options;
   const { store, dispatch, agents, delivery } = configuration;
   const policy = {
     maxAttempts: dispatch.max_attempts,
@@ -83,7 +81,6 @@ export function beginStore(options: GatewayStoreOptions): OpeningStore {
       policy,
       lastRun: { endedByItself: endedByItself(stateDirectory) },
       stateDirectory,
-      prepared: preparedStore,
     },
     {
       progress: (step) => events.startStep(step),

@@ -8,7 +8,7 @@ import { beginSqliteStore } from './sqlite-store.js';
 
 /** A file on this machine, in a thread of its own. */
 export const sqliteKind: StoreKind<SqliteSettings> = {
-  open: ({ settings, policy, lastRun, stateDirectory, prepared }, events) => {
+  open: ({ settings, policy, lastRun, stateDirectory }, events) => {
     const store = beginSqliteStore({
       ...policy,
       ...lastRun,
@@ -16,7 +16,6 @@ export const sqliteKind: StoreKind<SqliteSettings> = {
       busyTimeout: settings.busy_timeout,
       keep: settings.keep,
       extendStartTimeout: true,
-      thread: prepared.sqliteThread,
       events,
     });
     return { store, opened: store.opened.then(({ recovery }) => recovery) };

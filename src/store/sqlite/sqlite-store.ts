@@ -70,8 +70,6 @@ export interface SqliteStoreOptions extends Partial<StorePolicy>, Partial<LastRu
   readonly now?: () => number;
   /** Reports the same steps to the native thread that extends systemd's start timeout. Default: false. */
   readonly extendStartTimeout?: boolean;
-  /** One that was started already. Default: a new one. */
-  readonly thread?: StoreThread;
   readonly events?: Partial<StoreEvents>;
 }
 
@@ -100,9 +98,8 @@ export function beginSqliteStore(options: SqliteStoreOptions): SqliteStore {
     now: (options.now ?? steadyNow)(),
     extendStartTimeout: options.extendStartTimeout ?? false,
   };
-  const thread = options.thread ?? startStoreThread();
+  const thread = startStoreThread();
   const store = new SqliteStore(thread, options);
-  thread.worker.ref();
   thread.worker.postMessage({ type: 'open', options: opening } satisfies ToWorker);
   return store;
 }

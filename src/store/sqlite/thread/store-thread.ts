@@ -7,18 +7,13 @@ export interface StoreThread {
   readonly ended: Promise<{ readonly status: number; readonly error: unknown }>;
 }
 
-/**
- * Starts the thread, which loads what it needs and opens nothing before it is told to: see `openSqliteStore`. A
- * process that knows that it will open a store has it load while the main thread is loading too.
- */
+/** Starts the thread, which loads what it needs and opens nothing before it is told to: see `openSqliteStore`. */
 export function startStoreThread(): StoreThread {
   const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
     name: 'store',
     // V8 would let the room for new objects grow to 48 MB, and keep it after the load.
     resourceLimits: { maxYoungGenerationSizeMb: 16 },
   });
-  // It is not what a start that fails before would have to wait for.
-  worker.unref();
   return followStoreThread(worker);
 }
 
