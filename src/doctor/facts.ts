@@ -1,3 +1,4 @@
+import type { AgentFinding } from '../agents/try-agent.js';
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
 import type { Scope } from '../manager/service-manager.js';
@@ -98,9 +99,10 @@ export interface ConfigurationFacts {
   readonly listen: string;
 }
 
-/** Rights of the user that runs the gateway to the files that it needs. */
-export interface AccessFacts {
-  readonly user: string;
+/** What a look at one agent has shown. */
+export interface AgentAccess {
+  /** In the configuration. */
+  readonly name: string;
   /** The agent's program; null if there is none, or it is below the session's directory. */
   readonly program: {
     readonly name: string;
@@ -109,6 +111,14 @@ export interface AccessFacts {
     /** The file or directory that the user may not execute or enter; null if there is none. */
     readonly denied: string | null;
   } | null;
+  /** What a trial of it has shown; empty if there was none. */
+  readonly findings: readonly AgentFinding[];
+}
+
+/** Rights of the user that runs the gateway to the files that it needs. */
+export interface AccessFacts {
+  readonly user: string;
+  readonly agents: readonly AgentAccess[];
   /** The file or directory that keeps the user from reading the configuration; null if there is none. */
   readonly configuration: string | null;
 }

@@ -159,7 +159,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     gatherJournal(scope, name, uid, invocation === '' ? null : invocation),
     gatherJournald(),
     askFacts(join(places.runtime, 'control.sock')),
-    gatherAccess(found, scope === 'system', loaded, file, environment['PATH'] ?? managerPath),
+    gatherAccess(found, scope === 'system', loaded, file, environment, environment['PATH'] ?? managerPath),
   ]);
   return {
     scope,

@@ -87,6 +87,16 @@ describe('the command line', () => {
     expect(ended.status).toBe(status);
   });
 
+  it('warns of an agent whose program is not there, and takes the configuration all the same', async () => {
+    const { status, stderr } = await place.run(['check-config'], {
+      SD_GATEWAY_AGENT_COMMAND: 'no-such-agent',
+    });
+    expect(status).toBe(0);
+    expect(stderr).toMatch(
+      /^sd-gateway: agents\.default: the program no-such-agent is not there, or not in the PATH \//,
+    );
+  });
+
   it('says in JSON what is wrong with a configuration', async () => {
     const ended = await place.run(['check-config', '--json'], { SD_GATEWAY_STOP_DRAIN: 'x' });
     expect(ended.status).toBe(78);

@@ -7,7 +7,14 @@ import { wrapperIn } from '../../src/doctor/checks/unit.js';
 import { examine } from '../../src/doctor/examine.js';
 import { journaldSettings } from '../../src/doctor/facts/journal.js';
 import { commandOf } from '../../src/doctor/facts/unit.js';
-import { type AccessFacts, type DoctorFacts, type Known, known, unknown } from '../../src/doctor/facts.js';
+import {
+  type AccessFacts,
+  type AgentAccess,
+  type DoctorFacts,
+  type Known,
+  known,
+  unknown,
+} from '../../src/doctor/facts.js';
 import { isHealthy } from '../../src/doctor/finding.js';
 import { history } from '../../src/doctor/history.js';
 import type { RunRecord } from '../../src/store/open-store.js';
@@ -73,7 +80,11 @@ const told = (change: Partial<GatewayFacts>): DoctorFacts['gateway'] => ({
   outcome: 'told',
   facts: gateway(change),
 });
-const access: AccessFacts = { user: 'sd-gateway', program: null, configuration: null };
+const access: AccessFacts = {
+  user: 'sd-gateway',
+  agents: [{ name: 'default', program: null, findings: [] }],
+  configuration: null,
+};
 const healthy: DoctorFacts = {
   scope: 'system',
   instance: null,
@@ -114,6 +125,8 @@ const inContainer = (drain: number) => ({
 const absent = { outcome: 'absent', reason: 'no gateway answers' } as const;
 const work = { ...(gateway().work as NonNullable<GatewayFacts['work']>) };
 const withAccess = (change: Partial<AccessFacts>) => ({ access: known({ ...access, ...change }) });
+const withProgram = (program: AgentAccess['program'], more: Partial<AgentAccess> = {}) =>
+  withAccess({ agents: [{ name: 'default', program, findings: [], ...more }] });
 const nginx = { pid: 9, name: 'nginx' };
 const systemd = { pid: 1, name: 'systemd' };
 const userManager = { pid: 8, name: 'systemd' };
@@ -157,20 +170,24 @@ describe('verdicts', () => {
     ['dead letters', 'warning', { gateway: told({ work: { ...work, dead: 2 } }) }, 'sd-gateway dead'],
     ['dead letters', 'not-applicable', { gateway: absent }, null],
     ['dead letters', 'unknown', { gateway: told({ work: null }) }, null],
+    ['agent', 'problem', withProgram({ name: 'claude', path: null, denied: null }), 'check-config'],
     [
       'agent',
       'problem',
-      withAccess({ program: { name: 'claude', path: null, denied: null } }),
-      'check-config',
-    ],
-    [
-      'agent',
-      'problem',
-      withAccess({ program: { name: 'claude', path: '/home/me/claude', denied: '/home/me' } }),
+      withProgram({ name: 'claude', path: '/home/me/claude', denied: '/home/me' }),
       'chmod o+x /home/me',
     ],
-    ['agent', 'ok', withAccess({ program: { name: 'claude', path: '/usr/bin/claude', denied: null } }), null],
-    ['agent', 'not-applicable', withAccess({ program: null }), null],
+    ['agent', 'ok', withProgram({ name: 'claude', path: '/usr/bin/claude', denied: null }), null],
+    ['agent', 'not-applicable', withProgram(null), null],
+    [
+      'agent fast',
+      'problem',
+      withProgram(null, {
+        name: 'fast',
+        findings: [{ verdict: 'problem', text: 'no such model', mend: 'Choose one of these: a, b' }],
+      }),
+      'Choose one of these',
+    ],
     ['agent', 'unknown', { access: unknown('why') }, null],
     [
       'configuration',

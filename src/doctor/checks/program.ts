@@ -1,4 +1,4 @@
-import { asRoot, type DoctorFacts, gatewayCommand } from '../facts.js';
+import { type AgentAccess, asRoot, type DoctorFacts, gatewayCommand } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 
 /** package.json: engines. */
@@ -70,12 +70,26 @@ export function checkConfiguration(facts: DoctorFacts): readonly Finding[] {
   return [say('ok', file === null ? 'No file: defaults and environment' : file)];
 }
 
-/** Checks that the agent's program is there, and that the gateway's user may run it. */
+/** Checks that each agent's program is there, that the gateway's user may run it, and what a trial of it has shown. */
 export function checkAgent(facts: DoctorFacts): readonly Finding[] {
   const say = findings('program', 'agent');
   if (!facts.access.known) return [say('unknown', `It can’t be looked at: ${facts.access.why}`)];
-  const { program, user } = facts.access.value;
-  if (program === null) return [say('not-applicable', 'It needs no program of its own')];
+  const { agents, user } = facts.access.value;
+  return agents.flatMap((agent) => checkOneAgent(facts, agent, user));
+}
+
+function checkOneAgent(
+  facts: DoctorFacts,
+  { name: agent, program, findings: tried }: AgentAccess,
+  user: string,
+): readonly Finding[] {
+  const say = findings('program', agent === 'default' ? 'agent' : `agent ${agent}`);
+  const trial = tried.map(({ verdict, text, mend: advice }) =>
+    say(verdict, text, advice === null ? null : mend(advice)),
+  );
+  if (program === null) {
+    return trial.length > 0 ? trial : [say('not-applicable', 'It needs no program of its own')];
+  }
   const { name, path, denied } = program;
   if (path === null) {
     return [
@@ -86,7 +100,7 @@ export function checkAgent(facts: DoctorFacts): readonly Finding[] {
       ),
     ];
   }
-  if (denied === null) return [say('ok', path)];
+  if (denied === null) return [say('ok', path), ...trial];
   return [
     say(
       'problem',

@@ -15,6 +15,7 @@ import {
   type UnitFacts,
   unknown,
 } from '../facts.js';
+import { gatherAgents } from './agents.js';
 
 /** Reads the ids of a user from the user database. Rejects with a ProgramError. */
 async function idsOf(name: string): Promise<FileUser | null> {
@@ -38,42 +39,27 @@ async function userOf(unit: UnitFacts | null, isSystem: boolean): Promise<[strin
   return [String(uid), { uid, groups: [...(process.getgroups?.() ?? []), process.getgid?.() ?? 0] }];
 }
 
-/** Looks for a program as execvp(3) does; null if no directory of the path has it. */
-function programIn(name: string, path: string): string | null {
-  if (name.includes('/')) return existsSync(name) ? name : null;
-  const found = path.split(':').map((directory) => join(directory, name));
-  return found.find((file) => statSync(file, { throwIfNoEntry: false })?.isFile() === true) ?? null;
-}
-
 /**
- * Looks whether the user that runs the gateway may run the agent's program and read the configuration.
- * @param path the PATH of the agent
+ * Looks whether the user that runs the gateway may run the agents' programs and read the configuration.
+ * @param path the PATH of the agents
  */
 export async function gatherAccess(
   unit: UnitFacts | null,
   isSystem: boolean,
   loaded: LoadedConfiguration | null,
   file: string,
+  environment: Readonly<Record<string, string | undefined>>,
   path: string,
 ): Promise<Known<AccessFacts>> {
   try {
     const [name, user] = await userOf(unit, isSystem);
     if (user === null) return unknown(`the user ${name} does not exist`);
-    const agent = loaded?.configuration.agent;
-    const word = agent !== undefined && 'command' in agent ? agent.command?.[0] : undefined;
-    // A path below the session's directory is made by the session.
-    const isChecked = word !== undefined && (word.startsWith('/') || !word.includes('/'));
-    const program = isChecked ? programIn(word, path) : null;
+    const agents = loaded?.configuration.agents;
     return known({
       user: name,
       configuration: existsSync(file) ? deniedPart(file, user, 'read') : null,
-      program: isChecked
-        ? {
-            name: word,
-            path: program,
-            denied: program === null ? null : deniedPart(program, user, 'execute'),
-          }
-        : null,
+      agents:
+        agents === undefined ? [] : await gatherAgents({ agents, user, userName: name, environment, path }),
     });
   } catch (error) {
     if (error instanceof ProgramError || (error as NodeJS.ErrnoException).code !== undefined)

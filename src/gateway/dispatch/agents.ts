@@ -17,7 +17,7 @@ export interface TurnAgent {
 
 /** The agents that a dispatcher runs turns on. */
 export interface TurnAgents {
-  /** Null, of a session that began before it had an agent, is the default one. */
+  /** The agent of that name. A session that began before it had an agent has none (null), and gets the default one. */
   of(name: string | null): TurnAgent;
   /** A turn of the agent begins. */
   begun(agent: TurnAgent): void;
