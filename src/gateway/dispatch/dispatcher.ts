@@ -333,7 +333,8 @@ export class Dispatcher {
     let usage: TokenUsage | null = null;
     const onEvent = (event: AgentEvent) => {
       starts.succeeded();
-      if (event.type === 'delta') deltas.add(event.text);
+      if (event.type === 'started') deltas.begin();
+      else if (event.type === 'delta') deltas.add(event.text);
       else if (event.type === 'status') this.#onProgress(turn, event);
       else if (event.type === 'usage') usage = event.usage;
       else if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);

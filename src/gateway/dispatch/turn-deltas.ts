@@ -76,9 +76,13 @@ export class TurnDeltas {
     this.#writeSoon();
   }
 
-  /** Asks the store what number comes next. */
+  /** The agent was started: asks the store what number comes next, so that the first piece need not wait for that. */
+  begin(): void {
+    void this.#begin();
+  }
+
   async #begin(): Promise<void> {
-    if (this.#isAsking) return;
+    if (this.#isAsking || this.#last !== null || this.#isOver) return;
     this.#isAsking = true;
     const last = await this.#append([]);
     this.#isAsking = false;
@@ -95,7 +99,7 @@ export class TurnDeltas {
   }
 
   #writeSoon(): void {
-    if (this.#isWriting || this.#isOver) return;
+    if (this.#isWriting || this.#isOver || this.#pieces.length === 0) return;
     if (this.#characters >= mostCharacters) {
       void this.#write();
       return;

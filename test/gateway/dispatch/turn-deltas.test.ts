@@ -68,6 +68,20 @@ test('a turn that runs again says first that what it wrote before is void', asyn
   expect(stored).toEqual(['old', 'text', '', 'new']);
 });
 
+test('a turn that runs again says so when its agent is started; a first run says nothing', async () => {
+  const again = deltasOf(['old']);
+  again.deltas.begin();
+  await again.settle();
+  expect(again.pieces()).toEqual(['2 ']);
+  const first = deltasOf();
+  first.deltas.begin();
+  await first.settle();
+  first.deltas.add('one');
+  expect(first.pieces()).toEqual(['1 one']);
+  first.deltas.end();
+  expect(first.clock.timers).toBe(0);
+});
+
 test('much text is written without delay, in pieces that a reader takes in one step', async () => {
   const { deltas, calls, settle } = deltasOf();
   deltas.add('x');
