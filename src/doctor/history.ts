@@ -31,6 +31,17 @@ function eventsOfRun(
   };
   const outcome = runOutcome(run, isCurrent);
   if (outcome === 'running') return [started];
+  if (outcome === 'unknown') {
+    return [
+      started,
+      {
+        at: next?.startedAt ?? started.at,
+        kind: 'stop',
+        text: `Its end is not on record: ${run.endUnknown}`,
+        invocation,
+      },
+    ];
+  }
   if (stop === null) {
     // It was over when the next one began; nobody knows better.
     const at = next?.startedAt ?? started.at;

@@ -28,7 +28,7 @@ import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from '
 import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
 import { checkBeforeTakeover } from './start/takeover-check.js';
-import { noteFatalSignals } from './supervisor/run-history.js';
+import { noteFatalSignals } from './supervisor/last-words.js';
 import type { SideWork } from './supervisor/side-work.js';
 import { Workers } from './workers.js';
 

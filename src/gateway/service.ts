@@ -216,9 +216,13 @@ export class Service {
         break;
       case 'stopping':
         this.#reports.announceStatus(this.#reports.status());
-        this.#stopLog.begin(report.stop);
+        this.#stopLog.begin(report.stop, this.#supervised.causeIsFinal);
+        break;
+      case 'stop-planned':
+        this.#stopLog.becamePlanned(report.stop);
         break;
       case 'crashed':
+        this.#stopLog.logStopping();
         this.#history.crashed(report.reason);
         break;
       case 'stall-changed':
@@ -264,7 +268,9 @@ export class Service {
     const follow = setInterval(() => this.#reports.statusLine.changed(), drainStatusIntervalMs);
     try {
       const turns = await this.#runtime.drain(this.#configuration.stop.drain);
-      this.#stopLog.drained(performance.now() - begun, turns);
+      const durationMs = performance.now() - begun;
+      await this.#supervised.causeIsFinal;
+      this.#stopLog.drained(durationMs, turns);
     } finally {
       clearInterval(follow);
     }

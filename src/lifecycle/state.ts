@@ -1,4 +1,4 @@
-import { type ExitStatus, type StopRequest, stopRequest } from './stop-cause.js';
+import { type ExitStatus, joinStops, type StopRequest, stopRequest } from './stop-cause.js';
 
 /** starting → ready ⇄ reloading → stopping → stopped. */
 export type LifecycleState =
@@ -45,6 +45,8 @@ export type LifecycleEffect =
   | { readonly type: 'cancel-start' }
   | { readonly type: 'begin-drain' }
   | { readonly type: 'close' }
+  /** The supervisor asks for the stop that a kill has begun, which is a planned one from now on. */
+  | { readonly type: 'note-planned-stop'; readonly stop: StopRequest }
   /** Another stop is under way: this one is put on record and changes nothing. */
   | { readonly type: 'note-further-stop'; readonly stop: StopRequest }
   /** The one exit; `atOnce`: nothing is waited for. */
@@ -125,8 +127,13 @@ function whileServing(
 
 function whileStopping(state: LifecycleState & { name: 'stopping' }, event: LifecycleEvent): Transition {
   switch (event.type) {
-    case 'stop-requested':
-      return { state, effects: [{ type: 'note-further-stop', stop: event.stop }] };
+    case 'stop-requested': {
+      // Once the drain is over, the stop is on record.
+      const stop = state.phase === 'draining' ? joinStops(state.stop, event.stop) : state.stop;
+      return stop === state.stop
+        ? { state, effects: [{ type: 'note-further-stop', stop: event.stop }] }
+        : { state: { ...state, stop }, effects: [{ type: 'note-planned-stop', stop }] };
+    }
     case 'drain-finished':
       return state.phase === 'draining'
         ? { state: { ...state, phase: 'closing' }, effects: [{ type: 'close' }] }

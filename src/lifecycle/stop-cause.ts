@@ -27,7 +27,7 @@ export type StopCause =
   | 'killed-by-signal'
   /** Not supervised, and a terminating signal from another process. */
   | 'unexpected-kill'
-  /** The person at the keyboard. */
+  /** The person at the keyboard, or the end of their terminal. */
   | 'keyboard'
   | 'restart'
   /** The configuration, or what it points to, can't be used. */
@@ -42,6 +42,8 @@ export interface Sender {
   /** The name in /proc/PID/comm; null if the process ended before it could be read. */
   readonly comm: string | null;
   readonly isSupervisor: boolean;
+  /** Set if it gave these numbers itself (rt_sigqueueinfo(2)), so that they prove nothing. */
+  readonly isUnproven?: true;
 }
 
 /** A stop that was asked for or has become necessary: its cause, who asked, and the exit status. */
@@ -51,6 +53,8 @@ export interface StopRequest {
   readonly signal: WatchedSignal | null;
   readonly sender: Sender | null;
   readonly requestedBy: 'signal' | 'control-socket' | 'gateway';
+  /** The kill that had begun this stop before the supervisor asked for it. */
+  readonly after?: StopRequest;
 }
 
 export interface StopPolicy {
@@ -74,11 +78,18 @@ export function isSupervisor(delivery: SignalDelivery, supervision: Supervision)
   return delivery.senderPid === 0 || supervision.ancestorPids.includes(delivery.senderPid);
 }
 
-function causeOf(delivery: SignalDelivery, supervision: Supervision, fromSupervisor: boolean): StopCause {
-  const fromTerminal = delivery.signal === 'SIGINT' && delivery.code === 'SI_KERNEL';
+/** True for Ctrl-C, and for the end of the terminal that the process was started on. */
+function isFromTerminal({ signal, code }: SignalDelivery, supervision: Supervision): boolean {
+  if (code !== 'SI_KERNEL') return false;
   // A terminal that merely handed on its unit's INVOCATION_ID is still a terminal to the person at it. A service
-  // has no terminal that could raise this signal.
-  if (fromTerminal && (!supervision.supervised || supervision.origin === 'inherited')) return 'keyboard';
+  // has no terminal that could raise these signals.
+  if (supervision.supervised && supervision.origin !== 'inherited') return false;
+  // nohup(1) leaves no terminal on standard input and standard error: the process is to outlive it.
+  return signal === 'SIGINT' || (signal === 'SIGHUP' && supervision.terminal);
+}
+
+function causeOf(delivery: SignalDelivery, supervision: Supervision, fromSupervisor: boolean): StopCause {
+  if (isFromTerminal(delivery, supervision)) return 'keyboard';
   if (!supervision.supervised) return 'unexpected-kill';
   if (delivery.signal !== 'SIGTERM') return 'killed-by-signal';
   return fromSupervisor ? 'planned-stop' : 'foreign-kill';
@@ -120,8 +131,11 @@ export function judgeSignal(
     uid: delivery.senderUid,
     comm: delivery.senderComm,
     isSupervisor: fromSupervisor,
+    ...(delivery.code === 'SI_QUEUE' ? { isUnproven: true } : {}),
   };
-  if (delivery.signal === 'SIGHUP') return { kind: 'reload', sender };
+  if (delivery.signal === 'SIGHUP' && !isFromTerminal(delivery, supervision)) {
+    return { kind: 'reload', sender };
+  }
   const cause = causeOf(delivery, supervision, fromSupervisor);
   const stop: StopRequest = {
     cause,
@@ -130,7 +144,8 @@ export function judgeSignal(
     sender,
     requestedBy: 'signal',
   };
-  if (cause === 'keyboard' && stopping !== null) {
+  // The end of a terminal may come twice, and nobody insists by it.
+  if (cause === 'keyboard' && delivery.signal === 'SIGINT' && stopping !== null) {
     return { kind: 'end-at-once', stop: { ...stop, exitStatus: exitStatus.interrupted } };
   }
   return { kind: 'stop', stop };
@@ -152,10 +167,26 @@ export function stopRequest(
   };
 }
 
+/** True if the supervisor may be about to ask for the same stop: `ExecStop=/bin/kill -TERM $MAINPID` kills first. */
+export function mayBecomePlanned({ cause }: StopRequest): boolean {
+  return cause === 'foreign-kill' || cause === 'killed-by-signal';
+}
+
+/** The stop that goes on when a further one is asked for: the first, unless the supervisor asks after a kill. */
+export function joinStops(first: StopRequest, further: StopRequest): StopRequest {
+  const isPlanned = further.cause === 'planned-stop' && further.sender?.isSupervisor === true;
+  return isPlanned && mayBecomePlanned(first) ? { ...further, after: first } : first;
+}
+
 function describeSender(sender: Sender): string {
   if (sender.pid === 0) return 'a process outside this PID namespace';
   const name = sender.comm === null ? 'a process that has ended' : sender.comm;
-  return `${name} (PID ${sender.pid}, UID ${sender.uid})`;
+  const numbers = `${name} (PID ${sender.pid}, UID ${sender.uid})`;
+  return sender.isUnproven === true ? `an unproven sender, which calls itself ${numbers}` : numbers;
+}
+
+function describeKill({ signal, sender }: StopRequest): string {
+  return sender === null ? String(signal) : `${signal} by ${describeSender(sender)}`;
 }
 
 /** The stop in the words of an operator: cause, signal and sender. */
@@ -165,15 +196,15 @@ export function describeStop(stop: StopRequest): string {
     case 'planned-stop':
       return stop.requestedBy === 'control-socket'
         ? `stop asked for through the control socket${by}`
-        : `planned stop${by}`;
+        : `planned stop${by}${stop.after === undefined ? '' : `, after ${describeKill(stop.after)}`}`;
     case 'foreign-kill':
-      return `foreign kill: ${stop.signal}${by}, which is not the supervisor`;
+      return `foreign kill: ${describeKill(stop)}${stop.sender?.isUnproven === true ? '' : ', which is not the supervisor'}`;
     case 'killed-by-signal':
-      return `killed by ${stop.signal}${by}`;
+      return `killed by ${describeKill(stop)}`;
     case 'unexpected-kill':
-      return `unexpected ${stop.signal}${by}`;
+      return `unexpected ${describeKill(stop)}`;
     case 'keyboard':
-      return 'stop from the keyboard';
+      return stop.signal === 'SIGHUP' ? 'end of the terminal' : 'stop from the keyboard';
     case 'restart':
       return `restart asked for through the control socket${by}`;
     case 'refused':
@@ -241,6 +272,14 @@ export function explainStopJob(
     }
   }
   return { type: own.type, shutdown, because: null };
+}
+
+/**
+ * Says why the manager stops the unit without a job, by its `Result=` (systemd.service(5)): a limit of its own, such as
+ * `RuntimeMaxSec=`, has set that by then.
+ */
+export function describeNoJob(result: string): string {
+  return result === 'success' ? 'no job: systemctl kill' : `no job: systemd’s own doing, Result=${result}`;
 }
 
 /** The job in the words of an operator. */

@@ -63,6 +63,8 @@ export type ServiceReport =
   | { readonly type: 'ready'; readonly first: boolean; readonly afterMs: number }
   | { readonly type: 'reload-refused'; readonly reason: string }
   | { readonly type: 'stopping'; readonly stop: StopRequest }
+  /** A kill had begun the stop, and the supervisor asks for it now: `cause` and exit status are those of a planned one. */
+  | { readonly type: 'stop-planned'; readonly stop: StopRequest }
   /** Another stop is under way already: this one changes nothing. */
   | { readonly type: 'further-stop'; readonly stop: StopRequest }
   | { readonly type: 'crashed'; readonly error: unknown; readonly reason: string }

@@ -12,7 +12,14 @@ import {
   type LifecycleState,
   transition,
 } from './state.js';
-import { type ExitStatus, judgeSignal, type Sender, type StopRequest, stopRequest } from './stop-cause.js';
+import {
+  type ExitStatus,
+  judgeSignal,
+  mayBecomePlanned,
+  type Sender,
+  type StopRequest,
+  stopRequest,
+} from './stop-cause.js';
 import type {
   ReportService,
   StartFailure,
@@ -21,7 +28,13 @@ import type {
   WatchdogCheck,
 } from './supervise-options.js';
 import { judgeSupervision } from './supervision.js';
-import { barrierTimeoutMs, closingTimeMs, type PartProgress, stopStallMs } from './timeouts.js';
+import {
+  barrierTimeoutMs,
+  closingTimeMs,
+  type PartProgress,
+  stopStallMs,
+  supervisorSignalTimeoutMs,
+} from './timeouts.js';
 
 const defaultDrainTimeoutMs = 30_000;
 
@@ -58,6 +71,8 @@ export class SupervisedService {
   #failure: string | null = null;
   #watchdog: WatchdogFeeder | null = null;
   #overdue: NodeJS.Timeout | undefined;
+  #causeIsFinal: Promise<void> = Promise.resolve();
+  #settleCause: () => void = () => undefined;
   /** The stop that is asked for; null until then, and again once its handler is called. */
   #pendingStop: StopContext | null = null;
   #stopHandler: (stop: StopContext) => Promise<void> | void = () => undefined;
@@ -97,6 +112,11 @@ export class SupervisedService {
   /** By `performance.now()`; null until a stop is asked for. */
   get stoppingAt(): number | null {
     return this.#stoppingAt;
+  }
+
+  /** Resolves when the cause of the stop can't change any more, a moment after a kill at the latest. */
+  get causeIsFinal(): Promise<void> {
+    return this.#causeIsFinal;
   }
 
   /** Why the start failed or the service crashed; null if neither did. */
@@ -237,6 +257,10 @@ export class SupervisedService {
           ...(effect.errno === null ? {} : { errno: effect.errno }),
         });
         break;
+      case 'note-planned-stop':
+        this.#settleCause();
+        this.#report({ type: 'stop-planned', stop: effect.stop });
+        break;
       case 'note-further-stop':
         this.#report({ type: 'further-stop', stop: effect.stop });
         break;
@@ -247,7 +271,7 @@ export class SupervisedService {
         this.#cancelStart.abort();
         break;
       case 'begin-drain':
-        this.#run(this.#callStopHandler().then(() => this.#dispatch({ type: 'drain-finished' })));
+        this.#run(this.#drain());
         break;
       case 'close':
         this.#run(this.#close());
@@ -292,6 +316,12 @@ export class SupervisedService {
       deadline: now + timeoutMs,
       signal: this.#deadline.signal,
     };
+    if (mayBecomePlanned(stop)) {
+      this.#causeIsFinal = new Promise((resolve) => {
+        this.#settleCause = resolve;
+        setTimeout(resolve, supervisorSignalTimeoutMs);
+      });
+    }
     this.#report({ type: 'stopping', stop });
   }
 
@@ -319,6 +349,12 @@ export class SupervisedService {
     } else {
       this.#dispatch({ type: 'reload-done' });
     }
+  }
+
+  async #drain(): Promise<void> {
+    await this.#callStopHandler();
+    await this.#causeIsFinal;
+    this.#dispatch({ type: 'drain-finished' });
   }
 
   async #callStopHandler(): Promise<void> {

@@ -30,6 +30,8 @@ export interface Supervision {
   readonly ancestorPids: readonly number[];
   /** True if standard error is the journal's (`$JOURNAL_STREAM`). */
   readonly journal: boolean;
+  /** True if it was started on a terminal, whose end is to be the service's. */
+  readonly terminal: boolean;
   readonly warnings: readonly SupervisionWarning[];
 }
 
@@ -86,7 +88,7 @@ export function judgeSupervision(
     });
   }
   const origin = judgeOrigin(evidence, invocationId !== null, managerPids);
-  const common = { unit, invocationId, ancestorPids, journal, warnings };
+  const common = { unit, invocationId, ancestorPids, journal, terminal: evidence.terminal, warnings };
   if (configured === 'container') {
     return { ...common, supervised: true, manager: 'container', origin: 'container', wrapper: null };
   }

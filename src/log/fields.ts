@@ -20,7 +20,7 @@ export const recordFields = {
   SD_GATEWAY_EXIT_STATUS: 'The exit status that the stop leads to.',
   SD_GATEWAY_JOB: 'The type of the service manager’s job that stopped the unit, such as "restart".',
   SD_GATEWAY_PREVIOUS_INVOCATION: 'The invocation ID of the run before.',
-  SD_GATEWAY_PREVIOUS_OUTCOME: 'The outcome of the run before: "clean", "failed" or "crashed".',
+  SD_GATEWAY_PREVIOUS_OUTCOME: 'The outcome of the run before: "clean", "failed", "crashed" or "unknown".',
   SD_GATEWAY_TEXT: 'The text of the message; only with log.bodies = true.',
   SD_GATEWAY_REPLY: 'The text of the reply; only with log.bodies = true.',
   SD_GATEWAY_RESUMED: 'The number of turns of the last run that were queued again.',

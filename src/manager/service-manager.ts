@@ -210,6 +210,11 @@ export async function readStopDependencies(question: JobsQuestion, unit: string)
   );
 }
 
+/** `Result=` of a unit (systemd.service(5)). Rejects as listJobs does. */
+export async function readResult(question: JobsQuestion, unit: string): Promise<string> {
+  return (await ask(question, ['show', '--property=Result', '--value', '--no-pager', unit])).trim();
+}
+
 /** Reads `systemctl list-jobs --no-legend`: JOB, UNIT, TYPE and STATE in each line. Another line is left out. */
 export function parseJobs(text: string): readonly ManagerJob[] {
   return text.split('\n').flatMap((line) => {

@@ -25,6 +25,10 @@ export interface RunRecord {
   readonly resumedTurns: number;
   /** Its end; null while it runs, and if it ended without a word (killed, aborted, out of memory, power cut). */
   readonly stop: StopRecord | null;
+  /** Set if a file beside the store names the newest run. Earlier versions made it after a crash alone. */
+  readonly hasLastWords?: true;
+  /** Why `stop` is missing though it may have ended as planned, in words that go on after "not on record:". */
+  readonly endUnknown?: string;
 }
 
 /** A run's end, in its own words. */
@@ -64,8 +68,12 @@ export interface RunStore {
 export const keptRuns = 100;
 
 /** The outcome of a run in a word. */
-export function runOutcome(run: RunRecord, isCurrent: boolean): 'running' | 'clean' | 'failed' | 'crashed' {
-  if (run.stop === null) return isCurrent ? 'running' : 'crashed';
+export function runOutcome(
+  run: RunRecord,
+  isCurrent: boolean,
+): 'running' | 'clean' | 'failed' | 'crashed' | 'unknown' {
+  if (run.stop === null && isCurrent) return 'running';
+  if (run.stop === null) return run.endUnknown === undefined ? 'crashed' : 'unknown';
   return run.stop.exitStatus === 0 || run.stop.exitStatus === 75 ? 'clean' : 'failed';
 }
 

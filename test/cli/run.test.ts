@@ -2,9 +2,11 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -14,7 +16,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Ended, Place, program } from './foreground.js';
+import { readRuns } from '../../src/store/sqlite/tools/offline.js';
+import { type Ended, type Gateway, Place, program } from './foreground.js';
 
 let place: Place;
 beforeEach(() => {
@@ -145,6 +148,77 @@ sys.exit(os.waitstatus_to_exitcode(status))
     expect(run(1, {})).toBe(0);
     // A terminal that was started by a unit hands on its id; it is a terminal all the same.
     expect(run(1, { INVOCATION_ID: '0123456789abcdef0123456789abcdef' })).toBe(0);
+  });
+
+  it.each([
+    ['it leads the terminal’s session', [process.execPath, program, 'run'], {}],
+    [
+      'a shell does, as in an ssh session',
+      ['sh', '-c', `${process.execPath} ${program} run; true`],
+      { INVOCATION_ID: '0123456789abcdef0123456789abcdef' },
+    ],
+  ])('ends as by Ctrl-C when its terminal is closed: %s', async (_what, words, environment) => {
+    const script = `import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"Ready after" not in seen:
+    seen += os.read(terminal, 4096)
+os.close(terminal)
+os.waitpid(pid, 0)
+`;
+    execFileSync('python3', ['-c', script, ...words], { env: { ...place.environment, ...environment } });
+    const database = join(place.directory, 'state/gateway.db');
+    // The shell ends before it.
+    await expect
+      .poll(() => readRuns(database)?.[0]?.stop, { timeout: 10_000 })
+      .toMatchObject({
+        cause: 'keyboard',
+        description: 'end of the terminal',
+        exitStatus: 0,
+      });
+  });
+
+  it('believes no sender that names itself', async () => {
+    const gateway = await place.start({ INVOCATION_ID: '0123456789abcdef0123456789abcdef' });
+    // A siginfo_t of SIGTERM: si_signo, si_errno, si_code SI_QUEUE, si_pid of the supervisor. Python has no call for it.
+    const script = `import ctypes, platform, struct, sys
+number = {"x86_64": 129, "aarch64": 138}[platform.machine()]
+record = ctypes.create_string_buffer(struct.pack("<iiiiiI", 15, 0, -1, 0, int(sys.argv[2]), 0), 128)
+sys.exit(ctypes.CDLL(None).syscall(number, int(sys.argv[1]), 15, record))
+`;
+    execFileSync('python3', ['-c', script, String(gateway.child.pid), String(process.pid)]);
+    const end = await gateway.end;
+    expect(end.status).toBe(1);
+    expect(end.stderr).toMatch(
+      /Stopping: foreign kill: SIGTERM by an unproven sender, which calls itself \S+ \(PID \d+, UID 0\)"/,
+    );
+  });
+
+  it('calls a run no crash whose end a restored backup can’t have', async () => {
+    const database = join(place.directory, 'state/gateway.db');
+    const copy = join(place.directory, 'copy.db');
+    const stop = async (gateway: Gateway) => {
+      expect((await place.run(['stop'])).status).toBe(0);
+      await gateway.end;
+      for (const suffix of ['', '-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true });
+      copyFileSync(copy, database);
+    };
+    const first = await place.start();
+    expect((await place.run(['store', 'backup', copy])).status).toBe(0);
+    await stop(first);
+    // The backup is of the last run, whose end lies beside it.
+    const second = await place.start();
+    await second.says('The last run ended cleanly: stop asked for through the control socket');
+    await stop(second);
+    const third = await place.start();
+    await third.says('The end of the last run is not on record: the database is older than that run');
+    third.child.kill('SIGKILL');
+    expect((await third.end).stderr).not.toContain('did not end as planned');
+    // This one ended without a word, in this database.
+    const fourth = await place.start();
+    await fourth.says('The last run did not end as planned: without a word');
   });
 
   it('ends at once with 130 on a second Ctrl-C while a turn runs, and its command with it', () => {

@@ -7,7 +7,7 @@ import {
   type LifecycleState,
   transition,
 } from '../../src/lifecycle/state.js';
-import { stopRequest } from '../../src/lifecycle/stop-cause.js';
+import { type StopRequest, stopRequest } from '../../src/lifecycle/stop-cause.js';
 
 const stop = stopRequest('planned-stop', 'control-socket', null);
 const restart = stopRequest('restart', 'control-socket', null);
@@ -27,6 +27,15 @@ function describeEffect(effect: LifecycleEffect): string {
   return effect.type === 'exit' ? `exit ${effect.exitStatus}${effect.atOnce ? ' at once' : ''}` : effect.type;
 }
 
+const bySupervisor: StopRequest = {
+  ...stop,
+  signal: 'SIGTERM',
+  sender: { pid: 1, uid: 0, comm: 'systemd', isSupervisor: true },
+  requestedBy: 'signal',
+};
+const kill: StopRequest = { ...bySupervisor, cause: 'foreign-kill', exitStatus: 1, sender: null };
+const killed: LifecycleEvent = { type: 'stop-requested', stop: kill };
+const planned: LifecycleEvent = { type: 'stop-requested', stop: bySupervisor };
 const started: LifecycleEvent = { type: 'started' };
 const reload: LifecycleEvent = { type: 'reload-requested' };
 const reloadDone: LifecycleEvent = { type: 'reload-done' };
@@ -107,6 +116,16 @@ describe('the lifecycle', () => {
       [started, stopRequested, restartRequested, drained, closed],
       ['announce-ready', 'announce-stopping', 'begin-drain', 'note-further-stop', 'close', 'exit 0'],
     ],
+    [
+      'a kill that the supervisor asks for too, while it drains, is a planned stop',
+      [started, killed, planned, drained, closed],
+      ['announce-ready', 'announce-stopping', 'begin-drain', 'note-planned-stop', 'close', 'exit 0'],
+    ],
+    [
+      'a kill stays one once the drain is over',
+      [started, killed, drained, planned, closed],
+      ['announce-ready', 'announce-stopping', 'begin-drain', 'close', 'note-further-stop', 'exit 1'],
+    ],
     ['failed start', [startFailed('crash'), closed], ['announce-failure', 'close', 'exit 1']],
     ['start given up', [startFailed('unavailable'), closed], ['announce-failure', 'close', 'exit 1']],
     ['refused start', [startFailed('refused'), closed], ['announce-failure', 'close', 'exit 78']],
@@ -151,6 +170,8 @@ describe('the lifecycle', () => {
     reloadRefused,
     stopRequested,
     restartRequested,
+    killed,
+    planned,
     drained,
     closed,
     crashed,

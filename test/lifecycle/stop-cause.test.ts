@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import {
+  describeNoJob,
   describeStop,
   describeStopJob,
   exitStatusOf,
   explainStopJob,
   isSupervisor,
+  joinStops,
   judgeSignal,
   type ManagerJob,
   mayBeDrawnAlong,
   type StopCause,
   type StopJob,
   type StopPolicy,
+  type StopRequest,
   stopRequest,
 } from '../../src/lifecycle/stop-cause.js';
 import type { Supervision } from '../../src/lifecycle/supervision.js';
@@ -23,6 +26,7 @@ const clean: StopPolicy = { foreignSigterm: 'clean' };
 const fromPid1 = delivery({ senderPid: 1, senderComm: 'systemd' });
 const fromOutside = delivery({ senderPid: 0, senderComm: null });
 const fromTerminal = delivery({ signal: 'SIGINT', code: 'SI_KERNEL', senderPid: 0, senderComm: null });
+const hangUp: SignalDelivery = { ...fromTerminal, signal: 'SIGHUP' };
 
 describe('the stop table', () => {
   const rows: readonly (readonly [string, Supervision, SignalDelivery, StopPolicy, StopCause, number])[] = [
@@ -91,6 +95,8 @@ describe('the stop table', () => {
     ['by hand, SIGTERM of another', supervision(byHand), delivery({}), clean, 'unexpected-kill', 1],
     ['by hand, Ctrl-C', supervision(byHand), fromTerminal, fail, 'keyboard', 0],
     ['terminal with a handed-on id, Ctrl-C', supervision(inTerminal), fromTerminal, fail, 'keyboard', 0],
+    ['by hand, the end of the terminal', supervision(byHand), hangUp, fail, 'keyboard', 0],
+    ['terminal with a handed-on id, its end', supervision(inTerminal), hangUp, fail, 'keyboard', 0],
     ['container, its runtime', supervision(byHand, 'container'), fromOutside, fail, 'planned-stop', 0],
     ['container, its init', supervision(byHand, 'container'), fromPid1, fail, 'planned-stop', 0],
     ['container, another', supervision(byHand, 'container'), delivery({}), fail, 'foreign-kill', 1],
@@ -108,6 +114,7 @@ describe('the stop table', () => {
           uid: signal.senderUid,
           comm: signal.senderComm,
           isSupervisor: isSupervisor(signal, judged),
+          ...(signal.code === 'SI_QUEUE' ? { isUnproven: true } : {}),
         },
         requestedBy: 'signal',
       },
@@ -120,6 +127,18 @@ describe('the stop table', () => {
         kind: 'reload',
       });
     }
+  });
+
+  it.each([
+    ['a unit', systemUnit],
+    ['what nohup(1) has started', { ...byHand, terminal: false }],
+  ])('the end of a terminal does not end %s', (_what, evidence) => {
+    expect(judgeSignal(hangUp, supervision(evidence), fail, null)).toMatchObject({ kind: 'reload' });
+  });
+
+  it('the end of a terminal, which may come twice, lets a stop go on', () => {
+    const stopping = stopRequest('planned-stop', 'control-socket', null);
+    expect(judgeSignal(hangUp, supervision(byHand), fail, stopping)).toMatchObject({ kind: 'stop' });
   });
 
   it('a second Ctrl-C ends at once, with 130; another signal does not', () => {
@@ -161,6 +180,10 @@ describe('the stop table', () => {
     expect(by(delivery({ signal: 'SIGQUIT' }))).toBe('killed by SIGQUIT by kill (PID 999, UID 0)');
     expect(by(delivery({}), supervision(byHand))).toBe('unexpected SIGTERM by kill (PID 999, UID 0)');
     expect(by(fromTerminal, supervision(byHand))).toBe('stop from the keyboard');
+    expect(by(hangUp, supervision(byHand))).toBe('end of the terminal');
+    expect(by({ ...fromPid1, code: 'SI_QUEUE' })).toBe(
+      'foreign kill: SIGTERM by an unproven sender, which calls itself systemd (PID 1, UID 0)',
+    );
     const sender = { pid: 7, uid: 1000, comm: 'node', isSupervisor: false };
     expect(describeStop(stopRequest('planned-stop', 'control-socket', sender))).toBe(
       'stop asked for through the control socket by node (PID 7, UID 1000)',
@@ -171,6 +194,52 @@ describe('the stop table', () => {
     expect(describeStop(stopRequest('refused', 'gateway', null))).toBe('unusable configuration');
     expect(describeStop(stopRequest('crash', 'gateway', null))).toBe('crash');
   });
+});
+
+describe('a further stop', () => {
+  const bySignal = (signal: SignalDelivery): StopRequest => {
+    const verdict = judgeSignal(signal, supervision(systemUnit), fail, null);
+    if (verdict.kind !== 'stop') throw new Error('It is a stop.');
+    return verdict.stop;
+  };
+  const planned = bySignal(fromPid1);
+  const kill = bySignal(delivery({}));
+  const quit = bySignal(delivery({ signal: 'SIGQUIT' }));
+  const restart = stopRequest('restart', 'control-socket', null);
+
+  it.each([
+    [
+      'a foreign kill',
+      kill,
+      'planned stop by systemd (PID 1, UID 0), after SIGTERM by kill (PID 999, UID 0)',
+    ],
+    [
+      'another signal',
+      quit,
+      'planned stop by systemd (PID 1, UID 0), after SIGQUIT by kill (PID 999, UID 0)',
+    ],
+  ])('by the supervisor after %s makes it a planned one, which names both', (_what, first, words) => {
+    const joined = joinStops(first, planned);
+    expect(joined).toMatchObject({ cause: 'planned-stop', exitStatus: 0 });
+    expect(describeStop(joined)).toBe(words);
+  });
+
+  it.each([
+    ['by somebody else after a planned one', planned, kill],
+    ['by somebody else after a kill', kill, quit],
+    ['through the control socket after a kill', kill, stopRequest('planned-stop', 'control-socket', null)],
+    ['by the supervisor after a restart', restart, planned],
+    ['by the supervisor after a failed start', stopRequest('refused', 'gateway', null), planned],
+  ])('%s changes nothing', (_what, first, further) => {
+    expect(joinStops(first, further)).toBe(first);
+  });
+});
+
+it.each([
+  ['success', 'no job: systemctl kill'],
+  ['timeout', 'no job: systemd’s own doing, Result=timeout'],
+])('a stop without a job, with Result=%s', (result, words) => {
+  expect(describeNoJob(result)).toBe(words);
 });
 
 const unit = 'sd-gateway.service';

@@ -146,6 +146,29 @@ it('cancels a start that a stop comes into', async () => {
   expect(calls).toEqual(['stop', 'close after planned-stop']);
 });
 
+it('takes a kill for a planned stop if the supervisor asks for one a moment later', async () => {
+  const { service, calls, reports } = supervised();
+  service.ready();
+  service.receive(delivery({}));
+  // The handler is through by now; an idle service has nothing to drain.
+  await new Promise(setImmediate);
+  service.receive(delivery({ senderPid: 1, senderComm: 'systemd' }));
+  await service.causeIsFinal;
+  await heardUntilBarrier();
+  expect(await service.ended).toBe(0);
+  expect(calls).toEqual(['stop', 'close after planned-stop']);
+  expect(reports.map(({ type }) => type)).toEqual(['ready', 'stopping', 'stop-planned', 'stopped']);
+});
+
+it('ends with 1 after a kill that nobody else asks for', async () => {
+  const { service, calls } = supervised();
+  service.ready();
+  service.receive(delivery({}));
+  await heardUntilBarrier();
+  expect(await service.ended).toBe(1);
+  expect(calls).toEqual(['stop', 'close after foreign-kill']);
+});
+
 it('ends a stop that hangs, as after a crash', async () => {
   const { service, stops, reports } = supervised({ stopTimeoutMs: () => 50 });
   service.ready();

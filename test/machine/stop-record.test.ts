@@ -70,6 +70,62 @@ describeOnMachine('the record of a stop', (machine) => {
     await gateway.succeed('stop');
   });
 
+  it.concurrent.each([
+    ['idle', {}],
+    ['busy', agentThatWaitsFor('/tmp/busy-go')],
+  ])('is that of a planned stop where ExecStop= kills the gateway first, %s', async (name, environment) => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: `exec-stop-${name}`,
+      service: ['ExecStop=/bin/kill -TERM $MAINPID'],
+      environment,
+    });
+    await gateway.succeed('start');
+    if (name === 'busy') {
+      await gateway.post('chat', { text: 'work' });
+      await gateway.waitForStatus('1 running');
+    }
+    const done = gateway.succeed('stop');
+    await gateway.waitForRecord({ SD_GATEWAY_STOP_CAUSE: 'planned-stop' });
+    if (name === 'busy') await machine().check(['touch', '/tmp/busy-go']);
+    await done;
+    expect(await gateway.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
+    const [stopped] = await gateway.journal(`MESSAGE_ID=${messageIds.stopped}`);
+    expect(stopped).toMatchObject({
+      MESSAGE: expect.stringMatching(
+        /: planned stop by systemd \(PID 1, UID 0\), after SIGTERM by .* \(PID \d+, UID 0\)(, stop job)?; .*exit status 0$/,
+      ),
+      SD_GATEWAY_STOP_CAUSE: 'planned-stop',
+    });
+    // Nobody who looks for errors or kills finds one.
+    expect(await gateway.journal(`MESSAGE_ID=${messageIds.foreignKill}`)).toEqual([]);
+  });
+
+  it.concurrent.each([
+    ['systemctl kill', 'killed', [], 'no job: systemctl kill'],
+    ['RuntimeMaxSec=', 'limited', ['RuntimeMaxSec=2'], 'no job: systemd’s own doing, Result=timeout'],
+  ])('says that a stop by %s has no job', async (_what, name, service, said) => {
+    const go = `/tmp/${name}-go`;
+    const gateway = await GatewayUnit.install(machine(), {
+      name,
+      service,
+      environment: agentThatWaitsFor(go),
+    });
+    await gateway.succeed('start');
+    await gateway.post('chat', { text: 'work' });
+    // The next run has a turn from its start on.
+    await gateway.succeed('kill', '--signal=KILL');
+    await gateway.waitFor({ ActiveState: 'failed' });
+    await gateway.succeed('start');
+    const own = `_PID=${await gateway.mainPid()}`;
+    // The command of the turn would get the signal too.
+    if (service.length === 0) await gateway.succeed('kill', '--kill-who=main');
+    await gateway.waitForRecord({ SD_GATEWAY_STOP_CAUSE: 'planned-stop' }, own);
+    await machine().check(['touch', go]);
+    await gateway.waitFor({ ActiveState: (state) => state === 'inactive' || state === 'failed' });
+    const [stopped] = await gateway.journal(own, `MESSAGE_ID=${messageIds.stopped}`);
+    expect(stopped?.['MESSAGE']).toContain(`planned stop by systemd (PID 1, UID 0), ${said}; 1 turns ended`);
+  });
+
   it.concurrent('names the job of an idle gateway too', async () => {
     const gateway = await GatewayUnit.install(machine(), { name: 'asked' });
     for (const verb of ['stop', 'restart'] as const) {

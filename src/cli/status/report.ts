@@ -2,6 +2,7 @@ import type { GatewayFacts } from '../../channels/control/facts.js';
 import type { StopJob } from '../../lifecycle/stop-cause.js';
 import type { Scope } from '../../manager/service-manager.js';
 import type { RunRecord } from '../../store/open-store.js';
+import type { LogState } from '../../store/sqlite/file/log-room.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import type { JournalLine } from '../operate/journal.js';
@@ -63,6 +64,8 @@ export interface StatusReport {
   /** The reason why the gateway could not be asked; null if it was, or it doesn't run. */
   readonly gatewayTrouble: string | null;
   readonly lastStop: LastStop | null;
+  /** The store's write-ahead log, and who reads the database; null if the gateway doesn't say where that is. */
+  readonly storeLog: LogState | null;
   /** The comparison; null if it could not be made. */
   readonly drift: DriftFacts | null;
   /** The newest errors of this invocation in the journal, oldest first. */
@@ -131,8 +134,11 @@ export function withoutWord(source: LastStop['source'], invocationId: string | n
 /** Reads the end of a run from its record; null if it hasn't ended. */
 export function lastStopOf(run: RunRecord | undefined, source: 'gateway' | 'store'): LastStop | null {
   if (run === undefined) return null;
-  const { stop, invocationId } = run;
-  if (stop === null) return withoutWord(source, invocationId);
+  const { stop, invocationId, endUnknown } = run;
+  if (stop === null) {
+    const ended = withoutWord(source, invocationId);
+    return endUnknown === undefined ? ended : { ...ended, description: `not on record: ${endUnknown}` };
+  }
   const { at, cause, description, exitStatus, job, drainMicroseconds, finishedTurns, putBackTurns } = stop;
   return {
     source,

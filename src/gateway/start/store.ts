@@ -7,7 +7,7 @@ import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open
 import type { StoreError } from '../../store/store-error.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import type { GatewayEvents } from '../events.js';
-import { endedByItself } from '../supervisor/run-history.js';
+import { endedByItself } from '../supervisor/last-words.js';
 
 export interface StoreTroubleOptions {
   readonly log: Log;

@@ -1,8 +1,10 @@
 import {
+  describeNoJob,
   describeStop,
   describeStopJob,
   exitStatus,
   explainStopJob,
+  mayBecomePlanned,
   mayBeDrawnAlong,
   type StopJob,
   type StopRequest,
@@ -11,7 +13,12 @@ import type { BlockedLoopEntry, ServiceReport } from '../../lifecycle/supervise-
 import type { Supervision } from '../../lifecycle/supervision.js';
 import { messageIds } from '../../log/fields.js';
 import { identifier, type Log, type LogFields, priorities } from '../../log/log.js';
-import { type JobsQuestion, listJobs, readStopDependencies } from '../../manager/service-manager.js';
+import {
+  type JobsQuestion,
+  listJobs,
+  readResult,
+  readStopDependencies,
+} from '../../manager/service-manager.js';
 import type { StopSummary } from './run-history.js';
 
 /** Logs what needs no more than the report itself. */
@@ -64,17 +71,21 @@ export function logReport(log: Log, report: ServiceReport): void {
   }
 }
 
-/** Logs the begin of a stop, with the job of the service manager if it is known by then. */
-export function logStopping(log: Log, stop: StopRequest, job: StopJob | null): void {
+/** Logs the begin of a stop, with what the service manager says of it if that is known by then. */
+export function logStopping(log: Log, stop: StopRequest, { job, words }: JobAnswer): void {
   const planned = stop.exitStatus === exitStatus.success || stop.exitStatus === exitStatus.restart;
   const fields: LogFields = {
     MESSAGE_ID: stop.cause === 'foreign-kill' ? messageIds.foreignKill : messageIds.stopRequested,
     SD_GATEWAY_JOB: job?.type,
     ...stopFields(stop),
   };
-  const text = `Stopping: ${describeStop(stop)}${job === null ? '' : `, ${describeStopJob(job)}`}`;
+  const text = `Stopping: ${describeWithJob(stop, words)}`;
   if (planned) log.notice(text, fields);
   else log.err(text, fields);
+}
+
+function describeWithJob(stop: StopRequest, words: string | null): string {
+  return words === null ? describeStop(stop) : `${describeStop(stop)}, ${words}`;
 }
 
 /** The record of a blocked event loop, which another thread writes. */
@@ -103,6 +114,14 @@ function stopFields(stop: StopRequest): LogFields {
   };
 }
 
+/** The service manager's answer to which of its jobs stops the unit. */
+interface JobAnswer {
+  /** Null: none does, or there is no answer yet. */
+  readonly job: StopJob | null;
+  /** The answer in the words of an operator; null: there is none yet. */
+  readonly words: string | null;
+}
+
 /** Longest time of each systemctl beside the drain, in milliseconds. */
 const systemctlTimeoutMs = 5_000;
 
@@ -115,7 +134,7 @@ export class StopJobSearch {
   readonly #question: JobsQuestion;
   readonly #abort = new AbortController();
   #answered: Promise<void> | null = null;
-  #job: StopJob | null = null;
+  #answer: JobAnswer = { job: null, words: null };
 
   /** `environment` is systemctl's. */
   constructor({ manager, origin, unit }: Supervision, environment: JobsQuestion['environment']) {
@@ -130,9 +149,8 @@ export class StopJobSearch {
     };
   }
 
-  /** The job that stops the unit; null until there is an answer. */
-  get job(): StopJob | null {
-    return this.#job;
+  get answer(): JobAnswer {
+    return this.#answer;
   }
 
   /** Asks. False where there is nothing to ask: only a planned stop by our manager has a job. */
@@ -164,9 +182,15 @@ export class StopJobSearch {
 
   async #find(unit: string): Promise<void> {
     const jobs = await listJobs(this.#question);
-    this.#job = explainStopJob(unit, jobs, {});
-    if (this.#job === null || !mayBeDrawnAlong(unit, jobs)) return;
-    this.#job = explainStopJob(unit, jobs, await readStopDependencies(this.#question, unit));
+    const job = explainStopJob(unit, jobs, {});
+    if (job === null) {
+      this.#answer = { job, words: describeNoJob(await readResult(this.#question, unit)) };
+      return;
+    }
+    this.#answer = { job, words: describeStopJob(job) };
+    if (!mayBeDrawnAlong(unit, jobs)) return;
+    const explained = explainStopJob(unit, jobs, await readStopDependencies(this.#question, unit));
+    if (explained !== null) this.#answer = { job: explained, words: describeStopJob(explained) };
   }
 }
 
@@ -179,7 +203,8 @@ const jobTimeoutMs = 100;
 export class StopLog {
   readonly #log: Log;
   readonly #job: StopJobSearch;
-  #logStopping: () => void = () => undefined;
+  #stop: StopRequest | null = null;
+  #isLogged = false;
   /** Milliseconds since the Unix epoch; null until a stop is asked for. */
   #requestedAt: number | null = null;
   #drainMicroseconds: number | null = null;
@@ -196,23 +221,37 @@ export class StopLog {
     return this.#putBackTurns;
   }
 
-  begin(stop: StopRequest): void {
+  /** A kill whose cause may still change is logged when that `isFinal`. */
+  begin(stop: StopRequest, isFinal: Promise<void>): void {
     this.#requestedAt = Date.now();
-    const asked = this.#job.begin(stop);
-    let logged = false;
-    this.#logStopping = () => {
-      if (logged) return;
-      logged = true;
-      logStopping(this.#log, stop, this.#job.job);
-    };
-    // The job is part of this record if it is known by then. The record of the whole stop may have it later.
-    if (asked) void this.#job.settled(stoppingRecordTimeoutMs).then(this.#logStopping);
-    else this.#logStopping();
+    this.#stop = stop;
+    if (mayBecomePlanned(stop)) {
+      void isFinal.then(() => {
+        if (this.#stop === stop) this.logStopping();
+      });
+    } else this.#askForJob(stop);
+  }
+
+  /** The supervisor asks for the stop that a kill has begun. */
+  becamePlanned(stop: StopRequest): void {
+    this.#stop = stop;
+    // A kill that the supervisor was late after is on record already.
+    this.#isLogged = false;
+    this.#askForJob(stop);
   }
 
   /** Logs “Stopping” now, if it was not logged yet. */
   logStopping(): void {
-    this.#logStopping();
+    if (this.#stop === null || this.#isLogged) return;
+    this.#isLogged = true;
+    logStopping(this.#log, this.#stop, this.#job.answer);
+  }
+
+  #askForJob(stop: StopRequest): void {
+    // The job is part of this record if it is known by then. The record of the whole stop may have it later.
+    if (this.#job.begin(stop)) {
+      void this.#job.settled(stoppingRecordTimeoutMs).then(() => this.logStopping());
+    } else this.logStopping();
   }
 
   drained(durationMs: number, turns: { readonly finished: number; readonly putBack: number }): void {
@@ -235,10 +274,11 @@ export class StopLog {
   async end(stop: StopRequest, error: string | null): Promise<StopSummary> {
     await this.#job.settled(jobTimeoutMs);
     this.logStopping();
-    const { job } = this.#job;
+    const { job, words } = this.#job.answer;
     this.#job.close();
     return {
       stop,
+      description: describeWithJob(stop, words),
       requestedAt: this.#requestedAt ?? Date.now(),
       job,
       drainMicroseconds: this.#drainMicroseconds,

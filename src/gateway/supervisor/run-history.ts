@@ -1,8 +1,4 @@
-import { closeSync, constants, existsSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describeStop, describeStopJob, type StopJob, type StopRequest } from '../../lifecycle/stop-cause.js';
-import { NoRegularFileError, readRegularFile } from '../../linux/files.js';
-import { native, SystemCallError } from '../../linux/native.js';
+import type { StopJob, StopRequest } from '../../lifecycle/stop-cause.js';
 import { bootId } from '../../linux/process.js';
 import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
@@ -10,10 +6,13 @@ import { newId } from '../../store/ids.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../../store/open-store.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { programVersion } from '../../version.js';
+import { type LastWords, readLastWords, writeLastWords } from './last-words.js';
 
 /** A stop as it is recorded once all but the store is closed. */
 export interface StopSummary {
   readonly stop: StopRequest;
+  /** One line: cause, signal, sender, and the manager's job. */
+  readonly description: string;
   /** Milliseconds since the Unix epoch. */
   readonly requestedAt: number;
   readonly job: StopJob | null;
@@ -54,6 +53,7 @@ export class RunHistory {
       readyAt: null,
       resumedTurns: 0,
       stop: null,
+      hasLastWords: true,
     };
   }
 
@@ -69,8 +69,9 @@ export class RunHistory {
     await this.#tryWrite(async () => {
       const [, ...before] = await store.beginRun(this.#current);
       this.#before = before;
-      await this.#applyCrashNote(store);
+      await this.#completePrevious(store);
       this.#linkToPrevious();
+      writeLastWords(this.#stateDirectory, { run: this.#current.id, stop: null });
     });
   }
 
@@ -81,9 +82,7 @@ export class RunHistory {
 
   /** Called when only the store is still open. */
   async end(summary: StopSummary): Promise<void> {
-    const { stop } = summary;
-    const description =
-      summary.job === null ? describeStop(stop) : `${describeStop(stop)}, ${describeStopJob(summary.job)}`;
+    const { stop, description } = summary;
     const record: StopRecord = {
       requestedAt: summary.requestedAt,
       at: Date.now(),
@@ -102,14 +101,20 @@ export class RunHistory {
     this.#current = { ...this.#current, stop: record };
     this.#logStop(record);
     await this.#update();
+    // The store may have had no room for it, or its backup of an hour ago may be put back.
+    this.#leaveWords(record);
   }
 
   /** Leaves word of a crash for the next start, without the store. */
   crashed(error: string): void {
+    this.#leaveWords(crashRecord(Date.now(), error));
+  }
+
+  #leaveWords(stop: StopRecord): void {
     try {
-      writeCrashNote(this.#stateDirectory, { run: this.#current.id, at: Date.now(), error });
+      writeLastWords(this.#stateDirectory, { run: this.#current.id, stop });
     } catch (failure) {
-      this.#log.warning(`The next start won't know of this crash: ${String(failure)}`);
+      this.#log.warning(`The next start won't know how this run ended: ${String(failure)}`);
     }
   }
 
@@ -135,26 +140,12 @@ export class RunHistory {
     );
   }
 
-  /** A crash could not reach the store: what it left beside it is put on its record now. */
-  async #applyCrashNote(store: RunStore): Promise<void> {
-    const note = takeCrashNote(this.#stateDirectory);
+  /** Puts on record what the last run could not tell the store, or why nobody knows its end. */
+  async #completePrevious(store: RunStore): Promise<void> {
     const [previous] = this.#before;
-    if (note === null || previous === undefined || previous.id !== note.run || previous.stop !== null) return;
-    const stop: StopRecord = {
-      requestedAt: note.at,
-      at: note.at,
-      cause: 'crash',
-      description: 'crash',
-      exitStatus: 1,
-      signal: null,
-      sender: null,
-      job: null,
-      drainMicroseconds: null,
-      finishedTurns: 0,
-      putBackTurns: 0,
-      error: note.error,
-    };
-    const told = { ...previous, stop };
+    if (previous === undefined || previous.stop !== null) return;
+    const told = completed(previous, readLastWords(this.#stateDirectory));
+    if (told === null) return;
     this.#before = [told, ...this.#before.slice(1)];
     await store.updateRun(told);
   }
@@ -172,6 +163,13 @@ export class RunHistory {
     const resumed = `${this.#current.resumedTurns} turns are run again`;
     if (outcome === 'clean') {
       this.#log.info(`The last run ended cleanly: ${previous.stop?.description}; ${resumed}`, fields);
+      return;
+    }
+    if (outcome === 'unknown') {
+      this.#log.notice(
+        `The end of the last run is not on record: ${previous.endUnknown}; ${resumed}`,
+        fields,
+      );
       return;
     }
     const how =
@@ -195,83 +193,38 @@ export class RunHistory {
   }
 }
 
+function crashRecord(at: number, error: string): StopRecord {
+  return {
+    requestedAt: at,
+    at,
+    cause: 'crash',
+    description: 'crash',
+    exitStatus: 1,
+    signal: null,
+    sender: null,
+    job: null,
+    drainMicroseconds: null,
+    finishedTurns: 0,
+    putBackTurns: 0,
+    error,
+  };
+}
+
+/**
+ * Gives the record of a run that has no end in the store, with what is known of it; null: no more than that. A run that
+ * is not the one of the last words is another database's last.
+ */
+export function completed(run: RunRecord, words: LastWords | null): RunRecord | null {
+  if (words?.run === run.id) return words.stop === null ? null : { ...run, stop: words.stop };
+  // Older versions left words of a crash alone.
+  if (run.hasLastWords !== true) return null;
+  return { ...run, endUnknown: 'the database is older than that run, as after a backup was put back' };
+}
+
 /** Compares the boots of both runs; null if one is not known. */
 function causeOfSilence(previous: string | null, current: string | null): string {
   if (previous === null || current === null) {
     return 'killed, aborted, out of memory, or the machine went down';
   }
   return previous === current ? 'killed, aborted or out of memory' : 'the machine went down';
-}
-
-/** A crash leaves this for the next start, as it can ask the store's thread for nothing any more. */
-export interface CrashNote {
-  /** The run's id. */
-  readonly run: string;
-  /** Milliseconds since the Unix epoch. */
-  readonly at: number;
-  readonly error: string;
-}
-
-function pathIn(stateDirectory: string): string {
-  return join(stateDirectory, 'last-words.json');
-}
-
-/** Two digits if a signal ended the process that it did not get from outside: a fault, an abort(3), the watchdog. */
-function signalPathIn(stateDirectory: string): string {
-  return join(stateDirectory, 'fatal-signal');
-}
-
-const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW, O_NONBLOCK } = constants;
-// A pipe that an agent has put there would keep the process from its end.
-const openFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK;
-
-/** Writes before the call returns. Syncs nothing: a crash of the gateway is not one of the machine. */
-export function writeCrashNote(stateDirectory: string, note: CrashNote): void {
-  const descriptor = openSync(pathIn(stateDirectory), openFlags, 0o600);
-  try {
-    writeFileSync(descriptor, `${JSON.stringify(note)}\n`);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Reads and removes the note; null if there is none that can be read. The run ended without a word then. */
-export function takeCrashNote(stateDirectory: string): CrashNote | null {
-  const path = pathIn(stateDirectory);
-  let text = '';
-  try {
-    text = readRegularFile(path, 'links-refused').toString();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    if (!(error instanceof NoRegularFileError)) throw error;
-  }
-  unlinkSync(path);
-  try {
-    const { run, at, error } = JSON.parse(text) as CrashNote;
-    return { run: String(run), at: Number(at), error: String(error) };
-  } catch {
-    return null;
-  }
-}
-
-/** Forgets how the last run ended, and has a signal that ends this one on record. Throws if it can't be. */
-export function noteFatalSignals(stateDirectory: string): void {
-  // Open until the end: a handler opens nothing.
-  const descriptor = openSync(signalPathIn(stateDirectory), openFlags, 0o600);
-  const result = native().note_fatal_signals(descriptor);
-  if (result < 0) throw new SystemCallError('Could not have fatal signals noted', result);
-}
-
-/**
- * True if the last run ended by itself, by an exception or such a signal. SIGKILL, a lost power and the machine's end leave
- * no note.
- */
-export function endedByItself(stateDirectory: string): boolean {
-  if (existsSync(pathIn(stateDirectory))) return true;
-  try {
-    return readRegularFile(signalPathIn(stateDirectory), 'links-refused').length > 0;
-  } catch {
-    // None, or nothing that a gateway has left.
-    return false;
-  }
 }

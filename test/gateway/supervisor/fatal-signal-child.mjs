@@ -1,6 +1,6 @@
 // Notes its fatal signals in the directory of its first argument, and ends as the second one says.
 import { spawn } from 'node:child_process';
-import { noteFatalSignals } from '../../../dist/gateway/supervisor/run-history.js';
+import { noteFatalSignals } from '../../../dist/gateway/supervisor/last-words.js';
 import { startStallWatch } from '../../../dist/systemd/watchdog.js';
 
 const [, , directory, end] = process.argv;

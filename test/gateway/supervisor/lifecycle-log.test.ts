@@ -39,7 +39,10 @@ it.each([
   const search = searchOf(evidence);
   expect(search.begin(bySystemd)).toBe(true);
   await search.settled(longMs);
-  expect(search.job).toEqual({ type: 'restart', shutdown: null, because: null });
+  expect(search.answer).toEqual({
+    job: { type: 'restart', shutdown: null, because: null },
+    words: 'restart job',
+  });
 });
 
 it('asks what drew the job along where there are others, and does without where that isn’t told', async () => {
@@ -54,8 +57,19 @@ it('asks what drew the job along where there are others, and does without where 
     const search = searchOf();
     search.begin(bySystemd);
     await search.settled(longMs);
-    expect(search.job).toEqual({ type: 'stop', shutdown: null, because: told });
+    expect(search.answer.job).toEqual({ type: 'stop', shutdown: null, because: told });
   }
+});
+
+it.each([
+  ['success', 'no job: systemctl kill'],
+  ['timeout', 'no job: systemd’s own doing, Result=timeout'],
+])('tells that there is no job, by Result=%s', async (result, words) => {
+  fakeSystemctl('console.log("7 other.service restart running")', `console.log(${JSON.stringify(result)})`);
+  const search = searchOf();
+  search.begin(bySystemd);
+  await search.settled(longMs);
+  expect(search.answer).toEqual({ job: null, words });
 });
 
 it.each<[string, StopRequest, typeof systemUnit]>([
@@ -67,7 +81,7 @@ it.each<[string, StopRequest, typeof systemUnit]>([
   const search = searchOf(evidence);
   expect(search.begin(stop)).toBe(false);
   await search.settled(longMs);
-  expect(search.job).toBeNull();
+  expect(search.answer).toEqual({ job: null, words: null });
 });
 
 /** A systemctl that never answers; gives its number once it runs. */
@@ -101,7 +115,7 @@ it('waits no longer than it is told to, and leaves nothing running once it is cl
   const before = performance.now();
   await search.settled(50);
   expect(performance.now() - before).toBeGreaterThanOrEqual(49);
-  expect(search.job).toBeNull();
+  expect(search.answer).toEqual({ job: null, words: null });
   search.close();
   // Nothing is left to wait for either.
   await search.settled(longMs);
@@ -136,7 +150,7 @@ it('tells nothing, and harms nothing, without a descriptor for it', () => {
     const told = async () => {
       const search = begun();
       await search.settled(${longMs});
-      return search.job;
+      return search.answer.job;
     };
     const before = await told();
     let full = false;

@@ -1,39 +1,78 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { endedByItself, takeCrashNote, writeCrashNote } from '../../../src/gateway/supervisor/run-history.js';
+import { endedByItself, readLastWords, writeLastWords } from '../../../src/gateway/supervisor/last-words.js';
+import { completed } from '../../../src/gateway/supervisor/run-history.js';
+import type { StopRecord } from '../../../src/store/open-store.js';
+import { run as sampleRun } from '../../cli/operate/samples.js';
 
 let directory: string;
 let path: string;
-const note = { run: 'a', at: 1, error: 'why' };
+const { stop } = sampleRun() as { readonly stop: StopRecord };
+const crash: StopRecord = { ...stop, cause: 'crash', error: 'why' };
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'last-words-'));
   path = join(directory, 'last-words.json');
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-it('are there for the next start, once', () => {
-  writeCrashNote(directory, note);
-  expect(takeCrashNote(directory)).toEqual(note);
-  expect(takeCrashNote(directory)).toBeNull();
+it('are there for the next start', () => {
+  writeLastWords(directory, { run: 'a', stop: crash });
+  expect(readLastWords(directory)).toEqual({ run: 'a', stop: crash });
+  writeLastWords(directory, { run: 'b', stop: null });
+  expect(readLastWords(directory)).toEqual({ run: 'b', stop: null });
+});
+
+it('need no room but that of the start, whatever is said', () => {
+  writeLastWords(directory, { run: 'a', stop: null });
+  const { ino, size, blocks } = statSync(path);
+  writeLastWords(directory, {
+    run: 'a',
+    stop: { ...crash, description: 'd'.repeat(10_000), error: 'é'.repeat(10_000) },
+  });
+  expect(statSync(path)).toMatchObject({ ino, size, blocks });
+  expect(readLastWords(directory)?.stop?.error).toMatch(/^é+$/);
+});
+
+it.each(['', 'x', '{}\n', 'null\n'])('are none where the file has %j', (text) => {
+  writeFileSync(path, text);
+  expect(readLastWords(directory)?.stop ?? null).toBeNull();
 });
 
 it('keep nobody waiting where an agent has put a pipe', () => {
   execFileSync('mkfifo', [path]);
-  expect(() => writeCrashNote(directory, note)).toThrow(/ENXIO/);
-  expect(takeCrashNote(directory)).toBeNull();
+  expect(() => writeLastWords(directory, { run: 'a', stop: crash })).toThrow(/ENXIO/);
+  expect(readLastWords(directory)).toBeNull();
   expect(existsSync(path)).toBe(false);
 });
 
 it('are neither written nor read through a link', () => {
   const other = join(directory, 'other');
-  writeFileSync(other, JSON.stringify(note));
+  writeFileSync(other, JSON.stringify({ run: 'a', stop: crash }));
   symlinkSync(other, path);
-  expect(() => writeCrashNote(directory, { ...note, error: 'x' })).toThrow(/ELOOP/);
-  expect(takeCrashNote(directory)).toBeNull();
-  expect(readFileSync(other, 'utf8')).toBe(JSON.stringify(note));
+  expect(() => writeLastWords(directory, { run: 'a', stop })).toThrow(/ELOOP/);
+  expect(readLastWords(directory)).toBeNull();
+  expect(readFileSync(other, 'utf8')).toBe(JSON.stringify({ run: 'a', stop: crash }));
+});
+
+const open = sampleRun({ stop: null, hasLastWords: true });
+const endUnknown = expect.stringContaining('backup');
+
+it.each([
+  ['its words are there', open, { run: open.id, stop }, { ...open, stop }],
+  ['it was killed', open, { run: open.id, stop: null }, null],
+  [
+    'another one ran since, which the database knows nothing of',
+    open,
+    { run: 'b', stop },
+    { ...open, endUnknown },
+  ],
+  ['nothing else is there of the gateway', open, null, { ...open, endUnknown }],
+  ['it was an earlier version', sampleRun({ stop: null }), null, null],
+])('complete the record of a run without an end: %s', (_what, run, words, record) => {
+  expect(completed(run, words)).toEqual(record);
 });
 
 const child = new URL('./fatal-signal-child.mjs', import.meta.url).pathname;
@@ -60,8 +99,8 @@ it.each([
 
 it('a run that an exception ends has ended by itself, and one without a word has not', () => {
   expect(endedByItself(directory)).toBe(false);
-  writeCrashNote(directory, note);
+  writeLastWords(directory, { run: 'a', stop: crash });
   expect(endedByItself(directory)).toBe(true);
-  takeCrashNote(directory);
+  writeLastWords(directory, { run: 'b', stop });
   expect(endedByItself(directory)).toBe(false);
 });
