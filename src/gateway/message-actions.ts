@@ -1,3 +1,4 @@
+import type { Log } from '../log/log.js';
 import type { CancelOutcome, DeadOutcome, Message, SessionCancelled } from '../store/messages.js';
 import type { Store } from '../store/store.js';
 
@@ -7,9 +8,10 @@ export interface MessageActionsOptions {
   readonly cutOff: (messageId: string) => void;
   /** The message has changed, and the change is on disk. */
   readonly onChange: (messageId: string, session: string) => void;
+  readonly log: Log;
 }
 
-/** Actions of people on messages that were accepted. Each is on disk when its promise resolves. */
+/** Actions of people on messages that were accepted. Each is on disk when its promise resolves, and leaves a record. */
 export class MessageActions {
   readonly #options: MessageActionsOptions;
 
@@ -20,14 +22,21 @@ export class MessageActions {
   /** Resolves with null if there is no such message. */
   async cancelMessage(id: string): Promise<CancelOutcome | null> {
     const outcome = await this.#options.store.cancelMessage(id);
-    if (outcome?.outcome === 'cancelled') this.#cancelled(outcome.message, outcome.running);
+    if (outcome?.outcome === 'cancelled') {
+      this.#cancelled(outcome.message, outcome.running);
+      this.#record('Cancelled', outcome.message);
+    }
     return outcome;
   }
 
   /** Resolves with null if there is no such session. */
   async cancelSession(session: string): Promise<SessionCancelled | null> {
     const cancelled = await this.#options.store.cancelSession(session);
-    for (const { id, running } of cancelled?.messages ?? []) this.#cancelled({ id, session }, running);
+    const messages = cancelled?.messages ?? [];
+    for (const { id, running } of messages) {
+      this.#cancelled({ id, session }, running);
+      this.#record('Cancelled', { id, session });
+    }
     return cancelled;
   }
 
@@ -38,16 +47,28 @@ export class MessageActions {
 
   /** Resolves with null if there is no such message. */
   async retryDead(id: string): Promise<DeadOutcome | null> {
-    const outcome = await this.#options.store.retryDead(id);
-    if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
-    return outcome;
+    return this.#acted('Tried again', await this.#options.store.retryDead(id));
   }
 
   /** Resolves with null if there is no such message. */
   async discardMessage(id: string): Promise<DeadOutcome | null> {
-    const outcome = await this.#options.store.discardMessage(id);
-    if (outcome?.outcome === 'done') this.#options.onChange(id, outcome.message.session);
+    return this.#acted('Discarded', await this.#options.store.discardMessage(id));
+  }
+
+  #acted(done: string, outcome: DeadOutcome | null): DeadOutcome | null {
+    if (outcome?.outcome === 'done') {
+      const { id, session } = outcome.message;
+      this.#options.onChange(id, session);
+      this.#record(done, outcome.message);
+    }
     return outcome;
+  }
+
+  #record(done: string, { id, session }: Pick<Message, 'id' | 'session'>): void {
+    this.#options.log.notice(`${done} by request: the message ${id} of the session "${session}"`, {
+      SD_GATEWAY_SESSION: session,
+      SD_GATEWAY_MESSAGE: id,
+    });
   }
 
   #cancelled({ id, session }: Pick<Message, 'id' | 'session'>, running: boolean): void {

@@ -110,6 +110,7 @@ export class Workers {
         deliverer.wake();
         options.onChange();
       },
+      log,
     });
     this.sessions = new SessionActions({
       store,

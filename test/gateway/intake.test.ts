@@ -126,6 +126,7 @@ test.each(['message', 'session'] as const)(
       store,
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => undefined,
+      log: recordingLog().log,
     });
     const message = newMessage('a');
     const [taken] = await Promise.all([

@@ -18,6 +18,8 @@ export interface GuardOptions {
   readonly tokenAnswers: Pick<TokenAnswers, 'note'>;
   /** A request has shown a token. */
   readonly onAuthorized: (request: FastifyRequest) => void;
+  /** A request has shown a wrong token. */
+  readonly onRefused: (request: FastifyRequest) => void;
   readonly callerTurn: HttpChannelOptions['callerTurn'];
 }
 
@@ -28,7 +30,21 @@ const noSuchAddress = 'No call of this interface has this address; docs/http.md 
 
 /** Lets a request on if its token has the right that its route needs, before a body is read. */
 export function guardRoutes(routes: FastifyInstance, options: GuardOptions): void {
-  const { bearer, allowedMethods, connections, tokenAnswers, onAuthorized, callerTurn } = options;
+  const { bearer, allowedMethods, connections, tokenAnswers, onAuthorized, onRefused, callerTurn } = options;
+
+  const callerOf = (request: FastifyRequest): 'operator' | Promise<Caller> => {
+    const { authorization } = request.headers;
+    const refused = (error: unknown): never => {
+      if (authorization !== undefined) onRefused(request);
+      throw error;
+    };
+    try {
+      const caller = bearer.callerOf(authorization);
+      return caller === 'operator' ? caller : caller.catch(refused);
+    } catch (error) {
+      return refused(error);
+    }
+  };
 
   const admit = (
     request: FastifyRequest,
@@ -52,7 +68,7 @@ export function guardRoutes(routes: FastifyInstance, options: GuardOptions): voi
   routes.addHook('onRequest', (request, reply, done) => {
     const allowed = request.is404 ? allowedMethods.of(request) : null;
     if (allowed !== null && isOpen(request.url)) throw methodNotAllowed(allowed);
-    const caller = bearer.callerOf(request.headers.authorization);
+    const caller = callerOf(request);
     const refusesTurns = !request.is404 && isPersonal(request.method, addressOf(request));
     if (caller === 'operator' && !refusesTurns) {
       admit(request, reply, caller, allowed);

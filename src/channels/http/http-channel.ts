@@ -10,6 +10,7 @@ import { internalProblem, problemOf } from './failures.js';
 import { guardRoutes } from './guard.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
+import { RefusedTokens } from './refused-tokens.js';
 import { requireRight } from './route-scopes.js';
 import { addEventRoutes, addHealthRoutes, addMessageRoutes } from './routes.js';
 import type { ConnectionFacts } from './server/connections.js';
@@ -66,6 +67,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const bearer = new BearerCheck(options.token, tokens);
 
   const clientOfRequest = ({ raw }: FastifyRequest) => clientOf(raw, options.settings().trustedProxies);
+  const refusedTokens = new RefusedTokens(log);
   let isInsecurityTold = false;
   const noteInsecure = (request: FastifyRequest) => {
     if (isInsecurityTold || request.headers['x-forwarded-proto'] === undefined) return;
@@ -113,17 +115,18 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       tokenAnswers,
       onAuthorized: noteInsecure,
       callerTurn: options.callerTurn,
+      onRefused: (request) => refusedTokens.note(clientOfRequest(request).address),
     });
     readBodies(guarded, options.bodyLimit);
     addMessageRoutes(guarded, { ...options, longPolls, streams });
     addSessionRoutes(guarded, reads);
-    addSessionSettingRoutes(guarded, options.store, options.sessions);
+    addSessionSettingRoutes(guarded, options.store, options.sessions, log);
     addEventRoutes(guarded, options.store, streams);
     guarded.register(async (actions) => {
       takeEmptyBodies(actions);
       addCancelRoutes(actions, options.actions);
       addDeadRoutes(actions, reads, options.actions);
-      addSessionEndRoutes(actions, options.sessions);
+      addSessionEndRoutes(actions, options.sessions, log);
       addTokenRoutes(actions, tokens, tokenAnswers);
     });
   });
@@ -172,6 +175,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       streams.end();
     },
     async close(timeoutMs) {
+      refusedTokens.close();
       longPolls.end();
       streams.end();
       // Fastify's own server has never listened: it has nothing to be closed.

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { Log } from '../../log/log.js';
 import type { Store } from '../../store/store.js';
 import type { SessionOperations } from '../surroundings.js';
 import { Problem } from './problem.js';
@@ -27,6 +28,10 @@ function unknownSession(name: string): Problem {
   return new Problem('unknown-session', `No message was ever accepted for "${name}".`);
 }
 
+function note(log: Log, session: string, text: string): void {
+  log.notice(text, { SD_GATEWAY_SESSION: session });
+}
+
 export function addSessionRoutes(
   application: FastifyInstance,
   store: Pick<Store, 'sessions' | 'sessionMessages'>,
@@ -48,6 +53,7 @@ export function addSessionSettingRoutes(
   application: FastifyInstance,
   store: Pick<Store, 'session' | 'setPolicy' | 'history'>,
   sessions: Pick<SessionOperations, 'setAgent' | 'agents' | 'route'>,
+  log: Log,
 ): void {
   application.get<Route>('/v1/sessions/:session', async (request) => {
     const name = nameIn(request);
@@ -59,7 +65,13 @@ export function addSessionSettingRoutes(
   application.put<Route>('/v1/sessions/:session/policy', async (request) => {
     const name = nameIn(request);
     const { policy } = validateBody(policyBody, request.body);
-    return sessionView(await store.setPolicy(name, policy));
+    const session = await store.setPolicy(name, policy);
+    note(
+      log,
+      name,
+      `Set by request: the policy ${policy ?? 'of the configuration'} for the session "${name}"`,
+    );
+    return sessionView(session);
   });
 
   application.put<Route>('/v1/sessions/:session/agent', async (request) => {
@@ -68,7 +80,9 @@ export function addSessionSettingRoutes(
     if (agent !== null && !sessions.agents.includes(agent)) {
       throw memberProblem(['agent'], `is no agent of the configuration: ${sessions.agents.join(', ')}`);
     }
-    return sessionView(await sessions.setAgent(name, agent));
+    const session = await sessions.setAgent(name, agent);
+    note(log, name, `Set by request: the agent ${agent ?? 'that the routes give'} for the session "${name}"`);
+    return sessionView(session);
   });
 
   application.get<Route>('/v1/sessions/:session/route', async (request) => {
@@ -94,12 +108,14 @@ const busyRetryAfter = 1;
 export function addSessionEndRoutes(
   application: FastifyInstance,
   sessions: Pick<SessionOperations, 'resetSession' | 'deleteSession'>,
+  log: Log,
 ): void {
   application.post<Route>('/v1/sessions/:session/reset', async (request) => {
     const name = nameIn(request);
     validateBody(noBody, request.body);
     const session = await sessions.resetSession(name);
     if (session === null) throw unknownSession(name);
+    note(log, name, `Reset by request: the session "${name}"`);
     return sessionView(session);
   });
 
@@ -117,6 +133,7 @@ export function addSessionEndRoutes(
         },
       );
     }
+    note(log, name, `Deleted by request: the session "${name}"`);
     return { session: name, deleted: true };
   });
 }

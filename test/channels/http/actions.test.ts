@@ -40,6 +40,29 @@ describe('cancelling', () => {
     expect(served.cutOff).toEqual([id, id]);
   });
 
+  test('leaves a record, as each action of a person does', async () => {
+    const [failed, given, waiting, session] = [await dead('b'), await dead('c'), await posted('a'), 'd'];
+    await served.ask(`/v1/messages/${waiting}/cancel`);
+    await served.ask(`/v1/messages/${failed}/retry`);
+    await served.ask(`/v1/messages/${given}/discard`);
+    const last = await posted(session);
+    await served.ask(`/v1/sessions/${session}/cancel`);
+    await fetch(`${served.base}/v1/sessions/a/policy`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: '{"policy": "collect"}',
+    });
+    // An action without an effect leaves none.
+    await served.ask(`/v1/messages/${waiting}/retry`);
+    expect(served.records).toEqual([
+      `Cancelled by request: the message ${waiting} of the session "a"`,
+      `Tried again by request: the message ${failed} of the session "b"`,
+      `Discarded by request: the message ${given} of the session "c"`,
+      `Cancelled by request: the message ${last} of the session "d"`,
+      'Set by request: the policy collect for the session "a"',
+    ]);
+  });
+
   test('all of a session', async () => {
     const ids = [await posted('a'), await posted('a')];
     const answer = await served.ask('/v1/sessions/a/cancel');

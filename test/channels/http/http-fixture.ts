@@ -51,6 +51,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     store: called,
     cutOff: (id) => cutOff.push(id),
     onChange: (id, session) => events.emit(id, session),
+    log,
   });
   const ended: string[] = [];
   const sessions = new SessionActions({

@@ -227,6 +227,7 @@ export class Gateways {
       store,
       cutOff: (id) => dispatcher.cancel(id),
       onChange: () => dispatcher.wake(),
+      log: recordingLog().log,
     });
     const intake = new Intake({
       store,
