@@ -1,7 +1,15 @@
 import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import { ProgramError, runProgram } from '../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
-import { checkDirectories, checkDisk, checkPlaces, checkStore, checkToken, octal } from './checks/data.js';
+import {
+  checkDirectories,
+  checkDisk,
+  checkPlaces,
+  checkStore,
+  checkStoreLog,
+  checkToken,
+  octal,
+} from './checks/data.js';
 import { checkJournal } from './checks/journal.js';
 import { checkPort } from './checks/network.js';
 import { checkAgent, checkConfiguration, checkNode } from './checks/program.js';
@@ -26,6 +34,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkToken,
   checkDirectories,
   checkStore,
+  checkStoreLog,
   checkDisk,
   checkPort,
   checkTiming,

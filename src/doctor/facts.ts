@@ -3,6 +3,7 @@ import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/open-store.js';
+import type { StoreLog } from '../store/store-kind.js';
 import type { Drift } from '../units/drift.js';
 
 /** A fact, or why it could not be found out. */
@@ -66,6 +67,8 @@ export interface DataFacts {
   readonly store: Known<{
     readonly name: string;
     readonly integrity: Known<{ readonly errors: readonly string[] }>;
+    /** Its log, and who reads the database; null if this kind of store has none. */
+    readonly log: Known<StoreLog | null>;
   } | null>;
   readonly disk: Known<{
     readonly path: string;
@@ -153,7 +156,8 @@ export interface JournalFacts {
   readonly supervision: string | null;
   /** journald’s records that it dropped some of the unit’s. */
   readonly suppressed: readonly string[];
-  readonly mayReadAll: boolean;
+  /** True if this user may read the journal with the unit’s records; null if there is no journal. */
+  readonly mayRead: boolean | null;
 }
 
 export interface JournaldFacts {

@@ -148,6 +148,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const host = listen !== undefined && 'host' in listen ? listen.host : null;
   const name = found?.name ?? unitName(instance);
   const invocation = found?.properties['InvocationID'] ?? '';
+  const logNamespace = found?.properties['LogNamespace'] || null;
   const store = storeOf(loaded, places.state);
   const [node, data, journal, journald, gateway, access] = await Promise.all([
     gatherNode(found?.command ?? [], settings?.environment ?? {}),
@@ -156,8 +157,8 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
       runtime: places.runtime,
       store,
     }),
-    gatherJournal(scope, name, uid, invocation === '' ? null : invocation),
-    gatherJournald(),
+    gatherJournal({ scope, name, uid, logNamespace }, invocation === '' ? null : invocation),
+    gatherJournald(logNamespace),
     askFacts(join(places.runtime, 'control.sock')),
     gatherAccess(found, scope === 'system', loaded, file, environment, environment['PATH'] ?? managerPath),
   ]);

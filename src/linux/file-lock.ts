@@ -46,6 +46,37 @@ export function lockHolder(locks: string, file: FileIdentity): number | null {
   return null;
 }
 
+/** Bytes of a file, both ends included. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Finds the holders of shared fcntl(2) locks that begin in those bytes of a file, in the text of /proc/locks. */
+export function sharedLockHolders(
+  locks: string,
+  file: FileIdentity,
+  { first, last }: ByteRange,
+): readonly number[] {
+  const { major, minor } = deviceNumbers(file.dev);
+  const pids = new Set<number>();
+  for (const line of locks.split('\n')) {
+    const match = /^\d+: POSIX\s+\S+\s+READ\s+(\d+)\s+([\da-f]+):([\da-f]+):(\d+)\s+(\d+)\s/.exec(line);
+    if (match === null) continue;
+    const [, pid = '', lineMajor = '', lineMinor = '', inode = '', start = ''] = match;
+    const isFile =
+      BigInt(`0x${lineMajor}`) === major && BigInt(`0x${lineMinor}`) === minor && BigInt(inode) === file.ino;
+    if (isFile && Number(pid) > 0 && Number(start) >= first && Number(start) <= last) pids.add(Number(pid));
+  }
+  return [...pids];
+}
+
+/** The same for the file at `path`; none where the kernel doesn't show it. Throws the errors of stat(2). */
+export function readLockHolders(path: string, range: ByteRange): readonly number[] {
+  const file = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return file === undefined ? [] : sharedLockHolders(readLocks(), file, range);
+}
+
 /** Empty where the kernel doesn't show it (`ProcSubset=pid`). */
 function readLocks(): string {
   try {

@@ -38,6 +38,15 @@ export interface StoreFile {
   readonly user: number | null;
 }
 
+/** A log that whoever reads the database keeps from being emptied. */
+export interface StoreLog {
+  readonly sizeBytes: number;
+  /** True if it is longer than any that nobody keeps. */
+  readonly isLong: boolean;
+  /** `command`: the name of the process; null if it has ended, or can't be seen. */
+  readonly readers: readonly { readonly pid: number; readonly command: string | null }[];
+}
+
 /** A store as a command sees it, beside a gateway or without one. */
 export interface OfflineStore {
   readonly name: string;
@@ -50,6 +59,8 @@ export interface OfflineStore {
    * JSON the `errors` that it found, or in `unknown` why it can't tell. As it may take any time, its caller ends it.
    */
   readonly probe: readonly string[] | null;
+  /** Throws the errors of stat(2). Absent: this kind has no such log. */
+  log?(): StoreLog;
   /**
    * Loads the actions of `sd-gateway store`. Throws a StoreError if a module is missing.
    * @param changes True if the action changes the store, for which no gateway may have it.

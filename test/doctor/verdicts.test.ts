@@ -66,10 +66,14 @@ const data: DoctorFacts['data'] = {
   leftoverLink: null,
   token: file('/s/token', 0o600),
   entries: known([]),
-  store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }) }),
+  store: known({
+    name: '/s/gateway.db',
+    integrity: known({ errors: [] }),
+    log: known({ sizeBytes: 4_000_000, isLong: false, readers: [] }),
+  }),
   disk: known({ path: '/s', freeBytes: 5e9, totalBytes: 1e10, totalInodes: 1000, freeInodes: 900 }),
 };
-const journal = { events: [], drains: [], supervision: 'unit', suppressed: [], mayReadAll: true };
+const journal = { events: [], drains: [], supervision: 'unit', suppressed: [], mayRead: true };
 const journald = {
   storage: 'persistent',
   persistentDirectory: true,
@@ -114,7 +118,10 @@ const withUser = (name: string, exists: boolean) => ({
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
 const withStore = (integrity: Known<{ readonly errors: readonly string[] }>) =>
-  withData({ store: known({ name: '/s/gateway.db', integrity }) });
+  withData({ store: known({ name: '/s/gateway.db', integrity, log: known(null) }) });
+type StoreFacts = Extract<DoctorFacts['data']['store'], { readonly known: true }>['value'];
+const withLog = (log: NonNullable<StoreFacts>['log']) =>
+  withData({ store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }), log }) });
 const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
 const notBooted = { booted: false, version: null, unreachable: null };
 const inContainer = (drain: number) => ({
@@ -414,9 +421,34 @@ describe('verdicts', () => {
     [
       'last starts and stops',
       'unknown',
-      { journal: known({ ...journal, mayReadAll: false }) },
+      { journal: known({ ...journal, mayRead: false }) },
       'systemd-journal',
     ],
+    ['store log', 'ok', {}, null],
+    ['store log', 'not-applicable', withLog(known(null)), null],
+    ['store log', 'unknown', withLog(unknown('not allowed')), null],
+    ['store log', 'not-applicable', withData({ store: known(null) }), null],
+    [
+      'store log',
+      'warning',
+      withLog(known({ sizeBytes: 3e8, isLong: true, readers: [] })),
+      'fuser --verbose /s/gateway.db-shm',
+    ],
+    [
+      'store log',
+      'warning',
+      withLog(known({ sizeBytes: 3e8, isLong: true, readers: [{ pid: 7, command: 'sqlite3' }] })),
+      'ps -f --pid 7',
+    ],
+    ['records', 'ok', withUnit({ LogNamespace: 'apart' }), null],
+    ['records', 'unknown', { journal: known({ ...journal, mayRead: false }) }, 'systemd-journal'],
+    ['records', 'unknown', { journal: known({ ...journal, mayRead: null }) }, null],
+    ['records', 'unknown', { journal: unknown('journalctl: it failed') }, null],
+    ['records', 'warning', withUnit({ StandardError: 'append' }), 'systemctl cat'],
+    ['records', 'warning', withUnit({ StandardError: 'inherit', StandardOutput: 'file' }), 'systemctl cat'],
+    ['records', 'ok', withUnit({ StandardError: 'inherit', StandardOutput: 'journal' }), null],
+    ['time to ready', 'unknown', { journal: known({ ...journal, mayRead: false }) }, null],
+    ['rate limit', 'unknown', { journal: known({ ...journal, mayRead: false }) }, null],
     ['persistence', 'problem', { journald: known({ ...journald, storage: 'none' }) }, 'Storage=persistent'],
     [
       'persistence',

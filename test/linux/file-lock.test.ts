@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockHolder, tryLock } from '../../src/linux/file-lock.js';
+import { lockHolder, sharedLockHolders, tryLock } from '../../src/linux/file-lock.js';
 
 const holder = fileURLToPath(new URL('./file-lock-holder.mjs', import.meta.url));
 
@@ -76,6 +76,28 @@ describe('tryLock', () => {
     symlinkSync('/etc/passwd', path);
     expect(() => tryLock(path)).toThrow(/ELOOP/);
     expect(() => tryLock(join(folder, 'missing', 'lock'))).toThrow(/ENOENT/);
+  });
+});
+
+describe('sharedLockHolders', () => {
+  const locks = [
+    '1: POSIX  ADVISORY  READ 11 08:01:100 123 123',
+    '2: POSIX  ADVISORY  READ 12 08:01:100 127 127',
+    '3: POSIX  ADVISORY  READ 12 08:01:100 124 124',
+    '4: POSIX  ADVISORY  READ 13 08:01:100 128 128',
+    '5: POSIX  ADVISORY  WRITE 14 08:01:100 124 124',
+    '6: POSIX  ADVISORY  READ 15 08:01:200 124 124',
+    '7: POSIX  ADVISORY  READ 16 08:02:100 124 124',
+    '8: POSIX  ADVISORY  READ 0 08:01:100 125 125',
+    '9: FLOCK  ADVISORY  READ 18 08:01:100 0 EOF',
+    '9: -> POSIX  ADVISORY  READ 19 08:01:100 124 124',
+    '',
+  ].join('\n');
+
+  it('finds who holds a shared lock in those bytes of that file', () => {
+    const range = { first: 123, last: 127 };
+    expect(sharedLockHolders(locks, { dev: 0x801n, ino: 100n }, range)).toEqual([11, 12]);
+    expect(sharedLockHolders('', { dev: 0x801n, ino: 100n }, range)).toEqual([]);
   });
 });
 

@@ -143,6 +143,35 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     await withoutDropIn();
   });
 
+  it('names the real cause where the journal lacks the records: a namespace, a file, no access', async () => {
+    await dropInto('LogNamespace=apart');
+    await unit.succeed('start');
+    await unit.succeed('stop');
+    const apart = await examine();
+    expect(finding(apart, 'records')).toMatchObject({
+      verdict: 'ok',
+      text: 'They are in the journal of LogNamespace=apart: journalctl --namespace=apart',
+    });
+    expect(finding(apart, 'time to stop')?.text).toMatch(/^at most .* in the last/);
+
+    await dropInto('StandardOutput=append:/run/ill.log');
+    expect(finding(await examine(), 'records')).toMatchObject({
+      verdict: 'warning',
+      text: 'The gateway’s records go where StandardOutput=append says, not to the journal',
+      mend: { command: `systemctl cat ${name}` },
+    });
+    await withoutDropIn();
+
+    const user = await machine().addUser('nora', 1521);
+    const words = ['sd-gateway', 'doctor', '--json', '--system', '--instance', 'ill'];
+    const blind = JSON.parse((await machine().run(words, { user })).stdout) as Report;
+    for (const check of ['records', 'time to ready', 'last starts and stops', 'rate limit']) {
+      expect(finding(blind, check)?.verdict, check).toBe('unknown');
+    }
+    expect(finding(blind, 'records')?.text).toBe('This user may not read the system’s journal');
+    expect(finding(blind, 'time to stop')?.text).toMatch(/^This user may not read the system’s journal; /);
+  });
+
   it('finds a change that is not in force, and a failure, and mends both', async () => {
     await dropInto('Environment=SD_GATEWAY_HTTP_LISTEN=nowhere');
     await unit.attempt('start');

@@ -1,3 +1,4 @@
+import { describeReaders } from '../../store/store-log.js';
 import { asRoot, type DoctorFacts, type FileFacts, gatewayCommand, systemctl, unitOf } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 
@@ -149,6 +150,30 @@ export function checkStore(facts: DoctorFacts): readonly Finding[] {
       mend(
         'Look at the disk; then restore a backup, or stop the gateway and salvage what can be read (sd-gateway store recover):',
         gatewayCommand(facts, 'stop'),
+      ),
+    ),
+  ];
+}
+
+/** Checks that nobody keeps the write-ahead log from being emptied. */
+export function checkStoreLog({ data: { store }, uid }: DoctorFacts): readonly Finding[] {
+  const say = findings('data', 'store log');
+  if (!store.known) return [say('unknown', `It can’t be looked at: ${store.why}`)];
+  if (store.value === null) return [say('not-applicable', 'There is no store yet')];
+  const { name, log } = store.value;
+  if (!log.known) return [say('unknown', `It can’t be looked at: ${log.why}`)];
+  if (log.value === null) return [say('not-applicable', 'This kind of store has none')];
+  const { sizeBytes, isLong, readers } = log.value;
+  const size = `${Math.ceil(sizeBytes / 1024 ** 2)} MiB`;
+  if (!isLong) return [say('ok', `${size} beside the database`)];
+  const pids = readers.map(({ pid }) => pid).join(',');
+  return [
+    say(
+      'warning',
+      `The write-ahead log has grown to ${size}, kept from being emptied by ${describeReaders(readers)}.`,
+      mend(
+        'End what reads, and the log is emptied. To see what it is:',
+        pids === '' ? asRoot({ uid }, `fuser --verbose ${quoted(`${name}-shm`)}`) : `ps -f --pid ${pids}`,
       ),
     ),
   ];

@@ -1,10 +1,71 @@
-import { asRoot, type DoctorFacts } from '../facts.js';
-import { type Finding, findings, mend } from '../finding.js';
+import { asRoot, type DoctorFacts, systemctl, unitOf } from '../facts.js';
+import { type Finding, findings, type Mend, mend } from '../finding.js';
+
+/** Why the journal shows none of the unit's records, or not all, and what to do. */
+interface MissingRecords {
+  readonly why: string;
+  readonly mend: Mend | null;
+  /** True if nobody can read them there, and not only this user. */
+  readonly forAll: boolean;
+}
+
+/** The nearest reason; null if nothing keeps the records from this user. */
+export function missingRecords(facts: DoctorFacts): MissingRecords | null {
+  const unit = unitOf(facts);
+  const { StandardError = '', StandardOutput = '' } = unit?.properties ?? {};
+  const [setting, target] =
+    StandardError === 'inherit' ? ['StandardOutput', StandardOutput] : ['StandardError', StandardError];
+  if (unit !== null && /^(append|file|truncate|null|tty)/.test(target)) {
+    return {
+      why: `The gateway’s records go where ${setting}=${target} says, not to the journal`,
+      mend: mend('See which file says so, and leave it out there:', systemctl(facts, `cat ${unit.name}`)),
+      forAll: true,
+    };
+  }
+  if (!facts.journal.known) return { why: facts.journal.why, mend: null, forAll: false };
+  switch (facts.journal.value.mayRead) {
+    case true:
+      return null;
+    case false:
+      return {
+        why: 'This user may not read the system’s journal',
+        mend: mend(
+          'Join the group systemd-journal and log in again:',
+          `sudo usermod --append --groups systemd-journal ${facts.user}`,
+        ),
+        forAll: false,
+      };
+    case null:
+      return {
+        why: 'There is no journal: journald keeps nothing, or does not run',
+        mend: null,
+        forAll: false,
+      };
+  }
+}
+
+/** Tells where the unit's records are. */
+function checkRecords(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (unit?.properties['LoadState'] !== 'loaded') return [];
+  const say = findings('journal', 'records');
+  const missing = missingRecords(facts);
+  if (missing !== null) return [say(missing.forAll ? 'warning' : 'unknown', missing.why, missing.mend)];
+  const { LogNamespace = '' } = unit.properties;
+  return [
+    say(
+      'ok',
+      LogNamespace === ''
+        ? 'This user may read them'
+        : `They are in the journal of LogNamespace=${LogNamespace}: journalctl --namespace=${LogNamespace}`,
+    ),
+  ];
+}
 
 export function checkJournal(facts: DoctorFacts): readonly Finding[] {
   const say = findings('journal', 'persistence');
   const { journald, journal } = facts;
-  const found: Finding[] = [];
+  const found: Finding[] = [...checkRecords(facts)];
   if (!journald.known) found.push(say('unknown', journald.why));
   else {
     const { storage, persistentDirectory, rateLimitBurst, rateLimitInterval } = journald.value;
@@ -42,7 +103,7 @@ export function checkJournal(facts: DoctorFacts): readonly Finding[] {
     found.push(
       last === undefined
         ? limits(
-            journal.known ? 'ok' : 'unknown',
+            journal.known && journal.value.mayRead === true ? 'ok' : 'unknown',
             rateLimitBurst === '0' || rateLimitInterval === '0'
               ? 'journald has none'
               : `${rateLimitBurst ?? '10000'} records in ${rateLimitInterval ?? '30s'}; no record was dropped`,

@@ -10,6 +10,7 @@ import {
 } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 import { history } from '../history.js';
+import { missingRecords } from './journal.js';
 
 /** Durations of the last starts until READY=1, in ms. */
 export function startDurations(events: readonly HistoryEvent[]): readonly number[] {
@@ -24,8 +25,10 @@ export function startDurations(events: readonly HistoryEvent[]): readonly number
 
 function checkStart(facts: DoctorFacts, limit: number | null, unit: string): Finding {
   const say = findings('running', 'time to ready');
-  if (!facts.journal.known) return say('unknown', facts.journal.why);
-  const durations = startDurations(facts.journal.value.events).slice(-10);
+  const events = facts.journal.known ? facts.journal.value.events : [];
+  const durations = startDurations(events).slice(-10);
+  const missing = missingRecords(facts);
+  if (durations.length === 0 && missing !== null) return say('unknown', missing.why);
   if (durations.length === 0 || limit === null) return say('not-applicable', 'No start is in the journal');
   const longest = Math.max(...durations);
   const text = `at most ${formatExactTimeSpan(longest)} in the last ${durations.length === 1 ? 'start' : `${durations.length} starts`}; TimeoutStartSec=${formatExactTimeSpan(limit)}`;
@@ -57,7 +60,7 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Find
   const longest = Math.max(0, ...drains);
   const text =
     drains.length === 0
-      ? `No stop is in the journal; TimeoutStopSec=${formatExactTimeSpan(limit)}`
+      ? `${missingRecords(facts)?.why ?? 'No stop is in the journal'}; TimeoutStopSec=${formatExactTimeSpan(limit)}`
       : `at most ${formatExactTimeSpan(longest)} in the last ${drains.length === 1 ? 'stop' : `${drains.length} stops`}; TimeoutStopSec=${formatExactTimeSpan(limit)}`;
   return longest > limit
     ? say('warning', `Draining took ${text}.`, mend('Set a longer TimeoutStopSec= in [Service]:', edit))
@@ -233,19 +236,12 @@ export function checkHistory(facts: DoctorFacts): readonly Finding[] {
   const say = findings('running', 'last starts and stops');
   const events = history(facts);
   if (events.length === 0) {
-    if (!facts.journal.known) return [say('unknown', facts.journal.why)];
-    return facts.journal.value.mayReadAll
-      ? [say('not-applicable', 'None is on record')]
-      : [
-          say(
-            'unknown',
-            'This user may not read the system’s journal.',
-            mend(
-              'Join the group systemd-journal and log in again:',
-              `sudo usermod --append --groups systemd-journal ${facts.user}`,
-            ),
-          ),
-        ];
+    const missing = missingRecords(facts);
+    return [
+      missing === null
+        ? say('not-applicable', 'None is on record')
+        : say('unknown', missing.why, missing.mend),
+    ];
   }
   const bad = events.filter(({ kind }) => kind !== 'started' && kind !== 'stop');
   const starts = events.filter(({ kind }) => kind === 'started').length;

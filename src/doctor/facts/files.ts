@@ -112,11 +112,15 @@ async function integrityOf(probe: readonly string[]): Promise<Known<{ readonly e
 }
 
 /** Null: there is none yet. */
-async function gatherStore({ name, file, probe }: OfflineStore): Promise<DataFacts['store']> {
+async function gatherStore({ name, file, probe, log }: OfflineStore): Promise<DataFacts['store']> {
   const found = file === null ? known(name) : actingAs(file.user, () => fileFacts(file.path, statSync));
   if (!found.known) return found;
   if (found.value === null) return known(null);
-  return known({ name, integrity: probe === null ? known({ errors: [] }) : await integrityOf(probe) });
+  return known({
+    name,
+    integrity: probe === null ? known({ errors: [] }) : await integrityOf(probe),
+    log: log === undefined ? known(null) : attempt(log),
+  });
 }
 
 export interface DataLocations {

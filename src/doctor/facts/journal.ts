@@ -10,9 +10,9 @@ import {
   messageMatches,
   readJournal,
   recordMatches,
+  type UnitOfRecords,
 } from '../../manager/journal.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
-import type { Scope } from '../../manager/service-manager.js';
 import {
   type HistoryEvent,
   type JournaldFacts,
@@ -51,28 +51,29 @@ function eventOf(record: JournalRecord): HistoryEvent | null {
 }
 
 async function newest(
+  unit: UnitOfRecords,
   matches: readonly string[],
   lines: number,
   signal: AbortSignal,
 ): Promise<JournalRecord[]> {
   const records: JournalRecord[] = [];
-  for await (const record of readJournal({ matches, lines, reverse: true, signal })) records.push(record);
+  const query = { namespace: unit.logNamespace, matches, lines, reverse: true, signal };
+  for await (const record of readJournal(query)) records.push(record);
   return records.reverse();
 }
 
 /** Reads the unit's last starts and stops from the journal. */
 export async function gatherJournal(
-  scope: Scope,
-  name: string,
-  uid: number,
+  unit: UnitOfRecords,
   invocation: string | null,
 ): Promise<Known<JournalFacts>> {
   const signal = AbortSignal.timeout(journalTimeout);
-  const { own, manager } = recordMatches({ scope, name, uid });
+  const { own, manager } = recordMatches(unit);
   const { starting, started, unitFailed, failureResult } = managerMessages;
   const { stopRequested, foreignKill, crash, watchdogStall, drainFinished } = messageIds;
   try {
     const records = await newest(
+      unit,
       [
         ...own,
         ...messageMatches([stopRequested, foreignKill, crash, watchdogStall, drainFinished]),
@@ -89,8 +90,9 @@ export async function gatherJournal(
     const [start] =
       invocation === null
         ? []
-        : await newest([...own, `_SYSTEMD_INVOCATION_ID=${invocation}`, ...origins], 1, signal);
-    const dropped = await newest([`MESSAGE_ID=${suppressedMessage}`, '_COMM=systemd-journal'], 50, signal);
+        : await newest(unit, [...own, `_SYSTEMD_INVOCATION_ID=${invocation}`, ...origins], 1, signal);
+    const ofJournald = [`MESSAGE_ID=${suppressedMessage}`, '_COMM=systemd-journal'];
+    const dropped = await newest(unit, ofJournald, 50, signal);
     if (signal.aborted) return unknown(`journalctl did not answer within ${journalTimeout / 1_000} s`);
     return known({
       events: records.map(eventOf).filter((event) => event !== null),
@@ -101,8 +103,8 @@ export async function gatherJournal(
       supervision: start === undefined ? null : fieldOf(start, 'SD_GATEWAY_SUPERVISION'),
       suppressed: dropped
         .map((record) => fieldOf(record, 'MESSAGE') ?? '')
-        .filter((text) => text.includes(name)),
-      mayReadAll: mayReadJournal({ scope, uid }) === true,
+        .filter((text) => text.includes(unit.name)),
+      mayRead: mayReadJournal(unit),
     });
   } catch (error) {
     if (error instanceof JournalError || error instanceof ProgramError) return unknown(error.message);
@@ -120,16 +122,19 @@ export function journaldSettings(text: string): Readonly<Record<string, string>>
   return settings;
 }
 
-export async function gatherJournald(): Promise<Known<JournaldFacts>> {
+/** The settings of the journald that takes the unit's records: a namespace has one of its own. */
+export async function gatherJournald(namespace: string | null): Promise<Known<JournaldFacts>> {
   try {
     const { status, stdout, stderr } = await runProgram('systemd-analyze', [
       'cat-config',
-      'systemd/journald.conf',
+      namespace === null ? 'systemd/journald.conf' : `systemd/journald@${namespace}.conf`,
     ]);
-    if (status !== 0) return unknown(stderr.trim());
+    // A namespace needs no file of its own.
+    if (status !== 0 && namespace === null) return unknown(stderr.trim());
     const settings = journaldSettings(stdout);
     return known({
-      storage: settings['Storage'] ?? 'auto',
+      // The defaults of journald.conf(5).
+      storage: settings['Storage'] ?? (namespace === null ? 'auto' : 'persistent'),
       persistentDirectory: existsSync('/var/log/journal'),
       rateLimitBurst: settings['RateLimitBurst'] ?? null,
       rateLimitInterval: settings['RateLimitIntervalSec'] ?? null,

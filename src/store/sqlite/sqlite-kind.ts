@@ -4,6 +4,7 @@ import { native } from '../../linux/native.js';
 import { actingAs } from '../../linux/owner.js';
 import type { OfflineStore, StoreFile, StoreKind } from '../store-kind.js';
 import { databaseAccess, databaseFile } from './file/database-file.js';
+import { logState } from './file/log-room.js';
 import { beginSqliteStore } from './sqlite-store.js';
 
 /** A file on this machine, in a thread of its own. */
@@ -40,6 +41,7 @@ function offlineSqlite(file: StoreFile): OfflineStore {
       path,
       ...(user === null ? [] : [String(user)]),
     ],
+    log: () => actingAs(user, () => logState(path)),
     runs: async () => {
       // The database's module is loaded only where it is needed.
       const { loadSqlite, readRuns } = await import('./tools/offline.js');
