@@ -20,7 +20,7 @@ import {
 } from '../../manager/service-manager.js';
 import { directoriesOf, instanceOf, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
-import { jsonLine, printable, type Style, type Terminal, terminalOf } from '../terminal.js';
+import { printable, type Style, type Terminal, terminalOf, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { type LogsRequest, logsMatches, logsRequest, startMatches } from './request.js';
 
@@ -191,7 +191,7 @@ async function show(records: AsyncIterable<JournalRecord>, parsed: ParsedCommand
   for await (const record of records) {
     count++;
     if (parsed.flags.has('json')) {
-      await write(jsonLine(record));
+      await write(versionedLine(record));
       continue;
     }
     const invocation = invocationOf(record);

@@ -7,6 +7,7 @@ import { fieldOf, invocationOf, type JournalRecord } from '../../manager/journal
 import type { ServiceManager } from '../../manager/service-manager.js';
 import { offlineStore } from '../../store/create-store.js';
 import { StoreError } from '../../store/store-error.js';
+import type { OfflineStore, StoreLog } from '../../store/store-kind.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import { type Drift, driftHere } from '../../units/drift.js';
 import { settingsProperties, unitSettings } from '../../units/unit-settings.js';
@@ -62,15 +63,13 @@ export async function lastStopInJournal(unit: UnitState): Promise<LastStop | nul
   };
 }
 
-/**
- * Reads the end of a stopped gateway's last run from the record in its store; null if there is none, or this user may
- * not read it.
- */
-export async function lastStopInStore(
+/** Reads something of the store of the unit's gateway; null if it is not there, or this user may not look. */
+async function fromStore<Fact>(
   manager: ServiceManager,
   { name, scope }: UnitState,
   instance: string | null,
-): Promise<LastStop | null> {
+  read: (store: OfflineStore) => Promise<Fact | null> | Fact | null,
+): Promise<Fact | null> {
   const shown = await manager.show(name, settingsProperties);
   const systemdVersion = await manager.version();
   try {
@@ -83,8 +82,7 @@ export async function lastStopInStore(
       uid: process.getuid?.() ?? -1,
     });
     const { configuration } = loadConfiguration({ file: file.path, required: file.named, environment });
-    const runs = await offlineStore(configuration.store, directories.state).runs();
-    return lastStopOf(runs?.[0], 'store');
+    return await read(offlineStore(configuration.store, directories.state));
   } catch (error) {
     // The journal is the other witness; "doctor" says what is wrong with the configuration or the store.
     if (
@@ -97,6 +95,15 @@ export async function lastStopInStore(
     }
     throw error;
   }
+}
+
+/** Reads the end of a stopped gateway's last run from the record in its store. */
+export function lastStopInStore(
+  manager: ServiceManager,
+  unit: UnitState,
+  instance: string | null,
+): Promise<LastStop | null> {
+  return fromStore(manager, unit, instance, async (store) => lastStopOf((await store.runs())?.[0], 'store'));
 }
 
 /** Number of the journal's errors that are shown. */
@@ -187,6 +194,16 @@ async function lastStopFor(
   return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
 }
 
+async function storeLogFor(
+  answer: FactsAnswer,
+  found: Found,
+  unit: UnitState | null,
+  instance: string | null,
+): Promise<StoreLog | null> {
+  if (answer.outcome !== 'told' || unit === null || found.kind === 'none') return null;
+  return fromStore(found.manager, unit, instance, (store) => store.log?.() ?? null);
+}
+
 async function errorsFor(unit: UnitState | null): Promise<readonly JournalLine[] | string> {
   if (unit === null) return [];
   try {
@@ -210,8 +227,9 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const managerAnswered = found.kind !== 'none' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
   const isDown = verdict === 'stopped' || verdict === 'failed';
-  const [lastStop, errors, obstacles, drift] = await Promise.all([
+  const [lastStop, storeLog, errors, obstacles, drift] = await Promise.all([
     lastStopFor(answer, found, unit, target.instance),
+    storeLogFor(answer, found, unit, target.instance),
     errorsFor(unit),
     unit !== null && isDown ? obstaclesTo(unit, target) : [],
     found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
@@ -229,6 +247,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
     gateway: answer.outcome === 'told' ? answer.facts : null,
     gatewayTrouble,
     lastStop,
+    storeLog,
     drift: drift === null ? null : driftFacts(drift, target),
     errors: typeof errors === 'string' ? [] : errors,
     notes,

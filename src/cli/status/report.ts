@@ -2,7 +2,7 @@ import type { GatewayFacts } from '../../channels/control/facts.js';
 import type { StopJob } from '../../lifecycle/stop-cause.js';
 import type { Scope } from '../../manager/service-manager.js';
 import type { RunRecord } from '../../store/open-store.js';
-import type { LogState } from '../../store/sqlite/file/log-room.js';
+import type { StoreLog } from '../../store/store-kind.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import type { JournalLine } from '../operate/journal.js';
@@ -64,8 +64,8 @@ export interface StatusReport {
   /** The reason why the gateway could not be asked; null if it was, or it doesn't run. */
   readonly gatewayTrouble: string | null;
   readonly lastStop: LastStop | null;
-  /** The store's write-ahead log, and who reads the database; null if the gateway doesn't say where that is. */
-  readonly storeLog: LogState | null;
+  /** The log of the store of a unit that runs; null if there is none, or this user may not look. */
+  readonly storeLog: StoreLog | null;
   /** The comparison; null if it could not be made. */
   readonly drift: DriftFacts | null;
   /** The newest errors of this invocation in the journal, oldest first. */

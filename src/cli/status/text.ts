@@ -1,4 +1,4 @@
-import type { StopJob } from '../../lifecycle/stop-cause.js';
+import { describeReaders } from '../../store/store-log.js';
 import { formatExactTimeSpan, formatTimeSpan } from '../../text/time-span.js';
 import { describeResult } from '../operate/failure.js';
 import type { JournalLine } from '../operate/journal.js';
@@ -125,21 +125,11 @@ function memoryRow({ unit, gateway }: StatusReport): Row[] {
   return [['Memory', `${formatSize(current)}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`]];
 }
 
-/** Which job of the service manager it was. */
-export function describeJob(job: StopJob): string {
-  const because =
-    job.because === null
-      ? ''
-      : `, drawn along by ${job.because.job} of ${job.because.unit} (${job.because.dependency})`;
-  const shutdown = job.shutdown === null ? '' : `, the system goes to ${job.shutdown}`;
-  return `systemd’s ${job.type} job${because}${shutdown}`;
-}
-
 function lastStopRow(stop: LastStop | null, now: number, timeZone: string | undefined): Row[] {
   if (stop === null) return [];
   const parts = [
+    // It names the job as well.
     stop.description,
-    ...(stop.job === null ? [] : [describeJob(stop.job)]),
     ...(stop.at === null ? [] : [`${formatTime(stop.at, timeZone)}, ${formatAgo(stop.at, now)}`]),
     ...(stop.drainMicroseconds === null
       ? []
@@ -202,6 +192,13 @@ function connectionsRow({ gateway }: StatusReport): Row[] {
   return [['Connections', text, 'yellow']];
 }
 
+function storeLogRow({ storeLog }: StatusReport): Row[] {
+  if (storeLog?.isLong !== true) return [];
+  const { sizeBytes, readers } = storeLog;
+  const text = `${formatSize(sizeBytes)}, kept from being emptied by ${describeReaders(readers)}`;
+  return [['Store log', text, 'yellow']];
+}
+
 function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
   const { unit, gateway, at } = report;
   const status = gateway?.status ?? presentStatus(unit);
@@ -227,6 +224,7 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
       : [['Listening', gateway.listening.join(', ')] as const]),
     ...watchdogRow(report),
     ...memoryRow(report),
+    ...storeLogRow(report),
     ...(unit === null || unit.restarts === 0
       ? []
       : [['Restarts', `${unit.restarts} by systemd itself since it was last started`, 'yellow'] as const]),

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Absence, explainAbsence, formatRecord, run } from '../../../src/cli/logs/logs.js';
 import { logsMatches, logsRequest, startMatches } from '../../../src/cli/logs/request.js';
 import { findCommand, parseCommand, UsageError } from '../../../src/cli/usage.js';
@@ -123,6 +123,20 @@ describe('why there is nothing', () => {
     [{}, 'SystemMaxUse='],
   ] as const)('%j: %s', (change, text) => {
     expect(explainAbsence({ ...absence, ...change }).join(' ')).toContain(text);
+  });
+});
+
+describe('with a journal', () => {
+  it('has the version of the form in each line of JSON, as the other commands have', async () => {
+    const double = new SystemctlDouble();
+    onTestFinished(() => double.remove());
+    double.says('sd-gateway.service', { LoadState: 'loaded', InvocationID: id });
+    fakeProgram('journalctl', 'console.log(JSON.stringify({ MESSAGE: "hello" }))');
+    const written: string[] = [];
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+    await run(parseCommand(findCommand('logs'), ['--user', '--json']));
+    vi.restoreAllMocks();
+    expect(written.map((line) => JSON.parse(line))).toEqual([{ version: 1, MESSAGE: 'hello' }]);
   });
 });
 

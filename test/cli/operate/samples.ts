@@ -78,7 +78,7 @@ export function run(changes: Partial<RunRecord> = {}): RunRecord {
       requestedAt: now - 430_000,
       at: now - 429_000,
       cause: 'planned-stop',
-      description: 'planned stop by systemd (PID 1, UID 0)',
+      description: 'planned stop by systemd (PID 1, UID 0), restart job',
       exitStatus: 0,
       signal: 'SIGTERM',
       sender: { pid: 1, uid: 0, comm: 'systemd' },

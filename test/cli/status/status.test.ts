@@ -28,6 +28,7 @@ function report(changes: Partial<StatusReport> = {}): StatusReport {
     gateway: gateway(),
     gatewayTrouble: null,
     lastStop: lastStopOf(run(), 'gateway'),
+    storeLog: { sizeBytes: 4_000_000, isLong: false, readers: [] },
     drift: null,
     errors: [],
     notes: [],
@@ -80,8 +81,8 @@ describe('the screen', () => {
         '   Watchdog: every 30s; last sign of life 5s ago; event loop delayed by 1.3 ms in the mean, 11 ms at',
         '             most',
         '     Memory: 67.1M (at most 512.0M)',
-        '  Last stop: planned stop by systemd (PID 1, UID 0); systemd’s restart job; Mon 2026-11-23 16:52:51',
-        '             UTC, 7min 9s ago; drained in 12 ms; 2 turns put back; exit status 0',
+        '  Last stop: planned stop by systemd (PID 1, UID 0), restart job; Mon 2026-11-23 16:52:51 UTC, 7min',
+        '             9s ago; drained in 12 ms; 2 turns put back; exit status 0',
         '',
       ].join('\n'),
     );
@@ -194,16 +195,20 @@ describe('the screen', () => {
     );
   });
 
-  it('tells who drew the unit along, and a shutdown', () => {
-    const { stop } = run();
-    if (stop === null) throw new Error('The sample has a stop.');
-    const job = {
-      type: 'stop',
-      shutdown: 'reboot',
-      because: { unit: 'db.service', job: 'restart', dependency: 'PartOf' },
-    } as const;
-    expect(show({ lastStop: lastStopOf(run({ stop: { ...stop, job } }), 'gateway') }, 200)).toContain(
-      'systemd’s stop job, drawn along by restart of db.service (PartOf), the system goes to reboot',
+  it('names what keeps the store’s log from being emptied', () => {
+    const readers = [{ pid: 7, command: 'sqlite3' }];
+    const row = (storeLog: StatusReport['storeLog']) => show({ storeLog }, 200).match(/Store log: (.*)/)?.[1];
+    expect(row({ sizeBytes: 250 * 1024 ** 2, isLong: true, readers })).toBe(
+      '250.0M, kept from being emptied by sqlite3 (PID 7)',
+    );
+    expect(row({ sizeBytes: 250 * 1024 ** 2, isLong: true, readers: [] })).toContain('fuser');
+    expect(row({ sizeBytes: 4_000_000, isLong: false, readers })).toBeUndefined();
+  });
+
+  it('calls a run no crash whose end the database can’t have', () => {
+    const restored = run({ stop: null, endUnknown: 'the database is older than that run' });
+    expect(show({ lastStop: lastStopOf(restored, 'store') })).toContain(
+      'Last stop: not on record: the database is older than that run',
     );
   });
 
