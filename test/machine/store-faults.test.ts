@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
+import { messageIds } from '../../src/log/fields.js';
 import { agentThatWaitsFor } from './harness/agent.js';
 import type { Machine } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
 
 /** A state directory on a disk of its own, of a few megabytes. */
-async function mountSmallDisk(machine: Machine, path: string): Promise<void> {
+async function mountSmallDisk(machine: Machine, path: string, sizeMib = 6): Promise<void> {
   await machine.check(['mkdir', '-p', path]);
-  await machine.check(['mount', '-t', 'tmpfs', '-o', 'size=6m,mode=0700', 'tmpfs', path]);
+  await machine.check(['mount', '-t', 'tmpfs', '-o', `size=${sizeMib}m,mode=0700`, 'tmpfs', path]);
 }
 
 async function fillDisk(machine: Machine, path: string): Promise<void> {
@@ -59,7 +60,12 @@ describeOnMachine('a disk that takes no more', (machine) => {
     const after = await unit.post('a', { text: 'after' });
     expect(after).toMatchObject({ status: 202, body: { seq: 3 } });
     expect(await unit.mainPid()).toBe(pid);
+    // The record of a stop finds no room in the store.
+    await fillDisk(machine(), unit.stateDirectory);
     await unit.succeed('stop');
+    expect(await unit.messages()).toContainEqual(
+      expect.stringContaining('The record of this run could not be kept'),
+    );
 
     // A start on a full disk says so, waits for room, and finds everything.
     await fillDisk(machine(), unit.stateDirectory);
@@ -69,6 +75,68 @@ describeOnMachine('a disk that takes no more', (machine) => {
     expect(await started).toBe(0);
     expect((await unit.result())['NRestarts']).toBe('0');
     expect(await unit.reply(String(after.body['id']))).toBe('done');
+    const link = (await unit.journal(`MESSAGE_ID=${messageIds.previousRun}`)).at(-1);
+    expect(link).toMatchObject({
+      SD_GATEWAY_PREVIOUS_OUTCOME: 'clean',
+      MESSAGE: expect.stringMatching(/^The last run ended cleanly: planned stop by systemd/),
+    });
+    await unit.succeed('stop');
+  });
+
+  it.concurrent('leaves room to empty the log that a long reader had grow, and goes on once that has ended', async () => {
+    const unit = await GatewayUnit.install(machine(), { name: 'long-reader' });
+    const state = unit.stateDirectory;
+    await mountSmallDisk(machine(), state, 40);
+    await unit.succeed('start');
+    const pid = await unit.mainPid();
+    const script = `
+import os, sqlite3, time
+database = sqlite3.connect("file:${state}/gateway.db?mode=ro", uri=True, isolation_level=None)
+database.execute("BEGIN")
+database.execute("SELECT count(*) FROM messages").fetchall()
+open("/tmp/long-reader", "w")
+while os.path.exists("/tmp/long-reader"):
+    time.sleep(0.05)
+`;
+    const reads = machine().run(['python3', '-c', script]);
+    await machine().check([
+      'timeout',
+      '20',
+      'sh',
+      '-c',
+      'until test -e /tmp/long-reader; do sleep 0.05; done',
+    ]);
+    const before = await unit.post('a', { text: 'before' });
+    expect(before.status).toBe(202);
+    // Posts until it is refused, then says how.
+    const post = `
+token=$(cat ${state}/token)
+printf '{"text": "%0200000d"}' 0 >/tmp/long-reader-body
+for number in $(seq 500); do
+  code=$(curl --silent --output /tmp/long-reader-answer --write-out '%{http_code}' --unix-socket ${unit.socket} \\
+    --header "Authorization: Bearer $token" --header 'Content-Type: application/json' \\
+    --data @/tmp/long-reader-body http://gateway/v1/sessions/a/messages)
+  [ "$code" = 202 ] || break
+done
+echo "$code"; cat /tmp/long-reader-answer`;
+    const refused = await machine().check(['bash', '-c', post]);
+    expect(refused).toMatch(/^507\n.*store-full/);
+    await unit.waitForStatus('new messages are refused: The write-ahead log');
+    const environment = { RUNTIME_DIRECTORY: unit.runtimeDirectory, STATE_DIRECTORY: state };
+    const status = await machine().run(['/usr/local/bin/sd-gateway', 'status'], { environment });
+    expect(status.stdout.replace(/\s+/g, ' ')).toMatch(/because of python3 \(PID \d+\): end that/);
+    // What was accepted has come to its end, and the disk is not full.
+    expect(await unit.reply(String(before.body['id']))).toBe('before');
+    const free = Number(await machine().check(['sh', '-c', `df --output=avail -k ${state} | tail -1`]));
+    expect(free).toBeGreaterThan(4_096);
+
+    await machine().check(['rm', '/tmp/long-reader']);
+    expect((await reads).status).toBe(0);
+    await unit.waitFor({ StatusText: (text) => !text.includes('refused') });
+    expect((await unit.post('a', { text: 'after' })).status).toBe(202);
+    const logBytes = Number(await machine().check(['stat', '-c', '%s', `${state}/gateway.db-wal`]));
+    expect(logBytes).toBeLessThan(8 * 1024 ** 2);
+    expect(await unit.mainPid()).toBe(pid);
     await unit.succeed('stop');
   });
 

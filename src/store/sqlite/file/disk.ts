@@ -9,7 +9,7 @@ const resumeFreeBytes = 1024 * 1024;
 const minFreeBytes = 32 * 1024;
 
 /** Free bytes for this user on the database's file system; null if it doesn't say. */
-function freeBytes(path: string): number | null {
+export function freeBytes(path: string): number | null {
   try {
     const { bavail, bsize, blocks } = statfsSync(dirname(path));
     // Some network file systems tell neither.

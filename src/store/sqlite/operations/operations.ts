@@ -68,6 +68,13 @@ export const isRead: ReadonlySet<OperationName> = new Set<OperationName>([
   'statistics',
 ]);
 
+/** Operations that bring new work. They are refused before a log that can't be emptied takes the whole disk. */
+export const isNewWork: ReadonlySet<OperationName> = new Set<OperationName>([
+  'accept',
+  'acceptAll',
+  'addBlobChunk',
+]);
+
 /**
  * Operations that need no sync of their own: the next one takes what they wrote along
  * (https://www.sqlite.org/pragma.html#pragma_synchronous).

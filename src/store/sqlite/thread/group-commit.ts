@@ -3,28 +3,24 @@ import type { Recovery, StorePolicy } from '../../open-store.js';
 import type { StoreError } from '../../store-error.js';
 import { hasRoom } from '../file/disk.js';
 import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
-import { type CheckpointRow, type LogMark, markOf } from '../file/write-ahead-log.js';
+import type { LogMark } from '../file/write-ahead-log.js';
 import { forgetBlobs } from '../operations/blobs.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
-import { type Handlers, isRead, operations, unsynced } from '../operations/operations.js';
+import { type Handlers, isNewWork, isRead, operations, unsynced } from '../operations/operations.js';
 import { forgetRecords } from '../operations/records.js';
 import { recover } from '../operations/runs.js';
 import { Statements, sql } from '../operations/statements.js';
 import type { Transaction } from '../operations/transaction.js';
 import { type Counters, readCounters, writeCounters } from '../operations/transaction.js';
+import { LogKeeper } from './log-keeper.js';
 import type { Answer, Call, OperationName, ResultOf, StoreStatistics } from './protocol.js';
 
-const checkpointNothing = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)');
-const checkpointPassively = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(PASSIVE)');
 const begin = sql<[]>('BEGIN IMMEDIATE');
 const commit = sql<[]>('COMMIT');
 const rollback = sql<[]>('ROLLBACK');
 const savepoint = sql<[]>('SAVEPOINT operation');
 const release = sql<[]>('RELEASE operation');
 const rollbackToSavepoint = sql<[]>('ROLLBACK TO operation');
-
-/** Frames in the write-ahead log before they are copied into the database (4 MB of pages). */
-const checkpointAfter = 1_000;
 
 /** Runs all calls that wait as one transaction with one commit, so that they share one fsync. */
 export class GroupCommit {
@@ -33,10 +29,9 @@ export class GroupCommit {
   readonly #policy: StorePolicy;
   readonly #sql: Statements;
   readonly #handlers: Handlers;
+  readonly #log: LogKeeper;
   #commits = 0;
   #operations = 0;
-  #checkpoints = 0;
-  #checkpointAt = checkpointAfter;
   /** Something was synced that no mark tells of. */
   #isUnmarked = false;
 
@@ -46,6 +41,7 @@ export class GroupCommit {
     const { maxAttempts, repeatable, notices, unknownPolicy } = options;
     this.#policy = { maxAttempts, repeatable, notices, unknownPolicy };
     this.#sql = new Statements(database);
+    this.#log = new LogKeeper(database, options.path, this.#sql);
     this.#handlers = {
       ...operations,
       statistics: () => this.#statistics(),
@@ -81,11 +77,14 @@ export class GroupCommit {
     const writes: Call[] = [];
     const tries: Call[] = [];
     const asked: Call[] = [];
+    const refused: Answer[] = [];
+    const trouble = this.#log.trouble();
     for (const call of calls) {
       if (isRead.has(call.operation)) asked.push(call);
+      else if (trouble !== null && isNewWork.has(call.operation)) refused.push(failed(call, trouble));
       else (call.operation === 'tryWrite' ? tries : writes).push(call);
     }
-    return [...this.#write(writes), ...this.#write(tries), ...this.#read(asked)];
+    return [...refused, ...this.#write(writes), ...this.#write(tries), ...this.#read(asked)];
   }
 
   #write(calls: readonly Call[]): Answer[] {
@@ -106,19 +105,9 @@ export class GroupCommit {
     }
   }
 
-  /**
-   * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
-   * an answer. `minFrames`: how many frames make it long.
-   */
-  checkpointWhenDue(minFrames = this.#checkpointAt): boolean {
-    const { log } = this.#checkpoint('NOOP');
-    if (log < minFrames) return false;
-    // Should this fail (a full disk), it is tried again only after as much again was written.
-    this.#checkpointAt = log + checkpointAfter;
-    const { checkpointed } = this.#checkpoint('PASSIVE');
-    this.#checkpoints += 1;
-    if (checkpointed >= log) this.#checkpointAt = checkpointAfter;
-    return true;
+  /** See LogKeeper. */
+  checkpointWhenDue(minFrames?: number): boolean {
+    return this.#log.copyWhenDue(minFrames);
   }
 
   /** The mark up to which the log is synced; null: no further than was asked for before. */
@@ -129,12 +118,7 @@ export class GroupCommit {
   }
 
   mark(): LogMark | null {
-    return markOf(this.#path, this.#checkpoint('NOOP'));
-  }
-
-  #checkpoint(mode: 'NOOP' | 'PASSIVE'): CheckpointRow {
-    const row = this.#sql.get(mode === 'NOOP' ? checkpointNothing : checkpointPassively);
-    return row ?? { busy: 0, log: 0, checkpointed: 0 };
+    return this.#log.mark();
   }
 
   /** `now`: of operations that are no calls, which have a time of their own. */
@@ -220,6 +204,8 @@ export class GroupCommit {
   }
 
   #tryWrite(): void {
+    const trouble = this.#log.trouble();
+    if (trouble !== null) throw trouble;
     // A page may find a place in the log where a message would not.
     if (!hasRoom(this.#path)) throw fullError(this.#path);
     const version = this.#database.pragma('user_version', { simple: true });
@@ -230,7 +216,7 @@ export class GroupCommit {
     return {
       commits: this.#commits,
       operations: this.#operations,
-      checkpoints: this.#checkpoints,
+      checkpoints: this.#log.copies,
       journalMode: String(this.#database.pragma('journal_mode', { simple: true })),
       synchronous: Number(this.#database.pragma('synchronous', { simple: true })),
     };
