@@ -16,11 +16,11 @@ import { actingAs, IdentityError } from '../linux/owner.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
 import { offlineStore } from '../store/create-store.js';
 import { StoreError } from '../store/store-error.js';
-import type { StoreTools } from '../store/store-kind.js';
+import type { Copied, StoreTools } from '../store/store-kind.js';
 import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
-import { jsonFor, printable, reportLine } from './terminal.js';
+import { askYesNo, jsonFor, printable, reportLine } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['check', 'backup', 'export', 'import', 'recover'] as const;
@@ -48,6 +48,8 @@ function count(number: number, what: string): string {
 
 interface Voice {
   readonly json: boolean;
+  /** True if nothing is to be asked. */
+  readonly isYes: boolean;
   say(facts: object, ...lines: readonly string[]): void;
 }
 
@@ -71,9 +73,13 @@ function check(path: string, tool: Perform<'check'>, { say }: Voice): number {
 }
 
 async function backUp(path: string, file: string, tool: Perform<'backUp'>, { say }: Voice): Promise<number> {
-  await tool(file, asCaller);
-  say({ path, backup: resolve(file) }, `Copied ${path} to ${file}`);
+  const copied = await tool(file, asCaller);
+  say({ path, backup: resolve(file), ...copied }, `Copied ${path} to ${file}: ${inWords(copied)}`);
   return commandStatus.success;
+}
+
+function inWords({ messages, sessions }: Copied): string {
+  return `${count(messages, 'message')} of ${count(sessions, 'session')}`;
 }
 
 function* shown(lines: Iterable<string>): Generator<string> {
@@ -87,9 +93,11 @@ async function exportTo(
   { say }: Voice,
 ): Promise<number> {
   if (file === null) {
-    await tool((items) =>
+    const exported = await tool((items) =>
       pipeline(Readable.from(shown(formatArchive(items, Date.now()))), process.stdout, { end: false }),
     );
+    // Standard output has the archive.
+    process.stderr.write(`Exported ${inWords(exported)}\n`);
     return commandStatus.success;
   }
   // It may be somebody’s only copy.
@@ -100,16 +108,17 @@ async function exportTo(
     rmSync(unfinished, { force: true });
     return openSync(unfinished, 'wx', 0o600);
   });
+  let exported: Copied;
   try {
     const output = createWriteStream(unfinished, { fd, flush: true });
-    await tool((items) => pipeline(Readable.from(formatArchive(items, Date.now())), output));
+    exported = await tool((items) => pipeline(Readable.from(formatArchive(items, Date.now())), output));
     asCaller(() => renameSync(unfinished, file));
   } catch (error) {
     asCaller(() => rmSync(unfinished, { force: true }));
     throw error;
   }
   asCaller(() => syncDirectory(dirname(file)));
-  say({ path, file: resolve(file) }, `Exported ${path} to ${file}`);
+  say({ path, file: resolve(file), ...exported }, `Exported ${path} to ${file}: ${inWords(exported)}`);
   return commandStatus.success;
 }
 
@@ -128,16 +137,26 @@ async function importFrom(
     tool(parseArchive(linesOf(input, { fatal: true }))),
     failed,
   ]);
-  say(
-    { path, sessions, messages },
-    `Imported ${count(messages, 'message')} of ${count(sessions, 'session')} into ${path}`,
-  );
+  say({ path, sessions, messages }, `Imported ${inWords({ messages, sessions })} into ${path}`);
   return commandStatus.success;
 }
 
-async function recover(path: string, tool: Perform<'recover'>, { say }: Voice): Promise<number> {
+/** Asks before a sound store is made anew, which saves nothing and forgets the runs; true: it is wanted. */
+async function wantsSoundRecovered(path: string, isYes: boolean): Promise<boolean> {
+  if (isYes) return true;
+  const agreed = await askYesNo(`${path} is sound. Put all of it into a new database all the same?`);
+  if (agreed !== null) return agreed;
+  process.stderr.write(
+    `sd-gateway: ${printable(path)} is sound: there is nothing to recover, and nothing was done. Add --yes to do it all the same\n`,
+  );
+  return false;
+}
+
+async function recover(path: string, tool: Perform<'recover'>, { say, isYes }: Voice): Promise<number> {
   const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const { sessions, messages, lost, missing, aside } = await tool(stamp);
+  const recovered = await tool(stamp, () => wantsSoundRecovered(path, isYes));
+  if (recovered === null) return commandStatus.failure;
+  const { sessions, messages, lost, missing, aside } = recovered;
   say(
     { path, sessions, messages, lost, missing, aside },
     `Saved ${count(messages, 'message')} of ${count(sessions, 'session')}; the damaged files are kept as ${aside}`,
@@ -203,6 +222,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const json = parsed.flags.has('json');
   const voice: Voice = {
     json,
+    isYes: parsed.flags.has('yes'),
     say: (facts, ...lines) => {
       process.stdout.write(json ? reportLine(facts) : `${lines.map(printable).join('\n')}\n`);
     },

@@ -55,9 +55,14 @@ export const commands: readonly CommandDescription[] = [
     description: [
       'ACTION is "check", "backup FILE", "export [FILE]", "import FILE" or "recover".',
       '"check", "backup" and "export" work while the gateway runs. "export" writes lines of JSON, to standard output without FILE. "import" adds them to the store, all or none. It reads standard input for FILE "-".',
-      '"recover" puts what can be read of a damaged database into a new one, and keeps the damaged files aside. It and "import" need the gateway to be stopped.',
+      '"recover" puts what can be read of a damaged database into a new one, and keeps the damaged files aside. It asks first if the database is sound. It and "import" need the gateway to be stopped.',
     ],
-    options: [configurationOption, ...unitOptions, jsonOption],
+    options: [
+      configurationOption,
+      ...unitOptions,
+      { name: 'yes', summary: 'Recover a sound database without asking.' },
+      jsonOption,
+    ],
     exitStatuses: [
       [commandStatus.success, 'It is done; the database is sound; nothing was lost.'],
       [

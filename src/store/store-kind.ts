@@ -68,6 +68,12 @@ export interface OfflineStore {
   tools(changes: boolean): Promise<StoreTools>;
 }
 
+/** What was written to a file. */
+export interface Copied {
+  readonly sessions: number;
+  readonly messages: number;
+}
+
 export interface Imported {
   readonly sessions: number;
   readonly messages: number;
@@ -90,11 +96,14 @@ export interface StoreTools {
   /** Reads all of it. Gives its faults, a line each; no line: it is sound. */
   check?(): readonly string[];
   /** Copies it to a file, which is there when it is whole and on disk, or not at all. */
-  backUp?(file: string, asCaller: AsCaller): Promise<void>;
-  /** Hands on all items, as they are at one moment. */
-  exportAll?(write: (items: Iterable<ArchiveItem>) => Promise<void>): Promise<void>;
+  backUp?(file: string, asCaller: AsCaller): Promise<Copied>;
+  /** Hands on all items that are there when it begins. Holds nothing up while they are taken. */
+  exportAll?(write: (items: Iterable<ArchiveItem>) => Promise<void>): Promise<Copied>;
   /** Adds all items, or none. */
   importAll?(items: AsyncIterable<ArchiveItem>): Promise<Imported>;
-  /** Saves what is readable of a damaged one. `stamp` is part of the name of the damaged files. */
-  recover?(stamp: string): Promise<Recovered>;
+  /**
+   * Saves what is readable of a damaged one. `stamp` is part of the name of the damaged files. Of a sound one there is
+   * nothing to save: null, unless `wantsSound` resolves with true.
+   */
+  recover?(stamp: string, wantsSound: () => Promise<boolean>): Promise<Recovered | null>;
 }

@@ -285,7 +285,11 @@ describeOnMachine('the commands beside a hostile', (machine) => {
       expect((await asRoot('send', 'again')).status).toBe(0);
       expect((await asRoot('store', 'check')).stdout).toContain('is sound');
       await unit.succeed('stop');
-      expect((await asRoot('store', 'recover')).status).toBe(0);
+      expect(await asRoot('store', 'recover')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('is sound: there is nothing to recover'),
+      });
+      expect((await asRoot('store', 'recover', '--yes')).status).toBe(0);
       expect(await shell(`stat -c %U ${state}/* | sort -u`)).toBe(`${keeper.name}\n`);
       await shell('rm -r /root/backups');
     });

@@ -27,8 +27,9 @@ describeOnMachine('the store of a unit with a user of its own, seen to by root',
     await machine().check(['systemctl', 'start', unit]);
     expect(await type(machine(), 'send', 'first')).toBe('first\n');
     await type(machine(), 'store', 'check');
-    await type(machine(), 'store', 'backup', '/tmp/copy.db');
-    await type(machine(), 'store', 'export', archive);
+    const backup = await type(machine(), 'store', 'backup', '/tmp/copy.db');
+    expect(backup).toContain('to /tmp/copy.db: 1 message of 1 session\n');
+    expect(await type(machine(), 'store', 'export', archive)).toContain('1 message of 1 session\n');
     const refused = await machine().run(['/usr/local/bin/sd-gateway', 'store', 'recover']);
     expect(refused).toMatchObject({ status: 1, stderr: expect.stringContaining('stop the gateway first') });
     expect(await type(machine(), 'send', 'second')).toBe('second\n');
@@ -46,7 +47,7 @@ describeOnMachine('the store of a unit with a user of its own, seen to by root',
     await machine().check(['systemctl', 'stop', unit]);
     await machine().check(['sh', '-c', `rm ${database}*`]);
     await type(machine(), 'store', 'import', archive);
-    await type(machine(), 'store', 'recover');
+    await type(machine(), 'store', 'recover', '--yes');
     await machine().check(['systemctl', 'start', unit]);
     expect(await type(machine(), 'send', 'fourth')).toBe('fourth\n');
     expect(await owners(machine())).toEqual(['sd-gateway']);

@@ -63,7 +63,11 @@ function offlineSqlite(file: StoreFile): OfflineStore {
       native();
       return {
         importAll: (items) => alone(path, () => tools.importToStore(path, items)),
-        recover: (stamp) => alone(path, () => tools.recoverStore(path, stamp)),
+        recover: (stamp, wantsSound) =>
+          alone(path, async () => {
+            if (tools.isSound(path) && !(await wantsSound())) return null;
+            return tools.recoverStore(path, stamp);
+          }),
       };
     },
   };

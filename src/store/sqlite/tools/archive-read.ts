@@ -1,283 +1,152 @@
 import type { Database } from 'better-sqlite3';
-import type {
-  ArchivedBlob,
-  ArchivedMessage,
-  ArchivedRecord,
-  ArchivedSession,
-  ArchiveItem,
-} from '../../archive.js';
-import type { Attachment, MessageState, SessionPolicy, TokenUsage, UnknownPolicy } from '../../messages.js';
-import { idToText, parseJson, parseMetadata } from '../operations/columns.js';
+import type { ArchivedMessage, ArchivedRecord, ArchivedSession, ArchiveItem } from '../../archive.js';
+import { StoreError } from '../../store-error.js';
+import { idToBytes, idToText } from '../operations/columns.js';
+import {
+  archivedBlob,
+  archivedMessage,
+  archivedRecord,
+  archivedSession,
+  type DeltaRow,
+  type MessageRow,
+  type PartRow,
+  type RecordRow,
+  type ReplyRow,
+  type StoredDeliveryRow,
+  type StoredSessionRow,
+  type TextRow,
+} from './archived-rows.js';
 
-export interface StoredSessionRow {
+/** Rows that one snapshot reads at most. */
+const rowsAtATime = 256;
+/** Characters of messages after which it reads no further ones. */
+const charactersAtATime = 4_000_000;
+
+/** A message with all that belongs to it, and where its files are. */
+interface WholeMessage {
   readonly number: number;
-  readonly name: string;
-  readonly last_seq: number;
-  readonly last_accepted_at: number;
-  readonly policy: SessionPolicy | null;
-  readonly agent: string | null;
-  readonly generation: number;
-  readonly first_seq: number;
+  readonly item: ArchivedMessage;
+  readonly chunks: readonly { readonly blob: string; readonly position: number }[];
 }
 
-export interface MessageRow {
-  readonly number: number;
-  readonly id: Buffer;
-  readonly session: number;
-  readonly seq: number;
-  readonly state: MessageState;
-  readonly attempts: number;
-  readonly crashes: number;
-  readonly put_backs: number;
-  readonly generation: number;
-  readonly accepted_at: number;
-  readonly changed_at: number;
-  readonly retried_at: number | null;
-  readonly sender: string | null;
-  readonly begun: 0 | 1;
-  readonly collected_in: number | null;
-  readonly channel: string;
-  readonly reply_channel: string;
-  readonly reply_address: string | null;
-  readonly reply_options: string | null;
-  readonly reply_idempotent: 0 | 1;
-  readonly reply_unknown: UnknownPolicy | null;
-  readonly idempotency_key: string | null;
-  readonly fingerprint: Buffer | null;
-  readonly error: string | null;
-}
-
-export interface TextRow {
-  readonly message: number;
-  readonly text: string;
-  readonly metadata: string;
-  /** JSON; earlier versions have no such column. */
-  readonly attachments?: string | null;
-}
-
-export interface ReplyRow extends TextRow {
-  readonly at: number;
-  /** JSON; earlier versions have no such column. */
-  readonly usage?: string | null;
-}
-
-export interface StoredDeliveryRow {
-  readonly message: number;
-  readonly webhook_id: string;
-  readonly state: 'pending' | 'delivered' | 'dead';
-  readonly attempts: number;
-  readonly delivered_at: number | null;
-  readonly last_error: string | null;
-  readonly unknown: number;
-  readonly begun_at: number | null;
-  readonly notice: 0 | 1;
-}
-
-export interface PartRow {
-  readonly message: number;
-  readonly part: number;
-  readonly receipt: string;
-  readonly at: number;
-}
-
-export interface DeltaRow {
-  readonly message: number;
-  readonly position: number;
-  readonly attempt: number;
-  readonly text: string;
-}
-
-export interface BlobRow {
-  readonly number: number;
-  readonly id: string;
-  /** Its message; null if it belongs to nothing yet. */
-  readonly message: number | null;
-}
-
-export interface RecordRow {
-  readonly number: number;
-  readonly kind: string;
-  readonly key: string;
-  readonly value: string;
-  readonly version: number;
-  readonly changed_at: number;
-  readonly expires_at: number | null;
-}
-
-/** All that belongs to one message. */
-export interface MessageParts {
-  readonly message: MessageRow;
-  readonly session: string;
-  readonly text: TextRow;
-  readonly reply: ReplyRow | null;
-  readonly delivery: StoredDeliveryRow | null;
-  readonly parts: readonly PartRow[];
-  readonly deltas: readonly DeltaRow[];
-  /** The id of the message whose turn it is part of. */
-  readonly collectedIn: Buffer | null;
-  /** Lines in which somebody holds it. */
-  readonly held: { readonly turn: boolean; readonly delivery: boolean };
-}
-
-export function archivedSession(row: StoredSessionRow): ArchivedSession {
-  const { name, last_seq, last_accepted_at, policy, agent, generation, first_seq } = row;
-  return {
-    type: 'session',
-    session: name,
-    last_seq,
-    last_accepted_at,
-    policy,
-    agent,
-    generation,
-    first_seq,
-  };
-}
-
-export function archivedBlob(id: string, message: Buffer, position: number, data: Buffer): ArchivedBlob {
-  return { type: 'blob', id, message: idToText(message), position, data: data.toString('base64') };
-}
-
-/** A member for what has files; nothing where there are none. */
-function archivedUsage(
-  json: string | null | undefined,
-): Pick<NonNullable<ArchivedMessage['reply']>, 'usage'> {
-  if (json === null || json === undefined) return {};
-  const { inputTokens, outputTokens }: TokenUsage = JSON.parse(json);
-  return { usage: { input_tokens: inputTokens, output_tokens: outputTokens } };
-}
-
-function archivedAttachments(json: string | null | undefined) {
-  if (json == null) return {};
-  const attachments: readonly Attachment[] = JSON.parse(json);
-  return {
-    attachments: attachments.map(({ id, name, mediaType, sizeBytes, sha256 }) => ({
-      id,
-      name,
-      media_type: mediaType,
-      size: sizeBytes,
-      sha256,
-    })),
-  };
-}
-
-export function archivedRecord(row: RecordRow): ArchivedRecord {
-  const { kind, key, value, version, changed_at, expires_at } = row;
-  return { type: 'record', kind, key, value: parseJson(value), version, changed_at, expires_at };
-}
-
-export function archivedMessage({
-  message,
-  session,
-  text,
-  reply,
-  delivery,
-  parts,
-  deltas,
-  collectedIn,
-  held,
-}: MessageParts): ArchivedMessage {
-  const { seq, state, sender, channel, generation, accepted_at, changed_at, retried_at } = message;
-  const { attempts, crashes, put_backs, error } = message;
-  return {
-    type: 'message',
-    id: idToText(message.id),
-    session,
-    seq,
-    state,
-    text: text.text,
-    metadata: parseMetadata(text.metadata),
-    sender,
-    ...archivedAttachments(text.attachments),
-    channel,
-    generation,
-    accepted_at,
-    changed_at,
-    retried_at,
-    attempts,
-    crashes,
-    put_backs,
-    error,
-    held: held.turn,
-    begun: message.begun === 1,
-    collected_in: collectedIn === null ? null : idToText(collectedIn),
-    reply_to:
-      message.reply_address === null
-        ? null
-        : {
-            channel: message.reply_channel,
-            address: message.reply_address,
-            options: message.reply_options === null ? {} : parseMetadata(message.reply_options),
-            idempotent: message.reply_idempotent === 1,
-            unknown: message.reply_unknown,
-          },
-    idempotency:
-      message.idempotency_key === null
-        ? null
-        : { key: message.idempotency_key, fingerprint: message.fingerprint?.toString('hex') ?? '' },
-    reply:
-      reply === null
-        ? null
-        : {
-            text: reply.text,
-            metadata: parseMetadata(reply.metadata),
-            ...archivedAttachments(reply.attachments),
-            ...archivedUsage(reply.usage),
-            at: reply.at,
-          },
-    delivery:
-      delivery === null
-        ? null
-        : {
-            kind: delivery.notice === 1 ? 'notice' : 'reply',
-            webhook_id: delivery.webhook_id,
-            state: delivery.state,
-            attempts: delivery.attempts,
-            delivered_at: delivery.delivered_at,
-            last_error: delivery.last_error,
-            unknown: delivery.unknown,
-            begun_at: delivery.begun_at,
-            held: held.delivery,
-          },
-    deltas: deltas.map(({ position, attempt, text }) => ({ position, attempt, text })),
-    parts: parts.map(({ part, receipt, at }) => ({ part, receipt: parseJson(receipt), at })),
-  };
-}
-
-/** All that a sound database holds, as it was when the first item was asked for. */
+/**
+ * All that a sound database held when the first item was asked for. Each message is as it is when its turn comes: a
+ * snapshot of the whole would keep the write-ahead log from being emptied for as long as the items are taken.
+ */
 export function* readArchive(database: Database): Generator<ArchiveItem> {
-  database.exec('BEGIN');
-  try {
-    const sessions = database.prepare<[], StoredSessionRow>('SELECT * FROM sessions ORDER BY number');
-    const names = new Map<number, string>();
-    for (const row of sessions.iterate()) {
-      names.set(row.number, row.name);
-      yield archivedSession(row);
+  const reader = new ArchiveReader(database);
+  for (const { item } of reader.sessions()) yield item;
+  for (const { item, chunks } of reader.messages()) {
+    yield item;
+    for (const { blob, position } of chunks) {
+      yield archivedBlob(blob, idToBytes(item.id), position, reader.chunk(item.id, blob, position));
     }
+  }
+  yield* reader.records();
+}
+
+/** Reads in snapshots that are over before the first of their items is taken. */
+class ArchiveReader {
+  readonly #database: Database;
+  readonly #names = new Map<number, string>();
+  readonly #last: { readonly session: number; readonly message: number };
+
+  constructor(database: Database) {
+    this.#database = database;
+    const last = database.prepare<[], { session: number; message: number }>(
+      `SELECT coalesce((SELECT max(number) FROM sessions), 0) AS session,
+         coalesce((SELECT max(number) FROM messages), 0) AS message`,
+    );
+    this.#last = last.get() ?? { session: 0, message: 0 };
+  }
+
+  *sessions(): Generator<{ readonly number: number; readonly item: ArchivedSession }> {
+    const page = this.#database.prepare<[after: number, last: number, limit: number], StoredSessionRow>(
+      'SELECT * FROM sessions WHERE number > ? AND number <= ? ORDER BY number LIMIT ?',
+    );
+    yield* pages((after) =>
+      page.all(after, this.#last.session, rowsAtATime).map((row) => {
+        this.#names.set(row.number, row.name);
+        return { number: row.number, item: archivedSession(row) };
+      }),
+    );
+  }
+
+  *messages(): Generator<WholeMessage> {
+    const page = this.#database.prepare<[after: number, last: number, limit: number], MessageRow>(
+      'SELECT * FROM messages WHERE number > ? AND number <= ? ORDER BY number LIMIT ?',
+    );
+    const whole = this.#wholeMessages();
+    const read = this.#database.transaction((after: number) => {
+      const found: WholeMessage[] = [];
+      let characters = 0;
+      for (const row of page.iterate(after, this.#last.message, rowsAtATime)) {
+        const message = whole(row);
+        found.push(message);
+        characters += message.item.text.length + (message.item.reply?.text.length ?? 0);
+        if (characters > charactersAtATime) break;
+      }
+      return found;
+    });
+    yield* pages(read);
+  }
+
+  *records(): Generator<ArchivedRecord> {
+    const page = this.#database.prepare<[kind: string, key: string, limit: number], RecordRow>(
+      'SELECT * FROM records WHERE (kind, key) > (?, ?) ORDER BY kind, key LIMIT ?',
+    );
+    for (let [kind, key] = ['', '']; ; ) {
+      const rows = page.all(kind, key, rowsAtATime);
+      for (const row of rows) yield archivedRecord(row);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      ({ kind, key } = last);
+    }
+  }
+
+  /** A piece of a file. Throws where the message was forgotten meanwhile. */
+  chunk(messageId: string, blob: string, position: number): Buffer {
+    const data = this.#database
+      .prepare<[id: string, position: number], Buffer>(
+        'SELECT c.data FROM blobs b JOIN blob_chunks c ON c.blob = b.number WHERE b.id = ? AND c.position = ?',
+      )
+      .pluck()
+      .get(blob, position);
+    if (data === undefined) {
+      throw new StoreError(
+        'internal',
+        `The message ${messageId} was forgotten while it was exported, as store.keep was over: export again.`,
+      );
+    }
+    return data;
+  }
+
+  #wholeMessages(): (row: MessageRow) => WholeMessage {
+    const database = this.#database;
     const part = <Row>(sql: string) => database.prepare<[message: number], Row>(sql);
     const text = part<TextRow>('SELECT * FROM message_texts WHERE message = ?');
     const reply = part<ReplyRow>('SELECT * FROM replies WHERE message = ?');
     const delivery = part<StoredDeliveryRow>('SELECT * FROM deliveries WHERE message = ?');
     const parts = part<PartRow>('SELECT * FROM delivery_parts WHERE message = ? ORDER BY part');
     const deltas = part<DeltaRow>('SELECT * FROM deltas WHERE message = ? ORDER BY position');
-    const blobs = part<BlobRow>('SELECT number, id, message FROM blobs WHERE message = ? ORDER BY number');
-    const chunks = database.prepare<[blob: number], { position: number; data: Buffer }>(
-      'SELECT position, data FROM blob_chunks WHERE blob = ? ORDER BY position',
+    const chunks = part<WholeMessage['chunks'][number]>(
+      `SELECT b.id AS blob, c.position FROM blobs b JOIN blob_chunks c ON c.blob = b.number
+       WHERE b.message = ? ORDER BY b.number, c.position`,
     );
     const id = database.prepare<[number: number], Buffer>('SELECT id FROM messages WHERE number = ?').pluck();
     const held = database.prepare<[line: string, session: number, message: number]>(
       'SELECT 1 FROM heads WHERE line = ? AND session = ? AND message = ? AND owner IS NOT NULL',
     );
-    const messages = database.prepare<[], MessageRow>('SELECT * FROM messages ORDER BY number');
-    for (const message of messages.iterate()) {
+    return (message) => {
       const { number, session, collected_in } = message;
       const own = text.get(number);
-      const name = names.get(session);
+      const name = this.#names.get(session);
       if (own === undefined || name === undefined) {
         throw new Error(
           `The message ${idToText(message.id)} has no text or no session: "store check" says more.`,
         );
       }
-      yield archivedMessage({
+      const item = archivedMessage({
         message,
         session: name,
         text: own,
@@ -291,15 +160,20 @@ export function* readArchive(database: Database): Generator<ArchiveItem> {
           delivery: held.get('delivery', session, number) !== undefined,
         },
       });
-      for (const blob of blobs.all(number)) {
-        for (const { position, data } of chunks.iterate(blob.number)) {
-          yield archivedBlob(blob.id, message.id, position, data);
-        }
-      }
-    }
-    const records = database.prepare<[], RecordRow>('SELECT * FROM records ORDER BY kind, key');
-    for (const row of records.iterate()) yield archivedRecord(row);
-  } finally {
-    database.exec('ROLLBACK');
+      return { number, item, chunks: chunks.all(number) };
+    };
+  }
+}
+
+/** Goes from page to page, by the number of the last row. */
+function* pages<Row extends { readonly number: number }>(
+  read: (after: number) => readonly Row[],
+): Generator<Row> {
+  for (let after = 0; ; ) {
+    const rows = read(after);
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    after = last.number;
   }
 }

@@ -10,10 +10,11 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Database } from 'better-sqlite3';
 import { renameDurably } from '../../../linux/files.js';
 import { ArchiveError, type ArchiveItem } from '../../archive.js';
 import { StoreError } from '../../store-error.js';
-import type { AsCaller, Recovered } from '../../store-kind.js';
+import type { AsCaller, Copied, Recovered } from '../../store-kind.js';
 import { FileError, toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { openDatabase } from '../file/open-database.js';
@@ -66,16 +67,17 @@ export async function backUpStore(
   path: string,
   target: string,
   asCaller: AsCaller = (work) => work(),
-): Promise<void> {
+): Promise<Copied> {
   if (existsSync(target)) throw new StoreError('internal', `${target} is there already: name another file.`);
   const unfinished = `${target}.part`;
   try {
     const database = connectToPresent(path, busyTimeout);
+    let copied: Copied;
     try {
       // Reads one state to the end: else each commit of the gateway has the copy begin anew
       // (https://www.sqlite.org/c3ref/backup_finish.html), and that of a busy one never ends.
       database.exec('BEGIN');
-      database.prepare('SELECT count(*) FROM sqlite_schema').get();
+      copied = countsOf(database);
       await asCaller(async () => {
         // One that was cut off may have left it.
         rmSync(unfinished, { force: true });
@@ -87,6 +89,7 @@ export async function backUpStore(
       database.close();
     }
     asCaller(() => renameDurably(unfinished, target));
+    return copied;
   } catch (error) {
     asCaller(() => {
       for (const suffix of ['', '-wal', '-shm', '-journal']) {
@@ -100,15 +103,30 @@ export async function backUpStore(
   }
 }
 
-/** Has `write` take all that it holds, as of one moment. */
+function countsOf(database: Database): Copied {
+  const counts = database.prepare<[], Copied>(
+    'SELECT (SELECT count(*) FROM sessions) AS sessions, (SELECT count(*) FROM messages) AS messages',
+  );
+  return counts.get() ?? { sessions: 0, messages: 0 };
+}
+
+/** Has `write` take all that it holds, at its own pace: no snapshot is held meanwhile (see readArchive). */
 export async function exportStore(
   path: string,
   write: (items: Iterable<ArchiveItem>) => Promise<void>,
-): Promise<void> {
+): Promise<Copied> {
   try {
     const database = connectToPresent(path, busyTimeout);
+    const counts = { session: 0, message: 0, blob: 0, record: 0 };
+    function* counted(): Generator<ArchiveItem> {
+      for (const item of readArchive(database)) {
+        counts[item.type] += 1;
+        yield item;
+      }
+    }
     try {
-      await write(readArchive(database));
+      await write(counted());
+      return { sessions: counts.session, messages: counts.message };
     } finally {
       database.close();
     }
@@ -152,6 +170,18 @@ export async function importToStore(
     }
   } catch (error) {
     throw error instanceof Error && 'code' in error ? toStoreError(error, path) : error;
+  }
+}
+
+/**
+ * True if there is nothing to recover: the database is sound, and its log reaches as far as it had been synced. False if
+ * that can't be seen: the recovery says why.
+ */
+export function isSound(path: string): boolean {
+  try {
+    return checkStore(path).length === 0 && reaches(path, readSeal(path).log);
+  } catch {
+    return false;
   }
 }
 
@@ -212,7 +242,7 @@ function mendCopy(path: string, copy: string): readonly string[] {
   ];
 }
 
-function reaches(path: string, mark: LogMark): boolean {
+function reaches(path: string, mark: LogMark | null): boolean {
   try {
     checkLog(path, mark, true);
     return true;

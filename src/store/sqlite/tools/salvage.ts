@@ -22,7 +22,7 @@ import {
   type StoredDeliveryRow,
   type StoredSessionRow,
   type TextRow,
-} from './archive-read.js';
+} from './archived-rows.js';
 import { reconcile, SalvagedDeliveries } from './salvaged-deliveries.js';
 
 export interface Salvage {

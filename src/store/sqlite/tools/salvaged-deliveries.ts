@@ -2,7 +2,7 @@ import { unknownSetting } from '../../deliveries.js';
 import { webhookIdOf } from '../../ids.js';
 import type { MessageState } from '../../messages.js';
 import { idToText } from '../operations/columns.js';
-import type { MessageRow, ReplyRow, StoredDeliveryRow } from './archive-read.js';
+import type { MessageRow, ReplyRow, StoredDeliveryRow } from './archived-rows.js';
 
 /**
  * A message whose parts agree. Pages of a damaged database may be of different times, and a turn could not end where a

@@ -118,6 +118,23 @@ async function variety(store: SqliteStore): Promise<void> {
   await store.putRecord({ kind: 'person', key: 'bob', value: null, expiresInMs: 60_000 });
 }
 
+/** Each column of each table. */
+function columnsOf(
+  path: string,
+): readonly { readonly table: string; readonly column: string; readonly type: string }[] {
+  const database = new Database(path, { readonly: true });
+  try {
+    return database
+      .prepare<[], { table: string; column: string; type: string }>(
+        `SELECT t.name AS "table", c.name AS "column", c.type FROM sqlite_schema t, pragma_table_info(t.name) c
+         WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'`,
+      )
+      .all();
+  } finally {
+    database.close();
+  }
+}
+
 describe('export and import', () => {
   test('give the same store again, and leave the one that is read as it was', async () => {
     const store = await files.open();
@@ -172,6 +189,68 @@ describe('export and import', () => {
     expect(recovery).toMatchObject({ resumedTurns: 0, deadTurns: 1 });
     expect(await store.message(id)).toMatchObject({ state: 'dead', attempts: 3 });
     expect(messagesOf(await exported(other))).toMatchObject([{ crashes: 3 }]);
+  });
+
+  test('export holds nobody up while its items are taken', async () => {
+    const store = await files.open();
+    const text = 'x'.repeat(100_000);
+    for (let count = 0; count < 100; count += 1) await acceptOne(store, 'a', { text });
+    const log = new Database(files.path);
+    const items: ArchiveItem[] = [];
+    await exportStore(files.path, async (all) => {
+      for (const item of all) {
+        items.push(item);
+        if (items.length !== 10) continue;
+        // More comes in, and all of the log can be copied into the database.
+        await acceptOne(store, 'a', { text });
+        await acceptOne(store, 'later');
+        const [{ log: frames, checkpointed } = { log: 0, checkpointed: -1 }] = log.pragma(
+          'wal_checkpoint(PASSIVE)',
+        ) as { readonly log: number; readonly checkpointed: number }[];
+        expect(checkpointed).toBe(frames);
+      }
+    });
+    log.close();
+    // All that was there when it began, and no more.
+    expect(items.map(({ type }) => type)).toEqual([
+      'session',
+      ...Array.from({ length: 100 }, () => 'message'),
+    ]);
+    const other = `${files.directory}/other.db`;
+    expect(await importToStore(other, items)).toMatchObject({ sessions: 1, messages: 100 });
+  });
+
+  /** Columns whose values an export leaves out. */
+  const leftOut: Readonly<Record<string, readonly string[]>> = {};
+
+  test('export has every column of every table, but those that a start makes anew', async () => {
+    files.loadFixture(schemaVersion);
+    const database = new Database(files.path);
+    database.pragma('wal_checkpoint(TRUNCATE)');
+    database.close();
+    const before = JSON.stringify(await exported());
+    const copy = `${files.directory}/copy.db`;
+    const found: Record<string, string[]> = {};
+    for (const { table, column, type } of columnsOf(files.path)) {
+      copyFileSync(files.path, copy);
+      const changed = new Database(copy);
+      changed.pragma('ignore_check_constraints = ON');
+      const values: Readonly<Record<string, string>> = {
+        BLOB: `randomblob(coalesce(length(${column}), 16))`,
+        TEXT: `coalesce(${column}, '') || 'x'`,
+        INTEGER: `coalesce(${column}, 0) + 100000`,
+      };
+      const value = values[type];
+      const { changes } = changed.prepare(`UPDATE ${table} SET ${column} = ${value}`).run();
+      changed.close();
+      expect({ table, isEmpty: changes === 0 }).toEqual({ table, isEmpty: false });
+      const isSeen = await exported(copy).then(
+        (items) => JSON.stringify(items) !== before,
+        () => true,
+      );
+      if (!isSeen) found[table] = [...(found[table] ?? []), column];
+    }
+    expect(found).toEqual(leftOut);
   });
 
   test('import adds to a store, and takes all or nothing', async () => {
@@ -632,20 +711,24 @@ describe('the command', () => {
     await variety(store);
     await store.close();
     expect(await type('check')).toMatchObject({ status: 0, stdout: `${files.path} is sound\n` });
-    expect((await type('backup', `${files.directory}/copy.db`)).status).toBe(0);
+    const messages = messagesOf(await exported()).length;
+    expect(await type('backup', `${files.directory}/copy.db`, '--json')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`"sessions":8,"messages":${messages}`),
+    });
     const all = `${files.directory}/all.jsonl`;
     expect(await type('export', all)).toMatchObject({
       status: 0,
-      stdout: `Exported ${files.path} to ${all}\n`,
+      stdout: expect.stringMatching(/ to \S+: \d+ messages of 8 sessions\n$/),
     });
     expect(statSync(all).mode & 0o777).toBe(0o600);
     expect(await type('export', all)).toMatchObject({
       status: 1,
       stderr: expect.stringContaining('is there already'),
     });
-    expect((await type('export')).stdout.split('\n').length).toBe(
-      readFileSync(all, 'utf8').split('\n').length,
-    );
+    const printed = await type('export');
+    expect(printed.stdout.split('\n').length).toBe(readFileSync(all, 'utf8').split('\n').length);
+    expect(printed.stderr).toBe(`Exported ${messages} messages of 8 sessions\n`);
     expect(await type('import', all)).toMatchObject({
       status: 1,
       stderr: expect.stringMatching(
@@ -673,6 +756,21 @@ describe('the command', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^Imported \d+ messages of \d+ sessions into /);
     expect(await exported()).toEqual(await migrated(version, `${files.directory}/other.db`));
+  });
+
+  test('asks before it recovers a sound database, and leaves it where nobody can be asked', async () => {
+    await acceptOne(await files.open(), 'a');
+    await files.close();
+    const before = statSync(files.path).ino;
+    const refused = await type('recover');
+    expect(refused).toMatchObject({ status: 1, stdout: '' });
+    expect(refused.stderr).toMatch(
+      /gateway\.db is sound: there is nothing to recover, and nothing was done\./,
+    );
+    expect(statSync(files.path).ino).toBe(before);
+    const done = await type('recover', '--yes');
+    expect(done).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Saved 1 message of 1 session/) });
+    expect(statSync(files.path).ino).not.toBe(before);
   });
 
   test('recovers, and says what is lost', { timeout: 60_000 }, async () => {
