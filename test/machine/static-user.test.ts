@@ -139,6 +139,51 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
       },
     );
 
+    it('of 0.1.0 is replaced, with its configuration and its database, all at once', async () => {
+      const name = 'sd-gateway-old';
+      const unit = 'sd-gateway@old.service';
+      const state = `/var/lib/${name}`;
+      await machine().writeFile(`/etc/sd-gateway/${name}.toml`, formerUnit('sd-gateway.toml'));
+      await machine().writeFile('/etc/systemd/system/sd-gateway@.service', formerUnit('sd-gateway@.service'));
+      await check('systemctl', 'daemon-reload');
+      await check('systemctl', 'start', unit);
+      await check('systemctl', 'stop', unit);
+      const token = await check('cat', `${state}/token`);
+      // What the program of that version has left: schema version 7, with two messages of "queued" waiting.
+      const script = `
+        const { readFileSync } = require('node:fs');
+        const Database = require('/usr/lib/sd-gateway/node_modules/better-sqlite3');
+        const database = new Database(process.argv[1]);
+        database.exec(readFileSync('/usr/lib/sd-gateway/test/store/fixtures/schema-7.sql', 'utf8'));
+        database.close();`;
+      await shell(`rm ${state}/gateway.db* ${state}/fatal-signal ${state}/last-words.json`);
+      await check('node', '--eval', script, `${state}/gateway.db`);
+      await shell(`chown --reference=${state}/token ${state}/gateway.db*`);
+
+      await makeShippedUser(machine(), 'old');
+      await check('rm', `/run/${name}`);
+      await check('cp', `${shipped}/sd-gateway@.service`, '/etc/systemd/system/');
+      await check('systemctl', 'daemon-reload');
+      expect(await type('start', '--instance', 'old')).toMatchObject({ status: 0, stderr: '' });
+      await expect
+        .poll(async () => (await type('messages', 'queued', '--json', '--instance', 'old')).stdout, {
+          timeout: 30_000,
+          interval: 200,
+        })
+        .toMatch(new RegExp(`^(.*"state":"replied".*"text":"${name}".*\n){2}$`));
+      // What had come to its end before is there too.
+      expect((await type('messages', 'dead', '--json', '--instance', 'old')).stdout).toContain(
+        '"state":"dead"',
+      );
+      expect(await check('cat', `${state}/token`)).toBe(token);
+      const inForce = (await type('check-config', '--instance', 'old')).stdout;
+      expect(inForce).toMatch(/^max_attempts = 10$/m);
+      expect(inForce).toMatch(/^expire = "1d"$/m);
+      expect((await type('store', 'check', '--instance', 'old')).stdout).toContain('is sound');
+      await expectOwned(name, name);
+      await check('systemctl', 'stop', unit);
+    });
+
     it('is copied after the stop of that: the start says which link is in the way, and starts without it', async () => {
       const name = 'sd-gateway-seven';
       const unit = 'sd-gateway@seven.service';
