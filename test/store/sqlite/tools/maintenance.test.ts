@@ -220,24 +220,39 @@ describe('export and import', () => {
     expect(await importToStore(other, items)).toMatchObject({ sessions: 1, messages: 100 });
   });
 
-  /** Columns whose values an export leaves out. */
-  const leftOut: Readonly<Record<string, readonly string[]>> = {};
+  /** Columns of which an export has nothing: what an import or a start makes anew. A star is all of a table. */
+  const leftOut = [
+    // Numbers of rows, and what other rows say as well.
+    ...['blob_chunks.number', 'delivery_parts.number', 'deltas.number', 'records.number', 'counters.*'],
+    ...['deliveries.session', 'deliveries.seq', 'sessions.unfinished'],
+    // The queue, and waits.
+    ...['ready', 'retry_at', 'lease_until', 'sender', 'place', 'waits_since', 'epoch'].map(
+      (column) => `heads.${column}`,
+    ),
+    ...['messages.waiting_for', 'blobs.at'],
+    // They are of one gateway on one machine.
+    ...['leases.*', 'runs.*'],
+  ];
 
-  test('export has every column of every table, but those that a start makes anew', async () => {
+  test('export has every column of every table, but those that are made anew', async () => {
     files.loadFixture(schemaVersion);
     const database = new Database(files.path);
+    database.exec("INSERT INTO blobs (number, id, message, at) VALUES (1, 'file', 1, 1000)");
+    database.exec("INSERT INTO blob_chunks (blob, position, data) VALUES (1, 0, x'64617461')");
     database.pragma('wal_checkpoint(TRUNCATE)');
     database.close();
     const before = JSON.stringify(await exported());
     const copy = `${files.directory}/copy.db`;
-    const found: Record<string, string[]> = {};
+    const missing: string[] = [];
     for (const { table, column, type } of columnsOf(files.path)) {
+      if (leftOut.includes(`${table}.*`) || leftOut.includes(`${table}.${column}`)) continue;
       copyFileSync(files.path, copy);
       const changed = new Database(copy);
       changed.pragma('ignore_check_constraints = ON');
+      changed.pragma('foreign_keys = OFF');
       const values: Readonly<Record<string, string>> = {
         BLOB: `randomblob(coalesce(length(${column}), 16))`,
-        TEXT: `coalesce(${column}, '') || 'x'`,
+        TEXT: `coalesce(${column}, hex(randomblob(8))) || 'x'`,
         INTEGER: `coalesce(${column}, 0) + 100000`,
       };
       const value = values[type];
@@ -248,9 +263,9 @@ describe('export and import', () => {
         (items) => JSON.stringify(items) !== before,
         () => true,
       );
-      if (!isSeen) found[table] = [...(found[table] ?? []), column];
+      if (!isSeen) missing.push(`${table}.${column}`);
     }
-    expect(found).toEqual(leftOut);
+    expect(missing).toEqual([]);
   });
 
   test('import adds to a store, and takes all or nothing', async () => {
