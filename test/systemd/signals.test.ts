@@ -7,6 +7,7 @@ import {
   type WatchedSignal,
   watchSignals,
 } from '../../src/systemd/signals.js';
+import { propertyRuns, propertyTimeoutMs } from '../support/properties.js';
 import { type ChildEvent, fixture, SignalChild, send } from './signal-child.js';
 
 /** As the handler writes it: numbers in this machine's order, and the first bytes of /proc/PID/comm. */
@@ -225,7 +226,7 @@ describe('a watch of signals in a worker thread', () => {
   it.each(['terminate', 'exit'])('may end by %s with its watch open while signals arrive', async (how) => {
     const child = start(watch('SIGUSR1'));
     const pid = String(await child.pid());
-    for (let number = 0; number < 5; number++) {
+    for (let number = 0; number < propertyRuns(2); number++) {
       child.command({ do: 'start', number });
       await child.event('started', { number });
       child.command({ worker: number, ...watch('SIGUSR1', `w${number}`) });
@@ -254,9 +255,9 @@ describe('a watch of signals in a worker thread', () => {
 });
 
 describe('a process that ends while signals arrive', () => {
-  // Five processes that a flood of signals slows down, more so under a sanitizer.
-  it('ends in order with its watches open', { timeout: 120_000 }, async () => {
-    for (let round = 0; round < 5; round++) {
+  // A flood of signals slows each process down, more so under a sanitizer.
+  it('ends in order with its watches open', { timeout: propertyTimeoutMs(120_000) }, async () => {
+    for (let round = 0; round < propertyRuns(2); round++) {
       const child = start(watch('SIGUSR1'), { do: 'start', number: 1 });
       const pid = String(await child.pid());
       await child.event('started');
