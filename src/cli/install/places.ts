@@ -51,6 +51,26 @@ function packagesOf(program: string): readonly string[] {
   return [root, ...others];
 }
 
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+/** True if the mend of one of the packages opens what is in the way. */
+function isMended({ part }: UnreadableFile, packages: readonly UnreadableFile[]): boolean {
+  return packages.some(({ tree }) => tree !== null && isWithin(part, tree));
+}
+
+function firstUnreadable(root: string, roots: readonly string[]): UnreadableFile | null {
+  for (const path of filesOf(root)) {
+    const part = unreadablePart(path);
+    if (part === null) continue;
+    // The package's own directory or, where that is open, the one that it lies in.
+    const tree = [root, ...roots].find((directory) => isWithin(part, directory)) ?? null;
+    return { path, part, tree };
+  }
+  return null;
+}
+
 /**
  * Finds the files that a user who owns nothing can't read: these, and of each package the first, as after an install with a
  * umask of 077.
@@ -61,15 +81,14 @@ export function findUnreadable(paths: readonly string[], program: string): reado
     const part = unreadablePart(path);
     return part === null ? [] : [{ path, part, tree: null }];
   });
-  const packages = packagesOf(program).flatMap((tree) => {
-    for (const path of filesOf(tree)) {
-      const part = unreadablePart(path);
-      if (part !== null) return [{ path, part, tree: part.startsWith(tree) ? tree : null }];
-    }
-    return [];
-  });
-  // One mend opens a package as a whole.
-  return [...alone.filter(({ part }) => packages.every(({ tree }) => tree !== part)), ...packages];
+  const roots = packagesOf(program);
+  const packages: UnreadableFile[] = [];
+  for (const root of roots) {
+    const found = firstUnreadable(root, roots);
+    // One mend opens a package as a whole, with those that lie in it.
+    if (found !== null && !isMended(found, packages)) packages.push(found);
+  }
+  return [...alone.filter((each) => !isMended(each, packages)), ...packages];
 }
 
 /** The directory of a store that lies outside of those that the unit makes. */

@@ -43,6 +43,16 @@ describe('the files of the package', () => {
     expect(found[0]).toMatchObject({ part, tree: join(installed, tree) });
   });
 
+  it.each(['.', 'node_modules', 'dist/cli'])(
+    'all below %s that is closed to others need one mend',
+    (closed) => {
+      chmodSync(join(installed, closed), 0o700);
+      if (closed === 'node_modules') chmodSync(join(installed, 'node_modules/better-sqlite3'), 0o700);
+      const found = findUnreadable([program], program);
+      expect(found.map(({ tree }) => tree)).toEqual([installed]);
+    },
+  );
+
   it('are not blamed for a directory above', () => {
     chmodSync(root, 0o700);
     expect(findUnreadable([program], program)).toContainEqual({ path: program, part: root, tree: null });
