@@ -31,7 +31,7 @@ const agentTypes: {
   echo: () => new EchoAgent(),
   command: ({ kill_delay: killDelay, reply_limit: replyLimit, ...table }, surroundings) =>
     new CommandAgent({ ...surroundings, ...table, killDelay, replyLimit }),
-  acp: ({ command, env, cwd, mode, model, allow, idle, ...others }, surroundings) =>
+  acp: ({ command, env, cwd, mode, model, allow, ask, idle, ...others }, surroundings) =>
     new AcpAgent({
       ...surroundings,
       command,
@@ -40,6 +40,7 @@ const agentTypes: {
       mode,
       model,
       allow,
+      ask,
       idle,
       mcpServers: others.mcp_servers,
       processesLimit: others.processes_limit,

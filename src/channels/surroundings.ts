@@ -3,6 +3,7 @@ import type {
   DeadOutcome,
   JsonValue,
   MessageState,
+  Page,
   SessionCancelled,
   SessionSummary,
 } from '../store/messages.js';
@@ -59,6 +60,8 @@ export type MessageProgress =
   | { readonly type: 'delta'; readonly position: number; readonly text: string }
   /** One line that says what the agent does now. */
   | { readonly type: 'status'; readonly text: string }
+  /** The agent waits for a person's answer. */
+  | { readonly type: 'question'; readonly question: AskedQuestion }
   /** All pieces so far are in the store, for those who have missed some. */
   | { readonly type: 'stored' };
 
@@ -83,3 +86,43 @@ export interface SessionChanges {
 
 /** If a reply may not be posted to a URL, `reason` says why, such as "must be an http or https URL". */
 export type ReplyUrlVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/**
+ * "open": its agent waits for an answer. "expired": the attempt that asked was cut off; if the agent asks for the same call
+ * again, an answer given meanwhile counts, once. "timeout": nobody answered in time, which was a no.
+ */
+export type QuestionState = 'open' | 'allowed' | 'denied' | 'timeout' | 'expired';
+
+/** Something that an agent wants to do, and asks a person about. Times in milliseconds since the Unix epoch. */
+export interface AskedQuestion {
+  /** By which it is answered, once. */
+  readonly code: string;
+  readonly session: string;
+  readonly messageId: string;
+  readonly attempt: number;
+  readonly agent: string;
+  /** The kind of the tool, such as "execute". */
+  readonly kind: string;
+  readonly title: string;
+  /** The arguments as JSON; null: there are none. */
+  readonly input: string | null;
+  readonly inputIsCut: boolean;
+  readonly options: readonly { readonly name: string; readonly effect: 'allow' | 'deny' }[];
+  readonly askedAt: number;
+  readonly expiresAt: number;
+  readonly state: QuestionState;
+}
+
+export interface QuestionAnswered {
+  /** "too-late": it was answered, has expired, or its message has come to its end. */
+  readonly outcome: 'answered' | 'too-late';
+  readonly question: AskedQuestion;
+}
+
+/** Questions of agents to people. */
+export interface QuestionActions {
+  list(page: { readonly limit: number; readonly after: string | null }): Promise<Page<AskedQuestion>>;
+  /** Null: there is no such question, or it is kept no longer. */
+  question(code: string): Promise<AskedQuestion | null>;
+  answer(code: string, effect: 'allow' | 'deny'): Promise<QuestionAnswered | null>;
+}

@@ -21,6 +21,8 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   show: async () => (await import('./client/messages.js')).show,
   token: async () => (await import('./client/tokens.js')).token,
   dead: async () => (await import('./client/messages.js')).dead,
+  approve: async () => (await import('./client/questions.js')).approve,
+  deny: async () => (await import('./client/questions.js')).deny,
   store: async () => (await import('./store.js')).run,
   start: async () => (await import('./operate/operate.js')).operations.start,
   install: async () => (await import('./install/install.js')).run,
@@ -36,7 +38,19 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
 };
 
 /** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
-const changing = ['install', 'uninstall', 'start', 'stop', 'restart', 'reload', 'chat', 'cancel', 'session'];
+const changing = [
+  'install',
+  'uninstall',
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'chat',
+  'cancel',
+  'session',
+  'approve',
+  'deny',
+];
 
 function changesSomething({ command, operands: [action] }: ParsedCommand): boolean {
   return (

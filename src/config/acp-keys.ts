@@ -36,6 +36,10 @@ export const acpKeys = {
     description:
       'Kinds of tools that the agent may use where it asks for permission, such as ["read", "search"]. Others are denied.',
   }),
+  ask: z.array(z.enum(toolKinds)).default([]).register(z.globalRegistry, {
+    description:
+      'Kinds of tools about which a person is asked, such as ["edit", "execute"]. It comes before `agent.allow`.',
+  }),
   idle: timeSpan(0, 365 * day)
     .prefault('10min')
     .register(z.globalRegistry, {

@@ -59,6 +59,11 @@ export const configurationTables = z.strictObject({
       collect_limit: count(2, 1_000)
         .default(100)
         .register(z.globalRegistry, { description: 'Messages that "collect" makes one turn of.' }),
+      question_timeout: timeSpan(1_000, 30 * day)
+        .prefault('1h')
+        .register(z.globalRegistry, {
+          description: "Longest wait for a person's answer to a question of an agent; after that it is a no.",
+        }),
       session_queue: count(1, 10_000_000).default(1_000).register(z.globalRegistry, {
         description: 'Messages that may wait in one session; one more is answered 429.',
       }),

@@ -243,6 +243,7 @@ async function prepare(
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
     retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
     actions: workers.actions,
+    questions: workers.questions,
     sessions: workers.sessions,
   });
   await http.prepare();

@@ -23,6 +23,7 @@ import { Dispatcher } from './dispatch/dispatcher.js';
 import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';
 import { MessageActions } from './message-actions.js';
+import { Questions } from './questions/questions.js';
 import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
 
@@ -52,6 +53,7 @@ export class Workers {
   readonly messages = new MessageEvents();
   readonly intake: Intake;
   readonly actions: MessageActions;
+  readonly questions: Questions;
   readonly sessions: SessionOperations;
   readonly dispatcher: Dispatcher;
   readonly #deliverer: Deliverer;
@@ -84,9 +86,19 @@ export class Workers {
       settings: this.#deliverySettings(),
       onChange: ({ messageId, session }, state) => onChange(messageId, session, state),
     });
+    const questions = new Questions({
+      store,
+      log,
+      owner,
+      timeoutMs: () => this.#configuration.dispatch.question_timeout,
+      onAsked: (question) =>
+        this.messages.emitProgress(question.messageId, question.session, { type: 'question', question }),
+    });
+    this.questions = questions;
     const dispatcher = new Dispatcher({
       store,
       agents: this.#agents,
+      ask: (turn, question, signal) => questions.ask(turn, question, signal),
       log,
       owner,
       settings: this.#dispatchSettings(),
@@ -139,6 +151,10 @@ export class Workers {
 
   /** From now on turns are run and replies delivered. */
   start(): void {
+    this.questions.expireEarlier().catch((error: unknown) => {
+      const reason = errorMessage(error);
+      this.#options.log.warning(`Questions of an earlier run may still be shown as open: ${reason}`);
+    });
     this.dispatcher.wake();
     this.#deliverer.wake();
     this.#prepareSender = setTimeout(

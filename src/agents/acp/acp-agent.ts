@@ -15,8 +15,9 @@ export interface AcpAgentOptions {
   readonly mcpServers: string | null;
   readonly mode: string | null;
   readonly model: string | null;
-  /** Kinds of tools that it may use. */
+  /** Kinds of tools that it may use, and those about which a person is asked. */
   readonly allow: readonly string[];
+  readonly ask: readonly string[];
   /** Time after which a process that runs no turn is ended, in milliseconds. */
   readonly idle: number;
   readonly processesLimit: number;
@@ -109,7 +110,7 @@ export class AcpAgent implements Agent {
             mcpServers: async () => (mcpServers === null ? [] : readMcpServers(mcpServers)),
             mode: this.#options.mode,
             model: this.#options.model,
-            allow: this.#options.allow,
+            permissions: { allow: this.#options.allow, ask: this.#options.ask },
             replyLimitBytes: this.#options.replyLimit,
             log,
           },

@@ -1,5 +1,6 @@
 import type { CancelNotification, McpServer, PromptRequest } from '@agentclientprotocol/sdk';
 import type { Log, LogFields } from '../../log/log.js';
+import type { JsonValue } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from '../agent.js';
 import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
@@ -11,7 +12,12 @@ import {
   type SessionRecord,
   sessionRecord,
 } from './handshake.js';
-import { permissionAnswer, permissionPolicy } from './permissions.js';
+import {
+  type PermissionSettings,
+  permissionAnswer,
+  permissionPolicy,
+  questionOptions,
+} from './permissions.js';
 import { turnReply } from './reply.js';
 import { methodNotFound, RpcError } from './rpc.js';
 import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
@@ -21,8 +27,7 @@ export interface AcpSessionOptions {
   readonly mcpServers: () => Promise<readonly McpServer[]>;
   readonly mode: string | null;
   readonly model: string | null;
-  /** Kinds of tools that the agent may use without asking. */
-  readonly allow: readonly string[];
+  readonly permissions: PermissionSettings;
   readonly replyLimitBytes: number;
   readonly log: Log;
 }
@@ -39,6 +44,9 @@ interface RunningTurn {
   readonly updates: TurnUpdates;
   readonly fields: LogFields;
   readonly denied: ToolCallFacts[];
+  readonly emit: (event: AgentEvent) => void;
+  /** Resolves when the turn is cut off. */
+  readonly aborted: Promise<symbol>;
   isCutOff: boolean;
 }
 
@@ -121,17 +129,18 @@ export class AcpSession {
     const fields = fieldsOf(request);
     agent.turnBegins(fields);
     const updates = new TurnUpdates(this.#options.replyLimitBytes, emit);
-    const turn: RunningTurn = { updates, fields, denied: [], isCutOff: false };
+    const abort = abortOf(signal);
+    const { aborted } = abort;
+    const turn: RunningTurn = { updates, fields, denied: [], emit, aborted, isCutOff: false };
     this.#turn = turn;
     const hasContext = this.#context !== null;
-    const abort = abortOf(signal);
     let answer: unknown;
     try {
       // What comes behind the answer is late.
       const answered = agent.connection.request('session/prompt', this.#prompt(request), () => {
         this.#turn = null;
       });
-      answer = await Promise.race([answered, abort.aborted]);
+      answer = await Promise.race([answered, aborted]);
       if (answer === cutOff) {
         turn.isCutOff = true;
         await this.#cancel(agent, answered);
@@ -254,16 +263,41 @@ export class AcpSession {
     const { toolCall, options } = membersOf(params);
     if (turn === null || turn.isCutOff) return { outcome: { outcome: 'cancelled' } };
     const call = toolCallFacts(toolCall, turn.updates.toolCall(membersOf(toolCall)['toolCallId']));
-    const policy = permissionPolicy(call.kind, this.#options.allow);
+    const { log, permissions } = this.#options;
+    const policy = permissionPolicy(call.kind, permissions);
+    if (policy === 'ask') return this.#ask(turn, call, options);
     const what = `${oneLine(call.title)} (${oneLine(call.kind, 20)})`;
     if (policy === 'deny') turn.denied.push(call);
-    this.#options.log.info(
+    log.info(
       policy === 'allow'
         ? `The agent asked for a tool that agent.allow names, and may use it: ${what}`
-        : `The agent asked for a tool that agent.allow does not name, and may not use it: ${what}`,
+        : `The agent asked for a tool that neither agent.allow nor agent.ask names, and may not use it: ${what}`,
       turn.fields,
     );
     return permissionAnswer(policy, options);
+  }
+
+  async #ask(turn: RunningTurn, { kind, title, input }: ToolCallFacts, options: unknown): Promise<unknown> {
+    const choices = questionOptions(options);
+    const answered = new Promise<string | null>((resolve) => {
+      turn.emit({
+        type: 'question',
+        question: {
+          kind: oneLine(kind, 20),
+          title: oneLine(title),
+          // It came as JSON.
+          input: (input ?? null) as JsonValue,
+          options: choices,
+        },
+        answer: resolve,
+      });
+    });
+    const answer = await Promise.race([answered, turn.aborted]);
+    if (answer === cutOff) return { outcome: { outcome: 'cancelled' } };
+    const chosen = choices.find(({ id }) => id === answer);
+    if (chosen?.effect !== 'allow') turn.denied.push({ kind, title, input });
+    if (chosen === undefined) return permissionAnswer('deny', options);
+    return { outcome: { outcome: 'selected', optionId: chosen.id } };
   }
 }
 

@@ -10,6 +10,7 @@ import { internalProblem, problemOf } from './failures.js';
 import { guardRoutes } from './guard.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
+import { addQuestionRoutes } from './question-routes.js';
 import { RefusedTokens } from './refused-tokens.js';
 import { requireRight } from './route-scopes.js';
 import { addEventRoutes, addHealthRoutes, addMessageRoutes } from './routes.js';
@@ -122,6 +123,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addSessionRoutes(guarded, reads);
     addSessionSettingRoutes(guarded, options.store, options.sessions, log);
     addEventRoutes(guarded, options.store, streams);
+    addQuestionRoutes(guarded, options.questions);
     guarded.register(async (actions) => {
       takeEmptyBodies(actions);
       addCancelRoutes(actions, options.actions);

@@ -6,6 +6,7 @@ import type { CallerTurn } from '../control/facts.js';
 import type {
   MessageChanges,
   OperatorActions,
+  QuestionActions,
   Readiness,
   ReplyUrlVerdict,
   SessionChanges,
@@ -46,6 +47,7 @@ export interface HttpChannelOptions {
   /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
   readonly actions: OperatorActions;
+  readonly questions: QuestionActions;
   readonly sessions: SessionOperations;
   readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;

@@ -10,6 +10,7 @@ export type RouteRight = TokenScope | 'operator';
 /** The routes whose right doesn't follow from their method, as "METHOD address". */
 const rights: Readonly<Record<string, RouteRight>> = {
   'POST /v1/sessions/:session/messages': 'post',
+  'POST /v1/questions/:code': 'approve',
   'GET /v1/tokens': 'operator',
   'POST /v1/tokens': 'operator',
   'DELETE /v1/tokens/:name': 'operator',
@@ -19,6 +20,7 @@ const rights: Readonly<Record<string, RouteRight>> = {
 const personal: ReadonlySet<string> = new Set([
   'POST /v1/messages/:id/retry',
   'POST /v1/messages/:id/discard',
+  'POST /v1/questions/:code',
   'GET /v1/tokens',
   'POST /v1/tokens',
   'DELETE /v1/tokens/:name',

@@ -1,4 +1,5 @@
 import type { Message, Page, SessionSummary } from '../../store/messages.js';
+import type { AskedQuestion } from '../surroundings.js';
 import { bounds, pageQuery } from './request-schema.js';
 import { validateQuery } from './validate.js';
 
@@ -62,6 +63,25 @@ export function sessionView(summary: SessionSummary) {
 export function pageOf(query: unknown) {
   const { limit, after } = validateQuery(pageQuery, query);
   return { limit: limit ?? bounds.pageLimitDefault, after: after ?? null };
+}
+
+/** A question of an agent (docs/http.md). */
+export function questionView(question: AskedQuestion) {
+  return {
+    code: question.code,
+    state: question.state,
+    session: question.session,
+    message: question.messageId,
+    attempt: question.attempt,
+    agent: question.agent,
+    kind: question.kind,
+    title: question.title,
+    input: question.input,
+    input_cut: question.inputIsCut,
+    options: question.options,
+    asked_at: time(question.askedAt),
+    expires_at: time(question.expiresAt),
+  };
 }
 
 export function pageView<Item, View>(page: Page<Item>, view: (item: Item) => View) {

@@ -26,6 +26,22 @@ const listStatuses: CommandDescription['exitStatuses'] = [
   configurationStatus,
 ];
 
+const answerOptions: CommandDescription['options'] = [
+  urlOption,
+  configurationOption,
+  ...unitOptions,
+  jsonOption,
+];
+
+const answerStatuses: CommandDescription['exitStatuses'] = [
+  [commandStatus.success, 'The answer was taken.'],
+  [commandStatus.failure, 'It was not taken; the reason is printed.'],
+  usageStatus,
+  unavailableStatus,
+  [commandStatus.noPermission, 'The token is not accepted.'],
+  configurationStatus,
+];
+
 /** The commands that ask a running gateway over HTTP. */
 export const clientCommands: readonly CommandDescription[] = [
   {
@@ -145,6 +161,29 @@ export const clientCommands: readonly CommandDescription[] = [
       configurationStatus,
     ],
     examples: ['sd-gateway dead', 'sd-gateway dead retry --all'],
+  },
+  {
+    name: 'approve',
+    operands: 'CODE',
+    operandCount: { least: 1, most: 1 },
+    summary: 'Allow what an agent has asked for.',
+    description: [
+      'The journal and GET /v1/questions show what an agent wants to do, with the code. A code takes one answer.',
+      'Finds the gateway as "send" does.',
+    ],
+    options: answerOptions,
+    exitStatuses: answerStatuses,
+    examples: ['sd-gateway approve 7K2M9QXD'],
+  },
+  {
+    name: 'deny',
+    operands: 'CODE',
+    operandCount: { least: 1, most: 1 },
+    summary: 'Refuse what an agent has asked for.',
+    description: ['As "approve", with the answer no.', 'Finds the gateway as "send" does.'],
+    options: answerOptions,
+    exitStatuses: answerStatuses,
+    examples: ['sd-gateway deny 7K2M9QXD'],
   },
   {
     name: 'sessions',

@@ -30,6 +30,8 @@ export class TurnQuestions {
   readonly #options: TurnQuestionsOptions;
   /** The open questions of each turn. */
   readonly #open = new Map<Turn, number>();
+  /** Aborted when the turn has ended, however it did. */
+  readonly #ends = new Map<Turn, AbortController>();
 
   constructor(options: TurnQuestionsOptions) {
     this.#options = options;
@@ -53,7 +55,7 @@ export class TurnQuestions {
       this.#note(turn, 'question');
       onWait(turn);
     }
-    ask(turn, question, signal).then(
+    ask(turn, question, AbortSignal.any([signal, this.#endOf(turn).signal])).then(
       (optionId) => this.#answered(turn, timer, () => answer(optionId)),
       (error: unknown) => {
         const reason = errorMessage(error);
@@ -66,8 +68,16 @@ export class TurnQuestions {
     );
   }
 
+  #endOf(turn: Turn): AbortController {
+    const known = this.#ends.get(turn) ?? new AbortController();
+    this.#ends.set(turn, known);
+    return known;
+  }
+
   /** The turn has ended. */
   end(turn: Turn): void {
+    this.#ends.get(turn)?.abort();
+    this.#ends.delete(turn);
     if (this.#open.delete(turn)) this.#options.onGoOn(turn);
   }
 

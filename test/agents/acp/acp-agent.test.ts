@@ -406,6 +406,50 @@ describe('permission', () => {
     expect(place.logged().join()).toContain('may not use it: rm -r / (execute)');
   });
 
+  /** Runs a turn that asks, and answers its question with the id. */
+  async function asked(step: string, answer: string | null) {
+    const agent = new Place().agent({}, { allow: ['execute'], ask: ['execute'] });
+    const request = agentRequest({ text: step });
+    for await (const event of agent.run(request, new AbortController().signal)) {
+      if (event.type === 'question') {
+        expect(event.question).toEqual({
+          kind: 'execute',
+          title: 'rm x',
+          input: { words: ['rm', 'x'] },
+          options: [
+            { id: 'id-A', name: 'A', effect: 'allow' },
+            { id: 'id-r', name: 'r', effect: 'deny' },
+          ],
+        });
+        event.answer(answer);
+      } else if (event.type === 'end') return event.reply;
+    }
+    return null;
+  }
+
+  test('is a person’s to give for the kinds of "ask"', async () => {
+    expect(await asked('ask execute Ar rm x', 'id-A')).toEqual({ text: 'id-A', metadata: {} });
+    const denied = { acp: { denied: [{ kind: 'execute', title: 'rm x' }] } };
+    expect(await asked('ask execute Ar rm x', 'id-r')).toEqual({ text: 'id-r', metadata: denied });
+    expect(await asked('ask execute Ar rm x', null)).toEqual({ text: 'id-r', metadata: denied });
+  });
+
+  test('that nobody has given is taken back by a cancel', async () => {
+    const place = new Place();
+    const agent = place.agent({}, { ask: ['execute'] });
+    const cancel = new AbortController();
+    const events = agent.run(agentRequest({ text: 'ask execute ar x\nhang' }), cancel.signal);
+    const kinds: string[] = [];
+    await expect(async () => {
+      for await (const { type } of events) {
+        kinds.push(type);
+        if (type === 'question') cancel.abort();
+      }
+    }).rejects.toMatchObject({ reason: 'cancelled' });
+    expect(kinds).toContain('question');
+    expect(place.methods()).toContain('session/cancel');
+  });
+
   test('takes the kind of the tool call that was announced', async () => {
     const { reply } = await turn(new Place().agent({}, { allow: ['read'] }), [
       'tool call-0 read Read',

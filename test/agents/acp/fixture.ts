@@ -50,6 +50,7 @@ export class Place {
       mode: null,
       model: null,
       allow: [],
+      ask: [],
       idle: 60_000,
       processesLimit: 8,
       killDelay: 2_000,

@@ -132,10 +132,9 @@ describe('an answer to a request for permission', () => {
   });
 
   test('goes by the kind of the tool, and an unknown kind is "other"', () => {
-    expect(permissionPolicy('read', ['read'])).toBe('allow');
-    expect(permissionPolicy('execute', ['read'])).toBe('deny');
-    expect(permissionPolicy('teleport', ['other'])).toBe('allow');
-    expect(permissionPolicy('teleport', ['read'])).toBe('deny');
+    const settings = { allow: ['read', 'other', 'edit'], ask: ['edit'] };
+    const kinds = ['read', 'execute', 'teleport', 'edit'];
+    expect(kinds.map((kind) => permissionPolicy(kind, settings))).toEqual(['allow', 'deny', 'allow', 'ask']);
   });
 });
 

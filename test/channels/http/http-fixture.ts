@@ -7,6 +7,7 @@ import type { HttpChannelOptions, HttpSettings } from '../../../src/channels/htt
 import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
 import { MessageEvents } from '../../../src/gateway/events.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';
+import { Questions } from '../../../src/gateway/questions/questions.js';
 import { SessionActions } from '../../../src/gateway/session-actions.js';
 import type { Log } from '../../../src/log/log.js';
 import type { Message } from '../../../src/store/messages.js';
@@ -63,9 +64,17 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     routes: () => [{ prefix: 'chat:', sender: 'ada', agent: 'fast' }],
     onEnd: (session) => ended.push(session),
   });
+  const questions = new Questions({
+    store: called,
+    log,
+    owner: 'test',
+    timeoutMs: () => 60_000,
+    onAsked: ({ messageId, session }) => events.emit(messageId, session),
+  });
   const channel = createHttpChannel({
     store: called,
     actions,
+    questions,
     sessions,
     changes: events,
     log,
@@ -113,6 +122,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     channel,
     store,
     events,
+    questions,
     accepted,
     /** Messages whose turns were to be ended. */
     cutOff,

@@ -141,6 +141,8 @@ describe('each call needs its right', () => {
     ['POST', '/v1/sessions/a/cancel', 'operate'],
     ['POST', `/v1/messages/${id}/retry`, 'operate'],
     ['POST', `/v1/messages/${id}/discard`, 'operate'],
+    ['GET', '/v1/questions', 'read'],
+    ['POST', '/v1/questions/ABCDEFGH', 'approve'],
     ['GET', '/v1/tokens', 'operator'],
     ['POST', '/v1/tokens', 'operator'],
     ['DELETE', '/v1/tokens/nobody', 'operator'],
@@ -206,6 +208,7 @@ describe('a running turn', () => {
       for (const [method, path] of [
         ['POST', `/v1/messages/${id}/retry`],
         ['POST', `/v1/messages/${id}/discard`],
+        ['POST', '/v1/questions/ABCDEFGH'],
         ['GET', '/v1/tokens'],
         ['POST', '/v1/tokens'],
         ['DELETE', '/v1/tokens/ci'],
@@ -219,7 +222,7 @@ describe('a running turn', () => {
       expect(seen.every((processes) => processes.includes(process.pid))).toBe(true);
       // Other calls don't ask.
       expect((await order('GET', '/v1/sessions')).status).toBe(200);
-      expect(seen).toHaveLength(5);
+      expect(seen).toHaveLength(6);
     } finally {
       await other.dispose();
     }

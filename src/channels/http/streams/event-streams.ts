@@ -3,7 +3,7 @@ import type { Log } from '../../../log/log.js';
 import type { Store } from '../../../store/store.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import type { MessageProgress, SessionChanges } from '../../surroundings.js';
-import { messageView } from '../views.js';
+import { messageView, questionView } from '../views.js';
 import { EventResponse, type EventResponseOptions, reconnectAfterMs } from './event-response.js';
 import { LiveText } from './live-text.js';
 import { MessageStream } from './message-stream.js';
@@ -167,9 +167,13 @@ class SessionStream implements ServedStream {
   #onProgress(messageId: string, progress: MessageProgress): void {
     // It runs here: its text comes by itself.
     this.#pauseMs = longestPauseMs;
-    if (progress.type === 'status') {
-      const data = { id: messageId, text: progress.text };
-      if (this.#response.takesMore) this.#response.write(`event: status\ndata: ${JSON.stringify(data)}\n\n`);
+    if (progress.type === 'status' || progress.type === 'question') {
+      const data =
+        progress.type === 'status'
+          ? { id: messageId, text: progress.text }
+          : { id: messageId, ...questionView(progress.question) };
+      const event = `event: ${progress.type}\ndata: ${JSON.stringify(data)}\n\n`;
+      if (this.#response.takesMore) this.#response.write(event);
       return;
     }
     const text = this.#textOf(messageId, false);

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Message } from '../../../store/messages.js';
 import type { Store } from '../../../store/store.js';
 import type { SessionChanges } from '../../surroundings.js';
-import { messageView } from '../views.js';
+import { messageView, questionView } from '../views.js';
 import { EventResponse, type EventResponseOptions } from './event-response.js';
 import { LiveText } from './live-text.js';
 import { isUnsettled } from './long-polls.js';
@@ -55,6 +55,8 @@ export class MessageStream {
       this.#pauseMs = longestPauseMs;
       if (progress.type === 'delta') this.#text.live(progress);
       else if (progress.type === 'status') this.#send('status', { id: messageId, text: progress.text });
+      else if (progress.type === 'question')
+        this.#send('question', { id: messageId, ...questionView(progress.question) });
       if (this.#text.isBehind) response.rouse();
     });
     response.begin();
