@@ -4,6 +4,7 @@ import { AcpAgent } from './acp/acp-agent.js';
 import type { Agent } from './agent.js';
 import { CommandAgent } from './command.js';
 import { EchoAgent } from './echo.js';
+import { OpenAiAgent } from './openai/openai-agent.js';
 import type { TurnProcess } from './turn-processes.js';
 
 export interface AgentSurroundings {
@@ -46,6 +47,20 @@ const agentTypes: {
       processesLimit: others.processes_limit,
       killDelay: others.kill_delay,
       replyLimit: others.reply_limit,
+    }),
+  openai: (configuration, { log, environment }) =>
+    new OpenAiAgent({
+      baseUrl: configuration.base_url,
+      model: configuration.model,
+      keyFile: configuration.key_file,
+      keyCredential: configuration.key_credential,
+      systemFile: configuration.system_file,
+      history: { messages: configuration.history_messages, bytes: configuration.history_bytes },
+      parameters: configuration.parameters,
+      timeout: configuration.timeout,
+      replyLimit: configuration.reply_limit,
+      environment,
+      log,
     }),
 };
 

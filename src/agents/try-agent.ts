@@ -1,4 +1,5 @@
 import type { AgentConfiguration } from '../config/agent-table.js';
+import { tryModelServer } from './openai/try-model-server.js';
 
 /** What a look at an agent has shown. */
 export interface AgentFinding {
@@ -22,7 +23,21 @@ type TryAgent<Type extends AgentType> = (
 ) => Promise<readonly AgentFinding[]>;
 
 /** A line for each type of agent that can be reached without a turn, by a handshake or a list of models. */
-const trials: { readonly [Type in AgentType]?: TryAgent<Type> } = {};
+const trials: { readonly [Type in AgentType]?: TryAgent<Type> } = {
+  openai: async (configuration, { environment, signal }) => [
+    await tryModelServer(
+      {
+        baseUrl: configuration.base_url,
+        model: configuration.model,
+        keyFile: configuration.key_file,
+        keyCredential: configuration.key_credential,
+        systemFile: configuration.system_file,
+      },
+      environment,
+      signal,
+    ),
+  ],
+};
 
 /** True if there is something to try beside the agent's program. */
 export function canBeTried({ type }: AgentConfiguration): boolean {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { acpKeys } from './acp-keys.js';
+import { openAiKeys } from './openai-keys.js';
 import { count, size, timeSpan } from './values.js';
 
 const day = 86_400_000;
@@ -29,7 +30,7 @@ const commonKeys = {
 const echo = z.strictObject({
   type: z.literal('echo').register(z.globalRegistry, {
     description:
-      '"echo" replies with the message itself; "command" runs a program for each message; "acp" speaks the Agent Client Protocol with a program. Unset: "command" if `agent.command` is set, else "echo".',
+      '"echo" replies with the message itself; "command" runs a program for each message; "acp" speaks the Agent Client Protocol with a program; "openai" asks a server of chat completions. Unset: "command" if `agent.command` is set, else "echo".',
   }),
   ...commonKeys,
 });
@@ -68,6 +69,7 @@ const command = z.strictObject({
 });
 
 const acp = z.strictObject({ type: z.literal('acp'), ...programKeys, ...acpKeys, ...commonKeys });
+const openai = z.strictObject({ type: z.literal('openai'), ...openAiKeys, ...commonKeys });
 
 /** Names the type that the keys imply, so that a command alone is enough. */
 function withType(table: unknown): unknown {
@@ -75,7 +77,7 @@ function withType(table: unknown): unknown {
   return { type: 'command' in table ? 'command' : 'echo', ...table };
 }
 
-const types = [echo, command, acp] as const;
+const types = [echo, command, acp, openai] as const;
 
 const typeNames = types.map(({ shape }) => `"${shape.type.value}"`).join(' or ');
 

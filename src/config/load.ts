@@ -58,6 +58,12 @@ function readValue(setting: Setting, text: string): unknown {
       } catch {
         throw new Error('must be a JSON array such as ["a", "b"], or words separated by commas');
       }
+    case 'table':
+      try {
+        return JSON.parse(text);
+      } catch {
+        throw new Error('must be a JSON object, such as {"temperature": 0.2}');
+      }
     case 'text':
       return text;
   }

@@ -3,7 +3,7 @@ import { configurationTables } from './schema.js';
 import { unitOf, type ValueUnit } from './values.js';
 
 /** The form of a setting in the environment, where all is text. */
-export type SettingForm = 'text' | 'number' | 'boolean' | 'list';
+export type SettingForm = 'text' | 'number' | 'boolean' | 'list' | 'table';
 
 /** One key of the configuration, as the schema has it. */
 export interface ConfigurationKey {
@@ -65,6 +65,7 @@ function formOf(type: z.ZodType): SettingForm {
   if (inner instanceof z.ZodNumber) return 'number';
   if (inner instanceof z.ZodBoolean) return 'boolean';
   if (inner instanceof z.ZodArray) return 'list';
+  if (inner instanceof z.ZodRecord) return 'table';
   return 'text';
 }
 

@@ -128,8 +128,16 @@ function written(value: unknown, { unit }: ConfigurationKey): string {
     case 'address':
       return quoted(writtenAddress(value as ListenAddress));
     case null:
-      return Array.isArray(value) ? `[${value.map(quoted).join(', ')}]` : quoted(value);
+      return writtenValue(value);
   }
+}
+
+/** Lists and tables are written in one line. */
+function writtenValue(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(writtenValue).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return quoted(value);
+  const pairs = Object.entries(value).map(([key, item]) => `${quoted(key)} = ${writtenValue(item)}`);
+  return pairs.length === 0 ? '{}' : `{ ${pairs.join(', ')} }`;
 }
 
 /** JSON leaves control characters as they are that TOML or a terminal does not take. */

@@ -140,6 +140,23 @@ agent = "default"
     ]);
   });
 
+  it('has the environment give a table as JSON', () => {
+    const { agent } = load(null, {
+      SD_GATEWAY_AGENT_TYPE: 'openai',
+      SD_GATEWAY_AGENT_BASE_URL: 'http://127.0.0.1:11434/v1/',
+      SD_GATEWAY_AGENT_MODEL: 'small',
+      SD_GATEWAY_AGENT_PARAMETERS: '{"temperature": 0.2, "stop": ["a"]}',
+    }).configuration;
+    expect(agent).toMatchObject({
+      type: 'openai',
+      base_url: 'http://127.0.0.1:11434/v1',
+      history_messages: 40,
+      history_bytes: 32_768,
+      key_file: null,
+      parameters: { temperature: 0.2, stop: ['a'] },
+    });
+  });
+
   it('is read behind a byte order mark', () => {
     expect(load('\ufeff[stop]\ndrain = 5\n').configuration.stop.drain).toBe(5_000);
     expect(problems('\ufefflisen = 1')).toEqual(['sd-gateway.toml:1:1: unknown key "lisen"']);
@@ -203,7 +220,9 @@ agent = "default"
     [
       '[agent]\ntype = "comand"',
       {},
-      ['sd-gateway.toml:2:1: agent.type: must be "echo" or "command" or "acp"; did you mean "command"?'],
+      [
+        'sd-gateway.toml:2:1: agent.type: must be "echo" or "command" or "acp" or "openai"; did you mean "command"?',
+      ],
     ],
     [
       '[agent]\ntype = "echo"\ntimeout = 1\ncommand = ["/bin/cat"]',
@@ -217,6 +236,33 @@ agent = "default"
       { SD_GATEWAY_AGENT_COMMAND: '/bin/cat' },
       [
         'SD_GATEWAY_AGENT_COMMAND: "command" is no key of this type of [agent]: it needs agent.type = "command" or "acp"',
+      ],
+    ],
+    [
+      '[agent]\ntype = "openai"\nbase_url = "http://u:p@h/v1"\nkey_file = "key"\nparameters = { model = "x", seed = 1979-05-27 }',
+      {},
+      [
+        'sd-gateway.toml:1:1: agent.model: is missing',
+        'sd-gateway.toml:3:1: agent.base_url: must have no user name or password; name a key_file',
+        'sd-gateway.toml:4:1: agent.key_file: "key" is not an absolute path, such as "/srv/gateway.db"',
+        'sd-gateway.toml:5:29: agent.parameters.seed: must be a text, a number, true, false, a list or a table',
+      ],
+    ],
+    [
+      '[agent]\ntype = "openai"\nbase_url = "localhost:11434"\nmodel = ""\n[agent.parameters]\nmessages = []',
+      {},
+      [
+        'sd-gateway.toml:3:1: agent.base_url: "localhost:11434" is not an http or https URL, such as "http://127.0.0.1:11434/v1"',
+        'sd-gateway.toml:4:1: agent.model: must name a model, such as "llama3.2"',
+        'sd-gateway.toml:6:1: agent.parameters.messages: is set by the gateway; leave it out',
+      ],
+    ],
+    [
+      '[agent]\ntype = "openai"\nbase_url = "http://h/v1/chat/completions"\nmodel = "x"',
+      { SD_GATEWAY_AGENT_PARAMETERS: '{temperature: 1}' },
+      [
+        'SD_GATEWAY_AGENT_PARAMETERS: must be a JSON object, such as {"temperature": 0.2}',
+        'sd-gateway.toml:3:1: agent.base_url: must end before "/chat/completions"',
       ],
     ],
     [
@@ -236,7 +282,7 @@ agent = "default"
       {},
       [
         'sd-gateway.toml:2:1: unknown key "comand" in [agents.fast]; did you mean "command"?',
-        'sd-gateway.toml:4:1: agents.slow.type: must be "echo" or "command" or "acp"; did you mean "command"?',
+        'sd-gateway.toml:4:1: agents.slow.type: must be "echo" or "command" or "acp" or "openai"; did you mean "command"?',
       ],
     ],
     [

@@ -35,6 +35,15 @@ expire = 0
 path = "/srv/x"
 [agents.fast]
 reply_limit = "2M"
+[agents.model]
+type = "openai"
+base_url = "http://127.0.0.1:11434/v1/"
+model = "small"
+[agents.model.parameters]
+temperature = 0.2
+stop = ["a", "b\\n"]
+stream = false
+response_format = { type = "json_schema", "a key" = [{ x = 1e9 }, {}] }
 [[route]]
 channel = "http"
 prefix = "a"
@@ -54,6 +63,11 @@ test('a configuration is written as one would write it', () => {
   expect(text).toContain(String.raw`"echo \"\u007f\u009b\""`);
   expect(text).toContain('\n[agents.fast]\ntype = "echo"\n');
   expect(text).toContain('reply_limit = "2M"\n');
+  expect(text).toContain('base_url = "http://127.0.0.1:11434/v1"\n');
+  expect(text).toContain('history_bytes = "32K"\n');
+  expect(text).toContain(
+    'parameters = { "temperature" = 0.2, "stop" = ["a", "b\\n"], "stream" = false, "response_format" = {',
+  );
   expect(text).toMatch(
     /\n\[\[route\]\]\nchannel = "http"\nprefix = "a"\nagent = "fast"\n\n\[\[route\]\]\nagent = "default"\n$/,
   );
