@@ -120,6 +120,11 @@ export type AgentEvent =
       readonly question: AgentQuestion;
       readonly answer: (optionId: string | null) => void;
     }
+  /**
+   * The agent has the turn and calls back. Until then the turn holds no slot. A stop doesn't wait for it: the next start
+   * runs the turn again, as the same attempt, and the agent goes on where it was.
+   */
+  | { readonly type: 'waits'; readonly reason: 'callback' }
   /** The reply. It is the last event of a turn, and a turn without it has failed. */
   | { readonly type: 'end'; readonly reply: AgentReply };
 
@@ -167,5 +172,13 @@ export class AgentError extends Error {
   ) {
     super(message, options);
     this.name = 'AgentError';
+  }
+}
+
+/** The reason of the signal that ends a turn early. */
+export class CutOffError extends AgentError {
+  constructor(readonly by: 'timeout' | 'claim-lost' | 'drain' | 'cancelled') {
+    super('cancelled', `The turn was cut off: ${by}.`, true);
+    this.name = 'CutOffError';
   }
 }

@@ -8,7 +8,8 @@ export function inputText(request: AgentRequest, form: CommandInput): string {
   return form === 'text' ? `${request.text}\n` : `${JSON.stringify(jsonInput(request))}\n`;
 }
 
-function jsonInput(request: AgentRequest): object {
+/** The facts of a turn, for agents in other programs. */
+export function jsonInput(request: AgentRequest): object {
   return {
     id: request.messageId,
     session: request.session,

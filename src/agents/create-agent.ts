@@ -4,6 +4,8 @@ import { AcpAgent } from './acp/acp-agent.js';
 import type { Agent } from './agent.js';
 import { CommandAgent } from './command.js';
 import { EchoAgent } from './echo.js';
+import { HttpAgent, type SignBody } from './http/http-agent.js';
+import type { TurnCallbacks } from './http/turn-callbacks.js';
 import { OpenAiAgent } from './openai/openai-agent.js';
 import type { TurnProcess } from './turn-processes.js';
 
@@ -17,6 +19,10 @@ export interface AgentSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Has the processes of the turns that run, of all agents. */
   readonly processes: Set<TurnProcess>;
+  /** Signs what is posted to an agent. */
+  readonly sign: SignBody;
+  /** Replies that come later. */
+  readonly callbacks: TurnCallbacks;
 }
 
 type AgentType = AgentConfiguration['type'];
@@ -48,6 +54,8 @@ const agentTypes: {
       killDelay: others.kill_delay,
       replyLimit: others.reply_limit,
     }),
+  http: ({ url, timeout, reply_limit: replyLimit }, { sign, callbacks, log }) =>
+    new HttpAgent({ url, timeout, replyLimit, sign, callbacks, log }),
   openai: (configuration, { log, environment }) =>
     new OpenAiAgent({
       baseUrl: configuration.base_url,

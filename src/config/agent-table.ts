@@ -30,7 +30,7 @@ const commonKeys = {
 const echo = z.strictObject({
   type: z.literal('echo').register(z.globalRegistry, {
     description:
-      '"echo" replies with the message itself; "command" runs a program for each message; "acp" speaks the Agent Client Protocol with a program; "openai" asks a server of chat completions. Unset: "command" if `agent.command` is set, else "echo".',
+      '"echo" replies with the message itself; "command" runs a program for each message; "acp" speaks the Agent Client Protocol with a program; "openai" asks a server of chat completions; "http" posts the turn to a URL. Unset: "command" if `agent.command` is set, else "echo".',
   }),
   ...commonKeys,
 });
@@ -69,6 +69,26 @@ const command = z.strictObject({
 });
 
 const acp = z.strictObject({ type: z.literal('acp'), ...programKeys, ...acpKeys, ...commonKeys });
+const http = z.strictObject({
+  type: z.literal('http'),
+  url: z
+    .string()
+    .refine(
+      isHttpUrl,
+      'must be an http or https URL without a user name, such as "http://127.0.0.1:9000/turns"',
+    )
+    .register(z.globalRegistry, {
+      description:
+        'URL that each turn is posted to, signed as webhooks are. Loopback and private addresses are fine here.',
+    }),
+  ...commonKeys,
+});
+
+function isHttpUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+}
+
 const openai = z.strictObject({ type: z.literal('openai'), ...openAiKeys, ...commonKeys });
 
 /** Names the type that the keys imply, so that a command alone is enough. */
@@ -77,7 +97,7 @@ function withType(table: unknown): unknown {
   return { type: 'command' in table ? 'command' : 'echo', ...table };
 }
 
-const types = [echo, command, acp, openai] as const;
+const types = [echo, command, acp, openai, http] as const;
 
 const typeNames = types.map(({ shape }) => `"${shape.type.value}"`).join(' or ');
 

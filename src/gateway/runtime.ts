@@ -229,6 +229,7 @@ async function prepare(
     changes: workers.messages,
     log,
     token: token(options),
+    turnReplies: workers.callbacks,
     callerTurn: (processes) => turnOfProcesses(processes, turnProcesses, log),
     bodyLimit: configuration.http.body_limit,
     settings: () => ({

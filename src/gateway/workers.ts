@@ -1,4 +1,6 @@
 import { createAgent } from '../agents/create-agent.js';
+import type { SignBody } from '../agents/http/http-agent.js';
+import { TurnCallbacks } from '../agents/http/turn-callbacks.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
@@ -16,7 +18,7 @@ import { senderByChannel } from './channels.js';
 import { type AddressRange, parseRange, validateReplyUrl } from './delivery/addresses/target-address.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
-import { parseWebhookSecrets } from './delivery/webhook/webhook-request.js';
+import { parseWebhookSecrets, signWebhook } from './delivery/webhook/webhook-request.js';
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
 import { Agents } from './dispatch/agents.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
@@ -54,6 +56,8 @@ export class Workers {
   readonly intake: Intake;
   readonly actions: MessageActions;
   readonly questions: Questions;
+  /** Turns whose agents reply later. */
+  readonly callbacks: TurnCallbacks;
   readonly sessions: SessionOperations;
   readonly dispatcher: Dispatcher;
   readonly #deliverer: Deliverer;
@@ -71,8 +75,12 @@ export class Workers {
     this.#allow = options.configuration.delivery.allow.map(parseRange);
     const { store, log } = options;
     const owner = newId();
-    this.#agents = this.#createAgents();
-    this.#senders = new WebhookSenders(parseWebhookSecrets(options.webhookSecret));
+    const secrets = parseWebhookSecrets(options.webhookSecret);
+    this.callbacks = new TurnCallbacks(store);
+    this.#agents = this.#createAgents((id, body) => ({
+      ...signWebhook(id, Math.floor(Date.now() / 1_000), body, secrets),
+    }));
+    this.#senders = new WebhookSenders(secrets);
     const onChange = (messageId: string, session: string, state: MessageState | null = null): void => {
       this.messages.emit(messageId, session, state);
       options.onChange();
@@ -241,9 +249,10 @@ export class Workers {
     return { session, total, policy };
   }
 
-  #createAgents(): Agents {
+  #createAgents(sign: SignBody): Agents {
     const { log, agentDirectory: directory, environment, turnProcesses } = this.#options;
-    const surroundings = { log, directory, environment, processes: turnProcesses };
+    const { callbacks } = this;
+    const surroundings = { log, directory, environment, processes: turnProcesses, sign, callbacks };
     return new Agents(
       (table, name) => createAgent(table, { ...surroundings, name }),
       this.#configuration.agents,

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createAgent } from '../../src/agents/create-agent.js';
+import { TurnCallbacks } from '../../src/agents/http/turn-callbacks.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import { configurationSchema } from '../../src/config/schema.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
 import { agentRequest } from '../support/agent-request.js';
+import { memoryRecords } from '../support/memory-records.js';
 
 const request = agentRequest();
 
@@ -23,6 +25,8 @@ function created(agent: unknown, environment: NodeJS.ProcessEnv = process.env) {
     directory,
     environment,
     processes: new Set(),
+    sign: () => ({}),
+    callbacks: new TurnCallbacks(memoryRecords()),
   });
 }
 

@@ -221,7 +221,7 @@ agent = "default"
       '[agent]\ntype = "comand"',
       {},
       [
-        'sd-gateway.toml:2:1: agent.type: must be "echo" or "command" or "acp" or "openai"; did you mean "command"?',
+        'sd-gateway.toml:2:1: agent.type: must be "echo" or "command" or "acp" or "openai" or "http"; did you mean "command"?',
       ],
     ],
     [
@@ -282,7 +282,7 @@ agent = "default"
       {},
       [
         'sd-gateway.toml:2:1: unknown key "comand" in [agents.fast]; did you mean "command"?',
-        'sd-gateway.toml:4:1: agents.slow.type: must be "echo" or "command" or "acp" or "openai"; did you mean "command"?',
+        'sd-gateway.toml:4:1: agents.slow.type: must be "echo" or "command" or "acp" or "openai" or "http"; did you mean "command"?',
       ],
     ],
     [

@@ -12,6 +12,7 @@ import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 import { addQuestionRoutes } from './question-routes.js';
 import { RefusedTokens } from './refused-tokens.js';
+import { addReplyRoutes } from './reply-routes.js';
 import { requireRight } from './route-scopes.js';
 import { addEventRoutes, addHealthRoutes, addMessageRoutes } from './routes.js';
 import type { ConnectionFacts } from './server/connections.js';
@@ -132,6 +133,11 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       addTokenRoutes(actions, tokens, tokenAnswers);
     });
   });
+
+  const { turnReplies } = options;
+  if (turnReplies !== undefined) {
+    application.register(async (routes) => addReplyRoutes(routes, turnReplies, () => servers.connections));
+  }
 
   const servers = new Servers({
     handle: (request, response) => application.routing(request, response),

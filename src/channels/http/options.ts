@@ -12,6 +12,7 @@ import type {
   SessionChanges,
   SessionOperations,
 } from '../surroundings.js';
+import type { TurnReplies } from './reply-routes.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { HttpEndpoint } from './server/listen.js';
 import type { SocketKeeper } from './server/socket-keeper.js';
@@ -55,6 +56,8 @@ export interface HttpChannelOptions {
   readonly token: string;
   /** The running turn that one of the processes belongs to, which are read if there is any; by default none. */
   readonly callerTurn?: (processes: () => Promise<readonly number[]>) => Promise<CallerTurn | null>;
+  /** Replies of agents that come later; by default none are taken. */
+  readonly turnReplies?: TurnReplies;
   /** Largest body, in bytes. */
   readonly bodyLimit: number;
   /** Read with each request. */

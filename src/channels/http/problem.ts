@@ -20,6 +20,7 @@ export const problemKinds = {
   'not-dead': { status: 409, title: 'The message is not dead' },
   'question-closed': { status: 409, title: 'The question takes no answer any more' },
   busy: { status: 409, title: 'The message is in use just now' },
+  'turn-ended': { status: 409, title: 'The attempt of the turn has ended' },
   'token-exists': { status: 409, title: 'There is such a token' },
   'body-too-large': { status: 413, title: 'The request body is too large' },
   'address-too-long': { status: 414, title: 'The request address is too long' },

@@ -39,7 +39,7 @@ export const idempotencyKey = z
     `must be 1 to ${bounds.idempotencyKeyLength} visible ASCII characters without spaces`,
   );
 
-const metadata = z.custom<{ readonly [key: string]: JsonValue }>().superRefine((value, context) => {
+export const metadata = z.custom<{ readonly [key: string]: JsonValue }>().superRefine((value, context) => {
   const mistake = metadataMistake(value, bounds.metadataDepth) ?? textMistake(JSON.stringify(value));
   if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
 });
@@ -52,6 +52,9 @@ function textMistake(json: string): string | null {
   // JSON.stringify escapes NUL and unpaired surrogates, and nothing else, in this form.
   return /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json) ? unstorableMessage : null;
 }
+
+/** The text of a reply, which may be empty. */
+export const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
 
 const replyTarget = z
   .strictObject({

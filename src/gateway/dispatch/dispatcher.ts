@@ -1,4 +1,4 @@
-import { AgentError, type AgentEvent } from '../../agents/agent.js';
+import { type AgentEvent, CutOffError } from '../../agents/agent.js';
 import { replyOf } from '../../agents/reply-of.js';
 import type { MessageProgress } from '../../channels/surroundings.js';
 import type { Configuration } from '../../config/schema.js';
@@ -85,6 +85,8 @@ interface RunningTurn {
   readonly abort: AbortController;
   phase: 'agent' | 'writing';
   cutOff: TurnCutOff | null;
+  /** Its agent calls back: when the turn runs again, it goes on where it was. */
+  resumes: boolean;
   done: Promise<void>;
 }
 
@@ -247,7 +249,9 @@ export class Dispatcher {
    */
   drain(timeoutMs: number, signal?: AbortSignal): Promise<DrainOutcome> {
     this.#holds.forget();
-    return this.#work.drain(timeoutMs, signal, () => this.#reservations.settled());
+    const drained = this.#work.drain(timeoutMs, signal, () => this.#reservations.settled());
+    for (const running of this.#running) if (running.resumes) this.#cutOff(running, 'drain');
+    return drained;
   }
 
   get #claimsComing(): boolean {
@@ -275,6 +279,7 @@ export class Dispatcher {
       abort: new AbortController(),
       phase: 'agent',
       cutOff: this.#cancelledEarly.delete(turn.messageId) ? 'cancelled' : null,
+      resumes: false,
       done: Promise.resolve(),
     };
     this.#running.add(running);
@@ -338,6 +343,7 @@ export class Dispatcher {
       else if (event.type === 'status') this.#onProgress(turn, event);
       else if (event.type === 'usage') usage = event.usage;
       else if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);
+      else if (event.type === 'waits') this.#waitForCallback(running);
     };
     try {
       const reply = await replyOf(agent.run(agentRequest(this.#store, name, turn), signal), onEvent);
@@ -368,11 +374,15 @@ export class Dispatcher {
   }
 
   /** Gives how often it was tried. */
-  async #writeEnd({ turn, agent, cutOff }: RunningTurn, result: TurnResult): Promise<number> {
+  async #writeEnd({ turn, agent, cutOff, resumes }: RunningTurn, result: TurnResult): Promise<number> {
     if ('reply' in result) return this.#records.replied(turn, result.reply);
     if (cutOff === 'claim-lost') return 0;
     if (cutOff === 'cancelled') return this.#records.released(turn);
     if ('notStarted' in result) return this.#records.notStarted(turn);
+    if (cutOff === 'drain' && resumes) {
+      this.#records.leave(turn, { cutOff: false });
+      return 0;
+    }
     if (cutOff !== 'drain' || !agent.repeatable) {
       return this.#records.failed(turn, result.failure);
     }
@@ -383,10 +393,17 @@ export class Dispatcher {
     return 0;
   }
 
+  /** A stop doesn't wait for what may take an hour. */
+  #waitForCallback(running: RunningTurn): void {
+    running.resumes = true;
+    this.#questions.waitForCallback(running.turn);
+    if (!this.#work.isOpen) this.#cutOff(running, 'drain');
+  }
+
   #cutOff(running: RunningTurn, reason: TurnCutOff): void {
     if (running.phase !== 'agent' || running.cutOff !== null) return;
     running.cutOff = reason;
-    running.abort.abort(new AgentError('cancelled', `The turn was cut off: ${reason}.`, true));
+    running.abort.abort(new CutOffError(reason));
   }
 
   async #renewLeases(): Promise<void> {

@@ -25,7 +25,7 @@ export interface TurnQuestionsOptions {
   readonly onGoOn: (turn: Turn) => void;
 }
 
-/** The turns that wait for a person. They hold no slot, and their time stands still. */
+/** The turns that wait for a person, whose time stands still, or for their agent. They hold no slot. */
 export class TurnQuestions {
   readonly #options: TurnQuestionsOptions;
   /** The open questions of each turn. */
@@ -72,6 +72,14 @@ export class TurnQuestions {
     const known = this.#ends.get(turn) ?? new AbortController();
     this.#ends.set(turn, known);
     return known;
+  }
+
+  /** The turn waits for its agent, until it ends. Its time goes on. */
+  waitForCallback(turn: Turn): void {
+    if (this.#open.has(turn)) return;
+    this.#open.set(turn, 1);
+    this.#note(turn, 'callback');
+    this.#options.onWait(turn);
   }
 
   /** The turn has ended. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Agent, AgentError } from '../../../src/agents/agent.js';
+import { type Agent, AgentError, type AgentRequest } from '../../../src/agents/agent.js';
 import { Dispatcher, type DispatcherOptions } from '../../../src/gateway/dispatch/dispatcher.js';
 import type { MessageState } from '../../../src/store/messages.js';
 import type { SqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
@@ -796,4 +796,66 @@ describe('a question of an agent', () => {
       expect.stringContaining('could not be asked, and is answered with no: no channel'),
     );
   });
+});
+
+describe('a turn whose agent calls back', () => {
+  /** Says that it calls back, and waits until it is cut off or the test has it reply. */
+  function callingBack() {
+    const runs = new Occurrences<{
+      readonly request: AgentRequest;
+      readonly reply: (text: string) => void;
+    }>();
+    const calling: Agent = {
+      type: 'calling',
+      async *run(request, signal) {
+        const reply = new Promise<string>((resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+          runs.add({ request, reply: resolve });
+        });
+        yield { type: 'waits', reason: 'callback' };
+        yield { type: 'end', reply: { text: await reply, metadata: {} } };
+      },
+    };
+    return { runs, calling };
+  }
+
+  test('holds no slot while it waits', async () => {
+    const { runs, calling } = callingBack();
+    const { id } = await post(store, 'a', 'x');
+    const agents = agentsNamed({ default: agent, calling });
+    const dispatch = dispatcher({ concurrency: 1 }, {}, { agents });
+    await store.setAgent('a', 'calling');
+    dispatch.wake();
+    await runs.until((all) => all.length === 1);
+    await expect.poll(async () => (await store.message(id))?.waitingFor).toBe('callback');
+    await post(store, 'b', 'y');
+    dispatch.wake();
+    (await agent.nth(0)).reply('meanwhile');
+    await until('replied');
+    runs.all[0]?.reply('at last');
+    await until('replied', 2);
+    expect(await store.message(id)).toMatchObject({ reply: { text: 'at last' }, waitingFor: null });
+    await dispatch.drain(0);
+  });
+
+  test.each([true, false])(
+    'is put back at once by a stop, and no attempt counts; repeatable: %s',
+    async (repeatable) => {
+      const { runs, calling } = callingBack();
+      const { id } = await post(store, 'a', 'x');
+      const agents = agentsNamed({ default: calling }, { timeout: 60_000, repeatable });
+      for (let start = 1; start <= 5; start += 1) {
+        const dispatch = dispatcher({}, {}, { agents });
+        dispatch.wake();
+        await runs.until((all) => all.length === start);
+        await expect.poll(async () => (await store.message(id))?.waitingFor).toBe('callback');
+        // It does not wait for the hour that it may.
+        await dispatch.drain(3_600_000);
+        expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
+      }
+      expect(runs.all.map(({ request }) => [request.attempt, request.putBacks])).toEqual(
+        Array(5).fill([1, 0]),
+      );
+    },
+  );
 });

@@ -1,0 +1,118 @@
+import { jsonMistake, type Metadata, metadataMistake, type TokenUsage } from '../../store/messages.js';
+import { AgentError, type AgentEvent, type AgentReply } from '../agent.js';
+import type { ServerSentEvent } from '../server-sent-events.js';
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** Levels of a reply's metadata, as of a message's (docs/http.md). */
+const metadataDepth = 16;
+const metadataLimitBytes = 16 * 1_024;
+
+/** Collects the answer of an agent behind HTTP, within `replyLimit` bytes of text. */
+export class TurnAnswer {
+  readonly #replyLimit: number;
+  readonly #pieces: string[] = [];
+  #sizeBytes = 0;
+
+  constructor(replyLimit: number) {
+    this.#replyLimit = replyLimit;
+  }
+
+  /** Takes one event of a stream: `delta`, `status`, `usage`, `error` or, as the last one, `reply`. @throws AgentError */
+  takeEvent({ type, data }: ServerSentEvent): AgentEvent | null {
+    switch (type) {
+      case 'delta': {
+        const text = textIn(tableOf(data));
+        this.#add(text);
+        return { type: 'delta', text };
+      }
+      case 'status':
+        return { type: 'status', text: textIn(tableOf(data)) };
+      case 'usage':
+        return { type: 'usage', usage: usageIn(tableOf(data)) };
+      case 'error': {
+        const { message } = tableOf(data);
+        throw new AgentError('failed', `the agent said that it failed: ${String(message)}`, true);
+      }
+      case 'reply':
+        return { type: 'end', reply: this.#replyIn(data === '' ? {} : tableOf(data)) };
+      default:
+        // Events of a later version.
+        return null;
+    }
+  }
+
+  /** Takes a body of JSON. @throws AgentError */
+  takeJson(body: string): AgentReply {
+    const table = tableOf(body);
+    if (typeof table['text'] !== 'string') throw badReply('has no "text"');
+    return this.#replyIn(table);
+  }
+
+  /** Takes a body of text. @throws AgentError */
+  takeText(text: string): AgentReply {
+    this.#add(text);
+    return { text: text.replace(/\r?\n$/, ''), metadata: {} };
+  }
+
+  /** Without a text it is what the deltas have. */
+  #replyIn(table: Table): AgentReply {
+    const metadata = metadataIn(table['metadata'] ?? {});
+    if (table['text'] === undefined) return { text: this.#pieces.join(''), metadata };
+    const text = textIn(table);
+    this.#sizeBytes = 0;
+    this.#add(text);
+    return { text, metadata };
+  }
+
+  #add(text: string): void {
+    this.#sizeBytes += Buffer.byteLength(text);
+    if (this.#sizeBytes > this.#replyLimit) {
+      throw badReply(`is larger than ${this.#replyLimit} bytes (agent.reply_limit)`);
+    }
+    // No store keeps it in a text: PostgreSQL refuses it, and C programs would see the reply end there.
+    if (text.includes('\0')) throw badReply('has a NUL byte');
+    this.#pieces.push(text);
+  }
+}
+
+function badReply(what: string): AgentError {
+  return new AgentError('bad-reply', `the agent’s reply ${what}`, true);
+}
+
+function tableOf(text: string): Table {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Table;
+  throw badReply(`is no JSON object: ${JSON.stringify(text.slice(0, 80))}`);
+}
+
+function textIn({ text }: Table): string {
+  if (typeof text !== 'string') throw badReply('has an event without "text"');
+  // Has U+FFFD for each surrogate that is no part of a pair.
+  return Buffer.from(text).toString();
+}
+
+function usageIn({ input_tokens: inputTokens, output_tokens: outputTokens }: Table): TokenUsage {
+  if (!isCount(inputTokens) || !isCount(outputTokens)) {
+    throw badReply('has a "usage" without "input_tokens" and "output_tokens"');
+  }
+  return { inputTokens, outputTokens };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function metadataIn(value: unknown): Metadata {
+  const mistake = metadataMistake(value, metadataDepth) ?? jsonMistake(value as never, metadataDepth);
+  if (mistake !== null) throw badReply(`has "metadata" that ${mistake}`);
+  if (Buffer.byteLength(JSON.stringify(value)) > metadataLimitBytes) {
+    throw badReply(`has "metadata" of more than ${metadataLimitBytes} bytes`);
+  }
+  return value as Metadata;
+}

@@ -1,0 +1,198 @@
+import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JsonValue, Metadata } from '../../store/messages.js';
+import type { StoredRecord } from '../../store/records.js';
+import type { Store } from '../../store/store.js';
+
+/** A reply that an agent sends later. */
+export interface LateReply {
+  readonly text: string;
+  readonly metadata: Metadata;
+}
+
+/**
+ * The attempt of a turn that an agent may send the reply of. `posted`: it was asked, and may have said that it replies
+ * later or not; `accepted`: it has said so; `replied`: its reply is here; `ended`: the attempt has ended otherwise.
+ */
+interface Callback {
+  readonly state: 'posted' | 'accepted' | 'replied' | 'ended';
+  /** SHA-256 of the attempt's token, in hexadecimal digits. */
+  readonly token: string;
+  /** Those of the attempts before. */
+  readonly earlierTokens: readonly string[];
+  /** Milliseconds since the Unix epoch. */
+  readonly deadline: number;
+  readonly replyLimit: number;
+  readonly reply: LateReply | null;
+}
+
+export type LateReplyOutcome =
+  | { readonly outcome: 'taken' | 'repeated' }
+  /** The attempt of that token has ended, or has another reply. */
+  | { readonly outcome: 'ended' }
+  | { readonly outcome: 'too-large'; readonly limitBytes: number };
+
+const recordKind = 'turn-callback';
+/** A reply that comes again after the end is still known for so long. */
+const keptMs = 86_400_000;
+/** Tokens of earlier attempts that are still known as such. */
+const mostEarlierTokens = 20;
+/** Another gateway on the same store may have taken the reply. */
+const lookIntervalMs = 5_000;
+
+/** The turns whose agents may reply later: their tokens, kept as hashes, and their replies. */
+export class TurnCallbacks {
+  readonly #store: Pick<Store, 'record' | 'putRecord'>;
+  readonly #now: () => number;
+  readonly #waiting = new Map<string, () => void>();
+
+  /** `now`: milliseconds since the Unix epoch. */
+  constructor(store: Pick<Store, 'record' | 'putRecord'>, now: () => number = Date.now) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  /** Begins an attempt; gives its token, which is nowhere else. Tokens of the attempts before are good no more. */
+  async begin(turnId: string, timeoutMs: number, replyLimit: number): Promise<string> {
+    const secret = randomBytes(32).toString('base64url');
+    const before = await this.#read(turnId);
+    const earlier = before === null ? [] : [...before.callback.earlierTokens, before.callback.token];
+    await this.#write(turnId, {
+      state: 'posted',
+      token: digest(secret).toString('hex'),
+      earlierTokens: earlier.slice(-mostEarlierTokens),
+      deadline: this.#now() + timeoutMs,
+      replyLimit,
+      reply: null,
+    });
+    return secret;
+  }
+
+  /** The agent has said that it replies later. */
+  async accepted(turnId: string): Promise<void> {
+    await this.#change(turnId, (callback) =>
+      callback.state === 'posted' ? { ...callback, state: 'accepted' } : null,
+    );
+  }
+
+  /** True if the turn is with its agent already, which has said that it replies later, or has replied. */
+  async isOpen(turnId: string): Promise<boolean> {
+    const state = (await this.#read(turnId))?.callback.state;
+    return state === 'accepted' || state === 'replied';
+  }
+
+  /** The attempt has ended without a late reply: none is taken any more. One that has come stays. */
+  async end(turnId: string): Promise<void> {
+    await this.#change(turnId, (callback) =>
+      callback.state === 'replied' || callback.state === 'ended' ? null : { ...callback, state: 'ended' },
+    );
+  }
+
+  /** Waits for the reply. Null: it has not come in time. Rejects with the signal's reason. */
+  async reply(turnId: string, signal: AbortSignal): Promise<LateReply | null> {
+    try {
+      for (;;) {
+        const woken = new AbortController();
+        // Before it is looked for, so that none is missed that comes meanwhile.
+        this.#waiting.set(turnId, () => woken.abort());
+        const callback = (await this.#read(turnId))?.callback;
+        signal.throwIfAborted();
+        if (callback === undefined) return null;
+        if (callback.reply !== null) return callback.reply;
+        const leftMs = callback.deadline - this.#now();
+        if (leftMs <= 0) return null;
+        await pause(Math.min(leftMs, lookIntervalMs), AbortSignal.any([woken.signal, signal]));
+      }
+    } finally {
+      this.#waiting.delete(turnId);
+    }
+  }
+
+  /** True if the token is that of an attempt of the turn, of an earlier one too. Compares in constant time. */
+  async knows(turnId: string, secret: string): Promise<boolean> {
+    const callback = (await this.#read(turnId))?.callback;
+    const given = digest(secret);
+    let isKnown = false;
+    for (const token of callback === undefined ? [] : [callback.token, ...callback.earlierTokens]) {
+      if (timingSafeEqual(Buffer.from(token, 'hex'), given)) isKnown = true;
+    }
+    return isKnown;
+  }
+
+  /** Takes the reply of an attempt, by a token that is known. It is on disk when the promise resolves. */
+  async take(turnId: string, secret: string, reply: LateReply): Promise<LateReplyOutcome> {
+    for (;;) {
+      const found = await this.#read(turnId);
+      if (found === null || found.callback.token !== digest(secret).toString('hex')) {
+        return { outcome: 'ended' };
+      }
+      const { callback, version } = found;
+      if (callback.reply !== null) {
+        return { outcome: fingerprint(callback.reply) === fingerprint(reply) ? 'repeated' : 'ended' };
+      }
+      if (callback.state === 'ended' || callback.deadline <= this.#now()) return { outcome: 'ended' };
+      if (Buffer.byteLength(reply.text) > callback.replyLimit) {
+        return { outcome: 'too-large', limitBytes: callback.replyLimit };
+      }
+      const { outcome } = await this.#write(turnId, { ...callback, state: 'replied', reply }, version);
+      if (outcome === 'conflict') continue;
+      this.#waiting.get(turnId)?.();
+      return { outcome: 'taken' };
+    }
+  }
+
+  async #change(turnId: string, change: (callback: Callback) => Callback | null): Promise<void> {
+    for (;;) {
+      const found = await this.#read(turnId);
+      const changed = found === null ? null : change(found.callback);
+      if (found === null || changed === null) return;
+      const { outcome } = await this.#write(turnId, changed, found.version);
+      if (outcome === 'written') return;
+    }
+  }
+
+  async #read(turnId: string): Promise<{ readonly callback: Callback; readonly version: number } | null> {
+    const record = await this.#store.record(recordKind, turnId);
+    const callback = record === null ? null : callbackOf(record);
+    return record === null || callback === null ? null : { callback, version: record.version };
+  }
+
+  #write(turnId: string, callback: Callback, expected?: number) {
+    return this.#store.putRecord(
+      {
+        kind: recordKind,
+        key: turnId,
+        value: callback as unknown as JsonValue,
+        expiresInMs: Math.max(callback.deadline - this.#now(), 0) + keptMs,
+      },
+      expected,
+    );
+  }
+}
+
+/** Ends early with the signal. */
+async function pause(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(timeoutMs, undefined, { signal });
+  } catch {
+    // Whoever pauses looks why.
+  }
+}
+
+/** Null: another version wrote it. */
+function callbackOf({ value }: StoredRecord): Callback | null {
+  const callback = value as unknown as Partial<Callback> | null;
+  return typeof callback?.token === 'string' && Array.isArray(callback.earlierTokens)
+    ? (callback as Callback)
+    : null;
+}
+
+function digest(secret: string): Buffer {
+  return hash('sha256', secret, 'buffer');
+}
+
+function fingerprint({ text, metadata }: LateReply): string {
+  return createHash('sha256')
+    .update(JSON.stringify([text, metadata]))
+    .digest('hex');
+}

@@ -1,0 +1,217 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { AgentError, type AgentEvent, CutOffError } from '../../../src/agents/agent.js';
+import { HttpAgent, type HttpAgentOptions } from '../../../src/agents/http/http-agent.js';
+import { TurnCallbacks } from '../../../src/agents/http/turn-callbacks.js';
+import { RecordingLog } from '../../gateway/delivery/recording-log.js';
+import { agentRequest } from '../../support/agent-request.js';
+import { memoryRecords } from '../../support/memory-records.js';
+import { answer, head, ModelServer, type Script, write } from '../../support/model-server.js';
+
+const servers: ModelServer[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
+async function agentOf(...scripts: Script[]) {
+  const server = await ModelServer.listen(...scripts);
+  servers.push(server);
+  const records = memoryRecords();
+  const make = (options: Partial<HttpAgentOptions> = {}) => {
+    const callbacks = new TurnCallbacks(records);
+    const agent = new HttpAgent({
+      url: `${server.baseUrl}/turns`,
+      timeout: 15_000,
+      replyLimit: 1_000,
+      sign: (id, body) => ({ 'webhook-id': id, 'webhook-signature': `of ${body.length}` }),
+      callbacks,
+      log: new RecordingLog(),
+      ...options,
+    });
+    return { agent, callbacks };
+  };
+  return { server, records, make, ...make() };
+}
+
+const request = agentRequest({ turnId: 'turn_1', text: 'hello' });
+
+async function run(agent: HttpAgent, signal = new AbortController().signal, onEvent = (_: AgentEvent) => {}) {
+  const events: AgentEvent[] = [];
+  let error: AgentError | null = null;
+  try {
+    for await (const event of agent.run(request, signal)) {
+      events.push(event);
+      onEvent(event);
+    }
+  } catch (thrown) {
+    if (!(thrown instanceof AgentError)) throw thrown;
+    error = thrown;
+  }
+  return { events, error };
+}
+
+const end = (text: string, metadata = {}) => ({ type: 'end', reply: { text, metadata } });
+const events = (text: string): Script => answer('200 OK', text, { 'content-type': 'text/event-stream' });
+const plain = { 'content-type': 'text/plain; charset=utf-8' };
+
+describe('a turn', () => {
+  it('is posted signed, with a token that is in its header only', async () => {
+    const { server, agent, records } = await agentOf(answer('200 OK', { text: 'hi' }));
+    await run(agent);
+    const [received] = server.received;
+    expect(received?.line).toBe('POST /v1/turns HTTP/1.1');
+    expect(received?.headers).toMatchObject({
+      'webhook-id': 'turn_1_1_0',
+      'webhook-signature': `of ${received?.body.length}`,
+      'content-type': 'application/json',
+    });
+    expect(JSON.parse(received?.body ?? '')).toMatchObject({
+      type: 'turn',
+      data: { turn_id: 'turn_1', attempt: 1, session: 'alice', text: 'hello' },
+    });
+    const token = received?.headers['sd-gateway-reply-token'] ?? '';
+    expect(token).toMatch(/^[\w-]{43}$/);
+    expect(received?.body).not.toContain(token);
+    expect(JSON.stringify([...records.all.values()])).not.toContain(token);
+  });
+
+  it.each<[string, Script, readonly object[]]>([
+    ['JSON', answer('200 OK', { text: 'hi', metadata: { a: 1 } }), [end('hi', { a: 1 })]],
+    ['text', answer('200 OK', 'hi\n', plain), [end('hi')]],
+    ['nothing', answer('204 No Content', '', { 'content-type': '' }), [end('')]],
+    [
+      'a stream',
+      events(
+        'event: status\ndata: {"text":"looks"}\n\nevent: delta\ndata: {"text":"h"}\n\nevent: new\ndata: x\n\nevent: delta\ndata: {"text":"i"}\n\nevent: usage\ndata: {"input_tokens":3,"output_tokens":1}\n\nevent: reply\ndata: {"metadata":{"a":1}}\n\nevent: delta\ndata: late\n\n',
+      ),
+      [
+        { type: 'status', text: 'looks' },
+        { type: 'delta', text: 'h' },
+        { type: 'delta', text: 'i' },
+        { type: 'usage', usage: { inputTokens: 3, outputTokens: 1 } },
+        end('hi', { a: 1 }),
+      ],
+    ],
+    [
+      'a stream with another reply',
+      events('event: delta\ndata: {"text":"h"}\n\nevent: reply\ndata: {"text":"bye"}\n\n'),
+      [{ type: 'delta', text: 'h' }, end('bye')],
+    ],
+  ])('is answered by %s', async (_name, script, expected) => {
+    const { agent } = await agentOf(script);
+    expect(await run(agent)).toEqual({ error: null, events: [{ type: 'started' }, ...expected] });
+  });
+
+  it.each<[string, Script, string, boolean, RegExp]>([
+    ['busy', answer('503 Busy', ''), 'unavailable', true, /HTTP 503/],
+    ['elsewhere', answer('301 Moved', '', { location: '/x' }), 'unavailable', false, /redirect to "\/x"/],
+    ['another', answer('404 Not Found', 'no'), 'unavailable', false, /HTTP 404: no; check agent.url/],
+    ['strict', answer('422 No', 'no'), 'failed', false, /HTTP 422: no/],
+    ['ill', answer('500 Oops', 'oh'), 'failed', true, /HTTP 500: oh/],
+    ['cut off', (socket) => void socket.end(), 'failed', true, /gave no answer/],
+    ['cut off later', answer('200 OK', '{', { 'content-length': '9' }), 'failed', true, /broke within/],
+    ['garbled', answer('200 OK', '{'), 'bad-reply', true, /is no JSON object/],
+    ['silent', answer('200 OK', {}), 'bad-reply', true, /has no "text"/],
+    ['a page', answer('200 OK', '<p>', { 'content-type': 'text/html' }), 'bad-reply', true, /"text\/html"/],
+    ['talkative', answer('200 OK', { text: 'a'.repeat(1_001) }), 'bad-reply', true, /larger than 1000/],
+    ['deep', answer('200 OK', { text: '', metadata: [] }), 'bad-reply', true, /"metadata" that must be/],
+    [
+      'without end',
+      events('event: delta\ndata: {"text":"a"}\n\n'),
+      'failed',
+      true,
+      /ended without its reply/,
+    ],
+    [
+      'failing',
+      events('event: error\ndata: {"message":"no"}\n\n'),
+      'failed',
+      true,
+      /said that it failed: no/,
+    ],
+    ['wrong', events('event: delta\ndata: {}\n\n'), 'bad-reply', true, /without "text"/],
+  ])('fails when the agent is %s', async (_name, script, reason, retry, message) => {
+    const { agent, callbacks, server } = await agentOf(script);
+    const { error } = await run(agent);
+    expect(error?.message).toMatch(message);
+    expect(error).toMatchObject({ reason, retry });
+    // What comes later is not taken.
+    const token = server.received[0]?.headers['sd-gateway-reply-token'] ?? '';
+    expect(await callbacks.take('turn_1', token, { text: 'x', metadata: {} })).toEqual({ outcome: 'ended' });
+    await server.disconnected();
+  });
+
+  it('is held while the agent is away', async () => {
+    const { make } = await agentOf();
+    const { error } = await run(make({ url: 'http://127.0.0.1:9/' }).agent);
+    expect(error).toMatchObject({ reason: 'unavailable', retry: true });
+  });
+
+  it('closes the connection of an agent that writes without end', async () => {
+    let sentBytes = 0;
+    const { agent, server } = await agentOf(async (socket) => {
+      await write(socket, head('200 OK', { 'content-type': 'text/event-stream' }));
+      const block = Buffer.alloc(65_536, 'a');
+      while (sentBytes < 100_000_000 && (await write(socket, block))) sentBytes += block.length;
+    });
+    expect((await run(agent)).error?.message).toMatch(/has a line of more than/);
+    await server.disconnected();
+    expect(sentBytes).toBeLessThan(10_000_000);
+  });
+});
+
+describe('a reply that comes later', () => {
+  const later = answer('202 Accepted', '');
+  const reply = { text: 'at last', metadata: {} };
+  const tokenOf = (server: ModelServer) => server.received.at(-1)?.headers['sd-gateway-reply-token'] ?? '';
+
+  it('ends the turn', async () => {
+    const { agent, callbacks, server } = await agentOf(later);
+    const { events: seen } = await run(agent, undefined, (event) => {
+      if (event.type === 'waits') void callbacks.take('turn_1', tokenOf(server), reply);
+    });
+    expect(seen).toEqual([{ type: 'started' }, { type: 'waits', reason: 'callback' }, end('at last')]);
+  });
+
+  it.each(['drain', 'claim-lost'] as const)('is waited for by the next start after a %s', async (by) => {
+    const { agent, server, make } = await agentOf(later);
+    const abort = new AbortController();
+    const first = await run(agent, abort.signal, (event) => {
+      if (event.type === 'waits') abort.abort(new CutOffError(by));
+    });
+    expect(first.error).toMatchObject({ reason: 'cancelled' });
+    const next = make();
+    const second = await run(next.agent, undefined, (event) => {
+      if (event.type === 'waits') void next.callbacks.take('turn_1', tokenOf(server), reply);
+    });
+    expect(second.events).toEqual([{ type: 'waits', reason: 'callback' }, end('at last')]);
+    expect(server.received).toHaveLength(1);
+  });
+
+  it('may come between two starts', async () => {
+    const { agent, server, make } = await agentOf(later);
+    const abort = new AbortController();
+    await run(agent, abort.signal, (event) => {
+      if (event.type === 'waits') abort.abort(new CutOffError('drain'));
+    });
+    await make().callbacks.take('turn_1', tokenOf(server), reply);
+    expect((await run(make().agent)).events.at(-1)).toEqual(end('at last'));
+    expect(server.received).toHaveLength(1);
+  });
+
+  it.each(['cancelled', 'timeout'] as const)('is not taken after a %s', async (by) => {
+    const { agent, callbacks, server } = await agentOf(later);
+    const abort = new AbortController();
+    await run(agent, abort.signal, (event) => {
+      if (event.type === 'waits') abort.abort(new CutOffError(by));
+    });
+    expect(await callbacks.take('turn_1', tokenOf(server), reply)).toEqual({ outcome: 'ended' });
+  });
+
+  it('that doesn’t come in time fails the attempt', async () => {
+    const { make, server } = await agentOf(later);
+    const { agent, callbacks } = make({ timeout: 50 });
+    const { error } = await run(agent);
+    expect(error).toMatchObject({ reason: 'timeout', retry: true });
+    expect(await callbacks.take('turn_1', tokenOf(server), reply)).toEqual({ outcome: 'ended' });
+  });
+});

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TurnCallbacks } from '../../../src/agents/http/turn-callbacks.js';
+import { memoryRecords } from '../../support/memory-records.js';
+import { bodyOf, token as operator, type Served, serve } from './http-fixture.js';
+
+const turn = 'turn_0193a1b2c3d47e8f9a0b1c2d3e4f5a6b';
+let served: Served;
+let callbacks: TurnCallbacks;
+
+beforeAll(async () => {
+  callbacks = new TurnCallbacks(memoryRecords());
+  served = await serve({ channel: { turnReplies: callbacks } });
+});
+afterAll(() => served.dispose());
+
+function reply(token: string, body: unknown, of = turn): Promise<Response> {
+  return fetch(`${served.base}/v1/turns/${of}/reply`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+describe('a late reply', () => {
+  it('is taken with the token of its attempt, and is the same twice', async () => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    await callbacks.accepted(turn);
+    expect((await reply(token, { text: 'far too long' })).status).toBe(413);
+    for (let count = 0; count < 2; count += 1) {
+      const taken = await reply(token, { text: 'hello', metadata: { a: 1 } });
+      expect(taken.status).toBe(200);
+      expect(await taken.json()).toEqual({ turn_id: turn, state: 'replied' });
+    }
+    const signal = AbortSignal.timeout(5_000);
+    expect(await callbacks.reply(turn, signal)).toEqual({ text: 'hello', metadata: { a: 1 } });
+    const other = await reply(token, { text: 'other' });
+    expect(other.status).toBe(409);
+    expect(await bodyOf(other)).toMatchObject({ type: 'urn:sd-gateway:problem:turn-ended' });
+  });
+
+  it('is 409 once another attempt has begun', async () => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    await callbacks.begin(turn, 60_000, 10);
+    expect((await reply(token, { text: 'a' })).status).toBe(409);
+  });
+
+  it.each([
+    ['the operator’s token', () => operator, turn],
+    ['nonsense', () => 'nonsense', turn],
+    ['another turn', (token: string) => token, 'turn_1193a1b2c3d47e8f9a0b1c2d3e4f5a6b'],
+    ['what is no turn', (token: string) => token, 'x'],
+  ])('is 401 with %s', async (_name, of, at) => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    expect((await reply(of(token), { text: 'a' }, at)).status).toBe(401);
+  });
+
+  it('opens nothing else', async () => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    expect((await served.get('/v1/sessions', { authorization: `Bearer ${token}` })).status).toBe(401);
+  });
+
+  it.each([[{}], [{ text: 1 }], [{ text: 'a\0' }], [{ text: 'a', metadata: [] }], [{ text: 'a', x: 1 }]])(
+    'is 422 when it is %j',
+    async (body) => {
+      const token = await callbacks.begin(turn, 60_000, 10);
+      expect((await reply(token, body)).status).toBe(422);
+    },
+  );
+});
