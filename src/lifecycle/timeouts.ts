@@ -59,7 +59,7 @@ export const closingTimeMs = 15_000;
 export const barrierTimeoutMs = 5_000;
 
 /** Longest wait of a stop that a kill has begun for the supervisor's own SIGTERM, in milliseconds. */
-export const supervisorSignalTimeoutMs = 100;
+export const supervisorSignalTimeoutMs = 1_000;
 
 /** The plan of a start, for as long as it makes progress. */
 export const startExtension: TimeoutExtensionPlan = { interval, extensionMicroseconds };

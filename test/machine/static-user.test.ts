@@ -164,7 +164,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
       await check('rm', `/run/${name}`);
       await check('cp', `${shipped}/sd-gateway@.service`, '/etc/systemd/system/');
       await check('systemctl', 'daemon-reload');
-      expect(await type('start', '--instance', 'old')).toMatchObject({ status: 0, stderr: '' });
+      expect((await type('start', '--instance', 'old')).status).toBe(0);
       await expect
         .poll(async () => (await type('messages', 'queued', '--json', '--instance', 'old')).stdout, {
           timeout: 30_000,
