@@ -15,7 +15,7 @@ interface OldestRow {
 }
 
 const heldHeads = valueSql<[session: number], number>(
-  'SELECT count(*) FROM heads WHERE session = ? AND owner IS NOT NULL',
+  "SELECT count(*) FROM heads WHERE line IN ('turn', 'delivery') AND session = ? AND owner IS NOT NULL",
 );
 const oldestOf = sql<[session: number, limit: number], OldestRow>(
   `SELECT m.number, m.state, d.state AS delivery
