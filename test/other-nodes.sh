@@ -14,7 +14,7 @@ prepare() {
   for version in "$@"; do
     mkdir -p "$folder/$version"
     # Without what tests that run beside this write.
-    tar --create --exclude=./node_modules/.cache --exclude=./node_modules/.vite --exclude=./bench/node_modules . |
+    tar --create --exclude=./node_modules/.cache --exclude=./node_modules/.vite --exclude=./bench/node_modules --exclude=./bench/build . |
       tar --extract --directory "$folder/$version"
     node=$(bash test/node-of.sh "$version")
     (
