@@ -1,36 +1,28 @@
-import { type AgentEvent, CutOffError } from '../../agents/agent.js';
-import { replyOf } from '../../agents/reply-of.js';
 import type { MessageProgress } from '../../channels/surroundings.js';
 import type { Configuration } from '../../config/schema.js';
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
-import type { MessageState, Reply, TokenUsage } from '../../store/messages.js';
+import type { MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { type AgentHold, AgentHolds } from './agent-holds.js';
 import { AgentLoads } from './agent-loads.js';
-import { type AgentRequestStore, agentRequest } from './agent-request.js';
+import type { AgentRequestStore } from './agent-request.js';
 import type { TurnAgent, TurnAgents } from './agents.js';
 import {
   claimStands,
   cutOffTooOften,
-  failureOf,
   MeanTime,
   mostPutBacks,
   retryAfterSeconds,
-  type TurnCutOff,
-  type TurnFailure,
   turnFields,
-  wasKilled,
-  wasNotStarted,
 } from './policy.js';
 import { RecentNames } from './recent-names.js';
 import { type SlotReservation, SlotReservations } from './slot-reservations.js';
-import { TurnDeltas } from './turn-deltas.js';
 import { type AskPerson, TurnQuestions } from './turn-questions.js';
 import { TurnRecords } from './turn-records.js';
-import { TurnTimer } from './turn-timer.js';
+import { RunningTurn, type TurnResult, TurnRunner } from './turn-runner.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
@@ -79,29 +71,6 @@ export interface DispatcherFacts extends WorkLoopFacts {
   readonly agentHolds: ReadonlyMap<string, AgentHold>;
 }
 
-interface RunningTurn {
-  readonly turn: Turn;
-  readonly agent: TurnAgent;
-  readonly abort: AbortController;
-  phase: 'agent' | 'writing';
-  cutOff: TurnCutOff | null;
-  /** Its agent calls back: when the turn runs again, it goes on where it was. */
-  resumes: boolean;
-  done: Promise<void>;
-}
-
-type TurnResult =
-  | { readonly reply: Reply }
-  | { readonly failure: TurnFailure }
-  /** The agent has done nothing. */
-  | { readonly notStarted: true };
-
-/**
- * `systemctl kill` and the end of a session signal all processes of a unit at once: an agent may die of it before the
- * gateway has begun to stop.
- */
-const stopSignalGraceMs = 200;
-
 /** More than anybody cancels while a claim is on its way; what is forgotten runs, and its end is refused by the store. */
 const mostCancelledEarly = 10_000;
 
@@ -127,16 +96,13 @@ export class Dispatcher {
   readonly #turnTime = new MeanTime();
   readonly #agents: TurnAgents;
   readonly #questions: TurnQuestions;
-  readonly #onProgress: (turn: Turn, progress: MessageProgress) => void;
+  readonly #runner: TurnRunner;
   #settings: DispatchSettings;
 
   constructor(options: DispatcherOptions) {
     const { store, log, owner, onChange } = options;
     this.#store = store;
     this.#agents = options.agents;
-    const { onProgress = () => undefined } = options;
-    this.#onProgress = (turn, progress) =>
-      this.#work.notify(() => onProgress(turn, progress), turnFields(turn));
     this.#log = log;
     this.#owner = owner;
     this.#settings = options.settings;
@@ -176,11 +142,22 @@ export class Dispatcher {
       isHolding: () => this.#running.size > 0 || this.#records.unfinished > 0,
       renewLeases: () => this.#renewLeases(),
       onGiveUp: () => {
-        for (const running of this.#running) this.#cutOff(running, 'drain');
+        for (const running of this.#running) running.end('drain');
       },
       ended: () => Promise.all([...this.#running].map((running) => running.done)),
       finishedCount: () => this.#records.counts.replied + this.#records.counts.failed,
       putBack: () => this.#records.putBack(),
+    });
+    const { onProgress = () => undefined } = options;
+    this.#runner = new TurnRunner({
+      store,
+      clock: this.#clock,
+      log,
+      holds: this.#holds,
+      loads: this.#loads,
+      questions: this.#questions,
+      isOpen: () => this.#work.isOpen,
+      onProgress: (turn, progress) => this.#work.notify(() => onProgress(turn, progress), turnFields(turn)),
     });
     this.#records = new TurnRecords({
       store,
@@ -221,7 +198,7 @@ export class Dispatcher {
     for (const running of this.#running) {
       if (running.turn.messageId !== messageId) continue;
       runs ||= running.phase === 'agent';
-      this.#cutOff(running, 'cancelled');
+      running.end('cancelled');
     }
     // It may have been claimed in the transaction that cancelled it, or just before.
     if (!this.#claimsComing) this.#cancelledEarly.clear();
@@ -250,7 +227,7 @@ export class Dispatcher {
   drain(timeoutMs: number, signal?: AbortSignal): Promise<DrainOutcome> {
     this.#holds.forget();
     const drained = this.#work.drain(timeoutMs, signal, () => this.#reservations.settled());
-    for (const running of this.#running) if (running.resumes) this.#cutOff(running, 'drain');
+    for (const running of this.#running) if (running.resumes) running.end('drain');
     return drained;
   }
 
@@ -273,15 +250,8 @@ export class Dispatcher {
 
   #start(turn: Turn): void {
     const agent = this.#agents.of(turn.agent);
-    const running: RunningTurn = {
-      turn,
-      agent,
-      abort: new AbortController(),
-      phase: 'agent',
-      cutOff: this.#cancelledEarly.delete(turn.messageId) ? 'cancelled' : null,
-      resumes: false,
-      done: Promise.resolve(),
-    };
+    const running = new RunningTurn(turn, agent);
+    if (this.#cancelledEarly.delete(turn.messageId)) running.cutOff = 'cancelled';
     this.#running.add(running);
     this.#agents.begun(agent);
     this.#loads.taken(agent.name);
@@ -299,7 +269,7 @@ export class Dispatcher {
   }
 
   async #run(running: RunningTurn): Promise<void> {
-    const result = await this.#runAgent(running);
+    const result = await this.#runner.run(running);
     running.phase = 'writing';
     this.#writing += 1;
     this.#loads.freed(running.agent.name);
@@ -314,63 +284,6 @@ export class Dispatcher {
   #agentOf(turn: Turn): TurnAgent {
     for (const running of this.#running) if (running.turn === turn) return running.agent;
     return this.#agents.of(turn.agent);
-  }
-
-  async #runAgent(running: RunningTurn): Promise<TurnResult> {
-    const { turn } = running;
-    const { name, agent, timeout } = running.agent;
-    if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
-    const starts = this.#holds.of(name);
-    // It was claimed before that was known.
-    if (starts.waitMs !== null || this.#loads.isExceeded(name)) return { notStarted: true };
-    starts.begun();
-    // After a pause of the whole process the result may be there already, and is read first.
-    const timer = new TurnTimer(this.#clock, timeout, () =>
-      setImmediate(() => this.#cutOff(running, 'timeout')),
-    );
-    const { signal } = running.abort;
-    const deltas = new TurnDeltas(turn, {
-      store: this.#store,
-      clock: this.#clock,
-      log: this.#log,
-      onProgress: this.#onProgress,
-    });
-    let usage: TokenUsage | null = null;
-    const onEvent = (event: AgentEvent) => {
-      starts.succeeded();
-      if (event.type === 'started') deltas.begin();
-      else if (event.type === 'delta') deltas.add(event.text);
-      else if (event.type === 'status') this.#onProgress(turn, event);
-      else if (event.type === 'usage') usage = event.usage;
-      else if (event.type === 'question') this.#questions.ask(turn, event, timer, signal);
-      else if (event.type === 'waits') this.#waitForCallback(running);
-    };
-    try {
-      const reply = await replyOf(agent.run(agentRequest(this.#store, name, turn), signal), onEvent);
-      starts.succeeded();
-      return { reply: usage === null ? reply : { ...reply, usage } };
-    } catch (error) {
-      if (running.cutOff !== null) starts.inconclusive();
-      else if (wasNotStarted(error)) {
-        if (this.#work.isOpen) starts.failed(error.message);
-        return { notStarted: true };
-      } else starts.succeeded();
-      if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))
-        running.cutOff = 'drain';
-      return { failure: failureOf(error, running.cutOff, timeout) };
-    } finally {
-      timer.cancel();
-      deltas.end();
-      this.#questions.end(turn);
-    }
-  }
-
-  /** True if the gateway is stopping, or is told to within a moment. */
-  async #stopFollows(): Promise<boolean> {
-    if (this.#work.isOpen) {
-      await new Promise<void>((resolve) => this.#clock.after(stopSignalGraceMs, resolve));
-    }
-    return !this.#work.isOpen;
   }
 
   /** Gives how often it was tried. */
@@ -393,19 +306,6 @@ export class Dispatcher {
     return 0;
   }
 
-  /** A stop doesn't wait for what may take an hour. */
-  #waitForCallback(running: RunningTurn): void {
-    running.resumes = true;
-    this.#questions.waitForCallback(running.turn);
-    if (!this.#work.isOpen) this.#cutOff(running, 'drain');
-  }
-
-  #cutOff(running: RunningTurn, reason: TurnCutOff): void {
-    if (running.phase !== 'agent' || running.cutOff !== null) return;
-    running.cutOff = reason;
-    running.abort.abort(new CutOffError(reason));
-  }
-
   async #renewLeases(): Promise<void> {
     const before = [...this.#running].filter((running) => running.phase === 'agent');
     // The store counts what it holds at that moment, to which a claim or an end under way may or may not belong.
@@ -422,10 +322,10 @@ export class Dispatcher {
     if (running.phase !== 'agent' || claimStands(turn, record)) return;
     // It still holds its session, for whoever runs it to give free.
     if (record?.state === 'cancelled' && record.attempts === turn.attempt) {
-      this.#cutOff(running, 'cancelled');
+      running.end('cancelled');
       return;
     }
     this.#records.noteLostClaim(turn);
-    this.#cutOff(running, 'claim-lost');
+    running.end('claim-lost');
   }
 }
