@@ -159,6 +159,7 @@ describeOnMachine('the commands beside a hostile', (machine) => {
 
   describe('agent', () => {
     it('can’t read the gateway’s memory, environment or descriptors', async () => {
+      await unit.succeed('start');
       const pid = await unit.mainPid();
       const asAgent = (script: string) =>
         machine().run([

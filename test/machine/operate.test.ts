@@ -176,7 +176,7 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     const { status, stderr } = await type('start --instance port');
     expect(stderr).toMatch(/^Starting: waiting up to 3s: .*127\.0\.0\.1:9181/m);
     expect(stderr).toMatch(
-      /did not start: the gateway ended: exit status 1.*127\.0\.0\.1:9181.*waited for 3s/s,
+      /did not start: the gateway ended: exit status 1.*127\.0\.0\.1:9181.*The start waited 3s for it/s,
     );
     expect(status).toBe(1);
     expect(await unit.result()).toMatchObject({ Result: 'exit-code', ExecMainStatus: '1' });
