@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { processNumbers, readProc, variableIn } from './process.js';
 
 /** A process as /proc/PID/stat has it (proc(5)). */
@@ -93,12 +94,27 @@ export async function readMarks(
   return new Map([...marks].map(([pid, { mark }]) => [pid, mark]));
 }
 
+/** Looks at an environment that seems empty, and the time between two, in milliseconds. */
+const emptyLooks = 4;
+const emptyLookMs = 5;
+
+/** While a process runs execve(2), its environment seems empty or closed for a moment: it is looked at again. */
 async function environmentOf(pid: number): Promise<string> {
+  for (let look = 1; ; look++) {
+    const environment = await readEnvironment(pid);
+    if (environment === null || environment !== '' || look === emptyLooks) return environment ?? '';
+    await pause(emptyLookMs);
+  }
+}
+
+/** Null: the process has ended. */
+async function readEnvironment(pid: number): Promise<string | null> {
   try {
     return await readFile(`/proc/${pid}/environ`, 'utf8');
-  } catch {
-    // It has ended, or is another user's.
-    return '';
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Else it is another user's.
+    return code === 'ENOENT' || code === 'ESRCH' ? null : '';
   }
 }
 
