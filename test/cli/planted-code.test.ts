@@ -46,6 +46,9 @@ it('runs no code that somebody has put where version 0.1.0 kept its own compiled
   expect(readdirSync(planted)).toEqual(before);
   const state = readdirSync(join(place.directory, 'state'));
   expect(
-    state.filter((name) => !/^(compiled|fatal-signal|gateway\.db.*|token|webhook-secret|lock)$/.test(name)),
+    state.filter(
+      (name) =>
+        !/^(compiled|fatal-signal|last-words\.json|gateway\.db.*|token|webhook-secret|lock)$/.test(name),
+    ),
   ).toEqual([]);
 });

@@ -205,10 +205,12 @@ const steps = {
     answer(77, {});
     return 'answered';
   },
-  /** Text behind the answer. */
+  /** Text behind the answer, in one write with it: behind the next prompt it would be an answer to that. */
   late: ({ id, session }, rest) => {
+    process.stdout.cork();
     answer(id, { stopReason: 'end_turn' });
     chunk(session, rest);
+    process.stdout.uncork();
     return 'answered';
   },
   usage: ({ id }) => {

@@ -17,6 +17,9 @@ beforeAll(async () => {
 
 afterAll(() => served.dispose());
 
+/** Records that each action of a client leaves, and each wrong token. */
+const isOfAction = /^(Cancelled|Discarded|Retried|Set|Reset|Deleted) by request: |^Refused a token: /;
+
 /** Any UTF-16 code units, unpaired surrogates and NUL among them. */
 const text = unicodeText({ maxLength: 30 });
 const anyText = fc.oneof(
@@ -145,7 +148,7 @@ test('whatever a body holds is done as it says, or refused as a problem', async 
     }),
     { numRuns: propertyRuns(100) },
   );
-  expect(served.records).toEqual([]);
+  expect(served.records.filter((record) => !isOfAction.test(record))).toEqual([]);
 });
 
 test('whatever address is asked for, the answer is what is there, or a problem', async () => {
@@ -171,7 +174,7 @@ test('whatever address is asked for, the answer is what is there, or a problem',
     }),
     { numRuns: propertyRuns(100) },
   );
-  expect(served.records).toEqual([]);
+  expect(served.records.filter((record) => !isOfAction.test(record))).toEqual([]);
 });
 
 test('any bytes get an answer or an end, and the gateway serves on', async () => {
@@ -203,5 +206,5 @@ test('any bytes get an answer or an end, and the gateway serves on', async () =>
     }),
     { numRuns: propertyRuns(60) },
   );
-  expect(served.records).toEqual([]);
+  expect(served.records.filter((record) => !isOfAction.test(record))).toEqual([]);
 });
