@@ -11,12 +11,16 @@ export OTHER_NODES=${OTHER_NODES:-$folder/nodes}
 
 prepare() {
   local version node
+  # Copies first, and without what tests and benchmarks beside this write. They also make the folders for it: then tar says
+  # that a folder has changed, and ends with 1.
   for version in "$@"; do
     mkdir -p "$folder/$version"
-    # Without what tests that run beside this write.
-    # Where it says that a file changed meanwhile (1), that was one that nobody needs.
-    { tar --create --exclude=./node_modules/.cache --exclude=./node_modules/.vite --exclude=./bench/node_modules --exclude=./bench/build . || [ $? -eq 1 ]; } |
-      tar --extract --directory "$folder/$version"
+    {
+      tar --create --exclude=./node_modules/.cache --exclude=./node_modules/.vite --exclude=./node_modules/.vite-temp \
+        --exclude=./bench/build --exclude=./bench/node_modules . || [ $? -eq 1 ]
+    } | tar --extract --directory "$folder/$version"
+  done
+  for version in "$@"; do
     node=$(bash test/node-of.sh "$version")
     (
       cd "$folder/$version/node_modules/better-sqlite3"
