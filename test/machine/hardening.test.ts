@@ -62,7 +62,7 @@ describeOnMachine('the sandbox', (machine) => {
       "--import=data:text/javascript,process.on('SIGWINCH',()=>{throw(new(Error)('thrown_by_the_test'))})";
     await machine().writeFile(
       '/etc/systemd/system/sd-gateway.service.d/environment.conf',
-      `[Service]\nEnvironment=SD_GATEWAY_DELIVERY_ALLOW=127.0.0.0/8 SD_GATEWAY_DELIVERY_MAX_ATTEMPTS=1\nEnvironment="NODE_OPTIONS=${throws}"\n`,
+      `[Service]\nEnvironment=SD_GATEWAY_DELIVERY_ALLOW=127.0.0.0/8 SD_GATEWAY_DELIVERY_MAX_ATTEMPTS=1 SD_GATEWAY_START_WAIT=3s\nEnvironment="NODE_OPTIONS=${throws}"\n`,
     );
     // Holds the port of the default configuration.
     await machine().check(['cp', `${shipped}/sd-gateway.socket`, '/etc/systemd/system/held.socket']);
