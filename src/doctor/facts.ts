@@ -102,7 +102,7 @@ export interface ConfigurationFacts {
   readonly listen: string;
 }
 
-/** What a look at one agent has shown. */
+/** The outcome of a look at one agent. */
 export interface AgentAccess {
   /** In the configuration. */
   readonly name: string;
@@ -114,7 +114,7 @@ export interface AgentAccess {
     /** The file or directory that the user may not execute or enter; null if there is none. */
     readonly denied: string | null;
   } | null;
-  /** What a trial of it has shown; empty if there was none. */
+  /** The outcome of a trial of it; empty if there was none. */
   readonly findings: readonly AgentFinding[];
 }
 

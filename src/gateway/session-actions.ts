@@ -48,7 +48,7 @@ export function explainRoute(
     : answer(rule.agent, 'route', routes.indexOf(rule) + 1);
 }
 
-/** What people do with sessions. Each is on disk when its promise resolves. */
+/** The actions of people on sessions. Each is on disk when its promise resolves. */
 export class SessionActions implements SessionOperations {
   readonly #options: SessionActionsOptions;
 

@@ -111,7 +111,7 @@ async function integrityOf(probe: readonly string[]): Promise<Known<{ readonly e
   }
 }
 
-/** Null: there is none yet. */
+/** Gives null if there is no store yet. */
 async function gatherStore({ name, file, probe, log }: OfflineStore): Promise<DataFacts['store']> {
   const found = file === null ? known(name) : actingAs(file.user, () => fileFacts(file.path, statSync));
   if (!found.known) return found;

@@ -127,7 +127,7 @@ export class TurnDeltas {
     if (this.#pieces.length > 0) this.#writeSoon();
   }
 
-  /** Null: the store did not take them. If the claim is lost, nothing more is asked of it. */
+  /** Gives null if the store did not take them. If the claim is lost, nothing more is asked of it. */
   async #append(pieces: readonly string[]): Promise<number | null> {
     const { store, log } = this.#options;
     try {

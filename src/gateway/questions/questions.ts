@@ -38,7 +38,7 @@ const lookEveryMs = 2_000;
 /** Questions are shown for so long after they were asked. */
 const shownForMs = 7 * 86_400_000;
 
-/** What agents ask people before they do it. Questions and answers are in the store, so that they outlive this gateway. */
+/** Asks people before an agent does something. Questions and answers are in the store, so that they outlive this gateway. */
 export class Questions implements QuestionActions {
   readonly #options: QuestionsOptions;
   /** Called when an answer was taken here, by the key of the answer. */
@@ -110,7 +110,7 @@ export class Questions implements QuestionActions {
     if (record === null) return null;
     const value = keptQuestion(record);
     const message = await store.message(value.messageId);
-    // Of a turn that runs, or runs again.
+    // Its turn runs, or runs again.
     const isAsked = message?.state === 'running' || message?.state === 'queued';
     const isOpen = value.state === null || value.state === 'expired';
     if (!isOpen || !isAsked || Date.now() > value.expiresAt) {

@@ -53,7 +53,7 @@ const passingCodes: readonly (string | null)[] = [
   'EADDRINUSE',
   'EADDRNOTAVAIL',
 ];
-/** Of a listener alone: the directory of its socket, or the address of its name, is not there yet. */
+/** Such failures of a listener alone: the directory of its socket, or the address of its name, is not there yet. */
 const passingListenCodes: readonly string[] = ['ENOENT', 'ENOTFOUND', 'EAI_AGAIN'];
 
 /** True if the error that ended a start may pass by itself, or by what somebody does outside of the gateway. */

@@ -15,6 +15,6 @@ export async function endAgentLeftovers(agentDirectory: string, log: Log): Promi
     log.notice(`Ended processes that agents of an earlier run had left: ${ended.join(', ')}`);
   } catch (error) {
     const reason = errorMessage(error);
-    log.warning(`Whether agents of an earlier run have left processes can’t be told: ${reason}`);
+    log.warning(`Could not look for processes that agents of an earlier run have left: ${reason}`);
   }
 }

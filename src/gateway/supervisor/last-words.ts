@@ -11,7 +11,7 @@ import type { StopRecord } from '../../store/open-store.js';
 export interface LastWords {
   /** The run's id. */
   readonly run: string;
-  /** Null: it runs, or was killed. */
+  /** The end of the run; null while it runs, or if it was killed. */
   readonly stop: StopRecord | null;
 }
 

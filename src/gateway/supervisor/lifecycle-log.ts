@@ -116,7 +116,7 @@ function stopFields(stop: StopRequest): LogFields {
 
 /** The service manager's answer to which of its jobs stops the unit. */
 interface JobAnswer {
-  /** Null: none does, or there is no answer yet. */
+  /** The job; null if there is none, or no answer yet. */
   readonly job: StopJob | null;
   /** The answer in the words of an operator; null: there is none yet. */
   readonly words: string | null;
