@@ -305,7 +305,12 @@ level = "info"
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const bytes = (field: string) =>
       Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
-    execFileSync('prlimit', ['--pid', String(pid), `--as=${bytes('VmSize')}`, `--data=${bytes('VmData')}`]);
+    const id = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
+    // As its user: for another one root needs CAP_SYS_RESOURCE, which it may lack in a container.
+    execFileSync('prlimit', ['--pid', String(pid), `--as=${bytes('VmSize')}`, `--data=${bytes('VmData')}`], {
+      uid: id('Uid'),
+      gid: id('Gid'),
+    });
   }
 
   /** All processes of the unit. */
