@@ -76,7 +76,9 @@ describeOnMachine('the record of a stop', (machine) => {
   ])('is that of a planned stop where ExecStop= kills the gateway first, %s', async (name, environment) => {
     const gateway = await GatewayUnit.install(machine(), {
       name: `exec-stop-${name}`,
-      service: ['ExecStop=/bin/kill -TERM $MAINPID'],
+      // On a busy machine the supervisor's SIGTERM may come while that of /bin/kill is still pending, and the kernel drops
+      // it (signal(7)). So this one waits a moment.
+      service: ['ExecStop=/bin/sh -c "kill -TERM $0; sleep 0.2" $MAINPID'],
       environment,
     });
     await gateway.succeed('start');
