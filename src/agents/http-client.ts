@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { Socket } from 'node:net';
+import { connectionErrorMessage } from '../text/failure-text.js';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
@@ -17,7 +18,7 @@ export class ExchangeError extends Error {
     readonly isConnected: boolean,
     cause: unknown,
   ) {
-    super(reasonOf(cause), { cause });
+    super(connectionErrorMessage(cause), { cause });
     this.name = 'ExchangeError';
   }
 }
@@ -129,13 +130,4 @@ export async function errorTextOf(answer: IncomingMessage, signal: AbortSignal):
 /** The type and subtype of the answer, in lower case; empty if it has none. */
 export function mediaTypeOf({ headers }: IncomingMessage): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
-}
-
-/** A name with several addresses fails with an AggregateError that says nothing by itself. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return [...new Set(error.errors.map(reasonOf))].join('; ');
-  }
-  if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
 }

@@ -13,6 +13,7 @@ import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
 import { checkStore, storeFile } from '../store/create-store.js';
 import type { OpenStore, Recovery } from '../store/open-store.js';
+import { newSecretToken } from '../text/secret-token.js';
 import { channelContext } from './channel-context.js';
 import { Channels } from './channels.js';
 import type { CircuitFacts } from './delivery/destinations.js';
@@ -24,7 +25,7 @@ import { type ControlReports, openControl, turnOfProcesses } from './start/contr
 import { lockDirectories } from './start/directory-locks.js';
 import { mayPass } from './start/failed-start.js';
 import { endAgentLeftovers } from './start/leftovers.js';
-import { createToken, readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
+import { readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
 import { checkBeforeTakeover } from './start/takeover-check.js';
@@ -282,7 +283,7 @@ async function listen({ opened, wait }: RuntimeOptions, http: HttpChannel): Prom
 }
 
 function token(options: RuntimeOptions): string {
-  return secret(options, 'token', createToken, tokenForm);
+  return secret(options, 'token', newSecretToken, tokenForm);
 }
 
 function webhookSecret(options: RuntimeOptions): string {

@@ -1,8 +1,9 @@
-import { createHash, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonValue, Metadata } from '../../store/messages.js';
 import type { StoredRecord } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
+import { newSecretToken, secretTokenDigest } from '../../text/secret-token.js';
 
 /** A reply that an agent sends later. */
 export interface LateReply {
@@ -54,12 +55,12 @@ export class TurnCallbacks {
 
   /** Begins an attempt; gives its token, which is nowhere else. Tokens of the attempts before are good no more. */
   async begin(turnId: string, timeoutMs: number, replyLimit: number): Promise<string> {
-    const secret = randomBytes(32).toString('base64url');
+    const secret = newSecretToken();
     const before = await this.#read(turnId);
     const earlier = before === null ? [] : [...before.callback.earlierTokens, before.callback.token];
     await this.#write(turnId, {
       state: 'posted',
-      token: digest(secret).toString('hex'),
+      token: secretTokenDigest(secret).toString('hex'),
       earlierTokens: earlier.slice(-mostEarlierTokens),
       deadline: this.#now() + timeoutMs,
       replyLimit,
@@ -111,7 +112,7 @@ export class TurnCallbacks {
   /** True if the token is that of an attempt of the turn, of an earlier one too. Compares in constant time. */
   async knows(turnId: string, secret: string): Promise<boolean> {
     const callback = (await this.#read(turnId))?.callback;
-    const given = digest(secret);
+    const given = secretTokenDigest(secret);
     let isKnown = false;
     for (const token of callback === undefined ? [] : [callback.token, ...callback.earlierTokens]) {
       if (timingSafeEqual(Buffer.from(token, 'hex'), given)) isKnown = true;
@@ -123,7 +124,7 @@ export class TurnCallbacks {
   async take(turnId: string, secret: string, reply: LateReply): Promise<LateReplyOutcome> {
     for (;;) {
       const found = await this.#read(turnId);
-      if (found === null || found.callback.token !== digest(secret).toString('hex')) {
+      if (found === null || found.callback.token !== secretTokenDigest(secret).toString('hex')) {
         return { outcome: 'ended' };
       }
       const { callback, version } = found;
@@ -187,12 +188,6 @@ function callbackOf({ value }: StoredRecord): Callback | null {
     : null;
 }
 
-function digest(secret: string): Buffer {
-  return hash('sha256', secret, 'buffer');
-}
-
 function fingerprint({ text, metadata }: LateReply): string {
-  return createHash('sha256')
-    .update(JSON.stringify([text, metadata]))
-    .digest('hex');
+  return hash('sha256', JSON.stringify([text, metadata]));
 }

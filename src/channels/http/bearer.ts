@@ -1,4 +1,5 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { secretTokenDigest } from '../../text/secret-token.js';
 import { Problem } from './problem.js';
 import type { Caller } from './route-scopes.js';
 import type { NamedTokens } from './tokens.js';
@@ -16,7 +17,7 @@ export class BearerCheck {
 
   /** @param operatorToken may do all */
   constructor(operatorToken: string, named: Pick<NamedTokens, 'find'>) {
-    this.#operator = digest(operatorToken);
+    this.#operator = secretTokenDigest(operatorToken);
     this.#named = named;
   }
 
@@ -27,7 +28,9 @@ export class BearerCheck {
    */
   callerOf(authorization: string | undefined): 'operator' | Promise<Caller> {
     const secret = bearerOf(authorization);
-    return timingSafeEqual(digest(secret), this.#operator) ? 'operator' : this.#namedCaller(secret);
+    return timingSafeEqual(secretTokenDigest(secret), this.#operator)
+      ? 'operator'
+      : this.#namedCaller(secret);
   }
 
   async #namedCaller(secret: string): Promise<Caller> {
@@ -53,8 +56,4 @@ function invalid(detail: string): Problem {
 
 function unauthorized(detail: string, challenge: string): Problem {
   return new Problem('unauthorized', detail, { headers: { 'WWW-Authenticate': challenge } });
-}
-
-function digest(token: string): Buffer {
-  return hash('sha256', token, 'buffer');
 }

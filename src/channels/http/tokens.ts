@@ -1,7 +1,8 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { JsonValue } from '../../store/messages.js';
 import type { StoredRecord } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
+import { newSecretToken, secretTokenDigest } from '../../text/secret-token.js';
 
 /** Rights that a named token may have. */
 export const scopes = ['post', 'read', 'operate', 'approve', 'metrics', 'openai'] as const;
@@ -52,9 +53,13 @@ export class NamedTokens {
 
   async add(name: string, granted: readonly TokenScope[]): Promise<AddOutcome> {
     if ((await this.#read()).length >= mostTokens) return { outcome: 'too-many' };
-    const secret = randomBytes(32).toString('base64url');
+    const secret = newSecretToken();
     const token = { name, scopes: scopes.filter((scope) => granted.includes(scope)), createdAt: this.#now() };
-    const value = { hash: digest(secret).toString('hex'), scopes: token.scopes, created_at: token.createdAt };
+    const value = {
+      hash: secretTokenDigest(secret).toString('hex'),
+      scopes: token.scopes,
+      created_at: token.createdAt,
+    };
     const { outcome } = await this.#store.putRecord({ kind: recordKind, key: name, value }, null);
     this.#entries = null;
     return outcome === 'written' ? { outcome: 'added', token, secret } : { outcome: 'exists' };
@@ -69,7 +74,7 @@ export class NamedTokens {
 
   /** Finds the token by its secret; compares it with each in constant time. */
   async find(secret: string): Promise<NamedToken | null> {
-    const given = digest(secret);
+    const given = secretTokenDigest(secret);
     let found: NamedToken | null = null;
     for (const entry of await this.#known()) {
       if (timingSafeEqual(entry.hash, given)) found = entry.token;
@@ -115,8 +120,4 @@ function tableOf(value: JsonValue): Readonly<Record<string, JsonValue>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
     ? (value as Readonly<Record<string, JsonValue>>)
     : {};
-}
-
-function digest(secret: string): Buffer {
-  return hash('sha256', secret, 'buffer');
 }

@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
+import { connectionErrorMessage } from '../../../text/failure-text.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { type AddressRange, parseRange, replyOrigin, validateReplyUrl } from '../addresses/target-address.js';
 import { parseRetryAfter, webhookSchedule } from '../schedule.js';
@@ -174,16 +175,11 @@ function judgeError(error: unknown, inDoubt: boolean): SendOutcome {
     const reason = `the reply URL is refused: ${error.message}`;
     return { ...unanswered, reason, isRefusal: true, peer: 'unasked', inDoubt: false };
   }
-  return { ...unanswered, reason: `the receiver could not be reached: ${describe(error)}`, inDoubt };
-}
-
-/** A connection tried at several addresses fails with an AggregateError that says nothing by itself. */
-function describe(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return [...new Set(error.errors.map(describe))].join('; ');
-  }
-  if (!(error instanceof Error)) return String(error);
-  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+  return {
+    ...unanswered,
+    reason: `the receiver could not be reached: ${connectionErrorMessage(error)}`,
+    inDoubt,
+  };
 }
 
 function first(header: string | string[] | undefined): string | undefined {
