@@ -10,7 +10,6 @@ import {
 import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { nearest } from '../config/configuration-error.js';
 import { syncDirectory } from '../linux/files.js';
 import { actingAs, IdentityError } from '../linux/owner.js';
 import { ArchiveError, formatArchive, parseArchive } from '../store/archive.js';
@@ -21,19 +20,15 @@ import { EncodingError, linesOf } from '../text/lines.js';
 import { configurationAt, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { askYesNo, jsonFor, printable, reportLine } from './terminal.js';
-import { type ParsedCommand, UsageError } from './usage.js';
+import { actionOf, type ParsedCommand, UsageError } from './usage.js';
 
 const actions = ['check', 'backup', 'export', 'import', 'recover'] as const;
 type Action = (typeof actions)[number];
 
-function requestOf({ command, operands }: ParsedCommand): { action: Action; file: string | null } {
-  const [word = '', file = null] = operands;
-  const action = actions.find((candidate) => candidate === word);
-  if (action === undefined) {
-    const meant = nearest(word, actions);
-    const hint = meant === null ? `it is one of ${actions.join(', ')}` : `did you mean "${meant}"?`;
-    throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
-  }
+function requestOf(parsed: ParsedCommand): { action: Action; file: string | null } {
+  const { command, operands } = parsed;
+  const [, file = null] = operands;
+  const action = actionOf(parsed, actions);
   const wantsFile = action === 'backup' || action === 'import';
   if (wantsFile && file === null) throw new UsageError(`${action} needs FILE`, command.name);
   if (file !== null && (action === 'check' || action === 'recover')) {

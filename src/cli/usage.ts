@@ -132,6 +132,20 @@ export function findCommand(name: string): CommandDescription {
   );
 }
 
+/** The action that the first operand names. Throws a UsageError that names the nearest one. */
+export function actionOf<Action extends string>(
+  { command, operands }: ParsedCommand,
+  actions: readonly Action[],
+  byDefault: Action | '' = '',
+): Action {
+  const [word = byDefault] = operands;
+  const action = actions.find((candidate) => candidate === word);
+  if (action !== undefined) return action;
+  const meant = nearest(word, actions);
+  const hint = meant === null ? `it is one of ${actions.join(', ')}` : `did you mean "${meant}"?`;
+  throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
+}
+
 function unknownOption(name: string, options: readonly OptionDescription[], command: string): UsageError {
   const meant = nearest(
     name,

@@ -10,6 +10,18 @@ import {
   usageStatus,
 } from '../command.js';
 
+/** The exit statuses of a command that asks a gateway, by the words for 0 and 1. */
+function statusesOf(success: string, failure: string): CommandDescription['exitStatuses'] {
+  return [
+    [commandStatus.success, success],
+    [commandStatus.failure, failure],
+    usageStatus,
+    unavailableStatus,
+    [commandStatus.noPermission, 'The token is not accepted.'],
+    configurationStatus,
+  ];
+}
+
 const listOptions: CommandDescription['options'] = [
   urlOption,
   configurationOption,
@@ -17,14 +29,7 @@ const listOptions: CommandDescription['options'] = [
   { name: 'json', summary: 'Print each item as one line of JSON.' },
 ];
 
-const listStatuses: CommandDescription['exitStatuses'] = [
-  [commandStatus.success, 'It was shown.'],
-  [commandStatus.failure, 'The gateway refused; the reason is printed.'],
-  usageStatus,
-  unavailableStatus,
-  [commandStatus.noPermission, 'The token is not accepted.'],
-  configurationStatus,
-];
+const listStatuses = statusesOf('It was shown.', 'The gateway refused; the reason is printed.');
 
 const answerOptions: CommandDescription['options'] = [
   urlOption,
@@ -33,14 +38,7 @@ const answerOptions: CommandDescription['options'] = [
   jsonOption,
 ];
 
-const answerStatuses: CommandDescription['exitStatuses'] = [
-  [commandStatus.success, 'The answer was taken.'],
-  [commandStatus.failure, 'It was not taken; the reason is printed.'],
-  usageStatus,
-  unavailableStatus,
-  [commandStatus.noPermission, 'The token is not accepted.'],
-  configurationStatus,
-];
+const answerStatuses = statusesOf('The answer was taken.', 'It was not taken; the reason is printed.');
 
 /** The commands that ask a running gateway over HTTP. */
 export const clientCommands: readonly CommandDescription[] = [
@@ -96,14 +94,10 @@ export const clientCommands: readonly CommandDescription[] = [
       configurationOption,
       ...unitOptions,
     ],
-    exitStatuses: [
-      [commandStatus.success, 'The chat was ended.'],
-      [commandStatus.failure, 'A message was refused or is dead, if standard input is no terminal.'],
-      usageStatus,
-      unavailableStatus,
-      [commandStatus.noPermission, 'The token is not accepted.'],
-      configurationStatus,
-    ],
+    exitStatuses: statusesOf(
+      'The chat was ended.',
+      'A message was refused or is dead, if standard input is no terminal.',
+    ),
     examples: ['sd-gateway chat --session work', 'printf "hello\\nand again\\n" | sd-gateway chat'],
   },
   {
@@ -122,14 +116,7 @@ export const clientCommands: readonly CommandDescription[] = [
       ...unitOptions,
       jsonOption,
     ],
-    exitStatuses: [
-      [commandStatus.success, 'It is cancelled.'],
-      [commandStatus.failure, 'It could not be cancelled; the reason is printed.'],
-      usageStatus,
-      unavailableStatus,
-      [commandStatus.noPermission, 'The token is not accepted.'],
-      configurationStatus,
-    ],
+    exitStatuses: statusesOf('It is cancelled.', 'It could not be cancelled; the reason is printed.'),
     examples: [
       'sd-gateway cancel 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
       'sd-gateway cancel --session chat-42',
@@ -152,14 +139,7 @@ export const clientCommands: readonly CommandDescription[] = [
       ...unitOptions,
       { name: 'json', summary: 'Print each message as one line of JSON.' },
     ],
-    exitStatuses: [
-      [commandStatus.success, 'It is done.'],
-      [commandStatus.failure, 'It could not be done for one of them; the reason is printed.'],
-      usageStatus,
-      unavailableStatus,
-      [commandStatus.noPermission, 'The token is not accepted.'],
-      configurationStatus,
-    ],
+    exitStatuses: statusesOf('It is done.', 'It could not be done for one of them; the reason is printed.'),
     examples: ['sd-gateway dead', 'sd-gateway dead retry --all'],
   },
   {
@@ -229,14 +209,7 @@ export const clientCommands: readonly CommandDescription[] = [
       ...unitOptions,
       jsonOption,
     ],
-    exitStatuses: [
-      [commandStatus.success, 'It is done.'],
-      [commandStatus.failure, 'It could not be done; the reason is printed.'],
-      usageStatus,
-      unavailableStatus,
-      [commandStatus.noPermission, 'The token is not accepted.'],
-      configurationStatus,
-    ],
+    exitStatuses: statusesOf('It is done.', 'It could not be done; the reason is printed.'),
     examples: ['sd-gateway session set chat-42 --agent fast', 'sd-gateway session reset chat-42'],
   },
   {

@@ -1,12 +1,10 @@
-import { nearest } from '../../config/configuration-error.js';
 import { commandStatus } from '../command.js';
 import { cut, printable, terminalOf, versionedLine } from '../terminal.js';
-import { type ParsedCommand, UsageError } from '../usage.js';
+import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
 
 const actions = ['list', 'show', 'retry', 'discard'] as const;
-type Action = (typeof actions)[number];
 
 const done: Readonly<Record<'retry' | 'discard', string>> = {
   retry: 'Tried again:',
@@ -28,14 +26,6 @@ export class Refused extends Error {
   ) {
     super(what);
   }
-}
-
-function actionOf({ command, operands: [word = 'list'] }: ParsedCommand): Action {
-  const action = actions.find((candidate) => candidate === word);
-  if (action !== undefined) return action;
-  const meant = nearest(word, actions);
-  const hint = meant === null ? `it is one of ${actions.join(', ')}` : `did you mean "${meant}"?`;
-  throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
 }
 
 /** Reads a list to its end, page by page. `what`: what was asked for, such as "to list sessions". Throws a Refused. */
@@ -107,7 +97,7 @@ async function allIds(client: GatewayClient): Promise<readonly string[]> {
 
 /** Lists, shows, tries again or discards messages that are dead. */
 export async function dead(parsed: ParsedCommand): Promise<number> {
-  const action = actionOf(parsed);
+  const action = actionOf(parsed, actions, 'list');
   const ids = parsed.operands.slice(1);
   const all = parsed.flags.has('all');
   const json = parsed.flags.has('json');

@@ -1,20 +1,11 @@
-import { nearest } from '../../config/configuration-error.js';
 import { commandStatus } from '../command.js';
 import { askYesNo, printable, versionedLine } from '../terminal.js';
-import { type ParsedCommand, UsageError } from '../usage.js';
+import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
 import { askOrRefuse, Refused } from './messages.js';
 
 const actions = ['show', 'set', 'reset', 'delete'] as const;
 type Action = (typeof actions)[number];
-
-function actionOf({ command, operands: [word = ''] }: ParsedCommand): Action {
-  const action = actions.find((candidate) => candidate === word);
-  if (action !== undefined) return action;
-  const meant = nearest(word, actions);
-  const hint = meant === null ? `it is one of ${actions.join(', ')}` : `did you mean "${meant}"?`;
-  throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
-}
 
 interface Request {
   readonly action: Action;
@@ -55,7 +46,7 @@ function textOf({ action, name, agent }: Request, { body }: GatewayAnswer): stri
 /** Shows a session, chooses its agent, begins it anew or deletes it. */
 export async function session(parsed: ParsedCommand): Promise<number> {
   const { name: command } = parsed.command;
-  const action = actionOf(parsed);
+  const action = actionOf(parsed, actions);
   const name = parsed.operands[1] ?? '';
   const agent = parsed.values['agent'];
   if ((action === 'set') !== (agent !== undefined)) {

@@ -1,12 +1,10 @@
-import { nearest } from '../../config/configuration-error.js';
 import { commandStatus } from '../command.js';
 import { printable, versionedLine } from '../terminal.js';
-import { type ParsedCommand, UsageError } from '../usage.js';
+import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused, showToken } from './access.js';
 import type { GatewayClient } from './http.js';
 
 const actions = ['show', 'add', 'list', 'revoke'] as const;
-type Action = (typeof actions)[number];
 
 interface ShownToken {
   readonly name: string;
@@ -14,17 +12,9 @@ interface ShownToken {
   readonly created_at: string;
 }
 
-function actionOf({ command, operands: [word = ''] }: ParsedCommand): Action {
-  const action = actions.find((candidate) => candidate === word);
-  if (action !== undefined) return action;
-  const meant = nearest(word, actions);
-  const hint = meant === null ? `it is one of ${actions.join(', ')}` : `did you mean "${meant}"?`;
-  throw new UsageError(`unknown action "${word}"; ${hint}`, command.name);
-}
-
 /** Shows the operator's token, or makes, lists or revokes named ones. */
 export async function token(parsed: ParsedCommand): Promise<number> {
-  const action = actionOf(parsed);
+  const action = actionOf(parsed, actions);
   const [, name] = parsed.operands;
   const { scope } = parsed.values;
   const json = parsed.flags.has('json');
