@@ -17,6 +17,12 @@ const mends: Readonly<Record<string, string>> = {
   EMFILE: 'the limit of open files is reached (LimitNOFILE= of the unit)',
 };
 
+/** Says that a signal ended a program, such as "was killed by SIGTERM". */
+export function killedBy(signal: NodeJS.Signals): string {
+  const hint = signal === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
+  return `was killed by ${signal}${hint}`;
+}
+
 /** The error of a command that could not be started; says what to check. */
 export function notStarted(error: unknown, program: string, workingDirectory: string): AgentError {
   const { code = '', message } = error as NodeJS.ErrnoException;

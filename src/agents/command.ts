@@ -3,25 +3,16 @@ import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
 import { makeTurnDirectories, type TurnDirectories } from './agent-directories.js';
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
-import { notStarted } from './command-errors.js';
+import { killedBy, notStarted } from './command-errors.js';
 import { type CommandInput, inputText, turnArguments } from './command-input.js';
 import { type CommandOutput, type OutputReader, outputReader } from './command-output.js';
 import { EventQueue } from './event-queue.js';
 import { endBeforeGateway } from './oom-score.js';
-import { type PipedProcess, spawnPiped } from './piped-process.js';
+import { openFilesLimit, type PipedProcess, spawnPiped } from './piped-process.js';
 import { markVariable, newMark, ProcessTree } from './process-tree.js';
 import { readInTurns } from './read-in-turns.js';
-import { StandardError } from './standard-error.js';
+import { pauseWhenFullMs, StandardError } from './standard-error.js';
 import type { TurnProcess } from './turn-processes.js';
-
-/**
- * Time between two reads of standard error once its lines are only counted. A command that writes without end is not
- * worth the processor's time.
- */
-const pauseWhenFullMs = 5;
-
-/** The soft limit of descriptors that systemd gives a unit by default (systemd-system.conf(5), DefaultLimitNOFILE=). */
-const openFilesLimit = 1_024;
 
 /** For the lines of its standard error that are logged, which are taken in steps. */
 const roundsWhenCutOff = 25;
@@ -240,11 +231,11 @@ class CommandTurn {
         this.#openOutputs -= 1;
       });
     }
-    child.once('exit', (status, killedBy) => {
+    child.once('exit', (status, signal) => {
       this.#exited = true;
       readOn();
       clearTimeout(this.#timer);
-      this.#tree.sweep(() => this.#drain(() => this.#finish(status, killedBy)));
+      this.#tree.sweep(() => this.#drain(() => this.#finish(status, signal)));
     });
     stdin.end(inputText(request, options.input));
   }
@@ -300,21 +291,17 @@ class CommandTurn {
     );
   }
 
-  #finish(status: number | null, killedBy: NodeJS.Signals | null): void {
+  #finish(status: number | null, signal: NodeJS.Signals | null): void {
     this.signal.removeEventListener('abort', this.#cancel);
     for (const stream of [this.piped.stdin, this.piped.stdout, this.piped.stderr]) stream.destroy();
     this.#standardError.end();
-    this.done(this.#failure ?? this.#outcome(status, killedBy));
+    this.done(this.#failure ?? this.#outcome(status, signal));
   }
 
-  #outcome(status: number | null, killedBy: NodeJS.Signals | null): AgentReply | AgentError {
+  #outcome(status: number | null, signal: NodeJS.Signals | null): AgentReply | AgentError {
     const tail = this.#standardError.tail();
     const said = tail === '' ? '; it wrote nothing to standard error' : `; standard error ends: ${tail}`;
-    if (killedBy !== null) {
-      const hint =
-        killedBy === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
-      return new AgentError('killed', `the command was killed by ${killedBy}${hint}${said}`, true);
-    }
+    if (signal !== null) return new AgentError('killed', `the command ${killedBy(signal)}${said}`, true);
     if (status !== 0)
       return new AgentError('failed', `the command exited with status ${status}${said}`, true);
     return this.output.end();

@@ -3,6 +3,9 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { pipe } from '../linux/process.js';
 
+/** The soft limit of descriptors that systemd gives a unit by default (systemd-system.conf(5), DefaultLimitNOFILE=). */
+export const openFilesLimit = 1_024;
+
 /** A child process whose standard streams are pipes, of which these are the gateway's ends. */
 export interface PipedProcess {
   readonly child: ChildProcess;

@@ -11,6 +11,12 @@ const linesAtOnce = 50;
 const tailLength = 1_000;
 const endBytes = 4 * tailLength;
 
+/**
+ * Time between two reads of standard error once its lines are only counted, in milliseconds. A program that writes without
+ * end is not worth the processor's time.
+ */
+export const pauseWhenFullMs = 5;
+
 const lineFeed = 0x0a;
 
 /** Takes what a terminal or a log would act on out of a line: escape sequences, and control characters but the tab. */

@@ -3,12 +3,12 @@ import { ticksSinceBoot } from '../../linux/process-scan.js';
 import type { Log, LogFields } from '../../log/log.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { AgentError } from '../agent.js';
-import { notStarted } from '../command-errors.js';
+import { killedBy, notStarted } from '../command-errors.js';
 import { endBeforeGateway } from '../oom-score.js';
-import { type PipedProcess, spawnPiped } from '../piped-process.js';
+import { openFilesLimit, type PipedProcess, spawnPiped } from '../piped-process.js';
 import { markVariable, newMark, ProcessTree } from '../process-tree.js';
 import { readInTurns } from '../read-in-turns.js';
-import { StandardError } from '../standard-error.js';
+import { pauseWhenFullMs, StandardError } from '../standard-error.js';
 import { FrameSplitter } from './frames.js';
 import { RpcConnection, type RpcHandlers } from './rpc.js';
 import { oneLine } from './updates.js';
@@ -25,12 +25,6 @@ export interface AgentProcessOptions {
   readonly killDelayMs: number;
   readonly log: Log;
 }
-
-/** The soft limit of descriptors that systemd gives a unit by default (systemd-system.conf(5), DefaultLimitNOFILE=). */
-const openFilesLimit = 1_024;
-
-/** Time between two reads of standard error once its lines are only counted. */
-const pauseWhenFullMs = 5;
 
 /** A process that has closed its standard output ends by itself within this time, or is ended. */
 const closedOutputMs = 200;
@@ -231,11 +225,7 @@ export class AgentProcess {
   }
 
   #reasonOf(status: number | null, signal: NodeJS.Signals | null): AgentError {
-    if (signal !== null) {
-      const hint =
-        signal === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
-      return new AgentError('killed', `the agent was killed by ${signal}${hint}${this.said()}`, true);
-    }
+    if (signal !== null) return new AgentError('killed', `the agent ${killedBy(signal)}${this.said()}`, true);
     return new AgentError('failed', `the agent exited with status ${status}${this.said()}`, true);
   }
 }
