@@ -46,7 +46,7 @@ export interface EarlierTurn {
 export interface AgentSessionRecord {
   /** Null: there is none. */
   read(): Promise<JsonValue | null>;
-  /** Null removes it. */
+  /** Keeps the value; null removes it. */
   write(value: JsonValue | null): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import type { AgentRequest } from './agent.js';
 /** The form of a command's standard input. */
 export type CommandInput = 'json' | 'text';
 
-/** What a command reads on its standard input. */
+/** The input of a command, on its standard input. */
 export function inputText(request: AgentRequest, form: CommandInput): string {
   return form === 'text' ? `${request.text}\n` : `${JSON.stringify(jsonInput(request))}\n`;
 }

@@ -24,7 +24,7 @@ export function newMark(directory: string): string {
 /** Time between two looks at processes that were told to end, in milliseconds. */
 const intervalMs = 20;
 
-/** What SIGKILL has not ended after so long sleeps in the kernel, and runs no instruction of its own. */
+/** A process that SIGKILL has not ended after so long sleeps in the kernel, and runs no instruction of its own. */
 const afterKillMs = 1_000;
 
 /** Sends a signal to a process; false if it has ended, or is another user's by now. */
@@ -162,7 +162,7 @@ async function endProcesses(find: () => Promise<readonly ScannedProcess[]>, kill
   }
 }
 
-/** How often leftovers are looked for: they may start others meanwhile. */
+/** Longest series of looks for leftovers: they may start others meanwhile. */
 const mostRounds = 10;
 
 /**

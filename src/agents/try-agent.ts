@@ -1,7 +1,7 @@
 import type { AgentConfiguration } from '../config/agent-table.js';
 import { tryModelServer } from './openai/try-model-server.js';
 
-/** What a look at an agent has shown. */
+/** The outcome of a look at an agent. */
 export interface AgentFinding {
   readonly verdict: 'ok' | 'warning' | 'problem' | 'unknown';
   readonly text: string;

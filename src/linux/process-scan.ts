@@ -72,7 +72,7 @@ export function ticksSinceBoot(): number {
   return Number.isNaN(seconds) ? 0 : Math.floor(seconds * 100);
 }
 
-/** What a process was started with stays as it is: each is read once. */
+/** A mark by the PID: a process keeps what it was started with, so each is read once. */
 const marks = new Map<number, { readonly startTicks: number; readonly mark: string | null }>();
 
 /**

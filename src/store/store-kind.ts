@@ -68,7 +68,7 @@ export interface OfflineStore {
   tools(changes: boolean): Promise<StoreTools>;
 }
 
-/** What was written to a file. */
+/** The counts of what was written to a file. */
 export interface Copied {
   readonly sessions: number;
   readonly messages: number;

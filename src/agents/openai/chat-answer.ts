@@ -20,7 +20,7 @@ export class ChatAnswer {
   #isThinking = false;
   #calledTool = false;
   #isDone = false;
-  /** What the reply's metadata say: the model, and why it ended. */
+  /** The reply's metadata: the model, and why it ended. */
   readonly #facts: { model?: string; finish_reason?: string } = {};
   #usage: TokenUsage | null = null;
 

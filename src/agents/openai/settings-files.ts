@@ -37,7 +37,7 @@ function keyIn(path: string, setting: string): string {
   return checkKey(readSmallFile(path, setting).trim(), `${path} (${setting})`);
 }
 
-/** What a header can carry (RFC 6750, section 2.1, and whatever else is visible ASCII). */
+/** Checks that a header can carry it (RFC 6750, section 2.1, and whatever else is visible ASCII). */
 function checkKey(key: string, source: string): string {
   if (/^[\x21-\x7e]{1,8192}$/.test(key)) return key;
   throw unavailable(

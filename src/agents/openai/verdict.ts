@@ -132,7 +132,7 @@ export function serverError(error: unknown): PassingFailure | AgentError {
 
 const longestSaid = 300;
 
-/** What the server says of an error, as one line; empty if it says nothing. */
+/** The server's words for an error, as one line; empty if it has none. */
 function said(body: string): string {
   const text = messageIn(body)
     .replace(/[\s\p{Cc}]+/gu, ' ')

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type GatewayAnswer, type GatewayClient, StreamRefusedError, UnreachableError } from './http.js';
 import { postMessage } from './send.js';
 
-/** What is told of a turn while it runs. */
+/** Told of a turn while it runs. */
 export interface TurnListener {
   /** The next piece of the reply. */
   text(piece: string): void;
