@@ -65,11 +65,16 @@ function scanned(pids: readonly string[]): readonly ScannedProcess[] {
     .filter((found) => found !== null);
 }
 
+/** Reads the text of /proc/uptime (proc(5)): the time since the boot in clock ticks, as `startTicks` counts it; 0 if it is none. */
+export function parseUptimeTicks(text: string): number {
+  // Two digits stand behind the point, and USER_HZ is 100 for all programs (time(7)): 0.29 * 100 would be 28.9….
+  const [, seconds, hundredths] = /^(\d+)\.(\d\d) /.exec(text) ?? [];
+  return seconds === undefined ? 0 : Number(`${seconds}${hundredths}`);
+}
+
 /** Time since the boot in clock ticks, as `startTicks` counts it; 0 where it can't be told. */
 export function ticksSinceBoot(): number {
-  const seconds = Number(readProc('/proc/uptime')?.split(' ')[0]);
-  // USER_HZ, which is 100 for all programs (time(7)).
-  return Number.isNaN(seconds) ? 0 : Math.floor(seconds * 100);
+  return parseUptimeTicks(readProc('/proc/uptime') ?? '');
 }
 
 /** A mark by the PID: a process keeps what it was started with, so each is read once. */

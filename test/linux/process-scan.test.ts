@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   descendants,
   parseScannedProcess,
+  parseUptimeTicks,
   type ScannedProcess,
   scanAllProcesses,
   scanProcesses,
@@ -33,6 +34,15 @@ describe('a line of /proc/PID/stat', () => {
     const age = (ticksSinceBoot() - (own?.startTicks ?? 0)) / 100;
     expect(Math.abs(age - process.uptime())).toBeLessThan(2);
   });
+});
+
+it.each([
+  ['0.29 0.00\n', 29],
+  ['4.00 7.98\n', 400],
+  ['36012.57 71023.10\n', 3_601_257],
+  ['', 0],
+])('reads the ticks since the boot in %j as %i', (text, ticks) => {
+  expect(parseUptimeTicks(text)).toBe(ticks);
 });
 
 it('finds this process among those of its control group, and among all', () => {
