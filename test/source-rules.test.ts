@@ -23,3 +23,13 @@ it('defines an exported type of one name in one file', () => {
   expect(Object.fromEntries(several)).toEqual({});
   expect(definedIn.size).toBeGreaterThan(200);
 });
+
+it('begins a comment with a noun or a verb', () => {
+  const openings = /^\s*(?:\/\/|\*|\/\*\*) (?:What|Whether|Of|Null|Who|How) .*$/gm;
+  const found = files.flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(openings)].map(
+      ([line]) => `${relative(source, file)}: ${line.trim()}`,
+    ),
+  );
+  expect(found).toEqual([]);
+});

@@ -102,7 +102,7 @@ export class ManagedService {
     process.on('unhandledRejection', (reason) => this.#service.crash(reason));
     onSignal(signals, (delivery) => this.#receive(delivery));
     void this.#service.ended.then((status) => {
-      // What a busy journald has not taken yet.
+      // A busy journald may not have taken all yet.
       journalFlush(longestFlushMs);
       process.exit(status);
     });

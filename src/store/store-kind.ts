@@ -50,7 +50,7 @@ export interface StoreLog {
 /** A store as a command sees it, beside a gateway or without one. */
 export interface OfflineStore {
   readonly name: string;
-  /** Null if it is no file of this machine. */
+  /** The store's file; null if it is no file of this machine. */
   readonly file: StoreFile | null;
   /** Its runs, newest first; null: it has none yet. Rejects with a StoreError or an IdentityError. */
   runs(): Promise<readonly RunRecord[] | null>;

@@ -20,7 +20,7 @@ function functionsIn(pages: Readonly<Record<string, string>>): readonly (readonl
     text
       .split(/^(?=#{2,5} )/m)
       .reduce<string[]>((all, part) => {
-        // What is below a function's own heading belongs to it.
+        // A heading below a function's own belongs to it.
         if (/^#{2,5} `?[\w.]+\(\)/.test(part) || all.length === 0 || /^#{2,3} /.test(part)) all.push(part);
         else all.push(`${all.pop()}${part}`);
         return all;

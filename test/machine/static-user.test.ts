@@ -149,7 +149,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
       await check('systemctl', 'start', unit);
       await check('systemctl', 'stop', unit);
       const token = await check('cat', `${state}/token`);
-      // What the program of that version has left: schema version 7, with two messages of "queued" waiting.
+      // That version's program has left schema version 7, with two messages of "queued" waiting.
       const script = `
         const { readFileSync } = require('node:fs');
         const Database = require('/usr/lib/sd-gateway/node_modules/better-sqlite3');
@@ -171,7 +171,7 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
           interval: 200,
         })
         .toMatch(new RegExp(`^(.*"state":"replied".*"text":"${name}".*\n){2}$`));
-      // What had come to its end before is there too.
+      // Messages that had come to their end before are there too.
       expect((await type('messages', 'dead', '--json', '--instance', 'old')).stdout).toContain(
         '"state":"dead"',
       );

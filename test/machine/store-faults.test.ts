@@ -125,7 +125,7 @@ echo "$code"; cat /tmp/long-reader-answer`;
     const environment = { RUNTIME_DIRECTORY: unit.runtimeDirectory, STATE_DIRECTORY: state };
     const status = await machine().run(['/usr/local/bin/sd-gateway', 'status'], { environment });
     expect(status.stdout.replace(/\s+/g, ' ')).toMatch(/because of python3 \(PID \d+\): end that/);
-    // What was accepted has come to its end, and the disk is not full.
+    // Each accepted message has come to its end, and the disk is not full.
     expect(await unit.reply(String(before.body['id']))).toBe('before');
     const free = Number(await machine().check(['sh', '-c', `df --output=avail -k ${state} | tail -1`]));
     expect(free).toBeGreaterThan(4_096);

@@ -39,7 +39,7 @@ function moduleEntries(): Plugin {
   };
 }
 
-/** What `supervise` loads when it is called. */
+/** The files that `supervise` loads when it is called. */
 const ofService =
   /src\/(library\/managed-service|lifecycle\/(state|status-line|supervise|timeouts|effects\/[\w-]+)|systemd\/timeout-extension)\.ts$/;
 /** Each of these is a file by itself, but for what several need. */

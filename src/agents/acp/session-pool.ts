@@ -10,7 +10,7 @@ export interface SessionPoolOptions {
 }
 
 interface Held {
-  /** Of the gateway. */
+  /** The gateway's name of the session. */
   readonly name: string;
   readonly generation: number;
   /** Null: it is being opened. */

@@ -136,7 +136,7 @@ export class AcpSession {
     const hasContext = this.#context !== null;
     let answer: unknown;
     try {
-      // What comes behind the answer is late.
+      // An update behind the answer is late.
       const answered = agent.connection.request('session/prompt', this.#prompt(request), () => {
         this.#turn = null;
       });

@@ -9,7 +9,7 @@ const answerBody = z.strictObject({ answer: z.enum(['allow', 'deny'], 'must be "
 
 type Route = { Params: { code: string } };
 
-/** What agents ask people before they do it. */
+/** Routes of the questions that agents ask people before they act. */
 export function addQuestionRoutes(application: FastifyInstance, questions: QuestionActions): void {
   application.get('/v1/questions', async (request) => {
     return pageView(await questions.list(pageOf(request.query)), questionView);

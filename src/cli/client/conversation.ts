@@ -59,7 +59,7 @@ export class Conversation {
       return { id: '', state: 'refused', text: String(answer.body?.['detail'] ?? `status ${answer.status}`) };
     }
     const cancel = () => {
-      // What becomes of it is seen on the stream.
+      // The stream shows what becomes of it.
       this.#client.post(`/v1/messages/${id}/cancel`, {}, {}).catch(() => undefined);
     };
     if (signal.aborted) cancel();

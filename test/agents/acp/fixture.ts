@@ -66,7 +66,7 @@ export class Place {
     return agent;
   }
 
-  /** What the agent was asked, in all its processes. */
+  /** The requests that the agent got, in all its processes. */
   asked(): readonly { readonly pid: number; readonly method: string; readonly params: never }[] {
     const file = join(this.directory, 'home', 'acp-journal');
     if (!existsSync(file)) return [];
@@ -130,7 +130,7 @@ export async function said(...of: Parameters<typeof turn>): Promise<string> {
   return reply?.text ?? '';
 }
 
-/** Of a turn that fails. */
+/** The error of a turn that fails. */
 export async function failure(...of: Parameters<typeof turn>): Promise<AgentError> {
   const { error } = await turn(...of);
   if (error === null) throw new Error('The turn did not fail.');

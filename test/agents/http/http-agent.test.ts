@@ -134,7 +134,7 @@ describe('a turn', () => {
     const { error } = await run(agent);
     expect(error?.message).toMatch(message);
     expect(error).toMatchObject({ reason, retry });
-    // What comes later is not taken.
+    // Later bytes are not taken.
     const token = server.received[0]?.headers['sd-gateway-reply-token'] ?? '';
     expect(await callbacks.take('turn_1', token, { text: 'x', metadata: {} })).toEqual({ outcome: 'ended' });
     await server.disconnected();

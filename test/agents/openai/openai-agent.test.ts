@@ -487,7 +487,7 @@ describe('a server that never ends', () => {
     const { error } = await run(agent(server));
     expect(error?.message).toMatch(message);
     await server.disconnected();
-    // What the limit takes, and what the kernel's buffers take beside it.
+    // The limit takes some, and the kernel's buffers take some beside it.
     expect(sent.bytes / tries).toBeLessThan(10_000_000);
   });
 

@@ -102,7 +102,7 @@ export class EventResponse {
     this.#wake();
   }
 
-  /** What rouses it from now on ends the next sleep. */
+  /** A rouse from now on ends the next sleep. */
   listen(): void {
     this.#woken = false;
   }

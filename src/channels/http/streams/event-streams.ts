@@ -100,7 +100,7 @@ class SessionStream implements ServedStream {
   readonly #ahead: FollowerAhead | null;
   readonly #response: EventResponse;
   #after: number;
-  /** Of the message whose turn runs. */
+  /** The text of the message whose turn runs. */
   #text: LiveText | null = null;
   #pauseMs = firstPauseMs;
 

@@ -81,7 +81,7 @@ export class LiveText {
     for (const piece of held) {
       if (piece.position === this.#position + 1 && this.#options.takesMore()) this.#send(piece);
     }
-    // What is missing still comes into the store within a moment, which is told.
+    // The missing pieces come into the store within a moment, and the store tells of them.
     this.#isBehind = this.#position < this.#lastWritten;
     return false;
   }

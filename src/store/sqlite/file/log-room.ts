@@ -17,7 +17,7 @@ export interface LogRoom {
   readonly logBytes: number;
   /** By so much the database grows once it has taken the log in. */
   readonly growthBytes: number;
-  /** Of the file system; null if it doesn't say. */
+  /** Free bytes of the file system; null if it doesn't say. */
   readonly freeBytes: number | null;
 }
 

@@ -71,7 +71,7 @@ export class LogKeeper {
   /** Why no new work may be added to the log; null: it may. What was accepted before has to come to its end all the same. */
   trouble(): StoreError | null {
     const { log, checkpointed } = this.#row;
-    // What is copied makes room for what comes.
+    // Copied frames make room for new ones.
     if (log < longFrames || checkpointed >= log) return null;
     try {
       return this.#troubleOfLong();

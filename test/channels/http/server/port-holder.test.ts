@@ -86,7 +86,7 @@ describe('who holds a port', () => {
     const pids = portHolders(port, '127.0.0.1').map(({ pid }) => pid);
     expect(pids).toHaveLength(2);
     expect(pids).toEqual(expect.arrayContaining([process.pid, keeper.pid]));
-    // Of a process whose descriptors can't be seen only the user is known.
+    // Only the user is known of a process whose descriptors can't be seen.
     expect(listeningUsers(port, '127.0.0.1')).toEqual([process.getuid?.()]);
     keeper.kill();
     await once(keeper, 'exit');
