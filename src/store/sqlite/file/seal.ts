@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, openSync, statSync, writeSync } from 'node:fs';
 import { readRegularFile } from '../../../linux/files.js';
 import { bootId } from '../../../linux/process.js';
 import { codeOf } from './disk.js';
@@ -50,9 +50,40 @@ export function seal(path: string, state: 'open' | 'closed', log: LogMark | null
   write(path, `${firstLine}\n${log === null ? '' : lineOf(log)}`, constants.O_CREAT | constants.O_TRUNC);
 }
 
-/** Marks how far the log is synced. Leaves the database's own seal as it is. */
-export function markLog(path: string, log: LogMark): void {
-  write(path, lineOf(log), 0, firstLineBytes);
+/**
+ * Marks how far the log of a database is synced, in its seal's second line. Each commit has a mark, so that the file
+ * stays open between them.
+ */
+export class LogMarker {
+  readonly #path: string;
+  #descriptor: number | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Leaves the seal's first line as it is. Throws what the file system says; the next call tries again. */
+  mark(log: LogMark): void {
+    try {
+      writeSync(this.#open(), lineOf(log), firstLineBytes);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Call it behind `seal`, which makes a new file if the old one is gone; the next mark opens that. */
+  close(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+
+  #open(): number {
+    // Removed or replaced: the next start would not read it.
+    if (this.#descriptor !== null && fstatSync(this.#descriptor).nlink === 0) this.close();
+    this.#descriptor ??= openToWrite(sealPath(this.#path), 0);
+    return this.#descriptor;
+  }
 }
 
 function lineOf({ salts, frames }: LogMark): string {
@@ -66,10 +97,10 @@ export function breakSeal(path: string): void {
 }
 
 /** Writes through no link and into no pipe, which an agent could have put there. */
-function write(path: string, text: string, flags: number, position = 0): void {
+function write(path: string, text: string, flags: number): void {
   const descriptor = openToWrite(sealPath(path), flags);
   try {
-    writeSync(descriptor, text, position);
+    writeSync(descriptor, text);
   } finally {
     closeSync(descriptor);
   }

@@ -118,13 +118,20 @@ export interface CheckpointRow {
   readonly checkpointed: number;
 }
 
-/** The log of a database that this process writes. Call it behind a commit with a sync. */
-export function markOf(path: string, { log, checkpointed }: CheckpointRow): LogMark | null {
+/** The salts in the header of a log; null if it has none. */
+export function saltsOf(path: string): string | null {
   return withLog(path, (file) => {
     const salts = Buffer.alloc(8);
-    if (file === null || readSync(file, salts, 0, 8, 16) < 8) return null;
-    return { salts: salts.toString('hex'), frames: log === checkpointed ? 0 : log };
+    return file === null || readSync(file, salts, 0, 8, 16) < 8 ? null : salts.toString('hex');
   });
+}
+
+/** True if the database has all of the log. The next transaction then begins it anew, with new salts. */
+export const isCopied = ({ log, checkpointed }: CheckpointRow) => log === checkpointed;
+
+/** The log of a database that this process writes. Call it behind a commit with a sync. */
+export function markOf(path: string, row: CheckpointRow, salts = saltsOf(path)): LogMark | null {
+  return salts === null ? null : { salts, frames: isCopied(row) ? 0 : row.log };
 }
 
 export function logOf(database: Database): CheckpointRow {

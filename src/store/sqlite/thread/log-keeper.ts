@@ -4,7 +4,7 @@ import type { StoreError } from '../../store-error.js';
 import { freeBytes } from '../file/disk.js';
 import { toStoreError } from '../file/errors.js';
 import { isLogFull, logFullError } from '../file/log-room.js';
-import { type CheckpointRow, type LogMark, markOf } from '../file/write-ahead-log.js';
+import { type CheckpointRow, isCopied, type LogMark, markOf, saltsOf } from '../file/write-ahead-log.js';
 import { type Statements, sql } from '../operations/statements.js';
 
 const look = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)');
@@ -27,6 +27,8 @@ export class LogKeeper {
   #row: CheckpointRow = { busy: 0, log: 0, checkpointed: 0 };
   /** True if a reader kept the last copy from having all of it. */
   #isHeld = false;
+  /** The log's salts as long as they can't change; null: they have to be read. */
+  #salts: string | null = null;
   #copyAtFrames = copyAfterFrames;
   #triedAt = Number.NEGATIVE_INFINITY;
   #copies = 0;
@@ -64,8 +66,15 @@ export class LogKeeper {
     return true;
   }
 
+  /**
+   * The salts stay for as long as a part of the log is not copied. If another program copies it, that changes the
+   * database's file, so that no mark holds before this one copies again (see seal.ts).
+   */
   mark(): LogMark | null {
-    return markOf(this.#path, this.#checkpoint(look));
+    const row = this.#checkpoint(look);
+    const salts = this.#salts ?? saltsOf(this.#path);
+    this.#salts = isCopied(row) ? null : salts;
+    return markOf(this.#path, row, salts);
   }
 
   /** Why no new work may be added to the log; null: it may. What was accepted before has to come to its end all the same. */
@@ -102,6 +111,7 @@ export class LogKeeper {
   }
 
   #checkpoint(statement: typeof look): CheckpointRow {
+    if (statement !== look) this.#salts = null;
     this.#row = this.#sql.get(statement) ?? { busy: 0, log: 0, checkpointed: 0 };
     return this.#row;
   }

@@ -2,7 +2,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_
 import type { Database } from 'better-sqlite3';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
-import { breakSeal, markLog, seal } from '../file/seal.js';
+import { breakSeal, LogMarker, seal } from '../file/seal.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
@@ -44,6 +44,7 @@ class Serving {
   readonly #groups: GroupCommit;
   readonly #path: string;
   readonly #housekeeping: Housekeeping;
+  readonly #marker: LogMarker;
   /** Damage was found while it was open: no seal is put on it any more. */
   #damaged = false;
   /** False while the log can't be marked, which is told once. */
@@ -53,6 +54,7 @@ class Serving {
     this.#database = database;
     this.#groups = groups;
     this.#path = options.path;
+    this.#marker = new LogMarker(options.path);
     this.#housekeeping = new Housekeeping(database, groups, {
       keep: options.keep,
       interval: options.housekeepingInterval,
@@ -98,7 +100,7 @@ class Serving {
     try {
       const mark = this.#groups.newMark();
       if (mark === null) return;
-      markLog(this.#path, mark);
+      this.#marker.mark(mark);
       this.#marks = true;
     } catch (error) {
       if (this.#marks) this.#warn(error);
@@ -118,6 +120,7 @@ class Serving {
     this.#housekeeping.stop();
     let failure: PostedFailure | null = null;
     try {
+      this.#marker.close();
       const checkpointed = this.#checkpoint();
       this.#database.close();
       if (checkpointed) this.#seal('closed');
@@ -146,6 +149,7 @@ class Serving {
   #seal(state: 'open' | 'closed'): void {
     if (this.#damaged) return;
     try {
+      this.#marker.close();
       seal(this.#path, state, state === 'open' ? this.#groups.mark() : null);
     } catch (error) {
       this.#warn(error);
@@ -156,6 +160,7 @@ class Serving {
     if (reason !== 'corrupt' || this.#damaged) return;
     this.#damaged = true;
     try {
+      this.#marker.close();
       breakSeal(this.#path);
     } catch (error) {
       post({ type: 'warning', failure: failureOf(error, this.#path) });

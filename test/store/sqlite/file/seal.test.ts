@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { breakSeal, seal, sealPath } from '../../../../src/store/sqlite/file/seal.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { breakSeal, LogMarker, readSeal, seal, sealPath } from '../../../../src/store/sqlite/file/seal.js';
 
 let directory: string;
 beforeEach(() => {
@@ -29,4 +29,42 @@ test('into a pipe nothing is sealed, and nobody is waited for who would read it'
   writeFileSync(path, 'database');
   execFileSync('mkfifo', [sealPath(path)]);
   expect(() => seal(path, 'closed')).toThrow('gateway.db-seal is a named pipe: remove it.');
+});
+
+describe('a mark of the log', () => {
+  const mark = (frames: number) => ({ salts: '0123456789abcdef', frames });
+  let path: string;
+  let marker: LogMarker;
+  beforeEach(() => {
+    path = join(directory, 'gateway.db');
+    writeFileSync(path, 'database');
+    marker = new LogMarker(path);
+    seal(path, 'open', mark(1));
+  });
+  afterEach(() => marker.close());
+
+  test('takes the place of the one before, and leaves the rest of the seal', () => {
+    for (const frames of [2, 30, 4]) {
+      marker.mark(mark(frames));
+      expect(readSeal(path)).toEqual({ intact: true, closed: false, log: mark(frames) });
+    }
+  });
+
+  test('goes into the seal that lies there, if that took the place of another one', () => {
+    marker.mark(mark(2));
+    writeFileSync(`${path}-other`, readFileSync(sealPath(path)));
+    renameSync(`${path}-other`, sealPath(path));
+    marker.mark(mark(3));
+    expect(readSeal(path).log).toEqual(mark(3));
+  });
+
+  test('is refused without a seal, and makes none: it would stand for a database that nobody has sealed', () => {
+    marker.mark(mark(2));
+    rmSync(sealPath(path));
+    expect(() => marker.mark(mark(3))).toThrow('ENOENT');
+    expect(readSeal(path)).toEqual({ intact: false, closed: false, log: null });
+    seal(path, 'open', mark(3));
+    marker.mark(mark(4));
+    expect(readSeal(path).log).toEqual(mark(4));
+  });
 });

@@ -82,6 +82,15 @@ describe('a log that lost what was answered is refused and left as it is:', () =
     return statSync(path, { throwIfNoEntry: false }) === undefined ? null : readFileSync(path, 'latin1');
   }
 
+  test('one that was copied and begun anew, as by its mark', async () => {
+    const salts = () => readFileSync(log).toString('hex', 16, 24);
+    const before = salts();
+    await killAfter(300);
+    expect(salts()).not.toBe(before);
+    damages['a bit of its first page is flipped']?.();
+    await expect(files.open()).rejects.toMatchObject({ reason: 'corrupt' });
+  });
+
   test('any bit of what was synced', async () => {
     const sound = readFileSync(log);
     await fc.assert(
