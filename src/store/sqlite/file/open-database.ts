@@ -20,7 +20,7 @@ import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, seal } from './seal.js';
 import { sqliteAddon } from './sqlite-addon.js';
-import { checkLog, logOf, markOf } from './write-ahead-log.js';
+import { checkLog, emptyDamagedCopied, logOf, markOf } from './write-ahead-log.js';
 
 export interface OpenOptions {
   readonly path: string;
@@ -28,6 +28,8 @@ export interface OpenOptions {
   readonly busyTimeout: number;
   /** Called at each step of a check or a migration. */
   readonly progress: (step: string) => void;
+  /** Called with what an operator should know though nothing is lost. */
+  readonly warn: (error: StoreError) => void;
 }
 
 /** The cache for pages that SQLite has read, in KiB. SQLite never gives it back by itself. */
@@ -59,6 +61,8 @@ export function openDatabase(options: OpenOptions): {
   const { intact, closed, log } = created ? { intact: true, closed: true, log: null } : readSeal(path);
   // Before SQLite opens it, which would write over what it doesn't take for its own.
   checkLog(path, log, intact);
+  const wasEmptied = emptyDamagedCopied(path, log);
+  if (wasEmptied) options.warn(emptiedLogWarning(path));
   const database = connect(options);
   try {
     checkIdentity(
@@ -67,7 +71,7 @@ export function openDatabase(options: OpenOptions): {
       schemaVersionOf(database),
     );
     const outdated = schemaVersionOf(database) < schemaVersion;
-    const checkedWhole = !intact || outdated;
+    const checkedWhole = !intact || outdated || wasEmptied;
     if (checkedWhole) {
       progress('checking the database');
       checkWhole(database, path);
@@ -87,6 +91,13 @@ export function openDatabase(options: OpenOptions): {
     database.close();
     throw error;
   }
+}
+
+function emptiedLogWarning(path: string): StoreError {
+  return new StoreError(
+    'internal',
+    `The write-ahead log ${path}-wal was damaged. The database has all of it: the log was emptied, and nothing is lost. Look after the disk.`,
+  );
 }
 
 function connect({ path, busyTimeout }: OpenOptions): Database.Database {

@@ -86,8 +86,9 @@ export class LogMarker {
   }
 }
 
-function lineOf({ salts, frames }: LogMark): string {
-  return `log ${salts}, frames ${String(frames).padStart(10, '0')}\n`;
+/** Each line has the same length: it is written in the place of the one before. */
+function lineOf({ salts, frames, isCopied }: LogMark): string {
+  return `log ${salts}, frames ${String(frames).padStart(10, '0')}, ${isCopied ? 'copied' : 'needed'}\n`;
 }
 
 /** Damage was found in it: the next start reads all of it, whatever its file looks like. */
@@ -130,8 +131,12 @@ export function readSeal(path: string): SealFinding {
 }
 
 function markIn(line: string): LogMark | null {
-  const [, salts, frames] = /^log ([0-9a-f]{16}), frames (\d{10})$/.exec(line) ?? [];
-  return salts === undefined ? null : { salts, frames: Number(frames) };
+  const [, salts, frames, state] =
+    /^log ([0-9a-f]{16}), frames (\d{10})(, copied|, needed|)$/.exec(line) ?? [];
+  if (salts === undefined) return null;
+  // The marks of 0.1.0 and before have no state, and no frames once all was copied.
+  const isCopied = state === '' ? Number(frames) === 0 : state === ', copied';
+  return { salts, frames: Number(frames), isCopied };
 }
 
 function readIfThere(path: string): string | null {

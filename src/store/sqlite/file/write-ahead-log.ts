@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { damagedAdvice, FileError } from './errors.js';
 
@@ -8,8 +8,10 @@ import { damagedAdvice, FileError } from './errors.js';
 export interface LogMark {
   /** The two salts of its header, in hexadecimal: each restart of the log has new ones. */
   readonly salts: string;
-  /** Frames up to the end of a transaction; 0: the database has all of it. */
+  /** Frames up to the end of a transaction. */
   readonly frames: number;
+  /** True if the database has all of them: a log that is gone is no loss then. */
+  readonly isCopied: boolean;
 }
 
 const headerBytes = 32;
@@ -131,7 +133,7 @@ export const isCopied = ({ log, checkpointed }: CheckpointRow) => log === checkp
 
 /** The log of a database that this process writes. Call it behind a commit with a sync. */
 export function markOf(path: string, row: CheckpointRow, salts = saltsOf(path)): LogMark | null {
-  return salts === null ? null : { salts, frames: isCopied(row) ? 0 : row.log };
+  return salts === null ? null : { salts, frames: row.log, isCopied: isCopied(row) };
 }
 
 export function logOf(database: Database): CheckpointRow {
@@ -145,7 +147,7 @@ export function logOf(database: Database): CheckpointRow {
  * kept the end of the log and not the change of the database before it.
  */
 export function checkLog(path: string, mark: LogMark | null, isSameBoot: boolean): void {
-  if (mark === null || mark.frames === 0) return;
+  if (mark === null || mark.isCopied) return;
   withLog(path, (log) => {
     if (log === null || fstatSync(log).size === 0) {
       if (isSameBoot) throw damagedLog(path, 'is gone', mark);
@@ -158,6 +160,21 @@ export function checkLog(path: string, mark: LogMark | null, isSameBoot: boolean
     const frames = soundFrames(log, header, mark.frames);
     if (frames < mark.frames) throw damagedLog(path, `is damaged behind frame ${frames}`, mark);
   });
+}
+
+/**
+ * Empties a log that is damaged and not needed, and says whether it did. SQLite would read the frames before the damage,
+ * and take their pages for newer ones than those of the database, which has all of the log.
+ */
+export function emptyDamagedCopied(path: string, mark: LogMark | null): boolean {
+  if (mark === null || !mark.isCopied || mark.frames === 0) return false;
+  const isDamaged = withLog(path, (log) => {
+    const header = log === null ? null : readHeader(log);
+    if (log === null || header?.salts !== mark.salts) return false;
+    return soundFrames(log, header, mark.frames) < mark.frames;
+  });
+  if (isDamaged) truncateSync(`${path}-wal`);
+  return isDamaged;
 }
 
 function isLater(salts: string, before: string): boolean {

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
+import type { StoreError } from '../../store-error.js';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
 import { breakSeal, LogMarker, seal } from '../file/seal.js';
@@ -183,7 +184,8 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
     extension.reportProgress();
     post({ type: 'progress', step });
   };
-  const { database, report } = openDatabase({ ...options, progress });
+  const warn = (error: StoreError) => post({ type: 'warning', failure: toFailure(error) });
+  const { database, report } = openDatabase({ ...options, progress, warn });
   try {
     progress('recovering what the last run left');
     const groups = new GroupCommit(database, options);

@@ -19,7 +19,7 @@ import { FileError, toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { openDatabase } from '../file/open-database.js';
 import { readSeal } from '../file/seal.js';
-import { checkLog, type LogMark, mendLog } from '../file/write-ahead-log.js';
+import { checkLog, emptyDamagedCopied, type LogMark, mendLog } from '../file/write-ahead-log.js';
 import { readArchive } from './archive-read.js';
 import { ArchiveWriter, type Written } from './archive-write.js';
 import { openDamaged } from './damaged-schema.js';
@@ -146,7 +146,7 @@ export async function importToStore(
 ): Promise<Written> {
   try {
     const isNew = !existsSync(path);
-    const { database } = openDatabase({ path, busyTimeout, progress: () => {} });
+    const { database } = openDatabase({ path, busyTimeout, progress: () => {}, warn: () => {} });
     try {
       giveTo(path, statSync(isNew ? dirname(path) : path));
       database.exec('BEGIN IMMEDIATE');
@@ -235,7 +235,8 @@ export async function recoverStore(path: string, stamp: string): Promise<Recover
 /** Lets SQLite read all that is left of the log. Gives what is not, for the operator: a line or none. */
 function mendCopy(path: string, copy: string): readonly string[] {
   const { log } = readSeal(path);
-  if (log === null || log.frames === 0 || reaches(path, log)) return [];
+  emptyDamagedCopied(copy, log);
+  if (log === null || reaches(path, log)) return [];
   const bad = mendLog(copy, log);
   return [
     `what ${bad} of the ${log.frames} pages in the write-ahead log had, which are damaged or gone: the last messages, or what became of them`,

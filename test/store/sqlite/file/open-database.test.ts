@@ -451,7 +451,8 @@ describe.runIf(process.getuid?.() === 0)('a database that its owner may not writ
       process.seteuid?.(0);
     }
   };
-  const open = () => openDatabase({ path: files.path, busyTimeout: 1_000, progress: () => undefined });
+  const open = () =>
+    openDatabase({ path: files.path, busyTimeout: 1_000, progress: () => undefined, warn: () => undefined });
 
   test.each(['', '-wal', '-shm'])(
     'is not opened, and is once its mode is mended: gateway.db%s',

@@ -32,7 +32,7 @@ test('into a pipe nothing is sealed, and nobody is waited for who would read it'
 });
 
 describe('a mark of the log', () => {
-  const mark = (frames: number) => ({ salts: '0123456789abcdef', frames });
+  const mark = (frames: number, isCopied = false) => ({ salts: '0123456789abcdef', frames, isCopied });
   let path: string;
   let marker: LogMarker;
   beforeEach(() => {
@@ -44,10 +44,19 @@ describe('a mark of the log', () => {
   afterEach(() => marker.close());
 
   test('takes the place of the one before, and leaves the rest of the seal', () => {
-    for (const frames of [2, 30, 4]) {
-      marker.mark(mark(frames));
-      expect(readSeal(path)).toEqual({ intact: true, closed: false, log: mark(frames) });
+    for (const log of [mark(2), mark(30, true), mark(4)]) {
+      marker.mark(log);
+      expect(readSeal(path)).toEqual({ intact: true, closed: false, log });
     }
+  });
+
+  test.each([
+    [0, true],
+    [7, false],
+  ])('of an earlier version is read: %i frames', (frames, isCopied) => {
+    const [first] = readFileSync(sealPath(path), 'utf8').split('\n');
+    writeFileSync(sealPath(path), `${first}\nlog 0123456789abcdef, frames 000000000${frames}\n`);
+    expect(readSeal(path).log).toEqual(mark(frames, isCopied));
   });
 
   test('goes into the seal that lies there, if that took the place of another one', () => {

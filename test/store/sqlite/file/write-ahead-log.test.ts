@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { seal } from '../../../../src/store/sqlite/file/seal.js';
+import { logOf, markOf } from '../../../../src/store/sqlite/file/write-ahead-log.js';
 import { recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { propertyRuns } from '../../../support/properties.js';
 import { acceptOne } from '../../samples.js';
@@ -106,6 +108,64 @@ describe('a log that lost what was answered is refused and left as it is:', () =
     );
     writeFileSync(log, sound);
     expect(await (await files.open()).counts()).toMatchObject({ queued: messages });
+  });
+});
+
+describe('a damaged log that the database has whole is no loss', () => {
+  let sound: Buffer;
+  let database: Buffer;
+  beforeEach(() => {
+    const connection = new Database(files.path);
+    connection.pragma('wal_checkpoint(PASSIVE)');
+    sound = readFileSync(log);
+    const mark = markOf(files.path, logOf(connection));
+    expect(mark).toMatchObject({ isCopied: true });
+    connection.close();
+    database = readFileSync(files.path);
+    // As it lies there after a kill at this time: the close has removed the log.
+    leaveFiles = (bytes) => {
+      for (const suffix of ['-wal', '-shm']) rmSync(files.path + suffix, { force: true });
+      writeFileSync(files.path, database);
+      writeFileSync(log, bytes);
+      seal(files.path, 'open', mark);
+    };
+  });
+  let leaveFiles: (bytes: Buffer) => void;
+
+  /** All messages are there, and no page is an older one. */
+  async function expectAll(): Promise<void> {
+    const warnings: string[] = [];
+    const { store, report } = await files.openWithReport({
+      events: { warning: ({ message }) => warnings.push(message) },
+    });
+    expect(await store.counts()).toMatchObject({ queued: messages });
+    expect(warnings).toEqual(report.checkedWhole ? [expect.stringContaining('-wal was damaged')] : []);
+    await files.close();
+    const connection = new Database(files.path);
+    expect(connection.pragma('integrity_check', { simple: true })).toBe('ok');
+    connection.close();
+  }
+
+  test('though any bit of it is flipped', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(sound.length * 8 - 1), async (bit) => {
+        const bytes = Buffer.from(sound);
+        bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        leaveFiles(bytes);
+        await expectAll();
+      }),
+      { numRuns: propertyRuns(8) },
+    );
+  });
+
+  test.each([0, 1, 25, 50, 75, 99])('though it is cut off behind %i % of it', async (percent) => {
+    leaveFiles(sound.subarray(0, Math.floor((sound.length * percent) / 100)));
+    await expectAll();
+  });
+
+  test('and "store recover" has everything', async () => {
+    leaveFiles(sound.subarray(0, Math.floor(sound.length / 2)));
+    expect(await recoverStore(files.path, 'now')).toMatchObject({ messages, missing: 0, lost: [] });
   });
 });
 
