@@ -46,7 +46,7 @@ export const memory: Benchmark = {
                 String(count),
               ]);
               while (replied(gateway.directory) < count) execFileSync('sleep', ['0.1']);
-              // V8 shrinks its heaps at the latest 100 s after its last collection of garbage, and in several steps.
+              // The gateway collects its garbage after a whole minute of rest, which may begin in the middle of one.
               execFileSync('sleep', [smoke ? '0' : '150']);
               return { memory: residentMemory(gateway.pid) };
             } finally {

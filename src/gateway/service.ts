@@ -3,6 +3,7 @@ import { longestKillDelay } from '../config/agent-table.js';
 import { directories, scopeOfUser } from '../config/directories.js';
 import type { Configuration } from '../config/schema.js';
 import { longestStoreWait } from '../config/store-table.js';
+import { collectGarbageAtRest } from '../lifecycle/effects/idle-heap.js';
 import { type SupervisedService, supervise } from '../lifecycle/supervise.js';
 import type { ServiceReport } from '../lifecycle/supervise-options.js';
 import { isStartedAgain, type Supervision } from '../lifecycle/supervision.js';
@@ -13,6 +14,7 @@ import { messageIds } from '../log/fields.js';
 import { systemctlEnvironment } from '../manager/service-manager.js';
 import { storeName } from '../store/create-store.js';
 import { reportProgress } from '../systemd/timeout-extension.js';
+import { errorMessage } from '../text/failure-text.js';
 import type { GatewayEvents } from './events.js';
 import { GatewayReports } from './reports.js';
 import { CloseStack, openRuntime, type Runtime } from './runtime.js';
@@ -164,6 +166,7 @@ export class Service {
       this.#sideWork.run('Closing the gateway’s memory to its agents', closeMemoryToOthers);
       this.#supervised.ready();
       runtime.start();
+      this.#collectGarbageAtRest();
     } catch (error) {
       // A start that was cancelled may fail in any way; what it had opened is closed all the same.
       if (signal.aborted) return;
@@ -174,6 +177,15 @@ export class Service {
       });
       this.#supervised.startFailed(failure);
     }
+  }
+
+  #collectGarbageAtRest(): void {
+    const timer = collectGarbageAtRest((error) =>
+      this.#options.log.warning(
+        `Memory that a load has taken is kept at rest: ${errorMessage(error)}. The gateway works all the same.`,
+      ),
+    );
+    this.#opened.add(() => clearInterval(timer));
   }
 
   #events(): GatewayEvents {

@@ -10,7 +10,7 @@ import { Poster } from './load/poster.js';
 const onDemand = process.env['SOAK_MINUTES'] !== undefined;
 const minutes = Number(process.env['SOAK_MINUTES'] ?? 0.1);
 const clients = 50;
-/** V8 shrinks its heaps at the latest 100 s after its last collection of garbage, and in several steps; milliseconds. */
+/** The gateway collects its garbage after a whole minute of rest, which may begin in the middle of one; milliseconds. */
 const restMs = 150_000;
 /** At rest, in bytes: the most that may be resident, and by how much two rests may differ. */
 const mostAtRest = 120 * 1024 ** 2;
@@ -46,7 +46,7 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
     // With all that it opens once.
     const before = process_.descriptors();
     /**
-     * Once V8 has shrunk its heaps: under load it has room to spare, more or less from hour to hour. The store is at rest,
+     * Once the heaps have shrunk: under load V8 has room to spare, more or less from hour to hour. The store is at rest,
      * too, after a round of what it forgets, of which there is one each ten minutes.
      */
     const atRest = async () => {

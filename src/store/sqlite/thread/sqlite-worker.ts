@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Database } from 'better-sqlite3';
+import { collectGarbageAtRest } from '../../../lifecycle/effects/idle-heap.js';
 import type { StoreError } from '../../store-error.js';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
@@ -63,6 +64,7 @@ class Serving {
       onForgotten: (forgotten) => post({ type: 'forgotten', forgotten }),
       onFailure: (error) => this.#warn(error),
     });
+    collectGarbageAtRest((error) => this.#warn(error));
   }
 
   listen(from: MessagePort): void {
