@@ -76,6 +76,7 @@ export class Service {
     this.#supervised = supervise({
       supervision,
       stopPolicy: () => ({ foreignSigterm: this.#configuration.stop.foreign_sigterm }),
+      isStoppedByManager: () => job.isStoppedByManager(),
       stopTimeoutMs: () => this.#stopTimeoutMs(),
       statusText: () => this.#reports.status(),
       report: (report) => this.#take(report),

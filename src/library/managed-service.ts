@@ -32,7 +32,7 @@ export type ProgressCheck = () => Promise<unknown> | unknown;
 const longestFlushMs = 1_000;
 
 /** Signals that a service manager, a shell or a container sends; others stay the program's own. */
-const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const;
+const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGCONT'] as const;
 
 /** A check of the service's own, for the watchdog: one at a time. */
 class CheckProbe {

@@ -12,7 +12,7 @@ import { checkFunction, readList } from './read-arguments.js';
  * Tells each delivery of these signals with its sender, until closed. Without another listener a watched signal has no
  * effect but to be told. Doesn't keep the process alive. Where there is no Linux, the sender isn't known.
  *
- * @param signals one of SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, or several
+ * @param signals one of SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, or several
  * @param listener told of each delivery
  * @returns the watch, whose `close` gives the signals back to those who had them before
  * @throws {@link ArgumentError} for other signals and for no function; `SystemCallError` if they can't be watched

@@ -52,7 +52,8 @@ export interface StopRequest {
   readonly exitStatus: ExitStatus;
   readonly signal: WatchedSignal | null;
   readonly sender: Sender | null;
-  readonly requestedBy: 'signal' | 'control-socket' | 'gateway';
+  /** `manager`: the service manager says by its job that it stops the unit. */
+  readonly requestedBy: 'signal' | 'control-socket' | 'gateway' | 'manager';
   /** The kill that had begun this stop before the supervisor asked for it. */
   readonly after?: StopRequest;
 }
@@ -66,7 +67,9 @@ export type SignalVerdict =
   | { readonly kind: 'reload'; readonly sender: Sender }
   | { readonly kind: 'stop'; readonly stop: StopRequest }
   /** The second interrupt of the person at the keyboard. */
-  | { readonly kind: 'end-at-once'; readonly stop: StopRequest };
+  | { readonly kind: 'end-at-once'; readonly stop: StopRequest }
+  /** Changes nothing. */
+  | { readonly kind: 'none' };
 
 /**
  * "Supervisor": an ancestor of this process, or a process outside its PID namespace, which the kernel shows as
@@ -136,6 +139,12 @@ export function judgeSignal(
   if (delivery.signal === 'SIGHUP' && !isFromTerminal(delivery, supervision)) {
     return { kind: 'reload', sender };
   }
+  if (delivery.signal === 'SIGCONT') {
+    // The manager sends it behind the SIGTERM of a stop (systemd.kill(5)). While another SIGTERM is pending, the kernel
+    // drops the manager's own (signal(7)), and this is all that comes of it.
+    const follows = fromSupervisor && stopping !== null && mayBecomePlanned(stopping);
+    return follows ? { kind: 'stop', stop: plannedStop('signal', 'SIGTERM', sender) } : { kind: 'none' };
+  }
   const cause = causeOf(delivery, supervision, fromSupervisor);
   const stop: StopRequest = {
     cause,
@@ -167,6 +176,22 @@ export function stopRequest(
   };
 }
 
+function plannedStop(
+  requestedBy: StopRequest['requestedBy'],
+  signal: WatchedSignal | null,
+  sender: Sender | null,
+): StopRequest {
+  return { cause: 'planned-stop', exitStatus: exitStatus.success, signal, sender, requestedBy };
+}
+
+/** The stop of the unit that the service manager has under way, whoever's signal came first. */
+export const stopByJob: StopRequest = plannedStop('manager', null, null);
+
+/** True if the service manager itself stops the unit. */
+export function isByManager({ cause, sender, requestedBy }: StopRequest): boolean {
+  return cause === 'planned-stop' && (requestedBy === 'manager' || sender?.isSupervisor === true);
+}
+
 /** True if the supervisor may be about to ask for the same stop: `ExecStop=/bin/kill -TERM $MAINPID` kills first. */
 export function mayBecomePlanned({ cause }: StopRequest): boolean {
   return cause === 'foreign-kill' || cause === 'killed-by-signal';
@@ -174,8 +199,7 @@ export function mayBecomePlanned({ cause }: StopRequest): boolean {
 
 /** The stop that goes on when a further one is asked for: the first, unless the supervisor asks after a kill. */
 export function joinStops(first: StopRequest, further: StopRequest): StopRequest {
-  const isPlanned = further.cause === 'planned-stop' && further.sender?.isSupervisor === true;
-  return isPlanned && mayBecomePlanned(first) ? { ...further, after: first } : first;
+  return isByManager(further) && mayBecomePlanned(first) ? { ...further, after: first } : first;
 }
 
 function describeSender(sender: Sender): string {
@@ -191,7 +215,8 @@ function describeKill({ signal, sender }: StopRequest): string {
 
 /** The stop in the words of an operator: cause, signal and sender. */
 export function describeStop(stop: StopRequest): string {
-  const by = stop.sender === null ? '' : ` by ${describeSender(stop.sender)}`;
+  const manager = stop.requestedBy === 'manager' ? ' by the service manager' : '';
+  const by = stop.sender === null ? manager : ` by ${describeSender(stop.sender)}`;
   switch (stop.cause) {
     case 'planned-stop':
       return stop.requestedBy === 'control-socket'
@@ -221,6 +246,8 @@ export interface ManagerJob {
   readonly unit: string;
   /** "start", "stop", "restart", … */
   readonly type: string;
+  /** False while it waits for another. */
+  readonly isRunning: boolean;
 }
 
 /** The job of the service manager that stops the gateway's unit. */
@@ -252,6 +279,11 @@ function shutdownOf(jobs: readonly ManagerJob[]): StopJob['shutdown'] {
 /** True if other jobs may have drawn the unit's own along. Only then its dependencies are worth asking for. */
 export function mayBeDrawnAlong(unit: string, jobs: readonly ManagerJob[]): boolean {
   return shutdownOf(jobs) === null && jobs.some((job) => job.unit !== unit);
+}
+
+/** True if one of the jobs stops the unit right now. */
+export function isBeingStopped(unit: string, jobs: readonly ManagerJob[]): boolean {
+  return jobs.some((job) => job.unit === unit && job.isRunning && ['stop', 'restart'].includes(job.type));
 }
 
 /** Finds what stops the unit among the manager's jobs at that time; null if none of them does. */

@@ -8,6 +8,11 @@ export interface SuperviseOptions {
   readonly supervision: Supervision;
   /** Asked at each signal. By default a SIGTERM of anybody but the supervisor is a failure. */
   readonly stopPolicy?: () => StopPolicy;
+  /**
+   * Asked when a kill has begun a stop: true if the service manager stops the unit all the same, as by an `ExecStop=` that
+   * kills; null if there is no answer. Must not reject.
+   */
+  readonly isStoppedByManager?: () => Promise<boolean | null>;
   /** The longest that a stop may take, in milliseconds; asked when it begins. By default 45 s. */
   readonly stopTimeoutMs?: () => number;
   /**

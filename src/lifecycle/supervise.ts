@@ -4,6 +4,7 @@ import { type SignalDelivery, watchedSignals, watchSignals } from '../systemd/si
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { errorMessage } from '../text/failure-text.js';
 import { Notifier, TimeoutExtender } from './effects/notifier.js';
+import { SupervisorWait } from './effects/supervisor-wait.js';
 import { WatchdogFeeder } from './effects/watchdog-feeder.js';
 import {
   initialState,
@@ -18,6 +19,7 @@ import {
   mayBecomePlanned,
   type Sender,
   type StopRequest,
+  stopByJob,
   stopRequest,
 } from './stop-cause.js';
 import type {
@@ -28,13 +30,7 @@ import type {
   WatchdogCheck,
 } from './supervise-options.js';
 import { judgeSupervision } from './supervision.js';
-import {
-  barrierTimeoutMs,
-  closingTimeMs,
-  type PartProgress,
-  stopStallMs,
-  supervisorSignalTimeoutMs,
-} from './timeouts.js';
+import { barrierTimeoutMs, closingTimeMs, type PartProgress, stopStallMs } from './timeouts.js';
 
 const defaultDrainTimeoutMs = 30_000;
 
@@ -71,8 +67,8 @@ export class SupervisedService {
   #failure: string | null = null;
   #watchdog: WatchdogFeeder | null = null;
   #overdue: NodeJS.Timeout | undefined;
-  #causeIsFinal: Promise<void> = Promise.resolve();
-  #settleCause: () => void = () => undefined;
+  /** Behind a kill. */
+  #supervisorWait: SupervisorWait | null = null;
   /** The stop that is asked for; null until then, and again once its handler is called. */
   #pendingStop: StopContext | null = null;
   #stopHandler: (stop: StopContext) => Promise<void> | void = () => undefined;
@@ -116,7 +112,7 @@ export class SupervisedService {
 
   /** Resolves when the cause of the stop can't change any more, a moment after a kill at the latest. */
   get causeIsFinal(): Promise<void> {
-    return this.#causeIsFinal;
+    return this.#supervisorWait?.over ?? Promise.resolve();
   }
 
   /** Why the start failed or the service crashed; null if neither did. */
@@ -211,6 +207,8 @@ export class SupervisedService {
       case 'end-at-once':
         this.#dispatch({ type: 'end-at-once', stop: verdict.stop });
         break;
+      case 'none':
+        break;
     }
   }
 
@@ -258,7 +256,7 @@ export class SupervisedService {
         });
         break;
       case 'note-planned-stop':
-        this.#settleCause();
+        this.#supervisorWait?.end();
         this.#report({ type: 'stop-planned', stop: effect.stop });
         break;
       case 'note-further-stop':
@@ -317,10 +315,9 @@ export class SupervisedService {
       signal: this.#deadline.signal,
     };
     if (mayBecomePlanned(stop)) {
-      this.#causeIsFinal = new Promise((resolve) => {
-        this.#settleCause = resolve;
-        setTimeout(resolve, supervisorSignalTimeoutMs);
-      });
+      this.#supervisorWait = new SupervisorWait(this.#options.isStoppedByManager, () =>
+        this.#dispatch({ type: 'stop-requested', stop: stopByJob }),
+      );
     }
     this.#report({ type: 'stopping', stop });
   }
@@ -353,7 +350,7 @@ export class SupervisedService {
 
   async #drain(): Promise<void> {
     await this.#callStopHandler();
-    await this.#causeIsFinal;
+    await this.causeIsFinal;
     this.#dispatch({ type: 'drain-finished' });
   }
 

@@ -58,7 +58,10 @@ export const closingTimeMs = 15_000;
 /** Longest wait for the barrier at the end, in milliseconds. */
 export const barrierTimeoutMs = 5_000;
 
-/** Longest wait of a stop that a kill has begun for the supervisor's own SIGTERM, in milliseconds. */
+/**
+ * Longest wait of a stop that a kill has begun for the supervisor's own signal, in milliseconds: where the manager does
+ * not say whether it stops the unit.
+ */
 export const supervisorSignalTimeoutMs = 1_000;
 
 /** The plan of a start, for as long as it makes progress. */

@@ -210,16 +210,25 @@ export async function readStopDependencies(question: JobsQuestion, unit: string)
   );
 }
 
-/** `Result=` of a unit (systemd.service(5)). Rejects as listJobs does. */
-export async function readResult(question: JobsQuestion, unit: string): Promise<string> {
-  return (await ask(question, ['show', '--property=Result', '--value', '--no-pager', unit])).trim();
+/**
+ * `Result=` of a unit (systemd.service(5)), and its `SubState=`: "stop" while its `ExecStop=` runs. Rejects as listJobs
+ * does.
+ */
+export async function readStopState(
+  question: JobsQuestion,
+  unit: string,
+): Promise<{ readonly result: string; readonly subState: string }> {
+  const shown = parseProperties(
+    await ask(question, ['show', '--property=Result,SubState', '--no-pager', unit]),
+  );
+  return { result: shown['Result'] ?? '', subState: shown['SubState'] ?? '' };
 }
 
 /** Reads `systemctl list-jobs --no-legend`: JOB, UNIT, TYPE and STATE in each line. Another line is left out. */
 export function parseJobs(text: string): readonly ManagerJob[] {
   return text.split('\n').flatMap((line) => {
-    const [, unit, type] = /^\s*\d+\s+(\S+)\s+(\S+)\s+\S+\s*$/.exec(line) ?? [];
-    return unit === undefined || type === undefined ? [] : [{ unit, type }];
+    const [, unit, type, state] = /^\s*\d+\s+(\S+)\s+(\S+)\s+(\S+)\s*$/.exec(line) ?? [];
+    return unit === undefined || type === undefined ? [] : [{ unit, type, isRunning: state === 'running' }];
   });
 }
 

@@ -2,7 +2,15 @@ import { readlinkSync } from 'node:fs';
 import { native, readPipe, SystemCallError } from '../linux/native.js';
 
 /** Signals whose sender the gateway is told. */
-export const watchedSignals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const;
+export const watchedSignals = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGCONT',
+] as const;
 export type WatchedSignal = (typeof watchedSignals)[number];
 
 /**

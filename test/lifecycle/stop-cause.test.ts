@@ -5,6 +5,7 @@ import {
   describeStopJob,
   exitStatusOf,
   explainStopJob,
+  isBeingStopped,
   isSupervisor,
   joinStops,
   judgeSignal,
@@ -14,6 +15,7 @@ import {
   type StopJob,
   type StopPolicy,
   type StopRequest,
+  stopByJob,
   stopRequest,
 } from '../../src/lifecycle/stop-cause.js';
 import type { Supervision } from '../../src/lifecycle/supervision.js';
@@ -224,6 +226,28 @@ describe('a further stop', () => {
     expect(describeStop(joined)).toBe(words);
   });
 
+  it('that the manager has under way makes a kill a planned one', () => {
+    const joined = joinStops(kill, stopByJob);
+    expect(joined).toMatchObject({ cause: 'planned-stop', exitStatus: 0 });
+    expect(describeStop(joined)).toBe(
+      'planned stop by the service manager, after SIGTERM by kill (PID 999, UID 0)',
+    );
+  });
+
+  // The kernel drops the supervisor's SIGTERM while another is pending, but not the SIGCONT behind it.
+  it.each<[string, SignalDelivery, StopRequest | null, boolean]>([
+    ['by the supervisor after a foreign kill', fromPid1, kill, true],
+    ['by the supervisor after another signal', fromPid1, quit, true],
+    ['by somebody else after a foreign kill', delivery({}), kill, false],
+    ['by somebody who forges the sender', { ...fromPid1, code: 'SI_QUEUE' }, kill, false],
+    ['by the supervisor after a planned stop', fromPid1, planned, false],
+    ['by the supervisor after a restart', fromPid1, restart, false],
+    ['by the supervisor while nothing stops', fromPid1, null, false],
+  ])('that only SIGCONT is left of: %s', (_what, signal, stopping, isPlanned) => {
+    const verdict = judgeSignal({ ...signal, signal: 'SIGCONT' }, supervision(systemUnit), fail, stopping);
+    expect(verdict).toEqual(isPlanned ? { kind: 'stop', stop: planned } : { kind: 'none' });
+  });
+
   it.each([
     ['by somebody else after a planned one', planned, kill],
     ['by somebody else after a kill', kill, quit],
@@ -243,9 +267,9 @@ it.each([
 });
 
 const unit = 'sd-gateway.service';
-const stop: ManagerJob = { unit, type: 'stop' };
-const restart: ManagerJob = { unit, type: 'restart' };
-const job = (name: string, type: string): ManagerJob => ({ unit: name, type });
+const job = (name: string, type: string, isRunning = true): ManagerJob => ({ unit: name, type, isRunning });
+const stop = job(unit, 'stop');
+const restart = job(unit, 'restart');
 
 describe('the job that stops the unit', () => {
   it.each<[string, ManagerJob[], Record<string, string[]>, StopJob | null, string]>([
@@ -300,6 +324,17 @@ describe('the job that stops the unit', () => {
     const found = explainStopJob(unit, jobs, dependencies);
     expect(found).toEqual(expected);
     if (found !== null) expect(describeStopJob(found)).toBe(words);
+  });
+
+  it.each<[string, ManagerJob[], boolean]>([
+    ['a stop', [stop], true],
+    ['a restart', [job('a.service', 'start'), restart], true],
+    ['a stop that waits for another', [job(unit, 'stop', false)], false],
+    ['a reload', [job(unit, 'reload')], false],
+    ['a stop of another unit', [job('a.service', 'stop')], false],
+    ['none', [], false],
+  ])('stops it right now: %s', (_what, jobs, expected) => {
+    expect(isBeingStopped(unit, jobs)).toBe(expected);
   });
 
   it.each<[ManagerJob[], boolean]>([

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Sender } from '../../src/lifecycle/stop-cause.js';
 import { SupervisedService } from '../../src/lifecycle/supervise.js';
 import type { ServiceReport, StopContext, SuperviseOptions } from '../../src/lifecycle/supervise-options.js';
+import { supervisorSignalTimeoutMs } from '../../src/lifecycle/timeouts.js';
 import { DatagramReceiver } from '../support/datagram-receiver.js';
 import { delivery, supervision, systemUnit } from './samples.js';
 
@@ -157,6 +158,60 @@ it('takes a kill for a planned stop if the supervisor asks for one a moment late
   await heardUntilBarrier();
   expect(await service.ended).toBe(0);
   expect(calls).toEqual(['stop', 'close after planned-stop']);
+  expect(reports.map(({ type }) => type)).toEqual(['ready', 'stopping', 'stop-planned', 'stopped']);
+});
+
+it('takes a kill for a planned stop if all that comes of the supervisor’s is the SIGCONT behind it', async () => {
+  const { service, calls } = supervised();
+  service.ready();
+  service.receive(delivery({}));
+  service.receive(delivery({ signal: 'SIGCONT', senderPid: 1, senderComm: 'systemd' }));
+  await heardUntilBarrier();
+  expect(await service.ended).toBe(0);
+  expect(calls).toEqual(['stop', 'close after planned-stop']);
+});
+
+it.each([
+  ['stops it', true, 0, 'planned-stop', ['ready', 'stopping', 'stop-planned', 'stopped']],
+  ['doesn’t stop it', false, 1, 'foreign-kill', ['ready', 'stopping', 'stopped']],
+  ['gives no answer', null, 1, 'foreign-kill', ['ready', 'stopping', 'stopped']],
+] as const)('judges a kill by its manager, which %s', async (_what, answer, status, cause, told) => {
+  const { service, calls, reports } = supervised({ isStoppedByManager: async () => answer });
+  service.ready();
+  service.receive(delivery({}));
+  await heardUntilBarrier();
+  expect(await service.ended).toBe(status);
+  expect(calls).toEqual(['stop', `close after ${cause}`]);
+  expect(reports.map(({ type }) => type)).toEqual(told);
+});
+
+it('waits no second for a supervisor whose manager says that it does nothing', async () => {
+  const { service } = supervised({ isStoppedByManager: async () => false });
+  service.ready();
+  const before = performance.now();
+  service.receive(delivery({}));
+  await service.causeIsFinal;
+  expect(performance.now() - before).toBeLessThan(supervisorSignalTimeoutMs);
+  await heardUntilBarrier();
+  await service.ended;
+});
+
+it('tells a planned stop once, whatever says so first', async () => {
+  let tell: (isStopped: boolean) => void = () => undefined;
+  const asked = new Promise<boolean>((resolve) => {
+    tell = resolve;
+  });
+  const { service, reports } = supervised({ isStoppedByManager: () => asked });
+  service.ready();
+  service.onStop(async () => {
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
+  });
+  service.receive(delivery({}));
+  service.receive(delivery({ signal: 'SIGCONT', senderPid: 1 }));
+  tell(true);
+  await heardUntilBarrier();
+  expect(await service.ended).toBe(0);
   expect(reports.map(({ type }) => type)).toEqual(['ready', 'stopping', 'stop-planned', 'stopped']);
 });
 

@@ -70,31 +70,36 @@ describeOnMachine('the record of a stop', (machine) => {
     await gateway.succeed('stop');
   });
 
+  const kills = '/bin/kill -TERM $MAINPID';
+  const killsAndWaits = '/bin/sh -c "kill -TERM $0; while kill -0 $0; do sleep 0.02; done" $MAINPID';
+
   it.concurrent.each([
-    ['idle', {}],
-    ['busy', agentThatWaitsFor('/tmp/busy-go')],
-  ])('is that of a planned stop where ExecStop= kills the gateway first, %s', async (name, environment) => {
+    ['idle', kills],
+    ['busy', kills],
+    ['idle-awaited', killsAndWaits],
+    ['busy-awaited', killsAndWaits],
+  ])('is that of a planned stop where ExecStop= kills the gateway first, %s', async (name, command) => {
+    const isBusy = name.startsWith('busy');
+    const go = `/tmp/exec-stop-${name}-go`;
     const gateway = await GatewayUnit.install(machine(), {
       name: `exec-stop-${name}`,
-      // On a busy machine the supervisor's SIGTERM may come while that of /bin/kill is still pending, and the kernel drops
-      // it (signal(7)). So this one waits a moment.
-      service: ['ExecStop=/bin/sh -c "kill -TERM $0; sleep 0.2" $MAINPID'],
-      environment,
+      service: [`ExecStop=${command}`],
+      environment: isBusy ? agentThatWaitsFor(go) : {},
     });
     await gateway.succeed('start');
-    if (name === 'busy') {
+    if (isBusy) {
       await gateway.post('chat', { text: 'work' });
       await gateway.waitForStatus('1 running');
     }
     const done = gateway.succeed('stop');
     await gateway.waitForRecord({ SD_GATEWAY_STOP_CAUSE: 'planned-stop' });
-    if (name === 'busy') await machine().check(['touch', '/tmp/busy-go']);
+    if (isBusy) await machine().check(['touch', go]);
     await done;
     expect(await gateway.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
     const [stopped] = await gateway.journal(`MESSAGE_ID=${messageIds.stopped}`);
     expect(stopped).toMatchObject({
       MESSAGE: expect.stringMatching(
-        /: planned stop by systemd \(PID 1, UID 0\), after SIGTERM by .* \(PID \d+, UID 0\)(, stop job)?; .*exit status 0$/,
+        /: planned stop by (systemd \(PID 1, UID 0\)|the service manager), after SIGTERM by .* \(PID \d+, UID 0\)(, stop job)?; .*exit status 0$/,
       ),
       SD_GATEWAY_STOP_CAUSE: 'planned-stop',
     });

@@ -31,15 +31,19 @@ const job = fc.record({
     .tuple(fc.stringMatching(/^[A-Za-z0-9:_.\\@-]{1,80}$/), fc.constantFrom('service', 'target', 'scope'))
     .map(([name, type]) => `${name}.${type}`),
   type: fc.constantFrom('start', 'stop', 'restart', 'verify-active', 'reload'),
+  isRunning: fc.boolean(),
 });
 
 it('reads every job that systemctl lists, however its columns are filled', () => {
   fc.assert(
     fc.property(fc.array(job), fc.nat({ max: 20 }), (jobs: readonly ManagerJob[], filling) => {
-      const lines = jobs.map(({ unit, type }, index) =>
-        [String(index + 1).padStart(filling), unit.padEnd(filling), type.padEnd(filling), 'running'].join(
-          ' ',
-        ),
+      const lines = jobs.map(({ unit, type, isRunning }, index) =>
+        [
+          String(index + 1).padStart(filling),
+          unit.padEnd(filling),
+          type.padEnd(filling),
+          isRunning ? 'running' : 'waiting',
+        ].join(' '),
       );
       expect(parseJobs([...lines, ''].join('\n'))).toEqual(jobs);
     }),
@@ -59,7 +63,7 @@ it.each([
 ] as const)('asks the %s manager', async (scope, option) => {
   fakeProgram('systemctl', 'console.log("1 " + process.argv.slice(2).join("_") + " stop running")');
   expect(await listJobs(question({ scope }))).toEqual([
-    { unit: `${option}_list-jobs_--full_--no-legend_--no-pager`, type: 'stop' },
+    { unit: `${option}_list-jobs_--full_--no-legend_--no-pager`, type: 'stop', isRunning: true },
   ]);
 });
 

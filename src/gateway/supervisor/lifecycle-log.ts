@@ -4,6 +4,8 @@ import {
   describeStopJob,
   exitStatus,
   explainStopJob,
+  isBeingStopped,
+  isByManager,
   mayBecomePlanned,
   mayBeDrawnAlong,
   type StopJob,
@@ -16,8 +18,8 @@ import { identifier, type Log, type LogFields, priorities } from '../../log/log.
 import {
   type JobsQuestion,
   listJobs,
-  readResult,
   readStopDependencies,
+  readStopState,
 } from '../../manager/service-manager.js';
 import type { StopSummary } from './run-history.js';
 
@@ -122,6 +124,8 @@ interface JobAnswer {
   readonly words: string | null;
 }
 
+const noAnswer: JobAnswer = { job: null, words: null };
+
 /** Longest time of each systemctl beside the drain, in milliseconds. */
 const systemctlTimeoutMs = 5_000;
 
@@ -133,8 +137,12 @@ export class StopJobSearch {
   readonly #unit: string | null;
   readonly #question: JobsQuestion;
   readonly #abort = new AbortController();
+  readonly #closeAtExit = () => this.close();
   #answered: Promise<void> | null = null;
-  #answer: JobAnswer = { job: null, words: null };
+  #answer: JobAnswer = noAnswer;
+  /** Called with the answer to whether the manager stops the unit; null: there will be none. */
+  #tell: (isStopped: boolean | null) => void = () => undefined;
+  readonly #isStopped: Promise<boolean | null>;
 
   /** `environment` is systemctl's. */
   constructor({ manager, origin, unit }: Supervision, environment: JobsQuestion['environment']) {
@@ -147,20 +155,36 @@ export class StopJobSearch {
       timeoutMs: systemctlTimeoutMs,
       signal: this.#abort.signal,
     };
+    this.#isStopped = new Promise((resolve) => {
+      this.#tell = resolve;
+    });
   }
 
-  get answer(): JobAnswer {
-    return this.#answer;
+  /** Only a planned stop by our manager has a job. */
+  answerTo(stop: StopRequest): JobAnswer {
+    return isByManager(stop) ? this.#answer : noAnswer;
   }
 
   /** Asks. False where there is nothing to ask: only a planned stop by our manager has a job. */
-  begin({ cause, sender }: StopRequest): boolean {
+  begin(stop: StopRequest): boolean {
+    return isByManager(stop) && this.#ask();
+  }
+
+  /** Asks whether the manager stops the unit, by a job or on its own account; null: it can't be told. Never rejects. */
+  async isStoppedByManager(): Promise<boolean | null> {
+    return this.#ask() ? this.#isStopped : null;
+  }
+
+  #ask(): boolean {
     const unit = this.#unit;
-    if (unit === null || cause !== 'planned-stop' || sender?.isSupervisor !== true) return false;
+    if (unit === null) return false;
+    if (this.#answered !== null) return true;
     // A crash on the way closes nothing: systemctl must not outlive it.
-    process.once('exit', () => this.close());
+    process.once('exit', this.#closeAtExit);
     // Without an answer nothing is to be told or done, whatever the reason.
-    this.#answered = this.#find(unit).catch(() => undefined);
+    this.#answered = this.#find(unit)
+      .catch(() => undefined)
+      .finally(() => this.#tell(null));
     return true;
   }
 
@@ -177,6 +201,7 @@ export class StopJobSearch {
 
   /** Asks no more. */
   close(): void {
+    process.off('exit', this.#closeAtExit);
     this.#abort.abort();
   }
 
@@ -184,9 +209,13 @@ export class StopJobSearch {
     const jobs = await listJobs(this.#question);
     const job = explainStopJob(unit, jobs, {});
     if (job === null) {
-      this.#answer = { job, words: describeNoJob(await readResult(this.#question, unit)) };
+      const { result, subState } = await readStopState(this.#question, unit);
+      this.#answer = { job, words: describeNoJob(result) };
+      // A unit that has sent STOPPING=1 is in "stop-sigterm" without the manager's doing.
+      this.#tell(subState === 'stop');
       return;
     }
+    this.#tell(isBeingStopped(unit, jobs));
     this.#answer = { job, words: describeStopJob(job) };
     if (!mayBeDrawnAlong(unit, jobs)) return;
     const explained = explainStopJob(unit, jobs, await readStopDependencies(this.#question, unit));
@@ -244,7 +273,7 @@ export class StopLog {
   logStopping(): void {
     if (this.#stop === null || this.#isLogged) return;
     this.#isLogged = true;
-    logStopping(this.#log, this.#stop, this.#job.answer);
+    logStopping(this.#log, this.#stop, this.#job.answerTo(this.#stop));
   }
 
   #askForJob(stop: StopRequest): void {
@@ -274,7 +303,7 @@ export class StopLog {
   async end(stop: StopRequest, error: string | null): Promise<StopSummary> {
     await this.#job.settled(jobTimeoutMs);
     this.logStopping();
-    const { job, words } = this.#job.answer;
+    const { job, words } = this.#job.answerTo(stop);
     this.#job.close();
     return {
       stop,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { StopJobSearch } from '../../../src/gateway/supervisor/lifecycle-log.js';
-import { type StopRequest, stopRequest } from '../../../src/lifecycle/stop-cause.js';
+import { type StopRequest, stopByJob, stopRequest } from '../../../src/lifecycle/stop-cause.js';
 import { byHand, supervision, systemUnit, userUnit, wrapped } from '../../lifecycle/samples.js';
 import { fakeProgram } from '../../manager/fake-program.js';
 
@@ -14,6 +14,12 @@ const bySystemd: StopRequest = {
   signal: 'SIGTERM',
   sender: { pid: 1, uid: 0, comm: 'systemd', isSupervisor: true },
   requestedBy: 'signal',
+};
+const byKill: StopRequest = {
+  ...bySystemd,
+  cause: 'foreign-kill',
+  exitStatus: 1,
+  sender: { pid: 999, uid: 0, comm: 'kill', isSupervisor: false },
 };
 /** The longest that a test waits for what comes at once. */
 const longMs = 10_000;
@@ -39,7 +45,7 @@ it.each([
   const search = searchOf(evidence);
   expect(search.begin(bySystemd)).toBe(true);
   await search.settled(longMs);
-  expect(search.answer).toEqual({
+  expect(search.answerTo(bySystemd)).toEqual({
     job: { type: 'restart', shutdown: null, because: null },
     words: 'restart job',
   });
@@ -57,7 +63,7 @@ it('asks what drew the job along where there are others, and does without where 
     const search = searchOf();
     search.begin(bySystemd);
     await search.settled(longMs);
-    expect(search.answer.job).toEqual({ type: 'stop', shutdown: null, because: told });
+    expect(search.answerTo(bySystemd).job).toEqual({ type: 'stop', shutdown: null, because: told });
   }
 });
 
@@ -65,15 +71,47 @@ it.each([
   ['success', 'no job: systemctl kill'],
   ['timeout', 'no job: systemd’s own doing, Result=timeout'],
 ])('tells that there is no job, by Result=%s', async (result, words) => {
-  fakeSystemctl('console.log("7 other.service restart running")', `console.log(${JSON.stringify(result)})`);
+  fakeSystemctl(
+    'console.log("7 other.service restart running")',
+    `console.log('Result=${result}\\nSubState=stop-sigterm')`,
+  );
   const search = searchOf();
   search.begin(bySystemd);
   await search.settled(longMs);
-  expect(search.answer).toEqual({ job: null, words });
+  expect(search.answerTo(bySystemd)).toEqual({ job: null, words });
+});
+
+it.each<[string, string, string, boolean | null]>([
+  ['a job stops it', 'console.log("7 sd-gateway.service stop running")', '', true],
+  ['its job waits for another', 'console.log("7 sd-gateway.service stop waiting")', '', false],
+  ['its ExecStop= runs without a job', '', 'console.log("Result=timeout\\nSubState=stop")', true],
+  // As it is after STOPPING=1, whoever has killed.
+  ['it stops by itself', '', 'console.log("Result=success\\nSubState=stop-sigterm")', false],
+  ['there is no answer', 'process.exit(1)', '', null],
+])('asks upon a kill whether the manager stops the unit: %s', async (_what, jobs, shown, expected) => {
+  fakeSystemctl(jobs, shown);
+  const search = searchOf();
+  expect(await search.isStoppedByManager()).toBe(expected);
+  // A kill has no job, whatever the manager does besides.
+  expect(search.answerTo(byKill)).toEqual({ job: null, words: null });
+});
+
+it('asks once where a kill turns out to be a planned stop', async () => {
+  fakeSystemctl('console.log("7 sd-gateway.service stop running")');
+  const search = searchOf();
+  expect(await search.isStoppedByManager()).toBe(true);
+  fakeSystemctl('process.exit(1)');
+  expect(search.begin(stopByJob)).toBe(true);
+  await search.settled(longMs);
+  expect(search.answerTo(stopByJob).words).toBe('stop job');
+});
+
+it('can’t tell whether a process is stopped that is no unit', async () => {
+  expect(await searchOf(byHand).isStoppedByManager()).toBe(null);
 });
 
 it.each<[string, StopRequest, typeof systemUnit]>([
-  ['a kill by somebody else', { ...bySystemd, cause: 'foreign-kill' }, systemUnit],
+  ['a kill by somebody else', byKill, systemUnit],
   ['a stop through the control socket', stopRequest('planned-stop', 'control-socket', null), systemUnit],
   ['a crash', stopRequest('crash', 'gateway', null), systemUnit],
   ['a process that is no unit', bySystemd, byHand],
@@ -81,7 +119,7 @@ it.each<[string, StopRequest, typeof systemUnit]>([
   const search = searchOf(evidence);
   expect(search.begin(stop)).toBe(false);
   await search.settled(longMs);
-  expect(search.answer).toEqual({ job: null, words: null });
+  expect(search.answerTo(bySystemd)).toEqual({ job: null, words: null });
 });
 
 /** A systemctl that never answers; gives its number once it runs. */
@@ -115,7 +153,7 @@ it('waits no longer than it is told to, and leaves nothing running once it is cl
   const before = performance.now();
   await search.settled(50);
   expect(performance.now() - before).toBeGreaterThanOrEqual(49);
-  expect(search.answer).toEqual({ job: null, words: null });
+  expect(search.answerTo(bySystemd)).toEqual({ job: null, words: null });
   search.close();
   // Nothing is left to wait for either.
   await search.settled(longMs);
@@ -130,9 +168,10 @@ function inProcess(script: string): string {
     import { StopJobSearch } from ${module('gateway/supervisor/lifecycle-log.js')};
     import { exitAtOnce } from ${module('linux/process.js')};
     const supervision = ${JSON.stringify(supervision(systemUnit))};
+    const bySystemd = ${JSON.stringify(bySystemd)};
     const begun = () => {
       const search = new StopJobSearch(supervision, { PATH: process.env.PATH });
-      search.begin(${JSON.stringify(bySystemd)});
+      search.begin(bySystemd);
       return search;
     };
     ${script}`;
@@ -150,7 +189,7 @@ it('tells nothing, and harms nothing, without a descriptor for it', () => {
     const told = async () => {
       const search = begun();
       await search.settled(${longMs});
-      return search.answer.job;
+      return search.answerTo(bySystemd).job;
     };
     const before = await told();
     let full = false;
