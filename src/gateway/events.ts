@@ -12,7 +12,7 @@ export interface GatewayEvents {
   /** Something failed with nobody left to take the exception. */
   crashed(error: unknown): void;
   stopRequested(cause: 'planned-stop' | 'restart', sender: Sender): void;
-  reloadRequested(): void;
+  reloadRequested(sender: Sender): void;
   /** The store is open, with so many turns of the last run queued again. */
   storeOpened(store: OpenStore, resumedTurns: number): Promise<void>;
   /** Everything opened after the store is closed: the last moment for a write. */

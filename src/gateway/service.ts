@@ -196,7 +196,7 @@ export class Service {
       changed: () => this.#reports.statusLine.changed(),
       crashed: (error) => supervised.crash(error),
       stopRequested: (cause, sender) => supervised.requestStop(cause, sender),
-      reloadRequested: () => supervised.requestReload(),
+      reloadRequested: (sender) => supervised.requestReload(sender),
       // Two calls of one message to the store's thread: the run on record, and what the first status line tells.
       storeOpened: async (store, resumedTurns) => {
         await Promise.all([this.#history.begin(store, resumedTurns), this.#reports.statusLine.follow(store)]);

@@ -202,7 +202,8 @@ export function joinStops(first: StopRequest, further: StopRequest): StopRequest
   return isByManager(further) && mayBecomePlanned(first) ? { ...further, after: first } : first;
 }
 
-function describeSender(sender: Sender): string {
+/** The sender in the words of an operator. */
+export function describeSender(sender: Sender): string {
   if (sender.pid === 0) return 'a process outside this PID namespace';
   const name = sender.comm === null ? 'a process that has ended' : sender.comm;
   const numbers = `${name} (PID ${sender.pid}, UID ${sender.uid})`;

@@ -66,6 +66,8 @@ export type BlockedLoopEntry = (blocked: string, watchdogMicroseconds: bigint) =
 export type ServiceReport =
   /** `first`: the end of the start, so long after it began; otherwise the end of a reload. */
   | { readonly type: 'ready'; readonly first: boolean; readonly afterMs: number }
+  /** `isSignal`: by SIGHUP; otherwise through the control socket. */
+  | { readonly type: 'reload-requested'; readonly sender: Sender; readonly isSignal: boolean }
   | { readonly type: 'reload-refused'; readonly reason: string }
   | { readonly type: 'stopping'; readonly stop: StopRequest }
   /** A kill had begun the stop, and the supervisor asks for it now: `cause` and exit status are those of a planned one. */

@@ -199,7 +199,7 @@ export class SupervisedService {
     );
     switch (verdict.kind) {
       case 'reload':
-        this.requestReload();
+        this.requestReload(verdict.sender, true);
         break;
       case 'stop':
         this.#dispatch({ type: 'stop-requested', stop: verdict.stop });
@@ -217,7 +217,9 @@ export class SupervisedService {
     this.#dispatch({ type: 'stop-requested', stop: stopRequest(cause, 'control-socket', sender) });
   }
 
-  requestReload(): void {
+  requestReload(sender: Sender, isSignal = false): void {
+    // A stop goes on without: it has its own record.
+    if (this.stop === null) this.#report({ type: 'reload-requested', sender, isSignal });
     this.#dispatch({ type: 'reload-requested' });
   }
 

@@ -112,15 +112,20 @@ it('goes on as it was when a reload is refused', async () => {
   expect(await service.ended).toBe(1);
 });
 
-it('is ready again at once after a reload that needs no waiting', async () => {
-  const { service } = supervised();
+it('is ready again at once after a reload that needs no waiting, and tells who asked for it', async () => {
+  const { service, reports } = supervised();
   let reloads = 0;
   service.ready();
   service.onReload(() => {
     reloads += 1;
   });
-  service.requestReload();
+  service.requestReload(operator);
   expect([reloads, service.state.name]).toEqual([1, 'ready']);
+  service.receive(delivery({ signal: 'SIGHUP' }));
+  expect(reports.filter(({ type }) => type === 'reload-requested')).toEqual([
+    { type: 'reload-requested', sender: operator, isSignal: false },
+    { type: 'reload-requested', sender: expect.objectContaining({ pid: 999, comm: 'kill' }), isSignal: true },
+  ]);
   service.crash(new Error('the end of the test'));
   await service.ended;
 });

@@ -130,7 +130,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       addCancelRoutes(actions, options.actions);
       addDeadRoutes(actions, reads, options.actions);
       addSessionEndRoutes(actions, options.sessions, log);
-      addTokenRoutes(actions, tokens, tokenAnswers);
+      addTokenRoutes(actions, tokens, tokenAnswers, log);
     });
   });
 

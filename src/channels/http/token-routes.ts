@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Log } from '../../log/log.js';
 import { Problem } from './problem.js';
 import type { TokenAnswers } from './token-answers.js';
 import { type NamedToken, type NamedTokens, scopes } from './tokens.js';
@@ -23,6 +24,7 @@ export function addTokenRoutes(
   application: FastifyInstance,
   tokens: NamedTokens,
   answers: Pick<TokenAnswers, 'end'>,
+  log: Log,
 ): void {
   application.get('/v1/tokens', async () => {
     return { items: (await tokens.list()).map(tokenView), next: null };
@@ -33,6 +35,9 @@ export function addTokenRoutes(
     const added = await tokens.add(body.name, body.scopes);
     switch (added.outcome) {
       case 'added':
+        log.notice(
+          `Made by request: the token "${body.name}", with the scopes ${added.token.scopes.join(', ')}`,
+        );
         // No cache on the way is to keep it.
         reply.code(201).header('Cache-Control', 'no-store');
         return { ...tokenView(added.token), token: added.secret };
@@ -49,6 +54,7 @@ export function addTokenRoutes(
   application.delete<{ Params: { name: string } }>('/v1/tokens/:name', async (request, reply) => {
     const { name } = request.params;
     if (!(await tokens.revoke(name))) throw new Problem('unknown-token', `There is no token "${name}".`);
+    log.notice(`Revoked by request: the token "${name}"`);
     answers.end(name);
     reply.code(204);
   });

@@ -45,7 +45,7 @@ export async function openControl(options: ControlOptions): Promise<ControlServe
     unit,
     stop: (peer) => events.stopRequested('planned-stop', senderOf(peer)),
     restart: (peer) => events.stopRequested('restart', senderOf(peer)),
-    reload: () => events.reloadRequested(),
+    reload: (peer) => events.reloadRequested(senderOf(peer)),
     status: () => reports.status(),
     facts: async (peer) => ({ ...(await reports.facts()), callerTurn: await turnOfCaller(peer) }),
     turnOf: turnOfCaller,

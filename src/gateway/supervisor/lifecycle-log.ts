@@ -1,5 +1,6 @@
 import {
   describeNoJob,
+  describeSender,
   describeStop,
   describeStopJob,
   exitStatus,
@@ -8,6 +9,7 @@ import {
   isByManager,
   mayBecomePlanned,
   mayBeDrawnAlong,
+  type Sender,
   type StopJob,
   type StopRequest,
 } from '../../lifecycle/stop-cause.js';
@@ -26,6 +28,12 @@ import type { StopSummary } from './run-history.js';
 /** Logs what needs no more than the report itself. */
 export function logReport(log: Log, report: ServiceReport): void {
   switch (report.type) {
+    case 'reload-requested':
+      log.notice(
+        `Reload asked for${report.isSignal ? '' : ' through the control socket'} by ${describeSender(report.sender)}`,
+        senderFields(report.sender),
+      );
+      break;
     case 'reload-refused':
       log.err(`The new configuration is refused, the old one stays in force: ${report.reason}`, {
         MESSAGE_ID: messageIds.reloadRefused,
@@ -110,9 +118,15 @@ function stopFields(stop: StopRequest): LogFields {
   return {
     SD_GATEWAY_STOP_CAUSE: stop.cause,
     SD_GATEWAY_SIGNAL: stop.signal,
-    SD_GATEWAY_SENDER_PID: stop.sender?.pid,
-    SD_GATEWAY_SENDER_UID: stop.sender?.uid,
-    SD_GATEWAY_SENDER_COMM: stop.sender?.comm,
+    ...senderFields(stop.sender),
+  };
+}
+
+function senderFields(sender: Sender | null): LogFields {
+  return {
+    SD_GATEWAY_SENDER_PID: sender?.pid,
+    SD_GATEWAY_SENDER_UID: sender?.uid,
+    SD_GATEWAY_SENDER_COMM: sender?.comm,
   };
 }
 

@@ -54,6 +54,18 @@ describe('a named token', () => {
     expect(served.records.join()).not.toContain(secret);
   });
 
+  it('leaves a record when it is made and when it is revoked, as each action of a person does', async () => {
+    const before = served.records.length;
+    await made('ci', ['read', 'post']);
+    await ask('POST', '/v1/tokens', token, { name: 'ci', scopes: ['read'] });
+    await ask('DELETE', '/v1/tokens/ci', token);
+    await ask('DELETE', '/v1/tokens/ci', token);
+    expect(served.records.slice(before)).toEqual([
+      'Made by request: the token "ci", with the scopes post, read',
+      'Revoked by request: the token "ci"',
+    ]);
+  });
+
   it('lets nobody in once it is revoked, and its name may be given again', async () => {
     const secret = await made('ci', ['read']);
     expect((await ask('GET', '/v1/sessions', secret)).status).toBe(200);
