@@ -17,21 +17,44 @@ export function otherWriters({ mode, uid, gid }: Part): string | null {
   return (mode & group) !== 0 && gid !== uid && gid !== 0 ? `the group ${gid}` : null;
 }
 
-/** Warns of a file that not only its owner can change: it names the programs that the gateway runs. */
-function openFile(file: string): readonly string[] {
+/** A file or a directory that others can change, and the warning of it. */
+interface OpenPlace {
+  readonly path: string;
+  readonly warning: string;
+}
+
+function partAt(path: string): Part | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    // Whoever reads the file says what is wrong with it.
+    return undefined;
+  }
+}
+
+/** Looks at a file that names the programs that the gateway runs; null: nobody but its owner can change it. */
+function openPlace(file: string): OpenPlace | null {
   const directory = dirname(file);
-  const [own, parent] = [file, directory].map((path) => statSync(path, { throwIfNoEntry: false }));
+  const [own, parent] = [partAt(file), partAt(directory)];
   const mend = (path: string) => `mend it with "chmod go-w ${path}"`;
   const writers = own === undefined ? null : otherWriters(own);
   if (writers !== null) {
-    return [`${file} can be changed by ${writers}, who can have the gateway run any program: ${mend(file)}`];
+    const warning = `${file} can be changed by ${writers}, who can have the gateway run any program: ${mend(file)}`;
+    return { path: file, warning };
   }
-  if (parent === undefined || (parent.mode & sticky) !== 0) return [];
+  if (parent === undefined || (parent.mode & sticky) !== 0) return null;
   const replacers = otherWriters(parent);
-  if (replacers === null) return [];
-  return [
-    `${file} can be replaced by ${replacers}, who may write to ${directory}, and can have the gateway run any program: ${mend(directory)}`,
-  ];
+  if (replacers === null) return null;
+  const warning = `${file} can be replaced by ${replacers}, who may write to ${directory}, and can have the gateway run any program: ${mend(directory)}`;
+  return { path: directory, warning };
+}
+
+/** Warns once of each file, and of each directory of them, that not only its owner can change. */
+function openFiles(files: readonly string[]): readonly string[] {
+  const places = files.flatMap((file) => openPlace(file) ?? []);
+  const isFirst = ({ path }: OpenPlace, index: number) =>
+    places.findIndex((place) => place.path === path) === index;
+  return places.filter(isFirst).map(({ warning }) => warning);
 }
 
 /** Warns of settings that let others in, with what to do. */
@@ -56,7 +79,12 @@ export function openSettings({
   ];
 }
 
-/** Warns of a configuration that works, and that others could use against the gateway. */
-export function hazardsOf(configuration: Configuration, file: string | null): readonly string[] {
-  return [...(file === null ? [] : openFile(file)), ...openSettings(configuration)];
+/** The environment file of the units that `install` writes, unless another one is chosen. */
+export function environmentFileBeside(file: string): string {
+  return file.replace(/(\.toml)?$/, '.env');
+}
+
+/** Warns of a configuration that works, and that others could use against the gateway. `files`: those that it is from. */
+export function hazardsOf(configuration: Configuration, files: readonly string[]): readonly string[] {
+  return [...openFiles(files), ...openSettings(configuration)];
 }

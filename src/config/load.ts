@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
+import { existsSync } from 'node:fs';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import { errorMessage } from '../text/failure-text.js';
 import { ConfigurationError, type ConfigurationProblem, nearest } from './configuration-error.js';
-import { hazardsOf } from './hazards.js';
+import { environmentFileBeside, hazardsOf } from './hazards.js';
 import { problemsOf } from './problems.js';
 import { type Configuration, configurationSchema } from './schema.js';
 import { type Setting, settings } from './settings.js';
@@ -103,6 +104,8 @@ interface ConfigurationSource {
   /** True if a missing file is an error: the operator named it. */
   readonly required: boolean;
   readonly environment: NodeJS.ProcessEnv;
+  /** The environment file of the unit, if another one than that beside the file. */
+  readonly environmentFile?: string;
 }
 
 export interface LoadedConfiguration {
@@ -187,6 +190,13 @@ function pathIn(values: Table, path: readonly string[]): readonly string[] {
   return hasDefault ? ['agents', 'default', ...key] : path;
 }
 
+/** Files that the settings are from. `read`: the configuration, if there is one. */
+function filesOf(source: ConfigurationSource, read: string | null): readonly string[] {
+  const { file, environmentFile = file === null ? undefined : environmentFileBeside(file) } = source;
+  const beside = environmentFile !== undefined && existsSync(environmentFile) ? [environmentFile] : [];
+  return read === null ? beside : [read, ...beside];
+}
+
 /** Reads the file and the environment. Throws a ConfigurationError that names all problems at once. */
 export function loadConfiguration(source: ConfigurationSource): LoadedConfiguration {
   const { overrides, problems, warnings } = readOverrides(source.environment);
@@ -208,5 +218,6 @@ export function loadConfiguration(source: ConfigurationSource): LoadedConfigurat
   const found = result.success ? [] : problemsOf(result.error, values, { variables, inFile });
   if (!result.success || problems.length > 0) throw new ConfigurationError([...problems, ...found]);
   const file = document === null ? null : source.file;
-  return { configuration: result.data, warnings: [...warnings, ...hazardsOf(result.data, file)], file };
+  const hazards = hazardsOf(result.data, filesOf(source, file));
+  return { configuration: result.data, warnings: [...warnings, ...hazards], file };
 }

@@ -99,7 +99,8 @@ export async function runGateway(options: RunOptions): Promise<never> {
     takeover: options.takeover,
     configurationFile: loaded.file,
     environment,
-    reload: () => load().configuration,
+    warnings: loaded.warnings,
+    reload: load,
   });
   return leave(await service.run(), log);
 }

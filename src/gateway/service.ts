@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { longestKillDelay } from '../config/agent-table.js';
 import { directories, scopeOfUser } from '../config/directories.js';
+import type { LoadedConfiguration } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { longestStoreWait } from '../config/store-table.js';
 import { collectGarbageAtRest } from '../lifecycle/effects/idle-heap.js';
@@ -41,8 +42,10 @@ export interface ServiceOptions {
   /** The file that the configuration was read from; null if there is none. */
   readonly configurationFile: string | null;
   readonly environment: NodeJS.ProcessEnv;
+  /** Warnings of the configuration that were logged. */
+  readonly warnings: readonly string[];
   /** Reads the configuration again; throws a ConfigurationError. */
-  reload(): Configuration;
+  reload(): LoadedConfiguration;
 }
 
 /** A gateway as a supervised service: opens, reloads, drains and closes the runtime when the lifecycle says so. */
@@ -56,6 +59,8 @@ export class Service {
   readonly #opened = new CloseStack();
   readonly #startWait: StartWait;
   #configuration: Configuration;
+  /** Warnings of the configuration. */
+  #warnings: readonly string[];
   /** `agent.kill_delay`, the longest since the start: a reload leaves the turns that run with theirs. */
   #killDelayMs: number;
   #opening: Promise<void> = Promise.resolve();
@@ -69,6 +74,7 @@ export class Service {
     const { log, supervision, configuration, instance, environment } = options;
     this.#options = options;
     this.#configuration = configuration;
+    this.#warnings = options.warnings;
     this.#killDelayMs = longestKillDelay(configuration.agents);
     this.#sideWork = new SideWork(log);
     const job = new StopJobSearch(supervision, systemctlEnvironment(environment));
@@ -259,7 +265,7 @@ export class Service {
   /** Puts a new configuration into effect; throws if there is none that can be used. */
   #reload(): void {
     const { log, reload } = this.#options;
-    const configuration = reload();
+    const { configuration, warnings } = reload();
     const unchanged = this.#runtime?.reconfigure(configuration) ?? [];
     this.#configuration = configuration;
     this.#killDelayMs = Math.max(this.#killDelayMs, longestKillDelay(configuration.agents));
@@ -267,6 +273,9 @@ export class Service {
     this.#restartNeeded = unchanged;
     log.configure(configuration.log);
     log.notice('The configuration was read again.', { MESSAGE_ID: messageIds.reloadDone });
+    // A warning that still holds has been said.
+    for (const warning of warnings) if (!this.#warnings.includes(warning)) log.warning(warning);
+    this.#warnings = warnings;
     if (unchanged.length > 0) {
       log.warning(
         `These settings changed, and take effect at the next restart only: ${unchanged.join(', ')}`,

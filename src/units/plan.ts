@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { longestKillDelay } from '../config/agent-table.js';
 import { configurationFile, directories } from '../config/directories.js';
+import { environmentFileBeside } from '../config/hazards.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import type { Configuration } from '../config/schema.js';
 import { longestStoreWait, namedStoreFile } from '../config/store-table.js';
@@ -57,7 +58,7 @@ export function unitFiles(
   return {
     configurationDirectory: directory,
     configuration: choices.configurationFile ?? own,
-    environment: choices.environmentFile ?? own.replace(/\.toml$/, '.env'),
+    environment: choices.environmentFile ?? environmentFileBeside(own),
   };
 }
 
@@ -86,6 +87,7 @@ export function unitConfiguration(target: UnitTarget, choices: UnitChoices): Loa
     file: files.configuration,
     required: choices.configurationFile !== null,
     environment: readEnvironment(files.environment, choices.environmentFile !== null),
+    environmentFile: files.environment,
   });
 }
 

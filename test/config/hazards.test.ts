@@ -47,6 +47,30 @@ describe('a configuration', () => {
     },
   );
 
+  it.each([
+    ['beside it', undefined, 'sd-gateway.env'],
+    ['that is another one', 'other.env', 'other.env'],
+  ])('whose environment file, %s, others can write: a warning', (_where, named, name) => {
+    const path = join(directory, name);
+    writeFileSync(path, '');
+    const warnings = () =>
+      loadConfiguration({
+        file,
+        required: false,
+        environment: {},
+        ...(named === undefined ? {} : { environmentFile: join(directory, named) }),
+      }).warnings;
+    expect(warnings()).toEqual([]);
+    chmodSync(path, 0o606);
+    expect(warnings()).toEqual([expect.stringContaining(`${path} can be changed by other users`)]);
+    writeFileSync(file, '');
+    expect(warnings()).toHaveLength(1);
+    // The directory of both is one hazard.
+    chmodSync(path, 0o644);
+    chmodSync(directory, 0o777);
+    expect(warnings()).toEqual([expect.stringContaining(`"chmod go-w ${directory}"`)]);
+  });
+
   it('that a group can write: a warning, unless it is the group of its owner alone', () => {
     expect(otherWriters({ mode: 0o664, uid: 1_000, gid: 1_000 })).toBeNull();
     expect(otherWriters({ mode: 0o664, uid: 0, gid: 0 })).toBeNull();
