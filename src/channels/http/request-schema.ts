@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { type JsonValue, metadataMistake, sessionPolicies, unknownPolicies } from '../../store/messages.js';
+import { eventIdForm, parseEventId } from './streams/event-id.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
 export const bounds = {
@@ -120,7 +121,10 @@ const seq = z
   .regex(/^\d{1,15}$/, 'must be the number of a message')
   .transform(Number);
 
-export const lastEventId = seq;
+export const lastEventId = z
+  .string()
+  .regex(eventIdForm, 'must be the id of an event, or the number of a message')
+  .transform(parseEventId);
 
 export const eventQuery = z.strictObject({ after: seq.optional() });
 

@@ -16,6 +16,7 @@ import {
   messageQuery,
   sessionName,
 } from './request-schema.js';
+import { isOfAnother, messageAt } from './streams/event-id.js';
 import type { EventStreams } from './streams/event-streams.js';
 import type { LongPolls } from './streams/long-polls.js';
 import { validateBody, validateOne, validateQuery } from './validate.js';
@@ -146,7 +147,7 @@ function acceptedMessage(
 
 export function addEventRoutes(
   application: FastifyInstance,
-  store: Pick<Store, 'settledUpTo' | 'session'>,
+  store: Pick<Store, 'settledUpTo' | 'settledMessages' | 'message' | 'session'>,
   streams: EventStreams,
 ): void {
   application.get<{ Params: { session: string } }>(
@@ -163,12 +164,15 @@ export function addEventRoutes(
           ? undefined
           : validateOne(lastEventId, header, { header: 'Last-Event-ID' });
       const settled = await store.settledUpTo(session);
-      const asked = last ?? after ?? settled;
+      const asked = last?.seq ?? after ?? settled;
+      const seen = await messageAt(store, session, asked);
+      const isOther = last !== undefined && isOfAnother(last, seen);
       // A retry of a dead letter also takes `settled` back.
-      const lastSeq = asked <= settled ? settled : ((await store.session(session))?.lastSeq ?? 0);
-      const ahead = asked > lastSeq ? { askedAfter: asked, lastSeq } : null;
+      const lastSeq = asked <= settled && !isOther ? settled : ((await store.session(session))?.lastSeq ?? 0);
+      const astray = isOther || asked > lastSeq ? { askedAfter: asked, lastSeq } : null;
+      const begin = astray === null ? seen : await messageAt(store, session, settled);
       reply.hijack();
-      await streams.serve(session, ahead === null ? asked : settled, reply.raw, ahead);
+      await streams.serve(session, astray === null ? asked : settled, reply.raw, { begin, astray });
     },
   );
 }

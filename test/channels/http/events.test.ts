@@ -46,7 +46,7 @@ async function follow(path: string, headers: Readonly<Record<string, string>> = 
     messages,
     ended,
     close: () => stop.abort(),
-    seqs: () => messages().map(({ id }) => Number(id)),
+    seqs: () => messages().map(({ data }) => JSON.parse(data ?? '').seq as number),
     reached: (count: number) => expect.poll(() => messages().length, { timeout: 10_000 }).toBe(count),
   };
 }
@@ -70,7 +70,7 @@ describe('the events of a session', () => {
     ]);
     // With data: some clients take an event without it for none, and its id with it.
     expect(stream.events[0]).toEqual({
-      id: '1',
+      id: expect.stringMatching(/^1\.\d{6}$/),
       event: 'begin',
       retry: '1000',
       data: '{"session":"a","after":1}',
@@ -129,12 +129,66 @@ describe('the events of a session', () => {
     await served.reply('next');
     await stream.reached(1);
     expect(stream.events[0]).toEqual({
-      id: '2',
+      id: expect.stringMatching(/^2\.\d{6}$/),
       event: 'reset',
       retry: '1000',
       data: '{"session":"a","after":2,"asked_after":7,"last_seq":3}',
     });
     expect(stream.seqs()).toEqual([3]);
+    stream.close();
+  });
+
+  test('tell a follower from before a restore that new messages have the numbers of those it has seen', async () => {
+    const seen: string[] = [];
+    // The session again, with other messages: as after a restore of what was before them.
+    for (const texts of [
+      ['1', '2'],
+      ['other 1', 'other 2', 'other 3'],
+    ]) {
+      await fetch(`${served.base}/v1/sessions/a`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${token}` },
+      });
+      for (const text of texts) {
+        await served.post('a', { text });
+        await served.reply(text);
+      }
+      const stream = await follow('/v1/sessions/a/events?after=0');
+      await stream.reached(texts.length);
+      seen.push(stream.messages()[1]?.id ?? '');
+      stream.close();
+    }
+    const [before = '', now = ''] = seen;
+    const astray = await follow('/v1/sessions/a/events', { 'last-event-id': before });
+    await expect.poll(() => astray.events.length).toBe(1);
+    expect(astray.events[0]).toMatchObject({
+      id: expect.stringMatching(/^3\.\d{6}$/),
+      event: 'reset',
+      data: '{"session":"a","after":3,"asked_after":2,"last_seq":3}',
+    });
+    astray.close();
+    // Whoever has seen the new one goes on behind it, and so does whoever names a number alone.
+    for (const id of [now, String(Number(now)), '2']) {
+      const follower = await follow('/v1/sessions/a/events', { 'last-event-id': id });
+      await follower.reached(1);
+      expect(follower.events[0]).toMatchObject({ id: now, event: 'begin' });
+      expect(follower.seqs()).toEqual([3]);
+      follower.close();
+    }
+  });
+
+  test('tell a follower from before a restore also while the message with that number waits', async () => {
+    await served.post('a', { text: 'it waits' });
+    const stream = await follow('/v1/sessions/a/events', { 'last-event-id': '1.000000' });
+    await expect
+      .poll(() => stream.events[0])
+      .toMatchObject({
+        id: '0',
+        event: 'reset',
+        data: '{"session":"a","after":0,"asked_after":1,"last_seq":1}',
+      });
+    await served.reply('not missed');
+    await stream.reached(1);
     stream.close();
   });
 
@@ -182,6 +236,7 @@ describe('the events of a session', () => {
     ['/v1/sessions/a/events?after=x', {}, 'after'],
     ['/v1/sessions/a/events?since=1', {}, 'since'],
     ['/v1/sessions/a/events', { 'last-event-id': 'x' }, 'Last-Event-ID'],
+    ['/v1/sessions/a/events', { 'last-event-id': '1.' }, 'Last-Event-ID'],
   ])('%s with %j is refused', async (path, headers, named) => {
     const response = await served.get(path, headers);
     expect(response.status).toBe(400);

@@ -13,7 +13,7 @@ let lastEventId = '0';
 function take(block) {
   const fields = Object.fromEntries(block.split('\n').map((line) => line.split(/: ?(.*)/s).slice(0, 2)));
   if (fields.id !== undefined) lastEventId = fields.id;
-  if (fields.event === 'message') seen.push(fields.id);
+  if (fields.event === 'message') seen.push(String(JSON.parse(fields.data).seq));
 }
 
 /** One connection; resolves at its end, whatever that is. */

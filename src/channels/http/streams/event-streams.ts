@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import type { Log } from '../../../log/log.js';
+import type { Message } from '../../../store/messages.js';
 import type { Store } from '../../../store/store.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import type { MessageProgress, SessionChanges } from '../../surroundings.js';
 import { messageView, questionView } from '../views.js';
+import { eventIdOf } from './event-id.js';
 import { EventResponse, type EventResponseOptions, reconnectAfterMs } from './event-response.js';
 import { LiveText } from './live-text.js';
 import { MessageStream } from './message-stream.js';
@@ -14,10 +16,17 @@ export interface EventStreamsOptions extends EventResponseOptions {
   readonly log: Pick<Log, 'err'>;
 }
 
-/** A follower that has seen more than there is, as after a restore: what it saw is another message now, or none. */
-export interface FollowerAhead {
+/** A follower that comes from before a restore: the last message that it has seen is another one now, or none. */
+export interface FollowerAstray {
   readonly askedAfter: number;
   readonly lastSeq: number;
+}
+
+/** Where a stream of a session begins. */
+export interface StreamBegin {
+  /** The message behind which it begins; null: there is none, or none any more. */
+  readonly begin: Pick<Message, 'seq' | 'id'> | null;
+  readonly astray: FollowerAstray | null;
 }
 
 /** Messages of one look into the store. */
@@ -55,9 +64,9 @@ export class EventStreams {
     session: string,
     after: number,
     response: ServerResponse,
-    ahead: FollowerAhead | null = null,
+    begin: StreamBegin = { begin: null, astray: null },
   ): Promise<void> {
-    return this.#serve(new SessionStream(session, after, response, this.#options, ahead), response);
+    return this.#serve(new SessionStream(session, after, response, this.#options, begin), response);
   }
 
   /** Sends the text of one message as it is written, and the message at its end. */
@@ -91,13 +100,13 @@ export class EventStreams {
 }
 
 /**
- * A session's messages as they come to their end, and before that their text. The id of an event is the message's seq:
- * with the last one that a client has seen it misses nothing, whatever happened in between.
+ * A session's messages as they come to their end, and before that their text. The id of an event is the message's seq and
+ * its mark: with the last one that a client has seen it misses nothing, whatever happened in between.
  */
 class SessionStream implements ServedStream {
   readonly #session: string;
   readonly #options: EventStreamsOptions;
-  readonly #ahead: FollowerAhead | null;
+  readonly #begin: StreamBegin;
   readonly #response: EventResponse;
   #after: number;
   /** The text of the message whose turn runs. */
@@ -109,9 +118,9 @@ class SessionStream implements ServedStream {
     after: number,
     response: ServerResponse,
     options: EventStreamsOptions,
-    ahead: FollowerAhead | null,
+    begin: StreamBegin,
   ) {
-    this.#ahead = ahead;
+    this.#begin = begin;
     this.#session = session;
     this.#after = after;
     this.#response = new EventResponse(response, options);
@@ -156,12 +165,14 @@ class SessionStream implements ServedStream {
 
   /** With an id, so that a client which has seen no message yet goes on from here, and with data: else it is no event. */
   #firstEvent(): string {
-    const begin = { session: this.#session, after: this.#after };
+    const { begin, astray } = this.#begin;
+    const place = { session: this.#session, after: this.#after };
     const [event, data] =
-      this.#ahead === null
-        ? ['begin', begin]
-        : ['reset', { ...begin, asked_after: this.#ahead.askedAfter, last_seq: this.#ahead.lastSeq }];
-    return `id: ${this.#after}\nretry: ${reconnectAfterMs}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+      astray === null
+        ? ['begin', place]
+        : ['reset', { ...place, asked_after: astray.askedAfter, last_seq: astray.lastSeq }];
+    const id = begin === null ? this.#after : eventIdOf(begin);
+    return `id: ${id}\nretry: ${reconnectAfterMs}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
   }
 
   #onProgress(messageId: string, progress: MessageProgress): void {
@@ -212,7 +223,7 @@ class SessionStream implements ServedStream {
       if (!this.#response.goesOn) return false;
       if (this.#text?.messageId === message.id) this.#text = null;
       const isTaken = this.#response.write(
-        `id: ${message.seq}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
+        `id: ${eventIdOf(message)}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
       );
       this.#after = message.seq;
       // The rest is read again, so that none of it is held for a client that does not read.

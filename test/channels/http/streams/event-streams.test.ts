@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { EventStreams } from '../../../../src/channels/http/streams/event-streams.js';
 import type { MessageChange } from '../../../../src/channels/surroundings.js';
+import { newId } from '../../../../src/store/ids.js';
 import type { Message } from '../../../../src/store/messages.js';
 
 /** Takes each write, and says after it that it is to be waited for. */
@@ -30,6 +31,7 @@ class SlowResponse extends EventEmitter {
 
 const message = (seq: number) =>
   ({
+    id: newId(),
     seq,
     acceptedAt: 0,
     changedAt: 0,
@@ -90,7 +92,7 @@ test('for a client that does not read nothing is written, and no page is kept', 
     log: { err: (message) => expect.unreachable(message) },
   });
   const served = streams.serve('a', 0, response as unknown as ServerResponse);
-  const seqs = () => response.written.flatMap((text) => /^id: (\d+)\nevent/.exec(text)?.[1] ?? []);
+  const seqs = () => response.written.flatMap((text) => /^id: (\d+)\.\d+\nevent/.exec(text)?.[1] ?? []);
   await vi.waitFor(() => expect(seqs()).toEqual(['1']));
   for (let index = 0; index < 1_000; index++) tell({ messageId: `id-${index}`, state: 'running' });
   await new Promise((resolve) => setImmediate(resolve));
@@ -144,8 +146,8 @@ test('a client that reads late has held little memory, and misses nothing', asyn
   client.setEncoding('latin1').on('data', (chunk: string) => {
     text += chunk.replaceAll('x', '');
   });
-  await vi.waitFor(() => expect(text).toContain(`id: ${count}\n`), 10_000);
-  const seqs = [...text.matchAll(/^id: (\d+)\nevent: message$/gm)].map(([, seq]) => Number(seq));
+  await vi.waitFor(() => expect(text).toContain(`id: ${count}.`), 10_000);
+  const seqs = [...text.matchAll(/^id: (\d+)\.\d+\nevent: message$/gm)].map(([, seq]) => Number(seq));
   expect(seqs).toEqual(Array.from({ length: count }, (_, index) => index + 1));
   streams.end();
   client.destroy();
