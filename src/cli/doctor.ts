@@ -29,6 +29,11 @@ function findingLines({ verdict, check, text, mend }: Finding, terminal: Termina
   return lines;
 }
 
+/** A gateway that is down answers nobody, however sound all else is. */
+function isRunning({ gateway }: DoctorFacts): boolean {
+  return gateway.outcome !== 'absent';
+}
+
 function report(facts: DoctorFacts, found: readonly Finding[], terminal: Terminal): string {
   const lines: string[] = [];
   let group = '';
@@ -47,8 +52,7 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
   }
   const count = (verdict: FindingVerdict) => found.filter((finding) => finding.verdict === verdict).length;
   const healthy = isHealthy(found);
-  // A gateway that is down answers nobody, however sound all else is.
-  const isThere = facts.gateway.outcome !== 'absent';
+  const isThere = isRunning(facts);
   const word = !healthy
     ? 'Not healthy'
     : isThere
@@ -91,7 +95,8 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const unit = unitOf(facts)?.name ?? null;
     process.stdout.write(
       reportLine({
-        healthy: isHealthy(found),
+        healthy: isHealthy(found) && isRunning(facts),
+        running: isRunning(facts),
         unit,
         scope: target.scope,
         mended,

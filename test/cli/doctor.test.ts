@@ -19,7 +19,7 @@ it('works beside a gateway in the foreground, and says when nobody would be answ
 
   const sound = await examine();
   expect(sound.findings.filter(({ verdict }) => verdict === 'problem')).toEqual([]);
-  expect(sound).toMatchObject({ version: 1, healthy: true });
+  expect(sound).toMatchObject({ version: 1, healthy: true, running: true });
   expect((await place.run(['doctor'])).stdout).toMatch(/\nHealthy: /);
 
   const directory = join(place.directory, 'etc');
@@ -39,4 +39,7 @@ it('works beside a gateway in the foreground, and says when nobody would be answ
   await gateway.end;
   writeFileSync(join(directory, 'sd-gateway.toml'), '');
   expect((await place.run(['doctor'])).stdout).toContain('the gateway is not running: ');
+  const stopped = await place.run(['doctor', '--json']);
+  expect(JSON.parse(stopped.stdout)).toMatchObject({ healthy: false, running: false });
+  expect(stopped.status).toBe(0);
 });

@@ -122,6 +122,7 @@ const withStore = (integrity: Known<{ readonly errors: readonly string[] }>) =>
 type StoreFacts = Extract<DoctorFacts['data']['store'], { readonly known: true }>['value'];
 const withLog = (log: NonNullable<StoreFacts>['log']) =>
   withData({ store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }), log }) });
+const ofRoot = (path: string) => ({ path, mode: 0o600, uid: 0, isDirectory: false, isFile: true });
 const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
 const notBooted = { booted: false, version: null, unreachable: null };
 const inContainer = (drain: number) => ({
@@ -140,6 +141,11 @@ const userManager = { pid: 8, name: 'systemd' };
 const event = { at: 0, kind: 'crash', text: 'a crash', invocation: null } as const;
 
 describe('verdicts', () => {
+  it('leaves a copy alone that root keeps in the state directory', () => {
+    const found = examine({ ...healthy, ...withData({ entries: known([ofRoot('/s/backup.db')]) }) });
+    expect(found.filter(({ check }) => check === 'owners')).toEqual([]);
+  });
+
   it('finds a dynamic user, and the link that its unit has left, as they should be', () => {
     const dynamic = { ...properties, DynamicUser: 'yes' };
     const found = examine({
@@ -286,7 +292,13 @@ describe('verdicts', () => {
     [
       'owners',
       'problem',
-      withData({ entries: known([{ path: '/s/x', mode: 0o600, uid: 0, isDirectory: false, isFile: true }]) }),
+      withData({ entries: known([ofRoot('/s/last-words.json')]) }),
+      'chown --recursive 7 /s',
+    ],
+    [
+      'owners',
+      'problem',
+      withData({ entries: known([ofRoot('/s/gateway.db-wal')]) }),
       'chown --recursive 7 /s',
     ],
     ['store', 'problem', withStore(known({ errors: ['row missing'] })), 'sd-gateway stop'],

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { describeReaders } from '../../store/store-log.js';
 import { asRoot, type DoctorFacts, type FileFacts, gatewayCommand, systemctl, unitOf } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
@@ -94,6 +95,18 @@ function checkLeftoverLink(facts: DoctorFacts): readonly Finding[] {
   ];
 }
 
+/** Names of the gateway's own files in the state directory, beside those of its database. */
+const ownNames = ['token', 'webhook-secret', 'lock', 'last-words.json', 'fatal-signal', 'agents'];
+
+/** True for what the gateway itself writes: a copy that somebody keeps beside it may be theirs. */
+function isOwn({ store }: DoctorFacts['data'], path: string): boolean {
+  const database = store.known && store.value !== null ? store.value.name : null;
+  return (
+    ownNames.includes(basename(path)) ||
+    ['', '-wal', '-shm', '-seal'].some((suffix) => path === `${database}${suffix}`)
+  );
+}
+
 export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
   const { stateDirectory, runtimeDirectory, entries } = facts.data;
   const found: Finding[] = [...checkLeftoverLink(facts)];
@@ -119,7 +132,7 @@ export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
   const say = findings('data', 'owners');
   if (!entries.known || !stateDirectory.known || stateDirectory.value === null) return found;
   const { uid, path } = stateDirectory.value;
-  const others = entries.value.filter((entry) => entry.uid !== uid && entry.path !== path);
+  const others = entries.value.filter((entry) => entry.uid !== uid && isOwn(facts.data, entry.path));
   if (others.length > 0) {
     found.push(
       say(
