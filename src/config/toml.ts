@@ -1,4 +1,5 @@
 import { type AST, parseTOML } from 'toml-eslint-parser';
+import { describeTomlMistake } from './toml-mistakes.js';
 
 /** A position in a file; both count from 1. */
 export interface Position {
@@ -29,7 +30,7 @@ type Table = Record<string, unknown>;
 
 /** Levels of tables and arrays that are read: far more than the configuration has. */
 const deepest = 100;
-const tooDeep = `Nesting deeper than ${deepest} levels is not supported`;
+const tooDeep = `tables or lists are nested deeper than ${deepest} levels`;
 
 function positionOf(node: AST.TOMLNode): Position {
   const { line, column } = node.loc.start;
@@ -158,6 +159,6 @@ function parse(text: string): AST.TOMLProgram {
     if (error instanceof RangeError) throw new TomlSyntaxError(tooDeep, null, { cause: error });
     if (!(error instanceof SyntaxError) || !('lineNumber' in error) || !('column' in error)) throw error;
     const position = { line: Number(error.lineNumber), column: Number(error.column) + 1 };
-    throw new TomlSyntaxError(error.message, position, { cause: error });
+    throw new TomlSyntaxError(describeTomlMistake(error.message), position, { cause: error });
   }
 }

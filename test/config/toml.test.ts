@@ -49,3 +49,28 @@ test('a key may have any name', () => {
     }),
   );
 });
+
+test.each([
+  ['listen = 127.0.0.1:8733', '1:15: this can’t follow on the same line; a text belongs in quotes'],
+  ['drain = 30s', '1:11: this can’t follow on the same line; a text belongs in quotes'],
+  ['type = command', '1:8: this can’t stand here; a text belongs in quotes'],
+  ['listen "x"', '1:8: a "=" is missing behind the key'],
+  ['a = "x', '1:7: a text has no end; close its quotes'],
+  ['a = ["b" "c"]', '1:10: a comma is missing between two values'],
+  ['a = ["b"', '1:9: a list has no end; close it with "]"'],
+  ['[http', '1:6: the heading of a table has no end; close it with "]"'],
+  ['[http]\n[http]', '2:2: this key or table is there twice; keep one of them'],
+  [
+    'path = "C:\\d"',
+    '1:12: a "\\" begins an escape that there is none of; write "\\\\", or put the text in single quotes',
+  ],
+])('the mistake in %j is told in plain words', (text, expected) => {
+  let told = '';
+  try {
+    readToml(text);
+  } catch (error) {
+    if (!(error instanceof TomlSyntaxError)) throw error;
+    told = `${error.position?.line}:${error.position?.column}: ${error.message}`;
+  }
+  expect(told).toBe(expected);
+});
