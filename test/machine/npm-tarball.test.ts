@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,9 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-npm-'));
 const prefix = join(folder, 'prefix');
 const archive = join(folder, 'prefix.tar');
+
+/** A start as long as SQLite's binary, which needs a script, is not there. */
+let withoutScripts = '';
 
 // The machine has no network, so npm installs outside of it, and what it installed is taken in.
 beforeAll(() => {
@@ -31,6 +34,13 @@ beforeAll(() => {
   // As their install scripts would leave them; compiling takes minutes.
   const installed = join(prefix, 'lib/node_modules/sd-gateway');
   cpSync(join(checkout, 'build/Release/sd_gateway.node'), join(installed, 'build/Release/sd_gateway.node'));
+  const places = { STATE_DIRECTORY: join(folder, 'state'), RUNTIME_DIRECTORY: join(folder, 'run') };
+  const { status, stderr } = spawnSync(join(prefix, 'bin/sd-gateway'), ['run'], {
+    env: { ...process.env, ...places },
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  withoutScripts = `${status}: ${stderr}`;
   const sqlite = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
   cpSync(join(checkout, sqlite), join(installed, sqlite));
   execFileSync('tar', ['--create', '--file', archive, '--directory', prefix, '.']);
@@ -39,6 +49,10 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describeOnMachine('the npm tarball', (machine) => {
+  it('installed with scripts off, says at a start what to run', () => {
+    expect(withoutScripts).toMatch(/^78: .*npm rebuild better-sqlite3 --ignore-scripts=false/s);
+  });
+
   it('has man pages, links them, and has all that the program loads', async () => {
     const user = await machine().addUser('nina', 1601);
     // Nothing of the checkout is to help.
