@@ -105,10 +105,11 @@ export class TurnUpdates {
   /** Agents say a word before a tool call and go on behind it: these are paragraphs of their own. */
   #message(text: string, messageId: unknown): void {
     if (text === '') return;
-    const isNext = messageId !== undefined && messageId !== this.#messageId && this.#messageId !== undefined;
+    // Warnings of some agents have no id, between messages that have one.
+    const isNext = messageId !== this.#messageId;
     const parts = (this.#paragraphEnds || isNext) && this.#bytes > 0;
     const apart = parts && this.#lastCharacter !== '\n' && !text.startsWith('\n');
-    this.#messageId = messageId ?? this.#messageId;
+    this.#messageId = messageId;
     this.#paragraphEnds = false;
     // No store keeps a NUL in a text.
     const piece = `${apart ? '\n\n' : ''}${text.replaceAll('\0', '\ufffd')}`;

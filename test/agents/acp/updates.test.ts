@@ -43,6 +43,11 @@ describe('the text of a turn', () => {
   test.each<[what: string, updates: readonly object[], text: string]>([
     ['a tool call', [says('Look.'), tool('x'), says('Done.')], 'Look.\n\nDone.'],
     ['another message', [says('Look.', { messageId: 1 }), says('Done.', { messageId: 2 })], 'Look.\n\nDone.'],
+    [
+      'a message without an id',
+      [says('Done.', { messageId: 1 }), says('Warning'), says(': x'), says('More.', { messageId: 1 })],
+      'Done.\n\nWarning: x\n\nMore.',
+    ],
     ['the same message', [says('Lo', { messageId: 1 }), says('ok', { messageId: 1 })], 'Look'],
     ['a break that is there', [says('Look.\n'), tool('x'), says('Done.')], 'Look.\nDone.'],
     ['nothing before', [tool('x'), says('Done.')], 'Done.'],
