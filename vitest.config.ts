@@ -31,8 +31,15 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/machine/**', '**/node_modules/**'],
+          exclude: ['test/machine/**', 'test/agents/acp/real/others.test.ts', '**/node_modules/**'],
           testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'real-agents',
+          include: ['test/agents/acp/real/others.test.ts'],
         },
       },
       {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs everything, which takes hours: `npm test`, then all tests in each other Node.js, the crash tester for half an hour
-# and the soak for an hour. Stops at the first part that fails.
+# Runs everything, which takes hours: `npm test`, then all tests in each other Node.js, real agents, the crash tester for
+# half an hour and the soak for an hour. Stops at the first part that fails.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,6 +26,8 @@ for version in 22.23.3 24.21.0; do
   part "Node $version: unit tests" bash test/other-nodes.sh run "$folder" "$version"
   part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder" "$version"
 done
+part "Real agents" env REAL_AGENTS="$folder/agents" OTHER_NODES="$folder/nodes" \
+  npx vitest run --project real-agents --reporter=verbose
 part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
 part "Crash tester" npm run --silent crash
 part "Soak" npm run --silent soak

@@ -14,7 +14,8 @@ import type { TurnProcess } from '../../../src/agents/turn-processes.js';
 import { RecordingLog } from '../../gateway/delivery/recording-log.js';
 import { agentRequest } from '../../support/agent-request.js';
 
-const program = fileURLToPath(new URL('../../support/acp-agent.mjs', import.meta.url));
+/** The agent with faults, whose argument is a `Fault`. */
+export const program = fileURLToPath(new URL('../../support/acp-agent.mjs', import.meta.url));
 
 export interface Fault {
   readonly resume?: true | 'refused';
@@ -26,6 +27,7 @@ export interface Fault {
   readonly deaf?: boolean;
   readonly noCancel?: boolean;
   readonly stubborn?: boolean;
+  readonly forgets?: boolean;
 }
 
 /** A gateway's side of the agent with faults of test/support/acp-agent.mjs; all of it ends with the test. */
@@ -107,6 +109,7 @@ export async function turn(
   text: string | readonly string[],
   changes: Partial<AgentRequest> = {},
   signal: AbortSignal = new AbortController().signal,
+  onEvent: (event: AgentEvent) => void = () => undefined,
 ): Promise<TurnOutcome> {
   const request = agentRequest({ text: typeof text === 'string' ? text : text.join('\n'), ...changes });
   const events: AgentEvent[] = [];
@@ -114,6 +117,7 @@ export async function turn(
   try {
     for await (const event of agent.run(request, signal)) {
       events.push(event);
+      onEvent(event);
       if (event.type === 'end') reply = event.reply;
     }
   } catch (error) {
