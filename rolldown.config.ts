@@ -73,6 +73,7 @@ export default defineConfig([
     input: {
       'cli/main': 'src/cli/main.ts',
       // Programs that Node.js is given by file name.
+      'bundle/agent-probe': 'src/doctor/facts/agent-probe.ts',
       'bundle/node-probe': 'src/doctor/facts/node-probe.ts',
       'bundle/integrity-probe': 'src/store/sqlite/integrity-probe.ts',
     },

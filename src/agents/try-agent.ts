@@ -1,54 +1,71 @@
 import type { AgentConfiguration } from '../config/agent-table.js';
+import type { AgentFinding } from './agent-finding.js';
+import { tryHttpAgent } from './http/try-http-agent.js';
 import { tryModelServer } from './openai/try-model-server.js';
 
-/** The outcome of a look at an agent. */
-export interface AgentFinding {
-  readonly verdict: 'ok' | 'warning' | 'problem' | 'unknown';
-  readonly text: string;
-  /** The advice for a person; null: there is none. */
-  readonly mend: string | null;
-}
-
 export interface AgentTrial {
+  /** The agents' own directory. */
+  readonly directory: string;
   /** The gateway's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Aborted when it takes too long. */
-  readonly signal: AbortSignal;
 }
 
 type AgentType = AgentConfiguration['type'];
-type TryAgent<Type extends AgentType> = (
-  configuration: Extract<AgentConfiguration, { readonly type: Type }>,
-  trial: AgentTrial,
-) => Promise<readonly AgentFinding[]>;
 
-/** A line for each type of agent that can be reached without a turn, by a handshake or a list of models. */
-const trials: { readonly [Type in AgentType]?: TryAgent<Type> } = {
-  openai: async (configuration, { environment, signal }) => [
-    await tryModelServer(
-      {
-        baseUrl: configuration.base_url,
-        model: configuration.model,
-        keyFile: configuration.key_file,
-        keyCredential: configuration.key_credential,
-        systemFile: configuration.system_file,
-      },
-      environment,
-      signal,
-    ),
-  ],
-};
-
-/** True if there is something to try beside the agent's program. */
-export function canBeTried({ type }: AgentConfiguration): boolean {
-  return trials[type] !== undefined;
+interface TrialOf<Type extends AgentType> {
+  /** True if it runs the agent's program. */
+  readonly isStart: boolean;
+  readonly attempt: (
+    configuration: Extract<AgentConfiguration, { readonly type: Type }>,
+    trial: AgentTrial,
+    signal: AbortSignal,
+  ) => Promise<AgentFinding>;
 }
 
-/** Tries if the agent can be reached, for `doctor` and `check-config`. It runs what the agent runs, as this user. */
+/** A line for each type of agent that can be reached without a turn, by a handshake or a list of models. */
+const trials: { readonly [Type in AgentType]?: TrialOf<Type> } = {
+  acp: {
+    isStart: true,
+    attempt: async ({ command, env, mode, model, kill_delay: killDelayMs }, trial, signal) => {
+      const { tryAcpAgent } = await import('./acp/try-acp-agent.js');
+      return tryAcpAgent({ command, env, mode, model, killDelayMs }, { ...trial, signal });
+    },
+  },
+  http: { isStart: false, attempt: ({ url }, _, signal) => tryHttpAgent(url, signal) },
+  openai: {
+    isStart: false,
+    attempt: (configuration, { environment }, signal) =>
+      tryModelServer(
+        {
+          baseUrl: configuration.base_url,
+          model: configuration.model,
+          keyFile: configuration.key_file,
+          keyCredential: configuration.key_credential,
+          systemFile: configuration.system_file,
+        },
+        environment,
+        signal,
+      ),
+  },
+};
+
+/** The longest trial of one agent, in milliseconds. Real agents take seconds to start. */
+const timeoutMs = { start: 20_000, request: 10_000 };
+
+/** The ways to try an agent beside a look at its program: none, a request, or a start of it. */
+export function trialOf({ type }: AgentConfiguration): 'none' | 'request' | 'start' {
+  const trial = trials[type];
+  if (trial === undefined) return 'none';
+  return trial.isStart ? 'start' : 'request';
+}
+
+/** Tries if the agent can be reached, as this user. It runs no turn. Null: there is nothing to try. */
 export async function tryAgent(
   configuration: AgentConfiguration,
   trial: AgentTrial,
-): Promise<readonly AgentFinding[]> {
-  const attempt = trials[configuration.type] as TryAgent<AgentType> | undefined;
-  return attempt === undefined ? [] : attempt(configuration, trial);
+): Promise<AgentFinding | null> {
+  const found = trials[configuration.type] as TrialOf<AgentType> | undefined;
+  if (found === undefined) return null;
+  const signal = AbortSignal.timeout(timeoutMs[found.isStart ? 'start' : 'request']);
+  return found.attempt(configuration, trial, signal);
 }

@@ -1,4 +1,5 @@
-import { tryAgent } from '../agents/try-agent.js';
+import { join } from 'node:path';
+import { trialOf, tryAgent } from '../agents/try-agent.js';
 import { ConfigurationError } from '../config/load.js';
 import type { AgentConfigurations } from '../config/schema.js';
 import { writtenConfiguration } from '../config/written.js';
@@ -9,29 +10,26 @@ import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
-/** Longest time of the trial of one agent, in milliseconds. */
-const trialTimeoutMs = 10_000;
-
 /** Says which agents can't be reached as it is: a configuration may be right before its agents are there. */
 async function agentWarnings(
   location: GatewayLocation,
   agents: AgentConfigurations,
 ): Promise<readonly string[]> {
-  const { environment, unit, unitUser } = location;
+  const { directories, environment, unit, unitUser } = location;
   const path = environment['PATH'] ?? managerPath;
-  // A trial runs the agent: another user's rights are none of its.
+  // A trial is by the gateway's user: another one's rights are none of its.
   const mayTry = unit === null || unitUser === process.getuid?.();
   const warnings: string[] = [];
   for (const [name, agent] of Object.entries(agents)) {
     const program = programOf(agent);
     if (program !== null && programIn(program, path) === null) {
       warnings.push(`agents.${name}: the program ${program} is not there, or not in the PATH ${path}`);
-    } else if (mayTry) {
-      const tried = await tryAgent(agent, { environment, signal: AbortSignal.timeout(trialTimeoutMs) });
-      const bad = tried.filter(({ verdict }) => verdict === 'problem' || verdict === 'warning');
-      warnings.push(
-        ...bad.map(({ text, mend }) => `agents.${name}: ${text}${mend === null ? '' : `; ${mend}`}`),
-      );
+    } else if (mayTry && trialOf(agent) === 'request') {
+      const directory = join(directories.state, 'agents');
+      const tried = await tryAgent(agent, { directory, environment });
+      if (tried?.verdict !== 'problem' && tried?.verdict !== 'warning') continue;
+      const { text, mend } = tried;
+      warnings.push(`agents.${name}: ${text}${mend === null ? '' : `; ${mend}`}`);
     }
   }
   return warnings;
@@ -46,7 +44,9 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const found = [...warnings, ...(await agentWarnings(location, configuration.agents))];
     for (const warning of found) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {
-      process.stdout.write(versionedLine({ valid: true, file, unit: location.unit, configuration }));
+      process.stdout.write(
+        versionedLine({ valid: true, file, unit: location.unit, configuration, warnings: found }),
+      );
       return commandStatus.success;
     }
     const source = file ?? 'no file: defaults and environment';

@@ -1,4 +1,4 @@
-import type { AgentFinding } from '../agents/try-agent.js';
+import type { AgentFinding } from '../agents/agent-finding.js';
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
 import type { Scope } from '../manager/service-manager.js';

@@ -160,7 +160,15 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     gatherJournal({ scope, name, uid, logNamespace }, invocation === '' ? null : invocation),
     gatherJournald(logNamespace),
     askFacts(join(places.runtime, 'control.sock')),
-    gatherAccess(found, scope === 'system', loaded, file, environment, environment['PATH'] ?? managerPath),
+    gatherAccess({
+      unit: found,
+      isSystem: scope === 'system',
+      loaded,
+      file,
+      environment,
+      path: environment['PATH'] ?? managerPath,
+      state: places.state,
+    }),
   ]);
   return {
     scope,

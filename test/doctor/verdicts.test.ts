@@ -201,6 +201,16 @@ describe('verdicts', () => {
       }),
       'Choose one of these',
     ],
+    [
+      'agent',
+      'problem',
+      withProgram(null, {
+        findings: [
+          { verdict: 'problem', text: 'a login', mend: 'Log in', command: 'env HOME=/h claude login' },
+        ],
+      }),
+      'env HOME=/h claude login',
+    ],
     ['agent', 'unknown', { access: unknown('why') }, null],
     [
       'configuration',

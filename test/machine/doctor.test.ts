@@ -200,6 +200,33 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     await machine().check(['rm', unit.configurationFile.replace('sd-gateway.toml', 'sd-gateway-ill.toml')]);
   });
 
+  it('starts an agent as the user of the unit, and leaves nothing of it', async () => {
+    const file = unit.configurationFile.replace('sd-gateway.toml', 'sd-gateway-ill.toml');
+    const program = '/usr/lib/sd-gateway/test/support/acp-agent.mjs';
+    const command = ['/usr/bin/env', 'node', program, '{"auth":true}'];
+    await machine().writeFile(file, `[agent]\ntype = "acp"\ncommand = ${JSON.stringify(command)}\n`);
+    await dropInto('User=daemon');
+    const found = await examine();
+    expect(found.findings.filter(({ check }) => check === 'agent')).toMatchObject([
+      { verdict: 'ok', text: '/usr/bin/env' },
+      {
+        verdict: 'problem',
+        text: expect.stringContaining('It offers "A key of the model".'),
+        mend: { command: expect.stringMatching(/^sudo -u daemon env HOME=\S+ \/usr\/bin\/env node /) },
+      },
+    ]);
+    await machine().writeFile(
+      file,
+      `[agent]\ntype = "acp"\ncommand = ["/bin/sh", "-c", "id -un >&2; exit 1"]\n`,
+    );
+    expect((await examine()).findings.filter(({ check }) => check === 'agent')[1]).toMatchObject({
+      text: expect.stringContaining('standard error ends: daemon'),
+    });
+    expect((await machine().run(['pgrep', '-f', program])).status).toBe(1);
+    await machine().check(['rm', file]);
+    await withoutDropIn();
+  });
+
   it('finds who has taken the port', async () => {
     const script =
       'require("net").createServer().listen(9055, "127.0.0.1", () => require("fs").writeFileSync("/run/taken", ""))';

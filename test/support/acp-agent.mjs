@@ -3,6 +3,7 @@
 //                       (it answers and knows nothing), "refused"; for "resume" also "refused" (announced and not there)
 //   dieAt, hangAt       a method at which it dies by SIGKILL, or which it never answers
 //   version, auth, deaf, noCancel, stubborn
+//   forgets             it can close and delete sessions
 // A prompt is a script, one step a line: see `steps`. Sessions are kept in $HOME, so that they outlive the process.
 import { spawn } from 'node:child_process';
 import { appendFileSync, closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -252,9 +253,12 @@ const methods = {
       protocolVersion: options.version ?? 1,
       agentCapabilities: {
         loadSession: options.load !== undefined,
-        sessionCapabilities: options.resume === undefined ? {} : { resume: {} },
+        sessionCapabilities: {
+          ...(options.resume !== undefined && { resume: {} }),
+          ...(options.forgets && { close: {}, delete: {} }),
+        },
       },
-      authMethods: [{ id: 'key', name: 'A key of the model' }],
+      authMethods: [{ id: 'key', name: 'A key of the model', args: ['login', '--by key'] }],
       agentInfo: { name: 'faulty', version: '1' },
     }),
   'session/new': (id) => {
@@ -287,6 +291,8 @@ const methods = {
     answer(id, { modes, configOptions });
     if (options.load === 'late') void replay();
   },
+  'session/close': (id) => answer(id, {}),
+  'session/delete': (id) => answer(id, {}),
   'session/set_mode': (id) => answer(id, {}),
   'session/set_config_option': (id) => answer(id, { configOptions }),
   'session/prompt': async (id, params) => {

@@ -44,6 +44,17 @@ export interface OpenedSession {
   readonly opening: Opening;
 }
 
+/** The agent opens no session before somebody has logged in. */
+export class LoginWanted extends AgentError {
+  /** `methods`: as the agent gave them (`authMethods`). */
+  constructor(
+    reason: string,
+    readonly methods: unknown,
+  ) {
+    super('unavailable', `the agent wants a login (${reason}): ${loginHint(methods)}`, true);
+  }
+}
+
 export interface HandshakeOptions {
   readonly connection: RpcConnection;
   readonly cwd: string;
@@ -74,10 +85,31 @@ export async function openSession(
   options: HandshakeOptions,
   record: SessionRecord | null,
 ): Promise<OpenedSession> {
+  const { agentCapabilities, authMethods } = await initialize(options);
+  const again = record === null ? null : await openAgain(options, record, agentCapabilities);
+  const opened = again ?? (await openNew(options, authMethods));
+  await choose(options, opened);
+  return opened;
+}
+
+/** The agent's answer to `initialize`, as it came. */
+export type InitializedAgent = Readonly<Record<'agentCapabilities' | 'authMethods' | 'agentInfo', unknown>>;
+
+/**
+ * Begins to speak with an agent.
+ *
+ * @throws AgentError of reason `unavailable`, or the reason of the connection's end
+ */
+export async function initialize(options: Pick<HandshakeOptions, 'connection'>): Promise<InitializedAgent> {
   const request: InitializeRequest = {
     protocolVersion,
     // All that is not named is off: the agent works on its own files, in its own sandbox.
-    clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+    clientCapabilities: {
+      fs: { readTextFile: false, writeTextFile: false },
+      terminal: false,
+      // A person can start the agent by hand: it names the arguments for that.
+      auth: { terminal: true },
+    },
     clientInfo: { name: 'sd-gateway', version: '1' },
   };
   const initialized = membersOf(await ask(options, 'initialize', request));
@@ -88,13 +120,11 @@ export async function openSession(
       true,
     );
   }
-  const again = record === null ? null : await openAgain(options, record, initialized['agentCapabilities']);
-  const opened = again ?? (await openNew(options, initialized['authMethods']));
-  await choose(options, opened);
-  return opened;
+  const { agentCapabilities, authMethods, agentInfo } = initialized;
+  return { agentCapabilities, authMethods, agentInfo };
 }
 
-interface Opened extends OpenedSession {
+export interface AnsweredSession extends OpenedSession {
   /** The answer, which tells the modes and models. */
   readonly answer: unknown;
 }
@@ -104,7 +134,7 @@ async function openAgain(
   options: HandshakeOptions,
   { sessionId }: SessionRecord,
   capabilities: unknown,
-): Promise<Opened | null> {
+): Promise<AnsweredSession | null> {
   const { loadSession, sessionCapabilities } = membersOf(capabilities);
   const { cwd, mcpServers, onLost, onResume, updates } = options;
   const reasons: string[] = [];
@@ -151,20 +181,20 @@ async function replayEnds(updates: HandshakeOptions['updates']): Promise<void> {
   } while (updates().count !== count && performance.now() < end);
 }
 
-async function openNew(options: HandshakeOptions, authMethods: unknown): Promise<Opened> {
+/**
+ * Opens a new session.
+ *
+ * @throws AgentError of reason `unavailable`; a `LoginWanted` if the agent wants a login first
+ */
+export async function openNew(options: HandshakeOptions, authMethods: unknown): Promise<AnsweredSession> {
   const { cwd, mcpServers } = options;
   let answer: unknown;
   try {
     answer = await ask(options, 'session/new', { cwd, mcpServers });
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
-    throw new AgentError(
-      'unavailable',
-      error.code === authRequired
-        ? `the agent wants a login (${errorText(error)}): ${loginHint(authMethods)}`
-        : `the agent opened no session: ${errorText(error)}`,
-      true,
-    );
+    if (error.code === authRequired) throw new LoginWanted(errorText(error), authMethods);
+    throw new AgentError('unavailable', `the agent opened no session: ${errorText(error)}`, true);
   }
   const { sessionId } = membersOf(answer);
   if (typeof sessionId !== 'string' || sessionId === '') {
@@ -182,8 +212,11 @@ function loginHint(authMethods: unknown): string {
   return `log in once as the gateway's user and with its HOME, or give it a key in its environment.${offered}`;
 }
 
-/** Chooses mode and model, where the configuration names them. */
-async function choose(options: HandshakeOptions, { sessionId, answer }: Opened): Promise<void> {
+/** Chooses mode and model, where the configuration names them. @throws AgentError of reason `unavailable` */
+export async function choose(
+  options: HandshakeOptions,
+  { sessionId, answer }: AnsweredSession,
+): Promise<void> {
   const { configOptions, modes, models } = membersOf(answer);
   const offered = Array.isArray(configOptions) ? configOptions.map(membersOf) : [];
   for (const [category, value] of [
@@ -224,6 +257,14 @@ async function choose(options: HandshakeOptions, { sessionId, answer }: Opened):
   }
 }
 
+/** The models that the agent offers for a session. */
+export function offeredModels({ answer }: AnsweredSession): readonly string[] {
+  const { configOptions, models } = membersOf(answer);
+  const offered = Array.isArray(configOptions) ? configOptions.map(membersOf) : [];
+  const option = offered.find((each) => each['category'] === 'model' || each['id'] === 'model');
+  return option === undefined ? ids(models, 'availableModels', 'modelId') : optionValues(option['options']);
+}
+
 /** Options stand in a list, or in groups. */
 function optionValues(options: unknown): readonly string[] {
   if (!Array.isArray(options)) return [];
@@ -241,7 +282,11 @@ function ids(state: unknown, list: string, id: string): readonly string[] {
 }
 
 /** Rejects with an `AgentError` if no answer comes in time. */
-async function ask({ connection }: HandshakeOptions, method: string, params: object): Promise<unknown> {
+async function ask(
+  { connection }: Pick<HandshakeOptions, 'connection'>,
+  method: string,
+  params: object,
+): Promise<unknown> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {

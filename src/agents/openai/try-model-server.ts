@@ -1,3 +1,4 @@
+import type { AgentFinding } from '../agent-finding.js';
 import { modelsText, readModels } from './models.js';
 import { type KeySettings, readKey, readSmallFile } from './settings-files.js';
 
@@ -8,18 +9,12 @@ export interface ModelServerSettings extends KeySettings {
   readonly systemFile: string | null;
 }
 
-interface ServerFinding {
-  readonly verdict: 'ok' | 'warning' | 'problem' | 'unknown';
-  readonly text: string;
-  readonly mend: string | null;
-}
-
 /** Asks the server for its models, and looks at the files of the settings. Asks for no reply. */
 export async function tryModelServer(
   { baseUrl, model, systemFile, ...keySettings }: ModelServerSettings,
   environment: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
-): Promise<ServerFinding> {
+): Promise<AgentFinding> {
   const { keyCredential } = keySettings;
   if (keyCredential !== null && environment['CREDENTIALS_DIRECTORY'] === undefined) {
     const text = `The key for ${baseUrl} is a credential of the unit, "${keyCredential}", which only the gateway can read.`;
@@ -39,7 +34,7 @@ export async function tryModelServer(
 }
 
 /** Servers take other names than they list, so that one that is missing may be right. */
-function modelFinding(baseUrl: string, model: string, models: readonly string[]): ServerFinding {
+function modelFinding(baseUrl: string, model: string, models: readonly string[]): AgentFinding {
   // Ollama lists "llama3.2:latest" and takes "llama3.2".
   if (models.includes(model) || models.includes(`${model}:latest`)) {
     return { verdict: 'ok', text: `The server at ${baseUrl} has the model "${model}".`, mend: null };

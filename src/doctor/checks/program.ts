@@ -84,8 +84,8 @@ function checkOneAgent(
   user: string,
 ): readonly Finding[] {
   const say = findings('program', agent === 'default' ? 'agent' : `agent ${agent}`);
-  const trial = tried.map(({ verdict, text, mend: advice }) =>
-    say(verdict, text, advice === null ? null : mend(advice)),
+  const trial = tried.map(({ verdict, text, mend: advice, command }) =>
+    say(verdict, text, advice === null ? null : mend(advice, command)),
   );
   if (program === null) {
     return trial.length > 0 ? trial : [say('not-applicable', 'It needs no program of its own')];

@@ -1,13 +1,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AgentFinding, canBeTried, tryAgent } from '../../agents/try-agent.js';
+import { fileURLToPath } from 'node:url';
+import type { AgentFinding } from '../../agents/agent-finding.js';
+import { type AgentTrial, trialOf, tryAgent } from '../../agents/try-agent.js';
 import type { AgentConfiguration } from '../../config/agent-table.js';
 import type { AgentConfigurations } from '../../config/schema.js';
+import { ProgramError, runProgram } from '../../manager/program.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { deniedPart, type FileUser } from '../../units/paths.js';
 import type { AgentAccess } from '../facts.js';
-
-/** Longest time of the trial of one agent, in milliseconds. */
-const trialTimeoutMs = 10_000;
 
 /** Looks for a program as execvp(3) does; null if no directory of the path has it. */
 export function programIn(name: string, path: string): string | null {
@@ -28,40 +29,81 @@ export interface AgentsLook {
   /** The user that runs the gateway. */
   readonly user: FileUser;
   readonly userName: string;
+  /** The agents' own directory. */
+  readonly directory: string;
   /** The gateway's. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The PATH of the agents. */
   readonly path: string;
 }
 
-/** Looks at each agent's program, and tries the agent if this process has the gateway's user. */
+/** Looks at each agent's program, and tries the agent as the gateway's user. */
 export async function gatherAgents(look: AgentsLook): Promise<readonly AgentAccess[]> {
   return Promise.all(Object.entries(look.agents).map(([name, agent]) => gatherAgent(name, agent, look)));
 }
 
-async function gatherAgent(
-  name: string,
-  agent: AgentConfiguration,
-  { user, userName, environment, path }: AgentsLook,
-): Promise<AgentAccess> {
+async function gatherAgent(name: string, agent: AgentConfiguration, look: AgentsLook): Promise<AgentAccess> {
   const word = programOf(agent);
-  const file = word === null ? null : programIn(word, path);
+  const file = word === null ? null : programIn(word, look.path);
   const program =
     word === null
       ? null
-      : { name: word, path: file, denied: file === null ? null : deniedPart(file, user, 'execute') };
+      : { name: word, path: file, denied: file === null ? null : deniedPart(file, look.user, 'execute') };
   const isReady = program === null || (program.path !== null && program.denied === null);
-  if (!isReady || !canBeTried(agent)) return { name, program, findings: [] };
-  // It runs the agent: another user's rights are none of its.
-  if (user.uid !== process.getuid?.()) return { name, program, findings: [onlyBy(userName)] };
-  const signal = AbortSignal.timeout(trialTimeoutMs);
-  return { name, program, findings: await tryAgent(agent, { environment, signal }) };
+  if (!isReady || trialOf(agent) === 'none') return { name, program, findings: [] };
+  return { name, program, findings: [await triedAsUser(agent, look)] };
 }
 
-function onlyBy(userName: string): AgentFinding {
-  return {
-    verdict: 'unknown',
-    text: `It is tried only by the user ${userName}, who runs the gateway`,
-    mend: `Run doctor as ${userName}`,
-  };
+/** A trial is by the gateway's user, whose rights decide what it finds. Root takes these. */
+async function triedAsUser(
+  agent: AgentConfiguration,
+  { user: { uid }, userName, directory, environment, path }: AgentsLook,
+): Promise<AgentFinding> {
+  const trial = { directory, environment: { ...environment, PATH: path } };
+  const own = process.getuid?.();
+  if (uid === own) return (await tryAgent(agent, trial)) ?? nothing;
+  if (own !== 0 || uid < 0) {
+    const text = `It is tried only by the user ${userName}, who runs the gateway, or by root`;
+    return { verdict: 'unknown', text, mend: 'Run doctor as root' };
+  }
+  try {
+    const finding = await probeAs(uid, agent, trial);
+    const { command } = finding;
+    return command === undefined ? finding : { ...finding, command: `sudo -u ${userName} ${command}` };
+  } catch (error) {
+    if (!(error instanceof ProgramError || error instanceof SyntaxError)) throw error;
+    const text = `It can’t be tried as the user ${userName}: ${errorMessage(error)}`;
+    return { verdict: 'unknown', text, mend: null };
+  }
 }
+
+/** Longer than any trial, in milliseconds. */
+const probeTimeoutMs = 40_000;
+
+/** Root runs a program of its own as the user, as rights can't be given up for a part of a process. */
+async function probeAs(uid: number, agent: AgentConfiguration, trial: AgentTrial): Promise<AgentFinding> {
+  const probe = fileURLToPath(new URL('./agent-probe.js', import.meta.url));
+  const variables = Object.entries(trial.environment).filter(([, value]) => value !== undefined);
+  const { stdout, stderr } = await runProgram(
+    'setpriv',
+    // setpriv(1)
+    [`--reuid=${uid}`, `--regid=${await groupOf(uid)}`, '--init-groups', process.execPath, probe],
+    {
+      input: JSON.stringify({ agent, trial }),
+      wholeEnvironment: Object.fromEntries(variables) as Record<string, string>,
+      timeout: probeTimeoutMs,
+    },
+  );
+  if (stdout === '') {
+    const reason = stderr.trim().split('\n').at(-1) ?? 'it said nothing';
+    throw new ProgramError('setpriv', 'failed-to-start', reason);
+  }
+  return JSON.parse(stdout) as AgentFinding;
+}
+
+async function groupOf(uid: number): Promise<string> {
+  const { stdout } = await runProgram('id', ['--group', String(uid)]);
+  return stdout.trim();
+}
+
+const nothing: AgentFinding = { verdict: 'ok', text: 'There is nothing to try', mend: null };

@@ -39,27 +39,35 @@ async function userOf(unit: UnitFacts | null, isSystem: boolean): Promise<[strin
   return [String(uid), { uid, groups: [...(process.getgroups?.() ?? []), process.getgid?.() ?? 0] }];
 }
 
-/**
- * Looks whether the user that runs the gateway may run the agents' programs and read the configuration.
- * @param path the PATH of the agents
- */
-export async function gatherAccess(
-  unit: UnitFacts | null,
-  isSystem: boolean,
-  loaded: LoadedConfiguration | null,
-  file: string,
-  environment: Readonly<Record<string, string | undefined>>,
-  path: string,
-): Promise<Known<AccessFacts>> {
+export interface AccessLook {
+  readonly unit: UnitFacts | null;
+  readonly isSystem: boolean;
+  readonly loaded: LoadedConfiguration | null;
+  /** The configuration's file. */
+  readonly file: string;
+  /** The gateway's. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The PATH of the agents. */
+  readonly path: string;
+  /** The state directory. */
+  readonly state: string;
+}
+
+/** Looks whether the user that runs the gateway may run the agents' programs and read the configuration. */
+export async function gatherAccess(look: AccessLook): Promise<Known<AccessFacts>> {
+  const { unit, isSystem, loaded, file, environment, path, state } = look;
   try {
-    const [name, user] = await userOf(unit, isSystem);
-    if (user === null) return unknown(`the user ${name} does not exist`);
+    const [userName, user] = await userOf(unit, isSystem);
+    if (user === null) return unknown(`the user ${userName} does not exist`);
     const agents = loaded?.configuration.agents;
+    const directory = join(state, 'agents');
     return known({
-      user: name,
+      user: userName,
       configuration: existsSync(file) ? deniedPart(file, user, 'read') : null,
       agents:
-        agents === undefined ? [] : await gatherAgents({ agents, user, userName: name, environment, path }),
+        agents === undefined
+          ? []
+          : await gatherAgents({ agents, user, userName, directory, environment, path }),
     });
   } catch (error) {
     if (error instanceof ProgramError || (error as NodeJS.ErrnoException).code !== undefined)

@@ -1,0 +1,29 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Place } from './foreground.js';
+
+let place: Place;
+beforeAll(() => {
+  place = new Place();
+});
+afterAll(() => place.remove());
+
+it('starts no program of an agent', async () => {
+  const file = join(place.directory, 'started');
+  const { status, stderr } = await place.run(['check-config'], {
+    SD_GATEWAY_AGENT_TYPE: 'acp',
+    SD_GATEWAY_AGENT_COMMAND: JSON.stringify(['/bin/sh', '-c', `touch ${file}`]),
+  });
+  expect([status, stderr]).toEqual([0, '']);
+  expect(existsSync(file)).toBe(false);
+});
+
+it('warns of an agent that can’t be reached, in JSON too', async () => {
+  const environment = { SD_GATEWAY_AGENT_TYPE: 'http', SD_GATEWAY_AGENT_URL: 'http://127.0.0.1:9/turns' };
+  const { status, stderr, stdout } = await place.run(['check-config', '--json'], environment);
+  expect(status).toBe(0);
+  const warning = /agents\.default: http:\/\/127\.0\.0\.1:9 can’t be reached: .*ECONNREFUSED/;
+  expect(stderr).toMatch(warning);
+  expect(JSON.parse(stdout)).toMatchObject({ valid: true, warnings: [expect.stringMatching(warning)] });
+});
