@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 const project = new URL('../../', import.meta.url).pathname;
 const pages = [
   ...readdirSync(project).filter((name) => name.endsWith('.md')),
-  ...['docs', 'docs/library', 'docs/library/reference'].flatMap(pagesIn),
+  ...['docs', 'docs/agents', 'docs/library', 'docs/library/reference'].flatMap(pagesIn),
 ];
 
 function pagesIn(folder: string): readonly string[] {
