@@ -7,7 +7,7 @@ import { membersOf, oneLine } from './updates.js';
 const protocolVersion = 1;
 
 /** ACP, "Errors": the agent wants a login first. */
-const authRequired = -32000;
+export const authRequired = -32000;
 
 /** Longest wait for the answer to one request before a session is open, in milliseconds. Agents read long histories there. */
 const answerWithinMs = 60_000;
@@ -42,6 +42,8 @@ export type Opening =
 export interface OpenedSession {
   readonly sessionId: string;
   readonly opening: Opening;
+  /** Ways to log in, as the agent gave them. */
+  readonly authMethods: unknown;
 }
 
 /** The agent opens no session before somebody has logged in. */
@@ -89,7 +91,8 @@ export async function openSession(
   const again = record === null ? null : await openAgain(options, record, agentCapabilities);
   const opened = again ?? (await openNew(options, authMethods));
   await choose(options, opened);
-  return opened;
+  const { sessionId, opening } = opened;
+  return { sessionId, opening, authMethods };
 }
 
 /** The agent's answer to `initialize`, as it came. */
@@ -124,7 +127,7 @@ export async function initialize(options: Pick<HandshakeOptions, 'connection'>):
   return { agentCapabilities, authMethods, agentInfo };
 }
 
-export interface AnsweredSession extends OpenedSession {
+export interface AnsweredSession extends Omit<OpenedSession, 'authMethods'> {
   /** The answer, which tells the modes and models. */
   readonly answer: unknown;
 }

@@ -6,7 +6,9 @@ import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from 
 import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
 import { conversationText, cutOffText, mostContextTurns } from './context.js';
 import {
+  authRequired,
   errorText,
+  LoginWanted,
   type OpenedSession,
   openSession,
   type SessionRecord,
@@ -55,7 +57,7 @@ export class AcpSession {
   readonly #options: AcpSessionOptions;
   readonly #updates = { count: 0, messages: 0 };
   #process: AgentProcess | null = null;
-  #opened: OpenedSession = { sessionId: '', opening: 'new' };
+  #opened: OpenedSession = { sessionId: '', opening: 'new', authMethods: null };
   /** The conversation so far, which the agent does not know. */
   #context: string | null = null;
   #turn: RunningTurn | null = null;
@@ -147,6 +149,11 @@ export class AcpSession {
       }
     } catch (error) {
       if (error instanceof RpcError) {
+        if (error.code === authRequired && updates.text === '' && !updates.acted) {
+          // Another process may find that somebody has logged in.
+          await this.end();
+          throw new LoginWanted(errorText(error), this.#opened.authMethods);
+        }
         await agent.turnEnds();
         throw new AgentError('failed', `the agent answered with ${errorText(error)}${agent.said()}`, true);
       }

@@ -125,6 +125,19 @@ describe('an agent that can’t be used has done nothing, and says what to do', 
     expect(error.message).toMatch(message);
   });
 
+  test('a login that it asks for at the first message only', async () => {
+    const place = new Place();
+    const agent = place.agent();
+    const error = await failure(agent, 'error -32000 Authentication required');
+    expect(error.reason).toBe('unavailable');
+    expect(error.message).toMatch(/wants a login.*"A key of the model"/);
+    // Another process may find that somebody has logged in.
+    expect(isAlive(place.asked()[0]?.pid ?? 0)).toBe(false);
+    // What it has begun counts.
+    const late = await failure(agent, ['tool t1 execute rm', 'error -32000 Authentication required']);
+    expect(late.reason).toBe('failed');
+  });
+
   test('a cancel while it starts ends it', async () => {
     const place = new Place();
     const cancel = new AbortController();
