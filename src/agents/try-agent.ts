@@ -49,8 +49,11 @@ const trials: { readonly [Type in AgentType]?: TrialOf<Type> } = {
   },
 };
 
-/** The longest trial of one agent, in milliseconds. Real agents take seconds to start. */
-const timeoutMs = { start: 20_000, request: 10_000 };
+/**
+ * The longest trial of one agent, in milliseconds. Real agents take seconds to start, and half a minute if they wait for a
+ * server that is away.
+ */
+const timeoutMs = { start: 60_000, request: 10_000 };
 
 /** The ways to try an agent beside a look at its program: none, a request, or a start of it. */
 export function trialOf({ type }: AgentConfiguration): 'none' | 'request' | 'start' {

@@ -86,11 +86,13 @@ export async function tryAcpAgent(
     return await findingOf(agent, { ...settings, cwd, hasCredentials });
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
-    const text = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}${agent?.said() ?? ''}.`;
-    if (!(error instanceof LoginWanted)) return { verdict: 'problem', text, mend: null };
+    const said = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;
+    if (!(error instanceof LoginWanted)) {
+      return { verdict: 'problem', text: oneLine(`${said}${agent?.said() ?? ''}`, 1_000), mend: null };
+    }
     return {
       verdict: 'problem',
-      text,
+      text: said,
       mend: 'Log in once, as the gateway’s user and with this HOME; the agent’s own words may differ:',
       command: loginCommand(command, String(variables['HOME']), error.methods),
     };

@@ -78,7 +78,7 @@ async function triedAsUser(
 }
 
 /** Longer than any trial, in milliseconds. */
-const probeTimeoutMs = 40_000;
+const probeTimeoutMs = 80_000;
 
 /** Root runs a program of its own as the user, as rights can't be given up for a part of a process. */
 async function probeAs(uid: number, agent: AgentConfiguration, trial: AgentTrial): Promise<AgentFinding> {
