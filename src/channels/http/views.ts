@@ -11,6 +11,7 @@ export function messageView(message: Message) {
     session: message.session,
     seq: message.seq,
     state: message.state,
+    waiting_for: message.waitingFor,
     text: message.text,
     metadata: message.metadata,
     sender: message.sender,

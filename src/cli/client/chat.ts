@@ -1,9 +1,11 @@
 import { createInterface, type Interface } from 'node:readline';
+import { errorMessage } from '../../text/failure-text.js';
 import { linesOf } from '../../text/lines.js';
 import { commandStatus } from '../command.js';
 import { printable, type Terminal, terminalOf } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
 import { askGateway, refused } from './access.js';
+import { answerIn, type QuestionAnswer, questionText, type WaitingQuestion } from './chat-questions.js';
 import { Conversation, type TurnListener, type TurnOutcome } from './conversation.js';
 
 const defaultSession = 'cli';
@@ -11,10 +13,12 @@ const defaultSession = 'cli';
 const shownTurns = 5;
 
 const help = [
-  '/reset       begin the session anew: the agent remembers nothing',
-  '/agent NAME  choose the agent of the session',
-  '/quit        end the chat, as Ctrl-D does',
-  '//TEXT       send a line that begins with "/"',
+  '/approve CODE  let the agent do what it asks for, also while its turn runs',
+  '/deny CODE     do not let it',
+  '/reset         begin the session anew: the agent remembers nothing',
+  '/agent NAME    choose the agent of the session',
+  '/quit          end the chat, as Ctrl-D does',
+  '//TEXT         send a line that begins with "/"',
 ].join('\n');
 
 /** Talks with the agent of a session. */
@@ -48,7 +52,10 @@ function reasonOf({ state, text }: TurnOutcome): string {
   }
 }
 
-/** Each line of standard input is a message; only the replies are printed. */
+/**
+ * Each line of standard input is a message; only the replies are printed. No line answers a question: what comes from a pipe
+ * may be another agent's words.
+ */
 class PipedChat {
   constructor(private readonly conversation: Conversation) {}
 
@@ -57,6 +64,7 @@ class PipedChat {
       text: () => undefined,
       restart: () => undefined,
       status: () => undefined,
+      question: (question) => process.stderr.write(questionText(question, 'sd-gateway ')),
     };
     let status: number = commandStatus.success;
     for await (const line of linesOf(process.stdin)) {
@@ -103,6 +111,12 @@ class ReplyPrinter implements TurnListener {
     process.stdout.write(this.terminal.paint('dim', text));
   }
 
+  question(question: WaitingQuestion): void {
+    this.#clearStatus();
+    const begun = this.#printed === '' ? '' : '\n';
+    process.stdout.write(`${begun}${this.terminal.paint('yellow', questionText(question, '/'))}`);
+  }
+
   end(outcome: TurnOutcome): void {
     this.#clearStatus();
     if (outcome.state !== 'replied') {
@@ -128,8 +142,10 @@ class Lines {
   #isClosed = false;
   #wake: () => void = () => undefined;
 
-  constructor(input: Interface) {
+  /** @param takes true: the line is not kept */
+  constructor(input: Interface, takes: (line: string) => boolean) {
     input.on('line', (line) => {
+      if (takes(line)) return;
       this.#lines.push(line);
       this.#wake();
     });
@@ -164,8 +180,12 @@ class TerminalChat {
   }
 
   async run(turns: readonly Turn[]): Promise<number> {
+    const questions = await this.#conversation.questions();
     const dim = (text: string) => this.#terminal.paint('dim', printable(text));
     for (const { text, reply } of turns) process.stdout.write(`${dim(`> ${text}\n${reply?.text ?? ''}`)}\n`);
+    for (const question of questions) {
+      process.stdout.write(this.#terminal.paint('yellow', questionText(question, '/')));
+    }
     process.stdout.write(
       `${dim(`Session ${this.#session}. /help lists the words of the chat, Ctrl-D ends it.`)}\n`,
     );
@@ -186,7 +206,12 @@ class TerminalChat {
   }
 
   async #converse(input: Interface): Promise<void> {
-    const lines = new Lines(input);
+    // The turn that runs may wait for it.
+    const lines = new Lines(input, (line) => {
+      const answer = this.#turn === null ? null : answerIn(line);
+      if (answer !== null) void this.#answer(answer);
+      return answer !== null;
+    });
     for (;;) {
       input.prompt();
       const line = await lines.next();
@@ -221,9 +246,24 @@ class TerminalChat {
     }
   }
 
+  async #answer({ code, effect }: QuestionAnswer): Promise<void> {
+    if (code === '') {
+      process.stdout.write('The code of the question is missing, as in /approve 7K2M9QXD\n');
+      return;
+    }
+    try {
+      const answer = await this.#conversation.answer(code, effect);
+      this.#tell(answer, `${effect === 'allow' ? 'Allowed' : 'Denied'}: ${String(answer.body?.['title'])}`);
+    } catch (error) {
+      process.stdout.write(`${printable(`It was not answered: ${errorMessage(error)}`)}\n`);
+    }
+  }
+
   async #word(line: string): Promise<void> {
+    const answer = answerIn(`/${line}`);
     const [word = '', name] = line.split(/\s+/);
-    if (word === 'reset') this.#tell(await this.#conversation.reset(), 'The session begins anew.');
+    if (answer !== null) await this.#answer(answer);
+    else if (word === 'reset') this.#tell(await this.#conversation.reset(), 'The session begins anew.');
     else if (word === 'agent' && name !== undefined) {
       this.#tell(await this.#conversation.setAgent(name), `The agent is ${name}.`);
     } else if (word === 'help') process.stdout.write(`${help}\n`);

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { WaitingQuestion } from './chat-questions.js';
 import { type GatewayAnswer, type GatewayClient, StreamRefusedError, UnreachableError } from './http.js';
 import { postMessage } from './send.js';
 
@@ -10,6 +11,8 @@ export interface TurnListener {
   restart(): void;
   /** One line that says what the agent does now. */
   status(line: string): void;
+  /** The agent waits for a person's answer. Called once for each question. */
+  question(question: WaitingQuestion): void;
 }
 
 export interface TurnOutcome {
@@ -51,6 +54,26 @@ export class Conversation {
     return this.#client.put(`${this.#path}/agent`, { agent });
   }
 
+  /** Answers a question by its code. */
+  answer(code: string, effect: 'allow' | 'deny'): Promise<GatewayAnswer> {
+    return this.#client.post(`/v1/questions/${encodeURIComponent(code)}`, { answer: effect }, {});
+  }
+
+  /** The questions of the session that wait for an answer. None if the token may not see them. */
+  async questions(): Promise<readonly WaitingQuestion[]> {
+    const found: WaitingQuestion[] = [];
+    let after: string | null = null;
+    do {
+      const cursor: string = after === null ? '' : `&after=${encodeURIComponent(after)}`;
+      const { status, body } = await this.#client.get(`/v1/questions?limit=1000${cursor}`);
+      if (status !== 200) return found;
+      const items = (body?.['items'] ?? []) as readonly (WaitingQuestion & ListedQuestion)[];
+      found.push(...items.filter(({ session, state }) => session === this.#session && state === 'open'));
+      after = body?.['next'] as string | null;
+    } while (after !== null);
+    return found;
+  }
+
   /** Sends a message, and follows its turn to the end. An abort of `signal` cancels it. */
   async say(text: string, listener: TurnListener, signal: AbortSignal): Promise<TurnOutcome> {
     const answer = await postMessage(this.#client, this.#session, text, performance.now() + longestPostMs);
@@ -73,15 +96,26 @@ export class Conversation {
 
   async #follow(id: string, listener: TurnListener): Promise<TurnOutcome> {
     const never = new AbortController();
+    const asked = new Set<string>();
+    const ask = (question: WaitingQuestion) => {
+      if (asked.has(question.code)) return;
+      asked.add(question.code);
+      listener.question(question);
+    };
     let position = 0;
     let lastSeenAt = performance.now();
     for (;;) {
       try {
+        let isFirst = true;
         for await (const { event, data } of this.#client.events(
           `/v1/messages/${id}?stream=true`,
           never.signal,
         )) {
           lastSeenAt = performance.now();
+          // The stream tells those that are asked from now on.
+          if (isFirst) for (const question of await this.questions()) ask(question);
+          isFirst = false;
+          if (event === 'question' && data !== null) ask(data as unknown as WaitingQuestion);
           if (event === 'message') return outcomeOf(id, data);
           if (event === 'status') listener.status(String(data?.['text']));
           const next = Number(data?.['position'] ?? 0);
@@ -102,6 +136,11 @@ export class Conversation {
       await pause(reconnectAfterMs);
     }
   }
+}
+
+interface ListedQuestion {
+  readonly session: string;
+  readonly state: string;
 }
 
 function outcomeOf(id: string, message: Readonly<Record<string, unknown>> | null): TurnOutcome {

@@ -160,6 +160,8 @@ export async function sessions(parsed: ParsedCommand): Promise<number> {
 interface ListedMessage {
   readonly id: string;
   readonly state: string;
+  /** While it is running; null or absent: nothing. */
+  readonly waiting_for?: string | null;
   readonly accepted_at: string;
   readonly text: string;
 }
@@ -172,8 +174,11 @@ export async function messages(parsed: ParsedCommand): Promise<number> {
   return askOrRefuse(parsed, async (client) => {
     const path = `/v1/sessions/${encodeURIComponent(session)}/messages`;
     for await (const message of itemsOf<ListedMessage>(client, path, `to list the messages of ${session}`)) {
-      const { id, state, accepted_at, text } = message;
-      const line = printable(`${id}  ${accepted_at}  ${state.padEnd(9)}  ${text.replaceAll('\n', ' ')}`);
+      const { id, state, waiting_for, accepted_at, text } = message;
+      const wait = waiting_for ? `(waits: ${waiting_for})  ` : '';
+      const line = printable(
+        `${id}  ${accepted_at}  ${state.padEnd(9)}  ${wait}${text.replaceAll('\n', ' ')}`,
+      );
       const shown = terminal.isTerminal ? cut(line, terminal.width) : line;
       process.stdout.write(json ? versionedLine(message) : `${shown}\n`);
     }
@@ -223,6 +228,7 @@ function messageRows(message: ShownMessage): readonly (readonly [label: string, 
     ['Message', message.id],
     ['Session', `${message.session}, number ${message.seq}`],
     ['State', `${message.state} since ${message.changed_at}`],
+    ['Waits for', message.waiting_for ?? null],
     ['Accepted', message.accepted_at],
     ['Attempts', attempts === 0 ? 'none yet' : String(attempts)],
     ['Answered', message.collected_in === null ? null : `together with ${message.collected_in}`],

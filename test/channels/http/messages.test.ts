@@ -124,6 +124,7 @@ describe('reading', () => {
       session: 'a',
       seq: 1,
       state: 'queued',
+      waiting_for: null,
       text: 'x',
       metadata: { n: 1 },
       accepted_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
