@@ -161,16 +161,24 @@ export type AgentErrorReason =
   /** The agent ended well, but its reply can't be taken. */
   | 'bad-reply';
 
+export interface AgentErrorOptions extends ErrorOptions {
+  /** Of one that is `unavailable`: it asks for this wait. Null or absent: it doesn't. */
+  readonly retryAfterMs?: number | null;
+}
+
 /** Says why a turn gave no reply; the message says what happened and where to look. */
 export class AgentError extends Error {
+  readonly retryAfterMs: number | null;
+
   constructor(
     readonly reason: AgentErrorReason,
     message: string,
     /** False if another attempt can't end otherwise, as when the program doesn't exist. */
     readonly retry: boolean,
-    options?: ErrorOptions,
+    options?: AgentErrorOptions,
   ) {
     super(message, options);
+    this.retryAfterMs = options?.retryAfterMs ?? null;
     this.name = 'AgentError';
   }
 }

@@ -64,7 +64,7 @@ export class OpenAiAgent implements Agent {
         if (!(error instanceof ServerAway || error instanceof BrokenAnswer)) throw error;
         failures.push(error);
         const times = { firstDelayMs, leftMs: deadline - performance.now(), random: Math.random };
-        const delayMs = hasText ? null : retryDelayMs(failures.length, error.retryAfterMs, times);
+        const delayMs = hasText ? null : retryDelayMs(failures.length, error, times);
         if (delayMs === null) throw turnFailure(failures);
         log.notice(`${sentence(error.message)} It is asked again in ${Math.round(delayMs)} ms.`, {
           SD_GATEWAY_SESSION: request.session,

@@ -35,7 +35,7 @@ const mostRetries = 2;
 /** For a server that asks for no wait at all. */
 const shortestDelayMs = 100;
 /** A turn that waits takes part in dispatch.concurrency. The agent is held instead, which takes part in nothing. */
-const longestDelayMs = 20_000;
+const longestDelayMs = { away: 2_000, broken: 20_000 };
 
 export interface RetryTimes {
   /** Before the second try; doubled for each further one. */
@@ -53,13 +53,15 @@ export interface RetryTimes {
  */
 export function retryDelayMs(
   tries: number,
-  retryAfterMs: number | null,
+  failure: PassingFailure,
   { firstDelayMs, leftMs, random }: RetryTimes,
 ): number | null {
   if (tries > mostRetries) return null;
   const backoffMs = firstDelayMs * 2 ** (tries - 1) * (1 + random() / 4);
+  const { retryAfterMs } = failure;
   const delayMs = retryAfterMs === null ? backoffMs : Math.max(retryAfterMs, shortestDelayMs);
-  return delayMs > Math.min(leftMs, longestDelayMs) ? null : delayMs;
+  const longestMs = longestDelayMs[failure instanceof ServerAway ? 'away' : 'broken'];
+  return delayMs > Math.min(leftMs, longestMs) ? null : delayMs;
 }
 
 /** The error of a turn whose tries have failed. If the server took the request once, the attempt counts. */
@@ -69,7 +71,8 @@ export function turnFailure(failures: readonly PassingFailure[]): AgentError {
   const count = failures.length === 1 ? '' : ` (${failures.length} tries)`;
   const message = `${told?.message ?? 'the model’s server gave no reply'}${count}`;
   if (broken !== undefined) return new AgentError('failed', message, true, { cause: told });
-  return new AgentError('unavailable', message, true, { cause: told });
+  const retryAfterMs = told?.retryAfterMs ?? null;
+  return new AgentError('unavailable', message, true, { cause: told, retryAfterMs });
 }
 
 /** Statuses of servers and proxies that take no request now (RFC 9110, 15.6.3 and 15.6.4; RFC 6585, section 4). */
@@ -155,7 +158,7 @@ function messageIn(body: string): string {
   return typeof found === 'string' ? found : body;
 }
 
-/** A server may ask for a longer wait than the hold of the agent has, but not for one without end. */
+/** Longest wait that a server may ask for. */
 const longestRetryAfterMs = 3_600_000;
 
 /**

@@ -19,12 +19,26 @@ export interface AgentHold {
   readonly attempting: boolean;
 }
 
-/** The hold after a start that failed. Turns that began together with the first one that failed don't lengthen it. */
-export function afterFailedStart(hold: AgentHold | null, reason: string, now: number): AgentHold {
-  if (hold !== null && !hold.attempting) return hold;
+/**
+ * The hold after a start that failed. Turns that began together with the first one that failed don't lengthen it, unless
+ * the agent asks for a longer wait.
+ *
+ * @param retryAfterMs the wait that the agent asks for; null: it doesn't
+ */
+export function afterFailedStart(
+  hold: AgentHold | null,
+  reason: string,
+  now: number,
+  retryAfterMs: number | null = null,
+): AgentHold {
+  const askedFor = now + (retryAfterMs ?? 0);
+  if (hold !== null && !hold.attempting) {
+    return askedFor > hold.nextAttemptAt ? { ...hold, reason, nextAttemptAt: askedFor } : hold;
+  }
   const failures = (hold?.failures ?? 0) + 1;
   const delayMs = Math.min(firstDelayMs * 2 ** (failures - 1), longestDelayMs);
-  return { since: hold?.since ?? now, reason, failures, nextAttemptAt: now + delayMs, attempting: false };
+  const nextAttemptAt = Math.max(now + delayMs, askedFor);
+  return { since: hold?.since ?? now, reason, failures, nextAttemptAt, attempting: false };
 }
 
 /** Number of the free slots that turns may take: one once the next attempt is due, none before and beside it. */
@@ -93,10 +107,11 @@ export class AgentStarts {
     this.#options.wake();
   }
 
-  failed(reason: string): void {
+  /** @param retryAfterMs the wait that the agent asks for; null: it doesn't */
+  failed(reason: string, retryAfterMs: number | null = null): void {
     const { clock, log, wake } = this.#options;
     const before = this.#hold;
-    const hold = afterFailedStart(before, reason, clock.now());
+    const hold = afterFailedStart(before, reason, clock.now(), retryAfterMs);
     if (hold === before) return;
     this.#hold = hold;
     const delayMs = hold.nextAttemptAt - clock.now();

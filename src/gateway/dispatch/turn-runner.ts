@@ -107,7 +107,7 @@ export class TurnRunner {
     } catch (error) {
       if (running.cutOff !== null) starts.inconclusive();
       else if (wasNotStarted(error)) {
-        if (isOpen()) starts.failed(error.message);
+        if (isOpen()) starts.failed(error.message, error.retryAfterMs);
         return { notStarted: true };
       } else starts.succeeded();
       if (running.cutOff === null && wasKilled(error) && (await this.#stopFollows()))

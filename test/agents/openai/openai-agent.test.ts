@@ -414,6 +414,13 @@ describe('a server that fails', () => {
     expect(error?.message).toMatch(/HTTP 503$/);
   });
 
+  it('is not waited for within the turn if it asks for long, but by all of the agent’s turns', async () => {
+    const server = await listen(answer('429 Slow down', '', { 'retry-after': '3' }));
+    const { error } = await run(agent(server));
+    expect(error).toMatchObject({ reason: 'unavailable', retryAfterMs: 3_000 });
+    expect(server.received).toHaveLength(1);
+  });
+
   it('loses or doubles no word, wherever its answer is cut off', async () => {
     const bytes = streamBytes(goodStream);
     const complete = bytes.indexOf('"finish_reason":"stop"');
@@ -445,7 +452,7 @@ describe('a cancel', () => {
       (socket) => void write(socket, head('200 OK', { 'content-type': 'application/json' })),
     ],
     ['within an error', (socket) => void write(socket, head('404 Not Found'))],
-    ['between two tries', answer('503 Busy', '', { 'retry-after': '10' })],
+    ['between two tries', answer('500 Oops', '', { 'retry-after': '10' })],
   ])('closes the connection %s', async (_name, script) => {
     const server = await listen(script);
     const abort = new AbortController();

@@ -92,13 +92,21 @@ describe('the next try', () => {
     [1, null, times, 600],
     [2, null, times, 1_200],
     [3, null, times, null],
-    [1, 3_000, times, 3_000],
+    [1, 20_000, times, 20_000],
     [1, 0, times, 100],
     [1, 20_001, times, null],
     [1, 3_000, { ...times, leftMs: 2_999 }, null],
     [1, null, { ...times, leftMs: 500 }, null],
   ])('after %i that failed, asked for %s ms', (tries, asked, limits, expected) => {
-    expect(retryDelayMs(tries, asked, limits)).toBe(expected);
+    expect(retryDelayMs(tries, new BrokenAnswer('broke', asked), limits)).toBe(expected);
+  });
+
+  it.each([
+    [1, null, 600],
+    [1, 2_000, 2_000],
+    [1, 2_001, null],
+  ])('after %i at a server that is away, asked for %s ms', (tries, asked, expected) => {
+    expect(retryDelayMs(tries, new ServerAway('away', asked), times)).toBe(expected);
   });
 });
 
@@ -110,6 +118,11 @@ describe('the end of a turn whose tries have failed', () => {
     // The request itself may have ended the server.
     [[new BrokenAnswer('broke'), new ServerAway('away')], 'failed', 'broke (2 tries)'],
   ])('%#', (failures, reason, message) => {
-    expect(turnFailure(failures)).toMatchObject({ reason, message, retry: true });
+    expect(turnFailure(failures)).toMatchObject({ reason, message, retry: true, retryAfterMs: null });
+  });
+
+  it('has the wait that the server asked for last', () => {
+    const failures = [new ServerAway('away', 1_000), new ServerAway('away', 60_000)];
+    expect(turnFailure(failures)).toMatchObject({ reason: 'unavailable', retryAfterMs: 60_000 });
   });
 });

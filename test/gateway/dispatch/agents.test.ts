@@ -171,6 +171,16 @@ it('counts what failed together as one', () => {
   expect(afterFailedStart(onAttempt(hold, 7), 'ENOENT', 8)).toBe(hold);
 });
 
+it('waits as long as the agent asks for', () => {
+  const hold = afterFailedStart(null, '429', 0, 90_000);
+  expect(hold).toMatchObject({ failures: 1, nextAttemptAt: 90_000 });
+  // A turn that began together with the first one heard of a longer wait, and one of a shorter.
+  expect(afterFailedStart(hold, '503', 10, 120_000)).toMatchObject({ failures: 1, nextAttemptAt: 120_010 });
+  expect(afterFailedStart(hold, '503', 10, 5_000)).toBe(hold);
+  const again = afterFailedStart(onAttempt(hold, 90_000), '429', 90_000, 500);
+  expect(again).toMatchObject({ failures: 2, nextAttemptAt: 92_000 });
+});
+
 it('lets one turn begin once its time has come, and none beside it', () => {
   const hold = afterFailedStart(null, 'ENOENT', 0);
   expect(slotsUnderHold(null, 8, 0)).toBe(8);
