@@ -48,8 +48,10 @@ async function post(surroundings: Surroundings): Promise<string | null> {
 /** `/readyz` stays 200 and names the agent, once the first turn could not begin. */
 async function isNamed(surroundings: Surroundings): Promise<void> {
   await askUntil(surroundings, 'GET', '/readyz', undefined, (status, body) => {
-    const { agents = [] } = (body['facts'] ?? {}) as { readonly agents?: readonly { state: string }[] };
-    return status === 200 && agents.some(({ state }) => state === 'held');
+    const { agents = [] } = (body['facts'] ?? {}) as {
+      readonly agents?: readonly { name: string; state: string }[];
+    };
+    return status === 200 && agents.some(({ name, state }) => name === 'default' && state === 'held');
   });
 }
 

@@ -7,6 +7,8 @@ export interface Surroundings {
   /** The gateway's process before the fault. */
   readonly pid: number | null;
   readonly receiver: Worker;
+  /** The server of the agents behind HTTP. */
+  readonly agents: Worker;
   readonly random: Random;
   pause(milliseconds: number): Promise<void>;
   /** Takes down what must not be, for the report. */
@@ -34,9 +36,12 @@ export async function livesThrough(
   mostMs: number,
 ): Promise<'alive' | 'killed'> {
   await pause(random.between(leastMs, mostMs));
-  if (gateway.processId() !== pid) {
+  const now = gateway.processId();
+  if (now !== pid) {
+    // The manager tells of the end once it has seen it.
+    await pause(500);
     const records = (await gateway.unit.messages()).slice(-8).join(' | ');
-    violate(`the gateway ended of it: ${records}`);
+    violate(`the gateway ended of it: process ${pid}, then ${now}; ${records}`);
     return 'killed';
   }
   if (random.chance(0.5)) return 'alive';

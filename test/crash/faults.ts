@@ -1,6 +1,6 @@
 import { agentAway } from './agent-away.js';
 import { busFaults } from './bus-faults.js';
-import type { Fault, Surroundings } from './fault.js';
+import { type Fault, livesThrough, type Surroundings } from './fault.js';
 import { heldConnections } from './held-connections.js';
 import { logFaults } from './log-faults.js';
 
@@ -153,5 +153,16 @@ export const faults: readonly Fault[] = [
   ...busFaults,
   heldConnections,
   agentAway,
+  {
+    name: 'agents’ server away',
+    weight: 3,
+    endsGateway: false,
+    async inject(surroundings) {
+      const { agents } = surroundings;
+      agents.tell('away');
+      await livesThrough(surroundings, 100, 1_500);
+      agents.tell('back');
+    },
+  },
   ...logFaults,
 ];

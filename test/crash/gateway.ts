@@ -16,12 +16,14 @@ import { Worker } from './worker.js';
 
 export const port = 8733;
 export const receiverPort = 9100;
+export const agentPort = 9200;
 const inside = '/usr/lib/sd-gateway/test/crash/inside';
 /** As of the shipped unit: one that is not root, whose questions to the manager go by the bus. */
 const user = 'daemon';
 const directory = '/var/lib/crash';
 const store = `${directory}/gateway.db`;
 const agent = '/run/tester/agent.sh';
+const acpAgent = `${inside}/acp-agent.sh`;
 const logOrder = '/run/tester/log-order';
 const keptFiles = '/run/tester/kept';
 /** Room for the store, in bytes; a full disk is a file that takes the rest. */
@@ -65,15 +67,19 @@ export class CrashGateway {
     this.memoryLimit = memoryLimit(machine, unit);
   }
 
-  /** @param program what is run, such as `/usr/local/bin/sd-gateway run` */
-  static async install(machine: Machine, program: string): Promise<CrashGateway> {
+  /**
+   * @param program what is run, such as `/usr/local/bin/sd-gateway run`
+   * @param seed of the agents' faults
+   */
+  static async install(machine: Machine, program: string, seed: number): Promise<CrashGateway> {
     const setUp = `set -e
-      mkdir -p /run/tester/locks ${directory}
+      mkdir -p /run/tester/locks /run/tester/starts ${directory}
       mount -t tmpfs -o size=${storeSize},mode=0700 tmpfs ${directory}
       cc -O2 -Wall -Werror -shared -fPIC -o /run/tester/faults.so ${inside}/faults.c -ldl
       cc -O2 -Wall -Werror -o /run/tester/power-cut ${inside}/power-cut.c
       head -c 4096 /dev/zero >/run/tester/control
       cp ${inside}/agent.sh ${agent}
+      echo ${seed} >/run/tester/seed
       touch /run/tester/log /run/tester/turns /run/tester/received /run/tester/attempts
       chown -R ${user} /run/tester`;
     await machine.check(['sh', '-c', setUp]);
@@ -103,8 +109,36 @@ export class CrashGateway {
 type = "command"
 command = ["${agent}"]
 kill_delay = "1s"
-[dispatch]
 concurrency = 16
+[agents.acp]
+type = "acp"
+command = ["${acpAgent}"]
+timeout = "3s"
+kill_delay = "500ms"
+allow = ["read"]
+ask = ["execute"]
+processes_limit = 3
+[agents.openai]
+type = "openai"
+base_url = "http://127.0.0.1:${agentPort}/v1"
+model = "m"
+timeout = "3s"
+[agents.http]
+type = "http"
+url = "http://127.0.0.1:${agentPort}/turns"
+timeout = "3s"
+[[route]]
+prefix = "acp-"
+agent = "acp"
+[[route]]
+prefix = "openai-"
+agent = "openai"
+[[route]]
+prefix = "http-"
+agent = "http"
+[dispatch]
+concurrency = 28
+question_timeout = "1s"
 max_attempts = 1000
 retry_delay = "50ms"
 session_queue = 100
@@ -148,6 +182,21 @@ level = "info"
       }
     }
     return null;
+  }
+
+  /** The most memory that the process has had, or has now, in bytes; null if it has ended. */
+  memoryOf(pid: number, what: 'peak' | 'now'): number | null {
+    const field = { peak: 'VmHWM', now: 'VmRSS' }[what];
+    try {
+      const size = new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(
+        readFileSync(`/proc/${pid}/status`, 'utf8'),
+      );
+      // One that is ending has no memory any more.
+      return size === null ? null : Number(size[1]) * 1_024;
+    } catch (error) {
+      if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      return null;
+    }
   }
 
   /**
@@ -242,15 +291,25 @@ level = "info"
       ...(content !== undefined && { 'Content-Type': 'application/json' }),
       ...headers,
     };
-    const { stdout } = await this.#machine.run([
-      ...['curl', '--silent', '--max-time', '10', '--request', method, '--write-out', '\n%{http_code}'],
+    const { stdout, stderr } = await this.#machine.run([
+      ...[
+        'curl',
+        '--silent',
+        '--show-error',
+        '--max-time',
+        '10',
+        '--request',
+        method,
+        '--write-out',
+        '\n%{http_code}',
+      ],
       ...Object.entries(sent).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
       ...(content === undefined ? [] : ['--data', JSON.stringify(content)]),
       `http://127.0.0.1:${port}${path}`,
     ]);
     const end = stdout.lastIndexOf('\n');
     const text = stdout.slice(0, end);
-    const body = /^\{/.test(text) ? (JSON.parse(text) as HttpAnswer['body']) : {};
+    const body = /^\{/.test(text) ? (JSON.parse(text) as HttpAnswer['body']) : { detail: stderr };
     return { status: Number(stdout.slice(end + 1)), body };
   }
 

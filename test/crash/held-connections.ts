@@ -15,8 +15,8 @@ export const heldConnections: Fault = {
       await holder.firstLine();
       const outcome = await livesThrough(surroundings, 200, 1_000);
       if (outcome === 'alive') {
-        const { status } = await gateway.ask('GET', '/healthz');
-        if (status !== 200) violate(`/healthz was answered with ${status}`);
+        const { status, body } = await gateway.ask('GET', '/healthz');
+        if (status !== 200) violate(`/healthz was answered with ${status}: ${JSON.stringify(body)}`);
       }
     } finally {
       await holder.end();

@@ -54,3 +54,19 @@ describe('a record', () => {
     ['two bodies', { received: [...good.received, receipt(2, { body: '{}' })] }, /came with two bodies/],
   ]);
 });
+
+describe('a record of a session whose agent does not know the ids of messages', () => {
+  const { message, turn, receipt } = new SessionRecord('openai-0');
+  const reply = 'reply to message 1 of openai-0';
+  const good: Record = {
+    accepted: { 'openai-0': 1 },
+    cancels: [],
+    stored: [message(1, { reply })],
+    turns: [turn('begin', 1), turn('end', 1)],
+    received: [receipt(1)],
+    attempts: [],
+  };
+  findsOnly(good, [
+    ['a reply that was cut off', { stored: [message(1, { reply: 'reply to' })] }, /its reply is "reply to"/],
+  ]);
+});

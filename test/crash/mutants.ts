@@ -1,12 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Machine } from '../machine/harness/machine.js';
 import type { Kind } from './kinds.js';
 
-const thread = fileURLToPath(new URL('../../dist/bundle/sqlite-worker.js', import.meta.url));
+const bundle = fileURLToPath(new URL('../../dist/bundle', import.meta.url));
 
-/** A text that dist/bundle/sqlite-worker.js has, once, and what takes its place. */
+/** A text that a file of dist/bundle has, once, and what takes its place. */
 export interface Change {
+  /** Names of the files in which it is looked for. Default: that of the store's thread. */
+  readonly files?: RegExp;
   readonly text: string;
   readonly replacement: string;
 }
@@ -16,8 +18,10 @@ export interface Mutant extends Change {
   readonly name: string;
   /** The faults that show it. */
   readonly only: readonly string[];
+  /** Least number of faults. Default: 12. */
+  readonly least?: number;
   /** Number of sessions of each kind, if all kinds together would show it too seldom. */
-  readonly clients?: Readonly<Record<Kind, number>>;
+  readonly clients?: Readonly<Partial<Record<Kind, number>>>;
   /** The violation that is found. */
   readonly violation: RegExp;
 }
@@ -49,19 +53,49 @@ export const mutants: readonly Mutant[] = [
     replacement: 'idempotent: true,\n\t\tunknownPolicy: row.unknown_policy,\n\t\thasBegun',
     only: ['receiver hangs', 'receiver resets'],
     // Its host lets few attempts through while it fails: they are to be the ones that show it.
-    clients: { client: 0, cancel: 0, collect: 0, interrupt: 0, once: 24 },
+    clients: { once: 24 },
     violation: /it was posted again, and nobody knew whether it had arrived/,
+  },
+  {
+    name: 'that takes the process of an agent for ended while it runs',
+    files: /^session-/,
+    text: 'return this.#process?.ended ?? Promise.resolve();',
+    replacement: 'return Promise.resolve();',
+    only: ['SIGKILL'],
+    least: 2,
+    clients: { acp: 6 },
+    violation: /was run beside another one/,
+  },
+  {
+    name: 'that takes what came of a broken stream for the reply',
+    files: /^run-/,
+    text: 'const delayMs = hasText ?',
+    replacement: `if (hasText) {
+        yield { type: 'end', reply: { text: '', metadata: {} } };
+        return;
+    }
+    const delayMs = hasText ?`,
+    only: ['SIGKILL'],
+    least: 2,
+    clients: { openai: 16 },
+    violation: /its reply is ""/,
   },
 ];
 
-/** The store's thread, which has the text once. */
-function threadWith(wanted: string): string {
-  const text = readFileSync(thread, 'utf8');
-  const places = text.split(wanted).length - 1;
-  if (places !== 1) {
-    throw new Error(`What is to be changed is in ${places} places of the store's thread: ${wanted}`);
+/** The file of the bundle that has the text, once. */
+function fileWith({ text, files = /^sqlite-worker\.js$/ }: Change): {
+  readonly name: string;
+  readonly content: string;
+} {
+  const all = readdirSync(bundle)
+    .filter((name) => files.test(name))
+    .map((name) => ({ name, content: readFileSync(`${bundle}/${name}`, 'utf8') }));
+  const places = all.reduce((sum, { content }) => sum + content.split(text).length - 1, 0);
+  const found = all.find(({ content }) => content.includes(text));
+  if (found === undefined || places !== 1) {
+    throw new Error(`The text that is to be changed is in ${places} places of ${files}: ${text}`);
   }
-  return text;
+  return found;
 }
 
 /** Makes a gateway with the change in the machine; gives the command line that runs it. */
@@ -73,10 +107,10 @@ export async function makeChanged(machine: Machine, change: Change): Promise<str
     '-c',
     `rm -rf ${place} && mkdir -p ${place} && cd ${original} && cp -r dist build package.json ${place} && ln -s ${original}/node_modules ${place}`,
   ]);
-  const text = threadWith(change.text);
+  const { name, content } = fileWith(change);
   await machine.writeFile(
-    `${place}/dist/bundle/sqlite-worker.js`,
-    text.split(change.text).join(change.replacement),
+    `${place}/dist/bundle/${name}`,
+    content.split(change.text).join(change.replacement),
   );
   return `${place}/dist/cli/main.js run`;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { SessionRecord } from './invariants/session-record.js';
-import { parseTurns } from './record.js';
+import { parseTurns, withIds } from './record.js';
 
 test('the agent’s lines are read, the last one only if it is whole', () => {
   const { turn } = new SessionRecord('client-0');
@@ -12,4 +12,11 @@ test('the agent’s lines are read, the last one only if it is whole', () => {
     turn('begin', 2, { attempt: 3, at: 42, text: 'a\n\nb' }),
   ]);
   expect(() => parseTurns('nonsense\n')).toThrow(/nonsense/);
+});
+
+test('a turn whose agent knows the number of the message has its id', () => {
+  const { turn, message } = new SessionRecord('openai-0');
+  const known = turn('begin', 2);
+  const events = [{ ...known, message: '#2' }, { ...known, message: '#3' }, known];
+  expect(withIds(events, [message(1), message(2)])).toEqual([known, { ...known, message: '#3' }, known]);
 });

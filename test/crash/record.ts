@@ -84,6 +84,15 @@ export function parseTurns(text: string): TurnEvent[] {
     });
 }
 
+/** Puts a message's id in the place of its number in the session ("#3"), which is all that some agents know of it. */
+export function withIds(events: readonly TurnEvent[], stored: readonly StoredMessage[]): TurnEvent[] {
+  const ids = new Map(stored.map(({ session, seq, id }) => [`${session} #${seq}`, id]));
+  return events.map((event) => ({
+    ...event,
+    message: ids.get(`${event.session} ${event.message}`) ?? event.message,
+  }));
+}
+
 export function parseLines<Line>(text: string): Line[] {
   return text
     .split('\n')

@@ -37,6 +37,10 @@ export interface CrashReport {
     readonly p99: number;
     readonly most: number;
   };
+  /** Answers of agents behind HTTP that were no good ones. */
+  readonly misbehaved: number;
+  /** Most memory of a gateway above that of one at rest, in MiB. */
+  readonly memory: number;
   readonly violations: readonly string[];
 }
 
@@ -46,6 +50,8 @@ export interface Course {
   readonly seconds: number;
   readonly faults: Readonly<Record<string, number>>;
   readonly recoveries: readonly number[];
+  readonly memory: number;
+  readonly misbehaved: number;
 }
 
 /** Observations of the clients, besides what goes into the record. */
@@ -82,7 +88,7 @@ export function reportOf(course: Course, posted: LoadReport, record: CrashRecord
 
 /** Reports a run that could not go on. */
 export function withoutRecord(course: Course, violations: readonly string[]): CrashReport {
-  const { seed, seconds, faults } = course;
+  const { seed, seconds, faults, memory, misbehaved } = course;
   const recoveries = course.recoveries.toSorted((a, b) => a - b);
   const at = (part: number) => recoveries[Math.floor((recoveries.length - 1) * part)] ?? 0;
   return {
@@ -102,6 +108,8 @@ export function withoutRecord(course: Course, violations: readonly string[]): Cr
     resumedTurns: 0,
     duplicates: 0,
     recovery: { count: recoveries.length, median: at(0.5), p99: at(0.99), most: at(1) },
+    memory,
+    misbehaved,
     violations,
   };
 }
@@ -123,12 +131,14 @@ export function describeReport(report: CrashReport): string {
     ['posts repeated by clients, accepted before', report.repeatedPosts],
     ['refused or cut off at first', JSON.stringify(report.refusals)],
     ['turns run again', report.resumedTurns],
+    ['answers of agents behind HTTP, no good ones', report.misbehaved],
     ['replies received again under their key', report.duplicates],
     ['  posted again as they had been refused', report.postedAfterRefusal],
     [
       'end of the gateway to READY=1',
       `median ${median.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms, most ${most.toFixed(0)} ms (${count})`,
     ],
+    ['most memory above that at rest', `${report.memory.toFixed(0)} MiB`],
     ['violations', report.violations.length === 0 ? 'none' : report.violations.slice(0, 20).join('\n  ')],
   ];
   return rows.map(([name, value]) => `${name.padEnd(44)} ${value}`).join('\n');

@@ -2,10 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../machine/harness/machine.js';
 import type { Fault, Surroundings } from './fault.js';
 import { faults } from './faults.js';
-import { CrashGateway, port, receiverPort } from './gateway.js';
+import { agentPort, CrashGateway, port, receiverPort } from './gateway.js';
 import { Random } from './inside/random.mjs';
 import type { Kind } from './kinds.js';
-import { type AttemptEvent, parseLines, parseTurns, type Receipt, type StoredMessage } from './record.js';
+import { GatewayMemory } from './memory.js';
+import {
+  type AttemptEvent,
+  parseLines,
+  parseTurns,
+  type Receipt,
+  type StoredMessage,
+  withIds,
+} from './record.js';
 import { type CrashReport, type LoadReport, reportOf, withoutRecord } from './report.js';
 import { Worker } from './worker.js';
 
@@ -20,7 +28,7 @@ export interface CrashOptions {
   /** Which faults; all by default. */
   readonly only?: readonly string[];
   /** Number of sessions of each kind. */
-  readonly clients?: Readonly<Record<Kind, number>>;
+  readonly clients?: Readonly<Partial<Record<Kind, number>>>;
   /** Mean pause of a client between an answer and its next post, in milliseconds. */
   readonly between?: number;
   /** Longest time that the gateway may take to serve again, in milliseconds. */
@@ -38,6 +46,9 @@ const defaultClients: Readonly<Record<Kind, number>> = {
   collect: 4,
   interrupt: 4,
   once: 4,
+  acp: 2,
+  openai: 2,
+  http: 2,
 };
 const turnsFile = '/run/tester/turns';
 const storedFile = '/run/tester/stored';
@@ -48,9 +59,18 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const { seed, duration, least = 0, program = '/usr/local/bin/sd-gateway run', between = 250 } = options;
   const clients = options.clients ?? defaultClients;
   const random = new Random(seed);
-  const gateway = await CrashGateway.install(machine, program);
+  const gateway = await CrashGateway.install(machine, program, seed);
   await gateway.unit.succeed('start');
+  const memory = new GatewayMemory(gateway);
   const receiver = new Worker(machine, 'receiver.mjs', String(receiverPort), ...receiverFiles, String(seed));
+  const agents = new Worker(
+    machine,
+    'agent-server.mjs',
+    String(agentPort),
+    String(port),
+    turnsFile,
+    String(seed),
+  );
   const tokenFile = `${gateway.unit.stateDirectory}/token`;
   const load = new Worker(
     machine,
@@ -77,16 +97,24 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const violations: string[] = [];
   const acceptedByFaults: Record<string, number> = {};
   const began = performance.now();
-  const course = () => ({ seed, seconds: (performance.now() - began) / 1_000, faults: counts, recoveries });
+  const course = () => ({
+    seed,
+    seconds: (performance.now() - began) / 1_000,
+    faults: counts,
+    recoveries,
+    memory: memory.growthMiB,
+    misbehaved: 0,
+  });
   const injected = () => Object.values(counts).reduce((sum, count) => sum + count, 0);
   while (performance.now() - began < duration || injected() < least) {
-    receiver.mustRun();
-    load.mustRun();
+    for (const worker of [receiver, agents, load]) worker.mustRun();
+    memory.look();
     const fault = random.pick(chosen);
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
     const surroundings: Omit<Surroundings, 'pid'> = {
       gateway,
       receiver,
+      agents,
       random,
       pause,
       violate: (text) => violations.push(`${fault.name}: ${text}`),
@@ -117,17 +145,21 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
       timeout: 600_000,
     },
   );
+  memory.look();
   await gateway.unit.succeed('stop');
   await receiver.end();
-  const mistakes = [...violations, ...posted.mistakes];
+  const served = await agents.end<{ readonly mistakes: readonly string[]; readonly misbehaved: number }>();
+  if (served === null) throw new Error('The agents’ server did not say what it saw.');
+  const mistakes = [...violations, ...posted.mistakes, ...served.mistakes, ...memory.violations()];
+  const stored = parseLines<StoredMessage>(gateway.read(storedFile));
   return reportOf(
-    run,
+    { ...run, memory: memory.growthMiB, misbehaved: served.misbehaved },
     { ...posted, accepted, mistakes },
     {
       accepted,
       cancels: posted.cancels,
-      stored: parseLines<StoredMessage>(gateway.read(storedFile)),
-      turns: parseTurns(gateway.read(turnsFile)),
+      stored,
+      turns: withIds(parseTurns(gateway.read(turnsFile)), stored),
       received: parseLines<Receipt>(gateway.read(receiverFiles[0])),
       attempts: parseLines<AttemptEvent>(gateway.read(receiverFiles[1])),
     },

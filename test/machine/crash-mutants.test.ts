@@ -10,7 +10,7 @@ for (const mutant of mutants) {
       const report = await crashTest(machine(), {
         seed: 1,
         duration: 6_000,
-        least: 12,
+        least: mutant.least ?? 12,
         program,
         only: mutant.only,
         ...(mutant.clients === undefined ? {} : { clients: mutant.clients }),

@@ -4,13 +4,16 @@
 //   dieAt, hangAt       a method at which it dies by SIGKILL, or which it never answers
 //   version, auth, deaf, noCancel, stubborn
 //   forgets             it can close and delete sessions
+//   plan                a module that makes the scripts and further options
 // A prompt is a script, one step a line: see `steps`. Sessions are kept in $HOME, so that they outlive the process.
 import { spawn } from 'node:child_process';
 import { appendFileSync, closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const options = JSON.parse(process.argv[2] ?? '{}');
+const given = JSON.parse(process.argv[2] ?? '{}');
+const plan = given.plan === undefined ? null : await import(given.plan);
+const options = { ...given, ...plan?.options };
 const home = process.env.HOME;
 const journal = join(home, 'acp-journal');
 if (options.stubborn) process.on('SIGTERM', () => undefined);
@@ -37,8 +40,28 @@ const ask = (method, params) => {
   return new Promise((resolve) => waiting.set(id, resolve));
 };
 
+const permission = async ({ session }, words) => {
+  const [kind, ids, ...title] = words.split(' ');
+  const toolCall = { toolCallId: `call-${nextId}`, title: title.join(' '), rawInput: { words: title } };
+  if (kind !== '-') toolCall.kind = kind;
+  const kinds = { a: 'allow_once', A: 'allow_always', r: 'reject_once', R: 'reject_always' };
+  const all = ids === '-' ? '' : ids;
+  const shown = [...all].map((letter) => ({ optionId: `id-${letter}`, name: letter, kind: kinds[letter] }));
+  const { result } = await ask('session/request_permission', {
+    sessionId: session,
+    toolCall,
+    options: shown,
+  });
+  return result;
+};
+
 const answer = (id, result) => send({ id, result });
 const refuse = (id, code, message, data) => send({ id, error: { code, message, ...(data && { data }) } });
+
+const megabyte = Buffer.alloc(1_000_000, 'x');
+const writeMegabyte = async () => {
+  if (!process.stdout.write(megabyte)) await new Promise((resolve) => process.stdout.once('drain', resolve));
+};
 
 /** Steps of a prompt, by the first word of their line; `rest` is what follows. */
 const steps = {
@@ -79,20 +102,13 @@ const steps = {
   /** A request that no client knows. */
   unknown: async ({ session }) => chunk(session, JSON.stringify((await ask('craft/drain', {})).error.code)),
   /** "ask KIND IDS TITLE": permission, with options of these ids; "-" for none. */
-  ask: async ({ session }, rest) => {
-    const [kind, ids, ...title] = rest.split(' ');
-    const toolCall = { toolCallId: `call-${nextId}`, title: title.join(' '), rawInput: { words: title } };
-    if (kind !== '-') toolCall.kind = kind;
-    const kinds = { a: 'allow_once', A: 'allow_always', r: 'reject_once', R: 'reject_always' };
-    const all = ids === '-' ? '' : ids;
-    const shown = [...all].map((letter) => ({ optionId: `id-${letter}`, name: letter, kind: kinds[letter] }));
-    const { result } = await ask('session/request_permission', {
-      sessionId: session,
-      toolCall,
-      options: shown,
-    });
-    const { outcome } = result;
-    chunk(session, outcome.outcome === 'selected' ? outcome.optionId : outcome.outcome);
+  ask: async (turn, rest) => {
+    const { outcome } = await permission(turn, rest);
+    chunk(turn.session, outcome.outcome === 'selected' ? outcome.optionId : outcome.outcome);
+  },
+  /** The same, and says nothing of the answer. */
+  request: async (turn, rest) => {
+    await permission(turn, rest);
   },
   askAndDie: ({ session }) => {
     void ask('session/request_permission', {
@@ -140,16 +156,14 @@ const steps = {
   },
   /** One line of so many MB, which ends. */
   line: async ({ session }, rest) => {
-    const text = JSON.stringify('x'.repeat(Number(rest) * 1_000_000));
-    const params = `{"sessionId":${JSON.stringify(session)},"update":{"sessionUpdate":"x","content":${text}}}`;
-    process.stdout.write(`{"jsonrpc":"2.0","method":"session/update","params":${params}}\n`);
+    const params = `{"sessionId":${JSON.stringify(session)},"update":{"sessionUpdate":"x","content":"`;
+    process.stdout.write(`{"jsonrpc":"2.0","method":"session/update","params":${params}`);
+    for (let left = Number(rest); left > 0; left--) await writeMegabyte();
+    process.stdout.write('"}}}\n');
   },
   /** Bytes without an end of line, for as long as somebody reads. */
   endless: async () => {
-    const bytes = Buffer.alloc(1_000_000, 'x');
-    while (true) {
-      if (!process.stdout.write(bytes)) await new Promise((resolve) => process.stdout.once('drain', resolve));
-    }
+    while (true) await writeMegabyte();
   },
   /** So many thoughts and status lines, as fast as they are read. */
   flood: async ({ session }, rest) => {
@@ -296,26 +310,32 @@ const methods = {
   'session/set_mode': (id) => answer(id, {}),
   'session/set_config_option': (id) => answer(id, { configOptions }),
   'session/prompt': async (id, params) => {
-    const { sessionId: session, prompt } = params;
-    const texts = prompt.map(({ text }) => text);
-    const script = texts.at(-1);
-    const history = historyOf(session) ?? [];
-    isCancelled = false;
-    keep(session, [...history, ...texts.map((text) => ({ role: 'user', text }))]);
-    for (const line of script.split('\n')) {
-      const [word, ...rest] = line.split(' ');
-      const step = steps[word] ?? (({ session }) => chunk(session, line));
-      const outcome = await step({ id, session, history, params }, rest.join(' '));
-      if (outcome === 'answered') return;
-      if (isCancelled) {
-        answer(id, { stopReason: 'cancelled' });
-        return;
-      }
-    }
-    keep(session, [...historyOf(session), { role: 'agent', text: 'done' }]);
-    answer(id, { stopReason: 'end_turn' });
+    plan?.begins(params);
+    await perform(id, params);
+    plan?.ends();
   },
 };
+
+async function perform(id, params) {
+  const { sessionId: session, prompt } = params;
+  const texts = prompt.map(({ text }) => text);
+  const script = plan?.scriptOf(params) ?? texts.at(-1);
+  const history = historyOf(session) ?? [];
+  isCancelled = false;
+  keep(session, [...history, ...texts.map((text) => ({ role: 'user', text }))]);
+  for (const line of script.split('\n')) {
+    const [word, ...rest] = line.split(' ');
+    const step = steps[word] ?? plan?.steps[word] ?? (({ session }) => chunk(session, line));
+    const outcome = await step({ id, session, history, params }, rest.join(' '));
+    if (outcome === 'answered') return;
+    if (isCancelled) {
+      answer(id, { stopReason: 'cancelled' });
+      return;
+    }
+  }
+  keep(session, [...historyOf(session), { role: 'agent', text: 'done' }]);
+  answer(id, { stopReason: 'end_turn' });
+}
 
 async function take(message) {
   const { id, method, params } = message;

@@ -47,8 +47,19 @@ const doings = {
     else if (random.chance(0.3)) await client.cancelSession();
   },
 };
-/** So many messages are posted each time, in the mean: all kinds of sessions have about as many. */
-const burst = { client: 1, once: 1, collect: 3, interrupt: 2, cancel: 2 };
+for (const kind of ['acp', 'openai', 'http']) {
+  doings[kind] = async (client, random) => {
+    const posted = await client.post();
+    if (random.chance(0.75)) return;
+    await moment(random);
+    await client.cancel(posted);
+  };
+}
+/**
+ * So many messages are posted each time, in the mean: all kinds of sessions have about as many. Fewer of those whose agents
+ * take longer.
+ */
+const burst = { client: 1, once: 1, collect: 3, interrupt: 2, cancel: 2, acp: 4, openai: 4, http: 4 };
 
 async function run(kind, number, random) {
   const client = new Client(`${kind}-${number}`, options, seen);

@@ -8,6 +8,9 @@ const otherEnds: Readonly<{ [kind in Kind]: readonly string[] }> = {
   collect: ['collected', 'cancelled'],
   interrupt: ['cancelled'],
   once: ['dead'],
+  acp: ['cancelled'],
+  openai: ['cancelled'],
+  http: ['cancelled'],
 };
 
 /** Each message has come to its end: with its own reply, delivered, or without where its session's kind allows that. */
@@ -43,6 +46,7 @@ export function isSetAside({ state, error, unknown }: StoredMessage): boolean {
 }
 
 /** @param turn the message whose turn it was */
-function replyOf({ state, id }: StoredMessage): string | null {
-  return state === 'cancelled' ? null : `reply to ${id}`;
+function replyOf({ state, session, id, text }: StoredMessage): string | null {
+  // A server of chat completions does not know the message's id.
+  return state === 'cancelled' ? null : `reply to ${kindOf(session) === 'openai' ? text : id}`;
 }
