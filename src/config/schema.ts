@@ -40,6 +40,24 @@ export const configurationTables = z.strictObject({
       }),
     })
     .prefault({}),
+  attachments: z
+    .strictObject({
+      count_limit: count(0, 100).default(10).register(z.globalRegistry, {
+        description: 'Files of one message or one reply, at most. 0: none are taken.',
+      }),
+      file_limit: size(1, 1024 ** 3)
+        .prefault('16M')
+        .register(z.globalRegistry, { description: 'Largest file of a message or a reply.' }),
+      total_limit: size(1, 4 * 1024 ** 3)
+        .prefault('32M')
+        .register(z.globalRegistry, {
+          description: 'All files of one message or one reply together, at most.',
+        }),
+      concurrency: count(1, 1_000).default(4).register(z.globalRegistry, {
+        description: 'Messages whose files come in at the same time; one more is answered 503.',
+      }),
+    })
+    .prefault({}),
   dispatch: z
     .strictObject({
       concurrency: count(1, 10_000)

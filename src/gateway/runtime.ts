@@ -238,6 +238,7 @@ async function prepare(
       queue: workers.queueLimits(),
       publicUrl: workers.configuration.http.public_url,
       trustedProxies: workers.configuration.http.trusted_proxies,
+      attachments: workers.attachmentSettings(),
     }),
     readiness: () => reports.readiness(),
     bounds: () => room.bounds(),

@@ -249,6 +249,17 @@ export class Workers {
     return { session, total, policy };
   }
 
+  /** Bounds of the files of messages and replies, by the configuration in force. */
+  attachmentSettings() {
+    const { attachments } = this.#configuration;
+    return {
+      count: attachments.count_limit,
+      fileBytes: attachments.file_limit,
+      totalBytes: attachments.total_limit,
+      concurrency: attachments.concurrency,
+    };
+  }
+
   #createAgents(sign: SignBody): Agents {
     const { log, agentDirectory: directory, environment, turnProcesses } = this.#options;
     const { callbacks } = this;

@@ -12,12 +12,19 @@ const jsonType = 'application/json';
 const deepestMember = bounds.metadataDepth + 2;
 const asBuffer = { parseAs: 'buffer' } as const;
 
-/** Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. */
-export function readBodies(application: FastifyInstance, limitBytes: number): void {
+/**
+ * Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. `formLimitBytes` bounds forms, where a route
+ * takes them.
+ */
+export function readBodies(
+  application: FastifyInstance,
+  limitBytes: number,
+  formLimitBytes: () => number = () => limitBytes,
+): void {
   application.removeContentTypeParser('text/plain');
   application.addContentTypeParser(jsonType, asBuffer, parseJson);
   application.addHook('preParsing', (request, reply, _payload, done) => {
-    refuseBody(request.headers, limitBytes);
+    refuseBody(request.headers, isForm(request.headers) ? formLimitBytes() : limitBytes);
     askForBody(request.raw, reply.raw);
     done();
   });
@@ -36,6 +43,11 @@ export function takeEmptyBodies(application: FastifyInstance): void {
   });
 }
 
+/** True if the body is a form with files (RFC 7578). */
+export function isForm(headers: IncomingHttpHeaders): boolean {
+  return /^multipart\/form-data\s*(;|$)/i.test(headers['content-type'] ?? '');
+}
+
 export function notJson(): Problem {
   return new Problem('unsupported-media-type', 'Send the body as "Content-Type: application/json".');
 }
@@ -46,10 +58,18 @@ export function tooLarge(): Problem {
   });
 }
 
+/** The connection stays, so that a client that sends all of it first gets to read the answer. */
+function formTooLarge(limitBytes: number): Problem {
+  return new Problem(
+    'body-too-large',
+    `The form is larger than ${limitBytes} bytes (attachments.total_limit, and room for the message).`,
+  );
+}
+
 /** Throws if the headers say that the body can't be taken. */
 function refuseBody(headers: IncomingHttpHeaders, limitBytes: number): void {
   const { 'content-encoding': encoding, 'content-length': length } = headers;
-  if (Number(length ?? 0) > limitBytes) throw tooLarge();
+  if (Number(length ?? 0) > limitBytes) throw isForm(headers) ? formTooLarge(limitBytes) : tooLarge();
   if (encoding === undefined || /^(?:identity)?$/i.test(encoding)) return;
   throw new Problem('unsupported-media-type', 'Send the body without a Content-Encoding.', {
     // RFC 9110, 12.5.3.
@@ -65,7 +85,8 @@ function parseJson(_request: FastifyRequest, body: Buffer, done: ContentTypePars
   }
 }
 
-function jsonOf(body: Buffer): unknown {
+/** Throws a Problem if the body is no JSON that can be taken. */
+export function jsonOf(body: Buffer): unknown {
   if (body.length === 0) {
     throw new Problem('malformed-request', 'The body is empty; it must be a JSON object.');
   }

@@ -1,8 +1,11 @@
+import type { ServerResponse } from 'node:http';
 import { type FastifyRequest, fastify } from 'fastify';
 import { errorMessage } from '../../text/failure-text.js';
 import type { Channel, ChannelHealth } from '../channel.js';
 import { addCancelRoutes, addDeadRoutes } from './action-routes.js';
 import { AllowedMethods } from './allowed-methods.js';
+import { addDownloadRoutes } from './attachments/download-routes.js';
+import { formLimitBytes, MessageInput, passForms } from './attachments/message-input.js';
 import { BearerCheck } from './bearer.js';
 import { readBodies, takeEmptyBodies } from './bodies.js';
 import { clientOf } from './client-address.js';
@@ -56,14 +59,12 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { log } = options;
   const reads = pacedReads(options.store);
   const longPolls = new LongPolls(reads, options.changes);
-  const streams = new EventStreams({
-    store: reads,
-    changes: options.changes,
-    log,
-    onUnread: ({ socket }) => {
-      if (socket !== null) servers.unread.note(socket);
-    },
-  });
+  const onUnread = ({ socket }: ServerResponse) => {
+    if (socket !== null) servers.unread.note(socket);
+  };
+  const streams = new EventStreams({ store: reads, changes: options.changes, log, onUnread });
+  const attachmentSettings = () => options.settings().attachments;
+  const input = new MessageInput({ ...options, settings: attachmentSettings });
   const tokens = new NamedTokens(options.store);
   const tokenAnswers = new TokenAnswers();
   const bearer = new BearerCheck(options.token, tokens);
@@ -119,8 +120,12 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       callerTurn: options.callerTurn,
       onRefused: (request) => refusedTokens.note(clientOfRequest(request).address),
     });
-    readBodies(guarded, options.bodyLimit);
-    addMessageRoutes(guarded, { ...options, longPolls, streams });
+    readBodies(guarded, options.bodyLimit, () => formLimitBytes(options.bodyLimit, attachmentSettings()));
+    guarded.register(async (messages) => {
+      passForms(messages);
+      addMessageRoutes(messages, { ...options, input, longPolls, streams });
+    });
+    addDownloadRoutes(guarded, options.store, { log, onUnread });
     addSessionRoutes(guarded, reads);
     addSessionSettingRoutes(guarded, options.store, options.sessions, log);
     addEventRoutes(guarded, options.store, streams);

@@ -12,6 +12,7 @@ import type {
   SessionChanges,
   SessionOperations,
 } from '../surroundings.js';
+import type { AttachmentSettings } from './attachments/message-input.js';
 import type { TurnReplies } from './reply-routes.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { HttpEndpoint } from './server/listen.js';
@@ -26,6 +27,7 @@ export interface HttpSettings {
   readonly publicUrl: string | null;
   /** Address ranges of proxies that are believed whom they speak for. */
   readonly trustedProxies: readonly string[];
+  readonly attachments: AttachmentSettings;
 }
 
 export interface HttpChannelOptions {
@@ -44,6 +46,9 @@ export interface HttpChannelOptions {
     | 'records'
     | 'putRecord'
     | 'deleteRecord'
+    | 'putBlob'
+    | 'openBlob'
+    | 'removeBlob'
   >;
   /** Takes a message in; it is on disk when the promise resolves, and whoever has to know does. */
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;

@@ -9,6 +9,7 @@ export const problemKinds = {
   forbidden: { status: 403, title: 'The token may not do this' },
   'within-turn': { status: 403, title: 'A running turn may not do this' },
   'not-found': { status: 404, title: 'There is nothing under this address' },
+  'unknown-attachment': { status: 404, title: 'There is no such file' },
   'unknown-message': { status: 404, title: 'There is no such message' },
   'unknown-question': { status: 404, title: 'There is no such question' },
   'unknown-session': { status: 404, title: 'There is no such session' },
@@ -32,6 +33,7 @@ export const problemKinds = {
   internal: { status: 500, title: 'The gateway failed' },
   'not-ready': { status: 503, title: 'The gateway is not ready' },
   'too-many-connections': { status: 503, title: 'Too many connections are busy' },
+  'too-many-uploads': { status: 503, title: 'Too many uploads are under way' },
   'store-unavailable': { status: 503, title: 'The store cannot take the message now' },
   'store-full': { status: 507, title: 'The store has no room' },
 } as const satisfies Readonly<Record<string, { readonly status: number; readonly title: string }>>;

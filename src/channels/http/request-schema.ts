@@ -1,6 +1,12 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { type JsonValue, metadataMistake, sessionPolicies, unknownPolicies } from '../../store/messages.js';
+import {
+  type Attachment,
+  type JsonValue,
+  metadataMistake,
+  sessionPolicies,
+  unknownPolicies,
+} from '../../store/messages.js';
 import { eventIdForm, parseEventId } from './streams/event-id.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
@@ -147,15 +153,22 @@ export const pageQuery = z.strictObject({
 });
 
 /**
- * SHA-256 of what an idempotency key stands for: the session and the body's content, so that neither the order of
- * members nor white space makes another message of it. Metadata left out and empty are the same.
+ * SHA-256 of what an idempotency key stands for: the session, the body's content and the files, so that neither the order
+ * of members nor white space makes another message of it. Metadata left out and empty are the same.
  */
-export function fingerprint(session: string, body: MessageBody): Uint8Array {
+export function fingerprint(
+  session: string,
+  body: MessageBody,
+  files: readonly Attachment[] = [],
+): Uint8Array {
   const content: JsonValue[] = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
   // Only where it says other than when it is left out: the fingerprints that are stored stay as they are.
   const { idempotent, unknown } = body.reply_to ?? {};
   if (idempotent === false) content.push({ idempotent, ...(unknown !== undefined && { unknown }) });
   if (body.sender !== undefined) content.push({ sender: body.sender });
+  if (files.length > 0) {
+    content.push({ files: files.map(({ name, mediaType, sha256 }) => ({ name, mediaType, sha256 })) });
+  }
   return hash('sha256', JSON.stringify(sorted(content)), 'buffer');
 }
 

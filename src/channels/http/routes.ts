@@ -4,6 +4,8 @@ import { type Message, type ReplyTarget, webhookTarget } from '../../store/messa
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import type { Readiness } from '../surroundings.js';
+import { unknownMessage } from './attachments/download-routes.js';
+import type { MessageInput } from './attachments/message-input.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem } from './problem.js';
 import {
@@ -56,36 +58,43 @@ const restartRetryAfter = 1;
 
 export interface MessageRoutesOptions
   extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'retryAfterSeconds'> {
+  readonly input: MessageInput;
   readonly longPolls: LongPolls;
   readonly streams: EventStreams;
 }
 
 export function addMessageRoutes(application: FastifyInstance, options: MessageRoutesOptions): void {
-  const { settings, longPolls, streams } = options;
+  const { settings, input, longPolls, streams } = options;
 
   application.post<{ Params: { session: string } }>(
     '/v1/sessions/:session/messages',
     async (request, reply) => {
       const session = validateOne(sessionName, request.params.session, { parameter: 'session' });
       const key = keyOf(request.headers['idempotency-key']);
-      const body = validateBody(messageBody, request.body);
-      const replyTo = targetOf(body, options.validateReplyUrl);
-      const outcome = await options.accept(
-        {
-          id: newId(),
-          session,
-          text: body.text,
-          metadata: body.metadata ?? {},
-          replyTo,
-          replyIdempotent: body.reply_to?.idempotent ?? true,
-          replyUnknown: body.reply_to?.unknown ?? null,
-          idempotencyKey: key,
-          fingerprint: key === null ? null : fingerprint(session, body),
-          sender: body.sender ?? null,
-          channel: 'http',
-        },
-        settings().queue,
-      );
+      const check = (value: unknown) => {
+        const body = validateBody(messageBody, value);
+        return { body, replyTo: targetOf(body, options.validateReplyUrl) };
+      };
+      const outcome = await input.take(request, check, async ({ body, replyTo }, files) => {
+        const result = await options.accept(
+          {
+            id: newId(),
+            session,
+            text: body.text,
+            metadata: body.metadata ?? {},
+            replyTo,
+            replyIdempotent: body.reply_to?.idempotent ?? true,
+            replyUnknown: body.reply_to?.unknown ?? null,
+            idempotencyKey: key,
+            fingerprint: key === null ? null : fingerprint(session, body, files.list),
+            sender: body.sender ?? null,
+            channel: 'http',
+            attachments: files.list,
+          },
+          settings().queue,
+        );
+        return { result, isKept: result.outcome === 'accepted' };
+      });
       const message = acceptedMessage(outcome, options.retryAfterSeconds);
       if (outcome.outcome !== 'accepted') reply.header('Idempotency-Replayed', 'true');
       reply.code(202).header('Location', `${settings().publicUrl ?? ''}/v1/messages/${message.id}`);
@@ -98,8 +107,7 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
     const { wait = 0, stream } = validateQuery(messageQuery, request.query);
     const { id } = request.params;
     const message = await longPolls.read(id, Math.min(wait * 1_000, settings().waitLimit), reply.raw);
-    if (message === null)
-      throw new Problem('unknown-message', 'No message has this id, or it is kept no longer.');
+    if (message === null) throw unknownMessage();
     // A HEAD could not wait for its end.
     if (stream === 'true' && request.method === 'GET') {
       reply.hijack();

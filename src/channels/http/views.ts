@@ -1,4 +1,4 @@
-import type { Message, Page, SessionSummary } from '../../store/messages.js';
+import type { Attachment, Message, Page, SessionSummary } from '../../store/messages.js';
 import type { AskedQuestion } from '../surroundings.js';
 import { bounds, pageQuery } from './request-schema.js';
 import { validateQuery } from './validate.js';
@@ -6,6 +6,7 @@ import { validateQuery } from './validate.js';
 /** A message as the HTTP interface shows it (docs/http.md). */
 export function messageView(message: Message) {
   const { reply, delivery } = message;
+  const path = `/v1/messages/${message.id}`;
   return {
     id: message.id,
     session: message.session,
@@ -18,12 +19,14 @@ export function messageView(message: Message) {
     accepted_at: time(message.acceptedAt),
     changed_at: time(message.changedAt),
     attempts: message.attempts,
+    attachments: attachmentViews(message.attachments, `${path}/attachments`),
     reply:
       reply === null
         ? null
         : {
             text: reply.text,
             metadata: reply.metadata,
+            attachments: attachmentViews(reply.attachments, `${path}/reply/attachments`),
             at: time(reply.at),
             usage:
               reply.usage === undefined
@@ -45,6 +48,17 @@ export function messageView(message: Message) {
     error: message.error,
     collected_in: message.collectedIn?.id ?? null,
   };
+}
+
+/** Files of a message or a reply, each with the path of its download. */
+function attachmentViews(attachments: readonly Attachment[] = [], path: string) {
+  return attachments.map(({ name, mediaType, sizeBytes, sha256 }, index) => ({
+    name,
+    media_type: mediaType,
+    size: sizeBytes,
+    sha256,
+    path: `${path}/${index + 1}`,
+  }));
 }
 
 export function sessionView(summary: SessionSummary) {

@@ -90,6 +90,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
       queue: { session: 1_000, total: 10_000 },
       publicUrl: null,
       trustedProxies: [],
+      attachments: { count: 3, fileBytes: 1_000_000, totalBytes: 1_500_000, concurrency: 2 },
       ...settings,
     }),
     retryAfterSeconds: () => 7,
@@ -139,6 +140,13 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
         method: 'POST',
         headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
         body: typeof body === 'string' ? body : JSON.stringify(body),
+      }),
+    /** Posts a message with files: a form as browsers make it. */
+    postForm: (session: string, parts: FormData, headers: Record<string, string> = {}) =>
+      fetch(`${base}/v1/sessions/${session}/messages`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, ...headers },
+        body: parts,
       }),
     /** A POST without a body. */
     ask: (path: string, body?: string) =>

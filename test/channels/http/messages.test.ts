@@ -130,6 +130,7 @@ describe('reading', () => {
       accepted_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       changed_at: expect.any(String),
       attempts: 0,
+      attachments: [],
       reply: null,
       delivery: null,
       sender: null,

@@ -1,16 +1,12 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
+import { type UnreadOptions, untilTaken } from './answer-writer.js';
 
-/** After so long without reading, in milliseconds, a client is gone; it can come back with what it has seen. */
-const slowest = 60_000;
 /** A comment after so long without an event, in milliseconds, so that proxies and clients see that it lives. */
 const usualHeartbeatMs = 15_000;
 /** The wait that clients are told to make before they connect again, in milliseconds. */
 export const reconnectAfterMs = 1_000;
 
-export interface EventResponseOptions {
-  /** Told of each answer that waits for its client. */
-  readonly onUnread?: ((response: ServerResponse) => void) | undefined;
+export interface EventResponseOptions extends UnreadOptions {
   /** Milliseconds without an event before a comment is sent. Default: 15 s. */
   readonly heartbeat?: number | undefined;
 }
@@ -77,23 +73,8 @@ export class EventResponse {
   }
 
   /** Waits for a client that has not taken what it was sent. */
-  async drained(): Promise<void> {
-    if (this.takesMore) return;
-    this.#options.onUnread?.(this.#response);
-    // One for all: what did not come is not listened for any more.
-    const over = new AbortController();
-    const { signal } = over;
-    const deadline = setTimeout(() => this.#response.destroy(), slowest);
-    const come = (event: string) => once(this.#response, event, { signal });
-    try {
-      await Promise.race([come('drain'), come('close')]);
-    } catch {
-      // A broken connection: the client is gone.
-      this.#response.destroy();
-    } finally {
-      clearTimeout(deadline);
-      over.abort();
-    }
+  drained(): Promise<void> {
+    return untilTaken(this.#response, this.#options);
   }
 
   /** Ends the sleep, or the next one. */

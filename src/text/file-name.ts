@@ -1,0 +1,40 @@
+/** Longest name of a file, in bytes: that of Linux's file systems (pathconf(3), NAME_MAX). */
+const longestNameBytes = 255;
+
+/** Control characters, marks that turn the direction of writing (UAX 9), line ends, and halves of a character. */
+const unsafe = /[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Name of a file whose sender gave none that can be used. */
+const defaultName = 'file';
+
+/**
+ * Makes the name that a stranger gave a file safe to store, to show, and to save under. Directories before it go
+ * (RFC 7578, section 4.2), and so does what a terminal or a reader would take for something else. The end of a name that
+ * is too long stays, as it says the type.
+ */
+export function plainFileName(given: string): string {
+  const name = (given.split(/[/\\]/).at(-1) ?? '').replace(unsafe, '').normalize('NFC').trim();
+  if (/^\.{0,2}$/.test(name)) return defaultName;
+  return shortened(name);
+}
+
+function shortened(name: string): string {
+  if (Buffer.byteLength(name) <= longestNameBytes) return name;
+  const extension = /\.[^.\s]{1,16}$/u.exec(name)?.[0] ?? '';
+  const characters = [...name.slice(0, name.length - extension.length)];
+  let leftBytes = longestNameBytes - Buffer.byteLength(extension);
+  const end = characters.findIndex((character) => {
+    leftBytes -= Buffer.byteLength(character);
+    return leftBytes < 0;
+  });
+  return characters.slice(0, end).join('') + extension;
+}
+
+/** Type and subtype as RFC 9110, section 8.3.1 has them, at most 127 characters each (RFC 6838, section 4.2). */
+const mediaTypePattern = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/;
+
+/** The type and subtype of a media type in lower case; `application/octet-stream` if it is none. */
+export function plainMediaType(given: string | null): string {
+  const type = (given ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  return mediaTypePattern.test(type) ? type : 'application/octet-stream';
+}
