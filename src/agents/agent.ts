@@ -1,4 +1,5 @@
 import type { Attachment, JsonValue, Metadata, TokenUsage } from '../store/messages.js';
+import type { FileContent, GivenFile } from '../store/new-attachments.js';
 
 /** The author of a message, as far as its channel knows. */
 export interface AgentSender {
@@ -23,6 +24,8 @@ export interface TurnPart {
 
 /** A file of a turn. */
 export interface AgentFile extends Attachment {
+  /** The path of its download over HTTP. */
+  readonly path: string;
   /** Reads it; null if its message was forgotten meanwhile. */
   open(): Promise<AsyncIterable<Uint8Array> | null>;
 }
@@ -70,6 +73,11 @@ export interface AgentRequest {
   readonly collected: readonly TurnPart[];
   /** Files of all its messages, in their order. */
   readonly files: readonly AgentFile[];
+  /**
+   * Stores a file for the reply, which has to name it among its attachments. Call it for one file at a time. Rejects with
+   * an AttachmentLimitError if it is one too many or too large, and with what reading the content fails with.
+   */
+  addFile(file: GivenFile, content: FileContent): Promise<Attachment>;
   /** Reads the last turns before this one that have a reply, at most so many, the oldest first. */
   history(limit: number): Promise<readonly EarlierTurn[]>;
   readonly agentSession: AgentSessionRecord;

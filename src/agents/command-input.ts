@@ -1,15 +1,22 @@
-import type { AgentRequest } from './agent.js';
+import type { AgentFile, AgentRequest } from './agent.js';
+import type { PlacedFile } from './placed-files.js';
 
 /** The form of a command's standard input. */
 export type CommandInput = 'json' | 'text';
 
-/** The input of a command, on its standard input. */
-export function inputText(request: AgentRequest, form: CommandInput): string {
-  return form === 'text' ? `${request.text}\n` : `${JSON.stringify(jsonInput(request))}\n`;
+/** The input of a command, on its standard input. `files`: its copies of the request's files. */
+export function inputText(request: AgentRequest, files: readonly PlacedFile[], form: CommandInput): string {
+  const attachments = files.map((file) => ({ ...fileFacts(file), file: file.location }));
+  return form === 'text' ? `${request.text}\n` : `${JSON.stringify(jsonInput(request, attachments))}\n`;
+}
+
+/** A file of a message for agents in other programs, but for the place where it is. */
+export function fileFacts({ name, mediaType, sizeBytes, sha256 }: AgentFile) {
+  return { name, media_type: mediaType, size: sizeBytes, sha256 };
 }
 
 /** The facts of a turn, for agents in other programs. */
-export function jsonInput(request: AgentRequest): object {
+export function jsonInput(request: AgentRequest, attachments: readonly object[]): object {
   return {
     id: request.messageId,
     session: request.session,
@@ -21,6 +28,7 @@ export function jsonInput(request: AgentRequest): object {
     text: request.text,
     metadata: request.metadata,
     sender: request.sender,
+    ...(attachments.length > 0 && { attachments }),
     ...(request.collected.length > 0 && {
       collected: request.collected.map(({ messageId, seq, text, metadata, sender }) => ({
         id: messageId,

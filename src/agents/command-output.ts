@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
+import type { GivenFile } from '../store/new-attachments.js';
+import { mediaTypeOfName } from '../text/file-name.js';
 import { LineSplitter } from '../text/lines.js';
 import { AgentError, type AgentEvent, type AgentReply } from './agent.js';
 
@@ -15,13 +17,20 @@ export interface OutputReader {
   end(): AgentReply | AgentError;
 }
 
+/** A file that a command has made for its reply. */
+export interface OutputFile extends GivenFile {
+  /** Absolute, or relative to its current directory. */
+  readonly path: string;
+}
+
 /** @param limitBytes of the reply (agent.reply_limit) */
 export function outputReader(
   form: CommandOutput,
   limitBytes: number,
   onEvent: (event: AgentEvent) => void,
+  onFile: (file: OutputFile) => void,
 ): OutputReader {
-  return form === 'jsonl' ? new LineReader(limitBytes, onEvent) : new TextReader(limitBytes, onEvent);
+  return form === 'jsonl' ? new LineReader(limitBytes, onEvent, onFile) : new TextReader(limitBytes, onEvent);
 }
 
 function tooLarge(limitBytes: number): AgentError {
@@ -81,6 +90,12 @@ const line = z.discriminatedUnion('type', [
   z.object({ type: z.literal('status'), text: z.string() }),
   z.object({ type: z.literal('usage'), input_tokens: count, output_tokens: count }),
   z.object({
+    type: z.literal('file'),
+    path: z.string(),
+    name: z.string().optional(),
+    media_type: z.string().optional(),
+  }),
+  z.object({
     type: z.literal('reply'),
     text: z.string().optional(),
     metadata: z.record(z.string(), z.json()).optional(),
@@ -105,6 +120,7 @@ class LineReader implements OutputReader {
   constructor(
     private readonly limitBytes: number,
     private readonly onEvent: (event: AgentEvent) => void,
+    private readonly onFile: (file: OutputFile) => void,
   ) {
     this.#splitter = new LineSplitter(longestEscape * limitBytes + roomForOthers);
   }
@@ -155,6 +171,11 @@ class LineReader implements OutputReader {
       case 'usage': {
         const usage = { inputTokens: event.input_tokens, outputTokens: event.output_tokens };
         this.onEvent({ type: 'usage', usage });
+        break;
+      }
+      case 'file': {
+        const { path, name = path, media_type: mediaType = mediaTypeOfName(path) } = event;
+        this.onFile({ path, name, mediaType });
         break;
       }
       case 'reply': {

@@ -5,12 +5,14 @@ import { makeTurnDirectories, type TurnDirectories } from './agent-directories.j
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
 import { killedBy, notStarted } from './command-errors.js';
 import { type CommandInput, inputText, turnArguments } from './command-input.js';
-import { type CommandOutput, type OutputReader, outputReader } from './command-output.js';
+import { type CommandOutput, type OutputFile, type OutputReader, outputReader } from './command-output.js';
 import { EventQueue } from './event-queue.js';
 import { endBeforeGateway } from './oom-score.js';
 import { openFilesLimit, type PipedProcess, spawnPiped } from './piped-process.js';
+import { type PlacedFile, PlacedFiles } from './placed-files.js';
 import { markVariable, newMark, ProcessTree } from './process-tree.js';
 import { readInTurns } from './read-in-turns.js';
+import { ReplyFiles, readBelow } from './reply-files.js';
 import { pauseWhenFullMs, StandardError } from './standard-error.js';
 import type { TurnProcess } from './turn-processes.js';
 
@@ -44,7 +46,7 @@ export interface CommandAgentOptions {
  *
  * - Standard input: the turn as one line of JSON, or its text alone (docs/agents.md). A program need not read it.
  * - Standard output: the reply, UTF-8. One line feed at its end is taken off; nothing at all is an empty reply. With
- *   `output` "jsonl" it is events, one a line.
+ *   `output` "jsonl" it is events, one a line, which may name files below its current directory.
  * - Standard error: logged line by line; its end goes into the error of a turn that fails.
  * - Exit status 0: the reply counts. Any other, or an end by a signal: the turn failed and may be tried again.
  *
@@ -74,15 +76,32 @@ export class CommandAgent implements Agent {
 
   run(request: AgentRequest, signal: AbortSignal): AsyncIterable<AgentEvent> {
     const events = new EventQueue();
-    this.#turn(request, signal, (event) => events.push(event)).then(
+    this.#runWithFiles(request, signal, (event) => events.push(event)).then(
       (reply) => events.push({ type: 'end', reply }),
       (error: unknown) => events.fail(error),
     );
     return events;
   }
 
+  /** Gives the command copies of the message's files for as long as the turn runs. */
+  async #runWithFiles(
+    request: AgentRequest,
+    signal: AbortSignal,
+    onEvent: (event: AgentEvent) => void,
+  ): Promise<AgentReply> {
+    if (request.files.length === 0) return this.#turn(request, [], signal, onEvent);
+    const { directory, log } = this.options;
+    const placed = await PlacedFiles.place(directory, request.files, signal);
+    try {
+      return await this.#turn(request, placed.list, signal, onEvent);
+    } finally {
+      await placed.remove(log);
+    }
+  }
+
   #turn(
     request: AgentRequest,
+    files: readonly PlacedFile[],
     signal: AbortSignal,
     onEvent: (event: AgentEvent) => void,
   ): Promise<AgentReply> {
@@ -128,11 +147,15 @@ export class CommandAgent implements Agent {
       this.options.processes.add(turnProcess);
       onEvent({ type: 'started' });
       const tree = new ProcessTree(child.pid, mark, this.options.killDelay);
-      const output = outputReader(this.options.output, this.options.replyLimit, onEvent);
-      new CommandTurn(this.options, request, signal, piped, tree, output, (outcome) => {
+      const replyFiles = new ReplyFiles(request, (failure) => turn.fail(failure));
+      const onFile = (file: OutputFile) =>
+        replyFiles.add(file, () => readBelow(directories.session, file.path));
+      const output = outputReader(this.options.output, this.options.replyLimit, onEvent, onFile);
+      const input = inputText(request, files, this.options.input);
+      const turn = new CommandTurn(this.options, request, input, signal, piped, tree, output, (outcome) => {
         this.options.processes.delete(turnProcess);
         if (outcome instanceof AgentError) reject(outcome);
-        else resolve(outcome);
+        else resolve(replyFiles.addTo(outcome));
       });
     });
   }
@@ -181,6 +204,7 @@ class CommandTurn {
   constructor(
     private readonly options: CommandAgentOptions,
     request: AgentRequest,
+    input: string,
     private readonly signal: AbortSignal,
     private readonly piped: PipedProcess,
     tree: ProcessTree,
@@ -204,13 +228,13 @@ class CommandTurn {
     signal.addEventListener('abort', this.#cancel, { once: true });
     // Listened to before anything is written: a command that is gone already must not become an uncaught error.
     child.on('error', (error) =>
-      this.#give(new AgentError('killed', `the command could not be ended: ${error.message}`, true)),
+      this.fail(new AgentError('killed', `the command could not be ended: ${error.message}`, true)),
     );
     stdin.on('error', (error: NodeJS.ErrnoException) => this.#inputFailed(error));
     readInTurns(stdout, (bytes) => {
       this.#arrived += 1;
       const failure = this.output.write(bytes);
-      if (failure !== null) this.#give(failure);
+      if (failure !== null) this.fail(failure);
       return bytes.length;
     });
     const readOn = readInTurns(
@@ -223,7 +247,7 @@ class CommandTurn {
     );
     for (const stream of [stdout, stderr]) {
       stream.on('error', (error) =>
-        this.#give(
+        this.fail(
           new AgentError('bad-reply', `the command's output could not be read: ${error.message}`, true),
         ),
       );
@@ -237,18 +261,18 @@ class CommandTurn {
       clearTimeout(this.#timer);
       this.#tree.sweep(() => this.#drain(() => this.#finish(status, signal)));
     });
-    stdin.end(inputText(request, options.input));
+    stdin.end(input);
   }
 
   /** Fails the turn, once, and ends the process group; the turn is over when it has ended. */
-  #give(failure: AgentError): void {
+  fail(failure: AgentError): void {
     this.#failure ??= failure;
     this.#tree.end();
   }
 
   /** A command that has exited has its outcome, which is only read now: `#drain` sees to it that this ends. */
   #cutOff(failure: AgentError): void {
-    if (!this.#exited) this.#give(failure);
+    if (!this.#exited) this.fail(failure);
   }
 
   #inputFailed(error: NodeJS.ErrnoException): void {

@@ -110,6 +110,7 @@ export class Workers {
       log,
       owner,
       settings: this.#dispatchSettings(),
+      attachmentLimits: () => this.attachmentSettings(),
       onChange: (turn, state) => {
         if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
         onChange(turn.messageId, turn.session, state);

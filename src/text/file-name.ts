@@ -38,3 +38,35 @@ export function plainMediaType(given: string | null): string {
   const type = (given ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   return mediaTypePattern.test(type) ? type : 'application/octet-stream';
 }
+
+/** Media types of the files that people send, by the end of their name. */
+const typesByExtension: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    csv: 'text/csv',
+    gif: 'image/gif',
+    htm: 'text/html',
+    html: 'text/html',
+    jpeg: 'image/jpeg',
+    jpg: 'image/jpeg',
+    json: 'application/json',
+    log: 'text/plain',
+    md: 'text/markdown',
+    mp3: 'audio/mpeg',
+    mp4: 'video/mp4',
+    ogg: 'audio/ogg',
+    pdf: 'application/pdf',
+    png: 'image/png',
+    svg: 'image/svg+xml',
+    txt: 'text/plain',
+    wav: 'audio/wav',
+    webp: 'image/webp',
+    xml: 'application/xml',
+    zip: 'application/zip',
+  }),
+);
+
+/** The media type that the end of a file's name says; `application/octet-stream` if it says none. */
+export function mediaTypeOfName(name: string): string {
+  const extension = /\.([A-Za-z0-9]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
+  return typesByExtension.get(extension) ?? 'application/octet-stream';
+}

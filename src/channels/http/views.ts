@@ -6,7 +6,6 @@ import { validateQuery } from './validate.js';
 /** A message as the HTTP interface shows it (docs/http.md). */
 export function messageView(message: Message) {
   const { reply, delivery } = message;
-  const path = `/v1/messages/${message.id}`;
   return {
     id: message.id,
     session: message.session,
@@ -19,14 +18,14 @@ export function messageView(message: Message) {
     accepted_at: time(message.acceptedAt),
     changed_at: time(message.changedAt),
     attempts: message.attempts,
-    attachments: attachmentViews(message.attachments, `${path}/attachments`),
+    attachments: attachmentViews(message.attachments, `/v1/messages/${message.id}/attachments`),
     reply:
       reply === null
         ? null
         : {
             text: reply.text,
             metadata: reply.metadata,
-            attachments: attachmentViews(reply.attachments, `${path}/reply/attachments`),
+            attachments: replyAttachmentViews(message.id, reply.attachments),
             at: time(reply.at),
             usage:
               reply.usage === undefined
@@ -50,7 +49,11 @@ export function messageView(message: Message) {
   };
 }
 
-/** Files of a message or a reply, each with the path of its download. */
+/** Files of a reply, each with the path of its download. */
+export function replyAttachmentViews(messageId: string, attachments: readonly Attachment[] | undefined) {
+  return attachmentViews(attachments, `/v1/messages/${messageId}/reply/attachments`);
+}
+
 function attachmentViews(attachments: readonly Attachment[] = [], path: string) {
   return attachments.map(({ name, mediaType, sizeBytes, sha256 }, index) => ({
     name,

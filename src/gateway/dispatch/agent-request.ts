@@ -1,5 +1,6 @@
 import type { AgentFile, AgentRequest, AgentSender, EarlierTurn } from '../../agents/agent.js';
 import type { Attachment, Message } from '../../store/messages.js';
+import type { NewAttachments } from '../../store/new-attachments.js';
 import { agentSessionKey, agentSessionKind } from '../../store/records.js';
 import { turnText } from '../../store/rules/ready-queue.js';
 import type { Store } from '../../store/store.js';
@@ -7,13 +8,20 @@ import type { Turn } from '../../store/turns.js';
 
 export type AgentRequestStore = Pick<Store, 'history' | 'openBlob' | 'record' | 'putRecord' | 'deleteRecord'>;
 
-/** Makes what an agent is given of a turn. `agent`: its name in the configuration. */
-export function agentRequest(store: AgentRequestStore, agent: string, turn: Turn): AgentRequest {
+/** Makes what an agent is given of a turn. `agent`: its name in the configuration. `replyFiles` has those it makes. */
+export function agentRequest(
+  store: AgentRequestStore,
+  agent: string,
+  turn: Turn,
+  replyFiles: Pick<NewAttachments, 'add'>,
+): AgentRequest {
   const { turnId, messageId, session, generation, seq, attempt, putBacks, text, metadata } = turn;
-  const fileOf = (attachment: Attachment): AgentFile => ({
-    ...attachment,
-    open: () => store.openBlob(attachment.id),
-  });
+  const filesOf = ({ messageId, attachments = [] }: MessageFiles): readonly AgentFile[] =>
+    attachments.map((attachment, index) => ({
+      ...attachment,
+      path: `/v1/messages/${messageId}/attachments/${index + 1}`,
+      open: () => store.openBlob(attachment.id),
+    }));
   const key = agentSessionKey({ session, generation, agent });
   return {
     turnId,
@@ -34,7 +42,8 @@ export function agentRequest(store: AgentRequestStore, agent: string, turn: Turn
       // Messages of several channels may be one turn only if their replies go to one place: that is one channel.
       sender: senderOf(part.sender, turn.channel),
     })),
-    files: [...turn.collected, turn].flatMap(({ attachments = [] }) => attachments.map(fileOf)),
+    files: [...turn.collected, turn].flatMap(filesOf),
+    addFile: (file, content) => replyFiles.add(file, content),
     history: async (limit) => earlierTurns(await store.history(session, limit, { generation, before: seq })),
     agentSession: {
       read: async () => (await store.record(agentSessionKind, key))?.value ?? null,
@@ -44,6 +53,11 @@ export function agentRequest(store: AgentRequestStore, agent: string, turn: Turn
       },
     },
   };
+}
+
+interface MessageFiles {
+  readonly messageId: string;
+  readonly attachments?: readonly Attachment[];
 }
 
 function senderOf(id: string | null, channel: string): AgentSender | null {

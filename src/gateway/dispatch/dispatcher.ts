@@ -3,6 +3,7 @@ import type { Configuration } from '../../config/schema.js';
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import type { MessageState } from '../../store/messages.js';
+import type { AttachmentLimits } from '../../store/new-attachments.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
@@ -42,6 +43,8 @@ export interface DispatcherOptions {
     | 'appendDeltas'
     | 'nextDueInMs'
     | 'message'
+    | 'putBlob'
+    | 'removeBlob'
   > &
     AgentRequestStore;
   readonly agents: TurnAgents;
@@ -51,6 +54,8 @@ export interface DispatcherOptions {
   /** The claimant: one id for each start of a gateway. */
   readonly owner: string;
   readonly settings: DispatchSettings;
+  /** Bounds of the files of a reply. Default: it has none. */
+  readonly attachmentLimits?: () => AttachmentLimits;
   /** A turn's message has got to this state, and that is on disk (for `running`, `queued`: begins, tries again). */
   readonly onChange: (turn: Turn, state: MessageState) => void;
   /** Told what a turn under way has done. Default: nobody is. */
@@ -70,6 +75,8 @@ export interface DispatcherFacts extends WorkLoopFacts {
   /** Agents that can't be started, by their names. */
   readonly agentHolds: ReadonlyMap<string, AgentHold>;
 }
+
+const noAttachments: AttachmentLimits = { count: 0, fileBytes: 0, totalBytes: 0 };
 
 /** More than anybody cancels while a claim is on its way; what is forgotten runs, and its end is refused by the store. */
 const mostCancelledEarly = 10_000;
@@ -156,6 +163,7 @@ export class Dispatcher {
       holds: this.#holds,
       loads: this.#loads,
       questions: this.#questions,
+      attachmentLimits: options.attachmentLimits ?? (() => noAttachments),
       isOpen: () => this.#work.isOpen,
       onProgress: (turn, progress) => this.#work.notify(() => onProgress(turn, progress), turnFields(turn)),
     });

@@ -4,6 +4,7 @@ import type { MessageProgress } from '../../channels/surroundings.js';
 import type { Clock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import type { Reply, TokenUsage } from '../../store/messages.js';
+import { type AttachmentLimits, NewAttachments } from '../../store/new-attachments.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import type { AgentHolds } from './agent-holds.js';
@@ -51,12 +52,14 @@ export type TurnResult =
   | { readonly notStarted: true };
 
 export interface TurnRunnerOptions {
-  readonly store: Pick<Store, 'appendDeltas'> & AgentRequestStore;
+  readonly store: Pick<Store, 'appendDeltas' | 'putBlob' | 'removeBlob'> & AgentRequestStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly holds: AgentHolds;
   readonly loads: AgentLoads;
   readonly questions: TurnQuestions;
+  /** Bounds of the files of a reply. */
+  readonly attachmentLimits: () => AttachmentLimits;
   /** False once the gateway stops. */
   readonly isOpen: () => boolean;
   /** Told what a turn under way has done. */
@@ -79,7 +82,8 @@ export class TurnRunner {
 
   /** Resolves when the agent has ended; never rejects. */
   async run(running: RunningTurn): Promise<TurnResult> {
-    const { store, clock, log, holds, loads, questions, isOpen, onProgress } = this.#options;
+    const { store, clock, log, holds, loads, questions, attachmentLimits, isOpen, onProgress } =
+      this.#options;
     const { turn, signal } = running;
     const { name, agent, timeout } = running.agent;
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
@@ -89,6 +93,7 @@ export class TurnRunner {
     starts.begun();
     // After a pause of the whole process the result may be there already, and is read first.
     const timer = new TurnTimer(clock, timeout, () => setImmediate(() => running.end('timeout')));
+    const files = new NewAttachments(store, attachmentLimits());
     const deltas = new TurnDeltas(turn, { store, clock, log, onProgress });
     let usage: TokenUsage | null = null;
     const onEvent = (event: AgentEvent) => {
@@ -101,10 +106,11 @@ export class TurnRunner {
       else if (event.type === 'waits') this.#waitForCallback(running);
     };
     try {
-      const reply = await replyOf(agent.run(agentRequest(store, name, turn), signal), onEvent);
+      const reply = await replyOf(agent.run(agentRequest(store, name, turn, files), signal), onEvent);
       starts.succeeded();
       return { reply: usage === null ? reply : { ...reply, usage } };
     } catch (error) {
+      await files.discard();
       if (running.cutOff !== null) starts.inconclusive();
       else if (wasNotStarted(error)) {
         if (isOpen()) starts.failed(error.message, error.retryAfterMs);

@@ -1,9 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { agentRequest } from '../../../src/gateway/dispatch/agent-request.js';
+import { NewAttachments } from '../../../src/store/new-attachments.js';
 import type { Store } from '../../../src/store/store.js';
 import type { Turn } from '../../../src/store/turns.js';
 import { acceptOne, claimOne } from '../../store/samples.js';
 import { openStore } from './fixture.js';
+
+const limits = { count: 1, fileBytes: 10, totalBytes: 10 };
+const requestOf = (agent: string, turn: Turn) =>
+  agentRequest(store, agent, turn, new NewAttachments(store, limits));
 
 let opened: Awaited<ReturnType<typeof openStore>>;
 let store: Store;
@@ -22,7 +27,7 @@ async function run(text: string, sender: string | null = null): Promise<Turn> {
 
 test('an agent is told the author and the channel of a message', async () => {
   const turn = await run('hello', 'ada');
-  expect(agentRequest(store, 'default', turn)).toMatchObject({
+  expect(requestOf('default', turn)).toMatchObject({
     session: 'a',
     generation: 1,
     text: 'hello',
@@ -37,7 +42,7 @@ test('history has the turns before, each with all its texts, until a reset', asy
   await store.completeTurn(await run('two'), { text: '1 and 2', metadata: {} });
   await store.completeTurn(await run('three'), { text: '3', metadata: {} });
   const turn = await run('four');
-  const history = (of: Turn) => agentRequest(store, 'default', of).history(9);
+  const history = (of: Turn) => requestOf('default', of).history(9);
   expect(await history(turn)).toMatchObject([
     { text: 'one\n\ntwo', reply: { text: '1 and 2' } },
     { text: 'three', reply: { text: '3' } },
@@ -51,13 +56,13 @@ test('history has the turns before, each with all its texts, until a reset', asy
 
 test('what an agent keeps is its own, and that of the generation', async () => {
   const first = await run('one');
-  const { agentSession } = agentRequest(store, 'coder', first);
+  const { agentSession } = requestOf('coder', first);
   expect(await agentSession.read()).toBeNull();
   await agentSession.write({ id: 'session-7' });
   expect(await agentSession.read()).toEqual({ id: 'session-7' });
-  expect(await agentRequest(store, 'other', first).agentSession.read()).toBeNull();
+  expect(await requestOf('other', first).agentSession.read()).toBeNull();
   await store.completeTurn(first, { text: '1', metadata: {} });
-  expect(await agentRequest(store, 'coder', await run('two')).agentSession.read()).toEqual({
+  expect(await requestOf('coder', await run('two')).agentSession.read()).toEqual({
     id: 'session-7',
   });
   await agentSession.write(null);
@@ -72,7 +77,7 @@ test('files of all messages of a turn can be read', async () => {
     acceptedAt: Date.now(),
   });
   const turn = await claimOne(store, { leaseUntil: 62_000 });
-  const [file] = agentRequest(store, 'default', turn).files;
+  const [file] = requestOf('default', turn).files;
   expect(file).toMatchObject({ name: 'a.png', mediaType: 'image/png', sizeBytes: 9 });
   const chunks: Uint8Array[] = [];
   for await (const chunk of (await file?.open()) ?? []) chunks.push(chunk);

@@ -177,6 +177,8 @@ export class ObservedStore implements Observed {
   setTurnWait: Store['setTurnWait'] = (...parameters) => this.#store.setTurnWait(...parameters);
   appendDeltas: Store['appendDeltas'] = (...parameters) => this.#store.appendDeltas(...parameters);
   history: Store['history'] = (...parameters) => this.#store.history(...parameters);
+  putBlob: Store['putBlob'] = (...parameters) => this.#store.putBlob(...parameters);
+  removeBlob: Store['removeBlob'] = (...parameters) => this.#store.removeBlob(...parameters);
   openBlob: Store['openBlob'] = (...parameters) => this.#store.openBlob(...parameters);
   record: Store['record'] = (...parameters) => this.#store.record(...parameters);
   putRecord: Store['putRecord'] = (...parameters) => this.#store.putRecord(...parameters);

@@ -1,4 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
+import { replyAttachmentViews } from '../../../channels/http/views.js';
 import type { ReplyPart } from '../../../channels/reply-sender.js';
 import type { Delivery } from '../../../store/deliveries.js';
 import { SecretError } from '../../start/secrets.js';
@@ -10,15 +11,17 @@ export function webhookParts(delivery: Delivery): readonly ReplyPart[] {
 
 /** The body that is posted; the same at each attempt. */
 export function webhookBody(delivery: Delivery): string {
-  const { messageId: id, session, seq, metadata, collected, notice } = delivery;
+  const { messageId: id, session, seq, metadata, collected, notice, replyAttachments } = delivery;
   const others = collected.map((message) => ({ id: message.messageId, seq: message.seq }));
   const message = { id, session, seq, metadata, ...(others.length > 0 && { collected: others }) };
+  const reply = {
+    text: delivery.replyText,
+    metadata: delivery.replyMetadata,
+    ...(replyAttachments !== undefined && { attachments: replyAttachmentViews(id, replyAttachments) }),
+  };
   const [type, data] =
     notice === null
-      ? [
-          'message.replied',
-          { ...message, reply: { text: delivery.replyText, metadata: delivery.replyMetadata } },
-        ]
+      ? ['message.replied', { ...message, reply }]
       : ['message.failed', { ...message, error: notice }];
   return JSON.stringify({ type, timestamp: new Date(delivery.repliedAt).toISOString(), data });
 }

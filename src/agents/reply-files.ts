@@ -1,0 +1,76 @@
+import { createReadStream } from 'node:fs';
+import { openBelow } from '../linux/open-below.js';
+import type { Attachment } from '../store/messages.js';
+import { AttachmentLimitError, type FileContent, type GivenFile } from '../store/new-attachments.js';
+import { errorMessage } from '../text/failure-text.js';
+import { AgentError, type AgentReply, type AgentRequest } from './agent.js';
+
+/** Bytes of files that may wait in memory for the store. */
+const mostHeldBytes = 32 * 1024 ** 2;
+
+/** Files that an agent makes in a turn. They are stored one after the other while the turn goes on. */
+export class ReplyFiles {
+  readonly #addFile: AgentRequest['addFile'];
+  readonly #onFailure: (failure: AgentError) => void;
+  readonly #list: Attachment[] = [];
+  #stored: Promise<void> = Promise.resolve();
+  #heldBytes = 0;
+  #failure: AgentError | null = null;
+
+  /** `onFailure` is told, once, why the turn fails. */
+  constructor(
+    { addFile }: Pick<AgentRequest, 'addFile'>,
+    onFailure: (failure: AgentError) => void = () => undefined,
+  ) {
+    this.#addFile = addFile;
+    this.#onFailure = onFailure;
+  }
+
+  /** `heldBytes`: bytes of the content that are in memory until it is stored. */
+  add(facts: GivenFile, content: () => FileContent, heldBytes = 0): void {
+    this.#heldBytes += heldBytes;
+    if (this.#heldBytes > mostHeldBytes) this.#fail(tooMuchAtOnce());
+    this.#stored = this.#stored.then(async () => {
+      try {
+        if (this.#failure === null) this.#list.push(await this.#addFile(facts, content()));
+      } catch (error) {
+        this.#fail(notTaken(facts, error));
+      } finally {
+        this.#heldBytes -= heldBytes;
+      }
+    });
+  }
+
+  /** Waits until all are stored, and gives the reply with them. @throws AgentError */
+  async addTo(reply: AgentReply): Promise<AgentReply> {
+    await this.#stored;
+    if (this.#failure !== null) throw this.#failure;
+    return this.#list.length === 0 ? reply : { ...reply, attachments: this.#list };
+  }
+
+  #fail(failure: AgentError): void {
+    if (this.#failure !== null) return;
+    this.#failure = failure;
+    this.#onFailure(failure);
+  }
+}
+
+function tooMuchAtOnce(): AgentError {
+  return new AgentError(
+    'bad-reply',
+    `the agent gave more than ${mostHeldBytes} bytes of files at once`,
+    true,
+  );
+}
+
+function notTaken({ name }: GivenFile, error: unknown): AgentError {
+  const file = `the agent’s file ${JSON.stringify(name ?? '')}`;
+  return error instanceof AttachmentLimitError
+    ? new AgentError('bad-reply', `${file} ${error.message}`, true, { cause: error })
+    : new AgentError('failed', `${file} could not be taken: ${errorMessage(error)}`, true, { cause: error });
+}
+
+/** Reads a regular file below a directory; no part of its path may be a link. Throws as `openBelow` does. */
+export function readBelow(directory: string, path: string): AsyncIterable<Buffer> {
+  return createReadStream('', { fd: openBelow(directory, path) });
+}
