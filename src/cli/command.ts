@@ -6,6 +6,8 @@ export interface OptionDescription {
   readonly short?: string;
   /** The name of its value, such as "FILE"; a flag has none. */
   readonly value?: string;
+  /** True if it may be given more than once: each of its values counts. */
+  readonly isRepeatable?: true;
   readonly summary: string;
 }
 

@@ -19,6 +19,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   session: async () => (await import('./client/session.js')).session,
   route: async () => (await import('./client/session.js')).route,
   show: async () => (await import('./client/messages.js')).show,
+  attachment: async () => (await import('./client/attachment.js')).attachment,
   token: async () => (await import('./client/tokens.js')).token,
   dead: async () => (await import('./client/messages.js')).dead,
   approve: async () => (await import('./client/questions.js')).approve,

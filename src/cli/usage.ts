@@ -117,6 +117,8 @@ export interface ParsedCommand {
   readonly command: CommandDescription;
   /** Options with a value. */
   readonly values: Readonly<Record<string, string>>;
+  /** Options that may be given more than once. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
   readonly flags: ReadonlySet<string>;
   readonly operands: readonly string[];
 }
@@ -188,6 +190,7 @@ export function parseCommand(command: CommandDescription, words: readonly string
     ),
   });
   const values: Record<string, string> = {};
+  const lists: Record<string, string[]> = {};
   const flags = new Set<string>();
   const operands: string[] = [];
   for (const token of tokens) {
@@ -202,6 +205,7 @@ export function parseCommand(command: CommandDescription, words: readonly string
       if (token.value === undefined)
         throw new UsageError(`--${option.name} needs ${option.value}`, command.name);
       if (option === outputOption) noteOutput(token.value, flags, command.name);
+      else if (option.isRepeatable) lists[option.name] = [...(lists[option.name] ?? []), token.value];
       else values[option.name] = token.value;
     }
   }
@@ -213,5 +217,5 @@ export function parseCommand(command: CommandDescription, words: readonly string
     const hint = most === 1 ? ' (a text with blanks goes in quotes)' : '';
     throw new UsageError(`"${operands[most]}" is one word too many${hint}`, command.name);
   }
-  return { command, values, flags, operands };
+  return { command, values, lists, flags, operands };
 }

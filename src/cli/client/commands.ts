@@ -54,6 +54,13 @@ export const clientCommands: readonly CommandDescription[] = [
     options: [
       { name: 'session', short: 's', value: 'NAME', summary: 'The session; "cli" by default.' },
       {
+        name: 'file',
+        short: 'f',
+        value: 'FILE',
+        isRepeatable: true,
+        summary: 'A file to send along. May be given more than once.',
+      },
+      {
         name: 'wait',
         value: 'TIME',
         summary: 'Longest wait for the reply, such as "30s" or "5min"; 5 min by default.',
@@ -75,7 +82,11 @@ export const clientCommands: readonly CommandDescription[] = [
       [commandStatus.noPermission, 'The token is not accepted.'],
       configurationStatus,
     ],
-    examples: ['sd-gateway send "hello"', 'git diff | sd-gateway send --session review -'],
+    examples: [
+      'sd-gateway send "hello"',
+      'git diff | sd-gateway send --session review -',
+      'sd-gateway send --file photo.png "What is this?"',
+    ],
   },
   {
     name: 'chat',
@@ -242,6 +253,33 @@ export const clientCommands: readonly CommandDescription[] = [
     options: listOptions,
     exitStatuses: listStatuses,
     examples: ['sd-gateway show 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b'],
+  },
+  {
+    name: 'attachment',
+    operands: 'ID [NUMBER]',
+    operandCount: { least: 1, most: 2 },
+    summary: 'Save a file of a message, or of its reply.',
+    description: [
+      'ID is the message. "show" lists its files with their numbers; without a NUMBER it is the first one. The file gets the name that its sender gave it, in the current directory. A file that is there stays as it is. The content is checked against the SHA-256 that the gateway has.',
+      'Finds the gateway as "send" does.',
+    ],
+    options: [
+      { name: 'reply', summary: 'A file of the reply.' },
+      {
+        name: 'output',
+        short: 'o',
+        value: 'FILE',
+        summary: 'Save it as FILE. "-" is standard output, if that is no terminal.',
+      },
+      urlOption,
+      configurationOption,
+      ...unitOptions,
+    ],
+    exitStatuses: statusesOf('It was saved.', 'There is no such file, or it could not be saved.'),
+    examples: [
+      'sd-gateway attachment 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
+      'sd-gateway attachment --reply -o plot.png 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b 2',
+    ],
   },
   {
     name: 'token',

@@ -1,11 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestOptions,
+  request,
+} from 'node:http';
 import { request as requestSecurely } from 'node:https';
 import { createConnection, isIP, type Socket } from 'node:net';
+import { pipeline, Readable } from 'node:stream';
 import { connectAsOwner, peerOf } from '../../channels/control/connection.js';
 import { addressIn } from '../../channels/http/server/port-holder.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { linesOf } from '../../text/lines.js';
+import type { StreamedBody } from './message-form.js';
 
 /** The two ends of a TCP connection, as the side that made it sees them. */
 export interface Connection {
@@ -225,6 +233,16 @@ export class GatewayClient {
     return this.#ask('POST', path, JSON.stringify(body), headers, silenceMs);
   }
 
+  /** Sends the body piece by piece, and no more of it once the answer is there. */
+  postForm(
+    path: string,
+    body: StreamedBody,
+    headers: Readonly<Record<string, string>>,
+    silenceMs = defaultSilenceMs,
+  ): Promise<GatewayAnswer> {
+    return this.#ask('POST', path, body, headers, silenceMs);
+  }
+
   put(path: string, body: unknown): Promise<GatewayAnswer> {
     return this.#ask('PUT', path, JSON.stringify(body), {}, defaultSilenceMs);
   }
@@ -243,13 +261,26 @@ export class GatewayClient {
    * UnreachableError if it breaks.
    */
   async *events(path: string, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
+    yield* this.#stream(path, readEvents, signal);
+  }
+
+  /** The bytes of an answer, such as a file. Throws as `events` does. */
+  async *content(path: string): AsyncGenerator<Uint8Array> {
+    yield* this.#stream(path, (incoming) => incoming as AsyncIterable<Buffer>);
+  }
+
+  async *#stream<Item>(
+    path: string,
+    read: (incoming: IncomingMessage) => AsyncIterable<Item>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Item> {
     const incoming = await this.#request('GET', path, null, {}, defaultSilenceMs, signal);
     const status = incoming.statusCode ?? 0;
     try {
       if (status !== 200) {
         throw new StreamRefusedError({ status, headers: incoming.headers, body: await readJson(incoming) });
       }
-      yield* readEvents(incoming);
+      yield* read(incoming);
     } catch (cause) {
       if (cause instanceof StreamRefusedError) throw cause;
       throw new UnreachableError(this.#address, { cause });
@@ -261,7 +292,7 @@ export class GatewayClient {
   async #ask(
     method: string,
     path: string,
-    body: string | null,
+    body: string | StreamedBody | null,
     headers: Readonly<Record<string, string>>,
     silenceMs: number,
     signal?: AbortSignal,
@@ -278,7 +309,7 @@ export class GatewayClient {
   #request(
     method: string,
     path: string,
-    body: string | null,
+    body: string | StreamedBody | null,
     headers: Readonly<Record<string, string>>,
     silenceMs: number,
     signal?: AbortSignal,
@@ -291,9 +322,7 @@ export class GatewayClient {
       timeout: Math.min(silenceMs, maxTimerMs),
       headers: {
         Authorization: `Bearer ${this.#token}`,
-        ...(body === null
-          ? {}
-          : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+        ...bodyHeaders(body),
         ...headers,
       },
       ...(unix === null ? {} : { socketPath: unix }),
@@ -315,9 +344,23 @@ export class GatewayClient {
       outgoing.on('timeout', () => {
         outgoing.destroy(new Error(`nothing came within ${Math.ceil(silenceMs / 1_000)} s; it may hang`));
       });
-      outgoing.end(body ?? undefined);
+      if (body === null || typeof body === 'string') outgoing.end(body ?? undefined);
+      else sendInPieces(body, outgoing);
     });
   }
+}
+
+function bodyHeaders(body: string | StreamedBody | null): OutgoingHttpHeaders {
+  if (body === null) return {};
+  if (typeof body !== 'string') return { 'Content-Type': body.contentType, 'Content-Length': body.sizeBytes };
+  return { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
+}
+
+/** A failure ends the request, which tells it. The rest of a body that was answered is not sent. */
+function sendInPieces({ chunks }: StreamedBody, outgoing: ClientRequest): void {
+  const source = Readable.from(chunks(), { objectMode: false });
+  outgoing.once('response', (incoming) => incoming.once('end', () => source.destroy()));
+  pipeline(source, outgoing, () => undefined);
 }
 
 async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<string, unknown>> | null> {

@@ -58,7 +58,8 @@ async function list(client: GatewayClient, json: boolean): Promise<number> {
   return commandStatus.success;
 }
 
-async function readMessage(client: GatewayClient, id: string): Promise<ShownMessage> {
+/** Throws a Refused. */
+export async function readMessage(client: GatewayClient, id: string): Promise<ShownMessage> {
   const answer = await client.get(`/v1/messages/${encodeURIComponent(id)}`);
   if (answer.status !== 200 || answer.body === null) throw new Refused(answer, `to show ${id}`);
   return answer.body as unknown as ShownMessage;
@@ -206,6 +207,15 @@ interface ShownUsage {
   readonly output_tokens: number;
 }
 
+/** A file of a message or of a reply. */
+export interface ShownFile {
+  readonly name: string;
+  readonly media_type: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly path: string;
+}
+
 interface ShownMessage extends ListedMessage {
   readonly session: string;
   readonly seq: number;
@@ -213,7 +223,14 @@ interface ShownMessage extends ListedMessage {
   readonly attempts: number;
   readonly error: string | null;
   readonly collected_in: string | null;
-  readonly reply: { readonly text: string; readonly at: string; readonly usage?: ShownUsage | null } | null;
+  /** Gateways of an earlier version show none. */
+  readonly attachments?: readonly ShownFile[];
+  readonly reply: {
+    readonly text: string;
+    readonly at: string;
+    readonly usage?: ShownUsage | null;
+    readonly attachments?: readonly ShownFile[];
+  } | null;
   readonly delivery: {
     readonly attempts: number;
     readonly delivered_at: string | null;
@@ -233,12 +250,24 @@ function messageRows(message: ShownMessage): readonly (readonly [label: string, 
     ['Attempts', attempts === 0 ? 'none yet' : String(attempts)],
     ['Answered', message.collected_in === null ? null : `together with ${message.collected_in}`],
     ['Text', message.text],
+    ['Files', filesText(message.attachments)],
     ['Reply', reply === null ? null : `${reply.text}`],
+    ['Its files', filesText(reply?.attachments)],
     ['Tokens', usageText(reply?.usage ?? null)],
     ['Error', message.error],
     ['Delivery', delivery === null ? null : deliveryText(delivery)],
   ];
   return rows.flatMap(([label, text]) => (text === null ? [] : [[label, text] as const]));
+}
+
+/** A file in one line. */
+export function fileText({ name, media_type, size }: ShownFile): string {
+  return `${name} (${media_type}, ${size} bytes)`;
+}
+
+function filesText(files: readonly ShownFile[] = []): string | null {
+  if (files.length === 0) return null;
+  return files.map((file, index) => `${index + 1}. ${fileText(file)}`).join('\n');
 }
 
 function usageText(usage: ShownUsage | null): string | null {

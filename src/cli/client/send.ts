@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseRetryAfter } from '../../gateway/delivery/schedule.js';
+import { NoRegularFileError, openRegularFile } from '../../linux/files.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import { type GatewayAnswer, type GatewayClient, UnprovenError, UnreachableError } from './http.js';
+import { messageForm } from './message-form.js';
+import { fileText, type ShownFile } from './messages.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';
@@ -29,15 +34,17 @@ export async function postMessage(
   session: string,
   message: string,
   deadline: number,
+  files: readonly string[] = [],
 ): Promise<GatewayAnswer> {
   const headers = { 'Idempotency-Key': randomUUID() };
+  const path = `/v1/sessions/${encodeURIComponent(session)}/messages`;
+  const body = { text: message };
   for (;;) {
-    const answer = await client.post(
-      `/v1/sessions/${encodeURIComponent(session)}/messages`,
-      { text: message },
-      headers,
-      Math.max(minSilenceMs, deadline - performance.now()),
-    );
+    const silenceMs = Math.max(minSilenceMs, deadline - performance.now());
+    const answer =
+      files.length === 0
+        ? await client.post(path, body, headers, silenceMs)
+        : await client.postForm(path, messageForm(body, files), headers, silenceMs);
     const retryAfter = Math.max(retryAfterOf(answer), 1_000);
     if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
     await pause(retryAfter);
@@ -114,8 +121,15 @@ function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): 
     );
     return commandStatus.restart;
   }
-  const reply = turn.body?.['reply'] as { readonly text?: unknown } | null;
+  const reply = turn.body?.['reply'] as
+    | { readonly text?: unknown; readonly attachments?: readonly ShownFile[] }
+    | null
+    | undefined;
   if (!asJson) process.stdout.write(`${textFor(String(reply?.text ?? ''), process.stdout)}\n`);
+  for (const [index, file] of (reply?.attachments ?? []).entries()) {
+    const command = `sd-gateway attachment --reply ${printable(String(turn.body?.['id']))} ${index + 1}`;
+    process.stderr.write(`sd-gateway: the reply has a file, ${printable(fileText(file))}: ${command}\n`);
+  }
   return commandStatus.success;
 }
 
@@ -127,12 +141,30 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const message = operand === '-' ? await text(process.stdin) : operand;
   const deadline = performance.now() + wait;
   const session = parsed.values['session'] ?? defaultSession;
+  const files = parsed.lists['file'] ?? [];
+  const unreadable = unreadableOf(files);
+  if (unreadable !== null) {
+    process.stderr.write(`sd-gateway: ${printable(unreadable)}. Nothing was sent.\n`);
+    return commandStatus.failure;
+  }
   return askGateway(parsed, async (client) => {
-    const answer = await postMessage(client, session, message, deadline);
+    const answer = await postMessage(client, session, message, deadline, files);
     if (answer.status === 401) return null;
     if (answer.status !== 202) return refused(answer, 'the message');
     return report(client, answer, deadline, parsed);
   });
+}
+
+/** Says which file can't be read, and why; null: all can. */
+function unreadableOf(files: readonly string[]): string | null {
+  for (const path of files) {
+    try {
+      closeSync(openRegularFile(path, 'links-followed'));
+    } catch (error) {
+      return error instanceof NoRegularFileError ? `${path} ${error.message}` : errorMessage(error);
+    }
+  }
+  return null;
 }
 
 /** Waits for the reply to an accepted message, and prints it. Ctrl-C ends the wait, not the message. */

@@ -151,7 +151,8 @@ function specifications(option: OptionDescription): string[] {
   return names.map((written) => {
     // "--name=" takes its value after "=" or as the next word, "-n+" in the same word or as the next.
     const suffix = value === undefined ? '' : written.startsWith('--') ? '=' : '+';
-    return zshQuoted(`(${names.join(' ')})${written}${suffix}[${inBrackets(summary)}]${rest}`);
+    const excluded = option.isRepeatable ? '*' : `(${names.join(' ')})`;
+    return zshQuoted(`${excluded}${written}${suffix}[${inBrackets(summary)}]${rest}`);
   });
 }
 
