@@ -16,7 +16,7 @@ const tokenBody = z.strictObject({
   scopes: z
     .array(z.enum(scopes, `must be one of ${scopes.join(', ')}`))
     .min(1, 'must name a scope')
-    .max(100, 'must be fewer'),
+    .max(100, 'must have at most 100 scopes'),
 });
 
 /** Tokens beside the operator's: to make, list and revoke. */

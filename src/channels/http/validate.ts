@@ -79,6 +79,10 @@ function describe(issue: Issue): string {
       ? 'is missing'
       : `must be ${article(issue.expected)}`;
   }
+  // A message of the schema's own says more.
+  if ((issue.code === 'too_small' || issue.code === 'too_big') && !issue.message.startsWith('Too')) {
+    return issue.message;
+  }
   if (issue.code === 'too_small') {
     if (issue.origin === 'string' && issue.minimum === 1) return 'must not be empty';
     return `must be at least ${issue.minimum}${unit(issue.origin)}`;

@@ -78,6 +78,14 @@ describe('a named token', () => {
     expect((await ask('GET', '/v1/sessions', next)).status).toBe(200);
   });
 
+  it.each([
+    [[], '"scopes" must name a scope.'],
+    [Array.from({ length: 101 }, () => 'read'), '"scopes" must have at most 100 scopes.'],
+  ])('is refused in plain words for its scopes, %#', async (granted, detail) => {
+    const answer = await ask('POST', '/v1/tokens', token, { name: 'a', scopes: granted });
+    expect(await bodyOf(answer)).toMatchObject({ status: 422, detail });
+  });
+
   it('ends its stream of events when it is revoked, and no other', async () => {
     const streams = await Promise.all(
       ['a', 'b'].map(async (name) => ask('GET', '/v1/sessions/x/events', await made(name, ['read']))),
