@@ -103,7 +103,7 @@ function isOwn({ store }: DoctorFacts['data'], path: string): boolean {
   const database = store.known && store.value !== null ? store.value.name : null;
   return (
     ownNames.includes(basename(path)) ||
-    ['', '-wal', '-shm', '-seal'].some((suffix) => path === `${database}${suffix}`)
+    ['', '-wal', '-shm', '-seal', '-ballast'].some((suffix) => path === `${database}${suffix}`)
   );
 }
 

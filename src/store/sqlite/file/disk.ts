@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 
 /** After a full disk, new work is taken again once so much is free, in bytes: a message of the usual largest size. */
-const resumeFreeBytes = 1024 * 1024;
+export const resumeFreeBytes = 1024 * 1024;
 
 /** Below it nothing can be written, in bytes: a region of the shared-memory file (https://www.sqlite.org/walformat.html). */
 const minFreeBytes = 32 * 1024;

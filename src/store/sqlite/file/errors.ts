@@ -146,7 +146,7 @@ export function strayAtSeal(seal: string, kind: 'symbolic link' | 'named pipe'):
 }
 
 /** For a disk with too little room to go on. */
-export function fullError(path: string): StoreError {
+export function fullError(path: string): FileError {
   return new FileError('full', advice('full', path));
 }
 

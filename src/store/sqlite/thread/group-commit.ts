@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3';
 import type { Recovery, StorePolicy } from '../../open-store.js';
 import type { StoreError } from '../../store-error.js';
+import { Ballast } from '../file/ballast.js';
 import { hasRoom } from '../file/disk.js';
 import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
 import type { LogMark } from '../file/write-ahead-log.js';
@@ -30,6 +31,7 @@ export class GroupCommit {
   readonly #sql: Statements;
   readonly #handlers: Handlers;
   readonly #log: LogKeeper;
+  readonly #ballast: Ballast;
   #commits = 0;
   #operations = 0;
   /** Something was synced that no mark tells of. */
@@ -42,6 +44,7 @@ export class GroupCommit {
     this.#policy = { maxAttempts, repeatable, notices, unknownPolicy };
     this.#sql = new Statements(database);
     this.#log = new LogKeeper(database, options.path, this.#sql);
+    this.#ballast = new Ballast(options.path);
     this.#handlers = {
       ...operations,
       statistics: () => this.#statistics(),
@@ -78,7 +81,7 @@ export class GroupCommit {
     const tries: Call[] = [];
     const asked: Call[] = [];
     const refused: Answer[] = [];
-    const trouble = this.#log.trouble();
+    const trouble = this.#log.trouble() ?? this.#ballast.trouble();
     for (const call of calls) {
       if (isRead.has(call.operation)) asked.push(call);
       else if (trouble !== null && isNewWork.has(call.operation)) refused.push(failed(call, trouble));
@@ -99,10 +102,24 @@ export class GroupCommit {
     } catch (error) {
       // Nothing of it is in the database.
       const failure = toStoreError(error, this.#path);
-      return calls.map((call) => failed(call, failure));
+      const accepted = calls.filter(({ operation }) => !isNewWork.has(operation) && operation !== 'tryWrite');
+      if (failure.reason !== 'full' || accepted.length === 0 || !this.#ballast.release()) {
+        return calls.map((call) => failed(call, failure));
+      }
+      const refused = calls.filter((call) => !accepted.includes(call));
+      return [...refused.map((call) => failed(call, failure)), ...this.#write(accepted)];
     } finally {
       if (!isSynced) this.#database.pragma('synchronous = FULL');
     }
+  }
+
+  get isBallastSpent(): boolean {
+    return this.#ballast.isSpent;
+  }
+
+  /** See Ballast. */
+  restoreBallast(): void {
+    this.#ballast.restore();
   }
 
   /** See LogKeeper. */
@@ -204,7 +221,7 @@ export class GroupCommit {
   }
 
   #tryWrite(): void {
-    const trouble = this.#log.trouble();
+    const trouble = this.#log.trouble() ?? this.#ballast.trouble();
     if (trouble !== null) throw trouble;
     // A page may find a place in the log where a message would not.
     if (!hasRoom(this.#path)) throw fullError(this.#path);

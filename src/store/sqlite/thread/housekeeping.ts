@@ -19,6 +19,8 @@ export interface HousekeepingOptions {
   readonly random?: () => number;
 }
 
+type HousekeepingGroups = Pick<GroupCommit, 'forget' | 'forgetRecords' | 'forgetBlobs' | 'restoreBallast'>;
+
 /** A round in so long looks at all messages, on the average, and so also where the gateway is often restarted; milliseconds. */
 const wholeRoundEach = 86_400_000;
 
@@ -38,11 +40,11 @@ const allForgotten = Number.MAX_SAFE_INTEGER;
 
 /**
  * Forgets, now and then and in small steps, what is older than `store.keep`, records whose time is over and files that
- * nothing has named; and gives the room back to the file system.
+ * nothing has named; and gives the room back to the file system. Keeps the ballast.
  */
 export class Housekeeping {
   readonly #database: Database;
-  readonly #groups: Pick<GroupCommit, 'forget' | 'forgetRecords' | 'forgetBlobs'>;
+  readonly #groups: HousekeepingGroups;
   readonly #options: HousekeepingOptions;
   readonly #now: () => number;
   readonly #random: () => number;
@@ -53,11 +55,7 @@ export class Housekeeping {
   /** Limits of each step of the round under way. */
   #round: Omit<ForgetRequest, 'after'> = { before: 0, limit: messagesInStep, all: false };
 
-  constructor(
-    database: Database,
-    groups: Pick<GroupCommit, 'forget' | 'forgetRecords' | 'forgetBlobs'>,
-    options: HousekeepingOptions,
-  ) {
+  constructor(database: Database, groups: HousekeepingGroups, options: HousekeepingOptions) {
     this.#database = database;
     this.#groups = groups;
     this.#options = options;
@@ -87,6 +85,7 @@ export class Housekeeping {
         // The file is as long as it was until then.
         if (this.#hasShrunk) checkpoint(1);
         this.#hasShrunk = false;
+        this.#groups.restoreBallast();
         this.#tell();
       }
       checkpoint();

@@ -2,6 +2,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort } from 'node:worker_
 import type { Database } from 'better-sqlite3';
 import { collectGarbageAtRest } from '../../../lifecycle/effects/idle-heap.js';
 import type { StoreError } from '../../store-error.js';
+import { Ballast, releasedError } from '../file/ballast.js';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
 import { breakSeal, LogMarker, seal } from '../file/seal.js';
@@ -90,7 +91,9 @@ class Serving {
 
   #perform(calls: readonly Call[]): void {
     for (let start = 0; start < calls.length; start += largestGroup) {
+      const wasSpent = this.#groups.isBallastSpent;
       const answers = this.#groups.run(calls.slice(start, start + largestGroup));
+      if (this.#groups.isBallastSpent && !wasSpent) this.#warn(releasedError(this.#path));
       for (const answer of answers) if ('failure' in answer) this.#noteDamage(answer.failure);
       // Before anybody is promised what the log has.
       this.#markLog();
@@ -201,10 +204,21 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
   }
 }
 
+async function startOnFullDisk(from: MessagePort, options: WorkerOptions): Promise<void> {
+  try {
+    await start(from, options);
+  } catch (error) {
+    const isFull = toStoreError(error, options.path).reason === 'full';
+    if (!isFull || !new Ballast(options.path).release()) throw error;
+    post({ type: 'warning', failure: toFailure(releasedError(options.path)) });
+    await start(from, options);
+  }
+}
+
 async function run(from: MessagePort): Promise<void> {
   const options = await awaitOpen(from);
   try {
-    await start(from, options);
+    await startOnFullDisk(from, options);
   } catch (error) {
     post({ type: 'not-opened', failure: failureOf(error, options.path) });
     from.close();

@@ -150,6 +150,7 @@ test('all steps of a round go by the time at which it began', async () => {
     },
     forgetRecords: () => 0,
     forgetBlobs: () => 0,
+    restoreBallast: () => undefined,
   };
   const housekeeping = new Housekeeping(database, groups, {
     keep: 1_000,
