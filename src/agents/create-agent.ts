@@ -64,6 +64,7 @@ const agentTypes: {
       keyCredential: configuration.key_credential,
       systemFile: configuration.system_file,
       history: { messages: configuration.history_messages, bytes: configuration.history_bytes },
+      attachmentBytes: configuration.attachment_bytes,
       parameters: configuration.parameters,
       timeout: configuration.timeout,
       replyLimit: configuration.reply_limit,

@@ -46,6 +46,12 @@ export const openAiKeys = {
       description:
         'Text of earlier messages and replies that is sent along, at most. A token of a model has about four bytes of English.',
     }),
+  attachment_bytes: size(0, 64 * 1024 ** 2)
+    .prefault('8M')
+    .register(z.globalRegistry, {
+      description:
+        'Files of a message that are sent along, at most: images, texts and PDF. Others are only named. "0": all are.',
+    }),
   parameters: z
     .record(
       z.string(),

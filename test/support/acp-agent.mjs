@@ -75,6 +75,14 @@ const steps = {
       content: { type: 'text', text: words.join(' ') },
     });
   },
+  /** A content block with a file, as JSON. */
+  file: ({ session }, rest) => update(session, 'agent_message_chunk', { content: JSON.parse(rest) }),
+  /** The content of the files that the prompt links to. */
+  cat: ({ session, params }) => {
+    for (const { type, uri } of params.prompt) {
+      if (type === 'resource_link') chunk(session, readFileSync(new URL(uri), 'utf8'));
+    }
+  },
   /** For another session than the turn's. */
   elsewhere: (_, rest) => chunk('another', rest),
   tool: ({ session }, rest) => {
@@ -271,6 +279,7 @@ const methods = {
           ...(options.resume !== undefined && { resume: {} }),
           ...(options.forgets && { close: {}, delete: {} }),
         },
+        promptCapabilities: { image: options.images === true },
       },
       authMethods: [{ id: 'key', name: 'A key of the model', args: ['login', '--by key'] }],
       agentInfo: { name: 'faulty', version: '1' },
@@ -318,7 +327,7 @@ const methods = {
 
 async function perform(id, params) {
   const { sessionId: session, prompt } = params;
-  const texts = prompt.map(({ text }) => text);
+  const texts = prompt.filter(({ type }) => type === 'text').map(({ text }) => text);
   const script = plan?.scriptOf(params) ?? texts.at(-1);
   const history = historyOf(session) ?? [];
   isCancelled = false;

@@ -2,6 +2,7 @@ import type { Log } from '../../log/log.js';
 import type { Agent, AgentEvent, AgentRequest } from '../agent.js';
 import { makeTurnDirectories } from '../agent-directories.js';
 import { inheritedEnvironment } from '../command-environment.js';
+import { type PlacedFile, PlacedFiles } from '../placed-files.js';
 import type { TurnProcess } from '../turn-processes.js';
 import { MergedEvents } from './merged-events.js';
 import type { SessionPool } from './session-pool.js';
@@ -49,16 +50,32 @@ export class AcpAgent implements Agent {
   }
 
   async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
-    const { processes } = this.#options;
+    const { directory, log } = this.#options;
     this.#pool ??= this.#makePool();
     const pool = await this.#pool;
+    const { files } = request;
+    const placed = files.length === 0 ? null : await PlacedFiles.place(directory, files, signal);
+    try {
+      yield* this.#turn(pool, request, placed?.list ?? [], signal);
+    } finally {
+      await placed?.remove(log);
+    }
+  }
+
+  async *#turn(
+    pool: SessionPool,
+    request: AgentRequest,
+    files: readonly PlacedFile[],
+    signal: AbortSignal,
+  ): AsyncGenerator<AgentEvent> {
+    const { processes } = this.#options;
     const session = await pool.take(request, signal);
     const { turnId, messageId, session: sessionName } = request;
     const turnProcess = { pid: session.pid, turnId, messageId, session: sessionName };
     processes.add(turnProcess);
     const queue = new MergedEvents();
     const reply = session
-      .turn(request, signal, (event) => queue.push(event))
+      .turn(request, files, signal, (event) => queue.push(event))
       .finally(() => {
         processes.delete(turnProcess);
         pool.give(session);

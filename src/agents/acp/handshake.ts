@@ -44,6 +44,8 @@ export interface OpenedSession {
   readonly opening: Opening;
   /** Ways to log in, as the agent gave them. */
   readonly authMethods: unknown;
+  /** True if a prompt may have images. */
+  readonly takesImages: boolean;
 }
 
 /** The agent opens no session before somebody has logged in. */
@@ -92,7 +94,8 @@ export async function openSession(
   const opened = again ?? (await openNew(options, authMethods));
   await choose(options, opened);
   const { sessionId, opening } = opened;
-  return { sessionId, opening, authMethods };
+  const { promptCapabilities } = membersOf(agentCapabilities);
+  return { sessionId, opening, authMethods, takesImages: membersOf(promptCapabilities)['image'] === true };
 }
 
 /** The agent's answer to `initialize`, as it came. */
@@ -127,7 +130,7 @@ export async function initialize(options: Pick<HandshakeOptions, 'connection'>):
   return { agentCapabilities, authMethods, agentInfo };
 }
 
-export interface AnsweredSession extends Omit<OpenedSession, 'authMethods'> {
+export interface AnsweredSession extends Omit<OpenedSession, 'authMethods' | 'takesImages'> {
   /** The answer, which tells the modes and models. */
   readonly answer: unknown;
 }

@@ -1,8 +1,10 @@
-import type { CancelNotification, McpServer, PromptRequest } from '@agentclientprotocol/sdk';
+import type { CancelNotification, ContentBlock, McpServer, PromptRequest } from '@agentclientprotocol/sdk';
 import type { Log, LogFields } from '../../log/log.js';
 import type { JsonValue } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from '../agent.js';
+import type { PlacedFile } from '../placed-files.js';
+import { ReplyFiles } from '../reply-files.js';
 import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
 import { conversationText, cutOffText, mostContextTurns } from './context.js';
 import {
@@ -20,6 +22,7 @@ import {
   permissionPolicy,
   questionOptions,
 } from './permissions.js';
+import { fileBlocks } from './prompt-files.js';
 import { turnReply } from './reply.js';
 import { methodNotFound, RpcError } from './rpc.js';
 import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
@@ -57,7 +60,7 @@ export class AcpSession {
   readonly #options: AcpSessionOptions;
   readonly #updates = { count: 0, messages: 0 };
   #process: AgentProcess | null = null;
-  #opened: OpenedSession = { sessionId: '', opening: 'new', authMethods: null };
+  #opened: OpenedSession = { sessionId: '', opening: 'new', authMethods: null, takesImages: false };
   /** The conversation so far, which the agent does not know. */
   #context: string | null = null;
   #turn: RunningTurn | null = null;
@@ -123,14 +126,17 @@ export class AcpSession {
   /** Runs one turn. Rejects with an `AgentError`; if the turn was cut off, or the agent failed, its process has ended then. */
   async turn(
     request: AgentRequest,
+    files: readonly PlacedFile[],
     signal: AbortSignal,
     emit: (event: AgentEvent) => void,
   ): Promise<AgentReply> {
     const agent = this.#process;
     if (agent === null) throw new Error('The session is not open.');
     const fields = fieldsOf(request);
+    const prompt = this.#prompt(request, await fileBlocks(files, this.#opened.takesImages));
     agent.turnBegins(fields);
-    const updates = new TurnUpdates(this.#options.replyLimitBytes, emit);
+    const replyFiles = new ReplyFiles(request);
+    const updates = new TurnUpdates(this.#options.replyLimitBytes, emit, replyFiles);
     const abort = abortOf(signal);
     const { aborted } = abort;
     const turn: RunningTurn = { updates, fields, denied: [], emit, aborted, isCutOff: false };
@@ -139,7 +145,7 @@ export class AcpSession {
     let answer: unknown;
     try {
       // An update behind the answer is late.
-      const answered = agent.connection.request('session/prompt', this.#prompt(request), () => {
+      const answered = agent.connection.request('session/prompt', prompt, () => {
         this.#turn = null;
       });
       answer = await Promise.race([answered, aborted]);
@@ -170,7 +176,8 @@ export class AcpSession {
     if (usage !== null) emit(usage);
     const { denied } = turn;
     const { stopReason } = membersOf(answer);
-    return turnReply({ stopReason, text: updates.text, acted: updates.acted, denied, hasContext });
+    const { text, acted } = updates;
+    return replyFiles.addTo(turnReply({ stopReason, text, acted, denied, hasContext }));
   }
 
   /** A tool may go on after the agent has answered, so the process ends in any case. */
@@ -189,13 +196,13 @@ export class AcpSession {
     throw new AgentError('cancelled', 'the turn was cancelled and its agent ended', true);
   }
 
-  #prompt(request: AgentRequest): PromptRequest {
+  #prompt(request: AgentRequest, files: readonly ContentBlock[]): PromptRequest {
     const { turnId, messageId, attempt, putBacks, text } = request;
     const isRepeated = (attempt > 1 || putBacks > 0) && this.#context === null;
     const texts = [this.#context, isRepeated ? cutOffText : null, text].filter((each) => each !== null);
     return {
       sessionId: this.#opened.sessionId,
-      prompt: texts.map((each) => ({ type: 'text', text: each })),
+      prompt: [...texts.map((each) => ({ type: 'text', text: each }) as const), ...files],
       _meta: { turn_id: turnId, message_id: messageId, attempt, put_backs: putBacks },
     };
   }

@@ -1,4 +1,7 @@
+import type { GivenFile } from '../../store/new-attachments.js';
+import { plainMediaType } from '../../text/file-name.js';
 import { AgentError, type AgentEvent } from '../agent.js';
+import type { ReplyFiles } from '../reply-files.js';
 import { printable } from '../standard-error.js';
 
 /** A tool call as the agent announced it. */
@@ -54,6 +57,30 @@ export function contentText(block: unknown): string {
   }
 }
 
+interface ContentFile extends GivenFile {
+  readonly bytes: Buffer;
+}
+
+/** The file in a content block, such as an image; null: it is a text, a link, or something else. */
+function contentFile(block: unknown): ContentFile | null {
+  const { type, data, mimeType, uri, resource } = membersOf(block);
+  if (type === 'resource') {
+    const { blob, text, mimeType: innerType, uri: innerUri } = membersOf(resource);
+    if (typeof blob === 'string') return fileOf(innerUri, innerType, Buffer.from(blob, 'base64'));
+    return typeof text === 'string' ? fileOf(innerUri, innerType ?? 'text/plain', Buffer.from(text)) : null;
+  }
+  if ((type !== 'image' && type !== 'audio') || typeof data !== 'string') return null;
+  return fileOf(uri, mimeType, Buffer.from(data, 'base64'));
+}
+
+function fileOf(uri: unknown, type: unknown, bytes: Buffer): ContentFile {
+  const mediaType = typeof type === 'string' ? type : null;
+  const [kind, format = ''] = plainMediaType(mediaType).split('/');
+  const named =
+    typeof uri === 'string' && !uri.endsWith('/') ? uri : `${kind}.${format.replace(/[+;].*$/, '')}`;
+  return { name: named, mediaType, bytes };
+}
+
 /** Makes the events and the reply of one turn from the updates of its session (`session/update`). */
 export class TurnUpdates {
   /** By the tool call's id. */
@@ -68,6 +95,7 @@ export class TurnUpdates {
   constructor(
     private readonly replyLimitBytes: number,
     private readonly emit: (event: AgentEvent) => void,
+    private readonly files: Pick<ReplyFiles, 'add'>,
   ) {}
 
   get text(): string {
@@ -88,7 +116,9 @@ export class TurnUpdates {
     const members = membersOf(update);
     switch (members['sessionUpdate']) {
       case 'agent_message_chunk':
-        this.#message(contentText(members['content']), members['messageId']);
+        if (!this.#file(members['content'])) {
+          this.#message(contentText(members['content']), members['messageId']);
+        }
         break;
       case 'tool_call':
       case 'tool_call_update':
@@ -100,6 +130,15 @@ export class TurnUpdates {
       default:
       // Thoughts, commands, modes and whatever else may come are none of the reply.
     }
+  }
+
+  /** Takes a file for the reply; false if the content is none. */
+  #file(content: unknown): boolean {
+    const file = contentFile(content);
+    if (file === null) return false;
+    this.#acted = true;
+    this.files.add(file, () => [file.bytes], file.bytes.length);
+    return true;
   }
 
   /** Agents say a word before a tool call and go on behind it: these are paragraphs of their own. */

@@ -1,9 +1,10 @@
 import type { EarlierTurn } from '../agent.js';
+import type { ContentPart } from './file-parts.js';
 
 /** A message of a conversation, as the interface of chat completions has it. */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant';
-  readonly content: string;
+  readonly content: string | readonly ContentPart[];
 }
 
 export interface HistoryBudget {
@@ -19,7 +20,8 @@ export function turnsInBudget({ messages, bytes }: HistoryBudget): number {
 }
 
 /**
- * The conversation for one turn: the system's text, the newest turns that fit into the budget, and the message itself.
+ * The conversation for one turn: the system's text, the newest turns that fit into the budget, and the message itself
+ * with its files.
  * A turn is taken whole or not at all, and none behind one that doesn't fit, so that the conversation has no gap.
  *
  * @param history the oldest turn first
@@ -29,6 +31,7 @@ export function chatMessages(
   history: readonly Pick<EarlierTurn, 'text' | 'reply'>[],
   text: string,
   budget: HistoryBudget,
+  files: readonly ContentPart[] = [],
 ): readonly ChatMessage[] {
   const past: ChatMessage[] = [];
   let leftBytes = budget.bytes;
@@ -44,6 +47,6 @@ export function chatMessages(
   return [
     ...(system === null ? [] : [{ role: 'system', content: system } as const]),
     ...past,
-    { role: 'user', content: text },
+    { role: 'user', content: files.length === 0 ? text : [{ type: 'text', text }, ...files] },
   ];
 }

@@ -6,6 +6,7 @@ import { mediaTypeOf } from '../http-client.js';
 import { EventStreamError, EventStreamParser } from '../server-sent-events.js';
 import { ChatAnswer } from './chat-answer.js';
 import { chatMessages, type HistoryBudget, turnsInBudget } from './chat-messages.js';
+import { fileParts } from './file-parts.js';
 import { ask, streamOf, unexpectedType, wholeOf } from './model-server.js';
 import { modelsText, readModels } from './models.js';
 import { type KeySettings, readKey, readSmallFile } from './settings-files.js';
@@ -25,6 +26,8 @@ export interface OpenAiAgentOptions extends KeySettings {
   /** The file with the system's text; null: there is none. */
   readonly systemFile: string | null;
   readonly history: HistoryBudget;
+  /** Files of a message that are sent along, in bytes. */
+  readonly attachmentBytes: number;
   /** Further fields of each request. */
   readonly parameters: Readonly<Record<string, unknown>>;
   /** Longest time of a turn, in milliseconds. */
@@ -104,13 +107,14 @@ export class OpenAiAgent implements Agent {
   }
 
   async #body(request: AgentRequest): Promise<object> {
-    const { model, systemFile, history: budget, parameters } = this.#options;
+    const { model, systemFile, history: budget, attachmentBytes, parameters } = this.#options;
     const system = systemFile === null ? null : readSmallFile(systemFile, 'agent.system_file').trim();
     const turns = turnsInBudget(budget);
     const earlier = turns === 0 ? [] : await request.history(turns);
+    const files = await fileParts(request.files, attachmentBytes);
     return {
       model,
-      messages: chatMessages(system === '' ? null : system, earlier, request.text, budget),
+      messages: chatMessages(system === '' ? null : system, earlier, request.text, budget, files),
       stream: true,
       // Servers refuse it without a stream.
       ...(parameters['stream'] !== false && { stream_options: { include_usage: true } }),

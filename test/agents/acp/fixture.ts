@@ -28,6 +28,7 @@ export interface Fault {
   readonly noCancel?: boolean;
   readonly stubborn?: boolean;
   readonly forgets?: boolean;
+  readonly images?: boolean;
 }
 
 /** A gateway's side of the agent with faults of test/support/acp-agent.mjs; all of it ends with the test. */

@@ -4,12 +4,17 @@ import { permissionAnswer, permissionPolicy } from '../../../src/agents/acp/perm
 import { turnReply } from '../../../src/agents/acp/reply.js';
 import { TurnUpdates, usageOf } from '../../../src/agents/acp/updates.js';
 import type { AgentEvent, EarlierTurn } from '../../../src/agents/agent.js';
+import type { GivenFile } from '../../../src/store/new-attachments.js';
 
 function taken(updates: readonly object[], replyLimitBytes = 1_000) {
   const events: AgentEvent[] = [];
-  const turn = new TurnUpdates(replyLimitBytes, (event) => events.push(event));
+  const files: (GivenFile & { readonly content: string })[] = [];
+  const turn = new TurnUpdates(replyLimitBytes, (event) => events.push(event), {
+    add: (file, content) =>
+      files.push({ ...file, content: String([...(content() as Iterable<Uint8Array>)]) }),
+  });
   for (const update of updates) turn.take(update);
-  return { turn, events };
+  return { turn, events, files };
 }
 
 const says = (text: string, more: object = {}) => ({
@@ -56,7 +61,7 @@ describe('the text of a turn', () => {
   });
 
   test('names what is no text', () => {
-    const image = { type: 'image', mimeType: 'image/png', data: 'x' };
+    const image = { type: 'image', mimeType: 'image/png' };
     const link = { type: 'resource_link', uri: 'file:///a' };
     expect(
       taken([
@@ -64,6 +69,25 @@ describe('the text of a turn', () => {
         { ...says(''), content: link },
       ]).turn.text,
     ).toBe('[image image/png]file:///a');
+  });
+
+  test('has the files beside it that the agent gives', () => {
+    const blocks = [
+      { type: 'image', mimeType: 'image/svg+xml', data: 'YQ==' },
+      { type: 'audio', mimeType: 'audio/wav', data: 'Yg==', uri: 'file:///tmp/b.wav' },
+      { type: 'resource', resource: { uri: 'file:///c.txt', text: 'c' } },
+      { type: 'resource', resource: { uri: 'file:///d.bin', mimeType: 'application/x-d', blob: 'ZA==' } },
+      { type: 'resource', resource: { uri: 'file:///e' } },
+    ];
+    const { turn, files, events } = taken(blocks.map((content) => ({ ...says(''), content })));
+    expect(files).toMatchObject([
+      { name: 'image.svg', mediaType: 'image/svg+xml', content: 'a' },
+      { name: 'file:///tmp/b.wav', mediaType: 'audio/wav', content: 'b' },
+      { name: 'file:///c.txt', mediaType: 'text/plain', content: 'c' },
+      { name: 'file:///d.bin', mediaType: 'application/x-d', content: 'd' },
+    ]);
+    expect(turn).toMatchObject({ text: '', acted: true });
+    expect(events).toEqual([]);
   });
 
   test('has a limit', () => {

@@ -25,13 +25,13 @@ it.each([
   ['without bytes', { messages: 100, bytes: 0 }, []],
 ])('takes what fits, %s', (_name, budget, expected) => {
   const history = [turn('one', 'eins'), turn('two', 'zwei')];
-  const texts = chatMessages(null, history, 'three', budget).map(({ content }) => content);
+  const texts = chatMessages(null, history, 'three', budget).map(({ content }) => String(content));
   expect(texts.filter((text) => ['one', 'two'].includes(text))).toEqual(expected);
 });
 
 it('leaves out a turn without a reply’s text, which servers refuse', () => {
   const texts = chatMessages(null, [turn('one', ''), turn('two', 'zwei')], 'three', plenty);
-  expect(texts.map(({ content }) => content)).toEqual(['two', 'zwei', 'three']);
+  expect(texts.map(({ content }) => String(content))).toEqual(['two', 'zwei', 'three']);
 });
 
 it('never exceeds the budget, takes the newest, and leaves no gap', () => {
@@ -44,11 +44,11 @@ it('never exceeds the budget, takes the newest, and leaves no gap', () => {
       const past = chatMessages(null, history, 'now', { messages, bytes }).slice(0, -1);
       expect(past.length).toBeLessThanOrEqual(messages);
       expect(past.length / 2).toBeLessThanOrEqual(turnsInBudget({ messages, bytes }));
-      expect(past.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)).toBeLessThanOrEqual(
-        bytes,
-      );
+      expect(
+        past.reduce((sum, { content }) => sum + Buffer.byteLength(String(content)), 0),
+      ).toBeLessThanOrEqual(bytes);
       const newest = all.slice(all.length - past.length / 2).flatMap(({ text, reply }) => [text, reply]);
-      expect(past.map(({ content }) => content)).toEqual(newest);
+      expect(past.map(({ content }) => String(content))).toEqual(newest);
     }),
   );
 });

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AgentError, type AgentEvent, type AgentRequest } from '../../../src/agents/agent.js';
 import { OpenAiAgent, type OpenAiAgentOptions } from '../../../src/agents/openai/openai-agent.js';
 import { RecordingLog } from '../../gateway/delivery/recording-log.js';
-import { agentRequest } from '../../support/agent-request.js';
+import { agentFile, agentRequest } from '../../support/agent-request.js';
 import {
   answer,
   delta,
@@ -47,6 +47,7 @@ function agent(server: Pick<ModelServer, 'baseUrl'>, options: Partial<OpenAiAgen
     keyCredential: null,
     systemFile: null,
     history: { messages: 40, bytes: 32_768 },
+    attachmentBytes: 1_000,
     parameters: {},
     timeout: 15_000,
     replyLimit: 1_000,
@@ -104,6 +105,22 @@ describe('a turn', () => {
       ],
     });
     await server.disconnected();
+  });
+
+  it('sends the files of the message along', async () => {
+    const server = await listen(stream(...goodStream));
+    const files = [agentFile('a.png', 'a', 'image/png'), agentFile('b.png', 'x'.repeat(1_001), 'image/png')];
+    await run(agent(server), undefined, agentRequest({ files }));
+    expect(JSON.parse(server.received[0]?.body ?? '').messages).toEqual([
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'hello' },
+          { type: 'image_url', image_url: { url: 'data:image/png;base64,YQ==' } },
+          { type: 'text', text: expect.stringContaining('"b.png" (image/png, 1001 bytes)') },
+        ],
+      },
+    ]);
   });
 
   it('asks with the system’s message, the history, the key and further fields', async () => {
