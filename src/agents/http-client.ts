@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { connectionErrorMessage } from '../text/failure-text.js';
 
 export interface HttpRequest {
@@ -9,6 +9,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly signal: AbortSignal;
+  /** Resolves the URL's name. Default: that of the system. */
+  readonly lookup?: LookupFunction;
 }
 
 /** There is no answer, or not all of it. The message is the reason, such as "connect ECONNREFUSED 127.0.0.1:9". */
@@ -32,7 +34,14 @@ const maxHeaderSize = 16 * 1_024;
  *
  * @throws ExchangeError, and the signal's reason
  */
-export async function send({ method, url, headers, body, signal }: HttpRequest): Promise<IncomingMessage> {
+export async function send({
+  method,
+  url,
+  headers,
+  body,
+  signal,
+  lookup,
+}: HttpRequest): Promise<IncomingMessage> {
   signal.throwIfAborted();
   const options: RequestOptions = {
     method,
@@ -48,6 +57,7 @@ export async function send({ method, url, headers, body, signal }: HttpRequest):
     agent: false,
     maxHeaderSize,
     signal,
+    ...(lookup !== undefined && { lookup }),
   };
   const isSecure = url.protocol === 'https:';
   // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.

@@ -56,6 +56,9 @@ export const configurationTables = z.strictObject({
       concurrency: count(1, 1_000).default(4).register(z.globalRegistry, {
         description: 'Messages whose files come in at the same time; one more is answered 503.',
       }),
+      fetch_timeout: timeSpan(100, 600_000).prefault('15s').register(z.globalRegistry, {
+        description: 'Longest time to fetch a file from the URL that a message has for it.',
+      }),
     })
     .prefault({}),
   dispatch: z
@@ -102,7 +105,7 @@ export const configurationTables = z.strictObject({
     .strictObject({
       allow: z.array(addressRange).default([]).register(z.globalRegistry, {
         description:
-          'Loopback, private and other special address ranges (CIDR) that replies may be posted to.',
+          'Loopback, private and other special address ranges (CIDR) that replies may be posted to, and files fetched from.',
       }),
       concurrency: count(1, 10_000)
         .default(32)

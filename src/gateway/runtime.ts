@@ -244,6 +244,7 @@ async function prepare(
     bounds: () => room.bounds(),
     boundChanged: () => events.changed(),
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
+    fetchFile: (url) => workers.fileFetcher.fetch(url),
     retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
     actions: workers.actions,
     questions: workers.questions,

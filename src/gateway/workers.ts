@@ -14,6 +14,7 @@ import { newId } from '../store/ids.js';
 import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';
 import type { Store } from '../store/store.js';
 import { errorMessage } from '../text/failure-text.js';
+import { FileFetcher } from './attachments/fetch-file.js';
 import { senderByChannel } from './channels.js';
 import { type AddressRange, parseRange, validateReplyUrl } from './delivery/addresses/target-address.js';
 import { Deliverer } from './delivery/deliverer.js';
@@ -59,6 +60,7 @@ export class Workers {
   /** Turns whose agents reply later. */
   readonly callbacks: TurnCallbacks;
   readonly sessions: SessionOperations;
+  readonly fileFetcher: FileFetcher;
   readonly dispatcher: Dispatcher;
   readonly #deliverer: Deliverer;
   readonly #senders: WebhookSenders;
@@ -73,6 +75,10 @@ export class Workers {
     this.#options = options;
     this.#configuration = options.configuration;
     this.#allow = options.configuration.delivery.allow.map(parseRange);
+    this.fileFetcher = new FileFetcher(() => ({
+      allow: this.#allow,
+      timeoutMs: this.#configuration.attachments.fetch_timeout,
+    }));
     const { store, log } = options;
     const owner = newId();
     const secrets = parseWebhookSecrets(options.webhookSecret);

@@ -45,19 +45,24 @@ export class NewAttachments {
     return this.#list;
   }
 
+  /** Throws an AttachmentLimitError if there may be no further file. */
+  checkCount(): void {
+    const { count } = this.#limits;
+    if (this.#list.length < count) return;
+    throw new AttachmentLimitError(
+      'count',
+      `is one file too many: ${count} may be (attachments.count_limit)`,
+    );
+  }
+
   /**
    * Adds a file, whose bytes are counted as they come. Call it for one file at a time.
    *
    * @throws AttachmentLimitError, as `Store.putBlob` does, and what reading the content fails with
    */
   async add({ name, mediaType }: GivenFile, content: FileContent): Promise<Attachment> {
-    const { count, fileBytes, totalBytes } = this.#limits;
-    if (this.#list.length >= count) {
-      throw new AttachmentLimitError(
-        'count',
-        `is one file too many: ${count} may be (attachments.count_limit)`,
-      );
-    }
+    this.checkCount();
+    const { fileBytes, totalBytes } = this.#limits;
     const leftBytes = totalBytes - this.#list.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const blob = await this.#store.putBlob(content, Math.min(fileBytes, leftBytes));
     if (blob === null) {

@@ -13,6 +13,7 @@ import type {
   SessionOperations,
 } from '../surroundings.js';
 import type { AttachmentSettings } from './attachments/message-input.js';
+import type { FetchFile } from './attachments/url-files.js';
 import type { TurnReplies } from './reply-routes.js';
 import type { ConnectionBounds } from './server/connection-bounds.js';
 import type { HttpEndpoint } from './server/listen.js';
@@ -68,6 +69,8 @@ export interface HttpChannelOptions {
   /** Read with each request. */
   readonly settings: () => HttpSettings;
   readonly readiness: () => Readiness;
+  /** Fetches the file of a message from a URL. */
+  readonly fetchFile: FetchFile;
   /** Tells if a reply may be posted to the URL. */
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
   /** Seconds after which a full queue may have room again. */

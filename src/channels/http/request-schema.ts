@@ -16,6 +16,7 @@ export const bounds = {
   senderLength: 128,
   agentLength: 32,
   urlLength: 2_048,
+  fileNameLength: 255,
   metadataBytes: 16_384,
   metadataDepth: 16,
   pageLimit: 1_000,
@@ -78,6 +79,15 @@ const replyTarget = z
     message: 'goes with "idempotent": false only',
   });
 
+const fileUrl = z.strictObject({
+  url: z
+    .string()
+    .min(1)
+    .max(bounds.urlLength)
+    .refine((url) => !unstorable.test(url), unstorableMessage),
+  name: z.string().min(1, 'must not be empty').max(bounds.fileNameLength).optional(),
+});
+
 export const messageBody = z.strictObject({
   text: z
     .string()
@@ -85,6 +95,7 @@ export const messageBody = z.strictObject({
     .refine((text) => !unstorable.test(text), unstorableMessage),
   reply_to: replyTarget.optional(),
   metadata: metadata.optional(),
+  attachments: z.array(fileUrl).optional(),
   sender: z
     .string()
     .min(1, 'must not be empty')
@@ -166,7 +177,10 @@ export function fingerprint(
   const { idempotent, unknown } = body.reply_to ?? {};
   if (idempotent === false) content.push({ idempotent, ...(unknown !== undefined && { unknown }) });
   if (body.sender !== undefined) content.push({ sender: body.sender });
-  if (files.length > 0) {
+  // The content behind a URL may change: it is the same message for all that.
+  if (body.attachments !== undefined && body.attachments.length > 0) {
+    content.push({ attachments: body.attachments.map(({ url, name = null }) => ({ url, name })) });
+  } else if (files.length > 0) {
     content.push({ files: files.map(({ name, mediaType, sha256 }) => ({ name, mediaType, sha256 })) });
   }
   return hash('sha256', JSON.stringify(sorted(content)), 'buffer');

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FileFetchError } from '../../../src/channels/http/attachments/url-files.js';
 import { createHttpChannel } from '../../../src/channels/http/http-channel.js';
 import type { HttpChannelOptions, HttpSettings } from '../../../src/channels/http/options.js';
 import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
@@ -93,6 +94,9 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
       attachments: { count: 3, fileBytes: 1_000_000, totalBytes: 1_500_000, concurrency: 2 },
       ...settings,
     }),
+    fetchFile: async () => {
+      throw new FileFetchError('is not there');
+    },
     retryAfterSeconds: () => 7,
     readiness: () => ({ ready: true, facts: { state: 'ready' } }),
     validateReplyUrl: (url) =>

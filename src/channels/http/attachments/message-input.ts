@@ -3,8 +3,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type AttachmentLimits, NewAttachments } from '../../../store/new-attachments.js';
 import type { Store } from '../../../store/store.js';
 import { isForm } from '../bodies.js';
+import { memberProblem } from '../validate.js';
 import { readMessageForm } from './message-form.js';
 import { UploadSlots } from './upload-slots.js';
+import { type FetchFile, type FileUrl, fetchFiles } from './url-files.js';
 
 export interface AttachmentSettings extends AttachmentLimits {
   /** Uploads at the same time. */
@@ -16,6 +18,12 @@ export interface MessageInputOptions {
   /** Largest JSON, in bytes. */
   readonly bodyLimit: number;
   readonly settings: () => AttachmentSettings;
+  readonly fetchFile: FetchFile;
+}
+
+/** A message, as far as its files are concerned. */
+interface FilesByUrl {
+  readonly urls: readonly FileUrl[];
 }
 
 /** Each part of a form has a boundary of at most 70 bytes, and headers. */
@@ -31,7 +39,7 @@ export function passForms(application: FastifyInstance): void {
   application.addContentTypeParser('multipart/form-data', (_request, payload, done) => done(null, payload));
 }
 
-/** Reads messages that are posted: as JSON, or as a form with files. */
+/** Reads messages that are posted: as JSON, with URLs of files or without, or as a form with files. */
 export class MessageInput {
   readonly #options: MessageInputOptions;
   readonly #slots: UploadSlots;
@@ -45,7 +53,7 @@ export class MessageInput {
    * Gives what `check` made of the message's JSON, to `accept` with its files. They are kept if that tells so, and are
    * removed otherwise.
    */
-  async take<Message, Result>(
+  async take<Message extends FilesByUrl, Result>(
     request: FastifyRequest,
     check: (value: unknown) => Message,
     accept: (
@@ -66,16 +74,26 @@ export class MessageInput {
     }
   }
 
-  async #read<Message>(
+  async #read<Message extends FilesByUrl>(
     { headers, body }: FastifyRequest,
     check: (value: unknown) => Message,
     files: NewAttachments,
   ): Promise<Message> {
-    if (!isForm(headers)) return check(body);
-    const { bodyLimit: jsonLimitBytes } = this.#options;
+    const { bodyLimit: jsonLimitBytes, fetchFile } = this.#options;
+    if (!isForm(headers)) {
+      const message = check(body);
+      const { urls } = message;
+      if (urls.length > 0) await this.#slots.run(() => fetchFiles(urls, fetchFile, files));
+      return message;
+    }
     const contentType = headers['content-type'] ?? '';
+    const checkForm = (value: unknown): Message => {
+      const message = check(value);
+      if (message.urls.length === 0) return message;
+      throw memberProblem(['attachments'], 'is for files by their URL alone; a form has its files in it');
+    };
     return this.#slots.run(() =>
-      readMessageForm(body as Readable, { contentType, jsonLimitBytes, check, files }),
+      readMessageForm(body as Readable, { contentType, jsonLimitBytes, check: checkForm, files }),
     );
   }
 }

@@ -142,7 +142,7 @@ export function refusal(host: string, address: string, verdict: { range: string;
     host === address
       ? `${address} is in ${verdict.range} (${verdict.reason})`
       : `${host} resolves to an address that is not public (${verdict.reason})`;
-  return `${which}; replies go there only if delivery.allow names a range that contains it`;
+  return `${which}; the gateway connects there only if delivery.allow names a range that contains it`;
 }
 
 /** Longest URL that replies may be posted to, in characters. */

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FileFetchError } from '../../../../src/channels/http/attachments/url-files.js';
 import { StoreError } from '../../../../src/store/store-error.js';
 import { putFile } from '../../../store/contract/attachments-contract.js';
 import { bodyOf, rawConnection, type Served, serve, token } from '../http-fixture.js';
@@ -125,6 +127,72 @@ test('the files of a reply are there as well', async () => {
     reply: { attachments: [{ name: 'plot.svg', size: 6, path }] },
   });
   expect(await (await served.get(path)).text()).toBe('<svg/>');
+});
+
+describe('a message with the URLs of files', () => {
+  const urls = [{ url: 'https://files.example/a.txt' }, { url: 'https://files.example/b', name: 'c.txt' }];
+  const fetchFile = async (url: string) => ({
+    name: url.split('/').at(-1) ?? null,
+    mediaType: 'text/plain',
+    content: Readable.from([Buffer.from(url)]),
+  });
+
+  beforeEach(async () => {
+    await served.dispose();
+    served = await serve({ channel: { fetchFile } });
+  });
+
+  test('has them once it is taken', async () => {
+    const { id } = await bodyOf(served.post('a', { text: 'x', attachments: urls }));
+    expect(JSON.parse(await (await served.get(`/v1/messages/${id}`)).text()).attachments).toMatchObject([
+      { name: 'a.txt', media_type: 'text/plain', size: 27 },
+      { name: 'c.txt', size: 23 },
+    ]);
+    expect(await (await served.get(`/v1/messages/${id}/attachments/2`)).text()).toBe(urls[1]?.url);
+  });
+
+  test('is the same again with the same key, and another one with other URLs', async () => {
+    const key = { 'idempotency-key': 'k' };
+    const first = await (await served.post('a', { text: 'x', attachments: urls }, key)).text();
+    expect(await (await served.post('a', { text: 'x', attachments: urls }, key)).text()).toBe(first);
+    expect((await served.post('a', { text: 'x', attachments: urls.slice(1) }, key)).status).toBe(409);
+    expect((await served.post('a', { text: 'x' }, key)).status).toBe(409);
+    expect(await storedFiles()).toHaveLength(2);
+  });
+
+  test('is refused if one can’t be had, is too large or too many, or with a form', async () => {
+    await served.dispose();
+    served = await serve({
+      channel: {
+        fetchFile: async (url) => {
+          if (url.endsWith('away')) throw new FileFetchError('answered 404');
+          return {
+            ...(await fetchFile(url)),
+            content: Readable.from([Buffer.alloc(600_000), Buffer.alloc(600_000)]),
+          };
+        },
+      },
+    });
+    const refused = async (attachments: readonly object[]) => {
+      const answer = await served.post('a', { text: 'x', attachments });
+      const { errors, detail } = await bodyOf(answer);
+      return [answer.status, errors[0]?.pointer, detail];
+    };
+    expect(await refused([{ url: 'https://files.example/away' }])).toEqual([
+      422,
+      '#/attachments/0/url',
+      '"attachments/0/url" answered 404.',
+    ]);
+    expect(await refused(urls)).toEqual([413, '#/attachments/0', expect.stringContaining('file_limit')]);
+    expect(await refused([{ name: 'x' }])).toEqual([
+      422,
+      '#/attachments/0/url',
+      '"attachments/0/url" is missing.',
+    ]);
+    const both = await served.postForm('a', form({ text: 'x', attachments: urls }, text('1', 'f')));
+    expect(both.status).toBe(422);
+    expect(await storedFiles()).toEqual([]);
+  });
 });
 
 describe('refused, and nothing of it stays', () => {
