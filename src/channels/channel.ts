@@ -1,5 +1,6 @@
 import type { Log } from '../log/log.js';
-import type { JsonValue, Metadata } from '../store/messages.js';
+import type { Attachment, JsonValue, Metadata } from '../store/messages.js';
+import type { NewAttachments } from '../store/new-attachments.js';
 import type { Store } from '../store/store.js';
 import type { AcceptOutcome } from '../store/turns.js';
 import type { ReplySender } from './reply-sender.js';
@@ -46,6 +47,8 @@ export interface ChannelMessage {
   readonly id: string | null;
   /** The receiver of the reply, in the channel's own form; null if nobody waits for one. */
   readonly replyTo: { readonly address: string; readonly options?: Metadata } | null;
+  /** Files that `newFiles` has stored, of this message alone. Default: none. */
+  readonly attachments?: readonly Attachment[];
   /** False if the receiver can't tell a reply that comes twice from two replies. Default: true. */
   readonly replyIdempotent?: boolean;
 }
@@ -62,7 +65,7 @@ export interface ChannelContext {
   /**
    * Takes messages in with the position behind them, in one transaction: acknowledge them to the platform once the
    * promise has resolved. Each message has an outcome of its own. Throws a StoreError if nothing was taken: acknowledge
-   * nothing, and try again.
+   * nothing, and try again. Files of messages that were not accepted are removed.
    */
   accept(
     messages: readonly ChannelMessage[],
@@ -70,6 +73,10 @@ export interface ChannelContext {
   ): Promise<readonly AcceptOutcome[]>;
   /** The position of the last `accept` with this key; null if there was none. */
   checkpoint(key: string): Promise<JsonValue | null>;
+  /** Collects the files of one message, within the limits of the configuration. */
+  newFiles(): NewAttachments;
+  /** Reads a file of a message or a reply; null if it was forgotten. */
+  openFile(file: Pick<Attachment, 'id'>): Promise<AsyncIterable<Uint8Array> | null>;
   /** Keeps anything else for the channel, under kinds that begin with its name and a colon. */
   readonly records: Pick<Store, 'record' | 'records' | 'putRecord' | 'deleteRecord'>;
   /** Has the channel's name in each record. */

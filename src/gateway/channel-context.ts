@@ -5,13 +5,18 @@ import { systemClock } from '../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../log/log.js';
 import { newId } from '../store/ids.js';
 import type { NewMessage } from '../store/messages.js';
+import { type AttachmentLimits, NewAttachments } from '../store/new-attachments.js';
 import { type Checkpoint, checkpointKind } from '../store/records.js';
 import type { Store } from '../store/store.js';
 import type { AcceptOutcome } from '../store/turns.js';
 
 export interface ChannelContextOptions {
   readonly name: string;
-  readonly store: Pick<Store, 'record' | 'records' | 'putRecord' | 'deleteRecord'>;
+  readonly store: Pick<
+    Store,
+    'record' | 'records' | 'putRecord' | 'deleteRecord' | 'putBlob' | 'openBlob' | 'removeBlob'
+  >;
+  readonly attachmentLimits: () => AttachmentLimits;
   readonly accept: (
     messages: readonly NewMessage[],
     checkpoint: Checkpoint | null,
@@ -23,14 +28,17 @@ export interface ChannelContextOptions {
 
 /** Makes what a channel is given. */
 export function channelContext(options: ChannelContextOptions): ChannelContext {
-  const { name, store, accept, log, signal, healthChanged } = options;
+  const { name, store, log, signal, healthChanged } = options;
   return {
     name,
     accept: (messages, checkpoint) =>
       accept(
+        options,
         messages.map((message) => newMessage(name, message)),
         checkpoint === undefined ? null : { channel: name, ...checkpoint },
       ),
+    newFiles: () => new NewAttachments(store, options.attachmentLimits()),
+    openFile: ({ id }) => store.openBlob(id),
     checkpoint: async (key) => (await store.record(checkpointKind(name), key))?.value ?? null,
     records: store,
     log: named(log, name),
@@ -40,8 +48,22 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
   };
 }
 
+async function accept(
+  { store, accept: take }: ChannelContextOptions,
+  messages: readonly NewMessage[],
+  checkpoint: Checkpoint | null,
+): Promise<readonly AcceptOutcome[]> {
+  const outcomes = await take(messages, checkpoint);
+  const unused = messages.filter((_message, index) => outcomes[index]?.outcome !== 'accepted');
+  const files = unused.flatMap(({ attachments = [] }) => attachments);
+  // The store forgets in a day what can't be removed now.
+  await Promise.allSettled(files.map(({ id }) => store.removeBlob(id)));
+  return outcomes;
+}
+
 function newMessage(channel: string, message: ChannelMessage): NewMessage {
   const { conversation, text, metadata = {}, sender = null, id, replyTo, replyIdempotent = true } = message;
+  const { attachments = [] } = message;
   return {
     id: newId(),
     session: sessionOf(channel, conversation),
@@ -54,6 +76,7 @@ function newMessage(channel: string, message: ChannelMessage): NewMessage {
     fingerprint: id === null ? null : hash('sha256', id, 'buffer'),
     sender,
     channel,
+    attachments,
   };
 }
 

@@ -267,6 +267,7 @@ function openChannels(
         channelContext({
           name,
           store,
+          attachmentLimits: () => workers.attachmentSettings(),
           accept: (messages, checkpoint) =>
             workers.intake.acceptAll(messages, workers.queueLimits(), checkpoint),
           log,

@@ -61,6 +61,7 @@ async function madeChannels() {
         channelContext({
           name,
           store,
+          attachmentLimits: () => ({ count: 1, fileBytes: 1_000, totalBytes: 1_000 }),
           accept: (messages, checkpoint) =>
             intake.acceptAll(messages, { session: 3, total: 100 }, checkpoint),
           log,

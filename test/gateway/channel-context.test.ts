@@ -38,6 +38,7 @@ beforeEach(async () => {
   context = channelContext({
     name: 'tg',
     store,
+    attachmentLimits: () => ({ count: 1, fileBytes: 10, totalBytes: 10 }),
     accept: (messages, checkpoint) => intake.acceptAll(messages, { session: 2, total: 100 }, checkpoint),
     log,
     signal: new AbortController().signal,
@@ -79,6 +80,28 @@ test('what the platform sends again is taken once, though it was edited since', 
   const [again] = await context.accept([message('a', 'one, edited')]);
   expect(again).toMatchObject({ outcome: 'repeated', message: { text: 'one' } });
   expect(await store.counts()).toMatchObject({ queued: 1 });
+});
+
+test('files come with a message, and are removed if it is not accepted', async () => {
+  const withFile = async (id: string, content: string): Promise<ChannelMessage> => {
+    const files = context.newFiles();
+    await files.add({ name: '../photo.png', mediaType: 'image/png' }, [Buffer.from(content)]);
+    return { ...message(id, 'look'), attachments: files.list };
+  };
+  const first = await withFile('a', 'one');
+  const again = await withFile('a', 'two');
+  const outcomes = await context.accept([first, again]);
+  expect(outcomes.map(({ outcome }) => outcome)).toEqual(['accepted', 'repeated']);
+  const stored = async ({ attachments: [file] = [] }: ChannelMessage) => context.openFile(file ?? { id: '' });
+  expect(await stored(first)).not.toBeNull();
+  expect(await stored(again)).toBeNull();
+  const page = await store.sessionMessages('tg:chat~201', { limit: 10, after: null });
+  expect(page?.items[0]?.attachments).toMatchObject([
+    { name: 'photo.png', mediaType: 'image/png', sizeBytes: 3 },
+  ]);
+  await expect(context.newFiles().add({ name: 'b', mediaType: null }, [Buffer.alloc(11)])).rejects.toThrow(
+    /attachments.file_limit/,
+  );
 });
 
 test('a record names the channel', () => {

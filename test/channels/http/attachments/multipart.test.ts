@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { boundaryOf, FormError, formParts } from '../../../../src/channels/http/attachments/multipart.js';
+import { nearBytes } from '../../../fuzz/near-bytes.js';
 
 async function read(chunks: readonly (string | Buffer)[], boundary = 'xyz') {
   const source = async function* () {
@@ -41,6 +42,15 @@ describe('a form', () => {
       }),
     );
     expect(await read([...bytes].map((byte) => Buffer.of(byte)))).toEqual(expected);
+  });
+
+  it('is refused as no form, or read, whatever bytes come', async () => {
+    await fc.assert(
+      fc.asyncProperty(nearBytes(form(message, file)), async (bytes) => {
+        const outcome = await read([bytes]).catch((error: unknown) => error);
+        expect(Array.isArray(outcome) || outcome instanceof FormError).toBe(true);
+      }),
+    );
   });
 
   it.each([
