@@ -7,6 +7,8 @@ import type { ParsedCommand } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import { answerIn, type QuestionAnswer, questionText, type WaitingQuestion } from './chat-questions.js';
 import { Conversation, type TurnListener, type TurnOutcome } from './conversation.js';
+import { replyFileLines } from './messages.js';
+import { unreadableOf } from './send.js';
 
 const defaultSession = 'cli';
 /** Turns of the session that are shown at the beginning. */
@@ -17,6 +19,7 @@ const help = [
   '/deny CODE     do not let it',
   '/reset         begin the session anew: the agent remembers nothing',
   '/agent NAME    choose the agent of the session',
+  '/file PATH     send a file with the next message',
   '/quit          end the chat, as Ctrl-D does',
   '//TEXT         send a line that begins with "/"',
 ].join('\n');
@@ -128,6 +131,9 @@ class ReplyPrinter implements TurnListener {
     const isBegun = outcome.text.startsWith(this.#printed);
     const rest = isBegun ? outcome.text.slice(this.#printed.length) : `\n${outcome.text}`;
     process.stdout.write(`${printable(rest)}\n`);
+    for (const line of replyFileLines(outcome.id, { attachments: outcome.files })) {
+      process.stdout.write(`${this.terminal.paint('dim', printable(line))}\n`);
+    }
   }
 
   #clearStatus(): void {
@@ -170,6 +176,8 @@ class TerminalChat {
   readonly #conversation: Conversation;
   readonly #terminal: Terminal;
   readonly #session: string;
+  /** Paths of files for the next message. */
+  #files: readonly string[] = [];
   /** Cancels the turn that runs; null: none does. */
   #turn: AbortController | null = null;
 
@@ -240,7 +248,9 @@ class TerminalChat {
     this.#turn = new AbortController();
     const printer = new ReplyPrinter(this.#terminal);
     try {
-      printer.end(await this.#conversation.say(text, printer, this.#turn.signal));
+      const files = this.#files;
+      this.#files = [];
+      printer.end(await this.#conversation.say(text, printer, this.#turn.signal, files));
     } finally {
       this.#turn = null;
     }
@@ -262,12 +272,20 @@ class TerminalChat {
   async #word(line: string): Promise<void> {
     const answer = answerIn(`/${line}`);
     const [word = '', name] = line.split(/\s+/);
+    const path = line.replace(/^\S+\s*/, '');
     if (answer !== null) await this.#answer(answer);
     else if (word === 'reset') this.#tell(await this.#conversation.reset(), 'The session begins anew.');
     else if (word === 'agent' && name !== undefined) {
       this.#tell(await this.#conversation.setAgent(name), `The agent is ${name}.`);
-    } else if (word === 'help') process.stdout.write(`${help}\n`);
+    } else if (word === 'file' && path !== '') this.#addFile(path);
+    else if (word === 'help') process.stdout.write(`${help}\n`);
     else process.stdout.write(`${printable(`There is no /${word}; /help lists what there is.`)}\n`);
+  }
+
+  #addFile(path: string): void {
+    const unreadable = unreadableOf([path]);
+    if (unreadable === null) this.#files = [...this.#files, path];
+    process.stdout.write(`${printable(unreadable ?? 'It goes with the next message.')}\n`);
   }
 
   #tell({ status, body }: { readonly status: number; readonly body: object | null }, done: string): void {

@@ -96,7 +96,7 @@ export const clientCommands: readonly CommandDescription[] = [
     description: [
       'Prints the last turns of the session, then sends each line and prints the reply as it is written. Ctrl-C cancels the turn that runs; at the prompt it ends the chat, and so does Ctrl-D.',
       'If the agent asks for permission, the question is shown with its code; /approve CODE and /deny CODE answer it, also while the turn runs. Lines from a pipe are messages and never answers: questions go to standard error then.',
-      'Lines that begin with "/" are for the chat: /reset begins the session anew, /agent NAME chooses its agent, /help lists them. "//" sends a line that begins with "/".',
+      'Lines that begin with "/" are for the chat: /reset begins the session anew, /agent NAME chooses its agent, /file PATH sends a file with the next message, /help lists them. "//" sends a line that begins with "/".',
       'If standard input is no terminal, each line of it is a message, and only the replies are printed.',
       'Finds the gateway as "send" does.',
     ],

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { WaitingQuestion } from './chat-questions.js';
 import { type GatewayAnswer, type GatewayClient, StreamRefusedError, UnreachableError } from './http.js';
+import type { ShownFile, ShownReply } from './messages.js';
 import { postMessage } from './send.js';
 
 /** Told of a turn while it runs. */
@@ -21,6 +22,7 @@ export interface TurnOutcome {
   readonly state: 'replied' | 'dead' | 'cancelled' | 'refused';
   /** The reply, or the reason why there is none. */
   readonly text: string;
+  readonly files: readonly ShownFile[];
 }
 
 /** Longest time in which the gateway may be away, as for a restart, in milliseconds. */
@@ -74,13 +76,17 @@ export class Conversation {
     return found;
   }
 
-  /** Sends a message, and follows its turn to the end. An abort of `signal` cancels it. */
-  async say(text: string, listener: TurnListener, signal: AbortSignal): Promise<TurnOutcome> {
-    const answer = await postMessage(this.#client, this.#session, text, performance.now() + longestPostMs);
+  /** Sends a message with files, and follows its turn to the end. An abort of `signal` cancels it. */
+  async say(
+    text: string,
+    listener: TurnListener,
+    signal: AbortSignal,
+    files: readonly string[] = [],
+  ): Promise<TurnOutcome> {
+    const deadline = performance.now() + longestPostMs;
+    const answer = await postMessage(this.#client, this.#session, text, deadline, files);
+    if (answer.status !== 202) return refusedOutcome('', answer);
     const id = String(answer.body?.['id']);
-    if (answer.status !== 202) {
-      return { id: '', state: 'refused', text: String(answer.body?.['detail'] ?? `status ${answer.status}`) };
-    }
     const cancel = () => {
       // The stream shows what becomes of it.
       this.#client.post(`/v1/messages/${id}/cancel`, {}, {}).catch(() => undefined);
@@ -127,8 +133,7 @@ export class Conversation {
         }
       } catch (error) {
         if (error instanceof StreamRefusedError) {
-          const { status, body } = error.answer;
-          return { id, state: 'refused', text: String(body?.['detail'] ?? `status ${status}`) };
+          return refusedOutcome(id, error.answer);
         }
         if (!(error instanceof UnreachableError)) throw error;
         if (performance.now() - lastSeenAt > longestAwayMs) throw error;
@@ -143,11 +148,15 @@ interface ListedQuestion {
   readonly state: string;
 }
 
+function refusedOutcome(id: string, { status, body }: GatewayAnswer): TurnOutcome {
+  return { id, state: 'refused', text: String(body?.['detail'] ?? `status ${status}`), files: [] };
+}
+
 function outcomeOf(id: string, message: Readonly<Record<string, unknown>> | null): TurnOutcome {
-  const reply = message?.['reply'] as { readonly text?: unknown } | null | undefined;
+  const reply = message?.['reply'] as ShownReply | null | undefined;
   const state = message?.['state'];
   if (state === 'dead' || state === 'cancelled') {
-    return { id, state, text: String(message?.['error'] ?? '') };
+    return { id, state, text: String(message?.['error'] ?? ''), files: [] };
   }
-  return { id, state: 'replied', text: String(reply?.text ?? '') };
+  return { id, state: 'replied', text: String(reply?.text ?? ''), files: reply?.attachments ?? [] };
 }

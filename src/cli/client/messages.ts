@@ -216,6 +216,12 @@ export interface ShownFile {
   readonly path: string;
 }
 
+/** A reply, as far as commands show it. */
+export interface ShownReply {
+  readonly text: string;
+  readonly attachments?: readonly ShownFile[];
+}
+
 interface ShownMessage extends ListedMessage {
   readonly session: string;
   readonly seq: number;
@@ -225,12 +231,7 @@ interface ShownMessage extends ListedMessage {
   readonly collected_in: string | null;
   /** Gateways of an earlier version show none. */
   readonly attachments?: readonly ShownFile[];
-  readonly reply: {
-    readonly text: string;
-    readonly at: string;
-    readonly usage?: ShownUsage | null;
-    readonly attachments?: readonly ShownFile[];
-  } | null;
+  readonly reply: (ShownReply & { readonly at: string; readonly usage?: ShownUsage | null }) | null;
   readonly delivery: {
     readonly attempts: number;
     readonly delivered_at: string | null;
@@ -260,8 +261,19 @@ function messageRows(message: ShownMessage): readonly (readonly [label: string, 
   return rows.flatMap(([label, text]) => (text === null ? [] : [[label, text] as const]));
 }
 
+/** Says for each file of a reply how to save it. `id`: the message whose turn made it. */
+export function replyFileLines(
+  id: string,
+  { attachments = [] }: Pick<ShownReply, 'attachments'>,
+): readonly string[] {
+  return attachments.map(
+    (file, index) =>
+      `the reply has a file, ${fileText(file)}: sd-gateway attachment --reply ${id} ${index + 1}`,
+  );
+}
+
 /** A file in one line. */
-export function fileText({ name, media_type, size }: ShownFile): string {
+function fileText({ name, media_type, size }: ShownFile): string {
   return `${name} (${media_type}, ${size} bytes)`;
 }
 

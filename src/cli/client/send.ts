@@ -12,7 +12,7 @@ import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
 import { type GatewayAnswer, type GatewayClient, UnprovenError, UnreachableError } from './http.js';
 import { messageForm } from './message-form.js';
-import { fileText, type ShownFile } from './messages.js';
+import { replyFileLines, type ShownReply } from './messages.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';
@@ -121,14 +121,10 @@ function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): 
     );
     return commandStatus.restart;
   }
-  const reply = turn.body?.['reply'] as
-    | { readonly text?: unknown; readonly attachments?: readonly ShownFile[] }
-    | null
-    | undefined;
+  const reply = turn.body?.['reply'] as ShownReply | null | undefined;
   if (!asJson) process.stdout.write(`${textFor(String(reply?.text ?? ''), process.stdout)}\n`);
-  for (const [index, file] of (reply?.attachments ?? []).entries()) {
-    const command = `sd-gateway attachment --reply ${printable(String(turn.body?.['id']))} ${index + 1}`;
-    process.stderr.write(`sd-gateway: the reply has a file, ${printable(fileText(file))}: ${command}\n`);
+  for (const line of replyFileLines(String(turn.body?.['id']), reply ?? {})) {
+    process.stderr.write(`sd-gateway: ${printable(line)}\n`);
   }
   return commandStatus.success;
 }
@@ -156,7 +152,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
 }
 
 /** Says which file can't be read, and why; null: all can. */
-function unreadableOf(files: readonly string[]): string | null {
+export function unreadableOf(files: readonly string[]): string | null {
   for (const path of files) {
     try {
       closeSync(openRegularFile(path, 'links-followed'));

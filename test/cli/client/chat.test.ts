@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Place } from '../foreground.js';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { Place, program } from '../foreground.js';
 
 let place: Place;
 beforeAll(async () => {
@@ -32,4 +34,27 @@ it('goes on after a message that is dead, and tells of it', async () => {
   expect(stdout).toBe('you said next\n');
   expect(stderr).toContain('sd-gateway: the message is dead: the command exited with status 3');
   expect(status).toBe(1);
+});
+
+it('sends a file with the next message, in a terminal', async () => {
+  const path = join(place.directory, 'a photo.png');
+  writeFileSync(path, 'picture');
+  const command = `${process.execPath} ${program} chat --session terminal`;
+  // script(1) is the terminal.
+  const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
+  const ended = once(terminal, 'close');
+  let shown = '';
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  terminal.stdin.write(`/file ${path}.gone\n/file ${path}\nwhat is it\n`);
+  await vi.waitFor(() => expect(shown).toContain('you said what is it'), 15_000);
+  terminal.stdin.end('/quit\n');
+  await ended;
+  expect(shown).toMatch(/ENOENT/);
+  expect(shown).toContain('It goes with the next message.');
+  const { body } = await place.client.get('/v1/sessions/terminal/messages');
+  expect(body?.['items']).toMatchObject([
+    { text: 'what is it', attachments: [{ name: 'a photo.png', media_type: 'image/png', size: 7 }] },
+  ]);
 });
