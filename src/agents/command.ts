@@ -147,7 +147,7 @@ export class CommandAgent implements Agent {
       this.options.processes.add(turnProcess);
       onEvent({ type: 'started' });
       const tree = new ProcessTree(child.pid, mark, this.options.killDelay);
-      const replyFiles = new ReplyFiles(request, (failure) => turn.fail(failure));
+      const replyFiles = new ReplyFiles(request, signal, (failure) => turn.fail(failure));
       const onFile = (file: OutputFile) =>
         replyFiles.add(file, () => readBelow(directories.session, file.path));
       const output = outputReader(this.options.output, this.options.replyLimit, onEvent, onFile);

@@ -1,28 +1,40 @@
 import { createReadStream } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openBelow } from '../linux/open-below.js';
 import type { Attachment } from '../store/messages.js';
 import { AttachmentLimitError, type FileContent, type GivenFile } from '../store/new-attachments.js';
+import { StoreError, type StoreFailure } from '../store/store-error.js';
 import { errorMessage } from '../text/failure-text.js';
 import { AgentError, type AgentReply, type AgentRequest } from './agent.js';
 
 /** Bytes of files that may wait in memory for the store. */
 const mostHeldBytes = 32 * 1024 ** 2;
 
-/** Files that an agent makes in a turn. They are stored one after the other while the turn goes on. */
+/** Failures of the store that pass. A turn that has done its work must not fail for them. */
+const passing: ReadonlySet<StoreFailure> = new Set(['unavailable', 'full']);
+const retryDelayMs = 1_000;
+
+/**
+ * Files that an agent makes in a turn. They are stored one after the other while the turn goes on. While the store takes
+ * none, they wait.
+ */
 export class ReplyFiles {
   readonly #addFile: AgentRequest['addFile'];
+  readonly #signal: AbortSignal;
   readonly #onFailure: (failure: AgentError) => void;
   readonly #list: Attachment[] = [];
   #stored: Promise<void> = Promise.resolve();
   #heldBytes = 0;
   #failure: AgentError | null = null;
 
-  /** `onFailure` is told, once, why the turn fails. */
+  /** `signal` ends the wait for the store. `onFailure` is told, once, why the turn fails. */
   constructor(
     { addFile }: Pick<AgentRequest, 'addFile'>,
+    signal: AbortSignal,
     onFailure: (failure: AgentError) => void = () => undefined,
   ) {
     this.#addFile = addFile;
+    this.#signal = signal;
     this.#onFailure = onFailure;
   }
 
@@ -32,7 +44,7 @@ export class ReplyFiles {
     if (this.#heldBytes > mostHeldBytes) this.#fail(tooMuchAtOnce());
     this.#stored = this.#stored.then(async () => {
       try {
-        if (this.#failure === null) this.#list.push(await this.#addFile(facts, content()));
+        if (this.#failure === null) this.#list.push(await this.#store(facts, content));
       } catch (error) {
         this.#fail(notTaken(facts, error));
       } finally {
@@ -46,6 +58,19 @@ export class ReplyFiles {
     await this.#stored;
     if (this.#failure !== null) throw this.#failure;
     return this.#list.length === 0 ? reply : { ...reply, attachments: this.#list };
+  }
+
+  async #store(facts: GivenFile, content: () => FileContent): Promise<Attachment> {
+    for (;;) {
+      try {
+        return await this.#addFile(facts, content());
+      } catch (error) {
+        if (!(error instanceof StoreError) || !passing.has(error.reason)) throw error;
+        await sleep(retryDelayMs, undefined, { signal: this.#signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   #fail(failure: AgentError): void {

@@ -6,6 +6,7 @@ import type { AgentRequest } from '../../src/agents/agent.js';
 import { CommandAgent } from '../../src/agents/command.js';
 import { removePlacedFiles } from '../../src/agents/placed-files.js';
 import { replyOf } from '../../src/agents/reply-of.js';
+import { StoreError } from '../../src/store/store-error.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
 import { agentFile, agentRequest, fileTaker } from '../support/agent-request.js';
 
@@ -108,6 +109,19 @@ describe('a command gives files with its reply', () => {
     const turn = run(`${script}\n${line({ path })}\nsleep 30`, { addFile }, 'jsonl');
     await expect(turn).rejects.toThrow(message);
     expect(taken).toEqual([]);
+  });
+
+  test('which wait while the store has no room', async () => {
+    const { addFile, taken } = fileTaker();
+    let failures = 0;
+    const full: AgentRequest['addFile'] = async (file, content) => {
+      failures += 1;
+      if (failures === 1) throw new StoreError('full', 'no room');
+      return addFile(file, content);
+    };
+    const reply = await run(`echo 1 >a\n${line({ path: 'a' })}`, { addFile: full }, 'jsonl');
+    expect(reply.attachments).toHaveLength(1);
+    expect(taken).toMatchObject([{ content: '1\n' }]);
   });
 
   test('but no more than there may be', async () => {

@@ -135,7 +135,7 @@ export class AcpSession {
     const fields = fieldsOf(request);
     const prompt = this.#prompt(request, await fileBlocks(files, this.#opened.takesImages));
     agent.turnBegins(fields);
-    const replyFiles = new ReplyFiles(request);
+    const replyFiles = new ReplyFiles(request, signal);
     const updates = new TurnUpdates(this.#options.replyLimitBytes, emit, replyFiles);
     const abort = abortOf(signal);
     const { aborted } = abort;
