@@ -21,6 +21,9 @@ function builtWorkers(): Plugin {
   };
 }
 
+/** They install gigabytes. */
+const realAgents = ['test/agents/acp/real/others.test.ts', 'test/machine/real-agents.test.ts'];
+
 export default defineConfig({
   plugins: [builtWorkers()],
   test: {
@@ -31,7 +34,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/machine/**', 'test/agents/acp/real/others.test.ts', '**/node_modules/**'],
+          exclude: ['test/machine/**', ...realAgents, '**/node_modules/**'],
           testTimeout: 20_000,
         },
       },
@@ -39,7 +42,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'real-agents',
-          include: ['test/agents/acp/real/others.test.ts'],
+          include: realAgents,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -47,6 +52,7 @@ export default defineConfig({
         test: {
           name: 'systemd',
           include: ['test/machine/**/*.test.ts'],
+          exclude: [...realAgents, '**/node_modules/**'],
           testTimeout: 90_000,
           hookTimeout: 120_000,
         },

@@ -26,8 +26,7 @@ for version in 22.23.3 24.21.0; do
   part "Node $version: unit tests" bash test/other-nodes.sh run "$folder" "$version"
   part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder" "$version"
 done
-part "Real agents" env REAL_AGENTS="$folder/agents" OTHER_NODES="$folder/nodes" \
-  npx vitest run --project real-agents --reporter=verbose
+part "Real agents" npx vitest run --project real-agents --reporter=verbose --maxWorkers=1
 part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
 part "Crash tester" npm run --silent crash
 part "Soak" npm run --silent soak

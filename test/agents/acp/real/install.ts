@@ -9,11 +9,11 @@ const project = fileURLToPath(new URL('../../../../', import.meta.url));
 const run = promisify(execFile);
 
 /**
- * Installs an agent in a folder of its own, unless it is there. $REAL_AGENTS names the folder of all of them; they take up
- * to 500 MB each. Gives the words that run it.
+ * Installs an agent in a folder of its own, unless it is there; some take 400 MB. The folder is below the checkout, which
+ * machines have, too. Gives the words that run it.
  */
 export async function installAgent(agent: RealAgent): Promise<readonly string[]> {
-  const all = process.env['REAL_AGENTS'] ?? join(project, 'node_modules/.cache/real-agents');
+  const all = join(project, 'node_modules/.cache/real-agents');
   const folder = join(all, agent.name.toLowerCase().replace(' ', '-'));
   const [path, ...words] = agent.program;
   const program = join(folder, 'node_modules', path);
@@ -33,7 +33,7 @@ export async function installAgent(agent: RealAgent): Promise<readonly string[]>
 /** The Node.js that runs the agent. */
 async function nodeOf({ nodeVersion }: RealAgent, folder: string): Promise<string> {
   if (nodeVersion === null) return process.execPath;
-  const env = { OTHER_NODES: join(folder, 'nodes'), ...process.env };
+  const env = { ...process.env, OTHER_NODES: join(folder, 'nodes') };
   const { stdout } = await run('bash', [join(project, 'test/node-of.sh'), nodeVersion], { env });
   return join(stdout.trim(), 'bin/node');
 }

@@ -115,8 +115,12 @@ export function describeRealAgent(real: RealAgent): void {
 
     test('is asked again, in its session, when its gateway was killed', async () => {
       const place = new GatewayPlace();
-      onTestFinished(() => place.remove());
       const home = join(place.directory, 'state/agents/home');
+      onTestFinished(() => {
+        place.remove();
+        // If the test fails, no next start of the gateway ends them.
+        for (const pid of processesOf(home)) process.kill(pid, 'SIGKILL');
+      });
       writeFiles(home, real.files(model.origin));
       mkdirSync(join(place.directory, 'etc'));
       const mode = real.mode === undefined ? {} : { mode: real.mode };
