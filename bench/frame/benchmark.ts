@@ -7,12 +7,14 @@ export interface Figure {
   readonly better: 'higher' | 'lower';
 }
 
-/** A ratio to be reached: own figure / the other's figure, both of one run. */
+/** A ratio to be reached, own figure / the other's figure, both of one run; or a difference. */
 export interface Target {
   readonly figure: string;
   readonly against: string;
   readonly atLeast?: number;
   readonly atMost?: number;
+  /** Own figure less the other's, in the figure's unit. */
+  readonly atMostMore?: number;
   /**
    * Reached also where the figures of both, from the least to the largest, overlap: then no difference can be measured.
    * Only where a control shows that one could.

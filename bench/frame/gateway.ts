@@ -12,12 +12,13 @@ export interface Serving {
 
 /**
  * The gateway as its unit runs it, in a directory of its own and with its defaults; `before` is what runs it, such as strace; `prepare`
- * gets the directory first.
+ * gets the directory first; `stopSignal` is for what is run.
  */
 export async function startGateway(
   environment: Readonly<Record<string, string>> = {},
   before: readonly string[] = [],
   prepare: (directory: string) => void = () => undefined,
+  stopSignal: NodeJS.Signals = 'SIGINT',
 ): Promise<Serving> {
   const { path, remove } = temporaryDirectory();
   prepare(path);
@@ -25,6 +26,7 @@ export async function startGateway(
   const daemon = new Daemon([...before, process.execPath, `${checkout}dist/cli/main.js`, 'run'], {
     STATE_DIRECTORY: path,
     RUNTIME_DIRECTORY: path,
+    CONFIGURATION_DIRECTORY: path,
     SD_GATEWAY_HTTP_LISTEN: `127.0.0.1:${port}`,
     ...environment,
   });
@@ -35,7 +37,7 @@ export async function startGateway(
     pid: daemon.pid,
     directory: path,
     async stop() {
-      await daemon.stop('SIGINT');
+      await daemon.stop(stopSignal);
       remove();
     },
   };

@@ -7,8 +7,10 @@ export interface Summary {
 }
 
 export interface Reached extends Target {
-  /** Median of own / other, round by round. */
+  /** Own / other, round by round. */
   readonly ratio: Summary;
+  /** Own less other, round by round, if that counts. */
+  readonly difference?: Summary;
   readonly reached: boolean;
 }
 
@@ -41,7 +43,11 @@ export function judge(target: Target, own: readonly Figures[], other: readonly F
     all.map((figures) => figures[target.figure] ?? Number.NaN);
   const others = values(other);
   const ratio = summarize(values(own).map((value, round) => value / (others[round] ?? Number.NaN)));
-  const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY } = target;
+  const { atLeast = Number.NEGATIVE_INFINITY, atMost = Number.POSITIVE_INFINITY, atMostMore } = target;
+  if (atMostMore !== undefined) {
+    const difference = summarize(values(own).map((value, round) => value - (others[round] ?? Number.NaN)));
+    return { ...target, ratio, difference, reached: difference.median <= atMostMore };
+  }
   const within = ratio.median >= atLeast && ratio.median <= atMost;
   return { ...target, ratio, reached: within || (target.orOverlap === true && overlap(values(own), others)) };
 }

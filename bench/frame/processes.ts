@@ -59,6 +59,11 @@ export class Daemon {
     return this.#child.pid ?? 0;
   }
 
+  /** Null: it still runs, or a signal has ended it. */
+  get exitStatus(): number | null {
+    return this.#child.exitCode;
+  }
+
   get said(): string {
     return this.#said;
   }

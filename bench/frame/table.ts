@@ -13,6 +13,10 @@ function bound({ atLeast, atMost, orOverlap }: Reached): string {
 }
 
 function judgement(target: Reached): string {
+  const { difference, atMostMore = Number.NaN, reached } = target;
+  if (difference !== undefined) {
+    return `${short(target.ratio.median)}; ${short(difference.median)} more (≤ ${short(atMostMore)}: ${reached ? 'reached' : 'missed'})`;
+  }
   return `${short(target.ratio.median)} (${bound(target)}: ${target.reached ? 'reached' : 'missed'})`;
 }
 

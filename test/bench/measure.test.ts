@@ -33,6 +33,16 @@ it.for([
   expect(judge(target, figures(own), figures(other)).reached).toBe(reached);
 });
 
+it('compares by difference, round by round', () => {
+  const target = { figure: 'time', against: 'pipe', atMostMore: 2 };
+  const own = [{ time: 3 }, { time: 30 }, { time: 2 }];
+  const other = [{ time: 1 }, { time: 10 }, { time: 1 }];
+  const judged = judge(target, own, other);
+  expect(judged.difference).toEqual({ median: 2, min: 1, max: 20 });
+  expect(judged.reached).toBe(true);
+  expect(judge({ ...target, atMostMore: 1.9 }, own, other).reached).toBe(false);
+});
+
 it('measures the contenders in turn, and closes what was opened when one fails', async () => {
   const order: string[] = [];
   const contender = (name: string, fails = false) => ({

@@ -1,0 +1,58 @@
+import type { Benchmark } from './frame/benchmark.js';
+import { startGateway } from './frame/gateway.js';
+import { program } from './frame/places.js';
+import { runForJson, temporaryDirectory } from './frame/processes.js';
+
+/** As in its unit's control group, the gateway sees no process but its own: it looks through all for what a turn has left. */
+const ownProcesses = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGINT'];
+
+const agent = [process.execPath, program('acp-echo')];
+
+export const acpTurn: Benchmark = {
+  name: 'acp-turn',
+  group: 'agents',
+  title: 'A turn of an ACP agent that runs already, from the post to the reply',
+  figures: [{ name: 'p50', unit: 'ms', better: 'lower' }],
+  targets: [{ figure: 'p50', against: 'its parts by hand', atMost: 1.3 }],
+  open({ smoke }) {
+    const measure = (...words: readonly string[]) =>
+      runForJson<{ readonly p50: number }>([
+        process.execPath,
+        program('acp-turn'),
+        smoke ? '5' : '500',
+        ...words,
+      ]);
+    return Promise.resolve({
+      contenders: [
+        {
+          name: 'sd-gateway',
+          async measure() {
+            const settings = {
+              SD_GATEWAY_AGENT_TYPE: 'acp',
+              SD_GATEWAY_AGENT_COMMAND: JSON.stringify(agent),
+            };
+            const gateway = await startGateway(settings, ownProcesses, () => undefined, 'SIGKILL');
+            try {
+              return { p50: (await measure('gateway', String(gateway.port), gateway.token)).p50 };
+            } finally {
+              await gateway.stop();
+            }
+          },
+        },
+        {
+          // A request to a server of node:http, which writes and syncs it; the prompt and its answer over pipes; the reply
+          // written and synced; one after the other.
+          name: 'its parts by hand',
+          async measure() {
+            const { path, remove } = temporaryDirectory();
+            try {
+              return { p50: (await measure('parts', path, ...agent)).p50 };
+            } finally {
+              remove();
+            }
+          },
+        },
+      ],
+    });
+  },
+};
