@@ -8,6 +8,7 @@
         'native/datagram-receiver.cc',
         'native/datagram-sender.cc',
         'native/fatal-signal.cc',
+        'native/file.cc',
         'native/journal.cc',
         'native/notify.cc',
         'native/process.cc',

@@ -7,6 +7,7 @@ namespace {
 Napi::Object Initialize(Napi::Env env, Napi::Object exports) {
   InitializeDatagramReceiver(env, exports);
   InitializeFatalSignal(env, exports);
+  InitializeFile(env, exports);
   InitializeJournal(env, exports);
   InitializeNotify(env, exports);
   InitializeProcess(env, exports);

@@ -10,6 +10,7 @@
 // Each adds its functions to the addon's exports.
 void InitializeDatagramReceiver(Napi::Env env, Napi::Object exports);
 void InitializeFatalSignal(Napi::Env env, Napi::Object exports);
+void InitializeFile(Napi::Env env, Napi::Object exports);
 void InitializeJournal(Napi::Env env, Napi::Object exports);
 void InitializeNotify(Napi::Env env, Napi::Object exports);
 void InitializeProcess(Napi::Env env, Napi::Object exports);

@@ -1,3 +1,4 @@
+import { writtenSize } from '../config/values.js';
 import { AgentError } from './agent.js';
 
 /** Errors of execve(2) and fork(2) that pass by themselves. */
@@ -21,6 +22,20 @@ const mends: Readonly<Record<string, string>> = {
 export function killedBy(signal: NodeJS.Signals): string {
   const hint = signal === 'SIGKILL' ? ' (the kernel does that when memory runs out: journalctl --dmesg)' : '';
   return `was killed by ${signal}${hint}`;
+}
+
+/** The error of a program that the kernel has killed at its limit. */
+export function tookTooMuchMemory(what: 'command' | 'agent', memoryMax: number | null): AgentError {
+  return new AgentError(
+    'killed',
+    `the ${what} used more memory than agent.memory_max (${writtenSize(memoryMax ?? 0)}) and was killed by the kernel`,
+    true,
+  );
+}
+
+/** The error of a program that the shell which enters the control group could not become. */
+export function notExecuted(said: string): AgentError {
+  return new AgentError('unavailable', `the program of the agent could not be started: ${said}`, true);
 }
 
 /** The error of a command that could not be started; says what to check. */

@@ -1,19 +1,21 @@
 import { lowerOpenFilesLimit } from '../linux/process.js';
 import type { Log, LogFields } from '../log/log.js';
 import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
-import { makeTurnDirectories, type TurnDirectories } from './agent-directories.js';
+import { makeTurnDirectories } from './agent-directories.js';
+import type { AgentGroups } from './agent-groups.js';
 import { inheritedEnvironment, turnEnvironment } from './command-environment.js';
-import { killedBy, notStarted } from './command-errors.js';
+import { killedBy, notExecuted, tookTooMuchMemory } from './command-errors.js';
 import { type CommandInput, inputText, turnArguments } from './command-input.js';
 import { type CommandOutput, type OutputFile, type OutputReader, outputReader } from './command-output.js';
 import { EventQueue } from './event-queue.js';
 import { endBeforeGateway } from './oom-score.js';
-import { openFilesLimit, type PipedProcess, spawnPiped } from './piped-process.js';
+import { openFilesLimit, type PipedProcess } from './piped-process.js';
 import { type PlacedFile, PlacedFiles } from './placed-files.js';
-import { markVariable, newMark, ProcessTree } from './process-tree.js';
+import type { ProcessTree } from './process-tree.js';
 import { readInTurns } from './read-in-turns.js';
 import { ReplyFiles, readBelow } from './reply-files.js';
 import { pauseWhenFullMs, StandardError } from './standard-error.js';
+import { failedInShell, startProgram } from './start-program.js';
 import type { TurnProcess } from './turn-processes.js';
 
 /** For the lines of its standard error that are logged, which are taken in steps. */
@@ -30,6 +32,10 @@ export interface CommandAgentOptions {
   readonly replyLimit: number;
   readonly input: CommandInput;
   readonly output: CommandOutput;
+  /** Largest memory of a command and all that it starts, in bytes; null: no limit. */
+  readonly memoryMax: number | null;
+  /** Null: commands have no control groups of their own. */
+  readonly groups: AgentGroups | null;
   /** The agents' own, below which are their home and the directories of the sessions. */
   readonly directory: string;
   /** The gateway's own environment; the unit's variables and the gateway's settings are taken out. */
@@ -99,61 +105,44 @@ export class CommandAgent implements Agent {
     }
   }
 
-  #turn(
+  async #turn(
     request: AgentRequest,
     files: readonly PlacedFile[],
     signal: AbortSignal,
     onEvent: (event: AgentEvent) => void,
   ): Promise<AgentReply> {
+    if (signal.aborted) {
+      throw new AgentError('cancelled', 'the turn was cancelled before its command was started', true);
+    }
+    const { directory, killDelay: killDelayMs, groups, memoryMax, processes } = this.options;
+    const directories = makeTurnDirectories(directory, request.session);
+    const { pid, piped, tree } = await startProgram({
+      command: [this.#file, ...turnArguments(this.#arguments, request)],
+      cwd: directories.session,
+      env: {
+        ...this.#environment,
+        ...(!this.#keepsHome && { HOME: directories.home }),
+        ...turnEnvironment(request),
+      },
+      directory,
+      killDelayMs,
+      groups,
+      memoryMax,
+    });
+    this.#offer(pid);
+    this.#limit(pid);
+    const { turnId, messageId, session } = request;
+    const turnProcess = { pid, turnId, messageId, session };
+    processes.add(turnProcess);
+    onEvent({ type: 'started' });
     return new Promise((resolve, reject) => {
-      if (signal.aborted) {
-        reject(new AgentError('cancelled', 'the turn was cancelled before its command was started', true));
-        return;
-      }
-      const mark = newMark(this.options.directory);
-      let piped: PipedProcess;
-      let directories: TurnDirectories;
-      try {
-        directories = makeTurnDirectories(this.options.directory, request.session);
-      } catch (error) {
-        reject(error);
-        return;
-      }
-      try {
-        piped = spawnPiped(this.#file, turnArguments(this.#arguments, request), {
-          cwd: directories.session,
-          env: {
-            ...this.#environment,
-            ...(!this.#keepsHome && { HOME: directories.home }),
-            ...turnEnvironment(request),
-            [markVariable]: mark,
-          },
-          // setsid(2): a process group of its own, which can be ended as a whole.
-          detached: true,
-        });
-      } catch (error) {
-        reject(notStarted(error, this.#file, directories.session));
-        return;
-      }
-      const { child } = piped;
-      if (child.pid === undefined) {
-        child.once('error', (error) => reject(notStarted(error, this.#file, directories.session)));
-        return;
-      }
-      this.#offer(child.pid);
-      this.#limit(child.pid);
-      const { turnId, messageId, session } = request;
-      const turnProcess = { pid: child.pid, turnId, messageId, session };
-      this.options.processes.add(turnProcess);
-      onEvent({ type: 'started' });
-      const tree = new ProcessTree(child.pid, mark, this.options.killDelay);
       const replyFiles = new ReplyFiles(request, signal, (failure) => turn.fail(failure));
       const onFile = (file: OutputFile) =>
         replyFiles.add(file, () => readBelow(directories.session, file.path));
       const output = outputReader(this.options.output, this.options.replyLimit, onEvent, onFile);
       const input = inputText(request, files, this.options.input);
       const turn = new CommandTurn(this.options, request, input, signal, piped, tree, output, (outcome) => {
-        this.options.processes.delete(turnProcess);
+        processes.delete(turnProcess);
         if (outcome instanceof AgentError) reject(outcome);
         else resolve(replyFiles.addTo(outcome));
       });
@@ -324,6 +313,9 @@ class CommandTurn {
 
   #outcome(status: number | null, signal: NodeJS.Signals | null): AgentReply | AgentError {
     const tail = this.#standardError.tail();
+    if (this.#tree.metMemoryMax) return tookTooMuchMemory('command', this.options.memoryMax);
+    const failure = failedInShell(this.#tree.group, status, tail);
+    if (failure !== null) return notExecuted(failure);
     const said = tail === '' ? '; it wrote nothing to standard error' : `; standard error ends: ${tail}`;
     if (signal !== null) return new AgentError('killed', `the command ${killedBy(signal)}${said}`, true);
     if (status !== 0)

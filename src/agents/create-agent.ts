@@ -2,6 +2,7 @@ import type { AgentConfiguration } from '../config/agent-table.js';
 import type { Log } from '../log/log.js';
 import { AcpAgent } from './acp/acp-agent.js';
 import type { Agent } from './agent.js';
+import type { AgentGroups } from './agent-groups.js';
 import { CommandAgent } from './command.js';
 import { EchoAgent } from './echo.js';
 import { HttpAgent, type SignBody } from './http/http-agent.js';
@@ -15,6 +16,8 @@ export interface AgentSurroundings {
   readonly log: Log;
   /** The agents' own: their home and the directories of the sessions are below it. */
   readonly directory: string;
+  /** Null: processes of agents have no control groups of their own. */
+  readonly groups: AgentGroups | null;
   /** The gateway's own environment. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Has the processes of the turns that run, of all agents. */
@@ -36,8 +39,10 @@ const agentTypes: {
   ) => Agent;
 } = {
   echo: () => new EchoAgent(),
-  command: ({ kill_delay: killDelay, reply_limit: replyLimit, ...table }, surroundings) =>
-    new CommandAgent({ ...surroundings, ...table, killDelay, replyLimit }),
+  command: (
+    { kill_delay: killDelay, reply_limit: replyLimit, memory_max: memoryMax, ...table },
+    surroundings,
+  ) => new CommandAgent({ ...surroundings, ...table, killDelay, replyLimit, memoryMax }),
   acp: ({ command, env, cwd, mode, model, allow, ask, idle, ...others }, surroundings) =>
     new AcpAgent({
       ...surroundings,
@@ -52,6 +57,7 @@ const agentTypes: {
       mcpServers: others.mcp_servers,
       processesLimit: others.processes_limit,
       killDelay: others.kill_delay,
+      memoryMax: others.memory_max,
       replyLimit: others.reply_limit,
     }),
   http: ({ url, timeout, reply_limit: replyLimit }, { sign, callbacks, log }) =>

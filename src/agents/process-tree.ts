@@ -6,6 +6,7 @@ import {
   scanAllProcesses,
   scanProcesses,
 } from '../linux/process-scan.js';
+import type { AgentGroup } from './agent-groups.js';
 import { ProcessGroup } from './process-group.js';
 
 /** Has a mark in the environment of each process that an agent is started as, and of what that starts. */
@@ -45,13 +46,16 @@ const alive = new Set<ProcessTree>();
 function endWithTheProcess(): void {
   if (alive.size === 0) return;
   const processes = scanProcesses();
-  for (const tree of alive) for (const { pid } of tree.related(processes)) signalProcess(pid, 'SIGKILL');
+  for (const tree of alive) {
+    for (const { pid } of tree.related(processes)) signalProcess(pid, 'SIGKILL');
+    tree.group?.kill();
+  }
 }
 
 /**
  * Ends a process and all that it has started: its group, what left that by setsid(2), and what its parents have left
- * behind. It knows them by descent, by the session of the first process, and by a mark in their environment. Only a
- * process that has left the session, lost its parents and cleared its environment gets away.
+ * behind. It knows them by descent, by the session of the first process, by a mark in their environment, and by their control
+ * group. Without such a group, a process gets away that has left the session, lost its parents and cleared its environment.
  */
 export class ProcessTree {
   readonly pid: number;
@@ -62,9 +66,18 @@ export class ProcessTree {
   readonly #known = new Map<number, number>();
   #killAt: number | null = null;
   #leads = true;
+  #metMemoryMax = false;
 
-  /** `mark`: of the environment that the process was started with. */
-  constructor(pid: number, mark: string, killDelayMs: number) {
+  /**
+   * @param mark of the environment that the process was started with
+   * @param group the control group that it was started in; null: there is none. It is removed in the end
+   */
+  constructor(
+    pid: number,
+    mark: string,
+    killDelayMs: number,
+    readonly group: AgentGroup | null = null,
+  ) {
     this.pid = pid;
     this.#mark = mark;
     this.#killDelayMs = killDelayMs;
@@ -91,11 +104,23 @@ export class ProcessTree {
         this.#leads = false;
         return found;
       };
-      void endProcesses(find, killAt).finally(() => {
-        alive.delete(this);
-        gone();
-      });
+      void endProcesses(find, killAt)
+        .then(() => this.#endGroup())
+        .finally(() => {
+          alive.delete(this);
+          gone();
+        });
     });
+  }
+
+  /** True if the kernel has killed it because it took more memory than its group may. Known once all of it has ended. */
+  get metMemoryMax(): boolean {
+    return this.#metMemoryMax;
+  }
+
+  async #endGroup(): Promise<void> {
+    this.#metMemoryMax = this.group?.metMemoryMax() ?? false;
+    await this.group?.end();
   }
 
   /**
@@ -116,9 +141,12 @@ export class ProcessTree {
   related(processes: readonly ScannedProcess[]): readonly ScannedProcess[] {
     const seen = new Map(processes.map((each) => [each.pid, each.startTicks]));
     for (const [pid, startTicks] of this.#known) if (seen.get(pid) !== startTicks) this.#known.delete(pid);
+    const grouped = new Set(this.group?.pids());
     const roots = processes.filter(
       ({ pid, processSession, startTicks }) =>
-        this.#known.get(pid) === startTicks || (this.#leads && [pid, processSession].includes(this.pid)),
+        grouped.has(pid) ||
+        this.#known.get(pid) === startTicks ||
+        (this.#leads && [pid, processSession].includes(this.pid)),
     );
     return this.#withDescendants(processes, roots);
   }

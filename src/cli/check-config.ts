@@ -1,10 +1,18 @@
 import { join } from 'node:path';
+import { whyNoMemoryLimit } from '../agents/agent-groups.js';
+import {
+  delegationDropIn,
+  delegationProperties,
+  whyNotDelegated,
+  withMemoryMax,
+} from '../agents/delegation.js';
 import { trialOf, tryAgent } from '../agents/try-agent.js';
 import { ConfigurationError } from '../config/load.js';
 import type { AgentConfigurations } from '../config/schema.js';
 import { writtenConfiguration } from '../config/written.js';
 import { programIn, programOf } from '../doctor/facts/agents.js';
 import { managerPath } from '../doctor/facts/unit.js';
+import { ServiceManager } from '../manager/service-manager.js';
 import { configurationAt, type GatewayLocation, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
@@ -35,12 +43,37 @@ async function agentWarnings(
   return warnings;
 }
 
+/** Throws a ConfigurationError, with the drop-in that is missing, if the unit can't limit an agent's memory. */
+async function checkMemoryMax(
+  { unit, scope, file }: GatewayLocation,
+  agents: AgentConfigurations,
+): Promise<void> {
+  const names = withMemoryMax(agents);
+  if (names.length === 0) return;
+  const reason =
+    unit === null
+      ? whyNoMemoryLimit()
+      : whyNotDelegated(await new ServiceManager(scope).show(unit, delegationProperties));
+  if (reason === null) return;
+  const how =
+    unit === null
+      ? 'Run the gateway as a unit with this drop-in'
+      : `Add this drop-in with "systemctl${scope === 'user' ? ' --user' : ''} edit ${unit}", and restart it`;
+  throw new ConfigurationError(
+    names.map((name) => ({
+      where: file.path,
+      message: `agents.${name}.memory_max can't be held to: ${reason}. ${how}:\n\n${delegationDropIn}`,
+    })),
+  );
+}
+
 /** Prints what is in force, or every problem. */
 export async function run(parsed: ParsedCommand): Promise<number> {
   const asJson = parsed.flags.has('json');
   try {
     const location = await locateGateway(parsed);
     const { configuration, warnings, file } = configurationAt(location);
+    await checkMemoryMax(location, configuration.agents);
     const found = [...warnings, ...(await agentWarnings(location, configuration.agents))];
     for (const warning of found) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {

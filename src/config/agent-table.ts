@@ -52,6 +52,13 @@ const programKeys = {
       description:
         'Names of variables of the gateway that the program gets in any case, such as ["HOME"], which is agents/home otherwise.',
     }),
+  memory_max: size(1024 ** 2, 2 ** 50)
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, {
+      description:
+        'Largest memory of a process of the agent and all that it starts. One that takes more is killed. It needs a unit with Delegate=memory.',
+    }),
 };
 
 const command = z.strictObject({

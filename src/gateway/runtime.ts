@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
 import { createChannel } from '../channels/create-channel.js';
@@ -16,11 +17,13 @@ import type { OpenStore, Recovery } from '../store/open-store.js';
 import { newSecretToken } from '../text/secret-token.js';
 import { channelContext } from './channel-context.js';
 import { Channels } from './channels.js';
+import type { CloseStack } from './close-stack.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
 import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
+import { memoryMaxProblem, openAgentGroups } from './start/agent-groups.js';
 import { type ControlReports, openControl, turnOfProcesses } from './start/control.js';
 import { lockDirectories } from './start/directory-locks.js';
 import { mayPass } from './start/failed-start.js';
@@ -31,7 +34,7 @@ import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
 import { checkBeforeTakeover } from './start/takeover-check.js';
 import { noteFatalSignals } from './supervisor/last-words.js';
 import type { SideWork } from './supervisor/side-work.js';
-import { Workers } from './workers.js';
+import { Workers, type WorkersOptions } from './workers.js';
 
 export interface RuntimeOptions {
   readonly configuration: Configuration;
@@ -54,34 +57,15 @@ export interface RuntimeOptions {
 /** Longest wait for clients to take their answers after the drain. */
 const httpCloseTimeoutMs = 2_000;
 
-/** Closes in the reverse of the order in which things were opened. */
-export class CloseStack {
-  readonly #closers: (() => Promise<void> | void)[] = [];
-
-  add(close: () => Promise<void> | void): void {
-    this.#closers.push(close);
-  }
-
-  /** Closes all of it, before it rejects with the first failure. */
-  async close(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const close of this.#closers.splice(0).reverse()) {
-      try {
-        await close();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw failures[0];
-  }
-}
-
 /** The store that is open, and what was made beside it. */
 interface OpenParts {
   readonly store: OpenStore;
   readonly recovery: Recovery;
   readonly prepared: PromiseSettledResult<Prepared>;
 }
+
+/** The processes that agents run as. */
+type AgentProcesses = Pick<WorkersOptions, 'turnProcesses' | 'agentGroups'>;
 
 /** The way in for messages, which does not listen yet, and what runs them. */
 interface Prepared {
@@ -111,8 +95,10 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   step('opening the store');
   const storeTrouble = new StoreTrouble({ log, changed: () => events.changed() });
   const turnProcesses = new Set<TurnProcess>();
+  const agentGroups = await openAgentGroups(configuration.agents, options.unit, log);
+  const processes = { turnProcesses, agentGroups: agentGroups.groups };
   const [parts, control] = await Promise.allSettled([
-    wait.until(() => openParts(options, storeTrouble, turnProcesses)),
+    wait.until(() => openParts(options, storeTrouble, processes)),
     openControl({ ...options, runtimeDirectory, turnProcesses }).then(
       (server) => opened.add(() => server.close()),
       (error: unknown) => {
@@ -120,7 +106,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
         throw error;
       },
     ),
-    endAgentLeftovers(agentDirectory(directories), log),
+    endAgentLeftovers(agentDirectory(directories), agentGroups.groups, log),
   ]);
   if (parts.status === 'rejected') throw control.status === 'rejected' ? control.reason : parts.reason;
   const { store, recovery, prepared } = parts.value;
@@ -146,7 +132,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   step('starting the channels');
   await channels.start(configuration.channels);
   signal.throwIfAborted();
-  return new Runtime({ configuration, store, storeTrouble, workers, http, channels });
+  return new Runtime({ configuration, agentGroups, store, storeTrouble, workers, http, channels });
 }
 
 function makeDirectories({ state, runtime }: Directories, database: string | null): void {
@@ -170,14 +156,14 @@ function checkTakeover(options: RuntimeOptions, holderPid: number | null): Promi
 async function openParts(
   options: RuntimeOptions,
   trouble: StoreTrouble,
-  turnProcesses: Set<TurnProcess>,
+  processes: AgentProcesses,
 ): Promise<OpenParts> {
   const { store, opened } = beginStore({
     ...options,
     stateDirectory: options.directories.state,
     trouble,
   });
-  const [recovery, prepared] = await Promise.allSettled([opened, prepare(options, store, turnProcesses)]);
+  const [recovery, prepared] = await Promise.allSettled([opened, prepare(options, store, processes)]);
   if (recovery.status === 'rejected') {
     if (prepared.status === 'fulfilled') await prepared.value.workers.close();
     throw recovery.reason;
@@ -196,7 +182,7 @@ function agentDirectory({ state }: Directories): string {
 async function prepare(
   options: RuntimeOptions,
   store: OpenStore,
-  turnProcesses: Set<TurnProcess>,
+  processes: AgentProcesses,
 ): Promise<Prepared> {
   const { configuration, directories, environment, log, sideWork, events, reports } = options;
   const sockets = new FdStoreSockets(environment, log);
@@ -206,7 +192,7 @@ async function prepare(
     environment,
     webhookSecret: webhookSecret(options),
     store,
-    turnProcesses,
+    ...processes,
     log,
     sideWork,
     senderOf: (channel) => channels.senderOf(channel),
@@ -231,7 +217,7 @@ async function prepare(
     log,
     token: token(options),
     turnReplies: workers.callbacks,
-    callerTurn: (processes) => turnOfProcesses(processes, turnProcesses, log),
+    callerTurn: (pids) => turnOfProcesses(pids, processes.turnProcesses, log),
     bodyLimit: configuration.http.body_limit,
     settings: () => ({
       waitLimit: workers.configuration.http.wait_limit,
@@ -331,6 +317,7 @@ export class Runtime {
   readonly store: OpenStore;
   /** The configuration of the start. */
   readonly #configuration: Configuration;
+  readonly #agentGroups: GroupsFound;
   readonly #storeTrouble: StoreTrouble;
   readonly #workers: Workers;
   readonly #http: HttpChannel;
@@ -338,6 +325,7 @@ export class Runtime {
 
   constructor(parts: {
     readonly configuration: Configuration;
+    readonly agentGroups: GroupsFound;
     readonly store: OpenStore;
     readonly storeTrouble: StoreTrouble;
     readonly workers: Workers;
@@ -346,6 +334,7 @@ export class Runtime {
   }) {
     this.store = parts.store;
     this.#configuration = parts.configuration;
+    this.#agentGroups = parts.agentGroups;
     this.#storeTrouble = parts.storeTrouble;
     this.#workers = parts.workers;
     this.#http = parts.http;
@@ -361,8 +350,10 @@ export class Runtime {
     this.#workers.start();
   }
 
-  /** Takes a new configuration; returns the settings that can't change without a restart. */
+  /** Takes a new configuration; returns the settings that can't change without a restart. Throws if it can't be used here. */
   reconfigure(configuration: Configuration): readonly string[] {
+    const problem = memoryMaxProblem(configuration.agents, this.#agentGroups);
+    if (problem !== null) throw new Error(problem);
     this.#workers.configure(configuration);
     this.#channels.configure(configuration.channels);
     return restartNeeded(this.#configuration, configuration);

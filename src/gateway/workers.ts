@@ -1,3 +1,4 @@
+import type { AgentGroups } from '../agents/agent-groups.js';
 import { createAgent } from '../agents/create-agent.js';
 import type { SignBody } from '../agents/http/http-agent.js';
 import { TurnCallbacks } from '../agents/http/turn-callbacks.js';
@@ -40,6 +41,8 @@ export interface WorkersOptions {
   readonly store: Store;
   /** Notes of the agent: the processes of the turns that run. */
   readonly turnProcesses: Set<TurnProcess>;
+  /** Null: processes of agents have no control groups of their own. */
+  readonly agentGroups: AgentGroups | null;
   readonly log: Log;
   readonly sideWork: SideWork;
   /** Returns null if no running channel of that name sends replies. */
@@ -268,9 +271,9 @@ export class Workers {
   }
 
   #createAgents(sign: SignBody): Agents {
-    const { log, agentDirectory: directory, environment, turnProcesses } = this.#options;
+    const { log, agentDirectory: directory, environment, turnProcesses, agentGroups: groups } = this.#options;
     const { callbacks } = this;
-    const surroundings = { log, directory, environment, processes: turnProcesses, sign, callbacks };
+    const surroundings = { log, directory, environment, processes: turnProcesses, groups, sign, callbacks };
     return new Agents(
       (table, name) => createAgent(table, { ...surroundings, name }),
       this.#configuration.agents,

@@ -46,6 +46,8 @@ export interface NativeCore {
   prlimit_nofile(pid: number, soft: number): number;
   /** PR_SET_DUMPABLE of prctl(2): 0 or 1. */
   set_dumpable(dumpable: number): number;
+  /** getxattr(2); -ENODATA: the file has no such attribute. */
+  getxattr(path: string, name: string): string | number;
   /** flock(2), without ever waiting. */
   flock(fd: number, operation: number): number;
   /** SO_PEERCRED of unix(7). */
@@ -129,6 +131,7 @@ const elsewhere: Native = {
   set_close_on_exec: () => notSupported,
   _exit: (status) => process.exit(status),
   flock: () => notSupported,
+  getxattr: () => notSupported,
   pipe2: () => notSupported,
   getsockopt_peercred: () => notSupported,
   waitpid: () => notSupported,

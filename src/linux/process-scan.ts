@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ControlGroup, leafName, ownControlGroup } from './control-group.js';
 import { processNumbers, readProc, variableIn } from './process.js';
 
 /** A process as /proc/PID/stat has it (proc(5)). */
@@ -37,17 +39,11 @@ export function parseScannedProcess(text: string): ScannedProcess | null {
   };
 }
 
-/** The file with the processes of this one's control group (cgroups(7), version 2); null if it can't be told. */
-function controlGroupFile(): string | null {
-  const path = /^0::(\/.+)$/m.exec(readProc('/proc/self/cgroup') ?? '')?.[1];
-  return path === undefined ? null : `/sys/fs/cgroup${path}/cgroup.procs`;
-}
-
-/** Processes of this one's control group: what it starts stays there. Null if they can't be told. */
+/** Processes of this one's control group, and of those that it has made: what it starts stays there. Null if they can't be told. */
 function controlGroup(): readonly string[] | null {
-  const file = controlGroupFile();
-  const pids = file === null ? undefined : readProc(file)?.split('\n');
-  return pids?.includes(String(process.pid)) ? pids : null;
+  const own = ownControlGroup();
+  if (own === null) return null;
+  return new ControlGroup(basename(own) === leafName ? dirname(own) : own).pids().map(String);
 }
 
 /** The processes that can be seen: those of this one's control group where that can be told, else all. */

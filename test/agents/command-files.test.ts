@@ -27,6 +27,8 @@ function run(script: string, changes: Partial<AgentRequest>, output: 'text' | 'j
     directory,
     environment: process.env,
     env: [],
+    memoryMax: null,
+    groups: null,
     log: new RecordingLog(),
     processes: new Set(),
   });

@@ -48,6 +48,8 @@ function agent(command: readonly string[], options: Partial<CommandAgentOptions>
     replyLimit: 1024 ** 2,
     input: 'json',
     output: 'text',
+    memoryMax: null,
+    groups: null,
     directory,
     environment: process.env,
     env: [],
@@ -151,9 +153,11 @@ describe('what a command is given', () => {
     const { processes, run } = sh('echo $$; exec sleep 60 2>/dev/null >/dev/null');
     const cut = new AbortController();
     const ended = failure(run(cut.signal));
-    expect([...processes]).toEqual([
-      { pid: expect.any(Number), turnId: 'turn-1', messageId: 'message-1', session: 'alice' },
-    ]);
+    await vi.waitFor(() => {
+      expect([...processes]).toEqual([
+        { pid: expect.any(Number), turnId: 'turn-1', messageId: 'message-1', session: 'alice' },
+      ]);
+    });
     cut.abort();
     await ended;
     expect(processes.size).toBe(0);

@@ -23,6 +23,7 @@ function created(agent: unknown, environment: NodeJS.ProcessEnv = process.env) {
     name: 'default',
     log: new RecordingLog(),
     directory,
+    groups: null,
     environment,
     processes: new Set(),
     sign: () => ({}),

@@ -38,6 +38,7 @@ test('the agent of the guide runs as it is configured, and ends when it is told 
     name: 'default',
     log: new RecordingLog(),
     directory: '/nonexistent',
+    groups: null,
     environment: {},
     processes: new Set(),
   });

@@ -1,6 +1,7 @@
 import type { Log } from '../../log/log.js';
 import type { Agent, AgentEvent, AgentRequest } from '../agent.js';
 import { makeTurnDirectories } from '../agent-directories.js';
+import type { AgentGroups } from '../agent-groups.js';
 import { inheritedEnvironment } from '../command-environment.js';
 import { type PlacedFile, PlacedFiles } from '../placed-files.js';
 import type { TurnProcess } from '../turn-processes.js';
@@ -26,6 +27,10 @@ export interface AcpAgentOptions {
   readonly killDelay: number;
   /** Largest reply, in bytes. */
   readonly replyLimit: number;
+  /** Largest memory of a process and all that it starts, in bytes; null: no limit. */
+  readonly memoryMax: number | null;
+  /** Null: its processes have no control groups of their own. */
+  readonly groups: AgentGroups | null;
   /** The agents' own, below which are their home and the directories of the sessions. */
   readonly directory: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -103,6 +108,7 @@ export class AcpAgent implements Agent {
       import('./mcp-servers.js'),
     ]);
     const { command, directory, killDelay, log, env, environment, mcpServers } = this.#options;
+    const { groups, memoryMax } = this.#options;
     const inherited = inheritedEnvironment(environment, env);
     const keepsHome = env.includes('HOME') && environment['HOME'] !== undefined;
     return new SessionPool({
@@ -122,6 +128,8 @@ export class AcpAgent implements Agent {
               },
               directory,
               killDelayMs: killDelay,
+              groups,
+              memoryMax,
               log,
             },
             mcpServers: async () => (mcpServers === null ? [] : readMcpServers(mcpServers)),

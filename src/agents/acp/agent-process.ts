@@ -3,26 +3,18 @@ import { ticksSinceBoot } from '../../linux/process-scan.js';
 import type { Log, LogFields } from '../../log/log.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { AgentError } from '../agent.js';
-import { killedBy, notStarted } from '../command-errors.js';
+import { killedBy, notExecuted, tookTooMuchMemory } from '../command-errors.js';
 import { endBeforeGateway } from '../oom-score.js';
-import { openFilesLimit, type PipedProcess, spawnPiped } from '../piped-process.js';
-import { markVariable, newMark, ProcessTree } from '../process-tree.js';
+import { openFilesLimit, type PipedProcess } from '../piped-process.js';
+import type { ProcessTree } from '../process-tree.js';
 import { readInTurns } from '../read-in-turns.js';
 import { pauseWhenFullMs, StandardError } from '../standard-error.js';
+import { failedInShell, type ProgramToStart, startProgram } from '../start-program.js';
 import { FrameSplitter } from './frames.js';
 import { RpcConnection, type RpcHandlers } from './rpc.js';
 import { oneLine } from './updates.js';
 
-export interface AgentProcessOptions {
-  /** The program and its arguments. */
-  readonly command: readonly string[];
-  /** Its working directory. */
-  readonly cwd: string;
-  readonly env: Readonly<Record<string, string>>;
-  /** The agents' own directory, by which the next start knows what this one has left. */
-  readonly directory: string;
-  /** Time between SIGTERM and SIGKILL, in milliseconds. */
-  readonly killDelayMs: number;
+export interface AgentProcessOptions extends ProgramToStart {
   readonly log: Log;
 }
 
@@ -80,22 +72,7 @@ export class AgentProcess {
     fields: LogFields,
     handlers: Pick<RpcHandlers, 'request' | 'notification'>,
   ): Promise<AgentProcess> {
-    const [file = '', ...words] = options.command;
-    const mark = newMark(options.directory);
-    const env = { ...options.env, [markVariable]: mark };
-    let piped: PipedProcess;
-    try {
-      // setsid(2): a process group of its own, which can be ended as a whole.
-      piped = spawnPiped(file, words, { cwd: options.cwd, env, detached: true });
-    } catch (error) {
-      throw notStarted(error, file, options.cwd);
-    }
-    const { child } = piped;
-    const { pid } = child;
-    if (pid === undefined) {
-      const error = await new Promise((resolve) => child.once('error', resolve));
-      throw notStarted(error, file, options.cwd);
-    }
+    const { pid, piped, tree } = await startProgram(options);
     for (const limit of [() => endBeforeGateway(pid), () => lowerOpenFilesLimit(pid, openFilesLimit)]) {
       try {
         limit();
@@ -103,13 +80,7 @@ export class AgentProcess {
         options.log.debug(`The agent keeps a limit of the gateway's: ${errorMessage(error)}`, fields);
       }
     }
-    return new AgentProcess(
-      options,
-      piped,
-      new ProcessTree(pid, mark, options.killDelayMs),
-      fields,
-      handlers,
-    );
+    return new AgentProcess(options, piped, tree, fields, handlers);
   }
 
   /** False once it ends, or has ended. */
@@ -225,6 +196,9 @@ export class AgentProcess {
   }
 
   #reasonOf(status: number | null, signal: NodeJS.Signals | null): AgentError {
+    if (this.#tree.metMemoryMax) return tookTooMuchMemory('agent', this.#options.memoryMax);
+    const failure = failedInShell(this.#tree.group, status, this.#standardError.tail());
+    if (failure !== null) return notExecuted(failure);
     if (signal !== null) return new AgentError('killed', `the agent ${killedBy(signal)}${this.said()}`, true);
     return new AgentError('failed', `the agent exited with status ${status}${this.said()}`, true);
   }

@@ -71,7 +71,7 @@ export async function tryAcpAgent(
   signal.addEventListener('abort', stop);
   try {
     agent = await AgentProcess.start(
-      { command, cwd, env: variables, directory, killDelayMs, log: noLog },
+      { command, cwd, env: variables, directory, killDelayMs, groups: null, memoryMax: null, log: noLog },
       {},
       {
         request: async (method) => {

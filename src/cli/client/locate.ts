@@ -39,6 +39,8 @@ export interface GatewayLocation {
   readonly directories: Directories;
   readonly environment: NodeJS.ProcessEnv;
   readonly file: { readonly path: string; readonly named: boolean };
+  /** The manager of that unit. */
+  readonly scope: Scope;
   /** The unit that says so; null: there is none, so it is what a gateway in the foreground would have. */
   readonly unit: string | null;
   /** The user as whom the manager runs the unit; null: the unit is down, or runs as root. */
@@ -60,6 +62,7 @@ export async function locateGateway(parsed: ParsedCommand): Promise<GatewayLocat
   return {
     directories,
     environment: own?.environment ?? process.env,
+    scope: scopeOf(parsed),
     file: config === undefined ? usual : { path: config, named: true },
     unit: own?.unit ?? null,
     unitUser: own?.unitUser ?? null,

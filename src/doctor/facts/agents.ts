@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AgentFinding } from '../../agents/agent-finding.js';
+import { delegationAdvice, withMemoryMax } from '../../agents/delegation.js';
 import { type AgentTrial, trialOf, tryAgent } from '../../agents/try-agent.js';
 import type { AgentConfiguration } from '../../config/agent-table.js';
 import type { AgentConfigurations } from '../../config/schema.js';
@@ -31,6 +32,8 @@ export interface AgentsLook {
   readonly userName: string;
   /** The agents' own directory. */
   readonly directory: string;
+  /** The reason why agents can't be given a limit of memory; null if they can, or it can't be told. */
+  readonly noMemoryLimit: string | null;
   /** The gateway's. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The PATH of the agents. */
@@ -43,6 +46,7 @@ export async function gatherAgents(look: AgentsLook): Promise<readonly AgentAcce
 }
 
 async function gatherAgent(name: string, agent: AgentConfiguration, look: AgentsLook): Promise<AgentAccess> {
+  const limit = withMemoryMax({ [name]: agent }).length > 0 ? limitFindings(look.noMemoryLimit) : [];
   const word = programOf(agent);
   const file = word === null ? null : programIn(word, look.path);
   const program =
@@ -50,8 +54,14 @@ async function gatherAgent(name: string, agent: AgentConfiguration, look: Agents
       ? null
       : { name: word, path: file, denied: file === null ? null : deniedPart(file, look.user, 'execute') };
   const isReady = program === null || (program.path !== null && program.denied === null);
-  if (!isReady || trialOf(agent) === 'none') return { name, program, findings: [] };
-  return { name, program, findings: [await triedAsUser(agent, look)] };
+  if (!isReady || trialOf(agent) === 'none') return { name, program, findings: limit };
+  return { name, program, findings: [...limit, await triedAsUser(agent, look)] };
+}
+
+function limitFindings(reason: string | null): readonly AgentFinding[] {
+  if (reason === null) return [];
+  const text = `The gateway can't hold it to memory_max, and does not start: ${reason}`;
+  return [{ verdict: 'problem', text, mend: `To limit its memory, ${delegationAdvice}` }];
 }
 
 /** A trial is by the gateway's user, whose rights decide what it finds. Root takes these. */

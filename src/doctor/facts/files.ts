@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { whyNotDelegated } from '../../agents/delegation.js';
 import { isLeftoverLink } from '../../config/directories.js';
 import type { LoadedConfiguration } from '../../config/load.js';
 import { actingAs } from '../../linux/owner.js';
@@ -61,13 +62,14 @@ export async function gatherAccess(look: AccessLook): Promise<Known<AccessFacts>
     if (user === null) return unknown(`the user ${userName} does not exist`);
     const agents = loaded?.configuration.agents;
     const directory = join(state, 'agents');
+    const noMemoryLimit = unit === null ? null : whyNotDelegated(unit.properties);
     return known({
       user: userName,
       configuration: existsSync(file) ? deniedPart(file, user, 'read') : null,
       agents:
         agents === undefined
           ? []
-          : await gatherAgents({ agents, user, userName, directory, environment, path }),
+          : await gatherAgents({ agents, user, userName, noMemoryLimit, directory, environment, path }),
     });
   } catch (error) {
     if (error instanceof ProgramError || (error as NodeJS.ErrnoException).code !== undefined)

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { delegationProperties } from '../../agents/delegation.js';
 import { type Directories, directories } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration } from '../../config/load.js';
 import { storeTable } from '../../config/store-table.js';
@@ -44,7 +45,8 @@ const properties = [
   'TimeoutStopUSec',
   'WatchdogUSec',
   'WatchdogTimestampMonotonic',
-] as const;
+  ...delegationProperties,
+];
 
 /**
  * The program of ExecStart= and its words, from systemctl's notation. Quotes are lost in the words, see

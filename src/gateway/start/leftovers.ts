@@ -1,3 +1,4 @@
+import type { AgentGroups } from '../../agents/agent-groups.js';
 import { removePlacedFiles } from '../../agents/placed-files.js';
 import { endLeftovers } from '../../agents/process-tree.js';
 import type { Log } from '../../log/log.js';
@@ -8,10 +9,16 @@ import { errorMessage } from '../../text/failure-text.js';
  * not find them at it. Removes the copies of files that agents had. It never rejects.
  *
  * @param agentDirectory the agents' own
+ * @param groups null: agents have none
  */
-export async function endAgentLeftovers(agentDirectory: string, log: Log): Promise<void> {
+export async function endAgentLeftovers(
+  agentDirectory: string,
+  groups: AgentGroups | null,
+  log: Log,
+): Promise<void> {
   try {
-    const ended = await endLeftovers(agentDirectory);
+    const grouped = (await groups?.endLeftovers()) ?? [];
+    const ended = [...grouped, ...(await endLeftovers(agentDirectory))];
     if (ended.length > 0) {
       log.notice(`Ended processes that agents of an earlier run had left: ${ended.join(', ')}`);
     }

@@ -58,6 +58,8 @@ export class Place {
       processesLimit: 8,
       killDelay: 2_000,
       replyLimit: 1024 ** 2,
+      memoryMax: null,
+      groups: null,
       directory: this.directory,
       environment: process.env,
       env: [],
