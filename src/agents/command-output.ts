@@ -23,14 +23,20 @@ export interface OutputFile extends GivenFile {
   readonly path: string;
 }
 
-/** @param limitBytes of the reply (agent.reply_limit) */
+/**
+ * @param limitBytes of the reply (agent.reply_limit)
+ * @param hasStatus false if nothing but the output says how the command has ended
+ */
 export function outputReader(
   form: CommandOutput,
   limitBytes: number,
   onEvent: (event: AgentEvent) => void,
   onFile: (file: OutputFile) => void,
+  hasStatus = true,
 ): OutputReader {
-  return form === 'jsonl' ? new LineReader(limitBytes, onEvent, onFile) : new TextReader(limitBytes, onEvent);
+  return form === 'jsonl'
+    ? new LineReader(limitBytes, onEvent, onFile, hasStatus)
+    : new TextReader(limitBytes, onEvent);
 }
 
 function tooLarge(limitBytes: number): AgentError {
@@ -100,11 +106,15 @@ const line = z.discriminatedUnion('type', [
     text: z.string().optional(),
     metadata: z.record(z.string(), z.json()).optional(),
   }),
+  z.object({ type: z.literal('error'), text: z.string() }),
 ]);
 
 /** A line may have a reply in which each character is escaped. */
 const longestEscape = 6;
 const roomForOthers = 65_536;
+
+/** Longest text of an error, in characters. */
+const longestReason = 2_000;
 
 /** Each line is an event in JSON. */
 class LineReader implements OutputReader {
@@ -121,6 +131,7 @@ class LineReader implements OutputReader {
     private readonly limitBytes: number,
     private readonly onEvent: (event: AgentEvent) => void,
     private readonly onFile: (file: OutputFile) => void,
+    private readonly hasStatus: boolean,
   ) {
     this.#splitter = new LineSplitter(longestEscape * limitBytes + roomForOthers);
   }
@@ -131,7 +142,10 @@ class LineReader implements OutputReader {
 
   end(): AgentReply | AgentError {
     // The last line needs no line feed.
-    return this.#take(`${this.#decoder.end()}\n`) ?? this.#reply ?? { text: this.#text, metadata: {} };
+    const failure = this.#take(`${this.#decoder.end()}\n`);
+    if (failure !== null) return failure;
+    if (this.#reply !== null || this.hasStatus) return this.#reply ?? { text: this.#text, metadata: {} };
+    return new AgentError('killed', 'the output ended without {"type": "reply"}', true);
   }
 
   #take(text: string): AgentError | null {
@@ -178,6 +192,8 @@ class LineReader implements OutputReader {
         this.onFile({ path, name, mediaType });
         break;
       }
+      case 'error':
+        return new AgentError('failed', `the command failed: ${event.text.slice(0, longestReason)}`, true);
       case 'reply': {
         const reply = event.text ?? this.#text;
         if (reply.includes('\0')) return nulByte();

@@ -4,6 +4,7 @@ import { AcpAgent } from './acp/acp-agent.js';
 import type { Agent } from './agent.js';
 import type { AgentGroups } from './agent-groups.js';
 import { CommandAgent } from './command.js';
+import { ConnectedCommandAgent } from './connected-command.js';
 import { EchoAgent } from './echo.js';
 import { HttpAgent, type SignBody } from './http/http-agent.js';
 import type { TurnCallbacks } from './http/turn-callbacks.js';
@@ -40,13 +41,24 @@ const agentTypes: {
 } = {
   echo: () => new EchoAgent(),
   command: (
-    { kill_delay: killDelay, reply_limit: replyLimit, memory_max: memoryMax, ...table },
+    { kill_delay: killDelay, reply_limit: replyLimit, memory_max: memoryMax, command, connect, ...table },
     surroundings,
-  ) => new CommandAgent({ ...surroundings, ...table, killDelay, replyLimit, memoryMax }),
-  acp: ({ command, env, cwd, mode, model, allow, ask, idle, ...others }, surroundings) =>
+  ) =>
+    connect === null
+      ? new CommandAgent({
+          ...surroundings,
+          ...table,
+          command: command ?? [],
+          killDelay,
+          replyLimit,
+          memoryMax,
+        })
+      : new ConnectedCommandAgent({ ...table, log: surroundings.log, connect, killDelay, replyLimit }),
+  acp: ({ command, connect, env, cwd, mode, model, allow, ask, idle, ...others }, surroundings) =>
     new AcpAgent({
       ...surroundings,
-      command,
+      command: command ?? [],
+      connect,
       env,
       cwd,
       mode,

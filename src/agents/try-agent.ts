@@ -26,9 +26,11 @@ interface TrialOf<Type extends AgentType> {
 const trials: { readonly [Type in AgentType]?: TrialOf<Type> } = {
   acp: {
     isStart: true,
-    attempt: async ({ command, env, mode, model, kill_delay: killDelayMs }, trial, signal) => {
+    attempt: async (configuration, trial, signal) => {
+      const { command, connect, cwd, env, mode, model, kill_delay: killDelayMs } = configuration;
       const { tryAcpAgent } = await import('./acp/try-acp-agent.js');
-      return tryAcpAgent({ command, env, mode, model, killDelayMs }, { ...trial, signal });
+      const settings = { command: command ?? [], connect, cwd, env, mode, model, killDelayMs };
+      return tryAcpAgent(settings, { ...trial, signal });
     },
   },
   http: { isStart: false, attempt: ({ url }, _, signal) => tryHttpAgent(url, signal) },

@@ -39,10 +39,24 @@ const programWanted =
   'must name a program when agent.type is "command" or "acp", such as ["/usr/bin/my-agent", "--quiet"]';
 
 const programKeys = {
-  command: z.array(z.string().min(1), programWanted).min(1, programWanted).register(z.globalRegistry, {
-    description:
-      'Program and arguments, run without a shell. For "command": the message on stdin, the reply on stdout; words such as "{session}" are replaced by values of the turn.',
-  }),
+  command: z
+    .array(z.string().min(1), programWanted)
+    .min(1, programWanted)
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, {
+      description:
+        'Program and arguments, run without a shell. For "command": the message on stdin, the reply on stdout; words such as "{session}" are replaced by values of the turn.',
+    }),
+  connect: z
+    .string()
+    .regex(/^unix:\/[^\0]{1,100}$/, 'must be the address of a Unix socket, such as "unix:/run/agent.sock"')
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, {
+      description:
+        'Address of a socket unit that starts the program as a user of its own, such as "unix:/run/agent.sock", in the place of `agent.command`.',
+    }),
   env: z
     .array(
       z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, such as "NODE_OPTIONS"'),
@@ -61,7 +75,35 @@ const programKeys = {
     }),
 };
 
-const command = z.strictObject({
+interface ProgramTable {
+  readonly command: readonly string[] | null;
+  readonly connect: string | null;
+  readonly env: readonly string[];
+  readonly memory_max: number | null;
+  readonly input?: string;
+  readonly cwd?: string | null;
+}
+
+/** Finds keys that are missing, or have no effect on a program that is started by another than the gateway. */
+function checkConnect(table: ProgramTable, context: z.core.$RefinementCtx): void {
+  const wrong = (key: string, message: string) => {
+    context.addIssue({ code: 'custom', path: [key], message, input: table });
+  };
+  if (table.connect === null) {
+    if (table.command === null) wrong('command', programWanted);
+    return;
+  }
+  const unit = 'its unit starts the program: set it there, as agent.connect is set';
+  if (table.command !== null)
+    wrong('command', "can't be set beside agent.connect, whose unit starts the program");
+  if (table.env.length > 0) wrong('env', `has no effect on the agent, as ${unit} (Environment=)`);
+  if (table.memory_max !== null) wrong('memory_max', `has no effect on the agent, as ${unit} (MemoryMax=)`);
+  if (table.input === 'text')
+    wrong('input', 'must be "json" when agent.connect is set: a turn is one line there');
+  if (table.cwd === null) wrong('cwd', "must name a directory of the agent's user when agent.connect is set");
+}
+
+const commandKeys = z.strictObject({
   type: z.literal('command'),
   ...programKeys,
   input: z.enum(['json', 'text']).default('json').register(z.globalRegistry, {
@@ -75,7 +117,12 @@ const command = z.strictObject({
   ...commonKeys,
 });
 
-const acp = z.strictObject({ type: z.literal('acp'), ...programKeys, ...acpKeys, ...commonKeys });
+const command = commandKeys.superRefine(checkConnect);
+
+const acp = z
+  .strictObject({ type: z.literal('acp'), ...programKeys, ...acpKeys, ...commonKeys })
+  .superRefine(checkConnect);
+
 const http = z.strictObject({
   type: z.literal('http'),
   url: z

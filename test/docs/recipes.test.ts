@@ -45,7 +45,7 @@ describe.each(recipes)('%s', (page) => {
   test('has a table that check-config accepts, and loads the credentials that it uses', () => {
     const agent = agentOf(page);
     expect(agent).toBeDefined();
-    const words = agent !== undefined && 'command' in agent ? agent.command : [];
+    const words = agent !== undefined && 'command' in agent ? (agent.command ?? []) : [];
     if (words[0] === '/bin/sh') execFileSync('sh', ['-n', '-c', words[2] ?? '']);
     const key = agent?.type === 'openai' ? agent.key_credential : null;
     const used = [...words.join(' ').matchAll(/\$CREDENTIALS_DIRECTORY\/([\w.-]+)/g)].map(([, name]) => name);

@@ -11,6 +11,8 @@ import type { SessionPool } from './session-pool.js';
 export interface AcpAgentOptions {
   /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
   readonly command: readonly string[];
+  /** "unix:/PATH" where the service manager starts it as another user, in the place of `command`; null: it doesn't. */
+  readonly connect: string | null;
   /** Its working directory; null: that of the session. */
   readonly cwd: string | null;
   /** A file of MCP servers; null: there are none. */
@@ -76,13 +78,14 @@ export class AcpAgent implements Agent {
     const { processes } = this.#options;
     const session = await pool.take(request, signal);
     const { turnId, messageId, session: sessionName } = request;
-    const turnProcess = { pid: session.pid, turnId, messageId, session: sessionName };
-    processes.add(turnProcess);
+    const { pid } = session;
+    const turnProcess = pid === null ? null : { pid, turnId, messageId, session: sessionName };
+    if (turnProcess !== null) processes.add(turnProcess);
     const queue = new MergedEvents();
     const reply = session
       .turn(request, files, signal, (event) => queue.push(event))
       .finally(() => {
-        processes.delete(turnProcess);
+        if (turnProcess !== null) processes.delete(turnProcess);
         pool.give(session);
         queue.end();
       });
@@ -107,31 +110,35 @@ export class AcpAgent implements Agent {
       import('./session.js'),
       import('./mcp-servers.js'),
     ]);
-    const { command, directory, killDelay, log, env, environment, mcpServers } = this.#options;
-    const { groups, memoryMax } = this.#options;
+    const { command, connect, cwd, directory, log, env, environment, mcpServers } = this.#options;
+    const { groups, memoryMax, killDelay: killDelayMs } = this.#options;
     const inherited = inheritedEnvironment(environment, env);
     const keepsHome = env.includes('HOME') && environment['HOME'] !== undefined;
+    const started = (session: string) => {
+      const directories = makeTurnDirectories(directory, session);
+      return {
+        command,
+        cwd: cwd ?? directories.session,
+        env: {
+          ...inherited,
+          ...(!keepsHome && { HOME: directories.home }),
+          SD_GATEWAY_SESSION: session,
+        },
+        directory,
+        killDelayMs,
+        groups,
+        memoryMax,
+        log,
+      };
+    };
     return new SessionPool({
       limit: this.#options.processesLimit,
       idleMs: this.#options.idle,
-      open: async (request, signal) => {
-        const directories = makeTurnDirectories(directory, request.session);
-        return AcpSession.open(
+      open: async (request, signal) =>
+        AcpSession.open(
           {
-            process: {
-              command,
-              cwd: this.#options.cwd ?? directories.session,
-              env: {
-                ...inherited,
-                ...(!keepsHome && { HOME: directories.home }),
-                SD_GATEWAY_SESSION: request.session,
-              },
-              directory,
-              killDelayMs: killDelay,
-              groups,
-              memoryMax,
-              log,
-            },
+            agent:
+              connect === null ? started(request.session) : { connect, cwd: cwd ?? '/', killDelayMs, log },
             mcpServers: async () => (mcpServers === null ? [] : readMcpServers(mcpServers)),
             mode: this.#options.mode,
             model: this.#options.model,
@@ -141,8 +148,7 @@ export class AcpAgent implements Agent {
           },
           request,
           signal,
-        );
-      },
+        ),
     });
   }
 }

@@ -10,9 +10,10 @@ import type { ProcessTree } from '../process-tree.js';
 import { readInTurns } from '../read-in-turns.js';
 import { pauseWhenFullMs, StandardError } from '../standard-error.js';
 import { failedInShell, type ProgramToStart, startProgram } from '../start-program.js';
+import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { FrameSplitter } from './frames.js';
-import { RpcConnection, type RpcHandlers } from './rpc.js';
-import { oneLine } from './updates.js';
+import { Garbage } from './garbage.js';
+import { RpcConnection } from './rpc.js';
 
 export interface AgentProcessOptions extends ProgramToStart {
   readonly log: Log;
@@ -21,24 +22,20 @@ export interface AgentProcessOptions extends ProgramToStart {
 /** A process that has closed its standard output ends by itself within this time, or is ended. */
 const closedOutputMs = 200;
 
-/** Lines of garbage that are logged for each turn. */
-const mostGarbage = 10;
-
 /**
  * The process of an agent that speaks ACP on its standard streams. It leads a session and a process group of its own, and
  * lives from turn to turn.
  */
-export class AgentProcess {
+export class AgentProcess implements AgentLink {
   readonly pid: number;
   readonly connection: RpcConnection;
-  /** Resolves with the reason once nothing of it is left. */
   readonly ended: Promise<AgentError>;
   readonly #options: AgentProcessOptions;
   readonly #piped: PipedProcess;
   readonly #tree: ProcessTree;
   #standardError: StandardError;
   #fields: LogFields;
-  #garbage = 0;
+  readonly #garbage: Garbage;
   #turnBeganTicks = 0;
   #exited = false;
   #ending = false;
@@ -50,7 +47,7 @@ export class AgentProcess {
     piped: PipedProcess,
     tree: ProcessTree,
     fields: LogFields,
-    handlers: Pick<RpcHandlers, 'request' | 'notification'>,
+    handlers: LinkHandlers,
   ) {
     this.pid = tree.pid;
     this.#tree = tree;
@@ -58,9 +55,10 @@ export class AgentProcess {
     this.#piped = piped;
     this.#fields = fields;
     this.#standardError = this.#newStandardError();
+    this.#garbage = new Garbage(options.log, fields);
     this.connection = new RpcConnection(piped.stdin, {
       ...handlers,
-      garbage: (line) => this.#noteGarbage(line),
+      garbage: (line) => this.#garbage.note(line),
       stuck: (reason) => this.fail(new AgentError('failed', `the agent was ended: ${reason}`, true)),
     });
     this.ended = new Promise((resolve) => this.#follow(resolve));
@@ -70,7 +68,7 @@ export class AgentProcess {
   static async start(
     options: AgentProcessOptions,
     fields: LogFields,
-    handlers: Pick<RpcHandlers, 'request' | 'notification'>,
+    handlers: LinkHandlers,
   ): Promise<AgentProcess> {
     const { pid, piped, tree } = await startProgram(options);
     for (const limit of [() => endBeforeGateway(pid), () => lowerOpenFilesLimit(pid, openFilesLimit)]) {
@@ -83,32 +81,27 @@ export class AgentProcess {
     return new AgentProcess(options, piped, tree, fields, handlers);
   }
 
-  /** False once it ends, or has ended. */
   get isUsable(): boolean {
     return !this.#exited && !this.#ending;
   }
 
-  /** A turn begins: from now on records are about it, and have room again. */
   turnBegins(fields: LogFields): void {
     this.#standardError.end();
     this.#fields = fields;
     this.#standardError = this.#newStandardError();
-    this.#garbage = 0;
+    this.#garbage.turnBegins(fields);
     this.#turnBeganTicks = ticksSinceBoot();
   }
 
-  /** The turn is over: ends what it has left behind. What the agent holds as its own stays. */
   async turnEnds(): Promise<void> {
     await this.#tree.endOrphans(this.#turnBeganTicks);
   }
 
-  /** The end of its standard error, for an error text; empty if it wrote nothing. */
   said(): string {
     const tail = this.#standardError.tail();
     return tail === '' ? '' : `; standard error ends: ${tail}`;
   }
 
-  /** Ends it because of that. */
   fail(failure: AgentError): void {
     this.#failure ??= failure;
     this.connection.close(failure);
@@ -127,16 +120,6 @@ export class AgentProcess {
 
   #newStandardError(): StandardError {
     return new StandardError((line) => this.#options.log.info(`agent: ${line}`, this.#fields));
-  }
-
-  #noteGarbage(line: string): void {
-    this.#garbage += 1;
-    if (this.#garbage > mostGarbage) return;
-    const last = this.#garbage === mostGarbage ? ' Further ones are not logged.' : '';
-    this.#options.log.info(
-      `The agent wrote a line that answers nothing and is no message of the protocol: ${oneLine(line)}.${last}`,
-      this.#fields,
-    );
   }
 
   #follow(ended: (reason: AgentError) => void): void {

@@ -5,6 +5,8 @@ import { errorMessage } from '../../text/failure-text.js';
 import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from '../agent.js';
 import type { PlacedFile } from '../placed-files.js';
 import { ReplyFiles } from '../reply-files.js';
+import { AgentConnection, type AgentConnectionOptions } from './agent-connection.js';
+import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
 import { conversationText, cutOffText, mostContextTurns } from './context.js';
 import {
@@ -28,7 +30,7 @@ import { methodNotFound, RpcError } from './rpc.js';
 import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
 
 export interface AcpSessionOptions {
-  readonly process: AgentProcessOptions;
+  readonly agent: AgentProcessOptions | AgentConnectionOptions;
   readonly mcpServers: () => Promise<readonly McpServer[]>;
   readonly mode: string | null;
   readonly model: string | null;
@@ -59,7 +61,7 @@ interface RunningTurn {
 export class AcpSession {
   readonly #options: AcpSessionOptions;
   readonly #updates = { count: 0, messages: 0 };
-  #process: AgentProcess | null = null;
+  #process: AgentLink | null = null;
   #opened: OpenedSession = { sessionId: '', opening: 'new', authMethods: null, takesImages: false };
   /** The conversation so far, which the agent does not know. */
   #context: string | null = null;
@@ -85,7 +87,7 @@ export class AcpSession {
     try {
       const record = sessionRecord(await request.agentSession.read());
       try {
-        await session.#open(record?.cwd === options.process.cwd ? record : null, request, signal);
+        await session.#open(record?.cwd === options.agent.cwd ? record : null, request, signal);
       } catch (error) {
         if (!session.#resuming || signal.aborted) throw error;
         options.log.warning(
@@ -103,8 +105,9 @@ export class AcpSession {
     }
   }
 
-  get pid(): number {
-    return this.#process?.pid ?? 0;
+  /** Null: it has no process of the gateway's. */
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
   }
 
   /** False once its process ends, or has ended. */
@@ -181,7 +184,7 @@ export class AcpSession {
   }
 
   /** A tool may go on after the agent has answered, so the process ends in any case. */
-  async #cancel(agent: AgentProcess, answer: Promise<unknown>): Promise<never> {
+  async #cancel(agent: AgentLink, answer: Promise<unknown>): Promise<never> {
     const notification: CancelNotification = { sessionId: this.#opened.sessionId };
     agent.connection.notify('session/cancel', notification);
     let timer: NodeJS.Timeout | undefined;
@@ -208,14 +211,18 @@ export class AcpSession {
   }
 
   async #open(record: SessionRecord | null, request: AgentRequest, signal: AbortSignal): Promise<void> {
-    const { process: options, mode, model, log } = this.#options;
+    const { agent: options, mode, model, log } = this.#options;
     const fields = fieldsOf(request);
     const mcpServers = await this.#options.mcpServers();
     if (signal.aborted) throw cancelledBefore();
-    const agent = await AgentProcess.start(options, fields, {
+    const handlers: LinkHandlers = {
       request: (method, params) => this.#request(method, params),
       notification: (method, params) => this.#notified(method, params),
-    });
+    };
+    const agent =
+      'connect' in options
+        ? await AgentConnection.open(options, fields, handlers, signal)
+        : await AgentProcess.start(options, fields, handlers);
     this.#process = agent;
     const cancel = () => agent.fail(cancelledBefore());
     signal.addEventListener('abort', cancel, { once: true });

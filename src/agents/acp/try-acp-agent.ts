@@ -5,6 +5,8 @@ import type { Log } from '../../log/log.js';
 import { AgentError } from '../agent.js';
 import type { AgentFinding } from '../agent-finding.js';
 import { inheritedEnvironment } from '../command-environment.js';
+import { AgentConnection } from './agent-connection.js';
+import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { AgentProcess } from './agent-process.js';
 import {
   choose,
@@ -20,6 +22,10 @@ import { membersOf, oneLine } from './updates.js';
 
 export interface AcpTrialSettings {
   readonly command: readonly string[];
+  /** "unix:/PATH" where another user's agent is reached, in the place of `command`; null: there is none. */
+  readonly connect: string | null;
+  /** The directory of sessions, if it is set. */
+  readonly cwd: string | null;
   /** Names of variables of the gateway that it gets in any case. */
   readonly env: readonly string[];
   readonly mode: string | null;
@@ -59,31 +65,33 @@ export async function tryAcpAgent(
   settings: AcpTrialSettings,
   surroundings: AcpTrialSurroundings,
 ): Promise<AgentFinding> {
-  const { command, env, killDelayMs } = settings;
+  const { command, connect, env, killDelayMs } = settings;
   const { directory, environment, signal } = surroundings;
   const cwd = mkdtempSync(join(tmpdir(), 'sd-gateway-trial-'));
   const ownHome = join(directory, 'home');
   const home = existsSync(ownHome) ? ownHome : cwd;
   const keepsHome = env.includes('HOME') && environment['HOME'] !== undefined;
   const variables = { ...inheritedEnvironment(environment, env), ...(!keepsHome && { HOME: home }) };
-  let agent: AgentProcess | null = null;
+  let agent: AgentLink | null = null;
   const stop = () => agent?.fail(new AgentError('unavailable', 'the agent does not answer in time', true));
   signal.addEventListener('abort', stop);
   try {
-    agent = await AgentProcess.start(
-      { command, cwd, env: variables, directory, killDelayMs, groups: null, memoryMax: null, log: noLog },
-      {},
-      {
-        request: async (method) => {
-          throw new RpcError(methodNotFound, `"${oneLine(method, 100)}" is not offered`);
-        },
-        notification: noRecord,
+    const handlers: LinkHandlers = {
+      request: async (method) => {
+        throw new RpcError(methodNotFound, `"${oneLine(method, 100)}" is not offered`);
       },
-    );
+      notification: noRecord,
+    };
+    const program = { command, cwd, env: variables, directory, killDelayMs, groups: null, memoryMax: null };
+    agent =
+      connect === null
+        ? await AgentProcess.start({ ...program, log: noLog }, {}, handlers)
+        : await AgentConnection.open({ connect, cwd, killDelayMs, log: noLog }, {}, handlers, signal);
     if (signal.aborted) stop();
     const credentials = 'CREDENTIALS_DIRECTORY';
     const hasCredentials = !env.includes(credentials) || environment[credentials] !== undefined;
-    return await findingOf(agent, { ...settings, cwd, hasCredentials });
+    const sessionDirectory = connect === null ? cwd : (settings.cwd ?? cwd);
+    return await findingOf(agent, { ...settings, cwd: sessionDirectory, hasCredentials });
   } catch (error) {
     if (!(error instanceof AgentError)) throw error;
     const said = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;
@@ -105,7 +113,7 @@ export async function tryAcpAgent(
 }
 
 async function findingOf(
-  { connection }: AgentProcess,
+  { connection }: AgentLink,
   {
     cwd,
     mode,

@@ -20,7 +20,7 @@ export function programIn(name: string, path: string): string | null {
 
 /** The word by which an agent's program is found; null if it has none, or the session's directory has it. */
 export function programOf(agent: AgentConfiguration): string | null {
-  const word = 'command' in agent ? agent.command[0] : undefined;
+  const word = 'command' in agent ? agent.command?.[0] : undefined;
   // A path below the session's directory is made by the session.
   return word !== undefined && (word.startsWith('/') || !word.includes('/')) ? word : null;
 }

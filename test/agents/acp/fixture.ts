@@ -48,6 +48,7 @@ export class Place {
   agent(fault: Fault = {}, options: Partial<AcpAgentOptions> = {}): AcpAgent {
     const agent = new AcpAgent({
       command: [process.execPath, program, JSON.stringify(fault)],
+      connect: null,
       cwd: null,
       mcpServers: null,
       mode: null,

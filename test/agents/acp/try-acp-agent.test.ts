@@ -15,7 +15,7 @@ function tried(
   mkdirSync(join(place.directory, 'home'), { recursive: true });
   const command = [process.execPath, program, JSON.stringify(fault)];
   return tryAcpAgent(
-    { command, env: [], mode: null, model: null, killDelayMs: 100, ...settings },
+    { command, env: [], connect: null, cwd: null, mode: null, model: null, killDelayMs: 100, ...settings },
     { directory: place.directory, environment, signal },
   );
 }
@@ -91,7 +91,15 @@ test('no session is tried of an agent whose credentials only the unit has', asyn
 test('a home that is not there yet is not made', async () => {
   const place = new Place();
   const finding = await tryAcpAgent(
-    { command: [process.execPath, program, '{}'], env: [], mode: null, model: null, killDelayMs: 100 },
+    {
+      command: [process.execPath, program, '{}'],
+      env: [],
+      connect: null,
+      cwd: null,
+      mode: null,
+      model: null,
+      killDelayMs: 100,
+    },
     {
       directory: join(place.directory, 'agents'),
       environment: process.env,
