@@ -54,7 +54,7 @@ const agentTypes: {
           memoryMax,
         })
       : new ConnectedCommandAgent({ ...table, log: surroundings.log, connect, killDelay, replyLimit }),
-  acp: ({ command, connect, env, cwd, mode, model, allow, ask, idle, ...others }, surroundings) =>
+  acp: ({ command, connect, env, cwd, mode, model, allow, ask, fs, idle, ...others }, surroundings) =>
     new AcpAgent({
       ...surroundings,
       command: command ?? [],
@@ -65,6 +65,7 @@ const agentTypes: {
       model,
       allow,
       ask,
+      fs,
       idle,
       mcpServers: others.mcp_servers,
       processesLimit: others.processes_limit,

@@ -40,6 +40,10 @@ export const acpKeys = {
     description:
       'Kinds of tools about which a person is asked, such as ["edit", "execute"]. It comes before `agent.allow`.',
   }),
+  fs: z.enum(['off', 'read', 'write']).default('off').register(z.globalRegistry, {
+    description:
+      'Access to files below the working directory of a session that the gateway offers the agent: "off", "read", or "write" for both.',
+  }),
   idle: timeSpan(0, 365 * day)
     .prefault('10min')
     .register(z.globalRegistry, {

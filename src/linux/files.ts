@@ -29,7 +29,8 @@ export class NoRegularFileError extends Error {
 
 export type Links = 'links-followed' | 'links-refused';
 
-function kindOf(stats: Stats): string {
+/** Names what lies in the place of a file: "a directory". */
+export function kindOf(stats: Stats): string {
   if (stats.isDirectory()) return 'a directory';
   if (stats.isFIFO()) return 'a named pipe';
   return stats.isSocket() ? 'a socket' : 'a device';

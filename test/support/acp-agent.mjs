@@ -109,6 +109,15 @@ const steps = {
   },
   /** A request that no client knows. */
   unknown: async ({ session }) => chunk(session, JSON.stringify((await ask('craft/drain', {})).error.code)),
+  /** "fs METHOD JSON": a request about files; its answer, or the error's number and text. */
+  fs: async ({ session }, rest) => {
+    const [method, ...params] = rest.split(' ');
+    const { result, error } = await ask(`fs/${method}_text_file`, {
+      sessionId: session,
+      ...JSON.parse(params.join(' ')),
+    });
+    chunk(session, error ? `${error.code} ${error.message}` : JSON.stringify(result));
+  },
   /** "ask KIND IDS TITLE": permission, with options of these ids; "-" for none. */
   ask: async (turn, rest) => {
     const { outcome } = await permission(turn, rest);

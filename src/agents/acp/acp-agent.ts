@@ -7,6 +7,7 @@ import { type PlacedFile, PlacedFiles } from '../placed-files.js';
 import type { TurnProcess } from '../turn-processes.js';
 import { MergedEvents } from './merged-events.js';
 import type { SessionPool } from './session-pool.js';
+import type { FileAccess } from './text-files.js';
 
 export interface AcpAgentOptions {
   /** The program and its arguments, as execvp(3) takes them; no shell is involved. */
@@ -22,6 +23,8 @@ export interface AcpAgentOptions {
   /** Kinds of tools that it may use, and those about which a person is asked. */
   readonly allow: readonly string[];
   readonly ask: readonly string[];
+  /** Access to files of the session's directory, through the gateway. */
+  readonly fs: FileAccess;
   /** Time after which a process that runs no turn is ended, in milliseconds. */
   readonly idle: number;
   readonly processesLimit: number;
@@ -143,6 +146,7 @@ export class AcpAgent implements Agent {
             mode: this.#options.mode,
             model: this.#options.model,
             permissions: { allow: this.#options.allow, ask: this.#options.ask },
+            fs: this.#options.fs,
             replyLimitBytes: this.#options.replyLimit,
             log,
           },

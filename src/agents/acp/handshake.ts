@@ -1,6 +1,7 @@
 import type { InitializeRequest, McpServer } from '@agentclientprotocol/sdk';
 import { AgentError } from '../agent.js';
 import { type RpcConnection, RpcError } from './rpc.js';
+import { type FileAccess, offersFile } from './text-files.js';
 import { membersOf, oneLine } from './updates.js';
 
 /** Version of the Agent Client Protocol that the gateway speaks. */
@@ -65,6 +66,7 @@ export interface HandshakeOptions {
   readonly mcpServers: readonly McpServer[];
   readonly mode: string | null;
   readonly model: string | null;
+  readonly fs: FileAccess;
   /** Updates of any session that have come so far, and those of them that tell a message. */
   readonly updates: () => { readonly count: number; readonly messages: number };
   /** Tells why a session that there was could not be opened again. */
@@ -106,12 +108,17 @@ export type InitializedAgent = Readonly<Record<'agentCapabilities' | 'authMethod
  *
  * @throws AgentError of reason `unavailable`, or the reason of the connection's end
  */
-export async function initialize(options: Pick<HandshakeOptions, 'connection'>): Promise<InitializedAgent> {
+export async function initialize(
+  options: Pick<HandshakeOptions, 'connection' | 'fs'>,
+): Promise<InitializedAgent> {
   const request: InitializeRequest = {
     protocolVersion,
     // All that is not named is off: the agent works on its own files, in its own sandbox.
     clientCapabilities: {
-      fs: { readTextFile: false, writeTextFile: false },
+      fs: {
+        readTextFile: offersFile('fs/read_text_file', options.fs),
+        writeTextFile: offersFile('fs/write_text_file', options.fs),
+      },
       terminal: false,
       // A person can start the agent by hand: it names the arguments for that.
       auth: { terminal: true },

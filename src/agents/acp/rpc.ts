@@ -15,7 +15,7 @@ export class RpcError extends Error {
 }
 
 export const methodNotFound = -32601;
-const invalidRequest = -32600;
+export const invalidRequest = -32600;
 const internalError = -32603;
 /** ACP, "Cancellation": the answer to a request that was taken back. */
 const requestCancelled = -32800;

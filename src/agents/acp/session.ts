@@ -26,7 +26,8 @@ import {
 } from './permissions.js';
 import { fileBlocks } from './prompt-files.js';
 import { turnReply } from './reply.js';
-import { methodNotFound, RpcError } from './rpc.js';
+import { invalidRequest, methodNotFound, RpcError } from './rpc.js';
+import { answerFile, type FileAccess, offersFile } from './text-files.js';
 import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
 
 export interface AcpSessionOptions {
@@ -35,6 +36,7 @@ export interface AcpSessionOptions {
   readonly mode: string | null;
   readonly model: string | null;
   readonly permissions: PermissionSettings;
+  readonly fs: FileAccess;
   readonly replyLimitBytes: number;
   readonly log: Log;
 }
@@ -211,7 +213,7 @@ export class AcpSession {
   }
 
   async #open(record: SessionRecord | null, request: AgentRequest, signal: AbortSignal): Promise<void> {
-    const { agent: options, mode, model, log } = this.#options;
+    const { agent: options, mode, model, fs, log } = this.#options;
     const fields = fieldsOf(request);
     const mcpServers = await this.#options.mcpServers();
     if (signal.aborted) throw cancelledBefore();
@@ -234,6 +236,7 @@ export class AcpSession {
           mcpServers,
           mode,
           model,
+          fs,
           updates: () => ({ ...this.#updates }),
           onLost: (reason) => log.notice(`The agent did not open its session again: ${reason}`, fields),
           onResume: () => {
@@ -277,6 +280,7 @@ export class AcpSession {
   }
 
   async #request(method: string, params: unknown): Promise<unknown> {
+    if (offersFile(method, this.#options.fs)) return this.#file(method, params);
     if (method !== 'session/request_permission') {
       throw new RpcError(methodNotFound, `"${oneLine(method, 100)}" is not offered`);
     }
@@ -296,6 +300,14 @@ export class AcpSession {
       turn.fields,
     );
     return permissionAnswer(policy, options);
+  }
+
+  async #file(method: string, params: unknown): Promise<object> {
+    const isCurrent = membersOf(params)['sessionId'] === this.#opened.sessionId;
+    if (this.#turn === null || this.#turn.isCutOff || !isCurrent) {
+      throw new RpcError(invalidRequest, 'files are offered only during a turn of the session');
+    }
+    return answerFile(method, params, this.#options.agent.cwd);
   }
 
   async #ask(turn: RunningTurn, { kind, title, input }: ToolCallFacts, options: unknown): Promise<unknown> {

@@ -127,6 +127,7 @@ async function findingOf(
     mode,
     model,
     mcpServers: [],
+    fs: 'off',
     updates: () => ({ count: 0, messages: 0 }),
     onLost: noRecord,
     onResume: noRecord,

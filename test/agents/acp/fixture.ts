@@ -55,6 +55,7 @@ export class Place {
       model: null,
       allow: [],
       ask: [],
+      fs: 'off',
       idle: 60_000,
       processesLimit: 8,
       killDelay: 2_000,
