@@ -163,6 +163,9 @@ export class ThreadConnection {
       case 'warning':
         this.#warned(toError(message.failure), events);
         break;
+      case 'refusing':
+        this.#health.failed(toError(message.failure));
+        break;
       case 'forgotten':
         events.forgotten?.(message.forgotten);
         break;

@@ -113,6 +113,11 @@ export class GroupCommit {
     }
   }
 
+  /** Why no new work is taken until there is room for the ballast; null: it is. */
+  ballastTrouble(): StoreError | null {
+    return this.#ballast.trouble();
+  }
+
   get isBallastSpent(): boolean {
     return this.#ballast.isSpent;
   }

@@ -90,6 +90,8 @@ export type FromWorker =
   | { readonly type: 'answers'; readonly answers: readonly Answer[] }
   /** Something that no caller waits for went wrong. */
   | { readonly type: 'warning'; readonly failure: PostedFailure }
+  /** New work is refused, though no call has failed yet. */
+  | { readonly type: 'refusing'; readonly failure: PostedFailure }
   /** Messages that had come to their end long ago were forgotten. */
   | { readonly type: 'forgotten'; readonly forgotten: ForgottenMessages }
   | { readonly type: 'closed'; readonly failure: PostedFailure | null };

@@ -26,6 +26,8 @@ if (port === null) throw new Error('sqlite-worker is a worker thread; it is star
 
 const post = (message: FromWorker) => port.postMessage(message);
 
+const refuse = (error: StoreError) => post({ type: 'refusing', failure: toFailure(error) });
+
 /** Calls that come right after it wait in the port, which gives out nothing while nobody listens. */
 function awaitOpen(from: MessagePort): Promise<WorkerOptions> {
   return new Promise((resolve, reject) => {
@@ -93,7 +95,7 @@ class Serving {
     for (let start = 0; start < calls.length; start += largestGroup) {
       const wasSpent = this.#groups.isBallastSpent;
       const answers = this.#groups.run(calls.slice(start, start + largestGroup));
-      if (this.#groups.isBallastSpent && !wasSpent) this.#warn(releasedError(this.#path));
+      if (this.#groups.isBallastSpent && !wasSpent) refuse(releasedError(this.#path));
       for (const answer of answers) if ('failure' in answer) this.#noteDamage(answer.failure);
       // Before anybody is promised what the log has.
       this.#markLog();
@@ -198,6 +200,8 @@ async function start(from: MessagePort, options: WorkerOptions): Promise<void> {
     const serving = new Serving(database, groups, options);
     serving.listen(from);
     post({ type: 'opened', recovery, report });
+    const trouble = groups.ballastTrouble();
+    if (trouble !== null) refuse(trouble);
   } catch (error) {
     database.close();
     throw error;
@@ -210,7 +214,7 @@ async function startOnFullDisk(from: MessagePort, options: WorkerOptions): Promi
   } catch (error) {
     const isFull = toStoreError(error, options.path).reason === 'full';
     if (!isFull || !new Ballast(options.path).release()) throw error;
-    post({ type: 'warning', failure: toFailure(releasedError(options.path)) });
+    refuse(releasedError(options.path));
     await start(from, options);
   }
 }

@@ -59,13 +59,17 @@ test('on a full disk what was accepted comes to its end, and new work waits unti
   skip,
 }) => {
   if (reason !== null) skip(reason);
-  const warnings: string[] = [];
-  const store = await files.open({ ...soon, events: { warning: ({ message }) => warnings.push(message) } });
+  const told: string[] = [];
+  const store = await files.open({
+    ...soon,
+    events: { refusing: ({ message }) => told.push(message), accepting: () => told.push('accepting') },
+  });
   await isHeld();
   for (const session of ['a', 'b']) await acceptOne(store, session, { text: 'x'.repeat(100_000) });
   const turn = await claimOne(store);
   const other = fillDisk();
 
+  // New work alone has no claim to it.
   await expect(acceptOne(store, 'c', { text: 'x'.repeat(100_000) })).rejects.toMatchObject(full);
   expect(sizeOfBallast()).toBe(ballastBytes);
   const [refused, ended] = await Promise.allSettled([
@@ -75,14 +79,15 @@ test('on a full disk what was accepted comes to its end, and new work waits unti
   expect(refused).toMatchObject({ status: 'rejected', reason: full });
   expect(ended).toEqual({ status: 'fulfilled', value: true });
   expect(sizeOfBallast()).toBe(0);
-  expect(warnings).toEqual([expect.stringMatching(/^The disk of .* is full\. The 8 MiB that were kept/)]);
+  expect(told).toEqual([expect.stringMatching(/^There is no room for the database/)]);
   // Its room is for the turns alone.
   await expect(acceptOne(store, 'c')).rejects.toMatchObject(full);
   await expect(store.tryWrite()).rejects.toMatchObject(full);
   expect(await at(3_000, store).completeTurn(await claimOne(store), reply)).toBe(true);
 
   rmSync(other);
-  await store.tryWrite();
+  // It asks each second by itself.
+  await expect.poll(() => told.at(-1), { timeout: 10_000 }).toBe('accepting');
   await acceptOne(store, 'c');
   await isHeld();
 });
@@ -94,8 +99,10 @@ test('a start on a full disk finds everything, and takes nothing new', async ({ 
   await acceptOne(store, 'a');
   await store.close();
   const other = fillDisk();
-  for (const _start of [1, 2]) {
-    const again = await files.open();
+  for (const said of [/^The disk of .* is full\. The 8 MiB that were kept/, /^There is no room/]) {
+    const told: string[] = [];
+    const again = await files.open({ events: { refusing: ({ message }) => told.push(message) } });
+    await expect.poll(() => told).toEqual([expect.stringMatching(said)]);
     await expect(acceptOne(again, 'b')).rejects.toMatchObject(full);
     expect(await again.counts()).toMatchObject({ queued: 1 });
     await again.close();
