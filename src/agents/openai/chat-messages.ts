@@ -47,6 +47,11 @@ export function chatMessages(
   return [
     ...(system === null ? [] : [{ role: 'system', content: system } as const]),
     ...past,
-    { role: 'user', content: files.length === 0 ? text : [{ type: 'text', text }, ...files] },
+    { role: 'user', content: files.length === 0 ? text : [...textParts(text), ...files] },
   ];
+}
+
+/** Servers refuse an empty text among the parts. */
+function textParts(text: string): readonly ContentPart[] {
+  return text === '' ? [] : [{ type: 'text', text }];
 }

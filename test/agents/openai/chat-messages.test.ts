@@ -29,6 +29,14 @@ it.each([
   expect(texts.filter((text) => ['one', 'two'].includes(text))).toEqual(expected);
 });
 
+it('has the files behind the text, and no empty text', () => {
+  const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,YQ==' } } as const;
+  const contents = (text: string) =>
+    chatMessages(null, [], text, plenty, [image]).map(({ content }) => content);
+  expect(contents('look')).toEqual([[{ type: 'text', text: 'look' }, image]]);
+  expect(contents('')).toEqual([[image]]);
+});
+
 it('leaves out a turn without a reply’s text, which servers refuse', () => {
   const texts = chatMessages(null, [turn('one', ''), turn('two', 'zwei')], 'three', plenty);
   expect(texts.map(({ content }) => String(content))).toEqual(['two', 'zwei', 'three']);
