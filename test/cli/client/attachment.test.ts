@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Gateway, Place } from '../foreground.js';
@@ -88,14 +88,18 @@ it('goes on after a crash between a file and its message as if nothing had come'
   await expect.poll(() => storedFiles().length, { timeout: 15_000 }).toBe(before + 1);
   gateway.child.kill('SIGKILL');
   await gateway.end;
+  // A copy for a turn that the crash has ended.
+  const copy = path('state/agents/files/left/1/f');
+  mkdirSync(dirname(copy), { recursive: true });
+  writeFileSync(copy, 'a');
 
   gateway = await place.start(environment);
+  expect(existsSync(copy)).toBe(false);
   expect(storedFiles().at(-1)).toEqual({ message: null });
   expect((await place.run(['messages', 'crash'])).status).toBe(1);
   writeFileSync(path('f'), 'a'.repeat(400_000));
   const sent = await place.run(['send', '--session', 'crash', '--file', path('f'), 'x']);
   expect(sent).toMatchObject({ status: 0, stdout: 'done\n' });
-  expect(existsSync(path('state/agents/files'))).toBe(true);
   expect(
     storedFiles()
       .slice(before + 1)
