@@ -6,6 +6,9 @@ import { FileError, fullError } from './errors.js';
 /** Size of the file, in bytes: the log and the database get by with it until all that was accepted has ended. */
 export const ballastBytes = 8 * 1024 * 1024;
 
+/** Free room that files leave to everything else, in bytes. */
+const roomBesideFilesBytes = 2 * ballastBytes;
+
 /** A smaller disk keeps none, in free bytes: it would be full the sooner. */
 const plentyBytes = 8 * ballastBytes;
 
@@ -65,6 +68,13 @@ export class Ballast {
   trouble(): FileError | null {
     const isLow = this.#isSpent && !this.#hasRoomFor(ballastBytes + resumeFreeBytes);
     return isLow ? fullError(this.#database) : null;
+  }
+
+  /** Why a file has to wait, which must not take the last room of messages and of their ends; null: it need not. */
+  fileTrouble(): FileError | null {
+    // A file system that doesn't tell is taken to have room.
+    const isLow = (freeBytes(this.#database) ?? roomBesideFilesBytes) < roomBesideFilesBytes;
+    return this.#isSpent || isLow ? fullError(this.#database) : null;
   }
 
   #hasRoomFor(bytes: number): boolean {

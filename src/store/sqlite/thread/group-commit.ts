@@ -82,9 +82,13 @@ export class GroupCommit {
     const asked: Call[] = [];
     const refused: Answer[] = [];
     const trouble = this.#log.trouble() ?? this.#ballast.trouble();
+    const hasFiles = calls.some(({ operation }) => operation === 'addBlobChunk');
+    const fileTrouble = hasFiles ? this.#ballast.fileTrouble() : null;
     for (const call of calls) {
       if (isRead.has(call.operation)) asked.push(call);
       else if (trouble !== null && isNewWork.has(call.operation)) refused.push(failed(call, trouble));
+      else if (fileTrouble !== null && call.operation === 'addBlobChunk')
+        refused.push(failed(call, fileTrouble));
       else (call.operation === 'tryWrite' ? tries : writes).push(call);
     }
     return [...refused, ...this.#write(writes), ...this.#write(tries), ...this.#read(asked)];
