@@ -77,10 +77,9 @@ export class Place {
   asked(): readonly { readonly pid: number; readonly method: string; readonly params: never }[] {
     const file = join(this.directory, 'home', 'acp-journal');
     if (!existsSync(file)) return [];
-    return readFileSync(file, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    // The file is there before its first line, and a line before its end.
+    const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+    return lines.map((line) => JSON.parse(line));
   }
 
   /** The methods that it was asked for, of one kind of them. */
