@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { whyNoMemoryLimit } from '../agents/agent-groups.js';
 import {
@@ -18,6 +19,16 @@ import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
+/** True if this user may execute the file (access(2)). */
+function canExecute(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Says which agents can't be reached as it is: a configuration may be right before its agents are there. */
 async function agentWarnings(
   location: GatewayLocation,
@@ -30,8 +41,13 @@ async function agentWarnings(
   const warnings: string[] = [];
   for (const [name, agent] of Object.entries(agents)) {
     const program = programOf(agent);
-    if (program !== null && programIn(program, path) === null) {
+    const file = program === null ? null : programIn(program, path);
+    if (program !== null && file === null) {
       warnings.push(`agents.${name}: the program ${program} is not there, or not in the PATH ${path}`);
+    } else if (mayTry && file !== null && !canExecute(file)) {
+      warnings.push(
+        `agents.${name}: this user, who runs the gateway, can’t execute ${file}: check its mode, and those of the directories above it`,
+      );
     } else if (mayTry && trialOf(agent) === 'request') {
       const directory = join(directories.state, 'agents');
       const tried = await tryAgent(agent, { directory, environment });

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Place } from './foreground.js';
@@ -17,6 +17,14 @@ it('starts no program of an agent', async () => {
   });
   expect([status, stderr]).toEqual([0, '']);
   expect(existsSync(file)).toBe(false);
+});
+
+it('warns of a program that can’t be executed', async () => {
+  const file = join(place.directory, 'agent');
+  writeFileSync(file, '#!/bin/sh\n', { mode: 0o644 });
+  const { status, stderr } = await place.run(['check-config'], { SD_GATEWAY_AGENT_COMMAND: file });
+  expect(status).toBe(0);
+  expect(stderr).toContain(`agents.default: this user, who runs the gateway, can’t execute ${file}`);
 });
 
 it('warns of an agent that can’t be reached, in JSON too', async () => {
