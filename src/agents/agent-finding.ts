@@ -4,6 +4,6 @@ export interface AgentFinding {
   readonly text: string;
   /** The advice for a person; null: there is none. */
   readonly mend: string | null;
-  /** The command to type for it, as the gateway's user. */
-  readonly command?: string;
+  /** The words of a command to type for it, as the gateway's user. */
+  readonly command?: readonly string[];
 }

@@ -206,10 +206,10 @@ describe('verdicts', () => {
       'problem',
       withProgram(null, {
         findings: [
-          { verdict: 'problem', text: 'a login', mend: 'Log in', command: 'env HOME=/h claude login' },
+          { verdict: 'problem', text: 'a login', mend: 'Log in', command: ['env', 'HOME=/h', 'claude'] },
         ],
       }),
-      'env HOME=/h claude login',
+      'env HOME=/h claude',
     ],
     ['agent', 'unknown', { access: unknown('why') }, null],
     [

@@ -212,7 +212,7 @@ describeOnMachine('sd-gateway doctor', (machine) => {
       {
         verdict: 'problem',
         text: expect.stringContaining('It offers "A key of the model".'),
-        mend: { command: expect.stringMatching(/^sudo -u daemon env HOME=\S+ \/usr\/bin\/env node /) },
+        mend: { command: expect.stringMatching(/^sudo -u daemon -- env HOME=\S+ \/usr\/bin\/env node /) },
       },
     ]);
     await machine().writeFile(

@@ -172,16 +172,11 @@ function nameOf({ agentInfo }: InitializedAgent): string {
 const protocolWord = /^-*(?:experimental-)?acp$/;
 
 /** Starts the agent for a person, with the arguments of its first method for a terminal (ACP, "Authentication"). */
-function loginCommand(command: readonly string[], home: string, methods: unknown): string {
+function loginCommand(command: readonly string[], home: string, methods: unknown): readonly string[] {
   const words = (Array.isArray(methods) ? methods : [])
     .map((method) => membersOf(method)['args'])
     .find((args): args is string[] => Array.isArray(args) && args.every((arg) => typeof arg === 'string'));
   const program =
     words === undefined ? command.filter((word) => !protocolWord.test(word)) : [...command, ...words];
-  return ['env', `HOME=${home}`, ...program].map(quoted).join(' ');
-}
-
-/** A word of a shell's command. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return ['env', `HOME=${home}`, ...program];
 }

@@ -1,3 +1,4 @@
+import { shellCommand } from '../../text/shell-words.js';
 import { type AgentAccess, asRoot, type DoctorFacts, gatewayCommand } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
 
@@ -85,7 +86,7 @@ function checkOneAgent(
 ): readonly Finding[] {
   const say = findings('program', agent === 'default' ? 'agent' : `agent ${agent}`);
   const trial = tried.map(({ verdict, text, mend: advice, command }) =>
-    say(verdict, text, advice === null ? null : mend(advice, command)),
+    say(verdict, text, advice === null ? null : mend(advice, command && shellCommand(command))),
   );
   if (program === null) {
     return trial.length > 0 ? trial : [say('not-applicable', 'It needs no program of its own')];

@@ -79,7 +79,9 @@ async function triedAsUser(
   try {
     const finding = await probeAs(uid, agent, trial);
     const { command } = finding;
-    return command === undefined ? finding : { ...finding, command: `sudo -u ${userName} ${command}` };
+    return command === undefined
+      ? finding
+      : { ...finding, command: ['sudo', '-u', userName, '--', ...command] };
   } catch (error) {
     if (!(error instanceof ProgramError || error instanceof SyntaxError)) throw error;
     const text = `It can’t be tried as the user ${userName}: ${errorMessage(error)}`;
@@ -97,7 +99,10 @@ async function probeAs(uid: number, agent: AgentConfiguration, trial: AgentTrial
   const { stdout, stderr } = await runProgram(
     'setpriv',
     // setpriv(1)
-    [`--reuid=${uid}`, `--regid=${await groupOf(uid)}`, '--init-groups', process.execPath, probe],
+    [
+      ...[`--reuid=${uid}`, `--regid=${await groupOf(uid)}`, '--init-groups', '--no-new-privs'],
+      ...[process.execPath, probe],
+    ],
     {
       input: JSON.stringify({ agent, trial }),
       wholeEnvironment: Object.fromEntries(variables) as Record<string, string>,
@@ -108,7 +113,28 @@ async function probeAs(uid: number, agent: AgentConfiguration, trial: AgentTrial
     const reason = stderr.trim().split('\n').at(-1) ?? 'it said nothing';
     throw new ProgramError('setpriv', 'failed-to-start', reason);
   }
-  return JSON.parse(stdout) as AgentFinding;
+  const finding: unknown = JSON.parse(stdout);
+  if (!isFinding(finding)) throw new SyntaxError('the program that tries it printed no finding');
+  return finding;
+}
+
+const verdicts: readonly unknown[] = [
+  'ok',
+  'warning',
+  'problem',
+  'unknown',
+] satisfies AgentFinding['verdict'][];
+
+/** The agent has the rights to change what it was printed by. */
+function isFinding(value: unknown): value is AgentFinding {
+  const { verdict, text, mend, command = [] } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  return (
+    verdicts.includes(verdict) &&
+    typeof text === 'string' &&
+    (mend === null || typeof mend === 'string') &&
+    Array.isArray(command) &&
+    command.every((word) => typeof word === 'string')
+  );
 }
 
 async function groupOf(uid: number): Promise<string> {
