@@ -354,6 +354,33 @@ describe('text that is still written', () => {
     streams[0].close();
   });
 
+  test('comes from the store if another gateway runs the turn, of which no event tells', async () => {
+    const { id, turn } = await running('a');
+    const streams = await Promise.all([
+      follow('/v1/sessions/a/events'),
+      follow(`/v1/messages/${id}?stream=true`),
+    ]);
+    const come = async (count: number) => {
+      for (const stream of streams)
+        await expect.poll(() => pieces(stream).length, { timeout: 10_000 }).toBe(count);
+    };
+    await served.store.appendDeltas(turn, ['one ']);
+    await come(1);
+    await served.store.appendDeltas(turn, ['two ', 'three']);
+    await come(3);
+    await served.store.completeTurn(turn, { text: 'one two three', metadata: {} });
+    await come(4);
+    for (const stream of streams) {
+      expect(pieces(stream)).toEqual([
+        'delta 1 one ',
+        'delta 2 two ',
+        'delta 3 three',
+        'message one two three',
+      ]);
+      stream.close();
+    }
+  }, 40_000);
+
   test('of one message: its states, and the message at once if it has ended', async () => {
     const { id, turn } = await running('a');
     const stream = await follow(`/v1/messages/${id}?stream=true`);
