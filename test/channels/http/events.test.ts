@@ -364,22 +364,24 @@ describe('text that is still written', () => {
       for (const stream of streams)
         await expect.poll(() => pieces(stream).length, { timeout: 10_000 }).toBe(count);
     };
-    await served.store.appendDeltas(turn, ['one ']);
-    await come(1);
-    await served.store.appendDeltas(turn, ['two ', 'three']);
-    await come(3);
-    await served.store.completeTurn(turn, { text: 'one two three', metadata: {} });
-    await come(4);
+    const texts = ['one ', 'two ', 'three ', 'four ', 'five'];
+    const began = performance.now();
+    for (const [index, text] of texts.entries()) {
+      await served.store.appendDeltas(turn, [text]);
+      await come(index + 1);
+    }
+    await served.store.completeTurn(turn, { text: texts.join(''), metadata: {} });
+    await come(6);
+    // Half a second each. A pause that grows although something has come would make it half a minute.
+    expect(performance.now() - began).toBeLessThan(15_000);
     for (const stream of streams) {
       expect(pieces(stream)).toEqual([
-        'delta 1 one ',
-        'delta 2 two ',
-        'delta 3 three',
-        'message one two three',
+        ...texts.map((text, index) => `delta ${index + 1} ${text}`),
+        `message ${texts.join('')}`,
       ]);
       stream.close();
     }
-  }, 40_000);
+  }, 60_000);
 
   test('of one message: its states, and the message at once if it has ended', async () => {
     const { id, turn } = await running('a');

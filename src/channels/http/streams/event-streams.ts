@@ -152,7 +152,10 @@ class SessionStream implements ServedStream {
       while (response.goesOn) {
         response.listen();
         const more = await this.#sendSettled();
-        const isBehind = response.goesOn && response.takesMore && (await this.#text?.catchUp());
+        const text = this.#text;
+        const position = text?.position ?? 0;
+        const isBehind = response.goesOn && response.takesMore && (await text?.catchUp());
+        if (text !== null && text.position > position) this.#pauseMs = firstPauseMs;
         await response.drained();
         if (!more && isBehind !== true) await response.sleep(this.#pause());
       }

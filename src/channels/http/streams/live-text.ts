@@ -42,6 +42,11 @@ export class LiveText {
     this.#isBehind = options.hasBegun;
   }
 
+  /** The number of the last piece that was sent; 0 if none was. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** True if the store may have pieces that the client has not. */
   get isBehind(): boolean {
     return this.#isBehind;

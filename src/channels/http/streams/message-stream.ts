@@ -12,7 +12,10 @@ export interface MessageStreamOptions extends EventResponseOptions {
   readonly changes: SessionChanges;
 }
 
-/** Another gateway may run the session: the store is read again after these pauses, in milliseconds. */
+/**
+ * Another gateway may run the session: the store is read again after so long, in milliseconds. The pause is doubled each
+ * time that nothing has come.
+ */
 const firstPauseMs = 500;
 const longestPauseMs = 10_000;
 
@@ -70,7 +73,9 @@ export class MessageStream {
           break;
         }
         this.#follow(message);
+        const { position } = this.#text;
         const isBehind = response.takesMore && (await this.#text.catchUp());
+        if (this.#text.position > position) this.#pauseMs = firstPauseMs;
         await response.drained();
         if (!isBehind) await response.sleep(this.#pause());
       }
