@@ -170,7 +170,7 @@ export type AgentErrorReason =
   | 'bad-reply';
 
 export interface AgentErrorOptions extends ErrorOptions {
-  /** Of one that is `unavailable`: it asks for this wait. Null or absent: it doesn't. */
+  /** The wait that an agent which is `unavailable` asks for. Null or absent: it asks for none. */
   readonly retryAfterMs?: number | null;
 }
 

@@ -1,6 +1,6 @@
 import { printable } from '../terminal.js';
 
-/** What an agent asks a person before it does it (docs/http.md). */
+/** A question of an agent to a person, before it does something (docs/http.md). */
 export interface WaitingQuestion {
   readonly code: string;
   readonly kind: string;
