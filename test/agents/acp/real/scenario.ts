@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { AcpAgent } from '../../../../src/agents/acp/acp-agent.js';
 import type { AgentEvent, AgentRequest } from '../../../../src/agents/agent.js';
-import { Place as GatewayPlace } from '../../../cli/foreground.js';
+import { type Gateway, Place as GatewayPlace } from '../../../cli/foreground.js';
 import { agentSessionRecord } from '../../../support/agent-request.js';
 import { isAlive } from '../../../support/is-alive.js';
 import { MockModel } from '../../../support/mock-model/mock-model.js';
@@ -116,10 +116,19 @@ export function describeRealAgent(real: RealAgent): void {
     test('is asked again, in its session, when its gateway was killed', async () => {
       const place = new GatewayPlace();
       const home = join(place.directory, 'state/agents/home');
-      onTestFinished(() => {
-        place.remove();
+      const gateways: Gateway[] = [];
+      const start = async () => {
+        gateways.push(await place.start(real.environment(model.origin)));
+        return gateways.at(-1) as Gateway;
+      };
+      onTestFinished(async () => {
+        for (const { child, end } of gateways) {
+          child.kill('SIGKILL');
+          await end;
+        }
         // If the test fails, no next start of the gateway ends them.
         for (const pid of processesOf(home)) process.kill(pid, 'SIGKILL');
+        place.remove();
       });
       writeFiles(home, real.files(model.origin));
       mkdirSync(join(place.directory, 'etc'));
@@ -127,15 +136,18 @@ export function describeRealAgent(real: RealAgent): void {
       const settings = { type: 'acp', command, ...mode, kill_delay: '2s' };
       const lines = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
       writeFileSync(join(place.directory, 'etc/sd-gateway.toml'), `[agent]\n${lines.join('\n')}\n`);
-      const environment = real.environment(model.origin);
       const post = async (text: string) => {
         const { body } = await place.client.post('/v1/sessions/alice/messages', { text }, {});
         return String(body?.['id']);
       };
-      const replyTo = async (id: string) =>
-        (await place.client.get(`/v1/messages/${id}?wait=60`, 90_000)).body?.['reply'];
+      const replyTo = async (id: string) => {
+        while (true) {
+          const { body } = await place.client.get(`/v1/messages/${id}?wait=30`, 60_000);
+          if (body?.['reply'] !== null) return body?.['reply'];
+        }
+      };
 
-      const first = await place.start(environment);
+      const first = await start();
       expect(await replyTo(await post('say one two three'))).toMatchObject({ text: 'one two three' });
       const asked = model.conversations.length;
       model.isEndless = true;
@@ -150,7 +162,7 @@ export function describeRealAgent(real: RealAgent): void {
       onTestFinished(() => {
         model.isEndless = true;
       });
-      const second = await place.start(environment);
+      const second = await start();
       expect(await replyTo(id)).toMatchObject({ text: 'well' });
       expect(model.conversations.findLast((text) => text.includes('go on'))).toContain('one two three');
       const after = processesOf(home);
