@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,18 +15,21 @@ export interface ScannedProcess {
   readonly processSession: number;
   /** In clock ticks since the boot: with the PID, it names a process for good. */
   readonly startTicks: number;
+  /** False for a thread of the kernel and for a zombie: they have no environment. */
+  readonly hasMemory: boolean;
 }
 
 /** Reads the text of /proc/PID/stat; null if it is none. */
 export function parseScannedProcess(text: string): ScannedProcess | null {
   // The name may hold spaces and parentheses.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [pid, parentPid, processGroup, processSession, startTicks] = [
+  const [pid, parentPid, processGroup, processSession, startTicks, memoryBytes] = [
     text.slice(0, text.indexOf(' ')),
     fields[1],
     fields[2],
     fields[3],
     fields[19],
+    fields[20],
   ].map(Number);
   const state = fields[0];
   if (state === undefined || !pid || startTicks === undefined || Number.isNaN(startTicks)) return null;
@@ -36,6 +40,7 @@ export function parseScannedProcess(text: string): ScannedProcess | null {
     processGroup: processGroup ?? 0,
     processSession: processSession ?? 0,
     startTicks,
+    hasMemory: memoryBytes !== 0,
   };
 }
 
@@ -87,8 +92,8 @@ export async function readMarks(
   const alive = new Set(processes.map(({ pid }) => pid));
   for (const pid of marks.keys()) if (!alive.has(pid)) marks.delete(pid);
   await Promise.all(
-    processes.map(async ({ pid, startTicks }) => {
-      if (marks.get(pid)?.startTicks === startTicks) return;
+    processes.map(async ({ pid, startTicks, hasMemory }) => {
+      if (!hasMemory || marks.get(pid)?.startTicks === startTicks) return;
       marks.set(pid, { startTicks, mark: variableIn(await environmentOf(pid), variable) });
     }),
   );
@@ -108,15 +113,20 @@ async function environmentOf(pid: number): Promise<string> {
   }
 }
 
-/** Null: the process has ended. */
+/** Null: the process has ended, or is another user's. */
 async function readEnvironment(pid: number): Promise<string | null> {
   try {
     return await readFile(`/proc/${pid}/environ`, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Else it is another user's.
-    return code === 'ENOENT' || code === 'ESRCH' ? null : '';
+    return code === 'ENOENT' || code === 'ESRCH' || isOfAnotherUser(pid) ? null : '';
   }
+}
+
+/** One that runs execve(2) seems root's for a moment. */
+function isOfAnotherUser(pid: number): boolean {
+  const uid = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+  return uid !== undefined && uid !== 0 && uid !== process.geteuid?.();
 }
 
 /** The processes that descend from one of `roots`, these not among them. */

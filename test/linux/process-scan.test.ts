@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
@@ -21,7 +22,13 @@ describe('a line of /proc/PID/stat', () => {
       processGroup: 3,
       processSession: 4,
       startTicks: 987_654,
+      hasMemory: true,
     });
+  });
+
+  it('tells a thread of the kernel by the memory that it lacks', () => {
+    const line = '2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0 184467';
+    expect(parseScannedProcess(line)).toMatchObject({ pid: 2, startTicks: 5, hasMemory: false });
   });
 
   it('may be none', () => {
@@ -34,6 +41,19 @@ describe('a line of /proc/PID/stat', () => {
     const age = (ticksSinceBoot() - (own?.startTicks ?? 0)) / 100;
     expect(Math.abs(age - process.uptime())).toBeLessThan(2);
   });
+});
+
+it('knows that a zombie has no memory, and its parent has', async () => {
+  // What takes the place of the shell never asks how its child has ended.
+  const parent = spawn('sh', ['-c', 'sleep 0 & exec sleep 60']);
+  try {
+    const find = () => scanAllProcesses().find(({ parentPid }) => parentPid === parent.pid);
+    await expect.poll(() => find()?.state).toBe('Z');
+    expect(find()?.hasMemory).toBe(false);
+    expect(scanAllProcesses().find(({ pid }) => pid === parent.pid)?.hasMemory).toBe(true);
+  } finally {
+    parent.kill('SIGKILL');
+  }
 });
 
 it.each([
@@ -59,6 +79,7 @@ it('finds descendants of any depth, once', () => {
     processGroup: 0,
     processSession: 0,
     startTicks: 0,
+    hasMemory: true,
   });
   const processes = [of(1, 0), of(2, 1), of(3, 2), of(4, 3), of(5, 1), of(6, 4)];
   const found = (...roots: number[]) => descendants(processes, new Set(roots)).map(({ pid }) => pid);
