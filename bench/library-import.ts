@@ -39,7 +39,7 @@ export const libraryImport: Benchmark = {
   figures: [{ name: 'added', unit: 'ms', better: 'lower' }],
   targets: [{ figure: 'added', against: 'limit', atMost: 1 }],
   async open({ smoke }) {
-    const pairs = smoke ? 2 : 60;
+    const pairs = smoke ? 2 : 15;
     const directory = temporaryDirectory();
     await pack(join(directory.path, 'node_modules'));
     const program = (name: string, text: string): string => {

@@ -90,7 +90,7 @@ export class NativeAddonError extends Error {
     const cause = errorMessage(options.cause);
     const name = packageName();
     super(
-      `The native addon of ${name} can't be loaded in ${folder} ` +
+      `The native addon of ${name} can't be loaded in ${folder()} ` +
         `(platform ${platform}, architecture ${arch}, Node ${versions.node}, ABI ${versions.modules}). ` +
         'No prebuilt binary fits, and none was built here, as after an install without scripts. ' +
         `Run "npm rebuild ${name} --ignore-scripts=false" where ${name} is installed, or reinstall it ` +
@@ -102,12 +102,12 @@ export class NativeAddonError extends Error {
   }
 }
 
-/** The package's top folder, two up both from src/systemd and from dist/systemd. */
-const folder = fileURLToPath(new URL('../../', import.meta.url));
+/** The package's top folder, two up both from src/linux and from dist/linux. Found when it is needed: an import is quick. */
+const folder = () => fileURLToPath(new URL('../../', import.meta.url));
 
 /** The addon is part of two packages. */
 function packageName(): string {
-  const { name } = JSON.parse(readFileSync(`${folder}package.json`, 'utf8')) as { readonly name: string };
+  const { name } = JSON.parse(readFileSync(`${folder()}package.json`, 'utf8')) as { readonly name: string };
   return name;
 }
 
@@ -169,7 +169,7 @@ function load(): Native {
   try {
     const nodeGypBuild: (folder: string) => Native = require('node-gyp-build');
     // A copy: V8 keeps what an addon fills as a hash table, in which each call would have to look for its function.
-    return { ...nodeGypBuild(folder) };
+    return { ...nodeGypBuild(folder()) };
   } catch (cause) {
     throw new NativeAddonError({ cause });
   }
