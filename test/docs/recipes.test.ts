@@ -9,7 +9,9 @@ import { Place } from '../cli/foreground.js';
 
 const folder = new URL('../../docs/agents/', import.meta.url).pathname;
 const textOf = (page: string) => readFileSync(join(folder, page), 'utf8');
-const recipes = readdirSync(folder).filter((name) => name !== 'README.md' && name !== 'acp.md');
+/** Pages of the folder that are about all agents. */
+const general = ['README.md', 'acp.md', 'own-user.md'];
+const recipes = readdirSync(folder).filter((name) => !general.includes(name));
 
 /** The blocks of code in that language. */
 const blocksOf = (page: string, language: string): readonly string[] =>
