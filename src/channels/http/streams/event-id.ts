@@ -36,14 +36,17 @@ export function isOfAnother({ mark }: EventId, message: Pick<Message, 'id'> | nu
   return mark !== null && message !== null && mark !== markOf(message.id);
 }
 
-/** The message of a session with that number; null if there is none, or none any more. */
+/**
+ * The message of a session with that number; null if there is none, or none any more. A stream keeps it for as long as it is
+ * open, so that it has no text.
+ */
 export async function messageAt(
   store: Pick<Store, 'settledMessages' | 'message'>,
   session: string,
   seq: number,
-): Promise<Message | null> {
+): Promise<Pick<Message, 'seq' | 'id'> | null> {
   if (seq === 0) return null;
   const { items, next } = await store.settledMessages(session, seq - 1, 1);
   const found = items[0] ?? (next === null ? null : await store.message(next.id));
-  return found?.seq === seq ? found : null;
+  return found?.seq === seq ? { seq, id: found.id } : null;
 }
