@@ -18,7 +18,7 @@ import { goneError, strayLinkError } from './errors.js';
 import { checkHeader, checkIdentity, checkOutline, checkTables, checkWhole, leftOf } from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
-import { readSeal, seal } from './seal.js';
+import { readSeal, type SealFinding, seal } from './seal.js';
 import { sqliteAddon } from './sqlite-addon.js';
 import { checkLog, emptyDamagedCopied, logOf, markOf } from './write-ahead-log.js';
 
@@ -58,9 +58,9 @@ export function openDatabase(options: OpenOptions): {
   const created = createIfMissing(options);
   checkHeader(path);
   requireWritable(path);
-  const { intact, closed, log } = created ? { intact: true, closed: true, log: null } : readSeal(path);
+  const { intact, closed, log, isSameBoot } = created ? newSeal : readSeal(path);
   // Before SQLite opens it, which would write over what it doesn't take for its own.
-  checkLog(path, log, intact);
+  checkLog(path, log, isSameBoot);
   const wasEmptied = emptyDamagedCopied(path, log);
   if (wasEmptied) options.warn(emptiedLogWarning(path));
   const database = connect(options);
@@ -92,6 +92,8 @@ export function openDatabase(options: OpenOptions): {
     throw error;
   }
 }
+
+const newSeal: SealFinding = { intact: true, closed: true, log: null, isSameBoot: true };
 
 function emptiedLogWarning(path: string): StoreError {
   return new StoreError(

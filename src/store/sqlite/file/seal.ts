@@ -12,8 +12,8 @@ import type { LogMark } from './write-ahead-log.js';
  * file since, and what was sound is sound. If not (a restored copy, an edit, a truncation) it is checked whole.
  *
  * The file is written by checkpoints only, and sealed again after each; what is newer lies in the write-ahead log,
- * whose frames carry checksums. So the seal also holds after a kill, unless it struck within a checkpoint. Over a
- * crash of the machine, when the kernel may have lost writes, only the seal of a clean close is trusted: any other
+ * whose frames carry checksums. So the seal also holds after a kill, unless it struck within a checkpoint: then the seal
+ * says that the log is being copied, and all of it is needed. Over a crash of the machine, when the kernel may have lost writes, only the seal of a clean close is trusted: any other
  * names the boot that it was made in.
  *
  * Its second line marks how far the log had been synced, so that a log that is gone or damaged is not taken for a
@@ -29,6 +29,8 @@ export interface SealFinding {
   readonly closed: boolean;
   /** The mark that the log has to reach; null: nobody knows. */
   readonly log: LogMark | null;
+  /** False if the machine may have crashed since. */
+  readonly isSameBoot: boolean;
 }
 
 /** Bytes of the first line, so that the second one can be written in its place. */
@@ -42,12 +44,16 @@ function fingerprintOf(path: string): string {
 const closedNote = 'closed';
 /** If the boot can't be told from others, no such seal is trusted. */
 const openNote = () => `open in boot ${bootId() ?? 'unknown'}`;
+/** Without the fingerprint, which changes with each page that is copied. */
+const copyingNote = 'copying the log';
+
+const firstLineOf = (text: string) => `${text.padEnd(firstLineBytes - 1)}\n`;
 
 /** Seals the database as it lies there: `closed` after it was closed, else after a checkpoint. */
 export function seal(path: string, state: 'open' | 'closed', log: LogMark | null = null): void {
   const note = state === 'closed' ? closedNote : openNote();
-  const firstLine = `${fingerprintOf(path)}, ${note}`.padEnd(firstLineBytes - 1);
-  write(path, `${firstLine}\n${log === null ? '' : lineOf(log)}`, constants.O_CREAT | constants.O_TRUNC);
+  const firstLine = firstLineOf(`${fingerprintOf(path)}, ${note}`);
+  write(path, `${firstLine}${log === null ? '' : lineOf(log)}`, constants.O_CREAT | constants.O_TRUNC);
 }
 
 /**
@@ -64,8 +70,22 @@ export class LogMarker {
 
   /** Leaves the seal's first line as it is. Throws what the file system says; the next call tries again. */
   mark(log: LogMark): void {
+    this.#write(lineOf(log), firstLineBytes);
+  }
+
+  /** The log is about to be copied into the database. A kill in the middle leaves the mark, which holds all the same. */
+  beginCopy(): void {
+    this.#write(firstLineOf(`${copyingNote}, ${openNote()}`), 0);
+  }
+
+  /** Not all of it was copied: the mark holds for the database as it is now. */
+  endCopy(): void {
+    this.#write(firstLineOf(`${fingerprintOf(this.#path)}, ${openNote()}`), 0);
+  }
+
+  #write(text: string, position: number): void {
     try {
-      writeSync(this.#open(), lineOf(log), firstLineBytes);
+      writeSync(this.#open(), text, position);
     } catch (error) {
       this.close();
       throw error;
@@ -123,10 +143,13 @@ export function readSeal(path: string): SealFinding {
   const fingerprint = fingerprintOf(path);
   const sealed = first.trimEnd();
   const closed = sealed === `${fingerprint}, ${closedNote}`;
+  const intact = closed || (sealed === `${fingerprint}, ${openNote()}` && bootId() !== null);
+  const holds = sealed.startsWith(`${fingerprint}, `) || sealed.startsWith(`${copyingNote}, `);
   return {
-    intact: closed || (sealed === `${fingerprint}, ${openNote()}` && bootId() !== null),
+    intact,
     closed,
-    log: sealed.startsWith(`${fingerprint}, `) ? markIn(second) : null,
+    log: holds ? markIn(second) : null,
+    isSameBoot: intact || (sealed === `${copyingNote}, ${openNote()}` && bootId() !== null),
   };
 }
 

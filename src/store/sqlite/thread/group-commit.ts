@@ -132,15 +132,16 @@ export class GroupCommit {
   }
 
   /** See LogKeeper. */
-  checkpointWhenDue(minFrames?: number): boolean {
-    return this.#log.copyWhenDue(minFrames);
+  checkpointWhenDue(onBegin: () => void, minFrames?: number): boolean {
+    return this.#log.copyWhenDue(onBegin, minFrames);
   }
 
   /** The mark up to which the log is synced; null: no further than was asked for before. */
   newMark(): LogMark | null {
     if (!this.#isUnmarked) return null;
+    const mark = this.mark();
     this.#isUnmarked = false;
-    return this.mark();
+    return mark;
   }
 
   mark(): LogMark | null {

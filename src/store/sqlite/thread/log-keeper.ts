@@ -46,9 +46,9 @@ export class LogKeeper {
 
   /**
    * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
-   * an answer. `minFrames`: how many frames make it long.
+   * an answer. `minFrames`: how many frames make it long. `onBegin` is called right before.
    */
-  copyWhenDue(minFrames = this.#copyAtFrames): boolean {
+  copyWhenDue(onBegin: () => void, minFrames = this.#copyAtFrames): boolean {
     const { log, checkpointed: copied } = this.#checkpoint(look);
     const isLate = performance.now() - this.#triedAt >= retryAfterMs;
     const isOverdue = log >= longFrames && copied < log && isLate;
@@ -56,6 +56,7 @@ export class LogKeeper {
     // Should this fail (a full disk), it is tried again after as much again was written, or a moment later.
     this.#copyAtFrames = log + copyAfterFrames;
     this.#triedAt = performance.now();
+    onBegin();
     const { checkpointed } = this.#checkpoint(copyPassively);
     this.#copies += 1;
     const wasHeld = this.#isHeld;

@@ -6,6 +6,7 @@ import { Ballast, releasedError } from '../file/ballast.js';
 import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
 import { breakSeal, LogMarker, seal } from '../file/seal.js';
+import type { LogMark } from '../file/write-ahead-log.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
@@ -52,8 +53,8 @@ class Serving {
   readonly #marker: LogMarker;
   /** Damage was found while it was open: no seal is put on it any more. */
   #damaged = false;
-  /** False while the log can't be marked, which is told once. */
-  #marks = true;
+  /** False while the seal can't be written, which is told once. */
+  #isSealable = true;
 
   constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
     this.#database = database;
@@ -109,16 +110,15 @@ class Serving {
       const mark = this.#groups.newMark();
       if (mark === null) return;
       this.#marker.mark(mark);
-      this.#marks = true;
+      this.#isSealable = true;
     } catch (error) {
-      if (this.#marks) this.#warn(error);
-      this.#marks = false;
+      this.#warnOfSeal(error);
     }
   }
 
   #checkpointWhenDue(minFrames?: number): void {
     try {
-      if (this.#groups.checkpointWhenDue(minFrames)) this.#seal('open');
+      if (this.#groups.checkpointWhenDue(() => this.#beginCopy(), minFrames)) this.#sealCopied();
     } catch (error) {
       this.#warn(error);
     }
@@ -128,8 +128,8 @@ class Serving {
     this.#housekeeping.stop();
     let failure: PostedFailure | null = null;
     try {
-      this.#marker.close();
       const checkpointed = this.#checkpoint();
+      this.#marker.close();
       this.#database.close();
       if (checkpointed) this.#seal('closed');
     } catch (error) {
@@ -145,7 +145,9 @@ class Serving {
     try {
       // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
       // for whoever reads, a backup say.
+      this.#beginCopy();
       this.#database.pragma('wal_checkpoint(PASSIVE)');
+      this.#sealCopied();
       return true;
     } catch (error) {
       this.#warn(error);
@@ -153,15 +155,42 @@ class Serving {
     }
   }
 
+  #beginCopy(): void {
+    if (this.#damaged) return;
+    try {
+      this.#marker.beginCopy();
+    } catch (error) {
+      this.#warnOfSeal(error);
+    }
+  }
+
+  #sealCopied(): void {
+    if (this.#damaged) return;
+    try {
+      const mark = this.#groups.mark();
+      // The mark so far tells what was synced. If a reader holds the copy up, the log may have more by now.
+      if (mark?.isCopied === true) this.#seal('open', mark);
+      else this.#marker.endCopy();
+    } catch (error) {
+      this.#warnOfSeal(error);
+    }
+  }
+
   /** Without it the next start checks the whole database, and that is all. */
-  #seal(state: 'open' | 'closed'): void {
+  #seal(state: 'open' | 'closed', mark: LogMark | null = null): void {
     if (this.#damaged) return;
     try {
       this.#marker.close();
-      seal(this.#path, state, state === 'open' ? this.#groups.mark() : null);
+      seal(this.#path, state, mark);
+      this.#isSealable = true;
     } catch (error) {
-      this.#warn(error);
+      this.#warnOfSeal(error);
     }
+  }
+
+  #warnOfSeal(error: unknown): void {
+    if (this.#isSealable) this.#warn(error);
+    this.#isSealable = false;
   }
 
   #noteDamage({ reason }: PostedFailure): void {

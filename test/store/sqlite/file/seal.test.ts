@@ -46,7 +46,7 @@ describe('a mark of the log', () => {
   test('takes the place of the one before, and leaves the rest of the seal', () => {
     for (const log of [mark(2), mark(30, true), mark(4)]) {
       marker.mark(log);
-      expect(readSeal(path)).toEqual({ intact: true, closed: false, log });
+      expect(readSeal(path)).toEqual({ intact: true, closed: false, log, isSameBoot: true });
     }
   });
 
@@ -67,11 +67,20 @@ describe('a mark of the log', () => {
     expect(readSeal(path).log).toEqual(mark(3));
   });
 
+  test('holds while the log is copied, whatever becomes of the database', () => {
+    marker.mark(mark(2));
+    marker.beginCopy();
+    writeFileSync(path, 'half of it');
+    expect(readSeal(path)).toEqual({ intact: false, closed: false, log: mark(2), isSameBoot: true });
+    marker.endCopy();
+    expect(readSeal(path)).toEqual({ intact: true, closed: false, log: mark(2), isSameBoot: true });
+  });
+
   test('is refused without a seal, and makes none: it would stand for a database that nobody has sealed', () => {
     marker.mark(mark(2));
     rmSync(sealPath(path));
     expect(() => marker.mark(mark(3))).toThrow('ENOENT');
-    expect(readSeal(path)).toEqual({ intact: false, closed: false, log: null });
+    expect(readSeal(path)).toEqual({ intact: false, closed: false, log: null, isSameBoot: false });
     seal(path, 'open', mark(3));
     marker.mark(mark(4));
     expect(readSeal(path).log).toEqual(mark(4));

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { seal } from '../../../../src/store/sqlite/file/seal.js';
+import { LogMarker, seal } from '../../../../src/store/sqlite/file/seal.js';
 import { logOf, markOf } from '../../../../src/store/sqlite/file/write-ahead-log.js';
 import { recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { propertyRuns } from '../../../support/properties.js';
@@ -166,6 +166,50 @@ describe('a damaged log that the database has whole is no loss', () => {
   test('and "store recover" has everything', async () => {
     leaveFiles(sound.subarray(0, Math.floor(sound.length / 2)));
     expect(await recoverStore(files.path, 'now')).toMatchObject({ messages, missing: 0, lost: [] });
+  });
+});
+
+describe('a kill while the log is copied', () => {
+  let before: Buffer;
+  let database: Buffer;
+  let sound: Buffer;
+  beforeEach(() => {
+    before = readFileSync(files.path);
+    sound = readFileSync(log);
+    const marker = new LogMarker(files.path);
+    marker.beginCopy();
+    marker.close();
+    const connection = new Database(files.path);
+    connection.pragma('wal_checkpoint(PASSIVE)');
+    connection.close();
+    database = readFileSync(files.path);
+  });
+
+  /** So much of the database was written, and the log is as given, if at all. */
+  function leaveFiles(writtenBytes: number, bytes: Buffer | null): void {
+    for (const suffix of ['-wal', '-shm']) rmSync(files.path + suffix, { force: true });
+    writeFileSync(
+      files.path,
+      Buffer.concat([database.subarray(0, writtenBytes), before.subarray(writtenBytes)]),
+    );
+    if (bytes !== null) writeFileSync(log, bytes);
+  }
+
+  test.each([0.5, 1])('loses nothing: %d of the database was written', async (part) => {
+    leaveFiles(Math.floor((database.length * part) / 4_096) * 4_096, sound);
+    const { store, report } = await files.openWithReport();
+    expect(report).toMatchObject({ checkedWhole: true, closedCleanly: false });
+    expect(await store.counts()).toMatchObject({ queued: messages });
+  });
+
+  test.each([
+    ['is removed', () => null],
+    ['is cut off', () => sound.subarray(0, Math.floor(sound.length / 2))],
+    ['has another bit', () => sound.map((byte, at) => (at === frameAt(3) + 99 ? byte ^ 8 : byte))],
+  ])('leaves a log that is refused if it %s', async (_, bytes) => {
+    const left = bytes();
+    leaveFiles(database.length, left === null ? null : Buffer.from(left));
+    await expect(files.open()).rejects.toMatchObject({ reason: 'corrupt' });
   });
 });
 
