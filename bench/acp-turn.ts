@@ -1,10 +1,7 @@
 import type { Benchmark } from './frame/benchmark.js';
 import { startGateway } from './frame/gateway.js';
 import { program } from './frame/places.js';
-import { runForJson, temporaryDirectory } from './frame/processes.js';
-
-/** As in its unit's control group, the gateway sees no process but its own: it looks through all for what a turn has left. */
-const ownProcesses = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGINT'];
+import { ownProcesses, runForJson, temporaryDirectory } from './frame/processes.js';
 
 const agent = [process.execPath, program('acp-echo')];
 

@@ -1,6 +1,6 @@
 import type { Benchmark, Contender } from './frame/benchmark.js';
 import { program } from './frame/places.js';
-import { runForJson } from './frame/processes.js';
+import { ownProcesses, runForJson } from './frame/processes.js';
 
 export const commandTurn: Benchmark = {
   name: 'command-turn',
@@ -11,7 +11,8 @@ export const commandTurn: Benchmark = {
   open({ smoke }) {
     const contender = (name: string, how: string): Contender => ({
       name,
-      measure: () => runForJson([process.execPath, program('command-turn'), how, smoke ? '5' : '300']),
+      measure: () =>
+        runForJson([...ownProcesses, process.execPath, program('command-turn'), how, smoke ? '5' : '300']),
     });
     return Promise.resolve({
       contenders: [contender('sd-gateway', 'own'), contender('child_process.spawn', 'spawn')],

@@ -4,6 +4,9 @@ import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { folder } from './places.js';
 
+/** As in its unit's control group, the gateway sees no process but its own: it looks through all for what a turn has left. */
+export const ownProcesses = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child=SIGINT'];
+
 /** A directory on the checkout’s own disk: the system’s temporary files may be in memory. */
 export function temporaryDirectory(): { readonly path: string; remove(): void } {
   mkdirSync(`${folder}build`, { recursive: true });

@@ -19,6 +19,7 @@ const request = (number) => ({
   metadata: {},
   sender: null,
   collected: [],
+  files: [],
 });
 
 function bySpawn({ turnId, messageId, session, seq, attempt, text, metadata }) {
@@ -48,6 +49,10 @@ async function agent() {
     killDelay: 1_000,
     replyLimit: 1e6,
     env: [],
+    input: 'json',
+    output: 'text',
+    memoryMax: null,
+    groups: null,
     directory: mkdtempSync(join(tmpdir(), 'command-turn-')),
     log,
   };
