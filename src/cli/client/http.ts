@@ -299,10 +299,13 @@ export class GatewayClient {
   ): Promise<GatewayAnswer> {
     const incoming = await this.#request(method, path, body, headers, silenceMs, signal);
     try {
-      const body = await readJson(incoming);
-      return { status: incoming.statusCode ?? 0, headers: incoming.headers, body };
+      const answer = await readJson(incoming);
+      return { status: incoming.statusCode ?? 0, headers: incoming.headers, body: answer };
     } catch (cause) {
       throw new UnreachableError(this.#address, { cause });
+    } finally {
+      // The rest of a body that was answered is not sent.
+      if (body !== null && typeof body !== 'string') incoming.socket.destroy();
     }
   }
 
@@ -352,15 +355,17 @@ export class GatewayClient {
 
 function bodyHeaders(body: string | StreamedBody | null): OutgoingHttpHeaders {
   if (body === null) return {};
-  if (typeof body !== 'string') return { 'Content-Type': body.contentType, 'Content-Length': body.sizeBytes };
+  if (typeof body !== 'string') {
+    // Else the gateway closes the connection behind an early answer, which is lost while more of the body is sent.
+    const connection = { Connection: 'keep-alive' };
+    return { ...connection, 'Content-Type': body.contentType, 'Content-Length': body.sizeBytes };
+  }
   return { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) };
 }
 
-/** A failure ends the request, which tells it. The rest of a body that was answered is not sent. */
+/** A failure ends the request, which tells it. */
 function sendInPieces({ chunks }: StreamedBody, outgoing: ClientRequest): void {
-  const source = Readable.from(chunks(), { objectMode: false });
-  outgoing.once('response', (incoming) => incoming.once('end', () => source.destroy()));
-  pipeline(source, outgoing, () => undefined);
+  pipeline(Readable.from(chunks(), { objectMode: false }), outgoing, () => undefined);
 }
 
 async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<string, unknown>> | null> {
