@@ -298,6 +298,8 @@ export class GatewayClient {
     signal?: AbortSignal,
   ): Promise<GatewayAnswer> {
     const incoming = await this.#request(method, path, body, headers, silenceMs, signal);
+    // Node.js takes it from an answer that has ended.
+    const { socket } = incoming;
     try {
       const answer = await readJson(incoming);
       return { status: incoming.statusCode ?? 0, headers: incoming.headers, body: answer };
@@ -305,7 +307,7 @@ export class GatewayClient {
       throw new UnreachableError(this.#address, { cause });
     } finally {
       // The rest of a body that was answered is not sent.
-      if (body !== null && typeof body !== 'string') incoming.socket.destroy();
+      if (body !== null && typeof body !== 'string') socket.destroy();
     }
   }
 
