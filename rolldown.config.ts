@@ -35,9 +35,6 @@ const versionCheck = `(function () {
   process.exit(78);
 })();`;
 
-/** With binaries of their own, which are looked for in their folders. */
-const external = ['better-sqlite3', 'node-gyp-build'];
-
 const commonJs = {
   // Node.js is ready for CommonJS sooner than for modules.
   format: 'cjs',
@@ -68,7 +65,7 @@ const commonJs = {
 export default defineConfig([
   {
     ...common,
-    external,
+    external: ['node-gyp-build'],
     plugins: [...common.plugins, commonJsFolders(['cli', 'bundle'])],
     input: {
       'cli/main': 'src/cli/main.ts',
@@ -93,8 +90,8 @@ export default defineConfig([
   },
   {
     ...common,
-    // A thread shares no loaded module with another: one file, with all of better-sqlite3 but its binary.
-    external: ['bindings', 'node-gyp-build'],
+    // A thread shares no loaded module with another: one file.
+    external: ['node-gyp-build'],
     input: { 'bundle/sqlite-worker': 'src/store/sqlite/thread/sqlite-worker.ts' },
     output: { ...commonJs, dir: 'dist', entryFileNames: '[name].js', codeSplitting: false },
   },

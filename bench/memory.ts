@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import Database from '../test/support/sqlite.mjs';
 import type { Benchmark } from './frame/benchmark.js';
 import { startGateway } from './frame/gateway.js';
 import { nativeProgram, program } from './frame/places.js';

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import Database from '../test/support/sqlite.mjs';
 import type { Benchmark, Contender, Figures } from './frame/benchmark.js';
 import { startGateway } from './frame/gateway.js';
 import { nativeProgram } from './frame/places.js';

@@ -22,7 +22,7 @@ folder=$(mktemp -d)
 chmod a+rx "$folder"
 trap 'rm -rf "$folder"' EXIT
 for version in 22.23.3 24.21.0; do
-  part "Node $version: SQLite" bash test/other-nodes.sh prepare "$folder" "$version"
+  part "Node $version: a copy" bash test/other-nodes.sh prepare "$folder" "$version"
   part "Node $version: unit tests" bash test/other-nodes.sh run "$folder" "$version"
   part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder" "$version"
 done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs tests in other versions of Node.js than the one here.
-#   test/other-nodes.sh prepare FOLDER VERSION...    copies of the checkout, each with SQLite built for that Node.js
+#   test/other-nodes.sh prepare FOLDER VERSION...    copies of the checkout
 #   test/other-nodes.sh run FOLDER VERSION [VITEST ARGUMENT...]    PROJECT=systemd for those on real systemd
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,8 +10,8 @@ shift 2
 export OTHER_NODES=${OTHER_NODES:-$folder/nodes}
 
 prepare() {
-  local version node
-  # Copies first, and without what tests and benchmarks beside this write. They also make the folders for it: then tar says
+  local version
+  # Without what tests and benchmarks beside this write. They also make the folders for it: then tar says
   # that a folder has changed, and ends with 1.
   for version in "$@"; do
     mkdir -p "$folder/$version"
@@ -19,18 +19,6 @@ prepare() {
       tar --create --exclude=./node_modules/.cache --exclude=./node_modules/.vite --exclude=./node_modules/.vite-temp \
         --exclude=./bench/build --exclude=./bench/node_modules . || [ $? -eq 1 ]
     } | tar --extract --directory "$folder/$version"
-  done
-  for version in "$@"; do
-    node=$(bash test/node-of.sh "$version")
-    (
-      cd "$folder/$version/node_modules/better-sqlite3"
-      rm -rf build
-      # npm hands its own setting on in the environment, which comes before the option.
-      # Without optimization: the tests need the compiler to be quick, not the database.
-      PATH="$node/bin:$PATH" CFLAGS=-O0 CXXFLAGS=-O0 npm_config_nodedir="$node" \
-        ../.bin/node-gyp rebuild --release --silent --nodedir="$node"
-      "$node/bin/node" -e 'new (require("."))(":memory:")'
-    )
   done
 }
 

@@ -152,7 +152,7 @@ vitest() {
 # Tests of what depends on Node.js itself: system calls, processes, sockets, and SQLite's binary.
 other_node_tests=(test/native test/linux test/systemd test/agents test/channels test/store/sqlite/contract.test.ts)
 other_nodes=(22.23.3 24.21.0)
-prepared="SQLite for Node ${other_nodes[*]}, addon with the sanitizers"
+prepared="Copies for Node ${other_nodes[*]}, addon with the sanitizers"
 
 # The packages of the tests' own folders. They come from the registry, so this waits more than it computes.
 install_test_packages() {
@@ -173,12 +173,12 @@ measured=false
 if ! $quick && [ "$(id -u)" -eq 0 ]; then measured=true; fi
 
 heading "npm packages"
-if [ "${CI:-}" = true ] || [ ! -f node_modules/better-sqlite3/build/Release/better_sqlite3.node ] ||
+if [ "${CI:-}" = true ] || [ ! -f node_modules/better-sqlite3-12/build/Release/better_sqlite3.node ] ||
   [ package-lock.json -nt node_modules/.package-lock.json ]; then
   npm ci --ignore-scripts
-  # SQLite is compiled where no binary of it can be had, which takes a minute on one processor. Nothing up to the tests
-  # needs it.
-  begin "better-sqlite3" npm rebuild better-sqlite3
+  # Node 20's SQLite is compiled where no binary of it can be had, which takes a minute on one processor. Nothing up to the
+  # tests needs it.
+  begin "better-sqlite3-12" npm rebuild better-sqlite3-12
 fi
 begin "npm packages of the tests" install_test_packages
 
@@ -198,7 +198,7 @@ if ! $quick; then
   step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
   step "Prebuilt binaries, packed" bash test/pack.sh pack "$folder/package"
 fi
-if [ -n "${begun_process[better-sqlite3]:-}" ]; then finish "better-sqlite3"; fi
+if [ -n "${begun_process[better-sqlite3-12]:-}" ]; then finish "better-sqlite3-12"; fi
 finish "npm packages of the tests"
 if ! $quick; then
   step "The packed program" bash test/pack.sh start "$folder/package"

@@ -1,9 +1,10 @@
 // Makes a store with a past:   node fill-store.mjs PATH MESSAGES SESSIONS RUNNING
 // The messages are spread over the sessions; of RUNNING sessions the last one was running when the gateway was killed.
 // Written by SQL, as the store would take minutes; then opened as a gateway does, which checks all of it.
-import Database from 'better-sqlite3';
+
 import { seal } from '../../dist/store/sqlite/file/seal.js';
 import { openSqliteStore } from '../../dist/store/sqlite/sqlite-store.js';
+import Database from '../../test/support/sqlite.mjs';
 
 const [path, ...numbers] = process.argv.slice(2);
 const [messages, sessions, running] = numbers.map(Number);

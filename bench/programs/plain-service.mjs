@@ -1,8 +1,8 @@
 // A service as it is usually written with the same packages: fastify and SQLite, loaded as they are, and one send.
 
 import { createRequire } from 'node:module';
-import Database from 'better-sqlite3';
 import { fastify } from 'fastify';
+import Database from '../../test/support/sqlite.mjs';
 
 const addon = createRequire(import.meta.url)('../../build/Release/sd_gateway.node');
 

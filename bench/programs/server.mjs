@@ -34,7 +34,7 @@ async function perform({ id, session, text, url }) {
 }
 
 async function openSqlite() {
-  const { default: Database } = await import('better-sqlite3');
+  const { default: Database } = await import('../../test/support/sqlite.mjs');
   const database = new Database(`${connection}/peer.db`);
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = FULL');

@@ -2,8 +2,9 @@
 # Builds the Debian package from this tree, which is built already ("npm ci && npm run build"):
 #   systemd/debian/build-package.sh FOLDER [VERSION]
 # puts sd-gateway_VERSION_ARCHITECTURE.deb there and prints its path. The native modules are those in node_modules and
-# build, so it is for this architecture and a glibc no older than this one. With SOURCE_DATE_EPOCH, or in a git
-# checkout, the same tree gives the same bytes.
+# build, so it is for this architecture and a glibc no older than this one. Built with Node.js 20 it is for that and for
+# 22.14 and later, otherwise for the latter alone. With SOURCE_DATE_EPOCH, or in a git checkout, the same tree gives the
+# same bytes.
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: build-package.sh FOLDER [VERSION]" >&2; exit 64; }
 mkdir -p "$1"
@@ -15,7 +16,14 @@ architecture=$(dpkg --print-architecture)
 export SOURCE_DATE_EPOCH
 umask 022
 
-for needed in dist/cli/main.js dist/third-party.json build/Release/sd_gateway.node node_modules/better-sqlite3/build/Release/better_sqlite3.node; do
+case $architecture in amd64) prebuilt=linux-x64.node ;; *) prebuilt=linux-$architecture.node ;; esac
+sqlite=(node_modules/better-sqlite3/prebuilds/$prebuilt)
+oldest_node=22.14
+if [ "$(node -p 'Number(process.versions.napi) < 10')" = true ]; then
+  sqlite+=(node_modules/better-sqlite3-12/build/Release/better_sqlite3.node)
+  oldest_node=20.19
+fi
+for needed in dist/cli/main.js dist/third-party.json build/Release/sd_gateway.node "${sqlite[@]}"; do
   [ -e "$needed" ] || { echo "build-package.sh: $needed is missing; run: npm ci && npm run build" >&2; exit 1; }
 done
 
@@ -53,19 +61,21 @@ node -e '
       if (base === "") throw new Error(name + " is not in the lock");
     }
   };
-  for (const name of Object.keys(require("./package.json").dependencies)) add(name, "");
+  const { dependencies, optionalDependencies } = require("./package.json");
+  for (const name of Object.keys(dependencies)) add(name, "");
+  if (Number(process.versions.napi) < 10) for (const name of Object.keys(optionalDependencies)) add(name, "");
   for (const path of found) if (path.lastIndexOf("node_modules/") === 0) console.log(path.slice(13));
 ' | while read -r name; do
   mkdir -p "$application/node_modules/$(dirname "$name")"
   case $name in
     # The remains of its compilation are several times as large as all the rest.
-    better-sqlite3) tar -C node_modules -c --exclude=better-sqlite3/build "$name" | tar -C "$application/node_modules" -xm ;;
+    better-sqlite3*)
+      tar -C node_modules -c --exclude="$name/build" --exclude="$name/prebuilds" "$name" | tar -C "$application/node_modules" -xm
+      ;;
     *) cp -R "node_modules/$name" "$application/node_modules/$name" ;;
   esac
 done
-mkdir -p "$application/node_modules/better-sqlite3/build/Release"
-install -m 644 -s node_modules/better-sqlite3/build/Release/better_sqlite3.node \
-  "$application/node_modules/better-sqlite3/build/Release/"
+for binary in "${sqlite[@]}"; do install -D -m 644 -s "$binary" "$application/$binary"; done
 # Only what can't be loaded goes, whatever folder it is in: sources of what is compiled already (Node strips no types
 # below node_modules), maps, settings of tools, shell scripts, and pages that would load from the network. A licence
 # is kept wherever it is.
@@ -73,7 +83,7 @@ install -m 644 -s node_modules/better-sqlite3/build/Release/better_sqlite3.node 
   cd "$application/node_modules"
   find . -type l -path '*/.bin/*' -delete
   find . -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.sh' -o -name '*.html' \
-    -o -path './better-sqlite3/deps/*' -o -path './better-sqlite3/src/*' -o -path './better-sqlite3/binding.gyp' \
+    -o -path './better-sqlite3*/deps/*' -o -path './better-sqlite3*/src/*' -o -path './better-sqlite3*/binding.gyp' \
     -o -path '*/.[!.]*' \) -not -iname 'licen[cs]e*' -not -iname 'copying*' -not -iname 'notice*' -delete
 )
 find "$application" -type d -empty -delete
@@ -124,7 +134,7 @@ libraries=$(cd "$work" && dpkg-shlibdeps -O $(find root -name '*.node' -printf '
 [ -n "$libraries" ] || { echo "build-package.sh: dpkg-shlibdeps found no library" >&2; exit 1; }
 
 size=$(du -k --apparent-size -s "$root/usr" | cut -f 1)
-sed "s|@VERSION@|$version|; s|@ARCHITECTURE@|$architecture|; s|@SIZE@|$size|; s|@LIBRARIES@|$libraries|" \
+sed "s|@VERSION@|$version|; s|@ARCHITECTURE@|$architecture|; s|@SIZE@|$size|; s|@NODE@|$oldest_node|; s|@LIBRARIES@|$libraries|" \
   systemd/debian/control >"$root/DEBIAN/control"
 install -m 755 systemd/debian/{postinst,prerm,postrm} "$root/DEBIAN/"
 (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"

@@ -18,7 +18,7 @@ const commonLicenses = { 'Apache-2.0': '/usr/share/common-licenses/Apache-2.0' }
 /** What libraries have of others, which no file of theirs tells. */
 const comments = {
   'better-sqlite3':
-    'build/Release/better_sqlite3.node has SQLite in it, which its authors have put into the public domain.',
+    'Its binary has SQLite in it, which the authors of SQLite have put into the public domain.',
   undici: 'lib/llhttp is compiled from llhttp: Copyright 2018 Fedor Indutny, Expat.',
 };
 

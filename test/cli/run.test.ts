@@ -14,9 +14,9 @@ import {
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readRuns } from '../../src/store/sqlite/tools/offline.js';
+import Database from '../support/sqlite.mjs';
 import { type Ended, type Gateway, Place, program } from './foreground.js';
 
 let place: Place;

@@ -11,7 +11,7 @@ const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-npm-'));
 const prefix = join(folder, 'prefix');
 const archive = join(folder, 'prefix.tar');
 
-/** A start as long as SQLite's binary, which needs a script, is not there. */
+/** A start as long as SQLite's binary, which needs a script in Node.js 20, is not there. */
 let withoutScripts = '';
 
 // The machine has no network, so npm installs outside of it, and what it installed is taken in.
@@ -41,7 +41,7 @@ beforeAll(() => {
     timeout: 20_000,
   });
   withoutScripts = `${status}: ${stderr}`;
-  const sqlite = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
+  const sqlite = 'node_modules/better-sqlite3-12/build/Release/better_sqlite3.node';
   cpSync(join(checkout, sqlite), join(installed, sqlite));
   execFileSync('tar', ['--create', '--file', archive, '--directory', prefix, '.']);
 });
@@ -50,7 +50,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describeOnMachine('the npm tarball', (machine) => {
   it('installed with scripts off, says at a start what to run', () => {
-    expect(withoutScripts).toMatch(/^78: .*npm rebuild better-sqlite3 --ignore-scripts=false/s);
+    expect(withoutScripts).toMatch(/^78: .*npm rebuild better-sqlite3-12 --ignore-scripts=false/s);
   });
 
   it('has man pages, links them, and has all that the program loads', async () => {

@@ -152,10 +152,11 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
       // That version's program has left schema version 7, with two messages of "queued" waiting.
       const script = `
         const { readFileSync } = require('node:fs');
-        const Database = require('/usr/lib/sd-gateway/node_modules/better-sqlite3');
-        const database = new Database(process.argv[1]);
-        database.exec(readFileSync('/usr/lib/sd-gateway/test/store/fixtures/schema-7.sql', 'utf8'));
-        database.close();`;
+        import('/usr/lib/sd-gateway/test/support/sqlite.mjs').then(({ default: Database }) => {
+          const database = new Database(process.argv[1]);
+          database.exec(readFileSync('/usr/lib/sd-gateway/test/store/fixtures/schema-7.sql', 'utf8'));
+          database.close();
+        });`;
       await shell(`rm ${state}/gateway.db* ${state}/fatal-signal ${state}/last-words.json`);
       await check('node', '--eval', script, `${state}/gateway.db`);
       await shell(`chown --reference=${state}/token ${state}/gateway.db*`);

@@ -14,7 +14,7 @@ export interface UnreadableFile {
 }
 
 /** Packages with binaries, which the program loads from their own directories. */
-const loaded = ['better-sqlite3', 'bindings', 'file-uri-to-path', 'node-gyp-build'];
+const loaded = ['better-sqlite3', 'better-sqlite3-12', 'bindings', 'file-uri-to-path', 'node-gyp-build'];
 
 function filesBelow(directory: string, isDeep: boolean): readonly string[] {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) return [];

@@ -3,11 +3,12 @@
  * root opens it. Reading a damaged or huge file can take any time: the parent process ends this one.
  */
 import { statSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { readRegularFile } from '../../linux/files.js';
 import { actingAs, IdentityError } from '../../linux/owner.js';
 import { StoreError } from '../store-error.js';
 import { checkHeader, checkWhole } from './file/inspect.js';
+import { openSqlite } from './file/open-sqlite.js';
 import { loadSqlite } from './tools/offline.js';
 
 /** The largest file that is read into memory, in bytes. */
@@ -19,14 +20,14 @@ const hasLog = (path: string): boolean => statSync(`${path}-wal`, { throwIfNoEnt
  * To open a stopped gateway's database, even to read it, would leave a -wal and a -shm beside it: it is checked in
  * memory, where there is no write-ahead log (bytes 18 and 19 of the header).
  */
-function open(path: string): Database.Database {
-  if (hasLog(path)) return new Database(path, { readonly: true, fileMustExist: true, timeout: 2_000 });
+function open(path: string): Database {
+  if (hasLog(path)) return openSqlite(path, { readonly: true, fileMustExist: true, timeout: 2_000 });
   if (statSync(path).size > largestCopy) {
     throw new Error('it is larger than 512 MiB and the gateway is stopped; start it and look again');
   }
   const content = readRegularFile(path, 'links-followed');
   content[18] = content[19] = 1;
-  return new Database(content, { readonly: true });
+  return openSqlite(content, { readonly: true });
 }
 
 function check(path: string): void {

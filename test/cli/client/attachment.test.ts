@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
-import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import Database from '../../support/sqlite.mjs';
 import { type Gateway, Place } from '../foreground.js';
 
 /** Replies with the first file in capital letters. */

@@ -18,7 +18,9 @@ beforeEach(() => {
     'dist/bundle/run-1.js',
     'node_modules/better-sqlite3/package.json',
     'node_modules/better-sqlite3/lib/index.js',
-    'node_modules/better-sqlite3/build/Release/better_sqlite3.node',
+    'node_modules/better-sqlite3/prebuilds/linux-x64.node',
+    'node_modules/better-sqlite3-12/package.json',
+    'node_modules/better-sqlite3-12/build/Release/better_sqlite3.node',
   ]) {
     mkdirSync(join(installed, file, '..'), { recursive: true });
     writeFileSync(join(installed, file), '{}', { mode: 0o644 });
@@ -35,7 +37,8 @@ describe('the files of the package', () => {
     ['dist/bundle/run-1.js', ''],
     ['dist/bundle', ''],
     ['.', ''],
-    ['node_modules/better-sqlite3/build/Release/better_sqlite3.node', 'node_modules/better-sqlite3'],
+    ['node_modules/better-sqlite3/prebuilds/linux-x64.node', 'node_modules/better-sqlite3'],
+    ['node_modules/better-sqlite3-12/build/Release/better_sqlite3.node', 'node_modules/better-sqlite3-12'],
   ])('%s that is closed to others is found, with what opens all', (closed, tree) => {
     const part = join(installed, closed);
     chmodSync(part, closed.includes('.js') || closed.endsWith('.node') ? 0o600 : 0o700);

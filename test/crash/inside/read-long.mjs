@@ -2,7 +2,7 @@
 // reads.
 //   node read-long.mjs STORE USER    USER: the gateway's, so that no file beside the database gets another owner
 import { execFileSync } from 'node:child_process';
-import Database from 'better-sqlite3';
+import Database from '../../support/sqlite.mjs';
 
 const [path, user] = process.argv.slice(2);
 const numberOf = (kind) => Number(execFileSync('id', [kind, user], { encoding: 'utf8' }));

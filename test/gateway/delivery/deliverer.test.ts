@@ -1,4 +1,3 @@
-import Database from 'better-sqlite3';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
@@ -23,6 +22,7 @@ import type { Store } from '../../../src/store/store.js';
 import { acceptOne } from '../../store/samples.js';
 import { SqliteFactory } from '../../store/sqlite/sqlite-factory.js';
 import { withCalls } from '../../store/with-calls.js';
+import Database from '../../support/sqlite.mjs';
 import { type Answer, hang, Receiver, reset, status } from './receiver.js';
 import { RecordingLog } from './recording-log.js';
 

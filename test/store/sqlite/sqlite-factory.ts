@@ -1,12 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
 import {
   openSqliteStore,
   type SqliteStore,
   type SqliteStoreOptions,
 } from '../../../src/store/sqlite/sqlite-store.js';
+import Database from '../../support/sqlite.mjs';
 import type { StoreFactory } from '../contract/store-contract.js';
 import { clock } from '../samples.js';
 

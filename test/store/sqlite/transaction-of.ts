@@ -1,9 +1,9 @@
-import Database from 'better-sqlite3';
 import { migrate } from '../../../src/store/sqlite/file/migrate.js';
 import { migrations } from '../../../src/store/sqlite/file/schema.js';
 import { Statements } from '../../../src/store/sqlite/operations/statements.js';
 import type { Transaction } from '../../../src/store/sqlite/operations/transaction.js';
 import { readCounters } from '../../../src/store/sqlite/operations/transaction.js';
+import Database from '../../support/sqlite.mjs';
 
 /** A database in memory that has the schema, and nothing else. */
 export function emptyDatabase(): Database.Database {

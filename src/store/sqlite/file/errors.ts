@@ -3,6 +3,7 @@ import type { NoRegularFileError } from '../../../linux/files.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import { StoreError, type StoreErrorOptions, type StoreFailure } from '../../store-error.js';
 import { codeOf, isFull, writeFailure } from './disk.js';
+import { sqlitePackage } from './open-sqlite.js';
 
 /** Faults of a database that is a file. */
 type Kind =
@@ -82,6 +83,12 @@ const schemaFault = /^no such |^table .* has no column|syntax error|^unrecognize
 /** The message of `bindings` when it has looked everywhere; it gives no code. */
 const notFound = 'Could not locate the bindings file';
 
+/** Each package of SQLite (open-sqlite.ts) is mended in its own way. */
+const notBuilt =
+  sqlitePackage === 'better-sqlite3'
+    ? 'SQLite’s native module (better-sqlite3) can’t be loaded. It is installed with binaries for x86-64 and arm64, with glibc or musl. Install sd-gateway again; for another processor, run "npm explore better-sqlite3 -- npm run build-release" where it is installed, which needs a C++ compiler, make and python3.'
+    : 'SQLite’s native module (better-sqlite3-12) is not built for this Node.js, as after an install without scripts or a change of Node.js. Run "npm rebuild better-sqlite3-12 --ignore-scripts=false" where sd-gateway is installed, or install it again; a build needs a C++ compiler, make and python3. With Node.js 22.14 or later there is nothing to build.';
+
 function advice(kind: Kind, path: string): string {
   switch (kind) {
     case 'full':
@@ -95,7 +102,7 @@ function advice(kind: Kind, path: string): string {
     case 'locked':
       return `Another process holds a lock on the database ${path}: find it with "fuser ${path}" and end it.`;
     case 'not-built':
-      return 'SQLite’s native module (better-sqlite3) is not built for this Node.js, as after an install without scripts or a change of Node.js. Run "npm rebuild better-sqlite3 --ignore-scripts=false" where sd-gateway is installed; a build needs a C++ compiler, make and python3.';
+      return notBuilt;
     default:
       return `The store failed on ${path}.`;
   }
@@ -155,7 +162,7 @@ export function toStoreError(error: unknown, path: string): StoreError {
   if (error instanceof StoreError) return error;
   const code = codeOf(error);
   const detail = errorMessage(error);
-  // Nothing but the native module is looked for by its name (sqlite-addon.ts).
+  // Nothing but SQLite is looked for by its name (open-sqlite.ts).
   if (detail.startsWith(notFound) || code === 'MODULE_NOT_FOUND') {
     return new FileError('not-built', advice('not-built', path), { cause: error });
   }

@@ -11,15 +11,15 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { syncDirectory } from '../../../linux/files.js';
 import { StoreError } from '../../store-error.js';
 import { goneError, strayLinkError } from './errors.js';
 import { checkHeader, checkIdentity, checkOutline, checkTables, checkWhole, leftOf } from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
+import { openSqlite } from './open-sqlite.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, type SealFinding, seal } from './seal.js';
-import { sqliteAddon } from './sqlite-addon.js';
 import { checkLog, emptyDamagedCopied, logOf, markOf } from './write-ahead-log.js';
 
 export interface OpenOptions {
@@ -103,11 +103,7 @@ function emptiedLogWarning(path: string): StoreError {
 }
 
 function connect({ path, busyTimeout }: OpenOptions): Database.Database {
-  const database = new Database(path, {
-    fileMustExist: true,
-    timeout: busyTimeout,
-    nativeBinding: sqliteAddon(),
-  });
+  const database = openSqlite(path, { fileMustExist: true, timeout: busyTimeout });
   try {
     if (database.pragma('journal_mode = WAL', { simple: true }) !== 'wal') {
       throw new StoreError(
@@ -158,7 +154,7 @@ function createIfMissing(options: OpenOptions): boolean {
   const unfinished = `${path}-new`;
   for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(unfinished + suffix, { force: true });
   closeSync(openSync(unfinished, 'wx', 0o600));
-  const database = new Database(unfinished, { timeout: options.busyTimeout, nativeBinding: sqliteAddon() });
+  const database = openSqlite(unfinished, { timeout: options.busyTimeout });
   try {
     // Lets free pages be given back later; it can't be turned on in a database that has tables.
     database.pragma('auto_vacuum = INCREMENTAL');

@@ -1,7 +1,7 @@
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { migrate } from './migrate.js';
+import { openSqlite } from './open-sqlite.js';
 import { migrations } from './schema.js';
-import { sqliteAddon } from './sqlite-addon.js';
 
 /** A table as this program makes it: https://www.sqlite.org/schematab.html */
 export interface KnownTable {
@@ -18,7 +18,7 @@ const columnsOf = "(SELECT group_concat(name, ',') FROM pragma_table_info(sqlite
 
 /** All tables of a schema version. */
 export function tablesOf(version: number): readonly KnownTable[] {
-  const database = new Database(':memory:', { nativeBinding: sqliteAddon() });
+  const database = openSqlite(':memory:');
   try {
     database.pragma('auto_vacuum = INCREMENTAL');
     migrate(
@@ -32,7 +32,7 @@ export function tablesOf(version: number): readonly KnownTable[] {
   }
 }
 
-function readTables(database: Database.Database): readonly KnownTable[] {
+function readTables(database: Database): readonly KnownTable[] {
   return database
     .prepare<[], KnownTable>(
       `SELECT rowid AS number, name, rootpage, sql, ${columnsOf} FROM sqlite_schema WHERE type = 'table'`,
@@ -41,7 +41,7 @@ function readTables(database: Database.Database): readonly KnownTable[] {
 }
 
 /** The table whose columns are not those of this version; null: none. */
-export function wrongTable(database: Database.Database, version: number): string | null {
+export function wrongTable(database: Database, version: number): string | null {
   const found = new Map(readTables(database).map(({ name, columns }) => [name, columns]));
   return tablesOf(version).find(({ name, columns }) => found.get(name) !== columns)?.name ?? null;
 }

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { schemaVersionOf } from '../file/migrate.js';
+import { openSqlite } from '../file/open-sqlite.js';
 import { schemaVersion } from '../file/schema.js';
 import { type KnownTable, tablesOf } from '../file/tables.js';
 import { attempt } from './salvage.js';
@@ -20,7 +21,7 @@ const readSchema = 'SELECT rowid AS number, type, name, rootpage, sql FROM sqlit
  * Opens the copy of a damaged database. Tables whose pages lie behind its end, and texts of the schema that SQLite can't
  * read, don't keep it from the others. Such texts are written anew: this program knows them.
  */
-export function openDamaged(path: string, busyTimeout: number): Database.Database {
+export function openDamaged(path: string, busyTimeout: number): Database {
   let database = connect(path, busyTimeout);
   const version = attempt(() => schemaVersionOf(database)) ?? schemaVersion;
   const known = tablesOf(version > 0 && version <= schemaVersion ? version : schemaVersion);
@@ -38,8 +39,8 @@ export function openDamaged(path: string, busyTimeout: number): Database.Databas
   return connect(path, busyTimeout);
 }
 
-function connect(path: string, busyTimeout: number): Database.Database {
-  const database = new Database(path, { timeout: busyTimeout });
+function connect(path: string, busyTimeout: number): Database {
+  const database = openSqlite(path, { timeout: busyTimeout });
   database.unsafeMode(true);
   // Has SQLite skip what it can't use of the schema, where it would refuse all of it.
   attempt(() => database.pragma('writable_schema = ON'));
@@ -84,7 +85,7 @@ function emptySchema(path: string): void {
   }
 }
 
-function correct(database: Database.Database, { number, name, rootpage, sql }: KnownTable): void {
+function correct(database: Database, { number, name, rootpage, sql }: KnownTable): void {
   database
     .prepare(
       `INSERT OR REPLACE INTO sqlite_schema (rowid, type, name, tbl_name, rootpage, sql)

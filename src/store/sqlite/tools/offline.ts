@@ -1,18 +1,17 @@
 import { existsSync, statSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import type { Database } from 'better-sqlite3';
 import { keptRuns, type RunRecord } from '../../open-store.js';
 import { StoreError } from '../../store-error.js';
 import { toStoreError } from '../file/errors.js';
 import { checkFiles, checkHeader } from '../file/inspect.js';
 import { schemaVersionOf } from '../file/migrate.js';
+import { openSqlite } from '../file/open-sqlite.js';
 import { applicationId, schemaVersion } from '../file/schema.js';
-import { sqliteAddon } from '../file/sqlite-addon.js';
 
 /** Loads SQLite before root acts as a user who may not read the program's files. Throws a StoreError. */
 export function loadSqlite(path: string): void {
   try {
-    new Database(':memory:').close();
-    new Database(':memory:', { nativeBinding: sqliteAddon() }).close();
+    openSqlite(':memory:').close();
   } catch (error) {
     throw toStoreError(error, path);
   }
@@ -28,17 +27,17 @@ export function checkOpenable(path: string): void {
  * Opens the database of a gateway, which may run or not, to read it: nothing in it is changed, and nothing is left
  * beside it.
  */
-export function connectOffline(path: string, busyTimeout: number): Database.Database {
+export function connectOffline(path: string, busyTimeout: number): Database {
   checkFiles(path);
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
   // With a log that a crash has left, closing must not copy it into the database: that is for the next start. Without
   // one, a connection that only reads would leave an empty one behind.
   const readonly = log !== undefined && log.size > 0;
-  return new Database(path, { readonly, fileMustExist: true, timeout: busyTimeout });
+  return openSqlite(path, { readonly, fileMustExist: true, timeout: busyTimeout });
 }
 
 /** The same for what has to know the present schema. Throws a StoreError. */
-export function connectToPresent(path: string, busyTimeout: number): Database.Database {
+export function connectToPresent(path: string, busyTimeout: number): Database {
   if (!existsSync(path)) throw new StoreError('internal', `There is no database ${path}.`);
   checkHeader(path);
   const database = connectOffline(path, busyTimeout);

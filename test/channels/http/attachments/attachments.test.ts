@@ -29,7 +29,7 @@ const patient = { timeout: 15_000 };
 
 /** Ids of all files in the store. */
 async function storedFiles(): Promise<readonly string[]> {
-  const { default: Database } = await import('better-sqlite3');
+  const { default: Database } = await import('../../../support/sqlite.mjs');
   const database = new Database(`${served.directory}/gateway.db`, { readonly: true });
   try {
     return database.prepare('SELECT id FROM blobs ORDER BY number').pluck().all() as string[];

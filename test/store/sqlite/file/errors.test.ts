@@ -14,17 +14,19 @@ function thrownBy(act: () => unknown): unknown {
 }
 
 it.each([
-  // The error of better-sqlite3 if its binary was never built.
+  // The error of better-sqlite3 12 if its binary was never built.
   ['is missing', () => require('bindings')({ bindings: 'nowhere.node', module_root: '/nonexistent' })],
-  // The error of sqlite-addon.ts there.
-  ['is not where it is built', () => require.resolve('better-sqlite3/build/Release/nowhere.node')],
+  // The error of better-sqlite3 13 where it has no binary for the processor, and of a package that isn't there.
+  ['is not for this processor', () => require('/nonexistent/better_sqlite3.node')],
   // The error of Node for a binary that is not for it.
   ['is another one’s', () => process.dlopen({ exports: {} }, new URL(import.meta.url).pathname)],
 ])('a native module that %s is told with what to run', (_name, load) => {
   const error = toStoreError(thrownBy(load), '/database');
   expect(error.reason).toBe('refused');
   expect(error.message).toMatch(
-    /^SQLite’s native module .* Run "npm rebuild better-sqlite3 --ignore-scripts=false"/,
+    Number(process.versions.napi) >= 10
+      ? /^SQLite’s native module \(better-sqlite3\) .* Install sd-gateway again; .* "npm explore better-sqlite3 -- npm run build-release"/
+      : /^SQLite’s native module \(better-sqlite3-12\) .* Run "npm rebuild better-sqlite3-12 --ignore-scripts=false"/,
   );
   expect(error.message).not.toContain('Tried:');
 });

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
 import { expect, onTestFinished, test } from 'vitest';
 import {
   isLogFull,
@@ -8,6 +7,7 @@ import {
   logFullError,
   logState,
 } from '../../../../src/store/sqlite/file/log-room.js';
+import { sqlitePath } from '../../../support/sqlite.mjs';
 import { acceptOne } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
@@ -35,9 +35,8 @@ test('the process that reads the database is named', async () => {
   onTestFinished(() => files.remove());
   await acceptOne(await files.open(), 'a');
   expect(logState(files.path).readers).toEqual([]);
-  const require = createRequire(import.meta.url);
   const script = `
-    const Database = require(${JSON.stringify(require.resolve('better-sqlite3'))});
+    const Database = require(${JSON.stringify(sqlitePath)});
     const database = new Database(${JSON.stringify(files.path)}, { readonly: true });
     database.exec('BEGIN');
     database.prepare('SELECT count(*) FROM messages').get();

@@ -1,4 +1,3 @@
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchiveItem } from '../../../../src/store/archive.js';
 import type { Delivery } from '../../../../src/store/deliveries.js';
@@ -9,6 +8,7 @@ import { checkStore, exportStore } from '../../../../src/store/sqlite/tools/main
 import { readRuns } from '../../../../src/store/sqlite/tools/offline.js';
 import type { Store } from '../../../../src/store/store.js';
 import type { Turn } from '../../../../src/store/turns.js';
+import Database from '../../../support/sqlite.mjs';
 import {
   acceptOne,
   at,

@@ -15,13 +15,13 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { webhookTarget } from '../../../../src/store/messages.js';
 import { openDatabase } from '../../../../src/store/sqlite/file/open-database.js';
 import { schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
 import { StoreError } from '../../../../src/store/store-error.js';
 import type { Turn } from '../../../../src/store/turns.js';
+import Database from '../../../support/sqlite.mjs';
 import {
   acceptOne,
   answerOne,

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LogMarker, seal } from '../../../../src/store/sqlite/file/seal.js';
 import { logOf, markOf } from '../../../../src/store/sqlite/file/write-ahead-log.js';
 import { recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { propertyRuns } from '../../../support/properties.js';
+import Database from '../../../support/sqlite.mjs';
 import { acceptOne } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 

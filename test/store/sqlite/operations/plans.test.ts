@@ -1,8 +1,8 @@
-import Database from 'better-sqlite3';
 import { expect, test } from 'vitest';
 import { migrate } from '../../../../src/store/sqlite/file/migrate.js';
 import { migrations, outlineQueries } from '../../../../src/store/sqlite/file/schema.js';
 import { allStatements } from '../../../../src/store/sqlite/operations/statements.js';
+import Database from '../../../support/sqlite.mjs';
 // Defines all of them.
 import '../../../../src/store/sqlite/thread/group-commit.js';
 

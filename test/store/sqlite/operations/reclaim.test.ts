@@ -1,4 +1,3 @@
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { webhookTarget } from '../../../../src/store/messages.js';
@@ -12,6 +11,7 @@ import { writeCounters } from '../../../../src/store/sqlite/operations/transacti
 import { expiredTurns, failTurn, reclaimTurns } from '../../../../src/store/sqlite/operations/turns.js';
 import type { Turn } from '../../../../src/store/turns.js';
 import { propertyRuns, propertyTimeoutMs } from '../../../support/properties.js';
+import Database from '../../../support/sqlite.mjs';
 import { newMessage, noLimits } from '../../samples.js';
 import { transactionOf } from '../transaction-of.js';
 

@@ -1,11 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { StoreTrouble } from '../../../../src/gateway/start/store.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
@@ -15,6 +13,7 @@ import { followStoreThread } from '../../../../src/store/sqlite/thread/store-thr
 import type { StoreError } from '../../../../src/store/store-error.js';
 import type { Turn } from '../../../../src/store/turns.js';
 import { recordingLog } from '../../../gateway/dispatch/fixture.js';
+import Database, { sqlitePath } from '../../../support/sqlite.mjs';
 import { acceptOne, at, claim, claimOne, claimTurns, newMessage, noLimits } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
@@ -137,7 +136,7 @@ describe('a lock of another process', () => {
   /** Another process that holds the database's lock until it is told to let go. */
   async function lock(mode: 'IMMEDIATE' | 'EXCLUSIVE'): Promise<() => Promise<void>> {
     const script = `
-      const database = new (require(${JSON.stringify(createRequire(import.meta.url).resolve('better-sqlite3'))}))(process.argv[1]);
+      const database = new (require(${JSON.stringify(sqlitePath)}))(process.argv[1]);
       database.exec('BEGIN ${mode}');
       console.log('locked');
       process.stdin.once('end', () => database.close()).resume();`;

@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { webhookTarget } from '../../../../src/store/messages.js';
 import type { ForgottenMessages } from '../../../../src/store/open-store.js';
 import type { ForgetRequest } from '../../../../src/store/sqlite/operations/forget.js';
 import type { SqliteStore } from '../../../../src/store/sqlite/sqlite-store.js';
 import { Housekeeping } from '../../../../src/store/sqlite/thread/housekeeping.js';
+import Database from '../../../support/sqlite.mjs';
 import {
   acceptOne,
   answerOne,

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Statements } from '../../../../src/store/sqlite/operations/statements.js';
 import { LogKeeper } from '../../../../src/store/sqlite/thread/log-keeper.js';
+import Database from '../../../support/sqlite.mjs';
 import { SqliteFactory } from '../sqlite-factory.js';
 
 let files: SqliteFactory;

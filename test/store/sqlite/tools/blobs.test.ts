@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { formatArchive, parseArchive } from '../../../../src/store/archive.js';
 import type { Attachment } from '../../../../src/store/messages.js';
@@ -10,6 +9,7 @@ import {
   importToStore,
   recoverStore,
 } from '../../../../src/store/sqlite/tools/maintenance.js';
+import Database from '../../../support/sqlite.mjs';
 import { putFile, readFile } from '../../contract/attachments-contract.js';
 import { acceptOne, clock } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';

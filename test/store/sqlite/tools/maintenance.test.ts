@@ -17,7 +17,6 @@ import {
 } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type ArchivedMessage, type ArchiveItem, parseArchive } from '../../../../src/store/archive.js';
@@ -33,6 +32,7 @@ import {
 } from '../../../../src/store/sqlite/tools/maintenance.js';
 import { linesOf } from '../../../../src/text/lines.js';
 import { propertyRuns, propertyTimeoutMs } from '../../../support/properties.js';
+import Database from '../../../support/sqlite.mjs';
 import { acceptOne, answerOne, at, claimDeliveries, claimOne, claimTurns, failure } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 

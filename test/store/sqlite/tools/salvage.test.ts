@@ -1,10 +1,10 @@
-import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ArchivedMessage, ArchivedSession } from '../../../../src/store/archive.js';
 import { type UnknownPolicy, webhookTarget } from '../../../../src/store/messages.js';
 import { checkStore, importToStore, recoverStore } from '../../../../src/store/sqlite/tools/maintenance.js';
 import type { Store } from '../../../../src/store/store.js';
 import type { TurnClaim } from '../../../../src/store/turns.js';
+import Database from '../../../support/sqlite.mjs';
 import { acceptOne, at, claimDeliveries, claimOne, claimTurns, failure, newMessage } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
