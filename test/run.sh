@@ -149,8 +149,9 @@ vitest() {
   counted bash test/vitest.sh npx vitest run --project "$project" "$@"
 }
 
-# Tests of what depends on Node.js itself: system calls, processes, sockets, and SQLite's binary.
-other_node_tests=(test/native test/linux test/systemd test/agents test/channels test/store/sqlite/contract.test.ts)
+# Tests of what depends on Node.js itself: system calls, processes, sockets, and SQLite's binary. A real agent is a program
+# by itself, whatever starts it.
+other_node_tests=(--exclude 'test/agents/acp/real/**' test/native test/linux test/systemd test/agents test/channels test/store/sqlite/contract.test.ts)
 other_nodes=(22.23.3 24.21.0)
 prepared="Copies for Node ${other_nodes[*]}, addon with the sanitizers"
 
