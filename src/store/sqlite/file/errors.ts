@@ -54,6 +54,16 @@ export class FileError extends StoreError {
   }
 }
 
+/** The kernel no longer has what a failed sync had to write: the store has to be opened anew. */
+export class LostWritesError extends FileError {
+  constructor(path: string) {
+    super(
+      'input-output',
+      `A sync of ${path}-wal has failed, and the kernel has dropped what it had to write: look for errors of the disk in its log (journalctl -k). What was answered is safe. The next start goes on from there.`,
+    );
+  }
+}
+
 /** Primary result codes of SQLite (https://www.sqlite.org/rescode.html) and errno names that say why. */
 const kinds: readonly (readonly [prefix: string, kind: Kind])[] = [
   ['SQLITE_FULL', 'full'],
@@ -174,6 +184,12 @@ export function toStoreError(error: unknown, path: string): StoreError {
   return new FileError(kind, `${advice(kind, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
     cause: error,
   });
+}
+
+/** True for an error of SQLite behind which writes may be gone that it takes for made. */
+export function mayHaveLostWrites(error: unknown): boolean {
+  const cause = error instanceof StoreError ? error.cause : error;
+  return codeOf(cause).startsWith('SQLITE_IOERR');
 }
 
 /** A StoreError in a form that crosses threads. */

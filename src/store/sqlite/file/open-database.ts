@@ -20,7 +20,7 @@ import { migrate, schemaVersionOf } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
 import { readSeal, type SealFinding, seal } from './seal.js';
-import { checkLog, emptyDamagedCopied, logOf, markOf } from './write-ahead-log.js';
+import { checkLog, emptyDamagedCopied, logOf, markOf, syncAnew } from './write-ahead-log.js';
 
 export interface OpenOptions {
   readonly path: string;
@@ -82,7 +82,10 @@ export function openDatabase(options: OpenOptions): {
     if (outdated) database.pragma('wal_checkpoint(TRUNCATE)');
     checkOutline(database, path);
     if (checkedWhole) checkTables(database, path);
-    seal(path, 'open', markOf(path, logOf(database)));
+    const row = logOf(database);
+    // A gateway that was killed may have left writes that no sync made last, or that a failed one dropped.
+    if (row.log > 0) database.transaction(() => syncAnew(path, log, row.log)).immediate();
+    seal(path, 'open', markOf(path, row));
     return {
       database,
       report: { created, closedCleanly: closed, checkedWhole, migratedFrom: outdated ? before : null },

@@ -1,6 +1,16 @@
-import { closeSync, constants, fstatSync, openSync, readSync, truncateSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import type { Database } from 'better-sqlite3';
-import { damagedAdvice, FileError } from './errors.js';
+import { damagedAdvice, FileError, LostWritesError } from './errors.js';
 
 /** The write-ahead log as a file: https://www.sqlite.org/fileformat2.html#the_write_ahead_log */
 
@@ -72,12 +82,16 @@ interface Frame {
   readonly follows: boolean;
 }
 
+/** Where a frame begins in the file, in bytes. */
+const placeOf = (frame: number, { pageBytes }: Header) =>
+  headerBytes + frame * (frameHeaderBytes + pageBytes);
+
 /** Each frame of the file, sound or not. A bad one doesn't spoil the next: that follows from the sum as it stands. */
-function* framesOf(descriptor: number, header: Header): Generator<Frame> {
+function* framesOf(descriptor: number, header: Header, first = 0): Generator<Frame> {
   const { pageBytes, little } = header;
   const length = frameHeaderBytes + pageBytes;
-  let before = header.sum;
-  for (let at = headerBytes; ; at += length) {
+  let before = first === 0 ? header.sum : storedSum(descriptor, placeOf(first - 1, header));
+  for (let at = placeOf(first, header); ; at += length) {
     const bytes = Buffer.alloc(length);
     if (readSync(descriptor, bytes, 0, length, at) < length) return;
     const view = viewOf(bytes);
@@ -92,6 +106,12 @@ function* framesOf(descriptor: number, header: Header): Generator<Frame> {
     };
     before = stored;
   }
+}
+
+function storedSum(descriptor: number, frameAt: number): Sum {
+  const bytes = Buffer.alloc(8);
+  readSync(descriptor, bytes, 0, 8, frameAt + 16);
+  return sumAt(viewOf(bytes), 0);
 }
 
 /** Opens a log to read it. SQLite holds its locks on other files, so that a close drops none. */
@@ -194,7 +214,48 @@ function soundFrames(log: number, header: Header, enough: number): number {
   return committed;
 }
 
-function damagedLog(path: string, fault: string, { frames }: LogMark): FileError {
+/**
+ * Writes what the log has behind the mark anew, and syncs it. After a failed sync the kernel takes it for written, and no
+ * later sync writes it again (fsync(2), EIO). Call it with the database's write lock. `frames`: so many does the log have.
+ * If frames behind the mark are gone from the kernel's memory, it cuts them off and throws LostWritesError.
+ */
+export function syncAnew(path: string, synced: LogMark | null, frames: number): void {
+  const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const log = openSync(`${path}-wal`, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  try {
+    const mark = synced ?? { salts: '', frames: 0, isCopied: false };
+    const header = readHeader(log);
+    if (header === null) throw damagedLog(path, 'has a damaged header', { frames });
+    const isMarked = header.salts === mark.salts;
+    const first = isMarked ? mark.frames : 0;
+    if (first >= frames) return;
+    const end = writeFramesAnew(log, header, first, frames);
+    if (end < frames && !isMarked) throw damagedLog(path, `is damaged behind frame ${end}`, { frames });
+    if (end < frames) {
+      // Or a close would copy what lies there instead into the database.
+      ftruncateSync(log, placeOf(end, header));
+      throw new LostWritesError(path);
+    }
+    fsyncSync(log);
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Gives the end of the last transaction that is there whole, as a number of frames. */
+function writeFramesAnew(log: number, header: Header, first: number, end: number): number {
+  let [next, committed] = [first, first];
+  for (const { bytes, salts, pagesAfter, follows } of framesOf(log, header, first)) {
+    if (!follows || salts !== header.salts) break;
+    writeSync(log, bytes, 0, bytes.length, placeOf(next, header));
+    next += 1;
+    if (pagesAfter > 0) committed = next;
+    if (next === end) break;
+  }
+  return committed;
+}
+
+function damagedLog(path: string, fault: string, { frames }: Pick<LogMark, 'frames'>): FileError {
   return new FileError(
     'damaged',
     `${damagedAdvice(path)} (The write-ahead log ${path}-wal ${fault}, and had ${frames} synced frames: messages that were answered are in it. If it was moved away, put it back.)`,

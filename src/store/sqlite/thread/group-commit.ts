@@ -3,7 +3,7 @@ import type { Recovery, StorePolicy } from '../../open-store.js';
 import type { StoreError } from '../../store-error.js';
 import { Ballast } from '../file/ballast.js';
 import { hasRoom } from '../file/disk.js';
-import { endsTransaction, fullError, toFailure, toStoreError } from '../file/errors.js';
+import { endsTransaction, fullError, LostWritesError, toFailure, toStoreError } from '../file/errors.js';
 import type { LogMark } from '../file/write-ahead-log.js';
 import { forgetBlobs } from '../operations/blobs.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
@@ -34,7 +34,7 @@ export class GroupCommit {
   readonly #ballast: Ballast;
   #commits = 0;
   #operations = 0;
-  /** Something was synced that no mark tells of. */
+  /** The log's end is synced, and no mark tells of it. */
   #isUnmarked = false;
 
   constructor(database: Database, options: StorePolicy & { readonly path: string }) {
@@ -101,9 +101,10 @@ export class GroupCommit {
       if (!isSynced) this.#database.pragma('synchronous = NORMAL');
       const answers = this.#together(calls);
       this.#operations += calls.length;
-      this.#isUnmarked ||= isSynced;
+      this.#isUnmarked = isSynced;
       return answers;
     } catch (error) {
+      if (error instanceof LostWritesError) throw error;
       // Nothing of it is in the database.
       const failure = toStoreError(error, this.#path);
       const accepted = calls.filter(({ operation }) => !isNewWork.has(operation) && operation !== 'tryWrite');
@@ -131,6 +132,16 @@ export class GroupCommit {
     this.#ballast.restore();
   }
 
+  /** Something failed that was no call. See LogKeeper. */
+  failed(error: unknown): void {
+    this.#log.failed(error);
+  }
+
+  /** See LogKeeper. */
+  settle(): void {
+    this.#log.settle();
+  }
+
   /** See LogKeeper. */
   checkpointWhenDue(onBegin: () => void, minFrames?: number): boolean {
     return this.#log.copyWhenDue(onBegin, minFrames);
@@ -139,7 +150,7 @@ export class GroupCommit {
   /** The mark up to which the log is synced; null: no further than was asked for before. */
   newMark(): LogMark | null {
     if (!this.#isUnmarked) return null;
-    const mark = this.mark();
+    const mark = this.#log.markSynced();
     this.#isUnmarked = false;
     return mark;
   }
@@ -150,6 +161,7 @@ export class GroupCommit {
 
   /** `now`: of operations that are no calls, which have a time of their own. */
   #transact<Outcome>(work: (transaction: Transaction) => Outcome, now = 0): Outcome {
+    this.#log.settle();
     this.#sql.run(begin);
     try {
       const before = this.#readCounters();
@@ -164,6 +176,7 @@ export class GroupCommit {
       this.#commits += 1;
       return outcome;
     } catch (error) {
+      this.#log.failed(error);
       // SQLite may have rolled back by itself: https://www.sqlite.org/lang_transaction.html
       if (this.#database.inTransaction) this.#sql.run(rollback);
       throw error;

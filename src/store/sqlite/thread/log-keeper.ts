@@ -2,9 +2,16 @@ import { statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import type { StoreError } from '../../store-error.js';
 import { freeBytes } from '../file/disk.js';
-import { toStoreError } from '../file/errors.js';
+import { mayHaveLostWrites, toStoreError } from '../file/errors.js';
 import { isLogFull, logFullError } from '../file/log-room.js';
-import { type CheckpointRow, isCopied, type LogMark, markOf, saltsOf } from '../file/write-ahead-log.js';
+import {
+  type CheckpointRow,
+  isCopied,
+  type LogMark,
+  markOf,
+  saltsOf,
+  syncAnew,
+} from '../file/write-ahead-log.js';
 import { type Statements, sql } from '../operations/statements.js';
 
 const look = sql<[], CheckpointRow>('PRAGMA wal_checkpoint(NOOP)');
@@ -29,6 +36,10 @@ export class LogKeeper {
   #isHeld = false;
   /** The log's salts as long as they can't change; null: they have to be read. */
   #salts: string | null = null;
+  /** The log is on disk up to here; null: nobody knows how far. */
+  #synced: LogMark | null = null;
+  /** A sync has failed: the log may lack on disk what it had to write. */
+  #isInDoubt = false;
   #copyAtFrames = copyAfterFrames;
   #triedAt = Number.NEGATIVE_INFINITY;
   #copies = 0;
@@ -44,11 +55,31 @@ export class LogKeeper {
     return this.#copies;
   }
 
+  /** A commit or a copy has failed. */
+  failed(error: unknown): void {
+    this.#isInDoubt ||= mayHaveLostWrites(error);
+  }
+
+  /**
+   * Has the disk take the log as it is, if a sync has failed. Nobody must be promised before what lies behind a gap, and
+   * nothing copied that was lost. Call it outside of a transaction. Throws what the disk says, and LostWritesError.
+   */
+  settle(): void {
+    if (!this.#isInDoubt) return;
+    const row = this.#checkpoint(look);
+    // A log whose frames are all copied begins anew.
+    if (!isCopied(row)) {
+      this.#database.transaction(() => syncAnew(this.#path, this.#synced, row.log)).immediate();
+    }
+    this.#isInDoubt = false;
+  }
+
   /**
    * Copies the log into the database when it has grown long, and says whether it did. Call it when nobody waits for
    * an answer. `minFrames`: how many frames make it long. `onBegin` is called right before.
    */
   copyWhenDue(onBegin: () => void, minFrames = this.#copyAtFrames): boolean {
+    this.settle();
     const { log, checkpointed: copied } = this.#checkpoint(look);
     const isLate = performance.now() - this.#triedAt >= retryAfterMs;
     const isOverdue = log >= longFrames && copied < log && isLate;
@@ -76,6 +107,12 @@ export class LogKeeper {
     const salts = this.#salts ?? saltsOf(this.#path);
     this.#salts = isCopied(row) ? null : salts;
     return markOf(this.#path, row, salts);
+  }
+
+  /** The mark right after a commit with a sync. */
+  markSynced(): LogMark | null {
+    this.#synced = this.mark();
+    return this.#synced;
   }
 
   /** Why no new work may be added to the log; null: it may. What was accepted before has to come to its end all the same. */

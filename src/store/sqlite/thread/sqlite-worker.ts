@@ -143,6 +143,7 @@ class Serving {
   /** True if it could be done. On a full disk it can't: the log has everything, and the next start reads it from there. */
   #checkpoint(): boolean {
     try {
+      this.#groups.settle();
       // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
       // for whoever reads, a backup say.
       this.#beginCopy();
@@ -205,6 +206,7 @@ class Serving {
   }
 
   #warn(error: unknown): void {
+    this.#groups.failed(error);
     const failure = failureOf(error, this.#path);
     this.#noteDamage(failure);
     post({ type: 'warning', failure });
