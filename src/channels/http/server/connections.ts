@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { ConnectionBounds } from './connection-bounds.js';
 import { BoundWatch, type BoundWatchOptions } from './connection-bounds.js';
+import { lingerBehindLastAnswer } from './lingering-close.js';
 import { descriptorOf } from './socket-keeper.js';
 
 /**
@@ -97,6 +98,7 @@ export class Connections {
   follow(server: Server): void {
     server.on('connection', (socket) => {
       if (this.#find(socket) === undefined) this.#add(socket);
+      lingerBehindLastAnswer(socket, () => this.#find(socket)?.connection.request?.complete === false);
     });
   }
 
@@ -315,7 +317,8 @@ function makeLastAnswer(socket: Socket, response: ServerResponse): void {
 }
 
 function isIdle(socket: Socket, { answers, bytesWhenIdle, request }: Connection): boolean {
-  if (socket.destroyed) return true;
+  // Behind its last answer, whatever still comes is dropped.
+  if (socket.destroyed || socket.writableFinished) return true;
   const taken = request === null || request.complete;
   return answers.size === 0 && taken && socket.bytesRead === bytesWhenIdle && socket.writableLength === 0;
 }

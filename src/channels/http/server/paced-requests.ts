@@ -117,8 +117,11 @@ class PacedConnection {
     let rest = bytes;
     for (let pieces = 0; pieces < piecesAtOnce && rest.length > 0; pieces++) {
       if (this.#waits || this.#isHeld) break;
-      // Nothing can be answered any more.
-      if (this.#ended || !this.#socket.writable) return;
+      // Nothing can be answered any more: what comes is dropped, no faster than the rest.
+      if (this.#ended || !this.#socket.writable) {
+        rest = nothing;
+        break;
+      }
       const piece = rest.subarray(0, this.#pieceLength(rest));
       rest = rest.subarray(piece.length);
       this.#parse(piece);

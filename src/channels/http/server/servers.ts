@@ -1,12 +1,13 @@
 import { closeSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
-import { Server as SocketServer } from 'node:net';
+import { Socket, Server as SocketServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { removeSocketFile } from '../../remove-socket-file.js';
 import { clientErrorProblem } from '../failures.js';
 import { Problem, problemContentType, writeProblem } from '../problem.js';
 import { Connections, type ConnectionsOptions, keepAliveTimeout } from './connections.js';
 import { holdBody } from './continue.js';
+import { linger } from './lingering-close.js';
 import { type HttpEndpoint, isReachable, listen, nameOf } from './listen.js';
 import { paceRequests } from './paced-requests.js';
 import { descriptorOf, type SocketKeeper } from './socket-keeper.js';
@@ -201,8 +202,8 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
   socket.end(
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nConnection: close\r\n` +
       `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    () => socket.destroy(),
   );
+  if (socket instanceof Socket) linger(socket);
 }
 
 /** The response that the connection is to send next; Node has no public name for it. Null when there is none. */
