@@ -81,6 +81,9 @@ export const isNewWork: ReadonlySet<OperationName> = new Set<OperationName>([
  */
 export const unsynced: ReadonlySet<OperationName> = new Set<OperationName>(['appendDeltas', 'addBlobChunk']);
 
+/** Operations that let all others go first: nobody waits for them, and at worst they find that their turn has ended. */
+export const yields: ReadonlySet<OperationName> = new Set<OperationName>(['appendDeltas']);
+
 /** Each operation within a transaction. Two others are asked of the connection itself. */
 export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   accept,

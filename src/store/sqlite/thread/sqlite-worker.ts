@@ -7,17 +7,22 @@ import { type PostedFailure, toFailure, toStoreError } from '../file/errors.js';
 import { openDatabase } from '../file/open-database.js';
 import { breakSeal, LogMarker, seal } from '../file/seal.js';
 import type { LogMark } from '../file/write-ahead-log.js';
+import { yields } from '../operations/operations.js';
 import { GroupCommit } from './group-commit.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Call, FromWorker, ToWorker, WorkerOptions } from './protocol.js';
 
 /**
  * The thread that owns the database. Calls that arrive while a commit is under way wait in the port; the next
- * transaction takes all of them. A lone call is committed at once: there is no timer.
+ * transaction takes all of them. A lone call is committed at once: there is no timer. Calls that nobody waits for come
+ * behind all others.
  */
 
 /** Calls of one transaction, so that those behind a great crowd are answered in steps. */
 const largestGroup = 1_024;
+
+/** Calls of a transaction that let others go first: some milliseconds' work at most, as a post may come meanwhile. */
+const yieldingGroup = 16;
 
 /** From the close of the database to the thread's end, in milliseconds, unless the process ends before. */
 const threadExitDelayMs = 250;
@@ -55,6 +60,9 @@ class Serving {
   #damaged = false;
   /** False while the seal can't be written, which is told once. */
   #isSealable = true;
+  /** Calls that let others go first. */
+  #yielding: Call[] = [];
+  #nextYielding: NodeJS.Immediate | null = null;
 
   constructor(database: Database, groups: GroupCommit, options: WorkerOptions) {
     this.#database = database;
@@ -77,7 +85,7 @@ class Serving {
       let message: ToWorker | undefined = first;
       while (message !== undefined) {
         if (message.type === 'close') {
-          this.#perform(calls);
+          this.#perform([...this.#yielding.splice(0), ...calls]);
           this.#close();
           // The end of a thread takes processor time and the process's memory map. A process that ends now needs neither.
           setTimeout(() => from.close(), threadExitDelayMs);
@@ -87,8 +95,24 @@ class Serving {
         // Messages that are left in the port come as events of their own.
         message = calls.length < largestGroup ? receiveMessageOnPort(from)?.message : undefined;
       }
+      this.#perform(calls.filter(({ operation }) => !yields.has(operation)));
+      this.#yielding.push(...calls.filter(({ operation }) => yields.has(operation)));
+      this.#performYielding();
+      this.#checkpointWhenDue();
+    });
+  }
+
+  /** Some of them in each turn of the event loop, which takes what has come to the port before. */
+  #performYielding(): void {
+    if (this.#yielding.length === 0) return;
+    this.#nextYielding ??= setImmediate(() => {
+      this.#nextYielding = null;
+      const calls = this.#yielding.splice(0, yieldingGroup);
+      // The close has taken them.
+      if (calls.length === 0) return;
       this.#perform(calls);
       this.#checkpointWhenDue();
+      this.#performYielding();
     });
   }
 
