@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { bodyOf, type Served, serve, token } from './http-fixture.js';
 
 let served: Served;
@@ -78,6 +78,21 @@ describe('the events of a session', () => {
     stream.close();
     await stream.ended;
     await expect.poll(() => served.channel.facts().streams).toBe(0);
+  });
+
+  test('take nothing of the store’s time when a turn begins', async () => {
+    const stream = await follow('/v1/sessions/a/events');
+    await expect.poll(() => stream.events.length).toBe(1);
+    const { id } = await bodyOf(served.post('a', { text: 'one' }));
+    const turn = await served.claim();
+    const look = vi.spyOn(served.store, 'settledMessages');
+    for (const state of ['queued', 'running'] as const) served.events.emit(id, 'a', state);
+    await expect.poll(() => stream.events.length).toBe(3);
+    expect(look).not.toHaveBeenCalled();
+    await served.complete(turn, 'first');
+    await stream.reached(1);
+    expect(look).toHaveBeenCalled();
+    stream.close();
   });
 
   test('go on behind the last one that a client has seen', async () => {

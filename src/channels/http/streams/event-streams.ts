@@ -140,11 +140,14 @@ class SessionStream implements ServedStream {
         this.#onProgress(messageId, progress);
         return;
       }
-      // A hint without an id: whoever misses it, or is slow, sees the message at its end.
-      if ((state === 'running' || state === 'queued') && response.takesMore) {
+      if (state !== 'running' && state !== 'queued') {
+        response.rouse();
+        return;
+      }
+      // A hint without an id: whoever misses it, or is slow, sees the message at its end. The store has nothing to send yet.
+      if (response.takesMore) {
         response.write(`event: state\ndata: ${JSON.stringify({ id: messageId, state })}\n\n`);
       }
-      response.rouse();
     });
     response.begin();
     response.write(this.#firstEvent());
