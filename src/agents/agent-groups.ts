@@ -73,12 +73,7 @@ export class AgentGroups {
       return new AgentGroup(group, memoryMax);
     } catch (error) {
       group?.remove();
-      throw new AgentError(
-        'unavailable',
-        `the control group of the agent could not be made: ${errorMessage(error)}`,
-        true,
-        { cause: error },
-      );
+      throw notMade(error);
     }
   }
 
@@ -89,6 +84,15 @@ export class AgentGroups {
     await Promise.all(left.map((group) => group.end()));
     return pids;
   }
+}
+
+function notMade(error: unknown): AgentError {
+  return new AgentError(
+    'unavailable',
+    `the control group of the agent could not be made: ${errorMessage(error)}`,
+    true,
+    { cause: error },
+  );
 }
 
 /** The group that was handed over to this process. */
@@ -141,6 +145,19 @@ export class AgentGroup {
 
   get directory(): string {
     return this.#group.directory;
+  }
+
+  /**
+   * Makes a group below, for a part of it that ends by itself or with it.
+   *
+   * @throws AgentError
+   */
+  make(): AgentGroup {
+    try {
+      return new AgentGroup(this.#group.make(randomUUID()), null);
+    } catch (error) {
+      throw notMade(error);
+    }
   }
 
   pids(): readonly number[] {

@@ -67,6 +67,7 @@ const agentTypes: {
       ask,
       fs,
       idle,
+      terminals: others.terminals,
       mcpServers: others.mcp_servers,
       processesLimit: others.processes_limit,
       killDelay: others.kill_delay,

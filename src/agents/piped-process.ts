@@ -11,6 +11,7 @@ export interface PipedProcess {
   readonly child: ChildProcess;
   readonly stdin: Socket;
   readonly stdout: Socket;
+  /** The same as `stdout` if there is one output. */
   readonly stderr: Socket;
 }
 
@@ -18,12 +19,14 @@ export interface PipedProcess {
  * Spawns a process with pipes as its standard streams. Node.js would give it sockets, which can't be opened by the names
  * /dev/stdin and /dev/stderr (open(2), ENXIO). A child without a `pid` emits `error`, as `spawn` has it; nothing is left open.
  *
+ * @param oneOutput true if standard error and standard output are one pipe
  * @throws SystemCallError, or the error of `spawn`
  */
 export function spawnPiped(
   file: string,
   words: readonly string[],
   options: Omit<SpawnOptions, 'stdio'>,
+  oneOutput = false,
 ): PipedProcess {
   const descriptors = new Set<number>();
   const streams: Socket[] = [];
@@ -39,7 +42,8 @@ export function spawnPiped(
   };
   let child: ChildProcess | undefined;
   try {
-    const [stdin, stdout, stderr] = [open('write'), open('read'), open('read')];
+    const [stdin, stdout] = [open('write'), open('read')];
+    const stderr = oneOutput ? stdout : open('read');
     child = spawn(file, words, { ...options, stdio: [stdin.theirs, stdout.theirs, stderr.theirs] });
     return { child, stdin: stdin.stream, stdout: stdout.stream, stderr: stderr.stream };
   } finally {

@@ -1,9 +1,13 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { lowerOpenFilesLimit } from '../linux/process.js';
+import type { Log, LogFields } from '../log/log.js';
+import { errorMessage } from '../text/failure-text.js';
 import { AgentError } from './agent.js';
-import type { AgentGroup, AgentGroups } from './agent-groups.js';
+import type { AgentGroup } from './agent-groups.js';
 import { notStarted } from './command-errors.js';
-import { type PipedProcess, spawnPiped } from './piped-process.js';
+import { endBeforeGateway } from './oom-score.js';
+import { openFilesLimit, type PipedProcess, spawnPiped } from './piped-process.js';
 import { markVariable, newMark, ProcessTree } from './process-tree.js';
 
 export interface ProgramToStart {
@@ -15,10 +19,12 @@ export interface ProgramToStart {
   readonly directory: string;
   /** Time between SIGTERM and SIGKILL, in milliseconds. */
   readonly killDelayMs: number;
-  /** Null: no group can be made. */
-  readonly groups: AgentGroups | null;
+  /** Makes a control group for it; null: none can be made. */
+  readonly groups: { readonly make: (memoryMax: number | null) => AgentGroup } | null;
   /** Largest memory of it and all that it starts, in bytes; null: no limit. */
   readonly memoryMax: number | null;
+  /** True if standard error goes where standard output does, in the order of writing. */
+  readonly oneOutput?: boolean;
 }
 
 export interface StartedProgram {
@@ -34,7 +40,7 @@ export interface StartedProgram {
  * @throws AgentError of reason `unavailable`
  */
 export async function startProgram(options: ProgramToStart): Promise<StartedProgram> {
-  const { command, cwd, directory, killDelayMs, groups, memoryMax } = options;
+  const { command, cwd, directory, killDelayMs, groups, memoryMax, oneOutput = false } = options;
   const [file = ''] = command;
   if (memoryMax !== null && groups === null) {
     throw new AgentError('unavailable', 'there is no control group for agent.memory_max', true);
@@ -44,7 +50,7 @@ export async function startProgram(options: ProgramToStart): Promise<StartedProg
     const mark = newMark(directory);
     const env = { ...options.env, [markVariable]: mark };
     const [program = '', ...words] = group === null ? command : commandIn(group, options);
-    const piped = spawnPiped(program, words, { cwd, env, detached: true });
+    const piped = spawnPiped(program, words, { cwd, env, detached: true }, oneOutput);
     const { child } = piped;
     const { pid } = child;
     if (pid === undefined) throw await new Promise((failed) => child.once('error', failed));
@@ -52,6 +58,17 @@ export async function startProgram(options: ProgramToStart): Promise<StartedProg
   } catch (error) {
     await group?.end();
     throw notStarted(error, file, cwd);
+  }
+}
+
+/** Has the kernel end it before the gateway, and gives it the limit of descriptors that a unit has. */
+export function limitProgram(pid: number, log: Log, fields: LogFields): void {
+  for (const limit of [() => endBeforeGateway(pid), () => lowerOpenFilesLimit(pid, openFilesLimit)]) {
+    try {
+      limit();
+    } catch (error) {
+      log.debug(`The agent keeps a limit of the gateway's: ${errorMessage(error)}`, fields);
+    }
   }
 }
 

@@ -44,6 +44,10 @@ export const acpKeys = {
     description:
       'Access to files below the working directory of a session that the gateway offers the agent: "off", "read", or "write" for both.',
   }),
+  terminals: count(0, 100).default(0).register(z.globalRegistry, {
+    description:
+      'Commands that the gateway runs for the agent at the same time in a turn, if the agent wants it to. 0: it offers none.',
+  }),
   idle: timeSpan(0, 365 * day)
     .prefault('10min')
     .register(z.globalRegistry, {

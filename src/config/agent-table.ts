@@ -82,6 +82,7 @@ interface ProgramTable {
   readonly memory_max: number | null;
   readonly input?: string;
   readonly cwd?: string | null;
+  readonly terminals?: number;
 }
 
 /** Finds keys that are missing, or have no effect on a program that is started by another than the gateway. */
@@ -100,6 +101,8 @@ function checkConnect(table: ProgramTable, context: z.core.$RefinementCtx): void
   if (table.memory_max !== null) wrong('memory_max', `has no effect on the agent, as ${unit} (MemoryMax=)`);
   if (table.input === 'text')
     wrong('input', 'must be "json" when agent.connect is set: a turn is one line there');
+  if (table.terminals !== undefined && table.terminals > 0)
+    wrong('terminals', "must be 0 when agent.connect is set: commands would run as the gateway's user");
   if (table.cwd === null) wrong('cwd', "must name a directory of the agent's user when agent.connect is set");
 }
 

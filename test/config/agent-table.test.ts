@@ -18,6 +18,7 @@ test.each<[table: object, wanted: readonly RegExp[]]>([
   [{ type: 'command', connect, input: 'text' }, [/^input: must be "json"/]],
   [{ type: 'command', connect, env: ['HOME'] }, [/^env: has no effect .* \(Environment=\)$/]],
   [{ type: 'command', connect, memory_max: '1G' }, [/^memory_max: has no effect .* \(MemoryMax=\)$/]],
+  [{ type: 'acp', connect, cwd: '/srv/agent', terminals: 1 }, [/^terminals: must be 0 when agent\.connect/]],
   [{ type: 'acp', connect }, [/^cwd: must name a directory of the agent's user/]],
   [{ type: 'command', connect: '/run/agent.sock' }, [/^connect: must be the address of a Unix socket/]],
   [{ type: 'command', connect: 'unix:agent.sock' }, [/^connect: must be the address of a Unix socket/]],

@@ -27,6 +27,30 @@ function environment(name: string) {
   };
 }
 
+/** An ACP agent that has the gateway run its prompt as a command line, and answers with its output. */
+const acpProgram = `
+import { createInterface } from 'node:readline';
+const send = (message) => console.log(JSON.stringify({ jsonrpc: '2.0', ...message }));
+const waiting = [];
+const ask = (method, params) => new Promise((resolve) => send({ id: waiting.push(resolve) - 1, method, params }));
+const sessionId = 's';
+async function prompt(id, [{ text: command }]) {
+  const { terminalId } = await ask('terminal/create', { sessionId, command });
+  await ask('terminal/wait_for_exit', { sessionId, terminalId });
+  const { output: text } = await ask('terminal/output', { sessionId, terminalId });
+  const update = { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } };
+  send({ method: 'session/update', params: { sessionId, update } });
+  send({ id, result: { stopReason: 'end_turn' } });
+}
+for await (const line of createInterface(process.stdin)) {
+  const { id, method, params, result } = JSON.parse(line);
+  if (method === undefined) waiting[id](result);
+  else if (method === 'initialize') send({ id, result: { protocolVersion: 1, agentCapabilities: {} } });
+  else if (method === 'session/new') send({ id, result: { sessionId } });
+  else if (method === 'session/prompt') void prompt(id, params.prompt);
+}
+`;
+
 /** The processes that turns of a unit have left behind. */
 async function leftBehind(machine: Machine, { name }: GatewayUnit): Promise<readonly string[]> {
   const { stdout } = await machine.run(['pgrep', '-f', `^/bin/sleep 1000\\.${name.length}$`]);
@@ -78,6 +102,38 @@ describeOnMachine('a unit that delegates its control group', (machine) => {
     await gateway.succeed('stop');
     expect(await gateway.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
     expect(await leftBehind(machine(), gateway)).toEqual([]);
+  });
+
+  it('gives each terminal of an ACP agent a group below that of the agent', async () => {
+    await machine().writeFile('/usr/local/bin/terminals.mjs', acpProgram);
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'terminals',
+      service: ['User=daemon', ...delegating],
+      environment: {
+        SD_GATEWAY_AGENT_TYPE: 'acp',
+        SD_GATEWAY_AGENT_COMMAND: '["/usr/bin/env", "node", "/usr/local/bin/terminals.mjs"]',
+        SD_GATEWAY_AGENT_TERMINALS: '1',
+        SD_GATEWAY_AGENT_KILL_DELAY: '200ms',
+      },
+    });
+    await gateway.succeed('start');
+    const sleeper = `/bin/sleep 1000.${gateway.name.length}`;
+    // Nothing but its group tells whose it is.
+    const text = `(setsid env -i ${sleeper} </dev/null >/dev/null 2>&1 &); grep ^0:: /proc/self/cgroup`;
+    const { body } = await gateway.post('a', { text });
+    expect(String(await gateway.reply(String(body['id']))).trim()).toMatch(
+      /^0::\/system\.slice\/terminals\.service\/agent-[0-9a-f-]{36}\/[0-9a-f-]{36}$/,
+    );
+    expect(await leftBehind(machine(), gateway)).toEqual([]);
+    // The agent lives on, and has no group of a terminal any more.
+    const [, agent] = groupsBelow(gateway).toSorted().toReversed();
+    expect(agent).toMatch(/^agent-/);
+    expect(
+      readdirSync(`${gateway.controlGroup}/${agent}`, { withFileTypes: true }).filter((entry) =>
+        entry.isDirectory(),
+      ),
+    ).toEqual([]);
+    await gateway.succeed('stop');
   });
 
   it('has the next start end what a crash has left, where systemd does not', async () => {

@@ -32,6 +32,7 @@ let cancelled = () => undefined;
 let isCancelled = false;
 const waiting = new Map();
 let nextId = 0;
+const terminals = [];
 
 /** Asks the client, and gives its answer. */
 const ask = (method, params) => {
@@ -117,6 +118,46 @@ const steps = {
       ...JSON.parse(params.join(' ')),
     });
     chunk(session, error ? `${error.code} ${error.message}` : JSON.stringify(result));
+  },
+  /**
+   * "terminal METHOD JSON": a request about a terminal; its answer, or the error's number and text. "at" is the number of a
+   * terminal that was made.
+   */
+  terminal: async ({ session }, rest) => {
+    const [method, ...words] = rest.split(' ');
+    const given = JSON.parse(words.join(' ') || '{}');
+    const params = { sessionId: session, ...given };
+    if (typeof given.at === 'number') params.terminalId = terminals[given.at];
+    const { result, error } = await ask(`terminal/${method}`, params);
+    if (result?.terminalId) terminals.push(result.terminalId);
+    chunk(session, `${error ? `${error.code} ${error.message}` : JSON.stringify(result)}\n`);
+  },
+  /** Waits until the first terminal has an output, which is a text of a line. */
+  shown: async ({ session }) => {
+    const params = { sessionId: session, terminalId: terminals[0] };
+    while (true) {
+      const { output } = (await ask('terminal/output', params)).result;
+      if (output.endsWith('\n')) {
+        chunk(session, output);
+        return;
+      }
+      await sleep(5);
+    }
+  },
+  /** So many requests at once for a terminal; the number of those that were made, and the error of the others. */
+  terminals: async ({ session }, rest) => {
+    const params = { sessionId: session, command: 'sleep', args: ['1000'] };
+    const answers = await Promise.all(
+      Array.from({ length: Number(rest) }, () => ask('terminal/create', params)),
+    );
+    const made = answers.filter(({ result }) => result).length;
+    chunk(session, `${made} ${answers.find(({ error }) => error)?.error.message}`);
+  },
+  /** Takes back a request for the end of the first terminal; its answer. */
+  takeBack: async ({ session }) => {
+    const answered = ask('terminal/wait_for_exit', { sessionId: session, terminalId: terminals[0] });
+    send({ method: '$/cancel_request', params: { requestId: nextId - 1 } });
+    chunk(session, String((await answered).error.code));
   },
   /** "ask KIND IDS TITLE": permission, with options of these ids; "-" for none. */
   ask: async (turn, rest) => {

@@ -25,6 +25,8 @@ export interface AcpAgentOptions {
   readonly ask: readonly string[];
   /** Access to files of the session's directory, through the gateway. */
   readonly fs: FileAccess;
+  /** Terminals that a turn may have at a time; 0: none are offered. */
+  readonly terminals: number;
   /** Time after which a process that runs no turn is ended, in milliseconds. */
   readonly idle: number;
   readonly processesLimit: number;
@@ -147,6 +149,8 @@ export class AcpAgent implements Agent {
             model: this.#options.model,
             permissions: { allow: this.#options.allow, ask: this.#options.ask },
             fs: this.#options.fs,
+            terminals: this.#options.terminals,
+            processes: this.#options.processes,
             replyLimitBytes: this.#options.replyLimit,
             log,
           },

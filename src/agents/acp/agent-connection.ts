@@ -25,6 +25,7 @@ export interface AgentConnectionOptions {
  */
 export class AgentConnection implements AgentLink {
   readonly pid = null;
+  readonly group = null;
   readonly connection: RpcConnection;
   readonly ended: Promise<AgentError>;
   readonly #options: AgentConnectionOptions;

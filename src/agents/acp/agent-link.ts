@@ -1,5 +1,6 @@
 import type { LogFields } from '../../log/log.js';
 import type { AgentError } from '../agent.js';
+import type { AgentGroup } from '../agent-groups.js';
 import type { RpcConnection, RpcHandlers } from './rpc.js';
 
 export type LinkHandlers = Pick<RpcHandlers, 'request' | 'notification'>;
@@ -8,6 +9,8 @@ export type LinkHandlers = Pick<RpcHandlers, 'request' | 'notification'>;
 export interface AgentLink {
   /** Null: it is no process of the gateway's. */
   readonly pid: number | null;
+  /** The control group of its own; null: it has none. */
+  readonly group: AgentGroup | null;
   readonly connection: RpcConnection;
   /** Resolves with the reason once nothing of it is left. */
   readonly ended: Promise<AgentError>;

@@ -1,15 +1,14 @@
-import { lowerOpenFilesLimit } from '../../linux/process.js';
 import { ticksSinceBoot } from '../../linux/process-scan.js';
 import type { Log, LogFields } from '../../log/log.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { AgentError } from '../agent.js';
+import type { AgentGroup } from '../agent-groups.js';
 import { killedBy, notExecuted, tookTooMuchMemory } from '../command-errors.js';
-import { endBeforeGateway } from '../oom-score.js';
-import { openFilesLimit, type PipedProcess } from '../piped-process.js';
+import type { PipedProcess } from '../piped-process.js';
 import type { ProcessTree } from '../process-tree.js';
 import { readInTurns } from '../read-in-turns.js';
 import { pauseWhenFullMs, StandardError } from '../standard-error.js';
-import { failedInShell, type ProgramToStart, startProgram } from '../start-program.js';
+import { failedInShell, limitProgram, type ProgramToStart, startProgram } from '../start-program.js';
 import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { FrameSplitter } from './frames.js';
 import { Garbage } from './garbage.js';
@@ -71,14 +70,12 @@ export class AgentProcess implements AgentLink {
     handlers: LinkHandlers,
   ): Promise<AgentProcess> {
     const { pid, piped, tree } = await startProgram(options);
-    for (const limit of [() => endBeforeGateway(pid), () => lowerOpenFilesLimit(pid, openFilesLimit)]) {
-      try {
-        limit();
-      } catch (error) {
-        options.log.debug(`The agent keeps a limit of the gateway's: ${errorMessage(error)}`, fields);
-      }
-    }
+    limitProgram(pid, options.log, fields);
     return new AgentProcess(options, piped, tree, fields, handlers);
+  }
+
+  get group(): AgentGroup | null {
+    return this.#tree.group;
   }
 
   get isUsable(): boolean {

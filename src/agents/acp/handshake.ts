@@ -67,6 +67,8 @@ export interface HandshakeOptions {
   readonly mode: string | null;
   readonly model: string | null;
   readonly fs: FileAccess;
+  /** Terminals of a turn at a time; 0: none are offered. */
+  readonly terminals: number;
   /** Updates of any session that have come so far, and those of them that tell a message. */
   readonly updates: () => { readonly count: number; readonly messages: number };
   /** Tells why a session that there was could not be opened again. */
@@ -109,7 +111,7 @@ export type InitializedAgent = Readonly<Record<'agentCapabilities' | 'authMethod
  * @throws AgentError of reason `unavailable`, or the reason of the connection's end
  */
 export async function initialize(
-  options: Pick<HandshakeOptions, 'connection' | 'fs'>,
+  options: Pick<HandshakeOptions, 'connection' | 'fs' | 'terminals'>,
 ): Promise<InitializedAgent> {
   const request: InitializeRequest = {
     protocolVersion,
@@ -119,7 +121,7 @@ export async function initialize(
         readTextFile: offersFile('fs/read_text_file', options.fs),
         writeTextFile: offersFile('fs/write_text_file', options.fs),
       },
-      terminal: false,
+      terminal: options.terminals > 0,
       // A person can start the agent by hand: it names the arguments for that.
       auth: { terminal: true },
     },

@@ -16,6 +16,9 @@ export class RpcError extends Error {
 
 export const methodNotFound = -32601;
 export const invalidRequest = -32600;
+export const invalidParams = -32602;
+/** ACP, "Errors". */
+export const resourceNotFound = -32002;
 const internalError = -32603;
 /** ACP, "Cancellation": the answer to a request that was taken back. */
 const requestCancelled = -32800;

@@ -1,4 +1,5 @@
 import { AgentError, type AgentRequest } from '../agent.js';
+import { onceAborted } from '../once-aborted.js';
 import type { AcpSession } from './session.js';
 
 export interface SessionPoolOptions {
@@ -140,12 +141,7 @@ export class SessionPool {
   }
 
   async #nextOrAborted(signal: AbortSignal): Promise<void> {
-    let stop: () => void = () => undefined;
-    const aborted = new Promise<void>((resolve) => {
-      const listener = () => resolve();
-      signal.addEventListener('abort', listener);
-      stop = () => signal.removeEventListener('abort', listener);
-    });
+    const { aborted, stop } = onceAborted(signal, undefined);
     await Promise.race([this.#change, aborted]);
     stop();
   }

@@ -3,8 +3,10 @@ import type { Log, LogFields } from '../../log/log.js';
 import type { JsonValue } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from '../agent.js';
+import { onceAborted } from '../once-aborted.js';
 import type { PlacedFile } from '../placed-files.js';
 import { ReplyFiles } from '../reply-files.js';
+import type { TurnProcess } from '../turn-processes.js';
 import { AgentConnection, type AgentConnectionOptions } from './agent-connection.js';
 import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
@@ -27,6 +29,7 @@ import {
 import { fileBlocks } from './prompt-files.js';
 import { turnReply } from './reply.js';
 import { invalidRequest, methodNotFound, RpcError } from './rpc.js';
+import { offersTerminal, Terminals } from './terminals.js';
 import { answerFile, type FileAccess, offersFile } from './text-files.js';
 import { membersOf, oneLine, type ToolCallFacts, TurnUpdates, toolCallFacts, usageOf } from './updates.js';
 
@@ -37,6 +40,9 @@ export interface AcpSessionOptions {
   readonly model: string | null;
   readonly permissions: PermissionSettings;
   readonly fs: FileAccess;
+  /** Terminals of a turn at a time; 0: none are offered. */
+  readonly terminals: number;
+  readonly processes: Set<TurnProcess>;
   readonly replyLimitBytes: number;
   readonly log: Log;
 }
@@ -54,6 +60,8 @@ interface RunningTurn {
   readonly fields: LogFields;
   readonly denied: ToolCallFacts[];
   readonly emit: (event: AgentEvent) => void;
+  /** Null: the agent is no program of the gateway's. */
+  readonly terminals: Terminals | null;
   /** Resolves when the turn is cut off. */
   readonly aborted: Promise<symbol>;
   isCutOff: boolean;
@@ -142,9 +150,10 @@ export class AcpSession {
     agent.turnBegins(fields);
     const replyFiles = new ReplyFiles(request, signal);
     const updates = new TurnUpdates(this.#options.replyLimitBytes, emit, replyFiles);
-    const abort = abortOf(signal);
+    const abort = onceAborted(signal, cutOff);
     const { aborted } = abort;
-    const turn: RunningTurn = { updates, fields, denied: [], emit, aborted, isCutOff: false };
+    const terminals = this.#terminals(agent, request);
+    const turn: RunningTurn = { updates, fields, denied: [], emit, terminals, aborted, isCutOff: false };
     this.#turn = turn;
     const hasContext = this.#context !== null;
     let answer: unknown;
@@ -156,9 +165,10 @@ export class AcpSession {
       answer = await Promise.race([answered, aborted]);
       if (answer === cutOff) {
         turn.isCutOff = true;
-        await this.#cancel(agent, answered);
+        await this.#cancel(agent, answered, turn);
       }
     } catch (error) {
+      void terminals?.end();
       if (error instanceof RpcError) {
         if (error.code === authRequired && updates.text === '' && !updates.acted) {
           // Another process may find that somebody has logged in.
@@ -174,6 +184,7 @@ export class AcpSession {
     } finally {
       abort.stop();
       this.#turn = null;
+      await terminals?.end();
     }
     await agent.turnEnds();
     this.#context = null;
@@ -186,7 +197,7 @@ export class AcpSession {
   }
 
   /** A tool may go on after the agent has answered, so the process ends in any case. */
-  async #cancel(agent: AgentLink, answer: Promise<unknown>): Promise<never> {
+  async #cancel(agent: AgentLink, answer: Promise<unknown>, { terminals }: RunningTurn): Promise<never> {
     const notification: CancelNotification = { sessionId: this.#opened.sessionId };
     agent.connection.notify('session/cancel', notification);
     let timer: NodeJS.Timeout | undefined;
@@ -197,6 +208,7 @@ export class AcpSession {
       }),
     ]);
     clearTimeout(timer);
+    void terminals?.end();
     await this.end();
     throw new AgentError('cancelled', 'the turn was cancelled and its agent ended', true);
   }
@@ -213,12 +225,12 @@ export class AcpSession {
   }
 
   async #open(record: SessionRecord | null, request: AgentRequest, signal: AbortSignal): Promise<void> {
-    const { agent: options, mode, model, fs, log } = this.#options;
+    const { agent: options, mode, model, fs, terminals, log } = this.#options;
     const fields = fieldsOf(request);
     const mcpServers = await this.#options.mcpServers();
     if (signal.aborted) throw cancelledBefore();
     const handlers: LinkHandlers = {
-      request: (method, params) => this.#request(method, params),
+      request: (method, params, signal) => this.#request(method, params, signal),
       notification: (method, params) => this.#notified(method, params),
     };
     const agent =
@@ -237,6 +249,7 @@ export class AcpSession {
           mode,
           model,
           fs,
+          terminals,
           updates: () => ({ ...this.#updates }),
           onLost: (reason) => log.notice(`The agent did not open its session again: ${reason}`, fields),
           onResume: () => {
@@ -279,8 +292,15 @@ export class AcpSession {
     if (sessionId === this.#opened.sessionId) this.#turn?.updates.take(update);
   }
 
-  async #request(method: string, params: unknown): Promise<unknown> {
-    if (offersFile(method, this.#options.fs)) return this.#file(method, params);
+  async #request(method: string, params: unknown, signal: AbortSignal): Promise<unknown> {
+    const { fs, terminals } = this.#options;
+    if (offersFile(method, fs)) {
+      this.#turnOf(params);
+      return answerFile(method, params, this.#options.agent.cwd);
+    }
+    if (offersTerminal(method, terminals)) {
+      return this.#turnOf(params).terminals?.answer(method, params, signal);
+    }
     if (method !== 'session/request_permission') {
       throw new RpcError(methodNotFound, `"${oneLine(method, 100)}" is not offered`);
     }
@@ -302,12 +322,22 @@ export class AcpSession {
     return permissionAnswer(policy, options);
   }
 
-  async #file(method: string, params: unknown): Promise<object> {
+  /** The turn that a request is part of. */
+  #turnOf(params: unknown): RunningTurn {
     const isCurrent = membersOf(params)['sessionId'] === this.#opened.sessionId;
     if (this.#turn === null || this.#turn.isCutOff || !isCurrent) {
-      throw new RpcError(invalidRequest, 'files are offered only during a turn of the session');
+      throw new RpcError(invalidRequest, 'files and terminals are offered only during a turn of the session');
     }
-    return answerFile(method, params, this.#options.agent.cwd);
+    return this.#turn;
+  }
+
+  #terminals({ group: groups }: AgentLink, request: AgentRequest): Terminals | null {
+    const { agent, terminals: limit, processes, log } = this.#options;
+    if ('connect' in agent) return null;
+    const { turnId, messageId, session } = request;
+    const turn = { turnId, messageId, session };
+    const program = { ...agent, groups, memoryMax: null };
+    return new Terminals({ program, limit, processes, turn, log, fields: fieldsOf(request) });
   }
 
   async #ask(turn: RunningTurn, { kind, title, input }: ToolCallFacts, options: unknown): Promise<unknown> {
@@ -353,16 +383,4 @@ function notOpened(error: unknown): AgentError {
   const reason =
     error instanceof RpcError ? `the agent answered with ${errorText(error)}` : errorMessage(error);
   return new AgentError('unavailable', `no session could be opened: ${reason}`, true, { cause: error });
-}
-
-/** `aborted` resolves with `cutOff` once the signal is aborted. */
-function abortOf(signal: AbortSignal): { readonly aborted: Promise<symbol>; readonly stop: () => void } {
-  let stop: () => void = () => undefined;
-  const aborted = new Promise<symbol>((resolve) => {
-    const listener = () => resolve(cutOff);
-    signal.addEventListener('abort', listener);
-    if (signal.aborted) listener();
-    stop = () => signal.removeEventListener('abort', listener);
-  });
-  return { aborted, stop };
 }

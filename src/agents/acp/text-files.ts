@@ -3,7 +3,7 @@ import { closeSync, fstatSync, ftruncateSync, readFile, writeFile } from 'node:f
 import { promisify } from 'node:util';
 import { OutsideError, openBelow, openBelowToWrite } from '../../linux/open-below.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { invalidRequest, RpcError } from './rpc.js';
+import { invalidParams, invalidRequest, RpcError, resourceNotFound } from './rpc.js';
 import { membersOf, oneLine } from './updates.js';
 
 /** Rights of an agent to the files of its session, through the gateway. */
@@ -11,10 +11,6 @@ export type FileAccess = 'off' | 'read' | 'write';
 
 /** Largest file that is read or written, in bytes. A message of the agent has room for 8 MiB. */
 const largestFileBytes = 4 * 1024 ** 2;
-
-const invalidParams = -32602;
-/** ACP, "Errors". */
-const resourceNotFound = -32002;
 
 const methods: ReadonlyMap<string, FileAccess> = new Map([
   ['fs/read_text_file', 'read'],

@@ -128,6 +128,7 @@ async function findingOf(
     model,
     mcpServers: [],
     fs: 'off',
+    terminals: 0,
     updates: () => ({ count: 0, messages: 0 }),
     onLost: noRecord,
     onResume: noRecord,

@@ -56,6 +56,7 @@ export class Place {
       allow: [],
       ask: [],
       fs: 'off',
+      terminals: 0,
       idle: 60_000,
       processesLimit: 8,
       killDelay: 2_000,
