@@ -1,6 +1,7 @@
 // An agent that speaks ACP (version 1) and has the faults that it is told to have. Its only argument is a JSON object:
-//   resume, load        how it opens a session again: true; for "load" also "late" (the replay behind the answer), "empty"
-//                       (it answers and knows nothing), "refused"; for "resume" also "refused" (announced and not there)
+//   resume, load        how it opens a session again: true; for "load" also "late" (the replay behind the answer), "slow"
+//                       (the same, after long pauses), "empty" (it answers and knows nothing), "refused"; for "resume" also
+//                       "refused" (announced and not there)
 //   dieAt, hangAt       a method at which it dies by SIGKILL, or which it never answers
 //   version, auth, deaf, noCancel, stubborn
 //   forgets             it can close and delete sessions
@@ -354,15 +355,17 @@ const methods = {
       refuse(id, -32603, 'Internal error', { details: 'No previous sessions found' });
       return;
     }
+    const pauseMs = { late: 20, slow: 300 }[options.load];
     const replay = async () => {
       for (const { role, text } of options.load === 'empty' ? [] : history) {
+        if (options.load === 'slow') await sleep(pauseMs);
         chunk(sessionId, `replay of ${text}`, `${role}_message_chunk`);
-        if (options.load === 'late') await sleep(20);
+        if (options.load === 'late') await sleep(pauseMs);
       }
     };
-    if (options.load !== 'late') await replay();
+    if (pauseMs === undefined) await replay();
     answer(id, { modes, configOptions });
-    if (options.load === 'late') void replay();
+    if (pauseMs !== undefined) void replay();
   },
   'session/close': (id) => answer(id, {}),
   'session/delete': (id) => answer(id, {}),

@@ -1,5 +1,6 @@
 import type { InitializeRequest, McpServer } from '@agentclientprotocol/sdk';
 import { AgentError } from '../agent.js';
+import type { Replay } from './replay.js';
 import { type RpcConnection, RpcError } from './rpc.js';
 import { type FileAccess, offersFile } from './text-files.js';
 import { membersOf, oneLine } from './updates.js';
@@ -12,10 +13,6 @@ export const authRequired = -32000;
 
 /** Longest wait for the answer to one request before a session is open, in milliseconds. Agents read long histories there. */
 const answerWithinMs = 60_000;
-
-/** The replay of a session is over once nothing came for so long, which some agents send behind their answer. */
-const replayQuietMs = 200;
-const longestReplayMs = 5_000;
 
 /** The agent's own session that belongs to one of the gateway's, as it is kept. */
 export interface SessionRecord {
@@ -69,8 +66,8 @@ export interface HandshakeOptions {
   readonly fs: FileAccess;
   /** Terminals of a turn at a time; 0: none are offered. */
   readonly terminals: number;
-  /** Updates of any session that have come so far, and those of them that tell a message. */
-  readonly updates: () => { readonly count: number; readonly messages: number };
+  /** Makes what takes the updates that come from now on. */
+  readonly replay: () => Replay;
   /** Tells why a session that there was could not be opened again. */
   readonly onLost: (reason: string) => void;
   /** Called before the agent is asked for a session that there was. */
@@ -151,7 +148,7 @@ async function openAgain(
   capabilities: unknown,
 ): Promise<AnsweredSession | null> {
   const { loadSession, sessionCapabilities } = membersOf(capabilities);
-  const { cwd, mcpServers, onLost, onResume, updates } = options;
+  const { cwd, mcpServers, onLost, onResume } = options;
   const reasons: string[] = [];
   if (membersOf(sessionCapabilities)['resume']) {
     onResume();
@@ -166,11 +163,11 @@ async function openAgain(
   if (loadSession === true) {
     onResume();
     try {
-      const before = updates();
+      const replay = options.replay();
       const answer = await ask(options, 'session/load', { sessionId, cwd, mcpServers });
-      await replayEnds(updates);
+      await replay.end();
       // Some take any id for one that they know.
-      if (updates().messages > before.messages) return { sessionId, opening: 'loaded', answer };
+      if (replay.hasMessages) return { sessionId, opening: 'loaded', answer };
       onLost('session/load: it told no message of the session');
       return { sessionId, opening: 'empty', answer };
     } catch (error) {
@@ -185,15 +182,6 @@ async function openAgain(
 function refusal(error: unknown): string {
   if (error instanceof RpcError) return errorText(error);
   throw error;
-}
-
-async function replayEnds(updates: HandshakeOptions['updates']): Promise<void> {
-  const end = performance.now() + longestReplayMs;
-  let count: number;
-  do {
-    ({ count } = updates());
-    await new Promise((resolve) => setTimeout(resolve, replayQuietMs));
-  } while (updates().count !== count && performance.now() < end);
 }
 
 /**

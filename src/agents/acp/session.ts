@@ -27,6 +27,7 @@ import {
   questionOptions,
 } from './permissions.js';
 import { fileBlocks } from './prompt-files.js';
+import { lastTurnOf, Replay } from './replay.js';
 import { turnReply } from './reply.js';
 import { invalidRequest, methodNotFound, RpcError } from './rpc.js';
 import { offersTerminal, Terminals } from './terminals.js';
@@ -70,7 +71,7 @@ interface RunningTurn {
 /** A session of an agent that speaks ACP, in a process of its own. It runs one turn at a time. */
 export class AcpSession {
   readonly #options: AcpSessionOptions;
-  readonly #updates = { count: 0, messages: 0 };
+  #replay: Replay | null = null;
   #process: AgentLink | null = null;
   #opened: OpenedSession = { sessionId: '', opening: 'new', authMethods: null, takesImages: false };
   /** The conversation so far, which the agent does not know. */
@@ -228,6 +229,7 @@ export class AcpSession {
     const { agent: options, mode, model, fs, terminals, log } = this.#options;
     const fields = fieldsOf(request);
     const mcpServers = await this.#options.mcpServers();
+    const lastTurn = record === null ? null : await lastTurnOf(request);
     if (signal.aborted) throw cancelledBefore();
     const handlers: LinkHandlers = {
       request: (method, params, signal) => this.#request(method, params, signal),
@@ -250,7 +252,10 @@ export class AcpSession {
           model,
           fs,
           terminals,
-          updates: () => ({ ...this.#updates }),
+          replay: () => {
+            this.#replay = new Replay(lastTurn);
+            return this.#replay;
+          },
           onLost: (reason) => log.notice(`The agent did not open its session again: ${reason}`, fields),
           onResume: () => {
             this.#resuming = true;
@@ -260,6 +265,7 @@ export class AcpSession {
       );
     } finally {
       signal.removeEventListener('abort', cancel);
+      this.#replay = null;
     }
     const { sessionId } = this.#opened;
     if (record?.sessionId !== sessionId) {
@@ -283,11 +289,7 @@ export class AcpSession {
   #notified(method: string, params: unknown): void {
     if (method !== 'session/update') return;
     const { sessionId, update } = membersOf(params);
-    const { sessionUpdate } = membersOf(update);
-    this.#updates.count += 1;
-    if (sessionUpdate === 'agent_message_chunk' || sessionUpdate === 'user_message_chunk') {
-      this.#updates.messages += 1;
-    }
+    this.#replay?.take(update);
     // Beside a turn it is a replay, or late.
     if (sessionId === this.#opened.sessionId) this.#turn?.updates.take(update);
   }

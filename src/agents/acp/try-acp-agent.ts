@@ -17,6 +17,7 @@ import {
   offeredModels,
   openNew,
 } from './handshake.js';
+import { Replay } from './replay.js';
 import { methodNotFound, RpcError } from './rpc.js';
 import { membersOf, oneLine } from './updates.js';
 
@@ -129,7 +130,7 @@ async function findingOf(
     mcpServers: [],
     fs: 'off',
     terminals: 0,
-    updates: () => ({ count: 0, messages: 0 }),
+    replay: () => new Replay(null),
     onLost: noRecord,
     onResume: noRecord,
   };

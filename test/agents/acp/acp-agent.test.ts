@@ -238,6 +238,16 @@ describe('a session that its process has left', () => {
     },
   );
 
+  test('is loaded, and a replay with long pauses is waited for until it has told the last turn', async () => {
+    const place = new Place();
+    const agentSession = agentSessionRecord();
+    expect(await said(place.agent({ load: true }), 'say done', { agentSession })).toBe('done');
+    const last = { ...earlier, text: 'say  done', reply: { text: 'do\nne', metadata: {} } };
+    const changes = { agentSession, history: async () => [last] };
+    const { reply } = await turn(place.agent({ load: 'slow' }), ['sleep 500', 'say whole'], changes);
+    expect(reply).toEqual({ text: 'whole', metadata: {} });
+  });
+
   test('is loaded where it can’t be resumed, though the agent said so', async () => {
     const { place, text } = await resumed({ resume: 'refused', load: true });
     expect(text).toBe('whole ["say half\\ndie"]');

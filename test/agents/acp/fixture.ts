@@ -19,7 +19,7 @@ export const program = fileURLToPath(new URL('../../support/acp-agent.mjs', impo
 
 export interface Fault {
   readonly resume?: true | 'refused';
-  readonly load?: true | 'late' | 'empty' | 'refused';
+  readonly load?: true | 'late' | 'slow' | 'empty' | 'refused';
   readonly dieAt?: string;
   readonly hangAt?: string;
   readonly version?: number;
