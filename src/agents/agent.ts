@@ -30,11 +30,14 @@ export interface AgentFile extends Attachment {
   open(): Promise<AsyncIterable<Uint8Array> | null>;
 }
 
+/** Stands for the text of an earlier turn that had none, where an agent is told of the past. */
+export const filesAloneText = '(files without a text)';
+
 /** An earlier turn of the same session and generation. */
 export interface EarlierTurn {
   readonly messageId: string;
   readonly seq: number;
-  /** All texts of the turn, apart by empty lines. */
+  /** All texts of the turn, apart by empty lines. Empty: it had files alone. */
   readonly text: string;
   readonly sender: AgentSender | null;
   /** Milliseconds since the Unix epoch. */

@@ -4,10 +4,15 @@ import type { PlacedFile } from './placed-files.js';
 /** The form of a command's standard input. */
 export type CommandInput = 'json' | 'text';
 
-/** The input of a command, on its standard input. `files`: its copies of the request's files. */
+/**
+ * The input of a command, on its standard input. As text, a message of files alone is the places of their copies.
+ *
+ * @param files its copies of the request's files
+ */
 export function inputText(request: AgentRequest, files: readonly PlacedFile[], form: CommandInput): string {
   const attachments = files.map((file) => ({ ...fileFacts(file), file: file.location }));
-  return form === 'text' ? `${request.text}\n` : `${JSON.stringify(jsonInput(request, attachments))}\n`;
+  if (form === 'json') return `${JSON.stringify(jsonInput(request, attachments))}\n`;
+  return `${request.text || files.map(({ location }) => location).join('\n')}\n`;
 }
 
 /** A file of a message for agents in other programs, but for the place where it is. */

@@ -16,13 +16,18 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function run(script: string, changes: Partial<AgentRequest>, output: 'text' | 'jsonl' = 'text') {
+function run(
+  script: string,
+  changes: Partial<AgentRequest>,
+  output: 'text' | 'jsonl' = 'text',
+  input: 'text' | 'json' = 'json',
+) {
   const agent = new CommandAgent({
     command: ['/bin/sh', '-c', script],
     timeout: 15_000,
     killDelay: 1_000,
     replyLimit: 100_000,
-    input: 'json',
+    input,
     output,
     directory,
     environment: process.env,
@@ -50,6 +55,16 @@ describe('a command gets the files of a message', () => {
     ]);
     expect(modes).toEqual(['400 3', '400 300000']);
     expect(copies()).toEqual([]);
+  });
+
+  test('as their places, if it reads text and the message has none', async () => {
+    const { text } = await run(
+      'read -r one; read -r two; cat "$one"; stat -c %s "$two"; cat',
+      { files, text: '' },
+      'text',
+      'text',
+    );
+    expect(text).toBe('one300000');
   });
 
   test('and none of them stays when it fails', async () => {

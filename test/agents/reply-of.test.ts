@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { AgentEvent } from '../../src/agents/agent.js';
+import { EchoAgent } from '../../src/agents/echo.js';
 import { replyOf } from '../../src/agents/reply-of.js';
+import { agentFile, agentRequest } from '../support/agent-request.js';
 
 async function* events(...given: readonly AgentEvent[]): AsyncGenerator<AgentEvent> {
   yield* given;
@@ -24,4 +26,12 @@ test('gives the reply, and the events before it in their order', async () => {
 test('a turn without a reply has failed and may be tried again, whatever was streamed', async () => {
   const turn = replyOf(events({ type: 'delta', text: 'done' }));
   await expect(turn).rejects.toMatchObject({ reason: 'bad-reply', retry: true });
+});
+
+test('the echo of files without a text is their names', async () => {
+  const files = [agentFile('a.png', 'x'), agentFile('b.txt', 'y')];
+  const { signal } = new AbortController();
+  const echo = (text: string) => replyOf(new EchoAgent().run(agentRequest({ text, files }), signal));
+  expect((await echo('look')).text).toBe('look');
+  expect((await echo('')).text).toBe('a.png\nb.txt');
 });

@@ -23,7 +23,7 @@ describe('the command line', () => {
   it.each<[string[], number, RegExp, RegExp]>([
     [['--version'], 0, /^sd-gateway \d+\.\d+\.\d+\n$/, /^$/],
     [['--help'], 0, /^sd-gateway: a message gateway.*\bcheck-config\b/s, /^$/],
-    [['help', 'send'], 0, /Usage: sd-gateway send \[OPTION…\] TEXT/, /^$/],
+    [['help', 'send'], 0, /Usage: sd-gateway send \[OPTION…\] \[TEXT\]/, /^$/],
     [['send', '--help'], 0, /--session NAME/, /^$/],
     [['help', '--help'], 0, /^sd-gateway: a message gateway/, /^$/],
     [['help', '-h'], 0, /^sd-gateway: a message gateway/, /^$/],
@@ -50,7 +50,7 @@ describe('the command line', () => {
     ],
     [['run', '--config'], 64, /^$/, /--config needs FILE/],
     [['run', 'x'], 64, /^$/, /"x" is one word too many/],
-    [['send'], 64, /^$/, /TEXT is missing/],
+    [['send'], 64, /^$/, /TEXT or --file is missing/],
     [
       ['send', 'two', 'words'],
       64,

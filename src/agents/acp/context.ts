@@ -1,4 +1,4 @@
-import type { EarlierTurn } from '../agent.js';
+import { type EarlierTurn, filesAloneText } from '../agent.js';
 
 /** Turns that are given as context at most, and characters of them. */
 export const mostContextTurns = 50;
@@ -13,7 +13,7 @@ export function conversationText(history: readonly EarlierTurn[]): string | null
   const parts: string[] = [];
   let characters = 0;
   for (const { text, reply } of history.toReversed()) {
-    const part = `Person: ${text}\n\nYou: ${reply.text}`;
+    const part = `Person: ${text || filesAloneText}\n\nYou: ${reply.text}`;
     characters += part.length;
     if (characters > mostCharacters && parts.length > 0) break;
     parts.unshift(part.slice(-mostCharacters));

@@ -217,7 +217,10 @@ export class AcpSession {
   #prompt(request: AgentRequest, files: readonly ContentBlock[]): PromptRequest {
     const { turnId, messageId, attempt, putBacks, text } = request;
     const isRepeated = (attempt > 1 || putBacks > 0) && this.#context === null;
-    const texts = [this.#context, isRepeated ? cutOffText : null, text].filter((each) => each !== null);
+    // Some agents refuse an empty text, which a message of files alone has.
+    const texts = [this.#context, isRepeated ? cutOffText : null, text || null].filter(
+      (each) => each !== null,
+    );
     return {
       sessionId: this.#opened.sessionId,
       prompt: [...texts.map((each) => ({ type: 'text', text: each }) as const), ...files],

@@ -1,4 +1,4 @@
-import type { EarlierTurn } from '../agent.js';
+import { type EarlierTurn, filesAloneText } from '../agent.js';
 import type { ContentPart } from './file-parts.js';
 
 /** A message of a conversation, as the interface of chat completions has it. */
@@ -42,7 +42,10 @@ export function chatMessages(
     if (leftBytes < 0 || leftTurns < 0) break;
     // Servers refuse a message without text.
     if (reply.text === '') continue;
-    past.unshift({ role: 'user', content: asked }, { role: 'assistant', content: reply.text });
+    past.unshift(
+      { role: 'user', content: asked || filesAloneText },
+      { role: 'assistant', content: reply.text },
+    );
   }
   return [
     ...(system === null ? [] : [{ role: 'system', content: system } as const]),

@@ -89,10 +89,8 @@ const fileUrl = z.strictObject({
 });
 
 export const messageBody = z.strictObject({
-  text: z
-    .string()
-    .min(1, 'must not be empty')
-    .refine((text) => !unstorable.test(text), unstorableMessage),
+  /** Empty only beside a file. */
+  text: z.string().refine((text) => !unstorable.test(text), unstorableMessage),
   reply_to: replyTarget.optional(),
   metadata: metadata.optional(),
   attachments: z.array(fileUrl).optional(),

@@ -73,7 +73,8 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       const key = keyOf(request.headers['idempotency-key']);
       const check = (value: unknown) => {
         const body = validateBody(messageBody, value);
-        return { body, replyTo: targetOf(body, options.validateReplyUrl), urls: body.attachments ?? [] };
+        const { text, attachments: urls = [] } = body;
+        return { body, text, replyTo: targetOf(body, options.validateReplyUrl), urls };
       };
       const outcome = await input.take(request, check, async ({ body, replyTo }, files) => {
         const result = await options.accept(

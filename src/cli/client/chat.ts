@@ -224,8 +224,9 @@ class TerminalChat {
       input.prompt();
       const line = await lines.next();
       if (line === null || /^\/(quit|exit)\s*$/.test(line)) return;
-      if (line.trim() === '') continue;
-      if (line.startsWith('/') && !line.startsWith('//')) await this.#word(line.slice(1).trim());
+      if (line.trim() === '') {
+        if (this.#files.length > 0) await this.#say('');
+      } else if (line.startsWith('/') && !line.startsWith('//')) await this.#word(line.slice(1).trim());
       else await this.#say(line.replace(/^\/\//, '/'));
     }
   }
@@ -285,7 +286,9 @@ class TerminalChat {
   #addFile(path: string): void {
     const unreadable = unreadableOf([path]);
     if (unreadable === null) this.#files = [...this.#files, path];
-    process.stdout.write(`${printable(unreadable ?? 'It goes with the next message.')}\n`);
+    process.stdout.write(
+      `${printable(unreadable ?? 'It goes with the next message. An empty line sends it alone.')}\n`,
+    );
   }
 
   #tell({ status, body }: { readonly status: number; readonly body: object | null }, done: string): void {

@@ -44,11 +44,11 @@ const answerStatuses = statusesOf('The answer was taken.', 'It was not taken; th
 export const clientCommands: readonly CommandDescription[] = [
   {
     name: 'send',
-    operands: 'TEXT',
-    operandCount: { least: 1, most: 1 },
+    operands: '[TEXT]',
+    operandCount: { least: 0, most: 1 },
     summary: 'Send a message, wait for the reply and print it.',
     description: [
-      'The address and the token are those of the gateway with the same configuration and state directory. The environment variables SD_GATEWAY_URL and SD_GATEWAY_TOKEN, or --url, override them. TEXT "-" is read from standard input.',
+      'The address and the token are those of the gateway with the same configuration and state directory. The environment variables SD_GATEWAY_URL and SD_GATEWAY_TOKEN, or --url, override them. TEXT "-" is read from standard input. Beside --file it may be left out.',
       'If nobody has named the address, only some processes get the token and the text: those of the owner of the state directory, of this user or of root. Anybody may listen there while the gateway is down.',
     ],
     options: [

@@ -133,11 +133,14 @@ function finish({ answer, turn }: Outcome, messageId: string, asJson: boolean): 
 export async function run(parsed: ParsedCommand): Promise<number> {
   const wait = parseTimeSpan(parsed.values['wait'] ?? defaultWait);
   if (wait === null) throw new UsageError('--wait needs a time such as "30s" or "5min"', parsed.command.name);
+  const files = parsed.lists['file'] ?? [];
   const [operand = ''] = parsed.operands;
+  if (parsed.operands.length + files.length === 0) {
+    throw new UsageError('TEXT or --file is missing', parsed.command.name);
+  }
   const message = operand === '-' ? await text(process.stdin) : operand;
   const deadline = performance.now() + wait;
   const session = parsed.values['session'] ?? defaultSession;
-  const files = parsed.lists['file'] ?? [];
   const unreadable = unreadableOf(files);
   if (unreadable !== null) {
     process.stderr.write(`sd-gateway: ${printable(unreadable)}. Nothing was sent.\n`);

@@ -121,7 +121,8 @@ function goWith(a: Collectable, b: Collectable): boolean {
   return a.target === b.target && a.generation === b.generation;
 }
 
-/** The one text of a turn that is made of several messages. */
+/** The one text of a turn that is made of several messages. Those of files alone have none. */
 export function turnText(collected: readonly Pick<CollectedMessage, 'text'>[], text: string): string {
-  return [...collected.map((message) => message.text), text].join('\n\n');
+  const texts = [...collected.map((message) => message.text), text];
+  return texts.filter((each) => each !== '').join('\n\n');
 }

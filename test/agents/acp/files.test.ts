@@ -33,6 +33,14 @@ describe('files of a message', () => {
     expect(blocksOf(place)).toMatchObject([{ type: 'resource_link' }, { type: 'resource_link' }]);
   });
 
+  test('may have no text, and the prompt has none then', async () => {
+    const place = new Place();
+    await turn(place.agent(), '', { files, attempt: 1 });
+    const [prompt] = place.asked().filter(({ method }) => method === 'session/prompt');
+    const { prompt: blocks } = (prompt?.params ?? {}) as { readonly prompt?: readonly object[] };
+    expect(blocks).toMatchObject([{ type: 'resource_link' }, { type: 'resource_link' }]);
+  });
+
   test('are links, if they are too large for one line', async () => {
     const place = new Place();
     const large = agentFile('a.png', Buffer.alloc(3 * 1024 ** 2), 'image/png');

@@ -37,6 +37,11 @@ it('has the files behind the text, and no empty text', () => {
   expect(contents('')).toEqual([[image]]);
 });
 
+it('names an earlier message of files alone, as servers refuse an empty one', () => {
+  const texts = chatMessages(null, [turn('', 'eins')], 'two', plenty);
+  expect(texts.map(({ content }) => content)).toEqual(['(files without a text)', 'eins', 'two']);
+});
+
 it('leaves out a turn without a reply’s text, which servers refuse', () => {
   const texts = chatMessages(null, [turn('one', ''), turn('two', 'zwei')], 'three', plenty);
   expect(texts.map(({ content }) => String(content))).toEqual(['two', 'zwei', 'three']);

@@ -49,6 +49,9 @@ it('sends a file with the next message, in a terminal', async () => {
   });
   terminal.stdin.write(`/file ${path}.gone\n/file ${path}\nwhat is it\n`);
   await vi.waitFor(() => expect(shown).toContain('you said what is it'), 15_000);
+  // An empty line sends nothing by itself, and files alone.
+  terminal.stdin.write(`\n/file ${path}\n\n`);
+  await vi.waitFor(() => expect(shown).toMatch(/you said \S+a photo\.png/), 15_000);
   terminal.stdin.end('/quit\n');
   await ended;
   expect(shown).toMatch(/ENOENT/);
@@ -56,5 +59,6 @@ it('sends a file with the next message, in a terminal', async () => {
   const { body } = await place.client.get('/v1/sessions/terminal/messages');
   expect(body?.['items']).toMatchObject([
     { text: 'what is it', attachments: [{ name: 'a photo.png', media_type: 'image/png', size: 7 }] },
+    { text: '', attachments: [{ name: 'a photo.png', media_type: 'image/png', size: 7 }] },
   ]);
 });

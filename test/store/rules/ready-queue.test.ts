@@ -7,6 +7,7 @@ import {
   type Ticket,
   ticketAtEnd,
   ticketBefore,
+  turnText,
 } from '../../../src/store/rules/ready-queue.js';
 
 /** Gives out tickets of the queue of turns to sessions of these senders, of which none has been served yet. */
@@ -105,4 +106,9 @@ test('one that has begun stays made of what it was, and nothing behind it is rea
     yield expect.fail('it was read');
   }
   expect(countParts({ ...message, hasBegun: true }, unread())).toBe(0);
+});
+
+test('the text of a turn of several messages has no place for those of files alone', () => {
+  expect(turnText([{ text: 'one' }, { text: '' }], 'two')).toBe('one\n\ntwo');
+  expect(turnText([{ text: '' }], '')).toBe('');
 });

@@ -22,7 +22,8 @@ export interface MessageInputOptions {
 }
 
 /** A message, as far as its files are concerned. */
-interface FilesByUrl {
+interface MessageWithFiles {
+  readonly text: string;
   readonly urls: readonly FileUrl[];
 }
 
@@ -53,7 +54,7 @@ export class MessageInput {
    * Gives what `check` made of the message's JSON, to `accept` with its files. They are kept if that tells so, and are
    * removed otherwise.
    */
-  async take<Message extends FilesByUrl, Result>(
+  async take<Message extends MessageWithFiles, Result>(
     request: FastifyRequest,
     check: (value: unknown) => Message,
     accept: (
@@ -66,6 +67,9 @@ export class MessageInput {
     let isKept = false;
     try {
       const message = await this.#read(request, check, files);
+      if (message.text === '' && files.list.length === 0) {
+        throw memberProblem(['text'], 'must not be empty, unless a file comes with it');
+      }
       const outcome = await accept(message, files);
       ({ isKept } = outcome);
       return outcome.result;
@@ -74,7 +78,7 @@ export class MessageInput {
     }
   }
 
-  async #read<Message extends FilesByUrl>(
+  async #read<Message extends MessageWithFiles>(
     { headers, body }: FastifyRequest,
     check: (value: unknown) => Message,
     files: NewAttachments,

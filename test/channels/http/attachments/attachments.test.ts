@@ -66,6 +66,19 @@ describe('a message with files', () => {
     expect(await (await served.get(`${path}/1`)).text()).toBe('one');
   });
 
+  test('needs no text, and a message without files does', async () => {
+    const answer = await served.postForm('a', form({ text: '' }, text('one', 'one.txt')));
+    expect(answer.status).toBe(202);
+    const { id } = await bodyOf(answer);
+    expect(JSON.parse(await (await served.get(`/v1/messages/${id}`)).text())).toMatchObject({
+      text: '',
+      attachments: [{ name: 'one.txt' }],
+    });
+    const alone = await served.postForm('a', form({ text: '' }));
+    expect(alone.status).toBe(422);
+    expect(await bodyOf(alone)).toMatchObject({ errors: [{ pointer: '#/text' }] });
+  });
+
   test('is downloaded so that a browser saves it, and runs nothing of it', async () => {
     const page = new File(['<script>alert(1)</script>'], 'a"b\u202e.html', { type: 'text/html' });
     const { id } = await bodyOf(served.postForm('a', form({ text: 'x' }, page)));
