@@ -64,8 +64,9 @@ export interface ChannelContext {
   readonly name: string;
   /**
    * Takes messages in with the position behind them, in one transaction: acknowledge them to the platform once the
-   * promise has resolved. Each message has an outcome of its own. Throws a StoreError if nothing was taken: acknowledge
-   * nothing, and try again. Files of messages that were not accepted are removed.
+   * promise has resolved. Each message has an outcome of its own: `full` is on disk as well, as dead, since too many wait.
+   * Throws a StoreError if nothing was taken: acknowledge nothing, and try again. Files of messages that are not kept are
+   * removed.
    */
   accept(
     messages: readonly ChannelMessage[],

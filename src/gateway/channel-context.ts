@@ -54,7 +54,8 @@ async function accept(
   checkpoint: Checkpoint | null,
 ): Promise<readonly AcceptOutcome[]> {
   const outcomes = await take(messages, checkpoint);
-  const unused = messages.filter((_message, index) => outcomes[index]?.outcome !== 'accepted');
+  const keeping: readonly (string | undefined)[] = ['accepted', 'full'];
+  const unused = messages.filter((_message, index) => !keeping.includes(outcomes[index]?.outcome));
   const files = unused.flatMap(({ attachments = [] }) => attachments);
   // The store forgets in a day what can't be removed now.
   await Promise.allSettled(files.map(({ id }) => store.removeBlob(id)));
@@ -77,6 +78,7 @@ function newMessage(channel: string, message: ChannelMessage): NewMessage {
     sender,
     channel,
     attachments,
+    deadIfFull: true,
   };
 }
 

@@ -66,6 +66,11 @@ export interface NewMessage {
   readonly agent?: string | null;
   /** Files that were put into the store before, and belong to nothing yet. Default: none. */
   readonly attachments?: readonly Attachment[];
+  /**
+   * True: if too many messages wait, it is kept as dead with that reason, for senders that can't be told to come again.
+   * Its outcome is `full` all the same. Default: it is not taken in.
+   */
+  readonly deadIfFull?: boolean;
 }
 
 /** A file that the store has, whole. */

@@ -104,10 +104,16 @@ test('it takes each line once, in order, also after a restart', async () => {
   await channels.start(await configured());
   await changes.until((all) => all.at(-1) === null);
   const page = await store.sessionMessages('notes:inbox', { limit: 10, after: null });
-  expect(page?.items.map(({ text }) => text)).toEqual(['one', 'two', 'three']);
+  expect(page?.items.map(({ text, state }) => `${text} ${state}`)).toEqual([
+    'one queued',
+    'two queued',
+    'three queued',
+    'four dead',
+    'five dead',
+  ]);
   expect(page?.items[0]?.replyTo).toEqual({ channel: 'notes', address: outbox, options: {} });
   // The queue of the session has three places.
-  expect(readFileSync(outbox, 'utf8')).toBe('2 lines were not taken: too many wait.\n');
+  expect(readFileSync(outbox, 'utf8')).toBe('2 lines were set aside: too many wait.\n');
 });
 
 test('it is down while its file is gone, and up again once it is there', async () => {

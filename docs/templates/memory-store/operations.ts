@@ -1,6 +1,6 @@
 import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/store/ids.js';
 import type { StorePolicy } from '../../../src/store/open-store.js';
-import { decideAcceptance } from '../../../src/store/rules/acceptance.js';
+import { decideAcceptance, fullReason } from '../../../src/store/rules/acceptance.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
 import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/rules/operator-actions.js';
 import {
@@ -72,7 +72,10 @@ export class Operations {
       },
       { fingerprint: message.fingerprint, limits, wantsTurn },
     );
-    if (decision.outcome === 'full') return decision;
+    if (decision.outcome === 'full') {
+      if (message.deadIfFull === true) this.#keepAsDead(message, fullReason(decision));
+      return decision;
+    }
     if (decision.outcome !== 'accepted') {
       const { id } = earlier as MessageRow;
       return decision.outcome === 'conflict'
@@ -90,6 +93,13 @@ export class Operations {
     else if (decision.isHead) enqueue(database, 'turn', row);
     this.changed(message.session);
     return { outcome: 'accepted', message: this.#shown(row), turn, interrupted };
+  }
+
+  #keepAsDead(message: NewMessage, error: string): void {
+    this.#check(message);
+    const seq = (this.database.sessions.get(message.session)?.messages.length ?? 0) + 1;
+    Object.assign(this.#insert(message, seq), { state: 'dead', error });
+    this.changed(message.session);
   }
 
   /** The message of its session and channel with the same key. */

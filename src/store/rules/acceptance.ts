@@ -70,6 +70,18 @@ export function decideAcceptance(facts: AcceptanceFacts, request: AcceptanceRequ
   };
 }
 
+/** The reason of a message that is kept as dead, as too many wait. */
+export function fullReason({
+  limit,
+  waiting,
+}: {
+  readonly limit: 'session' | 'total';
+  readonly waiting: number;
+}) {
+  const where = limit === 'session' ? 'in its session' : 'in all sessions';
+  return `It was not queued: ${waiting} messages wait ${where} (dispatch.${limit}_queue).`;
+}
+
 function isSame(a: Uint8Array, b: Uint8Array | null): boolean {
   return b !== null && Buffer.compare(a, b) === 0;
 }

@@ -145,6 +145,50 @@ export function channelsContract(name: string, createFactory: () => StoreFactory
         expect(await mark()).toMatchObject({ value: { offset: 42 } });
       });
 
+      test('is kept as dead in a full session if that is wanted, and a person may have it run', async () => {
+        const [id, other] = [newMessage('a').id, newMessage('a').id];
+        const full = { ...key('2'), id, deadIfFull: true };
+        const limits = { session: 1, total: 10 };
+        const outcomes = await store.acceptAll([key('1'), full, { ...full, id: other }], limits, checkpoint);
+        expect(outcomes).toMatchObject([
+          { outcome: 'accepted' },
+          { outcome: 'full', limit: 'session', waiting: 1 },
+          { outcome: 'repeated', message: { id, state: 'dead' } },
+        ]);
+        expect(await mark()).toMatchObject({ value: { offset: 41 } });
+        expect(await store.counts()).toMatchObject({ sessions: 1, queued: 1, dead: 1 });
+        expect(await store.message(id)).toMatchObject({
+          seq: 2,
+          state: 'dead',
+          error: 'It was not queued: 1 messages wait in its session (dispatch.session_queue).',
+        });
+        expect(await store.acceptAll([key('3')], { session: 2, total: 10 }, null)).toMatchObject([
+          { outcome: 'accepted', message: { seq: 3 } },
+        ]);
+        await store.retryDead(id);
+        expect(await store.counts()).toMatchObject({ queued: 3, dead: 0 });
+        const order: number[] = [];
+        for (let turns = 0; turns < 3; turns += 1) {
+          const turn = await claimOne(store);
+          order.push(turn.seq);
+          await at(3_000, store).completeTurn(turn, { text: 'r', metadata: {} });
+        }
+        expect(order).toEqual([1, 2, 3]);
+      });
+
+      test('is kept as dead as the first of its session, too', async () => {
+        const outcomes = await store.acceptAll(
+          [{ ...key('1'), deadIfFull: true }, key('2')],
+          { session: 1, total: 0 },
+          null,
+        );
+        expect(outcomes).toMatchObject([{ outcome: 'full', limit: 'total' }, { outcome: 'full' }]);
+        expect(await store.counts()).toMatchObject({ sessions: 1, queued: 0, dead: 1 });
+        expect(await store.acceptAll([key('3')], noLimits, null)).toMatchObject([
+          { outcome: 'accepted', message: { seq: 2, state: 'queued' } },
+        ]);
+      });
+
       test('is not taken in at all, nor is the checkpoint, where one of it can’t be', async () => {
         await store.acceptAll([], noLimits, checkpoint);
         const broken = newMessage('a', { id: 'no UUID' });

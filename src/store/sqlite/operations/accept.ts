@@ -1,6 +1,6 @@
 import type { NewMessage, QueueLimits, SessionCancelled, UnknownPolicy } from '../../messages.js';
 import { type Checkpoint, checkpointKind } from '../../records.js';
-import { type AcceptanceFacts, decideAcceptance } from '../../rules/acceptance.js';
+import { type AcceptanceFacts, decideAcceptance, fullReason } from '../../rules/acceptance.js';
 import { hasSlot } from '../../rules/ready-queue.js';
 import type { ArrivalClaim } from '../../turns.js';
 import type { Accepted } from '../thread/protocol.js';
@@ -11,7 +11,7 @@ import { fromTarget, idToBytes, idToText } from './columns.js';
 import { anyReadyBeside, enqueue, head } from './queue.js';
 import { readMessage } from './reads.js';
 import { putRecord } from './records.js';
-import { extend, type SessionRow, sessionNamed } from './sessions.js';
+import { addUnfinished, extend, type SessionRow, sessionNamed } from './sessions.js';
 import { sql } from './statements.js';
 import type { Transaction } from './transaction.js';
 
@@ -28,7 +28,7 @@ const insertMessage = sql<
     id: Buffer,
     session: number,
     seq: number,
-    state: 'queued' | 'running',
+    state: 'queued' | 'running' | 'dead',
     attempts: 0 | 1,
     acceptedAt: number,
     changedAt: number,
@@ -48,6 +48,7 @@ const insertMessage = sql<
      reply_address, reply_options, reply_idempotent, reply_unknown, idempotency_key, fingerprint, sender, generation)
    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 );
+const noteError = sql<[error: string, message: number]>('UPDATE messages SET error = ? WHERE number = ?');
 const insertText = sql<[message: number, text: string, metadata: string, attachments: string | null]>(
   'INSERT INTO message_texts (message, text, metadata, attachments) VALUES (?, ?, ?, ?)',
 );
@@ -71,13 +72,19 @@ export function accept(
     case 'conflict':
       return answerAgain(transaction, idToText((earlier as KeyRow).id), decision.outcome);
     case 'full':
+      if (message.deadIfFull === true) keepAsDead(transaction, message, known, agent, fullReason(decision));
       return decision;
     case 'accepted': {
       const { seq, interrupts, isHead, begins } = decision;
       const interrupted = interrupts ? interruptFor(transaction, message) : [];
       const generation = known?.generation ?? 1;
       const session = extend(transaction, message.session, known, agent);
-      const number = insert(transaction, message, { session, seq, begins, generation });
+      const number = insert(transaction, message, {
+        session,
+        seq,
+        state: begins ? 'running' : 'queued',
+        generation,
+      });
       attach(transaction, number, message.attachments);
       const next = { number, sender: message.sender ?? null };
       const epoch = begins && claim !== undefined ? enqueueHeld(transaction, session, next, claim) : null;
@@ -86,6 +93,24 @@ export function accept(
       return { outcome: 'accepted', seq, acceptedAt: transaction.now, epoch, agent, generation, interrupted };
     }
   }
+}
+
+/** Puts a message at the end of its session that is done with at once. */
+function keepAsDead(
+  transaction: Transaction,
+  message: NewMessage,
+  known: SessionRow | undefined,
+  agent: string | null,
+  reason: string,
+): void {
+  const session = extend(transaction, message.session, known, agent);
+  addUnfinished(transaction, session, -1);
+  const seq = (known?.last_seq ?? 0) + 1;
+  const generation = known?.generation ?? 1;
+  const number = insert(transaction, message, { session, seq, state: 'dead', generation });
+  transaction.sql.run(noteError, reason, number);
+  attach(transaction, number, message.attachments);
+  transaction.counters.dead += 1;
 }
 
 /** Takes in messages that came together, and notes how far the channel has been read. */
@@ -153,11 +178,11 @@ function insert(
   place: {
     readonly session: number;
     readonly seq: number;
-    readonly begins: boolean;
+    readonly state: 'queued' | 'running' | 'dead';
     readonly generation: number;
   },
 ): number {
-  const { session, seq, begins, generation } = place;
+  const { session, seq, state, generation } = place;
   const key = message.idempotencyKey;
   const target = fromTarget(message.replyTo);
   const { lastInsertRowid } = sql.run(
@@ -165,8 +190,8 @@ function insert(
     idToBytes(message.id),
     session,
     seq,
-    begins ? 'running' : 'queued',
-    begins ? 1 : 0,
+    state,
+    state === 'running' ? 1 : 0,
     now,
     now,
     message.channel,
