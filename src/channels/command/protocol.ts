@@ -1,0 +1,173 @@
+import { z } from 'zod';
+import { type JsonValue, jsonMistake, type Metadata } from '../../store/messages.js';
+
+/** The lines between the gateway and the program of a channel (docs/channels/protocol.md): pure functions. */
+
+export const protocolVersion = 1;
+
+/** Longest line of either side, in bytes, without its line feed. */
+export const longestLineBytes = 1024 ** 2;
+
+export const capabilities = ['reconcile', 'idempotent'] as const;
+
+/**
+ * The program can tell what became of a send ("reconcile"), or its platform takes a send that comes twice under one id for
+ * one ("idempotent").
+ */
+export type Capability = (typeof capabilities)[number];
+
+export interface StartOrder {
+  readonly channel: string;
+  readonly secret: string | null;
+  /** The cursor of the last message that is on disk; null: there was none. */
+  readonly cursor: JsonValue;
+}
+
+/** One part of a reply that the program is to send. */
+export interface SendOrder {
+  /** The same for each attempt, and no other part's. */
+  readonly id: string;
+  readonly to: string;
+  readonly text: string;
+  /** 1 for the first. */
+  readonly part: number;
+  readonly attempt: number;
+  /** Names of files that belong to the reply. Their contents are not handed over. */
+  readonly files: readonly string[];
+}
+
+export type GatewayLine =
+  | ({ readonly type: 'start'; readonly protocol: number } & StartOrder)
+  | { readonly type: 'stored'; readonly id: string }
+  | { readonly type: 'refused'; readonly id: string; readonly reason: string }
+  | ({ readonly type: 'send' } & SendOrder)
+  | { readonly type: 'reconcile'; readonly id: string; readonly to: string }
+  | { readonly type: 'health'; readonly id: string }
+  | { readonly type: 'stop' };
+
+/** Writes one line. `files` stands there only if there is one. */
+export function encodeLine(line: GatewayLine): string {
+  if (line.type !== 'send' || line.files.length > 0) return `${JSON.stringify(line)}\n`;
+  const { files: _none, ...rest } = line;
+  return `${JSON.stringify(rest)}\n`;
+}
+
+/** NUL and unpaired surrogates: text that not every database keeps as it is. */
+const unstorable = /[\0\p{Surrogate}]/u;
+
+const isStorable = (text: string) => !unstorable.test(text);
+const unstorableMessage = 'must not hold U+0000 or unpaired surrogates';
+
+const name = (longest: number) =>
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .max(longest, `must have at most ${longest} characters`)
+    .refine(isStorable, unstorableMessage);
+
+const id = name(255);
+
+const reason = z.string().transform((text) => text.slice(0, longestReason));
+
+/** Longest reason that is kept, in characters. */
+const longestReason = 1_000;
+
+const mostMetadataBytes = 16_384;
+const mostCursorBytes = 65_536;
+
+/** What JSON.stringify makes of NUL and of unpaired surrogates, and of nothing else. */
+const escapedUnstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
+const deepestJson = 16;
+
+const jsonOf = (mostBytes: number) =>
+  z.custom<JsonValue>().superRefine((value, context) => {
+    const mistake = jsonMistake(value, deepestJson) ?? sizeMistake(JSON.stringify(value), mostBytes);
+    if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
+  });
+
+function sizeMistake(json: string, mostBytes: number): string | null {
+  if (Buffer.byteLength(json) > mostBytes) return `must not take more than ${mostBytes} bytes as JSON`;
+  return escapedUnstorable.test(json) ? unstorableMessage : null;
+}
+
+const metadata = jsonOf(mostMetadataBytes)
+  .refine(
+    (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+    'must be an object',
+  )
+  .transform((value) => value as Metadata);
+
+const inboundLine = z.object({
+  type: z.literal('inbound'),
+  id,
+  chat: name(1_024),
+  person: name(128),
+  text: z.string().min(1, 'must not be empty').refine(isStorable, unstorableMessage),
+  to: name(2_048).optional(),
+  metadata: metadata.optional(),
+  cursor: jsonOf(mostCursorBytes).optional(),
+});
+
+const programLines = [
+  z.object({
+    type: z.literal('ready'),
+    protocol: z.int(),
+    capabilities: z.array(z.string()).default([]),
+  }),
+  inboundLine,
+  z.object({ type: z.literal('sent'), id, receipt: jsonOf(mostMetadataBytes).nullable().default(null) }),
+  z.object({
+    type: z.literal('not_sent'),
+    id,
+    reason,
+    /** Seconds. */
+    retry_after: z.number().min(0).max(86_400).nullable().default(null),
+    final: z.boolean().default(false),
+  }),
+  z.object({ type: z.literal('unknown'), id, reason: reason.default('the program does not know') }),
+  z.object({ type: z.literal('healthy'), id: id.optional() }),
+  z.object({ type: z.literal('unhealthy'), id: id.optional(), reason }),
+] as const;
+
+const programLine = z.discriminatedUnion('type', programLines);
+
+export type ProgramLine = z.output<typeof programLine>;
+export type InboundLine = z.output<typeof inboundLine>;
+/** The end of a send or of a reconciliation. */
+export type SendAnswer = Extract<ProgramLine, { readonly type: 'sent' | 'not_sent' | 'unknown' }>;
+
+const types: readonly string[] = programLines.map(({ shape }) => shape.type.value);
+
+export type ParsedLine =
+  | { readonly ok: true; readonly line: ProgramLine }
+  | {
+      readonly ok: false;
+      /** Names the line's mistake, without its content. */
+      readonly problem: string;
+      /** The id of a message that can't be taken; null if the line is none, or has no id. */
+      readonly refuses: string | null;
+    };
+
+/** Reads a line of the program. Members that it does not know are left out. */
+export function parseLine(text: string): ParsedLine {
+  const wrong = (problem: string, refuses: string | null = null) =>
+    ({ ok: false, problem, refuses }) as const;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return wrong('it is no JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return wrong('it is no JSON object');
+  const { type, id: given } = value as Readonly<Record<string, unknown>>;
+  if (typeof type !== 'string') return wrong('its "type" is no text');
+  if (!types.includes(type))
+    return wrong(`this gateway knows no "type" ${JSON.stringify(type.slice(0, 40))}`);
+  const parsed = programLine.safeParse(value);
+  if (parsed.success) return { ok: true, line: parsed.data };
+  const [{ path, message } = { path: [], message: '' }] = parsed.error.issues;
+  const refuses = type === 'inbound' && id.safeParse(given).success ? (given as string) : null;
+  return wrong(`"${path.join('.')}" of "${type}": ${message}`, refuses);
+}

@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ProgramLines } from '../../../src/channels/command/program-lines.js';
+import { encodeLine, parseLine } from '../../../src/channels/command/protocol.js';
+
+const inbound = { type: 'inbound', id: '17', chat: '-100/7', person: 'ada', text: 'hello' };
+
+describe('a line of the program', () => {
+  test.each([
+    ['the least message', inbound, inbound],
+    [
+      'a message with all there is, and a member of a later version',
+      { ...inbound, to: '9', metadata: { a: [1] }, cursor: 41, mood: 'fine' },
+      { ...inbound, to: '9', metadata: { a: [1] }, cursor: 41 },
+    ],
+    ['a cursor that is null', { ...inbound, cursor: null }, { ...inbound, cursor: null }],
+    [
+      'a program that is ready',
+      { type: 'ready', protocol: 1 },
+      { type: 'ready', protocol: 1, capabilities: [] },
+    ],
+    [
+      'a receipt',
+      { type: 'sent', id: 'm.1', receipt: { id: 7 } },
+      { type: 'sent', id: 'm.1', receipt: { id: 7 } },
+    ],
+    ['no receipt', { type: 'sent', id: 'm.1' }, { type: 'sent', id: 'm.1', receipt: null }],
+    [
+      'a send that failed',
+      { type: 'not_sent', id: 'm.1', reason: 'slow down', retry_after: 2.5 },
+      { type: 'not_sent', id: 'm.1', reason: 'slow down', retry_after: 2.5, final: false },
+    ],
+    [
+      'a send in doubt',
+      { type: 'unknown', id: 'm.1' },
+      { type: 'unknown', id: 'm.1', reason: 'the program does not know' },
+    ],
+    [
+      'health, unasked',
+      { type: 'unhealthy', reason: 'x'.repeat(2_000) },
+      { type: 'unhealthy', reason: 'x'.repeat(1_000) },
+    ],
+  ])('is read: %s', (_name, written, line) => {
+    expect(parseLine(JSON.stringify(written))).toEqual({ ok: true, line });
+  });
+
+  test.each([
+    ['no JSON', '{"type":', 'it is no JSON', null],
+    ['no object', '[1]', 'it is no JSON object', null],
+    ['no type', '{"id":"1"}', 'its "type" is no text', null],
+    ['an unknown type', '{"type":"dance","id":"1"}', 'this gateway knows no "type" "dance"', null],
+    ['a message without an id', { ...inbound, id: undefined }, '"id" of "inbound"', null],
+    ['a number as an id', { ...inbound, id: 17 }, '"id" of "inbound"', null],
+    ['a message without a text', { ...inbound, text: undefined }, '"text" of "inbound"', '17'],
+    ['an empty text', { ...inbound, text: '' }, 'must not be empty', '17'],
+    ['a NUL in the text', { ...inbound, text: 'a\0' }, 'U+0000', '17'],
+    ['half a surrogate pair', { ...inbound, chat: '\ud83e' }, 'unpaired surrogates', '17'],
+    ['a long chat', { ...inbound, chat: 'c'.repeat(1_025) }, 'at most 1024 characters', '17'],
+    ['nobody', { ...inbound, person: null }, '"person" of "inbound"', '17'],
+    ['metadata that is no object', { ...inbound, metadata: [1] }, 'must be an object', '17'],
+    ['a NUL in the metadata', { ...inbound, metadata: { a: '\0' } }, 'U+0000', '17'],
+    ['a large cursor', { ...inbound, cursor: 'c'.repeat(70_000) }, '65536 bytes', '17'],
+    ['a large receipt', { type: 'sent', id: '1', receipt: 'c'.repeat(20_000) }, '16384 bytes', null],
+    [
+      'a wait of two days',
+      { type: 'not_sent', id: '1', reason: 'r', retry_after: 172_800 },
+      '"retry_after"',
+      null,
+    ],
+  ])('is refused: %s', (_name, written, problem, refuses) => {
+    const text = typeof written === 'string' ? written : JSON.stringify(written);
+    expect(parseLine(text)).toEqual({ ok: false, problem: expect.stringContaining(problem), refuses });
+  });
+
+  test('is refused, and nothing worse, however deep it is nested', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const text = JSON.stringify(inbound).replace('}', `,"cursor":${deep}}`);
+    expect(parseLine(text)).toMatchObject({ ok: false });
+  });
+
+  test('never throws, whatever it is', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+        expect(parseLine(text)).toHaveProperty('ok');
+      }),
+    );
+  });
+});
+
+test('a send has files only if there are some', () => {
+  const send = { type: 'send', id: 'm.1', to: '7', text: 'hi', part: 1, attempt: 1 } as const;
+  expect(encodeLine({ ...send, files: [] })).toBe(`${JSON.stringify(send)}\n`);
+  expect(JSON.parse(encodeLine({ ...send, files: ['a.png'] }))).toEqual({ ...send, files: ['a.png'] });
+});
+
+describe('the lines of a program', () => {
+  const limit = 20;
+  /** Cuts the bytes wherever the numbers say. */
+  function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
+    const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
+    return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
+  }
+
+  test('are the same, however they come in pieces, and a long one takes none with it', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: 'grapheme', maxLength: 12 }).map((text) => text.replaceAll('\n', ' '))),
+        fc.array(fc.nat()),
+        (texts, cuts) => {
+          const lines = new ProgramLines(limit);
+          const whole = Buffer.from(texts.map((text) => `${text}\n`).join(''));
+          const found = pieces(whole, cuts).flatMap((piece) => lines.push(piece));
+          const wanted = texts
+            .filter((text) => Buffer.byteLength(text) > limit || text.trim() !== '')
+            .map((text) =>
+              Buffer.byteLength(text) > limit ? { text: null, sizeBytes: Buffer.byteLength(text) } : { text },
+            );
+          expect(found).toEqual(wanted);
+        },
+      ),
+    );
+  });
+
+  test('hold no more than one, though a line never ends', () => {
+    const lines = new ProgramLines(limit);
+    for (let count = 0; count < 100; count += 1) expect(lines.push(Buffer.alloc(1_000, 'x'))).toEqual([]);
+    expect(lines.push(Buffer.from('x\n{}\n'))).toEqual([{ text: null, sizeBytes: 100_001 }, { text: '{}' }]);
+  });
+});
