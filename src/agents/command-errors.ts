@@ -6,10 +6,10 @@ const passing: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENF
 
 const mends: Readonly<Record<string, string>> = {
   ENOENT:
-    'check that agent.command names a program that exists (an absolute path is safest), that its interpreter exists, and that the working directory does',
-  ENOTDIR: 'check the path in agent.command: a part of it is not a directory',
+    'check that {setting} names a program that exists (an absolute path is safest), that its interpreter exists, and that the working directory does',
+  ENOTDIR: 'check the path in {setting}: a part of it is not a directory',
   EACCES:
-    'check that agent.command names a file that this user may execute, on a file system that is not mounted noexec, and that the sandbox of the unit shows it',
+    'check that {setting} names a file that this user may execute, on a file system that is not mounted noexec, and that the sandbox of the unit shows it',
   EPERM: 'check whether the sandbox of the unit (systemd.exec(5)) lets it run',
   ENOEXEC: 'check that it is a program for this machine or begins with a "#!" line',
   E2BIG: 'the arguments and the environment are too large together',
@@ -38,10 +38,15 @@ export function notExecuted(said: string): AgentError {
   return new AgentError('unavailable', `the program of the agent could not be started: ${said}`, true);
 }
 
-/** The error of a command that could not be started; says what to check. */
-export function notStarted(error: unknown, program: string, workingDirectory: string): AgentError {
+/** The error of a command that could not be started; says what to check. `setting` names the program. */
+export function notStarted(
+  error: unknown,
+  program: string,
+  workingDirectory: string,
+  setting = 'agent.command',
+): AgentError {
   const { code = '', message } = error as NodeJS.ErrnoException;
-  const mend = mends[code];
+  const mend = mends[code]?.replace('{setting}', setting);
   return new AgentError(
     'unavailable',
     `the command "${program}" could not be started in ${workingDirectory}: ${code === '' ? message : code}${mend === undefined ? '' : `; ${mend}`}`,

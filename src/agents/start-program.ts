@@ -25,6 +25,8 @@ export interface ProgramToStart {
   readonly memoryMax: number | null;
   /** True if standard error goes where standard output does, in the order of writing. */
   readonly oneOutput?: boolean;
+  /** The setting that names the program, for errors. Default: "agent.command". */
+  readonly setting?: string;
 }
 
 export interface StartedProgram {
@@ -57,7 +59,7 @@ export async function startProgram(options: ProgramToStart): Promise<StartedProg
     return { pid, piped, tree: new ProcessTree(pid, mark, killDelayMs, group) };
   } catch (error) {
     await group?.end();
-    throw notStarted(error, file, cwd);
+    throw notStarted(error, file, cwd, options.setting);
   }
 }
 

@@ -1,8 +1,9 @@
 import type { Log } from '../log/log.js';
-import type { Attachment, JsonValue, Metadata } from '../store/messages.js';
+import type { Attachment, JsonValue, Metadata, UnknownPolicy } from '../store/messages.js';
 import type { NewAttachments } from '../store/new-attachments.js';
 import type { Store } from '../store/store.js';
 import type { AcceptOutcome } from '../store/turns.js';
+import type { ChannelHost } from './channel-program.js';
 import type { ReplySender } from './reply-sender.js';
 
 export interface ChannelHealth {
@@ -51,6 +52,8 @@ export interface ChannelMessage {
   readonly attachments?: readonly Attachment[];
   /** False if the receiver can't tell a reply that comes twice from two replies. Default: true. */
   readonly replyIdempotent?: boolean;
+  /** The policy for such a reply if it may have arrived. Null, the default: the gateway's. */
+  readonly replyUnknown?: UnknownPolicy | null;
 }
 
 /** A position in what the platform sends, such as an offset. */
@@ -62,6 +65,7 @@ export interface ChannelCheckpoint {
 /** All that a channel is given. */
 export interface ChannelContext {
   readonly name: string;
+  readonly host: ChannelHost;
   /**
    * Takes messages in with the position behind them, in one transaction: acknowledge them to the platform once the
    * promise has resolved. Each message has an outcome of its own: `full` is on disk as well, as dead, since too many wait.

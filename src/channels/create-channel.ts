@@ -10,18 +10,17 @@ const channelTypes: {
     configuration: ConfigurationOf<Type>,
     context: ChannelContext,
   ) => Promise<Channel>;
-} = {};
+} = {
+  command: async (configuration, context) => {
+    const { CommandChannel } = await import('./command/command-channel.js');
+    return new CommandChannel(configuration, context);
+  },
+};
 
 /** Makes a channel that the configuration asks for. Rejects if its code can't be loaded. */
-export async function createChannel(
-  configuration: ChannelConfiguration,
+export async function createChannel<Type extends ChannelType>(
+  configuration: ConfigurationOf<Type> & { readonly type: Type },
   context: ChannelContext,
 ): Promise<Channel> {
-  // As long as there is no type, the configuration of one is `never`.
-  const { type } = configuration as { readonly type: ChannelType };
-  const create = channelTypes[type] as (
-    configuration: ChannelConfiguration,
-    context: ChannelContext,
-  ) => Promise<Channel>;
-  return create(configuration, context);
+  return channelTypes[configuration.type](configuration, context);
 }

@@ -40,8 +40,8 @@ export type SendOutcome =
       /** True if the part may have arrived: bytes went out, and no answer came. */
       readonly inDoubt: boolean;
     }
-  /** No further attempt can end otherwise. */
-  | { readonly kind: 'dead'; readonly reason: string; readonly peer: PeerState }
+  /** No further attempt can end otherwise. `inDoubt`: the part may have arrived; default: it has not. */
+  | { readonly kind: 'dead'; readonly reason: string; readonly peer: PeerState; readonly inDoubt?: boolean }
   /** The signal was aborted before the receiver answered; `inDoubt` is true if it may have the part. */
   | { readonly kind: 'aborted'; readonly inDoubt: boolean };
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { absolutePath, timeSpan } from './values.js';
 
 /** Names that stand for a part of the gateway with a message or a reply's target. */
 const takenNames: readonly string[] = ['http', 'webhook', 'control', 'schedule'];
@@ -40,12 +41,63 @@ export function tableOfTypes<Types extends readonly z.ZodObject[]>(types: Types)
 export const commonChannelKeys = {
   required: z.boolean().default(false).register(z.globalRegistry, {
     description:
-      "If the channel can't be started, true ends the start of the gateway; false goes on without the channel, and tries again.",
+      "If the channel can't be started, true ends the start of the gateway; false goes on without the channel, and tries again. While a channel with true is down, /readyz answers 503.",
   }),
 };
 
+const command = z.strictObject({
+  type: z.literal('command').register(z.globalRegistry, {
+    description: '"command" is any program that speaks the lines of docs/channels/protocol.md.',
+  }),
+  command: z
+    .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
+    .min(1, 'must name a program, such as ["/usr/local/bin/my-channel"]')
+    .register(z.globalRegistry, { description: 'Program and arguments, run without a shell.' }),
+  env: z
+    .array(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, such as "HTTPS_PROXY"'),
+    )
+    .default([])
+    .register(z.globalRegistry, {
+      description:
+        'Names of variables of the gateway that the program gets. Otherwise it has PATH, HOME and LANG.',
+    }),
+  token_file: absolutePath.nullable().default(null).register(z.globalRegistry, {
+    description:
+      "File with the channel's secret, which nobody else may read (mode 0600). The program is told it.",
+  }),
+  token_credential: z
+    .string()
+    .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, {
+      description: "Credential of the unit with the channel's secret, in the place of `token_file`.",
+    }),
+  allow: z.array(z.string().min(1)).default([]).register(z.globalRegistry, {
+    description: 'Ids of the persons who may write. "*" is everybody. Unset: nobody may.',
+  }),
+  unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null).register(z.globalRegistry, {
+    description:
+      "Handling of a reply that may have arrived, if the program can't tell. Unset: delivery.unknown.",
+  }),
+  timeout: timeSpan(100, 3_600_000)
+    .prefault('30s')
+    .register(z.globalRegistry, { description: 'Longest wait for the answer to one send.' }),
+  retry_for: timeSpan(0, 86_400_000).prefault('1h').register(z.globalRegistry, {
+    description: 'Time for which a reply that could not be sent is tried again.',
+  }),
+  health_interval: timeSpan(100, 86_400_000).prefault('1min').register(z.globalRegistry, {
+    description:
+      'Silence of the program after which it is asked for its health. One that does not answer is ended.',
+  }),
+  ...commonChannelKeys,
+});
+
+export type CommandChannelConfiguration = z.output<typeof command>;
+
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [] as const;
+const types = [command] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));

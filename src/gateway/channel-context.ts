@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
+import type { ChannelHost } from '../channels/channel-program.js';
 import { sessionOf } from '../channels/session-name.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../log/log.js';
@@ -12,6 +13,7 @@ import type { AcceptOutcome } from '../store/turns.js';
 
 export interface ChannelContextOptions {
   readonly name: string;
+  readonly host: ChannelHost;
   readonly store: Pick<
     Store,
     'record' | 'records' | 'putRecord' | 'deleteRecord' | 'putBlob' | 'openBlob' | 'removeBlob'
@@ -28,9 +30,10 @@ export interface ChannelContextOptions {
 
 /** Makes what a channel is given. */
 export function channelContext(options: ChannelContextOptions): ChannelContext {
-  const { name, store, log, signal, healthChanged } = options;
+  const { name, host, store, log, signal, healthChanged } = options;
   return {
     name,
+    host,
     accept: (messages, checkpoint) =>
       accept(
         options,
@@ -41,7 +44,7 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
     openFile: ({ id }) => store.openBlob(id),
     checkpoint: async (key) => (await store.record(checkpointKind(name), key))?.value ?? null,
     records: store,
-    log: named(log, name),
+    log: namedLog(log, name),
     clock: systemClock,
     signal,
     healthChanged,
@@ -64,7 +67,7 @@ async function accept(
 
 function newMessage(channel: string, message: ChannelMessage): NewMessage {
   const { conversation, text, metadata = {}, sender = null, id, replyTo, replyIdempotent = true } = message;
-  const { attachments = [] } = message;
+  const { attachments = [], replyUnknown = null } = message;
   return {
     id: newId(),
     session: sessionOf(channel, conversation),
@@ -72,6 +75,7 @@ function newMessage(channel: string, message: ChannelMessage): NewMessage {
     metadata,
     replyTo: replyTo === null ? null : { channel, address: replyTo.address, options: replyTo.options ?? {} },
     replyIdempotent,
+    replyUnknown,
     // The platform's id alone says that it is the same message: an edit of it may come under the id again.
     idempotencyKey: id,
     fingerprint: id === null ? null : hash('sha256', id, 'buffer'),
@@ -83,7 +87,7 @@ function newMessage(channel: string, message: ChannelMessage): NewMessage {
 }
 
 /** Has the channel's name in each record. */
-function named(log: Log, channel: string): Log {
+export function namedLog(log: Log, channel: string): Log {
   const withName = (fields: LogFields = {}): LogFields => ({ SD_GATEWAY_CHANNEL: channel, ...fields });
   return {
     crit: (message, fields) => log.crit(message, withName(fields)),

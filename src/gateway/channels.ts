@@ -1,4 +1,5 @@
 import type { Channel, ChannelHealth } from '../channels/channel.js';
+import type { ChannelFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
 import type { CommonChannelConfiguration } from '../config/channel-table.js';
 import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
@@ -151,11 +152,6 @@ export interface ChannelsOptions<Configuration extends CommonChannelConfiguratio
   readonly clock?: Clock;
 }
 
-export interface ChannelFacts {
-  readonly name: string;
-  readonly health: ChannelHealth;
-}
-
 /** A channel that the gateway must not start without did not start. */
 export class ChannelStartError extends Error {
   constructor(name: string, cause: unknown) {
@@ -169,7 +165,10 @@ export class ChannelStartError extends Error {
 export class Channels<Configuration extends CommonChannelConfiguration> {
   readonly #options: ChannelsOptions<Configuration>;
   readonly #clock: Clock;
-  readonly #running = new Map<string, { readonly channel: RunningChannel; readonly made: string }>();
+  readonly #running = new Map<
+    string,
+    { readonly channel: RunningChannel; readonly made: string; readonly required: boolean }
+  >();
 
   constructor(options: ChannelsOptions<Configuration>) {
     this.#options = options;
@@ -220,17 +219,21 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
   }
 
   facts(): readonly ChannelFacts[] {
-    return [...this.#running].map(([name, { channel }]) => ({ name, health: channel.health() }));
+    return [...this.#running].map(([name, { channel, required }]) => ({
+      name,
+      required,
+      ...channel.health(),
+    }));
   }
 
   /** The channels that are down, in one line; null if none is. */
   trouble(): string | null {
-    const down = this.facts().filter(({ health }) => health.state === 'down');
+    const down = this.facts().filter(({ state }) => state === 'down');
     if (down.length === 0) return null;
     return down
-      .map(({ name, health }) => {
-        const since = new Date(health.since).toISOString().slice(0, 19);
-        return `channel ${name} is down since ${since}Z: ${health.reason ?? 'it gives no reason'}`;
+      .map(({ name, since, reason }) => {
+        const time = new Date(since).toISOString().slice(0, 19);
+        return `channel ${name} is down since ${time}Z: ${reason ?? 'it gives no reason'}`;
       })
       .join('; ');
   }
@@ -249,7 +252,11 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
       changed,
       clock: this.#clock,
     });
-    this.#running.set(name, { channel, made: JSON.stringify(configuration) });
+    this.#running.set(name, {
+      channel,
+      made: JSON.stringify(configuration),
+      required: configuration.required,
+    });
     await after;
     return channel.start(isRetried);
   }

@@ -70,6 +70,7 @@ const notOpen: RuntimeFacts = {
   takesMessages: false,
   circuits: [],
   agents: [],
+  channels: [],
   progress: [
     { name: 'dispatcher', pendingSince: null },
     { name: 'deliverer', pendingSince: null },
@@ -112,9 +113,10 @@ export class GatewayReports {
   readiness(): Readiness {
     const { lifecycle, runtime } = this.#options.gateway();
     const { stalled, serves, state } = lifecycle;
-    const { takesMessages, trouble, connections, circuits, agents } = runtime?.facts() ?? notOpen;
+    const { takesMessages, trouble, connections, circuits, agents, channels } = runtime?.facts() ?? notOpen;
+    const lacksChannel = channels.some((channel) => channel.required && channel.state !== 'up');
     return {
-      ready: serves && stalled.length === 0 && takesMessages,
+      ready: serves && stalled.length === 0 && takesMessages && !lacksChannel,
       facts: {
         state: state.name,
         stalled,
@@ -124,6 +126,7 @@ export class GatewayReports {
         // Only their number: whoever asks here has shown no token.
         waitingHosts: circuits.length,
         agents: agents.map(({ name, state, failures }) => ({ name, state, failures })),
+        channels: channels.map(({ name, state, required }) => ({ name, state, required })),
       },
     };
   }
@@ -133,7 +136,7 @@ export class GatewayReports {
     const work = await this.#counts();
     const { lifecycle, runtime, reloadRefused, restartNeeded, runs } = this.#options.gateway();
     const { state, readyAt, sinceLastPing } = lifecycle;
-    const { trouble, connections, circuits, agents, listening } = runtime?.facts() ?? notOpen;
+    const { trouble, connections, circuits, agents, channels, listening } = runtime?.facts() ?? notOpen;
     const watchdog = watchdogEnabled();
     return {
       version: programVersion(),
@@ -158,6 +161,7 @@ export class GatewayReports {
       restartNeeded,
       waitingHosts: circuits,
       agents,
+      channels,
       work,
       listening,
       residentMemory: this.#memory?.bytes() ?? null,

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { GroupsFound } from '../agents/agent-groups.js';
+import type { AgentGroups, GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
-import type { AgentFacts } from '../channels/control/facts.js';
+import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { createChannel } from '../channels/create-channel.js';
 import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
 import type { ConnectionFacts } from '../channels/http/server/connections.js';
@@ -15,7 +15,8 @@ import type { Log } from '../log/log.js';
 import { checkStore, storeFile } from '../store/create-store.js';
 import type { OpenStore, Recovery } from '../store/open-store.js';
 import { newSecretToken } from '../text/secret-token.js';
-import { channelContext } from './channel-context.js';
+import { channelContext, namedLog } from './channel-context.js';
+import { channelHost } from './channel-programs.js';
 import { Channels } from './channels.js';
 import type { CloseStack } from './close-stack.js';
 import type { CircuitFacts } from './delivery/destinations.js';
@@ -198,7 +199,7 @@ async function prepare(
     senderOf: (channel) => channels.senderOf(channel),
     onChange: () => events.changed(),
   });
-  const channels = openChannels(options, store, workers);
+  const channels = openChannels(options, store, workers, processes.agentGroups);
   const room = new ConnectionRoom(() => workers.configuration);
   // They can be taken once, also if the address is tried again.
   let plan: SocketPlan | null = null;
@@ -241,9 +242,10 @@ async function prepare(
 }
 
 function openChannels(
-  { log, events }: RuntimeOptions,
+  { log, events, directories, environment }: RuntimeOptions,
   store: OpenStore,
   workers: Workers,
+  groups: AgentGroups | null,
 ): Channels<ChannelConfiguration> {
   const changed = () => events.changed();
   return new Channels<ChannelConfiguration>({
@@ -252,6 +254,15 @@ function openChannels(
         configuration,
         channelContext({
           name,
+          host: channelHost({
+            name,
+            directory: join(directories.state, 'channels'),
+            agentDirectory: agentDirectory(directories),
+            groups,
+            environment,
+            credentialsDirectory: directories.credentials,
+            log: namedLog(log, name),
+          }),
           store,
           attachmentLimits: () => workers.attachmentSettings(),
           accept: (messages, checkpoint) =>
@@ -309,6 +320,7 @@ export interface RuntimeFacts {
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
   readonly circuits: readonly CircuitFacts[];
   readonly agents: readonly AgentFacts[];
+  readonly channels: readonly ChannelFacts[];
   readonly progress: readonly PartProgress[];
 }
 
@@ -382,6 +394,7 @@ export class Runtime {
       takesMessages: this.#storeTrouble.reason === null,
       circuits: this.#workers.circuits(),
       agents: this.#workers.agents(),
+      channels: this.#channels.facts(),
       progress: this.progress(),
     };
   }

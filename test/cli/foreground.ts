@@ -78,6 +78,11 @@ export class Gateway {
     });
   }
 
+  /** The log so far. */
+  get said(): string {
+    return this.#said;
+  }
+
   /** Resolves once the log holds the text; rejects when the gateway ends without having said it. */
   says(text: string): Promise<void> {
     return new Promise((resolve, reject) => {

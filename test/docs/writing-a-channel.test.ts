@@ -10,6 +10,7 @@ import type { Delivery } from '../../src/store/deliveries.js';
 import type { Message } from '../../src/store/messages.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../src/store/store.js';
+import { FakeHost } from '../channels/command/fake-program.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
 import { Occurrences } from '../gateway/dispatch/fixture.js';
 import { followGuide } from '../support/guide.js';
@@ -61,6 +62,7 @@ async function madeChannels() {
         channelContext({
           name,
           store,
+          host: new FakeHost(),
           attachmentLimits: () => ({ count: 1, fileBytes: 1_000, totalBytes: 1_000 }),
           accept: (messages, checkpoint) =>
             intake.acceptAll(messages, { session: 3, total: 100 }, checkpoint),

@@ -7,6 +7,7 @@ import { channelContext } from '../../src/gateway/channel-context.js';
 import { Intake } from '../../src/gateway/intake.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../src/store/store.js';
+import { FakeHost } from '../channels/command/fake-program.js';
 import { RecordingLog } from './delivery/recording-log.js';
 
 let directory: string;
@@ -38,6 +39,7 @@ beforeEach(async () => {
   context = channelContext({
     name: 'tg',
     store,
+    host: new FakeHost(),
     attachmentLimits: () => ({ count: 1, fileBytes: 10, totalBytes: 10 }),
     accept: (messages, checkpoint) => intake.acceptAll(messages, { session: 2, total: 100 }, checkpoint),
     log,

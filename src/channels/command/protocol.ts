@@ -75,7 +75,7 @@ const longestReason = 1_000;
 const mostMetadataBytes = 16_384;
 const mostCursorBytes = 65_536;
 
-/** What JSON.stringify makes of NUL and of unpaired surrogates, and of nothing else. */
+/** The escapes that JSON.stringify writes for NUL and for unpaired surrogates, and for nothing else. */
 const escapedUnstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
 
 const deepestJson = 16;

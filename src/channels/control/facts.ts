@@ -36,6 +36,19 @@ export interface AgentFacts {
   readonly nextAttemptAt: number | null;
 }
 
+/** A channel of the configuration. */
+export interface ChannelFacts {
+  readonly name: string;
+  /** True if the gateway is not ready without it. */
+  readonly required: boolean;
+  /** "starting", "up", "down" or "closed". */
+  readonly state: string;
+  /** Beginning of the state, in milliseconds since the Unix epoch. */
+  readonly since: number;
+  /** If it is down: what is wrong and what to do. */
+  readonly reason: string | null;
+}
+
 /** A running turn that a process is part of. */
 export interface CallerTurn {
   readonly turnId: string;
@@ -81,6 +94,8 @@ export interface GatewayFacts {
   readonly restartNeeded?: readonly string[];
   readonly waitingHosts: readonly WaitingHost[];
   readonly agents: readonly AgentFacts[];
+  /** A gateway of an earlier version does not tell them. */
+  readonly channels?: readonly ChannelFacts[];
   readonly work: StoreCounts | null;
   readonly listening: readonly string[];
   /** Resident memory in bytes; null: it can't be seen. */

@@ -184,6 +184,22 @@ function heldAgentRows({ gateway, at }: StatusReport): Row[] {
     });
 }
 
+/** One row for those that are up, and one for each other. A gateway of an older version doesn’t tell. */
+function channelRows({ gateway, at }: StatusReport): Row[] {
+  const channels = gateway?.channels ?? [];
+  const up = channels.filter(({ state }) => state === 'up').map(({ name }) => name);
+  return [
+    ...(up.length === 0 ? [] : [['Channels', `up: ${up.join(', ')}`] as const]),
+    ...channels
+      .filter(({ state }) => state !== 'up')
+      .map(({ name, state, since, reason }) => {
+        const why = reason === null ? '' : `: ${reason}`;
+        const text = `"${name}" is ${state}, since ${formatAgo(since, at)}${why}`;
+        return ['Channel', text, state === 'down' ? 'red' : 'yellow'] as const;
+      }),
+  ];
+}
+
 /** A gateway of an older version doesn’t tell. */
 function connectionsRow({ gateway }: StatusReport): Row[] {
   if (!gateway?.connections?.reached) return [];
@@ -210,6 +226,7 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
     ...(status === null ? [] : [['Status', status] as const]),
     ...connectionsRow(report),
     ...heldAgentRows(report),
+    ...channelRows(report),
     ...(gateway?.trouble == null ? [] : [['Trouble', gateway.trouble, 'red'] as const]),
     ...(gateway?.reloadRefused == null
       ? []

@@ -75,7 +75,7 @@ export function judgeFailure(
     attempted: true,
     unknown: inDoubt,
   });
-  if (outcome.kind === 'dead') return dead(reason);
+  if (outcome.kind === 'dead') return dead(reason, outcome.inDoubt);
   const { inDoubt } = outcome;
   let error = reason;
   if (inDoubt && !delivery.idempotent) {

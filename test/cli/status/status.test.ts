@@ -140,6 +140,18 @@ describe('the screen', () => {
     expect(text).toContain('https://busy.example: it asked for time (Retry-After), next try in 60 s\n');
   });
 
+  it('names the channels, and says of each that is not up why and since when', () => {
+    const channels = [
+      { name: 'irc', required: false, state: 'up', since: now, reason: null },
+      { name: 'tg', required: true, state: 'down', since: now - 120_000, reason: 'no route to host' },
+      { name: 'mail', required: false, state: 'starting', since: now, reason: null },
+    ];
+    const shown = show({ gateway: gateway({ channels }) }, 300);
+    expect(shown).toMatch(/Channels:? +up: irc/);
+    expect(shown).toMatch(/"tg" is down, since 2 ?min ago: no route to host/);
+    expect(shown).toMatch(/"mail" is starting, since /);
+  });
+
   it('says why an agent is held, and when it is tried again', () => {
     const held = {
       name: 'default',

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""A channel of sd-gateway in one file (docs/channels/protocol.md). Its platform is a directory:
+
+each file NAME in CHAT/in is a message of the person PERSON, and each reply is a file in CHAT/out.
+
+    [channels.files]
+    type = "command"
+    command = ["/usr/bin/python3", "/path/to/channel.py", "/srv/chats", "ada"]
+    allow = ["ada"]
+"""
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+root, person = Path(sys.argv[1]), sys.argv[2]
+lock = threading.Lock()
+stopping = threading.Event()
+
+
+def say(**line):
+    with lock:
+        print(json.dumps(line), flush=True)
+
+
+def watch():
+    """Tells the gateway of each file once. What has no answer comes again with the next start."""
+    told = set()
+    while not stopping.wait(0.1):
+        for path in sorted(root.glob("*/in/*")):
+            if path not in told and not path.name.startswith("."):
+                told.add(path)
+                chat = path.parent.parent.name
+                say(type="inbound", id=f"{chat}/{path.name}", chat=chat, person=person, text=path.read_text())
+
+
+def send(line):
+    """Writes beside the place and renames, so that a reply is there as a whole or not at all."""
+    out = root / line["to"] / "out"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        beside = out / f".{line['id']}"
+        beside.write_text(line["text"])
+        os.replace(beside, out / line["id"])
+        say(type="sent", id=line["id"])
+    except OSError as error:
+        say(type="not_sent", id=line["id"], reason=str(error))
+
+
+for text in sys.stdin:
+    line = json.loads(text)
+    kind = line["type"]
+    if kind == "start":
+        say(type="ready", protocol=1, capabilities=["reconcile"])
+        threading.Thread(target=watch, daemon=True).start()
+    elif kind in ("stored", "refused"):  # Its own acknowledgement: the file goes.
+        chat, name = line["id"].split("/", 1)
+        (root / chat / "in" / name).unlink(missing_ok=True)
+    elif kind == "send":
+        send(line)
+    elif kind == "reconcile":
+        there = (root / line["to"] / "out" / line["id"]).exists()
+        say(type="sent" if there else "not_sent", id=line["id"], reason="there is no such file")
+    elif kind == "health":
+        say(type="healthy", id=line["id"])
+    elif kind == "stop":
+        stopping.set()

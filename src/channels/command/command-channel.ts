@@ -1,0 +1,208 @@
+import type { CommandChannelConfiguration } from '../../config/channel-table.js';
+import type { AcceptOutcome } from '../../store/turns.js';
+import { errorMessage } from '../../text/failure-text.js';
+import type { Channel, ChannelContext, ChannelHealth } from '../channel.js';
+import { CommandSender } from './command-sender.js';
+import { Complaints } from './complaints.js';
+import { cursorKey, Inbox } from './inbox.js';
+import { ProgramLink } from './program-link.js';
+import type { InboundLine } from './protocol.js';
+import { isStable, restartDelayMs } from './restart-delay.js';
+import { readChannelSecret } from './secret.js';
+
+/** Longest wait at the end for messages to get to the disk, in milliseconds. */
+const storeTimeoutMs = 1_500;
+
+/** A program that speaks the lines of docs/channels/protocol.md. One that ends is started again after a while. */
+export class CommandChannel implements Channel {
+  readonly name: string;
+  readonly replySender: CommandSender;
+  readonly #configuration: CommandChannelConfiguration;
+  readonly #context: ChannelContext;
+  readonly #inbox: Inbox;
+  readonly #complaints: Complaints;
+  #health: ChannelHealth;
+  #link: ProgramLink | null = null;
+  /** A program that is to be ready, or to have ended before that. */
+  #opening: Promise<unknown> = Promise.resolve();
+  #failures = 0;
+  #cancelRestart = () => {};
+  #state: 'open' | 'stopping' | 'closed' = 'open';
+
+  constructor(configuration: CommandChannelConfiguration, context: ChannelContext) {
+    const { clock } = context;
+    this.name = context.name;
+    this.#configuration = configuration;
+    this.#context = context;
+    this.#inbox = new Inbox(context);
+    this.#complaints = new Complaints(context);
+    this.#health = { state: 'starting', since: clock.now(), reason: null };
+    this.replySender = new CommandSender({
+      name: this.name,
+      link: () => this.#link,
+      now: () => clock.now(),
+      timeoutMs: configuration.timeout,
+      retryForMs: configuration.retry_for,
+      unknown: configuration.unknown,
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#open();
+  }
+
+  stopAccepting(): void {
+    if (this.#state === 'open') this.#state = 'stopping';
+    this.#cancelRestart();
+    this.#link?.tell({ type: 'stop' });
+  }
+
+  async close(): Promise<void> {
+    this.stopAccepting();
+    this.#state = 'closed';
+    await this.#settled();
+    await this.#opening;
+    this.#link?.close();
+    await this.#link?.ended;
+    await this.#settled();
+    this.#enter('closed');
+  }
+
+  health(): ChannelHealth {
+    return this.#health;
+  }
+
+  /** Awaits that all arrived messages are on disk. They are acknowledged while the program can still be told. */
+  async #settled(): Promise<void> {
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#context.clock.after(storeTimeoutMs, resolve);
+    });
+    await Promise.race([this.#inbox.idle(), late]);
+    cancel();
+  }
+
+  async #open(): Promise<void> {
+    const { command, env, health_interval: healthIntervalMs } = this.#configuration;
+    const { host, clock, log, signal } = this.#context;
+    // The messages of the program before are on disk, with the cursor behind them.
+    await this.#settled();
+    const secret = readChannelSecret({ name: this.name, ...this.#configuration }, host.credentialsDirectory);
+    const cursor = await this.#context.checkpoint(cursorKey);
+    if (!this.#isOpen()) return;
+    let trouble: string | null = null;
+    const tellHealth = () => {
+      if (trouble === null) this.#enter('up');
+      else this.#enter('down', `the program says: ${trouble}`);
+    };
+    const opening = ProgramLink.open({
+      context: { host, clock, signal },
+      command,
+      env,
+      start: { channel: this.name, secret, cursor },
+      healthIntervalMs,
+      inbound: (line, link) => this.#take(line, link),
+      health: (told) => {
+        trouble = told;
+        if (this.#link !== null) tellHealth();
+      },
+      complain: (kind, text) =>
+        this.#complaints.note(kind, `The channel ${this.name} left out a line of its program: ${text}.`),
+    });
+    this.#opening = opening.catch(() => undefined);
+    const link = await opening;
+    this.#link = link;
+    if (!this.#isOpen()) link.tell({ type: 'stop' });
+    log.info(`The program of the channel ${this.name} is ready (PID ${link.pid}).`);
+    tellHealth();
+    const readyAt = clock.now();
+    void link.ended.then((how) => {
+      this.#link = null;
+      if (isStable(clock.now() - readyAt)) this.#failures = 0;
+      this.#restart(`the program ${how}`);
+    });
+  }
+
+  /** It may have changed while something was awaited. */
+  #isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  #restart(reason: string): void {
+    if (!this.#isOpen()) return;
+    const delayMs = restartDelayMs(this.#failures, Math.random);
+    this.#failures += 1;
+    const next = `started again in ${Math.round(delayMs / 100) / 10} s`;
+    if (this.#health.reason !== reason) {
+      this.#context.log.err(`The channel ${this.name} is down: ${reason}. It is ${next}.`);
+    }
+    this.#enter('down', reason);
+    this.#cancelRestart = this.#context.clock.after(delayMs, () => {
+      if (!this.#isOpen()) return;
+      this.#open().catch((error: unknown) => this.#restart(errorMessage(error)));
+    });
+  }
+
+  async #take(line: InboundLine, link: ProgramLink): Promise<void> {
+    const { id, chat, person, text, to, metadata, cursor } = line;
+    const refuse = (reason: string) => link.tell({ type: 'refused', id, reason });
+    if (!isAllowed(this.#configuration.allow, person)) {
+      this.#complaints.note(
+        'stranger',
+        `Somebody who may not write to the channel ${this.name} did: the person ${JSON.stringify(person)}. To allow it, add this id to channels.${this.name}.allow, and reload.`,
+      );
+      if (cursor === undefined) refuse('not_allowed');
+      else
+        await this.#inbox.add({
+          cursor,
+          message: null,
+          stored: () => refuse('not_allowed'),
+          refused: refuse,
+        });
+      return;
+    }
+    await this.#inbox.add({
+      cursor,
+      message: {
+        conversation: chat,
+        text,
+        sender: person,
+        id,
+        replyTo: { address: to ?? chat },
+        ...(metadata === undefined ? {} : { metadata }),
+        replyIdempotent: link.can('reconcile') || link.can('idempotent'),
+        replyUnknown: this.#configuration.unknown,
+      },
+      stored: (outcome) => this.#stored(line, link, outcome),
+      refused: refuse,
+    });
+  }
+
+  #stored({ id }: InboundLine, link: ProgramLink, outcome: AcceptOutcome | null): void {
+    link.tell({ type: 'stored', id });
+    if (outcome?.outcome !== 'full') return;
+    const limit = `dispatch.${outcome.limit}_queue`;
+    this.#complaints.note(
+      'full',
+      `A message to the channel ${this.name} was set aside as dead: ${outcome.waiting} wait already (${limit}). See "sd-gateway dead".`,
+    );
+  }
+
+  #enter(state: ChannelHealth['state'], reason: string | null = null): void {
+    if (this.#health.state === state && this.#health.reason === reason) return;
+    const { log, clock } = this.#context;
+    if (state === 'up' && this.#health.state === 'down') {
+      log.notice(`The channel ${this.name} is up again.`);
+    } else if (state === 'down' && this.#link !== null) {
+      log.warning(`The channel ${this.name} is down: ${reason}.`);
+    }
+    const since = this.#health.state === state ? this.#health.since : clock.now();
+    this.#health = { state, since, reason };
+    this.#context.healthChanged();
+  }
+}
+
+/** "*" in the list allows everybody. */
+export function isAllowed(allow: readonly string[], person: string): boolean {
+  return allow.includes(person) || allow.includes('*');
+}

@@ -1,0 +1,141 @@
+import type { Delivery } from '../../store/deliveries.js';
+import type { UnknownPolicy } from '../../store/messages.js';
+import { formatExactTimeSpan } from '../../text/time-span.js';
+import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
+import type { OrderEnd, ProgramLink } from './program-link.js';
+
+export interface CommandSenderOptions {
+  /** The channel's name, for the names of settings. */
+  readonly name: string;
+  /** The program that runs; null: none does. */
+  readonly link: () => ProgramLink | null;
+  readonly now: () => number;
+  /** Longest wait for the answer to a send, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Time for which a reply is tried again, in milliseconds. */
+  readonly retryForMs: number;
+  /** The policy for a reply that may have arrived, if the program can't tell; null: the gateway's. */
+  readonly unknown: UnknownPolicy | null;
+}
+
+/** The waits of a chat, which people read: 1 s, doubled up to 1 min. */
+const schedule = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000];
+
+type Failure = Extract<SendOutcome, { readonly kind: 'retry' | 'dead' }>;
+
+/** Has replies sent by the channel's program. */
+export class CommandSender implements ReplySender {
+  readonly schedule = schedule;
+  readonly #options: CommandSenderOptions;
+  readonly #startedAt: number;
+
+  constructor(options: CommandSenderOptions) {
+    this.#options = options;
+    this.#startedAt = options.now();
+  }
+
+  destinationOf({ target }: Delivery): string {
+    return target.address;
+  }
+
+  partsOf(delivery: Delivery): readonly ReplyPart[] {
+    return [{ delivery, number: 1, text: delivery.notice ?? delivery.replyText }];
+  }
+
+  async send(part: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
+    const { delivery, text } = part;
+    const files = (delivery.replyAttachments ?? []).map(({ name }) => name);
+    // There is nothing to say.
+    if (text === '' && files.length === 0) return { kind: 'delivered', receipt: null };
+    const link = this.#options.link();
+    if (link === null) return this.#failed(delivery, { reason: 'the program of the channel does not run' });
+    const to = delivery.target.address;
+    const id = idOf(part);
+    const settled = await this.#reconcile(part, link, signal);
+    if (settled !== null) return settled;
+    const order = { id, to, text, part: part.number, attempt: delivery.attempt, files };
+    const end = await link.order({ type: 'send', ...order }, this.#options.timeoutMs, signal);
+    return this.#outcomeOf(delivery, end, signal);
+  }
+
+  async close(): Promise<void> {}
+
+  /** Asks for the part if it may have been sent before. Null: it was not, or nobody can tell and it is sent again. */
+  async #reconcile(part: ReplyPart, link: ProgramLink, signal: AbortSignal): Promise<SendOutcome | null> {
+    const { delivery } = part;
+    const mayBeSent = delivery.attempt > 1 || delivery.repliedAt <= this.#startedAt;
+    if (!mayBeSent || !link.can('reconcile')) return null;
+    const order = { type: 'reconcile', id: idOf(part), to: delivery.target.address } as const;
+    const end = await link.order(order, this.#options.timeoutMs, signal);
+    switch (end.type) {
+      case 'sent':
+        return { kind: 'delivered', receipt: end.receipt };
+      case 'not_sent':
+        return null;
+      case 'unknown':
+        return this.#settle(end.reason);
+      default:
+        return this.#outcomeOf(delivery, end, signal);
+    }
+  }
+
+  /** Not even the platform knows: the policy decides. */
+  #settle(why: string): SendOutcome | null {
+    const { unknown, name } = this.#options;
+    if (unknown === 'resend') return null;
+    const setting = unknown === null ? 'it is not set' : `it is "${unknown}"`;
+    const reason = `the reply may have arrived, and the program can't tell (${why}); not sent again (channels.${name}.unknown: ${setting})`;
+    return { kind: 'dead', reason, peer: 'unasked', inDoubt: true };
+  }
+
+  #outcomeOf(delivery: Delivery, end: OrderEnd, signal: AbortSignal): SendOutcome {
+    switch (end.type) {
+      case 'sent':
+        return { kind: 'delivered', receipt: end.receipt };
+      case 'not_sent': {
+        if (end.final) return { kind: 'dead', reason: end.reason, peer: 'unasked' };
+        const retryAfterMs = end.retry_after === null ? null : Math.ceil(end.retry_after * 1_000);
+        return this.#failed(delivery, { reason: end.reason, retryAfterMs });
+      }
+      case 'unknown':
+        return this.#failed(delivery, { reason: end.reason, inDoubt: true });
+      case 'gone':
+        return this.#failed(delivery, { reason: `the program of the channel ${end.reason}`, inDoubt: true });
+      case 'late': {
+        const reason = `the program gave no answer within ${formatExactTimeSpan(this.#options.timeoutMs)}`;
+        return this.#failed(delivery, { reason, inDoubt: true });
+      }
+      case 'aborted':
+        return { kind: 'aborted', inDoubt: true };
+      case 'not_given':
+        return signal.aborted ? { kind: 'aborted', inDoubt: false } : this.#failed(delivery, end);
+    }
+  }
+
+  /** A conversation has gone on after an hour: what failed for so long is set aside, for a person to send it after all. */
+  #failed(
+    { dueSince }: Delivery,
+    failure: { readonly reason: string; readonly retryAfterMs?: number | null; readonly inDoubt?: boolean },
+  ): Failure {
+    const { name, now, retryForMs } = this.#options;
+    const { reason, retryAfterMs = null, inDoubt = false } = failure;
+    if (now() - dueSince >= retryForMs) {
+      const limit = `${formatExactTimeSpan(retryForMs)} (channels.${name}.retry_for)`;
+      return { kind: 'dead', reason: `${reason}; it was tried for ${limit}`, peer: 'unasked', inDoubt };
+    }
+    return {
+      kind: 'retry',
+      reason,
+      retryAfterMilliseconds: retryAfterMs,
+      pausesHost: retryAfterMs !== null,
+      isRefusal: false,
+      peer: 'unasked',
+      inDoubt,
+    };
+  }
+}
+
+/** The same for each attempt, and no other part's. */
+function idOf({ delivery, number }: ReplyPart): string {
+  return `${delivery.webhookId}.${number}`;
+}

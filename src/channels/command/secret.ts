@@ -1,0 +1,55 @@
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openRegularFile } from '../../linux/files.js';
+import { errorMessage } from '../../text/failure-text.js';
+
+const largestBytes = 65_536;
+
+export interface SecretSettings {
+  readonly name: string;
+  readonly token_file: string | null;
+  readonly token_credential: string | null;
+}
+
+/**
+ * The secret of a channel, without white space around it; null: it has none. Throws an error that says what to do; it does
+ * not hold the secret.
+ */
+export function readChannelSecret(
+  { name, token_file, token_credential }: SecretSettings,
+  credentialsDirectory: string | null,
+): string | null {
+  if (token_credential !== null) {
+    if (credentialsDirectory === null) {
+      throw new Error(
+        `the unit has no credentials, and channels.${name}.token_credential names "${token_credential}": add LoadCredential=${token_credential}:PATH to it (systemd.exec(5)), and restart it`,
+      );
+    }
+    return readSecret(
+      join(credentialsDirectory, token_credential),
+      `channels.${name}.token_credential`,
+      false,
+    );
+  }
+  return token_file === null ? null : readSecret(token_file, `channels.${name}.token_file`, true);
+}
+
+function readSecret(path: string, setting: string, isOwnFile: boolean): string {
+  const wrong = (what: string) => new Error(`the secret ${path} (${setting}) ${what}`);
+  let descriptor: number;
+  try {
+    descriptor = openRegularFile(path, 'links-followed');
+  } catch (error) {
+    throw wrong(`can't be read: ${errorMessage(error)}`);
+  }
+  try {
+    const { size, mode } = fstatSync(descriptor);
+    if (size > largestBytes) throw wrong(`is larger than ${largestBytes} bytes`);
+    if (isOwnFile && (mode & 0o077) !== 0) throw wrong(`can be read by others: run chmod 600 ${path}`);
+    const secret = readFileSync(descriptor, 'utf8').trim();
+    if (secret === '') throw wrong('is empty');
+    return secret;
+  } finally {
+    closeSync(descriptor);
+  }
+}
