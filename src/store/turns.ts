@@ -60,6 +60,8 @@ export interface Turn {
   readonly attempt: number;
   /** Stops that cut it off so far. */
   readonly putBacks: number;
+  /** Pieces of text that the store has of its earlier attempts. */
+  readonly deltas: number;
   readonly owner: string;
   /** The epoch of the claim on the session: higher than those of all claims before. */
   readonly epoch: number;

@@ -252,6 +252,7 @@ export class Operations {
       generation: row.generation,
       attempt: row.attempts,
       putBacks: row.putBacks,
+      deltas: row.deltas.length,
       ...fence,
     };
   }

@@ -31,9 +31,9 @@ export class TurnDeltas {
   #characters = 0;
   /** The first half of a character (UTF-16), or nothing. */
   #begun = '';
-  /** The number of the last piece; null: not known yet. */
-  #last: number | null = null;
-  #isAsking = false;
+  /** The number of the last piece. */
+  #last: number;
+  #hasBegun = false;
   #isWriting = false;
   #isOver = false;
   #isInTrouble = false;
@@ -42,6 +42,7 @@ export class TurnDeltas {
   constructor(turn: Turn, options: TurnDeltasOptions) {
     this.#turn = turn;
     this.#options = options;
+    this.#last = turn.deltas;
   }
 
   add(text: string): void {
@@ -64,38 +65,21 @@ export class TurnDeltas {
     this.#pieces = [];
   }
 
+  /** The agent was started, or writes: what earlier attempts have written is void. */
+  begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    if (this.#last > 0) this.#add('');
+  }
+
   #add(piece: string): void {
     if (this.#isOver) return;
+    this.begin();
     this.#pieces.push(piece);
     this.#characters += piece.length;
-    if (this.#last === null) {
-      void this.#begin();
-      return;
-    }
-    this.#give(piece);
+    this.#last += 1;
+    this.#options.onProgress(this.#turn, { type: 'delta', position: this.#last, text: piece });
     this.#writeSoon();
-  }
-
-  /** The agent was started: asks the store what number comes next, so that the first piece need not wait for that. */
-  begin(): void {
-    void this.#begin();
-  }
-
-  async #begin(): Promise<void> {
-    if (this.#isAsking || this.#last !== null || this.#isOver) return;
-    this.#isAsking = true;
-    const last = await this.#append([]);
-    this.#isAsking = false;
-    if (last === null || this.#isOver) return;
-    if (last > 0) this.#pieces.unshift('');
-    this.#last = last;
-    for (const piece of this.#pieces) this.#give(piece);
-    this.#writeSoon();
-  }
-
-  #give(text: string): void {
-    this.#last = (this.#last ?? 0) + 1;
-    this.#options.onProgress(this.#turn, { type: 'delta', position: this.#last, text });
   }
 
   #writeSoon(): void {
@@ -118,23 +102,22 @@ export class TurnDeltas {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#characters = 0;
-    const last = await this.#append(pieces);
+    const isWritten = await this.#append(pieces);
     this.#isWriting = false;
     if (this.#isOver) return;
     // They keep their numbers, so that none may be left out.
-    if (last === null) this.#pieces = [...pieces, ...this.#pieces];
+    if (!isWritten) this.#pieces = [...pieces, ...this.#pieces];
     else this.#options.onProgress(this.#turn, { type: 'stored' });
     if (this.#pieces.length > 0) this.#writeSoon();
   }
 
-  /** Gives null if the store did not take them. If the claim is lost, nothing more is asked of it. */
-  async #append(pieces: readonly string[]): Promise<number | null> {
+  /** Gives false if the store did not take them. If the claim is lost, nothing more is asked of it. */
+  async #append(pieces: readonly string[]): Promise<boolean> {
     const { store, log } = this.#options;
     try {
-      const last = await store.appendDeltas(this.#turn, pieces);
-      if (last === null) this.end();
+      if ((await store.appendDeltas(this.#turn, pieces)) === null) this.end();
       this.#isInTrouble = false;
-      return last;
+      return true;
     } catch (error) {
       // People who watch see less; the reply is written until the store has it.
       if (!this.#isInTrouble) {
@@ -145,7 +128,7 @@ export class TurnDeltas {
         );
       }
       this.#isInTrouble = true;
-      return null;
+      return false;
     }
   }
 }

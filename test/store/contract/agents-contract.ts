@@ -247,10 +247,12 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
 
       test('is numbered over all attempts, and gone once its turn has ended', async () => {
         const first = await run('a');
+        expect(first.deltas).toBe(0);
         expect(await store.appendDeltas(first, ['one', 'two'])).toBe(2);
         expect(await store.appendDeltas(first, [])).toBe(2);
         await at(2_000, store).failTurn(first, 'failed', 0);
         const second = await claimOne(store);
+        expect(second.deltas).toBe(2);
         expect(await store.appendDeltas(second, ['three'])).toBe(3);
         expect(await textOf(second)).toEqual(['1 1 one', '2 1 two', '3 2 three']);
         expect(await textOf(second, 2)).toEqual(['3 2 three']);
@@ -272,6 +274,8 @@ export function agentsContract(name: string, createFactory: () => StoreFactory):
         await store.appendDeltas(lost, ['one']);
         await store.putBackTurns([lost]);
         const turn = await claimOne(store);
+        // The attempt does not count, but what it wrote is there.
+        expect(turn).toMatchObject({ attempt: 1, putBacks: 0, deltas: 1 });
         expect(await store.appendDeltas(lost, ['late'])).toBeNull();
         expect(await store.appendDeltas(turn, ['two'])).toBe(2);
         await store.cancelMessage(turn.messageId);

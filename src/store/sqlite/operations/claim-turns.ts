@@ -6,6 +6,7 @@ import { toAttachments } from './blobs.js';
 import { countHeld, hold, leaseRanOut, poisonSuspectIsRunning } from './claims.js';
 import { collect, collectedOf, type ReadyTurnRow } from './collect.js';
 import { idToText, parseMetadata, targetColumns, toTarget } from './columns.js';
+import { countDeltas } from './deltas.js';
 import { admitRetries } from './queue.js';
 import { sql } from './statements.js';
 import { countMove, type Transaction } from './transaction.js';
@@ -93,6 +94,7 @@ function claimHead(transaction: Transaction, head: ReadyTurnRow, claim: TurnClai
     generation: row.generation,
     attempt: row.attempts + 1,
     putBacks: row.put_backs,
+    deltas: countDeltas(transaction, row.message),
     owner: claim.owner,
     epoch,
   };

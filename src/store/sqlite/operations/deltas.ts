@@ -16,16 +16,21 @@ const deltasAfter = sql<[id: Buffer, after: number, limit: number], Delta>(
 );
 const deleteDeltas = sql<[message: number]>('DELETE FROM deltas WHERE message = ?');
 
+/** The number of pieces, which is the position of the last one. */
+export function countDeltas({ sql }: Transaction, message: number): number {
+  return sql.get(lastPosition, message) ?? 0;
+}
+
 /** Adds what an attempt has written; gives the position of the last piece. */
 export function addDeltas(
-  { sql }: Transaction,
+  transaction: Transaction,
   { message, attempts }: { readonly message: number; readonly attempts: number },
   texts: readonly string[],
 ): number {
-  let position = sql.get(lastPosition, message) ?? 0;
+  let position = countDeltas(transaction, message);
   for (const text of texts) {
     position += 1;
-    sql.run(insertDelta, message, position, attempts, text);
+    transaction.sql.run(insertDelta, message, position, attempts, text);
   }
   return position;
 }

@@ -68,6 +68,7 @@ export function firstTurn(
     generation,
     attempt: 1,
     putBacks: 0,
+    deltas: 0,
     owner,
     epoch,
     ...(attachments === undefined ? {} : { attachments }),
