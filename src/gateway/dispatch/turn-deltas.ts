@@ -34,7 +34,7 @@ export class TurnDeltas {
   /** The number of the last piece. */
   #last: number;
   #hasBegun = false;
-  #isWriting = false;
+  #writing: Promise<void> | null = null;
   #isOver = false;
   #isInTrouble = false;
   #cancelTimer: (() => void) | null = null;
@@ -55,6 +55,12 @@ export class TurnDeltas {
       this.#add(rest.slice(0, end));
       rest = rest.slice(end);
     }
+  }
+
+  /** Writes what the store has not: the numbers of the next attempt go on behind all that was given. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    await (this.#pieces.length > 0 ? this.#write() : this.#writing);
   }
 
   /** The turn has ended: what is not in the store is not wanted there any more. */
@@ -83,7 +89,7 @@ export class TurnDeltas {
   }
 
   #writeSoon(): void {
-    if (this.#isWriting || this.#isOver || this.#pieces.length === 0) return;
+    if (this.#writing !== null || this.#isOver || this.#pieces.length === 0) return;
     if (this.#characters >= mostCharacters) {
       void this.#write();
       return;
@@ -94,21 +100,25 @@ export class TurnDeltas {
     });
   }
 
-  async #write(): Promise<void> {
+  #write(): Promise<void> {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
-    if (this.#isWriting || this.#isOver) return;
-    this.#isWriting = true;
+    this.#writing ??= this.#writePieces().finally(() => {
+      this.#writing = null;
+      this.#writeSoon();
+    });
+    return this.#writing;
+  }
+
+  async #writePieces(): Promise<void> {
     const pieces = this.#pieces;
     this.#pieces = [];
     this.#characters = 0;
     const isWritten = await this.#append(pieces);
-    this.#isWriting = false;
     if (this.#isOver) return;
     // They keep their numbers, so that none may be left out.
     if (!isWritten) this.#pieces = [...pieces, ...this.#pieces];
     else this.#options.onProgress(this.#turn, { type: 'stored' });
-    if (this.#pieces.length > 0) this.#writeSoon();
   }
 
   /** Gives false if the store did not take them. If the claim is lost, nothing more is asked of it. */

@@ -110,7 +110,7 @@ export class TurnRunner {
       starts.succeeded();
       return { reply: usage === null ? reply : { ...reply, usage } };
     } catch (error) {
-      await files.discard();
+      await Promise.all([files.discard(), deltas.flush()]);
       if (running.cutOff !== null) starts.inconclusive();
       else if (wasNotStarted(error)) {
         if (isOpen()) starts.failed(error.message, error.retryAfterMs);

@@ -93,6 +93,33 @@ describe('running turns', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('says that what a failed attempt wrote is void, also what the store had no time to take', async () => {
+    await post(store, 'a', 'x');
+    const written: string[] = [];
+    const writer: Agent = {
+      type: 'writer',
+      async *run({ attempt }) {
+        yield { type: 'delta', text: `of attempt ${attempt}` };
+        if (attempt < 3) throw new AgentError('failed', 'it broke off', true);
+        yield { type: 'end', reply: { text: 'whole', metadata: {} } };
+      },
+    };
+    const dispatch = dispatcher(
+      {},
+      {},
+      {
+        agents: agentsNamed({ default: writer }, settings),
+        onProgress: (_turn, progress) => {
+          if (progress.type === 'delta') written.push(`${progress.position} ${progress.text}`);
+        },
+      },
+    );
+    dispatch.wake();
+    await passUntil(1_000, until('replied'));
+    expect(written).toEqual(['1 of attempt 1', '2 ', '3 of attempt 2', '4 ', '5 of attempt 3']);
+    await dispatch.drain(0);
+  });
+
   test('runs no more turns than its concurrency, and the next once one has ended', async () => {
     for (const session of ['a', 'b', 'c']) await post(store, session, session);
     const dispatch = dispatcher({ concurrency: 2 });
