@@ -48,6 +48,11 @@ export class MessageEvents {
     this.#ofSessions.call(session, { messageId, state: null, progress });
   }
 
+  /** True if somebody follows the session, or waits for one of these messages of it. */
+  isWatched(session: string, messageIds: readonly string[]): boolean {
+    return this.#ofSessions.has(session) || messageIds.some((id) => this.#ofMessages.has(id));
+  }
+
   /** The number of messages that somebody waits for. */
   get watched(): number {
     return this.#ofMessages.size;
@@ -59,6 +64,10 @@ class Listeners<Value> {
 
   get size(): number {
     return this.#byKey.size;
+  }
+
+  has(key: string): boolean {
+    return this.#byKey.has(key);
   }
 
   add(key: string, listener: (value: Value) => void): () => void {

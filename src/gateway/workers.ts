@@ -126,6 +126,8 @@ export class Workers {
         // The messages collected into this turn have changed as well.
         for (const { messageId } of turn.collected) this.messages.emit(messageId, turn.session);
       },
+      isAwaited: ({ messageId, session, collected }) =>
+        this.messages.isWatched(session, [messageId, ...collected.map((each) => each.messageId)]),
       onProgress: ({ messageId, session }, progress) =>
         this.messages.emitProgress(messageId, session, progress),
     });

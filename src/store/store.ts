@@ -73,9 +73,10 @@ export interface Store {
   ): Promise<{ readonly turns: number; readonly deliveries: number }>;
   /**
    * Writes the reply and, with a reply URL, its delivery, in one transaction. False when the claim was lost or, which
-   * ends it, the message was cancelled.
+   * ends it, the message was cancelled. `isAwaited`: somebody waits for it, so that it is not held back for calls that could
+   * share its commit.
    */
-  completeTurn(turn: TurnHold, reply: Reply): Promise<boolean>;
+  completeTurn(turn: TurnHold, reply: Reply, isAwaited?: boolean): Promise<boolean>;
   /** Tries the turn again after `retryInMs`, or ends the message as dead where that is null. False as `completeTurn`. */
   failTurn(turn: TurnHold, error: string, retryInMs: number | null): Promise<boolean>;
   /**

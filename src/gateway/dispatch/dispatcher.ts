@@ -58,6 +58,8 @@ export interface DispatcherOptions {
   readonly attachmentLimits?: () => AttachmentLimits;
   /** A turn's message has got to this state, and that is on disk (for `running`, `queued`: begins, tries again). */
   readonly onChange: (turn: Turn, state: MessageState) => void;
+  /** True if somebody waits for the turn's end. Default: nobody does. */
+  readonly isAwaited?: (turn: Turn) => boolean;
   /** Told what a turn under way has done. Default: nobody is. */
   readonly onProgress?: (turn: Turn, progress: MessageProgress) => void;
   readonly clock?: Clock;
@@ -173,6 +175,7 @@ export class Dispatcher {
       log,
       settings: () => this.#settings,
       isRepeatable: (turn) => this.#agentOf(turn).repeatable,
+      isAwaited: options.isAwaited ?? (() => false),
       onChange,
     });
     this.#reservations = new SlotReservations(

@@ -13,6 +13,8 @@ export interface TurnRecordsOptions {
   readonly settings: () => RetrySettings;
   /** True if the turn's agent may run it again once it has begun. */
   readonly isRepeatable: (turn: Turn) => boolean;
+  /** True if somebody waits for its end. */
+  readonly isAwaited: (turn: Turn) => boolean;
   readonly onChange: (turn: Turn, state: MessageState) => void;
 }
 
@@ -34,9 +36,9 @@ export class TurnRecords {
 
   /** Counts its tries, as the others do. */
   replied(turn: Turn, reply: Reply): Promise<number> {
-    const { store, log } = this.#options;
+    const { store, log, isAwaited } = this.#options;
     return this.#write(turn, async () => {
-      if (!(await store.completeTurn(turn, reply))) return false;
+      if (!(await store.completeTurn(turn, reply, isAwaited(turn)))) return false;
       this.counts.replied += 1;
       log.debug('A turn has its reply.', { ...turnFields(turn), SD_GATEWAY_REPLY: reply.text });
       this.notify(turn, 'replied');

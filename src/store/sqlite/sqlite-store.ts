@@ -164,9 +164,9 @@ export class SqliteStore implements OpenStore {
     return this.#call('renewLeases', owner, leaseMs);
   }
 
-  completeTurn(turn: TurnHold, reply: Reply): Promise<boolean> {
-    const isAwaited = !this.#arrived.has(turn) || this.#connection.isSending;
-    return this.#connection.callBy(isAwaited ? 'now' : 'later', 'completeTurn', hold(turn), reply);
+  completeTurn(turn: TurnHold, reply: Reply, isAwaited = false): Promise<boolean> {
+    const isNow = isAwaited || !this.#arrived.has(turn) || this.#connection.isSending;
+    return this.#connection.callBy(isNow ? 'now' : 'later', 'completeTurn', hold(turn), reply);
   }
 
   failTurn(turn: TurnHold, error: string, retryInMs: number | null): Promise<boolean> {

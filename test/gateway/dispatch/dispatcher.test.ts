@@ -93,6 +93,25 @@ describe('running turns', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test.each([true, false])('tells the store whether somebody waits for the reply: %s', async (waits) => {
+    await post(store, 'a', 'x');
+    const told: unknown[] = [];
+    const completeTurn: Store['completeTurn'] = (turn, reply, isAwaited) => {
+      told.push(isAwaited);
+      return store.completeTurn(turn, reply, isAwaited);
+    };
+    const dispatch = dispatcher(
+      {},
+      { completeTurn },
+      { isAwaited: ({ session }) => waits && session === 'a' },
+    );
+    dispatch.wake();
+    (await agent.nth(0)).reply('y');
+    await until('replied');
+    expect(told).toEqual([waits]);
+    await dispatch.drain(0);
+  });
+
   test('says that what a failed attempt wrote is void, also what the store had no time to take', async () => {
     await post(store, 'a', 'x');
     const written: string[] = [];

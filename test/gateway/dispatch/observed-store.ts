@@ -116,10 +116,10 @@ export class ObservedStore implements Observed {
     );
   };
 
-  completeTurn: Store['completeTurn'] = (turn, reply) =>
+  completeTurn: Store['completeTurn'] = (turn, reply, isAwaited) =>
     this.#end(
       turn,
-      () => this.#store.completeTurn(turn, reply),
+      () => this.#store.completeTurn(turn, reply, isAwaited),
       (took) => this.#model.completed(turn, reply.text, took),
     );
 

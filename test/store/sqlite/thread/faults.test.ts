@@ -82,6 +82,11 @@ describe('group commit', () => {
       expect(await store.completeTurn(turn, reply)).toBe(true);
     });
 
+    test('is written at once where somebody waits for it', async () => {
+      const store = await files.open();
+      expect(await store.completeTurn(await begin(store), reply, true)).toBe(true);
+    });
+
     test('waits for others no longer than a moment, and is not left behind by a close', async () => {
       vi.useRealTimers();
       const store = await files.open();
