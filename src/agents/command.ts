@@ -132,7 +132,8 @@ export class CommandAgent implements Agent {
     this.#offer(pid);
     this.#limit(pid);
     const { turnId, messageId, session } = request;
-    const turnProcess = { pid, turnId, messageId, session };
+    const controlGroup = tree.group?.directory ?? null;
+    const turnProcess = { pid, controlGroup, turnId, messageId, session };
     processes.add(turnProcess);
     onEvent({ type: 'started' });
     return new Promise((resolve, reject) => {

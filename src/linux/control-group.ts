@@ -10,10 +10,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { native } from './native.js';
-import { readProc } from './process.js';
-
-/** The mount of the unified hierarchy (cgroups(7), version 2). */
-const mountPoint = '/sys/fs/cgroup';
+import { controlGroupMount, parseControlGroup, readProc } from './process.js';
 
 /**
  * The name of the group that the gateway moves itself to below a delegated one: a group with processes can't limit the
@@ -23,9 +20,8 @@ export const leafName = 'gateway';
 
 /** The directory of this process's control group; null if it has none of version 2, or can't see it. */
 export function ownControlGroup(): string | null {
-  const path = /^0::(\/.*)$/m.exec(readProc('/proc/self/cgroup') ?? '')?.[1];
-  if (path === undefined) return null;
-  const directory = join(mountPoint, path);
+  const directory = parseControlGroup(readProc('/proc/self/cgroup') ?? '');
+  if (directory === null) return null;
   const pids = readProc(join(directory, 'cgroup.procs'))?.split('\n');
   return pids?.includes(String(process.pid)) ? directory : null;
 }
@@ -36,7 +32,7 @@ export function ownControlGroup(): string | null {
  */
 export function isDelegated(directory: string): boolean {
   // Only the root of a namespace has this file, not that of the machine.
-  if (directory === mountPoint) return existsSync(join(directory, 'cgroup.type'));
+  if (directory === controlGroupMount) return existsSync(join(directory, 'cgroup.type'));
   if (native().getxattr(directory, 'user.delegate') === '1') return true;
   // Before the mark was for all to read. A user's own manager owns all groups below it, so there this tells nothing.
   const [own, above] = [directory, dirname(directory)].map((path) => statSync(path).uid);

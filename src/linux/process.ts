@@ -1,5 +1,6 @@
 import { openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { failure, native, SystemCallError } from './native.js';
 
 /** getppid(2), asked anew at each call; 0 when the parent is outside this PID namespace. */
@@ -100,6 +101,15 @@ export function processName(pid: number): string | null {
   return readProc(`/proc/${pid}/comm`)?.trimEnd() ?? null;
 }
 
+/** The mount of the unified hierarchy of control groups (cgroups(7), version 2). */
+export const controlGroupMount = '/sys/fs/cgroup';
+
+/** Reads the text of /proc/PID/cgroup: the directory of the control group of version 2; null if there is none. */
+export function parseControlGroup(text: string): string | null {
+  const path = /^0::(\/.*)$/m.exec(text)?.[1];
+  return path === undefined ? null : join(controlGroupMount, path);
+}
+
 /** A process as far as /proc tells what it belongs to (proc(5)). */
 export interface ProcessTrace {
   readonly pid: number;
@@ -108,6 +118,8 @@ export interface ProcessTrace {
   readonly processSession: number;
   /** A variable of the environment that it was started with; null: it has none, or that can't be read. */
   readonly mark: string | null;
+  /** The directory of its control group of version 2; null: it has none. */
+  readonly controlGroup: string | null;
 }
 
 /** A parent that exits while we climb hands its children to another: a bound instead of a chance of a loop. */
@@ -130,7 +142,9 @@ export async function readAncestry(pid: number, variable: string): Promise<reado
     if (stat === null) break;
     const { processGroup, processSession, parentPid } = stat;
     const environment = (await readProcAsync(`/proc/${next}/environ`)) ?? '';
-    traces.push({ pid: next, processGroup, processSession, mark: variableIn(environment, variable) });
+    const controlGroup = parseControlGroup((await readProcAsync(`/proc/${next}/cgroup`)) ?? '');
+    const mark = variableIn(environment, variable);
+    traces.push({ pid: next, processGroup, processSession, mark, controlGroup });
     next = parentPid;
   }
   return traces;

@@ -2,12 +2,19 @@ import { describe, expect, it } from 'vitest';
 import { type TurnProcess, turnOf } from '../../src/agents/turn-processes.js';
 import type { ProcessTrace } from '../../src/linux/process.js';
 
-const first: TurnProcess = { pid: 100, turnId: 'turn_1', messageId: 'm1', session: 'a' };
-const second: TurnProcess = { pid: 200, turnId: 'turn_2', messageId: 'm2', session: 'b' };
+const group = '/sys/fs/cgroup/system.slice/g.service/agent-2';
+const first: TurnProcess = {
+  pid: 100,
+  controlGroup: null,
+  turnId: 'turn_1',
+  messageId: 'm1',
+  session: 'a',
+};
+const second: TurnProcess = { ...first, pid: 200, controlGroup: group, turnId: 'turn_2' };
 
 /** A process that is the only one of its group and session, unless that is said. */
 function trace(pid: number, changes: Partial<ProcessTrace> = {}): ProcessTrace {
-  return { pid, processGroup: pid, processSession: pid, mark: null, ...changes };
+  return { pid, processGroup: pid, processSession: pid, mark: null, controlGroup: null, ...changes };
 }
 
 const init = trace(1);
@@ -27,6 +34,9 @@ describe('the turn that a process is part of', () => {
     ['in a session of its own, below it', [trace(203), trace(200), gateway, init], second],
     ['a daemon, by its environment', [trace(203, { mark: 'turn_1' }), init], first],
     ['below such a daemon, with none', [trace(204), trace(203, { mark: 'turn_1' }), init], first],
+    ['that has nothing but its control group', [trace(203, { controlGroup: group }), init], second],
+    ['in a control group below that', [trace(203, { controlGroup: `${group}/x` }), init], second],
+    ['in that of another turn', [trace(203, { controlGroup: `${group}1` }), init], null],
     ['the nearest of two', [trace(203, { mark: 'turn_2' }), trace(100), gateway, init], second],
     ['from a turn that has ended', [trace(203, { mark: 'turn_0', processSession: 90 }), init], null],
     ['of a shell beside the gateway', [trace(60), trace(40), init], null],

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import {
   hasOnlyZombies,
   openFiles,
   parentPid,
+  parseControlGroup,
   parseOpenFilesLimit,
   parseResidentMemory,
   peerCredentials,
@@ -97,10 +98,12 @@ async function started(script: string) {
 }
 
 describe('the ancestry of a process', () => {
+  const controlGroup = parseControlGroup(readFileSync('/proc/self/cgroup', 'utf8'));
+
   it('goes from it upwards, with groups, sessions and marks', async () => {
     const { shell, pid } = await started(`${waits}; exit`);
     const ancestry = await readAncestry(pid, 'MARK');
-    const own = { processGroup: shell, processSession: shell, mark: 'turn_1' };
+    const own = { processGroup: shell, processSession: shell, mark: 'turn_1', controlGroup };
     expect(ancestry.slice(0, 2)).toEqual([
       { pid, ...own },
       { pid: shell, ...own },
@@ -112,7 +115,8 @@ describe('the ancestry of a process', () => {
     const { shell, pid, child } = await started(`${waits} &`);
     if (child.exitCode === null) await once(child, 'exit');
     const [orphan, parent] = await readAncestry(pid, 'MARK');
-    expect(orphan).toEqual({ pid, processGroup: shell, processSession: shell, mark: 'turn_1' });
+    const processGroup = shell;
+    expect(orphan).toEqual({ pid, processGroup, processSession: shell, mark: 'turn_1', controlGroup });
     expect(parent?.pid).not.toBe(shell);
   });
 

@@ -13,12 +13,15 @@ const delegating = [
 
 /**
  * The command of an agent that leaves a process in a session of its own, without parents and without environment. It tells its
- * group, or waits if asked to.
+ * group, or waits if asked to, or has such a process answer a question and tells the status of that.
  */
 function environment(name: string) {
   const script = `read -r turn
     (setsid env -i /bin/sleep 1000.${name.length} </dev/null >/dev/null 2>&1 &)
-    case $turn in *'"wait"'*) touch "$STATE_DIRECTORY/waits"; sleep 1000;; esac
+    case $turn in *'"approve"'*)
+      (setsid env -i PATH="$PATH" node /usr/local/bin/approve.mjs "$RUNTIME_DIRECTORY" "$STATE_DIRECTORY" </dev/null >/dev/null 2>&1 &)
+      until cat "$STATE_DIRECTORY/status"; do sleep 0.05; done; exit;;
+    *'"wait"'*) touch "$STATE_DIRECTORY/waits"; sleep 1000;; esac
     grep ^0:: /proc/self/cgroup`;
   return {
     SD_GATEWAY_AGENT_COMMAND: JSON.stringify(['/bin/sh', '-c', script]),
@@ -26,6 +29,19 @@ function environment(name: string) {
     SD_GATEWAY_STOP_DRAIN: '200ms',
   };
 }
+
+/** Answers a question that nobody asked, and keeps the status of the response. */
+const approveProgram = `
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+const [runtime, state] = process.argv.slice(2);
+const headers = { authorization: 'Bearer ' + readFileSync(state + '/token', 'utf8').trim(), 'content-type': 'application/json' };
+const options = { socketPath: runtime + '/http.sock', path: '/v1/questions/7K2M9QXD', method: 'POST', headers };
+request(options, ({ statusCode }) => {
+  writeFileSync(state + '/status.new', String(statusCode));
+  renameSync(state + '/status.new', state + '/status');
+}).end('{"answer":"allow"}');
+`;
 
 /** An ACP agent that has the gateway run its prompt as a command line, and answers with its output. */
 const acpProgram = `
@@ -83,6 +99,10 @@ describeOnMachine('a unit that delegates its control group', (machine) => {
     );
     expect(await leftBehind(machine(), gateway)).toEqual([]);
     expect(groupsBelow(gateway)).toEqual(['gateway']);
+    // Nothing but its group tells that a process is part of the turn, and may approve nothing.
+    await machine().writeFile('/usr/local/bin/approve.mjs', approveProgram);
+    const { body: approving } = await gateway.post('b', { text: 'approve' });
+    expect(await gateway.reply(String(approving['id']))).toBe('403');
     // What systemd itself runs for the unit goes on as before.
     await gateway.succeed('reload');
     await gateway.waitForRecord({

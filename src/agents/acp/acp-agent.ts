@@ -83,8 +83,8 @@ export class AcpAgent implements Agent {
     const { processes } = this.#options;
     const session = await pool.take(request, signal);
     const { turnId, messageId, session: sessionName } = request;
-    const { pid } = session;
-    const turnProcess = pid === null ? null : { pid, turnId, messageId, session: sessionName };
+    const { pid, controlGroup } = session;
+    const turnProcess = pid === null ? null : { pid, controlGroup, turnId, messageId, session: sessionName };
     if (turnProcess !== null) processes.add(turnProcess);
     const queue = new MergedEvents();
     const reply = session

@@ -121,6 +121,11 @@ export class AcpSession {
     return this.#process?.pid ?? null;
   }
 
+  /** The directory of its process's control group; null: it has none of its own. */
+  get controlGroup(): string | null {
+    return this.#process?.group?.directory ?? null;
+  }
+
   /** False once its process ends, or has ended. */
   get isUsable(): boolean {
     return this.#process?.isUsable ?? false;
@@ -340,7 +345,8 @@ export class AcpSession {
     const { agent, terminals: limit, processes, log } = this.#options;
     if ('connect' in agent) return null;
     const { turnId, messageId, session } = request;
-    const turn = { turnId, messageId, session };
+    // Theirs are below that of the agent.
+    const turn = { turnId, messageId, session, controlGroup: null };
     const program = { ...agent, groups, memoryMax: null };
     return new Terminals({ program, limit, processes, turn, log, fields: fieldsOf(request) });
   }
