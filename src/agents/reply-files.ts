@@ -95,6 +95,13 @@ function notTaken({ name }: GivenFile, error: unknown): AgentError {
     : new AgentError('failed', `${file} could not be taken: ${errorMessage(error)}`, true, { cause: error });
 }
 
+/** The content of a file in base64 (RFC 4648, section 4); null: it is none. */
+export function contentOfBase64(data: string): Buffer | null {
+  const bytes = Buffer.from(data, 'base64');
+  // Node.js skips what is none.
+  return bytes.length === Math.floor((data.replace(/={0,2}$/, '').length * 3) / 4) ? bytes : null;
+}
+
 /** Reads a regular file below a directory; no part of its path may be a link. Throws as `openBelow` does. */
 export function readBelow(directory: string, path: string): AsyncIterable<Buffer> {
   return createReadStream('', { fd: openBelow(directory, path) });

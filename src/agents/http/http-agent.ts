@@ -10,6 +10,7 @@ import {
   CutOffError,
 } from '../agent.js';
 import { bodyOf, ExchangeError, errorTextOf, mediaTypeOf, send, textOf } from '../http-client.js';
+import { ReplyFiles } from '../reply-files.js';
 import { EventStreamError, EventStreamParser } from '../server-sent-events.js';
 import { TurnAnswer } from './turn-answer.js';
 import { turnBody } from './turn-body.js';
@@ -84,7 +85,9 @@ export class HttpAgent implements Agent {
       return 'later';
     }
     try {
-      return yield* replyOf(answer, new TurnAnswer(replyLimit), replyLimit, signal);
+      const files = new ReplyFiles(request, signal);
+      const turn = new TurnAnswer(replyLimit, files);
+      return await files.addTo(yield* replyOf(answer, turn, replyLimit, signal));
     } catch (error) {
       if (error instanceof EventStreamError) {
         throw new AgentError('bad-reply', `the agent’s stream ${error.message}`, true, { cause: error });

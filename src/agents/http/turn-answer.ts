@@ -1,5 +1,6 @@
 import { jsonMistake, type Metadata, metadataMistake, type TokenUsage } from '../../store/messages.js';
 import { AgentError, type AgentEvent, type AgentReply } from '../agent.js';
+import { contentOfBase64, type ReplyFiles } from '../reply-files.js';
 import type { ServerSentEvent } from '../server-sent-events.js';
 
 type Table = Readonly<Record<string, unknown>>;
@@ -8,17 +9,20 @@ type Table = Readonly<Record<string, unknown>>;
 const metadataDepth = 16;
 const metadataLimitBytes = 16 * 1_024;
 
-/** Collects the answer of an agent behind HTTP, within `replyLimit` bytes of text. */
+/** Collects the answer of an agent behind HTTP, within `replyLimit` bytes of text. Its files go to `files`. */
 export class TurnAnswer {
   readonly #replyLimit: number;
   readonly #pieces: string[] = [];
   #sizeBytes = 0;
 
-  constructor(replyLimit: number) {
+  readonly #files: Pick<ReplyFiles, 'add'>;
+
+  constructor(replyLimit: number, files: Pick<ReplyFiles, 'add'>) {
     this.#replyLimit = replyLimit;
+    this.#files = files;
   }
 
-  /** Takes one event of a stream: `delta`, `status`, `usage`, `error` or, as the last one, `reply`. @throws AgentError */
+  /** Takes one event of a stream: `delta`, `status`, `usage`, `file`, `error` or, as the last one, `reply`. @throws AgentError */
   takeEvent({ type, data }: ServerSentEvent): AgentEvent | null {
     switch (type) {
       case 'delta': {
@@ -30,6 +34,9 @@ export class TurnAnswer {
         return { type: 'status', text: textIn(tableOf(data)) };
       case 'usage':
         return { type: 'usage', usage: usageIn(tableOf(data)) };
+      case 'file':
+        this.#addFile(tableOf(data));
+        return null;
       case 'error': {
         const { message } = tableOf(data);
         throw new AgentError('failed', `the agent said that it failed: ${String(message)}`, true);
@@ -58,11 +65,21 @@ export class TurnAnswer {
   /** Without a text it is what the deltas have. */
   #replyIn(table: Table): AgentReply {
     const metadata = metadataIn(table['metadata'] ?? {});
+    const { attachments = [] } = table;
+    if (!Array.isArray(attachments)) throw badReply('has "attachments" that are no array');
+    for (const file of attachments) this.#addFile(Object(file));
     if (table['text'] === undefined) return { text: this.#pieces.join(''), metadata };
     const text = textIn(table);
     this.#sizeBytes = 0;
     this.#add(text);
     return { text, metadata };
+  }
+
+  #addFile({ name, media_type: mediaType = null, data }: Table): void {
+    const bytes = typeof data === 'string' ? contentOfBase64(data) : null;
+    const isNamed = typeof name === 'string' && (mediaType === null || typeof mediaType === 'string');
+    if (bytes === null || !isNamed) throw badReply('has a file without a "name" and "data" in base64');
+    this.#files.add({ name, mediaType: mediaType as string | null }, () => [bytes], bytes.length);
   }
 
   #add(text: string): void {

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { AgentError, type AgentEvent, CutOffError } from '../../../src/agents/agent.js';
+import { AgentError, type AgentEvent, type AgentRequest, CutOffError } from '../../../src/agents/agent.js';
 import { HttpAgent, type HttpAgentOptions } from '../../../src/agents/http/http-agent.js';
 import { TurnCallbacks } from '../../../src/agents/http/turn-callbacks.js';
 import { RecordingLog } from '../../gateway/delivery/recording-log.js';
-import { agentRequest } from '../../support/agent-request.js';
+import { agentRequest, fileTaker } from '../../support/agent-request.js';
 import { memoryRecords } from '../../support/memory-records.js';
 import { answer, head, ModelServer, type Script, write } from '../../support/model-server.js';
 
@@ -34,11 +34,16 @@ async function agentOf(...scripts: Script[]) {
 
 const request = agentRequest({ turnId: 'turn_1', text: 'hello' });
 
-async function run(agent: HttpAgent, signal = new AbortController().signal, onEvent = (_: AgentEvent) => {}) {
+async function run(
+  agent: HttpAgent,
+  signal = new AbortController().signal,
+  onEvent = (_: AgentEvent) => {},
+  changes: Partial<AgentRequest> = {},
+) {
   const events: AgentEvent[] = [];
   let error: AgentError | null = null;
   try {
-    for await (const event of agent.run(request, signal)) {
+    for await (const event of agent.run({ ...request, ...changes }, signal)) {
       events.push(event);
       onEvent(event);
     }
@@ -52,6 +57,60 @@ async function run(agent: HttpAgent, signal = new AbortController().signal, onEv
 const end = (text: string, metadata = {}) => ({ type: 'end', reply: { text, metadata } });
 const events = (text: string): Script => answer('200 OK', text, { 'content-type': 'text/event-stream' });
 const plain = { 'content-type': 'text/plain; charset=utf-8' };
+
+describe('files of a reply', () => {
+  const file = (content: string, others = {}) => ({
+    name: 'a.png',
+    media_type: 'image/png',
+    data: Buffer.from(content).toString('base64'),
+    ...others,
+  });
+
+  async function filesOf(script: Script) {
+    const { agent } = await agentOf(script);
+    const { addFile, taken } = fileTaker();
+    const outcome = await run(agent, undefined, undefined, { addFile });
+    const last = outcome.events.at(-1);
+    return { taken, error: outcome.error, reply: last?.type === 'end' ? last.reply : null };
+  }
+
+  it.each<[string, Script]>([
+    [
+      'JSON',
+      answer('200 OK', { text: 'hi', attachments: [file('a'), file('bc', { media_type: undefined })] }),
+    ],
+    [
+      'a stream',
+      events(
+        [
+          `event: file\ndata: ${JSON.stringify(file('a'))}\n\n`,
+          `event: reply\ndata: ${JSON.stringify({ text: 'hi', attachments: [file('bc')] })}\n\n`,
+        ].join(''),
+      ),
+    ],
+  ])('are taken from %s', async (_, script) => {
+    const { taken, reply } = await filesOf(script);
+    expect(taken.map(({ content }) => content)).toEqual(['a', 'bc']);
+    expect(taken[0]).toMatchObject({ name: 'a.png', mediaType: 'image/png' });
+    expect(reply).toMatchObject({ text: 'hi', attachments: [{ sizeBytes: 1 }, { sizeBytes: 2 }] });
+  });
+
+  it.each<[what: string, attachments: unknown, message: RegExp]>([
+    ['of no array', {}, /"attachments" that are no array/],
+    ['without a name', [{ data: 'YQ==' }], /a file without a "name" and "data" in base64/],
+    ['that are no objects', [null], /a file without a "name"/],
+    ['that are no base64', [file('', { data: 'a!b?' })], /"data" in base64/],
+    [
+      'that are too large',
+      [file('12345678901')],
+      /"a.png" is larger than 10 bytes \(attachments.file_limit\)/,
+    ],
+    ['that are too many', [file('a'), file('b'), file('c')], /one file too many/],
+  ])('%s fail the attempt', async (_, attachments, message) => {
+    const { error } = await filesOf(answer('200 OK', { text: 'hi', attachments }));
+    expect(error).toMatchObject({ reason: 'bad-reply', message: expect.stringMatching(message) });
+  });
+});
 
 describe('a turn', () => {
   it('is posted signed, with a token that is in its header only', async () => {
