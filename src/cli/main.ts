@@ -35,6 +35,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   logs: async () => (await import('./logs/logs.js')).run,
   doctor: async () => (await import('./doctor.js')).run,
   'check-config': async () => (await import('./check-config.js')).run,
+  channel: async () => (await import('./channel/channel-test.js')).run,
   completion: async () => (await import('./docs/completion.js')).run,
 };
 

@@ -90,6 +90,41 @@ export const commands: readonly CommandDescription[] = [
     examples: ['sd-gateway check-config', 'sd-gateway check-config --config ./sd-gateway.toml --json'],
   },
   {
+    name: 'channel',
+    operands: 'test PROGRAM [WORD…]',
+    operandCount: { least: 1, most: 1_000 },
+    summary: 'Try a program as a channel: it is killed, paused and told what it does not know.',
+    description: [
+      'Runs the program as a gateway would, and checks that it keeps to the protocol of docs/channels/protocol.md. No gateway is needed. Put "--" before PROGRAM, so that its options are its own.',
+      'With --to it is told to send test messages. With --wait somebody is asked to write to the channel: the program is killed before the message is stored, and the message must come again.',
+    ],
+    options: [
+      { name: 'to', value: 'CHAT', summary: 'Send test messages to this chat.' },
+      { name: 'wait', value: 'TIME', summary: 'Longest wait for a message to the channel, such as "30s".' },
+      {
+        name: 'token-file',
+        value: 'FILE',
+        summary: 'The secret of the channel, which nobody else may read (mode 0600).',
+      },
+      {
+        name: 'env',
+        value: 'NAME',
+        isRepeatable: true,
+        summary: 'A variable of this environment that the program gets.',
+      },
+      jsonOption,
+    ],
+    exitStatuses: [
+      [commandStatus.success, 'It passed: no check has failed.'],
+      [commandStatus.failure, 'A check has failed, or the program could not be started.'],
+      usageStatus,
+    ],
+    examples: [
+      'sd-gateway channel test -- /usr/local/bin/my-channel',
+      'sd-gateway channel test --to dev --wait 30s -- python3 channel.py /srv/chats ada',
+    ],
+  },
+  {
     name: 'completion',
     operands: 'SHELL',
     operandCount: { least: 1, most: 1 },

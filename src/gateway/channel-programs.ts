@@ -30,6 +30,8 @@ export interface ChannelProgramsOptions {
   /** The agents' own, by which the next start knows what this one has left. */
   readonly agentDirectory: string;
   readonly groups: AgentGroups | null;
+  /** The program's current directory. Default: its own. */
+  readonly workingDirectory?: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly credentialsDirectory: string | null;
   /** Has the channel's name in each record. */
@@ -45,7 +47,7 @@ export function channelHost(options: ChannelProgramsOptions): ChannelHost {
 }
 
 async function start(
-  { name, directory, agentDirectory, groups, environment, log }: ChannelProgramsOptions,
+  { name, directory, agentDirectory, groups, environment, log, workingDirectory }: ChannelProgramsOptions,
   { command, env }: ChannelProgramOptions,
 ): Promise<StartedProgram> {
   const home = join(directory, name);
@@ -54,7 +56,7 @@ async function start(
   const given = Object.fromEntries(wanted.filter((each): each is [string, string] => each[1] !== undefined));
   const started = await startProgram({
     command,
-    cwd: home,
+    cwd: workingDirectory ?? home,
     env: { PATH: searchPath, HOME: home, LANG: 'C.UTF-8', ...given },
     directory: agentDirectory,
     killDelayMs,
