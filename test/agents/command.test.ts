@@ -155,7 +155,13 @@ describe('what a command is given', () => {
     const ended = failure(run(cut.signal));
     await vi.waitFor(() => {
       expect([...processes]).toEqual([
-        { pid: expect.any(Number), turnId: 'turn-1', messageId: 'message-1', session: 'alice' },
+        {
+          pid: expect.any(Number),
+          controlGroup: null,
+          turnId: 'turn-1',
+          messageId: 'message-1',
+          session: 'alice',
+        },
       ]);
     });
     cut.abort();
