@@ -5,6 +5,7 @@ import type { GivenFile } from '../store/new-attachments.js';
 import { mediaTypeOfName } from '../text/file-name.js';
 import { LineSplitter } from '../text/lines.js';
 import { AgentError, type AgentEvent, type AgentReply } from './agent.js';
+import { contentOfBase64 } from './reply-files.js';
 
 /** The form of a command's standard output. */
 export type CommandOutput = 'text' | 'jsonl';
@@ -17,11 +18,8 @@ export interface OutputReader {
   end(): AgentReply | AgentError;
 }
 
-/** A file that a command has made for its reply. */
-export interface OutputFile extends GivenFile {
-  /** Absolute, or relative to its current directory. */
-  readonly path: string;
-}
+/** A file that a command has made for its reply: its path, absolute or relative to its current directory, or its content. */
+export type OutputFile = GivenFile & ({ readonly path: string } | { readonly bytes: Buffer });
 
 /**
  * @param limitBytes of the reply (agent.reply_limit)
@@ -97,7 +95,8 @@ const line = z.discriminatedUnion('type', [
   z.object({ type: z.literal('usage'), input_tokens: count, output_tokens: count }),
   z.object({
     type: z.literal('file'),
-    path: z.string(),
+    path: z.string().optional(),
+    data: z.string().optional(),
     name: z.string().optional(),
     media_type: z.string().optional(),
   }),
@@ -165,13 +164,7 @@ class LineReader implements OutputReader {
 
   #line(text: string): AgentError | null {
     const event = parsed(text);
-    if (event === null) {
-      return new AgentError(
-        'bad-reply',
-        `line ${this.#lines} on standard output is no event (agent.output is "jsonl"): ${JSON.stringify(text.slice(0, 100))}`,
-        true,
-      );
-    }
+    if (event === null) return this.#noEvent(text);
     switch (event.type) {
       case 'delta':
         this.#text += event.text;
@@ -188,8 +181,11 @@ class LineReader implements OutputReader {
         break;
       }
       case 'file': {
-        const { path, name = path, media_type: mediaType = mediaTypeOfName(path) } = event;
-        this.onFile({ path, name, mediaType });
+        const { path, data, name = path ?? '', media_type: mediaType = mediaTypeOfName(name) } = event;
+        const bytes = data === undefined ? null : contentOfBase64(data);
+        if (bytes !== null && path === undefined) this.onFile({ bytes, name, mediaType });
+        else if (path !== undefined && data === undefined) this.onFile({ path, name, mediaType });
+        else return this.#noEvent(text);
         break;
       }
       case 'error':
@@ -203,6 +199,14 @@ class LineReader implements OutputReader {
       }
     }
     return this.#size > this.limitBytes ? tooLarge(this.limitBytes) : null;
+  }
+
+  #noEvent(text: string): AgentError {
+    return new AgentError(
+      'bad-reply',
+      `line ${this.#lines} on standard output is no event (agent.output is "jsonl"): ${JSON.stringify(text.slice(0, 100))}`,
+      true,
+    );
   }
 }
 

@@ -139,7 +139,9 @@ export class CommandAgent implements Agent {
     return new Promise((resolve, reject) => {
       const replyFiles = new ReplyFiles(request, signal, (failure) => turn.fail(failure));
       const onFile = (file: OutputFile) =>
-        replyFiles.add(file, () => readBelow(directories.session, file.path));
+        'bytes' in file
+          ? replyFiles.add(file, () => [file.bytes], file.bytes.length)
+          : replyFiles.add(file, () => readBelow(directories.session, file.path));
       const output = outputReader(this.options.output, this.options.replyLimit, onEvent, onFile);
       const input = inputText(request, files, this.options.input);
       const turn = new CommandTurn(this.options, request, input, signal, piped, tree, output, (outcome) => {

@@ -1,11 +1,20 @@
 import type { Socket } from 'node:net';
 import type { Log, LogFields } from '../log/log.js';
-import { type Agent, AgentError, type AgentEvent, type AgentReply, type AgentRequest } from './agent.js';
+import {
+  type Agent,
+  AgentError,
+  type AgentEvent,
+  type AgentFile,
+  type AgentReply,
+  type AgentRequest,
+} from './agent.js';
 import { connectToAgent } from './agent-socket.js';
 import { fileFacts, jsonInput } from './command-input.js';
 import { type CommandOutput, type OutputFile, type OutputReader, outputReader } from './command-output.js';
 import { EventQueue } from './event-queue.js';
+import { contentOf } from './placed-files.js';
 import { readInTurns } from './read-in-turns.js';
+import { ReplyFiles } from './reply-files.js';
 
 export interface ConnectedCommandOptions {
   /** "unix:/PATH". */
@@ -45,9 +54,12 @@ export class ConnectedCommandAgent implements Agent {
     signal: AbortSignal,
     emit: (event: AgentEvent) => void,
   ): Promise<AgentReply> {
+    const input = jsonInput(request, await filesInline(request.files));
     const socket = await connectToAgent(this.options.connect, signal);
     emit({ type: 'started' });
-    return new ConnectedTurn(this.options, socket, request, emit).run(signal);
+    const files = new ReplyFiles(request, signal, (failure) => turn.fail(failure));
+    const turn = new ConnectedTurn(this.options, socket, request, files, emit);
+    return files.addTo(await turn.run(input, signal));
   }
 }
 
@@ -62,19 +74,23 @@ class ConnectedTurn {
     private readonly options: ConnectedCommandOptions,
     private readonly socket: Socket,
     private readonly request: AgentRequest,
+    files: Pick<ReplyFiles, 'add'>,
     emit: (event: AgentEvent) => void,
   ) {
-    const onFile = ({ path }: OutputFile) => this.#fail(fileRefused(path));
+    const onFile = (file: OutputFile) => {
+      if ('path' in file) this.fail(fileRefused(file.path));
+      else files.add(file, () => [file.bytes], file.bytes.length);
+    };
     this.#output = outputReader(options.output, options.replyLimit, emit, onFile, false);
   }
 
-  async run(signal: AbortSignal): Promise<AgentReply> {
+  async run(input: object, signal: AbortSignal): Promise<AgentReply> {
     const { socket, options } = this;
     const cancel = () =>
-      this.#fail(new AgentError('cancelled', 'the turn was cancelled and its command ended', true));
+      this.fail(new AgentError('cancelled', 'the turn was cancelled and its command ended', true));
     const timer = setTimeout(
       () =>
-        this.#fail(
+        this.fail(
           new AgentError(
             'timeout',
             `the command did not end within ${options.timeout / 1_000} s (agent.timeout)`,
@@ -86,7 +102,7 @@ class ConnectedTurn {
     signal.addEventListener('abort', cancel, { once: true });
     try {
       const ended = this.#read();
-      socket.write(`${JSON.stringify(jsonInput(this.request, this.request.files.map(fileFacts)))}\n`);
+      socket.write(`${JSON.stringify(input)}\n`);
       if (signal.aborted) cancel();
       await ended;
     } finally {
@@ -105,7 +121,7 @@ class ConnectedTurn {
       readInTurns(this.socket, (bytes) => {
         this.#bytes += bytes.length;
         const failure = this.#output.write(bytes);
-        if (failure !== null) this.#fail(failure);
+        if (failure !== null) this.fail(failure);
         return bytes.length;
       });
       this.socket.once('end', resolve);
@@ -115,7 +131,7 @@ class ConnectedTurn {
   }
 
   /** Ends the program by the end of its input; after `killDelay` by that of the connection. */
-  #fail(failure: AgentError): void {
+  fail(failure: AgentError): void {
     if (this.#failure !== null) return;
     this.#failure = failure;
     const { socket, options } = this;
@@ -142,11 +158,30 @@ class ConnectedTurn {
   }
 }
 
+/** Content of files that a turn's line has at most, in bytes. */
+const mostInlineBytes = 2 * 1024 ** 2;
+
+/** The files of a message as members of its turn, in base64. A file that has no room is named only. */
+async function filesInline(files: readonly AgentFile[]): Promise<readonly object[]> {
+  const members: object[] = [];
+  let leftBytes = mostInlineBytes;
+  for (const file of files) {
+    const facts = fileFacts(file);
+    if (file.sizeBytes > leftBytes) {
+      members.push(facts);
+    } else {
+      leftBytes -= file.sizeBytes;
+      members.push({ ...facts, data: (await contentOf(file)).toString('base64') });
+    }
+  }
+  return members;
+}
+
 /** Its path is one of the other user's. */
 function fileRefused(path: string): AgentError {
   return new AgentError(
     'bad-reply',
-    `the agent named a file for the reply (${path.slice(0, 200)}), which it can't where agent.connect is set`,
+    `the agent named a file for the reply (${path.slice(0, 200)}), which the gateway can't read where agent.connect is set: put its content into "data"`,
     true,
   );
 }

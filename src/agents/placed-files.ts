@@ -91,10 +91,19 @@ async function copy(file: AgentFile, location: string, signal: AbortSignal): Pro
 }
 
 /** The message was deleted while its turn began. */
-export function gone({ name }: AgentFile): AgentError {
+function gone({ name }: AgentFile): AgentError {
   return new AgentError(
     'failed',
     `the file ${JSON.stringify(name)} of the message is no longer in the store`,
     false,
   );
+}
+
+/** Reads a file of a message. @throws AgentError if it is gone */
+export async function contentOf(file: AgentFile): Promise<Buffer> {
+  const content = await file.open();
+  if (content === null) throw gone(file);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }

@@ -3,16 +3,20 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import type { AgentEvent } from '../../src/agents/agent.js';
+import type { AgentEvent, AgentRequest } from '../../src/agents/agent.js';
 import { ConnectedCommandAgent, type ConnectedCommandOptions } from '../../src/agents/connected-command.js';
 import { replyOf } from '../../src/agents/reply-of.js';
 import { RecordingLog } from '../gateway/delivery/recording-log.js';
-import { agentRequest } from '../support/agent-request.js';
+import { agentFile, agentRequest, fileTaker } from '../support/agent-request.js';
 import { listenForTurns, serveProgram } from '../support/agent-socket.js';
 
 const request = agentRequest({ text: 'hello\nwörld' });
 
-function agent(connect: string, options: Partial<ConnectedCommandOptions> = {}) {
+function agent(
+  connect: string,
+  options: Partial<ConnectedCommandOptions> = {},
+  changes: Partial<AgentRequest> = {},
+) {
   const log = new RecordingLog();
   const made = new ConnectedCommandAgent({
     connect,
@@ -26,7 +30,7 @@ function agent(connect: string, options: Partial<ConnectedCommandOptions> = {}) 
   return {
     log,
     run: (signal = new AbortController().signal, onEvent: (event: AgentEvent) => void = () => undefined) =>
-      replyOf(made.run(request, signal), onEvent),
+      replyOf(made.run({ ...request, ...changes }, signal), onEvent),
   };
 }
 
@@ -41,6 +45,48 @@ test('the program gets the turn as one line, and its output is the reply', async
     session: request.session,
   });
   expect(events[0]).toEqual({ type: 'started' });
+});
+
+test('the program gets files in its turn as far as there is room, and gives some with its reply', async () => {
+  const large = Buffer.alloc(2 * 1024 ** 2);
+  const files = [agentFile('a.txt', 'one'), agentFile('large', large), agentFile('b.txt', 'two')];
+  const connect = await listenForTurns((socket) => {
+    let line = '';
+    socket.setEncoding('utf8').on('data', (text: string) => {
+      line += text;
+      if (!line.endsWith('\n')) return;
+      const { attachments } = JSON.parse(line);
+      const [a, b, c] = attachments;
+      socket.write(`${JSON.stringify({ type: 'file', name: a.name, data: a.data })}\n`);
+      socket.write(`${JSON.stringify({ type: 'file', name: 'c', media_type: 'x/y', data: c.data })}\n`);
+      socket.end(`${JSON.stringify({ type: 'reply', text: `${b.name} ${b.size} ${b.data}` })}\n`);
+    });
+  });
+  const { addFile, taken } = fileTaker();
+  const { text, attachments } = await agent(connect, { output: 'jsonl' }, { files, addFile }).run();
+  expect(text).toBe(`large ${large.length} undefined`);
+  expect(attachments).toHaveLength(2);
+  expect(taken).toEqual([
+    { name: 'a.txt', mediaType: 'text/plain', content: 'one' },
+    { name: 'c', mediaType: 'x/y', content: 'two' },
+  ]);
+});
+
+test.each<[what: string, file: object, message: RegExp]>([
+  ['by its path', { path: '/etc/passwd' }, /named a file .* put its content into "data"/],
+  ['too large', { name: 'a', data: Buffer.from('12345678901').toString('base64') }, /larger than 10 bytes/],
+  ['not in base64', { name: 'a', data: 'a!b?' }, /is no event/],
+  ['without either', { name: 'a' }, /is no event/],
+])('a file that is given %s fails the turn', async (_, file, message) => {
+  const line = JSON.stringify({ type: 'file', ...file });
+  const connect = await listenForTurns((socket) => {
+    socket.on('data', () => socket.end(`${line}\n{"type": "reply", "text": "x"}\n`));
+  });
+  const { addFile } = fileTaker();
+  await expect(agent(connect, { output: 'jsonl' }, { addFile }).run()).rejects.toMatchObject({
+    reason: 'bad-reply',
+    message: expect.stringMatching(message),
+  });
 });
 
 test('a program that reads nothing may answer', async () => {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { AgentFile } from '../agent.js';
-import { gone } from '../placed-files.js';
+import { contentOf } from '../placed-files.js';
 
 /** A piece of a message's content, as the interface of chat completions has it. */
 export type ContentPart =
@@ -67,12 +67,4 @@ function named({ name, mediaType, sizeBytes }: AgentFile, why: string): ContentP
     type: 'text',
     text: `[The file ${JSON.stringify(name)} (${mediaType}, ${sizeBytes} bytes) came with the message, and ${why}.]`,
   };
-}
-
-async function contentOf(file: AgentFile): Promise<Buffer> {
-  const content = await file.open();
-  if (content === null) throw gone(file);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of content) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
