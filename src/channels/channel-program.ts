@@ -1,3 +1,6 @@
+/** The PATH of a channel's program. */
+export const channelPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** Starts programs for channels, which can't reach the processes themselves. */
 export interface ChannelHost {
   /** Rejects with an error that says what to check. */

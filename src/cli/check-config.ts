@@ -8,6 +8,8 @@ import {
   withMemoryMax,
 } from '../agents/delegation.js';
 import { trialOf, tryAgent } from '../agents/try-agent.js';
+import { channelPath } from '../channels/channel-program.js';
+import type { ChannelConfiguration } from '../config/channel-table.js';
 import { ConfigurationError } from '../config/load.js';
 import type { AgentConfigurations } from '../config/schema.js';
 import { writtenConfiguration } from '../config/written.js';
@@ -59,6 +61,24 @@ async function agentWarnings(
   return warnings;
 }
 
+/** Says which programs of channels are not there, and who may not write by which. */
+function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>>): readonly string[] {
+  return Object.entries(channels).flatMap(([name, table]) => {
+    if (table.type !== 'command') return [];
+    const { command, allow } = table;
+    const [program = ''] = command;
+    const file = programIn(program, channelPath);
+    const away = `channels.${name}: the program ${program} is not there, or not in the PATH ${channelPath}`;
+    const denied = `channels.${name}: this user can’t execute ${file}: check its mode, and those of the directories above it`;
+    return [
+      ...(file === null ? [away] : canExecute(file) ? [] : [denied]),
+      ...(allow.length === 0
+        ? [`channels.${name}: nobody may write to it: add the ids of persons to channels.${name}.allow`]
+        : []),
+    ];
+  });
+}
+
 /** Throws a ConfigurationError, with the drop-in that is missing, if the unit can't limit an agent's memory. */
 async function checkMemoryMax(
   { unit, scope, file }: GatewayLocation,
@@ -90,7 +110,11 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const location = await locateGateway(parsed);
     const { configuration, warnings, file } = configurationAt(location);
     await checkMemoryMax(location, configuration.agents);
-    const found = [...warnings, ...(await agentWarnings(location, configuration.agents))];
+    const found = [
+      ...warnings,
+      ...(await agentWarnings(location, configuration.agents)),
+      ...channelWarnings(configuration.channels),
+    ];
     for (const warning of found) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {
       process.stdout.write(

@@ -8,7 +8,12 @@ import { openFilesLimit, type PipedProcess } from '../agents/piped-process.js';
 import { readInTurns } from '../agents/read-in-turns.js';
 import { pauseWhenFullMs, StandardError } from '../agents/standard-error.js';
 import { failedInShell, type StartedProgram, startProgram } from '../agents/start-program.js';
-import type { ChannelHost, ChannelProgram, ChannelProgramOptions } from '../channels/channel-program.js';
+import {
+  type ChannelHost,
+  type ChannelProgram,
+  type ChannelProgramOptions,
+  channelPath,
+} from '../channels/channel-program.js';
 import { lowerOpenFilesLimit } from '../linux/process.js';
 import type { Log } from '../log/log.js';
 import { errorMessage } from '../text/failure-text.js';
@@ -19,8 +24,6 @@ const killDelayMs = 2_000;
 const closedOutputMs = 200;
 /** The lines of its standard error that are logged are counted anew after so long, in milliseconds. */
 const standardErrorWindowMs = 60_000;
-
-const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export interface ChannelProgramsOptions {
   /** The channel's name, which its directory has too. */
@@ -57,7 +60,7 @@ async function start(
   const started = await startProgram({
     command,
     cwd: workingDirectory ?? home,
-    env: { PATH: searchPath, HOME: home, LANG: 'C.UTF-8', ...given },
+    env: { PATH: channelPath, HOME: home, LANG: 'C.UTF-8', ...given },
     directory: agentDirectory,
     killDelayMs,
     groups,

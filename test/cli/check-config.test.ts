@@ -35,3 +35,25 @@ it('warns of an agent that can’t be reached, in JSON too', async () => {
   expect(stderr).toMatch(warning);
   expect(JSON.parse(stdout)).toMatchObject({ valid: true, warnings: [expect.stringMatching(warning)] });
 });
+
+it('warns of a channel whose program is not there, and of one that nobody may write to', async () => {
+  const file = join(place.directory, 'channels.toml');
+  writeFileSync(
+    file,
+    `[channels.irc]
+type = "command"
+command = ["/nonexistent/irc"]
+allow = ["ada"]
+
+[channels.closed]
+type = "command"
+command = ["sh"]
+`,
+  );
+  const { status, stderr } = await place.run(['check-config', '--config', file]);
+  expect(stderr.trim().split('\n')).toEqual([
+    expect.stringContaining('channels.irc: the program /nonexistent/irc is not there'),
+    expect.stringContaining('channels.closed: nobody may write to it'),
+  ]);
+  expect(status).toBe(0);
+});
