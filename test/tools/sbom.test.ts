@@ -50,11 +50,13 @@ it('lists what the bundle has and what npm installs beside it, and nothing else'
   const third = json('dist/third-party.json') as { readonly name: string; readonly version: string }[];
   const bundled = third.map(({ name, version }) => `${name}@${version}`);
   const { packages } = json('package-lock.json') as {
-    readonly packages: Readonly<Record<string, { readonly version: string; readonly dev?: boolean }>>;
+    readonly packages: Readonly<
+      Record<string, { readonly name?: string; readonly version: string; readonly dev?: boolean }>
+    >;
   };
   const installed = Object.entries(packages)
     .filter(([path, { dev }]) => path !== '' && dev !== true)
-    .map(([path, { version }]) => `${path.replace(/^.*node_modules\//, '')}@${version}`);
+    .map(([path, { name, version }]) => `${name ?? path.replace(/^.*node_modules\//, '')}@${version}`);
   const listed = bom.components.map((component) => component['bom-ref']);
   expect(listed.toSorted()).toEqual([...new Set([...bundled, ...installed])].toSorted());
   const marked = bom.components.filter(({ properties }) =>
@@ -64,8 +66,8 @@ it('lists what the bundle has and what npm installs beside it, and nothing else'
 });
 
 it('names the licence of each, and how they depend on each other', () => {
-  for (const { name, version, purl, licenses } of bom.components) {
-    expect(purl).toBe(`pkg:npm/${name.replace('@', '%40')}@${version}`);
+  for (const { 'bom-ref': reference, name, purl, licenses } of bom.components) {
+    expect(purl).toBe(`pkg:npm/${reference.replace(/^@/, '%40')}`);
     expect(licenses, name).toHaveLength(1);
   }
   const refs = new Set([bom.metadata.component, ...bom.components].map((component) => component['bom-ref']));

@@ -14,7 +14,7 @@ async function failureOf(load: () => Promise<unknown>): Promise<string | null> {
 async function probe(): Promise<void> {
   const addon = await failureOf(async () => (await import('../../linux/native.js')).native());
   const sqlite = await failureOf(async () =>
-    new (await import('better-sqlite3')).default(':memory:').close(),
+    (await import('../../store/sqlite/file/open-sqlite.js')).openSqlite(':memory:').close(),
   );
   const { version, execPath: file, versions } = process;
   process.stdout.write(JSON.stringify({ file, version, modules: versions.modules, addon, sqlite }));
