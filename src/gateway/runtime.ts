@@ -5,7 +5,7 @@ import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { createChannel } from '../channels/create-channel.js';
 import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
-import type { ConnectionFacts } from '../channels/http/server/connections.js';
+import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
 import { type Directories, isLeftoverLink } from '../config/directories.js';
@@ -355,6 +355,10 @@ export class Runtime {
 
   get listening(): readonly string[] {
     return this.#http.listening;
+  }
+
+  get taken(): ConnectionsTaken {
+    return this.#http.taken;
   }
 
   /** From now on turns are run and replies delivered. */

@@ -214,7 +214,10 @@ export class Service {
 
   #feedWatchdog(runtime: Runtime): void {
     const store = new StoreProbe(runtime.store);
-    const channel = new ChannelProbe(() => (this.#supervised.serves ? runtime.listening : []));
+    const channel = new ChannelProbe(
+      () => (this.#supervised.serves ? runtime.listening : []),
+      () => runtime.taken,
+    );
     this.#supervised.watchdog({
       begin: () =>
         this.#sideWork.run('The watchdog’s probe', () => {

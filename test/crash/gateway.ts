@@ -296,8 +296,9 @@ level = "info"
         'curl',
         '--silent',
         '--show-error',
+        // On a busy machine hundreds of connections may wait to be taken before it.
         '--max-time',
-        '10',
+        '30',
         '--request',
         method,
         '--write-out',

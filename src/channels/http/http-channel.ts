@@ -18,7 +18,7 @@ import { RefusedTokens } from './refused-tokens.js';
 import { addReplyRoutes } from './reply-routes.js';
 import { requireRight } from './route-scopes.js';
 import { addEventRoutes, addHealthRoutes, addMessageRoutes } from './routes.js';
-import type { ConnectionFacts } from './server/connections.js';
+import type { ConnectionFacts, ConnectionsTaken } from './server/connections.js';
 import { Servers } from './server/servers.js';
 import { nothingKept } from './server/socket-keeper.js';
 import { addSessionEndRoutes, addSessionRoutes, addSessionSettingRoutes } from './session-routes.js';
@@ -46,6 +46,7 @@ export interface HttpChannel extends Channel {
   prepare(): Promise<void>;
   /** The addresses that clients use; empty before `start`. */
   readonly listening: readonly string[];
+  readonly taken: ConnectionsTaken;
   facts(): HttpFacts;
 }
 
@@ -162,6 +163,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     name: 'http',
     get listening() {
       return listening;
+    },
+    get taken() {
+      return servers.connections.taken;
     },
     async prepare() {
       await application.ready();

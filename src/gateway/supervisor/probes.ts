@@ -1,21 +1,30 @@
 import { get, type RequestOptions } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { ConnectionsTaken } from '../../channels/http/server/connections.js';
 import type { PartProgress } from '../../lifecycle/timeouts.js';
 import type { Store } from '../../store/store.js';
+
+/** Most connections that wait in the kernel to be taken: the usual net.core.somaxconn (listen(2)). */
+const longestLine = 4_096;
 
 /**
  * Measures if the HTTP channel serves, as a client would. It connects to one of its own addresses and sends a request
  * for which the channel alone suffices, one at a time. No descriptor left, a listener that is gone, an answer that does
- * not come: all of these are no progress.
+ * not come: all of these are no progress. A long line in front of it is none of these, as long as it moves: Node.js takes
+ * one connection in a turn of the event loop.
  */
 export class ChannelProbe {
   readonly #addresses: () => readonly string[];
+  readonly #taken: () => ConnectionsTaken;
   #pendingSince: number | null = null;
   #asking = false;
+  /** Connections that had been taken when its own one came to the line; null: it has not come there. */
+  #takenBefore: number | null = null;
 
   /** `addresses`: where the channel listens, as "http://HOST:PORT" or "unix:/PATH"; empty while it is not to serve. */
-  constructor(addresses: () => readonly string[]) {
+  constructor(addresses: () => readonly string[], taken: () => ConnectionsTaken) {
     this.#addresses = addresses;
+    this.#taken = taken;
   }
 
   /** Begins a request unless one is under way. */
@@ -37,6 +46,12 @@ export class ChannelProbe {
         this.#pendingSince = null;
       });
     });
+    this.#takenBefore = null;
+    request.once('socket', (socket) =>
+      socket.once('connect', () => {
+        this.#takenBefore = this.#taken().count;
+      }),
+    );
     // Asked again at the next tick; until one is answered there is no progress.
     request.on('error', () => {
       this.#asking = false;
@@ -44,7 +59,12 @@ export class ChannelProbe {
   }
 
   progress(): PartProgress {
-    return { name: 'http', pendingSince: this.#pendingSince };
+    const { count, lastAt } = this.#taken();
+    const waitsInLine =
+      this.#asking && (this.#takenBefore === null || count - this.#takenBefore < longestLine);
+    const pendingSince =
+      this.#pendingSince !== null && waitsInLine ? Math.max(this.#pendingSince, lastAt) : this.#pendingSince;
+    return { name: 'http', pendingSince };
   }
 }
 

@@ -36,6 +36,13 @@ export interface ConnectionsOptions {
   readonly calmMs?: number;
 }
 
+/** Connections that the servers have taken from the kernel, with those that were closed at once. */
+export interface ConnectionsTaken {
+  readonly count: number;
+  /** The time of the last one, of performance.now(); 0: there was none. */
+  readonly lastAt: number;
+}
+
 /** For `status`, `doctor` and /readyz. */
 export interface ConnectionFacts {
   readonly open: number;
@@ -71,6 +78,7 @@ export class Connections {
   readonly #withoutToken: Group = new Map();
   readonly #watch: BoundWatch;
   #trimming: NodeJS.Timeout | null = null;
+  #taken: ConnectionsTaken = { count: 0, lastAt: 0 };
   #last = false;
   #changed: () => void = () => undefined;
 
@@ -82,6 +90,10 @@ export class Connections {
 
   get count(): number {
     return this.#withToken.size + this.#withoutToken.size;
+  }
+
+  get taken(): ConnectionsTaken {
+    return this.#taken;
   }
 
   facts(): ConnectionFacts {
@@ -97,6 +109,7 @@ export class Connections {
 
   follow(server: Server): void {
     server.on('connection', (socket) => {
+      this.#taken = { count: this.#taken.count + 1, lastAt: performance.now() };
       if (this.#find(socket) === undefined) this.#add(socket);
       lingerBehindLastAnswer(socket, () => this.#find(socket)?.connection.request?.complete === false);
     });
