@@ -12,6 +12,9 @@ const roomBesideFilesBytes = 2 * ballastBytes;
 /** A smaller disk keeps none, in free bytes: it would be full the sooner. */
 const plentyBytes = 8 * ballastBytes;
 
+/** Time between two tries to make it anew, in milliseconds. */
+const retryAfterMs = 10_000;
+
 /**
  * Room beside the database that nobody else on its file system can take. A full disk gets it back, so that what was
  * accepted goes on, and the gateway stops and starts. New work is refused until there is as much again.
@@ -21,6 +24,7 @@ export class Ballast {
   readonly #file: string;
   /** True if it was given up. */
   #isSpent: boolean;
+  #triedAt = Number.NEGATIVE_INFINITY;
 
   constructor(database: string) {
     this.#database = database;
@@ -62,6 +66,14 @@ export class Ballast {
       truncateSync(this.#file);
       this.#isSpent = true;
     }
+  }
+
+  /** Makes a spent one anew once there is room. Throws what `restore` does, with a rest until it tries again. */
+  restoreSpent(): void {
+    const isLate = performance.now() - this.#triedAt >= retryAfterMs;
+    if (!this.#isSpent || !isLate || !this.#hasRoomFor(ballastBytes + resumeFreeBytes)) return;
+    this.#triedAt = performance.now();
+    this.restore();
   }
 
   /** Why new work has to leave the room to what was accepted; null: it need not. */

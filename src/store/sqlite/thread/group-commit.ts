@@ -128,6 +128,11 @@ export class GroupCommit {
   }
 
   /** See Ballast. */
+  restoreSpentBallast(): void {
+    this.#ballast.restoreSpent();
+  }
+
+  /** See Ballast. */
   restoreBallast(): void {
     this.#ballast.restore();
   }

@@ -99,6 +99,7 @@ class Serving {
       this.#yielding.push(...calls.filter(({ operation }) => yields.has(operation)));
       this.#performYielding();
       this.#checkpointWhenDue();
+      this.#restoreBallast();
     });
   }
 
@@ -143,6 +144,15 @@ class Serving {
   #checkpointWhenDue(minFrames?: number): void {
     try {
       if (this.#groups.checkpointWhenDue(() => this.#beginCopy(), minFrames)) this.#sealCopied();
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  /** Not only by the housekeeping: the disk may be full again before. The store is asked until there is room. */
+  #restoreBallast(): void {
+    try {
+      this.#groups.restoreSpentBallast();
     } catch (error) {
       this.#warn(error);
     }

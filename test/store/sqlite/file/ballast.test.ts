@@ -109,4 +109,6 @@ test('a start on a full disk finds everything, and takes nothing new', async ({ 
   }
   rmSync(other);
   await acceptOne(await files.open(), 'b');
+  // Long before the first round of the housekeeping.
+  await isHeld();
 });
