@@ -153,7 +153,8 @@ class PacedConnection {
   /** Up to the end of the headers or of the body, as the next request may begin behind it. */
   #pieceLength(bytes: Buffer): number {
     if (this.#request?.complete !== false) return this.#sectionLength(bytes);
-    if (this.#bodyLeft === null) return this.#sectionLength(bytes.subarray(0, largestChunkedPieceBytes));
+    // Node.js knows the end of one that is longer than it says.
+    if (!this.#bodyLeft) return this.#sectionLength(bytes.subarray(0, largestChunkedPieceBytes));
     const length = Math.min(bytes.length, this.#bodyLeft);
     this.#bodyLeft -= length;
     return length;

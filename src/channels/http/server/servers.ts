@@ -146,6 +146,8 @@ export class Servers {
       else writeProblem(response, new Problem('malformed-request', mistake));
     };
     const server = createServer(this.#options, answer);
+    // All of them, which `maxHeaderSize` bounds: the default hides some that Node.js itself goes by, such as Content-Length.
+    server.maxHeadersCount = 0;
     // Else a client that sends no more is sent nothing either. Node.js (lib/_http_server.js) has it, and doesn't document it.
     Object.assign(server, { httpAllowHalfOpen: true });
     server.on('checkContinue', (request, response) => {

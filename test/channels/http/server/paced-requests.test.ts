@@ -300,3 +300,19 @@ describe('a body', () => {
     expect(Math.max(...counts)).toBeLessThanOrEqual(1_400);
   });
 });
+
+// Node.js shows 1,000 headers by default, and reads the body by those that it doesn't show.
+test('a body whose length stands behind thousands of headers is read', async () => {
+  const client = await rawConnection(await serve(echo));
+  const many = Array.from({ length: 3_000 }, (_, index) => `${(index % 36).toString(36)}:\r\n`).join('');
+  client.write(`POST /many HTTP/1.1\r\nHost: x\r\n${many}Content-Length: 4\r\n\r\nbody`);
+  expect(await client.until('>')).toContain('</many body>');
+  client.end();
+});
+
+test('a second Host header behind thousands of others is seen', async () => {
+  const client = await rawConnection(await serve(echo));
+  client.write(`GET / HTTP/1.1\r\nHost: x\r\n${'a:\r\n'.repeat(3_000)}Host: y\r\n\r\n`);
+  expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1.1 400 /);
+  client.end();
+});
