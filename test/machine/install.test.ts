@@ -280,6 +280,22 @@ describeOnMachine('install and uninstall', (machine) => {
       expect((await type('uninstall', '--instance', 'blank', '--purge', '--yes')).status).toBe(0);
     });
 
+    it('whose configuration is below home directories that a link leads to is not written', async () => {
+      const link =
+        'mkdir -p /var/home && mv /home /home-before && ln -s var/home /home && touch /var/home/gw.toml';
+      await machine().check(['sh', '-c', link]);
+      try {
+        for (const path of ['/home/gw.toml', '/var/home/gw.toml']) {
+          const { status, stderr } = await type('install', '--instance', 'linked', '--config', path);
+          expect(status).toBe(1);
+          expect(stderr).toContain(`the unit’s ProtectHome=yes hides ${path} from the gateway`);
+        }
+        expect(await isThere(unitPath('sd-gateway-linked'))).toBe(false);
+      } finally {
+        await machine().check(['sh', '-c', 'rm /home /var/home/gw.toml && mv /home-before /home']);
+      }
+    });
+
     it('runs by a Node.js with a blank in its path', async () => {
       await machine().check([
         'sh',
