@@ -355,7 +355,7 @@ const methods = {
       refuse(id, -32603, 'Internal error', { details: 'No previous sessions found' });
       return;
     }
-    const pauseMs = { late: 20, slow: 300 }[options.load];
+    const pauseMs = { late: 20, slow: 250 }[options.load];
     const replay = async () => {
       for (const { role, text } of options.load === 'empty' ? [] : history) {
         if (options.load === 'slow') await sleep(pauseMs);

@@ -4,7 +4,7 @@ import { contentText, membersOf } from './updates.js';
 /** The replay of a session is over once nothing came for so long. Some agents send it behind their answer. */
 const quietMs = 200;
 /** The same, as long as it has not told the last turn that the gateway knows of. */
-const quietBeforeLastTurnMs = 1_000;
+const quietBeforeLastTurnMs = 1_500;
 const longestMs = 5_000;
 
 /** Characters of the end of a text that are looked for, and of a replay that are remembered. */

@@ -211,16 +211,19 @@ describe('the process of a session', () => {
 
 describe('a session that its process has left', () => {
   /** A turn, the end of its process by that, and a second turn in another process. */
-  async function resumed(fault: object, history = [earlier]) {
+  async function resumed(fault: object, history = [earlier], attempt = 2) {
     const place = new Place();
     const agentSession = agentSessionRecord();
     const agent = place.agent(fault);
     const first = await failure(agent, ['say half', 'die'], { agentSession });
     expect(first.reason).toBe('killed');
-    const changes = { agentSession, attempt: 2, history: async () => history };
+    const changes = { agentSession, attempt, history: async () => history };
     const outcome = await turn(agent, ['say whole ', 'history'], changes);
     return { place, outcome, text: outcome.reply?.text ?? '' };
   }
+
+  /** The turn before as the gateway knows it, which a replay ends with. */
+  const told = [{ ...earlier, text: 'say half\ndie', reply: { text: '', metadata: {} } }];
 
   test('is resumed', async () => {
     const { place, text, outcome } = await resumed({ resume: true, load: true });
@@ -232,7 +235,7 @@ describe('a session that its process has left', () => {
   test.each(['before its answer', 'behind its answer'])(
     'is loaded, and the replay %s is none of the reply',
     async (when) => {
-      const { place, text } = await resumed({ load: when === 'behind its answer' ? 'late' : true });
+      const { place, text } = await resumed({ load: when === 'behind its answer' ? 'late' : true }, told, 1);
       expect(text).toBe('whole ["say half\\ndie"]');
       expect(place.methods()).toContain('session/load');
     },
@@ -249,7 +252,7 @@ describe('a session that its process has left', () => {
   });
 
   test('is loaded where it can’t be resumed, though the agent said so', async () => {
-    const { place, text } = await resumed({ resume: 'refused', load: true });
+    const { place, text } = await resumed({ resume: 'refused', load: true }, told, 1);
     expect(text).toBe('whole ["say half\\ndie"]');
     expect(place.methods().slice(2)).toEqual(['session/resume', 'session/load', 'session/prompt']);
   });
