@@ -11,7 +11,7 @@ import { isStable, restartDelayMs } from './restart-delay.js';
 import { readChannelSecret } from './secret.js';
 
 /** Longest wait at the end for messages to get to the disk, in milliseconds. */
-const storeTimeoutMs = 1_500;
+const storeTimeoutMs = 750;
 
 /** A program that speaks the lines of docs/channels/protocol.md. One that ends is started again after a while. */
 export class CommandChannel implements Channel {
