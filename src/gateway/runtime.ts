@@ -225,6 +225,7 @@ async function prepare(
       queue: workers.queueLimits(),
       publicUrl: workers.configuration.http.public_url,
       trustedProxies: workers.configuration.http.trusted_proxies,
+      channelNames: Object.keys(workers.configuration.channels),
       attachments: workers.attachmentSettings(),
     }),
     readiness: () => reports.readiness(),

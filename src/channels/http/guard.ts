@@ -21,6 +21,7 @@ export interface GuardOptions {
   /** A request has shown a wrong token. */
   readonly onRefused: (request: FastifyRequest) => void;
   readonly callerTurn: HttpChannelOptions['callerTurn'];
+  readonly channelNames: () => readonly string[];
 }
 
 /** Seconds after which a connection may be idle that was busy. */
@@ -61,7 +62,10 @@ export function guardRoutes(routes: FastifyInstance, options: GuardOptions): voi
     }
     if (allowed !== null) throw methodNotAllowed(allowed);
     if (request.is404) throw new Problem('not-found', noSuchAddress);
-    requireRight(caller, rightOf(request.method, addressOf(request)));
+    const right = rightOf(request.method, addressOf(request));
+    requireRight(caller, right);
+    // It would be answered as if a person of the channel had written it.
+    if (right === 'post' && isOfChannel(request, options.channelNames())) requireRight(caller, 'operate');
     if (caller !== 'operator') tokenAnswers.note(caller.name, reply.raw);
   };
 
@@ -85,6 +89,12 @@ export function guardRoutes(routes: FastifyInstance, options: GuardOptions): voi
   routes.setNotFoundHandler(() => {
     throw new Problem('not-found', noSuchAddress);
   });
+}
+
+/** True if the request is for a session of one of these channels. */
+function isOfChannel({ params }: FastifyRequest, names: readonly string[]): boolean {
+  const { session = '' } = params as { readonly session?: string };
+  return names.some((name) => session.startsWith(`${name}:`));
 }
 
 function addressOf({ routeOptions }: FastifyRequest): string {

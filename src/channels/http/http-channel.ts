@@ -119,6 +119,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       tokenAnswers,
       onAuthorized: noteInsecure,
       callerTurn: options.callerTurn,
+      channelNames: () => options.settings().channelNames,
       onRefused: (request) => refusedTokens.note(clientOfRequest(request).address),
     });
     readBodies(guarded, options.bodyLimit, () => formLimitBytes(options.bodyLimit, attachmentSettings()));

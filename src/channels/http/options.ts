@@ -28,6 +28,8 @@ export interface HttpSettings {
   readonly publicUrl: string | null;
   /** Address ranges of proxies that are believed whom they speak for. */
   readonly trustedProxies: readonly string[];
+  /** Names of the configured channels: a post into a session of theirs needs a further right. */
+  readonly channelNames: readonly string[];
   readonly attachments: AttachmentSettings;
 }
 

@@ -91,6 +91,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
       queue: { session: 1_000, total: 10_000 },
       publicUrl: null,
       trustedProxies: [],
+      channelNames: [],
       attachments: { count: 3, fileBytes: 1_000_000, totalBytes: 1_500_000, concurrency: 2 },
       ...settings,
     }),

@@ -8,7 +8,7 @@ import { bodyOf, type Served, serve, token } from './http-fixture.js';
 let served: Served;
 
 beforeAll(async () => {
-  served = await serve();
+  served = await serve({ settings: { channelNames: ['irc'] } });
 });
 afterAll(() => served.dispose());
 
@@ -189,6 +189,22 @@ describe('each call needs its right', () => {
     const allowed = await ask(method, path, secret);
     expect([401, 403]).not.toContain(allowed.status);
     await allowed.body?.cancel();
+  });
+
+  it('and a post into a session of a channel, which needs "post" and "operate"', async () => {
+    const post = async (session: string, granted: readonly string[]) => {
+      const secret = await made(`t${granted.length}`, granted);
+      const answer = await ask('POST', `/v1/sessions/${session}/messages`, secret, { text: 'hi' });
+      await ask('DELETE', `/v1/tokens/t${granted.length}`, token);
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    for (const session of ['irc:ada', 'irc%3Aada', 'irc:']) expect(await post(session, ['post'])).toBe(403);
+    expect(await post('irc:ada', ['operate'])).toBe(403);
+    expect(await post('irc:ada', ['post', 'operate'])).toBe(202);
+    for (const session of ['irc', 'irc2:ada', 'my:irc:ada']) expect(await post(session, ['post'])).toBe(202);
+    const own = await ask('POST', '/v1/sessions/irc:ada/messages', token, { text: 'hi' });
+    expect(own.status).toBe(202);
   });
 
   it('and a stream of events', async () => {
