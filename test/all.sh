@@ -16,7 +16,7 @@ part() {
 part "npm test" bash test/run.sh
 # Twenty times as many inputs for each property, and as much time.
 part "Properties, and coverage of the policy" \
-  env PROPERTY_FACTOR=20 npx vitest run --project unit --testTimeout=400000 --coverage
+  env PROPERTY_FACTOR=20 npx vitest run --project 'unit*' --testTimeout=400000 --coverage
 folder=$(mktemp -d)
 # Some tests run Node.js as another user.
 chmod a+rx "$folder"
@@ -28,6 +28,8 @@ for version in 22.23.3 24.21.0; do
 done
 part "Real agents" npx vitest run --project real-agents --reporter=verbose --maxWorkers=1
 part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
+part "Mutants of the gateway, which the crash tester finds out" \
+  env PROPERTY_FACTOR=20 npx vitest run --project systemd test/machine/crash-mutants.test.ts
 part "Crash tester" npm run --silent crash
 part "Soak" npm run --silent soak
 git log -1 --format='Everything passed on %H.'

@@ -3,7 +3,10 @@ import { makeChanged, mutants } from '../crash/mutants.js';
 import { crashTest } from '../crash/tester.js';
 import { describeOnMachine } from './harness/suite.js';
 
-for (const mutant of mutants) {
+/** `npm run test:all` takes them all, each of which takes a quarter of a minute. */
+const taken = process.env['PROPERTY_FACTOR'] === undefined ? mutants.slice(0, 2) : mutants;
+
+for (const mutant of taken) {
   describeOnMachine(`a gateway ${mutant.name}`, (machine) => {
     it('is found out', async () => {
       const program = await makeChanged(machine(), mutant);
