@@ -29,7 +29,7 @@ run() {
   cd "$folder/$version"
   export PATH="$node/bin:$PATH"
   echo "Node.js $(node --version)"
-  bash test/vitest.sh node node_modules/vitest/vitest.mjs run --project "${PROJECT:-unit}" "$@"
+  bash test/vitest.sh node node_modules/vitest/vitest.mjs run --project "${PROJECT:-unit*}" "$@"
 }
 
 case $command in
