@@ -1,11 +1,10 @@
 import type { Socket } from 'node:net';
 import type { Log, LogFields } from '../../log/log.js';
-import { errorMessage } from '../../text/failure-text.js';
 import { AgentError } from '../agent.js';
 import { connectToAgent } from '../agent-socket.js';
 import { readInTurns } from '../read-in-turns.js';
 import type { AgentLink, LinkHandlers } from './agent-link.js';
-import { FrameSplitter } from './frames.js';
+import { frameReader } from './frames.js';
 import { Garbage } from './garbage.js';
 import { RpcConnection } from './rpc.js';
 
@@ -94,9 +93,12 @@ export class AgentConnection implements AgentLink {
 
   #follow(ended: (reason: AgentError) => void): void {
     const socket = this.#socket;
-    const splitter = new FrameSplitter();
+    const read = frameReader(
+      (frame) => this.connection.receive(frame),
+      (failure) => this.fail(failure),
+    );
     readInTurns(socket, (bytes) => {
-      if (this.#failure === null) this.#take(splitter, bytes);
+      if (this.#failure === null) read(bytes);
       return bytes.length;
     });
     socket.once('end', () => socket.destroy());
@@ -107,17 +109,5 @@ export class AgentConnection implements AgentLink {
       this.connection.close(reason);
       ended(reason);
     });
-  }
-
-  #take(splitter: FrameSplitter, bytes: Buffer): void {
-    try {
-      for (const line of splitter.push(bytes)) this.connection.receive(line);
-    } catch (error) {
-      this.fail(
-        error instanceof AgentError
-          ? error
-          : new AgentError('bad-reply', `the agent was ended: ${errorMessage(error)}`, true),
-      );
-    }
   }
 }

@@ -1,6 +1,5 @@
 import { ticksSinceBoot } from '../../linux/process-scan.js';
 import type { Log, LogFields } from '../../log/log.js';
-import { errorMessage } from '../../text/failure-text.js';
 import { AgentError } from '../agent.js';
 import type { AgentGroup } from '../agent-groups.js';
 import { killedBy, notExecuted, tookTooMuchMemory } from '../command-errors.js';
@@ -10,7 +9,7 @@ import { readInTurns } from '../read-in-turns.js';
 import { pauseWhenFullMs, StandardError } from '../standard-error.js';
 import { failedInShell, limitProgram, type ProgramToStart, startProgram } from '../start-program.js';
 import type { AgentLink, LinkHandlers } from './agent-link.js';
-import { FrameSplitter } from './frames.js';
+import { frameReader } from './frames.js';
 import { Garbage } from './garbage.js';
 import { RpcConnection } from './rpc.js';
 
@@ -121,13 +120,16 @@ export class AgentProcess implements AgentLink {
 
   #follow(ended: (reason: AgentError) => void): void {
     const { child, stdin, stdout, stderr } = this.#piped;
-    const splitter = new FrameSplitter();
+    const read = frameReader(
+      (frame) => this.connection.receive(frame),
+      (failure) => this.fail(failure),
+    );
     let isOpen = true;
     child.on('error', (error) => this.#options.log.warning(`The agent: ${error.message}`, this.#fields));
     // It may exit without reading: its end is told by `exit`.
     stdin.on('error', () => undefined);
     readInTurns(stdout, (bytes) => {
-      if (this.#failure === null) this.#take(splitter, bytes);
+      if (this.#failure === null) read(bytes);
       return bytes.length;
     });
     const readOn = readInTurns(
@@ -161,18 +163,6 @@ export class AgentProcess implements AgentLink {
         };
       });
     });
-  }
-
-  #take(splitter: FrameSplitter, bytes: Buffer): void {
-    try {
-      for (const line of splitter.push(bytes)) this.connection.receive(line);
-    } catch (error) {
-      this.fail(
-        error instanceof AgentError
-          ? error
-          : new AgentError('bad-reply', `the agent was ended: ${errorMessage(error)}`, true),
-      );
-    }
   }
 
   #reasonOf(status: number | null, signal: NodeJS.Signals | null): AgentError {

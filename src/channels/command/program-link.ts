@@ -1,7 +1,7 @@
+import { ByteLines } from '../../text/byte-lines.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext } from '../channel.js';
 import type { ChannelProgram } from '../channel-program.js';
-import { ProgramLines } from './program-lines.js';
 import {
   type Capability,
   capabilities,
@@ -53,7 +53,7 @@ export type OrderEnd =
 export class ProgramLink {
   readonly #options: LinkOptions;
   readonly #program: ChannelProgram;
-  readonly #lines = new ProgramLines();
+  readonly #lines = new ByteLines(longestLineBytes);
   readonly #pending = new Map<string, (end: OrderEnd) => void>();
   #capabilities: ReadonlySet<Capability> = new Set();
   #onReady: (() => void) | null = null;
@@ -172,6 +172,7 @@ export class ProgramLink {
         );
         continue;
       }
+      if (line.text.trim() === '') continue;
       const parsed = parseLine(line.text);
       if (parsed.ok) await this.#hear(parsed.line);
       else {

@@ -1,13 +1,14 @@
 import type { ChannelHost, ChannelProgram } from '../../channels/channel-program.js';
-import { ProgramLines } from '../../channels/command/program-lines.js';
 import {
   encodeLine,
   type GatewayLine,
+  longestLineBytes,
   type ProgramLine,
   parseLine,
   protocolVersion,
 } from '../../channels/command/protocol.js';
 import type { JsonValue } from '../../store/messages.js';
+import { ByteLines } from '../../text/byte-lines.js';
 
 export interface ProgramRunOptions {
   readonly host: ChannelHost;
@@ -23,7 +24,7 @@ export class ProgramRun {
   /** Lines that the protocol does not know, in words. */
   readonly mistakes: string[] = [];
   readonly #heard: ProgramLine[] = [];
-  readonly #lines = new ProgramLines();
+  readonly #lines = new ByteLines(longestLineBytes);
   readonly #program: ChannelProgram;
   #waiting: (() => void)[] = [];
   #how: string | null = null;
@@ -112,6 +113,7 @@ export class ProgramRun {
 
   async #take(bytes: Buffer): Promise<void> {
     for (const { text } of this.#lines.push(bytes)) {
+      if (text?.trim() === '') continue;
       const parsed = text === null ? null : parseLine(text);
       if (parsed?.ok) this.#heard.push(parsed.line);
       else this.mistakes.push(parsed === null ? 'it is too long' : parsed.problem);

@@ -1,28 +1,47 @@
-import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { FrameSplitter } from '../../../src/agents/acp/frames.js';
+import { expect, test } from 'vitest';
+import { frameReader } from '../../../src/agents/acp/frames.js';
+import type { AgentError } from '../../../src/agents/agent.js';
 
-describe('lines of an agent', () => {
-  test('are whole however they are cut', () => {
-    const texts = fc.array(fc.string({ unit: 'grapheme' }).map((text) => text.replaceAll('\n', ' ')));
-    fc.assert(
-      fc.property(texts, fc.integer({ min: 1, max: 7 }), (lines, size) => {
-        const bytes = Buffer.from(lines.map((line) => `${line}\n`).join(''));
-        const splitter = new FrameSplitter();
-        const found: string[] = [];
-        for (let at = 0; at < bytes.length; at += size)
-          found.push(...splitter.push(bytes.subarray(at, at + size)));
-        expect(found).toEqual(lines.map((line) => Buffer.from(line).toString('utf8')));
-      }),
-    );
-  });
+function reader(limitBytes: number, receive = (_frame: string) => {}) {
+  const frames: string[] = [];
+  const failures: AgentError[] = [];
+  const read = frameReader(
+    (frame) => {
+      receive(frame);
+      frames.push(frame);
+    },
+    (failure) => failures.push(failure),
+    limitBytes,
+  );
+  return { read: (text: string) => read(Buffer.from(text)), frames, failures };
+}
 
-  test('have a limit, which counts neither the line feed nor the lines before', () => {
-    const splitter = new FrameSplitter(4);
-    expect(splitter.push(Buffer.from('abcd\nab'))).toEqual(['abcd']);
-    expect(splitter.push(Buffer.from('cd\n'))).toEqual(['abcd']);
-    expect(() => splitter.push(Buffer.from('abcde\n'))).toThrow(RangeError);
-    splitter.push(Buffer.from('abc'));
-    expect(() => splitter.push(Buffer.from('de'))).toThrow('a line is longer than 4 bytes');
+test('the limit counts neither the line feed nor the lines before', () => {
+  const { read, frames, failures } = reader(4);
+  read('abcd\nab');
+  read('cd\n');
+  expect(frames).toEqual(['abcd', 'abcd']);
+  expect(failures).toEqual([]);
+});
+
+test.each([['abcde\n'], ['abcde']])(
+  'an agent with the line %j of five bytes fails once, and is not read on',
+  (line) => {
+    const { read, frames, failures } = reader(4);
+    read(line);
+    read('ab\n');
+    expect(frames).toEqual([]);
+    expect(failures.map(({ reason, message }) => [reason, message])).toEqual([
+      ['bad-reply', 'the agent was ended: a line is longer than 4 bytes'],
+    ]);
+  },
+);
+
+test('a frame that can not be received fails the agent', () => {
+  const { read, frames, failures } = reader(4, (frame) => {
+    if (frame === 'bad') throw new Error('it is bad');
   });
+  read('ok\nbad\nno\n');
+  expect(frames).toEqual(['ok']);
+  expect(failures.map(({ message }) => message)).toEqual(['the agent was ended: it is bad']);
 });

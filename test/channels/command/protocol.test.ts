@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ProgramLines } from '../../../src/channels/command/program-lines.js';
 import { encodeLine, parseLine } from '../../../src/channels/command/protocol.js';
 
 const inbound = { type: 'inbound', id: '17', chat: '-100/7', person: 'ada', text: 'hello' };
@@ -91,39 +90,4 @@ test('a send has files only if there are some', () => {
   const send = { type: 'send', id: 'm.1', to: '7', text: 'hi', part: 1, attempt: 1 } as const;
   expect(encodeLine({ ...send, files: [] })).toBe(`${JSON.stringify(send)}\n`);
   expect(JSON.parse(encodeLine({ ...send, files: ['a.png'] }))).toEqual({ ...send, files: ['a.png'] });
-});
-
-describe('the lines of a program', () => {
-  const limit = 20;
-  /** Cuts the bytes wherever the numbers say. */
-  function pieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
-    const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
-    return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
-  }
-
-  test('are the same, however they come in pieces, and a long one takes none with it', () => {
-    fc.assert(
-      fc.property(
-        fc.array(fc.string({ unit: 'grapheme', maxLength: 12 }).map((text) => text.replaceAll('\n', ' '))),
-        fc.array(fc.nat()),
-        (texts, cuts) => {
-          const lines = new ProgramLines(limit);
-          const whole = Buffer.from(texts.map((text) => `${text}\n`).join(''));
-          const found = pieces(whole, cuts).flatMap((piece) => lines.push(piece));
-          const wanted = texts
-            .filter((text) => Buffer.byteLength(text) > limit || text.trim() !== '')
-            .map((text) =>
-              Buffer.byteLength(text) > limit ? { text: null, sizeBytes: Buffer.byteLength(text) } : { text },
-            );
-          expect(found).toEqual(wanted);
-        },
-      ),
-    );
-  });
-
-  test('hold no more than one, though a line never ends', () => {
-    const lines = new ProgramLines(limit);
-    for (let count = 0; count < 100; count += 1) expect(lines.push(Buffer.alloc(1_000, 'x'))).toEqual([]);
-    expect(lines.push(Buffer.from('x\n{}\n'))).toEqual([{ text: null, sizeBytes: 100_001 }, { text: '{}' }]);
-  });
 });
