@@ -1,3 +1,4 @@
+import { backoffMs, channelBackoff } from '../channels/backoff.js';
 import type { Channel, ChannelHealth } from '../channels/channel.js';
 import type { ChannelFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
@@ -9,9 +10,6 @@ import { errorMessage } from '../text/failure-text.js';
 
 /** Longest time that a channel may take to end, in milliseconds. */
 const closeTimeoutMs = 5_000;
-/** The wait before the next start, in milliseconds: doubled after each failure, up to the limit. */
-const firstRetryDelayMs = 1_000;
-const retryDelayLimitMs = 60_000;
 
 interface RunningChannelOptions {
   readonly name: string;
@@ -121,7 +119,7 @@ class RunningChannel {
     }
     const since = this.#health.state === 'down' ? this.#health.since : clock.now();
     this.#health = { state: 'down', since, reason };
-    const delayMs = Math.min(firstRetryDelayMs * 2 ** this.#failures, retryDelayLimitMs);
+    const delayMs = backoffMs(channelBackoff, this.#failures);
     this.#failures += 1;
     this.#cancelRetry = clock.after(delayMs, () => void this.start(true));
     changed();

@@ -1,13 +1,13 @@
 import type { CommandChannelConfiguration } from '../../config/channel-table.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { Channel, ChannelContext, ChannelHealth } from '../channel.js';
+import { Complaints } from '../complaints.js';
 import { CommandSender } from './command-sender.js';
-import { Complaints } from './complaints.js';
 import { cursorKey, Inbox } from './inbox.js';
 import { ProgramLink } from './program-link.js';
 import type { InboundLine } from './protocol.js';
-import { isStable, restartDelayMs } from './restart-delay.js';
 import { readChannelSecret } from './secret.js';
 
 /** Longest wait at the end for messages to get to the disk, in milliseconds. */
@@ -130,7 +130,7 @@ export class CommandChannel implements Channel {
 
   #restart(reason: string): void {
     if (!this.#isOpen()) return;
-    const delayMs = restartDelayMs(this.#failures, Math.random);
+    const delayMs = backoffMs(channelBackoff, this.#failures);
     this.#failures += 1;
     const next = `started again in ${Math.round(delayMs / 100) / 10} s`;
     if (this.#health.reason !== reason) {

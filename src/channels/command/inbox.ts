@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from '../../store/store-error.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { backoffMs } from '../backoff.js';
 import type { ChannelContext, ChannelMessage } from '../channel.js';
 import type { InboundLine } from './protocol.js';
 
@@ -12,9 +13,8 @@ export const cursorKey = 'cursor';
 const mostAtOnce = 200;
 const mostWaiting = 1_000;
 const mostWaitingCharacters = 4 * 1024 ** 2;
-/** Between two tries of a store that fails, in milliseconds: doubled up to the limit. */
-const firstRetryDelayMs = 100;
-const retryDelayLimitMs = 5_000;
+/** Between two tries of a store that fails. */
+const storeBackoff = { firstDelayMs: 100, delayLimitMs: 5_000 };
 
 /** A message that came, or the cursor of one that is refused. */
 export interface InboxItem {
@@ -75,7 +75,7 @@ export class Inbox {
 
   /** Tries until the store has taken it. False: the channel ends, and nothing of it was acknowledged. */
   async #store(batch: readonly InboxItem[]): Promise<boolean> {
-    for (let delayMs = firstRetryDelayMs; ; delayMs = Math.min(2 * delayMs, retryDelayLimitMs)) {
+    for (let failures = 0; ; failures += 1) {
       const failure = await this.#try(batch);
       if (failure === null) return true;
       if (!(failure instanceof StoreError) || failure.reason === 'internal') {
@@ -88,7 +88,7 @@ export class Inbox {
           `Messages are not acknowledged, as the store does not take them: ${failure.message} It is tried again.`,
         );
       }
-      await this.#pause(delayMs);
+      await this.#pause(backoffMs(storeBackoff, failures));
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ChannelContext } from '../channel.js';
+import type { ChannelContext } from './channel.js';
 
 /** Time in which one record of a kind is written, in milliseconds. */
 const windowMs = 60_000;
