@@ -161,10 +161,10 @@ describe('the control socket', () => {
   });
 
   it.each([
-    ['{"command":"dance"}\n', /"refused".*command/],
-    ['{"command":"stop","force":true}\n', /"refused".*force/],
-    ['not JSON\n', /"refused".*no request that is known/],
-    ['\n', /"refused"/],
+    ['{"command":"dance"}\n', /"refused".*no request that is known: a request is one line of JSON: [^[]*$/],
+    ['{"command":"stop","force":true}\n', /"refused".*: a request is one line of JSON: [^[]*$/],
+    ['not JSON\n', /"refused".*no request that is known: this is no JSON; a request is/],
+    ['\n', /"refused".*this is no JSON/],
     [`${'x'.repeat(lineLimit + 1)}`, /"refused".*longer than/],
   ])('refuses %j', async (text, answer) => {
     expect(await ask(text)).toMatch(answer);

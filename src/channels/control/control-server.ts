@@ -7,7 +7,7 @@ import { LineSplitter } from '../../text/lines.js';
 import { removeSocketFile } from '../remove-socket-file.js';
 import { peerOf } from './connection.js';
 import type { CallerTurn, GatewayFacts } from './facts.js';
-import { type ControlCommand, type ControlEvent, controlRequest, lineLimit } from './protocol.js';
+import { type ControlCommand, type ControlEvent, lineLimit, parseControlRequest } from './protocol.js';
 
 export interface ControlServerOptions {
   /** Path of the socket, in a directory that only its owner may enter. */
@@ -111,7 +111,7 @@ export class ControlServer {
         const [line] = splitter.push(chunk);
         if (line === undefined) return;
         hearNoMore(socket);
-        const request = controlRequest.parse(JSON.parse(line));
+        const request = parseControlRequest(line);
         if ('command' in request) {
           const refuseFailed = (error: unknown) => refuse(socket, errorMessage(error));
           this.#obey(socket, peer, request.command).catch(refuseFailed);

@@ -5,10 +5,25 @@ import type { GatewayFacts } from './facts.js';
  * The control socket speaks lines of JSON. A client sends one request; the gateway answers with events until the
  * request is done, and closes.
  */
-export const controlRequest = z.union([
+const controlRequest = z.union([
   z.strictObject({ command: z.enum(['stop', 'restart', 'reload', 'status']) }),
   z.strictObject({ request: z.literal('facts') }),
 ]);
+
+/** Throws an error whose text says what a request is. */
+export function parseControlRequest(line: string): z.output<typeof controlRequest> {
+  const form =
+    'a request is one line of JSON: {"command": "stop"} (or restart, reload, status), or {"request": "facts"}';
+  let request: unknown;
+  try {
+    request = JSON.parse(line);
+  } catch {
+    throw new Error(`this is no JSON; ${form}`);
+  }
+  const { success, data } = controlRequest.safeParse(request);
+  if (!success) throw new Error(form);
+  return data;
+}
 
 export type ControlCommand = 'stop' | 'restart' | 'reload' | 'status';
 
