@@ -34,6 +34,26 @@ export interface Channel {
   /** Ends all that the channel has open, after at most `timeoutMs`. It may be called more than once, and at any time. */
   close(timeoutMs: number): Promise<void>;
   health(): ChannelHealth;
+  /**
+   * Sends a short text to people at once, such as the answer to a chat word, within the channel's limits of sends. Rejects
+   * if it was not sent; nobody sends it again. A channel without it tells people nothing but replies.
+   */
+  say?(to: ChannelAddress, text: string): Promise<void>;
+}
+
+/** A receiver in the channel's own form. */
+export interface ChannelAddress {
+  readonly address: string;
+  /** Further facts for the channel, such as the message that is answered. */
+  readonly options?: Metadata;
+}
+
+/** Somebody as the platform names them. */
+export interface Person {
+  /** The platform's id, which nobody can choose to be another one's. */
+  readonly id: string;
+  /** The name that they have given themselves; null: none is known. */
+  readonly name: string | null;
 }
 
 /** A message as it arrived. */
@@ -47,14 +67,51 @@ export interface ChannelMessage {
   /** The platform's id: the same id in the same conversation is taken once. Null if there is none. */
   readonly id: string | null;
   /** The receiver of the reply, in the channel's own form; null if nobody waits for one. */
-  readonly replyTo: { readonly address: string; readonly options?: Metadata } | null;
+  readonly replyTo: ChannelAddress | null;
   /** Files that `newFiles` has stored, of this message alone. Default: none. */
   readonly attachments?: readonly Attachment[];
   /** False if the receiver can't tell a reply that comes twice from two replies. Default: true. */
   readonly replyIdempotent?: boolean;
   /** The policy for such a reply if it may have arrived. Null, the default: the gateway's. */
   readonly replyUnknown?: UnknownPolicy | null;
+  /** Why no agent can be given it: it is kept as dead with this reason. Default: it is for an agent. */
+  readonly setAside?: string;
 }
+
+/** A message of a person as it arrived, for `receive` to decide about. */
+export interface Received extends Omit<ChannelMessage, 'sender' | 'setAside'> {
+  /** The author. Null if it can't be read who that is, which needs a `defect`. */
+  readonly person: Person | null;
+  /**
+   * True if others read along. Null: the channel can't tell. A message is taken as addressed to the gateway then, and no
+   * code is offered.
+   */
+  readonly isGroup: boolean | null;
+  /** True if a message of a group mentions the gateway or answers it. */
+  readonly isAddressed?: boolean;
+  /** How the person came to send this text. Chat words count only if they were written. Default: `written`. */
+  readonly origin?: 'written' | 'forwarded' | 'quoted' | 'edited';
+  /** Set if no agent can be given it: it is kept as dead. */
+  readonly defect?: ReceivedDefect;
+}
+
+export interface ReceivedDefect {
+  readonly kind: 'unreadable' | 'too-large';
+  /** One line for the operator. */
+  readonly reason: string;
+  /** The message as it came, of which 64 KiB are kept; null: its `text` is that. */
+  readonly raw: string | null;
+}
+
+/**
+ * What became of a message of a person. Acknowledge it to the platform in each case.
+ *
+ * - `not-allowed`: the person may not write; nothing is kept.
+ * - `ignored`: it was not for the gateway; nothing is kept.
+ * - `word`: it was a chat word, and is done.
+ * - Else as of `accept`. One with a defect is on disk as dead: `set-aside`.
+ */
+export type ReceiveOutcome = AcceptOutcome | { readonly outcome: 'not-allowed' | 'ignored' | 'word' };
 
 /** A position in what the platform sends, such as an offset. */
 export interface ChannelCheckpoint {
@@ -76,7 +133,18 @@ export interface ChannelContext {
     messages: readonly ChannelMessage[],
     checkpoint?: ChannelCheckpoint,
   ): Promise<readonly AcceptOutcome[]>;
-  /** The position of the last `accept` with this key; null if there was none. */
+  /**
+   * Decides about messages of people, in their order: who may write, what is a chat word, what an agent is given. Each has
+   * an outcome; the position is on disk with the last of them. Throws a StoreError as `accept` does: acknowledge nothing,
+   * and give all of them again. What was taken before the failure is not taken twice.
+   */
+  receive(
+    received: readonly Received[],
+    checkpoint?: ChannelCheckpoint,
+  ): Promise<readonly ReceiveOutcome[]>;
+  /** True if `receive` would keep the message. Fetch its files only then, so that strangers cost nothing. */
+  keeps(received: Received): Promise<boolean>;
+  /** The position of the last `accept` or `receive` with this key; null if there was none. */
   checkpoint(key: string): Promise<JsonValue | null>;
   /** Collects the files of one message, within the limits of the configuration. */
   newFiles(): NewAttachments;

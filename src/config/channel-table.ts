@@ -45,6 +45,18 @@ export const commonChannelKeys = {
   }),
 };
 
+/** The keys of channels that people write to. */
+export const peopleKeys = {
+  allow: z.array(z.string().min(1)).default([]).register(z.globalRegistry, {
+    description: 'Ids of the persons who may write. "*" is everybody. Unset: nobody may.',
+  }),
+};
+
+/** The keys of chats, where people write to each other and to the gateway. */
+export const chatKeys = {
+  ...peopleKeys,
+};
+
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
     description: '"command" is any program that speaks the lines of docs/channels/protocol.md.',
@@ -74,9 +86,7 @@ const command = z.strictObject({
     .register(z.globalRegistry, {
       description: "Credential of the unit with the channel's secret, in the place of `token_file`.",
     }),
-  allow: z.array(z.string().min(1)).default([]).register(z.globalRegistry, {
-    description: 'Ids of the persons who may write. "*" is everybody. Unset: nobody may.',
-  }),
+  ...chatKeys,
   unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null).register(z.globalRegistry, {
     description:
       "Handling of a reply that may have arrived, if the program can't tell. Unset: delivery.unknown.",
@@ -103,6 +113,16 @@ const types = [command] as const;
 export const channelTables = namedTables(channelName, tableOfTypes(types));
 
 export type ChannelConfiguration = z.output<(typeof types)[number]>;
+
+/** Rules about people. A type without one of the keys goes without what it rules. */
+export interface PeopleConfiguration {
+  readonly allow: readonly string[];
+}
+
+/** Gives the rules about people of a channel, if its type has any. */
+export function peopleOf(configuration: object): { readonly people?: PeopleConfiguration } {
+  return 'allow' in configuration ? { people: configuration as PeopleConfiguration } : {};
+}
 
 /** The keys of every type, for code that runs any of them. */
 export interface CommonChannelConfiguration {

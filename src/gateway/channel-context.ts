@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import type { ChannelHost } from '../channels/channel-program.js';
+import { Reception } from '../channels/conversation/reception.js';
 import { sessionOf } from '../channels/session-name.js';
+import type { PeopleConfiguration } from '../config/channel-table.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../log/log.js';
 import { newId } from '../store/ids.js';
@@ -14,6 +16,8 @@ import type { AcceptOutcome } from '../store/turns.js';
 export interface ChannelContextOptions {
   readonly name: string;
   readonly host: ChannelHost;
+  /** Rules about people. Default: the channel has none, and `receive` takes nobody's messages. */
+  readonly people?: PeopleConfiguration;
   readonly store: Pick<
     Store,
     'record' | 'records' | 'putRecord' | 'deleteRecord' | 'putBlob' | 'openBlob' | 'removeBlob'
@@ -30,34 +34,40 @@ export interface ChannelContextOptions {
 
 /** Makes what a channel is given. */
 export function channelContext(options: ChannelContextOptions): ChannelContext {
-  const { name, host, store, log, signal, healthChanged } = options;
+  const { name, host, people: rules = { allow: [] }, store, signal, healthChanged } = options;
+  const log = namedLog(options.log, name);
+  const clock = systemClock;
+  const accept: ChannelContext['accept'] = (messages, checkpoint) =>
+    take(
+      options,
+      messages.map((message) => newMessage(name, message)),
+      checkpoint === undefined ? null : { channel: name, ...checkpoint },
+    );
+  const reception = new Reception({ name, accept, log, clock, rules });
   return {
     name,
     host,
-    accept: (messages, checkpoint) =>
-      accept(
-        options,
-        messages.map((message) => newMessage(name, message)),
-        checkpoint === undefined ? null : { channel: name, ...checkpoint },
-      ),
+    accept,
+    receive: (received, checkpoint) => reception.receive(received, checkpoint),
+    keeps: (received) => reception.keeps(received),
     newFiles: () => new NewAttachments(store, options.attachmentLimits()),
     openFile: ({ id }) => store.openBlob(id),
     checkpoint: async (key) => (await store.record(checkpointKind(name), key))?.value ?? null,
     records: store,
-    log: namedLog(log, name),
-    clock: systemClock,
+    log,
+    clock,
     signal,
     healthChanged,
   };
 }
 
-async function accept(
-  { store, accept: take }: ChannelContextOptions,
+async function take(
+  { store, accept }: ChannelContextOptions,
   messages: readonly NewMessage[],
   checkpoint: Checkpoint | null,
 ): Promise<readonly AcceptOutcome[]> {
-  const outcomes = await take(messages, checkpoint);
-  const keeping: readonly (string | undefined)[] = ['accepted', 'full'];
+  const outcomes = await accept(messages, checkpoint);
+  const keeping: readonly (string | undefined)[] = ['accepted', 'full', 'set-aside'];
   const unused = messages.filter((_message, index) => !keeping.includes(outcomes[index]?.outcome));
   const files = unused.flatMap(({ attachments = [] }) => attachments);
   // The store forgets in a day what can't be removed now.
@@ -67,7 +77,7 @@ async function accept(
 
 function newMessage(channel: string, message: ChannelMessage): NewMessage {
   const { conversation, text, metadata = {}, sender = null, id, replyTo, replyIdempotent = true } = message;
-  const { attachments = [], replyUnknown = null } = message;
+  const { attachments = [], replyUnknown = null, setAside } = message;
   return {
     id: newId(),
     session: sessionOf(channel, conversation),
@@ -83,6 +93,7 @@ function newMessage(channel: string, message: ChannelMessage): NewMessage {
     channel,
     attachments,
     deadIfFull: true,
+    ...(setAside === undefined ? {} : { setAside }),
   };
 }
 

@@ -7,7 +7,7 @@ import { createChannel } from '../channels/create-channel.js';
 import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
-import type { ChannelConfiguration } from '../config/channel-table.js';
+import { type ChannelConfiguration, peopleOf } from '../config/channel-table.js';
 import { type Directories, isLeftoverLink } from '../config/directories.js';
 import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
@@ -264,6 +264,7 @@ function openChannels(
             credentialsDirectory: directories.credentials,
             log: namedLog(log, name),
           }),
+          ...peopleOf(configuration),
           store,
           attachmentLimits: () => workers.attachmentSettings(),
           accept: (messages, checkpoint) =>

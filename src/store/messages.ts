@@ -71,6 +71,8 @@ export interface NewMessage {
    * Its outcome is `full` all the same. Default: it is not taken in.
    */
   readonly deadIfFull?: boolean;
+  /** Why no agent can be given it: it is kept as dead with this reason. Default: it is for an agent. */
+  readonly setAside?: string;
 }
 
 /** A file that the store has, whole. */

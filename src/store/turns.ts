@@ -21,7 +21,9 @@ export type AcceptOutcome =
   /** The key and the body were seen before: the first answer again. */
   | { readonly outcome: 'repeated'; readonly message: Message }
   | { readonly outcome: 'conflict'; readonly messageId: string }
-  | { readonly outcome: 'full'; readonly limit: 'session' | 'total'; readonly waiting: number };
+  | { readonly outcome: 'full'; readonly limit: 'session' | 'total'; readonly waiting: number }
+  /** It is kept as dead, as it was to be. */
+  | { readonly outcome: 'set-aside' };
 
 /** A message that is part of the turn of a later one. */
 export interface CollectedMessage {

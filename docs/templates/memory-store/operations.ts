@@ -70,10 +70,19 @@ export class Operations {
         othersWait: ready(database, 'turn').some((other) => other.message.session !== known),
         poisonSuspectRuns: this.#poisonSuspectRuns(),
       },
-      { fingerprint: message.fingerprint, limits, wantsTurn },
+      {
+        fingerprint: message.fingerprint,
+        limits,
+        wantsTurn,
+        isSetAside: message.setAside !== undefined,
+      },
     );
     if (decision.outcome === 'full') {
       if (message.deadIfFull === true) this.#keepAsDead(message, fullReason(decision));
+      return decision;
+    }
+    if (decision.outcome === 'set-aside') {
+      this.#keepAsDead(message, message.setAside ?? '');
       return decision;
     }
     if (decision.outcome !== 'accepted') {

@@ -145,6 +145,8 @@ function acceptedMessage(
         'idempotency-conflict',
         `The key was used in this session for another message, ${outcome.messageId}.`,
       );
+    case 'set-aside':
+      throw new Error('A message that came by HTTP was set aside.');
     case 'full': {
       const where = outcome.limit === 'session' ? 'this session' : 'this gateway';
       throw new Problem('queue-full', `${outcome.waiting} messages wait in ${where}, and no more may.`, {

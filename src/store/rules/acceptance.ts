@@ -26,12 +26,15 @@ export interface AcceptanceRequest {
   readonly limits: { readonly session: number; readonly total: number; readonly policy?: SessionPolicy };
   /** True if somebody would run it at once. */
   readonly wantsTurn: boolean;
+  /** True if it is to be kept as dead. Default: false. */
+  readonly isSetAside?: boolean;
 }
 
 export type Acceptance =
   | { readonly outcome: 'repeated' }
   | { readonly outcome: 'conflict' }
   | { readonly outcome: 'full'; readonly limit: 'session' | 'total'; readonly waiting: number }
+  | { readonly outcome: 'set-aside' }
   | {
       readonly outcome: 'accepted';
       readonly seq: number;
@@ -53,6 +56,7 @@ export function decideAcceptance(facts: AcceptanceFacts, request: AcceptanceRequ
   const { fingerprint, limits, wantsTurn } = request;
   if (earlier !== null)
     return { outcome: isSame(earlier.fingerprint, fingerprint) ? 'repeated' : 'conflict' };
+  if (request.isSetAside === true) return { outcome: 'set-aside' };
   if (queued >= limits.total) return { outcome: 'full', limit: 'total', waiting: queued };
   const interrupts = head !== null && (session?.policy ?? limits.policy) === 'interrupt';
   if (!interrupts) {

@@ -63,16 +63,24 @@ export function accept(
   const known = sessionNamed(transaction, message.session);
   const earlier = earlierOf(transaction, message, known);
   const facts = factsOf(transaction, known, earlier);
-  const { fingerprint } = message;
+  const { fingerprint, setAside } = message;
   const agent = known === undefined ? (message.agent ?? null) : known.agent;
   const wantsTurn = claim !== undefined && hasSlot(agent, claim.agentSlots);
-  const decision = decideAcceptance(facts, { fingerprint, limits, wantsTurn });
+  const decision = decideAcceptance(facts, {
+    fingerprint,
+    limits,
+    wantsTurn,
+    isSetAside: setAside !== undefined,
+  });
   switch (decision.outcome) {
     case 'repeated':
     case 'conflict':
       return answerAgain(transaction, idToText((earlier as KeyRow).id), decision.outcome);
     case 'full':
       if (message.deadIfFull === true) keepAsDead(transaction, message, known, agent, fullReason(decision));
+      return decision;
+    case 'set-aside':
+      keepAsDead(transaction, message, known, agent, setAside ?? '');
       return decision;
     case 'accepted': {
       const { seq, interrupts, isHead, begins } = decision;
