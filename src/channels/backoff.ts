@@ -8,7 +8,7 @@ export interface Backoff {
 /** The waits of a channel that does not run, or has lost its platform. */
 export const channelBackoff: Backoff = { firstDelayMs: 1_000, delayLimitMs: 60_000 };
 
-/** What was well for so long has failed for a new reason. */
+/** After being well for so long, a failure has a new reason. */
 const stableMs = 60_000;
 
 /**

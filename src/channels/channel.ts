@@ -89,7 +89,7 @@ export interface Received extends Omit<ChannelMessage, 'sender' | 'setAside'> {
   readonly isGroup: boolean | null;
   /** True if a message of a group mentions the gateway or answers it. */
   readonly isAddressed?: boolean;
-  /** How the person came to send this text. Chat words count only if they were written. Default: `written`. */
+  /** The way in which the person sent this text. Chat words count only if they were written. Default: `written`. */
   readonly origin?: 'written' | 'forwarded' | 'quoted' | 'edited';
   /** Set if no agent can be given it: it is kept as dead. */
   readonly defect?: ReceivedDefect;
@@ -104,7 +104,7 @@ export interface ReceivedDefect {
 }
 
 /**
- * What became of a message of a person. Acknowledge it to the platform in each case.
+ * The end of a message of a person. Acknowledge it to the platform in each case.
  *
  * - `not-allowed`: the person may not write; nothing is kept.
  * - `ignored`: it was not for the gateway; nothing is kept.
@@ -138,10 +138,7 @@ export interface ChannelContext {
    * an outcome; the position is on disk with the last of them. Throws a StoreError as `accept` does: acknowledge nothing,
    * and give all of them again. What was taken before the failure is not taken twice.
    */
-  receive(
-    received: readonly Received[],
-    checkpoint?: ChannelCheckpoint,
-  ): Promise<readonly ReceiveOutcome[]>;
+  receive(received: readonly Received[], checkpoint?: ChannelCheckpoint): Promise<readonly ReceiveOutcome[]>;
   /** True if `receive` would keep the message. Fetch its files only then, so that strangers cost nothing. */
   keeps(received: Received): Promise<boolean>;
   /** The position of the last `accept` or `receive` with this key; null if there was none. */

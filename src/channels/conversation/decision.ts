@@ -5,10 +5,7 @@ export interface ConversationRules {
   readonly allow: readonly string[];
 }
 
-/**
- * What is to become of a message: a stranger's, one that is not for the gateway, one that no agent can be given, or one
- * for the agent.
- */
+/** A message is a stranger's, one that is not for the gateway, one that no agent can be given, or one for the agent. */
 export type Decision = 'not-allowed' | 'ignored' | 'set-aside' | 'message';
 
 /** Decides about one message of a person. */
