@@ -4,6 +4,7 @@ import type { NewAttachments } from '../store/new-attachments.js';
 import type { Store } from '../store/store.js';
 import type { AcceptOutcome } from '../store/turns.js';
 import type { ChannelHost } from './channel-program.js';
+import type { HookPort } from './hooks.js';
 import type { ReplySender } from './reply-sender.js';
 
 export interface ChannelHealth {
@@ -147,6 +148,8 @@ export interface ChannelContext {
   newFiles(): NewAttachments;
   /** Reads a file of a message or a reply; null if it was forgotten. */
   openFile(file: Pick<Attachment, 'id'>): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Requests of the platform to `POST /hooks/NAME`, such as webhooks. */
+  readonly hook: HookPort;
   /** Keeps anything else for the channel, under kinds that begin with its name and a colon. */
   readonly records: Pick<Store, 'record' | 'records' | 'putRecord' | 'deleteRecord'>;
   /** Has the channel's name in each record. */

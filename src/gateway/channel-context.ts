@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import type { ChannelHost } from '../channels/channel-program.js';
 import { Reception } from '../channels/conversation/reception.js';
+import { Hooks, hookPath } from '../channels/hooks.js';
 import { sessionOf } from '../channels/session-name.js';
 import type { PeopleConfiguration } from '../config/channel-table.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
@@ -27,6 +28,10 @@ export interface ChannelContextOptions {
     messages: readonly NewMessage[],
     checkpoint: Checkpoint | null,
   ) => Promise<readonly AcceptOutcome[]>;
+  /** Requests to channels. Default: none reach it. */
+  readonly hooks?: Hooks;
+  /** `http.public_url`. Default: it is not set. */
+  readonly publicUrl?: () => string | null;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly healthChanged: () => void;
@@ -35,6 +40,7 @@ export interface ChannelContextOptions {
 /** Makes what a channel is given. */
 export function channelContext(options: ChannelContextOptions): ChannelContext {
   const { name, host, people: rules = { allow: [] }, store, signal, healthChanged } = options;
+  const { hooks = new Hooks() } = options;
   const log = namedLog(options.log, name);
   const clock = systemClock;
   const accept: ChannelContext['accept'] = (messages, checkpoint) =>
@@ -53,6 +59,13 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
     newFiles: () => new NewAttachments(store, options.attachmentLimits()),
     openFile: ({ id }) => store.openBlob(id),
     checkpoint: async (key) => (await store.record(checkpointKind(name), key))?.value ?? null,
+    hook: {
+      url: () => {
+        const url = options.publicUrl?.() ?? null;
+        return url === null ? null : `${url}${hookPath(name)}`;
+      },
+      serve: (hook) => hooks.serve(name, hook, signal),
+    },
     records: store,
     log,
     clock,

@@ -4,6 +4,7 @@ import type { AgentGroups, GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { createChannel } from '../channels/create-channel.js';
+import { Hooks } from '../channels/hooks.js';
 import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
@@ -199,7 +200,8 @@ async function prepare(
     senderOf: (channel) => channels.senderOf(channel),
     onChange: () => events.changed(),
   });
-  const channels = openChannels(options, store, workers, processes.agentGroups);
+  const hooks = new Hooks();
+  const channels = openChannels(options, { store, workers, groups: processes.agentGroups, hooks });
   const room = new ConnectionRoom(() => workers.configuration);
   // They can be taken once, also if the address is tried again.
   let plan: SocketPlan | null = null;
@@ -218,6 +220,7 @@ async function prepare(
     log,
     token: token(options),
     turnReplies: workers.callbacks,
+    hooks,
     callerTurn: (pids) => turnOfProcesses(pids, processes.turnProcesses, log),
     bodyLimit: configuration.http.body_limit,
     settings: () => ({
@@ -244,10 +247,14 @@ async function prepare(
 
 function openChannels(
   { log, events, directories, environment }: RuntimeOptions,
-  store: OpenStore,
-  workers: Workers,
-  groups: AgentGroups | null,
+  parts: {
+    readonly store: OpenStore;
+    readonly workers: Workers;
+    readonly groups: AgentGroups | null;
+    readonly hooks: Hooks;
+  },
 ): Channels<ChannelConfiguration> {
+  const { store, workers, groups, hooks } = parts;
   const changed = () => events.changed();
   return new Channels<ChannelConfiguration>({
     create: (name, configuration, signal) =>
@@ -269,6 +276,8 @@ function openChannels(
           attachmentLimits: () => workers.attachmentSettings(),
           accept: (messages, checkpoint) =>
             workers.intake.acceptAll(messages, workers.queueLimits(), checkpoint),
+          hooks,
+          publicUrl: () => workers.configuration.http.public_url,
           log,
           signal,
           healthChanged: changed,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ChannelContext, ChannelMessage } from '../../src/channels/channel.js';
+import { type Hook, Hooks } from '../../src/channels/hooks.js';
 import { channelContext } from '../../src/gateway/channel-context.js';
 import { Intake } from '../../src/gateway/intake.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
@@ -14,6 +15,9 @@ let directory: string;
 let store: Store;
 let context: ChannelContext;
 let wakes: number;
+let hooks: Hooks;
+let publicUrl: string | null;
+let end: AbortController;
 const told: string[] = [];
 const log = new RecordingLog();
 
@@ -25,6 +29,9 @@ beforeEach(async () => {
     maxAttempts: 3,
   }));
   wakes = 0;
+  hooks = new Hooks();
+  publicUrl = null;
+  end = new AbortController();
   told.length = 0;
   const intake = new Intake({
     store,
@@ -42,8 +49,10 @@ beforeEach(async () => {
     host: new FakeHost(),
     attachmentLimits: () => ({ count: 1, fileBytes: 10, totalBytes: 10 }),
     accept: (messages, checkpoint) => intake.acceptAll(messages, { session: 2, total: 100 }, checkpoint),
+    hooks,
+    publicUrl: () => publicUrl,
     log,
-    signal: new AbortController().signal,
+    signal: end.signal,
     healthChanged: () => undefined,
   });
 });
@@ -113,4 +122,28 @@ test('a record names the channel', () => {
     message: 'slow',
     fields: { SD_GATEWAY_CHANNEL: 'tg', SD_GATEWAY_SESSION: 's' },
   });
+});
+
+test('a channel has one hook, at the address below the gateway’s own, until it is closed', () => {
+  const hook = (limitBytes: number): Hook => ({ limitBytes, handle: async () => ({ outcome: 'taken' }) });
+  expect(context.hook.url()).toBeNull();
+  publicUrl = 'https://gateway.example.org/sd';
+  expect(context.hook.url()).toBe('https://gateway.example.org/sd/hooks/tg');
+  expect(hooks.of('tg')).toBeNull();
+  context.hook.serve(hook(1));
+  context.hook.serve(hook(2));
+  expect(hooks.of('tg')?.limitBytes).toBe(2);
+  expect(hooks.of('other')).toBeNull();
+  end.abort();
+  expect(hooks.of('tg')).toBeNull();
+  context.hook.serve(hook(3));
+  expect(hooks.of('tg')).toBeNull();
+});
+
+test('a closed channel does not take the hook of the one after it away', () => {
+  const hook: Hook = { limitBytes: 1, handle: async () => ({ outcome: 'taken' }) };
+  context.hook.serve({ ...hook });
+  hooks.serve('tg', hook, new AbortController().signal);
+  end.abort();
+  expect(hooks.of('tg')).toBe(hook);
 });

@@ -9,7 +9,7 @@ import { memberProblem } from './validate.js';
 
 const jsonType = 'application/json';
 /** Levels of a body that are looked through: one with more has metadata that is refused for its depth. */
-const deepestMember = bounds.metadataDepth + 2;
+export const deepestMember = bounds.metadataDepth + 2;
 const asBuffer = { parseAs: 'buffer' } as const;
 
 /**
@@ -68,8 +68,13 @@ function formTooLarge(limitBytes: number): Problem {
 
 /** Throws if the headers say that the body can't be taken. */
 function refuseBody(headers: IncomingHttpHeaders, limitBytes: number): void {
-  const { 'content-encoding': encoding, 'content-length': length } = headers;
+  const { 'content-length': length } = headers;
   if (Number(length ?? 0) > limitBytes) throw isForm(headers) ? formTooLarge(limitBytes) : tooLarge();
+  refuseEncoding(headers);
+}
+
+/** Throws if the body comes in an encoding. */
+export function refuseEncoding({ 'content-encoding': encoding }: IncomingHttpHeaders): void {
   if (encoding === undefined || /^(?:identity)?$/i.test(encoding)) return;
   throw new Problem('unsupported-media-type', 'Send the body without a Content-Encoding.', {
     // RFC 9110, 12.5.3.
@@ -107,7 +112,7 @@ export function jsonOf(body: Buffer): unknown {
  * The path of a member `__proto__`, in at most so many levels; null if there is none. Code that copies such a member, in
  * an agent say, sets the prototype of the copy instead.
  */
-function prototypePath(value: unknown, levels: number): readonly string[] | null {
+export function prototypePath(value: unknown, levels: number): readonly string[] | null {
   if (typeof value !== 'object' || value === null || levels === 0) return null;
   for (const [name, item] of Object.entries(value)) {
     if (name === '__proto__') return [name];

@@ -11,6 +11,7 @@ import { readBodies, takeEmptyBodies } from './bodies.js';
 import { clientOf } from './client-address.js';
 import { internalProblem, problemOf } from './failures.js';
 import { guardRoutes } from './guard.js';
+import { addHookRoutes } from './hooks/hook-routes.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 import { addQuestionRoutes } from './question-routes.js';
@@ -144,6 +145,15 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
   const { turnReplies } = options;
   if (turnReplies !== undefined) {
     application.register(async (routes) => addReplyRoutes(routes, turnReplies, () => servers.connections));
+  }
+
+  const { hooks } = options;
+  if (hooks !== undefined) {
+    const channelNames = () => options.settings().channelNames;
+    const clientAddress = (request: FastifyRequest) => clientOfRequest(request).address;
+    application.register(async (routes) =>
+      addHookRoutes(routes, { hooks, channelNames, clientOf: clientAddress }),
+    );
   }
 
   const servers = new Servers({

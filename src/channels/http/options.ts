@@ -3,6 +3,7 @@ import type { NewMessage, QueueLimits } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import type { CallerTurn } from '../control/facts.js';
+import type { Hooks } from '../hooks.js';
 import type {
   MessageChanges,
   OperatorActions,
@@ -66,6 +67,8 @@ export interface HttpChannelOptions {
   readonly callerTurn?: (processes: () => Promise<readonly number[]>) => Promise<CallerTurn | null>;
   /** Replies of agents that come later; by default none are taken. */
   readonly turnReplies?: TurnReplies;
+  /** Requests to channels; by default none takes any. */
+  readonly hooks?: Hooks;
   /** Largest body, in bytes. */
   readonly bodyLimit: number;
   /** Read with each request. */

@@ -6,6 +6,7 @@ export const problemKinds = {
   'malformed-request': { status: 400, title: 'The request is not well-formed' },
   'invalid-parameter': { status: 400, title: 'A parameter or header is not valid' },
   unauthorized: { status: 401, title: 'A valid token is required' },
+  'wrong-signature': { status: 401, title: 'A valid signature is required' },
   forbidden: { status: 403, title: 'The token may not do this' },
   'within-turn': { status: 403, title: 'A running turn may not do this' },
   'not-found': { status: 404, title: 'There is nothing under this address' },

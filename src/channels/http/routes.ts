@@ -50,7 +50,7 @@ function isFulfilled(promise: Promise<unknown>): Promise<boolean> {
 
 /** True if a request to this address needs no token. */
 export function isOpen(url: string): boolean {
-  return /^\/(?:healthz|readyz)(?:\?|$)/.test(url);
+  return /^\/(?:healthz|readyz|hooks\/[^/?]+)(?:\?|$)/.test(url);
 }
 
 /** Seconds after which a poll that a stop ended early may be asked again. */

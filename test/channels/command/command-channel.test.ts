@@ -71,7 +71,7 @@ function made(keys: object = {}): CommandChannel {
   end = new AbortController();
   const table = { type: 'command', command: ['/bin/irc', '--tls'], allow: ['ada'], ...keys };
   const configuration = configurationSchema.parse({ channels: { [name]: table } }).channels[name];
-  if (configuration === undefined) throw new Error('There is no channel.');
+  if (configuration?.type !== 'command') throw new Error('There is no channel.');
   const intake = new Intake({
     store,
     dispatcher: { reserveSlot: () => null, wake: () => undefined },
