@@ -67,8 +67,8 @@ export interface ChannelMessage {
   readonly sender?: string;
   /** The platform's id: the same id in the same conversation is taken once. Null if there is none. */
   readonly id: string | null;
-  /** The receiver of the reply, in the channel's own form; null if nobody waits for one. */
-  readonly replyTo: ChannelAddress | null;
+  /** The receiver of the reply, in the form of its channel; null if nobody waits for one. Default channel: this one. */
+  readonly replyTo: (ChannelAddress & { readonly channel?: string }) | null;
   /** Files that `newFiles` has stored, of this message alone. Default: none. */
   readonly attachments?: readonly Attachment[];
   /** False if the receiver can't tell a reply that comes twice from two replies. Default: true. */

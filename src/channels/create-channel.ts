@@ -11,6 +11,10 @@ const channelTypes: {
     context: ChannelContext,
   ) => Promise<Channel>;
 } = {
+  webhook: async (configuration, context) => {
+    const { WebhookChannel } = await import('./webhook-in/webhook-channel.js');
+    return new WebhookChannel(configuration, context);
+  },
   command: async (configuration, context) => {
     const { CommandChannel } = await import('./command/command-channel.js');
     return new CommandChannel(configuration, context);

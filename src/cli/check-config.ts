@@ -9,9 +9,10 @@ import {
 } from '../agents/delegation.js';
 import { trialOf, tryAgent } from '../agents/try-agent.js';
 import { channelPath } from '../channels/channel-program.js';
+import { hookPath } from '../channels/hooks.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
 import { ConfigurationError } from '../config/load.js';
-import type { AgentConfigurations } from '../config/schema.js';
+import type { AgentConfigurations, Configuration } from '../config/schema.js';
 import { writtenConfiguration } from '../config/written.js';
 import { programIn, programOf } from '../doctor/facts/agents.js';
 import { managerPath } from '../doctor/facts/unit.js';
@@ -79,6 +80,17 @@ function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>
   });
 }
 
+/** The addresses to give to platforms; null: the gateway does not know its own. */
+function hookAddresses({
+  http,
+  channels,
+}: Configuration): readonly { channel: string; url: string | null }[] {
+  const { public_url: publicUrl } = http;
+  return Object.entries(channels)
+    .filter(([, { type }]) => type === 'webhook')
+    .map(([channel]) => ({ channel, url: publicUrl === null ? null : `${publicUrl}${hookPath(channel)}` }));
+}
+
 /** Throws a ConfigurationError, with the drop-in that is missing, if the unit can't limit an agent's memory. */
 async function checkMemoryMax(
   { unit, scope, file }: GatewayLocation,
@@ -110,21 +122,34 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const location = await locateGateway(parsed);
     const { configuration, warnings, file } = configurationAt(location);
     await checkMemoryMax(location, configuration.agents);
+    const hooks = hookAddresses(configuration);
     const found = [
       ...warnings,
+      ...hooks.flatMap(({ channel, url }) =>
+        url === null
+          ? [
+              `channels.${channel}: the platform sends its requests to ${hookPath(channel)} below the URL of the gateway, which http.public_url does not name`,
+            ]
+          : [],
+      ),
       ...(await agentWarnings(location, configuration.agents)),
       ...channelWarnings(configuration.channels),
     ];
     for (const warning of found) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {
       process.stdout.write(
-        versionedLine({ valid: true, file, unit: location.unit, configuration, warnings: found }),
+        versionedLine({ valid: true, file, unit: location.unit, configuration, hooks, warnings: found }),
       );
       return commandStatus.success;
     }
     const source = file ?? 'no file: defaults and environment';
     const reader = location.unit === null ? '' : `, as ${location.unit} reads it`;
-    process.stdout.write(`# ${printable(source)}${reader}\n${writtenConfiguration(configuration)}`);
+    const addresses = hooks.map(({ channel, url }) =>
+      url === null ? '' : `# The platform of channels.${channel} sends its requests to ${url}\n`,
+    );
+    process.stdout.write(
+      `# ${printable(source)}${reader}\n${addresses.join('')}${writtenConfiguration(configuration)}`,
+    );
     return commandStatus.success;
   } catch (error) {
     if (!asJson || !(error instanceof ConfigurationError)) throw error;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { absolutePath, timeSpan } from './values.js';
+import { webhookKeys } from './webhook-keys.js';
 
 /** Names that stand for a part of the gateway with a message or a reply's target. */
 const takenNames: readonly string[] = ['http', 'webhook', 'control', 'schedule'];
@@ -57,9 +58,26 @@ export const chatKeys = {
   ...peopleKeys,
 };
 
+/** The keys of types that have a secret. */
+const secretKeys = {
+  token_file: absolutePath.nullable().default(null).register(z.globalRegistry, {
+    description:
+      "File with the channel's secret, which nobody else may read (mode 0600): the program is told it, and webhooks are checked by it.",
+  }),
+  token_credential: z
+    .string()
+    .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, {
+      description: "Credential of the unit with the channel's secret, in the place of `token_file`.",
+    }),
+};
+
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
-    description: '"command" is any program that speaks the lines of docs/channels/protocol.md.',
+    description:
+      '"command" is any program that speaks the lines of docs/channels/protocol.md; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
   }),
   command: z
     .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
@@ -74,18 +92,7 @@ const command = z.strictObject({
       description:
         'Names of variables of the gateway that the program gets. Otherwise it has PATH, HOME and LANG.',
     }),
-  token_file: absolutePath.nullable().default(null).register(z.globalRegistry, {
-    description:
-      "File with the channel's secret, which nobody else may read (mode 0600). The program is told it.",
-  }),
-  token_credential: z
-    .string()
-    .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
-    .nullable()
-    .default(null)
-    .register(z.globalRegistry, {
-      description: "Credential of the unit with the channel's secret, in the place of `token_file`.",
-    }),
+  ...secretKeys,
   ...chatKeys,
   unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null).register(z.globalRegistry, {
     description:
@@ -106,8 +113,28 @@ const command = z.strictObject({
 
 export type CommandChannelConfiguration = z.output<typeof command>;
 
+const webhook = z
+  .strictObject({
+    type: z.literal('webhook').register(z.globalRegistry, {
+      description: '"webhook" takes signed requests of a platform to POST /hooks/NAME.',
+    }),
+    ...webhookKeys,
+    ...secretKeys,
+    ...commonChannelKeys,
+  })
+  .superRefine(({ token_file, token_credential }, context) => {
+    if (token_file !== null || token_credential !== null) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['token_file'],
+      message: 'a webhook needs a secret: name a file with it here, or a credential in token_credential',
+    });
+  });
+
+export type WebhookChannelConfiguration = z.output<typeof webhook>;
+
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [command] as const;
+const types = [command, webhook] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));

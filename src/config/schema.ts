@@ -216,7 +216,14 @@ function mistakesBetweenTables(tables: Tables): (readonly [path: (string | numbe
       ? []
       : [[['route', index, 'channel'], noSuch('channel', 'channels', rule.channel, channelNames)] as const]),
   ]);
-  return [...both, ...unknown].map(([path, message]) => [[...path], message]);
+  const targets = Object.entries(channels).flatMap(([name, table]) => {
+    const target = table.type === 'webhook' ? table.reply_to?.channel : undefined;
+    const known = ['webhook', ...Object.keys(channels)];
+    if (target === undefined || known.includes(target)) return [];
+    const path = ['channels', name, 'reply_to', 'channel'];
+    return [[path, noSuch('channel', 'channels', target, known)] as const];
+  });
+  return [...both, ...unknown, ...targets].map(([path, message]) => [[...path], message]);
 }
 
 function noSuch(what: string, tables: string, name: string, known: readonly string[]): string {

@@ -96,7 +96,7 @@ function newMessage(channel: string, message: ChannelMessage): NewMessage {
     session: sessionOf(channel, conversation),
     text,
     metadata,
-    replyTo: replyTo === null ? null : { channel, address: replyTo.address, options: replyTo.options ?? {} },
+    replyTo: replyTo === null ? null : { channel, options: {}, ...replyTo },
     replyIdempotent,
     replyUnknown,
     // The platform's id alone says that it is the same message: an edit of it may come under the id again.

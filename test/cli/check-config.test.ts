@@ -57,3 +57,19 @@ command = ["sh"]
   ]);
   expect(status).toBe(0);
 });
+
+it('shows the address of a webhook to give to the platform', async () => {
+  const file = join(place.directory, 'webhooks.toml');
+  const table = '[channels.github]\ntype = "webhook"\nscheme = "github"\ntoken_file = "/etc/github.secret"\n';
+  writeFileSync(file, `${table}[http]\npublic_url = "https://example.org/sd"\n`);
+  const shown = await place.run(['check-config', '--config', file]);
+  expect([shown.status, shown.stderr]).toEqual([0, '']);
+  const url = 'https://example.org/sd/hooks/github';
+  expect(shown.stdout).toContain(`\n# The platform of channels.github sends its requests to ${url}\n`);
+  const asJson = await place.run(['check-config', '--config', file, '--json']);
+  expect(JSON.parse(asJson.stdout)).toMatchObject({ hooks: [{ channel: 'github', url }] });
+
+  writeFileSync(file, table);
+  const unknown = await place.run(['check-config', '--config', file]);
+  expect(unknown.stderr).toContain('channels.github: the platform sends its requests to /hooks/github below');
+});

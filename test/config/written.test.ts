@@ -44,6 +44,12 @@ temperature = 0.2
 stop = ["a", "b\\n"]
 stream = false
 response_format = { type = "json_schema", "a key" = [{ x = 1e9 }, {}] }
+[channels.github]
+type = "webhook"
+scheme = "github"
+token_file = "/etc/github.secret"
+message = "{a|\\"b\\"} {{c}}"
+reply_to = { channel = "webhook", to = "https://example.org" }
 [[route]]
 channel = "http"
 prefix = "a"
@@ -65,6 +71,8 @@ test('a configuration is written as one would write it', () => {
   expect(text).toContain('reply_limit = "2M"\n');
   expect(text).toContain('base_url = "http://127.0.0.1:11434/v1"\n');
   expect(text).toContain('history_bytes = "32K"\n');
+  expect(text).toContain('reply_to = { "channel" = "webhook", "to" = "https://example.org" }\n');
+  expect(text).toContain('body_limit = "1M"\n');
   expect(text).toContain(
     'parameters = { "temperature" = 0.2, "stop" = ["a", "b\\n"], "stream" = false, "response_format" = {',
   );
