@@ -1,10 +1,11 @@
-import type { AgentFile, AgentRequest, AgentSender, EarlierTurn } from '../../agents/agent.js';
+import type { AgentFile, AgentRequest, EarlierTurn } from '../../agents/agent.js';
 import type { Attachment, Message } from '../../store/messages.js';
 import type { NewAttachments } from '../../store/new-attachments.js';
 import { agentSessionKey, agentSessionKind } from '../../store/records.js';
 import { turnText } from '../../store/rules/ready-queue.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import { plainSenders, type TurnSenders } from './turn-senders.js';
 
 export type AgentRequestStore = Pick<Store, 'history' | 'openBlob' | 'record' | 'putRecord' | 'deleteRecord'>;
 
@@ -14,6 +15,7 @@ export function agentRequest(
   agent: string,
   turn: Turn,
   replyFiles: Pick<NewAttachments, 'add'>,
+  senders: Pick<TurnSenders, 'of'> = plainSenders(turn),
 ): AgentRequest {
   const { turnId, messageId, session, generation, seq, attempt, putBacks, text, metadata } = turn;
   const filesOf = ({ messageId, attachments = [] }: MessageFiles): readonly AgentFile[] =>
@@ -33,14 +35,14 @@ export function agentRequest(
     putBacks,
     text,
     metadata,
-    sender: senderOf(turn.sender, turn.channel),
+    sender: senders.of(turn.sender),
     collected: turn.collected.map((part) => ({
       messageId: part.messageId,
       seq: part.seq,
       text: part.text,
       metadata: part.metadata,
       // Messages of several channels may be one turn only if their replies go to one place: that is one channel.
-      sender: senderOf(part.sender, turn.channel),
+      sender: senders.of(part.sender),
     })),
     files: [...turn.collected, turn].flatMap(filesOf),
     addFile: (file, content) => replyFiles.add(file, content),
@@ -60,10 +62,6 @@ interface MessageFiles {
   readonly attachments?: readonly Attachment[];
 }
 
-function senderOf(id: string | null, channel: string): AgentSender | null {
-  return id === null ? null : { id, name: null, channel, role: null };
-}
-
 /** Puts the messages of each turn together. */
 export function earlierTurns(messages: readonly Message[]): readonly EarlierTurn[] {
   const parts = new Map<string, Message[]>();
@@ -77,7 +75,7 @@ export function earlierTurns(messages: readonly Message[]): readonly EarlierTurn
         messageId: id,
         seq,
         text: turnText(parts.get(id) ?? [], text),
-        sender: senderOf(sender, channel),
+        sender: plainSenders({ channel }).of(sender),
         acceptedAt,
         reply: { text: reply.text, metadata: reply.metadata },
       });

@@ -24,6 +24,7 @@ import { type SlotReservation, SlotReservations } from './slot-reservations.js';
 import { type AskPerson, TurnQuestions } from './turn-questions.js';
 import { TurnRecords } from './turn-records.js';
 import { RunningTurn, type TurnResult, TurnRunner } from './turn-runner.js';
+import { plainSenders, type SendersOf } from './turn-senders.js';
 
 export type DispatchSettings = Pick<
   Configuration['dispatch'],
@@ -50,6 +51,8 @@ export interface DispatcherOptions {
   readonly agents: TurnAgents;
   /** Asks a person what an agent asks. Default: nobody is there to answer. */
   readonly ask?: AskPerson;
+  /** Looks the authors of a turn up, as it begins. Default: no more is known than their ids. */
+  readonly sendersOf?: SendersOf;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway. */
   readonly owner: string;
@@ -165,6 +168,7 @@ export class Dispatcher {
       holds: this.#holds,
       loads: this.#loads,
       questions: this.#questions,
+      sendersOf: options.sendersOf ?? plainSenders,
       attachmentLimits: options.attachmentLimits ?? (() => noAttachments),
       isOpen: () => this.#work.isOpen,
       onProgress: (turn, progress) => this.#work.notify(() => onProgress(turn, progress), turnFields(turn)),

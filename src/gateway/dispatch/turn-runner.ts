@@ -7,13 +7,22 @@ import type { Reply, TokenUsage } from '../../store/messages.js';
 import { type AttachmentLimits, NewAttachments } from '../../store/new-attachments.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
+import { errorMessage } from '../../text/failure-text.js';
 import type { AgentHolds } from './agent-holds.js';
 import type { AgentLoads } from './agent-loads.js';
 import { type AgentRequestStore, agentRequest } from './agent-request.js';
 import type { TurnAgent } from './agents.js';
-import { failureOf, type TurnCutOff, type TurnFailure, wasKilled, wasNotStarted } from './policy.js';
+import {
+  failureOf,
+  type TurnCutOff,
+  type TurnFailure,
+  turnFields,
+  wasKilled,
+  wasNotStarted,
+} from './policy.js';
 import { TurnDeltas } from './turn-deltas.js';
 import type { TurnQuestions } from './turn-questions.js';
+import { allowedTurn, notAllowedReason, type SendersOf, type TurnSenders } from './turn-senders.js';
 import { TurnTimer } from './turn-timer.js';
 
 /** A turn that runs here, until its end is written. */
@@ -51,6 +60,8 @@ export type TurnResult =
   /** The agent has done nothing. */
   | { readonly notStarted: true };
 
+type Allowed = { readonly turn: Turn; readonly senders: TurnSenders } | { readonly failure: TurnFailure };
+
 export interface TurnRunnerOptions {
   readonly store: Pick<Store, 'appendDeltas' | 'putBlob' | 'removeBlob'> & AgentRequestStore;
   readonly clock: Clock;
@@ -58,6 +69,8 @@ export interface TurnRunnerOptions {
   readonly holds: AgentHolds;
   readonly loads: AgentLoads;
   readonly questions: TurnQuestions;
+  /** Looks the authors of a turn up, as it begins. */
+  readonly sendersOf: SendersOf;
   /** Bounds of the files of a reply. */
   readonly attachmentLimits: () => AttachmentLimits;
   /** False once the gateway stops. */
@@ -86,6 +99,9 @@ export class TurnRunner {
       this.#options;
     const { turn, signal } = running;
     const { name, agent, timeout } = running.agent;
+    const looked = this.#allowed(turn);
+    const allowed = looked instanceof Promise ? await looked : looked;
+    if ('failure' in allowed) return allowed;
     if (running.cutOff !== null) return { failure: failureOf(null, running.cutOff, timeout) };
     const starts = holds.of(name);
     // It was claimed before that was known.
@@ -106,7 +122,10 @@ export class TurnRunner {
       else if (event.type === 'waits') this.#waitForCallback(running);
     };
     try {
-      const reply = await replyOf(agent.run(agentRequest(store, name, turn, files), signal), onEvent);
+      const reply = await replyOf(
+        agent.run(agentRequest(store, name, allowed.turn, files, allowed.senders), signal),
+        onEvent,
+      );
       starts.succeeded();
       return { reply: usage === null ? reply : { ...reply, usage } };
     } catch (error) {
@@ -124,6 +143,31 @@ export class TurnRunner {
       deltas.end();
       questions.end(turn);
     }
+  }
+
+  /** The turn without what was written by people who may no longer write. Most channels need no look-up for that. */
+  #allowed(turn: Turn): Allowed | Promise<Allowed> {
+    const failed = (error: unknown): Allowed => {
+      const message = `The gateway could not find out if the author may write: ${errorMessage(error)}`;
+      return { failure: { message, retry: true } };
+    };
+    const looked = this.#options.sendersOf(turn);
+    return looked instanceof Promise
+      ? looked.then((senders) => this.#allowedBy(turn, senders), failed)
+      : this.#allowedBy(turn, looked);
+  }
+
+  #allowedBy(turn: Turn, senders: TurnSenders): Allowed {
+    const allowed = allowedTurn(turn, senders);
+    if (allowed === null) {
+      return { failure: { message: notAllowedReason(turn.sender, turn.channel), retry: false } };
+    }
+    const leftOut = turn.collected.length - allowed.collected.length;
+    if (leftOut > 0) {
+      const reason = `${leftOut} messages of a turn are left out, as their authors may no longer write.`;
+      this.#options.log.warning(reason, turnFields(turn));
+    }
+    return { turn: allowed, senders };
   }
 
   /** True if the gateway is stopping, or is told to within a moment. */
