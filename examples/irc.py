@@ -69,8 +69,10 @@ def message(sender, to, text):
             return
         text = text[len(nick) + 1 :].strip()
     if text:
-        chat = sender if to == nick else to
-        say(type="inbound", id=str(time.time_ns()), chat=chat, person=sender, text=text)
+        room = to != nick
+        chat = to if room else sender
+        id = str(time.time_ns())
+        say(type="inbound", id=id, chat=chat, person=sender, text=text, group=room, addressed=room)
 
 
 def hear(command, sender, parameters):

@@ -7,6 +7,7 @@ import type {
   SessionCancelled,
   SessionSummary,
 } from '../store/messages.js';
+import type { Role } from './conversation/roles.js';
 
 /** Tells if the gateway takes new work, and what an operator asks first. */
 export interface Readiness {
@@ -52,6 +53,58 @@ export interface SessionOperations {
   /** Names of the configured agents. */
   readonly agents: readonly string[];
   route(question: RouteQuestion): Promise<RouteAnswer>;
+}
+
+/** Somebody who may write by a channel. */
+export interface AllowedPerson {
+  readonly channel: string;
+  /** The platform's id; "*" stands for everybody. */
+  readonly id: string;
+  readonly name: string | null;
+  readonly role: Role;
+  /** True if the configuration names the person, false if an operator let them in. */
+  readonly isConfigured: boolean;
+  /** Milliseconds since the Unix epoch; null: not known. */
+  readonly since: number | null;
+}
+
+/** Somebody who was given a code, and waits to be let in. Times in milliseconds since the Unix epoch. */
+export interface WaitingPerson {
+  readonly channel: string;
+  readonly id: string;
+  /** As they call themselves, without marks that are not seen. */
+  readonly name: string | null;
+  readonly askedAt: number;
+  readonly expiresAt: number;
+}
+
+export interface PeopleList {
+  readonly allowed: readonly AllowedPerson[];
+  readonly waiting: readonly WaitingPerson[];
+}
+
+export type ForgetOutcome =
+  /** No channel knows the person; several channels, and none was named: none is certain. */
+  | { readonly outcome: 'unknown' }
+  | { readonly outcome: 'ambiguous'; readonly channels: readonly string[] }
+  | {
+      readonly outcome: 'forgotten';
+      readonly channel: string;
+      /** Sessions that are gone, those with messages of others as well, and those whose turn has not ended. */
+      readonly deleted: readonly string[];
+      readonly kept: readonly string[];
+      readonly busy: readonly string[];
+      /** The configuration lets the person in. */
+      readonly mayStillWrite: boolean;
+    };
+
+/** Orders of an operator about the people who write by channels. */
+export interface PeopleOperations {
+  list(): Promise<PeopleList>;
+  /** Lets in who has this code. Null: nobody waits with it. */
+  accept(code: string, role: Role): Promise<AllowedPerson | null>;
+  /** Takes the right from a person, and deletes what they left. `channel` null: the one that knows the person. */
+  forget(id: string, channel: string | null): Promise<ForgetOutcome>;
 }
 
 /** Something that a turn under way has done. */

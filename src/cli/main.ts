@@ -21,6 +21,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   show: async () => (await import('./client/messages.js')).show,
   attachment: async () => (await import('./client/attachment.js')).attachment,
   token: async () => (await import('./client/tokens.js')).token,
+  people: async () => (await import('./client/people.js')).people,
   dead: async () => (await import('./client/messages.js')).dead,
   approve: async () => (await import('./client/questions.js')).approve,
   deny: async () => (await import('./client/questions.js')).deny,
@@ -58,6 +59,7 @@ function changesSomething({ command, operands: [action] }: ParsedCommand): boole
   return (
     changing.includes(command.name) ||
     (command.name === 'dead' && /^(retry|discard)$/.test(action ?? '')) ||
+    (command.name === 'people' && /^(accept|forget)$/.test(action ?? '')) ||
     (command.name === 'token' && /^(add|revoke)$/.test(action ?? ''))
   );
 }

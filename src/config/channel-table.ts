@@ -46,16 +46,49 @@ export const commonChannelKeys = {
   }),
 };
 
+const personIds = z.array(z.string().min(1)).default([]);
+
 /** The keys of channels that people write to. */
 export const peopleKeys = {
-  allow: z.array(z.string().min(1)).default([]).register(z.globalRegistry, {
-    description: 'Ids of the persons who may write. "*" is everybody. Unset: nobody may.',
+  allow: personIds.register(z.globalRegistry, {
+    description: 'Ids of the persons who may write. "*" is everybody. Unset: nobody but the owners.',
+  }),
+  owners: z
+    .array(
+      z
+        .string()
+        .min(1)
+        .refine((id) => id !== '*', "can't be everybody: name each owner"),
+    )
+    .default([])
+    .register(z.globalRegistry, {
+      description:
+        'Ids of the persons who may write, and also decide what an agent is allowed, and which one answers.',
+    }),
+  words: z.boolean().default(true).register(z.globalRegistry, {
+    description: 'Take messages such as "/stop" as words for the gateway. False gives them to the agent.',
+  }),
+  notices: z.enum(['all', 'failures', 'none']).default('failures').register(z.globalRegistry, {
+    description:
+      'Tell people unasked: of what failed; "all" also of what takes longer, such as an agent that can\'t be started; "none" of nothing.',
+  }),
+  texts: absolutePath.nullable().default(null).register(z.globalRegistry, {
+    description:
+      'TOML file with other texts for people, such as in another language (docs/channels/people.md).',
   }),
 };
 
-/** The keys of chats, where people write to each other and to the gateway. */
+/** The keys of chats, where strangers may come along, and several people write. */
 export const chatKeys = {
   ...peopleKeys,
+  pairing: z.boolean().default(true).register(z.globalRegistry, {
+    description:
+      'Give strangers who write in private a code, with which an operator lets them in ("sd-gateway people").',
+  }),
+  groups: z.enum(['mention', 'all', 'none']).default('mention').register(z.globalRegistry, {
+    description:
+      'Messages of groups that are taken: those that mention the gateway or answer it, all, or none.',
+  }),
 };
 
 /** The keys of types that have a secret. */
@@ -144,11 +177,22 @@ export type ChannelConfiguration = z.output<(typeof types)[number]>;
 /** Rules about people. A type without one of the keys goes without what it rules. */
 export interface PeopleConfiguration {
   readonly allow: readonly string[];
+  readonly owners: readonly string[];
+  readonly words: boolean;
+  readonly notices: 'all' | 'failures' | 'none';
+  readonly texts: string | null;
+  /** Absent: strangers get no code. */
+  readonly pairing?: boolean;
+  /** Absent: there are no groups. */
+  readonly groups?: 'mention' | 'all' | 'none';
 }
 
-/** Gives the rules about people of a channel, if its type has any. */
-export function peopleOf(configuration: object): { readonly people?: PeopleConfiguration } {
-  return 'allow' in configuration ? { people: configuration as PeopleConfiguration } : {};
+/** The channels that people write to, by their names. */
+export function peopleChannels(
+  channels: Readonly<Record<string, object>>,
+): ReadonlyMap<string, PeopleConfiguration> {
+  const found = Object.entries(channels).filter(([, table]) => 'allow' in table && 'owners' in table);
+  return new Map(found.map(([name, table]) => [name, table as PeopleConfiguration]));
 }
 
 /** The keys of every type, for code that runs any of them. */

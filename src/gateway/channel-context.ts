@@ -1,10 +1,9 @@
 import { hash } from 'node:crypto';
 import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import type { ChannelHost } from '../channels/channel-program.js';
-import { Reception } from '../channels/conversation/reception.js';
+import type { Reception } from '../channels/conversation/reception.js';
 import { Hooks, hookPath } from '../channels/hooks.js';
 import { sessionOf } from '../channels/session-name.js';
-import type { PeopleConfiguration } from '../config/channel-table.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../log/log.js';
 import { newId } from '../store/ids.js';
@@ -17,8 +16,8 @@ import type { AcceptOutcome } from '../store/turns.js';
 export interface ChannelContextOptions {
   readonly name: string;
   readonly host: ChannelHost;
-  /** Rules about people. Default: the channel has none, and `receive` takes nobody's messages. */
-  readonly people?: PeopleConfiguration;
+  /** Decides about messages of people. Default: `receive` takes nobody's. */
+  readonly reception?: (context: ReceptionContext) => Pick<Reception, 'receive' | 'keeps'>;
   readonly store: Pick<
     Store,
     'record' | 'records' | 'putRecord' | 'deleteRecord' | 'putBlob' | 'openBlob' | 'removeBlob'
@@ -37,9 +36,20 @@ export interface ChannelContextOptions {
   readonly healthChanged: () => void;
 }
 
+/** The parts of a channel's context that its reception needs. */
+export type ReceptionContext = Pick<ChannelContext, 'name' | 'accept' | 'log' | 'clock'>;
+
+/** For channels that no people write to. */
+export const noReception: Pick<Reception, 'receive' | 'keeps'> = {
+  receive: async () => {
+    throw new Error('The channel has no rules about people.');
+  },
+  keeps: async () => false,
+};
+
 /** Makes what a channel is given. */
 export function channelContext(options: ChannelContextOptions): ChannelContext {
-  const { name, host, people: rules = { allow: [] }, store, signal, healthChanged } = options;
+  const { name, host, store, signal, healthChanged } = options;
   const { hooks = new Hooks() } = options;
   const log = namedLog(options.log, name);
   const clock = systemClock;
@@ -49,7 +59,7 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
       messages.map((message) => newMessage(name, message)),
       checkpoint === undefined ? null : { channel: name, ...checkpoint },
     );
-  const reception = new Reception({ name, accept, log, clock, rules });
+  const reception = options.reception?.({ name, accept, log, clock }) ?? noReception;
   return {
     name,
     host,

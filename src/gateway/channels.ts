@@ -50,6 +50,14 @@ class RunningChannel {
     return this.#channel?.replySender ?? null;
   }
 
+  /** Undefined: it has none, or does not run. */
+  get say(): Channel['say'] {
+    const channel = this.#channel;
+    return channel?.say === undefined
+      ? undefined
+      : (to, text) => channel.say?.(to, text) ?? Promise.resolve();
+  }
+
   health(): ChannelHealth {
     if (this.#channel === null) return this.#health;
     try {
@@ -214,6 +222,11 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
   /** Returns null if no running channel of that name sends replies. */
   senderOf(name: string): ReplySender | null {
     return this.#running.get(name)?.channel.sender ?? null;
+  }
+
+  /** Returns undefined if no running channel of that name can tell people something at once. */
+  sayOf(name: string): Channel['say'] {
+    return this.#running.get(name)?.channel.say;
   }
 
   facts(): readonly ChannelFacts[] {

@@ -1,14 +1,13 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { AgentGroups, GroupsFound } from '../agents/agent-groups.js';
+import type { GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
-import { createChannel } from '../channels/create-channel.js';
 import { Hooks } from '../channels/hooks.js';
 import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
-import { type ChannelConfiguration, peopleOf } from '../config/channel-table.js';
+import type { ChannelConfiguration } from '../config/channel-table.js';
 import { type Directories, isLeftoverLink } from '../config/directories.js';
 import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
@@ -16,13 +15,12 @@ import type { Log } from '../log/log.js';
 import { checkStore, storeFile } from '../store/create-store.js';
 import type { OpenStore, Recovery } from '../store/open-store.js';
 import { newSecretToken } from '../text/secret-token.js';
-import { channelContext, namedLog } from './channel-context.js';
-import { channelHost } from './channel-programs.js';
-import { Channels } from './channels.js';
+import type { Channels } from './channels.js';
 import type { CloseStack } from './close-stack.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
+import { openChannels } from './open-channels.js';
 import { ConnectionRoom } from './sockets/connection-room.js';
 import { FdStoreSockets, type SocketPlan } from './sockets/fd-store-sockets.js';
 import { memoryMaxProblem, openAgentGroups } from './start/agent-groups.js';
@@ -188,7 +186,17 @@ async function prepare(
 ): Promise<Prepared> {
   const { configuration, directories, environment, log, sideWork, events, reports } = options;
   const sockets = new FdStoreSockets(environment, log);
-  const workers = new Workers({
+  const hooks = new Hooks();
+  const { channels, tellerOf } = openChannels({
+    ...options,
+    hooks,
+    store,
+    workers: () => workers,
+    directory: join(directories.state, 'channels'),
+    agentDirectory: agentDirectory(directories),
+    groups: processes.agentGroups,
+  });
+  const workers: Workers = new Workers({
     configuration,
     agentDirectory: agentDirectory(directories),
     environment,
@@ -198,10 +206,9 @@ async function prepare(
     log,
     sideWork,
     senderOf: (channel) => channels.senderOf(channel),
+    tellerOf,
     onChange: () => events.changed(),
   });
-  const hooks = new Hooks();
-  const channels = openChannels(options, { store, workers, groups: processes.agentGroups, hooks });
   const room = new ConnectionRoom(() => workers.configuration);
   // They can be taken once, also if the address is tried again.
   let plan: SocketPlan | null = null;
@@ -239,53 +246,11 @@ async function prepare(
     retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
     actions: workers.actions,
     questions: workers.questions,
+    people: workers.peopleActions,
     sessions: workers.sessions,
   });
   await http.prepare();
   return { workers, http, channels };
-}
-
-function openChannels(
-  { log, events, directories, environment }: RuntimeOptions,
-  parts: {
-    readonly store: OpenStore;
-    readonly workers: Workers;
-    readonly groups: AgentGroups | null;
-    readonly hooks: Hooks;
-  },
-): Channels<ChannelConfiguration> {
-  const { store, workers, groups, hooks } = parts;
-  const changed = () => events.changed();
-  return new Channels<ChannelConfiguration>({
-    create: (name, configuration, signal) =>
-      createChannel(
-        configuration,
-        channelContext({
-          name,
-          host: channelHost({
-            name,
-            directory: join(directories.state, 'channels'),
-            agentDirectory: agentDirectory(directories),
-            groups,
-            environment,
-            credentialsDirectory: directories.credentials,
-            log: namedLog(log, name),
-          }),
-          ...peopleOf(configuration),
-          store,
-          attachmentLimits: () => workers.attachmentSettings(),
-          accept: (messages, checkpoint) =>
-            workers.intake.acceptAll(messages, workers.queueLimits(), checkpoint),
-          hooks,
-          publicUrl: () => workers.configuration.http.public_url,
-          log,
-          signal,
-          healthChanged: changed,
-        }),
-      ),
-    log,
-    changed,
-  });
 }
 
 async function listen({ opened, wait }: RuntimeOptions, http: HttpChannel): Promise<void> {

@@ -4,8 +4,10 @@ import type { SignBody } from '../agents/http/http-agent.js';
 import { TurnCallbacks } from '../agents/http/turn-callbacks.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts } from '../channels/control/facts.js';
+import type { Teller } from '../channels/conversation/teller.js';
 import type { ReplySender } from '../channels/reply-sender.js';
-import type { SessionOperations } from '../channels/surroundings.js';
+import type { RouteQuestion, SessionOperations } from '../channels/surroundings.js';
+import { type PeopleConfiguration, peopleChannels } from '../config/channel-table.js';
 import { routeFor } from '../config/route-table.js';
 import type { Configuration } from '../config/schema.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
@@ -14,6 +16,7 @@ import type { Log } from '../log/log.js';
 import { newId } from '../store/ids.js';
 import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';
 import type { Store } from '../store/store.js';
+import type { Turn } from '../store/turns.js';
 import { errorMessage } from '../text/failure-text.js';
 import { FileFetcher } from './attachments/fetch-file.js';
 import { senderByChannel } from './channels.js';
@@ -24,9 +27,13 @@ import { parseWebhookSecrets, signWebhook } from './delivery/webhook/webhook-req
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
 import { Agents } from './dispatch/agents.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
+import { RecentNames } from './dispatch/recent-names.js';
 import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';
 import { MessageActions } from './message-actions.js';
+import { People } from './people/people.js';
+import { PeopleActions } from './people/people-actions.js';
+import { sendersOf } from './people/people-senders.js';
 import { Questions } from './questions/questions.js';
 import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -47,9 +54,14 @@ export interface WorkersOptions {
   readonly sideWork: SideWork;
   /** Returns null if no running channel of that name sends replies. */
   readonly senderOf: (channel: string) => ReplySender | null;
+  /** Tells people something by a channel; null: it is none that people write to, or did not start. */
+  readonly tellerOf: (channel: string) => Teller | null;
   /** Work has come, moved on or gone. */
   readonly onChange: () => void;
 }
+
+/** More turns than any start finds under way. */
+const mostRestarted = 10_000;
 
 /** Time from the start to the loading of the replies' HTTP client, in ms: those who have waited are served first. */
 const prepareSenderDelayMs = 200;
@@ -60,6 +72,8 @@ export class Workers {
   readonly intake: Intake;
   readonly actions: MessageActions;
   readonly questions: Questions;
+  readonly people: People;
+  readonly peopleActions: PeopleActions;
   /** Turns whose agents reply later. */
   readonly callbacks: TurnCallbacks;
   readonly sessions: SessionOperations;
@@ -72,12 +86,18 @@ export class Workers {
   #configuration: Configuration;
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
   #allow: readonly AddressRange[];
+  readonly #startedAt = systemClock.now();
+  /** Messages whose people know that their turns have begun anew since this start. */
+  readonly #restarted = new RecentNames(mostRestarted);
+  /** The channels that people write to. */
+  #peopleChannels: ReadonlyMap<string, PeopleConfiguration>;
   #prepareSender: NodeJS.Timeout | undefined;
 
   constructor(options: WorkersOptions) {
     this.#options = options;
     this.#configuration = options.configuration;
     this.#allow = options.configuration.delivery.allow.map(parseRange);
+    this.#peopleChannels = peopleChannels(options.configuration.channels);
     this.fileFetcher = new FileFetcher(() => ({
       allow: this.#allow,
       timeoutMs: this.#configuration.attachments.fetch_timeout,
@@ -98,6 +118,10 @@ export class Workers {
       store,
       sender: this.#senders.for(this.#configuration.delivery),
       senderOf: (delivery) => senderByChannel(delivery, options.senderOf),
+      noticeOf: ({ target, notice }) => {
+        const teller = options.tellerOf(target.channel);
+        return teller === null ? notice : teller.notice('dead');
+      },
       log,
       owner,
       settings: this.#deliverySettings(),
@@ -112,8 +136,10 @@ export class Workers {
         this.messages.emitProgress(question.messageId, question.session, { type: 'question', question }),
     });
     this.questions = questions;
+    this.people = new People({ store, log, channels: () => this.#peopleChannels });
     const dispatcher = new Dispatcher({
       store,
+      sendersOf: (turn) => sendersOf(this.people, turn),
       agents: this.#agents,
       ask: (turn, question, signal) => questions.ask(turn, question, signal),
       log,
@@ -121,6 +147,7 @@ export class Workers {
       settings: this.#dispatchSettings(),
       attachmentLimits: () => this.attachmentSettings(),
       onChange: (turn, state) => {
+        if (state === 'running') this.#tellOfRestart(turn);
         if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
         onChange(turn.messageId, turn.session, state);
         // The messages collected into this turn have changed as well.
@@ -152,6 +179,13 @@ export class Workers {
       agents: () => this.#agents.names,
       routes: () => this.#configuration.route,
       onEnd: (session) => this.#agents.endSession(session),
+    });
+    this.peopleActions = new PeopleActions({
+      people: this.people,
+      store,
+      sessions: this.sessions,
+      log,
+      channels: () => [...this.#peopleChannels.keys()],
     });
     this.intake = new Intake({
       store,
@@ -186,6 +220,7 @@ export class Workers {
   configure(configuration: Configuration): void {
     this.#configuration = configuration;
     this.#allow = configuration.delivery.allow.map(parseRange);
+    this.#peopleChannels = peopleChannels(configuration.channels);
     this.#agents.configure(configuration.agents);
     this.dispatcher.configure(this.#dispatchSettings());
     this.#deliverer.configure(this.#senders.for(configuration.delivery), this.#deliverySettings());
@@ -255,6 +290,12 @@ export class Workers {
     ];
   }
 
+  /** True if the agent of the session's next message can't be started now. */
+  async isHeld(question: RouteQuestion): Promise<boolean> {
+    const { agentHolds } = this.dispatcher.facts();
+    return agentHolds.size > 0 && agentHolds.has((await this.sessions.route(question)).agent);
+  }
+
   /** Limits on waiting messages, by the configuration in force. */
   queueLimits(): QueueLimits {
     const { session_queue: session, total_queue: total, policy } = this.#configuration.dispatch;
@@ -281,6 +322,14 @@ export class Workers {
       this.#configuration.agents,
       (name, error) => log.warning(`The agent "${name}" could not be ended: ${errorMessage(error)}`),
     );
+  }
+
+  /** An earlier start has begun with the turn, and this one begins anew. */
+  #tellOfRestart({ messageId, acceptedAt, attempt, putBacks, replyTo }: Turn): void {
+    const isAgain = acceptedAt < this.#startedAt && (attempt > 1 || putBacks > 0);
+    if (!isAgain || replyTo === null || this.#restarted.has(messageId)) return;
+    this.#restarted.add(messageId);
+    this.#options.tellerOf(replyTo.channel)?.notify(replyTo, 'again');
   }
 
   #agentFor({ channel, session, sender = null }: NewMessage): string {

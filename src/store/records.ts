@@ -42,6 +42,13 @@ export type RecordOutcome =
   /** As it is now; null: there is none. */
   | { readonly outcome: 'conflict'; readonly record: StoredRecord | null };
 
+/** A record's value as a table; one of another kind is an empty one. */
+export function tableOf(value: JsonValue): Readonly<Record<string, JsonValue>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Readonly<Record<string, JsonValue>>)
+    : {};
+}
+
 /** Records that agents keep between turns, such as the id of a session of their own. */
 export const agentSessionKind = 'agent-session';
 

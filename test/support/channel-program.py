@@ -3,7 +3,7 @@
 
 usage: channel-program.py DIRECTORY [CAPABILITY...]
 
-in       one message a line; its number is its id and its cursor
+in       one message a line, its text or its members as JSON; its number is its id and its cursor
 acked    ids that the gateway has stored
 out      ids and texts that were sent, one a line
 die      if it is there: a point, and "program" or "gateway". Whoever reaches the point removes the file and kills that
@@ -44,12 +44,16 @@ def say(**line):
         print(json.dumps(line), flush=True)
 
 
+def members(line):
+    return {"type": "inbound", **(json.loads(line) if line.startswith("{") else {"text": line})}
+
+
 def watch(told):
     while not stopping.wait(0.02):
         lines = (directory / "in").read_text().split("\n")[:-1]
         for number in range(told + 1, len(lines) + 1):
             reaches("before-inbound")
-            say(type="inbound", id=str(number), chat="#dev", person="ada", text=lines[number - 1], cursor=number)
+            say(**{"chat": "#dev", "person": "ada", **members(lines[number - 1])}, id=str(number), cursor=number)
             reaches("after-inbound")
         told = len(lines)
 

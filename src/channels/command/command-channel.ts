@@ -1,8 +1,8 @@
 import type { CommandChannelConfiguration } from '../../config/channel-table.js';
-import type { AcceptOutcome } from '../../store/turns.js';
+import { newId } from '../../store/ids.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff, isStable } from '../backoff.js';
-import type { Channel, ChannelContext, ChannelHealth } from '../channel.js';
+import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { CommandSender } from './command-sender.js';
 import { cursorKey, Inbox } from './inbox.js';
@@ -70,6 +70,15 @@ export class CommandChannel implements Channel {
 
   health(): ChannelHealth {
     return this.#health;
+  }
+
+  async say({ address: to }: ChannelAddress, text: string): Promise<void> {
+    const link = this.#link;
+    if (link === null) throw new Error('the program of the channel does not run');
+    const order = { type: 'send', id: `say_${newId()}`, to, text, part: 1, attempt: 1, files: [] } as const;
+    const end = await link.order(order, this.#configuration.timeout, this.#context.signal);
+    if (end.type !== 'sent')
+      throw new Error('reason' in end ? end.reason : `the program's answer is "${end.type}"`);
   }
 
   /** Awaits that all arrived messages are on disk. They are acknowledged while the program can still be told. */
@@ -144,48 +153,30 @@ export class CommandChannel implements Channel {
   }
 
   async #take(line: InboundLine, link: ProgramLink): Promise<void> {
-    const { id, chat, person, text, to, metadata, cursor } = line;
+    const { id, chat, person, name = null, text, to, metadata, group, cursor } = line;
+    const { addressed = false, origin = 'written' } = line;
     const refuse = (reason: string) => link.tell({ type: 'refused', id, reason });
-    if (!isAllowed(this.#configuration.allow, person)) {
-      this.#complaints.note(
-        'stranger',
-        `Somebody who may not write to the channel ${this.name} did: the person ${JSON.stringify(person)}. To allow it, add this id to channels.${this.name}.allow, and reload.`,
-      );
-      if (cursor === undefined) refuse('not_allowed');
-      else
-        await this.#inbox.add({
-          cursor,
-          message: null,
-          stored: () => refuse('not_allowed'),
-          refused: refuse,
-        });
-      return;
-    }
     await this.#inbox.add({
       cursor,
-      message: {
+      received: {
         conversation: chat,
         text,
-        sender: person,
+        person: { id: person, name },
+        isGroup: group ?? null,
+        isAddressed: addressed,
+        origin,
         id,
         replyTo: { address: to ?? chat },
         ...(metadata === undefined ? {} : { metadata }),
         replyIdempotent: link.can('reconcile') || link.can('idempotent'),
         replyUnknown: this.#configuration.unknown,
       },
-      stored: (outcome) => this.#stored(line, link, outcome),
+      settled: ({ outcome }) => {
+        if (outcome === 'not-allowed') refuse('not_allowed');
+        else link.tell({ type: 'stored', id });
+      },
       refused: refuse,
     });
-  }
-
-  #stored({ id }: InboundLine, link: ProgramLink, outcome: AcceptOutcome | null): void {
-    link.tell({ type: 'stored', id });
-    if (outcome?.outcome !== 'full') return;
-    const limit = `dispatch.${outcome.limit}_queue`;
-    this.#complaints.note(
-      'full',
-      `A message to the channel ${this.name} was set aside as dead: ${outcome.waiting} wait already (${limit}). See "sd-gateway dead".`,
-    );
   }
 
   #enter(state: ChannelHealth['state'], reason: string | null = null): void {
@@ -200,9 +191,4 @@ export class CommandChannel implements Channel {
     this.#health = { state, since, reason };
     this.#context.healthChanged();
   }
-}
-
-/** "*" in the list allows everybody. */
-export function isAllowed(allow: readonly string[], person: string): boolean {
-  return allow.includes(person) || allow.includes('*');
 }

@@ -1,9 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from '../../store/store-error.js';
-import type { AcceptOutcome } from '../../store/turns.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs } from '../backoff.js';
-import type { ChannelContext, ChannelMessage } from '../channel.js';
+import type { ChannelContext, Received, ReceiveOutcome } from '../channel.js';
 import type { InboundLine } from './protocol.js';
 
 /** The key of the checkpoint. */
@@ -16,34 +15,33 @@ const mostWaitingCharacters = 4 * 1024 ** 2;
 /** Between two tries of a store that fails. */
 const storeBackoff = { firstDelayMs: 100, delayLimitMs: 5_000 };
 
-/** A message that came, or the cursor of one that is refused. */
+/** A message that came. */
 export interface InboxItem {
   readonly cursor: InboundLine['cursor'];
-  /** Null: it is not taken, but its cursor is. */
-  readonly message: ChannelMessage | null;
-  /** Called once the message and the cursor are on disk. Null: there was no message. */
-  readonly stored: (outcome: AcceptOutcome | null) => void;
+  readonly received: Received;
+  /** Called once it is settled what becomes of the message, and that and the cursor are on disk. */
+  readonly settled: (outcome: ReceiveOutcome) => void;
   /** Called if the store can't ever take it. */
   readonly refused: (reason: string) => void;
 }
 
 /** Puts messages on disk in their order, many at once, and each with the cursor behind it. */
 export class Inbox {
-  readonly #context: Pick<ChannelContext, 'accept' | 'clock' | 'log' | 'signal'>;
+  readonly #context: Pick<ChannelContext, 'receive' | 'clock' | 'log' | 'signal'>;
   #waiting: InboxItem[] = [];
   #waitingCharacters = 0;
   #writing: Promise<void> | null = null;
   #onRoom: (() => void)[] = [];
   #fails = false;
 
-  constructor(context: Pick<ChannelContext, 'accept' | 'clock' | 'log' | 'signal'>) {
+  constructor(context: Pick<ChannelContext, 'receive' | 'clock' | 'log' | 'signal'>) {
     this.#context = context;
   }
 
   /** Resolves when there is room for more. */
   async add(item: InboxItem): Promise<void> {
     this.#waiting.push(item);
-    this.#waitingCharacters += item.message?.text.length ?? 0;
+    this.#waitingCharacters += item.received.text.length;
     this.#writing ??= this.#write();
     if (this.#hasRoom()) return;
     await new Promise<void>((resolve) => this.#onRoom.push(resolve));
@@ -64,10 +62,7 @@ export class Inbox {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, mostAtOnce);
       if (!(await this.#store(batch))) this.#waiting = [];
-      this.#waitingCharacters = this.#waiting.reduce(
-        (sum, { message }) => sum + (message?.text.length ?? 0),
-        0,
-      );
+      this.#waitingCharacters = this.#waiting.reduce((sum, { received }) => sum + received.text.length, 0);
       if (this.#hasRoom()) for (const resolve of this.#onRoom.splice(0)) resolve();
     }
     this.#writing = null;
@@ -94,12 +89,11 @@ export class Inbox {
 
   /** Gives the failure; null if all is on disk. */
   async #try(batch: readonly InboxItem[]): Promise<unknown> {
-    const messages = batch.flatMap(({ message }) => (message === null ? [] : [message]));
     const cursor = batch.findLast(({ cursor }) => cursor !== undefined)?.cursor;
-    let outcomes: readonly AcceptOutcome[];
+    let outcomes: readonly ReceiveOutcome[];
     try {
-      outcomes = await this.#context.accept(
-        messages,
+      outcomes = await this.#context.receive(
+        batch.map(({ received }) => received),
         cursor === undefined ? undefined : { key: cursorKey, value: cursor },
       );
     } catch (error) {
@@ -107,10 +101,9 @@ export class Inbox {
     }
     if (this.#fails) this.#context.log.notice('The store takes messages again.');
     this.#fails = false;
-    let next = 0;
-    for (const { message, stored } of batch) {
-      stored(message === null ? null : (outcomes[next] ?? null));
-      if (message !== null) next += 1;
+    for (const [index, { settled }] of batch.entries()) {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) settled(outcome);
     }
     return null;
   }

@@ -106,6 +106,13 @@ const inboundLine = z.object({
   text: z.string().min(1, 'must not be empty').refine(isStorable, unstorableMessage),
   to: name(2_048).optional(),
   metadata: metadata.optional(),
+  /** The name that the person has chosen. */
+  name: z.string().max(1_024).nullish(),
+  /** True if others read along. Absent: the program can't tell. */
+  group: z.boolean().optional(),
+  /** True if a message of a group mentions the gateway or answers it. */
+  addressed: z.boolean().optional(),
+  origin: z.enum(['written', 'forwarded', 'quoted', 'edited']).optional(),
   cursor: jsonOf(mostCursorBytes).optional(),
 });
 

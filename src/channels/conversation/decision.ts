@@ -1,23 +1,28 @@
+import type { PeopleConfiguration } from '../../config/channel-table.js';
 import type { Received } from '../channel.js';
+import type { Role } from './roles.js';
+import { wordOf } from './words.js';
 
-/** The rules of a channel about who is heard. */
-export interface ConversationRules {
-  readonly allow: readonly string[];
-}
+/**
+ * The kind of a message: a stranger's, one that is not for the gateway, one that no agent can be given, a chat word, or one
+ * for the agent.
+ */
+export type Decision = 'not-allowed' | 'ignored' | 'set-aside' | 'word' | 'message';
 
-/** A message is a stranger's, one that is not for the gateway, one that no agent can be given, or one for the agent. */
-export type Decision = 'not-allowed' | 'ignored' | 'set-aside' | 'message';
-
-/** Decides about one message of a person. */
-export function decide(received: Received, rules: ConversationRules): Decision {
-  const { person, defect, isGroup, isAddressed = false } = received;
+/** Decides about one message. `role`: its person's; null: a stranger's. */
+export function decide(received: Received, rules: PeopleConfiguration, role: Role | null): Decision {
+  const { person, defect, isGroup } = received;
+  // Nobody knows whose it is, so it can't be for anybody else either.
   if (person === null) return defect === undefined ? 'not-allowed' : 'set-aside';
-  if (isGroup === true && !isAddressed) return 'ignored';
-  if (!isAllowed(rules.allow, person.id)) return 'not-allowed';
-  return defect === undefined ? 'message' : 'set-aside';
+  if (isGroup === true && !isHeardInGroup(received, rules)) return 'ignored';
+  if (role === null) return 'not-allowed';
+  if (defect !== undefined) return 'set-aside';
+  return rules.words && wordOf(received) !== null ? 'word' : 'message';
 }
 
-/** True if the list names the person; "*" in it is everybody. */
-export function isAllowed(allow: readonly string[], person: string): boolean {
-  return allow.includes(person) || allow.includes('*');
+function isHeardInGroup(
+  { isAddressed = false }: Received,
+  { groups = 'mention' }: PeopleConfiguration,
+): boolean {
+  return groups === 'all' || (groups === 'mention' && isAddressed);
 }

@@ -12,3 +12,25 @@ export function limitedText(text: string, limitBytes: number): string {
   while (((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return bytes.subarray(0, end).toString();
 }
+
+/** Longest name of a person that is shown, in characters. */
+const longestName = 64;
+
+/** Control characters, line ends, marks that change the direction or are not seen, and U+FFFD. */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\uFFFD]+/gu;
+
+/**
+ * A name as its bearer has chosen it, in one line without marks that could pass for something else: no colon, as one ends
+ * the name before a text. Null if nothing is left.
+ */
+export function plainName(name: string | null): string | null {
+  const cleaned = (name ?? '')
+    .slice(0, 1_024)
+    .normalize('NFC')
+    .replace(unseen, ' ')
+    .replace(/[:：︓﹕]+/gu, ' ')
+    .replace(/\s+/gu, ' ')
+    .trim();
+  const cut = [...cleaned].slice(0, longestName).join('').trim();
+  return cut === '' ? null : cut;
+}

@@ -13,6 +13,7 @@ import { internalProblem, problemOf } from './failures.js';
 import { guardRoutes } from './guard.js';
 import { addHookRoutes } from './hooks/hook-routes.js';
 import type { HttpChannelOptions } from './options.js';
+import { addPeopleRoutes } from './people-routes.js';
 import { Problem, problemContentType, writeProblem } from './problem.js';
 import { addQuestionRoutes } from './question-routes.js';
 import { RefusedTokens } from './refused-tokens.js';
@@ -133,6 +134,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addSessionSettingRoutes(guarded, options.store, options.sessions, log);
     addEventRoutes(guarded, options.store, streams);
     addQuestionRoutes(guarded, options.questions);
+    addPeopleRoutes(guarded, options.people);
     guarded.register(async (actions) => {
       takeEmptyBodies(actions);
       addCancelRoutes(actions, options.actions);

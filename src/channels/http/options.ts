@@ -7,6 +7,7 @@ import type { Hooks } from '../hooks.js';
 import type {
   MessageChanges,
   OperatorActions,
+  PeopleOperations,
   QuestionActions,
   Readiness,
   ReplyUrlVerdict,
@@ -58,6 +59,7 @@ export interface HttpChannelOptions {
   readonly accept: (message: NewMessage, limits: QueueLimits) => Promise<AcceptOutcome>;
   readonly actions: OperatorActions;
   readonly questions: QuestionActions;
+  readonly people: PeopleOperations;
   readonly sessions: SessionOperations;
   readonly changes: MessageChanges & SessionChanges;
   readonly log: Log;

@@ -1,6 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { JsonValue } from '../../store/messages.js';
-import type { StoredRecord } from '../../store/records.js';
+import { type StoredRecord, tableOf } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
 import { newSecretToken, secretTokenDigest } from '../../text/secret-token.js';
 
@@ -114,10 +113,4 @@ function entryOf({ key: name, value }: StoredRecord): Entry | null {
   if (!Array.isArray(granted) || typeof createdAt !== 'number') return null;
   const known = scopes.filter((scope) => granted.includes(scope));
   return { token: { name, scopes: known, createdAt }, hash: Buffer.from(written, 'hex') };
-}
-
-function tableOf(value: JsonValue): Readonly<Record<string, JsonValue>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Readonly<Record<string, JsonValue>>)
-    : {};
 }

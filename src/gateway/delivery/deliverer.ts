@@ -41,6 +41,8 @@ export interface DelivererOptions {
   readonly sender: ReplySender;
   /** The sender of a delivery that `sender` is not for; null, the default, if it is. */
   readonly senderOf?: (delivery: Delivery) => ReplySender | null;
+  /** The text of a notice that says that a message is dead; null: nobody is told. Default: the reason. */
+  readonly noticeOf?: (delivery: Delivery) => string | null;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway; the dispatcher's. */
   readonly owner: string;
@@ -80,6 +82,7 @@ export class Deliverer {
   readonly #unfinished = new Map<string, Delivery & CutOff>();
   readonly #refusals = new Refusals();
   readonly #chooseSender: (delivery: Delivery) => ReplySender | null;
+  readonly #noticeOf: (delivery: Delivery) => string | null;
   #sender: ReplySender;
   #settings: DeliverySettings;
 
@@ -88,6 +91,7 @@ export class Deliverer {
     this.#store = store;
     this.#sender = options.sender;
     this.#chooseSender = options.senderOf ?? (() => null);
+    this.#noticeOf = options.noticeOf ?? (({ notice }) => notice);
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
@@ -231,7 +235,10 @@ export class Deliverer {
   }
 
   /** Goes on behind the parts that are on record; null: what was sent could not be put there. */
-  async #sendParts(delivery: Delivery): Promise<SendOutcome | null> {
+  async #sendParts(claimed: Delivery): Promise<SendOutcome | null> {
+    const notice = claimed.notice === null ? null : this.#noticeOf(claimed);
+    if (claimed.notice !== null && notice === null) return { kind: 'delivered', receipt: null };
+    const delivery = notice === claimed.notice ? claimed : { ...claimed, notice };
     const sender = this.#senderOf(delivery);
     const recorded = new Set(delivery.parts.map(({ part }) => part));
     const parts = sender.partsOf(delivery).filter(({ number }) => !recorded.has(number));

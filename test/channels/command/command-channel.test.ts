@@ -14,6 +14,7 @@ import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import { RecordingLog } from '../../gateway/delivery/recording-log.js';
 import { ManualClock, Occurrences } from '../../gateway/dispatch/fixture.js';
+import { receptionFor } from '../../support/reception.js';
 import { FakeHost, type FakeProgram } from './fake-program.js';
 
 let directory: string;
@@ -82,6 +83,7 @@ function made(keys: object = {}): CommandChannel {
       name,
       host,
       store,
+      reception: receptionFor(configuration),
       attachmentLimits: () => ({ count: 1, fileBytes: 1_000, totalBytes: 1_000 }),
       accept: async (messages, checkpoint) => {
         const failure = storeFailures.shift();

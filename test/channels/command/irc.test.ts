@@ -107,13 +107,16 @@ MaxPenaltyTime = 0
     ada.says('JOIN #dev');
     await ada.hears(/ 366 .*#dev/);
     ada.says('PRIVMSG #dev :not for it', `PRIVMSG #dev :gateway: ${'long words '.repeat(38)}`);
-    await ada.hears(/:gateway!.* PRIVMSG #dev :long words long/);
+    await ada.hears(/:gateway!.* PRIVMSG #dev :ada: long words long/);
     ada.says('PRIVMSG gateway :in private');
     await ada.hears(/:gateway!.* PRIVMSG ada :in private/);
     const eve = new Person(port, 'eve');
     await eve.hears(' 001 ');
     eve.says('PRIVMSG gateway :let me in');
-    await gateway.says('the person \\"eve\\"');
+    await gateway.says('The person \\"eve\\" asks to write');
+    await eve.hears(
+      / PRIVMSG eve :You may not write to me yet\. Give this code to the operator: \w{4}-\w{4}/,
+    );
 
     first.kill('SIGKILL');
     await gateway.says(

@@ -6,6 +6,7 @@ import { FileFetchError } from '../../../src/channels/http/attachments/url-files
 import { createHttpChannel } from '../../../src/channels/http/http-channel.js';
 import type { HttpChannelOptions, HttpSettings } from '../../../src/channels/http/options.js';
 import type { HttpEndpoint } from '../../../src/channels/http/server/listen.js';
+import type { PeopleOperations } from '../../../src/channels/surroundings.js';
 import { MessageEvents } from '../../../src/gateway/events.js';
 import { MessageActions } from '../../../src/gateway/message-actions.js';
 import { Questions } from '../../../src/gateway/questions/questions.js';
@@ -16,6 +17,12 @@ import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import type { Turn } from '../../../src/store/turns.js';
 import { withCalls } from '../../store/with-calls.js';
+
+const noPeople: PeopleOperations = {
+  list: async () => ({ allowed: [], waiting: [] }),
+  accept: async () => null,
+  forget: async () => ({ outcome: 'unknown' }),
+};
 
 export const token = 'correct-horse-battery-staple';
 
@@ -76,6 +83,7 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     store: called,
     actions,
     questions,
+    people: noPeople,
     sessions,
     changes: events,
     log,

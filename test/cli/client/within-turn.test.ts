@@ -63,11 +63,18 @@ describe('a command of the turn that would end it', () => {
 
   it('is refused what is for a person', async () => {
     await startWithAgent(
-      'for words in "token list" "dead retry --all" "dead discard 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b"; do sd $words 2>&1; echo "status $?"; done; sd sessions >/dev/null; echo "status $?"',
+      'for words in "token list" "people list" "people accept 7K2M9QXD" "dead retry --all" "dead discard 0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b"; do sd $words 2>&1; echo "status $?"; done; sd sessions >/dev/null; echo "status $?"',
     );
     const { stdout } = await place.run(['send', 'x', '--session', 'chat']);
-    expect(stdout.match(/running turn turn_\w+ \(session "chat"/g)).toHaveLength(2);
-    expect(stdout.match(/status \d+/g)).toEqual(['status 77', 'status 0', 'status 77', 'status 0']);
+    expect(stdout.match(/running turn turn_\w+ \(session "chat"/g)).toHaveLength(4);
+    expect(stdout.match(/status \d+/g)).toEqual([
+      'status 77',
+      'status 77',
+      'status 77',
+      'status 0',
+      'status 77',
+      'status 0',
+    ]);
   });
 
   it('may reload the gateway', async () => {

@@ -1,0 +1,66 @@
+import type { Received } from '../channel.js';
+import type { Role } from './roles.js';
+
+/** Words that the gateway takes itself, in the place of the agent. */
+export const chatWords = ['help', 'reset', 'stop', 'status', 'agent', 'approve', 'deny'] as const;
+export type ChatWord = (typeof chatWords)[number];
+
+export interface SaidWord {
+  readonly word: ChatWord;
+  /** The one thing behind it, such as a code; null: there is none. */
+  readonly argument: string | null;
+}
+
+const takesArgument: readonly ChatWord[] = ['agent', 'approve', 'deny'];
+
+/** The word and at most one thing behind it. More is no word: it is a sentence that begins like one. */
+const form = /^\s*[/!]([a-z]+)(?:[ \t]+(\S{1,255}))?\s*$/i;
+
+/** Reads a message that is a chat word and nothing else; null if it is none. */
+export function wordOf({
+  text,
+  origin = 'written',
+  attachments = [],
+}: Pick<Received, 'text' | 'origin' | 'attachments'>): SaidWord | null {
+  if (origin !== 'written' || attachments.length > 0 || text.length > 1_024) return null;
+  const [, name = '', argument = null] = form.exec(text) ?? [];
+  const word = chatWords.find((each) => each === name.toLowerCase());
+  if (word === undefined || (argument !== null && !takesArgument.includes(word))) return null;
+  return { word, argument };
+}
+
+/** A word with its sign doubled is for the agent, which gets it with one. */
+export function withoutEscape(text: string): string {
+  const bare = /^\s*([/!])\1/.test(text) ? text.trimStart().slice(1) : null;
+  return bare !== null && wordOf({ text: bare }) !== null ? bare : text;
+}
+
+/** Facts on which the right to a word depends. */
+export interface WordFacts {
+  readonly role: Role;
+  /** True unless it is certain that nobody else writes here. */
+  readonly isGroup: boolean;
+  /** True if the message whose turn runs is the person's own. */
+  readonly isOwnTurn: boolean;
+}
+
+/**
+ * True if the person may have the word done. What agents are allowed, and which one it is, only an owner decides. In a group
+ * a person may stop what was done for them, and nothing of the others.
+ */
+export function mayUse({ word, argument }: SaidWord, { role, isGroup, isOwnTurn }: WordFacts): boolean {
+  switch (word) {
+    case 'help':
+    case 'status':
+      return true;
+    case 'reset':
+      return role === 'owner' || !isGroup;
+    case 'stop':
+      return role === 'owner' || !isGroup || isOwnTurn;
+    case 'agent':
+      return role === 'owner' || argument === null;
+    case 'approve':
+    case 'deny':
+      return role === 'owner';
+  }
+}

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { roles } from '../conversation/roles.js';
+import type { AllowedPerson, PeopleOperations, WaitingPerson } from '../surroundings.js';
+import { Problem } from './problem.js';
+import { validateBody } from './validate.js';
+import { time } from './views.js';
+
+const acceptBody = z.strictObject({
+  code: z.string().min(1).max(64),
+  role: z.enum(roles, `must be ${roles.map((role) => `"${role}"`).join(' or ')}`).default('user'),
+});
+
+const forgetBody = z.strictObject({
+  id: z.string().min(1).max(1_024),
+  channel: z.string().min(1).max(32).optional(),
+});
+
+/** Routes by which an operator says who may write by channels. */
+export function addPeopleRoutes(application: FastifyInstance, people: PeopleOperations): void {
+  application.get('/v1/people', async () => {
+    const { allowed, waiting } = await people.list();
+    return { allowed: allowed.map(allowedView), waiting: waiting.map(waitingView) };
+  });
+
+  application.post('/v1/people/accept', async (request) => {
+    const { code, role } = validateBody(acceptBody, request.body);
+    const person = await people.accept(code, role);
+    if (person === null) {
+      throw new Problem(
+        'unknown-code',
+        'Nobody waits with this code, or an hour has passed since it was made.',
+      );
+    }
+    return allowedView(person);
+  });
+
+  application.post('/v1/people/forget', async (request) => {
+    const { id, channel = null } = validateBody(forgetBody, request.body);
+    const forgotten = await people.forget(id, channel);
+    switch (forgotten.outcome) {
+      case 'unknown':
+        throw new Problem('unknown-person', 'No channel knows this person. Name the channel, if it does.');
+      case 'ambiguous':
+        throw new Problem(
+          'ambiguous-person',
+          `Several channels know somebody with this id: ${forgotten.channels.join(', ')}. Name one of them.`,
+        );
+      case 'forgotten': {
+        const { deleted, kept, busy, mayStillWrite } = forgotten;
+        return {
+          id,
+          channel: forgotten.channel,
+          deleted_sessions: deleted,
+          kept_sessions: kept,
+          busy_sessions: busy,
+          may_still_write: mayStillWrite,
+        };
+      }
+    }
+  });
+}
+
+function allowedView({ channel, id, name, role, isConfigured, since }: AllowedPerson) {
+  return { channel, id, name, role, configured: isConfigured, since: since === null ? null : time(since) };
+}
+
+function waitingView({ channel, id, name, askedAt, expiresAt }: WaitingPerson) {
+  return { channel, id, name, asked_at: time(askedAt), expires_at: time(expiresAt) };
+}
