@@ -1,5 +1,5 @@
 import type { Delivery } from '../store/deliveries.js';
-import type { JsonValue, ReplyTarget } from '../store/messages.js';
+import type { JsonValue, ReplyTarget, UnknownPolicy } from '../store/messages.js';
 
 /** The waits after failed attempts, the first one first, in milliseconds. The last one repeats until the reply expires. */
 export type RetrySchedule = readonly number[];
@@ -45,6 +45,14 @@ export type SendOutcome =
   /** The signal was aborted before the receiver answered; `inDoubt` is true if it may have the part. */
   | { readonly kind: 'aborted'; readonly inDoubt: boolean };
 
+/** The handling of a reply that may have arrived, for one that no message of the channel has asked for. */
+export interface ReplyGuarantee {
+  /** False if the receiver can't tell a reply that comes twice from two replies. */
+  readonly idempotent: boolean;
+  /** The policy for such a reply. Null: the gateway's. */
+  readonly unknown: UnknownPolicy | null;
+}
+
 /** A question of the agent that a person is to answer. */
 export interface ReplyQuestion {
   readonly id: string;
@@ -60,6 +68,10 @@ export interface ReplyQuestion {
 export interface ReplySender {
   /** The waits between attempts that fit this kind of address. `delivery.retry_delay`, if set, replaces them. */
   readonly schedule: RetrySchedule;
+  /** Default: not idempotent, and the gateway's policy. */
+  guarantee?(): ReplyGuarantee;
+  /** Says why nothing can be sent to the address, such as "must be the id of a chat". Null, the default: something may. */
+  addressMistake?(address: string): string | null;
   /**
    * Names what shares a circuit, a hold and a limit of attempts with this delivery, such as a host or a chat. Operators
    * see the name, so it holds nothing secret.

@@ -8,6 +8,7 @@ import type {
   SessionSummary,
 } from '../store/messages.js';
 import type { Role } from './conversation/roles.js';
+import type { ReplyGuarantee } from './reply-sender.js';
 
 /** Tells if the gateway takes new work, and what an operator asks first. */
 export interface Readiness {
@@ -139,6 +140,11 @@ export interface SessionChanges {
 
 /** If a reply may not be posted to a URL, `reason` says why, such as "must be an http or https URL". */
 export type ReplyUrlVerdict = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/** The handling of a reply to a channel's address. If it can't go there, `member` names the mistake in the target. */
+export type ChannelTargetVerdict =
+  | { readonly ok: true; readonly guarantee: ReplyGuarantee }
+  | { readonly ok: false; readonly member: 'channel' | 'to'; readonly reason: string };
 
 /**
  * "open": its agent waits for an answer. "expired": the attempt that asked was cut off; if the agent asks for the same call

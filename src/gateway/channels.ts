@@ -2,6 +2,7 @@ import { backoffMs, channelBackoff } from '../channels/backoff.js';
 import type { Channel, ChannelHealth } from '../channels/channel.js';
 import type { ChannelFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
+import type { ChannelTargetVerdict } from '../channels/surroundings.js';
 import type { CommonChannelConfiguration } from '../config/channel-table.js';
 import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
 import type { Log } from '../log/log.js';
@@ -56,6 +57,11 @@ class RunningChannel {
     return channel?.say === undefined
       ? undefined
       : (to, text) => channel.say?.(to, text) ?? Promise.resolve();
+  }
+
+  /** True if it runs, and only takes messages. */
+  get takesNoReplies(): boolean {
+    return this.#channel !== null && this.#channel.replySender === undefined;
   }
 
   health(): ChannelHealth {
@@ -227,6 +233,22 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
   /** Returns undefined if no running channel of that name can tell people something at once. */
   sayOf(name: string): Channel['say'] {
     return this.#running.get(name)?.channel.say;
+  }
+
+  /** Tells if a reply may go to this address. A channel that does not run now is asked nothing: the reply waits. */
+  targetOf(name: string, address: string): ChannelTargetVerdict {
+    const channel = this.#running.get(name)?.channel;
+    if (channel === undefined) {
+      const names = [...this.#running.keys()].join(', ');
+      const known = names === '' ? 'there is none' : `there are: ${names}`;
+      return { ok: false, member: 'channel', reason: `must name a channel of the configuration; ${known}` };
+    }
+    if (channel.takesNoReplies) {
+      return { ok: false, member: 'channel', reason: 'must name a channel that sends replies' };
+    }
+    const mistake = channel.sender?.addressMistake?.(address) ?? null;
+    if (mistake !== null) return { ok: false, member: 'to', reason: mistake };
+    return { ok: true, guarantee: channel.sender?.guarantee?.() ?? { idempotent: false, unknown: null } };
   }
 
   facts(): readonly ChannelFacts[] {

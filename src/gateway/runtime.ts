@@ -242,6 +242,7 @@ async function prepare(
     bounds: () => room.bounds(),
     boundChanged: () => events.changed(),
     validateReplyUrl: (url) => workers.validateReplyUrl(url),
+    channelTarget: (channel, to) => channels.targetOf(channel, to),
     fetchFile: (url) => workers.fileFetcher.fetch(url),
     retryAfterSeconds: (limit) => workers.dispatcher.retryAfterSeconds(limit),
     actions: workers.actions,

@@ -14,6 +14,7 @@ interface Table {
 /** A channel whose starts and ends are noted, and fail as the test says. */
 class NotedChannel implements Channel {
   state: ChannelHealth = { state: 'up', since: 0, reason: null };
+  replySender?: ReplySender;
 
   constructor(
     readonly name: string,
@@ -80,6 +81,40 @@ describe('channels', () => {
     await channels.close();
     expect(calls).toEqual(['start a', 'start b', 'stop a', 'stop b', 'close a', 'close b']);
     expect(channels.trouble()).toBeNull();
+  });
+
+  test('are known as targets of replies, also while they do not run', async () => {
+    const bench = new Bench();
+    const { channels } = bench;
+    expect(channels.targetOf('a', '#dev')).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining('none'),
+    });
+    bench.failures.push(new Error('no route to host'));
+    await channels.start({ a: optional, b: optional, c: optional });
+    await bench.settled();
+    const [, taking, sending] = bench.made;
+    expect(taking?.replySender).toBeUndefined();
+    if (sending !== undefined) {
+      sending.replySender = {
+        guarantee: () => ({ idempotent: true, unknown: 'drop' }),
+        addressMistake: (address: string) => (address === '#dev' ? null : 'must be a room'),
+      } as ReplySender;
+    }
+    expect(channels.targetOf('a', 'x')).toEqual({
+      ok: true,
+      guarantee: { idempotent: false, unknown: null },
+    });
+    expect(channels.targetOf('b', 'x')).toMatchObject({ ok: false, member: 'channel' });
+    expect(channels.targetOf('c', 'x')).toEqual({ ok: false, member: 'to', reason: 'must be a room' });
+    expect(channels.targetOf('c', '#dev')).toEqual({
+      ok: true,
+      guarantee: { idempotent: true, unknown: 'drop' },
+    });
+    expect(channels.targetOf('d', 'x')).toMatchObject({
+      member: 'channel',
+      reason: 'must name a channel of the configuration; there are: a, b, c',
+    });
   });
 
   test('one that fails to start is in the status, and is started again until it works', async () => {

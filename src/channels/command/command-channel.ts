@@ -156,6 +156,7 @@ export class CommandChannel implements Channel {
     const { id, chat, person, name = null, text, to, metadata, group, cursor } = line;
     const { addressed = false, origin = 'written' } = line;
     const refuse = (reason: string) => link.tell({ type: 'refused', id, reason });
+    const guarantee = this.replySender.guarantee(link);
     await this.#inbox.add({
       cursor,
       received: {
@@ -168,8 +169,8 @@ export class CommandChannel implements Channel {
         id,
         replyTo: { address: to ?? chat },
         ...(metadata === undefined ? {} : { metadata }),
-        replyIdempotent: link.can('reconcile') || link.can('idempotent'),
-        replyUnknown: this.#configuration.unknown,
+        replyIdempotent: guarantee.idempotent,
+        replyUnknown: guarantee.unknown,
       },
       settled: ({ outcome }) => {
         if (outcome === 'not-allowed') refuse('not_allowed');

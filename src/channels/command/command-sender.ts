@@ -1,7 +1,7 @@
 import type { Delivery } from '../../store/deliveries.js';
 import type { UnknownPolicy } from '../../store/messages.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
-import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
+import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { OrderEnd, ProgramLink } from './program-link.js';
 
 export interface CommandSenderOptions {
@@ -32,6 +32,12 @@ export class CommandSender implements ReplySender {
   constructor(options: CommandSenderOptions) {
     this.#options = options;
     this.#startedAt = options.now();
+  }
+
+  /** @param link the program that is asked; default: the one that runs */
+  guarantee(link = this.#options.link()): ReplyGuarantee {
+    const idempotent = link !== null && (link.can('reconcile') || link.can('idempotent'));
+    return { idempotent, unknown: this.#options.unknown };
   }
 
   destinationOf({ target }: Delivery): string {

@@ -4,7 +4,7 @@ import { type AllowedMethods, methodNotAllowed } from './allowed-methods.js';
 import type { BearerCheck } from './bearer.js';
 import type { HttpChannelOptions } from './options.js';
 import { Problem } from './problem.js';
-import { type Caller, isPersonal, requireRight, rightOf } from './route-scopes.js';
+import { type Caller, isPersonal, noteCaller, requireRight, rightOf } from './route-scopes.js';
 import { isOpen } from './routes.js';
 import { clientProcesses } from './server/client-process.js';
 import type { Connections } from './server/connections.js';
@@ -66,6 +66,7 @@ export function guardRoutes(routes: FastifyInstance, options: GuardOptions): voi
     requireRight(caller, right);
     // It would be answered as if a person of the channel had written it.
     if (right === 'post' && isOfChannel(request, options.channelNames())) requireRight(caller, 'operate');
+    noteCaller(request, caller);
     if (caller !== 'operator') tokenAnswers.note(caller.name, reply.raw);
   };
 

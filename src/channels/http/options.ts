@@ -5,6 +5,7 @@ import type { AcceptOutcome } from '../../store/turns.js';
 import type { CallerTurn } from '../control/facts.js';
 import type { Hooks } from '../hooks.js';
 import type {
+  ChannelTargetVerdict,
   MessageChanges,
   OperatorActions,
   PeopleOperations,
@@ -80,6 +81,8 @@ export interface HttpChannelOptions {
   readonly fetchFile: FetchFile;
   /** Tells if a reply may be posted to the URL. */
   readonly validateReplyUrl: (url: string) => ReplyUrlVerdict;
+  /** Tells if a reply may go to this address of a channel. */
+  readonly channelTarget: (channel: string, to: string) => ChannelTargetVerdict;
   /** Seconds after which a full queue may have room again. */
   readonly retryAfterSeconds: (limit: 'session' | 'total') => number;
   /** Gives the sockets to serve, once the channel starts. */

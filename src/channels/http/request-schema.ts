@@ -15,6 +15,7 @@ export const bounds = {
   idempotencyKeyLength: 255,
   senderLength: 128,
   agentLength: 32,
+  channelLength: 32,
   urlLength: 2_048,
   fileNameLength: 255,
   metadataBytes: 16_384,
@@ -64,13 +65,15 @@ function textMistake(json: string): string | null {
 /** The text of a reply, which may be empty. */
 export const replyText = z.string().refine((text) => !unstorable.test(text), unstorableMessage);
 
-const replyTarget = z
+const targetAddress = z
+  .string()
+  .min(1)
+  .max(bounds.urlLength)
+  .refine((address) => !unstorable.test(address), unstorableMessage);
+
+const urlTarget = z
   .strictObject({
-    url: z
-      .string()
-      .min(1)
-      .max(bounds.urlLength)
-      .refine((url) => !unstorable.test(url), unstorableMessage),
+    url: targetAddress,
     idempotent: z.boolean().optional(),
     unknown: z.enum(unknownPolicies, 'must be "resend", "ask" or "drop"').optional(),
   })
@@ -78,6 +81,22 @@ const replyTarget = z
     path: ['unknown'],
     message: 'goes with "idempotent": false only',
   });
+
+/** The channel says itself if it is idempotent. */
+const channelTarget = z.strictObject({
+  channel: z.string().min(1).max(bounds.channelLength),
+  to: targetAddress,
+});
+
+/** The members tell which of the two it is, so that a mistake is named for that one. */
+const replyTarget = z.unknown().transform((value, context) => {
+  const isChannel =
+    typeof value === 'object' && value !== null && ('channel' in value || 'to' in value) && !('url' in value);
+  const result = (isChannel ? channelTarget : urlTarget).safeParse(value, { reportInput: true });
+  if (result.success) return result.data;
+  context.issues.push(...(result.error.issues as z.core.$ZodRawIssue[]));
+  return z.NEVER;
+});
 
 const fileUrl = z.strictObject({
   url: z
@@ -170,9 +189,11 @@ export function fingerprint(
   body: MessageBody,
   files: readonly Attachment[] = [],
 ): Uint8Array {
-  const content: JsonValue[] = [session, body.text, body.reply_to?.url ?? null, body.metadata ?? {}];
+  const target = body.reply_to;
+  const address = target === undefined ? null : 'url' in target ? target.url : { ...target };
+  const content: JsonValue[] = [session, body.text, address, body.metadata ?? {}];
   // Only where it says other than when it is left out: the fingerprints that are stored stay as they are.
-  const { idempotent, unknown } = body.reply_to ?? {};
+  const { idempotent, unknown } = target !== undefined && 'url' in target ? target : {};
   if (idempotent === false) content.push({ idempotent, ...(unknown !== undefined && { unknown }) });
   if (body.sender !== undefined) content.push({ sender: body.sender });
   // The content behind a URL may change: it is the same message for all that.

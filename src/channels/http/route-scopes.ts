@@ -1,8 +1,22 @@
+import type { FastifyRequest } from 'fastify';
 import { Problem } from './problem.js';
 import type { NamedToken, TokenScope } from './tokens.js';
 
 /** The one who sends a request: with the operator's token, which may do all, or with a named one. */
 export type Caller = 'operator' | NamedToken;
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+export function noteCaller(request: FastifyRequest, caller: Caller): void {
+  callers.set(request, caller);
+}
+
+/** The one who sends a request that was let in. */
+export function callerOf(request: FastifyRequest): Caller {
+  const caller = callers.get(request);
+  if (caller === undefined) throw new Error('The request was not let in.');
+  return caller;
+}
 
 /** The right that a request needs; "operator": the operator's own token. */
 export type RouteRight = TokenScope | 'operator';

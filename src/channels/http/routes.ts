@@ -3,6 +3,7 @@ import { newId } from '../../store/ids.js';
 import { type Message, type ReplyTarget, webhookTarget } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { AcceptOutcome } from '../../store/turns.js';
+import type { ReplyGuarantee } from '../reply-sender.js';
 import type { Readiness } from '../surroundings.js';
 import { unknownMessage } from './attachments/download-routes.js';
 import type { MessageInput } from './attachments/message-input.js';
@@ -18,10 +19,11 @@ import {
   messageQuery,
   sessionName,
 } from './request-schema.js';
+import { callerOf, requireRight } from './route-scopes.js';
 import { isOfAnother, messageAt } from './streams/event-id.js';
 import type { EventStreams } from './streams/event-streams.js';
 import type { LongPolls } from './streams/long-polls.js';
-import { validateBody, validateOne, validateQuery } from './validate.js';
+import { memberProblem, validateBody, validateOne, validateQuery } from './validate.js';
 import { messageView } from './views.js';
 
 /** For load balancers and probes: without a token, and nothing but states and counts. `authorize` rejects who may not read. */
@@ -57,7 +59,10 @@ export function isOpen(url: string): boolean {
 const restartRetryAfter = 1;
 
 export interface MessageRoutesOptions
-  extends Pick<HttpChannelOptions, 'accept' | 'settings' | 'validateReplyUrl' | 'retryAfterSeconds'> {
+  extends Pick<
+    HttpChannelOptions,
+    'accept' | 'settings' | 'validateReplyUrl' | 'channelTarget' | 'retryAfterSeconds'
+  > {
   readonly input: MessageInput;
   readonly longPolls: LongPolls;
   readonly streams: EventStreams;
@@ -74,18 +79,21 @@ export function addMessageRoutes(application: FastifyInstance, options: MessageR
       const check = (value: unknown) => {
         const body = validateBody(messageBody, value);
         const { text, attachments: urls = [] } = body;
-        return { body, text, replyTo: targetOf(body, options.validateReplyUrl), urls };
+        // It would write to any chat.
+        if (body.reply_to !== undefined && 'channel' in body.reply_to)
+          requireRight(callerOf(request), 'operate');
+        return { body, text, reply: replyOf(body, options), urls };
       };
-      const outcome = await input.take(request, check, async ({ body, replyTo }, files) => {
+      const outcome = await input.take(request, check, async ({ body, reply: way }, files) => {
         const result = await options.accept(
           {
             id: newId(),
             session,
             text: body.text,
             metadata: body.metadata ?? {},
-            replyTo,
-            replyIdempotent: body.reply_to?.idempotent ?? true,
-            replyUnknown: body.reply_to?.unknown ?? null,
+            replyTo: way?.target ?? null,
+            replyIdempotent: way?.guarantee.idempotent ?? true,
+            replyUnknown: way?.guarantee.unknown ?? null,
             idempotencyKey: key,
             fingerprint: key === null ? null : fingerprint(session, body, files.list),
             sender: body.sender ?? null,
@@ -124,12 +132,30 @@ function keyOf(header: string | string[] | undefined): string | null {
   return header === undefined ? null : validateOne(idempotencyKey, header, { header: 'Idempotency-Key' });
 }
 
-function targetOf(body: MessageBody, validate: HttpChannelOptions['validateReplyUrl']): ReplyTarget | null {
-  if (body.reply_to === undefined) return null;
-  const verdict = validate(body.reply_to.url);
-  if (verdict.ok) return webhookTarget(body.reply_to.url);
-  const errors = [{ pointer: '#/reply_to/url', detail: verdict.reason }];
-  throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
+interface ReplyWay {
+  readonly target: ReplyTarget;
+  readonly guarantee: ReplyGuarantee;
+}
+
+/** Null: nobody waits for the reply. Throws the 422 if it can't go there. */
+function replyOf(
+  { reply_to: given }: MessageBody,
+  { validateReplyUrl, channelTarget }: Pick<MessageRoutesOptions, 'validateReplyUrl' | 'channelTarget'>,
+): ReplyWay | null {
+  if (given === undefined) return null;
+  if ('channel' in given) {
+    const verdict = channelTarget(given.channel, given.to);
+    if (!verdict.ok) throw memberProblem(['reply_to', verdict.member], verdict.reason);
+    const target = { channel: given.channel, address: given.to, options: {} };
+    return { target, guarantee: verdict.guarantee };
+  }
+  const verdict = validateReplyUrl(given.url);
+  if (!verdict.ok) {
+    const errors = [{ pointer: '#/reply_to/url', detail: verdict.reason }];
+    throw new Problem('invalid-message', `"reply_to/url" ${verdict.reason}`, { errors });
+  }
+  const { url, idempotent = true, unknown = null } = given;
+  return { target: webhookTarget(url), guarantee: { idempotent, unknown } };
 }
 
 function acceptedMessage(

@@ -61,6 +61,11 @@ export const clientCommands: readonly CommandDescription[] = [
         summary: 'A file to send along. May be given more than once.',
       },
       {
+        name: 'to',
+        value: 'CHANNEL:ADDRESS',
+        summary: 'A chat of a channel that gets the reply as well, such as "irc:#dev".',
+      },
+      {
         name: 'wait',
         value: 'TIME',
         summary: 'Longest wait for the reply, such as "30s" or "5min"; 5 min by default.',
@@ -86,6 +91,7 @@ export const clientCommands: readonly CommandDescription[] = [
       'sd-gateway send "hello"',
       'git diff | sd-gateway send --session review -',
       'sd-gateway send --file photo.png "What is this?"',
+      'sd-gateway send --to "irc:#dev" "Sum up the alerts of the night"',
     ],
   },
   {

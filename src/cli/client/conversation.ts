@@ -84,7 +84,7 @@ export class Conversation {
     files: readonly string[] = [],
   ): Promise<TurnOutcome> {
     const deadline = performance.now() + longestPostMs;
-    const answer = await postMessage(this.#client, this.#session, text, deadline, files);
+    const answer = await postMessage(this.#client, this.#session, { text }, deadline, files);
     if (answer.status !== 202) return refusedOutcome('', answer);
     const id = String(answer.body?.['id']);
     const cancel = () => {

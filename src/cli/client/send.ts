@@ -28,23 +28,28 @@ function retryAfterOf({ headers }: GatewayAnswer): number {
   return parseRetryAfter(headers['retry-after'], Date.now()) ?? 0;
 }
 
+/** A message as it is posted. */
+export interface MessageToPost {
+  readonly text: string;
+  readonly reply_to?: { readonly channel: string; readonly to: string };
+}
+
 /** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
 export async function postMessage(
   client: GatewayClient,
   session: string,
-  message: string,
+  message: MessageToPost,
   deadline: number,
   files: readonly string[] = [],
 ): Promise<GatewayAnswer> {
   const headers = { 'Idempotency-Key': randomUUID() };
   const path = `/v1/sessions/${encodeURIComponent(session)}/messages`;
-  const body = { text: message };
   for (;;) {
     const silenceMs = Math.max(minSilenceMs, deadline - performance.now());
     const answer =
       files.length === 0
-        ? await client.post(path, body, headers, silenceMs)
-        : await client.postForm(path, messageForm(body, files), headers, silenceMs);
+        ? await client.post(path, message, headers, silenceMs)
+        : await client.postForm(path, messageForm(message, files), headers, silenceMs);
     const retryAfter = Math.max(retryAfterOf(answer), 1_000);
     if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
     await pause(retryAfter);
@@ -138,7 +143,9 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   if (parsed.operands.length + files.length === 0) {
     throw new UsageError('TEXT or --file is missing', parsed.command.name);
   }
-  const message = operand === '-' ? await text(process.stdin) : operand;
+  const replyTo = replyTargetOf(parsed.values['to']);
+  if (replyTo === null) throw new UsageError('--to needs CHANNEL:ADDRESS', parsed.command.name);
+  const message = { text: operand === '-' ? await text(process.stdin) : operand, ...replyTo };
   const deadline = performance.now() + wait;
   const session = parsed.values['session'] ?? defaultSession;
   const unreadable = unreadableOf(files);
@@ -152,6 +159,13 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     if (answer.status !== 202) return refused(answer, 'the message');
     return report(client, answer, deadline, parsed);
   });
+}
+
+/** Null: there is no channel, or no address. */
+function replyTargetOf(words: string | undefined): Pick<MessageToPost, 'reply_to'> | null {
+  if (words === undefined) return {};
+  const [, channel, to] = /^([^:]+):(.+)$/s.exec(words) ?? [];
+  return channel === undefined || to === undefined ? null : { reply_to: { channel, to } };
 }
 
 /** Says which file can't be read, and why; null: all can. */

@@ -110,6 +110,14 @@ export async function serve({ endpoints, settings, channel: overrides, over }: S
     readiness: () => ({ ready: true, facts: { state: 'ready' } }),
     validateReplyUrl: (url) =>
       url.startsWith('https://') ? { ok: true } : { ok: false, reason: 'must be an https URL' },
+    channelTarget: (name) =>
+      name === 'irc'
+        ? { ok: true, guarantee: { idempotent: false, unknown: 'drop' } }
+        : {
+            ok: false,
+            member: 'channel',
+            reason: 'must name a channel of the configuration; there are: irc',
+          },
     accept: async (message, limits) => {
       const outcome = await called.accept(message, limits);
       if (outcome.outcome === 'accepted') {

@@ -45,6 +45,26 @@ describe('posting', () => {
     },
   );
 
+  test('a reply may go to the address of a channel, which says what becomes of one that may have arrived', async () => {
+    const reply_to = { channel: 'irc', to: '#dev' };
+    const key = { 'idempotency-key': 'k-2' };
+    const answer = await bodyOf(served.post('a', { text: 'x', reply_to }, key));
+    expect((await served.post('a', { text: 'x', reply_to }, key)).status).toBe(202);
+    expect((await served.post('a', { text: 'x', reply_to: { ...reply_to, to: '#ops' } }, key)).status).toBe(
+      409,
+    );
+    await served.reply('y');
+    const claim = { owner: 'test', limit: 1, leaseMs: 60_000 };
+    expect(await served.store.claimDeliveries(claim)).toMatchObject([
+      {
+        messageId: answer.id,
+        target: { channel: 'irc', address: '#dev', options: {} },
+        idempotent: false,
+        unknownPolicy: 'drop',
+      },
+    ]);
+  });
+
   test('the same key and content give the same answer, in whatever order and white space', async () => {
     const key = { 'idempotency-key': 'k-1' };
     const first = await served.post('a', '{"text":"x","metadata":{"a":1,"b":[2]}}', key);

@@ -43,6 +43,7 @@ if (role === 'holder') {
     }),
     readiness: () => ({ ready: true, facts: {} }),
     validateReplyUrl: () => ({ ok: true }),
+    channelTarget: () => ({ ok: false, member: 'channel', reason: 'must name a channel' }),
     openSockets: async () => ({
       endpoints: [{ kind: 'descriptor', descriptor: 3, name: 'http' }],
       connections: [],

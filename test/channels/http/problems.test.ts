@@ -181,6 +181,20 @@ const rows: readonly Row[] = [
       [{ text: 'x', reply_to: {} }, '#/reply_to/url', 'is missing'],
       [{ text: 'x', reply_to: 'https://x' }, '#/reply_to', 'must be an object'],
       [{ text: 'x', reply_to: { url: 'https://x', u: 1 } }, '#/reply_to/u', 'is not a known member'],
+      [{ text: 'x', reply_to: { url: 'https://x', to: 'a' } }, '#/reply_to/to', 'is not a known member'],
+      [{ text: 'x', reply_to: { channel: 'irc' } }, '#/reply_to/to', 'is missing'],
+      [{ text: 'x', reply_to: { to: '#dev' } }, '#/reply_to/channel', 'is missing'],
+      [{ text: 'x', reply_to: { channel: 'irc', to: 1 } }, '#/reply_to/to', 'must be a string'],
+      [
+        { text: 'x', reply_to: { channel: 'irc', to: 'a', unknown: 'ask' } },
+        '#/reply_to/unknown',
+        'is not a known member',
+      ],
+      [
+        { text: 'x', reply_to: { channel: 'telegram', to: '1' } },
+        '#/reply_to/channel',
+        'must name a channel of the configuration; there are: irc',
+      ],
       [{ text: 'x', reply_to: { url: 'http://x' } }, '#/reply_to/url', 'must be an https URL'],
       [
         { text: 'x', reply_to: { url: 'https://x', idempotent: false, unknown: 'keep' } },

@@ -207,6 +207,20 @@ describe('each call needs its right', () => {
     expect(own.status).toBe(202);
   });
 
+  it('and a post whose reply goes to a channel, which needs "post" and "operate"', async () => {
+    const reply_to = { channel: 'irc', to: '#dev' };
+    const post = async (secret: string) =>
+      (await ask('POST', '/v1/sessions/a/messages', secret, { text: 'hi', reply_to })).status;
+    expect(await post(await made('poster', ['post', 'read']))).toBe(403);
+    expect(await post(await made('both', ['post', 'operate']))).toBe(202);
+    expect(await post(token)).toBe(202);
+    const form = new FormData();
+    form.append('message', JSON.stringify({ text: 'hi', reply_to }));
+    const authorization = `Bearer ${await made('form', ['post'])}`;
+    const posted = await served.postForm('a', form, { authorization });
+    expect(posted.status).toBe(403);
+  });
+
   it('and a stream of events', async () => {
     const refused = await ask('GET', '/v1/sessions/a/events', await made('a', ['post']));
     expect(refused.status).toBe(403);

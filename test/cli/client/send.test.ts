@@ -32,11 +32,22 @@ const send = (...words: readonly string[]): Promise<number> =>
 /** A gateway that accepts a message; `onWait` has each request for its reply. */
 async function accepting(
   onWait: (request: IncomingMessage, response: ServerResponse) => void,
+  onPost: (body: string) => void = () => undefined,
 ): Promise<void> {
   const server = createServer((request, response) => {
-    request.resume();
-    if (request.method === 'GET') onWait(request, response);
-    else response.writeHead(202).end(JSON.stringify({ id, state: 'queued' }));
+    if (request.method === 'GET') {
+      request.resume();
+      onWait(request, response);
+      return;
+    }
+    let body = '';
+    request.on('data', (chunk) => {
+      body += String(chunk);
+    });
+    request.on('end', () => {
+      onPost(body);
+      response.writeHead(202).end(JSON.stringify({ id, state: 'queued' }));
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -45,6 +56,26 @@ async function accepting(
   });
   vi.stubEnv('SD_GATEWAY_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 }
+
+describe('a reply for a channel', () => {
+  it.each([
+    ['irc:#dev', { channel: 'irc', to: '#dev' }],
+    ['email:mailto:ada@example.org', { channel: 'email', to: 'mailto:ada@example.org' }],
+  ])('is asked for with --to %s', async (to, target) => {
+    const bodies: unknown[] = [];
+    await accepting(
+      (_request, response) => response.end(JSON.stringify({ id, state: 'replied', reply: { text: 'yes' } })),
+      (body) => bodies.push(JSON.parse(body)),
+    );
+    expect(await send('--to', to)).toBe(0);
+    expect(bodies).toEqual([{ text: 'hello', reply_to: target }]);
+    expect(out).toBe('yes\n');
+  });
+
+  it.each(['irc', 'irc:', ':#dev'])('needs a channel and an address: --to %s', async (to) => {
+    await expect(send('--to', to)).rejects.toThrow('--to needs CHANNEL:ADDRESS');
+  });
+});
 
 describe('a message that is accepted', () => {
   it('is named when the gateway goes away during the wait', async () => {
