@@ -1,4 +1,4 @@
-import type { GatewayFacts } from '../channels/control/facts.js';
+import type { ChannelFacts, GatewayFacts } from '../channels/control/facts.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { Notifier } from '../lifecycle/effects/notifier.js';
 import type { LifecycleState } from '../lifecycle/state.js';
@@ -67,6 +67,7 @@ const notOpen: RuntimeFacts = {
   listening: [],
   connections: null,
   trouble: null,
+  channelTrouble: null,
   takesMessages: false,
   circuits: [],
   agents: [],
@@ -113,14 +114,15 @@ export class GatewayReports {
   readiness(): Readiness {
     const { lifecycle, runtime } = this.#options.gateway();
     const { stalled, serves, state } = lifecycle;
-    const { takesMessages, trouble, connections, circuits, agents, channels } = runtime?.facts() ?? notOpen;
+    const facts = runtime?.facts() ?? notOpen;
+    const { takesMessages, connections, circuits, agents, channels } = facts;
     const lacksChannel = channels.some((channel) => channel.required && channel.state !== 'up');
     return {
       ready: serves && stalled.length === 0 && takesMessages && !lacksChannel,
       facts: {
         state: state.name,
         stalled,
-        trouble,
+        trouble: facts.trouble ?? facts.channelTrouble,
         parts: this.#partFacts(),
         connections: connections === null ? null : { ...connections },
         // Only their number: whoever asks here has shown no token.
@@ -205,13 +207,13 @@ export class GatewayReports {
       case 'reloading':
         return { state: 'reloading' };
       case 'ready': {
-        const { trouble, connections } = runtime?.facts() ?? notOpen;
+        const { trouble, connections, channels } = runtime?.facts() ?? notOpen;
         return {
           state: 'ready',
           readyFor: since(lifecycle.readyAt),
           work,
           stalled,
-          trouble,
+          trouble: trouble ?? downChannels(channels),
           connectionsAtBound: connections?.reached ? connections.bound : null,
           reloadRefused,
         };
@@ -242,4 +244,11 @@ function since(time: number | null): number {
 async function countsOf(store: Pick<Store, 'counts'>): Promise<StoreCounts | null> {
   const late = new Promise<null>((resolve) => setTimeout(resolve, countsTimeoutMs, null).unref());
   return Promise.race([store.counts().catch(() => null), late]);
+}
+
+/** Names the channels that are down, for a line that has no room for the reasons; null if none is. */
+function downChannels(channels: readonly ChannelFacts[]): string | null {
+  const names = channels.filter(({ state }) => state === 'down').map(({ name }) => name);
+  if (names.length === 0) return null;
+  return names.length === 1 ? `channel ${names[0]} is down` : `channels are down: ${names.join(', ')}`;
 }

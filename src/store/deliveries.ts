@@ -65,6 +65,8 @@ export interface DeliveryFailure {
 }
 
 export interface UnknownDelivery {
+  /** The target's. */
+  readonly channel: string;
   /** 1 for the first. */
   readonly attempt: number;
   /** True if the receiver takes a reply that comes twice under the same key for one. */
@@ -81,13 +83,16 @@ export interface UnknownDelivery {
  * @param general `delivery.unknown`, which holds where the target says nothing
  */
 export function settleUnknown(
-  { attempt, idempotent, unknownPolicy, cause }: UnknownDelivery,
+  { channel, attempt, idempotent, unknownPolicy, cause }: UnknownDelivery,
   general: UnknownPolicy,
 ): { readonly resend: boolean; readonly record: string } {
   const what = `the outcome of attempt ${attempt} is unknown, as ${cause} after it had begun`;
-  if (idempotent) return { resend: true, record: `${what}; sent again under the same webhook-id` };
+  if (idempotent) {
+    const id = channel === 'webhook' ? 'webhook-id' : 'id';
+    return { resend: true, record: `${what}; sent again under the same ${id}` };
+  }
   const policy = unknownPolicy ?? general;
-  const decided = `(${unknownSetting(unknownPolicy)} is "${policy}")`;
+  const decided = `(${unknownSetting(channel, unknownPolicy)} is "${policy}")`;
   switch (policy) {
     case 'resend':
       return { resend: true, record: `${what}; sent again ${decided}` };
@@ -102,6 +107,7 @@ export function settleUnknown(
 }
 
 /** Names the setting that decides what becomes of such a delivery. */
-export function unknownSetting(unknownPolicy: UnknownPolicy | null): string {
-  return unknownPolicy === null ? 'delivery.unknown' : 'reply_to.unknown';
+export function unknownSetting(channel: string, unknownPolicy: UnknownPolicy | null): string {
+  if (unknownPolicy === null) return 'delivery.unknown';
+  return channel === 'webhook' ? 'reply_to.unknown' : `channels.${channel}.unknown`;
 }

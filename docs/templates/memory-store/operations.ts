@@ -385,6 +385,7 @@ export class Operations {
     const facts = {
       ...delivery,
       state: row.state,
+      channel: sent.replyTo?.channel ?? 'webhook',
       idempotent: sent.replyIdempotent !== false,
       unknownPolicy: sent.replyUnknown ?? null,
       hasBegun: delivery.begunAt !== null,

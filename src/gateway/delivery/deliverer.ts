@@ -285,8 +285,9 @@ export class Deliverer {
       this.#unfinished.set(delivery.messageId, delivery);
       return;
     }
-    const { attempt, idempotent, unknownPolicy } = delivery;
-    const cutOff = { attempt, idempotent, unknownPolicy, cause: 'the gateway stopped' };
+    const { target, attempt, idempotent, unknownPolicy } = delivery;
+    const { channel } = target;
+    const cutOff = { channel, attempt, idempotent, unknownPolicy, cause: 'the gateway stopped' };
     const { resend, record } = settleUnknown(cutOff, this.#settings.unknown);
     if (resend) this.#unfinished.set(delivery.messageId, { ...delivery, unknownOutcome: record });
     else {

@@ -62,7 +62,7 @@ export function postponed(
 
 /** Judges an attempt that has failed. */
 export function judgeFailure(
-  delivery: Pick<Delivery, 'dueSince' | 'attempt' | 'idempotent' | 'unknownPolicy'>,
+  delivery: Pick<Delivery, 'target' | 'dueSince' | 'attempt' | 'idempotent' | 'unknownPolicy'>,
   outcome: Extract<SendOutcome, { kind: 'retry' | 'dead' }>,
   now: number,
   settings: VerdictSettings,
@@ -79,9 +79,10 @@ export function judgeFailure(
   const { inDoubt } = outcome;
   let error = reason;
   if (inDoubt && !delivery.idempotent) {
-    const { attempt, unknownPolicy } = delivery;
+    const { attempt, unknownPolicy, target } = delivery;
+    const { channel } = target;
     const { resend, record } = settleUnknown(
-      { attempt, idempotent: false, unknownPolicy, cause: reason },
+      { channel, attempt, idempotent: false, unknownPolicy, cause: reason },
       settings.unknown,
     );
     if (!resend) return dead(record, true);

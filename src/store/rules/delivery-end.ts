@@ -5,6 +5,8 @@ import type { SessionMove } from './ready-queue.js';
 /** A delivery under way, as the store has it. */
 export interface EndingDelivery {
   readonly attempts: number;
+  /** The target's. */
+  readonly channel: string;
   /** True if it tells that the message is dead. */
   readonly isNotice: boolean;
   /** Its message's state. */
@@ -87,7 +89,7 @@ function fails(delivery: EndingDelivery, failure: DeliveryFailure): DeliveryChan
 
 /** An attempt that had begun counts, as it may have reached the receiver; one that was only claimed does not. */
 function crashes(delivery: EndingDelivery, general: UnknownPolicy): DeliveryChange {
-  const { attempts, idempotent, unknownPolicy, hasBegun } = delivery;
+  const { attempts, channel, idempotent, unknownPolicy, hasBegun } = delivery;
   const again = (error: string | null): DeliveryChange => ({
     delivery: { state: 'pending', error, uncounted: error === null, unknown: error !== null },
     message: null,
@@ -95,7 +97,8 @@ function crashes(delivery: EndingDelivery, general: UnknownPolicy): DeliveryChan
   });
   if (!hasBegun && !idempotent) return again(null);
   const cause = 'the gateway went down';
-  const { resend, record } = settleUnknown({ attempt: attempts, idempotent, unknownPolicy, cause }, general);
+  const inDoubt = { channel, attempt: attempts, idempotent, unknownPolicy, cause };
+  const { resend, record } = settleUnknown(inDoubt, general);
   return resend ? again(record) : dies(delivery, record, { uncounted: false, unknown: true });
 }
 

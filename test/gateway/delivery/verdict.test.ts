@@ -13,7 +13,8 @@ const settings: VerdictSettings = {
   expire: 3_600_000,
   unknown: 'ask',
 };
-const delivery = { dueSince: 0, attempt: 1, idempotent: true, unknownPolicy: null };
+const target = { channel: 'webhook', address: 'https://receiver.example/', options: {} };
+const delivery = { target, dueSince: 0, attempt: 1, idempotent: true, unknownPolicy: null };
 const retry = {
   kind: 'retry',
   reason: 'HTTP 500',
@@ -72,6 +73,16 @@ describe('failures', () => {
       { idempotent: false, unknownPolicy: 'drop' },
       { inDoubt: true },
       { retryAt: null, error: /is unknown.*not sent again \(reply_to\.unknown is "drop"\)$/ },
+    ],
+    [
+      'unknown, without, and the channel gives it up',
+      {
+        target: { channel: 'irc', address: '#dev', options: {} },
+        idempotent: false,
+        unknownPolicy: 'drop',
+      },
+      { inDoubt: true },
+      { retryAt: null, error: /is unknown.*not sent again \(channels\.irc\.unknown is "drop"\)$/ },
     ],
     ['known, without', { idempotent: false }, {}, { retryAt: 10_500, error: /^HTTP 500$/ }],
     [

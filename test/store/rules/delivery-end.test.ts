@@ -9,6 +9,7 @@ import {
 
 const delivery: EndingDelivery = {
   attempts: 2,
+  channel: 'webhook',
   isNotice: false,
   state: 'replied',
   idempotent: false,
@@ -29,6 +30,7 @@ const ends = fc.oneof(
 );
 const deliveries = fc.record<EndingDelivery>({
   attempts: fc.integer({ min: 1, max: 9 }),
+  channel: fc.constantFrom('webhook', 'irc'),
   isNotice: fc.boolean(),
   state: fc.constantFrom('replied', 'dead', 'cancelled'),
   idempotent: fc.boolean(),
@@ -60,6 +62,16 @@ test('what may have arrived is sent again unasked only where that does no harm',
       if (mayHaveArrived) expect(after.state).toBe(resend ? 'pending' : 'dead');
     }),
   );
+});
+
+test('the record of what may have arrived names the setting that decides', () => {
+  const error = (under: Partial<EndingDelivery>) =>
+    decideDeliveryEnd({ ...delivery, ...under }, { by: 'crash' }, 'ask').delivery.error;
+  expect(error({})).toContain('(delivery.unknown is "ask")');
+  expect(error({ unknownPolicy: 'drop' })).toContain('(reply_to.unknown is "drop")');
+  expect(error({ unknownPolicy: 'drop', channel: 'irc' })).toContain('(channels.irc.unknown is "drop")');
+  expect(error({ idempotent: true })).toContain('sent again under the same webhook-id');
+  expect(error({ idempotent: true, channel: 'irc' })).toContain('sent again under the same id');
 });
 
 describe('an attempt', () => {

@@ -15,6 +15,8 @@ export interface DeliveryRow {
   /** The message's state. */
   readonly state: MessageState;
   readonly attempts: number;
+  /** The target's. */
+  readonly channel: string;
   readonly notice: 0 | 1;
   readonly idempotent: 0 | 1;
   readonly unknown_policy: UnknownPolicy | null;
@@ -27,7 +29,7 @@ interface HeldDeliveryRow extends DeliveryRow {
 }
 
 const deliveryColumns = `m.number AS message, m.session, m.state, d.attempts, d.notice, d.begun_at,
-   m.reply_idempotent AS idempotent, m.reply_unknown AS unknown_policy`;
+   m.reply_channel AS channel, m.reply_idempotent AS idempotent, m.reply_unknown AS unknown_policy`;
 
 const heldDelivery = sql<[id: Buffer], HeldDeliveryRow>(
   `SELECT ${deliveryColumns}, h.owner, h.epoch
@@ -176,6 +178,7 @@ function end(transaction: Transaction, row: DeliveryRow, how: DeliveryEnd): Deli
   const change = decideDeliveryEnd(
     {
       attempts: row.attempts,
+      channel: row.channel,
       isNotice: row.notice === 1,
       state: row.state,
       idempotent: row.idempotent === 1,

@@ -76,7 +76,7 @@ export class SalvagedDeliveries {
 
   /** For a message that has a reply, and no delivery that can be read; null: it is to have none. */
   remake(message: MessageRow): RemadeDelivery | null {
-    const { number, id, state, session, reply_address, reply_idempotent, reply_unknown, changed_at } =
+    const { number, id, state, session, reply_channel, reply_address, reply_idempotent, reply_unknown } =
       message;
     if (reply_address === null || (state !== 'replied' && state !== 'dead')) return null;
     const row: StoredDeliveryRow = {
@@ -95,8 +95,8 @@ export class SalvagedDeliveries {
     this.#taken.add(session);
     if (isFirst && reply_idempotent === 0) {
       return {
-        row: { ...row, attempts: 1, begun_at: changed_at },
-        outlook: `whether it arrived is unknown, and the next start does what ${unknownSetting(reply_unknown)} says`,
+        row: { ...row, attempts: 1, begun_at: message.changed_at },
+        outlook: `whether it arrived is unknown, and the next start does what ${unknownSetting(reply_channel, reply_unknown)} says`,
       };
     }
     return {
