@@ -83,6 +83,16 @@ test('nothing is lost or doubled, wherever the program or the gateway is killed'
   expect(texts).toEqual(Array.from({ length: messages }, (_, index) => `hello ${index + 1}`));
 });
 
+test('a channel that is down is in the status, with its reason once', async () => {
+  const place = configured(['/bin/false']);
+  const gateway = await place.start();
+  await gateway.says('did not start: the program exited with status 1');
+  const { stdout } = await place.run(['status'], { COLUMNS: '200' });
+  expect(stdout).toMatch(/Status: .*; channel chat is down\n/);
+  expect(stdout).toMatch(/Channel: "chat" is down, since .*: the program exited with status 1/);
+  expect(stdout.split('exited with status 1')).toHaveLength(2);
+});
+
 test('the example is a channel, and its secret is in no argument and no environment', async () => {
   const place = configured(
     ['/usr/bin/python3', example, '.', 'ada'],
