@@ -1,5 +1,5 @@
 import type { Delivery } from '../store/deliveries.js';
-import type { JsonValue, ReplyTarget, UnknownPolicy } from '../store/messages.js';
+import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../store/messages.js';
 
 /** The waits after failed attempts, the first one first, in milliseconds. The last one repeats until the reply expires. */
 export type RetrySchedule = readonly number[];
@@ -12,8 +12,12 @@ export interface ReplyPart {
   readonly delivery: Delivery;
   /** 1 for the first. */
   readonly number: number;
+  /** The number of parts, for a channel that needs to know. */
+  readonly count?: number;
   /** The content of the send, such as a piece of the reply's text. */
   readonly text: string;
+  /** Files that go with it. Default: none. */
+  readonly files?: readonly Attachment[];
 }
 
 /** The end of one send. */

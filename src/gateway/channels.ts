@@ -313,7 +313,8 @@ function absentSender(channel: string): ReplySender {
   return {
     schedule: absentSchedule,
     destinationOf: () => 'absent',
-    partsOf: (delivery) => [{ delivery, number: 1, text: '' }],
+    // The number of a part that was sent would count as delivered.
+    partsOf: (delivery) => [{ delivery, number: nextPart(delivery), text: '' }],
     send: async () => ({
       kind: 'retry',
       reason: `the channel ${channel} does not run, or is not configured`,
@@ -325,4 +326,8 @@ function absentSender(channel: string): ReplySender {
     }),
     close: async () => undefined,
   };
+}
+
+function nextPart({ parts }: Delivery): number {
+  return Math.max(0, ...parts.map(({ part }) => part)) + 1;
 }

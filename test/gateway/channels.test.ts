@@ -83,6 +83,14 @@ describe('channels', () => {
     expect(channels.trouble()).toBeNull();
   });
 
+  test('that are absent never have a reply of which a part was sent count as delivered', () => {
+    const delivery = {
+      target: { channel: 'gone', address: 'x', options: {} },
+      parts: [0, 1, 2].map((part) => ({ part, receipt: null })),
+    } as unknown as Delivery;
+    expect(senderByChannel(delivery, () => null)?.partsOf(delivery)).toMatchObject([{ number: 3 }]);
+  });
+
   test('are known as targets of replies, also while they do not run', async () => {
     const bench = new Bench();
     const { channels } = bench;
@@ -216,7 +224,8 @@ const own: ReplySender = {
   send: async () => ({ kind: 'delivered', receipt: null }),
   close: async () => undefined,
 };
-const to = (channel: string) => ({ target: { channel, address: '1', options: {} } }) as Delivery;
+const to = (channel: string) =>
+  ({ target: { channel, address: '1', options: {} }, parts: [] as Delivery['parts'] }) as Delivery;
 const senderOf = (name: string) => (name === 'tg' ? own : null);
 
 test('a reply goes by the channel of its target', () => {

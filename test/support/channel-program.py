@@ -62,13 +62,15 @@ for text in sys.stdin:
     line = json.loads(text)
     kind = line["type"]
     if kind == "start":
-        say(type="ready", protocol=1, capabilities=capabilities)
+        say(type="ready", protocol=1, capabilities=capabilities, text_limit=40)
         threading.Thread(target=watch, args=(line["cursor"] or 0,), daemon=True).start()
     elif kind == "stored":
         reaches("after-stored")
         append("acked", line["id"])
     elif kind == "send":
         reaches("before-sent")
+        if line["part"] > 1:
+            reaches("between-parts")
         append("out", f"{line['id']} {line['text']}")
         reaches("after-sent")
         say(type="sent", id=line["id"])

@@ -75,7 +75,16 @@ export class CommandChannel implements Channel {
   async say({ address: to }: ChannelAddress, text: string): Promise<void> {
     const link = this.#link;
     if (link === null) throw new Error('the program of the channel does not run');
-    const order = { type: 'send', id: `say_${newId()}`, to, text, part: 1, attempt: 1, files: [] } as const;
+    const order = {
+      type: 'send',
+      id: `say_${newId()}`,
+      to,
+      text,
+      part: 1,
+      parts: 1,
+      attempt: 1,
+      files: [],
+    } as const;
     const end = await link.order(order, this.#configuration.timeout, this.#context.signal);
     if (end.type !== 'sent')
       throw new Error('reason' in end ? end.reason : `the program's answer is "${end.type}"`);

@@ -2,6 +2,7 @@ import type { Delivery } from '../../store/deliveries.js';
 import type { UnknownPolicy } from '../../store/messages.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
+import { commandParts, keptReceipt } from './command-parts.js';
 import type { OrderEnd, ProgramLink } from './program-link.js';
 
 export interface CommandSenderOptions {
@@ -45,23 +46,24 @@ export class CommandSender implements ReplySender {
   }
 
   partsOf(delivery: Delivery): readonly ReplyPart[] {
-    return [{ delivery, number: 1, text: delivery.notice ?? delivery.replyText }];
+    return commandParts(delivery, this.#options.link()?.textRules ?? null);
   }
 
   async send(part: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
     const { delivery, text } = part;
-    const files = (delivery.replyAttachments ?? []).map(({ name }) => name);
-    // There is nothing to say.
-    if (text === '' && files.length === 0) return { kind: 'delivered', receipt: null };
+    const files = (part.files ?? []).map(({ name }) => name);
     const link = this.#options.link();
     if (link === null) return this.#failed(delivery, { reason: 'the program of the channel does not run' });
+    // There is nothing to say.
+    if (text === '' && files.length === 0) return { kind: 'delivered', receipt: null };
     const to = delivery.target.address;
     const id = idOf(part);
     const settled = await this.#reconcile(part, link, signal);
     if (settled !== null) return settled;
-    const order = { id, to, text, part: part.number, attempt: delivery.attempt, files };
+    const { number, count = 1 } = part;
+    const order = { id, to, text, part: number, parts: count, attempt: delivery.attempt, files };
     const end = await link.order({ type: 'send', ...order }, this.#options.timeoutMs, signal);
-    return this.#outcomeOf(delivery, end, signal);
+    return this.#outcomeOf(part, link, end, signal);
   }
 
   async close(): Promise<void> {}
@@ -75,13 +77,13 @@ export class CommandSender implements ReplySender {
     const end = await link.order(order, this.#options.timeoutMs, signal);
     switch (end.type) {
       case 'sent':
-        return { kind: 'delivered', receipt: end.receipt };
+        return { kind: 'delivered', receipt: keptReceipt(part, end.receipt, link.textRules) };
       case 'not_sent':
         return null;
       case 'unknown':
         return this.#settle(end.reason);
       default:
-        return this.#outcomeOf(delivery, end, signal);
+        return this.#outcomeOf(part, link, end, signal);
     }
   }
 
@@ -94,10 +96,11 @@ export class CommandSender implements ReplySender {
     return { kind: 'dead', reason, peer: 'unasked', inDoubt: true };
   }
 
-  #outcomeOf(delivery: Delivery, end: OrderEnd, signal: AbortSignal): SendOutcome {
+  #outcomeOf(part: ReplyPart, link: ProgramLink, end: OrderEnd, signal: AbortSignal): SendOutcome {
+    const { delivery } = part;
     switch (end.type) {
       case 'sent':
-        return { kind: 'delivered', receipt: end.receipt };
+        return { kind: 'delivered', receipt: keptReceipt(part, end.receipt, link.textRules) };
       case 'not_sent': {
         if (end.final) return { kind: 'dead', reason: end.reason, peer: 'unasked' };
         const retryAfterMs = end.retry_after === null ? null : Math.ceil(end.retry_after * 1_000);

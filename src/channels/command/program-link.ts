@@ -2,6 +2,7 @@ import { ByteLines } from '../../text/byte-lines.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext } from '../channel.js';
 import type { ChannelProgram } from '../channel-program.js';
+import type { TextRules } from './command-parts.js';
 import {
   type Capability,
   capabilities,
@@ -56,6 +57,7 @@ export class ProgramLink {
   readonly #lines = new ByteLines(longestLineBytes);
   readonly #pending = new Map<string, (end: OrderEnd) => void>();
   #capabilities: ReadonlySet<Capability> = new Set();
+  #textRules: TextRules | null = null;
   #onReady: (() => void) | null = null;
   #failure: string | null = null;
   #isOver = false;
@@ -88,6 +90,11 @@ export class ProgramLink {
 
   get pid(): number {
     return this.#program.pid;
+  }
+
+  /** The texts that it takes; null before it is ready. */
+  get textRules(): TextRules | null {
+    return this.#textRules;
   }
 
   can(capability: Capability): boolean {
@@ -216,13 +223,15 @@ export class ProgramLink {
     }
   }
 
-  #becomeReady({ protocol, capabilities: told }: Extract<ProgramLine, { readonly type: 'ready' }>): void {
+  #becomeReady(ready: Extract<ProgramLine, { readonly type: 'ready' }>): void {
+    const { protocol, capabilities: told } = ready;
     if (this.#onReady === null) {
       this.#options.complain('early', '"ready" came twice');
     } else if (protocol !== protocolVersion) {
       this.fail(`speaks version ${protocol} of the protocol, and this gateway version ${protocolVersion}`);
     } else {
       this.#capabilities = new Set(capabilities.filter((each) => told.includes(each)));
+      this.#textRules = { limit: ready.text_limit, unit: ready.text_unit, form: ready.text_form };
       this.#onReady();
       this.#onReady = null;
     }

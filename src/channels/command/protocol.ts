@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { type JsonValue, jsonMistake, type Metadata } from '../../store/messages.js';
+import { textUnits } from '../reply-text/text-unit.js';
+import { textForms } from './command-parts.js';
 
 /** The lines between the gateway and the program of a channel (docs/channels/protocol.md): pure functions. */
 
@@ -31,6 +33,8 @@ export interface SendOrder {
   readonly text: string;
   /** 1 for the first. */
   readonly part: number;
+  /** The number of parts. */
+  readonly parts: number;
   readonly attempt: number;
   /** Names of files that belong to the reply. Their contents are not handed over. */
   readonly files: readonly string[];
@@ -45,11 +49,12 @@ export type GatewayLine =
   | { readonly type: 'health'; readonly id: string }
   | { readonly type: 'stop' };
 
-/** Writes one line. `files` stands there only if there is one. */
+/** Writes one line. `files` and `parts` stand there only if they say something. */
 export function encodeLine(line: GatewayLine): string {
-  if (line.type !== 'send' || line.files.length > 0) return `${JSON.stringify(line)}\n`;
-  const { files: _none, ...rest } = line;
-  return `${JSON.stringify(rest)}\n`;
+  if (line.type !== 'send') return `${JSON.stringify(line)}\n`;
+  const { files, parts, ...rest } = line;
+  const further = { ...(parts > 1 && { parts }), ...(files.length > 0 && { files }) };
+  return `${JSON.stringify({ ...rest, ...further })}\n`;
 }
 
 /** NUL and unpaired surrogates: text that not every database keeps as it is. */
@@ -66,6 +71,10 @@ const name = (longest: number) =>
     .refine(isStorable, unstorableMessage);
 
 const id = name(255);
+
+/** A text of this size fits a line, whatever escapes JSON needs. */
+const mostTextBytes = 170_000;
+const leastTextLimit = 40;
 
 const reason = z.string().transform((text) => text.slice(0, longestReason));
 
@@ -121,6 +130,10 @@ const programLines = [
     type: z.literal('ready'),
     protocol: z.int(),
     capabilities: z.array(z.string()).default([]),
+    /** The longest text of one send; the rest of a longer reply follows as further parts. */
+    text_limit: z.int().min(leastTextLimit).max(mostTextBytes).default(mostTextBytes),
+    text_unit: z.enum(textUnits).default('bytes'),
+    text_form: z.enum(textForms).default('markdown'),
   }),
   inboundLine,
   z.object({ type: z.literal('sent'), id, receipt: jsonOf(mostMetadataBytes).nullable().default(null) }),

@@ -128,7 +128,16 @@ class Kit {
     if (id === null || to === null) return skipped('nothing was sent');
     const before = this.#sends;
     const run = this.#running();
-    run.tell({ type: 'send', id: `${id}`, to, text: textOf(before), part: 1, attempt: 2, files: [] });
+    run.tell({
+      type: 'send',
+      id: `${id}`,
+      to,
+      text: textOf(before),
+      part: 1,
+      parts: 1,
+      attempt: 2,
+      files: [],
+    });
     await pause(pauseMs);
     return ok(`look at ${to}: the message "${textOf(before)}" must be there once`);
   }
@@ -158,7 +167,7 @@ class Kit {
     if (to === null) return skipped('--to names a chat that test messages may be sent to');
     const id = this.#newId();
     const run = this.#running();
-    run.tell({ type: 'send', id, to, text: textOf(this.#sends), part: 1, attempt: 1, files: [] });
+    run.tell({ type: 'send', id, to, text: textOf(this.#sends), part: 1, parts: 1, attempt: 1, files: [] });
     await run.kill();
     await this.#startAnew();
     if (!this.#can('reconcile')) return ok('it starts again; the send is in doubt');
@@ -237,7 +246,7 @@ class Kit {
 
   #sendNow(id: string, to: string) {
     const run = this.#running();
-    run.tell({ type: 'send', id, to, text: textOf(this.#sends), part: 1, attempt: 1, files: [] });
+    run.tell({ type: 'send', id, to, text: textOf(this.#sends), part: 1, parts: 1, attempt: 1, files: [] });
     return run.hears(sendAnswers, sendMs, (answer) => answer.id === id);
   }
 

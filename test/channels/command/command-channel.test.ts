@@ -100,11 +100,11 @@ function made(keys: object = {}): CommandChannel {
   return channel;
 }
 
-async function started(capabilities: readonly string[] = []): Promise<FakeProgram> {
+async function started(capabilities: readonly string[] = [], rules: object = {}): Promise<FakeProgram> {
   const starting = channel.start();
   const program = await host.program(host.programs.length + 1);
   await program.hears('start');
-  await program.say({ type: 'ready', protocol: 1, capabilities });
+  await program.say({ type: 'ready', protocol: 1, capabilities, ...rules });
   await starting;
   return program;
 }
@@ -431,6 +431,7 @@ describe('a reply', () => {
       target: { channel: name, address: '#dev', options: {} },
       notice: null,
       replyText: 'hello',
+      parts: [],
       attempt: 1,
       repliedAt: clock.now() + 1,
       dueSince: clock.now(),
@@ -506,6 +507,57 @@ describe('a reply', () => {
     expect(await send({ dueSince: clock.now() - 3_600_000 })).toMatchObject({
       kind: 'dead',
       reason: expect.stringContaining(`(channels.${name}.retry_for)`),
+    });
+  });
+
+  describe('that is longer than the program takes', () => {
+    const rules = { text_limit: 40, text_form: 'plain' };
+    const replyText = '**One** two three four five six seven.\n\nEight nine ten eleven twelve.';
+    const texts = ['One two three four five six seven.', 'Eight nine ten eleven twelve.'];
+    const kept = { limit: 40, unit: 'bytes', form: 'plain' };
+
+    test('is cut into parts, each with a receipt that tells by which rules', async () => {
+      const program = await started([], rules);
+      const file = { id: 'b1', name: 'a.txt', mediaType: 'text/plain', sizeBytes: 1, sha256: '0' };
+      const parts = channel.replySender.partsOf(delivery({ replyText, replyAttachments: [file] }));
+      expect(parts.map(({ text }) => text)).toEqual(texts);
+      const { signal } = new AbortController();
+      for (const [index, part] of parts.entries()) {
+        const sending = channel.replySender.send(part, signal);
+        expect(await program.hears('send', { part: index + 1 })).toEqual({
+          type: 'send',
+          id: `msg_1.${index + 1}`,
+          to: '#dev',
+          text: texts[index],
+          part: index + 1,
+          parts: 2,
+          attempt: 1,
+          ...(index === 1 && { files: ['a.txt'] }),
+        });
+        await program.say({ type: 'sent', id: `msg_1.${index + 1}`, receipt: index });
+        expect(await sending).toEqual({ kind: 'delivered', receipt: { receipt: index, text: kept } });
+      }
+    });
+
+    test('is cut in the same way by the next program, whatever that takes', async () => {
+      const parts = [{ part: 1, receipt: { receipt: 1, text: kept } }];
+      // None runs yet.
+      const cut = () => channel.replySender.partsOf(delivery({ replyText, parts })).map(({ text }) => text);
+      expect(cut()).toEqual(texts);
+      await started([], { text_limit: 170_000 });
+      expect(cut()).toEqual(texts);
+    });
+
+    test('is Markdown as it was written, if the program says nothing else', async () => {
+      await started([], { text_limit: 50, text_unit: 'utf-16' });
+      const code = '# Title\n\n```js\nfirst();\n\nsecond(third, fourth);\n```';
+      expect(channel.replySender.partsOf(delivery({ replyText: code })).map(({ text }) => text)).toEqual([
+        '# Title\n\n```js\nfirst();\n\n```',
+        '```js\nsecond(third, fourth);\n```',
+      ]);
+      expect(channel.replySender.partsOf(delivery({ notice: 'It *failed*.' }))).toMatchObject([
+        { text: 'It *failed*.' },
+      ]);
     });
   });
 

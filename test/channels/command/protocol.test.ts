@@ -16,7 +16,26 @@ describe('a line of the program', () => {
     [
       'a program that is ready',
       { type: 'ready', protocol: 1 },
-      { type: 'ready', protocol: 1, capabilities: [] },
+      {
+        type: 'ready',
+        protocol: 1,
+        capabilities: [],
+        text_limit: 170_000,
+        text_unit: 'bytes',
+        text_form: 'markdown',
+      },
+    ],
+    [
+      'the texts that a program takes',
+      { type: 'ready', protocol: 1, text_limit: 40, text_unit: 'utf-16', text_form: 'plain' },
+      {
+        type: 'ready',
+        protocol: 1,
+        capabilities: [],
+        text_limit: 40,
+        text_unit: 'utf-16',
+        text_form: 'plain',
+      },
     ],
     [
       'a receipt',
@@ -86,8 +105,9 @@ describe('a line of the program', () => {
   });
 });
 
-test('a send has files only if there are some', () => {
+test('a send has files, and the number of its parts, only if they say something', () => {
   const send = { type: 'send', id: 'm.1', to: '7', text: 'hi', part: 1, attempt: 1 } as const;
-  expect(encodeLine({ ...send, files: [] })).toBe(`${JSON.stringify(send)}\n`);
-  expect(JSON.parse(encodeLine({ ...send, files: ['a.png'] }))).toEqual({ ...send, files: ['a.png'] });
+  expect(encodeLine({ ...send, parts: 1, files: [] })).toBe(`${JSON.stringify(send)}\n`);
+  const further = { parts: 2, files: ['a.png'] };
+  expect(JSON.parse(encodeLine({ ...send, ...further }))).toEqual({ ...send, ...further });
 });

@@ -39,13 +39,15 @@ function until(directory: string, isSo: () => boolean): Promise<void> {
 
 /** A few, as each takes a second or two; `npm run test:all` takes all. */
 const points = [
-  ['after-sent', 'gateway'],
+  ['between-parts', 'gateway'],
   ['after-sent', 'program'],
+  ['after-sent', 'gateway'],
+  ['between-parts', 'program'],
   ['after-stored', 'gateway'],
   ['after-inbound', 'program'],
   ['before-inbound', 'gateway'],
   ['before-sent', 'program'],
-].slice(0, process.env['PROPERTY_FACTOR'] === undefined ? 2 : 6);
+].slice(0, process.env['PROPERTY_FACTOR'] === undefined ? 2 : 8);
 
 test('nothing is lost or doubled, wherever the program or the gateway is killed', {
   timeout: 60_000,
@@ -56,11 +58,14 @@ test('nothing is lost or doubled, wherever the program or the gateway is killed'
   const file = (name: string) => join(platform, name);
   for (const name of ['in', 'out', 'acked']) writeFileSync(file(name), '');
   let messages = 0;
+  // The program takes 40 bytes at once.
+  const parts = (number: number) => [`Hello ${number} and the first half of it.`, 'And the second half.'];
   const post = (count: number) => {
-    for (let left = count; left > 0; left -= 1) appendFileSync(file('in'), `hello ${++messages}\n`);
+    for (let left = count; left > 0; left -= 1)
+      appendFileSync(file('in'), `${parts(++messages).join(' ')}\n`);
   };
   const lines = (name: string) => readFileSync(file(name), 'utf8').split('\n').slice(0, -1);
-  const answered = () => until(platform, () => lines('out').length >= messages);
+  const answered = () => until(platform, () => lines('out').length >= 2 * messages);
 
   let gateway: Gateway = await place.start();
   post(3);
@@ -80,7 +85,7 @@ test('nothing is lost or doubled, wherever the program or the gateway is killed'
   // Nobody here is a supervisor: a stop by a stranger is a failure, and an orderly one.
   expect(status).toBe(1);
   const texts = lines('out').map((line) => line.slice(line.indexOf(' ') + 1));
-  expect(texts).toEqual(Array.from({ length: messages }, (_, index) => `hello ${index + 1}`));
+  expect(texts).toEqual(Array.from({ length: messages }, (_, index) => parts(index + 1)).flat());
 });
 
 test('a channel that is down is in the status, with its reason once', async () => {
