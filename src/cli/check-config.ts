@@ -10,13 +10,15 @@ import {
 import { trialOf, tryAgent } from '../agents/try-agent.js';
 import { channelPath } from '../channels/channel-program.js';
 import { hookPath } from '../channels/hooks.js';
-import type { ChannelConfiguration } from '../config/channel-table.js';
+import { type ChannelConfiguration, peopleChannels } from '../config/channel-table.js';
 import { ConfigurationError } from '../config/load.js';
 import type { AgentConfigurations, Configuration } from '../config/schema.js';
 import { writtenConfiguration } from '../config/written.js';
 import { programIn, programOf } from '../doctor/facts/agents.js';
 import { managerPath } from '../doctor/facts/unit.js';
+import { readTexts } from '../gateway/people/open-reception.js';
 import { ServiceManager } from '../manager/service-manager.js';
+import { errorMessage } from '../text/failure-text.js';
 import { configurationAt, type GatewayLocation, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
@@ -62,18 +64,31 @@ async function agentWarnings(
   return warnings;
 }
 
+/** Says which files of texts for people can't be used. This user may not be the gateway's. */
+async function textWarnings(
+  channels: Readonly<Record<string, ChannelConfiguration>>,
+): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  for (const [name, { texts }] of peopleChannels(channels)) {
+    await readTexts(texts).catch((error: unknown) =>
+      warnings.push(`channels.${name}: ${errorMessage(error)}`),
+    );
+  }
+  return warnings;
+}
+
 /** Says which programs of channels are not there, and who may not write by which. */
 function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>>): readonly string[] {
   return Object.entries(channels).flatMap(([name, table]) => {
     if (table.type !== 'command') return [];
-    const { command, allow } = table;
+    const { command, allow, owners, pairing } = table;
     const [program = ''] = command;
     const file = programIn(program, channelPath);
     const away = `channels.${name}: the program ${program} is not there, or not in the PATH ${channelPath}`;
     const denied = `channels.${name}: this user can’t execute ${file}: check its mode, and those of the directories above it`;
     return [
       ...(file === null ? [away] : canExecute(file) ? [] : [denied]),
-      ...(allow.length === 0
+      ...(allow.length + owners.length === 0 && !pairing
         ? [`channels.${name}: nobody may write to it: add the ids of persons to channels.${name}.allow`]
         : []),
     ];
@@ -134,6 +149,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       ),
       ...(await agentWarnings(location, configuration.agents)),
       ...channelWarnings(configuration.channels),
+      ...(await textWarnings(configuration.channels)),
     ];
     for (const warning of found) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);
     if (asJson) {

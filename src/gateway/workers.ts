@@ -16,7 +16,6 @@ import type { Log } from '../log/log.js';
 import { newId } from '../store/ids.js';
 import type { MessageState, NewMessage, QueueLimits } from '../store/messages.js';
 import type { Store } from '../store/store.js';
-import type { Turn } from '../store/turns.js';
 import { errorMessage } from '../text/failure-text.js';
 import { FileFetcher } from './attachments/fetch-file.js';
 import { senderByChannel } from './channels.js';
@@ -27,13 +26,13 @@ import { parseWebhookSecrets, signWebhook } from './delivery/webhook/webhook-req
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
 import { Agents } from './dispatch/agents.js';
 import { Dispatcher } from './dispatch/dispatcher.js';
-import { RecentNames } from './dispatch/recent-names.js';
 import { MessageEvents } from './events.js';
 import { Intake } from './intake.js';
 import { MessageActions } from './message-actions.js';
 import { People } from './people/people.js';
 import { PeopleActions } from './people/people-actions.js';
 import { sendersOf } from './people/people-senders.js';
+import { RestartNotices } from './people/restart-notices.js';
 import { Questions } from './questions/questions.js';
 import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -60,9 +59,6 @@ export interface WorkersOptions {
   readonly onChange: () => void;
 }
 
-/** More turns than any start finds under way. */
-const mostRestarted = 10_000;
-
 /** Time from the start to the loading of the replies' HTTP client, in ms: those who have waited are served first. */
 const prepareSenderDelayMs = 200;
 
@@ -86,9 +82,7 @@ export class Workers {
   #configuration: Configuration;
   /** `delivery.allow`, parsed once: every post with a reply URL asks for it. */
   #allow: readonly AddressRange[];
-  readonly #startedAt = systemClock.now();
-  /** Messages whose people know that their turns have begun anew since this start. */
-  readonly #restarted = new RecentNames(mostRestarted);
+  readonly #restarts = new RestartNotices(systemClock.now());
   /** The channels that people write to. */
   #peopleChannels: ReadonlyMap<string, PeopleConfiguration>;
   #prepareSender: NodeJS.Timeout | undefined;
@@ -147,7 +141,10 @@ export class Workers {
       settings: this.#dispatchSettings(),
       attachmentLimits: () => this.attachmentSettings(),
       onChange: (turn, state) => {
-        if (state === 'running') this.#tellOfRestart(turn);
+        const { replyTo } = turn;
+        if (state === 'running' && replyTo !== null && this.#restarts.isDue(turn)) {
+          options.tellerOf(replyTo.channel)?.notify(replyTo, 'again');
+        }
         if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
         onChange(turn.messageId, turn.session, state);
         // The messages collected into this turn have changed as well.
@@ -322,14 +319,6 @@ export class Workers {
       this.#configuration.agents,
       (name, error) => log.warning(`The agent "${name}" could not be ended: ${errorMessage(error)}`),
     );
-  }
-
-  /** An earlier start has begun with the turn, and this one begins anew. */
-  #tellOfRestart({ messageId, acceptedAt, attempt, putBacks, replyTo }: Turn): void {
-    const isAgain = acceptedAt < this.#startedAt && (attempt > 1 || putBacks > 0);
-    if (!isAgain || replyTo === null || this.#restarted.has(messageId)) return;
-    this.#restarted.add(messageId);
-    this.#options.tellerOf(replyTo.channel)?.notify(replyTo, 'again');
   }
 
   #agentFor({ channel, session, sender = null }: NewMessage): string {

@@ -38,6 +38,7 @@ it('warns of an agent that can’t be reached, in JSON too', async () => {
 
 it('warns of a channel whose program is not there, and of one that nobody may write to', async () => {
   const file = join(place.directory, 'channels.toml');
+  writeFileSync(join(place.directory, 'texts.toml'), 'stoped = "Angehalten."\n');
   writeFileSync(
     file,
     `[channels.irc]
@@ -48,12 +49,19 @@ allow = ["ada"]
 [channels.closed]
 type = "command"
 command = ["sh"]
+pairing = false
+
+[channels.open]
+type = "command"
+command = ["sh"]
+texts = "${join(place.directory, 'texts.toml')}"
 `,
   );
   const { status, stderr } = await place.run(['check-config', '--config', file]);
   expect(stderr.trim().split('\n')).toEqual([
     expect.stringContaining('channels.irc: the program /nonexistent/irc is not there'),
     expect.stringContaining('channels.closed: nobody may write to it'),
+    expect.stringMatching(/channels\.open: the texts in .*texts\.toml can't be used: .*"stoped" is no text/),
   ]);
   expect(status).toBe(0);
 });

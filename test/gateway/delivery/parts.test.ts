@@ -70,7 +70,7 @@ async function replied(text: string): Promise<Message> {
   return message;
 }
 
-function deliver(sender: ReplySender, owner = 'first') {
+function deliver(sender: ReplySender, owner = 'first', noticeOf?: (delivery: Delivery) => string | null) {
   let reached: (state: MessageState) => void = () => undefined;
   const end = new Promise<MessageState>((resolve) => {
     reached = resolve;
@@ -78,6 +78,7 @@ function deliver(sender: ReplySender, owner = 'first') {
   const made = new Deliverer({
     store,
     sender,
+    ...(noticeOf === undefined ? {} : { noticeOf }),
     log: new RecordingLog(),
     owner,
     settings: {
@@ -184,4 +185,24 @@ test('a reply of which all parts are on record is delivered without another send
   expect(await deliver(sender, 'second').end).toBe('delivered');
   expect(sender.words).toEqual([]);
   expect(await store.message(message.id)).toMatchObject({ state: 'delivered' });
+});
+
+test.each([
+  ['in the words of its channel', () => 'Not answered.', ['Not answered.']],
+  ['not at all, if the channel keeps it back', () => null, []],
+  ['with the reason', undefined, ['The disk burns: /srv/secret.']],
+])('people are told that a message is dead %s', async (_what, noticeOf, said) => {
+  const replyTo = { channel: 'chat', address: 'room', options: {} };
+  const message = await acceptOne(store, 'a', { replyTo });
+  const [turn] = await store.claimTurns({ owner: 'dispatcher', limit: 1, leaseMs: 60_000 });
+  if (turn === undefined) throw new Error('unreachable');
+  await store.failTurn(turn, 'The disk burns: /srv/secret.', null);
+  const sender = new WordSender(delivered);
+  sender.partsOf = (delivery) => [{ delivery, number: 1, text: delivery.notice ?? 'a reply' }];
+  await deliver(sender, 'first', noticeOf).end;
+  expect(sender.words).toEqual(said);
+  expect(await store.message(message.id)).toMatchObject({
+    state: 'dead',
+    delivery: { kind: 'notice', deliveredAt: expect.any(Number) },
+  });
 });
