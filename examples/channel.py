@@ -31,8 +31,8 @@ def watch():
         for path in sorted(root.glob("*/in/*")):
             if path not in told and not path.name.startswith("."):
                 told.add(path)
-                chat = path.parent.parent.name
-                say(type="inbound", id=f"{chat}/{path.name}", chat=chat, person=person, text=path.read_text())
+                chat, text = path.parent.parent.name, path.read_text()
+                say(type="inbound", id=f"{chat}/{path.name}", chat=chat, person=person, text=text, group=False)
 
 
 def send(line):

@@ -48,6 +48,8 @@ interface Decided {
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #complaints: Complaints;
+  /** The times of the last messages of nobody that were kept. */
+  #ofNobody: number[] = [];
 
   constructor(options: ReceptionOptions) {
     this.#options = options;
@@ -103,7 +105,7 @@ export class Reception {
     checkpoint?: ChannelCheckpoint,
   ): Promise<readonly ReceiveOutcome[]> {
     const { accept, rules } = this.#options;
-    const kept = decided.filter(isKept);
+    const kept = decided.filter((each) => isKept(each) && this.#hasRoom(each));
     const messages = kept.map((each) => messageOf(each.received, rules));
     const accepted =
       messages.length === 0 && checkpoint === undefined ? [] : await accept(messages, checkpoint);
@@ -120,6 +122,23 @@ export class Reception {
       outcomes.push(outcome ?? { outcome: each.decision === 'not-allowed' ? 'not-allowed' : 'ignored' });
     }
     return outcomes;
+  }
+
+  /** Anybody may be the author of what nobody is known to have written: some of it is kept, and not a disk full. */
+  #hasRoom({ received: { person, defect } }: Decided): boolean {
+    if (person !== null) return true;
+    const { name, clock } = this.#options;
+    const now = clock.now();
+    this.#ofNobody = this.#ofNobody.filter((at) => now - at < hourMs);
+    if (this.#ofNobody.length < mostOfNobody) {
+      this.#ofNobody.push(now);
+      return true;
+    }
+    this.#complaints.note(
+      'nobody',
+      `A message to the channel ${name} was left out: nobody knows its author, ${mostOfNobody} such are kept an hour, and ${defect?.reason ?? 'it has a defect.'}`,
+    );
+    return false;
   }
 
   async #tell(received: Received, outcome: AcceptOutcome): Promise<void> {
@@ -174,6 +193,10 @@ export class Reception {
     if (answer !== null) teller.answer(replyTo, answer);
   }
 }
+
+/** Messages without a known author that are kept in an hour. */
+const mostOfNobody = 20;
+const hourMs = 3_600_000;
 
 /** Longest part of a message that can't be read which is kept, in bytes. */
 const keptBytes = 65_536;

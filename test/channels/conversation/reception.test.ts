@@ -249,6 +249,24 @@ describe('what fails is told', () => {
   });
 });
 
+test('of what nobody is known to have written some is kept, and a flood leaves one record a minute', async () => {
+  const reception = made();
+  const ofNobody = (id: number) =>
+    received('', {
+      id: `u${id}`,
+      person: null,
+      defect: { kind: 'unreadable', reason: 'It is new.', raw: '{}' },
+    });
+  const batch = Array.from({ length: 50 }, (_, id) => ofNobody(id));
+  const outcomes = await outcomesOf(reception.receive([...batch, received('good')]));
+  expect(outcomes.slice(0, 20)).toEqual(Array(20).fill('set-aside'));
+  expect(outcomes.slice(20)).toEqual([...Array(30).fill('ignored'), 'accepted']);
+  expect(log.records).toHaveLength(2);
+  expect(said).toEqual([]);
+  clock.advance(3_600_000);
+  expect(await outcomesOf(reception.receive([ofNobody(50)]))).toEqual(['set-aside']);
+});
+
 test('files are worth fetching of what is kept alone', async () => {
   const reception = made();
   const kept = [received('a'), received('b', { isGroup: true, isAddressed: true })];
