@@ -57,6 +57,9 @@ export interface ReplyGuarantee {
   readonly unknown: UnknownPolicy | null;
 }
 
+/** `edits`: the text so far, in a message that is edited. `typing`: a sign that somebody writes. */
+export type StreamMode = 'edits' | 'typing' | 'none';
+
 /** A question of the agent that a person is to answer. */
 export interface ReplyQuestion {
   readonly id: string;
@@ -91,8 +94,9 @@ export interface ReplySender {
   /** Asks the platform for a part that is in doubt. Gives its receipt, or null if it did not arrive. */
   reconcile?(part: ReplyPart, signal: AbortSignal): Promise<{ readonly receipt: JsonValue } | null>;
   /**
-   * Shows the turn's text so far, in the place of the preview with this receipt (null: it is the first one). Gives a new
-   * receipt, which the first part of the reply finds in `delivery.parts` as part 0.
+   * Shows the turn's text so far, in the place of the preview with this receipt (null: it is the first one). Called once a
+   * second at most for one turn; with no room in its budget, a channel may leave one out and give the receipt back. Gives
+   * a receipt, which the first part of the reply finds in `delivery.parts` as part 0.
    */
   preview?(
     target: ReplyTarget,
@@ -100,6 +104,10 @@ export interface ReplySender {
     receipt: JsonValue | null,
     signal: AbortSignal,
   ): Promise<JsonValue>;
+  /** Shows for some seconds that somebody writes. */
+  showTyping?(target: ReplyTarget, signal: AbortSignal): Promise<void>;
+  /** The way in which a turn that runs is shown. Default: by edits if there is `preview`, else by the sign of typing. */
+  readonly stream?: StreamMode;
   /** Puts a question to the person at this address. Gives the receipt of the question. */
   ask?(target: ReplyTarget, question: ReplyQuestion, signal: AbortSignal): Promise<JsonValue>;
   /** Ends all connections. */

@@ -22,6 +22,7 @@ import { senderByChannel } from './channels.js';
 import { type AddressRange, parseRange, validateReplyUrl } from './delivery/addresses/target-address.js';
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
+import { LiveReplies } from './delivery/live-replies.js';
 import { parseWebhookSecrets, signWebhook } from './delivery/webhook/webhook-request.js';
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
 import { Agents } from './dispatch/agents.js';
@@ -76,6 +77,7 @@ export class Workers {
   readonly fileFetcher: FileFetcher;
   readonly dispatcher: Dispatcher;
   readonly #deliverer: Deliverer;
+  readonly #live: LiveReplies;
   readonly #senders: WebhookSenders;
   readonly #agents: Agents;
   readonly #options: WorkersOptions;
@@ -108,6 +110,7 @@ export class Workers {
       this.messages.emit(messageId, session, state);
       options.onChange();
     };
+    const live = new LiveReplies({ store, senderOf: options.senderOf, log, clock: systemClock });
     const deliverer = new Deliverer({
       store,
       sender: this.#senders.for(this.#configuration.delivery),
@@ -119,15 +122,22 @@ export class Workers {
       log,
       owner,
       settings: this.#deliverySettings(),
-      onChange: ({ messageId, session }, state) => onChange(messageId, session, state),
+      latePreview: (messageId) => live.lateReceipt(messageId),
+      onChange: ({ messageId, session }, state) => {
+        if (state !== 'replied') live.settled(messageId);
+        onChange(messageId, session, state);
+      },
     });
     const questions = new Questions({
       store,
       log,
       owner,
       timeoutMs: () => this.#configuration.dispatch.question_timeout,
-      onAsked: (question) =>
-        this.messages.emitProgress(question.messageId, question.session, { type: 'question', question }),
+      onAsked: (question, turn) => {
+        const progress = { type: 'question', question } as const;
+        live.progress(turn, progress);
+        this.messages.emitProgress(question.messageId, question.session, progress);
+      },
     });
     this.questions = questions;
     this.people = new People({ store, log, channels: () => this.#peopleChannels });
@@ -145,6 +155,7 @@ export class Workers {
         if (state === 'running' && replyTo !== null && this.#restarts.isDue(turn)) {
           options.tellerOf(replyTo.channel)?.notify(replyTo, 'again');
         }
+        live.changed(turn, state);
         if ((state === 'replied' || state === 'dead') && turn.replyTo !== null) deliverer.wake();
         onChange(turn.messageId, turn.session, state);
         // The messages collected into this turn have changed as well.
@@ -152,10 +163,13 @@ export class Workers {
       },
       isAwaited: ({ messageId, session, collected }) =>
         this.messages.isWatched(session, [messageId, ...collected.map((each) => each.messageId)]),
-      onProgress: ({ messageId, session }, progress) =>
-        this.messages.emitProgress(messageId, session, progress),
+      onProgress: (turn, progress) => {
+        live.progress(turn, progress);
+        this.messages.emitProgress(turn.messageId, turn.session, progress);
+      },
     });
     this.#deliverer = deliverer;
+    this.#live = live;
     this.dispatcher = dispatcher;
     this.actions = new MessageActions({
       store,
@@ -243,6 +257,7 @@ export class Workers {
   async close(): Promise<void> {
     await this.dispatcher.drain(0);
     await this.#deliverer.drain(0);
+    this.#live.close();
     await this.#senders.close();
     await this.#agents.close();
   }

@@ -3,7 +3,7 @@ import type { Configuration } from '../../config/schema.js';
 import { type Clock, systemClock } from '../../lifecycle/effects/clock.js';
 import type { Log } from '../../log/log.js';
 import { type CutOff, type Delivery, settleUnknown } from '../../store/deliveries.js';
-import type { MessageState } from '../../store/messages.js';
+import type { JsonValue, MessageState } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-loop.js';
 import { DeliveryRecords } from './delivery-records.js';
@@ -43,6 +43,8 @@ export interface DelivererOptions {
   readonly senderOf?: (delivery: Delivery) => ReplySender | null;
   /** The text of a notice that says that a message is dead; null: nobody is told. Default: the reason. */
   readonly noticeOf?: (delivery: Delivery) => string | null;
+  /** Waits for a preview of the reply. Gives its receipt if the store doesn't have that. Default: there is none. */
+  readonly latePreview?: (messageId: string) => Promise<JsonValue>;
   readonly log: Log;
   /** The claimant: one id for each start of a gateway; the dispatcher's. */
   readonly owner: string;
@@ -83,6 +85,7 @@ export class Deliverer {
   readonly #refusals = new Refusals();
   readonly #chooseSender: (delivery: Delivery) => ReplySender | null;
   readonly #noticeOf: (delivery: Delivery) => string | null;
+  readonly #latePreview: (messageId: string) => Promise<JsonValue>;
   #sender: ReplySender;
   #settings: DeliverySettings;
 
@@ -92,6 +95,7 @@ export class Deliverer {
     this.#sender = options.sender;
     this.#chooseSender = options.senderOf ?? (() => null);
     this.#noticeOf = options.noticeOf ?? (({ notice }) => notice);
+    this.#latePreview = options.latePreview ?? (async () => null);
     this.#settings = options.settings;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
@@ -238,7 +242,7 @@ export class Deliverer {
   async #sendParts(claimed: Delivery): Promise<SendOutcome | null> {
     const notice = claimed.notice === null ? null : this.#noticeOf(claimed);
     if (claimed.notice !== null && notice === null) return { kind: 'delivered', receipt: null };
-    const delivery = notice === claimed.notice ? claimed : { ...claimed, notice };
+    const delivery = await this.#withPreview(notice === claimed.notice ? claimed : { ...claimed, notice });
     const sender = this.#senderOf(delivery);
     const recorded = new Set(delivery.parts.map(({ part }) => part));
     const parts = sender.partsOf(delivery).filter(({ number }) => !recorded.has(number));
@@ -253,6 +257,13 @@ export class Deliverer {
       if (!(await this.#records.partDelivered(delivery, part.number, outcome.receipt))) return null;
     }
     return outcome;
+  }
+
+  /** A turn does not wait for a preview that is on its way when it ends: its reply does. */
+  async #withPreview(delivery: Delivery): Promise<Delivery> {
+    const receipt = await this.#latePreview(delivery.messageId);
+    if (receipt === null) return delivery;
+    return { ...delivery, parts: [{ part: 0, receipt }, ...delivery.parts] };
   }
 
   async #note(delivery: Delivery, outcome: SendOutcome): Promise<void> {

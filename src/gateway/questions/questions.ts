@@ -27,7 +27,7 @@ export interface QuestionsOptions {
   /** Longest wait for an answer, in milliseconds. */
   readonly timeoutMs: () => number;
   /** An agent asks, and that is on disk. */
-  readonly onAsked: (question: AskedQuestion) => void;
+  readonly onAsked: (question: AskedQuestion, turn: Turn) => void;
 }
 
 type Effect = 'allow' | 'deny';
@@ -68,7 +68,7 @@ export class Questions implements QuestionActions {
       `An agent asks for permission: ${title} (${kind}). Answer with "sd-gateway approve ${code}" or "sd-gateway deny ${code}".`,
       turnFields(turn),
     );
-    onAsked(openQuestion(value));
+    onAsked(openQuestion(value), turn);
     const answer = await this.#answer(key, value.expiresAt, signal);
     if (answer === null) await this.#settle(code, signal.aborted ? 'expired' : 'timeout');
     if (answer === null && !signal.aborted) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ReplyPart, ReplySender, SendOutcome } from '../../../src/channels/reply-sender.js';
-import { Deliverer } from '../../../src/gateway/delivery/deliverer.js';
+import { Deliverer, type DelivererOptions } from '../../../src/gateway/delivery/deliverer.js';
 import type { Delivery } from '../../../src/store/deliveries.js';
 import type { Message, MessageState } from '../../../src/store/messages.js';
 import type { Store } from '../../../src/store/store.js';
@@ -70,7 +70,11 @@ async function replied(text: string): Promise<Message> {
   return message;
 }
 
-function deliver(sender: ReplySender, owner = 'first', noticeOf?: (delivery: Delivery) => string | null) {
+function deliver(
+  sender: ReplySender,
+  owner = 'first',
+  more: Pick<DelivererOptions, 'noticeOf' | 'latePreview'> = {},
+) {
   let reached: (state: MessageState) => void = () => undefined;
   const end = new Promise<MessageState>((resolve) => {
     reached = resolve;
@@ -78,7 +82,7 @@ function deliver(sender: ReplySender, owner = 'first', noticeOf?: (delivery: Del
   const made = new Deliverer({
     store,
     sender,
-    ...(noticeOf === undefined ? {} : { noticeOf }),
+    ...more,
     log: new RecordingLog(),
     owner,
     settings: {
@@ -199,10 +203,21 @@ test.each([
   await store.failTurn(turn, 'The disk burns: /srv/secret.', null);
   const sender = new WordSender(delivered);
   sender.partsOf = (delivery) => [{ delivery, number: 1, text: delivery.notice ?? 'a reply' }];
-  await deliver(sender, 'first', noticeOf).end;
+  await deliver(sender, 'first', noticeOf === undefined ? {} : { noticeOf }).end;
   expect(sender.words).toEqual(said);
   expect(await store.message(message.id)).toMatchObject({
     state: 'dead',
     delivery: { kind: 'notice', deliveredAt: expect.any(Number) },
   });
+});
+
+test('a preview that arrived when the turn had ended is given to the reply', async () => {
+  const message = await replied('one two');
+  const sender = new WordSender(delivered);
+  expect(await deliver(sender, 'first', { latePreview: async () => ({ id: 'p' }) }).end).toBe('delivered');
+  expect(sender.sent.map(({ delivery: { parts } }) => parts)).toEqual([
+    [{ part: 0, receipt: { id: 'p' } }],
+    [{ part: 0, receipt: { id: 'p' } }],
+  ]);
+  expect(await store.message(message.id)).toMatchObject({ state: 'delivered' });
 });
