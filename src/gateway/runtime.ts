@@ -207,6 +207,7 @@ async function prepare(
     sideWork,
     senderOf: (channel) => channels.senderOf(channel),
     tellerOf,
+    sayOf: (channel) => channels.sayOf(channel),
     onChange: () => events.changed(),
   });
   const room = new ConnectionRoom(() => workers.configuration);

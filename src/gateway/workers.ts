@@ -3,6 +3,7 @@ import { createAgent } from '../agents/create-agent.js';
 import type { SignBody } from '../agents/http/http-agent.js';
 import { TurnCallbacks } from '../agents/http/turn-callbacks.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
+import type { Channel } from '../channels/channel.js';
 import type { AgentFacts } from '../channels/control/facts.js';
 import type { Teller } from '../channels/conversation/teller.js';
 import type { ReplySender } from '../channels/reply-sender.js';
@@ -34,6 +35,7 @@ import { People } from './people/people.js';
 import { PeopleActions } from './people/people-actions.js';
 import { sendersOf } from './people/people-senders.js';
 import { RestartNotices } from './people/restart-notices.js';
+import { QuestionMessages } from './questions/question-messages.js';
 import { Questions } from './questions/questions.js';
 import { SessionActions } from './session-actions.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -56,6 +58,8 @@ export interface WorkersOptions {
   readonly senderOf: (channel: string) => ReplySender | null;
   /** Tells people something by a channel; null: it is none that people write to, or did not start. */
   readonly tellerOf: (channel: string) => Teller | null;
+  /** Sends a short text to people of a channel; undefined: that channel says nothing, or does not run. */
+  readonly sayOf: (channel: string) => Channel['say'];
   /** Work has come, moved on or gone. */
   readonly onChange: () => void;
 }
@@ -128,6 +132,8 @@ export class Workers {
         onChange(messageId, session, state);
       },
     });
+    const { senderOf, sayOf } = options;
+    const questionMessages = new QuestionMessages({ senderOf, sayOf, log, clock: systemClock });
     const questions = new Questions({
       store,
       log,
@@ -136,6 +142,7 @@ export class Workers {
       onAsked: (question, turn) => {
         const progress = { type: 'question', question } as const;
         live.progress(turn, progress);
+        void questionMessages.put(question, turn);
         this.messages.emitProgress(question.messageId, question.session, progress);
       },
     });
