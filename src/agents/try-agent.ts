@@ -64,13 +64,19 @@ export function trialOf({ type }: AgentConfiguration): 'none' | 'request' | 'sta
   return trial.isStart ? 'start' : 'request';
 }
 
-/** Tries if the agent can be reached, as this user. It runs no turn. Null: there is nothing to try. */
+/**
+ * Tries if the agent can be reached, as this user. It runs no turn. Null: there is nothing to try.
+ *
+ * @param stop ends the trial early
+ */
 export async function tryAgent(
   configuration: AgentConfiguration,
   trial: AgentTrial,
+  stop?: AbortSignal,
 ): Promise<AgentFinding | null> {
   const found = trials[configuration.type] as TrialOf<AgentType> | undefined;
   if (found === undefined) return null;
-  const signal = AbortSignal.timeout(timeoutMs[found.isStart ? 'start' : 'request']);
+  const timeout = AbortSignal.timeout(timeoutMs[found.isStart ? 'start' : 'request']);
+  const signal = stop === undefined ? timeout : AbortSignal.any([timeout, stop]);
   return found.attempt(configuration, trial, signal);
 }

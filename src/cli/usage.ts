@@ -13,6 +13,7 @@ import {
   unitOptions,
   usageStatus,
 } from './command.js';
+import { initCommands } from './init/commands.js';
 import { installCommands } from './install/commands.js';
 import { operateCommands } from './operate/commands.js';
 
@@ -45,6 +46,7 @@ export const commands: readonly CommandDescription[] = [
     examples: ['sd-gateway run', 'SD_GATEWAY_HTTP_LISTEN=127.0.0.1:9000 sd-gateway run --instance test'],
   },
   ...clientCommands,
+  ...initCommands,
   ...installCommands,
   ...operateCommands,
   {

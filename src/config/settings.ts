@@ -143,7 +143,7 @@ export const settings: readonly Setting[] = once.map((key) => ({
 export const repeatedKeys: readonly ConfigurationKey[] = manyTimes;
 
 /** The key in the schema of a path in a document, in which there are names and indexes. */
-function keyAt(path: readonly string[]): ConfigurationKey | null {
+export function keyAt(path: readonly string[]): ConfigurationKey | null {
   const wanted = generalPath(path).join('.');
   return [...settings, ...repeatedKeys].find((key) => key.path.join('.') === wanted) ?? null;
 }

@@ -1,6 +1,6 @@
 import type { AgentConfiguration } from './agent-table.js';
 import type { Configuration } from './schema.js';
-import { type ConfigurationKey, repeatedKeys, type Setting, settings } from './settings.js';
+import { type ConfigurationKey, keyAt, repeatedKeys, type Setting, settings } from './settings.js';
 import { type ListenAddress, writtenAddress, writtenSize, writtenTimeSpan } from './values.js';
 
 function cell(text: string): string {
@@ -55,6 +55,10 @@ function entry(setting: Setting, value: string | undefined): string {
   return `# ${setting.description}\n${assignment}\n`;
 }
 
+const heading =
+  '# Configuration of sd-gateway, begun by "sd-gateway init". The man page sd-gateway.toml(5) has all keys.\n' +
+  '# "sd-gateway check-config" says if it can be used, "sd-gateway reload" puts it into effect.\n';
+
 /**
  * A configuration file to begin with: every key with its meaning and its default, as comments.
  * @param values texts to put into effect, by key, such as `http.listen`
@@ -72,6 +76,24 @@ export function sampleConfiguration(values: Readonly<Record<string, string>> = {
     parts.push(entry(setting, values[setting.path.join('.')]));
   }
   return parts.join('\n');
+}
+
+/** A table of a configuration that is to be written: its path, such as `["channels", "github"]`, and its keys. */
+export interface WrittenTable {
+  readonly path: readonly string[];
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** A configuration file with these tables, each key below its meaning. */
+export function commentedConfiguration(tables: readonly WrittenTable[]): string {
+  const sections = tables.map(({ path, values }) => {
+    const keys = Object.entries(values).map(([name, value]) => {
+      const known = keyAt([...path, name]);
+      return `${known === null ? '' : `# ${known.description}\n`}${name} = ${writtenValue(value)}\n`;
+    });
+    return `[${path.join('.')}]\n${keys.join('\n')}`;
+  });
+  return [heading, ...sections].join('\n');
 }
 
 /**

@@ -6,3 +6,20 @@ export function shellCommand(words: readonly string[]): string {
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+/** Splits a command into its words as a POSIX shell does; quotes and backslashes go, and nothing else has a meaning. */
+export function wordsOf(command: string): readonly string[] {
+  const words: string[] = [];
+  let word: string | null = null;
+  for (const [piece, single, double, escaped, plain] of command.matchAll(
+    /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^\s'"\\]+)|\s+|./gs,
+  )) {
+    if (/^\s/.test(piece)) {
+      if (word !== null) words.push(word);
+      word = null;
+    } else {
+      word = (word ?? '') + (single ?? double?.replace(/\\(["\\$`])/g, '$1') ?? escaped ?? plain ?? piece);
+    }
+  }
+  return word === null ? words : [...words, word];
+}

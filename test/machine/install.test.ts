@@ -81,6 +81,28 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await type('send', '--instance', 'two', 'ho')).toMatchObject({ status: 0, stdout: 'ho\n' });
     });
 
+    it('is set up by init, whose secret goes to the unit’s user, and takes a webhook', async () => {
+      const words = ['--instance', 'three', '--channel', 'github', '--public-url', 'https://example.org'];
+      const made = await type('init', ...words, '--install');
+      expect(made.status).toBe(0);
+      expect(made.stdout).toContain('Give the platform the URL https://example.org/hooks/github');
+      expect(await property('sd-gateway-three.service', 'ActiveState')).toBe('active');
+      const secretFile = '/etc/sd-gateway/github-three.secret';
+      expect(await machine().check(['stat', '-c', '%a %U', secretFile])).toBe('600 sd-gateway-three\n');
+      const { stdout } = await type('check-config', '--instance', 'three', '--json');
+      const { host, port } = JSON.parse(stdout).configuration.http.listen;
+      expect(port).not.toBe(8_733);
+      const post = [
+        `BODY='{"action": "opened"}'`,
+        `SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat ${secretFile})" | sed 's/.* //')`,
+        `curl -sS http://${host}:${port}/hooks/github -H "X-Hub-Signature-256: sha256=$SIGNATURE" -d "$BODY"`,
+      ];
+      expect(await machine().check(['sh', '-ec', post.join('\n')])).toContain('"state":"accepted"');
+      expect(await type('send', '--instance', 'three', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
+      expect((await type('uninstall', '--instance', 'three', '--purge', '--yes')).status).toBe(0);
+      await machine().check(['rm', secretFile]);
+    });
+
     it('has its records explained by the journal’s catalog', async () => {
       await machine().check(['journalctl', '--sync']);
       const explained = await machine().check(['journalctl', '-x', '--no-pager', '-u', 'sd-gateway.service']);

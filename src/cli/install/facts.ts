@@ -135,7 +135,7 @@ function portOf({ http }: Configuration): number | null {
 }
 
 /** Ports of the other instances, by their configuration files; one that can’t be read has none. */
-function portsOfOthers(directory: string, own: string): Set<number> {
+export function portsOfOthers(directory: string, own: string): Set<number> {
   const ports = new Set<number>();
   if (!existsSync(directory)) return ports;
   for (const name of readdirSync(directory)) {
@@ -155,7 +155,7 @@ function portsOfOthers(directory: string, own: string): Set<number> {
 const host = '127.0.0.1';
 
 /** The first port from the default on that neither an instance nor anybody else has. */
-async function freePort(first: number, taken: ReadonlySet<number>): Promise<number> {
+export async function freePort(first: number, taken: ReadonlySet<number>): Promise<number> {
   for (let port = first; port < first + 1_000; port++)
     if (!taken.has(port) && !(await isTaken(host, port))) return port;
   return first;

@@ -1,0 +1,240 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { AgentFinding } from '../../agents/agent-finding.js';
+import { trialOf, tryAgent } from '../../agents/try-agent.js';
+import { agentTable } from '../../config/agent-table.js';
+import { publicUrl } from '../../config/values.js';
+import { type WebhookScheme, webhookSchemes } from '../../config/webhook-keys.js';
+import { programIn } from '../../doctor/facts/agents.js';
+import { managerPath } from '../../doctor/facts/unit.js';
+import { newSecretToken } from '../../text/secret-token.js';
+import { shellCommand, wordsOf } from '../../text/shell-words.js';
+import { UsageError } from '../usage.js';
+import type { AgentAnswer, ChannelAnswer } from './answers.js';
+import { AnswerError, type Asker, InterruptedError } from './asker.js';
+
+/** A secret to write into a file of its own. */
+export interface NewSecret {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface InterviewOptions {
+  readonly asker: Asker;
+  /** The directory of the configuration file. */
+  readonly directory: string;
+  readonly instance: string | null;
+  readonly environment: NodeJS.ProcessEnv;
+  /** True: answers that don't pass are taken. */
+  readonly force: boolean;
+  /** False: an agent's program is not run, since the gateway runs it as another user. */
+  readonly mayStart: boolean;
+}
+
+/** Asks, and tries each answer. Nothing is written. */
+export class Interview {
+  readonly #options: InterviewOptions;
+  /** Secrets that were typed or made. */
+  readonly secrets: NewSecret[] = [];
+
+  constructor(options: InterviewOptions) {
+    this.#options = options;
+  }
+
+  async agent(): Promise<AgentAnswer> {
+    const { asker } = this.#options;
+    const type = await asker.ask({
+      option: 'agent',
+      text: 'Which agent answers?',
+      byDefault: 'echo',
+      choices: [
+        ['echo', 'replies with the message itself, to try the gateway'],
+        ['command', 'a program that gets each message on its standard input, and prints the reply'],
+        ['acp', 'an agent that speaks the Agent Client Protocol, such as "hermes acp"'],
+        ['openai', 'a server of chat completions, such as Ollama, llama.cpp or a provider'],
+      ],
+    });
+    for (;;) {
+      const answer = await this.#agentOf(type);
+      if (answer !== null) return answer;
+    }
+  }
+
+  async #agentOf(type: string): Promise<AgentAnswer | null> {
+    switch (type) {
+      case 'command':
+      case 'acp':
+        return this.#program(type);
+      case 'openai':
+        return this.#modelServer();
+      default:
+        return { type };
+    }
+  }
+
+  /** Null: it did not pass, and is asked for again. */
+  async #program(type: 'command' | 'acp'): Promise<AgentAnswer | null> {
+    const { asker } = this.#options;
+    const example = type === 'acp' ? 'hermes acp' : '/usr/local/bin/my-agent';
+    const text = await asker.ask({
+      option: 'command',
+      text: `The program and its arguments, such as "${example}":`,
+    });
+    const [word, ...others] = wordsOf(text);
+    if (word === undefined) throw new UsageError('--command names no program', 'init');
+    const file = this.#find(word);
+    if (file === null) {
+      const problem = `the program ${word} is not there, or not in your PATH`;
+      return (await this.#takesAnyway(problem)) ? { type, command: [word, ...others] } : null;
+    }
+    const answer = { type, command: [file, ...others] };
+    return (await this.#passes(answer)) ? answer : null;
+  }
+
+  /** The gateway has a PATH of its own: a program that only a shell would find is written with its whole path. */
+  #find(word: string): string | null {
+    if (word.includes('/')) return existsSync(word) ? resolve(word) : null;
+    if (programIn(word, managerPath) !== null) return word;
+    return programIn(word, this.#options.environment['PATH'] ?? '');
+  }
+
+  async #modelServer(): Promise<AgentAnswer | null> {
+    const { asker } = this.#options;
+    const base_url = await asker.ask({
+      option: 'base-url',
+      text: 'The address of the server:',
+      byDefault: 'http://127.0.0.1:11434/v1',
+    });
+    const model = await asker.ask({ option: 'model', text: 'The model, by its name there:' });
+    const keyFile = await asker.ask({
+      option: 'key-file',
+      text: 'A file with the key, if there is one:',
+      byDefault: '',
+    });
+    const answer = {
+      type: 'openai',
+      base_url,
+      model,
+      ...(keyFile === '' ? {} : { key_file: resolve(keyFile) }),
+    };
+    return (await this.#passes(answer)) ? answer : null;
+  }
+
+  /** Tries the agent for real, as doctor does. */
+  async #passes(answer: AgentAnswer): Promise<boolean> {
+    const { asker, environment, mayStart } = this.#options;
+    const checked = agentTable.safeParse(answer);
+    if (!checked.success) {
+      const problems = checked.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
+      // No gateway starts with it, so there is no taking it anyway.
+      if (!asker.isTerminal) throw new AnswerError(problems.join('; '));
+      asker.say(`It can't be used: ${problems.join('; ')}`);
+      return false;
+    }
+    const trial = trialOf(checked.data);
+    if (trial === 'none') return true;
+    if (trial === 'start' && !mayStart) {
+      asker.say(
+        'It is not started here, as the gateway runs it as another user: "sd-gateway doctor" tries it.',
+      );
+      return true;
+    }
+    asker.say('Trying it…');
+    const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-init-'));
+    let finding: AgentFinding | null;
+    try {
+      finding = await tryAgent(checked.data, { directory, environment }, asker.interrupted);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+    if (asker.interrupted.aborted) throw new InterruptedError();
+    if (finding === null) return true;
+    const { verdict } = finding;
+    if (verdict === 'problem') return this.#takesAnyway(findingText(finding));
+    asker.say(`${verdict === 'ok' ? '✓' : '!'} ${findingText(finding)}`);
+    return true;
+  }
+
+  async channel(): Promise<ChannelAnswer | null> {
+    const { asker, directory, instance } = this.#options;
+    const scheme = await asker.ask({
+      option: 'channel',
+      text: 'By which channel do messages come, beside HTTP?',
+      byDefault: 'none',
+      choices: [
+        ['none', 'HTTP alone'],
+        ['github', 'webhooks of GitHub'],
+        ['stripe', 'webhooks of Stripe'],
+        ['standard-webhooks', 'webhooks of any sender of Standard Webhooks'],
+      ],
+    });
+    if (!isScheme(scheme)) return null;
+    const name = scheme === 'standard-webhooks' ? 'hooks' : scheme;
+    // Instances share the directory, and each has a user of its own.
+    const file = `${[name, ...(instance === null ? [] : [instance])].join('-')}.secret`;
+    const secretFile = await this.#secretFile(scheme, join(directory, file));
+    return { name, scheme, secretFile };
+  }
+
+  async #secretFile(scheme: WebhookScheme, path: string): Promise<string> {
+    const { asker } = this.#options;
+    const given = await asker.ask({
+      option: 'secret-file',
+      text: 'A file with its secret, if there is one already:',
+      byDefault: '',
+    });
+    if (given !== '') return resolve(given);
+    if (existsSync(path)) {
+      asker.say(`The secret in ${path} is used, which is there already.`);
+      return path;
+    }
+    if (scheme === 'github') {
+      this.secrets.push({ path, text: newSecretToken() });
+      return path;
+    }
+    const text = await asker.askSecret('The signing secret, as the platform shows it:');
+    if (text === '') throw new UsageError('--secret-file is needed: the platform makes the secret', 'init');
+    this.secrets.push({ path, text });
+    return path;
+  }
+
+  async publicUrl(): Promise<string | null> {
+    const { asker } = this.#options;
+    for (;;) {
+      const answer = await asker.ask({
+        option: 'public-url',
+        text: 'The URL by which the platform reaches the gateway, such as https://gateway.example.org (empty: later):',
+        byDefault: '',
+      });
+      if (answer === '') return null;
+      const { success, data } = publicUrl.safeParse(answer);
+      if (success) return data;
+      const problem = `"${answer}" is not the URL of a server`;
+      if (!asker.isTerminal) throw new AnswerError(problem);
+      asker.say(problem);
+    }
+  }
+
+  /** True: it did not pass, and the person wants it all the same. */
+  async #takesAnyway(problem: string): Promise<boolean> {
+    const { asker, force } = this.#options;
+    if (force) {
+      asker.say(`! ${problem}`);
+      return true;
+    }
+    if (!asker.isTerminal) throw new AnswerError(problem);
+    asker.say(`✗ ${problem}`);
+    return asker.confirm('Take it all the same?', false);
+  }
+}
+
+/** One line, without a full stop. */
+function findingText({ text, mend, command }: AgentFinding): string {
+  const advice = [mend, command === undefined ? null : shellCommand(command)].filter((part) => part !== null);
+  return [text.replace(/\.$/, ''), ...(advice.length === 0 ? [] : [advice.join(': ')])].join('. ');
+}
+
+function isScheme(text: string): text is WebhookScheme {
+  return (webhookSchemes as readonly string[]).includes(text);
+}

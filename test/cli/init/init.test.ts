@@ -1,0 +1,225 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isAlive } from '../../support/is-alive.js';
+import { answer, ModelServer } from '../../support/model-server.js';
+import { Place, program } from '../foreground.js';
+
+let place: Place;
+let file: string;
+beforeEach(() => {
+  place = new Place();
+  file = join(place.directory, 'etc/sd-gateway.toml');
+});
+afterEach(() => place.remove());
+
+const written = () => readFileSync(file, 'utf8');
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+
+function init(...words: readonly string[]) {
+  return place.run(['init', '--user', ...words]);
+}
+
+describe('with options', () => {
+  it('writes a configuration that can be used, with a word about each key', async () => {
+    const { status, stdout, stderr } = await init('--agent', 'command', '--command', 'sh -c "cat; echo ok"');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(written()).toMatch(/\n\[agent\]\n# "echo" replies with .*\ntype = "command"\n/);
+    expect(written()).toContain('\ncommand = ["sh", "-c", "cat; echo ok"]\n');
+    expect(modeOf(file)).toBe(0o600);
+    expect(stdout).toContain(`Wrote ${file}\n`);
+    expect(stdout).toContain(
+      'Next: "sd-gateway install --user --now", or "sd-gateway run" in the foreground.',
+    );
+    const checked = await place.run(['check-config', '--json']);
+    expect(JSON.parse(checked.stdout)).toMatchObject({ valid: true, warnings: [] });
+  });
+
+  it('has echo and no channel without any', async () => {
+    expect((await init('--yes')).status).toBe(0);
+    expect(written()).toContain('\ntype = "echo"\n');
+    expect(readdirSync(join(place.directory, 'etc'))).toEqual(['sd-gateway.toml']);
+  });
+
+  it('makes the secret of a platform that takes one, and says what to give to it', async () => {
+    const { status, stdout } = await init('--channel', 'github', '--public-url', 'https://example.org/');
+    expect(status).toBe(0);
+    const secretFile = join(place.directory, 'etc/github.secret');
+    expect(modeOf(secretFile)).toBe(0o600);
+    const secret = readFileSync(secretFile, 'utf8').trim();
+    expect(secret).toMatch(/^[\w-]{43}$/);
+    expect(stdout).not.toContain(secret);
+    expect(stdout).toContain(
+      `Give the platform the URL https://example.org/hooks/github and the secret in ${secretFile}.`,
+    );
+    const checked = await place.run(['check-config', '--json']);
+    expect(JSON.parse(checked.stdout)).toMatchObject({
+      valid: true,
+      hooks: [{ channel: 'github', url: 'https://example.org/hooks/github' }],
+    });
+  });
+
+  it.each([
+    [
+      ['--agent', 'command', '--command', '/nonexistent/agent'],
+      1,
+      'the program /nonexistent/agent is not there',
+    ],
+    [['--agent', 'command'], 64, '--command is needed, as nobody can be asked'],
+    [['--agent', 'telnet'], 64, '--agent is one of "echo", "command", "acp", "openai", not "telnet"'],
+    [['--channel', 'stripe'], 64, '--secret-file is needed'],
+    [['--channel', 'github', '--public-url', 'example.org'], 1, '"example.org" is not the URL of a server'],
+    [['--agent', 'openai', '--base-url', 'http://127.0.0.1:9/v1', '--model', 'm'], 1, 'ECONNREFUSED'],
+    [['--agent', 'acp', '--command', 'true'], 1, ''],
+  ] as const)('writes nothing if one does not pass: %j', async (words, status, reason) => {
+    const ended = await init(...words);
+    expect(ended.status).toBe(status);
+    expect(ended.stderr).toContain(reason);
+    expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  });
+
+  it('takes an answer that does not pass with --force', async () => {
+    const { status, stdout } = await init('--force', '--agent', 'command', '--command', '/nonexistent/agent');
+    expect(status).toBe(0);
+    expect(stdout).toContain('! the program /nonexistent/agent is not there');
+    expect(written()).toContain('\ncommand = ["/nonexistent/agent"]\n');
+  });
+
+  it('tries an agent that speaks ACP, and a server of models', async () => {
+    const agent = fileURLToPath(new URL('../../support/acp-agent.mjs', import.meta.url));
+    const command = `${process.execPath} ${agent}`;
+    const acp = await init('--agent', 'acp', '--command', command);
+    expect([acp.status, acp.stderr]).toEqual([0, '']);
+    expect(acp.stdout).toContain('✓');
+    const server = await ModelServer.listen(answer('200 OK', { data: [{ id: 'small' }] }));
+    try {
+      const words = ['--agent', 'openai', '--base-url', server.baseUrl, '--model', 'small'];
+      const openai = await init('--force', ...words);
+      expect([openai.status, openai.stderr]).toEqual([0, '']);
+      expect(written()).toContain(`\nbase_url = ${JSON.stringify(server.baseUrl)}\n`);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it('leaves what is there, and says what it is; with --force it keeps it under another name', async () => {
+    await init('--channel', 'github');
+    const before = written();
+    const secret = readFileSync(join(place.directory, 'etc/github.secret'), 'utf8');
+    const again = await init('--agent', 'command', '--command', 'cat');
+    expect(again.status).toBe(1);
+    expect(again.stdout).toBe(
+      `There is a configuration in ${file}: agents default (echo); channels github (webhook).\n`,
+    );
+    expect(again.stderr).toContain('nothing was changed');
+    expect(written()).toBe(before);
+    const forced = await init('--force', '--agent', 'command', '--command', 'cat', '--channel', 'github');
+    expect(forced.status).toBe(0);
+    const kept = /Kept what was there as (\S+)\n/.exec(forced.stdout)?.[1] ?? '';
+    expect(readFileSync(kept, 'utf8')).toBe(before);
+    expect(written()).toContain('"cat"');
+    expect(forced.stdout).toContain('github.secret is used, which is there already.');
+    expect(readFileSync(join(place.directory, 'etc/github.secret'), 'utf8')).toBe(secret);
+  });
+});
+
+describe('on a terminal', () => {
+  /** script(1) is the terminal. */
+  function terminal(...words: readonly string[]) {
+    const command = [process.execPath, program, 'init', '--user', '--no-color', ...words].join(' ');
+    const child = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
+    let shown = '';
+    let seen = 0;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
+    });
+    return {
+      ended: once(child, 'close') as Promise<[number | null]>,
+      shown: () => shown,
+      type: (text: string) => void child.stdin.write(text),
+      /** Waits for a text behind all that was waited for. */
+      sees: async (text: string) => {
+        await vi.waitFor(() => expect(shown.slice(seen)).toContain(text), 20_000);
+        seen = shown.indexOf(text, seen) + text.length;
+      },
+    };
+  }
+
+  it('asks again for what does not pass, hides the secret, and writes once it is told to', async () => {
+    const person = terminal();
+    await person.sees('Which agent answers?');
+    await person.sees('[echo] ');
+    person.type('commnad\n');
+    await person.sees('It is one of echo, command, acp, openai.');
+    person.type('command\n');
+    await person.sees('The program and its arguments');
+    person.type('/nonexistent/agent\n');
+    await person.sees('Take it all the same? [y/N]');
+    person.type('\n');
+    await person.sees('The program and its arguments');
+    person.type('cat\n');
+    await person.sees('By which channel');
+    person.type('stripe\n');
+    await person.sees('A file with its secret');
+    person.type('\n');
+    await person.sees('The signing secret');
+    person.type('whsec_0123456789abcdef\n');
+    await person.sees('The URL by which the platform reaches the gateway');
+    person.type('\n');
+    await person.sees(`Write ${file}? [Y/n]`);
+    expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+    person.type('\n');
+    await person.sees('Install the systemd unit, and start it? [Y/n]');
+    person.type('n\n');
+    expect(await person.ended).toEqual([0, null]);
+    expect(person.shown()).not.toContain('whsec_0123456789abcdef');
+    const secretFile = join(place.directory, 'etc/stripe.secret');
+    expect(readFileSync(secretFile, 'utf8')).toBe('whsec_0123456789abcdef\n');
+    expect(modeOf(secretFile)).toBe(0o600);
+    expect(written()).toContain(`\ntoken_file = ${JSON.stringify(secretFile)}\n`);
+    expect(person.shown()).toContain('https://YOUR-HOST/hooks/stripe');
+  });
+
+  it.each([
+    ['Ctrl-C', '\u0003'],
+    ['Ctrl-D', '\u0004'],
+  ])('leaves nothing behind on %s', async (_name, key) => {
+    const person = terminal('--channel', 'github');
+    await person.sees('[echo] ');
+    person.type('\n');
+    await person.sees('A file with its secret');
+    person.type('\n');
+    await person.sees('The URL by which');
+    person.type(key);
+    expect(await person.ended).toEqual([130, null]);
+    expect(person.shown()).toContain('nothing was written');
+    expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  });
+
+  it('ends an agent that is being tried on Ctrl-C', async () => {
+    const pidFile = join(place.directory, 'pid');
+    const script = join(place.directory, 'agent.sh');
+    writeFileSync(script, `#!/bin/sh\necho $$ > ${pidFile}\nexec sleep 100\n`, { mode: 0o755 });
+    const person = terminal('--agent', 'acp', '--command', script);
+    await person.sees('Trying it…');
+    await vi.waitFor(() => expect(readFileSync(pidFile, 'utf8')).toMatch(/\n$/), 20_000);
+    person.type('\u0003');
+    expect(await person.ended).toEqual([130, null]);
+    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, 'utf8')))).toBe(false), 20_000);
+    expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  });
+
+  it('asks before it replaces what is there', async () => {
+    await init('--yes');
+    writeFileSync(file, `${written()}# mine\n`);
+    const person = terminal();
+    await person.sees('agents default (echo); channels none.');
+    await person.sees('Keep it under another name, and write a new one? [y/N]');
+    person.type('\n');
+    expect(await person.ended).toEqual([0, null]);
+    expect(written()).toContain('# mine');
+  });
+});
