@@ -80,8 +80,9 @@ const schemes: Readonly<Record<WebhookScheme, Scheme>> = {
     form: 'must have 16 characters at least, as from: openssl rand -hex 32',
     keyOf: textKey,
     read(headers) {
-      const [name, digest = ''] = headerOf(headers, 'x-hub-signature-256')?.split('=') ?? [];
-      if (name !== 'sha256' || !hexDigest.test(digest)) return null;
+      const header = headerOf(headers, 'x-hub-signature-256') ?? '';
+      const digest = header.replace(/^sha256=/, '');
+      if (digest === header || !hexDigest.test(digest)) return null;
       return { prefix: '', time: null, signatures: [Buffer.from(digest, 'hex')] };
     },
   },
@@ -90,15 +91,17 @@ const schemes: Readonly<Record<WebhookScheme, Scheme>> = {
     form: 'must be the signing secret of the endpoint, which begins with "whsec_"',
     keyOf: textKey,
     read(headers) {
-      const pairs = (headerOf(headers, 'stripe-signature') ?? '').split(',').map((pair) => pair.split('='));
-      const time = pairs.find(([name]) => name?.trim() === 't')?.[1] ?? null;
+      const pairs = (headerOf(headers, 'stripe-signature') ?? '').split(',').map((pair) => pair.trim());
+      const valuesOf = (name: string) =>
+        pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
+      const [time = null] = valuesOf('t');
       if (timeOf(time) === null) return null;
       return {
         prefix: `${time}.`,
         time: timeOf(time),
-        signatures: pairs.flatMap(([name, digest = '']) =>
-          name?.trim() === 'v1' && hexDigest.test(digest) ? [Buffer.from(digest, 'hex')] : [],
-        ),
+        signatures: valuesOf('v1')
+          .filter((digest) => hexDigest.test(digest))
+          .map((digest) => Buffer.from(digest, 'hex')),
       };
     },
   },
