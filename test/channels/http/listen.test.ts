@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'undici';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type HttpEndpoint, ListenError } from '../../../src/channels/http/server/listen.js';
+import { failedStart } from '../../../src/gateway/start/failed-start.js';
 import { rawConnection, type Served, serve } from './http-fixture.js';
 
 let directory: string;
@@ -115,8 +116,11 @@ test('a file that is no socket is left alone', async () => {
 
 test('a directory that does not exist is named', async () => {
   const error = await refusal({ kind: 'unix', path: join(directory, 'none', 's') });
-  expect(error.code).toBe('EACCES'); // libuv says EACCES for a missing directory.
-  expect(error.message).toContain(join(directory, 'none', 's'));
+  expect(error.code).toBe('ENOENT');
+  expect(error.message).toBe(
+    `Can't listen on unix:${join(directory, 'none', 's')}: the directory does not exist. Make it, or set http.listen to another path.`,
+  );
+  expect(failedStart(error)).toMatchObject({ cause: 'unavailable', errno: constants.errno.ENOENT });
 });
 
 test('a taken port is named, and who has it', async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, readFileSync, readlinkSync, renameSync } from 'node:fs';
+import { chmodSync, lstatSync, readFileSync, readlinkSync, renameSync, statSync } from 'node:fs';
 import { connect, type ListenOptions, type Server } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { hostInUrl } from '../../../config/values.js';
@@ -84,6 +84,8 @@ function bind(server: Server, options: BindOptions): Promise<void> {
  */
 async function listenOnPath(server: Server, path: string): Promise<void> {
   if (fileAt(path) !== 'nothing') await expectStaleSocket(path);
+  // Throws where there is no such directory: libuv tells bind(2)'s ENOENT as EACCES.
+  statSync(dirname(path));
   const temporary = join(dirname(path), temporaryName(basename(path)));
   removeSocketFile(temporary);
   await bind(server, { path: temporary });
@@ -100,7 +102,6 @@ function fileAt(path: string): 'socket' | 'other' | 'nothing' {
   try {
     return lstatSync(path).isSocket() ? 'socket' : 'other';
   } catch (error) {
-    // A directory that isn't there is for bind(2) to say.
     if (errorCode(error) === 'ENOENT') return 'nothing';
     throw error;
   }
