@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import { errorMessage } from '../text/failure-text.js';
 import { ConfigurationError, type ConfigurationProblem, nearest } from './configuration-error.js';
@@ -115,6 +116,14 @@ export interface LoadedConfiguration {
   readonly file: string | null;
 }
 
+/** Finds the link that leads nowhere, in the file's place or its directory's: its file system is not mounted, say. */
+function danglingLink(file: string): { readonly at: string; readonly target: string } | null {
+  const leadsNowhere = (path: string) =>
+    lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true && !existsSync(path);
+  const at = [dirname(file), file].find(leadsNowhere);
+  return at === undefined ? null : { at, target: readlinkSync(at) };
+}
+
 function readFile({ file, required }: ConfigurationSource): Buffer | null {
   if (file === null) return null;
   try {
@@ -125,6 +134,11 @@ function readFile({ file, required }: ConfigurationSource): Buffer | null {
       throw new ConfigurationError([{ where: file, message: `${error.message}; name a file` }]);
     }
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const link = code === 'ENOENT' ? danglingLink(file) : null;
+    if (link !== null) {
+      const message = `${link.at === file ? '' : `${link.at} `}is a link to ${link.target}, which is not there; mount or make that, or remove the link`;
+      throw new ConfigurationError([{ where: file, message }]);
+    }
     if (code === 'ENOENT' && !required) return null;
     const causes: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such file; name another one with --config, or leave it out for the defaults',

@@ -371,6 +371,21 @@ agent = "default"
     );
   });
 
+  it.each([true, false])('takes a link that leads nowhere for no missing file; named: %s', (required) => {
+    const gone = join(directory, 'not-mounted');
+    const link = join(directory, 'link.toml');
+    const folder = join(directory, 'folder');
+    symlinkSync(join(gone, 'sd-gateway.toml'), link);
+    symlinkSync(gone, folder);
+    const read = (path: string) => loadConfiguration({ file: path, required, environment: {} });
+    expect(() => read(link)).toThrow(
+      `${link}: is a link to ${join(gone, 'sd-gateway.toml')}, which is not there`,
+    );
+    expect(() => read(join(folder, 'x.toml'))).toThrow(`${folder} is a link to ${gone}, which is not there`);
+    rmSync(link);
+    rmSync(folder);
+  });
+
   it('waits for nobody at a pipe, and follows a link to a file', () => {
     const pipe = join(directory, 'pipe.toml');
     execFileSync('mkfifo', [pipe]);
