@@ -66,6 +66,8 @@ export interface DataFacts {
   /** The store; null if the first start has yet to make it. */
   readonly store: Known<{
     readonly name: string;
+    /** Set if it was there and is gone: the start's complaint. */
+    readonly lost?: string;
     readonly integrity: Known<{ readonly errors: readonly string[] }>;
     /** Its log, and who reads the database; null if this kind of store has none. */
     readonly log: Known<StoreLog | null>;

@@ -59,6 +59,11 @@ export interface OfflineStore {
    * JSON the `errors` that it found, or in `unknown` why it can't tell. As it may take any time, its caller ends it.
    */
   readonly probe: readonly string[] | null;
+  /**
+   * The start's complaint about a store that was there and is gone; null: it is there, or there never was one. Rejects
+   * with the errors of stat(2). Absent: this kind can't tell.
+   */
+  lost?(): Promise<string | null>;
   /** Throws the errors of stat(2). Absent: this kind has no such log. */
   log?(): StoreLog;
   /**

@@ -1,10 +1,34 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { storeTable } from '../../src/config/store-table.js';
+import { gatherData } from '../../src/doctor/facts/files.js';
+import { known } from '../../src/doctor/facts.js';
 import { gather } from '../../src/doctor/gather.js';
+import { offlineStore } from '../../src/store/create-store.js';
+
+it('tells a store that is gone from one that was never there', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-doctor-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const store = offlineStore(storeTable.parse({}), directory);
+  const look = async () =>
+    (await gatherData({ state: directory, runtime: directory, store: known(store) })).store;
+  expect(await look()).toEqual(known(null));
+  writeFileSync(join(directory, 'gateway.db-seal'), 'closed');
+  expect(await look()).toMatchObject({
+    value: {
+      lost: expect.stringMatching(/gateway\.db is gone, but \S+gateway\.db-seal is there: put it back/),
+    },
+  });
+  rmSync(join(directory, 'gateway.db-seal'));
+  symlinkSync(join(directory, 'not-mounted', 'gateway.db'), join(directory, 'gateway.db'));
+  expect(await look()).toMatchObject({
+    value: { lost: expect.stringContaining('a symbolic link to a file') },
+  });
+});
 
 it('looks who holds the port at the address of the configuration', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-doctor-'));

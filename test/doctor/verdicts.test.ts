@@ -325,6 +325,19 @@ describe('verdicts', () => {
       'disk',
       'problem',
       withData({
+    [
+      'store',
+      'problem',
+      withData({
+        store: known({
+          name: '/s/gateway.db',
+          lost: 'The database /s/gateway.db is gone',
+          integrity: known({ errors: [] }),
+          log: known(null),
+        }),
+      }),
+      null,
+    ],
         disk: known({ path: '/s', freeBytes: 1e9, totalBytes: 1e10, totalInodes: 9e5, freeInodes: 9 }),
       }),
       'du ',

@@ -153,7 +153,8 @@ export function checkStore(facts: DoctorFacts): readonly Finding[] {
   const { store } = facts.data;
   if (!store.known) return [say('unknown', `It can’t be looked at: ${store.why}`)];
   if (store.value === null) return [say('not-applicable', 'There is none yet; the first start makes it')];
-  const { name, integrity } = store.value;
+  const { name, lost, integrity } = store.value;
+  if (lost !== undefined) return [say('problem', lost)];
   if (!integrity.known) return [say('unknown', `${name} could not be checked: ${integrity.why}`)];
   if (integrity.value.errors.length === 0) return [say('ok', `${name}: quick_check finds nothing wrong`)];
   return [

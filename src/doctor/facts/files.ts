@@ -122,10 +122,14 @@ async function integrityOf(probe: readonly string[]): Promise<Known<{ readonly e
 }
 
 /** Gives null if there is no store yet. */
-async function gatherStore({ name, file, probe, log }: OfflineStore): Promise<DataFacts['store']> {
+async function gatherStore({ name, file, probe, log, lost }: OfflineStore): Promise<DataFacts['store']> {
   const found = file === null ? known(name) : actingAs(file.user, () => fileFacts(file.path, statSync));
   if (!found.known) return found;
-  if (found.value === null) return known(null);
+  if (found.value === null) {
+    const complaint = (await lost?.()) ?? null;
+    if (complaint === null) return known(null);
+    return known({ name, lost: complaint, integrity: known({ errors: [] }), log: known(null) });
+  }
   return known({
     name,
     integrity: probe === null ? known({ errors: [] }) : await integrityOf(probe),

@@ -41,6 +41,10 @@ function offlineSqlite(file: StoreFile): OfflineStore {
       path,
       ...(user === null ? [] : [String(user)]),
     ],
+    lost: async () => {
+      const { lostDatabase } = await import('./tools/offline.js');
+      return actingAs(user, () => lostDatabase(path)?.message ?? null);
+    },
     log: () => actingAs(user, () => logState(path)),
     runs: async () => {
       // The database's module is loaded only where it is needed.

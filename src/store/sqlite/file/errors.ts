@@ -132,12 +132,13 @@ export function goneError(path: string, left: string): StoreError {
   const recovered = `${path}-recovered`;
   // SQLite would write into any other database what the log has of this one.
   const withoutLog = existsSync(`${path}-wal`) ? `move ${path}-wal away and ` : '';
+  const remains = [`${path}-wal`, `${path}-seal`].filter((file) => existsSync(file)).join(' and ');
   const back = existsSync(recovered)
     ? `${withoutLog}rename ${recovered} to ${path}, which ends the recovery that was cut off`
     : 'put it back';
   return new FileError(
     'damaged',
-    `The database ${path} is gone, but ${left} is there: ${back}; or ${withoutLog}restore a backup; or, to begin with an empty one, move ${path}-wal and ${path}-seal away.`,
+    `The database ${path} is gone, but ${left} is there: ${back}; or ${withoutLog}restore a backup; or, to begin with an empty one, move ${remains} away.`,
   );
 }
 

@@ -1,7 +1,8 @@
-import { closeSync, existsSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, readSync, statSync } from 'node:fs';
 import type { Database } from 'better-sqlite3';
 import { checkRegularFile, NoRegularFileError, openRegularFile } from '../../../linux/files.js';
-import { damagedAdvice, FileError, irregularError } from './errors.js';
+import type { StoreError } from '../../store-error.js';
+import { damagedAdvice, FileError, goneError, irregularError, strayLinkError } from './errors.js';
 import { applicationId, outlineQueries, schemaVersion } from './schema.js';
 import { sealPath } from './seal.js';
 import { wrongTable } from './tables.js';
@@ -93,8 +94,16 @@ export function checkWhole(database: Database, path: string): void {
   }
 }
 
+/** The start's refusal where there was a database, and none is there now; null: it is there, or there never was one. */
+export function lostDatabase(path: string): StoreError | null {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return null;
+  const left = leftOf(path);
+  if (left !== null) return goneError(path, left);
+  return lstatSync(path, { throwIfNoEntry: false }) === undefined ? null : strayLinkError(path);
+}
+
 /** Finds the remains of a database that is gone: a write-ahead log with frames, or its seal; null if there was none. */
-export function leftOf(path: string): string | null {
+function leftOf(path: string): string | null {
   const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
   if (log !== undefined && log.size > 0) return `${path}-wal`;
   return existsSync(sealPath(path)) ? sealPath(path) : null;

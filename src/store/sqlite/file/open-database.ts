@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  lstatSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -14,8 +13,14 @@ import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import { syncDirectory } from '../../../linux/files.js';
 import { StoreError } from '../../store-error.js';
-import { goneError, strayLinkError } from './errors.js';
-import { checkHeader, checkIdentity, checkOutline, checkTables, checkWhole, leftOf } from './inspect.js';
+import {
+  checkHeader,
+  checkIdentity,
+  checkOutline,
+  checkTables,
+  checkWhole,
+  lostDatabase,
+} from './inspect.js';
 import { migrate, schemaVersionOf } from './migrate.js';
 import { openSqlite } from './open-sqlite.js';
 import { applicationId, migrations, schemaVersion } from './schema.js';
@@ -149,9 +154,8 @@ function requireWritable(path: string): void {
 function createIfMissing(options: OpenOptions): boolean {
   const { path } = options;
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) return false;
-  const left = leftOf(path);
-  if (left !== null) throw goneError(path, left);
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw strayLinkError(path);
+  const lost = lostDatabase(path);
+  if (lost !== null) throw lost;
   makeDirectory(dirname(path));
   options.progress('making the database');
   const unfinished = `${path}-new`;

@@ -8,6 +8,8 @@ import { schemaVersionOf } from '../file/migrate.js';
 import { openSqlite } from '../file/open-sqlite.js';
 import { applicationId, schemaVersion } from '../file/schema.js';
 
+export { lostDatabase } from '../file/inspect.js';
+
 /** Loads SQLite before root acts as a user who may not read the program's files. Throws a StoreError. */
 export function loadSqlite(path: string): void {
   try {

@@ -194,6 +194,9 @@ describe('a damaged database is refused and left as it is', () => {
     const error = await refusal();
     expect(error.reason).toBe('corrupt');
     expect(error.message).toMatch(/gateway\.db-seal.*rename \S+gateway\.db-recovered to/);
+    // The advice names only what is there.
+    expect(error.message).toContain(`move ${files.path}-seal away`);
+    expect(error.message).not.toContain('-wal');
     expect(readdirSync(files.directory)).toEqual(['gateway.db-recovered', 'gateway.db-seal']);
     rmSync(`${files.path}-seal`);
     expect((await files.openWithReport()).report.created).toBe(true);
