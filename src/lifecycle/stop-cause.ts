@@ -282,9 +282,18 @@ export function mayBeDrawnAlong(unit: string, jobs: readonly ManagerJob[]): bool
   return shutdownOf(jobs) === null && jobs.some((job) => job.unit !== unit);
 }
 
+function stops({ type }: ManagerJob): boolean {
+  return type === 'stop' || type === 'restart';
+}
+
 /** True if one of the jobs stops the unit right now. */
 export function isBeingStopped(unit: string, jobs: readonly ManagerJob[]): boolean {
-  return jobs.some((job) => job.unit === unit && job.isRunning && ['stop', 'restart'].includes(job.type));
+  return jobs.some((job) => job.unit === unit && job.isRunning && stops(job));
+}
+
+/** True if one of the jobs starts the unit: it is not ready yet. */
+export function isBeingStarted(unit: string, jobs: readonly ManagerJob[]): boolean {
+  return jobs.some((job) => job.unit === unit && job.type === 'start');
 }
 
 /** Finds what stops the unit among the manager's jobs at that time; null if none of them does. */
@@ -293,7 +302,8 @@ export function explainStopJob(
   jobs: readonly ManagerJob[],
   dependencies: Dependencies,
 ): StopJob | null {
-  const own = jobs.find((job) => job.unit === unit);
+  // A start or a reload that is under way is also a job of the unit, but stops nothing.
+  const own = jobs.find((job) => job.unit === unit && stops(job));
   const shutdown = shutdownOf(jobs);
   if (own === undefined) return null;
   const others = shutdown === null ? jobs.filter((job) => job.unit !== unit) : [];
@@ -311,8 +321,9 @@ export function explainStopJob(
  * Says why the manager stops the unit without a job, by its `Result=` (systemd.service(5)): a limit of its own, such as
  * `RuntimeMaxSec=`, has set that by then.
  */
-export function describeNoJob(result: string): string {
-  return result === 'success' ? 'no job: systemctl kill' : `no job: systemd’s own doing, Result=${result}`;
+export function describeNoJob(result: string, isStarting: boolean): string {
+  const who = result === 'success' ? 'systemctl kill' : `systemd’s own doing, Result=${result}`;
+  return `no job: ${who}${isStarting ? ', during the start' : ''}`;
 }
 
 /** The job in the words of an operator. */

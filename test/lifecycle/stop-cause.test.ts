@@ -260,10 +260,12 @@ describe('a further stop', () => {
 });
 
 it.each([
-  ['success', 'no job: systemctl kill'],
-  ['timeout', 'no job: systemd’s own doing, Result=timeout'],
-])('a stop without a job, with Result=%s', (result, words) => {
-  expect(describeNoJob(result)).toBe(words);
+  ['success', false, 'no job: systemctl kill'],
+  ['success', true, 'no job: systemctl kill, during the start'],
+  ['timeout', false, 'no job: systemd’s own doing, Result=timeout'],
+  ['timeout', true, 'no job: systemd’s own doing, Result=timeout, during the start'],
+])('a stop without a job, with Result=%s, the start under way: %s', (result, isStarting, words) => {
+  expect(describeNoJob(result, isStarting)).toBe(words);
 });
 
 const unit = 'sd-gateway.service';
@@ -275,6 +277,8 @@ describe('the job that stops the unit', () => {
   it.each<[string, ManagerJob[], Record<string, string[]>, StopJob | null, string]>([
     ['none', [], {}, null, ''],
     ['another unit’s only', [job('a.service', 'stop')], { PartOf: ['a.service'] }, null, ''],
+    ['its start only, which a kill interrupts', [job(unit, 'start')], {}, null, ''],
+    ['its reload only', [job(unit, 'reload')], {}, null, ''],
     ['a stop by hand', [stop], {}, { type: 'stop', shutdown: null, because: null }, 'stop job'],
     ['a restart by hand', [restart], {}, { type: 'restart', shutdown: null, because: null }, 'restart job'],
     [

@@ -133,6 +133,23 @@ describeOnMachine('the record of a stop', (machine) => {
     expect(stopped?.['MESSAGE']).toContain(`planned stop by systemd (PID 1, UID 0), ${said}; 1 turns ended`);
   });
 
+  it.concurrent('takes no start job for the reason of systemctl kill, while the start waits for a directory', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'killed-early',
+      environment: { SD_GATEWAY_HTTP_LISTEN: 'unix:/run/never-made/s', SD_GATEWAY_START_WAIT: '2min' },
+    });
+    await gateway.succeed('start', '--no-block');
+    await gateway.waitForStatus('the directory does not exist');
+    await gateway.succeed('kill', '--kill-who=main');
+    await gateway.waitFor({ ActiveState: (state) => state === 'inactive' || state === 'failed' });
+    const [stopped] = await gateway.journal(`MESSAGE_ID=${messageIds.stopped}`);
+    // An idle gateway waits for 100 ms only for the manager's answer.
+    expect(stopped?.['MESSAGE']).toMatch(
+      /: planned stop by systemd \(PID 1, UID 0\)(, no job: systemctl kill, during the start)?; 0 turns ended/,
+    );
+    expect(stopped).not.toHaveProperty('SD_GATEWAY_JOB');
+  });
+
   it.concurrent('names the job of an idle gateway too', async () => {
     const gateway = await GatewayUnit.install(machine(), { name: 'asked' });
     for (const verb of ['stop', 'restart'] as const) {

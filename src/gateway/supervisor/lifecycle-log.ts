@@ -5,6 +5,7 @@ import {
   describeStopJob,
   exitStatus,
   explainStopJob,
+  isBeingStarted,
   isBeingStopped,
   isByManager,
   mayBecomePlanned,
@@ -224,7 +225,7 @@ export class StopJobSearch {
     const job = explainStopJob(unit, jobs, {});
     if (job === null) {
       const { result, subState } = await readStopState(this.#question, unit);
-      this.#answer = { job, words: describeNoJob(result) };
+      this.#answer = { job, words: describeNoJob(result, isBeingStarted(unit, jobs)) };
       // A unit that has sent STOPPING=1 is in "stop-sigterm" without the manager's doing.
       this.#tell(subState === 'stop');
       return;

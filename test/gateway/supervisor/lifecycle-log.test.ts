@@ -81,6 +81,20 @@ it.each([
   expect(search.answerTo(bySystemd)).toEqual({ job: null, words });
 });
 
+it('takes the start job for no reason of a kill during the start', async () => {
+  fakeSystemctl(
+    'console.log("7 sd-gateway.service start running")',
+    "console.log('Result=success\\nSubState=stop-sigterm')",
+  );
+  const search = searchOf();
+  search.begin(bySystemd);
+  await search.settled(longMs);
+  expect(search.answerTo(bySystemd)).toEqual({
+    job: null,
+    words: 'no job: systemctl kill, during the start',
+  });
+});
+
 it.each<[string, string, string, boolean | null]>([
   ['a job stops it', 'console.log("7 sd-gateway.service stop running")', '', true],
   ['its job waits for another', 'console.log("7 sd-gateway.service stop waiting")', '', false],
