@@ -9,7 +9,7 @@ const mends: Readonly<Record<string, string>> = {
     'check that {setting} names a program that exists (an absolute path is safest), that its interpreter exists, and that the working directory does',
   ENOTDIR: 'check the path in {setting}: a part of it is not a directory',
   EACCES:
-    'check that {setting} names a file that this user may execute, on a file system that is not mounted noexec, and that the sandbox of the unit shows it',
+    'check that {setting} names a file that this user may execute, on a file system that is not mounted noexec, and that the unit’s sandbox shows it (ProtectHome=yes hides /root, /home and /run/user)',
   EPERM: 'check whether the sandbox of the unit (systemd.exec(5)) lets it run',
   ENOEXEC: 'check that it is a program for this machine or begins with a "#!" line',
   E2BIG: 'the arguments and the environment are too large together',

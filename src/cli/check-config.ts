@@ -19,6 +19,7 @@ import { managerPath } from '../doctor/facts/unit.js';
 import { readTexts } from '../gateway/people/open-reception.js';
 import { ServiceManager } from '../manager/service-manager.js';
 import { errorMessage } from '../text/failure-text.js';
+import { hiddenFrom } from '../units/paths.js';
 import { configurationAt, type GatewayLocation, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
@@ -39,7 +40,7 @@ async function agentWarnings(
   location: GatewayLocation,
   agents: AgentConfigurations,
 ): Promise<readonly string[]> {
-  const { directories, environment, unit, unitUser } = location;
+  const { directories, environment, unit, unitUser, hiding } = location;
   const path = environment['PATH'] ?? managerPath;
   // A trial is by the gateway's user: another one's rights are none of its.
   const mayTry = unit === null || unitUser === process.getuid?.();
@@ -49,6 +50,10 @@ async function agentWarnings(
     const file = program === null ? null : programIn(program, path);
     if (program !== null && file === null) {
       warnings.push(`agents.${name}: the program ${program} is not there, or not in the PATH ${path}`);
+    } else if (file !== null && hiddenFrom(hiding, file) !== null) {
+      warnings.push(
+        `agents.${name}: the unit’s ${hiddenFrom(hiding, file)} hides ${file} from the gateway; put the program below /opt or /usr/local, and name it there`,
+      );
     } else if (mayTry && file !== null && !canExecute(file)) {
       warnings.push(
         `agents.${name}: this user, who runs the gateway, can’t execute ${file}: check its mode, and those of the directories above it`,

@@ -115,6 +115,8 @@ export interface AgentAccess {
     readonly path: string | null;
     /** The file or directory that the user may not execute or enter; null if there is none. */
     readonly denied: string | null;
+    /** The unit's setting that hides it from the gateway; absent: none does. */
+    readonly hidden?: string;
   } | null;
   /** The outcome of a trial of it; empty if there was none. */
   readonly findings: readonly AgentFinding[];

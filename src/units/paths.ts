@@ -58,8 +58,8 @@ function realPath(path: string): string {
   return parent === path ? path : join(realPath(parent), basename(path));
 }
 
-function isOn(value: string | null): boolean {
-  return value !== null && /^(yes|true|on|1|tmpfs)$/i.test(value);
+function isOn(value: string): boolean {
+  return /^(yes|true|on|1|tmpfs)$/i.test(value);
 }
 
 /** Also true by way of a link: systemd follows those of the directories that it hides, such as /home to /var/home. */
@@ -70,14 +70,35 @@ function isBelow(path: string, directories: readonly string[]): boolean {
     .some((directory) => paths.some((each) => each === directory || each.startsWith(`${directory}/`)));
 }
 
+/** Settings that hide paths from a service, as `systemctl show` names them. */
+export const hidingProperties = ['ProtectHome', 'PrivateTmp'] as const;
+
+/** Values of such settings, in a unit's file or of one that is loaded. */
+export type Hiding = Readonly<Partial<Record<(typeof hidingProperties)[number], string>>>;
+
+/** Directories that ProtectHome= hides (systemd.exec(5)). */
+const homes = ['/home', '/root', '/run/user'];
+
+/** True in the directories of people, which nothing should open to others. */
+export function isInHomes(path: string): boolean {
+  return isBelow(path, homes);
+}
+
+/** The setting that hides a path from the service, such as "ProtectHome=yes"; null: none does. */
+export function hiddenFrom({ ProtectHome = '', PrivateTmp = '' }: Hiding, path: string): string | null {
+  if (isOn(ProtectHome) && isBelow(path, homes)) return `ProtectHome=${ProtectHome}`;
+  if (isOn(PrivateTmp) && isBelow(path, ['/tmp', '/var/tmp'])) return `PrivateTmp=${PrivateTmp}`;
+  return null;
+}
+
 /** The directive of a unit that hides a path from its service; null: none does. Drop-ins are not looked at. */
 export function hiddenBy(unit: string, path: string): string | null {
   const lines = parseUnit(unit);
-  if (isOn(valueIn(lines, 'ProtectHome')) && isBelow(path, ['/home', '/root', '/run/user']))
-    return `ProtectHome=${valueIn(lines, 'ProtectHome')}`;
-  if (isOn(valueIn(lines, 'PrivateTmp')) && isBelow(path, ['/tmp', '/var/tmp']))
-    return `PrivateTmp=${valueIn(lines, 'PrivateTmp')}`;
-  return null;
+  const set = hidingProperties.flatMap((name) => {
+    const value = valueIn(lines, name);
+    return value === null ? [] : [[name, value]];
+  });
+  return hiddenFrom(Object.fromEntries(set), path);
 }
 
 /** A user as the modes of files know them: by number, with all of their groups. */

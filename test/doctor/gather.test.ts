@@ -4,9 +4,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { loadConfiguration } from '../../src/config/load.js';
 import { storeTable } from '../../src/config/store-table.js';
-import { gatherData } from '../../src/doctor/facts/files.js';
-import { known } from '../../src/doctor/facts.js';
+import { gatherAccess, gatherData } from '../../src/doctor/facts/files.js';
+import { known, type UnitFacts } from '../../src/doctor/facts.js';
 import { gather } from '../../src/doctor/gather.js';
 import { offlineStore } from '../../src/store/create-store.js';
 
@@ -28,6 +29,26 @@ it('tells a store that is gone from one that was never there', async () => {
   expect(await look()).toMatchObject({
     value: { lost: expect.stringContaining('a symbolic link to a file') },
   });
+});
+
+it('finds a program that the unit’s sandbox hides, whatever its mode is', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-doctor-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const program = join(directory, 'agent.sh');
+  writeFileSync(program, '#!/bin/sh\n', { mode: 0o755 });
+  const environment = {
+    SD_GATEWAY_AGENT_COMMAND: JSON.stringify([program]),
+    SD_GATEWAY_AGENT_TYPE: 'command',
+  };
+  const loaded = loadConfiguration({ file: null, required: false, environment });
+  const look = async (PrivateTmp: string) => {
+    const unit = { properties: { PrivateTmp } } as unknown as UnitFacts;
+    const place = { file: join(directory, 'none.toml'), path: '/usr/bin', state: directory };
+    const access = await gatherAccess({ ...place, unit, isSystem: true, loaded, environment });
+    return access.known ? access.value.agents[0]?.program : access;
+  };
+  expect(await look('yes')).toEqual({ name: program, path: program, denied: null, hidden: 'PrivateTmp=yes' });
+  expect(await look('no')).toEqual({ name: program, path: program, denied: null });
 });
 
 it('looks who holds the port at the address of the configuration', async () => {

@@ -187,8 +187,20 @@ describe('verdicts', () => {
     [
       'agent',
       'problem',
+      withProgram({ name: 'claude', path: '/opt/me/claude', denied: '/opt/me' }),
+      'chmod o+x /opt/me',
+    ],
+    [
+      'agent',
+      'problem',
       withProgram({ name: 'claude', path: '/home/me/claude', denied: '/home/me' }),
-      'chmod o+x /home/me',
+      'Put the program elsewhere',
+    ],
+    [
+      'agent',
+      'problem',
+      withProgram({ name: '/root/a', path: '/root/a', denied: '/root', hidden: 'ProtectHome=yes' }),
+      'below /opt or /usr/local',
     ],
     ['agent', 'ok', withProgram({ name: 'claude', path: '/usr/bin/claude', denied: null }), null],
     ['agent', 'not-applicable', withProgram(null), null],
@@ -314,18 +326,6 @@ describe('verdicts', () => {
     ['store', 'problem', withStore(known({ errors: ['row missing'] })), 'sd-gateway stop'],
     ['store', 'unknown', withStore(unknown('busy')), null],
     [
-      'disk',
-      'problem',
-      withData({
-        disk: known({ path: '/s', freeBytes: 1e6, totalBytes: 1e10, totalInodes: 0, freeInodes: 0 }),
-      }),
-      'du ',
-    ],
-    [
-      'disk',
-      'problem',
-      withData({
-    [
       'store',
       'problem',
       withData({
@@ -338,6 +338,18 @@ describe('verdicts', () => {
       }),
       null,
     ],
+    [
+      'disk',
+      'problem',
+      withData({
+        disk: known({ path: '/s', freeBytes: 1e6, totalBytes: 1e10, totalInodes: 0, freeInodes: 0 }),
+      }),
+      'du ',
+    ],
+    [
+      'disk',
+      'problem',
+      withData({
         disk: known({ path: '/s', freeBytes: 1e9, totalBytes: 1e10, totalInodes: 9e5, freeInodes: 9 }),
       }),
       'du ',
@@ -511,6 +523,21 @@ describe('verdicts', () => {
     if (mend === null) expect(finding?.mend ?? null).toBeNull();
     else expect(said).toContain(mend);
     if (verdict === 'problem') expect(isHealthy(found)).toBe(false);
+  });
+
+  it('never advises to open a home to others', () => {
+    const found = examine({
+      ...healthy,
+      ...withAccess({
+        configuration: '/root',
+        agents: [
+          { name: 'default', program: { name: 'a', path: '/home/me/a', denied: '/home/me' }, findings: [] },
+        ],
+      }),
+      configuration: known({ ...configuration, file: '/root/x.toml' }),
+    });
+    expect(found.filter(({ verdict }) => verdict === 'problem')).toHaveLength(2);
+    expect(JSON.stringify(found)).not.toContain('chmod');
   });
 
   it('lets a user other than root put sudo before what takes root, and mends nothing of others', () => {

@@ -10,6 +10,7 @@ import {
 import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { ProgramError } from '../../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
+import { type Hiding, hidingProperties } from '../../units/paths.js';
 import { settingsProperties, type UnitSettings, unitSettings } from '../../units/unit-settings.js';
 import type { Target } from '../operate/find.js';
 import type { UnitState } from '../operate/unit.js';
@@ -45,6 +46,8 @@ export interface GatewayLocation {
   readonly unit: string | null;
   /** The user as whom the manager runs the unit; null: the unit is down, or runs as root. */
   readonly unitUser: number | null;
+  /** The unit's. */
+  readonly hiding: Hiding;
 }
 
 /**
@@ -66,6 +69,7 @@ export async function locateGateway(parsed: ParsedCommand): Promise<GatewayLocat
     file: config === undefined ? usual : { path: config, named: true },
     unit: own?.unit ?? null,
     unitUser: own?.unitUser ?? null,
+    hiding: own?.hiding ?? {},
   };
 }
 
@@ -78,11 +82,16 @@ export function configurationAt({ file, environment }: GatewayLocation): LoadedC
 async function unitLocation(
   scope: Scope,
   instance: string | null,
-): Promise<(UnitSettings & Pick<GatewayLocation, 'unitUser'> & { readonly unit: string }) | null> {
+): Promise<(UnitSettings & Pick<GatewayLocation, 'unitUser' | 'hiding'> & { readonly unit: string }) | null> {
   const manager = new ServiceManager(scope);
   try {
     for (const unit of unitNames(instance)) {
-      const properties = await manager.show(unit, ['LoadState', 'UID', ...settingsProperties]);
+      const properties = await manager.show(unit, [
+        'LoadState',
+        'UID',
+        ...hidingProperties,
+        ...settingsProperties,
+      ]);
       if (properties['LoadState'] !== 'loaded') continue;
       const settings = unitSettings(properties, {
         scope,
@@ -93,7 +102,7 @@ async function unitLocation(
         uid: process.getuid?.() ?? -1,
       });
       const user = properties['UID'] ?? '';
-      return { ...settings, unit, unitUser: /^\d+$/.test(user) ? Number(user) : null };
+      return { ...settings, unit, unitUser: /^\d+$/.test(user) ? Number(user) : null, hiding: properties };
     }
     return null;
   } catch (error) {

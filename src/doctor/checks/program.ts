@@ -1,6 +1,8 @@
 import { shellCommand } from '../../text/shell-words.js';
+import { isInHomes } from '../../units/paths.js';
 import { type AgentAccess, asRoot, type DoctorFacts, gatewayCommand } from '../facts.js';
-import { type Finding, findings, mend } from '../finding.js';
+import { type Finding, findings, type Mend, mend } from '../finding.js';
+import { quoted } from './data.js';
 
 /** package.json: engines. */
 const oldest = [20, 19] as const;
@@ -42,6 +44,15 @@ export function checkNode({ node }: DoctorFacts): readonly Finding[] {
   return found;
 }
 
+/** Advice where a path is closed to the gateway's user. Nobody's home is opened to all others. */
+function opening(facts: DoctorFacts, denied: string, bits: string, what: string): Mend {
+  if (isInHomes(denied)) return mend(`Put ${what} elsewhere, such as below /opt or /etc, and name it there`);
+  return mend(
+    `Let them or their group, or put ${what} elsewhere:`,
+    asRoot(facts, `chmod ${bits} ${quoted(denied)}`),
+  );
+}
+
 export function checkConfiguration(facts: DoctorFacts): readonly Finding[] {
   const say = findings('program', 'configuration');
   const { configuration } = facts;
@@ -58,12 +69,11 @@ export function checkConfiguration(facts: DoctorFacts): readonly Finding[] {
   }
   const denied = facts.access.known ? facts.access.value.configuration : null;
   if (denied !== null && facts.access.known) {
-    const bit = denied === file ? 'o+r' : 'o+x';
     return [
       say(
         'problem',
         `${file} can’t be read by the user ${facts.access.value.user}, who runs the gateway: ${denied} doesn’t let them.`,
-        mend('Let them, or their group:', asRoot(facts, `chmod ${bit} ${denied}`)),
+        opening(facts, denied, denied === file ? 'o+r' : 'o+x', 'the file'),
       ),
     ];
   }
@@ -91,7 +101,7 @@ function checkOneAgent(
   if (program === null) {
     return trial.length > 0 ? trial : [say('not-applicable', 'It needs no program of its own')];
   }
-  const { name, path, denied } = program;
+  const { name, path, denied, hidden } = program;
   if (path === null) {
     return [
       say(
@@ -101,12 +111,21 @@ function checkOneAgent(
       ),
     ];
   }
+  if (hidden !== undefined) {
+    return [
+      say(
+        'problem',
+        `The unit’s ${hidden} hides ${path} from the gateway: no message can be answered.`,
+        mend('Put the program below /opt or /usr/local, and name it there'),
+      ),
+    ];
+  }
   if (denied === null) return [say('ok', path), ...trial];
   return [
     say(
       'problem',
       `The user ${user}, who runs the gateway, can’t run ${path}: ${denied} doesn’t let them. No message can be answered.`,
-      mend('Let them, or put the program elsewhere:', asRoot(facts, `chmod o+x ${denied}`)),
+      opening(facts, denied, 'o+x', 'the program'),
     ),
   ];
 }

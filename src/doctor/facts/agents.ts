@@ -8,7 +8,7 @@ import type { AgentConfiguration } from '../../config/agent-table.js';
 import type { AgentConfigurations } from '../../config/schema.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { deniedPart, type FileUser } from '../../units/paths.js';
+import { deniedPart, type FileUser, type Hiding, hiddenFrom } from '../../units/paths.js';
 import type { AgentAccess } from '../facts.js';
 
 /** Looks for a program as execvp(3) does; null if no directory of the path has it. */
@@ -30,6 +30,8 @@ export interface AgentsLook {
   /** The user that runs the gateway. */
   readonly user: FileUser;
   readonly userName: string;
+  /** The unit's. */
+  readonly hiding: Hiding;
   /** The agents' own directory. */
   readonly directory: string;
   /** The reason why agents can't be given a limit of memory; null if they can, or it can't be told. */
@@ -48,14 +50,19 @@ export async function gatherAgents(look: AgentsLook): Promise<readonly AgentAcce
 async function gatherAgent(name: string, agent: AgentConfiguration, look: AgentsLook): Promise<AgentAccess> {
   const limit = withMemoryMax({ [name]: agent }).length > 0 ? limitFindings(look.noMemoryLimit) : [];
   const word = programOf(agent);
-  const file = word === null ? null : programIn(word, look.path);
-  const program =
-    word === null
-      ? null
-      : { name: word, path: file, denied: file === null ? null : deniedPart(file, look.user, 'execute') };
-  const isReady = program === null || (program.path !== null && program.denied === null);
+  const program = word === null ? null : programFacts(word, look);
+  const isReady =
+    program === null || (program.path !== null && program.denied === null && program.hidden === undefined);
   if (!isReady || trialOf(agent) === 'none') return { name, program, findings: limit };
   return { name, program, findings: [...limit, await triedAsUser(agent, look)] };
+}
+
+function programFacts(name: string, { path, user, hiding }: AgentsLook): NonNullable<AgentAccess['program']> {
+  const file = programIn(name, path);
+  if (file === null) return { name, path: null, denied: null };
+  const hidden = hiddenFrom(hiding, file);
+  const found = { name, path: file, denied: deniedPart(file, user, 'execute') };
+  return hidden === null ? found : { ...found, hidden };
 }
 
 function limitFindings(reason: string | null): readonly AgentFinding[] {

@@ -69,7 +69,16 @@ export async function gatherAccess(look: AccessLook): Promise<Known<AccessFacts>
       agents:
         agents === undefined
           ? []
-          : await gatherAgents({ agents, user, userName, noMemoryLimit, directory, environment, path }),
+          : await gatherAgents({
+              agents,
+              user,
+              userName,
+              hiding: unit?.properties ?? {},
+              noMemoryLimit,
+              directory,
+              environment,
+              path,
+            }),
     });
   } catch (error) {
     if (error instanceof ProgramError || (error as NodeJS.ErrnoException).code !== undefined)

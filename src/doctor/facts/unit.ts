@@ -10,6 +10,7 @@ import { type ServiceManager, ServiceManagerError, unitNames } from '../../manag
 import { offlineStore } from '../../store/create-store.js';
 import type { OfflineStore } from '../../store/store-kind.js';
 import { driftHere } from '../../units/drift.js';
+import { hidingProperties } from '../../units/paths.js';
 import {
   settingsProperties,
   type UnitSettings,
@@ -41,6 +42,7 @@ const properties = [
   'StandardOutput',
   'StandardError',
   ...settingsProperties,
+  ...hidingProperties,
   'TimeoutStartUSec',
   'TimeoutStopUSec',
   'WatchdogUSec',
