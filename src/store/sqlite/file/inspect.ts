@@ -34,6 +34,14 @@ export function checkHeader(path: string): void {
   const descriptor = openRegularFile(path, 'links-followed');
   try {
     const length = readSync(descriptor, header, 0, headerLength, 0);
+    const isOther =
+      length > 0 && !magic.startsWith(header.toString('latin1', 0, Math.min(length, magic.length)));
+    if (isOther && leftOf(path) === null) {
+      throw new FileError(
+        'foreign',
+        `${path} is no database, and nothing beside it says that it was the gateway's: check store.path; or, if it was, restore a backup. Nothing was changed.`,
+      );
+    }
     if (length < headerLength || header.toString('latin1', 0, magic.length) !== magic) {
       throw new FileError(
         'damaged',

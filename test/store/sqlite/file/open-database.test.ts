@@ -17,6 +17,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { webhookTarget } from '../../../../src/store/messages.js';
+import { checkHeader } from '../../../../src/store/sqlite/file/inspect.js';
 import { openDatabase } from '../../../../src/store/sqlite/file/open-database.js';
 import { schemaVersion } from '../../../../src/store/sqlite/file/schema.js';
 import { StoreError } from '../../../../src/store/store-error.js';
@@ -180,6 +181,14 @@ describe('a damaged database is refused and left as it is', () => {
     database.exec('DROP TABLE replies');
     database.close();
     expect((await refusal()).reason).toBe('corrupt');
+  });
+
+  test('it is another file, which never was a database', () => {
+    writeFileSync(files.path, 'root:x:0:0:root:/root:/bin/bash\n'.repeat(50));
+    expect(() => checkHeader(files.path)).toThrow(/is no database, .*: check store\.path/);
+    // The gateway has made it, whatever it is now.
+    writeFileSync(`${files.path}-seal`, 'closed');
+    expect(() => checkHeader(files.path)).toThrow(/is damaged/);
   });
 
   test('it is gone, but its write-ahead log is there', async () => {
