@@ -263,6 +263,13 @@ describe('verdicts', () => {
     ],
     ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
     ['state', 'problem', withUnit({ ActiveState: 'failed' }), 'sd-gateway logs'],
+    [
+      'state',
+      'problem',
+      withUnit({ ActiveState: 'failed' }),
+      'systemctl reset-failed sd-gateway.service && systemctl start sd-gateway.service',
+    ],
+    ['port', 'unknown', { configuration: known({ ...configuration, problems: ['x'], port: null }) }, null],
     ['state', 'problem', withUnit({ ActiveState: 'activating', SubState: 'auto-restart' }), 'logs'],
     ['state', 'problem', withUnit(startingWith('Starting: waiting up to 5min: a port')), 'goes on by itself'],
     ['state', 'ok', withUnit(startingWith('Starting: opening the store')), null],

@@ -5,8 +5,11 @@ import { type Finding, findings, mend } from '../finding.js';
 export function checkPort({ configuration, port, ...facts }: DoctorFacts): readonly Finding[] {
   const say = findings('network', 'port');
   if (!configuration.known) return [say('unknown', 'Where to listen is not known.')];
-  const { port: wanted, listen } = configuration.value;
-  if (wanted === null || port === null) return [say('not-applicable', `It listens on ${listen}`)];
+  const { port: wanted, listen, problems } = configuration.value;
+  if (problems.length > 0)
+    return [say('unknown', 'Where to listen is not known: the configuration can’t be used')];
+  if (wanted === null || port === null)
+    return [say('not-applicable', `http.listen is ${listen}, which takes no port`)];
   if (!port.known) return [say('unknown', port.why)];
   const { holders } = port.value;
   const unit = unitOf({ configuration, port, ...facts });

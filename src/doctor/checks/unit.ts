@@ -64,8 +64,8 @@ function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Findin
       'problem',
       `The unit has failed (${Result}).`,
       mend(
-        'See why with the logs; then forget the failure and start it again:',
-        gatewayCommand(facts, 'logs'),
+        `See why ("${gatewayCommand(facts, 'logs')}") and mend it; then forget the failure and start it again:`,
+        `${systemctl(facts, `reset-failed ${name}`)} && ${systemctl(facts, `start ${name}`)}`,
         {
           kind: 'reset-failed',
           unit: name,
