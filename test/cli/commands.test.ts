@@ -186,7 +186,7 @@ describe('send', () => {
     });
     const refused = await place.run(['send', 'x'], { SD_GATEWAY_TOKEN: 'wrong' });
     expect(refused).toMatchObject({ status: 77, stdout: '' });
-    expect(refused.stderr).toContain('does not accept the token');
+    expect(refused.stderr).toContain('does not accept the token in SD_GATEWAY_TOKEN. Unset it');
     const dead = await place.run(['send', '--session', 'a', 'fail']);
     expect(dead).toMatchObject({ status: 1, stdout: '' });
     expect(dead.stderr).toMatch(/message [0-9a-f-]{36} is dead: .*status 3/);
@@ -204,6 +204,9 @@ describe('send', () => {
     const gone = await place.run(['send', 'x']);
     expect(gone).toMatchObject({ status: 69, stdout: '' });
     expect(gone.stderr).toContain('no gateway answers at unix:');
+    expect(gone.stderr).toMatch(
+      /Start it with "sd-gateway run.*", or "sd-gateway install --now.*" as a service/,
+    );
   });
 
   it.each([
@@ -217,6 +220,19 @@ describe('send', () => {
     expect(ended.stderr).toContain(`sd-gateway: ${text}`);
     expect(ended.stderr).not.toContain('    at ');
     expect(ended.status).toBe(status);
+  });
+
+  it('says that another program answers where the gateway should', async () => {
+    const other = createHttpServer((request, response) => {
+      request.resume();
+      response.writeHead(501, { 'Content-Type': 'text/html' }).end('<p>Unsupported method</p>');
+    });
+    const path = join(place.directory, 'other.sock');
+    await once(other.listen(path), 'listening');
+    const ended = await place.run(['send', '--url', `unix:${path}`, 'x'], { SD_GATEWAY_TOKEN: 'x' });
+    other.close();
+    expect(ended.stderr).toContain('what answers there is no gateway (HTTP status 501)');
+    expect(ended.status).toBe(1);
   });
 
   it.each([

@@ -5,10 +5,11 @@ import { hostInUrl, type ListenAddress, parseListenAddress } from '../../config/
 import { readSecret, SecretError, tokenForm } from '../../gateway/start/secrets.js';
 import { asOwnerOf, IdentityError, ownerOf } from '../../linux/owner.js';
 import { commandStatus } from '../command.js';
+import { commandFor } from '../operate/find.js';
 import { printable, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { type GatewayAnswer, GatewayClient, UnprovenError, UnreachableError } from './http.js';
-import { configurationAt, type GatewayLocation, locateGateway } from './locate.js';
+import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './locate.js';
 
 /** The address of this package's socket unit, for a configuration that leaves it to systemd. */
 const socketUnitAddress = 'http://127.0.0.1:8733';
@@ -37,13 +38,17 @@ function credentialsOf(unit: string | null): readonly string[] {
     .filter((path) => existsSync(join(path, 'token')));
 }
 
+/** The token in the environment; empty: none. As in a file, white space around it is no part of it: an editor's carriage return, say. */
+function givenToken(): string {
+  return process.env['SD_GATEWAY_TOKEN']?.trim() ?? '';
+}
+
 /**
  * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
  * foreground and a unit keep theirs, those that can be sent. None: the reason was printed.
  */
 function readTokens({ directories: { state, earlierUserState }, unit }: GatewayLocation): readonly string[] {
-  // As in a file, white space around it is no part of it: a carriage return of an editor's, say.
-  const given = process.env['SD_GATEWAY_TOKEN']?.trim() ?? '';
+  const given = givenToken();
   if (given !== '') {
     if (tokenForm.pattern.test(given)) return [given];
     process.stderr.write(`sd-gateway: the token in SD_GATEWAY_TOKEN ${tokenForm.text}.\n`);
@@ -70,7 +75,7 @@ function readTokens({ directories: { state, earlierUserState }, unit }: GatewayL
   }
   if (tokens.length === 0) {
     process.stderr.write(
-      `sd-gateway: no token: ${printable(reasons.join('; '))}. Start a gateway as this user, name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
+      `sd-gateway: no token: ${printable(reasons.join('; '))}. Start a gateway as this user ("sd-gateway run") or install one ("sd-gateway install"), name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
     );
   }
   return tokens;
@@ -89,8 +94,18 @@ function problemText(answer: GatewayAnswer): string {
   return typeof detail === 'string' ? printable(detail) : `HTTP status ${answer.status}`;
 }
 
+/** Statuses of a reverse proxy without its gateway, which may have no body. */
+const proxyStatuses: readonly number[] = [502, 503, 504];
+
 /** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
 export function refused(answer: GatewayAnswer, what: string): number {
+  // Each refusal of the gateway is problem details (RFC 9457).
+  if (answer.body === null && !proxyStatuses.includes(answer.status)) {
+    process.stderr.write(
+      `sd-gateway: what answers there is no gateway (HTTP status ${answer.status}): another program may have its address; "sd-gateway doctor" says which.\n`,
+    );
+    return commandStatus.failure;
+  }
   process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer)}\n`);
   if (answer.status === 403) return commandStatus.noPermission;
   return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
@@ -147,6 +162,12 @@ async function goalOf(
   return { address, trusted: named === null ? trustedUsers(location) : null };
 }
 
+function startAdvice(parsed: ParsedCommand, { unit, scope }: GatewayLocation): string {
+  const target = { scope, instance: instanceOf(parsed) };
+  if (unit !== null) return `Start it with "${commandFor('start', target, true)}"`;
+  return `Start it with "${commandFor('run', target, false)}", or "${commandFor('install --now', target, true)}" as a service`;
+}
+
 /**
  * Has `ask` ask the gateway with each token that may be its own, until one is taken: it gives null where the answer was
  * 401. Gives the exit status.
@@ -173,9 +194,15 @@ export async function askGateway(
     }
     if (!(error instanceof UnreachableError)) throw error;
     process.stderr.write(
-      `sd-gateway: ${printable(error.message)}. Start it with "sd-gateway run" or "systemctl start sd-gateway", or name another address with --url.\n`,
+      `sd-gateway: ${printable(error.message)}. ${printable(startAdvice(parsed, location))}, or name another address with --url.\n`,
     );
     return commandStatus.unavailable;
+  }
+  if (givenToken() !== '') {
+    process.stderr.write(
+      'sd-gateway: the gateway does not accept the token in SD_GATEWAY_TOKEN. Unset it, so that the gateway’s own is read; or put another one there ("sd-gateway token show" prints the gateway’s own).\n',
+    );
+    return commandStatus.noPermission;
   }
   process.stderr.write(
     'sd-gateway: the gateway does not accept the token. It is the file "token" in the gateway’s state directory or, where its unit has one, the credential "token" (systemctl cat shows where it comes from; root can read it in /run/credentials/UNIT/token); it can be given in SD_GATEWAY_TOKEN.\n',
