@@ -64,6 +64,7 @@ function describe(issue: Issue, path: Path, value: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
       // A message of the schema's own says more.
+      if (issue.expected === 'array' && typeof value === 'string') return describeList(value);
       return issue.message.startsWith('Invalid') ? describeType(issue.expected, value) : issue.message;
     case 'invalid_value':
       return choices === null ? issue.message : withHint(oneOf(choices), value, choices);
@@ -93,6 +94,11 @@ function describeType(expected: string, value: unknown): string {
   return `must be ${typeNames[expected] ?? expected}`;
 }
 
+function describeList(text: string): string {
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  return `must be a list, such as ${JSON.stringify(words.length === 0 ? ['a', 'b'] : words).replaceAll(',"', ', "')}`;
+}
+
 function describeUnit(path: Path): string {
   return unitAt(path.map(String)) === 'size'
     ? 'must be a number of bytes or a size such as "256K" or "1M"'
@@ -106,7 +112,8 @@ function oneOf(choices: readonly string[]): string {
 
 function withHint(text: string, value: unknown, choices: readonly string[]): string {
   if (value === undefined) return `${text}; it is missing`;
-  if (typeof value !== 'string' || value === '') return text;
+  // A single choice is its own hint.
+  if (typeof value !== 'string' || value === '' || choices.length === 1) return text;
   const meant = choices.find((choice) => choice.startsWith(value)) ?? nearest(value, choices);
   return meant === null ? text : `${text}; did you mean "${meant}"?`;
 }

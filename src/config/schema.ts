@@ -228,7 +228,7 @@ function mistakesBetweenTables(tables: Tables): (readonly [path: (string | numbe
 
 function noSuch(what: string, tables: string, name: string, known: readonly string[]): string {
   const meant = nearest(name, known);
-  const hint = meant === null ? `there is no [${tables}.${name}]` : `did you mean "${meant}"?`;
+  const hint = meant === null ? `add [${tables}.${name}], or name another one` : `did you mean "${meant}"?`;
   return `there is no ${what} "${name}"; ${hint}`;
 }
 

@@ -218,6 +218,12 @@ agent = "default"
       ],
     ],
     [
+      '[agent]\ncommand = "python3 my.py"',
+      {},
+      ['sd-gateway.toml:2:1: agent.command: must be a list, such as ["python3", "my.py"]'],
+    ],
+    ['[store]\ntype = "SQLite"', {}, ['sd-gateway.toml:2:1: store.type: must be "sqlite"']],
+    [
       '[agent]\ntype = "comand"',
       {},
       [
@@ -329,7 +335,7 @@ agent = "default"
       [
         'sd-gateway.toml:3:1: route.channel: there is no channel "htp"; did you mean "http"?',
         'sd-gateway.toml:4:1: route.agent: there is no agent "fats"; did you mean "fast"?',
-        'sd-gateway.toml:6:1: route.agent: there is no agent "other"; there is no [agents.other]',
+        'sd-gateway.toml:6:1: route.agent: there is no agent "other"; add [agents.other], or name another one',
       ],
     ],
     ['a = ', {}, ['sd-gateway.toml:1:5: no valid TOML: the value is missing behind "="']],
