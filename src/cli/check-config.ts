@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { whyNoMemoryLimit } from '../agents/agent-groups.js';
 import {
@@ -85,13 +85,19 @@ async function textWarnings(
 /** Says which programs of channels are not there, and who may not write by which. */
 function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>>): readonly string[] {
   return Object.entries(channels).flatMap(([name, table]) => {
-    if (table.type !== 'command') return [];
+    const token_file = 'token_file' in table ? table.token_file : null;
+    const noSecret =
+      token_file === null || existsSync(token_file)
+        ? []
+        : [`channels.${name}: ${token_file} (token_file) is not there, or this user may not see it`];
+    if (table.type !== 'command') return noSecret;
     const { command, allow, owners, pairing } = table;
     const [program = ''] = command;
     const file = programIn(program, channelPath);
     const away = `channels.${name}: the program ${program} is not there, or not in the PATH ${channelPath}`;
     const denied = `channels.${name}: this user can’t execute ${file}: check its mode, and those of the directories above it`;
     return [
+      ...noSecret,
       ...(file === null ? [away] : canExecute(file) ? [] : [denied]),
       ...(allow.length + owners.length === 0 && !pairing
         ? [`channels.${name}: nobody may write to it: add the ids of persons to channels.${name}.allow`]

@@ -44,6 +44,7 @@ it('warns of a channel whose program is not there, and of one that nobody may wr
     `[channels.irc]
 type = "command"
 command = ["/nonexistent/irc"]
+token_file = "/nonexistent/token"
 allow = ["ada"]
 
 [channels.closed]
@@ -59,6 +60,7 @@ texts = "${join(place.directory, 'texts.toml')}"
   );
   const { status, stderr } = await place.run(['check-config', '--config', file]);
   expect(stderr.trim().split('\n')).toEqual([
+    expect.stringContaining('channels.irc: /nonexistent/token (token_file) is not there'),
     expect.stringContaining('channels.irc: the program /nonexistent/irc is not there'),
     expect.stringContaining('channels.closed: nobody may write to it'),
     expect.stringMatching(/channels\.open: the texts in .*texts\.toml can't be used: .*"stoped" is no text/),
