@@ -67,7 +67,9 @@ class RunningChannel {
   health(): ChannelHealth {
     if (this.#channel === null) return this.#health;
     try {
-      return this.#channel.health();
+      const health = this.#channel.health();
+      // While it is tried again, it is down as before.
+      return health.state === 'starting' && this.#health.state === 'down' ? this.#health : health;
     } catch (error) {
       return { state: 'down', since: this.#health.since, reason: errorMessage(error) };
     }
@@ -110,6 +112,7 @@ class RunningChannel {
       await channel.start();
       if (this.#failures > 0) this.#log('notice', `has started, after ${this.#failures} failures`);
       this.#failures = 0;
+      this.#health = { state: 'starting', since: this.#options.clock.now(), reason: null };
       this.#options.changed();
       return null;
     } catch (error) {

@@ -26,6 +26,7 @@ class NotedChannel implements Channel {
     this.bench.calls.push(`start ${this.name}`);
     const error = this.bench.failures.shift();
     if (error !== undefined) throw error;
+    if (this.bench.startHangs) await new Promise(() => undefined);
   }
 
   stopAccepting(): void {
@@ -54,6 +55,7 @@ class Bench {
   readonly clock = new ManualClock();
   brittle = false;
   hangs = false;
+  startHangs = false;
   readonly channels = new Channels<Table>({
     create: async (name, _table, signal) => {
       const channel = new NotedChannel(name, this, signal);
@@ -123,6 +125,23 @@ describe('channels', () => {
       member: 'channel',
       reason: 'must name a channel of the configuration; there are: a, b, c',
     });
+  });
+
+  test('one that is tried again is down as before, until it has started', async () => {
+    const bench = new Bench();
+    const { channels, clock } = bench;
+    bench.failures.push(new Error('no route to host'));
+    await channels.start({ a: optional });
+    await bench.settled();
+    bench.startHangs = true;
+    clock.advance(1_000);
+    await bench.settled();
+    const [, second] = bench.made;
+    if (second === undefined) throw new Error('There is no second one.');
+    second.state = { state: 'starting', since: 1, reason: null };
+    expect(channels.facts()).toMatchObject([{ state: 'down', reason: 'no route to host' }]);
+    second.state = { state: 'up', since: 2, reason: null };
+    expect(channels.facts()).toMatchObject([{ state: 'up' }]);
   });
 
   test('one that fails to start is in the status, and is started again until it works', async () => {
