@@ -5,6 +5,8 @@ export const channelPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 export interface ChannelHost {
   /** Rejects with an error that says what to check. */
   startProgram(options: ChannelProgramOptions): Promise<ChannelProgram>;
+  /** The channel's own directory, which is its program's home. */
+  readonly directory: string;
   /** The credentials of the unit; null: it has none. */
   readonly credentialsDirectory: string | null;
 }

@@ -44,6 +44,7 @@ export interface ChannelProgramsOptions {
 /** Starts programs for one channel, as the processes of agents are started and ended. */
 export function channelHost(options: ChannelProgramsOptions): ChannelHost {
   return {
+    directory: join(options.directory, options.name),
     credentialsDirectory: options.credentialsDirectory,
     startProgram: async (wanted) => new RunningProgram(options, wanted, await start(options, wanted)),
   };

@@ -5,6 +5,7 @@ import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { CommandSender } from './command-sender.js';
+import { HandedFiles } from './handed-files.js';
 import { cursorKey, Inbox } from './inbox.js';
 import { ProgramLink } from './program-link.js';
 import type { InboundLine } from './protocol.js';
@@ -21,6 +22,7 @@ export class CommandChannel implements Channel {
   readonly #context: ChannelContext;
   readonly #inbox: Inbox;
   readonly #complaints: Complaints;
+  readonly #files: HandedFiles;
   #health: ChannelHealth;
   #link: ProgramLink | null = null;
   /** A program that is to be ready, or to have ended before that. */
@@ -37,9 +39,11 @@ export class CommandChannel implements Channel {
     this.#inbox = new Inbox(context);
     this.#complaints = new Complaints(context);
     this.#health = { state: 'starting', since: clock.now(), reason: null };
+    this.#files = new HandedFiles(context.host.directory, (file) => context.openFile(file));
     this.replySender = new CommandSender({
       name: this.name,
       link: () => this.#link,
+      files: this.#files,
       now: () => clock.now(),
       timeoutMs: configuration.timeout,
       retryForMs: configuration.retry_for,
@@ -108,6 +112,7 @@ export class CommandChannel implements Channel {
     const secret = readChannelSecret({ name: this.name, ...this.#configuration }, host.credentialsDirectory);
     const cursor = await this.#context.checkpoint(cursorKey);
     if (!this.#isOpen()) return;
+    await this.#files.clear();
     let trouble: string | null = null;
     const tellHealth = () => {
       if (trouble === null) this.#enter('up');

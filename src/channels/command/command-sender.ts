@@ -1,8 +1,10 @@
 import type { Delivery } from '../../store/deliveries.js';
 import type { UnknownPolicy } from '../../store/messages.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import { commandParts, keptReceipt } from './command-parts.js';
+import type { HandedFile, HandedFiles } from './handed-files.js';
 import type { OrderEnd, ProgramLink } from './program-link.js';
 
 export interface CommandSenderOptions {
@@ -10,6 +12,7 @@ export interface CommandSenderOptions {
   readonly name: string;
   /** The program that runs; null: none does. */
   readonly link: () => ProgramLink | null;
+  readonly files: HandedFiles;
   readonly now: () => number;
   /** Longest wait for the answer to a send, in milliseconds. */
   readonly timeoutMs: number;
@@ -62,11 +65,30 @@ export class CommandSender implements ReplySender {
     if (settled !== null) return settled;
     const { number, count = 1 } = part;
     const order = { id, to, text, part: number, parts: count, attempt: delivery.attempt, files };
-    const end = await link.order({ type: 'send', ...order }, this.#options.timeoutMs, signal);
+    let handed: { readonly attachments?: readonly HandedFile[] };
+    try {
+      handed = await this.#handOver(part, link);
+    } catch (error) {
+      return this.#failed(delivery, { reason: `its files can't be handed over: ${errorMessage(error)}` });
+    }
+    const end = await link.order({ type: 'send', ...order, ...handed }, this.#options.timeoutMs, signal);
+    // Otherwise the program may still read them: its next start removes them.
+    if (handed.attachments !== undefined && end.type !== 'late' && end.type !== 'aborted') {
+      await this.#options.files.remove(id).catch(() => undefined);
+    }
     return this.#outcomeOf(part, link, end, signal);
   }
 
   async close(): Promise<void> {}
+
+  async #handOver(
+    part: ReplyPart,
+    link: ProgramLink,
+  ): Promise<{ readonly attachments?: readonly HandedFile[] }> {
+    const { files = [] } = part;
+    if (files.length === 0 || !link.can('files')) return {};
+    return { attachments: await this.#options.files.put(idOf(part), files) };
+  }
 
   /** Asks for the part if it may have been sent before. Null: it was not, or nobody can tell and it is sent again. */
   async #reconcile(part: ReplyPart, link: ProgramLink, signal: AbortSignal): Promise<SendOutcome | null> {

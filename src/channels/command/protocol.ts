@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { type JsonValue, jsonMistake, type Metadata } from '../../store/messages.js';
 import { textUnits } from '../reply-text/text-unit.js';
 import { textForms } from './command-parts.js';
+import type { HandedFile } from './handed-files.js';
 
 /** The lines between the gateway and the program of a channel (docs/channels/protocol.md): pure functions. */
 
@@ -10,11 +11,11 @@ export const protocolVersion = 1;
 /** Longest line of either side, in bytes, without its line feed. */
 export const longestLineBytes = 1024 ** 2;
 
-export const capabilities = ['reconcile', 'idempotent'] as const;
+export const capabilities = ['reconcile', 'idempotent', 'files'] as const;
 
 /**
- * The program can tell what became of a send ("reconcile"), or its platform takes a send that comes twice under one id for
- * one ("idempotent").
+ * The program can tell what became of a send ("reconcile"); its platform takes a send that comes twice under one id for
+ * one ("idempotent"); it sends files ("files").
  */
 export type Capability = (typeof capabilities)[number];
 
@@ -36,8 +37,10 @@ export interface SendOrder {
   /** The number of parts. */
   readonly parts: number;
   readonly attempt: number;
-  /** Names of files that belong to the reply. Their contents are not handed over. */
+  /** Names of files that belong to the reply. */
   readonly files: readonly string[];
+  /** The files themselves, for a program that sends files. */
+  readonly attachments?: readonly HandedFile[];
 }
 
 export type GatewayLine =

@@ -1,4 +1,13 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -51,7 +60,7 @@ afterAll(async () => {
 beforeEach(() => {
   tests += 1;
   name = `irc${tests}`;
-  host = new FakeHost();
+  host = new FakeHost(join(directory, name));
   clock = new ManualClock();
   log = new RecordingLog();
   healths = new Occurrences();
@@ -558,6 +567,59 @@ describe('a reply', () => {
       expect(channel.replySender.partsOf(delivery({ notice: 'It *failed*.' }))).toMatchObject([
         { text: 'It *failed*.' },
       ]);
+    });
+  });
+
+  describe('with files', () => {
+    const content = Buffer.from('the content');
+    const kept = async () => {
+      const blob = await store.putBlob([content], 1_000);
+      if (blob === null) throw new Error('It is too large.');
+      return { ...blob, name: '../a b.txt', mediaType: 'text/plain' };
+    };
+
+    test('has them where a program reads them that sends files, until it has answered', async () => {
+      const program = await started(['files']);
+      const file = await kept();
+      const gone = { ...file, id: '0'.repeat(file.id.length) };
+      for (const answer of [{ type: 'not_sent', reason: 'slow down' }, { type: 'sent' }]) {
+        program.told.length = 0;
+        const sending = send({ replyAttachments: [file, gone] });
+        const { attachments } = await program.hears('send');
+        const path = join(directory, name, '.sd-gateway/files/msg_1.1/1');
+        const described = { name: '../a b.txt', media_type: 'text/plain', size: content.length };
+        expect(attachments).toEqual([
+          { ...described, path },
+          { ...described, path: null },
+        ]);
+        expect(readFileSync(path)).toEqual(content);
+        expect(statSync(path).mode & 0o777).toBe(0o600);
+        await program.say({ ...answer, id });
+        await sending;
+        expect(existsSync(path)).toBe(false);
+      }
+    });
+
+    test('names them to another program', async () => {
+      const program = await started();
+      void send({ replyAttachments: [await kept()] });
+      const order = await program.hears('send');
+      expect(order).toMatchObject({ files: ['../a b.txt'] });
+      expect(order).not.toHaveProperty('attachments');
+    });
+
+    test('waits if they can not be written, and what a crash has left goes with the next program', async () => {
+      const home = join(directory, name);
+      mkdirSync(join(home, '.sd-gateway/files/msg_9.1'), { recursive: true });
+      await started(['files']);
+      expect(existsSync(join(home, '.sd-gateway/files'))).toBe(false);
+      rmSync(home, { recursive: true });
+      writeFileSync(home, '');
+      expect(await send({ replyAttachments: [await kept()] })).toMatchObject({
+        kind: 'retry',
+        inDoubt: false,
+        reason: expect.stringContaining("can't be handed over"),
+      });
     });
   });
 

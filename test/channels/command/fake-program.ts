@@ -72,6 +72,9 @@ export class FakeProgram implements ChannelProgram {
 /** Starts such programs. */
 export class FakeHost implements ChannelHost {
   readonly credentialsDirectory = null;
+
+  constructor(readonly directory = '/nonexistent') {}
+
   readonly programs: FakeProgram[] = [];
   /** What the next starts fail with. */
   readonly failures: Error[] = [];
