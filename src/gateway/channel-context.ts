@@ -3,6 +3,7 @@ import type { ChannelContext, ChannelMessage } from '../channels/channel.js';
 import type { ChannelHost } from '../channels/channel-program.js';
 import type { Reception } from '../channels/conversation/reception.js';
 import { Hooks, hookPath } from '../channels/hooks.js';
+import type { ReplyGuarantee } from '../channels/reply-sender.js';
 import { sessionOf } from '../channels/session-name.js';
 import { systemClock } from '../lifecycle/effects/clock.js';
 import type { Log, LogFields } from '../log/log.js';
@@ -31,6 +32,8 @@ export interface ChannelContextOptions {
   readonly hooks?: Hooks;
   /** `http.public_url`. Default: it is not set. */
   readonly publicUrl?: () => string | null;
+  /** The guarantee of another channel for replies. Default: it gives none. */
+  readonly guaranteeOf?: (channel: string) => ReplyGuarantee | null;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly healthChanged: () => void;
@@ -56,7 +59,11 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
   const accept: ChannelContext['accept'] = (messages, checkpoint) =>
     take(
       options,
-      messages.map((message) => newMessage(name, message)),
+      messages.map((message) => {
+        const other = message.replyTo?.channel;
+        const guarantee = other === undefined ? null : options.guaranteeOf?.(other);
+        return { ...newMessage(name, message), ...guaranteed(guarantee ?? null) };
+      }),
       checkpoint === undefined ? null : { channel: name, ...checkpoint },
     );
   const reception = options.reception?.({ name, accept, log, clock }) ?? noReception;
@@ -96,6 +103,12 @@ async function take(
   // The store forgets in a day what can't be removed now.
   await Promise.allSettled(files.map(({ id }) => store.removeBlob(id)));
   return outcomes;
+}
+
+/** The channel that sends the reply knows better than the one that has taken the message. Null: nobody does. */
+function guaranteed(guarantee: ReplyGuarantee | null): Partial<NewMessage> {
+  if (guarantee === null) return {};
+  return { replyIdempotent: guarantee.idempotent, replyUnknown: guarantee.unknown };
 }
 
 function newMessage(channel: string, message: ChannelMessage): NewMessage {

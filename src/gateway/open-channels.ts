@@ -90,6 +90,7 @@ export function openChannels(options: OpenChannelsOptions): OpenChannels {
         accept: (messages, checkpoint) =>
           workers().intake.acceptAll(messages, workers().queueLimits(), checkpoint),
         hooks,
+        guaranteeOf: (other) => channels.senderOf(other)?.guarantee?.() ?? null,
         publicUrl: () => workers().configuration.http.public_url,
         log,
         signal,

@@ -6,6 +6,7 @@ import type { ChannelContext, ChannelMessage } from '../../src/channels/channel.
 import { type Hook, Hooks } from '../../src/channels/hooks.js';
 import { channelContext } from '../../src/gateway/channel-context.js';
 import { Intake } from '../../src/gateway/intake.js';
+import type { NewMessage } from '../../src/store/messages.js';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../src/store/store.js';
 import { FakeHost } from '../channels/command/fake-program.js';
@@ -19,6 +20,7 @@ let hooks: Hooks;
 let publicUrl: string | null;
 let end: AbortController;
 const told: string[] = [];
+const taken: NewMessage[] = [];
 const log = new RecordingLog();
 
 beforeEach(async () => {
@@ -33,6 +35,7 @@ beforeEach(async () => {
   publicUrl = null;
   end = new AbortController();
   told.length = 0;
+  taken.length = 0;
   const intake = new Intake({
     store,
     dispatcher: {
@@ -48,7 +51,11 @@ beforeEach(async () => {
     store,
     host: new FakeHost(),
     attachmentLimits: () => ({ count: 1, fileBytes: 10, totalBytes: 10 }),
-    accept: (messages, checkpoint) => intake.acceptAll(messages, { session: 2, total: 100 }, checkpoint),
+    accept: (messages, checkpoint) => {
+      taken.push(...messages);
+      return intake.acceptAll(messages, { session: 2, total: 100 }, checkpoint);
+    },
+    guaranteeOf: (channel) => (channel === 'irc' ? { idempotent: false, unknown: 'drop' } : null),
     hooks,
     publicUrl: () => publicUrl,
     log,
@@ -146,4 +153,18 @@ test('a closed channel does not take the hook of the one after it away', () => {
   hooks.serve('tg', hook, new AbortController().signal);
   end.abort();
   expect(hooks.of('tg')).toBe(hook);
+});
+
+test('the reply of another channel has the guarantee of that one', async () => {
+  const to = (channel: string) => ({ ...message(channel, 'one'), replyTo: { channel, address: '2' } });
+  const outcomes = await context.accept([to('irc'), to('mail')]);
+  const accepted = outcomes.map((outcome) => ('message' in outcome ? outcome.message.replyTo : null));
+  expect(accepted).toEqual([
+    { channel: 'irc', address: '2', options: {} },
+    { channel: 'mail', address: '2', options: {} },
+  ]);
+  expect(taken.map(({ replyIdempotent, replyUnknown }) => [replyIdempotent, replyUnknown])).toEqual([
+    [false, 'drop'],
+    [true, null],
+  ]);
 });
