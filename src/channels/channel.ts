@@ -152,6 +152,8 @@ export interface ChannelContext {
   readonly hook: HookPort;
   /** Keeps anything else for the channel, under kinds that begin with its name and a colon. */
   readonly records: Pick<Store, 'record' | 'records' | 'putRecord' | 'deleteRecord'>;
+  /** Claims on what one gateway at most may do at a time, among those with this store. */
+  readonly leases: Pick<Store, 'claimLease' | 'renewLease' | 'releaseLease'>;
   /** Has the channel's name in each record. */
   readonly log: Log;
   readonly clock: {

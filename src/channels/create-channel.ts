@@ -19,6 +19,10 @@ const channelTypes: {
     const { CommandChannel } = await import('./command/command-channel.js');
     return new CommandChannel(configuration, context);
   },
+  telegram: async (configuration, context) => {
+    const { TelegramChannel } = await import('./telegram/telegram-channel.js');
+    return new TelegramChannel(configuration, context);
+  },
 };
 
 /** Makes a channel that the configuration asks for. Rejects if its code can't be loaded. */

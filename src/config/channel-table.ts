@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { telegramKeys } from './telegram-keys.js';
 import { absolutePath, timeSpan } from './values.js';
 import { webhookKeys } from './webhook-keys.js';
 
@@ -110,7 +111,7 @@ const secretKeys = {
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
     description:
-      '"command" is any program that speaks the lines of docs/channels/protocol.md; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
+      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
   }),
   command: z
     .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
@@ -166,8 +167,24 @@ const webhook = z
 
 export type WebhookChannelConfiguration = z.output<typeof webhook>;
 
+const telegram = z
+  .strictObject({
+    type: z.literal('telegram').register(z.globalRegistry, {
+      description: '"telegram" is a bot of Telegram.',
+    }),
+    ...telegramKeys,
+    ...chatKeys,
+    ...commonChannelKeys,
+  })
+  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+    message: 'must name the file with the token of the bot, or set token_credential',
+    path: ['token_file'],
+  });
+
+export type TelegramChannelConfiguration = z.output<typeof telegram>;
+
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [command, webhook] as const;
+const types = [command, webhook, telegram] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));

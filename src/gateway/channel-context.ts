@@ -21,7 +21,16 @@ export interface ChannelContextOptions {
   readonly reception?: (context: ReceptionContext) => Pick<Reception, 'receive' | 'keeps'>;
   readonly store: Pick<
     Store,
-    'record' | 'records' | 'putRecord' | 'deleteRecord' | 'putBlob' | 'openBlob' | 'removeBlob'
+    | 'record'
+    | 'records'
+    | 'putRecord'
+    | 'deleteRecord'
+    | 'putBlob'
+    | 'openBlob'
+    | 'removeBlob'
+    | 'claimLease'
+    | 'renewLease'
+    | 'releaseLease'
   >;
   readonly attachmentLimits: () => AttachmentLimits;
   readonly accept: (
@@ -84,6 +93,7 @@ export function channelContext(options: ChannelContextOptions): ChannelContext {
       serve: (hook) => hooks.serve(name, hook, signal),
     },
     records: store,
+    leases: store,
     log,
     clock,
     signal,

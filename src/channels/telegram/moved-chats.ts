@@ -1,0 +1,59 @@
+import type { ChannelContext } from '../channel.js';
+
+const pageSize = 500;
+
+/** Groups that have become supergroups, whose ids have changed (`migrate_to_chat_id`): they keep their session. */
+export class MovedChats {
+  readonly #records: ChannelContext['records'];
+  readonly #kind: string;
+  readonly #next = new Map<number, number>();
+  readonly #previous = new Map<number, number>();
+
+  constructor({ name, records }: Pick<ChannelContext, 'name' | 'records'>) {
+    this.#records = records;
+    this.#kind = `${name}:moved-chat`;
+  }
+
+  async load(): Promise<void> {
+    let after: string | null = null;
+    do {
+      const page = await this.#records.records(this.#kind, { limit: pageSize, after });
+      for (const { key, value } of page.items) this.#keep(Number(key), Number(value));
+      after = page.next;
+    } while (after !== null);
+  }
+
+  /** Resolves once it is on disk. */
+  async note(from: number, to: number): Promise<void> {
+    if (this.#next.get(from) === to || from === to) return;
+    await this.#records.putRecord({ kind: this.#kind, key: String(from), value: to });
+    this.#keep(from, to);
+  }
+
+  /** The id that the chat has now. */
+  currentId(chatId: number): number {
+    return follow(this.#next, chatId);
+  }
+
+  /** The first id of the chat, after which its session is named. */
+  firstId(chatId: number): number {
+    return follow(this.#previous, chatId);
+  }
+
+  #keep(from: number, to: number): void {
+    this.#next.set(from, to);
+    this.#previous.set(to, from);
+  }
+}
+
+function follow(links: ReadonlyMap<number, number>, from: number): number {
+  const seen = new Set([from]);
+  let id = from;
+  for (;;) {
+    const next = links.get(id);
+    // A circle can't come of Telegram, and must not hang the gateway.
+    if (next === undefined || seen.has(next)) return id;
+    seen.add(next);
+    id = next;
+  }
+}

@@ -1,0 +1,240 @@
+import { AttachmentLimitError, type NewAttachments } from '../../store/new-attachments.js';
+import { StoreError } from '../../store/store-error.js';
+import { errorMessage } from '../../text/failure-text.js';
+import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
+import { conversationOf, parseAddress } from './address.js';
+import { DownloadError } from './bot-api.js';
+import type { MovedChats } from './moved-chats.js';
+import { type BotIdentity, type RemoteFile, readUpdate, type TelegramMessage } from './read-update.js';
+import type { UpdateObject } from './update-schema.js';
+
+/** Between two tries of a store that fails, in milliseconds: doubled up to the limit. */
+const firstRetryDelayMs = 100;
+const retryDelayLimitMs = 5_000;
+/** Tries to download a file, and the wait between them, in milliseconds. */
+const mostDownloads = 3;
+const downloadRetryDelayMs = 1_000;
+
+export interface UpdateIntakeOptions {
+  readonly context: Pick<
+    ChannelContext,
+    'receive' | 'keeps' | 'newFiles' | 'clock' | 'log' | 'signal' | 'name'
+  >;
+  readonly bot: BotIdentity;
+  readonly moved: MovedChats;
+  /** Gives the bytes of a file. Throws a DownloadError. */
+  readonly download: (file: RemoteFile) => AsyncIterable<Uint8Array>;
+  readonly unknown: Received['replyUnknown'];
+}
+
+/** The key of the checkpoint: each bot has updates of its own. */
+export function offsetKey(botId: number): string {
+  return `offset:${botId}`;
+}
+
+/** Puts updates on disk in their order, each with the position behind it. */
+export class UpdateIntake {
+  readonly #options: UpdateIntakeOptions;
+  #fails = false;
+
+  constructor(options: UpdateIntakeOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves with true once all are on disk, with the position behind the last one. False: the channel ended first, and
+   * that position is not on disk, so they must not be acknowledged.
+   *
+   * @param hasPosition false: they are acknowledged one by one, in any order, and have no position
+   */
+  async take(updates: readonly UpdateObject[], hasPosition = true): Promise<boolean> {
+    let waiting: Received[] = [];
+    let position: number | null = null;
+    const flush = async () => {
+      const messages = waiting;
+      waiting = [];
+      return messages.length === 0 && position === null ? true : this.#store(messages, position);
+    };
+    for (const update of updates) {
+      const read = readUpdate(update, this.#options.bot);
+      if (read.kind === 'moved') {
+        if (!(await flush()) || !(await this.#noteMove(read.from, read.to))) return false;
+      } else if (read.kind === 'message') {
+        const received = this.#received(read.message);
+        if (read.message.files.length === 0) waiting.push(received);
+        else {
+          // Earlier messages need not wait for a download.
+          if (!(await flush())) return false;
+          const whole = await this.#withFiles(received, read.message.files);
+          if (whole === null) return false;
+          waiting.push(whole);
+        }
+      }
+      if (hasPosition) position = update.update_id + 1;
+    }
+    return flush();
+  }
+
+  #received(message: TelegramMessage): Received {
+    const { conversation, chatId, id, text, person, isGroup, isAddressed, origin, metadata, defect } =
+      message;
+    const { moved, unknown } = this.#options;
+    const threadId = parseAddress(conversation)?.threadId ?? null;
+    return {
+      conversation: chatId === 0 ? conversation : conversationOf(moved.firstId(chatId), threadId),
+      id,
+      text,
+      metadata,
+      person,
+      isGroup,
+      isAddressed,
+      origin,
+      replyTo:
+        chatId === 0
+          ? null
+          : { address: conversation, options: isGroup ? { message_id: message.messageId } : {} },
+      replyIdempotent: false,
+      replyUnknown: unknown ?? null,
+      ...(defect === null ? {} : { defect: { kind: 'unreadable' as const, ...defect } }),
+    };
+  }
+
+  /**
+   * A file that can't be had is named in the text: the message must not wait for it, nor be lost with it. Null: the channel
+   * ended first.
+   */
+  async #withFiles(received: Received, files: readonly RemoteFile[]): Promise<Received | null> {
+    if (!(await this.#keeps(received))) return received;
+    const attachments = this.#options.context.newFiles();
+    const missing: string[] = [];
+    for (const file of files) {
+      const reason = await this.#addFile(attachments, file);
+      if (this.#options.context.signal.aborted) return null;
+      if (reason === null) continue;
+      missing.push(`[the file ${JSON.stringify(file.name ?? 'without a name')} is missing: it ${reason}]`);
+    }
+    const text = [received.text, ...missing].filter((line) => line !== '').join('\n');
+    return { ...received, text, attachments: attachments.list };
+  }
+
+  /** Gives the reason if it can't be had; null: it is on disk. */
+  async #addFile(attachments: NewAttachments, file: RemoteFile): Promise<string | null> {
+    const { context, download } = this.#options;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        attachments.checkCount();
+        await attachments.add(file, download(file));
+        return null;
+      } catch (error) {
+        if (error instanceof AttachmentLimitError) return error.message;
+        if (context.signal.aborted) return 'was not waited for';
+        if (error instanceof StoreError && error.reason !== 'internal') {
+          this.#noteFailure(error);
+          tries -= 1;
+        } else if (error instanceof DownloadError) {
+          if (!error.isPassing || tries === mostDownloads) return `could not be downloaded: ${error.message}`;
+        } else return `could not be stored: ${errorMessage(error)}`;
+      }
+      await pause(context, downloadRetryDelayMs);
+    }
+  }
+
+  /** Strangers' files are not fetched. */
+  async #keeps(received: Received): Promise<boolean> {
+    try {
+      return await this.#options.context.keeps(received);
+    } catch {
+      // The store fails. It decides about the message, and says why it can't.
+      return false;
+    }
+  }
+
+  #noteMove(from: number, to: number): Promise<boolean> {
+    return this.#untilStored(async () => {
+      await this.#options.moved.note(from, to);
+      this.#options.context.log.info(
+        `The group ${from} of the channel ${this.#options.context.name} has the id ${to} now.`,
+      );
+    });
+  }
+
+  async #store(messages: readonly Received[], position: number | null): Promise<boolean> {
+    const { context, bot } = this.#options;
+    const checkpoint: ChannelCheckpoint | undefined =
+      position === null ? undefined : { key: offsetKey(bot.id), value: position };
+    let refusal: unknown = null;
+    const isStored = await this.#untilStored(async () => {
+      try {
+        await context.receive(messages, checkpoint);
+      } catch (error) {
+        if (error instanceof StoreError && error.reason !== 'internal') throw error;
+        refusal = error ?? new Error('the store gives no reason');
+      }
+    });
+    if (refusal === null || !isStored) return isStored;
+    const [first, ...others] = messages;
+    if (first === undefined) throw refusal;
+    if (others.length > 0) {
+      // One of them can't be taken: the others are. The position moves with the last one.
+      for (const each of messages.slice(0, -1)) if (!(await this.#storeAlone(each))) return false;
+      return this.#store(messages.slice(-1), position);
+    }
+    context.log.err(`A message can't be stored, and is left out: ${errorMessage(refusal)}`);
+    return position === null ? true : this.#store([], position);
+  }
+
+  /** Without a position: that is behind all of them. */
+  async #storeAlone(message: Received): Promise<boolean> {
+    return this.#untilStored(async () => {
+      try {
+        await this.#options.context.receive([message]);
+      } catch (error) {
+        if (error instanceof StoreError && error.reason !== 'internal') throw error;
+        this.#options.context.log.err(`A message can't be stored, and is left out: ${errorMessage(error)}`);
+      }
+    });
+  }
+
+  #noteFailure({ message }: StoreError): void {
+    if (this.#fails) return;
+    this.#fails = true;
+    this.#options.context.log.err(
+      `Messages are not acknowledged, as the store does not take them: ${message} It is tried again.`,
+    );
+  }
+
+  /** Tries until the store has taken it. False: the channel has ended. */
+  async #untilStored(write: () => Promise<void>): Promise<boolean> {
+    const { log, signal } = this.#options.context;
+    for (let delayMs = firstRetryDelayMs; ; delayMs = Math.min(2 * delayMs, retryDelayLimitMs)) {
+      try {
+        await write();
+        if (this.#fails) log.notice('The store takes messages again.');
+        this.#fails = false;
+        return true;
+      } catch (error) {
+        if (!(error instanceof StoreError)) throw error;
+        if (signal.aborted || error.reason === 'closed') return false;
+        this.#noteFailure(error);
+        await pause(this.#options.context, delayMs);
+      }
+    }
+  }
+}
+
+/** Ends early with the channel. */
+export async function pause(
+  { clock, signal }: Pick<ChannelContext, 'clock' | 'signal'>,
+  delayMs: number,
+): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const end = () => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(delayMs, end);
+    signal.addEventListener('abort', end);
+  });
+}
