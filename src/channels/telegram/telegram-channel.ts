@@ -91,6 +91,7 @@ export class TelegramChannel implements Channel {
 
   stopAccepting(): void {
     this.#stop.abort();
+    this.#poll.abort();
     this.#cancelCheck();
   }
 
@@ -176,6 +177,7 @@ export class TelegramChannel implements Channel {
     const isShort = this.#isUncertain;
     if (!isShort) this.#enter('up');
     this.#poll = new AbortController();
+    if (this.#stop.signal.aborted) this.#poll.abort();
     const end = await link.api.call(
       'getUpdates',
       {
@@ -183,7 +185,7 @@ export class TelegramChannel implements Channel {
         timeout: isShort ? 0 : pollSeconds,
         allowed_updates: allowedUpdates,
       },
-      { timeoutMs: pollTimeoutMs, signal: AbortSignal.any([this.#stop.signal, this.#poll.signal]) },
+      { timeoutMs: pollTimeoutMs, signal: this.#poll.signal },
     );
     if (end.kind !== 'ok') {
       const failure = this.#checkFailure;
