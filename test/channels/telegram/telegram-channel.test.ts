@@ -371,7 +371,7 @@ test('no message is lost, doubled or out of order, whatever becomes of the polls
         Array.from({ length: written }, (_, index) => `message ${index + 1} queued`),
       );
     }),
-    { numRuns: 4 },
+    { numRuns: 2 },
   );
 });
 
