@@ -65,7 +65,8 @@ const commonJs = {
 export default defineConfig([
   {
     ...common,
-    external: ['node-gyp-build'],
+    // The packages of the e-mail channel are loaded if one is configured, and are there only if they are installed.
+    external: ['node-gyp-build', 'imapflow', 'mailparser', /^nodemailer\//],
     plugins: [...common.plugins, commonJsFolders(['cli', 'bundle'])],
     input: {
       'cli/main': 'src/cli/main.ts',

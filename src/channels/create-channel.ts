@@ -23,6 +23,10 @@ const channelTypes: {
     const { TelegramChannel } = await import('./telegram/telegram-channel.js');
     return new TelegramChannel(configuration, context);
   },
+  email: async (configuration, context) => {
+    const { EmailChannel } = await import('./email/email-channel.js');
+    return new EmailChannel(configuration, context);
+  },
 };
 
 /** Makes a channel that the configuration asks for. Rejects if its code can't be loaded. */

@@ -82,6 +82,12 @@ async function textWarnings(
   return warnings;
 }
 
+/** False if a channel that people write to takes nobody's messages, and lets nobody in. */
+function mayAnybodyWrite(table: ChannelConfiguration): boolean {
+  if (!('allow' in table)) return true;
+  return table.allow.length + table.owners.length > 0 || ('pairing' in table && table.pairing);
+}
+
 /** Says which programs of channels are not there, and who may not write by which. */
 function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>>): readonly string[] {
   return Object.entries(channels).flatMap(([name, table]) => {
@@ -90,19 +96,16 @@ function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>
       token_file === null || existsSync(token_file)
         ? []
         : [`channels.${name}: ${token_file} (token_file) is not there, or this user may not see it`];
-    if (table.type !== 'command') return noSecret;
-    const { command, allow, owners, pairing } = table;
-    const [program = ''] = command;
+    const who = table.type === 'email' ? 'the addresses of persons' : 'the ids of persons';
+    const nobody = mayAnybodyWrite(table)
+      ? []
+      : [`channels.${name}: nobody may write to it: add ${who} to channels.${name}.allow`];
+    if (table.type !== 'command') return [...noSecret, ...nobody];
+    const [program = ''] = table.command;
     const file = programIn(program, channelPath);
     const away = `channels.${name}: the program ${program} is not there, or not in the PATH ${channelPath}`;
     const denied = `channels.${name}: this user can’t execute ${file}: check its mode, and those of the directories above it`;
-    return [
-      ...noSecret,
-      ...(file === null ? [away] : canExecute(file) ? [] : [denied]),
-      ...(allow.length + owners.length === 0 && !pairing
-        ? [`channels.${name}: nobody may write to it: add the ids of persons to channels.${name}.allow`]
-        : []),
-    ];
+    return [...noSecret, ...(file === null ? [away] : canExecute(file) ? [] : [denied]), ...nobody];
   });
 }
 

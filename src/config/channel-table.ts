@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { emailKeys } from './email-keys.js';
 import { telegramKeys } from './telegram-keys.js';
 import { absolutePath, timeSpan } from './values.js';
 import { webhookKeys } from './webhook-keys.js';
@@ -183,8 +184,53 @@ const telegram = z
 
 export type TelegramChannelConfiguration = z.output<typeof telegram>;
 
+/** The form in which the author of a mail is known. */
+const mailAddress = /^[^\s@A-Z*]+@[^\s@A-Z*]+$/;
+
+const email = z
+  .strictObject({
+    type: z.literal('email').register(z.globalRegistry, {
+      description: '"email" is a mailbox, or the mail server of this machine.',
+    }),
+    ...emailKeys,
+    ...secretKeys,
+    ...peopleKeys,
+    allow: z
+      .array(
+        z.union([z.literal('*'), z.string().regex(mailAddress)], 'must be an address in lower case, or "*"'),
+      )
+      .default([])
+      .register(z.globalRegistry, {
+        description: 'Ids of the persons who may write, of e-mail: addresses in lower case.',
+      }),
+    owners: z
+      .array(z.string().regex(mailAddress, 'must be an address in lower case'))
+      .default([])
+      .register(z.globalRegistry, {
+        description: 'Ids of owners, of e-mail: addresses in lower case.',
+      }),
+    // Most mails are longer than a word, and few people expect one.
+    words: z.boolean().default(false).register(z.globalRegistry, {
+      description: 'Take mails such as "/stop" as words for the gateway.',
+    }),
+    ...commonChannelKeys,
+  })
+  .refine(({ imap, lmtp }) => (imap === null) !== (lmtp === null), {
+    message: 'must have one of imap and lmtp: the way by which mails come in',
+    path: ['imap'],
+  })
+  .refine(
+    ({ imap, token_file, token_credential }) => imap === null || (token_file ?? token_credential) !== null,
+    {
+      message: 'must name the file with the password of the mailbox, or set token_credential',
+      path: ['token_file'],
+    },
+  );
+
+export type EmailChannelConfiguration = z.output<typeof email>;
+
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [command, webhook, telegram] as const;
+const types = [command, webhook, telegram, email] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));

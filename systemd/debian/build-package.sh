@@ -43,7 +43,8 @@ install -m 644 -s build/Release/sd_gateway.node "$application/build/Release/"
 cp -R systemd "$application/"
 rm -rf "$application/systemd/debian"
 
-# The libraries that are not bundled with it, by the lock; not what only fetches or builds native modules.
+# The libraries that are not bundled with it, by the lock; not what only fetches or builds native modules, nor the e-mail
+# channel's, which are installed by those who use it.
 node -e '
   const { packages } = require("./package-lock.json");
   const found = new Set();
@@ -61,9 +62,9 @@ node -e '
       if (base === "") throw new Error(name + " is not in the lock");
     }
   };
-  const { dependencies, optionalDependencies } = require("./package.json");
+  const { dependencies } = require("./package.json");
   for (const name of Object.keys(dependencies)) add(name, "");
-  if (Number(process.versions.napi) < 10) for (const name of Object.keys(optionalDependencies)) add(name, "");
+  if (Number(process.versions.napi) < 10) add("better-sqlite3-12", "");
   for (const path of found) if (path.lastIndexOf("node_modules/") === 0) console.log(path.slice(13));
 ' | while read -r name; do
   mkdir -p "$application/node_modules/$(dirname "$name")"
