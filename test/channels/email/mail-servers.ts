@@ -226,6 +226,8 @@ namespace inbox {
     // A socket in it has its group.
     execFileSync('chown', [':postfix', this.lmtpDirectory]);
     chmodSync(this.lmtpDirectory, 0o2750);
+    // A mail whose next try falls due within the scan that deferred it is skipped, and waits for five minutes: so the
+    // tries are further apart than the scans.
     // The server says who a mail is from: here the domain of the envelope's sender, as SPF does.
     writeFileSync(
       join(at, 'postfix/senders'),
@@ -255,8 +257,8 @@ virtual_mailbox_domains = ${domain} lmtp.test
 virtual_transport = lmtp:unix:${at}/run/lmtp
 transport_maps = inline:{ {lmtp.test = lmtp:unix:${this.lmtpDirectory}/mail.sock} }
 lmtp_destination_concurrency_failed_cohort_limit = 0
-minimal_backoff_time = 1s
-maximal_backoff_time = 1s
+minimal_backoff_time = 2s
+maximal_backoff_time = 2s
 queue_run_delay = 1s
 `,
     );
