@@ -7,7 +7,7 @@ import {
   isInstanceName,
   scopeOfUser,
 } from '../../config/directories.js';
-import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
+import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { ProgramError } from '../../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
 import { type Hiding, hidingProperties } from '../../units/paths.js';
@@ -76,6 +76,21 @@ export async function locateGateway(parsed: ParsedCommand): Promise<GatewayLocat
 /** The configuration there. Throws a ConfigurationError. */
 export function configurationAt({ file, environment }: GatewayLocation): LoadedConfiguration {
   return loadConfiguration({ file: file.path, required: file.named, environment });
+}
+
+/**
+ * The problems of the configuration that the unit would start with, a line each. None where this user can't tell: a
+ * unit of the system may have files that only root reads.
+ */
+export async function configurationProblems(parsed: ParsedCommand): Promise<readonly string[]> {
+  if (scopeOf(parsed) === 'system' && process.getuid?.() !== 0) return [];
+  try {
+    configurationAt(await locateGateway(parsed));
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    return error.problems.map(({ where, message }) => `${where}: ${message}`);
+  }
 }
 
 /** Gives null if no manager answers, or none knows such a unit: then there is only the foreground. */

@@ -12,7 +12,13 @@ import {
   turnOfThisCommand,
   withinTurnLines,
 } from '../client/control.js';
-import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
+import {
+  configurationProblems,
+  controlSocketOf,
+  instanceOf,
+  namedByDirectory,
+  scopeOf,
+} from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
@@ -195,6 +201,17 @@ class Operation {
     const socket = controlSocketOf(this.#target, unit);
     const refused = await this.#refusedWithinTurn(socket);
     if (refused !== null) return refused;
+    if (isUp && this.#action === 'restart') {
+      const problems = await configurationProblems(this.#parsed);
+      if (problems.length > 0) {
+        complain(
+          'the configuration can’t be used, and the gateway would not come back. Nothing was restarted.',
+          ...problems.map((problem) => `  ${problem}`),
+          `  To restart it all the same: ${systemctlFor(`restart ${unit.name}`, unit.scope)}`,
+        );
+        return commandStatus.configuration;
+      }
+    }
     if (isUp) {
       const statusText = async () => (await readUnit(manager, unit.name)).statusText;
       const idle = await this.#whenIdle(socket, statusText, timeout);
