@@ -10,6 +10,7 @@ type Kind =
   | 'full'
   | 'read-only'
   | 'input-output'
+  | 'lost'
   | 'damaged'
   | 'locked'
   | 'newer-schema'
@@ -34,6 +35,11 @@ const reported: Readonly<Record<Kind, StoreErrorOptions & { readonly reason: Sto
   locked: {
     reason: 'unavailable',
     detail: 'Another process keeps the store locked. Nothing was accepted.',
+  },
+  lost: {
+    reason: 'unavailable',
+    errno: 'ENOENT',
+    detail: 'The file of the store was removed or moved. Nothing was accepted.',
   },
   damaged: { reason: 'corrupt' },
   'newer-schema': { reason: 'refused' },

@@ -4,6 +4,7 @@ import type { StoreError } from '../../store-error.js';
 import { Ballast } from '../file/ballast.js';
 import { hasRoom } from '../file/disk.js';
 import { endsTransaction, fullError, LostWritesError, toFailure, toStoreError } from '../file/errors.js';
+import { HeldFiles } from '../file/held-files.js';
 import type { LogMark } from '../file/write-ahead-log.js';
 import { forgetBlobs } from '../operations/blobs.js';
 import { type ForgetRequest, type Forgotten, forget } from '../operations/forget.js';
@@ -32,6 +33,7 @@ export class GroupCommit {
   readonly #handlers: Handlers;
   readonly #log: LogKeeper;
   readonly #ballast: Ballast;
+  readonly #files: HeldFiles;
   #commits = 0;
   #operations = 0;
   /** The log's end is synced, and no mark tells of it. */
@@ -45,6 +47,7 @@ export class GroupCommit {
     this.#sql = new Statements(database);
     this.#log = new LogKeeper(database, options.path, this.#sql);
     this.#ballast = new Ballast(options.path);
+    this.#files = new HeldFiles(options.path);
     this.#handlers = {
       ...operations,
       statistics: () => this.#statistics(),
@@ -81,11 +84,14 @@ export class GroupCommit {
     const tries: Call[] = [];
     const asked: Call[] = [];
     const refused: Answer[] = [];
-    const trouble = this.#log.trouble() ?? this.#ballast.trouble();
+    const lost = this.#files.trouble();
+    const trouble = lost ?? this.#log.trouble() ?? this.#ballast.trouble();
     const hasFiles = calls.some(({ operation }) => operation === 'addBlobChunk');
     const fileTrouble = hasFiles ? this.#ballast.fileTrouble() : null;
     for (const call of calls) {
-      if (isRead.has(call.operation)) asked.push(call);
+      // The probe tells of it where nobody posts.
+      if (lost !== null && call.operation === 'probe') refused.push(failed(call, lost));
+      else if (isRead.has(call.operation)) asked.push(call);
       else if (trouble !== null && isNewWork.has(call.operation)) refused.push(failed(call, trouble));
       else if (fileTrouble !== null && call.operation === 'addBlobChunk')
         refused.push(failed(call, fileTrouble));
@@ -147,8 +153,15 @@ export class GroupCommit {
     this.#log.settle();
   }
 
+  /** See HeldFiles. */
+  get isDatabaseLost(): boolean {
+    return this.#files.isDatabaseLost;
+  }
+
   /** See LogKeeper. */
   checkpointWhenDue(onBegin: () => void, minFrames?: number): boolean {
+    // A copy of both files, by hand, then finds the database as the log takes it to be.
+    if (this.#files.isDatabaseLost) return false;
     return this.#log.copyWhenDue(onBegin, minFrames);
   }
 
@@ -249,7 +262,7 @@ export class GroupCommit {
   }
 
   #tryWrite(): void {
-    const trouble = this.#log.trouble() ?? this.#ballast.trouble();
+    const trouble = this.#files.trouble() ?? this.#log.trouble() ?? this.#ballast.trouble();
     if (trouble !== null) throw trouble;
     // A page may find a place in the log where a message would not.
     if (!hasRoom(this.#path)) throw fullError(this.#path);

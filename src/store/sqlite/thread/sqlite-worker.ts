@@ -129,8 +129,13 @@ class Serving {
     }
   }
 
+  /** A seal on another file than the open one would vouch for what nobody has checked. */
+  get #isUnsealable(): boolean {
+    return this.#damaged || this.#groups.isDatabaseLost;
+  }
+
   #markLog(): void {
-    if (this.#damaged) return;
+    if (this.#isUnsealable) return;
     try {
       const mark = this.#groups.newMark();
       if (mark === null) return;
@@ -176,6 +181,7 @@ class Serving {
 
   /** True if it could be done. On a full disk it can't: the log has everything, and the next start reads it from there. */
   #checkpoint(): boolean {
+    if (this.#groups.isDatabaseLost) return false;
     try {
       this.#groups.settle();
       // The close removes the log. To truncate it before is one more wait for the disk, and a full checkpoint would wait
@@ -191,7 +197,7 @@ class Serving {
   }
 
   #beginCopy(): void {
-    if (this.#damaged) return;
+    if (this.#isUnsealable) return;
     try {
       this.#marker.beginCopy();
     } catch (error) {
@@ -200,7 +206,7 @@ class Serving {
   }
 
   #sealCopied(): void {
-    if (this.#damaged) return;
+    if (this.#isUnsealable) return;
     try {
       const mark = this.#groups.mark();
       // The mark so far tells what was synced. If a reader holds the copy up, the log may have more by now.
@@ -213,7 +219,7 @@ class Serving {
 
   /** Without it the next start checks the whole database, and that is all. */
   #seal(state: 'open' | 'closed', mark: LogMark | null = null): void {
-    if (this.#damaged) return;
+    if (this.#isUnsealable) return;
     try {
       this.#marker.close();
       seal(this.#path, state, mark);
