@@ -8,7 +8,13 @@ import { commandStatus } from '../command.js';
 import { commandFor } from '../operate/find.js';
 import { printable, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import { type GatewayAnswer, GatewayClient, UnprovenError, UnreachableError } from './http.js';
+import {
+  type GatewayAnswer,
+  GatewayClient,
+  UnansweredPostError,
+  UnprovenError,
+  UnreachableError,
+} from './http.js';
 import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './locate.js';
 
 /** The address of this package's socket unit, for a configuration that leaves it to systemd. */
@@ -191,6 +197,12 @@ export async function askGateway(
         `sd-gateway: ${printable(error.message)}. Start the gateway; or name the one that is meant with --system, --user or --instance, or the address, if it is right, with --url.\n`,
       );
       return commandStatus.unavailable;
+    }
+    if (error instanceof UnansweredPostError) {
+      process.stderr.write(
+        `sd-gateway: ${printable(error.message)}. Before you send it again, see if it is there: sd-gateway messages ${printable(error.session)}\n`,
+      );
+      return commandStatus.restart;
     }
     if (!(error instanceof UnreachableError)) throw error;
     process.stderr.write(

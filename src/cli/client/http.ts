@@ -174,10 +174,27 @@ export function connectProven(
 
 /** No gateway answers at the address. */
 export class UnreachableError extends Error {
-  constructor(address: string, options: ErrorOptions) {
+  /** `wasSent`: the gateway may have read the request, and done what it asks for. */
+  constructor(
+    readonly address: string,
+    options: ErrorOptions,
+    readonly wasSent = false,
+  ) {
     const reason = errorMessage(options.cause);
     super(`no gateway answers at ${address}: ${reason}`, options);
     this.name = 'UnreachableError';
+  }
+}
+
+/** The gateway went away behind a post, and did not come back. */
+export class UnansweredPostError extends UnreachableError {
+  constructor(
+    { address, cause }: UnreachableError,
+    readonly session: string,
+  ) {
+    super(address, { cause }, true);
+    this.message = `the gateway at ${address} gave no answer (${errorMessage(cause)}): it may have accepted the message`;
+    this.name = 'UnansweredPostError';
   }
 }
 
@@ -304,7 +321,7 @@ export class GatewayClient {
       const answer = await readJson(incoming);
       return { status: incoming.statusCode ?? 0, headers: incoming.headers, body: answer };
     } catch (cause) {
-      throw new UnreachableError(this.#address, { cause });
+      throw new UnreachableError(this.#address, { cause }, true);
     } finally {
       // The rest of a body that was answered is not sent.
       if (body !== null && typeof body !== 'string') socket.destroy();
@@ -343,10 +360,22 @@ export class GatewayClient {
     return new Promise((resolve, reject) => {
       const send = base.protocol === 'https:' ? requestSecurely : request;
       const outgoing = send(url, options, resolve);
-      outgoing.on('error', (cause) => {
-        reject(cause instanceof UnprovenError ? cause : new UnreachableError(this.#address, { cause }));
+      let isConnected = false;
+      outgoing.once('socket', (socket) => {
+        isConnected = !socket.connecting;
+        socket.once('connect', () => {
+          isConnected = true;
+        });
       });
-      outgoing.on('timeout', () => {
+      outgoing.on('error', (cause) => {
+        reject(
+          cause instanceof UnprovenError
+            ? cause
+            : new UnreachableError(this.#address, { cause }, isConnected),
+        );
+      });
+      // Node.js sets no time on a socket of `createConnection` by itself.
+      outgoing.setTimeout(Math.min(silenceMs, maxTimerMs), () => {
         outgoing.destroy(new Error(`nothing came within ${Math.ceil(silenceMs / 1_000)} s; it may hang`));
       });
       if (body === null || typeof body === 'string') outgoing.end(body ?? undefined);

@@ -10,7 +10,13 @@ import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
-import { type GatewayAnswer, type GatewayClient, UnprovenError, UnreachableError } from './http.js';
+import {
+  type GatewayAnswer,
+  type GatewayClient,
+  UnansweredPostError,
+  UnprovenError,
+  UnreachableError,
+} from './http.js';
 import { messageForm } from './message-form.js';
 import { replyFileLines, type ShownReply } from './messages.js';
 
@@ -34,7 +40,13 @@ export interface MessageToPost {
   readonly reply_to?: { readonly channel: string; readonly to: string };
 }
 
-/** Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. */
+/** Time that a gateway has to come back, in milliseconds: its unit is started anew by then. */
+const longestAwayMs = 10_000;
+
+/**
+ * Posts until the gateway has taken it or refused it: while its store is out of order it answers 503. If it goes away
+ * behind the request, the same key lets it be posted again. Throws an UnansweredPostError if nobody answers that.
+ */
 export async function postMessage(
   client: GatewayClient,
   session: string,
@@ -44,12 +56,27 @@ export async function postMessage(
 ): Promise<GatewayAnswer> {
   const headers = { 'Idempotency-Key': randomUUID() };
   const path = `/v1/sessions/${encodeURIComponent(session)}/messages`;
+  let unanswered: UnreachableError | null = null;
+  let giveUpAt = deadline;
   for (;;) {
     const silenceMs = Math.max(minSilenceMs, deadline - performance.now());
-    const answer =
-      files.length === 0
-        ? await client.post(path, message, headers, silenceMs)
-        : await client.postForm(path, messageForm(message, files), headers, silenceMs);
+    let answer: GatewayAnswer;
+    try {
+      answer =
+        files.length === 0
+          ? await client.post(path, message, headers, silenceMs)
+          : await client.postForm(path, messageForm(message, files), headers, silenceMs);
+    } catch (error) {
+      if (!(error instanceof UnreachableError)) throw error;
+      if (unanswered === null) {
+        if (!error.wasSent) throw error;
+        unanswered = error;
+        giveUpAt = Math.min(deadline, performance.now() + longestAwayMs);
+      }
+      if (performance.now() + shortestPollMs > giveUpAt) throw new UnansweredPostError(unanswered, session);
+      await pause(shortestPollMs);
+      continue;
+    }
     const retryAfter = Math.max(retryAfterOf(answer), 1_000);
     if (answer.status !== 503 || performance.now() + retryAfter > deadline) return answer;
     await pause(retryAfter);

@@ -167,6 +167,19 @@ sys.stdin.read()
     else expect((await asked).status).toBe(status);
   });
 
+  it('does not wait longer than that for a gateway that is frozen', async () => {
+    const server = createServer(() => undefined);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const trusted = new Set([process.getuid?.() ?? 0]);
+    const asked = new GatewayClient(address, 'x', trusted).get('/', 100);
+    await expect(asked).rejects.toMatchObject({
+      wasSent: true,
+      message: expect.stringContaining('nothing came within 1 s'),
+    });
+  });
+
   it('says who does not answer, and how long that took', async () => {
     const { address, server } = await serverAt(null);
     server.close();

@@ -100,6 +100,58 @@ describe('a message that is accepted', () => {
   });
 });
 
+describe('a gateway that goes away behind the request', () => {
+  /** The keys of the posts. `answer` has each from its number on, from 1. */
+  async function hangingUp(answer: (response: ServerResponse, post: number) => void): Promise<unknown[]> {
+    const keys: unknown[] = [];
+    const server = createServer((request, response) => {
+      request.resume();
+      request.on('end', () => {
+        if (request.method === 'GET') {
+          response.end(JSON.stringify({ id, state: 'replied', reply: { text: 'yes' } }));
+          return;
+        }
+        keys.push(request.headers['idempotency-key']);
+        answer(response, keys.length);
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    vi.stubEnv('SD_GATEWAY_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    return keys;
+  }
+
+  it('is asked again under the same key', async () => {
+    const keys = await hangingUp((response, post) => {
+      if (post === 1) response.socket?.destroy();
+      else response.writeHead(202).end(JSON.stringify({ id, state: 'queued' }));
+    });
+    expect(await send()).toBe(0);
+    expect(out).toBe('yes\n');
+    expect(keys).toHaveLength(2);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  it('may have accepted the message, if it stays away', async () => {
+    await hangingUp((response) => response.socket?.destroy());
+    expect(await send('--wait', '1s')).toBe(75);
+    expect(err).toContain('it may have accepted the message');
+    expect(err).toContain('sd-gateway messages cli');
+  });
+
+  it('has not accepted what nobody has read', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    vi.stubEnv('SD_GATEWAY_URL', `http://127.0.0.1:${port}`);
+    expect(await send()).toBe(69);
+  });
+});
+
 describe('on a terminal', () => {
   beforeEach(() => {
     const { isTTY, columns } = process.stderr;
