@@ -10,7 +10,7 @@ export interface SuperviseOptions {
   readonly stopPolicy?: () => StopPolicy;
   /**
    * Asked when a kill has begun a stop: true if the service manager stops the unit all the same, as by an `ExecStop=` that
-   * kills; null if there is no answer. Must not reject.
+   * kills; null if there is no answer. Asked again behind a long drain. Must not reject.
    */
   readonly isStoppedByManager?: () => Promise<boolean | null>;
   /** The longest that a stop may take, in milliseconds; asked when it begins. By default 45 s. */

@@ -353,6 +353,7 @@ export class SupervisedService {
   async #drain(): Promise<void> {
     await this.#callStopHandler();
     await this.causeIsFinal;
+    if (this.stop !== null && mayBecomePlanned(this.stop)) await this.#supervisorWait?.lookAgain();
     this.#dispatch({ type: 'drain-finished' });
   }
 

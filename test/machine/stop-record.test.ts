@@ -150,6 +150,75 @@ describeOnMachine('the record of a stop', (machine) => {
     expect(stopped).not.toHaveProperty('SD_GATEWAY_JOB');
   });
 
+  it.concurrent('names why systemd ends a start, and not the start job', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'start-post-failed',
+      service: ['ExecStartPost=/bin/false'],
+    });
+    expect(await gateway.attempt('start')).not.toBe(0);
+    const [stopped] = await gateway.journal(`MESSAGE_ID=${messageIds.stopped}`);
+    // An idle gateway waits for 100 ms only for the manager's answer.
+    expect(stopped?.['MESSAGE']).toMatch(
+      /: planned stop by systemd \(PID 1, UID 0\)(, no job: systemd’s own doing, Result=exit-code, during the start)?; /,
+    );
+    expect(stopped).not.toHaveProperty('SD_GATEWAY_JOB');
+  });
+
+  it.concurrent.each(['stop', 'restart'])(
+    'is that of a planned stop if the manager is asked to %s while the drain of a kill goes on',
+    async (verb) => {
+      const go = `/tmp/${verb}-after-kill-go`;
+      const gateway = await GatewayUnit.install(machine(), {
+        name: `${verb}-after-kill`,
+        environment: agentThatWaitsFor(go),
+      });
+      await gateway.succeed('start');
+      await gateway.post('chat', { text: 'work' });
+      await gateway.waitForStatus('1 running');
+      const pid = await gateway.mainPid();
+      await machine().check(['kill', '-TERM', String(pid)]);
+      await gateway.waitForRecord({ SD_GATEWAY_STOP_CAUSE: 'foreign-kill' }, `_PID=${pid}`);
+      await gateway.succeed(verb, '--no-block');
+      await machine().check(['touch', go]);
+      await gateway.waitFor({
+        ActiveState: verb === 'stop' ? 'inactive' : 'active',
+        MainPID: (main) => main !== String(pid),
+      });
+      expect(await gateway.result()).toMatchObject({ Result: 'success', NRestarts: '0' });
+      const [stopped] = await gateway.journal(`_PID=${pid}`, `MESSAGE_ID=${messageIds.stopped}`);
+      expect(stopped).toMatchObject({
+        MESSAGE: expect.stringContaining(`planned stop by the service manager, after SIGTERM by`),
+        SD_GATEWAY_JOB: verb,
+        SD_GATEWAY_EXIT_STATUS: '0',
+      });
+    },
+  );
+
+  it.concurrent.each([
+    ['restart', 'stop'],
+    ['stop', 'restart'],
+  ])('names the last job: %s, then %s', async (first, last) => {
+    const go = `/tmp/${first}-then-${last}-go`;
+    const gateway = await GatewayUnit.install(machine(), {
+      name: `${first}-then-${last}`,
+      environment: agentThatWaitsFor(go),
+    });
+    await gateway.succeed('start');
+    await gateway.post('chat', { text: 'work' });
+    await gateway.waitForStatus('1 running');
+    const pid = await gateway.mainPid();
+    await gateway.succeed(first, '--no-block');
+    await gateway.waitForRecord(
+      { SD_GATEWAY_STOP_CAUSE: 'planned-stop', SD_GATEWAY_JOB: first },
+      `_PID=${pid}`,
+    );
+    await gateway.succeed(last, '--no-block');
+    await machine().check(['touch', go]);
+    await gateway.waitFor({ MainPID: (main) => main !== String(pid) });
+    const [stopped] = await gateway.journal(`_PID=${pid}`, `MESSAGE_ID=${messageIds.stopped}`);
+    expect(stopped).toMatchObject({ SD_GATEWAY_JOB: last });
+  });
+
   it.concurrent('names the job of an idle gateway too', async () => {
     const gateway = await GatewayUnit.install(machine(), { name: 'asked' });
     for (const verb of ['stop', 'restart'] as const) {

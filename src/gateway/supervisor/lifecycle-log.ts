@@ -139,6 +139,14 @@ interface JobAnswer {
   readonly words: string | null;
 }
 
+/** A question to the service manager that is under way. */
+interface AskedJob {
+  /** True if the manager stops the unit; null: there will be no answer. */
+  readonly isStopped: Promise<boolean | null>;
+  /** Resolves when all is known that the manager tells. */
+  readonly answered: Promise<void>;
+}
+
 const noAnswer: JobAnswer = { job: null, words: null };
 
 /** Longest time of each systemctl beside the drain, in milliseconds. */
@@ -153,11 +161,10 @@ export class StopJobSearch {
   readonly #question: JobsQuestion;
   readonly #abort = new AbortController();
   readonly #closeAtExit = () => this.close();
-  #answered: Promise<void> | null = null;
+  /** The newest question; null until one is asked. */
+  #asked: AskedJob | null = null;
+  #isAnswered = false;
   #answer: JobAnswer = noAnswer;
-  /** Called with the answer to whether the manager stops the unit; null: there will be none. */
-  #tell: (isStopped: boolean | null) => void = () => undefined;
-  readonly #isStopped: Promise<boolean | null>;
 
   /** `environment` is systemctl's. */
   constructor({ manager, origin, unit }: Supervision, environment: JobsQuestion['environment']) {
@@ -170,9 +177,6 @@ export class StopJobSearch {
       timeoutMs: systemctlTimeoutMs,
       signal: this.#abort.signal,
     };
-    this.#isStopped = new Promise((resolve) => {
-      this.#tell = resolve;
-    });
   }
 
   /** Only a planned stop by our manager has a job. */
@@ -180,37 +184,50 @@ export class StopJobSearch {
     return isByManager(stop) ? this.#answer : noAnswer;
   }
 
-  /** Asks. False where there is nothing to ask: only a planned stop by our manager has a job. */
+  /** Asks unless it was asked. False where there is nothing to ask: only a planned stop by our manager has a job. */
   begin(stop: StopRequest): boolean {
-    return isByManager(stop) && this.#ask();
+    return isByManager(stop) && (this.#asked ?? this.#ask()) !== null;
+  }
+
+  /** Asks anew if there was an answer: other jobs may have come since. False: it doesn't. */
+  beginAgain(stop: StopRequest): boolean {
+    return isByManager(stop) && this.#isAnswered && this.#ask() !== null;
   }
 
   /** Asks whether the manager stops the unit, by a job or on its own account; null: it can't be told. Never rejects. */
   async isStoppedByManager(): Promise<boolean | null> {
-    return this.#ask() ? this.#isStopped : null;
+    return this.#ask()?.isStopped ?? null;
   }
 
-  #ask(): boolean {
+  #ask(): AskedJob | null {
     const unit = this.#unit;
-    if (unit === null) return false;
-    if (this.#answered !== null) return true;
+    if (unit === null) return null;
     // A crash on the way closes nothing: systemctl must not outlive it.
-    process.once('exit', this.#closeAtExit);
+    if (this.#asked === null) process.once('exit', this.#closeAtExit);
+    this.#isAnswered = false;
+    let tell: (isStopped: boolean | null) => void = () => undefined;
+    const isStopped = new Promise<boolean | null>((resolve) => {
+      tell = resolve;
+    });
     // Without an answer nothing is to be told or done, whatever the reason.
-    this.#answered = this.#find(unit)
+    const answered = this.#find(unit, tell)
       .catch(() => undefined)
-      .finally(() => this.#tell(null));
-    return true;
+      .finally(() => {
+        this.#isAnswered = true;
+        tell(null);
+      });
+    this.#asked = { isStopped, answered };
+    return this.#asked;
   }
 
   /** Resolves when there is an answer or none to come, after `timeoutMs` at the latest; at once if nobody was asked. */
   async settled(timeoutMs: number): Promise<void> {
-    if (this.#answered === null) return;
+    if (this.#asked === null) return;
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
-    await Promise.race([this.#answered, over]);
+    await Promise.race([this.#asked.answered, over]);
     clearTimeout(timer);
   }
 
@@ -220,17 +237,20 @@ export class StopJobSearch {
     this.#abort.abort();
   }
 
-  async #find(unit: string): Promise<void> {
+  async #find(unit: string, tell: (isStopped: boolean) => void): Promise<void> {
     const jobs = await listJobs(this.#question);
     const job = explainStopJob(unit, jobs, {});
     if (job === null) {
       const { result, subState } = await readStopState(this.#question, unit);
-      this.#answer = { job, words: describeNoJob(result, isBeingStarted(unit, jobs)) };
+      // A job that was cancelled since has begun the stop all the same.
+      if (this.#answer.job === null) {
+        this.#answer = { job, words: describeNoJob(result, isBeingStarted(unit, jobs)) };
+      }
       // A unit that has sent STOPPING=1 is in "stop-sigterm" without the manager's doing.
-      this.#tell(subState === 'stop');
+      tell(subState === 'stop');
       return;
     }
-    this.#tell(isBeingStopped(unit, jobs));
+    tell(isBeingStopped(unit, jobs));
     this.#answer = { job, words: describeStopJob(job) };
     if (!mayBeDrawnAlong(unit, jobs)) return;
     const explained = explainStopJob(unit, jobs, await readStopDependencies(this.#question, unit));
@@ -249,6 +269,8 @@ export class StopLog {
   readonly #job: StopJobSearch;
   #stop: StopRequest | null = null;
   #isLogged = false;
+  /** The drain was so long that the manager's answer may have changed. */
+  #isAskedAgain = false;
   /** Milliseconds since the Unix epoch; null until a stop is asked for. */
   #requestedAt: number | null = null;
   #drainMicroseconds: number | null = null;
@@ -300,6 +322,7 @@ export class StopLog {
 
   drained(durationMs: number, turns: { readonly finished: number; readonly putBack: number }): void {
     this.logStopping();
+    this.#isAskedAgain = this.#stop !== null && this.#job.beginAgain(this.#stop);
     const microseconds = Math.round(durationMs * 1_000);
     this.#drainMicroseconds = microseconds;
     this.#finishedTurns = turns.finished;
@@ -316,7 +339,7 @@ export class StopLog {
 
   /** Waits a moment for the manager's job, and sums the stop up. `error`: why the start failed, if it did. */
   async end(stop: StopRequest, error: string | null): Promise<StopSummary> {
-    await this.#job.settled(jobTimeoutMs);
+    await this.#job.settled(this.#isAskedAgain ? stoppingRecordTimeoutMs : jobTimeoutMs);
     this.logStopping();
     const { job, words } = this.#job.answerTo(stop);
     this.#job.close();

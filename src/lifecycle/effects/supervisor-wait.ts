@@ -1,5 +1,10 @@
 import { supervisorSignalTimeoutMs } from '../timeouts.js';
 
+/** An answer of the manager that is older may have changed, in milliseconds. */
+const freshMs = 50;
+
+type Ask = (() => Promise<boolean | null>) | undefined;
+
 /**
  * The wait of a stop that a kill has begun: for the supervisor, whose stop it may be. `ExecStop=/bin/kill` kills first,
  * and systemd sends its own signal behind it. An `ExecStop=` that waits for the end has systemd send none.
@@ -7,7 +12,9 @@ import { supervisorSignalTimeoutMs } from '../timeouts.js';
 export class SupervisorWait {
   /** Resolves when the cause of the stop is final. */
   readonly over: Promise<void>;
-  #isOver = false;
+  readonly #isStoppedByManager: Ask;
+  readonly #planned: () => void;
+  #overAt: number | null = null;
   #resolve: () => void = () => undefined;
 
   /**
@@ -16,26 +23,37 @@ export class SupervisorWait {
    * @param isStoppedByManager see `SuperviseOptions`
    * @param planned called when the manager says that it stops the unit
    */
-  constructor(isStoppedByManager: (() => Promise<boolean | null>) | undefined, planned: () => void) {
+  constructor(isStoppedByManager: Ask, planned: () => void) {
+    this.#isStoppedByManager = isStoppedByManager;
+    this.#planned = planned;
     this.over = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    void this.#ask(isStoppedByManager, planned);
+    void this.#ask();
   }
 
   /** The supervisor's signal has come. */
   end(): void {
-    this.#isOver = true;
+    this.#overAt = performance.now();
     this.#resolve();
   }
 
-  async #ask(ask: (() => Promise<boolean | null>) | undefined, planned: () => void): Promise<void> {
+  /**
+   * Asks the manager once more, at the end of a long drain. To a unit that stops already it sends no signal for a stop that
+   * it is asked for meanwhile.
+   */
+  async lookAgain(): Promise<void> {
+    if (this.#overAt === null || performance.now() - this.#overAt < freshMs) return;
+    if ((await this.#isStoppedByManager?.()) === true) this.#planned();
+  }
+
+  async #ask(): Promise<void> {
     const moment = new Promise((resolve) => setTimeout(resolve, supervisorSignalTimeoutMs));
-    const isStopped = (await ask?.()) ?? null;
+    const isStopped = (await this.#isStoppedByManager?.()) ?? null;
     if (isStopped === null) await moment;
     // A signal that has come with the answer is read before it.
     else await new Promise(setImmediate);
-    if (isStopped === true && !this.#isOver) planned();
+    if (isStopped === true && this.#overAt === null) this.#planned();
     this.end();
   }
 }
