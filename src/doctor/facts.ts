@@ -3,7 +3,7 @@ import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/open-store.js';
-import type { StoreLog } from '../store/store-kind.js';
+import type { Integrity, StoreLog } from '../store/store-kind.js';
 import type { Drift } from '../units/drift.js';
 
 /** A fact, or why it could not be found out. */
@@ -68,7 +68,7 @@ export interface DataFacts {
     readonly name: string;
     /** Set if it was there and is gone: the start's complaint. */
     readonly lost?: string;
-    readonly integrity: Known<{ readonly errors: readonly string[] }>;
+    readonly integrity: Known<Integrity>;
     /** Its log, and who reads the database; null if this kind of store has none. */
     readonly log: Known<StoreLog | null>;
   } | null>;

@@ -47,6 +47,14 @@ export interface StoreLog {
   readonly readers: readonly { readonly pid: number; readonly command: string | null }[];
 }
 
+/** The findings of a probe. */
+export interface Integrity {
+  /** Damage. */
+  readonly errors: readonly string[];
+  /** The start's complaint about a sound file that is not for this version, or not the gateway's; it names the next step. */
+  readonly refused?: string;
+}
+
 /** A store as a command sees it, beside a gateway or without one. */
 export interface OfflineStore {
   readonly name: string;
@@ -56,7 +64,7 @@ export interface OfflineStore {
   runs(): Promise<readonly RunRecord[] | null>;
   /**
    * A program for Node.js and its arguments; null if there is nothing to read. It reads all of the database, and prints as
-   * JSON the `errors` that it found, or in `unknown` why it can't tell. As it may take any time, its caller ends it.
+   * JSON its Integrity, or in `unknown` why it can't tell. As it may take any time, its caller ends it.
    */
   readonly probe: readonly string[] | null;
   /**

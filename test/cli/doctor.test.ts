@@ -1,7 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '../../src/doctor/finding.js';
+import { openSqlite } from '../../src/store/sqlite/file/open-sqlite.js';
 import { Place } from './foreground.js';
 
 interface DoctorInJson {
@@ -37,6 +38,19 @@ it('works beside a gateway in the foreground, and says when nobody would be answ
 
   await place.run(['stop']);
   await gateway.end;
+  const path = join(place.directory, 'state/gateway.db');
+  const database = openSqlite(path);
+  database.pragma('user_version = 99');
+  database.close();
+  expect((await examine()).findings).toContainEqual({
+    group: 'data',
+    check: 'store',
+    verdict: 'problem',
+    text: expect.stringMatching(/^The database .* run the newer sd-gateway that wrote it/),
+    mend: null,
+  });
+  rmSync(path);
+  rmSync(`${path}-seal`);
   writeFileSync(join(directory, 'sd-gateway.toml'), '');
   expect((await place.run(['doctor'])).stdout).toContain('the gateway is not running: ');
   const stopped = await place.run(['doctor', '--json']);

@@ -18,6 +18,7 @@ import {
 import { isHealthy } from '../../src/doctor/finding.js';
 import { history } from '../../src/doctor/history.js';
 import type { RunRecord } from '../../src/store/open-store.js';
+import type { Integrity } from '../../src/store/store-kind.js';
 import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
 import { gateway, run } from '../cli/operate/samples.js';
 
@@ -117,7 +118,7 @@ const withUser = (name: string, exists: boolean) => ({
   unit: known({ ...unit, user: known({ name, exists }) }),
 });
 const withData = (change: Partial<DoctorFacts['data']>) => ({ data: { ...data, ...change } });
-const withStore = (integrity: Known<{ readonly errors: readonly string[] }>) =>
+const withStore = (integrity: Known<Integrity>) =>
   withData({ store: known({ name: '/s/gateway.db', integrity, log: known(null) }) });
 type StoreFacts = Extract<DoctorFacts['data']['store'], { readonly known: true }>['value'];
 const withLog = (log: NonNullable<StoreFacts>['log']) =>
@@ -331,6 +332,7 @@ describe('verdicts', () => {
       'chown --recursive 7 /s',
     ],
     ['store', 'problem', withStore(known({ errors: ['row missing'] })), 'sd-gateway stop'],
+    ['store', 'problem', withStore(known({ errors: [], refused: 'run the newer sd-gateway' })), null],
     ['store', 'unknown', withStore(unknown('busy')), null],
     [
       'store',

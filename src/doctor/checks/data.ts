@@ -156,6 +156,7 @@ export function checkStore(facts: DoctorFacts): readonly Finding[] {
   const { name, lost, integrity } = store.value;
   if (lost !== undefined) return [say('problem', lost)];
   if (!integrity.known) return [say('unknown', `${name} could not be checked: ${integrity.why}`)];
+  if (integrity.value.refused !== undefined) return [say('problem', integrity.value.refused)];
   if (integrity.value.errors.length === 0) return [say('ok', `${name}: quick_check finds nothing wrong`)];
   return [
     say(

@@ -5,7 +5,7 @@ import { isLeftoverLink } from '../../config/directories.js';
 import type { LoadedConfiguration } from '../../config/load.js';
 import { actingAs } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
-import type { OfflineStore } from '../../store/store-kind.js';
+import type { Integrity, OfflineStore } from '../../store/store-kind.js';
 import { deniedPart, type FileUser } from '../../units/paths.js';
 import {
   type AccessFacts,
@@ -118,12 +118,12 @@ function fileFacts(path: string, look: typeof statSync | typeof lstatSync): Know
   });
 }
 
-async function integrityOf(probe: readonly string[]): Promise<Known<{ readonly errors: readonly string[] }>> {
+async function integrityOf(probe: readonly string[]): Promise<Known<Integrity>> {
   try {
     const { stdout, stderr } = await runProgram(process.execPath, probe, { timeout: integrityTimeout });
     if (stdout === '') return unknown(stderr.trim().split('\n').at(-1) ?? 'the check said nothing');
-    const outcome = JSON.parse(stdout) as { errors?: readonly string[]; unknown?: string };
-    return outcome.errors === undefined ? unknown(outcome.unknown ?? '') : known({ errors: outcome.errors });
+    const outcome = JSON.parse(stdout) as Integrity | { readonly unknown: string };
+    return 'unknown' in outcome ? unknown(outcome.unknown) : known(outcome);
   } catch (error) {
     if (error instanceof ProgramError) return unknown(`it took longer than ${integrityTimeout / 1_000} s`);
     throw error;

@@ -7,6 +7,7 @@ import type { Database } from 'better-sqlite3';
 import { readRegularFile } from '../../linux/files.js';
 import { actingAs, IdentityError } from '../../linux/owner.js';
 import { StoreError } from '../store-error.js';
+import type { Integrity } from '../store-kind.js';
 import { checkHeader, checkWhole } from './file/inspect.js';
 import { openSqlite } from './file/open-sqlite.js';
 import { loadSqlite } from './tools/offline.js';
@@ -44,10 +45,7 @@ function check(path: string): void {
   }
 }
 
-function attempt(
-  path: string,
-  user: number | null,
-): { readonly errors: readonly string[] } | { readonly unknown: string } {
+function attempt(path: string, user: number | null): Integrity | { readonly unknown: string } {
   try {
     loadSqlite(path);
     actingAs(user, () => check(path));
@@ -56,6 +54,8 @@ function attempt(
     if (!(error instanceof Error)) throw error;
     const { code = '' } = error as NodeJS.ErrnoException;
     if (error instanceof IdentityError) return { unknown: error.message };
+    if (error instanceof StoreError && error.reason === 'refused')
+      return { errors: [], refused: error.message };
     const isFinding = error instanceof StoreError || /^SQLITE_(CORRUPT|NOTADB|FORMAT)/.test(code);
     return isFinding ? { errors: [error.message] } : { unknown: error.message };
   }
