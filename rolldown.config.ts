@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig, type RolldownOptions } from 'rolldown';
+import { bundledRequire } from './tools/bundled-require.js';
 import { commonJsFolders } from './tools/common-js-folders.js';
 import { leftOut, leftOutOf } from './tools/left-out.js';
 import { thirdPartyNotices } from './tools/third-party-notices.js';
@@ -66,6 +67,7 @@ export default defineConfig([
   {
     ...common,
     // The packages of the e-mail channel are loaded if one is configured, and are there only if they are installed.
+    // The store's commands load SQLite's packages as they are installed.
     external: ['node-gyp-build', 'imapflow', 'mailparser', /^nodemailer\//],
     plugins: [...common.plugins, commonJsFolders(['cli', 'bundle'])],
     input: {
@@ -91,8 +93,9 @@ export default defineConfig([
   },
   {
     ...common,
-    // A thread shares no loaded module with another: one file.
-    external: ['node-gyp-build'],
+    // A thread shares no loaded module with another: one file, with all of SQLite's packages but their binaries.
+    external: ['node-gyp-build', 'bindings'],
+    plugins: [...common.plugins, bundledRequire('src/store/sqlite/file/open-sqlite.ts')],
     input: { 'bundle/sqlite-worker': 'src/store/sqlite/thread/sqlite-worker.ts' },
     output: { ...commonJs, dir: 'dist', entryFileNames: '[name].js', codeSplitting: false },
   },

@@ -17,6 +17,8 @@ export interface Ended {
 /** Directories and an environment of its own for gateways that run in the foreground, and for the commands. */
 export class Place {
   readonly directory = mkdtempSync(join(tmpdir(), 'sd-gateway-test-'));
+  /** Its `dist/cli/main.js`; by default that of this checkout. */
+  program = program;
   readonly #children: ChildProcess[] = [];
 
   get environment(): NodeJS.ProcessEnv {
@@ -38,7 +40,7 @@ export class Place {
 
   /** Runs a command to its end. */
   async run(argv: readonly string[], environment: NodeJS.ProcessEnv = {}, input = ''): Promise<Ended> {
-    const child = spawn(process.execPath, [program, ...argv], {
+    const child = spawn(process.execPath, [this.program, ...argv], {
       env: { ...this.environment, ...environment },
     });
     this.#children.push(child);
@@ -49,7 +51,7 @@ export class Place {
 
   /** Starts a gateway; resolves when it says that it is ready. */
   async start(environment: NodeJS.ProcessEnv = {}, ...argv: readonly string[]): Promise<Gateway> {
-    const child = spawn(process.execPath, [program, 'run', ...argv], {
+    const child = spawn(process.execPath, [this.program, 'run', ...argv], {
       env: { ...this.environment, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
