@@ -10,7 +10,11 @@ type Run = (parsed: ParsedCommand) => Promise<number>;
 
 /** Each command is loaded when it is wanted, so that the others cost it nothing. */
 const runners: Readonly<Record<string, () => Promise<Run>>> = {
-  run: async () => (await import('./run.js')).run,
+  run: async () => {
+    // The largest part of the program.
+    (await import('./compiled-code.js')).useCompiledCode();
+    return (await import('./run.js')).run;
+  },
   send: async () => (await import('./client/send.js')).run,
   chat: async () => (await import('./client/chat.js')).chat,
   cancel: async () => (await import('./client/messages.js')).cancel,

@@ -36,6 +36,8 @@ mkdir -p "$application/build/Release" "$application/node_modules" "$root/DEBIAN"
 # The program, as the npm package has it.
 mkdir -p "$application/dist/cli"
 cp -R dist/bundle "$application/dist/"
+# Of the Node.js here, and not the same bytes each time.
+rm -f "$application"/dist/bundle/*.compiled
 cp dist/cli/main.js dist/cli/package.json "$application/dist/cli/"
 cp dist/THIRD-PARTY-NOTICES.md "$application/dist/"
 cp package.json "$application/"
