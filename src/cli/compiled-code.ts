@@ -42,13 +42,9 @@ function compiledCodeOf(file: string, text: Uint8Array): Buffer | null {
   }
 }
 
-const opening = Buffer.from('(function (exports, require, module, __filename, __dirname) {');
-const closing = Buffer.from('\n})');
-
 /** Compiles a CommonJS file, of ASCII or UTF-8, as Node.js does. `code`: of an earlier time, that V8 may still refuse. */
-export function compile(file: string, text: Uint8Array, code: Buffer | null): Script {
-  const whole = Buffer.concat([opening, text, closing]);
-  return new Script(whole.toString(), {
+export function compile(file: string, text: Buffer, code: Buffer | null): Script {
+  return new Script(`(function (exports, require, module, __filename, __dirname) {${text}\n})`, {
     filename: file,
     ...(code === null ? {} : { cachedData: code }),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
