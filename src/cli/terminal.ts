@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import type { ParsedCommand } from './usage.js';
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -77,6 +76,8 @@ export function jsonLine(value: unknown, indent = 0): string {
 /** Asks on the terminal; null where there is none to ask on. The end of the input is a no. */
 export async function askYesNo(question: string): Promise<boolean | null> {
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) return null;
+  // Few commands ask, and to load it takes its time.
+  const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
   try {
