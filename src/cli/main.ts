@@ -13,6 +13,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   run: async () => {
     // The largest part of the program.
     (await import('./compiled-code.js')).useCompiledCode();
+    (await import('../store/sqlite/thread/store-thread.js')).prepareStoreThread();
     return (await import('./run.js')).run;
   },
   send: async () => (await import('./client/send.js')).run,

@@ -7,14 +7,30 @@ export interface StoreThread {
   readonly ended: Promise<{ readonly status: number; readonly error: unknown }>;
 }
 
-/** Starts the thread, which loads what it needs and opens nothing before it is told to: see `openSqliteStore`. */
-export function startStoreThread(): StoreThread {
+function newStoreThread(): StoreThread {
   const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
     name: 'store',
     // V8 would let the room for new objects grow to 48 MB, and keep it after the load.
     resourceLimits: { maxYoungGenerationSizeMb: 16 },
   });
   return followStoreThread(worker);
+}
+
+let prepared: StoreThread | null = null;
+
+/** Starts the next store's thread before its time: it loads what it needs beside the main thread, which loads the rest. */
+export function prepareStoreThread(): void {
+  prepared = newStoreThread();
+  // A start that fails before has no store to wait for.
+  prepared.worker.unref();
+}
+
+/** Starts the thread, which loads what it needs and opens nothing before it is told to: see `openSqliteStore`. */
+export function startStoreThread(): StoreThread {
+  const thread = prepared ?? newStoreThread();
+  prepared = null;
+  thread.worker.ref();
+  return thread;
 }
 
 export function followStoreThread(worker: Worker): StoreThread {
