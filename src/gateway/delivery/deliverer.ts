@@ -120,6 +120,7 @@ export class Deliverer {
       onGiveUp: () => undefined,
       ended: () => this.#ended(),
       finishedCount: () => this.#records.counts.delivered + this.#records.counts.failed,
+      unfinishedCount: () => this.#unfinished.size,
       putBack: () => this.#putBack(),
     });
     this.#records = new DeliveryRecords({

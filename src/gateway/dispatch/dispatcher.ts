@@ -158,6 +158,7 @@ export class Dispatcher {
       },
       ended: () => Promise.all([...this.#running].map((running) => running.done)),
       finishedCount: () => this.#records.counts.replied + this.#records.counts.failed,
+      unfinishedCount: () => this.#records.unfinished,
       putBack: () => this.#records.putBack(),
     });
     const { onProgress = () => undefined } = options;

@@ -15,7 +15,7 @@ export interface WorkLoopFacts {
 export interface DrainOutcome {
   /** Items that came to their own end, or whose message is dead. */
   readonly finished: number;
-  /** Items that were cut off and wait again. */
+  /** Items that were cut off and wait again, or do so from the next start on. */
   readonly putBack: number;
 }
 
@@ -51,6 +51,8 @@ export interface WorkLoopOptions<Item> {
   readonly ended: () => Promise<unknown>;
   /** Items that came to their own end since the start, or whose message is dead. */
   readonly finishedCount: () => number;
+  /** Items that are to be put back. */
+  readonly unfinishedCount: () => number;
   /** Gives the number that the store has put back. */
   readonly putBack: () => Promise<number>;
 }
@@ -180,13 +182,13 @@ export class WorkLoop<Item> {
   }
 
   async #putBack(): Promise<number> {
-    const { putBack, purposes, log } = this.#options;
+    const { putBack, unfinishedCount, purposes, log } = this.#options;
     try {
       return await this.calls.run(purposes.putBack, putBack);
     } catch {
       // On record by StoreCalls; all of it still stands there as claimed.
       log.err(`The store could not ${purposes.putBack} now; the next start does it.`);
-      return 0;
+      return unfinishedCount();
     }
   }
 }

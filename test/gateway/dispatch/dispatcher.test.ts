@@ -629,6 +629,17 @@ describe('drain', () => {
     expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0 });
   });
 
+  test('counts what a store that takes nothing leaves to the next start', async () => {
+    const full = () => Promise.reject(new StoreError('full', 'The disk is full.'));
+    await post(store, 'a', 'x');
+    await post(store, 'b', 'y');
+    const dispatch = dispatcher({}, { completeTurn: full, putBackTurns: full });
+    dispatch.wake();
+    await agent.nth(1);
+    (await agent.nth(0)).reply('lost');
+    expect(await dispatch.drain(0)).toEqual({ finished: 0, putBack: 2 });
+  });
+
   test('a reply that the store would not take is run again, and that is said', async () => {
     const { id } = await post(store, 'a', 'x');
     const tried = new Occurrences<null>();
