@@ -221,6 +221,16 @@ sys.exit(ctypes.CDLL(None).syscall(number, int(sys.argv[1]), 15, record))
     await fourth.says('The last run did not end as planned: without a word');
   });
 
+  it('says that it has made a database anew where it had one', async () => {
+    const first = await place.start();
+    expect((await place.run(['stop'])).status).toBe(0);
+    expect((await first.end).stderr).not.toContain('no record of an earlier run');
+    for (const suffix of ['', '-wal', '-shm', '-seal']) {
+      rmSync(join(place.directory, `state/gateway.db${suffix}`), { force: true });
+    }
+    await (await place.start()).says('The store has no record of an earlier run');
+  });
+
   it('ends at once with 130 on a second Ctrl-C while a turn runs, and its command with it', () => {
     const held = join(place.directory, 'held');
     const script = `import os, pty, subprocess, sys

@@ -152,7 +152,10 @@ export class RunHistory {
 
   #linkToPrevious(): void {
     const [previous] = this.#before;
-    if (previous === undefined) return;
+    if (previous === undefined) {
+      this.#noteNewStore();
+      return;
+    }
     const outcome = runOutcome(previous, false);
     const fields = {
       MESSAGE_ID: messageIds.previousRun,
@@ -177,6 +180,16 @@ export class RunHistory {
         ? `without a word: ${causeOfSilence(previous.bootId, this.#current.bootId)}`
         : `${previous.stop.description}${previous.stop.error === null ? '' : ` (${previous.stop.error})`}`;
     this.#log.warning(`The last run did not end as planned: ${how}; ${resumed}`, fields);
+  }
+
+  /** A store that was removed is made anew, which nobody may have meant. */
+  #noteNewStore(): void {
+    const words = readLastWords(this.#stateDirectory);
+    // A first start that crashed may have had no store yet.
+    if (words === null || words.stop?.cause === 'crash') return;
+    this.#log.notice(
+      'The store has no record of an earlier run, though last-words.json beside it has: it is a new one. If the old one was removed by mistake, restore a backup.',
+    );
   }
 
   #update(): Promise<void> {
