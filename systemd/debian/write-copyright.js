@@ -57,7 +57,7 @@ function holdersIn(text) {
   return text
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => /^Copyright\b.*(\d{4}|\(c\)|©)/.test(line))
+    .filter((line) => /^Copyright\b.*(\d{4}|\(c\)|©|<https?:)/.test(line))
     .map((line) => line.replace(/^Copyright\s*(\([cC]\)|©)?\s*/, '').replace(/\s+/g, ' '));
 }
 
