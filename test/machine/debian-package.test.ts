@@ -215,6 +215,18 @@ drain = "0s"
     await machine().check(['test', '-e', '/var/lib/sd-gateway/gateway.db']);
   });
 
+  it('starts what is enabled when it is installed after a removal', async () => {
+    await install(machine(), second);
+    expect(await show(machine(), 'UnitFileState')).toBe('enabled');
+    expect(await show(machine(), 'ActiveState')).toBe('active');
+    await machine().check(['systemctl', 'disable', '--now', 'sd-gateway.service']);
+    await machine().check(['dpkg', '--remove', 'sd-gateway']);
+    await install(machine(), second);
+    expect(await show(machine(), 'UnitFileState')).toBe('disabled');
+    expect(await show(machine(), 'ActiveState')).toBe('inactive');
+    await machine().check(['dpkg', '--remove', 'sd-gateway']);
+  });
+
   it('leaves nothing when it is purged', async () => {
     await machine().check(['dpkg', '--purge', 'sd-gateway']);
     const left = await machine().check([
