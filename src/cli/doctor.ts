@@ -29,9 +29,14 @@ function findingLines({ verdict, check, text, mend }: Finding, terminal: Termina
   return lines;
 }
 
-/** A gateway that is down answers nobody, however sound all else is. */
-function isRunning({ gateway }: DoctorFacts): boolean {
-  return gateway.outcome !== 'absent';
+/** True for a unit whose gateway answers already, and has not told systemd that it is ready. */
+function isStarting(facts: DoctorFacts): boolean {
+  return unitOf(facts)?.properties['ActiveState'] === 'activating';
+}
+
+/** A gateway that is down or not ready yet answers nobody, however sound all else is. */
+function isRunning(facts: DoctorFacts): boolean {
+  return facts.gateway.outcome !== 'absent' && !isStarting(facts);
 }
 
 function report(facts: DoctorFacts, found: readonly Finding[], terminal: Terminal): string {
@@ -57,7 +62,7 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
     ? 'Not healthy'
     : isThere
       ? 'Healthy'
-      : 'Nothing wrong, but the gateway is not running';
+      : `Nothing wrong, but the gateway is ${isStarting(facts) ? 'still starting' : 'not running'}`;
   const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
   const counts = `${counted(count('problem'), 'problem')}, ${counted(count('warning'), 'warning')}, ${count('unknown')} unknown`;
   lines.push('', terminal.paint(healthy ? (isThere ? 'green' : 'yellow') : 'red', `${word}: ${counts}`));

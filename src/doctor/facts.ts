@@ -132,6 +132,8 @@ export interface AccessFacts {
 
 export interface PortFacts {
   readonly holders: readonly PortHolder[];
+  /** Main processes of the unit, right before and after the look: a unit in a loop has a new one each time. */
+  readonly mainPids: readonly number[];
 }
 
 /** A start or a stop as the journal has it. */

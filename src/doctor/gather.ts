@@ -26,6 +26,8 @@ import {
   type Known,
   known,
   type ManagerFacts,
+  type PortFacts,
+  type UnitFacts,
   unknown,
 } from './facts.js';
 
@@ -60,6 +62,29 @@ async function gatherRuns(gateway: FactsAnswer, store: Known<OfflineStore>): Pro
     if (error instanceof StoreError || error instanceof IdentityError) return unknown(error.message);
     throw error;
   }
+}
+
+/** Gives 0 for none. */
+async function mainPidOf(manager: ServiceManager, unit: UnitFacts | null): Promise<number> {
+  if (unit === null) return 0;
+  try {
+    return Number((await manager.show(unit.name, ['MainPID']))['MainPID'] ?? 0);
+  } catch (error) {
+    // The unit's own facts have it too, from a little before.
+    if (error instanceof ServiceManagerError || error instanceof ProgramError) return 0;
+    throw error;
+  }
+}
+
+async function gatherPort(
+  manager: ServiceManager,
+  unit: UnitFacts | null,
+  port: number,
+  host: string | null,
+): Promise<PortFacts> {
+  const before = await mainPidOf(manager, unit);
+  const holders = portHolders(port, host);
+  return { holders, mainPids: [before, await mainPidOf(manager, unit)] };
 }
 
 function portOf(listen: LoadedConfiguration['configuration']['http']['listen']): number | null {
@@ -182,7 +207,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     node,
     places: { ...places, problems },
     data,
-    port: port === null ? null : known({ holders: portHolders(port, host) }),
+    port: port === null ? null : known(await gatherPort(manager, found, port, host)),
     journal,
     journald,
     runs: await gatherRuns(gateway, store),

@@ -102,7 +102,7 @@ const healthy: DoctorFacts = {
   node: known(node),
   places: { state: '/s', runtime: '/r', configuration: '/c', problems: [] },
   data,
-  port: known({ holders: [{ pid: 42, name: 'node' }] }),
+  port: known({ holders: [{ pid: 42, name: 'node' }], mainPids: [42, 42] }),
   journal: known(journal),
   journald: known(journald),
   runs: known([]),
@@ -124,7 +124,8 @@ type StoreFacts = Extract<DoctorFacts['data']['store'], { readonly known: true }
 const withLog = (log: NonNullable<StoreFacts>['log']) =>
   withData({ store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }), log }) });
 const ofRoot = (path: string) => ({ path, mode: 0o600, uid: 0, isDirectory: false, isFile: true });
-const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders }) });
+const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders, mainPids: [42, 42] }) });
+const restarted = (change: Readonly<Record<string, string>>) => withUnit({ NRestarts: '3', ...change });
 const notBooted = { booted: false, version: null, unreachable: null };
 const inContainer = (drain: number) => ({
   manager: notBooted,
@@ -274,6 +275,27 @@ describe('verdicts', () => {
     ['state', 'problem', withUnit({ ActiveState: 'activating', SubState: 'auto-restart' }), 'logs'],
     ['state', 'problem', withUnit(startingWith('Starting: waiting up to 5min: a port')), 'goes on by itself'],
     ['state', 'ok', withUnit(startingWith('Starting: opening the store')), null],
+    [
+      'state',
+      'problem',
+      {
+        ...withUnit(startingWith('Starting: opening the store')),
+        gateway: told({ status: 'Starting: waiting up to 3s: an address' }),
+      },
+      'goes on by itself',
+    ],
+    ['state', 'problem', restarted({ ActiveState: 'activating', SubState: 'start' }), 'sd-gateway logs'],
+    [
+      'state',
+      'problem',
+      restarted({ ActiveState: 'activating', SubState: 'auto-restart-queued', NRestarts: '0' }),
+      'sd-gateway logs',
+    ],
+    ['state', 'problem', withUnit({ ActiveState: 'deactivating', Result: 'timeout' }), 'sd-gateway logs'],
+    ['state', 'ok', withUnit({ ActiveState: 'deactivating' }), null],
+    ['state', 'problem', restarted({ ActiveEnterTimestampMonotonic: '98000000' }), 'sd-gateway logs'],
+    ['state', 'ok', restarted({ ActiveEnterTimestampMonotonic: '1000000' }), null],
+    ['state', 'ok', restarted({ ActiveEnterTimestampMonotonic: '98000000', NRestarts: '1' }), null],
     ['user', 'problem', withUser('sd-gateway', false), 'sd-gateway install'],
     ['user', 'problem', withUser('bob', false), 'sd-gateway install --run-as USER'],
     ['user', 'ok', withUser('bob', true), null],
@@ -376,6 +398,8 @@ describe('verdicts', () => {
     ['port', 'problem', { scope: 'user', ...held(userManager, nginx) }, 'ps -fp 9'],
     ['port', 'problem', held(userManager), 'ps -fp 8'],
     ['port', 'ok', held(systemd), null],
+    // The unit's next process in a loop of starts.
+    ['port', 'ok', { port: known({ holders: [{ pid: 77, name: 'node' }], mainPids: [0, 77] }) }, null],
     ['port', 'ok', { scope: 'user', ...held(userManager) }, null],
     ['port', 'ok', { scope: 'user', ...held(userManager, { pid: 42, name: 'node' }) }, null],
     ['port', 'ok', { ...held(systemd, { pid: 43, name: 'node' }), gateway: told({ pid: 43 }) }, null],

@@ -11,7 +11,7 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
   if (wanted === null || port === null)
     return [say('not-applicable', `http.listen is ${listen}, which takes no port`)];
   if (!port.known) return [say('unknown', port.why)];
-  const { holders } = port.value;
+  const { holders, mainPids } = port.value;
   const unit = unitOf({ configuration, port, ...facts });
   const main = Number(unit?.properties['MainPID'] ?? 0);
   const told = facts.gateway.outcome === 'told' ? facts.gateway.facts : null;
@@ -25,7 +25,7 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
   }
   // A socket that is kept over restarts is the manager's too; under a wrapper the gateway is not the main process.
   const other = holders.find((holder) => !isManager(holder, facts));
-  const listens = holders.some(({ pid }) => pid === main || pid === told?.pid);
+  const listens = holders.some(({ pid }) => pid === main || pid === told?.pid || mainPids.includes(pid));
   if (listens || (other === undefined && own)) return [say('ok', `The gateway listens on ${listen}`)];
   if (other === undefined) return [say('ok', `systemd holds ${listen}, for a socket unit or the gateway`)];
   return [

@@ -56,9 +56,31 @@ function checkReload(facts: DoctorFacts, { properties }: UnitFacts): Finding {
   );
 }
 
-function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Finding {
+function restartsOf({ properties }: UnitFacts): number {
+  return Number(properties['NRestarts'] ?? 0);
+}
+
+function formatTimes(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+/** A gateway that ends again and again seldom stays up for so long, in ms. */
+const loopUptimeMs = 60_000;
+
+/** True for a start that follows a failure: Result= is "success" again by then. A single restart may have been asked for. */
+function isInLoop(unit: UnitFacts): boolean {
+  const { ActiveState, ActiveEnterTimestampMonotonic = '' } = unit.properties;
+  const restarts = restartsOf(unit);
+  if (ActiveState === 'activating') return restarts > 0;
+  const since = Number(ActiveEnterTimestampMonotonic) / 1_000;
+  return ActiveState === 'active' && restarts > 1 && since > 0 && unit.askedAt - since < loopUptimeMs;
+}
+
+function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
+  const { properties, name } = unit;
   const state = findings('unit', 'state');
   const { ActiveState, SubState, Result } = properties;
+  const logs = mend('See why:', gatewayCommand(facts, 'logs'));
   if (ActiveState === 'failed') {
     return state(
       'problem',
@@ -73,20 +95,33 @@ function checkState(facts: DoctorFacts, { properties, name }: UnitFacts): Findin
       ),
     );
   }
-  if (ActiveState === 'activating' && SubState === 'auto-restart') {
+  if (ActiveState === 'activating' && SubState?.startsWith('auto-restart') === true) {
     return state(
       'problem',
       `The last start has failed (${Result}); systemd is about to start it again.`,
-      mend('See why:', gatewayCommand(facts, 'logs')),
+      logs,
     );
   }
-  // The gateway waits for what is missing outside of it, and serves nobody until then (`start.wait`).
-  const [, reason] = /^Starting: waiting (.*)/s.exec(properties['StatusText'] ?? '') ?? [];
+  if (ActiveState === 'deactivating' && Result !== 'success') {
+    return state('problem', `The unit is about to fail (${Result}).`, logs);
+  }
+  // The gateway waits for what is missing outside of it, and serves nobody until then (`start.wait`). It was asked later.
+  const { gateway } = facts;
+  const texts = [gateway.outcome === 'told' ? gateway.facts.status : null, properties['StatusText'] ?? null];
+  const reason = texts.map((text) => /^Starting: waiting (.*)/s.exec(text ?? '')?.[1]).find((text) => text);
   if (ActiveState === 'activating' && reason !== undefined) {
     return state(
       'problem',
       `The start waits, and nobody is served: ${reason}`,
       mend('Mend that; the start goes on by itself.'),
+    );
+  }
+  if (isInLoop(unit)) {
+    const up = ActiveState === 'active' ? 'it has just come up' : 'it is not up yet';
+    return state(
+      'problem',
+      `systemd has started it again by itself ${formatTimes(restartsOf(unit))}, and ${up}.`,
+      logs,
     );
   }
   return state('ok', `${ActiveState} (${SubState})`);

@@ -29,6 +29,7 @@ const properties = [
   'NeedDaemonReload',
   'ActiveState',
   'SubState',
+  'ActiveEnterTimestampMonotonic',
   'StatusText',
   'Result',
   'MainPID',
