@@ -243,6 +243,7 @@ describe('verdicts', () => {
     ['unit file', 'problem', { unit: known(null), gateway: absent }, 'sd-gateway install'],
     ['unit file', 'problem', withUnit({ LoadState: 'masked' }), 'systemctl unmask sd-gateway.service'],
     ['unit file', 'problem', withUnit({ LoadState: 'bad-setting' }), 'systemctl status'],
+    ['unit file', 'problem', withUnit({ LoadState: 'not-found' }), 'sd-gateway install'],
     ['validity', 'warning', { unit: known({ ...unit, complaints: known(['x']) }) }, 'daemon-reload'],
     ['validity', 'unknown', { unit: known({ ...unit, complaints: unknown('x') }) }, null],
     [

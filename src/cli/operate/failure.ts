@@ -162,6 +162,14 @@ export function whyUnusable(unit: UnitState, target: Target): OperationFailure |
     };
   }
   if (unit.loadState === 'loaded') return null;
+  if (unit.loadState === 'not-found') {
+    return {
+      reason: `the unit file of ${unit.name} is gone: its gateway still runs, and nothing would start it again`,
+      next: [`Write it anew: ${commandFor('install', target, true)}`],
+      status: commandStatus.failure,
+      journal: false,
+    };
+  }
   return {
     reason: `systemd can’t use the unit${unit.path === null ? ` ${unit.name}` : ` ${unit.path}`}: ${unit.loadError ?? `LoadState=${unit.loadState}`}`,
     next: [

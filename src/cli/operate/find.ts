@@ -91,7 +91,8 @@ export function managerTrouble(scope: Scope, error: ProgramError | ServiceManage
 async function lookIn(manager: ServiceManager, instance: string | null): Promise<UnitState | null> {
   for (const name of unitNames(instance)) {
     const unit = await readUnit(manager, name);
-    if (unit.loadState !== 'not-found') return unit;
+    // The manager keeps a unit whose file is gone for as long as it runs.
+    if (unit.loadState !== 'not-found' || unit.mainPid !== null) return unit;
   }
   return null;
 }

@@ -137,6 +137,11 @@ export function notesOf(
     );
   }
   const own = unit === null ? target : { ...target, scope: unit.scope };
+  if (unit?.loadState === 'not-found') {
+    notes.push(
+      `Note: the unit file is gone, and nothing would start the gateway again. To write it anew: ${commandFor('install', own, true)}`,
+    );
+  }
   if (unit?.subState === 'auto-restart') {
     const delay =
       unit.restartDelay === null ? '' : ` ${formatExactTimeSpan(unit.restartDelay)} after each end`;

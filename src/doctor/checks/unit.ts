@@ -18,6 +18,14 @@ function checkPresence(facts: DoctorFacts, unit: UnitFacts): readonly Finding[] 
       ];
     case 'loaded':
       return [say('ok', `${FragmentPath}${UnitFileState === '' ? '' : ` (${UnitFileState})`}`)];
+    case 'not-found':
+      return [
+        say(
+          'problem',
+          `The unit file of ${unit.name} is gone: the gateway still runs, and nothing would start it again.`,
+          mend('Write it anew:', gatewayCommand(facts, 'install')),
+        ),
+      ];
     default:
       return [
         say(

@@ -107,9 +107,10 @@ export async function gatherUnit(
       // The checks below take up to half a minute, in which the gateway goes on with its signs of life.
       const askedAt = Number(process.hrtime.bigint() / 1_000_000n);
       const shown = await manager.show(name, properties);
-      const { LoadState = 'not-found', FragmentPath = '', ExecStart = '' } = shown;
+      const { LoadState = 'not-found', FragmentPath = '', ExecStart = '', MainPID = '0' } = shown;
       const dropIns = (shown['DropInPaths'] ?? '').split(' ').filter((dropIn) => dropIn !== '');
-      if (LoadState === 'not-found') continue;
+      // The manager keeps a unit whose file is gone for as long as it runs.
+      if (LoadState === 'not-found' && Number(MainPID) === 0) continue;
       // The template is there for each name; an instance is one that was ever started or enabled.
       return known({
         name,

@@ -272,6 +272,11 @@ describe('the notes', () => {
     ],
     ['unusable configuration', ['failed', failed({ exit: exited(78) }), target, none], /check-config/],
     ['masked', ['stopped', unit({ loadState: 'masked' }), target, none], /unmask sd-gateway\.service$/],
+    [
+      'without its file',
+      ['running', unit({ loadState: 'not-found' }), target, here(unit())],
+      /unit file is gone.* (sudo )?sd-gateway install$/,
+    ],
     ['foreground beside a unit', ['foreground', unit(), target, none], /was started in the foreground/],
     ['no unit', ['not-installed', null, target, none], /To install one: (sudo )?sd-gateway install$/],
     [
