@@ -33,34 +33,44 @@ function numberOf(record: JournalRecord | null, field: string): number | null {
   return value === null || !/^\d+$/.test(value) ? null : Number(value);
 }
 
+/** The description in the record of a whole stop. */
+const stoppedText = /^Stopped after \d+ ms: (.*?)(?:; \d+ turns? ended, .*)?$/s;
+
 /**
- * Reads the last stop from the journal; null if it has none. A start that is followed by no record of a stop is one that
- * ended without.
+ * Reads the end of the last run from the journal; null if it has none. A run whose newest record is that of its start, or
+ * of the begin of its stop, ended without a word.
  */
 export async function lastStopInJournal(unit: UnitState): Promise<LastStop | null> {
-  const stops = [messageIds.stopRequested, messageIds.foreignKill, messageIds.crash];
-  const record = await lastRecord(unit, [...stops, messageIds.ready], {
+  const { ready, stopRequested, foreignKill, stopped, crash } = messageIds;
+  const record = await lastRecord(unit, [ready, stopRequested, foreignKill, stopped, crash], {
     except: unit.mainPid === null ? null : unit.invocationId,
   });
   if (record === null) return null;
-  const invocationId = invocationOf(record);
-  const message = fieldOf(record, 'MESSAGE') ?? '';
-  const id = fieldOf(record, 'MESSAGE_ID');
-  if (id === messageIds.ready) return withoutWord('journal', invocationId);
-  const drained =
-    invocationId === null
-      ? null
-      : await lastRecord(unit, [messageIds.drainFinished, messageIds.putBack], {
-          fields: [`_SYSTEMD_INVOCATION_ID=${invocationId}`],
-        });
-  return {
-    ...withoutWord('journal', invocationId),
+  const silent = withoutWord('journal', invocationOf(record));
+  const [message = ''] = (fieldOf(record, 'MESSAGE') ?? '').split('\n');
+  const ended = {
+    ...silent,
     at: Number(fieldOf(record, '__REALTIME_TIMESTAMP') ?? 0) / 1_000,
-    cause: fieldOf(record, 'SD_GATEWAY_STOP_CAUSE') ?? (id === messageIds.crash ? 'crash' : null),
-    description: (message.split('\n')[0] ?? '').replace(/^Stopping: /, ''),
-    drainMicroseconds: numberOf(drained, 'SD_GATEWAY_DRAIN_USEC'),
-    putBackTurns: numberOf(drained, 'SD_GATEWAY_PUT_BACK'),
+    drainMicroseconds: numberOf(record, 'SD_GATEWAY_DRAIN_USEC'),
+    finishedTurns: numberOf(record, 'SD_GATEWAY_FINISHED'),
+    putBackTurns: numberOf(record, 'SD_GATEWAY_PUT_BACK'),
+    exitStatus: numberOf(record, 'SD_GATEWAY_EXIT_STATUS'),
   };
+  switch (fieldOf(record, 'MESSAGE_ID')) {
+    case stopped: {
+      const description = stoppedText.exec(message)?.[1] ?? message;
+      return { ...ended, cause: fieldOf(record, 'SD_GATEWAY_STOP_CAUSE'), description };
+    }
+    case crash:
+      return { ...ended, cause: 'crash', description: message };
+    case ready:
+      return silent;
+    default:
+      return {
+        ...silent,
+        description: `${silent.description}; it had begun to stop: ${message.replace(/^Stopping: /, '')}`,
+      };
+  }
 }
 
 /** Reads something of the store of the unit's gateway; null if it is not there, or this user may not look. */

@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { gather } from '../../../src/cli/status/gather.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { gather, lastStopInJournal } from '../../../src/cli/status/gather.js';
+import { messageIds } from '../../../src/log/fields.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import { fakeProgram } from '../../manager/fake-program.js';
-import { run } from '../operate/samples.js';
+import { run, unit } from '../operate/samples.js';
 import { SystemctlDouble } from '../systemctl-double.js';
 
 let double: SystemctlDouble;
@@ -42,4 +43,75 @@ it.each([
   silent.close();
   expect(report.verdict).toBe(hangs ? 'foreground' : 'stopped');
   expect(report.lastStop).toEqual(lastStop === null ? null : expect.objectContaining(lastStop));
+});
+
+describe('the end of the last run, by the journal', () => {
+  const stopping = {
+    MESSAGE_ID: messageIds.stopRequested,
+    MESSAGE: 'Stopping: planned stop by systemd, stop job',
+    SD_GATEWAY_STOP_CAUSE: 'planned-stop',
+    _SYSTEMD_INVOCATION_ID: 'a',
+  };
+  const stopped = {
+    ...stopping,
+    MESSAGE_ID: messageIds.stopped,
+    MESSAGE:
+      'Stopped after 12 ms: planned stop by systemd, stop job; 1 turns ended, 2 put back for the next start; exit status 0',
+    __REALTIME_TIMESTAMP: '5000000',
+    SD_GATEWAY_DRAIN_USEC: '9000',
+    SD_GATEWAY_FINISHED: '1',
+    SD_GATEWAY_PUT_BACK: '2',
+    SD_GATEWAY_EXIT_STATUS: '0',
+  };
+  const givenUp = {
+    MESSAGE_ID: messageIds.stopped,
+    MESSAGE:
+      'Stopped after 3 ms: start given up; 0 turns ended, 0 put back for the next start; exit status 1',
+    SD_GATEWAY_STOP_CAUSE: 'unavailable',
+    SD_GATEWAY_EXIT_STATUS: '1',
+    _SYSTEMD_INVOCATION_ID: 'b',
+  };
+  const own = { ...stopping, _SYSTEMD_INVOCATION_ID: unit().invocationId };
+
+  it.each([
+    [
+      'a stop',
+      [stopping, stopped],
+      {
+        at: 5_000,
+        cause: 'planned-stop',
+        description: 'planned stop by systemd, stop job',
+        drainMicroseconds: 9_000,
+        finishedTurns: 1,
+        putBackTurns: 2,
+        exitStatus: 0,
+        invocationId: 'a',
+      },
+    ],
+    [
+      'a start that was given up after it',
+      [stopping, stopped, givenUp, own],
+      { cause: 'unavailable', description: 'start given up', exitStatus: 1, invocationId: 'b' },
+    ],
+    [
+      'a kill in the drain',
+      [stopped, { ...stopping, _SYSTEMD_INVOCATION_ID: 'b' }],
+      {
+        at: null,
+        cause: null,
+        description: expect.stringMatching(
+          /without a word.*begun to stop: planned stop by systemd, stop job$/,
+        ),
+        invocationId: 'b',
+      },
+    ],
+  ])('%s', async (_which, records, expected) => {
+    // As journalctl chooses: newest first, by MESSAGE_ID.
+    fakeProgram(
+      'journalctl',
+      `for (const record of ${JSON.stringify([...records].reverse())})
+        if (process.argv.includes('MESSAGE_ID=' + record.MESSAGE_ID)) console.log(JSON.stringify(record));`,
+    );
+    expect(await lastStopInJournal(unit())).toMatchObject({ source: 'journal', ...expected });
+  });
 });
