@@ -134,6 +134,8 @@ export interface PortFacts {
   readonly holders: readonly PortHolder[];
   /** Main processes of the unit, right before and after the look: a unit in a loop has a new one each time. */
   readonly mainPids: readonly number[];
+  /** Addresses at which the gateway says that it listens, in another network namespace than this one. */
+  readonly elsewhere: readonly string[];
 }
 
 /** A start or a stop as the journal has it. */

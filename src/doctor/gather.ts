@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
-import { portHolders } from '../channels/http/server/port-holder.js';
+import { addressesElsewhere, portHolders } from '../channels/http/server/port-holder.js';
 import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
 import { IdentityError } from '../linux/owner.js';
@@ -81,10 +81,16 @@ async function gatherPort(
   unit: UnitFacts | null,
   port: number,
   host: string | null,
+  gateway: FactsAnswer,
 ): Promise<PortFacts> {
   const before = await mainPidOf(manager, unit);
   const holders = portHolders(port, host);
-  return { holders, mainPids: [before, await mainPidOf(manager, unit)] };
+  const listening = gateway.outcome === 'told' ? gateway.facts.listening : [];
+  return {
+    holders,
+    mainPids: [before, await mainPidOf(manager, unit)],
+    elsewhere: addressesElsewhere(listening),
+  };
 }
 
 function portOf(listen: LoadedConfiguration['configuration']['http']['listen']): number | null {
@@ -207,7 +213,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     node,
     places: { ...places, problems },
     data,
-    port: port === null ? null : known(await gatherPort(manager, found, port, host)),
+    port: port === null ? null : known(await gatherPort(manager, found, port, host, gateway)),
     journal,
     journald,
     runs: await gatherRuns(gateway, store),

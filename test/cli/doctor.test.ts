@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Finding } from '../../src/doctor/finding.js';
 import { openSqlite } from '../../src/store/sqlite/file/open-sqlite.js';
-import { Place } from './foreground.js';
+import { Gateway, Place, program } from './foreground.js';
 
 interface DoctorInJson {
   readonly version: number;
@@ -56,4 +57,26 @@ it('works beside a gateway in the foreground, and says when nobody would be answ
   const stopped = await place.run(['doctor', '--json']);
   expect(JSON.parse(stopped.stdout)).toMatchObject({ healthy: false, running: false });
   expect(stopped.status).toBe(0);
+});
+
+it.runIf(process.getuid?.() === 0)('tells of a gateway in a network namespace of its own', async () => {
+  const place = new Place();
+  onTestFinished(() => place.remove());
+  const child = spawn('unshare', ['--net', process.execPath, program, 'run'], {
+    env: { ...place.environment, SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:47' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  await new Gateway(child).says('Ready after');
+  const environment = { SD_GATEWAY_HTTP_LISTEN: '127.0.0.1:47' };
+  const { stdout } = await place.run(['doctor', '--json'], environment);
+  expect((JSON.parse(stdout) as DoctorInJson).findings).toContainEqual(
+    expect.objectContaining({
+      check: 'port',
+      verdict: 'problem',
+      text: expect.stringContaining('127.0.0.1:47 in a network namespace of its own'),
+    }),
+  );
+  const { stdout: status } = await place.run(['status'], environment);
+  expect(status.replaceAll(/\s+/g, ' ')).toContain('in a network namespace of its own (PrivateNetwork=)');
 });

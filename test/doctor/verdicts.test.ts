@@ -102,7 +102,7 @@ const healthy: DoctorFacts = {
   node: known(node),
   places: { state: '/s', runtime: '/r', configuration: '/c', problems: [] },
   data,
-  port: known({ holders: [{ pid: 42, name: 'node' }], mainPids: [42, 42] }),
+  port: known({ holders: [{ pid: 42, name: 'node' }], mainPids: [42, 42], elsewhere: [] }),
   journal: known(journal),
   journald: known(journald),
   runs: known([]),
@@ -124,7 +124,9 @@ type StoreFacts = Extract<DoctorFacts['data']['store'], { readonly known: true }
 const withLog = (log: NonNullable<StoreFacts>['log']) =>
   withData({ store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }), log }) });
 const ofRoot = (path: string) => ({ path, mode: 0o600, uid: 0, isDirectory: false, isFile: true });
-const held = (...holders: readonly PortHolder[]) => ({ port: known({ holders, mainPids: [42, 42] }) });
+const held = (...holders: readonly PortHolder[]) => ({
+  port: known({ holders, mainPids: [42, 42], elsewhere: [] }),
+});
 const restarted = (change: Readonly<Record<string, string>>) => withUnit({ NRestarts: '3', ...change });
 const notBooted = { booted: false, version: null, unreachable: null };
 const inContainer = (drain: number) => ({
@@ -400,10 +402,21 @@ describe('verdicts', () => {
     ['port', 'problem', held(userManager), 'ps -fp 8'],
     ['port', 'ok', held(systemd), null],
     // The unit's next process in a loop of starts.
-    ['port', 'ok', { port: known({ holders: [{ pid: 77, name: 'node' }], mainPids: [0, 77] }) }, null],
+    [
+      'port',
+      'ok',
+      { port: known({ holders: [{ pid: 77, name: 'node' }], mainPids: [0, 77], elsewhere: [] }) },
+      null,
+    ],
     ['port', 'ok', { scope: 'user', ...held(userManager) }, null],
     ['port', 'ok', { scope: 'user', ...held(userManager, { pid: 42, name: 'node' }) }, null],
     ['port', 'ok', { ...held(systemd, { pid: 43, name: 'node' }), gateway: told({ pid: 43 }) }, null],
+    [
+      'port',
+      'problem',
+      { port: known({ holders: [], mainPids: [42, 42], elsewhere: ['127.0.0.1:8733'] }) },
+      'PrivateNetwork=no',
+    ],
     ['port', 'unknown', { ...held(), gateway: absent }, null],
     // Its descriptors can't be seen, and it says itself what it has.
     ['port', 'ok', held(), null],

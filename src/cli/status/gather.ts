@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { askFacts, type FactsAnswer } from '../../channels/control/ask-facts.js';
+import { addressesElsewhere } from '../../channels/http/server/port-holder.js';
 import { ConfigurationError, loadConfiguration } from '../../config/load.js';
 import { IdentityError } from '../../linux/owner.js';
 import { messageIds } from '../../log/fields.js';
@@ -253,6 +254,12 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
   const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
   if (gatewayTrouble !== null) notes.push(`Note: ${gatewayTrouble}`);
+  const elsewhere = addressesElsewhere(answer.outcome === 'told' ? answer.facts.listening : []);
+  if (elsewhere.length > 0) {
+    notes.push(
+      `Note: it listens on ${elsewhere.join(', ')} in a network namespace of its own (PrivateNetwork=), where no client of this machine reaches it.`,
+    );
+  }
   return {
     verdict,
     scope: unit?.scope ?? target.scope,

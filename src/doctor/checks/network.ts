@@ -1,6 +1,6 @@
 import type { PortHolder } from '../../channels/http/server/port-holder.js';
-import { type DoctorFacts, unitOf } from '../facts.js';
-import { type Finding, findings, mend } from '../finding.js';
+import { type DoctorFacts, systemctl, type UnitFacts, unitOf } from '../facts.js';
+import { type Finding, findings, type Mend, mend } from '../finding.js';
 
 export function checkPort({ configuration, port, ...facts }: DoctorFacts): readonly Finding[] {
   const say = findings('network', 'port');
@@ -11,8 +11,9 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
   if (wanted === null || port === null)
     return [say('not-applicable', `http.listen is ${listen}, which takes no port`)];
   if (!port.known) return [say('unknown', port.why)];
-  const { holders, mainPids } = port.value;
+  const { holders, mainPids, elsewhere } = port.value;
   const unit = unitOf({ configuration, port, ...facts });
+  if (elsewhere.length > 0) return [say('problem', describeElsewhere(elsewhere), reachable(facts, unit))];
   const main = Number(unit?.properties['MainPID'] ?? 0);
   const told = facts.gateway.outcome === 'told' ? facts.gateway.facts : null;
   // Nobody but root sees the gateway's descriptors: it says itself what it has.
@@ -38,6 +39,18 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
       ),
     ),
   ];
+}
+
+function describeElsewhere(addresses: readonly string[]): string {
+  return `The gateway listens on ${addresses.join(', ')} in a network namespace of its own, where no client of this machine reaches it.`;
+}
+
+function reachable(facts: Pick<DoctorFacts, 'scope' | 'uid'>, unit: UnitFacts | null): Mend {
+  if (unit === null) return mend('Run it in the network namespace of its clients.');
+  return mend(
+    'Set PrivateNetwork=no in [Service] (and no NetworkNamespacePath=), or use the socket unit, whose address systemd binds:',
+    systemctl(facts, `edit ${unit.name}`),
+  );
 }
 
 /** A user's service manager has a process id like any other. */

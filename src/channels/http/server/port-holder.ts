@@ -38,6 +38,18 @@ export function listeningUsers(port: number, host: string | null): readonly numb
   return tables().flatMap((table) => listeningRows(table, port, host).map(({ uid }) => uid));
 }
 
+/**
+ * The addresses among those of a gateway at whose port nothing listens in this process's network namespace: it has
+ * another one (PrivateNetwork=, NetworkNamespacePath=). None where the table can't be read.
+ */
+export function addressesElsewhere(listening: readonly string[]): readonly string[] {
+  if (orNull(() => readFileSync('/proc/net/tcp', 'utf8')) === null) return [];
+  return listening.filter((address) => {
+    const [, port] = /^(?!unix:).*:(\d+)$/.exec(address) ?? [];
+    return port !== undefined && listeningUsers(Number(port), null).length === 0;
+  });
+}
+
 function tables(): readonly string[] {
   return ['/proc/net/tcp', '/proc/net/tcp6'].map((path) => orNull(() => readFileSync(path, 'utf8')) ?? '');
 }
