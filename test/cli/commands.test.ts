@@ -262,7 +262,9 @@ describe('send', () => {
     const rude = createServer((socket) => socket.destroy()).listen(path);
     const ended = await place.run(['send', '--url', `unix:${path}`, 'x'], { SD_GATEWAY_TOKEN: 'x' });
     rude.close();
-    expect(ended.status).toBe(69);
+    // It may have taken the message before.
+    expect(ended.stderr).toContain('it may have accepted the message');
+    expect(ended.status).toBe(75);
   });
 });
 
