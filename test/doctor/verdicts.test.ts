@@ -268,6 +268,8 @@ describe('verdicts', () => {
     ],
     ['in force', 'warning', withUnit({ NeedDaemonReload: 'yes' }), 'systemctl daemon-reload'],
     ['state', 'problem', withUnit({ ActiveState: 'failed' }), 'sd-gateway logs'],
+    ['state', 'problem', withUnit({ FreezerState: 'frozen' }), 'systemctl thaw sd-gateway.service'],
+    ['state', 'ok', withUnit({ FreezerState: 'running' }), null],
     [
       'state',
       'problem',
@@ -541,6 +543,7 @@ describe('verdicts', () => {
     ['records', 'warning', withUnit({ StandardError: 'append' }), 'systemctl cat'],
     ['records', 'warning', withUnit({ StandardError: 'inherit', StandardOutput: 'file' }), 'systemctl cat'],
     ['records', 'ok', withUnit({ StandardError: 'inherit', StandardOutput: 'journal' }), null],
+    ['time to stop', 'unknown', { journal: unknown('No journal files were opened') }, null],
     ['time to ready', 'unknown', { journal: known({ ...journal, mayRead: false }) }, null],
     ['rate limit', 'unknown', { journal: known({ ...journal, mayRead: false }) }, null],
     ['persistence', 'problem', { journald: known({ ...journald, storage: 'none' }) }, 'Storage=persistent'],

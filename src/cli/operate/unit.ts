@@ -33,6 +33,8 @@ export interface UnitState {
   readonly result: string;
   readonly invocationId: string | null;
   readonly mainPid: number | null;
+  /** True for one that "systemctl freeze" has stopped in its tracks. */
+  readonly isFrozen: boolean;
   /** The main process of now or, when there is none, of last time; and when it was started. */
   readonly lastMain: { readonly pid: number; readonly startedAt: number | null } | null;
   readonly uid: number | null;
@@ -101,6 +103,7 @@ const properties = [
   'NeedDaemonReload',
   'ActiveState',
   'SubState',
+  'FreezerState',
   'StateChangeTimestamp',
   'ActiveEnterTimestamp',
   'Result',
@@ -196,6 +199,7 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
     result: text('Result') ?? 'success',
     invocationId: text('InvocationID'),
     mainPid: number('MainPID') || null,
+    isFrozen: /^(freezing|frozen)/.test(text('FreezerState') ?? ''),
     lastMain:
       lastMainPid === null ? null : { pid: lastMainPid, startedAt: readTime(text('ExecMainStartTimestamp')) },
     uid: number('UID'),

@@ -148,6 +148,11 @@ export function notesOf(
     );
   }
   const own = unit === null ? target : { ...target, scope: unit.scope };
+  if (unit?.isFrozen === true) {
+    notes.push(
+      `Note: it is frozen, and answers nobody. To have it go on: ${systemctlFor(`thaw ${unit.name}`, unit.scope)}`,
+    );
+  }
   if (unit?.loadState === 'not-found') {
     notes.push(
       `Note: the unit file is gone, and nothing would start the gateway again. To write it anew: ${commandFor('install', own, true)}`,

@@ -92,7 +92,8 @@ function watchdogRow({ unit, gateway, at }: StatusReport): Row[] {
       ? (unit?.watchdog?.lastPing ?? null)
       : at - gateway.watchdog.sinceLastPing;
   const sign = lastPing === null ? 'no sign of life yet' : `last sign of life ${formatAgo(lastPing, at)}`;
-  const rows: Row[] = [['Watchdog', [`every ${formatTimeSpan(timeout)}`, sign, ...delay].join('; ')]];
+  const every = timeout < 1_000 ? formatExactTimeSpan(timeout) : formatTimeSpan(timeout);
+  const rows: Row[] = [['Watchdog', [`every ${every}`, sign, ...delay].join('; ')]];
   if (stalled.length > 0) {
     const names = stalled.map(({ name, pendingFor }) => `${name} for ${formatTimeSpan(pendingFor)}`);
     rows.push(['', `no progress in: ${names.join(', ')}; systemd is about to end it`, 'red']);

@@ -57,10 +57,12 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Find
     );
   }
   const drains = facts.journal.known ? facts.journal.value.drains.slice(-10) : [];
+  const missing = missingRecords(facts);
+  if (drains.length === 0 && missing !== null) return say('unknown', missing.why);
   const longest = Math.max(0, ...drains);
   const text =
     drains.length === 0
-      ? `${missingRecords(facts)?.why ?? 'No stop is in the journal'}; TimeoutStopSec=${formatExactTimeSpan(limit)}`
+      ? `No stop is in the journal; TimeoutStopSec=${formatExactTimeSpan(limit)}`
       : `at most ${formatExactTimeSpan(longest)} in the last ${drains.length === 1 ? 'stop' : `${drains.length} stops`}; TimeoutStopSec=${formatExactTimeSpan(limit)}`;
   return longest > limit
     ? say('warning', `Draining took ${text}.`, mend('Set a longer TimeoutStopSec= in [Service]:', edit))
@@ -255,5 +257,8 @@ export function checkHistory(facts: DoctorFacts): readonly Finding[] {
       ),
     ];
   }
-  return [say('ok', `${starts} starts and ${events.length - starts} stops, all as planned`)];
+  const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
+  return [
+    say('ok', `${counted(starts, 'start')} and ${counted(events.length - starts, 'stop')}, all as planned`),
+  ];
 }

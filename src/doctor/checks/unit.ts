@@ -89,6 +89,14 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
   const state = findings('unit', 'state');
   const { ActiveState, SubState, Result } = properties;
   const logs = mend('See why:', gatewayCommand(facts, 'logs'));
+  const { FreezerState = 'running' } = properties;
+  if (/^(freezing|frozen)/.test(FreezerState)) {
+    return state(
+      'problem',
+      `The unit is frozen (FreezerState=${FreezerState}): nothing of it runs.`,
+      mend('Have it go on:', systemctl(facts, `thaw ${name}`)),
+    );
+  }
   if (ActiveState === 'failed') {
     return state(
       'problem',

@@ -34,6 +34,7 @@ const properties = [
   'Result',
   'MainPID',
   'NRestarts',
+  'FreezerState',
   'InvocationID',
   'Type',
   'NotifyAccess',

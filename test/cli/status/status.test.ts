@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Found } from '../../../src/cli/operate/find.js';
-import type { UnitState } from '../../../src/cli/operate/unit.js';
+import { type UnitState, unitState } from '../../../src/cli/operate/unit.js';
 import { driftFacts, notesOf } from '../../../src/cli/status/gather.js';
 import {
   formatAgo,
@@ -16,7 +16,7 @@ import {
 import { statusTable } from '../../../src/cli/status/status.js';
 import { statusText } from '../../../src/cli/status/text.js';
 import { ServiceManager } from '../../../src/manager/service-manager.js';
-import { exited, failed, gateway, now, plain, run, target, unit } from '../operate/samples.js';
+import { exited, failed, gateway, now, plain, run, shown, target, unit } from '../operate/samples.js';
 
 function report(changes: Partial<StatusReport> = {}): StatusReport {
   return {
@@ -92,6 +92,8 @@ describe('the screen', () => {
     const text = show({ gateway: null, lastStop: null, notes: ['Note: this user may not ask.'] });
     expect(text).toContain('Process: PID 147\n');
     expect(text).toContain('Watchdog: every 30s; last sign of life 5s ago\n');
+    const short = unit({ watchdog: { timeout: 500, lastPing: null } });
+    expect(show({ unit: short, gateway: null })).toContain('Watchdog: every 500 ms; no sign of life yet\n');
     expect(text).toContain('\n\nNote: this user may not ask.\n');
   });
 
@@ -272,6 +274,11 @@ describe('the notes', () => {
     ],
     ['unusable configuration', ['failed', failed({ exit: exited(78) }), target, none], /check-config/],
     ['masked', ['stopped', unit({ loadState: 'masked' }), target, none], /unmask sd-gateway\.service$/],
+    [
+      'frozen',
+      ['running', unitState('system', 'a.service', { ...shown, FreezerState: 'frozen' }), target, none],
+      /it is frozen.* systemctl thaw a\.service$/,
+    ],
     [
       'without its file',
       ['running', unit({ loadState: 'not-found' }), target, here(unit())],
