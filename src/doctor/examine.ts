@@ -14,8 +14,9 @@ import { checkJournal } from './checks/journal.js';
 import { checkPort } from './checks/network.js';
 import { checkAgent, checkConfiguration, checkNode } from './checks/program.js';
 import { checkDeadLetters, checkHistory, checkParts, checkTiming, checkWatchdog } from './checks/running.js';
+import { checkKill, checkNotify } from './checks/signals.js';
 import { checkEnvironment, checkLinger, checkManager } from './checks/systemd.js';
-import { checkCommand, checkNotify, checkUnit, checkUser } from './checks/unit.js';
+import { checkCommand, checkUnit, checkUser } from './checks/unit.js';
 import type { DoctorFacts } from './facts.js';
 import type { Finding, Fix } from './finding.js';
 
@@ -26,6 +27,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkUnit,
   checkUser,
   checkNotify,
+  checkKill,
   checkCommand,
   checkNode,
   checkConfiguration,

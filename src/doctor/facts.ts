@@ -49,6 +49,7 @@ export interface FileFacts {
   readonly path: string;
   /** Permission bits. */
   readonly mode: number;
+  readonly sizeBytes: number;
   readonly uid: number;
   readonly isDirectory: boolean;
   /** A regular file: no link, pipe or the like. */

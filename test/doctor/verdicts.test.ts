@@ -23,7 +23,7 @@ import { environmentOf, namedConfiguration, unitSettings } from '../../src/units
 import { gateway, run } from '../cli/operate/samples.js';
 
 const file = (path: string, mode: number, uid = 7) =>
-  known({ path, mode, uid, isDirectory: mode === 0o700, isFile: mode !== 0o700 });
+  known({ path, mode, uid, sizeBytes: 43, isDirectory: mode === 0o700, isFile: mode !== 0o700 });
 const properties = {
   LoadState: 'loaded',
   FragmentPath: '/etc/systemd/system/sd-gateway.service',
@@ -33,6 +33,8 @@ const properties = {
   Result: 'success',
   Type: 'notify',
   NotifyAccess: 'main',
+  KillMode: 'mixed',
+  KillSignal: '15',
   User: 'sd-gateway',
   DynamicUser: 'no',
   MainPID: '42',
@@ -123,7 +125,14 @@ const withStore = (integrity: Known<Integrity>) =>
 type StoreFacts = Extract<DoctorFacts['data']['store'], { readonly known: true }>['value'];
 const withLog = (log: NonNullable<StoreFacts>['log']) =>
   withData({ store: known({ name: '/s/gateway.db', integrity: known({ errors: [] }), log }) });
-const ofRoot = (path: string) => ({ path, mode: 0o600, uid: 0, isDirectory: false, isFile: true });
+const ofRoot = (path: string) => ({
+  path,
+  mode: 0o600,
+  uid: 0,
+  sizeBytes: 1,
+  isDirectory: false,
+  isFile: true,
+});
 const held = (...holders: readonly PortHolder[]) => ({
   port: known({ holders, mainPids: [42, 42], elsewhere: [] }),
 });
@@ -304,6 +313,12 @@ describe('verdicts', () => {
     ['user', 'problem', withUser('sd-gateway', false), 'sd-gateway install'],
     ['user', 'problem', withUser('bob', false), 'sd-gateway install --run-as USER'],
     ['user', 'ok', withUser('bob', true), null],
+    ['user', 'warning', withUser('root', true), 'User='],
+    ['user', 'not-applicable', { unit: known({ ...unit, user: known(null) }) }, null],
+    ['kill', 'problem', withUnit({ KillSignal: '9' }), 'KillSignal=SIGTERM'],
+    ['kill', 'warning', withUnit({ KillMode: 'control-group' }), 'KillMode=mixed'],
+    ['kill', 'warning', withUnit({ KillMode: 'process' }), 'KillMode=mixed'],
+    ['kill', 'ok', withUnit({ KillMode: 'mixed', KillSignal: '15' }), null],
     ['user', 'unknown', { unit: known({ ...unit, user: unknown('there is no getent here') }) }, null],
     ['link', 'problem', withData({ leftoverLink: '/run/sd-gateway' }), 'rm /run/sd-gateway'],
     ['notification', 'problem', withUnit({ NotifyAccess: 'none' }), 'NotifyAccess=main'],
@@ -330,12 +345,34 @@ describe('verdicts', () => {
     ['token', 'problem', withData({ token: file('/s/token', 0o640) }), 'chmod 600 /s/token'],
     ['token', 'problem', withData({ token: file('/s/token', 0o600, 8) }), 'chown 7 /s/token'],
     ['token', 'ok', withData({ token: file('/s/token', 0o400, 0) }), null],
+    [
+      'token',
+      'problem',
+      withData({
+        token: known({
+          path: '/s/token',
+          mode: 0o600,
+          uid: 7,
+          sizeBytes: 0,
+          isDirectory: false,
+          isFile: true,
+        }),
+      }),
+      'rm /s/token',
+    ],
     ['token', 'unknown', withData({ token: unknown('EACCES') }), null],
     [
       'token',
       'problem',
       withData({
-        token: known({ path: '/s/token', mode: 0o777, uid: 7, isDirectory: false, isFile: false }),
+        token: known({
+          path: '/s/token',
+          mode: 0o777,
+          uid: 7,
+          sizeBytes: 9,
+          isDirectory: false,
+          isFile: false,
+        }),
       }),
       'ls -ld /s/token',
     ],

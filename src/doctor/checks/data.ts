@@ -46,7 +46,7 @@ export function checkToken(facts: DoctorFacts): readonly Finding[] {
     return [
       say('not-applicable', 'There is none yet; the first start makes it, unless a credential is given'),
     ];
-  const { path, mode, uid, isFile } = token.value;
+  const { path, mode, uid, isFile, sizeBytes } = token.value;
   if (!isFile) {
     return [
       say(
@@ -56,6 +56,15 @@ export function checkToken(facts: DoctorFacts): readonly Finding[] {
           'Put the token itself there, or give it to the unit as a credential (LoadCredential=); else the next start makes a new one. To see what it is:',
           asRoot(facts, `ls -ld ${quoted(path)}`),
         ),
+      ),
+    ];
+  }
+  if (sizeBytes === 0) {
+    return [
+      say(
+        'problem',
+        `${path} is empty: the gateway refuses to start with it.`,
+        mend('Remove it, and the next start makes a new one:', asRoot(facts, `rm ${quoted(path)}`)),
       ),
     ];
   }

@@ -210,10 +210,19 @@ export function checkUser(facts: DoctorFacts): readonly Finding[] {
     return [
       unit.properties['DynamicUser'] === 'yes'
         ? say('ok', 'One that each start makes (DynamicUser=)')
-        : say('not-applicable', 'The unit has no User='),
+        : say('not-applicable', 'The unit has no User=: it runs as root'),
     ];
   }
   const { name, exists } = unit.user.value;
+  if (name === 'root' || name === '0') {
+    return [
+      say(
+        'warning',
+        'The unit runs as root, and with it what its agents run.',
+        mend('Set User= in [Service] to a user of its own:', systemctl(facts, `edit ${unit.name}`)),
+      ),
+    ];
+  }
   if (exists) return [say('ok', name)];
   const isOwn = name === unitUser(facts.instance);
   return [
@@ -225,43 +234,6 @@ export function checkUser(facts: DoctorFacts): readonly Finding[] {
         : mend('Make it, or have the unit run as another:', gatewayCommand(facts, 'install --run-as USER')),
     ),
   ];
-}
-
-/** Checks that systemd hears the gateway's notifications (sd_notify(3)). */
-export function checkNotify(facts: DoctorFacts): readonly Finding[] {
-  const unit = unitOf(facts);
-  if (unit?.properties['LoadState'] !== 'loaded') return [];
-  const say = findings('unit', 'notification');
-  const { Type = '', NotifyAccess = '' } = unit.properties;
-  const edit = systemctl(facts, `edit ${unit.name}`);
-  if (Type !== 'notify' && Type !== 'notify-reload') {
-    return [
-      say(
-        'problem',
-        `Type=${Type}: systemd takes the gateway for ready before it serves, and hears nothing of its reloads and stops.`,
-        mend('Set Type=notify and NotifyAccess=main in [Service]:', edit),
-      ),
-    ];
-  }
-  if (NotifyAccess === 'none') {
-    return [
-      say(
-        'problem',
-        'NotifyAccess=none: systemd drops what the gateway tells it.',
-        mend('Set NotifyAccess=main in [Service]:', edit),
-      ),
-    ];
-  }
-  if (NotifyAccess === 'all' || NotifyAccess === 'exec') {
-    return [
-      say(
-        'warning',
-        `NotifyAccess=${NotifyAccess}: other processes of the unit, such as a command agent, may speak for the gateway.`,
-        mend('Set NotifyAccess=main in [Service]:', edit),
-      ),
-    ];
-  }
-  return [say('ok', `Type=${Type}, NotifyAccess=${NotifyAccess}`)];
 }
 
 const shells = ['sh', 'bash', 'dash', 'zsh', 'fish', 'ksh', 'busybox'];

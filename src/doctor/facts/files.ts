@@ -104,6 +104,7 @@ function factsOf(path: string, stats: Stats): FileFacts {
   return {
     path,
     mode: stats.mode & 0o7777,
+    sizeBytes: stats.size,
     uid: stats.uid,
     isDirectory: stats.isDirectory(),
     isFile: stats.isFile(),

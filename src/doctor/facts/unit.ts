@@ -38,6 +38,8 @@ const properties = [
   'InvocationID',
   'Type',
   'NotifyAccess',
+  'KillMode',
+  'KillSignal',
   'User',
   'DynamicUser',
   'LogNamespace',
