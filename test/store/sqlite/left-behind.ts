@@ -81,6 +81,8 @@ const dead: Left = { state: 'dead', attempts: 1, changedAt: 3_000, error: 'exit 
 const cutOff = 'the outcome of attempt 1 is unknown, as the gateway went down after it had begun';
 const setAside = `${cutOff}; set aside for a person to send it again or to discard it (delivery.unknown is "ask")`;
 const sentAgain = `${cutOff}; sent again under the same webhook-id`;
+/** A chat's message has an id, and no header. */
+const sentAgainToChat = `${cutOff}; sent again under the same id`;
 
 const posted = (delivery: LeftDelivery = {}): Left => ({ ...replied, delivery });
 const undelivered = (lastError: string, delivery: LeftDelivery = {}): Left => ({
@@ -365,7 +367,7 @@ export function leftBehind(version: number): readonly LeftSession[] {
       session: 'in parts',
       messages: [
         {
-          ...posted({ attempts: 1, unknown: 1, lastError: sentAgain }),
+          ...posted({ attempts: 1, unknown: 1, lastError: sentAgainToChat }),
           target: chat,
           parts: [{ part: 1, receipt: { id: 7 }, at: 3_500 }],
         },
