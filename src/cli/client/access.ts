@@ -8,14 +8,9 @@ import { commandStatus } from '../command.js';
 import { commandFor } from '../operate/find.js';
 import { printable, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import {
-  type GatewayAnswer,
-  GatewayClient,
-  UnansweredPostError,
-  UnprovenError,
-  UnreachableError,
-} from './http.js';
+import { type GatewayAnswer, GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './locate.js';
+import { UnprovenError } from './proven-connection.js';
 
 /** The address of this package's socket unit, for a configuration that leaves it to systemd. */
 const socketUnitAddress = 'http://127.0.0.1:8733';

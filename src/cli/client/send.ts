@@ -10,15 +10,10 @@ import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { askGateway, refused } from './access.js';
-import {
-  type GatewayAnswer,
-  type GatewayClient,
-  UnansweredPostError,
-  UnprovenError,
-  UnreachableError,
-} from './http.js';
+import { type GatewayAnswer, type GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { messageForm } from './message-form.js';
 import { replyFileLines, type ShownReply } from './messages.js';
+import { UnprovenError } from './proven-connection.js';
 
 const defaultSession = 'cli';
 const defaultWait = '5min';
