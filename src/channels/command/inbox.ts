@@ -1,8 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { StoreError } from '../../store/store-error.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { backoffMs } from '../backoff.js';
 import type { ChannelContext, Received, ReceiveOutcome } from '../channel.js';
+import { StoreRetries, storeFails } from '../until-stored.js';
 import type { InboundLine } from './protocol.js';
 
 /** The key of the checkpoint. */
@@ -12,8 +11,6 @@ export const cursorKey = 'cursor';
 const mostAtOnce = 200;
 const mostWaiting = 1_000;
 const mostWaitingCharacters = 4 * 1024 ** 2;
-/** Between two tries of a store that fails. */
-const storeBackoff = { firstDelayMs: 100, delayLimitMs: 5_000 };
 
 /** A message that came. */
 export interface InboxItem {
@@ -28,14 +25,15 @@ export interface InboxItem {
 /** Puts messages on disk in their order, many at once, and each with the cursor behind it. */
 export class Inbox {
   readonly #context: Pick<ChannelContext, 'receive' | 'clock' | 'log' | 'signal'>;
+  readonly #retries: StoreRetries;
   #waiting: InboxItem[] = [];
   #waitingCharacters = 0;
   #writing: Promise<void> | null = null;
   #onRoom: (() => void)[] = [];
-  #fails = false;
 
   constructor(context: Pick<ChannelContext, 'receive' | 'clock' | 'log' | 'signal'>) {
     this.#context = context;
+    this.#retries = new StoreRetries(context);
   }
 
   /** Resolves when there is room for more. */
@@ -70,42 +68,21 @@ export class Inbox {
 
   /** Tries until the store has taken it. False: the channel ends, and nothing of it was acknowledged. */
   async #store(batch: readonly InboxItem[]): Promise<boolean> {
-    for (let failures = 0; ; failures += 1) {
-      const failure = await this.#try(batch);
-      if (failure === null) return true;
-      if (!(failure instanceof StoreError) || failure.reason === 'internal') {
-        return batch.length === 1 ? this.#refuse(batch[0], failure) : this.#storeEach(batch);
-      }
-      if (this.#context.signal.aborted || failure.reason === 'closed') return false;
-      if (!this.#fails) {
-        this.#fails = true;
-        this.#context.log.err(
-          `Messages are not acknowledged, as the store does not take them: ${failure.message} It is tried again.`,
-        );
-      }
-      await this.#pause(backoffMs(storeBackoff, failures));
-    }
-  }
-
-  /** Gives the failure; null if all is on disk. */
-  async #try(batch: readonly InboxItem[]): Promise<unknown> {
     const cursor = batch.findLast(({ cursor }) => cursor !== undefined)?.cursor;
+    const checkpoint = cursor === undefined ? undefined : { key: cursorKey, value: cursor };
+    const received = batch.map((item) => item.received);
     let outcomes: readonly ReceiveOutcome[];
     try {
-      outcomes = await this.#context.receive(
-        batch.map(({ received }) => received),
-        cursor === undefined ? undefined : { key: cursorKey, value: cursor },
-      );
+      outcomes = await this.#retries.untilStored(() => this.#context.receive(received, checkpoint));
     } catch (error) {
-      return error ?? new Error('the store gives no reason');
+      if (storeFails(error)) return false;
+      return batch.length === 1 ? this.#refuse(batch[0], error) : this.#storeEach(batch);
     }
-    if (this.#fails) this.#context.log.notice('The store takes messages again.');
-    this.#fails = false;
     for (const [index, { settled }] of batch.entries()) {
       const outcome = outcomes[index];
       if (outcome !== undefined) settled(outcome);
     }
-    return null;
+    return true;
   }
 
   /** One of them can't be taken: the others are. */
@@ -118,18 +95,5 @@ export class Inbox {
     this.#context.log.err(`The store can't take a message: ${errorMessage(failure)}`);
     item?.refused('the store can’t take it; the gateway’s journal says why');
     return true;
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    const { clock, signal } = this.#context;
-    await new Promise<void>((resolve) => {
-      const end = () => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = clock.after(delayMs, end);
-      signal.addEventListener('abort', end);
-    });
   }
 }

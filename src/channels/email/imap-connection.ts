@@ -2,10 +2,10 @@ import type { FetchMessageObject, ImapFlow } from 'imapflow';
 import type { MailServer } from '../../config/mail-server.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext } from '../channel.js';
+import { pause } from '../pause.js';
 import type { OpenMailbox } from './imap-cursor.js';
 import { loadImapflow } from './optional-packages.js';
 import { tlsOptions } from './tls-options.js';
-import { pause } from './until-stored.js';
 
 export interface ImapConnectionOptions {
   readonly server: MailServer;
@@ -144,7 +144,10 @@ export class ImapConnection {
       () => undefined,
     );
     try {
-      const waits = [told, pause(this.#clock, timeoutMs, AbortSignal.any([signal, end.signal]))];
+      const waits = [
+        told,
+        pause({ clock: this.#clock, signal: AbortSignal.any([signal, end.signal]) }, timeoutMs),
+      ];
       await Promise.race([...waits, this.#ended]);
     } finally {
       end.abort();

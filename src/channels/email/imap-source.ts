@@ -3,11 +3,12 @@ import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { ChannelCheckpoint, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
+import { pause } from '../pause.js';
+import { StoreRetries } from '../until-stored.js';
 import { ImapConnection, type ListedMail } from './imap-connection.js';
 import { beginCursor, type ImapCursor, isAhead, readCursor } from './imap-cursor.js';
 import { type ArrivedMail, keptOfLargeBytes } from './lmtp-session.js';
 import type { MailSource } from './mail-source.js';
-import { pause, untilStored } from './until-stored.js';
 
 export interface ImapSourceOptions {
   readonly context: ChannelContext;
@@ -29,17 +30,19 @@ export interface ImapSourceOptions {
 export class ImapSource implements MailSource {
   readonly #options: ImapSourceOptions;
   readonly #complaints: Complaints;
+  readonly #retries: StoreRetries;
   readonly #mailbox: string;
   readonly #key: string;
+  readonly #stop = new AbortController();
   #connection: ImapConnection | null = null;
   #state: 'open' | 'stopping' | 'closed' = 'open';
   #following: Promise<void> = Promise.resolve();
-  readonly #stop = new AbortController();
 
   constructor(options: ImapSourceOptions) {
     const { server, context } = options;
     this.#options = options;
     this.#complaints = new Complaints(context);
+    this.#retries = new StoreRetries({ clock: context.clock, log: context.log, signal: this.#stop.signal });
     this.#mailbox = server.path ?? 'INBOX';
     this.#key = `imap ${server.user}@${server.host}:${server.port}/${this.#mailbox}`;
   }
@@ -109,7 +112,7 @@ export class ImapSource implements MailSource {
         this.#connection = null;
       }
       if (!this.#isOpen()) break;
-      await pause(clock, backoffMs(channelBackoff, failures), this.#stop.signal);
+      await pause({ clock, signal: this.#stop.signal }, backoffMs(channelBackoff, failures));
       failures += 1;
     }
   }
@@ -162,7 +165,7 @@ export class ImapSource implements MailSource {
   /** Gives true if the mail is on disk. */
   async #store(mail: ArrivedMail | null, cursor: ImapCursor): Promise<boolean> {
     const checkpoint = { key: this.#key, value: { ...cursor } };
-    return untilStored(this.#options.context, this.#stop.signal, () => this.#options.take(mail, checkpoint));
+    return this.#retries.untilStored(() => this.#options.take(mail, checkpoint));
   }
 
   /** A mark is for people: the position alone says what was taken. */

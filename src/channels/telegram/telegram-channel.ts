@@ -4,13 +4,14 @@ import { backoffMs, channelBackoff } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { readChannelSecret } from '../command/secret.js';
 import { Complaints } from '../complaints.js';
+import { pause } from '../pause.js';
 import { BotApi, DownloadError } from './bot-api.js';
 import { BotLease } from './bot-lease.js';
 import { MovedChats } from './moved-chats.js';
 import type { BotIdentity, RemoteFile } from './read-update.js';
 import { TelegramSender } from './telegram-sender.js';
 import { isDown, passing, type Trouble, troubleOf } from './trouble.js';
-import { offsetKey, pause, UpdateIntake } from './update-intake.js';
+import { offsetKey, UpdateIntake } from './update-intake.js';
 import { botSchema, fileSchema, type UpdateObject, updatesSchema } from './update-schema.js';
 import { webhookOf, webhookSecret, webhookTrouble } from './webhook.js';
 

@@ -4,6 +4,7 @@ import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../st
 import { errorMessage } from '../../text/failure-text.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import { pause } from '../pause.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { FormedPart } from '../reply-text/reply-form.js';
 import { type ChatAddress, parseAddress } from './address.js';
@@ -12,7 +13,6 @@ import type { MovedChats } from './moved-chats.js';
 import { type PlannedPart, plainPart, planPreview, planReply } from './reply-plan.js';
 import { SendBudget } from './send-budget.js';
 import { isUnchanged, judgeRefusal, secondWayOf } from './send-verdict.js';
-import { pause } from './update-intake.js';
 
 export interface TelegramSenderOptions {
   readonly context: Pick<ChannelContext, 'name' | 'clock' | 'openFile' | 'log'>;

@@ -1,16 +1,14 @@
 import { AttachmentLimitError, type NewAttachments } from '../../store/new-attachments.js';
-import { StoreError } from '../../store/store-error.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
+import { pause } from '../pause.js';
+import { StoreRetries, storeFails } from '../until-stored.js';
 import { conversationOf, parseAddress } from './address.js';
 import { DownloadError } from './bot-api.js';
 import type { MovedChats } from './moved-chats.js';
 import { type BotIdentity, type RemoteFile, readUpdate, type TelegramMessage } from './read-update.js';
 import type { UpdateObject } from './update-schema.js';
 
-/** Between two tries of a store that fails, in milliseconds: doubled up to the limit. */
-const firstRetryDelayMs = 100;
-const retryDelayLimitMs = 5_000;
 /** Tries to download a file, and the wait between them, in milliseconds. */
 const mostDownloads = 3;
 const downloadRetryDelayMs = 1_000;
@@ -35,10 +33,11 @@ export function offsetKey(botId: number): string {
 /** Puts updates on disk in their order, each with the position behind it. */
 export class UpdateIntake {
   readonly #options: UpdateIntakeOptions;
-  #fails = false;
+  readonly #retries: StoreRetries;
 
   constructor(options: UpdateIntakeOptions) {
     this.#options = options;
+    this.#retries = new StoreRetries(options.context);
   }
 
   /**
@@ -128,8 +127,8 @@ export class UpdateIntake {
       } catch (error) {
         if (error instanceof AttachmentLimitError) return error.message;
         if (context.signal.aborted) return 'was not waited for';
-        if (error instanceof StoreError && error.reason !== 'internal') {
-          this.#noteFailure(error);
+        if (storeFails(error)) {
+          this.#retries.noteFailure(error);
           tries -= 1;
         } else if (error instanceof DownloadError) {
           if (!error.isPassing || tries === mostDownloads) return `could not be downloaded: ${error.message}`;
@@ -167,7 +166,7 @@ export class UpdateIntake {
       try {
         await context.receive(messages, checkpoint);
       } catch (error) {
-        if (error instanceof StoreError && error.reason !== 'internal') throw error;
+        if (storeFails(error)) throw error;
         refusal = error ?? new Error('the store gives no reason');
       }
     });
@@ -189,52 +188,20 @@ export class UpdateIntake {
       try {
         await this.#options.context.receive([message]);
       } catch (error) {
-        if (error instanceof StoreError && error.reason !== 'internal') throw error;
+        if (storeFails(error)) throw error;
         this.#options.context.log.err(`A message can't be stored, and is left out: ${errorMessage(error)}`);
       }
     });
   }
 
-  #noteFailure({ message }: StoreError): void {
-    if (this.#fails) return;
-    this.#fails = true;
-    this.#options.context.log.err(
-      `Messages are not acknowledged, as the store does not take them: ${message} It is tried again.`,
-    );
-  }
-
   /** Tries until the store has taken it. False: the channel has ended. */
   async #untilStored(write: () => Promise<void>): Promise<boolean> {
-    const { log, signal } = this.#options.context;
-    for (let delayMs = firstRetryDelayMs; ; delayMs = Math.min(2 * delayMs, retryDelayLimitMs)) {
-      try {
-        await write();
-        if (this.#fails) log.notice('The store takes messages again.');
-        this.#fails = false;
-        return true;
-      } catch (error) {
-        if (!(error instanceof StoreError)) throw error;
-        if (signal.aborted || error.reason === 'closed') return false;
-        this.#noteFailure(error);
-        await pause(this.#options.context, delayMs);
-      }
+    try {
+      await this.#retries.untilStored(write);
+      return true;
+    } catch (error) {
+      if (storeFails(error)) return false;
+      throw error;
     }
   }
-}
-
-/** Ends early with the channel. */
-export async function pause(
-  { clock, signal }: Pick<ChannelContext, 'clock' | 'signal'>,
-  delayMs: number,
-): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const end = () => {
-      cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const cancel = clock.after(delayMs, end);
-    signal.addEventListener('abort', end);
-  });
 }
