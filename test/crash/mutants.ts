@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
         createDelivery({ ...transaction, counters }, row, delivery);
         transaction.sql.run(writeCounters, counters);
         transaction.sql.run(commit);
-    }, 600);`,
+    }, 1_200);`,
     only: ['SIGKILL'],
     violation: /it is replied|its reply was never received/,
   },

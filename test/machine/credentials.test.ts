@@ -74,7 +74,7 @@ describeOnMachine('the token as a credential', (machine) => {
       environment: { SD_GATEWAY_TOKEN: 'wrong' },
     });
     expect(wrong.status).toBe(77);
-    expect(wrong.stderr).toContain('/run/credentials/UNIT/token');
+    expect(wrong.stderr).toContain('does not accept the token in SD_GATEWAY_TOKEN');
     await machine().check(['systemctl', 'stop', unit]);
   });
 

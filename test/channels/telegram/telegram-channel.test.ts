@@ -384,7 +384,7 @@ test('of two gateways with one store, one polls; the other takes over when it en
   expect(second.health().state).toBe('starting');
   expect(scene.telegram.callsOf('getUpdates')).toHaveLength(1);
   await scene.closed(first);
-  await scene.pass(() => scene.telegram.isPolled);
+  await scene.pass(() => scene.telegram.callsOf('getUpdates').length > 1);
   expect(second.health().state).toBe('up');
 });
 

@@ -98,12 +98,14 @@ describe.each(Object.keys(secrets) as WebhookScheme[])('a signature of %s', (sch
     );
   });
 
-  it.runIf(scheme !== 'standard-webhooks')('is none with anything behind it', async () => {
-    const headers = await sign();
-    const [[name = '', value = ''] = []] = Object.entries(headers);
-    const changed = value.replace(/[0-9a-f]{64}/, '$&=');
-    expect(problem(scheme, { ...headers, [name]: changed })).toBe('no-signature');
-  });
+  if (scheme !== 'standard-webhooks') {
+    it('is none with anything behind it', async () => {
+      const headers = await sign();
+      const [[name = '', value = ''] = []] = Object.entries(headers);
+      const changed = value.replace(/[0-9a-f]{64}/, '$&=');
+      expect(problem(scheme, { ...headers, [name]: changed })).toBe('no-signature');
+    });
+  }
 
   it('is none without its headers', async () => {
     const headers = await sign();
@@ -115,13 +117,15 @@ describe.each(Object.keys(secrets) as WebhookScheme[])('a signature of %s', (sch
     }
   });
 
-  it.runIf(scheme !== 'github')('holds for five minutes, before and after', async () => {
-    const headers = await sign();
-    expect(problem(scheme, headers, { now: nowMs + toleranceMs })).toBeNull();
-    expect(problem(scheme, headers, { now: nowMs - toleranceMs })).toBeNull();
-    expect(problem(scheme, headers, { now: nowMs + toleranceMs + 1_000 })).toBe('wrong-time');
-    expect(problem(scheme, headers, { now: nowMs - toleranceMs - 1_000 })).toBe('wrong-time');
-  });
+  if (scheme !== 'github') {
+    it('holds for five minutes, before and after', async () => {
+      const headers = await sign();
+      expect(problem(scheme, headers, { now: nowMs + toleranceMs })).toBeNull();
+      expect(problem(scheme, headers, { now: nowMs - toleranceMs })).toBeNull();
+      expect(problem(scheme, headers, { now: nowMs + toleranceMs + 1_000 })).toBe('wrong-time');
+      expect(problem(scheme, headers, { now: nowMs - toleranceMs - 1_000 })).toBe('wrong-time');
+    });
+  }
 });
 
 it('may be one of several, as while the platform changes its secret', async () => {
