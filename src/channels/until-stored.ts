@@ -1,7 +1,7 @@
+import { pause } from '../lifecycle/effects/waits.js';
 import { StoreError } from '../store/store-error.js';
 import { backoffMs } from './backoff.js';
 import type { ChannelContext } from './channel.js';
-import { pause } from './pause.js';
 
 /** The waits for a store that fails. */
 const storeBackoff = { firstDelayMs: 100, delayLimitMs: 5_000 };

@@ -5,6 +5,7 @@ import type { ReplySender } from '../channels/reply-sender.js';
 import type { ChannelTargetVerdict } from '../channels/surroundings.js';
 import type { CommonChannelConfiguration } from '../config/channel-table.js';
 import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
+import { endsWithin } from '../lifecycle/effects/waits.js';
 import type { Log } from '../log/log.js';
 import type { Delivery } from '../store/deliveries.js';
 import { errorMessage } from '../text/failure-text.js';
@@ -90,14 +91,8 @@ class RunningChannel {
     this.#state = 'closed';
     this.#cancelRetry();
     this.#end.abort();
-    let cancelTimeout = () => {};
-    const late = new Promise<'late'>((resolve) => {
-      cancelTimeout = this.#options.clock.after(closeTimeoutMs, () => resolve('late'));
-    });
     const ended = this.#starting.then(() => this.#discard());
-    const outcome = await Promise.race([ended, late]);
-    cancelTimeout();
-    if (outcome === 'late') {
+    if (!(await endsWithin(this.#options.clock, closeTimeoutMs, ended))) {
       this.#log('warning', `had not ended after ${closeTimeoutMs / 1_000} s, and is left behind`);
     }
   }

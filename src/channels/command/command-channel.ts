@@ -1,4 +1,5 @@
 import type { CommandChannelConfiguration } from '../../config/channel-table.js';
+import { endsWithin } from '../../lifecycle/effects/waits.js';
 import { newId } from '../../store/ids.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff, isStable } from '../backoff.js';
@@ -96,12 +97,7 @@ export class CommandChannel implements Channel {
 
   /** Awaits that all arrived messages are on disk. They are acknowledged while the program can still be told. */
   async #settled(): Promise<void> {
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#context.clock.after(storeTimeoutMs, resolve);
-    });
-    await Promise.race([this.#inbox.idle(), late]);
-    cancel();
+    await endsWithin(this.#context.clock, storeTimeoutMs, this.#inbox.idle());
   }
 
   async #open(): Promise<void> {

@@ -1,8 +1,8 @@
 import type { FetchMessageObject, ImapFlow } from 'imapflow';
 import type { MailServer } from '../../config/mail-server.js';
+import { pause } from '../../lifecycle/effects/waits.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext } from '../channel.js';
-import { pause } from '../pause.js';
 import type { OpenMailbox } from './imap-cursor.js';
 import { loadImapflow } from './optional-packages.js';
 import { tlsOptions } from './tls-options.js';

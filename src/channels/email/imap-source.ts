@@ -1,9 +1,9 @@
 import type { MailServer } from '../../config/mail-server.js';
+import { endsWithin, pause } from '../../lifecycle/effects/waits.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { ChannelCheckpoint, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
-import { pause } from '../pause.js';
 import { StoreRetries } from '../until-stored.js';
 import { ImapConnection, type ListedMail } from './imap-connection.js';
 import { beginCursor, type ImapCursor, isAhead, readCursor } from './imap-cursor.js';
@@ -63,12 +63,7 @@ export class ImapSource implements MailSource {
   async close(timeoutMs: number): Promise<void> {
     this.stopAccepting();
     this.#state = 'closed';
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#options.context.clock.after(timeoutMs / 2, resolve);
-    });
-    await Promise.race([this.#following, late]);
-    cancel();
+    await endsWithin(this.#options.context.clock, timeoutMs / 2, this.#following);
     this.#connection?.close();
     await this.#following;
   }

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { endsWithin } from '../../lifecycle/effects/waits.js';
 import { StoreError } from '../../store/store-error.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext } from '../channel.js';
@@ -52,13 +53,8 @@ export class LmtpSource implements MailSource {
   /** Mails that have come whole are answered once they are on disk; those that have not are sent again later. */
   async close(timeoutMs: number): Promise<void> {
     this.stopAccepting();
-    let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = this.#options.context.clock.after(timeoutMs, resolve);
-    });
     for (const socket of this.#sessions.keys()) socket.pause();
-    await Promise.race([Promise.all(this.#taking), late]);
-    cancel();
+    await endsWithin(this.#options.context.clock, timeoutMs, Promise.all(this.#taking));
     for (const socket of this.#sessions.keys()) socket.destroy();
     await Promise.all(this.#sessions.values());
   }

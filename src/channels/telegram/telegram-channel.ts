@@ -1,10 +1,10 @@
 import type { TelegramChannelConfiguration } from '../../config/channel-table.js';
+import { pause } from '../../lifecycle/effects/waits.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { readChannelSecret } from '../command/secret.js';
 import { Complaints } from '../complaints.js';
-import { pause } from '../pause.js';
 import { BotApi, DownloadError } from './bot-api.js';
 import { BotLease } from './bot-lease.js';
 import { MovedChats } from './moved-chats.js';

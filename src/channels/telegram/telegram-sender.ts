@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { pause } from '../../lifecycle/effects/waits.js';
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
-import { pause } from '../pause.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { FormedPart } from '../reply-text/reply-form.js';
 import { type ChatAddress, parseAddress } from './address.js';

@@ -1,7 +1,7 @@
+import { pause } from '../../lifecycle/effects/waits.js';
 import { AttachmentLimitError, type NewAttachments } from '../../store/new-attachments.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
-import { pause } from '../pause.js';
 import { StoreRetries, storeFails } from '../until-stored.js';
 import { conversationOf, parseAddress } from './address.js';
 import { DownloadError } from './bot-api.js';

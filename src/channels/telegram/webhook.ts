@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { endsWithin } from '../../lifecycle/effects/waits.js';
 import type { ChannelContext } from '../channel.js';
 import type { Hook, HookAnswer } from '../hooks.js';
 import { passing, type Trouble } from './trouble.js';
@@ -35,12 +36,8 @@ export function webhookOf({ secret, take, clock }: WebhookOptions): Hook {
     async handle({ body }): Promise<HookAnswer> {
       const update = updateSchema.safeParse(jsonOf(body));
       if (!update.success) return { outcome: 'malformed', detail: 'The body is no Update of the Bot API.' };
-      let cancel = () => {};
-      const late = new Promise<boolean>((resolve) => {
-        cancel = clock.after(storeTimeoutMs, () => resolve(false));
-      });
-      const isStored = await Promise.race([take(update.data), late]).finally(() => cancel());
-      if (isStored) return { outcome: 'taken' };
+      const taken = take(update.data);
+      if ((await endsWithin(clock, storeTimeoutMs, taken)) && (await taken)) return { outcome: 'taken' };
       return { outcome: 'unavailable', detail: 'The update is not on disk yet.' };
     },
   };

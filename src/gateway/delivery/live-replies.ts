@@ -1,6 +1,7 @@
 import type { ReplySender } from '../../channels/reply-sender.js';
 import type { MessageProgress } from '../../channels/surroundings.js';
 import type { Clock } from '../../lifecycle/effects/clock.js';
+import { answeredWithin } from '../../lifecycle/effects/waits.js';
 import type { Log } from '../../log/log.js';
 import type { JsonValue, MessageState, ReplyTarget } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
@@ -163,23 +164,13 @@ class LiveReply {
   /** Never rejects, and ends in time. */
   async #run(call: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { clock, log } = this.#options;
-    const timeout = new AbortController();
-    let cancel = () => {};
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = clock.after(callTimeoutMs, () => {
-        timeout.abort();
-        reject(new Error(`there was no answer within ${callTimeoutMs / 1_000} s`));
-      });
-    });
     try {
-      await Promise.race([call(timeout.signal), late]);
+      await answeredWithin(clock, callTimeoutMs, call);
       this.#failures = 0;
     } catch (error) {
       this.#failures += 1;
       const text = `The channel ${this.#target.channel} could not show that a turn runs: ${errorMessage(error)}`;
       log.debug(text, { SD_GATEWAY_MESSAGE: this.#turn.messageId });
-    } finally {
-      cancel();
     }
   }
 }

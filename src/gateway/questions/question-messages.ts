@@ -2,6 +2,7 @@ import type { Channel } from '../../channels/channel.js';
 import type { ReplySender } from '../../channels/reply-sender.js';
 import type { AskedQuestion } from '../../channels/surroundings.js';
 import type { Clock } from '../../lifecycle/effects/clock.js';
+import { answeredWithin } from '../../lifecycle/effects/waits.js';
 import type { Log } from '../../log/log.js';
 import type { ReplyTarget } from '../../store/messages.js';
 import type { Turn } from '../../store/turns.js';
@@ -54,26 +55,16 @@ export class QuestionMessages {
     if (sender === null) return 'the channel does not run';
     const text = questionText(question, clock.now());
     const say = sayOf(target.channel);
-    const timeout = new AbortController();
-    const put = async (): Promise<void> => {
+    const put = async (signal: AbortSignal): Promise<void> => {
       const asked = { id: question.code, text, choices: ['approve', 'deny'] };
-      if (sender.ask !== undefined) await sender.ask(target, asked, timeout.signal);
+      if (sender.ask !== undefined) await sender.ask(target, asked, signal);
       else await say?.(target, text);
     };
-    let cancel = () => {};
-    const late = new Promise<never>((_resolve, reject) => {
-      cancel = clock.after(callTimeoutMs, () => {
-        timeout.abort();
-        reject(new Error(`there was no answer within ${callTimeoutMs / 1_000} s`));
-      });
-    });
     try {
-      await Promise.race([put(), late]);
+      await answeredWithin(clock, callTimeoutMs, put);
       return null;
     } catch (error) {
       return errorMessage(error);
-    } finally {
-      cancel();
     }
   }
 }

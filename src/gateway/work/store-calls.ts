@@ -1,4 +1,5 @@
 import type { Clock } from '../../lifecycle/effects/clock.js';
+import { pause } from '../../lifecycle/effects/waits.js';
 import type { Log } from '../../log/log.js';
 import { StoreError } from '../../store/store-error.js';
 import { errorMessage } from '../../text/failure-text.js';
@@ -124,22 +125,8 @@ export class StoredWrite {
           return { result: 'given-up', tries };
         }
       }
-      await this.#pause(storeRetryDelayMs(tries));
+      // There may be no more time.
+      await pause({ clock: this.#options.clock, signal: this.#options.giveUp }, storeRetryDelayMs(tries));
     }
-  }
-
-  /** Ends early when there is no more time. */
-  #pause(delayMs: number): Promise<void> {
-    const { giveUp, clock } = this.#options;
-    if (giveUp.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const end = () => {
-        cancel();
-        giveUp.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = clock.after(delayMs, end);
-      giveUp.addEventListener('abort', end);
-    });
   }
 }
