@@ -2,6 +2,7 @@ import { backoffMs, channelBackoff } from '../channels/backoff.js';
 import type { Channel, ChannelHealth } from '../channels/channel.js';
 import type { ChannelFacts } from '../channels/control/facts.js';
 import type { ReplySender } from '../channels/reply-sender.js';
+import { retryLater } from '../channels/send-failures.js';
 import type { ChannelTargetVerdict } from '../channels/surroundings.js';
 import type { CommonChannelConfiguration } from '../config/channel-table.js';
 import { type Clock, systemClock } from '../lifecycle/effects/clock.js';
@@ -313,15 +314,7 @@ function absentSender(channel: string): ReplySender {
     destinationOf: () => 'absent',
     // The number of a part that was sent would count as delivered.
     partsOf: (delivery) => [{ delivery, number: nextPart(delivery), text: '' }],
-    send: async () => ({
-      kind: 'retry',
-      reason: `the channel ${channel} does not run, or is not configured`,
-      retryAfterMilliseconds: null,
-      pausesHost: false,
-      isRefusal: false,
-      peer: 'unasked',
-      inDoubt: false,
-    }),
+    send: async () => retryLater(`the channel ${channel} does not run, or is not configured`),
     close: async () => undefined,
   };
 }

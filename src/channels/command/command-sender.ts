@@ -3,6 +3,7 @@ import type { UnknownPolicy } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
+import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
 import { commandParts, keptReceipt } from './command-parts.js';
 import type { HandedFile, HandedFiles } from './handed-files.js';
 import type { OrderEnd, ProgramLink } from './program-link.js';
@@ -22,14 +23,9 @@ export interface CommandSenderOptions {
   readonly unknown: UnknownPolicy | null;
 }
 
-/** The waits of a chat, which people read: 1 s, doubled up to 1 min. */
-const schedule = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000];
-
-type Failure = Extract<SendOutcome, { readonly kind: 'retry' | 'dead' }>;
-
 /** Has replies sent by the channel's program. */
 export class CommandSender implements ReplySender {
-  readonly schedule = schedule;
+  readonly schedule = chatSchedule;
   readonly #options: CommandSenderOptions;
   readonly #startedAt: number;
 
@@ -56,7 +52,7 @@ export class CommandSender implements ReplySender {
     const { delivery, text } = part;
     const files = (part.files ?? []).map(({ name }) => name);
     const link = this.#options.link();
-    if (link === null) return this.#failed(delivery, { reason: 'the program of the channel does not run' });
+    if (link === null) return this.#failed(delivery, 'the program of the channel does not run');
     // There is nothing to say.
     if (text === '' && files.length === 0) return { kind: 'delivered', receipt: null };
     const to = delivery.target.address;
@@ -69,7 +65,7 @@ export class CommandSender implements ReplySender {
     try {
       handed = await this.#handOver(part, link);
     } catch (error) {
-      return this.#failed(delivery, { reason: `its files can't be handed over: ${errorMessage(error)}` });
+      return this.#failed(delivery, `its files can't be handed over: ${errorMessage(error)}`);
     }
     const end = await link.order({ type: 'send', ...order, ...handed }, this.#options.timeoutMs, signal);
     // Otherwise the program may still read them: its next start removes them.
@@ -125,44 +121,27 @@ export class CommandSender implements ReplySender {
         return { kind: 'delivered', receipt: keptReceipt(part, end.receipt, link.textRules) };
       case 'not_sent': {
         if (end.final) return { kind: 'dead', reason: end.reason, peer: 'unasked' };
-        const retryAfterMs = end.retry_after === null ? null : Math.ceil(end.retry_after * 1_000);
-        return this.#failed(delivery, { reason: end.reason, retryAfterMs });
+        const retryAfterMilliseconds = end.retry_after === null ? null : Math.ceil(end.retry_after * 1_000);
+        return this.#failed(delivery, end.reason, { retryAfterMilliseconds });
       }
       case 'unknown':
-        return this.#failed(delivery, { reason: end.reason, inDoubt: true });
+        return this.#failed(delivery, end.reason, { inDoubt: true });
       case 'gone':
-        return this.#failed(delivery, { reason: `the program of the channel ${end.reason}`, inDoubt: true });
+        return this.#failed(delivery, `the program of the channel ${end.reason}`, { inDoubt: true });
       case 'late': {
         const reason = `the program gave no answer within ${formatExactTimeSpan(this.#options.timeoutMs)}`;
-        return this.#failed(delivery, { reason, inDoubt: true });
+        return this.#failed(delivery, reason, { inDoubt: true });
       }
       case 'aborted':
         return { kind: 'aborted', inDoubt: true };
       case 'not_given':
-        return signal.aborted ? { kind: 'aborted', inDoubt: false } : this.#failed(delivery, end);
+        return signal.aborted ? { kind: 'aborted', inDoubt: false } : this.#failed(delivery, end.reason);
     }
   }
 
-  /** A conversation has gone on after an hour: what failed for so long is set aside, for a person to send it after all. */
-  #failed(
-    { dueSince }: Delivery,
-    failure: { readonly reason: string; readonly retryAfterMs?: number | null; readonly inDoubt?: boolean },
-  ): Failure {
-    const { name, now, retryForMs } = this.#options;
-    const { reason, retryAfterMs = null, inDoubt = false } = failure;
-    if (now() - dueSince >= retryForMs) {
-      const limit = `${formatExactTimeSpan(retryForMs)} (channels.${name}.retry_for)`;
-      return { kind: 'dead', reason: `${reason}; it was tried for ${limit}`, peer: 'unasked', inDoubt };
-    }
-    return {
-      kind: 'retry',
-      reason,
-      retryAfterMilliseconds: retryAfterMs,
-      pausesHost: retryAfterMs !== null,
-      isRefusal: false,
-      peer: 'unasked',
-      inDoubt,
-    };
+  #failed({ dueSince }: Delivery, reason: string, known: Parameters<typeof retryLater>[1] = {}): SendOutcome {
+    const { name: channel, now, retryForMs } = this.#options;
+    return withinLimit(retryLater(reason, known), { channel, retryForMs, dueSince, now: now() });
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment, ReplyTarget } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ChannelContext } from '../channel.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
+import { retryLater, withinLimit } from '../send-failures.js';
 import {
   composeMail,
   type FileToSend,
@@ -111,19 +111,8 @@ export class SmtpSender implements ReplySender {
     const peer = failure === null ? 'unasked' : verdict.kind === 'server' ? 'failing' : 'well';
     if (verdict.kind === 'never') return { kind: 'dead', reason, peer };
     const { context, retryForMs } = this.#options;
-    if (context.clock.now() - dueSince >= retryForMs) {
-      const limit = `${formatExactTimeSpan(retryForMs)} (channels.${context.name}.retry_for)`;
-      return { kind: 'dead', reason: `${reason}; it was tried for ${limit}`, peer, inDoubt };
-    }
-    return {
-      kind: 'retry',
-      reason,
-      retryAfterMilliseconds: null,
-      pausesHost: false,
-      isRefusal: false,
-      peer,
-      inDoubt,
-    };
+    const limit = { channel: context.name, retryForMs, dueSince, now: context.clock.now() };
+    return withinLimit(retryLater(reason, { peer, inDoubt }), limit);
   }
 }
 

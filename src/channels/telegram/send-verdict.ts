@@ -1,4 +1,5 @@
 import type { SendOutcome } from '../reply-sender.js';
+import { retryLater } from '../send-failures.js';
 import type { ApiEnd } from './bot-api.js';
 
 /** Decides what the end of a send means: pure functions. */
@@ -36,16 +37,9 @@ export function isUnchanged({ code, description }: Refusal): boolean {
 export function judgeRefusal({ code, description, retryAfterMs }: Refusal): SendOutcome {
   const reason = `Telegram refuses it: ${description}`;
   if (code === 429 || code === 401 || code === 404 || code === 409 || code >= 500) {
-    return {
-      kind: 'retry',
-      reason,
-      retryAfterMilliseconds: retryAfterMs,
-      pausesHost: retryAfterMs !== null,
-      isRefusal: false,
-      peer: 'unasked',
-      // Between Telegram's own servers an answer may be lost.
-      inDoubt: code === 502 || code === 504,
-    };
+    // Between Telegram's own servers an answer may be lost.
+    const inDoubt = code === 502 || code === 504;
+    return retryLater(reason, { retryAfterMilliseconds: retryAfterMs, inDoubt });
   }
   // The bot is blocked or was removed, there is no such chat or topic, or the message itself is wrong.
   return { kind: 'dead', reason, peer: 'unasked' };

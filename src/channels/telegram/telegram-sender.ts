@@ -3,10 +3,10 @@ import { pause } from '../../lifecycle/effects/waits.js';
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { FormedPart } from '../reply-text/reply-form.js';
+import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
 import { type ChatAddress, parseAddress } from './address.js';
 import type { ApiEnd, BotApi } from './bot-api.js';
 import type { MovedChats } from './moved-chats.js';
@@ -26,9 +26,6 @@ export interface TelegramSenderOptions {
   /** Time for which a reply is tried again, in milliseconds. */
   readonly retryForMs: number;
 }
-
-/** The waits of a chat, which people read: 1 s, doubled up to 1 min. */
-const schedule = [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000];
 
 /** A reply that Telegram wants to wait for longer than this is put off, in milliseconds. */
 const longestHoldMs = 5_000;
@@ -54,7 +51,7 @@ interface Send {
 
 /** Sends replies as messages of the bot. */
 export class TelegramSender implements ReplySender {
-  readonly schedule = schedule;
+  readonly schedule = chatSchedule;
   readonly #options: TelegramSenderOptions;
   readonly #budget = new SendBudget();
 
@@ -102,7 +99,10 @@ export class TelegramSender implements ReplySender {
       tried: new Set(),
     };
     const outcome = await this.#send(send, signal);
-    return outcome.kind === 'retry' ? this.#limited(delivery, outcome) : outcome;
+    if (outcome.kind !== 'retry') return outcome;
+    const { context, retryForMs } = this.#options;
+    const { dueSince } = delivery;
+    return withinLimit(outcome, { channel: context.name, retryForMs, dueSince, now: this.#now });
   }
 
   /** Shows the text so far. Without room in the budget the next one shows it. */
@@ -171,7 +171,7 @@ export class TelegramSender implements ReplySender {
     const chat = String(this.#chatParameters(send.address).chat_id);
     const heldUntil = this.#budget.heldUntil(chat, this.#now);
     if (heldUntil !== null && heldUntil - this.#now > longestHoldMs) {
-      return waiting('Telegram has asked for time', heldUntil - this.#now);
+      return retryLater('Telegram has asked for time', { retryAfterMilliseconds: heldUntil - this.#now });
     }
     const at = this.#budget.reserve(chat, this.#now);
     if (at > this.#now) await pause({ clock: context.clock, signal }, at - this.#now);
@@ -179,7 +179,7 @@ export class TelegramSender implements ReplySender {
     const end = await this.#transmit(send, true, signal);
     switch (end?.kind) {
       case undefined:
-        return waiting('the channel has no connection to Telegram', null);
+        return retryLater('the channel has no connection to Telegram');
       case 'ok': {
         const sent = sentMessage.safeParse(end.result);
         return { kind: 'delivered', receipt: sent.success ? { message_id: sent.data.message_id } : null };
@@ -188,11 +188,8 @@ export class TelegramSender implements ReplySender {
         // An edit may be made again.
         return { kind: 'aborted', inDoubt: end.inDoubt && send.edits === null };
       case 'failed': {
-        const { reason, inDoubt } = end;
-        return {
-          ...waiting(`Telegram was not reached: ${reason}`, null),
-          inDoubt: inDoubt && send.edits === null,
-        };
+        const inDoubt = end.inDoubt && send.edits === null;
+        return retryLater(`Telegram was not reached: ${end.reason}`, { inDoubt });
       }
       case 'refused':
         return this.#refused(send, end, chat, signal);
@@ -219,7 +216,7 @@ export class TelegramSender implements ReplySender {
         await this.#options.moved.note(this.#options.moved.currentId(address.chatId), end.migrateToChatId);
       } catch {
         // The store fails. The next attempt is told again.
-        return waiting('the chat has moved, and its new id could not be stored', null);
+        return retryLater('the chat has moved, and its new id could not be stored');
       }
     }
     const again = { ...send, tried: new Set([...tried, way]) };
@@ -270,15 +267,6 @@ export class TelegramSender implements ReplySender {
       timeoutMs: uploadMs,
     });
   }
-
-  /** A conversation has gone on after an hour: what failed for so long is set aside, for a person to send it after all. */
-  #limited(delivery: Delivery, outcome: Extract<SendOutcome, { readonly kind: 'retry' }>): SendOutcome {
-    const { context, retryForMs } = this.#options;
-    if (this.#now - delivery.dueSince < retryForMs) return outcome;
-    const limit = `${formatExactTimeSpan(retryForMs)} (channels.${context.name}.retry_for)`;
-    const { reason, inDoubt } = outcome;
-    return { kind: 'dead', reason: `${reason}; it was tried for ${limit}`, peer: 'unasked', inDoubt };
-  }
 }
 
 /** Markup that Telegram has refused is left out. */
@@ -304,19 +292,4 @@ function answeredIn({ options }: Pick<ReplyTarget, 'options'>): number | null {
 
 function dead(reason: string): SendOutcome {
   return { kind: 'dead', reason, peer: 'unasked' };
-}
-
-function waiting(
-  reason: string,
-  retryAfterMs: number | null,
-): Extract<SendOutcome, { readonly kind: 'retry' }> {
-  return {
-    kind: 'retry',
-    reason,
-    retryAfterMilliseconds: retryAfterMs,
-    pausesHost: retryAfterMs !== null,
-    isRefusal: false,
-    peer: 'unasked',
-    inDoubt: false,
-  };
 }

@@ -1,4 +1,5 @@
 import type { ReplySender, SendOutcome } from '../../../channels/reply-sender.js';
+import { retryLater } from '../../../channels/send-failures.js';
 import type { Configuration } from '../../../config/schema.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import { replyOrigin } from '../addresses/target-address.js';
@@ -100,13 +101,5 @@ export function createLazyWebhookSender(
 
 /** The host was not asked, and another attempt may find a free descriptor. */
 function notLoaded(error: unknown): SendOutcome {
-  return {
-    kind: 'retry',
-    reason: `the gateway could not load its HTTP client: ${errorMessage(error)}`,
-    retryAfterMilliseconds: null,
-    pausesHost: false,
-    isRefusal: false,
-    peer: 'unasked',
-    inDoubt: false,
-  };
+  return retryLater(`the gateway could not load its HTTP client: ${errorMessage(error)}`);
 }
