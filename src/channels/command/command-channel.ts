@@ -5,6 +5,7 @@ import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
+import { KeptHealth } from '../kept-health.js';
 import { CommandSender } from './command-sender.js';
 import { HandedFiles } from './handed-files.js';
 import { cursorKey, Inbox } from './inbox.js';
@@ -24,7 +25,7 @@ export class CommandChannel implements Channel {
   readonly #inbox: Inbox;
   readonly #complaints: Complaints;
   readonly #files: HandedFiles;
-  #health: ChannelHealth;
+  readonly #health: KeptHealth;
   #link: ProgramLink | null = null;
   /** A program that is to be ready, or to have ended before that. */
   #opening: Promise<unknown> = Promise.resolve();
@@ -39,7 +40,7 @@ export class CommandChannel implements Channel {
     this.#context = context;
     this.#inbox = new Inbox(context);
     this.#complaints = new Complaints(context);
-    this.#health = { state: 'starting', since: clock.now(), reason: null };
+    this.#health = new KeptHealth(context);
     this.#files = new HandedFiles(context.host.directory, (file) => context.openFile(file));
     this.replySender = new CommandSender({
       name: this.name,
@@ -74,7 +75,7 @@ export class CommandChannel implements Channel {
   }
 
   health(): ChannelHealth {
-    return this.#health;
+    return this.#health.now;
   }
 
   async say({ address: to }: ChannelAddress, text: string): Promise<void> {
@@ -152,7 +153,7 @@ export class CommandChannel implements Channel {
     const delayMs = backoffMs(channelBackoff, this.#failures);
     this.#failures += 1;
     const next = `started again in ${Math.round(delayMs / 100) / 10} s`;
-    if (this.#health.reason !== reason) {
+    if (this.#health.now.reason !== reason) {
       this.#context.log.err(`The channel ${this.name} is down: ${reason}. It is ${next}.`);
     }
     this.#enter('down', reason);
@@ -191,15 +192,8 @@ export class CommandChannel implements Channel {
   }
 
   #enter(state: ChannelHealth['state'], reason: string | null = null): void {
-    if (this.#health.state === state && this.#health.reason === reason) return;
-    const { log, clock } = this.#context;
-    if (state === 'up' && this.#health.state === 'down') {
-      log.notice(`The channel ${this.name} is up again.`);
-    } else if (state === 'down' && this.#link !== null) {
-      log.warning(`The channel ${this.name} is down: ${reason}.`);
+    if (this.#health.enter(state, reason) && state === 'down' && this.#link !== null) {
+      this.#context.log.warning(`The channel ${this.name} is down: ${reason}.`);
     }
-    const since = this.#health.state === state ? this.#health.since : clock.now();
-    this.#health = { state, since, reason };
-    this.#context.healthChanged();
   }
 }

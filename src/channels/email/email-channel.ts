@@ -3,6 +3,7 @@ import { readMailServer } from '../../config/mail-server.js';
 import { newId } from '../../store/ids.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { readChannelSecret } from '../command/secret.js';
+import { KeptHealth } from '../kept-health.js';
 import { ImapSource } from './imap-source.js';
 import { LmtpSource } from './lmtp-source.js';
 import { MailIntake } from './mail-intake.js';
@@ -21,7 +22,7 @@ export class EmailChannel implements Channel {
   readonly replySender: SmtpSender;
   readonly #source: MailSource;
   readonly #context: ChannelContext;
-  #health: ChannelHealth;
+  readonly #health: KeptHealth;
   #isClosed = false;
 
   constructor(configuration: EmailChannelConfiguration, context: ChannelContext) {
@@ -34,7 +35,7 @@ export class EmailChannel implements Channel {
     } = configuration;
     this.name = name;
     this.#context = context;
-    this.#health = { state: 'starting', since: context.clock.now(), reason: null };
+    this.#health = new KeptHealth(context);
     const password = readChannelSecret({ name, ...configuration }, host.credentialsDirectory);
     const ca = caFile === null ? null : readCertificates(caFile, `channels.${name}.ca_file`);
     const { domain = '' } = readAddress(address) ?? {};
@@ -89,7 +90,7 @@ export class EmailChannel implements Channel {
   }
 
   health(): ChannelHealth {
-    return this.#health;
+    return this.#health.now;
   }
 
   async say({ address, options = {} }: ChannelAddress, text: string): Promise<void> {
@@ -98,12 +99,8 @@ export class EmailChannel implements Channel {
 
   #enter(state: ChannelHealth['state'], reason: string | null = null): void {
     if (this.#isClosed && state !== 'closed') return;
-    if (this.#health.state === state && this.#health.reason === reason) return;
-    const { log, clock } = this.#context;
-    if (state === 'up' && this.#health.state === 'down') log.notice(`The channel ${this.name} is up again.`);
-    else if (state === 'down') log.warning(`The channel ${this.name} is down: ${reason}. It connects again.`);
-    const since = this.#health.state === state ? this.#health.since : clock.now();
-    this.#health = { state, since, reason };
-    this.#context.healthChanged();
+    if (this.#health.enter(state, reason) && state === 'down') {
+      this.#context.log.warning(`The channel ${this.name} is down: ${reason}. It connects again.`);
+    }
   }
 }

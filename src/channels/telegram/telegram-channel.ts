@@ -5,6 +5,7 @@ import { backoffMs, channelBackoff } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { readChannelSecret } from '../command/secret.js';
 import { Complaints } from '../complaints.js';
+import { KeptHealth } from '../kept-health.js';
 import { BotApi, DownloadError } from './bot-api.js';
 import { BotLease } from './bot-lease.js';
 import { MovedChats } from './moved-chats.js';
@@ -51,7 +52,7 @@ export class TelegramChannel implements Channel {
   readonly #complaints: Complaints;
   /** Aborted when nothing more is to be asked for. */
   readonly #stop = new AbortController();
-  #health: ChannelHealth;
+  readonly #health: KeptHealth;
   #link: Link | null = null;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
@@ -72,7 +73,7 @@ export class TelegramChannel implements Channel {
     this.#moved = new MovedChats(context);
     this.#lease = new BotLease(context);
     this.#complaints = new Complaints(context);
-    this.#health = { state: 'starting', since: context.clock.now(), reason: null };
+    this.#health = new KeptHealth(context);
     this.replySender = new TelegramSender({
       context,
       api: () => this.#link?.api ?? null,
@@ -101,11 +102,11 @@ export class TelegramChannel implements Channel {
     await this.#running;
     await this.#lease.release();
     await this.#disconnect();
-    this.#enter('closed');
+    this.#health.enter('closed');
   }
 
   health(): ChannelHealth {
-    return this.#health;
+    return this.#health.now;
   }
 
   say(to: ChannelAddress, text: string): Promise<void> {
@@ -176,7 +177,7 @@ export class TelegramChannel implements Channel {
 
   async #pollOnce(link: Link): Promise<Trouble | null> {
     const isShort = this.#isUncertain;
-    if (!isShort) this.#enter('up');
+    if (!isShort) this.#health.enter('up');
     this.#poll = new AbortController();
     if (this.#stop.signal.aborted) this.#poll.abort();
     const end = await link.api.call(
@@ -195,7 +196,7 @@ export class TelegramChannel implements Channel {
     }
     const updates = updatesSchema.safeParse(end.result);
     if (!updates.success) return passing('Telegram gave updates that are none');
-    this.#enter('up');
+    this.#health.enter('up');
     this.#isUncertain = false;
     // Two that poll at once end each other's long polls: a short one proves nothing.
     if (!isShort) this.#failures = 0;
@@ -228,7 +229,7 @@ export class TelegramChannel implements Channel {
       this.#webhook = link;
       this.#webhookSince = clock.now();
       this.#isUncertain = false;
-      this.#enter('up');
+      this.#health.enter('up');
     }
     await this.#pause(this.#configuration.health_interval);
     if (this.#stop.signal.aborted) return null;
@@ -248,14 +249,14 @@ export class TelegramChannel implements Channel {
   async #rest(trouble: Trouble): Promise<void> {
     const { kind, reason, retryAfterMs } = trouble;
     if (kind === 'standby') {
-      this.#enter('starting', reason);
+      this.#health.enter('starting', reason);
       return this.#pause(standbyMs);
     }
     this.#isUncertain = true;
     this.#failures += 1;
     const delayMs = Math.max(retryAfterMs ?? 0, backoffMs(channelBackoff, this.#failures - 1));
     if (isDown(trouble, this.#failures)) {
-      this.#enter('down', reason);
+      this.#health.enter('down', reason);
       this.#complaints.note(
         kind,
         `The channel ${this.name} is down: ${reason}. The next try is in ${Math.round(delayMs / 100) / 10} s.`,
@@ -281,13 +282,13 @@ export class TelegramChannel implements Channel {
 
   async #check(): Promise<void> {
     const link = this.#link;
-    if (link === null || this.#health.state !== 'up') return;
+    if (link === null || this.#health.now.state !== 'up') return;
     const end = await link.api.call(
       'getMe',
       {},
       { timeoutMs: callTimeoutMs, signal: this.#stop.signal, isOnce: true },
     );
-    if (end.kind === 'ok' || end.kind === 'aborted' || this.#health.state !== 'up') return;
+    if (end.kind === 'ok' || end.kind === 'aborted' || this.#health.now.state !== 'up') return;
     this.#checkFailure = this.#troubleOf(end);
     this.#poll.abort();
   }
@@ -303,16 +304,6 @@ export class TelegramChannel implements Channel {
     const file = fileSchema.safeParse(end.result);
     if (!file.success) throw new DownloadError('Telegram does not say where it is', false);
     yield* api.download(file.data.file_path, { timeoutMs: downloadTimeoutMs, signal });
-  }
-
-  #enter(state: ChannelHealth['state'], reason: string | null = null): void {
-    const before = this.#health;
-    if (before.state === state && before.reason === reason) return;
-    const { log, clock } = this.#context;
-    if (state === 'up' && before.state === 'down') log.notice(`The channel ${this.name} is up again.`);
-    const since = before.state === state ? before.since : clock.now();
-    this.#health = { state, since, reason };
-    this.#context.healthChanged();
   }
 }
 

@@ -7,6 +7,7 @@ import type { Channel, ChannelContext, ChannelHealth } from '../channel.js';
 import { readChannelSecret } from '../command/secret.js';
 import { Complaints } from '../complaints.js';
 import type { HookAnswer, HookRefusal, HookRequest } from '../hooks.js';
+import { KeptHealth } from '../kept-health.js';
 import { isWanted, readEvent, type WebhookEvent } from './event.js';
 import { hasSignature, readWebhookSecrets, type SignatureProblem, signatureProblem } from './signatures.js';
 import { type ComposedMessage, MessageComposer } from './webhook-message.js';
@@ -23,7 +24,7 @@ export class WebhookChannel implements Channel {
   readonly #complaints: Complaints;
   #secrets: readonly Buffer[] = [];
   #secretsReadAt = 0;
-  #health: ChannelHealth;
+  readonly #health: KeptHealth;
 
   constructor(table: WebhookChannelConfiguration, context: ChannelContext) {
     this.name = context.name;
@@ -31,7 +32,7 @@ export class WebhookChannel implements Channel {
     this.#context = context;
     this.#composer = new MessageComposer(table);
     this.#complaints = new Complaints(context);
-    this.#health = { state: 'starting', since: context.clock.now(), reason: null };
+    this.#health = new KeptHealth(context);
   }
 
   async start(): Promise<void> {
@@ -41,18 +42,18 @@ export class WebhookChannel implements Channel {
       check: (headers, client) => this.#check(headers, client),
       handle: (request) => this.#handle(request),
     });
-    this.#enter('up');
+    this.#health.enter('up');
   }
 
   /** A request that still comes is taken: it is on disk before it is acknowledged, and the next start runs it. */
   stopAccepting(): void {}
 
   async close(): Promise<void> {
-    this.#enter('closed');
+    this.#health.enter('closed');
   }
 
   health(): ChannelHealth {
-    return this.#health;
+    return this.#health.now;
   }
 
   #check(headers: IncomingHttpHeaders, client: string | null): HookRefusal | null {
@@ -175,11 +176,5 @@ export class WebhookChannel implements Channel {
     }
     this.#secrets = readWebhookSecrets(this.#table.scheme, secret, this.#secretSetting());
     this.#secretsReadAt = clock.now();
-  }
-
-  #enter(state: ChannelHealth['state']): void {
-    if (this.#health.state === state) return;
-    this.#health = { state, since: this.#context.clock.now(), reason: null };
-    this.#context.healthChanged();
   }
 }
