@@ -6,12 +6,12 @@ import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { KeptHealth } from '../kept-health.js';
+import { readChannelSecret } from '../secret.js';
 import { CommandSender } from './command-sender.js';
 import { HandedFiles } from './handed-files.js';
 import { cursorKey, Inbox } from './inbox.js';
 import { ProgramLink } from './program-link.js';
 import type { InboundLine } from './protocol.js';
-import { readChannelSecret } from './secret.js';
 
 /** Longest wait at the end for messages to get to the disk, in milliseconds. */
 const storeTimeoutMs = 750;

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { readChannelSecret } from '../../channels/command/secret.js';
+import { readChannelSecret } from '../../channels/secret.js';
 import { channelHost } from '../../gateway/channel-programs.js';
 import type { Log } from '../../log/log.js';
 import { parseTimeSpan } from '../../text/time-span.js';

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openRegularFile } from '../../linux/files.js';
-import { errorMessage } from '../../text/failure-text.js';
+import { openRegularFile } from '../linux/files.js';
+import { errorMessage } from '../text/failure-text.js';
 
 const largestBytes = 65_536;
 
