@@ -2,6 +2,7 @@ import type { WebhookChannelConfiguration } from '../../config/channel-table.js'
 import type { Metadata } from '../../store/messages.js';
 import { memberAt, parseTemplate, renderTemplate, type Template } from '../../text/template.js';
 import type { ChannelMessage } from '../channel.js';
+import { storableText } from '../conversation/plain-text.js';
 import { deepestMember, prototypePath } from '../http/bodies.js';
 import { metadata as metadataSchema } from '../http/request-schema.js';
 import type { WebhookEvent } from './event.js';
@@ -64,7 +65,7 @@ export class MessageComposer {
       if (path.length > 1 || !ownNames.includes(first)) return memberAt(payload?.value, path);
       return first === '$payload' && payload !== null ? payload.value : own[first] || undefined;
     };
-    return storable(renderTemplate(template, lookUp, limit));
+    return storableText(renderTemplate(template, lookUp, limit));
   }
 }
 
@@ -77,12 +78,7 @@ function withPayload(facts: Metadata, payload: WebhookEvent['payload']): Metadat
 
 /** A body that is no JSON is kept as it came, up to a limit. */
 function cutSource(source: Buffer): string {
-  return storable(source.subarray(0, longestText).toString());
-}
-
-/** Not every database keeps U+0000 and unpaired surrogates. */
-function storable(text: string): string {
-  return text.replace(/[\0\p{Surrogate}]/gu, '\ufffd');
+  return storableText(source.subarray(0, longestText).toString());
 }
 
 function fileOf({ payload, source }: WebhookEvent): ComposedMessage['file'] {
