@@ -54,6 +54,8 @@ export class TelegramSender implements ReplySender {
   readonly schedule = chatSchedule;
   readonly #options: TelegramSenderOptions;
   readonly #budget = new SendBudget();
+  /** Each part of a reply is sent by its plan. */
+  readonly #plans = new WeakMap<Delivery, readonly PlannedPart[]>();
 
   constructor(options: TelegramSenderOptions) {
     this.#options = options;
@@ -74,7 +76,7 @@ export class TelegramSender implements ReplySender {
   }
 
   partsOf(delivery: Delivery): readonly ReplyPart[] {
-    const parts = planReply(delivery);
+    const parts = this.#planOf(delivery);
     // There is nothing to say.
     if (parts.length === 0) return [{ delivery, number: 1, text: '' }];
     return parts.map((part, index) => ({
@@ -85,7 +87,7 @@ export class TelegramSender implements ReplySender {
   }
 
   async send({ delivery, number }: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
-    const part = planReply(delivery)[number - 1];
+    const part = this.#planOf(delivery)[number - 1];
     if (part === undefined) return { kind: 'delivered', receipt: null };
     const { address: to } = delivery.target;
     const address = parseAddress(to);
@@ -149,6 +151,12 @@ export class TelegramSender implements ReplySender {
   }
 
   async close(): Promise<void> {}
+
+  #planOf(delivery: Delivery): readonly PlannedPart[] {
+    const plan = this.#plans.get(delivery) ?? planReply(delivery);
+    this.#plans.set(delivery, plan);
+    return plan;
+  }
 
   get #now(): number {
     return this.#options.context.clock.now();

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { endsWithin } from '../../lifecycle/effects/waits.js';
 import type { ChannelContext } from '../channel.js';
 import type { Hook, HookAnswer } from '../hooks.js';
+import { jsonOf } from './bot-api.js';
 import { passing, type Trouble } from './trouble.js';
 import { type UpdateObject, updateSchema } from './update-schema.js';
 
@@ -34,7 +35,7 @@ export function webhookOf({ secret, take, clock }: WebhookOptions): Hook {
     limitBytes,
     check: (headers) => (isOurs(headers, secret) ? null : unauthorized),
     async handle({ body }): Promise<HookAnswer> {
-      const update = updateSchema.safeParse(jsonOf(body));
+      const update = updateSchema.safeParse(jsonOf(body.toString()));
       if (!update.success) return { outcome: 'malformed', detail: 'The body is no Update of the Bot API.' };
       const taken = take(update.data);
       if ((await endsWithin(clock, storeTimeoutMs, taken)) && (await taken)) return { outcome: 'taken' };
@@ -47,14 +48,6 @@ function isOurs({ [secretHeader]: given }: IncomingHttpHeaders, secret: string):
   const wanted = Buffer.from(secret);
   const found = Buffer.from(typeof given === 'string' ? given : '');
   return found.length === wanted.length && timingSafeEqual(found, wanted);
-}
-
-function jsonOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString());
-  } catch {
-    return undefined;
-  }
 }
 
 const infoSchema = z.object({
