@@ -56,3 +56,15 @@ export function pageOf<Item>(
   const more = items.length > limit && last !== undefined;
   return { items: shown, next: more ? encodeCursor(of, keyOf(last)) : null };
 }
+
+/** Reads a list to its end, page by page. Null: there is no such list. */
+export async function* itemsOfPages<Item>(
+  read: (after: string | null) => Promise<Page<Item> | null>,
+): AsyncGenerator<Item> {
+  let after: string | null = null;
+  do {
+    const page: Page<Item> | null = await read(after);
+    yield* page?.items ?? [];
+    after = page?.next ?? null;
+  } while (after !== null);
+}

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { itemsOfPages } from '../../store/pages.js';
 import { type StoredRecord, tableOf } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
 import { newSecretToken, secretTokenDigest } from '../../text/secret-token.js';
@@ -96,12 +97,11 @@ export class NamedTokens {
 
   async #read(): Promise<readonly Entry[]> {
     const entries: Entry[] = [];
-    let after: string | null = null;
-    do {
-      const page = await this.#store.records(recordKind, { limit: mostTokens, after });
-      entries.push(...page.items.map(entryOf).filter((entry) => entry !== null));
-      after = page.next;
-    } while (after !== null);
+    const pages = (after: string | null) => this.#store.records(recordKind, { limit: mostTokens, after });
+    for await (const record of itemsOfPages(pages)) {
+      const entry = entryOf(record);
+      if (entry !== null) entries.push(entry);
+    }
     return entries;
   }
 }

@@ -1,3 +1,4 @@
+import { itemsOfPages } from '../../store/pages.js';
 import type { ChannelContext } from '../channel.js';
 
 const pageSize = 500;
@@ -15,12 +16,8 @@ export class MovedChats {
   }
 
   async load(): Promise<void> {
-    let after: string | null = null;
-    do {
-      const page = await this.#records.records(this.#kind, { limit: pageSize, after });
-      for (const { key, value } of page.items) this.#keep(Number(key), Number(value));
-      after = page.next;
-    } while (after !== null);
+    const pages = (after: string | null) => this.#records.records(this.#kind, { limit: pageSize, after });
+    for await (const { key, value } of itemsOfPages(pages)) this.#keep(Number(key), Number(value));
   }
 
   /** Resolves once it is on disk. */

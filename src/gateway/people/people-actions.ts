@@ -8,6 +8,7 @@ import type {
 } from '../../channels/surroundings.js';
 import type { Log } from '../../log/log.js';
 import type { Message } from '../../store/messages.js';
+import { itemsOfPages } from '../../store/pages.js';
 import type { Store } from '../../store/store.js';
 import type { People } from './people.js';
 
@@ -97,15 +98,11 @@ export class PeopleActions implements PeopleOperations {
   }
 
   async #sessionsOf(channel: string): Promise<readonly string[]> {
+    const { store } = this.#options;
     const names: string[] = [];
-    let after: string | null = null;
-    do {
-      const page = await this.#options.store.sessions({ limit: pageLimit, after });
-      names.push(
-        ...page.items.map(({ session }) => session).filter((name) => name.startsWith(`${channel}:`)),
-      );
-      after = page.next;
-    } while (after !== null);
+    for await (const { session } of itemsOfPages((after) => store.sessions({ limit: pageLimit, after }))) {
+      if (session.startsWith(`${channel}:`)) names.push(session);
+    }
     return names;
   }
 

@@ -15,6 +15,7 @@ import { needsRecord, type Role, roleOf, roles } from '../../channels/conversati
 import type { AllowedPerson, PeopleList, WaitingPerson } from '../../channels/surroundings.js';
 import type { PeopleConfiguration } from '../../config/channel-table.js';
 import type { Log } from '../../log/log.js';
+import { itemsOfPages } from '../../store/pages.js';
 import { type StoredRecord, tableOf } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
 import { newCode, writtenCode } from '../questions/question-record.js';
@@ -183,12 +184,10 @@ export class People {
 
   async #all(kind: string): Promise<readonly StoredRecord[]> {
     const found: StoredRecord[] = [];
-    let after: string | null = null;
-    do {
-      const page = await this.#options.store.records(kind, { limit: 500, after });
-      found.push(...page.items);
-      after = page.next;
-    } while (after !== null);
+    const { store } = this.#options;
+    for await (const record of itemsOfPages((after) => store.records(kind, { limit: 500, after }))) {
+      found.push(record);
+    }
     return found;
   }
 }
