@@ -1,8 +1,8 @@
 import { commandStatus } from '../command.js';
 import { askYesNo, printable, versionedLine } from '../terminal.js';
 import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
-import { askGateway, refused } from './access.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
+import { askOrRefuse, Refused } from './messages.js';
 
 const actions = ['list', 'accept', 'forget'] as const;
 
@@ -36,18 +36,17 @@ export async function people(parsed: ParsedCommand): Promise<number> {
   if (action !== 'accept' && parsed.flags.has('owner')) throw usage('--owner goes with accept');
   switch (action) {
     case 'list':
-      return askGateway(parsed, (client) => list(client, parsed.flags.has('json')));
+      return askOrRefuse(parsed, (client) => list(client, parsed.flags.has('json')));
     case 'accept':
-      return askGateway(parsed, (client) => accept(client, operand ?? '', parsed));
+      return askOrRefuse(parsed, (client) => accept(client, operand ?? '', parsed));
     case 'forget':
       return forget(parsed, operand ?? '', channel ?? null);
   }
 }
 
-async function list(client: GatewayClient, isJson: boolean): Promise<number | null> {
+async function list(client: GatewayClient, isJson: boolean): Promise<number> {
   const answer = await client.get('/v1/people');
-  if (answer.status === 401) return null;
-  if (answer.status !== 200) return refused(answer, 'to list people');
+  if (answer.status !== 200) throw new Refused(answer, 'to list people');
   if (isJson) {
     process.stdout.write(versionedLine(answer.body));
     return commandStatus.success;
@@ -73,11 +72,10 @@ function shownId(id: string): string {
   return /^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(id) && !id.startsWith('"') ? id : JSON.stringify(id);
 }
 
-async function accept(client: GatewayClient, code: string, parsed: ParsedCommand): Promise<number | null> {
+async function accept(client: GatewayClient, code: string, parsed: ParsedCommand): Promise<number> {
   const role = parsed.flags.has('owner') ? 'owner' : 'user';
   const answer = await client.post('/v1/people/accept', { code, role }, {});
-  if (answer.status === 401) return null;
-  if (answer.status !== 200) return refused(answer, `to accept ${code}`);
+  if (answer.status !== 200) throw new Refused(answer, `to accept ${code}`);
   if (parsed.flags.has('json')) {
     process.stdout.write(versionedLine(answer.body));
     return commandStatus.success;
@@ -96,14 +94,13 @@ async function forget(parsed: ParsedCommand, id: string, channel: string | null)
     }
     if (!answer) return commandStatus.failure;
   }
-  return askGateway(parsed, async (client) => {
+  return askOrRefuse(parsed, async (client) => {
     const answer = await client.post(
       '/v1/people/forget',
       { id, ...(channel === null ? {} : { channel }) },
       {},
     );
-    if (answer.status === 401) return null;
-    if (answer.status !== 200) return refused(answer, `to forget ${id}`);
+    if (answer.status !== 200) throw new Refused(answer, `to forget ${id}`);
     process.stdout.write(
       parsed.flags.has('json') ? versionedLine(answer.body) : `${printable(forgotten(id, answer))}\n`,
     );

@@ -1,8 +1,9 @@
 import { commandStatus } from '../command.js';
 import { printable, versionedLine } from '../terminal.js';
 import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
-import { askGateway, refused, showToken } from './access.js';
+import { showToken } from './access.js';
 import type { GatewayClient } from './http.js';
+import { askOrRefuse, Refused } from './messages.js';
 
 const actions = ['show', 'add', 'list', 'revoke'] as const;
 
@@ -29,12 +30,12 @@ export async function token(parsed: ParsedCommand): Promise<number> {
       return showToken(parsed);
     case 'add': {
       const scopes = (scope ?? '').split(/[\s,]+/).filter((word) => word !== '');
-      return askGateway(parsed, (client) => add(client, { name: name ?? '', scopes }, json));
+      return askOrRefuse(parsed, (client) => add(client, { name: name ?? '', scopes }, json));
     }
     case 'list':
-      return askGateway(parsed, (client) => list(client, json));
+      return askOrRefuse(parsed, (client) => list(client, json));
     case 'revoke':
-      return askGateway(parsed, (client) => revoke(client, name ?? '', json));
+      return askOrRefuse(parsed, (client) => revoke(client, name ?? '', json));
   }
 }
 
@@ -42,18 +43,16 @@ async function add(
   client: GatewayClient,
   body: { readonly name: string; readonly scopes: readonly string[] },
   json: boolean,
-): Promise<number | null> {
+): Promise<number> {
   const answer = await client.post('/v1/tokens', body, {});
-  if (answer.status === 401) return null;
-  if (answer.status !== 201) return refused(answer, `to make the token "${body.name}"`);
+  if (answer.status !== 201) throw new Refused(answer, `to make the token "${body.name}"`);
   process.stdout.write(json ? versionedLine(answer.body) : `${String(answer.body?.['token'])}\n`);
   return commandStatus.success;
 }
 
-async function list(client: GatewayClient, json: boolean): Promise<number | null> {
+async function list(client: GatewayClient, json: boolean): Promise<number> {
   const answer = await client.get('/v1/tokens');
-  if (answer.status === 401) return null;
-  if (answer.status !== 200) return refused(answer, 'to list tokens');
+  if (answer.status !== 200) throw new Refused(answer, 'to list tokens');
   const items = (answer.body?.['items'] ?? []) as readonly ShownToken[];
   if (json) {
     process.stdout.write(versionedLine({ tokens: items }));
@@ -66,10 +65,9 @@ async function list(client: GatewayClient, json: boolean): Promise<number | null
   return commandStatus.success;
 }
 
-async function revoke(client: GatewayClient, name: string, json: boolean): Promise<number | null> {
+async function revoke(client: GatewayClient, name: string, json: boolean): Promise<number> {
   const answer = await client.delete(`/v1/tokens/${encodeURIComponent(name)}`);
-  if (answer.status === 401) return null;
-  if (answer.status !== 204) return refused(answer, `to revoke the token "${name}"`);
+  if (answer.status !== 204) throw new Refused(answer, `to revoke the token "${name}"`);
   process.stdout.write(json ? versionedLine({ revoked: name }) : `Revoked ${printable(name)}\n`);
   return commandStatus.success;
 }
