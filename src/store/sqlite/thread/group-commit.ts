@@ -167,7 +167,8 @@ export class GroupCommit {
 
   /** The mark up to which the log is synced; null: no further than was asked for before. */
   newMark(): LogMark | null {
-    if (!this.#isUnmarked) return null;
+    // The file is looked at only if there is something to mark.
+    if (!this.#isUnmarked || this.isDatabaseLost) return null;
     const mark = this.#log.markSynced();
     this.#isUnmarked = false;
     return mark;

@@ -135,9 +135,8 @@ class Serving {
   }
 
   #markLog(): void {
-    if (this.#isUnsealable) return;
     try {
-      const mark = this.#groups.newMark();
+      const mark = this.#damaged ? null : this.#groups.newMark();
       if (mark === null) return;
       this.#marker.mark(mark);
       this.#isSealable = true;
