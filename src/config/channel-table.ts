@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { emailKeys } from './email-keys.js';
+import { secretKeys } from './secret-keys.js';
 import { telegramKeys } from './telegram-keys.js';
 import { absolutePath, timeSpan } from './values.js';
 import { webhookKeys } from './webhook-keys.js';
@@ -94,20 +95,10 @@ export const chatKeys = {
 };
 
 /** The keys of types that have a secret. */
-const secretKeys = {
-  token_file: absolutePath.nullable().default(null).register(z.globalRegistry, {
-    description:
-      "File with the channel's secret, which nobody else may read (mode 0600): the program is told it, and webhooks are checked by it.",
-  }),
-  token_credential: z
-    .string()
-    .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
-    .nullable()
-    .default(null)
-    .register(z.globalRegistry, {
-      description: "Credential of the unit with the channel's secret, in the place of `token_file`.",
-    }),
-};
+const commonSecretKeys = secretKeys(
+  "File with the channel's secret, which nobody else may read (mode 0600): the program is told it, and webhooks are checked by it.",
+  "Credential of the unit with the channel's secret, in the place of `token_file`.",
+);
 
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
@@ -127,7 +118,7 @@ const command = z.strictObject({
       description:
         'Names of variables of the gateway that the program gets. Otherwise it has PATH, HOME and LANG.',
     }),
-  ...secretKeys,
+  ...commonSecretKeys,
   ...chatKeys,
   unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null).register(z.globalRegistry, {
     description:
@@ -154,7 +145,7 @@ const webhook = z
       description: '"webhook" takes signed requests of a platform to POST /hooks/NAME.',
     }),
     ...webhookKeys,
-    ...secretKeys,
+    ...commonSecretKeys,
     ...commonChannelKeys,
   })
   .superRefine(({ token_file, token_credential }, context) => {
@@ -193,7 +184,7 @@ const email = z
       description: '"email" is a mailbox, or the mail server of this machine.',
     }),
     ...emailKeys,
-    ...secretKeys,
+    ...commonSecretKeys,
     ...peopleKeys,
     allow: z
       .array(

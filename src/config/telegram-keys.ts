@@ -1,19 +1,13 @@
 import { z } from 'zod';
-import { absolutePath, timeSpan } from './values.js';
+import { secretKeys } from './secret-keys.js';
+import { timeSpan } from './values.js';
 
 /** The keys of a bot of Telegram, beside those of every chat. */
 export const telegramKeys = {
-  token_file: absolutePath.nullable().default(null).register(z.globalRegistry, {
-    description: "File with the bot's token, which nobody else may read (mode 0600).",
-  }),
-  token_credential: z
-    .string()
-    .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
-    .nullable()
-    .default(null)
-    .register(z.globalRegistry, {
-      description: "Credential of the unit with the bot's token, in the place of `token_file`.",
-    }),
+  ...secretKeys(
+    "File with the bot's token, which nobody else may read (mode 0600).",
+    "Credential of the unit with the bot's token, in the place of `token_file`.",
+  ),
   mode: z.enum(['poll', 'webhook']).default('poll').register(z.globalRegistry, {
     description:
       'Way of messages to the gateway: "poll" asks Telegram for them; "webhook" has Telegram post them to POST /hooks/NAME, and needs http.public_url.',
