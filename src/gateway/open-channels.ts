@@ -43,8 +43,7 @@ export interface OpenChannels {
 
 /** Makes the channels with a table of their own, and starts none. */
 export function openChannels(options: OpenChannelsOptions): OpenChannels {
-  const { store, log, environment, groups, directory, agentDirectory, hooks } = options;
-  const workers = () => options.workers();
+  const { store, log, environment, groups, directory, agentDirectory, hooks, workers } = options;
   const tellers = new Map<string, Teller>();
   const changed = () => options.events.changed();
   const partsOf = (name: string, rules: PeopleConfiguration, teller: Teller): ReceptionParts => {
@@ -75,9 +74,8 @@ export function openChannels(options: OpenChannelsOptions): OpenChannels {
       const texts = rules === undefined ? defaultTexts : await readTexts(rules.texts);
       const reception = (context: ReceptionContext) => {
         if (rules === undefined) return noReception;
-        const { log: namedLog, clock } = context;
         const say = () => channels.sayOf(name);
-        const teller = new Teller({ name, log: namedLog, clock, say, level: rules.notices, texts });
+        const teller = new Teller({ ...context, say, level: rules.notices, texts });
         tellers.set(name, teller);
         return openReception(context, texts, partsOf(name, rules, teller));
       };
