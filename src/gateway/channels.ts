@@ -260,14 +260,7 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
 
   /** The channels that are down, in one line; null if none is. */
   trouble(): string | null {
-    const down = this.facts().filter(({ state }) => state === 'down');
-    if (down.length === 0) return null;
-    return down
-      .map(({ name, since, reason }) => {
-        const time = new Date(since).toISOString().slice(0, 19);
-        return `channel ${name} is down since ${time}Z: ${reason ?? 'it gives no reason'}`;
-      })
-      .join('; ');
+    return channelTrouble(this.facts());
   }
 
   /** Gives the failure of the first start; null if there was none. */
@@ -292,6 +285,18 @@ export class Channels<Configuration extends CommonChannelConfiguration> {
     await after;
     return channel.start(isRetried);
   }
+}
+
+/** Names the channels that are down with their reasons, in one line; null if none is. */
+export function channelTrouble(channels: readonly ChannelFacts[]): string | null {
+  const down = channels.filter(({ state }) => state === 'down');
+  if (down.length === 0) return null;
+  return down
+    .map(({ name, since, reason }) => {
+      const time = new Date(since).toISOString().slice(0, 19);
+      return `channel ${name} is down since ${time}Z: ${reason ?? 'it gives no reason'}`;
+    })
+    .join('; ');
 }
 
 /** The waits for a channel that does not run, in milliseconds. */

@@ -11,6 +11,7 @@ import type { RunRecord } from '../store/open-store.js';
 import type { Store } from '../store/store.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { programVersion } from '../version.js';
+import { channelTrouble } from './channels.js';
 import type { Runtime, RuntimeFacts } from './runtime.js';
 import { EventLoopDelay } from './supervisor/probes.js';
 import type { SideWork } from './supervisor/side-work.js';
@@ -67,7 +68,6 @@ const notOpen: RuntimeFacts = {
   listening: [],
   connections: null,
   trouble: null,
-  channelTrouble: null,
   takesMessages: false,
   circuits: [],
   agents: [],
@@ -122,7 +122,7 @@ export class GatewayReports {
       facts: {
         state: state.name,
         stalled,
-        trouble: facts.trouble ?? facts.channelTrouble,
+        trouble: facts.trouble ?? channelTrouble(channels),
         parts: this.#partFacts(),
         connections: connections === null ? null : { ...connections },
         // Only their number: whoever asks here has shown no token.

@@ -291,10 +291,8 @@ export interface RuntimeFacts {
   readonly listening: readonly string[];
   /** The HTTP connections; null while nothing listens. */
   readonly connections: ConnectionFacts | null;
-  /** The reason why the store or a channel can't do its work, in one line; null if all can. */
+  /** The reason why the store or the workers can't do their work, in one line; null if all can. */
   readonly trouble: string | null;
-  /** The channels that are down, with the reasons; null if none is. */
-  readonly channelTrouble: string | null;
   /** False if the store is known to refuse new messages. */
   readonly takesMessages: boolean;
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
@@ -375,7 +373,6 @@ export class Runtime {
       listening: this.listening,
       connections: this.#http.facts().connections,
       trouble: this.#storeTrouble.reason ?? this.#workers.trouble(),
-      channelTrouble: this.#channels.trouble(),
       takesMessages: this.#storeTrouble.reason === null,
       circuits: this.#workers.circuits(),
       agents: this.#workers.agents(),
