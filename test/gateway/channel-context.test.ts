@@ -1,19 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ChannelContext, ChannelMessage } from '../../src/channels/channel.js';
 import { type Hook, Hooks } from '../../src/channels/hooks.js';
 import { channelContext } from '../../src/gateway/channel-context.js';
 import { Intake } from '../../src/gateway/intake.js';
 import type { NewMessage } from '../../src/store/messages.js';
-import { openSqliteStore } from '../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../src/store/store.js';
 import { FakeHost } from '../channels/command/fake-program.js';
 import { RecordingLog } from './delivery/recording-log.js';
+import { openStore } from './dispatch/fixture.js';
 
-let directory: string;
 let store: Store;
+let dispose: () => Promise<void>;
 let context: ChannelContext;
 let wakes: number;
 let hooks: Hooks;
@@ -24,12 +21,7 @@ const taken: NewMessage[] = [];
 const log = new RecordingLog();
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-context-'));
-  ({ store } = await openSqliteStore({
-    path: join(directory, 'gateway.db'),
-    busyTimeout: 5_000,
-    maxAttempts: 3,
-  }));
+  ({ store, dispose } = await openStore());
   wakes = 0;
   hooks = new Hooks();
   publicUrl = null;
@@ -63,10 +55,7 @@ beforeEach(async () => {
     healthChanged: () => undefined,
   });
 });
-afterEach(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => dispose());
 
 const message = (id: string, text: string): ChannelMessage => ({
   conversation: 'chat 1',

@@ -1,70 +1,39 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ChannelContext } from '../../../src/channels/channel.js';
 import { CommandChannel } from '../../../src/channels/command/command-channel.js';
-import { configurationSchema } from '../../../src/config/schema.js';
-import { channelContext } from '../../../src/gateway/channel-context.js';
-import { Intake } from '../../../src/gateway/intake.js';
 import type { Delivery } from '../../../src/store/deliveries.js';
-import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
-import { RecordingLog } from '../../gateway/delivery/recording-log.js';
-import { ManualClock, Occurrences } from '../../gateway/dispatch/fixture.js';
+import type { RecordingLog } from '../../gateway/delivery/recording-log.js';
+import { type ManualClock, type Occurrences, openStore } from '../../gateway/dispatch/fixture.js';
+import { ChannelBench, channelTable } from '../../support/channel-bench.js';
 import { receptionFor } from '../../support/reception.js';
 import { FakeHost, type FakeProgram } from './fake-program.js';
 
 let directory: string;
 let store: Store;
-let host: FakeHost;
+let dispose: () => Promise<void>;
+let bench: ChannelBench;
+let name: string;
 let clock: ManualClock;
 let log: RecordingLog;
+let healths: Occurrences<string>;
+let storeFailures: Error[];
+let host: FakeHost;
 let end: AbortController;
 let channel: CommandChannel;
-/** Each state and reason of the channel's health. */
-let healths: Occurrences<string>;
-/** What the next calls of `accept` reject with. */
-let storeFailures: Error[];
-
-const limits = { session: 3, total: 100_000 };
-
-/** Each test has a channel of another name, and so sessions of its own. */
-let name: string;
-let tests = 0;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-channel-'));
-  ({ store } = await openSqliteStore({
-    path: join(directory, 'gateway.db'),
-    busyTimeout: 5_000,
-    maxAttempts: 3,
-  }));
+  ({ directory, store, dispose } = await openStore());
 });
-afterAll(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => dispose());
 
 beforeEach(() => {
-  tests += 1;
-  name = `irc${tests}`;
+  bench = new ChannelBench('irc', store);
+  ({ name, clock, log, healths, storeFailures } = bench);
   host = new FakeHost(join(directory, name));
-  clock = new ManualClock();
-  log = new RecordingLog();
-  healths = new Occurrences();
-  storeFailures = [];
   channel = made();
 });
 afterEach(async () => {
@@ -79,32 +48,16 @@ async function timers(count: number): Promise<void> {
 
 function made(keys: object = {}): CommandChannel {
   end = new AbortController();
-  const table = { type: 'command', command: ['/bin/irc', '--tls'], allow: ['ada'], ...keys };
-  const configuration = configurationSchema.parse({ channels: { [name]: table } }).channels[name];
-  if (configuration?.type !== 'command') throw new Error('There is no channel.');
-  const intake = new Intake({
-    store,
-    dispatcher: { reserveSlot: () => null, wake: () => undefined },
-    onAccepted: () => undefined,
+  const table = { type: 'command', command: ['/bin/irc', '--tls'], allow: ['ada'], ...keys } as const;
+  const configuration = channelTable(name, table);
+  const context = bench.context({
+    host,
+    reception: receptionFor(configuration),
+    attachmentLimits: () => ({ count: 1, fileBytes: 1_000, totalBytes: 1_000 }),
+    limits: { session: 3, total: 100_000 },
+    signal: end.signal,
+    healthChanged: () => bench.noteHealth(channel),
   });
-  const context: ChannelContext = {
-    ...channelContext({
-      name,
-      host,
-      store,
-      reception: receptionFor(configuration),
-      attachmentLimits: () => ({ count: 1, fileBytes: 1_000, totalBytes: 1_000 }),
-      accept: async (messages, checkpoint) => {
-        const failure = storeFailures.shift();
-        if (failure !== undefined) throw failure;
-        return intake.acceptAll(messages, limits, checkpoint);
-      },
-      log,
-      signal: end.signal,
-      healthChanged: () => healths.add(`${channel.health().state}: ${channel.health().reason}`),
-    }),
-    clock,
-  };
   channel = new CommandChannel(configuration, context);
   return channel;
 }

@@ -3,21 +3,18 @@ import { text as textOfStream } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ArrivedMail } from '../../../src/channels/email/lmtp-session.js';
 import { MailIntake } from '../../../src/channels/email/mail-intake.js';
-import { channelContext } from '../../../src/gateway/channel-context.js';
-import { Intake } from '../../../src/gateway/intake.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
-import { RecordingLog } from '../../gateway/delivery/recording-log.js';
+import type { RecordingLog } from '../../gateway/delivery/recording-log.js';
 import { openStore } from '../../gateway/dispatch/fixture.js';
+import { ChannelBench } from '../../support/channel-bench.js';
 import { receptionFor } from '../../support/reception.js';
 
 let store: Store;
-let close: () => Promise<void>;
-/** Each test has a channel of another name, and so sessions of its own. */
+let dispose: () => Promise<void>;
+let bench: ChannelBench;
 let name: string;
-let tests = 0;
 let log: RecordingLog;
-let storeFailure: Error | null;
 
 const keys = {
   address: 'agent@example.net',
@@ -34,28 +31,10 @@ function intakeWith({
   readonly parse?: () => Promise<never>;
   readonly fileBytes?: number;
 } = {}): MailIntake {
-  const intake = new Intake({
-    store,
-    dispatcher: { reserveSlot: () => null, wake: () => undefined },
-    onAccepted: () => undefined,
-  });
-  const context = channelContext({
-    name,
-    host: {
-      credentialsDirectory: null,
-      directory: '',
-      startProgram: () => Promise.reject(new Error('There is none.')),
-    },
+  const context = bench.context({
     reception: receptionFor({ allow: ['ada@example.org', 'bob@example.org'], words: false }),
-    store,
     attachmentLimits: () => ({ count: 2, fileBytes, totalBytes: 2 * fileBytes }),
-    accept: async (messages, checkpoint) => {
-      if (storeFailure !== null) throw storeFailure;
-      return intake.acceptAll(messages, { session: 100, total: 1_000 }, checkpoint);
-    },
-    log,
-    signal: new AbortController().signal,
-    healthChanged: () => undefined,
+    limits: { session: 100, total: 1_000 },
   });
   return new MailIntake({ context, configuration: keys, ...options });
 }
@@ -83,16 +62,12 @@ async function messages() {
 }
 
 beforeAll(async () => {
-  const opened = await openStore();
-  store = opened.store;
-  close = () => opened.dispose();
+  ({ store, dispose } = await openStore());
 });
-afterAll(() => close());
+afterAll(() => dispose());
 beforeEach(() => {
-  tests += 1;
-  name = `mail${tests}`;
-  log = new RecordingLog();
-  storeFailure = null;
+  bench = new ChannelBench('mail', store);
+  ({ name, log } = bench);
 });
 
 const multipart = (...parts: readonly string[]) =>
@@ -200,10 +175,10 @@ describe('a mail of a person', () => {
       [...head(), mixed],
       multipart('Content-Type: text/x-a\r\nContent-Disposition: attachment; filename=a\r\n\r\nA'),
     );
-    storeFailure = new StoreError('full', 'The disk is full.');
+    const storeFailure = new StoreError('full', 'The disk is full.');
+    bench.storeFailures.push(storeFailure);
     await expect(intake.take(one)).rejects.toBe(storeFailure);
     expect(await messages()).toEqual([]);
-    storeFailure = null;
     expect(await intake.take(one)).toBe(true);
     expect((await messages())[0]?.attachments).toHaveLength(1);
   });

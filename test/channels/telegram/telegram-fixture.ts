@@ -1,57 +1,37 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChannelContext } from '../../../src/channels/channel.js';
 import { Hooks } from '../../../src/channels/hooks.js';
 import { TelegramChannel } from '../../../src/channels/telegram/telegram-channel.js';
-import { configurationSchema } from '../../../src/config/schema.js';
-import { channelContext } from '../../../src/gateway/channel-context.js';
-import { Intake } from '../../../src/gateway/intake.js';
 import type { Delivery } from '../../../src/store/deliveries.js';
-import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
-import { RecordingLog } from '../../gateway/delivery/recording-log.js';
-import { ManualClock, Occurrences } from '../../gateway/dispatch/fixture.js';
+import { openStore as openedStore } from '../../gateway/dispatch/fixture.js';
+import { ChannelBench, channelTable } from '../../support/channel-bench.js';
 import { receptionFor } from '../../support/reception.js';
 import { TelegramStandIn } from '../../support/telegram-stand-in.js';
-import { FakeHost } from '../command/fake-program.js';
 
 let directory: string;
 let store: Store;
-let scenes = 0;
+let dispose: () => Promise<void>;
 
 export async function openStore(): Promise<void> {
-  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-telegram-'));
-  ({ store } = await openSqliteStore({
-    path: join(directory, 'gateway.db'),
-    busyTimeout: 5_000,
-    maxAttempts: 3,
-  }));
+  ({ directory, store, dispose } = await openedStore());
 }
 
 export async function closeStore(): Promise<void> {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
+  await dispose();
 }
 
 /** A bot, a channel on a real store, and a clock that the test moves. */
-export class Scene {
-  readonly name = `tg${++scenes}`;
-  readonly store = store;
-  readonly clock = new ManualClock();
-  readonly log = new RecordingLog();
-  readonly tokenFile = join(directory, `token-${scenes}`);
-  /** Each state and reason of the channel's health. */
-  readonly healths = new Occurrences<string>();
-  /** What the next calls of `accept` reject with. */
-  readonly storeFailures: Error[] = [];
+export class Scene extends ChannelBench {
+  readonly tokenFile = join(directory, `token-${this.name}`);
   readonly hooks = new Hooks();
   publicUrl: string | null = 'https://gateway.example';
   channel: TelegramChannel;
   #ends = new Map<TelegramChannel, AbortController>();
 
   private constructor(readonly telegram: TelegramStandIn) {
+    super('tg', store);
     this.writeToken(telegram.token);
     this.channel = this.made();
   }
@@ -72,41 +52,22 @@ export class Scene {
   /** Makes a further channel on the same store, as the next start of a gateway does, or another gateway. */
   made(keys: object = {}): TelegramChannel {
     const end = new AbortController();
-    const { name, clock, healths } = this;
-    const table = {
+    const configuration = channelTable(this.name, {
       type: 'telegram',
       token_file: this.tokenFile,
       api_root: this.telegram.root,
       allow: ['42'],
       ...keys,
-    };
-    const configuration = configurationSchema.parse({ channels: { [name]: table } }).channels[name];
-    if (configuration?.type !== 'telegram') throw new Error('There is no channel.');
-    const intake = new Intake({
-      store,
-      dispatcher: { reserveSlot: () => null, wake: () => undefined },
-      onAccepted: () => undefined,
     });
-    const context: ChannelContext = {
-      ...channelContext({
-        name,
-        host: new FakeHost(),
-        reception: receptionFor(configuration),
-        store,
-        attachmentLimits: () => ({ count: 2, fileBytes: 100_000, totalBytes: 150_000 }),
-        accept: async (messages, checkpoint) => {
-          const failure = this.storeFailures.shift();
-          if (failure !== undefined) throw failure;
-          return intake.acceptAll(messages, { session: 100, total: 100_000 }, checkpoint);
-        },
-        hooks: this.hooks,
-        publicUrl: () => this.publicUrl,
-        log: this.log,
-        signal: end.signal,
-        healthChanged: () => healths.add(`${channel.health().state}: ${channel.health().reason}`),
-      }),
-      clock,
-    };
+    const context = this.context({
+      reception: receptionFor(configuration),
+      attachmentLimits: () => ({ count: 2, fileBytes: 100_000, totalBytes: 150_000 }),
+      limits: { session: 100, total: 100_000 },
+      hooks: this.hooks,
+      publicUrl: () => this.publicUrl,
+      signal: end.signal,
+      healthChanged: () => this.noteHealth(channel),
+    });
     const channel = new TelegramChannel(configuration, context);
     this.#ends.set(channel, end);
     this.channel = channel;

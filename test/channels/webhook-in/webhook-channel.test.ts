@@ -1,63 +1,44 @@
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ChannelContext } from '../../../src/channels/channel.js';
 import { createChannel } from '../../../src/channels/create-channel.js';
 import { type HookAnswer, Hooks } from '../../../src/channels/hooks.js';
 import type { WebhookChannel } from '../../../src/channels/webhook-in/webhook-channel.js';
-import { configurationSchema } from '../../../src/config/schema.js';
-import { channelContext } from '../../../src/gateway/channel-context.js';
-import { Intake } from '../../../src/gateway/intake.js';
-import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
-import { RecordingLog } from '../../gateway/delivery/recording-log.js';
-import { ManualClock } from '../../gateway/dispatch/fixture.js';
-import { FakeHost } from '../command/fake-program.js';
+import type { RecordingLog } from '../../gateway/delivery/recording-log.js';
+import { type ManualClock, openStore } from '../../gateway/dispatch/fixture.js';
+import { ChannelBench, channelTable } from '../../support/channel-bench.js';
 import { type Served, serve } from '../http/http-fixture.js';
 
 const secret = '0123456789abcdef0123456789abcdef';
-const limits = { session: 3, total: 100_000 };
 
 let directory: string;
 let secretFile: string;
 let store: Store;
+let dispose: () => Promise<void>;
 const hooks = new Hooks();
+let bench: ChannelBench;
+let name: string;
 let log: RecordingLog;
 let clock: ManualClock;
+let storeFailures: Error[];
 let end: AbortController;
 let channel: WebhookChannel;
-/** What the next calls of `accept` reject with. */
-let storeFailures: Error[];
-/** Each test has a channel of another name, and so sessions of its own. */
-let name: string;
-let tests = 0;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-webhook-'));
-  ({ store } = await openSqliteStore({
-    path: join(directory, 'gateway.db'),
-    busyTimeout: 5_000,
-    maxAttempts: 3,
-  }));
+  ({ directory, store, dispose } = await openStore());
 });
-afterAll(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => dispose());
 
 beforeEach(() => {
-  tests += 1;
-  name = `hub${tests}`;
+  bench = new ChannelBench('hub', store);
+  ({ name, log, clock, storeFailures } = bench);
   secretFile = join(directory, `${name}.secret`);
   writeFileSync(secretFile, `${secret}\n`, { mode: 0o600 });
-  log = new RecordingLog();
-  clock = new ManualClock();
-  storeFailures = [];
 });
 afterEach(async () => {
   end.abort();
@@ -66,34 +47,16 @@ afterEach(async () => {
 
 async function made(keys: object = {}): Promise<WebhookChannel> {
   end = new AbortController();
-  const table = { type: 'webhook', scheme: 'github', token_file: secretFile, ...keys };
-  const configuration = configurationSchema.parse({ channels: { [name]: table } }).channels[name];
-  if (configuration?.type !== 'webhook') throw new Error('There is no channel.');
-  const intake = new Intake({
-    store,
-    dispatcher: { reserveSlot: () => null, wake: () => undefined },
-    onAccepted: () => undefined,
+  const table = { type: 'webhook', scheme: 'github', token_file: secretFile, ...keys } as const;
+  const context = bench.context({
+    name,
+    attachmentLimits: () => ({ count: 1, fileBytes: 40_000, totalBytes: 40_000 }),
+    limits: { session: 3, total: 100_000 },
+    hooks,
+    publicUrl: () => null,
+    signal: end.signal,
   });
-  const context: ChannelContext = {
-    ...channelContext({
-      name,
-      host: new FakeHost(),
-      store,
-      attachmentLimits: () => ({ count: 1, fileBytes: 40_000, totalBytes: 40_000 }),
-      accept: async (messages, checkpoint) => {
-        const failure = storeFailures.shift();
-        if (failure !== undefined) throw failure;
-        return intake.acceptAll(messages, limits, checkpoint);
-      },
-      hooks,
-      publicUrl: () => null,
-      log,
-      signal: end.signal,
-      healthChanged: () => undefined,
-    }),
-    clock,
-  };
-  channel = (await createChannel(configuration, context)) as WebhookChannel;
+  channel = (await createChannel(channelTable(name, table), context)) as WebhookChannel;
   return channel;
 }
 
@@ -231,7 +194,7 @@ describe('a webhook', () => {
 
   it('is not acknowledged while the store does not take it, and leaves no file', async () => {
     await started({ payload: 'attachment' });
-    storeFailures = [new StoreError('full', 'There is no room.')];
+    storeFailures.push(new StoreError('full', 'There is no room.'));
     await expect(deliver()).rejects.toThrow(StoreError);
     expect(await messages('events')).toEqual([]);
     expect(await deliver()).toMatchObject({ body: { state: 'accepted' } });

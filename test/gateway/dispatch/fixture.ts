@@ -54,7 +54,7 @@ export function agentsNamed(
 
 /** The real store in a directory of its own. `now`: its clock. */
 export async function openStore(now: () => number = Date.now) {
-  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-dispatch-'));
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-store-'));
   const { store } = await openSqliteStore({
     path: join(directory, 'gateway.db'),
     busyTimeout: 5_000,

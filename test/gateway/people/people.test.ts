@@ -1,14 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PeopleConfiguration } from '../../../src/config/channel-table.js';
 import { People } from '../../../src/gateway/people/people.js';
 import { PeopleActions } from '../../../src/gateway/people/people-actions.js';
-import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import type { Store } from '../../../src/store/store.js';
 import { newMessage, noLimits } from '../../store/samples.js';
 import { RecordingLog } from '../delivery/recording-log.js';
+import { openStore } from '../dispatch/fixture.js';
 
 const rules: PeopleConfiguration = {
   allow: ['ada'],
@@ -18,8 +15,8 @@ const rules: PeopleConfiguration = {
   texts: null,
 };
 
-let directory: string;
 let store: Store;
+let dispose: () => Promise<void>;
 let log: RecordingLog;
 let channels: Map<string, PeopleConfiguration>;
 let now: number;
@@ -28,17 +25,9 @@ let actions: PeopleActions;
 let count = 0;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'sd-gateway-people-'));
-  ({ store } = await openSqliteStore({
-    path: join(directory, 'gateway.db'),
-    busyTimeout: 5_000,
-    maxAttempts: 3,
-  }));
+  ({ store, dispose } = await openStore());
 });
-afterAll(async () => {
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterAll(() => dispose());
 
 /** Names of channels that no other test has. */
 let tg: string;
