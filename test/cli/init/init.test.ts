@@ -151,24 +151,20 @@ describe('on a terminal', () => {
   it('asks again for what does not pass, hides the secret, and writes once it is told to', async () => {
     const person = terminal();
     await person.sees('Which agent answers?');
-    await person.sees('[echo] ');
-    person.type('commnad\n');
-    await person.sees('It is one of echo, command, acp, openai.');
-    person.type('command\n');
-    await person.sees('The program and its arguments');
-    person.type('/nonexistent/agent\n');
-    await person.sees('Take it all the same? [y/N]');
-    person.type('\n');
-    await person.sees('The program and its arguments');
-    person.type('cat\n');
-    await person.sees('By which channel');
-    person.type('stripe\n');
-    await person.sees('A file with its secret');
-    person.type('\n');
-    await person.sees('The signing secret');
-    person.type('whsec_0123456789abcdef\n');
-    await person.sees('The URL by which the platform reaches the gateway');
-    person.type('\n');
+    for (const [question, reply] of [
+      ['[echo] ', 'commnad'],
+      ['It is one of echo, command, acp, openai.', 'command'],
+      ['The program and its arguments', '/nonexistent/agent'],
+      ['Take it all the same? [y/N]', ''],
+      ['The program and its arguments', 'cat'],
+      ['By which channel', 'stripe'],
+      ['A file with its secret', ''],
+      ['The signing secret', 'whsec_0123456789abcdef'],
+      ['The URL by which the platform reaches the gateway', ''],
+    ] as const) {
+      await person.sees(question);
+      person.type(`${reply}\n`);
+    }
     await person.sees(`Write ${file}? [Y/n]`);
     expect(existsSync(join(place.directory, 'etc'))).toBe(false);
     person.type('\n');
