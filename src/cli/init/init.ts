@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { hookPath } from '../../channels/hooks.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import { loadConfiguration } from '../../config/load.js';
@@ -101,12 +101,8 @@ class Init {
       return writtenAddress(listen) === writtenAddress(usual) ? null : writtenAddress(listen);
     }
     if (usual.kind !== 'tcp') return null;
-    const { freePort, portsOfOthers } = await import('../install/facts.js');
-    const others = portsOfOthers(dirname(path), path);
-    // The instance without a name has the default, as long as it has no file.
-    const isNamed = instanceOf(this.parsed) !== null;
-    if (isNamed && !existsSync(join(dirname(path), 'sd-gateway.toml'))) others.add(usual.port);
-    const port = await freePort(usual.port, others);
+    const { portForNew } = await import('../install/facts.js');
+    const port = await portForNew(instanceOf(this.parsed), path, usual.port);
     return port === usual.port ? null : writtenAddress({ ...usual, port });
   }
 
@@ -119,8 +115,8 @@ class Init {
       asker.say('Nothing was written.');
       return commandStatus.success;
     }
-    // A system unit's user has to read root's file.
-    const mode = scopeOf(this.parsed) === 'system' ? 0o644 : 0o600;
+    const { configurationMode } = await import('../install/facts.js');
+    const mode = configurationMode(scopeOf(this.parsed));
     const kept = writeNewFiles({ configuration: { path, text, mode }, secrets }, new Date());
     if (kept !== null) asker.say(`Kept what was there as ${kept}`);
     asker.say(`Wrote ${[path, ...secrets.map((secret) => secret.path)].join(', ')}`);

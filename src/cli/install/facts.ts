@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir, userInfo } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { firstUnprivilegedPort } from '../../channels/http/server/port-holder.js';
 import { isLeftoverLink, scopeOfUser } from '../../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
@@ -135,7 +135,7 @@ function portOf({ http }: Configuration): number | null {
 }
 
 /** Ports of the other instances, by their configuration files; one that can’t be read has none. */
-export function portsOfOthers(directory: string, own: string): Set<number> {
+function portsOfOthers(directory: string, own: string): Set<number> {
   const ports = new Set<number>();
   if (!existsSync(directory)) return ports;
   for (const name of readdirSync(directory)) {
@@ -155,10 +155,34 @@ export function portsOfOthers(directory: string, own: string): Set<number> {
 const host = '127.0.0.1';
 
 /** The first port from the default on that neither an instance nor anybody else has. */
-export async function freePort(first: number, taken: ReadonlySet<number>): Promise<number> {
+async function freePort(first: number, taken: ReadonlySet<number>): Promise<number> {
   for (let port = first; port < first + 1_000; port++)
     if (!taken.has(port) && !(await isTaken(host, port))) return port;
   return first;
+}
+
+/**
+ * The port of a configuration that is new: the preset one, or the first one behind it that nobody has.
+ *
+ * @param taken ports of gateways whose configurations don't lie beside the new one
+ */
+export async function portForNew(
+  instance: string | null,
+  file: string,
+  preset: number,
+  taken: ReadonlySet<number> = new Set(),
+): Promise<number> {
+  const directory = dirname(file);
+  const others = portsOfOthers(directory, file);
+  for (const port of taken) others.add(port);
+  // The instance without a name has the default, unless its file says otherwise; and it may not have one.
+  if (instance !== null && !existsSync(join(directory, 'sd-gateway.toml'))) others.add(preset);
+  return freePort(preset, others);
+}
+
+/** The mode of a configuration: a system unit’s user has to read root’s file. */
+export function configurationMode(scope: UnitTarget['scope']): number {
+  return scope === 'system' ? 0o644 : 0o600;
 }
 
 /** The unit of the same name in the other scope, and its port: null for none, undefined where it can’t be read. */
@@ -193,21 +217,17 @@ async function newConfiguration(
   otherUnit: OtherUnit | null,
 ): Promise<NewConfiguration> {
   const preset = portOf(configuration);
-  const others = portsOfOthers(files.configurationDirectory, files.configuration);
-  if (typeof otherUnit?.port === 'number') others.add(otherUnit.port);
-  // The instance without a name has the default, unless its file says otherwise; and it may not have one.
-  if (target.instance !== null && preset !== null) {
-    const unnamed = join(files.configurationDirectory, 'sd-gateway.toml');
-    if (!existsSync(unnamed)) others.add(preset);
-  }
-  const port = preset === null || !isNew ? preset : await freePort(preset, others);
+  const others = new Set(typeof otherUnit?.port === 'number' ? [otherUnit.port] : []);
+  const port =
+    preset === null || !isNew
+      ? preset
+      : await portForNew(target.instance, files.configuration, preset, others);
   const values = port === preset ? {} : { 'http.listen': `${host}:${port}` };
   return {
     path: files.configuration,
     port,
     text: sampleConfiguration(values),
-    // A system unit’s user has to read root’s file.
-    mode: target.scope === 'system' ? 0o644 : 0o600,
+    mode: configurationMode(target.scope),
   };
 }
 
