@@ -3,6 +3,7 @@ import { type DoctorFacts, unitOf } from '../doctor/facts.js';
 import { type Finding, type FindingVerdict, type Fix, isHealthy } from '../doctor/finding.js';
 import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
+import { counted } from '../text/counted.js';
 import { instanceOf, scopeOf } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { printable, reportLine, type Style, type Terminal, terminalOf } from './terminal.js';
@@ -63,7 +64,6 @@ function report(facts: DoctorFacts, found: readonly Finding[], terminal: Termina
     : isThere
       ? 'Healthy'
       : `Nothing wrong, but the gateway is ${isStarting(facts) ? 'still starting' : 'not running'}`;
-  const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
   const counts = `${counted(count('problem'), 'problem')}, ${counted(count('warning'), 'warning')}, ${count('unknown')} unknown`;
   lines.push('', terminal.paint(healthy ? (isThere ? 'green' : 'yellow') : 'red', `${word}: ${counts}`));
   return `${lines.join('\n')}\n`;

@@ -111,7 +111,7 @@ describeOnMachine('a bus that is silent or late', (machine) => {
     expect(await gateway.result()).toEqual(stopped);
     expect(await complaints(gateway)).toEqual([]);
     expect((await stoppedRecord(gateway)).record).toMatchObject({
-      MESSAGE: expect.stringContaining('by systemd (PID 1, UID 0), stop job; 1 turns ended'),
+      MESSAGE: expect.stringContaining('by systemd (PID 1, UID 0), stop job; 1 turn ended'),
       SD_GATEWAY_JOB: 'stop',
     });
     await gateway.succeed('start');

@@ -130,7 +130,7 @@ describeOnMachine('the record of a stop', (machine) => {
     await machine().check(['touch', go]);
     await gateway.waitFor({ ActiveState: (state) => state === 'inactive' || state === 'failed' });
     const [stopped] = await gateway.journal(own, `MESSAGE_ID=${messageIds.stopped}`);
-    expect(stopped?.['MESSAGE']).toContain(`planned stop by systemd (PID 1, UID 0), ${said}; 1 turns ended`);
+    expect(stopped?.['MESSAGE']).toContain(`planned stop by systemd (PID 1, UID 0), ${said}; 1 turn ended`);
   });
 
   it.concurrent('takes no start job for the reason of systemctl kill, while the start waits for a directory', async () => {
@@ -261,7 +261,7 @@ describeOnMachine('the record of a stop', (machine) => {
       await machine().check(['touch', go]);
       expect(await done).toBe(0);
       const [stopped] = await gateway.journal(own, `MESSAGE_ID=${messageIds.stopped}`);
-      expect(stopped?.['MESSAGE']).toContain(`), ${said}; 1 turns ended`);
+      expect(stopped?.['MESSAGE']).toContain(`), ${said}; 1 turn ended`);
     }
   });
 });

@@ -1,4 +1,5 @@
 import type { ConnectionFacts } from '../../channels/http/server/connections.js';
+import { counted } from '../../text/counted.js';
 import { formatExactTimeSpan, parseTimeSpanProperty } from '../../text/time-span.js';
 import {
   type ConfigurationFacts,
@@ -257,7 +258,6 @@ export function checkHistory(facts: DoctorFacts): readonly Finding[] {
       ),
     ];
   }
-  const counted = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`;
   return [
     say('ok', `${counted(starts, 'start')} and ${counted(events.length - starts, 'stop')}, all as planned`),
   ];

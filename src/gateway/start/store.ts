@@ -5,6 +5,7 @@ import type { Log } from '../../log/log.js';
 import { openStore } from '../../store/create-store.js';
 import type { ForgottenMessages, OpeningStore, Recovery } from '../../store/open-store.js';
 import type { StoreError } from '../../store/store-error.js';
+import { counted } from '../../text/counted.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import type { GatewayEvents } from '../events.js';
 import { endedByItself } from '../supervisor/last-words.js';
@@ -99,16 +100,24 @@ export function logRecovery(
 ): void {
   const { setAside } = unknownDeliveries;
   if (resumedTurns + deadTurns + resumedDeliveries + setAside === 0) return;
-  log.notice(
-    `The last run left work behind: ${resumedTurns} turns are run again, ${resumedDeliveries} deliveries are sent again, ${deadTurns} messages are dead after their last attempt, ${setAside} replies are not sent again because they may have arrived.`,
-    { SD_GATEWAY_RESUMED: resumedTurns },
-  );
+  const left = [
+    [resumedTurns, 'turn is run again', 'turns are run again'],
+    [resumedDeliveries, 'reply is sent again', 'replies are sent again'],
+    [deadTurns, 'message is dead after its last attempt', 'messages are dead after their last attempt'],
+    [
+      setAside,
+      'reply may have arrived and is not sent again',
+      'replies may have arrived and are not sent again',
+    ],
+  ] as const;
+  const told = left.flatMap(([number, one, many]) => (number === 0 ? [] : [counted(number, one, many)]));
+  log.notice(`The last run left work behind: ${told.join(', ')}.`, { SD_GATEWAY_RESUMED: resumedTurns });
 }
 
 function logForgotten(log: Log, { messages, dead }: ForgottenMessages): void {
-  if (dead === 0) log.info(`Forgot ${messages} messages that ended longer than store.keep ago`);
+  if (dead === 0) log.info(`Forgot ${counted(messages, 'message')} that ended longer than store.keep ago`);
   else
     log.notice(
-      `Forgot ${messages} messages that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
+      `Forgot ${counted(messages, 'message')} that ended longer than store.keep ago, ${dead} of them dead: nobody had retried or discarded these`,
     );
 }

@@ -4,6 +4,7 @@ import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
 import { newId } from '../../store/ids.js';
 import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../../store/open-store.js';
+import { counted } from '../../text/counted.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { programVersion } from '../../version.js';
 import { type LastWords, readLastWords, writeLastWords } from './last-words.js';
@@ -121,7 +122,7 @@ export class RunHistory {
   #logStop(record: StopRecord): void {
     const { sender } = record;
     const took = record.at - record.requestedAt;
-    const left = `${record.finishedTurns} turns ended, ${record.putBackTurns} put back for the next start`;
+    const left = `${counted(record.finishedTurns, 'turn')} ended, ${record.putBackTurns} put back for the next start`;
     this.#log.notice(
       `Stopped after ${took} ms: ${record.description}; ${left}; exit status ${record.exitStatus}`,
       {
@@ -163,7 +164,7 @@ export class RunHistory {
       SD_GATEWAY_PREVIOUS_OUTCOME: outcome,
       SD_GATEWAY_RESUMED: this.#current.resumedTurns,
     };
-    const resumed = `${this.#current.resumedTurns} turns are run again`;
+    const resumed = counted(this.#current.resumedTurns, 'turn is run again', 'turns are run again');
     if (outcome === 'clean') {
       this.#log.info(`The last run ended cleanly: ${previous.stop?.description}; ${resumed}`, fields);
       return;

@@ -56,7 +56,7 @@ describe('the end of the last run, by the journal', () => {
     ...stopping,
     MESSAGE_ID: messageIds.stopped,
     MESSAGE:
-      'Stopped after 12 ms: planned stop by systemd, stop job; 1 turns ended, 2 put back for the next start; exit status 0',
+      'Stopped after 12 ms: planned stop by systemd, stop job; 1 turn ended, 2 put back for the next start; exit status 0',
     __REALTIME_TIMESTAMP: '5000000',
     SD_GATEWAY_DRAIN_USEC: '9000',
     SD_GATEWAY_FINISHED: '1',
