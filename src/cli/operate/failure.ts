@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
-import type { UnitState } from './unit.js';
+import { isBetweenStarts, type UnitState } from './unit.js';
 
 export type OperationAction = 'start' | 'stop' | 'restart' | 'reload';
 
@@ -148,7 +148,7 @@ export function nextAfter(unit: UnitState, target: Target): readonly string[] {
 
 /** True if systemd starts it again by itself. */
 export function triesAgain(unit: UnitState): boolean {
-  return unit.subState === 'auto-restart' || unit.activeState === 'activating';
+  return isBetweenStarts(unit) || unit.activeState === 'activating';
 }
 
 /** The unit can't be used as it is; null when it can. */
@@ -269,7 +269,7 @@ export function explainFailure(
 
 /** A stop that systemd carried out, and that was no clean one; null: it was clean. */
 export function explainStop(before: UnitState, after: UnitState, target: Target): OperationFailure | null {
-  const hadFailed = before.activeState === 'failed' || before.subState === 'auto-restart';
+  const hadFailed = before.activeState === 'failed' || isBetweenStarts(before);
   if (after.activeState === 'inactive' || (after.activeState === 'failed' && hadFailed)) return null;
   if (after.activeState === 'failed') {
     return {

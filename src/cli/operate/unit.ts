@@ -26,7 +26,7 @@ export interface UnitState {
   readonly needsDaemonReload: boolean;
   /** "active", "reloading", "inactive", "failed", "activating", "deactivating". */
   readonly activeState: string;
-  /** "running", "dead", "auto-restart", "start", "stop-sigterm", … */
+  /** "running", "dead", "auto-restart", "auto-restart-queued", "start", "stop-sigterm", … */
   readonly subState: string;
   /** Start of this state; a reload does not begin a new one. */
   readonly since: number | null;
@@ -92,6 +92,11 @@ export interface FailedCommand {
   readonly how: 'exited' | 'killed' | 'dumped';
   /** Exit status, or number of the signal. */
   readonly status: number;
+}
+
+/** True after an end, until systemd starts it again by itself; queued since systemd 254. */
+export function isBetweenStarts({ subState }: UnitState): boolean {
+  return subState === 'auto-restart' || subState === 'auto-restart-queued';
 }
 
 const properties = [

@@ -18,7 +18,7 @@ import { hitStartLimit, nextAfter } from '../operate/failure.js';
 import { obstaclesTo } from '../operate/failure-report.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from '../operate/find.js';
 import { errorsOf, type JournalLine, journalTrouble, lastRecord } from '../operate/journal.js';
-import type { UnitState } from '../operate/unit.js';
+import { isBetweenStarts, type UnitState } from '../operate/unit.js';
 import {
   type DriftFacts,
   type LastStop,
@@ -158,7 +158,7 @@ export function notesOf(
       `Note: the unit file is gone, and nothing would start the gateway again. To write it anew: ${commandFor('install', own, true)}`,
     );
   }
-  if (unit?.subState === 'auto-restart') {
+  if (unit !== null && isBetweenStarts(unit)) {
     const delay =
       unit.restartDelay === null ? '' : ` ${formatExactTimeSpan(unit.restartDelay)} after each end`;
     notes.push(`systemd starts it again by itself${delay}.`);

@@ -6,7 +6,7 @@ import type { StoreLog } from '../../store/store-kind.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import type { JournalLine } from '../operate/journal.js';
-import type { UnitState } from '../operate/unit.js';
+import { isBetweenStarts, type UnitState } from '../operate/unit.js';
 
 /** The gateway's state in a word. */
 export type StatusVerdict =
@@ -87,7 +87,7 @@ export function verdictOf(
       return 'running';
     case 'activating':
       // Between a failure and the restart nothing runs, whatever systemd hopes for.
-      return unit.subState === 'auto-restart' ? 'failed' : 'starting';
+      return isBetweenStarts(unit) ? 'failed' : 'starting';
     case 'deactivating':
       return 'stopping';
     case 'failed':

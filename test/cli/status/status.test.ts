@@ -51,6 +51,12 @@ describe('the verdict', () => {
       'failed',
       1,
     ],
+    [
+      'auto-restart of systemd 254',
+      [unit({ activeState: 'activating', subState: 'auto-restart-queued' }), false, true],
+      'failed',
+      1,
+    ],
     ['starting', [unit({ activeState: 'activating', subState: 'start' }), false, true], 'starting', 3],
     ['stopping', [unit({ activeState: 'deactivating' }), true, true], 'stopping', 3],
     ['inactive', [unit({ activeState: 'inactive' }), false, true], 'stopped', 3],
