@@ -90,16 +90,22 @@ export async function showToken(parsed: ParsedCommand): Promise<number> {
   return commandStatus.success;
 }
 
-function problemText(answer: GatewayAnswer): string {
+/** What the person wrote for a member of the request's body, such as a file's name for "attachments/0". */
+export type MemberNames = Readonly<Record<string, string>>;
+
+function problemText(answer: GatewayAnswer, names: MemberNames): string {
   const detail = answer.body?.['detail'] ?? answer.body?.['title'];
-  return typeof detail === 'string' ? printable(detail) : `HTTP status ${answer.status}`;
+  if (typeof detail !== 'string') return `HTTP status ${answer.status}`;
+  const [quoted = '', member = ''] = /^"([^"]+)"/.exec(detail) ?? [];
+  const name = Object.hasOwn(names, member) ? names[member] : undefined;
+  return printable(name === undefined ? detail : `${name}${detail.slice(quoted.length)}`);
 }
 
 /** Statuses of a reverse proxy without its gateway, which may have no body. */
 const proxyStatuses: readonly number[] = [502, 503, 504];
 
 /** Prints why the gateway did not do it; gives the exit status. `what`: what was asked for, such as "the message". */
-export function refused(answer: GatewayAnswer, what: string): number {
+export function refused(answer: GatewayAnswer, what: string, names: MemberNames = {}): number {
   // Each refusal of the gateway is problem details (RFC 9457).
   if (answer.body === null && !proxyStatuses.includes(answer.status)) {
     process.stderr.write(
@@ -107,7 +113,7 @@ export function refused(answer: GatewayAnswer, what: string): number {
     );
     return commandStatus.failure;
   }
-  process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer)}\n`);
+  process.stderr.write(`sd-gateway: the gateway refused ${printable(what)}: ${problemText(answer, names)}\n`);
   if (answer.status === 403) return commandStatus.noPermission;
   return answer.status === 503 ? commandStatus.unavailable : commandStatus.failure;
 }

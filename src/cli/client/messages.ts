@@ -1,7 +1,7 @@
 import { commandStatus } from '../command.js';
 import { cut, printable, terminalOf, versionedLine } from '../terminal.js';
 import { actionOf, type ParsedCommand, UsageError } from '../usage.js';
-import { askGateway, refused } from './access.js';
+import { askGateway, type MemberNames, refused } from './access.js';
 import type { GatewayAnswer, GatewayClient } from './http.js';
 
 const actions = ['list', 'show', 'retry', 'discard'] as const;
@@ -23,6 +23,7 @@ export class Refused extends Error {
   constructor(
     readonly answer: GatewayAnswer,
     readonly what: string,
+    readonly names: MemberNames = {},
   ) {
     super(what);
   }
@@ -128,7 +129,7 @@ export function askOrRefuse(
       return await ask(client);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      return error.answer.status === 401 ? null : refused(error.answer, error.what);
+      return error.answer.status === 401 ? null : refused(error.answer, error.what, error.names);
     }
   });
 }

@@ -9,7 +9,7 @@ import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import { askGateway, refused } from './access.js';
+import { askGateway, type MemberNames, refused } from './access.js';
 import { type GatewayAnswer, type GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { messageForm } from './message-form.js';
 import { replyFileLines, type ShownReply } from './messages.js';
@@ -178,9 +178,22 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   return askGateway(parsed, async (client) => {
     const answer = await postMessage(client, session, message, deadline, files);
     if (answer.status === 401) return null;
-    if (answer.status !== 202) return refused(answer, 'the message');
+    if (answer.status !== 202) {
+      return refused(answer, 'the message', namesOf(files, message.reply_to));
+    }
     return report(client, answer, deadline, parsed);
   });
+}
+
+/** The command line's words for members of the body. */
+function namesOf(files: readonly string[], replyTo: MessageToPost['reply_to']): MemberNames {
+  return {
+    ...Object.fromEntries(files.map((path, index) => [`attachments/${index}`, `the file ${path}`])),
+    ...(replyTo !== undefined && {
+      'reply_to/channel': `the channel "${replyTo.channel}" of --to`,
+      'reply_to/to': `the address "${replyTo.to}" of --to`,
+    }),
+  };
 }
 
 /** Null: there is no channel, or no address. */

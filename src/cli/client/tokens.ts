@@ -45,7 +45,13 @@ async function add(
   json: boolean,
 ): Promise<number> {
   const answer = await client.post('/v1/tokens', body, {});
-  if (answer.status !== 201) throw new Refused(answer, `to make the token "${body.name}"`);
+  if (answer.status !== 201) {
+    const names = body.scopes.map((scope, index) => [`scopes/${index}`, `the scope "${scope}"`]);
+    throw new Refused(answer, `to make the token "${body.name}"`, {
+      ...Object.fromEntries(names),
+      name: `the name "${body.name}"`,
+    });
+  }
   process.stdout.write(json ? versionedLine(answer.body) : `${String(answer.body?.['token'])}\n`);
   return commandStatus.success;
 }

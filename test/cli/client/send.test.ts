@@ -77,6 +77,29 @@ describe('a reply for a channel', () => {
   });
 });
 
+it.each([
+  [
+    'attachments/0',
+    'is larger than attachments.size_limit.',
+    ['--file', 'package.json'],
+    'the file package.json is larger',
+  ],
+  ['reply_to/channel', 'is no channel', ['--to', 'irq:#dev'], 'the channel "irq" of --to is no channel'],
+  ['reply_to/to', 'is no room', ['--to', 'irc:dev'], 'the address "dev" of --to is no room'],
+  ['text', 'is too long', [], '"text" is too long'],
+])('names what the command line has for "%s"', async (member, reason, words, told) => {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => {
+      response.writeHead(422).end(JSON.stringify({ detail: `"${member}" ${reason}` }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  vi.stubEnv('SD_GATEWAY_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  expect(await send(...words)).toBe(1);
+  expect(err).toContain(`sd-gateway: the gateway refused the message: ${told}`);
+});
+
 describe('a message that is accepted', () => {
   it('is named when the gateway goes away during the wait', async () => {
     await accepting((request) => request.destroy());

@@ -43,7 +43,7 @@ it('makes a token that may do what it was made for, until it is revoked', async 
 it.each([
   [['add'], 64, /add needs the name of a token/],
   [['add', 'x'], 64, /add needs --scope/],
-  [['add', 'x', '--scope', 'all'], 1, /must be one of post, read/],
+  [['add', 'x', '--scope', 'read,all'], 1, /the scope "all" must be one of post, read/],
   [['list', 'x'], 64, /list takes no name/],
   [['show', '--scope', 'read'], 64, /--scope goes with add/],
   [['revoke', 'nobody'], 1, /There is no token "nobody"/],
