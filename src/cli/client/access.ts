@@ -90,7 +90,7 @@ export async function showToken(parsed: ParsedCommand): Promise<number> {
   return commandStatus.success;
 }
 
-/** What the person wrote for a member of the request's body, such as a file's name for "attachments/0". */
+/** Words of the command line for members of the request's body, such as a file's name for "attachments/0". */
 export type MemberNames = Readonly<Record<string, string>>;
 
 function problemText(answer: GatewayAnswer, names: MemberNames): string {
