@@ -81,7 +81,7 @@ export interface ChannelMessage {
 
 /** A message of a person as it arrived, for `receive` to decide about. */
 export interface Received extends Omit<ChannelMessage, 'sender' | 'setAside'> {
-  /** The author. Null if it can't be read who that is, which needs a `defect`. */
+  /** The author. Null if it was deleted, or if it can't be read who that is, which needs a `defect`. */
   readonly person: Person | null;
   /**
    * True if others read along. Null: the channel can't tell. A message is taken as addressed to the gateway then, and no
@@ -90,8 +90,11 @@ export interface Received extends Omit<ChannelMessage, 'sender' | 'setAside'> {
   readonly isGroup: boolean | null;
   /** True if a message of a group mentions the gateway or answers it. */
   readonly isAddressed?: boolean;
-  /** The way in which the person sent this text. Chat words count only if they were written. Default: `written`. */
-  readonly origin?: 'written' | 'forwarded' | 'quoted' | 'edited';
+  /**
+   * The way in which the person sent this text. Chat words count only if they were written. `edited` and `deleted` are of
+   * an earlier message, with its `id`. Default: `written`.
+   */
+  readonly origin?: 'written' | 'forwarded' | 'quoted' | 'edited' | 'deleted';
   /** Set if no agent can be given it: it is kept as dead. */
   readonly defect?: ReceivedDefect;
 }
@@ -110,9 +113,12 @@ export interface ReceivedDefect {
  * - `not-allowed`: the person may not write; nothing is kept.
  * - `ignored`: it was not for the gateway; nothing is kept.
  * - `word`: it was a chat word, and is done.
+ * - `revised`: a message that waits has the edited text now, or is cancelled, as it was deleted.
  * - Else as of `accept`. One with a defect is on disk as dead: `set-aside`.
  */
-export type ReceiveOutcome = AcceptOutcome | { readonly outcome: 'not-allowed' | 'ignored' | 'word' };
+export type ReceiveOutcome =
+  | AcceptOutcome
+  | { readonly outcome: 'not-allowed' | 'ignored' | 'word' | 'revised' };
 
 /** A position in what the platform sends, such as an offset. */
 export interface ChannelCheckpoint {

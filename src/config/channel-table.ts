@@ -88,6 +88,10 @@ export const chatKeys = {
     description:
       'Give strangers who write in private a code, with which an operator lets them in ("sd-gateway people").',
   }),
+  edits: z.enum(['waiting', 'new']).default('waiting').register(z.globalRegistry, {
+    description:
+      'Edits of messages that are taken. "waiting": of those whose turn has not begun, whose text is replaced; "new": an edit of another one also becomes a message of its own.',
+  }),
   groups: z.enum(['mention', 'all', 'none']).default('mention').register(z.globalRegistry, {
     description:
       'Messages of groups that are taken: those that mention the gateway or answer it, all, or none.',
@@ -237,6 +241,8 @@ export interface PeopleConfiguration {
   readonly texts: string | null;
   /** Absent: strangers get no code. */
   readonly pairing?: boolean;
+  /** Absent: messages can't be edited. */
+  readonly edits?: 'waiting' | 'new';
   /** Absent: there are no groups. */
   readonly groups?: 'mention' | 'all' | 'none';
 }

@@ -1,9 +1,19 @@
 import type { Log } from '../log/log.js';
-import type { CancelOutcome, DeadOutcome, Message, SessionCancelled } from '../store/messages.js';
+import type {
+  ArrivedMessage,
+  CancelOutcome,
+  DeadOutcome,
+  Message,
+  RevisionOutcome,
+  SessionCancelled,
+} from '../store/messages.js';
 import type { Store } from '../store/store.js';
 
 export interface MessageActionsOptions {
-  readonly store: Pick<Store, 'cancelMessage' | 'cancelSession' | 'retryDead' | 'discardMessage'>;
+  readonly store: Pick<
+    Store,
+    'cancelMessage' | 'cancelSession' | 'reviseMessage' | 'retryDead' | 'discardMessage'
+  >;
   /** Ends the turn of a message that was cancelled, if it runs in this process. */
   readonly cutOff: (messageId: string) => void;
   /** The message has changed, and the change is on disk. */
@@ -26,6 +36,13 @@ export class MessageActions {
       this.#cancelled(outcome.message, outcome.running);
       this.#record('Cancelled', outcome.message);
     }
+    return outcome;
+  }
+
+  /** See `Store.reviseMessage`. A person did it in their chat, so it leaves no record. */
+  async reviseMessage(arrived: ArrivedMessage, text: string | null): Promise<RevisionOutcome | null> {
+    const outcome = await this.#options.store.reviseMessage(arrived, text);
+    if (outcome?.outcome === 'revised') this.#options.onChange(outcome.message.id, outcome.message.session);
     return outcome;
   }
 

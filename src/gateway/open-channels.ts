@@ -55,6 +55,7 @@ export function openChannels(options: OpenChannelsOptions): OpenChannels {
         offerCode: (person) => people.offerCode(name, person),
       },
       words: { store, sessions, actions, questions },
+      actions,
       teller,
       isHeld: (question) => workers().isHeld(question),
     };

@@ -75,6 +75,19 @@ export interface NewMessage {
   readonly setAside?: string;
 }
 
+/** A message as its channel knows it: by the platform's id. */
+export interface ArrivedMessage {
+  readonly session: string;
+  readonly channel: string;
+  readonly idempotencyKey: string;
+}
+
+/** `late`: nothing was changed, since its turn has begun, or it has ended. */
+export interface RevisionOutcome {
+  readonly outcome: 'revised' | 'late';
+  readonly message: Message;
+}
+
 /** A file that the store has, whole. */
 export interface StoredBlob {
   readonly id: string;

@@ -1,5 +1,6 @@
 import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from './deliveries.js';
 import type {
+  ArrivedMessage,
   CancelOutcome,
   DeadOutcome,
   HistoryBounds,
@@ -9,6 +10,7 @@ import type {
   Page,
   QueueLimits,
   Reply,
+  RevisionOutcome,
   SessionCancelled,
   SessionDeletion,
   SessionPolicy,
@@ -105,6 +107,11 @@ export interface Store {
   cancelMessage(id: string): Promise<CancelOutcome | null>;
   /** The same for all of a session; null when there is no such session. */
   cancelSession(session: string): Promise<SessionCancelled | null>;
+  /**
+   * The platform has another text for a message, or null: it was deleted there. The text of one whose turn has never begun
+   * is replaced; one that is queued is cancelled. Null when there is no such message.
+   */
+  reviseMessage(arrived: ArrivedMessage, text: string | null): Promise<RevisionOutcome | null>;
   /** The agent has ended its turn of a cancelled message. False when the claim was lost. */
   releaseTurn(turn: TurnHold): Promise<boolean>;
 

@@ -12,7 +12,7 @@ import type { ReceptionContext } from '../../src/gateway/channel-context.js';
 
 /** What a test has in the place of the gateway. Words do nothing by default, and nobody gets a code. */
 export interface ReceptionChanges
-  extends Partial<Pick<ReceptionOptions, 'perform' | 'isHeld'>>,
+  extends Partial<Pick<ReceptionOptions, 'perform' | 'isHeld' | 'revise'>>,
     Partial<ChannelPeople> {
   readonly say?: Channel['say'];
 }
@@ -20,7 +20,7 @@ export interface ReceptionChanges
 /** The reception of a channel whose people are those that its table names. */
 export function receptionFor(
   table: object,
-  { perform, isHeld, say, ...people }: ReceptionChanges = {},
+  { perform, isHeld, revise, say, ...people }: ReceptionChanges = {},
 ): (context: ReceptionContext) => Reception {
   const rules: PeopleConfiguration = {
     allow: [],
@@ -44,6 +44,7 @@ export function receptionFor(
       teller: new Teller({ name, log, clock, say: () => say, level, texts: defaultTexts }),
       perform: perform ?? (async () => null),
       isHeld: isHeld ?? (async () => false),
+      revise: revise ?? (async () => null),
     });
   };
 }

@@ -120,6 +120,7 @@ function turnsAndDeliveries(database: Database, operations: Operations) {
     failDelivery: operations.failDelivery.bind(operations),
     cancelMessage: operations.cancelMessage.bind(operations),
     cancelSession: (session) => operations.cancelSession(session),
+    reviseMessage: operations.reviseMessage.bind(operations),
     retryDead: operations.retryDead.bind(operations),
     discardMessage: operations.discardMessage.bind(operations),
     failTurn: (turn, error, retryInMs) => operations.endHeldTurn(turn, { by: 'failure', error, retryInMs }),

@@ -2,7 +2,12 @@ import { isMessageId, noticeIdOf, turnIdOf, webhookIdOf } from '../../../src/sto
 import type { StorePolicy } from '../../../src/store/open-store.js';
 import { decideAcceptance, fullReason } from '../../../src/store/rules/acceptance.js';
 import { type DeliveryEnd, decideDeliveryEnd } from '../../../src/store/rules/delivery-end.js';
-import { decideCancel, decideDiscard, decideRetry } from '../../../src/store/rules/operator-actions.js';
+import {
+  decideCancel,
+  decideDiscard,
+  decideRetry,
+  mayRevise,
+} from '../../../src/store/rules/operator-actions.js';
 import {
   type Collectable,
   countParts,
@@ -18,7 +23,15 @@ import {
 } from '../../../src/store/rules/turn-end.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
-import type { Attachment, JsonValue, NewMessage, QueueLimits, Reply } from '../messages.js';
+import type {
+  ArrivedMessage,
+  Attachment,
+  JsonValue,
+  NewMessage,
+  QueueLimits,
+  Reply,
+  RevisionOutcome,
+} from '../messages.js';
 import type {
   AcceptOutcome,
   ArrivalClaim,
@@ -445,6 +458,21 @@ export class Operations {
     if (first.state === 'queued') advance(this.database, 'turn', session, undefined);
     for (const row of rows) this.#setCancelled(row, row.state === 'running' ? reason : (reason ?? row.error));
     return { messages };
+  }
+
+  reviseMessage(
+    { session, channel, idempotencyKey }: ArrivedMessage,
+    text: string | null,
+  ): RevisionOutcome | null {
+    const row = this.database.sessions
+      .get(session)
+      ?.messages.find(({ sent }) => sent.channel === channel && sent.idempotencyKey === idempotencyKey);
+    if (row === undefined) return null;
+    const isRevised = mayRevise({ state: row.state, hasBegun: row.attempts > 0 || row.begun }, text);
+    if (isRevised && text === null) this.cancelMessage(row.id);
+    if (isRevised && text !== null) row.sent = { ...row.sent, text };
+    if (isRevised) this.changed(session);
+    return { outcome: isRevised ? 'revised' : 'late', message: this.#shown(row) };
   }
 
   #setCancelled(row: MessageRow, error: string | null, changedAt = this.now()): void {

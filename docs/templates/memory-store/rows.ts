@@ -17,7 +17,7 @@ export interface SessionRow {
 
 export interface MessageRow {
   /** As it was accepted. */
-  readonly sent: NewMessage;
+  sent: NewMessage;
   readonly id: string;
   readonly session: SessionRow;
   readonly seq: number;

@@ -11,7 +11,7 @@ import { CommandSender } from './command-sender.js';
 import { HandedFiles } from './handed-files.js';
 import { cursorKey, Inbox } from './inbox.js';
 import { ProgramLink } from './program-link.js';
-import type { InboundLine } from './protocol.js';
+import type { DeletedLine, InboundLine } from './protocol.js';
 
 /** Longest wait at the end for messages to get to the disk, in milliseconds. */
 const storeTimeoutMs = 750;
@@ -121,7 +121,8 @@ export class CommandChannel implements Channel {
       env,
       start: { channel: this.name, secret, cursor },
       healthIntervalMs,
-      inbound: (line, link) => this.#take(line, link),
+      inbound: (line, link) =>
+        line.type === 'deleted' ? this.#takeBack(line, link) : this.#take(line, link),
       health: (told) => {
         trouble = told;
         if (this.#link !== null) tellHealth();
@@ -188,6 +189,24 @@ export class CommandChannel implements Channel {
         else link.tell({ type: 'stored', id });
       },
       refused: refuse,
+    });
+  }
+
+  /** It needs no right: the platform says who may delete a message. */
+  async #takeBack({ id, chat, cursor }: DeletedLine, link: ProgramLink): Promise<void> {
+    await this.#inbox.add({
+      cursor,
+      received: {
+        conversation: chat,
+        text: '',
+        person: null,
+        isGroup: null,
+        origin: 'deleted',
+        id,
+        replyTo: null,
+      },
+      settled: () => link.tell({ type: 'stored', id }),
+      refused: (reason) => link.tell({ type: 'refused', id, reason }),
     });
   }
 

@@ -6,6 +6,7 @@ import type { TextRules } from './command-parts.js';
 import {
   type Capability,
   capabilities,
+  type DeletedLine,
   encodeLine,
   type GatewayLine,
   type InboundLine,
@@ -34,7 +35,7 @@ export interface LinkOptions {
   /** Silence after which the program is asked for its health, in milliseconds. */
   readonly healthIntervalMs: number;
   /** Takes a message in; resolves when another one may come. */
-  readonly inbound: (line: InboundLine, link: ProgramLink) => Promise<void>;
+  readonly inbound: (line: InboundLine | DeletedLine, link: ProgramLink) => Promise<void>;
   /** The program says how its platform is: null if it is well. */
   readonly health: (trouble: string | null) => void;
   /** Notes a line that says nothing, in words that don't repeat it. */
@@ -199,6 +200,7 @@ export class ProgramLink {
     this.#awaitHealth();
     switch (line.type) {
       case 'inbound':
+      case 'deleted':
         this.#waitsForRoom = true;
         try {
           await this.#options.inbound(line, this);

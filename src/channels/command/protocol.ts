@@ -128,6 +128,14 @@ const inboundLine = z.object({
   cursor: jsonOf(mostCursorBytes).optional(),
 });
 
+/** A message was deleted on the platform. */
+const deletedLine = z.object({
+  type: z.literal('deleted'),
+  id,
+  chat: name(1_024),
+  cursor: jsonOf(mostCursorBytes).optional(),
+});
+
 const programLines = [
   z.object({
     type: z.literal('ready'),
@@ -139,6 +147,7 @@ const programLines = [
     text_form: z.enum(textForms).default('markdown'),
   }),
   inboundLine,
+  deletedLine,
   z.object({ type: z.literal('sent'), id, receipt: jsonOf(mostMetadataBytes).nullable().default(null) }),
   z.object({
     type: z.literal('not_sent'),
@@ -157,6 +166,7 @@ const programLine = z.discriminatedUnion('type', programLines);
 
 export type ProgramLine = z.output<typeof programLine>;
 export type InboundLine = z.output<typeof inboundLine>;
+export type DeletedLine = z.output<typeof deletedLine>;
 /** The end of a send or of a reconciliation. */
 export type SendAnswer = Extract<ProgramLine, { readonly type: 'sent' | 'not_sent' | 'unknown' }>;
 
@@ -191,6 +201,7 @@ export function parseLine(text: string): ParsedLine {
   const parsed = programLine.safeParse(value);
   if (parsed.success) return { ok: true, line: parsed.data };
   const [{ path, message } = { path: [], message: '' }] = parsed.error.issues;
-  const refuses = type === 'inbound' && id.safeParse(given).success ? (given as string) : null;
+  const hasAnswer = type === 'inbound' || type === 'deleted';
+  const refuses = hasAnswer && id.safeParse(given).success ? (given as string) : null;
   return wrong(`"${path.join('.')}" of "${type}": ${message}`, refuses);
 }

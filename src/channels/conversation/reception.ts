@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import type { PeopleConfiguration } from '../../config/channel-table.js';
+import type { RevisionOutcome } from '../../store/messages.js';
 import type { AcceptOutcome } from '../../store/turns.js';
 import type {
   ChannelCheckpoint,
@@ -34,6 +36,11 @@ export interface ReceptionOptions extends Pick<ChannelContext, 'name' | 'accept'
   readonly teller: Teller;
   /** Has a word done, and gives the answer. Null: it was done before. Rejects if that can't be told. */
   readonly perform: (said: SaidWord, use: WordUse) => Promise<string | null>;
+  /** Gives a message that arrived before its new text; null: it was deleted. See `Store.reviseMessage`. */
+  readonly revise: (
+    arrived: { readonly conversation: string; readonly id: string },
+    text: string | null,
+  ) => Promise<RevisionOutcome['outcome'] | null>;
   /** True if the agent of the conversation can't be started now. */
   readonly isHeld: (conversation: string, person: string) => Promise<boolean>;
 }
@@ -65,16 +72,16 @@ export class Reception {
     const outcomes: ReceiveOutcome[] = [];
     let waiting: Decided[] = [];
     for (const each of decided) {
-      const said = each.decision === 'word' ? wordOf(each.received) : null;
-      if (said === null) {
+      if (each.decision !== 'word' && each.decision !== 'edit' && each.decision !== 'deletion') {
         waiting.push(each);
         continue;
       }
-      // A message that came before a word is in the queue when the word is done.
+      // A message that came before a word or an edit is in the queue when that is done.
       outcomes.push(...(await this.#accept(waiting)));
       waiting = [];
-      await this.#perform(said, each);
-      outcomes.push({ outcome: 'word' });
+      const done = each.decision === 'word' ? await this.#say(each) : await this.#revise(each);
+      if ('outcome' in done) outcomes.push(done);
+      else waiting.push(done);
     }
     outcomes.push(...(await this.#accept(waiting, checkpoint)));
     return outcomes;
@@ -183,14 +190,34 @@ export class Reception {
     );
   }
 
-  async #perform(said: SaidWord, { received, role }: Decided): Promise<void> {
+  /** Gives a message that stands for the edit, if it is one of its own. */
+  async #revise(each: Decided): Promise<Decided | ReceiveOutcome> {
+    const { revise, rules } = this.#options;
+    const { received, decision } = each;
+    const { conversation, id } = received;
+    if (id === null) return { outcome: 'ignored' };
+    if (decision === 'deletion') {
+      return { outcome: (await revise({ conversation, id }, null)) === 'revised' ? 'revised' : 'ignored' };
+    }
+    const { text } = messageOf(received, rules);
+    const outcome = await revise({ conversation, id }, text);
+    if (outcome === 'revised') return { outcome };
+    // It may name the gateway only since it was edited.
+    if (outcome === null) return { ...each, decision: 'message' };
+    if (rules.edits !== 'new') return { outcome: 'ignored' };
+    return { ...each, decision: 'message', received: { ...received, id: idOfEdit(id, text) } };
+  }
+
+  async #say({ received, role }: Decided): Promise<ReceiveOutcome> {
     const { teller, perform } = this.#options;
     const { conversation, id, person, isGroup, replyTo } = received;
-    if (person === null || role === null) return;
+    const said = wordOf(received);
+    if (said === null || person === null || role === null) return { outcome: 'ignored' };
     // Where it isn't known, others may read along.
     const use = { conversation, id, person: person.id, role, isGroup: isGroup !== false };
     const answer = await perform(said, use);
     if (answer !== null) teller.answer(replyTo, answer);
+    return { outcome: 'word' };
   }
 }
 
@@ -202,7 +229,12 @@ const hourMs = 3_600_000;
 const keptBytes = 65_536;
 
 function isKept({ decision }: Decided): boolean {
-  return decision === 'message' || decision === 'set-aside';
+  return decision === 'message' || decision === 'set-aside' || decision === 'edit';
+}
+
+/** The same edit has the same id when it comes again. */
+function idOfEdit(id: string, text: string): string {
+  return `${id}~${hash('sha256', text).slice(0, 16)}`;
 }
 
 function messageOf(received: Received, { words }: PeopleConfiguration): ChannelMessage {

@@ -9,6 +9,7 @@ import type { PeopleConfiguration } from '../../config/channel-table.js';
 import { readToml } from '../../config/toml.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ReceptionContext } from '../channel-context.js';
+import type { MessageActions } from '../message-actions.js';
 
 /** The gateway's parts that a reception uses. */
 export interface ReceptionParts {
@@ -16,6 +17,7 @@ export interface ReceptionParts {
   readonly people: ChannelPeople;
   readonly words: WordSurroundings;
   readonly teller: Teller;
+  readonly actions: Pick<MessageActions, 'reviseMessage'>;
   /** True if the agent of a session's next message can't be started now. */
   readonly isHeld: (question: RouteQuestion) => Promise<boolean>;
 }
@@ -23,7 +25,7 @@ export interface ReceptionParts {
 /** Makes the reception of one channel. */
 export function openReception(context: ReceptionContext, texts: Texts, parts: ReceptionParts): Reception {
   const { name, log } = context;
-  const { rules, people, teller, isHeld } = parts;
+  const { rules, people, teller, actions, isHeld } = parts;
   const words = new WordActions({ name, texts, log, ...parts.words });
   return new Reception({
     ...context,
@@ -31,6 +33,10 @@ export function openReception(context: ReceptionContext, texts: Texts, parts: Re
     people,
     teller,
     perform: (said, use) => words.perform(said, use),
+    revise: async ({ conversation, id }, text) => {
+      const arrived = { session: sessionOf(name, conversation), channel: name, idempotencyKey: id };
+      return (await actions.reviseMessage(arrived, text))?.outcome ?? null;
+    },
     isHeld: async (conversation, sender) =>
       rules.notices === 'all' &&
       (await isHeld({ session: sessionOf(name, conversation), channel: name, sender })),

@@ -1,6 +1,6 @@
 import type { MessageState } from '../messages.js';
 
-/** Cancels, retries and discards: a person asks for them. */
+/** Cancels, changes, retries and discards: a person asks for them. */
 
 export interface HandledMessage {
   readonly state: MessageState;
@@ -45,6 +45,15 @@ export function decideCancel({ state }: Pick<HandledMessage, 'state'>, turn: Pla
     default:
       return { outcome: 'settled' };
   }
+}
+
+/** True if a channel may still change the text of a message, or, with null as the text, take it back. */
+export function mayRevise(
+  { state, hasBegun }: { readonly state: MessageState; readonly hasBegun: boolean },
+  text: string | null,
+): boolean {
+  // An agent may have acted on the text that it was given.
+  return state === 'queued' && (text === null || !hasBegun);
 }
 
 export type RetryDecision =

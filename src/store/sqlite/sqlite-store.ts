@@ -2,6 +2,7 @@ import { steadyNow } from '../../lifecycle/effects/clock.js';
 import { type BlobChunks, readBlob, writeBlob } from '../blobs.js';
 import type { CutOff, Delivery, DeliveryFailure, DeliveryHold } from '../deliveries.js';
 import type {
+  ArrivedMessage,
   CancelOutcome,
   DeadOutcome,
   HistoryBounds,
@@ -11,6 +12,7 @@ import type {
   Page,
   QueueLimits,
   Reply,
+  RevisionOutcome,
   SessionCancelled,
   SessionDeletion,
   SessionPolicy,
@@ -219,6 +221,10 @@ export class SqliteStore implements OpenStore {
 
   cancelSession(session: string): Promise<SessionCancelled | null> {
     return this.#call('cancelSession', session);
+  }
+
+  reviseMessage(arrived: ArrivedMessage, text: string | null): Promise<RevisionOutcome | null> {
+    return this.#call('reviseMessage', arrived, text);
   }
 
   deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>> {

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CommandChannel } from '../../../src/channels/command/command-channel.js';
+import { sessionOf } from '../../../src/channels/session-name.js';
 import type { Delivery } from '../../../src/store/deliveries.js';
+import { checkpointKind } from '../../../src/store/records.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { RecordingLog } from '../../gateway/delivery/recording-log.js';
@@ -52,7 +54,12 @@ function made(keys: object = {}): CommandChannel {
   const configuration = channelTable(name, table);
   const context = bench.context({
     host,
-    reception: receptionFor(configuration),
+    reception: receptionFor(configuration, {
+      revise: async ({ conversation, id }, text) => {
+        const arrived = { session: sessionOf(name, conversation), channel: name, idempotencyKey: id };
+        return (await store.reviseMessage(arrived, text))?.outcome ?? null;
+      },
+    }),
     attachmentLimits: () => ({ count: 1, fileBytes: 1_000, totalBytes: 1_000 }),
     limits: { session: 3, total: 100_000 },
     signal: end.signal,
@@ -156,6 +163,21 @@ describe('a message', () => {
       channel: name,
       replyTo: { channel: name, address: '#dev' },
     });
+  });
+
+  test('that waits follows its edit and its deletion, which are acknowledged', async () => {
+    const program = await started();
+    await program.say(
+      inbound('1'),
+      inbound('2'),
+      inbound('1', 'new', { origin: 'edited' }),
+      { type: 'deleted', id: '2', chat: '#dev', cursor: 9 },
+      { type: 'deleted', id: '3', chat: '#dev' },
+    );
+    await program.hears('stored', { id: '3' });
+    expect(program.told.filter(({ type }) => type === 'stored')).toHaveLength(5);
+    expect(await texts()).toEqual(['new queued', 'text 2 cancelled']);
+    expect(await store.record(checkpointKind(name), 'cursor')).toMatchObject({ value: 9 });
   });
 
   test('is not acknowledged while the store does not take it, and is once it does', async () => {

@@ -12,6 +12,11 @@ describe('a line of the program', () => {
       { ...inbound, to: '9', metadata: { a: [1] }, cursor: 41, mood: 'fine' },
       { ...inbound, to: '9', metadata: { a: [1] }, cursor: 41 },
     ],
+    [
+      'a deletion',
+      { type: 'deleted', id: '17', chat: 'c', cursor: 4, text: 'x' },
+      { type: 'deleted', id: '17', chat: 'c', cursor: 4 },
+    ],
     ['a cursor that is null', { ...inbound, cursor: null }, { ...inbound, cursor: null }],
     [
       'a program that is ready',
@@ -67,6 +72,7 @@ describe('a line of the program', () => {
     ['no object', '[1]', 'it is no JSON object', null],
     ['no type', '{"id":"1"}', 'its "type" is no text', null],
     ['an unknown type', '{"type":"dance","id":"1"}', 'this gateway knows no "type" "dance"', null],
+    ['a deletion without a chat', { type: 'deleted', id: '17' }, '"chat" of "deleted"', '17'],
     ['a message without an id', { ...inbound, id: undefined }, '"id" of "inbound"', null],
     ['a number as an id', { ...inbound, id: 17 }, '"id" of "inbound"', null],
     ['a message without a text', { ...inbound, text: undefined }, '"text" of "inbound"', '17'],

@@ -126,6 +126,55 @@ test('"//" before a word gives it to the agent; without words all is for the age
   expect(accepted.map(({ text }) => text)).toEqual(['/stop', '//stop', '/stop']);
 });
 
+describe('the edit of a message', () => {
+  const edited = (changes: Partial<Received> = {}) =>
+    received('two', { id: '7', origin: 'edited', ...changes });
+  const revising = (result: 'revised' | 'late' | null, rules: Partial<PeopleConfiguration> = {}) =>
+    made(rules, {
+      revise: async ({ conversation, id }, text) => {
+        done.push(`revise ${conversation} ${id} ${text}`);
+        return result;
+      },
+    });
+
+  test.each<[string, 'revised' | 'late' | null, Partial<PeopleConfiguration>, string, readonly string[]]>([
+    ['replaces the text of one that waits', 'revised', { edits: 'new' }, 'revised', []],
+    ['of one whose turn has begun has no effect', 'late', {}, 'ignored', []],
+    [
+      'is a message of its own with edits = "new"',
+      'late',
+      { edits: 'new' },
+      'accepted',
+      ['7~3fc4ccfe745870e2'],
+    ],
+    ['is a new message, if none has its id', null, {}, 'accepted', ['7']],
+  ])('%s', async (_name, result, rules, expected, ids) => {
+    const outcomes = await outcomesOf(revising(result, rules).receive([received('one'), edited()]));
+    expect(outcomes).toEqual(['accepted', expected]);
+    expect(done.slice(0, 2)).toEqual(['accept one -', 'revise c1 7 two']);
+    expect(accepted.slice(1).map(({ id }) => id)).toEqual(ids);
+  });
+
+  test('is no word, has its author’s name in a group, and no author who may not write', async () => {
+    const reception = revising('revised');
+    const group = { isGroup: true, isAddressed: true };
+    await reception.receive([edited({ text: '/stop' }), edited(group)]);
+    expect(done).toEqual(['revise c1 7 /stop', 'revise c1 7 Ada: two']);
+    const eve = { person: { id: 'eve', name: null }, isGroup: null };
+    expect(await outcomesOf(reception.receive([edited(eve)]))).toEqual(['not-allowed']);
+    expect(done).toHaveLength(2);
+  });
+
+  test('or its deletion is on disk before the position', async () => {
+    const deleted = received('', { id: '7', origin: 'deleted', person: null });
+    expect(await outcomesOf(revising('revised').receive([deleted], { key: 'offset', value: 9 }))).toEqual([
+      'revised',
+    ]);
+    expect(done).toEqual(['revise c1 7 null', 'accept  9']);
+    expect(await outcomesOf(revising(null).receive([deleted]))).toEqual(['ignored']);
+  });
+});
+
 describe('in a group', () => {
   const inGroup = (text: string, name: string | null, id = 'ada') =>
     received(text, { isGroup: true, isAddressed: true, person: { id, name } });

@@ -161,6 +161,8 @@ export class ObservedStore implements Observed {
 
   discardMessage: Store['discardMessage'] = () => Promise.reject(new Error('No history has that.'));
 
+  reviseMessage: Store['reviseMessage'] = () => Promise.reject(new Error('No history has that.'));
+
   nextDueInMs: Store['nextDueInMs'] = (owner) =>
     this.#call(
       () => this.#store.nextDueInMs(owner),

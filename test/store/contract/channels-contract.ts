@@ -64,6 +64,59 @@ export function channelsContract(name: string, createFactory: () => StoreFactory
       });
     });
 
+    describe('an edit or a deletion on the platform', () => {
+      const arrived = { session: 'a', channel: 'telegram', idempotencyKey: 'k' };
+      const arrive = () => acceptOne(store, 'a', { channel: 'telegram', idempotencyKey: 'k', text: 'one' });
+
+      test('reaches the agent, if the turn has never begun', async () => {
+        await acceptOne(store, 'a');
+        const { id } = await arrive();
+        const first = await claimOne(store);
+        const revised = await store.reviseMessage(arrived, 'zwei 🦀');
+        expect(revised).toMatchObject({
+          outcome: 'revised',
+          message: { id, text: 'zwei 🦀', state: 'queued' },
+        });
+        expect(await store.message(id)).toEqual(revised?.message);
+        await at(3_000, store).completeTurn(first, { text: 'r', metadata: {} });
+        expect(await claimOne(store)).toMatchObject({ messageId: id, text: 'zwei 🦀' });
+      });
+
+      test('leaves the text that an agent was given', async () => {
+        const { id } = await arrive();
+        const turn = await claimOne(store);
+        const late = { outcome: 'late', message: { id, text: 'one' } };
+        expect(await store.reviseMessage(arrived, 'two')).toMatchObject(late);
+        expect(await store.reviseMessage(arrived, null)).toMatchObject(late);
+        await at(3_000, store).failTurn(turn, 'exit status 1', 60_000);
+        expect(await store.reviseMessage(arrived, 'two')).toMatchObject(late);
+        expect(await store.message(id)).toMatchObject({ text: 'one', state: 'queued' });
+      });
+
+      test('cancels a message that waits, also for its next attempt', async () => {
+        await arrive();
+        await at(3_000, store).failTurn(await claimOne(store), 'exit status 1', 6_000);
+        const next = await acceptOne(store, 'a');
+        expect(await at(4_000, store).reviseMessage(arrived, null)).toMatchObject({
+          outcome: 'revised',
+          message: { state: 'cancelled' },
+        });
+        expect(await store.reviseMessage(arrived, null)).toMatchObject({ outcome: 'late' });
+        expect(await claimOne(store, { now: 10_000 })).toMatchObject({ messageId: next.id });
+        expect(await store.counts()).toMatchObject({ queued: 0, running: 1, cancelled: 1 });
+      });
+
+      test('is of the message with this id in this session, which came by this channel', async () => {
+        await arrive();
+        for (const other of [{ session: 'b' }, { channel: 'slack' }, { idempotencyKey: 'l' }]) {
+          expect(await store.reviseMessage({ ...arrived, ...other }, 'two')).toBeNull();
+        }
+        const sent = { channel: 'telegram', idempotencyKey: 'k', text: 'one' };
+        await store.reviseMessage(arrived, 'two');
+        await expect(acceptOne(store, 'a', sent)).rejects.toThrow('repeated');
+      });
+    });
+
     describe('a reply in parts', () => {
       test('goes on behind what was taken, after a crash, a stop and a failure', async () => {
         const first = await deliver('a');

@@ -27,6 +27,7 @@ import {
   readSettledUpTo,
 } from './reads.js';
 import { deleteRecord, putRecord, readRecord, readRecords } from './records.js';
+import { reviseMessage } from './revise.js';
 import { beginRun, readRuns, updateRun } from './runs.js';
 import { readSession, resetSession, setAgent, setPolicy } from './sessions.js';
 import type { Transaction } from './transaction.js';
@@ -103,6 +104,7 @@ export const operations: Omit<Handlers, 'statistics' | 'tryWrite'> = {
   removeBlob,
   cancelMessage,
   cancelSession,
+  reviseMessage,
   deadMessages: readDeadMessages,
   retryDead,
   discardMessage,

@@ -13,6 +13,7 @@ export function changedBy(call: Call, result: unknown): readonly string[] {
     case 'failTurn':
     case 'releaseTurn':
     case 'setTurnWait':
+    case 'reviseMessage':
     case 'appendDeltas':
     case 'completeDelivery':
     case 'failDelivery':
