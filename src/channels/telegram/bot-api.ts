@@ -1,9 +1,6 @@
-import { Readable } from 'node:stream';
-import { Agent, request } from 'undici';
 import { z } from 'zod';
-import { connectionErrorMessage } from '../../text/failure-text.js';
-import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ChannelContext } from '../channel.js';
+import { type CallOptions, type HttpEnd, jsonOf, PlatformHttp } from '../platform-http.js';
 
 /** The end of one call of the Bot API (core.telegram.org/bots/api). No text of it holds the token. */
 export type ApiEnd =
@@ -18,20 +15,8 @@ export type ApiEnd =
       /** The group has become a supergroup with this id. */
       readonly migrateToChatId: number | null;
     }
-  /** There is no answer, or none of the Bot API. `inDoubt`: the call may have had its effect. */
-  | { readonly kind: 'failed'; readonly reason: string; readonly inDoubt: boolean }
-  /** The signal was aborted first. */
-  | { readonly kind: 'aborted'; readonly inDoubt: boolean };
-
-export interface CallOptions {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-  /**
-   * True for a call that must not be made twice. It has a connection of its own: one that is used again may be closed by
-   * the other side just then, and nobody would know if the call has arrived.
-   */
-  readonly isOnce?: boolean;
-}
+  /** There is no answer, or none of the Bot API. */
+  | Exclude<HttpEnd, { readonly kind: 'answer' }>;
 
 /** A file that is sent with a call. */
 export interface Upload {
@@ -43,23 +28,6 @@ export interface Upload {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-/** The file can't be downloaded. The message is the reason, without the token. */
-export class DownloadError extends Error {
-  constructor(
-    message: string,
-    /** True if another try may end otherwise. */
-    readonly isPassing: boolean,
-  ) {
-    super(message);
-    this.name = 'DownloadError';
-  }
-}
-
-const connectTimeoutMs = 10_000;
-/** For one address of a name that has others, in milliseconds. */
-const addressTimeoutMs = 2_000;
-/** An idle connection is kept no longer, in milliseconds. */
-const longestIdleMs = 4_000;
 /** Telegram gives updates of 4 MiB at most at a time, and the last one may pass that. */
 const longestAnswerBytes = 16 * 1024 ** 2;
 const longestRetryAfterSeconds = 86_400;
@@ -82,30 +50,12 @@ const answer = z.object({
 export class BotApi {
   readonly #root: string;
   readonly #token: string;
-  readonly #clock: ChannelContext['clock'];
-  readonly #kept: Agent;
-  readonly #single: Agent;
+  readonly #http: PlatformHttp;
 
   constructor(root: string, token: string, clock: ChannelContext['clock']) {
     this.#root = root.replace(/\/+$/, '');
     this.#token = token;
-    this.#clock = clock;
-    const connections = {
-      connect: {
-        timeout: connectTimeoutMs,
-        // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
-        rejectUnauthorized: true,
-        autoSelectFamily: true,
-        autoSelectFamilyAttemptTimeout: addressTimeoutMs,
-      },
-      // Each call as a whole has its time; these would only cut a long poll short.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: longestIdleMs,
-      keepAliveMaxTimeout: longestIdleMs,
-    };
-    this.#kept = new Agent(connections);
-    this.#single = new Agent({ ...connections, pipelining: 0 });
+    this.#http = new PlatformHttp({ clock, longestAnswerBytes, redact: (text) => this.#redact(text) });
   }
 
   call(method: string, parameters: object, options: CallOptions): Promise<ApiEnd> {
@@ -131,73 +81,28 @@ export class BotApi {
   }
 
   /**
-   * Gives the bytes of a file by the path that `getFile` has given. The deadline holds for all of it.
+   * Gives the bytes of a file by the path that `getFile` has given.
    *
    * @throws DownloadError, also while it is read
    */
-  async *download(path: string, { timeoutMs, signal }: CallOptions): AsyncGenerator<Uint8Array> {
-    const end = this.#deadline(timeoutMs, signal);
-    try {
-      const url = `${this.#root}/file/bot${this.#token}/${path.split('/').map(encodeURIComponent).join('/')}`;
-      const { statusCode, body } = await untilAborted(
-        request(url, { dispatcher: this.#kept, signal: end.signal }),
-        end.signal,
-      );
-      if (statusCode !== 200) {
-        body.destroy();
-        throw new DownloadError(`the file server answered HTTP ${statusCode}`, statusCode >= 500);
-      }
-      yield* body;
-    } catch (error) {
-      if (error instanceof DownloadError) throw error;
-      throw new DownloadError(this.#reasonOf(error, end.isLate(), timeoutMs), true);
-    } finally {
-      end.cancel();
-    }
+  download(path: string, options: CallOptions): AsyncGenerator<Uint8Array> {
+    const url = `${this.#root}/file/bot${this.#token}/${path.split('/').map(encodeURIComponent).join('/')}`;
+    return this.#http.download({ url, headers: {} }, options);
   }
 
-  async close(): Promise<void> {
-    await Promise.all([this.#kept.destroy(), this.#single.destroy()]);
+  close(): Promise<void> {
+    return this.#http.close();
   }
 
   async #exchange(
     method: string,
     headers: Record<string, string>,
     content: readonly (Buffer | AsyncIterable<Uint8Array>)[],
-    { timeoutMs, signal, isOnce = false }: CallOptions,
+    options: CallOptions,
   ): Promise<ApiEnd> {
-    if (signal.aborted) return { kind: 'aborted', inDoubt: false };
-    const end = this.#deadline(timeoutMs, signal);
-    let isSent = false;
-    async function* body(): AsyncGenerator<Uint8Array> {
-      for (const [index, piece] of content.entries()) {
-        // A call whose last byte was not sent is none: its length is known.
-        if (index === content.length - 1) isSent = true;
-        if (Buffer.isBuffer(piece)) yield piece;
-        else yield* piece;
-      }
-    }
-    try {
-      const url = `${this.#root}/bot${this.#token}/${method}`;
-      const response = await untilAborted(
-        request(url, {
-          dispatcher: isOnce ? this.#single : this.#kept,
-          method: 'POST',
-          headers: { ...headers, 'user-agent': 'sd-gateway' },
-          // Nothing of it is read before there is a connection.
-          body: Readable.from(body()),
-          signal: end.signal,
-        }),
-        end.signal,
-      );
-      const text = await untilAborted(textOf(response.body), end.signal);
-      return this.#judge(response.statusCode, text);
-    } catch (error) {
-      if (signal.aborted) return { kind: 'aborted', inDoubt: isSent };
-      return { kind: 'failed', reason: this.#reasonOf(error, end.isLate(), timeoutMs), inDoubt: isSent };
-    } finally {
-      end.cancel();
-    }
+    const url = `${this.#root}/bot${this.#token}/${method}`;
+    const end = await this.#http.exchange({ method: 'POST', url, headers, content }, options);
+    return end.kind === 'answer' ? this.#judge(end.status, end.text) : end;
   }
 
   /** A 4xx without an answer of the Bot API is of a proxy, which has passed nothing on. */
@@ -220,73 +125,10 @@ export class BotApi {
     };
   }
 
-  #reasonOf(error: unknown, isLate: boolean, timeoutMs: number): string {
-    if (isLate) return `no answer within ${formatExactTimeSpan(timeoutMs)}`;
-    return this.#redact(connectionErrorMessage(error));
-  }
-
   /** Takes the secret part of the token out of a text of somebody else, who may repeat the URL. */
   #redact(text: string): string {
     const secret = this.#token.slice(this.#token.indexOf(':') + 1);
     return text.replaceAll(secret, 'TOKEN');
-  }
-
-  #deadline(timeoutMs: number, signal: AbortSignal) {
-    const end = new AbortController();
-    let isLate = false;
-    const abort = () => end.abort();
-    const cancelTimer = this.#clock.after(timeoutMs, () => {
-      isLate = true;
-      abort();
-    });
-    signal.addEventListener('abort', abort, { once: true });
-    return {
-      signal: end.signal,
-      isLate: () => isLate,
-      cancel: () => {
-        cancelTimer();
-        signal.removeEventListener('abort', abort);
-      },
-    };
-  }
-}
-
-/** undici passes an abort on to a connection only. One that is not there yet is not waited for. */
-async function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(new Error('aborted'));
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-    work.catch(() => undefined);
-    aborted.catch(() => undefined);
-  }
-}
-
-async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > longestAnswerBytes) {
-      throw new Error(`the answer has more than ${longestAnswerBytes} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-/** Undefined: it is no JSON. */
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

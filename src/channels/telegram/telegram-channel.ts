@@ -5,9 +5,10 @@ import { backoffMs, channelBackoff } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { KeptHealth } from '../kept-health.js';
+import { DownloadError } from '../platform-http.js';
+import { PlatformLease } from '../platform-lease.js';
 import { readChannelSecret } from '../secret.js';
-import { BotApi, DownloadError } from './bot-api.js';
-import { BotLease } from './bot-lease.js';
+import { BotApi } from './bot-api.js';
 import { MovedChats } from './moved-chats.js';
 import type { BotIdentity, RemoteFile } from './read-update.js';
 import { TelegramSender } from './telegram-sender.js';
@@ -48,7 +49,7 @@ export class TelegramChannel implements Channel {
   readonly #configuration: TelegramChannelConfiguration;
   readonly #context: ChannelContext;
   readonly #moved: MovedChats;
-  readonly #lease: BotLease;
+  readonly #lease: PlatformLease;
   readonly #complaints: Complaints;
   /** Aborted when nothing more is to be asked for. */
   readonly #stop = new AbortController();
@@ -71,7 +72,7 @@ export class TelegramChannel implements Channel {
     this.#configuration = configuration;
     this.#context = context;
     this.#moved = new MovedChats(context);
-    this.#lease = new BotLease(context);
+    this.#lease = new PlatformLease(context, 'telegram');
     this.#complaints = new Complaints(context);
     this.#health = new KeptHealth(context);
     this.replySender = new TelegramSender({
@@ -168,7 +169,7 @@ export class TelegramChannel implements Channel {
     }
     const link = this.#link;
     if (link === null) return null;
-    if (!(await this.#lease.claim(link.bot.id))) {
+    if (!(await this.#lease.claim(String(link.bot.id)))) {
       const reason = 'another gateway with the same store has the bot; this one takes over when that ends';
       return { kind: 'standby', reason, retryAfterMs: null };
     }

@@ -6,12 +6,13 @@ import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { FormedPart } from '../reply-text/reply-form.js';
+import { SendBudget } from '../send-budget.js';
 import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
 import { type ChatAddress, parseAddress } from './address.js';
 import type { ApiEnd, BotApi } from './bot-api.js';
 import type { MovedChats } from './moved-chats.js';
 import { type PlannedPart, plainPart, planPreview, planReply } from './reply-plan.js';
-import { SendBudget } from './send-budget.js';
+import { telegramRates } from './send-rates.js';
 import { isUnchanged, judgeRefusal, secondWayOf } from './send-verdict.js';
 
 export interface TelegramSenderOptions {
@@ -53,7 +54,7 @@ interface Send {
 export class TelegramSender implements ReplySender {
   readonly schedule = chatSchedule;
   readonly #options: TelegramSenderOptions;
-  readonly #budget = new SendBudget();
+  readonly #budget = new SendBudget(telegramRates);
   /** Each part of a reply is sent by its plan. */
   readonly #plans = new WeakMap<Delivery, readonly PlannedPart[]>();
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { endsWithin } from '../../lifecycle/effects/waits.js';
 import type { ChannelContext } from '../channel.js';
 import type { Hook, HookAnswer } from '../hooks.js';
-import { jsonOf } from './bot-api.js';
+import { jsonOf } from '../platform-http.js';
 import { passing, type Trouble } from './trouble.js';
 import { type UpdateObject, updateSchema } from './update-schema.js';
 

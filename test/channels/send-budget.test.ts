@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { SendBudget } from '../../../src/channels/telegram/send-budget.js';
+import { SendBudget } from '../../src/channels/send-budget.js';
+import { telegramRates } from '../../src/channels/telegram/send-rates.js';
 
 /** Most that fall into any span of this length. */
 function mostIn(times: readonly number[], spanMs: number): number {
@@ -17,7 +18,7 @@ it('keeps to the limits of the bot and of each chat, in the order of each chat',
   );
   fc.assert(
     fc.property(calls, (all) => {
-      const budget = new SendBudget();
+      const budget = new SendBudget(telegramRates);
       let now = 1_000;
       const times = new Map<string, number[]>();
       for (const { chat, afterMs } of all) {
@@ -37,14 +38,14 @@ it('keeps to the limits of the bot and of each chat, in the order of each chat',
 });
 
 it('gives what need not be sent a place only if there is one now', () => {
-  const budget = new SendBudget();
+  const budget = new SendBudget(telegramRates);
   expect([1, 2, 3, 4].map(() => budget.tryReserve('1', 0))).toEqual([true, true, true, false]);
   expect(budget.tryReserve('1', 1_000)).toBe(true);
   expect(budget.tryReserve('2', 1_000)).toBe(true);
 });
 
-it('holds a chat for as long as Telegram asks, and the bot if two chats have to wait', () => {
-  const budget = new SendBudget();
+it('holds a chat for as long as the platform asks, and the bot if two chats have to wait', () => {
+  const budget = new SendBudget(telegramRates);
   budget.hold('1', 9_000, 0);
   expect(budget.heldUntil('1', 0)).toBe(9_000);
   expect(budget.heldUntil('1', 9_000)).toBeNull();

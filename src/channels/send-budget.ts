@@ -1,18 +1,16 @@
-/**
- * The pace of what goes out: sends, edits and signs of typing together, as Telegram counts them
- * (core.telegram.org/bots/faq, "My bot is hitting limits"). Pure; times in milliseconds.
- */
+/** The pace of what goes out: sends, edits and signs of typing together. Pure; times in milliseconds. */
 
-interface Rate {
+export interface SendRate {
   readonly intervalMs: number;
   /** So many may go at once after a silence. */
   readonly burst: number;
 }
 
-/** 30 in a second for the bot, about one a second for a chat, and 20 in a minute for a group. */
-const botRate: Rate = { intervalMs: 50, burst: 10 };
-const chatRate: Rate = { intervalMs: 1_000, burst: 3 };
-const groupRate: Rate = { intervalMs: 3_750, burst: 4 };
+/** Limits of a platform. */
+export interface SendRates {
+  readonly bot: SendRate;
+  readonly ofChat: (chat: string) => SendRate;
+}
 
 /** Chats that are remembered at once; those that are at rest are forgotten. */
 const mostChats = 1_000;
@@ -22,7 +20,7 @@ class Bucket {
   #dueAt = 0;
   #heldUntil = 0;
 
-  constructor(private readonly rate: Rate) {}
+  constructor(private readonly rate: SendRate) {}
 
   readyAt(now: number): number {
     const { intervalMs, burst } = this.rate;
@@ -48,8 +46,14 @@ class Bucket {
 
 /** One budget for the bot and one for each chat. */
 export class SendBudget {
-  readonly #bot = new Bucket(botRate);
+  readonly #rates: SendRates;
+  readonly #bot: Bucket;
   readonly #chats = new Map<string, Bucket>();
+
+  constructor(rates: SendRates) {
+    this.#rates = rates;
+    this.#bot = new Bucket(rates.bot);
+  }
 
   /** Takes a place, and gives the time at which it comes. Later calls get later places, so a chat's order is kept. */
   reserve(chat: string, now: number): number {
@@ -67,15 +71,15 @@ export class SendBudget {
     return true;
   }
 
-  /** The end of the time that Telegram has asked for; null: it has not, or that is over. */
+  /** The end of the time that the platform has asked for; null: it has not, or that is over. */
   heldUntil(chat: string, now: number): number | null {
     const until = Math.max(this.#of(chat, now).heldUntil, this.#bot.heldUntil);
     return until > now ? until : null;
   }
 
   /**
-   * Telegram asks for time (`retry_after`). It does not say if the chat or the bot is meant: if another chat has to wait as
-   * well, it is the bot.
+   * The platform asks for time. It does not say if the chat or the bot is meant: if another chat has to wait as well, it is
+   * the bot.
    */
   hold(chat: string, until: number, now: number): void {
     const others = [...this.#chats].some(([name, bucket]) => name !== chat && bucket.heldUntil > now);
@@ -89,8 +93,7 @@ export class SendBudget {
     if (this.#chats.size >= mostChats) {
       for (const [name, bucket] of this.#chats) if (bucket.isAtRest(now)) this.#chats.delete(name);
     }
-    // Ids of groups and channels are negative; public names are those of groups as well.
-    const bucket = new Bucket(/^\d/.test(chat) ? chatRate : groupRate);
+    const bucket = new Bucket(this.#rates.ofChat(chat));
     this.#chats.set(chat, bucket);
     return bucket;
   }

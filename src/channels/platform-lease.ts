@@ -1,27 +1,29 @@
 import { randomUUID } from 'node:crypto';
-import type { ChannelContext } from '../channel.js';
+import type { ChannelContext } from './channel.js';
 
 /** A claim lasts so long unless it is renewed, and is renewed so often, in milliseconds. */
 const leaseMs = 30_000;
 const renewalMs = 10_000;
 
-/** The claim of this gateway to be the one that polls the bot, among those that share its store. */
-export class BotLease {
+/** The claim of this gateway to be the one that hears a bot, among those that share its store. */
+export class PlatformLease {
   readonly #context: Pick<ChannelContext, 'leases' | 'clock'>;
+  readonly #kind: string;
   readonly #owner = randomUUID();
   #held: { readonly name: string; readonly epoch: number } | null = null;
   #cancelRenewal = () => {};
 
-  constructor(context: Pick<ChannelContext, 'leases' | 'clock'>) {
+  /** @param kind the platform, such as "telegram" */
+  constructor(context: Pick<ChannelContext, 'leases' | 'clock'>, kind: string) {
     this.#context = context;
+    this.#kind = kind;
   }
 
   /** False: another gateway has it. Throws what the store fails with. */
-  async claim(botId: number): Promise<boolean> {
-    const name = String(botId);
+  async claim(name: string): Promise<boolean> {
     if (this.#held?.name === name) return true;
     await this.release();
-    const epoch = await this.#context.leases.claimLease('telegram', name, this.#owner, leaseMs);
+    const epoch = await this.#context.leases.claimLease(this.#kind, name, this.#owner, leaseMs);
     if (epoch === null) return false;
     this.#held = { name, epoch };
     this.#scheduleRenewal();
@@ -38,7 +40,7 @@ export class BotLease {
   }
 
   #hold({ name, epoch }: { readonly name: string; readonly epoch: number }) {
-    return { kind: 'telegram', name, owner: this.#owner, epoch };
+    return { kind: this.#kind, name, owner: this.#owner, epoch };
   }
 
   #scheduleRenewal(): void {
