@@ -1,17 +1,11 @@
-import { pause } from '../../lifecycle/effects/waits.js';
-import { AttachmentLimitError, type NewAttachments } from '../../store/new-attachments.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
-import { DownloadError } from '../platform-http.js';
+import { RemoteFiles } from '../remote-files.js';
 import { StoreRetries, storeFails } from '../until-stored.js';
 import { conversationOf, parseAddress } from './address.js';
 import type { MovedChats } from './moved-chats.js';
 import { type BotIdentity, type RemoteFile, readUpdate, type TelegramMessage } from './read-update.js';
 import type { UpdateObject } from './update-schema.js';
-
-/** Tries to download a file, and the wait between them, in milliseconds. */
-const mostDownloads = 3;
-const downloadRetryDelayMs = 1_000;
 
 export interface UpdateIntakeOptions {
   readonly context: Pick<
@@ -34,10 +28,12 @@ export function offsetKey(botId: number): string {
 export class UpdateIntake {
   readonly #options: UpdateIntakeOptions;
   readonly #retries: StoreRetries;
+  readonly #files: RemoteFiles;
 
   constructor(options: UpdateIntakeOptions) {
     this.#options = options;
     this.#retries = new StoreRetries(options.context);
+    this.#files = new RemoteFiles(options.context, this.#retries);
   }
 
   /**
@@ -64,7 +60,11 @@ export class UpdateIntake {
         else {
           // Earlier messages need not wait for a download.
           if (!(await flush())) return false;
-          const whole = await this.#withFiles(received, read.message.files);
+          const files = read.message.files.map((file) => ({
+            ...file,
+            download: () => this.#options.download(file),
+          }));
+          const whole = await this.#files.fetchedWith(received, files);
           if (whole === null) return false;
           waiting.push(whole);
         }
@@ -96,56 +96,6 @@ export class UpdateIntake {
       replyUnknown: unknown ?? null,
       ...(defect === null ? {} : { defect: { kind: 'unreadable' as const, ...defect } }),
     };
-  }
-
-  /**
-   * A file that can't be had is named in the text: the message must not wait for it, nor be lost with it. Null: the channel
-   * ended first.
-   */
-  async #withFiles(received: Received, files: readonly RemoteFile[]): Promise<Received | null> {
-    if (!(await this.#keeps(received))) return received;
-    const attachments = this.#options.context.newFiles();
-    const missing: string[] = [];
-    for (const file of files) {
-      const reason = await this.#addFile(attachments, file);
-      if (this.#options.context.signal.aborted) return null;
-      if (reason === null) continue;
-      missing.push(`[the file ${JSON.stringify(file.name ?? 'without a name')} is missing: it ${reason}]`);
-    }
-    const text = [received.text, ...missing].filter((line) => line !== '').join('\n');
-    return { ...received, text, attachments: attachments.list };
-  }
-
-  /** Gives the reason if it can't be had; null: it is on disk. */
-  async #addFile(attachments: NewAttachments, file: RemoteFile): Promise<string | null> {
-    const { context, download } = this.#options;
-    for (let tries = 1; ; tries += 1) {
-      try {
-        attachments.checkCount();
-        await attachments.add(file, download(file));
-        return null;
-      } catch (error) {
-        if (error instanceof AttachmentLimitError) return error.message;
-        if (context.signal.aborted) return 'was not waited for';
-        if (storeFails(error)) {
-          this.#retries.noteFailure(error);
-          tries -= 1;
-        } else if (error instanceof DownloadError) {
-          if (!error.isPassing || tries === mostDownloads) return `could not be downloaded: ${error.message}`;
-        } else return `could not be stored: ${errorMessage(error)}`;
-      }
-      await pause(context, downloadRetryDelayMs);
-    }
-  }
-
-  /** Strangers' files are not fetched. */
-  async #keeps(received: Received): Promise<boolean> {
-    try {
-      return await this.#options.context.keeps(received);
-    } catch {
-      // The store fails. It decides about the message, and says why it can't.
-      return false;
-    }
   }
 
   #noteMove(from: number, to: number): Promise<boolean> {
