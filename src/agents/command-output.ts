@@ -3,6 +3,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import type { GivenFile } from '../store/new-attachments.js';
 import { mediaTypeOfName } from '../text/file-name.js';
+import { GatheredBytes } from '../text/gathered-bytes.js';
 import { LineSplitter } from '../text/lines.js';
 import { AgentError, type AgentEvent, type AgentReply } from './agent.js';
 import { contentOfBase64 } from './reply-files.js';
@@ -52,9 +53,8 @@ function nulByte(): AgentError {
 
 /** All of it is the reply, but for a line feed at its end. */
 class TextReader implements OutputReader {
-  readonly #chunks: Buffer[] = [];
+  readonly #gathered = new GatheredBytes();
   readonly #decoder = new StringDecoder('utf8');
-  #size = 0;
   /** Ends of lines that may be the end of the output, which is no part of the reply. */
   #heldBack = '';
 
@@ -64,13 +64,12 @@ class TextReader implements OutputReader {
   ) {}
 
   write(bytes: Buffer): AgentError | null {
-    this.#size += bytes.length;
-    if (this.#size > this.limitBytes) {
-      this.#chunks.length = 0;
+    if (this.#gathered.sizeBytes + bytes.length > this.limitBytes) {
+      this.#gathered.clear();
       return tooLarge(this.limitBytes);
     }
     if (bytes.includes(0)) return nulByte();
-    this.#chunks.push(bytes);
+    this.#gathered.add(bytes);
     const text = this.#heldBack + this.#decoder.write(bytes);
     const end = /\r?\n?$/.exec(text)?.index ?? text.length;
     this.#heldBack = text.slice(end);
@@ -79,7 +78,7 @@ class TextReader implements OutputReader {
   }
 
   end(): AgentReply | AgentError {
-    const bytes = Buffer.concat(this.#chunks);
+    const bytes = this.#gathered.take();
     if (!isUtf8(bytes)) {
       return new AgentError('bad-reply', 'the reply on standard output is not valid UTF-8', true);
     }

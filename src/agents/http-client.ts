@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import { connectionErrorMessage } from '../text/failure-text.js';
+import { GatheredBytes } from '../text/gathered-bytes.js';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
@@ -103,14 +104,12 @@ export async function textOf(
   limitBytes: number,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
+  const gathered = new GatheredBytes();
   for await (const chunk of bodyOf(answer, signal)) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) return null;
-    chunks.push(chunk);
+    gathered.add(chunk);
+    if (gathered.sizeBytes > limitBytes) return null;
   }
-  return Buffer.concat(chunks).toString();
+  return gathered.take().toString();
 }
 
 const errorLimitBytes = 16 * 1_024;

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { connectionErrorMessage } from '../text/failure-text.js';
+import { GatheredBytes } from '../text/gathered-bytes.js';
 import { formatExactTimeSpan } from '../text/time-span.js';
 import type { ChannelContext } from './channel.js';
 
@@ -212,14 +213,12 @@ async function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal):
 }
 
 async function textOf(body: AsyncIterable<Buffer>, mostBytes: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
+  const gathered = new GatheredBytes();
   for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > mostBytes) throw new Error(`the answer has more than ${mostBytes} bytes`);
-    chunks.push(chunk);
+    gathered.add(chunk);
+    if (gathered.sizeBytes > mostBytes) throw new Error(`the answer has more than ${mostBytes} bytes`);
   }
-  return Buffer.concat(chunks).toString();
+  return gathered.take().toString();
 }
 
 /** Undefined: it is no JSON. */

@@ -1,3 +1,5 @@
+import { GatheredBytes } from './gathered-bytes.js';
+
 const lineFeed = 0x0a;
 
 /** A line without its line feed. One that is longer than the limit has no text: nothing of it was kept. */
@@ -5,7 +7,8 @@ export type ByteLine = { readonly text: string } | { readonly text: null; readon
 
 /** Cuts bytes that come in chunks into lines of UTF-8, and holds one line at most. */
 export class ByteLines {
-  #begun: Buffer[] = [];
+  readonly #begun = new GatheredBytes();
+  /** Counts what is left out, too. */
   #begunBytes = 0;
 
   constructor(private readonly limitBytes: number) {}
@@ -30,16 +33,15 @@ export class ByteLines {
 
   #add(bytes: Buffer): void {
     this.#begunBytes += bytes.length;
-    if (this.isTooLong) this.#begun = [];
-    else this.#begun.push(bytes);
+    if (this.isTooLong) this.#begun.clear();
+    else this.#begun.add(bytes);
   }
 
   #take(): ByteLine {
     const sizeBytes = this.#begunBytes;
     const line: ByteLine = this.isTooLong
       ? { text: null, sizeBytes }
-      : { text: Buffer.concat(this.#begun, sizeBytes).toString('utf8') };
-    this.#begun = [];
+      : { text: this.#begun.take().toString('utf8') };
     this.#begunBytes = 0;
     return line;
   }

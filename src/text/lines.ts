@@ -1,3 +1,5 @@
+import { GatheredBytes } from './gathered-bytes.js';
+
 /** A line is no UTF-8. */
 export class EncodingError extends Error {
   constructor(line: number, options: ErrorOptions) {
@@ -20,11 +22,11 @@ export async function* linesOf(
   // A byte order mark is none of the text where that begins, and a character like any other behind that.
   const first = new TextDecoder('utf-8', { fatal });
   const later = new TextDecoder('utf-8', { fatal, ignoreBOM: true });
-  let begun: Uint8Array[] = [];
+  const begun = new GatheredBytes();
   let number = 0;
   const finish = (rest: Uint8Array): string => {
-    const bytes = begun.length === 0 ? rest : Buffer.concat([...begun, rest]);
-    begun = [];
+    begun.add(rest);
+    const bytes = begun.take();
     number += 1;
     try {
       return (number === 1 ? first : later).decode(bytes);
@@ -38,9 +40,9 @@ export async function* linesOf(
       yield finish(chunk.subarray(from, end));
       from = end + 1;
     }
-    if (from < chunk.length) begun.push(chunk.subarray(from));
+    begun.add(chunk.subarray(from));
   }
-  if (begun.length > 0) yield finish(new Uint8Array());
+  if (begun.sizeBytes > 0) yield finish(new Uint8Array());
 }
 
 /** Cuts text that comes in chunks into lines, as a protocol of lines wants them. */

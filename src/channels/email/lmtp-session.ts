@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { GatheredBytes } from '../../text/gathered-bytes.js';
 import type { ChannelContext } from '../channel.js';
 import { InputEndedError, LmtpInput } from './lmtp-input.js';
 
@@ -161,19 +162,19 @@ class LmtpSession {
     }
     await this.#answer('354 End with a line that has a dot alone');
     this.#reset();
-    let pieces: Buffer[] = [];
+    const kept = new GatheredBytes();
     let keptBytes = 0;
     let sizeBytes = 0;
     let isMemoryFull = false;
     const keep = (piece: Buffer) => {
       memory.usedBytes += piece.length;
       keptBytes += piece.length;
-      pieces.push(piece);
+      kept.add(piece);
     };
     const drop = () => {
       memory.usedBytes -= keptBytes;
       keptBytes = 0;
-      pieces = [];
+      kept.clear();
     };
     try {
       await this.#withinSilence(
@@ -183,9 +184,9 @@ class LmtpSession {
           if (isMemoryFull) drop();
           else if (sizeBytes <= messageLimitBytes) keep(piece);
           else if (keptBytes > keptOfLargeBytes) {
-            const begin = Buffer.concat(pieces).subarray(0, keptOfLargeBytes);
+            const begin = Buffer.from(kept.take().subarray(0, keptOfLargeBytes));
             drop();
-            keep(Buffer.from(begin));
+            keep(begin);
           }
         }),
       );
@@ -193,7 +194,7 @@ class LmtpSession {
       if (isMemoryFull) answer = '452 4.3.1 Too many mails are on their way; come again';
       else {
         try {
-          await take({ bytes: Buffer.concat(pieces), sizeBytes, returnPath: sender });
+          await take({ bytes: kept.take(), sizeBytes, returnPath: sender });
         } catch (error) {
           answer = failed(error);
         }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { ContentTypeParserDoneFunction } from 'fastify/types/content-type-parser.js';
+import { IncomingBodies, incomingLimitBytes } from './incoming-bodies.js';
 import { Problem } from './problem.js';
 import { bounds } from './request-schema.js';
 import { askForBody } from './server/continue.js';
@@ -10,7 +10,9 @@ import { memberProblem } from './validate.js';
 const jsonType = 'application/json';
 /** Levels of a body that are looked through: one with more has metadata that is refused for its depth. */
 export const deepestMember = bounds.metadataDepth + 2;
-const asBuffer = { parseAs: 'buffer' } as const;
+
+/** Reads the whole body of a request. Rejects with a Problem. */
+export type ReadBody = (payload: FastifyRequest['raw']) => Promise<Buffer>;
 
 /**
  * Reads the bodies of requests: JSON in UTF-8 (RFC 8259, 8.1), as it is sent. `formLimitBytes` bounds forms, where a route
@@ -20,32 +22,44 @@ export function readBodies(
   application: FastifyInstance,
   limitBytes: number,
   formLimitBytes: () => number = () => limitBytes,
-): void {
+): ReadBody {
+  // Two of the largest have room beside each other.
+  const bodies = new IncomingBodies(Math.max(incomingLimitBytes, 2 * limitBytes));
+  const read: ReadBody = (payload) => bodies.read(payload, limitBytes, tooLarge);
   application.removeContentTypeParser('text/plain');
-  application.addContentTypeParser(jsonType, asBuffer, parseJson);
+  application.addContentTypeParser(
+    jsonType,
+    async (_request: FastifyRequest, payload: FastifyRequest['raw']) => jsonOf(await read(payload)),
+  );
   application.addHook('preParsing', (request, reply, _payload, done) => {
     refuseBody(request.headers, isForm(request.headers) ? formLimitBytes() : limitBytes);
     askForBody(request.raw, reply.raw);
     done();
   });
+  return read;
 }
 
 /** Takes a body that is empty for none, of any type: HTTP libraries and `curl -d ''` send one with each POST. */
-export function takeEmptyBodies(application: FastifyInstance): void {
+export function takeEmptyBodies(application: FastifyInstance, read: ReadBody): void {
   application.removeContentTypeParser(jsonType);
-  application.addContentTypeParser(jsonType, asBuffer, (request, body: Buffer, done) => {
-    if (body.length === 0) done(null, undefined);
-    else parseJson(request, body, done);
-  });
-  application.addContentTypeParser('*', asBuffer, (_request, body: Buffer, done) => {
-    if (body.length === 0) done(null, undefined);
-    else done(notJson());
-  });
+  application.addContentTypeParser(
+    [jsonType, '*'],
+    async ({ headers }: FastifyRequest, payload: FastifyRequest['raw']) => {
+      const body = await read(payload);
+      if (body.length === 0) return undefined;
+      if (!isJson(headers)) throw notJson();
+      return jsonOf(body);
+    },
+  );
 }
 
 /** True if the body is a form with files (RFC 7578). */
 export function isForm(headers: IncomingHttpHeaders): boolean {
   return /^multipart\/form-data\s*(;|$)/i.test(headers['content-type'] ?? '');
+}
+
+function isJson(headers: IncomingHttpHeaders): boolean {
+  return /^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '');
 }
 
 export function notJson(): Problem {
@@ -80,14 +94,6 @@ export function refuseEncoding({ 'content-encoding': encoding }: IncomingHttpHea
     // RFC 9110, 12.5.3.
     headers: { 'Accept-Encoding': 'identity' },
   });
-}
-
-function parseJson(_request: FastifyRequest, body: Buffer, done: ContentTypeParserDoneFunction): void {
-  try {
-    done(null, jsonOf(body));
-  } catch (error) {
-    done(error as Error);
-  }
 }
 
 /** Throws a Problem if the body is no JSON that can be taken. */

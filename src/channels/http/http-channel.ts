@@ -124,7 +124,9 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
       channelNames: () => options.settings().channelNames,
       onRefused: (request) => refusedTokens.note(clientOfRequest(request).address),
     });
-    readBodies(guarded, options.bodyLimit, () => formLimitBytes(options.bodyLimit, attachmentSettings()));
+    const readBody = readBodies(guarded, options.bodyLimit, () =>
+      formLimitBytes(options.bodyLimit, attachmentSettings()),
+    );
     guarded.register(async (messages) => {
       passForms(messages);
       addMessageRoutes(messages, { ...options, input, longPolls, streams });
@@ -136,7 +138,7 @@ export function createHttpChannel(options: HttpChannelOptions): HttpChannel {
     addQuestionRoutes(guarded, options.questions);
     addPeopleRoutes(guarded, options.people);
     guarded.register(async (actions) => {
-      takeEmptyBodies(actions);
+      takeEmptyBodies(actions, readBody);
       addCancelRoutes(actions, options.actions);
       addDeadRoutes(actions, reads, options.actions);
       addSessionEndRoutes(actions, options.sessions, log);

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { AttachmentLimitError, type NewAttachments } from '../../../store/new-attachments.js';
+import { GatheredBytes } from '../../../text/gathered-bytes.js';
 import { jsonOf } from '../bodies.js';
 import { Problem } from '../problem.js';
 import { memberProblem } from '../validate.js';
@@ -84,14 +85,12 @@ async function wholeOf({ mediaType, body }: FormPart, limitBytes: number): Promi
   if (mediaType !== null && !/^application\/json\s*(;|$)/i.test(mediaType)) {
     throw new Problem('unsupported-media-type', `Send the part "${messagePart}" as application/json.`);
   }
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
+  const gathered = new GatheredBytes();
   for await (const chunk of body) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > limitBytes) {
+    gathered.add(chunk);
+    if (gathered.sizeBytes > limitBytes) {
       throw new Problem('body-too-large', `The part "${messagePart}" is larger than http.body_limit.`);
     }
-    chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  return gathered.take();
 }

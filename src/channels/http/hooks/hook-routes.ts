@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StoreError } from '../../../store/store-error.js';
 import type { Hook, HookAnswer, HookRefusal, Hooks } from '../../hooks.js';
 import { refuseEncoding } from '../bodies.js';
+import { IncomingBodies } from '../incoming-bodies.js';
 import { Problem } from '../problem.js';
 import { askForBody } from '../server/continue.js';
-import { UnverifiedBodies } from './unverified-bodies.js';
 
 /** Seconds after which a platform may send a request again. */
 const retryAfter = 5;
@@ -22,7 +22,8 @@ type HookFastifyRequest = FastifyRequest<{ Params: { channel: string } }>;
 /** The way in for platforms, which have no token: the channel checks what they send. */
 export function addHookRoutes(routes: FastifyInstance, options: HookRoutesOptions): void {
   const { hooks, channelNames, clientOf } = options;
-  const bodies = new UnverifiedBodies();
+  // Callers without a token have no part of what the others may send.
+  const bodies = new IncomingBodies();
 
   const hookOf = ({ params: { channel } }: HookFastifyRequest): Hook => {
     const hook = hooks.of(channel);

@@ -1,13 +1,13 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { UnverifiedBodies } from '../../../../src/channels/http/hooks/unverified-bodies.js';
-import { Problem } from '../../../../src/channels/http/problem.js';
+import { IncomingBodies } from '../../../src/channels/http/incoming-bodies.js';
+import { Problem } from '../../../src/channels/http/problem.js';
 
 const tooLarge = () => new Problem('body-too-large', 'It is too large.');
 
-describe('bodies of callers without a token', () => {
+describe('bodies on their way', () => {
   it('are read whole', async () => {
-    const bodies = new UnverifiedBodies(100);
+    const bodies = new IncomingBodies(100);
     const payload = new PassThrough();
     const read = bodies.read(payload, 50, tooLarge);
     payload.write('one ');
@@ -16,7 +16,7 @@ describe('bodies of callers without a token', () => {
   });
 
   it('give way once they are too much together, the longest one first', async () => {
-    const bodies = new UnverifiedBodies(100);
+    const bodies = new IncomingBodies(100);
     const payloads = [new PassThrough(), new PassThrough(), new PassThrough()];
     const reads = payloads.map((payload) => bodies.read(payload, 60, tooLarge));
     for (const payload of payloads) payload.write(Buffer.alloc(40));
@@ -33,7 +33,7 @@ describe('bodies of callers without a token', () => {
   });
 
   it('that are too large or break off take no room any more', async () => {
-    const bodies = new UnverifiedBodies(100);
+    const bodies = new IncomingBodies(100);
     const large = new PassThrough();
     const refused = bodies.read(large, 50, tooLarge);
     large.write(Buffer.alloc(60));

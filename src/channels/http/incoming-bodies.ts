@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
-import { Problem } from '../problem.js';
+import { GatheredBytes } from '../../text/gathered-bytes.js';
+import { Problem } from './problem.js';
 
-/** Bytes of the bodies that are on their way from callers who have shown nothing yet, in all. */
-export const unverifiedLimitBytes = 64 * 1024 ** 2;
+/** Bytes of the bodies that are on their way, in all. */
+export const incomingLimitBytes = 64 * 1024 ** 2;
 
 /** Seconds after which a body may be sent again that had to give way. */
 const roomRetryAfter = 5;
@@ -13,16 +14,16 @@ interface Incoming {
 }
 
 /**
- * Reads bodies of callers without a token, within a limit for all of them together. If they are more, the one that has been
- * under way longest gives way: a caller who sends slowly can't keep the others out.
+ * Reads bodies within a limit for all of them together. If they are more, the one that has been under way longest gives way:
+ * a caller who sends slowly can't keep the others out.
  */
-export class UnverifiedBodies {
+export class IncomingBodies {
   readonly #limitBytes: number;
   /** In the order of their beginnings. */
   readonly #incoming = new Set<Incoming>();
   #bytes = 0;
 
-  constructor(limitBytes: number = unverifiedLimitBytes) {
+  constructor(limitBytes: number = incomingLimitBytes) {
     this.#limitBytes = limitBytes;
   }
 
@@ -34,7 +35,7 @@ export class UnverifiedBodies {
    */
   read(payload: Readable, limitBytes: number, tooLarge: () => Problem): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      const chunks: Buffer[] = [];
+      const gathered = new GatheredBytes();
       const end = () => {
         this.#incoming.delete(incoming);
         this.#bytes -= incoming.bytes;
@@ -47,7 +48,7 @@ export class UnverifiedBodies {
         reject(problem);
       };
       const take = (chunk: Buffer) => {
-        chunks.push(chunk);
+        gathered.add(chunk);
         incoming.bytes += chunk.length;
         this.#bytes += chunk.length;
         if (incoming.bytes > limitBytes) refuse(tooLarge());
@@ -55,7 +56,7 @@ export class UnverifiedBodies {
       };
       const finish = () => {
         end();
-        resolve(Buffer.concat(chunks));
+        resolve(gathered.take());
       };
       const breakOff = () => refuse(new Problem('malformed-request', 'The body did not arrive whole.'));
       const incoming: Incoming = { bytes: 0, refuse };
