@@ -124,7 +124,11 @@ export async function initialize(
     },
     clientInfo: { name: 'sd-gateway', version: '1' },
   };
-  const initialized = membersOf(await ask(options, 'initialize', request));
+  const initialized = membersOf(
+    await ask(options, 'initialize', request).catch((error: unknown) => {
+      throw new AgentError('unavailable', `the agent refused to begin: ${refusal(error)}`, true);
+    }),
+  );
   if (initialized['protocolVersion'] !== protocolVersion) {
     throw new AgentError(
       'unavailable',

@@ -63,6 +63,20 @@ test.each<[what: string, fault: Fault, settings: Partial<AcpTrialSettings>, text
     { command: ['sh', '-c', 'echo oh >&2; exit 3'] },
     /status 3; standard error ends: oh/,
   ],
+  [
+    'a refusal',
+    {},
+    {
+      command: [
+        process.execPath,
+        '-e',
+        `process.stdin.once('data', (line) => {
+          console.log(JSON.stringify({ jsonrpc: '2.0', id: JSON.parse(line).id, error: { code: -32000, message: 'no' } }));
+        });`,
+      ],
+    },
+    /^The agent refused to begin: error -32000: no/,
+  ],
   ['another version', { version: 99 }, {}, /speaks version 99/],
   ['another model', {}, { model: 'huge' }, /no model "huge" \(agent.model\): it offers small, large/],
   ['an end in the handshake', { dieAt: 'session/new' }, {}, /killed by SIGKILL/],
