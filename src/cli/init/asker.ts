@@ -112,7 +112,7 @@ export class TerminalAsker implements Asker {
   }
 
   async ask(question: Question): Promise<string> {
-    const { values, terminal, command } = this.#options;
+    const { values, command } = this.#options;
     const given = values[question.option];
     // One that did not pass is asked for.
     if (given !== undefined && !this.#taken.has(question.option)) {
@@ -120,7 +120,7 @@ export class TerminalAsker implements Asker {
       return checkChoice(question, given, command);
     }
     const { text, choices = [], byDefault } = question;
-    this.say(`\n${terminal.paint('bold', text)}`);
+    this.#head(text);
     const width = Math.max(...choices.map(([choice]) => choice.length));
     for (const [choice, meaning] of choices) this.say(`  ${choice.padEnd(width)}  ${meaning}`);
     for (;;) {
@@ -132,7 +132,7 @@ export class TerminalAsker implements Asker {
   }
 
   async askSecret(text: string): Promise<string> {
-    this.say(`\n${this.#options.terminal.paint('bold', text)} What you type is not shown.`);
+    this.#head(text, ' What you type is not shown.');
     process.stdout.write('> ');
     this.#isMuted = true;
     try {
@@ -149,15 +149,20 @@ export class TerminalAsker implements Asker {
   }
 
   say(text: string): void {
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${printable(text)}\n`);
   }
 
   close(): void {
     this.#input.close();
   }
 
+  /** Begins a question. */
+  #head(text: string, hint = ''): void {
+    process.stdout.write(`\n${this.#options.terminal.paint('bold', printable(text))}${hint}\n`);
+  }
+
   async #line(prompt: string): Promise<string> {
-    this.#input.setPrompt(prompt);
+    this.#input.setPrompt(printable(prompt));
     this.#input.prompt();
     const { value, done } = await this.#lines.next();
     if (done === true) throw new InterruptedError();

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isAlive } from '../../support/is-alive.js';
 import { answer, ModelServer } from '../../support/model-server.js';
 import { Place, program } from '../foreground.js';
@@ -206,6 +206,23 @@ describe('on a terminal', () => {
     expect(await person.ended).toEqual([130, null]);
     await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile, 'utf8')))).toBe(false), 20_000);
     expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  });
+
+  it('shows what a server answers without letting it steer the terminal', async () => {
+    // CSI as one character, which JSON leaves as it is.
+    const name = '\u009b2J';
+    const server = await ModelServer.listen(answer('200 OK', { data: [{ id: name }] }));
+    onTestFinished(() => server.close());
+    const person = terminal('--agent', 'openai', '--base-url', server.baseUrl, '--model', 'small');
+    for (const question of ['A file with the key', 'By which channel']) {
+      await person.sees(question);
+      person.type('\n');
+    }
+    await person.sees('Write ');
+    person.type('\u0003');
+    expect(await person.ended).toEqual([130, null]);
+    expect(person.shown()).toContain('\\x9b2J');
+    expect(person.shown()).not.toContain(name);
   });
 
   it('asks before it replaces what is there', async () => {
