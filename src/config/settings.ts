@@ -15,6 +15,8 @@ export interface ConfigurationKey {
   /** The texts that it may be; null if it isn't one of a few. */
   readonly choices: readonly string[] | null;
   readonly description: string;
+  /** Its meaning in a table of each type that has the key. */
+  readonly meanings: Readonly<Partial<Record<string, string>>>;
   /** As it would be written in the file; undefined or null: there is none. */
   readonly default: unknown;
   /** The values of the table's `type` that have this key; null if the table has no `type`, or each type has the key. */
@@ -81,6 +83,7 @@ function keyOf(path: readonly string[], type: z.ZodType, types: readonly string[
     unit: unitOf(type),
     choices: choicesOf(type),
     description: descriptionOf(type),
+    meanings: {},
     default: defaultOf(type),
     types,
   };
@@ -98,7 +101,13 @@ function collectUnion(
   return [...new Set(options.flatMap(({ shape }) => Object.keys(shape)))].flatMap((name) => {
     const having = options.filter(({ shape }) => name in shape);
     const types = having.length === options.length ? null : having.map(typeOf);
-    const key = keyOf([...path, name], having[0]?.shape[name] as z.ZodType, types);
+    const meanings = having
+      .map((each) => [typeOf(each), descriptionOf(each.shape[name] as z.ZodType)])
+      .filter(([, meaning]) => meaning !== '');
+    const key = {
+      ...keyOf([...path, name], having[0]?.shape[name] as z.ZodType, types),
+      meanings: Object.fromEntries(meanings),
+    };
     if (name !== discriminator || first === undefined) return key;
     // Without a default for a table that has no type, there is none for the type.
     const isNamed = path.includes(freeName);

@@ -89,7 +89,8 @@ export function commentedConfiguration(tables: readonly WrittenTable[]): string 
   const sections = tables.map(({ path, values }) => {
     const keys = Object.entries(values).map(([name, value]) => {
       const known = keyAt([...path, name]);
-      return `${known === null ? '' : `# ${known.description}\n`}${name} = ${writtenValue(value)}\n`;
+      const meaning = known?.meanings[String(values['type'])] ?? known?.description;
+      return `${meaning === undefined ? '' : `# ${meaning}\n`}${name} = ${writtenValue(value)}\n`;
     });
     return `[${path.join('.')}]\n${keys.join('\n')}`;
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConfigurationError, loadConfiguration } from '../../src/config/load.js';
-import { writtenConfiguration } from '../../src/config/written.js';
+import { commentedConfiguration, writtenConfiguration } from '../../src/config/written.js';
 import { nearToml } from './near-toml.js';
 
 let directory: string;
@@ -104,4 +104,16 @@ test('whatever can be read is written so that it is read as the same', () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test('a commented table says what a key means for its type', () => {
+  const values = { type: 'telegram', token_file: '/etc/token', pairing: false };
+  const text = commentedConfiguration([
+    { path: ['agent'], values: { type: 'echo' } },
+    { path: ['channels', 'bot'], values },
+  ]);
+  expect(text).toContain('\n# "telegram" is a bot of Telegram.\ntype = "telegram"\n');
+  expect(text).toMatch(/\n# File with the bot's token,.*\ntoken_file = "\/etc\/token"\n/);
+  expect(text).toMatch(/\n# .*"echo" replies with.*\ntype = "echo"\n/);
+  expect(read(text).channels['bot']).toMatchObject(values);
 });
