@@ -1,15 +1,23 @@
-import type { WebhookScheme } from '../../config/webhook-keys.js';
 import { commentedConfiguration, type WrittenTable } from '../../config/written.js';
 
 /** The keys of the table `[agent]`. */
 export type AgentAnswer = Readonly<Record<string, unknown>> & { readonly type: string };
 
-/** A channel by which webhooks of a platform come. */
+/** A table `[channels.NAME]`, and what is to be done with it. */
 export interface ChannelAnswer {
-  /** The name of its table. */
   readonly name: string;
-  readonly scheme: WebhookScheme;
-  readonly secretFile: string;
+  /** The keys of the table. */
+  readonly values: Readonly<Record<string, unknown>> & { readonly type: string };
+  /** True: a platform posts to the gateway, and needs its public URL. */
+  readonly takesWebhooks: boolean;
+  /** Says in a line how to go on once the gateway runs. */
+  readonly next: (surroundings: NextSurroundings) => string;
+}
+
+export interface NextSurroundings {
+  readonly publicUrl: string | null;
+  /** A command of sd-gateway for this gateway, as it is typed. */
+  readonly command: (name: string, ...words: readonly string[]) => string;
 }
 
 export interface Answers {
@@ -20,24 +28,11 @@ export interface Answers {
   readonly listen: string | null;
 }
 
-/** Messages of a platform that an agent can do something with, until the operator writes a template of their own. */
-const templates: Readonly<Record<WebhookScheme, Readonly<Record<string, unknown>>>> = {
-  github: { conversation: '{repository.full_name|events}', payload: 'attachment' },
-  stripe: { conversation: '{data.object.customer|events}', payload: 'attachment' },
-  'standard-webhooks': { payload: 'attachment' },
-};
-
 /** The text of the configuration file. */
 export function configurationOf({ agent, channel, publicUrl, listen }: Answers): string {
   const http = { ...(listen !== null && { listen }), ...(publicUrl !== null && { public_url: publicUrl }) };
   const tables: WrittenTable[] = Object.keys(http).length === 0 ? [] : [{ path: ['http'], values: http }];
   tables.push({ path: ['agent'], values: agent });
-  if (channel !== null) {
-    const { name, scheme, secretFile } = channel;
-    tables.push({
-      path: ['channels', name],
-      values: { type: 'webhook', scheme, token_file: secretFile, ...templates[scheme] },
-    });
-  }
+  if (channel !== null) tables.push({ path: ['channels', channel.name], values: channel.values });
   return commentedConfiguration(tables);
 }

@@ -31,6 +31,8 @@ export interface Asker {
   /** Aborted by Ctrl-C between two questions. */
   readonly interrupted: AbortSignal;
   ask(question: Question): Promise<string>;
+  /** The value of an option that few need, so that nobody is asked for it; null: it is not given. */
+  given(option: string): string | null;
   /** Shows nothing of what is typed. Empty: nobody is there, or nothing was typed. */
   askSecret(text: string): Promise<string>;
   confirm(text: string, byDefault: boolean): Promise<boolean>;
@@ -43,6 +45,21 @@ export interface AskerOptions {
   readonly values: Readonly<Record<string, string>>;
   readonly command: string;
   readonly terminal: Terminal;
+}
+
+/**
+ * True: an answer did not pass, and is wanted all the same.
+ *
+ * @throws AnswerError if nobody can be asked
+ */
+export async function takesAnyway(asker: Asker, force: boolean, problem: string): Promise<boolean> {
+  if (force) {
+    asker.say(`! ${problem}`);
+    return true;
+  }
+  if (!asker.isTerminal) throw new AnswerError(problem);
+  asker.say(`✗ ${problem}`);
+  return asker.confirm('Take it all the same?', false);
 }
 
 /** Throws a UsageError for an answer that is none of the choices. */
@@ -66,6 +83,10 @@ export class OptionAsker implements Asker {
       throw new UsageError(`--${question.option} is needed, as nobody can be asked`, command);
     }
     return checkChoice(question, answer, command);
+  }
+
+  given(option: string): string | null {
+    return this.options.values[option] ?? null;
   }
 
   async askSecret(): Promise<string> {
@@ -129,6 +150,10 @@ export class TerminalAsker implements Asker {
       if (choices.length === 0 || choices.some(([choice]) => choice === answer)) return answer;
       this.say(`It is one of ${choices.map(([choice]) => choice).join(', ')}.`);
     }
+  }
+
+  given(option: string): string | null {
+    return this.#options.values[option] ?? null;
   }
 
   async askSecret(text: string): Promise<string> {

@@ -34,9 +34,23 @@ export const initCommands: readonly CommandDescription[] = [
       {
         name: 'channel',
         value: 'TYPE',
-        summary: '"none", or a platform: "github", "stripe" or "standard-webhooks".',
+        summary: '"none", or a platform such as "telegram" or "github".',
       },
-      { name: 'secret-file', value: 'FILE', summary: 'The file with the secret of the channel.' },
+      {
+        name: 'secret-file',
+        value: 'FILE',
+        summary: 'The file with the secret or the token of the channel.',
+      },
+      {
+        name: 'owners',
+        value: 'IDS',
+        summary: 'Ids of the people who may write, and decide what the agent may do. Others get a code.',
+      },
+      {
+        name: 'api-root',
+        value: 'URL',
+        summary: 'A Bot API server of your own, in the place of that of Telegram.',
+      },
       {
         name: 'public-url',
         value: 'URL',
@@ -61,6 +75,7 @@ export const initCommands: readonly CommandDescription[] = [
     examples: [
       'sd-gateway init',
       'sd-gateway init --agent acp --command "hermes acp" --channel none --install',
+      'sd-gateway init --yes --channel telegram --secret-file /etc/sd-gateway/telegram.token --owners 42',
       'sd-gateway init --yes --agent openai --base-url http://127.0.0.1:11434/v1 --model llama3.2',
     ],
   },

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { hookPath } from '../../channels/hooks.js';
 import { ConfigurationError } from '../../config/configuration-error.js';
 import { loadConfiguration } from '../../config/load.js';
 import { type Configuration, configurationSchema } from '../../config/schema.js';
@@ -15,7 +14,8 @@ import { printable, terminalOf } from '../terminal.js';
 import { findCommand, type ParsedCommand, parseCommand, UsageError } from '../usage.js';
 import { type Answers, configurationOf } from './answers.js';
 import { AnswerError, type Asker, InterruptedError, OptionAsker, TerminalAsker } from './asker.js';
-import { Interview, type NewSecret } from './questions.js';
+import type { NewSecret } from './channel-questions.js';
+import { Interview } from './questions.js';
 import { giveSecrets, writeNewFiles } from './write.js';
 
 /** Asks a few questions, and writes a configuration and its secrets. */
@@ -87,7 +87,7 @@ class Init {
     });
     const agent = await questions.agent();
     const channel = await questions.channel();
-    const publicUrl = channel === null ? null : await questions.publicUrl();
+    const publicUrl = channel?.takesWebhooks === true ? await questions.publicUrl() : null;
     const listen = await this.#listen(file.path);
     return this.#write(file.path, { agent, channel, publicUrl, listen }, questions.secrets);
   }
@@ -132,9 +132,7 @@ class Init {
       parsed.flags.has('install') ||
       (asker.isTerminal && (await asker.confirm('Install the systemd unit, and start it?', true)));
     if (!isWanted) {
-      asker.say(
-        `Next: "${this.#command('install', '--now')}", or "${this.#command('run')}" in the foreground.`,
-      );
+      this.#sayInstall(secrets);
       return commandStatus.success;
     }
     asker.close();
@@ -148,13 +146,24 @@ class Init {
     return operations[name](parseCommand(findCommand(name), this.#targetWords()));
   }
 
+  /** The unit of the system has a user of its own, who has to be there before secrets can be given to it. */
+  #sayInstall(secrets: readonly NewSecret[]): void {
+    const { parsed, asker } = this;
+    if (scopeOf(parsed) === 'user' || secrets.length === 0) {
+      const install = this.#command('install', '--now');
+      asker.say(`Next: "${install}", or "${this.#command('run')}" in the foreground.`);
+      return;
+    }
+    const paths = secrets.map(({ path }) => path);
+    const give = shellCommand(['chown', `${unitUser(instanceOf(parsed))}:`, ...paths]);
+    asker.say(`Next: "${this.#command('install')} && ${give} && ${this.#command('start')}".`);
+  }
+
   #sayNext({ channel, publicUrl }: Answers): void {
     const { asker } = this;
-    if (channel !== null) {
-      const address = `${publicUrl ?? 'https://YOUR-HOST'}${hookPath(channel.name)}`;
-      asker.say(`Give the platform the URL ${address} and the secret in ${channel.secretFile}.`);
-    }
-    asker.say(`Then try it: ${this.#command('send', 'Hello')}`);
+    const command = (name: string, ...words: readonly string[]) => this.#command(name, ...words);
+    if (channel !== null) asker.say(channel.next({ publicUrl, command }));
+    if (channel?.takesWebhooks !== false) asker.say(`Then try it: ${command('send', 'Hello')}`);
   }
 
   #targetWords(): readonly string[] {

@@ -5,29 +5,25 @@ import type { AgentFinding } from '../../agents/agent-finding.js';
 import { trialOf, tryAgent } from '../../agents/try-agent.js';
 import { agentTable } from '../../config/agent-table.js';
 import { publicUrl } from '../../config/values.js';
-import { type WebhookScheme, webhookSchemes } from '../../config/webhook-keys.js';
 import { programIn } from '../../doctor/facts/agents.js';
 import { managerPath } from '../../doctor/facts/unit.js';
-import { newSecretToken } from '../../text/secret-token.js';
 import { shellCommand, wordsOf } from '../../text/shell-words.js';
 import { UsageError } from '../usage.js';
 import type { AgentAnswer, ChannelAnswer } from './answers.js';
-import { AnswerError, type Asker, InterruptedError } from './asker.js';
+import { AnswerError, InterruptedError, takesAnyway } from './asker.js';
+import {
+  ChannelQuestions,
+  type ChannelSurroundings,
+  type NewSecret,
+  type OfferedChannel,
+} from './channel-questions.js';
+import { telegramChannel } from './telegram.js';
+import { webhookChannels } from './webhooks.js';
 
-/** A secret to write into a file of its own. */
-export interface NewSecret {
-  readonly path: string;
-  readonly text: string;
-}
+/** An entry for each channel that is offered, in the order in which they are shown. */
+const offeredChannels: readonly OfferedChannel[] = [telegramChannel, ...webhookChannels];
 
-export interface InterviewOptions {
-  readonly asker: Asker;
-  /** The directory of the configuration file. */
-  readonly directory: string;
-  readonly instance: string | null;
-  readonly environment: NodeJS.ProcessEnv;
-  /** True: answers that don't pass are taken. */
-  readonly force: boolean;
+export interface InterviewOptions extends ChannelSurroundings {
   /** False: an agent's program is not run, since the gateway runs it as another user. */
   readonly mayStart: boolean;
 }
@@ -35,11 +31,16 @@ export interface InterviewOptions {
 /** Asks, and tries each answer. Nothing is written. */
 export class Interview {
   readonly #options: InterviewOptions;
-  /** Secrets that were typed or made. */
-  readonly secrets: NewSecret[] = [];
+  readonly #channelQuestions: ChannelQuestions;
 
   constructor(options: InterviewOptions) {
     this.#options = options;
+    this.#channelQuestions = new ChannelQuestions(options);
+  }
+
+  /** Secrets that were typed or made. */
+  get secrets(): readonly NewSecret[] {
+    return this.#channelQuestions.secrets;
   }
 
   async agent(): Promise<AgentAnswer> {
@@ -157,46 +158,21 @@ export class Interview {
   }
 
   async channel(): Promise<ChannelAnswer | null> {
-    const { asker, directory, instance } = this.#options;
-    const scheme = await asker.ask({
+    const choice = await this.#options.asker.ask({
       option: 'channel',
       text: 'By which channel do messages come, beside HTTP?',
       byDefault: 'none',
       choices: [
         ['none', 'HTTP alone'],
-        ['github', 'webhooks of GitHub'],
-        ['stripe', 'webhooks of Stripe'],
-        ['standard-webhooks', 'webhooks of any sender of Standard Webhooks'],
+        ...offeredChannels.map((offered) => [offered.choice, offered.meaning] as const),
       ],
     });
-    if (!isScheme(scheme)) return null;
-    const name = scheme === 'standard-webhooks' ? 'hooks' : scheme;
-    // Instances share the directory, and each has a user of its own.
-    const file = `${[name, ...(instance === null ? [] : [instance])].join('-')}.secret`;
-    const secretFile = await this.#secretFile(scheme, join(directory, file));
-    return { name, scheme, secretFile };
-  }
-
-  async #secretFile(scheme: WebhookScheme, path: string): Promise<string> {
-    const { asker } = this.#options;
-    const given = await asker.ask({
-      option: 'secret-file',
-      text: 'A file with its secret, if there is one already:',
-      byDefault: '',
-    });
-    if (given !== '') return resolve(given);
-    if (existsSync(path)) {
-      asker.say(`The secret in ${path} is used, which is there already.`);
-      return path;
+    const offered = offeredChannels.find((each) => each.choice === choice);
+    if (offered === undefined) return null;
+    for (;;) {
+      const answer = await offered.ask(this.#channelQuestions);
+      if (answer !== null) return answer;
     }
-    if (scheme === 'github') {
-      this.secrets.push({ path, text: newSecretToken() });
-      return path;
-    }
-    const text = await asker.askSecret('The signing secret, as the platform shows it:');
-    if (text === '') throw new UsageError('--secret-file is needed: the platform makes the secret', 'init');
-    this.secrets.push({ path, text });
-    return path;
   }
 
   async publicUrl(): Promise<string | null> {
@@ -216,16 +192,9 @@ export class Interview {
     }
   }
 
-  /** True: it did not pass, and the person wants it all the same. */
-  async #takesAnyway(problem: string): Promise<boolean> {
+  #takesAnyway(problem: string): Promise<boolean> {
     const { asker, force } = this.#options;
-    if (force) {
-      asker.say(`! ${problem}`);
-      return true;
-    }
-    if (!asker.isTerminal) throw new AnswerError(problem);
-    asker.say(`✗ ${problem}`);
-    return asker.confirm('Take it all the same?', false);
+    return takesAnyway(asker, force, problem);
   }
 }
 
@@ -233,8 +202,4 @@ export class Interview {
 function findingText({ text, mend, command }: AgentFinding): string {
   const advice = [mend, command === undefined ? null : shellCommand(command)].filter((part) => part !== null);
   return [text.replace(/\.$/, ''), ...(advice.length === 0 ? [] : [advice.join(': ')])].join('. ');
-}
-
-function isScheme(text: string): text is WebhookScheme {
-  return (webhookSchemes as readonly string[]).includes(text);
 }

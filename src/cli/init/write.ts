@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeAtomically } from '../../linux/files.js';
-import type { NewSecret } from './questions.js';
+import type { NewSecret } from './channel-questions.js';
 
 /** All that is to be written. */
 export interface NewFiles {

@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isAlive } from '../../support/is-alive.js';
 import { answer, ModelServer } from '../../support/model-server.js';
+import { TelegramStandIn } from '../../support/telegram-stand-in.js';
 import { Place, program } from '../foreground.js';
 
 let place: Place;
@@ -21,6 +22,27 @@ const modeOf = (path: string) => statSync(path).mode & 0o777;
 
 function init(...words: readonly string[]) {
   return place.run(['init', '--user', ...words]);
+}
+
+/** script(1) is the terminal. */
+function terminal(...words: readonly string[]) {
+  const command = [process.execPath, program, 'init', '--user', '--no-color', ...words].join(' ');
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
+  let shown = '';
+  let seen = 0;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  return {
+    ended: once(child, 'close') as Promise<[number | null]>,
+    shown: () => shown,
+    type: (text: string) => void child.stdin.write(text),
+    /** Waits for a text behind all that was waited for. */
+    sees: async (text: string) => {
+      await vi.waitFor(() => expect(shown.slice(seen)).toContain(text), 20_000);
+      seen = shown.indexOf(text, seen) + text.length;
+    },
+  };
 }
 
 describe('with options', () => {
@@ -126,28 +148,125 @@ describe('with options', () => {
   });
 });
 
-describe('on a terminal', () => {
-  /** script(1) is the terminal. */
-  function terminal(...words: readonly string[]) {
-    const command = [process.execPath, program, 'init', '--user', '--no-color', ...words].join(' ');
-    const child = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
-    let shown = '';
-    let seen = 0;
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      shown += text;
-    });
-    return {
-      ended: once(child, 'close') as Promise<[number | null]>,
-      shown: () => shown,
-      type: (text: string) => void child.stdin.write(text),
-      /** Waits for a text behind all that was waited for. */
-      sees: async (text: string) => {
-        await vi.waitFor(() => expect(shown.slice(seen)).toContain(text), 20_000);
-        seen = shown.indexOf(text, seen) + text.length;
-      },
-    };
-  }
+describe('a bot of Telegram', () => {
+  let telegram: TelegramStandIn;
+  let tokenFile: string;
+  beforeEach(async () => {
+    telegram = await TelegramStandIn.start();
+    tokenFile = join(place.directory, 'token');
+    writeFileSync(tokenFile, `${telegram.token}\n`, { mode: 0o600 });
+  });
+  afterEach(() => telegram.close());
 
+  const words = () => ['--channel', 'telegram', '--secret-file', tokenFile, '--api-root', telegram.root];
+
+  it('is asked for its name, and has the file of its token in the configuration', async () => {
+    const { status, stdout, stderr } = await init(...words(), '--owners', '42, 43');
+    expect([status, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('✓ It is @stand_in_bot\n');
+    expect(stdout).toContain('Then write to @stand_in_bot in Telegram.\n');
+    expect(written()).toContain(
+      `# File with the bot's token, which nobody else may read (mode 0600).\ntoken_file = ${JSON.stringify(tokenFile)}\n`,
+    );
+    expect(written()).toContain('\nowners = ["42", "43"]\n');
+    expect(written()).toContain(`\napi_root = ${JSON.stringify(telegram.root)}\n`);
+    expect(stdout + written()).not.toContain(telegram.token);
+    const checked = await place.run(['check-config', '--json']);
+    expect(JSON.parse(checked.stdout)).toMatchObject({ valid: true, warnings: [] });
+    // None of its messages was asked for.
+    expect(telegram.calls.map(({ method }) => method)).toEqual(['getMe']);
+    expect(telegram.mistakes).toEqual([]);
+  });
+
+  it('lets in who tells its code, where no id is known', async () => {
+    const { status, stdout } = await init(...words());
+    expect(status).toBe(0);
+    expect(written()).not.toContain('owners');
+    expect(stdout).toContain('It answers with a code: sd-gateway people --user accept CODE --owner\n');
+  });
+
+  it('says what is wrong with a token that Telegram does not know, and takes it with --force', async () => {
+    telegram.isKnown = false;
+    const refused = await init(...words());
+    expect(refused.status).toBe(1);
+    expect(refused.stderr).toContain(
+      `${telegram.root} does not know this token (401): the present one is at`,
+    );
+    expect(refused.stderr).toContain('Nothing was written');
+    expect(refused.stderr).not.toContain(telegram.token);
+    expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+    expect((await init(...words(), '--force')).status).toBe(0);
+  });
+
+  it.each<[what: string, root: string, environment: NodeJS.ProcessEnv, reason: string]>([
+    ['no network', 'http://127.0.0.1:9', {}, 'ECONNREFUSED 127.0.0.1:9. The gateway has to reach http://127'],
+    [
+      'a proxy, which it does not use',
+      'http://127.0.0.1:9',
+      { HTTPS_PROXY: 'http://proxy:3128' },
+      'HTTPS_PROXY is set, and the gateway uses no proxy: it has to reach http://127.0.0.1:9 by itself',
+    ],
+    ['a root that is none', 'ftp://127.0.0.1', {}, '--api-root must be an http or https URL'],
+  ])('says so for %s', async (_, root, environment, reason) => {
+    const ended = await place.run(['init', '--user', ...words(), '--api-root', root], environment);
+    expect(ended.status).not.toBe(0);
+    expect(ended.stderr).toContain(reason);
+    expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  });
+
+  it.each<[what: string, tokenText: string, mode: number, reason: string]>([
+    ['something else than a token', 'Use this token to access the API', 0o600, 'this is no token of a bot'],
+    ['an empty file', '', 0o600, 'is empty'],
+    ['a file that others can read', '1:a', 0o644, 'can be read by others: run chmod 600'],
+  ])('asks nobody with %s', async (_, text, mode, reason) => {
+    writeFileSync(tokenFile, text);
+    chmodSync(tokenFile, mode);
+    const ended = await init(...words());
+    expect([ended.status, ended.stderr]).toEqual([1, expect.stringContaining(reason)]);
+    expect(telegram.calls).toEqual([]);
+  });
+
+  it('says so for a server that is no Bot API, a name in the place of an id, and no token', async () => {
+    telegram.next('getMe', { kind: 'raw', status: 407, body: '<html>' });
+    expect((await init(...words())).stderr).toContain('the answer is none of the Bot API (HTTP 407)');
+    expect((await init(...words(), '--owners', '@ada')).stderr).toContain(
+      '"@ada" is no id: an id in Telegram is',
+    );
+    const without = await init('--channel', 'telegram');
+    expect([without.status, without.stderr]).toEqual([
+      64,
+      expect.stringContaining('--secret-file is needed'),
+    ]);
+  });
+
+  it('is asked for on a terminal until it passes, and its token is not shown', async () => {
+    const person = terminal('--api-root', telegram.root);
+    const wrong = '123456789:AAF-not_the_token_of_the_stand_in';
+    for (const [question, reply] of [
+      ['[echo] ', ''],
+      ['By which channel', 'telegram'],
+      ['The token of the bot', wrong],
+      ['does not know this token', ''],
+      ['The token of the bot', telegram.token],
+      ['✓ It is @stand_in_bot', '@ada'],
+      ['"@ada" is no id', ''],
+      [`Write ${file}? [Y/n]`, ''],
+      ['Install the systemd unit, and start it? [Y/n]', 'n'],
+    ] as const) {
+      await person.sees(question);
+      person.type(`${reply}\n`);
+    }
+    expect(await person.ended).toEqual([0, null]);
+    for (const token of [wrong, telegram.token]) expect(person.shown()).not.toContain(token.slice(12));
+    const own = join(place.directory, 'etc/telegram.token');
+    expect(readFileSync(own, 'utf8')).toBe(`${telegram.token}\n`);
+    expect(modeOf(own)).toBe(0o600);
+    expect(written()).toContain(`\ntoken_file = ${JSON.stringify(own)}\n`);
+    expect(written()).not.toContain(telegram.token.slice(12));
+  });
+});
+
+describe('on a terminal', () => {
   it('asks again for what does not pass, hides the secret, and writes once it is told to', async () => {
     const person = terminal();
     await person.sees('Which agent answers?');

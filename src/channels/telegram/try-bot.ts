@@ -1,0 +1,60 @@
+import { systemClock } from '../../lifecycle/effects/clock.js';
+import { BotApi } from './bot-api.js';
+import { troubleOf } from './trouble.js';
+import { botSchema } from './update-schema.js';
+
+/** Longest wait for Telegram's answer, in milliseconds. */
+const timeoutMs = 10_000;
+
+/** The bot, or the reason why nobody knows it. Neither holds the token. */
+export type BotTrial =
+  | { readonly kind: 'ok'; readonly username: string }
+  | { readonly kind: 'problem'; readonly reason: string };
+
+/** Asks Telegram who the bot is. It takes no message from it. */
+export async function tryBot(
+  apiRoot: string,
+  token: string,
+  environment: Readonly<Record<string, string | undefined>>,
+  signal: AbortSignal,
+): Promise<BotTrial> {
+  const problem = (reason: string): BotTrial => ({ kind: 'problem', reason });
+  // Anything else would make another URL of it.
+  if (!/^\d+:[\w-]+$/.test(token)) {
+    return problem('this is no token of a bot: @BotFather gives one such as 123456789:AAF-…');
+  }
+  const api = new BotApi(apiRoot, token, systemClock);
+  try {
+    const end = await api.call('getMe', {}, { timeoutMs, signal });
+    if (end.kind === 'refused' && (end.code === 401 || end.code === 404)) {
+      return problem(
+        `${apiRoot} does not know this token (${end.code}): the present one is at @BotFather (/mybots, "API Token")`,
+      );
+    }
+    if (end.kind !== 'ok') {
+      const { reason } = troubleOf(end, { name: 'telegram', tokenPlace: 'its file' });
+      return problem(`${reason}${end.kind === 'failed' ? adviceFor(end.reason, apiRoot, environment) : ''}`);
+    }
+    const bot = botSchema.safeParse(end.result);
+    if (!bot.success) return problem(`${apiRoot} does not say who the bot is: it may be no Bot API`);
+    return { kind: 'ok', username: bot.data.username };
+  } finally {
+    await api.close();
+  }
+}
+
+/** Names what most often stands between a machine and Telegram. */
+function adviceFor(
+  reason: string,
+  apiRoot: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  if (/certificate/.test(reason)) {
+    return `. If ${new URL(apiRoot).host} has a certificate of your own CA, NODE_EXTRA_CA_CERTS names the file of the CA, here and in the unit's environment file`;
+  }
+  const proxy = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].find((each) => environment[each]);
+  if (proxy !== undefined) {
+    return `. ${proxy} is set, and the gateway uses no proxy: it has to reach ${apiRoot} by itself`;
+  }
+  return `. The gateway has to reach ${apiRoot}`;
+}

@@ -1,0 +1,116 @@
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readChannelSecret } from '../../channels/secret.js';
+import { errorMessage } from '../../text/failure-text.js';
+import { UsageError } from '../usage.js';
+import type { ChannelAnswer } from './answers.js';
+import { AnswerError, type Asker, takesAnyway } from './asker.js';
+
+/** A channel that init offers. */
+export interface OfferedChannel {
+  /** The answer that chooses it. */
+  readonly choice: string;
+  readonly meaning: string;
+  /** Asks for its table, and tries it. Null: something did not pass, and is asked for again. */
+  readonly ask: (questions: ChannelQuestions) => Promise<ChannelAnswer | null>;
+}
+
+/** A secret to write into a file of its own. */
+export interface NewSecret {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface ChannelSurroundings {
+  readonly asker: Asker;
+  /** The directory of the configuration file. */
+  readonly directory: string;
+  readonly instance: string | null;
+  readonly environment: NodeJS.ProcessEnv;
+  /** True: answers that don't pass are taken. */
+  readonly force: boolean;
+}
+
+/** A token, and the file that has it or will have it. */
+export interface FoundToken {
+  readonly path: string;
+  readonly text: string;
+  /** False: the file is there already. */
+  readonly isTyped: boolean;
+}
+
+/** The parts that the questions about each channel have in common. */
+export class ChannelQuestions {
+  readonly asker: Asker;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Secrets that were typed or made. */
+  readonly secrets: NewSecret[] = [];
+  readonly #surroundings: ChannelSurroundings;
+
+  constructor(surroundings: ChannelSurroundings) {
+    this.#surroundings = surroundings;
+    this.asker = surroundings.asker;
+    this.environment = surroundings.environment;
+  }
+
+  /** The place of a secret. Instances share the directory, and each has a user of its own. */
+  pathOf(channel: string, kind: string): string {
+    const { directory, instance } = this.#surroundings;
+    return join(directory, `${[channel, ...(instance === null ? [] : [instance])].join('-')}.${kind}`);
+  }
+
+  /** A file of an earlier time at the place of a secret. */
+  isThere(path: string): boolean {
+    if (!existsSync(path)) return false;
+    this.asker.say(`The secret in ${path} is used, which is there already.`);
+    return true;
+  }
+
+  /**
+   * The token of a channel: from the file of `--secret-file`, from the one that an earlier init has left, or typed.
+   *
+   * @param maker says where a person gets it
+   */
+  async token(channel: string, question: string, maker: string): Promise<FoundToken> {
+    const given = this.asker.given('secret-file');
+    const path = given === null ? this.pathOf(channel, 'token') : resolve(given);
+    if (given !== null || this.isThere(path)) {
+      return { path, text: readToken(channel, path), isTyped: false };
+    }
+    const text = await this.asker.askSecret(question);
+    if (text === '') throw new UsageError(`--secret-file is needed: ${maker}`, 'init');
+    return { path, text, isTyped: true };
+  }
+
+  /**
+   * True: the token did not pass, and is taken all the same. False: another one is to be typed.
+   *
+   * @throws AnswerError where nobody can type one
+   */
+  async takesToken({ isTyped }: FoundToken, problem: string): Promise<boolean> {
+    if (await takesAnyway(this.asker, this.#surroundings.force, problem)) return true;
+    if (isTyped) return false;
+    throw new AnswerError(problem);
+  }
+
+  /** Ids of people, each of which has the form. */
+  async ids(option: string, text: string, form: RegExp, hint: string): Promise<readonly string[]> {
+    for (;;) {
+      const answer = await this.asker.ask({ option, text, byDefault: '' });
+      const ids = answer.split(/[\s,]+/).filter((id) => id !== '');
+      const wrong = ids.find((id) => !form.test(id));
+      if (wrong === undefined) return ids;
+      const problem = `"${wrong}" is no id: ${hint}`;
+      if (!this.asker.isTerminal) throw new AnswerError(problem);
+      this.asker.say(problem);
+    }
+  }
+}
+
+function readToken(name: string, path: string): string {
+  try {
+    return readChannelSecret({ name, token_file: path, token_credential: null }, null) ?? '';
+  } catch (error) {
+    throw new AnswerError(errorMessage(error));
+  }
+}
