@@ -149,7 +149,8 @@ export class PlatformHttp {
       );
       const reason = judge(statusCode, given);
       if (reason !== null) {
-        body.destroy();
+        // It tells of its own end as of an error.
+        body.on('error', () => undefined).destroy();
         throw reason;
       }
       yield* body;
