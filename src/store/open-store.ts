@@ -89,6 +89,17 @@ export interface Recovery {
   readonly resumedDeliveries: number;
   /** Deliveries that had begun and whose outcome is not known: sent again under their key, or as the policy says. */
   readonly unknownDeliveries: { readonly resent: number; readonly setAside: number };
+  /** Those of the resumed turns that wait. */
+  readonly killedTurns: readonly KilledTurn[];
+}
+
+/** A turn that was under way each time when somebody killed the gateway, and waits before it is run again. */
+export interface KilledTurn {
+  readonly messageId: string;
+  readonly session: string;
+  /** In a row. */
+  readonly kills: number;
+  readonly waitMs: number;
 }
 
 /** A store on its way. */

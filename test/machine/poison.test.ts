@@ -78,6 +78,15 @@ describeOnMachine('a message that takes the gateway down', (machine) => {
     await expect.poll(async () => (await read())['state'], { timeout: 60_000 }).toBe('replied');
     expect(await read()).toMatchObject({ attempts: 1, reply: { text: 'fine' } });
     expect((await gateway.result()).NRestarts).toBe('4');
+    // It has left room for others before its last run.
+    const told = (await gateway.journal()).filter(
+      ({ SD_GATEWAY_MESSAGE }) => SD_GATEWAY_MESSAGE === body['id'],
+    );
+    expect(told.map(({ MESSAGE }) => MESSAGE)).toEqual([
+      expect.stringMatching(
+        /^The gateway was killed 4 times in a row .* it waits 1s\. .*: sd-gateway cancel \S+$/,
+      ),
+    ]);
     await gateway.succeed('stop');
   });
 });

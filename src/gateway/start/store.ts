@@ -94,9 +94,12 @@ export function beginStore(options: GatewayStoreOptions): OpeningStore {
   );
 }
 
+/** Messages that are named by themselves. */
+const mostTold = 5;
+
 export function logRecovery(
   log: Log,
-  { resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries }: Recovery,
+  { resumedTurns, deadTurns, resumedDeliveries, unknownDeliveries, killedTurns }: Recovery,
 ): void {
   const { setAside } = unknownDeliveries;
   if (resumedTurns + deadTurns + resumedDeliveries + setAside === 0) return;
@@ -112,6 +115,12 @@ export function logRecovery(
   ] as const;
   const told = left.flatMap(([number, one, many]) => (number === 0 ? [] : [counted(number, one, many)]));
   log.notice(`The last run left work behind: ${told.join(', ')}.`, { SD_GATEWAY_RESUMED: resumedTurns });
+  for (const { messageId, session, kills, waitMs } of killedTurns.slice(0, mostTold)) {
+    log.warning(
+      `The gateway was killed ${kills} times in a row while the message ${messageId} of the session "${session}" was run: it waits ${formatTimeSpan(waitMs)}. If its agent kills the gateway: sd-gateway cancel ${messageId}`,
+      { SD_GATEWAY_SESSION: session, SD_GATEWAY_MESSAGE: messageId },
+    );
+  }
 }
 
 function logForgotten(log: Log, { messages, dead }: ForgottenMessages): void {

@@ -62,9 +62,15 @@ export type TurnEnd =
   | { readonly by: 'release' }
   /**
    * Its owner is gone. `alone`: no other turn was under way. `isOwnFault`: the gateway ended by itself, so that the turn
-   * may be what ended it; it was not killed from outside.
+   * may be what ended it; it was not killed from outside. `retryInMs` null, the default: it is first in the
+   * queue at once.
    */
-  | { readonly by: 'crash'; readonly alone: boolean; readonly isOwnFault: boolean };
+  | {
+      readonly by: 'crash';
+      readonly alone: boolean;
+      readonly isOwnFault: boolean;
+      readonly retryInMs?: number | null;
+    };
 
 export interface TurnChange {
   /** True if the end is what it was said to be; of a cancelled message only a release is. */
@@ -108,7 +114,7 @@ export function decideTurnEnd(turn: EndingTurn, end: TurnEnd, policy: StorePolic
       return {
         isTaken: true,
         message: { state: 'queued', error, uncounted: true, crashed: false, putBack: end.cutOff },
-        session: end.retryInMs === null ? { to: 'front' } : { to: 'wait', delayMs: end.retryInMs },
+        session: frontOrWait(end.retryInMs),
         delivery: null,
       };
     case 'release':
@@ -123,11 +129,15 @@ export function decideTurnEnd(turn: EndingTurn, end: TurnEnd, policy: StorePolic
       return {
         isTaken: true,
         message: { state: 'queued', error, uncounted: !isOwnFault, crashed: isOwnFault, putBack: false },
-        session: { to: 'front' },
+        session: frontOrWait(end.retryInMs ?? null),
         delivery: null,
       };
     }
   }
+}
+
+function frontOrWait(delayMs: number | null): SessionMove {
+  return delayMs === null ? { to: 'front' } : { to: 'wait', delayMs };
 }
 
 function goesOn(state: TurnMessageChange['state'], error: string | null): TurnChange {

@@ -389,6 +389,7 @@ export function recoveryOf(version: number): Recovery {
       resent: [1, 4, 7, 10].filter((since) => version >= since).length,
       setAside: [3, 7].filter((since) => version >= since).length,
     },
+    killedTurns: [],
   };
 }
 

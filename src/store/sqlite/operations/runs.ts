@@ -1,12 +1,13 @@
-import type { Recovery } from '../../open-store.js';
-import { keptRuns, type RunRecord } from '../../open-store.js';
-import { idToBytes } from './columns.js';
+import { type KilledTurn, keptRuns, type Recovery, type RunRecord } from '../../open-store.js';
+import { killsInARow, waitAfterKills } from '../../rules/kills.js';
+import { idToBytes, idToText } from './columns.js';
 import { expiredDeliveries, reclaimDeliveries } from './deliveries.js';
 import { releaseAllLeases } from './leases.js';
 import { endWaitsOfClockAhead } from './queue.js';
+import { putRecord, readRecord } from './records.js';
 import { sql, valueSql } from './statements.js';
 import type { Transaction } from './transaction.js';
-import { expiredTurns, reclaimTurns } from './turns.js';
+import { expiredTurns, reclaimTurns, type TurnRow } from './turns.js';
 
 const insertRun = sql<[id: Buffer, record: string]>('INSERT INTO runs (id, record) VALUES (?, ?)');
 const changeRun = sql<[record: string, id: Buffer]>('UPDATE runs SET record = ? WHERE id = ?');
@@ -33,6 +34,14 @@ export function readRuns({ sql }: Transaction, limit: number): readonly RunRecor
     .map((record) => JSON.parse(record) as RunRecord);
 }
 
+const nameOf = valueSql<[session: number], string>('SELECT name FROM sessions WHERE number = ?');
+
+/** Kills in a row at which a message's turn was under way, by its id; and how long they are kept, in ms. */
+const killsKind = 'kills';
+const killsKeptMs = 86_400_000;
+/** Turns that are looked at. */
+const mostKilledTurns = 1_000;
+
 const unlimited = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -47,12 +56,37 @@ export function recover(
   endWaitsOfClockAhead(transaction);
   releaseAllLeases(transaction);
   const held = sql.all(expiredTurns, unlimited, '', -1);
-  const turns = reclaimTurns(transaction, held, { alone: held.length === 1, isOwnFault });
+  const waiting = isOwnFault ? new Map<number, KilledTurn>() : afterKills(transaction, held);
+  const turns = reclaimTurns(transaction, held, {
+    alone: held.length === 1,
+    isOwnFault,
+    waitOf: ({ message }) => waiting.get(message)?.waitMs ?? null,
+  });
   const deliveries = reclaimDeliveries(transaction, sql.all(expiredDeliveries, unlimited, '', -1));
   return {
     resumedTurns: turns.resumed,
     deadTurns: turns.dead,
     resumedDeliveries: deliveries.resumed,
     unknownDeliveries: { resent: deliveries.resent, setAside: deliveries.setAside },
+    killedTurns: [...waiting.values()],
   };
+}
+
+/** Turns that wait, as they were under way at several kills in a row, by the numbers of their messages. */
+function afterKills(transaction: Transaction, held: readonly TurnRow[]): ReadonlyMap<number, KilledTurn> {
+  const waiting = new Map<number, KilledTurn>();
+  // One kill is no row: most starts after one look at no turn.
+  if (killsInARow(readRuns(transaction, keptRuns), transaction.now) < 2) return waiting;
+  for (const [place, { id, message, session }] of held.slice(0, mostKilledTurns).entries()) {
+    const messageId = idToText(id);
+    const before = readRecord(transaction, killsKind, messageId)?.value;
+    const kills = (typeof before === 'number' ? before : 1) + 1;
+    putRecord(transaction, { kind: killsKind, key: messageId, value: kills, expiresInMs: killsKeptMs });
+    const wait = waitAfterKills(kills);
+    if (wait === null) continue;
+    // The one whose doing they are is not to take the same others with it each time.
+    const waitMs = Math.round(wait * (1 + place / held.length));
+    waiting.set(message, { messageId, session: transaction.sql.get(nameOf, session) ?? '', kills, waitMs });
+  }
+  return waiting;
 }

@@ -143,25 +143,35 @@ export function releaseTurn(transaction: Transaction, turn: TurnHold): boolean {
  *
  * @param alone no other turn was under way
  * @param isOwnFault the owner ended by itself
+ * @param waitOf time until it is run again, in ms; null: it is first in the queue at once. Default: all are
  */
 export function reclaimTurns(
   transaction: Transaction,
   rows: readonly TurnRow[],
-  how: { readonly alone: boolean; readonly isOwnFault: boolean },
+  {
+    waitOf = () => null,
+    ...how
+  }: {
+    readonly alone: boolean;
+    readonly isOwnFault: boolean;
+    readonly waitOf?: (row: TurnRow) => number | null;
+  },
 ): { readonly resumed: number; readonly dead: number } {
   let resumed = 0;
   let dead = 0;
   // Neighbours that go on are put back together: a start may have ten thousand of them.
   const goOn: TurnRow[] = [];
   for (const row of rows.toReversed()) {
-    const change = decideTurnEnd(ending(row), { by: 'crash', ...how }, transaction);
-    if (change.message?.state === 'queued') {
+    const end = { by: 'crash', ...how, retryInMs: waitOf(row) } as const;
+    const change = decideTurnEnd(ending(row), end, transaction);
+    if (change.message?.state === 'queued' && change.session.to === 'front') {
       goOn.push(row);
       continue;
     }
     resumed += requeueAll(transaction, goOn.splice(0).reverse(), how);
     if (change.message?.state === 'dead') dead += 1;
-    endTurn(transaction, row, { by: 'crash', ...how });
+    if (change.message?.state === 'queued') resumed += 1;
+    endTurn(transaction, row, end);
   }
   resumed += requeueAll(transaction, goOn.reverse(), how);
   return { resumed, dead };

@@ -292,6 +292,7 @@ describe('the next start', () => {
       deadTurns: 0,
       resumedDeliveries: 1,
       unknownDeliveries: { resent: 1, setAside: 0 },
+      killedTurns: [],
     });
     // The same owner's name is of no consequence: at a start every claim is void.
     // A turn that was under way at as many crashes runs by itself, and the gateway goes down with it again.

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { acceptOne, at, claimTurns, newMessage, noLimits } from '../../samples.js';
+import { newId } from '../../../../src/store/ids.js';
+import { acceptOne, at, claimTurns, clock, newMessage, noLimits } from '../../samples.js';
 import { SqliteFactory } from '../sqlite-factory.js';
 
 const turns = 900;
@@ -69,4 +70,36 @@ test('a turn whose lease ran out beside one that was cancelled did not run alone
     { messageId: other.id, attempt: 2 },
   ]);
   expect(await store.counts()).toMatchObject({ cancelled: 1, running: 1, dead: 0 });
+});
+
+test('a turn that was under way at four kills in a row waits, is named, and lets others run first', async () => {
+  const start = async (startedAt: number) => {
+    clock.now = startedAt;
+    const opened = await files.openWithReport({ endedByItself: false });
+    const run = { id: newId(), invocationId: null, bootId: 'boot', pid: 1, version: '1', startedAt };
+    await opened.store.beginRun({
+      ...run,
+      startDuration: 1,
+      readyAt: startedAt,
+      resumedTurns: 0,
+      stop: null,
+    });
+    return opened;
+  };
+  const first = await start(10_000);
+  const { id } = await acceptOne(first.store, 'k');
+  await claimTurns(first.store, { owner: 'gone', now: 10_000 });
+  await first.store.close();
+  for (const now of [11_000, 12_000, 13_000]) {
+    const { store, recovery } = await start(now);
+    expect(recovery).toMatchObject({ resumedTurns: 1, killedTurns: [] });
+    expect(await claimTurns(store, { owner: 'gone', now })).toMatchObject([{ messageId: id, attempt: 1 }]);
+    await store.close();
+  }
+  const { store, recovery } = await start(14_000);
+  const killed = { messageId: id, session: 'k', kills: 4, waitMs: 1_000 };
+  expect(recovery).toMatchObject({ resumedTurns: 1, killedTurns: [killed] });
+  const other = await acceptOne(store, 'b', { acceptedAt: 14_000 });
+  expect(await claimTurns(store, { now: 14_999 })).toMatchObject([{ messageId: other.id }]);
+  expect(await claimTurns(store, { now: 15_000 })).toMatchObject([{ messageId: id, attempt: 1 }]);
 });
