@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http';
 import type { Server } from 'node:net';
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { showValue } from '../systemd/arguments.js';
 import { readProperty } from './read-arguments.js';
 
 /** Node.js tells of no connection that becomes idle. */

@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
-import { ArgumentError, largestInt, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { largestInt, showValue } from '../systemd/arguments.js';
 import { FdStore, type FdStoreOutcome } from '../systemd/fd-store.js';
 import { listenFds, type PassedDescriptor } from '../systemd/listen-fds.js';
 import { readFields, readList } from './read-arguments.js';

@@ -8,9 +8,8 @@ export type { ExitStatus, Sender, StopCause, StopRequest } from '../lifecycle/st
 export { exitStatus } from '../lifecycle/stop-cause.js';
 export type { ServiceReport, StopContext } from '../lifecycle/supervise-options.js';
 export type { Origin, Supervision, SupervisionWarning } from '../lifecycle/supervision.js';
-export type { SystemCallFailure } from '../linux/native.js';
-export { NativeAddonError, SystemCallError } from '../linux/native.js';
-export { ArgumentError } from '../systemd/arguments.js';
+export type { SystemCallFailure } from '../linux/errors.js';
+export { ArgumentError, NativeAddonError, SystemCallError } from '../linux/errors.js';
 export type { Ancestor } from '../systemd/evidence.js';
 export type { FdStoreOutcome } from '../systemd/fd-store.js';
 export type { JournalOutcome } from '../systemd/journal.js';

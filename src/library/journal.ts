@@ -1,4 +1,5 @@
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { showValue } from '../systemd/arguments.js';
 import { type JournalField, type JournalOutcome, journalFlush, journalSend } from '../systemd/journal.js';
 import { readFields, readList, unreadable } from './read-arguments.js';
 

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { AddressInfo, ListenOptions, Server } from 'node:net';
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { showValue } from '../systemd/arguments.js';
 import { errorMessage } from '../text/failure-text.js';
 import { checkServer } from './close-server.js';
 import { fdStore, takeUnclaimed } from './fd-store.js';

@@ -6,7 +6,8 @@
 import { basename } from 'node:path';
 import { Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { showValue } from '../systemd/arguments.js';
 import type { JournalOutcome } from '../systemd/journal.js';
 import { type JournalFields, type JournalValue, journal } from './journal.js';
 import { readFields, unreadable } from './read-arguments.js';

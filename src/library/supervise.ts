@@ -1,4 +1,5 @@
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { showValue } from '../systemd/arguments.js';
 import type { ManagedService, ManagedServiceOptions } from './managed-service.js';
 import { checkFunction, readFields } from './read-arguments.js';
 

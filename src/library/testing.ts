@@ -6,8 +6,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync } from 'node:fs';
+import { ArgumentError } from '../linux/errors.js';
 import { failure, native } from '../linux/native.js';
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { showValue } from '../systemd/arguments.js';
 import { checkFunction, readFields } from './read-arguments.js';
 
 /** One message, as the manager gets it. */

@@ -5,7 +5,8 @@ import {
   judgeSupervision,
   type Supervision,
 } from '../lifecycle/supervision.js';
-import { ArgumentError, showValue } from '../systemd/arguments.js';
+import { ArgumentError } from '../linux/errors.js';
+import { showValue } from '../systemd/arguments.js';
 import { booted as isBooted, readSupervisionEvidence } from '../systemd/evidence.js';
 import { readFields, unreadable } from './read-arguments.js';
 

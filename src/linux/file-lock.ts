@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
-import { native, SystemCallError } from './native.js';
+import { SystemCallError } from './errors.js';
+import { failure, native } from './native.js';
 
 export type FileLock =
   /** Held until `release` or the end of the process, however that ends: the kernel frees it. */
@@ -108,7 +109,7 @@ export function tryLock(path: string): FileLock {
       if (result === -errnoWouldBlock) {
         return { locked: false, holderPid: lockHolder(readLocks(), file) };
       }
-      throw new SystemCallError(`Could not lock ${path}`, result);
+      throw new SystemCallError(`Could not lock ${path}`, failure(result));
     }
     if (isStillAt(path, file)) {
       let held = true;

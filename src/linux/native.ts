@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap } from 'node:util';
 import { errorMessage } from '../text/failure-text.js';
+import { NativeAddonError, type SystemCallFailure } from './errors.js';
 
 /** The addon's queue: number of waiting datagrams, number of failed ones so far, the last failure's errno or 0. */
 export type NativeQueue = readonly [waiting: number, failed: number, errno: number];
@@ -83,25 +84,6 @@ interface NativeSignal {
 
 export type Native = NativeCore & NativeSignal;
 
-/** The addon is not built, or not for this machine. Its message says what to run. */
-export class NativeAddonError extends Error {
-  constructor(options: ErrorOptions) {
-    const { platform, arch, versions } = process;
-    const cause = errorMessage(options.cause);
-    const name = packageName();
-    super(
-      `The native addon of ${name} can't be loaded in ${folder()} ` +
-        `(platform ${platform}, architecture ${arch}, Node ${versions.node}, ABI ${versions.modules}). ` +
-        'No prebuilt binary fits, and none was built here, as after an install without scripts. ' +
-        `Run "npm rebuild ${name} --ignore-scripts=false" where ${name} is installed, or reinstall it ` +
-        'with scripts allowed; a build needs a C++ compiler, make and python3 ' +
-        `(Debian: apt-get install build-essential python3). The loader said: ${cause}`,
-      options,
-    );
-    this.name = 'NativeAddonError';
-  }
-}
-
 /** The package's top folder, two up both from src/linux and from dist/linux. Found when it is needed: an import is quick. */
 const folder = () => fileURLToPath(new URL('../../', import.meta.url));
 
@@ -171,25 +153,27 @@ function load(): Native {
     // A copy: V8 keeps what an addon fills as a hash table, in which each call would have to look for its function.
     return { ...nodeGypBuild(folder()) };
   } catch (cause) {
-    throw new NativeAddonError({ cause });
+    throw new NativeAddonError(explainMissingAddon(cause), { cause });
   }
+}
+
+function explainMissingAddon(cause: unknown): string {
+  const { platform, arch, versions } = process;
+  const name = packageName();
+  return (
+    `The native addon of ${name} can't be loaded in ${folder()} ` +
+    `(platform ${platform}, architecture ${arch}, Node ${versions.node}, ABI ${versions.modules}). ` +
+    'No prebuilt binary fits, and none was built here, as after an install without scripts. ' +
+    `Run "npm rebuild ${name} --ignore-scripts=false" where ${name} is installed, or reinstall it ` +
+    'with scripts allowed; a build needs a C++ compiler, make and python3 ' +
+    `(Debian: apt-get install build-essential python3). The loader said: ${errorMessage(cause)}`
+  );
 }
 
 /** The read end of a pipe as a stream, which closes it. node:net is loaded for those that need one. */
 export function readPipe(fd: number): Socket {
   const { Socket } = process.getBuiltinModule('node:net');
   return new Socket({ fd, readable: true, writable: false });
-}
-
-/** A system call that failed, errno(3). */
-export interface SystemCallFailure {
-  readonly outcome: 'failed';
-  /** Positive, such as 111. */
-  readonly errno: number;
-  /** Such as "ECONNREFUSED". */
-  readonly code: string;
-  /** The meaning of the errno, such as "connection refused". */
-  readonly message: string;
 }
 
 /** Reads a negative errno, as the addon returns it. */
@@ -199,18 +183,4 @@ export function failure(negativeErrno: number): SystemCallFailure {
     'see errno(3)',
   ];
   return { outcome: 'failed', errno: -negativeErrno, code, message };
-}
-
-/** Thrown where a failed system call leaves nothing to go on with. */
-export class SystemCallError extends Error {
-  readonly errno: number;
-  readonly code: string;
-
-  constructor(what: string, negativeErrno: number, hint = '') {
-    const { errno, code, message } = failure(negativeErrno);
-    super(`${what}: ${message} (${code})${hint === '' ? '' : `. ${hint}`}`);
-    this.name = 'SystemCallError';
-    this.errno = errno;
-    this.code = code;
-  }
 }

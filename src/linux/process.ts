@@ -1,7 +1,8 @@
 import { openSync, readdirSync, readFileSync, readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { failure, native, SystemCallError } from './native.js';
+import { SystemCallError } from './errors.js';
+import { failure, native } from './native.js';
 
 /** getppid(2), asked anew at each call; 0 when the parent is outside this PID namespace. */
 export function parentPid(): number {
@@ -21,7 +22,7 @@ export function exitAtOnce(status: number): never {
 /** Opens a pipe (pipe2(2)), whose ends are closed on exec and are the caller's to close. Throws `SystemCallError`. */
 export function pipe(): { readonly read: number; readonly write: number } {
   const result = native().pipe2();
-  if (typeof result === 'number') throw new SystemCallError('Could not open a pipe', result);
+  if (typeof result === 'number') throw new SystemCallError('Could not open a pipe', failure(result));
   const [read, write] = result;
   return { read, write };
 }
@@ -35,7 +36,7 @@ export function pipe(): { readonly read: number; readonly write: number } {
 export function lowerOpenFilesLimit(pid: number, soft: number): void {
   const result = native().prlimit_nofile(pid, soft);
   if (result === 0 || failure(result).code === 'ESRCH') return;
-  throw new SystemCallError(`Could not lower the limit of descriptors of process ${pid}`, result);
+  throw new SystemCallError(`Could not lower the limit of descriptors of process ${pid}`, failure(result));
 }
 
 /**
@@ -47,7 +48,8 @@ export function lowerOpenFilesLimit(pid: number, soft: number): void {
  */
 export function closeMemoryToOthers(): void {
   const result = native().set_dumpable(0);
-  if (result < 0) throw new SystemCallError('Could not close the memory of this process to others', result);
+  if (result < 0)
+    throw new SystemCallError('Could not close the memory of this process to others', failure(result));
 }
 
 /** The peer that connected to a Unix socket, as of the moment of the connection. */
@@ -62,7 +64,7 @@ export interface PeerCredentials {
 export function peerCredentials(fd: number): PeerCredentials {
   const result = native().getsockopt_peercred(fd);
   if (typeof result === 'number') {
-    throw new SystemCallError(`Could not tell who is at the other end of descriptor ${fd}`, result);
+    throw new SystemCallError(`Could not tell who is at the other end of descriptor ${fd}`, failure(result));
   }
   const [pid, uid, gid] = result;
   return { pid, uid, gid };
@@ -203,7 +205,7 @@ export function zombieChildren(): readonly number[] {
 export function reap(pid: number): void {
   const result = native().waitpid(pid);
   if (result >= 0 || failure(result).code === 'ECHILD') return;
-  throw new SystemCallError(`Could not reap process ${pid}`, result);
+  throw new SystemCallError(`Could not reap process ${pid}`, failure(result));
 }
 
 /** The PIDs that /proc shows; none where it can't be read. */

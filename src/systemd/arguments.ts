@@ -1,18 +1,3 @@
-/** An argument that can't be used, named as the caller has written it. Nothing was done. */
-export class ArgumentError extends RangeError {
-  readonly code = 'ERR_INVALID_ARG_VALUE';
-
-  constructor(
-    /** The argument or its field, such as "status" or "fields.MESSAGE". */
-    readonly argument: string,
-    message: string,
-    options: ErrorOptions = {},
-  ) {
-    super(message, options);
-    this.name = 'ArgumentError';
-  }
-}
-
 /** Any value as a person can recognize it, in one short line; never throws. */
 export function showValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shortened(value));

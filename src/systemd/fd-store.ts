@@ -1,4 +1,4 @@
-import type { SystemCallFailure } from '../linux/native.js';
+import type { SystemCallFailure } from '../linux/errors.js';
 import { type NotifyOutcome, notify, notifyBarrier, notifyWithDescriptors } from './notify.js';
 
 /** Descriptors that fit into one message: SCM_MAX_FD of unix(7) is 253. */

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
-import { failure, native, type SystemCallFailure } from '../linux/native.js';
-import { ArgumentError, showValue } from './arguments.js';
+import { ArgumentError, type SystemCallFailure } from '../linux/errors.js';
+import { failure, native } from '../linux/native.js';
+import { showValue } from './arguments.js';
 
 /** A field's name and value. A name may come more than once: then the field has several values. */
 export type JournalField = readonly [name: string, value: string | Uint8Array];

@@ -1,4 +1,5 @@
-import { native, SystemCallError } from '../linux/native.js';
+import { SystemCallError } from '../linux/errors.js';
+import { failure, native } from '../linux/native.js';
 import { errnoInvalid, largestInt, parseDecimal } from './arguments.js';
 
 /** A descriptor that the service manager passed. */
@@ -14,7 +15,7 @@ const firstDescriptor = 3;
 function refused(negativeErrno: number): SystemCallError {
   return new SystemCallError(
     'Could not take over the sockets announced in LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES',
-    negativeErrno,
+    failure(negativeErrno),
     'The service manager sets these for a socket unit (sd_listen_fds(3)); nothing else should.',
   );
 }

@@ -1,5 +1,6 @@
-import { failure, native, readPipe, type SystemCallFailure } from '../linux/native.js';
-import { ArgumentError, showValue } from './arguments.js';
+import { ArgumentError, type SystemCallFailure } from '../linux/errors.js';
+import { failure, native, readPipe } from '../linux/native.js';
+import { showValue } from './arguments.js';
 
 /** Fields that one message can tell the service manager; each is one assignment of sd_notify(3). */
 export interface NotifyFields {

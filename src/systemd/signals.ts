@@ -1,5 +1,6 @@
 import { readlinkSync } from 'node:fs';
-import { native, readPipe, SystemCallError } from '../linux/native.js';
+import { SystemCallError } from '../linux/errors.js';
+import { failure, native, readPipe } from '../linux/native.js';
 
 /** Signals whose sender the gateway is told. */
 export const watchedSignals = [
@@ -140,7 +141,7 @@ export function watchSignals(
   const id = addon.signal_watch([...names.keys()]);
   if (id < 0) {
     giveBack();
-    throw new SystemCallError('Could not watch signals', id);
+    throw new SystemCallError('Could not watch signals', failure(id));
   }
   const canName = procIsOurs();
   const tell = ({ signal: number, code, pid, uid, comm }: SignalRecord): void => {

@@ -1,4 +1,5 @@
-import { native, SystemCallError } from '../linux/native.js';
+import { SystemCallError } from '../linux/errors.js';
+import { failure, native } from '../linux/native.js';
 
 export interface TimeoutExtensionOptions {
   /** Time between two messages, in ms. */
@@ -50,7 +51,7 @@ export function startTimeoutExtension(options: TimeoutExtensionOptions): Timeout
     Math.ceil(stall),
     Math.ceil(limit),
   );
-  if (id < 0) throw new SystemCallError('Could not ask the service manager for more time', id);
+  if (id < 0) throw new SystemCallError('Could not ask the service manager for more time', failure(id));
   let open = id > 0;
   return {
     close() {

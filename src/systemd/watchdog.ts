@@ -1,4 +1,5 @@
-import { native, SystemCallError } from '../linux/native.js';
+import { SystemCallError } from '../linux/errors.js';
+import { failure, native } from '../linux/native.js';
 import { errnoInvalid, largestInt, parseDecimal } from './arguments.js';
 import { formatJournalEntry, type JournalField, journalSocket } from './journal.js';
 import { formatNotification } from './notify.js';
@@ -25,7 +26,7 @@ export function watchdogEnabled(): WatchdogSetting {
   if (microseconds === null || pid === null) {
     throw new SystemCallError(
       'Could not read the watchdog settings in WATCHDOG_USEC and WATCHDOG_PID',
-      -errnoInvalid,
+      failure(-errnoInvalid),
       'The service manager sets both (systemd.service(5), WatchdogSec=); nothing else should.',
     );
   }
@@ -67,7 +68,7 @@ export function startStallWatch(options: StallWatchOptions): StallWatch {
     entry,
     formatNotification({ status }),
   );
-  if (id < 0) throw new SystemCallError('Could not watch the event loop for stalls', id);
+  if (id < 0) throw new SystemCallError('Could not watch the event loop for stalls', failure(id));
   let open = true;
   return {
     alive() {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { SystemCallError } from '../../src/linux/native.js';
+import { SystemCallError } from '../../src/linux/errors.js';
 import { watchdogEnabled } from '../../src/systemd/watchdog.js';
 import { askLibsystemd, libsystemd } from './peers.js';
 

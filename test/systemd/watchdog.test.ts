@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SystemCallError } from '../../src/linux/native.js';
+import { SystemCallError } from '../../src/linux/errors.js';
 import { type StallWatch, startStallWatch, watchdogEnabled } from '../../src/systemd/watchdog.js';
 import { near } from '../fuzz/near.js';
 import { DatagramReceiver } from '../support/datagram-receiver.js';

@@ -1,5 +1,5 @@
 import { createConnection, Socket } from 'node:net';
-import { SystemCallError } from '../../linux/native.js';
+import { SystemCallError } from '../../linux/errors.js';
 import { asOwnerOf, IdentityError, ownerOf } from '../../linux/owner.js';
 import { type PeerCredentials, peerCredentials } from '../../linux/process.js';
 

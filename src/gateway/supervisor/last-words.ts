@@ -1,7 +1,8 @@
 import { closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { SystemCallError } from '../../linux/errors.js';
 import { NoRegularFileError, readRegularFile } from '../../linux/files.js';
-import { native, SystemCallError } from '../../linux/native.js';
+import { failure, native } from '../../linux/native.js';
 import type { StopRecord } from '../../store/open-store.js';
 
 /**
@@ -85,7 +86,7 @@ export function noteFatalSignals(stateDirectory: string): void {
   // Open until the end: a handler opens nothing.
   const descriptor = openSync(signalPathIn(stateDirectory), openFlags | O_TRUNC, 0o600);
   const result = native().note_fatal_signals(descriptor);
-  if (result < 0) throw new SystemCallError('Could not have fatal signals noted', result);
+  if (result < 0) throw new SystemCallError('Could not have fatal signals noted', failure(result));
 }
 
 /**
