@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import * as library from '../../src/library/index.js';
 import { type FakeManager, fakeManager } from '../../src/library/testing.js';
 import { packLibrary } from '../support/library-package.js';
 
@@ -66,14 +67,35 @@ describe('the tarball', () => {
     }
   });
 
-  it('is the same library for a module and for CommonJS', () => {
-    const program = `
-      import * as module from '@sd-gateway/systemd';
+  it.each(['module', 'CommonJS'])(
+    'is the same library for both kinds of import, with the %s first',
+    (first) => {
+      const program = `
       import { createRequire } from 'node:module';
-      const common = createRequire(process.cwd() + '/x.js')('@sd-gateway/systemd');
+      const load = {
+        module: () => import('@sd-gateway/systemd'),
+        CommonJS: () => createRequire(process.cwd() + '/x.js')('@sd-gateway/systemd'),
+      };
+      await load[${JSON.stringify(first)}]();
+      const [module, common] = [await load.module(), load.CommonJS()];
       const same = Object.keys(common).every((name) => common[name] === module[name]);
-      console.log(JSON.stringify([same, Object.keys(common).length === Object.keys(module).length]));`;
-    expect(run(program, '--input-type=module')).toEqual([true, true]);
+      let thrown;
+      try { module.notify({}); } catch (error) { thrown = error instanceof common.ArgumentError; }
+      console.log(JSON.stringify([same, Object.keys(common), Object.keys(module), thrown]));`;
+      const names = Object.keys(library).sort();
+      expect(run(program, '--input-type=module')).toEqual([true, names, names, true]);
+    },
+  );
+
+  it('has the functions of all its parts', () => {
+    const program = `
+      const library = require('@sd-gateway/systemd');
+      const shape = (value) => typeof value === 'object' ? Object.keys(value).sort() : [typeof value, value.name];
+      console.log(JSON.stringify(Object.entries(library).map(([name, value]) => [name, shape(value)]).sort()));`;
+    const shape = (value: object): unknown =>
+      typeof value === 'object' ? Object.keys(value).sort() : [typeof value, (value as () => void).name];
+    const wanted = Object.entries(library).map(([name, value]) => [name, shape(value)]);
+    expect(run(program)).toEqual(wanted.sort());
   });
 
   it('starts no timer, loads no addon and opens no socket before it is used', () => {
