@@ -105,7 +105,7 @@ export class Workers {
     const { store, log } = options;
     const owner = newId();
     const secrets = parseWebhookSecrets(options.webhookSecret);
-    this.callbacks = new TurnCallbacks(store);
+    this.callbacks = new TurnCallbacks(store, { attachmentLimits: () => this.attachmentSettings() });
     this.#agents = this.#createAgents((id, body) => ({
       ...signWebhook(id, Math.floor(Date.now() / 1_000), body, secrets),
     }));

@@ -1,15 +1,20 @@
-import { hash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JsonValue, Metadata } from '../../store/messages.js';
+import type { JsonValue } from '../../store/messages.js';
+import { type AttachmentLimits, NewAttachments } from '../../store/new-attachments.js';
 import type { StoredRecord } from '../../store/records.js';
 import type { Store } from '../../store/store.js';
 import { newSecretToken, secretTokenDigest } from '../../text/secret-token.js';
-
-/** A reply that an agent sends later. */
-export interface LateReply {
-  readonly text: string;
-  readonly metadata: Metadata;
-}
+import { AgentError } from '../agent.js';
+import {
+  factsOfFiles,
+  fingerprint,
+  type GivenLateReply,
+  LateFileError,
+  type LateReply,
+  readFiles,
+  storeFiles,
+} from './late-reply.js';
 
 /**
  * The attempt of a turn that an agent may send the reply of. `posted`: it was asked, and may have said that it replies
@@ -31,7 +36,20 @@ export type LateReplyOutcome =
   | { readonly outcome: 'taken' | 'repeated' }
   /** The attempt of that token has ended, or has another reply. */
   | { readonly outcome: 'ended' }
-  | { readonly outcome: 'too-large'; readonly limitBytes: number };
+  | { readonly outcome: 'too-large'; readonly limitBytes: number }
+  /** One of its files, counted from 0, can't be taken. */
+  | (Pick<LateFileError, 'index' | 'limit' | 'message'> & { readonly outcome: 'file-refused' });
+
+type CallbackStore = Pick<Store, 'record' | 'putRecord' | 'putBlob' | 'removeBlob' | 'openBlob'>;
+
+export interface TurnCallbacksOptions {
+  /** Bounds of the files of a reply. Default: it has none. */
+  readonly attachmentLimits?: () => AttachmentLimits;
+  /** Milliseconds since the Unix epoch. Default: of the system. */
+  readonly now?: () => number;
+}
+
+const noAttachments: AttachmentLimits = { count: 0, fileBytes: 0, totalBytes: 0 };
 
 const recordKind = 'turn-callback';
 /** A reply that comes again after the end is still known for so long. */
@@ -43,13 +61,17 @@ const lookIntervalMs = 5_000;
 
 /** The turns whose agents may reply later: their tokens, kept as hashes, and their replies. */
 export class TurnCallbacks {
-  readonly #store: Pick<Store, 'record' | 'putRecord'>;
+  readonly #store: CallbackStore;
+  readonly #attachmentLimits: () => AttachmentLimits;
   readonly #now: () => number;
   readonly #waiting = new Map<string, () => void>();
 
-  /** `now`: milliseconds since the Unix epoch. */
-  constructor(store: Pick<Store, 'record' | 'putRecord'>, now: () => number = Date.now) {
+  constructor(
+    store: CallbackStore,
+    { attachmentLimits = () => noAttachments, now = Date.now }: TurnCallbacksOptions = {},
+  ) {
     this.#store = store;
+    this.#attachmentLimits = attachmentLimits;
     this.#now = now;
   }
 
@@ -89,7 +111,10 @@ export class TurnCallbacks {
     );
   }
 
-  /** Waits for the reply. Null: it has not come in time. Rejects with the signal's reason. */
+  /**
+   * Waits for the reply. Null: it has not come in time. Rejects with the signal's reason, and with an `AgentError` if its
+   * files are gone.
+   */
   async reply(turnId: string, signal: AbortSignal): Promise<LateReply | null> {
     try {
       for (;;) {
@@ -99,7 +124,7 @@ export class TurnCallbacks {
         const callback = (await this.#read(turnId))?.callback;
         signal.throwIfAborted();
         if (callback === undefined) return null;
-        if (callback.reply !== null) return callback.reply;
+        if (callback.reply !== null) return await this.#withFiles(turnId, callback.reply);
         const leftMs = callback.deadline - this.#now();
         if (leftMs <= 0) return null;
         await pause(Math.min(leftMs, lookIntervalMs), AbortSignal.any([woken.signal, signal]));
@@ -121,7 +146,28 @@ export class TurnCallbacks {
   }
 
   /** Takes the reply of an attempt, by a token that is known. It is on disk when the promise resolves. */
-  async take(turnId: string, secret: string, reply: LateReply): Promise<LateReplyOutcome> {
+  async take(turnId: string, secret: string, given: GivenLateReply): Promise<LateReplyOutcome> {
+    const files = new NewAttachments(this.#store, this.#attachmentLimits());
+    try {
+      const outcome = await this.#take(turnId, secret, given, files);
+      if (outcome.outcome !== 'taken') await files.discard();
+      return outcome;
+    } catch (error) {
+      if (!(error instanceof LateFileError)) throw error;
+      await files.discard();
+      const { index, limit, message } = error;
+      return { outcome: 'file-refused', index, limit, message };
+    }
+  }
+
+  async #take(
+    turnId: string,
+    secret: string,
+    { text, metadata, files: given = [] }: GivenLateReply,
+    stored: NewAttachments,
+  ): Promise<LateReplyOutcome> {
+    const files = readFiles(given);
+    const print = fingerprint({ text, metadata, files: factsOfFiles(files) });
     for (;;) {
       const found = await this.#read(turnId);
       if (found === null || found.callback.token !== secretTokenDigest(secret).toString('hex')) {
@@ -129,17 +175,32 @@ export class TurnCallbacks {
       }
       const { callback, version } = found;
       if (callback.reply !== null) {
-        return { outcome: fingerprint(callback.reply) === fingerprint(reply) ? 'repeated' : 'ended' };
+        const { attachments = [], ...before } = callback.reply;
+        return { outcome: fingerprint({ ...before, files: attachments }) === print ? 'repeated' : 'ended' };
       }
       if (callback.state === 'ended' || callback.deadline <= this.#now()) return { outcome: 'ended' };
-      if (Buffer.byteLength(reply.text) > callback.replyLimit) {
+      if (Buffer.byteLength(text) > callback.replyLimit) {
         return { outcome: 'too-large', limitBytes: callback.replyLimit };
       }
+      const attachments = await storeFiles(files, stored);
+      const reply: LateReply = { text, metadata, ...(attachments.length > 0 && { attachments }) };
       const { outcome } = await this.#write(turnId, { ...callback, state: 'replied', reply }, version);
       if (outcome === 'conflict') continue;
       this.#waiting.get(turnId)?.();
       return { outcome: 'taken' };
     }
+  }
+
+  /** A day after it came, the store has forgotten its files, if no gateway has run since. */
+  async #withFiles(turnId: string, reply: LateReply): Promise<LateReply> {
+    for (const { id, name } of reply.attachments ?? []) {
+      if ((await this.#store.openBlob(id)) !== null) continue;
+      // The next attempt is posted again.
+      await this.#change(turnId, (callback) => ({ ...callback, state: 'ended', reply: null }));
+      const message = `the file ${JSON.stringify(name)} of the agent’s late reply is no longer in the store`;
+      throw new AgentError('failed', message, true);
+    }
+    return reply;
   }
 
   async #change(turnId: string, change: (callback: Callback) => Callback | null): Promise<void> {
@@ -186,8 +247,4 @@ function callbackOf({ value }: StoredRecord): Callback | null {
   return typeof callback?.token === 'string' && Array.isArray(callback.earlierTokens)
     ? (callback as Callback)
     : null;
-}
-
-function fingerprint({ text, metadata }: LateReply): string {
-  return hash('sha256', JSON.stringify([text, metadata]));
 }

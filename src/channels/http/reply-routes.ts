@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { AttachmentLimitError } from '../../store/new-attachments.js';
+import { fileProblem } from './attachments/message-form.js';
 import { bearerOf } from './bearer.js';
 import { readBodies } from './bodies.js';
 import { Problem } from './problem.js';
@@ -14,17 +16,45 @@ export interface TurnReplies {
   take(
     turnId: string,
     token: string,
-    reply: { readonly text: string; readonly metadata: z.output<typeof metadata> },
+    reply: {
+      readonly text: string;
+      readonly metadata: z.output<typeof metadata>;
+      readonly files: readonly {
+        readonly name: string;
+        readonly mediaType: string | null;
+        /** Its content in base64. */
+        readonly data: string;
+      }[];
+    },
   ): Promise<
     | { readonly outcome: 'taken' | 'repeated' | 'ended' }
     | { readonly outcome: 'too-large'; readonly limitBytes: number }
+    | {
+        readonly outcome: 'file-refused';
+        readonly index: number;
+        readonly limit: AttachmentLimitError['limit'];
+        readonly message: string;
+      }
   >;
 }
 
-/** For the largest `agent.reply_limit` there may be, as JSON usually writes it; each agent's own limit follows. */
+/**
+ * For the largest `agent.reply_limit` there may be, as JSON usually writes it, or files of twice their usual limit. Each
+ * agent's own limit, and those of files, follow.
+ */
 const bodyLimitBytes = 80 * 1024 ** 2;
 
-const replyBody = z.strictObject({ text: replyText, metadata: metadata.optional() });
+const replyFile = z.strictObject({
+  name: z.string(),
+  media_type: z.string().nullable().optional(),
+  data: z.string(),
+});
+
+const replyBody = z.strictObject({
+  text: replyText,
+  metadata: metadata.optional(),
+  attachments: z.array(replyFile).optional(),
+});
 
 const turnPattern = /^turn_[0-9a-f]{32}$/;
 
@@ -55,16 +85,19 @@ export function addReplyRoutes(
     '/v1/turns/:turn/reply',
     { bodyLimit: bodyLimitBytes },
     async (request) => {
-      const { text, metadata: given } = validateBody(replyBody, request.body);
+      const { text, metadata: given, attachments = [] } = validateBody(replyBody, request.body);
       const token = bearerOf(request.headers.authorization);
       const { turn } = request.params;
-      const taken = await replies.take(turn, token, { text, metadata: given ?? {} });
+      const files = attachments.map(({ media_type: mediaType = null, ...file }) => ({ ...file, mediaType }));
+      const taken = await replies.take(turn, token, { text, metadata: given ?? {}, files });
       switch (taken.outcome) {
         case 'taken':
         case 'repeated':
           return { turn_id: turn, state: 'replied' };
         case 'ended':
           throw new Problem('turn-ended', 'The attempt has ended, or has another reply.');
+        case 'file-refused':
+          throw fileProblem(taken.index, taken.message, taken.limit);
         case 'too-large':
           throw new Problem('body-too-large', `The reply is larger than ${taken.limitBytes} bytes.`);
       }

@@ -3,19 +3,20 @@ import { TurnCallbacks } from '../../../src/agents/http/turn-callbacks.js';
 import { memoryRecords } from '../../support/memory-records.js';
 
 const reply = { text: 'hello', metadata: { a: 1 } };
+const limits = { count: 2, fileBytes: 10, totalBytes: 15 };
 const never = new AbortController().signal;
 
 function made(start = 1_000) {
   let now = start;
   const store = memoryRecords();
-  const callbacks = new TurnCallbacks(store, () => now);
+  const callbacks = new TurnCallbacks(store, { now: () => now, attachmentLimits: () => limits });
   return {
     store,
     callbacks,
     pass: (ms: number) => {
       now += ms;
     },
-    another: () => new TurnCallbacks(store, () => now),
+    another: () => new TurnCallbacks(store, { now: () => now, attachmentLimits: () => limits }),
   };
 }
 
@@ -101,4 +102,58 @@ it('takes one of two replies that come at the same time', async () => {
     another().take('t', token, { text: 'b', metadata: {} }),
   ]);
   expect(outcomes.map(({ outcome }) => outcome).sort()).toEqual(['ended', 'taken']);
+});
+
+const file = (name: string, content: string) => ({
+  name,
+  mediaType: 'text/plain',
+  data: Buffer.from(content).toString('base64'),
+});
+
+it('has its files, which are stored once', async () => {
+  const { callbacks, another, store } = made();
+  const token = await callbacks.begin('t', 5_000, 100);
+  await callbacks.accepted('t');
+  const given = { ...reply, files: [file('dir/a.txt', 'first'), file('b.txt', 'second')] };
+  expect(await Promise.all([callbacks.take('t', token, given), another().take('t', token, given)])).toEqual(
+    expect.arrayContaining([{ outcome: 'taken' }, { outcome: 'repeated' }]),
+  );
+  expect(await callbacks.take('t', token, given)).toEqual({ outcome: 'repeated' });
+  const others = [file('dir/a.txt', 'first'), file('b.txt', 'other')];
+  expect(await callbacks.take('t', token, { ...reply, files: others })).toEqual({ outcome: 'ended' });
+  expect(await callbacks.take('t', token, reply)).toEqual({ outcome: 'ended' });
+  const taken = await callbacks.reply('t', never);
+  expect(taken).toMatchObject({ ...reply, attachments: [{ name: 'a.txt' }, { name: 'b.txt' }] });
+  const kept = taken?.attachments?.map(({ id }) => store.blobs.get(id)?.toString());
+  expect(kept).toEqual(['first', 'second']);
+  expect(store.blobs.size).toBe(2);
+});
+
+it.each([
+  ['too many', [file('a', 'a'), file('b', 'b'), file('c', 'c')], 2, 'count', 'attachments.count_limit'],
+  ['too large', [file('a', 'a'), file('b', 'longer than ten')], 1, 'size', 'attachments.file_limit'],
+  ['no base64', [file('a', 'a'), { ...file('b', ''), data: '????' }], 1, 'count', 'no base64'],
+])('is refused with files that are %s, and taken without', async (_, files, index, limit, message) => {
+  const { callbacks, store } = made();
+  const token = await callbacks.begin('t', 5_000, 100);
+  await callbacks.accepted('t');
+  expect(await callbacks.take('t', token, { ...reply, files })).toMatchObject({
+    outcome: 'file-refused',
+    index,
+    limit,
+    message: expect.stringContaining(message),
+  });
+  expect(store.blobs.size).toBe(0);
+  expect(await callbacks.take('t', token, reply)).toEqual({ outcome: 'taken' });
+  expect(await callbacks.reply('t', never)).toEqual(reply);
+});
+
+it('fails the attempt if its files are gone, and the next one is posted', async () => {
+  const { callbacks, store } = made();
+  const token = await callbacks.begin('t', 5_000, 100);
+  await callbacks.accepted('t');
+  await callbacks.take('t', token, { ...reply, files: [file('a.txt', 'a')] });
+  store.blobs.clear();
+  await expect(callbacks.reply('t', never)).rejects.toThrow('"a.txt" of the agent’s late reply is no longer');
+  expect(await callbacks.isOpen('t')).toBe(false);
 });

@@ -8,7 +8,9 @@ let served: Served;
 let callbacks: TurnCallbacks;
 
 beforeAll(async () => {
-  callbacks = new TurnCallbacks(memoryRecords());
+  callbacks = new TurnCallbacks(memoryRecords(), {
+    attachmentLimits: () => ({ count: 1, fileBytes: 10, totalBytes: 10 }),
+  });
   served = await serve({ channel: { turnReplies: callbacks } });
 });
 afterAll(() => served.dispose());
@@ -36,6 +38,22 @@ describe('a late reply', () => {
     const other = await reply(token, { text: 'other' });
     expect(other.status).toBe(409);
     expect(await bodyOf(other)).toMatchObject({ type: 'urn:sd-gateway:problem:turn-ended' });
+  });
+
+  it('may have files', async () => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    await callbacks.accepted(turn);
+    const file = { name: 'a.txt', media_type: 'text/plain', data: 'aGVsbG8=' };
+    const large = await reply(token, { text: 'a', attachments: [{ ...file, data: 'YWFhYWFhYWFhYWFhYWFh' }] });
+    expect(large.status).toBe(413);
+    expect(await bodyOf(large)).toMatchObject({ errors: [{ pointer: '#/attachments/0' }] });
+    expect((await reply(token, { text: 'a', attachments: [file, file] })).status).toBe(422);
+    expect((await reply(token, { text: 'a', attachments: [{ name: 'a.txt' }] })).status).toBe(422);
+    expect((await reply(token, { text: 'a', attachments: [file] })).status).toBe(200);
+    expect(await callbacks.reply(turn, AbortSignal.timeout(5_000))).toMatchObject({
+      text: 'a',
+      attachments: [{ name: 'a.txt', mediaType: 'text/plain', sizeBytes: 5 }],
+    });
   });
 
   it('is 409 once another attempt has begun', async () => {
