@@ -107,3 +107,13 @@ export async function contentOf(file: AgentFile): Promise<Buffer> {
   for await (const chunk of content) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
+
+/** A file of text as a part of the message's own text, for a model to read. */
+export function fileAsText({ name, mediaType }: AgentFile, content: Buffer): string {
+  return `File ${JSON.stringify(name)} (${mediaType}):\n\n${content.toString()}`;
+}
+
+/** Stands for a file whose content is left out, so that a model knows of it. */
+export function fileNamedOnly({ name, mediaType, sizeBytes }: AgentFile, why: string): string {
+  return `[The file ${JSON.stringify(name)} (${mediaType}, ${sizeBytes} bytes) came with the message, and ${why}.]`;
+}

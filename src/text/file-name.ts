@@ -70,3 +70,10 @@ export function mediaTypeOfName(name: string): string {
   const extension = /\.([A-Za-z0-9]+)$/.exec(name)?.[1]?.toLowerCase() ?? '';
   return typesByExtension.get(extension) ?? 'application/octet-stream';
 }
+
+const textTypes = /^(?:text\/.*|application\/(?:json|xml|yaml|toml|javascript|(?:[\w.-]+\+)?(?:json|xml)))$/;
+
+/** True for a plain media type whose content is text. */
+export function isTextType(mediaType: string): boolean {
+  return textTypes.test(mediaType);
+}

@@ -330,7 +330,11 @@ const methods = {
           ...(options.resume !== undefined && { resume: {} }),
           ...(options.forgets && { close: {}, delete: {} }),
         },
-        promptCapabilities: { image: options.images === true },
+        promptCapabilities: {
+          image: options.images === true,
+          audio: options.audio === true,
+          embeddedContext: options.embeds === true,
+        },
       },
       authMethods: [{ id: 'key', name: 'A key of the model', args: ['login', '--by key'] }],
       agentInfo: { name: 'faulty', version: '1' },

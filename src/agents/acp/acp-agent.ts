@@ -62,22 +62,26 @@ export class AcpAgent implements Agent {
   }
 
   async *run(request: AgentRequest, signal: AbortSignal): AsyncGenerator<AgentEvent> {
-    const { directory, log } = this.#options;
+    const { connect, directory, log } = this.#options;
     this.#pool ??= this.#makePool();
     const pool = await this.#pool;
     const { files } = request;
-    const placed = files.length === 0 ? null : await PlacedFiles.place(directory, files, signal);
+    if (files.length === 0 || connect !== null) {
+      yield* this.#turn(pool, request, connect === null ? [] : null, signal);
+      return;
+    }
+    const placed = await PlacedFiles.place(directory, files, signal);
     try {
-      yield* this.#turn(pool, request, placed?.list ?? [], signal);
+      yield* this.#turn(pool, request, placed.list, signal);
     } finally {
-      await placed?.remove(log);
+      await placed.remove(log);
     }
   }
 
   async *#turn(
     pool: SessionPool,
     request: AgentRequest,
-    files: readonly PlacedFile[],
+    placed: readonly PlacedFile[] | null,
     signal: AbortSignal,
   ): AsyncGenerator<AgentEvent> {
     const { processes } = this.#options;
@@ -88,7 +92,7 @@ export class AcpAgent implements Agent {
     if (turnProcess !== null) processes.add(turnProcess);
     const queue = new MergedEvents();
     const reply = session
-      .turn(request, files, signal, (event) => queue.push(event))
+      .turn(request, placed, signal, (event) => queue.push(event))
       .finally(() => {
         if (turnProcess !== null) processes.delete(turnProcess);
         pool.give(session);

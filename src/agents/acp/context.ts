@@ -1,4 +1,5 @@
-import { type EarlierTurn, filesAloneText } from '../agent.js';
+import type { ContentBlock, PromptRequest } from '@agentclientprotocol/sdk';
+import { type AgentRequest, type EarlierTurn, filesAloneText } from '../agent.js';
 
 /** Turns that are given as context at most, and characters of them. */
 export const mostContextTurns = 50;
@@ -24,3 +25,25 @@ export function conversationText(history: readonly EarlierTurn[]): string | null
 /** Tells an agent that it may have begun with this message before. */
 export const cutOffText =
   'The turn for the next message was cut off before it ended, so you may have done parts of it already. Look first.';
+
+export interface PromptParts {
+  readonly sessionId: string;
+  /** The conversation so far, which the agent does not know; null: it knows it. */
+  readonly context: string | null;
+  readonly files: readonly ContentBlock[];
+}
+
+/** The prompt of a turn. */
+export function turnPrompt(
+  { turnId, messageId, attempt, putBacks, text }: AgentRequest,
+  { sessionId, context, files }: PromptParts,
+): PromptRequest {
+  const isRepeated = (attempt > 1 || putBacks > 0) && context === null;
+  // Some agents refuse an empty text, which a message of files alone has.
+  const texts = [context, isRepeated ? cutOffText : null, text || null].filter((each) => each !== null);
+  return {
+    sessionId,
+    prompt: [...texts.map((each) => ({ type: 'text', text: each }) as const), ...files],
+    _meta: { turn_id: turnId, message_id: messageId, attempt, put_backs: putBacks },
+  };
+}

@@ -1,5 +1,6 @@
 import type { InitializeRequest, McpServer } from '@agentclientprotocol/sdk';
 import { AgentError } from '../agent.js';
+import type { PromptContent } from './prompt-files.js';
 import type { Replay } from './replay.js';
 import { type RpcConnection, RpcError } from './rpc.js';
 import { type FileAccess, offersFile } from './text-files.js';
@@ -42,9 +43,17 @@ export interface OpenedSession {
   readonly opening: Opening;
   /** Ways to log in, as the agent gave them. */
   readonly authMethods: unknown;
-  /** True if a prompt may have images. */
-  readonly takesImages: boolean;
+  /** Content that a prompt may have. */
+  readonly takes: PromptContent;
 }
+
+/** Stands for a session that is still to be opened. */
+export const unopened: OpenedSession = {
+  sessionId: '',
+  opening: 'new',
+  authMethods: null,
+  takes: promptContent(null),
+};
 
 /** The agent opens no session before somebody has logged in. */
 export class LoginWanted extends AgentError {
@@ -96,7 +105,12 @@ export async function openSession(
   await choose(options, opened);
   const { sessionId, opening } = opened;
   const { promptCapabilities } = membersOf(agentCapabilities);
-  return { sessionId, opening, authMethods, takesImages: membersOf(promptCapabilities)['image'] === true };
+  return { sessionId, opening, authMethods, takes: promptContent(promptCapabilities) };
+}
+
+function promptContent(capabilities: unknown): PromptContent {
+  const { image, audio, embeddedContext } = membersOf(capabilities);
+  return { image: image === true, audio: audio === true, embeddedContext: embeddedContext === true };
 }
 
 /** The agent's answer to `initialize`, as it came. */
@@ -140,7 +154,7 @@ export async function initialize(
   return { agentCapabilities, authMethods, agentInfo };
 }
 
-export interface AnsweredSession extends Omit<OpenedSession, 'authMethods' | 'takesImages'> {
+export interface AnsweredSession extends Omit<OpenedSession, 'authMethods' | 'takes'> {
   /** The answer, which tells the modes and models. */
   readonly answer: unknown;
 }

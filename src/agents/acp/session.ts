@@ -1,4 +1,4 @@
-import type { CancelNotification, ContentBlock, McpServer, PromptRequest } from '@agentclientprotocol/sdk';
+import type { CancelNotification, McpServer } from '@agentclientprotocol/sdk';
 import type { Log, LogFields } from '../../log/log.js';
 import type { JsonValue } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
@@ -10,7 +10,7 @@ import type { TurnProcess } from '../turn-processes.js';
 import { AgentConnection, type AgentConnectionOptions } from './agent-connection.js';
 import type { AgentLink, LinkHandlers } from './agent-link.js';
 import { AgentProcess, type AgentProcessOptions } from './agent-process.js';
-import { conversationText, cutOffText, mostContextTurns } from './context.js';
+import { conversationText, mostContextTurns, turnPrompt } from './context.js';
 import {
   authRequired,
   errorText,
@@ -19,6 +19,7 @@ import {
   openSession,
   type SessionRecord,
   sessionRecord,
+  unopened,
 } from './handshake.js';
 import {
   type PermissionSettings,
@@ -26,7 +27,7 @@ import {
   permissionPolicy,
   questionOptions,
 } from './permissions.js';
-import { fileBlocks } from './prompt-files.js';
+import { carriedFiles, linkedFiles } from './prompt-files.js';
 import { lastTurnOf, Replay } from './replay.js';
 import { turnReply } from './reply.js';
 import { invalidRequest, methodNotFound, RpcError } from './rpc.js';
@@ -73,7 +74,7 @@ export class AcpSession {
   readonly #options: AcpSessionOptions;
   #replay: Replay | null = null;
   #process: AgentLink | null = null;
-  #opened: OpenedSession = { sessionId: '', opening: 'new', authMethods: null, takesImages: false };
+  #opened: OpenedSession = unopened;
   /** The conversation so far, which the agent does not know. */
   #context: string | null = null;
   #turn: RunningTurn | null = null;
@@ -142,17 +143,24 @@ export class AcpSession {
     await this.ended;
   }
 
-  /** Runs one turn. Rejects with an `AgentError`; if the turn was cut off, or the agent failed, its process has ended then. */
+  /**
+   * Runs one turn. Rejects with an `AgentError`; if the turn was cut off, or the agent failed, its process has ended then.
+   *
+   * @param placed copies of the message's files; null: the agent can't read what the gateway writes
+   */
   async turn(
     request: AgentRequest,
-    files: readonly PlacedFile[],
+    placed: readonly PlacedFile[] | null,
     signal: AbortSignal,
     emit: (event: AgentEvent) => void,
   ): Promise<AgentReply> {
     const agent = this.#process;
     if (agent === null) throw new Error('The session is not open.');
     const fields = fieldsOf(request);
-    const prompt = this.#prompt(request, await fileBlocks(files, this.#opened.takesImages));
+    const { sessionId, takes } = this.#opened;
+    const files =
+      placed === null ? await carriedFiles(request.files, takes) : await linkedFiles(placed, takes);
+    const prompt = turnPrompt(request, { sessionId, context: this.#context, files });
     agent.turnBegins(fields);
     const replyFiles = new ReplyFiles(request, signal);
     const updates = new TurnUpdates(this.#options.replyLimitBytes, emit, replyFiles);
@@ -217,20 +225,6 @@ export class AcpSession {
     void terminals?.end();
     await this.end();
     throw new AgentError('cancelled', 'the turn was cancelled and its agent ended', true);
-  }
-
-  #prompt(request: AgentRequest, files: readonly ContentBlock[]): PromptRequest {
-    const { turnId, messageId, attempt, putBacks, text } = request;
-    const isRepeated = (attempt > 1 || putBacks > 0) && this.#context === null;
-    // Some agents refuse an empty text, which a message of files alone has.
-    const texts = [this.#context, isRepeated ? cutOffText : null, text || null].filter(
-      (each) => each !== null,
-    );
-    return {
-      sessionId: this.#opened.sessionId,
-      prompt: [...texts.map((each) => ({ type: 'text', text: each }) as const), ...files],
-      _meta: { turn_id: turnId, message_id: messageId, attempt, put_backs: putBacks },
-    };
   }
 
   async #open(record: SessionRecord | null, request: AgentRequest, signal: AbortSignal): Promise<void> {

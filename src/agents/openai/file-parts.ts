@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { isTextType } from '../../text/file-name.js';
 import type { AgentFile } from '../agent.js';
-import { contentOf } from '../placed-files.js';
+import { contentOf, fileAsText, fileNamedOnly } from '../placed-files.js';
 
 /** A piece of a message's content, as the interface of chat completions has it. */
 export type ContentPart =
@@ -11,13 +12,11 @@ export type ContentPart =
 /** Types of images that models read. */
 const imageTypes: ReadonlySet<string> = new Set(['image/gif', 'image/jpeg', 'image/png', 'image/webp']);
 
-const textTypes = /^(?:text\/.*|application\/(?:json|xml|yaml|toml|javascript|(?:[\w.-]+\+)?(?:json|xml)))$/;
-
 type Form = 'image' | 'text' | 'document';
 
 function formOf({ mediaType }: AgentFile): Form | null {
   if (imageTypes.has(mediaType)) return 'image';
-  if (textTypes.test(mediaType)) return 'text';
+  if (isTextType(mediaType)) return 'text';
   return mediaType === 'application/pdf' ? 'document' : null;
 }
 
@@ -57,14 +56,11 @@ function partOf(file: AgentFile, form: Form, content: Buffer): ContentPart {
       return { type: 'file', file: { filename: name, file_data: url() } };
     case 'text':
       return isUtf8(content)
-        ? { type: 'text', text: `File ${JSON.stringify(name)} (${mediaType}):\n\n${content.toString()}` }
+        ? { type: 'text', text: fileAsText(file, content) }
         : named(file, 'can’t be shown here');
   }
 }
 
-function named({ name, mediaType, sizeBytes }: AgentFile, why: string): ContentPart {
-  return {
-    type: 'text',
-    text: `[The file ${JSON.stringify(name)} (${mediaType}, ${sizeBytes} bytes) came with the message, and ${why}.]`,
-  };
+function named(file: AgentFile, why: string): ContentPart {
+  return { type: 'text', text: fileNamedOnly(file, why) };
 }

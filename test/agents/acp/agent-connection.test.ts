@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { agentFile } from '../../support/agent-request.js';
 import { listenForTurns, serveProgram } from '../../support/agent-socket.js';
 import { failure, Place, said, turn } from './fixture.js';
 
@@ -27,6 +28,24 @@ test('an agent at the other end of a connection has its turns, one after the oth
   // It is no process of the gateway's, by which a caller could be told to be part of the turn.
   expect(await said(agent, 'env SD_GATEWAY_SESSION')).toBe('undefined');
   expect(place.processes.size).toBe(0);
+});
+
+test('the files of a message are in its prompt, as it can read no copies', async () => {
+  const { agent, home, place } = await connected({ images: true });
+  const files = [
+    agentFile('a.png', 'picture', 'image/png'),
+    agentFile('b.txt', 'words'),
+    agentFile('c.zip', 'packed', 'application/zip'),
+  ];
+  await turn(agent, 'say seen', { files });
+  const lines = readFileSync(join(home, 'acp-journal'), 'utf8').trim().split('\n');
+  const prompt = lines.map((line) => JSON.parse(line)).find(({ method }) => method === 'session/prompt');
+  expect(prompt.params.prompt.slice(1)).toEqual([
+    { type: 'image', mimeType: 'image/png', data: Buffer.from('picture').toString('base64') },
+    { type: 'text', text: 'File "b.txt" (text/plain):\n\nwords' },
+    { type: 'text', text: expect.stringContaining('The file "c.zip"') },
+  ]);
+  expect(existsSync(join(place.directory, 'files'))).toBe(false);
 });
 
 test('a cancel ends it, and the next turn has its session again', async () => {

@@ -29,6 +29,8 @@ export interface Fault {
   readonly stubborn?: boolean;
   readonly forgets?: boolean;
   readonly images?: boolean;
+  readonly audio?: boolean;
+  readonly embeds?: boolean;
 }
 
 /** A gateway's side of the agent with faults of test/support/acp-agent.mjs; all of it ends with the test. */
