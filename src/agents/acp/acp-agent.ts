@@ -1,4 +1,5 @@
 import type { Log } from '../../log/log.js';
+import { errorMessage } from '../../text/failure-text.js';
 import type { Agent, AgentEvent, AgentRequest } from '../agent.js';
 import { makeTurnDirectories } from '../agent-directories.js';
 import type { AgentGroups } from '../agent-groups.js';
@@ -48,6 +49,11 @@ export interface AcpAgentOptions {
   readonly processes: Set<TurnProcess>;
 }
 
+/** Resolves once the reply of a turn is on its way to the store, whose calls are sent by an immediate. */
+async function pastImmediates(): Promise<void> {
+  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /**
  * Speaks the Agent Client Protocol, version 1, with a program on its standard streams (docs/agents/acp.md). Each session
  * has a process of its own, which lives from turn to turn until it has been idle for long.
@@ -84,20 +90,42 @@ export class AcpAgent implements Agent {
     placed: readonly PlacedFile[] | null,
     signal: AbortSignal,
   ): AsyncGenerator<AgentEvent> {
-    const { processes } = this.#options;
+    const { processes, log } = this.#options;
     const session = await pool.take(request, signal);
     const { turnId, messageId, session: sessionName } = request;
     const { pid, controlGroup } = session;
     const turnProcess = pid === null ? null : { pid, controlGroup, turnId, messageId, session: sessionName };
     if (turnProcess !== null) processes.add(turnProcess);
     const queue = new MergedEvents();
+    const forget = () => {
+      if (turnProcess !== null) processes.delete(turnProcess);
+    };
+    // The session's next turn waits for what this one has left behind to end. The reply does not.
+    const clearUp = async () => {
+      try {
+        await pastImmediates();
+        await session.clearUp();
+      } catch (error) {
+        const message = `The gateway could not look for what a turn has left behind: ${errorMessage(error)}`;
+        log.warning(message, { SD_GATEWAY_SESSION: sessionName, SD_GATEWAY_MESSAGE: messageId });
+      } finally {
+        forget();
+      }
+    };
     const reply = session
       .turn(request, placed, signal, (event) => queue.push(event))
-      .finally(() => {
-        if (turnProcess !== null) processes.delete(turnProcess);
-        pool.give(session);
-        queue.end();
-      });
+      .then(
+        (given) => {
+          pool.give(session, clearUp());
+          return given;
+        },
+        (error: unknown) => {
+          forget();
+          pool.give(session);
+          throw error;
+        },
+      )
+      .finally(() => queue.end());
     reply.catch(() => undefined);
     yield { type: 'started' };
     yield* queue;

@@ -18,6 +18,8 @@ interface Held {
   session: AcpSession | null;
   state: 'busy' | 'idle' | 'ending';
   idleSince: number;
+  /** Resolves once it may run a turn. */
+  isClear: Promise<void>;
   /** It is to end after its turn. */
   isOver: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -53,19 +55,24 @@ export class SessionPool {
         else if (held.generation === request.generation && held.session !== null) {
           clearTimeout(held.timer);
           held.state = 'busy';
-          return held.session;
+          await held.isClear;
+          if (!held.session.isUsable) held.state = 'ending';
+          else if (!signal.aborted) return held.session;
+          else this.give(held.session);
+          continue;
         } else this.#end(held);
       }
       await this.#nextOrAborted(signal);
     }
   }
 
-  /** The turn is over. */
-  give(session: AcpSession): void {
+  /** The turn is over. The next one is not begun before `isClear` has resolved. */
+  give(session: AcpSession, isClear: Promise<void> = Promise.resolve()): void {
     const held = [...this.#held.values()].find((each) => each.session === session);
     if (held === undefined || held.state !== 'busy') return;
     held.state = 'idle';
     held.idleSince = performance.now();
+    held.isClear = isClear;
     if (this.#closed || held.isOver || !session.isUsable) this.#end(held);
     else held.timer = setTimeout(() => this.#end(held), this.#options.idleMs).unref();
     this.#changed();
@@ -105,6 +112,7 @@ export class SessionPool {
       session: null,
       state: 'busy',
       idleSince: 0,
+      isClear: Promise.resolve(),
       isOver: false,
       timer: undefined,
     };

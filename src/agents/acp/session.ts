@@ -200,7 +200,6 @@ export class AcpSession {
       this.#turn = null;
       await terminals?.end();
     }
-    await agent.turnEnds();
     this.#context = null;
     const usage = usageOf(answer);
     if (usage !== null) emit(usage);
@@ -208,6 +207,11 @@ export class AcpSession {
     const { stopReason } = membersOf(answer);
     const { text, acted } = updates;
     return replyFiles.addTo(turnReply({ stopReason, text, acted, denied, hasContext }));
+  }
+
+  /** Ends what the last turn has left behind. Resolves when nothing of it runs. */
+  async clearUp(): Promise<void> {
+    if (this.isUsable) await this.#process?.turnEnds();
   }
 
   /** A tool may go on after the agent has answered, so the process ends in any case. */

@@ -342,8 +342,9 @@ describe('the end of a turn', () => {
   test('ends what the turn has left behind, and not what the agent holds', async () => {
     const agent = new Place().agent();
     const left = Number(await said(agent, 'child orphan'));
-    expect(isAlive(left)).toBe(false);
+    // The reply does not wait for that, and the next turn does.
     const held = Number(await said(agent, 'child'));
+    expect(isAlive(left)).toBe(false);
     expect(isAlive(held)).toBe(true);
     await agent.close();
     expect(isAlive(held)).toBe(false);
