@@ -37,8 +37,8 @@ export const acpTurn: Benchmark = {
           },
         },
         {
-          // A request to a server of node:http, which writes and syncs it; the prompt and its answer over pipes; the reply
-          // written and synced; one after the other.
+          // A request to a server of node:http in a process of its own, which commits it to SQLite; the prompt and its answer
+          // over pipes, by the protocol's SDK; the reply committed; one after the other.
           name: 'its parts by hand',
           async measure() {
             const { path, remove } = temporaryDirectory();

@@ -1,13 +1,15 @@
 // Turns of an ACP agent that runs already:
 //   node acp-turn.mjs COUNT gateway PORT TOKEN           from the post to the reply on the session's stream of events
-//   node acp-turn.mjs COUNT parts DIRECTORY COMMAND…     the parts by hand, one after the other: a request to a server that
-//                                                        writes and syncs it, the prompt, the reply written and synced
+//   node acp-turn.mjs COUNT parts DIRECTORY COMMAND…     the parts by hand, one after the other: a request to a server of
+//                                                        another process, which commits it; the prompt, by the protocol's
+//                                                        SDK; the reply committed
+//   node acp-turn.mjs 0 server FILE                      that server, whose port it prints
+// A commit is a row of SQLite, with the log and the syncs that the gateway has.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fdatasync, openSync, write } from 'node:fs';
 import http from 'node:http';
-import { createInterface } from 'node:readline';
-import { promisify } from 'node:util';
+import { Readable, Writable } from 'node:stream';
+import { client, methods, ndJsonStream } from '@agentclientprotocol/sdk';
 
 const [count, way, ...words] = process.argv.slice(2);
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -49,59 +51,81 @@ async function gatewayTurn() {
   };
 }
 
-async function partsTurn() {
-  const [directory, file, ...rest] = words;
-  const descriptor = openSync(`${directory}/log`, 'a');
-  const [writeFully, sync] = [promisify(write), promisify(fdatasync)];
-  const keep = async (text) => {
-    await writeFully(descriptor, text);
-    await sync(descriptor);
-  };
+/** Gives what commits a text. The package of SQLite is that of the gateway for this Node.js. */
+async function committer(file) {
+  const { default: Database } = await import(
+    Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-12'
+  );
+  const database = new Database(file);
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = FULL');
+  database.exec('CREATE TABLE texts (number INTEGER PRIMARY KEY, text TEXT NOT NULL)');
+  const insert = database.prepare('INSERT INTO texts (text) VALUES (?)');
+  return (text) => insert.run(text);
+}
+
+async function serve(file) {
+  const commit = await committer(file);
   const server = http.createServer((request, response) => {
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
-    request.on('end', async () => {
-      await keep(Buffer.concat(chunks));
+    request.on('end', () => {
+      commit(JSON.parse(Buffer.concat(chunks).toString()).text);
       response.writeHead(202).end('{}');
     });
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
-  const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const waiting = new Map();
-  let said = '';
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const { id, result, params } = JSON.parse(line);
-    if (id === undefined) said += params.update.content.text;
-    else waiting.get(id)(result);
+  process.stdout.write(`${server.address().port}\n`);
+}
+
+async function partsTurn() {
+  const [directory, file, ...rest] = words;
+  const commit = await committer(`${directory}/replies.db`);
+  const server = spawn(process.execPath, [process.argv[1], '0', 'server', `${directory}/posts.db`], {
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
-  let nextId = 0;
-  const ask = (method, params) => {
-    const id = nextId++;
-    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
-    return new Promise((resolve) => waiting.set(id, resolve));
-  };
-  await ask('initialize', { protocolVersion: 1, clientCapabilities: {} });
-  const { sessionId } = await ask('session/new', { cwd: directory, mcpServers: [] });
+  const [line] = await once(server.stdout, 'data');
+  const port = Number(line);
+  const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+  let said = '';
+  const connection = client({ name: 'by hand' })
+    .onNotification(methods.client.session.update, ({ params }) => {
+      said += params.update.content.text;
+    })
+    .connect(ndJsonStream(Writable.toWeb(child.stdin), Readable.toWeb(child.stdout)));
+  const ask = (method, params) => connection.agent.request(method, params);
+  await ask(methods.agent.initialize, { protocolVersion: 1, clientCapabilities: {} });
+  const { sessionId } = await ask(methods.agent.session.new, { cwd: directory, mcpServers: [] });
   return async (text) => {
     said = '';
-    await post(server.address().port, 'none', text);
-    await ask('session/prompt', { sessionId, prompt: [{ type: 'text', text }] });
-    await keep(said);
+    await post(port, 'none', text);
+    await ask(methods.agent.session.prompt, { sessionId, prompt: [{ type: 'text', text }] });
+    commit(said);
     return said;
   };
 }
 
-const turn = await (way === 'gateway' ? gatewayTurn() : partsTurn());
-const times = [];
-const warmUp = Math.ceil(Number(count) / 5);
-for (let number = -warmUp; number < Number(count); number += 1) {
-  const text = `Message ${number} of the benchmark, of some length`;
-  const began = performance.now();
-  const reply = await turn(text);
-  if (number >= 0) times.push(performance.now() - began);
-  if (reply !== text) throw new Error(`It said ${reply}`);
+if (way === 'server') {
+  // It ends with its input.
+  process.stdin.resume().once('end', () => process.exit(0));
+  await serve(words[0]);
+} else {
+  await measure();
 }
-times.sort((a, b) => a - b);
-process.stdout.write(`${JSON.stringify({ p50: times[Math.floor(times.length / 2)] })}\n`, () =>
-  process.exit(0),
-);
+
+async function measure() {
+  const turn = await (way === 'gateway' ? gatewayTurn() : partsTurn());
+  const times = [];
+  const warmUp = Math.ceil(Number(count) / 5);
+  for (let number = -warmUp; number < Number(count); number += 1) {
+    const text = `Message ${number} of the benchmark, of some length`;
+    const began = performance.now();
+    const reply = await turn(text);
+    if (number >= 0) times.push(performance.now() - began);
+    if (reply !== text) throw new Error(`It said ${reply}`);
+  }
+  times.sort((a, b) => a - b);
+  process.stdout.write(`${JSON.stringify({ p50: times[Math.floor(times.length / 2)] })}\n`, () =>
+    process.exit(0),
+  );
+}
