@@ -27,6 +27,10 @@ const channelTypes: {
     const { EmailChannel } = await import('./email/email-channel.js');
     return new EmailChannel(configuration, context);
   },
+  slack: async (configuration, context) => {
+    const { SlackChannel } = await import('./slack/slack-channel.js');
+    return new SlackChannel(configuration, context);
+  },
 };
 
 /** Makes a channel that the configuration asks for. Rejects if its code can't be loaded. */

@@ -9,6 +9,8 @@ export interface SecretSettings {
   readonly name: string;
   readonly token_file: string | null;
   readonly token_credential: string | null;
+  /** Its name in the configuration, before `_file` and `_credential`. Default: "token". */
+  readonly key?: string;
 }
 
 /**
@@ -16,22 +18,22 @@ export interface SecretSettings {
  * not hold the secret.
  */
 export function readChannelSecret(
-  { name, token_file, token_credential }: SecretSettings,
+  { name, token_file, token_credential, key = 'token' }: SecretSettings,
   credentialsDirectory: string | null,
 ): string | null {
   if (token_credential !== null) {
     if (credentialsDirectory === null) {
       throw new Error(
-        `the unit has no credentials, and channels.${name}.token_credential names "${token_credential}": add LoadCredential=${token_credential}:PATH to it (systemd.exec(5)), and restart it`,
+        `the unit has no credentials, and channels.${name}.${key}_credential names "${token_credential}": add LoadCredential=${token_credential}:PATH to it (systemd.exec(5)), and restart it`,
       );
     }
     return readSecret(
       join(credentialsDirectory, token_credential),
-      `channels.${name}.token_credential`,
+      `channels.${name}.${key}_credential`,
       false,
     );
   }
-  return token_file === null ? null : readSecret(token_file, `channels.${name}.token_file`, true);
+  return token_file === null ? null : readSecret(token_file, `channels.${name}.${key}_file`, true);
 }
 
 function readSecret(path: string, setting: string, isOwnFile: boolean): string {

@@ -91,11 +91,9 @@ function mayAnybodyWrite(table: ChannelConfiguration): boolean {
 /** Says which programs of channels are not there, and who may not write by which. */
 function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>>): readonly string[] {
   return Object.entries(channels).flatMap(([name, table]) => {
-    const token_file = 'token_file' in table ? table.token_file : null;
-    const noSecret =
-      token_file === null || existsSync(token_file)
-        ? []
-        : [`channels.${name}: ${token_file} (token_file) is not there, or this user may not see it`];
+    const noSecret = secretFiles(table)
+      .filter(({ path }) => !existsSync(path))
+      .map(({ key, path }) => `channels.${name}: ${path} (${key}) is not there, or this user may not see it`);
     const who = table.type === 'email' ? 'the addresses of persons' : 'the ids of persons';
     const nobody = mayAnybodyWrite(table)
       ? []
@@ -109,6 +107,16 @@ function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>
   });
 }
 
+/** The files with secrets that a channel's table names. */
+function secretFiles(
+  table: ChannelConfiguration,
+): readonly { readonly key: string; readonly path: string }[] {
+  return ['token_file', 'app_token_file', 'signing_secret_file'].flatMap((key) => {
+    const path: unknown = Object.entries(table).find(([name]) => name === key)?.[1];
+    return typeof path === 'string' ? [{ key, path }] : [];
+  });
+}
+
 /** The addresses to give to platforms; null: the gateway does not know its own. */
 function hookAddresses({
   http,
@@ -116,7 +124,7 @@ function hookAddresses({
 }: Configuration): readonly { channel: string; url: string | null }[] {
   const { public_url: publicUrl } = http;
   return Object.entries(channels)
-    .filter(([, { type }]) => type === 'webhook')
+    .filter(([, table]) => table.type === 'webhook' || (table.type === 'slack' && table.mode === 'events'))
     .map(([channel]) => ({ channel, url: publicUrl === null ? null : `${publicUrl}${hookPath(channel)}` }));
 }
 

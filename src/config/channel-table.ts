@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { emailKeys } from './email-keys.js';
 import { secretKeys } from './secret-keys.js';
+import { slackKeys } from './slack-keys.js';
 import { telegramKeys } from './telegram-keys.js';
 import { absolutePath, timeSpan } from './values.js';
 import { webhookKeys } from './webhook-keys.js';
@@ -107,7 +108,7 @@ const commonSecretKeys = secretKeys(
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
     description:
-      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
+      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram; "slack" an app of Slack; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
   }),
   command: z
     .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
@@ -179,6 +180,39 @@ const telegram = z
 
 export type TelegramChannelConfiguration = z.output<typeof telegram>;
 
+const slack = z
+  .strictObject({
+    type: z.literal('slack').register(z.globalRegistry, {
+      description: '"slack" is an app of Slack.',
+    }),
+    ...slackKeys,
+    ...chatKeys,
+    ...commonChannelKeys,
+  })
+  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+    message: 'must name the file with the token of the bot, or set token_credential',
+    path: ['token_file'],
+  })
+  .refine(
+    ({ mode, app_token_file, app_token_credential }) =>
+      mode !== 'socket' || (app_token_file ?? app_token_credential) !== null,
+    {
+      message:
+        'must name the file with the token of the app, or set app_token_credential: Socket Mode needs it',
+      path: ['app_token_file'],
+    },
+  )
+  .refine(
+    ({ mode, signing_secret_file, signing_secret_credential }) =>
+      mode !== 'events' || (signing_secret_file ?? signing_secret_credential) !== null,
+    {
+      message: 'must name the file with the signing secret, or set signing_secret_credential',
+      path: ['signing_secret_file'],
+    },
+  );
+
+export type SlackChannelConfiguration = z.output<typeof slack>;
+
 /** The form in which the author of a mail is known. */
 const mailAddress = /^[^\s@A-Z*]+@[^\s@A-Z*]+$/;
 
@@ -225,7 +259,7 @@ const email = z
 export type EmailChannelConfiguration = z.output<typeof email>;
 
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [command, webhook, telegram, email] as const;
+const types = [command, webhook, telegram, email, slack] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));

@@ -3,13 +3,20 @@ import { absolutePath } from './values.js';
 
 /** The keys of a channel's secret, with their descriptions. */
 export function secretKeys(ofFile: string, ofCredential: string) {
-  return {
-    token_file: absolutePath.nullable().default(null).register(z.globalRegistry, { description: ofFile }),
-    token_credential: z
-      .string()
-      .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
-      .nullable()
-      .default(null)
-      .register(z.globalRegistry, { description: ofCredential }),
-  };
+  return { token_file: secretFile(ofFile), token_credential: secretCredential(ofCredential) };
+}
+
+/** A key that names the file with a secret. */
+export function secretFile(description: string) {
+  return absolutePath.nullable().default(null).register(z.globalRegistry, { description });
+}
+
+/** A key that names the credential with a secret, in the place of a file. */
+export function secretCredential(description: string) {
+  return z
+    .string()
+    .regex(/^(?!\.{1,2}$)[\w.@-]{1,255}$/, 'must be the name of a credential of the unit (LoadCredential=)')
+    .nullable()
+    .default(null)
+    .register(z.globalRegistry, { description });
 }

@@ -38,7 +38,8 @@ function asPlainText(text: StyledText): StyledText {
   return builder.build();
 }
 
-function quoteMarked(text: string, isLineStart: boolean): string {
+/** Puts "> " before each line. */
+export function quoteMarked(text: string, isLineStart: boolean): string {
   const marked = text.replaceAll(/\n(?!$)/g, '\n> ');
   return isLineStart ? `> ${marked}` : marked;
 }

@@ -1,0 +1,191 @@
+import { errorMessage } from '../../text/failure-text.js';
+import type { ChannelContext, Received } from '../channel.js';
+import { DownloadError } from '../platform-http.js';
+import { type RemoteFileSource, RemoteFiles } from '../remote-files.js';
+import { StoreRetries, storeFails } from '../until-stored.js';
+import { compareTs } from './address.js';
+import type { EventObject } from './event-schema.js';
+import type { KnownThreads } from './known-threads.js';
+import { mentionedIn } from './message-text.js';
+import type { PeopleNames } from './people-names.js';
+import { readEvent, type SlackBot, type SlackFile, type SlackMessage, textOf } from './read-event.js';
+import type { SlackApi } from './slack-api.js';
+
+const downloadTimeoutMs = 60_000;
+/** Messages that may wait for the store or a download. Slack sends those again that are left. */
+const mostWaiting = 1_000;
+
+export interface EventIntakeOptions {
+  readonly context: Pick<
+    ChannelContext,
+    'receive' | 'keeps' | 'newFiles' | 'clock' | 'log' | 'signal' | 'name'
+  >;
+  readonly api: SlackApi;
+  readonly bot: SlackBot;
+  readonly names: PeopleNames;
+  readonly known: KnownThreads;
+  /** Answers of a channel go into a thread of the message. */
+  readonly threads: boolean;
+  readonly unknown: Received['replyUnknown'];
+  /** The newest message that is on disk; null: there was none yet. */
+  readonly newest: string | null;
+  /** Strangers who write in private are given a code: their names help the operator to know them. */
+  readonly pairing: boolean;
+}
+
+/** The key of the checkpoint: each bot hears messages of its own. */
+export function newestKey({ teamId, userId }: SlackBot): string {
+  return `newest:${teamId}/${userId}`;
+}
+
+/** Puts messages on disk: those of a conversation in their order, while others go on. */
+export class EventIntake {
+  readonly #options: EventIntakeOptions;
+  readonly #retries: StoreRetries;
+  readonly #files: RemoteFiles;
+  /** The last work of each channel of Slack that has some. */
+  readonly #lines = new Map<string, Promise<unknown>>();
+  #waiting = 0;
+  #newest: string | null;
+
+  constructor(options: EventIntakeOptions) {
+    this.#options = options;
+    this.#newest = options.newest;
+    this.#retries = new StoreRetries(options.context);
+    this.#files = new RemoteFiles(options.context, this.#retries);
+  }
+
+  /** The newest message that is on disk, or was left out for good; null: there was none yet. */
+  get newest(): string | null {
+    return this.#newest;
+  }
+
+  /** Resolves with true once it is on disk or need not be. False: it is not, and must not be acknowledged. Never rejects. */
+  take(event: EventObject): Promise<boolean> {
+    const { bot, threads } = this.#options;
+    const message = readEvent(event, { bot, threads });
+    return message === null ? Promise.resolve(true) : this.takeMessage(message);
+  }
+
+  /** As `take`, for a message that was read already. */
+  takeMessage(message: SlackMessage): Promise<boolean> {
+    if (this.#waiting >= mostWaiting) return Promise.resolve(false);
+    this.#waiting += 1;
+    const before = this.#lines.get(message.channel) ?? Promise.resolve();
+    const taken = before
+      .then(() => this.#take(message))
+      .catch((error: unknown) => {
+        this.#options.context.log.err(`A message could not be taken: ${errorMessage(error)}`);
+        return false;
+      })
+      .finally(() => {
+        this.#waiting -= 1;
+        if (this.#lines.get(message.channel) === taken) this.#lines.delete(message.channel);
+      });
+    this.#lines.set(message.channel, taken);
+    return taken;
+  }
+
+  /** Resolves once nothing is under way any more. */
+  async rest(): Promise<void> {
+    while (this.#lines.size > 0) await Promise.all(this.#lines.values());
+  }
+
+  async #take(message: SlackMessage): Promise<boolean> {
+    const { context, known, api } = this.#options;
+    if (context.signal.aborted) return false;
+    const isAddressed = message.isAddressed || (await this.#isKnownThread(message));
+    const isKept = await this.#keeps(this.#received(message, isAddressed));
+    await this.#options.names.learn(this.#namesFor(message, isKept), api);
+    const received = this.#received(message, isAddressed);
+    const files = message.files.map((file) => this.#source(file));
+    const whole = await this.#files.fetchedWith(received, files);
+    if (whole === null) return false;
+    if (!(await this.#store(whole, isKept ? message.ts : ''))) return false;
+    const { channel, thread } = message;
+    if (!isKept || thread === null) return true;
+    // Written before it is acknowledged: the thread's next message needs no mention.
+    return (await this.#untilStored(() => known.note(channel, thread).then(() => true))) ?? false;
+  }
+
+  /** The store may fail: it decides about the message then, and says why it can't. */
+  #keeps(received: Received): Promise<boolean> {
+    return this.#options.context.keeps(received).catch(() => false);
+  }
+
+  async #isKnownThread({ channel, thread, ts }: SlackMessage): Promise<boolean> {
+    if (thread === null || thread === ts) return false;
+    return (await this.#untilStored(() => this.#options.known.has(channel, thread))) ?? false;
+  }
+
+  /** Names cost calls: those of strangers are asked for only where they are shown to the operator. */
+  #namesFor({ userId, isGroup, markup }: SlackMessage, isKept: boolean): readonly string[] {
+    const { bot, pairing } = this.#options;
+    const author = userId !== null && (isKept || (!isGroup && pairing)) ? [userId] : [];
+    return isKept ? [...author, ...mentionedIn(markup).filter((id) => id !== bot.userId)] : author;
+  }
+
+  #received(message: SlackMessage, isAddressed: boolean): Received {
+    const { bot, names, unknown } = this.#options;
+    const { conversation, channel, id, userId, isGroup, origin, metadata, defect } = message;
+    const text = textOf(message, bot, (user) => names.of(user));
+    return {
+      conversation,
+      id,
+      text,
+      metadata,
+      person: userId === null ? null : { id: userId, name: names.of(userId) },
+      isGroup,
+      isAddressed,
+      origin,
+      replyTo: channel === '' ? null : { address: conversation },
+      // A send in doubt is looked for in the conversation.
+      replyIdempotent: true,
+      replyUnknown: unknown ?? null,
+      ...(defect === null ? {} : { defect: { kind: 'unreadable' as const, ...defect } }),
+    };
+  }
+
+  #source({ url, missing, ...file }: SlackFile): RemoteFileSource {
+    const { api, context } = this.#options;
+    const options = { timeoutMs: downloadTimeoutMs, signal: context.signal };
+    return {
+      ...file,
+      download: () => (url === null ? unavailable(missing) : api.download(url, file.mediaType, options)),
+    };
+  }
+
+  /** False: the channel has ended first. A message that can't ever be stored is left out. `ts` empty: it moves nothing. */
+  async #store(received: Received, ts: string): Promise<boolean> {
+    const { context, bot } = this.#options;
+    const isNewer = ts !== '' && (this.#newest === null || compareTs(ts, this.#newest) > 0);
+    const checkpoint = isNewer ? { key: newestKey(bot), value: ts } : undefined;
+    const stored = await this.#untilStored(async () => {
+      try {
+        await context.receive([received], checkpoint);
+      } catch (error) {
+        if (storeFails(error)) throw error;
+        context.log.err(`A message can't be stored, and is left out: ${errorMessage(error)}`);
+      }
+      return true;
+    });
+    if (stored !== null && isNewer) this.#newest = ts;
+    return stored ?? false;
+  }
+
+  /** Tries until the store has taken it. Null: the channel has ended. */
+  async #untilStored<Value>(write: () => Promise<Value>): Promise<Value | null> {
+    try {
+      return await this.#retries.untilStored(write);
+    } catch (error) {
+      if (storeFails(error)) return null;
+      throw error;
+    }
+  }
+}
+
+/** A file of which Slack itself says that it can't be had. */
+async function* unavailable(missing: string | null): AsyncGenerator<Uint8Array> {
+  yield* [];
+  throw new DownloadError(`it ${missing ?? 'has no address'}`, false);
+}

@@ -1,0 +1,289 @@
+import type { SlackChannelConfiguration } from '../../config/channel-table.js';
+import { pause } from '../../lifecycle/effects/waits.js';
+import { errorMessage } from '../../text/failure-text.js';
+import { backoffMs, channelBackoff, isStable } from '../backoff.js';
+import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
+import { Complaints } from '../complaints.js';
+import { KeptHealth } from '../kept-health.js';
+import { PlatformLease } from '../platform-lease.js';
+import { EventIntake, newestKey } from './event-intake.js';
+import { identitySchema } from './event-schema.js';
+import { eventsHook } from './events-hook.js';
+import { KnownThreads } from './known-threads.js';
+import { PeopleNames } from './people-names.js';
+import type { SlackBot } from './read-event.js';
+import { SlackApi } from './slack-api.js';
+import { SlackSecrets } from './slack-secrets.js';
+import { SlackSender } from './slack-sender.js';
+import { SocketConnection } from './socket-mode.js';
+import { isDown, missingScopes, passing, type SlackTrouble, troubleOf } from './trouble.js';
+
+/** Longest wait for an answer, in milliseconds. */
+const callTimeoutMs = 10_000;
+/** Between two looks at another gateway's claim, in milliseconds. */
+const standbyMs = 5_000;
+
+/** An app of which Slack has said who it is. */
+interface Link {
+  readonly api: SlackApi;
+  readonly bot: SlackBot;
+  readonly intake: EventIntake;
+}
+
+/** An app of Slack. An event is acknowledged once its message is on disk. */
+export class SlackChannel implements Channel {
+  readonly name: string;
+  readonly replySender: SlackSender;
+  readonly #configuration: SlackChannelConfiguration;
+  readonly #context: ChannelContext;
+  readonly #secrets: SlackSecrets;
+  readonly #lease: PlatformLease;
+  readonly #complaints: Complaints;
+  readonly #names: PeopleNames;
+  readonly #known: KnownThreads;
+  readonly #health: KeptHealth;
+  /** Aborted when nothing more is to be asked for. */
+  readonly #stop = new AbortController();
+  #link: Link | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #failures = 0;
+  /** The connection that events come by, and one that is about to end. */
+  #socket: SocketConnection | null = null;
+  readonly #leaving = new Set<Promise<void>>();
+  #heardAt = 0;
+
+  constructor(configuration: SlackChannelConfiguration, context: ChannelContext) {
+    this.name = context.name;
+    this.#configuration = configuration;
+    this.#context = context;
+    this.#secrets = new SlackSecrets(configuration, context);
+    this.#lease = new PlatformLease(context, 'slack');
+    this.#complaints = new Complaints(context);
+    this.#names = new PeopleNames(context);
+    this.#known = new KnownThreads(context);
+    this.#health = new KeptHealth(context);
+    this.replySender = new SlackSender({
+      context,
+      link: () => this.#link,
+      unknown: configuration.unknown,
+      timeoutMs: configuration.timeout,
+      retryForMs: configuration.retry_for,
+    });
+  }
+
+  async start(): Promise<void> {
+    await this.#known.load();
+    const trouble = await this.#connect();
+    if (trouble !== null) throw new Error(trouble.reason);
+    this.#running = this.#run();
+  }
+
+  stopAccepting(): void {
+    this.#stop.abort();
+  }
+
+  async close(): Promise<void> {
+    this.stopAccepting();
+    await this.#running;
+    await Promise.all(this.#leaving);
+    await this.#link?.intake.rest();
+    await this.#lease.release();
+    await this.#disconnect();
+    this.#health.enter('closed');
+  }
+
+  health(): ChannelHealth {
+    return this.#health.now;
+  }
+
+  say(to: ChannelAddress, text: string): Promise<void> {
+    return this.replySender.say(to, text);
+  }
+
+  /** Asks who the bot is. Null: it is known now. Throws what reading the tokens fails with. */
+  async #connect(): Promise<SlackTrouble | null> {
+    const { clock, log } = this.#context;
+    const { api_root: root, threads, unknown, pairing } = this.#configuration;
+    const api = new SlackApi(root, this.#secrets.tokens(), clock);
+    const end = await api.call('auth.test', {}, { timeoutMs: callTimeoutMs, signal: this.#stop.signal });
+    const identity = identitySchema.safeParse(end.kind === 'ok' ? end.result : undefined);
+    if (end.kind !== 'ok' || !identity.success) {
+      await api.close();
+      return end.kind === 'ok'
+        ? passing('Slack does not say who the bot is')
+        : troubleOf(end, this.#secrets.botPlace);
+    }
+    const { user_id: userId, bot_id: botId = null, team_id: teamId, user: name, team } = identity.data;
+    const bot: SlackBot = { userId, botId, teamId, name };
+    const stored = await this.#context.checkpoint(newestKey(bot));
+    const intake = new EventIntake({
+      context: this.#context,
+      api,
+      bot,
+      names: this.#names,
+      known: this.#known,
+      threads,
+      unknown,
+      newest: typeof stored === 'string' && stored !== '' ? stored : null,
+      pairing,
+    });
+    this.#link = { api, bot, intake };
+    log.info(`The channel ${this.name} is the bot @${name} of the workspace ${team}.`);
+    const missing = missingScopes(end.scopes);
+    if (missing !== null) {
+      log.warning(
+        `The bot of the channel ${this.name} lacks scopes: ${missing}. Add them to the app (api.slack.com/apps), and install it again.`,
+      );
+    }
+    return null;
+  }
+
+  async #disconnect(): Promise<void> {
+    const link = this.#link;
+    this.#link = null;
+    await link?.api.close();
+  }
+
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      let trouble: SlackTrouble | null;
+      try {
+        trouble = await this.#step();
+      } catch (error) {
+        trouble = passing(errorMessage(error));
+      }
+      if (this.#stop.signal.aborted) break;
+      if (trouble !== null) await this.#rest(trouble);
+    }
+    this.#leave(this.#socket);
+    this.#socket = null;
+  }
+
+  /** The time of one connection, and all that it needs. Null: it went well, and another one is needed. */
+  async #step(): Promise<SlackTrouble | null> {
+    if (this.#link === null) {
+      const trouble = await this.#connect();
+      if (trouble !== null) return trouble;
+    }
+    const link = this.#link;
+    if (link === null) return null;
+    const { teamId, userId } = link.bot;
+    if (!(await this.#lease.claim(`${teamId}/${userId}`))) {
+      const reason = 'another gateway with the same store has the app; this one takes over when that ends';
+      return { kind: 'standby', reason, retryAfterMs: null };
+    }
+    return this.#configuration.mode === 'socket' ? this.#listen(link) : this.#awaitPosts(link);
+  }
+
+  /** Takes events that Slack posts, until a call fails by which it is asked if the app still works. */
+  async #awaitPosts({ api, intake }: Link): Promise<SlackTrouble | null> {
+    const { clock, hook } = this.#context;
+    hook.serve(
+      eventsHook({
+        signingSecret: this.#secrets.signingSecret(),
+        take: (event) => intake.take(event),
+        heard: () => {
+          this.#heardAt = clock.now();
+        },
+        clock,
+      }),
+    );
+    this.#health.enter('up');
+    const never = new Promise<never>(() => undefined);
+    const trouble = await this.#until(never, api);
+    this.#failures = 0;
+    return trouble;
+  }
+
+  /** Opens a connection beside the one that is about to end, and stays with it. */
+  async #listen(link: Link): Promise<SlackTrouble | null> {
+    const url = await this.#socketUrl(link.api);
+    if (typeof url !== 'string') return url;
+    const { clock } = this.#context;
+    const socket = new SocketConnection(url, {
+      clock,
+      take: (event) => link.intake.take(event),
+      complain: (kind, text) => this.#complaints.note(kind, `${text} (channel ${this.name}).`),
+      heard: () => {
+        this.#heardAt = clock.now();
+      },
+    });
+    const opening = await socket.opened();
+    this.#leave(opening === null ? this.#socket : socket);
+    if (opening !== null) return opening;
+    this.#socket = socket;
+    const openedAt = clock.now();
+    this.#heardAt = openedAt;
+    this.#health.enter('up');
+    const trouble = await this.#until(socket.over, link.api);
+    if (trouble === null || isStable(clock.now() - openedAt)) this.#failures = 0;
+    if (trouble === null) return null;
+    this.#leave(socket);
+    this.#socket = null;
+    return trouble;
+  }
+
+  /** Waits for the end. In a silence Slack is asked by a call if the app still works. */
+  async #until(end: Promise<SlackTrouble | null>, api: SlackApi): Promise<SlackTrouble | null> {
+    const { clock } = this.#context;
+    const { health_interval: intervalMs } = this.#configuration;
+    const { signal } = this.#stop;
+    for (;;) {
+      const waiting = new AbortController();
+      const stop = () => waiting.abort();
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+      const silence = pause({ clock, signal: waiting.signal }, intervalMs).then(() => 'silent' as const);
+      const over = await Promise.race([end, silence]);
+      stop();
+      signal.removeEventListener('abort', stop);
+      if (over !== 'silent') return over;
+      if (signal.aborted) return null;
+      if (clock.now() - this.#heardAt < intervalMs) continue;
+      const answer = await api.call('auth.test', {}, { timeoutMs: callTimeoutMs, signal, isOnce: true });
+      if (answer.kind !== 'ok' && !signal.aborted) return troubleOf(answer, this.#secrets.botPlace);
+    }
+  }
+
+  async #socketUrl(api: SlackApi): Promise<string | SlackTrouble> {
+    const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
+    const end = await api.callAsApp('apps.connections.open', options);
+    if (end.kind !== 'ok') return troubleOf(end, this.#secrets.appPlace);
+    const { url } = end.result as { readonly url?: unknown };
+    return typeof url === 'string' && /^wss?:\/\//.test(url) && URL.canParse(url)
+      ? url
+      : passing('Slack does not say where to connect to');
+  }
+
+  /** Ends a connection behind the scenes. */
+  #leave(socket: SocketConnection | null): void {
+    if (socket === null) return;
+    const leaving = socket.close().finally(() => this.#leaving.delete(leaving));
+    this.#leaving.add(leaving);
+  }
+
+  async #rest(trouble: SlackTrouble): Promise<void> {
+    const { kind, reason, retryAfterMs } = trouble;
+    if (kind === 'standby') {
+      this.#health.enter('starting', reason);
+      return this.#pause(standbyMs);
+    }
+    this.#failures += 1;
+    const delayMs = Math.max(retryAfterMs ?? 0, backoffMs(channelBackoff, this.#failures - 1));
+    if (isDown(trouble, this.#failures)) {
+      this.#health.enter('down', reason);
+      this.#complaints.note(
+        kind,
+        `The channel ${this.name} is down: ${reason}. The next try is in ${Math.round(delayMs / 100) / 10} s.`,
+      );
+    }
+    // A token may have been replaced.
+    if (kind === 'token' || kind === 'settings') await this.#disconnect();
+    await this.#pause(delayMs);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return pause({ clock: this.#context.clock, signal: this.#stop.signal }, delayMs);
+  }
+}
