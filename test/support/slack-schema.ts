@@ -141,9 +141,9 @@ function formValue(type: ParameterType, text: string): unknown {
     case 'ts':
       return /^\d{1,12}\.\d{6}$/.test(text) ? text : undefined;
     case 'channel':
-      return /^[CDG][A-Z0-9]{2,}$/.test(text) ? text : undefined;
+      return /^[CDG][A-Z0-9]{1,}$/.test(text) ? text : undefined;
     case 'user':
-      return /^[UW][A-Z0-9]{2,}$/.test(text) ? text : undefined;
+      return /^[UW][A-Z0-9]{1,}$/.test(text) ? text : undefined;
     case 'object':
     case 'list': {
       try {

@@ -72,6 +72,8 @@ export class SlackStandIn {
   ]);
   readonly archived = new Set<string>();
   isKnown = true;
+  /** Milliseconds since the Unix epoch. */
+  now: () => number = Date.now;
   /** False: Slack gives up events that find no connection, as after its last try. */
   keepsEvents = true;
   /** False: a connection is opened, and nobody says hello. */
@@ -86,7 +88,8 @@ export class SlackStandIn {
   readonly #events: Sent[] = [];
   readonly #envelopes = new Map<string, Sent>();
   readonly #tickets = new Set<string>();
-  #clock = 1_780_000_000_000_000;
+  /** Microseconds since the Unix epoch. */
+  #lastTs = 0;
   #ids = 0;
   #waiting: (() => void)[] = [];
 
@@ -241,8 +244,8 @@ export class SlackStandIn {
   }
 
   #nextTs(): string {
-    this.#clock += 1_000_100;
-    return `${Math.floor(this.#clock / 1e6)}.${String(this.#clock % 1e6).padStart(6, '0')}`;
+    this.#lastTs = Math.max(this.#lastTs + 100, this.now() * 1_000);
+    return `${Math.floor(this.#lastTs / 1e6)}.${String(this.#lastTs % 1e6).padStart(6, '0')}`;
   }
 
   get #open(): readonly WebSocketPeer[] {
@@ -495,8 +498,9 @@ export class SlackStandIn {
     const shown = all
       .filter((message) => {
         const inThread = message['thread_ts'];
-        if (isThread) return message.ts === thread || (inThread === thread && message.ts > String(oldest));
-        return message.ts > String(oldest) && (inThread === undefined || inThread === message.ts);
+        const isNewer = Number(message.ts) > Number(oldest);
+        if (isThread) return message.ts === thread || (inThread === thread && isNewer);
+        return isNewer && (inThread === undefined || inThread === message.ts);
       })
       .map(({ metadata, ...message }: StandInMessage) =>
         metadata === undefined || !hasMetadata ? message : { ...message, metadata },

@@ -14,7 +14,7 @@ export function conversationOf({ channel, thread }: SlackAddress): string {
 
 /** Null: it is the address of no conversation. */
 export function parseAddress(address: string): SlackAddress | null {
-  const match = /^([CDG][A-Z0-9]{2,30})(?::(\d{1,12}\.\d{6}))?$/.exec(address);
+  const match = /^([CDG][A-Z0-9]{1,30})(?::(\d{1,12}\.\d{6}))?$/.exec(address);
   if (match === null) return null;
   const [, channel = '', thread = null] = match;
   return { channel, thread };

@@ -46,9 +46,19 @@ export const changeSchema = z.object({
   type: z.literal('message'),
   subtype: z.literal('message_changed'),
   channel: z.string(),
-  channel_type: z.string().optional(),
   message: z.looseObject({ ts }),
   previous_message: z.object({ text: z.string().optional(), edited: edited.optional() }).optional(),
+});
+
+export const deletionSchema = z.object({
+  type: z.literal('message'),
+  subtype: z.literal('message_deleted'),
+  channel: z.string(),
+  deleted_ts: ts,
+  previous_message: z
+    .object({ user: z.string().optional(), thread_ts: ts.optional() })
+    .optional()
+    .catch(undefined),
 });
 
 export type MessageEvent = z.output<typeof messageSchema>;

@@ -8,7 +8,7 @@ import { storableText } from '../conversation/plain-text.js';
 /** The names of people that are known; null: this one's is not. */
 export type NameOf = (user: string) => string | null;
 
-const mention = /<@([UW][A-Z0-9]{2,30})(?:\|[^>]*)?>/g;
+const mention = /<@([UW][A-Z0-9]{1,30})(?:\|[^>]*)?>/g;
 /** So many names are looked up for one text. */
 const mostNames = 10;
 

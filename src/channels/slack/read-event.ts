@@ -3,6 +3,7 @@ import { storableText } from '../conversation/plain-text.js';
 import { conversationOf, isDirect } from './address.js';
 import {
   changeSchema,
+  deletionSchema,
   type EventObject,
   type FileEvent,
   type MessageEvent,
@@ -45,7 +46,7 @@ export interface SlackMessage {
   readonly isGroup: boolean;
   /** True if the message itself calls the bot, or the thread is one that the bot has begun. */
   readonly isAddressed: boolean;
-  readonly origin: 'written' | 'edited';
+  readonly origin: 'written' | 'edited' | 'deleted';
   readonly files: readonly SlackFile[];
   readonly metadata: Metadata;
   /** The reason if no agent can be given it; `raw` is the event as it came. */
@@ -70,6 +71,7 @@ const written: ReadonlySet<string | undefined> = new Set([
 export function readEvent(event: EventObject, options: ReadOptions): SlackMessage | null {
   if (event.type !== 'message' && event.type !== 'app_mention') return null;
   if (event['subtype'] === 'message_changed') return readChange(event, options);
+  if (event['subtype'] === 'message_deleted') return readDeletion(event, options);
   const parsed = messageSchema.safeParse(event);
   if (!parsed.success) {
     if (typeof event['subtype'] === 'string' && !written.has(event['subtype'])) return null;
@@ -85,10 +87,43 @@ function readChange(event: EventObject, options: ReadOptions): SlackMessage | nu
   if (!change.success) return null;
   const message = messageSchema.safeParse(change.data.message);
   const { channel, previous_message: previous } = change.data;
-  if (!message.success || message.data.edited === undefined) return null;
+  if (!message.success) return null;
+  if (message.data.subtype === 'tombstone') {
+    return deletedMessage({ ...message.data, channel }, options);
+  }
+  if (message.data.edited === undefined) return null;
   if (message.data.edited.ts === previous?.edited?.ts) return null;
   if (message.data.text === previous?.text) return null;
   return readMessage(message.data, channel, options, 'edited');
+}
+
+/** The first message of a thread leaves a stone behind, which comes as a change. */
+function readDeletion(event: EventObject, options: ReadOptions): SlackMessage | null {
+  const deletion = deletionSchema.safeParse(event);
+  if (!deletion.success) return null;
+  const { channel, deleted_ts: ts, previous_message: previous } = deletion.data;
+  if (previous?.user === options.bot.userId) return null;
+  return deletedMessage({ channel, ts, thread_ts: previous?.thread_ts }, options);
+}
+
+function deletedMessage(
+  of: {
+    readonly channel: string;
+    readonly ts: string;
+    readonly thread_ts?: string | undefined;
+  },
+  options: ReadOptions,
+): SlackMessage {
+  return {
+    ...placeOf(of, options),
+    markup: '',
+    userId: null,
+    isAddressed: true,
+    origin: 'deleted',
+    files: [],
+    metadata: {},
+    defect: null,
+  };
 }
 
 /** Reads a message of a history, which has no channel. */
@@ -98,31 +133,45 @@ export function readMessage(
   { bot, threads }: ReadOptions,
   origin: SlackMessage['origin'],
 ): SlackMessage | null {
-  const { user, ts, text, files } = message;
+  const { user, text, files } = message;
   if (channel === undefined || !written.has(message.subtype) || message.hidden === true) return null;
   // Two programs that answer each other would not end.
   if (user === undefined || user === bot.userId || user === 'USLACKBOT') return null;
   if ((message.bot_id ?? null) !== null) return null;
   if (text.trim() === '' && files.length === 0) return null;
-  const isGroup = !(isDirect(channel) || message.channel_type === 'im');
-  // The first message of a thread names the thread once there are others.
-  const inThread = message.thread_ts === undefined || message.thread_ts === ts ? null : message.thread_ts;
-  const thread = inThread ?? (isGroup && threads ? ts : null);
+  const place = placeOf({ ...message, channel }, { bot, threads });
   return {
-    channel,
-    ts,
-    thread,
-    conversation: conversationOf({ channel, thread }),
-    id: `${bot.teamId}/${channel}/${ts}`,
+    ...place,
     markup: text,
     userId: user,
-    isGroup,
-    isAddressed: !isGroup || mentions(text, bot.userId) || message.parent_user_id === bot.userId,
+    isAddressed: !place.isGroup || mentions(text, bot.userId) || message.parent_user_id === bot.userId,
     origin,
     files: files.map(fileOf),
-    metadata: metadataOf(message, channel, isGroup),
+    metadata: metadataOf(message, channel, place.isGroup),
     defect: null,
   };
+}
+
+/** The conversation of a message, and its name in all of them. */
+function placeOf(
+  {
+    channel,
+    ts,
+    thread_ts,
+  }: {
+    readonly channel: string;
+    readonly ts: string;
+    readonly thread_ts?: string | undefined;
+  },
+  { bot, threads }: ReadOptions,
+): Pick<SlackMessage, 'channel' | 'ts' | 'thread' | 'conversation' | 'id' | 'isGroup'> {
+  // The kind of the conversation does not stand in each event; the id does.
+  const isGroup = !isDirect(channel);
+  // The first message of a thread names the thread once there are others.
+  const inThread = thread_ts === undefined || thread_ts === ts ? null : thread_ts;
+  const thread = inThread ?? (isGroup && threads ? ts : null);
+  const conversation = conversationOf({ channel, thread });
+  return { channel, ts, thread, conversation, id: `${bot.teamId}/${channel}/${ts}`, isGroup };
 }
 
 /** The text for the agent. */
@@ -166,8 +215,8 @@ function metadataOf(message: MessageEvent, channel: string, isGroup: boolean): M
 function unreadable(event: EventObject, bot: SlackBot, mistake: string): SlackMessage | null {
   if ((event['bot_id'] ?? null) !== null) return null;
   const { user, channel, ts } = event;
-  const channelId = typeof channel === 'string' && /^[CDG][A-Z0-9]{2,30}$/.test(channel) ? channel : null;
-  const userId = typeof user === 'string' && /^[UW][A-Z0-9]{2,30}$/.test(user) ? user : null;
+  const channelId = typeof channel === 'string' && /^[CDG][A-Z0-9]{1,30}$/.test(channel) ? channel : null;
+  const userId = typeof user === 'string' && /^[UW][A-Z0-9]{1,30}$/.test(user) ? user : null;
   if (userId === bot.userId) return null;
   const raw = JSON.stringify(event);
   const named = typeof ts === 'string' && ts.length <= 40 ? ts : '';

@@ -165,6 +165,22 @@ describe('a conversation', () => {
     expect(await scene.texts(`C1:${other}`)).toEqual([]);
   });
 
+  test('has the new text of a message that waits, and not one that was deleted', async () => {
+    await scene.started();
+    const [one, two] = ['one', 'two'].map((text) => scene.slack.says(text));
+    await scene.acknowledged();
+    const edited = { user: 'U42', ts: '9.000009' };
+    const message = { type: 'message', user: 'U42', ts: one, text: 'ones', edited };
+    const change = { type: 'message', channel: 'D42', previous_message: { text: 'one' } };
+    scene.slack.force({ ...change, subtype: 'message_changed', message });
+    scene.slack.force({ ...change, subtype: 'message_deleted', deleted_ts: two });
+    await scene.acknowledged();
+    expect(scene.revisions).toEqual([
+      { conversation: 'D42', id: `T0TEAM/D42/${one}`, text: 'ones' },
+      { conversation: 'D42', id: `T0TEAM/D42/${two}`, text: null },
+    ]);
+  });
+
   test('is the whole channel with threads = false', async () => {
     scene.made({ threads: false });
     await scene.started();

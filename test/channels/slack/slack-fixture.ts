@@ -25,12 +25,15 @@ export async function closeStore(): Promise<void> {
 /** An app, a channel on a real store, and a clock that the test moves. */
 export class Scene extends ChannelBench {
   readonly hooks = new Hooks();
+  /** Edits and deletions of messages that have arrived. */
+  readonly revisions: object[] = [];
   publicUrl: string | null = 'https://gateway.example';
   channel: SlackChannel;
   readonly #ends = new Map<SlackChannel, AbortController>();
 
   private constructor(readonly slack: SlackStandIn) {
     super('slack', store);
+    slack.now = () => this.clock.now();
     this.writeSecret('token', slack.botToken);
     this.writeSecret('app_token', slack.appToken);
     this.writeSecret('signing_secret', slack.signingSecret);
@@ -67,7 +70,12 @@ export class Scene extends ChannelBench {
       ...keys,
     });
     const context = this.context({
-      reception: receptionFor(configuration),
+      reception: receptionFor(configuration, {
+        revise: async (arrived, text) => {
+          this.revisions.push({ ...arrived, text });
+          return 'revised';
+        },
+      }),
       attachmentLimits: () => ({ count: 2, fileBytes: 100_000, totalBytes: 150_000 }),
       limits: { session: 100, total: 100_000 },
       hooks: this.hooks,
