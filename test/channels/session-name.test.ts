@@ -15,7 +15,7 @@ describe('the session of a conversation', () => {
 
   test('a long name is cut, and ends with a digest', () => {
     const session = sessionOf('tg', 'x'.repeat(200));
-    expect(session).toMatch(/^tg:x+~[0-9a-f]{16}$/);
+    expect(session).toMatch(/^tg:x+~~[0-9a-f]{16}$/);
     expect(session).toHaveLength(128);
     expect(sessionOf('tg', 'x'.repeat(125))).toBe(`tg:${'x'.repeat(125)}`);
   });
@@ -30,6 +30,21 @@ describe('the session of a conversation', () => {
     );
   });
 
+  test('a name that was cut is not the whole name of a conversation', () => {
+    const long = `org/${'x'.repeat(120)}19`;
+    const short = `org/${'x'.repeat(98)} 0aa33051c82032`;
+    expect(sessionOf('github', short)).toBe(`github:org~2F${'x'.repeat(98)}~200aa33051c82032`);
+    expect(sessionOf('github', long)).not.toBe(sessionOf('github', short));
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 126, maxLength: 150 }), (name) => {
+        const session = sessionOf('tg', name);
+        const read = conversationIn(session);
+        fc.pre(read !== name);
+        expect(sessionOf('tg', read)).not.toBe(session);
+      }),
+    );
+  });
+
   test('two conversations have two sessions', () => {
     fc.assert(
       fc.property(conversation, conversation, (one, other) => {
@@ -39,3 +54,16 @@ describe('the session of a conversation', () => {
     );
   });
 });
+
+/** The conversation of a session whose name was not cut. */
+function conversationIn(session: string): string {
+  const bytes = session
+    .slice('tg:'.length)
+    .replace(/~([0-9A-F]{2})/g, (_escape, digits: string) => `%${digits}`);
+  try {
+    return decodeURIComponent(bytes);
+  } catch {
+    // It was cut within a character.
+    return bytes;
+  }
+}
