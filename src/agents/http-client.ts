@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
+import { paceReads } from '../lifecycle/effects/paced-socket.js';
 import { connectionErrorMessage } from '../text/failure-text.js';
 import { GatheredBytes } from '../text/gathered-bytes.js';
 
@@ -28,6 +29,8 @@ export class ExchangeError extends Error {
 
 /** Bytes of an answer's headers that are taken. */
 const maxHeaderSize = 16 * 1_024;
+/** Bytes of an answer that are parsed in one turn of the event loop: they may be chunks of a single byte. */
+const bytesOfTurn = 4_096;
 
 /**
  * Sends a request on a connection of its own, which ends with the signal or when the answer is destroyed. Gives the
@@ -67,6 +70,7 @@ export async function send({
     : httpRequest(url, options);
   let isConnected = false;
   request.once('socket', (socket: Socket) => {
+    paceReads(socket, bytesOfTurn);
     socket.once(isSecure ? 'secureConnect' : 'connect', () => {
       isConnected = true;
     });

@@ -5,6 +5,7 @@ import { connectionErrorMessage } from '../text/failure-text.js';
 import { GatheredBytes } from '../text/gathered-bytes.js';
 import { formatExactTimeSpan } from '../text/time-span.js';
 import type { ChannelContext } from './channel.js';
+import { pacedConnector } from './paced-connector.js';
 
 /** The end of a request. No text of it holds a secret. */
 export type HttpEnd =
@@ -72,13 +73,13 @@ export class PlatformHttp {
   constructor(options: PlatformHttpOptions) {
     this.#options = options;
     const connections = {
-      connect: {
+      connect: pacedConnector({
         timeout: connectTimeoutMs,
         // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
         rejectUnauthorized: true,
         autoSelectFamily: true,
         autoSelectFamilyAttemptTimeout: addressTimeoutMs,
-      },
+      }),
       // Each call as a whole has its time; these would only cut a long poll short.
       headersTimeout: 0,
       bodyTimeout: 0,

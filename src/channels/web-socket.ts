@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
-import { Agent, buildConnector, ping, WebSocket } from 'undici';
+import { Agent, ping, WebSocket } from 'undici';
 import { endsWithin } from '../lifecycle/effects/waits.js';
 import { connectionErrorMessage } from '../text/failure-text.js';
 import { formatExactTimeSpan } from '../text/time-span.js';
 import type { ChannelContext } from './channel.js';
+import { pacedConnector } from './paced-connector.js';
 
 /** Longest wait for a connection, and for one address of a name that has others, in milliseconds. */
 const connectTimeoutMs = 10_000;
@@ -52,7 +53,7 @@ export class WebSocketLink {
     // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
     const tls = { rejectUnauthorized: true };
     const timeouts = { timeout: connectTimeoutMs, autoSelectFamily: true };
-    const connect = buildConnector({
+    const connect = pacedConnector({
       ...tls,
       ...timeouts,
       autoSelectFamilyAttemptTimeout: addressTimeoutMs,

@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DownloadError, PlatformHttp } from '../../src/channels/platform-http.js';
+import { head, ModelServer, write } from '../support/model-server.js';
+import { withTurns } from '../support/turns.js';
 
 const clock = {
   after(delayMs: number, callback: () => void) {
@@ -60,4 +62,23 @@ test('an answer that is larger than it may be is none, and may have had its effe
     reason: expect.stringContaining('more than 1000 bytes'),
     inDoubt: true,
   });
+});
+
+test('an answer in many short chunks is read a little in each turn of the event loop', async () => {
+  const chunked = await ModelServer.listen(async (socket) => {
+    const chunks = `${'1\r\nx\r\n'.repeat(60_000)}0\r\n\r\n`;
+    await write(socket, `${head('200 OK', { 'transfer-encoding': 'chunked' })}${chunks}`);
+  });
+  const slow = new PlatformHttp({ clock, longestAnswerBytes: 100_000, redact: (text) => text });
+  try {
+    const call = { method: 'GET', url: chunked.baseUrl, headers: {} } as const;
+    const { result, turns } = await withTurns(() =>
+      slow.exchange(call, { ...options, timeoutMs: 30_000 }),
+    );
+    expect(result).toMatchObject({ kind: 'answer', status: 200, text: 'x'.repeat(60_000) });
+    expect(turns).toBeGreaterThan((6 * 60_000) / 8_192);
+  } finally {
+    await slow.close();
+    await chunked.close();
+  }
 });

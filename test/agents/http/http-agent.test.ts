@@ -6,6 +6,7 @@ import { RecordingLog } from '../../gateway/delivery/recording-log.js';
 import { agentRequest, fileTaker } from '../../support/agent-request.js';
 import { memoryRecords } from '../../support/memory-records.js';
 import { answer, head, ModelServer, type Script, write } from '../../support/model-server.js';
+import { withTurns } from '../../support/turns.js';
 
 const servers: ModelServer[] = [];
 afterEach(async () => {
@@ -203,6 +204,16 @@ describe('a turn', () => {
     const { make } = await agentOf();
     const { error } = await run(make({ url: 'http://127.0.0.1:9/' }).agent);
     expect(error).toMatchObject({ reason: 'unavailable', retry: true });
+  });
+
+  it('reads an answer in many short chunks a little in each turn of the event loop', async () => {
+    const { make } = await agentOf(async (socket) => {
+      const chunked = { 'content-type': 'text/plain', 'transfer-encoding': 'chunked' };
+      await write(socket, `${head('200 OK', chunked)}${'1\r\nx\r\n'.repeat(60_000)}0\r\n\r\n`);
+    });
+    const { result, turns } = await withTurns(() => run(make({ replyLimit: 100_000 }).agent));
+    expect(result.events.at(-1)).toEqual(end('x'.repeat(60_000)));
+    expect(turns).toBeGreaterThan((6 * 60_000) / 8_192);
   });
 
   it('closes the connection of an agent that writes without end', async () => {

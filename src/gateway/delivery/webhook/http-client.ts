@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { buildConnector, type Dispatcher, errors } from 'undici';
+import { type buildConnector, type Dispatcher, errors } from 'undici';
+import { pacedConnector } from '../../../channels/paced-connector.js';
 
 /** A receiver's answer. Only its status matters, and a `Retry-After`. */
 export interface ReceiverAnswer {
@@ -126,39 +127,15 @@ function unreadableAnswer(error: Error): ReceiverAnswer | null {
 /** Bytes of an answer that are parsed in one turn of the event loop. Most answers have fewer. */
 const bytesOfTurn = 1_024;
 
-/**
- * Connects as undici does, and lets a receiver that answers without end have its share of a turn of the event loop: undici
- * parses all that has come in one go, and what comes may be headers or chunks of a single byte.
- */
-export function pacedConnector(options: buildConnector.BuildOptions): buildConnector.connector {
-  const connect = buildConnector(options);
+/** Connects to receivers: no answer holds up the event loop, and the status of one that can't be read is known. */
+export function receiverConnector(options: buildConnector.BuildOptions): buildConnector.connector {
+  const connect = pacedConnector(options, bytesOfTurn);
   return (target, callback) =>
     connect(target, (...outcome) => {
       const [, socket] = outcome;
-      if (socket) {
-        readInTurns(socket);
-        noteStatus(socket);
-      }
+      if (socket) noteStatus(socket);
       callback(...outcome);
     });
-}
-
-/** undici calls `read` on each "readable" event until that gives null. */
-function readInTurns(socket: Socket): void {
-  const read = socket.read.bind(socket);
-  let waits = false;
-  socket.read = (size?: number) => {
-    // Node.js itself passes 0, to have the kernel read.
-    if (size !== undefined) return read(size);
-    if (waits || socket.destroyed) return null;
-    if (socket.readableLength <= bytesOfTurn) return read();
-    waits = true;
-    setImmediate(() => {
-      waits = false;
-      socket.emit('readable');
-    });
-    return read(bytesOfTurn);
-  };
 }
 
 const statusLine = /^HTTP\/1\.[01] (\d{3})/;

@@ -4,7 +4,7 @@ import { connectionErrorMessage } from '../../../text/failure-text.js';
 import { BlockedAddress, guardedLookup, NameResolver } from '../addresses/guarded-lookup.js';
 import { type AddressRange, parseRange, replyOrigin, validateReplyUrl } from '../addresses/target-address.js';
 import { parseRetryAfter, webhookSchedule } from '../schedule.js';
-import { pacedConnector, post, type ReceiverAnswer } from './http-client.js';
+import { post, type ReceiverAnswer, receiverConnector } from './http-client.js';
 import { KeptConnections } from './kept-connections.js';
 import { signWebhook, type WebhookSecret, webhookParts } from './webhook-request.js';
 
@@ -36,7 +36,7 @@ export function createWebhookSender(options: WebhookSenderOptions): ReplySender 
   const allow = options.allow.map(parseRange);
   const connections = {
     // Said, as NODE_TLS_REJECT_UNAUTHORIZED in the environment would else turn it off.
-    connect: pacedConnector({
+    connect: receiverConnector({
       lookup: guardedLookup(names, allow),
       timeout: options.timeout,
       rejectUnauthorized: true,

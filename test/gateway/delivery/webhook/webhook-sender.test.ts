@@ -17,6 +17,7 @@ import {
 } from '../../../../src/gateway/delivery/webhook/webhook-sender.js';
 import type { Delivery } from '../../../../src/store/deliveries.js';
 import { webhookTarget } from '../../../../src/store/messages.js';
+import { withTurns } from '../../../support/turns.js';
 import { type Answer, hang, Receiver, reset, status } from '../receiver.js';
 
 const secret = createWebhookSecret();
@@ -134,13 +135,7 @@ describe('an answer that never ends', () => {
         });
       }),
     );
-    let turns = 0;
-    let next = setImmediate(function count() {
-      turns += 1;
-      next = setImmediate(count);
-    });
-    const outcome = await send(url);
-    clearImmediate(next);
+    const { result: outcome, turns } = await withTurns(() => send(url));
     expect(outcome).toEqual({ kind: 'delivered', receipt: null });
     expect(turns).toBeGreaterThan(size / 2_048);
   });
