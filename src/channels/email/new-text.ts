@@ -16,6 +16,9 @@ const attributionMark =
 const copiedField =
   /^\s*\*?(?:From|Sent|To|Cc|Date|Subject|Von|Gesendet|An|Datum|Betreff|De|Envoyé|À|Objet)\s?:\*?\s/i;
 
+/** Lines in which the copy of a mail may begin. It stands below the author's own words. */
+const mostOwnLines = 10_000;
+
 export interface AnswerText {
   readonly text: string;
   readonly subject: string;
@@ -28,7 +31,9 @@ export function newText({ text, subject, isAnswer }: AnswerText): string {
   const whole = text.replace(/\r\n?/g, '\n').trim();
   if (!isAnswer || forwarded.test(subject)) return whole;
   const lines = whole.split('\n');
-  const copied = lines.findIndex((line, at) => separator.test(line) || isCopiedHead(lines, at));
+  const copied = lines
+    .slice(0, mostOwnLines)
+    .findIndex((line, at) => separator.test(line) || isCopiedHead(lines, at));
   const top = copied === -1 ? lines : lines.slice(0, copied);
   const cut = withoutQuotedEnd(top).join('\n').trim();
   return cut === '' ? whole : cut;

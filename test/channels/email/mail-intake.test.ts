@@ -118,6 +118,24 @@ describe('a mail of a person', () => {
     expect(message?.text).toMatch(/mail\.(?:html|txt)/);
   });
 
+  it.each(['text/html', 'text/plain; format=flowed'])('has all of a mail whose %s is cut', async (type) => {
+    const intake = intakeWith({ fileBytes: 2_000_000 });
+    const lines = `<p>${'x'.repeat(90)}</p>\r\n`.repeat(12_000);
+    const parts = multipart(
+      `Content-Type: ${type}\r\n\r\n${lines}`,
+      'Content-Type: text/plain\r\nContent-Disposition: attachment; filename="a.txt"\r\n\r\nAAA',
+    );
+    const { bytes } = mail([...head(), mixed], parts);
+    await intake.take({ bytes, sizeBytes: 1, returnPath: 'x@x' });
+    const [message] = await messages();
+    expect(message?.attachments).toMatchObject([
+      { name: 'mail.eml', mediaType: 'message/rfc822', sizeBytes: bytes.length },
+      { name: 'a.txt', sizeBytes: 3 },
+    ]);
+    expect(message?.text).toContain('[The text is cut. All of it is in mail.eml.]');
+    expect(message?.text.length).toBeLessThan(300_000);
+  });
+
   it('has files, within the limits', async () => {
     const file = (name: string, content: string) =>
       `Content-Type: text/plain\r\nContent-Disposition: attachment; filename="${name}"\r\n\r\n${content}`;
