@@ -26,3 +26,16 @@ export function formReply(markdown: string, form: ReplyForm): readonly FormedPar
     plain: textOf(part),
   }));
 }
+
+/** Characters of Markdown that are read for the first part. Platforms take up to 4,096 of text in one. */
+const longestBeginning = 16 * 1_024;
+
+/** The first part of a text that grows, in time that does not grow with it; null: there is nothing to be seen yet. */
+export function formBeginning(markdown: string, form: ReplyForm): FormedPart | null {
+  // Not within a surrogate pair.
+  const beginning = markdown
+    .trimStart()
+    .slice(0, longestBeginning)
+    .replace(/[\uD800-\uDBFF]$/, '');
+  return formReply(beginning, form)[0] ?? null;
+}

@@ -1,6 +1,6 @@
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment } from '../../store/messages.js';
-import { type FormedPart, formReply } from '../reply-text/reply-form.js';
+import { type FormedPart, formBeginning, formReply } from '../reply-text/reply-form.js';
 import { telegramHtml } from '../reply-text/telegram-html.js';
 
 /** Decides which messages a reply becomes: pure functions. */
@@ -28,8 +28,8 @@ export function planReply(
 
 /** The beginning of a text that grows, as one message shows it; null: there is nothing to be seen yet. */
 export function planPreview(text: string): PlannedPart | null {
-  const [first] = formReply(text, html);
-  return first === undefined ? null : { kind: 'text', ...first };
+  const first = formBeginning(text, html);
+  return first === null ? null : { kind: 'text', ...first };
 }
 
 export function plainPart(text: string): PlannedPart & { readonly kind: 'text' } {

@@ -116,10 +116,12 @@ export class TelegramSender implements ReplySender {
     signal: AbortSignal,
   ): Promise<JsonValue> {
     const address = parseAddress(target.address);
-    const part = planPreview(text);
     const chat = this.#chatOf(target.address);
-    if (address === null || chat === null || part === null) return receipt;
+    if (address === null || chat === null || text.trim() === '') return receipt;
+    // To form the text is work: the budget is asked first.
     if (!this.#budget.tryReserve(chat, this.#now)) return receipt;
+    const part = planPreview(text);
+    if (part === null) return receipt;
     const earlier = sentMessage.safeParse(receipt);
     const edits = earlier.success ? earlier.data.message_id : null;
     const send = { part, address, answers: answeredIn(target), edits, tried: new Set<string>() };
