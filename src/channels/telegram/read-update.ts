@@ -1,5 +1,5 @@
 import type { Metadata } from '../../store/messages.js';
-import { storableText } from '../conversation/plain-text.js';
+import { plainName, storableText } from '../conversation/plain-text.js';
 import { conversationOf } from './address.js';
 import {
   type ChatObject,
@@ -137,6 +137,15 @@ function short(name: string | undefined): string | null {
   return name === undefined || name === '' ? null : storableText(name.slice(0, longestName));
 }
 
+/** A name within a mark in brackets, which it can't end. */
+function markedName(name: string | null | undefined): string | null {
+  return (
+    plainName(name ?? null)
+      ?.replaceAll('[', '(')
+      .replaceAll(']', ')') ?? null
+  );
+}
+
 /** The text, the caption, or words for what has neither. Null: there is nothing of it. */
 function bodyOf(message: MessageObject, bot: BotIdentity): string | null {
   const { text, caption, sticker, location, contact } = message;
@@ -146,7 +155,7 @@ function bodyOf(message: MessageObject, bot: BotIdentity): string | null {
   if (location !== undefined) return `[location ${location.latitude}, ${location.longitude}]`;
   if (contact === undefined) return null;
   const { first_name: first, last_name: last, phone_number: number } = contact;
-  return `[contact ${[first, last, number].filter((part) => part !== undefined).join(' ')}]`;
+  return `[contact ${[first, last, number].flatMap((part) => markedName(part) ?? []).join(' ')}]`;
 }
 
 /** A command in a group may name the bot: "/help@the_bot" is "/help". */
@@ -181,9 +190,10 @@ function isAddressed(message: MessageObject, bot: BotIdentity): boolean {
 function forwardMark({ forward_origin: origin }: MessageObject): string {
   if (origin === undefined) return '';
   const { sender_user: user, sender_user_name: hidden, sender_chat: group, chat } = origin;
-  const name =
+  const name = markedName(
     (user === undefined ? short(hidden) : userName(user)) ??
-    ((group ?? chat) === undefined ? null : chatName((group ?? chat) as ChatObject));
+      ((group ?? chat) === undefined ? null : chatName((group ?? chat) as ChatObject)),
+  );
   return `[forwarded${name === null ? '' : ` from ${name}`}]\n`;
 }
 
@@ -193,9 +203,9 @@ function quotedIn({ reply_to_message: replied, quote }: MessageObject, bot: BotI
   if (replied?.forum_topic_created !== undefined) return null;
   const text = quote?.text ?? replied?.text ?? replied?.caption;
   if (text === undefined) return null;
-  const author = replied?.from === undefined ? null : userName(replied.from);
+  const author = replied?.from === undefined ? null : markedName(userName(replied.from));
   const cut = text.length > longestQuote ? `${text.slice(0, longestQuote)}…` : text;
-  return `[in reply to ${author ?? 'somebody'}: ${cut.replace(/\s+/g, ' ')}]\n`;
+  return `[in reply to ${author ?? 'somebody'}: ${cut.replace(/[\s\p{Cc}]+/gu, ' ')}]\n`;
 }
 
 function filesOf(message: MessageObject): readonly RemoteFile[] {
