@@ -117,7 +117,9 @@ export type MessageProgress =
   /** The agent waits for a person's answer. */
   | { readonly type: 'question'; readonly question: AskedQuestion }
   /** All pieces so far are in the store, for those who have missed some. */
-  | { readonly type: 'stored' };
+  | { readonly type: 'stored' }
+  /** The store was asked to write its reply: what is asked of the store now comes behind that, where calls keep their order. */
+  | { readonly type: 'ends' };
 
 export interface MessageChange {
   readonly messageId: string;

@@ -104,7 +104,7 @@ class LiveReply {
   }
 
   progress(progress: MessageProgress): void {
-    if (progress.type === 'stored') return;
+    if (progress.type === 'stored' || progress.type === 'ends') return;
     this.#waits = progress.type === 'question';
     if (progress.type !== 'delta') return;
     if (progress.text === '') this.#text = '';

@@ -161,7 +161,8 @@ export class Dispatcher {
       unfinishedCount: () => this.#records.unfinished,
       putBack: () => this.#records.putBack(),
     });
-    const { onProgress = () => undefined } = options;
+    const onProgress = (turn: Turn, progress: MessageProgress) =>
+      this.#work.notify(() => options.onProgress?.(turn, progress), turnFields(turn));
     this.#runner = new TurnRunner({
       store,
       clock: this.#clock,
@@ -172,7 +173,7 @@ export class Dispatcher {
       sendersOf: options.sendersOf ?? plainSenders,
       attachmentLimits: options.attachmentLimits ?? (() => noAttachments),
       isOpen: () => this.#work.isOpen,
-      onProgress: (turn, progress) => this.#work.notify(() => onProgress(turn, progress), turnFields(turn)),
+      onProgress,
     });
     this.#records = new TurnRecords({
       store,
@@ -182,6 +183,7 @@ export class Dispatcher {
       isRepeatable: (turn) => this.#agentOf(turn).repeatable,
       isAwaited: options.isAwaited ?? (() => false),
       onChange,
+      onEnds: (turn) => onProgress(turn, { type: 'ends' }),
     });
     this.#reservations = new SlotReservations(
       (turn) => this.#work.take(turn),

@@ -16,6 +16,8 @@ export interface TurnRecordsOptions {
   /** True if somebody waits for its end. */
   readonly isAwaited: (turn: Turn) => boolean;
   readonly onChange: (turn: Turn, state: MessageState) => void;
+  /** The write of its end has begun, for which somebody waits. */
+  readonly onEnds: (turn: Turn) => void;
 }
 
 /** Writes to the store how turns end, and tells it in the log. */
@@ -36,9 +38,12 @@ export class TurnRecords {
 
   /** Counts its tries, as the others do. */
   replied(turn: Turn, reply: Reply): Promise<number> {
-    const { store, log, isAwaited } = this.#options;
+    const { store, log, isAwaited, onEnds } = this.#options;
     return this.#write(turn, async () => {
-      if (!(await store.completeTurn(turn, reply, isAwaited(turn)))) return false;
+      const isWatched = isAwaited(turn);
+      const completed = store.completeTurn(turn, reply, isWatched);
+      if (isWatched) onEnds(turn);
+      if (!(await completed)) return false;
       this.counts.replied += 1;
       log.debug('A turn has its reply.', { ...turnFields(turn), SD_GATEWAY_REPLY: reply.text });
       this.notify(turn, 'replied');

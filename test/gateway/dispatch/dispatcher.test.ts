@@ -96,19 +96,26 @@ describe('running turns', () => {
   test.each([true, false])('tells the store whether somebody waits for the reply: %s', async (waits) => {
     await post(store, 'a', 'x');
     const told: unknown[] = [];
+    const progress: string[] = [];
     const completeTurn: Store['completeTurn'] = (turn, reply, isAwaited) => {
+      expect(progress).toEqual([]);
       told.push(isAwaited);
       return store.completeTurn(turn, reply, isAwaited);
     };
     const dispatch = dispatcher(
       {},
       { completeTurn },
-      { isAwaited: ({ session }) => waits && session === 'a' },
+      {
+        isAwaited: ({ session }) => waits && session === 'a',
+        onProgress: (_turn, { type }) => progress.push(type),
+      },
     );
     dispatch.wake();
     (await agent.nth(0)).reply('y');
     await until('replied');
     expect(told).toEqual([waits]);
+    // Whoever waits may read together with the write.
+    expect(progress).toEqual(waits ? ['ends'] : []);
     await dispatch.drain(0);
   });
 

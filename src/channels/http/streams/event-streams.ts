@@ -112,6 +112,8 @@ class SessionStream implements ServedStream {
   /** The text of the message whose turn runs. */
   #text: LiveText | null = null;
   #pauseMs = firstPauseMs;
+  /** The message whose end the next read, or the one under way, is expected to find. */
+  #ending: { readonly messageId: string; isStored: boolean } | null = null;
 
   constructor(
     session: string,
@@ -141,7 +143,8 @@ class SessionStream implements ServedStream {
         return;
       }
       if (state !== 'running' && state !== 'queued') {
-        response.rouse();
+        if (this.#ending?.messageId === messageId) this.#ending.isStored = true;
+        else response.rouse();
         return;
       }
       // A hint without an id: whoever misses it, or is slow, sees the message at its end. The store has nothing to send yet.
@@ -184,6 +187,11 @@ class SessionStream implements ServedStream {
   #onProgress(messageId: string, progress: MessageProgress): void {
     // It runs here: its text comes by itself.
     this.#pauseMs = longestPauseMs;
+    if (progress.type === 'ends') {
+      this.#ending = { messageId, isStored: false };
+      this.#response.rouse();
+      return;
+    }
     if (progress.type === 'status' || progress.type === 'question') {
       const data =
         progress.type === 'status'
@@ -228,6 +236,7 @@ class SessionStream implements ServedStream {
     for (const message of items) {
       if (!this.#response.goesOn) return false;
       if (this.#text?.messageId === message.id) this.#text = null;
+      if (this.#ending?.messageId === message.id) this.#ending = null;
       const isTaken = this.#response.write(
         `id: ${eventIdOf(message)}\nevent: message\ndata: ${JSON.stringify(messageView(message))}\n\n`,
       );
@@ -236,6 +245,9 @@ class SessionStream implements ServedStream {
       if (!isTaken) return true;
     }
     if (next?.state === 'running') this.#textOf(next.id, true);
-    return more;
+    // It was read too early. Whatever comes of it from now on is told.
+    const hasMissed = this.#ending?.isStored === true;
+    this.#ending = null;
+    return more || hasMissed;
   }
 }

@@ -60,7 +60,7 @@ export class MessageStream {
       else if (progress.type === 'status') this.#send('status', { id: messageId, text: progress.text });
       else if (progress.type === 'question')
         this.#send('question', { id: messageId, ...questionView(progress.question) });
-      if (this.#text.isBehind) response.rouse();
+      if (progress.type === 'ends' || this.#text.isBehind) response.rouse();
     });
     response.begin();
     try {

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { EventStreams } from '../../../../src/channels/http/streams/event-streams.js';
 import type { MessageChange } from '../../../../src/channels/surroundings.js';
 import { newId } from '../../../../src/store/ids.js';
@@ -174,4 +174,73 @@ test('a client that is waited for again and again is listened to once at a time'
   expect(response.writes).toBe(count + 1);
   // One that waits for what it waits for, and one for the end of the stream.
   expect(response.mostListeners).toBeLessThanOrEqual(2);
+});
+
+/** A stream of one session whose store answers when it is told to. */
+function followed() {
+  const reads: ((settled: readonly Message[]) => void)[] = [];
+  let tell: (change: MessageChange) => void = () => undefined;
+  const response = new DeafResponse();
+  const streams = new EventStreams({
+    store: {
+      ...noText,
+      settledMessages: () =>
+        new Promise((resolve) => {
+          reads.push((items) => resolve({ items, more: false, next: null }));
+        }),
+    },
+    changes: {
+      subscribeSession: (_session, listener) => {
+        tell = listener;
+        return () => undefined;
+      },
+    },
+    log: { err: (text) => expect.unreachable(text) },
+  });
+  onTestFinished(() => streams.end());
+  void streams.serve('a', 0, response as unknown as ServerResponse);
+  const { id, ...rest } = message(1);
+  return {
+    ended: { id, ...rest } as Message,
+    tell: (change: Pick<MessageChange, 'state' | 'progress'>) => tell({ messageId: id, ...change }),
+    /** Answers the read that waits, and gives how many there were. */
+    answer: async (...settled: readonly Message[]) => {
+      reads.at(-1)?.(settled);
+      await new Promise((resolve) => setImmediate(resolve));
+      return reads.length;
+    },
+    sent: () => response.written.filter((text) => text.includes('event: message')).length,
+  };
+}
+
+const ends = { state: null, progress: { type: 'ends' } } as const;
+
+test('a reply is read together with its write, and only once', async () => {
+  const { answer, ended, sent, tell } = followed();
+  expect(await answer()).toBe(1);
+  tell(ends);
+  // The store answers both: the write first.
+  await new Promise((resolve) => setImmediate(resolve));
+  tell({ state: 'replied' });
+  expect(await answer(ended)).toBe(2);
+  expect(sent()).toBe(1);
+  // Of a further message it is told as ever.
+  tell({ state: 'replied' });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await answer()).toBe(3);
+});
+
+test.each([
+  ['before the write is done', [ends, { state: 'replied' }]],
+  ['while the write ends', [ends]],
+] as const)('a reply that was read too early, %s, is read again', async (_, changes) => {
+  const { answer, ended, sent, tell } = followed();
+  expect(await answer()).toBe(1);
+  for (const change of changes) tell(change);
+  await new Promise((resolve) => setImmediate(resolve));
+  const reads = await answer();
+  if (changes.length === 1) tell({ state: 'replied' });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await answer(ended)).toBe(reads + (changes.length === 1 ? 1 : 0));
+  expect(sent()).toBe(1);
 });
