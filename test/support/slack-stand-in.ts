@@ -41,6 +41,8 @@ interface Sent {
   readonly id: string;
   readonly event: object;
   tries: number;
+  /** The connection of its last try. */
+  peer: WebSocketPeer | null;
   isTaken: boolean;
   isLost: boolean;
 }
@@ -66,8 +68,11 @@ export class SlackStandIn {
     'files:read',
     'files:write',
     'groups:history',
+    'groups:read',
     'im:history',
+    'im:read',
     'mpim:history',
+    'mpim:read',
     'users:read',
   ]);
   readonly archived = new Set<string>();
@@ -149,7 +154,7 @@ export class SlackStandIn {
   /** An event comes to the app, whatever it is. */
   force(event: object): void {
     this.#ids += 1;
-    const sent = { id: `Ev${this.#ids}`, event, tries: 0, isTaken: false, isLost: false };
+    const sent = { id: `Ev${this.#ids}`, event, tries: 0, peer: null, isTaken: false, isLost: false };
     this.#events.push(sent);
     this.#deliver(sent);
   }
@@ -273,6 +278,7 @@ export class SlackStandIn {
     this.#envelopes.set(envelope, sent);
     const retry = { retry_attempt: sent.tries, retry_reason: sent.tries === 0 ? '' : 'timeout' };
     sent.tries += 1;
+    sent.peer = peer ?? null;
     const members = { envelope_id: envelope, type: 'events_api', accepts_response_payload: false };
     peer?.send(JSON.stringify({ ...members, payload: this.#callback(sent), ...retry }));
   }
@@ -300,7 +306,7 @@ export class SlackStandIn {
     const peer = new WebSocketPeer(request, socket);
     this.peers.push(peer);
     peer.onText = (text) => this.#acknowledge(text);
-    void peer.gone.then(() => this.#changed());
+    void peer.gone.then(() => this.#leave(peer));
     if (!this.saysHello) return;
     peer.send(
       JSON.stringify({
@@ -311,6 +317,14 @@ export class SlackStandIn {
       }),
     );
     this.retry();
+    this.#changed();
+  }
+
+  /** Slack sees at once that a connection is gone, and tries another one. */
+  #leave(peer: WebSocketPeer): void {
+    for (const sent of this.#events) {
+      if (sent.peer === peer && !sent.isTaken && !sent.isLost && this.isConnected) this.#deliver(sent);
+    }
     this.#changed();
   }
 

@@ -7,6 +7,7 @@ import { compareTs } from './address.js';
 import type { EventObject } from './event-schema.js';
 import type { KnownThreads } from './known-threads.js';
 import { mentionedIn } from './message-text.js';
+import type { MissedMessages } from './missed-messages.js';
 import type { PeopleNames } from './people-names.js';
 import { readEvent, type SlackBot, type SlackFile, type SlackMessage, textOf } from './read-event.js';
 import type { SlackApi } from './slack-api.js';
@@ -29,6 +30,7 @@ export interface EventIntakeOptions {
   readonly unknown: Received['replyUnknown'];
   /** The newest message that is on disk; null: there was none yet. */
   readonly newest: string | null;
+  readonly missed: MissedMessages;
   /** Strangers who write in private are given a code: their names help the operator to know them. */
   readonly pairing: boolean;
 }
@@ -64,26 +66,42 @@ export class EventIntake {
   take(event: EventObject): Promise<boolean> {
     const { bot, threads } = this.#options;
     const message = readEvent(event, { bot, threads });
-    return message === null ? Promise.resolve(true) : this.takeMessage(message);
+    if (message === null) return Promise.resolve(true);
+    if (this.#waiting >= mostWaiting) return Promise.resolve(false);
+    return this.#inLine(message.channel, () => this.#takeInOrder(message));
   }
 
-  /** As `take`, for a message that was read already. */
-  takeMessage(message: SlackMessage): Promise<boolean> {
-    if (this.#waiting >= mostWaiting) return Promise.resolve(false);
+  /** Takes what was missed in a conversation. Resolves as `take` does. */
+  catchUp(channel: string): Promise<boolean> {
+    return this.#inLine(channel, () => this.#takeInOrder(null, channel));
+  }
+
+  #inLine(channel: string, work: () => Promise<boolean>): Promise<boolean> {
     this.#waiting += 1;
-    const before = this.#lines.get(message.channel) ?? Promise.resolve();
+    const before = this.#lines.get(channel) ?? Promise.resolve();
     const taken = before
-      .then(() => this.#take(message))
+      .then(work)
       .catch((error: unknown) => {
         this.#options.context.log.err(`A message could not be taken: ${errorMessage(error)}`);
         return false;
       })
       .finally(() => {
         this.#waiting -= 1;
-        if (this.#lines.get(message.channel) === taken) this.#lines.delete(message.channel);
+        if (this.#lines.get(channel) === taken) this.#lines.delete(channel);
       });
-    this.#lines.set(message.channel, taken);
+    this.#lines.set(channel, taken);
     return taken;
+  }
+
+  /** Older messages of the conversation that were missed go first. */
+  async #takeInOrder(message: SlackMessage | null, channel = message?.channel ?? ''): Promise<boolean> {
+    const missed = await this.#options.missed.of(channel);
+    const own = message === null ? [] : [message];
+    const isWritten = message?.origin === 'written' && message.ts !== '';
+    const others = missed.filter(({ id }) => id !== message?.id || !isWritten);
+    const all = isWritten ? [...others, ...own].sort((a, b) => compareTs(a.ts, b.ts)) : [...others, ...own];
+    for (const each of all) if (!(await this.#take(each))) return false;
+    return true;
   }
 
   /** Resolves once nothing is under way any more. */

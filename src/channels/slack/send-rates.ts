@@ -12,3 +12,8 @@ export const slackRates: SendRates = { bot, ofChat: () => conversation };
 const edits: SendRate = { intervalMs: 1_300, burst: 4 };
 
 export const slackEditRates: SendRates = { bot: edits, ofChat: () => edits };
+
+/** Histories are of tier 3 as well. */
+const reads: SendRate = { intervalMs: 1_300, burst: 20 };
+
+export const slackReadRates: SendRates = { bot: { intervalMs: 100, burst: 50 }, ofChat: () => reads };

@@ -10,6 +10,7 @@ import { EventIntake, newestKey } from './event-intake.js';
 import { identitySchema } from './event-schema.js';
 import { eventsHook } from './events-hook.js';
 import { KnownThreads } from './known-threads.js';
+import { MissedMessages } from './missed-messages.js';
 import { PeopleNames } from './people-names.js';
 import type { SlackBot } from './read-event.js';
 import { SlackApi } from './slack-api.js';
@@ -28,6 +29,7 @@ interface Link {
   readonly api: SlackApi;
   readonly bot: SlackBot;
   readonly intake: EventIntake;
+  readonly missed: MissedMessages;
 }
 
 /** An app of Slack. An event is acknowledged once its message is on disk. */
@@ -47,9 +49,10 @@ export class SlackChannel implements Channel {
   #link: Link | null = null;
   #running: Promise<void> = Promise.resolve();
   #failures = 0;
-  /** The connection that events come by, and one that is about to end. */
+  /** The connection that events come by. */
   #socket: SocketConnection | null = null;
-  readonly #leaving = new Set<Promise<void>>();
+  /** Connections that are about to end, and looks for what was missed. */
+  readonly #underWay = new Set<Promise<void>>();
   #heardAt = 0;
 
   constructor(configuration: SlackChannelConfiguration, context: ChannelContext) {
@@ -85,7 +88,7 @@ export class SlackChannel implements Channel {
   async close(): Promise<void> {
     this.stopAccepting();
     await this.#running;
-    await Promise.all(this.#leaving);
+    await Promise.all(this.#underWay);
     await this.#link?.intake.rest();
     await this.#lease.release();
     await this.#disconnect();
@@ -116,6 +119,15 @@ export class SlackChannel implements Channel {
     const { user_id: userId, bot_id: botId = null, team_id: teamId, user: name, team } = identity.data;
     const bot: SlackBot = { userId, botId, teamId, name };
     const stored = await this.#context.checkpoint(newestKey(bot));
+    const missed = new MissedMessages({
+      api,
+      known: this.#known,
+      bot,
+      threads,
+      clock,
+      signal: this.#stop.signal,
+      complain: (text) => this.#complaints.note('missed', `${text} (channel ${this.name})`),
+    });
     const intake = new EventIntake({
       context: this.#context,
       api,
@@ -125,9 +137,10 @@ export class SlackChannel implements Channel {
       threads,
       unknown,
       newest: typeof stored === 'string' && stored !== '' ? stored : null,
+      missed,
       pairing,
     });
-    this.#link = { api, bot, intake };
+    this.#link = { api, bot, intake, missed };
     log.info(`The channel ${this.name} is the bot @${name} of the workspace ${team}.`);
     const missing = missingScopes(end.scopes);
     if (missing !== null) {
@@ -177,8 +190,11 @@ export class SlackChannel implements Channel {
   }
 
   /** Takes events that Slack posts, until a call fails by which it is asked if the app still works. */
-  async #awaitPosts({ api, intake }: Link): Promise<SlackTrouble | null> {
+  async #awaitPosts(link: Link): Promise<SlackTrouble | null> {
+    const { api, intake, missed } = link;
     const { clock, hook } = this.#context;
+    missed.begin(intake.newest);
+    this.#catchUp(link);
     hook.serve(
       eventsHook({
         signingSecret: this.#secrets.signingSecret(),
@@ -209,9 +225,13 @@ export class SlackChannel implements Channel {
         this.#heardAt = clock.now();
       },
     });
+    const { missed, intake } = link;
+    // Events that come at once have to wait for older messages.
+    if (this.#socket === null) missed.begin(intake.newest);
     const opening = await socket.opened();
     this.#leave(opening === null ? this.#socket : socket);
     if (opening !== null) return opening;
+    if (this.#socket === null) this.#catchUp(link);
     this.#socket = socket;
     const openedAt = clock.now();
     this.#heardAt = openedAt;
@@ -258,9 +278,26 @@ export class SlackChannel implements Channel {
 
   /** Ends a connection behind the scenes. */
   #leave(socket: SocketConnection | null): void {
-    if (socket === null) return;
-    const leaving = socket.close().finally(() => this.#leaving.delete(leaving));
-    this.#leaving.add(leaving);
+    if (socket !== null) this.#beside(socket.close());
+  }
+
+  /** Takes what was missed while nobody listened, a conversation after the other, beside what comes. */
+  #catchUp({ missed, intake }: Link): void {
+    const all = async () => {
+      for await (const channel of missed.conversations()) {
+        if (this.#stop.signal.aborted) return;
+        await intake.catchUp(channel);
+      }
+    };
+    this.#beside(all());
+  }
+
+  /** Waits for it at the end. */
+  #beside(work: Promise<void>): void {
+    const whole = work
+      .catch((error: unknown) => this.#complaints.note('beside', errorMessage(error)))
+      .finally(() => this.#underWay.delete(whole));
+    this.#underWay.add(whole);
   }
 
   async #rest(trouble: SlackTrouble): Promise<void> {
