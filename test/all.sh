@@ -26,6 +26,8 @@ for version in 22.23.3 24.21.0; do
   part "Node $version: unit tests" bash test/other-nodes.sh run "$folder" "$version"
   part "Node $version: real systemd" env PROJECT=systemd bash test/other-nodes.sh run "$folder" "$version"
 done
+part "The tutorial with a real agent" \
+  env TUTORIAL_AGENT=real npx vitest run --project systemd test/machine/tutorial.test.ts
 part "Real agents" npx vitest run --project real-agents --reporter=verbose --maxWorkers=1
 part "Addon: 10^5 calls of each function without a leak" bash test/native/leak.sh
 part "Mutants of the gateway, which the crash tester finds out" \

@@ -1,4 +1,5 @@
 // An agent made with the SDK of the protocol, which checks all that it is sent.
+import { execSync } from 'node:child_process';
 import { Readable, Writable } from 'node:stream';
 import { agent, methods, ndJsonStream } from '@agentclientprotocol/sdk';
 
@@ -29,6 +30,20 @@ agent({ name: 'of the SDK' })
         options: [{ optionId: 'no', name: 'No', kind: 'reject_once' }],
       });
       await say(client, sessionId, JSON.stringify(outcome));
+    } else if (words.startsWith('say ')) {
+      await say(client, sessionId, words.slice(4));
+    } else if (words.startsWith('run ')) {
+      const command = words.slice(4);
+      const { outcome } = await client.request(methods.client.session.requestPermission, {
+        sessionId,
+        toolCall: { toolCallId: '1', title: command, kind: 'execute', rawInput: { command } },
+        options: [
+          { optionId: 'yes', name: 'Yes', kind: 'allow_once' },
+          { optionId: 'no', name: 'No', kind: 'reject_once' },
+        ],
+      });
+      const isAllowed = outcome.outcome === 'selected' && outcome.optionId === 'yes';
+      await say(client, sessionId, isAllowed ? `It gave: ${execSync(command)}` : 'It may not.');
     } else if (words === 'wait') {
       await new Promise((resolve) => cancelled.set(sessionId, resolve));
       return { stopReason: 'cancelled' };
