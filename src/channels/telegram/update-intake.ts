@@ -1,7 +1,7 @@
-import { errorMessage } from '../../text/failure-text.js';
-import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
+import type { ChannelContext, Received } from '../channel.js';
 import { RemoteFiles } from '../remote-files.js';
-import { StoreRetries, storeFails } from '../until-stored.js';
+import { StoredMessages } from '../stored-messages.js';
+import { StoreRetries } from '../until-stored.js';
 import { conversationOf, parseAddress } from './address.js';
 import type { MovedChats } from './moved-chats.js';
 import { type BotIdentity, type RemoteFile, readUpdate, type TelegramMessage } from './read-update.js';
@@ -27,13 +27,14 @@ export function offsetKey(botId: number): string {
 /** Puts updates on disk in their order, each with the position behind it. */
 export class UpdateIntake {
   readonly #options: UpdateIntakeOptions;
-  readonly #retries: StoreRetries;
+  readonly #stored: StoredMessages;
   readonly #files: RemoteFiles;
 
   constructor(options: UpdateIntakeOptions) {
     this.#options = options;
-    this.#retries = new StoreRetries(options.context);
-    this.#files = new RemoteFiles(options.context, this.#retries);
+    const retries = new StoreRetries(options.context);
+    this.#stored = new StoredMessages(options.context, retries);
+    this.#files = new RemoteFiles(options.context, retries);
   }
 
   /**
@@ -45,10 +46,12 @@ export class UpdateIntake {
   async take(updates: readonly UpdateObject[], hasPosition = true): Promise<boolean> {
     let waiting: Received[] = [];
     let position: number | null = null;
+    const key = offsetKey(this.#options.bot.id);
     const flush = async () => {
       const messages = waiting;
       waiting = [];
-      return messages.length === 0 && position === null ? true : this.#store(messages, position);
+      if (messages.length === 0 && position === null) return true;
+      return this.#stored.put(messages, position === null ? undefined : { key, value: position });
     };
     for (const update of updates) {
       const read = readUpdate(update, this.#options.bot);
@@ -99,59 +102,11 @@ export class UpdateIntake {
   }
 
   #noteMove(from: number, to: number): Promise<boolean> {
-    return this.#untilStored(async () => {
+    return this.#stored.untilStored(async () => {
       await this.#options.moved.note(from, to);
       this.#options.context.log.info(
         `The group ${from} of the channel ${this.#options.context.name} has the id ${to} now.`,
       );
     });
-  }
-
-  async #store(messages: readonly Received[], position: number | null): Promise<boolean> {
-    const { context, bot } = this.#options;
-    const checkpoint: ChannelCheckpoint | undefined =
-      position === null ? undefined : { key: offsetKey(bot.id), value: position };
-    let refusal: unknown = null;
-    const isStored = await this.#untilStored(async () => {
-      try {
-        await context.receive(messages, checkpoint);
-      } catch (error) {
-        if (storeFails(error)) throw error;
-        refusal = error ?? new Error('the store gives no reason');
-      }
-    });
-    if (refusal === null || !isStored) return isStored;
-    const [first, ...others] = messages;
-    if (first === undefined) throw refusal;
-    if (others.length > 0) {
-      // One of them can't be taken: the others are. The position moves with the last one.
-      for (const each of messages.slice(0, -1)) if (!(await this.#storeAlone(each))) return false;
-      return this.#store(messages.slice(-1), position);
-    }
-    context.log.err(`A message can't be stored, and is left out: ${errorMessage(refusal)}`);
-    return position === null ? true : this.#store([], position);
-  }
-
-  /** Without a position: that is behind all of them. */
-  async #storeAlone(message: Received): Promise<boolean> {
-    return this.#untilStored(async () => {
-      try {
-        await this.#options.context.receive([message]);
-      } catch (error) {
-        if (storeFails(error)) throw error;
-        this.#options.context.log.err(`A message can't be stored, and is left out: ${errorMessage(error)}`);
-      }
-    });
-  }
-
-  /** Tries until the store has taken it. False: the channel has ended. */
-  async #untilStored(write: () => Promise<void>): Promise<boolean> {
-    try {
-      await this.#retries.untilStored(write);
-      return true;
-    } catch (error) {
-      if (storeFails(error)) return false;
-      throw error;
-    }
   }
 }
