@@ -31,6 +31,10 @@ const channelTypes: {
     const { SlackChannel } = await import('./slack/slack-channel.js');
     return new SlackChannel(configuration, context);
   },
+  discord: async (configuration, context) => {
+    const { DiscordChannel } = await import('./discord/discord-channel.js');
+    return new DiscordChannel(configuration, context);
+  },
 };
 
 /** Makes a channel that the configuration asks for. Rejects if its code can't be loaded. */

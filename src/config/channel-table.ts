@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { discordKeys } from './discord-keys.js';
 import { emailKeys } from './email-keys.js';
 import { secretKeys } from './secret-keys.js';
 import { slackKeys } from './slack-keys.js';
@@ -108,7 +109,7 @@ const commonSecretKeys = secretKeys(
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
     description:
-      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram; "slack" an app of Slack; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
+      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram, "discord" one of Discord; "slack" is an app of Slack; "email" a mailbox; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
   }),
   command: z
     .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
@@ -179,6 +180,22 @@ const telegram = z
   });
 
 export type TelegramChannelConfiguration = z.output<typeof telegram>;
+
+const discord = z
+  .strictObject({
+    type: z.literal('discord').register(z.globalRegistry, {
+      description: '"discord" is a bot of Discord.',
+    }),
+    ...discordKeys,
+    ...chatKeys,
+    ...commonChannelKeys,
+  })
+  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+    message: 'must name the file with the token of the bot, or set token_credential',
+    path: ['token_file'],
+  });
+
+export type DiscordChannelConfiguration = z.output<typeof discord>;
 
 const slack = z
   .strictObject({
@@ -259,7 +276,7 @@ const email = z
 export type EmailChannelConfiguration = z.output<typeof email>;
 
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [command, webhook, telegram, email, slack] as const;
+const types = [command, webhook, telegram, email, slack, discord] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));
