@@ -72,9 +72,7 @@ test('an answer in many short chunks is read a little in each turn of the event 
   const slow = new PlatformHttp({ clock, longestAnswerBytes: 100_000, redact: (text) => text });
   try {
     const call = { method: 'GET', url: chunked.baseUrl, headers: {} } as const;
-    const { result, turns } = await withTurns(() =>
-      slow.exchange(call, { ...options, timeoutMs: 30_000 }),
-    );
+    const { result, turns } = await withTurns(() => slow.exchange(call, { ...options, timeoutMs: 30_000 }));
     expect(result).toMatchObject({ kind: 'answer', status: 200, text: 'x'.repeat(60_000) });
     expect(turns).toBeGreaterThan((6 * 60_000) / 8_192);
   } finally {
