@@ -16,7 +16,7 @@ import { GatewayInbox } from './gateway-inbox.js';
 import { downloadHosted } from './hosted-files.js';
 import { MessageIntake } from './message-intake.js';
 import { botSchema, gatewayBotSchema } from './message-schema.js';
-import { MissedMessages, MissedMessagesError } from './missed-messages.js';
+import { MissedDiscordMessages, MissedMessagesError } from './missed-messages.js';
 import {
   afterClose,
   type DiscordTrouble,
@@ -156,7 +156,7 @@ export class DiscordChannel implements Channel {
         download: (file) => downloadHosted(api, file, { root, signal }),
         unknown,
       }),
-      missed: new MissedMessages({ api, complaints: this.#complaints, signal: this.#stop.signal }),
+      missed: new MissedDiscordMessages({ api, complaints: this.#complaints, signal: this.#stop.signal }),
       hearsGuilds: groups !== 'none',
       cursor,
       onReady: () => this.#noteReady(),

@@ -4,14 +4,14 @@ import type { DirectChannels } from './direct-channels.js';
 import type { SessionEvent } from './gateway-connection.js';
 import type { GivenMessage, MessageIntake } from './message-intake.js';
 import { guildSchema, readySchema } from './message-schema.js';
-import type { MissedMessages } from './missed-messages.js';
+import type { MissedDiscordMessages } from './missed-messages.js';
 import { isLater, isSnowflake, laterOf, snowflakeAt } from './snowflake.js';
 
 export interface GatewayInboxOptions {
   readonly context: Pick<ChannelContext, 'clock'>;
   readonly botId: string;
   readonly intake: MessageIntake;
-  readonly missed: MissedMessages;
+  readonly missed: MissedDiscordMessages;
   readonly directs: DirectChannels;
   /** False: messages of servers are not heard, so none of them is missed. */
   readonly hearsGuilds: boolean;

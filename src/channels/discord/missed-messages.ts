@@ -22,17 +22,17 @@ export class MissedMessagesError extends Error {
   }
 }
 
-export interface MissedMessagesOptions {
+export interface MissedDiscordMessagesOptions {
   readonly api: DiscordApi;
   readonly complaints: Complaints;
   readonly signal: AbortSignal;
 }
 
 /** Reads back messages that came while there was no session (`GET /channels/ID/messages`). */
-export class MissedMessages {
-  readonly #options: MissedMessagesOptions;
+export class MissedDiscordMessages {
+  readonly #options: MissedDiscordMessagesOptions;
 
-  constructor(options: MissedMessagesOptions) {
+  constructor(options: MissedDiscordMessagesOptions) {
     this.#options = options;
   }
 

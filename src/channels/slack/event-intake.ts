@@ -7,7 +7,7 @@ import { compareTs } from './address.js';
 import type { EventObject } from './event-schema.js';
 import type { KnownThreads } from './known-threads.js';
 import { mentionedIn } from './message-text.js';
-import type { MissedMessages } from './missed-messages.js';
+import type { MissedSlackMessages } from './missed-messages.js';
 import type { PeopleNames } from './people-names.js';
 import { readEvent, type SlackBot, type SlackFile, type SlackMessage, textOf } from './read-event.js';
 import type { SlackApi } from './slack-api.js';
@@ -30,7 +30,7 @@ export interface EventIntakeOptions {
   readonly unknown: Received['replyUnknown'];
   /** The newest message that is on disk; null: there was none yet. */
   readonly newest: string | null;
-  readonly missed: MissedMessages;
+  readonly missed: MissedSlackMessages;
   /** Strangers who write in private are given a code: their names help the operator to know them. */
   readonly pairing: boolean;
 }

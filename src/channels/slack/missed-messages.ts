@@ -42,7 +42,7 @@ interface HistoryParameters {
 
 type Message = z.output<typeof messageSchema>;
 
-export interface MissedMessagesOptions extends ReadOptions {
+export interface MissedSlackMessagesOptions extends ReadOptions {
   readonly api: SlackApi;
   readonly known: KnownThreads;
   readonly clock: ChannelContext['clock'];
@@ -55,13 +55,13 @@ export interface MissedMessagesOptions extends ReadOptions {
  * Messages of the time in which nobody listened. Slack gives up an event that was not acknowledged after some minutes; the
  * conversations still have its message.
  */
-export class MissedMessages {
-  readonly #options: MissedMessagesOptions;
+export class MissedSlackMessages {
+  readonly #options: MissedSlackMessagesOptions;
   readonly #budget = new SendBudget(slackReadRates);
   /** Conversations are looked at once, from this time on; null: nothing was missed. */
   #gap: { readonly oldest: string; readonly seen: Set<string> } | null = null;
 
-  constructor(options: MissedMessagesOptions) {
+  constructor(options: MissedSlackMessagesOptions) {
     this.#options = options;
   }
 

@@ -10,7 +10,7 @@ import { EventIntake, newestKey } from './event-intake.js';
 import { identitySchema } from './event-schema.js';
 import { eventsHook } from './events-hook.js';
 import { KnownThreads } from './known-threads.js';
-import { MissedMessages } from './missed-messages.js';
+import { MissedSlackMessages } from './missed-messages.js';
 import { PeopleNames } from './people-names.js';
 import type { SlackBot } from './read-event.js';
 import { SlackApi } from './slack-api.js';
@@ -29,7 +29,7 @@ interface Link {
   readonly api: SlackApi;
   readonly bot: SlackBot;
   readonly intake: EventIntake;
-  readonly missed: MissedMessages;
+  readonly missed: MissedSlackMessages;
 }
 
 /** An app of Slack. An event is acknowledged once its message is on disk. */
@@ -119,7 +119,7 @@ export class SlackChannel implements Channel {
     const { user_id: userId, bot_id: botId = null, team_id: teamId, user: name, team } = identity.data;
     const bot: SlackBot = { userId, botId, teamId, name };
     const stored = await this.#context.checkpoint(newestKey(bot));
-    const missed = new MissedMessages({
+    const missed = new MissedSlackMessages({
       api,
       known: this.#known,
       bot,
