@@ -13,7 +13,7 @@ import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
 import { checkStore, storeFile } from '../store/create-store.js';
-import type { OpenStore, Recovery } from '../store/open-store.js';
+import type { OpenStore } from '../store/open-store.js';
 import { newSecretToken } from '../text/secret-token.js';
 import type { Channels } from './channels.js';
 import type { CloseStack } from './close-stack.js';
@@ -60,7 +60,6 @@ const httpCloseTimeoutMs = 2_000;
 /** The store that is open, and what was made beside it. */
 interface OpenParts {
   readonly store: OpenStore;
-  readonly recovery: Recovery;
   readonly prepared: PromiseSettledResult<Prepared>;
 }
 
@@ -79,7 +78,7 @@ interface Prepared {
  * once that is aborted; what was opened before is on the stack then.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { configuration, directories, log, events, opened, signal, sideWork, wait } = options;
+  const { configuration, directories, log, events, opened, signal, wait } = options;
   const { state: stateDirectory, runtime: runtimeDirectory } = directories;
   const step = (text: string) => events.startStep(text);
   const database = storeFile(configuration.store, stateDirectory);
@@ -109,25 +108,17 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     endAgentLeftovers(agentDirectory(directories), agentGroups.groups, log),
   ]);
   if (parts.status === 'rejected') throw control.status === 'rejected' ? control.reason : parts.reason;
-  const { store, recovery, prepared } = parts.value;
+  const { store, prepared } = parts.value;
   opened.add(() => store.close());
-  sideWork.run('Noting which signal ends the gateway', () => noteFatalSignals(stateDirectory));
   opened.add(() => events.storeCloses());
   if (control.status === 'rejected') throw control.reason;
-  logRecovery(log, recovery);
   if (prepared.status === 'rejected') throw prepared.reason;
   const { workers, http, channels } = prepared.value;
   opened.add(() => workers.close());
   opened.add(() => channels.close());
-  const recorded = events.storeOpened(store, recovery.resumedTurns);
+  signal.throwIfAborted();
   step('binding the listeners');
-  // Both have to end, also if one fails: what the listener has opened must be on the stack.
-  const [record, listening] = await Promise.allSettled([
-    recorded,
-    signal.aborted ? undefined : listen(options, http),
-  ]);
-  if (record.status === 'rejected') throw record.reason;
-  if (listening.status === 'rejected') throw listening.reason;
+  await listen(options, http);
   signal.throwIfAborted();
   step('starting the channels');
   await channels.start(configuration.channels);
@@ -152,27 +143,30 @@ function checkTakeover(options: RuntimeOptions, holderPid: number | null): Promi
   });
 }
 
-/** Opens the store, and makes the interfaces while it opens. If either may work at another time, closes what was opened. */
+/** Opens the store and puts the run on record. Makes the interfaces meanwhile. */
 async function openParts(
   options: RuntimeOptions,
   trouble: StoreTrouble,
   processes: AgentProcesses,
 ): Promise<OpenParts> {
-  const { store, opened } = beginStore({
-    ...options,
-    stateDirectory: options.directories.state,
-    trouble,
+  const { events, log, sideWork, wait } = options;
+  const { state: stateDirectory } = options.directories;
+  const { store, opened } = beginStore({ ...options, stateDirectory, trouble });
+  const recorded = opened.then(async (recovery) => {
+    sideWork.run('Noting which signal ends the gateway', () => noteFatalSignals(stateDirectory));
+    logRecovery(log, recovery);
+    await events.storeOpened(store, recovery.resumedTurns);
   });
-  const [recovery, prepared] = await Promise.allSettled([opened, prepare(options, store, processes)]);
-  if (recovery.status === 'rejected') {
+  const prepareNow = () => prepare(options, store, processes);
+  const [record, prepared] = await Promise.allSettled([recorded, prepareNow()]);
+  if (record.status === 'rejected') {
     if (prepared.status === 'fulfilled') await prepared.value.workers.close();
-    throw recovery.reason;
+    throw record.reason;
   }
-  if (prepared.status === 'rejected' && mayPass(prepared.reason)) {
-    await store.close();
-    throw prepared.reason;
-  }
-  return { store, recovery: recovery.value, prepared };
+  if (prepared.status === 'fulfilled' || !mayPass(prepared.reason)) return { store, prepared };
+  // With the store that is open: the run is on record there.
+  const [later] = await Promise.allSettled([wait.until(prepareNow)]);
+  return { store, prepared: later };
 }
 
 function agentDirectory({ state }: Directories): string {
