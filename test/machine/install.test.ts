@@ -28,6 +28,19 @@ describeOnMachine('install and uninstall', (machine) => {
   const property = async (unit: string, name: string): Promise<string> =>
     (await machine().check(['systemctl', 'show', '-P', name, unit])).trim();
 
+  /** Posts a webhook of GitHub, signed with the secret; gives the answer. */
+  const hook = async (instance: string, secretFile: string): Promise<string> => {
+    const { stdout } = await type('check-config', '--instance', instance, '--json');
+    const { host, port } = JSON.parse(stdout).configuration.http.listen;
+    expect(port).not.toBe(8_733);
+    const post = [
+      `BODY='{"action": "opened"}'`,
+      `SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat ${secretFile})" | sed 's/.* //')`,
+      `curl -sS http://${host}:${port}/hooks/github -H "X-Hub-Signature-256: sha256=$SIGNATURE" -d "$BODY"`,
+    ];
+    return machine().check(['sh', '-ec', post.join('\n')]);
+  };
+
   const unitPath = (name: string) => `/etc/systemd/system/${name}.service`;
   const edit = (path: string, expression: string) => machine().check(['sed', '-i', expression, path]);
 
@@ -89,18 +102,46 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await property('sd-gateway-three.service', 'ActiveState')).toBe('active');
       const secretFile = '/etc/sd-gateway/github-three.secret';
       expect(await machine().check(['stat', '-c', '%a %U', secretFile])).toBe('600 sd-gateway-three\n');
-      const { stdout } = await type('check-config', '--instance', 'three', '--json');
-      const { host, port } = JSON.parse(stdout).configuration.http.listen;
-      expect(port).not.toBe(8_733);
-      const post = [
-        `BODY='{"action": "opened"}'`,
-        `SIGNATURE=$(printf %s "$BODY" | openssl dgst -sha256 -hmac "$(cat ${secretFile})" | sed 's/.* //')`,
-        `curl -sS http://${host}:${port}/hooks/github -H "X-Hub-Signature-256: sha256=$SIGNATURE" -d "$BODY"`,
-      ];
-      expect(await machine().check(['sh', '-ec', post.join('\n')])).toContain('"state":"accepted"');
+      expect(await hook('three', secretFile)).toContain('"state":"accepted"');
       expect(await type('send', '--instance', 'three', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
       expect((await type('uninstall', '--instance', 'three', '--purge', '--yes')).status).toBe(0);
       await machine().check(['rm', secretFile]);
+    });
+
+    it('is set up by init in the steps that it names, and again over what is there', async () => {
+      const secretFile = '/etc/hook.secret';
+      const words = ['--instance', 'four', '--yes'];
+      const hooked = [...words, '--channel', 'github', '--secret-file'];
+      /** Does the step that init has named. */
+      const next = async ({ status, stdout }: CommandResult): Promise<string> => {
+        expect(status).toBe(0);
+        const [, command = 'false'] = /^Next: "(.*?)"/m.exec(stdout) ?? [];
+        await machine().check(['sh', '-ec', command]);
+        return command;
+      };
+      await machine().check([
+        'sh',
+        '-c',
+        'umask 077; openssl rand -hex 32 | tee /root/hook.secret >/etc/hook.secret',
+      ]);
+      expect(await type('init', ...hooked, '/root/hook.secret')).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('ProtectHome=yes hides /root/hook.secret from the gateway: put it'),
+      });
+      await next(await type('init', ...hooked, secretFile));
+      expect(await hook('four', secretFile)).toContain('"state":"accepted"');
+
+      const agent = ['--agent', 'command', '--command'];
+      expect(await next(await type('init', ...words, '--force', ...agent, 'echo new'))).toBe(
+        'sd-gateway reload --instance four',
+      );
+      const send = () => type('send', '--instance', 'four', 'hi');
+      expect(await send()).toMatchObject({ status: 0, stdout: 'new\n' });
+      await machine().check(['systemctl', 'stop', 'sd-gateway-four']);
+      await machine().check(['rm', '/etc/sd-gateway/sd-gateway-four.toml']);
+      expect(await next(await type('init', ...hooked, secretFile))).toBe('sd-gateway start --instance four');
+      expect(await hook('four', secretFile)).toContain('"state":"repeated"');
+      expect((await type('uninstall', '--instance', 'four', '--purge', '--yes')).status).toBe(0);
     });
 
     it('has its records explained by the journal’s catalog', async () => {
@@ -348,6 +389,9 @@ describeOnMachine('install and uninstall', (machine) => {
         status: 1,
         stderr: `sd-gateway: ${template} is active, and has the same directories; "systemctl disable --now ${template}" ends that\nsd-gateway: nothing was changed; --force installs it all the same\n`,
       });
+      const setUp = ['init', '--force', '--yes', '--agent', 'command', '--command', 'echo twin'];
+      expect((await type(...setUp, '--instance', 'twin', '--install')).status).toBe(0);
+      expect(await type('send', '--instance', 'twin', 'hi')).toMatchObject({ status: 0, stdout: 'twin\n' });
       expect(await isThere(unitPath('sd-gateway-twin'))).toBe(false);
 
       await machine().check(['systemctl', 'stop', template]);
@@ -430,10 +474,9 @@ describeOnMachine('install and uninstall', (machine) => {
       const catalog = '/usr/local/lib/systemd/catalog/sd-gateway.catalog';
       const dropIn = `${unitPath('sd-gateway')}.d/own.conf`;
       await machine().check([
-        'rm',
-        '-r',
-        '/etc/sd-gateway/sd-gateway-bad.toml',
-        unitPath('sd-gateway-masked'),
+        'sh',
+        '-c',
+        `rm -r /etc/sd-gateway/sd-gateway-bad.toml /etc/sd-gateway/*.toml.* ${unitPath('sd-gateway-masked')}`,
       ]);
       expect(await isThere(catalog)).toBe(true);
       expect(await type('uninstall', '--purge', '--yes')).toMatchObject({

@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { readChannelSecret } from '../../channels/secret.js';
+import type { Scope } from '../../manager/service-manager.js';
 import { errorMessage } from '../../text/failure-text.js';
+import { hiddenBy } from '../../units/paths.js';
+import { shippedUnit } from '../../units/plan.js';
 import { UsageError } from '../usage.js';
 import type { ChannelAnswer } from './answers.js';
 import { AnswerError, type Asker, takesAnyway } from './asker.js';
@@ -26,6 +29,8 @@ export interface ChannelSurroundings {
   /** The directory of the configuration file. */
   readonly directory: string;
   readonly instance: string | null;
+  /** The gateway's: one of the system runs as another user. */
+  readonly scope: Scope;
   readonly environment: NodeJS.ProcessEnv;
   /** True: answers that don't pass are taken. */
   readonly force: boolean;
@@ -75,6 +80,8 @@ export class ChannelQuestions {
     const given = this.asker.given('secret-file');
     const path = given === null ? this.pathOf(channel, 'token') : resolve(given);
     if (given !== null || this.isThere(path)) {
+      const problem = this.#placeProblem(path);
+      if (problem !== null) throw new AnswerError(problem);
       return { path, text: readToken(channel, path), isTyped: false };
     }
     const text = await this.asker.askSecret(question);
@@ -93,6 +100,25 @@ export class ChannelQuestions {
     throw new AnswerError(problem);
   }
 
+  /**
+   * True: the file has a secret that the gateway can use, or is taken all the same. False: another one is to be named.
+   *
+   * @param check throws for a secret without the form
+   */
+  async takesSecretFile(channel: string, path: string, check: (secret: string) => void): Promise<boolean> {
+    const problem = this.#placeProblem(path) ?? secretProblem(channel, path, check);
+    return problem === null || takesAnyway(this.asker, this.#surroundings.force, problem);
+  }
+
+  /** Says what keeps the gateway from the place of a file, whoever owns it; null: nothing does. */
+  #placeProblem(path: string): string | null {
+    const { scope, directory } = this.#surroundings;
+    const directive = scope === 'system' ? hiddenBy(shippedUnit(scope), path) : null;
+    return directive === null
+      ? null
+      : `the unit’s ${directive} hides ${path} from the gateway: put it elsewhere, such as in ${directory}`;
+  }
+
   /** Ids of people, each of which has the form. */
   async ids(option: string, text: string, form: RegExp, hint: string): Promise<readonly string[]> {
     for (;;) {
@@ -104,6 +130,15 @@ export class ChannelQuestions {
       if (!this.asker.isTerminal) throw new AnswerError(problem);
       this.asker.say(problem);
     }
+  }
+}
+
+function secretProblem(name: string, path: string, check: (secret: string) => void): string | null {
+  try {
+    check(readToken(name, path));
+    return null;
+  } catch (error) {
+    return errorMessage(error);
   }
 }
 

@@ -14,7 +14,7 @@ export const initCommands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Ask a few questions, and write a configuration and its secrets.',
     description: [
-      'Asks which agent answers and by which channel messages come, tries each answer, shows what it would write, and writes it when you say so. Then it offers to install the unit. Until then Ctrl-C leaves nothing behind.',
+      'Asks which agent answers and by which channel messages come, tries each answer, shows what it would write, and writes it when you say so. Then it offers to install and start the unit, or to have the one that is there run with the configuration. Until then Ctrl-C leaves nothing behind.',
       'Without a terminal, and with --yes, the options are the answers. A configuration that is there stays as it is: with --force it is kept under another name.',
     ],
     options: [
@@ -56,7 +56,7 @@ export const initCommands: readonly CommandDescription[] = [
         value: 'URL',
         summary: 'The URL by which platforms reach the gateway, such as https://gateway.example.org.',
       },
-      { name: 'install', summary: 'Install and start the unit.' },
+      { name: 'install', summary: 'Install and start the unit; one that is there is restarted.' },
       ...unitOptions,
       configurationOption,
       { name: 'yes', summary: 'Ask nothing: what no option says has its default.' },

@@ -4,10 +4,9 @@ import { ConfigurationError } from '../../config/configuration-error.js';
 import { loadConfiguration } from '../../config/load.js';
 import { type Configuration, configurationSchema } from '../../config/schema.js';
 import { writtenAddress } from '../../config/values.js';
-import { ProgramError, runProgram } from '../../manager/program.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { shellCommand } from '../../text/shell-words.js';
-import { unitUser } from '../../units/unit-user.js';
+import { unitUser, userExists } from '../../units/unit-user.js';
 import { instanceOf, locateGateway, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { printable, terminalOf } from '../terminal.js';
@@ -16,7 +15,8 @@ import { type Answers, configurationOf } from './answers.js';
 import { AnswerError, type Asker, InterruptedError, OptionAsker, TerminalAsker } from './asker.js';
 import type { NewSecret } from './channel-questions.js';
 import { Interview } from './questions.js';
-import { giveSecrets, writeNewFiles } from './write.js';
+import { findPresentUnit, giveSecret, isRoots, type PresentUnit } from './unit.js';
+import { writeNewFiles } from './write.js';
 
 /** Asks a few questions, and writes a configuration and its secrets. */
 export async function init(parsed: ParsedCommand): Promise<number> {
@@ -83,7 +83,7 @@ class Init {
       instance: instanceOf(parsed),
       environment,
       force,
-      mayStart: scopeOf(parsed) === 'user',
+      scope: scopeOf(parsed),
     });
     const agent = await questions.agent();
     const channel = await questions.channel();
@@ -120,43 +120,58 @@ class Init {
     const kept = writeNewFiles({ configuration: { path, text, mode }, secrets }, new Date());
     if (kept !== null) asker.say(`Kept what was there as ${kept}`);
     asker.say(`Wrote ${[path, ...secrets.map((secret) => secret.path)].join(', ')}`);
-    const status = await this.#install(secrets, kept !== null);
+    const status = await this.#putIntoForce(path, answers.channel?.secretFile ?? null);
     this.#sayNext(answers);
     return status;
   }
 
-  /** Installs the unit if that is wanted, and gives its user the secrets before it is started. */
-  async #install(secrets: readonly NewSecret[], mayRun: boolean): Promise<number> {
+  /** Has the unit run with the configuration if that is wanted; its user gets the secret before. */
+  async #putIntoForce(path: string, secretFile: string | null): Promise<number> {
     const { parsed, asker } = this;
-    const isWanted =
-      parsed.flags.has('install') ||
-      (asker.isTerminal && (await asker.confirm('Install the systemd unit, and start it?', true)));
-    if (!isWanted) {
-      this.#sayInstall(secrets);
+    const unit = await findPresentUnit(parsed, path);
+    if (unit?.user && (await userExists(unit.user))) await this.#give(secretFile, unit.user);
+    const action = unit?.isUp === true ? 'restart' : 'start';
+    const question =
+      unit === null ? 'Install the systemd unit, and start it?' : `Have ${unit.name} ${action} with it?`;
+    if (!parsed.flags.has('install') && !(asker.isTerminal && (await asker.confirm(question, true)))) {
+      this.#sayCommand(unit, secretFile);
       return commandStatus.success;
     }
     asker.close();
-    const { run } = await import('../install/install.js');
-    const installed = await run(parseCommand(findCommand('install'), [...this.#words(), '--yes']));
-    if (installed !== commandStatus.success) return installed;
-    if (scopeOf(parsed) === 'system') await giveToUnit(secrets, unitUser(instanceOf(parsed)));
+    // A unit of a package, or one that was edited by hand, stays as it is.
+    if (unit === null || unit.isInstalled) {
+      const { run } = await import('../install/install.js');
+      const installed = await run(parseCommand(findCommand('install'), [...this.#words(), '--yes']));
+      if (installed !== commandStatus.success) return installed;
+    }
+    if (unit === null) await this.#give(secretFile, unitUser(instanceOf(parsed)));
     const { operations } = await import('../operate/operate.js');
-    // One that ran with another configuration is to have this one.
-    const name = mayRun ? 'restart' : 'start';
-    return operations[name](parseCommand(findCommand(name), this.#targetWords()));
+    return operations[action](parseCommand(findCommand(action), this.#targetWords()));
   }
 
-  /** The unit of the system has a user of its own, who has to be there before secrets can be given to it. */
-  #sayInstall(secrets: readonly NewSecret[]): void {
+  async #give(secretFile: string | null, user: string): Promise<void> {
+    if (secretFile === null || scopeOf(this.parsed) === 'user') return;
+    if (await giveSecret(secretFile, user))
+      this.asker.say(`Gave ${secretFile} to ${user}, as whom the gateway runs`);
+  }
+
+  /** Names the command that puts the configuration into force. */
+  #sayCommand(unit: PresentUnit | null, secretFile: string | null): void {
     const { parsed, asker } = this;
-    if (scopeOf(parsed) === 'user' || secrets.length === 0) {
+    if (unit !== null) {
+      const words = ['sd-gateway', unit.isUp ? 'reload' : 'start', ...this.#targetWords()];
+      asker.say(`Next: "${shellCommand(words)}".`);
+      return;
+    }
+    if (scopeOf(parsed) === 'user' || secretFile === null || !isRoots(secretFile)) {
       const install = this.#command('install', '--now');
       asker.say(`Next: "${install}", or "${this.#command('run')}" in the foreground.`);
       return;
     }
-    const paths = secrets.map(({ path }) => path);
-    const give = shellCommand(['chown', `${unitUser(instanceOf(parsed))}:`, ...paths]);
-    asker.say(`Next: "${this.#command('install')} && ${give} && ${this.#command('start')}".`);
+    // The unit of the system has a user of its own, who has to be there before a secret can be given to it.
+    const give = shellCommand(['chown', `${unitUser(instanceOf(parsed))}:`, secretFile]);
+    const start = shellCommand(['sd-gateway', 'start', ...this.#targetWords()]);
+    asker.say(`Next: "${this.#command('install')} && ${give} && ${start}".`);
   }
 
   #sayNext({ channel, publicUrl }: Answers): void {
@@ -213,13 +228,4 @@ function summaryOf({ agents, channels }: Configuration): string {
     return `${what} ${each.length === 0 ? 'none' : each.join(', ')}`;
   };
   return `${named('agents', agents)}; ${named('channels', channels)}`;
-}
-
-async function giveToUnit(secrets: readonly NewSecret[], user: string): Promise<void> {
-  const idOf = async (option: string): Promise<number> => {
-    const { status, stdout, stderr } = await runProgram('id', [option, user]);
-    if (status !== 0) throw new ProgramError('id', 'failed-to-start', stderr.trim());
-    return Number(stdout.trim());
-  };
-  if (secrets.length > 0) giveSecrets(secrets, await idOf('-u'), await idOf('-g'));
 }

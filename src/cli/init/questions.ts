@@ -23,17 +23,12 @@ import { webhookChannels } from './webhooks.js';
 /** An entry for each channel that is offered, in the order in which they are shown. */
 const offeredChannels: readonly OfferedChannel[] = [telegramChannel, ...webhookChannels];
 
-export interface InterviewOptions extends ChannelSurroundings {
-  /** False: an agent's program is not run, since the gateway runs it as another user. */
-  readonly mayStart: boolean;
-}
-
 /** Asks, and tries each answer. Nothing is written. */
 export class Interview {
-  readonly #options: InterviewOptions;
+  readonly #options: ChannelSurroundings;
   readonly #channelQuestions: ChannelQuestions;
 
-  constructor(options: InterviewOptions) {
+  constructor(options: ChannelSurroundings) {
     this.#options = options;
     this.#channelQuestions = new ChannelQuestions(options);
   }
@@ -124,7 +119,7 @@ export class Interview {
 
   /** Tries the agent for real, as doctor does. */
   async #passes(answer: AgentAnswer): Promise<boolean> {
-    const { asker, environment, mayStart } = this.#options;
+    const { asker, environment, scope } = this.#options;
     const checked = agentTable.safeParse(answer);
     if (!checked.success) {
       const problems = checked.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
@@ -135,7 +130,7 @@ export class Interview {
     }
     const trial = trialOf(checked.data);
     if (trial === 'none') return true;
-    if (trial === 'start' && !mayStart) {
+    if (trial === 'start' && scope === 'system') {
       asker.say(
         'It is not started here, as the gateway runs it as another user: "sd-gateway doctor" tries it.',
       );

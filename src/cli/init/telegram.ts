@@ -45,6 +45,7 @@ async function askTelegram(questions: ChannelQuestions): Promise<ChannelAnswer |
       ...(given !== null && { api_root: root.data }),
     },
     takesWebhooks: false,
+    secretFile: token.path,
     next: ({ command }) =>
       owners.length > 0
         ? `Then write to ${bot} in Telegram.`

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { hookPath } from '../../channels/hooks.js';
+import { readWebhookSecrets } from '../../channels/webhook-in/signatures.js';
 import type { WebhookScheme } from '../../config/webhook-keys.js';
 import { newSecretToken } from '../../text/secret-token.js';
 import { UsageError } from '../usage.js';
@@ -32,6 +33,7 @@ async function askWebhook(scheme: WebhookScheme, questions: ChannelQuestions): P
     name,
     values: { type: 'webhook', scheme, token_file: file, ...templates[scheme] },
     takesWebhooks: true,
+    secretFile: file,
     next: ({ publicUrl }) =>
       `Give the platform the URL ${publicUrl ?? 'https://YOUR-HOST'}${hookPath(name)} and the secret in ${file}.`,
   };
@@ -39,12 +41,17 @@ async function askWebhook(scheme: WebhookScheme, questions: ChannelQuestions): P
 
 async function secretFile(scheme: WebhookScheme, path: string, questions: ChannelQuestions): Promise<string> {
   const { asker, secrets } = questions;
-  const given = await asker.ask({
-    option: 'secret-file',
-    text: 'A file with its secret, if there is one already:',
-    byDefault: '',
-  });
-  if (given !== '') return resolve(given);
+  for (;;) {
+    const given = await asker.ask({
+      option: 'secret-file',
+      text: 'A file with its secret, if there is one already:',
+      byDefault: '',
+    });
+    if (given === '') break;
+    const file = resolve(given);
+    const check = (secret: string) => void readWebhookSecrets(scheme, secret, file);
+    if (await questions.takesSecretFile(scheme, file, check)) return file;
+  }
   if (questions.isThere(path)) return path;
   if (scheme === 'github') {
     secrets.push({ path, text: newSecretToken() });

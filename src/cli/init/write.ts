@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeAtomically } from '../../linux/files.js';
 import type { NewSecret } from './channel-questions.js';
@@ -59,9 +59,4 @@ function writeNew(path: string, text: string, mode: number): void {
   } finally {
     rmSync(whole, { force: true });
   }
-}
-
-/** Gives secrets to the user whose gateway reads them. */
-export function giveSecrets(secrets: readonly NewSecret[], uid: number, gid: number): void {
-  for (const { path } of secrets) chownSync(path, uid, gid);
 }

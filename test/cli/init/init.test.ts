@@ -93,6 +93,11 @@ describe('with options', () => {
     [['--agent', 'command'], 64, '--command is needed, as nobody can be asked'],
     [['--agent', 'telnet'], 64, '--agent is one of "echo", "command", "acp", "openai", not "telnet"'],
     [['--channel', 'stripe'], 64, '--secret-file is needed'],
+    [
+      ['--channel', 'github', '--secret-file', '/nonexistent/secret'],
+      1,
+      '/nonexistent/secret (channels.github',
+    ],
     [['--channel', 'github', '--public-url', 'example.org'], 1, '"example.org" is not the URL of a server'],
     [['--agent', 'openai', '--base-url', 'http://127.0.0.1:9/v1', '--model', 'm'], 1, 'ECONNREFUSED'],
     [['--agent', 'acp', '--command', 'true'], 1, ''],
@@ -101,6 +106,18 @@ describe('with options', () => {
     expect(ended.status).toBe(status);
     expect(ended.stderr).toContain(reason);
     expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  });
+
+  it('tries the secret in the file of --secret-file', async () => {
+    const secretFile = join(place.directory, 'short');
+    writeFileSync(secretFile, 's3cret\n', { mode: 0o600 });
+    const words = ['--channel', 'github', '--secret-file', secretFile];
+    expect(await init(...words)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(`secret 1 of 1 in ${secretFile} can't be used: `),
+    });
+    writeFileSync(secretFile, 'a secret that is long enough\n');
+    expect((await init(...words)).status).toBe(0);
   });
 
   it('takes an answer that does not pass with --force', async () => {
