@@ -94,6 +94,41 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await type('send', '--instance', 'two', 'ho')).toMatchObject({ status: 0, stdout: 'ho\n' });
     });
 
+    it('tells other users how they reach it, by each command that needs its token', async () => {
+      await machine().check(['useradd', '--create-home', '--shell', '/bin/bash', 'gast']);
+      const id = '0193a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b';
+      const commands = [
+        ...[
+          'send hi',
+          'chat',
+          'sessions',
+          'session show chat',
+          'messages chat',
+          `show ${id}`,
+          `cancel ${id}`,
+        ],
+        ...['dead list', 'people list', 'token show', 'token list', 'send --instance two hi'],
+      ];
+      const script = commands.map((words) => `sd-gateway ${words} </dev/null; echo $? >&2`).join('\n');
+      const { stdout, stderr } = await login('gast', `${script}\nsd-gateway send --system hi; echo $? >&2`);
+      expect(stdout).toBe('');
+      const said = stderr.split(/\n69\n/);
+      expect(said.pop()).toBe('');
+      expect(said).toHaveLength(commands.length + 1);
+      for (const [index, words] of [...commands, 'send --system hi'].entries()) {
+        const two = words.includes('two') ? ' --instance two' : '';
+        expect(said[index]).toContain(`"sudo sd-gateway ${words.split(' ')[0]} …${two}"`);
+        expect(said[index]).toContain(`"sudo sd-gateway token add gast --scope post,read${two}"`);
+        expect(said[index]).not.toMatch(/mode|Start a gateway/);
+      }
+      const token = (await type('token', 'add', 'gast', '--scope', 'post,read')).stdout.trim();
+      expect(await login('gast', `SD_GATEWAY_TOKEN=${token} sd-gateway send --system hi`)).toMatchObject({
+        status: 0,
+        stdout: 'hi\n',
+      });
+      expect((await type('token', 'revoke', 'gast')).status).toBe(0);
+    });
+
     it('is set up by init, whose secret goes to the unit’s user, and takes a webhook', async () => {
       const words = ['--instance', 'three', '--channel', 'github', '--public-url', 'https://example.org'];
       const made = await type('init', ...words, '--install');

@@ -10,6 +10,7 @@ import { printable, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
 import { type GatewayAnswer, GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './locate.js';
+import { noTokenAdvice } from './no-token.js';
 import { UnprovenError } from './proven-connection.js';
 
 /** The address of this package's socket unit, for a configuration that leaves it to systemd. */
@@ -48,7 +49,9 @@ function givenToken(): string {
  * Tokens that may be the gateway's: the one in the environment, or those that are found where a gateway in the
  * foreground and a unit keep theirs, those that can be sent. None: the reason was printed.
  */
-function readTokens({ directories: { state, earlierUserState }, unit }: GatewayLocation): readonly string[] {
+async function readTokens(parsed: ParsedCommand, location: GatewayLocation): Promise<readonly string[]> {
+  const { directories, unit } = location;
+  const { state, earlierUserState } = directories;
   const given = givenToken();
   if (given !== '') {
     if (tokenForm.pattern.test(given)) return [given];
@@ -57,6 +60,7 @@ function readTokens({ directories: { state, earlierUserState }, unit }: GatewayL
   }
   const tokens: string[] = [];
   const reasons: string[] = [];
+  let isDenied = false;
   const credentials = credentialsOf(unit);
   for (const directory of [...credentials, state, earlierUserState]) {
     if (directory === null) continue;
@@ -71,20 +75,30 @@ function readTokens({ directories: { state, earlierUserState }, unit }: GatewayL
       const { code } = error as NodeJS.ErrnoException;
       if (!(error instanceof SecretError || error instanceof IdentityError) && code === undefined)
         throw error;
-      reasons.push((error as Error).message.replace(/\.$/, ''));
+      if (isDenial(error)) {
+        isDenied = true;
+        reasons.push(`this user may not read ${path}`);
+      } else reasons.push((error as Error).message.replace(/\.$/, ''));
     }
   }
   if (tokens.length === 0) {
-    process.stderr.write(
-      `sd-gateway: no token: ${printable(reasons.join('; '))}. Start a gateway as this user ("sd-gateway run") or install one ("sd-gateway install"), name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.\n`,
-    );
+    const advice = await noTokenAdvice(parsed, location, isDenied);
+    process.stderr.write(`sd-gateway: no token: ${printable(`${reasons.join('; ')}. ${advice}`)}\n`);
   }
   return tokens;
 }
 
+/** True if the mode of a file, or of a directory on the way, is against it. */
+function isDenial(error: unknown): boolean {
+  const codes = [error, (error as Error).cause].map(
+    (each) => (each as NodeJS.ErrnoException | undefined)?.code,
+  );
+  return codes.includes('EACCES');
+}
+
 /** Prints the operator's token. */
 export async function showToken(parsed: ParsedCommand): Promise<number> {
-  const [found] = readTokens(await locateGateway(parsed));
+  const [found] = await readTokens(parsed, await locateGateway(parsed));
   if (found === undefined) return commandStatus.unavailable;
   process.stdout.write(parsed.flags.has('json') ? versionedLine({ token: found }) : `${found}\n`);
   return commandStatus.success;
@@ -185,7 +199,7 @@ export async function askGateway(
 ): Promise<number> {
   const location = await locateGateway(parsed);
   const { address, trusted } = await goalOf(parsed, location);
-  const tokens = readTokens(location);
+  const tokens = await readTokens(parsed, location);
   if (tokens.length === 0) return commandStatus.unavailable;
   try {
     for (const token of tokens) {

@@ -73,6 +73,11 @@ export async function locateGateway(parsed: ParsedCommand): Promise<GatewayLocat
   };
 }
 
+/** The unit of the system that runs the instance's gateway; null: there is none, or nobody can be asked. */
+export async function systemUnitOf(instance: string | null): Promise<string | null> {
+  return (await unitLocation('system', instance))?.unit ?? null;
+}
+
 /** The configuration there. Throws a ConfigurationError. */
 export function configurationAt({ file, environment }: GatewayLocation): LoadedConfiguration {
   return loadConfiguration({ file: file.path, required: file.named, environment });

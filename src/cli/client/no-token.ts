@@ -1,0 +1,45 @@
+import { userInfo } from 'node:os';
+
+import { commandFor } from '../operate/find.js';
+import { shellWord } from '../terminal.js';
+import type { ParsedCommand } from '../usage.js';
+import { type GatewayLocation, instanceOf, systemUnitOf } from './locate.js';
+
+/**
+ * Says what to do without a token, in sentences.
+ *
+ * @param isDenied true: there is one, which this user may not read
+ */
+export async function noTokenAdvice(
+  parsed: ParsedCommand,
+  { scope, unit }: GatewayLocation,
+  isDenied: boolean,
+): Promise<string> {
+  const isRoot = process.getuid?.() === 0;
+  // A person without a gateway of their own means the system's, where there is one.
+  const systems = isRoot || unit !== null ? null : await systemUnitOf(instanceOf(parsed));
+  if (!isRoot && scope === 'system') return `${asRoot(parsed, 'It is for root and the gateway’s user')}.`;
+  if (systems !== null) {
+    return `${asRoot(parsed, `If you mean the gateway of the system (${systems})`)}. For a gateway of your own: "sd-gateway run", or "sd-gateway install".`;
+  }
+  if (isDenied) return 'It is for its owner alone: run this as that user, or set SD_GATEWAY_TOKEN.';
+  return 'Start a gateway as this user ("sd-gateway run") or install one ("sd-gateway install"), name its instance with --instance, or set SD_GATEWAY_TOKEN; a token that is a credential of the unit can be read by root in /run/credentials/UNIT/token.';
+}
+
+/** @param condition the part of the sentence before the commands */
+function asRoot(parsed: ParsedCommand, condition: string): string {
+  const target = { scope: 'system', instance: instanceOf(parsed) } as const;
+  const own = commandFor(`${parsed.command.name} …`, target, true);
+  const make = commandFor(`token add ${shellWord(nameOfPerson())} --scope post,read`, target, true);
+  return `${condition}: "${own}". Or have root make a token for you ("${make}"), set SD_GATEWAY_TOKEN to it, and add --system`;
+}
+
+function nameOfPerson(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    // A UID without an entry in passwd(5).
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return 'NAME';
+  }
+}
