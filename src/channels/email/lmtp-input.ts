@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { paceReads } from '../../lifecycle/effects/paced-socket.js';
 
 /** The connection has ended before the expected bytes came. */
 export class InputEndedError extends Error {
@@ -13,6 +14,8 @@ const carriageReturn = 0x0d;
 const dot = 0x2e;
 /** A line of the mail that is longer is read in pieces of this size. */
 const pieceBytes = 64 * 1024;
+/** Bytes that are read in one turn of the event loop. They may be thousands of lines. */
+const bytesOfTurn = 8 * 1024;
 
 /** Reads commands and mails from a connection, no more than is asked for. */
 export class LmtpInput {
@@ -21,7 +24,9 @@ export class LmtpInput {
   /** Called when bytes have come. */
   arrived: () => void = () => {};
 
+  /** To be made before the socket's first byte is read. */
   constructor(socket: Socket) {
+    paceReads(socket, bytesOfTurn);
     this.#chunks = socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   }
 
@@ -42,11 +47,23 @@ export class LmtpInput {
   async mail(take: (piece: Buffer) => void): Promise<void> {
     let isLineBegin = true;
     for (;;) {
-      const { piece } = await this.#next(pieceBytes);
-      const isDotted = isLineBegin && piece[0] === dot;
+      if (this.#rest.length === 0) await this.#more();
+      const isDotted = isLineBegin && this.#rest[0] === dot;
+      const piece = isDotted ? (await this.#next(pieceBytes)).piece : await this.#lines();
       if (isDotted && piece.length === 3 && endsInCrLf(piece)) return;
       take(isDotted ? piece.subarray(1) : piece);
       isLineBegin = endsInCrLf(piece);
+    }
+  }
+
+  /** Gives bytes up to a line that begins with a dot. A CR and its LF stay together. */
+  async #lines(): Promise<Buffer> {
+    for (;;) {
+      const found = this.#rest.indexOf('\n.');
+      const end =
+        found === -1 ? this.#rest.length - (this.#rest.at(-1) === carriageReturn ? 1 : 0) : found + 1;
+      if (end > 0) return this.#taken(end);
+      await this.#more();
     }
   }
 
@@ -57,15 +74,23 @@ export class LmtpInput {
       const isLine = found !== -1 && found < limitBytes;
       if (isLine || this.#rest.length >= limitBytes) {
         const end = isLine ? found + 1 : limitBytes - (this.#rest[limitBytes - 1] === carriageReturn ? 1 : 0);
-        const piece = this.#rest.subarray(0, end);
-        this.#rest = this.#rest.subarray(end);
-        return { piece, isLine };
+        return { piece: this.#taken(end), isLine };
       }
-      const { done, value } = await this.#chunks.next();
-      if (done === true) throw new InputEndedError();
-      this.arrived();
-      this.#rest = this.#rest.length === 0 ? value : Buffer.concat([this.#rest, value]);
+      await this.#more();
     }
+  }
+
+  #taken(end: number): Buffer {
+    const piece = this.#rest.subarray(0, end);
+    this.#rest = this.#rest.subarray(end);
+    return piece;
+  }
+
+  async #more(): Promise<void> {
+    const { done, value } = await this.#chunks.next();
+    if (done === true) throw new InputEndedError();
+    this.arrived();
+    this.#rest = this.#rest.length === 0 ? value : Buffer.concat([this.#rest, value]);
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ChannelContext } from '../../../src/channels/channel.js';
 import type { ArrivedMail } from '../../../src/channels/email/lmtp-session.js';
@@ -9,6 +10,7 @@ import { LmtpSource } from '../../../src/channels/email/lmtp-source.js';
 import { systemClock } from '../../../src/lifecycle/effects/clock.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import { RecordingLog } from '../../gateway/delivery/recording-log.js';
+import { withTurns } from '../../support/turns.js';
 
 const limitBytes = 256 * 1024;
 
@@ -98,6 +100,40 @@ afterEach(async () => {
 });
 
 describe('a mail', () => {
+  it('ends at its dot alone, wherever its bytes are cut on their way', async () => {
+    const client = new Client();
+    client.write('LHLO x\r\n');
+    await client.hears(2);
+    const units = fc.constantFrom('a', '.', '\r', '\n', '\r\n', '\r\n..', '\n.', '.\r\n');
+    await fc.assert(
+      fc.asyncProperty(fc.array(units, { maxLength: 12 }), fc.nat(20), async (parts, at) => {
+        const data = `${parts.join('')}\r\n.\r\n`;
+        const end = `\r\n${data}`.indexOf('\r\n.\r\n');
+        const wanted = `\r\n${data}`
+          .slice(0, end + 2)
+          .replaceAll('\r\n.', '\r\n')
+          .slice(2);
+        // Behind its end there is nothing but the next command.
+        const sentData = data.slice(0, end + 3);
+        client.write('MAIL FROM:<ada@example.org>\r\nRCPT TO:<a@x>\r\nDATA\r\n');
+        expect(await client.hears(3)).toEqual(['250', '250', '354']);
+        client.write(sentData.slice(0, at));
+        await new Promise((resolve) => setImmediate(resolve));
+        client.write(sentData.slice(at));
+        expect(await client.hears(1)).toEqual(['250']);
+        expect(bodies().at(-1)).toBe(wanted);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('is read a little in each turn of the event loop', async () => {
+    const { result, turns } = await withTurns(() => sent(`${'\r\n'.repeat(1_000_000)}.\r\n`));
+    expect(result).toEqual(['250']);
+    expect(taken[0]?.sizeBytes).toBe(2_000_000);
+    expect(turns).toBeGreaterThan(2_000_000 / 16_384);
+  });
+
   it('is answered for each recipient once it is on disk, though all came at once', async () => {
     let isStored = () => {};
     storing = () =>
