@@ -1,6 +1,7 @@
 import { closeSync, constants, fchmodSync, openSync } from 'node:fs';
 import { ProgramError, runProgram } from '../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError } from '../manager/service-manager.js';
+import { checkChannels, checkDeliveries } from './checks/channels.js';
 import {
   checkDirectories,
   checkDisk,
@@ -42,6 +43,8 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkTiming,
   checkWatchdog,
   checkParts,
+  checkChannels,
+  checkDeliveries,
   checkDeadLetters,
   checkHistory,
   checkJournal,

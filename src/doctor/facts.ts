@@ -179,6 +179,8 @@ export interface JournaldFacts {
 
 /** All that the checks look at. */
 export interface DoctorFacts {
+  /** When the gateway was asked, in milliseconds since the Unix epoch. */
+  readonly at: number;
   readonly scope: Scope;
   readonly instance: string | null;
   readonly uid: number;

@@ -202,6 +202,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     }),
   ]);
   return {
+    at: Date.now(),
     scope,
     instance,
     uid,

@@ -162,6 +162,7 @@ export class GatewayReports {
       reloadRefused,
       restartNeeded,
       waitingHosts: circuits,
+      retriedReplies: runtime?.retriedReplies() ?? [],
       agents,
       channels,
       work,

@@ -18,6 +18,7 @@ import { newSecretToken } from '../text/secret-token.js';
 import type { Channels } from './channels.js';
 import type { CloseStack } from './close-stack.js';
 import type { CircuitFacts } from './delivery/destinations.js';
+import type { RetriedReplies } from './delivery/retried-replies.js';
 import { createWebhookSecret } from './delivery/webhook/webhook-request.js';
 import type { GatewayEvents } from './events.js';
 import { openChannels } from './open-channels.js';
@@ -360,6 +361,11 @@ export class Runtime {
 
   progress(): readonly PartProgress[] {
     return this.#workers.progress();
+  }
+
+  /** Replies whose attempts have failed, and that are tried again. */
+  retriedReplies(): readonly RetriedReplies[] {
+    return this.#workers.retriedReplies();
   }
 
   facts(): RuntimeFacts {

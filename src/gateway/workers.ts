@@ -24,6 +24,7 @@ import { type AddressRange, parseRange, validateReplyUrl } from './delivery/addr
 import { Deliverer } from './delivery/deliverer.js';
 import type { CircuitFacts } from './delivery/destinations.js';
 import { LiveReplies } from './delivery/live-replies.js';
+import type { RetriedReplies } from './delivery/retried-replies.js';
 import { parseWebhookSecrets, signWebhook } from './delivery/webhook/webhook-request.js';
 import { WebhookSenders } from './delivery/webhook/webhook-senders.js';
 import { Agents } from './dispatch/agents.js';
@@ -282,6 +283,11 @@ export class Workers {
   /** Hosts that replies wait for, as they failed too often or have asked for time. */
   circuits(): readonly CircuitFacts[] {
     return this.#deliverer.facts().circuits;
+  }
+
+  /** Replies whose attempts have failed, and that are tried again. */
+  retriedReplies(): readonly RetriedReplies[] {
+    return this.#deliverer.retriedReplies();
   }
 
   agents(): readonly AgentFacts[] {

@@ -20,7 +20,7 @@ import { history } from '../../src/doctor/history.js';
 import type { RunRecord } from '../../src/store/open-store.js';
 import type { Integrity } from '../../src/store/store-kind.js';
 import { environmentOf, namedConfiguration, unitSettings } from '../../src/units/unit-settings.js';
-import { gateway, run } from '../cli/operate/samples.js';
+import { gateway, now, run } from '../cli/operate/samples.js';
 
 const file = (path: string, mode: number, uid = 7) =>
   known({ path, mode, uid, sizeBytes: 43, isDirectory: mode === 0o700, isFile: mode !== 0o700 });
@@ -93,6 +93,7 @@ const access: AccessFacts = {
   configuration: null,
 };
 const healthy: DoctorFacts = {
+  at: now,
   scope: 'system',
   instance: null,
   uid: 0,
@@ -108,7 +109,7 @@ const healthy: DoctorFacts = {
   journal: known(journal),
   journald: known(journald),
   runs: known([]),
-  gateway: told({}),
+  gateway: told({ channels: [] }),
   access: known(access),
   managerEnvironment: known({}),
 };
@@ -137,6 +138,21 @@ const held = (...holders: readonly PortHolder[]) => ({
   port: known({ holders, mainPids: [42, 42], elsewhere: [] }),
 });
 const restarted = (change: Readonly<Record<string, string>>) => withUnit({ NRestarts: '3', ...change });
+const channel = (state: string, forMs = 1_000) => ({
+  name: `toy-${state}`,
+  required: false,
+  state,
+  since: now - forMs,
+  reason: null,
+});
+const waitingHost = (state: string) => ({ origin: 'https://a', state, failures: 19, until: now + 5_000 });
+const retriedReplies = (attempts: number) => ({
+  origin: 'toy:ada',
+  replies: 23,
+  attempts,
+  since: now - 60_000,
+  reason: 'the program gave no answer within 1 min',
+});
 const notBooted = { booted: false, version: null, unreachable: null };
 const inContainer = (drain: number) => ({
   manager: notBooted,
@@ -172,6 +188,23 @@ describe('verdicts', () => {
   it('finds nothing in what is healthy', () => {
     const found = examine(healthy);
     expect(found.filter(({ verdict }) => verdict !== 'ok' && verdict !== 'not-applicable')).toEqual([]);
+  });
+
+  it('names the channel that is down, and why replies don’t arrive', () => {
+    const found = examine({
+      ...healthy,
+      gateway: told({
+        channels: [{ ...channel('down', 90_000), reason: 'it can’t be started' }],
+        waitingHosts: [{ ...waitingHost('open'), origin: 'toy:ada' }],
+        retriedReplies: [retriedReplies(19), { ...retriedReplies(4), origin: 'toy:bob' }],
+      }),
+    });
+    const texts = found.filter(({ verdict }) => verdict === 'problem').map(({ text }) => text);
+    expect(texts).toEqual([
+      'The channel "toy-down" is down, for 1min 30s by now: it can’t be started',
+      '19 attempts to deliver to toy:ada failed in a row, and its replies wait, the next try in 5s: the program gave no answer within 1 min',
+      '23 replies to toy:bob can’t be delivered for 1min by now, after up to 4 attempts: the program gave no answer within 1 min',
+    ]);
   });
 
   it.each<[check: string, verdict: string, change: Partial<DoctorFacts>, mend: string | null]>([
@@ -316,6 +349,21 @@ describe('verdicts', () => {
     ['user', 'warning', withUser('root', true), 'User='],
     ['user', 'not-applicable', { unit: known({ ...unit, user: known(null) }) }, null],
     ['kill', 'problem', withUnit({ KillSignal: '9' }), 'KillSignal=SIGTERM'],
+    ['channels', 'not-applicable', { gateway: absent }, null],
+    ['channels', 'not-applicable', { gateway: told({ channels: [] }) }, null],
+    ['channels', 'unknown', { gateway: told({}) }, null],
+    ['channels', 'ok', { gateway: told({ channels: [channel('up')] }) }, null],
+    ['channels', 'ok', { gateway: told({ channels: [channel('starting')] }) }, null],
+    ['channels', 'warning', { gateway: told({ channels: [channel('starting', 61_000)] }) }, 'logs'],
+    ['channels', 'problem', { gateway: told({ channels: [channel('up'), channel('down')] }) }, 'logs'],
+    ['deliveries', 'ok', {}, null],
+    ['deliveries', 'ok', { gateway: told({ work: { ...work, undelivered: 3 } }) }, null],
+    ['deliveries', 'unknown', { gateway: told({ work: null }) }, null],
+    ['deliveries', 'not-applicable', { gateway: absent }, null],
+    ['deliveries', 'problem', { gateway: told({ waitingHosts: [waitingHost('open')] }) }, 'logs'],
+    ['deliveries', 'warning', { gateway: told({ waitingHosts: [waitingHost('held')] }) }, null],
+    ['deliveries', 'problem', { gateway: told({ retriedReplies: [retriedReplies(3)] }) }, 'logs'],
+    ['deliveries', 'ok', { gateway: told({ retriedReplies: [retriedReplies(2)] }) }, null],
     ['kill', 'warning', withUnit({ KillMode: 'control-group' }), 'KillMode=mixed'],
     ['kill', 'warning', withUnit({ KillMode: 'process' }), 'KillMode=mixed'],
     ['kill', 'ok', withUnit({ KillMode: 'mixed', KillSignal: '15' }), null],

@@ -187,6 +187,47 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     await withoutDropIn();
   });
 
+  it('finds a channel that is down, and replies that can’t be delivered', async () => {
+    const file = unit.configurationFile;
+    await machine().writeFile(
+      file,
+      `[agent]
+type = "command"
+command = ["/bin/cat"]
+[delivery]
+allow = ["127.0.0.0/8"]
+retry_delay = "10ms"
+retry_delay_limit = "500ms"
+[channels.toy]
+type = "command"
+command = ["/usr/bin/python3", "/nonexistent/toy.py"]
+allow = ["ada"]
+`,
+    );
+    await unit.succeed('start');
+    await unit.waitForStatus('channel toy is down');
+    const token = (await machine().check(['cat', `${unit.stateDirectory}/token`])).trim();
+    const headers = ['-H', `Authorization: Bearer ${token}`, '-H', 'Content-Type: application/json'];
+    const message = JSON.stringify({ text: 'hello', reply_to: { url: 'http://127.0.0.1:1/' } });
+    const url = 'http://127.0.0.1:9055/v1/sessions/a/messages';
+    await machine().check(['curl', '--silent', '--fail', ...headers, '--data', message, url]);
+    const text = /^\d+ attempts to deliver to http:\/\/127\.0\.0\.1:1 failed in a row/;
+    let ill = await examine();
+    while (!text.test(finding(ill, 'deliveries')?.text ?? '')) ill = await examine();
+    expect(ill).toMatchObject({ status: 1, healthy: false });
+    expect(finding(ill, 'deliveries')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringContaining('ECONNREFUSED'),
+    });
+    expect(finding(ill, 'channels')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringMatching(/^The channel "toy" is down, .*nonexistent/s),
+      mend: { command: 'sd-gateway logs --priority warning --instance ill' },
+    });
+    await unit.succeed('stop');
+    await machine().check(['rm', file]);
+  });
+
   it('finds a configuration that can’t be used', async () => {
     await machine().writeFile(
       unit.configurationFile.replace('sd-gateway.toml', 'sd-gateway-ill.toml'),

@@ -23,6 +23,19 @@ export interface WaitingHost {
   readonly until: number | null;
 }
 
+/** The replies to one destination whose attempts have failed, and that are tried again. */
+export interface RetriedFacts {
+  /** Scheme, name and port, or a channel and its address. */
+  readonly origin: string;
+  readonly replies: number;
+  /** The most attempts that one of them has had. */
+  readonly attempts: number;
+  /** The first failure that this gateway has seen of them, in milliseconds since the Unix epoch. */
+  readonly since: number;
+  /** The newest failure's reason. */
+  readonly reason: string;
+}
+
 /** An agent, and if its program can be started or its server be reached. Times in milliseconds since the Unix epoch. */
 export interface AgentFacts {
   readonly name: string;
@@ -93,6 +106,8 @@ export interface GatewayFacts {
   /** Changed settings that take effect at the next start. A gateway of an earlier version does not tell them. */
   readonly restartNeeded?: readonly string[];
   readonly waitingHosts: readonly WaitingHost[];
+  /** A gateway of an earlier version does not tell them. */
+  readonly retriedReplies?: readonly RetriedFacts[];
   readonly agents: readonly AgentFacts[];
   /** A gateway of an earlier version does not tell them. */
   readonly channels?: readonly ChannelFacts[];

@@ -9,6 +9,7 @@ import { type DrainOutcome, WorkLoop, type WorkLoopFacts } from '../work/work-lo
 import { DeliveryRecords } from './delivery-records.js';
 import type { AttemptEnd } from './destination.js';
 import { type CircuitFacts, Destinations } from './destinations.js';
+import { type RetriedReplies, RetryRegister } from './retried-replies.js';
 import { Refusals } from './schedule.js';
 import { judgeAge, judgeFailure, postponed } from './verdict.js';
 
@@ -83,6 +84,7 @@ export class Deliverer {
   /** Cut off by the drain, or claimed while it began: to be put back. */
   readonly #unfinished = new Map<string, Delivery & CutOff>();
   readonly #refusals = new Refusals();
+  readonly #retries = new RetryRegister();
   readonly #chooseSender: (delivery: Delivery) => ReplySender | null;
   readonly #noticeOf: (delivery: Delivery) => string | null;
   readonly #latePreview: (messageId: string) => Promise<JsonValue>;
@@ -166,6 +168,11 @@ export class Deliverer {
     };
   }
 
+  /** The destinations with the most attempts first. */
+  retriedReplies(): readonly RetriedReplies[] {
+    return this.#retries.facts(this.#clock.now());
+  }
+
   /** Resolves once all that is due has had its attempt, or after `timeoutMs`. */
   async settle(timeoutMs: number): Promise<void> {
     let over = false;
@@ -201,7 +208,10 @@ export class Deliverer {
   #admit(delivery: Delivery): void {
     const tooOld = judgeAge(delivery, this.#clock.now(), this.#settings);
     if (tooOld === null) this.#destinations.admit(delivery);
-    else this.#track(delivery, this.#records.failed(delivery, tooOld));
+    else {
+      this.#retries.forget(delivery.messageId);
+      this.#track(delivery, this.#records.failed(delivery, tooOld));
+    }
   }
 
   #postpone(delivery: Delivery, until: number): void {
@@ -270,6 +280,7 @@ export class Deliverer {
   async #note(delivery: Delivery, outcome: SendOutcome): Promise<void> {
     if (outcome.kind === 'delivered') {
       this.#refusals.forget(delivery.messageId);
+      this.#retries.forget(delivery.messageId);
       await this.#records.delivered(delivery);
     } else if (outcome.kind === 'aborted') {
       await this.#noteCutOff(delivery, outcome.inDoubt);
@@ -280,8 +291,14 @@ export class Deliverer {
         refusedSince: this.#refusedSince(delivery, outcome, now),
         random: this.#random,
       });
-      if (verdict.retryAt === null) this.#refusals.forget(delivery.messageId);
-      else this.#destinations.expect(delivery, verdict.retryAt);
+      const { retryAt, error } = verdict;
+      if (retryAt === null) {
+        this.#refusals.forget(delivery.messageId);
+        this.#retries.forget(delivery.messageId);
+      } else {
+        this.#destinations.expect(delivery, retryAt);
+        this.#retries.note(delivery, this.#destinationOf(delivery), { error, retryAt }, now);
+      }
       await this.#records.failed(delivery, verdict);
     }
   }
