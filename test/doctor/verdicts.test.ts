@@ -207,6 +207,25 @@ describe('verdicts', () => {
     ]);
   });
 
+  it('counts the stops that systemd cut off, and no start that was late', () => {
+    const of = (invocation: string, kind: 'started' | 'failed', text = '') => ({
+      at: 0,
+      kind,
+      text,
+      invocation,
+    });
+    const late = "Failed with result 'timeout'.";
+    const events = [of('a', 'started'), of('a', 'failed', late), of('b', 'failed', late)];
+    const facts = { ...healthy, journal: known({ ...journal, events, drains: [5, 6] }) };
+    const stop = (change: Partial<DoctorFacts>) =>
+      examine({ ...facts, ...change }).find(({ check }) => check === 'time to stop');
+    expect(stop({})).toMatchObject({
+      verdict: 'warning',
+      text: expect.stringContaining('1 of the last 3 stops took longer than TimeoutStopSec=1min,'),
+    });
+    expect(stop(withUnit({ RuntimeMaxUSec: '1d' }))).toMatchObject({ verdict: 'ok' });
+  });
+
   it.each<[check: string, verdict: string, change: Partial<DoctorFacts>, mend: string | null]>([
     ['service manager', 'not-applicable', { manager: notBooted }, null],
     ['service manager', 'warning', { manager: notBooted, gateway: absent }, 'foreground'],
@@ -349,6 +368,10 @@ describe('verdicts', () => {
     ['user', 'warning', withUser('root', true), 'User='],
     ['user', 'not-applicable', { unit: known({ ...unit, user: known(null) }) }, null],
     ['kill', 'problem', withUnit({ KillSignal: '9' }), 'KillSignal=SIGTERM'],
+    ['kill', 'problem', withUnit({ KillSignal: '1' }), 'KillSignal=SIGTERM'],
+    ['kill', 'problem', withUnit({ KillSignal: '28' }), 'KillSignal=SIGTERM'],
+    ['kill', 'problem', withUnit({ RestartKillSignal: '9' }), 'RestartKillSignal=SIGTERM'],
+    ['kill', 'ok', withUnit({ KillSignal: '2' }), null],
     ['channels', 'not-applicable', { gateway: absent }, null],
     ['channels', 'not-applicable', { gateway: told({ channels: [] }) }, null],
     ['channels', 'unknown', { gateway: told({}) }, null],

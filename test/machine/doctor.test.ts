@@ -187,6 +187,24 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     await withoutDropIn();
   });
 
+  it('finds a stop that systemd has ended by SIGKILL, and a signal that is no stop', async () => {
+    await dropInto('KillSignal=SIGHUP', 'TimeoutStopSec=1');
+    await unit.succeed('start');
+    await unit.attempt('stop');
+    expect(await unit.result()).toMatchObject({ Result: 'timeout' });
+    const ill = await examine();
+    expect(finding(ill, 'kill')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringContaining('KillSignal=SIGHUP'),
+    });
+    expect(finding(ill, 'time to stop')).toMatchObject({
+      verdict: 'warning',
+      text: expect.stringContaining('1 of the last'),
+    });
+    await withoutDropIn();
+    await machine().check(['systemctl', 'reset-failed', name]);
+  });
+
   it('finds a channel that is down, and replies that can’t be delivered', async () => {
     const file = unit.configurationFile;
     await machine().writeFile(

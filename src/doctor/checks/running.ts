@@ -7,6 +7,7 @@ import {
   gatewayCommand,
   type HistoryEvent,
   systemctl,
+  type UnitFacts,
   unitOf,
 } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
@@ -42,11 +43,31 @@ function checkStart(facts: DoctorFacts, limit: number | null, unit: string): Fin
     : say('ok', text);
 }
 
-function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Finding {
+/** Counts the runs that were ready, and that systemd ended as their stop took too long. */
+function cutOffStops(events: readonly HistoryEvent[]): number {
+  const ready = events.filter(({ kind }) => kind === 'started').map(({ invocation }) => invocation);
+  return events.filter(
+    ({ kind, text, invocation }) =>
+      kind === 'failed' && text.includes("'timeout'") && invocation !== null && ready.includes(invocation),
+  ).length;
+}
+
+function checkStop(facts: DoctorFacts, limit: number | null, unit: UnitFacts): Finding {
   const say = findings('running', 'time to stop');
   if (limit === null) return say('unknown', 'TimeoutStopSec= is not known');
   const drain = facts.configuration.known ? facts.configuration.value.drain : null;
-  const edit = systemctl(facts, `edit ${unit}`);
+  const edit = systemctl(facts, `edit ${unit.name}`);
+  const drains = facts.journal.known ? facts.journal.value.drains.slice(-10) : [];
+  // RuntimeMaxSec= has the same result, and cuts nothing off.
+  const hasEnd = (unit.properties['RuntimeMaxUSec'] ?? 'infinity') !== 'infinity';
+  const cutOff = hasEnd || !facts.journal.known ? 0 : cutOffStops(facts.journal.value.events);
+  if (cutOff > 0) {
+    return say(
+      'warning',
+      `${cutOff} of the last ${counted(drains.length + cutOff, 'stop')} took longer than TimeoutStopSec=${formatExactTimeSpan(limit)}, and systemd cut the running turns off by SIGKILL.`,
+      mend('See what went before, and look at the check "kill":', gatewayCommand(facts, 'logs --lines 200')),
+    );
+  }
   if (drain !== null && drain >= limit) {
     return say(
       'warning',
@@ -57,7 +78,6 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: string): Find
       ),
     );
   }
-  const drains = facts.journal.known ? facts.journal.value.drains.slice(-10) : [];
   const missing = missingRecords(facts);
   if (drains.length === 0 && missing !== null) return say('unknown', missing.why);
   const longest = Math.max(0, ...drains);
@@ -111,7 +131,7 @@ export function checkTiming(facts: DoctorFacts): readonly Finding[] {
   if (unit?.properties['LoadState'] !== 'loaded') return [];
   return [
     checkStart(facts, parseTimeSpanProperty(unit.properties['TimeoutStartUSec']), unit.name),
-    checkStop(facts, parseTimeSpanProperty(unit.properties['TimeoutStopUSec']), unit.name),
+    checkStop(facts, parseTimeSpanProperty(unit.properties['TimeoutStopUSec']), unit),
   ];
 }
 

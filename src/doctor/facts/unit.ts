@@ -40,6 +40,8 @@ const properties = [
   'NotifyAccess',
   'KillMode',
   'KillSignal',
+  'RestartKillSignal',
+  'RuntimeMaxUSec',
   'User',
   'DynamicUser',
   'LogNamespace',
