@@ -5,6 +5,7 @@ import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/open-store.js';
 import type { Integrity, StoreLog } from '../store/store-kind.js';
 import type { Drift } from '../units/drift.js';
+import type { StartObstacle } from '../units/start-obstacles.js';
 
 /** A fact, or why it could not be found out. */
 export type Known<Fact> =
@@ -31,6 +32,8 @@ export interface UnitFacts {
   readonly command: readonly string[];
   /** Complaints of systemd-analyze verify. */
   readonly complaints: Known<readonly string[]>;
+  /** Lines of its files that keep it from starting. */
+  readonly obstacles: readonly StartObstacle[];
   /** The difference from what this version writes; null if install does not write this unit. */
   readonly drift: Drift | null;
   /** User= of a unit of the system; null: none, or one that is made at the start (DynamicUser=). */

@@ -49,6 +49,7 @@ const unit = {
   properties,
   command: ['sd-gateway', 'run'],
   complaints: known([]),
+  obstacles: [],
   drift: null,
   user: known({ name: 'sd-gateway', exists: true }),
   askedAt: 100_000,
@@ -138,6 +139,13 @@ const held = (...holders: readonly PortHolder[]) => ({
   port: known({ holders, mainPids: [42, 42], elsewhere: [] }),
 });
 const restarted = (change: Readonly<Record<string, string>>) => withUnit({ NRestarts: '3', ...change });
+const withObstacle = (text: string, change: Readonly<Record<string, string>> = {}) => ({
+  unit: known({
+    ...unit,
+    properties: { ...properties, ...change },
+    obstacles: [{ file: '/d.conf', line: 2, text, why: 'there is no /b' }],
+  }),
+});
 const channel = (state: string, forMs = 1_000) => ({
   name: `toy-${state}`,
   required: false,
@@ -372,6 +380,15 @@ describe('verdicts', () => {
     ['kill', 'problem', withUnit({ KillSignal: '28' }), 'KillSignal=SIGTERM'],
     ['kill', 'problem', withUnit({ RestartKillSignal: '9' }), 'RestartKillSignal=SIGTERM'],
     ['kill', 'ok', withUnit({ KillSignal: '2' }), null],
+    ['settings', 'ok', {}, null],
+    [
+      'settings',
+      'problem',
+      withObstacle('LoadCredential=a:/b', { ActiveState: 'failed' }),
+      'systemctl cat sd-gateway.service',
+    ],
+    ['settings', 'warning', withObstacle('LoadCredential=a:/b'), 'systemctl cat sd-gateway.service'],
+    ['settings', 'ok', withObstacle('MemoryDenyWriteExecute=yes'), null],
     ['channels', 'not-applicable', { gateway: absent }, null],
     ['channels', 'not-applicable', { gateway: told({ channels: [] }) }, null],
     ['channels', 'unknown', { gateway: told({}) }, null],

@@ -205,6 +205,21 @@ describeOnMachine('sd-gateway doctor', (machine) => {
     await machine().check(['systemctl', 'reset-failed', name]);
   });
 
+  it('names a setting that Node.js can’t run under', async () => {
+    await dropInto('MemoryDenyWriteExecute=yes');
+    expect((await unit.attempt('start')) === 0).toBe(false);
+    expect(finding(await examine(), 'settings')).toMatchObject({
+      verdict: 'problem',
+      text: expect.stringContaining(`${dropIn}:2: MemoryDenyWriteExecute=yes`),
+      mend: { command: `systemctl cat ${name}` },
+    });
+    const started = await machine().run(['sd-gateway', 'start', '--instance', 'ill']);
+    expect(started.stderr).toContain(`${dropIn}:2: MemoryDenyWriteExecute=yes`);
+    await machine().run(['systemctl', 'stop', name]);
+    await machine().run(['systemctl', 'reset-failed', name]);
+    await withoutDropIn();
+  });
+
   it('finds a channel that is down, and replies that can’t be delivered', async () => {
     const file = unit.configurationFile;
     await machine().writeFile(

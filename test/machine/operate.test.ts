@@ -307,6 +307,34 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     expect((await type('logs --instance apart')).stdout).toContain('the disk is on fire');
   });
 
+  it('names the line of a drop-in that keeps a unit from starting', async () => {
+    const lines: Readonly<Record<string, string>> = {
+      credential: '[Service]\nLoadCredential=tok:/nonexistent/secret\n',
+      variables: '[Service]\nEnvironmentFile=/nonexistent.env\n',
+      assertion: '[Unit]\nAssertPathExists=/nonexistent\n',
+    };
+    const dropIn = (name: string) => `/etc/systemd/system/sd-gateway-${name}.service.d/own.conf`;
+    for (const [name, text] of Object.entries(lines)) {
+      await writeUnit(name, 'Type=exec', 'ExecStart=/bin/sleep 60');
+      await machine().writeFile(dropIn(name), text);
+    }
+    await machine().check(['systemctl', 'daemon-reload']);
+    for (const [name, text] of Object.entries(lines)) {
+      const line = `${dropIn(name)}:2: ${text.split('\n')[1]}`;
+      const started = await type(`start --instance ${name}`);
+      expect(started.status, name).toBe(1);
+      expect(started.stderr, name).toContain(line);
+      expect(started.stderr, name).toContain(`systemctl cat sd-gateway-${name}.service`);
+      expect(started.stderr, name).not.toMatch(/\.\.|Write it anew/);
+      const { stdout } = await type(`status --instance ${name}`);
+      expect(stdout.replace(/\s+/g, ' '), name).toContain(line);
+    }
+    expect(await type('doctor --instance assertion')).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining(`${dropIn('assertion')}:2: AssertPathExists=/nonexistent`),
+    });
+  });
+
   it('Ctrl-C ends the wait, not the start', async () => {
     await writeUnit(
       'patient',

@@ -3,6 +3,7 @@ import { isLeftoverLink } from '../../config/directories.js';
 import { ProgramError } from '../../manager/program.js';
 import { ServiceManager, unitName } from '../../manager/service-manager.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
+import { describeObstacle, startObstacles } from '../../units/start-obstacles.js';
 import { isUserName, unitUser, userExists } from '../../units/unit-user.js';
 import {
   explainFailure,
@@ -49,6 +50,7 @@ export async function failureReport(
     }
     const starts = action === 'start' || action === 'restart';
     const obstacles = starts ? await obstaclesTo(after, target) : [];
+    if (starts && obstacles.length === 0) told = { ...told, next: [...dropInSteps(after), ...told.next] };
     if (obstacles.length > 0) told = { ...told, next: startLimit ? [...obstacles, ...told.next] : obstacles };
     if (records.length === 0 && after.statusText !== null) said.push(`  Its last word: ${after.statusText}`);
     if (trouble !== null) said.push(`  (${trouble})`);
@@ -60,6 +62,13 @@ export async function failureReport(
   }
   const [first = '', ...next] = failureLines(told);
   return { lines: [first, ...said, ...next], status: told.status };
+}
+
+/** Nobody remembers the drop-ins of a unit that has worked for long. */
+function dropInSteps({ scope, name, dropIns }: UnitState): string[] {
+  if (dropIns.length === 0) return [];
+  const cat = systemctlFor(`cat ${name}`, scope);
+  return [`Drop-ins apply to it: ${dropIns.join(' ')}`, `See the unit with them: ${cat}`];
 }
 
 async function isMissing(user: string): Promise<boolean> {
@@ -98,14 +107,25 @@ async function unmetConditions({ scope, name, activeState, conditionMet }: UnitS
   );
 }
 
-/** The obstacles that keep systemd from starting a system unit: a sentence for each, with the command that mends it. */
+/** The lines of the unit's files that keep it from starting, and how to see them all. */
+function obstaclesInFiles({ scope, name, path, dropIns }: UnitState): string[] {
+  const found = startObstacles([...(path === null ? [] : [path]), ...dropIns]);
+  if (found.length === 0) return [];
+  return [
+    ...found.map(describeObstacle),
+    `See the unit with its drop-ins: ${systemctlFor(`cat ${name}`, scope)}`,
+    `Mend it, then: ${systemctlFor('daemon-reload', scope)}`,
+  ];
+}
+
+/** The obstacles that keep systemd from starting a unit: a sentence for each, with the command that mends it. */
 export async function obstaclesTo(unit: UnitState, target: Target): Promise<readonly string[]> {
   const { scope, user, dynamicUser, runtimeDirectory } = unit;
   const unmet = await unmetConditions(unit);
   if (unmet.length > 0) return unmet;
+  const found = obstaclesInFiles(unit);
   // The user and the link of a unit with DynamicUser= are made at its start.
-  if (scope !== 'system' || dynamicUser) return [];
-  const found: string[] = [];
+  if (scope !== 'system' || dynamicUser) return found;
   if (user !== null && (await isMissing(user))) found.push(aboutUser(user, unit, { ...target, scope }));
   const path = runtimeDirectory === null ? null : join('/run', runtimeDirectory);
   if (path !== null && isLeftoverLink(path)) {

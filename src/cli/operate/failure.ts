@@ -137,7 +137,8 @@ export function nextAfter(unit: UnitState, target: Target): readonly string[] {
   if (unit.exit?.how === 'exited' && unit.exit.status >= 200) {
     return [
       `Look at the unit: ${systemctlFor(`cat ${unit.name}`, unit.scope)}`,
-      `Write it anew: ${commandFor('install', target, true)}`,
+      // The lines of a drop-in stay as they are.
+      ...(unit.dropIns.length > 0 ? [] : [`Write it anew: ${commandFor('install', target, true)}`]),
     ];
   }
   return [
@@ -224,9 +225,17 @@ export function explainFailure(
       journal: true,
     };
   }
+  if (/^Assertion failed on job for/m.test(said)) {
+    return {
+      reason: `${unit.name} was not started: an assertion of the unit is not met (Assert…= in [Unit])`,
+      next: [`See the unit with its drop-ins: ${systemctlFor(`cat ${unit.name}`, unit.scope)}`],
+      status: commandStatus.failure,
+      journal: true,
+    };
+  }
   if (!/^Job for /m.test(said)) {
     return {
-      reason: line === '' ? `systemctl ${action} failed` : `systemd refused: ${line}`,
+      reason: line === '' ? `systemctl ${action} failed` : `systemd refused: ${line.replace(/\.+$/, '')}`,
       next: [`See how it is: ${commandFor('status', target, false)}`],
       status: commandStatus.failure,
       journal: false,
@@ -291,7 +300,7 @@ export function explainStop(before: UnitState, after: UnitState, target: Target)
 
 /** The failure as it is printed, without what the journal says. */
 export function failureLines(failure: OperationFailure): readonly string[] {
-  return [`${failure.reason}.`, ...failure.next.map((line) => `  ${line}`)];
+  return [`${failure.reason.replace(/\.+$/, '')}.`, ...failure.next.map((line) => `  ${line}`)];
 }
 
 function troubleLines(trouble: ManagerTrouble | null): readonly string[] {

@@ -172,7 +172,7 @@ export function notesOf(
       `Note: ${unit.name} is not running; the gateway that answers was started in the foreground, with the same directories.`,
     );
   }
-  if (verdict === 'stopped' && unit?.loadState === 'loaded') {
+  if (verdict === 'stopped' && unit?.loadState === 'loaded' && obstacles.length === 0) {
     notes.push(`To start it: ${commandFor('start', own, true)}`);
   }
   if (unit?.loadState === 'masked') {

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { describeObstacle } from '../../units/start-obstacles.js';
 import { unitUser } from '../../units/unit-user.js';
 import { type DoctorFacts, gatewayCommand, systemctl, type UnitFacts, unitOf } from '../facts.js';
 import { type Finding, findings, mend } from '../finding.js';
@@ -143,6 +144,24 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
   return state('ok', `${ActiveState} (${SubState})`);
 }
 
+/** Checks the lines of the unit's files and drop-ins that keep it from starting. */
+function checkSettings(facts: DoctorFacts, { obstacles, properties, name }: UnitFacts): readonly Finding[] {
+  const settings = findings('unit', 'settings');
+  const isUp = properties['ActiveState'] === 'active' || properties['ActiveState'] === 'reloading';
+  // A gateway that runs under it has found a way.
+  const found = isUp ? obstacles.filter(({ text }) => !text.startsWith('MemoryDenyWriteExecute')) : obstacles;
+  if (found.length === 0) {
+    const dropIns = properties['DropInPaths'] ?? '';
+    const text = dropIns === '' ? 'The unit has no drop-in' : `Drop-ins apply: ${dropIns}`;
+    return [settings('ok', `${text}; none of its files is missing`)];
+  }
+  const how = mend(
+    `Mend that line, then "${systemctl(facts, 'daemon-reload')}". See the unit with its drop-ins:`,
+    systemctl(facts, `cat ${name}`),
+  );
+  return found.map((obstacle) => settings(isUp ? 'warning' : 'problem', describeObstacle(obstacle), how));
+}
+
 function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
   const say = findings('unit', 'drift');
   if (drift === null) return say('not-applicable', 'The unit was not written by "sd-gateway install"');
@@ -196,6 +215,7 @@ export function checkUnit(facts: DoctorFacts): readonly Finding[] {
     checkValidity(facts, unit),
     checkReload(facts, unit),
     checkDrift(facts, unit),
+    ...checkSettings(facts, unit),
     checkState(facts, unit),
   ];
 }

@@ -11,6 +11,7 @@ import { offlineStore } from '../../store/create-store.js';
 import type { OfflineStore } from '../../store/store-kind.js';
 import { driftHere } from '../../units/drift.js';
 import { hidingProperties } from '../../units/paths.js';
+import { startObstacles } from '../../units/start-obstacles.js';
 import {
   settingsProperties,
   type UnitSettings,
@@ -124,6 +125,7 @@ export async function gatherUnit(
         command: commandOf(ExecStart),
         complaints:
           LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath, dropIns) : known([]),
+        obstacles: startObstacles([FragmentPath, ...dropIns].filter((path) => path !== '')),
         drift: await driftHere(manager, name, instance),
         user: await userOf(shown),
       });

@@ -188,6 +188,22 @@ describe('a job that failed', () => {
       /list-dependencies/,
     ],
     [
+      'start',
+      'Assertion failed on job for sd-gateway.service.',
+      unit({ activeState: 'inactive' }),
+      1,
+      'sd-gateway.service was not started: an assertion of the unit is not met (Assert…= in [Unit])',
+      /systemctl cat sd-gateway\.service/,
+    ],
+    [
+      'start',
+      job,
+      failed({ exit: exited(243), dropIns: ['/a.conf'] }),
+      1,
+      'sd-gateway.service did not start: the gateway ended: exit status 243 (CREDENTIALS: a credential can’t be loaded)',
+      /^Look at the unit: \S*\s?systemctl cat sd-gateway\.service$/,
+    ],
+    [
       'restart',
       job,
       failed({ exit: exited(78) }),
@@ -249,7 +265,7 @@ describe('a job that failed', () => {
       'Failed to start sd-gateway.service: Transaction is destructive.',
       unit({ activeState: 'inactive' }),
       1,
-      'systemd refused: Failed to start sd-gateway.service: Transaction is destructive.',
+      'systemd refused: Failed to start sd-gateway.service: Transaction is destructive',
       /status/,
     ],
   ] as const)('%s: %s', (action, said, after, status, reason, next) => {
