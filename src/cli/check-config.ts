@@ -20,7 +20,8 @@ import { readTexts } from '../gateway/people/open-reception.js';
 import { ServiceManager } from '../manager/service-manager.js';
 import { errorMessage } from '../text/failure-text.js';
 import { hiddenFrom } from '../units/paths.js';
-import { configurationAt, type GatewayLocation, locateGateway } from './client/locate.js';
+import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './client/locate.js';
+import { storePlaceProblem } from './client/store-place.js';
 import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
@@ -160,8 +161,10 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const { configuration, warnings, file } = configurationAt(location);
     await checkMemoryMax(location, configuration.agents);
     const hooks = hookAddresses(configuration);
+    const storeProblem = await storePlaceProblem(location, configuration, instanceOf(parsed));
     const found = [
       ...warnings,
+      ...(storeProblem === null ? [] : [storeProblem]),
       ...hooks.flatMap(({ channel, url }) =>
         url === null
           ? [

@@ -357,6 +357,20 @@ describeOnMachine('install and uninstall', (machine) => {
       expect(await type('install', '--instance', 'far', '--now')).toMatchObject({ status: 0, stderr: '' });
       expect(await type('send', '--instance', 'far', 'hi')).toMatchObject({ status: 0, stdout: 'hi\n' });
       expect(await isThere('/srv/far/gateway.db')).toBe(true);
+      const invocation = await property('sd-gateway-far.service', 'InvocationID');
+      for (const [path, problem] of [
+        ['/srv/nosuch/x.db', 'is not there: make it with "mkdir -p /srv/nosuch", then "sd-gateway install'],
+        ['/root/x.db', 'ProtectHome=yes hides /root/x.db from the gateway'],
+        ['/srv/x.db', 'the unit may not write in /srv: "sd-gateway install --instance far" gives it'],
+      ] as const) {
+        await edit('/etc/sd-gateway/sd-gateway-far.toml', `s|^path = .*|path = "${path}"|`);
+        const restarted = await type('restart', '--instance', 'far');
+        expect(restarted.status).toBe(78);
+        expect(restarted.stderr).toContain(`store.path: `);
+        expect(restarted.stderr).toContain(problem);
+        expect((await type('check-config', '--instance', 'far')).stderr).toContain(problem);
+      }
+      expect(await property('sd-gateway-far.service', 'InvocationID')).toBe(invocation);
       expect((await type('uninstall', '--instance', 'far', '--purge', '--yes')).status).toBe(0);
     });
 

@@ -15,6 +15,7 @@ import { settingsProperties, type UnitSettings, unitSettings } from '../../units
 import type { Target } from '../operate/find.js';
 import type { UnitState } from '../operate/unit.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
+import { storePlaceProblem } from './store-place.js';
 
 /** `--system` or `--user`; root's is the system, anybody else's their own. Throws a UsageError. */
 export function scopeOf(parsed: ParsedCommand): Scope {
@@ -84,14 +85,16 @@ export function configurationAt({ file, environment }: GatewayLocation): LoadedC
 }
 
 /**
- * The problems of the configuration that the unit would start with, a line each. None where this user can't tell: a
+ * The problems of the configuration that the unit would start with, and of its store's place, a line each. None where this user can't tell: a
  * unit of the system may have files that only root reads.
  */
 export async function configurationProblems(parsed: ParsedCommand): Promise<readonly string[]> {
   if (scopeOf(parsed) === 'system' && process.getuid?.() !== 0) return [];
   try {
-    configurationAt(await locateGateway(parsed));
-    return [];
+    const location = await locateGateway(parsed);
+    const { configuration } = configurationAt(location);
+    const problem = await storePlaceProblem(location, configuration, instanceOf(parsed));
+    return problem === null ? [] : [problem];
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     return error.problems.map(({ where, message }) => `${where}: ${message}`);

@@ -49,7 +49,7 @@ export async function lockDirectories(options: DirectoryLocksOptions): Promise<(
         ? []
         : [[`runtime directory ${runtimeDirectory}`, join(runtimeDirectory, 'lock')] as const]),
     ] as const) {
-      let lock = tryLock(path);
+      let lock = tryLockOf(what, path);
       if (!lock.locked && takeover) {
         if (!asked) await stopHolder(options, what, lock.holderPid);
         asked = true;
@@ -61,6 +61,17 @@ export async function lockDirectories(options: DirectoryLocksOptions): Promise<(
     return release;
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+/** Has the error of a system call name the setting, and keep its code. */
+function tryLockOf(what: string, path: string): FileLock {
+  try {
+    return tryLock(path);
+  } catch (error) {
+    if (!what.startsWith('database ') || !(error instanceof Error)) throw error;
+    error.message = `The ${what} (store.path) can't be used: ${error.message}. "sd-gateway check-config" says if the unit may write there`;
     throw error;
   }
 }
