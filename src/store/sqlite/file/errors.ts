@@ -188,9 +188,9 @@ export function toStoreError(error: unknown, path: string): StoreError {
     ? 'damaged'
     : (kinds.find(([prefix]) => code.startsWith(prefix))?.[1] ?? 'internal');
   const kind = named === 'input-output' ? kindOfDisk(path) : named;
-  return new FileError(kind, `${advice(kind, path)} (${code === '' ? detail : `${code}: ${detail}`})`, {
-    cause: error,
-  });
+  // The message of a system call begins with its code.
+  const known = code === '' || detail.startsWith(`${code}:`) ? detail : `${code}: ${detail}`;
+  return new FileError(kind, `${advice(kind, path)} (${known})`, { cause: error });
 }
 
 /** True for an error of SQLite behind which writes may be gone that it takes for made. */

@@ -41,3 +41,10 @@ it('a quota that is used up is a full disk, though Node has no name for it', () 
     message: expect.stringContaining('raise the quota'),
   });
 });
+
+it('says the code of a system call once', () => {
+  const error = Object.assign(new Error("EACCES: permission denied, open '/database'"), { code: 'EACCES' });
+  expect(toStoreError(error, '/database').message).toMatch(
+    / \(EACCES: permission denied, open '\/database'\)$/,
+  );
+});
