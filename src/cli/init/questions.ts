@@ -77,7 +77,14 @@ export class Interview {
       option: 'command',
       text: `The program and its arguments, such as "${example}":`,
     });
-    const [word, ...others] = wordsOf(text);
+    const words = wordsOf(text);
+    if (words === null) {
+      const problem = `a quote of ${text} is not closed`;
+      if (!asker.isTerminal) throw new AnswerError(problem);
+      asker.say(problem);
+      return null;
+    }
+    const [word, ...others] = words;
     if (word === undefined) throw new UsageError('--command names no program', 'init');
     const file = this.#find(word);
     if (file === null) {

@@ -91,6 +91,7 @@ describe('with options', () => {
       'the program /nonexistent/agent is not there',
     ],
     [['--agent', 'command'], 64, '--command is needed, as nobody can be asked'],
+    [['--agent', 'command', '--command', 'cat "unclosed'], 1, 'a quote of cat "unclosed is not closed'],
     [['--agent', 'telnet'], 64, '--agent is one of "echo", "command", "acp", "openai", not "telnet"'],
     [['--channel', 'stripe'], 64, '--secret-file is needed'],
     [
