@@ -344,7 +344,7 @@ export class SlackStandIn {
     const body = await bodyOf(request);
     if (body === null) return;
     if (root === 'files-pri') return this.#giveFile(request, method, response);
-    if (root === 'upload') return this.#takeFile(method, body, response);
+    if (root === 'upload') return this.#takeFile(method, contentOf(request, body), response);
     const { parameters, mistakes } = parametersOf(method, new URLSearchParams(body.toString()));
     this.calls.push({ method, parameters });
     const fault = this.#faults.get(method)?.shift();
@@ -587,6 +587,14 @@ function withThreadMembers(message: StandInMessage, all: readonly StandInMessage
 
 function kindOf(channel: string): string {
   return channel.startsWith('D') ? 'im' : channel.startsWith('G') ? 'groups' : 'channels';
+}
+
+/** A file is uploaded as it is, or as the one part of a form (RFC 7578). */
+function contentOf(request: IncomingMessage, body: Buffer): Buffer {
+  const [, boundary] =
+    /^multipart\/form-data; boundary="?([^"]+)"?$/.exec(request.headers['content-type'] ?? '') ?? [];
+  if (boundary === undefined) return body;
+  return body.subarray(body.indexOf('\r\n\r\n') + 4, body.lastIndexOf(`\r\n--${boundary}--`));
 }
 
 /** Null: it was cut off, and has no effect. */

@@ -73,8 +73,10 @@ export class MissedSlackMessages {
     this.#gap = { oldest: (since / 1_000).toFixed(6), seen: new Set() };
   }
 
-  /** The conversations that have not been looked at. */
+  /** The conversations that have not been looked at. They end if `begin` is called again. */
   async *conversations(): AsyncGenerator<string> {
+    const gap = this.#gap;
+    if (gap === null) return;
     let cursor = '';
     for (let count = 0; count < mostConversations; ) {
       const end = await this.#call('users.conversations', {
@@ -85,7 +87,10 @@ export class MissedSlackMessages {
       });
       const parsed = listed.safeParse(end.kind === 'ok' ? end.result : undefined);
       if (!parsed.success) return this.#tell('in which conversations the bot is', end);
-      for (const { id } of parsed.data.channels) if (this.#gap?.seen.has(id) === false) yield id;
+      for (const { id } of parsed.data.channels) {
+        if (this.#gap !== gap) return;
+        if (!gap.seen.has(id)) yield id;
+      }
       count += parsed.data.channels.length;
       cursor = parsed.data.response_metadata?.next_cursor ?? '';
       if (cursor === '') return;

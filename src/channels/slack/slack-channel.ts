@@ -226,12 +226,13 @@ export class SlackChannel implements Channel {
       },
     });
     const { missed, intake } = link;
+    const isAlone = this.#socket?.isOpen !== true;
     // Events that come at once have to wait for older messages.
-    if (this.#socket === null) missed.begin(intake.newest);
+    if (isAlone) missed.begin(intake.newest);
     const opening = await socket.opened();
     this.#leave(opening === null ? this.#socket : socket);
     if (opening !== null) return opening;
-    if (this.#socket === null) this.#catchUp(link);
+    if (isAlone) this.#catchUp(link);
     this.#socket = socket;
     const openedAt = clock.now();
     this.#heardAt = openedAt;

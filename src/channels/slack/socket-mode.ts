@@ -62,6 +62,10 @@ export class SocketConnection {
     });
   }
 
+  get isOpen(): boolean {
+    return this.#link.isOpen;
+  }
+
   /** Null: Slack has said hello, and sends events from now on. */
   async opened(): Promise<SlackTrouble | null> {
     const first = Promise.race([

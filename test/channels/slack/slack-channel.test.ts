@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/store/store-error.js';
 import { closeStore, openStore, Scene } from './slack-fixture.js';
@@ -299,6 +300,47 @@ describe('Slack', () => {
     scene.slack.saysHello = true;
     await scene.pass(() => scene.channel.health().state === 'up');
   });
+});
+
+test('no message is lost or doubled, whatever becomes of the connections', async () => {
+  const faults: readonly (() => void)[] = [
+    () => scene.slack.peers.at(-1)?.cut(),
+    () => scene.slack.peers.at(-1)?.pause(),
+    () => scene.slack.disconnect('warning', scene.slack.peers.at(-1)),
+    () => scene.slack.disconnect('refresh_requested', scene.slack.peers.at(-1)),
+    () => scene.slack.peers.at(-1)?.close(1001, 'restart'),
+    () => scene.slack.replay(),
+    () => scene.slack.retry(),
+    () => scene.storeFailures.push(new StoreError('unavailable', 'The store is away.')),
+    () => scene.slack.next('apps.connections.open', { kind: 'cut', at: 'after' }),
+    () => scene.slack.next('apps.connections.open', { kind: 'refuse', error: 'internal_error' }),
+  ];
+  await scene.started();
+  let runs = 0;
+  const steps = fc.array(fc.tuple(fc.constantFrom(...faults), fc.integer({ min: 1, max: 3 })), {
+    minLength: 3,
+    maxLength: 6,
+  });
+  await fc.assert(
+    fc.asyncProperty(steps, fc.boolean(), async (all, isRestarted) => {
+      const channel = `D42${++runs}`;
+      let written = 0;
+      for (const [fault, messages] of all) {
+        fault();
+        for (let left = messages; left > 0; left -= 1) scene.slack.says(`message ${++written}`, { channel });
+      }
+      if (isRestarted) {
+        await scene.closed();
+        await scene.made().start();
+      }
+      await scene.pass(() => scene.slack.unacknowledged === 0, 500);
+      // Slack promises no order between two connections, nor for what it sends again.
+      expect((await scene.texts(channel)).toSorted()).toEqual(
+        Array.from({ length: written }, (_, index) => `message ${index + 1} queued`).toSorted(),
+      );
+    }),
+    { numRuns: 2, endOnFailure: true },
+  );
 });
 
 test('of two gateways with one store, one is connected; the other takes over when it ends', async () => {
