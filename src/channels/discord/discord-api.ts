@@ -88,8 +88,8 @@ export class DiscordApi {
     const now = this.#clock.now();
     const held = this.#limits.heldUntil(call, now);
     if (held !== null && held - now > mostMs) return { kind: 'held', delayMs: held - now };
-    const at = this.#limits.reserve(call, now);
-    if (at > now) await pause({ clock: this.#clock, signal }, at - now);
+    await this.#waitUntil(this.#limits.reserve(call, now), signal);
+    await this.#waitUntil(this.#limits.reserveAmongAll(this.#clock.now()), signal);
     if (signal.aborted) return { kind: 'aborted', inDoubt: false };
     const end = await this.#http.exchange(this.#request(call), options);
     if (end.kind !== 'answer') return end;
@@ -113,6 +113,11 @@ export class DiscordApi {
   /** Takes the token out of a text of somebody else, who may repeat it. */
   redact(text: string): string {
     return text.replaceAll(this.#token, 'TOKEN');
+  }
+
+  async #waitUntil(at: number, signal: AbortSignal): Promise<void> {
+    const delayMs = at - this.#clock.now();
+    if (delayMs > 0) await pause({ clock: this.#clock, signal }, delayMs);
   }
 
   #request({ method, path, body, file }: DiscordCall): HttpCall {

@@ -80,10 +80,20 @@ export class RouteLimits {
     return Math.max(this.#of(route, now).readyAt(now), this.#global.readyAt(now));
   }
 
-  /** Takes a place, and gives the time at which it comes. Later calls get later places, so a channel's order is kept. */
+  /**
+   * Takes a place of the route, and gives the time at which it comes. Later calls get later places, so a channel's order is
+   * kept. One of all routes is taken then: a channel that waits must not keep others waiting.
+   */
   reserve(route: LimitedRoute, now: number): number {
-    const at = this.readyAt(route, now);
-    this.#of(route, now).take(at);
+    const window = this.#of(route, now);
+    const at = window.readyAt(now);
+    window.take(at);
+    return at;
+  }
+
+  /** Takes a place among all routes, and gives the time at which it comes. */
+  reserveAmongAll(now: number): number {
+    const at = this.#global.readyAt(now);
     this.#global.take(at);
     return at;
   }
