@@ -179,6 +179,13 @@ export class DiscordStandIn {
     this.#give('MESSAGE_UPDATE', channel, edited as DiscordObject);
   }
 
+  deletes({ id, channel_id: channelId }: DiscordObject): void {
+    const channel = this.channels.get(channelId) as Channel;
+    channel.messages.splice(0, Infinity, ...channel.messages.filter((each) => each.id !== id));
+    const wants = channel.guildId === null ? intentBits.directMessages : intentBits.guildMessages;
+    this.gateway.dispatch('MESSAGE_DELETE', wants, () => ({ id, channel_id: channelId }));
+  }
+
   /** A mention of the bot, with its object. */
   mention(text: string): { readonly content: string; readonly mentions: readonly object[] } {
     return { content: `<@${botId}> ${text}`, mentions: [this.bot] };
@@ -243,6 +250,7 @@ export class DiscordStandIn {
     const wants = channel.guildId === null ? intentBits.directMessages : intentBits.guildMessages;
     this.gateway.dispatch(name, wants, ({ intents }) => ({
       ...this.#shown(channel, message, (intents & intentBits.messageContent) !== 0),
+      channel_type: channel.guildId === null ? 1 : 0,
       ...(channel.guildId === null ? {} : { guild_id: channel.guildId, member: { nick: null, roles: [] } }),
     }));
     this.#changed();

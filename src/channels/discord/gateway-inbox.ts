@@ -150,8 +150,9 @@ export class GatewayInbox {
     await this.#fillDirects();
     for (const event of events) {
       const { name, data, seq } = event;
-      if (name === 'MESSAGE_CREATE' || name === 'MESSAGE_UPDATE') {
-        messages.push({ value: data, isEdit: name === 'MESSAGE_UPDATE' });
+      const kind = messageEvents.get(name);
+      if (kind !== undefined) {
+        messages.push({ value: data, kind });
         if (name === 'MESSAGE_CREATE') last = withSeen(last, data);
       } else if (readNames.has(name)) {
         await flush();
@@ -217,7 +218,7 @@ export class GatewayInbox {
 
   async #fill(channelId: string, guildId: string | null, from: string): Promise<void> {
     for await (const messages of this.#options.missed.of(channelId, from)) {
-      const given = messages.map((value) => ({ value, isEdit: false, guildId }));
+      const given = messages.map((value) => ({ value, kind: 'new' as const, guildId }));
       if (!(await this.#options.intake.take(given))) throw new Error('the channel has ended');
     }
   }
@@ -239,14 +240,15 @@ export class GatewayInbox {
   }
 }
 
-/** Events that more than the number of is needed. */
-const readNames: ReadonlySet<string> = new Set([
-  'READY',
-  'RESUMED',
-  'GUILD_CREATE',
-  'MESSAGE_CREATE',
-  'MESSAGE_UPDATE',
+const messageEvents: ReadonlyMap<string, GivenMessage['kind']> = new Map([
+  ['MESSAGE_CREATE', 'new'],
+  ['MESSAGE_UPDATE', 'edit'],
+  ['MESSAGE_DELETE', 'deletion'],
+  ['MESSAGE_DELETE_BULK', 'deletion'],
 ]);
+
+/** Events that more than the number of is needed. */
+const readNames: ReadonlySet<string> = new Set(['READY', 'RESUMED', 'GUILD_CREATE', ...messageEvents.keys()]);
 
 function withSeen(cursor: Cursor, data: unknown): Cursor {
   const { id } = (data ?? {}) as { readonly id?: unknown };

@@ -3,6 +3,7 @@ import { type RemoteFileSource, RemoteFiles } from '../remote-files.js';
 import { StoredMessages } from '../stored-messages.js';
 import { StoreRetries } from '../until-stored.js';
 import type { DirectChannels } from './direct-channels.js';
+import { deletionSchema } from './message-schema.js';
 import {
   type DiscordMessage,
   type HostedFile,
@@ -25,7 +26,7 @@ export interface MessageIntakeOptions {
 /** A message as Discord gives it. */
 export interface GivenMessage extends Pick<MessageFacts, 'guildId'> {
   readonly value: unknown;
-  readonly isEdit: boolean;
+  readonly kind: 'new' | 'edit' | 'deletion';
 }
 
 /** Puts messages on disk in their order, with the position behind them. */
@@ -50,6 +51,10 @@ export class MessageIntake {
   async take(messages: readonly GivenMessage[], checkpoint?: ChannelCheckpoint): Promise<boolean> {
     let waiting: Received[] = [];
     for (const given of messages) {
+      if (given.kind === 'deletion') {
+        waiting.push(...deletionsIn(given.value));
+        continue;
+      }
       const message = this.#read(given);
       if (message === null) continue;
       const received = this.#received(message);
@@ -69,11 +74,11 @@ export class MessageIntake {
   }
 
   /** Null: it is left out. */
-  #read({ value, isEdit, guildId }: GivenMessage): DiscordMessage | null {
+  #read({ value, kind, guildId }: GivenMessage): DiscordMessage | null {
     const { botId, context } = this.#options;
     return readDiscordMessage(value, {
       botId,
-      isEdit,
+      isEdit: kind === 'edit',
       now: context.clock.now(),
       ...(guildId === undefined ? {} : { guildId }),
     });
@@ -111,4 +116,20 @@ export class MessageIntake {
     mediaType: file.mediaType,
     download: () => this.#options.download(file),
   });
+}
+
+/** Discord says who may delete a message: no person is asked for. */
+function deletionsIn(value: unknown): readonly Received[] {
+  const deleted = deletionSchema.safeParse(value);
+  if (!deleted.success) return [];
+  const { channel_id: conversation, id, ids } = deleted.data;
+  return [...(id === undefined ? [] : [id]), ...ids].map((each) => ({
+    conversation,
+    id: each,
+    text: '',
+    person: null,
+    isGroup: null,
+    origin: 'deleted',
+    replyTo: null,
+  }));
 }

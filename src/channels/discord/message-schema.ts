@@ -59,6 +59,13 @@ export const messageSchema = z.object({
   poll: z.object({ question: z.object({ text: z.string().default('') }) }).optional(),
 });
 
+/** The events `MESSAGE_DELETE` and `MESSAGE_DELETE_BULK`, which has 100 ids at most. */
+export const deletionSchema = z.object({
+  channel_id: snowflake,
+  id: snowflake.optional(),
+  ids: z.array(snowflake).max(1_000).default([]),
+});
+
 export type GivenObject = z.output<typeof messageSchema>;
 export type AuthorObject = z.output<typeof user>;
 export type AttachmentObject = z.output<typeof attachment>;

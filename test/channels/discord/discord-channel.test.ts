@@ -109,6 +109,22 @@ describe('a message', () => {
     await hears(['Ada L: hello'], guildChannelId);
   });
 
+  test('that waits is changed by an edit, and cancelled by its deletion', async () => {
+    await scene.started();
+    const { discord } = scene;
+    const first = discord.says('hello');
+    discord.edits(first, { content: 'hello you' });
+    // Such as one that shows the page of a link.
+    discord.edits(first, { edited_timestamp: null, content: 'with a picture' });
+    discord.deletes(first);
+    discord.says('last');
+    await hears(['hello', 'last']);
+    expect(scene.revisions).toEqual([
+      [first.id, 'hello you'],
+      [first.id, null],
+    ]);
+  });
+
   test('that can not be read is kept, and those around it are taken', async () => {
     await scene.started();
     scene.discord.says('1');

@@ -26,6 +26,8 @@ export class Scene extends ChannelBench {
   readonly tokenFile = join(directory, `token-${this.name}`);
   discord!: DiscordStandIn;
   channel!: DiscordChannel;
+  /** Edits and deletions that have reached the gateway: the id, and the new text. */
+  readonly revisions: [string, string | null][] = [];
   readonly #ends = new Map<DiscordChannel, AbortController>();
 
   static async make(keys: object = {}): Promise<Scene> {
@@ -58,7 +60,12 @@ export class Scene extends ChannelBench {
       ...keys,
     });
     const context = this.context({
-      reception: receptionFor(configuration),
+      reception: receptionFor(configuration, {
+        revise: async ({ id }, text) => {
+          this.revisions.push([id, text]);
+          return null;
+        },
+      }),
       attachmentLimits: () => ({ count: 2, fileBytes: 100_000, totalBytes: 150_000 }),
       limits: { session: 1_000, total: 100_000 },
       signal: end.signal,
