@@ -34,3 +34,12 @@ export function plainName(name: string | null): string | null {
   const cut = [...cleaned].slice(0, longestName).join('').trim();
   return cut === '' ? null : cut;
 }
+
+/** A name within a mark in brackets, which it can't end. */
+export function markedName(name: string | null | undefined): string | null {
+  return (
+    plainName(name ?? null)
+      ?.replaceAll('[', '(')
+      .replaceAll(']', ')') ?? null
+  );
+}

@@ -1,5 +1,5 @@
 import type { Metadata } from '../../store/messages.js';
-import { storableText } from '../conversation/plain-text.js';
+import { markedName, storableText } from '../conversation/plain-text.js';
 import {
   type AttachmentObject,
   type AuthorObject,
@@ -127,8 +127,10 @@ function bodyOf(message: GivenObject, botId: string): string {
   const { content, sticker_items: stickers } = forwarded?.message ?? message;
   const words = [
     plainMentions(content, message.mentions, botId),
-    ...stickers.map(({ name }) => `[sticker ${name.slice(0, longestName)}]`),
-    ...(message.poll === undefined ? [] : [`[poll: ${message.poll.question.text.slice(0, longestQuote)}]`]),
+    ...stickers.map(({ name }) => `[sticker ${markedName(name) ?? ''}]`),
+    ...(message.poll === undefined
+      ? []
+      : [`[poll: ${message.poll.question.text.slice(0, longestQuote).replace(/[\s\p{Cc}]+/gu, ' ')}]`]),
   ];
   return words.filter((word) => word !== '').join('\n');
 }
@@ -136,7 +138,7 @@ function bodyOf(message: GivenObject, botId: string): string {
 /** Takes the bot's own name off the beginning, and puts names in the place of others' ids. */
 function plainMentions(content: string, mentions: readonly AuthorObject[], botId: string): string {
   const withoutOwn = content.replace(new RegExp(`^\\s*<@!?${botId}>[\\s,:]*`), '');
-  const names = new Map(mentions.map((user) => [user.id, nameOf(user, null) ?? user.id]));
+  const names = new Map(mentions.map((user) => [user.id, markedName(nameOf(user, null)) ?? user.id]));
   return withoutOwn
     .replace(/<@!?(\d{1,20})>/g, (whole, id: string) => (names.has(id) ? `@${names.get(id)}` : whole))
     .replace(/<a?:(\w{2,32}):\d{1,20}>/g, ':$1:')
@@ -154,7 +156,7 @@ function quotedIn({ referenced_message: replied }: GivenObject, botId: string): 
   if (replied.content === '') return null;
   const { content, author } = replied;
   const cut = content.length > longestQuote ? `${content.slice(0, longestQuote)}…` : content;
-  return `[in reply to ${nameOf(author, null) ?? 'somebody'}: ${cut.replace(/\s+/g, ' ')}]\n`;
+  return `[in reply to ${markedName(nameOf(author, null)) ?? 'somebody'}: ${cut.replace(/[\s\p{Cc}]+/gu, ' ')}]\n`;
 }
 
 function filesOf(message: GivenObject): readonly HostedFile[] {

@@ -1,5 +1,5 @@
 import type { Metadata } from '../../store/messages.js';
-import { plainName, storableText } from '../conversation/plain-text.js';
+import { markedName, storableText } from '../conversation/plain-text.js';
 import { conversationOf } from './address.js';
 import {
   type ChatObject,
@@ -135,15 +135,6 @@ function chatName({ title, first_name: first, username }: ChatObject): string | 
 
 function short(name: string | undefined): string | null {
   return name === undefined || name === '' ? null : storableText(name.slice(0, longestName));
-}
-
-/** A name within a mark in brackets, which it can't end. */
-function markedName(name: string | null | undefined): string | null {
-  return (
-    plainName(name ?? null)
-      ?.replaceAll('[', '(')
-      .replaceAll(']', ')') ?? null
-  );
 }
 
 /** The text, the caption, or words for what has neither. Null: there is nothing of it. */
