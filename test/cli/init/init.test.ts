@@ -121,6 +121,17 @@ describe('with options', () => {
     expect((await init(...words)).status).toBe(0);
   });
 
+  it.skipIf(process.getuid?.() !== 0)('says how the unit’s user gets a secret of the system', async () => {
+    const words = ['--system', '--instance', 'hooks', '--config', file, '--channel', 'github'];
+    const { status, stdout } = await place.run(['init', ...words]);
+    expect(status).toBe(0);
+    const target = '--system --instance hooks';
+    const secret = join(place.directory, 'etc/github-hooks.secret');
+    expect(stdout).toContain(
+      `Next: "sd-gateway install ${target} --config ${file} && chown sd-gateway-hooks: ${secret} && sd-gateway start ${target}".\n`,
+    );
+  });
+
   it('takes an answer that does not pass with --force', async () => {
     const { status, stdout } = await init('--force', '--agent', 'command', '--command', '/nonexistent/agent');
     expect(status).toBe(0);
