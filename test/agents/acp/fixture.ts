@@ -99,6 +99,11 @@ export class Place {
     }
   }
 
+  /** Resolves once no process is part of a turn: what a turn has left behind is looked for behind its reply. */
+  async isClear(): Promise<void> {
+    while (this.processes.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
   logged(): readonly string[] {
     return this.log.records.map(({ message }) => message);
   }

@@ -14,6 +14,7 @@ test('an agent of the protocol’s own SDK takes what it is sent, and is underst
   const session = `of ${join(place.directory, 'sessions/alice')}`;
   expect(await said(agent, 'hello', { agentSession })).toBe(`${session}: hello`);
   expect(await said(agent, 'ask', { agentSession })).toBe('{"outcome":"selected","optionId":"no"}');
+  await place.isClear();
   const cancel = new AbortController();
   const running = failure(agent, 'wait', { agentSession }, cancel.signal);
   while (place.processes.size === 0) await new Promise((resolve) => setTimeout(resolve, 5));

@@ -129,7 +129,7 @@ describe('a terminal', () => {
       if (type === 'delta') seen.push([...place.processes].map(({ turnId }) => turnId).join());
     });
     expect(seen).toContain('turn-1,turn-1');
-    expect(place.processes.size).toBe(0);
+    await place.isClear();
   });
 });
 
@@ -154,7 +154,7 @@ describe('the end of a turn ends its terminals', () => {
     const pid = Number(/\n(\d+)\n/.exec(text)?.[1]);
     expect(pid).toBeGreaterThan(0);
     expect(isAlive(pid)).toBe(false);
-    expect(place.processes.size).toBe(0);
+    await place.isClear();
   });
 });
 
