@@ -68,32 +68,30 @@ const mostRows = 60;
 const letterWidth = 7.8;
 const rowHeight = 18;
 
-/** Typed lines begin with the prompt, and are drawn brighter. */
 export function terminalPicture(title: string, shown: string): string {
   const all = wrapped(shown, columns);
   const rows = all.length <= mostRows ? all : [...all.slice(0, 6), '[…]', ...all.slice(7 - mostRows)];
   const width = Math.ceil(columns * letterWidth) + 32;
-  const texts = rows.map((row, index) => {
-    const fill = /^(?:#|>|\[\w+\])(?: |$)/.test(row) ? '#ffffff' : '#b9c2cc';
-    return `<text x="16" y="${28 + index * rowHeight}" fill="${fill}" xml:space="preserve">${escaped(row)}</text>`;
-  });
+  const texts = rows.map(
+    (row, index) => `<text x="16" y="${28 + index * rowHeight}" xml:space="preserve">${escaped(row)}</text>`,
+  );
   const height = rows.length * rowHeight + 28;
   return picture(width, height, title, [
     `<rect width="${width}" height="${height}" rx="8" fill="#1d2229"/>`,
-    '<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">',
+    '<g font-family="Menlo, Consolas, DejaVu Sans Mono, monospace" font-size="13" fill="#dfe5ea">',
     ...texts,
     '</g>',
   ]);
 }
 
 const chatWidth = 560;
-const bubbleColumns = 52;
+const bubbleColumns = 56;
 
 export function chatPicture(title: string, said: readonly ChatLine[]): string {
   let y = 16;
   const bubbles = said.flatMap(({ who, text, isOwn }) => {
     const rows = wrapped(text, bubbleColumns);
-    const width = Math.max(who.length, ...rows.map((row) => row.length)) * 7.4 + 28;
+    const width = Math.max(who.length, ...rows.map((row) => row.length)) * 8.2 + 28;
     const height = rows.length * rowHeight + 32;
     const x = isOwn ? chatWidth - 16 - width : 16;
     const top = y;
@@ -110,7 +108,7 @@ export function chatPicture(title: string, said: readonly ChatLine[]): string {
   const height = y + 6;
   return picture(chatWidth, height, title, [
     `<rect width="${chatWidth}" height="${height}" rx="8" fill="#c9d8e6"/>`,
-    '<g font-family="system-ui, sans-serif" font-size="14">',
+    '<g font-family="system-ui, DejaVu Sans, sans-serif" font-size="14">',
     ...bubbles,
     '</g>',
   ]);
