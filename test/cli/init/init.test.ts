@@ -117,7 +117,7 @@ describe('with options', () => {
       status: 1,
       stderr: expect.stringContaining(`secret 1 of 1 in ${secretFile} can't be used: `),
     });
-    writeFileSync(secretFile, 'a secret that is long enough\n');
+    writeFileSync(secretFile, 'a-secret-that-is-long-enough\n');
     expect((await init(...words)).status).toBe(0);
   });
 
