@@ -97,10 +97,7 @@ export class AgentConnection implements AgentLink {
       (frame) => this.connection.receive(frame),
       (failure) => this.fail(failure),
     );
-    readInTurns(socket, (bytes) => {
-      if (this.#failure === null) read(bytes);
-      return bytes.length;
-    });
+    readInTurns(socket, (bytes) => (this.#failure === null ? read(bytes) : bytes.length));
     socket.once('end', () => socket.destroy());
     socket.once('close', () => {
       const { connect } = this.#options;

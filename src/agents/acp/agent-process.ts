@@ -128,10 +128,7 @@ export class AgentProcess implements AgentLink {
     child.on('error', (error) => this.#options.log.warning(`The agent: ${error.message}`, this.#fields));
     // It may exit without reading: its end is told by `exit`.
     stdin.on('error', () => undefined);
-    readInTurns(stdout, (bytes) => {
-      if (this.#failure === null) read(bytes);
-      return bytes.length;
-    });
+    readInTurns(stdout, (bytes) => (this.#failure === null ? read(bytes) : bytes.length));
     const readOn = readInTurns(
       stderr,
       (bytes) => this.#standardError.write(bytes),

@@ -24,6 +24,19 @@ test('the limit counts neither the line feed nor the lines before', () => {
   expect(failures).toEqual([]);
 });
 
+test('many short lines are taken a little at a time, and none is lost', () => {
+  const { read, frames } = reader(100);
+  let rest = '{}\n'.repeat(20_000);
+  let most = 0;
+  while (rest !== '') {
+    const before = frames.length;
+    rest = rest.slice(read(rest));
+    most = Math.max(most, frames.length - before);
+  }
+  expect(frames).toHaveLength(20_000);
+  expect(most).toBeLessThan(2_000);
+});
+
 test.each([['abcde\n'], ['abcde']])(
   'an agent with the line %j of five bytes fails once, and is not read on',
   (line) => {
