@@ -1,6 +1,7 @@
 import type { AgentFinding } from '../agents/agent-finding.js';
 import type { FactsAnswer } from '../channels/control/ask-facts.js';
 import type { PortHolder } from '../channels/http/server/port-holder.js';
+import type { QueuedJob } from '../manager/queued-job.js';
 import type { Scope } from '../manager/service-manager.js';
 import type { RunRecord } from '../store/open-store.js';
 import type { Integrity, StoreLog } from '../store/store-kind.js';
@@ -34,6 +35,8 @@ export interface UnitFacts {
   readonly complaints: Known<readonly string[]>;
   /** Lines of its files that keep it from starting. */
   readonly obstacles: readonly StartObstacle[];
+  /** Its job that systemd has not finished; null: none. */
+  readonly job: QueuedJob | null;
   /** The difference from what this version writes; null if install does not write this unit. */
   readonly drift: Drift | null;
   /** User= of a unit of the system; null: none, or one that is made at the start (DynamicUser=). */

@@ -50,6 +50,7 @@ const unit = {
   command: ['sd-gateway', 'run'],
   complaints: known([]),
   obstacles: [],
+  job: null,
   drift: null,
   user: known({ name: 'sd-gateway', exists: true }),
   askedAt: 100_000,
@@ -389,6 +390,18 @@ describe('verdicts', () => {
     ],
     ['settings', 'warning', withObstacle('LoadCredential=a:/b'), 'systemctl cat sd-gateway.service'],
     ['settings', 'ok', withObstacle('MemoryDenyWriteExecute=yes'), null],
+    [
+      'state',
+      'warning',
+      {
+        unit: known({
+          ...unit,
+          properties: { ...properties, ActiveState: 'inactive' },
+          job: { type: 'start', isRunning: false, waitsFor: [] },
+        }),
+      },
+      'systemctl list-jobs --after',
+    ],
     ['channels', 'not-applicable', { gateway: absent }, null],
     ['channels', 'not-applicable', { gateway: told({ channels: [] }) }, null],
     ['channels', 'unknown', { gateway: told({}) }, null],

@@ -307,6 +307,32 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     expect((await type('logs --instance apart')).stdout).toContain('the disk is on fire');
   });
 
+  it('a stop cancels a start that waits for another unit, and the status tells of it', async () => {
+    const wants = ['[Unit]', 'Wants=slow-first.service', 'After=slow-first.service'];
+    await writeUnit('queued', 'Type=exec', 'ExecStart=/bin/sleep 60', ...wants);
+    await machine().writeFile(
+      '/etc/systemd/system/slow-first.service',
+      '[Service]\nType=oneshot\nExecStart=/bin/sh -c "until test -e /tmp/first-go; do sleep 0.05; done"\n',
+    );
+    await machine().check(['systemctl', 'daemon-reload']);
+    await machine().check(['systemctl', 'start', '--no-block', 'sd-gateway-queued.service']);
+    const waits = 'systemd is about to start it: its start job waits for slow-first.service.';
+    const status = await type('status --instance queued');
+    expect(status.status).toBe(3);
+    expect(status.stdout.replace(/\s+/g, ' ')).toContain(waits);
+    expect(status.stdout).not.toContain('To start it');
+    expect((await type('doctor --instance queued')).stdout.replace(/\s+/g, ' ')).toContain(waits);
+    expect(await type('stop --instance queued')).toMatchObject({
+      status: 0,
+      stdout: 'sd-gateway-queued.service was about to start; that start job is cancelled\n',
+    });
+    expect(await machine().check(['systemctl', 'list-jobs'])).not.toContain('sd-gateway-queued');
+    await machine().check(['touch', '/tmp/first-go']);
+    await machine().check(['systemctl', 'start', 'slow-first.service']);
+    const show = ['systemctl', 'show', '-P', 'ActiveState', 'sd-gateway-queued.service'];
+    expect(await machine().check(show)).toBe('inactive\n');
+  });
+
   it('names the line of a drop-in that keeps a unit from starting', async () => {
     const lines: Readonly<Record<string, string>> = {
       credential: '[Service]\nLoadCredential=tok:/nonexistent/secret\n',

@@ -2,6 +2,7 @@ import { NoGatewayError } from '../../channels/control/control-client.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf } from '../../manager/journal.js';
 import { ProgramError } from '../../manager/program.js';
+import { readQueuedJob, startsUnit } from '../../manager/queued-job.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
 import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import {
@@ -44,7 +45,15 @@ import {
 } from './find.js';
 import { lastRecord } from './journal.js';
 import { readUnit, type UnitState } from './unit.js';
-import { awaitIdle, describeWork, jobProgress, performJob, reloadOutcome, workOf } from './wait.js';
+import {
+  awaitIdle,
+  describeWork,
+  jobProgress,
+  notSaidYet,
+  performJob,
+  reloadOutcome,
+  workOf,
+} from './wait.js';
 
 function say(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
@@ -182,6 +191,9 @@ class Operation {
       say(`${unit.name} runs already${status(unit)}`);
       return commandStatus.success;
     }
+    const cancelled =
+      this.#action === 'stop' && isDown && unit.hasJob ? await this.#cancelStart(manager, unit) : null;
+    if (cancelled !== null) return cancelled;
     if ((this.#action === 'stop' && isDown) || (this.#action === 'reload' && !isUp)) {
       // The unit and a gateway in the foreground can't run at the same time with the same directories.
       const socket = controlSocketOf(this.#target, unit);
@@ -260,6 +272,19 @@ class Operation {
       process.off('SIGINT', interrupt);
       this.#spinner.stop();
     }
+  }
+
+  /** A start that waits for other units is cancelled by a stop, as by "systemctl stop". Null: there is none. */
+  async #cancelStart(manager: ServiceManager, unit: UnitState): Promise<number | null> {
+    const job = await readQueuedJob(manager, unit.name);
+    if (job === null || !startsUnit(job)) return null;
+    const { status: exit, stderr } = await manager.act('stop', unit.name);
+    if (exit !== 0) {
+      const after = await readUnit(manager, unit.name);
+      return this.#fail(explainFailure('stop', stderr.trim(), after, this.#target), after);
+    }
+    say(`${unit.name} was about to start; that ${job.type} job is cancelled`);
+    return commandStatus.success;
   }
 
   async #job(manager: ServiceManager, before: UnitState): Promise<number> {
@@ -349,15 +374,6 @@ const words: Readonly<Record<OperationAction, { readonly doing: string }>> = {
   restart: { doing: 'Restarting' },
   reload: { doing: 'Reloading' },
 };
-
-/** Keeps systemctl's warnings, such as that a socket unit can start it again. A changed file was already reported. */
-function notSaidYet(stderr: string): string {
-  return stderr
-    .split('\n')
-    .filter((line) => !/^Warning: The unit file, .* changed on disk/.test(line))
-    .join('\n')
-    .trim();
-}
 
 function status(unit: UnitState): string {
   return unit.statusText === null ? '' : `: ${unit.statusText}`;

@@ -67,6 +67,15 @@ export async function performJob(
   }
 }
 
+/** Keeps systemctl's warnings, such as that a socket unit can start it again. A changed file was already reported. */
+export function notSaidYet(stderr: string): string {
+  return stderr
+    .split('\n')
+    .filter((line) => !/^Warning: The unit file, .* changed on disk/.test(line))
+    .join('\n')
+    .trim();
+}
+
 export interface JobProgress {
   readonly text: string;
   /** True if it says what somebody may have to do. */

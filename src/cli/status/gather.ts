@@ -5,6 +5,7 @@ import { ConfigurationError, loadConfiguration } from '../../config/load.js';
 import { IdentityError } from '../../linux/owner.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf, invocationOf, type JournalRecord } from '../../manager/journal.js';
+import { describeQueuedStart, type QueuedJob, startsUnit, tellQueuedJob } from '../../manager/queued-job.js';
 import type { ServiceManager } from '../../manager/service-manager.js';
 import { offlineStore } from '../../store/create-store.js';
 import { StoreError } from '../../store/store-error.js';
@@ -123,6 +124,7 @@ const shownErrors = 5;
 /**
  * Lists what else a person may want to know or do.
  * @param obstacles what keeps the unit from being started
+ * @param job the job of a unit that is down; null: it has none
  */
 export function notesOf(
   verdict: StatusVerdict,
@@ -130,6 +132,7 @@ export function notesOf(
   target: Target,
   found: Found,
   obstacles: readonly string[] = [],
+  job: QueuedJob | null = null,
 ): readonly string[] {
   const notes: string[] = [];
   const trouble = found.kind === 'unit' ? null : found.trouble;
@@ -163,6 +166,8 @@ export function notesOf(
       unit.restartDelay === null ? '' : ` ${formatExactTimeSpan(unit.restartDelay)} after each end`;
     notes.push(`systemd starts it again by itself${delay}.`);
   }
+  const isQueued = job !== null && startsUnit(job);
+  if (isQueued) notes.push(describeQueuedStart(job));
   notes.push(...obstacles);
   if (verdict === 'failed' && unit !== null && (obstacles.length === 0 || hitStartLimit(unit))) {
     notes.push(...nextAfter(unit, own));
@@ -172,7 +177,7 @@ export function notesOf(
       `Note: ${unit.name} is not running; the gateway that answers was started in the foreground, with the same directories.`,
     );
   }
-  if (verdict === 'stopped' && unit?.loadState === 'loaded' && obstacles.length === 0) {
+  if (verdict === 'stopped' && unit?.loadState === 'loaded' && !isQueued && obstacles.length === 0) {
     notes.push(`To start it: ${commandFor('start', own, true)}`);
   }
   if (unit?.loadState === 'masked') {
@@ -248,14 +253,15 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   const managerAnswered = found.kind !== 'none' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
   const isDown = verdict === 'stopped' || verdict === 'failed';
-  const [lastStop, storeLog, errors, obstacles, drift] = await Promise.all([
+  const [lastStop, storeLog, errors, obstacles, job, drift] = await Promise.all([
     lastStopFor(answer, found, unit, target.instance),
     storeLogFor(answer, found, unit, target.instance),
     errorsFor(unit),
     unit !== null && isDown ? obstaclesTo(unit, target) : [],
+    found.kind !== 'none' && unit?.hasJob === true && isDown ? tellQueuedJob(found.manager, unit.name) : null,
     found.kind === 'none' || unit === null ? null : driftHere(found.manager, unit.name, target.instance),
   ]);
-  const notes = [...notesOf(verdict, unit, target, found, obstacles)];
+  const notes = [...notesOf(verdict, unit, target, found, obstacles, job)];
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
   const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
   if (gatewayTrouble !== null) notes.push(`Note: ${gatewayTrouble}`);

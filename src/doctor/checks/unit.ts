@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { describeQueuedStart, startsUnit } from '../../manager/queued-job.js';
 import { describeObstacle } from '../../units/start-obstacles.js';
 import { unitUser } from '../../units/unit-user.js';
 import { type DoctorFacts, gatewayCommand, systemctl, type UnitFacts, unitOf } from '../facts.js';
@@ -139,6 +140,13 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
       'problem',
       `systemd has started it again by itself ${formatTimes(restartsOf(unit))}, and ${up}.`,
       logs,
+    );
+  }
+  if (ActiveState === 'inactive' && unit.job !== null && startsUnit(unit.job)) {
+    return state(
+      'warning',
+      describeQueuedStart(unit.job),
+      mend('See all jobs:', systemctl(facts, 'list-jobs --after')),
     );
   }
   return state('ok', `${ActiveState} (${SubState})`);

@@ -6,6 +6,7 @@ import { ConfigurationError, type LoadedConfiguration } from '../../config/load.
 import { storeTable } from '../../config/store-table.js';
 import { IdentityError } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
+import { tellQueuedJob } from '../../manager/queued-job.js';
 import { type ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
 import { offlineStore } from '../../store/create-store.js';
 import type { OfflineStore } from '../../store/store-kind.js';
@@ -33,6 +34,7 @@ const properties = [
   'ActiveEnterTimestampMonotonic',
   'StatusText',
   'Result',
+  'Job',
   'MainPID',
   'NRestarts',
   'FreezerState',
@@ -126,6 +128,7 @@ export async function gatherUnit(
         complaints:
           LoadState === 'loaded' ? await complaintsOf(manager, name, FragmentPath, dropIns) : known([]),
         obstacles: startObstacles([FragmentPath, ...dropIns].filter((path) => path !== '')),
+        job: Number(shown['Job'] ?? 0) > 0 ? await tellQueuedJob(manager, name) : null,
         drift: await driftHere(manager, name, instance),
         user: await userOf(shown),
       });
