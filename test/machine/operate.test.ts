@@ -361,6 +361,38 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     });
   });
 
+  it('a user whose own manager is away is not shown another gateway', async () => {
+    const nora = await machine().addUser('nora', 1512);
+    await machine().check([
+      'sh',
+      '-c',
+      'cp /usr/lib/sd-gateway/systemd/sd-gateway.service /etc/systemd/system/ && systemctl daemon-reload',
+    ]);
+    await makeShippedUser(machine());
+    expect((await type('start')).status).toBe(0);
+    const file = '/home/nora/.config/systemd/user/sd-gateway.service';
+    await machine().writeFile(file, '[Service]\nExecStart=/bin/sleep 60\n');
+    await machine().check(['loginctl', 'disable-linger', 'nora']);
+    await machine().check(['systemctl', 'stop', 'user@1512.service']);
+    for (const words of ['status', 'status --user']) {
+      const { status, stdout } = await type(words, nora);
+      expect(status, words).toBe(4);
+      expect(stdout, words).toContain('● sd-gateway: not known');
+      const text = stdout.replace(/\s+/g, ' ');
+      expect(text, words).toContain('user manager can’t be reached');
+      expect(text, words).toContain(file);
+      expect(text, words).not.toContain('has none');
+      expect(text, words).not.toContain('To start it: sudo');
+    }
+    for (const words of ['start', 'stop']) {
+      const { status, stderr } = await type(words, nora);
+      expect(status, words).toBe(69);
+      expect(stderr, words).toContain('user manager can’t be reached');
+      expect(stderr, words).not.toMatch(/sudo sd-gateway|has no unit/);
+    }
+    expect((await type('stop')).status).toBe(0);
+  });
+
   it('Ctrl-C ends the wait, not the start', async () => {
     await writeUnit(
       'patient',

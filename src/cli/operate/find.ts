@@ -1,3 +1,6 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { scopeOfUser } from '../../config/directories.js';
 import { ProgramError } from '../../manager/program.js';
 import {
@@ -8,6 +11,7 @@ import {
   unitNames,
 } from '../../manager/service-manager.js';
 import { booted } from '../../systemd/evidence.js';
+import { unitDirectory } from '../../units/load-path.js';
 import { readUnit, type UnitState } from './unit.js';
 
 /** Which gateway a command is about. */
@@ -97,6 +101,20 @@ async function lookIn(manager: ServiceManager, instance: string | null): Promise
   return null;
 }
 
+/**
+ * The file by which this user has a unit of their own, or has enabled one of the machine's for themselves; null: there is
+ * none.
+ */
+function ownUnitFile(instance: string | null): string | null {
+  const directory = unitDirectory({ scope: 'user', home: homedir(), environment: process.env });
+  if (!existsSync(directory)) return null;
+  const folders = readdirSync(directory).filter((name) => /\.(wants|requires)$/.test(name));
+  const paths = ['', ...folders].flatMap((folder) =>
+    unitNames(instance).map((name) => join(directory, folder, name)),
+  );
+  return paths.find((path) => existsSync(path)) ?? null;
+}
+
 /** Looks for the unit in its scope, then in the other one. */
 export async function findUnit({ scope, instance }: Target): Promise<Found> {
   let trouble: ManagerTrouble | null = null;
@@ -112,7 +130,12 @@ export async function findUnit({ scope, instance }: Target): Promise<Found> {
     } catch (error) {
       if (!(error instanceof ProgramError || error instanceof ServiceManagerError)) throw error;
       // A failure to reach the other scope's manager is no news: root can seldom reach its own user manager.
-      if (place === scope) trouble = managerTrouble(scope, error);
+      if (place !== scope) continue;
+      trouble = managerTrouble(scope, error);
+      const own = scope === 'user' ? ownUnitFile(instance) : null;
+      // That one is meant, and nobody knows how it is: a unit of the system is another gateway.
+      if (own !== null)
+        return { kind: 'none', trouble: { ...trouble, text: `${trouble.text}; the unit is ${own}` } };
     }
   }
   return { kind: 'none', trouble };

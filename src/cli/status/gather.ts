@@ -142,7 +142,7 @@ export function notesOf(
   if (found.kind === 'elsewhere') {
     const { name, path, scope } = found.unit;
     notes.push(
-      `Note: ${name} is a unit of ${managerOf(scope)}${path === null ? '' : ` (${path})`}; ${managerOf(target.scope)} has none. See it with: ${commandFor('status', { ...target, scope }, false)}`,
+      `Note: ${name} is a unit of ${managerOf(scope)}${path === null ? '' : ` (${path})`}${found.trouble === null ? `; ${managerOf(target.scope)} has none` : ''}. See it with: ${commandFor('status', { ...target, scope }, false)}`,
     );
   }
   if (unit?.needsDaemonReload === true) {
@@ -250,7 +250,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   if (found.kind === 'elsewhere' && !explicitScope && !(await answers(ownSocket))) unit = found.unit;
   const answer = await askFacts(controlSocketOf(target, unit));
   const hasGateway = answer.outcome === 'told' || answer.outcome === 'unanswered';
-  const managerAnswered = found.kind !== 'none' || found.trouble === null;
+  const managerAnswered = found.kind === 'unit' || found.trouble === null;
   const verdict = verdictOf(unit, hasGateway, managerAnswered);
   const isDown = verdict === 'stopped' || verdict === 'failed';
   const [lastStop, storeLog, errors, obstacles, job, drift] = await Promise.all([
