@@ -158,13 +158,15 @@ export class RunHistory {
       return;
     }
     const outcome = runOutcome(previous, false);
+    // Turns that a stop has put back wait in the store like any other.
+    const again = this.#current.resumedTurns + (previous.stop?.putBackTurns ?? 0);
     const fields = {
       MESSAGE_ID: messageIds.previousRun,
       SD_GATEWAY_PREVIOUS_INVOCATION: previous.invocationId,
       SD_GATEWAY_PREVIOUS_OUTCOME: outcome,
-      SD_GATEWAY_RESUMED: this.#current.resumedTurns,
+      SD_GATEWAY_RESUMED: again,
     };
-    const resumed = counted(this.#current.resumedTurns, 'turn is run again', 'turns are run again');
+    const resumed = counted(again, 'turn is run again', 'turns are run again');
     if (outcome === 'clean') {
       this.#log.info(`The last run ended cleanly: ${previous.stop?.description}; ${resumed}`, fields);
       return;

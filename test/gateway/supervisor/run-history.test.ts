@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { endedByItself, readLastWords, writeLastWords } from '../../../src/gateway/supervisor/last-words.js';
-import { completed } from '../../../src/gateway/supervisor/run-history.js';
-import type { StopRecord } from '../../../src/store/open-store.js';
+import { completed, RunHistory } from '../../../src/gateway/supervisor/run-history.js';
+import type { RunRecord, StopRecord } from '../../../src/store/open-store.js';
 import { run as sampleRun } from '../../cli/operate/samples.js';
+import { RecordingLog } from '../delivery/recording-log.js';
 
 let directory: string;
 let path: string;
@@ -73,6 +74,29 @@ it.each([
   ['it was an earlier version', sampleRun({ stop: null }), null, null],
 ])('complete the record of a run without an end: %s', (_what, run, words, record) => {
   expect(completed(run, words)).toEqual(record);
+});
+
+it.each([
+  [0, 0, '0 turns are run again'],
+  [2, 0, '2 turns are run again'],
+  [0, 1, '1 turn is run again'],
+  [1, 2, '3 turns are run again'],
+])('counts %i turns that were put back, and %i that were cut off', async (putBackTurns, cutOff, text) => {
+  const log = new RecordingLog();
+  const history = new RunHistory({ log, stateDirectory: directory, invocationId: null, startedAt: 0 });
+  const previous = sampleRun({ stop: { ...stop, putBackTurns } });
+  const store = {
+    beginRun: async (current: RunRecord) => [current, previous],
+    updateRun: async () => undefined,
+    runs: async () => [],
+  };
+  await history.begin(store, cutOff);
+  expect(log.records).toMatchObject([
+    {
+      message: expect.stringMatching(new RegExp(`^The last run ended cleanly: .*; ${text}$`)),
+      fields: { SD_GATEWAY_RESUMED: putBackTurns + cutOff },
+    },
+  ]);
 });
 
 const child = new URL('./fatal-signal-child.mjs', import.meta.url).pathname;
