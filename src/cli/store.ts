@@ -17,8 +17,9 @@ import { offlineStore } from '../store/create-store.js';
 import { StoreError } from '../store/store-error.js';
 import type { Copied, StoreTools } from '../store/store-kind.js';
 import { EncodingError, linesOf } from '../text/lines.js';
-import { configurationAt, locateGateway } from './client/locate.js';
+import { configurationAt, instanceOf, locateGateway } from './client/locate.js';
 import { commandStatus } from './command.js';
+import { commandFor } from './operate/find.js';
 import { askYesNo, jsonFor, printable, reportLine } from './terminal.js';
 import { actionOf, type ParsedCommand, UsageError } from './usage.js';
 
@@ -205,6 +206,11 @@ function having<Tool>(tool: Tool | undefined, action: Action, name: string): Too
   throw new StoreError('internal', `${action} is not for ${name}: use the tools of its database.`);
 }
 
+/** True for files that this user has no right to. */
+function isDenial(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EACCES' && process.getuid?.() !== 0;
+}
+
 function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
@@ -239,6 +245,11 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     const told = describeError(error, request.file);
     if (told === null) throw error;
     process.stderr.write(`sd-gateway: ${printable(told)}\n`);
+    if (location.scope === 'system' && isDenial(error)) {
+      const target = { scope: location.scope, instance: instanceOf(parsed) };
+      const command = commandFor(`store ${request.action}`, target, true);
+      process.stderr.write(`  As root: ${command}${request.file === null ? '' : ' FILE'}\n`);
+    }
     return error instanceof Error && 'kind' in error && error.kind === 'newer-schema'
       ? commandStatus.configuration
       : commandStatus.failure;

@@ -233,6 +233,16 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       'this user may not ask the gateway at /run/sd-gateway/control.sock',
     );
     expect((await type('status --user', olga)).status).toBe(4);
+    for (const [words, step] of [
+      ['send --system x', 'sudo sd-gateway send …'],
+      ['dead --system', 'sudo sd-gateway dead …'],
+      ['store check --system', 'As root: sudo sd-gateway store check'],
+    ] as const) {
+      const { status, stderr } = await type(words, olga);
+      expect(stderr, words).toContain(step);
+      expect(stderr, words).not.toMatch(/its mode|install/);
+      expect(status, words).toBe(words.startsWith('store') ? 1 : 69);
+    }
     expect((await type('status')).status).toBe(0);
     expect((await type('stop')).status).toBe(0);
   });

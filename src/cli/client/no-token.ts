@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-
+import { join } from 'node:path';
+import { askFacts } from '../../channels/control/ask-facts.js';
 import { commandFor } from '../operate/find.js';
 import { shellWord } from '../terminal.js';
 import type { ParsedCommand } from '../usage.js';
@@ -12,10 +13,14 @@ import { type GatewayLocation, instanceOf, systemUnitOf } from './locate.js';
  */
 export async function noTokenAdvice(
   parsed: ParsedCommand,
-  { scope, unit }: GatewayLocation,
+  { scope, unit, directories }: GatewayLocation,
   isDenied: boolean,
 ): Promise<string> {
   const isRoot = process.getuid?.() === 0;
+  if (!isDenied && (await askFacts(join(directories.runtime, 'control.sock'))).outcome === 'told') {
+    const restart = commandFor('restart', { scope, instance: instanceOf(parsed) }, true);
+    return `The gateway runs, and its token file is gone. Restart it, and it makes a new one: ${restart}.`;
+  }
   // A person without a gateway of their own means the system's, where there is one.
   const systems = isRoot || unit !== null ? null : await systemUnitOf(instanceOf(parsed));
   if (!isRoot && scope === 'system') return `${asRoot(parsed, 'It is for root and the gateway’s user')}.`;

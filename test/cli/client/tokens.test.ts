@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Place } from '../foreground.js';
 
@@ -38,6 +40,22 @@ it('makes a token that may do what it was made for, until it is revoked', async 
   expect(late.stderr).toContain('does not accept the token');
   expect(late.status).toBe(77);
   expect((await place.run(['token', 'list'])).stdout).toBe('There is no token but the operator’s\n');
+});
+
+it('names the restart that makes a new token, if the file was removed under the gateway', async () => {
+  const other = new Place();
+  await other.start();
+  rmSync(join(other.directory, 'state/token'));
+  for (const words of [
+    ['token', 'show'],
+    ['send', 'x'],
+  ]) {
+    const { status, stderr } = await other.run(words);
+    expect(status).toBe(69);
+    expect(stderr).toMatch(/The gateway runs, and its token file is gone\. Restart it.*sd-gateway restart/);
+    expect(stderr).not.toContain('install');
+  }
+  other.remove();
 });
 
 it.each([
