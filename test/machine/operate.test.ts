@@ -200,7 +200,9 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     const { status, stdout } = await type('status --instance killed');
     expect(status).toBe(1);
     expect(stdout).toContain('Result: signal: the gateway ended: killed by SIGKILL');
-    expect(stdout).toContain('Last stop: it ended without a word');
+    expect(stdout.replace(/\s+/g, ' ')).toContain(
+      'Last stop: it left no record of its end: the gateway ended: killed by SIGKILL',
+    );
     expect(stdout).toContain('systemd starts it again by itself 1h after each end.');
     expect(stdout).not.toContain('Ready:');
     await unit.succeed('stop');

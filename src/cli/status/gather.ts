@@ -3,6 +3,7 @@ import { askFacts, type FactsAnswer } from '../../channels/control/ask-facts.js'
 import { addressesElsewhere } from '../../channels/http/server/port-holder.js';
 import { ConfigurationError, loadConfiguration } from '../../config/load.js';
 import { IdentityError } from '../../linux/owner.js';
+import { parseProcessStat, readProc } from '../../linux/process.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf, invocationOf, type JournalRecord } from '../../manager/journal.js';
 import { describeQueuedStart, type QueuedJob, startsUnit, tellQueuedJob } from '../../manager/queued-job.js';
@@ -15,7 +16,7 @@ import { type Drift, driftHere } from '../../units/drift.js';
 import { settingsProperties, unitSettings } from '../../units/unit-settings.js';
 import { answers } from '../client/control.js';
 import { controlSocketOf, namedByDirectory } from '../client/locate.js';
-import { hitStartLimit, nextAfter } from '../operate/failure.js';
+import { describeResult, hitStartLimit, nextAfter } from '../operate/failure.js';
 import { obstaclesTo } from '../operate/failure-report.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from '../operate/find.js';
 import { errorsOf, type JournalLine, journalTrouble, lastRecord } from '../operate/journal.js';
@@ -26,6 +27,7 @@ import {
   lastStopOf,
   type StatusReport,
   type StatusVerdict,
+  silentEnd,
   verdictOf,
   withoutWord,
 } from './report.js';
@@ -205,6 +207,16 @@ function gatewayTroubleOf(answer: FactsAnswer, unit: UnitState | null, target: T
   }
 }
 
+/** Says that somebody has stopped the process in its tracks; nothing if nobody has, or if that can't be seen. */
+function stoppedNotes(pid: number): readonly string[] {
+  const stat = parseProcessStat(readProc(`/proc/${pid}/stat`) ?? '');
+  if (stat?.state !== 'T') return [];
+  const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+  return [
+    `Note: its process is stopped (SIGSTOP), and answers nobody. To have it go on: ${sudo}kill -CONT ${pid}`,
+  ];
+}
+
 async function lastStopFor(
   answer: FactsAnswer,
   found: Found,
@@ -216,8 +228,21 @@ async function lastStopFor(
   // A gateway that still runs, in the foreground say, has the store to itself, and its own run there is the newest.
   const isDown = unit.mainPid === null && answer.outcome === 'absent';
   const stored = isDown ? await lastStopInStore(found.manager, unit, instance) : null;
-  // After a crash the store has no record of the end; the journal may have the reason.
-  return stored !== null && stored.cause !== null ? stored : ((await lastStopInJournal(unit)) ?? stored);
+  // After a crash the store has no record of the end; the journal or systemd may have the reason.
+  if (stored !== null && stored.cause !== null) return stored;
+  return withResult((await lastStopInJournal(unit)) ?? stored, unit);
+}
+
+/** Says what systemd knows of the end of a run that left no word. */
+export function withResult(stop: LastStop | null, unit: UnitState): LastStop | null {
+  const isItsRun = stop !== null && stop.invocationId === unit.invocationId && unit.invocationId !== null;
+  if (!isItsRun || stop.cause !== null || unit.result === 'success') return stop;
+  const at = stop.at ?? unit.exit?.at ?? null;
+  const description = stop.description.replace(
+    silentEnd,
+    `it left no record of its end: ${describeResult(unit)}`,
+  );
+  return { ...stop, at, description };
 }
 
 async function storeLogFor(
@@ -263,6 +288,7 @@ export async function gather(target: Target, explicitScope: boolean): Promise<St
   ]);
   const notes = [...notesOf(verdict, unit, target, found, obstacles, job)];
   if (typeof errors === 'string') notes.push(`Note: ${errors}.`);
+  if (answer.outcome !== 'told' && unit?.mainPid != null) notes.push(...stoppedNotes(unit.mainPid));
   const gatewayTrouble = gatewayTroubleOf(answer, unit, target);
   if (gatewayTrouble !== null) notes.push(`Note: ${gatewayTrouble}`);
   const elsewhere = addressesElsewhere(answer.outcome === 'told' ? answer.facts.listening : []);

@@ -115,13 +115,15 @@ export function statusOf(verdict: StatusVerdict): number {
   }
 }
 
+export const silentEnd = 'it ended without a word: killed, aborted, out of memory, or the machine went down';
+
 /** A run that ended without a word. */
 export function withoutWord(source: LastStop['source'], invocationId: string | null): LastStop {
   return {
     source,
     at: null,
     cause: null,
-    description: 'it ended without a word: killed, aborted, out of memory, or the machine went down',
+    description: silentEnd,
     exitStatus: null,
     job: null,
     drainMicroseconds: null,

@@ -1,13 +1,15 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { gather, lastStopInJournal } from '../../../src/cli/status/gather.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { gather, lastStopInJournal, withResult } from '../../../src/cli/status/gather.js';
+import { withoutWord } from '../../../src/cli/status/report.js';
 import { messageIds } from '../../../src/log/fields.js';
 import { openSqliteStore } from '../../../src/store/sqlite/sqlite-store.js';
 import { fakeProgram } from '../../manager/fake-program.js';
-import { run, unit } from '../operate/samples.js';
+import { failed, run, unit } from '../operate/samples.js';
 import { SystemctlDouble } from '../systemctl-double.js';
 
 let double: SystemctlDouble;
@@ -43,6 +45,47 @@ it.each([
   silent.close();
   expect(report.verdict).toBe(hangs ? 'foreground' : 'stopped');
   expect(report.lastStop).toEqual(lastStop === null ? null : expect.objectContaining(lastStop));
+});
+
+it('names the step for a process that somebody has stopped', async () => {
+  const child = spawn('sleep', ['60']);
+  try {
+    double.says('sd-gateway.service', {
+      LoadState: 'loaded',
+      ActiveState: 'active',
+      MainPID: String(child.pid),
+    });
+    fakeProgram('journalctl', '');
+    const ask = async () => (await gather({ scope: 'user', instance: null }, true)).notes.join('\n');
+    expect(await ask()).not.toContain('kill -CONT');
+    child.kill('SIGSTOP');
+    await vi.waitFor(() => expect(readFileSync(`/proc/${child.pid}/stat`, 'utf8')).toContain(') T '));
+    expect(await ask()).toContain(`kill -CONT ${child.pid}`);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+describe('the end of the last run, by systemd', () => {
+  const silent = withoutWord('store', unit().invocationId);
+  const killed = failed({ result: 'watchdog', exit: { how: 'dumped', status: 6, at: 5_000 } });
+
+  it('is what it says of a run that left no word', () => {
+    expect(withResult(silent, killed)).toMatchObject({
+      at: 5_000,
+      cause: null,
+      description: expect.stringMatching(/^it left no record of its end: the watchdog ended it/),
+    });
+  });
+
+  it.each([
+    ['another run', { ...silent, invocationId: 'b' }, killed],
+    ['a run with a record', { ...silent, cause: 'crash', description: 'a crash' }, killed],
+    ['a run that ended well', silent, failed({ result: 'success' })],
+    ['no run', null, killed],
+  ])('is not that of %s', (_which, stop, after) => {
+    expect(withResult(stop, after)).toBe(stop);
+  });
 });
 
 describe('the end of the last run, by the journal', () => {
