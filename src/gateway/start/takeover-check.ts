@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { nameOf } from '../../channels/http/server/listen.js';
 import { portHolders } from '../../channels/http/server/port-holder.js';
 import type { ListenAddress } from '../../config/values.js';
+import { serviceOf } from '../../systemd/evidence.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { RefusedStart } from './failed-start.js';
 
@@ -27,6 +28,13 @@ async function checkAddress(listen: ListenAddress, holderPid: number | null): Pr
   }
   const other = portHolders(listen.port, listen.host).find(({ pid }) => pid !== holderPid && pid !== 1);
   if (other === undefined) return;
+  if (other.name === 'systemd') {
+    // It keeps the socket for the unit (FileDescriptorStoreMax=), or has it of a socket unit.
+    const unit = holderPid === null ? null : serviceOf(holderPid);
+    throw new RefusedStart(
+      `This gateway could not listen on ${address}: a user’s service manager (pid ${other.pid}) keeps that socket for ${unit ?? 'a unit'}. Stop the unit first: systemctl --user stop ${unit ?? 'UNIT'}. ${stays}`,
+    );
+  }
   throw new RefusedStart(
     `This gateway could not listen on ${address}: ${other.name} (pid ${other.pid}) does, which is not the gateway to take over from. ${stays}`,
   );
