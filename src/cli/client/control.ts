@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
 import { askFacts } from '../../channels/control/ask-facts.js';
 import { control, SilentGatewayError } from '../../channels/control/control-client.js';
 import type { CallerTurn } from '../../channels/control/facts.js';
@@ -65,6 +67,21 @@ export async function order(
   return command === 'reload' && refusalIn(shown) !== null
     ? commandStatus.configuration
     : commandStatus.success;
+}
+
+/** Says that only the running gateway still has its database, as the file was removed; null: it is there, or nobody can tell. */
+export async function lostDatabase(socket: string): Promise<string | null> {
+  const answer = await askFacts(socket);
+  if (answer.outcome !== 'told' || !isAbsolute(answer.facts.database)) return null;
+  const { database, trouble } = answer.facts;
+  try {
+    statSync(database);
+    return null;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') return null;
+    return trouble ?? `The database ${database} was removed, and only the gateway still has it.`;
+  }
 }
 
 /** Warns of the settings that a reload left for a restart. `restart`: the command to type. */

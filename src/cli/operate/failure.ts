@@ -298,6 +298,16 @@ export function explainStop(before: UnitState, after: UnitState, target: Target)
   };
 }
 
+/** A restart by which a database would be lost that only the running gateway still has. `lost` says so. */
+export function losesDatabase(lost: string, unit: UnitState): OperationFailure {
+  return {
+    reason: `${lost} Nothing was restarted`,
+    next: [`To restart it all the same: ${systemctlFor(`restart ${unit.name}`, unit.scope)}`],
+    status: commandStatus.failure,
+    journal: false,
+  };
+}
+
 /** The failure as it is printed, without what the journal says. */
 export function failureLines(failure: OperationFailure): readonly string[] {
   return [`${failure.reason.replace(/\.+$/, '')}.`, ...failure.next.map((line) => `  ${line}`)];

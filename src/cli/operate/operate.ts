@@ -8,6 +8,7 @@ import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import {
   answers,
   askStatus,
+  lostDatabase,
   order,
   restartNeededLines,
   turnOfThisCommand,
@@ -27,6 +28,7 @@ import {
   elsewhereLines,
   explainFailure,
   explainStop,
+  losesDatabase,
   noAnswerLines,
   nothingToStartLines,
   type OperationAction,
@@ -48,6 +50,7 @@ import { readUnit, type UnitState } from './unit.js';
 import {
   awaitIdle,
   describeWork,
+  doing,
   jobProgress,
   notSaidYet,
   performJob,
@@ -214,6 +217,8 @@ class Operation {
     const refused = await this.#refusedWithinTurn(socket);
     if (refused !== null) return refused;
     if (isUp && this.#action === 'restart') {
+      const lost = await lostDatabase(socket);
+      if (lost !== null) return this.#fail(losesDatabase(lost, unit), null);
       const problems = await configurationProblems(this.#parsed);
       if (problems.length > 0) {
         complain(
@@ -291,9 +296,9 @@ class Operation {
     const { name } = before;
     this.#began = Date.now();
     this.#invocationBefore = before.invocationId;
-    this.#spinner.show(`${words[this.#action].doing} ${name}`);
+    this.#spinner.show(`${doing[this.#action]} ${name}`);
     const outcome = await performJob(manager, this.#action, name, (unit) => {
-      const progress = jobProgress(unit, before, words[this.#action].doing);
+      const progress = jobProgress(unit, before, doing[this.#action]);
       if (progress !== null) this.#spinner.show(progress.text, progress.isNews);
     });
     if (outcome.outcome === 'interrupted') {
@@ -367,13 +372,6 @@ class Operation {
     return status;
   }
 }
-
-const words: Readonly<Record<OperationAction, { readonly doing: string }>> = {
-  start: { doing: 'Starting' },
-  stop: { doing: 'Stopping' },
-  restart: { doing: 'Restarting' },
-  reload: { doing: 'Reloading' },
-};
 
 function status(unit: UnitState): string {
   return unit.statusText === null ? '' : `: ${unit.statusText}`;

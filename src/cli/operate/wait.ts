@@ -76,6 +76,14 @@ export function notSaidYet(stderr: string): string {
     .trim();
 }
 
+/** Words for an action that goes on. */
+export const doing = {
+  start: 'Starting',
+  stop: 'Stopping',
+  restart: 'Restarting',
+  reload: 'Reloading',
+} as const;
+
 export interface JobProgress {
   readonly text: string;
   /** True if it says what somebody may have to do. */
