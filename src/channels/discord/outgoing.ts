@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment } from '../../store/messages.js';
 import { discordMarkdown, plainDiscordText } from '../reply-text/discord-markdown.js';
-import { formReply } from '../reply-text/reply-form.js';
+import { formBeginning, formReply } from '../reply-text/reply-form.js';
 import { snowflake } from './message-schema.js';
 import { timeOfSnowflake } from './snowflake.js';
 
@@ -31,7 +31,7 @@ export function outgoingParts(
 
 /** The beginning of a text that grows, as one message shows it; null: there is nothing to be seen yet. */
 export function outgoingPreview(text: string): string | null {
-  return formReply(text, form)[0]?.formed ?? null;
+  return formBeginning(text, form)?.formed ?? null;
 }
 
 export function wordsPart(text: string): OutgoingPart {

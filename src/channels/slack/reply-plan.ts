@@ -1,6 +1,6 @@
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment } from '../../store/messages.js';
-import { formReply } from '../reply-text/reply-form.js';
+import { formBeginning, formReply } from '../reply-text/reply-form.js';
 import { slackMrkdwn } from '../reply-text/slack-mrkdwn.js';
 
 /** Decides which messages a reply becomes: pure functions. */
@@ -26,7 +26,7 @@ export function planReply(
 
 /** The beginning of a text that grows, as one message shows it; null: there is nothing to be seen yet. */
 export function planPreview(text: string): string | null {
-  return formReply(text, mrkdwn)[0]?.formed ?? null;
+  return formBeginning(text, mrkdwn)?.formed ?? null;
 }
 
 /** A text without any markup. */
