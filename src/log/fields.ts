@@ -23,7 +23,8 @@ export const recordFields = {
   SD_GATEWAY_PREVIOUS_OUTCOME: 'The outcome of the run before: "clean", "failed", "crashed" or "unknown".',
   SD_GATEWAY_TEXT: 'The text of the message; only with log.bodies = true.',
   SD_GATEWAY_REPLY: 'The text of the reply; only with log.bodies = true.',
-  SD_GATEWAY_RESUMED: 'The number of turns of the last run that were queued again.',
+  SD_GATEWAY_RESUMED:
+    'The number of turns of the last run that run again, those that its stop has put back among them.',
   SD_GATEWAY_LEFT_OUT:
     'The number of records left out: of a kind of which there were too many, or while journald took none.',
 } as const;
