@@ -6,7 +6,7 @@ import { sessionOf } from '../session-name.js';
 import type { OperatorActions, QuestionActions, SessionOperations } from '../surroundings.js';
 import type { Role } from './roles.js';
 import { type TextName, type Texts, textFor } from './texts.js';
-import { chatWords, mayUse, type SaidWord } from './words.js';
+import { type ChatWord, chatWords, mayUse, type SaidWord } from './words.js';
 
 /** One use of a word. */
 export interface WordUse {
@@ -99,11 +99,16 @@ export class WordActions {
     }
   }
 
-  #help(use: WordUse): string {
-    const words = chatWords.filter((word) =>
-      mayUse({ word, argument: null }, { role: use.role, isGroup: use.isGroup, isOwnTurn: true }),
-    );
-    return [this.#text('help'), ...words.map((word) => this.#text(`help_${word}`))].join('\n');
+  #help({ role, isGroup }: WordUse): string {
+    const may = (word: ChatWord, argument: string | null) =>
+      mayUse({ word, argument }, { role, isGroup, isOwnTurn: true });
+    const lines = chatWords
+      .filter((word) => may(word, null))
+      .map((word) => {
+        const line = this.#text(`help_${word}`);
+        return word === 'agent' && may(word, 'NAME') ? `${line} ${this.#text('help_agent_name')}` : line;
+      });
+    return [this.#text('help'), ...lines].join('\n');
   }
 
   async #status(session: string, use: WordUse): Promise<string> {

@@ -127,6 +127,9 @@ test('help names the words that the person has', async () => {
   expect(await say('/help')).toContain('/approve CODE');
   expect(await say('/help', { role: 'user' })).not.toContain('/approve CODE');
   expect(await say('/help', { role: 'user', isGroup: true })).not.toContain('/reset');
+  expect(await say('/help')).toContain('/agent NAME');
+  expect(await say('/help', { role: 'user' })).toMatch(/\/agent (?!NAME)/);
+  expect(await say('/help', { role: 'user' })).not.toContain('/agent NAME');
 });
 
 describe('a user', () => {
