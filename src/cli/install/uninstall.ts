@@ -33,6 +33,11 @@ export interface GatewayData {
 const stateFile =
   /^(gateway\.db.*|token|webhook-secret|lock|control\.sock|last-words\.json|fatal-signal|agents|compiled)$/;
 
+/** The instance's name, if "init" has kept a configuration under this name; null: it is another file. */
+function keptConfigurationOf(file: string): string | null {
+  return /^(.+)\.toml\.\d{8}T\d{6}$/.exec(file)?.[1] ?? null;
+}
+
 function isThere(path: string): boolean {
   return existsSync(path) || linkTarget(path) !== null;
 }
@@ -59,6 +64,10 @@ export function gatewayData({ scope, instance, home, environment }: UnitTarget):
     },
   });
   const paths = ['toml', 'env'].map((suffix) => join(where.configuration, `${name}.${suffix}`));
+  if (existsSync(where.configuration)) {
+    const kept = readdirSync(where.configuration).filter((file) => keptConfigurationOf(file) === name);
+    paths.push(...kept.map((file) => join(where.configuration, file)));
+  }
   if (scope === 'system') paths.push(...systemPaths(name));
   else paths.push(where.state, join(XDG_CACHE_HOME ?? join(home, '.cache'), name));
   const earlier = where.earlierUserState;

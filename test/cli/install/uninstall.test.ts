@@ -63,6 +63,18 @@ describe('with an instance of the package’s template', () => {
     expect(existsSync(messages())).toBe(false);
   });
 
+  it('the configurations go too that init has kept, and not those of others', async () => {
+    const directory = join(double.home, 'CONFIG_HOME/sd-gateway');
+    mkdirSync(directory, { recursive: true });
+    const files = ['sd-gateway-test', 'sd-gateway-tests'].map((name) =>
+      join(directory, `${name}.toml.20261130T173235`),
+    );
+    for (const file of files) writeFileSync(file, '');
+    double.says(template, { ActiveState: 'inactive' }, 'disabled');
+    expect(await uninstall('--purge', '--yes')).toBe(0);
+    expect(files.map((file) => existsSync(file))).toEqual([false, true]);
+  });
+
   it('the own unit is removed where the messages stay', async () => {
     const path = writeUnit();
     double.says(template, { ActiveState: 'active' }, 'enabled');
