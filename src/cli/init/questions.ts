@@ -23,6 +23,14 @@ import { webhookChannels } from './webhooks.js';
 /** An entry for each channel that is offered, in the order in which they are shown. */
 const offeredChannels: readonly OfferedChannel[] = [telegramChannel, ...webhookChannels];
 
+/** Options that answer the questions about an agent, and its types that have these. */
+const typesOfOption: Readonly<Record<string, readonly string[]>> = {
+  command: ['command', 'acp'],
+  'base-url': ['openai'],
+  model: ['openai'],
+  'key-file': ['openai'],
+};
+
 /** Asks, and tries each answer. Nothing is written. */
 export class Interview {
   readonly #options: ChannelSurroundings;
@@ -51,6 +59,10 @@ export class Interview {
         ['openai', 'a server of chat completions, such as Ollama, llama.cpp or a provider'],
       ],
     });
+    for (const [option, types] of Object.entries(typesOfOption)) {
+      if (types.includes(type) || asker.given(option) === null) continue;
+      throw new UsageError(`--${option} goes with --agent ${types.join(' or ')}`, 'init');
+    }
     for (;;) {
       const answer = await this.#agentOf(type);
       if (answer !== null) return answer;

@@ -91,6 +91,8 @@ describe('with options', () => {
       'the program /nonexistent/agent is not there',
     ],
     [['--agent', 'command'], 64, '--command is needed, as nobody can be asked'],
+    [['--agent', 'echo', '--command', 'cat'], 64, '--command goes with --agent command or acp'],
+    [['--command', 'cat', '--model', 'x'], 64, '--command goes with --agent command or acp'],
     [['--agent', 'command', '--command', 'cat "unclosed'], 1, 'a quote of cat "unclosed is not closed'],
     [['--agent', 'telnet'], 64, '--agent is one of "echo", "command", "acp", "openai", not "telnet"'],
     [['--channel', 'stripe'], 64, '--secret-file is needed'],
