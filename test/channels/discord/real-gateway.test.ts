@@ -31,53 +31,53 @@ const points: Readonly<Record<string, (discord: DiscordStandIn, write: () => voi
   },
 };
 
-// A part of `npm run test:all`.
-test.runIf(process.env['PROPERTY_FACTOR'] !== undefined)(
-  'nothing is lost, doubled or out of order, wherever the gateway is killed',
-  { timeout: 120_000 },
-  async () => {
-    const discord = await DiscordStandIn.start();
-    discord.gateway.heartbeatIntervalMs = 1_000;
-    const place = new Place();
-    onTestFinished(async () => {
-      place.remove();
-      await discord.close();
-    });
-    mkdirSync(join(place.directory, 'etc'));
-    const token = join(place.directory, 'token');
-    writeFileSync(token, discord.token, { mode: 0o600 });
-    const table = { type: 'discord', token_file: token, api_root: discord.root };
-    const lines = Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
-    writeFileSync(
-      join(place.directory, 'etc/sd-gateway.toml'),
-      `[channels.dc]\n${lines.join('\n')}\nallow = ["${ada.id}"]\n`,
-    );
-    let written = 0;
-    const write = () => void discord.says(`hello ${++written}`);
-    const answered = () => discord.until(() => discord.texts.includes(`hello ${written}`));
-    const said: string[] = [];
+/** `npm run test:all` takes all of them, `npm test` the one whose reply is looked for in the channel. */
+const taken = Object.values(points).slice(...(process.env['PROPERTY_FACTOR'] === undefined ? [1, 2] : []));
 
-    let gateway: Gateway = await place.start();
+test('nothing is lost, doubled or out of order, wherever the gateway is killed', {
+  timeout: 120_000,
+}, async () => {
+  const discord = await DiscordStandIn.start();
+  discord.gateway.heartbeatIntervalMs = 1_000;
+  const place = new Place();
+  onTestFinished(async () => {
+    place.remove();
+    await discord.close();
+  });
+  mkdirSync(join(place.directory, 'etc'));
+  const token = join(place.directory, 'token');
+  writeFileSync(token, discord.token, { mode: 0o600 });
+  const table = { type: 'discord', token_file: token, api_root: discord.root };
+  const lines = Object.entries(table).map(([key, value]) => `${key} = ${JSON.stringify(value)}`);
+  writeFileSync(
+    join(place.directory, 'etc/sd-gateway.toml'),
+    `[channels.dc]\n${lines.join('\n')}\nallow = ["${ada.id}"]\n`,
+  );
+  let written = 0;
+  const write = () => void discord.says(`hello ${++written}`);
+  const answered = () => discord.until(() => discord.texts.includes(`hello ${written}`));
+  const said: string[] = [];
+
+  let gateway: Gateway = await place.start();
+  await discord.until(() => discord.gateway.isConnected);
+  write();
+  await answered();
+  for (const reach of taken) {
     await discord.until(() => discord.gateway.isConnected);
+    await reach(discord, write);
+    gateway.child.kill('SIGKILL');
+    expect((await gateway.end).signal).toBe('SIGKILL');
+    said.push(gateway.said);
+    write();
+    gateway = await place.start();
     write();
     await answered();
-    for (const reach of Object.values(points)) {
-      await discord.until(() => discord.gateway.isConnected);
-      await reach(discord, write);
-      gateway.child.kill('SIGKILL');
-      expect((await gateway.end).signal).toBe('SIGKILL');
-      said.push(gateway.said);
-      write();
-      gateway = await place.start();
-      write();
-      await answered();
-    }
-    gateway.child.kill('SIGTERM');
-    await gateway.end;
-    said.push(gateway.said);
+  }
+  gateway.child.kill('SIGTERM');
+  await gateway.end;
+  said.push(gateway.said);
 
-    expect(discord.texts).toEqual(Array.from({ length: written }, (_, index) => `hello ${index + 1}`));
-    expect(discord.mistakes).toEqual([]);
-    expect(said.join('')).not.toContain(discord.token);
-  },
-);
+  expect(discord.texts).toEqual(Array.from({ length: written }, (_, index) => `hello ${index + 1}`));
+  expect(discord.mistakes).toEqual([]);
+  expect(said.join('')).not.toContain(discord.token);
+});
