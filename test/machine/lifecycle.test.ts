@@ -23,7 +23,8 @@ describeOnMachine('the lifecycle', (machine) => {
     await gateway.succeed('start');
     await machine().writeFile(gateway.configurationFile, '[stop]\nforeign_sigterm = "clean"\n');
     await gateway.succeed('reload');
-    await gateway.waitFor({ ActiveState: 'active', SubState: 'running' });
+    // systemctl returns once the signal is sent.
+    await gateway.waitForRecord({ MESSAGE: 'The configuration was read again.' });
 
     await machine().writeFile(gateway.configurationFile, '[stop]\nforeign_sigterm = "perhaps"\n');
     await gateway.succeed('reload');
