@@ -1,12 +1,13 @@
 import type { DiscordChannelConfiguration } from '../../config/channel-table.js';
-import { pause } from '../../lifecycle/effects/waits.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { backoffMs, channelBackoff, isStable } from '../backoff.js';
+import { isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
+import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
 import { PlatformLease } from '../platform-lease.js';
 import { readChannelSecret } from '../secret.js';
+import { passing, secretPlace, standby } from '../trouble.js';
 import { cursorKey, gatewayUrl, readCursor } from './cursor.js';
 import { DirectChannels } from './direct-channels.js';
 import { DiscordApi, type DiscordEnd } from './discord-api.js';
@@ -17,19 +18,10 @@ import { downloadHosted } from './hosted-files.js';
 import { MessageIntake } from './message-intake.js';
 import { botSchema, gatewayBotSchema } from './message-schema.js';
 import { MissedDiscordMessages, MissedMessagesError } from './missed-messages.js';
-import {
-  afterClose,
-  type DiscordTrouble,
-  isDown,
-  passing,
-  troubleOfCall,
-  troubleOfStarts,
-} from './trouble.js';
+import { afterClose, type DiscordTrouble, troubleOfCall, troubleOfStarts } from './trouble.js';
 
 /** Longest wait for an answer, in milliseconds. */
 const callTimeoutMs = 10_000;
-/** Between two looks at another gateway's claim, in milliseconds. */
-const standbyMs = 5_000;
 /** Discord allows one start of a session in 5 s. */
 const identifyIntervalMs = 5_500;
 
@@ -59,13 +51,13 @@ export class DiscordChannel implements Channel {
   readonly #lease: PlatformLease;
   readonly #complaints: Complaints;
   readonly #health: KeptHealth;
+  readonly #loop: ConnectionLoop;
   /** Aborted when nothing more is to be asked for. */
   readonly #stop = new AbortController();
   readonly #random: () => number;
   #link: BotLink | null = null;
   #connection: GatewayConnection | null = null;
   #running: Promise<void> = Promise.resolve();
-  #failures = 0;
   #identifiedAt = 0;
   /** The time from which the session has run; null: it does not. */
   #readyAt: number | null = null;
@@ -83,6 +75,17 @@ export class DiscordChannel implements Channel {
     this.#lease = new PlatformLease(context, 'discord');
     this.#complaints = new Complaints(context);
     this.#health = new KeptHealth(context);
+    this.#loop = new ConnectionLoop({
+      context,
+      health: this.#health,
+      complaints: this.#complaints,
+      signal: this.#stop.signal,
+      step: () => this.#step(),
+      onTrouble: async ({ kind }) => {
+        // The token may have been replaced.
+        if (kind === 'token') await this.#disconnect();
+      },
+    });
     this.replySender = new DiscordSender({
       context,
       link: () => this.#link,
@@ -95,7 +98,7 @@ export class DiscordChannel implements Channel {
   async start(): Promise<void> {
     const trouble = await this.#connectApi();
     if (trouble !== null) throw new Error(trouble.reason);
-    this.#running = this.#run();
+    this.#running = this.#loop.run();
   }
 
   stopAccepting(): void {
@@ -170,20 +173,6 @@ export class DiscordChannel implements Channel {
     await link?.api.close();
   }
 
-  /** Never rejects. */
-  async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      let trouble: DiscordTrouble | null;
-      try {
-        trouble = await this.#step();
-      } catch (error) {
-        trouble = passing(errorMessage(error));
-      }
-      if (this.#stop.signal.aborted) return;
-      if (trouble !== null) await this.#rest(trouble);
-    }
-  }
-
   /** One connection to the gateway, from its beginning to its end. Null: it is to be made anew at once. */
   async #step(): Promise<DiscordTrouble | null> {
     if (this.#link === null) {
@@ -194,7 +183,7 @@ export class DiscordChannel implements Channel {
     if (link === null) return null;
     if (!(await this.#lease.claim(link.botId))) {
       link.inbox = null;
-      return standby;
+      return standby('bot');
     }
     const inbox = link.inbox ?? (await this.#inboxOf(link));
     link.inbox = inbox;
@@ -207,7 +196,7 @@ export class DiscordChannel implements Channel {
     await inbox.rest();
     const readyAt = this.#readyAt;
     this.#readyAt = null;
-    if (readyAt !== null && isStable(this.#context.clock.now() - readyAt)) this.#failures = 0;
+    if (readyAt !== null && isStable(this.#context.clock.now() - readyAt)) this.#loop.succeeded();
     const own = this.#ownTrouble;
     this.#ownTrouble = null;
     return own ?? this.#troubleOfEnd(end, inbox);
@@ -234,7 +223,7 @@ export class DiscordChannel implements Channel {
     if (trouble !== null) return trouble;
     const { clock } = this.#context;
     const waitMs = this.#identifiedAt + identifyIntervalMs - clock.now();
-    if (waitMs > 0) await this.#pause(waitMs);
+    if (waitMs > 0) await this.#loop.pause(waitMs);
     this.#identifiedAt = clock.now();
     return url;
   }
@@ -287,7 +276,7 @@ export class DiscordChannel implements Channel {
     await inbox.persist();
     // A store that is away takes no messages either: nothing is acknowledged meanwhile.
     const isOurs = await this.#lease.claim(botId).catch(() => true);
-    if (!isOurs) this.#endConnection(standby);
+    if (!isOurs) this.#endConnection(standby('bot'));
   }
 
   #endConnection(trouble: DiscordTrouble): void {
@@ -329,39 +318,9 @@ export class DiscordChannel implements Channel {
 
   get #words() {
     const { token_file: file, token_credential: credential } = this.#configuration;
-    return { name: this.name, tokenPlace: credential === null ? `${file}` : `the credential ${credential}` };
-  }
-
-  async #rest(trouble: DiscordTrouble): Promise<void> {
-    const { kind, reason, retryAfterMs } = trouble;
-    if (kind === 'standby') {
-      this.#health.enter('starting', reason);
-      return this.#pause(standbyMs);
-    }
-    this.#failures += 1;
-    const delayMs = Math.max(retryAfterMs ?? 0, backoffMs(channelBackoff, this.#failures - 1));
-    if (isDown(trouble, this.#failures)) {
-      this.#health.enter('down', reason);
-      this.#complaints.note(
-        kind,
-        `The channel ${this.name} is down: ${reason}. The next try is in ${Math.round(delayMs / 100) / 10} s.`,
-      );
-    }
-    // The token may have been replaced.
-    if (kind === 'token') await this.#disconnect();
-    await this.#pause(delayMs);
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return pause({ clock: this.#context.clock, signal: this.#stop.signal }, delayMs);
+    return { name: this.name, tokenPlace: secretPlace(file, credential) };
   }
 }
-
-const standby: DiscordTrouble = {
-  kind: 'standby',
-  reason: 'another gateway with the same store has the bot; this one takes over when that ends',
-  retryAfterMs: null,
-};
 
 /** The bot's token; it stands in no error. */
 function tokenOf(

@@ -1,23 +1,9 @@
+import { type ChannelTrouble, passing, type TroubleWords } from '../trouble.js';
 import type { DiscordEnd } from './discord-api.js';
 
 /** Says what keeps the channel from hearing its bot, and what to do: pure functions. */
 
-export interface DiscordTrouble {
-  /** For operators; without the token. */
-  readonly reason: string;
-  /** Kinds are told apart in the journal. */
-  readonly kind: 'token' | 'intents' | 'setup' | 'starts' | 'limit' | 'passing' | 'standby';
-  /** The time before the next try, in milliseconds; null: the usual one. */
-  readonly retryAfterMs: number | null;
-}
-
-/** Names of the operator's settings. */
-export interface DiscordWords {
-  /** The channel's name. */
-  readonly name: string;
-  /** The place of the token, such as a file. */
-  readonly tokenPlace: string;
-}
+export type DiscordTrouble = ChannelTrouble<'token' | 'intents' | 'setup' | 'starts'>;
 
 /** A start with a mistake in the bot's settings counts among the 1,000 of a day, behind which Discord takes the token away. */
 const settingsRetryMs = 900_000;
@@ -27,7 +13,7 @@ const portal = "the bot's page at https://discord.com/developers/applications";
 /** Judges a call that has failed. */
 export function troubleOfCall(
   end: Exclude<DiscordEnd, { readonly kind: 'ok' }>,
-  { name, tokenPlace }: DiscordWords,
+  { name, tokenPlace }: TroubleWords,
 ): DiscordTrouble {
   switch (end.kind) {
     case 'aborted':
@@ -82,7 +68,7 @@ export type AfterEnd =
 /** Judges the end of a connection (discord.com/developers/docs/topics/opcodes-and-status-codes, "Gateway Close Event Codes"). */
 export function afterClose(
   { code, reason }: { readonly code: number; readonly reason: string },
-  { tokenPlace, name }: DiscordWords,
+  { tokenPlace, name }: TroubleWords,
 ): AfterEnd {
   const told = reason === '' ? `${code}` : `${code}: ${reason}`;
   const setup = (text: string): AfterEnd => ({
@@ -123,13 +109,4 @@ export function afterClose(
     default:
       return { next: 'resume', trouble: passing(`the connection to Discord has ended (${told})`) };
   }
-}
-
-export function passing(reason: string): DiscordTrouble {
-  return { kind: 'passing', reason, retryAfterMs: null };
-}
-
-/** One failure that may pass by itself is no trouble yet. */
-export function isDown({ kind }: DiscordTrouble, failuresInARow: number): boolean {
-  return failuresInARow > 1 || !(kind === 'passing' || kind === 'limit');
 }

@@ -1,11 +1,13 @@
 import type { SlackChannelConfiguration } from '../../config/channel-table.js';
 import { pause } from '../../lifecycle/effects/waits.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { backoffMs, channelBackoff, isStable } from '../backoff.js';
+import { isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
+import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
 import { PlatformLease } from '../platform-lease.js';
+import { passing, standby } from '../trouble.js';
 import { EventIntake, newestKey } from './event-intake.js';
 import { identitySchema } from './event-schema.js';
 import { eventsHook } from './events-hook.js';
@@ -17,12 +19,10 @@ import { SlackApi } from './slack-api.js';
 import { SlackSecrets } from './slack-secrets.js';
 import { SlackSender } from './slack-sender.js';
 import { SocketConnection } from './socket-mode.js';
-import { isDown, missingScopes, passing, type SlackTrouble, troubleOf } from './trouble.js';
+import { missingScopes, type SlackTrouble, troubleOf } from './trouble.js';
 
 /** Longest wait for an answer, in milliseconds. */
 const callTimeoutMs = 10_000;
-/** Between two looks at another gateway's claim, in milliseconds. */
-const standbyMs = 5_000;
 
 /** An app of which Slack has said who it is. */
 interface Link {
@@ -44,11 +44,11 @@ export class SlackChannel implements Channel {
   readonly #names: PeopleNames;
   readonly #known: KnownThreads;
   readonly #health: KeptHealth;
+  readonly #loop: ConnectionLoop;
   /** Aborted when nothing more is to be asked for. */
   readonly #stop = new AbortController();
   #link: Link | null = null;
   #running: Promise<void> = Promise.resolve();
-  #failures = 0;
   /** The connection that events come by. */
   #socket: SocketConnection | null = null;
   /** Connections that are about to end, and looks for what was missed. */
@@ -65,6 +65,17 @@ export class SlackChannel implements Channel {
     this.#names = new PeopleNames(context);
     this.#known = new KnownThreads(context);
     this.#health = new KeptHealth(context);
+    this.#loop = new ConnectionLoop({
+      context,
+      health: this.#health,
+      complaints: this.#complaints,
+      signal: this.#stop.signal,
+      step: () => this.#step(),
+      onTrouble: async ({ kind }) => {
+        // A token may have been replaced.
+        if (kind === 'token' || kind === 'settings') await this.#disconnect();
+      },
+    });
     this.replySender = new SlackSender({
       context,
       link: () => this.#link,
@@ -159,16 +170,7 @@ export class SlackChannel implements Channel {
 
   /** Never rejects. */
   async #run(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      let trouble: SlackTrouble | null;
-      try {
-        trouble = await this.#step();
-      } catch (error) {
-        trouble = passing(errorMessage(error));
-      }
-      if (this.#stop.signal.aborted) break;
-      if (trouble !== null) await this.#rest(trouble);
-    }
+    await this.#loop.run();
     this.#leave(this.#socket);
     this.#socket = null;
   }
@@ -182,10 +184,7 @@ export class SlackChannel implements Channel {
     const link = this.#link;
     if (link === null) return null;
     const { teamId, userId } = link.bot;
-    if (!(await this.#lease.claim(`${teamId}/${userId}`))) {
-      const reason = 'another gateway with the same store has the app; this one takes over when that ends';
-      return { kind: 'standby', reason, retryAfterMs: null };
-    }
+    if (!(await this.#lease.claim(`${teamId}/${userId}`))) return standby('app');
     return this.#configuration.mode === 'socket' ? this.#listen(link) : this.#awaitPosts(link);
   }
 
@@ -208,7 +207,7 @@ export class SlackChannel implements Channel {
     this.#health.enter('up');
     const never = new Promise<never>(() => undefined);
     const trouble = await this.#until(never, api);
-    this.#failures = 0;
+    this.#loop.succeeded();
     return trouble;
   }
 
@@ -238,7 +237,7 @@ export class SlackChannel implements Channel {
     this.#heardAt = openedAt;
     this.#health.enter('up');
     const trouble = await this.#until(socket.over, link.api);
-    if (trouble === null || isStable(clock.now() - openedAt)) this.#failures = 0;
+    if (trouble === null || isStable(clock.now() - openedAt)) this.#loop.succeeded();
     if (trouble === null) return null;
     this.#leave(socket);
     this.#socket = null;
@@ -299,29 +298,5 @@ export class SlackChannel implements Channel {
       .catch((error: unknown) => this.#complaints.note('beside', errorMessage(error)))
       .finally(() => this.#underWay.delete(whole));
     this.#underWay.add(whole);
-  }
-
-  async #rest(trouble: SlackTrouble): Promise<void> {
-    const { kind, reason, retryAfterMs } = trouble;
-    if (kind === 'standby') {
-      this.#health.enter('starting', reason);
-      return this.#pause(standbyMs);
-    }
-    this.#failures += 1;
-    const delayMs = Math.max(retryAfterMs ?? 0, backoffMs(channelBackoff, this.#failures - 1));
-    if (isDown(trouble, this.#failures)) {
-      this.#health.enter('down', reason);
-      this.#complaints.note(
-        kind,
-        `The channel ${this.name} is down: ${reason}. The next try is in ${Math.round(delayMs / 100) / 10} s.`,
-      );
-    }
-    // A token may have been replaced.
-    if (kind === 'token' || kind === 'settings') await this.#disconnect();
-    await this.#pause(delayMs);
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return pause({ clock: this.#context.clock, signal: this.#stop.signal }, delayMs);
   }
 }

@@ -1,6 +1,7 @@
 import type { SlackChannelConfiguration } from '../../config/channel-table.js';
 import type { ChannelContext } from '../channel.js';
 import { readChannelSecret } from '../secret.js';
+import { secretPlace } from '../trouble.js';
 import type { SlackTokens } from './slack-api.js';
 import type { SlackPlaces } from './trouble.js';
 
@@ -47,12 +48,12 @@ export class SlackSecrets {
 
   get botPlace(): SlackPlaces {
     const { token_file: file, token_credential: credential } = this.#settings;
-    return { tokenPlace: placeOf(file, credential), prefix: 'xoxb-' };
+    return { tokenPlace: secretPlace(file, credential), prefix: 'xoxb-' };
   }
 
   get appPlace(): SlackPlaces {
     const { app_token_file: file, app_token_credential: credential } = this.#settings;
-    return { tokenPlace: placeOf(file, credential), prefix: 'xapp-' };
+    return { tokenPlace: secretPlace(file, credential), prefix: 'xapp-' };
   }
 
   #read(key: string, file: string | null, credential: string | null, form: RegExp, begins: string): string {
@@ -65,8 +66,4 @@ export class SlackSecrets {
       `the secret of channels.${name}.${key}_${file === null ? 'credential' : 'file'} is not what Slack gives: that begins with ${begins}, and the file has nothing else in it (docs/channels/slack.md)`,
     );
   }
-}
-
-function placeOf(file: string | null, credential: string | null): string {
-  return credential === null ? `${file}` : `the credential ${credential}`;
 }

@@ -1,9 +1,10 @@
 import { endsWithin } from '../../lifecycle/effects/waits.js';
 import type { ChannelContext } from '../channel.js';
 import { jsonOf } from '../platform-http.js';
+import { passing } from '../trouble.js';
 import { WebSocketLink } from '../web-socket.js';
 import { callbackSchema, type EventObject, frameSchema } from './event-schema.js';
-import { endedBySlack, passing, type SlackTrouble } from './trouble.js';
+import { endedBySlack, type SlackTrouble } from './trouble.js';
 
 /** Longest wait for a connection and for the word "hello" behind it, in milliseconds. */
 const openTimeoutMs = 10_000;

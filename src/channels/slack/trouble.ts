@@ -1,15 +1,9 @@
+import { type ChannelTrouble, passing } from '../trouble.js';
 import type { SlackEnd } from './slack-api.js';
 
 /** Says what keeps the channel from hearing its app, and what to do: pure functions. */
 
-export interface SlackTrouble {
-  /** For operators; without a token. */
-  readonly reason: string;
-  /** Kinds are told apart in the journal. */
-  readonly kind: 'token' | 'settings' | 'limit' | 'passing' | 'standby';
-  /** The time that Slack asks for, in milliseconds; null: it does not ask. */
-  readonly retryAfterMs: number | null;
-}
+export type SlackTrouble = ChannelTrouble<'token' | 'settings'>;
 
 /** Names of the operator's settings. */
 export interface SlackPlaces {
@@ -49,10 +43,6 @@ export function troubleOf(
   return { ...passing(`Slack answered ${error}`), retryAfterMs };
 }
 
-export function passing(reason: string): SlackTrouble {
-  return { kind: 'passing', reason, retryAfterMs: null };
-}
-
 /** Slack ends a connection of Socket Mode, and says why. */
 export function endedBySlack(reason: string): SlackTrouble {
   if (reason === 'link_disabled') {
@@ -66,11 +56,6 @@ export function endedBySlack(reason: string): SlackTrouble {
     return { kind: 'settings', reason: what, retryAfterMs: null };
   }
   return passing(`Slack ended the connection (${reason})`);
-}
-
-/** One failure that may pass by itself is no trouble yet. */
-export function isDown({ kind }: SlackTrouble, failuresInARow: number): boolean {
-  return failuresInARow > 1 || !(kind === 'passing' || kind === 'limit');
 }
 
 /** Scopes of the bot, and what is missing without each. */

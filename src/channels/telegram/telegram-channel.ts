@@ -1,18 +1,17 @@
 import type { TelegramChannelConfiguration } from '../../config/channel-table.js';
-import { pause } from '../../lifecycle/effects/waits.js';
-import { errorMessage } from '../../text/failure-text.js';
-import { backoffMs, channelBackoff } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
+import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
 import { DownloadError } from '../platform-http.js';
 import { PlatformLease } from '../platform-lease.js';
 import { readChannelSecret } from '../secret.js';
+import { passing, secretPlace, standby } from '../trouble.js';
 import { BotApi } from './bot-api.js';
 import { MovedChats } from './moved-chats.js';
 import type { BotIdentity, RemoteFile } from './read-update.js';
 import { TelegramSender } from './telegram-sender.js';
-import { isDown, passing, type Trouble, troubleOf } from './trouble.js';
+import { type TelegramTrouble, troubleOf } from './trouble.js';
 import { offsetKey, UpdateIntake } from './update-intake.js';
 import { botSchema, fileSchema, type UpdateObject, updatesSchema } from './update-schema.js';
 import { webhookOf, webhookSecret, webhookTrouble } from './webhook.js';
@@ -23,8 +22,6 @@ const pollTimeoutMs = (pollSeconds + 15) * 1_000;
 /** Longest wait for an answer to anything else, and for one file, in milliseconds. */
 const callTimeoutMs = 10_000;
 const downloadTimeoutMs = 60_000;
-/** Between two looks at another gateway's claim, in milliseconds. */
-const standbyMs = 5_000;
 /** Updates that the channel reads. Telegram keeps others back. */
 const allowedUpdates = ['message', 'edited_message'];
 
@@ -50,13 +47,12 @@ export class TelegramChannel implements Channel {
   readonly #context: ChannelContext;
   readonly #moved: MovedChats;
   readonly #lease: PlatformLease;
-  readonly #complaints: Complaints;
+  readonly #loop: ConnectionLoop;
   /** Aborted when nothing more is to be asked for. */
   readonly #stop = new AbortController();
   readonly #health: KeptHealth;
   #link: Link | null = null;
   #running: Promise<void> = Promise.resolve();
-  #failures = 0;
   /** Something has failed since the last answer: the next poll asks for one at once, as an open one says nothing for long. */
   #isUncertain = false;
   /** Ends the poll that is open. */
@@ -65,7 +61,7 @@ export class TelegramChannel implements Channel {
   #webhook: Link | null = null;
   #webhookSince = 0;
   #cancelCheck = () => {};
-  #checkFailure: Trouble | null = null;
+  #checkFailure: TelegramTrouble | null = null;
 
   constructor(configuration: TelegramChannelConfiguration, context: ChannelContext) {
     this.name = context.name;
@@ -73,8 +69,19 @@ export class TelegramChannel implements Channel {
     this.#context = context;
     this.#moved = new MovedChats(context);
     this.#lease = new PlatformLease(context, 'telegram');
-    this.#complaints = new Complaints(context);
     this.#health = new KeptHealth(context);
+    this.#loop = new ConnectionLoop({
+      context,
+      health: this.#health,
+      complaints: new Complaints(context),
+      signal: this.#stop.signal,
+      step: () => this.#step(),
+      onTrouble: async ({ kind }) => {
+        this.#isUncertain = true;
+        // The token may have been replaced.
+        if (kind === 'token') await this.#disconnect();
+      },
+    });
     this.replySender = new TelegramSender({
       context,
       api: () => this.#link?.api ?? null,
@@ -115,7 +122,7 @@ export class TelegramChannel implements Channel {
   }
 
   /** Asks who the bot is. Null: it is known now. Throws what reading the token fails with. */
-  async #connect(): Promise<Trouble | null> {
+  async #connect(): Promise<TelegramTrouble | null> {
     const { clock, host } = this.#context;
     const { api_root: root, unknown } = this.#configuration;
     const token = tokenOf({ name: this.name, ...this.#configuration }, host.credentialsDirectory);
@@ -149,34 +156,22 @@ export class TelegramChannel implements Channel {
   /** Never rejects. */
   async #run(): Promise<void> {
     if (this.#configuration.mode === 'poll') this.#awaitUpdates();
-    while (!this.#stop.signal.aborted) {
-      let trouble: Trouble | null;
-      try {
-        trouble = await this.#step();
-      } catch (error) {
-        trouble = passing(errorMessage(error));
-      }
-      if (this.#stop.signal.aborted) return;
-      if (trouble !== null) await this.#rest(trouble);
-    }
+    await this.#loop.run();
   }
 
   /** One poll, or one look at the webhook, and all that it needs. Null: it went well. */
-  async #step(): Promise<Trouble | null> {
+  async #step(): Promise<TelegramTrouble | null> {
     if (this.#link === null) {
       const trouble = await this.#connect();
       if (trouble !== null) return trouble;
     }
     const link = this.#link;
     if (link === null) return null;
-    if (!(await this.#lease.claim(String(link.bot.id)))) {
-      const reason = 'another gateway with the same store has the bot; this one takes over when that ends';
-      return { kind: 'standby', reason, retryAfterMs: null };
-    }
+    if (!(await this.#lease.claim(String(link.bot.id)))) return standby('bot');
     return this.#configuration.mode === 'poll' ? this.#pollOnce(link) : this.#watchWebhook(link);
   }
 
-  async #pollOnce(link: Link): Promise<Trouble | null> {
+  async #pollOnce(link: Link): Promise<TelegramTrouble | null> {
     const isShort = this.#isUncertain;
     if (!isShort) this.#health.enter('up');
     this.#poll = new AbortController();
@@ -200,7 +195,7 @@ export class TelegramChannel implements Channel {
     this.#health.enter('up');
     this.#isUncertain = false;
     // Two that poll at once end each other's long polls: a short one proves nothing.
-    if (!isShort) this.#failures = 0;
+    if (!isShort) this.#loop.succeeded();
     const inOrder = updates.data.toSorted((a, b) => a.update_id - b.update_id);
     const last = inOrder.at(-1);
     if (last === undefined) return null;
@@ -212,7 +207,7 @@ export class TelegramChannel implements Channel {
   }
 
   /** Sets the webhook, or looks if it is still there and works. */
-  async #watchWebhook(link: Link): Promise<Trouble | null> {
+  async #watchWebhook(link: Link): Promise<TelegramTrouble | null> {
     const { hook, clock } = this.#context;
     const url = hook.url();
     if (url === null) {
@@ -232,44 +227,18 @@ export class TelegramChannel implements Channel {
       this.#isUncertain = false;
       this.#health.enter('up');
     }
-    await this.#pause(this.#configuration.health_interval);
+    await this.#loop.pause(this.#configuration.health_interval);
     if (this.#stop.signal.aborted) return null;
     const end = await link.api.call('getWebhookInfo', {}, options);
     if (end.kind !== 'ok') return this.#troubleOf(end);
     const trouble = webhookTrouble(end.result, url, this.#webhookSince);
-    if (trouble === null) this.#failures = 0;
+    if (trouble === null) this.#loop.succeeded();
     return trouble;
   }
 
-  #troubleOf(end: Parameters<typeof troubleOf>[0]): Trouble {
+  #troubleOf(end: Parameters<typeof troubleOf>[0]): TelegramTrouble {
     const { token_file: file, token_credential: credential } = this.#configuration;
-    const tokenPlace = credential === null ? `${file}` : `the credential ${credential}`;
-    return troubleOf(end, { name: this.name, tokenPlace });
-  }
-
-  async #rest(trouble: Trouble): Promise<void> {
-    const { kind, reason, retryAfterMs } = trouble;
-    if (kind === 'standby') {
-      this.#health.enter('starting', reason);
-      return this.#pause(standbyMs);
-    }
-    this.#isUncertain = true;
-    this.#failures += 1;
-    const delayMs = Math.max(retryAfterMs ?? 0, backoffMs(channelBackoff, this.#failures - 1));
-    if (isDown(trouble, this.#failures)) {
-      this.#health.enter('down', reason);
-      this.#complaints.note(
-        kind,
-        `The channel ${this.name} is down: ${reason}. The next try is in ${Math.round(delayMs / 100) / 10} s.`,
-      );
-    }
-    // The token may have been replaced.
-    if (kind === 'token') await this.#disconnect();
-    await this.#pause(delayMs);
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return pause({ clock: this.#context.clock, signal: this.#stop.signal }, delayMs);
+    return troubleOf(end, { name: this.name, tokenPlace: secretPlace(file, credential) });
   }
 
   /** A poll that nothing comes by may be deaf: after a silence Telegram is asked by another call. */

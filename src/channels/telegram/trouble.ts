@@ -1,29 +1,15 @@
+import { type ChannelTrouble, passing, type TroubleWords } from '../trouble.js';
 import type { ApiEnd } from './bot-api.js';
 
 /** Says what keeps the channel from hearing its bot, and what to do: pure functions. */
 
-export interface Trouble {
-  /** For operators; without the token. */
-  readonly reason: string;
-  /** Kinds are told apart in the journal. */
-  readonly kind: 'token' | 'conflict' | 'webhook' | 'unreachable' | 'limit' | 'passing' | 'standby';
-  /** The time that Telegram asks for, in milliseconds; null: it does not ask. */
-  readonly retryAfterMs: number | null;
-}
-
-/** Names of the operator's settings. */
-export interface TroubleWords {
-  /** The channel's name. */
-  readonly name: string;
-  /** The place of the token, such as a file. */
-  readonly tokenPlace: string;
-}
+export type TelegramTrouble = ChannelTrouble<'token' | 'conflict' | 'webhook' | 'unreachable'>;
 
 /** Judges a call that has failed. */
 export function troubleOf(
   end: Exclude<ApiEnd, { readonly kind: 'ok' }>,
   { name, tokenPlace }: TroubleWords,
-): Trouble {
+): TelegramTrouble {
   if (end.kind === 'aborted') return passing('the call was cut off');
   if (end.kind === 'failed') return passing(`Telegram was not reached: ${end.reason}`);
   const { code, description, retryAfterMs } = end;
@@ -53,13 +39,4 @@ export function troubleOf(
     default:
       return { ...passing(`Telegram answered ${code}: ${told}`), retryAfterMs };
   }
-}
-
-export function passing(reason: string): Trouble {
-  return { kind: 'passing', reason, retryAfterMs: null };
-}
-
-/** One failure that may pass by itself is no trouble yet. */
-export function isDown({ kind }: Trouble, failuresInARow: number): boolean {
-  return failuresInARow > 1 || !(kind === 'passing' || kind === 'limit');
 }

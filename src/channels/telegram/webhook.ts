@@ -5,7 +5,8 @@ import { endsWithin } from '../../lifecycle/effects/waits.js';
 import type { ChannelContext } from '../channel.js';
 import type { Hook, HookAnswer } from '../hooks.js';
 import { jsonOf } from '../platform-http.js';
-import { passing, type Trouble } from './trouble.js';
+import { passing } from '../trouble.js';
+import type { TelegramTrouble } from './trouble.js';
 import { type UpdateObject, updateSchema } from './update-schema.js';
 
 /** The other way of updates: Telegram posts each to an address of the gateway (core.telegram.org/bots/api#setwebhook). */
@@ -63,7 +64,7 @@ const infoSchema = z.object({
  *
  * @param since errors before that are over; in milliseconds since the Unix epoch
  */
-export function webhookTrouble(info: unknown, url: string, since: number): Trouble | null {
+export function webhookTrouble(info: unknown, url: string, since: number): TelegramTrouble | null {
   const parsed = infoSchema.safeParse(info);
   if (!parsed.success) return passing('Telegram does not say which webhook the bot has');
   const { url: found, pending_update_count: waiting } = parsed.data;

@@ -1,13 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { findSent, nonceOf } from '../../../src/channels/discord/outgoing.js';
 import { snowflakeAt } from '../../../src/channels/discord/snowflake.js';
-import {
-  afterClose,
-  isDown,
-  passing,
-  troubleOfCall,
-  troubleOfStarts,
-} from '../../../src/channels/discord/trouble.js';
+import { afterClose, troubleOfCall, troubleOfStarts } from '../../../src/channels/discord/trouble.js';
+import { isDown, passing } from '../../../src/channels/trouble.js';
 
 const words = { name: 'dc', tokenPlace: '/etc/dc.token' };
 
