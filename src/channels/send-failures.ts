@@ -1,3 +1,4 @@
+import type { UnknownPolicy } from '../store/messages.js';
 import { formatExactTimeSpan } from '../text/time-span.js';
 import type { RetrySchedule, SendOutcome } from './reply-sender.js';
 
@@ -20,6 +21,37 @@ export function retryLater(
   const { retryAfterMilliseconds = null, peer = 'unasked', inDoubt = false } = known;
   const pausesHost = retryAfterMilliseconds !== null;
   return { kind: 'retry', reason, retryAfterMilliseconds, pausesHost, isRefusal: false, peer, inDoubt };
+}
+
+/** No other attempt can end otherwise, and nothing has arrived. */
+export function refusedForGood(reason: string): SendOutcome {
+  return { kind: 'dead', reason, peer: 'unasked' };
+}
+
+/** A send that goes to no possible address. */
+export function wrongAddress(address: string, wanted: string): string {
+  return `the address ${JSON.stringify(address)} ${wanted}`;
+}
+
+/** The end of a text that is sent once. Throws if it was not sent, or may not have been. */
+export function throwUnlessSent(outcome: SendOutcome): void {
+  if (outcome.kind === 'delivered') return;
+  throw new Error(outcome.kind === 'aborted' ? 'it was not sent in time' : outcome.reason);
+}
+
+/**
+ * The policy decides about a reply that may have arrived, as nobody can tell. Null: it is sent again.
+ *
+ * @param who can't tell, and why
+ */
+export function decideUnknown(
+  who: string,
+  { channel, unknown }: { readonly channel: string; readonly unknown: UnknownPolicy | null },
+): SendOutcome | null {
+  if (unknown === 'resend') return null;
+  const setting = unknown === null ? 'it is not set' : `it is "${unknown}"`;
+  const reason = `the reply may have arrived, and ${who}; not sent again (channels.${channel}.unknown: ${setting})`;
+  return { kind: 'dead', reason, peer: 'unasked', inDoubt: true };
 }
 
 /** The limit of a channel on tries, `retry_for`. */

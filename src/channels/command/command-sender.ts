@@ -3,7 +3,7 @@ import type { UnknownPolicy } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { formatExactTimeSpan } from '../../text/time-span.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
-import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
+import { chatSchedule, decideUnknown, refusedForGood, retryLater, withinLimit } from '../send-failures.js';
 import { commandParts, keptReceipt } from './command-parts.js';
 import type { HandedFile, HandedFiles } from './handed-files.js';
 import type { OrderEnd, ProgramLink } from './program-link.js';
@@ -108,10 +108,7 @@ export class CommandSender implements ReplySender {
   /** Not even the platform knows: the policy decides. */
   #settle(why: string): SendOutcome | null {
     const { unknown, name } = this.#options;
-    if (unknown === 'resend') return null;
-    const setting = unknown === null ? 'it is not set' : `it is "${unknown}"`;
-    const reason = `the reply may have arrived, and the program can't tell (${why}); not sent again (channels.${name}.unknown: ${setting})`;
-    return { kind: 'dead', reason, peer: 'unasked', inDoubt: true };
+    return decideUnknown(`the program can't tell (${why})`, { channel: name, unknown });
   }
 
   #outcomeOf(part: ReplyPart, link: ProgramLink, end: OrderEnd, signal: AbortSignal): SendOutcome {
@@ -120,7 +117,7 @@ export class CommandSender implements ReplySender {
       case 'sent':
         return { kind: 'delivered', receipt: keptReceipt(part, end.receipt, link.textRules) };
       case 'not_sent': {
-        if (end.final) return { kind: 'dead', reason: end.reason, peer: 'unasked' };
+        if (end.final) return refusedForGood(end.reason);
         const retryAfterMilliseconds = end.retry_after === null ? null : Math.ceil(end.retry_after * 1_000);
         return this.#failed(delivery, end.reason, { retryAfterMilliseconds });
       }

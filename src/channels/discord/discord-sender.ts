@@ -2,10 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Delivery } from '../../store/deliveries.js';
 import type { JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
-import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
-import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
+import {
+  chatSchedule,
+  decideUnknown,
+  refusedForGood,
+  retryLater,
+  throwUnlessSent,
+  withinLimit,
+  wrongAddress,
+} from '../send-failures.js';
 import type { DiscordApi, DiscordCall, DiscordEnd } from './discord-api.js';
 import { snowflake } from './message-schema.js';
 import {
@@ -31,8 +39,6 @@ export interface DiscordSenderOptions {
   readonly retryForMs: number;
 }
 
-/** The slowest upload that is waited for. */
-const uploadBytesPerMs = 100;
 /** Discord takes a message with a nonce once "in the past few minutes"; so long it surely does, in milliseconds. */
 const nonceMs = 120_000;
 /** Sends in doubt that are remembered at once. */
@@ -62,7 +68,9 @@ export class DiscordSender implements ReplySender {
   readonly #startedAt: number;
   /** Numbers of messages whose last send may have arrived. */
   readonly #inDoubt = new Set<string>();
-  readonly #plans = new WeakMap<Delivery, readonly OutgoingPart[]>();
+  readonly #replies = new PlannedReplies<OutgoingPart>(outgoingParts, (part) =>
+    part.kind === 'text' ? part.text : '',
+  );
 
   constructor(options: DiscordSenderOptions) {
     this.#options = options;
@@ -83,21 +91,15 @@ export class DiscordSender implements ReplySender {
   }
 
   partsOf(delivery: Delivery): readonly ReplyPart[] {
-    const parts = this.#planOf(delivery);
-    // There is nothing to say.
-    if (parts.length === 0) return [{ delivery, number: 1, text: '' }];
-    return parts.map((part, index) => ({
-      delivery,
-      number: index + 1,
-      text: part.kind === 'text' ? part.text : '',
-    }));
+    return this.#replies.partsOf(delivery);
   }
 
-  async send({ delivery, number }: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
-    const part = this.#planOf(delivery)[number - 1];
+  async send(sent: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
+    const { delivery, number } = sent;
+    const part = this.#replies.partOf(sent);
     if (part === undefined) return { kind: 'delivered', receipt: null };
     const { address } = delivery.target;
-    if (!isSnowflake(address)) return dead(`the address ${JSON.stringify(address)} ${wantedAddress}`);
+    if (!isSnowflake(address)) return refusedForGood(wrongAddress(address, wantedAddress));
     const preview = sentMessage.safeParse(delivery.parts.find(({ part }) => part === 0)?.receipt);
     const sending: Sending = {
       part,
@@ -143,13 +145,11 @@ export class DiscordSender implements ReplySender {
 
   /** Sends a short text once. Rejects if it was not sent, or may not have been. */
   async say({ address, options }: ChannelAddress, text: string): Promise<void> {
-    if (!isSnowflake(address)) throw new Error(`the address ${JSON.stringify(address)} ${wantedAddress}`);
+    if (!isSnowflake(address)) throw new Error(wrongAddress(address, wantedAddress));
     const signal = AbortSignal.timeout(this.#options.timeoutMs);
     const answers = answeredIn({ options: options ?? {} });
     const sending = { part: wordsPart(text), channelId: address, nonce: randomNonce(), answers, edits: null };
-    const outcome = await this.#send(sending, signal);
-    if (outcome.kind === 'delivered') return;
-    throw new Error(outcome.kind === 'aborted' ? 'it was not sent in time' : outcome.reason);
+    throwUnlessSent(await this.#send(sending, signal));
   }
 
   /** Shows for some seconds that the bot writes. */
@@ -169,12 +169,6 @@ export class DiscordSender implements ReplySender {
 
   get #now(): number {
     return this.#options.context.clock.now();
-  }
-
-  #planOf(delivery: Delivery): readonly OutgoingPart[] {
-    const plan = this.#plans.get(delivery) ?? outgoingParts(delivery);
-    this.#plans.set(delivery, plan);
-    return plan;
   }
 
   #noteDoubt(nonce: string, isInDoubt: boolean): void {
@@ -217,15 +211,8 @@ export class DiscordSender implements ReplySender {
     });
     if (found.kind === 'found') return { kind: 'delivered', receipt: { message_id: found.id } };
     if (found.kind === 'absent' || this.#now - delivery.repliedAt < nonceMs) return null;
-    return this.#decideUnknown();
-  }
-
-  #decideUnknown(): SendOutcome | null {
     const { unknown, context } = this.#options;
-    if (unknown === 'resend') return null;
-    const setting = unknown === null ? 'it is not set' : `it is "${unknown}"`;
-    const reason = `the reply may have arrived, and the bot may not read the channel's messages; not sent again (channels.${context.name}.unknown: ${setting})`;
-    return { kind: 'dead', reason, peer: 'unasked', inDoubt: true };
+    return decideUnknown("the bot may not read the channel's messages", { channel: context.name, unknown });
   }
 
   async #send(sending: Sending, signal: AbortSignal, tried: readonly OtherWay[] = []): Promise<SendOutcome> {
@@ -253,20 +240,15 @@ export class DiscordSender implements ReplySender {
     const { part, edits } = sending;
     const options = { timeoutMs, signal, isOnce: edits === null };
     if (part.kind === 'text') return api.call(callOf(sending, null), options);
-    let content: AsyncIterable<Uint8Array> | null;
-    try {
-      content = await context.openFile(part.file);
-    } catch (error) {
-      return { kind: 'failed', reason: `the file can't be read: ${errorMessage(error)}`, inDoubt: false };
-    }
+    const content = await openedFile(context, part.file);
+    if (content !== null && 'kind' in content) return content;
     if (content === null) {
-      const words = wordsPart(`[the file ${JSON.stringify(part.file.name)} is no longer stored]`);
+      const words = wordsPart(lostFileText(part.file));
       return api.call(callOf({ ...sending, part: words }, null), options);
     }
-    const { sizeBytes } = part.file;
     return api.call(callOf(sending, content), {
       ...options,
-      timeoutMs: timeoutMs + sizeBytes / uploadBytesPerMs,
+      timeoutMs: uploadTimeoutMs(timeoutMs, part.file),
     });
   }
 }
@@ -315,8 +297,4 @@ function otherMessages({ parts }: Delivery): ReadonlySet<string> {
 
 function randomNonce(): string {
   return randomUUID().replaceAll('-', '').slice(0, 24);
-}
-
-function dead(reason: string): SendOutcome {
-  return { kind: 'dead', reason, peer: 'unasked' };
 }

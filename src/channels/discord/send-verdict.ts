@@ -1,5 +1,5 @@
 import type { SendOutcome } from '../reply-sender.js';
-import { retryLater } from '../send-failures.js';
+import { refusedForGood, retryLater } from '../send-failures.js';
 import type { DiscordEnd } from './discord-api.js';
 
 /** Decides what the end of a send means: pure functions. */
@@ -44,5 +44,5 @@ function judgeRefusal({ status, code, description, retryAfterMs }: Refusal): Sen
   // Between Discord's own servers an answer may be lost.
   if (status >= 500) return retryLater(reason, { inDoubt: true });
   // The bot was removed or has no right, the person takes no private messages, or the message itself is wrong.
-  return { kind: 'dead', reason, peer: 'unasked' };
+  return refusedForGood(reason);
 }

@@ -3,7 +3,7 @@ import type { Attachment, ReplyTarget } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext } from '../channel.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
-import { retryLater, withinLimit } from '../send-failures.js';
+import { refusedForGood, retryLater, withinLimit } from '../send-failures.js';
 import {
   composeMail,
   type FileToSend,
@@ -102,7 +102,7 @@ export class SmtpSender implements ReplySender {
   }
 
   #outcomeOf({ dueSince }: Delivery, error: unknown, signal: AbortSignal): SendOutcome {
-    if (error instanceof AddressError) return { kind: 'dead', reason: error.message, peer: 'unasked' };
+    if (error instanceof AddressError) return refusedForGood(error.message);
     const failure = error instanceof SmtpError ? error.failure : null;
     const inDoubt = failure?.mayHaveArrived === true;
     if (signal.aborted) return { kind: 'aborted', inDoubt };

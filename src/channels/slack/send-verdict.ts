@@ -1,5 +1,5 @@
 import type { SendOutcome } from '../reply-sender.js';
-import { retryLater } from '../send-failures.js';
+import { refusedForGood, retryLater } from '../send-failures.js';
 import type { SlackEnd, SlackRefusal } from './slack-api.js';
 
 /** Decides what the end of a send means: pure functions. */
@@ -54,7 +54,7 @@ export function judgeFailure(
     case 'refused': {
       const { error, needed, retryAfterMs } = end;
       const reason = `Slack refuses it: ${error}${needed === null ? '' : ` (${needed})`}`;
-      if (!passingErrors.has(error)) return { kind: 'dead', reason, peer: 'unasked' };
+      if (!passingErrors.has(error)) return refusedForGood(reason);
       const inDoubt = doubtfulErrors.has(error) && !isRepeatable;
       return retryLater(reason, { retryAfterMilliseconds: retryAfterMs, inDoubt });
     }

@@ -1,12 +1,20 @@
 import { z } from 'zod';
-import { pause } from '../../lifecycle/effects/waits.js';
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
-import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import { SendBudget } from '../send-budget.js';
-import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
+import {
+  chatSchedule,
+  decideUnknown,
+  refusedForGood,
+  retryLater,
+  throwUnlessSent,
+  withinLimit,
+  wrongAddress,
+} from '../send-failures.js';
+import { awaitTurn } from '../send-turn.js';
 import { parseAddress, type SlackAddress } from './address.js';
 import { metadataType, readBack } from './read-back.js';
 import type { SlackBot } from './read-event.js';
@@ -26,11 +34,6 @@ export interface SlackSenderOptions {
   /** Time for which a reply is tried again, in milliseconds. */
   readonly retryForMs: number;
 }
-
-/** A reply that Slack wants to wait for longer than this is put off, in milliseconds. */
-const longestHoldMs = 5_000;
-/** The slowest upload that is waited for. */
-const uploadBytesPerMs = 100;
 
 const wantedAddress =
   'must be the id of a conversation, such as "C0123ABC", and ":" and the ts of a thread if it is one';
@@ -54,8 +57,9 @@ export class SlackSender implements ReplySender {
   readonly #startedAt: number;
   readonly #budget = new SendBudget(slackRates);
   readonly #edits = new SendBudget(slackEditRates);
-  /** Each part of a reply is sent by its plan. */
-  readonly #plans = new WeakMap<Delivery, readonly SlackPart[]>();
+  readonly #replies = new PlannedReplies<SlackPart>(planReply, (part) =>
+    part.kind === 'text' ? part.text : '',
+  );
 
   constructor(options: SlackSenderOptions) {
     this.#options = options;
@@ -77,22 +81,16 @@ export class SlackSender implements ReplySender {
   }
 
   partsOf(delivery: Delivery): readonly ReplyPart[] {
-    const parts = this.#planOf(delivery);
-    // There is nothing to say.
-    if (parts.length === 0) return [{ delivery, number: 1, text: '' }];
-    return parts.map((part, index) => ({
-      delivery,
-      number: index + 1,
-      text: part.kind === 'text' ? part.text : '',
-    }));
+    return this.#replies.partsOf(delivery);
   }
 
-  async send({ delivery, number }: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
-    const part = this.#planOf(delivery)[number - 1];
+  async send(sent: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
+    const { delivery, number } = sent;
+    const part = this.#replies.partOf(sent);
     if (part === undefined) return { kind: 'delivered', receipt: null };
     const { address: to } = delivery.target;
     const address = parseAddress(to);
-    if (address === null) return dead(`the address ${JSON.stringify(to)} ${wantedAddress}`);
+    if (address === null) return refusedForGood(wrongAddress(to, wantedAddress));
     const outcome = await this.#send(
       { part, address, key: { delivery: delivery.webhookId, part: number } },
       delivery,
@@ -137,20 +135,12 @@ export class SlackSender implements ReplySender {
   async say({ address: to }: ChannelAddress, text: string): Promise<void> {
     const signal = AbortSignal.timeout(this.#options.timeoutMs);
     const address = parseAddress(to);
-    if (address === null) throw new Error(`the address ${JSON.stringify(to)} ${wantedAddress}`);
+    if (address === null) throw new Error(wrongAddress(to, wantedAddress));
     const part = { kind: 'text', text: plainText(text) } as const;
-    const outcome = await this.#send({ part, address, key: null }, null, signal);
-    if (outcome.kind === 'delivered') return;
-    throw new Error(outcome.kind === 'aborted' ? 'it was not sent in time' : outcome.reason);
+    throwUnlessSent(await this.#send({ part, address, key: null }, null, signal));
   }
 
   async close(): Promise<void> {}
-
-  #planOf(delivery: Delivery): readonly SlackPart[] {
-    const plan = this.#plans.get(delivery) ?? planReply(delivery);
-    this.#plans.set(delivery, plan);
-    return plan;
-  }
 
   get #now(): number {
     return this.#options.context.clock.now();
@@ -243,24 +233,15 @@ export class SlackSender implements ReplySender {
     }
   }
 
-  /** Not even Slack can tell: the policy decides. */
+  /** Not even Slack can tell. */
   #bySetting(why: string): SendOutcome | null {
     const { unknown, context } = this.#options;
-    if (unknown === 'resend') return null;
-    const setting = unknown === null ? 'it is not set' : `it is "${unknown}"`;
-    const reason = `the reply may have arrived, and Slack can't be asked (${why}); not sent again (channels.${context.name}.unknown: ${setting})`;
-    return { kind: 'dead', reason, peer: 'unasked', inDoubt: true };
+    return decideUnknown(`Slack can't be asked (${why})`, { channel: context.name, unknown });
   }
 
   /** Null: it is its turn. */
-  async #awaitTurn(budget: SendBudget, name: string, signal: AbortSignal): Promise<SendOutcome | null> {
-    const heldUntil = budget.heldUntil(name, this.#now);
-    if (heldUntil !== null && heldUntil - this.#now > longestHoldMs) {
-      return retryLater('Slack has asked for time', { retryAfterMilliseconds: heldUntil - this.#now });
-    }
-    const at = budget.reserve(name, this.#now);
-    if (at > this.#now) await pause({ clock: this.#options.context.clock, signal }, at - this.#now);
-    return signal.aborted ? { kind: 'aborted', inDoubt: false } : null;
+  #awaitTurn(budget: SendBudget, name: string, signal: AbortSignal): Promise<SendOutcome | null> {
+    return awaitTurn(budget, name, 'Slack', { clock: this.#options.context.clock, signal });
   }
 
   #noteLimit(budget: SendBudget, name: string, end: SlackEnd): void {
@@ -271,10 +252,9 @@ export class SlackSender implements ReplySender {
   async #transmit(api: SlackApi, send: Send, signal: AbortSignal): Promise<SlackEnd> {
     const { part } = send;
     if (part.kind === 'text') return this.#post(api, send, part.text, signal);
-    const content = await this.#opened(part.file);
+    const content = await openedFile(this.#options.context, part.file);
     if (content === null) {
-      const name = JSON.stringify(part.file.name);
-      return this.#post(api, send, plainText(`[the file ${name} is no longer stored]`), signal);
+      return this.#post(api, send, plainText(lostFileText(part.file)), signal);
     }
     return 'kind' in content ? content : this.#share(api, send.address, part.file, content, signal);
   }
@@ -302,10 +282,11 @@ export class SlackSender implements ReplySender {
   async #share(
     api: SlackApi,
     { channel, thread }: SlackAddress,
-    { name, sizeBytes }: Attachment,
+    file: Attachment,
     content: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<SlackEnd> {
+    const { name, sizeBytes } = file;
     const place = await api.call(
       'files.getUploadURLExternal',
       { filename: name, length: sizeBytes },
@@ -317,7 +298,7 @@ export class SlackSender implements ReplySender {
       return { kind: 'failed', reason: 'Slack does not say where to put the file', inDoubt: false };
     }
     const { upload_url: url, file_id: id } = parsed.data;
-    const uploadMs = this.#options.timeoutMs + sizeBytes / uploadBytesPerMs;
+    const uploadMs = uploadTimeoutMs(this.#options.timeoutMs, file);
     const failure = await api.upload(url, { sizeBytes, content }, { timeoutMs: uploadMs, signal });
     if (failure !== null) return failure;
     const parameters = {
@@ -332,23 +313,9 @@ export class SlackSender implements ReplySender {
   #call(signal: AbortSignal, isOnce: boolean) {
     return { timeoutMs: this.#options.timeoutMs, signal, isOnce };
   }
-
-  async #opened(
-    file: Attachment,
-  ): Promise<AsyncIterable<Uint8Array> | null | Extract<SlackEnd, { readonly kind: 'failed' }>> {
-    try {
-      return await this.#options.context.openFile(file);
-    } catch (error) {
-      return { kind: 'failed', reason: `the file can't be read: ${errorMessage(error)}`, inDoubt: false };
-    }
-  }
 }
 
 /** Nobody has seen anything yet. */
 function withoutDoubt(end: Exclude<SlackEnd, { readonly kind: 'ok' }>): SlackEnd {
   return end.kind === 'refused' ? end : { ...end, inDoubt: false };
-}
-
-function dead(reason: string): SendOutcome {
-  return { kind: 'dead', reason, peer: 'unasked' };
 }

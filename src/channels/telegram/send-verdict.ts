@@ -1,5 +1,5 @@
 import type { SendOutcome } from '../reply-sender.js';
-import { retryLater } from '../send-failures.js';
+import { refusedForGood, retryLater } from '../send-failures.js';
 import type { ApiEnd } from './bot-api.js';
 
 /** Decides what the end of a send means: pure functions. */
@@ -42,5 +42,5 @@ export function judgeRefusal({ code, description, retryAfterMs }: Refusal): Send
     return retryLater(reason, { retryAfterMilliseconds: retryAfterMs, inDoubt });
   }
   // The bot is blocked or was removed, there is no such chat or topic, or the message itself is wrong.
-  return { kind: 'dead', reason, peer: 'unasked' };
+  return refusedForGood(reason);
 }

@@ -1,13 +1,20 @@
 import { z } from 'zod';
-import { pause } from '../../lifecycle/effects/waits.js';
 import type { Delivery } from '../../store/deliveries.js';
-import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
-import { errorMessage } from '../../text/failure-text.js';
+import type { JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { FormedPart } from '../reply-text/reply-form.js';
 import { SendBudget } from '../send-budget.js';
-import { chatSchedule, retryLater, withinLimit } from '../send-failures.js';
+import {
+  chatSchedule,
+  refusedForGood,
+  retryLater,
+  throwUnlessSent,
+  withinLimit,
+  wrongAddress,
+} from '../send-failures.js';
+import { awaitTurn } from '../send-turn.js';
 import { type ChatAddress, parseAddress } from './address.js';
 import type { ApiEnd, BotApi } from './bot-api.js';
 import type { MovedChats } from './moved-chats.js';
@@ -27,12 +34,6 @@ export interface TelegramSenderOptions {
   /** Time for which a reply is tried again, in milliseconds. */
   readonly retryForMs: number;
 }
-
-/** A reply that Telegram wants to wait for longer than this is put off, in milliseconds. */
-const longestHoldMs = 5_000;
-
-/** The slowest upload that is waited for. */
-const uploadBytesPerMs = 100;
 
 const wantedAddress = 'must be the id of a chat or "@name", and ":" and the id of a topic if it is one';
 
@@ -55,8 +56,9 @@ export class TelegramSender implements ReplySender {
   readonly schedule = chatSchedule;
   readonly #options: TelegramSenderOptions;
   readonly #budget = new SendBudget(telegramRates);
-  /** Each part of a reply is sent by its plan. */
-  readonly #plans = new WeakMap<Delivery, readonly PlannedPart[]>();
+  readonly #replies = new PlannedReplies<PlannedPart>(planReply, (part) =>
+    part.kind === 'text' ? part.formed : '',
+  );
 
   constructor(options: TelegramSenderOptions) {
     this.#options = options;
@@ -77,22 +79,16 @@ export class TelegramSender implements ReplySender {
   }
 
   partsOf(delivery: Delivery): readonly ReplyPart[] {
-    const parts = this.#planOf(delivery);
-    // There is nothing to say.
-    if (parts.length === 0) return [{ delivery, number: 1, text: '' }];
-    return parts.map((part, index) => ({
-      delivery,
-      number: index + 1,
-      text: part.kind === 'text' ? part.formed : '',
-    }));
+    return this.#replies.partsOf(delivery);
   }
 
-  async send({ delivery, number }: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
-    const part = this.#planOf(delivery)[number - 1];
+  async send(sent: ReplyPart, signal: AbortSignal): Promise<SendOutcome> {
+    const { delivery, number } = sent;
+    const part = this.#replies.partOf(sent);
     if (part === undefined) return { kind: 'delivered', receipt: null };
     const { address: to } = delivery.target;
     const address = parseAddress(to);
-    if (address === null) return dead(`the address ${JSON.stringify(to)} ${wantedAddress}`);
+    if (address === null) return refusedForGood(wrongAddress(to, wantedAddress));
     const preview = sentMessage.safeParse(delivery.parts.find(({ part }) => part === 0)?.receipt);
     const send: Send = {
       part,
@@ -135,12 +131,10 @@ export class TelegramSender implements ReplySender {
   async say({ address: to, options }: ChannelAddress, text: string): Promise<void> {
     const signal = AbortSignal.timeout(this.#options.timeoutMs);
     const address = parseAddress(to);
-    if (address === null) throw new Error(`the address ${JSON.stringify(to)} ${wantedAddress}`);
+    if (address === null) throw new Error(wrongAddress(to, wantedAddress));
     const answers = answeredIn({ options: options ?? {} });
     const send = { part: plainPart(text), address, answers, edits: null, tried: new Set<string>() };
-    const outcome = await this.#send(send, signal);
-    if (outcome.kind === 'delivered') return;
-    throw new Error(outcome.kind === 'aborted' ? 'it was not sent in time' : outcome.reason);
+    throwUnlessSent(await this.#send(send, signal));
   }
 
   /** Shows for some seconds that the bot writes. */
@@ -154,12 +148,6 @@ export class TelegramSender implements ReplySender {
   }
 
   async close(): Promise<void> {}
-
-  #planOf(delivery: Delivery): readonly PlannedPart[] {
-    const plan = this.#plans.get(delivery) ?? planReply(delivery);
-    this.#plans.set(delivery, plan);
-    return plan;
-  }
 
   get #now(): number {
     return this.#options.context.clock.now();
@@ -180,13 +168,8 @@ export class TelegramSender implements ReplySender {
   async #send(send: Send, signal: AbortSignal): Promise<SendOutcome> {
     const { context } = this.#options;
     const chat = String(this.#chatParameters(send.address).chat_id);
-    const heldUntil = this.#budget.heldUntil(chat, this.#now);
-    if (heldUntil !== null && heldUntil - this.#now > longestHoldMs) {
-      return retryLater('Telegram has asked for time', { retryAfterMilliseconds: heldUntil - this.#now });
-    }
-    const at = this.#budget.reserve(chat, this.#now);
-    if (at > this.#now) await pause({ clock: context.clock, signal }, at - this.#now);
-    if (signal.aborted) return { kind: 'aborted', inDoubt: false };
+    const waited = await awaitTurn(this.#budget, chat, 'Telegram', { clock: context.clock, signal });
+    if (waited !== null) return waited;
     const end = await this.#transmit(send, true, signal);
     switch (end?.kind) {
       case undefined:
@@ -263,19 +246,17 @@ export class TelegramSender implements ReplySender {
     if (part.kind === 'text') {
       return connection.call('sendMessage', { ...parameters, ...textParameters(part, tried) }, options);
     }
-    const content = await openedOrFailed(context, part.file);
+    const content = await openedFile(context, part.file);
     if (content !== null && 'kind' in content) return content;
     if (content === null) {
-      const text = `[the file ${JSON.stringify(part.file.name)} is no longer stored]`;
-      return connection.call('sendMessage', { ...parameters, text }, options);
+      return connection.call('sendMessage', { ...parameters, text: lostFileText(part.file) }, options);
     }
     const { name, mediaType, sizeBytes } = part.file;
     const field = part.isPhoto ? 'photo' : 'document';
     const upload = { field, name, mediaType, sizeBytes, content };
-    const uploadMs = timeoutMs + sizeBytes / uploadBytesPerMs;
     return connection.upload(part.isPhoto ? 'sendPhoto' : 'sendDocument', parameters, upload, {
       ...options,
-      timeoutMs: uploadMs,
+      timeoutMs: uploadTimeoutMs(timeoutMs, part.file),
     });
   }
 }
@@ -285,22 +266,7 @@ function textParameters({ formed, plain }: FormedPart, tried: ReadonlySet<string
   return tried.has('plain-text') ? { text: plain } : { text: formed, parse_mode: 'HTML' };
 }
 
-async function openedOrFailed(
-  { openFile }: Pick<ChannelContext, 'openFile'>,
-  file: Attachment,
-): Promise<AsyncIterable<Uint8Array> | null | Extract<ApiEnd, { readonly kind: 'failed' }>> {
-  try {
-    return await openFile(file);
-  } catch (error) {
-    return { kind: 'failed', reason: `the file can't be read: ${errorMessage(error)}`, inDoubt: false };
-  }
-}
-
 function answeredIn({ options }: Pick<ReplyTarget, 'options'>): number | null {
   const { message_id: id } = options;
   return Number.isSafeInteger(id) ? Number(id) : null;
-}
-
-function dead(reason: string): SendOutcome {
-  return { kind: 'dead', reason, peer: 'unasked' };
 }
