@@ -75,8 +75,8 @@ export function recover(
 /** Turns that wait, as they were under way at several kills in a row, by the numbers of their messages. */
 function afterKills(transaction: Transaction, held: readonly TurnRow[]): ReadonlyMap<number, KilledTurn> {
   const waiting = new Map<number, KilledTurn>();
-  // One kill is no row: most starts after one look at no turn.
-  if (killsInARow(readRuns(transaction, keptRuns), transaction.now) < 2) return waiting;
+  // One kill is no row: most starts look at no turn, and at two runs at most.
+  if (held.length === 0 || killsInARow(readRuns(transaction, 2), transaction.now) < 2) return waiting;
   for (const [place, { id, message, session }] of held.slice(0, mostKilledTurns).entries()) {
     const messageId = idToText(id);
     const before = readRecord(transaction, killsKind, messageId)?.value;
