@@ -29,6 +29,11 @@ export function unitNames(instance: string | null): readonly string[] {
   return instance === null ? [unitName(null)] : [unitName(instance), `sd-gateway@${instance}.service`];
 }
 
+/** True after an end, until the manager starts the unit again by itself; queued since systemd 254. */
+export function isBetweenStarts(subState: string): boolean {
+  return subState === 'auto-restart' || subState === 'auto-restart-queued';
+}
+
 /** systemctl could not do what was asked. */
 export class ServiceManagerError extends Error {
   constructor(

@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
+import { isBetweenStarts } from '../../manager/service-manager.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { commandFor, type ManagerTrouble, managerOf, systemctlFor, type Target } from './find.js';
-import { isBetweenStarts, type UnitState } from './unit.js';
+import type { UnitState } from './unit.js';
 
 export type OperationAction = 'start' | 'stop' | 'restart' | 'reload';
 
@@ -149,7 +150,7 @@ export function nextAfter(unit: UnitState, target: Target): readonly string[] {
 
 /** True if systemd starts it again by itself. */
 export function triesAgain(unit: UnitState): boolean {
-  return isBetweenStarts(unit) || unit.activeState === 'activating';
+  return isBetweenStarts(unit.subState) || unit.activeState === 'activating';
 }
 
 /** The unit can't be used as it is; null when it can. */
@@ -278,7 +279,7 @@ export function explainFailure(
 
 /** A stop that systemd carried out, and that was no clean one; null: it was clean. */
 export function explainStop(before: UnitState, after: UnitState, target: Target): OperationFailure | null {
-  const hadFailed = before.activeState === 'failed' || isBetweenStarts(before);
+  const hadFailed = before.activeState === 'failed' || isBetweenStarts(before.subState);
   if (after.activeState === 'inactive' || (after.activeState === 'failed' && hadFailed)) return null;
   if (after.activeState === 'failed') {
     return {

@@ -94,11 +94,6 @@ export interface FailedCommand {
   readonly status: number;
 }
 
-/** True after an end, until systemd starts it again by itself; queued since systemd 254. */
-export function isBetweenStarts({ subState }: UnitState): boolean {
-  return subState === 'auto-restart' || subState === 'auto-restart-queued';
-}
-
 const properties = [
   'LoadState',
   'LoadError',

@@ -7,7 +7,7 @@ import { parseProcessStat, readProc } from '../../linux/process.js';
 import { messageIds } from '../../log/fields.js';
 import { fieldOf, invocationOf, type JournalRecord } from '../../manager/journal.js';
 import { describeQueuedStart, type QueuedJob, startsUnit, tellQueuedJob } from '../../manager/queued-job.js';
-import type { ServiceManager } from '../../manager/service-manager.js';
+import { isBetweenStarts, type ServiceManager } from '../../manager/service-manager.js';
 import { offlineStore } from '../../store/create-store.js';
 import { StoreError } from '../../store/store-error.js';
 import type { OfflineStore, StoreLog } from '../../store/store-kind.js';
@@ -20,7 +20,7 @@ import { describeResult, hitStartLimit, nextAfter } from '../operate/failure.js'
 import { obstaclesTo } from '../operate/failure-report.js';
 import { commandFor, type Found, findUnit, managerOf, systemctlFor, type Target } from '../operate/find.js';
 import { errorsOf, type JournalLine, journalTrouble, lastRecord } from '../operate/journal.js';
-import { isBetweenStarts, type UnitState } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 import {
   type DriftFacts,
   type LastStop,
@@ -163,7 +163,7 @@ export function notesOf(
       `Note: the unit file is gone, and nothing would start the gateway again. To write it anew: ${commandFor('install', own, true)}`,
     );
   }
-  if (unit !== null && isBetweenStarts(unit)) {
+  if (unit !== null && isBetweenStarts(unit.subState)) {
     const delay =
       unit.restartDelay === null ? '' : ` ${formatExactTimeSpan(unit.restartDelay)} after each end`;
     notes.push(`systemd starts it again by itself${delay}.`);

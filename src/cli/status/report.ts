@@ -1,12 +1,12 @@
 import type { GatewayFacts } from '../../channels/control/facts.js';
 import type { StopJob } from '../../lifecycle/stop-cause.js';
-import type { Scope } from '../../manager/service-manager.js';
+import { isBetweenStarts, type Scope } from '../../manager/service-manager.js';
 import type { RunRecord } from '../../store/open-store.js';
 import type { StoreLog } from '../../store/store-kind.js';
 import { formatTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import type { JournalLine } from '../operate/journal.js';
-import { isBetweenStarts, type UnitState } from '../operate/unit.js';
+import type { UnitState } from '../operate/unit.js';
 
 /** The gateway's state in a word. */
 export type StatusVerdict =
@@ -87,7 +87,7 @@ export function verdictOf(
       return 'running';
     case 'activating':
       // Between a failure and the restart nothing runs, whatever systemd hopes for.
-      return isBetweenStarts(unit) ? 'failed' : 'starting';
+      return isBetweenStarts(unit.subState) ? 'failed' : 'starting';
     case 'deactivating':
       return 'stopping';
     case 'failed':

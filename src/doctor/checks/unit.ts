@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { describeQueuedStart, startsUnit } from '../../manager/queued-job.js';
+import { isBetweenStarts } from '../../manager/service-manager.js';
 import { describeObstacle } from '../../units/start-obstacles.js';
 import { unitUser } from '../../units/unit-user.js';
 import { type DoctorFacts, gatewayCommand, systemctl, type UnitFacts, unitOf } from '../facts.js';
@@ -113,7 +114,7 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
       ),
     );
   }
-  if (ActiveState === 'activating' && SubState?.startsWith('auto-restart') === true) {
+  if (ActiveState === 'activating' && isBetweenStarts(SubState ?? '')) {
     return state(
       'problem',
       `The last start has failed (${Result}); systemd is about to start it again.`,
