@@ -126,19 +126,21 @@ export class DiscordSender implements ReplySender {
     receipt: JsonValue | null,
     signal: AbortSignal,
   ): Promise<JsonValue> {
-    const shown = outgoingPreview(text);
     const link = this.#options.link();
-    if (shown === null || link === null || !isSnowflake(target.address)) return receipt;
+    if (link === null || !isSnowflake(target.address)) return receipt;
     const earlier = sentMessage.safeParse(receipt);
     const sending: Sending = {
-      part: { kind: 'text', text: shown },
+      part: { kind: 'text', text: '' },
       channelId: target.address,
       nonce: randomNonce(),
       answers: answeredIn(target),
       edits: earlier.success ? earlier.data.message_id : null,
     };
-    const call = callOf(sending, null);
-    if (!link.api.hasRoom(call)) return receipt;
+    // To form the text is work: the limits are asked first.
+    if (!link.api.hasRoom(callOf(sending, null))) return receipt;
+    const shown = outgoingPreview(text);
+    if (shown === null) return receipt;
+    const call = callOf({ ...sending, part: { kind: 'text', text: shown } }, null);
     const end = await link.api.call(call, { timeoutMs: this.#options.timeoutMs, signal, longestWaitMs: 0 });
     return receiptOf(end) ?? receipt;
   }
