@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GatewayStandIn, intentBits } from './discord-gateway.js';
 import { createMessage, editMessage, mistakeOf, query } from './discord-schema.js';
+import { bodyOf } from './request-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -482,17 +483,6 @@ function answer(
   if (retryAfter !== undefined) response.setHeader('retry-after', String(Math.ceil(retryAfter)));
   response.writeHead(status, { 'content-type': 'application/json', ...headers });
   response.end(body === null ? undefined : JSON.stringify(body));
-}
-
-/** Null: it was cut off, and has no effect. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of request) chunks.push(chunk);
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks);
 }
 
 function parsedBody(request: IncomingMessage, raw: Buffer) {

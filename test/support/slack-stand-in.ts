@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bodyOf } from './request-body.js';
 import { methods, mrkdwnMistake, parametersOf } from './slack-schema.js';
 import { WebSocketPeer } from './web-socket-peer.js';
 
@@ -595,15 +596,4 @@ function contentOf(request: IncomingMessage, body: Buffer): Buffer {
     /^multipart\/form-data; boundary="?([^"]+)"?$/.exec(request.headers['content-type'] ?? '') ?? [];
   if (boundary === undefined) return body;
   return body.subarray(body.indexOf('\r\n\r\n') + 4, body.lastIndexOf(`\r\n--${boundary}--`));
-}
-
-/** Null: it was cut off, and has no effect. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of request) chunks.push(chunk);
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks);
 }

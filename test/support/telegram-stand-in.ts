@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bodyOf } from './request-body.js';
 import { formValue, mistakesOf, parseHtml } from './telegram-schema.js';
 
 type Parameters = Readonly<Record<string, unknown>>;
@@ -447,17 +448,6 @@ function refuse(response: ServerResponse, { code, message, parameters }: Refusal
   const after = (parameters as { readonly retry_after?: number } | undefined)?.retry_after;
   if (after !== undefined) response.setHeader('retry-after', after);
   response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-}
-
-/** Null: it was cut off, and has no effect. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Buffer[] = [];
-  try {
-    for await (const chunk of request) chunks.push(chunk);
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks);
 }
 
 function parametersOf(request: IncomingMessage, method: string, body: Buffer): Parameters {

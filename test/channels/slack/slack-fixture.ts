@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Hooks } from '../../../src/channels/hooks.js';
 import { SlackChannel } from '../../../src/channels/slack/slack-channel.js';
-import type { Delivery } from '../../../src/store/deliveries.js';
 import type { Store } from '../../../src/store/store.js';
 import { openStore as openedStore } from '../../gateway/dispatch/fixture.js';
-import { ChannelBench, channelTable } from '../../support/channel-bench.js';
+import { channelTable } from '../../support/channel-bench.js';
+import { ChatScene } from '../../support/chat-scene.js';
 import { receptionFor } from '../../support/reception.js';
 import { SlackStandIn } from '../../support/slack-stand-in.js';
 
@@ -23,13 +22,13 @@ export async function closeStore(): Promise<void> {
 }
 
 /** An app, a channel on a real store, and a clock that the test moves. */
-export class Scene extends ChannelBench {
+export class Scene extends ChatScene<SlackChannel> {
   readonly hooks = new Hooks();
   /** Edits and deletions of messages that have arrived. */
   readonly revisions: object[] = [];
   publicUrl: string | null = 'https://gateway.example';
-  channel: SlackChannel;
-  readonly #ends = new Map<SlackChannel, AbortController>();
+  override channel: SlackChannel;
+  protected readonly conversation = 'D42';
 
   private constructor(readonly slack: SlackStandIn) {
     super('slack', store);
@@ -45,7 +44,7 @@ export class Scene extends ChannelBench {
   }
 
   async end(): Promise<void> {
-    for (const channel of this.#ends.keys()) await this.closed(channel);
+    await this.closedAll();
     await this.slack.close();
   }
 
@@ -84,20 +83,9 @@ export class Scene extends ChannelBench {
       healthChanged: () => this.noteHealth(channel),
     });
     const channel = new SlackChannel(configuration, context);
-    this.#ends.set(channel, end);
+    this.ends.set(channel, end);
     this.channel = channel;
     return channel;
-  }
-
-  /** Ends a channel, as the gateway does. */
-  async closed(channel = this.channel): Promise<void> {
-    this.#ends.get(channel)?.abort();
-    let isClosed = false;
-    const closing = channel.close().finally(() => {
-      isClosed = true;
-    });
-    await this.pass(() => isClosed);
-    await closing;
   }
 
   async started(): Promise<void> {
@@ -105,44 +93,8 @@ export class Scene extends ChannelBench {
     await this.slack.until(() => this.slack.isConnected);
   }
 
-  /** Text and state of each message of a session. */
-  async texts(conversation = 'D42'): Promise<readonly string[]> {
-    const page = await store.sessionMessages(`${this.name}:${conversation}`, { limit: 100, after: null });
-    return (page?.items ?? []).map(({ text, state }) => `${text} ${state}`);
-  }
-
   /** Resolves once all events are acknowledged. */
   async acknowledged(): Promise<void> {
     await this.slack.until(() => this.slack.unacknowledged === 0);
-  }
-
-  /** Lets time pass, a step in a millisecond, until it is so. */
-  async pass(isSo: () => boolean, stepMs = 100): Promise<void> {
-    while (!isSo()) {
-      this.clock.advance(stepMs);
-      await delay(1);
-    }
-  }
-
-  /** The records of at least this priority, without those of the store. */
-  get complaints(): readonly string[] {
-    return this.log.records
-      .filter(({ priority }) => ['err', 'warning'].includes(priority))
-      .map(({ message }) => message);
-  }
-
-  /** A reply to a conversation. */
-  delivery({ to = 'D42', ...members }: Partial<Delivery> & { readonly to?: string } = {}): Delivery {
-    return {
-      webhookId: 'msg_1',
-      target: { channel: this.name, address: to, options: {} },
-      parts: [],
-      notice: null,
-      replyText: 'hello',
-      attempt: 1,
-      repliedAt: this.clock.now() + 1,
-      dueSince: this.clock.now(),
-      ...members,
-    } as unknown as Delivery;
   }
 }

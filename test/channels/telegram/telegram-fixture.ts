@@ -1,12 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Hooks } from '../../../src/channels/hooks.js';
 import { TelegramChannel } from '../../../src/channels/telegram/telegram-channel.js';
-import type { Delivery } from '../../../src/store/deliveries.js';
 import type { Store } from '../../../src/store/store.js';
 import { openStore as openedStore } from '../../gateway/dispatch/fixture.js';
-import { ChannelBench, channelTable } from '../../support/channel-bench.js';
+import { channelTable } from '../../support/channel-bench.js';
+import { ChatScene } from '../../support/chat-scene.js';
 import { receptionFor } from '../../support/reception.js';
 import { TelegramStandIn } from '../../support/telegram-stand-in.js';
 
@@ -23,12 +22,12 @@ export async function closeStore(): Promise<void> {
 }
 
 /** A bot, a channel on a real store, and a clock that the test moves. */
-export class Scene extends ChannelBench {
+export class Scene extends ChatScene<TelegramChannel> {
   readonly tokenFile = join(directory, `token-${this.name}`);
   readonly hooks = new Hooks();
   publicUrl: string | null = 'https://gateway.example';
-  channel: TelegramChannel;
-  #ends = new Map<TelegramChannel, AbortController>();
+  override channel: TelegramChannel;
+  protected readonly conversation = '42';
 
   private constructor(readonly telegram: TelegramStandIn) {
     super('tg', store);
@@ -41,7 +40,7 @@ export class Scene extends ChannelBench {
   }
 
   async end(): Promise<void> {
-    for (const channel of this.#ends.keys()) await this.closed(channel);
+    await this.closedAll();
     await this.telegram.close();
   }
 
@@ -69,55 +68,19 @@ export class Scene extends ChannelBench {
       healthChanged: () => this.noteHealth(channel),
     });
     const channel = new TelegramChannel(configuration, context);
-    this.#ends.set(channel, end);
+    this.ends.set(channel, end);
     this.channel = channel;
     return channel;
   }
 
   /** Ends a channel, as the gateway does. */
-  async closed(channel = this.channel): Promise<void> {
-    this.#ends.get(channel)?.abort();
+  override async closed(channel = this.channel): Promise<void> {
+    this.ends.get(channel)?.abort();
     await channel.close();
-  }
-
-  /** Text and state of each message of a session. */
-  async texts(conversation = '42'): Promise<readonly string[]> {
-    const page = await store.sessionMessages(`${this.name}:${conversation}`, { limit: 100, after: null });
-    return (page?.items ?? []).map(({ text, state }) => `${text} ${state}`);
   }
 
   /** Resolves once all updates are confirmed to Telegram. */
   async confirmed(): Promise<void> {
     await this.telegram.until(() => this.telegram.unconfirmed === 0);
-  }
-
-  /** Lets time pass, a step in a millisecond, until it is so. */
-  async pass(isSo: () => boolean, stepMs = 100): Promise<void> {
-    while (!isSo()) {
-      this.clock.advance(stepMs);
-      await delay(1);
-    }
-  }
-
-  /** The records of at least this priority, without those of the store. */
-  get complaints(): readonly string[] {
-    return this.log.records
-      .filter(({ priority }) => ['err', 'warning'].includes(priority))
-      .map(({ message }) => message);
-  }
-
-  /** A reply to a chat. */
-  delivery({ to = '42', ...members }: Partial<Delivery> & { readonly to?: string } = {}): Delivery {
-    return {
-      webhookId: 'msg_1',
-      target: { channel: this.name, address: to, options: {} },
-      parts: [],
-      notice: null,
-      replyText: 'hello',
-      attempt: 1,
-      repliedAt: this.clock.now(),
-      dueSince: this.clock.now(),
-      ...members,
-    } as unknown as Delivery;
   }
 }
