@@ -36,6 +36,26 @@ export function readChannelSecret(
   return token_file === null ? null : readSecret(token_file, `channels.${name}.${key}_file`, true);
 }
 
+/**
+ * The token of a bot, which has to be there and to have the form that the platform gives. It stands in no error.
+ *
+ * @param given the platform's way to it, in the words behind "no token of a bot:"
+ */
+export function readBotToken(
+  settings: SecretSettings,
+  credentialsDirectory: string | null,
+  form: RegExp,
+  given: string,
+): string {
+  const token = readChannelSecret(settings, credentialsDirectory);
+  const { name } = settings;
+  if (token === null) throw new Error(`channels.${name} needs token_file or token_credential`);
+  if (form.test(token)) return token;
+  throw new Error(
+    `the secret of channels.${name} is no token of a bot: ${given}, and the file has nothing else in it`,
+  );
+}
+
 function readSecret(path: string, setting: string, isOwnFile: boolean): string {
   const wrong = (what: string) => new Error(`the secret ${path} (${setting}) ${what}`);
   let descriptor: number;

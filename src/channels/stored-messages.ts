@@ -67,3 +67,16 @@ export class StoredMessages {
     this.#context.log.err(`A message can't be stored, and is left out: ${errorMessage(error)}`);
   }
 }
+
+/** The deletion of a message on its platform, which says who may do that: no person is asked for. */
+export function deletionOf(conversation: string, id: string): Received {
+  return {
+    conversation,
+    id,
+    text: '',
+    person: null,
+    isGroup: null,
+    origin: 'deleted',
+    replyTo: null,
+  };
+}

@@ -7,6 +7,7 @@ import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../
 import { Complaints } from '../complaints.js';
 import { KeptHealth } from '../kept-health.js';
 import { readChannelSecret } from '../secret.js';
+import { deletionOf } from '../stored-messages.js';
 import { CommandSender } from './command-sender.js';
 import { HandedFiles } from './handed-files.js';
 import { cursorKey, Inbox } from './inbox.js';
@@ -192,19 +193,10 @@ export class CommandChannel implements Channel {
     });
   }
 
-  /** It needs no right: the platform says who may delete a message. */
   async #takeBack({ id, chat, cursor }: DeletedLine, link: ProgramLink): Promise<void> {
     await this.#inbox.add({
       cursor,
-      received: {
-        conversation: chat,
-        text: '',
-        person: null,
-        isGroup: null,
-        origin: 'deleted',
-        id,
-        replyTo: null,
-      },
+      received: deletionOf(chat, id),
       settled: () => link.tell({ type: 'stored', id }),
       refused: (reason) => link.tell({ type: 'refused', id, reason }),
     });

@@ -6,7 +6,7 @@ import { Complaints } from '../complaints.js';
 import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
 import { PlatformLease } from '../platform-lease.js';
-import { readChannelSecret } from '../secret.js';
+import { readBotToken } from '../secret.js';
 import { passing, secretPlace, standby } from '../trouble.js';
 import { cursorKey, gatewayUrl, readCursor } from './cursor.js';
 import { DirectChannels } from './direct-channels.js';
@@ -19,6 +19,10 @@ import { MessageIntake } from './message-intake.js';
 import { botSchema, gatewayBotSchema } from './message-schema.js';
 import { MissedDiscordMessages, MissedMessagesError } from './missed-messages.js';
 import { afterClose, type DiscordTrouble, troubleOfCall, troubleOfStarts } from './trouble.js';
+
+const tokenForm = /^[\w-]{10,50}\.[\w-]{4,20}\.[\w-]{20,100}$/;
+const givenToken =
+  'its page at https://discord.com/developers/applications gives one ("Reset Token") with two dots in it';
 
 /** Longest wait for an answer, in milliseconds. */
 const callTimeoutMs = 10_000;
@@ -127,7 +131,8 @@ export class DiscordChannel implements Channel {
   async #connectApi(): Promise<DiscordTrouble | null> {
     const { clock, host, log } = this.#context;
     const { api_root: root } = this.#configuration;
-    const token = tokenOf({ name: this.name, ...this.#configuration }, host.credentialsDirectory);
+    const settings = { name: this.name, ...this.#configuration };
+    const token = readBotToken(settings, host.credentialsDirectory, tokenForm, givenToken);
     const api = new DiscordApi(root, token, clock);
     const end = await api.call(
       { method: 'GET', name: 'GET user', channelId: '', path: '/users/@me' },
@@ -320,18 +325,4 @@ export class DiscordChannel implements Channel {
     const { token_file: file, token_credential: credential } = this.#configuration;
     return { name: this.name, tokenPlace: secretPlace(file, credential) };
   }
-}
-
-/** The bot's token; it stands in no error. */
-function tokenOf(
-  settings: Parameters<typeof readChannelSecret>[0],
-  credentialsDirectory: string | null,
-): string {
-  const token = readChannelSecret(settings, credentialsDirectory);
-  const { name } = settings;
-  if (token === null) throw new Error(`channels.${name} needs token_file or token_credential`);
-  if (/^[\w-]{10,50}\.[\w-]{4,20}\.[\w-]{20,100}$/.test(token)) return token;
-  throw new Error(
-    `the secret of channels.${name} is no token of a bot: its page at https://discord.com/developers/applications gives one ("Reset Token") with two dots in it, and the file has nothing else in it`,
-  );
 }

@@ -1,6 +1,6 @@
 import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
 import { type RemoteFileSource, RemoteFiles } from '../remote-files.js';
-import { StoredMessages } from '../stored-messages.js';
+import { deletionOf, StoredMessages } from '../stored-messages.js';
 import { StoreRetries } from '../until-stored.js';
 import type { DirectChannels } from './direct-channels.js';
 import { deletionSchema } from './message-schema.js';
@@ -118,18 +118,9 @@ export class MessageIntake {
   });
 }
 
-/** Discord says who may delete a message: no person is asked for. */
 function deletionsIn(value: unknown): readonly Received[] {
   const deleted = deletionSchema.safeParse(value);
   if (!deleted.success) return [];
   const { channel_id: conversation, id, ids } = deleted.data;
-  return [...(id === undefined ? [] : [id]), ...ids].map((each) => ({
-    conversation,
-    id: each,
-    text: '',
-    person: null,
-    isGroup: null,
-    origin: 'deleted',
-    replyTo: null,
-  }));
+  return [...(id === undefined ? [] : [id]), ...ids].map((each) => deletionOf(conversation, each));
 }

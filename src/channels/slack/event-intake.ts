@@ -2,7 +2,8 @@ import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelContext, Received } from '../channel.js';
 import { DownloadError } from '../platform-http.js';
 import { type RemoteFileSource, RemoteFiles } from '../remote-files.js';
-import { StoreRetries, storeFails } from '../until-stored.js';
+import { StoredMessages } from '../stored-messages.js';
+import { StoreRetries } from '../until-stored.js';
 import { compareTs } from './address.js';
 import type { EventObject } from './event-schema.js';
 import type { KnownThreads } from './known-threads.js';
@@ -43,7 +44,7 @@ export function newestKey({ teamId, userId }: SlackBot): string {
 /** Puts messages on disk: those of a conversation in their order, while others go on. */
 export class EventIntake {
   readonly #options: EventIntakeOptions;
-  readonly #retries: StoreRetries;
+  readonly #stored: StoredMessages;
   readonly #files: RemoteFiles;
   /** The last work of each channel of Slack that has some. */
   readonly #lines = new Map<string, Promise<unknown>>();
@@ -53,8 +54,9 @@ export class EventIntake {
   constructor(options: EventIntakeOptions) {
     this.#options = options;
     this.#newest = options.newest;
-    this.#retries = new StoreRetries(options.context);
-    this.#files = new RemoteFiles(options.context, this.#retries);
+    const retries = new StoreRetries(options.context);
+    this.#stored = new StoredMessages(options.context, retries);
+    this.#files = new RemoteFiles(options.context, retries);
   }
 
   /** The newest message that is on disk, or was left out for good; null: there was none yet. */
@@ -123,7 +125,7 @@ export class EventIntake {
     const { channel, thread } = message;
     if (!isKept || thread === null) return true;
     // Written before it is acknowledged: the thread's next message needs no mention.
-    return (await this.#untilStored(() => known.note(channel, thread).then(() => true))) ?? false;
+    return this.#stored.untilStored(() => known.note(channel, thread));
   }
 
   /** The store may fail: it decides about the message then, and says why it can't. */
@@ -133,7 +135,11 @@ export class EventIntake {
 
   async #isKnownThread({ channel, thread, ts }: SlackMessage): Promise<boolean> {
     if (thread === null || thread === ts) return false;
-    return (await this.#untilStored(() => this.#options.known.has(channel, thread))) ?? false;
+    let isKnown = false;
+    await this.#stored.untilStored(async () => {
+      isKnown = await this.#options.known.has(channel, thread);
+    });
+    return isKnown;
   }
 
   /** Names cost calls: those of strangers are asked for only where they are shown to the operator. */
@@ -173,32 +179,13 @@ export class EventIntake {
     };
   }
 
-  /** False: the channel has ended first. A message that can't ever be stored is left out. `ts` empty: it moves nothing. */
+  /** False: the channel has ended first. `ts` empty: it moves nothing. */
   async #store(received: Received, ts: string): Promise<boolean> {
-    const { context, bot } = this.#options;
     const isNewer = ts !== '' && (this.#newest === null || compareTs(ts, this.#newest) > 0);
-    const checkpoint = isNewer ? { key: newestKey(bot), value: ts } : undefined;
-    const stored = await this.#untilStored(async () => {
-      try {
-        await context.receive([received], checkpoint);
-      } catch (error) {
-        if (storeFails(error)) throw error;
-        context.log.err(`A message can't be stored, and is left out: ${errorMessage(error)}`);
-      }
-      return true;
-    });
-    if (stored !== null && isNewer) this.#newest = ts;
-    return stored ?? false;
-  }
-
-  /** Tries until the store has taken it. Null: the channel has ended. */
-  async #untilStored<Value>(write: () => Promise<Value>): Promise<Value | null> {
-    try {
-      return await this.#retries.untilStored(write);
-    } catch (error) {
-      if (storeFails(error)) return null;
-      throw error;
-    }
+    const checkpoint = isNewer ? { key: newestKey(this.#options.bot), value: ts } : undefined;
+    const isStored = await this.#stored.put([received], checkpoint);
+    if (isStored && isNewer) this.#newest = ts;
+    return isStored;
   }
 }
 

@@ -5,7 +5,7 @@ import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
 import { DownloadError } from '../platform-http.js';
 import { PlatformLease } from '../platform-lease.js';
-import { readChannelSecret } from '../secret.js';
+import { readBotToken } from '../secret.js';
 import { passing, secretPlace, standby } from '../trouble.js';
 import { BotApi } from './bot-api.js';
 import { MovedChats } from './moved-chats.js';
@@ -15,6 +15,9 @@ import { type TelegramTrouble, troubleOf } from './trouble.js';
 import { offsetKey, UpdateIntake } from './update-intake.js';
 import { botSchema, fileSchema, type UpdateObject, updatesSchema } from './update-schema.js';
 import { webhookOf, webhookSecret, webhookTrouble } from './webhook.js';
+
+const tokenForm = /^\d{1,20}:[\w-]{20,100}$/;
+const givenToken = '@BotFather gives one that looks like 123456789:AAF…';
 
 /** Time that Telegram may hold a poll open, and that it has beyond that to answer. */
 const pollSeconds = 25;
@@ -125,7 +128,8 @@ export class TelegramChannel implements Channel {
   async #connect(): Promise<TelegramTrouble | null> {
     const { clock, host } = this.#context;
     const { api_root: root, unknown } = this.#configuration;
-    const token = tokenOf({ name: this.name, ...this.#configuration }, host.credentialsDirectory);
+    const settings = { name: this.name, ...this.#configuration };
+    const token = readBotToken(settings, host.credentialsDirectory, tokenForm, givenToken);
     const api = new BotApi(root, token, clock);
     const end = await api.call('getMe', {}, { timeoutMs: callTimeoutMs, signal: this.#stop.signal });
     const bot = botSchema.safeParse(end.kind === 'ok' ? end.result : undefined);
@@ -275,18 +279,4 @@ export class TelegramChannel implements Channel {
     if (!file.success) throw new DownloadError('Telegram does not say where it is', false);
     yield* api.download(file.data.file_path, { timeoutMs: downloadTimeoutMs, signal });
   }
-}
-
-/** The bot's token; it stands in no error. */
-function tokenOf(
-  settings: Parameters<typeof readChannelSecret>[0],
-  credentialsDirectory: string | null,
-): string {
-  const token = readChannelSecret(settings, credentialsDirectory);
-  const { name } = settings;
-  if (token === null) throw new Error(`channels.${name} needs token_file or token_credential`);
-  if (/^\d{1,20}:[\w-]{20,100}$/.test(token)) return token;
-  throw new Error(
-    `the secret of channels.${name} is no token of a bot: @BotFather gives one that looks like 123456789:AAF…, and the file has nothing else in it`,
-  );
 }
