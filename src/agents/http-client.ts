@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import type { LookupFunction, Socket } from 'node:net';
 import { paceReads } from '../lifecycle/effects/paced-socket.js';
 import { connectionErrorMessage } from '../text/failure-text.js';
-import { GatheredBytes } from '../text/gathered-bytes.js';
+import { gatheredFrom } from '../text/gathered-bytes.js';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
@@ -108,12 +108,7 @@ export async function textOf(
   limitBytes: number,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const gathered = new GatheredBytes();
-  for await (const chunk of bodyOf(answer, signal)) {
-    gathered.add(chunk);
-    if (gathered.sizeBytes > limitBytes) return null;
-  }
-  return gathered.take().toString();
+  return (await gatheredFrom(bodyOf(answer, signal), limitBytes))?.toString() ?? null;
 }
 
 const errorLimitBytes = 16 * 1_024;

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { connectionErrorMessage } from '../text/failure-text.js';
-import { GatheredBytes } from '../text/gathered-bytes.js';
+import { gatheredFrom } from '../text/gathered-bytes.js';
 import { formatExactTimeSpan } from '../text/time-span.js';
 import type { ChannelContext } from './channel.js';
 import { pacedConnector } from './paced-connector.js';
@@ -215,12 +215,9 @@ async function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal):
 }
 
 async function textOf(body: AsyncIterable<Buffer>, mostBytes: number): Promise<string> {
-  const gathered = new GatheredBytes();
-  for await (const chunk of body) {
-    gathered.add(chunk);
-    if (gathered.sizeBytes > mostBytes) throw new Error(`the answer has more than ${mostBytes} bytes`);
-  }
-  return gathered.take().toString();
+  const bytes = await gatheredFrom(body, mostBytes);
+  if (bytes === null) throw new Error(`the answer has more than ${mostBytes} bytes`);
+  return bytes.toString();
 }
 
 /** Undefined: it is no JSON. */

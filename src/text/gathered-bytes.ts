@@ -73,3 +73,16 @@ export class GatheredBytes {
     this.#copiedBytes = 0;
   }
 }
+
+/** Reads bytes to their end. Null: there are more than so many, and no more of them is read. */
+export async function gatheredFrom(
+  chunks: AsyncIterable<Uint8Array>,
+  limitBytes: number,
+): Promise<Buffer | null> {
+  const gathered = new GatheredBytes();
+  for await (const chunk of chunks) {
+    gathered.add(chunk);
+    if (gathered.sizeBytes > limitBytes) return null;
+  }
+  return gathered.take();
+}

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { GatheredBytes } from '../../src/text/gathered-bytes.js';
+import { GatheredBytes, gatheredFrom } from '../../src/text/gathered-bytes.js';
 
 const chunks = fc.array(
   fc.oneof(fc.uint8Array({ maxLength: 5 }), fc.uint8Array({ minLength: 4_000, maxLength: 9_000 })),
@@ -35,4 +35,15 @@ describe('gathered bytes', () => {
     // Each in a Buffer of its own they took 60 MB and more.
     expect(grownBytes).toBeLessThan(20_000_000);
   });
+});
+
+test.each([
+  [['ab', 'c'], 3, 'abc'],
+  [['ab', 'cd'], 3, null],
+  [[], 0, ''],
+])('bytes of %j, at most %i', async (chunks, limitBytes, expected) => {
+  async function* source() {
+    for (const chunk of chunks) yield Buffer.from(chunk);
+  }
+  expect((await gatheredFrom(source(), limitBytes))?.toString() ?? null).toBe(expected);
 });

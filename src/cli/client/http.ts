@@ -8,7 +8,7 @@ import {
 import { request as requestSecurely } from 'node:https';
 import { pipeline, Readable } from 'node:stream';
 import { errorMessage } from '../../text/failure-text.js';
-import { GatheredBytes } from '../../text/gathered-bytes.js';
+import { gatheredFrom } from '../../text/gathered-bytes.js';
 import { linesOf } from '../../text/lines.js';
 import type { StreamedBody } from './message-form.js';
 import { connectProven, UnprovenError } from './proven-connection.js';
@@ -241,14 +241,9 @@ function sendInPieces({ chunks }: StreamedBody, outgoing: ClientRequest): void {
 }
 
 async function readJson(incoming: IncomingMessage): Promise<Readonly<Record<string, unknown>> | null> {
-  const gathered = new GatheredBytes();
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    gathered.add(chunk);
-    if (gathered.sizeBytes > maxAnswerBytes) {
-      throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
-    }
-  }
-  return parsedObject(gathered.take().toString('utf8'));
+  const bytes = await gatheredFrom(incoming, maxAnswerBytes);
+  if (bytes === null) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
+  return parsedObject(bytes.toString('utf8'));
 }
 
 function parsedObject(text: string): Readonly<Record<string, unknown>> | null {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { AttachmentLimitError, type NewAttachments } from '../../../store/new-attachments.js';
-import { GatheredBytes } from '../../../text/gathered-bytes.js';
+import { gatheredFrom } from '../../../text/gathered-bytes.js';
 import { jsonOf } from '../bodies.js';
 import { Problem } from '../problem.js';
 import { memberProblem } from '../validate.js';
@@ -85,12 +85,7 @@ async function wholeOf({ mediaType, body }: FormPart, limitBytes: number): Promi
   if (mediaType !== null && !/^application\/json\s*(;|$)/i.test(mediaType)) {
     throw new Problem('unsupported-media-type', `Send the part "${messagePart}" as application/json.`);
   }
-  const gathered = new GatheredBytes();
-  for await (const chunk of body) {
-    gathered.add(chunk);
-    if (gathered.sizeBytes > limitBytes) {
-      throw new Problem('body-too-large', `The part "${messagePart}" is larger than http.body_limit.`);
-    }
-  }
-  return gathered.take();
+  const bytes = await gatheredFrom(body, limitBytes);
+  if (bytes !== null) return bytes;
+  throw new Problem('body-too-large', `The part "${messagePart}" is larger than http.body_limit.`);
 }
