@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
 import type { GivenFile } from '../store/new-attachments.js';
+import { parseJson } from '../text/bounded-json.js';
 import { mediaTypeOfName } from '../text/file-name.js';
 import { GatheredBytes } from '../text/gathered-bytes.js';
 import { LineSplitter } from '../text/lines.js';
@@ -211,7 +212,7 @@ class LineReader implements OutputReader {
 
 function parsed(text: string): z.output<typeof line> | null {
   try {
-    return line.parse(JSON.parse(text));
+    return line.parse(parseJson(text));
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
+import { parseJson } from '../text/bounded-json.js';
 import { connectionErrorMessage } from '../text/failure-text.js';
 import { gatheredFrom } from '../text/gathered-bytes.js';
 import { formatExactTimeSpan } from '../text/time-span.js';
@@ -220,10 +221,10 @@ async function textOf(body: AsyncIterable<Buffer>, mostBytes: number): Promise<s
   return bytes.toString();
 }
 
-/** Undefined: it is no JSON. */
-export function jsonOf(text: string): unknown {
+/** Undefined: it is no JSON, or too costly to be read. */
+export function jsonOf(text: string, mostOutsideStrings?: number): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text, mostOutsideStrings);
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { parseJson } from '../../text/bounded-json.js';
 
 /** JSON-RPC 2.0 (https://www.jsonrpc.org/specification), both sides of it, one object a line. */
 
@@ -88,7 +89,7 @@ export class RpcConnection {
     if (line.trim() === '' || this.#closed !== null) return;
     let message: unknown;
     try {
-      message = JSON.parse(line);
+      message = parseJson(line);
     } catch {
       this.handlers.garbage(line);
       return;

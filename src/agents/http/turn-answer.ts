@@ -1,4 +1,5 @@
 import { jsonMistake, type Metadata, metadataMistake, type TokenUsage } from '../../store/messages.js';
+import { parseJson } from '../../text/bounded-json.js';
 import { AgentError, type AgentEvent, type AgentReply } from '../agent.js';
 import { contentOfBase64, type ReplyFiles } from '../reply-files.js';
 import type { ServerSentEvent } from '../server-sent-events.js';
@@ -100,7 +101,7 @@ function badReply(what: string): AgentError {
 function tableOf(text: string): Table {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     value = null;
   }

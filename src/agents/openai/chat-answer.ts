@@ -1,4 +1,5 @@
 import type { TokenUsage } from '../../store/messages.js';
+import { parseJson } from '../../text/bounded-json.js';
 import { AgentError, type AgentEvent } from '../agent.js';
 import { BrokenAnswer, serverError } from './verdict.js';
 
@@ -185,7 +186,7 @@ function firstChoice(answer: Table): Table | null {
 function parsed(text: string): Table {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     value = null;
   }

@@ -1,3 +1,4 @@
+import { parseJson } from '../../text/bounded-json.js';
 import { ask, unexpectedType, wholeOf } from './model-server.js';
 
 /** Some servers list hundreds of models with all that is known of them. */
@@ -25,7 +26,7 @@ export async function readModels(
 function namesIn(body: string): readonly string[] | null {
   let list: unknown;
   try {
-    list = (JSON.parse(body) as { readonly data?: unknown } | null)?.data;
+    list = (parseJson(body) as { readonly data?: unknown } | null)?.data;
   } catch {
     return null;
   }

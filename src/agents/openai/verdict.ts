@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { parseJson } from '../../text/bounded-json.js';
 import { AgentError } from '../agent.js';
 
 /** Decisions on what a model's server answers, or doesn't: pure functions. */
@@ -147,7 +148,7 @@ function said(body: string): string {
 function messageIn(body: string): string {
   let value: unknown;
   try {
-    value = JSON.parse(body);
+    value = parseJson(body);
   } catch {
     // A page for people says nothing in one line.
     return body.trimStart().startsWith('<') ? '' : body;

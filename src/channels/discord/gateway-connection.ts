@@ -61,6 +61,8 @@ const readyTimeoutMs = 120_000;
 const closeTimeoutMs = 2_000;
 /** A server with thousands of channels and roles comes in one message. */
 const longestMessageBytes = 64 * 1024 ** 2;
+/** Characters of it outside its strings: a large guild's has thousands of channels and members. */
+const mostOutsideStrings = 8 * 1024 ** 2;
 /** Discord ends a connection with more than 120 messages in a minute. */
 const shortestBeatMs = 1_000;
 
@@ -113,7 +115,7 @@ export class GatewayConnection {
 
   #take(text: string): void {
     if (this.#isOver) return;
-    const payload = payloadSchema.safeParse(jsonOf(text));
+    const payload = payloadSchema.safeParse(jsonOf(text, mostOutsideStrings));
     if (payload.success) this.#handle(payload.data);
     else this.#options.onMistake('a message that is none of the gateway');
   }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { CostlyJsonError, parseJson } from '../../text/bounded-json.js';
 import { IncomingBodies, incomingLimitBytes } from './incoming-bodies.js';
 import { Problem } from './problem.js';
 import { bounds } from './request-schema.js';
@@ -105,8 +106,10 @@ export function jsonOf(body: Buffer): unknown {
   if (!isUtf8(body)) throw new Problem('malformed-request', 'The body is not UTF-8.');
   let value: unknown;
   try {
-    value = JSON.parse(body.toString().replace(/^\ufeff/, ''));
-  } catch {
+    value = parseJson(body.toString().replace(/^\ufeff/, ''));
+  } catch (error) {
+    if (error instanceof CostlyJsonError)
+      throw new Problem('malformed-request', `The body can’t be read: ${error.message}.`);
     throw new Problem('malformed-request', 'The body is not well-formed JSON.');
   }
   const path = prototypePath(value, deepestMember);

@@ -5,7 +5,7 @@ import { fileProblem } from './attachments/message-form.js';
 import { bearerOf } from './bearer.js';
 import { readBodies } from './bodies.js';
 import { Problem } from './problem.js';
-import { metadata, replyText } from './request-schema.js';
+import { boundedList, metadata, replyText } from './request-schema.js';
 import type { Connections } from './server/connections.js';
 import { validateBody } from './validate.js';
 
@@ -53,7 +53,7 @@ const replyFile = z.strictObject({
 const replyBody = z.strictObject({
   text: replyText,
   metadata: metadata.optional(),
-  attachments: z.array(replyFile).optional(),
+  attachments: boundedList(replyFile).optional(),
 });
 
 const turnPattern = /^turn_[0-9a-f]{32}$/;

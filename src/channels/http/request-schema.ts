@@ -98,6 +98,14 @@ const replyTarget = z.unknown().transform((value, context) => {
   return z.NEVER;
 });
 
+/** Items of a list, at most: each that is wrong is a mistake, which takes longer than to send it. */
+const mostItems = 1_000;
+
+/** A list whose items are looked at only if there are not too many of them. */
+export function boundedList<Item extends z.ZodType>(item: Item) {
+  return z.array(z.unknown()).max(mostItems, `must have at most ${mostItems} items`).pipe(z.array(item));
+}
+
 const fileUrl = z.strictObject({
   url: z
     .string()
@@ -112,7 +120,7 @@ export const messageBody = z.strictObject({
   text: z.string().refine((text) => !unstorable.test(text), unstorableMessage),
   reply_to: replyTarget.optional(),
   metadata: metadata.optional(),
-  attachments: z.array(fileUrl).optional(),
+  attachments: boundedList(fileUrl).optional(),
   sender: z
     .string()
     .min(1, 'must not be empty')

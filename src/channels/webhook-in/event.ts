@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { WebhookScheme } from '../../config/webhook-keys.js';
+import { parseJson } from '../../text/bounded-json.js';
 import { memberAt } from '../../text/template.js';
 import type { SignedRequest } from './signatures.js';
 
@@ -58,7 +59,7 @@ function formPayload(contentType: string | undefined, body: Buffer): Buffer {
 function parsed(source: Buffer): WebhookEvent['payload'] {
   if (!isUtf8(source)) return null;
   try {
-    return { value: JSON.parse(source.toString().replace(/^\ufeff/, '')) };
+    return { value: parseJson(source.toString().replace(/^\ufeff/, '')) };
   } catch {
     return null;
   }

@@ -56,6 +56,21 @@ describe('a late reply', () => {
     });
   });
 
+  it('is refused as a whole if it has more values than a reply ever has', async () => {
+    const token = await callbacks.begin(turn, 60_000, 10);
+    const many = await reply(token, { text: 'a', attachments: Array(1_001).fill(1) });
+    expect(many.status).toBe(422);
+    // One mistake for the list, and none for each item.
+    expect(await bodyOf(many)).toMatchObject({
+      errors: [{ pointer: '#/attachments', detail: 'must have at most 1000 items' }],
+    });
+    const costly = await reply(token, { text: 'a', attachments: Array(600_000).fill(1) });
+    expect(costly.status).toBe(400);
+    expect(await bodyOf(costly)).toMatchObject({
+      detail: 'The body can’t be read: the JSON has more than 1048576 characters outside its strings.',
+    });
+  });
+
   it('is 409 once another attempt has begun', async () => {
     const token = await callbacks.begin(turn, 60_000, 10);
     await callbacks.begin(turn, 60_000, 10);
