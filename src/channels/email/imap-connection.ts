@@ -30,6 +30,14 @@ export interface ListedMail {
 const answerTimeoutMs = 60_000;
 const fetchTimeoutMs = 300_000;
 
+/**
+ * Longest line of the server. Lists of mails have short ones, and a mail is no line. The library takes a line apart in one go,
+ * which takes seconds for some MiB of parentheses.
+ */
+const longestLineBytes = 64 * 1024;
+/** Mails of one list: a hundred bytes each are kept. */
+const mostListed = 1_000_000;
+
 /** One connection to one mailbox. A command that fails, or is not answered in time, rejects; no other follows then. */
 export class ImapConnection {
   readonly #client: ImapFlow;
@@ -72,7 +80,9 @@ export class ImapConnection {
       logger: false,
       disableAutoIdle: true,
       maxLiteralSize: largestBytes + 1024 ** 2,
-      maxLineLength: 8 * 1024 ** 2,
+      // One mail, and what the server says beside it.
+      maxResponseSize: largestBytes + 2 * 1024 ** 2,
+      maxLineLength: longestLineBytes,
       connectionTimeout: answerTimeoutMs,
       greetingTimeout: answerTimeoutMs,
       socketTimeout: silenceMs,
@@ -102,14 +112,24 @@ export class ImapConnection {
     await this.#answer(this.#client.noop());
     const mailbox = this.#client.mailbox;
     if (mailbox === false || mailbox.exists === 0) return [];
-    const found = await this.#answer(
-      this.#client.fetchAll(`${fromUid}:*`, { uid: true, size: true, flags: true }, { uid: true }),
-    );
-    // "*" is the last mail, also if that comes before the first one wanted.
-    return found
-      .filter(({ uid }) => uid >= fromUid)
-      .map(({ uid, size = 0, flags }) => ({ uid, sizeBytes: size, isSeen: flags?.has('\\Seen') === true }))
-      .sort((a, b) => a.uid - b.uid);
+    const found = await this.#answer(this.#listed(fromUid));
+    return found.sort((a, b) => a.uid - b.uid);
+  }
+
+  async #listed(fromUid: number): Promise<ListedMail[]> {
+    const found: ListedMail[] = [];
+    const facts = { uid: true, size: true, flags: true };
+    for await (const { uid, size = 0, flags } of this.#client.fetch(`${fromUid}:*`, facts, { uid: true })) {
+      // "*" is the last mail, also if that comes before the first one wanted.
+      if (uid < fromUid) continue;
+      found.push({ uid, sizeBytes: size, isSeen: flags?.has('\\Seen') === true });
+      if (found.length > mostListed) {
+        // The library would read on to the end of the list.
+        this.close();
+        throw new Error(`the server lists more than ${mostListed} mails`);
+      }
+    }
+    return found;
   }
 
   /** Gives the mail, or its first bytes; null if it is gone. */

@@ -12,6 +12,8 @@ export class ImapServer {
   mails: StoredMail[] = [];
   /** Says nothing any more. */
   isSilent = false;
+  /** Takes the place of the answer to a command; null: the usual one. */
+  hostileAnswer: (command: string) => string | null = () => null;
   password = 's3cret';
   readonly commands: string[] = [];
   readonly #sockets = new Set<Socket>();
@@ -68,6 +70,8 @@ export class ImapServer {
   }
 
   #answer(tag: string, command: string): string {
+    const hostile = this.hostileAnswer(command);
+    if (hostile !== null) return hostile;
     if (/^CAPABILITY/.test(command)) return `* CAPABILITY IMAP4rev1 IDLE\r\n${tag} OK done\r\n`;
     if (/^LOGIN/.test(command)) {
       return command.includes(this.password)

@@ -137,6 +137,21 @@ it('connects again after 1 s, 2 s and so on, while the server breaks off', async
   await until(() => taken).toEqual(['meanwhile']);
 });
 
+it.each([
+  ['many literals', ` X {900000}\r\n${'x'.repeat(900_000)}`.repeat(4), 'Response size'],
+  ['a line without end', '('.repeat(70_000), 'Line length'],
+])('goes away from a server whose one answer has %s', async (_name, answer, reason) => {
+  await made().start();
+  await idle();
+  server.hostileAnswer = (command) => (command.startsWith('UID FETCH') ? `* 1 FETCH (UID 1${answer}` : null);
+  server.add('one');
+  await until(() => healths.at(-1)).toMatch(`${reason} `);
+  server.hostileAnswer = () => null;
+  await until(() => clock.timers).toBe(1);
+  clock.advance(1_000);
+  await until(() => taken).toEqual(['one']);
+});
+
 it('takes nothing while the store is away, and marks nothing', async () => {
   await made().start();
   await idle();
