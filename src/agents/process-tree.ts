@@ -1,4 +1,5 @@
 import { hash, randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import {
   descendants,
   readMarks,
@@ -12,9 +13,13 @@ import { ProcessGroup } from './process-group.js';
 /** Has a mark in the environment of each process that an agent is started as, and of what that starts. */
 export const markVariable = 'SD_GATEWAY_MARK';
 
-/** The beginning of the marks of a gateway's processes, by the directory of its agents: one gateway at a time has it. */
+/**
+ * The beginning of the marks of a gateway's processes, by the directory of its agents: one gateway at a time has it. A
+ * gateway in a container has another directory by the same name.
+ */
 function markPrefix(directory: string): string {
-  return `${hash('sha256', directory).slice(0, 16)}:`;
+  const { dev, ino } = statSync(directory, { bigint: true, throwIfNoEntry: false }) ?? { dev: 0n, ino: 0n };
+  return `${hash('sha256', `${directory}\0${dev}:${ino}`).slice(0, 16)}:`;
 }
 
 /** A mark that no other start of a process has. */

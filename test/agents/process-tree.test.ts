@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { endLeftovers, markVariable, newMark, ProcessTree } from '../../src/agents/process-tree.js';
 import { ticksSinceBoot } from '../../src/linux/process-scan.js';
@@ -96,4 +99,16 @@ test('leftovers of the same directory end, and those of others don’t', async (
   expect(pids.map(isAlive)).toEqual([false, false]);
   expect(isAlive(others.pid)).toBe(true);
   expect(await endLeftovers(directory)).toEqual([]);
+});
+
+test('leftovers of another directory that has had the same name don’t end, as a container’s', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sd-gateway-test-'));
+  const directory = join(folder, 'agents');
+  mkdirSync(directory);
+  const others = await shell('echo $$; exec sleep 1000', newMark(directory));
+  renameSync(directory, join(folder, 'elsewhere'));
+  mkdirSync(directory);
+  expect(await endLeftovers(directory)).toEqual([]);
+  expect(isAlive(others.pid)).toBe(true);
+  rmSync(folder, { recursive: true });
 });
