@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { readProc } from '../linux/process.js';
+import { parseScannedProcess } from '../linux/process-scan.js';
 
 /** Added to the gateway's own: each of 1000 parts counts like that part of the memory there is (oom_score_adj, proc(5)). */
 const added = 500;
@@ -16,6 +18,14 @@ export function endBeforeGateway(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, String(Math.min(own + added, 1_000)));
   } catch (error) {
-    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (['ENOENT', 'ESRCH'].includes(code) || (code === 'EACCES' && hasEnded(pid))) return;
+    throw error;
   }
+}
+
+/** The files in /proc of a process that has ended are root's, until it is waited for. */
+function hasEnded(pid: number): boolean {
+  const text = readProc(`/proc/${pid}/stat`);
+  return text === null || parseScannedProcess(text)?.state === 'Z';
 }
