@@ -3,8 +3,8 @@ import { makeChanged, mutants } from '../crash/mutants.js';
 import { crashTest } from '../crash/tester.js';
 import { describeOnMachine } from './harness/suite.js';
 
-/** `npm run test:all` takes them all, each of which takes a quarter of a minute. */
-const taken = process.env['PROPERTY_FACTOR'] === undefined ? mutants.slice(0, 2) : mutants;
+/** `npm run test:all` takes them all, each of which takes a quarter of a minute; `npm test` the quickest. */
+const taken = process.env['PROPERTY_FACTOR'] === undefined ? mutants.slice(0, 1) : mutants;
 
 for (const mutant of taken) {
   describeOnMachine(`a gateway ${mutant.name}`, (machine) => {
