@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
-import { agentThatWaitsFor } from './harness/agent.js';
+import { expect, it, vi } from 'vitest';
+import { agentThatWaitsFor, askingAgent } from './harness/agent.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
 
@@ -76,6 +76,43 @@ describeOnMachine('the lifecycle', (machine) => {
     expect(await gateway.result()).toMatchObject(success);
     await gateway.succeed('start');
     for (const { id } of [body, more.body]) expect(await gateway.reply(String(id))).toBe('done');
+    await gateway.succeed('stop');
+  });
+
+  it.concurrent('a stop does not wait for a person, whose answer counts after the next start', async () => {
+    await machine().writeFile('/usr/local/bin/asks.mjs', askingAgent);
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'asks',
+      environment: {
+        SD_GATEWAY_AGENT_TYPE: 'acp',
+        SD_GATEWAY_AGENT_COMMAND: '["/usr/bin/env", "node", "/usr/local/bin/asks.mjs"]',
+        SD_GATEWAY_AGENT_ASK: '["execute"]',
+        SD_GATEWAY_STOP_DRAIN: '10min',
+      },
+    });
+    const asked = (count: number) =>
+      vi.waitFor(
+        async () => {
+          const { items } = (await gateway.http('GET', '/v1/questions?limit=9')).body;
+          const questions = items as readonly { readonly code: string; readonly state: string }[];
+          expect(questions).toHaveLength(count);
+          return questions;
+        },
+        { timeout: 20_000, interval: 50 },
+      );
+    await gateway.succeed('start');
+    const { body } = await gateway.post('chat', { text: 'work' });
+    const [first] = await asked(1);
+    expect(first).toMatchObject({ state: 'open' });
+    await gateway.succeed('restart');
+    expect((await gateway.messages()).join('\n')).toContain('1 put back for the next start');
+    const questions = await asked(2);
+    const [before, now] = questions.toSorted(({ code }) => (code === first?.code ? -1 : 1));
+    expect([before?.state, now?.state]).toEqual(['expired', 'open']);
+    // The agent asks for the same call, so the person whom the stop has overtaken answers it.
+    const answer = { answer: 'allow' };
+    expect((await gateway.http('POST', `/v1/questions/${first?.code}`, answer)).status).toBe(200);
+    expect(await gateway.reply(String(body['id']))).toBe('yes');
     await gateway.succeed('stop');
   });
 

@@ -240,12 +240,14 @@ export class Dispatcher {
 
   /**
    * Claims no more. Running turns may go on for `timeoutMs`, or until `signal` is aborted; then they are cut off, and
-   * once each has ended they are queued again. Nothing runs when the promise resolves.
+   * once each has ended they are queued again. Turns that wait for a person or a callback are cut off at once. Nothing
+   * runs when the promise resolves.
    */
   drain(timeoutMs: number, signal?: AbortSignal): Promise<DrainOutcome> {
     this.#holds.forget();
     const drained = this.#work.drain(timeoutMs, signal, () => this.#reservations.settled());
-    for (const running of this.#running) if (running.resumes) running.end('drain');
+    // A person may take an hour, and chats take in nothing more. An answer counts after the next start, too.
+    for (const running of this.#running) if (this.#questions.holds(running.turn)) running.end('drain');
     return drained;
   }
 

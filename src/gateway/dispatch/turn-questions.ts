@@ -42,6 +42,11 @@ export class TurnQuestions {
     return this.#open.size;
   }
 
+  /** True if the turn waits. */
+  holds(turn: Turn): boolean {
+    return this.#open.has(turn);
+  }
+
   ask(turn: Turn, { question, answer }: QuestionEvent, timer: TurnTimer, signal: AbortSignal): void {
     const { ask, log, onWait } = this.#options;
     if (ask === undefined) {

@@ -118,7 +118,9 @@ export class TurnRunner {
       else if (event.type === 'delta') deltas.add(event.text);
       else if (event.type === 'status') onProgress(turn, event);
       else if (event.type === 'usage') usage = event.usage;
-      else if (event.type === 'question') questions.ask(turn, event, timer, signal);
+      else if (event.type === 'question' && isOpen()) questions.ask(turn, event, timer, signal);
+      // A stop doesn't wait for a person. The next attempt asks.
+      else if (event.type === 'question') running.end('drain');
       else if (event.type === 'waits') this.#waitForCallback(running);
     };
     try {

@@ -846,6 +846,47 @@ describe('a question of an agent', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test.each(['before', 'after'])('that comes %s a stop puts its turn back at once', async (when) => {
+    const { id } = await post(store, 'a', 'x');
+    const asked = new Occurrences<AbortSignal>();
+    const began = new Occurrences<() => void>();
+    const slow: Agent = {
+      type: 'slow',
+      async *run(_, signal) {
+        await new Promise<void>((resolve) => began.add(resolve));
+        yield { type: 'question', question, answer: () => undefined };
+        await new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+          if (signal.aborted) reject(signal.reason);
+        });
+      },
+    };
+    const dispatch = dispatcher(
+      {},
+      {},
+      {
+        agents: agentsNamed({ default: slow }),
+        ask: (_turn, _what, signal) =>
+          new Promise((resolve) => {
+            asked.add(signal);
+            signal.addEventListener('abort', () => resolve(null));
+          }),
+      },
+    );
+    dispatch.wake();
+    await began.until((all) => all.length === 1);
+    if (when === 'before') {
+      began.all[0]?.();
+      await asked.until((all) => all.length === 1);
+    }
+    // It does not wait for the hour that it may.
+    const drained = dispatch.drain(3_600_000);
+    if (when === 'after') began.all[0]?.();
+    expect(await drained).toEqual({ finished: 0, putBack: 1 });
+    expect(asked.all.map(({ aborted }) => aborted)).toEqual(when === 'before' ? [true] : []);
+    expect(await store.message(id)).toMatchObject({ state: 'queued', attempts: 0, waitingFor: null });
+  });
+
   test('is answered with no where nobody is there to answer, or the asking fails', async () => {
     for (const [index, ask] of [undefined, () => Promise.reject(new Error('no channel'))].entries()) {
       const { id } = await post(store, `s${index}`, 'x');
