@@ -92,6 +92,14 @@ napi_value SetDumpable(napi_env env, napi_callback_info info) {
   return Number(env, prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0) < 0 ? -errno : 0);
 }
 
+// set_child_subreaper(subreaper: number): 0, or a negative errno. See PR_SET_CHILD_SUBREAPER of prctl(2).
+napi_value SetChildSubreaper(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info);
+  int32_t subreaper;
+  if (!arguments.Int32(0, &subreaper)) return nullptr;
+  return Number(env, prctl(PR_SET_CHILD_SUBREAPER, subreaper, 0, 0, 0) < 0 ? -errno : 0);
+}
+
 // flock(fd: number, operation: number): 0, or a negative errno. Never waits.
 napi_value Flock(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info);
@@ -130,6 +138,7 @@ void InitializeProcess(Napi::Env env, Napi::Object exports) {
   ExportFunction(env, exports, "flock", Flock);
   ExportFunction(env, exports, "pipe2", Pipe2);
   ExportFunction(env, exports, "prlimit_nofile", PrlimitNofile);
+  ExportFunction(env, exports, "set_child_subreaper", SetChildSubreaper);
   ExportFunction(env, exports, "set_dumpable", SetDumpable);
   ExportFunction(env, exports, "getsockopt_peercred", GetsockoptPeercred);
   ExportFunction(env, exports, "waitpid", WaitPid);

@@ -6,6 +6,7 @@ import {
   type ScannedProcess,
   scanAllProcesses,
   scanProcesses,
+  ticksSinceBoot,
 } from '../linux/process-scan.js';
 import type { AgentGroup } from './agent-groups.js';
 import { ProcessGroup } from './process-group.js';
@@ -51,16 +52,48 @@ const alive = new Set<ProcessTree>();
 function endWithTheProcess(): void {
   if (alive.size === 0) return;
   const processes = scanProcesses();
+  for (const tree of alive) tree.isOver = true;
   for (const tree of alive) {
     for (const { pid } of tree.related(processes)) signalProcess(pid, 'SIGKILL');
     tree.group?.kill();
   }
 }
 
+/** Clock ticks from the start of a process to that of its tree, at most. */
+const startTicksLimit = 100;
+
+/**
+ * Orphans that the kernel has given to this process. Its other children are in its own session, or lead one as programs of
+ * a tree.
+ */
+function adopted(processes: readonly ScannedProcess[]): readonly ScannedProcess[] {
+  const own = processes.find(({ pid }) => pid === process.pid);
+  if (own === undefined || !adoptsOrphans()) return [];
+  return processes.filter((each) => each.parentPid === own.pid && isOrphan(each, own));
+}
+
+function isOrphan(child: ChildTrace, own: ChildTrace): boolean {
+  return child.processSession !== own.processSession && [...alive].every(({ pid }) => pid !== child.pid);
+}
+
+type ChildTrace = Pick<ProcessTrace, 'pid' | 'processSession'>;
+
+/**
+ * True if a process is an orphan that the kernel has given to this one, or descends from it.
+ *
+ * @param ancestry the process and its ancestors, the nearest first
+ */
+export function isLeftBehind(ancestry: readonly ProcessTrace[]): boolean {
+  const index = ancestry.findIndex(({ pid }) => pid === process.pid);
+  const [child, own] = [ancestry[index - 1], ancestry[index]];
+  return adoptsOrphans() && child !== undefined && own !== undefined && isOrphan(child, own);
+}
+
 /**
  * Ends a process and all that it has started: its group, what left that by setsid(2), and what its parents have left
  * behind. It knows them by descent, by the session of the first process, by a mark in their environment, and by their control
- * group. Without such a group, a process gets away that has left the session, lost its parents and cleared its environment.
+ * group. Without such a group, a process may have left the session, lost its parents and cleared its environment. The
+ * gateway adopts it then (`adoptOrphans`), and the last tree ends it that may have left it.
  */
 export class ProcessTree {
   readonly pid: number;
@@ -69,6 +102,9 @@ export class ProcessTree {
   readonly #group: ProcessGroup;
   /** Those that were seen to belong to it, by their PIDs: when they began. */
   readonly #known = new Map<number, number>();
+  readonly #beganTicks = ticksSinceBoot() - startTicksLimit;
+  /** True once all of it is to end. */
+  isOver = false;
   #killAt: number | null = null;
   #leads = true;
   #metMemoryMax = false;
@@ -101,6 +137,7 @@ export class ProcessTree {
 
   /** Ends what is left of it and calls `gone` when nothing runs. To be called after its first process was reaped. */
   sweep(gone: () => void): void {
+    this.isOver = true;
     this.#group.sweep(() => {
       const killAt = this.#killAt ?? performance.now() + this.#killDelayMs;
       const find = async () => {
@@ -142,18 +179,29 @@ export class ProcessTree {
     await endProcesses(find, performance.now() + this.#killDelayMs);
   }
 
-  /** The processes of it that descent and session tell, the first one among them. */
+  /** The processes of it that descent, session and control group tell, the first one among them. */
   related(processes: readonly ScannedProcess[]): readonly ScannedProcess[] {
     const seen = new Map(processes.map((each) => [each.pid, each.startTicks]));
     for (const [pid, startTicks] of this.#known) if (seen.get(pid) !== startTicks) this.#known.delete(pid);
     const grouped = new Set(this.group?.pids());
+    const orphans = new Set(this.#orphans(processes));
     const roots = processes.filter(
-      ({ pid, processSession, startTicks }) =>
-        grouped.has(pid) ||
-        this.#known.get(pid) === startTicks ||
-        (this.#leads && [pid, processSession].includes(this.pid)),
+      (each) =>
+        grouped.has(each.pid) ||
+        this.#known.get(each.pid) === each.startTicks ||
+        (this.#leads && [each.pid, each.processSession].includes(this.pid)) ||
+        orphans.has(each),
     );
     return this.#withDescendants(processes, roots);
+  }
+
+  /** Orphans that no other tree can have left which goes on. */
+  #orphans(processes: readonly ScannedProcess[]): readonly ScannedProcess[] {
+    const others = [...alive].filter((tree) => tree !== this && !tree.isOver);
+    const untilTicks = Math.min(...others.map((tree) => tree.#beganTicks));
+    return adopted(processes).filter(
+      ({ startTicks }) => startTicks >= this.#beganTicks && startTicks < untilTicks,
+    );
   }
 
   async #members(processes: readonly ScannedProcess[]): Promise<readonly ScannedProcess[]> {

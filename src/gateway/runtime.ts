@@ -34,6 +34,7 @@ import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
 import { checkBeforeTakeover } from './start/takeover-check.js';
 import { noteFatalSignals } from './supervisor/last-words.js';
+import { adoptAgentOrphans } from './supervisor/orphans.js';
 import type { SideWork } from './supervisor/side-work.js';
 import { Workers, type WorkersOptions } from './workers.js';
 
@@ -97,6 +98,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const turnProcesses = new Set<TurnProcess>();
   const agentGroups = await openAgentGroups(configuration.agents, options.unit, log);
   const processes = { turnProcesses, agentGroups: agentGroups.groups };
+  if (agentGroups.groups === null) adoptAgentOrphans(options.sideWork);
   const [parts, control] = await Promise.allSettled([
     wait.until(() => openParts(options, storeTrouble, processes)),
     openControl({ ...options, runtimeDirectory, turnProcesses }).then(

@@ -45,6 +45,8 @@ export interface NativeCore {
   pipe2(): readonly [read: number, write: number] | number;
   /** Lowers the soft RLIMIT_NOFILE of prlimit(2), of a process of this user's. */
   prlimit_nofile(pid: number, soft: number): number;
+  /** PR_SET_CHILD_SUBREAPER of prctl(2): 0 or 1. */
+  set_child_subreaper(subreaper: number): number;
   /** PR_SET_DUMPABLE of prctl(2): 0 or 1. */
   set_dumpable(dumpable: number): number;
   /** getxattr(2); -ENODATA: the file has no such attribute. */
@@ -128,6 +130,7 @@ const elsewhere: Native = {
   stall_watch_stop: () => notSupported,
   note_fatal_signals: () => notSupported,
   prlimit_nofile: () => notSupported,
+  set_child_subreaper: () => notSupported,
   set_dumpable: () => notSupported,
   signal_watch: () => notSupported,
   signal_overflow: () => null,

@@ -191,14 +191,41 @@ export function hasOnlyZombies(group: number): boolean {
   return zombies > 0;
 }
 
+let isSubreaper = false;
+
+/**
+ * Has the kernel give this process the orphans of all that it has started (PR_SET_CHILD_SUBREAPER of prctl(2)). It has to
+ * reap them from now on.
+ *
+ * @throws SystemCallError
+ */
+export function adoptOrphans(): void {
+  const result = native().set_child_subreaper(1);
+  if (result < 0) throw new SystemCallError('Could not become the parent of orphans', failure(result));
+  isSubreaper = true;
+}
+
+/** True since `adoptOrphans`. */
+export function adoptsOrphans(): boolean {
+  return isSubreaper;
+}
+
 /** The PIDs of this process's children that have ended and were not reaped yet. Empty where /proc can't be read. */
 export function zombieChildren(): readonly number[] {
-  return processNumbers()
+  return (childNumbers() ?? processNumbers())
     .filter((name) => {
       const stat = parseProcessStat(readProc(`/proc/${name}/stat`) ?? '');
       return stat?.parentPid === process.pid && stat.state === 'Z';
     })
     .map(Number);
+}
+
+/** The PIDs of this process's children; null where the kernel does not list them (proc_pid_task(5), `children`). */
+function childNumbers(): readonly string[] | null {
+  if (readProc(`/proc/self/task/${process.pid}/children`) === null) return null;
+  const threads = readdirSync('/proc/self/task');
+  const lists = threads.map((thread) => readProc(`/proc/self/task/${thread}/children`) ?? '');
+  return lists.flatMap((list) => list.split(' ').filter((pid) => pid !== ''));
 }
 
 /** Reaps a child that has ended (waitpid(2)). Does nothing if it was reaped already. Throws `SystemCallError`. */

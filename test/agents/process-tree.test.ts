@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { endLeftovers, markVariable, newMark, ProcessTree } from '../../src/agents/process-tree.js';
 import { ticksSinceBoot } from '../../src/linux/process-scan.js';
@@ -111,4 +112,82 @@ test('leftovers of another directory that has had the same name don’t end, as 
   expect(await endLeftovers(directory)).toEqual([]);
   expect(isAlive(others.pid)).toBe(true);
   rmSync(folder, { recursive: true });
+});
+
+const built = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
+
+/**
+ * Adopts orphans, as the gateway does. Three programs leave a process that has no parent, no mark and a session of its own;
+ * beside the second one another program runs that began before, and might have left it.
+ */
+const adopting = `
+  import { spawn } from 'node:child_process';
+  import { once } from 'node:events';
+  import { readFileSync } from 'node:fs';
+  import { newMark, ProcessTree } from ${built('agents/process-tree.js')};
+  import { adoptOrphans } from ${built('linux/process.js')};
+
+  adoptOrphans();
+  const leave = '(setsid env -i /bin/sh -c "echo \\\\$\\\\$; exec /bin/sleep 1000 2>/dev/null >&2" &)';
+  // Nobody reaps it here.
+  const isAlive = (pid) => {
+    try {
+      return !readFileSync('/proc/' + pid + '/stat', 'utf8').includes(') Z ');
+    } catch {
+      return false;
+    }
+  };
+  async function start(script) {
+    const mark = newMark('/a');
+    // Once that is said, the shell between them has ended.
+    const child = spawn('/bin/sh', ['-c', script + '; echo ready; read -r line'], {
+      detached: true,
+      stdio: ['pipe', 'pipe', 'ignore'],
+      env: { PATH: process.env.PATH, SD_GATEWAY_MARK: mark },
+    });
+    const tree = new ProcessTree(child.pid, mark, 500);
+    const exited = once(child, 'exit');
+    let said = '';
+    while (!/^\\d+$/m.test(said) || !said.includes('ready')) said += (await once(child.stdout, 'data'))[0];
+    const end = async () => {
+      child.stdin.end();
+      await exited;
+      await new Promise((resolve) => tree.sweep(resolve));
+    };
+    return { left: Number(/^\\d+$/m.exec(said)[0]), tree, end };
+  }
+  const seen = {};
+  const bystander = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+
+  const alone = await start(leave);
+  await alone.end();
+  seen.alone = isAlive(alone.left);
+
+  const before = await start('echo $$');
+  const beside = await start(leave);
+  await beside.end();
+  seen.beside = isAlive(beside.left);
+  await before.end();
+  seen.last = isAlive(beside.left);
+
+  const goesOn = await start(leave);
+  await goesOn.tree.endOrphans(0);
+  seen.betweenTurns = [isAlive(goesOn.left), isAlive(goesOn.tree.pid)];
+  await goesOn.end();
+
+  seen.bystander = isAlive(bystander.pid);
+  bystander.kill();
+  console.log(JSON.stringify(seen));
+`;
+
+test('an orphan without a mark ends with the last that may have left it', async () => {
+  const words = ['--input-type=module', '--eval', adopting];
+  const { stdout } = await promisify(execFile)(process.execPath, words);
+  expect(JSON.parse(stdout)).toEqual({
+    alone: false,
+    beside: true,
+    last: false,
+    betweenTurns: [false, true],
+    bystander: true,
+  });
 });

@@ -84,8 +84,28 @@ function groupsBelow({ controlGroup }: GatewayUnit): readonly string[] {
   return readdirSync(controlGroup).filter((name) => existsSync(`${controlGroup}/${name}/cgroup.procs`));
 }
 
-describeOnMachine('a unit that delegates its control group', (machine) => {
-  it('gives each turn a group, and nothing gets out of it', async () => {
+describeOnMachine('a unit and the processes of its turns', (machine) => {
+  it('ends what has neither a parent nor a mark, and lets it approve nothing', async () => {
+    const gateway = await GatewayUnit.install(machine(), {
+      name: 'adopts',
+      service: ['User=daemon'],
+      environment: environment('adopts'),
+    });
+    await gateway.succeed('start');
+    const { body } = await gateway.post('a', { text: 'hello' });
+    expect(await gateway.reply(String(body['id']))).toBe('0::/system.slice/adopts.service');
+    expect(await leftBehind(machine(), gateway)).toEqual([]);
+    await machine().writeFile('/usr/local/bin/approve.mjs', approveProgram);
+    const { body: approving } = await gateway.post('b', { text: 'approve' });
+    expect(await gateway.reply(String(approving['id']))).toBe('403');
+    await turnThatWaits(machine(), gateway);
+    expect(await leftBehind(machine(), gateway)).toHaveLength(1);
+    await gateway.succeed('stop');
+    expect(await leftBehind(machine(), gateway)).toEqual([]);
+    expect(await gateway.result()).toMatchObject({ ActiveState: 'inactive', Result: 'success' });
+  });
+
+  it('gives each turn a group where the unit delegates its own, and nothing gets out of it', async () => {
     const gateway = await GatewayUnit.install(machine(), {
       name: 'groups',
       service: ['User=daemon', ...delegating],

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isLeftBehind } from '../../agents/process-tree.js';
 import { type TurnProcess, turnOf, turnVariable } from '../../agents/turn-processes.js';
 import { ControlServer } from '../../channels/control/control-server.js';
 import type { CallerTurn, GatewayFacts } from '../../channels/control/facts.js';
@@ -68,6 +69,11 @@ export async function turnOfProcesses(
   return null;
 }
 
+function first(running: ReadonlySet<TurnProcess>): TurnProcess | null {
+  const [turn = null] = running;
+  return turn;
+}
+
 function senderOf({ pid, uid }: PeerCredentials): Sender {
   return { pid, uid, comm: processName(pid), isSupervisor: false };
 }
@@ -84,7 +90,9 @@ async function callerTurn(
 ): Promise<CallerTurn | null> {
   if (running.size === 0) return null;
   try {
-    const turn = turnOf(await readAncestry(pid, turnVariable), running);
+    const ancestry = await readAncestry(pid, turnVariable);
+    // Nothing tells which turn has left it.
+    const turn = turnOf(ancestry, running) ?? (isLeftBehind(ancestry) ? first(running) : null);
     return turn && { turnId: turn.turnId, messageId: turn.messageId, session: turn.session };
   } catch (error) {
     const reason = errorMessage(error);

@@ -1,17 +1,18 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 const built = (file: string) => JSON.stringify(new URL(`../../../dist/${file}`, import.meta.url).href);
 
-/** Runs as PID 1: leaves orphans behind, reaps them beside children of its own, and tells of both. */
+/** Leaves orphans behind, reaps them beside children of its own, and tells of both. */
 const program = `
   import { spawn } from 'node:child_process';
   import { once } from 'node:events';
   import { setTimeout as pause } from 'node:timers/promises';
   import { reapOrphans } from ${built('gateway/supervisor/orphans.js')};
-  import { zombieChildren } from ${built('linux/process.js')};
+  import { adoptOrphans, zombieChildren } from ${built('linux/process.js')};
 
+  if (process.pid !== 1) adoptOrphans();
   reapOrphans({ run: (_what, work) => work() }, 20);
   const statuses = [];
   for (let round = 0; round < 20; round += 1) {
@@ -22,22 +23,21 @@ const program = `
   await pause(100);
   const deadline = performance.now() + 10_000;
   while (zombieChildren().length > 0 && performance.now() < deadline) await pause(10);
-  console.log(JSON.stringify({ pid: process.pid, statuses: [...new Set(statuses)], left: zombieChildren().length }));
+  console.log(JSON.stringify({ isFirst: process.pid === 1, statuses: [...new Set(statuses)], left: zombieChildren().length }));
 `;
 
-it.runIf(process.getuid?.() === 0)(
-  'reaps what others left to PID 1, and none of the gateway’s own children',
-  async () => {
-    const { stdout } = await promisify(execFile)('unshare', [
-      '--pid',
-      '--fork',
-      '--kill-child',
-      '--mount-proc',
-      process.execPath,
-      '--input-type=module',
-      '--eval',
-      program,
-    ]);
-    expect(JSON.parse(stdout)).toMatchObject({ pid: 1, statuses: [7], left: 0 });
-  },
-);
+const node = [process.execPath, '--input-type=module', '--eval', program];
+const asFirst = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', ...node];
+
+describe('reaps what others left, and none of the gateway’s own children', () => {
+  const told = async ([file = '', ...words]: readonly string[]) =>
+    JSON.parse((await promisify(execFile)(file, words)).stdout);
+
+  it.runIf(process.getuid?.() === 0)('as PID 1', async () => {
+    expect(await told(asFirst)).toEqual({ isFirst: true, statuses: [7], left: 0 });
+  });
+
+  it('as the one that adopts orphans', async () => {
+    expect(await told(node)).toEqual({ isFirst: false, statuses: [7], left: 0 });
+  });
+});
