@@ -1,7 +1,11 @@
 import type { Writable } from 'node:stream';
 import { parseJson } from '../../text/bounded-json.js';
 
-/** JSON-RPC 2.0 (https://www.jsonrpc.org/specification), both sides of it, one object a line. */
+/**
+ * JSON-RPC 2.0 (https://www.jsonrpc.org/specification), both sides of it, one object a line. The types of messages are those of
+ * ACP's SDK. Its connection is not used: it reads faster than its reader takes, answers garbage, and holds without a bound
+ * what the agent does not read.
+ */
 
 /** An answer of the other side, or ours to it, that is an error. */
 export class RpcError extends Error {
