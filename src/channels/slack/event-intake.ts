@@ -151,7 +151,7 @@ export class EventIntake {
 
   #received(message: SlackMessage, isAddressed: boolean): Received {
     const { bot, names, unknown } = this.#options;
-    const { conversation, channel, id, userId, isGroup, origin, metadata, defect } = message;
+    const { conversation, channel, id, ts, userId, isGroup, origin, metadata, defect } = message;
     const text = textOf(message, bot, (user) => names.of(user));
     return {
       conversation,
@@ -162,7 +162,7 @@ export class EventIntake {
       isGroup,
       isAddressed,
       origin,
-      replyTo: channel === '' ? null : { address: conversation },
+      replyTo: channel === '' ? null : { address: conversation, options: { message_ts: ts } },
       // A send in doubt is looked for in the conversation.
       replyIdempotent: true,
       replyUnknown: unknown ?? null,

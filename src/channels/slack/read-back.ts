@@ -46,8 +46,8 @@ export interface WantedSend {
   readonly number: number;
   /** Files of the reply that are known to have arrived. */
   readonly arrivedFiles: readonly string[];
-  /** It was not sent before, in milliseconds since the Unix epoch. */
-  readonly since: number;
+  /** It was sent behind this `ts`, if it was. */
+  readonly since: string;
   readonly botUserId: string;
 }
 
@@ -57,6 +57,11 @@ export type ReadBack =
   /** There are too many messages to look through. */
   | { readonly kind: 'unknown'; readonly reason: string }
   | { readonly kind: 'failed'; readonly end: Exclude<SlackEnd, { readonly kind: 'ok' }> };
+
+/** @param timeMs of this machine, in milliseconds since the Unix epoch */
+export function earliestTs(timeMs: number): string {
+  return ((timeMs - clockDifferenceMs) / 1_000).toFixed(6);
+}
 
 export async function readBack(api: SlackApi, wanted: WantedSend, options: CallOptions): Promise<ReadBack> {
   const { channel, thread } = wanted.address;
@@ -68,7 +73,7 @@ export async function readBack(api: SlackApi, wanted: WantedSend, options: CallO
       {
         channel,
         ...(thread === null ? {} : { ts: thread }),
-        oldest: ((wanted.since - clockDifferenceMs) / 1_000).toFixed(6),
+        oldest: wanted.since,
         limit: pageSize,
         include_all_metadata: true,
         ...(cursor === '' ? {} : { cursor }),

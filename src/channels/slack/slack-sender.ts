@@ -16,7 +16,7 @@ import {
 } from '../send-failures.js';
 import { awaitTurn } from '../send-turn.js';
 import { parseAddress, type SlackAddress } from './address.js';
-import { metadataType, readBack } from './read-back.js';
+import { earliestTs, metadataType, readBack } from './read-back.js';
 import type { SlackBot } from './read-event.js';
 import { plainText, planPreview, planReply, type SlackPart } from './reply-plan.js';
 import { slackEditRates, slackRates } from './send-rates.js';
@@ -210,7 +210,7 @@ export class SlackSender implements ReplySender {
         delivery: key.delivery,
         number: key.part,
         arrivedFiles: receipts.flatMap(({ data }) => (data === undefined ? [] : [data.file])),
-        since: delivery.repliedAt,
+        since: sentSince(delivery),
         botUserId: bot.userId,
       },
       { timeoutMs: this.#options.timeoutMs, signal },
@@ -313,6 +313,12 @@ export class SlackSender implements ReplySender {
   #call(signal: AbortSignal, isOnce: boolean) {
     return { timeoutMs: this.#options.timeoutMs, signal, isOnce };
   }
+}
+
+/** The reply was not sent before this `ts`: that of the message that it answers, or one by this machine's clock. */
+function sentSince({ target, repliedAt }: Delivery): string {
+  const { message_ts: answered } = target.options;
+  return typeof answered === 'string' && /^\d+\.\d+$/.test(answered) ? answered : earliestTs(repliedAt);
 }
 
 /** Nobody has seen anything yet. */

@@ -140,7 +140,7 @@ describe('a conversation', () => {
     expect(page?.items[0]).toMatchObject({
       text: 'Ada: hi @Ada',
       sender: 'U42',
-      replyTo: { channel: scene.name, address: `C1:${ts}` },
+      replyTo: { channel: scene.name, address: `C1:${ts}`, options: { message_ts: ts } },
       metadata: { slack: { channel: 'C1', ts } },
     });
   });

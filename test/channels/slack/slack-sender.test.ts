@@ -116,6 +116,15 @@ describe('a reply', () => {
     expect(scene.slack.callsOf('chat.postMessage')).toHaveLength(posts);
   });
 
+  test('is looked for behind the message that it answers, also if the clock was an hour ahead', async () => {
+    const ts = scene.slack.says('hello?');
+    const target = { channel: scene.name, address: 'D42', options: { message_ts: ts } };
+    const repliedAt = scene.clock.now() + 3_600_000;
+    await send({ target, repliedAt });
+    expect(await send({ ...again, target, repliedAt })).toMatchObject({ kind: 'delivered' });
+    expect(scene.slack.textsIn()).toEqual(['hello']);
+  });
+
   test('that was under way at a crash is looked for in its thread, part by part, after others have written', async () => {
     const ts = scene.slack.says('<@U0BOT> go', { channel: 'C1' });
     const members = { to: `C1:${ts}`, replyText: 'word '.repeat(1_500) };
