@@ -7,7 +7,7 @@ import type { KeptHealth } from './kept-health.js';
 import { type ChannelTrouble, isDown, passing } from './trouble.js';
 
 /** Between two looks at another gateway's claim, in milliseconds. */
-const standbyMs = 5_000;
+export const standbyMs = 5_000;
 
 export interface ConnectionLoopOptions {
   readonly context: Pick<ChannelContext, 'name' | 'clock'>;

@@ -75,8 +75,8 @@ export class EmailChannel implements Channel {
   async start(): Promise<void> {
     await Promise.all([loadMailparser(), loadMailComposer()]);
     await this.#source.start();
-    this.#context.log.info(`The channel ${this.name} takes mails now.`);
-    this.#enter('up');
+    // A mailbox that another gateway has is not up.
+    if (this.#source instanceof LmtpSource) this.#enter('up');
   }
 
   stopAccepting(): void {
@@ -99,7 +99,9 @@ export class EmailChannel implements Channel {
 
   #enter(state: ChannelHealth['state'], reason: string | null = null): void {
     if (this.#isClosed && state !== 'closed') return;
-    if (this.#health.enter(state, reason) && state === 'down') {
+    const isChanged = this.#health.enter(state, reason);
+    if (isChanged && state === 'up') this.#context.log.info(`The channel ${this.name} takes mails now.`);
+    if (isChanged && state === 'down') {
       this.#context.log.warning(`The channel ${this.name} is down: ${reason}. It connects again.`);
     }
   }

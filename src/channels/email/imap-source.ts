@@ -4,6 +4,9 @@ import { errorMessage } from '../../text/failure-text.js';
 import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { ChannelCheckpoint, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
+import { standbyMs } from '../connection-loop.js';
+import { PlatformLease } from '../platform-lease.js';
+import { standby } from '../trouble.js';
 import { StoreRetries } from '../until-stored.js';
 import { ImapConnection, type ListedMail } from './imap-connection.js';
 import { beginCursor, type ImapCursor, isAhead, readCursor } from './imap-cursor.js';
@@ -32,7 +35,10 @@ export class ImapSource implements MailSource {
   readonly #complaints: Complaints;
   readonly #retries: StoreRetries;
   readonly #mailbox: string;
+  /** The mailbox and its server, for people; a claim on it has this name. */
+  readonly #place: string;
   readonly #key: string;
+  readonly #lease: PlatformLease;
   readonly #stop = new AbortController();
   #connection: ImapConnection | null = null;
   #state: 'open' | 'stopping' | 'closed' = 'open';
@@ -44,14 +50,18 @@ export class ImapSource implements MailSource {
     this.#complaints = new Complaints(context);
     this.#retries = new StoreRetries({ clock: context.clock, log: context.log, signal: this.#stop.signal });
     this.#mailbox = server.path ?? 'INBOX';
-    this.#key = `imap ${server.user}@${server.host}:${server.port}/${this.#mailbox}`;
+    this.#place = `${server.user}@${server.host}:${server.port}/${this.#mailbox}`;
+    this.#key = `imap ${this.#place}`;
+    this.#lease = new PlatformLease(context, 'imap');
   }
 
   async start(): Promise<void> {
-    const connection = await this.#connect();
+    const isOurs = await this.#lease.claim(this.#place);
+    const connection = isOurs ? await this.#connect() : null;
     // From here on each mail counts.
-    await this.#begin(connection);
+    if (connection !== null) await this.#begin(connection);
     this.#following = this.#run(connection);
+    if (!isOurs) this.#standBy();
   }
 
   stopAccepting(): void {
@@ -66,6 +76,11 @@ export class ImapSource implements MailSource {
     await endsWithin(this.#options.context.clock, timeoutMs / 2, this.#following);
     this.#connection?.close();
     await this.#following;
+    await this.#lease.release();
+  }
+
+  #standBy(): void {
+    this.#options.enter('starting', standby('mailbox').reason);
   }
 
   async #connect(): Promise<ImapConnection> {
@@ -84,23 +99,26 @@ export class ImapSource implements MailSource {
   }
 
   /** Follows one connection after the other, until the channel ends. */
-  async #run(first: ImapConnection): Promise<void> {
+  async #run(first: ImapConnection | null): Promise<void> {
     const { clock } = this.#options.context;
     let connection: ImapConnection | null = first;
     let failures = 0;
     while (this.#isOpen()) {
       const openedAt = clock.now();
       try {
+        if (!(await this.#lease.claim(this.#place))) {
+          this.#standBy();
+          await pause({ clock, signal: this.#stop.signal }, standbyMs);
+          continue;
+        }
         connection ??= await this.#connect();
         this.#options.enter('up', null);
         await this.#follow(connection);
+        continue;
       } catch (error) {
         if (!this.#isOpen()) break;
         if (connection !== null && isStable(clock.now() - openedAt)) failures = 0;
-        this.#options.enter(
-          'down',
-          `the mailbox ${this.#key.slice(5)} can’t be read: ${errorMessage(error)}`,
-        );
+        this.#options.enter('down', `the mailbox ${this.#place} can’t be read: ${errorMessage(error)}`);
       } finally {
         connection?.close();
         connection = null;
@@ -117,10 +135,14 @@ export class ImapSource implements MailSource {
     return this.#state === 'open';
   }
 
-  /** Takes what has come, and waits for more. Rejects when the connection is of no more use. */
+  /**
+   * Takes what has come, and waits for more. Resolves at the end, or when another gateway has the mailbox; rejects when the
+   * connection is of no more use.
+   */
   async #follow(connection: ImapConnection): Promise<void> {
     let cursor = await this.#begin(connection);
-    while (this.#isOpen()) {
+    // Another gateway may have got the mailbox while this one stood still.
+    while (this.#isOpen() && (await this.#lease.claim(this.#place))) {
       for (const mail of await connection.list(cursor.uid + 1)) {
         if (!this.#isOpen()) return;
         if (isAhead(cursor, mail)) cursor = await this.#takeOne(connection, mail, cursor);
@@ -135,7 +157,7 @@ export class ImapSource implements MailSource {
     if (cursor !== kept) {
       if (kept !== null) {
         this.#options.context.log.warning(
-          `The mail server has numbered the mails of ${this.#key.slice(5)} anew. Those that are not marked as read are taken.`,
+          `The mail server has numbered the mails of ${this.#place} anew. Those that are not marked as read are taken.`,
         );
       }
       await this.#store(null, cursor);

@@ -17,10 +17,24 @@ let kept: JsonValue;
 let taken: string[];
 let healths: string[];
 let storeFailure: Error | null;
+/** Owners of claims, by kind and name. */
+let claims: Map<string, string>;
+
+const leases: Pick<ChannelContext['leases'], 'claimLease' | 'renewLease' | 'releaseLease'> = {
+  claimLease: async (kind, name, owner) => {
+    if (storeFailure !== null) throw storeFailure;
+    const key = `${kind} ${name}`;
+    if ((claims.get(key) ?? owner) !== owner) return null;
+    claims.set(key, owner);
+    return 1;
+  },
+  renewLease: async ({ kind, name, owner }) => claims.get(`${kind} ${name}`) === owner,
+  releaseLease: async ({ kind, name }) => claims.delete(`${kind} ${name}`),
+};
 
 function made(keys: { readonly password?: string } = {}): ImapSource {
   source = new ImapSource({
-    context: { name: 'mail', clock, log, checkpoint: async () => kept } as unknown as ChannelContext,
+    context: { name: 'mail', clock, log, leases, checkpoint: async () => kept } as unknown as ChannelContext,
     server: readMailServer(`imap://agent@127.0.0.1:${port}`),
     password: 's3cret',
     ca: null,
@@ -55,6 +69,7 @@ beforeEach(async () => {
   taken = [];
   healths = [];
   storeFailure = null;
+  claims = new Map();
 });
 afterEach(async () => {
   const closing = source.close(0);
@@ -111,11 +126,11 @@ it('looks by itself, and connects again to a server that says nothing', async ()
   server.isSilent = true;
   server.add('while it was silent');
   clock.advance(300_000);
-  await until(() => clock.timers).toBe(1);
+  await until(() => clock.timers).toBe(2);
   clock.advance(60_000);
   await until(() => healths.at(-1)).toMatch(/^down: .*has not answered within 60 s/);
   server.isSilent = false;
-  await until(() => clock.timers).toBe(1);
+  await until(() => clock.timers).toBe(2);
   clock.advance(1_000);
   await until(() => taken).toEqual(['while it was silent']);
   expect(healths).toHaveLength(3);
@@ -130,7 +145,7 @@ it('connects again after 1 s, 2 s and so on, while the server breaks off', async
   await until(() => healths.at(-1)).toMatch(/^down/);
   server.isSilent = false;
   server.add('meanwhile');
-  await until(() => clock.timers).toBe(1);
+  await until(() => clock.timers).toBe(2);
   clock.advance(799);
   expect(taken).toEqual([]);
   clock.advance(201);
@@ -178,5 +193,34 @@ it('ends at once while nothing comes', async () => {
   source.stopAccepting();
   await source.close(1_000);
   server.add('too late');
+  expect(taken).toEqual([]);
+});
+
+it('of two gateways with one store, one reads the mailbox; the other takes over when it ends', async () => {
+  const first = made();
+  await first.start();
+  await idle();
+  const second = made();
+  await second.start();
+  expect(healths.at(-1)).toMatch(/^starting: another gateway with the same store has the mailbox/);
+  server.add('one');
+  await until(() => server.seen).toEqual([1]);
+  clock.advance(5_000);
+  expect(server.commands.filter((command) => command.startsWith('LOGIN'))).toHaveLength(1);
+  await first.close(0);
+  clock.advance(5_000);
+  await idle(3);
+  server.add('two');
+  await until(() => server.seen).toEqual([1, 2]);
+  expect(taken).toEqual(['one', 'two']);
+});
+
+it('leaves a mailbox that another gateway has got', async () => {
+  await made().start();
+  await idle();
+  for (const key of claims.keys()) claims.set(key, 'another');
+  clock.advance(10_000);
+  server.add('one');
+  await until(() => healths.at(-1)).toMatch(/^starting: another gateway/);
   expect(taken).toEqual([]);
 });
