@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { HookAnswer } from '../../../src/channels/hooks.js';
 import { StoreError } from '../../../src/store/store-error.js';
+import { type Served, serve } from '../http/http-fixture.js';
 import { closeStore, openStore, Scene } from './telegram-fixture.js';
 
 let scene: Scene;
@@ -122,4 +123,52 @@ test.each([
   scene.telegram.webhookError = {};
   await scene.pass(() => scene.channel.health().state === 'up');
   expect(scene.telegram.webhook).toContain('gateway.example');
+});
+
+describe('over HTTP', () => {
+  let served: Served;
+
+  beforeEach(async () => {
+    served = await serve({ channel: { hooks: scene.hooks }, settings: { channelNames: [scene.name] } });
+    await started();
+    scene.telegram.says('one');
+  });
+  afterEach(() => served.dispose());
+
+  function send(body: Uint8Array<ArrayBuffer>, secret: string | null = scene.telegram.webhookSecret) {
+    const headers = {
+      'content-type': 'application/json',
+      ...(secret !== null && { 'x-telegram-bot-api-secret-token': secret }),
+    };
+    return fetch(`${served.base}/hooks/${scene.name}`, { method: 'POST', headers, body });
+  }
+
+  test('an update is taken once, however often it comes', async () => {
+    for (let times = 0; times < 3; times += 1) {
+      const answer = await send(new Uint8Array(scene.telegram.posted));
+      expect([answer.status, await answer.json()]).toEqual([200, {}]);
+    }
+    expect(await scene.texts()).toEqual(['one queued']);
+  });
+
+  test('a request with another secret, or none, is refused, however large it is', async () => {
+    for (const secret of [null, 'f', 'f'.repeat(64), '\u00fc'.repeat(64)]) {
+      expect((await send(new Uint8Array(scene.telegram.posted), secret)).status).toBe(401);
+      expect((await send(new Uint8Array(1024 ** 2 + 1), secret)).status).toBe(401);
+    }
+    expect(await scene.texts()).toEqual([]);
+  });
+
+  test('a body above 1 MiB, or one that is no update, is refused, and the next update taken', async () => {
+    expect((await send(new Uint8Array(1024 ** 2 + 1))).status).toBe(413);
+    expect((await send(new Uint8Array(1024 ** 2))).status).toBe(400);
+    expect((await send(new Uint8Array(scene.telegram.posted))).status).toBe(200);
+    expect(await scene.texts()).toEqual(['one queued']);
+  });
+
+  test('an update is to come again while the gateway stops', async () => {
+    await scene.closed();
+    const answer = await send(new Uint8Array(scene.telegram.posted));
+    expect([answer.status, answer.headers.has('retry-after')]).toEqual([503, true]);
+  });
 });
