@@ -9,6 +9,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { CommandResult, Machine } from '../machine/harness/machine.js';
 import { type MemoryLimit, memoryLimit } from '../machine/harness/memory-limit.js';
 import { GatewayUnit, type HttpAnswer } from '../machine/harness/unit.js';
@@ -22,7 +23,7 @@ const inside = '/usr/lib/sd-gateway/test/crash/inside';
 const user = 'daemon';
 const directory = '/var/lib/crash';
 const store = `${directory}/gateway.db`;
-const agent = '/run/tester/agent.sh';
+export const agent = '/run/tester/agent.sh';
 const acpAgent = `${inside}/acp-agent.sh`;
 const logOrder = '/run/tester/log-order';
 const keptFiles = '/run/tester/kept';
@@ -156,6 +157,12 @@ level = "info"
 `,
     );
     return new CrashGateway(machine, unit);
+  }
+
+  /** Adds to the configuration, before the start. */
+  async addTables(tables: string): Promise<void> {
+    const { configurationFile } = this.unit;
+    await this.#machine.writeFile(configurationFile, `${this.read(configurationFile)}${tables}`);
   }
 
   /** A file of the machine, as it is seen from outside: no process is needed to read or write it. */
@@ -312,6 +319,19 @@ level = "info"
     const text = stdout.slice(0, end);
     const body = /^\{/.test(text) ? (JSON.parse(text) as HttpAnswer['body']) : { detail: stderr };
     return { status: Number(stdout.slice(end + 1)), body };
+  }
+
+  /** Resolves once each of its channels is up: an address of a platform counts from then on. */
+  async channelsUp(): Promise<void> {
+    for (let left = 100; ; left -= 1) {
+      const { facts = {} } = (await this.ask('GET', '/readyz')).body as {
+        readonly facts?: { readonly channels?: readonly { readonly name: string; readonly state: string }[] };
+      };
+      const down = (facts.channels ?? []).filter(({ state }) => state !== 'up').map(({ name }) => name);
+      if (facts.channels !== undefined && down.length === 0) return;
+      if (left === 0) throw new Error(`Channels don't come up: ${down.join(', ')}`);
+      await pause(100);
+    }
   }
 
   moveAgentAway(): void {

@@ -14,6 +14,7 @@ describe('a record', () => {
     turns: [turn('begin', 1), turn('begin', 1), turn('end', 1), turn('begin', 2), turn('end', 2)],
     received: [receipt(1), receipt(1), receipt(2)],
     attempts: [],
+    shown: [],
   };
 
   test('may have one message whose acceptance nobody got to see', () => {
@@ -65,6 +66,7 @@ describe('a record of a session whose agent does not know the ids of messages', 
     turns: [turn('begin', 1), turn('end', 1)],
     received: [receipt(1)],
     attempts: [],
+    shown: [],
   };
   findsOnly(good, [
     ['a reply that was cut off', { stored: [message(1, { reply: 'reply to' })] }, /its reply is "reply to"/],

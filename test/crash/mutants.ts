@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Machine } from '../machine/harness/machine.js';
-import type { Kind } from './kinds.js';
+import type { ClientKind } from './kinds.js';
 
 const bundle = fileURLToPath(new URL('../../dist/bundle', import.meta.url));
 
@@ -21,7 +21,9 @@ export interface Mutant extends Change {
   /** Least number of faults. Default: 12. */
   readonly least?: number;
   /** Number of sessions of each kind, if all kinds together would show it too seldom. */
-  readonly clients?: Readonly<Partial<Record<Kind, number>>>;
+  readonly clients?: Readonly<Partial<Record<ClientKind, number>>>;
+  /** True: messages come by channels as well. Default: false. */
+  readonly channels?: boolean;
   /** The violation that is found. */
   readonly violation: RegExp;
 }
@@ -79,6 +81,27 @@ export const mutants: readonly Mutant[] = [
     least: 2,
     clients: { openai: 16 },
     violation: /its reply is ""/,
+  },
+  {
+    name: 'that tells a channel’s program that a message is stored before it is',
+    files: /^command-channel-/,
+    text: 'this.#waiting.push(item);',
+    replacement: 'item.settled({ outcome: "accepted" }); this.#waiting.push(item);',
+    only: ['full disk', 'SIGKILL before a sync'],
+    clients: { client: 4 },
+    channels: true,
+    violation:
+      /^(?:reconcile|idempotent|resend|ask):chat-\d: (?:\d+ messages were accepted, \d+ are there|in the place of message)/m,
+  },
+  {
+    name: 'that confirms Telegram’s updates before they are stored',
+    files: /^telegram-channel-/,
+    text: 'if (!await link.intake.take(inOrder))',
+    replacement: 'if (!link.intake.take(inOrder))',
+    only: ['full disk', 'SIGKILL before a sync'],
+    clients: { client: 4 },
+    channels: true,
+    violation: /^telegram:\d+: (?:\d+ messages were accepted, \d+ are there|in the place of message)/m,
   },
 ];
 

@@ -1,3 +1,5 @@
+import type { ShownText } from './channels/platform.js';
+
 /** Observations of a run, by everybody who saw something. */
 export interface Record {
   /** Per session: messages that were answered 202; their numbers are 1, 2, 3, …, each text says which. */
@@ -12,6 +14,8 @@ export interface Record {
   readonly received: readonly Receipt[];
   /** Each attempt at a reply whose receiver does not go by its key, taken or not, in order. */
   readonly attempts: readonly AttemptEvent[];
+  /** All that people of channels saw of the gateway, in the order of each session. */
+  readonly shown: readonly ShownText[];
 }
 
 export interface StoredMessage {

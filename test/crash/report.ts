@@ -1,4 +1,5 @@
 import { attemptsAfterRefusal } from './invariants/attempts.js';
+import { type ChannelSummary, summedUp } from './invariants/channels.js';
 import { isSetAside } from './invariants/ends.js';
 import { violationsOf } from './invariants.js';
 import { kindOf } from './kinds.js';
@@ -41,6 +42,8 @@ export interface CrashReport {
   readonly misbehaved: number;
   /** Most memory of a gateway above that of one at rest, in MiB. */
   readonly memory: number;
+  /** Messages by channels. */
+  readonly channels: ReadonlyMap<string, ChannelSummary>;
   readonly violations: readonly string[];
 }
 
@@ -82,6 +85,7 @@ export function reportOf(course: Course, posted: LoadReport, record: CrashRecord
     repeatedPosts: posted.repeated,
     refusals: posted.refusals,
     resumedTurns: begun.length - begunOnce.size,
+    channels: summedUp(record),
     duplicates: received.length - new Set(received.map(({ key }) => key)).size,
   };
 }
@@ -110,6 +114,7 @@ export function withoutRecord(course: Course, violations: readonly string[]): Cr
     recovery: { count: recoveries.length, median: at(0.5), p99: at(0.99), most: at(1) },
     memory,
     misbehaved,
+    channels: new Map(),
     violations,
   };
 }
@@ -130,6 +135,13 @@ export function describeReport(report: CrashReport): string {
     ['  set aside, delivery unknown', report.setAside],
     ['posts repeated by clients, accepted before', report.repeatedPosts],
     ['refused or cut off at first', JSON.stringify(report.refusals)],
+    ...[...report.channels].map(
+      ([name, { messages, inDoubt, doubled, setAside }]) =>
+        [
+          `by the channel ${name}`,
+          `${messages}; sends in doubt ${inDoubt}, replies doubled ${doubled}, set aside ${setAside}`,
+        ] as const,
+    ),
     ['turns run again', report.resumedTurns],
     ['answers of agents behind HTTP, no good ones', report.misbehaved],
     ['replies received again under their key', report.duplicates],

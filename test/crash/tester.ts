@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../machine/harness/machine.js';
+import { ChannelLoad, hookSecret } from './channels/load.js';
 import type { Fault, Surroundings } from './fault.js';
 import { faults } from './faults.js';
 import { agentPort, CrashGateway, port, receiverPort } from './gateway.js';
 import { Random } from './inside/random.mjs';
-import type { Kind } from './kinds.js';
+import type { ClientKind } from './kinds.js';
 import { GatewayMemory } from './memory.js';
 import {
   type AttemptEvent,
@@ -28,7 +29,9 @@ export interface CrashOptions {
   /** Which faults; all by default. */
   readonly only?: readonly string[];
   /** Number of sessions of each kind. */
-  readonly clients?: Readonly<Partial<Record<Kind, number>>>;
+  readonly clients?: Readonly<Partial<Record<ClientKind, number>>>;
+  /** True: messages come in and replies go out by channels as well. Default: false. */
+  readonly channels?: boolean;
   /** Mean pause of a client between an answer and its next post, in milliseconds. */
   readonly between?: number;
   /** Longest time that the gateway may take to serve again, in milliseconds. */
@@ -40,7 +43,7 @@ export interface CrashOptions {
 /** The gateway does not come back: nothing can be tested any more. */
 class NotServing extends Error {}
 
-const defaultClients: Readonly<Record<Kind, number>> = {
+const defaultClients: Readonly<Record<ClientKind, number>> = {
   client: 20,
   cancel: 4,
   collect: 4,
@@ -49,6 +52,7 @@ const defaultClients: Readonly<Record<Kind, number>> = {
   acp: 2,
   openai: 2,
   http: 2,
+  hook: 2,
 };
 const turnsFile = '/run/tester/turns';
 const storedFile = '/run/tester/stored';
@@ -57,10 +61,14 @@ const receiverFiles = ['/run/tester/received', '/run/tester/attempts'] as const;
 /** Has a gateway go through faults under load, then looks whether all that it had accepted came to its end. */
 export async function crashTest(machine: Machine, options: CrashOptions): Promise<CrashReport> {
   const { seed, duration, least = 0, program = '/usr/local/bin/sd-gateway run', between = 250 } = options;
-  const clients = options.clients ?? defaultClients;
+  const withChannels = options.channels === true;
+  const clients = { ...(options.clients ?? defaultClients), ...(!withChannels && { hook: 0 }) };
   const random = new Random(seed);
   const gateway = await CrashGateway.install(machine, program, seed);
+  const channels = withChannels ? await ChannelLoad.open(machine, seed) : null;
+  if (channels !== null) await gateway.addTables(channels.tables);
   await gateway.unit.succeed('start');
+  await gateway.channelsUp();
   const memory = new GatewayMemory(gateway);
   const receiver = new Worker(machine, 'receiver.mjs', String(receiverPort), ...receiverFiles, String(seed));
   const agents = new Worker(
@@ -83,8 +91,10 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
       clients,
       pause: between,
       seed,
+      hookSecret,
     }),
   );
+  channels?.begin(seed);
   const chosen = faults
     .filter(({ name }) => options.only === undefined || options.only.includes(name))
     .filter((fault) => {
@@ -134,23 +144,39 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
   const run = course();
   gateway.setClock(0);
   receiver.mustRun();
+  await channels?.end();
   const posted = await load.end<LoadReport>();
   if (posted === null) throw new Error('The clients did not say what they saw.');
   const patience = String(options.endPatience ?? 60_000);
-  const accepted = { ...posted.accepted, ...acceptedByFaults };
+  const accepted = { ...posted.accepted, ...acceptedByFaults, ...channels?.written };
   const collect = ['node', '/usr/lib/sd-gateway/test/crash/inside/collect.mjs', String(port), tokenFile];
   await machine.check(
-    ['sh', '-c', `exec "$@" >${storedFile}`, 'sh', ...collect, patience, ...Object.keys(accepted)],
+    [
+      'sh',
+      '-c',
+      `exec "$@" >${storedFile}`,
+      'sh',
+      ...collect,
+      patience,
+      ...Object.entries(accepted).map((each) => each.join('=')),
+    ],
     {
       timeout: 600_000,
     },
   );
   memory.look();
   await gateway.unit.succeed('stop');
+  await channels?.close();
   await receiver.end();
   const served = await agents.end<{ readonly mistakes: readonly string[]; readonly misbehaved: number }>();
   if (served === null) throw new Error('The agents’ server did not say what it saw.');
-  const mistakes = [...violations, ...posted.mistakes, ...served.mistakes, ...memory.violations()];
+  const mistakes = [
+    ...violations,
+    ...posted.mistakes,
+    ...served.mistakes,
+    ...memory.violations(),
+    ...(channels?.mistakes() ?? []),
+  ];
   const stored = parseLines<StoredMessage>(gateway.read(storedFile));
   return reportOf(
     { ...run, memory: memory.growthMiB, misbehaved: served.misbehaved },
@@ -162,6 +188,7 @@ export async function crashTest(machine: Machine, options: CrashOptions): Promis
       turns: withIds(parseTurns(gateway.read(turnsFile)), stored),
       received: parseLines<Receipt>(gateway.read(receiverFiles[0])),
       attempts: parseLines<AttemptEvent>(gateway.read(receiverFiles[1])),
+      shown: channels?.shown() ?? [],
     },
   );
 }

@@ -8,7 +8,7 @@ const taken = process.env['PROPERTY_FACTOR'] === undefined ? mutants.slice(0, 1)
 
 for (const mutant of taken) {
   describeOnMachine(`a gateway ${mutant.name}`, (machine) => {
-    it('is found out', async () => {
+    it('is found out', { timeout: 180_000 }, async () => {
       const program = await makeChanged(machine(), mutant);
       const report = await crashTest(machine(), {
         seed: 1,
@@ -17,6 +17,7 @@ for (const mutant of taken) {
         program,
         only: mutant.only,
         ...(mutant.clients === undefined ? {} : { clients: mutant.clients }),
+        ...(mutant.channels === true && { channels: true }),
         startPatience: 5_000,
         endPatience: 1_500,
       });

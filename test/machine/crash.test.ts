@@ -4,7 +4,10 @@ import { describeReport } from '../crash/report.js';
 import { crashTest } from '../crash/tester.js';
 import { describeOnMachine } from './harness/suite.js';
 
-/** `npm run crash`: 30 minutes; CRASH_MINUTES, CRASH_SEED and CRASH_FAULTS (names, apart by commas) say otherwise. */
+/**
+ * `npm run crash`: 30 minutes, with channels; CRASH_MINUTES, CRASH_SEED and CRASH_FAULTS (names, apart by commas) say
+ * otherwise.
+ */
 const minutes = Number(process.env['CRASH_MINUTES'] ?? 1 / 4);
 const seed = Number(process.env['CRASH_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
@@ -18,6 +21,7 @@ describeOnMachine('a gateway under load that crashes again and again', (machine)
       seed,
       duration: minutes * 60_000,
       least: 8,
+      channels: process.env['CRASH_MINUTES'] !== undefined,
       ...(only === undefined ? {} : { only }),
     });
     process.stdout.write(`\n${describeReport(report)}\n`);

@@ -1,10 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type ChatLine, chatPicture, terminalLines, terminalPicture } from '../../tools/pictures.js';
@@ -12,6 +9,7 @@ import { realAgents } from '../agents/acp/real/agents.js';
 import { installAgent } from '../agents/acp/real/install.js';
 import { MockModel } from '../support/mock-model/mock-model.js';
 import { type SentMessage, TelegramStandIn } from '../support/telegram-stand-in.js';
+import { lead, passTo } from './harness/lead.js';
 import type { Machine } from './harness/machine.js';
 import { describeOnMachine } from './harness/suite.js';
 
@@ -96,29 +94,6 @@ class Terminal {
     this.#child.kill();
   }
 }
-
-/** Has a port of the machine's loopback lead to a server of this process: the machine has a network of its own. */
-async function lead(machine: Machine, port: number, serve: (socket: Socket) => void, tls?: object) {
-  const socket = `/run/stand-in-${port}.sock`;
-  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve);
-  server.listen(`/proc/${machine.pid}/root${socket}`);
-  await once(server, 'listening');
-  const listen = `--socket-property=ListenStream=127.0.0.1:${port}`;
-  const relay = ['/usr/lib/systemd/systemd-socket-proxyd', socket];
-  await machine.check(['systemd-run', '--quiet', `--unit=stand-in-${port}`, listen, ...relay]);
-}
-
-/** Passes a connection on. */
-const passTo = (origin: string) => (socket: Socket) => {
-  const other = connect(Number(new URL(origin).port), '127.0.0.1');
-  for (const [one, another] of [
-    [socket, other],
-    [other, socket],
-  ] as const) {
-    one.on('error', () => another.destroy());
-    one.pipe(another);
-  }
-};
 
 /** TUTORIAL_AGENT=real has Qwen Code itself answer. It takes half a minute. */
 const isReal = process.env['TUTORIAL_AGENT'] === 'real';

@@ -1,5 +1,6 @@
 // A client of the crash tests, with a session of its own. What was not answered, or refused, it asks for again, as a
 // client has to: a message under the same key.
+import { createHmac } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -33,6 +34,23 @@ export class Client {
     if (seq !== number) this.#mistake(`message ${number} was accepted as ${seq}`);
     this.seen.accepted[this.session] = number;
     return { number, id };
+  }
+
+  /** Posts the session's next message to the channel that takes webhooks, signed as GitHub does. */
+  async deliver() {
+    this.#number += 1;
+    const { session } = this;
+    const number = this.#number;
+    const content = { session: session.split(':')[1], text: `message ${number} of ${session}` };
+    const { text } = await this.#ask('POST', '/hooks/hook', [200], content, {
+      'x-github-event': 'push',
+      'x-github-delivery': `${session}-${number}`,
+      'x-hub-signature-256': `sha256=${createHmac('sha256', this.options.hookSecret).update(JSON.stringify(content)).digest('hex')}`,
+    });
+    const { state } = JSON.parse(text);
+    if (state === 'repeated') this.seen.repeated += 1;
+    else if (state !== 'accepted') this.#mistake(`message ${number} was taken as ${state}`);
+    this.seen.accepted[session] = number;
   }
 
   async setPolicy(policy) {

@@ -2,7 +2,7 @@
 // with them (../kinds.ts). Each asks for the next thing once the last one was answered. Then prints, as JSON, how many
 // messages of each session were accepted, and what else was seen.
 //   node load.mjs '{"port": 8733, "tokenFile": "…", "receiver": 9100, "turns": "…", "clients": {"client": 20, …},
-//     "pause": 100, "seed": 1}'    turns: the agent's file; the seed determines what each client does
+//     "pause": 100, "seed": 1, "hookSecret": "…"}'    turns: the agent's file; the seed determines what each client does
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client } from './client.mjs';
@@ -23,6 +23,7 @@ const moment = (random) => pause(random.next() * 300);
 const doings = {
   client: (client) => client.post(),
   once: (client) => client.post({ once: true }),
+  hook: (client) => client.deliver(),
   async collect(client, random) {
     let last;
     for (let left = random.between(1, 5); left > 0; left -= 1) last = await client.post();
@@ -59,10 +60,21 @@ for (const kind of ['acp', 'openai', 'http']) {
  * So many messages are posted each time, in the mean: all kinds of sessions have about as many. Fewer of those whose agents
  * take longer.
  */
-const burst = { client: 1, once: 1, collect: 3, interrupt: 2, cancel: 2, acp: 4, openai: 4, http: 4 };
+const burst = {
+  client: 1,
+  once: 1,
+  hook: 4,
+  collect: 3,
+  interrupt: 2,
+  cancel: 2,
+  acp: 4,
+  openai: 4,
+  http: 4,
+};
 
 async function run(kind, number, random) {
-  const client = new Client(`${kind}-${number}`, options, seen);
+  const session = kind === 'hook' ? `hook:chat-${number}` : `${kind}-${number}`;
+  const client = new Client(session, options, seen);
   if (kind === 'collect' || kind === 'interrupt') await client.setPolicy(kind);
   while (!ended) {
     await doings[kind](client, random);

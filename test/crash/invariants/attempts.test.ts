@@ -17,6 +17,7 @@ describe('a record of a session whose receiver does not go by the key', () => {
     turns: [1, 2, 3].flatMap((seq) => [turn('begin', seq), turn('end', seq)]),
     received: [receipt(1), receipt(1), receipt(3)],
     attempts: [arrived(1), refused(1), arrived(1), arrived(2), arrived(3)],
+    shown: [],
   };
 
   const stored = (changes: object) => ({

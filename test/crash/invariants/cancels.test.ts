@@ -25,6 +25,7 @@ describe('a record of a session with cancelled messages', () => {
     ],
     received: [receipt(2), receipt(3)],
     attempts: [],
+    shown: [],
   };
 
   const before = good.turns.slice(0, -1);
@@ -80,6 +81,7 @@ describe('a record of a session that is interrupted', () => {
     turns: [turn('begin', 1), turn('begin', 2), turn('end', 2)],
     received: [receipt(2)],
     attempts: [],
+    shown: [],
   };
 
   findsOnly(good, [

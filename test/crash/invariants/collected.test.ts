@@ -17,6 +17,7 @@ describe('a record of a session that collects', () => {
     turns: [turn('begin', 3), turn('begin', 3, { text }), turn('end', 3), ...fourth],
     received: [receipt(3, {}, [1, 2]), receipt(4)],
     attempts: [],
+    shown: [],
   };
 
   const lost = message(2, { ...inThird, collectedIn: 'id-9' });

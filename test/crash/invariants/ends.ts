@@ -11,6 +11,16 @@ const otherEnds: Readonly<{ [kind in Kind]: readonly string[] }> = {
   acp: ['cancelled'],
   openai: ['cancelled'],
   http: ['cancelled'],
+  hook: [],
+  reconcile: [],
+  idempotent: [],
+  resend: [],
+  ask: ['dead'],
+  telegram: [],
+  slack: [],
+  discord: [],
+  imap: [],
+  lmtp: [],
 };
 
 /** Each message has come to its end: with its own reply, delivered, or without where its session's kind allows that. */

@@ -1,4 +1,5 @@
 import { groupBy } from '../group-by.js';
+import { isChannel, kindOf } from '../kinds.js';
 import type { Record, StoredMessage } from '../record.js';
 import { repliesOf } from './replies.js';
 
@@ -28,7 +29,7 @@ export function received({ received: receipts, stored }: Pick<Record, 'received'
   }
   for (const message of stored) {
     const { session, seq, id } = message;
-    if (!mayBeMissing(message) && !replied.has(id)) {
+    if (!isChannel(kindOf(session)) && !mayBeMissing(message) && !replied.has(id)) {
       found.push(`${session} ${seq}: its reply was never received`);
     }
   }

@@ -1,0 +1,34 @@
+import type { Random } from '../inside/random.mjs';
+import type { ChannelKind } from '../kinds.js';
+
+/** A text that people of a channel see. */
+export interface ShownText {
+  readonly session: string;
+  readonly text: string;
+}
+
+/** The other side of a channel: people write there, and see what the gateway sends. */
+export interface Platform {
+  readonly kind: ChannelKind;
+  /** The channel's table without its head, in TOML. */
+  readonly table: string;
+  /** Secrets by the names of their files in /run/tester. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** The sessions of its chats. */
+  readonly sessions: readonly string[];
+  /** Somebody writes this, in one of the sessions. */
+  write(session: string, text: string): void;
+  /** Goes wrong with something that comes next. */
+  misbehave(random: Random): void;
+  /** All that was sent by the channel, in order. What the platform takes for one stands there once. */
+  shown(): readonly ShownText[];
+  /** Anything that the gateway should not have done. */
+  mistakes(): readonly string[];
+  close(): Promise<void>;
+}
+
+/** Keys of each channel of these tests: nobody is told anything but replies. The clock may jump by an hour. */
+export const quiet = 'allow = ["*"]\nnotices = "none"\nretry_for = "1d"\n';
+
+/** Chats of each channel. */
+export const chatCount = 2;
