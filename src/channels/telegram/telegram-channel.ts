@@ -3,12 +3,12 @@ import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../
 import { Complaints } from '../complaints.js';
 import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
+import { MovedChats } from '../moved-chats.js';
 import { DownloadError } from '../platform-http.js';
 import { PlatformLease } from '../platform-lease.js';
 import { readBotToken } from '../secret.js';
 import { passing, secretPlace, standby } from '../trouble.js';
 import { BotApi } from './bot-api.js';
-import { MovedChats } from './moved-chats.js';
 import type { BotIdentity, RemoteFile } from './read-update.js';
 import { TelegramSender } from './telegram-sender.js';
 import { type TelegramTrouble, troubleOf } from './trouble.js';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Delivery } from '../../store/deliveries.js';
 import type { JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import type { MovedChats } from '../moved-chats.js';
 import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
 import type { ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import type { FormedPart } from '../reply-text/reply-form.js';
@@ -17,7 +18,6 @@ import {
 import { awaitTurn } from '../send-turn.js';
 import { type ChatAddress, parseAddress } from './address.js';
 import type { ApiEnd, BotApi } from './bot-api.js';
-import type { MovedChats } from './moved-chats.js';
 import { type PlannedPart, plainPart, planPreview, planReply } from './reply-plan.js';
 import { telegramRates } from './send-rates.js';
 import { isUnchanged, judgeRefusal, secondWayOf } from './send-verdict.js';
@@ -160,7 +160,7 @@ export class TelegramSender implements ReplySender {
 
   #chatParameters({ chatId, threadId }: ChatAddress) {
     return {
-      chat_id: typeof chatId === 'number' ? this.#options.moved.currentId(chatId) : chatId,
+      chat_id: typeof chatId === 'number' ? Number(this.#options.moved.currentId(String(chatId))) : chatId,
       ...(threadId === null ? {} : { message_thread_id: threadId }),
     };
   }
@@ -207,7 +207,8 @@ export class TelegramSender implements ReplySender {
     if (way === null || tried.has(way)) return judgeRefusal(end);
     if (way === 'moved-chat' && typeof address.chatId === 'number' && end.migrateToChatId !== null) {
       try {
-        await this.#options.moved.note(this.#options.moved.currentId(address.chatId), end.migrateToChatId);
+        const { moved } = this.#options;
+        await moved.note(moved.currentId(String(address.chatId)), String(end.migrateToChatId));
       } catch {
         // The store fails. The next attempt is told again.
         return retryLater('the chat has moved, and its new id could not be stored');

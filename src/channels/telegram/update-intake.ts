@@ -1,9 +1,9 @@
 import type { ChannelContext, Received } from '../channel.js';
+import type { MovedChats } from '../moved-chats.js';
 import { RemoteFiles } from '../remote-files.js';
 import { StoredMessages } from '../stored-messages.js';
 import { StoreRetries } from '../until-stored.js';
 import { conversationOf, parseAddress } from './address.js';
-import type { MovedChats } from './moved-chats.js';
 import { type BotIdentity, type RemoteFile, readUpdate, type TelegramMessage } from './read-update.js';
 import type { UpdateObject } from './update-schema.js';
 
@@ -83,7 +83,8 @@ export class UpdateIntake {
     const { moved, unknown } = this.#options;
     const threadId = parseAddress(conversation)?.threadId ?? null;
     return {
-      conversation: chatId === 0 ? conversation : conversationOf(moved.firstId(chatId), threadId),
+      conversation:
+        chatId === 0 ? conversation : conversationOf(Number(moved.firstId(String(chatId))), threadId),
       id,
       text,
       metadata,
@@ -103,7 +104,7 @@ export class UpdateIntake {
 
   #noteMove(from: number, to: number): Promise<boolean> {
     return this.#stored.untilStored(async () => {
-      await this.#options.moved.note(from, to);
+      await this.#options.moved.note(String(from), String(to));
       this.#options.context.log.info(
         `The group ${from} of the channel ${this.#options.context.name} has the id ${to} now.`,
       );

@@ -1,14 +1,14 @@
-import { itemsOfPages } from '../../store/pages.js';
-import type { ChannelContext } from '../channel.js';
+import { itemsOfPages } from '../store/pages.js';
+import type { ChannelContext } from './channel.js';
 
 const pageSize = 500;
 
-/** Groups that have become supergroups, whose ids have changed (`migrate_to_chat_id`): they keep their session. */
+/** Chats whose ids have changed: they keep their session. */
 export class MovedChats {
   readonly #records: ChannelContext['records'];
   readonly #kind: string;
-  readonly #next = new Map<number, number>();
-  readonly #previous = new Map<number, number>();
+  readonly #next = new Map<string, string>();
+  readonly #previous = new Map<string, string>();
 
   constructor({ name, records }: Pick<ChannelContext, 'name' | 'records'>) {
     this.#records = records;
@@ -17,38 +17,38 @@ export class MovedChats {
 
   async load(): Promise<void> {
     const pages = (after: string | null) => this.#records.records(this.#kind, { limit: pageSize, after });
-    for await (const { key, value } of itemsOfPages(pages)) this.#keep(Number(key), Number(value));
+    for await (const { key, value } of itemsOfPages(pages)) this.#keep(key, String(value));
   }
 
   /** Resolves once it is on disk. */
-  async note(from: number, to: number): Promise<void> {
+  async note(from: string, to: string): Promise<void> {
     if (this.#next.get(from) === to || from === to) return;
-    await this.#records.putRecord({ kind: this.#kind, key: String(from), value: to });
+    await this.#records.putRecord({ kind: this.#kind, key: from, value: to });
     this.#keep(from, to);
   }
 
   /** The id that the chat has now. */
-  currentId(chatId: number): number {
+  currentId(chatId: string): string {
     return follow(this.#next, chatId);
   }
 
   /** The first id of the chat, after which its session is named. */
-  firstId(chatId: number): number {
+  firstId(chatId: string): string {
     return follow(this.#previous, chatId);
   }
 
-  #keep(from: number, to: number): void {
+  #keep(from: string, to: string): void {
     this.#next.set(from, to);
     this.#previous.set(to, from);
   }
 }
 
-function follow(links: ReadonlyMap<number, number>, from: number): number {
+function follow(links: ReadonlyMap<string, string>, from: string): string {
   const seen = new Set([from]);
   let id = from;
   for (;;) {
     const next = links.get(id);
-    // A circle can't come of Telegram, and must not hang the gateway.
+    // A circle can't come of a platform, and must not hang the gateway.
     if (next === undefined || seen.has(next)) return id;
     seen.add(next);
     id = next;
