@@ -1,7 +1,16 @@
 import { parseMarkdown } from './markdown.js';
-import { isShown } from './plain-text.js';
 import type { ReplyForm } from './reply-form.js';
-import { type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
+import type { TextStyle } from './styled-text.js';
+import {
+  codeBlockTag,
+  escapedCharacterBytes,
+  linkTag,
+  type Tag,
+  tagBytes,
+  taggedText,
+  tagOf,
+  withKnownLinks,
+} from './tagged-text.js';
 import { sizeOfCharacter } from './text-unit.js';
 
 /**
@@ -15,60 +24,21 @@ const mostBytes = 32_000;
 /** URLs that Telegram makes links of. */
 const linkable = /^(?:https?|tg|tonsite|mailto|tel):/i;
 
-interface Tag {
-  readonly open: string;
-  readonly close: string;
-}
-
 /** `most` is for captions of files, which may have 1,024 code units. */
 export function telegramHtml(most = longestText): ReplyForm {
   return {
-    read: (markdown) => withKnownLinks(parseMarkdown(markdown)),
+    read: (markdown) => withKnownLinks(parseMarkdown(markdown), linkable),
     limits: [
       { most, ofCharacter: sizeOfCharacter['utf-16'] },
       { most: mostEntities, ofCharacter: () => 0, ofStyle: (style) => tagsOf(style).length },
       {
         most: mostBytes,
-        ofCharacter: (codePoint) => escapedBytes.get(codePoint) ?? sizeOfCharacter.bytes(codePoint),
-        ofStyle: (style) =>
-          tagsOf(style).reduce((sum, { open, close }) => sum + Buffer.byteLength(open) + close.length, 0),
+        ofCharacter: (codePoint) => escapedCharacterBytes(codePoint) ?? sizeOfCharacter.bytes(codePoint),
+        ofStyle: (style) => tagBytes(tagsOf(style)),
       },
     ],
-    render: toHtml,
+    render: (text) => taggedText(text, tagsOf),
   };
-}
-
-/** Shows the URLs of other links as text. */
-function withKnownLinks(text: StyledText): StyledText {
-  const builder = new StyledTextBuilder();
-  for (const { text: run, style } of text) {
-    const { link, ...rest } = style;
-    if (link === undefined || linkable.test(link)) builder.append(run, style);
-    else {
-      builder.append(run, rest);
-      if (!isShown(link, run)) builder.append(` (${link})`, rest);
-    }
-  }
-  return builder.build();
-}
-
-function toHtml(text: StyledText): string {
-  let html = '';
-  let open: readonly Tag[] = [];
-  const close = (from: number) => {
-    for (const tag of open.slice(from).reverse()) html += tag.close;
-  };
-  for (const { text: run, style } of text) {
-    const tags = tagsOf(style);
-    let same = 0;
-    while (same < open.length && open[same]?.open === tags[same]?.open) same += 1;
-    close(same);
-    for (const tag of tags.slice(same)) html += tag.open;
-    html += escaped(run);
-    open = tags;
-  }
-  close(0);
-  return html;
 }
 
 /**
@@ -81,33 +51,9 @@ function tagsOf({ quote, block, code, link, bold, italic, strike }: TextStyle): 
   if (link === undefined && code !== undefined) return [...quotes, tagOf('code')];
   return [
     ...quotes,
-    ...(link === undefined ? [] : [{ open: `<a href="${escaped(link)}">`, close: '</a>' }]),
+    ...(link === undefined ? [] : [linkTag(link)]),
     ...(bold === undefined ? [] : [tagOf('b')]),
     ...(italic === undefined ? [] : [tagOf('i')]),
     ...(strike === undefined ? [] : [tagOf('s')]),
   ];
 }
-
-function tagOf(name: string): Tag {
-  return { open: `<${name}>`, close: `</${name}>` };
-}
-
-function codeBlockTag(language: string): Tag {
-  if (language === '') return tagOf('pre');
-  return { open: `<pre><code class="language-${escaped(language)}">`, close: '</code></pre>' };
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => escapes[character] ?? '');
-}
-
-const escapes: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-};
-
-const escapedBytes = new Map(
-  Object.entries(escapes).map(([character, entity]) => [character.codePointAt(0), entity.length]),
-);
