@@ -100,7 +100,7 @@ export interface Received extends Omit<ChannelMessage, 'sender' | 'setAside'> {
 }
 
 export interface ReceivedDefect {
-  readonly kind: 'unreadable' | 'too-large';
+  readonly kind: 'unreadable' | 'too-large' | 'encrypted';
   /** One line for the operator. */
   readonly reason: string;
   /** The message as it came, of which 64 KiB are kept; null: its `text` is that. */

@@ -35,6 +35,10 @@ const channelTypes: {
     const { DiscordChannel } = await import('./discord/discord-channel.js');
     return new DiscordChannel(configuration, context);
   },
+  matrix: async (configuration, context) => {
+    const { MatrixChannel } = await import('./matrix/matrix-channel.js');
+    return new MatrixChannel(configuration, context);
+  },
 };
 
 /** Makes a channel that the configuration asks for. Rejects if its code can't be loaded. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { discordKeys } from './discord-keys.js';
 import { emailKeys } from './email-keys.js';
+import { matrixKeys } from './matrix-keys.js';
 import { secretKeys } from './secret-keys.js';
 import { slackKeys } from './slack-keys.js';
 import { telegramKeys } from './telegram-keys.js';
@@ -109,7 +110,7 @@ const commonSecretKeys = secretKeys(
 const command = z.strictObject({
   type: z.literal('command').register(z.globalRegistry, {
     description:
-      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram, "discord" one of Discord; "slack" is an app of Slack; "email" a mailbox; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
+      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram, "discord" one of Discord; "slack" is an app of Slack; "matrix" an account of Matrix; "email" a mailbox; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
   }),
   command: z
     .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
@@ -197,6 +198,22 @@ const discord = z
 
 export type DiscordChannelConfiguration = z.output<typeof discord>;
 
+const matrix = z
+  .strictObject({
+    type: z.literal('matrix').register(z.globalRegistry, {
+      description: '"matrix" is an account of Matrix.',
+    }),
+    ...matrixKeys,
+    ...chatKeys,
+    ...commonChannelKeys,
+  })
+  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+    message: 'must name the file with the access token of the account, or set token_credential',
+    path: ['token_file'],
+  });
+
+export type MatrixChannelConfiguration = z.output<typeof matrix>;
+
 const slack = z
   .strictObject({
     type: z.literal('slack').register(z.globalRegistry, {
@@ -276,7 +293,7 @@ const email = z
 export type EmailChannelConfiguration = z.output<typeof email>;
 
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
-const types = [command, webhook, telegram, email, slack, discord] as const;
+const types = [command, webhook, telegram, email, slack, discord, matrix] as const;
 
 /** The tables `[channels.NAME]`. */
 export const channelTables = namedTables(channelName, tableOfTypes(types));

@@ -162,7 +162,7 @@ export class Reception {
         'defect',
         `A message to the channel ${name} was set aside as dead: ${defect?.reason ?? 'it has a defect'} See "sd-gateway dead".`,
       );
-      if (person !== null) teller.notify(replyTo, defect?.kind === 'too-large' ? 'too_large' : 'unreadable');
+      if (person !== null) teller.notify(replyTo, defectNotices[defect?.kind ?? 'unreadable']);
     } else if (outcome.outcome === 'accepted' && person !== null && (await isHeld(conversation, person.id))) {
       teller.notify(replyTo, 'held');
     }
@@ -220,6 +220,12 @@ export class Reception {
     return { outcome: 'word' };
   }
 }
+
+const defectNotices = {
+  unreadable: 'unreadable',
+  'too-large': 'too_large',
+  encrypted: 'encrypted',
+} as const;
 
 /** Messages without a known author that are kept in an hour. */
 const mostOfNobody = 20;

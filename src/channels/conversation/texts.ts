@@ -33,6 +33,8 @@ export const defaultTexts = {
   full: 'Too many messages wait. This one is kept, and is not answered. Try again later.',
   held: 'I can’t answer right now. Your message is kept, and I answer as soon as I can.',
   too_large: 'That is too large for me. It is kept, and is not answered.',
+  encrypted:
+    'This room is encrypted, and I can’t read what is written here. Write to me in a room without encryption.',
   unreadable: 'I can’t read this kind of message. It is kept, and is not answered.',
   again: 'I was restarted, and begin with your message anew.',
 } as const;
@@ -90,7 +92,7 @@ export const noticeLevels = ['all', 'failures', 'none'] as const;
 export type NoticeLevel = (typeof noticeLevels)[number];
 
 /** Texts that nobody has asked for. */
-export type NoticeName = 'dead' | 'full' | 'held' | 'too_large' | 'unreadable' | 'again';
+export type NoticeName = 'dead' | 'full' | 'held' | 'too_large' | 'encrypted' | 'unreadable' | 'again';
 
 /** True if people are told of it. */
 export function isTold(name: NoticeName, level: NoticeLevel): boolean {
