@@ -7,6 +7,7 @@ import { ConnectionLoop } from '../connection-loop.js';
 import { KeptHealth } from '../kept-health.js';
 import { PlatformLease } from '../platform-lease.js';
 import { readBotToken } from '../secret.js';
+import { tokenForms } from '../token-forms.js';
 import { passing, secretPlace, standby } from '../trouble.js';
 import { cursorKey, gatewayUrl, readCursor } from './cursor.js';
 import { DirectChannels } from './direct-channels.js';
@@ -20,7 +21,6 @@ import { botSchema, gatewayBotSchema } from './message-schema.js';
 import { MissedDiscordMessages, MissedMessagesError } from './missed-messages.js';
 import { afterClose, type DiscordTrouble, troubleOfCall, troubleOfStarts } from './trouble.js';
 
-const tokenForm = /^[\w-]{10,50}\.[\w-]{4,20}\.[\w-]{20,100}$/;
 const givenToken =
   'its page at https://discord.com/developers/applications gives one ("Reset Token") with two dots in it';
 
@@ -132,7 +132,7 @@ export class DiscordChannel implements Channel {
     const { clock, host, log } = this.#context;
     const { api_root: root } = this.#configuration;
     const settings = { name: this.name, ...this.#configuration };
-    const token = readBotToken(settings, host.credentialsDirectory, tokenForm, givenToken);
+    const token = readBotToken(settings, host.credentialsDirectory, tokenForms.discord, givenToken);
     const api = new DiscordApi(root, token, clock);
     const end = await api.call(
       { method: 'GET', name: 'GET user', channelId: '', path: '/users/@me' },

@@ -1,6 +1,7 @@
 import type { SlackChannelConfiguration } from '../../config/channel-table.js';
 import type { ChannelContext } from '../channel.js';
 import { readChannelSecret } from '../secret.js';
+import { tokenForms } from '../token-forms.js';
 import { secretPlace } from '../trouble.js';
 import type { SlackTokens } from './slack-api.js';
 import type { SlackPlaces } from './trouble.js';
@@ -29,21 +30,15 @@ export class SlackSecrets {
   /** Throws an error that says what is wrong with one. */
   tokens(): SlackTokens {
     const { mode, token_file, token_credential, app_token_file, app_token_credential } = this.#settings;
-    const bot = this.#read('token', token_file, token_credential, /^xoxb-[\w-]{10,300}$/, '"xoxb-"');
+    const bot = this.#read('token', token_file, token_credential, tokenForms.slackBot, '"xoxb-"');
     if (mode !== 'socket') return { bot, app: null };
-    const app = this.#read(
-      'app_token',
-      app_token_file,
-      app_token_credential,
-      /^xapp-[\w-]{10,300}$/,
-      '"xapp-"',
-    );
+    const app = this.#read('app_token', app_token_file, app_token_credential, tokenForms.slackApp, '"xapp-"');
     return { bot, app };
   }
 
   signingSecret(): string {
     const { signing_secret_file: file, signing_secret_credential: credential } = this.#settings;
-    return this.#read('signing_secret', file, credential, /^[\da-f]{20,128}$/i, 'hex digits');
+    return this.#read('signing_secret', file, credential, tokenForms.slackSigning, 'hex digits');
   }
 
   get botPlace(): SlackPlaces {

@@ -7,6 +7,7 @@ import { MovedChats } from '../moved-chats.js';
 import { DownloadError } from '../platform-http.js';
 import { PlatformLease } from '../platform-lease.js';
 import { readBotToken } from '../secret.js';
+import { tokenForms } from '../token-forms.js';
 import { passing, secretPlace, standby } from '../trouble.js';
 import { BotApi } from './bot-api.js';
 import type { BotIdentity, RemoteFile } from './read-update.js';
@@ -16,7 +17,6 @@ import { offsetKey, UpdateIntake } from './update-intake.js';
 import { botSchema, fileSchema, type UpdateObject, updatesSchema } from './update-schema.js';
 import { webhookOf, webhookSecret, webhookTrouble } from './webhook.js';
 
-const tokenForm = /^\d{1,20}:[\w-]{20,100}$/;
 const givenToken = '@BotFather gives one that looks like 123456789:AAF…';
 
 /** Time that Telegram may hold a poll open, and that it has beyond that to answer. */
@@ -129,7 +129,7 @@ export class TelegramChannel implements Channel {
     const { clock, host } = this.#context;
     const { api_root: root, unknown } = this.#configuration;
     const settings = { name: this.name, ...this.#configuration };
-    const token = readBotToken(settings, host.credentialsDirectory, tokenForm, givenToken);
+    const token = readBotToken(settings, host.credentialsDirectory, tokenForms.telegram, givenToken);
     const api = new BotApi(root, token, clock);
     const end = await api.call('getMe', {}, { timeoutMs: callTimeoutMs, signal: this.#stop.signal });
     const bot = botSchema.safeParse(end.kind === 'ok' ? end.result : undefined);

@@ -1,4 +1,5 @@
 import { systemClock } from '../../lifecycle/effects/clock.js';
+import { tokenForms } from '../token-forms.js';
 import { BotApi } from './bot-api.js';
 import { troubleOf } from './trouble.js';
 import { botSchema } from './update-schema.js';
@@ -20,7 +21,7 @@ export async function tryBot(
 ): Promise<BotTrial> {
   const problem = (reason: string): BotTrial => ({ kind: 'problem', reason });
   // Anything else would make another URL of it.
-  if (!/^\d+:[\w-]+$/.test(token)) {
+  if (!tokenForms.telegram.test(token)) {
     return problem('this is no token of a bot: @BotFather gives one such as 123456789:AAF-…');
   }
   const api = new BotApi(apiRoot, token, systemClock);
