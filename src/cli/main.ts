@@ -33,6 +33,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   store: async () => (await import('./store.js')).run,
   start: async () => (await import('./operate/operate.js')).operations.start,
   init: async () => (await import('./init/init.js')).init,
+  import: async () => (await import('./import/import.js')).run,
   install: async () => (await import('./install/install.js')).run,
   uninstall: async () => (await import('./install/uninstall.js')).run,
   stop: async () => (await import('./operate/operate.js')).operations.stop,
@@ -49,6 +50,7 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
 /** They change something: who reads of it may have seen enough, but it is to be done as a whole. */
 const changing = [
   'init',
+  'import',
   'install',
   'uninstall',
   'start',

@@ -13,6 +13,7 @@ import {
   unitOptions,
   usageStatus,
 } from './command.js';
+import { importCommands } from './import/commands.js';
 import { initCommands } from './init/commands.js';
 import { installCommands } from './install/commands.js';
 import { operateCommands } from './operate/commands.js';
@@ -47,6 +48,7 @@ export const commands: readonly CommandDescription[] = [
   },
   ...clientCommands,
   ...initCommands,
+  ...importCommands,
   ...installCommands,
   ...operateCommands,
   {

@@ -55,9 +55,12 @@ function entry(setting: Setting, value: string | undefined): string {
   return `# ${setting.description}\n${assignment}\n`;
 }
 
-const heading =
-  '# Configuration of sd-gateway, begun by "sd-gateway init". The man page sd-gateway.toml(5) has all keys.\n' +
-  '# "sd-gateway check-config" says if it can be used, "sd-gateway reload" puts it into effect.\n';
+function headingFrom(command: string): string {
+  return (
+    `# Configuration of sd-gateway, begun by "sd-gateway ${command}". The man page sd-gateway.toml(5) has all keys.\n` +
+    '# "sd-gateway check-config" says if it can be used, "sd-gateway reload" puts it into effect.\n'
+  );
+}
 
 /**
  * A configuration file to begin with: every key with its meaning and its default, as comments.
@@ -84,8 +87,8 @@ export interface WrittenTable {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** A configuration file with these tables, each key below its meaning. */
-export function commentedConfiguration(tables: readonly WrittenTable[]): string {
+/** A configuration file with these tables, each key below its meaning. `command`: the one that has begun it. */
+export function commentedConfiguration(tables: readonly WrittenTable[], command = 'init'): string {
   const sections = tables.map(({ path, values }) => {
     const keys = Object.entries(values).map(([name, value]) => {
       const known = keyAt([...path, name]);
@@ -94,7 +97,7 @@ export function commentedConfiguration(tables: readonly WrittenTable[]): string 
     });
     return `[${path.join('.')}]\n${keys.join('\n')}`;
   });
-  return [heading, ...sections].join('\n');
+  return [headingFrom(command), ...sections].join('\n');
 }
 
 /**

@@ -24,6 +24,7 @@ function valueKind({ name, value }: OptionDescription): ValueKind {
 
 /** The words that an operand may be; none where it is free. */
 function operandWords(command: CommandDescription): readonly string[] {
+  if (command.name === 'import') return ['hermes', 'openclaw'];
   return command.name === 'completion' ? shells : [];
 }
 
