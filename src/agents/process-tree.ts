@@ -1,5 +1,6 @@
 import { hash, randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
+import { adoptsOrphans, type ProcessTrace } from '../linux/process.js';
 import {
   descendants,
   readMarks,
