@@ -26,10 +26,24 @@ function builtWorkers(): Plugin {
 const realAgents = ['test/agents/acp/real/others.test.ts', 'test/machine/real-agents.test.ts'];
 
 /**
- * Tests that may share a process and its modules, which saves a third of their time: they start no process, change none of
- * its settings, and put nothing in the place of what others use.
+ * Tests that may share a process and its modules, which saves a third of their time: they change no setting of the process,
+ * and put nothing in the place of what others use.
  */
-const shared = ['channels/http', 'config', 'gateway', 'store', 'text', 'units']
+const shared = [
+  'agents/http',
+  'agents/openai',
+  'channels',
+  'config',
+  'crash',
+  'doctor',
+  'gateway',
+  'lifecycle',
+  'log',
+  'restarts',
+  'store',
+  'text',
+  'units',
+]
   .flatMap((folder) =>
     readdirSync(`test/${folder}`, { recursive: true, encoding: 'utf8' }).map(
       (name) => `test/${folder}/${name}`,
