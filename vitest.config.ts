@@ -23,7 +23,7 @@ function builtWorkers(): Plugin {
 }
 
 /** They install gigabytes. */
-const realAgents = ['test/agents/acp/real/others.test.ts', 'test/machine/real-agents.test.ts'];
+const realAgents = ['test/agents/acp/real/agents.test.ts', 'test/machine/real-agents.test.ts'];
 
 /**
  * Tests that may share a process and its modules, which saves a third of their time: they change no setting of the process,

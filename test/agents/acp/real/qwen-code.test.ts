@@ -1,5 +1,5 @@
 import { realAgents } from './agents.js';
 import { describeRealAgent } from './scenario.js';
 
-// The one of them that is small enough for `npm test`. `npm run test:all` has the others.
-describeRealAgent(realAgents.qwen);
+// The one of them that is small enough for `npm test`. `npm run test:all` has its other tests, and the other agents.
+describeRealAgent(realAgents.qwen, 'first');

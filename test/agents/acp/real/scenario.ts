@@ -20,8 +20,8 @@ async function untilTrue(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await pause(20);
 }
 
-/** What any agent that speaks ACP must do behind the gateway; with a model of our own. */
-export function describeRealAgent(real: RealAgent): void {
+/** What any agent that speaks ACP must do behind the gateway; with a model of our own. The `first` test alone, or `all`. */
+export function describeRealAgent(real: RealAgent, tests: 'first' | 'all'): void {
   describe(real.name, { timeout: 180_000 }, () => {
     let model: MockModel;
     let command: readonly string[];
@@ -91,6 +91,7 @@ export function describeRealAgent(real: RealAgent): void {
       expect(model.conversations.findLast((text) => text.includes('say back'))).toContain('one two three');
       await annotate(again.reply?.metadata === null ? '' : JSON.stringify(again.reply?.metadata));
     });
+    if (tests === 'first') return;
 
     test('runs a tool that is allowed, and nothing of it is left after a cancel', async () => {
       const place = new Place();

@@ -3,5 +3,4 @@ import { describeRealAgent } from './scenario.js';
 
 // They take gigabytes and minutes: `npm run test:all` runs them, or
 //   npx vitest run --project real-agents -t 'Gemini CLI'
-const { qwen: _, ...others } = realAgents;
-for (const agent of Object.values(others)) describeRealAgent(agent);
+for (const agent of Object.values(realAgents)) describeRealAgent(agent, 'all');
