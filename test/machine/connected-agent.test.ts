@@ -15,13 +15,17 @@ read -r turn
 case $turn in
 *'"secrets"'*) reply=$(id -un; cat /var/lib/walled/token /var/lib/walled/gateway.db 2>&1 | head -c 200) ;;
 *'"fail"'*) exit 3 ;;
+*'"back"'*)
+  data=$(printf %s "$turn" | sed 's/.*"data":"\\([^"]*\\)".*/\\1/')
+  printf '{"type": "file", "name": "back.txt", "media_type": "text/plain", "data": "%s"}\\n' "$data"
+  reply=$(printf %s "$data" | base64 -d) ;;
 *'"wait"'*) touch /var/lib/sd-gateway-agent/waits; sleep 1000 ;;
 *) reply=hello ;;
 esac
 printf '{"type": "reply", "text": "%s"}\\n' "$(printf %s "$reply" | tr '\\n"' '| ')"
 `;
 
-/** Answers each prompt with the name of its user, and never ends by itself. */
+/** Answers each prompt with the name of its user and the prompt's files, and never ends by itself. */
 const acpProgram = `
 import { createInterface } from 'node:readline';
 import { userInfo } from 'node:os';
@@ -33,7 +37,8 @@ for await (const line of createInterface(process.stdin)) {
   if (method === 'initialize') send({ id, result: { protocolVersion: 1, agentCapabilities: {} } });
   else if (method === 'session/new') send({ id, result: { sessionId: params.cwd } });
   else if (method === 'session/prompt') {
-    const content = { type: 'text', text: userInfo().username + ' in ' + params.sessionId };
+    const [, ...files] = params.prompt.map(({ text }) => text);
+    const content = { type: 'text', text: [userInfo().username + ' in ' + params.sessionId, ...files].join(': ') };
     send({ method: 'session/update', params: { sessionId: params.sessionId, update: { sessionUpdate: 'agent_message_chunk', content } } });
     send({ id, result: { stopReason: 'end_turn' } });
   } else if (id !== undefined) send({ id, error: { code: -32601, message: 'no' } });
@@ -138,6 +143,24 @@ agent = "speaks"
 
     const { body: spoken } = await gateway.post('acp', { text: 'hello' });
     expect(await gateway.reply(String(spoken['id']))).toBe('sd-gateway-agent in /var/lib/sd-gateway-agent');
+
+    // Files cross the wall, whose users share no directory.
+    await machine().check(['sh', '-c', 'umask 077; printf "not for all" >/root/notes.txt']);
+    const token = (await machine().check(['cat', `${gateway.stateDirectory}/token`])).trim();
+    const sent = (session: string) =>
+      machine().check(
+        ['sd-gateway', 'send', '--url', `unix:${gateway.socket}`, '--session', session].concat([
+          '--file',
+          '/root/notes.txt',
+          '--json',
+          'back',
+        ]),
+        { environment: { SD_GATEWAY_TOKEN: token } },
+      );
+    const replyTo = async (session: string) => JSON.parse(await sent(session)).reply;
+    const back = { name: 'back.txt', media_type: 'text/plain', size: 11 };
+    expect(await replyTo('files')).toMatchObject({ text: 'not for all', attachments: [back] });
+    expect((await replyTo('acp')).text).toMatch(/^sd-gateway-agent in .*: File "notes\.txt".*not for all$/s);
     await gateway.succeed('stop');
     await agentsEnd(machine());
   });
