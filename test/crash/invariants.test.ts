@@ -52,6 +52,11 @@ describe('a record', () => {
       /reply to message 2 came after that to 0/,
     ],
     ['two keys', { received: [...good.received, receipt(2, { key: 'msg_x' })] }, /came under two keys/],
+    [
+      'a reply without its file',
+      { received: [receipt(1), receipt(2, {}, [], { metadata: { sha256: 'x' } })] },
+      /0 2: its reply came with the files $/,
+    ],
     ['two bodies', { received: [...good.received, receipt(2, { body: '{}' })] }, /came with two bodies/],
   ]);
 });

@@ -1,4 +1,5 @@
 // An agent with faults that turns are posted to, for agent-server.mjs.
+import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { answerWith, cut, garbage, hang, megabyte, pour, stream } from './faulty-answers.mjs';
 
@@ -17,6 +18,14 @@ export function turnOf({ data }, headers) {
 }
 
 const replyOf = ({ message }) => ({ text: `reply to ${message}` });
+
+/** The reply with a file, whose hash stands in its metadata. */
+function withFile({ message }) {
+  const content = Buffer.from(`${message}\n`.repeat(5_000));
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const file = { name: 'file.txt', media_type: 'text/plain', data: content.toString('base64') };
+  return { ...replyOf({ message }), metadata: { sha256 }, attachments: [file] };
+}
 
 /** Posts a reply until the gateway has said whether it takes it: gives 200 or 409. Any other answer is a mistake of it. */
 const lateReplies = (gatewayPort, mistakes) => async (turn, reply) => {
@@ -65,11 +74,11 @@ export function turnBehaviours(gatewayPort, mistakes) {
       );
     }
   };
-  const later = async (response, turn, end) => {
+  const later = async (response, turn, end, reply = replyOf(turn)) => {
     response.writeHead(202).end();
     await pause(200);
     end();
-    return postReply(turn, replyOf(turn));
+    return postReply(turn, reply);
   };
   return {
     well: [
@@ -101,6 +110,14 @@ export function turnBehaviours(gatewayPort, mistakes) {
       },
     ],
     'replies later': [6, later],
+    'replies later, with a file': [
+      4,
+      async (response, turn, end) => {
+        const reply = withFile(turn);
+        const status = await later(response, turn, end, reply);
+        expect(turn, await postReply(turn, reply), status);
+      },
+    ],
     'replies later, and again': [
       4,
       async (response, turn, end) => {

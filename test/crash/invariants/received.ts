@@ -3,7 +3,7 @@ import { isChannel, kindOf } from '../kinds.js';
 import type { Record, StoredMessage } from '../record.js';
 import { repliesOf } from './replies.js';
 
-/** One key and one body for each reply; who goes by the key sees each once, in the order of its session. */
+/** One key, one body and its own file for each reply; who goes by the key sees each once, in the order of its session. */
 export function received({ received: receipts, stored }: Pick<Record, 'received' | 'stored'>): string[] {
   const found: string[] = [];
   const bySession = groupBy(stored, ({ session }) => session);
@@ -23,6 +23,10 @@ export function received({ received: receipts, stored }: Pick<Record, 'received'
     const state = messages.get(id)?.state;
     if (state === 'cancelled' || state === 'collected') {
       found.push(`${session} ${seq}: its reply was received, and it is ${state}`);
+    }
+    const files = data.reply?.attachments?.map(({ sha256 }) => sha256) ?? [];
+    if (files.join() !== (data.reply?.metadata.sha256 ?? '')) {
+      found.push(`${session} ${seq}: its reply came with the files ${files.join()}`);
     }
     replied.add(id);
     reached.set(session, seq);

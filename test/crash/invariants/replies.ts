@@ -11,6 +11,11 @@ export interface Reply {
     readonly session: string;
     readonly seq: number;
     readonly collected?: readonly { readonly id: string }[];
+    /** The metadata of one with a file have its hash. None of a notice. */
+    readonly reply?: {
+      readonly metadata: { readonly sha256?: string };
+      readonly attachments?: readonly { readonly sha256: string }[];
+    };
   };
   /** True if all that came under its key had one body. */
   readonly sameBody: boolean;

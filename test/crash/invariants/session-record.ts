@@ -28,6 +28,7 @@ export class SessionRecord {
     seq: number,
     changes: Partial<Receipt> = {},
     collected: readonly number[] = [],
+    reply: object = { metadata: {} },
   ): Receipt => ({
     key: `msg_${seq}`,
     body: JSON.stringify({
@@ -39,6 +40,7 @@ export class SessionRecord {
         ...(collected.length > 0 && {
           collected: collected.map((other) => ({ id: `id-${other}`, seq: other })),
         }),
+        reply,
       },
     }),
     ...changes,
