@@ -19,9 +19,14 @@ export interface ConfigurationKey {
   readonly meanings: Readonly<Partial<Record<string, string>>>;
   /** As it would be written in the file; undefined or null: there is none. */
   readonly default: unknown;
+  /** One where it is the same in each type that has it, else one for the types that share a default and a meaning. */
+  readonly variants: readonly KeyVariant[];
   /** The values of the table's `type` that have this key; null if the table has no `type`, or each type has the key. */
   readonly types: readonly string[] | null;
 }
+
+/** A key in tables of some types, or of all: `types` is null then. */
+export type KeyVariant = Pick<ConfigurationKey, 'default' | 'description' | 'types'>;
 
 /** A key that the environment can override. */
 export interface Setting extends ConfigurationKey {
@@ -77,15 +82,15 @@ function choicesOf(type: z.ZodType): readonly string[] | null {
 }
 
 function keyOf(path: readonly string[], type: z.ZodType, types: readonly string[] | null): ConfigurationKey {
+  const variant = { description: descriptionOf(type), default: defaultOf(type), types };
   return {
     path,
     form: formOf(type),
     unit: unitOf(type),
     choices: choicesOf(type),
-    description: descriptionOf(type),
     meanings: {},
-    default: defaultOf(type),
-    types,
+    ...variant,
+    variants: [variant],
   };
 }
 
@@ -107,12 +112,34 @@ function collectUnion(
     const key = {
       ...keyOf([...path, name], having[0]?.shape[name] as z.ZodType, types),
       meanings: Object.fromEntries(meanings),
+      ...(name !== discriminator && {
+        variants: variantsOf(
+          having.map((each) => ({ type: typeOf(each), key: each.shape[name] as z.ZodType })),
+          types,
+        ),
+      }),
     };
     if (name !== discriminator || first === undefined) return key;
     // Without a default for a table that has no type, there is none for the type.
     const isNamed = path.includes(freeName);
     return { ...key, choices: options.map(typeOf), ...(isNamed ? {} : { default: typeOf(first) }) };
   });
+}
+
+/** @param types those of the key as a whole */
+function variantsOf(
+  having: readonly { readonly type: string; readonly key: z.ZodType }[],
+  types: readonly string[] | null,
+): readonly KeyVariant[] {
+  const variants = new Map<string, KeyVariant & { readonly types: string[] }>();
+  for (const { type, key } of having) {
+    const variant = { description: descriptionOf(key), default: defaultOf(key) };
+    const same = JSON.stringify(variant);
+    const known = variants.get(same) ?? { ...variant, types: [] };
+    known.types.push(type);
+    variants.set(same, known);
+  }
+  return [...variants.values()].map((variant) => (variants.size === 1 ? { ...variant, types } : variant));
 }
 
 /** Stands for any name, or for the index of one of several tables. */

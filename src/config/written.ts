@@ -18,10 +18,18 @@ export function headingOf(key: ConfigurationKey): string {
   return table === 'route' ? '[[route]]' : `[${table}]`;
 }
 
-/** The keys that there are several times, apart from those that `[agents.NAME]` has from `[agent]`. */
-export const otherRepeatedKeys: readonly ConfigurationKey[] = repeatedKeys.filter(
-  ({ path }) => path[0] !== 'agents',
-);
+/**
+ * The keys that there are several times, apart from those that `[agents.NAME]` has from `[agent]`. One with another default
+ * or meaning in some types stands there for each of them.
+ */
+export const otherRepeatedKeys: readonly ConfigurationKey[] = repeatedKeys
+  .filter(({ path }) => path[0] !== 'agents')
+  .flatMap((key) => key.variants.map((variant) => ({ ...key, ...variant })));
+
+/** The meaning of a key, with the types of tables that it is for if not all have it so. */
+export function meaningOf({ types, description }: ConfigurationKey): string {
+  return types === null ? description : `${types.join(', ')}: ${description}`;
+}
 
 /** The description of `[agents.NAME]`. */
 export const namedAgents =
@@ -35,7 +43,7 @@ export function configurationReference(): string {
     row(key.path.join('.'), writtenDefault(key), `\`${key.variable}\``, key.description),
   );
   const several = otherRepeatedKeys.map((key) =>
-    row(`${headingOf(key)} ${key.path.at(-1)}`, writtenDefault(key), 'none', key.description),
+    row(`${headingOf(key)} ${key.path.at(-1)}`, writtenDefault(key), 'none', meaningOf(key)),
   );
   return [
     '| key | default | environment | meaning |',

@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ConfigurationError, loadConfiguration } from '../../src/config/load.js';
-import { commentedConfiguration, writtenConfiguration } from '../../src/config/written.js';
+import {
+  commentedConfiguration,
+  configurationReference,
+  writtenConfiguration,
+} from '../../src/config/written.js';
 import { nearToml } from './near-toml.js';
 
 let directory: string;
@@ -116,4 +120,21 @@ test('a commented table says what a key means for its type', () => {
   expect(text).toMatch(/\n# File with the bot's token,.*\ntoken_file = "\/etc\/token"\n/);
   expect(text).toMatch(/\n# .*"echo" replies with.*\ntype = "echo"\n/);
   expect(read(text).channels['bot']).toMatchObject(values);
+});
+
+test('the reference has a key once for the types that share its default and its meaning, and names them', () => {
+  const rows = configurationReference().split('\n');
+  const rowsOf = (key: string) => rows.filter((row) => row.startsWith(`| \`[channels.NAME] ${key}\` |`));
+  expect(rowsOf('retry_for')).toEqual([
+    '| `[channels.NAME] retry_for` | `"1h"` | none | command, telegram, slack, discord: Time for which a reply that could not be sent is tried again. |',
+    '| `[channels.NAME] retry_for` | `"1d"` | none | email: Time for which a reply that could not be sent is tried again. |',
+  ]);
+  const roots = rowsOf('api_root').map((row) => row.split('|')[2]);
+  expect(roots).toEqual([
+    ' `"https://api.telegram.org"` ',
+    ' `"https://slack.com/api"` ',
+    ' `"https://discord.com/api"` ',
+  ]);
+  expect(rowsOf('required')[0]).toContain("| none | If the channel can't be started");
+  expect(rowsOf('type')).toHaveLength(1);
 });

@@ -1,6 +1,12 @@
 import { directories } from '../../config/directories.js';
 import { type ConfigurationKey, settings } from '../../config/settings.js';
-import { headingOf, namedAgents, otherRepeatedKeys, writtenDefault } from '../../config/written.js';
+import {
+  headingOf,
+  meaningOf,
+  namedAgents,
+  otherRepeatedKeys,
+  writtenDefault,
+} from '../../config/written.js';
 import { messageIds, recordFields } from '../../log/fields.js';
 import { type CommandDescription, commonOptions, type OptionDescription } from '../command.js';
 import { commands } from '../usage.js';
@@ -269,9 +275,9 @@ export function commandsManPage(options: ManPageOptions): string {
   ]);
 }
 
-function keyItem(key: ConfigurationKey, ...more: readonly string[]): string[] {
+function keyItem(key: ConfigurationKey, meaning: string, ...more: readonly string[]): string[] {
   const value = writtenDefault(key) ?? 'unset';
-  return item(`${bold(key.path.at(-1) ?? '')} (default: ${roff(value)})`, roff(key.description), ...more);
+  return item(`${bold(key.path.at(-1) ?? '')} (default: ${roff(value)})`, roff(meaning), ...more);
 }
 
 /** sd-gateway.toml(5), in roff. */
@@ -295,14 +301,16 @@ export function configurationManPage(options: ManPageOptions): string {
         table === '' ? 'TOP LEVEL' : `[${table}]`,
         ...settings
           .filter(({ path }) => path.slice(0, -1).join('.') === table)
-          .flatMap((key) => keyItem(key, '.br', roff(`Environment: ${key.variable}`))),
+          .flatMap((key) => keyItem(key, key.description, '.br', roff(`Environment: ${key.variable}`))),
       ),
     ),
     section('[agents.NAME]', ...paragraphs([roff(namedAgents)])),
     ...[...new Set(otherRepeatedKeys.map(headingOf))].map((heading) =>
       section(
         heading,
-        ...otherRepeatedKeys.filter((key) => headingOf(key) === heading).flatMap((key) => keyItem(key)),
+        ...otherRepeatedKeys
+          .filter((key) => headingOf(key) === heading)
+          .flatMap((key) => keyItem(key, meaningOf(key))),
       ),
     ),
     seeAlso(['sd-gateway', 1], ['systemd.service', 5]),
