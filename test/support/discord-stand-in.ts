@@ -82,6 +82,8 @@ export class DiscordStandIn {
   /** Calls that were above the limit. */
   limited = 0;
   startsLeft = 1_000;
+  /** Of its application; 1 << 19: it may read all messages. */
+  flags = 1 << 19;
   /** The nonce stands in what is read back. */
   tellsNonce = true;
   readonly #server: Server;
@@ -364,6 +366,7 @@ export class DiscordStandIn {
   }): unknown {
     const { route, channelId, rest, body, files, url } = call;
     if (route === 'GET users') return this.bot;
+    if (route === 'GET applications') return { id: botId, name: 'stand-in', flags: this.flags };
     if (route === 'GET gateway') {
       const limit = { total: 1_000, remaining: this.startsLeft, reset_after: 3_600_000, max_concurrency: 1 };
       return { url: this.gatewayUrl, shards: 1, session_start_limit: limit };

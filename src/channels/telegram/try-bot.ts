@@ -1,4 +1,5 @@
 import { systemClock } from '../../lifecycle/effects/clock.js';
+import { reachAdvice } from '../reach-advice.js';
 import { tokenForms } from '../token-forms.js';
 import { BotApi } from './bot-api.js';
 import { troubleOf } from './trouble.js';
@@ -34,7 +35,9 @@ export async function tryBot(
     }
     if (end.kind !== 'ok') {
       const { reason } = troubleOf(end, { name: 'telegram', tokenPlace: 'its file' });
-      return problem(`${reason}${end.kind === 'failed' ? adviceFor(end.reason, apiRoot, environment) : ''}`);
+      return problem(
+        `${reason}${end.kind === 'failed' ? reachAdvice(end.reason, apiRoot, environment) : ''}`,
+      );
     }
     const bot = botSchema.safeParse(end.result);
     if (!bot.success) return problem(`${apiRoot} does not say who the bot is: it may be no Bot API`);
@@ -42,20 +45,4 @@ export async function tryBot(
   } finally {
     await api.close();
   }
-}
-
-/** Names what most often stands between a machine and Telegram. */
-function adviceFor(
-  reason: string,
-  apiRoot: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): string {
-  if (/certificate/.test(reason)) {
-    return `. If ${new URL(apiRoot).host} has a certificate of your own CA, NODE_EXTRA_CA_CERTS names the file of the CA, here and in the unit's environment file`;
-  }
-  const proxy = ['HTTPS_PROXY', 'https_proxy', 'ALL_PROXY', 'all_proxy'].find((each) => environment[each]);
-  if (proxy !== undefined) {
-    return `. ${proxy} is set, and the gateway uses no proxy: it has to reach ${apiRoot} by itself`;
-  }
-  return `. The gateway has to reach ${apiRoot}`;
 }

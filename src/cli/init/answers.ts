@@ -10,8 +10,8 @@ export interface ChannelAnswer {
   readonly values: Readonly<Record<string, unknown>> & { readonly type: string };
   /** True: a platform posts to the gateway, and needs its public URL. */
   readonly takesWebhooks: boolean;
-  /** The file of its secret, which the gateway's user has to be able to read. */
-  readonly secretFile: string;
+  /** The files of its secrets, which the gateway's user has to be able to read. */
+  readonly secretFiles: readonly string[];
   /** Says in a line how to go on once the gateway runs. */
   readonly next: (surroundings: NextSurroundings) => string;
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { z } from 'zod';
 import { readChannelSecret } from '../../channels/secret.js';
 import type { Scope } from '../../manager/service-manager.js';
 import { errorMessage } from '../../text/failure-text.js';
@@ -34,6 +35,17 @@ export interface ChannelSurroundings {
   readonly environment: NodeJS.ProcessEnv;
   /** True: answers that don't pass are taken. */
   readonly force: boolean;
+}
+
+/** A token that a channel needs. */
+export interface WantedToken {
+  /** The option that names its file. Default: "secret-file". */
+  readonly option?: string;
+  /** The end of the name of its file. Default: "token". */
+  readonly kind?: string;
+  readonly question: string;
+  /** Says where a person gets it. */
+  readonly maker: string;
 }
 
 /** A token, and the file that has it or will have it. */
@@ -72,20 +84,37 @@ export class ChannelQuestions {
   }
 
   /**
-   * The token of a channel: from the file of `--secret-file`, from the one that an earlier init has left, or typed.
+   * The root of the platform's API, and the key that names another one than the platform's own.
    *
-   * @param maker says where a person gets it
+   * @throws UsageError
    */
-  async token(channel: string, question: string, maker: string): Promise<FoundToken> {
-    const given = this.asker.given('secret-file');
-    const path = given === null ? this.pathOf(channel, 'token') : resolve(given);
+  apiRoot(key: z.ZodType<string>): { readonly root: string; readonly values: object } {
+    const given = this.asker.given('api-root');
+    const root = key.safeParse(given ?? undefined);
+    if (!root.success) throw new UsageError(`--api-root ${root.error.issues[0]?.message}`, 'init');
+    return { root: root.data, values: given === null ? {} : { api_root: root.data } };
+  }
+
+  /** Says how a person gets to the agent. Without owners, strangers get a code. */
+  thenWrite(whom: string, owners: readonly string[]): ChannelAnswer['next'] {
+    return ({ command }) =>
+      owners.length > 0
+        ? `Then write ${whom}.`
+        : `Then write ${whom}. It answers with a code: ${command('people', 'accept', 'CODE', '--owner')}`;
+  }
+
+  /** A token of a channel: from the file of the option, from the one that an earlier init has left, or typed. */
+  async token(channel: string, wanted: WantedToken): Promise<FoundToken> {
+    const { option = 'secret-file', kind = 'token', question, maker } = wanted;
+    const given = this.asker.given(option);
+    const path = given === null ? this.pathOf(channel, kind) : resolve(given);
     if (given !== null || this.isThere(path)) {
       const problem = this.#placeProblem(path);
       if (problem !== null) throw new AnswerError(problem);
       return { path, text: readToken(channel, path), isTyped: false };
     }
     const text = await this.asker.askSecret(question);
-    if (text === '') throw new UsageError(`--secret-file is needed: ${maker}`, 'init');
+    if (text === '') throw new UsageError(`--${option} is needed: ${maker}`, 'init');
     return { path, text, isTyped: true };
   }
 

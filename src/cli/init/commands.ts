@@ -34,12 +34,17 @@ export const initCommands: readonly CommandDescription[] = [
       {
         name: 'channel',
         value: 'TYPE',
-        summary: '"none", or a platform such as "telegram" or "github".',
+        summary: '"none", or a platform such as "telegram", "slack", "discord" or "github".',
       },
       {
         name: 'secret-file',
         value: 'FILE',
         summary: 'The file with the secret or the token of the channel.',
+      },
+      {
+        name: 'app-token-file',
+        value: 'FILE',
+        summary: 'The file with the token of the app of Slack, beside that of its bot.',
       },
       {
         name: 'owners',
@@ -49,7 +54,7 @@ export const initCommands: readonly CommandDescription[] = [
       {
         name: 'api-root',
         value: 'URL',
-        summary: 'A Bot API server of your own, in the place of that of Telegram.',
+        summary: 'A server of your own, in the place of the API of the platform.',
       },
       {
         name: 'public-url',

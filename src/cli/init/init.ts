@@ -107,7 +107,7 @@ class Init {
     if (kept !== null) asker.say(`Kept what was there as ${kept}`);
     asker.say(`Wrote ${[path, ...secrets.map((secret) => secret.path)].join(', ')}`);
     const { channel } = answers;
-    const status = await this.#putIntoForce(path, channel === null ? [] : [channel.secretFile]);
+    const status = await this.#putIntoForce(path, channel?.secretFiles ?? []);
     this.#sayNext(answers);
     return status;
   }

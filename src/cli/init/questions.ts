@@ -17,11 +17,18 @@ import {
   type NewSecret,
   type OfferedChannel,
 } from './channel-questions.js';
+import { discordChannel } from './discord.js';
+import { slackChannel } from './slack.js';
 import { telegramChannel } from './telegram.js';
 import { webhookChannels } from './webhooks.js';
 
 /** An entry for each channel that is offered, in the order in which they are shown. */
-const offeredChannels: readonly OfferedChannel[] = [telegramChannel, ...webhookChannels];
+const offeredChannels: readonly OfferedChannel[] = [
+  telegramChannel,
+  slackChannel,
+  discordChannel,
+  ...webhookChannels,
+];
 
 /** Options that answer the questions about an agent, and its types that have these. */
 const typesOfOption: Readonly<Record<string, readonly string[]>> = {

@@ -1,5 +1,4 @@
 import { telegramKeys } from '../../config/telegram-keys.js';
-import { UsageError } from '../usage.js';
 import type { ChannelAnswer } from './answers.js';
 import { InterruptedError } from './asker.js';
 import type { ChannelQuestions, OfferedChannel } from './channel-questions.js';
@@ -14,17 +13,14 @@ export const telegramChannel: OfferedChannel = {
 
 async function askTelegram(questions: ChannelQuestions): Promise<ChannelAnswer | null> {
   const { asker, environment } = questions;
-  const given = asker.given('api-root');
-  const root = telegramKeys.api_root.safeParse(given ?? undefined);
-  if (!root.success) throw new UsageError(`--api-root ${root.error.issues[0]?.message}`, 'init');
-  const token = await questions.token(
-    name,
-    'The token of the bot, which @BotFather gives:',
-    'it names the file with the token, which @BotFather gives',
-  );
+  const { root, values } = questions.apiRoot(telegramKeys.api_root);
+  const token = await questions.token(name, {
+    question: 'The token of the bot, which @BotFather gives:',
+    maker: 'it names the file with the token, which @BotFather gives',
+  });
   asker.say('Asking Telegram who the bot is…');
   const { tryBot } = await import('../../channels/telegram/try-bot.js');
-  const trial = await tryBot(root.data, token.text, environment, asker.interrupted);
+  const trial = await tryBot(root, token.text, environment, asker.interrupted);
   if (asker.interrupted.aborted) throw new InterruptedError();
   const bot = trial.kind === 'ok' ? `@${trial.username}` : 'the bot';
   if (trial.kind === 'ok') asker.say(`✓ It is ${bot}`);
@@ -42,13 +38,10 @@ async function askTelegram(questions: ChannelQuestions): Promise<ChannelAnswer |
       type: name,
       token_file: token.path,
       ...(owners.length > 0 && { owners }),
-      ...(given !== null && { api_root: root.data }),
+      ...values,
     },
     takesWebhooks: false,
-    secretFile: token.path,
-    next: ({ command }) =>
-      owners.length > 0
-        ? `Then write to ${bot} in Telegram.`
-        : `Then write to ${bot} in Telegram. It answers with a code: ${command('people', 'accept', 'CODE', '--owner')}`,
+    secretFiles: [token.path],
+    next: questions.thenWrite(`to ${bot} in Telegram`, owners),
   };
 }

@@ -33,7 +33,7 @@ async function askWebhook(scheme: WebhookScheme, questions: ChannelQuestions): P
     name,
     values: { type: 'webhook', scheme, token_file: file, ...templates[scheme] },
     takesWebhooks: true,
-    secretFile: file,
+    secretFiles: [file],
     next: ({ publicUrl }) =>
       `Give the platform the URL ${publicUrl ?? 'https://YOUR-HOST'}${hookPath(name)} and the secret in ${file}.`,
   };

@@ -1,0 +1,83 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
+import { DiscordStandIn } from '../../support/discord-stand-in.js';
+import { SlackStandIn } from '../../support/slack-stand-in.js';
+import { Place } from '../foreground.js';
+
+let place: Place;
+let file: string;
+beforeEach(() => {
+  place = new Place();
+  file = join(place.directory, 'etc/sd-gateway.toml');
+});
+afterEach(() => place.remove());
+
+function put(name: string, text: string): string {
+  const path = join(place.directory, name);
+  writeFileSync(path, `${text}\n`, { mode: 0o600 });
+  return path;
+}
+
+const init = (...words: readonly string[]) => place.run(['init', '--user', ...words]);
+
+it('asks Slack who the bot is, and names the scopes that are missing', async () => {
+  const slack = await SlackStandIn.start();
+  onTestFinished(() => slack.close());
+  slack.scopes.delete('files:write');
+  const tokens = [
+    '--secret-file',
+    put('bot', slack.botToken),
+    '--app-token-file',
+    put('app', slack.appToken),
+  ];
+  const words = ['--channel', 'slack', '--api-root', slack.root];
+  const { status, stdout, stderr } = await init(...words, ...tokens, '--owners', 'U42');
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('✓ It is @stand_in of Stand-in\n');
+  expect(stdout).toContain(
+    '! The app lacks scopes: files:write (no file can be sent). Add them at api.slack.com',
+  );
+  expect(stdout).toContain('Then write to @stand_in in Slack.\n');
+  const written = readFileSync(file, 'utf8');
+  expect(written).toContain(`\napp_token_file = ${JSON.stringify(join(place.directory, 'app'))}\n`);
+  expect(written).toContain('\nowners = ["U42"]\n');
+  for (const token of [slack.botToken, slack.appToken]) expect(stdout + written).not.toContain(token);
+  const checked = await place.run(['check-config', '--json']);
+  expect(JSON.parse(checked.stdout)).toMatchObject({ valid: true, warnings: [] });
+
+  const without = await init('--force', ...words, ...tokens.slice(0, 2));
+  expect([without.status, without.stderr]).toEqual([
+    64,
+    expect.stringContaining('--app-token-file is needed'),
+  ]);
+  expect(slack.mistakes).toEqual([]);
+});
+
+it('asks Discord who the bot is, and what it may read', async () => {
+  const discord = await DiscordStandIn.start();
+  onTestFinished(() => discord.close());
+  discord.flags = 0;
+  const words = ['--channel', 'discord', '--api-root', discord.root];
+  const { status, stdout, stderr } = await init(...words, '--secret-file', put('bot', discord.token));
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('✓ It is stand-in\n');
+  expect(stdout).toContain('switch "Message Content Intent" on');
+  expect(stdout).toContain('It answers with a code: sd-gateway people --user accept CODE --owner\n');
+  expect(readFileSync(file, 'utf8')).toContain('\ntype = "discord"\n');
+  expect(stdout + readFileSync(file, 'utf8')).not.toContain(discord.token);
+  expect(discord.mistakes).toEqual([]);
+});
+
+it('writes nothing with a token that the platform does not know', async () => {
+  const discord = await DiscordStandIn.start();
+  onTestFinished(() => discord.close());
+  const secret = put('bot', discord.token.replace('Gstand', 'Gother'));
+  const words = ['--channel', 'discord', '--api-root', discord.root, '--secret-file', secret];
+  const ended = await init(...words);
+  expect([ended.status, ended.stderr]).toEqual([
+    1,
+    expect.stringContaining("does not know the bot's token (401"),
+  ]);
+  expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+});
