@@ -164,9 +164,12 @@ vitest() {
   counted bash test/vitest.sh npx vitest run --project "$project" "$@"
 }
 
-# Tests of what depends on Node.js itself: system calls, processes, sockets, and SQLite's binary. A real agent is a program
-# by itself, whatever starts it.
-mapfile -t other_node_tests < <(find test/native test/linux test/systemd test/agents test/channels -name '*.test.ts' -not -path '*/acp/real/*')
+# Tests of what depends on Node.js itself: system calls, processes, sockets, and SQLite's binary. A real agent, a mail server
+# and one of IRC are programs by themselves, whatever starts them, and one channel that loses nothing by kills shows that Node.js
+# does its part of it. test/all.sh has all of them in each Node.js.
+mapfile -t other_node_tests < <(find test/native test/linux test/systemd test/agents test/channels -name '*.test.ts' \
+  -not -path '*/acp/real/*' -not -name 'email-servers.test.ts' -not -name 'irc.test.ts' \
+  -not -path '*/telegram/real-gateway.test.ts' -not -path '*/discord/real-gateway.test.ts')
 other_node_tests+=(test/store/sqlite/contract.test.ts)
 other_nodes=(22.23.3 24.21.0)
 prepared="Copies for Node ${other_nodes[*]}, addon with the sanitizers"
