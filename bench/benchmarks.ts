@@ -1,4 +1,5 @@
 import { acpTurn } from './acp-turn.js';
+import { commandChannel, idleChannel } from './command-channel.js';
 import { commandTurn } from './command-turn.js';
 import { eventLoopDelay } from './event-loop-delay.js';
 import { firstDelta } from './first-delta.js';
@@ -26,6 +27,8 @@ export const benchmarks: readonly Benchmark[] = [
   loneClient,
   wholeWay,
   commandTurn,
+  commandChannel,
+  idleChannel,
   acpTurn,
   firstDelta,
   postBesideStreams,
