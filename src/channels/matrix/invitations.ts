@@ -112,18 +112,18 @@ export class Invitations {
   async #reviewOnce(): Promise<boolean> {
     const { records } = this.#options.context;
     const pages = (after: string | null) => records.records(this.#kind, { limit: pageSize, after });
-    const rooms: { roomId: string; invitation: KeptInvitation }[] = [];
-    for await (const { key: roomId, value } of itemsOfPages(pages)) {
+    const rooms: { roomId: string; version: number; invitation: KeptInvitation }[] = [];
+    for await (const { key: roomId, value, version } of itemsOfPages(pages)) {
       const invitation = kept.safeParse(value).data;
-      if (invitation !== undefined) rooms.push({ roomId, invitation });
+      if (invitation !== undefined) rooms.push({ roomId, version, invitation });
     }
     this.#left = rooms.length;
-    for (const { roomId, invitation } of rooms) {
+    for (const { roomId, version, invitation } of rooms) {
       if (this.#options.signal.aborted) return false;
       const isDone = (await this.#mayJoin(roomId, invitation)) && (await this.#join(roomId, invitation));
       if (!isDone) continue;
-      await records.deleteRecord(this.#kind, roomId);
-      this.#left -= 1;
+      // Unless there is another invitation to the room by now.
+      if (await records.deleteRecord(this.#kind, roomId, version)) this.#left -= 1;
     }
     return this.#left > 0;
   }

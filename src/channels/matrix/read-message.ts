@@ -86,9 +86,13 @@ export function readMatrixMessage(event: RoomEvent, facts: EventFacts): MatrixMe
   if (body.msgtype === 'm.notice' || body.msgtype === 'm.key.verification.request') return null;
   const quoted = edited === null ? quotedIn(facts) : null;
   const files = edited === null ? filesOf(body) : [];
+  const text = textOf(event, body, facts);
+  if (text === '' && files.length === 0) {
+    return edited === null ? unreadable(event, facts, 'it has neither text nor a file') : null;
+  }
   return {
     ...common(edited ?? event, facts),
-    text: storableText(`${quoted ?? ''}${textOf(event, body, facts)}`),
+    text: storableText(`${quoted ?? ''}${text}`),
     person: personOf(event, facts),
     isAddressed: !facts.isGroup || isAddressed(body, facts),
     origin: edited !== null ? 'edited' : quoted !== null ? 'quoted' : 'written',
@@ -129,10 +133,15 @@ function personOf({ sender }: RoomEvent, { nameOf }: EventFacts): MatrixMessage[
 function textOf(event: RoomEvent, body: MessageBody, facts: EventFacts): string {
   const { msgtype, geo_uri: place } = body;
   if (msgtype === 'm.sticker') return `[sticker ${markedName(body.body) ?? ''}]`;
-  if (msgtype === 'm.location') return `[location ${markedName(place ?? body.body) ?? ''}]`;
+  if (msgtype === 'm.location') return `[location ${placeOf(place) ?? markedName(body.body) ?? ''}]`;
   if (fileTypes.has(msgtype)) return captionOf(body);
   const text = withoutOwnName(withoutFallback(event, body), facts).trim();
   return msgtype === 'm.emote' ? `* ${text}` : text;
+}
+
+/** The coordinates of a URI (RFC 5870). */
+function placeOf(uri = ''): string | null {
+  return /^geo:([-+\d.,]{3,60})(?:;|$)/.exec(uri)?.[1] ?? null;
 }
 
 /** Where there is a name of the file beside it, the body is a caption (spec.matrix.org, "Media captions"). */
@@ -153,7 +162,8 @@ function withoutOwnName(text: string, facts: EventFacts): string {
   if (name === undefined) return text;
   const rest = start.slice(name.length);
   if (rest !== '' && !/^[\s:,]/u.test(rest)) return text;
-  return rest.replace(/^[\s:,]+/u, '');
+  // The name alone calls for the agent.
+  return rest.replace(/^[\s:,]+/u, '') || start;
 }
 
 /** The longest first: one may be the beginning of another. */
