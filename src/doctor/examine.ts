@@ -13,6 +13,7 @@ import {
 } from './checks/data.js';
 import { checkJournal } from './checks/journal.js';
 import { checkPort } from './checks/network.js';
+import { checkPlatforms } from './checks/platforms.js';
 import { checkAgent, checkConfiguration, checkNode } from './checks/program.js';
 import { checkDeadLetters, checkHistory, checkParts, checkTiming, checkWatchdog } from './checks/running.js';
 import { checkKill, checkNotify } from './checks/signals.js';
@@ -40,6 +41,7 @@ const checks: readonly ((facts: DoctorFacts) => readonly Finding[])[] = [
   checkStoreLog,
   checkDisk,
   checkPort,
+  checkPlatforms,
   checkTiming,
   checkWatchdog,
   checkParts,

@@ -137,6 +137,21 @@ export interface AccessFacts {
   readonly configuration: string | null;
 }
 
+/** Rights of a channel's bot, as its platform says. */
+export type PlatformAccess = { readonly name: string } & (
+  | {
+      /** Rights that the configuration needs and the bot does not have; null: none. */
+      readonly lacks:
+        | { readonly kind: 'scopes'; readonly scopes: string }
+        | { readonly kind: 'message-content' }
+        | null;
+    }
+  | {
+      /** The reason why nobody knows. It holds no token. */
+      readonly untold: string;
+    }
+);
+
 export interface PortFacts {
   readonly holders: readonly PortHolder[];
   /** Main processes of the unit, right before and after the look: a unit in a loop has a new one each time. */
@@ -197,6 +212,8 @@ export interface DoctorFacts {
   readonly linger: Known<boolean> | null;
   readonly configuration: Known<ConfigurationFacts>;
   readonly node: Known<NodeFacts>;
+  /** Channels of Slack and Discord. */
+  readonly platforms: readonly PlatformAccess[];
   readonly places: LocationFacts;
   readonly data: DataFacts;
   readonly port: Known<PortFacts> | null;

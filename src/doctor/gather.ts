@@ -19,6 +19,7 @@ import type { OfflineStore } from '../store/store-kind.js';
 import { booted } from '../systemd/evidence.js';
 import { gatherAccess, gatherData } from './facts/files.js';
 import { gatherJournal, gatherJournald } from './facts/journal.js';
+import { gatherPlatforms } from './facts/platforms.js';
 import { gatherNode, gatherUnit, locationsOf, managerPath, storeOf } from './facts/unit.js';
 import {
   type ConfigurationFacts,
@@ -181,7 +182,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
   const invocation = found?.properties['InvocationID'] ?? '';
   const logNamespace = found?.properties['LogNamespace'] || null;
   const store = storeOf(loaded, places.state);
-  const [node, data, journal, journald, gateway, access] = await Promise.all([
+  const [node, data, journal, journald, gateway, access, platforms] = await Promise.all([
     gatherNode(found?.command ?? [], settings?.environment ?? {}),
     gatherData({
       state: places.state,
@@ -200,6 +201,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
       path: environment['PATH'] ?? managerPath,
       state: places.state,
     }),
+    gatherPlatforms(loaded?.configuration.channels ?? {}, environment),
   ]);
   return {
     at: Date.now(),
@@ -221,6 +223,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     gateway,
     access,
     managerEnvironment,
+    platforms,
   };
 }
 

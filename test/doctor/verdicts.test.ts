@@ -114,6 +114,7 @@ const healthy: DoctorFacts = {
   gateway: told({ channels: [] }),
   access: known(access),
   managerEnvironment: known({}),
+  platforms: [],
 };
 const withUnit = (change: Readonly<Record<string, string>>) => ({
   unit: known({ ...unit, properties: { ...properties, ...change } }),
@@ -253,6 +254,21 @@ describe('verdicts', () => {
     ],
     ['environment', 'ok', { managerEnvironment: known({ LANG: 'C', PATH: '/bin' }) }, null],
     ['environment', 'unknown', { managerEnvironment: unknown('why') }, null],
+    ['scopes and intents', 'not-applicable', {}, null],
+    ['scopes and intents', 'ok', { platforms: [{ name: 'team', lacks: null }] }, null],
+    ['scopes and intents', 'unknown', { platforms: [{ name: 'team', untold: 'why' }] }, null],
+    [
+      'scopes and intents',
+      'warning',
+      { platforms: [{ name: 'team', lacks: { kind: 'scopes', scopes: 'files:read (no files)' } }] },
+      'install the app again',
+    ],
+    [
+      'scopes and intents',
+      'problem',
+      { platforms: [{ name: 'team', lacks: { kind: 'message-content' } }] },
+      'channels.team.message_content = false',
+    ],
     ['dead letters', 'ok', {}, null],
     ['dead letters', 'warning', { gateway: told({ work: { ...work, dead: 2 } }) }, 'sd-gateway dead'],
     ['dead letters', 'not-applicable', { gateway: absent }, null],
