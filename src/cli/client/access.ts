@@ -107,7 +107,8 @@ export async function showToken(parsed: ParsedCommand): Promise<number> {
 /** Words of the command line for members of the request's body, such as a file's name for "attachments/0". */
 export type MemberNames = Readonly<Record<string, string>>;
 
-function problemText(answer: GatewayAnswer, names: MemberNames): string {
+/** The reason in an answer that is none of what was asked for. */
+export function problemText(answer: GatewayAnswer, names: MemberNames = {}): string {
   const detail = answer.body?.['detail'] ?? answer.body?.['title'];
   if (typeof detail !== 'string') return `HTTP status ${answer.status}`;
   const [quoted = '', member = ''] = /^"([^"]+)"/.exec(detail) ?? [];

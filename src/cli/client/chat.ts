@@ -44,8 +44,10 @@ interface Turn {
   readonly reply: { readonly text: string } | null;
 }
 
-function reasonOf({ state, text }: TurnOutcome): string {
+function reasonOf({ id, state, text }: TurnOutcome): string {
   switch (state) {
+    case 'unfollowed':
+      return `the message is accepted as ${id}; its reply can’t be waited for: ${text}`;
     case 'cancelled':
       return 'cancelled';
     case 'refused':

@@ -82,7 +82,7 @@ export const clientCommands: readonly CommandDescription[] = [
       unavailableStatus,
       [
         commandStatus.restart,
-        'No reply within the time, Ctrl-C, or the gateway went away. The message is accepted, and its id is printed. Without an id it may be accepted.',
+        'No reply within the time, Ctrl-C, the gateway went away, or the token may not read. The message is accepted, and its id is printed. Without an id it may be accepted.',
       ],
       [commandStatus.noPermission, 'The token is not accepted.'],
       configurationStatus,

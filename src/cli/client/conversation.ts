@@ -18,8 +18,8 @@ export interface TurnListener {
 
 export interface TurnOutcome {
   readonly id: string;
-  /** `refused`: the gateway did not take the message. */
-  readonly state: 'replied' | 'dead' | 'cancelled' | 'refused';
+  /** `refused`: the gateway did not take the message. `unfollowed`: it took it, and does not tell what becomes of it. */
+  readonly state: 'replied' | 'dead' | 'cancelled' | 'refused' | 'unfollowed';
   /** The reply, or the reason why there is none. */
   readonly text: string;
   readonly files: readonly ShownFile[];
@@ -85,7 +85,7 @@ export class Conversation {
   ): Promise<TurnOutcome> {
     const deadline = performance.now() + longestPostMs;
     const answer = await postMessage(this.#client, this.#session, { text }, deadline, files);
-    if (answer.status !== 202) return refusedOutcome('', answer);
+    if (answer.status !== 202) return refusedOutcome('', 'refused', answer);
     const id = String(answer.body?.['id']);
     const cancel = () => {
       // The stream shows what becomes of it.
@@ -132,9 +132,7 @@ export class Conversation {
           else if (event === 'restart') listener.restart();
         }
       } catch (error) {
-        if (error instanceof StreamRefusedError) {
-          return refusedOutcome(id, error.answer);
-        }
+        if (error instanceof StreamRefusedError) return refusedOutcome(id, 'unfollowed', error.answer);
         if (!(error instanceof UnreachableError)) throw error;
         if (performance.now() - lastSeenAt > longestAwayMs) throw error;
       }
@@ -148,8 +146,12 @@ interface ListedQuestion {
   readonly state: string;
 }
 
-function refusedOutcome(id: string, { status, body }: GatewayAnswer): TurnOutcome {
-  return { id, state: 'refused', text: String(body?.['detail'] ?? `status ${status}`), files: [] };
+function refusedOutcome(
+  id: string,
+  state: 'refused' | 'unfollowed',
+  { status, body }: GatewayAnswer,
+): TurnOutcome {
+  return { id, state, text: String(body?.['detail'] ?? `status ${status}`), files: [] };
 }
 
 function outcomeOf(id: string, message: Readonly<Record<string, unknown>> | null): TurnOutcome {

@@ -9,7 +9,7 @@ import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf, textFor, versionedLine } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import { askGateway, type MemberNames, refused } from './access.js';
+import { askGateway, type MemberNames, problemText, refused } from './access.js';
 import { type GatewayAnswer, type GatewayClient, UnansweredPostError, UnreachableError } from './http.js';
 import { messageForm } from './message-form.js';
 import { replyFileLines, type ShownReply } from './messages.js';
@@ -232,20 +232,28 @@ async function report(
     const outcome = await awaitReply(client, id, deadline, interrupted.signal);
     stopShowing();
     const unusable = [outcome.answer, outcome.turn].find(({ status }) => status !== 200);
-    return unusable === undefined ? finish(outcome, id, asJson) : refused(unusable, 'to tell of the message');
+    if (unusable === undefined) return finish(outcome, id, asJson);
+    // Such as a token that may post, and not read.
+    return leave(accepted, `its reply can’t be waited for: ${problemText(unusable)}`, asJson);
   } catch (error) {
     stopShowing();
     const { aborted } = interrupted.signal;
     if (!aborted && !(error instanceof UnreachableError || error instanceof UnprovenError)) throw error;
-    if (asJson) process.stdout.write(versionedLine(accepted.body));
-    const why = aborted ? 'no longer waiting for the reply' : (error as Error).message;
-    process.stderr.write(
-      `sd-gateway: the message is accepted as ${printable(id)}; ${printable(why)}. To read its reply later: sd-gateway show ${printable(id)}\n`,
-    );
-    return commandStatus.restart;
+    return leave(accepted, aborted ? 'no longer waiting for the reply' : (error as Error).message, asJson);
   } finally {
     process.off('SIGINT', interrupt);
   }
+}
+
+/** Tells the id of an accepted message whose reply is not waited for: who sends it again without it doubles it. */
+function leave({ body }: GatewayAnswer, why: string, asJson: boolean): number {
+  const id = printable(String(body?.['id']));
+  if (asJson) process.stdout.write(versionedLine(body));
+  const reason = printable(why).replace(/\.$/, '');
+  process.stderr.write(
+    `sd-gateway: the message is accepted as ${id}; ${reason}. To read its reply later: sd-gateway show ${id}\n`,
+  );
+  return commandStatus.restart;
 }
 
 /** Shows on a terminal that the command waits, and for how long by now. Gives what ends that. */

@@ -116,6 +116,19 @@ describe('a message that is accepted', () => {
     expect(process.listenerCount('SIGINT')).toBe(0);
   });
 
+  it.each([
+    [403, 'This call needs a token with the scope "read". The scopes of "ci" are: post.'],
+    [401, 'The token is not accepted.'],
+    [503, 'The store is out of order.'],
+  ])('is named when the gateway answers %i to the wait', async (status, detail) => {
+    await accepting((_request, response) => {
+      response.writeHead(status).end(JSON.stringify({ status, detail }));
+    });
+    expect(await send('--json')).toBe(75);
+    expect(err).toContain(`accepted as ${id}; its reply can’t be waited for: ${detail}`);
+    expect(JSON.parse(out)).toMatchObject({ id, state: 'queued' });
+  });
+
   it('is told in JSON too', async () => {
     await accepting((request) => request.destroy());
     expect(await send('--json')).toBe(75);
