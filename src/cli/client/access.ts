@@ -61,6 +61,7 @@ async function readTokens(parsed: ParsedCommand, location: GatewayLocation): Pro
   const tokens: string[] = [];
   const reasons: string[] = [];
   let isDenied = false;
+  let isUnusable = false;
   const credentials = credentialsOf(unit);
   for (const directory of [...credentials, state, earlierUserState]) {
     if (directory === null) continue;
@@ -78,12 +79,16 @@ async function readTokens(parsed: ParsedCommand, location: GatewayLocation): Pro
       if (isDenial(error)) {
         isDenied = true;
         reasons.push(`this user may not read ${path}`);
-      } else reasons.push((error as Error).message.replace(/\.$/, ''));
+      } else {
+        isUnusable = true;
+        reasons.push((error as Error).message.replace(/\.$/, ''));
+      }
     }
   }
   if (tokens.length === 0) {
-    const advice = await noTokenAdvice(parsed, location, isDenied);
-    process.stderr.write(`sd-gateway: no token: ${printable(`${reasons.join('; ')}. ${advice}`)}\n`);
+    // The reason itself says what to do with a file that is there.
+    const advice = isUnusable ? '' : ` ${await noTokenAdvice(parsed, location, isDenied)}`;
+    process.stderr.write(`sd-gateway: no token: ${printable(`${reasons.join('; ')}.${advice}`)}\n`);
   }
   return tokens;
 }

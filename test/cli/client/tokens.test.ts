@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Place } from '../foreground.js';
@@ -45,7 +45,8 @@ it('makes a token that may do what it was made for, until it is revoked', async 
 it('names the restart that makes a new token, if the file was removed under the gateway', async () => {
   const other = new Place();
   await other.start();
-  rmSync(join(other.directory, 'state/token'));
+  const file = join(other.directory, 'state/token');
+  rmSync(file);
   for (const words of [
     ['token', 'show'],
     ['send', 'x'],
@@ -69,4 +70,22 @@ it.each([
   const ended = await place.run(['token', ...words]);
   expect(ended.stderr).toMatch(text);
   expect(ended.status).toBe(status);
+});
+
+it('names no restart while there is a token file that can’t be used: the gateway would not come back', async () => {
+  const other = new Place();
+  await other.start();
+  const file = join(other.directory, 'state/token');
+  chmodSync(file, 0o640);
+  const open = await other.run(['token', 'show']);
+  writeFileSync(file, '');
+  chmodSync(file, 0o600);
+  const empty = await other.run(['token', 'show']);
+  other.remove();
+  expect(open.stderr).toContain('is open to other users (mode 0640). If nobody has read it: chmod 600');
+  expect(empty.stderr).toContain('is empty; write one into it, or remove the file');
+  for (const { status, stderr } of [open, empty]) {
+    expect(status).toBe(69);
+    expect(stderr).not.toMatch(/gone|sd-gateway restart/);
+  }
 });
