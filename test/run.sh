@@ -210,8 +210,6 @@ heading "Build"
 npm run build
 export TYPESCRIPT_BUILT=yes
 
-step "Lint and format" npm run --silent lint
-step "Types" npm run --silent typecheck
 folder=$(mktemp -d)
 # Some tests run Node.js as another user.
 chmod a+rx "$folder"
@@ -219,8 +217,16 @@ trap 'rm -rf "$failed_tests" "$folder"' EXIT
 if ! $quick; then
   # Filled by whoever is first to need a Node.js.
   export OTHER_NODES=$folder/nodes
-  step "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
-  step "Prebuilt binaries, packed" bash test/pack.sh pack "$folder/package"
+  # It waits for downloads most of the time.
+  begin "One binary in Node 20, 22, 24 and 26" bash test/native/node-versions.sh
+  begin "Prebuilt binaries, packed" bash test/pack.sh pack "$folder/package"
+fi
+step "Lint and format" npm run --silent lint
+# More threads would do a part of it twice, and the processors have other work.
+step "Types" npm run --silent typecheck -- --singleThreaded
+if ! $quick; then
+  finish "One binary in Node 20, 22, 24 and 26"
+  finish "Prebuilt binaries, packed"
 fi
 if [ -n "${begun_process[better-sqlite3-12]:-}" ]; then finish "better-sqlite3-12"; fi
 finish "npm packages of the tests"
