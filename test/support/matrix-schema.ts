@@ -88,6 +88,7 @@ export const callSchemas: Readonly<
   'GET versions': { query: z.strictObject({}), body: null },
   'GET whoami': { query: z.strictObject({}), body: null },
   'GET displayname': { query: z.strictObject({}), body: null },
+  'GET config': { query: z.strictObject({}), body: null },
   'GET joined_members': { query: z.strictObject({}), body: null },
   'GET event': { query: z.strictObject({}), body: null },
   'GET state': { query: z.strictObject({}), body: null },

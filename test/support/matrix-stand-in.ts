@@ -344,6 +344,8 @@ export class MatrixStandIn {
         return this.displayName === null ? {} : { displayname: this.displayName };
       case 'GET sync':
         return this.#sync(query, response);
+      case 'GET config':
+        return { 'm.upload.size': largestUploadBytes };
       case 'POST join':
         return this.#join(roomId);
       case 'POST upload':
@@ -576,10 +578,14 @@ function routeOf(
   if (prefix !== '_matrix') return unknown;
   if (kind === 'media' && version === 'v3') {
     if (first === 'upload') return { name: `${method} upload`, roomId: '', rest: [] };
+    if (first === 'config') return { name: `${method} config`, roomId: '', rest: [] };
     if (first === 'download') return { name: `${method} download`, roomId: '', rest: ['v3', second, third] };
   }
   if (kind !== 'client') return unknown;
   if (version === 'versions') return { name: `${method} versions`, roomId: '', rest: [] };
+  if (version === 'v1' && first === 'media' && second === 'config') {
+    return { name: `${method} config`, roomId: '', rest: [] };
+  }
   if (version === 'v1' && first === 'media' && second === 'download') {
     return { name: `${method} download`, roomId: '', rest: ['v1', third, ...rest] };
   }

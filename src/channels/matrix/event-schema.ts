@@ -82,6 +82,7 @@ export const whoamiSchema = z.object({ user_id: userId, device_id: z.string().op
 export const versionsSchema = z.object({ versions: z.array(z.string()) });
 export const displayNameSchema = z.object({ displayname: z.string().nullable().optional() });
 export const sentSchema = z.object({ event_id: eventId });
+export const mediaConfigSchema = z.object({ 'm.upload.size': z.int().min(0).optional() });
 export const uploadedSchema = z.object({ content_uri: z.string() });
 export const joinedMembersSchema = z.object({ joined: z.record(z.string(), z.unknown()) });
 

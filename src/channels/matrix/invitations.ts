@@ -46,6 +46,8 @@ export class Invitations {
   readonly #options: InvitationsOptions;
   readonly #kind: string;
   #ofStrangers: number[] = [];
+  /** Rooms whose invitations were said not to be accepted. */
+  readonly #told = new Set<string>();
   /** Invitations that are on disk. */
   #left = 0;
   #reviewing: Promise<void> = Promise.resolve();
@@ -132,14 +134,16 @@ export class Invitations {
     const { configuration, context } = this.#options;
     const { invites, pairing } = configuration;
     if (invites === 'none') {
-      this.#complain(
+      this.#tellOnce(
+        roomId,
         `${inviter} invites to the room ${roomId}, which is not joined: channels.${context.name}.invites is "none"`,
       );
       return false;
     }
     if (invites === 'all' || isSuccessor || (await this.#mayWrite(roomId, inviter))) return true;
     if (pairing && isDirect) return this.#takePlaceOfStranger();
-    this.#complain(
+    this.#tellOnce(
+      roomId,
       `${inviter}, who may not write, invites to the room ${roomId}, which is not joined. To allow it, add this id to channels.${context.name}.allow, and reload`,
     );
     return false;
@@ -187,6 +191,14 @@ export class Invitations {
       this.#complain(`the room ${roomId} could not be joined yet: ${why}`);
     }
     return false;
+  }
+
+  /** It is looked at again and again. */
+  #tellOnce(roomId: string, text: string): void {
+    if (this.#told.has(roomId)) return;
+    if (this.#told.size >= mostKept) this.#told.clear();
+    this.#told.add(roomId);
+    this.#complain(text);
   }
 
   #complain(text: string): void {

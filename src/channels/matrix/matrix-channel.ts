@@ -10,7 +10,13 @@ import { readBotToken } from '../secret.js';
 import { passing, secretPlace, standby } from '../trouble.js';
 import { localpartOf } from './address.js';
 import { cursorKey, readCursor, type SyncCursor } from './cursor.js';
-import { displayNameSchema, syncSchema, versionsSchema, whoamiSchema } from './event-schema.js';
+import {
+  displayNameSchema,
+  mediaConfigSchema,
+  syncSchema,
+  versionsSchema,
+  whoamiSchema,
+} from './event-schema.js';
 import { Invitations } from './invitations.js';
 import { clientPath, MatrixApi, type MatrixFailure, type MatrixRefusal } from './matrix-api.js';
 import { MatrixSender } from './matrix-sender.js';
@@ -37,6 +43,8 @@ interface Link {
   readonly userId: string;
   readonly intake: SyncIntake;
   readonly invitations: Invitations;
+  /** Largest file that may be uploaded, in bytes; null: the homeserver does not say. */
+  readonly largestUploadBytes: number | null;
   /** The place behind all that is on disk; null: there was nothing yet. Undefined: it was not read yet. */
   cursor: SyncCursor | null | undefined;
   /** The homeserver no longer knows the place. */
@@ -149,7 +157,10 @@ export class MatrixChannel implements Channel {
     return null;
   }
 
-  async #hearing(api: MatrixApi, ownId: string): Promise<Pick<Link, 'intake' | 'invitations'>> {
+  async #hearing(
+    api: MatrixApi,
+    ownId: string,
+  ): Promise<Pick<Link, 'intake' | 'invitations' | 'largestUploadBytes'>> {
     const { unknown } = this.#configuration;
     const signal = this.#stop.signal;
     const common = { context: this.#context, api, ownId, complaints: this.#complaints, signal };
@@ -168,7 +179,8 @@ export class MatrixChannel implements Channel {
       download: (file) => downloadMedia(api, file, { isAuthenticated, signal: this.#context.signal }),
       unknown,
     });
-    return { intake, invitations };
+    const largestUploadBytes = await this.#largestUpload(api, isAuthenticated);
+    return { intake, invitations, largestUploadBytes };
   }
 
   /** True from version 1.11 on. One that does not answer has the newer way, as others keep media from everybody. */
@@ -183,6 +195,14 @@ export class MatrixChannel implements Channel {
         return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 11);
       })
     );
+  }
+
+  async #largestUpload(api: MatrixApi, isAuthenticated: boolean): Promise<number | null> {
+    const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
+    const path = isAuthenticated ? '/client/v1/media/config' : '/media/v3/config';
+    const end = await api.call({ method: 'GET', path }, options);
+    const known = mediaConfigSchema.safeParse(end.kind === 'ok' ? end.result : undefined).data;
+    return known?.['m.upload.size'] ?? null;
   }
 
   /** The name that people call the account by; null: it has none. */
@@ -215,6 +235,8 @@ export class MatrixChannel implements Channel {
       return standby('account');
     }
     if (link.cursor === undefined) {
+      // Another gateway may have heard the account meanwhile.
+      await this.#moved.load();
       link.cursor = readCursor(await this.#context.checkpoint(cursorKey(link.userId)));
       link.invitations.review();
     }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Delivery } from '../../store/deliveries.js';
-import type { JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
+import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
 import type { MovedChats } from '../moved-chats.js';
 import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
@@ -37,10 +37,17 @@ import { matrixRates, previewRates } from './send-rates.js';
 import { isTooLarge, judgeSend } from './send-verdict.js';
 import { ownMessagesFilter } from './sync-filter.js';
 
+export interface MatrixLink {
+  readonly api: MatrixApi;
+  readonly userId: string;
+  /** Largest file that may be uploaded, in bytes; null: the homeserver does not say. */
+  readonly largestUploadBytes: number | null;
+}
+
 export interface MatrixSenderOptions {
   readonly context: Pick<ChannelContext, 'name' | 'clock' | 'openFile' | 'log'>;
   /** The connection; null: there is none. */
-  readonly link: () => { readonly api: MatrixApi; readonly userId: string } | null;
+  readonly link: () => MatrixLink | null;
   readonly moved: MovedChats;
   /** The policy for a reply that may have arrived, where the homeserver can't tell; null: an operator decides. */
   readonly unknown: UnknownPolicy | null;
@@ -283,9 +290,10 @@ export class MatrixSender implements ReplySender {
   async #transmit(sending: Sending, signal: AbortSignal): Promise<MatrixEnd | null> {
     const { part, roomId, transaction, relation, edits } = sending;
     const { link, timeoutMs } = this.#options;
-    const api = link()?.api;
-    if (api === undefined) return null;
-    const body = part.kind === 'text' ? textBody(part) : await this.#uploaded(api, part, signal);
+    const connection = link();
+    if (connection === null) return null;
+    const { api } = connection;
+    const body = part.kind === 'text' ? textBody(part) : await this.#uploaded(connection, part, signal);
     if ('kind' in body) return body as Exclude<MatrixEnd, { readonly kind: 'ok' }>;
     const content =
       edits === null ? contentOf(body, transaction, relation) : editOf(edits, body, transaction, relation);
@@ -295,31 +303,32 @@ export class MatrixSender implements ReplySender {
 
   /** The body of a message with the file, or with words in the place of one that can't be sent. */
   async #uploaded(
-    api: MatrixApi,
+    { api, largestUploadBytes }: MatrixLink,
     { file }: MatrixPart & { readonly kind: 'file' },
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, unknown>> | Exclude<MatrixEnd, { readonly kind: 'ok' }>> {
     const { context, timeoutMs } = this.#options;
+    // A homeserver may cut an upload off that is too large, without an answer.
+    if (file.sizeBytes > (largestUploadBytes ?? Number.POSITIVE_INFINITY)) return tooLargeBody(file);
     const content = await openedFile(context, file);
     if (content !== null && 'kind' in content) return content;
     if (content === null) return textBody(wordsPart(lostFileText(file)));
     const { name, mediaType, sizeBytes } = file;
     const upload = { name, mediaType, sizeBytes, content };
     const end = await api.upload(upload, { timeoutMs: uploadTimeoutMs(timeoutMs, file), signal });
-    if (end.kind === 'refused' && isTooLarge(end)) {
-      const megabytes = Math.ceil(sizeBytes / 1_000_000);
-      return textBody(
-        wordsPart(
-          `[the file ${JSON.stringify(name)} of ${megabytes} MB is larger than the homeserver takes]`,
-        ),
-      );
-    }
+    if (end.kind === 'refused' && isTooLarge(end)) return tooLargeBody(file);
     // Nobody sees an upload that no message names.
     if (end.kind !== 'ok') return 'inDoubt' in end ? { ...end, inDoubt: false } : end;
     const uploaded = uploadedSchema.safeParse(end.result);
     if (uploaded.success) return fileBody(file, uploaded.data.content_uri);
     return { kind: 'failed', reason: 'it does not say where the uploaded file is', inDoubt: false };
   }
+}
+
+function tooLargeBody({ name, sizeBytes }: Attachment): Readonly<Record<string, unknown>> {
+  const megabytes = Math.ceil(sizeBytes / 1_000_000);
+  const file = `${JSON.stringify(name)} of ${megabytes} MB`;
+  return textBody(wordsPart(`[the file ${file} is larger than the homeserver takes]`));
 }
 
 /** The first message of a reply answers the one that asked, and calls its author. */
