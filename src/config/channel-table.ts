@@ -198,6 +198,9 @@ const discord = z
 
 export type DiscordChannelConfiguration = z.output<typeof discord>;
 
+const wantedMatrixUser = 'must be the id of a user such as "@ada:example.org", or "*" in allow';
+const matrixUser = z.string().regex(/^@[^:\s]*:[^\s]+$/, wantedMatrixUser);
+
 const matrix = z
   .strictObject({
     type: z.literal('matrix').register(z.globalRegistry, {
@@ -205,6 +208,15 @@ const matrix = z
     }),
     ...matrixKeys,
     ...chatKeys,
+    allow: z
+      .array(z.union([z.literal('*'), matrixUser], wantedMatrixUser))
+      .default([])
+      .register(z.globalRegistry, {
+        description: 'Ids of the persons who may write, of Matrix: such as "@ada:example.org".',
+      }),
+    owners: z.array(matrixUser).default([]).register(z.globalRegistry, {
+      description: 'Ids of owners, of Matrix: such as "@ada:example.org".',
+    }),
     ...commonChannelKeys,
   })
   .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {

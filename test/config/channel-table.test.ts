@@ -3,6 +3,8 @@ import { configurationSchema } from '../../src/config/schema.js';
 
 const webhook = { type: 'webhook', scheme: 'github', token_file: '/etc/hub.secret' };
 
+const matrix = { type: 'matrix', homeserver: 'https://matrix.example.org', token_file: '/etc/mx.token' };
+
 function problems(channels: object): readonly string[] {
   const { error } = configurationSchema.safeParse({ channels });
   return (error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`);
@@ -18,6 +20,15 @@ it.each<[table: object, wanted: readonly RegExp[]]>([
   [{ ...webhook, message: '{issue.title' }, [/^channels\.hub\.message: has a "\{" alone/]],
   [{ ...webhook, conversation: '' }, [/^channels\.hub\.conversation: must not be empty/]],
   [{ ...webhook, body_limit: '26M' }, [/^channels\.hub\.body_limit: must be from/]],
+  [{ ...matrix, allow: ['@ada:example.org', '*'], owners: ['@grace:[::1]:8448'] }, []],
+  [{ ...matrix, allow: ['ada'] }, [/^channels\.hub\.allow\.0: must be the id of a user/]],
+  [{ ...matrix, owners: ['*'] }, [/^channels\.hub\.owners\.0: must be the id of a user/]],
+  [
+    { ...matrix, homeserver: 'matrix.example.org' },
+    [/^channels\.hub\.homeserver: must be an http or https URL/],
+  ],
+  [{ ...matrix, homeserver: undefined }, [/^channels\.hub\.homeserver: must be an http or https URL/]],
+  [{ ...matrix, token_file: undefined }, [/^channels\.hub\.token_file: must name the file/]],
   [{ ...webhook, allow: ['ada'] }, [/^channels\.hub: Unrecognized key/]],
   [
     { ...webhook, reply_to: { channel: 'ircc', to: '#dev' } },

@@ -74,6 +74,8 @@ export class MatrixStandIn {
   readonly unreadable = new Set<string>();
   /** The end of a page is where the homeserver wants it. */
   obeysTo = true;
+  /** The homeserver that the domain names, where it is none itself. */
+  homeserverOf: string | null = null;
   /** Events of a page of history at most. */
   largestPage = 1_000;
   /** It has forgotten each place that it has given before this one. */
@@ -257,6 +259,7 @@ export class MatrixStandIn {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', 'http://x');
+    if (this.homeserverOf !== null) return this.#nameHomeserver(url.pathname, request, response);
     const raw = await bodyOf(request);
     if (raw === null) return;
     const { name, roomId, rest } = routeOf(request.method ?? '', url.pathname);
@@ -293,6 +296,12 @@ export class MatrixStandIn {
     });
     if (fault?.kind !== 'cut') return void response.end(bytes);
     response.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), () => response.destroy());
+  }
+
+  #nameHomeserver(path: string, { headers }: IncomingMessage, response: ServerResponse): void {
+    if (path !== '/.well-known/matrix/client') return void response.writeHead(404).end('<html>');
+    if (headers.authorization !== undefined) this.mistakes.push('the token was sent to the domain');
+    answer(response, 200, { 'm.homeserver': { base_url: this.homeserverOf } });
   }
 
   #check(

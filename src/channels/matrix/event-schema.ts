@@ -80,6 +80,9 @@ export const messagesSchema = z.object({
 
 export const whoamiSchema = z.object({ user_id: userId, device_id: z.string().optional() });
 export const versionsSchema = z.object({ versions: z.array(z.string()) });
+export const wellKnownSchema = z.object({
+  'm.homeserver': z.object({ base_url: z.url({ protocol: /^https?$/ }).max(300) }),
+});
 export const displayNameSchema = z.object({ displayname: z.string().nullable().optional() });
 export const sentSchema = z.object({ event_id: eventId });
 export const mediaConfigSchema = z.object({ 'm.upload.size': z.int().min(0).optional() });

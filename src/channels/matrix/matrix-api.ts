@@ -65,11 +65,13 @@ export function clientPath(...parts: readonly string[]): string {
 /** Calls the homeserver as one account. The token is in a header of each call, and in nothing that is told. */
 export class MatrixApi {
   readonly #root: string;
+  readonly #origin: string;
   readonly #token: string;
   readonly #http: PlatformHttp;
 
   constructor(homeserver: string, token: string, clock: ChannelContext['clock']) {
     this.#root = `${homeserver.replace(/\/+$/, '')}/_matrix`;
+    this.#origin = new URL(homeserver).origin;
     this.#token = token;
     this.#http = new PlatformHttp({ clock, longestAnswerBytes, redact: (text) => this.redact(text) });
   }
@@ -87,6 +89,12 @@ export class MatrixApi {
     const content = json === null ? {} : { content: [json] };
     const call = { method, url: this.#url(path, query), headers, ...content };
     return this.#ended(await this.#http.exchange(call, options));
+  }
+
+  /** The file by which a domain names its homeserver (spec.matrix.org, "Well-known URIs"). The token is not sent. */
+  async wellKnown(options: CallOptions): Promise<MatrixEnd> {
+    const url = `${this.#origin}/.well-known/matrix/client`;
+    return this.#ended(await this.#http.exchange({ method: 'GET', url, headers: {} }, options));
   }
 
   /** Gives a file to the media repository. It is read as it is sent. */

@@ -15,10 +15,17 @@ import {
   mediaConfigSchema,
   syncSchema,
   versionsSchema,
+  wellKnownSchema,
   whoamiSchema,
 } from './event-schema.js';
 import { Invitations } from './invitations.js';
-import { clientPath, MatrixApi, type MatrixFailure, type MatrixRefusal } from './matrix-api.js';
+import {
+  clientPath,
+  MatrixApi,
+  type MatrixEnd,
+  type MatrixFailure,
+  type MatrixRefusal,
+} from './matrix-api.js';
 import { MatrixSender } from './matrix-sender.js';
 import { downloadMedia } from './media.js';
 import { MissedEvents } from './missed-events.js';
@@ -26,7 +33,7 @@ import { RoomUpgrades } from './room-upgrades.js';
 import { LookupError, Rooms } from './rooms.js';
 import { mostTimelineEvents, syncFilter } from './sync-filter.js';
 import { SyncIntake } from './sync-intake.js';
-import { type MatrixTrouble, troubleOf } from './trouble.js';
+import { elsewhere, type MatrixTrouble, troubleOf } from './trouble.js';
 
 const tokenForm = /^[\x21-\x7e]{8,4096}$/;
 const givenToken = 'docs/channels/matrix.md says how to get one; it is one word';
@@ -146,15 +153,27 @@ export class MatrixChannel implements Channel {
     const end = await api.call({ method: 'GET', path: clientPath('account', 'whoami') }, options);
     const account = whoamiSchema.safeParse(end.kind === 'ok' ? end.result : undefined);
     if (end.kind !== 'ok' || !account.success) {
+      const trouble = await this.#troubleOfStart(api, end);
       await api.close();
-      return end.kind === 'ok'
-        ? passing('the homeserver does not say whose token it is')
-        : this.#troubleOf(end);
+      return trouble;
     }
     const { user_id: userId } = account.data;
     this.#link = { api, userId, cursor: undefined, isLost: false, ...(await this.#hearing(api, userId)) };
     log.info(`The channel ${this.name} is the account ${userId}.`);
     return null;
+  }
+
+  /** The most common mistake is a domain in the place of its homeserver. */
+  async #troubleOfStart(api: MatrixApi, end: MatrixEnd): Promise<MatrixTrouble> {
+    if (end.kind === 'refused' && end.status !== 404) return this.#troubleOf(end);
+    const known = await api.wellKnown({ timeoutMs: callTimeoutMs, signal: this.#stop.signal });
+    const named = wellKnownSchema.safeParse(known.kind === 'ok' ? known.result : undefined).data;
+    const baseUrl = named?.['m.homeserver'].base_url.replace(/\/+$/, '');
+    const isOther = baseUrl !== this.#configuration.homeserver.replace(/\/+$/, '');
+    if (baseUrl !== undefined && isOther) return elsewhere(baseUrl, { name: this.name });
+    return end.kind === 'ok'
+      ? passing('the homeserver does not say whose token it is')
+      : this.#troubleOf(end);
   }
 
   async #hearing(

@@ -19,6 +19,15 @@ export function troubleOf(end: MatrixFailure, words: TroubleWords): MatrixTroubl
   }
 }
 
+/** A domain is no homeserver, and names one. */
+export function elsewhere(baseUrl: string, { name }: Pick<TroubleWords, 'name'>): MatrixTrouble {
+  return {
+    kind: 'homeserver',
+    reason: `channels.${name}.homeserver is no homeserver. Its .well-known/matrix/client names ${baseUrl}: set that, and reload`,
+    retryAfterMs: null,
+  };
+}
+
 function troubleOfRefusal(end: MatrixRefusal, { name, tokenPlace }: TroubleWords): MatrixTrouble {
   const { status, code, description, retryAfterMs, isSoftLogout } = end;
   const told = `${code}: ${description}`;

@@ -467,6 +467,13 @@ describe('the connection', () => {
     await hears(['hello']);
   });
 
+  test('names the homeserver of a domain that is none', async () => {
+    scene.matrix.homeserverOf = 'https://matrix.example.org/';
+    await expect(scene.made().start()).rejects.toThrow(
+      '.homeserver is no homeserver. Its .well-known/matrix/client names https://matrix.example.org: set that',
+    );
+  });
+
   test('refuses to start with something that is no token, and does not tell it', async () => {
     scene.writeToken('no token');
     await expect(scene.made().start()).rejects.toThrow('docs/channels/matrix.md says how to get one');
