@@ -8,7 +8,7 @@ import { hiddenBy } from '../../units/paths.js';
 import { shippedUnit } from '../../units/plan.js';
 import { UsageError } from '../usage.js';
 import type { ChannelAnswer } from './answers.js';
-import { AnswerError, type Asker, takesAnyway } from './asker.js';
+import { AnswerError, type Asker, type Question, takesAnyway } from './asker.js';
 
 /** A channel that init offers. */
 export interface OfferedChannel {
@@ -81,6 +81,18 @@ export class ChannelQuestions {
     if (!existsSync(path)) return false;
     this.asker.say(`The secret in ${path} is used, which is there already.`);
     return true;
+  }
+
+  /** An answer that the key of the configuration takes. Empty where that is the default: null. */
+  async checked<Value>(question: Question, key: z.ZodType<Value>): Promise<Value> {
+    for (;;) {
+      const answer = await this.asker.ask(question);
+      const read = key.safeParse(answer === '' && question.byDefault === '' ? null : answer);
+      if (read.success) return read.data;
+      const problem = `"${answer}" ${read.error.issues[0]?.message}`;
+      if (!this.asker.isTerminal) throw new AnswerError(`--${question.option}: ${problem}`);
+      this.asker.say(problem);
+    }
   }
 
   /**

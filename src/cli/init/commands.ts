@@ -34,12 +34,33 @@ export const initCommands: readonly CommandDescription[] = [
       {
         name: 'channel',
         value: 'TYPE',
-        summary: '"none", or a platform such as "telegram", "slack", "discord" or "github".',
+        summary: '"none", or a platform such as "telegram", "slack", "discord", "email" or "github".',
       },
       {
         name: 'secret-file',
         value: 'FILE',
-        summary: 'The file with the secret or the token of the channel.',
+        summary: 'The file with the secret, the token or the password of the channel.',
+      },
+      { name: 'address', value: 'ADDRESS', summary: 'The address of the agent, of "email".' },
+      {
+        name: 'imap',
+        value: 'URL',
+        summary: 'The mailbox, such as imaps://agent%40example.org@imap.example.org.',
+      },
+      {
+        name: 'lmtp',
+        value: 'PATH',
+        summary: 'The Unix socket at which your own mail server hands mails over, instead of --imap.',
+      },
+      {
+        name: 'smtp',
+        value: 'URL',
+        summary: 'The server that takes replies, such as smtps://agent%40example.org@smtp.example.org.',
+      },
+      {
+        name: 'authserv-id',
+        value: 'NAME',
+        summary: 'The name of your mail server in Authentication-Results.',
       },
       {
         name: 'app-token-file',
@@ -49,7 +70,8 @@ export const initCommands: readonly CommandDescription[] = [
       {
         name: 'owners',
         value: 'IDS',
-        summary: 'Ids of the people who may write, and decide what the agent may do. Others get a code.',
+        summary:
+          'Ids, or addresses, of the people who may write, and decide what the agent may do. In chats others get a code.',
       },
       {
         name: 'api-root',

@@ -18,6 +18,7 @@ import {
   type OfferedChannel,
 } from './channel-questions.js';
 import { discordChannel } from './discord.js';
+import { emailChannel } from './email.js';
 import { slackChannel } from './slack.js';
 import { telegramChannel } from './telegram.js';
 import { webhookChannels } from './webhooks.js';
@@ -27,6 +28,7 @@ const offeredChannels: readonly OfferedChannel[] = [
   telegramChannel,
   slackChannel,
   discordChannel,
+  emailChannel,
   ...webhookChannels,
 ];
 

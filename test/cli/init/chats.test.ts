@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
+import { ImapServer } from '../../channels/email/imap-server.js';
+import { MailServer } from '../../channels/email/smtp-server.js';
 import { DiscordStandIn } from '../../support/discord-stand-in.js';
 import { SlackStandIn } from '../../support/slack-stand-in.js';
 import { Place } from '../foreground.js';
@@ -80,4 +82,41 @@ it('writes nothing with a token that the platform does not know', async () => {
     expect.stringContaining("does not know the bot's token (401"),
   ]);
   expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+});
+
+it('logs in to the servers of a mailbox', async () => {
+  const [imap, smtp] = [new ImapServer(), new MailServer()];
+  const [imapPort, smtpPort] = [await imap.listen(), await smtp.listen()];
+  onTestFinished(() => {
+    imap.close();
+    smtp.close();
+  });
+  imap.add('Authentication-Results: mx.example.org; none\r\nFrom: ada@example.org\r\n\r\nHello\r\n');
+  const words = [
+    ...['--channel', 'email', '--address', 'agent@example.org', '--secret-file', put('word', imap.password)],
+    ...['--imap', `imap://agent@127.0.0.1:${imapPort}/INBOX`, '--smtp', `smtp://agent@127.0.0.1:${smtpPort}`],
+  ];
+  const without = await init(...words);
+  expect([without.status, without.stderr]).toEqual([64, expect.stringContaining('--authserv-id is needed')]);
+  expect(without.stdout).toContain('The newest mail there was judged by "mx.example.org"');
+  const { status, stdout, stderr } = await init(
+    ...[...words, '--authserv-id', 'mx.example.org', '--owners', 'ada@example.org'],
+  );
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('✓ Both servers take the login\n');
+  expect(stdout).toContain('Then write a mail to agent@example.org.\n');
+  expect(stdout + readFileSync(file, 'utf8')).not.toContain(imap.password);
+  const checked = await place.run(['check-config', '--json']);
+  expect(JSON.parse(checked.stdout)).toMatchObject({ valid: true, warnings: [] });
+});
+
+it('takes mails from the mail server of this machine', async () => {
+  const smtp = new MailServer();
+  const smtpUrl = `smtp://127.0.0.1:${await smtp.listen()}`;
+  onTestFinished(() => smtp.close());
+  const words = ['--channel', 'email', '--address', 'agent@example.org', '--authserv-id', 'mx.example.org'];
+  const { status, stderr } = await init(...words, '--smtp', smtpUrl);
+  expect([status, stderr]).toEqual([0, '']);
+  expect(readFileSync(file, 'utf8')).toContain('\nlmtp = "/run/sd-gateway-mail/lmtp"\n');
+  expect(readFileSync(file, 'utf8')).not.toContain('token_file');
 });
