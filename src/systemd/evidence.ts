@@ -32,10 +32,15 @@ export interface SupervisionEvidence {
   readonly booted: boolean;
 }
 
-/** The service of systemd that a process belongs to; null: none, or it can't be seen. */
+/** The service of systemd that a process belongs to, and whose manager runs it; null: none, or it can't be seen. */
+export function serviceAndManagerOf(pid: number): Pick<CgroupUnit, 'unit' | 'manager'> {
+  const { unit, manager, isScope } = unitOfCgroup(parseCgroup(readProc(`/proc/${pid}/cgroup`) ?? ''));
+  return isScope ? { unit: null, manager: null } : { unit, manager };
+}
+
+/** Its name alone. */
 export function serviceOf(pid: number): string | null {
-  const { unit, isScope } = unitOfCgroup(parseCgroup(readProc(`/proc/${pid}/cgroup`) ?? ''));
-  return isScope ? null : unit;
+  return serviceAndManagerOf(pid).unit;
 }
 
 function readAncestors(parentPid: number): Ancestor[] {

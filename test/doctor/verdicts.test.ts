@@ -556,6 +556,8 @@ describe('verdicts', () => {
     ['port', 'problem', held(systemd, nginx), 'ps -fp 9'],
     ['port', 'problem', { scope: 'user', ...held(userManager, nginx) }, 'ps -fp 9'],
     ['port', 'problem', held(userManager), 'ps -fp 8'],
+    // Another user's manager keeps the socket of that user's gateway.
+    ['port', 'problem', held(userManager, nginx), 'ps -fp 9'],
     ['port', 'ok', held(systemd), null],
     // The unit's next process in a loop of starts.
     [

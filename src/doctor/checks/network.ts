@@ -1,4 +1,4 @@
-import type { PortHolder } from '../../channels/http/server/port-holder.js';
+import { isManager, type PortHolder } from '../../channels/http/server/port-holder.js';
 import { type DoctorFacts, systemctl, type UnitFacts, unitOf } from '../facts.js';
 import { type Finding, findings, type Mend, mend } from '../finding.js';
 
@@ -25,7 +25,9 @@ export function checkPort({ configuration, port, ...facts }: DoctorFacts): reado
       : [say('ok', `${listen} is free, as far as this user can see`)];
   }
   // A socket that is kept over restarts is the manager's too; under a wrapper the gateway is not the main process.
-  const other = holders.find((holder) => !isManager(holder, facts));
+  const others = holders.filter((holder) => !isOwnManager(holder, facts));
+  // Another user's manager keeps the socket of the process that is meant.
+  const other = others.find((holder) => !isManager(holder)) ?? others[0];
   const listens = holders.some(({ pid }) => pid === main || pid === told?.pid || mainPids.includes(pid));
   if (listens || (other === undefined && own)) return [say('ok', `The gateway listens on ${listen}`)];
   if (other === undefined) return [say('ok', `systemd holds ${listen}, for a socket unit or the gateway`)];
@@ -53,7 +55,6 @@ function reachable(facts: Pick<DoctorFacts, 'scope' | 'uid'>, unit: UnitFacts | 
   );
 }
 
-/** A user's service manager has a process id like any other. */
-function isManager({ pid, name }: PortHolder, { scope }: Pick<DoctorFacts, 'scope'>): boolean {
-  return pid === 1 || (scope === 'user' && name === 'systemd');
+function isOwnManager(holder: PortHolder, { scope }: Pick<DoctorFacts, 'scope'>): boolean {
+  return holder.pid === 1 || (scope === 'user' && isManager(holder));
 }

@@ -128,7 +128,7 @@ test('a taken port is named, and who has it', async () => {
   const port: number = JSON.parse(said).port;
   const error = await refusal({ kind: 'tcp', host: '127.0.0.1', port });
   expect(error).toMatchObject({ code: 'EADDRINUSE', address: `127.0.0.1:${port}` });
-  expect(error.message).toContain(`(pid ${pid})`);
+  expect(error.message).toContain(`(PID ${pid}) listens there. Set http.listen to another address`);
 });
 
 test('an address that is not of this machine is named', async () => {

@@ -5,6 +5,7 @@ import { hostInUrl } from '../../../config/values.js';
 import { errorMessage } from '../../../text/failure-text.js';
 import { removeSocketFile } from '../../remove-socket-file.js';
 import { listeningUsers, portHolders } from './port-holder.js';
+import { describeTaken } from './taken-address.js';
 
 /** The address of the HTTP server. `kept`: the listening socket of an earlier process, if that kept it. */
 export type HttpEndpoint =
@@ -83,9 +84,7 @@ function bind(server: Server, options: BindOptions): Promise<void> {
  * bound when it closes the socket, but a socket that is kept must still be found.
  */
 async function listenOnPath(server: Server, path: string): Promise<void> {
-  if (fileAt(path) !== 'nothing') await expectStaleSocket(path);
-  // Throws where there is no such directory: libuv tells bind(2)'s ENOENT as EACCES.
-  statSync(dirname(path));
+  await expectFreePath(path);
   const temporary = join(dirname(path), temporaryName(basename(path)));
   removeSocketFile(temporary);
   await bind(server, { path: temporary });
@@ -104,6 +103,18 @@ function fileAt(path: string): 'socket' | 'other' | 'nothing' {
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return 'nothing';
     throw error;
+  }
+}
+
+/** Looks at the path of a Unix socket before anybody binds it. Throws a ListenError if somebody listens there. */
+export async function expectFreePath(path: string): Promise<void> {
+  try {
+    if (fileAt(path) !== 'nothing') await expectStaleSocket(path);
+    // Throws where there is no such directory: libuv tells bind(2)'s ENOENT as EACCES.
+    statSync(dirname(path));
+  } catch (error) {
+    if (error instanceof ListenError) throw error;
+    throw listenError({ kind: 'unix', path }, error);
   }
 }
 
@@ -156,10 +167,14 @@ function boundAddress(server: Server, endpoint: HttpEndpoint): string {
 function listenError(endpoint: HttpEndpoint, error: unknown): ListenError {
   const address = nameOf(endpoint);
   const code = errorCode(error) ?? 'unknown';
-  const reason = errorMessage(error);
-  return new ListenError(address, code, `Can't listen on ${address}: ${advice(endpoint, code) ?? reason}`, {
+  return new ListenError(address, code, describeFailure(endpoint, code, errorMessage(error)), {
     cause: error,
   });
+}
+
+/** Says why nobody can listen there, and what to do. `code`: the errno's name. */
+export function describeFailure(endpoint: HttpEndpoint, code: string, reason = code): string {
+  return `Can't listen on ${nameOf(endpoint)}: ${advice(endpoint, code) ?? reason}`;
 }
 
 /** As it stands in the configuration. */
@@ -172,11 +187,9 @@ export function nameOf(endpoint: HttpEndpoint): string {
 function advice(endpoint: HttpEndpoint, code: string): string | null {
   switch (code) {
     case 'EADDRINUSE': {
-      const [holder] = endpoint.kind === 'tcp' ? portHolders(endpoint.port, endpoint.host) : [];
-      const [user] = endpoint.kind === 'tcp' ? listeningUsers(endpoint.port, endpoint.host) : [];
-      const unseen = user === undefined ? 'another process' : `a process of user ${user}`;
-      const who = holder === undefined ? unseen : `${holder.name} (pid ${holder.pid})`;
-      return `${who} listens there. Stop it, or set http.listen to another address.`;
+      if (endpoint.kind !== 'tcp') return describeTaken([], []);
+      const { port, host } = endpoint;
+      return describeTaken(portHolders(port, host), listeningUsers(port, host));
     }
     case 'EACCES':
       return endpoint.kind === 'tcp'

@@ -33,6 +33,11 @@ export function portHolders(port: number, host: string | null): readonly PortHol
   });
 }
 
+/** True for a service manager. It keeps sockets for its units, beside the processes that use them; so does a user's. */
+export function isManager({ pid, name }: PortHolder): boolean {
+  return pid === 1 || name === 'systemd';
+}
+
 /** The users of the sockets that listen there: also of processes whose descriptors this user may not see. */
 export function listeningUsers(port: number, host: string | null): readonly number[] {
   return tables().flatMap((table) => listeningRows(table, port, host).map(({ uid }) => uid));
