@@ -143,15 +143,34 @@ async function copyIn(machine: Machine): Promise<void> {
 
 let force: readonly string[] = [];
 
-async function install(machine: Machine, file: string): Promise<void> {
+/** Gives what dpkg and the package's scripts print on standard error. */
+async function install(machine: Machine, file: string): Promise<string> {
   // Without waiting for the disk after each file: the machine is thrown away.
   const words = ['--force-unsafe-io', ...force, '--install', `/root/${basename(file)}`];
-  await machine.check(['dpkg', ...words], { timeout: 80_000 });
+  const { status, stdout, stderr } = await machine.run(['dpkg', ...words], { timeout: 80_000 });
+  if (status !== 0) throw new Error(`dpkg ended with ${status}\n${stdout}${stderr}`);
+  return stderr;
 }
 
-async function show(machine: Machine, property: string): Promise<string> {
-  const words = ['systemctl', 'show', '--value', '-p', property, 'sd-gateway.service'];
-  return (await machine.check(words)).trim();
+async function show(machine: Machine, property: string, unit = 'sd-gateway.service'): Promise<string> {
+  return (await machine.check(['systemctl', 'show', '--value', '-p', property, unit])).trim();
+}
+
+/** The unit of "sd-gateway install --instance two". */
+const two = 'sd-gateway-two.service';
+/** One with a name like it, and with another program. */
+const other = 'sd-gateway-other.service';
+
+/** Installs both; the package is there. */
+async function addInstances(machine: Machine): Promise<void> {
+  await machine.writeFile('/etc/sd-gateway/sd-gateway-two.toml', '[http]\nlisten = "127.0.0.1:9403"\n');
+  await machine.check(['sd-gateway', 'install', '--now', '--instance', 'two']);
+  await machine.writeFile('/etc/sd-gateway/sd-gateway-other.toml', '# of another program\n');
+  await machine.writeFile(
+    `/etc/systemd/system/${other}`,
+    '[Service]\nExecStart=/usr/bin/sleep infinity\nStateDirectory=sd-gateway-other\n[Install]\nWantedBy=multi-user.target\n',
+  );
+  await machine.check(['systemctl', 'enable', '--now', other]);
 }
 
 describeOnMachine('the Debian package, in its machine', (machine) => {
@@ -183,13 +202,17 @@ drain = "0s"
 
   it('is upgraded while it serves, and answers what was on its way', async () => {
     await machine().check(['rm', '/var/go']);
+    await addInstances(machine());
     const before = await show(machine(), 'InvocationID');
+    const ofTwo = await show(machine(), 'InvocationID', two);
     const unanswered = await machine().run(['sd-gateway', 'send', '--wait', '0', '--json', 'on its way']);
     expect(unanswered.status).toBe(75);
     const { id } = JSON.parse(unanswered.stdout) as { readonly id: string };
     await install(machine(), second);
     expect(await show(machine(), 'ActiveState')).toBe('active');
     expect(await show(machine(), 'InvocationID')).not.toBe(before);
+    expect(await show(machine(), 'ActiveState', two)).toBe('active');
+    expect(await show(machine(), 'InvocationID', two)).not.toBe(ofTwo);
     await machine().check(['touch', '/var/go']);
     const reply = await machine().check([
       'sh',
@@ -209,17 +232,35 @@ drain = "0s"
     await machine().check(['systemctl', 'enable', '--now', 'sd-gateway.service']);
   });
 
-  it('stops when it is removed, and keeps its messages', async () => {
+  it('is upgraded without a wait for a start that waits', async () => {
+    const configuration = '/etc/sd-gateway/sd-gateway.toml';
+    const before = await machine().check(['cat', configuration]);
+    await machine().writeFile(configuration, `${before}[http]\nlisten = "127.0.0.1:9403"\n`);
+    const stderr = await install(machine(), second);
+    expect(stderr).toMatch(
+      /^sd-gateway: sd-gateway\.service does not run yet, and dpkg does not wait for it\. Starting: waiting up to 5min: .*127\.0\.0\.1:9403/m,
+    );
+    expect(await show(machine(), 'ActiveState')).toBe('activating');
+    await machine().writeFile(configuration, before);
+    await machine().check(['systemctl', 'restart', 'sd-gateway.service']);
+  });
+
+  it('stops when it is removed, with its instances, and keeps their messages', async () => {
     await machine().check(['dpkg', '--remove', 'sd-gateway']);
-    expect(await show(machine(), 'ActiveState')).toBe('inactive');
-    expect(await show(machine(), 'Result')).toBe('success');
+    for (const unit of ['sd-gateway.service', two]) {
+      expect(await show(machine(), 'ActiveState', unit)).toBe('inactive');
+      expect(await show(machine(), 'Result', unit)).toBe('success');
+    }
+    expect(await show(machine(), 'ActiveState', other)).toBe('active');
     await machine().check(['test', '-e', '/var/lib/sd-gateway/gateway.db']);
+    await machine().check(['test', '-e', '/var/lib/sd-gateway-two/gateway.db']);
   });
 
   it('starts what is enabled when it is installed after a removal', async () => {
     await install(machine(), second);
     expect(await show(machine(), 'UnitFileState')).toBe('enabled');
     expect(await show(machine(), 'ActiveState')).toBe('active');
+    expect(await show(machine(), 'ActiveState', two)).toBe('active');
     await machine().check(['systemctl', 'disable', '--now', 'sd-gateway.service']);
     await machine().check(['dpkg', '--remove', 'sd-gateway']);
     await install(machine(), second);
@@ -228,8 +269,30 @@ drain = "0s"
     await machine().check(['dpkg', '--remove', 'sd-gateway']);
   });
 
-  it('leaves nothing when it is purged', async () => {
-    await machine().check(['dpkg', '--purge', 'sd-gateway']);
+  it('leaves nothing when it is purged, but what is another program’s or in use', async () => {
+    // A gateway that is no service holds its lock (flock(2)).
+    await machine().check(['mkdir', '/var/lib/sd-gateway-held']);
+    const hold = ['flock', '/var/lib/sd-gateway-held/lock', 'sleep', 'infinity'];
+    await machine().check(['systemd-run', '--unit=holder', ...hold]);
+    await machine().check(['sh', '-c', 'until ! flock -n /var/lib/sd-gateway-held/lock true; do :; done']);
+    const { status, stderr } = await machine().run(['dpkg', '--purge', 'sd-gateway']);
+    expect(status).toBe(0);
+    expect(stderr).toBe(
+      `sd-gateway: /var/lib/sd-gateway-held and its configuration stay, as a gateway has it in use
+sd-gateway: /var/lib/sd-gateway-other and its configuration stay, as ${other} runs
+`,
+    );
+    expect(await show(machine(), 'LoadState', two)).toBe('not-found');
+    for (const file of ['lib/sd-gateway-held/lock', 'lib/sd-gateway-other'])
+      await machine().check(['test', '-e', `/var/${file}`]);
+    await machine().check(['test', '-e', '/etc/sd-gateway/sd-gateway-other.toml']);
+    await machine().check(['systemctl', 'stop', 'holder.service']);
+    await machine().check(['systemctl', 'disable', '--now', other]);
+    await machine().check([
+      'sh',
+      '-c',
+      `rm -r /var/lib/sd-gateway-held /var/lib/sd-gateway-other /etc/sd-gateway/sd-gateway-other.toml /etc/systemd/system/${other} && rmdir /etc/sd-gateway`,
+    ]);
     const left = await machine().check([
       'sh',
       '-c',
