@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { EmailChannelConfiguration } from '../../config/channel-table.js';
+import { answeredWithin } from '../../lifecycle/effects/waits.js';
 import { AttachmentLimitError, type NewAttachments } from '../../store/new-attachments.js';
 import { errorMessage } from '../../text/failure-text.js';
 import type { ChannelCheckpoint, ChannelContext, Received } from '../channel.js';
@@ -25,6 +26,10 @@ export interface MailIntakeOptions {
 
 /** A text that is longer goes into a file of its own. */
 const longestText = 256 * 1024;
+/** Longest time in which a mail is read, in milliseconds. The mails behind it wait. */
+const readingTimeoutMs = 60_000;
+/** Files that are named in the text as they are left out; of more there is only their number. */
+const mostNamed = 10;
 
 /** Decides about each mail that has come, and puts those of people who may write on disk. */
 export class MailIntake {
@@ -106,7 +111,7 @@ export class MailIntake {
 
   /** Adds the content, or says why it can't be read. */
   async #completed(received: Received, mail: ArrivedMail, files: NewAttachments): Promise<Received> {
-    const { configuration, parse = parseMail } = this.#options;
+    const { context, configuration, parse = parseMail } = this.#options;
     const raw = mail.bytes.subarray(0, longestText).toString();
     if (mail.sizeBytes > configuration.message_limit) {
       const reason = `the mail has ${mail.sizeBytes} bytes, and ${configuration.message_limit} may be (message_limit)`;
@@ -114,7 +119,7 @@ export class MailIntake {
     }
     let content: MailContent;
     try {
-      content = await parse(mail.bytes);
+      content = await answeredWithin(context.clock, readingTimeoutMs, () => parse(mail.bytes));
     } catch (error) {
       const reason = `the mail can’t be read: ${errorMessage(error)}`;
       return { ...received, defect: { kind: 'unreadable', reason, raw } };
@@ -161,6 +166,7 @@ async function withContent(
   const isForward = /^\s*(?:fwd?|wg|tr)\s*:/i.test(subject);
   const written = newText({ text, subject, isAnswer });
   const notes: string[] = [];
+  let leftOut = 0;
   const given =
     written.length <= longestText
       ? mailFiles
@@ -168,8 +174,11 @@ async function withContent(
   if (written.length > longestText) notes.push('[The text is cut. All of it is in mail.txt.]');
   for (const file of given) {
     const note = await addFile(files, file);
-    if (note !== null) notes.push(note);
+    if (note === null) continue;
+    leftOut += 1;
+    if (leftOut <= mostNamed) notes.push(note);
   }
+  if (leftOut > mostNamed) notes.push(`[${leftOut - mostNamed} more were left out.]`);
   // The subject of an answer is that of the mail that began the thread.
   const head = isAnswer || subject === '' ? [] : [`Subject: ${subject}`];
   const body = written.slice(0, longestText);

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MailParser } from 'mailparser';
@@ -79,6 +79,9 @@ async function partsOf(parser: MailParser): Promise<MailParts> {
   let text = '';
   let html = '';
   const files: MailFile[] = [];
+  // A parser that has failed never ends the file that it was at.
+  const failure = new AbortController();
+  parser.once('error', (error) => failure.abort(error));
   for await (const part of parser) {
     if (part.type === 'text') {
       text = part.text || '';
@@ -86,7 +89,8 @@ async function partsOf(parser: MailParser): Promise<MailParts> {
       continue;
     }
     const { filename, contentType, content } = part;
-    files.push({ name: filename ?? null, mediaType: contentType ?? null, bytes: await buffer(content) });
+    const bytes = await buffer(addAbortSignal(failure.signal, content));
+    files.push({ name: filename ?? null, mediaType: contentType ?? null, bytes });
     part.release();
   }
   return { text, html, files };

@@ -6,7 +6,7 @@ import { MailIntake } from '../../../src/channels/email/mail-intake.js';
 import type { Store } from '../../../src/store/store.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import type { RecordingLog } from '../../gateway/delivery/recording-log.js';
-import { openStore } from '../../gateway/dispatch/fixture.js';
+import { Occurrences, openStore } from '../../gateway/dispatch/fixture.js';
 import { ChannelBench } from '../../support/channel-bench.js';
 import { receptionFor } from '../../support/reception.js';
 
@@ -167,6 +167,39 @@ describe('a mail of a person', () => {
     expect(message).toMatchObject({ state: 'dead', error: expect.stringContaining('no MIME') });
     expect(Buffer.byteLength(message?.text ?? '')).toBe(65_536);
     expect(message?.text).toContain('From:');
+  });
+
+  it('is kept as dead if it has more parts than the parser takes', { timeout: 10_000 }, async () => {
+    const file = 'Content-Type: a/b; name=x\r\nContent-Disposition: attachment; filename=x\r\n\r\nx';
+    const { bytes } = mail([...head(), mixed], multipart(...Array<string>(1_100).fill(file)));
+    expect(await intakeWith().take({ bytes, sizeBytes: 1, returnPath: 'x@x' })).toBe(true);
+    expect(await messages()).toMatchObject([
+      { state: 'dead', error: expect.stringContaining('can’t be read') },
+    ]);
+  });
+
+  it('is kept as dead if it is not read within a minute', async () => {
+    const reading = new Occurrences<'reading'>();
+    const parse = () => {
+      reading.add('reading');
+      return new Promise<never>(() => {});
+    };
+    const taken = intakeWith({ parse }).take(mail(head()));
+    await reading.until(({ length }) => length > 0);
+    bench.clock.advance(60_000);
+    expect(await taken).toBe(true);
+    expect(await messages()).toMatchObject([
+      { state: 'dead', error: expect.stringContaining('within 60 s') },
+    ]);
+  });
+
+  it('names some of the files that are left out, and counts the others', async () => {
+    const file = 'Content-Type: a/b\r\nContent-Disposition: attachment; filename=x\r\n\r\nx';
+    await intakeWith().take(mail([...head(), mixed], multipart(...Array<string>(100).fill(file))));
+    const [message] = await messages();
+    expect(message?.attachments).toHaveLength(2);
+    expect(message?.text.match(/A file was left out/g)).toHaveLength(10);
+    expect(message?.text).toContain('[88 more were left out.]');
   });
 
   it('is kept as dead if it is too large', async () => {
