@@ -234,6 +234,8 @@ describe('verdicts', () => {
       text: expect.stringContaining('1 of the last 3 stops took longer than TimeoutStopSec=1min,'),
     });
     expect(stop(withUnit({ RuntimeMaxUSec: '1d' }))).toMatchObject({ verdict: 'ok' });
+    // RuntimeMaxSec= was set then, and is no more.
+    expect(stop({ runs: known([run({ invocationId: 'a' })]) })).toMatchObject({ verdict: 'ok' });
   });
 
   it.each<[check: string, verdict: string, change: Partial<DoctorFacts>, mend: string | null]>([

@@ -1,4 +1,5 @@
 import type { ConnectionFacts } from '../../channels/http/server/connections.js';
+import type { RunRecord } from '../../store/open-store.js';
 import { counted } from '../../text/counted.js';
 import { formatExactTimeSpan, parseTimeSpanProperty } from '../../text/time-span.js';
 import {
@@ -43,9 +44,15 @@ function checkStart(facts: DoctorFacts, limit: number | null, unit: string): Fin
     : say('ok', text);
 }
 
-/** Counts the runs that were ready, and that systemd ended as their stop took too long. */
-function cutOffStops(events: readonly HistoryEvent[]): number {
-  const ready = events.filter(({ kind }) => kind === 'started').map(({ invocation }) => invocation);
+/**
+ * Counts the runs that were ready, and that systemd ended as their stop took too long. One that has a record of its stop
+ * came to its end: RuntimeMaxSec= has the same result.
+ */
+function cutOffStops(events: readonly HistoryEvent[], runs: readonly RunRecord[]): number {
+  const whole = runs.filter(({ stop }) => stop !== null).map(({ invocationId }) => invocationId);
+  const ready = events
+    .filter(({ kind, invocation }) => kind === 'started' && !whole.includes(invocation))
+    .map(({ invocation }) => invocation);
   return events.filter(
     ({ kind, text, invocation }) =>
       kind === 'failed' && text.includes("'timeout'") && invocation !== null && ready.includes(invocation),
@@ -60,7 +67,10 @@ function checkStop(facts: DoctorFacts, limit: number | null, unit: UnitFacts): F
   const drains = facts.journal.known ? facts.journal.value.drains.slice(-10) : [];
   // RuntimeMaxSec= has the same result, and cuts nothing off.
   const hasEnd = (unit.properties['RuntimeMaxUSec'] ?? 'infinity') !== 'infinity';
-  const cutOff = hasEnd || !facts.journal.known ? 0 : cutOffStops(facts.journal.value.events);
+  const cutOff =
+    hasEnd || !facts.journal.known
+      ? 0
+      : cutOffStops(facts.journal.value.events, facts.runs.known ? facts.runs.value : []);
   if (cutOff > 0) {
     return say(
       'warning',

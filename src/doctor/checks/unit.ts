@@ -117,7 +117,9 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
   if (ActiveState === 'activating' && isBetweenStarts(SubState ?? '')) {
     return state(
       'problem',
-      `The last start has failed (${Result}); systemd is about to start it again.`,
+      Result === 'success'
+        ? 'It has ended without a job that stops it; systemd is about to start it again.'
+        : `The last start has failed (${Result}); systemd is about to start it again.`,
       logs,
     );
   }
