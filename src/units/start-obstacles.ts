@@ -102,7 +102,16 @@ function obstacleIn(
   }
   if (section !== 'Service') return null;
   if (name === 'MemoryDenyWriteExecute' && /^(yes|y|true|t|on|1)$/i.test(value)) {
-    return 'Node.js can’t run under it, as V8 writes the code that it executes';
+    const isInterpreted = all.some((other) => other.value.includes('--jitless'));
+    return isInterpreted ? null : 'Node.js can’t run under it, as V8 writes the code that it executes';
+  }
+  if (name === 'ReadOnlyPaths') {
+    const state = all
+      .filter((other) => other.name === 'StateDirectory')
+      .flatMap((other) => other.value.split(/\s+/))
+      .map((word) => `/var/lib/${word.split(':')[0]}`);
+    const readOnly = neededPaths(value).find((path) => state.includes(path.replace(/\/+$/, '')));
+    if (readOnly !== undefined) return `the gateway has to write to ${readOnly}`;
   }
   if (ofCredentials.includes(name)) {
     const [id = '', path = ''] = value.split(/:(.*)/s);

@@ -407,7 +407,7 @@ describe('verdicts', () => {
       'systemctl cat sd-gateway.service',
     ],
     ['settings', 'warning', withObstacle('LoadCredential=a:/b'), 'systemctl cat sd-gateway.service'],
-    ['settings', 'ok', withObstacle('MemoryDenyWriteExecute=yes'), null],
+    ['settings', 'warning', withObstacle('MemoryDenyWriteExecute=yes'), 'daemon-reload'],
     [
       'state',
       'warning',

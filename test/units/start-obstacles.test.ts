@@ -41,8 +41,20 @@ describe('the lines that keep a unit from starting', () => {
     '[Service]\nMemoryDenyWriteExecute=no\nAssertPathExists=/gone',
     '[Unit]\nAssertPathExists=|/gone\nConditionPathExists=!/gone\nEnvironmentFile=/gone\nAssertHost=elsewhere',
     '# [Service]\n#EnvironmentFile=/gone',
+    '[Service]\nEnvironment=NODE_OPTIONS=--jitless\nMemoryDenyWriteExecute=yes',
+    '[Service]\nStateDirectory=sd-gateway\nReadOnlyPaths=/there/var/lib/sd-gateway',
   ])('are none of %j', (text) => {
     expect(found(`${text}\n`)).toEqual([]);
+  });
+
+  it('are read-only paths that have the directory of the store', () => {
+    const [text] = found(
+      '[Service]\nStateDirectory=sd-gateway agents\n',
+      '[Service]\nReadOnlyPaths=/var/lib/sd-gateway/\n',
+    );
+    expect(text).toContain(
+      'ReadOnlyPaths=/var/lib/sd-gateway/ keeps it from starting: the gateway has to write to',
+    );
   });
 
   it('are not those that a later file takes back', () => {

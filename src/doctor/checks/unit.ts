@@ -159,9 +159,7 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
 function checkSettings(facts: DoctorFacts, { obstacles, properties, name }: UnitFacts): readonly Finding[] {
   const settings = findings('unit', 'settings');
   const isUp = properties['ActiveState'] === 'active' || properties['ActiveState'] === 'reloading';
-  // A gateway that runs under it has found a way.
-  const found = isUp ? obstacles.filter(({ text }) => !text.startsWith('MemoryDenyWriteExecute')) : obstacles;
-  if (found.length === 0) {
+  if (obstacles.length === 0) {
     const dropIns = properties['DropInPaths'] ?? '';
     const text = dropIns === '' ? 'The unit has no drop-in' : `Drop-ins apply: ${dropIns}`;
     return [settings('ok', `${text}; none of its files is missing`)];
@@ -170,7 +168,8 @@ function checkSettings(facts: DoctorFacts, { obstacles, properties, name }: Unit
     `Mend that line, then "${systemctl(facts, 'daemon-reload')}". See the unit with its drop-ins:`,
     systemctl(facts, `cat ${name}`),
   );
-  return found.map((obstacle) => settings(isUp ? 'warning' : 'problem', describeObstacle(obstacle), how));
+  // It runs without them: they are newer than its start.
+  return obstacles.map((obstacle) => settings(isUp ? 'warning' : 'problem', describeObstacle(obstacle), how));
 }
 
 function checkDrift(facts: DoctorFacts, { drift, name }: UnitFacts): Finding {
