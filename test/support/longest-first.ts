@@ -5,11 +5,13 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * the largest files. It would leave these for the end, where one worker runs them and the others have nothing to do.
  */
 const longest = [
-  'test/machine/crash-mutants.test.ts',
   'test/machine/crash.test.ts',
   'test/machine/own-gateway.test.ts',
   'test/store/sqlite/contract.test.ts',
   'test/machine/descriptors.test.ts',
+  'test/machine/npm-tarball.test.ts',
+  'test/machine/silent-bus.test.ts',
+  'test/agents/acp/real/qwen-code.test.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {
