@@ -10,7 +10,9 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { run } from '../../../src/cli/import/import.js';
 import { Place } from '../foreground.js';
+import { runHere } from '../in-process.js';
 import { tokens } from './tree.js';
 
 let place: Place;
@@ -33,7 +35,7 @@ function put(name: string, text: string): string {
 
 /** Runs the command, which never shows a token. */
 async function take(...words: readonly string[]) {
-  const ended = await place.run(['import', '--user', ...words]);
+  const ended = await runHere(run, ['import', '--user', ...words], place.environment);
   for (const token of Object.values(tokens)) expect(ended.stdout + ended.stderr).not.toContain(token);
   return ended;
 }
@@ -120,12 +122,15 @@ it.each<[words: readonly string[], status: number, reason: string]>([
     '.hermes is no directory. Nothing was written. "sd-gateway import hermes DIRECTORY" names another',
   ],
   [['openclaw', '/nonexistent'], 1, '/nonexistent is no directory. Nothing was written'],
-  [['telegram'], 64, 'GATEWAY is "hermes" or "openclaw", not "telegram"'],
-  [[], 64, 'GATEWAY [DIRECTORY] is missing'],
 ])('writes nothing for %j', async (words, status, reason) => {
   const ended = await take(...words);
   expect([ended.status, ended.stderr]).toEqual([status, expect.stringContaining(reason)]);
   expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+});
+
+it('takes a gateway that it knows alone', async () => {
+  await expect(take('telegram')).rejects.toThrow('GATEWAY is "hermes" or "openclaw", not "telegram"');
+  await expect(take()).rejects.toThrow('GATEWAY [DIRECTORY] is missing');
 });
 
 it('writes nothing if there is nothing to take over', async () => {
