@@ -1,7 +1,8 @@
 import { tokenForms } from '../../channels/token-forms.js';
 import { type DotEnv, emptyDotEnv, MissingVariableError, parseDotEnv, withVariables } from './dot-env.js';
 import { mailboxOf } from './mailbox.js';
-import { parseJson, parseYaml } from './parse-files.js';
+import { pairedPeople } from './paired-people.js';
+import { parseYaml } from './parse-files.js';
 import { noSuchChannel } from './reasons.js';
 import { type SourceDirectory, SourceError } from './source-directory.js';
 import {
@@ -174,19 +175,10 @@ class HermesReader {
     });
   }
 
-  /** Ids that an operator accepted, from both places that Hermes has had for them. */
+  /** Ids from both places that Hermes has had for them. */
   #paired(platform: KnownPlatform): readonly string[] {
-    return ['platforms/pairing', 'pairing'].flatMap((folder) => {
-      const name = `${folder}/${platform}-approved.json`;
-      try {
-        const text = this.#directory.read(name, largestBytes);
-        return text === null ? [] : Object.keys(parseJson(text, `${this.#directory.path}/${name}`));
-      } catch (error) {
-        if (!(error instanceof SourceError)) throw error;
-        this.#takeover.leave(name, error.message);
-        return [];
-      }
-    });
+    const names = ['platforms/pairing', 'pairing'].map((folder) => `${folder}/${platform}-approved.json`);
+    return pairedPeople(this.#directory, this.#takeover, names, Object.keys);
   }
 
   #variable(name: string): string | null {

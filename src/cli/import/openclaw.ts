@@ -1,7 +1,8 @@
 import { tokenForms } from '../../channels/token-forms.js';
 import { type DotEnv, emptyDotEnv, MissingVariableError, parseDotEnv } from './dot-env.js';
 import { OpenClawSecrets } from './openclaw-secrets.js';
-import { parseJson, parseJson5 } from './parse-files.js';
+import { pairedPeople } from './paired-people.js';
+import { parseJson5 } from './parse-files.js';
 import { noSuchChannel } from './reasons.js';
 import { type SourceDirectory, SourceError } from './source-directory.js';
 import {
@@ -245,22 +246,12 @@ class OpenClawReader {
     return told.length > 0 && told.every((flag) => !flag) ? 'all' : 'mention';
   }
 
-  /** Ids that an operator accepted. The account without a name also has those of older versions. */
+  /** The account without a name also has the ids of older versions. */
   #paired(platform: ChatPlatform, account: string): readonly string[] {
     const own = `credentials/${platform}-${account.trim().toLowerCase()}-allowFrom.json`;
     const names = account === defaultAccount ? [own, `credentials/${platform}-allowFrom.json`] : [own];
-    return names.flatMap((name) => {
-      if (!/^credentials\/[\w.@+-]+$/.test(name)) return [];
-      try {
-        const text = this.#directory.read(name, largestBytes);
-        if (text === null) return [];
-        return listOf(valueAt(parseJson(text, `${this.#directory.path}/${name}`), 'allowFrom'));
-      } catch (error) {
-        if (!(error instanceof SourceError)) throw error;
-        this.#takeover.leave(name, error.message);
-        return [];
-      }
-    });
+    const safe = names.filter((name) => /^credentials\/[\w.@+-]+$/.test(name));
+    return pairedPeople(this.#directory, this.#takeover, safe, (tree) => listOf(valueAt(tree, 'allowFrom')));
   }
 
   #leaveRest(): void {

@@ -59,7 +59,8 @@ export class SourceDirectory {
    */
   readSecretFile(named: string): string {
     const path = named.startsWith('~/') ? join(dirname(this.path), named.slice(2)) : named;
-    if (!isAbsolute(path)) throw new SourceError(`${path} is no absolute path`);
+    // It may be the token itself, by mistake.
+    if (!isAbsolute(path)) throw new SourceError('the file of its token is not named by an absolute path');
     const text = this.#readFile(path, path, largestSecretBytes);
     if (text === null) throw new SourceError(`${path} is not there`);
     return text.trim();

@@ -175,12 +175,13 @@ it.each<[what: string, settings: object, reason: string]>([
   ['a variable that is not there', { botToken: '${HOME}' }, 'refers to ${HOME}, which .env does not have'],
   ['a command', { botToken: '$(id)' }, 'its token is not what the platform gives'],
   ['a file that is not there', { tokenFile: '/nonexistent/token' }, '/nonexistent/token is not there'],
-  ['a file of no place', { tokenFile: 'token' }, 'is no absolute path'],
+  ['in the place of its file', { tokenFile: tokens.telegram }, 'not named by an absolute path'],
   ['a file that is none', { tokenFile: '/dev/zero' }, 'is a device, no regular file'],
 ])('leaves a bot whose token is %s', (_what, settings, reason) => {
   const { channels, left } = telegram(settings);
   expect(channels).toEqual([]);
   expect(left['channels.telegram']).toContain(reason);
+  expect(JSON.stringify(left)).not.toContain(tokens.telegram);
 });
 
 it.each<[what: string, settings: object, whole: object, key: string, reason: string]>([
