@@ -6,6 +6,7 @@ import { errorMessage } from '../text/failure-text.js';
 import { ConfigurationError, type ConfigurationProblem, nearest } from './configuration-error.js';
 import { environmentFileBeside, hazardsOf } from './hazards.js';
 import { problemsOf } from './problems.js';
+import { unroutedAgents } from './route-table.js';
 import { type Configuration, configurationSchema } from './schema.js';
 import { type Setting, settings } from './settings.js';
 import { readToml, type TomlDocument, TomlSyntaxError } from './toml.js';
@@ -233,5 +234,6 @@ export function loadConfiguration(source: ConfigurationSource): LoadedConfigurat
   if (!result.success || problems.length > 0) throw new ConfigurationError([...problems, ...found]);
   const file = document === null ? null : source.file;
   const hazards = hazardsOf(result.data, filesOf(source, file));
-  return { configuration: result.data, warnings: [...warnings, ...hazards], file };
+  const unrouted = unroutedAgents(result.data.agents, result.data.route);
+  return { configuration: result.data, warnings: [...warnings, ...hazards, ...unrouted], file };
 }

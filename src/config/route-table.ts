@@ -46,3 +46,21 @@ function isMet({ channel, sender, session, prefix }: RouteRule, message: RoutedM
     (prefix === undefined || message.session.startsWith(prefix))
   );
 }
+
+/**
+ * Warns of agents that nothing leads to, while the built-in echo answers: whoever wrote their tables wants their answers.
+ * With another default agent they may be for sessions that are given one by name.
+ */
+export function unroutedAgents(
+  agents: Readonly<Record<string, { readonly type: string }>>,
+  rules: readonly RouteRule[],
+): readonly string[] {
+  if (agents['default']?.type !== 'echo') return [];
+  const routed = new Set(['default', ...rules.map(({ agent }) => agent)]);
+  return Object.keys(agents)
+    .filter((name) => !routed.has(name))
+    .map(
+      (name) =>
+        `agents.${name}: no [[route]] names it, and the built-in echo answers in its place. Call the table [agents.default], or add below it: [[route]] agent = "${name}"`,
+    );
+}
