@@ -5,8 +5,14 @@ each file NAME in CHAT/in is a message of the person PERSON, and each reply is a
 
     [channels.files]
     type = "command"
-    command = ["/usr/bin/python3", "/path/to/channel.py", "/srv/chats", "ada"]
+    command = ["/usr/bin/python3", "/usr/local/lib/channel.py", ".", "ada"]
     allow = ["ada"]
+
+"." is channels/files in the state directory, where the sandbox of the unit lets it write. The chat "dev" is made so:
+
+    sudo install -d -o sd-gateway /var/lib/sd-gateway/channels/files/dev /var/lib/sd-gateway/channels/files/dev/in
+
+A directory elsewhere has to belong to sd-gateway, too, and needs ReadWritePaths= in a drop-in of the unit.
 """
 import json
 import os
@@ -37,6 +43,9 @@ def watch():
 
 def send(line):
     """Writes beside the place and renames, so that a reply is there as a whole or not at all."""
+    if line["to"] in ("", ".", "..") or "/" in line["to"]:  # It would be another directory than a chat's.
+        say(type="not_sent", id=line["id"], reason="a chat can't have this name", final=True)
+        return
     out = root / line["to"] / "out"
     try:
         out.mkdir(parents=True, exist_ok=True)
