@@ -251,10 +251,6 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
 
     it('has its command in the status, after which an instance of the template starts', async () => {
       const unit = 'sd-gateway@five.service';
-      await machine().writeFile(
-        '/etc/sd-gateway/sd-gateway-five.toml',
-        '[http]\nlisten = "127.0.0.1:9305"\n',
-      );
       await check('cp', `${shipped}/sd-gateway@.service`, '/etc/systemd/system/');
       await check('systemctl', 'daemon-reload');
       const started = await type('start', '--instance', 'five');
@@ -270,9 +266,16 @@ describeOnMachine('a system unit with a user of its own', (machine) => {
       expect(installed).toMatchObject({
         status: 0,
         stderr: '',
-        stdout:
-          'Wrote /etc/sysusers.d/sd-gateway-five.conf, which declares the user sd-gateway-five\nMade the user sd-gateway-five\nStarted sd-gateway@five.service\n',
+        stdout: `Wrote /etc/sysusers.d/sd-gateway-five.conf, which declares the user sd-gateway-five
+Made the user sd-gateway-five
+Wrote /etc/sd-gateway/sd-gateway-five.toml, a configuration to begin with
+Started sd-gateway@five.service
+`,
       });
+      // The gateway without a name has the port before it.
+      expect(await check('cat', '/etc/sd-gateway/sd-gateway-five.toml')).toMatch(
+        /^listen = "127\.0\.0\.1:8734"$/m,
+      );
       expect(await isThere('/etc/systemd/system/sd-gateway-five.service')).toBe(false);
       expect(await type('send', '--instance', 'five', 'hi')).toMatchObject({ stdout: 'hi\n' });
       expect((await type('install', '--instance', 'five')).stderr).toContain(`${unit} is active`);

@@ -70,7 +70,7 @@ export interface InstallFacts {
   readonly choices: UnitChoices;
   /** The unit's own user; null if the operator chose one, or the unit is not the system's. */
   readonly user: OwnUser | null;
-  /** A unit that runs the instance, which install did not write and which lacks only its own user; null: none. */
+  /** A unit that runs the instance, which install did not write and which lacks its own user; null: none. */
   readonly awaitsUser: string | null;
   /** The unit of another gateway that runs as the same user; null: there is none. */
   readonly sharesUser: string | null;

@@ -176,8 +176,12 @@ export function installSteps(facts: InstallFacts, request: InstallRequest): read
   const steps: InstallStep[] = [];
   if (user !== null && (!user.exists || user.declaration !== null)) steps.push({ kind: 'user', user });
   if (leftoverLink !== null) steps.push({ kind: 'leftover-link', path: leftoverLink });
+  // Without a configuration an instance of the template would wait for the port of the gateway without a name.
+  const isOfTemplate = facts.awaitsUser !== null && facts.awaitsUser !== facts.unit;
+  if (sample !== null && (facts.awaitsUser === null || isOfTemplate)) {
+    steps.push({ kind: 'configuration', file: sample });
+  }
   if (facts.awaitsUser !== null) return request.now ? [...steps, { kind: 'start' }] : steps;
-  if (sample !== null) steps.push({ kind: 'configuration', file: sample });
   if (changed) {
     const file = { path: installed.path, text: rendered.text, mode: 0o644 };
     steps.push({ kind: 'unit', file, former: installed.text }, { kind: 'daemon-reload' });
