@@ -1,6 +1,7 @@
 import { toolKinds } from '../../config/acp-keys.js';
-import type { QuestionOption } from '../agent.js';
-import { membersOf, oneLine } from './updates.js';
+import type { JsonValue } from '../../store/messages.js';
+import type { AgentQuestion, QuestionOption } from '../agent.js';
+import { membersOf, oneLine, type ToolCallFacts } from './updates.js';
 
 export type PermissionPolicy = 'allow' | 'ask' | 'deny';
 
@@ -36,11 +37,23 @@ export function permissionAnswer(policy: 'allow' | 'deny', options: unknown): ob
   return { outcome: { outcome: 'cancelled' } };
 }
 
+/** Options of one question, and characters of an option's id. */
+const mostOptions = 50;
+const longestOptionId = 500;
+
 /** The options that a person can choose from: those of a kind that the protocol knows. */
 export function questionOptions(options: unknown): readonly QuestionOption[] {
-  return (Array.isArray(options) ? options.map(membersOf) : []).flatMap(({ optionId, name, kind }) => {
+  const offered = Array.isArray(options) ? options.slice(0, mostOptions).map(membersOf) : [];
+  return offered.flatMap(({ optionId, name, kind }) => {
     const effect = effects.find((each) => (optionKinds[each] as readonly unknown[]).includes(kind));
-    if (effect === undefined || typeof optionId !== 'string') return [];
+    if (effect === undefined || typeof optionId !== 'string' || optionId.length > longestOptionId) return [];
     return [{ id: optionId, name: oneLine(typeof name === 'string' ? name : optionId), effect }];
   });
+}
+
+export function questionOf(
+  { kind, title, input }: ToolCallFacts,
+  options: readonly QuestionOption[],
+): AgentQuestion {
+  return { kind, title, input: input === undefined ? null : (JSON.parse(input) as JsonValue), options };
 }

@@ -18,6 +18,10 @@ export interface AgentTurnEnd {
 /** Denied tool calls that a reply's metadata names. */
 const mostDenied = 10;
 
+export function noteDenied(denied: ToolCallFacts[], call: ToolCallFacts): void {
+  if (denied.length < mostDenied) denied.push(call);
+}
+
 /**
  * Makes the reply of a turn by its stop reason (ACP, "Prompt Turn"). What an operator should know of it is in the
  * metadata, as `acp`.
@@ -43,9 +47,7 @@ export function turnReply({ stopReason, text, acted, denied, hasContext }: Agent
   if (stopReason !== 'end_turn') facts['stop_reason'] = oneLine(String(stopReason), 40);
   if (hasContext) facts['context'] = 'history';
   if (denied.length > 0) {
-    facts['denied'] = denied
-      .slice(0, mostDenied)
-      .map(({ kind, title }) => ({ kind: oneLine(kind, 20), title: oneLine(title) }));
+    facts['denied'] = denied.slice(0, mostDenied).map(({ kind, title }) => ({ kind, title }));
   }
   const [first] = denied;
   return {
@@ -55,5 +57,5 @@ export function turnReply({ stopReason, text, acted, denied, hasContext }: Agent
 }
 
 function deniedText({ title }: ToolCallFacts): string {
-  return `(The agent ended its turn, as it may not use a tool: ${oneLine(title)})`;
+  return `(The agent ended its turn, as it may not use a tool: ${title})`;
 }

@@ -45,8 +45,11 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Requests of the other side that may be unanswered at a time. */
+/** Requests of the other side that may be unanswered at a time, and the characters that they may have together. */
 const mostRequests = 100;
+const mostRequestCharacters = 16 * 1_024 ** 2;
+/** Longest id of a request in characters. */
+const longestId = 1_000;
 
 /** Bytes that may wait for the other side to read them, beside the largest message. */
 const mostUnreadBytes = 4 * 1024 ** 2;
@@ -58,6 +61,9 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 export class RpcConnection {
   readonly #pending = new Map<number, Pending>();
   readonly #requests = new Map<unknown, AbortController>();
+  /** Several may have one id. */
+  #unanswered = 0;
+  #unansweredCharacters = 0;
   #nextId = 0;
   #largestBytes = 0;
   #closed: Error | null = null;
@@ -99,8 +105,9 @@ export class RpcConnection {
       return;
     }
     if (!isObject(message)) this.handlers.garbage(line);
-    else if (typeof message['method'] === 'string') this.#called(message['method'], message);
-    else if (!this.#answered(message)) this.handlers.garbage(line);
+    else if (typeof message['method'] === 'string') {
+      this.#called(message['method'], message, line.length);
+    } else if (!this.#answered(message)) this.handlers.garbage(line);
   }
 
   /** Rejects what is unanswered; nothing is sent or taken from now on. */
@@ -113,10 +120,13 @@ export class RpcConnection {
     this.#requests.clear();
   }
 
-  #called(method: string, message: Readonly<Record<string, unknown>>): void {
+  #called(method: string, message: Readonly<Record<string, unknown>>, length: number): void {
     const params = message['params'];
     if ('id' in message) {
-      void this.#answer(message['id'], method, params);
+      const { id } = message;
+      if (typeof id === 'number' || id === null || (typeof id === 'string' && id.length <= longestId)) {
+        void this.#answer(id, method, params, length);
+      } else this.#fail(null, new RpcError(invalidRequest, 'the id is no number and no short text'));
     } else if (method === '$/cancel_request') {
       const id = isObject(params) ? params['requestId'] : undefined;
       this.#requests.get(id)?.abort(new RpcError(requestCancelled, 'the request was taken back'));
@@ -125,11 +135,17 @@ export class RpcConnection {
     }
   }
 
-  async #answer(id: unknown, method: string, params: unknown): Promise<void> {
-    if (this.#requests.size >= mostRequests) {
+  async #answer(id: unknown, method: string, params: unknown, length: number): Promise<void> {
+    if (this.#unanswered >= mostRequests) {
       this.#fail(id, new RpcError(invalidRequest, `more than ${mostRequests} requests are unanswered`));
       return;
     }
+    if (this.#unansweredCharacters + length > mostRequestCharacters) {
+      this.#fail(id, new RpcError(invalidRequest, 'the unanswered requests are too large together'));
+      return;
+    }
+    this.#unanswered += 1;
+    this.#unansweredCharacters += length;
     const controller = new AbortController();
     this.#requests.set(id, controller);
     try {
@@ -138,6 +154,8 @@ export class RpcConnection {
     } catch (error) {
       this.#fail(id, error);
     } finally {
+      this.#unanswered -= 1;
+      this.#unansweredCharacters -= length;
       if (this.#requests.get(id) === controller) this.#requests.delete(id);
     }
   }

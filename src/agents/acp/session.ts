@@ -1,8 +1,13 @@
 import type { CancelNotification, McpServer } from '@agentclientprotocol/sdk';
 import type { Log, LogFields } from '../../log/log.js';
-import type { JsonValue } from '../../store/messages.js';
 import { errorMessage } from '../../text/failure-text.js';
-import { AgentError, type AgentEvent, type AgentReply, type AgentRequest } from '../agent.js';
+import {
+  AgentError,
+  type AgentEvent,
+  type AgentReply,
+  type AgentRequest,
+  type QuestionOption,
+} from '../agent.js';
 import { onceAborted } from '../once-aborted.js';
 import type { PlacedFile } from '../placed-files.js';
 import { ReplyFiles } from '../reply-files.js';
@@ -25,11 +30,12 @@ import {
   type PermissionSettings,
   permissionAnswer,
   permissionPolicy,
+  questionOf,
   questionOptions,
 } from './permissions.js';
 import { carriedFiles, linkedFiles } from './prompt-files.js';
 import { lastTurnOf, Replay } from './replay.js';
-import { turnReply } from './reply.js';
+import { noteDenied, turnReply } from './reply.js';
 import { invalidRequest, methodNotFound, RpcError } from './rpc.js';
 import { offersTerminal, Terminals } from './terminals.js';
 import { answerFile, type FileAccess, offersFile } from './text-files.js';
@@ -318,9 +324,11 @@ export class AcpSession {
     const call = toolCallFacts(toolCall, turn.updates.toolCall(membersOf(toolCall)['toolCallId']));
     const { log, permissions } = this.#options;
     const policy = permissionPolicy(call.kind, permissions);
-    if (policy === 'ask') return this.#ask(turn, call, options);
-    const what = `${oneLine(call.title)} (${oneLine(call.kind, 20)})`;
-    if (policy === 'deny') turn.denied.push(call);
+    if (policy === 'ask') {
+      return this.#ask(turn, call, questionOptions(options), permissionAnswer('deny', options));
+    }
+    const what = `${call.title} (${call.kind})`;
+    if (policy === 'deny') noteDenied(turn.denied, call);
     log.info(
       policy === 'allow'
         ? `The agent asked for a tool that agent.allow names, and may use it: ${what}`
@@ -349,27 +357,21 @@ export class AcpSession {
     return new Terminals({ program, limit, processes, turn, log, fields: fieldsOf(request) });
   }
 
-  async #ask(turn: RunningTurn, { kind, title, input }: ToolCallFacts, options: unknown): Promise<unknown> {
-    const choices = questionOptions(options);
-    const answered = new Promise<string | null>((resolve) => {
-      turn.emit({
-        type: 'question',
-        question: {
-          kind: oneLine(kind, 20),
-          title: oneLine(title),
-          // It came as JSON.
-          input: (input ?? null) as JsonValue,
-          options: choices,
-        },
-        answer: resolve,
-      });
+  /** It may wait for hours, so it is given nothing that holds the whole request. */
+  async #ask(
+    turn: RunningTurn,
+    call: ToolCallFacts,
+    choices: readonly QuestionOption[],
+    refusal: object,
+  ): Promise<unknown> {
+    const answered = new Promise<string | null>((answer) => {
+      turn.emit({ type: 'question', question: questionOf(call, choices), answer });
     });
     const answer = await Promise.race([answered, turn.aborted]);
     if (answer === cutOff) return { outcome: { outcome: 'cancelled' } };
     const chosen = choices.find(({ id }) => id === answer);
-    if (chosen?.effect !== 'allow') turn.denied.push({ kind, title, input });
-    if (chosen === undefined) return permissionAnswer('deny', options);
-    return { outcome: { outcome: 'selected', optionId: chosen.id } };
+    if (chosen?.effect !== 'allow') noteDenied(turn.denied, call);
+    return chosen === undefined ? refusal : { outcome: { outcome: 'selected', optionId: chosen.id } };
   }
 }
 

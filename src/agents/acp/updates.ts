@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { GivenFile } from '../../store/new-attachments.js';
 import { plainMediaType } from '../../text/file-name.js';
 import { AgentError, type AgentEvent } from '../agent.js';
@@ -9,8 +10,8 @@ export interface ToolCallFacts {
   /** Such as "read" or "execute" (ACP, "Tool Calls"); "other" if the agent names none. */
   readonly kind: string;
   readonly title: string;
-  /** Its arguments, as they came; undefined: none were given. */
-  readonly input: unknown;
+  /** Its arguments in JSON; of long ones a text in JSON, with their beginning and a digest. Undefined: none were given. */
+  readonly input: string | undefined;
 }
 
 /** Longest status line, in characters. */
@@ -18,6 +19,11 @@ const longestStatus = 200;
 
 /** Tool calls of one turn that are remembered. */
 const mostToolCalls = 1_000;
+
+/** Characters of arguments in JSON that are kept whole, and of a tool call's id: agents write megabytes into them. */
+const longestInput = 16 * 1_024;
+const longestId = 500;
+const longestKind = 20;
 
 /** An object that JSON.parse gave, or an empty one: agents leave out and misname members. */
 export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
@@ -27,7 +33,9 @@ export function membersOf(value: unknown): Readonly<Record<string, unknown>> {
 /** A text as one line of at most so many characters, without what a terminal would act on. */
 export function oneLine(text: string, longest = longestStatus): string {
   const line = printable(text.replace(/\s+/g, ' ')).trim();
-  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
+  if (line.length <= longest) return line;
+  // A part of a text keeps all of the text in memory; a copy doesn't.
+  return Buffer.from(`${line.slice(0, longest - 1)}…`).toString();
 }
 
 /** A tool call of an update or of a permission request; members that it leaves out are as they were `before`. */
@@ -35,10 +43,17 @@ export function toolCallFacts(value: unknown, before: ToolCallFacts | undefined)
   const { kind, title, name, rawInput } = membersOf(value);
   const called = typeof title === 'string' ? title : typeof name === 'string' ? name : before?.title;
   return {
-    kind: typeof kind === 'string' ? kind : (before?.kind ?? 'other'),
-    title: called ?? 'a tool without a name',
-    input: rawInput ?? before?.input,
+    kind: typeof kind === 'string' ? oneLine(kind, longestKind) : (before?.kind ?? 'other'),
+    title: called === undefined ? 'a tool without a name' : oneLine(called),
+    input: rawInput === undefined || rawInput === null ? before?.input : inputJson(rawInput),
   };
+}
+
+function inputJson(rawInput: unknown): string {
+  const json = JSON.stringify(rawInput);
+  if (json.length <= longestInput) return json;
+  const digest = hash('sha256', json);
+  return JSON.stringify(`${json.slice(0, longestInput / 2)}… (${json.length} characters, SHA-256 ${digest})`);
 }
 
 /** The text of a content block (ACP, "Content"); what is not text is named. */
@@ -169,7 +184,7 @@ export class TurnUpdates {
     this.#acted = true;
     this.#paragraphEnds = true;
     const { toolCallId, status } = update;
-    if (typeof toolCallId !== 'string') return;
+    if (typeof toolCallId !== 'string' || toolCallId.length > longestId) return;
     const before = this.#toolCalls.get(toolCallId);
     const facts = toolCallFacts(update, before);
     if (before !== undefined || this.#toolCalls.size < mostToolCalls) this.#toolCalls.set(toolCallId, facts);

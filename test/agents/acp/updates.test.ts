@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { conversationText } from '../../../src/agents/acp/context.js';
-import { permissionAnswer, permissionPolicy } from '../../../src/agents/acp/permissions.js';
+import { permissionAnswer, permissionPolicy, questionOptions } from '../../../src/agents/acp/permissions.js';
 import { turnReply } from '../../../src/agents/acp/reply.js';
-import { TurnUpdates, usageOf } from '../../../src/agents/acp/updates.js';
+import { TurnUpdates, toolCallFacts, usageOf } from '../../../src/agents/acp/updates.js';
 import type { AgentEvent, EarlierTurn } from '../../../src/agents/agent.js';
 import type { GivenFile } from '../../../src/store/new-attachments.js';
 
@@ -164,6 +164,49 @@ describe('an answer to a request for permission', () => {
     const settings = { allow: ['read', 'other', 'edit'], ask: ['edit'] };
     const kinds = ['read', 'execute', 'teleport', 'edit'];
     expect(kinds.map((kind) => permissionPolicy(kind, settings))).toEqual(['allow', 'deny', 'allow', 'ask']);
+  });
+});
+
+describe('a tool call', () => {
+  const longInput = { path: '/tmp/x', content: 'y'.repeat(100_000) };
+  const call = {
+    toolCallId: 'a',
+    kind: 'edit',
+    title: `write ${'z'.repeat(100_000)}`,
+    rawInput: longInput,
+  };
+
+  test('is remembered with its title in one line, and with the beginning and a digest of long arguments', () => {
+    const { turn } = taken([
+      tool('x', { rawInput: { path: '/y' } }),
+      { sessionUpdate: 'tool_call', ...call },
+    ]);
+    expect(turn.toolCall('x')).toEqual({ kind: 'read', title: 'x', input: '{"path":"/y"}' });
+    const { title, input = '' } = turn.toolCall('a') ?? {};
+    expect(title).toHaveLength(200);
+    expect(input.length).toBeLessThan(20_000);
+    expect(JSON.parse(input)).toMatch(
+      /^\{"path":"\/tmp\/x","content":"y+… \(100030 characters, SHA-256 [\da-f]{64}\)$/,
+    );
+  });
+
+  test('with other arguments has another digest', () => {
+    const other = { ...call, rawInput: { ...longInput, content: `${longInput.content}z` } };
+    expect(toolCallFacts(other, undefined).input).not.toBe(toolCallFacts(call, undefined).input);
+  });
+
+  test('with an id of megabytes is not remembered', () => {
+    const { turn } = taken([{ sessionUpdate: 'tool_call', ...call, toolCallId: 'i'.repeat(100_000) }]);
+    expect(turn.toolCall('i'.repeat(100_000))).toBeUndefined();
+    expect(turn.acted).toBe(true);
+  });
+
+  test('offers few options, with short ids', () => {
+    const option = (optionId: string) => ({ optionId, name: 'n'.repeat(100_000), kind: 'allow_once' });
+    const many = Array.from({ length: 1_000 }, (_, at) => option(`o${at}`));
+    const options = questionOptions([option('i'.repeat(100_000)), ...many]);
+    expect(options).toHaveLength(49);
+    expect(options[0]).toMatchObject({ id: 'o0', name: expect.stringMatching(/^n{199}…$/) });
   });
 });
 
