@@ -10,7 +10,7 @@ import { defaultAgent } from '../store/turns.js';
 import { errorMessage } from '../text/failure-text.js';
 
 export interface SessionActionsOptions {
-  readonly store: Pick<Store, 'session' | 'resetSession' | 'deleteSession' | 'setAgent'>;
+  readonly store: Pick<Store, 'session' | 'history' | 'resetSession' | 'deleteSession' | 'setAgent'>;
   readonly log: Log;
   /** Cancels what waits and runs in the session. */
   readonly cancelSession: (session: string) => Promise<unknown>;
@@ -60,10 +60,17 @@ export class SessionActions implements SessionOperations {
     return this.#options.agents();
   }
 
+  /** The routes choose its agent anew, for the latest message that has a reply. */
   async resetSession(session: string): Promise<SessionSummary | null> {
-    const summary = await this.#options.store.resetSession(session);
-    if (summary !== null) this.#options.onEnd(session);
-    return summary;
+    const { store, routes, onEnd } = this.#options;
+    const [latest] = await store.history(session, 1);
+    const summary = await store.resetSession(session);
+    if (summary === null) return null;
+    onEnd(session);
+    if (latest === undefined) return summary;
+    const { channel, sender } = latest;
+    const agent = routeFor(routes(), { channel, session, sender })?.agent ?? defaultAgent;
+    return agent === (summary.agent ?? defaultAgent) ? summary : store.setAgent(session, agent);
   }
 
   async deleteSession(session: string): Promise<'deleted' | 'busy' | null> {
