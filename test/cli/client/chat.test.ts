@@ -9,7 +9,8 @@ let place: Place;
 beforeAll(async () => {
   place = new Place();
   mkdirSync(join(place.directory, 'etc'), { recursive: true });
-  const script = 'read -r text; [ "$text" = fail ] && exit 3; echo "you said $text"';
+  const script =
+    'read -r text; [ "$text" = fail ] && exit 3; [ "$text" = wait ] && echo begun && sleep 1000; echo "you said $text"';
   writeFileSync(
     join(place.directory, 'etc/sd-gateway.toml'),
     `[dispatch]\nmax_attempts = 1\n[agent]\ninput = "text"\ncommand = ["/bin/sh", "-c", ${JSON.stringify(script)}]\n`,
@@ -36,26 +37,57 @@ it('goes on after a message that is dead, and tells of it', async () => {
   expect(status).toBe(1);
 });
 
+/** A chat in a terminal, which is script(1). */
+function chatInTerminal(session: string) {
+  const command = `${process.execPath} ${program} chat --session ${session}`;
+  const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
+  const ended = once(terminal, 'close');
+  let text = '';
+  terminal.stdout.setEncoding('utf8').on('data', (more: string) => {
+    text += more;
+  });
+  return {
+    shown: () => text,
+    shows: (pattern: RegExp) => vi.waitFor(() => expect(text).toMatch(pattern), 15_000),
+    type: (words: string) => terminal.stdin.write(words),
+    quit: () => {
+      terminal.stdin.end('/quit\n');
+      return ended;
+    },
+  };
+}
+
+it('shows the conversation so far, cancels a turn by Ctrl-C and begins anew, in a terminal', async () => {
+  const first = chatInTerminal('again');
+  first.type('hello\n');
+  await first.shows(/you said hello/);
+  await first.quit();
+  const chat = chatInTerminal('again');
+  await chat.shows(/hello\s+you said hello[\s\S]*Ctrl-D ends it/);
+  chat.type('wait\n');
+  await chat.shows(/begun/);
+  chat.type('\x03');
+  await chat.shows(/cancelled/);
+  chat.type('/reset\n');
+  await chat.shows(/The session begins anew\./);
+  await chat.quit();
+  const { body } = await place.client.get('/v1/sessions/again/messages');
+  expect(body?.['items']).toMatchObject([{ state: 'replied' }, { text: 'wait', state: 'cancelled' }]);
+  expect((await place.client.get('/v1/sessions/again')).body).toMatchObject({ generation: 2 });
+});
+
 it('sends a file with the next message, in a terminal', async () => {
   const path = join(place.directory, 'a photo.png');
   writeFileSync(path, 'picture');
-  const command = `${process.execPath} ${program} chat --session terminal`;
-  // script(1) is the terminal.
-  const terminal = spawn('script', ['-qec', command, '/dev/null'], { env: place.environment });
-  const ended = once(terminal, 'close');
-  let shown = '';
-  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
-    shown += text;
-  });
-  terminal.stdin.write(`/file ${path}.gone\n/file ${path}\nwhat is it\n`);
-  await vi.waitFor(() => expect(shown).toContain('you said what is it'), 15_000);
+  const chat = chatInTerminal('terminal');
+  chat.type(`/file ${path}.gone\n/file ${path}\nwhat is it\n`);
+  await chat.shows(/you said what is it/);
   // An empty line sends nothing by itself, and files alone.
-  terminal.stdin.write(`\n/file ${path}\n\n`);
-  await vi.waitFor(() => expect(shown).toMatch(/you said \S+a photo\.png/), 15_000);
-  terminal.stdin.end('/quit\n');
-  await ended;
-  expect(shown).toMatch(/ENOENT/);
-  expect(shown).toContain('It goes with the next message.');
+  chat.type(`\n/file ${path}\n\n`);
+  await chat.shows(/you said \S+a photo\.png/);
+  await chat.quit();
+  expect(chat.shown()).toMatch(/ENOENT/);
+  expect(chat.shown()).toContain('It goes with the next message.');
   const { body } = await place.client.get('/v1/sessions/terminal/messages');
   expect(body?.['items']).toMatchObject([
     { text: 'what is it', attachments: [{ name: 'a photo.png', media_type: 'image/png', size: 7 }] },
