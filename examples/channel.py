@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A channel of sd-gateway in one file (docs/channels/protocol.md). Its platform is a directory:
 
-each file NAME in CHAT/in is a message of the person PERSON, and each reply is a file in CHAT/out.
+each file NAME in CHAT/in is a message of the person PERSON, as text or, if it is none, as a file.
+Each reply is a file in CHAT/out.
 
     [channels.files]
     type = "command"
@@ -16,6 +17,7 @@ A directory elsewhere has to belong to sd-gateway, too, and needs ReadWritePaths
 """
 import json
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -30,6 +32,15 @@ def say(**line):
         print(json.dumps(line), flush=True)
 
 
+def content(path, chat):
+    try:
+        return {"text": path.read_text()}
+    except UnicodeDecodeError:  # The gateway takes files from the program's home.
+        copy = f"{chat}~{path.name}"
+        shutil.copyfile(path, Path.home() / copy)
+        return {"text": "", "attachments": [{"path": copy, "name": path.name}]}
+
+
 def watch():
     """Tells the gateway of each file once. What has no answer comes again with the next start."""
     told = set()
@@ -37,8 +48,9 @@ def watch():
         for path in sorted(root.glob("*/in/*")):
             if path not in told and not path.name.startswith("."):
                 told.add(path)
-                chat, text = path.parent.parent.name, path.read_text()
-                say(type="inbound", id=f"{chat}/{path.name}", chat=chat, person=person, text=text, group=False)
+                chat = path.parent.parent.name
+                message = {"chat": chat, "person": person, "group": False, **content(path, chat)}
+                say(type="inbound", id=f"{chat}/{path.name}", **message)
 
 
 def send(line):
@@ -66,6 +78,7 @@ for text in sys.stdin:
     elif kind in ("stored", "refused"):  # Its own acknowledgement: the file goes.
         chat, name = line["id"].split("/", 1)
         (root / chat / "in" / name).unlink(missing_ok=True)
+        (Path.home() / f"{chat}~{name}").unlink(missing_ok=True)
     elif kind == "send":
         send(line)
     elif kind == "reconcile":

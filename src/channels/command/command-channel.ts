@@ -6,10 +6,13 @@ import { backoffMs, channelBackoff, isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
 import { Complaints } from '../complaints.js';
 import { KeptHealth } from '../kept-health.js';
+import { RemoteFiles } from '../remote-files.js';
 import { readChannelSecret } from '../secret.js';
 import { deletionOf } from '../stored-messages.js';
+import { StoreRetries } from '../until-stored.js';
 import { CommandSender } from './command-sender.js';
 import { HandedFiles } from './handed-files.js';
+import { inboundFileOf } from './inbound-files.js';
 import { cursorKey, Inbox } from './inbox.js';
 import { ProgramLink } from './program-link.js';
 import type { DeletedLine, InboundLine } from './protocol.js';
@@ -26,6 +29,7 @@ export class CommandChannel implements Channel {
   readonly #inbox: Inbox;
   readonly #complaints: Complaints;
   readonly #files: HandedFiles;
+  readonly #inboundFiles: RemoteFiles;
   readonly #health: KeptHealth;
   #link: ProgramLink | null = null;
   /** A program that is to be ready, or to have ended before that. */
@@ -42,6 +46,7 @@ export class CommandChannel implements Channel {
     this.#inbox = new Inbox(context);
     this.#complaints = new Complaints(context);
     this.#health = new KeptHealth(context);
+    this.#inboundFiles = new RemoteFiles(context, new StoreRetries(context));
     this.#files = new HandedFiles(context.host.directory, (file) => context.openFile(file));
     this.replySender = new CommandSender({
       name: this.name,
@@ -167,12 +172,12 @@ export class CommandChannel implements Channel {
 
   async #take(line: InboundLine, link: ProgramLink): Promise<void> {
     const { id, chat, person, name = null, text, to, metadata, group, cursor } = line;
-    const { addressed = false, origin = 'written' } = line;
+    const { addressed = false, origin = 'written', attachments = [] } = line;
     const refuse = (reason: string) => link.tell({ type: 'refused', id, reason });
     const guarantee = this.replySender.guarantee(link);
-    await this.#inbox.add({
-      cursor,
-      received: {
+    const { directory } = this.#context.host;
+    const received = await this.#inboundFiles.fetchedWith(
+      {
         conversation: chat,
         text,
         person: { id: person, name },
@@ -185,6 +190,17 @@ export class CommandChannel implements Channel {
         replyIdempotent: guarantee.idempotent,
         replyUnknown: guarantee.unknown,
       },
+      attachments.map((file) =>
+        inboundFileOf(directory, file, (text) =>
+          this.#complaints.note('file', `The channel ${this.name} can't read a file of a message: ${text}.`),
+        ),
+      ),
+    );
+    // The channel has ended: the message is not acknowledged, and comes again.
+    if (received === null) return;
+    await this.#inbox.add({
+      cursor,
+      received,
       settled: ({ outcome }) => {
         if (outcome === 'not-allowed') refuse('not_allowed');
         else link.tell({ type: 'stored', id });

@@ -9,6 +9,7 @@ import {
   type DeletedLine,
   encodeLine,
   type GatewayLine,
+  gatewayCapabilities,
   type InboundLine,
   longestLineBytes,
   type ProgramLine,
@@ -155,7 +156,8 @@ export class ProgramLink {
     const abort = () => this.fail('was ended with the channel');
     signal.addEventListener('abort', abort);
     if (signal.aborted) abort();
-    this.tell({ type: 'start', protocol: protocolVersion, ...this.#options.start });
+    const capabilities = gatewayCapabilities;
+    this.tell({ type: 'start', protocol: protocolVersion, capabilities, ...this.#options.start });
     const failure = await Promise.race([ready.then(() => null), this.ended]);
     cancel();
     signal.removeEventListener('abort', abort);

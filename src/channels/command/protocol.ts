@@ -19,6 +19,9 @@ export const capabilities = ['reconcile', 'idempotent', 'files'] as const;
  */
 export type Capability = (typeof capabilities)[number];
 
+/** Further things that this gateway takes: files of messages. A program that is not told so leaves them out. */
+export const gatewayCapabilities = ['attachments'] as const;
+
 export interface StartOrder {
   readonly channel: string;
   readonly secret: string | null;
@@ -44,7 +47,11 @@ export interface SendOrder {
 }
 
 export type GatewayLine =
-  | ({ readonly type: 'start'; readonly protocol: number } & StartOrder)
+  | ({
+      readonly type: 'start';
+      readonly protocol: number;
+      readonly capabilities: readonly string[];
+    } & StartOrder)
   | { readonly type: 'stored'; readonly id: string }
   | { readonly type: 'refused'; readonly id: string; readonly reason: string }
   | ({ readonly type: 'send' } & SendOrder)
@@ -110,12 +117,27 @@ const metadata = jsonOf(mostMetadataBytes)
   )
   .transform((value) => value as Metadata);
 
+/** A file of a message, which the program has put below its own directory. */
+const inboundFile = z.object({
+  /** Relative to that directory, or absolute. */
+  path: name(1_024),
+  /** As its sender calls it: never a path. */
+  name: z.string().max(255).nullish(),
+  media_type: z.string().max(255).nullish(),
+});
+
+export type InboundFile = z.output<typeof inboundFile>;
+
+const mostInboundFiles = 100;
+
 const inboundLine = z.object({
   type: z.literal('inbound'),
   id,
   chat: name(1_024),
   person: name(128),
-  text: z.string().min(1, 'must not be empty').refine(isStorable, unstorableMessage),
+  /** Empty only with files. */
+  text: z.string().refine(isStorable, unstorableMessage),
+  attachments: z.array(inboundFile).max(mostInboundFiles).optional(),
   to: name(2_048).optional(),
   metadata: metadata.optional(),
   /** The name that the person has chosen. */
@@ -127,6 +149,9 @@ const inboundLine = z.object({
   origin: z.enum(['written', 'forwarded', 'quoted', 'edited']).optional(),
   cursor: jsonOf(mostCursorBytes).optional(),
 });
+
+const whole = ({ text, attachments = [] }: z.output<typeof inboundLine>) =>
+  text !== '' || attachments.length > 0;
 
 /** A message was deleted on the platform. */
 const deletedLine = z.object({
@@ -146,7 +171,7 @@ const programLines = [
     text_unit: z.enum(textUnits).default('bytes'),
     text_form: z.enum(textForms).default('markdown'),
   }),
-  inboundLine,
+  inboundLine.refine(whole, { path: ['text'], message: 'must not be empty' }),
   deletedLine,
   z.object({ type: z.literal('sent'), id, receipt: jsonOf(mostMetadataBytes).nullable().default(null) }),
   z.object({

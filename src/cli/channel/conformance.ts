@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { closeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Capability } from '../../channels/command/protocol.js';
+import type { Capability, InboundFile } from '../../channels/command/protocol.js';
+import { openBelow } from '../../linux/open-below.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { ProgramRun, type ProgramRunOptions } from './program-run.js';
 
 /** Checks a channel's program against docs/channels/protocol.md: it is killed, paused and told what it does not know. */
@@ -191,9 +194,23 @@ class Kit {
       const text = 'the message did not come again: what is not on disk is lost when the program dies';
       return { verdict: 'warning', text };
     }
+    const file = this.#unreadableFile(again.attachments);
+    if (file !== null) return failed(file);
     this.#running().tell({ type: 'stored', id: again.id });
     await pause(pauseMs);
     return ok('the message came again, under its id');
+  }
+
+  /** Null: the gateway would get each. */
+  #unreadableFile(files: readonly InboundFile[] = []): string | null {
+    for (const { path } of files) {
+      try {
+        closeSync(openBelow(this.#options.host.directory, path));
+      } catch (error) {
+        return `a file of the message can't be read below the program's directory: ${errorMessage(error)}`;
+      }
+    }
+    return null;
   }
 
   async stopAndEnd(): Promise<Result> {

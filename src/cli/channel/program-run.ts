@@ -2,6 +2,7 @@ import type { ChannelHost, ChannelProgram } from '../../channels/channel-program
 import {
   encodeLine,
   type GatewayLine,
+  gatewayCapabilities,
   longestLineBytes,
   type ProgramLine,
   parseLine,
@@ -49,7 +50,8 @@ export class ProgramRun {
     const take = async (bytes: Buffer) => (await begun).#take(bytes);
     const run = new ProgramRun(await host.startProgram({ command, env, take }));
     made(run);
-    run.tell({ type: 'start', protocol: protocolVersion, channel: 'test', secret, cursor });
+    const capabilities = gatewayCapabilities;
+    run.tell({ type: 'start', protocol: protocolVersion, capabilities, channel: 'test', secret, cursor });
     return run;
   }
 

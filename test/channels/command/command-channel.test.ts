@@ -1,5 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CommandChannel } from '../../../src/channels/command/command-channel.js';
@@ -103,7 +113,14 @@ describe('the start', () => {
     const program = await started();
     expect(program.options).toMatchObject({ command: ['/bin/irc', '--tls'], env: ['HTTPS_PROXY'] });
     expect(program.told).toEqual([
-      { type: 'start', protocol: 1, channel: name, secret: 's3cret', cursor: null },
+      {
+        type: 'start',
+        protocol: 1,
+        capabilities: ['attachments'],
+        channel: name,
+        secret: 's3cret',
+        cursor: null,
+      },
     ]);
     expect(channel.health().state).toBe('up');
     expect(JSON.stringify(log.records)).not.toContain('s3cret');
@@ -648,5 +665,93 @@ describe('a reply', () => {
     await store.completeTurn(turn, { text: 'r', metadata: {} });
     const claimed = (await store.claimDeliveries(all)).find(({ target }) => target.channel === name);
     expect(claimed).toMatchObject({ idempotent: idempotent === 1, unknownPolicy: 'drop' });
+  });
+});
+
+describe('files of a message', () => {
+  /** The files of the session's last message, with their content. */
+  async function filesOf(): Promise<readonly string[]> {
+    const page = await store.sessionMessages(`${name}:~23dev`, { limit: 100, after: null });
+    const files = page?.items.at(-1)?.attachments ?? [];
+    return Promise.all(
+      files.map(async (file) => {
+        const content = await store.openBlob(file.id);
+        return `${file.name} ${file.mediaType} ${content === null ? null : await buffer(content)}`;
+      }),
+    );
+  }
+
+  function put(path: string, content = 'content'): void {
+    mkdirSync(dirname(join(host.directory, path)), { recursive: true });
+    writeFileSync(join(host.directory, path), content);
+  }
+
+  test('are taken from below its directory, also without a text', async () => {
+    const program = await started();
+    put('in/1');
+    await program.say(
+      inbound('1', '', { attachments: [{ path: 'in/1', name: '../plan.txt', media_type: 'text/plain' }] }),
+    );
+    await program.hears('stored', { id: '1' });
+    expect(await texts()).toEqual([' queued']);
+    expect(await filesOf()).toEqual(['plan.txt text/plain content']);
+    // The gateway has its own: the program may remove it.
+    rmSync(join(host.directory, 'in/1'));
+    await program.say(inbound('2', 'again', { attachments: [{ path: 'in/1', name: 'plan.txt' }] }));
+    await program.hears('stored', { id: '2' });
+    expect((await texts())?.at(-1)).toMatch(/^again\n\[the file "plan.txt" is missing: .* queued$/s);
+  });
+
+  test.each([
+    ['leads out of it', '../outside'],
+    ['is outside of it', '/etc/hostname'],
+    ['is a link', 'link'],
+    ['leads through a link', 'way/outside'],
+    ['is a directory', '.'],
+    ['is not there', 'none'],
+  ])('are named, and not taken, if the path %s', async (_name, path) => {
+    const program = await started();
+    put('../outside');
+    put('inside');
+    symlinkSync(join(host.directory, 'inside'), join(host.directory, 'link'));
+    symlinkSync('..', join(host.directory, 'way'));
+    await program.say(inbound('1', 'hello', { attachments: [{ path }] }));
+    await program.hears('stored', { id: '1' });
+    expect(await texts()).toEqual([expect.stringMatching(/^hello\n\[the file "without a name" is missing/)]);
+    expect(await filesOf()).toEqual([]);
+    expect(records().map(({ message }) => message)).toEqual([
+      expect.stringContaining("can't read a file of a message"),
+    ]);
+  });
+
+  test('are bounded, and those of strangers are not read', async () => {
+    const program = await started();
+    put('large', 'x'.repeat(1_001));
+    put('small');
+    const attachments = ['large', 'small', 'small'].map((path) => ({ path, name: path }));
+    await program.say(inbound('1', 'hello', { attachments }));
+    await program.hears('stored', { id: '1' });
+    expect(await filesOf()).toEqual(['small application/octet-stream content']);
+    expect(await texts()).toEqual([
+      expect.stringMatching(/attachments.file_limit[\s\S]*attachments.count_limit/),
+    ]);
+    await program.say(inbound('2', 'hello', { person: 'eve', attachments: [{ path: 'none' }] }));
+    await program.hears('refused', { id: '2' });
+    expect(
+      records()
+        .map(({ message }) => message)
+        .join(),
+    ).not.toContain('a file of a message');
+  });
+
+  test.each([
+    ['no text and no file', { text: '' }, 'text'],
+    ['more than 100 files', { attachments: Array(101).fill({ path: 'x' }) }, 'attachments'],
+    ['a file without a path', { attachments: [{ name: 'x' }] }, 'attachments.0.path'],
+  ])('a message with %s is refused', async (_name, members, said) => {
+    const program = await started();
+    await program.say(inbound('1', 'hello', members));
+    const { reason } = await program.hears('refused', { id: '1' });
+    expect(reason).toContain(`"${said}" of "inbound"`);
   });
 });

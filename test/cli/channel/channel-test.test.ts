@@ -18,10 +18,10 @@ function verdictsOf(stdout: string): Record<string, string> {
   return Object.fromEntries(checks.map(({ name, verdict }) => [name, verdict]));
 }
 
-test('the example passes, also with a message that comes', async () => {
+test('the example passes, also with a message that comes, which is a file', async () => {
   const chats = join(place.directory, 'chats');
   mkdirSync(join(chats, 'dev/in'), { recursive: true });
-  writeFileSync(join(chats, 'dev/in/.m1'), 'hello');
+  writeFileSync(join(chats, 'dev/in/.m1'), Buffer.from([0xff, 0, 0xff]));
   renameSync(join(chats, 'dev/in/.m1'), join(chats, 'dev/in/m1'));
   const words = [
     'channel',
@@ -88,4 +88,22 @@ test('one that ends at once fails, and one that is not there can’t be tried', 
   const away = await place.run(['channel', 'test', '--', '/nonexistent/channel']);
   expect(away.stderr).toContain('"/nonexistent/channel" could not be started');
   expect(away.status).toBe(1);
+});
+
+test('one whose file is not below its directory fails', async () => {
+  const bad = `
+import json, sys
+for text in sys.stdin:
+    line = json.loads(text)
+    if line["type"] == "start":
+        print(json.dumps({"type": "ready", "protocol": 1}), flush=True)
+        message = {"id": "1", "chat": "dev", "person": "ada", "text": "", "attachments": [{"path": "/etc/hostname"}]}
+        print(json.dumps({"type": "inbound", **message}), flush=True)
+    elif line["type"] == "health":
+        print(json.dumps({"type": "healthy", "id": line["id"]}), flush=True)
+`;
+  const words = ['channel', 'test', '--json', '--wait', '5s', '--', '/usr/bin/python3', '-c', bad];
+  const { stdout } = await place.run(words);
+  expect(verdictsOf(stdout)).toMatchObject({ 'killed before a message is stored': 'failed' });
+  expect(stdout).toContain("can't be read below the program's directory");
 });
