@@ -11,11 +11,11 @@ interface SentLine {
   readonly text: string;
 }
 
-/** A program (inside/channel-program.mjs) whose platform is a directory. It misbehaves by itself. */
+/** A program (inside/channel-program.mjs) whose platform is a directory. It misbehaves by itself, unless it is to be well. */
 export async function programPlatform(
   machine: Machine,
   kind: keyof typeof capabilities,
-  seed: number,
+  seed: number | 'well',
 ): Promise<Platform> {
   const directory = `/run/tester/${kind}`;
   const fileOf = (name: string) => `/proc/${machine.pid}/root${directory}/${name}`;
