@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Channel } from '../../src/channels/channel.js';
+import type { SendOutcome } from '../../src/channels/reply-sender.js';
 import type { Delivery } from '../../src/store/deliveries.js';
 import { ChannelBench } from './channel-bench.js';
 
@@ -46,6 +47,33 @@ export abstract class ChatScene<Chat extends Channel> extends ChannelBench {
       this.clock.advance(stepMs);
       await delay(1);
     }
+  }
+
+  /** Lets time pass until the work is over. */
+  async passed<Result>(work: Promise<Result>): Promise<Result> {
+    let isOver = false;
+    const watched = work.finally(() => {
+      isOver = true;
+    });
+    watched.catch(() => undefined);
+    await this.pass(() => isOver);
+    return watched;
+  }
+
+  /** Sends all parts of a reply, as the gateway does, and gives the end of the last one. */
+  async sent(
+    members: Partial<Delivery> & { readonly to?: string } = {},
+    channel: Channel = this.channel,
+  ): Promise<SendOutcome> {
+    const delivery = this.delivery(members);
+    let outcome: SendOutcome | undefined;
+    for (const part of channel.replySender?.partsOf(delivery) ?? []) {
+      const sending = channel.replySender?.send(part, new AbortController().signal);
+      outcome = sending === undefined ? undefined : await this.passed(sending);
+      if (outcome?.kind !== 'delivered') break;
+    }
+    if (outcome === undefined) throw new Error('There is no part.');
+    return outcome;
   }
 
   /** The records of at least this priority, without those of the store. */

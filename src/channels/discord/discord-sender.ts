@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Delivery } from '../../store/deliveries.js';
 import type { JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import { DoubtfulSends } from '../doubtful-sends.js';
 import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome } from '../reply-sender.js';
 import {
@@ -41,8 +42,6 @@ export interface DiscordSenderOptions {
 
 /** Discord takes a message with a nonce once "in the past few minutes"; so long it surely does, in milliseconds. */
 const nonceMs = 120_000;
-/** Sends in doubt that are remembered at once. */
-const mostInDoubt = 1_000;
 const searchSize = 100;
 
 const wantedAddress = 'must be the id of a channel, a thread or a private conversation';
@@ -67,7 +66,7 @@ export class DiscordSender implements ReplySender {
   readonly #options: DiscordSenderOptions;
   readonly #startedAt: number;
   /** Numbers of messages whose last send may have arrived. */
-  readonly #inDoubt = new Set<string>();
+  readonly #inDoubt = new DoubtfulSends();
   readonly #replies = new PlannedReplies<OutgoingPart>(outgoingParts, (part) =>
     part.kind === 'text' ? part.text : '',
   );
@@ -110,9 +109,7 @@ export class DiscordSender implements ReplySender {
     };
     const settled = await this.#settle(sending, delivery, signal);
     const outcome = settled ?? (await this.#send(sending, signal));
-    const isInDoubt = 'inDoubt' in outcome && outcome.inDoubt === true;
-    const wasInDoubt = outcome.kind === 'retry' && this.#inDoubt.has(sending.nonce);
-    this.#noteDoubt(sending.nonce, isInDoubt || wasInDoubt);
+    this.#inDoubt.note(sending.nonce, outcome);
     if (outcome.kind !== 'retry') return outcome;
     const { context, retryForMs } = this.#options;
     const { dueSince } = delivery;
@@ -171,14 +168,6 @@ export class DiscordSender implements ReplySender {
 
   get #now(): number {
     return this.#options.context.clock.now();
-  }
-
-  #noteDoubt(nonce: string, isInDoubt: boolean): void {
-    this.#inDoubt.delete(nonce);
-    if (!isInDoubt) return;
-    this.#inDoubt.add(nonce);
-    const [oldest] = this.#inDoubt;
-    if (this.#inDoubt.size > mostInDoubt && oldest !== undefined) this.#inDoubt.delete(oldest);
   }
 
   /** Looks for a message that may have been sent before. Null: it is to be sent, as it was not, or Discord takes it once. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment, JsonValue, ReplyTarget, UnknownPolicy } from '../../store/messages.js';
 import type { ChannelAddress, ChannelContext } from '../channel.js';
+import { DoubtfulSends } from '../doubtful-sends.js';
 import type { MovedChats } from '../moved-chats.js';
 import { lostFileText, openedFile, PlannedReplies, uploadTimeoutMs } from '../planned-replies.js';
 import type { ReplyGuarantee, ReplyPart, ReplySender, SendOutcome, StreamMode } from '../reply-sender.js';
@@ -60,8 +61,6 @@ export interface MatrixSenderOptions {
 
 /** Homeservers know a transaction again for half an hour at least; so long they surely do, in milliseconds. */
 const transactionMs = 1_500_000;
-/** Sends in doubt that are remembered at once. */
-const mostInDoubt = 1_000;
 const searchSize = 100;
 const mostSearches = 5;
 /** The sign of typing is shown so long unless it is renewed, in milliseconds. */
@@ -89,7 +88,7 @@ export class MatrixSender implements ReplySender {
   readonly #budget = new SendBudget(matrixRates);
   readonly #previews = new SendBudget(previewRates);
   /** Transactions whose last send may have arrived. */
-  readonly #inDoubt = new Set<string>();
+  readonly #inDoubt = new DoubtfulSends();
   readonly #replies = new PlannedReplies<MatrixPart>(outgoingParts, (part) =>
     part.kind === 'text' ? part.plain : '',
   );
@@ -131,9 +130,7 @@ export class MatrixSender implements ReplySender {
     const sending: Sending = { part, ...place, transaction, edits };
     const settled = await this.#settle(sending, delivery, signal);
     const outcome = settled ?? (await this.#send(sending, signal));
-    const isInDoubt = 'inDoubt' in outcome && outcome.inDoubt === true;
-    const wasInDoubt = outcome.kind === 'retry' && this.#inDoubt.has(transaction);
-    this.#noteDoubt(transaction, isInDoubt || wasInDoubt);
+    this.#inDoubt.note(transaction, outcome);
     if (outcome.kind !== 'retry') return outcome;
     const { context, retryForMs } = this.#options;
     const { dueSince } = delivery;
@@ -207,14 +204,6 @@ export class MatrixSender implements ReplySender {
         ? relationFor(parsed.threadId, options, isFirst)
         : { threadId: null, answers: null, calls: null };
     return { roomId, relation };
-  }
-
-  #noteDoubt(transaction: string, isInDoubt: boolean): void {
-    this.#inDoubt.delete(transaction);
-    if (!isInDoubt) return;
-    this.#inDoubt.add(transaction);
-    const [oldest] = this.#inDoubt;
-    if (this.#inDoubt.size > mostInDoubt && oldest !== undefined) this.#inDoubt.delete(oldest);
   }
 
   /** Looks for a message that may have been sent before. Null: it is to be sent, as it was not, or is taken once. */

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { SendOutcome } from '../../../src/channels/reply-sender.js';
-import type { Delivery } from '../../../src/store/deliveries.js';
 import { type DiscordFault, directId, guildChannelId } from '../../support/discord-stand-in.js';
 import { closeStore, openStore, Scene } from './discord-fixture.js';
 
@@ -19,29 +18,8 @@ afterEach(async () => {
   expect(scene.discord.limited).toBe(0);
 });
 
-type Members = Partial<Delivery> & { readonly to?: string };
-
-async function passed<Result>(work: Promise<Result>): Promise<Result> {
-  let isOver = false;
-  const watched = work.finally(() => {
-    isOver = true;
-  });
-  watched.catch(() => undefined);
-  await scene.pass(() => isOver);
-  return watched;
-}
-
-/** Sends all parts, as the gateway does, and gives the end of the last one. */
-async function send(members: Members = {}, channel = scene.channel): Promise<SendOutcome> {
-  const delivery = scene.delivery(members);
-  let outcome: SendOutcome | undefined;
-  for (const part of channel.replySender.partsOf(delivery)) {
-    outcome = await passed(channel.replySender.send(part, never));
-    if (outcome.kind !== 'delivered') return outcome;
-  }
-  if (outcome === undefined) throw new Error('There is no part.');
-  return outcome;
-}
+const passed: Scene['passed'] = (work) => scene.passed(work);
+const send: Scene['sent'] = (members, channel) => scene.sent(members, channel);
 
 const refused = (status: number, code: number, message: string): DiscordFault => ({
   kind: 'refuse',
