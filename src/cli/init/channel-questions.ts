@@ -89,9 +89,10 @@ export class ChannelQuestions {
       const answer = await this.asker.ask(question);
       const read = key.safeParse(answer === '' && question.byDefault === '' ? null : answer);
       if (read.success) return read.data;
-      const problem = `"${answer}" ${read.error.issues[0]?.message}`;
-      if (!this.asker.isTerminal) throw new AnswerError(`--${question.option}: ${problem}`);
-      this.asker.say(problem);
+      // Not the answer itself, which may hold a password by mistake.
+      const problem = read.error.issues[0]?.message ?? 'can’t be used';
+      if (!this.asker.isTerminal) throw new AnswerError(`--${question.option} ${problem}`);
+      this.asker.say(`The answer ${problem}`);
     }
   }
 

@@ -1,5 +1,6 @@
 import { emailKeys } from '../../config/email-keys.js';
 import { readMailServer } from '../../config/mail-server.js';
+import { UsageError } from '../usage.js';
 import type { ChannelAnswer } from './answers.js';
 import { InterruptedError } from './asker.js';
 import type { ChannelQuestions, FoundToken, OfferedChannel } from './channel-questions.js';
@@ -14,6 +15,9 @@ export const emailChannel: OfferedChannel = {
 
 async function askEmail(questions: ChannelQuestions): Promise<ChannelAnswer | null> {
   const { asker } = questions;
+  if (asker.given('imap') !== null && asker.given('lmtp') !== null) {
+    throw new UsageError('--imap and --lmtp exclude each other: mails come in by one of them', 'init');
+  }
   const address = await questions.checked(
     { option: 'address', text: 'The address of the agent, such as agent@example.org:' },
     emailKeys.address,

@@ -40,6 +40,16 @@ const typesOfOption: Readonly<Record<string, readonly string[]>> = {
   'key-file': ['openai'],
 };
 
+/** The same of channels. */
+const channelsOfOption: Readonly<Record<string, readonly string[]>> = {
+  'app-token-file': ['slack'],
+  address: ['email'],
+  imap: ['email'],
+  lmtp: ['email'],
+  smtp: ['email'],
+  'authserv-id': ['email'],
+};
+
 /** Asks, and tries each answer. Nothing is written. */
 export class Interview {
   readonly #options: ChannelSurroundings;
@@ -68,13 +78,18 @@ export class Interview {
         ['openai', 'a server of chat completions, such as Ollama, llama.cpp or a provider'],
       ],
     });
-    for (const [option, types] of Object.entries(typesOfOption)) {
-      if (types.includes(type) || asker.given(option) === null) continue;
-      throw new UsageError(`--${option} goes with --agent ${types.join(' or ')}`, 'init');
-    }
+    this.#checkOptions('agent', typesOfOption, type);
     for (;;) {
       const answer = await this.#agentOf(type);
       if (answer !== null) return answer;
+    }
+  }
+
+  /** Throws a UsageError for an option that answers nothing of what was chosen. */
+  #checkOptions(of: 'agent' | 'channel', known: typeof typesOfOption, chosen: string): void {
+    for (const [option, types] of Object.entries(known)) {
+      if (types.includes(chosen) || this.#options.asker.given(option) === null) continue;
+      throw new UsageError(`--${option} goes with --${of} ${types.join(' or ')}`, 'init');
     }
   }
 
@@ -190,6 +205,7 @@ export class Interview {
         ...offeredChannels.map((offered) => [offered.choice, offered.meaning] as const),
       ],
     });
+    this.#checkOptions('channel', channelsOfOption, choice);
     const offered = offeredChannels.find((each) => each.choice === choice);
     if (offered === undefined) return null;
     for (;;) {

@@ -121,3 +121,22 @@ it('takes mails from the mail server of this machine', async () => {
   expect(readFileSync(file, 'utf8')).toContain('\nlmtp = "/run/sd-gateway-mail/lmtp"\n');
   expect(readFileSync(file, 'utf8')).not.toContain('token_file');
 });
+
+it.each([
+  [['--channel', 'telegram', '--imap', 'imaps://a@b'], '--imap goes with --channel email'],
+  [['--channel', 'email', '--app-token-file', '/x'], '--app-token-file goes with --channel slack'],
+  [['--channel', 'email', '--imap', 'imaps://a@b', '--lmtp', '/x'], '--imap and --lmtp exclude each other'],
+  [['--channel', 'email', '--address', 'agent'], '--address must be the address of a mailbox'],
+  [
+    ['--channel', 'email', '--address', 'a@b.org', '--imap', 'imaps://u:s3cret@b'],
+    '--imap must not hold a password',
+  ],
+])('refuses %j', async (words, reason) => {
+  const ended = await init(...words).then(
+    ({ stderr }) => stderr,
+    (error: unknown) => String(error),
+  );
+  expect(ended).toContain(reason);
+  expect(ended).not.toContain('s3cret');
+  expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+});
