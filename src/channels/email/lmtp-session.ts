@@ -190,7 +190,7 @@ class LmtpSession {
           }
         }),
       );
-      let answer: LmtpAnswer = '250 2.0.0 On disk';
+      let answer: LmtpAnswer = '250 2.0.0 Taken';
       if (isMemoryFull) answer = '452 4.3.1 Too many mails are on their way; come again';
       else {
         try {

@@ -42,7 +42,8 @@ export class LmtpSource implements MailSource {
   }
 
   async start(): Promise<void> {
-    await listen(this.#server, { kind: 'unix', path: this.#options.path });
+    const { context, path } = this.#options;
+    await listen(this.#server, { kind: 'unix', path, setting: `channels.${context.name}.lmtp` });
   }
 
   stopAccepting(): void {

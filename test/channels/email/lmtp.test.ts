@@ -23,6 +23,8 @@ let storing: () => Promise<void>;
 class Client {
   readonly #socket: Socket;
   #heard = '';
+  /** All answers with their texts. */
+  said = '';
   #isOver = false;
   #wake = () => {};
 
@@ -30,6 +32,7 @@ class Client {
     this.#socket = connect(join(folder, 's')).on('error', () => undefined);
     this.#socket.setEncoding('latin1').on('data', (text: string) => {
       this.#heard += text;
+      this.said += text;
       this.#wake();
     });
     this.#socket.on('close', () => {
@@ -99,7 +102,26 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+it('names its own key where it can’t listen', async () => {
+  const context = { name: 'post', clock: systemClock, log: new RecordingLog() } as unknown as ChannelContext;
+  const path = join(folder, 'missing/s');
+  const lost = new LmtpSource({ context, path, messageLimitBytes: limitBytes, take: async () => undefined });
+  await expect(lost.start()).rejects.toThrow(
+    `Can't listen on unix:${path}: the directory does not exist. Make it, or set channels.post.lmtp to another path.`,
+  );
+  await lost.close(0);
+});
+
 describe('a mail', () => {
+  it('is said to be taken, whether it is stored or left out', async () => {
+    const client = new Client();
+    client.write(`${envelope}DATA\r\n`);
+    await client.hears(5);
+    client.write('.\r\n');
+    await client.hears(1);
+    expect(client.said).toMatch(/^250 2\.0\.0 Taken\r\n$/m);
+  });
+
   it('ends at its dot alone, wherever its bytes are cut on their way', async () => {
     const client = new Client();
     client.write('LHLO x\r\n');

@@ -10,7 +10,13 @@ import { describeTaken } from './taken-address.js';
 /** The address of the HTTP server. `kept`: the listening socket of an earlier process, if that kept it. */
 export type HttpEndpoint =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly kept?: number }
-  | { readonly kind: 'unix'; readonly path: string; readonly kept?: number }
+  | {
+      readonly kind: 'unix';
+      readonly path: string;
+      readonly kept?: number;
+      /** The key that names it. Default: http.listen. */
+      readonly setting?: string;
+    }
   /** A listening stream socket passed by systemd (sd_listen_fds(3)), by its FileDescriptorName=. */
   | { readonly kind: 'descriptor'; readonly descriptor: number; readonly name: string };
 
@@ -39,7 +45,7 @@ const backlog = 4_096;
 export async function listen(server: Server, endpoint: HttpEndpoint): Promise<string> {
   try {
     if (endpoint.kind === 'unix') {
-      if (endpoint.kept === undefined) await listenOnPath(server, endpoint.path);
+      if (endpoint.kept === undefined) await listenOnPath(server, endpoint.path, endpoint.setting);
       else await bind(server, { fd: endpoint.kept });
       return `unix:${endpoint.path}`;
     }
@@ -83,8 +89,8 @@ function bind(server: Server, options: BindOptions): Promise<void> {
  * Binds under another name and renames that: who sees the path can connect to it, and may. Node removes the name that it
  * bound when it closes the socket, but a socket that is kept must still be found.
  */
-async function listenOnPath(server: Server, path: string): Promise<void> {
-  await expectFreePath(path);
+async function listenOnPath(server: Server, path: string, setting: string | undefined): Promise<void> {
+  await expectFreePath(path, setting);
   const temporary = join(dirname(path), temporaryName(basename(path)));
   removeSocketFile(temporary);
   await bind(server, { path: temporary });
@@ -107,32 +113,32 @@ function fileAt(path: string): 'socket' | 'other' | 'nothing' {
 }
 
 /** Looks at the path of a Unix socket before anybody binds it. Throws a ListenError if somebody listens there. */
-export async function expectFreePath(path: string): Promise<void> {
+export async function expectFreePath(path: string, setting = 'http.listen'): Promise<void> {
   try {
-    if (fileAt(path) !== 'nothing') await expectStaleSocket(path);
+    if (fileAt(path) !== 'nothing') await expectStaleSocket(path, setting);
     // Throws where there is no such directory: libuv tells bind(2)'s ENOENT as EACCES.
     statSync(dirname(path));
   } catch (error) {
     if (error instanceof ListenError) throw error;
-    throw listenError({ kind: 'unix', path }, error);
+    throw listenError({ kind: 'unix', path, setting }, error);
   }
 }
 
 /** Throws unless there is the file of a socket that nobody listens on any more. */
-async function expectStaleSocket(path: string): Promise<void> {
+async function expectStaleSocket(path: string, setting: string): Promise<void> {
   const address = `unix:${path}`;
   if (fileAt(path) === 'other') {
     throw new ListenError(
       address,
       'EADDRINUSE',
-      `Can't listen on ${address}: there is a file that is not a socket. Remove it, or set http.listen to another path.`,
+      `Can't listen on ${address}: there is a file that is not a socket. Remove it, or set ${setting} to another path.`,
     );
   }
   if (await isLive(path)) {
     throw new ListenError(
       address,
       'EADDRINUSE',
-      `Can't listen on ${address}: another process does. Stop it, or set http.listen to another path.`,
+      `Can't listen on ${address}: another process does. Stop it, or set ${setting} to another path.`,
     );
   }
 }
@@ -198,7 +204,7 @@ function advice(endpoint: HttpEndpoint, code: string): string | null {
     case 'EADDRNOTAVAIL':
       return 'this machine has no such address. Set http.listen to one that "ip address" shows.';
     case 'ENOENT':
-      return 'the directory does not exist. Make it, or set http.listen to another path.';
+      return `the directory does not exist. Make it, or set ${(endpoint.kind === 'unix' && endpoint.setting) || 'http.listen'} to another path.`;
     case 'ENOTFOUND':
       return 'the host name has no address. Set http.listen to an address or a name that resolves.';
     case 'EINVAL':
