@@ -316,7 +316,8 @@ export function senderByChannel(
 function absentSender(channel: string): ReplySender {
   return {
     schedule: absentSchedule,
-    destinationOf: () => 'absent',
+    // All of its chats.
+    destinationOf: () => '*',
     // The number of a part that was sent would count as delivered.
     partsOf: (delivery) => [{ delivery, number: nextPart(delivery), text: '' }],
     send: async () => retryLater(`the channel ${channel} does not run, or is not configured`),

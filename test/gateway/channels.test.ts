@@ -254,6 +254,8 @@ test('a reply goes by the channel of its target', () => {
 
 test('a reply waits for its channel, and says so', async () => {
   const absent = senderByChannel(to('matrix'), senderOf);
+  // As doctor names it: "1 reply to matrix:*".
+  expect(absent?.destinationOf(to('matrix'))).toBe('*');
   const [part] = absent?.partsOf(to('matrix')) ?? [];
   if (part === undefined) throw new Error('There is no part.');
   expect(await absent?.send(part, new AbortController().signal)).toMatchObject({
