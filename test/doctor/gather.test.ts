@@ -31,6 +31,14 @@ it('tells a store that is gone from one that was never there', async () => {
   });
 });
 
+it('looks at the disk where the state directory will be', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-doctor-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const store = known(offlineStore(storeTable.parse({}), directory));
+  const { disk } = await gatherData({ state: join(directory, 'a/b'), runtime: directory, store });
+  expect(disk).toMatchObject({ known: true, value: { path: directory } });
+});
+
 it('finds a program that the unit’s sandbox hides, whatever its mode is', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'sd-gateway-doctor-'));
   onTestFinished(() => rmSync(directory, { recursive: true }));

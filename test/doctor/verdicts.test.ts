@@ -704,6 +704,15 @@ describe('verdicts', () => {
     ['time to stop', 'unknown', { journal: unknown('No journal files were opened') }, null],
     ['time to ready', 'unknown', { journal: known({ ...journal, mayRead: false }) }, null],
     ['rate limit', 'unknown', { journal: known({ ...journal, mayRead: false }) }, null],
+    [
+      'rate limit',
+      'ok',
+      {
+        journal: known({ ...journal, mayRead: false }),
+        journald: known({ ...journald, rateLimitBurst: '0' }),
+      },
+      null,
+    ],
     ['persistence', 'problem', { journald: known({ ...journald, storage: 'none' }) }, 'Storage=persistent'],
     [
       'persistence',

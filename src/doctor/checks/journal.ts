@@ -100,14 +100,16 @@ export function checkJournal(facts: DoctorFacts): readonly Finding[] {
     const limits = findings('journal', 'rate limit');
     const suppressed = journal.known ? journal.value.suppressed : [];
     const last = suppressed.at(-1);
+    const isOff = rateLimitBurst === '0' || rateLimitInterval === '0';
+    const limit = `${rateLimitBurst ?? '10000'} records in ${rateLimitInterval ?? '30s'}`;
+    const mayRead = journal.known && journal.value.mayRead === true;
     found.push(
       last === undefined
-        ? limits(
-            journal.known && journal.value.mayRead === true ? 'ok' : 'unknown',
-            rateLimitBurst === '0' || rateLimitInterval === '0'
-              ? 'journald has none'
-              : `${rateLimitBurst ?? '10000'} records in ${rateLimitInterval ?? '30s'}; no record was dropped`,
-          )
+        ? isOff
+          ? limits('ok', 'journald has none')
+          : mayRead
+            ? limits('ok', `${limit}; no record was dropped`)
+            : limits('unknown', `${limit}; this user may not see if records were dropped`)
         : limits(
             'warning',
             `journald has dropped records: ${last}`,

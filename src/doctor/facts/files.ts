@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readdirSync, type Stats, statfsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { whyNotDelegated } from '../../agents/delegation.js';
 import { isLeftoverLink } from '../../config/directories.js';
 import type { LoadedConfiguration } from '../../config/load.js';
@@ -147,6 +147,11 @@ async function gatherStore({ name, file, probe, log, lost }: OfflineStore): Prom
   });
 }
 
+/** The path, or the nearest directory above it that is there. */
+function nearestThere(path: string): string {
+  return existsSync(path) || path === dirname(path) ? path : nearestThere(dirname(path));
+}
+
 export interface DataLocations {
   readonly state: string;
   readonly runtime: string;
@@ -171,9 +176,11 @@ export async function gatherData({ state, runtime, store }: DataLocations): Prom
     ),
     store: store.known ? await gatherStore(store.value) : store,
     disk: attempt(() => {
-      const { bavail, bsize, blocks, ffree, files } = statfsSync(state);
+      // Before the first start it is where the directory will be.
+      const path = nearestThere(state);
+      const { bavail, bsize, blocks, ffree, files } = statfsSync(path);
       return {
-        path: state,
+        path,
         freeBytes: bavail * bsize,
         totalBytes: blocks * bsize,
         freeInodes: ffree,
