@@ -33,6 +33,8 @@ export interface ChannelProgramsOptions {
   /** The agents' own, by which the next start knows what this one has left. */
   readonly agentDirectory: string;
   readonly groups: AgentGroups | null;
+  /** The words that name the program to a person. Default: its key. */
+  readonly setting?: string;
   /** The program's current directory. Default: its own. */
   readonly workingDirectory?: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -51,9 +53,10 @@ export function channelHost(options: ChannelProgramsOptions): ChannelHost {
 }
 
 async function start(
-  { name, directory, agentDirectory, groups, environment, log, workingDirectory }: ChannelProgramsOptions,
+  options: ChannelProgramsOptions,
   { command, env }: ChannelProgramOptions,
 ): Promise<StartedProgram> {
+  const { name, directory, agentDirectory, groups, environment, log, workingDirectory } = options;
   const home = join(directory, name);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const wanted = env.map((variable) => [variable, environment[variable]] as const);
@@ -66,7 +69,7 @@ async function start(
     killDelayMs,
     groups,
     memoryMax: null,
-    setting: `channels.${name}.command`,
+    setting: options.setting ?? `channels.${name}.command`,
   });
   for (const limit of [endBeforeGateway, (pid: number) => lowerOpenFilesLimit(pid, openFilesLimit)]) {
     try {

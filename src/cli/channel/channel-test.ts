@@ -24,6 +24,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
       directory,
       agentDirectory: directory,
       workingDirectory: process.cwd(),
+      setting: 'PROGRAM',
       groups: null,
       environment: process.env,
       credentialsDirectory: null,

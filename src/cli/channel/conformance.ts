@@ -285,7 +285,12 @@ class Kit {
   }
 
   #silence(run: ProgramRun, what: string, timeoutMs: number): string {
-    return run.how === null ? `${what} did not come within ${timeoutMs / 1_000} s` : `it ${run.how}`;
+    const [mistake] = run.mistakes;
+    const instead =
+      mistake === undefined ? '' : `; instead a line came that the protocol does not know: ${mistake}`;
+    return run.how === null
+      ? `${what} did not come within ${timeoutMs / 1_000} s${instead}`
+      : `it ${run.how}${instead}`;
   }
 }
 

@@ -55,6 +55,15 @@ test('the example passes, also with a message that comes, which is a file', asyn
   expect(status).toBe(0);
 });
 
+test.each([
+  [['/nope'], 1, 'check that PROGRAM names a program that exists'],
+  [['python3', '-c', 'print(input())'], 1, 'instead a line came that the protocol does not know: '],
+])('%j is said to be no channel', async (words, status, said) => {
+  const result = await place.run(['channel', 'test', '--', ...words]);
+  expect(result.status).toBe(status);
+  expect(`${result.stdout}${result.stderr}`).toContain(said);
+});
+
 test('one that says what is not so, writes what it likes and does not end fails', async () => {
   const bad = `
 import json, sys, time
