@@ -59,10 +59,10 @@ const openTimeoutMs = 20_000;
 /** Discord may hold a session back while it has troubles of its own. */
 const readyTimeoutMs = 120_000;
 const closeTimeoutMs = 2_000;
-/** A server with thousands of channels and roles comes in one message. */
-const longestMessageBytes = 64 * 1024 ** 2;
-/** Characters of it outside its strings: a large guild's has thousands of channels and members. */
-const mostOutsideStrings = 8 * 1024 ** 2;
+/** A server with a thousand channels and roles comes in one message. */
+const longestMessageBytes = 8 * 1024 ** 2;
+/** Characters of it outside its strings. To parse so many takes a fifth of a second. */
+const mostOutsideStrings = 4 * 1024 ** 2;
 /** Discord ends a connection with more than 120 messages in a minute. */
 const shortestBeatMs = 1_000;
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from '../bounded-list.js';
 import { isSnowflake } from './snowflake.js';
 
 /** The parts of Discord's objects (discord.com/developers/docs/resources) that the channel reads. All else is left out. */
@@ -29,8 +30,8 @@ const sticker = z.object({ name: z.string() });
 const snapshot = z.object({
   message: z.object({
     content: z.string().default(''),
-    attachments: z.array(attachment).default([]),
-    sticker_items: z.array(sticker).default([]),
+    attachments: boundedList(attachment).default([]),
+    sticker_items: boundedList(sticker).default([]),
   }),
 });
 
@@ -51,10 +52,10 @@ export const messageSchema = z.object({
   timestamp: z.string().default(''),
   edited_timestamp: z.string().nullable().default(null),
   type: z.int(),
-  mentions: z.array(user).default([]),
-  attachments: z.array(attachment).default([]),
-  sticker_items: z.array(sticker).default([]),
-  message_snapshots: z.array(snapshot).default([]),
+  mentions: boundedList(user).default([]),
+  attachments: boundedList(attachment).default([]),
+  sticker_items: boundedList(sticker).default([]),
+  message_snapshots: boundedList(snapshot).default([]),
   referenced_message: repliedTo.nullable().optional(),
   poll: z.object({ question: z.object({ text: z.string().default('') }) }).optional(),
 });
@@ -63,7 +64,7 @@ export const messageSchema = z.object({
 export const deletionSchema = z.object({
   channel_id: snowflake,
   id: snowflake.optional(),
-  ids: z.array(snowflake).max(1_000).default([]),
+  ids: boundedList(snowflake).default([]),
 });
 
 export type GivenObject = z.output<typeof messageSchema>;
@@ -94,11 +95,14 @@ export type GatewayPayload = z.output<typeof payloadSchema>;
 
 export const helloSchema = z.object({ heartbeat_interval: z.number().min(1_000).max(600_000) });
 
+/** Servers of a bot, and channels and threads of a server: far more than Discord allows. */
+const mostOfGuild = 20_000;
+
 export const readySchema = z.object({
   session_id: z.string().min(1).max(200),
   resume_gateway_url: z.string().max(500),
   user: z.object({ id: snowflake }),
-  guilds: z.array(z.object({ id: snowflake })).default([]),
+  guilds: boundedList(z.object({ id: snowflake }), mostOfGuild).default([]),
 });
 
 const guildChannel = z.object({ id: snowflake, last_message_id: snowflake.nullable().optional() });
@@ -107,6 +111,6 @@ const guildChannel = z.object({ id: snowflake, last_message_id: snowflake.nullab
 export const guildSchema = z.object({
   id: snowflake,
   unavailable: z.boolean().default(false),
-  channels: z.array(guildChannel.nullable().catch(null)).default([]),
-  threads: z.array(guildChannel.nullable().catch(null)).default([]),
+  channels: boundedList(guildChannel.nullable().catch(null), mostOfGuild).default([]),
+  threads: boundedList(guildChannel.nullable().catch(null), mostOfGuild).default([]),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from '../bounded-list.js';
 import type { Complaints } from '../complaints.js';
 import type { DiscordApi, DiscordEnd } from './discord-api.js';
 import { snowflake } from './message-schema.js';
@@ -12,7 +13,7 @@ const longestWaitMs = 60_000;
 /** One page is asked for again so often. */
 const mostTries = 3;
 
-const page = z.array(z.looseObject({ id: snowflake }));
+const page = boundedList(z.looseObject({ id: snowflake }));
 
 /** They could not be read back now. */
 export class MissedMessagesError extends Error {

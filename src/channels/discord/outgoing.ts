@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { Delivery } from '../../store/deliveries.js';
 import type { Attachment } from '../../store/messages.js';
+import { boundedList } from '../bounded-list.js';
 import { discordMarkdown, plainDiscordText } from '../reply-text/discord-markdown.js';
 import { formBeginning, formReply } from '../reply-text/reply-form.js';
 import { snowflake } from './message-schema.js';
@@ -74,7 +75,7 @@ const sentSchema = z.object({
   content: z.string().default(''),
   nonce: z.union([z.string(), z.number()]).nullable().optional(),
   message_reference: z.object({ message_id: z.string().optional() }).nullable().optional(),
-  attachments: z.array(z.object({ size: z.int() })).default([]),
+  attachments: boundedList(z.object({ size: z.int() })).default([]),
 });
 
 /** The clocks of Discord and of this machine may differ. */
@@ -86,7 +87,7 @@ const clockDifferenceMs = 10_000;
  * @param most so many messages there would have been
  */
 export function findSent(messages: unknown, most: number, search: SentSearch): SearchEnd {
-  const parsed = z.array(sentSchema).safeParse(messages);
+  const parsed = boundedList(sentSchema).safeParse(messages);
   // A bot that may not read the history is given none.
   if (!parsed.success || parsed.data.length === 0) return { kind: 'unknown' };
   const since = search.since - clockDifferenceMs;

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { AttachmentLimitError } from '../../store/new-attachments.js';
+import { boundedList } from '../bounded-list.js';
 import { fileProblem } from './attachments/message-form.js';
 import { bearerOf } from './bearer.js';
 import { readBodies } from './bodies.js';
 import { Problem } from './problem.js';
-import { boundedList, metadata, replyText } from './request-schema.js';
+import { metadata, replyText } from './request-schema.js';
 import type { Connections } from './server/connections.js';
 import { validateBody } from './validate.js';
 

@@ -7,6 +7,7 @@ import {
   sessionPolicies,
   unknownPolicies,
 } from '../../store/messages.js';
+import { boundedList } from '../bounded-list.js';
 import { eventIdForm, parseEventId } from './streams/event-id.js';
 
 /** Bounds of what a request may hold, as documented in docs/http.md. */
@@ -97,14 +98,6 @@ const replyTarget = z.unknown().transform((value, context) => {
   context.issues.push(...(result.error.issues as z.core.$ZodRawIssue[]));
   return z.NEVER;
 });
-
-/** Items of a list, at most: each that is wrong is a mistake, which takes longer than to send it. */
-const mostItems = 1_000;
-
-/** A list whose items are looked at only if there are not too many of them. */
-export function boundedList<Item extends z.ZodType>(item: Item) {
-  return z.array(z.unknown()).max(mostItems, `must have at most ${mostItems} items`).pipe(z.array(item));
-}
 
 const fileUrl = z.strictObject({
   url: z

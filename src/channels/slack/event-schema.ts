@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from '../bounded-list.js';
 
 /** The parts of Slack's events (docs.slack.dev/apis/events-api) that the channel reads. All else is left out. */
 
@@ -35,7 +36,7 @@ export const messageSchema = z.object({
   parent_user_id: z.string().optional(),
   edited: edited.optional(),
   hidden: z.boolean().optional(),
-  files: z.array(file).default([]),
+  files: boundedList(file).default([]),
   team: z.string().optional(),
   reply_count: z.int().optional(),
   latest_reply: z.string().optional(),

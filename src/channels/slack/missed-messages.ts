@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { pause } from '../../lifecycle/effects/waits.js';
+import { boundedList } from '../bounded-list.js';
 import type { ChannelContext } from '../channel.js';
 import { SendBudget } from '../send-budget.js';
 import { compareTs } from './address.js';
@@ -23,7 +24,7 @@ const mostPages = 5;
 const mostThreads = 20;
 
 const listed = z.object({
-  channels: z.array(z.object({ id: z.string() })),
+  channels: boundedList(z.object({ id: z.string() })),
   response_metadata: z.object({ next_cursor: z.string().default('') }).nullish(),
 });
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { JsonValue } from '../../store/messages.js';
+import { boundedList } from '../bounded-list.js';
 import type { CallOptions } from '../platform-http.js';
 import type { SlackAddress } from './address.js';
 import type { SlackPart } from './reply-plan.js';
@@ -15,7 +16,7 @@ const mostPages = 5;
 const clockDifferenceMs = 300_000;
 
 const page = z.object({
-  messages: z.array(
+  messages: boundedList(
     z.looseObject({
       ts: z.string(),
       user: z.string().optional(),
@@ -26,8 +27,7 @@ const page = z.object({
         })
         .optional()
         .catch(undefined),
-      files: z
-        .array(z.object({ id: z.string(), name: z.string().nullish(), size: z.number().nullish() }))
+      files: boundedList(z.object({ id: z.string(), name: z.string().nullish(), size: z.number().nullish() }))
         .default([])
         .catch([]),
     }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from '../bounded-list.js';
 
 /** The parts of an Update (core.telegram.org/bots/api#update) that the channel reads. All else is left out. */
 
@@ -62,13 +63,13 @@ export const messageSchema = z.object({
   date: z.int(),
   edit_date: z.int().optional(),
   text: z.string().optional(),
-  entities: z.array(entity).default([]),
+  entities: boundedList(entity).default([]),
   caption: z.string().optional(),
-  caption_entities: z.array(entity).default([]),
+  caption_entities: boundedList(entity).default([]),
   forward_origin: origin.optional(),
   reply_to_message: repliedTo.optional(),
   quote: z.object({ text: z.string(), is_manual: z.boolean().optional() }).optional(),
-  photo: z.array(file).optional(),
+  photo: boundedList(file).optional(),
   document: file.optional(),
   audio: file.optional(),
   voice: file.optional(),
@@ -96,7 +97,7 @@ export const fileSchema = z.object({ file_path: z.string().min(1) });
 /** The answer of `getUpdates`. An update without an id could not be acknowledged. */
 export const updateSchema = z.looseObject({ update_id: z.int() });
 
-export const updatesSchema = z.array(updateSchema);
+export const updatesSchema = boundedList(updateSchema);
 
 export type UpdateObject = z.output<typeof updateSchema>;
 

@@ -137,6 +137,14 @@ describe('a message', () => {
     expect(scene.channel.health().state).toBe('up');
     expect(scene.complaints.join()).toContain('none of the gateway');
   });
+
+  test('that has millions of values is not taken apart', async () => {
+    await scene.started();
+    scene.discord.gateway.raw(`{"op":0,"s":1,"t":"X","d":[${'[],'.repeat(1_500_000)}0]}`);
+    scene.discord.says('1');
+    await hears(['1']);
+    expect(scene.complaints.join()).toContain('none of the gateway');
+  });
 });
 
 describe('a session', () => {

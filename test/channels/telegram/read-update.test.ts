@@ -26,6 +26,20 @@ function message(members: object, kind?: string) {
 const mention = (text: string) => [{ type: 'mention', offset: text.indexOf('@'), length: '@the_bot'.length }];
 
 describe('a message', () => {
+  it.each<[string, object, string]>([
+    [
+      'thousands of entities',
+      { text: 'hi', entities: Array(2_000).fill({}) },
+      '"entities": must have at most',
+    ],
+  ])('with %s is kept as unreadable, where it belongs', (_what, members, reason) => {
+    const { conversation, person, defect } = message(members);
+    expect({ conversation, person: person?.id }).toEqual({ conversation: '42', person: '42' });
+    expect(defect?.reason).toContain(`the update 7 can't be read: `);
+    expect(defect?.reason).toContain(reason);
+    expect(defect?.raw).toContain('"update_id":7');
+  });
+
   it.each<[string, object]>([
     [
       'a quote',
