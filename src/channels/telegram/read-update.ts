@@ -1,4 +1,5 @@
 import type { Metadata } from '../../store/messages.js';
+import { errorMessage } from '../../text/failure-text.js';
 import { markedName, storableText } from '../conversation/plain-text.js';
 import { conversationOf } from './address.js';
 import {
@@ -59,7 +60,16 @@ const anonymousAdministrator = 1_087_968_824;
 const longestQuote = 200;
 const longestName = 100;
 
+/** Never throws: Telegram gives an update again until it was taken, and the ones behind it wait. */
 export function readUpdate(update: UpdateObject, bot: BotIdentity): ReadUpdate {
+  try {
+    return readParts(update, bot);
+  } catch (error) {
+    return { kind: 'message', message: unreadable(update, bot, errorMessage(error)) };
+  }
+}
+
+function readParts(update: UpdateObject, bot: BotIdentity): ReadUpdate {
   const isEdited = update['edited_message'] !== undefined;
   const value = update['message'] ?? update['edited_message'];
   if (value === undefined) return { kind: 'nothing' };

@@ -27,6 +27,7 @@ const mention = (text: string) => [{ type: 'mention', offset: text.indexOf('@'),
 
 describe('a message', () => {
   it.each<[string, object, string]>([
+    ['a date that is none', { text: 'hi', date: 9e12 }, 'Invalid time value'],
     [
       'thousands of entities',
       { text: 'hi', entities: Array(2_000).fill({}) },
