@@ -4,32 +4,45 @@
  */
 const mostOutsideStrings = 1024 ** 2;
 
+/**
+ * Levels of it. JSON.stringify ends with a RangeError somewhere behind 2,000. Servers that pass on what people send them take
+ * up to 1,000 (Python's `json`), so that nobody can stop a channel by more.
+ */
+const mostLevels = 1_500;
+
 /** The text may be JSON. It is too costly to be read. */
 export class CostlyJsonError extends Error {
   override name = 'CostlyJsonError';
 }
 
-/** Parses JSON from outside. Throws a SyntaxError if it is none, and a CostlyJsonError if it has too many values. */
+/** Parses JSON from outside. Throws a SyntaxError if it is none, and a CostlyJsonError if it has too many values or levels. */
 export function parseJson(text: string, most = mostOutsideStrings): unknown {
-  if (text.length > most && lengthOutsideStrings(text, most) > most) {
-    throw new CostlyJsonError(`the JSON has more than ${most} characters outside its strings`);
-  }
+  if (text.length > Math.min(most, mostLevels)) checkOutsideStrings(text, most);
   return JSON.parse(text);
 }
 
-/** Counts characters, quotation marks among them; it goes on no further once they are more than `most`. */
-function lengthOutsideStrings(text: string, most: number): number {
+/** Counts characters, quotation marks among them, and levels; it goes on no further once there are too many. */
+function checkOutsideStrings(text: string, most: number): void {
   let length = 0;
+  let level = 0;
   let position = 0;
-  while (length <= most) {
+  while (position < text.length) {
     const opening = text.indexOf('"', position);
-    if (opening < 0) return length + text.length - position;
-    length += opening - position + 2;
-    const closing = endOfString(text, opening);
-    if (closing < 0) return length;
+    const end = opening < 0 ? text.length : opening;
+    length += end - position + (opening < 0 ? 0 : 2);
+    if (length > most) {
+      throw new CostlyJsonError(`the JSON has more than ${most} characters outside its strings`);
+    }
+    for (let at = position; at < end; at += 1) {
+      const character = text[at];
+      if (character === '[' || character === '{') level += 1;
+      else if (character === ']' || character === '}') level -= 1;
+      if (level > mostLevels) throw new CostlyJsonError(`the JSON is nested deeper than ${mostLevels}`);
+    }
+    const closing = opening < 0 ? -1 : endOfString(text, opening);
+    if (closing < 0) return;
     position = closing + 1;
   }
-  return length;
 }
 
 /** The index of the quotation mark that ends a string (RFC 8259, 7); -1: nothing ends it. */

@@ -44,6 +44,18 @@ describe('JSON from outside', () => {
     );
   });
 
+  test.each([
+    ['arrays', '[', ']'],
+    ['objects', '{"[":', '}'],
+  ])('%s in each other are read up to 1500 levels', (_name, begin, end) => {
+    const nested = (levels: number) => `${begin.repeat(levels)}0${end.repeat(levels)}`;
+    expect(JSON.stringify(parseJson(nested(1_500)))).toBe(nested(1_500));
+    expect(() => parseJson(nested(1_501))).toThrow(
+      new CostlyJsonError('the JSON is nested deeper than 1500'),
+    );
+    expect(parseJson(`[${`${nested(100)},`.repeat(100)}0]`)).toHaveLength(101);
+  });
+
   test.each(['{"text":"no end', '"\\', '"', '', '{"a":1'])('what is no JSON is told as that: %j', (json) => {
     expect(() => parseJson(json)).toThrow(SyntaxError);
   });

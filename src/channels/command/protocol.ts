@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type JsonValue, jsonMistake, type Metadata } from '../../store/messages.js';
+import { parseJson } from '../../text/bounded-json.js';
 import { textUnits } from '../reply-text/text-unit.js';
 import { textForms } from './command-parts.js';
 import type { HandedFile } from './handed-files.js';
@@ -213,7 +214,7 @@ export function parseLine(text: string): ParsedLine {
     ({ ok: false, problem, refuses }) as const;
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return wrong('it is no JSON');
   }

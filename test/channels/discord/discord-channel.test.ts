@@ -138,6 +138,15 @@ describe('a message', () => {
     expect(scene.complaints.join()).toContain('none of the gateway');
   });
 
+  test('that is nested thousands of times is left out', async () => {
+    await scene.started();
+    const nested = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    scene.discord.gateway.raw(`{"op":0,"s":1,"t":"MESSAGE_CREATE","d":${nested}}`);
+    scene.discord.says('1');
+    await hears(['1']);
+    expect(scene.complaints.join()).toContain('none of the gateway');
+  });
+
   test('that has millions of values is not taken apart', async () => {
     await scene.started();
     scene.discord.gateway.raw(`{"op":0,"s":1,"t":"X","d":[${'[],'.repeat(1_500_000)}0]}`);
