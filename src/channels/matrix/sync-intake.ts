@@ -120,7 +120,8 @@ export class SyncIntake {
       );
     }
     for (const each of eventsIn(state.events)) {
-      if (each.type === 'm.room.member') rooms.noteMember(roomId, each, true);
+      // It names those who write. Only a gap has changes of members in it that are not among the events.
+      if (each.type === 'm.room.member') rooms.noteMember(roomId, each, timeline.limited);
       if (each.type !== 'm.room.create') continue;
       if (!(await this.#untilStored(() => upgrades.arriveIn(roomId, each)))) return null;
     }

@@ -85,7 +85,11 @@ describe('a message', () => {
     matrix.says('Helper: by mention', mention, groupId);
     matrix.says('by answer', answer, groupId);
     matrix.says('you there, helper?', {}, groupId);
-    await hears(['Ada L: by mention', 'Ada L: by answer', 'Ada L: you there, helper?'], groupId);
+    const heard = ['Ada L: by mention', 'Ada L: by answer', 'Ada L: you there, helper?'];
+    await hears(heard, groupId);
+    matrix.says('Helper: again', mention, groupId);
+    await hears([...heard, 'Ada L: again'], groupId);
+    // Who is in it is asked for once.
     expect(matrix.callsOf('GET joined_members').map(({ roomId }) => roomId)).toEqual([groupId]);
   });
 
