@@ -121,8 +121,10 @@ async function importFrom(kind: OtherGateway, directory: string, parsed: ParsedC
   say(`\n${text}`);
   for (const { path } of secrets) say(`And a secret, for its owner alone: ${path}`);
   if (isTrial) say('Nothing was written, as --dry-run says.');
-  else await write({ path: file.path, text, fresh, secrets }, parsed);
+  else await write({ path: file.path, text, fresh }, parsed);
   await sayRunning(kind, directory, signs, takeover, agent['type'] === 'acp');
+  const files = secrets.map(({ path }) => path);
+  if (!isTrial) await sayNext(file.path, files, parsed);
   return commandStatus.success;
 }
 
@@ -200,18 +202,20 @@ interface Written {
   readonly text: string;
   /** Secrets whose files are not there yet. */
   readonly fresh: readonly NewSecret[];
-  readonly secrets: readonly NewSecret[];
 }
 
-async function write({ path, text, fresh, secrets }: Written, parsed: ParsedCommand): Promise<void> {
+async function write({ path, text, fresh }: Written, parsed: ParsedCommand): Promise<void> {
   const { configurationMode } = await import('../install/facts.js');
   const mode = configurationMode(scopeOf(parsed));
   const kept = writeNewFiles({ configuration: { path, text, mode }, secrets: fresh }, new Date());
   if (kept !== null) say(`Kept what was there as ${kept}`);
   say(`Wrote ${[path, ...fresh.map((secret) => secret.path)].join(', ')}`);
+}
+
+/** Gives the secrets to the user of a unit that is there, and names the command that puts all into force. */
+async function sayNext(path: string, secretFiles: readonly string[], parsed: ParsedCommand): Promise<void> {
   const steps = new NextSteps(parsed, say);
-  const files = secrets.map((secret) => secret.path);
-  steps.sayCommand(await steps.presentUnit(path, files), files);
+  steps.sayCommand(await steps.presentUnit(path, secretFiles), secretFiles);
   say(`Then look if all is well: ${steps.command('doctor')}`);
 }
 

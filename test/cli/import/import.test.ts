@@ -50,7 +50,8 @@ it('writes a configuration that can be used, and each secret for its owner alone
   expect(stdout).toContain('telegram (1 person may write), slack (nobody may write yet).\n');
   expect(stdout).toContain('A channel without owners has nobody who decides');
   expect(stdout).toContain('Next: "sd-gateway install --user --now"');
-  expect(stdout).toContain('Hermes does not seem to run. Leave it stopped');
+  // The other gateway has to be stopped before the next step.
+  expect(stdout).toMatch(/\nHermes does not seem to run\. Leave it stopped.*\nNext: /);
   expect(written()).toContain(`\ncommand = ["${place.directory}/.local/bin/hermes", "acp"]\n`);
   expect(written()).toMatch(/^# .*begun by "sd-gateway import"/);
   expect(modeOf(file)).toBe(0o600);
