@@ -44,19 +44,20 @@ export class ImapConnection {
   readonly #clock: ChannelContext['clock'];
   /** Rejects when the connection has ended. */
   readonly #ended: Promise<never>;
+  /** The reason of its end; null: it goes on, or the server has ended it. */
+  #failure: Error | null = null;
   #hasNews = false;
   #tellNews = () => {};
 
   private constructor(client: ImapFlow, clock: ChannelContext['clock']) {
     this.#client = client;
     this.#clock = clock;
-    let failure: Error | null = null;
     this.#ended = new Promise((_resolve, reject) => {
       client.on('error', (error: Error) => {
-        failure = error;
+        this.#failure = error;
         reject(reasonOf(error));
       });
-      client.on('close', () => reject(failure ?? new Error('the server has closed the connection')));
+      client.on('close', () => reject(this.#failure ?? new Error('the server has closed the connection')));
     });
     this.#ended.catch(() => undefined);
     client.on('exists', () => {
@@ -118,18 +119,27 @@ export class ImapConnection {
 
   async #listed(fromUid: number): Promise<ListedMail[]> {
     const found: ListedMail[] = [];
+    let listed = 0;
     const facts = { uid: true, size: true, flags: true };
     for await (const { uid, size = 0, flags } of this.#client.fetch(`${fromUid}:*`, facts, { uid: true })) {
+      listed += 1;
+      if (listed > this.#mostListed()) {
+        // The library would read on to the end of the list.
+        this.#failure = new Error(`the server lists more mails than the ${this.#mostListed()} that it may`);
+        this.close();
+        throw this.#failure;
+      }
       // "*" is the last mail, also if that comes before the first one wanted.
       if (uid < fromUid) continue;
       found.push({ uid, sizeBytes: size, isSeen: flags?.has('\\Seen') === true });
-      if (found.length > mostListed) {
-        // The library would read on to the end of the list.
-        this.close();
-        throw new Error(`the server lists more than ${mostListed} mails`);
-      }
     }
     return found;
+  }
+
+  /** The mails that the mailbox has: the server tells of new ones before it lists them. */
+  #mostListed(): number {
+    const { mailbox } = this.#client;
+    return Math.min(mailbox === false ? 0 : mailbox.exists, mostListed);
   }
 
   /** Gives the mail, or its first bytes; null if it is gone. */

@@ -162,7 +162,20 @@ it.each([
   server.add('one');
   await until(() => healths.at(-1)).toMatch(`${reason} `);
   server.hostileAnswer = () => null;
-  await until(() => clock.timers).toBe(1);
+  await until(() => clock.timers).toBe(2);
+  clock.advance(1_000);
+  await until(() => taken).toEqual(['one']);
+});
+
+it('goes away from a server that lists more mails than the mailbox has', async () => {
+  await made().start();
+  await idle();
+  server.hostileAnswer = (command) =>
+    command.startsWith('UID FETCH') ? '* 1 FETCH (UID 1 FLAGS () RFC822.SIZE 3)\r\n'.repeat(2) : null;
+  server.add('one');
+  await until(() => healths.at(-1)).toMatch('lists more mails than the 1 that it may');
+  server.hostileAnswer = () => null;
+  await until(() => clock.timers).toBe(2);
   clock.advance(1_000);
   await until(() => taken).toEqual(['one']);
 });
