@@ -126,7 +126,7 @@ test('the reference has a key once for the types that share its default and its 
   const rows = configurationReference().split('\n');
   const rowsOf = (key: string) => rows.filter((row) => row.startsWith(`| \`[channels.NAME] ${key}\` |`));
   expect(rowsOf('retry_for')).toEqual([
-    '| `[channels.NAME] retry_for` | `"1h"` | none | command, telegram, slack, discord: Time for which a reply that could not be sent is tried again. |',
+    '| `[channels.NAME] retry_for` | `"1h"` | none | command, telegram, slack, discord, matrix: Time for which a reply that could not be sent is tried again. |',
     '| `[channels.NAME] retry_for` | `"1d"` | none | email: Time for which a reply that could not be sent is tried again. |',
   ]);
   const roots = rowsOf('api_root').map((row) => row.split('|')[2]);
