@@ -1,8 +1,10 @@
 import {
+  closeSync,
   createReadStream,
   createWriteStream,
   existsSync,
   openSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -166,9 +168,27 @@ async function recover(path: string, tool: Perform<'recover'>, { say, isYes }: V
   return lost.length === 0 && missing === 0 ? commandStatus.success : commandStatus.failure;
 }
 
+/** False for one that can't be read any more. */
+function isDatabase(file: string): boolean {
+  const begin = Buffer.alloc(15);
+  try {
+    if (!statSync(file).isFile()) return false;
+    const descriptor = openSync(file, 'r');
+    readSync(descriptor, begin);
+    closeSync(descriptor);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return false;
+  }
+  return begin.toString('latin1') === 'SQLite format 3';
+}
+
 /** Words an error for the operator; null if it is a mistake of this program. */
 function describeError(error: unknown, file: string | null): string | null {
   if (error instanceof ArchiveError || error instanceof EncodingError) {
+    if (file !== null && isDatabase(file)) {
+      return `${file} is a database, such as "store backup" makes. It is put in the place of the gateway's own, while that is stopped (docs/store.md); nothing was imported`;
+    }
     return `${file}: ${error.message}; nothing was imported`;
   }
   if (error instanceof StoreError || error instanceof IdentityError) {

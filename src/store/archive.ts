@@ -272,6 +272,7 @@ export async function* parseArchive(lines: AsyncIterable<string>): AsyncGenerato
       yield read;
     }
   }
+  if (number === 0) throw new ArchiveError('it is empty');
   if (!ended) throw new ArchiveError(`it is cut off after line ${number}: its end is missing`);
 }
 

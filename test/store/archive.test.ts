@@ -193,7 +193,7 @@ describe('an archive', () => {
     ),
   ].map((line) => line.trimEnd());
   test.each([
-    ['nothing', [], /cut off after line 0/],
+    ['nothing', [], /it is empty/],
     ['no end', [header, one], /cut off after line 2/],
     ['a line too few', [header, end], /0 messages of 1 sessions were exported, 0 of 0 are there/],
     ['more behind the end', [header, one, end, one], /line 4: there is more behind the end/],

@@ -761,6 +761,14 @@ describe('the command', () => {
       status: 1,
       stderr: expect.stringContaining('ENOENT'),
     });
+    const backup = `${files.directory}/import.backup`;
+    expect(await type('backup', backup)).toMatchObject({ status: 0 });
+    expect(await type('import', backup)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining(
+        `${backup} is a database, such as "store backup" makes. It is put in the place of the gateway's own, while that is stopped (docs/store.md); nothing was imported`,
+      ),
+    });
     for (const words of [[], ['chek'], ['backup'], ['check', 'x'], ['import']]) {
       expect((await type(...words)).status).toBe(64);
     }
