@@ -87,7 +87,7 @@ export const commands: readonly CommandDescription[] = [
     operandCount: { least: 0, most: 0 },
     summary: 'Read the configuration and print its problems, or the settings in force.',
     description: [
-      'Names every problem with its line. Prints a configuration that can be used as it is in force: the file, the environment and the defaults taken together.',
+      'Names the problems with their lines. Some show only when others are mended. Prints a configuration that can be used as it is in force: the file, the environment and the defaults taken together.',
     ],
     options: [configurationOption, ...unitOptions, jsonOption],
     exitStatuses: [[commandStatus.success, 'It can be used.'], usageStatus, configurationStatus],
