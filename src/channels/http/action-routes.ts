@@ -4,6 +4,7 @@ import type { Store } from '../../store/store.js';
 import type { OperatorActions } from '../surroundings.js';
 import { Problem } from './problem.js';
 import { noBody, sessionName } from './request-schema.js';
+import { unknownSession } from './session-routes.js';
 import { validateBody, validateOne } from './validate.js';
 import { messageView, pageOf, pageView } from './views.js';
 
@@ -21,7 +22,9 @@ export function addCancelRoutes(
       const { state, collectedIn } = outcome.message;
       const detail =
         collectedIn === null
-          ? `The message is ${state}.`
+          ? state === 'replied'
+            ? 'The message has its reply: nothing is left to cancel.'
+            : `The message is ${state}.`
           : `The message is part of the turn of ${collectedIn.id}: cancel that one.`;
       throw new Problem('not-cancellable', detail);
     }
@@ -33,7 +36,7 @@ export function addCancelRoutes(
     validateBody(noBody, request.body);
     const cancelled = await messages.cancelSession(session);
     if (cancelled === null) {
-      throw new Problem('unknown-session', `No message was ever accepted for "${session}".`);
+      throw unknownSession(session);
     }
     return { session, cancelled: cancelled.messages.map(({ id, seq }) => ({ id, seq })) };
   });

@@ -40,7 +40,12 @@ export function addPeopleRoutes(application: FastifyInstance, people: PeopleOper
     const forgotten = await people.forget(id, channel);
     switch (forgotten.outcome) {
       case 'unknown':
-        throw new Problem('unknown-person', 'No channel knows this person. Name the channel, if it does.');
+        throw new Problem(
+          'unknown-person',
+          channel === null
+            ? 'No channel knows this person. If one lets them in, name it.'
+            : `The channel ${channel} does not know this person.`,
+        );
       case 'ambiguous':
         throw new Problem(
           'ambiguous-person',

@@ -24,8 +24,11 @@ function nameIn({ params }: { readonly params: { readonly session: string } }): 
   return validateOne(sessionName, params.session, { parameter: 'session' });
 }
 
-function unknownSession(name: string): Problem {
-  return new Problem('unknown-session', `No message was ever accepted for "${name}".`);
+export function unknownSession(name: string): Problem {
+  return new Problem(
+    'unknown-session',
+    `There is no session "${name}": no message came for it, or it was deleted.`,
+  );
 }
 
 function note(log: Log, session: string, text: string): void {

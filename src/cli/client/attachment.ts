@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { counted } from '../../text/counted.js';
 import { plainFileName } from '../../text/file-name.js';
 import { commandStatus } from '../command.js';
 import { printable } from '../terminal.js';
@@ -26,7 +27,9 @@ export async function attachment(parsed: ParsedCommand): Promise<number> {
     const file = files[Number(number) - 1];
     if (file === undefined) {
       const of = isOfReply ? 'The reply of the message' : 'The message';
-      process.stderr.write(`sd-gateway: ${of} has ${files.length} files: there is no number ${number}.\n`);
+      process.stderr.write(
+        `sd-gateway: ${of} has ${counted(files.length, 'file')}: there is no number ${number}.\n`,
+      );
       return commandStatus.failure;
     }
     return target === '-' ? print(client, file) : save(client, file, target ?? plainFileName(file.name));

@@ -180,7 +180,7 @@ function heldAgentRows({ gateway, at }: StatusReport): Row[] {
     .filter(({ state }) => state === 'held')
     .map(({ name, reason, since, nextAttemptAt }) => {
       const next = Math.max(0, Math.ceil(((nextAttemptAt ?? at) - at) / 1_000));
-      const text = `"${name}" can’t be started, and its messages wait, since ${formatAgo(since ?? at, at)}; next try in ${next} s: ${reason}`;
+      const text = `"${name}" can’t be started, and its messages wait, for ${formatTimeSpan(Math.max(0, at - (since ?? at)))} by now; next try in ${next} s: ${reason}`;
       return ['Agent', text, 'red'] as const;
     });
 }
@@ -195,7 +195,7 @@ function channelRows({ gateway, at }: StatusReport): Row[] {
       .filter(({ state }) => state !== 'up')
       .map(({ name, state, since, reason }) => {
         const why = reason === null ? '' : `: ${reason}`;
-        const text = `"${name}" is ${state}, since ${formatAgo(since, at)}${why}`;
+        const text = `"${name}" is ${state}, for ${formatTimeSpan(Math.max(0, at - since))} by now${why}`;
         return ['Channel', text, state === 'down' ? 'red' : 'yellow'] as const;
       }),
   ];
@@ -222,7 +222,7 @@ function rowsOf(report: StatusReport, timeZone: string | undefined): Row[] {
   return [
     ...(unit === null ? [] : unitRows(unit, at, timeZone)),
     ...processRow(report),
-    ...(gateway === null ? [] : [['Supervised', gateway.supervision] as const]),
+    ...(gateway === null ? [] : [['Supervised', gateway.supervision.replace(/^supervised /, '')] as const]),
     ...(gateway?.supervisionWarnings.map((text) => ['', text, 'yellow'] as const) ?? []),
     ...(status === null ? [] : [['Status', status] as const]),
     ...connectionsRow(report),

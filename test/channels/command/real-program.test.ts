@@ -94,7 +94,7 @@ test('a channel that is down is in the status, with its reason once', async () =
   await gateway.says('did not start: the program exited with status 1');
   const { stdout } = await place.run(['status'], { COLUMNS: '200' });
   expect(stdout).toMatch(/Status: .*; channel chat is down\n/);
-  expect(stdout).toMatch(/Channel: "chat" is down, since .*: the program exited with status 1/);
+  expect(stdout).toMatch(/Channel: "chat" is down, for .* by now: the program exited with status 1/);
   expect(stdout.split('exited with status 1')).toHaveLength(2);
 });
 

@@ -126,7 +126,9 @@ describe('cancelling', () => {
     await served.reply('done');
     const answer = await served.ask(`/v1/messages/${id}/cancel`);
     expect(answer.status).toBe(409);
-    expect(await bodyOf(answer)).toMatchObject({ detail: 'The message is replied.' });
+    expect(await bodyOf(answer)).toMatchObject({
+      detail: 'The message has its reply: nothing is left to cancel.',
+    });
     const get = await served.get(`/v1/messages/${id}/cancel`);
     expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
   });

@@ -57,7 +57,7 @@ it('sends files, shows them, and saves those of the reply', async () => {
   expect(again.stderr).toContain('it is there already');
   expect(readFileSync(path('loud.txt'), 'utf8')).toBe('A WORD');
   expect(await place.run(['attachment', '-o', '-', id])).toMatchObject({ status: 0, stdout: 'a word' });
-  expect((await place.run(['attachment', id, '2'])).stderr).toContain('has 1 files: there is no number 2');
+  expect((await place.run(['attachment', id, '2'])).stderr).toContain('has 1 file: there is no number 2');
 });
 
 it('sends nothing if a file can’t be read, and says what the gateway does not take', async () => {

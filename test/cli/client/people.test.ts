@@ -84,7 +84,9 @@ it('lets a stranger in by a code, whose messages are answered then, until the pe
   expect((await place.run(['people', 'forget', 'eve'])).stderr).toContain('needs --yes');
   const forgotten = await place.run(['people', 'forget', 'eve', '--yes']);
   expect(forgotten.stdout).toBe('Forgot eve of chat: 1 session deleted\n');
-  expect((await place.run(['session', 'show', 'chat:eve'])).stderr).toContain('No message was ever accepted');
+  expect((await place.run(['session', 'show', 'chat:eve'])).stderr).toContain(
+    'There is no session "chat:eve": no message came for it, or it was deleted.',
+  );
   await writes({ ...eve, text: 'hello' }, /code to the operator/);
 });
 
@@ -102,7 +104,7 @@ it.each([
   [['list', 'x'], 64, /list takes no more words/],
   [['list', '--owner'], 64, /--owner goes with accept/],
   [['accept', 'x', '--channel', 'chat'], 64, /--channel goes with forget/],
-  [['forget', 'nobody', '--channel', 'none', '--yes'], 1, /No channel knows this person/],
+  [['forget', 'nobody', '--channel', 'none', '--yes'], 1, /The channel none does not know this person\./],
 ])('people %j ends with %i', async (words, status, text) => {
   const ended = await place.run(['people', ...words]);
   expect(ended.stderr).toMatch(text);

@@ -80,7 +80,7 @@ describe('the screen', () => {
         '      State: active (running) since Mon 2026-11-23 16:52:57 UTC, 7min 3s ago',
         '    Process: PID 147, UID 62592, sd-gateway 0.1.0, Node.js 22.1.0',
         ' Invocation: b1d599e96c8349858a32494571302be6',
-        ' Supervised: supervised by PID 1, unit sd-gateway.service',
+        ' Supervised: by PID 1, unit sd-gateway.service',
         '     Status: Ready for 7min: 1 session, 0 running, 0 waiting, 1 answered, 0 failed',
         '       Work: 1 session, 0 running, 0 waiting, 1 answered, 0 to deliver, 0 failed',
         '  Listening: 127.0.0.1:8733',
@@ -156,8 +156,8 @@ describe('the screen', () => {
     ];
     const shown = show({ gateway: gateway({ channels }) }, 300);
     expect(shown).toMatch(/Channels:? +up: irc/);
-    expect(shown).toMatch(/"tg" is down, since 2 ?min ago: no route to host/);
-    expect(shown).toMatch(/"mail" is starting, since /);
+    expect(shown).toMatch(/"tg" is down, for 2 ?min by now: no route to host/);
+    expect(shown).toMatch(/"mail" is starting, for 0s by now/);
   });
 
   it('says why an agent is held, and when it is tried again', () => {
@@ -171,7 +171,7 @@ describe('the screen', () => {
       nextAttemptAt: now + 12_000,
     } as const;
     expect(show({ gateway: gateway({ agents: [held] }) }, 300)).toContain(
-      'Agent: "default" can’t be started, and its messages wait, since 1min 3s ago; next try in 12 s: the command "gone" could not be started in /: ENOENT\n',
+      'Agent: "default" can’t be started, and its messages wait, for 1min 3s by now; next try in 12 s: the command "gone" could not be started in /: ENOENT\n',
     );
     const { agents: _, ...before } = gateway();
     expect(show({ gateway: before as never })).not.toContain('Agent:');
