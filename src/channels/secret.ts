@@ -1,7 +1,9 @@
-import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { openRegularFile } from '../linux/files.js';
 import { errorMessage } from '../text/failure-text.js';
+import { shellCommand } from '../text/shell-words.js';
 
 const largestBytes = 65_536;
 
@@ -62,16 +64,47 @@ function readSecret(path: string, setting: string, isOwnFile: boolean): string {
   try {
     descriptor = openRegularFile(path, 'links-followed');
   } catch (error) {
-    throw wrong(`can't be read: ${errorMessage(error)}`);
+    const isDenied = isOwnFile && (error as NodeJS.ErrnoException).code === 'EACCES';
+    throw wrong(`can't be read: ${isDenied ? describeDenial(path) : errorMessage(error)}`);
   }
   try {
-    const { size, mode } = fstatSync(descriptor);
+    const { size, mode, uid } = fstatSync(descriptor);
     if (size > largestBytes) throw wrong(`is larger than ${largestBytes} bytes`);
-    if (isOwnFile && (mode & 0o077) !== 0) throw wrong(`can be read by others: run chmod 600 ${path}`);
+    if (isOwnFile && (mode & 0o077) !== 0) {
+      throw wrong(`can be read by others: run ${uid === process.geteuid?.() ? closing(path) : taking(path)}`);
+    }
     const secret = readFileSync(descriptor, 'utf8').trim();
     if (secret === '') throw wrong('is empty');
     return secret;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+function closing(path: string): string {
+  return shellCommand(['chmod', '600', path]);
+}
+
+/** The commands that give the file to this user alone. A mode without an owner would close it to the gateway. */
+function taking(path: string): string {
+  return `${shellCommand(['chown', userName(), path])} && ${closing(path)}`;
+}
+
+function describeDenial(path: string): string {
+  const user = `the user ${userName()}, who runs the gateway,`;
+  try {
+    statSync(path);
+  } catch {
+    return `${user} may not enter a directory above it. Let them (chmod o+x), or put the file elsewhere`;
+  }
+  return `${user} may not. Have root run ${taking(path)}`;
+}
+
+/** The number, if the user database has no name for it. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.geteuid?.());
   }
 }

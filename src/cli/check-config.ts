@@ -1,12 +1,5 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
-import { whyNoMemoryLimit } from '../agents/agent-groups.js';
-import {
-  delegationDropIn,
-  delegationProperties,
-  whyNotDelegated,
-  withMemoryMax,
-} from '../agents/delegation.js';
 import { trialOf, tryAgent } from '../agents/try-agent.js';
 import { channelPath } from '../channels/channel-program.js';
 import { hookPath } from '../channels/hooks.js';
@@ -17,11 +10,15 @@ import { writtenConfiguration } from '../config/written.js';
 import { programIn, programOf } from '../doctor/facts/agents.js';
 import { managerPath } from '../doctor/facts/unit.js';
 import { readTexts } from '../gateway/people/open-reception.js';
-import { ServiceManager } from '../manager/service-manager.js';
 import { errorMessage } from '../text/failure-text.js';
-import { hiddenFrom } from '../units/paths.js';
+import { type Hiding, hiddenFrom } from '../units/paths.js';
+import type { Runner } from '../units/runner.js';
+import { channelSecretProblems } from './client/channel-secrets.js';
+import { closedConfiguration } from './client/closed-configuration.js';
 import { configurationAt, type GatewayLocation, instanceOf, locateGateway } from './client/locate.js';
+import { memoryMaxProblems } from './client/memory-max.js';
 import { storePlaceProblem } from './client/store-place.js';
+import { unitRunner } from './client/unit-runner.js';
 import { commandStatus } from './command.js';
 import { printable, versionedLine } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
@@ -89,12 +86,14 @@ function mayAnybodyWrite(table: ChannelConfiguration): boolean {
   return table.allow.length + table.owners.length > 0 || ('pairing' in table && table.pairing);
 }
 
-/** Says which programs of channels are not there, and who may not write by which. */
-function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>>): readonly string[] {
+/** Says which programs and secrets of channels the gateway can't use, and who may not write by which. */
+function channelWarnings(
+  channels: Readonly<Record<string, ChannelConfiguration>>,
+  runner: Runner,
+  hiding: Hiding,
+): readonly string[] {
   return Object.entries(channels).flatMap(([name, table]) => {
-    const noSecret = secretFiles(table)
-      .filter(({ path }) => !existsSync(path))
-      .map(({ key, path }) => `channels.${name}: ${path} (${key}) is not there, or this user may not see it`);
+    const noSecret = channelSecretProblems(name, table, runner, hiding);
     const who = table.type === 'email' ? 'the addresses of persons' : 'the ids of persons';
     const nobody = mayAnybodyWrite(table)
       ? []
@@ -105,16 +104,6 @@ function channelWarnings(channels: Readonly<Record<string, ChannelConfiguration>
     const away = `channels.${name}: the program ${program} is not there, or not in the PATH ${channelPath}`;
     const denied = `channels.${name}: this user can’t execute ${file}: check its mode, and those of the directories above it`;
     return [...noSecret, ...(file === null ? [away] : canExecute(file) ? [] : [denied]), ...nobody];
-  });
-}
-
-/** The files with secrets that a channel's table names. */
-function secretFiles(
-  table: ChannelConfiguration,
-): readonly { readonly key: string; readonly path: string }[] {
-  return ['token_file', 'app_token_file', 'signing_secret_file'].flatMap((key) => {
-    const path: unknown = Object.entries(table).find(([name]) => name === key)?.[1];
-    return typeof path === 'string' ? [{ key, path }] : [];
   });
 }
 
@@ -129,37 +118,18 @@ function hookAddresses({
     .map(([channel]) => ({ channel, url: publicUrl === null ? null : `${publicUrl}${hookPath(channel)}` }));
 }
 
-/** Throws a ConfigurationError, with the drop-in that is missing, if the unit can't limit an agent's memory. */
-async function checkMemoryMax(
-  { unit, scope, file }: GatewayLocation,
-  agents: AgentConfigurations,
-): Promise<void> {
-  const names = withMemoryMax(agents);
-  if (names.length === 0) return;
-  const reason =
-    unit === null
-      ? whyNoMemoryLimit()
-      : whyNotDelegated(await new ServiceManager(scope).show(unit, delegationProperties));
-  if (reason === null) return;
-  const how =
-    unit === null
-      ? 'Run the gateway as a unit with this drop-in'
-      : `Add this drop-in with "systemctl${scope === 'user' ? ' --user' : ''} edit ${unit}", and restart it`;
-  throw new ConfigurationError(
-    names.map((name) => ({
-      where: file.path,
-      message: `agents.${name}.memory_max can't be held to: ${reason}. ${how}:\n\n${delegationDropIn}`,
-    })),
-  );
-}
-
 /** Prints what is in force, or every problem. */
 export async function run(parsed: ParsedCommand): Promise<number> {
   const asJson = parsed.flags.has('json');
   try {
     const location = await locateGateway(parsed);
     const { configuration, warnings, file } = configurationAt(location);
-    await checkMemoryMax(location, configuration.agents);
+    const runner = await unitRunner(location);
+    const problems = [
+      ...closedConfiguration(location, runner),
+      ...(await memoryMaxProblems(location, configuration.agents)),
+    ];
+    if (problems.length > 0) throw new ConfigurationError(problems);
     const hooks = hookAddresses(configuration);
     const storeProblem = await storePlaceProblem(location, configuration, instanceOf(parsed));
     const found = [
@@ -173,7 +143,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
           : [],
       ),
       ...(await agentWarnings(location, configuration.agents)),
-      ...channelWarnings(configuration.channels),
+      ...channelWarnings(configuration.channels, runner, location.hiding),
       ...(await textWarnings(configuration.channels)),
     ];
     for (const warning of found) process.stderr.write(`sd-gateway: ${printable(warning)}\n`);

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { existsSync, lstatSync, readlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { NoRegularFileError, readRegularFile } from '../linux/files.js';
 import { errorMessage } from '../text/failure-text.js';
@@ -125,6 +125,16 @@ function danglingLink(file: string): { readonly at: string; readonly target: str
   return at === undefined ? null : { at, target: readlinkSync(at) };
 }
 
+/** Advice on a file that this user may not read. */
+function opening(file: string): string {
+  try {
+    statSync(file);
+  } catch {
+    return 'let them enter the directories above it (chmod o+x), or put it elsewhere';
+  }
+  return `give it to them, or have root run "chmod o+r ${file}"`;
+}
+
 function readFile({ file, required }: ConfigurationSource): Buffer | null {
   if (file === null) return null;
   try {
@@ -143,7 +153,7 @@ function readFile({ file, required }: ConfigurationSource): Buffer | null {
     if (code === 'ENOENT' && !required) return null;
     const causes: Readonly<Record<string, string>> = {
       ENOENT: 'there is no such file; name another one with --config, or leave it out for the defaults',
-      EACCES: `it may not be read by UID ${process.getuid?.()}; mend its owner or mode`,
+      EACCES: `it may not be read by UID ${process.getuid?.()}: ${opening(file)}`,
     };
     const message = causes[code] ?? errorMessage(error);
     throw new ConfigurationError([{ where: file, message: `can't be read: ${message}` }]);

@@ -71,7 +71,7 @@ texts = "${join(place.directory, 'texts.toml')}"
 it('shows the address of a webhook to give to the platform', async () => {
   const file = join(place.directory, 'webhooks.toml');
   const secret = join(place.directory, 'github.secret');
-  writeFileSync(secret, 'x');
+  writeFileSync(secret, 'x', { mode: 0o600 });
   const table = `[channels.github]\ntype = "webhook"\nscheme = "github"\ntoken_file = "${secret}"\n`;
   writeFileSync(file, `${table}[http]\npublic_url = "https://example.org/sd"\n`);
   const shown = await place.run(['check-config', '--config', file]);

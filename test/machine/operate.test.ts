@@ -249,6 +249,48 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     expect((await type('stop')).status).toBe(0);
   });
 
+  it('a restart stops no gateway whose user could not start it again, and check-config says so', async () => {
+    const file = '/etc/sd-gateway/sd-gateway.toml';
+    const secret = '/etc/sd-gateway/bot';
+    const configure = (text: string, mode: string) =>
+      machine().check([
+        'sh',
+        '-c',
+        `mkdir -p /etc/sd-gateway && printf %s '${text}' >${file} && chmod ${mode} ${file}`,
+      ]);
+    expect((await type('start')).status).toBe(0);
+    const began = (await statusOf('')).unit?.invocation_id;
+    await configure('', '600');
+    const unreadable = `${file}: can’t be read by the user sd-gateway, who runs the gateway`;
+    for (const words of ['restart', 'check-config']) {
+      const { status, stderr } = await type(words);
+      expect(stderr, words).toContain(unreadable);
+      expect(stderr, words).toContain(`chmod o+r ${file}`);
+      expect(status, words).toBe(78);
+    }
+    await configure('[http]\nlisten = "127.0.0.1:80"\n', '644');
+    expect(await type('restart')).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining("Can't listen on 127.0.0.1:80: this user may not bind that port"),
+    });
+    const channel = `[channels.tg]\ntype = "telegram"\nowners = ["1"]\nrequired = true\ntoken_file = "${secret}"\n`;
+    await configure(channel, '644');
+    await machine().check(['sh', '-c', `echo 1:a >${secret}`]);
+    const own = `chown sd-gateway ${secret} && chmod 600 ${secret}`;
+    expect((await type('check-config')).stderr).toContain(`can be read by others: run ${own}`);
+    await machine().check(['chmod', '600', secret]);
+    expect((await type('check-config')).stderr).toContain(
+      `the user sd-gateway, who runs the gateway, may not`,
+    );
+    expect(await type('restart')).toMatchObject({ status: 78, stderr: expect.stringContaining(own) });
+    await machine().check(['sh', '-c', own]);
+    expect((await type('check-config')).stderr).toBe('');
+    expect((await statusOf('')).unit?.invocation_id).toBe(began);
+    await machine().check(['rm', secret, file]);
+    expect((await type('restart')).status).toBe(0);
+    expect((await type('stop')).status).toBe(0);
+  });
+
   it('says what keeps a unit from starting', async () => {
     await writeUnit('limit', 'Type=notify', 'ExecStart=/bin/false');
     await writeUnit('slow', 'Type=notify', 'ExecStart=/bin/sleep 1000', 'TimeoutStartSec=1');

@@ -30,8 +30,8 @@ function addressOf(listen: ListenAddress): string {
   }
 }
 
-/** The directories of a running unit's credentials (systemd.exec(5)), which root can read. */
-function credentialsOf(unit: string | null): readonly string[] {
+/** The directories of a running unit's credentials (systemd.exec(5)) with a token, which root can read. */
+export function credentialsOf(unit: string | null): readonly string[] {
   if (unit === null) return [];
   const { XDG_RUNTIME_DIR: own } = process.env;
   const roots = process.getuid?.() === 0 || own === undefined ? ['/run'] : [own];

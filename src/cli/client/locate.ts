@@ -7,7 +7,7 @@ import {
   isInstanceName,
   scopeOfUser,
 } from '../../config/directories.js';
-import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
+import { type LoadedConfiguration, loadConfiguration } from '../../config/load.js';
 import { ProgramError } from '../../manager/program.js';
 import { type Scope, ServiceManager, ServiceManagerError, unitNames } from '../../manager/service-manager.js';
 import { type Hiding, hidingProperties } from '../../units/paths.js';
@@ -15,7 +15,6 @@ import { settingsProperties, type UnitSettings, unitSettings } from '../../units
 import type { Target } from '../operate/find.js';
 import type { UnitState } from '../operate/unit.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
-import { storePlaceProblem } from './store-place.js';
 
 /** `--system` or `--user`; root's is the system, anybody else's their own. Throws a UsageError. */
 export function scopeOf(parsed: ParsedCommand): Scope {
@@ -82,23 +81,6 @@ export async function systemUnitOf(instance: string | null): Promise<string | nu
 /** The configuration there. Throws a ConfigurationError. */
 export function configurationAt({ file, environment }: GatewayLocation): LoadedConfiguration {
   return loadConfiguration({ file: file.path, required: file.named, environment });
-}
-
-/**
- * The problems of the configuration that the unit would start with, and of its store's place, a line each. None where this user can't tell: a
- * unit of the system may have files that only root reads.
- */
-export async function configurationProblems(parsed: ParsedCommand): Promise<readonly string[]> {
-  if (scopeOf(parsed) === 'system' && process.getuid?.() !== 0) return [];
-  try {
-    const location = await locateGateway(parsed);
-    const { configuration } = configurationAt(location);
-    const problem = await storePlaceProblem(location, configuration, instanceOf(parsed));
-    return problem === null ? [] : [problem];
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    return error.problems.map(({ where, message }) => `${where}: ${message}`);
-  }
 }
 
 /** Gives null if no manager answers, or none knows such a unit: then there is only the foreground. */

@@ -8,6 +8,7 @@ import { turnOfThisCommand, withinTurnLines } from '../client/control.js';
 import { controlSocketOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { whyNoManager } from '../operate/find.js';
+import { startProblems } from '../operate/start-problems.js';
 import { readUnit } from '../operate/unit.js';
 import type { JobProgress } from '../operate/wait.js';
 import { printable, reportLine, Spinner, type Terminal, terminalOf } from '../terminal.js';
@@ -170,7 +171,7 @@ async function turnOfThisInstall({ target, unit }: InstallFacts) {
   return turnOfThisCommand(controlSocketOf(target, await readUnit(new ServiceManager(scope), unit)));
 }
 
-async function install(request: InstallRequest, voice: Voice): Promise<number> {
+async function install(request: InstallRequest, voice: Voice, parsed: ParsedCommand): Promise<number> {
   const facts = await findInstallFacts(request);
   if (request.print) {
     process.stdout.write(facts.rendered.text);
@@ -194,9 +195,19 @@ async function install(request: InstallRequest, voice: Voice): Promise<number> {
     if (request.json) process.stdout.write(reportLine(outcomeForPrograms(facts, steps, null)));
     return commandStatus.success;
   }
-  const turn = steps.some(({ kind }) => kind === 'restart') ? await turnOfThisInstall(facts) : null;
-  if (turn !== null)
-    return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
+  if (steps.some(({ kind }) => kind === 'restart')) {
+    const turn = await turnOfThisInstall(facts);
+    if (turn !== null)
+      return voice.refuse(commandStatus.noPermission, withinTurnLines('restart', turn).join('\n'));
+    const problems = await startProblems(parsed, { isUnitNew: true, runAs: request.runAs });
+    if (problems.length > 0) {
+      const reasons = problems.map((problem) => `  ${problem}`).join('\n');
+      return voice.refuse(
+        commandStatus.configuration,
+        `the gateway would not come back from the restart; nothing was changed:\n${reasons}`,
+      );
+    }
+  }
   const outcome = await new Installation(facts, request, voice.say, voice.showProgress).perform(steps);
   for (const warning of outcome.warnings) voice.warn(warning);
   if (request.json) process.stdout.write(reportLine(outcomeForPrograms(facts, steps, outcome)));
@@ -214,7 +225,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const voice = voiceOf(request, parsed);
   try {
     const found = await obstacle(request);
-    return found === null ? await install(request, voice) : voice.refuse(...found);
+    return found === null ? await install(request, voice, parsed) : voice.refuse(...found);
   } catch (error) {
     if (error instanceof ConfigurationError) {
       if (request.json) process.stdout.write(reportLine({ installed: false, problems: error.problems }));

@@ -87,7 +87,10 @@ export const operateCommands: readonly CommandDescription[] = [
       unavailableStatus,
       [commandStatus.restart, 'Not idle within the time; nothing was restarted.'],
       withinTurnStatus,
-      configurationStatus,
+      [
+        commandStatus.configuration,
+        'The gateway would not come back; the reason is printed, and nothing was restarted.',
+      ],
       interruptedStatus,
     ],
     examples: ['sd-gateway restart', 'sd-gateway restart --when-idle --timeout 10min'],

@@ -14,13 +14,7 @@ import {
   turnOfThisCommand,
   withinTurnLines,
 } from '../client/control.js';
-import {
-  configurationProblems,
-  controlSocketOf,
-  instanceOf,
-  namedByDirectory,
-  scopeOf,
-} from '../client/locate.js';
+import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf } from '../terminal.js';
 import { type ParsedCommand, UsageError } from '../usage.js';
@@ -46,6 +40,7 @@ import {
   type Target,
 } from './find.js';
 import { lastRecord } from './journal.js';
+import { restartObjections } from './start-problems.js';
 import { readUnit, type UnitState } from './unit.js';
 import {
   awaitIdle,
@@ -217,24 +212,29 @@ class Operation {
     const refused = await this.#refusedWithinTurn(socket);
     if (refused !== null) return refused;
     if (isUp && this.#action === 'restart') {
-      const lost = await lostDatabase(socket);
-      if (lost !== null) return this.#fail(losesDatabase(lost, unit), null);
-      const problems = await configurationProblems(this.#parsed);
-      if (problems.length > 0) {
-        complain(
-          'the configuration can’t be used, and the gateway would not come back. Nothing was restarted.',
-          ...problems.map((problem) => `  ${problem}`),
-          `  To restart it all the same: ${systemctlFor(`restart ${unit.name}`, unit.scope)}`,
-        );
-        return commandStatus.configuration;
-      }
+      const refused = await this.#refusedRestart(socket, unit);
+      if (refused !== null) return refused;
     }
     if (isUp) {
       const statusText = async () => (await readUnit(manager, unit.name)).statusText;
       const idle = await this.#whenIdle(socket, statusText, timeout);
       if (idle !== null) return idle;
+      // The wait may have been long.
+      const waits = this.#parsed.flags.has('when-idle');
+      const refused = waits ? await this.#refusedRestart(socket, unit) : null;
+      if (refused !== null) return refused;
     }
     return this.#job(manager, unit);
+  }
+
+  /** A restart stops no gateway that would not come back. Null: go on; else the exit status. */
+  async #refusedRestart(socket: string, unit: UnitState): Promise<number | null> {
+    const lost = await lostDatabase(socket);
+    if (lost !== null) return this.#fail(losesDatabase(lost, unit), null);
+    const lines = await restartObjections(this.#parsed, unit);
+    if (lines.length === 0) return null;
+    complain(...lines);
+    return commandStatus.configuration;
   }
 
   /** A turn that stops its own gateway would be run again, and stop it again. Null: go on; else the exit status. */

@@ -1,8 +1,7 @@
 import { shellCommand } from '../../text/shell-words.js';
-import { isInHomes } from '../../units/paths.js';
+import { openingAdvice } from '../../units/runner.js';
 import { type AgentAccess, asRoot, type DoctorFacts, gatewayCommand } from '../facts.js';
 import { type Finding, findings, type Mend, mend } from '../finding.js';
-import { quoted } from './data.js';
 
 /** package.json: engines. */
 const oldest = [20, 19] as const;
@@ -44,13 +43,10 @@ export function checkNode({ node }: DoctorFacts): readonly Finding[] {
   return found;
 }
 
-/** Advice where a path is closed to the gateway's user. Nobody's home is opened to all others. */
-function opening(facts: DoctorFacts, denied: string, bits: string, what: string): Mend {
-  if (isInHomes(denied)) return mend(`Put ${what} elsewhere, such as below /opt or /etc, and name it there`);
-  return mend(
-    `Let them or their group, or put ${what} elsewhere:`,
-    asRoot(facts, `chmod ${bits} ${quoted(denied)}`),
-  );
+/** Advice where a path is closed to the gateway's user. */
+function opening(facts: DoctorFacts, denied: string, bits: 'o+r' | 'o+x', subject: string): Mend {
+  const { text, command } = openingAdvice(denied, bits, subject);
+  return mend(text, command === null ? null : asRoot(facts, shellCommand(command)));
 }
 
 export function checkConfiguration(facts: DoctorFacts): readonly Finding[] {

@@ -6,7 +6,7 @@ import type { LoadedConfiguration } from '../../config/load.js';
 import { actingAs } from '../../linux/owner.js';
 import { ProgramError, runProgram } from '../../manager/program.js';
 import type { Integrity, OfflineStore } from '../../store/store-kind.js';
-import { deniedPart, type FileUser } from '../../units/paths.js';
+import { partClosedTo, runnerOf } from '../../units/runner.js';
 import {
   type AccessFacts,
   type DataFacts,
@@ -17,28 +17,6 @@ import {
   unknown,
 } from '../facts.js';
 import { gatherAgents } from './agents.js';
-
-/** Reads the ids of a user from the user database. Rejects with a ProgramError. */
-async function idsOf(name: string): Promise<FileUser | null> {
-  const [user, groups] = await Promise.all([
-    runProgram('id', ['--user', name]),
-    runProgram('id', ['--groups', name]),
-  ]);
-  if (user.status !== 0 || groups.status !== 0) return null;
-  return { uid: Number(user.stdout), groups: groups.stdout.trim().split(' ').map(Number) };
-}
-
-/** The user that runs the gateway; null if nobody has that name. */
-async function userOf(unit: UnitFacts | null, isSystem: boolean): Promise<[string, FileUser | null]> {
-  if (unit !== null && isSystem) {
-    const { User = '', DynamicUser = '' } = unit.properties;
-    // A user that each start makes owns nothing yet, and is in no group.
-    if (DynamicUser === 'yes') return [User || 'dynamic', { uid: -1, groups: [] }];
-    return User === '' ? ['root', { uid: 0, groups: [] }] : [User, await idsOf(User)];
-  }
-  const uid = process.getuid?.() ?? 0;
-  return [String(uid), { uid, groups: [...(process.getgroups?.() ?? []), process.getgid?.() ?? 0] }];
-}
 
 export interface AccessLook {
   readonly unit: UnitFacts | null;
@@ -58,14 +36,14 @@ export interface AccessLook {
 export async function gatherAccess(look: AccessLook): Promise<Known<AccessFacts>> {
   const { unit, isSystem, loaded, file, environment, path, state } = look;
   try {
-    const [userName, user] = await userOf(unit, isSystem);
+    const { name: userName, ids: user } = await runnerOf(isSystem ? (unit?.properties ?? null) : null);
     if (user === null) return unknown(`the user ${userName} does not exist`);
     const agents = loaded?.configuration.agents;
     const directory = join(state, 'agents');
     const noMemoryLimit = unit === null ? null : whyNotDelegated(unit.properties);
     return known({
       user: userName,
-      configuration: existsSync(file) ? deniedPart(file, user, 'read') : null,
+      configuration: existsSync(file) ? partClosedTo(user, file) : null,
       agents:
         agents === undefined
           ? []

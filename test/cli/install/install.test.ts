@@ -1,4 +1,12 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { run } from '../../../src/cli/install/install.js';
@@ -80,6 +88,26 @@ it('with --now, a turn does not restart its own gateway', async () => {
   expect(await install('--instance', 'test', '--now', '--environment-file', file)).toBe(77);
   expect(double.said).toContain('part of a turn that the gateway runs (turn_1 of session "chat"');
   expect(double.said).toContain('the restart would cut the turn off');
+  expect(readFileSync(path, 'utf8')).toBe(before);
+  expect(double.asked).not.toContain(`restart ${unit}`);
+});
+
+it('with --now, stops no gateway that would not come back', async () => {
+  const unit = 'sd-gateway-test.service';
+  const path = join(double.units, unit);
+  const directories = { StateDirectory: 'sd-gateway-test', ConfigurationDirectory: 'sd-gateway-test' };
+  const loaded = { LoadState: 'loaded', FragmentPath: path, ...directories };
+  double.says(unit, loaded);
+  expect(await install('--instance', 'test')).toBe(0);
+  const before = readFileSync(path, 'utf8');
+  double.says(unit, { ...loaded, ActiveState: 'active' }, 'enabled');
+  const state = join(double.home, 'CONFIG_HOME/sd-gateway-test');
+  mkdirSync(state, { recursive: true });
+  writeFileSync(join(state, 'token'), '', { mode: 0o600 });
+  const file = join(double.home, 'other.env');
+  writeFileSync(file, '');
+  expect(await install('--instance', 'test', '--now', '--environment-file', file)).toBe(78);
+  expect(double.said).toMatch(/would not come back .*nothing was changed:\n {2}The token in \S+ is empty/);
   expect(readFileSync(path, 'utf8')).toBe(before);
   expect(double.asked).not.toContain(`restart ${unit}`);
 });

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { operations } from '../../../src/cli/operate/operate.js';
 import { findCommand, parseCommand } from '../../../src/cli/usage.js';
 import { ControlDouble } from '../control-double.js';
@@ -18,7 +19,7 @@ afterEach(() => {
 
 it.each([
   ['[http]\nlisten = 1\n', 78, false],
-  ['[http]\nlisten = "127.0.0.1:1"\n', 0, true],
+  ['[http]\nlisten = "127.0.0.1:0"\n', 0, true],
 ])(
   'with the configuration %j a restart ends with %i, and reaches systemd: %s',
   async (text, status, asked) => {
@@ -65,4 +66,102 @@ it.each([
     `${database} was removed, and only the gateway still has it. Nothing was restarted.`,
   );
   expect(double.said).toContain(`systemctl --user restart ${unit}`);
+});
+
+describe('a restart from which the gateway would not come back', () => {
+  const words = ['--user', '--instance', 'test'];
+  const directory = () => join(double.home, 'CONFIG_HOME/sd-gateway-test');
+
+  /** Restarts a gateway with this configuration; gives the exit status, and if systemd was asked for it. */
+  async function restart(configuration: string, properties: Readonly<Record<string, string>> = {}) {
+    mkdirSync(directory(), { recursive: true });
+    writeFileSync(join(directory(), 'sd-gateway-test.toml'), configuration);
+    double.says(unit, {
+      LoadState: 'loaded',
+      ActiveState: 'active',
+      MainPID: '999999',
+      RuntimeDirectory: 'sd-gateway-test',
+      StateDirectory: 'sd-gateway-test',
+      ConfigurationDirectory: 'sd-gateway-test',
+      ...properties,
+    });
+    const status = await operations.restart(parseCommand(findCommand('restart'), words));
+    return [status, double.asked.some((line) => line.includes(' restart '))];
+  }
+
+  const quiet = '[http]\nlisten = "127.0.0.1:0"\n';
+  const own = (name: string, text: string, mode: number) => () => {
+    mkdirSync(directory(), { recursive: true });
+    writeFileSync(join(directory(), name), text, { mode });
+  };
+  const nothing = () => undefined;
+  const channel = (file: string, required: boolean) =>
+    `${quiet}[channels.tg]\ntype = "telegram"\nrequired = ${required}\ntoken_file = "${file}"\n`;
+
+  it.each<[why: string, prepare: () => void, configuration: string, text: RegExp]>([
+    [
+      'an open token',
+      own('token', 'x'.repeat(43), 0o640),
+      quiet,
+      /token in .* is open to other users.*chmod 600/,
+    ],
+    ['an empty token', own('token', '', 0o600), quiet, /token in .* is empty; write one into it, or remove/],
+    ['an open secret of webhooks', own('webhook-secret', 'x', 0o644), quiet, /webhook-secret in .* is open/],
+    [
+      'a limit that the unit can’t hold to',
+      nothing,
+      `${quiet}[agent]\ncommand = ["true"]\nmemory_max = "512M"\n`,
+      /memory_max can't be held to: the unit has no Delegate=memory/,
+    ],
+    [
+      'a required channel’s secret',
+      nothing,
+      channel('/nonexistent/t', true),
+      /channels\.tg: \/nonexistent\/t/,
+    ],
+    [
+      'an address of another machine',
+      nothing,
+      '[http]\nlisten = "203.0.113.7:8733"\n',
+      /Can't listen on 203\.0\.113\.7:8733: this machine has no such address/,
+    ],
+    [
+      'a directory that is not there',
+      nothing,
+      '[http]\nlisten = "unix:/nonexistent/s"\n',
+      /Can't listen on unix:\/nonexistent\/s: the directory does not exist/,
+    ],
+  ])('is refused for %s, with what to do', async (_why, prepare, configuration, text) => {
+    prepare();
+    expect(await restart(configuration)).toEqual([78, false]);
+    expect(double.said).toMatch(text);
+    expect(double.said).toContain('the gateway would not come back. Nothing was restarted.');
+    expect(double.said).toContain(`systemctl --user restart ${unit}`);
+  });
+
+  it.each<[why: string, prepare: () => void, configuration: string]>([
+    ['a token that is well', own('token', 'x'.repeat(43), 0o600), quiet],
+    ['a channel that the start goes on without', nothing, channel('/nonexistent/t', false)],
+  ])('is not one with %s', async (_why, prepare, configuration) => {
+    prepare();
+    expect(await restart(configuration)).toEqual([0, true]);
+  });
+
+  it('is refused for a port that somebody else has, and not for its own', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const configuration = `[http]\nlisten = "127.0.0.1:${port}"\n`;
+    expect(await restart(configuration)).toEqual([78, false]);
+    expect(double.said).toMatch(/Can't listen on 127\.0\.0\.1:\d+: .*\(PID \d+\) listens there/);
+    // A gateway that hangs does not say that it listens there.
+    expect(await restart(configuration, { MainPID: String(process.pid) })).toEqual([0, true]);
+  });
+
+  it('is refused for a port that the unit’s user may not bind', async () => {
+    const configuration = '[http]\nlisten = "127.0.0.1:80"\n';
+    expect(await restart(configuration, { CapabilityBoundingSet: 'cap_chown' })).toEqual([78, false]);
+    expect(double.said).toContain('this user may not bind that port');
+  });
 });
