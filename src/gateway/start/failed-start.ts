@@ -85,7 +85,8 @@ export function failedStart(error: unknown, waitedMs = 0): FailedStart {
   const errno = errnoOf(error);
   const waited = waitedMs === 0 ? '' : ` (The start waited ${formatTimeSpan(waitedMs)} for it.)`;
   const reason = `${errorMessage(error)}${store ? '' : advice(errno)}${waited}`;
-  const unavailable = mayPass(error);
+  // An address that may not be had, or a required channel that does not start, is no fault of the gateway's either.
+  const unavailable = mayPass(error) || error instanceof ListenError || error instanceof ChannelStartError;
   const refused =
     !unavailable &&
     (error instanceof RefusedStart ||

@@ -1,5 +1,7 @@
 import { constants } from 'node:os';
 import { expect, test } from 'vitest';
+import { ListenError } from '../../../src/channels/http/server/listen.js';
+import { ChannelStartError } from '../../../src/gateway/channels.js';
 import { failedStart, RefusedStart } from '../../../src/gateway/start/failed-start.js';
 import { FileError } from '../../../src/store/sqlite/file/errors.js';
 import { StoreError } from '../../../src/store/store-error.js';
@@ -31,6 +33,11 @@ test('any store’s reasons are enough to judge it', () => {
   expect(causeOf(new StoreError('unavailable', 'no connection'))).toBe('unavailable');
   expect(causeOf(new StoreError('refused', 'too old'))).toBe('refused');
   expect(causeOf(new StoreError('corrupt', 'torn'))).toBe('refused');
+});
+
+test('an address or a required channel that is not to be had is no crash', () => {
+  expect(failedStart(new ListenError('127.0.0.1:80', 'EACCES', "Can't listen")).cause).toBe('unavailable');
+  expect(failedStart(new ChannelStartError('tg', 'no token')).cause).toBe('unavailable');
 });
 
 test('a system call that failed is told by its number, a refusal by its words, anything else by its stack', () => {
