@@ -1,10 +1,12 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { askFacts, type FactsAnswer } from '../channels/control/ask-facts.js';
 import { addressesElsewhere, portHolders } from '../channels/http/server/port-holder.js';
 import { configurationFile } from '../config/directories.js';
 import { ConfigurationError, type LoadedConfiguration, loadConfiguration } from '../config/load.js';
+import type { Configuration } from '../config/schema.js';
+import { namedStoreFile } from '../config/store-table.js';
 import { IdentityError } from '../linux/owner.js';
 import { ProgramError } from '../manager/program.js';
 import {
@@ -121,6 +123,30 @@ async function gatherEnvironment(
   }
 }
 
+/**
+ * Says that the directory of `store.path` is not there, which a unit's sandbox lets no start make. One that this user may
+ * not see is for the start to judge.
+ */
+export function missingStoreDirectory(
+  { store }: Pick<Configuration, 'store'>,
+  unit: Pick<UnitFacts, 'properties'> | null,
+  state: string,
+): readonly string[] {
+  const file = namedStoreFile(store);
+  if (file === null || unit?.properties['ProtectSystem'] !== 'strict' || file.startsWith(`${state}/`))
+    return [];
+  const directory = dirname(file);
+  try {
+    if (statSync(directory, { throwIfNoEntry: false }) !== undefined) return [];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EACCES') return [];
+    throw error;
+  }
+  return [
+    `store.path: the directory ${directory} is not there, and the unit may not make it: make it, and give it to the gateway’s user`,
+  ];
+}
+
 /** Looks at everything; each call to the outside is bounded in time. Changes nothing. */
 export async function gather({ scope, instance, configuration }: DoctorTarget): Promise<DoctorFacts> {
   const manager = new ServiceManager(scope);
@@ -156,7 +182,7 @@ export async function gather({ scope, instance, configuration }: DoctorTarget): 
     const { listen } = loaded.configuration.http;
     configurationFacts = known({
       file: loaded.file,
-      problems: [],
+      problems: missingStoreDirectory(loaded.configuration, found, places.state),
       warnings: loaded.warnings,
       supervisor: loaded.configuration.supervisor,
       drain: loaded.configuration.stop.drain,

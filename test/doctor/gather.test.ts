@@ -8,7 +8,7 @@ import { loadConfiguration } from '../../src/config/load.js';
 import { storeTable } from '../../src/config/store-table.js';
 import { gatherAccess, gatherData } from '../../src/doctor/facts/files.js';
 import { known, type UnitFacts } from '../../src/doctor/facts.js';
-import { gather } from '../../src/doctor/gather.js';
+import { gather, missingStoreDirectory } from '../../src/doctor/gather.js';
 import { offlineStore } from '../../src/store/create-store.js';
 
 it('tells a store that is gone from one that was never there', async () => {
@@ -80,4 +80,20 @@ it('looks who holds the port at the address of the configuration', async () => {
   expect(await holdersAt('127.0.0.2')).toContain(process.pid);
   // Another process may have the same port at that address.
   expect(await holdersAt('127.0.0.1')).not.toContain(process.pid);
+});
+
+it('finds a store whose directory is not there and can’t be made by the unit', () => {
+  const found = (path: string, ProtectSystem: string | null) =>
+    missingStoreDirectory(
+      { store: storeTable.parse({ path }) },
+      ProtectSystem === null ? null : { properties: { ProtectSystem } },
+      '/var/lib/sd-gateway',
+    );
+  expect(found('/nope/x.db', 'strict')).toEqual([
+    'store.path: the directory /nope is not there, and the unit may not make it: make it, and give it to the gateway’s user',
+  ]);
+  expect(found('/tmp/x.db', 'strict')).toEqual([]);
+  expect(found('/var/lib/sd-gateway/new/x.db', 'strict')).toEqual([]);
+  // There the start makes it.
+  for (const sandbox of ['no', null]) expect(found('/nope/x.db', sandbox)).toEqual([]);
 });

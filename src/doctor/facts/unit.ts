@@ -52,6 +52,7 @@ const properties = [
   'StandardError',
   ...settingsProperties,
   ...hidingProperties,
+  'ProtectSystem',
   'TimeoutStartUSec',
   'TimeoutStopUSec',
   'WatchdogUSec',
