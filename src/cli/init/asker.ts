@@ -57,7 +57,8 @@ export async function takesAnyway(asker: Asker, force: boolean, problem: string)
     asker.say(`! ${problem}`);
     return true;
   }
-  if (!asker.isTerminal) throw new AnswerError(problem);
+  if (!asker.isTerminal)
+    throw new AnswerError(`${problem.replace(/\.$/, '')}; --force takes it all the same`);
   asker.say(`✗ ${problem}`);
   return asker.confirm('Take it all the same?', false);
 }

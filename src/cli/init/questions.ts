@@ -196,7 +196,8 @@ export class Interview {
   }
 
   async channel(): Promise<ChannelAnswer | null> {
-    const choice = await this.#options.asker.ask({
+    const { asker } = this.#options;
+    const choice = await asker.ask({
       option: 'channel',
       text: 'By which channel do messages come, beside HTTP?',
       byDefault: 'none',
@@ -207,7 +208,13 @@ export class Interview {
     });
     this.#checkOptions('channel', channelsOfOption, choice);
     const offered = offeredChannels.find((each) => each.choice === choice);
-    if (offered === undefined) return null;
+    if (offered === undefined) {
+      const extra = ['secret-file', 'owners', 'api-root', 'public-url'].find(
+        (option) => asker.given(option) !== null,
+      );
+      if (extra !== undefined) throw new UsageError(`--${extra} goes with --channel TYPE`, 'init');
+      return null;
+    }
     for (;;) {
       const answer = await offered.ask(this.#channelQuestions);
       if (answer !== null) return answer;

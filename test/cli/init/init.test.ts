@@ -88,12 +88,18 @@ describe('with options', () => {
     [
       ['--agent', 'command', '--command', '/nonexistent/agent'],
       1,
-      'the program /nonexistent/agent is not there',
+      'the program /nonexistent/agent is not there, or not in your PATH; --force takes it all the same. Nothing was written',
     ],
     [['--agent', 'command'], 64, '--command is needed, as nobody can be asked'],
     [['--agent', 'echo', '--command', 'cat'], 64, '--command goes with --agent command or acp'],
     [['--command', 'cat', '--model', 'x'], 64, '--command goes with --agent command or acp'],
     [['--agent', 'command', '--command', 'cat "unclosed'], 1, 'a quote of cat "unclosed is not closed'],
+    [['--owners', '42'], 64, '--owners goes with --channel TYPE'],
+    [
+      ['--channel', 'none', '--public-url', 'https://example.org'],
+      64,
+      '--public-url goes with --channel TYPE',
+    ],
     [['--agent', 'telnet'], 64, '--agent is one of "echo", "command", "acp", "openai", not "telnet"'],
     [['--channel', 'stripe'], 64, '--secret-file is needed'],
     [
