@@ -10,6 +10,8 @@ const mostOutsideStrings = 1024 ** 2;
  */
 const mostLevels = 1_500;
 
+const code = { openingBracket: 0x5b, closingBracket: 0x5d, openingBrace: 0x7b, closingBrace: 0x7d } as const;
+
 /** The text may be JSON. It is too costly to be read. */
 export class CostlyJsonError extends Error {
   override name = 'CostlyJsonError';
@@ -34,9 +36,9 @@ function checkOutsideStrings(text: string, most: number): void {
       throw new CostlyJsonError(`the JSON has more than ${most} characters outside its strings`);
     }
     for (let at = position; at < end; at += 1) {
-      const character = text[at];
-      if (character === '[' || character === '{') level += 1;
-      else if (character === ']' || character === '}') level -= 1;
+      const character = text.charCodeAt(at);
+      if (character === code.openingBracket || character === code.openingBrace) level += 1;
+      else if (character === code.closingBracket || character === code.closingBrace) level -= 1;
       if (level > mostLevels) throw new CostlyJsonError(`the JSON is nested deeper than ${mostLevels}`);
     }
     const closing = opening < 0 ? -1 : endOfString(text, opening);

@@ -123,10 +123,20 @@ export function jsonOf(body: Buffer): unknown {
  */
 export function prototypePath(value: unknown, levels: number): readonly string[] | null {
   if (typeof value !== 'object' || value === null || levels === 0) return null;
-  for (const [name, item] of Object.entries(value)) {
+  // A list may have a hundred thousand items, whose names need not be made.
+  if (Array.isArray(value)) return prototypePathIn(value, levels);
+  for (const name of Object.keys(value)) {
     if (name === '__proto__') return [name];
-    const path = prototypePath(item, levels - 1);
+    const path = prototypePath((value as Readonly<Record<string, unknown>>)[name], levels - 1);
     if (path !== null) return [name, ...path];
+  }
+  return null;
+}
+
+function prototypePathIn(list: readonly unknown[], levels: number): readonly string[] | null {
+  for (let index = 0; index < list.length; index += 1) {
+    const path = prototypePath(list[index], levels - 1);
+    if (path !== null) return [String(index), ...path];
   }
   return null;
 }
