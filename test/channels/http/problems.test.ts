@@ -300,11 +300,19 @@ describe('of many mistakes some are named, and all are counted', () => {
 });
 
 test('a body of many levels is refused, and breaks nothing', async () => {
-  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-  const response = await served.post('a', `{"text":"x","metadata":{"__proto":${deep}}}`);
-  expect([response.status, (await bodyOf(response)).errors]).toEqual([
+  const answer = async (levels: number) => {
+    const deep = `${'['.repeat(levels)}${']'.repeat(levels)}`;
+    const response = await served.post('a', `{"text":"x","metadata":{"__proto":${deep}}}`);
+    const { errors, detail } = await bodyOf(response);
+    return [response.status, errors ?? detail];
+  };
+  expect(await answer(1_000)).toEqual([
     422,
     [{ pointer: '#/metadata', detail: 'must not be nested deeper than 16' }],
+  ]);
+  expect(await answer(100_000)).toEqual([
+    400,
+    'The body can’t be read: the JSON is nested deeper than 1500.',
   ]);
 });
 
