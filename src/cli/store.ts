@@ -19,7 +19,7 @@ import { offlineStore } from '../store/create-store.js';
 import { StoreError } from '../store/store-error.js';
 import type { Copied, StoreTools } from '../store/store-kind.js';
 import { EncodingError, linesOf } from '../text/lines.js';
-import { configurationAt, instanceOf, locateGateway } from './client/locate.js';
+import { configurationAt, instanceOf, locateGateway, scopeOf } from './client/locate.js';
 import { commandStatus } from './command.js';
 import { commandFor } from './operate/find.js';
 import { askYesNo, jsonFor, printable, reportLine } from './terminal.js';
@@ -48,6 +48,8 @@ interface Voice {
   readonly json: boolean;
   /** True if nothing is to be asked. */
   readonly isYes: boolean;
+  /** The command that salvages this gateway's database. */
+  readonly recover: string;
   say(facts: object, ...lines: readonly string[]): void;
 }
 
@@ -57,7 +59,7 @@ const asCaller = <Result>(work: () => Result): Result => actingAs(process.getuid
 /** One action of the store; `name` is its database. */
 type Perform<Action extends keyof StoreTools> = Required<StoreTools>[Action];
 
-function check(path: string, tool: Perform<'check'>, { say }: Voice): number {
+function check(path: string, tool: Perform<'check'>, { say, recover }: Voice): number {
   const problems = tool();
   say(
     { path, sound: problems.length === 0, problems },
@@ -65,7 +67,7 @@ function check(path: string, tool: Perform<'check'>, { say }: Voice): number {
   );
   if (problems.length === 0) return commandStatus.success;
   process.stderr.write(
-    `sd-gateway: ${path} is damaged. Restore a backup, or stop the gateway and salvage what is readable: sd-gateway store recover\n`,
+    `sd-gateway: ${path} is damaged. Restore a backup, or stop the gateway and salvage what is readable: ${recover}\n`,
   );
   return commandStatus.failure;
 }
@@ -244,6 +246,7 @@ export async function run(parsed: ParsedCommand): Promise<number> {
   const voice: Voice = {
     json,
     isYes: parsed.flags.has('yes'),
+    recover: commandFor('store recover', { scope: scopeOf(parsed), instance: instanceOf(parsed) }, true),
     say: (facts, ...lines) => {
       process.stdout.write(json ? reportLine(facts) : `${lines.map(printable).join('\n')}\n`);
     },

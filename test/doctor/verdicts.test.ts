@@ -884,3 +884,9 @@ describe('the parts', () => {
     expect(startDurations([{ at: 5, kind: 'started', text: '', invocation: 'a' }])).toEqual([]);
   });
 });
+
+it('names the recovery of the instance’s own store', () => {
+  const facts = { ...healthy, ...withStore(known({ errors: ['row missing'] })), instance: 't2' };
+  const found = examine(facts as DoctorFacts).find(({ check }) => check === 'store');
+  expect(found?.mend?.text).toContain('(sd-gateway store recover --instance t2)');
+});

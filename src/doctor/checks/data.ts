@@ -172,7 +172,7 @@ export function checkStore(facts: DoctorFacts): readonly Finding[] {
       'problem',
       `${name} is damaged: ${integrity.value.errors.join('; ')}`,
       mend(
-        'Look at the disk; then restore a backup, or stop the gateway and salvage what can be read (sd-gateway store recover):',
+        `Look at the disk; then restore a backup, or stop the gateway and salvage what can be read (${gatewayCommand(facts, 'store recover')}):`,
         gatewayCommand(facts, 'stop'),
       ),
     ),

@@ -128,7 +128,7 @@ function advice(kind: Kind, path: string): string {
 export function damagedAdvice(path: string): string {
   return (
     `The database ${path} is damaged; it was left as it is. Restore a backup; or salvage what is readable: ` +
-    `"sd-gateway store recover", which keeps the damaged files aside.`
+    `"sd-gateway store recover" (with the --instance, --user or --system of this gateway), which keeps the damaged files aside.`
   );
 }
 
