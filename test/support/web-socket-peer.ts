@@ -19,6 +19,7 @@ export class WebSocketPeer {
   /** Resolves once there is no connection any more. */
   readonly gone: Promise<void>;
   #received = Buffer.alloc(0);
+  #isPaused = false;
 
   /** Answers the handshake. Throws if the request is none for a WebSocket. */
   constructor(
@@ -75,12 +76,14 @@ export class WebSocketPeer {
     this.socket.destroy();
   }
 
-  /** Reads nothing more: the connection stands, and nobody is there. */
+  /** Hears nothing more: the connection stands, and nobody is there. */
   pause(): void {
-    this.socket.pause();
+    // A paused socket would never say that the client has ended it.
+    this.#isPaused = true;
   }
 
   #read(chunk: Buffer): void {
+    if (this.#isPaused) return;
     this.#received = Buffer.concat([this.#received, chunk]);
     for (;;) {
       const frame = frameIn(this.#received);

@@ -259,6 +259,16 @@ describe('Slack', () => {
     expect(await scene.texts()).toEqual(['one queued']);
   });
 
+  test('has gone silent while another connection opens: it sends again what was not answered', async () => {
+    await scene.started();
+    scene.slack.disconnect('warning');
+    scene.slack.peers[0]?.pause();
+    for (const text of ['one', 'two', 'three']) scene.slack.says(text);
+    await scene.pass(() => scene.slack.unacknowledged === 0);
+    expect((await scene.texts()).toSorted()).toEqual(['one queued', 'three queued', 'two queued']);
+    expect(scene.slack.peers[0]?.isGone).toBe(true);
+  });
+
   test('is asked by a call after a silence; a connection that answers is kept', async () => {
     await scene.started();
     await scene.pass(() => scene.slack.callsOf('auth.test').length === 3, 500);

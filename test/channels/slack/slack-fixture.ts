@@ -29,6 +29,7 @@ export class Scene extends ChatScene<SlackChannel> {
   publicUrl: string | null = 'https://gateway.example';
   override channel: SlackChannel;
   protected readonly conversation = 'D42';
+  protected override readonly passLimitMs = 15_000;
 
   private constructor(readonly slack: SlackStandIn) {
     super('slack', store);
