@@ -1,6 +1,7 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { isAlive } from '../../support/is-alive.js';
 import { type Gateway, Place, program } from '../foreground.js';
 
 let place: Place;
@@ -96,16 +97,18 @@ describe('a stop from elsewhere', () => {
     await sent;
   });
 
-  it('is carried out for a shell that a turn has left behind', async () => {
-    // The id of its turn is still in its environment, but not the mark by which the turn would end it.
+  it('never comes from a shell that a turn has left behind: it ends with the turn', async () => {
+    // The id of its turn is still in its environment, but not the mark by which the turn knows it.
+    const left = file('left');
     await startWithAgent(
       [
-        `setsid -f env -u SD_GATEWAY_MARK sh -c "touch '${file('left')}'; while ! test -e '${file('go')}'; do sleep 0.05; done; exec '${process.execPath}' '${program}' stop" >/dev/null 2>&1`,
-        `while ! test -e '${file('left')}'; do sleep 0.05; done`,
+        `setsid -f env -u SD_GATEWAY_MARK sh -c "echo \\$\\$ >'${left}.new'; mv '${left}.new' '${left}'; exec sleep 1000" >/dev/null 2>&1`,
+        `while ! test -e '${left}'; do sleep 0.05; done`,
       ].join('\n'),
     );
     expect((await place.run(['send', 'x'])).status).toBe(0);
-    writeFileSync(file('go'), '');
-    expect((await gateway.end).status).toBe(0);
+    expect(isAlive(Number(readFileSync(left, 'utf8')))).toBe(false);
+    gateway.child.kill('SIGINT');
+    await gateway.end;
   });
 });
