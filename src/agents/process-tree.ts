@@ -20,8 +20,17 @@ export const markVariable = 'SD_GATEWAY_MARK';
  * gateway in a container has another directory by the same name.
  */
 function markPrefix(directory: string): string {
-  const { dev, ino } = statSync(directory, { bigint: true, throwIfNoEntry: false }) ?? { dev: 0n, ino: 0n };
-  return `${hash('sha256', `${directory}\0${dev}:${ino}`).slice(0, 16)}:`;
+  return `${hash('sha256', `${directory}\0${placeOf(directory)}`).slice(0, 16)}:`;
+}
+
+/** Empty where there is none yet, or where this user may not look. */
+function placeOf(directory: string): string {
+  try {
+    const { dev, ino } = statSync(directory, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return '';
+  }
 }
 
 /** A mark that no other start of a process has. */
