@@ -221,7 +221,7 @@ describeOnMachine('the tutorial', (machine) => {
         .replace(/\b[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, 'Mon 2026-11-30 12:00:00')
         .replace(/\b[0-9a-f]{32}\b/g, 'd64266c6c0204a4fb9439e4a0fc20236')
         .replace(/Watchdog: every .*(?:\n {13}.*)*/, 'Watchdog: every 30s; last sign of life 2s ago')
-        .replace(/\b(?:\d+min )?\d+(?:\.\d+)?m?s ago\b/g, '2s ago')
+        .replace(/\b(?:(?:\d+min )?\d+(?:\.\d+)?m?s ago|just now)\b/g, '2s ago')
         .replace(/\b\d+(?:\.\d+)? ?(?:ms|s)\b(?! ago|; last)/g, '120 ms')
         .replace(/within (?:1h|\d+min[\w ]*) it is/g, 'within 59min it is')
         .replace(/\b\d+(?:\.\d+)?M\b/g, '110.0M')
