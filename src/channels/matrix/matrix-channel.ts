@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { MatrixChannelConfiguration } from '../../config/channel-table.js';
 import { isStable } from '../backoff.js';
 import type { Channel, ChannelAddress, ChannelContext, ChannelHealth } from '../channel.js';
@@ -204,9 +205,7 @@ export class MatrixChannel implements Channel {
 
   /** True from version 1.11 on. One that does not answer has the newer way, as others keep media from everybody. */
   async #hasAuthenticatedMedia(api: MatrixApi): Promise<boolean> {
-    const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
-    const end = await api.call({ method: 'GET', path: '/client/versions' }, options);
-    const known = versionsSchema.safeParse(end.kind === 'ok' ? end.result : undefined).data;
+    const known = await this.#factOf(api, '/client/versions', versionsSchema);
     return (
       known === undefined ||
       known.versions.some((version) => {
@@ -217,20 +216,27 @@ export class MatrixChannel implements Channel {
   }
 
   async #largestUpload(api: MatrixApi, isAuthenticated: boolean): Promise<number | null> {
-    const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
     const path = isAuthenticated ? '/client/v1/media/config' : '/media/v3/config';
-    const end = await api.call({ method: 'GET', path }, options);
-    const known = mediaConfigSchema.safeParse(end.kind === 'ok' ? end.result : undefined).data;
+    const known = await this.#factOf(api, path, mediaConfigSchema);
     return known?.['m.upload.size'] ?? null;
   }
 
   /** The name that people call the account by; null: it has none. */
   async #ownName(api: MatrixApi, ownId: string): Promise<string | null> {
-    const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
     const path = clientPath('profile', ownId, 'displayname');
-    const end = await api.call({ method: 'GET', path }, options);
-    const name = displayNameSchema.safeParse(end.kind === 'ok' ? end.result : undefined).data?.displayname;
+    const name = (await this.#factOf(api, path, displayNameSchema))?.displayname;
     return name === undefined || name === localpartOf(ownId) ? null : name;
+  }
+
+  /** Undefined: the homeserver does not tell. */
+  async #factOf<Schema extends z.ZodType>(
+    api: MatrixApi,
+    path: string,
+    schema: Schema,
+  ): Promise<z.output<Schema> | undefined> {
+    const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
+    const end = await api.call({ method: 'GET', path }, options);
+    return schema.safeParse(end.kind === 'ok' ? end.result : undefined).data;
   }
 
   async #disconnect(): Promise<void> {
