@@ -92,7 +92,7 @@ export class LogMarker {
     }
   }
 
-  /** Call it behind `seal`, which makes a new file if the old one is gone; the next mark opens that. */
+  /** The next mark opens it again. */
   close(): void {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;

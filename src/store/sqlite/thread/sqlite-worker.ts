@@ -220,7 +220,6 @@ class Serving {
   #seal(state: 'open' | 'closed', mark: LogMark | null = null): void {
     if (this.#isUnsealable) return;
     try {
-      this.#marker.close();
       seal(this.#path, state, mark);
       this.#isSealable = true;
     } catch (error) {

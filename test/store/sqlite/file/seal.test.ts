@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -59,6 +68,15 @@ describe('a mark of the log', () => {
     expect(readSeal(path).log).toEqual(mark(frames, isCopied));
   });
 
+  test('goes on behind a new seal in the same file, which stays open', () => {
+    marker.mark(mark(2));
+    seal(path, 'open', mark(3, true));
+    expect(openedTimes(sealPath(path))).toBe(1);
+    marker.mark(mark(4));
+    expect(openedTimes(sealPath(path))).toBe(1);
+    expect(readSeal(path)).toEqual({ intact: true, closed: false, log: mark(4), isSameBoot: true });
+  });
+
   test('goes into the seal that lies there, if that took the place of another one', () => {
     marker.mark(mark(2));
     writeFileSync(`${path}-other`, readFileSync(sealPath(path)));
@@ -86,3 +104,16 @@ describe('a mark of the log', () => {
     expect(readSeal(path).log).toEqual(mark(4));
   });
 });
+
+/** Counts this process's descriptors of a file. */
+function openedTimes(file: string): number {
+  const linkOf = (descriptor: string) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      // The descriptor of the listing itself.
+      return null;
+    }
+  };
+  return readdirSync('/proc/self/fd').filter((descriptor) => linkOf(descriptor) === file).length;
+}
