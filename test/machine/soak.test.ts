@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { meansOf, type Sample, slopeOf } from '../crash/slope.js';
@@ -46,7 +46,8 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
     const taken = peakReport.answers - peakReport.failures.length;
     const peak = (taken * 1_000) / (performance.now() - peakBegan);
     // With all that it opens once.
-    const before = process_.descriptors();
+    const filesBefore = process_.files();
+    const before = filesBefore.length;
     /**
      * Once the heaps have shrunk: under load V8 has room to spare, more or less from hour to hour. The store is at rest,
      * too, after a round of what it forgets, of which there is one each ten minutes.
@@ -85,7 +86,10 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
     }
     const report = await half.end();
     await gateway.waitForStatus('0 running, 0 waiting', 120_000);
-    await gateway.waitFor({ StatusText: () => process_.descriptors() <= before });
+    await gateway.waitFor({ StatusText: () => process_.descriptors() <= before }).catch((cause: unknown) => {
+      const lists = { before: filesBefore, now: process_.files() };
+      throw new Error(`More descriptors are open: ${JSON.stringify(lists, null, 1)}`, { cause });
+    });
     const restAfter = await atRest();
     // The first quarter is for caches and heaps to fill.
     const settled = <Item>(samples: readonly Item[]) => samples.slice(Math.floor(samples.length / 4));
@@ -108,9 +112,20 @@ describeOnMachine('a gateway at half of its peak for long', (machine) => {
 /** The gateway as it is seen from outside of the machine: to look at it costs it nothing. */
 async function processOf(gateway: GatewayUnit) {
   const pid = await gateway.outsidePid();
+  const directory = `/proc/${pid}/fd`;
   return {
     residentBytes: () =>
       Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1_024,
-    descriptors: () => readdirSync(`/proc/${pid}/fd`).length,
+    descriptors: () => readdirSync(directory).length,
+    files: () => readdirSync(directory).flatMap((descriptor) => fileOf(`${directory}/${descriptor}`) ?? []),
   };
+}
+
+/** Null if it has been closed meanwhile. */
+function fileOf(descriptor: string): string | null {
+  try {
+    return readlinkSync(descriptor);
+  } catch {
+    return null;
+  }
 }
