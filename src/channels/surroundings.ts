@@ -4,6 +4,7 @@ import type {
   JsonValue,
   MessageState,
   Page,
+  PageRequest,
   SessionCancelled,
   SessionSummary,
 } from '../store/messages.js';
@@ -182,7 +183,7 @@ export interface QuestionAnswered {
 
 /** Questions of agents to people. */
 export interface QuestionActions {
-  list(page: { readonly limit: number; readonly after: string | null }): Promise<Page<AskedQuestion>>;
+  list(page: PageRequest): Promise<Page<AskedQuestion>>;
   /** Null: there is no such question, or it is kept no longer. */
   question(code: string): Promise<AskedQuestion | null>;
   answer(code: string, effect: 'allow' | 'deny'): Promise<QuestionAnswered | null>;

@@ -1,5 +1,4 @@
 import { booted, readSupervisionEvidence } from '../systemd/evidence.js';
-import type { JournalField } from '../systemd/journal.js';
 import { type SignalDelivery, watchedSignals, watchSignals } from '../systemd/signals.js';
 import { watchdogEnabled } from '../systemd/watchdog.js';
 import { errorMessage } from '../text/failure-text.js';
@@ -36,11 +35,6 @@ const defaultDrainTimeoutMs = 30_000;
 
 /** The longest that setTimeout and setInterval of Node.js take, in milliseconds. */
 const longestTimerMs = 2 ** 31 - 1;
-
-const defaultBlockedLoopEntry = (blocked: string): readonly JournalField[] => [
-  ['MESSAGE', `No progress: ${blocked}.`],
-  ['PRIORITY', '3'],
-];
 
 /**
  * A service as its manager sees it, from the start to the exit: notifies it (sd_notify(3)), extends its timeouts, feeds
@@ -183,7 +177,7 @@ export class SupervisedService {
       report: this.#report,
       begin: () => check.begin(),
       parts: () => check.parts(),
-      blockedLoopEntry: this.#options.blockedLoopEntry ?? defaultBlockedLoopEntry,
+      blockedLoopEntry: this.#options.blockedLoopEntry,
     });
   }
 

@@ -219,6 +219,13 @@ export interface SessionSummary {
 /** `more`: some messages are left, and nothing of the session runs. `busy`: a turn or a delivery of it is under way. */
 export type SessionDeletion = 'deleted' | 'more' | 'busy';
 
+export interface PageRequest {
+  /** Most items of the page. */
+  readonly limit: number;
+  /** The cursor that the page before gave; null: from the beginning. */
+  readonly after: string | null;
+}
+
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Opaque; asks for the next page; null at the end. */

@@ -1,12 +1,6 @@
 import type { Page } from './messages.js';
 import { StoreError } from './store-error.js';
 
-export interface PageRequest {
-  readonly limit: number;
-  /** The cursor that the page before gave; null: from the beginning. */
-  readonly after: string | null;
-}
-
 export type PagedList = 'sessions' | 'messages' | 'dead' | 'records';
 
 /** The most items of a page, which is read while every other caller waits. */

@@ -8,6 +8,7 @@ import type {
   Message,
   NewMessage,
   Page,
+  PageRequest,
   QueueLimits,
   Reply,
   RevisionOutcome,
@@ -116,7 +117,7 @@ export interface Store {
   releaseTurn(turn: TurnHold): Promise<boolean>;
 
   /** Messages that are dead, in the order in which they were accepted. */
-  deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>>;
+  deadMessages(page: PageRequest): Promise<Page<Message>>;
   /** Tries a dead message again, its turn or its delivery, with attempts and put-backs counted anew; null when there is none. */
   retryDead(id: string): Promise<DeadOutcome | null>;
   /**
@@ -167,10 +168,7 @@ export interface Store {
   /** Reads a record; null if there is none, or it has expired. */
   record(kind: string, key: string): Promise<StoredRecord | null>;
   /** In the order of their keys. */
-  records(
-    kind: string,
-    page: { readonly limit: number; readonly after: string | null },
-  ): Promise<Page<StoredRecord>>;
+  records(kind: string, page: PageRequest): Promise<Page<StoredRecord>>;
   /** Writes a record, if it is there as it is expected. */
   putRecord(record: NewRecord, expected?: ExpectedRecord): Promise<RecordOutcome>;
   /** False when there was none; with `expected`, also when it had changed. */
@@ -198,12 +196,9 @@ export interface Store {
    * present generation or, with `of`, of that one, before the message with that number. None of no session.
    */
   history(session: string, limit: number, of?: HistoryBounds): Promise<readonly Message[]>;
-  sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>>;
+  sessions(page: PageRequest): Promise<Page<SessionSummary>>;
   /** Reads messages in `seq` order; null if there is no such session. */
-  sessionMessages(
-    session: string,
-    page: { readonly limit: number; readonly after: string | null },
-  ): Promise<Page<Message> | null>;
+  sessionMessages(session: string, page: PageRequest): Promise<Page<Message> | null>;
   /** The messages behind `seq` that are neither queued nor running, up to the first one that is; none of no session. */
   settledMessages(session: string, seq: number, limit: number): Promise<SettledMessages>;
   /** The number of the last message of a session before the first that is queued or running; 0: there is none. */

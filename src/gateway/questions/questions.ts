@@ -1,7 +1,7 @@
 import type { AgentQuestion } from '../../agents/agent.js';
 import type { AskedQuestion, QuestionActions, QuestionAnswered } from '../../channels/surroundings.js';
 import type { Log } from '../../log/log.js';
-import type { Page } from '../../store/messages.js';
+import type { Page, PageRequest } from '../../store/messages.js';
 import type { Store } from '../../store/store.js';
 import type { Turn } from '../../store/turns.js';
 import { turnFields } from '../dispatch/policy.js';
@@ -94,7 +94,7 @@ export class Questions implements QuestionActions {
     } while (after !== null);
   }
 
-  async list(page: { readonly limit: number; readonly after: string | null }): Promise<Page<AskedQuestion>> {
+  async list(page: PageRequest): Promise<Page<AskedQuestion>> {
     const { items, next } = await this.#options.store.records(questionKind, page);
     return { items: await Promise.all(items.map((record) => this.#asked(keptQuestion(record)))), next };
   }

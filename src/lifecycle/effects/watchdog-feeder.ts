@@ -1,3 +1,4 @@
+import type { JournalField } from '../../systemd/journal.js';
 import { type StallWatch, startStallWatch } from '../../systemd/watchdog.js';
 import type { BlockedLoopEntry, ReportService, WatchdogCheck } from '../supervise-options.js';
 import { isTooLate, type PartProgress, watchdogDecision, watchdogInterval } from '../timeouts.js';
@@ -8,8 +9,14 @@ export interface WatchdogFeederOptions extends WatchdogCheck {
   readonly microseconds: bigint;
   readonly notifier: Notifier;
   readonly report: ReportService;
-  readonly blockedLoopEntry: BlockedLoopEntry;
+  /** By default a message of priority "err". */
+  readonly blockedLoopEntry: BlockedLoopEntry | undefined;
 }
+
+const defaultBlockedLoopEntry = (blocked: string): readonly JournalField[] => [
+  ['MESSAGE', `No progress: ${blocked}.`],
+  ['PRIORITY', '3'],
+];
 
 /**
  * Sends `WATCHDOG=1` from the main event loop, so that a blocked loop sends none, and only while every part makes
@@ -25,7 +32,7 @@ export class WatchdogFeeder {
 
   constructor(options: WatchdogFeederOptions) {
     this.#options = options;
-    this.#stallWatch = watchLoop(options.microseconds, options.blockedLoopEntry);
+    this.#stallWatch = watchLoop(options.microseconds, options.blockedLoopEntry ?? defaultBlockedLoopEntry);
     this.#timer = setInterval(() => this.#tick(), watchdogInterval(options.microseconds));
     this.#timer.unref();
     this.#tick();

@@ -10,6 +10,7 @@ import type {
   Message,
   NewMessage,
   Page,
+  PageRequest,
   QueueLimits,
   Reply,
   RevisionOutcome,
@@ -150,8 +151,7 @@ export class SqliteStore implements OpenStore {
     if (outcome.outcome !== 'accepted') return outcome;
     const { epoch, agent, interrupted } = outcome;
     const taken = newlyAccepted(message, outcome);
-    const { owner } = claim ?? { owner: '' };
-    const turn = epoch === null ? null : firstTurn(taken, { owner, epoch, agent });
+    const turn = epoch === null ? null : firstTurn(taken, { owner: claim?.owner ?? '', epoch, agent });
     this.#noteArrival(turn);
     return { outcome: 'accepted', message: taken, turn, interrupted };
   }
@@ -227,7 +227,7 @@ export class SqliteStore implements OpenStore {
     return this.#call('reviseMessage', arrived, text);
   }
 
-  deadMessages(page: { readonly limit: number; readonly after: string | null }): Promise<Page<Message>> {
+  deadMessages(page: PageRequest): Promise<Page<Message>> {
     return this.#call('deadMessages', page);
   }
 
@@ -291,10 +291,7 @@ export class SqliteStore implements OpenStore {
     return this.#call('record', kind, key);
   }
 
-  records(
-    kind: string,
-    page: { readonly limit: number; readonly after: string | null },
-  ): Promise<Page<StoredRecord>> {
+  records(kind: string, page: PageRequest): Promise<Page<StoredRecord>> {
     return this.#call('records', kind, page);
   }
 
@@ -338,14 +335,11 @@ export class SqliteStore implements OpenStore {
     return this.#watchers.watch(session, changed);
   }
 
-  sessions(page: { readonly limit: number; readonly after: string | null }): Promise<Page<SessionSummary>> {
+  sessions(page: PageRequest): Promise<Page<SessionSummary>> {
     return this.#call('sessions', page);
   }
 
-  sessionMessages(
-    session: string,
-    page: { readonly limit: number; readonly after: string | null },
-  ): Promise<Page<Message> | null> {
+  sessionMessages(session: string, page: PageRequest): Promise<Page<Message> | null> {
     return this.#call('sessionMessages', session, page);
   }
 

@@ -4,19 +4,13 @@ import type {
   Message,
   MessageState,
   Page,
+  PageRequest,
   SessionSummary,
   SettledMessages,
   StoreCounts,
   TurnWait,
 } from '../../messages.js';
-import {
-  checkLimit,
-  decodeCursor,
-  decodeNumber,
-  encodeCursor,
-  type PageRequest,
-  pageOf,
-} from '../../pages.js';
+import { checkLimit, decodeCursor, decodeNumber, encodeCursor, pageOf } from '../../pages.js';
 import { toAttachments } from './blobs.js';
 import {
   idToBytesOrNull,

@@ -1,5 +1,5 @@
-import type { Page } from '../../messages.js';
-import { checkLimit, decodeCursor, type PageRequest, pageOf } from '../../pages.js';
+import type { Page, PageRequest } from '../../messages.js';
+import { checkLimit, decodeCursor, pageOf } from '../../pages.js';
 import {
   agentSessionKind,
   type ExpectedRecord,
