@@ -1,11 +1,12 @@
 import { applyFix, examine, type Mended } from '../doctor/examine.js';
 import { type DoctorFacts, unitOf } from '../doctor/facts.js';
-import { type Finding, type FindingVerdict, type Fix, isHealthy } from '../doctor/finding.js';
+import { type Finding, type FindingVerdict, type Fix, findings, isHealthy } from '../doctor/finding.js';
 import { type DoctorTarget, gather } from '../doctor/gather.js';
 import { history } from '../doctor/history.js';
 import { counted } from '../text/counted.js';
 import { instanceOf, scopeOf } from './client/locate.js';
 import { commandStatus } from './command.js';
+import { startProblems } from './operate/start-problems.js';
 import { printable, reportLine, type Style, type Terminal, terminalOf } from './terminal.js';
 import type { ParsedCommand } from './usage.js';
 
@@ -79,6 +80,17 @@ async function mendAll(found: readonly Finding[], target: DoctorTarget): Promise
   return mended;
 }
 
+/** Looks at everything. Nothing is healthy whose next start is known to fail: what `restart` refuses is told, too. */
+async function look(parsed: ParsedCommand, target: DoctorTarget) {
+  const facts = await gather(target);
+  const found = examine(facts);
+  // One failure is counted once.
+  const isSound = !found.some(({ verdict }) => verdict === 'problem');
+  const problems = isSound && unitOf(facts) !== null ? await startProblems(parsed) : [];
+  const say = findings('running', 'next start');
+  return { facts, found: [...found, ...problems.map((problem) => say('problem', problem.trim()))] };
+}
+
 /** Looks, with --fix mends and looks again, and says what it found. */
 export async function run(parsed: ParsedCommand): Promise<number> {
   const target: DoctorTarget = {
@@ -86,14 +98,12 @@ export async function run(parsed: ParsedCommand): Promise<number> {
     instance: instanceOf(parsed),
     configuration: parsed.values['config'] ?? null,
   };
-  let facts = await gather(target);
-  let found = examine(facts);
+  let { facts, found } = await look(parsed, target);
   let mended: readonly Mended[] = [];
   if (parsed.flags.has('fix')) {
     mended = await mendAll(found, target);
     if (mended.length > 0) {
-      facts = await gather(target);
-      found = examine(facts);
+      ({ facts, found } = await look(parsed, target));
     }
   }
   if (parsed.flags.has('json')) {

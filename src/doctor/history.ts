@@ -75,11 +75,15 @@ export function history({
   runs,
   journal,
   gateway,
-}: Pick<DoctorFacts, 'runs' | 'journal' | 'gateway'>): readonly HistoryEvent[] {
+  unit,
+}: Pick<DoctorFacts, 'runs' | 'journal' | 'gateway' | 'unit'>): readonly HistoryEvent[] {
   const inJournal = journal.known ? journal.value.events : [];
   const records = runs.known ? runs.value : [];
-  // One that hangs, or doesn't tell this user, has not ended.
-  const isThere = gateway.outcome !== 'absent';
+  const properties = unit.known ? unit.value?.properties : undefined;
+  // One that hangs, or doesn't tell this user, has not ended; nor has that of a unit that is up, wherever its socket is.
+  const isThere =
+    gateway.outcome !== 'absent' ||
+    (properties?.['ActiveState'] === 'active' && properties['InvocationID'] === records[0]?.invocationId);
   // Newest first, as they are kept.
   const own = records
     .slice(0, historyLength)

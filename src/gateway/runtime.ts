@@ -1,5 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
@@ -8,7 +7,7 @@ import { createHttpChannel, type HttpChannel } from '../channels/http/http-chann
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
-import { type Directories, isLeftoverLink } from '../config/directories.js';
+import type { Directories } from '../config/directories.js';
 import { type Configuration, restartNeeded } from '../config/schema.js';
 import type { PartProgress } from '../lifecycle/timeouts.js';
 import type { Log } from '../log/log.js';
@@ -29,6 +28,7 @@ import { type ControlReports, openControl, turnOfProcesses } from './start/contr
 import { lockDirectories } from './start/directory-locks.js';
 import { mayPass } from './start/failed-start.js';
 import { endAgentLeftovers } from './start/leftovers.js';
+import { makeDirectories } from './start/make-directories.js';
 import { readOrCreateSecret, type SecretOptions, tokenForm } from './start/secrets.js';
 import type { StartWait } from './start/start-wait.js';
 import { beginStore, logRecovery, StoreTrouble } from './start/store.js';
@@ -86,7 +86,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const database = storeFile(configuration.store, stateDirectory);
   const { takeover } = options;
   const release = await wait.until(() => {
-    makeDirectories(directories, database);
+    makeDirectories(directories, database, options.environment);
     const beforeTakeover = (holderPid: number | null) => checkTakeover(options, holderPid);
     const places = { stateDirectory, runtimeDirectory, database };
     return lockDirectories({ ...places, takeover, beforeTakeover, log, step, signal });
@@ -127,13 +127,6 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   await channels.start(configuration.channels);
   signal.throwIfAborted();
   return new Runtime({ configuration, agentGroups, store, storeTrouble, workers, http, channels });
-}
-
-function makeDirectories({ state, runtime }: Directories, database: string | null): void {
-  if (isLeftoverLink(runtime)) rmSync(runtime);
-  for (const path of [state, runtime, ...(database === null ? [] : [dirname(database)])]) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
-  }
 }
 
 function checkTakeover(options: RuntimeOptions, holderPid: number | null): Promise<void> {

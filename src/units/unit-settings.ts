@@ -60,6 +60,8 @@ export const settingsProperties = [
   'StateDirectory',
   'RuntimeDirectory',
   'ConfigurationDirectory',
+  'User',
+  'DynamicUser',
 ] as const;
 
 /** With what an installed unit runs its gateway. */
@@ -157,6 +159,11 @@ function directoryVariables(
   );
 }
 
+/** True if the unit's gateway has a user's rights: without RuntimeDirectory= its socket is in the state directory then. */
+function isUnprivileged({ User, DynamicUser }: Readonly<Record<string, string>>): boolean {
+  return DynamicUser === 'yes' || !['', 'root', '0'].includes(User ?? '');
+}
+
 /** Reads them from the unit's properties. Throws a ConfigurationError if several directories leave it open which is ours. */
 export function unitSettings(
   properties: Readonly<Record<string, string>>,
@@ -176,9 +183,11 @@ export function unitSettings(
     home,
   });
   const named = namedConfiguration(properties['ExecStart'] ?? '');
+  const isInState =
+    scope === 'system' && environment['RUNTIME_DIRECTORY'] === undefined && isUnprivileged(properties);
   return {
     environment,
-    directories: places,
+    directories: isInState ? { ...places, runtime: places.state } : places,
     file: { path: named ?? configurationFile(places.configuration, instance), named: named !== null },
   };
 }

@@ -773,6 +773,14 @@ it('names the drop-in that is wrong, not the unit’s file', () => {
   expect(advice).toBe('Mend the lines in /etc/systemd/system/sd-gateway.service.d/own.conf, then:');
 });
 
+it('a unit without StateDirectory= is told to have one', () => {
+  const found = examine({ ...healthy, ...withUnit({ StateDirectory: '' }) }).find(({ text }) =>
+    text.includes('no StateDirectory='),
+  );
+  expect(found).toMatchObject({ check: 'state directory', verdict: 'problem' });
+  expect(found?.mend?.text).toBe('Set StateDirectory=sd-gateway in [Service]:');
+});
+
 describe('the history', () => {
   const failure = (kind: 'start-failed' | 'failed', text: string, invocation: string) =>
     ({ at: 5_000, kind, text, invocation }) as const;
@@ -782,7 +790,12 @@ describe('the history', () => {
       failure('failed', 'Failed with result ‘exit-code’.', 'b'),
       failure('start-failed', 'Failed to start it.', 'b'),
     ];
-    const told = history({ runs: known([]), journal: known({ ...journal, events }), gateway: absent });
+    const told = history({
+      runs: known([]),
+      journal: known({ ...journal, events }),
+      gateway: absent,
+      unit: known(null),
+    });
     expect(told.map(({ kind, text }) => [kind, text])).toEqual([
       ['start-failed', 'Failed with result ‘exit-code’.'],
     ]);
@@ -801,16 +814,40 @@ describe('the history', () => {
       failure('failed', 'Failed with result ‘exit-code’.', 'b'),
       failure('start-failed', 'Failed to start it.', 'b'),
     ];
-    const told = history({ runs: known([given]), journal: known({ ...journal, events }), gateway: absent });
+    const told = history({
+      runs: known([given]),
+      journal: known({ ...journal, events }),
+      gateway: absent,
+      unit: known(null),
+    });
     expect(told.filter(({ kind }) => kind !== 'started').map(({ kind, text }) => [kind, text])).toEqual([
       ['start-failed', 'Stopped: start given up (the port is taken); exit status 1'],
     ]);
   });
 
+  it('has no end of the run of a unit that is up, wherever its socket is', () => {
+    const runs = known([run({ invocationId: 'b', stop: null, startedAt: 1_000, readyAt: 1_500 })]);
+    const told = (ActiveState: string, InvocationID: string) =>
+      history({
+        runs,
+        journal: known({ ...journal, events: [] }),
+        gateway: absent,
+        ...withUnit({ ActiveState, InvocationID }),
+      }).map(({ kind }) => kind);
+    expect(told('active', 'b')).toEqual(['started']);
+    expect(told('active', 'c')).toEqual(['started', 'crash']);
+    expect(told('failed', 'b')).toEqual(['started', 'crash']);
+  });
+
   it('has a crash once, with systemd’s reason where the gateway left no word', () => {
     const crashed = run({ invocationId: 'b', stop: null, startedAt: 1_000, readyAt: 1_500 });
     const events = [failure('failed', 'Failed with result ‘watchdog’.', 'b')];
-    const told = history({ runs: known([crashed]), journal: known({ ...journal, events }), gateway: absent });
+    const told = history({
+      runs: known([crashed]),
+      journal: known({ ...journal, events }),
+      gateway: absent,
+      unit: known(null),
+    });
     expect(told.map(({ kind, text }) => [kind, text])).toEqual([
       ['started', expect.stringContaining('Ready')],
       ['crash', 'Failed with result ‘watchdog’.'],
@@ -861,7 +898,14 @@ describe('the parts', () => {
       environment: {},
       uid: 0,
     } as const;
-    expect(unitSettings({ StateDirectory: list }, options).directories.state).toBe(state);
+    const found = (more: Readonly<Record<string, string>>) =>
+      unitSettings({ StateDirectory: list, ...more }, options).directories;
+    expect(found({}).state).toBe(state);
+    const usual = instance === null ? '/run/sd-gateway' : `/run/sd-gateway-${instance}`;
+    expect(found({ User: 'root' }).runtime).toBe(usual);
+    // A gateway that is not root has nothing below /run then.
+    for (const more of [{ User: 'olga' }, { DynamicUser: 'yes' }]) expect(found(more).runtime).toBe(state);
+    expect(found({ User: 'olga', RuntimeDirectory: 'r' }).runtime).toBe('/run/r');
     expect(() => unitSettings({ StateDirectory: 'x y' }, options)).toThrow(/STATE_DIRECTORY: it holds/);
   });
 

@@ -173,7 +173,13 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
       '-e',
       'require("net").createServer().listen(9181, "127.0.0.1", () => require("fs").writeFileSync("/run/taken-9181", ""))',
     ]);
-    const { status, stderr } = await type('start --instance port');
+    const starting = type('start --instance port');
+    await unit.waitForStatus('Starting: waiting');
+    expect(await type('reload --instance port')).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining('Have it start anew: sd-gateway restart --instance port'),
+    });
+    const { status, stderr } = await starting;
     expect(stderr).toMatch(/^Starting: waiting up to 3s: .*127\.0\.0\.1:9181/m);
     expect(stderr).toMatch(
       /did not start: the gateway ended: exit status 1.*127\.0\.0\.1:9181.*The start waited 3s for it/s,
@@ -187,6 +193,72 @@ describeOnMachine('start, stop, restart, reload and status', (machine) => {
     expect((await type('start --instance port')).status).toBe(0);
     expect((await type('doctor --instance port')).stdout).not.toMatch(/: crash/);
     await unit.succeed('stop');
+  });
+
+  it('a start is over when the gateway serves, also in a unit whose type does not tell', async () => {
+    const instance = 'simple';
+    const unit = await GatewayUnit.install(machine(), {
+      name: `sd-gateway-${instance}`,
+      service: ['Type=simple', 'RestartPreventExitStatus=78'],
+    });
+    expect(await type(`start --instance ${instance}`)).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('serves'),
+    });
+    expect((await unit.http('GET', '/readyz')).status).toBe(200);
+    await unit.succeed('stop');
+    await machine().writeFile(unit.configurationFile, 'wrong = 1\n');
+    const failed = await type(`start --instance ${instance}`);
+    expect(failed).toMatchObject({ status: 78, stdout: '' });
+    expect(failed.stderr).toContain('wrong');
+  });
+
+  it('what a restart refuses is no healthy gateway, and the step for a package’s unit is one that it allows', async () => {
+    const instance = 'packed';
+    const unit = await GatewayUnit.install(machine(), {
+      name: `sd-gateway-${instance}`,
+      command: `/usr/local/bin/sd-gateway run --instance ${instance}`,
+      service: ['ProtectSystem=strict', 'WatchdogSec=20'],
+    });
+    const file = `sd-gateway-${instance}.service`;
+    await machine().check(['mv', `/etc/systemd/system/${file}`, `/usr/lib/systemd/system/${file}`]);
+    await unit.succeed('start');
+    await machine().check(['mkdir', '-p', '/srv/packed']);
+    const configuration = `/etc/sd-gateway-${instance}/sd-gateway-${instance}.toml`;
+    await machine().writeFile(configuration, '[store]\npath = "/srv/packed/gateway.db"\n');
+    const step = `"systemctl edit ${file}" with ReadWritePaths=/srv/packed in [Service]`;
+    const refused = await type(`restart --instance ${instance}`);
+    expect(refused).toMatchObject({ status: 78, stderr: expect.stringContaining(step) });
+    const examined = await type(`doctor --instance ${instance}`);
+    expect(examined).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining(`next start: store.path: `),
+    });
+    expect(examined.stdout).toContain(step);
+    await machine().writeFile(
+      `/etc/systemd/system/${file}.d/own.conf`,
+      '[Service]\nReadWritePaths=/srv/packed\n',
+    );
+    await machine().check(['systemctl', 'daemon-reload']);
+    expect((await type(`restart --instance ${instance}`)).status).toBe(0);
+    await unit.succeed('stop');
+  });
+
+  it('without StateDirectory= a start says what the unit lacks', async () => {
+    const unit = await GatewayUnit.install(machine(), {
+      name: 'sd-gateway-stateless',
+      service: ['StateDirectory=', 'User=daemon'],
+    });
+    const failed = await type('start --instance stateless');
+    expect(failed.status).not.toBe(0);
+    expect(failed.stderr).toContain('have its [Service] say StateDirectory=sd-gateway');
+    expect(await unit.result()).toMatchObject({
+      ActiveState: 'failed',
+      ExecMainStatus: '78',
+      NRestarts: '0',
+    });
+    const examined = await type('doctor --instance stateless');
+    expect(examined.stdout).toContain('Set StateDirectory=sd-gateway-stateless in [Service]');
   });
 
   it('a gateway that was killed is shown as such', async () => {

@@ -137,6 +137,10 @@ export function controlSocketOf(target: Target, unit: UnitState | null): string 
     scope: unit?.scope ?? target.scope,
     home: homedir(),
   });
+  if (unit?.scope === 'system' && unit.runtimeDirectory === null && unit.stateDirectory !== null) {
+    const isRoot = !unit.dynamicUser && (unit.user ?? 'root') === 'root';
+    if (!isRoot) return join('/var/lib', unit.stateDirectory, 'control.sock');
+  }
   if (unit === null || unit.runtimeDirectory === null) return join(runtime, 'control.sock');
   const uid = process.getuid?.() ?? 0;
   const base = unit.scope === 'system' ? '/run' : (process.env.XDG_RUNTIME_DIR ?? `/run/user/${uid}`);

@@ -5,7 +5,7 @@ import type { Configuration } from '../../config/schema.js';
 import { namedStoreFile } from '../../config/store-table.js';
 import { type Scope, ServiceManager } from '../../manager/service-manager.js';
 import { type Hiding, hiddenFrom } from '../../units/paths.js';
-import { commandFor, type Target } from '../operate/find.js';
+import { commandFor, systemctlFor, type Target } from '../operate/find.js';
 import { shellWord } from '../terminal.js';
 
 /** The unit, and what it gives its gateway to see. */
@@ -33,18 +33,23 @@ export async function storePlaceProblem(
     return `store.path: the unit’s ${directive} hides ${path} from the gateway; put it elsewhere`;
   }
   const directory = dirname(path);
-  const install = commandFor('install', target, true);
+  const {
+    ProtectSystem = '',
+    ReadWritePaths = '',
+    FragmentPath = '',
+  } = await new ServiceManager(scope).show(unit, ['ProtectSystem', 'ReadWritePaths', 'FragmentPath']);
+  // A package's unit is not for `install` to change.
+  const isPackaged = scope === 'system' && !FragmentPath.startsWith('/etc/');
+  const step = isPackaged
+    ? `"${systemctlFor(`edit ${unit}`, scope)}" with ReadWritePaths=${directory} in [Service]`
+    : `"${commandFor('install', target, true)}"`;
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    return `store.path: the directory ${directory} is not there: make it with "mkdir -p ${shellWord(directory)}", then "${install}"`;
+    return `store.path: the directory ${directory} is not there: make it with "mkdir -p ${shellWord(directory)}", then ${step}${isPackaged ? '. The directory has to be the gateway’s user’s' : ''}`;
   }
-  const { ProtectSystem = '', ReadWritePaths = '' } = await new ServiceManager(scope).show(unit, [
-    'ProtectSystem',
-    'ReadWritePaths',
-  ]);
   // A path may begin with a prefix of systemd.exec(5).
   const writable = ReadWritePaths.split(' ').map((word) => word.replace(/^[-+]+/, ''));
   if (ProtectSystem !== 'strict' || isBelow(path, writable)) return null;
-  return `store.path: the unit may not write in ${directory}: "${install}" gives it the right`;
+  return `store.path: the unit may not write in ${directory}: ${step} gives it the right`;
 }
 
 function isBelow(path: string, parents: readonly (string | null)[]): boolean {

@@ -309,6 +309,19 @@ export function losesDatabase(lost: string, unit: UnitState): OperationFailure {
   };
 }
 
+/** A unit of another type than notify, whose gateway was not ready within TimeoutStartSec=. */
+export function notServing({ name, scope }: UnitState, target: Target): OperationFailure {
+  return {
+    reason: `systemd has started ${name}, and the gateway does not serve yet. The unit's Type= has systemd not wait for that`,
+    next: [
+      `See what it is at: ${commandFor('status', target, false)}`,
+      `Set Type=notify in [Service]: ${systemctlFor(`edit ${name}`, scope)}`,
+    ],
+    status: commandStatus.failure,
+    journal: true,
+  };
+}
+
 /** The failure as it is printed, without what the journal says. */
 export function failureLines(failure: OperationFailure): readonly string[] {
   return [`${failure.reason.replace(/\.+$/, '')}.`, ...failure.next.map((line) => `  ${line}`)];

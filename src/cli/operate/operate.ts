@@ -4,7 +4,7 @@ import { fieldOf } from '../../manager/journal.js';
 import { ProgramError } from '../../manager/program.js';
 import { readQueuedJob, startsUnit } from '../../manager/queued-job.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
-import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
+import { formatTimeSpan } from '../../text/time-span.js';
 import {
   answers,
   askStatus,
@@ -17,7 +17,7 @@ import {
 import { controlSocketOf, instanceOf, namedByDirectory, scopeOf } from '../client/locate.js';
 import { commandStatus } from '../command.js';
 import { printable, Spinner, terminalOf } from '../terminal.js';
-import { type ParsedCommand, UsageError } from '../usage.js';
+import type { ParsedCommand } from '../usage.js';
 import {
   elsewhereLines,
   explainFailure,
@@ -25,6 +25,7 @@ import {
   losesDatabase,
   noAnswerLines,
   nothingToStartLines,
+  notServing,
   type OperationAction,
   type OperationFailure,
   whyUnusable,
@@ -46,10 +47,12 @@ import {
   awaitIdle,
   describeWork,
   doing,
+  idleTimeoutOf,
   jobProgress,
   notSaidYet,
   performJob,
   reloadOutcome,
+  unitWhenServing,
   workOf,
 } from './wait.js';
 
@@ -80,28 +83,13 @@ class Operation {
   }
 
   async run(): Promise<number> {
-    const timeout = this.#idleTimeout();
+    const timeout = idleTimeoutOf(this.#parsed);
     const found: Found = namedByDirectory() ? { kind: 'none', trouble: null } : await findUnit(this.#target);
     if (found.kind !== 'unit') return this.#withoutUnit(found, timeout);
     const unusable = whyUnusable(found.unit, this.#target);
     // A masked unit can still be stopped.
     if (unusable !== null && this.#action !== 'stop') return this.#fail(unusable, null);
     return this.#throughSystemd(found.manager, found.unit, timeout);
-  }
-
-  /** `--timeout`, in ms; null: none. Throws a UsageError. */
-  #idleTimeout(): number | null {
-    const { timeout } = this.#parsed.values;
-    if (timeout === undefined) return null;
-    const { name } = this.#parsed.command;
-    if (!this.#parsed.flags.has('when-idle')) {
-      throw new UsageError('--timeout says how long --when-idle waits; give both', name);
-    }
-    const milliseconds = parseTimeSpan(timeout);
-    if (milliseconds === null) {
-      throw new UsageError('--timeout needs a time such as "10min" or "30s"', name);
-    }
-    return milliseconds;
   }
 
   async #withoutUnit(found: Exclude<Found, { kind: 'unit' }>, timeout: number | null): Promise<number> {
@@ -186,6 +174,7 @@ class Operation {
       );
     }
     if (this.#action === 'start' && isUp) {
+      if (!unit.awaitsReady) return this.#settled(manager, unit, unit);
       say(`${unit.name} runs already${status(unit)}`);
       return commandStatus.success;
     }
@@ -202,9 +191,12 @@ class Operation {
         );
         return commandStatus.success;
       }
+      const isStarting = unit.activeState === 'activating';
       complain(
         `${unit.name} is not running (${unit.activeState}); it reads its configuration when it starts.`,
-        `  Start it: ${commandFor('start', this.#target, true)}`,
+        isStarting
+          ? `  Have it start anew: ${commandFor('restart', this.#target, true)}`
+          : `  Start it: ${commandFor('start', this.#target, true)}`,
       );
       return commandStatus.notRunning;
     }
@@ -349,13 +341,16 @@ class Operation {
         }
         return this.#fail(explainFailure('reload', null, reload.unit, this.#target), after);
       }
-      default:
+      default: {
+        const now = await unitWhenServing(manager, after, controlSocketOf(this.#target, after));
         this.#spinner.stop();
-        if (after.activeState === 'active' || after.activeState === 'reloading') {
-          say(`${name} ${this.#action === 'start' ? 'serves' : 'serves again'}${status(after)}`);
+        if (now === null) return this.#fail(notServing(after, this.#target), after);
+        if (now.activeState === 'active' || now.activeState === 'reloading') {
+          say(`${name} ${this.#action === 'start' ? 'serves' : 'serves again'}${status(now)}`);
           return commandStatus.success;
         }
-        return this.#fail(explainFailure(this.#action, null, after, this.#target), after);
+        return this.#fail(explainFailure(this.#action, null, now, this.#target), now);
+      }
     }
   }
 

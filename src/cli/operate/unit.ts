@@ -63,6 +63,8 @@ export interface UnitState {
   /** Restarts by the manager itself since the last start by somebody. */
   readonly restarts: number;
   readonly restart: string;
+  /** True if systemd waits for READY=1 (Type=notify); any other type is "active" before it serves. */
+  readonly awaitsReady: boolean;
   /** RestartSec=, in ms. */
   readonly restartDelay: number | null;
   /** TimeoutStartSec=, in ms. */
@@ -120,6 +122,7 @@ const properties = [
   'ExecMainExitTimestamp',
   'NRestarts',
   'Restart',
+  'Type',
   'RestartUSec',
   'TimeoutStartUSec',
   'StartLimitBurst',
@@ -218,6 +221,7 @@ export function unitState(scope: Scope, name: string, shown: Readonly<Record<str
     standardError: text('StandardError'),
     restarts: number('NRestarts') ?? 0,
     restart: text('Restart') ?? 'no',
+    awaitsReady: (text('Type') ?? 'notify').startsWith('notify'),
     restartDelay: span('RestartUSec'),
     startTimeout: span('TimeoutStartUSec'),
     startLimit: burst === null || interval === null || interval === 0 ? null : { burst, interval },

@@ -4,7 +4,8 @@ import { messageIds } from '../../log/fields.js';
 import { fieldOf } from '../../manager/journal.js';
 import { ProgramError, type ProgramResult } from '../../manager/program.js';
 import { type ServiceManager, ServiceManagerError } from '../../manager/service-manager.js';
-import { formatTimeSpan } from '../../text/time-span.js';
+import { formatTimeSpan, parseTimeSpan } from '../../text/time-span.js';
+import { type ParsedCommand, UsageError } from '../usage.js';
 import { awaitRecord } from './journal.js';
 import { readUnit, type UnitState } from './unit.js';
 
@@ -12,6 +13,8 @@ import { readUnit, type UnitState } from './unit.js';
 const lookInterval = 300;
 /** Longest wait for the gateway's record of a reload after systemd has passed the order on, in ms. */
 const reloadTimeoutMs = 5_000;
+/** systemd's own DefaultTimeoutStartSec=, in ms. */
+const defaultStartTimeoutMs = 90_000;
 
 /** Calls with the unit's facts now and then, until the signal; what can't be asked just now is left out. */
 async function watch(
@@ -140,6 +143,26 @@ export async function reloadOutcome(
   return reason === null ? { outcome: 'done' } : { outcome: 'refused', reason };
 }
 
+/**
+ * Waits until the gateway says that it serves, where the unit's Type= has systemd not wait for that. Gives the unit as it
+ * is then; null: it did not serve within its TimeoutStartSec=, and runs all the same.
+ */
+export async function unitWhenServing(
+  manager: ServiceManager,
+  unit: UnitState,
+  socket: string,
+): Promise<UnitState | null> {
+  if (unit.awaitsReady) return unit;
+  const deadline = performance.now() + (unit.startTimeout ?? defaultStartTimeoutMs);
+  for (let now = unit; ; now = await readUnit(manager, unit.name)) {
+    if (now.activeState !== 'active' && now.activeState !== 'reloading') return now;
+    const answer = await askFacts(socket);
+    if (answer.outcome === 'told' && ['ready', 'reloading'].includes(answer.facts.state)) return now;
+    if (performance.now() > deadline) return null;
+    await pause(lookInterval);
+  }
+}
+
 /** Shortens a status line to what is waited for, which fits 80 columns. Why the gateway stops is in its record. */
 export function waitText(statusText: string): string {
   return statusText.replace(/^(Stopping|Stopped) \(.*?\)(?=: [a-z]| in \d)/s, '$1');
@@ -188,6 +211,23 @@ export interface IdleOptions {
   readonly signal: AbortSignal;
   /** Between two questions, in ms. */
   readonly interval?: number;
+}
+
+/** `--timeout`, in ms; null: none. Throws a UsageError. */
+export function idleTimeoutOf({
+  values: { timeout },
+  command: { name },
+  flags,
+}: ParsedCommand): number | null {
+  if (timeout === undefined) return null;
+  if (!flags.has('when-idle')) {
+    throw new UsageError('--timeout says how long --when-idle waits; give both', name);
+  }
+  const milliseconds = parseTimeSpan(timeout);
+  if (milliseconds === null) {
+    throw new UsageError('--timeout needs a time such as "10min" or "30s"', name);
+  }
+  return milliseconds;
 }
 
 /** Waits until no turn runs or waits. The gateway goes on taking messages meanwhile. */

@@ -116,9 +116,25 @@ function isOwn({ store }: DoctorFacts['data'], path: string): boolean {
   );
 }
 
+/** Without it the gateway looks for its state below its user's home, which a user of a service has none of. */
+function checkStateSetting(facts: DoctorFacts): readonly Finding[] {
+  const unit = unitOf(facts);
+  if (facts.scope !== 'system' || unit === null || unit.properties['StateDirectory'] !== '') return [];
+  return [
+    findings('data', 'state directory')(
+      'problem',
+      `${unit.name} has no StateDirectory=, so that systemd makes no directory for messages and token.`,
+      mend(
+        `Set StateDirectory=${unit.name.replace(/\.service$/, '').replace('@', '-')} in [Service]:`,
+        systemctl(facts, `edit ${unit.name}`),
+      ),
+    ),
+  ];
+}
+
 export function checkDirectories(facts: DoctorFacts): readonly Finding[] {
   const { stateDirectory, runtimeDirectory, entries } = facts.data;
-  const found: Finding[] = [...checkLeftoverLink(facts)];
+  const found: Finding[] = [...checkLeftoverLink(facts), ...checkStateSetting(facts)];
   for (const [name, directory] of [
     ['state directory', stateDirectory],
     ['runtime directory', runtimeDirectory],

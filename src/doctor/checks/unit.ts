@@ -134,7 +134,10 @@ function checkState(facts: DoctorFacts, unit: UnitFacts): Finding {
     return state(
       'problem',
       `The start waits, and nobody is served: ${reason}`,
-      mend('Mend that; the start goes on by itself.'),
+      mend(
+        'Mend that; the start goes on by itself. If you change the configuration for it:',
+        gatewayCommand(facts, 'restart'),
+      ),
     );
   }
   if (isInLoop(unit)) {

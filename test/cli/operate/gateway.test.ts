@@ -13,6 +13,16 @@ describe('the control socket', () => {
     ['system', null, null, /^\/run\/sd-gateway\/control\.sock$/],
     ['system', 'a', null, /^\/run\/sd-gateway-a\/control\.sock$/],
     ['system', null, unit({ runtimeDirectory: 'other' }), /^\/run\/other\/control\.sock$/],
+    // The gateway puts it into the state directory then, unless it is root.
+    ['system', null, unit({ runtimeDirectory: null, user: 'g' }), /^\/var\/lib\/sd-gateway\/control\.sock$/],
+    ['system', null, unit({ runtimeDirectory: null, user: 'root' }), /^\/run\/sd-gateway\/control\.sock$/],
+    ['system', null, unit({ runtimeDirectory: null, user: null }), /^\/run\/sd-gateway\/control\.sock$/],
+    [
+      'system',
+      null,
+      unit({ runtimeDirectory: null, user: null, dynamicUser: true }),
+      /^\/var\/lib\/sd-gateway\/control\.sock$/,
+    ],
     [
       'user',
       null,

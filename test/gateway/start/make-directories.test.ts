@@ -1,0 +1,46 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RefusedStart } from '../../../src/gateway/start/failed-start.js';
+import { makeDirectories } from '../../../src/gateway/start/make-directories.js';
+
+describe('the directories of a start', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'sd-gateway-directories-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const below = (home: string) => ({
+    state: join(home, 'state/sd-gateway'),
+    runtime: join(directory, 'run'),
+    configuration: directory,
+    earlierUserState: null,
+    credentials: null,
+  });
+
+  it('are made', () => {
+    makeDirectories(below(directory), join(directory, 'elsewhere/gateway.db'), {});
+    for (const made of ['state/sd-gateway', 'run', 'elsewhere'])
+      expect(existsSync(join(directory, made))).toBe(true);
+  });
+
+  it.each<[NodeJS.ProcessEnv, boolean]>([
+    [{ INVOCATION_ID: 'a' }, true],
+    [{ INVOCATION_ID: 'a', STATE_DIRECTORY: '/s' }, false],
+    [{}, false],
+  ])('that can’t be made, with %j: the unit is told to name one: %j', (environment, isRefused) => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    let caught: unknown;
+    try {
+      makeDirectories(below(file), null, environment);
+    } catch (error) {
+      caught = error;
+    }
+    expect(caught).toBeInstanceOf(Error);
+    expect(caught instanceof RefusedStart).toBe(isRefused);
+    if (isRefused) expect(String(caught)).toContain('have its [Service] say StateDirectory=sd-gateway');
+  });
+});
