@@ -177,6 +177,9 @@ export interface AgentErrorOptions extends ErrorOptions {
   readonly retryAfterMs?: number | null;
 }
 
+/** Longest message of an error, in characters: it is kept with the turn's message, and an agent may have written it. */
+const longestReason = 2_000;
+
 /** Says why a turn gave no reply; the message says what happened and where to look. */
 export class AgentError extends Error {
   readonly retryAfterMs: number | null;
@@ -188,7 +191,7 @@ export class AgentError extends Error {
     readonly retry: boolean,
     options?: AgentErrorOptions,
   ) {
-    super(message, options);
+    super(message.length > longestReason ? `${message.slice(0, longestReason)}…` : message, options);
     this.retryAfterMs = options?.retryAfterMs ?? null;
     this.name = 'AgentError';
   }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
+import type { Metadata } from '../store/messages.js';
 import type { GivenFile } from '../store/new-attachments.js';
 import { parseJson } from '../text/bounded-json.js';
 import { mediaTypeOfName } from '../text/file-name.js';
@@ -8,6 +9,7 @@ import { GatheredBytes } from '../text/gathered-bytes.js';
 import { LineSplitter } from '../text/lines.js';
 import { AgentError, type AgentEvent, type AgentReply } from './agent.js';
 import { contentOfBase64 } from './reply-files.js';
+import { replyMetadataMistake } from './reply-metadata.js';
 
 /** The form of a command's standard output. */
 export type CommandOutput = 'text' | 'jsonl';
@@ -103,7 +105,7 @@ const line = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('reply'),
     text: z.string().optional(),
-    metadata: z.record(z.string(), z.json()).optional(),
+    metadata: z.unknown(),
   }),
   z.object({ type: z.literal('error'), text: z.string() }),
 ]);
@@ -111,9 +113,6 @@ const line = z.discriminatedUnion('type', [
 /** A line may have a reply in which each character is escaped. */
 const longestEscape = 6;
 const roomForOthers = 65_536;
-
-/** Longest text of an error, in characters. */
-const longestReason = 2_000;
 
 /** Each line is an event in JSON. */
 class LineReader implements OutputReader {
@@ -189,11 +188,14 @@ class LineReader implements OutputReader {
         break;
       }
       case 'error':
-        return new AgentError('failed', `the command failed: ${event.text.slice(0, longestReason)}`, true);
+        return new AgentError('failed', `the command failed: ${event.text}`, true);
       case 'reply': {
         const reply = event.text ?? this.#text;
         if (reply.includes('\0')) return nulByte();
-        this.#reply = { text: reply, metadata: event.metadata ?? {} };
+        const { metadata = {} } = event;
+        const mistake = replyMetadataMistake(metadata);
+        if (mistake !== null) return badMetadata(mistake);
+        this.#reply = { text: reply, metadata: metadata as Metadata };
         this.#size = Buffer.byteLength(reply);
         break;
       }
@@ -208,6 +210,10 @@ class LineReader implements OutputReader {
       true,
     );
   }
+}
+
+function badMetadata(mistake: string): AgentError {
+  return new AgentError('bad-reply', `"metadata" of the reply on standard output ${mistake}`, true);
 }
 
 function parsed(text: string): z.output<typeof line> | null {

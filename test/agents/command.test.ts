@@ -445,6 +445,17 @@ describe('text that comes while the command runs', () => {
       `{"type": "delta", "text": "${'x'.repeat(200)}"}`,
       'larger than 100 bytes (agent.reply_limit)',
     ],
+    ['no object as metadata', '{"type": "reply", "metadata": []}', 'standard output must be an object'],
+    [
+      'large metadata',
+      `{"type": "reply", "metadata": {"a": "${'x'.repeat(16_400)}"}}`,
+      'larger than 16384 bytes',
+    ],
+    [
+      'numbers that are none',
+      `{"type": "reply", "metadata": {"a": [${'1e999,'.repeat(500)}1]}}`,
+      'beyond double',
+    ],
   ])('fails the turn if a line has %s', async (_what, line, message) => {
     const { run } = js(`console.log(${JSON.stringify(line)})`, { output: 'jsonl', replyLimit: 100 });
     const error = await failure(run());

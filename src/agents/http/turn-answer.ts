@@ -1,14 +1,11 @@
-import { jsonMistake, type Metadata, metadataMistake, type TokenUsage } from '../../store/messages.js';
+import type { Metadata, TokenUsage } from '../../store/messages.js';
 import { parseJson } from '../../text/bounded-json.js';
 import { AgentError, type AgentEvent, type AgentReply } from '../agent.js';
 import { contentOfBase64, type ReplyFiles } from '../reply-files.js';
+import { replyMetadataMistake } from '../reply-metadata.js';
 import type { ServerSentEvent } from '../server-sent-events.js';
 
 type Table = Readonly<Record<string, unknown>>;
-
-/** Levels of a reply's metadata, as of a message's (docs/http.md). */
-const metadataDepth = 16;
-const metadataLimitBytes = 16 * 1_024;
 
 /** Collects the answer of an agent behind HTTP, within `replyLimit` bytes of text. Its files go to `files`. */
 export class TurnAnswer {
@@ -40,7 +37,8 @@ export class TurnAnswer {
         return null;
       case 'error': {
         const { message } = tableOf(data);
-        throw new AgentError('failed', `the agent said that it failed: ${String(message)}`, true);
+        const text = typeof message === 'string' ? message : JSON.stringify(message);
+        throw new AgentError('failed', `the agent said that it failed: ${text}`, true);
       }
       case 'reply':
         return { type: 'end', reply: this.#replyIn(data === '' ? {} : tableOf(data)) };
@@ -127,10 +125,7 @@ function isCount(value: unknown): value is number {
 }
 
 function metadataIn(value: unknown): Metadata {
-  const mistake = metadataMistake(value, metadataDepth) ?? jsonMistake(value as never, metadataDepth);
+  const mistake = replyMetadataMistake(value);
   if (mistake !== null) throw badReply(`has "metadata" that ${mistake}`);
-  if (Buffer.byteLength(JSON.stringify(value)) > metadataLimitBytes) {
-    throw badReply(`has "metadata" of more than ${metadataLimitBytes} bytes`);
-  }
   return value as Metadata;
 }

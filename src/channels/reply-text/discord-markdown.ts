@@ -1,7 +1,6 @@
 import { parseMarkdown } from './markdown.js';
-import { isShown } from './plain-text.js';
 import type { ReplyForm } from './reply-form.js';
-import { noStyle, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
+import { isShown, noStyle, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
 
 /**
  * Discord's Markdown (discord.com/developers/docs/reference, "Message Formatting"). A message has 2,000 characters with its

@@ -1,6 +1,6 @@
 import { parseMarkdown } from './markdown.js';
 import type { ReplyForm } from './reply-form.js';
-import { noStyle, type StyledText, StyledTextBuilder, textOf } from './styled-text.js';
+import { isShown, noStyle, type StyledText, StyledTextBuilder, textOf } from './styled-text.js';
 import { sizeOfCharacter, type TextUnit } from './text-unit.js';
 
 /** Text without any marks. A link's URL stands behind its text, and quotes begin with "> ". */
@@ -42,9 +42,4 @@ function asPlainText(text: StyledText): StyledText {
 export function quoteMarked(text: string, isLineStart: boolean): string {
   const marked = text.replaceAll(/\n(?!$)/g, '\n> ');
   return isLineStart ? `> ${marked}` : marked;
-}
-
-/** True if the text of a link tells its URL. */
-export function isShown(link: string, linked: string): boolean {
-  return linked.includes(link) || linked === link.replace(/^(?:https?:\/\/|mailto:)/, '');
 }

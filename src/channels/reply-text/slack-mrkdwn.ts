@@ -1,7 +1,7 @@
 import { parseMarkdown } from './markdown.js';
-import { isShown, quoteMarked } from './plain-text.js';
+import { quoteMarked } from './plain-text.js';
 import type { ReplyForm } from './reply-form.js';
-import { type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
+import { isShown, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
 import { sizeOfCharacter } from './text-unit.js';
 
 /**

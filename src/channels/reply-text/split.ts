@@ -1,5 +1,12 @@
 import { graphemeEnd } from './graphemes.js';
-import type { StyledText, TextRun, TextStyle } from './styled-text.js';
+import {
+  isShown,
+  noStyle,
+  type StyledText,
+  StyledTextBuilder,
+  type TextRun,
+  type TextStyle,
+} from './styled-text.js';
 
 /** One limit of a part. What it counts adds up over the characters and the runs of the part. */
 export interface PartLimit {
@@ -9,6 +16,8 @@ export interface PartLimit {
   readonly ofStyle?: (style: TextStyle) => number;
 }
 
+/** Marks around a run that take more than this of a part are not made. */
+const mostShareOfMarks = 1 / 2;
 /** A cut that leaves less of a part than this is not made. */
 const leastShare = 1 / 4;
 
@@ -18,7 +27,23 @@ const leastShare = 1 / 4;
  * of white space alone are, too.
  */
 export function splitStyled(runs: StyledText, limits: readonly PartLimit[]): readonly StyledText[] {
-  return new Splitter(runs, limits).split();
+  return new Splitter(withCheapStyles(runs, limits), limits).split();
+}
+
+/** Shows as text each link whose marks alone take much of a part, which would be cut into parts of a few characters. */
+function withCheapStyles(runs: StyledText, limits: readonly PartLimit[]): StyledText {
+  const isCheap = (style: TextStyle) =>
+    limits.every(({ most, ofStyle }) => (ofStyle?.(style) ?? 0) <= most * mostShareOfMarks);
+  const builder = new StyledTextBuilder();
+  for (const { text, style } of runs) {
+    const { link, ...rest } = style;
+    if (isCheap(style)) builder.append(text, style);
+    else {
+      const shown = link === undefined || isShown(link, text) ? text : `${text} (${link})`;
+      builder.append(shown, isCheap(rest) ? rest : noStyle);
+    }
+  }
+  return builder.build();
 }
 
 /** A part ends before `end`, and the next one begins at `next`. */
@@ -28,7 +53,8 @@ interface Cut {
 }
 
 class Splitter {
-  readonly #runs: readonly (TextRun & { readonly start: number })[];
+  /** `costs`: what the marks of the run take of each limit. */
+  readonly #runs: readonly (TextRun & { readonly start: number; readonly costs: readonly number[] })[];
   readonly #limits: readonly PartLimit[];
   readonly #text: string;
 
@@ -36,7 +62,8 @@ class Splitter {
     let start = 0;
     this.#runs = runs.map((run) => {
       start += run.text.length;
-      return { ...run, start: start - run.text.length };
+      const costs = limits.map(({ ofStyle }) => ofStyle?.(run.style) ?? 0);
+      return { ...run, start: start - run.text.length, costs };
     });
     this.#limits = limits;
     this.#text = runs.map(({ text }) => text).join('');
@@ -61,24 +88,17 @@ class Splitter {
     let index = this.#runAt(start);
     let at = start;
     for (let run = this.#runs[index]; run !== undefined; index += 1, run = this.#runs[index]) {
-      const { style } = run;
-      this.#take(left, ({ ofStyle }) => ofStyle?.(style) ?? 0);
+      for (const [limit, cost] of run.costs.entries()) left[limit] = (left[limit] ?? 0) - cost;
       const runEnd = run.start + run.text.length;
       while (at < runEnd) {
         const codePoint = this.#text.codePointAt(at) ?? 0;
-        this.#take(left, ({ ofCharacter }) => ofCharacter(codePoint));
+        for (const [limit, { ofCharacter }] of this.#limits.entries())
+          left[limit] = (left[limit] ?? 0) - ofCharacter(codePoint);
         if (at > start && left.some((amount) => amount < 0)) return at;
         at += codePoint > 0xffff ? 2 : 1;
       }
     }
     return at;
-  }
-
-  #take(left: number[], amountOf: (limit: PartLimit) => number): void {
-    for (const [index, limit] of this.#limits.entries()) {
-      const before = left[index] ?? 0;
-      left[index] = before - amountOf(limit);
-    }
   }
 
   #cut(start: number, fitting: number): Cut {

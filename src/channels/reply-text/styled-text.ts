@@ -71,3 +71,8 @@ function isSameStyle(a: TextStyle, b: TextStyle): boolean {
       a.block === b.block)
   );
 }
+
+/** True if the text of a link tells its URL. */
+export function isShown(link: string, linked: string): boolean {
+  return linked.includes(link) || linked === link.replace(/^(?:https?:\/\/|mailto:)/, '');
+}

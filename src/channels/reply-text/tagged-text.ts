@@ -1,5 +1,4 @@
-import { isShown } from './plain-text.js';
-import { type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
+import { isShown, type StyledText, StyledTextBuilder, type TextStyle } from './styled-text.js';
 
 /** Text with tags of HTML around its runs: pure functions. */
 

@@ -8,7 +8,7 @@ import { storableText } from '../conversation/plain-text.js';
 /** The names of people that are known; null: this one's is not. */
 export type NameOf = (user: string) => string | null;
 
-const mention = /<@([UW][A-Z0-9]{1,30})(?:\|[^>]*)?>/g;
+const mention = /<@([UW][A-Z0-9]{1,30})(?:\|[^<>]*)?>/g;
 /** So many names are looked up for one text. */
 const mostNames = 10;
 
@@ -28,7 +28,7 @@ export function readText(
   bot: { readonly userId: string; readonly name: string },
   nameOf: NameOf,
 ): string {
-  const called = new RegExp(`^\\s*<@${bot.userId}(?:\\|[^>]*)?>[\\s,:]*`).exec(text)?.[0] ?? '';
+  const called = new RegExp(`^\\s*<@${bot.userId}(?:\\|[^<>]*)?>[\\s,:]*`).exec(text)?.[0] ?? '';
   const rest = text.slice(called.length);
   const body = rest.trim() === '' ? text : rest;
   const shown = body.replace(/<([^<>]*)>/g, (whole, inner: string) => {

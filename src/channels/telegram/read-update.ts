@@ -59,6 +59,8 @@ export type ReadUpdate =
 const anonymousAdministrator = 1_087_968_824;
 const longestQuote = 200;
 const longestName = 100;
+/** A command has 32 characters at most, and a bot's name as many (core.telegram.org/bots/features). */
+const longestCommand = 100;
 
 /** Never throws: Telegram gives an update again until it was taken, and the ones behind it wait. */
 export function readUpdate(update: UpdateObject, bot: BotIdentity): ReadUpdate {
@@ -181,10 +183,12 @@ function isAddressed(message: MessageObject, bot: BotIdentity): boolean {
   const text = message.text ?? message.caption ?? '';
   const ownName = `@${bot.username}`.toLowerCase();
   return entitiesOf(message).some(({ type, offset, length, user }) => {
+    if (type === 'text_mention') return user?.id === bot.id;
+    // There may be many, each of the whole text.
+    if (length > longestCommand) return false;
     const part = text.slice(offset, offset + length).toLowerCase();
     if (type === 'mention') return part === ownName;
-    if (type === 'bot_command') return part.endsWith(ownName);
-    return type === 'text_mention' && user?.id === bot.id;
+    return type === 'bot_command' && part.endsWith(ownName);
   });
 }
 

@@ -188,6 +188,20 @@ describe('a turn', () => {
       true,
       /said that it failed: no/,
     ],
+    [
+      'failing in many words',
+      events(`event: error\ndata: {"message":"${'no '.repeat(10_000)}"}\n\n`),
+      'failed',
+      true,
+      /^the agent said that it failed: (?:no ){600,700}.{0,3}…$/,
+    ],
+    [
+      'failing without words',
+      events('event: error\ndata: {"message":{"toString":1}}\n\n'),
+      'failed',
+      true,
+      /said that it failed: \{"toString":1\}/,
+    ],
     ['wrong', events('event: delta\ndata: {}\n\n'), 'bad-reply', true, /without "text"/],
   ])('fails when the agent is %s', async (_name, script, reason, retry, message) => {
     const { agent, callbacks, server } = await agentOf(script);

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { discordMarkdown } from '../../../src/channels/reply-text/discord-markdown.js';
 import { markdownSource } from '../../../src/channels/reply-text/markdown-source.js';
+import { matrixHtml } from '../../../src/channels/reply-text/matrix-html.js';
 import { plainText } from '../../../src/channels/reply-text/plain-text.js';
 import { formReply, type ReplyForm } from '../../../src/channels/reply-text/reply-form.js';
+import { slackMrkdwn } from '../../../src/channels/reply-text/slack-mrkdwn.js';
 import { telegramHtml } from '../../../src/channels/reply-text/telegram-html.js';
 import { sizeOfText, type TextUnit, textUnits } from '../../../src/channels/reply-text/text-unit.js';
 import { parseTelegramHtml } from './telegram-html-parser.js';
@@ -143,6 +146,24 @@ describe('a cut', () => {
       '<b>one two</b> <a href="https://a.example">three</a>',
       '<a href="https://a.example">four</a>',
     ]);
+  });
+
+  // Its marks would fill each part, so that one character fits beside them.
+  it.each([
+    ['Telegram', telegramHtml(), '"'],
+    ['Matrix', matrixHtml(), '"'],
+    ['Slack', slackMrkdwn(), '&'],
+    ['Discord', discordMarkdown(), 'y'],
+  ])('shows a link as text whose marks take much of a part: %s', (_platform, form, character) => {
+    const url = `http://x/${character.repeat(16_000)}`;
+    const parts = formReply(`[${'abcd'.repeat(4_000)}](${url})`, form);
+    expect(parts.length).toBeLessThan(100);
+    expect(
+      parts
+        .map(({ plain }) => plain)
+        .join('')
+        .replaceAll(/\s/g, ''),
+    ).toContain(`(${url}`);
   });
 
   it('prefers to be before a code block', () => {

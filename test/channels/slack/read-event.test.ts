@@ -24,6 +24,8 @@ describe('a message', () => {
     ['of several people', { channel: 'G1' }, { isGroup: true, isAddressed: false }],
     ['that calls the bot', { channel: 'C1', text: 'hi <@U0BOT>' }, { isAddressed: true }],
     ['that calls the bot by its label', { channel: 'C1', text: '<@U0BOT|gateway>' }, { isAddressed: true }],
+    // Looked at in one pass: each "<" could begin a long label.
+    ['that only seems to', { channel: 'C1', text: '<@U11|'.repeat(200_000) }, { isAddressed: false }],
     ['that calls another one', { channel: 'C1', text: '<@U0BOTX>' }, { isAddressed: false }],
     [
       'of a thread',

@@ -124,6 +124,14 @@ describe('a message', () => {
       true,
     ],
     [
+      'many names, each of the whole text',
+      {
+        text: 'X'.repeat(1_000_000),
+        entities: Array.from({ length: 1_000 }, () => ({ type: 'mention', offset: 0, length: 1_000_000 })),
+      },
+      false,
+    ],
+    [
       'an answer to somebody else',
       { text: 'yes', reply_to_message: { message_id: 4, from: { id: 43 } } },
       false,

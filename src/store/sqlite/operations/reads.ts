@@ -219,6 +219,7 @@ function take<Row extends MessageRow>(
     rows.push(row);
     text += row.text.length + row.metadata.length;
     text += (row.reply_text?.length ?? 0) + (row.reply_metadata?.length ?? 0);
+    text += (row.error?.length ?? 0) + (row.delivery_error?.length ?? 0);
   }
   return { rows, last: null };
 }
