@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { ConfigurationError } from '../config/configuration-error.js';
+import type { ConfigurationError } from '../config/configuration-error.js';
 import { programVersion } from '../version.js';
 import { type CommandDescription, commandStatus } from './command.js';
 import { commandHelp, programHelp } from './docs/help.js';
@@ -13,8 +13,9 @@ const runners: Readonly<Record<string, () => Promise<Run>>> = {
   run: async () => {
     // The largest part of the program.
     (await import('./compiled-code.js')).useCompiledCode();
-    (await import('../store/sqlite/thread/store-thread.js')).prepareStoreThread();
-    return (await import('./run.js')).run;
+    const storeThread = (await import('../store/sqlite/thread/store-thread.js')).newStoreThread();
+    const { run } = await import('./run.js');
+    return (parsed) => run(parsed, storeThread);
   },
   send: async () => (await import('./client/send.js')).run,
   chat: async () => (await import('./client/chat.js')).chat,
@@ -181,8 +182,9 @@ function report(error: unknown): number {
     process.stderr.write(`sd-gateway: ${printable(error.message)}\nTry "sd-gateway help${topic}".\n`);
     return commandStatus.usage;
   }
-  if (error instanceof ConfigurationError) {
-    for (const { where, message } of error.problems)
+  // By its name: the gateway is bundled by itself, with a class of its own.
+  if (error instanceof Error && error.name === 'ConfigurationError') {
+    for (const { where, message } of (error as ConfigurationError).problems)
       process.stderr.write(`sd-gateway: ${printable(`${where}: ${message}`)}\n`);
     return commandStatus.configuration;
   }

@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { ConfigurationError } from '../config/configuration-error.js';
+import { type StoreThread, useStoreThread } from '../store/sqlite/thread/store-thread.js';
 import { instanceOf } from './client/locate.js';
 import { wantsColour } from './terminal.js';
 import { type ParsedCommand, UsageError } from './usage.js';
@@ -24,9 +25,14 @@ function instanceToRun(parsed: ParsedCommand): string | null {
   }
 }
 
-/** Runs the gateway; the process ends with it. */
-export async function run(parsed: ParsedCommand): Promise<never> {
+/**
+ * Runs the gateway; the process ends with it.
+ *
+ * @param storeThread one that was started before its time
+ */
+export async function run(parsed: ParsedCommand, storeThread: StoreThread): Promise<never> {
   const instance = instanceToRun(parsed);
+  useStoreThread(storeThread);
   const environment = { ...process.env };
   // Read when the first of the threads is needed. It is no matter of the agent's, who has the environment as it was.
   process.env['UV_THREADPOOL_SIZE'] ??= threads;

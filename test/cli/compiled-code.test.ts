@@ -40,11 +40,9 @@ const bundled = () => join(folder, 'dist/bundle');
 const compiled = () => readdirSync(bundled()).filter((name) => name.endsWith('.compiled'));
 
 /** The gateway's part of the bundle. */
-function largest(): string {
-  const sizes = readdirSync(bundled())
-    .filter((name) => name.startsWith('run-'))
-    .map((name) => ({ name, size: readFileSync(join(bundled(), name)).length }));
-  return join(bundled(), sizes.sort((a, b) => b.size - a.size)[0]?.name ?? '');
+function gatewayFile(): string {
+  const name = readdirSync(bundled()).find((each) => /^gateway-[^.]*\.js$/.test(each));
+  return join(bundled(), name ?? '');
 }
 
 /** Starts the gateway, and ends it once it is ready; gives what it printed until then. */
@@ -69,7 +67,7 @@ const compileAhead = () =>
 test('what was compiled ahead is used, and a second time nothing has to be compiled', async () => {
   expect(compileAhead()).toMatchObject({ status: 0, stdout: '', stderr: '' });
   const names = compiled();
-  expect(names).toContain(`${largest().slice(bundled().length + 1)}.compiled`);
+  expect(names).toContain(`${gatewayFile().slice(bundled().length + 1)}.compiled`);
   const before = names.map((name) => readFileSync(join(bundled(), name), 'latin1'));
   expect(compileAhead()).toMatchObject({ status: 0, stderr: '' });
   expect(names.map((name) => readFileSync(join(bundled(), name), 'latin1')).join() === before.join()).toBe(
@@ -81,7 +79,7 @@ test('what was compiled ahead is used, and a second time nothing has to be compi
 describe('compiled code', () => {
   /** Code of another script of the same length, which V8 takes for its own. */
   function plant(seal: (text: Buffer, code: Buffer) => Buffer): () => boolean {
-    const file = largest();
+    const file = gatewayFile();
     const text = readFileSync(file);
     const mark = join(place.directory, 'planted-code-has-run');
     const planted = `require('node:fs').writeFileSync(${JSON.stringify(mark)}, '');`.padEnd(text.length);

@@ -7,22 +7,25 @@ export interface StoreThread {
   readonly ended: Promise<{ readonly status: number; readonly error: unknown }>;
 }
 
-function newStoreThread(): StoreThread {
+/**
+ * Starts a store's thread before its time: it loads what it needs beside the main thread, which loads the rest. It keeps
+ * no process that has nothing else to do.
+ */
+export function newStoreThread(): StoreThread {
   const worker = new Worker(new URL('./sqlite-worker.js', import.meta.url), {
     name: 'store',
     // V8 would let the room for new objects grow to 48 MB, and keep it after the load.
     resourceLimits: { maxYoungGenerationSizeMb: 16 },
   });
+  worker.unref();
   return followStoreThread(worker);
 }
 
 let prepared: StoreThread | null = null;
 
-/** Starts the next store's thread before its time: it loads what it needs beside the main thread, which loads the rest. */
-export function prepareStoreThread(): void {
-  prepared = newStoreThread();
-  // A start that fails before has no store to wait for.
-  prepared.worker.unref();
+/** Has the next store use a thread that was started before its time. */
+export function useStoreThread(thread: StoreThread): void {
+  prepared = thread;
 }
 
 /** Starts the thread, which loads what it needs and opens nothing before it is told to: see `openSqliteStore`. */

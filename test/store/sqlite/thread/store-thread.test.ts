@@ -1,13 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { prepareStoreThread, startStoreThread } from '../../../../src/store/sqlite/thread/store-thread.js';
+import {
+  newStoreThread,
+  startStoreThread,
+  useStoreThread,
+} from '../../../../src/store/sqlite/thread/store-thread.js';
 
 const module = new URL('../../../../dist/store/sqlite/thread/store-thread.js', import.meta.url);
 
 describe('a thread that was started before its time', () => {
   it('is the next store’s, and no other’s', async () => {
     const before = startStoreThread();
-    prepareStoreThread();
+    useStoreThread(newStoreThread());
     const prepared = startStoreThread();
     const next = startStoreThread();
     const { threadId } = before.worker;
@@ -17,7 +21,7 @@ describe('a thread that was started before its time', () => {
   });
 
   it('does not keep a process that opens no store', () => {
-    const script = `import('${module}').then(({ prepareStoreThread }) => prepareStoreThread())`;
+    const script = `import('${module}').then(({ newStoreThread }) => newStoreThread())`;
     const { status, signal } = spawnSync(process.execPath, ['-e', script], { timeout: 20_000 });
     expect({ status, signal }).toEqual({ status: 0, signal: null });
   });
