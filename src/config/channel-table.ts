@@ -45,18 +45,18 @@ export function tableOfTypes<Types extends readonly z.ZodObject[]>(types: Types)
 }
 
 /** The keys of every type. */
-export const commonChannelKeys = {
+export const commonChannelKeys = () => ({
   required: z.boolean().default(false).register(z.globalRegistry, {
     description:
       "If the channel can't be started, true ends the start of the gateway; false goes on without the channel, and tries again. While a channel with true is down, /readyz answers 503.",
   }),
-};
+});
 
-const personIds = z.array(z.string().min(1)).default([]);
+const personIds = () => z.array(z.string().min(1)).default([]);
 
 /** The keys of channels that people write to. */
-export const peopleKeys = {
-  allow: personIds.register(z.globalRegistry, {
+export const peopleKeys = () => ({
+  allow: personIds().register(z.globalRegistry, {
     description: 'Ids of the persons who may write. "*" is everybody. Unset: nobody but the owners.',
   }),
   owners: z
@@ -82,11 +82,11 @@ export const peopleKeys = {
     description:
       'TOML file with other texts for people, such as in another language (docs/channels/people.md).',
   }),
-};
+});
 
 /** The keys of chats, where strangers may come along, and several people write. */
-export const chatKeys = {
-  ...peopleKeys,
+export const chatKeys = () => ({
+  ...peopleKeys(),
   pairing: z.boolean().default(true).register(z.globalRegistry, {
     description:
       'Give strangers who write in private a code, with which an operator lets them in ("sd-gateway people").',
@@ -99,218 +99,232 @@ export const chatKeys = {
     description:
       'Messages of groups that are taken: those that mention the gateway or answer it, all, or none.',
   }),
-};
-
-/** The keys of types that have a secret. */
-const commonSecretKeys = secretKeys(
-  "File with the channel's secret, which nobody else may read (mode 0600): the program is told it, and webhooks are checked by it.",
-  "Credential of the unit with the channel's secret, in the place of `token_file`.",
-);
-
-const command = z.strictObject({
-  type: z.literal('command').register(z.globalRegistry, {
-    description:
-      '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram, "discord" one of Discord; "slack" is an app of Slack; "matrix" an account of Matrix; "email" a mailbox; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
-  }),
-  command: z
-    .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
-    .min(1, 'must name a program, such as ["/usr/local/bin/my-channel"]')
-    .register(z.globalRegistry, { description: 'Program and arguments, run without a shell.' }),
-  env: z
-    .array(
-      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, such as "HTTPS_PROXY"'),
-    )
-    .default([])
-    .register(z.globalRegistry, {
-      description:
-        'Names of variables of the gateway that the program gets. Otherwise it has PATH, HOME and LANG.',
-    }),
-  ...commonSecretKeys,
-  ...chatKeys,
-  unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null).register(z.globalRegistry, {
-    description:
-      "Handling of a reply that may have arrived, if the program can't tell. Unset: delivery.unknown.",
-  }),
-  timeout: timeSpan(100, 3_600_000)
-    .prefault('30s')
-    .register(z.globalRegistry, { description: 'Longest wait for the answer to one send.' }),
-  retry_for: timeSpan(0, 86_400_000).prefault('1h').register(z.globalRegistry, {
-    description: 'Time for which a reply that could not be sent is tried again.',
-  }),
-  health_interval: timeSpan(100, 86_400_000).prefault('1min').register(z.globalRegistry, {
-    description:
-      'Silence of the program after which it is asked for its health. One that does not answer is ended.',
-  }),
-  ...commonChannelKeys,
 });
 
-export type CommandChannelConfiguration = z.output<typeof command>;
-
-const webhook = z
-  .strictObject({
-    type: z.literal('webhook').register(z.globalRegistry, {
-      description: '"webhook" takes signed requests of a platform to POST /hooks/NAME.',
-    }),
-    ...webhookKeys,
-    ...commonSecretKeys,
-    ...commonChannelKeys,
-  })
-  .superRefine(({ token_file, token_credential }, context) => {
-    if (token_file !== null || token_credential !== null) return;
-    context.addIssue({
-      code: 'custom',
-      path: ['token_file'],
-      message: 'a webhook needs a secret: name a file with it here, or a credential in token_credential',
-    });
-  });
-
-export type WebhookChannelConfiguration = z.output<typeof webhook>;
-
-const telegram = z
-  .strictObject({
-    type: z.literal('telegram').register(z.globalRegistry, {
-      description: '"telegram" is a bot of Telegram.',
-    }),
-    ...telegramKeys,
-    ...chatKeys,
-    ...commonChannelKeys,
-  })
-  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-    message: 'must name the file with the token of the bot, or set token_credential',
-    path: ['token_file'],
-  });
-
-export type TelegramChannelConfiguration = z.output<typeof telegram>;
-
-const discord = z
-  .strictObject({
-    type: z.literal('discord').register(z.globalRegistry, {
-      description: '"discord" is a bot of Discord.',
-    }),
-    ...discordKeys,
-    ...chatKeys,
-    ...commonChannelKeys,
-  })
-  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-    message: 'must name the file with the token of the bot, or set token_credential',
-    path: ['token_file'],
-  });
-
-export type DiscordChannelConfiguration = z.output<typeof discord>;
-
-const wantedMatrixUser = 'must be the id of a user such as "@ada:example.org", or "*" in allow';
-const matrixUser = z.string().regex(/^@[^:\s]*:[^\s]+$/, wantedMatrixUser);
-
-const matrix = z
-  .strictObject({
-    type: z.literal('matrix').register(z.globalRegistry, {
-      description: '"matrix" is an account of Matrix.',
-    }),
-    ...matrixKeys,
-    ...chatKeys,
-    allow: z
-      .array(z.union([z.literal('*'), matrixUser], wantedMatrixUser))
-      .default([])
-      .register(z.globalRegistry, {
-        description: 'Ids of the persons who may write, of Matrix: such as "@ada:example.org".',
-      }),
-    owners: z.array(matrixUser).default([]).register(z.globalRegistry, {
-      description: 'Ids of owners, of Matrix: such as "@ada:example.org".',
-    }),
-    ...commonChannelKeys,
-  })
-  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-    message: 'must name the file with the access token of the account, or set token_credential',
-    path: ['token_file'],
-  });
-
-export type MatrixChannelConfiguration = z.output<typeof matrix>;
-
-const slack = z
-  .strictObject({
-    type: z.literal('slack').register(z.globalRegistry, {
-      description: '"slack" is an app of Slack.',
-    }),
-    ...slackKeys,
-    ...chatKeys,
-    ...commonChannelKeys,
-  })
-  .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
-    message: 'must name the file with the token of the bot, or set token_credential',
-    path: ['token_file'],
-  })
-  .refine(
-    ({ mode, app_token_file, app_token_credential }) =>
-      mode !== 'socket' || (app_token_file ?? app_token_credential) !== null,
-    {
-      message:
-        'must name the file with the token of the app, or set app_token_credential: Socket Mode needs it',
-      path: ['app_token_file'],
-    },
-  )
-  .refine(
-    ({ mode, signing_secret_file, signing_secret_credential }) =>
-      mode !== 'events' || (signing_secret_file ?? signing_secret_credential) !== null,
-    {
-      message: 'must name the file with the signing secret, or set signing_secret_credential',
-      path: ['signing_secret_file'],
-    },
+/** The keys of types that have a secret. */
+const commonSecretKeys = () =>
+  secretKeys(
+    "File with the channel's secret, which nobody else may read (mode 0600): the program is told it, and webhooks are checked by it.",
+    "Credential of the unit with the channel's secret, in the place of `token_file`.",
   );
 
-export type SlackChannelConfiguration = z.output<typeof slack>;
+const command = () =>
+  z.strictObject({
+    type: z.literal('command').register(z.globalRegistry, {
+      description:
+        '"command" is any program that speaks the lines of docs/channels/protocol.md; "telegram" is a bot of Telegram, "discord" one of Discord; "slack" is an app of Slack; "matrix" an account of Matrix; "email" a mailbox; "webhook" takes signed requests of a platform to POST /hooks/NAME.',
+    }),
+    command: z
+      .array(z.string().min(1), 'must name a program, such as ["/usr/local/bin/my-channel"]')
+      .min(1, 'must name a program, such as ["/usr/local/bin/my-channel"]')
+      .register(z.globalRegistry, { description: 'Program and arguments, run without a shell.' }),
+    env: z
+      .array(
+        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of a variable, such as "HTTPS_PROXY"'),
+      )
+      .default([])
+      .register(z.globalRegistry, {
+        description:
+          'Names of variables of the gateway that the program gets. Otherwise it has PATH, HOME and LANG.',
+      }),
+    ...commonSecretKeys(),
+    ...chatKeys(),
+    unknown: z.enum(['resend', 'ask', 'drop']).nullable().default(null).register(z.globalRegistry, {
+      description:
+        "Handling of a reply that may have arrived, if the program can't tell. Unset: delivery.unknown.",
+    }),
+    timeout: timeSpan(100, 3_600_000)
+      .prefault('30s')
+      .register(z.globalRegistry, { description: 'Longest wait for the answer to one send.' }),
+    retry_for: timeSpan(0, 86_400_000).prefault('1h').register(z.globalRegistry, {
+      description: 'Time for which a reply that could not be sent is tried again.',
+    }),
+    health_interval: timeSpan(100, 86_400_000).prefault('1min').register(z.globalRegistry, {
+      description:
+        'Silence of the program after which it is asked for its health. One that does not answer is ended.',
+    }),
+    ...commonChannelKeys(),
+  });
+
+export type CommandChannelConfiguration = z.output<ReturnType<typeof command>>;
+
+const webhook = () =>
+  z
+    .strictObject({
+      type: z.literal('webhook').register(z.globalRegistry, {
+        description: '"webhook" takes signed requests of a platform to POST /hooks/NAME.',
+      }),
+      ...webhookKeys(),
+      ...commonSecretKeys(),
+      ...commonChannelKeys(),
+    })
+    .superRefine(({ token_file, token_credential }, context) => {
+      if (token_file !== null || token_credential !== null) return;
+      context.addIssue({
+        code: 'custom',
+        path: ['token_file'],
+        message: 'a webhook needs a secret: name a file with it here, or a credential in token_credential',
+      });
+    });
+
+export type WebhookChannelConfiguration = z.output<ReturnType<typeof webhook>>;
+
+const telegram = () =>
+  z
+    .strictObject({
+      type: z.literal('telegram').register(z.globalRegistry, {
+        description: '"telegram" is a bot of Telegram.',
+      }),
+      ...telegramKeys(),
+      ...chatKeys(),
+      ...commonChannelKeys(),
+    })
+    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+      message: 'must name the file with the token of the bot, or set token_credential',
+      path: ['token_file'],
+    });
+
+export type TelegramChannelConfiguration = z.output<ReturnType<typeof telegram>>;
+
+const discord = () =>
+  z
+    .strictObject({
+      type: z.literal('discord').register(z.globalRegistry, {
+        description: '"discord" is a bot of Discord.',
+      }),
+      ...discordKeys(),
+      ...chatKeys(),
+      ...commonChannelKeys(),
+    })
+    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+      message: 'must name the file with the token of the bot, or set token_credential',
+      path: ['token_file'],
+    });
+
+export type DiscordChannelConfiguration = z.output<ReturnType<typeof discord>>;
+
+const wantedMatrixUser = 'must be the id of a user such as "@ada:example.org", or "*" in allow';
+const matrixUser = () => z.string().regex(/^@[^:\s]*:[^\s]+$/, wantedMatrixUser);
+
+const matrix = () =>
+  z
+    .strictObject({
+      type: z.literal('matrix').register(z.globalRegistry, {
+        description: '"matrix" is an account of Matrix.',
+      }),
+      ...matrixKeys(),
+      ...chatKeys(),
+      allow: z
+        .array(z.union([z.literal('*'), matrixUser()], wantedMatrixUser))
+        .default([])
+        .register(z.globalRegistry, {
+          description: 'Ids of the persons who may write, of Matrix: such as "@ada:example.org".',
+        }),
+      owners: z.array(matrixUser()).default([]).register(z.globalRegistry, {
+        description: 'Ids of owners, of Matrix: such as "@ada:example.org".',
+      }),
+      ...commonChannelKeys(),
+    })
+    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+      message: 'must name the file with the access token of the account, or set token_credential',
+      path: ['token_file'],
+    });
+
+export type MatrixChannelConfiguration = z.output<ReturnType<typeof matrix>>;
+
+const slack = () =>
+  z
+    .strictObject({
+      type: z.literal('slack').register(z.globalRegistry, {
+        description: '"slack" is an app of Slack.',
+      }),
+      ...slackKeys(),
+      ...chatKeys(),
+      ...commonChannelKeys(),
+    })
+    .refine(({ token_file, token_credential }) => (token_file ?? token_credential) !== null, {
+      message: 'must name the file with the token of the bot, or set token_credential',
+      path: ['token_file'],
+    })
+    .refine(
+      ({ mode, app_token_file, app_token_credential }) =>
+        mode !== 'socket' || (app_token_file ?? app_token_credential) !== null,
+      {
+        message:
+          'must name the file with the token of the app, or set app_token_credential: Socket Mode needs it',
+        path: ['app_token_file'],
+      },
+    )
+    .refine(
+      ({ mode, signing_secret_file, signing_secret_credential }) =>
+        mode !== 'events' || (signing_secret_file ?? signing_secret_credential) !== null,
+      {
+        message: 'must name the file with the signing secret, or set signing_secret_credential',
+        path: ['signing_secret_file'],
+      },
+    );
+
+export type SlackChannelConfiguration = z.output<ReturnType<typeof slack>>;
 
 /** The form in which the author of a mail is known. */
 const mailAddress = /^[^\s@A-Z*]+@[^\s@A-Z*]+$/;
 
-const email = z
-  .strictObject({
-    type: z.literal('email').register(z.globalRegistry, {
-      description: '"email" is a mailbox, or the mail server of this machine.',
-    }),
-    ...emailKeys,
-    ...commonSecretKeys,
-    ...peopleKeys,
-    allow: z
-      .array(
-        z.union([z.literal('*'), z.string().regex(mailAddress)], 'must be an address in lower case, or "*"'),
-      )
-      .default([])
-      .register(z.globalRegistry, {
-        description: 'Ids of the persons who may write, of e-mail: addresses in lower case.',
+const email = () =>
+  z
+    .strictObject({
+      type: z.literal('email').register(z.globalRegistry, {
+        description: '"email" is a mailbox, or the mail server of this machine.',
       }),
-    owners: z
-      .array(z.string().regex(mailAddress, 'must be an address in lower case'))
-      .default([])
-      .register(z.globalRegistry, {
-        description: 'Ids of owners, of e-mail: addresses in lower case.',
+      ...emailKeys(),
+      ...commonSecretKeys(),
+      ...peopleKeys(),
+      allow: z
+        .array(
+          z.union(
+            [z.literal('*'), z.string().regex(mailAddress)],
+            'must be an address in lower case, or "*"',
+          ),
+        )
+        .default([])
+        .register(z.globalRegistry, {
+          description: 'Ids of the persons who may write, of e-mail: addresses in lower case.',
+        }),
+      owners: z
+        .array(z.string().regex(mailAddress, 'must be an address in lower case'))
+        .default([])
+        .register(z.globalRegistry, {
+          description: 'Ids of owners, of e-mail: addresses in lower case.',
+        }),
+      // Most mails are longer than a word, and few people expect one.
+      words: z.boolean().default(false).register(z.globalRegistry, {
+        description: 'Take mails such as "/stop" as words for the gateway.',
       }),
-    // Most mails are longer than a word, and few people expect one.
-    words: z.boolean().default(false).register(z.globalRegistry, {
-      description: 'Take mails such as "/stop" as words for the gateway.',
-    }),
-    ...commonChannelKeys,
-  })
-  .refine(({ imap, lmtp }) => (imap === null) !== (lmtp === null), {
-    message: 'must have one of imap and lmtp: the way by which mails come in',
-    path: ['imap'],
-  })
-  .refine(
-    ({ imap, token_file, token_credential }) => imap === null || (token_file ?? token_credential) !== null,
-    {
-      message: 'must name the file with the password of the mailbox, or set token_credential',
-      path: ['token_file'],
-    },
-  );
+      ...commonChannelKeys(),
+    })
+    .refine(({ imap, lmtp }) => (imap === null) !== (lmtp === null), {
+      message: 'must have one of imap and lmtp: the way by which mails come in',
+      path: ['imap'],
+    })
+    .refine(
+      ({ imap, token_file, token_credential }) => imap === null || (token_file ?? token_credential) !== null,
+      {
+        message: 'must name the file with the password of the mailbox, or set token_credential',
+        path: ['token_file'],
+      },
+    );
 
-export type EmailChannelConfiguration = z.output<typeof email>;
+export type EmailChannelConfiguration = z.output<ReturnType<typeof email>>;
 
 /** A table for each type of channel: a `type`, its keys, and those of every type. */
 const types = [command, webhook, telegram, email, slack, discord, matrix] as const;
 
-/** The tables `[channels.NAME]`. */
-export const channelTables = namedTables(channelName, tableOfTypes(types));
+/** The tables `[channels.NAME]`. They are made for the first that there is: a start without channels goes without. */
+export const channelTables = namedTables(
+  channelName,
+  z.lazy(() => tableOfTypes(types.map((table) => table()))),
+);
 
-export type ChannelConfiguration = z.output<(typeof types)[number]>;
+export type ChannelConfiguration = z.output<ReturnType<(typeof types)[number]>>;
 
 /** Rules about people. A type without one of the keys goes without what it rules. */
 export interface PeopleConfiguration {

@@ -3,7 +3,7 @@ import { secretKeys } from './secret-keys.js';
 import { timeSpan } from './values.js';
 
 /** The keys of a bot of Discord, beside those of every chat. */
-export const discordKeys = {
+export const discordKeys = () => ({
   ...secretKeys(
     "File with the bot's token, which nobody else may read (mode 0600).",
     "Credential of the unit with the bot's token, in the place of `token_file`.",
@@ -30,4 +30,4 @@ export const discordKeys = {
   retry_for: timeSpan(0, 86_400_000).prefault('1h').register(z.globalRegistry, {
     description: 'Time for which a reply that could not be sent is tried again.',
   }),
-};
+});

@@ -12,7 +12,7 @@ function mailServer(protocol: 'imap' | 'smtp') {
 }
 
 /** The keys of a channel of the type "email". */
-export const emailKeys = {
+export const emailKeys = () => ({
   address: z
     .string()
     .regex(mailboxAddress, 'must be the address of a mailbox, such as "agent@example.org"')
@@ -82,4 +82,4 @@ export const emailKeys = {
     .register(z.globalRegistry, {
       description: 'Time for which a reply that could not be sent is tried again.',
     }),
-};
+});

@@ -3,7 +3,7 @@ import { secretKeys } from './secret-keys.js';
 import { timeSpan } from './values.js';
 
 /** The keys of an account of Matrix, beside those of every chat. */
-export const matrixKeys = {
+export const matrixKeys = () => ({
   ...secretKeys(
     "File with the account's access token, which nobody else may read (mode 0600).",
     "Credential of the unit with the account's access token, in the place of `token_file`.",
@@ -35,4 +35,4 @@ export const matrixKeys = {
   retry_for: timeSpan(0, 86_400_000).prefault('1h').register(z.globalRegistry, {
     description: 'Time for which a reply that could not be sent is tried again.',
   }),
-};
+});

@@ -40,6 +40,7 @@ interface Wrapper {
   readonly element?: z.ZodType;
   readonly in?: z.ZodType;
   readonly out?: z.ZodType;
+  readonly getter?: () => z.ZodType;
   readonly defaultValue?: unknown;
 }
 
@@ -47,7 +48,7 @@ function innerOf(type: z.ZodType): z.ZodType | undefined {
   const definition = type.def as Wrapper;
   // A preprocessed type checks what its transformation gives.
   const checked = definition.in instanceof z.ZodTransform ? definition.out : definition.in;
-  return definition.innerType ?? checked;
+  return definition.innerType ?? definition.getter?.() ?? checked;
 }
 
 /** The type inside of defaults, transformations and the like. */
@@ -162,26 +163,34 @@ function collect(type: z.ZodType, path: readonly string[]): ConfigurationKey[] {
   return [keyOf(path, type, null)];
 }
 
-const [manyTimes, once] = (() => {
-  const all = collect(configurationTables, []);
-  const isRepeated = ({ path: [table = ''] }: ConfigurationKey) =>
-    ['agents', 'channels', 'route'].includes(table);
-  return [all.filter(isRepeated), all.filter((key) => !isRepeated(key))];
-})();
+const repeatedTables = ['agents', 'channels', 'route'];
+
+function keysOfTables(isWanted: (table: string) => boolean): readonly ConfigurationKey[] {
+  return Object.entries(configurationTables.shape)
+    .filter(([table]) => isWanted(table))
+    .flatMap(([table, type]) => collect(type, [table]));
+}
 
 /** Every key of a table that there is once, in the schema's order. */
-export const settings: readonly Setting[] = once.map((key) => ({
-  ...key,
-  variable: ['SD_GATEWAY', ...key.path].join('_').toUpperCase(),
-}));
+export const settings: readonly Setting[] = keysOfTables((table) => !repeatedTables.includes(table)).map(
+  (key) => ({ ...key, variable: ['SD_GATEWAY', ...key.path].join('_').toUpperCase() }),
+);
 
-/** The keys of `[agents.NAME]`, `[channels.NAME]` and `[[route]]`, which the environment has no variables for. */
-export const repeatedKeys: readonly ConfigurationKey[] = manyTimes;
+let repeated: readonly ConfigurationKey[] | null = null;
+
+/**
+ * The keys of `[agents.NAME]`, `[channels.NAME]` and `[[route]]`, which the environment has no variables for. Few commands
+ * need them.
+ */
+export function repeatedKeys(): readonly ConfigurationKey[] {
+  repeated ??= keysOfTables((table) => repeatedTables.includes(table));
+  return repeated;
+}
 
 /** The key in the schema of a path in a document, in which there are names and indexes. */
 export function keyAt(path: readonly string[]): ConfigurationKey | null {
   const wanted = generalPath(path).join('.');
-  return [...settings, ...repeatedKeys].find((key) => key.path.join('.') === wanted) ?? null;
+  return [...settings, ...repeatedKeys()].find((key) => key.path.join('.') === wanted) ?? null;
 }
 
 /** A path in a document as the schema has it: `agents.fast.type` is `agents.NAME.type`, `route.0.agent` is `route.agent`. */
@@ -195,7 +204,7 @@ function generalPath(path: readonly string[]): readonly string[] {
 /** The keys that may stand in a table of the file; null if there is no such table, or its names are free. */
 export function keysOf(table: readonly string[]): readonly string[] | null {
   const wanted = generalPath(table);
-  const keys = [...settings, ...repeatedKeys]
+  const keys = [...settings, ...repeatedKeys()]
     .filter(({ path }) => path.length > wanted.length && wanted.every((key, index) => path[index] === key))
     .map(({ path }) => path[wanted.length] ?? '')
     .filter((key) => key !== freeName);

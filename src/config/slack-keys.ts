@@ -3,7 +3,7 @@ import { secretCredential, secretFile, secretKeys } from './secret-keys.js';
 import { timeSpan } from './values.js';
 
 /** The keys of an app of Slack, beside those of every chat. */
-export const slackKeys = {
+export const slackKeys = () => ({
   ...secretKeys(
     'File with the token of the bot ("xoxb-…"), which nobody else may read (mode 0600).',
     'Credential of the unit with the token of the bot, in the place of `token_file`.',
@@ -48,4 +48,4 @@ export const slackKeys = {
   health_interval: timeSpan(1_000, 86_400_000).prefault('1min').register(z.globalRegistry, {
     description: 'Silence after which Slack is asked if the app still works.',
   }),
-};
+});

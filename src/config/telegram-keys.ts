@@ -3,7 +3,7 @@ import { secretKeys } from './secret-keys.js';
 import { timeSpan } from './values.js';
 
 /** The keys of a bot of Telegram, beside those of every chat. */
-export const telegramKeys = {
+export const telegramKeys = () => ({
   ...secretKeys(
     "File with the bot's token, which nobody else may read (mode 0600).",
     "Credential of the unit with the bot's token, in the place of `token_file`.",
@@ -33,4 +33,4 @@ export const telegramKeys = {
   health_interval: timeSpan(1_000, 86_400_000).prefault('1min').register(z.globalRegistry, {
     description: 'Silence after which Telegram is asked if the bot still works.',
   }),
-};
+});

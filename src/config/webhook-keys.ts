@@ -23,7 +23,7 @@ const template = z
   });
 
 /** Keys of a channel that takes webhooks, beside those of its secret. */
-export const webhookKeys = {
+export const webhookKeys = () => ({
   scheme: z.enum(webhookSchemes).register(z.globalRegistry, {
     description: 'The form in which the platform signs: "standard-webhooks", "github" or "stripe".',
   }),
@@ -54,4 +54,4 @@ export const webhookKeys = {
   body_limit: size(1_024, 25 * 1024 ** 2)
     .prefault('1M')
     .register(z.globalRegistry, { description: 'Largest body of a request.' }),
-};
+});

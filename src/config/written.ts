@@ -22,9 +22,11 @@ export function headingOf(key: ConfigurationKey): string {
  * The keys that there are several times, apart from those that `[agents.NAME]` has from `[agent]`. One with another default
  * or meaning in some types stands there for each of them.
  */
-export const otherRepeatedKeys: readonly ConfigurationKey[] = repeatedKeys
-  .filter(({ path }) => path[0] !== 'agents')
-  .flatMap((key) => key.variants.map((variant) => ({ ...key, ...variant })));
+export function otherRepeatedKeys(): readonly ConfigurationKey[] {
+  return repeatedKeys()
+    .filter(({ path }) => path[0] !== 'agents')
+    .flatMap((key) => key.variants.map((variant) => ({ ...key, ...variant })));
+}
 
 /** The meaning of a key, with the types of tables that it is for if not all have it so. */
 export function meaningOf({ types, description }: ConfigurationKey): string {
@@ -42,7 +44,7 @@ export function configurationReference(): string {
   const once = settings.map((key) =>
     row(key.path.join('.'), writtenDefault(key), `\`${key.variable}\``, key.description),
   );
-  const several = otherRepeatedKeys.map((key) =>
+  const several = otherRepeatedKeys().map((key) =>
     row(`${headingOf(key)} ${key.path.at(-1)}`, writtenDefault(key), 'none', meaningOf(key)),
   );
   return [
@@ -139,7 +141,7 @@ function tableAt(configuration: Configuration, table: string): object {
 }
 
 function keysIn(table: string): readonly ConfigurationKey[] {
-  return repeatedKeys.filter(({ path }) => path[0] === table);
+  return repeatedKeys().filter(({ path }) => path[0] === table);
 }
 
 function section(heading: string | null, keys: readonly ConfigurationKey[], values: object): string {

@@ -46,7 +46,7 @@ const strangeKeys = [
 
 const key = fc.constantFrom(
   ...strangeKeys,
-  ...[...settings, ...repeatedKeys].flatMap(({ path }) => [
+  ...[...settings, ...repeatedKeys()].flatMap(({ path }) => [
     path.join('.').replace('NAME', 'fast'),
     path.at(-1) ?? '',
     path.at(-1) ?? '',

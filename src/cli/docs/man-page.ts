@@ -305,10 +305,10 @@ export function configurationManPage(options: ManPageOptions): string {
       ),
     ),
     section('[agents.NAME]', ...paragraphs([roff(namedAgents)])),
-    ...[...new Set(otherRepeatedKeys.map(headingOf))].map((heading) =>
+    ...[...new Set(otherRepeatedKeys().map(headingOf))].map((heading) =>
       section(
         heading,
-        ...otherRepeatedKeys
+        ...otherRepeatedKeys()
           .filter((key) => headingOf(key) === heading)
           .flatMap((key) => keyItem(key, meaningOf(key))),
       ),

@@ -13,7 +13,7 @@ export const discordChannel: OfferedChannel = {
 
 async function askDiscord(questions: ChannelQuestions): Promise<ChannelAnswer | null> {
   const { asker, environment } = questions;
-  const { root, values } = questions.apiRoot(discordKeys.api_root);
+  const { root, values } = questions.apiRoot(discordKeys().api_root);
   const token = await questions.token(name, {
     question: 'The token of the bot, which its page at discord.com/developers/applications gives:',
     maker: 'it names the file with the token, which the bot’s page gives',

@@ -20,7 +20,7 @@ async function askEmail(questions: ChannelQuestions): Promise<ChannelAnswer | nu
   }
   const address = await questions.checked(
     { option: 'address', text: 'The address of the agent, such as agent@example.org:' },
-    emailKeys.address,
+    emailKeys().address,
   );
   const user = encodeURIComponent(address);
   const host = address.slice(address.indexOf('@') + 1);
@@ -30,7 +30,7 @@ async function askEmail(questions: ChannelQuestions): Promise<ChannelAnswer | nu
       text: `The mailbox, such as imaps://${user}@imap.${host} (empty: your own mail server hands mails over by LMTP):`,
       byDefault: '',
     },
-    emailKeys.imap,
+    emailKeys().imap,
   );
   const lmtp =
     imap !== null
@@ -41,7 +41,7 @@ async function askEmail(questions: ChannelQuestions): Promise<ChannelAnswer | nu
             text: 'The Unix socket to listen at for your mail server:',
             byDefault: '/run/sd-gateway-mail/lmtp',
           },
-          emailKeys.lmtp,
+          emailKeys().lmtp,
         );
   const smtp = await questions.checked(
     {
@@ -49,7 +49,7 @@ async function askEmail(questions: ChannelQuestions): Promise<ChannelAnswer | nu
       text: `The server that takes replies, such as smtps://${user}@smtp.${host}:`,
       ...(imap === null && { byDefault: 'smtp://127.0.0.1:25' }),
     },
-    emailKeys.smtp,
+    emailKeys().smtp,
   );
   const needsPassword = imap !== null || readMailServer(smtp).user !== null;
   const password = needsPassword
@@ -74,7 +74,7 @@ async function askEmail(questions: ChannelQuestions): Promise<ChannelAnswer | nu
       option: 'authserv-id',
       text: 'The name of your mail server in Authentication-Results (docs/channels/email.md), such as mx.example.org:',
     },
-    emailKeys.authserv_id,
+    emailKeys().authserv_id,
   );
   if (password?.isTyped === true) questions.secrets.push(password);
   const owners = await questions.ids(

@@ -13,7 +13,7 @@ export const slackChannel: OfferedChannel = {
 
 async function askSlack(questions: ChannelQuestions): Promise<ChannelAnswer | null> {
   const { asker, environment } = questions;
-  const { root, values } = questions.apiRoot(slackKeys.api_root);
+  const { root, values } = questions.apiRoot(slackKeys().api_root);
   const bot = await questions.token(name, {
     question: 'The token of the bot, which "Install App" at api.slack.com/apps gives (xoxb-…):',
     maker: 'it names the file with the token of the bot, which "Install App" gives',

@@ -13,7 +13,7 @@ export const telegramChannel: OfferedChannel = {
 
 async function askTelegram(questions: ChannelQuestions): Promise<ChannelAnswer | null> {
   const { asker, environment } = questions;
-  const { root, values } = questions.apiRoot(telegramKeys.api_root);
+  const { root, values } = questions.apiRoot(telegramKeys().api_root);
   const token = await questions.token(name, {
     question: 'The token of the bot, which @BotFather gives:',
     maker: 'it names the file with the token, which @BotFather gives',
