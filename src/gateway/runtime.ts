@@ -3,7 +3,7 @@ import type { GroupsFound } from '../agents/agent-groups.js';
 import type { TurnProcess } from '../agents/turn-processes.js';
 import type { AgentFacts, ChannelFacts } from '../channels/control/facts.js';
 import { Hooks } from '../channels/hooks.js';
-import { createHttpChannel, type HttpChannel } from '../channels/http/http-channel.js';
+import type { HttpChannel } from '../channels/http/http-channel.js';
 import type { ConnectionFacts, ConnectionsTaken } from '../channels/http/server/connections.js';
 import type { Readiness } from '../channels/surroundings.js';
 import type { ChannelConfiguration } from '../config/channel-table.js';
@@ -175,6 +175,8 @@ async function prepare(
   processes: AgentProcesses,
 ): Promise<Prepared> {
   const { configuration, directories, environment, log, sideWork, events, reports } = options;
+  // A large part of the program, which is not loaded before the store's thread has work.
+  const { createHttpChannel } = await import('../channels/http/http-channel.js');
   const sockets = new FdStoreSockets(environment, log);
   const hooks = new Hooks();
   const { channels, tellerOf } = openChannels({
