@@ -1,7 +1,7 @@
 import type { MessageChange, MessageProgress } from '../channels/surroundings.js';
 import type { Sender } from '../lifecycle/stop-cause.js';
 import type { MessageState } from '../store/messages.js';
-import type { OpenStore } from '../store/open-store.js';
+import type { OpenStore, Recovery } from '../store/open-store.js';
 
 /** Events that the opened parts of a gateway tell its service. None may throw. */
 export interface GatewayEvents {
@@ -13,8 +13,8 @@ export interface GatewayEvents {
   crashed(error: unknown): void;
   stopRequested(cause: 'planned-stop' | 'restart', sender: Sender): void;
   reloadRequested(sender: Sender): void;
-  /** The store is open, with so many turns of the last run queued again. */
-  storeOpened(store: OpenStore, resumedTurns: number): Promise<void>;
+  /** The store is being opened; calls to it wait for that. Rejects as `opened` does. */
+  storeOpens(store: OpenStore, opened: Promise<Recovery>): Promise<void>;
   /** Everything opened after the store is closed: the last moment for a write. */
   storeCloses(): Promise<void>;
 }

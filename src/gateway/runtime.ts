@@ -148,11 +148,11 @@ async function openParts(
   const { events, log, sideWork, wait } = options;
   const { state: stateDirectory } = options.directories;
   const { store, opened } = beginStore({ ...options, stateDirectory, trouble });
-  const recorded = opened.then(async (recovery) => {
+  const recovered = opened.then((recovery) => {
     sideWork.run('Noting which signal ends the gateway', () => noteFatalSignals(stateDirectory));
     logRecovery(log, recovery);
-    await events.storeOpened(store, recovery.resumedTurns);
   });
+  const recorded = Promise.all([recovered, events.storeOpens(store, opened)]);
   const prepareNow = () => prepare(options, store, processes);
   const [record, prepared] = await Promise.allSettled([recorded, prepareNow()]);
   if (record.status === 'rejected') {

@@ -205,8 +205,11 @@ export class Service {
       stopRequested: (cause, sender) => supervised.requestStop(cause, sender),
       reloadRequested: (sender) => supervised.requestReload(sender),
       // Two calls of one message to the store's thread: the run on record, and what the first status line tells.
-      storeOpened: async (store, resumedTurns) => {
-        await Promise.all([this.#history.begin(store, resumedTurns), this.#reports.statusLine.follow(store)]);
+      storeOpens: async (store, opened) => {
+        await Promise.all([
+          this.#history.begin(store, opened),
+          this.#reports.statusLine.follow(store, opened),
+        ]);
       },
       storeCloses: () => this.#endHistory(),
     };

@@ -3,7 +3,13 @@ import { bootId } from '../../linux/process.js';
 import { messageIds } from '../../log/fields.js';
 import type { Log } from '../../log/log.js';
 import { newId } from '../../store/ids.js';
-import { type RunRecord, type RunStore, runOutcome, type StopRecord } from '../../store/open-store.js';
+import {
+  type Recovery,
+  type RunRecord,
+  type RunStore,
+  runOutcome,
+  type StopRecord,
+} from '../../store/open-store.js';
 import { counted } from '../../text/counted.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { programVersion } from '../../version.js';
@@ -63,13 +69,21 @@ export class RunHistory {
     return [this.#current, ...this.#before];
   }
 
-  /** Puts this run on record and says how the last one ended. */
-  async begin(store: RunStore, resumedTurns: number): Promise<void> {
+  /**
+   * Puts this run on record and says how the last one ended. Asks the store before it is open, so that its thread goes on
+   * without a pause. Rejects as `opened` does.
+   */
+  async begin(store: RunStore, opened: Promise<Pick<Recovery, 'resumedTurns'>>): Promise<void> {
+    const begun = store.beginRun(this.#current);
+    // A store that can't be opened tells it there.
+    begun.catch(() => undefined);
+    const { resumedTurns } = await opened;
     this.#store = store;
     this.#current = { ...this.#current, resumedTurns };
     await this.#tryWrite(async () => {
-      const [, ...before] = await store.beginRun(this.#current);
+      const [, ...before] = await begun;
       this.#before = before;
+      if (resumedTurns > 0) await store.updateRun(this.#current);
       await this.#completePrevious(store);
       this.#linkToPrevious();
       writeLastWords(this.#stateDirectory, { run: this.#current.id, stop: null });

@@ -46,13 +46,20 @@ export class StatusReporter {
     this.#sideWork = sideWork;
   }
 
-  /** From now on the store's counts are part of the line; resolves once they are, so that the first line is true. */
-  async follow(store: Pick<Store, 'counts'>): Promise<void> {
+  /**
+   * Makes the store's counts part of the line once it is open; resolves when they are, so that the first line is true.
+   * Rejects as `opened` does.
+   */
+  async follow(store: Pick<Store, 'counts'>, opened: Promise<unknown>): Promise<void> {
+    const counts = store.counts();
+    // A store that can't be opened tells it there.
+    counts.catch(() => undefined);
+    await opened;
     this.#store = store;
     this.#idle = setInterval(() => this.changed(), idleIntervalMs);
     this.#idle.unref();
     try {
-      this.#take(await store.counts());
+      this.#take(await counts);
     } catch {
       // As below: whoever needs the store to work reports its trouble.
     }

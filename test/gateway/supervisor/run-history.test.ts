@@ -85,18 +85,36 @@ it.each([
   const log = new RecordingLog();
   const history = new RunHistory({ log, stateDirectory: directory, invocationId: null, startedAt: 0 });
   const previous = sampleRun({ stop: { ...stop, putBackTurns } });
+  let kept: RunRecord | null = null;
   const store = {
-    beginRun: async (current: RunRecord) => [current, previous],
-    updateRun: async () => undefined,
+    beginRun: async (current: RunRecord) => {
+      kept = current;
+      return [current, previous];
+    },
+    updateRun: async (current: RunRecord) => {
+      kept = current;
+    },
     runs: async () => [],
   };
-  await history.begin(store, cutOff);
+  await history.begin(store, Promise.resolve({ resumedTurns: cutOff }));
+  expect(kept).toMatchObject({ resumedTurns: cutOff });
   expect(log.records).toMatchObject([
     {
       message: expect.stringMatching(new RegExp(`^The last run ended cleanly: .*; ${text}$`)),
       fields: { SD_GATEWAY_RESUMED: putBackTurns + cutOff },
     },
   ]);
+});
+
+it('leaves it to who opens a store to say that it can’t be opened', async () => {
+  const log = new RecordingLog();
+  const history = new RunHistory({ log, stateDirectory: directory, invocationId: null, startedAt: 0 });
+  const error = new Error('damaged');
+  const failing = () => Promise.reject(error);
+  const store = { beginRun: failing, updateRun: failing, runs: failing };
+  await expect(history.begin(store, Promise.reject(error))).rejects.toBe(error);
+  expect(log.records).toEqual([]);
+  expect(readLastWords(directory)).toBeNull();
 });
 
 const child = new URL('./fatal-signal-child.mjs', import.meta.url).pathname;

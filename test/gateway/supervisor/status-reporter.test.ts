@@ -15,6 +15,8 @@ const counts = {
   undelivered: 0,
 };
 
+const opened = Promise.resolve();
+
 function reporter(stalled: () => readonly string[] = () => []) {
   const said: string[] = [];
   const notifier = { status: (text: string) => said.push(text) } as unknown as Notifier;
@@ -29,14 +31,14 @@ function reporter(stalled: () => readonly string[] = () => []) {
 
 test('what is said first has the counts of the store', async () => {
   const status = reporter();
-  await status.follow({ counts: () => Promise.resolve(counts) });
+  await status.follow({ counts: () => Promise.resolve(counts) }, opened);
   expect(status.text()).toContain('3 sessions, 1 running, 2 waiting, 9 answered, 6 failed');
   status.close();
 });
 
 test('counts that somebody has just asked for are those of the line, too', async () => {
   const status = reporter();
-  await status.follow({ counts: () => Promise.resolve(counts) });
+  await status.follow({ counts: () => Promise.resolve(counts) }, opened);
   expect(status.text({ ...counts, running: 0, replied: 5 })).toContain('0 running, 2 waiting, 10 answered');
   status.close();
 });
@@ -44,7 +46,7 @@ test('counts that somebody has just asked for are those of the line, too', async
 test('a line that can’t be made is no reason to end, and the last one stays', async () => {
   let stalled = (): readonly string[] => [];
   const status = reporter(() => stalled());
-  await status.follow({ counts: () => Promise.resolve(counts) });
+  await status.follow({ counts: () => Promise.resolve(counts) }, opened);
   const before = status.text();
   stalled = () => {
     throw new Error('EMFILE: too many open files');
@@ -56,8 +58,17 @@ test('a line that can’t be made is no reason to end, and the last one stays', 
 
 test('a store that can’t count now is no reason not to start', async () => {
   const status = reporter();
-  await status.follow({ counts: () => Promise.reject(new Error('locked')) });
+  await status.follow({ counts: () => Promise.reject(new Error('locked')) }, opened);
   expect(status.text()).toContain('0 sessions');
+  status.close();
+});
+
+test('a store that can’t be opened is told of where it is opened', async () => {
+  const status = reporter();
+  const error = new Error('damaged');
+  const counts = () => Promise.reject(error);
+  await expect(status.follow({ counts }, Promise.reject(error))).rejects.toBe(error);
+  expect(status.said).toEqual([]);
   status.close();
 });
 
@@ -68,7 +79,7 @@ test('a store that does not answer holds up nothing else that there is to say', 
   try {
     const answers = [Promise.resolve(counts), new Promise<typeof counts>(() => {})];
     const store = { counts: () => answers.shift() ?? Promise.reject(new Error('asked twice at a time')) };
-    await status.follow(store);
+    await status.follow(store, opened);
     status.changed();
     await vi.advanceTimersByTimeAsync(1_500);
     expect(status.said).toHaveLength(1);

@@ -63,6 +63,7 @@ export class ThreadConnection {
   #sendAfterEvents: NodeJS.Immediate | null = null;
   #sendLater: NodeJS.Timeout | null = null;
   #nextId = 1;
+  #isOpen = false;
   #closing: Promise<void> | null = null;
   /** Resolves when the worker says that the database is closed: with what went wrong then, or null. */
   readonly #closed: Promise<StoreError | null>;
@@ -88,8 +89,10 @@ export class ThreadConnection {
     });
     this.opened = new Promise((resolve, reject) => {
       worker.on('message', (message: FromWorker) => {
-        if (message.type === 'opened') resolve(message);
-        else this.#receive(message, events);
+        if (message.type === 'opened') {
+          this.#isOpen = true;
+          resolve(message);
+        } else this.#receive(message, events);
       });
       void this.ended.then(() => reject(this.#end));
     });
@@ -147,8 +150,9 @@ export class ThreadConnection {
 
   /** After the events that came with this one, before the loop waits for new ones: no delay for a lone call. */
   #sendSoon(): void {
+    // Calls before the database is open wait in the port: the loop may be busy with the start for long.
     // A crowd is not waited for to its end: the worker is to have work while its next part is still read.
-    if (this.#collected.length >= batchThreshold) this.#send();
+    if (!this.#isOpen || this.#collected.length >= batchThreshold) this.#send();
     else this.#sendAfterEvents ??= setImmediate(() => this.#send());
   }
 
