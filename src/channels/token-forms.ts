@@ -5,4 +5,5 @@ export const tokenForms = {
   slackBot: /^xoxb-[\w-]{10,300}$/,
   slackApp: /^xapp-[\w-]{10,300}$/,
   slackSigning: /^[\da-f]{20,128}$/i,
+  matrix: /^[\x21-\x7e]{8,4096}$/,
 } as const;

@@ -8,7 +8,8 @@ export interface RoomAddress {
 
 const roomForm = /^![^$\s/?#]{1,254}$/;
 const eventForm = /^\$[^\s]{1,254}$/;
-const userForm = /^@[^:\s]{0,253}:[^\s]{1,253}$/;
+/** The id of a user, such as "@ada:example.org". */
+export const userForm = /^@[^:\s]{0,253}:[^\s]{1,253}$/;
 
 export function isRoomId(text: string): boolean {
   return roomForm.test(text);

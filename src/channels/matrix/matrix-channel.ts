@@ -8,25 +8,14 @@ import { KeptHealth } from '../kept-health.js';
 import { MovedChats } from '../moved-chats.js';
 import { PlatformLease } from '../platform-lease.js';
 import { readBotToken } from '../secret.js';
+import { tokenForms } from '../token-forms.js';
 import { passing, secretPlace, standby } from '../trouble.js';
+import { type AccountEnd, askAccount } from './account.js';
 import { localpartOf } from './address.js';
 import { cursorKey, readCursor, type SyncCursor } from './cursor.js';
-import {
-  displayNameSchema,
-  mediaConfigSchema,
-  syncSchema,
-  versionsSchema,
-  wellKnownSchema,
-  whoamiSchema,
-} from './event-schema.js';
+import { displayNameSchema, mediaConfigSchema, syncSchema, versionsSchema } from './event-schema.js';
 import { Invitations } from './invitations.js';
-import {
-  clientPath,
-  MatrixApi,
-  type MatrixEnd,
-  type MatrixFailure,
-  type MatrixRefusal,
-} from './matrix-api.js';
+import { clientPath, MatrixApi, type MatrixFailure, type MatrixRefusal } from './matrix-api.js';
 import { MatrixSender } from './matrix-sender.js';
 import { downloadMedia } from './media.js';
 import { MissedEvents } from './missed-events.js';
@@ -36,7 +25,6 @@ import { mostTimelineEvents, syncFilter } from './sync-filter.js';
 import { SyncIntake } from './sync-intake.js';
 import { elsewhere, type MatrixTrouble, troubleOf } from './trouble.js';
 
-const tokenForm = /^[\x21-\x7e]{8,4096}$/;
 const givenToken = 'docs/channels/matrix.md says how to get one; it is one word';
 
 /** Time that the homeserver may hold a poll open, and that it has beyond that to answer, in milliseconds. */
@@ -148,33 +136,29 @@ export class MatrixChannel implements Channel {
     const { clock, host, log } = this.#context;
     const { homeserver } = this.#configuration;
     const settings = { name: this.name, ...this.#configuration };
-    const token = readBotToken(settings, host.credentialsDirectory, tokenForm, givenToken);
+    const token = readBotToken(settings, host.credentialsDirectory, tokenForms.matrix, givenToken);
     const api = new MatrixApi(homeserver, token, clock);
     const options = { timeoutMs: callTimeoutMs, signal: this.#stop.signal };
-    const end = await api.call({ method: 'GET', path: clientPath('account', 'whoami') }, options);
-    const account = whoamiSchema.safeParse(end.kind === 'ok' ? end.result : undefined);
-    if (end.kind !== 'ok' || !account.success) {
-      const trouble = await this.#troubleOfStart(api, end);
+    const account = await askAccount(api, homeserver, options);
+    if (account.kind !== 'ok') {
       await api.close();
-      return trouble;
+      return this.#troubleOfStart(account);
     }
-    const { user_id: userId } = account.data;
+    const { userId } = account;
     this.#link = { api, userId, cursor: undefined, isLost: false, ...(await this.#hearing(api, userId)) };
     log.info(`The channel ${this.name} is the account ${userId}.`);
     return null;
   }
 
-  /** The most common mistake is a domain in the place of its homeserver. */
-  async #troubleOfStart(api: MatrixApi, end: MatrixEnd): Promise<MatrixTrouble> {
-    if (end.kind === 'refused' && end.status !== 404) return this.#troubleOf(end);
-    const known = await api.wellKnown({ timeoutMs: callTimeoutMs, signal: this.#stop.signal });
-    const named = wellKnownSchema.safeParse(known.kind === 'ok' ? known.result : undefined).data;
-    const baseUrl = named?.['m.homeserver'].base_url.replace(/\/+$/, '');
-    const isOther = baseUrl !== this.#configuration.homeserver.replace(/\/+$/, '');
-    if (baseUrl !== undefined && isOther) return elsewhere(baseUrl, { name: this.name });
-    return end.kind === 'ok'
-      ? passing('the homeserver does not say whose token it is')
-      : this.#troubleOf(end);
+  #troubleOfStart(end: Exclude<AccountEnd, { readonly kind: 'ok' }>): MatrixTrouble {
+    switch (end.kind) {
+      case 'elsewhere':
+        return elsewhere(end.baseUrl, { name: this.name });
+      case 'nobody':
+        return passing('the homeserver does not say whose token it is');
+      default:
+        return this.#troubleOf(end);
+    }
   }
 
   async #hearing(

@@ -34,7 +34,8 @@ export const initCommands: readonly CommandDescription[] = [
       {
         name: 'channel',
         value: 'TYPE',
-        summary: '"none", or a platform such as "telegram", "slack", "discord", "email" or "github".',
+        summary:
+          '"none", or a platform such as "telegram", "slack", "discord", "matrix", "email" or "github".',
       },
       {
         name: 'secret-file',
@@ -66,6 +67,11 @@ export const initCommands: readonly CommandDescription[] = [
         name: 'app-token-file',
         value: 'FILE',
         summary: 'The file with the token of the app of Slack, beside that of its bot.',
+      },
+      {
+        name: 'homeserver',
+        value: 'URL',
+        summary: 'The homeserver of the account of Matrix, such as https://matrix.example.org.',
       },
       {
         name: 'owners',

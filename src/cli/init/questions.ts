@@ -19,6 +19,7 @@ import {
 } from './channel-questions.js';
 import { discordChannel } from './discord.js';
 import { emailChannel } from './email.js';
+import { matrixChannel } from './matrix.js';
 import { slackChannel } from './slack.js';
 import { telegramChannel } from './telegram.js';
 import { webhookChannels } from './webhooks.js';
@@ -28,6 +29,7 @@ const offeredChannels: readonly OfferedChannel[] = [
   telegramChannel,
   slackChannel,
   discordChannel,
+  matrixChannel,
   emailChannel,
   ...webhookChannels,
 ];
@@ -43,6 +45,7 @@ const typesOfOption: Readonly<Record<string, readonly string[]>> = {
 /** The same of channels. */
 const channelsOfOption: Readonly<Record<string, readonly string[]>> = {
   'app-token-file': ['slack'],
+  homeserver: ['matrix'],
   address: ['email'],
   imap: ['email'],
   lmtp: ['email'],

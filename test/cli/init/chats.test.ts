@@ -6,6 +6,7 @@ import { loadConfiguration } from '../../../src/config/load.js';
 import { ImapServer } from '../../channels/email/imap-server.js';
 import { MailServer } from '../../channels/email/smtp-server.js';
 import { DiscordStandIn } from '../../support/discord-stand-in.js';
+import { MatrixStandIn } from '../../support/matrix-stand-in.js';
 import { SlackStandIn } from '../../support/slack-stand-in.js';
 import { Place } from '../foreground.js';
 import { runHere } from '../in-process.js';
@@ -74,6 +75,41 @@ it('asks Discord who the bot is, and what it may read', async () => {
   expect(discord.mistakes).toEqual([]);
 });
 
+it('asks a homeserver of Matrix whose token it is', async () => {
+  const matrix = await MatrixStandIn.start();
+  onTestFinished(() => matrix.close());
+  const secret = put('token', matrix.token);
+  const words = ['--channel', 'matrix', '--homeserver', matrix.root, '--secret-file', secret];
+  const { status, stdout, stderr } = await init(...words, '--owners', '@ada:example.org');
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('✓ It is @bot:example.org\n');
+  expect(stdout).toContain(
+    'Then write to @bot:example.org, in a room without encryption that you invite it to.\n',
+  );
+  const written = readFileSync(file, 'utf8');
+  expect(written).toContain(`\nhomeserver = "${matrix.root}"\n`);
+  expect(written).toContain('\nowners = ["@ada:example.org"]\n');
+  expect(stdout + written).not.toContain(matrix.token);
+  expect(configuration().warnings).toEqual([]);
+  expect(matrix.calls.map(({ name }) => name)).toEqual(['GET whoami']);
+  expect(matrix.mistakes).toEqual([]);
+});
+
+it('names the homeserver of a domain of Matrix that is none, and writes nothing', async () => {
+  const matrix = await MatrixStandIn.start();
+  onTestFinished(() => matrix.close());
+  matrix.homeserverOf = 'https://matrix.example.org';
+  const secret = put('token', matrix.token);
+  const words = ['--channel', 'matrix', '--homeserver', matrix.root, '--secret-file', secret];
+  const { status, stderr } = await init(...words);
+  expect(status).toBe(1);
+  expect(stderr).toContain(
+    `${matrix.root} is no homeserver. Its .well-known/matrix/client names https://matrix.example.org: take that one`,
+  );
+  expect(existsSync(join(place.directory, 'etc'))).toBe(false);
+  expect(matrix.mistakes).toEqual([]);
+});
+
 it('writes nothing with a token that the platform does not know', async () => {
   const discord = await DiscordStandIn.start();
   onTestFinished(() => discord.close());
@@ -125,6 +161,9 @@ it('takes mails from the mail server of this machine', async () => {
 it.each([
   [['--channel', 'telegram', '--imap', 'imaps://a@b'], '--imap goes with --channel email'],
   [['--channel', 'email', '--app-token-file', '/x'], '--app-token-file goes with --channel slack'],
+  [['--channel', 'slack', '--homeserver', 'https://x'], '--homeserver goes with --channel matrix'],
+  [['--channel', 'matrix', '--homeserver', 'example.org'], '--homeserver must be an http or https URL'],
+  [['--channel', 'matrix', '--homeserver', 'https://x'], '--secret-file is needed'],
   [['--channel', 'email', '--imap', 'imaps://a@b', '--lmtp', '/x'], '--imap and --lmtp exclude each other'],
   [['--channel', 'email', '--address', 'agent'], '--address must be the address of a mailbox'],
   [
