@@ -292,11 +292,15 @@ function pageBytesOf(path: string): number {
   try {
     const bytes = Buffer.alloc(2);
     readSync(descriptor, bytes, 0, 2, 16);
-    // 1 stands for 65536.
-    return bytes.readUInt16BE() === 1 ? 65_536 : bytes.readUInt16BE();
+    return pageBytesIn(bytes, 0);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function pageBytesIn(bytes: Buffer, at: number): number {
+  // 1 stands for 65536.
+  return bytes.readUInt16BE(at) === 1 ? 65_536 : bytes.readUInt16BE(at);
 }
 
 function writeLog(
@@ -327,4 +331,40 @@ function writeLog(
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Gives the content of a database with the whole transactions of its log, as SQLite reads it, for a database in memory: there
+ * is no log there. Null: it has more bytes than that.
+ *
+ * @param content of the database's file; it may be changed
+ * @param log a descriptor of the log; null: there is none
+ */
+export function contentWithLog(content: Buffer, log: number | null, largestBytes: number): Buffer | null {
+  const whole = log === null ? content : withTransactions(content, log, largestBytes);
+  // Versions of the file's format: 2 has a log (https://www.sqlite.org/fileformat2.html#file_format_version_numbers).
+  whole?.fill(1, 18, Math.min(20, whole.length));
+  return whole;
+}
+
+function withTransactions(content: Buffer, log: number, largestBytes: number): Buffer | null {
+  const header = readHeader(log);
+  if (header === null || content.length < 18 || header.pageBytes !== pageBytesIn(content, 16)) return content;
+  const end = soundFrames(log, header, Number.POSITIVE_INFINITY);
+  let [seen, most, pages] = [0, 0, 0];
+  for (const { page, pagesAfter } of framesOf(log, header)) {
+    if (seen++ === end) break;
+    most = Math.max(most, page, pagesAfter);
+    if (pagesAfter > 0) pages = pagesAfter;
+  }
+  const { pageBytes } = header;
+  if (pages === 0) return content;
+  if (most * pageBytes > largestBytes) return null;
+  const whole = Buffer.concat([content], Math.max(content.length, most * pageBytes));
+  seen = 0;
+  for (const { bytes, page } of framesOf(log, header)) {
+    if (seen++ === end) break;
+    if (page > 0) bytes.copy(whole, (page - 1) * pageBytes, frameHeaderBytes);
+  }
+  return whole.subarray(0, pages * pageBytes);
 }
