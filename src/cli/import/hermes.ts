@@ -1,9 +1,10 @@
 import { tokenForms } from '../../channels/token-forms.js';
-import { type DotEnv, emptyDotEnv, MissingVariableError, parseDotEnv, withVariables } from './dot-env.js';
+import { type DotEnv, emptyDotEnv, MissingVariableError, parseDotEnv } from './dot-env.js';
+import { PlatformSettings } from './hermes-settings.js';
 import { mailboxOf } from './mailbox.js';
 import { pairedPeople } from './paired-people.js';
 import { parseYaml } from './parse-files.js';
-import { noSuchChannel } from './reasons.js';
+import { encryptedRooms, noSuchChannel, passwordAlone } from './reasons.js';
 import { type SourceDirectory, SourceError } from './source-directory.js';
 import {
   apiRootOf,
@@ -23,7 +24,7 @@ const largestBytes = 262_144;
 
 /** Platforms of Hermes that no channel here is of. */
 const otherPlatforms: ReadonlySet<string> = new Set(
-  'whatsapp whatsapp_cloud signal matrix mattermost homeassistant sms dingtalk feishu wecom wecom_callback weixin bluebubbles qqbot yuanbao relay msgraph_webhook google_chat teams line ntfy irc simplex photon raft buzz'.split(
+  'whatsapp whatsapp_cloud signal mattermost homeassistant sms dingtalk feishu wecom wecom_callback weixin bluebubbles qqbot yuanbao relay msgraph_webhook google_chat teams line ntfy irc simplex photon raft buzz'.split(
     ' ',
   ),
 );
@@ -106,7 +107,8 @@ class HermesReader {
     try {
       const secrets = secretsOf(platform, settings, takeover);
       if (secrets === null) {
-        takeover.leave(platform, 'it has no token there');
+        const hasPassword = platform === 'matrix' && settings.text('password', 'PASSWORD') !== null;
+        takeover.leave(platform, hasPassword ? passwordAlone : 'it has no token there');
         settings.leaveRest(takeover);
         return;
       }
@@ -127,6 +129,7 @@ class HermesReader {
 
   #special(platform: KnownPlatform, settings: PlatformSettings): Readonly<Record<string, unknown>> {
     if (platform === 'email') return mailbox(settings, this.#takeover);
+    if (platform === 'matrix') return homeserver(settings, this.#takeover);
     if (platform !== 'telegram') return {};
     const written = settings.text('base_url', null);
     if (written === null) return {};
@@ -138,7 +141,8 @@ class HermesReader {
 
   #people(platform: KnownPlatform, settings: PlatformSettings): Readonly<Record<string, unknown>> {
     const takeover = this.#takeover;
-    const listed = settings.list('allow_from', 'ALLOWED_USERS');
+    const own = settings.list('allow_from', 'ALLOWED_USERS');
+    const listed = platform === 'matrix' && own.length === 0 ? settings.list('allowed_users', null) : own;
     const everybody =
       settings.flag('allow_all_users', 'ALLOW_ALL_USERS') === true || this.#global('GATEWAY_ALLOW_ALL_USERS');
     const shared = listOf(this.#variable('GATEWAY_ALLOWED_USERS') ?? '');
@@ -226,65 +230,6 @@ function topReason(key: string): string {
   return /^(?:tts|stt|voice)/.test(key) ? 'there is no voice here' : 'it is the agent’s, if it is anybody’s';
 }
 
-/** One platform's settings. A variable counts for more than the configuration. */
-class PlatformSettings {
-  readonly #platform: KnownPlatform;
-  readonly #blocks: readonly Tree[];
-  readonly #environment: DotEnv;
-  readonly #seenVariables: Set<string>;
-  readonly #seenKeys = new Set(['enabled', 'extra']);
-
-  constructor(
-    platform: KnownPlatform,
-    blocks: readonly Tree[],
-    environment: DotEnv,
-    seenVariables: Set<string>,
-  ) {
-    this.#platform = platform;
-    this.#blocks = blocks;
-    this.#environment = environment;
-    this.#seenVariables = seenVariables;
-  }
-
-  /** Null: it is not set. Throws a MissingVariableError. */
-  text(key: string, variable: string | null): string | null {
-    const value = this.#value(key, variable);
-    const text = textOf(value)?.trim() ?? '';
-    return text === '' ? null : withVariables(text, this.#environment);
-  }
-
-  list(key: string, variable: string | null): readonly string[] {
-    const value = this.#value(key, variable);
-    return listOf(value).flatMap((entry) => listOf(withVariables(entry, this.#environment)));
-  }
-
-  flag(key: string, variable: string | null): boolean | null {
-    return flagOf(this.#value(key, variable));
-  }
-
-  #value(key: string, variable: string | null): unknown {
-    this.#seenKeys.add(key);
-    const name = `${this.#platform.toUpperCase()}_${variable}`;
-    if (variable !== null) this.#seenVariables.add(name);
-    const given = variable === null ? undefined : this.#environment.variables.get(name);
-    if (given !== undefined && given !== '') return given;
-    return this.#blocks.map((block) => valueAt(block, key)).find((value) => value !== undefined);
-  }
-
-  /** Leaves what nobody has asked for. Null: without a word. */
-  leaveRest(takeover: Takeover | null): void {
-    const prefix = `${this.#platform.toUpperCase()}_`;
-    for (const name of this.#environment.variables.keys()) {
-      if (!name.startsWith(prefix) || this.#seenVariables.has(name)) continue;
-      this.#seenVariables.add(name);
-      takeover?.leaveByName(name, name);
-    }
-    for (const key of new Set(this.#blocks.flatMap((block) => Object.keys(block)))) {
-      if (!this.#seenKeys.has(key)) takeover?.leaveByName(`${this.#platform}.${key}`, key);
-    }
-  }
-}
-
 /** Null: it has none. Throws a SourceError that says what is wrong with one. */
 function secretsOf(
   platform: KnownPlatform,
@@ -308,6 +253,10 @@ function secretsOf(
         secretOf('app_token_file', app, tokenForms.slackApp),
       ];
     }
+    case 'matrix': {
+      const token = settings.text('token', 'ACCESS_TOKEN') ?? settings.text('access_token', null);
+      return token === null ? null : [secretOf('token_file', token, tokenForms.matrix)];
+    }
     case 'email': {
       const password = settings.text('password', 'PASSWORD');
       return password === null ? null : [secretOf('token_file', password, /^[^\p{Cc}]+$/u)];
@@ -318,6 +267,18 @@ function secretsOf(
 function secretOf(key: TakenSecret['key'], text: string, form: RegExp): TakenSecret {
   if (!form.test(text)) throw new SourceError('its token is not what the platform gives');
   return { key, text };
+}
+
+function homeserver(settings: PlatformSettings, takeover: Takeover): Readonly<Record<string, unknown>> {
+  const mode = settings.text('e2ee_mode', 'E2EE_MODE');
+  const isEncrypted =
+    mode === null ? settings.flag('encryption', 'ENCRYPTION') === true : !/^off$/i.test(mode);
+  settings.flag('encryption', 'ENCRYPTION');
+  if (isEncrypted) takeover.leave('matrix: encryption', encryptedRooms);
+  // The token tells both.
+  settings.text('user_id', 'USER_ID');
+  settings.text('device_id', 'DEVICE_ID');
+  return { homeserver: settings.text('homeserver', 'HOMESERVER') ?? '' };
 }
 
 function mailbox(settings: PlatformSettings, takeover: Takeover): Readonly<Record<string, unknown>> {

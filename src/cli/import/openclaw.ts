@@ -1,13 +1,21 @@
 import { tokenForms } from '../../channels/token-forms.js';
 import { type DotEnv, emptyDotEnv, MissingVariableError, parseDotEnv } from './dot-env.js';
+import {
+  type Account,
+  accountsOf,
+  type ChatPlatform,
+  chatPlatforms,
+  defaultAccount,
+  isChatPlatform,
+  variableOf,
+} from './openclaw-accounts.js';
+import { OpenClawPaired } from './openclaw-paired.js';
 import { OpenClawSecrets } from './openclaw-secrets.js';
-import { pairedPeople } from './paired-people.js';
 import { parseJson5 } from './parse-files.js';
-import { noSuchChannel } from './reasons.js';
+import { encryptedRooms, noSuchChannel, passwordAlone } from './reasons.js';
 import { type SourceDirectory, SourceError } from './source-directory.js';
 import {
   apiRootOf,
-  type KnownPlatform,
   peopleForms,
   peopleOf,
   peopleValues,
@@ -20,20 +28,6 @@ import { emptyTree, flagOf, isTree, listOf, type Tree, textOf, treeAt, valueAt }
 /** Largest of its files, in bytes. */
 const largestBytes = 1_048_576;
 
-type ChatPlatform = Exclude<KnownPlatform, 'email'>;
-
-/** The account that has no name of its own. */
-const defaultAccount = 'default';
-
-/** One bot. Its settings are those of the platform with its own over them. */
-interface Account {
-  readonly platform: ChatPlatform;
-  readonly id: string;
-  /** In the configuration there. */
-  readonly place: string;
-  readonly settings: Tree;
-}
-
 /** Takes over from a directory of OpenClaw, `~/.openclaw`. Throws a SourceError if nothing can be told from it. */
 export function takeOpenClaw(directory: SourceDirectory): Takeover {
   return new OpenClawReader(directory).read();
@@ -45,6 +39,7 @@ class OpenClawReader {
   readonly #settings: Tree;
   readonly #environment: DotEnv;
   readonly #secrets: OpenClawSecrets;
+  readonly #paired: OpenClawPaired;
 
   constructor(directory: SourceDirectory) {
     this.#directory = directory;
@@ -57,38 +52,13 @@ class OpenClawReader {
     const file = environment === null ? emptyDotEnv : parseDotEnv(environment);
     this.#environment = { ...file, variables: new Map([...ownVariables(this.#settings), ...file.variables]) };
     this.#secrets = new OpenClawSecrets(directory, this.#settings, this.#environment);
+    this.#paired = new OpenClawPaired(directory, this.#takeover);
   }
 
   read(): Takeover {
-    for (const platform of ['telegram', 'discord', 'slack'] as const) {
-      for (const account of this.#accounts(platform)) this.#take(account);
-    }
+    for (const account of accountsOf(this.#settings, this.#environment)) this.#take(account);
     this.#leaveRest();
     return this.#takeover;
-  }
-
-  #accounts(platform: ChatPlatform): readonly Account[] {
-    const channels = treeAt(this.#settings, 'channels');
-    const { accounts: _, ...base } = treeAt(channels, platform) as Tree & { readonly accounts?: unknown };
-    const place = `channels.${platform}`;
-    const named = Object.entries(treeAt(channels, platform, 'accounts'));
-    const accounts = named.map(([id, settings]): Account => {
-      const own = isTree(settings) ? withinBase(settings, base) : emptyTree;
-      return { platform, id, place: `${place}.accounts.${id}`, settings: { ...base, ...own } };
-    });
-    const hasDefault = accounts.some(({ id }) => id === defaultAccount);
-    if (hasDefault || (named.length > 0 && !this.#hasToken(platform, base))) return accounts;
-    const isThere = isTree(valueAt(channels, platform)) || this.#hasToken(platform, base);
-    if (!isThere) return accounts;
-    return [{ platform, id: defaultAccount, place, settings: base }, ...accounts];
-  }
-
-  #hasToken(platform: ChatPlatform, settings: Tree): boolean {
-    const keys = ['botToken', 'tokenFile', 'token'];
-    const variable = `${platform.toUpperCase()}_BOT_TOKEN`;
-    return (
-      keys.some((key) => valueAt(settings, key) !== undefined) || this.#environment.variables.has(variable)
-    );
   }
 
   #take(account: Account): void {
@@ -105,7 +75,11 @@ class OpenClawReader {
     try {
       const found = this.#secretsOf(account, value);
       if (found === null) {
-        this.#takeover.leave(place, 'it has no token there, or not all that it needs');
+        const hasPassword = platform === 'matrix' && this.#ofMatrix(account, value, 'password') !== null;
+        this.#takeover.leave(
+          place,
+          hasPassword ? passwordAlone : 'it has no token there, or not all that it needs',
+        );
         return;
       }
       const special = platform === 'telegram' ? this.#apiRoot(place, value) : {};
@@ -125,33 +99,67 @@ class OpenClawReader {
   }
 
   #secretsOf(
-    { platform, id }: Account,
+    account: Account,
     value: (key: string) => unknown,
   ): { readonly values: Tree; readonly secrets: readonly TakenSecret[] } | null {
-    // The variables are of the account without a name alone.
-    const variable = (name: string) =>
-      id === defaultAccount ? this.#environment.variables.get(name) : undefined;
+    const { platform } = account;
     const secret = (key: TakenSecret['key'], written: unknown, name: string | null, form: RegExp) => {
-      const text = this.#secrets.secretOf(written) ?? (name === null ? null : variable(name)) ?? null;
+      const variable = name === null ? null : variableOf(account, name, this.#environment);
+      const text = this.#secrets.secretOf(written) ?? variable;
       if (text === null) return null;
       if (!form.test(text)) throw new SourceError('its token is not what the platform gives');
       return { key, text };
     };
+    if (platform === 'matrix') {
+      const token = secret('token_file', value('accessToken'), 'ACCESS_TOKEN', tokenForms.matrix);
+      return token === null ? null : { values: this.#homeserver(account, value), secrets: [token] };
+    }
     if (platform !== 'slack') {
       const file = value('tokenFile');
       const written = value(platform === 'telegram' ? 'botToken' : 'token');
       const named = textOf(file) ?? '';
       const text = named === '' ? written : this.#directory.readSecretFile(named);
-      const token = secret('token_file', text, `${platform.toUpperCase()}_BOT_TOKEN`, tokenForms[platform]);
+      const token = secret('token_file', text, 'BOT_TOKEN', tokenForms[platform]);
       return token === null ? null : { values: {}, secrets: [token] };
     }
-    const bot = secret('token_file', value('botToken'), 'SLACK_BOT_TOKEN', tokenForms.slackBot);
-    const app = secret('app_token_file', value('appToken'), 'SLACK_APP_TOKEN', tokenForms.slackApp);
+    const bot = secret('token_file', value('botToken'), 'BOT_TOKEN', tokenForms.slackBot);
+    const app = secret('app_token_file', value('appToken'), 'APP_TOKEN', tokenForms.slackApp);
     const signing = secret('signing_secret_file', value('signingSecret'), null, tokenForms.slackSigning);
     const isPosted = textOf(value('mode')) === 'http';
     const other = isPosted ? signing : app;
     if (bot === null || other === null) return null;
     return { values: isPosted ? { mode: 'events' } : {}, secrets: [bot, other] };
+  }
+
+  #homeserver(account: Account, value: (key: string) => unknown): Tree {
+    const { place } = account;
+    if (flagOf(value('encryption')) === true) this.#takeover.leave(`${place}.encryption`, encryptedRooms);
+    // The token tells both.
+    value('userId');
+    value('deviceId');
+    const join = textOf(value('autoJoin'));
+    if (join === 'allowlist') {
+      this.#takeover.leave(
+        `${place}.autoJoin`,
+        'there is no list of rooms here: no invitation is accepted until invites says so',
+      );
+    }
+    value('autoJoinAllowlist');
+    const invites = join === 'always' ? 'all' : join === 'off' || join === 'allowlist' ? 'none' : null;
+    return {
+      homeserver: this.#ofMatrix(account, value, 'homeserver') ?? '',
+      ...(invites !== null && { invites }),
+    };
+  }
+
+  /** A setting of an account of Matrix, which may be a variable. */
+  #ofMatrix(
+    account: Account,
+    value: (key: string) => unknown,
+    key: 'homeserver' | 'password',
+  ): string | null {
+    const name = key.toUpperCase();
+    return this.#secrets.secretOf(value(key)) ?? variableOf(account, name, this.#environment);
   }
 
   #apiRoot(place: string, value: (key: string) => unknown): Tree {
@@ -180,7 +188,12 @@ class OpenClawReader {
     const paired =
       policy === 'open'
         ? []
-        : peopleOf(takeover, platform, `${place}: the people who were paired`, this.#paired(platform, id));
+        : peopleOf(
+            takeover,
+            platform,
+            `${place}: the people who were paired`,
+            this.#paired.peopleOf(platform, id),
+          );
     const isOff = policy === 'disabled' || flagOf(valueAt(direct, 'enabled')) === false;
     if (isOff)
       takeover.leave(`${place}: private messages`, 'they are off there, and nobody is taken over for that');
@@ -234,7 +247,8 @@ class OpenClawReader {
     place: string,
     value: (key: string) => unknown,
   ): 'mention' | 'all' | 'none' {
-    const key = { telegram: 'groups', discord: 'guilds', slack: 'channels' }[platform];
+    const { groups: keys } = chatPlatforms[platform];
+    const key = keys.find((each) => value(each) !== undefined) ?? keys[0];
     const written = value(key);
     const groups = Object.values(isTree(written) ? written : emptyTree).filter(isTree);
     const shared = valueAt(treeAt(this.#settings, 'channels', 'defaults'), 'groupPolicy');
@@ -246,18 +260,10 @@ class OpenClawReader {
     return told.length > 0 && told.every((flag) => !flag) ? 'all' : 'mention';
   }
 
-  /** The account without a name also has the ids of older versions. */
-  #paired(platform: ChatPlatform, account: string): readonly string[] {
-    const own = `credentials/${platform}-${account.trim().toLowerCase()}-allowFrom.json`;
-    const names = account === defaultAccount ? [own, `credentials/${platform}-allowFrom.json`] : [own];
-    const safe = names.filter((name) => /^credentials\/[\w.@+-]+$/.test(name));
-    return pairedPeople(this.#directory, this.#takeover, safe, (tree) => listOf(valueAt(tree, 'allowFrom')));
-  }
-
   #leaveRest(): void {
     const takeover = this.#takeover;
     for (const key of Object.keys(treeAt(this.#settings, 'channels'))) {
-      if (key === 'telegram' || key === 'discord' || key === 'slack') continue;
+      if (isChatPlatform(key)) continue;
       if (key === 'defaults' || key === 'modelByChannel') takeover.leaveByName(`channels.${key}`, key);
       else takeover.leave(`channels.${key}`, key === '$include' ? otherFile : noSuchChannel);
     }
@@ -272,12 +278,6 @@ class OpenClawReader {
     for (const line of this.#environment.unreadLines) {
       takeover.leave(`.env, line ${line}`, 'it is no NAME=value, or a quote is not closed');
     }
-    if (this.#directory.has('state/openclaw.sqlite')) {
-      takeover.leave(
-        'state/openclaw.sqlite',
-        'newer versions keep there who was paired, and it is not read: allow those whom "openclaw pairing list" does not ask about',
-      );
-    }
   }
 
   #leaveCommands(): void {
@@ -285,14 +285,6 @@ class OpenClawReader {
       if (key !== 'ownerAllowFrom') this.#takeover.leaveByName(`commands.${key}`, key);
     }
   }
-}
-
-/** An account does not let everybody write where the platform's own list names people. */
-function withinBase(account: Tree, base: Tree): Tree {
-  const outer = valueAt(base, 'allowFrom');
-  const own = valueAt(account, 'allowFrom');
-  if (outer === undefined || own === undefined || listOf(outer).includes('*')) return account;
-  return { ...account, allowFrom: listOf(own).filter((entry) => entry !== '*') };
 }
 
 const otherFile = 'other files are not read: put it into openclaw.json itself';

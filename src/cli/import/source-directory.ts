@@ -45,8 +45,30 @@ export class SourceDirectory {
   /** The text of a file below the directory; null: it is not there. Throws a SourceError. */
   read(name: string, largestBytes: number): string | null {
     return this.#hasFolders(name)
-      ? this.#readFile(join(this.path, name), this.#at(name), largestBytes)
+      ? this.#readText(join(this.path, name), this.#at(name), largestBytes)
       : null;
+  }
+
+  /** The same of its bytes. */
+  readBytes(name: string, largestBytes: number): Buffer | null {
+    return this.withFile(name, largestBytes, (descriptor, size) => readUpTo(descriptor, size));
+  }
+
+  /** Opens a file below the directory for `use`, which gets its size in bytes; null: it is not there. Throws a SourceError. */
+  withFile<Result>(
+    name: string,
+    largestBytes: number,
+    use: (descriptor: number, size: number) => Result,
+  ): Result | null {
+    return this.#hasFolders(name)
+      ? this.#withFile(join(this.path, name), this.#at(name), largestBytes, use)
+      : null;
+  }
+
+  /** Changes with each change of the file that SQLite or an editor makes; null: it is not there. */
+  stampOf(name: string): string | null {
+    const stats = this.#look(join(this.path, name), () => lstatSync(this.#at(name), { bigint: true }));
+    return stats === null ? null : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
   }
 
   has(name: string): boolean {
@@ -61,7 +83,7 @@ export class SourceDirectory {
     const path = named.startsWith('~/') ? join(dirname(this.path), named.slice(2)) : named;
     // It may be the token itself, by mistake.
     if (!isAbsolute(path)) throw new SourceError('the file of its token is not named by an absolute path');
-    const text = this.#readFile(path, path, largestSecretBytes);
+    const text = this.#readText(path, path, largestSecretBytes);
     if (text === null) throw new SourceError(`${path} is not there`);
     return text.trim();
   }
@@ -86,17 +108,28 @@ export class SourceDirectory {
     return true;
   }
 
-  #readFile(path: string, reachable: string, largestBytes: number): string | null {
+  #readText(path: string, reachable: string, largestBytes: number): string | null {
+    return this.#withFile(path, reachable, largestBytes, (descriptor, size) => {
+      const bytes = readUpTo(descriptor, size);
+      if (!isUtf8(bytes)) throw new SourceError(`${path} is no text in UTF-8`);
+      const text = bytes.toString();
+      return text.startsWith('\ufeff') ? text.slice(1) : text;
+    });
+  }
+
+  #withFile<Result>(
+    path: string,
+    reachable: string,
+    largestBytes: number,
+    use: (descriptor: number, size: number) => Result,
+  ): Result | null {
     const descriptor = this.#look(path, () => openRegularFile(reachable, 'links-refused'));
     if (descriptor === null) return null;
     try {
       const stats = fstatSync(descriptor);
       this.#check(path, stats);
       if (stats.size > largestBytes) throw new SourceError(`${path} is larger than ${largestBytes} bytes`);
-      const bytes = readUpTo(descriptor, largestBytes);
-      if (!isUtf8(bytes)) throw new SourceError(`${path} is no text in UTF-8`);
-      const text = bytes.toString();
-      return text.startsWith('\ufeff') ? text.slice(1) : text;
+      return use(descriptor, stats.size);
     } finally {
       closeSync(descriptor);
     }
@@ -132,12 +165,13 @@ function checkMode(path: string, stats: Stats): void {
 }
 
 /** A file that grows meanwhile is cut there. */
-function readUpTo(descriptor: number, largestBytes: number): Buffer {
-  const bytes = Buffer.alloc(largestBytes);
+function readUpTo(descriptor: number, size: number): Buffer {
+  const bytes = Buffer.alloc(size);
   let length = 0;
-  for (;;) {
-    const read = readSync(descriptor, bytes, length, largestBytes - length, null);
+  while (length < size) {
+    const read = readSync(descriptor, bytes, length, size - length, length);
+    if (read === 0) break;
     length += read;
-    if (read === 0 || length === largestBytes) return bytes.subarray(0, length);
   }
+  return bytes.subarray(0, length);
 }

@@ -66,6 +66,7 @@ export const peopleForms = {
   telegram: { title: 'Telegram', prefix: /^(?:telegram|tg|user):/i, id: /^\d{1,20}$/ },
   discord: { title: 'Discord', prefix: /^(?:discord|user):/i, id: /^\d{5,20}$/ },
   slack: { title: 'Slack', prefix: /^(?:slack|user):/i, id: /^[UW][A-Z0-9]{2,20}$/ },
+  matrix: { title: 'Matrix', prefix: /^(?:matrix|user):/i, id: /^@[^:\s*]{0,253}:[^\s*]{1,253}$/ },
   email: { title: 'e-mail', prefix: /^(?:email|mailto):/i, id: /^[^\s@A-Z*]+@[^\s@A-Z*]+$/ },
 } as const satisfies Record<string, PeopleForm>;
 

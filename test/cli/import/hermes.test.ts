@@ -212,6 +212,90 @@ it.each<[what: string, env: string, yaml: string, key: string, reason: string]>(
   expect(left[key]).toContain(reason);
 });
 
+const homeserver = 'MATRIX_HOMESERVER=https://matrix.example.org\n';
+
+it('takes an account of Matrix', () => {
+  const env = [
+    homeserver.trim(),
+    `MATRIX_ACCESS_TOKEN=${tokens.matrix}`,
+    'MATRIX_USER_ID=@bot:example.org',
+    'MATRIX_DEVICE_ID=ABC',
+    'MATRIX_E2EE_MODE=off',
+    'MATRIX_ALLOWED_USERS=@ada:example.org,@grace:example.org',
+  ].join('\n');
+  const { channels, left } = taken({
+    '.env': env,
+    'config.yaml': 'matrix: {require_mention: false, allow_admin_from: ["@ada:example.org"]}',
+    'platforms/pairing/matrix-approved.json': '{"@eve:example.net": {}}',
+  });
+  expect(channels).toEqual([
+    {
+      name: 'matrix',
+      values: {
+        type: 'matrix',
+        homeserver: 'https://matrix.example.org',
+        allow: ['@grace:example.org', '@eve:example.net'],
+        owners: ['@ada:example.org'],
+        groups: 'all',
+      },
+      secrets: [{ key: 'token_file', text: tokens.matrix }],
+    },
+  ]);
+  expect(left).toEqual({});
+});
+
+it('takes an account of Matrix from the configuration alone', () => {
+  const yaml = `platforms: {matrix: {token: ${tokens.matrix}, extra: {homeserver: "https://m.example.org"}, allowed_users: ["@ada:example.org"]}}`;
+  expect(table('', yaml)).toEqual({
+    type: 'matrix',
+    homeserver: 'https://m.example.org',
+    allow: ['@ada:example.org'],
+  });
+});
+
+it.each<[what: string, env: string, key: string, reason: string]>([
+  [
+    'a login by password',
+    `${homeserver}MATRIX_PASSWORD=hunter2\nMATRIX_USER_ID=@bot:example.org`,
+    'matrix',
+    'it logs in with a password there, and an access token is needed here',
+  ],
+  [
+    'encrypted rooms',
+    `${homeserver}MATRIX_ACCESS_TOKEN=${tokens.matrix}\nMATRIX_ENCRYPTION=true`,
+    'matrix: encryption',
+    'encrypted rooms can’t be read here',
+  ],
+  [
+    'encrypted rooms of a newer version',
+    `${homeserver}MATRIX_ACCESS_TOKEN=${tokens.matrix}\nMATRIX_E2EE_MODE=optional`,
+    'matrix: encryption',
+    'encrypted rooms can’t be read here',
+  ],
+  [
+    'the keys of encryption',
+    `${homeserver}MATRIX_ACCESS_TOKEN=${tokens.matrix}\nMATRIX_RECOVERY_KEY=EsTc`,
+    'MATRIX_RECOVERY_KEY',
+    'there is no end-to-end encryption here',
+  ],
+  [
+    'a token that has to be renewed',
+    `${homeserver}MATRIX_ACCESS_TOKEN=${tokens.matrix}\nMATRIX_REFRESH_TOKEN=syr_x`,
+    'MATRIX_REFRESH_TOKEN',
+    'log in for one that does not expire',
+  ],
+  [
+    'an account without a homeserver',
+    `MATRIX_ACCESS_TOKEN=${tokens.matrix}`,
+    'matrix',
+    'homeserver must be an http or https URL',
+  ],
+])('leaves of Matrix %s', (_what, env, key, reason) => {
+  const { left } = taken({ '.env': env });
+  expect(left[key]).toContain(reason);
+  expect(JSON.stringify(left)).not.toMatch(/hunter2|EsTc|syr_x/);
+});
+
 it('says that it had to guess the name of a mail server', () => {
   const env = [
     'ADDRESS=a@b.org',

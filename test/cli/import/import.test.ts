@@ -11,6 +11,7 @@ import {
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { run } from '../../../src/cli/import/import.js';
+import Database from '../../support/sqlite.mjs';
 import { Place } from '../foreground.js';
 import { runHere } from '../in-process.js';
 import { tokens } from './tree.js';
@@ -159,4 +160,37 @@ it.skipIf(process.getuid?.() !== 0)('reads as the owner of the directory, if roo
   );
   expect(readdirSync(own).sort()).toEqual(['sd-gateway.toml', ...secrets]);
   for (const name of secrets) expect(modeOf(join(own, name))).toBe(0o600);
+});
+
+it.skipIf(process.getuid?.() !== 0)('reads a database as its owner, if root asks', async () => {
+  const channels = { telegram: { botToken: tokens.telegram, groupPolicy: 'open' } };
+  const settings = put('home/.openclaw/openclaw.json', JSON.stringify({ channels }));
+  const database = put('home/.openclaw/state/openclaw.sqlite', '');
+  const made = new Database(database);
+  made.exec(`CREATE TABLE channel_pairing_allow_entries (channel_key, account_id, entry, sort_order, updated_at);
+    INSERT INTO channel_pairing_allow_entries VALUES ('telegram', 'default', '42', 0, 0)`);
+  made.close();
+  for (const each of [settings, dirname(settings), database, dirname(database)])
+    chownSync(each, 65_534, 65_534);
+  const words = [
+    'openclaw',
+    dirname(settings),
+    '--system',
+    '--instance',
+    'old',
+    '--config',
+    file,
+    '--dry-run',
+  ];
+  const read = await place.run(['import', ...words]);
+  expect([read.status, read.stderr]).toEqual([0, '']);
+  expect(read.stdout).toContain('\nallow = ["42"]\n');
+
+  // Root could read it, and the owner can't.
+  chownSync(database, 0, 0);
+  const unread = await place.run(['import', ...words]);
+  expect(unread.stdout).toMatch(
+    /- state\/openclaw\.sqlite: .* can't be read: EACCES.*\. Nobody who was paired/,
+  );
+  expect(unread.stdout).not.toContain('\nallow = ');
 });

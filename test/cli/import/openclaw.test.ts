@@ -70,7 +70,6 @@ it('takes all channels of a directory as it usually is', () => {
     agents: expect.stringContaining('the agent’s'),
     cron: expect.stringContaining('timer of systemd'),
     gateway: 'there is no such setting here',
-    'state/openclaw.sqlite': expect.stringContaining('it is not read'),
   });
 });
 
@@ -197,6 +196,93 @@ it.each<[what: string, settings: object, whole: object, key: string, reason: str
   ['another file', {}, { $include: './more.json5' }, '$include', 'other files are not read'],
 ])('leaves %s', (_what, settings, whole, key, reason) => {
   expect(telegram(settings, whole).left[key]).toContain(reason);
+});
+
+/** A configuration with these settings of Matrix. */
+function matrix(settings: object, others: Readonly<Record<string, string>> = {}) {
+  const homeserver = 'https://matrix.example.org';
+  const channels = { matrix: { homeserver, accessToken: tokens.matrix, groupPolicy: 'open', ...settings } };
+  return taken(
+    JSON.stringify({ channels, commands: { ownerAllowFrom: ['matrix:@ada:example.org'] } }),
+    others,
+  );
+}
+
+it('takes an account of Matrix, and says that it can’t read encrypted rooms', () => {
+  const { channels, left } = matrix(
+    {
+      userId: '@bot:example.org',
+      encryption: true,
+      autoJoin: 'always',
+      dm: { policy: 'allowlist', allowFrom: ['@ada:example.org', 'matrix:@grace:example.org', 'Grace'] },
+      threadReplies: 'inbound',
+    },
+    { 'credentials/matrix-default-allowFrom.json': '{"allowFrom": ["@eve:example.net"]}' },
+  );
+  expect(channels).toEqual([
+    {
+      name: 'matrix',
+      values: {
+        type: 'matrix',
+        homeserver: 'https://matrix.example.org',
+        invites: 'all',
+        allow: ['@grace:example.org', '@eve:example.net'],
+        owners: ['@ada:example.org'],
+        pairing: false,
+      },
+      secrets: [{ key: 'token_file', text: tokens.matrix }],
+    },
+  ]);
+  expect(left).toEqual({
+    'channels.matrix.encryption': expect.stringContaining('encrypted rooms can’t be read here'),
+    'channels.matrix.allowFrom': expect.stringContaining('entry 3 is no id of Matrix'),
+    'channels.matrix.threadReplies': 'there is no such setting here',
+  });
+});
+
+it('takes the accounts of Matrix with what each has of its own, from variables as well', () => {
+  const accounts = { default: {}, 'ops-2': { autoJoin: 'off' }, tokenless: {} };
+  const { channels, left } = matrix(
+    { homeserver: undefined, accounts, rooms: { '!a:example.org': {} }, groupPolicy: undefined },
+    {
+      '.env': [
+        'MATRIX_HOMESERVER=https://matrix.example.org',
+        'MATRIX_OPS_X2D_2_HOMESERVER=https://ops.example.net',
+        `MATRIX_OPS_X2D_2_ACCESS_TOKEN=${tokens.otherMatrix}`,
+      ].join('\n'),
+    },
+  );
+  expect(channels.map(({ name, values, secrets }) => [name, values['homeserver'], secrets[0]?.text])).toEqual(
+    [
+      ['matrix', 'https://matrix.example.org', tokens.matrix],
+      ['matrix-ops-2', 'https://ops.example.net', tokens.otherMatrix],
+    ],
+  );
+  expect(channels[1]?.values).toMatchObject({ invites: 'none' });
+  // The token is of the account without a name alone.
+  expect(left['channels.matrix.accounts.tokenless']).toContain('it has no token there');
+  expect(left['channels.matrix.accounts.default.rooms']).toContain('no list of groups');
+});
+
+it.each<[what: string, settings: object, key: string, reason: string]>([
+  [
+    'a login by password',
+    { accessToken: undefined, password: 'hunter2hunter2', userId: '@bot:example.org' },
+    'channels.matrix',
+    'logs in with a password there, and an access token is needed here',
+  ],
+  ['no homeserver', { homeserver: undefined }, 'channels.matrix', 'homeserver must be an http or https URL'],
+  ['a token that is none', { accessToken: 'two words' }, 'channels.matrix', 'not what the platform gives'],
+  [
+    'a list of rooms',
+    { autoJoin: 'allowlist' },
+    'channels.matrix.autoJoin',
+    'there is no list of rooms here',
+  ],
+])('leaves of Matrix %s', (_what, settings, key, reason) => {
+  const { left } = matrix(settings);
+  expect(left[key]).toContain(reason);
+  expect(JSON.stringify(left)).not.toMatch(/hunter2|two words/);
 });
 
 it('leaves a file of people that is broken', () => {

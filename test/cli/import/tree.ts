@@ -11,6 +11,8 @@ export const tokens = {
   slackBot: 'xoxb-1234567890-abcdef',
   slackApp: 'xapp-1-ABC-1234567890',
   slackSigning: '0123456789abcdef0123456789abcdef',
+  matrix: 'syt_Ym90_abcdefghijklmnopqrst_0a1B2c',
+  otherMatrix: 'syt_b3Bz_zyxwvutsrqponmlkjihg_3D4e5F',
 } as const;
 
 /** A directory with these files, by their names in it; gone when the test is over. */
