@@ -11,7 +11,7 @@ export interface Peer {
   readonly missing: string | null;
 }
 
-function peer(available: boolean, missing: string): Peer {
+export function peer(available: boolean, missing: string): Peer {
   return { missing: available || everythingMustRun ? null : missing };
 }
 

@@ -151,7 +151,7 @@ export class DiscordStandIn {
   /** Messages of the bot, as the people of its channels see them. */
   get sent(): readonly DiscordObject[] {
     return [...this.channels.values()]
-      .flatMap(({ messages }) => messages.filter(({ author }) => author.id === botId))
+      .flatMap(({ messages }) => messages.filter(({ author }) => author.id === this.bot.id))
       .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1));
   }
 
@@ -191,7 +191,7 @@ export class DiscordStandIn {
 
   /** A mention of the bot, with its object. */
   mention(text: string): { readonly content: string; readonly mentions: readonly object[] } {
-    return { content: `<@${botId}> ${text}`, mentions: [this.bot] };
+    return { content: `<@${this.bot.id}> ${text}`, mentions: [this.bot] };
   }
 
   addFile(name: string, content: Buffer): { readonly [key: string]: unknown } {
@@ -263,7 +263,9 @@ export class DiscordStandIn {
   #shown(channel: Channel, message: DiscordObject, hasIntent: boolean): object {
     const mentions = (message['mentions'] as readonly { readonly id: string }[]) ?? [];
     const isOpen =
-      channel.guildId === null || message.author.id === botId || mentions.some(({ id }) => id === botId);
+      channel.guildId === null ||
+      message.author.id === this.bot.id ||
+      mentions.some(({ id }) => id === this.bot.id);
     const { nonce, ...shown } = message;
     const told = this.tellsNonce && nonce !== undefined ? { nonce } : {};
     return hasIntent || isOpen ? { ...shown, ...told } : { ...shown, content: '', attachments: [] };
@@ -366,7 +368,7 @@ export class DiscordStandIn {
   }): unknown {
     const { route, channelId, rest, body, files, url } = call;
     if (route === 'GET users') return this.bot;
-    if (route === 'GET applications') return { id: botId, name: 'stand-in', flags: this.flags };
+    if (route === 'GET applications') return { id: this.bot.id, name: 'stand-in', flags: this.flags };
     if (route === 'GET gateway') {
       const limit = { total: 1_000, remaining: this.startsLeft, reset_after: 3_600_000, max_concurrency: 1 };
       return { url: this.gatewayUrl, shards: 1, session_start_limit: limit };
@@ -445,7 +447,7 @@ export class DiscordStandIn {
     const at = channel.messages.findIndex(({ id }) => id === messageId);
     const before = channel.messages[at];
     if (before === undefined) throw new DiscordRefusal(404, 10_008, 'Unknown Message');
-    if (before.author.id !== botId)
+    if (before.author.id !== this.bot.id)
       throw new DiscordRefusal(403, 50_005, 'Cannot edit a message authored by another user');
     const edited = { ...before, content: String(body['content']).trim() };
     channel.messages[at] = edited;

@@ -100,7 +100,7 @@ export const callSchemas: Readonly<
     query: z.strictObject({
       dir: z.enum(['b', 'f']),
       limit: whole,
-      filter: z.string(),
+      filter: z.string().optional(),
       from: z.string().optional(),
       to: z.string().optional(),
     }),

@@ -91,7 +91,11 @@ export class MatrixStandIn {
   #waiting: (() => void)[] = [];
   #uploads = 0;
 
-  private constructor(now: () => number) {
+  private constructor(
+    now: () => number,
+    /** The account. */
+    readonly user: string,
+  ) {
     this.#now = now;
     this.#server = createServer((request, response) => {
       this.#handle(request, response).catch((error: unknown) => {
@@ -104,8 +108,8 @@ export class MatrixStandIn {
   }
 
   /** @param now the time by which events and transactions count */
-  static async start(now = Date.now): Promise<MatrixStandIn> {
-    const standIn = new MatrixStandIn(now);
+  static async start(now = Date.now, user = botUser): Promise<MatrixStandIn> {
+    const standIn = new MatrixStandIn(now, user);
     standIn.#server.listen(0, '127.0.0.1');
     await new Promise((resolve) => standIn.#server.once('listening', resolve));
     return standIn;
@@ -124,7 +128,7 @@ export class MatrixStandIn {
   /** Makes a room with the account and others, who have joined it. */
   room(id: string, others: readonly string[], create: object = {}): MatrixRoom {
     const room = this.#made(id, others, create);
-    this.gives(room, botUser, 'm.room.member', { membership: 'join' }, { state_key: botUser });
+    this.gives(room, this.user, 'm.room.member', { membership: 'join' }, { state_key: this.user });
     return room;
   }
 
@@ -132,7 +136,13 @@ export class MatrixStandIn {
   invites(id: string, others: readonly string[], content: object = {}, create: object = {}): MatrixRoom {
     const room = this.#made(id, others, create);
     const inviter = others[0] ?? ada;
-    this.gives(room, inviter, 'm.room.member', { membership: 'invite', ...content }, { state_key: botUser });
+    this.gives(
+      room,
+      inviter,
+      'm.room.member',
+      { membership: 'invite', ...content },
+      { state_key: this.user },
+    );
     return room;
   }
 
@@ -218,7 +228,7 @@ export class MatrixStandIn {
   get sent(): readonly MatrixEvent[] {
     return [...this.rooms.values()]
       .flatMap(({ events }) => events)
-      .filter(({ sender, type }) => sender === botUser && type === 'm.room.message')
+      .filter(({ sender, type }) => sender === this.user && type === 'm.room.message')
       .sort((a, b) => a.position - b.position);
   }
 
@@ -232,6 +242,14 @@ export class MatrixStandIn {
       shown.set(isEdit ? String(relation.event_id) : id, String(body));
     }
     return [...shown.values()];
+  }
+
+  /** Messages of the account in a room, in their order. */
+  textsIn(roomId: string): readonly string[] {
+    const events = this.rooms.get(roomId)?.events ?? [];
+    return events
+      .filter(({ sender, type }) => sender === this.user && type === 'm.room.message')
+      .map(({ content }) => String(content['body']));
   }
 
   get isPolled(): boolean {
@@ -348,7 +366,7 @@ export class MatrixStandIn {
       case 'GET versions':
         return { versions: this.versions };
       case 'GET whoami':
-        return { user_id: botUser, device_id: 'DEVICE', is_guest: false };
+        return { user_id: this.user, device_id: 'DEVICE', is_guest: false };
       case 'GET displayname':
         return this.displayName === null ? {} : { displayname: this.displayName };
       case 'GET sync':
@@ -378,7 +396,7 @@ export class MatrixStandIn {
       case 'GET joined_members':
         return { joined: room.joinedMembers };
       case 'GET event': {
-        const event = room.visible(botUser).find(({ event_id: id }) => id === first);
+        const event = room.visible(this.user).find(({ event_id: id }) => id === first);
         if (event === undefined) throw new MatrixRefusal(404, 'M_NOT_FOUND', 'Event not found.');
         return shown(event);
       }
@@ -390,7 +408,7 @@ export class MatrixStandIn {
       case 'GET messages':
         return this.#messages(room, query);
       case 'PUT typing':
-        if (first !== botUser) throw new MatrixRefusal(403, 'M_FORBIDDEN', 'That is somebody else.');
+        if (first !== this.user) throw new MatrixRefusal(403, 'M_FORBIDDEN', 'That is somebody else.');
         return {};
       case 'PUT send':
         return this.#send(room, first, second, body);
@@ -401,8 +419,8 @@ export class MatrixStandIn {
 
   #joined(roomId: string): MatrixRoom {
     const room = this.rooms.get(roomId);
-    if (room === undefined || room.membership(botUser) !== 'join') {
-      throw new MatrixRefusal(403, 'M_FORBIDDEN', `User ${botUser} not in room ${roomId}`);
+    if (room === undefined || room.membership(this.user) !== 'join') {
+      throw new MatrixRefusal(403, 'M_FORBIDDEN', `User ${this.user} not in room ${roomId}`);
     }
     return room;
   }
@@ -418,7 +436,7 @@ export class MatrixStandIn {
     const bytes = Buffer.byteLength(JSON.stringify(content)) + addedBytes;
     if (bytes > largestEventBytes) throw this.#refused(413, 'M_TOO_LARGE', `event too large: ${bytes}`);
     this.#checkContent(room, content);
-    const event = this.gives(room, botUser, type, content, { unsigned: { transaction_id: transaction } });
+    const event = this.gives(room, this.user, type, content, { unsigned: { transaction_id: transaction } });
     this.#transactions.set(path, { eventId: event.event_id, until: this.#now() + transactionMs });
     return { event_id: event.event_id };
   }
@@ -449,7 +467,7 @@ export class MatrixStandIn {
     }
     if (relation?.rel_type === 'm.replace') {
       const targetRelation = target?.content['m.relates_to'] as { readonly rel_type?: string } | undefined;
-      if (target?.sender !== botUser || targetRelation?.rel_type === 'm.replace') {
+      if (target?.sender !== this.user || targetRelation?.rel_type === 'm.replace') {
         this.mistakes.push(`the edit of ${relation.event_id}`);
       }
     }
@@ -461,15 +479,15 @@ export class MatrixStandIn {
 
   #join(roomId: string): unknown {
     const room = this.rooms.get(roomId);
-    const membership = room?.membership(botUser);
+    const membership = room?.membership(this.user);
     const isPublic = room?.state('m.room.join_rules', '')?.content['join_rule'] === 'public';
     if (room === undefined || (membership !== 'invite' && membership !== 'join' && !isPublic)) {
       throw new MatrixRefusal(403, 'M_FORBIDDEN', 'You are not invited to this room.');
     }
     if (membership !== 'join') {
       const unsigned = membership === undefined ? {} : { prev_content: { membership } };
-      const members = { state_key: botUser, unsigned };
-      this.gives(room, botUser, 'm.room.member', { membership: 'join' }, members);
+      const members = { state_key: this.user, unsigned };
+      this.gives(room, this.user, 'm.room.member', { membership: 'join' }, members);
     }
     return { room_id: roomId };
   }
@@ -499,10 +517,10 @@ export class MatrixStandIn {
       const join: Record<string, object> = {};
       const invite: Record<string, object> = {};
       for (const room of this.rooms.values()) {
-        const membership = room.membership(botUser);
-        const change = room.stateEvent('m.room.member', botUser)?.position ?? 0;
+        const membership = room.membership(this.user);
+        const change = room.stateEvent('m.room.member', this.user)?.position ?? 0;
         if (membership === 'invite' && change > (since ?? 0)) {
-          invite[room.id] = { invite_state: { events: room.stripped(botUser) } };
+          invite[room.id] = { invite_state: { events: room.stripped(this.user) } };
         }
         if (membership !== 'join') continue;
         const given = room.sync({
@@ -510,7 +528,7 @@ export class MatrixStandIn {
           limit: timeline.limit ?? 10,
           timelineTypes: timeline.types ?? [],
           stateTypes: state.types ?? [],
-          user: botUser,
+          user: this.user,
         });
         if (given !== null) join[room.id] = given;
       }
@@ -553,13 +571,13 @@ export class MatrixStandIn {
 
   #messages(room: MatrixRoom, query: Readonly<Record<string, string>>): unknown {
     if (this.unreadable.has(room.id)) throw new MatrixRefusal(403, 'M_FORBIDDEN', 'You may not see it.');
-    const filter = roomEventFilter.safeParse(JSON.parse(query['filter'] ?? ''));
+    const filter = roomEventFilter.safeParse(JSON.parse(query['filter'] ?? '{}'));
     if (!filter.success) throw this.#refused(400, 'M_BAD_JSON', `the filter: ${filter.error.message}`);
     const from = query['from'] === undefined ? this.#position : this.#positionOf(query['from']);
     const to = query['to'] === undefined || !this.obeysTo ? 0 : this.#positionOf(query['to']);
     const { types, senders } = filter.data;
     const older = room
-      .visible(botUser)
+      .visible(this.user)
       .filter(({ position }) => position <= from && position > to)
       .reverse();
     const page = older.slice(0, Math.min(Number(query['limit']), this.largestPage));

@@ -82,6 +82,8 @@ export class SlackStandIn {
   now: () => number = Date.now;
   /** False: Slack gives up events that find no connection, as after its last try. */
   keepsEvents = true;
+  /** So often is an event sent that is not acknowledged. */
+  mostTries = mostTries;
   /** False: a connection is opened, and nobody says hello. */
   saysHello = true;
   readonly peers: WebSocketPeer[] = [];
@@ -266,7 +268,7 @@ export class SlackStandIn {
       sent.isLost = !this.keepsEvents;
       return;
     }
-    if (sent.tries >= mostTries) {
+    if (sent.tries >= this.mostTries) {
       sent.isLost = true;
       return;
     }
