@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isAlive } from '../../support/is-alive.js';
+import { MatrixStandIn } from '../../support/matrix-stand-in.js';
 import { answer, ModelServer } from '../../support/model-server.js';
 import { TelegramStandIn } from '../../support/telegram-stand-in.js';
 import { Place, program } from '../foreground.js';
@@ -304,6 +305,41 @@ describe('a bot of Telegram', () => {
 });
 
 describe('on a terminal', () => {
+  it('asks for the homeserver of Matrix again, and for the token, until both pass', async () => {
+    const [domain, matrix] = [await MatrixStandIn.start(), await MatrixStandIn.start()];
+    onTestFinished(async () => {
+      await domain.close();
+      await matrix.close();
+    });
+    domain.homeserverOf = matrix.root;
+    const person = terminal();
+    for (const [question, reply] of [
+      ['[echo] ', ''],
+      ['By which channel', 'matrix'],
+      ['The homeserver of the account', 'example.org'],
+      ['must be an http or https URL', domain.root],
+      ['The access token of the account', matrix.token],
+      [`names ${matrix.root}`, ''],
+      ['The homeserver of the account', matrix.root],
+      ['The access token of the account', `${matrix.token}x`],
+      ['does not know the access token', ''],
+      ['The homeserver of the account', matrix.root],
+      ['The access token of the account', matrix.token],
+      ['✓ It is @bot:example.org', 'ada'],
+      ['"ada" is no id', '@ada:example.org'],
+      [`Write ${file}? [Y/n]`, ''],
+      ['Install the systemd unit, and start it? [Y/n]', 'n'],
+    ] as const) {
+      await person.sees(question);
+      person.type(`${reply}\n`);
+    }
+    expect(await person.ended).toEqual([0, null]);
+    expect(person.shown()).not.toContain(matrix.token.slice(4));
+    expect(readFileSync(join(place.directory, 'etc/matrix.token'), 'utf8')).toBe(`${matrix.token}\n`);
+    expect(written()).toContain(`\nhomeserver = "${matrix.root}"\n`);
+    expect(domain.mistakes).toEqual([]);
+  });
+
   it('asks again for what does not pass, hides the secret, and writes once it is told to', async () => {
     const person = terminal();
     await person.sees('Which agent answers?');
