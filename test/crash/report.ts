@@ -132,14 +132,14 @@ export function describeReport(report: CrashReport): string {
     ['  cancelled by clients', report.cancelled],
     ['  interrupted; in the middle of their turn', `${report.interrupted}; ${report.interruptedTurns}`],
     ['  collected into the turn of another', report.collected],
-    ['  set aside, delivery unknown', report.setAside],
+    ['  set aside or dropped, delivery unknown', report.setAside],
     ['posts repeated by clients, accepted before', report.repeatedPosts],
     ['refused or cut off at first', JSON.stringify(report.refusals)],
     ...[...report.channels].map(
       ([name, { messages, inDoubt, doubled, setAside }]) =>
         [
           `by the channel ${name}`,
-          `${messages}; sends in doubt ${inDoubt}, replies doubled ${doubled}, set aside ${setAside}`,
+          `${messages}; sends in doubt ${inDoubt}, replies doubled ${doubled}, set aside or dropped ${setAside}`,
         ] as const,
     ),
     ['turns run again', report.resumedTurns],

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { lmtpPlatform } from '../crash/channels/mail.js';
-import type { Platform } from '../crash/channels/platform.js';
+import { type Platform, rowOf } from '../crash/channels/platform.js';
 import { programPlatform } from '../crash/channels/program.js';
 import { describeOnMachine } from './harness/suite.js';
 import { GatewayUnit } from './harness/unit.js';
@@ -20,7 +20,7 @@ describeOnMachine('channels under systemd', (machine) => {
     await machine().check(['install', '--directory', '--owner=daemon', '/run/tester']);
     const platforms = await Promise.all([
       programPlatform(machine(), 'reconcile', 'well'),
-      lmtpPlatform(machine()),
+      lmtpPlatform(machine(), rowOf('lmtp')),
     ]);
     const service = ['User=daemon', 'Restart=always', 'RestartSec=10ms'];
     const gateway = await GatewayUnit.install(machine(), { name: 'channels', service });

@@ -1,7 +1,7 @@
 import { lead, passTo } from '../../machine/harness/lead.js';
 import type { Machine } from '../../machine/harness/machine.js';
 import { type DiscordFault, DiscordStandIn } from '../../support/discord-stand-in.js';
-import { chatCount, type Platform, quiet } from './platform.js';
+import { type Platform, quiet, type Row } from './platform.js';
 
 const sendFaults: readonly (DiscordFault & { readonly weight: number })[] = [
   { weight: 3, kind: 'cut', at: 'before' },
@@ -12,22 +12,27 @@ const sendFaults: readonly (DiscordFault & { readonly weight: number })[] = [
 ];
 
 /** A bot whose people write in private. */
-export async function discordPlatform(machine: Machine): Promise<Platform> {
+export async function discordPlatform(
+  machine: Machine,
+  { kind, index, chats, unknownKey, isBlind }: Row,
+): Promise<Platform> {
   const standIn = await DiscordStandIn.start();
   const { origin, port } = new URL(standIn.root);
   await lead(machine, Number(port), passTo(origin));
   standIn.gateway.heartbeatIntervalMs = 1_000;
-  const channels = Array.from({ length: chatCount }, (_, index) => `10000000000000004${index}`);
+  standIn.bot.id = String(BigInt(standIn.bot.id) + BigInt(index));
+  const channels = chats.map((chat) => `10000000000000004${chat}`);
+  if (isBlind) for (const id of channels) standIn.unreadable.add(id);
   for (const id of channels) standIn.channels.set(id, { id, guildId: null, messages: [] });
   return {
-    kind: 'discord',
+    kind,
     table: `type = "discord"
-token_file = "/run/tester/discord.token"
+token_file = "/run/tester/${kind}.token"
 api_root = "${standIn.root}"
 timeout = "1s"
-${quiet}`,
-    secrets: { 'discord.token': standIn.token },
-    sessions: channels.map((id) => `discord:${id}`),
+${unknownKey}${quiet}`,
+    secrets: { [`${kind}.token`]: standIn.token },
+    sessions: channels.map((id) => `${kind}:${id}`),
     write: (session, text) => void standIn.says(text, { channel_id: session.split(':')[1] }),
     misbehave: (random) => {
       const { gateway } = standIn;
@@ -37,7 +42,7 @@ ${quiet}`,
       else gateway.op(7);
     },
     shown: () =>
-      standIn.sent.map(({ channel_id: id, content: text }) => ({ session: `discord:${id}`, text })),
+      standIn.sent.map(({ channel_id: id, content: text }) => ({ session: `${kind}:${id}`, text })),
     mistakes: () => standIn.mistakes,
     close: () => standIn.close(),
   };

@@ -3,9 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Machine } from '../../machine/harness/machine.js';
 import { agent, receiverPort } from '../gateway.js';
 import { Random } from '../inside/random.mjs';
+import type { ChannelKind } from '../kinds.js';
 import { discordPlatform } from './discord.js';
 import { imapPlatform, lmtpPlatform } from './mail.js';
-import type { Platform, ShownText } from './platform.js';
+import { matrixPlatform } from './matrix.js';
+import { type Platform, type Row, rowOf, type ShownText } from './platform.js';
 import { programPlatform } from './program.js';
 import { slackPlatform } from './slack.js';
 import { telegramPlatform } from './telegram.js';
@@ -33,6 +35,18 @@ message = "{text}"
 conversation = "{session}"
 reply_to = { channel = "webhook", to = "http://127.0.0.1:${receiverPort}/" }
 `;
+
+const platformKinds: readonly (readonly [
+  open: (machine: Machine, row: Row) => Promise<Platform>,
+  kinds: readonly ChannelKind[],
+])[] = [
+  [telegramPlatform, ['telegram', 'telegram-ask', 'telegram-drop']],
+  [slackPlatform, ['slack', 'slack-resend', 'slack-ask', 'slack-drop']],
+  [discordPlatform, ['discord', 'discord-resend', 'discord-ask', 'discord-drop']],
+  [matrixPlatform, ['matrix', 'matrix-resend', 'matrix-ask', 'matrix-drop']],
+  [imapPlatform, ['imap']],
+  [lmtpPlatform, ['lmtp', 'lmtp-ask', 'lmtp-drop']],
+];
 
 /** Mean pause of a person between two messages, and of a platform between two faults, in milliseconds. */
 const betweenMessagesMs = 1_600;
@@ -62,14 +76,10 @@ export class ChannelLoad {
 
   static async open(machine: Machine, seed: number): Promise<ChannelLoad> {
     const platforms = await Promise.all([
-      ...(['reconcile', 'idempotent', 'resend', 'ask'] as const).map((kind) =>
+      ...(['reconcile', 'idempotent', 'resend', 'ask', 'drop'] as const).map((kind) =>
         programPlatform(machine, kind, seed),
       ),
-      telegramPlatform(machine),
-      slackPlatform(machine),
-      discordPlatform(machine),
-      imapPlatform(machine),
-      lmtpPlatform(machine),
+      ...platformKinds.flatMap(([open, kinds]) => kinds.map((kind) => open(machine, rowOf(kind)))),
     ]);
     const script = 'umask 077 && printf %s "$2" >"/run/tester/$1" && chown daemon "/run/tester/$1"';
     const ofPlatforms = platforms.flatMap(({ secrets }) => Object.entries(secrets));

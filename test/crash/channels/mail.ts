@@ -3,11 +3,10 @@ import { conversationOf } from '../../../src/channels/email/thread.js';
 import { ImapServer } from '../../channels/email/imap-server.js';
 import { lead, passTo } from '../../machine/harness/lead.js';
 import type { Machine } from '../../machine/harness/machine.js';
-import { chatCount, type Platform, quiet, type ShownText } from './platform.js';
+import { type Platform, quiet, type Row, type ShownText } from './platform.js';
 
 const own = 'agent@example.org';
-const lmtpPath = '/run/tester/lmtp.sock';
-const smtpPorts = { imap: 2_526, lmtp: 2_525 };
+const smtpPorts = { imap: 2_526, lmtp: 2_525, 'lmtp-ask': 2_527, 'lmtp-drop': 2_528 };
 
 type Way = keyof typeof smtpPorts;
 
@@ -59,7 +58,7 @@ class SmtpSink {
   }
 
   /** The replies, by the conversation in their ids. */
-  shown(kind: Way): readonly ShownText[] {
+  shown(kind: string): readonly ShownText[] {
     return this.mails.map((mail) => {
       const [, conversation = ''] = /^Message-ID:\s*<[\w-]+\.([0-9a-f]{32})@/im.exec(mail) ?? [];
       const body = mail.slice(mail.indexOf('\r\n\r\n') + 4).trim();
@@ -73,11 +72,8 @@ class Threads {
   readonly sessions: readonly string[];
   readonly #numbers = new Map<string, number>();
 
-  constructor(kind: Way) {
-    this.sessions = Array.from(
-      { length: chatCount },
-      (_, index) => `${kind}:${conversationOf(`<1.thread-${index}@example.net>`)}`,
-    );
+  constructor({ kind, chats }: Row) {
+    this.sessions = chats.map((chat) => `${kind}:${conversationOf(`<1.thread-${chat}@example.net>`)}`);
   }
 
   mail(session: string, text: string): string {
@@ -106,8 +102,8 @@ class LmtpClient {
   /** The next answer is not waited for. */
   leavesEarly = false;
 
-  constructor(machine: Machine) {
-    this.#path = `/proc/${machine.pid}/root${lmtpPath}`;
+  constructor(machine: Machine, path: string) {
+    this.#path = `/proc/${machine.pid}/root${path}`;
   }
 
   put(session: string, mail: string): void {
@@ -173,14 +169,16 @@ const smtpFaults: readonly { readonly fault: SmtpFault; readonly weight: number 
 ];
 
 /** Mails that the operator's mail server hands over. */
-export async function lmtpPlatform(machine: Machine): Promise<Platform> {
+export async function lmtpPlatform(machine: Machine, row: Row): Promise<Platform> {
   const sink = new SmtpSink();
-  await lead(machine, smtpPorts.lmtp, sink.serve);
-  const threads = new Threads('lmtp');
-  const client = new LmtpClient(machine);
+  const way = row.kind as Exclude<Way, 'imap'>;
+  await lead(machine, smtpPorts[way], sink.serve);
+  const threads = new Threads(row);
+  const path = `/run/tester/${way}.sock`;
+  const client = new LmtpClient(machine, path);
   return {
-    kind: 'lmtp',
-    table: tableOf('lmtp', `lmtp = "${lmtpPath}"\n`),
+    kind: way,
+    table: tableOf(way, `lmtp = "${path}"\n${row.unknownKey}`),
     secrets: {},
     sessions: threads.sessions,
     write: (session, text) => client.put(session, threads.mail(session, text)),
@@ -188,25 +186,25 @@ export async function lmtpPlatform(machine: Machine): Promise<Platform> {
       if (random.chance(0.6)) client.leavesEarly = true;
       else sink.fault = random.pick(smtpFaults).fault;
     },
-    shown: () => sink.shown('lmtp'),
+    shown: () => sink.shown(way),
     mistakes: () => client.mistakes,
     close: async () => client.end(),
   };
 }
 
 /** A mailbox. */
-export async function imapPlatform(machine: Machine): Promise<Platform> {
+export async function imapPlatform(machine: Machine, row: Row): Promise<Platform> {
   const sink = new SmtpSink();
   await lead(machine, smtpPorts.imap, sink.serve);
   const server = new ImapServer();
   const port = await server.listen();
   await lead(machine, port, passTo(`http://127.0.0.1:${port}`));
-  const threads = new Threads('imap');
+  const threads = new Threads(row);
   return {
     kind: 'imap',
     table: tableOf(
       'imap',
-      `imap = "imap://agent@127.0.0.1:${port}"\ntoken_file = "/run/tester/imap.token"\n`,
+      `imap = "imap://agent@127.0.0.1:${port}"\ntoken_file = "/run/tester/imap.token"\n${row.unknownKey}`,
     ),
     secrets: { 'imap.token': server.password },
     sessions: threads.sessions,

@@ -1,5 +1,5 @@
 import type { Random } from '../inside/random.mjs';
-import type { ChannelKind } from '../kinds.js';
+import { type ChannelKind, channelKinds, type UnknownPolicy, unknownPolicyOf } from '../kinds.js';
 
 /** A text that people of a channel see. */
 export interface ShownText {
@@ -30,5 +30,30 @@ export interface Platform {
 /** Keys of each channel of these tests: nobody is told anything but replies. The clock may jump by an hour. */
 export const quiet = 'allow = ["*"]\nnotices = "none"\nretry_for = "1d"\n';
 
-/** Chats of each channel. */
-export const chatCount = 2;
+/** A row of the table in docs/channels/README.md. */
+export interface Row {
+  readonly kind: ChannelKind;
+  readonly unknown: UnknownPolicy | null;
+  /** The key `unknown`, in TOML; empty where the channel does without it. */
+  readonly unknownKey: string;
+  /** Its place among the rows: no two channels of a gateway may be one bot. */
+  readonly index: number;
+  /** Numbers of its chats. */
+  readonly chats: readonly number[];
+  /** True: the platform does not say what was sent. */
+  readonly isBlind: boolean;
+}
+
+export function rowOf(kind: ChannelKind): Row {
+  const unknown = unknownPolicyOf(kind);
+  // One that shows a further value of `unknown` has one chat, as there are many of them.
+  const isFurther = kind.includes('-');
+  return {
+    kind,
+    unknown,
+    unknownKey: unknown === null ? '' : `unknown = "${unknown}"\n`,
+    index: channelKinds.indexOf(kind),
+    chats: isFurther ? [0] : [0, 1],
+    isBlind: isFurther,
+  };
+}

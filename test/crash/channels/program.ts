@@ -1,9 +1,15 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { Machine } from '../../machine/harness/machine.js';
 import { parseLines } from '../record.js';
-import { chatCount, type Platform, quiet } from './platform.js';
+import { type Platform, quiet, rowOf } from './platform.js';
 
-const capabilities = { reconcile: 'reconcile', idempotent: 'idempotent', resend: null, ask: null } as const;
+const capabilities = {
+  reconcile: 'reconcile',
+  idempotent: 'idempotent',
+  resend: null,
+  ask: null,
+  drop: null,
+} as const;
 
 interface SentLine {
   readonly id: string;
@@ -24,6 +30,7 @@ export async function programPlatform(
   const capability = capabilities[kind];
   const program = ['node', '/usr/lib/sd-gateway/test/crash/inside/channel-program.mjs', directory, `${seed}`];
   const command = JSON.stringify([...program, ...(capability === null ? [] : [capability])]);
+  const { chats, unknownKey } = rowOf(kind);
   let written = 0;
   return {
     kind,
@@ -31,9 +38,9 @@ export async function programPlatform(
 command = ${command}
 timeout = "1s"
 health_interval = "2s"
-${kind === 'resend' || kind === 'ask' ? `unknown = "${kind}"\n` : ''}${quiet}`,
+${unknownKey}${quiet}`,
     secrets: {},
-    sessions: Array.from({ length: chatCount }, (_, index) => `${kind}:chat-${index}`),
+    sessions: chats.map((chat) => `${kind}:chat-${chat}`),
     write: (session, text) => {
       written += 1;
       const line = { id: String(written), chat: session.split(':')[1], text };

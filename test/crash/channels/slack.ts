@@ -1,7 +1,7 @@
 import { lead, passTo } from '../../machine/harness/lead.js';
 import type { Machine } from '../../machine/harness/machine.js';
 import { type SlackFault, SlackStandIn } from '../../support/slack-stand-in.js';
-import { chatCount, type Platform, quiet } from './platform.js';
+import { type Platform, quiet, type Row } from './platform.js';
 
 const sendFaults: readonly (SlackFault & { readonly weight: number })[] = [
   { weight: 3, kind: 'cut', at: 'before' },
@@ -14,23 +14,32 @@ const sendFaults: readonly (SlackFault & { readonly weight: number })[] = [
 ];
 
 /** An app whose people write in private, by Socket Mode. */
-export async function slackPlatform(machine: Machine): Promise<Platform> {
+export async function slackPlatform(
+  machine: Machine,
+  { kind, index, chats, unknownKey, isBlind }: Row,
+): Promise<Platform> {
   const standIn = await SlackStandIn.start();
   const { origin, port } = new URL(standIn.root);
   await lead(machine, Number(port), passTo(origin));
-  const conversations = Array.from({ length: chatCount }, (_, index) => `D4${index}`);
+  standIn.bot.team_id += index;
+  const conversations = chats.map((chat) => `D4${chat}`);
+  if (isBlind) {
+    standIn.scopes.delete('im:history');
+    // Without the history, what Slack gives up is lost.
+    standIn.mostTries = Number.POSITIVE_INFINITY;
+  }
   for (const id of conversations) standIn.addConversation(id);
   return {
-    kind: 'slack',
+    kind,
     table: `type = "slack"
-token_file = "/run/tester/slack.token"
-app_token_file = "/run/tester/slack.app-token"
+token_file = "/run/tester/${kind}.token"
+app_token_file = "/run/tester/${kind}.app-token"
 api_root = "${standIn.root}"
 timeout = "1s"
 health_interval = "2s"
-${quiet}`,
-    secrets: { 'slack.token': standIn.botToken, 'slack.app-token': standIn.appToken },
-    sessions: conversations.map((id) => `slack:${id}`),
+${unknownKey}${quiet}`,
+    secrets: { [`${kind}.token`]: standIn.botToken, [`${kind}.app-token`]: standIn.appToken },
+    sessions: conversations.map((id) => `${kind}:${id}`),
     write: (session, text) => void standIn.says(text, { channel: session.split(':')[1] }),
     misbehave: (random) => {
       if (random.chance(0.6)) standIn.next('chat.postMessage', random.pick(sendFaults));
@@ -39,7 +48,7 @@ ${quiet}`,
       else for (const peer of standIn.peers) peer.cut();
     },
     shown: () =>
-      conversations.flatMap((id) => standIn.textsIn(id).map((text) => ({ session: `slack:${id}`, text }))),
+      conversations.flatMap((id) => standIn.textsIn(id).map((text) => ({ session: `${kind}:${id}`, text }))),
     mistakes: () => standIn.mistakes,
     close: () => standIn.close(),
   };

@@ -1,7 +1,7 @@
 import { lead, passTo } from '../../machine/harness/lead.js';
 import type { Machine } from '../../machine/harness/machine.js';
 import { type Fault, TelegramStandIn } from '../../support/telegram-stand-in.js';
-import { chatCount, type Platform, quiet } from './platform.js';
+import { type Platform, quiet, type Row } from './platform.js';
 
 const sendFaults: readonly (Fault & { readonly weight: number })[] = [
   { weight: 3, kind: 'cut', at: 'before' },
@@ -26,21 +26,24 @@ const pollFaults: readonly (Fault & { readonly weight: number })[] = [
 ];
 
 /** A bot whose people write in private. */
-export async function telegramPlatform(machine: Machine): Promise<Platform> {
+export async function telegramPlatform(
+  machine: Machine,
+  { kind, index, chats, unknownKey }: Row,
+): Promise<Platform> {
   const standIn = await TelegramStandIn.start();
   await lead(machine, Number(new URL(standIn.root).port), passTo(standIn.root));
-  const people = Array.from({ length: chatCount }, (_, index) => 42 + index);
+  standIn.bot.id += index;
+  const people = chats.map((chat) => 42 + chat);
   return {
-    kind: 'telegram',
+    kind,
     table: `type = "telegram"
-token_file = "/run/tester/telegram.token"
+token_file = "/run/tester/${kind}.token"
 api_root = "${standIn.root}"
-unknown = "resend"
 timeout = "1s"
 health_interval = "2s"
-${quiet}`,
-    secrets: { 'telegram.token': standIn.token },
-    sessions: people.map((id) => `telegram:${id}`),
+${unknownKey}${quiet}`,
+    secrets: { [`${kind}.token`]: standIn.token },
+    sessions: people.map((id) => `${kind}:${id}`),
     write: (session, text) => void standIn.says(text, {}, Number(session.split(':')[1])),
     misbehave: (random) => {
       const [method, faults] = random.chance(0.7)
@@ -48,7 +51,7 @@ ${quiet}`,
         : (['getUpdates', pollFaults] as const);
       standIn.next(method, random.pick(faults));
     },
-    shown: () => standIn.sent.map(({ chatId, text }) => ({ session: `telegram:${chatId}`, text })),
+    shown: () => standIn.sent.map(({ chatId, text }) => ({ session: `${kind}:${chatId}`, text })),
     mistakes: () => standIn.mistakes,
     close: () => standIn.close(),
   };

@@ -6,7 +6,7 @@ import { SessionRecord } from './session-record.js';
 describe('a record of a session whose receiver does not go by the key', () => {
   const { message, turn, receipt } = new SessionRecord('once-0');
   const error =
-    'The reply could not be delivered: the outcome of attempt 1 is unknown, as …; set aside for …';
+    'The reply could not be delivered: the outcome of attempt 1 is unknown, as …; set aside for a person to send it again or to discard it (delivery.unknown is "ask")';
   const aside = { state: 'dead', unknown: 1, error };
   const arrived = (seq: number) => ({ key: `msg_${seq}`, what: 'arrived' as const });
   const refused = (seq: number) => ({ key: `msg_${seq}`, what: 'refused' as const });

@@ -4,10 +4,12 @@ import { summedUp } from './channels.js';
 import { findsOnly } from './finds.js';
 import { SessionRecord } from './session-record.js';
 
-const aside = {
-  state: 'dead',
-  unknown: 1,
-  error: 'The reply could not be delivered: the outcome of attempt 1 is unknown, as …; set aside for …',
+/** A message whose reply was set aside or dropped, as the record of its channel says. */
+const aside = (channel: string, policy: 'ask' | 'drop') => {
+  const then =
+    policy === 'ask' ? 'set aside for a person to send it again or to discard it' : 'not sent again';
+  const error = `The reply could not be delivered: the outcome of attempt 1 is unknown, as …; ${then} (channels.${channel}.unknown is "${policy}")`;
+  return { state: 'dead', unknown: 1, error };
 };
 
 /** The record of one session of a channel, in which two messages were replied to. */
@@ -40,7 +42,11 @@ describe('a record of a channel that tells what became of a send', () => {
       /1 2: its reply was shown 2 times$/,
     ],
     ['another text', { shown: [...good.shown, { session, text: 'x' }] }, /people were shown "x"/],
-    ['a message set aside', { stored: [message(1), message(2, aside)] }, /1 2: it is dead/],
+    [
+      'a message set aside',
+      { stored: [message(1), message(2, aside('reconcile', 'ask'))] },
+      /1 2: it is dead/,
+    ],
   ]);
 });
 
@@ -63,12 +69,37 @@ describe('a record of a channel that sends again what is in doubt', () => {
   });
 });
 
-describe('a record of a channel that sets aside what is in doubt', () => {
-  const { message, shown, good } = recordOf('ask');
-  findsOnly({ ...good, stored: [message(1, aside), message(2)], shown: [shown(2)] }, [
+describe.each([
+  ['ask', 'drop'],
+  ['telegram-ask', 'drop'],
+  ['drop', 'ask'],
+  ['lmtp-drop', 'ask'],
+] as const)('a record of the channel %s, which does not send again what is in doubt', (channel, other) => {
+  const { message, shown, good } = recordOf(channel);
+  const policy = other === 'ask' ? 'drop' : 'ask';
+  const given = aside(channel, policy);
+  const isAside = (changes: object) => ({ stored: [message(1, { ...given, ...changes }), message(2)] });
+  findsOnly({ ...good, ...isAside({}), shown: [shown(2)] }, [
+    ['a message set aside without a doubt', isAside({ unknown: 0 }), /1 1: it is dead/],
     [
-      'a message set aside without a doubt',
-      { stored: [message(1, { ...aside, unknown: 0 }), message(2)] },
+      'one for which another setting is named',
+      isAside({ error: aside('x', policy).error }),
+      /1 1: it is dead/,
+    ],
+    ['one that was handled otherwise', isAside({ error: aside(channel, other).error }), /1 1: it is dead/],
+    ['a reply that came twice', { ...isAside({}), shown: [shown(1), shown(1), shown(2)] }, /shown 2 times$/],
+  ]);
+});
+
+describe('a record of a channel that could not ask its platform', () => {
+  const { message, shown, good } = recordOf('matrix-drop');
+  const error = (policy: string) =>
+    `The reply could not be delivered: the reply may have arrived, and neither … tell; not sent again (channels.matrix-drop.unknown: it is "${policy}")`;
+  const dead = { state: 'dead', unknown: 1, error: error('drop') };
+  findsOnly({ ...good, stored: [message(1, dead), message(2)], shown: [shown(2)] }, [
+    [
+      'one that was handled otherwise',
+      { stored: [message(1, { ...dead, error: error('ask') }), message(2)] },
       /1 1: it is dead/,
     ],
   ]);

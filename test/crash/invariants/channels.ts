@@ -1,14 +1,14 @@
 import { groupBy } from '../group-by.js';
-import { type ChannelKind, isChannel, kindOf } from '../kinds.js';
+import { type ChannelKind, isChannel, kindOf, unknownPolicyOf } from '../kinds.js';
 import type { Record, StoredMessage } from '../record.js';
 import { isSetAside } from './ends.js';
 
-/** Channels by which a reply may come twice if one of its sends was in doubt: docs/channels/README.md. */
-const mayDouble: ReadonlySet<ChannelKind> = new Set(['resend', 'telegram', 'imap', 'lmtp']);
-
 type Seen = Pick<Record, 'shown' | 'stored'>;
 
-/** By a channel each reply comes once, in the order of its session, but for what the table says is in doubt. */
+/**
+ * By a channel each reply comes once, in the order of its session, but for what docs/channels/README.md says is in doubt. It may
+ * come twice if one of its sends was, and `unknown` is "resend".
+ */
 export function channels({ shown, stored }: Seen): string[] {
   const found: string[] = [];
   const ids = new Map(stored.map((message) => [`${message.session} reply to ${message.id}`, message]));
@@ -31,7 +31,7 @@ export function channels({ shown, stored }: Seen): string[] {
     const count = counts.get(message.stored) ?? 0;
     if (count === 0 && !isSetAside(message.stored))
       found.push(`${session} ${seq}: its reply was never shown`);
-    if (count > 1 && !mayDouble.has(kind))
+    if (count > 1 && unknownPolicyOf(kind) !== 'resend')
       found.push(`${session} ${seq}: its reply was shown ${count} times`);
     else if (count > unknown + 1) {
       found.push(`${session} ${seq}: its reply was shown ${count} times, and ${unknown} sends were in doubt`);
@@ -42,7 +42,7 @@ export function channels({ shown, stored }: Seen): string[] {
 
 export interface ChannelSummary {
   readonly messages: number;
-  /** Replies that came more than once, and those that were set aside as one of their sends was in doubt. */
+  /** Replies that came more than once, and those that were set aside or dropped as one of their sends was in doubt. */
   readonly doubled: number;
   readonly setAside: number;
   /** Sends of which nobody knew whether they had arrived. */

@@ -1,8 +1,8 @@
-import { type Kind, kindOf } from '../kinds.js';
+import { type ClientKind, isChannel, type Kind, kindOf, unknownPolicyOf } from '../kinds.js';
 import type { Record, StoredMessage } from '../record.js';
 
 /** Besides "delivered": how a message of such a session may end. */
-const otherEnds: Readonly<{ [kind in Kind]: readonly string[] }> = {
+const otherEnds: Readonly<{ [kind in ClientKind]: readonly string[] }> = {
   client: [],
   cancel: ['cancelled'],
   collect: ['collected', 'cancelled'],
@@ -12,16 +12,14 @@ const otherEnds: Readonly<{ [kind in Kind]: readonly string[] }> = {
   openai: ['cancelled'],
   http: ['cancelled'],
   hook: [],
-  reconcile: [],
-  idempotent: [],
-  resend: [],
-  ask: ['dead'],
-  telegram: [],
-  slack: [],
-  discord: [],
-  imap: [],
-  lmtp: [],
 };
+
+/** By a channel, a reply is set aside or dropped where its `unknown` says so. */
+function otherEndsOf(kind: Kind): readonly string[] {
+  if (!isChannel(kind)) return otherEnds[kind];
+  const policy = unknownPolicyOf(kind);
+  return policy === 'ask' || policy === 'drop' ? ['dead'] : [];
+}
 
 /** Each message has come to its end: with its own reply, delivered, or without where its session's kind allows that. */
 export function ends({ stored }: Pick<Record, 'stored'>): string[] {
@@ -32,7 +30,7 @@ export function ends({ stored }: Pick<Record, 'stored'>): string[] {
     const found =
       message.reply === reply ? [] : [`${session} ${seq}: its reply is ${JSON.stringify(message.reply)}`];
     const kind = kindOf(session);
-    if (state !== 'delivered' && !otherEnds[kind].includes(state)) {
+    if (state !== 'delivered' && !otherEndsOf(kind).includes(state)) {
       found.push(`${session} ${seq}: it is ${state} (${error})`);
     }
     if (state === 'dead' && !isSetAside(message)) {
@@ -48,10 +46,20 @@ export function ends({ stored }: Pick<Record, 'stored'>): string[] {
   });
 }
 
-/** Set aside, as nobody knows whether its reply arrived (`delivery.unknown` is "ask"). */
-export function isSetAside({ state, error, unknown }: StoredMessage): boolean {
+/** Set aside or dropped, as nobody knows whether its reply arrived. The record names the setting that says so. */
+export function isSetAside({ session, state, error, unknown }: StoredMessage): boolean {
+  if (state !== 'dead' || unknown === 0) return false;
+  const kind = kindOf(session);
+  const [policy, setting] = isChannel(kind)
+    ? [unknownPolicyOf(kind), `channels.${kind}.unknown`]
+    : ['ask', 'delivery.unknown'];
+  const then = policy === 'ask' ? 'set aside for a person' : 'not sent again';
   return (
-    state === 'dead' && unknown > 0 && /the outcome of attempt \d+ is unknown.*set aside/.test(error ?? '')
+    new RegExp(`the outcome of attempt \\d+ is unknown.*${then}.*\\(${setting} is "${policy}"\\)`).test(
+      error ?? '',
+    ) ||
+    // A channel that could not ask its platform.
+    new RegExp(`may have arrived.*not sent again \\(${setting}: it is "${policy}"\\)`).test(error ?? '')
   );
 }
 
