@@ -173,6 +173,14 @@ export interface AskedQuestion {
   readonly askedAt: number;
   readonly expiresAt: number;
   readonly state: QuestionState;
+  /** The writer of all messages that the turn answers; null: not known, or several persons. */
+  readonly author: QuestionAuthor | null;
+}
+
+/** A person, by the platform's id. The same id in another channel is another person. */
+export interface QuestionAuthor {
+  readonly channel: string;
+  readonly id: string;
 }
 
 export interface QuestionAnswered {

@@ -69,8 +69,12 @@ export const peopleKeys = () => ({
     .default([])
     .register(z.globalRegistry, {
       description:
-        'Ids of the persons who may write, and also decide what an agent is allowed, and which one answers.',
+        'Ids of the persons who may write, and also decide what an agent may do for others, and which one answers.',
     }),
+  approvals: z.enum(['author', 'owner']).default('author').register(z.globalRegistry, {
+    description:
+      'Persons who answer the questions of an agent. "author": whose message the turn answers, and the owners; "owner": the owners alone.',
+  }),
   words: z.boolean().default(true).register(z.globalRegistry, {
     description: 'Take messages such as "/stop" as words for the gateway. False gives them to the agent.',
   }),
@@ -330,6 +334,7 @@ export type ChannelConfiguration = z.output<ReturnType<(typeof types)[number]>>;
 export interface PeopleConfiguration {
   readonly allow: readonly string[];
   readonly owners: readonly string[];
+  readonly approvals: 'author' | 'owner';
   readonly words: boolean;
   readonly notices: 'all' | 'failures' | 'none';
   readonly texts: string | null;

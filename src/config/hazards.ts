@@ -1,5 +1,6 @@
 import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { peopleChannels } from './channel-table.js';
 import type { Configuration } from './schema.js';
 import { hostInUrl } from './values.js';
 
@@ -61,10 +62,16 @@ function openFiles(files: readonly string[]): readonly string[] {
 export function openSettings({
   http,
   delivery,
-}: Pick<Configuration, 'http' | 'delivery'>): readonly string[] {
+  agents,
+  channels,
+}: Pick<Configuration, 'http' | 'delivery' | 'agents' | 'channels'>): readonly string[] {
   const { listen, public_url, trusted_proxies } = http;
   const isForAll = listen.kind === 'tcp' && ['0.0.0.0', '::'].includes(listen.host);
   const hasProxy = trusted_proxies.length > 0 || public_url?.startsWith('https:') === true;
+  const isAsking = Object.values(agents).some((agent) => agent.type === 'acp' && agent.ask.length > 0);
+  const forEverybody = [...peopleChannels(isAsking ? channels : {})].filter(
+    ([, { allow, words, approvals }]) => words && approvals === 'author' && allow.includes('*'),
+  );
   const everywhere = delivery.allow.filter((range) => range.endsWith('/0'));
   return [
     ...(listen.kind === 'tcp' && isForAll && !hasProxy
@@ -75,6 +82,10 @@ export function openSettings({
     ...everywhere.map(
       (range) =>
         `delivery.allow has "${range}": whoever may send a message can have its reply posted to any address of this machine and its networks. Name the ranges of the receivers alone`,
+    ),
+    ...forEverybody.map(
+      ([name]) =>
+        `channels.${name}.allow has "*": everybody there may answer what an agent asks in their own turn, and so have it do that. Set channels.${name}.approvals to "owner"`,
     ),
   ];
 }

@@ -109,6 +109,22 @@ describe('a configuration', () => {
   });
 });
 
+describe('a channel to which everybody may write', () => {
+  const asks = '[agents.a]\ntype = "acp"\ncommand = ["a"]\nask = ["execute"]\n[[route]]\nagent = "a"\n';
+  const channel = (more: string) =>
+    `[channels.tg]\ntype = "telegram"\ntoken_file = "/t"\nallow = ["*"]\n${more}`;
+
+  it.each([
+    ['and answer what an agent asks', asks + channel(''), 1],
+    ['where owners answer', asks + channel('approvals = "owner"'), 0],
+    ['without words', asks + channel('words = false'), 0],
+    ['whose agent asks nothing', channel(''), 0],
+  ])('%s', (_what, text, count) => {
+    const warnings = warningsOf(text).filter((warning) => warning.startsWith('channels.tg.allow has "*"'));
+    expect(warnings).toHaveLength(count);
+  });
+});
+
 it.each([
   ['https://gateway.example.org', 'https://gateway.example.org'],
   ['https://gateway.example.org/', 'https://gateway.example.org'],

@@ -25,6 +25,7 @@ export function receptionFor(
   const rules: PeopleConfiguration = {
     allow: [],
     owners: [],
+    approvals: 'author',
     words: true,
     notices: 'failures',
     texts: null,

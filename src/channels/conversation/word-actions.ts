@@ -3,10 +3,10 @@ import type { Log } from '../../log/log.js';
 import type { Store } from '../../store/store.js';
 import { errorMessage } from '../../text/failure-text.js';
 import { sessionOf } from '../session-name.js';
-import type { OperatorActions, QuestionActions, SessionOperations } from '../surroundings.js';
+import type { AskedQuestion, OperatorActions, QuestionActions, SessionOperations } from '../surroundings.js';
 import type { Role } from './roles.js';
 import { type TextName, type Texts, textFor } from './texts.js';
-import { type ChatWord, chatWords, mayUse, type SaidWord } from './words.js';
+import { type Approvals, type ChatWord, chatWords, mayUse, type SaidWord } from './words.js';
 
 /** One use of a word. */
 export interface WordUse {
@@ -31,6 +31,7 @@ export interface WordActionsOptions extends WordSurroundings {
   readonly name: string;
   readonly texts: Texts;
   readonly log: Log;
+  readonly approvals: Approvals;
 }
 
 /** Words that were done are remembered for so long: platforms repeat what was not acknowledged for a day. */
@@ -79,9 +80,11 @@ export class WordActions {
 
   async #perform(said: SaidWord, use: WordUse, session: string): Promise<string> {
     const { word, argument } = said;
+    if (word === 'approve' || word === 'deny') {
+      return argument === null ? this.#open(said, use, session) : this.#answer(said, use, session, argument);
+    }
     const next = word === 'stop' ? await this.#next(session) : null;
-    const isOwnTurn = next !== null && next.sender === use.person;
-    if (!mayUse(said, { ...use, isOwnTurn })) return this.#text('not_allowed');
+    if (!this.#may(said, use, next !== null && next.sender === use.person)) return this.#text('not_allowed');
     switch (word) {
       case 'help':
         return this.#help(use);
@@ -93,15 +96,15 @@ export class WordActions {
         return this.#stop(next?.id ?? null);
       case 'agent':
         return argument === null ? this.#agent(session, use) : this.#setAgent(session, argument, use);
-      case 'approve':
-      case 'deny':
-        return argument === null ? this.#open(session) : this.#answer(session, argument, word, use);
     }
   }
 
-  #help({ role, isGroup }: WordUse): string {
-    const may = (word: ChatWord, argument: string | null) =>
-      mayUse({ word, argument }, { role, isGroup, isOwnTurn: true });
+  #may(said: SaidWord, { role, isGroup }: WordUse, isOwnTurn: boolean): boolean {
+    return mayUse(said, { role, isGroup, isOwnTurn, approvals: this.#options.approvals });
+  }
+
+  #help(use: WordUse): string {
+    const may = (word: ChatWord, argument: string | null) => this.#may({ word, argument }, use, true);
     const lines = chatWords
       .filter((word) => may(word, null))
       .map((word) => {
@@ -165,9 +168,15 @@ export class WordActions {
   }
 
   /** Without a code nothing is answered: the question may be another one by now. */
-  async #open(session: string): Promise<string> {
+  async #open(said: SaidWord, use: WordUse, session: string): Promise<string> {
+    if (!this.#may(said, use, true)) return this.#text('not_allowed');
     const { items } = await this.#options.questions.list({ limit: 500, after: null });
-    const open = items.filter((question) => question.session === session && question.state === 'open');
+    const open = items.filter(
+      (question) =>
+        question.session === session &&
+        question.state === 'open' &&
+        this.#may(said, use, this.#isAuthor(use, question)),
+    );
     if (open.length === 0) return this.#text('no_question');
     return open
       .slice(0, mostQuestions)
@@ -176,10 +185,13 @@ export class WordActions {
   }
 
   /** A question of another conversation is none here. */
-  async #answer(session: string, code: string, word: 'approve' | 'deny', use: WordUse): Promise<string> {
+  async #answer(said: SaidWord, use: WordUse, session: string, code: string): Promise<string> {
     const { questions, log } = this.#options;
+    const { word } = said;
     const asked = await questions.question(code);
-    if (asked?.session !== session) return this.#text('question_unknown');
+    const isHere = asked?.session === session;
+    if (!this.#may(said, use, !isHere || this.#isAuthor(use, asked))) return this.#text('not_allowed');
+    if (!isHere) return this.#text('question_unknown');
     const answered = await questions.answer(code, word === 'approve' ? 'allow' : 'deny');
     if (answered === null) return this.#text('question_unknown');
     if (answered.outcome === 'too-late') return this.#text('question_closed');
@@ -187,6 +199,10 @@ export class WordActions {
       SD_GATEWAY_SESSION: session,
     });
     return this.#text(word === 'approve' ? 'approved' : 'denied', { title: asked.title });
+  }
+
+  #isAuthor({ person }: WordUse, { author }: AskedQuestion): boolean {
+    return author !== null && author.channel === this.#options.name && author.id === person;
   }
 
   #text(name: TextName, values: Readonly<Record<string, string | number>> = {}): string {

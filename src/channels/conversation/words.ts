@@ -35,20 +35,27 @@ export function withoutEscape(text: string): string {
   return bare !== null && wordOf({ text: bare }) !== null ? bare : text;
 }
 
+/** Those who answer an agent's questions: owners alone, or the author of what the turn answers as well. */
+export type Approvals = 'author' | 'owner';
+
 /** Facts on which the right to a word depends. */
 export interface WordFacts {
   readonly role: Role;
   /** True unless it is certain that nobody else writes here. */
   readonly isGroup: boolean;
-  /** True if the message whose turn runs is the person's own. */
+  /** True if the message whose turn runs, or whose turn asks, is the person's own. */
   readonly isOwnTurn: boolean;
+  readonly approvals: Approvals;
 }
 
 /**
- * True if the person may have the word done. What agents are allowed, and which one it is, only an owner decides. In a group
- * a person may stop what was done for them, and nothing of the others.
+ * True if the person may have the word done. Only an owner chooses the agent. In a group a person may stop what is done
+ * for them, and nothing of the others. What an agent may do for a person, that person decides unless it is kept to owners.
  */
-export function mayUse({ word, argument }: SaidWord, { role, isGroup, isOwnTurn }: WordFacts): boolean {
+export function mayUse(
+  { word, argument }: SaidWord,
+  { role, isGroup, isOwnTurn, approvals }: WordFacts,
+): boolean {
   switch (word) {
     case 'help':
     case 'status':
@@ -61,6 +68,6 @@ export function mayUse({ word, argument }: SaidWord, { role, isGroup, isOwnTurn 
       return role === 'owner' || argument === null;
     case 'approve':
     case 'deny':
-      return role === 'owner';
+      return role === 'owner' || (approvals === 'author' && isOwnTurn);
   }
 }

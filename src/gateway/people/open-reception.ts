@@ -26,7 +26,7 @@ export interface ReceptionParts {
 export function openReception(context: ReceptionContext, texts: Texts, parts: ReceptionParts): Reception {
   const { name, log } = context;
   const { rules, people, teller, actions, isHeld } = parts;
-  const words = new WordActions({ name, texts, log, ...parts.words });
+  const words = new WordActions({ name, texts, log, approvals: rules.approvals, ...parts.words });
   return new Reception({
     ...context,
     rules,

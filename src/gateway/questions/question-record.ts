@@ -1,6 +1,6 @@
 import { hash, randomInt } from 'node:crypto';
 import type { AgentQuestion } from '../../agents/agent.js';
-import type { AskedQuestion, QuestionState } from '../../channels/surroundings.js';
+import type { AskedQuestion, QuestionAuthor, QuestionState } from '../../channels/surroundings.js';
 import type { JsonValue, Message } from '../../store/messages.js';
 import type { StoredRecord } from '../../store/records.js';
 import type { Turn } from '../../store/turns.js';
@@ -69,9 +69,16 @@ export function questionValue(
     askedAt: now,
     expiresAt: now + timeoutMs,
     state: null,
+    author: authorOf(turn),
     owner,
     answerKey: answerKey(turn, question),
   };
+}
+
+/** A turn of several persons' messages is nobody's: each could have the agent do what another one allows. */
+function authorOf({ channel, sender, collected }: Turn): QuestionAuthor | null {
+  const isAlone = sender !== null && collected.every((part) => part.sender === sender);
+  return isAlone ? { channel, id: sender } : null;
 }
 
 /** The value as a store takes it. */
@@ -80,7 +87,10 @@ export function storedValue(value: QuestionValue): JsonValue {
 }
 
 export function keptQuestion(record: StoredRecord): QuestionValue {
-  return record.value as unknown as QuestionValue;
+  // An earlier version has kept no author.
+  const value = record.value as unknown as Partial<Pick<QuestionValue, 'author'>> &
+    Omit<QuestionValue, 'author'>;
+  return { ...value, author: value.author ?? null };
 }
 
 export function openQuestion({ answerKey: _, owner: _owner, ...question }: QuestionValue): AskedQuestion {

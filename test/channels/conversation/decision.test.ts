@@ -7,6 +7,7 @@ import type { PeopleConfiguration } from '../../../src/config/channel-table.js';
 const rules: PeopleConfiguration = {
   allow: ['ada'],
   owners: ['olga'],
+  approvals: 'author',
   words: true,
   notices: 'failures',
   texts: null,

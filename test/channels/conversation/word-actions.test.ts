@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { defaultTexts } from '../../../src/channels/conversation/texts.js';
 import { WordActions, type WordUse } from '../../../src/channels/conversation/word-actions.js';
-import { wordOf } from '../../../src/channels/conversation/words.js';
+import { type Approvals, wordOf } from '../../../src/channels/conversation/words.js';
 import type { AskedQuestion, QuestionState } from '../../../src/channels/surroundings.js';
 import { StoreError } from '../../../src/store/store-error.js';
 import { RecordingLog } from '../../gateway/delivery/recording-log.js';
@@ -12,8 +12,14 @@ let words: WordActions;
 let noted: Set<string>;
 let storeFailure: Error | null;
 let sender: string;
+let approvals: Approvals;
 
-const question = (code: string, session: string, state: QuestionState = 'open'): AskedQuestion => ({
+const question = (
+  code: string,
+  session: string,
+  state: QuestionState = 'open',
+  author: AskedQuestion['author'] = { channel: 'tg', id: 'bob' },
+): AskedQuestion => ({
   code,
   session,
   messageId: 'm',
@@ -27,11 +33,14 @@ const question = (code: string, session: string, state: QuestionState = 'open'):
   askedAt: 0,
   expiresAt: 0,
   state,
+  author,
 });
 const questions = [
   question('AAAAAAAA', 'tg:c1'),
   question('BBBBBBBB', 'tg:c2'),
   question('CCCCCCCC', 'tg:c1', 'denied'),
+  question('DDDDDDDD', 'tg:c1', 'open', { channel: 'irc', id: 'bob' }),
+  question('EEEEEEEE', 'tg:c1', 'open', null),
 ];
 
 beforeEach(() => {
@@ -39,6 +48,7 @@ beforeEach(() => {
   [done, noted] = [[], new Set()];
   storeFailure = null;
   sender = 'ada';
+  approvals = 'author';
   const summary = {
     session: 'tg:c1',
     lastSeq: 3,
@@ -53,6 +63,9 @@ beforeEach(() => {
     name: 'tg',
     texts: defaultTexts,
     log,
+    get approvals() {
+      return approvals;
+    },
     store: {
       session: async () => summary,
       settledUpTo: async () => 1,
@@ -114,7 +127,8 @@ test.each([
   ['/approve AAAAAAAA', 'Allowed: run AAAAAAAA', ['allow AAAAAAAA']],
   ['/deny AAAAAAAA', 'Refused: run AAAAAAAA', ['deny AAAAAAAA']],
   // Without a code nothing is answered; that of another conversation is none here.
-  ['/approve', 'AAAAAAAA: run AAAAAAAA', []],
+  ['/approve', 'AAAAAAAA: run AAAAAAAA\nDDDDDDDD: run DDDDDDDD\nEEEEEEEE: run EEEEEEEE', []],
+  ['/approve EEEEEEEE', 'Allowed: run EEEEEEEE', ['allow EEEEEEEE']],
   ['/approve BBBBBBBB', 'Nothing is asked here under this code.', []],
   ['/approve ZZZZZZZZ', 'Nothing is asked here under this code.', []],
   ['/deny CCCCCCCC', 'It was answered already, or it is too late.', ['deny CCCCCCCC']],
@@ -125,7 +139,7 @@ test.each([
 
 test('help names the words that the person has', async () => {
   expect(await say('/help')).toContain('/approve CODE');
-  expect(await say('/help', { role: 'user' })).not.toContain('/approve CODE');
+  expect(await say('/help', { role: 'user' })).toContain('/approve CODE');
   expect(await say('/help', { role: 'user', isGroup: true })).not.toContain('/reset');
   expect(await say('/help')).toContain('/agent NAME');
   expect(await say('/help', { role: 'user' })).toMatch(/\/agent (?!NAME)/);
@@ -133,10 +147,44 @@ test('help names the words that the person has', async () => {
 });
 
 describe('a user', () => {
-  test.each(['/approve AAAAAAAA', '/deny AAAAAAAA', '/approve', '/agent fast'])(
-    'has not %s',
+  const bob = { person: 'bob', role: 'user', isGroup: true } as const;
+
+  test.each([
+    '/agent fast',
+    '/approve AAAAAAAA',
+    '/deny AAAAAAAA',
+    '/approve CCCCCCCC',
+    '/approve DDDDDDDD',
+    '/approve EEEEEEEE',
+  ])('has not %s', async (text) => {
+    expect(await say(text, { role: 'user' })).toBe('You may not do that here.');
+    expect(done).toEqual([]);
+  });
+
+  test.each([
+    ['/approve AAAAAAAA', 'Allowed: run AAAAAAAA', ['allow AAAAAAAA']],
+    ['/deny AAAAAAAA', 'Refused: run AAAAAAAA', ['deny AAAAAAAA']],
+    ['/deny CCCCCCCC', 'It was answered already, or it is too late.', ['deny CCCCCCCC']],
+    // One's own turn in another conversation, one's namesake of another channel, and a turn that is not one's own alone.
+    ['/approve BBBBBBBB', 'Nothing is asked here under this code.', []],
+    ['/approve DDDDDDDD', 'You may not do that here.', []],
+    ['/approve EEEEEEEE', 'You may not do that here.', []],
+    ['/approve', 'AAAAAAAA: run AAAAAAAA', []],
+  ])('answers what is asked in the own turn: %s', async (text, answer, effects) => {
+    expect(await say(text, bob)).toBe(answer);
+    expect(done).toEqual(effects);
+  });
+
+  test('who has asked for nothing is shown no question', async () => {
+    expect(await say('/approve', { ...bob, person: 'eve' })).toBe('Nothing is asked here.');
+  });
+
+  test.each(['/approve AAAAAAAA', '/deny AAAAAAAA', '/approve BBBBBBBB', '/approve'])(
+    'has not %s where that is kept to owners',
     async (text) => {
-      expect(await say(text, { role: 'user' })).toBe('You may not do that here.');
+      approvals = 'owner';
+      expect(await say(text, bob)).toBe('You may not do that here.');
+      expect(await say('/help', bob)).not.toContain('/approve');
       expect(done).toEqual([]);
     },
   );

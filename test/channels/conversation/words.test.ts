@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { chatWords, mayUse, withoutEscape, wordOf } from '../../../src/channels/conversation/words.js';
+import {
+  type Approvals,
+  chatWords,
+  mayUse,
+  withoutEscape,
+  wordOf,
+} from '../../../src/channels/conversation/words.js';
 
 const file = { id: 'f', sizeBytes: 1, sha256: '00', name: 'a', mediaType: 'text/plain' };
 
@@ -57,10 +63,16 @@ describe('a word', () => {
 });
 
 describe('the right to a word', () => {
-  const can = (text: string, role: 'owner' | 'user', isGroup: boolean, isOwnTurn = false) => {
+  const can = (
+    text: string,
+    role: 'owner' | 'user',
+    isGroup: boolean,
+    isOwnTurn = false,
+    approvals: Approvals = 'author',
+  ) => {
     const said = wordOf({ text });
     if (said === null) throw new Error(`${text} is no word.`);
-    return mayUse(said, { role, isGroup, isOwnTurn });
+    return mayUse(said, { role, isGroup, isOwnTurn, approvals });
   };
 
   test('an owner has all', () => {
@@ -76,14 +88,19 @@ describe('the right to a word', () => {
     ['/stop', true, false, true],
     ['/agent', true, true, true],
     ['/agent fast', false, false, false],
-    ['/approve ABCDEFGH', false, false, false],
-    ['/deny ABCDEFGH', false, false, false],
-    ['/approve', false, false, false],
+    ['/approve ABCDEFGH', false, false, true],
+    ['/deny ABCDEFGH', false, false, true],
+    ['/approve', false, false, true],
   ])('a user has %s: %s in private, %s in a group, %s there for an own turn', (text, alone, group, own) => {
     expect([can(text, 'user', false), can(text, 'user', true), can(text, 'user', true, true)]).toEqual([
       alone,
       group,
       own,
     ]);
+  });
+
+  test.each(['/approve', '/deny ABCDEFGH'])('%s can be kept to owners', (text) => {
+    expect(can(text, 'user', false, true, 'owner')).toBe(false);
+    expect(can(text, 'owner', false, false, 'owner')).toBe(true);
   });
 });

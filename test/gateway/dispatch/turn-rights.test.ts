@@ -20,6 +20,7 @@ let made: Dispatcher | null;
 const rules: PeopleConfiguration = {
   allow: ['ada'],
   owners: ['olga'],
+  approvals: 'author',
   words: true,
   notices: 'failures',
   texts: null,

@@ -10,6 +10,7 @@ import { openStore } from '../dispatch/fixture.js';
 const rules: PeopleConfiguration = {
   allow: ['ada'],
   owners: ['olga'],
+  approvals: 'author',
   words: true,
   notices: 'failures',
   texts: null,

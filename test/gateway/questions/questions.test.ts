@@ -18,7 +18,15 @@ const question: AgentQuestion = {
 };
 
 const turn = (attempt = 1) =>
-  ({ turnId: 'turn-1', messageId: 'm1', session: 'alice', attempt, agent: 'coder' }) as Turn;
+  ({
+    turnId: 'turn-1',
+    messageId: 'm1',
+    session: 'alice',
+    attempt,
+    agent: 'coder',
+    sender: null,
+    collected: [],
+  }) as unknown as Turn;
 
 /** Records in memory, and one message. */
 class Records {
